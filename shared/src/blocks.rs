@@ -1,0 +1,214 @@
+//! Files to digested blocks and back: one piece of code for both sides and both directions.
+//!
+//! All of it blocks on the disk; run it off the async threads. Files are handed in open:
+//! nothing here names a path.
+
+use std::{fs::File, io};
+
+use crate::{
+    digest::{Digest, block_digest},
+    limits::{BLOCK_LEN, BLOCK_SIZE, block_count, block_len},
+};
+
+/// A block of zeros, to digest and write the blocks that travel as no bytes.
+static ZEROS: [u8; BLOCK_LEN] = [0; BLOCK_LEN];
+
+/// Whether all of `bytes` are zero.
+#[must_use]
+pub fn is_zero(bytes: &[u8]) -> bool {
+    // The first bytes tell in nearly every case; the whole compare is one memcmp.
+    bytes.len() <= BLOCK_LEN && bytes.first().is_none_or(|b| *b == 0) && bytes == &ZEROS[..bytes.len()]
+}
+
+/// The zeros a block frame without bytes stands for, given the block's length.
+#[must_use]
+pub fn zeros(length: usize) -> &'static [u8] {
+    &ZEROS[..length.min(BLOCK_LEN)]
+}
+
+/// Appends block `index` of a file of `size` bytes to `out`.
+///
+/// # Errors
+/// [`io::ErrorKind::UnexpectedEof`] when the file is shorter than `size` by now,
+/// [`io::ErrorKind::InvalidInput`] for an index past the end, or the disk's error.
+pub fn read_block(file: &File, size: u64, index: u64, out: &mut Vec<u8>) -> io::Result<()> {
+    let length = block_len(size, index).ok_or(io::ErrorKind::InvalidInput)?;
+    let start = out.len();
+    out.resize(start + length, 0);
+    read_exact_at(file, &mut out[start..], index * BLOCK_SIZE)
+}
+
+/// Writes block `index` and returns its digest as a block of a file of `size` bytes.
+///
+/// `bytes` may be empty for a block of zeros; in space the file does not reach yet that
+/// leaves a hole, so sparse files stay sparse. `length` is the file's length by now.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] when `bytes` is not that block's length, or the disk's error.
+pub fn write_block(file: &File, size: u64, index: u64, bytes: &[u8], length: &mut u64) -> io::Result<Digest> {
+    let expected = block_len(size, index).ok_or(io::ErrorKind::InvalidData)?;
+    let start = index * BLOCK_SIZE;
+    let end = start + expected as u64;
+    if bytes.is_empty() && expected > 0 {
+        if start >= *length {
+            file.set_len(end)?;
+        } else {
+            write_all_at(file, zeros(expected), start)?;
+        }
+        *length = end.max(*length);
+        return Ok(block_digest(size, index, zeros(expected)));
+    }
+    if bytes.len() != expected {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    write_all_at(file, bytes, start)?;
+    *length = end.max(*length);
+    Ok(block_digest(size, index, bytes))
+}
+
+/// How many leading blocks of a file of `size` bytes a part of `length` bytes holds whole.
+#[must_use]
+pub fn held_blocks(size: u64, length: u64) -> u64 {
+    if length >= size { block_count(size) } else { length / BLOCK_SIZE }
+}
+
+/// The digest of block `index` of what is held, as a block of a file of `size` bytes.
+///
+/// `buffer` is scratch space.
+///
+/// # Errors
+/// As [`read_block`].
+pub fn held_digest(file: &File, size: u64, index: u64, buffer: &mut Vec<u8>) -> io::Result<Digest> {
+    buffer.clear();
+    read_block(file, size, index, buffer)?;
+    Ok(block_digest(size, index, buffer))
+}
+
+/// Fills `out` from `offset` on; a short file is [`io::ErrorKind::UnexpectedEof`].
+///
+/// # Errors
+/// The disk's.
+pub fn read_exact_at(file: &File, mut out: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !out.is_empty() {
+        match read_at(file, out, offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                out = &mut out[count..];
+                offset += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes` at `offset`.
+///
+/// # Errors
+/// The disk's.
+pub fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match write_at(file, bytes, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                bytes = &bytes[count..];
+                offset += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, out, offset)
+}
+
+#[cfg(unix)]
+fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::write_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, out, offset)
+}
+
+#[cfg(windows)]
+fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_write(file, bytes, offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+    use crate::digest::RootBuilder;
+
+    #[test]
+    fn a_file_taken_apart_and_put_together_is_the_same_file() {
+        for size in [1, BLOCK_SIZE - 1, BLOCK_SIZE, BLOCK_SIZE + 1, 3 * BLOCK_SIZE + 5] {
+            let data: Vec<u8> = (0..size).map(|i| (i / 3) as u8).collect();
+            let (from, to) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+            write_all_at(&from, &data, 0).unwrap();
+            let (mut root, mut length) = (RootBuilder::new(), 0);
+            for index in 0..block_count(size) {
+                let mut block = Vec::new();
+                read_block(&from, size, index, &mut block).unwrap();
+                root.push(write_block(&to, size, index, &block, &mut length).unwrap());
+            }
+            let mut copy = vec![0; data.len()];
+            read_exact_at(&to, &mut copy, 0).unwrap();
+            assert!(copy == data && length == size && root.root() == Digest::of(&data));
+        }
+    }
+
+    #[test]
+    fn a_file_that_became_shorter_is_told() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(BLOCK_SIZE).unwrap();
+        let error = read_block(&file, 2 * BLOCK_SIZE, 1, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn zero_blocks_stay_holes_but_overwrite_what_was_there() {
+        let size = 4 * BLOCK_SIZE;
+        let fresh = tempfile::tempfile().unwrap();
+        let mut length = 0;
+        for index in 0..4 {
+            write_block(&fresh, size, index, &[], &mut length).unwrap();
+        }
+        assert_eq!(fresh.metadata().unwrap().len(), size);
+        assert_eq!(fresh.metadata().unwrap().blocks(), 0);
+
+        let used = tempfile::tempfile().unwrap();
+        write_all_at(&used, &vec![7; BLOCK_LEN], 0).unwrap();
+        write_block(&used, size, 0, &[], &mut { BLOCK_SIZE }).unwrap();
+        let mut block = vec![1; BLOCK_LEN];
+        read_exact_at(&used, &mut block, 0).unwrap();
+        assert!(is_zero(&block));
+    }
+
+    #[test]
+    fn a_block_of_another_length_is_refused() {
+        let file = tempfile::tempfile().unwrap();
+        let wrong = |size, index, bytes: &[u8]| write_block(&file, size, index, bytes, &mut 0).unwrap_err().kind();
+        assert_eq!(wrong(10, 0, b"short"), io::ErrorKind::InvalidData);
+        assert_eq!(wrong(10, 1, b"past the end"), io::ErrorKind::InvalidData);
+        assert_eq!(wrong(10, u64::MAX, b"far past the end"), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn only_whole_blocks_count_as_held() {
+        assert_eq!(held_blocks(3 * BLOCK_SIZE, BLOCK_SIZE + 5), 1);
+        assert_eq!(held_blocks(BLOCK_SIZE + 5, BLOCK_SIZE + 5), 2);
+        assert_eq!(held_blocks(BLOCK_SIZE + 5, BLOCK_SIZE + 4), 1);
+        assert_eq!(held_blocks(5, 4 * BLOCK_SIZE), 1);
+        assert_eq!(held_blocks(0, 9), 0);
+    }
+}

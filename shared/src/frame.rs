@@ -1,0 +1,272 @@
+//! Frames: a kind, a length and a payload, cut out of a stream of bytes.
+//!
+//! Pure and bounded: a length is checked against its kind's limit before anything is
+//! kept for it, and "need more bytes" is its own value, not an error.
+
+use bytes::{Buf as _, Bytes};
+
+use crate::{
+    digest::Digest,
+    limits::{BLOCK_FRAME_MAX, HAVE_FRAME_MAX, HAVE_MAX, HEADER_LEN, INDEX_LEN, MESSAGE_MAX, MESSAGE_MAX_BEFORE_LOGIN},
+    pool::Buffer,
+};
+
+/// What a frame's payload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameKind {
+    /// One JSON object.
+    Message = 1,
+    /// A block index and the block's bytes.
+    Block = 2,
+    /// A block index and block digests.
+    Have = 3,
+}
+
+/// How far the conversation is; before login a peer gets little room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Nobody is logged in: short messages only.
+    BeforeLogin,
+    /// All frames, at their full size.
+    LoggedIn,
+}
+
+/// Why bytes are not a frame. The connection must be closed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The first byte names no kind.
+    #[error("unknown frame kind {0}")]
+    UnknownKind(u8),
+    /// A block or have-frame before login.
+    #[error("a frame of kind {0} before login")]
+    TooEarly(u8),
+    /// The length is over its kind's limit.
+    #[error("a frame of {length} bytes where at most {most} are allowed")]
+    TooLong {
+        /// What the header claims.
+        length: usize,
+        /// What its kind may have.
+        most: usize,
+    },
+    /// A block or have-frame without a whole index, or a have-frame with a cut digest.
+    #[error("a frame of {0} bytes, which its kind cannot have")]
+    BadLength(usize),
+}
+
+/// A frame's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// What the payload is.
+    pub kind: FrameKind,
+    /// The payload's length in bytes.
+    pub length: usize,
+}
+
+impl Header {
+    /// Reads a header and checks it against the limits of `phase`.
+    ///
+    /// # Errors
+    /// [`FrameError`]: the peer is not speaking the protocol.
+    pub fn parse(bytes: [u8; HEADER_LEN], phase: Phase) -> Result<Self, FrameError> {
+        let [first, a, b, c] = bytes;
+        let length = u32::from_be_bytes([0, a, b, c]) as usize;
+        let (kind, most) = match first {
+            1 => (FrameKind::Message, if phase == Phase::LoggedIn { MESSAGE_MAX } else { MESSAGE_MAX_BEFORE_LOGIN }),
+            2 => (FrameKind::Block, BLOCK_FRAME_MAX),
+            3 => (FrameKind::Have, HAVE_FRAME_MAX),
+            other => return Err(FrameError::UnknownKind(other)),
+        };
+        if kind != FrameKind::Message && phase == Phase::BeforeLogin {
+            return Err(FrameError::TooEarly(first));
+        }
+        if length > most {
+            return Err(FrameError::TooLong { length, most });
+        }
+        let index_missing = kind != FrameKind::Message && length < INDEX_LEN;
+        let digest_cut = kind == FrameKind::Have && length % 32 != INDEX_LEN % 32;
+        if index_missing || digest_cut {
+            return Err(FrameError::BadLength(length));
+        }
+        Ok(Self { kind, length })
+    }
+
+    /// Writes a header.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLong`] over the frame limit of 2^24 − 1 bytes.
+    pub fn write(kind: FrameKind, length: usize) -> Result<[u8; HEADER_LEN], FrameError> {
+        match u32::try_from(length).map(u32::to_be_bytes) {
+            Ok([0, a, b, c]) => Ok([kind as u8, a, b, c]),
+            _ => Err(FrameError::TooLong { length, most: (1 << 24) - 1 }),
+        }
+    }
+}
+
+/// A block's bytes: a cut of the read buffer when small, a buffer of their own when large.
+#[derive(Debug)]
+pub enum Payload {
+    /// Shares the read buffer.
+    Shared(Bytes),
+    /// A pooled buffer.
+    Pooled(Buffer),
+}
+
+impl std::ops::Deref for Payload {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Shared(bytes) => bytes,
+            Self::Pooled(buffer) => buffer,
+        }
+    }
+}
+
+/// A whole frame.
+#[derive(Debug)]
+pub enum Frame {
+    /// One message, as JSON.
+    Message(Bytes),
+    /// One block. No bytes at all stand for a block of zeros.
+    Block {
+        /// Its index in the file.
+        index: u64,
+        /// Its bytes.
+        bytes: Payload,
+    },
+    /// Digests of consecutive blocks the sender of this frame holds.
+    Have {
+        /// The first one's index.
+        first: u64,
+        /// The digests; none ends a list of have-frames.
+        digests: Vec<Digest>,
+    },
+}
+
+/// Makes a frame of a header and its payload.
+///
+/// # Errors
+/// [`FrameError::BadLength`] when `payload` is not what [`Header::parse`] let through.
+pub fn assemble(kind: FrameKind, mut payload: Bytes) -> Result<Frame, FrameError> {
+    if kind == FrameKind::Message {
+        return Ok(Frame::Message(payload));
+    }
+    let length = payload.len();
+    let index = payload.try_get_u64().map_err(|_| FrameError::BadLength(length))?;
+    if kind == FrameKind::Block {
+        return Ok(Frame::Block { index, bytes: Payload::Shared(payload) });
+    }
+    let (digests, rest) = payload.as_chunks::<32>();
+    if !rest.is_empty() || digests.len() > HAVE_MAX {
+        return Err(FrameError::BadLength(length));
+    }
+    Ok(Frame::Have { first: index, digests: digests.iter().copied().map(Digest).collect() })
+}
+
+/// Cuts the first frame off `bytes`; `None` means more bytes are needed.
+///
+/// # Errors
+/// [`FrameError`]: the peer is not speaking the protocol.
+pub fn decode(bytes: &mut Bytes, phase: Phase) -> Result<Option<Frame>, FrameError> {
+    let Some(header) = bytes.first_chunk::<HEADER_LEN>() else { return Ok(None) };
+    let header = Header::parse(*header, phase)?;
+    if bytes.len() < HEADER_LEN + header.length {
+        return Ok(None);
+    }
+    bytes.advance(HEADER_LEN);
+    assemble(header.kind, bytes.split_to(header.length)).map(Some)
+}
+
+/// Appends a message frame to `out`.
+///
+/// # Errors
+/// [`FrameError::TooLong`] when the JSON is longer than a message may be.
+pub fn put_message(out: &mut Vec<u8>, message: &impl serde::Serialize) -> Result<(), FrameError> {
+    let start = out.len();
+    out.extend_from_slice(&[0; HEADER_LEN]);
+    let written = crate::message::encode(message, out);
+    let length = out.len() - start - HEADER_LEN;
+    if written.is_err() || length > MESSAGE_MAX {
+        out.truncate(start);
+        return Err(FrameError::TooLong { length, most: MESSAGE_MAX });
+    }
+    let header = Header::write(FrameKind::Message, length)?;
+    out[start..start + HEADER_LEN].copy_from_slice(&header);
+    Ok(())
+}
+
+/// Appends a block frame's header and index; `length` bytes of the block must follow.
+///
+/// # Errors
+/// [`FrameError::TooLong`] when `length` is more than a block's.
+pub fn put_block_head(out: &mut Vec<u8>, index: u64, length: usize) -> Result<(), FrameError> {
+    let length = length + INDEX_LEN;
+    if length > BLOCK_FRAME_MAX {
+        return Err(FrameError::TooLong { length, most: BLOCK_FRAME_MAX });
+    }
+    out.extend_from_slice(&Header::write(FrameKind::Block, length)?);
+    out.extend_from_slice(&index.to_be_bytes());
+    Ok(())
+}
+
+/// Appends a have-frame.
+///
+/// # Errors
+/// [`FrameError::TooLong`] for more than [`HAVE_MAX`] digests.
+pub fn put_have(out: &mut Vec<u8>, first: u64, digests: &[Digest]) -> Result<(), FrameError> {
+    let length = INDEX_LEN + digests.len() * 32;
+    if length > HAVE_FRAME_MAX {
+        return Err(FrameError::TooLong { length, most: HAVE_FRAME_MAX });
+    }
+    out.extend_from_slice(&Header::write(FrameKind::Have, length)?);
+    out.extend_from_slice(&first.to_be_bytes());
+    digests.iter().for_each(|digest| out.extend_from_slice(&digest.0));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Request;
+
+    #[test]
+    fn a_cut_frame_needs_more_and_is_no_error() {
+        let mut out = Vec::new();
+        put_message(&mut out, &Request::Ping).unwrap();
+        for cut in 0..out.len() {
+            let mut bytes = Bytes::copy_from_slice(&out[..cut]);
+            assert!(decode(&mut bytes, Phase::LoggedIn).unwrap().is_none());
+            assert_eq!(bytes.len(), cut, "nothing is consumed");
+        }
+    }
+
+    #[test]
+    fn frames_that_arrive_together_come_apart() {
+        let mut out = Vec::new();
+        put_message(&mut out, &Request::Ping).unwrap();
+        put_block_head(&mut out, 9, 3).unwrap();
+        out.extend_from_slice(b"abc");
+        put_have(&mut out, 4, &[Digest([1; 32]), Digest([2; 32])]).unwrap();
+        let mut bytes = Bytes::from(out);
+        let mut next = || decode(&mut bytes, Phase::LoggedIn).unwrap();
+        assert!(matches!(next(), Some(Frame::Message(json)) if &json[..] == b"\"ping\""));
+        assert!(matches!(next(), Some(Frame::Block { index: 9, bytes }) if &bytes[..] == b"abc"));
+        assert!(matches!(next(), Some(Frame::Have { first: 4, digests }) if digests.len() == 2));
+        assert!(next().is_none());
+    }
+
+    #[test]
+    fn lengths_are_refused_from_the_header_alone() {
+        let parse = |bytes, phase| Header::parse(bytes, phase);
+        let too_long = |result| matches!(result, Err(FrameError::TooLong { .. }));
+        assert!(too_long(parse([1, 0, 0x10, 1], Phase::BeforeLogin)));
+        assert!(parse([1, 0, 0x10, 0], Phase::BeforeLogin).is_ok());
+        assert!(too_long(parse([1, 0x10, 0, 1], Phase::LoggedIn)));
+        assert!(too_long(parse([2, 0x10, 0, 9], Phase::LoggedIn)));
+        assert!(parse([2, 0x10, 0, 8], Phase::LoggedIn).is_ok());
+        assert!(too_long(parse([3, 0, 0x80, 9], Phase::LoggedIn)));
+        assert_eq!(parse([2, 0, 0, 8], Phase::BeforeLogin), Err(FrameError::TooEarly(2)));
+        assert_eq!(parse([0, 0, 0, 0], Phase::LoggedIn), Err(FrameError::UnknownKind(0)));
+        assert_eq!(parse([2, 0, 0, 7], Phase::LoggedIn), Err(FrameError::BadLength(7)));
+        assert_eq!(parse([3, 0, 0, 41], Phase::LoggedIn), Err(FrameError::BadLength(41)));
+    }
+}

@@ -1,0 +1,23 @@
+//! The ferry protocol, version 1: what a client and a server say, and how it is carried.
+//!
+//! The *words* ([`limits`], [`version`], [`name`], [`path`], [`entry`], [`digest`],
+//! [`refusal`], [`message`], [`frame`]) are pure: no I/O, no clock, no runtime.
+//! The *carriage* moves them: [`link`] sends frames over any async stream and
+//! [`blocks`] turns files into digested blocks and back.
+//! `docs/protocol.md` is the same protocol in prose.
+
+pub mod blocks;
+pub mod digest;
+pub mod entry;
+pub mod frame;
+pub mod limits;
+pub mod link;
+pub mod message;
+pub mod name;
+pub mod path;
+pub mod pool;
+pub mod refusal;
+pub mod secret;
+pub mod socket;
+pub mod version;
+mod wire_bytes;

@@ -1,0 +1,288 @@
+//! Frames over any async stream: no two messages ever stick together, none is ever split.
+//!
+//! Reading keeps a look-ahead that grows with what arrives and shrinks when little does,
+//! so that an idle connection holds little. A large block goes straight into a pooled
+//! buffer. Writing takes bytes that already are frames: who makes them may be a thread
+//! that does nothing but read a disk.
+
+use std::io;
+
+use bytes::{Buf as _, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use crate::{
+    frame::{self, Frame, FrameError, FrameKind, Header, Payload, Phase},
+    limits::{HEADER_LEN, INDEX_LEN},
+    pool::BufferPool,
+};
+
+/// The look-ahead of a connection on which little arrives.
+const SMALL: usize = 4 << 10;
+/// The look-ahead of a connection on which much arrives.
+const LARGE: usize = 64 << 10;
+/// Blocks from this length on get a buffer of their own.
+const OWN_BUFFER: usize = 64 << 10;
+/// Bytes given to the stream at a time, so that encrypted bytes are sent while they are in cache.
+const WRITE_CHUNK: usize = 256 << 10;
+
+/// Why frames stopped coming.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The stream failed.
+    #[error("connection lost: {0}")]
+    Io(#[from] io::Error),
+    /// The peer does not speak the protocol.
+    #[error("protocol error: {0}")]
+    Frame(#[from] FrameError),
+    /// The stream ended inside a frame.
+    #[error("connection lost in the middle of a frame")]
+    Cut,
+}
+
+/// The reading half of a connection.
+#[derive(Debug)]
+pub struct LinkReader<R> {
+    stream: R,
+    ahead: BytesMut,
+    want: usize,
+    phase: Phase,
+    pool: BufferPool,
+    received: u64,
+}
+
+impl<R: AsyncRead + Unpin> LinkReader<R> {
+    /// Reads frames from `stream`, in the phase before login.
+    pub fn new(stream: R, pool: BufferPool) -> Self {
+        Self { stream, ahead: BytesMut::new(), want: SMALL, phase: Phase::BeforeLogin, pool, received: 0 }
+    }
+
+    /// Lets the peer use the room it has after login.
+    pub fn set_phase(&mut self, phase: Phase) {
+        self.phase = phase;
+    }
+
+    /// Bytes read from the stream so far.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// The next frame; `None` when the peer closed between two frames.
+    ///
+    /// Cancelling loses nothing except inside a large block, whose connection is then of no
+    /// more use: bytes already taken for it are gone.
+    ///
+    /// # Errors
+    /// [`LinkError`]; the connection is then of no more use.
+    pub async fn next(&mut self) -> Result<Option<Frame>, LinkError> {
+        loop {
+            if let Some(frame) = self.buffered()? {
+                return Ok(Some(frame));
+            }
+            if let Some(length) = self.large_block()? {
+                return self.read_large(length).await.map(Some);
+            }
+            if self.fill().await? == 0 {
+                return if self.ahead.is_empty() { Ok(None) } else { Err(LinkError::Cut) };
+            }
+        }
+    }
+
+    /// The next frame if it has arrived whole already.
+    ///
+    /// # Errors
+    /// [`LinkError::Frame`].
+    pub fn buffered(&mut self) -> Result<Option<Frame>, LinkError> {
+        let Some(header) = self.ahead.first_chunk::<HEADER_LEN>() else { return Ok(None) };
+        let header = Header::parse(*header, self.phase)?;
+        if self.ahead.len() < HEADER_LEN + header.length {
+            return Ok(None);
+        }
+        self.ahead.advance(HEADER_LEN);
+        Ok(Some(frame::assemble(header.kind, self.ahead.split_to(header.length).freeze())?))
+    }
+
+    /// The length of the block whose head is next and that is worth a buffer of its own.
+    fn large_block(&self) -> Result<Option<usize>, LinkError> {
+        let Some(header) = self.ahead.first_chunk::<HEADER_LEN>() else { return Ok(None) };
+        let header = Header::parse(*header, self.phase)?;
+        let large = header.kind == FrameKind::Block && header.length >= INDEX_LEN + OWN_BUFFER;
+        let index_here = self.ahead.len() >= HEADER_LEN + INDEX_LEN;
+        Ok((large && index_here).then(|| header.length - INDEX_LEN))
+    }
+
+    async fn read_large(&mut self, length: usize) -> Result<Frame, LinkError> {
+        self.ahead.advance(HEADER_LEN);
+        let index = self.ahead.get_u64();
+        let mut buffer = self.pool.take();
+        let here = self.ahead.len().min(length);
+        buffer.extend_from_slice(&self.ahead[..here]);
+        self.ahead.advance(here);
+        while buffer.len() < length {
+            // A fresh buffer doubles as bytes arrive; a used one has its room already.
+            let missing = length - buffer.len();
+            if buffer.capacity() == buffer.len() {
+                let more = buffer.len().clamp(OWN_BUFFER, missing.max(OWN_BUFFER));
+                buffer.reserve_exact(more);
+            }
+            let got = (&mut self.stream).take(missing as u64).read_buf(&mut *buffer).await?;
+            if got == 0 {
+                return Err(LinkError::Cut);
+            }
+            self.received += got as u64;
+        }
+        Ok(Frame::Block { index, bytes: Payload::Pooled(buffer) })
+    }
+
+    async fn fill(&mut self) -> Result<usize, LinkError> {
+        if self.ahead.is_empty() && self.ahead.capacity() > self.want {
+            self.ahead = BytesMut::new();
+        }
+        self.ahead.reserve(self.want);
+        let got = self.stream.read_buf(&mut self.ahead).await?;
+        self.received += got as u64;
+        self.want = (got * 2).clamp(SMALL, LARGE);
+        Ok(got)
+    }
+}
+
+/// The writing half of a connection.
+#[derive(Debug)]
+pub struct LinkWriter<W> {
+    stream: W,
+    sent: u64,
+}
+
+impl<W: AsyncWrite + Unpin> LinkWriter<W> {
+    /// Writes frames to `stream`.
+    pub fn new(stream: W) -> Self {
+        Self { stream, sent: 0 }
+    }
+
+    /// Bytes written to the stream so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Sends one message at once.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub async fn send(&mut self, message: &impl serde::Serialize) -> Result<(), LinkError> {
+        let mut bytes = Vec::new();
+        frame::put_message(&mut bytes, message)?;
+        self.write(&bytes).await?;
+        self.flush().await
+    }
+
+    /// Writes bytes that are whole frames; they may stay in the stream's buffer until [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// [`LinkError::Io`].
+    pub async fn write(&mut self, frames: &[u8]) -> Result<(), LinkError> {
+        for chunk in frames.chunks(WRITE_CHUNK) {
+            self.stream.write_all(chunk).await?;
+            self.sent += chunk.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Pushes everything written out to the peer.
+    ///
+    /// # Errors
+    /// [`LinkError::Io`].
+    pub async fn flush(&mut self) -> Result<(), LinkError> {
+        Ok(self.stream.flush().await?)
+    }
+
+    /// Ends the stream in order, so that the peer can tell an end from a cut.
+    ///
+    /// # Errors
+    /// [`LinkError::Io`].
+    pub async fn close(&mut self) -> Result<(), LinkError> {
+        Ok(self.stream.shutdown().await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Request;
+
+    async fn sent(chunks: &[&[u8]]) -> LinkReader<io::Cursor<Vec<u8>>> {
+        let mut reader = LinkReader::new(io::Cursor::new(chunks.concat()), BufferPool::new(1));
+        reader.set_phase(Phase::LoggedIn);
+        reader
+    }
+
+    fn block(index: u64, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        frame::put_block_head(&mut out, index, bytes.len()).unwrap();
+        out.extend_from_slice(bytes);
+        out
+    }
+
+    #[tokio::test]
+    async fn small_and_large_blocks_arrive_whole_and_in_order() {
+        let large: Vec<u8> = (0..1 << 20).map(|i| i as u8).collect();
+        let mut reader = sent(&[&block(1, b"small"), &block(2, &large), &block(3, b"")]).await;
+        for (number, expected) in [(1, &b"small"[..]), (2, &large), (3, b"")] {
+            match reader.next().await.unwrap() {
+                Some(Frame::Block { index, bytes }) => assert!(index == number && &bytes[..] == expected),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(reader.next().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_end_inside_a_frame_is_a_cut_and_between_frames_is_an_end() {
+        let whole = block(0, &[1; 100_000]);
+        for cut in [1, 3, 4, 11, 12, 500, 99_000] {
+            let mut reader = sent(&[&whole[..cut]]).await;
+            assert!(matches!(reader.next().await, Err(LinkError::Cut)), "{cut}");
+        }
+        assert!(sent(&[]).await.next().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn messages_written_byte_by_byte_are_still_messages() {
+        let (ours, theirs) = tokio::io::duplex(1);
+        let mut writer = LinkWriter::new(ours);
+        let mut reader = LinkReader::new(theirs, BufferPool::new(1));
+        let sending = async {
+            for _ in 0..3 {
+                writer.send(&Request::Ping).await.unwrap();
+            }
+            writer.close().await.unwrap();
+        };
+        let receiving = async {
+            let mut count = 0;
+            while let Some(frame) = reader.next().await.unwrap() {
+                assert!(matches!(frame, Frame::Message(json) if &json[..] == b"\"ping\""));
+                count += 1;
+            }
+            count
+        };
+        assert_eq!(tokio::join!(sending, receiving).1, 3);
+    }
+
+    #[tokio::test]
+    async fn the_look_ahead_shrinks_when_little_arrives() {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let (mut writer, mut reader) = (LinkWriter::new(ours), LinkReader::new(theirs, BufferPool::new(1)));
+        let mut many = Vec::new();
+        for _ in 0..50_000 {
+            frame::put_message(&mut many, &Request::Ping).unwrap();
+        }
+        writer.write(&many).await.unwrap();
+        for _ in 0..50_000 {
+            reader.next().await.unwrap().unwrap();
+        }
+        assert!(reader.ahead.capacity() <= LARGE, "{}", reader.ahead.capacity());
+        for _ in 0..2 {
+            writer.send(&Request::Ping).await.unwrap();
+            reader.next().await.unwrap().unwrap();
+        }
+        assert!(reader.ahead.capacity() <= SMALL, "{}", reader.ahead.capacity());
+    }
+}

@@ -1,0 +1,143 @@
+//! A TCP stream that reads in bursts, for TLS above it that asks for little at a time.
+//!
+//! rustls asks for 4 KiB to 16 KiB a read. One read of 256 KiB serves many of those. The
+//! burst's buffer is taken when bytes are there and given back when they are used up, so
+//! an idle connection holds none.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+use crate::pool::{Buffer, BufferPool};
+
+/// Bytes read from the socket at a time.
+const BURST: usize = 256 << 10;
+
+/// A [`TcpStream`] with pooled, bursty reads; writes pass through.
+#[derive(Debug)]
+pub struct BurstStream {
+    tcp: TcpStream,
+    pool: BufferPool,
+    burst: Option<(Buffer, usize)>,
+}
+
+impl BurstStream {
+    /// Wraps `tcp`; bursts take their buffers from `pool`.
+    #[must_use]
+    pub fn new(tcp: TcpStream, pool: BufferPool) -> Self {
+        Self { tcp, pool, burst: None }
+    }
+
+    /// The stream below.
+    #[must_use]
+    pub fn tcp(&self) -> &TcpStream {
+        &self.tcp
+    }
+}
+
+impl AsyncRead for BurstStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if let Some((buffer, start)) = &mut self.burst {
+                let rest = &buffer[*start..];
+                if !rest.is_empty() {
+                    let count = rest.len().min(out.remaining());
+                    out.put_slice(&rest[..count]);
+                    *start += count;
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            if out.remaining() >= BURST {
+                self.burst = None;
+                return Pin::new(&mut self.tcp).poll_read(cx, out);
+            }
+            match self.tcp.poll_read_ready(cx) {
+                Poll::Pending => {
+                    self.burst = None;
+                    return Poll::Pending;
+                }
+                Poll::Ready(result) => result?,
+            }
+            let (mut buffer, _) = self.burst.take().unwrap_or_else(|| (self.pool.take(), 0));
+            buffer.clear();
+            buffer.reserve(BURST);
+            match self.tcp.try_read_buf(&mut *buffer) {
+                Ok(0) => return Poll::Ready(Ok(())),
+                Ok(_) => self.burst = Some((buffer, 0)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for BurstStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.tcp).poll_shutdown(cx))?;
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn bytes_arrive_unchanged_whatever_the_read_size() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let here = listener.accept().await.unwrap().0;
+        let data: Vec<u8> = (0..3_000_000u32).map(|i| (i / 3) as u8).collect();
+        let sending = async {
+            there.write_all(&data).await.unwrap();
+            there.shutdown().await.unwrap();
+        };
+        let receiving = async {
+            let mut stream = BurstStream::new(here, BufferPool::new(2));
+            let mut got = Vec::new();
+            for size in (1..).map(|n: usize| n * 7919 % 600_000) {
+                let mut part = vec![0; size];
+                let count = stream.read(&mut part).await.unwrap();
+                if count == 0 && size > 0 {
+                    break;
+                }
+                got.extend_from_slice(&part[..count]);
+            }
+            got
+        };
+        let got = tokio::join!(sending, receiving).1;
+        assert!(got == data);
+    }
+}
