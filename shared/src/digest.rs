@@ -156,7 +156,7 @@ mod tests {
     use crate::limits::BLOCK_LEN;
 
     fn bytes(len: usize) -> Vec<u8> {
-        (0..len).map(|i| (i / 7 * 31 + i) as u8).collect()
+        (0..len).map(|i| (i / 7 * 31 + i).to_le_bytes()[0]).collect()
     }
 
     fn digests(data: &[u8]) -> Vec<Digest> {

@@ -183,7 +183,7 @@ pub fn decode(bytes: &mut Bytes, phase: Phase) -> Result<Option<Frame>, FrameErr
 pub fn put_message(out: &mut Vec<u8>, message: &impl serde::Serialize) -> Result<(), FrameError> {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER_LEN]);
-    let written = crate::message::encode(message, out);
+    let written = serde_json::to_writer(&mut *out, message);
     let length = out.len() - start - HEADER_LEN;
     if written.is_err() || length > MESSAGE_MAX {
         out.truncate(start);
@@ -226,12 +226,11 @@ pub fn put_have(out: &mut Vec<u8>, first: u64, digests: &[Digest]) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Request;
 
     #[test]
     fn a_cut_frame_needs_more_and_is_no_error() {
         let mut out = Vec::new();
-        put_message(&mut out, &Request::Ping).unwrap();
+        put_message(&mut out, &"ping").unwrap();
         for cut in 0..out.len() {
             let mut bytes = Bytes::copy_from_slice(&out[..cut]);
             assert!(decode(&mut bytes, Phase::LoggedIn).unwrap().is_none());
@@ -242,7 +241,7 @@ mod tests {
     #[test]
     fn frames_that_arrive_together_come_apart() {
         let mut out = Vec::new();
-        put_message(&mut out, &Request::Ping).unwrap();
+        put_message(&mut out, &"ping").unwrap();
         put_block_head(&mut out, 9, 3).unwrap();
         out.extend_from_slice(b"abc");
         put_have(&mut out, 4, &[Digest([1; 32]), Digest([2; 32])]).unwrap();

@@ -9,6 +9,7 @@
 pub mod blocks;
 pub mod digest;
 pub mod entry;
+pub mod fingerprint;
 pub mod frame;
 pub mod limits;
 pub mod link;

@@ -5,7 +5,13 @@
 //! buffer. Writing takes bytes that already are frames: who makes them may be a thread
 //! that does nothing but read a disk.
 
-use std::io;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -30,13 +36,19 @@ const WRITE_CHUNK: usize = 256 << 10;
 pub enum LinkError {
     /// The stream failed.
     #[error("connection lost: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// The peer does not speak the protocol.
     #[error("protocol error: {0}")]
     Frame(#[from] FrameError),
-    /// The stream ended inside a frame.
-    #[error("connection lost in the middle of a frame")]
+    /// The stream ended inside a frame, or without the goodbye that TLS ends with.
+    #[error("connection lost: it was cut")]
     Cut,
+}
+
+impl From<io::Error> for LinkError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::UnexpectedEof { Self::Cut } else { Self::Io(error) }
+    }
 }
 
 /// The reading half of a connection.
@@ -47,13 +59,13 @@ pub struct LinkReader<R> {
     want: usize,
     phase: Phase,
     pool: BufferPool,
-    received: u64,
+    received: Arc<AtomicU64>,
 }
 
 impl<R: AsyncRead + Unpin> LinkReader<R> {
     /// Reads frames from `stream`, in the phase before login.
     pub fn new(stream: R, pool: BufferPool) -> Self {
-        Self { stream, ahead: BytesMut::new(), want: SMALL, phase: Phase::BeforeLogin, pool, received: 0 }
+        Self { stream, ahead: BytesMut::new(), want: SMALL, phase: Phase::BeforeLogin, pool, received: Arc::default() }
     }
 
     /// Lets the peer use the room it has after login.
@@ -63,7 +75,17 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
 
     /// Bytes read from the stream so far.
     pub fn received(&self) -> u64 {
-        self.received
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// The count behind [`received`](Self::received), to be watched while a read is under way.
+    pub fn meter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.received)
+    }
+
+    /// The stream below; look-ahead already read from it is lost.
+    pub fn into_inner(self) -> R {
+        self.stream
     }
 
     /// The next frame; `None` when the peer closed between two frames.
@@ -118,17 +140,18 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
         buffer.extend_from_slice(&self.ahead[..here]);
         self.ahead.advance(here);
         while buffer.len() < length {
-            // A fresh buffer doubles as bytes arrive; a used one has its room already.
+            // The room for all of it is taken once a good part has come; until it is written to,
+            // that is address space only. Growing step by step would leave holes in the heap.
             let missing = length - buffer.len();
-            if buffer.capacity() == buffer.len() {
-                let more = buffer.len().clamp(OWN_BUFFER, missing.max(OWN_BUFFER));
-                buffer.reserve_exact(more);
+            if buffer.capacity() < length {
+                let room = if buffer.len() < OWN_BUFFER { OWN_BUFFER } else { missing };
+                buffer.reserve_exact(room);
             }
             let got = (&mut self.stream).take(missing as u64).read_buf(&mut *buffer).await?;
             if got == 0 {
                 return Err(LinkError::Cut);
             }
-            self.received += got as u64;
+            self.received.fetch_add(got as u64, Ordering::Relaxed);
         }
         Ok(Frame::Block { index, bytes: Payload::Pooled(buffer) })
     }
@@ -139,7 +162,7 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
         }
         self.ahead.reserve(self.want);
         let got = self.stream.read_buf(&mut self.ahead).await?;
-        self.received += got as u64;
+        self.received.fetch_add(got as u64, Ordering::Relaxed);
         self.want = (got * 2).clamp(SMALL, LARGE);
         Ok(got)
     }
@@ -223,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn small_and_large_blocks_arrive_whole_and_in_order() {
-        let large: Vec<u8> = (0..1 << 20).map(|i| i as u8).collect();
+        let large: Vec<u8> = (0..1_u32 << 20).map(|i| i.to_le_bytes()[0]).collect();
         let mut reader = sent(&[&block(1, b"small"), &block(2, &large), &block(3, b"")]).await;
         for (number, expected) in [(1, &b"small"[..]), (2, &large), (3, b"")] {
             match reader.next().await.unwrap() {

@@ -11,11 +11,3 @@ pub mod request;
 pub use notice::Notice;
 pub use reply::Reply;
 pub use request::Request;
-
-/// Writes `message` as JSON after what `out` already holds.
-///
-/// # Errors
-/// Only if a value cannot be JSON, which no message of ours can cause.
-pub fn encode(message: &impl serde::Serialize, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    serde_json::to_writer(out, message)
-}

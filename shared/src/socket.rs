@@ -119,7 +119,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let here = listener.accept().await.unwrap().0;
-        let data: Vec<u8> = (0..3_000_000u32).map(|i| (i / 3) as u8).collect();
+        let data: Vec<u8> = (0..3_000_000u32).map(|i| (i / 3).to_le_bytes()[0]).collect();
         let sending = async {
             there.write_all(&data).await.unwrap();
             there.shutdown().await.unwrap();
