@@ -1,1 +1,28 @@
-//! Placeholder.
+//! `ferryd`, the headless ferry server, as a library.
+//!
+//! `ARCHITECTURE.md` tells which file does what; the arrows point from [`server`] over
+//! `connection` and [`gate`] to [`command`], which puts [`storage`], [`quota`] and [`users`]
+//! together. Those three know nothing of each other.
+
+pub mod admin;
+pub mod admission;
+pub mod args;
+pub mod command;
+pub mod config;
+mod connection;
+pub mod context;
+pub mod gate;
+pub mod identity;
+pub mod outbox;
+pub mod output;
+mod private_file;
+pub mod quota;
+pub mod refusal;
+pub mod serve;
+pub mod server;
+pub mod session;
+pub mod size;
+pub mod storage;
+pub mod telemetry;
+pub mod user_state;
+pub mod users;

@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! `ferryd`, the ferry server; all of it is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ferry_server::admin::main()
+}

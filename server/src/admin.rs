@@ -1,0 +1,134 @@
+//! The verbs of the command line that only look at files: users, identity, check, config.
+
+mod check;
+mod password_input;
+pub mod places;
+mod user;
+mod user_report;
+
+use std::{fs, io, path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::{
+    args::{Args, ConfigVerb, Verb},
+    config::{ConfigError, Layers, Loaded, show},
+    identity::{Identity, IdentityError},
+    output, serve,
+    storage::StorageError,
+    users::{StoreError, UserName, password::NewPasswordError},
+};
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The configuration is not usable.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The user store is not usable.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The server's key is not usable.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The user's files could not be removed.
+    #[error("user '{name}' is removed, but not all files are: {source}; run the command again")]
+    Purge {
+        /// Whose.
+        name: UserName,
+        /// Why.
+        source: StorageError,
+    },
+    /// The password cannot be one.
+    #[error(transparent)]
+    NewPassword(#[from] NewPasswordError),
+    /// There is nobody to ask.
+    #[error("there is no terminal to ask for the password: pipe it in with --password-stdin")]
+    NoTerminal,
+    /// The two entries differ.
+    #[error("the two passwords differ")]
+    PasswordsDiffer,
+    /// The name is taken.
+    #[error("user '{0}' is there already; see 'ferryd user set' and 'ferryd user passwd'")]
+    UserExists(UserName),
+    /// The name is unknown.
+    #[error("there is no user '{0}'; see 'ferryd user list'")]
+    NoSuchUser(UserName),
+    /// A file the operator named is not usable.
+    #[error("{}: {message}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// The data folder cannot be guessed.
+    #[error("no data folder: there is no home directory; name one with --data")]
+    NoDataFolder,
+    /// `check` found something; it has printed it.
+    #[error("{0} found")]
+    Faulty(String),
+    /// The server did not start.
+    #[error(transparent)]
+    Serve(#[from] serve::ServeError),
+    /// The password could not be read.
+    #[error("cannot read the password: {0}")]
+    Input(io::Error),
+    /// What was asked for could not be printed.
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Runs `ferryd`: 0 done, 1 failed, 2 wrong usage.
+#[must_use]
+pub fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader has seen enough, as in `ferryd config show | head -1`.
+        Err(AdminError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), AdminError> {
+    let Args { config, data, verb } = args;
+    let data = || places::data_folder(data.as_deref());
+    match verb {
+        Verb::Serve { listen } => serve::run(layers(config)?.listen(&listen).load()?.config, data()?)?,
+        Verb::User(verb) => user::run(verb, &data()?)?,
+        Verb::Identity => {
+            let loaded = load(config)?;
+            output::line(Identity::load_or_create(&data()?, &loaded.config.tls)?.fingerprint())?;
+        }
+        Verb::Check => check::run(config, &data()?)?,
+        Verb::Config(ConfigVerb::Show) => output::raw(show::effective(&load(config)?).as_bytes())?,
+        Verb::Config(ConfigVerb::Default) => output::raw(show::DEFAULT_FILE.as_bytes())?,
+        Verb::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "ferryd", &mut script);
+            output::raw(&script)?;
+        }
+        Verb::Man { dir } => {
+            fs::create_dir_all(&dir).and_then(|()| clap_mangen::generate_to(Args::command(), &dir)).map_err(
+                |error| AdminError::File { path: dir, message: format!("cannot write the man pages: {error}") },
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn load(config: Option<PathBuf>) -> Result<Loaded, AdminError> {
+    Ok(layers(config)?.load()?)
+}
+
+/// File and environment; the file may only be missing where it was not asked for.
+fn layers(config: Option<PathBuf>) -> Result<Layers, ConfigError> {
+    let layers = Layers::default().environment(places::environment());
+    match config.or_else(places::config_file) {
+        Some(path) => layers.read_file(&path),
+        None => Ok(layers),
+    }
+}

@@ -1,0 +1,45 @@
+//! Gets a new password from a terminal or a pipe, never from the command line.
+
+use std::io::{self, BufRead, IsTerminal as _};
+
+use ferry_shared::secret::Secret;
+use zeroize::Zeroizing;
+
+use super::AdminError;
+
+/// Bytes read at most: more than any password has.
+const LINE_MAX: u64 = 4096;
+
+/// Asks twice on the terminal, or takes the first line of standard input.
+pub(super) fn new_password(from_stdin: bool) -> Result<Secret, AdminError> {
+    if from_stdin {
+        return first_line(io::stdin().lock()).map_err(AdminError::Input);
+    }
+    if !io::stdin().is_terminal() {
+        return Err(AdminError::NoTerminal);
+    }
+    let ask = |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(AdminError::Input);
+    let (first, second) = (ask("Password: ")?, ask("Again: ")?);
+    if first == second { Ok(Secret::new(first.to_string())) } else { Err(AdminError::PasswordsDiffer) }
+}
+
+fn first_line(input: impl BufRead) -> io::Result<Secret> {
+    let mut line = Zeroizing::new(String::new());
+    input.take(LINE_MAX).read_line(&mut line)?;
+    let text = line.strip_suffix('\n').unwrap_or(&line);
+    Ok(Secret::new(text.strip_suffix('\r').unwrap_or(text).to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_end_of_the_line_is_not_part_of_the_password() {
+        for (input, password) in
+            [("pass\n", "pass"), ("pass", "pass"), (" pa ss \r\nmore\n", " pa ss "), ("", ""), ("\n", "")]
+        {
+            assert_eq!(first_line(input.as_bytes()).unwrap().expose(), password, "{input:?}");
+        }
+    }
+}

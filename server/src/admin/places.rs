@@ -1,0 +1,67 @@
+//! Where config and data are when nobody says.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use directories::ProjectDirs;
+
+use super::AdminError;
+
+/// The data folder: what `flag` says, else `$STATE_DIRECTORY` (systemd), else by who runs this.
+///
+/// # Errors
+/// [`AdminError::NoDataFolder`].
+pub fn data_folder(flag: Option<&Path>) -> Result<PathBuf, AdminError> {
+    let root = rustix::process::geteuid().is_root();
+    choose(flag, env::var_os("STATE_DIRECTORY"), root, || {
+        ProjectDirs::from("", "", "ferryd").map(|folders| folders.data_dir().to_owned())
+    })
+    .ok_or(AdminError::NoDataFolder)
+}
+
+fn choose(
+    flag: Option<&Path>,
+    state: Option<OsString>,
+    root: bool,
+    home: impl FnOnce() -> Option<PathBuf>,
+) -> Option<PathBuf> {
+    let given = flag.map(Path::to_owned).or_else(|| first(state));
+    given.or_else(|| root.then(|| "/var/lib/ferryd".into())).or_else(home)
+}
+
+/// The configuration where it is looked for, if it is there.
+#[must_use]
+pub fn config_file() -> Option<PathBuf> {
+    let folder = first(env::var_os("CONFIGURATION_DIRECTORY")).unwrap_or_else(|| "/etc/ferryd".into());
+    Some(folder.join("ferryd.toml")).filter(|file| file.exists())
+}
+
+/// The environment as far as it is text: a key's value always is.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+}
+
+/// systemd names several folders with ':' between them; ours is the first.
+fn first(folders: Option<OsString>) -> Option<PathBuf> {
+    let folders = folders.filter(|folders| !folders.is_empty())?;
+    env::split_paths(&folders).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_folder_is_what_was_said_else_what_the_service_has() {
+        let choose = |flag: Option<&str>, state: Option<&str>, root| {
+            choose(flag.map(Path::new), state.map(OsString::from), root, || Some("/home/u/data".into()))
+        };
+        assert_eq!(choose(Some("d"), Some("/s"), true), Some("d".into()));
+        assert_eq!(choose(None, Some("/s:/t"), true), Some("/s".into()));
+        assert_eq!(choose(None, Some(""), true), Some("/var/lib/ferryd".into()));
+        assert_eq!(choose(None, None, false), Some("/home/u/data".into()));
+    }
+}

@@ -1,0 +1,131 @@
+//! `ferryd user …`: changes the user store under its lock; a running server follows by itself.
+
+use std::{fs, path::Path};
+
+use ferry_shared::{message::reply::Access, name::Escaped};
+
+use super::{AdminError, password_input::new_password, user_report};
+use crate::{
+    args::{AddUser, Limit, SetUser, UserVerb},
+    output,
+    storage::Storage,
+    users::{
+        self, UserName,
+        file::{self, Record},
+        key::PublicKey,
+        password,
+    },
+};
+
+pub(super) fn run(verb: UserVerb, data: &Path) -> Result<(), AdminError> {
+    let store = users::store_file(data);
+    match verb {
+        UserVerb::Add(add_user) => add(add_user, &store),
+        UserVerb::Set(set_user) => set(set_user, &store),
+        UserVerb::Passwd { name, password_stdin } => passwd(&name, password_stdin, &store),
+        UserVerb::Remove { name, purge } => remove(&name, purge, &store, data),
+        UserVerb::List { json } => Ok(output::raw(user_report::list(&file::load(&store)?, json).as_bytes())?),
+        UserVerb::Show { name, json } => {
+            let loaded = file::load(&store)?;
+            let record = loaded.users.get(&name).ok_or_else(|| AdminError::NoSuchUser(name.clone()))?;
+            Ok(output::raw(user_report::show(&name, record, json).as_bytes())?)
+        }
+    }
+}
+
+fn add(add: AddUser, store: &Path) -> Result<(), AdminError> {
+    let AddUser { name, quota, max_files, read_only, key, password_stdin } = add;
+    // Before anybody types a password in vain; asked again under the lock.
+    if file::load(store)?.users.contains_key(&name) {
+        return Err(AdminError::UserExists(name));
+    }
+    let mut keys = Vec::new();
+    for path in &key {
+        keys.extend(read_keys(path)?);
+    }
+    let wants_password = password_stdin || keys.is_empty();
+    let hash = if wants_password { Some(password::hash(&new_password(password_stdin)?)?) } else { None };
+    let mut record = Record::new(hash);
+    (record.keys, record.quota, record.max_files) = (keys, quota, max_files);
+    if read_only {
+        record.access = Access::ReadOnly;
+    }
+    file::edit(store, |store| {
+        if store.users.contains_key(&name) {
+            return Err(AdminError::UserExists(name.clone()));
+        }
+        store.users.insert(name.clone(), record);
+        Ok(())
+    })??;
+    Ok(output::line(format_args!("user '{name}' added"))?)
+}
+
+fn set(set: SetUser, store: &Path) -> Result<(), AdminError> {
+    let name = set.name.clone();
+    change(store, &name, |record| {
+        let SetUser { name: _, quota, max_files, access, enable, disable, expires, max_sessions, bandwidth } = set;
+        lay(&mut record.quota, quota);
+        lay(&mut record.max_files, max_files);
+        lay(&mut record.expires, expires);
+        lay(&mut record.max_sessions, max_sessions);
+        record.access = access.map_or(record.access, Access::from);
+        record.bandwidth = bandwidth.unwrap_or(record.bandwidth);
+        record.enabled = enable || (record.enabled && !disable);
+    })?;
+    Ok(output::line(format_args!("user '{name}' changed"))?)
+}
+
+fn lay<T>(field: &mut Option<T>, wanted: Option<Limit<T>>) {
+    if let Some(Limit(value)) = wanted {
+        *field = value;
+    }
+}
+
+fn passwd(name: &UserName, from_stdin: bool, store: &Path) -> Result<(), AdminError> {
+    if !file::load(store)?.users.contains_key(name) {
+        return Err(AdminError::NoSuchUser(name.clone()));
+    }
+    let hash = password::hash(&new_password(from_stdin)?)?;
+    change(store, name, |record| record.password = Some(hash))?;
+    Ok(output::line(format_args!("password of user '{name}' set"))?)
+}
+
+fn remove(name: &UserName, purge: bool, store: &Path, data: &Path) -> Result<(), AdminError> {
+    let known = file::edit(store, |store| Ok::<_, AdminError>(store.users.remove(name).is_some()))??;
+    if !purge {
+        return match known {
+            true => Ok(output::line(format_args!("user '{name}' removed; the files stay, --purge removes them"))?),
+            false => Err(AdminError::NoSuchUser(name.clone())),
+        };
+    }
+    // Also for a user removed before, whose files are still there.
+    let purged = Storage::inspect(data).and_then(|storage| storage.remove_user(name.as_str()));
+    match purged.map_err(|source| AdminError::Purge { name: name.clone(), source })? {
+        false if !known => Err(AdminError::NoSuchUser(name.clone())),
+        _ => Ok(output::line(format_args!("user '{name}' and all files removed"))?),
+    }
+}
+
+fn change(store: &Path, name: &UserName, change: impl FnOnce(&mut Record)) -> Result<(), AdminError> {
+    file::edit(store, |store| {
+        let record = store.users.get_mut(name).ok_or_else(|| AdminError::NoSuchUser(name.clone()))?;
+        change(record);
+        Ok(())
+    })?
+}
+
+/// The keys in a file as `~/.ssh/id_ed25519.pub` or `authorized_keys`.
+fn read_keys(path: &Path) -> Result<Vec<PublicKey>, AdminError> {
+    let fault = |message: String| AdminError::File { path: path.to_owned(), message };
+    let text = fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let keys = lines
+        .map(|line| {
+            line.parse().map_err(|error| {
+                let start: String = line.chars().take(20).collect();
+                fault(format!("{error}: '{}…'", Escaped(start.as_bytes())))
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() { Err(fault("there is no key in it".to_owned())) } else { Ok(keys) }
+}

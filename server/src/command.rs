@@ -1,0 +1,444 @@
+//! What a logged-in connection does with its frames: synchronous, in order, one at a time.
+//!
+//! Knows no sockets: frames are handed in, encoded frames come out of the outbox. It runs on
+//! a blocking thread and never waits for the peer there: when it needs more input, or room
+//! for output, it says so and gives the thread back.
+
+mod change;
+mod copy;
+mod download;
+mod hash;
+mod pages;
+mod password;
+mod remove;
+mod stat;
+mod upload;
+mod upload_small;
+mod uploads;
+pub mod usage;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use ferry_shared::{
+    frame::Frame,
+    message::{
+        Notice, Reply, Request,
+        decode::{Follows, Undecodable},
+    },
+    name::Escaped,
+    pool::Buffer,
+    refusal::{Code, Refusal},
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    context::Context,
+    gate::{Gate, Verdict},
+    outbox::Outbox,
+    refusal,
+    session::Session,
+};
+use upload_small::Group;
+
+/// What the connection hands to the work.
+#[derive(Debug)]
+pub enum Input {
+    /// Frames, in order.
+    Frames(Vec<Frame>),
+    /// The peer broke the protocol after the frames before this.
+    Malformed(String),
+    /// The peer was silent for too long.
+    Silent,
+    /// The user store changed, or the session was ended.
+    AccountChanged,
+    /// The peer is gone.
+    Gone,
+}
+
+/// Why the work gave its thread back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// It waits for the peer.
+    Input,
+    /// It has output and the writer has no room.
+    Room,
+    /// The connection is over.
+    End,
+}
+
+/// What is going on between two requests.
+#[derive(Debug)]
+enum Running {
+    /// Nothing: the next frame must be a request.
+    Nothing,
+    /// Frames that belong to a refused request are passed over.
+    Skipping(Follows),
+    /// An optimistic upload waits for its block and `Commit`.
+    Small(upload_small::Arriving),
+    /// An upload of several blocks, or of unknown size.
+    Upload(Box<upload::Upload>),
+    /// A download.
+    Download(Box<download::Download>),
+    /// Something that goes on without the peer: pages, a digest, a copy, a removal.
+    Task(Box<dyn Task>),
+}
+
+/// A request whose answer takes many steps; between two of them the connection may end.
+trait Task: std::fmt::Debug + Send {
+    /// Does a little; `true` when there is more to do.
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal>;
+}
+
+/// One logged-in connection's side of the conversation.
+#[derive(Debug)]
+pub struct Conversation {
+    context: Arc<Context>,
+    session: Arc<Session>,
+    gate: Gate,
+    out: Outbox,
+    running: Running,
+    /// Small uploads that arrived and whose answers wait for their common flush.
+    group: Group,
+    frames: VecDeque<Frame>,
+    /// What follows the frames.
+    then: Option<Input>,
+    over: bool,
+}
+
+impl Conversation {
+    /// A conversation that begins right after login.
+    #[must_use]
+    pub fn new(context: Arc<Context>, session: Arc<Session>, gate: Gate) -> Self {
+        Self {
+            out: Outbox::new(context.pool.clone()),
+            group: Group::new(&context.config.limits),
+            context,
+            session,
+            gate,
+            running: Running::Nothing,
+            frames: VecDeque::new(),
+            then: None,
+            over: false,
+        }
+    }
+
+    /// The session it belongs to.
+    #[must_use]
+    pub fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// Whether frames of a transfer are awaited, not a new request.
+    #[must_use]
+    pub fn in_transfer(&self) -> bool {
+        !matches!(self.running, Running::Nothing)
+    }
+
+    /// Hands in what came while the work was not running.
+    pub fn push(&mut self, input: Input) {
+        match input {
+            Input::Frames(frames) => self.frames.extend(frames),
+            other => self.then = Some(other),
+        }
+    }
+
+    /// Says something unasked.
+    pub fn notify(&mut self, notice: Notice) {
+        self.out.notice(notice);
+    }
+
+    /// Works until it needs something; blocks on the disk only.
+    pub fn run(&mut self, input: &mut mpsc::Receiver<Input>, output: &mpsc::Sender<Buffer>) -> Need {
+        loop {
+            while let Some(buffer) = self.out.take() {
+                match output.try_send(buffer) {
+                    Ok(()) => {}
+                    Err(mpsc::error::TrySendError::Full(buffer)) => {
+                        self.out.put_back(buffer);
+                        return Need::Room;
+                    }
+                    Err(mpsc::error::TrySendError::Closed(_)) => return Need::End,
+                }
+            }
+            if self.over {
+                self.out.finish();
+                if self.out.is_full() {
+                    continue;
+                }
+                return Need::End;
+            }
+            if self.advance() {
+                continue;
+            }
+            if let Some(frame) = self.frames.pop_front() {
+                self.take(frame);
+            } else if let Some(then) = self.then.take() {
+                self.interrupt(then);
+            } else {
+                match input.try_recv() {
+                    Ok(next) => self.push(next),
+                    // What is flushed now could not have been shared with more: none is here.
+                    Err(mpsc::error::TryRecvError::Empty) if !self.group.is_empty() => self.flush_group(),
+                    Err(mpsc::error::TryRecvError::Disconnected) => self.then = Some(Input::Gone),
+                    Err(mpsc::error::TryRecvError::Empty) => {
+                        self.out.finish();
+                        if !self.out.is_full() {
+                            return Need::Input;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn interrupt(&mut self, input: Input) {
+        match input {
+            Input::Frames(_) => self.push(input),
+            Input::Malformed(reason) => self.close(refusal::malformed(&reason)),
+            Input::Silent => {
+                self.flush_group();
+                self.out.notice(Notice::Closing { reason: "no sign of life for too long".into(), seconds: 0 });
+                self.over = true;
+            }
+            Input::AccountChanged => {
+                self.look();
+            }
+            Input::Gone => {
+                self.flush_group();
+                self.over = true;
+            }
+        }
+    }
+
+    /// Whether the account still allows this connection; ends it when not.
+    fn look(&mut self) -> bool {
+        match self.gate.look() {
+            Verdict::Open => true,
+            Verdict::Changed(notice) => {
+                self.out.notice(notice);
+                true
+            }
+            Verdict::Closed(refusal) => {
+                self.close(refusal);
+                false
+            }
+        }
+    }
+
+    /// Answers with a refusal and ends the connection.
+    fn close(&mut self, refusal: Refusal) {
+        self.flush_group();
+        self.running = Running::Nothing;
+        tracing::info!(session = self.session.id, code = refusal.code.as_str(), "connection refused");
+        self.out.reply(&Reply::Refused(refusal));
+        self.over = true;
+    }
+
+    /// Answers a request with a refusal; the connection goes on.
+    fn refuse(&mut self, refusal: Refusal) {
+        self.flush_group();
+        self.context.count_refusal(&refusal);
+        self.out.reply(&Reply::Refused(refusal));
+    }
+
+    fn flush_group(&mut self) {
+        self.group.flush(&self.context, &self.session.user, &mut self.out);
+    }
+
+    /// Goes on with what needs no input; `true` when something was done.
+    fn advance(&mut self) -> bool {
+        let stepped = match &mut self.running {
+            Running::Task(task) => task.step(&mut self.out),
+            Running::Download(download) => match download.step(&mut self.out) {
+                Ok(download::Step::NeedsHave) => return false,
+                Ok(download::Step::More) => Ok(true),
+                Ok(download::Step::Done) => Ok(false),
+                Err(refusal) => {
+                    let follows = download.follows();
+                    self.skip(follows);
+                    self.refuse(refusal);
+                    return true;
+                }
+            },
+            Running::Upload(upload) => match upload.prepare(&mut self.out) {
+                Ok(busy) => return busy,
+                Err(refusal) => Err(refusal),
+            },
+            _ => return false,
+        };
+        match stepped {
+            Ok(true) => {}
+            Ok(false) => self.running = Running::Nothing,
+            Err(refusal) => {
+                let was = std::mem::replace(&mut self.running, Running::Nothing);
+                if matches!(was, Running::Upload(_)) {
+                    self.running = Running::Skipping(Follows::UpToCommit);
+                }
+                self.refuse(refusal);
+            }
+        }
+        true
+    }
+
+    /// Passes over the frames that still belong to a refused request.
+    fn skip(&mut self, follows: Follows) {
+        self.running = match follows {
+            Follows::Nothing => Running::Nothing,
+            follows => Running::Skipping(follows),
+        };
+    }
+
+    /// Takes the next frame. `advance` has nothing to do at this point.
+    fn take(&mut self, frame: Frame) {
+        if !self.look() {
+            return;
+        }
+        match frame {
+            Frame::Message(json) => self.message(&json),
+            Frame::Block { index, bytes } => self.block(index, bytes),
+            Frame::Have { first, digests } => self.have(first, digests),
+        }
+    }
+
+    fn block(&mut self, index: u64, bytes: ferry_shared::frame::Payload) {
+        let refused = match &mut self.running {
+            Running::Skipping(Follows::UpToCommit) => return,
+            Running::Small(arriving) => match arriving.block(index, bytes) {
+                Ok(()) => return,
+                Err(reason) => return self.close(refusal::malformed(reason)),
+            },
+            Running::Upload(upload) => match self.gate.admit_write() {
+                Ok(()) => match upload.block(index, &bytes) {
+                    Ok(()) => return,
+                    Err(refused) => refused,
+                },
+                Err(refused) => refused,
+            },
+            _ => return self.close(refusal::malformed("a block outside an upload")),
+        };
+        if refused.code == Code::Malformed {
+            return self.close(refused);
+        }
+        // The upload's frames up to its `Commit` are on their way; this is their one answer.
+        self.running = Running::Skipping(Follows::UpToCommit);
+        self.refuse(refused);
+    }
+
+    fn have(&mut self, first: u64, digests: Vec<ferry_shared::digest::Digest>) {
+        match &mut self.running {
+            Running::Skipping(Follows::UpToEmptyHave) => {
+                if digests.is_empty() {
+                    self.running = Running::Nothing;
+                }
+            }
+            Running::Download(download) => {
+                if let Err(reason) = download.have(first, digests) {
+                    self.close(refusal::malformed(reason));
+                }
+            }
+            _ => self.close(refusal::malformed("a have-frame outside a download")),
+        }
+    }
+
+    fn message(&mut self, json: &Bytes) {
+        match Request::decode(json) {
+            Ok(Request::Commit { size, root }) => self.commit(size, root),
+            Ok(request) => self.request(request),
+            Err(Undecodable::Malformed(reason)) => self.close(refusal::malformed(&reason)),
+            Err(Undecodable::Unknown(name)) => {
+                self.refuse(refusal::unsupported(&Escaped(name.as_bytes()).to_string()));
+            }
+            Err(Undecodable::BadPath { message, follows }) => {
+                self.skip(follows);
+                self.refuse(Refusal::new(Code::BadPath, message));
+            }
+        }
+    }
+
+    fn commit(&mut self, size: u64, root: ferry_shared::digest::Digest) {
+        match std::mem::replace(&mut self.running, Running::Nothing) {
+            Running::Skipping(Follows::UpToCommit) => {}
+            Running::Small(arriving) => {
+                match self.gate.admit_write() {
+                    Ok(()) => self.group.add(arriving, size, root, &self.session.user),
+                    Err(refused) => self.group.add_refused(refused),
+                }
+                if self.group.is_full() {
+                    self.flush_group();
+                }
+            }
+            Running::Upload(upload) => {
+                self.flush_group();
+                match self.gate.admit_write().and_then(|()| upload.commit(size, root)) {
+                    Ok(reply) => self.out.reply(&reply),
+                    Err(refused) => self.refuse(refused),
+                }
+            }
+            _ => self.close(refusal::malformed("'commit' outside an upload")),
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        // A request where blocks were awaited gives the upload up; its part stays.
+        let follows = request.follows();
+        let interrupts = matches!(&self.running, Running::Upload(_) | Running::Skipping(Follows::UpToCommit));
+        if !interrupts && !matches!(self.running, Running::Nothing) {
+            return self.close(refusal::malformed("a request in the middle of a transfer's frames"));
+        }
+        self.running = Running::Nothing;
+        if let Err(refused) = self.gate.admit(&request) {
+            self.skip(follows);
+            if follows == Follows::UpToCommit {
+                return self.group.add_refused(refused);
+            }
+            return self.refuse(refused);
+        }
+        match request {
+            Request::Put(put) if put.is_optimistic() => self.running = Running::Small(upload_small::Arriving::new(put)),
+            request => {
+                self.flush_group();
+                match self.start(request) {
+                    Ok(running) => self.running = running,
+                    Err(refused) => {
+                        self.skip(follows);
+                        self.refuse(refused);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs a request, or starts what will run in steps.
+    fn start(&mut self, request: Request) -> Result<Running, Refusal> {
+        use Request as R;
+        let user = &self.session.user;
+        let reply = match request {
+            R::List { path } => return pages::list(user, &path),
+            R::Walk { path } => return pages::walk(user, &path),
+            R::Find { path, pattern, limit } => return pages::find(user, &path, &pattern, limit),
+            R::Stat { path } => stat::stat(user, &path)?,
+            R::MakeDir { path, parents } => change::make_dir(user, &path, parents)?,
+            R::Rename { from, to, replace } => change::rename(user, &from, &to, replace)?,
+            R::SetAttributes { path, mtime, mode } => change::set_attributes(user, &path, mtime, mode)?,
+            R::Copy { from, to, replace } => return copy::start(user, &self.context, from, to, replace),
+            R::Remove { path, recursive } => return remove::start(user, &path, recursive),
+            R::Hash { path, algorithm } => return hash::start(user, &path, algorithm),
+            R::Usage => Reply::Usage(usage::now(user).map_err(|error| refusal::of_storage(&error))?),
+            R::Uploads => uploads::list(user, &self.context),
+            R::Discard { path } => uploads::discard(user, &path)?,
+            R::ChangePassword { old, new } => password::change(&self.context, &self.session, &old, &new)?,
+            R::Ping => Reply::Pong,
+            R::Get { path, blocks } => {
+                return download::start(user, &path, blocks, &mut self.out).map(Box::new).map(Running::Download);
+            }
+            R::Put(put) => return upload::start(user, &self.context, put).map(Box::new).map(Running::Upload),
+            R::Register { .. } => return Err(refusal::unsupported("'register' on a logged-in connection")),
+            R::Hello(_) | R::Login { .. } | R::Attach { .. } | R::Commit { .. } => {
+                return Err(refusal::unsupported("this on a logged-in connection"));
+            }
+        };
+        self.out.reply(&reply);
+        Ok(Running::Nothing)
+    }
+}

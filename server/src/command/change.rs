@@ -1,0 +1,40 @@
+//! `MakeDir`, `Rename`, `SetAttributes`: small changes, each one step under the user's lock.
+
+use ferry_shared::{entry::Mtime, message::Reply, path::RemotePath, refusal::Refusal};
+
+use crate::{quota::Tally, refusal, user_state::UserState};
+
+/// Makes a folder. Folders count against the user's files.
+pub(super) fn make_dir(user: &UserState, path: &RemotePath, parents: bool) -> Result<Reply, Refusal> {
+    let changes = user.ledger.lock_changes();
+    let prospect = user.home.prospect(path).map_err(|error| refusal::of_storage(&error))?;
+    let wanted = prospect.missing_folders + u64::from(prospect.kind().is_none());
+    let charged = Tally::new(0, wanted);
+    changes.charge(Tally::default(), charged).map_err(|error| refusal::of_quota(&error))?;
+    let made = user.home.make_dir(path, parents);
+    let kept = Tally::new(0, *made.as_ref().unwrap_or(&0));
+    changes.release_used(charged.minus(kept));
+    made.map(|_| Reply::Done).map_err(|error| refusal::of_storage(&error))
+}
+
+/// Renames or moves; what it replaces is given back.
+pub(super) fn rename(user: &UserState, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<Reply, Refusal> {
+    let changes = user.ledger.lock_changes();
+    let replaced = user.home.rename(from, to, replace).map_err(|error| refusal::of_storage(&error))?;
+    changes.release_used(replaced.into());
+    drop(changes);
+    // `Done` promises that the new name is on disk.
+    user.home.flush_name(to).map_err(|error| refusal::of_storage(&error))?;
+    Ok(Reply::Done)
+}
+
+/// Sets times and permissions.
+pub(super) fn set_attributes(
+    user: &UserState,
+    path: &RemotePath,
+    mtime: Option<Mtime>,
+    mode: Option<u32>,
+) -> Result<Reply, Refusal> {
+    user.home.set_attributes(path, mtime, mode).map_err(|error| refusal::of_storage(&error))?;
+    Ok(Reply::Done)
+}

@@ -1,0 +1,159 @@
+//! `Copy`: a file or folder, on the server, no bytes on the wire.
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use ferry_shared::{
+    digest::Digest,
+    entry::Kind,
+    message::Reply,
+    path::RemotePath,
+    refusal::{Code, Refusal},
+};
+
+use super::{Running, Task, hash::changed, usage};
+use crate::{
+    context::Context,
+    outbox::Outbox,
+    quota::Tally,
+    refusal,
+    storage::{Overwrite, Published, Staged, StorageError, WalkPage, Walker},
+    user_state::UserState,
+};
+
+pub(super) fn start(
+    user: &Arc<UserState>,
+    context: &Arc<Context>,
+    from: RemotePath,
+    to: RemotePath,
+    replace: bool,
+) -> Result<Running, Refusal> {
+    let stat = user.home.stat(&from).map_err(|error| refusal::of_storage(&error))?;
+    let copier = Copier { user: Arc::clone(user), context: Arc::clone(context), replace };
+    if stat.entry.kind != Kind::Folder {
+        return Ok(Running::Task(Box::new(OneFile { copier, from, to })));
+    }
+    if to.starts_with(&from) {
+        return Err(Refusal::new(Code::BadPath, format!("{} is inside {}", to.display(), from.display())));
+    }
+    if !replace && copier.exists(&to)? {
+        return Err(Refusal::new(Code::Exists, format!("{} exists already", to.display())));
+    }
+    let walker = user.home.walker(&from).map_err(|error| refusal::of_storage(&error))?;
+    copier.folder(&to)?;
+    Ok(Running::Task(Box::new(Tree { copier, from, to, walker, page: WalkPage::default() })))
+}
+
+#[derive(Debug)]
+struct Copier {
+    user: Arc<UserState>,
+    context: Arc<Context>,
+    replace: bool,
+}
+
+impl Copier {
+    fn exists(&self, path: &RemotePath) -> Result<bool, Refusal> {
+        match self.user.home.stat(path) {
+            Ok(_) => Ok(true),
+            Err(StorageError::NotFound(_)) => Ok(false),
+            Err(error) => Err(refusal::of_storage(&error)),
+        }
+    }
+
+    fn folder(&self, path: &RemotePath) -> Result<(), Refusal> {
+        super::change::make_dir(&self.user, path, true).map(|_| ())
+    }
+
+    /// Copies one file: reserved first, digested while it is copied, published like an upload.
+    fn file(&self, from: &RemotePath, to: &RemotePath) -> Result<(Digest, Published), Refusal> {
+        let storage = |error: StorageError| refusal::of_storage(&error);
+        let home = &self.user.home;
+        let source = home.open_file(from).map_err(storage)?;
+        let prospect = home.prospect(to).map_err(storage)?;
+        let growth = Tally::from(prospect.new_file(source.size)).growth_from(prospect.old().into());
+        let mut reservation = self.user.ledger.reserve(growth).map_err(|error| refusal::of_quota(&error))?;
+        let mut go_on = |_| match self.context.stop.is_cancelled() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        };
+        let (draft, root) = home.copy(&source, &mut go_on).map_err(storage)?;
+        if source.version_now().map_err(storage)? != source.version {
+            return Err(changed());
+        }
+        let size = draft.size();
+        let mut staged = Staged::Draft(draft);
+        let mut group = home.commit_group();
+        group.flush_data([&mut staged]).map_err(storage)?;
+        let overwrite = if self.replace { Overwrite::Always } else { Overwrite::Never };
+        let changes = self.user.ledger.lock_changes();
+        let prepared = group.prepare(to, &overwrite, false).map_err(storage)?;
+        let (old, new) = (Tally::from(prepared.prospect.old()), Tally::from(prepared.prospect.new_file(size)));
+        let before = reservation.amount();
+        changes.settle(&mut reservation, old, new).map_err(|error| refusal::of_quota(&error))?;
+        let published = group.publish(staged, prepared).map_err(|failed| {
+            changes.unsettle(&mut reservation, before, old, new);
+            changes.add_used(Tally::new(0, failed.folders));
+            refusal::of_storage(&failed.error)
+        })?;
+        drop(changes);
+        group.flush_names().map_err(storage)?;
+        Ok((root, published))
+    }
+}
+
+#[derive(Debug)]
+struct OneFile {
+    copier: Copier,
+    from: RemotePath,
+    to: RemotePath,
+}
+
+impl Task for OneFile {
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+        let (root, published) = self.copier.file(&self.from, &self.to)?;
+        let usage = usage::now(&self.copier.user).map_err(|error| refusal::of_storage(&error))?;
+        out.reply(&Reply::Stored { root, size: published.size, version: published.version, usage });
+        Ok(false)
+    }
+}
+
+/// A folder being copied: its own folder is made already.
+#[derive(Debug)]
+struct Tree {
+    copier: Copier,
+    from: RemotePath,
+    to: RemotePath,
+    walker: Walker,
+    page: WalkPage,
+}
+
+impl Task for Tree {
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+        let Some(entry) = self.page.entries.pop() else {
+            let page = self.walker.next_page().map_err(|error| refusal::of_storage(&error))?;
+            return match page {
+                Some(page) => {
+                    self.page = page;
+                    Ok(true)
+                }
+                None => {
+                    out.reply(&Reply::Done);
+                    Ok(false)
+                }
+            };
+        };
+        let below = self.page.under.join(&entry.name).map_err(|error| too_long(&error))?;
+        let from = self.from.join_path(&below).map_err(|error| too_long(&error))?;
+        let to = self.to.join_path(&below).map_err(|error| too_long(&error))?;
+        match entry.kind {
+            Kind::Folder => self.copier.folder(&to)?,
+            Kind::File => self.copier.file(&from, &to).map(|_| ())?,
+            // Clients cannot make these, so a copy is without them.
+            Kind::Symlink | Kind::Other => tracing::debug!(path = %from.display(), "not copied: not a file"),
+        }
+        Ok(true)
+    }
+}
+
+fn too_long(error: &ferry_shared::path::PathError) -> Refusal {
+    Refusal::new(Code::TooLarge, error.to_string())
+}

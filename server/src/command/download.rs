@@ -1,0 +1,155 @@
+//! `Get`: the blocks of a file that the client does not hold.
+//!
+//! The client's digests are used as they arrive, so neither side ever holds the list of a
+//! large file. Every block is read and digested here, sent or not: the root in `Sent` is of
+//! what is on this disk now.
+
+use std::collections::VecDeque;
+
+use ferry_shared::{
+    digest::{Digest, RootBuilder, block_digest},
+    limits::{block_count, block_len},
+    message::{Reply, decode::Follows, request::BlockRange},
+    path::RemotePath,
+    refusal::Refusal,
+};
+
+use super::hash::{changed, changed_or};
+use crate::{
+    outbox::{Fate, Outbox},
+    refusal,
+    storage::OpenFile,
+    user_state::UserState,
+};
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The next block turns on digests that have not arrived.
+    NeedsHave,
+    /// One block is done.
+    More,
+    /// `Sent` is on its way.
+    Done,
+}
+
+/// A download under way.
+#[derive(Debug)]
+pub(super) struct Download {
+    source: OpenFile,
+    /// The block to look at next, and the first one past what was asked for.
+    next: u64,
+    end: u64,
+    /// Absent for a range: its root would be of nothing anybody has.
+    root: Option<RootBuilder>,
+    held: VecDeque<Held>,
+    /// Digests below this block have all arrived.
+    told: u64,
+    all_told: bool,
+}
+
+/// Digests of consecutive blocks the client holds.
+#[derive(Debug)]
+struct Held {
+    first: u64,
+    digests: Vec<Digest>,
+}
+
+/// Opens the file and says so at once.
+pub(super) fn start(
+    user: &UserState,
+    path: &RemotePath,
+    blocks: Option<BlockRange>,
+    out: &mut Outbox,
+) -> Result<Download, Refusal> {
+    let source = user.home.open_file(path).map_err(|error| refusal::of_storage(&error))?;
+    let count = block_count(source.size);
+    let (next, end) = match blocks {
+        Some(range) => (range.first.min(count), range.first.saturating_add(range.count).min(count)),
+        None => (0, count),
+    };
+    out.reply(&Reply::Opened {
+        size: source.size,
+        mtime: source.mtime,
+        mode: source.mode,
+        version: source.version.clone(),
+    });
+    let root = blocks.is_none().then(RootBuilder::new);
+    Ok(Download { source, next, end, root, held: VecDeque::new(), told: 0, all_told: false })
+}
+
+impl Download {
+    /// Takes the client's digests; an empty list ends them.
+    pub(super) fn have(&mut self, first: u64, digests: Vec<Digest>) -> Result<(), &'static str> {
+        if self.all_told {
+            return Err("have-frames after the last one");
+        }
+        if digests.is_empty() {
+            self.all_told = true;
+            return Ok(());
+        }
+        let end = first.saturating_add(digests.len() as u64);
+        if first < self.told || end > block_count(self.source.size) {
+            return Err("have-frames out of order or past the end");
+        }
+        self.told = end;
+        self.held.push_back(Held { first, digests });
+        Ok(())
+    }
+
+    /// Looks at one block.
+    pub(super) fn step(&mut self, out: &mut Outbox) -> Result<Step, Refusal> {
+        let known = self.all_told || self.next < self.told;
+        if self.next < self.end && !known {
+            return Ok(Step::NeedsHave);
+        }
+        if self.next >= self.end {
+            // The client's last have-frame belongs to this request; do not answer before it.
+            return if self.all_told { self.finish(out) } else { Ok(Step::NeedsHave) };
+        }
+        let held = self.held_digest();
+        let (size, index) = (self.source.size, self.next);
+        let length = block_len(size, index).unwrap_or(0);
+        let mut digest = None;
+        let read = out.block(index, length, |buffer, data| {
+            ferry_shared::blocks::read_block(&self.source.file, size, index, buffer)?;
+            let found = block_digest(size, index, &buffer[data..]);
+            digest = Some(found);
+            Ok(if held == Some(found) { Fate::Skip } else { Fate::Send })
+        });
+        read.map_err(|error| changed_or(&error))?;
+        if let (Some(root), Some(digest)) = (&mut self.root, digest) {
+            root.push(digest);
+        }
+        self.next += 1;
+        Ok(Step::More)
+    }
+
+    /// The client's digest of the next block, if it told one.
+    fn held_digest(&mut self) -> Option<Digest> {
+        while let Some(held) = self.held.front() {
+            let offset = self.next.checked_sub(held.first)?;
+            if let Some(digest) = usize::try_from(offset).ok().and_then(|offset| held.digests.get(offset)) {
+                return Some(*digest);
+            }
+            self.held.pop_front();
+        }
+        None
+    }
+
+    fn finish(&mut self, out: &mut Outbox) -> Result<Step, Refusal> {
+        match self.source.version_now() {
+            Ok(version) if version == self.source.version => {
+                out.reply(&Reply::Sent { root: self.root.as_ref().map(RootBuilder::root), version });
+                Ok(Step::Done)
+            }
+            Ok(_) => Err(changed()),
+            Err(error) => Err(refusal::of_storage(&error)),
+        }
+    }
+
+    /// The frames of the request that are still to come.
+    pub(super) fn follows(&self) -> Follows {
+        if self.all_told { Follows::Nothing } else { Follows::UpToEmptyHave }
+    }
+}

@@ -1,0 +1,320 @@
+//! `Put` of a file of several blocks or of unknown size: reserved, staged, resumed, verified.
+
+use std::{io, ops::ControlFlow, sync::Arc};
+
+use ferry_shared::{
+    blocks,
+    digest::{Digest, RootBuilder, chaining_value},
+    limits::{BLOCK_LEN, BLOCK_SIZE, FILE_SIZE_MAX, HAVE_MAX, RESERVE_STEP, block_count},
+    message::{
+        Reply,
+        request::{Basis, IfExists, Put},
+    },
+    path::RemotePath,
+    refusal::{Code, Refusal},
+};
+
+use super::{upload_small::overwrite, usage};
+use crate::{
+    context::Context,
+    outbox::Outbox,
+    quota::Tally,
+    refusal,
+    storage::{FileMeta, Part, PartInfo, PartMeta, Prospect, Staged, StorageError},
+    user_state::UserState,
+};
+
+/// Digests told in one step: enough to keep the client busy, few enough to begin soon.
+const TOLD_AT_ONCE: u64 = 64;
+
+/// An upload under way. Dropping it leaves the part and what it holds for a resume, unless its
+/// size is unknown: nobody can say what such a part should become.
+#[derive(Debug)]
+pub(super) struct Upload {
+    user: Arc<UserState>,
+    put: Put,
+    part: Part,
+    /// After `part`, which it looks at once that is let go.
+    stream: Option<StreamEnd>,
+    basis: Basis,
+    /// Whole leading blocks the part held at the start.
+    had: u64,
+    /// Their digests, 32 bytes for each MiB, as far as they are computed.
+    have: Vec<Digest>,
+    announced: bool,
+    /// The block expected next at the earliest.
+    next: u64,
+    root: RootBuilder,
+    /// Bytes received of an upload of unknown size, and the plain digest of its first block.
+    streamed: u64,
+    first_plain: Option<Digest>,
+    /// Size up to which quota is reserved for an upload of unknown size.
+    reserved_to: u64,
+    buffer: Vec<u8>,
+}
+
+/// Checks, reserves and opens the part. A refusal here comes before any data.
+pub(super) fn start(user: &Arc<UserState>, context: &Context, put: Put) -> Result<Upload, Refusal> {
+    let storage = |error: StorageError| refusal::of_storage(&error);
+    if put.size.is_some_and(|size| size > FILE_SIZE_MAX) {
+        return Err(Refusal::new(Code::TooLarge, "no file can be that large"));
+    }
+    let prospect = user.home.prospect(&put.path).map_err(storage)?;
+    check_target(&put, &prospect)?;
+    let size = put.size.unwrap_or(0);
+    let growth = Tally::from(prospect.new_file(size)).growth_from(prospect.old().into());
+    user.hold(&put.path, growth).map_err(|error| refusal::of_quota(&error))?;
+    if let Err(refused) = fits_the_disk(user, &put) {
+        user.let_go_unless_staged(&put.path);
+        return Err(refused);
+    }
+    let opened = open_part(user, context, &put, &prospect);
+    let (part, basis) = opened.map_err(|error| {
+        user.let_go_unless_staged(&put.path);
+        refusal::of_storage(&error)
+    })?;
+    let had = match put.size {
+        Some(size) if basis != Basis::None => blocks::held_blocks(size, part.length()),
+        _ => 0,
+    };
+    tracing::debug!(user = %user.name, path = %put.path.display(), size = ?put.size, had, "upload begins");
+    Ok(Upload {
+        user: Arc::clone(user),
+        stream: put.size.is_none().then(|| StreamEnd { user: Arc::clone(user), path: put.path.clone() }),
+        put,
+        part,
+        basis,
+        had,
+        have: Vec::new(),
+        announced: false,
+        next: 0,
+        root: RootBuilder::new(),
+        streamed: 0,
+        first_plain: None,
+        buffer: Vec::new(),
+        reserved_to: 0,
+    })
+}
+
+/// Refuses what the disk has no room for before any data comes. A part that is there already
+/// has its room.
+fn fits_the_disk(user: &UserState, put: &Put) -> Result<(), Refusal> {
+    // The file it replaces takes its room until the very end.
+    let needed = put.size.unwrap_or(0);
+    let free = user.home.volume_free().map_err(|error| refusal::of_storage(&error))?;
+    let resumed = put.basis != Basis::None && user.home.parts().iter().any(|part| part.meta.path == put.path);
+    if needed <= free || resumed {
+        return Ok(());
+    }
+    let message = format!("the server's disk is full: {needed} bytes needed, {free} free; tell its operator");
+    Err(Refusal { needed: Some(needed), available: Some(free), ..Refusal::new(Code::DiskFull, message) })
+}
+
+fn check_target(put: &Put, prospect: &Prospect) -> Result<(), Refusal> {
+    let shown = || put.path.display();
+    if prospect.missing_folders > 0 && !put.parents {
+        return Err(Refusal::new(Code::NotFound, format!("the folder of {} does not exist", shown())));
+    }
+    match (prospect.kind(), &put.if_exists) {
+        (Some(ferry_shared::entry::Kind::Folder), _) => {
+            Err(Refusal::new(Code::IsDirectory, format!("{} is a folder", shown())))
+        }
+        (Some(_), IfExists::Refuse) => Err(Refusal::new(Code::Exists, format!("{} exists already", shown()))),
+        (_, IfExists::ReplaceVersion(version)) if prospect.version().as_ref() != Some(version) => {
+            Err(Refusal::new(Code::Changed, format!("{} is not the version it was", shown())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The part to go on with, and what it really begins from.
+fn open_part(
+    user: &UserState,
+    context: &Context,
+    put: &Put,
+    prospect: &Prospect,
+) -> Result<(Part, Basis), StorageError> {
+    let meta = PartMeta { path: put.path.clone(), size: put.size, file: FileMeta { mtime: put.mtime, mode: put.mode } };
+    if put.size.is_some() && put.basis != Basis::None {
+        if let Some(part) = user.home.open_part(meta.clone())? {
+            return Ok((part, Basis::Staged));
+        }
+        if put.basis == Basis::Current && prospect.version().is_some() {
+            let mut go_on = |_| match context.stop.is_cancelled() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            };
+            return Ok((user.home.seed_part(meta, &mut go_on)?, Basis::Current));
+        }
+    }
+    Ok((user.home.create_part(meta)?, Basis::None))
+}
+
+impl Upload {
+    /// Says `Ready`, then tells the digests of what the part holds, some at a time.
+    /// `false` once the client's blocks are awaited.
+    pub(super) fn prepare(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+        if !self.announced {
+            self.announced = true;
+            out.reply(&Reply::Ready { basis: self.basis, have_blocks: self.had });
+            return Ok(true);
+        }
+        let first = self.have.len() as u64;
+        if first >= self.had {
+            return Ok(false);
+        }
+        let Some(size) = self.put.size else { return Ok(false) };
+        let end = self.had.min(first + TOLD_AT_ONCE.min(HAVE_MAX as u64));
+        for index in first..end {
+            let digest = blocks::held_digest(self.part.file(), size, index, &mut self.buffer);
+            self.have.push(digest.map_err(|error| self.disk(&error))?);
+        }
+        let told = usize::try_from(first).ok().and_then(|first| self.have.get(first..)).unwrap_or_default();
+        out.have(first, told).map_err(|error| refusal::internal(&error))?;
+        out.finish();
+        Ok(true)
+    }
+
+    /// Writes one block.
+    pub(super) fn block(&mut self, index: u64, bytes: &[u8]) -> Result<(), Refusal> {
+        match self.put.size {
+            Some(size) => self.declared_block(size, index, bytes),
+            None => self.streamed_block(index, bytes),
+        }
+    }
+
+    fn declared_block(&mut self, size: u64, index: u64, bytes: &[u8]) -> Result<(), Refusal> {
+        if index < self.next || index >= block_count(size) {
+            return Err(refusal::malformed("a block out of order or past the end"));
+        }
+        self.keep_up_to(index)?;
+        let written = self.part.write(|file, length| blocks::write_block(file, size, index, bytes, length));
+        let digest = written.map_err(|error| self.unwritten(error))?;
+        self.root.push(digest);
+        self.next = index + 1;
+        Ok(())
+    }
+
+    fn streamed_block(&mut self, index: u64, bytes: &[u8]) -> Result<(), Refusal> {
+        let in_order = index == self.next && self.streamed == index * BLOCK_SIZE;
+        if !in_order || bytes.is_empty() || bytes.len() > BLOCK_LEN {
+            return Err(refusal::malformed("a block out of order or after a short one"));
+        }
+        let end = self.streamed + bytes.len() as u64;
+        if end > self.reserved_to {
+            // Near the limit the whole step may not fit while the block does.
+            let step = end.div_ceil(RESERVE_STEP) * RESERVE_STEP;
+            self.reserved_to = self.hold_for(step).map(|()| step).or_else(|_| self.hold_for(end).map(|()| end))?;
+        }
+        let written = self.part.write(|file, length| {
+            blocks::write_all_at(file, bytes, index * BLOCK_SIZE)?;
+            *length = end.max(*length);
+            Ok(())
+        });
+        written.map_err(|error| self.unwritten(error))?;
+        if index == 0 {
+            self.first_plain = Some(Digest::of(bytes));
+        }
+        self.root.push(chaining_value(index, bytes));
+        self.next = index + 1;
+        self.streamed = end;
+        Ok(())
+    }
+
+    /// Reserves what the target would grow by at `size` bytes.
+    fn hold_for(&self, size: u64) -> Result<(), Refusal> {
+        let prospect = self.user.home.prospect(&self.put.path).map_err(|error| refusal::of_storage(&error))?;
+        let growth = Tally::from(prospect.new_file(size)).growth_from(prospect.old().into());
+        self.user.hold(&self.put.path, growth).map_err(|error| refusal::of_quota(&error))
+    }
+
+    /// Counts blocks the client left out because the part holds them.
+    fn keep_up_to(&mut self, end: u64) -> Result<(), Refusal> {
+        for index in self.next..end {
+            let kept = usize::try_from(index).ok().and_then(|index| self.have.get(index));
+            self.root.push(*kept.ok_or_else(|| refusal::malformed("a block was left out that is not held"))?);
+        }
+        self.next = end;
+        Ok(())
+    }
+
+    /// Verifies, makes durable, and puts the file in its place.
+    pub(super) fn commit(mut self: Box<Self>, size: u64, root: Digest) -> Result<Reply, Refusal> {
+        let total = self.put.size.unwrap_or(self.streamed);
+        if size != total {
+            return Err(mismatch("the size is not the declared one"));
+        }
+        if self.put.size.is_some() && self.keep_up_to(block_count(size)).is_err() {
+            return Err(mismatch("blocks are missing"));
+        }
+        let found = match self.first_plain {
+            Some(plain) if size <= BLOCK_SIZE => plain,
+            _ => self.root.root(),
+        };
+        if found != root {
+            return Err(mismatch("the bytes that arrived have another digest"));
+        }
+        self.part.finish(size).map_err(|error| refusal::of_storage(&error))?;
+        self.publish(size, root)
+    }
+
+    fn publish(self, size: u64, root: Digest) -> Result<Reply, Refusal> {
+        let storage = |error: StorageError| refusal::of_storage(&error);
+        let Self { user, put, part, stream: _at_the_end, .. } = self;
+        let mut staged = Staged::Part(part);
+        let mut group = user.home.commit_group();
+        group.flush_data([&mut staged]).map_err(storage)?;
+        let changes = user.ledger.lock_changes();
+        let prepared = group.prepare(&put.path, &overwrite(&put.if_exists), put.parents).map_err(storage)?;
+        let (old, new) = (Tally::from(prepared.prospect.old()), Tally::from(prepared.prospect.new_file(size)));
+        let before = user.settle(&changes, &put.path, old, new).map_err(|error| refusal::of_quota(&error))?;
+        let published = group.publish(staged, prepared).map_err(|failed| {
+            user.unsettle(&changes, &put.path, before, old, new);
+            changes.add_used(Tally::new(0, failed.folders));
+            refusal::of_storage(&failed.error)
+        })?;
+        drop(changes);
+        group.flush_names().map_err(storage)?;
+        user.let_go_unless_staged(&put.path);
+        let usage = usage::now(&user).map_err(storage)?;
+        tracing::debug!(user = %user.name, path = %put.path.display(), size, "stored");
+        Ok(Reply::Stored { root, size, version: published.version, usage })
+    }
+
+    fn unwritten(&self, error: StorageError) -> Refusal {
+        match error {
+            StorageError::Io { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
+                refusal::malformed("a block of the wrong length")
+            }
+            other => refusal::of_storage(&other),
+        }
+    }
+
+    fn disk(&self, error: &io::Error) -> Refusal {
+        tracing::warn!(user = %self.user.name, path = %self.put.path.display(), "a staged part cannot be read");
+        refusal::internal(error)
+    }
+}
+
+/// Throws the part of an upload of unknown size away when the upload ends.
+#[derive(Debug)]
+struct StreamEnd {
+    user: Arc<UserState>,
+    path: RemotePath,
+}
+
+impl Drop for StreamEnd {
+    fn drop(&mut self) {
+        // A stored part is gone by now; one in use belongs to an upload that took over.
+        let left = |part: &PartInfo| part.meta.path == self.path && part.meta.size.is_none() && !part.active;
+        if self.user.home.parts().iter().any(left)
+            && let Err(error) = self.user.discard(&self.path)
+        {
+            tracing::warn!(user = %self.user.name, %error, "cannot throw a cut stream away");
+        }
+    }
+}
+
+fn mismatch(reason: &str) -> Refusal {
+    Refusal::new(Code::Mismatch, format!("{reason}; what arrived is kept, send the rest again"))
+}

@@ -1,0 +1,243 @@
+//! Uploads of one block: checked when their `Commit` comes, answered in groups.
+//!
+//! A group shares its disk flushes. It ends when the connection has nothing more to hand in,
+//! when it is large enough, or when any other request comes, and its answers go out in order.
+
+use std::sync::Arc;
+
+use ferry_shared::{
+    blocks,
+    digest::Digest,
+    frame::Payload,
+    message::{
+        Reply,
+        request::{IfExists, Put},
+    },
+    refusal::{Code, Refusal},
+};
+
+use crate::{
+    config::Limits,
+    context::Context,
+    outbox::Outbox,
+    quota::{Changes, Reservation, Tally},
+    refusal,
+    storage::{CommitGroup, Draft, FileMeta, Overwrite, Published, Staged},
+    user_state::UserState,
+};
+
+use super::usage;
+
+/// A declared upload whose frames are still to come.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    put: Put,
+    bytes: Option<Payload>,
+}
+
+impl Arriving {
+    pub(super) fn new(put: Put) -> Self {
+        Self { put, bytes: None }
+    }
+
+    /// Takes the one block.
+    pub(super) fn block(&mut self, index: u64, bytes: Payload) -> Result<(), &'static str> {
+        if index != 0 || self.bytes.is_some() || self.put.size == Some(0) {
+            return Err("a block past the end of the upload");
+        }
+        self.bytes = Some(bytes);
+        Ok(())
+    }
+}
+
+/// What to do when the target exists, in storage's words.
+pub(super) fn overwrite(if_exists: &IfExists) -> Overwrite {
+    match if_exists {
+        IfExists::Refuse => Overwrite::Never,
+        IfExists::Replace => Overwrite::Always,
+        IfExists::ReplaceVersion(version) => Overwrite::IfVersion(version.clone()),
+    }
+}
+
+/// One answer of a group, in its place.
+#[derive(Debug)]
+enum Member {
+    Store(Box<Storing>),
+    Refused(Refusal),
+}
+
+#[derive(Debug)]
+struct Storing {
+    put: Put,
+    root: Digest,
+    staged: Option<Staged>,
+    reservation: Reservation,
+    published: Option<Published>,
+}
+
+/// Small uploads that arrived whole.
+#[derive(Debug)]
+pub(super) struct Group {
+    members: Vec<Member>,
+    commits: Option<CommitGroup>,
+    bytes: u64,
+    most: usize,
+    most_bytes: u64,
+}
+
+impl Group {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            members: Vec::new(),
+            commits: None,
+            bytes: 0,
+            most: limits.group_commit_files.max(1) as usize,
+            most_bytes: limits.group_commit_bytes.0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.members.len() >= self.most || self.bytes >= self.most_bytes
+    }
+
+    /// Adds an upload that was refused, so that its answer keeps its place.
+    pub(super) fn add_refused(&mut self, refused: Refusal) {
+        self.members.push(Member::Refused(refused));
+    }
+
+    /// Checks an upload and writes it to staging.
+    pub(super) fn add(&mut self, arriving: Arriving, size: u64, root: Digest, user: &UserState) {
+        let member = self.stage(arriving, size, root, user);
+        self.members.push(member.map_or_else(Member::Refused, Member::Store));
+    }
+
+    fn stage(
+        &mut self,
+        arriving: Arriving,
+        size: u64,
+        root: Digest,
+        user: &UserState,
+    ) -> Result<Box<Storing>, Refusal> {
+        let Arriving { put, bytes } = arriving;
+        let bytes = whole(&put, size, bytes.as_deref())?;
+        if Digest::of(bytes) != root {
+            return Err(Refusal::new(Code::Mismatch, "the bytes that arrived have another digest; send them again"));
+        }
+        let commits = self.commits.get_or_insert_with(|| user.home.commit_group());
+        let prospect = commits.prospect(&put.path).map_err(|error| refusal::of_storage(&error))?;
+        if prospect.kind().is_some() && put.if_exists == IfExists::Refuse {
+            return Err(Refusal::new(Code::Exists, format!("{} exists already", put.path.display())));
+        }
+        let growth = Tally::from(prospect.new_file(size)).growth_from(prospect.old().into());
+        let reservation = user.ledger.reserve(growth).map_err(|error| refusal::of_quota(&error))?;
+        let meta = FileMeta { mtime: put.mtime, mode: put.mode };
+        let draft: Draft = user.home.draft(bytes, &meta).map_err(|error| refusal::of_storage(&error))?;
+        self.bytes = self.bytes.saturating_add(size);
+        Ok(Box::new(Storing { put, root, staged: Some(Staged::Draft(draft)), reservation, published: None }))
+    }
+
+    /// Makes all of them durable and answers them, in order.
+    pub(super) fn flush(&mut self, context: &Arc<Context>, user: &UserState, out: &mut Outbox) {
+        if self.members.is_empty() {
+            return;
+        }
+        let mut members = std::mem::take(&mut self.members);
+        self.bytes = 0;
+        if let Some(mut commits) = self.commits.take()
+            && let Err(refused) = commit(&mut members, &mut commits, user)
+        {
+            members.iter_mut().filter(|member| matches!(member, Member::Store(_))).for_each(|member| {
+                *member = Member::Refused(refused.clone());
+            });
+        }
+        let free = user.home.volume_free().unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot tell how much of the disk is free");
+            0
+        });
+        for member in members {
+            match member {
+                Member::Refused(refused) => {
+                    context.count_refusal(&refused);
+                    out.reply(&Reply::Refused(refused));
+                }
+                Member::Store(storing) => out.reply(&storing.answer(user, free)),
+            }
+        }
+    }
+}
+
+/// The bytes of an upload, if they are what was declared.
+fn whole<'a>(put: &Put, size: u64, bytes: Option<&'a [u8]>) -> Result<&'a [u8], Refusal> {
+    let cut = || Refusal::new(Code::Mismatch, "the upload does not have the declared size; send it again");
+    let length = usize::try_from(size).map_err(|_| cut())?;
+    let bytes = match bytes {
+        Some([]) => blocks::zeros(length),
+        Some(bytes) => bytes,
+        None => &[],
+    };
+    if put.size == Some(size) && bytes.len() == length { Ok(bytes) } else { Err(cut()) }
+}
+
+/// Data durable, names changed under the user's lock, names durable.
+fn commit(members: &mut [Member], commits: &mut CommitGroup, user: &UserState) -> Result<(), Refusal> {
+    let staged = members.iter_mut().filter_map(|member| match member {
+        Member::Store(storing) => storing.staged.as_mut(),
+        Member::Refused(_) => None,
+    });
+    commits.flush_data(staged).map_err(|error| refusal::of_storage(&error))?;
+    let changes = user.ledger.lock_changes();
+    for member in members.iter_mut() {
+        if let Member::Store(storing) = member
+            && let Err(refused) = storing.publish(commits, &changes)
+        {
+            *member = Member::Refused(refused);
+        }
+    }
+    drop(changes);
+    commits.flush_names().map_err(|error| refusal::of_storage(&error))
+}
+
+impl Storing {
+    fn publish(&mut self, commits: &mut CommitGroup, changes: &Changes<'_>) -> Result<(), Refusal> {
+        let Some(staged) = self.staged.take() else { return Ok(()) };
+        let prepared = commits
+            .prepare(&self.put.path, &overwrite(&self.put.if_exists), self.put.parents)
+            .map_err(|error| refusal::of_storage(&error))?;
+        let old = Tally::from(prepared.prospect.old());
+        let new = Tally::from(prepared.prospect.new_file(self.put.size.unwrap_or(0)));
+        let before = self.reservation.amount();
+        changes.settle(&mut self.reservation, old, new).map_err(|error| refusal::of_quota(&error))?;
+        match commits.publish(staged, prepared) {
+            Ok(published) => {
+                self.published = Some(published);
+                Ok(())
+            }
+            Err(failed) => {
+                // Only the folders made on the way stay.
+                changes.unsettle(&mut self.reservation, before, old, new);
+                changes.add_used(Tally::new(0, failed.folders));
+                Err(refusal::of_storage(&failed.error))
+            }
+        }
+    }
+
+    fn answer(self: Box<Self>, user: &UserState, volume_free: u64) -> Reply {
+        let Some(published) = self.published else {
+            return Reply::Refused(refusal::busy("the upload was not stored; send it again"));
+        };
+        // A part left by an earlier, larger upload of the same path is of no more use.
+        if let Err(error) = user.discard(&self.put.path) {
+            tracing::warn!(%error, "cannot discard a part that was overtaken");
+        }
+        Reply::Stored {
+            root: self.root,
+            size: published.size,
+            version: published.version,
+            usage: usage::with_free(user, volume_free),
+        }
+    }
+}

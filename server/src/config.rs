@@ -1,0 +1,274 @@
+//! What the operator may set: one typed struct, gathered from defaults, file, environment and command line.
+
+pub mod keys;
+pub mod load;
+pub mod show;
+mod validate;
+
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use ferry_shared::limits::DEFAULT_PORT;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+pub use load::{ConfigError, Fault, Layers, Loaded};
+
+use crate::size::ByteCount;
+
+/// Everything the operator may set. [`keys::KEYS`] describes each key.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the server listens and what it says of itself.
+    pub server: Server,
+    /// The server's certificate.
+    pub tls: Tls,
+    /// What the server allows once a client is logged in.
+    pub limits: Limits,
+    /// What the server allows before.
+    pub login: Login,
+    /// How fast bytes may travel.
+    pub bandwidth: Bandwidth,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// Section `[server]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// The name clients are told.
+    pub name: String,
+    /// What users are told at login.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub motd: Option<String>,
+    /// How safe a stored file is.
+    pub durability: Durability,
+}
+
+/// How safe an acknowledged file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// It survives a power cut.
+    #[default]
+    Full,
+    /// It survives a crash of the server; the disk is not told to flush.
+    Rename,
+}
+
+/// Section `[tls]`: a PEM pair in place of the key made at first start. Both or none.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate chain, PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// Its key, PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+}
+
+/// Section `[limits]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Seconds without a frame after which a connection is closed.
+    pub idle_seconds: u64,
+    /// Seconds without progress inside a transfer after which it is closed.
+    pub stall_seconds: u64,
+    /// Seconds running transfers get when the server stops.
+    pub drain_seconds: u64,
+    /// Connections in all.
+    pub connections: u32,
+    /// Connections of one user.
+    pub connections_per_user: u32,
+    /// Days an unfinished upload is kept.
+    pub part_days: u32,
+    /// Connections the system holds until they are accepted.
+    pub backlog: u32,
+    /// Small files that may share one flush.
+    pub group_commit_files: u32,
+    /// Bytes of small files that may share one flush.
+    pub group_commit_bytes: ByteCount,
+}
+
+/// Section `[login]`: what a peer may cost before it proved who it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Login {
+    /// Seconds for the TLS handshake.
+    pub handshake_seconds: u64,
+    /// Seconds from the connection to the login.
+    pub login_seconds: u64,
+    /// Connections not yet logged in; beyond them the oldest is dropped.
+    pub unfinished: u32,
+    /// Of those, connections of one address.
+    pub unfinished_per_address: u32,
+    /// Proofs a connection may offer.
+    pub proofs: u32,
+    /// Bytes a connection may send before login.
+    pub bytes: ByteCount,
+    /// Frames a connection may send before login.
+    pub frames: u32,
+    /// The longest wait after failed proofs.
+    pub penalty_max_seconds: u64,
+    /// Addresses and networks that never wait.
+    #[serde(with = "networks")]
+    pub allow: Vec<IpNet>,
+}
+
+/// Section `[bandwidth]`: bytes a second, all users together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bandwidth {
+    /// From clients to the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up: Option<ByteCount>,
+    /// From the server to clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub down: Option<ByteCount>,
+}
+
+/// Section `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// How much is logged: a level, or `tracing` directives such as `info,ferry_server=debug`.
+    pub level: String,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        let any = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), DEFAULT_PORT);
+        Self { listen: vec![any], name: "ferry".to_owned(), motd: None, durability: Durability::Full }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            idle_seconds: 90,
+            stall_seconds: 60,
+            drain_seconds: 30,
+            connections: 1024,
+            connections_per_user: 32,
+            part_days: 7,
+            backlog: 1024,
+            group_commit_files: 256,
+            group_commit_bytes: ByteCount(64 << 20),
+        }
+    }
+}
+
+impl Limits {
+    /// [`idle_seconds`](Self::idle_seconds) as a duration.
+    #[must_use]
+    pub fn idle(&self) -> Duration {
+        Duration::from_secs(self.idle_seconds)
+    }
+
+    /// [`stall_seconds`](Self::stall_seconds) as a duration.
+    #[must_use]
+    pub fn stall(&self) -> Duration {
+        Duration::from_secs(self.stall_seconds)
+    }
+
+    /// [`drain_seconds`](Self::drain_seconds) as a duration.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+
+    /// [`part_days`](Self::part_days) as a duration.
+    #[must_use]
+    pub fn part_age(&self) -> Duration {
+        Duration::from_secs(u64::from(self.part_days) * 24 * 60 * 60)
+    }
+}
+
+impl Default for Login {
+    fn default() -> Self {
+        Self {
+            handshake_seconds: 10,
+            login_seconds: 30,
+            unfinished: 64,
+            unfinished_per_address: 16,
+            proofs: 3,
+            bytes: ByteCount(16 << 10),
+            frames: 8,
+            penalty_max_seconds: 600,
+            allow: Vec::new(),
+        }
+    }
+}
+
+impl Login {
+    /// [`handshake_seconds`](Self::handshake_seconds) as a duration.
+    #[must_use]
+    pub fn handshake(&self) -> Duration {
+        Duration::from_secs(self.handshake_seconds)
+    }
+
+    /// [`login_seconds`](Self::login_seconds) as a duration.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        Duration::from_secs(self.login_seconds)
+    }
+
+    /// [`penalty_max_seconds`](Self::penalty_max_seconds) as a duration.
+    #[must_use]
+    pub fn penalty_max(&self) -> Duration {
+        Duration::from_secs(self.penalty_max_seconds)
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+/// Networks as text: `10.0.0.0/8`, or a bare address for one host.
+mod networks {
+    use std::net::IpAddr;
+
+    use ipnet::IpNet;
+    use serde::{Deserialize as _, Deserializer, Serializer, de, ser::SerializeSeq as _};
+
+    pub(super) fn serialize<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(networks.len()))?;
+        for network in networks {
+            list.serialize_element(&network.to_string())?;
+        }
+        list.end()
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+        Vec::<String>::deserialize(deserializer)?.iter().map(|text| parse(text).map_err(de::Error::custom)).collect()
+    }
+
+    fn parse(text: &str) -> Result<IpNet, String> {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        address.or_else(|_| text.parse()).map_err(|_| format!("'{text}' is no address or network such as 10.0.0.0/8"))
+    }
+}

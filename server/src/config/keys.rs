@@ -1,0 +1,144 @@
+//! The table of all keys: environment names, the default file and `config show` come from it.
+
+use toml::Value;
+
+use super::Config;
+
+/// One key of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// The section it is in.
+    pub section: &'static str,
+    /// Its name there.
+    pub name: &'static str,
+    /// What it does, for people.
+    pub about: &'static str,
+    /// A value to show where there is none by default, as TOML.
+    pub example: &'static str,
+}
+
+/// What each section is about.
+pub const SECTIONS: [(&str, &str); 6] = [
+    ("server", "Where the server listens and what it says of itself."),
+    ("tls", "A PEM pair in place of the key made at first start: both or none. Read again on SIGHUP."),
+    ("limits", "What the server allows once a client is logged in."),
+    ("login", "What a peer may cost before it proved who it is."),
+    ("bandwidth", "Bytes a second, all users together; users can have limits of their own."),
+    ("log", "What is logged, to standard error."),
+];
+
+/// Every key, in the order of the default file.
+pub const KEYS: [Key; 28] = [
+    key("server", "listen", "Addresses and ports to listen on. [::] takes IPv4 too, where the system has both."),
+    key("server", "name", "The name clients are told."),
+    optional("server", "motd", "What users are told at login.", "\"Backups run at 3:00\""),
+    key(
+        "server",
+        "durability",
+        "\"full\": a stored file survives a power cut. \"rename\": only a crash of the server.",
+    ),
+    optional("tls", "certificate", "The certificate chain.", "\"/etc/ferryd/cert.pem\""),
+    optional("tls", "key", "Its private key.", "\"/etc/ferryd/key.pem\""),
+    key("limits", "idle_seconds", "A connection that sends nothing for so long is closed."),
+    key("limits", "stall_seconds", "A transfer without progress for so long is closed; it can be resumed."),
+    key("limits", "drain_seconds", "How long running transfers get when the server stops."),
+    key("limits", "connections", "Connections in all."),
+    key("limits", "connections_per_user", "Connections of one user."),
+    key("limits", "part_days", "How many days an unfinished upload is kept."),
+    key("limits", "backlog", "Connections the system holds until they are accepted."),
+    key("limits", "group_commit_files", "How many small uploads may share one flush of the disk."),
+    key("limits", "group_commit_bytes", "How many of their bytes."),
+    key("login", "handshake_seconds", "How long the TLS handshake may take."),
+    key("login", "login_seconds", "How long a connection may take to log in."),
+    key("login", "unfinished", "Connections not yet logged in; beyond them the oldest is dropped."),
+    key("login", "unfinished_per_address", "How many of those one address may hold (of IPv6, one /64)."),
+    key("login", "proofs", "Passwords or keys one connection may try."),
+    key("login", "bytes", "Bytes one connection may send before login."),
+    key("login", "frames", "Messages one connection may send before login."),
+    key("login", "penalty_max_seconds", "A failed login costs its address 1, 2, 4 … seconds, and at most so many."),
+    key("login", "allow", "Addresses and networks that never wait, such as \"192.0.2.7\" or \"10.0.0.0/8\"."),
+    optional("bandwidth", "up", "From clients to the server.", "\"100MiB\""),
+    optional("bandwidth", "down", "From the server to clients.", "\"100MiB\""),
+    key("log", "format", "\"text\" for people, \"json\" for programs."),
+    key("log", "level", "error, warn, info, debug or trace; or for parts, as in \"info,ferry_server=debug\"."),
+];
+
+const fn key(section: &'static str, name: &'static str, about: &'static str) -> Key {
+    Key { section, name, about, example: "" }
+}
+
+const fn optional(section: &'static str, name: &'static str, about: &'static str, example: &'static str) -> Key {
+    Key { section, name, about, example }
+}
+
+impl Key {
+    /// The key of this name.
+    #[must_use]
+    pub fn find(section: &str, name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.section == section && key.name == name)
+    }
+
+    /// The environment variable that sets it: `FERRYD_SECTION_KEY`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("FERRYD_{}_{}", self.section, self.name).to_ascii_uppercase()
+    }
+
+    /// Its value in `config`; `None` where it is not set.
+    #[must_use]
+    pub fn value(&self, config: &Config) -> Option<Value> {
+        Value::try_from(config).ok()?.get(self.section)?.get(self.name).cloned()
+    }
+
+    /// `config` with this key set to `value`.
+    ///
+    /// # Errors
+    /// What is wrong with the value, for people.
+    pub fn set(&self, config: &Config, value: Value) -> Result<Config, String> {
+        let mut table = toml::Table::try_from(config).map_err(|error| error.to_string())?;
+        let section = table.entry(self.section).or_insert_with(|| Value::Table(toml::Table::new()));
+        let section = section.as_table_mut().ok_or("not a section")?;
+        section.insert(self.name.to_owned(), value);
+        table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A configuration in which nothing is absent.
+    fn full() -> Config {
+        KEYS.iter().filter(|key| !key.example.is_empty()).fold(Config::default(), |config, key| {
+            let example: toml::Table = format!("v = {}", key.example).parse().unwrap();
+            key.set(&config, example["v"].clone()).unwrap()
+        })
+    }
+
+    #[test]
+    fn the_table_has_every_key_there_is_and_no_other() {
+        let table = toml::Table::try_from(full()).unwrap();
+        let mut there: Vec<(String, String)> = table
+            .iter()
+            .flat_map(|(section, keys)| keys.as_table().unwrap().keys().map(|key| (section.clone(), key.clone())))
+            .collect();
+        let mut listed: Vec<_> = KEYS.iter().map(|key| (key.section.to_owned(), key.name.to_owned())).collect();
+        there.sort();
+        listed.sort();
+        assert_eq!(there, listed);
+    }
+
+    #[test]
+    fn only_keys_without_a_default_have_an_example() {
+        for key in KEYS {
+            assert_eq!(key.value(&Config::default()).is_none(), !key.example.is_empty(), "{}", key.variable());
+        }
+    }
+
+    #[test]
+    fn sections_and_keys_stand_in_the_same_order() {
+        let mut order: Vec<&str> = KEYS.iter().map(|key| key.section).collect();
+        order.dedup();
+        assert_eq!(order, SECTIONS.map(|(name, _)| name));
+    }
+}

@@ -1,0 +1,101 @@
+//! The configuration as text: the commented default file, and the values in force with their origins.
+
+use std::fmt::{self, Write as _};
+
+use super::{
+    Config,
+    keys::{KEYS, Key, SECTIONS},
+    load::Loaded,
+};
+
+/// The default file as it is shipped.
+pub const DEFAULT_FILE: &str = include_str!("../../../assets/ferryd.toml");
+
+const HEAD: &str = "\
+# ferryd.toml: the configuration of the ferry server.
+#
+# Every key is optional; the values below are the defaults. Each key can also be set in the
+# environment as FERRYD_SECTION_KEY, for example FERRYD_LIMITS_IDLE_SECONDS=120, and a list as
+# FERRYD_SERVER_LISTEN=127.0.0.1:7021,[::1]:7021. The command line wins over the environment,
+# the environment over this file. 'ferryd check' finds mistakes, 'ferryd config show' prints
+# what is in force and where it came from. Sizes are written 16KiB, 10GiB or 500MB.
+";
+
+/// The default file, made from the table of keys.
+#[must_use]
+pub fn default_file() -> String {
+    render(HEAD, |key, out| {
+        let value = key.value(&Config::default()).map_or_else(|| key.example.to_owned(), |value| value.to_string());
+        writeln!(out, "# {}\n#{} = {value}", key.about, key.name)
+    })
+}
+
+/// The values in force, each with its origin.
+#[must_use]
+pub fn effective(loaded: &Loaded) -> String {
+    render("", |key, out| {
+        let origin = loaded.origin(key);
+        match key.value(&loaded.config) {
+            Some(value) => writeln!(out, "{} = {value}  # {origin}", key.name),
+            None => writeln!(out, "#{} is not set", key.name),
+        }
+    })
+}
+
+fn render(head: &str, line: impl Fn(&Key, &mut String) -> fmt::Result) -> String {
+    let mut out = head.to_owned();
+    for (section, about) in SECTIONS {
+        let gap = if out.is_empty() { "" } else { "\n" };
+        let about = if head.is_empty() { String::new() } else { format!("# {about}\n") };
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{gap}{about}[{section}]");
+        for key in KEYS.iter().filter(|key| key.section == section) {
+            let _ = line(key, &mut out);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Layers;
+
+    #[test]
+    fn the_shipped_file_is_what_the_table_says() {
+        assert_eq!(DEFAULT_FILE, default_file(), "write the right side into assets/ferryd.toml");
+    }
+
+    #[test]
+    fn the_shipped_file_changes_nothing_and_with_its_values_neither() {
+        let load = |text: &str| Layers::default().file_text(Path::new(""), text).load().unwrap().config;
+        assert_eq!(load(DEFAULT_FILE), Config::default());
+        let defaults = |line: &&str| {
+            let name = line.trim_start_matches('#').split(' ').next();
+            !KEYS.iter().any(|key| !key.example.is_empty() && Some(key.name) == name && line.contains(key.example))
+        };
+        let used: Vec<_> = DEFAULT_FILE.lines().filter(defaults).collect();
+        let uncommented = used
+            .join("\n")
+            .replace("\n#", "\n")
+            .lines()
+            .filter(|line| line.starts_with('[') || (line.contains(" = ") && !line.starts_with(' ')))
+            .collect::<Vec<_>>()
+            .join("\n");
+        assert!(uncommented.lines().count() > 25, "{uncommented}");
+        assert_eq!(load(&uncommented), Config::default());
+    }
+
+    #[test]
+    fn what_is_shown_is_a_configuration_that_gives_the_same() {
+        let text = "[server]\nmotd = \"a # b\"\n[limits]\nidle_seconds = 5\n";
+        let loaded = Layers::default().file_text(Path::new("f.toml"), text).load().unwrap();
+        let shown = effective(&loaded);
+        assert!(shown.contains("idle_seconds = 5  # f.toml:4:1\n"), "{shown}");
+        assert!(shown.contains("#certificate is not set\n"), "{shown}");
+        let again = Layers::default().file_text(Path::new("f.toml"), &shown).load().unwrap();
+        assert_eq!(again.config, loaded.config);
+    }
+}

@@ -1,0 +1,55 @@
+//! Values that have the right type and still make no sense.
+
+use ferry_shared::limits::{HEADER_LEN, MESSAGE_MAX_BEFORE_LOGIN};
+use toml::Value;
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    Config,
+    keys::{KEYS, Key},
+};
+
+/// Numbers for which zero has a meaning.
+const MAY_BE_ZERO: [(&str, &str); 2] = [("limits", "drain_seconds"), ("login", "penalty_max_seconds")];
+/// The largest of any number: as seconds or days it never overflows a point in time.
+const LARGEST: i64 = 1_000_000;
+
+/// Every key whose value makes no sense, and why.
+pub(super) fn faults(config: &Config) -> Vec<(&'static Key, String)> {
+    let mut faults = Vec::new();
+    for key in &KEYS {
+        if let Some(Value::Integer(number)) = key.value(config) {
+            let least = i64::from(!MAY_BE_ZERO.contains(&(key.section, key.name)));
+            if !(least..=LARGEST).contains(&number) {
+                faults.push((key, format!("{number} is not in {least}..={LARGEST}")));
+            }
+        }
+    }
+    let mut fault = |section: &str, name: &str, message: String| {
+        faults.extend(Key::find(section, name).map(|key| (key, message)));
+    };
+    if config.server.listen.is_empty() {
+        fault("server", "listen", "at least one address is needed".to_owned());
+    }
+    match (&config.tls.certificate, &config.tls.key) {
+        (Some(_), None) => fault("tls", "certificate", "tls.key is missing: both or none".to_owned()),
+        (None, Some(_)) => fault("tls", "key", "tls.certificate is missing: both or none".to_owned()),
+        _ => {}
+    }
+    let least = MESSAGE_MAX_BEFORE_LOGIN + HEADER_LEN;
+    if usize::try_from(config.login.bytes.0).is_ok_and(|bytes| bytes < least) {
+        fault("login", "bytes", format!("a single message may have {least}"));
+    }
+    if config.limits.group_commit_bytes.0 == 0 {
+        fault("limits", "group_commit_bytes", "must not be zero".to_owned());
+    }
+    for (name, limit) in [("up", config.bandwidth.up), ("down", config.bandwidth.down)] {
+        if limit.is_some_and(|limit| limit.0 == 0) {
+            fault("bandwidth", name, "zero would stop every transfer; leave it out for no limit".to_owned());
+        }
+    }
+    if let Err(error) = EnvFilter::try_new(&config.log.level) {
+        fault("log", "level", error.to_string());
+    }
+    faults
+}

@@ -1,0 +1,110 @@
+//! One TCP connection, from accept to close: TLS, greeting, traffic.
+//!
+//! Everything that can go wrong with a peer ends here: in a log line and a closed socket,
+//! never further up.
+
+mod greeting;
+mod traffic;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use ferry_shared::{
+    frame::Phase,
+    link::{LinkReader, LinkWriter},
+    socket::BurstStream,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use crate::{admission::Ticket, command::Conversation, context::Context, gate::Gate, session::Session, users::Account};
+
+/// Plain bytes rustls takes before it wants to write: a whole chunk of ours.
+const TLS_BUFFER: usize = 1 << 20;
+/// How long, and for how many bytes, a closed peer's last words are read away, so that
+/// closing does not reset the connection before it has read our last word.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 4 << 20;
+
+/// A peer whose greeting went through.
+#[derive(Debug)]
+struct Admitted {
+    session: Arc<Session>,
+    account: Arc<Account>,
+    _presence: crate::user_state::Presence,
+}
+
+/// Serves one connection until it ends.
+#[tracing::instrument(name = "connection", skip_all, fields(%peer))]
+pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, context: Arc<Context>) {
+    let entering = async {
+        let tls = handshake(tcp, &context).await?;
+        let (read, write) = tokio::io::split(tls);
+        let mut reader = LinkReader::new(read, context.pool.clone());
+        let mut writer = LinkWriter::new(write);
+        let admitted = greeting::greet(&mut reader, &mut writer, peer, &ticket, &context).await;
+        Some((reader, writer, admitted))
+    };
+    let entered = tokio::select! {
+        entered = entering => entered,
+        () = ticket.dropped() => {
+            tracing::debug!("dropped: too many connections not yet logged in");
+            None
+        }
+        () = context.stop.cancelled() => None,
+    };
+    let Some((mut reader, mut writer, admitted)) = entered else { return };
+    if let Some(Admitted { session, account, _presence }) = admitted {
+        ticket.logged_in();
+        tracing::info!(session = session.id, user = %session.user.name, "logged in");
+        let id = session.id;
+        reader.set_phase(Phase::LoggedIn);
+        let gate = Gate::new(context.users.clone(), Arc::clone(&session), account);
+        let conversation = Conversation::new(Arc::clone(&context), session, gate);
+        tokio::select! {
+            () = traffic::run(&mut reader, &mut writer, conversation, &context) => {}
+            () = context.stop.cancelled() => {}
+        }
+        tracing::info!(session = id, received = reader.received(), sent = writer.sent(), "closed");
+    }
+    if timeout(LINGER, writer.close()).await.is_ok_and(|closed| closed.is_ok()) {
+        linger(reader.into_inner()).await;
+    }
+}
+
+async fn handshake(tcp: TcpStream, context: &Context) -> Option<TlsStream<BurstStream>> {
+    let acceptor = TlsAcceptor::from(context.identity.server_config());
+    let stream = BurstStream::new(tcp, context.pool.clone());
+    match timeout(context.config.login.handshake(), acceptor.accept(stream)).await {
+        Ok(Ok(mut tls)) => {
+            tls.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
+            Some(tls)
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::debug!("TLS handshake took too long");
+            None
+        }
+    }
+}
+
+async fn linger(mut stream: impl AsyncRead + Unpin) {
+    let mut scratch = [0; 4096];
+    let mut left = LINGER_BYTES;
+    let reading = async {
+        while let Ok(count @ 1..) = stream.read(&mut scratch).await {
+            left = left.saturating_sub(count);
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Running out of patience is the point here, not a fault.
+    let _ = timeout(LINGER, reading).await;
+}

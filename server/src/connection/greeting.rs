@@ -1,0 +1,243 @@
+//! The conversation before login: `Hello`, then proofs until one holds or a budget is gone.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use ferry_shared::{
+    frame::Frame,
+    link::{LinkError, LinkReader, LinkWriter},
+    message::{
+        Reply, Request,
+        decode::Undecodable,
+        reply::{LoggedIn, Registration, ServerLimits, Welcome},
+        request::{Hello, Proof},
+    },
+    refusal::{Code, Refusal},
+    secret::Secret,
+    version,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Admitted;
+use crate::{
+    admission::{Budget, Ticket},
+    command::usage,
+    context::Context,
+    gate, refusal,
+    session::Session,
+    users::{Account, LoginError},
+};
+
+/// What a greeting ends with when nobody is logged in.
+enum Ending {
+    /// The peer left, or was told why; close.
+    Quiet,
+    /// Tell it this, then close.
+    Refuse(Refusal),
+    /// As `Refuse`, and its address pays for it.
+    Punish(Refusal),
+}
+
+impl From<LinkError> for Ending {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Frame(error) => Self::Punish(refusal::malformed(&error.to_string())),
+            LinkError::Io(_) | LinkError::Cut => Self::Quiet,
+        }
+    }
+}
+
+/// Talks until a session is joined; `None` when the connection is to be closed.
+pub(super) async fn greet<R, W>(
+    reader: &mut LinkReader<R>,
+    writer: &mut LinkWriter<W>,
+    peer: SocketAddr,
+    ticket: &Ticket,
+    context: &Arc<Context>,
+) -> Option<Admitted>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut greeting = Greeting { reader, writer, ticket, context, budget: context.admission.budget() };
+    let ending = match tokio::time::timeout(context.config.login.deadline(), greeting.run()).await {
+        Ok(Ok(admitted)) => return Some(admitted),
+        Ok(Err(ending)) => ending,
+        Err(_) => Ending::Quiet,
+    };
+    let refusal = match ending {
+        Ending::Quiet => return None,
+        Ending::Refuse(refusal) => refusal,
+        Ending::Punish(refusal) => {
+            ticket.failed();
+            refusal
+        }
+    };
+    tracing::info!(%peer, code = refusal.code.as_str(), "refused before login");
+    if let Err(error) = greeting.writer.send(&Reply::Refused(refusal)).await {
+        tracing::debug!(%error, "the refused peer was gone already");
+    }
+    None
+}
+
+struct Greeting<'a, R, W> {
+    reader: &'a mut LinkReader<R>,
+    writer: &'a mut LinkWriter<W>,
+    ticket: &'a Ticket,
+    context: &'a Arc<Context>,
+    budget: Budget,
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
+    async fn run(&mut self) -> Result<Admitted, Ending> {
+        let Some(Request::Hello(hello)) = self.request().await? else {
+            return Err(Ending::Punish(refusal::malformed("the first message must be 'hello'")));
+        };
+        self.welcome(&hello).await?;
+        loop {
+            let (joined, failed) = match self.request().await? {
+                Some(Request::Login { user, proof }) => (self.log_in(&user, &proof).await?, true),
+                // A dead ticket is no guess: an honest client offers it after its session ended.
+                Some(Request::Attach { ticket }) => (self.attach(&ticket)?, false),
+                Some(Request::Register { .. }) => {
+                    (Err(Refusal::new(Code::NotAllowed, "this server makes no accounts; ask its operator")), false)
+                }
+                Some(Request::Ping) => {
+                    self.writer.send(&Reply::Pong).await?;
+                    continue;
+                }
+                Some(Request::Hello(_)) => return Err(Ending::Punish(refusal::malformed("a second 'hello'"))),
+                Some(other) => (Err(not_logged_in(other.name())), false),
+                None => continue,
+            };
+            match joined {
+                Ok((admitted, logged_in)) => {
+                    self.writer.send(&Reply::LoggedIn(logged_in)).await?;
+                    return Ok(admitted);
+                }
+                Err(refused) => {
+                    if failed && refused.code == Code::LoginFailed {
+                        self.ticket.failed();
+                    }
+                    self.writer.send(&Reply::Refused(refused)).await?;
+                }
+            }
+        }
+    }
+
+    /// The next request; `None` for one this build does not know, which is answered here.
+    async fn request(&mut self) -> Result<Option<Request>, Ending> {
+        let frame = self.reader.next().await?.ok_or(Ending::Quiet)?;
+        if let Err(over) = self.budget.frame(self.reader.received()) {
+            return Err(Ending::Punish(Refusal::new(Code::TooLarge, over.to_string())));
+        }
+        let Frame::Message(json) = frame else {
+            return Err(Ending::Punish(refusal::malformed("only messages before login")));
+        };
+        match Request::decode(&json) {
+            Ok(request) => Ok(Some(request)),
+            Err(Undecodable::Unknown(name)) => {
+                let shown = ferry_shared::name::Escaped(name.as_bytes()).to_string();
+                self.writer.send(&Reply::Refused(refusal::unsupported(&shown))).await?;
+                Ok(None)
+            }
+            Err(other) => Err(Ending::Punish(refusal::malformed(&other.to_string()))),
+        }
+    }
+
+    async fn welcome(&mut self, hello: &Hello) -> Result<(), Ending> {
+        let Some(protocol) = version::agree(hello.protocol) else {
+            let message = format!("this server speaks protocol {} and newer; update the client", version::OLDEST);
+            return Err(Ending::Refuse(Refusal::new(Code::Unsupported, message)));
+        };
+        let client = ferry_shared::name::Escaped(hello.client.as_bytes()).to_string();
+        tracing::debug!(client, protocol, "hello");
+        let limits = &self.context.config.limits;
+        let welcome = Welcome {
+            protocol,
+            server: format!("{} {}", self.context.config.server.name, env!("CARGO_PKG_VERSION")),
+            features: Vec::new(),
+            registration: Registration::Closed,
+            limits: ServerLimits { connections: limits.connections_per_user, idle_seconds: limits.idle_seconds },
+        };
+        Ok(self.writer.send(&Reply::Welcome(welcome)).await?)
+    }
+
+    async fn log_in(&mut self, user: &str, proof: &Proof) -> Result<Result<(Admitted, LoggedIn), Refusal>, Ending> {
+        self.may_try()?;
+        let Proof::Password(password) = proof else {
+            return Ok(Err(Refusal::new(Code::Unsupported, "this server knows password logins only")));
+        };
+        let account = match self.context.users.login(user, password).await {
+            Ok(account) => account,
+            Err(LoginError::Busy) => return Ok(Err(refusal::busy("too many logins at once; try again"))),
+            Err(LoginError::Wrong) => {
+                let shown = ferry_shared::name::Escaped(user.as_bytes()).to_string();
+                tracing::warn!(user = shown, "login failed");
+                return Ok(Err(refusal::login_failed()));
+            }
+        };
+        let context = Arc::clone(self.context);
+        let opening = Arc::clone(&account);
+        let opened = tokio::task::spawn_blocking(move || context.open_user(&opening)).await;
+        let user = match opened {
+            Ok(Ok(user)) => user,
+            Ok(Err(error)) => return Ok(Err(refusal::of_storage(&error))),
+            Err(error) => return Ok(Err(refusal::internal(&error))),
+        };
+        match self.context.sessions.open(user, account.password_generation) {
+            Ok((session, ticket)) => Ok(self.join(session, account, ticket)),
+            Err(error) => Ok(Err(refusal::internal(&error))),
+        }
+    }
+
+    fn attach(&mut self, ticket: &Secret) -> Result<Result<(Admitted, LoggedIn), Refusal>, Ending> {
+        self.may_try()?;
+        let session = self.context.sessions.attach(ticket);
+        let found = session.and_then(|session| {
+            let account = self.context.users.current(&session.user.name)?;
+            let valid = account.is_open(std::time::SystemTime::now()) && session.knows(account.password_generation);
+            valid.then_some((session, account))
+        });
+        match found {
+            Some((session, account)) => Ok(self.join(session, account, ticket.clone())),
+            None => Ok(Err(refusal::login_failed())),
+        }
+    }
+
+    /// Takes a proof off the budget and asks whether the address has to wait.
+    fn may_try(&mut self) -> Result<(), Ending> {
+        if let Err(over) = self.budget.proof() {
+            return Err(Ending::Refuse(Refusal::new(Code::TooManyAttempts, over.to_string())));
+        }
+        match self.ticket.must_wait() {
+            Some(wait) => Err(Ending::Refuse(refusal::too_many_attempts(wait.as_secs().max(1)))),
+            None => Ok(()),
+        }
+    }
+
+    fn join(
+        &self,
+        session: Arc<Session>,
+        account: Arc<Account>,
+        ticket: Secret,
+    ) -> Result<(Admitted, LoggedIn), Refusal> {
+        let most = self.context.config.limits.connections_per_user;
+        let presence = session
+            .user
+            .enter(most)
+            .ok_or_else(|| refusal::busy(&format!("at most {most} connections a user; close one")))?;
+        session.user.ledger.set_limits(gate::limits(&account));
+        let logged_in = LoggedIn {
+            user: account.name.to_string(),
+            access: account.access,
+            usage: usage::now(&session.user).map_err(|error| refusal::of_storage(&error))?,
+            ticket,
+            motd: self.context.config.server.motd.clone(),
+        };
+        Ok((Admitted { session, account, _presence: presence }, logged_in))
+    }
+}
+
+fn not_logged_in(request: &str) -> Refusal {
+    Refusal::new(Code::NotAllowed, format!("log in before '{request}'"))
+}

@@ -1,0 +1,253 @@
+//! Frames in, work, frames out: the three run side by side until one of them ends.
+//!
+//! Reading and writing stay on the async threads; the work (disk, digests) runs on a
+//! blocking thread, which is only held while there is work and never while waiting for
+//! the peer. So thousands of idle or slow connections cost no thread.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use ferry_shared::{
+    frame::Frame,
+    link::{LinkError, LinkReader, LinkWriter},
+    message::Notice,
+    pool::Buffer,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    pin,
+    sync::mpsc,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use crate::{
+    command::{Conversation, Input, Need},
+    context::Context,
+};
+
+/// Batches of frames between reader and worker; each holds at most one large block.
+const BATCHES: usize = 1;
+/// Buffers between worker and writer.
+const BUFFERS: usize = 2;
+
+/// What the reader should be patient about.
+#[derive(Debug, Default)]
+pub(crate) struct Activity(AtomicU64);
+
+impl Activity {
+    const BUSY: u64 = 0;
+    const IDLE: u64 = 1;
+    const TRANSFER: u64 = 2;
+
+    fn set(&self, state: u64) {
+        self.0.store(state, Ordering::Release);
+    }
+
+    /// How long the peer may be silent now; `None` while it waits for us.
+    fn patience(&self, context: &Context) -> Option<Duration> {
+        match self.0.load(Ordering::Acquire) {
+            Self::IDLE => Some(context.config.limits.idle()),
+            Self::TRANSFER => Some(context.config.limits.stall()),
+            _ => None,
+        }
+    }
+}
+
+/// Serves requests until the peer leaves, breaks a rule, or the server drains.
+pub(super) async fn run<R, W>(
+    reader: &mut LinkReader<R>,
+    writer: &mut LinkWriter<W>,
+    conversation: Conversation,
+    context: &Context,
+) where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let (in_tx, in_rx) = mpsc::channel(BATCHES);
+    let (out_tx, out_rx) = mpsc::channel(BUFFERS);
+    let activity = Arc::new(Activity::default());
+    let reading = read(reader, in_tx, &activity, context);
+    let working = work(conversation, in_rx, out_tx, &activity, context);
+    let writing = write(writer, out_rx, context);
+    pin!(reading, working, writing);
+    // The end of the work ends the reading; the writer then empties its queue.
+    let mut read_done = false;
+    let mut written = false;
+    loop {
+        tokio::select! {
+            () = &mut working => break,
+            () = &mut reading, if !read_done => read_done = true,
+            () = &mut writing, if !written => written = true,
+        }
+    }
+    if !written {
+        writing.await;
+    }
+}
+
+async fn read<R: AsyncRead + Unpin>(
+    reader: &mut LinkReader<R>,
+    batches: mpsc::Sender<Input>,
+    activity: &Activity,
+    context: &Context,
+) {
+    let meter = reader.meter();
+    loop {
+        let first = match patient(reader.next(), &meter, activity, context).await {
+            Some(Ok(Some(frame))) => frame,
+            Some(Ok(None)) => return,
+            Some(Err(LinkError::Frame(error))) => {
+                // The worker answers it in its turn; a closed channel means it is over already.
+                let _ = batches.send(Input::Malformed(error.to_string())).await;
+                return;
+            }
+            Some(Err(error)) => {
+                tracing::debug!(%error, "connection lost");
+                return;
+            }
+            None => {
+                let _ = batches.send(Input::Silent).await;
+                return;
+            }
+        };
+        let mut batch: Vec<Frame> = vec![first];
+        let malformed = loop {
+            match reader.buffered() {
+                Ok(Some(frame)) => batch.push(frame),
+                Ok(None) => break None,
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        if batches.send(Input::Frames(batch)).await.is_err() {
+            return;
+        }
+        if let Some(reason) = malformed {
+            let _ = batches.send(Input::Malformed(reason)).await;
+            return;
+        }
+    }
+}
+
+/// Waits for `next`, or `None` when the peer stayed silent longer than it may. Any byte
+/// counts as a sign of life, so a slow line is not taken for a dead one.
+async fn patient<T>(
+    next: impl Future<Output = T>,
+    meter: &AtomicU64,
+    activity: &Activity,
+    context: &Context,
+) -> Option<T> {
+    let tick =
+        context.config.limits.stall().min(context.config.limits.idle()).div_f32(8.0).max(Duration::from_millis(50));
+    let mut ticks = interval(tick);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pin!(next);
+    let mut silent = Duration::ZERO;
+    let mut seen = meter.load(Ordering::Relaxed);
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            result = &mut next => return Some(result),
+            _ = ticks.tick() => {}
+        }
+        let now = meter.load(Ordering::Relaxed);
+        match activity.patience(context) {
+            Some(patience) if now == seen => {
+                silent += tick;
+                if silent >= patience {
+                    return None;
+                }
+            }
+            _ => silent = Duration::ZERO,
+        }
+        seen = now;
+    }
+}
+
+async fn work(
+    conversation: Conversation,
+    mut input: mpsc::Receiver<Input>,
+    output: mpsc::Sender<Buffer>,
+    activity: &Activity,
+    context: &Context,
+) {
+    let mut changes = context.users.changes();
+    let ended = conversation.session().ended.clone();
+    let mut draining = false;
+    let mut conversation = Box::new(conversation);
+    loop {
+        activity.set(Activity::BUSY);
+        let sender = output.clone();
+        let ran = tokio::task::spawn_blocking(move || {
+            let need = conversation.run(&mut input, &sender);
+            (conversation, input, need)
+        });
+        let need;
+        (conversation, input, need) = match ran.await {
+            Ok(back) => back,
+            Err(error) => {
+                context.panics.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%error, "a connection's work panicked; only this connection ends");
+                return;
+            }
+        };
+        match need {
+            Need::End => return,
+            Need::Room => {
+                if output.reserve().await.is_err() {
+                    return;
+                }
+            }
+            Need::Input => {
+                let in_transfer = conversation.in_transfer();
+                if draining && !in_transfer {
+                    return;
+                }
+                activity.set(if in_transfer { Activity::TRANSFER } else { Activity::IDLE });
+                tokio::select! {
+                    next = input.recv() => match next {
+                        Some(next) => conversation.push(next),
+                        None => conversation.push(Input::Gone),
+                    },
+                    // The generation is looked at in the gate; this only wakes an idle connection.
+                    _ = changes.changed() => conversation.push(Input::AccountChanged),
+                    () = ended.cancelled() => conversation.push(Input::AccountChanged),
+                    () = context.drain.cancelled(), if !draining => {
+                        draining = true;
+                        let seconds = if in_transfer { context.config.limits.drain().as_secs() } else { 0 };
+                        conversation.notify(Notice::Closing { reason: "the server is stopping".into(), seconds });
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn write<W: AsyncWrite + Unpin>(
+    writer: &mut LinkWriter<W>,
+    mut buffers: mpsc::Receiver<Buffer>,
+    context: &Context,
+) {
+    let stall = context.config.limits.stall();
+    while let Some(buffer) = buffers.recv().await {
+        let sending = async {
+            writer.write(&buffer).await?;
+            if buffers.is_empty() { writer.flush().await } else { Ok(()) }
+        };
+        match timeout(stall, sending).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "connection lost while sending");
+                return;
+            }
+            Err(_) => {
+                tracing::debug!("the peer does not read");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What every connection of a server shares.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use ferry_shared::{pool::BufferPool, refusal::Refusal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admission::Admission,
+    config::Config,
+    gate,
+    identity::Identity,
+    session::Sessions,
+    storage::{Storage, StorageError},
+    user_state::{UserState, UserStates},
+    users::{Account, Users},
+};
+
+/// Spare buffers kept, about 1 MiB each.
+const SPARE_BUFFERS: usize = 12;
+
+/// The parts a server is made of, and the tokens that stop it.
+#[derive(Debug)]
+pub struct Context {
+    /// What the operator set.
+    pub config: Config,
+    /// Who may log in.
+    pub users: Users,
+    /// The server's key.
+    pub identity: Identity,
+    /// Who may try to.
+    pub admission: Admission,
+    /// Who is logged in.
+    pub sessions: Sessions,
+    /// What the server knows of each user.
+    pub states: UserStates,
+    /// Buffers for blocks.
+    pub pool: BufferPool,
+    /// Cancelled when no new work is taken.
+    pub drain: CancellationToken,
+    /// Cancelled when everything must end now.
+    pub stop: CancellationToken,
+    /// Connections that ended in a panic.
+    pub panics: AtomicU64,
+    /// Requests refused after login.
+    pub refusals: AtomicU64,
+}
+
+impl Context {
+    /// A context over `storage`; nothing runs yet.
+    #[must_use]
+    pub fn new(config: Config, users: Users, identity: Identity, storage: Storage) -> Self {
+        Self {
+            admission: Admission::new(config.login.clone()),
+            sessions: Sessions::default(),
+            states: UserStates::new(storage),
+            pool: BufferPool::new(SPARE_BUFFERS),
+            drain: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            panics: AtomicU64::new(0),
+            refusals: AtomicU64::new(0),
+            config,
+            users,
+            identity,
+        }
+    }
+
+    /// The state of `account`'s user, read from disk (and counted) at first. Blocks.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the home cannot be used.
+    pub fn open_user(&self, account: &Account) -> Result<Arc<UserState>, StorageError> {
+        self.states.get(&account.name, gate::limits(account))
+    }
+
+    /// Counts a refusal, for the operator's figures.
+    pub fn count_refusal(&self, refusal: &Refusal) {
+        self.refusals.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(code = refusal.code.as_str(), message = refusal.message, "refused");
+    }
+}

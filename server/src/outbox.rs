@@ -1,0 +1,176 @@
+//! Frames on their way out: encoded where they are made, moved as whole buffers after.
+
+use std::{collections::VecDeque, io};
+
+use ferry_shared::{
+    blocks,
+    digest::Digest,
+    frame::{self, FrameError},
+    message::{Notice, Reply},
+    pool::{Buffer, BufferPool},
+};
+
+/// A buffer this full is handed on.
+const FULL: usize = 256 << 10;
+/// Blocks from this length on start a buffer of their own.
+const OWN_BUFFER: usize = 64 << 10;
+
+/// What became of a block that was read to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Send it.
+    Send,
+    /// The peer has it.
+    Skip,
+}
+
+/// Encoded frames waiting for the writer.
+#[derive(Debug)]
+pub struct Outbox {
+    pool: BufferPool,
+    current: Buffer,
+    full: VecDeque<Buffer>,
+}
+
+impl Outbox {
+    /// An empty outbox whose buffers come from `pool`.
+    #[must_use]
+    pub fn new(pool: BufferPool) -> Self {
+        Self { current: Buffer::default(), full: VecDeque::new(), pool }
+    }
+
+    /// Appends a reply.
+    pub fn reply(&mut self, reply: &Reply) {
+        if let Err(error) = frame::put_message(self.current(), reply) {
+            // Only a page can grow, and pages are cut well below the limit.
+            tracing::error!(%error, "a reply does not fit its frame");
+            let refusal = crate::refusal::internal(&error);
+            if let Err(error) = frame::put_message(self.current(), &Reply::Refused(refusal)) {
+                tracing::error!(%error, "a refusal does not fit its frame");
+            }
+        }
+        self.hand_on_if(FULL);
+    }
+
+    /// Appends a notice.
+    pub fn notice(&mut self, notice: Notice) {
+        self.reply(&Reply::Notice(notice));
+    }
+
+    /// Appends a have-frame.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLong`] for too many digests.
+    pub fn have(&mut self, first: u64, digests: &[Digest]) -> Result<(), FrameError> {
+        frame::put_have(self.current(), first, digests)?;
+        self.hand_on_if(FULL);
+        Ok(())
+    }
+
+    /// Appends block `index` of `length` bytes: `read` appends the bytes and says whether to
+    /// send them. A block of zeros is sent without its bytes.
+    ///
+    /// # Errors
+    /// What `read` returns; nothing is appended then.
+    pub fn block(
+        &mut self,
+        index: u64,
+        length: usize,
+        read: impl FnOnce(&mut Vec<u8>, usize) -> io::Result<Fate>,
+    ) -> io::Result<()> {
+        if length >= OWN_BUFFER {
+            self.hand_on_if(1);
+        }
+        let start = self.current().len();
+        frame::put_block_head(&mut self.current, index, length).map_err(io::Error::other)?;
+        let data = self.current.len();
+        match read(&mut self.current, data) {
+            Ok(Fate::Send) if length > 0 && blocks::is_zero(&self.current[data..]) => {
+                self.current.truncate(start);
+                frame::put_block_head(&mut self.current, index, 0).map_err(io::Error::other)?;
+            }
+            Ok(Fate::Send) => {}
+            Ok(Fate::Skip) => self.current.truncate(start),
+            Err(error) => {
+                self.current.truncate(start);
+                return Err(error);
+            }
+        }
+        self.hand_on_if(FULL);
+        Ok(())
+    }
+
+    /// Makes what is there ready to be taken, however little it is.
+    pub fn finish(&mut self) {
+        self.hand_on_if(1);
+    }
+
+    /// The next buffer to send.
+    pub fn take(&mut self) -> Option<Buffer> {
+        self.full.pop_front()
+    }
+
+    /// Puts a buffer back that could not be sent yet.
+    pub fn put_back(&mut self, buffer: Buffer) {
+        self.full.push_front(buffer);
+    }
+
+    /// Whether a buffer waits to be taken.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        !self.full.is_empty()
+    }
+
+    /// Whether nothing waits at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.current.is_empty()
+    }
+
+    fn hand_on_if(&mut self, filled: usize) {
+        if self.current.len() >= filled {
+            self.full.push_back(std::mem::take(&mut self.current));
+        }
+    }
+
+    /// The buffer being filled; taken from the pool at the first byte, so that an idle
+    /// connection holds none.
+    fn current(&mut self) -> &mut Buffer {
+        if self.current.capacity() == 0 {
+            self.current = self.pool.take();
+        }
+        &mut self.current
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_skipped_or_failed_block_leaves_no_trace() {
+        let mut out = Outbox::new(BufferPool::new(2));
+        out.block(0, 3, |buffer, _| {
+            buffer.extend_from_slice(b"abc");
+            Ok(Fate::Skip)
+        })
+        .unwrap();
+        let failed = out.block(1, 3, |buffer, _| {
+            buffer.push(1);
+            Err(io::ErrorKind::UnexpectedEof.into())
+        });
+        assert!(failed.is_err() && out.is_empty());
+    }
+
+    #[test]
+    fn a_block_of_zeros_travels_without_bytes() {
+        let mut out = Outbox::new(BufferPool::new(2));
+        out.block(5, 1000, |buffer, data| {
+            buffer.resize(data + 1000, 0);
+            Ok(Fate::Send)
+        })
+        .unwrap();
+        out.finish();
+        assert_eq!(&out.take().unwrap()[..], [2, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 5]);
+    }
+}

@@ -1,0 +1,35 @@
+//! What `ferryd` says to who ran it: the only place that writes to standard output and error.
+
+use std::{
+    fmt::Display,
+    io::{self, Write as _},
+};
+
+/// A line for the reader or the pipe: what was asked for.
+///
+/// # Errors
+/// [`io::Error`], as when the reader went away.
+pub fn line(text: impl Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
+/// Text as it is.
+///
+/// # Errors
+/// As for [`line`].
+pub fn raw(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// What went wrong, one `ferryd: ` line for each line of it.
+pub fn error(text: impl Display) {
+    let mut out = io::stderr().lock();
+    for line in text.to_string().lines() {
+        // There is nobody left to tell.
+        let _ = writeln!(out, "ferryd: {line}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Small files of the server's own: replaced whole or not at all, readable by nobody else.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+/// Puts `bytes` at `path`: a crash leaves the old file or the new one. Mode 0600.
+///
+/// A symlink is followed, so that a file kept elsewhere (a repository, say) stays there.
+///
+/// # Errors
+/// [`io::Error`]; the old file is then untouched.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = folder_of(&target);
+    let mut file = tempfile::Builder::new().prefix(".ferryd-").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    give_to_owner(file.as_file(), folder)?;
+    file.as_file().sync_all()?;
+    file.persist(&target).map_err(|failed| failed.error)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Makes `folder` with mode 0700 if it is not there, and the folders above it.
+///
+/// # Errors
+/// [`io::Error`].
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    give_to_owner(&File::open(folder)?, folder_of(folder))
+}
+
+/// Opens the lock file beside `path` and waits until nobody else holds it; dropping the file
+/// releases it. The file itself cannot carry the lock: it is replaced by another one.
+///
+/// # Errors
+/// [`io::Error`].
+pub(crate) fn lock(path: &Path) -> io::Result<File> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let beside = PathBuf::from(beside);
+    let file = File::options().create(true).append(true).mode(0o600).open(&beside)?;
+    give_to_owner(&file, folder_of(&beside))?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// The folder a path lies in.
+#[must_use]
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What root makes in another account's folder belongs to that account: else a server that
+/// runs as `ferryd` could not read what `sudo ferryd user add` wrote.
+fn give_to_owner(file: &File, folder: &Path) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let owner = fs::metadata(folder)?;
+    std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn replaces_whole_and_keeps_others_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        replace(&path, b"a longer first text").unwrap();
+        replace(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
+    }
+
+    #[test]
+    fn a_symlink_stays_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        fs::write(&real, "old").unwrap();
+        symlink(&real, &link).unwrap();
+        replace(&link, b"new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&real).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_lock_keeps_others_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let held = lock(&path).unwrap();
+        let other = File::open(folder.path().join("file.lock")).unwrap();
+        assert!(other.try_lock().is_err());
+        drop(held);
+        assert!(other.try_lock().is_ok());
+    }
+}

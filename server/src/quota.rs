@@ -1,0 +1,12 @@
+//! What each user has and may have: figures in memory and the rules they are kept by.
+//!
+//! Knows nothing of files or users: callers say what things weigh. One [`Ledger`] per user
+//! holds what is used, what is promised to unfinished uploads, and the limits.
+
+mod file;
+mod ledger;
+mod recount;
+
+pub use file::LedgerFile;
+pub use ledger::{Changes, Ledger, Limits, OverQuota, Reservation, Snapshot, Tally, What};
+pub use recount::{Drift, recount};

@@ -1,0 +1,58 @@
+//! Counting a home again, and what that says about the figures believed so far.
+
+use super::ledger::{Changes, Tally};
+
+/// What a recount found: to be logged and exported, whatever it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "drift is to be logged, never passed over"]
+pub struct Drift {
+    /// What was believed.
+    pub believed: Tally,
+    /// What is there; it is believed from now on.
+    pub counted: Tally,
+}
+
+impl Drift {
+    /// Whether what was believed was wrong.
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        self.believed != self.counted
+    }
+}
+
+/// Adds up `weights` and makes the sum what is used.
+///
+/// The user's lock is held meanwhile, so nothing changes under the count.
+///
+/// # Errors
+/// The first error among `weights`; what is used is then as it was.
+pub fn recount<E>(changes: &Changes<'_>, weights: impl IntoIterator<Item = Result<Tally, E>>) -> Result<Drift, E> {
+    let mut counted = Tally::default();
+    for weight in weights {
+        counted = counted.plus(weight?);
+    }
+    Ok(Drift { believed: changes.set_used(counted), counted })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quota::{Ledger, Limits};
+
+    #[test]
+    fn a_recount_replaces_what_was_believed_and_tells_the_drift() {
+        let ledger = Ledger::new(Tally::new(100, 10), Limits::default());
+        let weights = [Ok::<_, ()>(Tally::new(40, 1)), Ok(Tally::new(2, 3))];
+        let drift = recount(&ledger.lock_changes(), weights).unwrap();
+        assert_eq!(drift, Drift { believed: Tally::new(100, 10), counted: Tally::new(42, 4) });
+        assert!(drift.is_any());
+        assert_eq!(ledger.snapshot().used, Tally::new(42, 4));
+    }
+
+    #[test]
+    fn a_count_that_fails_changes_nothing() {
+        let ledger = Ledger::new(Tally::new(100, 10), Limits::default());
+        assert_eq!(recount(&ledger.lock_changes(), [Ok(Tally::new(1, 1)), Err("disk")]), Err("disk"));
+        assert_eq!(ledger.snapshot().used, Tally::new(100, 10));
+    }
+}

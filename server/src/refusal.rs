@@ -1,0 +1,135 @@
+//! What a peer may learn: the one place where the server's errors become refusals.
+//!
+//! The log gets the whole error; the peer gets a code, a sentence and, for a fault of
+//! ours, only the reference under which the log has it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ferry_shared::refusal::{Code, Refusal};
+
+use crate::{
+    quota::{OverQuota, What},
+    storage::StorageError,
+};
+
+/// Names faults so that a user's report leads to the log line.
+static NEXT_REFERENCE: AtomicU64 = AtomicU64::new(1);
+
+/// The refusal for an error of the storage.
+#[must_use]
+pub fn of_storage(error: &StorageError) -> Refusal {
+    use StorageError as E;
+    let code = match error {
+        E::NotFound(_) => Code::NotFound,
+        E::Exists(_) => Code::Exists,
+        E::IsDirectory(_) => Code::IsDirectory,
+        E::NotDirectory(_) => Code::NotDirectory,
+        E::NotEmpty(_) => Code::NotEmpty,
+        E::Outside(_) | E::BadPath(_) | E::NotAFile(_) => Code::BadPath,
+        E::Changed(_) => Code::Changed,
+        E::Superseded(_) => Code::Superseded,
+        E::Denied(_) => Code::NotAllowed,
+        E::DiskFull => Code::DiskFull,
+        E::TooLong(_) => Code::TooLarge,
+        E::BadPattern(_) => Code::Unsupported,
+        E::Stopped => return busy("the server stopped this; try again"),
+        E::NoSuchUser | E::InUse | E::Unsafe(_) | E::Io { .. } => return internal(error),
+    };
+    // These errors hold the user's own path and nothing of the server's.
+    Refusal::new(code, error.to_string())
+}
+
+/// The refusal for what does not fit the quota.
+#[must_use]
+pub fn of_quota(error: &OverQuota) -> Refusal {
+    let message = match error.what {
+        What::Bytes => format!(
+            "over quota: {} bytes needed, {} available ({} held by unfinished uploads); remove files or ask for more",
+            error.needed, error.available, error.held
+        ),
+        What::Files => format!(
+            "over quota: {} more files needed, {} available; remove files or ask for more",
+            error.needed, error.available
+        ),
+    };
+    Refusal {
+        needed: Some(error.needed),
+        available: Some(error.available),
+        held: Some(error.held),
+        ..Refusal::new(Code::OverQuota, message)
+    }
+}
+
+/// The refusal for a fault of ours: logged whole, told by reference only.
+#[must_use]
+pub fn internal(error: &dyn std::error::Error) -> Refusal {
+    let number = NEXT_REFERENCE.fetch_add(1, Ordering::Relaxed);
+    let reference = format!("{}-{number}", std::process::id());
+    tracing::error!(reference, error = %chain(error), "internal fault");
+    Refusal {
+        reference: Some(reference.clone()),
+        ..Refusal::new(Code::Internal, format!("the server failed; its log has the details under {reference}"))
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// A newer upload of the same path took over.
+#[must_use]
+pub fn superseded() -> Refusal {
+    Refusal::new(Code::Superseded, "a newer upload of the same path took over")
+}
+
+/// The proof did not hold; never says whether the user exists.
+#[must_use]
+pub fn login_failed() -> Refusal {
+    Refusal::new(Code::LoginFailed, "wrong user name or password")
+}
+
+/// The address failed too often.
+#[must_use]
+pub fn too_many_attempts(seconds: u64) -> Refusal {
+    Refusal {
+        retry_after: Some(seconds),
+        ..Refusal::new(Code::TooManyAttempts, format!("too many failed attempts; try again in {seconds} s"))
+    }
+}
+
+/// The server or the user's share of it is full for now.
+#[must_use]
+pub fn busy(message: &str) -> Refusal {
+    Refusal { retry_after: Some(5), ..Refusal::new(Code::Busy, message) }
+}
+
+/// The peer does not speak the protocol.
+#[must_use]
+pub fn malformed(reason: &str) -> Refusal {
+    Refusal::new(Code::Malformed, format!("not the ferry protocol: {reason}"))
+}
+
+/// The account or the session was closed.
+#[must_use]
+pub fn account_closed() -> Refusal {
+    Refusal::new(Code::AccountClosed, "this account was closed or its password changed; log in again")
+}
+
+/// The account is read-only.
+#[must_use]
+pub fn read_only() -> Refusal {
+    Refusal::new(Code::NotAllowed, "this account may look and download only")
+}
+
+/// The request is not known, or not offered here.
+#[must_use]
+pub fn unsupported(what: &str) -> Refusal {
+    Refusal::new(Code::Unsupported, format!("this server does not know {what}"))
+}

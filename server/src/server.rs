@@ -1,0 +1,212 @@
+//! The server as a whole: listeners, one task a connection, upkeep, and an orderly stop.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    config::{Config, Durability},
+    connection,
+    context::Context,
+    identity::Identity,
+    storage::{self, Storage, StorageError},
+    users::Users,
+};
+
+/// How often expired parts are looked for.
+const UPKEEP: Duration = Duration::from_secs(600);
+/// Pause after an accept that failed, for example for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Keep-alive probes on an idle connection, to notice a peer that vanished.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// What a server is started from.
+#[derive(Debug)]
+pub struct ServerOptions {
+    /// What the operator set.
+    pub config: Config,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Who may log in.
+    pub users: Users,
+    /// The server's key.
+    pub identity: Identity,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// An address could not be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {}: {source}", .data.display())]
+    Data {
+        /// Which.
+        data: PathBuf,
+        /// Why.
+        source: StorageError,
+    },
+}
+
+/// A running server. [`shutdown`](Self::shutdown) ends it in order; dropping it ends it at once.
+#[derive(Debug)]
+pub struct Server {
+    context: Arc<Context>,
+    tasks: TaskTracker,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// Opens the data folder and starts to listen.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub async fn start(options: ServerOptions) -> Result<Self, ServerError> {
+        let ServerOptions { config, data, users, identity } = options;
+        let durability = match config.server.durability {
+            Durability::Full => storage::Durability::Full,
+            Durability::Rename => {
+                tracing::warn!("durability is 'rename': a power cut may lose files already acknowledged");
+                storage::Durability::Rename
+            }
+        };
+        let opened = Storage::open(&data, durability).map_err(|source| ServerError::Data { data, source })?;
+        let mut listeners = Vec::new();
+        for address in &config.server.listen {
+            let listening = listen(*address, config.limits.backlog);
+            listeners.push(listening.map_err(|source| ServerError::Listen { address: *address, source })?);
+        }
+        let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let places = Arc::new(Semaphore::new(config.limits.connections as usize));
+        let context = Arc::new(Context::new(config, users, identity, opened));
+        let tasks = TaskTracker::new();
+        for listener in listeners {
+            tasks.spawn(accept(listener, Arc::clone(&context), tasks.clone(), Arc::clone(&places)));
+        }
+        tasks.spawn(upkeep(Arc::clone(&context)));
+        Ok(Self { context, tasks, addresses })
+    }
+
+    /// The addresses it listens on, with the ports the system chose.
+    #[must_use]
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What the server's parts share.
+    #[must_use]
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// Stops in order: takes nothing new, gives running transfers their time, closes the
+    /// rest, and notes what every user has, so that the next start need not count.
+    pub async fn shutdown(self) {
+        self.context.drain.cancel();
+        self.tasks.close();
+        if timeout(self.context.config.limits.drain(), self.tasks.wait()).await.is_err() {
+            tracing::warn!("transfers still running are cut; they can be resumed");
+        }
+        self.context.stop.cancel();
+        self.tasks.wait().await;
+        let context = Arc::clone(&self.context);
+        if let Err(error) = tokio::task::spawn_blocking(move || context.states.close()).await {
+            tracing::error!(%error, "could not note what users have; the next start counts again");
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.context.drain.cancel();
+        self.context.stop.cancel();
+    }
+}
+
+fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    TcpListener::from_std(socket.into())
+}
+
+async fn accept(listener: TcpListener, context: Arc<Context>, tasks: TaskTracker, places: Arc<Semaphore>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = context.drain.cancelled() => return,
+        };
+        match accepted {
+            Ok((tcp, peer)) => match Arc::clone(&places).try_acquire_owned() {
+                Ok(place) => receive(tcp, peer, &context, &tasks, place),
+                Err(_) => tracing::warn!(%peer, "turned away: all connections are taken"),
+            },
+            Err(error) => {
+                tracing::warn!(%error, "accept failed");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn receive(tcp: TcpStream, peer: SocketAddr, context: &Arc<Context>, tasks: &TaskTracker, place: OwnedSemaphorePermit) {
+    let ticket = match context.admission.admit(peer.ip()) {
+        Ok(ticket) => ticket,
+        Err(error) => return tracing::debug!(%peer, %error, "turned away"),
+    };
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    let tuned = tcp.set_nodelay(true).and_then(|()| SockRef::from(&tcp).set_tcp_keepalive(&keepalive));
+    if let Err(error) = tuned {
+        return tracing::debug!(%peer, %error, "the connection was gone before it began");
+    }
+    let context = Arc::clone(context);
+    tasks.spawn(async move {
+        let _place = place;
+        connection::serve(tcp, peer, ticket, context).await;
+    });
+}
+
+/// Counts homes whose figures are not to be believed before anybody waits for them, and
+/// throws expired parts away now and then.
+async fn upkeep(context: Arc<Context>) {
+    let mut ticks = interval(UPKEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = context.drain.cancelled() => return,
+        }
+        let context = Arc::clone(&context);
+        let round = move || {
+            for account in context.users.all() {
+                if context.drain.is_cancelled() {
+                    return;
+                }
+                match context.open_user(&account) {
+                    Ok(user) => user.expire(context.config.limits.part_age()),
+                    Err(error) => tracing::error!(user = %account.name, %error, "a home cannot be used"),
+                }
+            }
+        };
+        if let Err(error) = tokio::task::spawn_blocking(round).await {
+            tracing::error!(%error, "upkeep panicked");
+        }
+    }
+}

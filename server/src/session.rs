@@ -1,0 +1,118 @@
+//! Sessions: who is logged in, and the tickets that let more connections join.
+//!
+//! Knows no transport. A session lives as long as one connection holds it; when the last
+//! one lets go, its ticket is gone too.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ferry_shared::secret::Secret;
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use crate::user_state::UserState;
+
+type TicketHash = [u8; 32];
+
+/// One login and all connections that share it.
+#[derive(Debug)]
+pub struct Session {
+    /// Tells sessions apart in logs.
+    pub id: u64,
+    /// Whose it is.
+    pub user: Arc<UserState>,
+    /// The credentials' generation it was logged in under; another one ends the session.
+    credentials: AtomicU64,
+    /// Cancelled when the session was ended from outside.
+    pub ended: CancellationToken,
+    ticket: TicketHash,
+    registry: Weak<Registry>,
+}
+
+impl Session {
+    /// Whether the account's password is still the one this session was logged in under.
+    #[must_use]
+    pub fn knows(&self, credentials: u64) -> bool {
+        self.credentials.load(Ordering::Acquire) == credentials
+    }
+
+    /// Notes the generation after this very session changed the password.
+    pub fn learn(&self, credentials: u64) {
+        self.credentials.store(credentials, Ordering::Release);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(registry) = self.registry.upgrade() {
+            registry.by_ticket().remove(&self.ticket);
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Registry {
+    by_ticket: Mutex<HashMap<TicketHash, Weak<Session>>>,
+    next_id: AtomicU64,
+}
+
+impl Registry {
+    fn by_ticket(&self) -> std::sync::MutexGuard<'_, HashMap<TicketHash, Weak<Session>>> {
+        self.by_ticket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All sessions of the server; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Sessions(Arc<Registry>);
+
+/// Random bits could not be had from the system.
+#[derive(Debug, thiserror::Error)]
+#[error("no random bits from the system")]
+pub struct NoRandomness;
+
+impl Sessions {
+    /// Opens a session and makes its ticket: 256 random bits, of which only a hash is kept.
+    ///
+    /// # Errors
+    /// [`NoRandomness`].
+    pub fn open(&self, user: Arc<UserState>, credentials: u64) -> Result<(Arc<Session>, Secret), NoRandomness> {
+        let mut bits = [0; 32];
+        rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut bits).map_err(|_| NoRandomness)?;
+        let ticket = Secret::new(URL_SAFE_NO_PAD.encode(bits));
+        let hash = hash(&ticket);
+        let session = Arc::new(Session {
+            id: self.0.next_id.fetch_add(1, Ordering::Relaxed) + 1,
+            user,
+            credentials: AtomicU64::new(credentials),
+            ended: CancellationToken::new(),
+            ticket: hash,
+            registry: Arc::downgrade(&self.0),
+        });
+        self.0.by_ticket().insert(hash, Arc::downgrade(&session));
+        Ok((session, ticket))
+    }
+
+    /// The session a ticket belongs to. Looked up by hash, so timing tells nothing of the ticket.
+    #[must_use]
+    pub fn attach(&self, ticket: &Secret) -> Option<Arc<Session>> {
+        let session = self.0.by_ticket().get(&hash(ticket))?.upgrade()?;
+        (!session.ended.is_cancelled()).then_some(session)
+    }
+
+    /// How many sessions are open.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.by_ticket().len()
+    }
+}
+
+fn hash(ticket: &Secret) -> TicketHash {
+    Sha256::digest(ticket.expose().as_bytes()).into()
+}

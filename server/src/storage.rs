@@ -1,0 +1,53 @@
+//! The users' files on disk: the only part of the server that names real paths.
+//!
+//! Below the data folder each user has `users/NAME/home` (plain files, nothing of ours in
+//! it), `users/NAME/staging` (unfinished uploads) and `users/NAME/ledger.json`. A home is
+//! opened once; every access is relative to that handle and cannot leave it.
+//! All of it blocks on the disk; run it off the async threads.
+
+mod beneath;
+mod commit;
+mod copy;
+mod count;
+mod durable;
+mod error;
+mod file;
+mod find;
+mod flush;
+mod home;
+mod ledger_file;
+mod listing;
+mod names;
+mod prospect;
+mod root;
+mod shared_files;
+mod staging;
+mod state;
+mod tree;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use commit::{CommitGroup, Overwrite, Prepared, Published, Staged, Unpublished};
+pub use copy::Progress;
+pub use count::Counter;
+pub use error::StorageError;
+pub use file::{OpenFile, Stat};
+pub use find::Finder;
+pub use home::Home;
+pub use listing::Lister;
+pub use prospect::Prospect;
+pub use root::{Durability, Storage};
+pub use staging::{Draft, FileMeta, Part, PartInfo, PartMeta};
+pub use tree::{Removal, Removed, Step};
+pub use walk::{WalkPage, Walker};
+
+/// What something adds to a user's usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Weight {
+    /// Bytes, as `du --apparent-size` counts regular files: an inode with several names once.
+    pub bytes: u64,
+    /// Files, folders, symlinks and all else; the home itself is not counted.
+    pub files: u64,
+}

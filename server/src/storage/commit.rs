@@ -1,0 +1,260 @@
+//! From staging into the home: data durable before the name, the name before the answer.
+
+use std::{collections::HashMap, ffi::OsStr, sync::Arc};
+
+use cap_std::fs::Dir;
+use ferry_shared::{
+    entry::{Kind, Version},
+    path::RemotePath,
+};
+
+use super::{Draft, Durability, Home, Part, Prospect, StorageError, beneath, flush, state::State};
+
+/// Up to how many files or folders are flushed one by one; more are flushed by one `syncfs`.
+const ONE_BY_ONE: usize = 4;
+
+/// What to do when the target exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Overwrite {
+    /// Refuse.
+    Never,
+    /// Replace it.
+    Always,
+    /// Replace it if it still is this version.
+    IfVersion(Version),
+}
+
+/// Something ready to be published.
+#[derive(Debug)]
+pub enum Staged {
+    /// A small file or a copy.
+    Draft(Draft),
+    /// A finished part.
+    Part(Part),
+}
+
+/// A target that was checked.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What is at the target: what quota is settled with.
+    pub prospect: Prospect,
+    target: RemotePath,
+    above: RemotePath,
+    replace: bool,
+    parent: Option<Arc<Dir>>,
+}
+
+/// A commit that is in its place, and durable once the names are flushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The version it is now.
+    pub version: Version,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Folders that were made above it.
+    pub folders: u64,
+}
+
+/// A commit that failed. The target is as it was; a part stays staged.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Unpublished {
+    /// Why.
+    #[source]
+    pub error: StorageError,
+    /// Folders that were made before that and remain: they weigh.
+    pub folders: u64,
+}
+
+/// Commits that share their flushes.
+///
+/// In this order: [`Self::flush_data`] of all; under the user's lock [`Self::prepare`] and
+/// [`Self::publish`] each; without that lock [`Self::flush_names`]; then acknowledge. One
+/// group is good for any number of rounds, but is meant to be short-lived.
+#[derive(Debug)]
+pub struct CommitGroup {
+    home: Home,
+    /// The folder last used, and when it was resolved.
+    last: Option<(RemotePath, u64, Arc<Dir>)>,
+    /// Folders whose names changed since the last flush.
+    touched: HashMap<RemotePath, Arc<Dir>>,
+}
+
+impl Staged {
+    fn is_flushed(&self) -> bool {
+        match self {
+            Self::Draft(draft) => draft.is_flushed(),
+            Self::Part(part) => part.is_flushed(),
+        }
+    }
+
+    fn set_flushed(&mut self) {
+        match self {
+            Self::Draft(draft) => draft.set_flushed(),
+            Self::Part(part) => part.set_flushed(),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), StorageError> {
+        match self {
+            Self::Draft(draft) => draft.flush(),
+            Self::Part(part) => part.flush(),
+        }
+    }
+
+    fn publish(&mut self, to: &Dir, name: &OsStr, replace: bool, target: &RemotePath) -> Result<(), StorageError> {
+        match self {
+            Self::Draft(draft) => {
+                draft.publish(to, name, replace).map_err(|error| StorageError::at(target, "publish a draft", error))
+            }
+            Self::Part(part) => part.publish(to, name, replace),
+        }
+    }
+}
+
+impl CommitGroup {
+    pub(super) fn new(home: Home) -> Self {
+        Self { home, last: None, touched: HashMap::new() }
+    }
+
+    /// As [`Home::prospect`], faster for targets in one folder.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn prospect(&mut self, path: &RemotePath) -> Result<Prospect, StorageError> {
+        let (above, _) = beneath::split(path)?;
+        let parent = self.folder(&above)?;
+        self.look(path, parent.as_deref())
+    }
+
+    /// Makes the bytes of all of these durable.
+    ///
+    /// # Errors
+    /// The disk's; then none of them may be published.
+    pub fn flush_data<'a>(&mut self, staged: impl IntoIterator<Item = &'a mut Staged>) -> Result<(), StorageError> {
+        if !self.flushes() {
+            return Ok(());
+        }
+        let mut unflushed: Vec<_> = staged.into_iter().filter(|staged| !staged.is_flushed()).collect();
+        if unflushed.len() <= ONE_BY_ONE {
+            return unflushed.into_iter().try_for_each(Staged::flush);
+        }
+        self.home.flush_filesystem()?;
+        unflushed.iter_mut().for_each(|staged| staged.set_flushed());
+        Ok(())
+    }
+
+    /// Checks a target. The user's lock is to be held from here until it is published.
+    ///
+    /// # Errors
+    /// `Exists`, `Changed`, `IsDirectory` (a folder in the way), `NotDirectory`, `NotFound`
+    /// (a folder above is missing and `parents` is not set), `Outside`, or the disk's.
+    pub fn prepare(
+        &mut self,
+        target: &RemotePath,
+        overwrite: &Overwrite,
+        parents: bool,
+    ) -> Result<Prepared, StorageError> {
+        let (above, _) = beneath::split(target)?;
+        let parent = self.folder(&above)?;
+        if parent.is_none() && !parents {
+            return Err(StorageError::NotFound(above));
+        }
+        let prospect = self.look(target, parent.as_deref())?;
+        let replace = match (prospect.kind(), overwrite) {
+            (Some(Kind::Folder), _) => return Err(StorageError::IsDirectory(target.clone())),
+            (Some(_), Overwrite::Never) => return Err(StorageError::Exists(target.clone())),
+            (_, Overwrite::IfVersion(version)) if prospect.version().as_ref() != Some(version) => {
+                return Err(StorageError::Changed(target.clone()));
+            }
+            (_, overwrite) => *overwrite != Overwrite::Never,
+        };
+        Ok(Prepared { prospect, target: target.clone(), above, replace, parent })
+    }
+
+    /// Renames it into its place, making the folders above it that are missing.
+    ///
+    /// # Errors
+    /// [`Unpublished`]: `Superseded`, what came into the way meanwhile, or the disk's.
+    pub fn publish(&mut self, mut staged: Staged, prepared: Prepared) -> Result<Published, Unpublished> {
+        let mut folders = 0;
+        match self.place(&mut staged, prepared, &mut folders) {
+            Ok(state) => Ok(Published { version: state.version(), size: state.size, folders }),
+            Err(error) => Err(Unpublished { error, folders }),
+        }
+    }
+
+    fn place(&mut self, staged: &mut Staged, prepared: Prepared, made: &mut u64) -> Result<State, StorageError> {
+        let Prepared { prospect, target, above, replace, parent } = prepared;
+        let (_, name) = beneath::split(&target)?;
+        if self.flushes() && !staged.is_flushed() {
+            // A name must never reach the disk before its data, whatever order we are called in.
+            staged.flush()?;
+        }
+        let parent = match parent {
+            Some(parent) => parent,
+            None => {
+                let epoch = self.home.names_epoch();
+                let folder = Arc::new(self.home.make_dirs(&above, made)?);
+                self.last = Some((above.clone(), epoch, Arc::clone(&folder)));
+                folder
+            }
+        };
+        staged.publish(&parent, name, replace, &target)?;
+        if let Some(old) = prospect.there() {
+            self.home.shared_files().removed(old);
+        }
+        self.touched.entry(above).or_insert_with(|| Arc::clone(&parent));
+        State::at(&parent, name).map_err(|error| StorageError::at(&target, "look at what was published", error))
+    }
+
+    /// Makes the names of all that was published durable. Acknowledge after this.
+    ///
+    /// # Errors
+    /// The disk's; then nothing published since the last flush may be acknowledged.
+    pub fn flush_names(&mut self) -> Result<(), StorageError> {
+        let touched = std::mem::take(&mut self.touched);
+        if !self.flushes() || touched.is_empty() {
+            return Ok(());
+        }
+        // A new folder's own name is in a folder not listed here.
+        if self.home.has_unflushed_folders() || touched.len() > ONE_BY_ONE {
+            return self.home.flush_filesystem();
+        }
+        for (path, folder) in touched {
+            flush::folder(&*folder).map_err(|error| StorageError::at(&path, "flush a folder", error))?;
+        }
+        Ok(())
+    }
+
+    fn flushes(&self) -> bool {
+        self.home.inner().durability == Durability::Full
+    }
+
+    fn look(&self, path: &RemotePath, parent: Option<&Dir>) -> Result<Prospect, StorageError> {
+        let (_, name) = beneath::split(path)?;
+        let Some(parent) = parent else { return self.home.prospect(path) };
+        let there = State::if_there(parent, name).map_err(|error| StorageError::at(path, "look at a target", error))?;
+        Ok(Prospect::new(0, there, self.home.shared_files()))
+    }
+
+    /// A folder by its path; the one last used is resolved again only if names changed since.
+    fn folder(&mut self, path: &RemotePath) -> Result<Option<Arc<Dir>>, StorageError> {
+        let epoch = self.home.names_epoch();
+        if let Some((last, at, folder)) = &self.last
+            && last == path
+            && *at == epoch
+        {
+            return Ok(Some(Arc::clone(folder)));
+        }
+        match beneath::folder(self.home.dir(), path) {
+            Ok(folder) => {
+                let folder = Arc::new(folder);
+                self.last = Some((path.clone(), epoch, Arc::clone(&folder)));
+                Ok(Some(folder))
+            }
+            Err(StorageError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Copies made on the server: no byte on the wire, shared blocks where the filesystem can.
+
+use std::{
+    fs::File,
+    io::{self, ErrorKind},
+    ops::ControlFlow,
+};
+
+use ferry_shared::{
+    blocks,
+    digest::{Digest, RootBuilder, block_digest},
+    limits::{BLOCK_SIZE, block_count},
+};
+use rustix::{
+    fs::{SeekFrom, copy_file_range, ioctl_ficlone, seek},
+    io::Errno,
+};
+
+use super::{Draft, Home, OpenFile, Part, PartMeta, StorageError, beneath};
+
+/// Bytes copied between two questions whether to stop.
+const STEP: usize = 16 << 20;
+
+/// Told how many bytes are done; may say to stop.
+pub type Progress<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
+
+impl Home {
+    /// Copies `source`, with its time and permissions, to staging and digests it.
+    ///
+    /// # Errors
+    /// `Changed` when the source changed meanwhile, `Stopped`, `DiskFull`, or the disk's.
+    pub fn copy(&self, source: &OpenFile, progress: Progress<'_>) -> Result<(Draft, Digest), StorageError> {
+        let at = |error: io::Error| StorageError::at(source.path(), "copy a file", error);
+        let (mut draft, file) = Draft::create(self.staging(), Some(source.mode))?;
+        let cloned = ioctl_ficlone(&file, &source.file).is_ok();
+        let (mut root, mut buffer, mut length) = (RootBuilder::new(), Vec::new(), 0);
+        for index in 0..block_count(source.size) {
+            buffer.clear();
+            match blocks::read_block(&source.file, source.size, index, &mut buffer) {
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    return Err(StorageError::Changed(source.path().clone()));
+                }
+                read => read.map_err(at)?,
+            }
+            root.push(if cloned {
+                block_digest(source.size, index, &buffer)
+            } else {
+                let bytes = if blocks::is_zero(&buffer) { &[] } else { buffer.as_slice() };
+                blocks::write_block(&file, source.size, index, bytes, &mut length).map_err(at)?
+            });
+            go_on(progress((index + 1).saturating_mul(BLOCK_SIZE).min(source.size)))?;
+        }
+        if source.version_now()? != source.version {
+            return Err(StorageError::Changed(source.path().clone()));
+        }
+        draft.complete(&file, source.size, Some(source.mtime))?;
+        Ok((draft, root.root()))
+    }
+
+    /// A fresh staged part for `meta.path` that begins with the bytes of the file there now;
+    /// empty when there is no such file.
+    ///
+    /// # Errors
+    /// As [`Self::create_part`]; `Superseded`, `Stopped`, `IsDirectory`, `NotAFile`.
+    pub fn seed_part(&self, meta: PartMeta, progress: Progress<'_>) -> Result<Part, StorageError> {
+        let source = match beneath::file_to_read(self.dir(), &meta.path) {
+            Ok((file, state)) => Some((file, state.size)),
+            Err(StorageError::NotFound(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let part = self.create_part(meta)?;
+        let Some((source, size)) = source else { return Ok(part) };
+        let cloned = part.write(|file, length| {
+            let cloned = ioctl_ficlone(file, &source).is_ok();
+            if cloned {
+                *length = file.metadata()?.len();
+            }
+            Ok(cloned)
+        })?;
+        while !cloned && part.length() < size {
+            let done = part.write(|file, length| copy_step(&source, file, size, length))?;
+            if !done {
+                break;
+            }
+            go_on(progress(part.length()))?;
+        }
+        Ok(part)
+    }
+}
+
+fn go_on(flow: ControlFlow<()>) -> Result<(), StorageError> {
+    match flow {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(StorageError::Stopped),
+    }
+}
+
+/// Copies some bytes from where `to` ends; false when `from` turns out to end there too.
+/// Holes stay holes.
+fn copy_step(from: &File, to: &File, size: u64, length: &mut u64) -> io::Result<bool> {
+    let start = match seek(from, SeekFrom::Data(*length)) {
+        Ok(start) => start.min(size),
+        // Nothing but a hole from here to the end.
+        Err(Errno::NXIO) => size,
+        Err(_) => *length,
+    };
+    if start > *length {
+        to.set_len(start)?;
+        *length = start;
+        return Ok(true);
+    }
+    let end = match seek(from, SeekFrom::Hole(start)) {
+        Ok(hole) if hole > start => hole.min(size),
+        _ => size,
+    };
+    let bytes = usize::try_from(end - start).unwrap_or(STEP).min(STEP);
+    let copied = match copy_file_range(from, Some(&mut { start }), to, Some(&mut { start }), bytes) {
+        Ok(copied) => copied,
+        Err(_) => copy_through_memory(from, to, start, bytes)?,
+    };
+    *length = start + copied as u64;
+    Ok(copied > 0)
+}
+
+/// For filesystems without `copy_file_range`.
+fn copy_through_memory(from: &File, to: &File, start: u64, bytes: usize) -> io::Result<usize> {
+    let mut buffer = vec![0; bytes.min(1 << 20)];
+    let count = std::os::unix::fs::FileExt::read_at(from, &mut buffer, start)?;
+    blocks::write_all_at(to, &buffer[..count], start)?;
+    Ok(count)
+}

@@ -1,0 +1,144 @@
+//! Everything in a home weighed: what a recount of the user's usage adds up.
+
+use std::{collections::HashMap, ffi::CString, fmt};
+
+use ferry_shared::{
+    limits::{DEPTH_MAX, PAGE_MAX},
+    path::RemotePath,
+};
+use rustix::{fd::OwnedFd, io::Errno};
+
+use super::{
+    Home, StorageError, Weight,
+    listing::Stream,
+    state::{FileId, State},
+    walk::open_child,
+};
+
+/// Levels a count or a removal goes down. Nothing the server makes is deeper than
+/// [`DEPTH_MAX`]; what an operator put there may be, but each level costs a handle.
+pub(super) const LEVELS_MAX: usize = 4 * DEPTH_MAX;
+
+/// A running count: an iterator of what up to a page of one folder weighs.
+///
+/// Bytes as `du --apparent-size` counts regular files: an inode with several names in the
+/// home counts once. Other than `du`, the folders' own sizes are not counted.
+pub struct Counter {
+    home: Home,
+    levels: Vec<Level>,
+    /// Names seen of each inode that has several.
+    shared: HashMap<FileId, u64>,
+    unreadable: u64,
+    over: bool,
+}
+
+struct Level {
+    stream: Stream,
+    /// Folders of the last page, still to be counted.
+    pending: Vec<CString>,
+}
+
+impl Level {
+    fn new(folder: OwnedFd) -> Result<Self, StorageError> {
+        // The path is for errors only, and below the home they are counted, not told.
+        Ok(Self { stream: Stream::new(folder, RemotePath::home())?, pending: Vec::new() })
+    }
+}
+
+impl Counter {
+    pub(super) fn new(home: Home, folder: OwnedFd) -> Result<Self, StorageError> {
+        let levels = vec![Level::new(folder)?];
+        Ok(Self { home, levels, shared: HashMap::new(), unreadable: 0, over: false })
+    }
+
+    /// Folders and entries that could not be read and are missing from the count.
+    #[must_use]
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable
+    }
+
+    fn count_page(&mut self) -> Result<Option<Weight>, StorageError> {
+        let mut weight = Weight::default();
+        let mut read = false;
+        let at_home = self.levels.len() == 1;
+        for _ in 0..PAGE_MAX {
+            let Some(level) = self.levels.last_mut() else { break };
+            let Some(found) = level.stream.next() else { break };
+            read = true;
+            match found {
+                Ok((name, state)) => {
+                    if state.is_folder() {
+                        level.pending.push(name);
+                    }
+                    weight.files += 1;
+                    weight.bytes = weight.bytes.saturating_add(self.bytes(&state));
+                }
+                Err(error) if at_home => return Err(error),
+                Err(_) => self.unreadable += 1,
+            }
+        }
+        Ok(read.then_some(weight))
+    }
+
+    fn bytes(&mut self, state: &State) -> u64 {
+        if !state.is_file() {
+            return 0;
+        }
+        if state.names > 1 {
+            let names = self.shared.entry(state.id).or_default();
+            *names += 1;
+            if *names > 1 {
+                return 0;
+            }
+        }
+        state.size
+    }
+
+    fn descend(&mut self, name: &CString) {
+        let Some(above) = self.levels.last() else { return };
+        let folder = match above.stream.folder() {
+            Ok(folder) if self.levels.len() < LEVELS_MAX => open_child(folder, name.to_bytes()),
+            _ => Err(Errno::NAMETOOLONG),
+        };
+        match folder.map(|folder| folder.map(Level::new)) {
+            Ok(Some(Ok(level))) => self.levels.push(level),
+            Ok(None) => {}
+            Ok(Some(Err(_))) | Err(_) => self.unreadable += 1,
+        }
+    }
+}
+
+impl Iterator for Counter {
+    type Item = Result<Weight, StorageError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some(level) = self.levels.last_mut() {
+            if let Some(name) = level.pending.pop() {
+                self.descend(&name);
+                continue;
+            }
+            match self.count_page() {
+                Ok(Some(weight)) => return Some(Ok(weight)),
+                Ok(None) => {
+                    self.levels.pop();
+                }
+                Err(error) => {
+                    self.levels.clear();
+                    self.over = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+        if !self.over {
+            self.home.shared_files().set(std::mem::take(&mut self.shared));
+            self.over = true;
+        }
+        None
+    }
+}
+
+impl fmt::Debug for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Counter({:?})", self.home)
+    }
+}

@@ -1,0 +1,55 @@
+//! Small files of the server's own that are either wholly there or not changed.
+
+use std::{fs::File, io::Write as _};
+
+use rustix::{
+    fd::AsFd,
+    fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat},
+};
+
+use super::{Durability, StorageError, flush};
+
+/// How the server's own files are opened: never through a link.
+pub(super) const OWN: OFlags = OFlags::CLOEXEC.union(OFlags::NOFOLLOW).union(OFlags::NOCTTY);
+
+/// Puts `bytes` in place of file `name`: a temporary file, flushed, renamed, its folder flushed.
+pub(super) fn write_whole(
+    folder: impl AsFd,
+    name: &str,
+    bytes: &[u8],
+    durability: Durability,
+) -> Result<(), StorageError> {
+    let own = |error: std::io::Error| StorageError::own("write a file of the server's own", error);
+    let temporary = format!("{name}.new");
+    let write = || -> std::io::Result<()> {
+        let flags = OWN | OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+        let mut file = File::from(openat(&folder, &temporary, flags, Mode::RUSR | Mode::WUSR)?);
+        file.write_all(bytes)?;
+        if durability == Durability::Full {
+            flush::file(&file)?;
+        }
+        renameat(&folder, &temporary, &folder, name)?;
+        if durability == Durability::Full {
+            flush::folder(&folder)?;
+        }
+        Ok(())
+    };
+    write().map_err(|error| {
+        // A leftover would only be thrown away at the next start, so its removal may fail.
+        let _ = unlinkat(&folder, &temporary, AtFlags::empty());
+        own(error)
+    })
+}
+
+/// The bytes of file `name`, at most `max`; `None` when it is not there.
+pub(super) fn read_whole(folder: impl AsFd, name: &str, max: u64) -> std::io::Result<Option<Vec<u8>>> {
+    use std::io::Read as _;
+    let file = match openat(folder, name, OWN | OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut bytes = Vec::new();
+    file.take(max).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}

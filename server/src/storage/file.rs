@@ -1,0 +1,59 @@
+//! A file as it is: its entry, its version, its bytes to read.
+
+use std::fs::File;
+
+use ferry_shared::{
+    entry::{Entry, Mtime, Version},
+    path::RemotePath,
+};
+
+use super::{StorageError, state::State};
+
+/// One entry and, where it is a regular file, its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stat {
+    /// The entry. The home itself goes by its user's name.
+    pub entry: Entry,
+    /// Its version, where it is a regular file.
+    pub version: Option<Version>,
+}
+
+/// A regular file open for reading. Stays the file it was, whatever becomes of its name.
+#[derive(Debug)]
+pub struct OpenFile {
+    /// The file.
+    pub file: File,
+    /// Bytes when it was opened.
+    pub size: u64,
+    /// When its content last changed.
+    pub mtime: Mtime,
+    /// Permission bits.
+    pub mode: u32,
+    /// Its version when it was opened.
+    pub version: Version,
+    path: RemotePath,
+}
+
+impl OpenFile {
+    pub(super) fn new(path: &RemotePath, file: File, state: &State) -> Self {
+        let State { size, mtime, mode, .. } = *state;
+        Self { file, size, mtime, mode, version: state.version(), path: path.clone() }
+    }
+
+    /// The path it was opened by.
+    #[must_use]
+    pub fn path(&self) -> &RemotePath {
+        &self.path
+    }
+
+    /// Its version now.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn version_now(&self) -> Result<Version, StorageError> {
+        match State::of(&self.file) {
+            Ok(state) => Ok(state.version()),
+            Err(error) => Err(StorageError::at(&self.path, "look at an open file", error)),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Entries below a folder whose name matches, found where they are instead of sent and sifted.
+
+use ferry_shared::name::Name;
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::{StorageError, WalkPage, Walker};
+
+/// Entries looked at before a page is given even though nothing matched.
+const LOOK_MAX: usize = 20_000;
+
+/// A running search.
+#[derive(Debug)]
+pub struct Finder {
+    walker: Walker,
+    pattern: Pattern,
+    left: u64,
+}
+
+impl Finder {
+    pub(super) fn new(walker: Walker, pattern: &str, limit: u64) -> Result<Self, StorageError> {
+        Ok(Self { walker, pattern: Pattern::new(pattern)?, left: limit })
+    }
+
+    /// The next matches, all of one folder; `None` at the end.
+    ///
+    /// A page may be empty: so that a long search can be given up, one is returned now and then.
+    ///
+    /// # Errors
+    /// As [`Walker::next_page`].
+    pub fn next_page(&mut self) -> Result<Option<WalkPage>, StorageError> {
+        let mut looked = 0;
+        while self.left > 0 {
+            let Some(mut page) = self.walker.next_page()? else { return Ok(None) };
+            looked += page.entries.len();
+            page.entries.retain(|entry| self.pattern.matches(&entry.name));
+            page.entries.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+            self.left -= page.entries.len() as u64;
+            if !page.entries.is_empty() || !page.unreadable.is_empty() || looked >= LOOK_MAX {
+                return Ok(Some(page));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What a name has to match.
+#[derive(Debug)]
+enum Pattern {
+    Glob(GlobMatcher),
+    /// As it stands.
+    Part(String),
+    /// In small letters, as the names are made before comparing.
+    AnyCase(String),
+}
+
+impl Pattern {
+    fn new(text: &str) -> Result<Self, StorageError> {
+        let any_case = !text.chars().any(char::is_uppercase);
+        if text.contains(['*', '?', '[']) {
+            let glob = GlobBuilder::new(text).case_insensitive(any_case).build();
+            return match glob {
+                Ok(glob) => Ok(Self::Glob(glob.compile_matcher())),
+                Err(error) => Err(StorageError::BadPattern(error.kind().to_string())),
+            };
+        }
+        Ok(if any_case { Self::AnyCase(text.to_lowercase()) } else { Self::Part(text.to_owned()) })
+    }
+
+    /// Names that are not UTF-8 are compared with their odd bytes replaced.
+    fn matches(&self, name: &Name) -> bool {
+        let text = String::from_utf8_lossy(name.as_bytes());
+        match self {
+            Self::Glob(glob) => glob.is_match(&*text),
+            Self::Part(part) => text.contains(part),
+            Self::AnyCase(part) => text.to_lowercase().contains(part),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, name: &str) -> bool {
+        Pattern::new(pattern).unwrap().matches(&Name::try_from(name).unwrap())
+    }
+
+    #[test]
+    fn a_pattern_without_capitals_matches_any_case() {
+        assert!(matches("report", "Annual-REPORT.pdf"));
+        assert!(matches("*.PDF".to_lowercase().as_str(), "a.PDF"));
+        assert!(matches("ärger", "ÄRGER"));
+        assert!(!matches("Report", "report"));
+        assert!(!matches("*.PDF", "a.pdf"));
+    }
+
+    #[test]
+    fn a_glob_matches_the_whole_name_and_a_plain_pattern_a_part() {
+        assert!(matches("b", "abc"));
+        assert!(!matches("b?", "abc"));
+        assert!(matches("a[bc]*", "ac"));
+        assert!(!matches("a[bc]*", "ad"));
+    }
+
+    #[test]
+    fn a_broken_glob_is_refused() {
+        assert!(matches!(Pattern::new("a[b"), Err(StorageError::BadPattern(_))));
+    }
+}

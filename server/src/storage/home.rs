@@ -1,0 +1,232 @@
+//! One user's home: an open handle that every access goes through and cannot leave.
+
+use std::{
+    fmt,
+    fs::File,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use cap_std::fs::Dir;
+use ferry_shared::{name::Name, path::RemotePath};
+use rustix::{
+    fd::{BorrowedFd, OwnedFd},
+    fs::fstatvfs,
+};
+
+use super::{
+    CommitGroup, Counter, Durability, Finder, Lister, OpenFile, Stat, StorageError, Walker, beneath, flush,
+    shared_files::SharedFiles, staging::Staging, state::State,
+};
+
+/// One user's home and staging. Clones share it.
+#[derive(Clone)]
+pub struct Home {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    user: String,
+    home: Dir,
+    pub(super) folder: OwnedFd,
+    pub(super) durability: Durability,
+    pub(super) staging: Arc<Staging>,
+    shared: SharedFiles,
+    /// Counts renames and removals of folders: what was resolved before one may be elsewhere now.
+    names_epoch: AtomicU64,
+    /// How many folders were made, and how many of them a flush has covered.
+    folders_made: AtomicU64,
+    folders_flushed: AtomicU64,
+    report: Mutex<Vec<String>>,
+}
+
+/// The open handles a [`Home`] is made of.
+pub(super) struct Handles {
+    /// Holds all the others.
+    pub(super) folder: OwnedFd,
+    pub(super) home: OwnedFd,
+    pub(super) staging: OwnedFd,
+}
+
+impl Home {
+    /// Takes handles on a user's folders; `clean` throws away what is unusable in staging.
+    pub(super) fn new(user: &str, handles: Handles, durability: Durability, clean: bool) -> Result<Self, StorageError> {
+        let Handles { folder, home, staging } = handles;
+        let device = |open: &OwnedFd| State::of(open).map_err(|error| StorageError::own("look at a home", error));
+        if device(&home)?.id.0 != device(&staging)?.id.0 {
+            return Err(StorageError::Unsafe(format!("home and staging of {user} are on different filesystems")));
+        }
+        let (staging, report) = Staging::open(staging, durability, clean)?;
+        let inner = Inner {
+            user: user.to_owned(),
+            home: Dir::from_std_file(File::from(home)),
+            folder,
+            durability,
+            staging: Arc::new(staging),
+            shared: SharedFiles::default(),
+            names_epoch: AtomicU64::new(0),
+            folders_made: AtomicU64::new(0),
+            folders_flushed: AtomicU64::new(0),
+            report: Mutex::new(report),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    pub(super) fn from_inner(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
+    pub(super) fn dir(&self) -> &Dir {
+        &self.inner.home
+    }
+
+    pub(super) fn staging(&self) -> &Arc<Staging> {
+        &self.inner.staging
+    }
+
+    pub(super) fn shared_files(&self) -> &SharedFiles {
+        &self.inner.shared
+    }
+
+    /// Says that a folder moved or went; see `names_epoch`.
+    pub(super) fn names_changed(&self) {
+        self.inner.names_epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn names_epoch(&self) -> u64 {
+        self.inner.names_epoch.load(Ordering::Acquire)
+    }
+
+    /// Says that a folder was made.
+    pub(super) fn folder_was_made(&self) {
+        self.inner.folders_made.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether folders were made whose names may not be on the disk yet.
+    pub(super) fn has_unflushed_folders(&self) -> bool {
+        self.inner.folders_flushed.load(Ordering::Acquire) < self.inner.folders_made.load(Ordering::Acquire)
+    }
+
+    /// Flushes all of the filesystem the home is on.
+    pub(super) fn flush_filesystem(&self) -> Result<(), StorageError> {
+        let made = self.inner.folders_made.load(Ordering::Acquire);
+        let flushed = flush::filesystem(self.staging().folder());
+        flushed.map_err(|error| StorageError::own("flush the filesystem", error))?;
+        self.inner.folders_flushed.fetch_max(made, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Whose home it is.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.inner.user
+    }
+
+    /// One entry. A link at the end is looked at itself; the home goes by its user's name.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotDirectory`, `Outside`, or the disk's.
+    pub fn stat(&self, path: &RemotePath) -> Result<Stat, StorageError> {
+        let (state, name) = match path.name() {
+            Some(name) => {
+                let (parent, last) = beneath::parent(self.dir(), path)?;
+                (State::at(&parent, last), name)
+            }
+            None => {
+                let name = Name::try_from(self.user()).map_err(|_| StorageError::NoSuchUser)?;
+                (State::of(self.dir()), name)
+            }
+        };
+        let state = state.map_err(|error| StorageError::at(path, "look at an entry", error))?;
+        Ok(Stat { version: state.is_file().then(|| state.version()), entry: state.entry(name) })
+    }
+
+    /// Opens a regular file for reading. Links inside the home are followed.
+    ///
+    /// # Errors
+    /// `NotFound`, `IsDirectory`, `NotDirectory`, `NotAFile` (which is not opened then),
+    /// `Outside`, `Denied`, or the disk's.
+    pub fn open_file(&self, path: &RemotePath) -> Result<OpenFile, StorageError> {
+        let (file, state) = beneath::file_to_read(self.dir(), path)?;
+        Ok(OpenFile::new(path, file, &state))
+    }
+
+    /// The entries of a folder, page by page.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotDirectory`, `Outside`, `Denied`, or the disk's.
+    pub fn lister(&self, path: &RemotePath) -> Result<Lister, StorageError> {
+        Lister::open(self.dir(), path)
+    }
+
+    /// Everything below a folder.
+    ///
+    /// # Errors
+    /// As [`Self::lister`].
+    pub fn walker(&self, path: &RemotePath) -> Result<Walker, StorageError> {
+        Walker::new(path, beneath::readable_folder(self.dir(), path)?)
+    }
+
+    /// At most `limit` entries below a folder whose name matches `pattern`: a part of the
+    /// name, or a glob when it has one of `*?[`. Capitals matter only if it has one.
+    ///
+    /// # Errors
+    /// `BadPattern`, or as [`Self::lister`].
+    pub fn finder(&self, path: &RemotePath, pattern: &str, limit: u64) -> Result<Finder, StorageError> {
+        Finder::new(self.walker(path)?, pattern, limit)
+    }
+
+    /// Everything in the home weighed, for a recount. Have no writer work meanwhile.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn counter(&self) -> Result<Counter, StorageError> {
+        Counter::new(self.clone(), beneath::readable_folder(self.dir(), &RemotePath::home())?)
+    }
+
+    /// A group of commits that share their flushes.
+    #[must_use]
+    pub fn commit_group(&self) -> CommitGroup {
+        CommitGroup::new(self.clone())
+    }
+
+    /// Bytes free to the server on the disk.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn volume_free(&self) -> Result<u64, StorageError> {
+        let found = fstatvfs(self.dir()).map_err(|error| StorageError::own("ask for free space", error))?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
+    /// Whether files with several names in the home were counted. Which they are is not
+    /// written down, so the home is then to be counted again at the next start.
+    #[must_use]
+    pub fn has_shared_files(&self) -> bool {
+        self.inner.shared.any()
+    }
+
+    /// What opening the home threw away from staging, a line each for the log; given once.
+    #[must_use]
+    pub fn take_report(&self) -> Vec<String> {
+        std::mem::take(&mut *self.inner.report.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The user's folder, which holds the home, staging and the ledger.
+    pub(super) fn user_folder(&self) -> BorrowedFd<'_> {
+        use rustix::fd::AsFd as _;
+        self.inner.folder.as_fd()
+    }
+}
+
+impl fmt::Debug for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Home({})", self.inner.user)
+    }
+}

@@ -1,0 +1,198 @@
+//! Changes of names and attributes in a home: new folders, renames, times, permissions.
+
+use std::{
+    ffi::OsStr,
+    fs::Permissions,
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
+};
+
+use cap_std::fs::Dir;
+use ferry_shared::{
+    entry::{Kind, Mtime},
+    limits::{DEPTH_MAX, PATH_MAX},
+    path::RemotePath,
+};
+use rustix::{
+    fd::AsFd,
+    fs::{
+        AtFlags, Mode, RenameFlags, Timespec, Timestamps, UTIME_OMIT, mkdirat, renameat, renameat_with, unlinkat,
+        utimensat,
+    },
+    io::Errno,
+};
+
+use super::{Durability, Home, StorageError, Weight, beneath, flush, state::State};
+
+/// Permissions of a new folder in a home; the process's mask applies. The home is 0700 itself.
+const FOLDER_MODE: Mode = Mode::from_bits_retain(0o755);
+
+impl Home {
+    /// Makes a folder; returns how many were made. With `parents` those above are made too
+    /// and one that exists is fine.
+    ///
+    /// # Errors
+    /// `Exists`, `NotFound` or `NotDirectory` above it, `Outside`, `BadPath` for the home
+    /// itself without `parents`, or the disk's. Folders made before the error remain.
+    pub fn make_dir(&self, path: &RemotePath, parents: bool) -> Result<u64, StorageError> {
+        if !parents {
+            let (parent, name) = beneath::parent(self.dir(), path)?;
+            mkdirat(&parent, name, FOLDER_MODE).map_err(|error| StorageError::at(path, "make a folder", error))?;
+            self.folder_was_made();
+            return Ok(1);
+        }
+        let mut made = 0;
+        self.make_dirs(path, &mut made).map(|_| made)
+    }
+
+    /// Makes a folder and those above it, adding to `made` each that was; returns it opened.
+    pub(super) fn make_dirs(&self, path: &RemotePath, made: &mut u64) -> Result<Dir, StorageError> {
+        let (mut folder, missing) = self.nearest(path)?;
+        let first = path.depth().saturating_sub(usize::try_from(missing).unwrap_or(usize::MAX));
+        for name in path.names().skip(first) {
+            let name = OsStr::from_bytes(name);
+            match mkdirat(&folder, name, FOLDER_MODE) {
+                Ok(()) => {
+                    *made += 1;
+                    self.folder_was_made();
+                }
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(StorageError::at(path, "make a folder", error)),
+            }
+            folder = folder.open_dir(name).map_err(|error| StorageError::at(path, "open a new folder", error))?;
+        }
+        Ok(folder)
+    }
+
+    /// Renames or moves, atomically. Returns what the replaced file weighed; the rest keeps its weight.
+    ///
+    /// Never replaces a folder. A file renamed to another name of itself loses the old name.
+    ///
+    /// # Errors
+    /// `NotFound`, `Exists`, `IsDirectory` (a folder in the way), `NotDirectory`, `Outside`,
+    /// `BadPath` (the home, or a folder into itself), `TooLong` (what is below would no
+    /// longer have a path), or the disk's.
+    pub fn rename(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<Weight, StorageError> {
+        let (from_parent, from_name) = beneath::parent(self.dir(), from)?;
+        let (to_parent, to_name) = beneath::parent(self.dir(), to)?;
+        let source = State::at(&from_parent, from_name).map_err(|error| StorageError::at(from, "rename", error))?;
+        let at = |error: Errno| StorageError::at(to, "rename", error);
+        let target = State::if_there(&to_parent, to_name).map_err(at)?;
+        if source.is_folder() {
+            self.require_short(from, to)?;
+        }
+        let gone = match target {
+            None => {
+                rename_to_nothing((&from_parent, from_name), (&to_parent, to_name)).map_err(at)?;
+                Weight::default()
+            }
+            Some(_) if !replace => return Err(StorageError::Exists(to.clone())),
+            Some(target) if target.id == source.id => self.rename_to_itself(from, to, &target)?,
+            Some(target) if target.is_folder() => return Err(StorageError::IsDirectory(to.clone())),
+            Some(_) if source.is_folder() => return Err(StorageError::Exists(to.clone())),
+            Some(target) => {
+                renameat(&from_parent, from_name, &to_parent, to_name).map_err(at)?;
+                Weight { bytes: self.shared_files().removed(&target), files: 1 }
+            }
+        };
+        if source.is_folder() {
+            self.names_changed();
+        }
+        Ok(gone)
+    }
+
+    /// Makes the name at `path` durable, where the server is to; after a rename, without the user's lock.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn flush_name(&self, path: &RemotePath) -> Result<(), StorageError> {
+        if self.inner().durability != Durability::Full {
+            return Ok(());
+        }
+        if self.has_unflushed_folders() {
+            return self.flush_filesystem();
+        }
+        let (parent, _) = beneath::parent(self.dir(), path)?;
+        flush::folder(&parent).map_err(|error| StorageError::at(path, "flush a folder", error))
+    }
+
+    /// `rename(2)` does nothing between two names of one inode; `mv` then removes the first.
+    fn rename_to_itself(&self, from: &RemotePath, to: &RemotePath, state: &State) -> Result<Weight, StorageError> {
+        let (parent, name) = beneath::parent(self.dir(), from)?;
+        let (other_parent, other) = beneath::parent(self.dir(), to)?;
+        let look = |folder: &Dir| State::of(folder).map_err(|error| StorageError::at(from, "rename", error));
+        if name == other && look(&parent)?.id == look(&other_parent)?.id {
+            return Ok(Weight::default());
+        }
+        unlinkat(&parent, name, AtFlags::empty()).map_err(|error| StorageError::at(from, "rename", error))?;
+        Ok(Weight { bytes: self.shared_files().removed(state), files: 1 })
+    }
+
+    /// Refuses to move a folder where something below it would have no path any more.
+    fn require_short(&self, from: &RemotePath, to: &RemotePath) -> Result<(), StorageError> {
+        let (from_length, to_length) = (from.as_bytes().len(), to.as_bytes().len());
+        if to.depth() <= from.depth() && to_length <= from_length {
+            return Ok(());
+        }
+        let mut walker = self.walker(from)?;
+        while let Some(page) = walker.next_page()? {
+            let under = page.under.as_bytes().len();
+            let longest = page.entries.iter().map(|entry| entry.name.as_bytes().len()).max().unwrap_or(0);
+            let deep = to.depth() + page.under.depth() + 1 > DEPTH_MAX;
+            if deep || to_length + 1 + under + 1 + longest > PATH_MAX {
+                return Err(StorageError::TooLong(to.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the time and the permission bits of a file or folder. Links inside the home are followed.
+    ///
+    /// A folder keeps its owner's bits, or the server could neither list nor count what is in it.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotAFile`, `Outside`, `Denied`, or the disk's.
+    pub fn set_attributes(
+        &self,
+        path: &RemotePath,
+        mtime: Option<Mtime>,
+        mode: Option<u32>,
+    ) -> Result<(), StorageError> {
+        let at = |error: Errno| StorageError::at(path, "set attributes", error);
+        let open = beneath::anything(self.dir(), path)?;
+        let state = State::of(&open).map_err(at)?;
+        if !matches!(state.kind, Kind::File | Kind::Folder) {
+            return Err(StorageError::NotAFile(path.clone()));
+        }
+        if let Some(mode) = mode {
+            let keep = if state.is_folder() { 0o700 } else { 0 };
+            let permissions = cap_std::fs::Permissions::from_std(Permissions::from_mode(mode & 0o777 | keep));
+            let set = self.dir().set_permissions(beneath::system_path(path), permissions);
+            set.map_err(|error| StorageError::at(path, "set permissions", error))?;
+        }
+        if let Some(mtime) = mtime {
+            utimensat(&open, c"", &times(mtime), AtFlags::EMPTY_PATH).map_err(at)?;
+        }
+        Ok(())
+    }
+}
+
+/// The times that set `mtime` and leave the access time.
+pub(super) fn times(Mtime(seconds, nanos): Mtime) -> Timestamps {
+    Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: seconds, tv_nsec: nanos.min(999_999_999).into() },
+    }
+}
+
+/// Renames where nothing may be; atomic where the filesystem can, else after a look.
+pub(super) fn rename_to_nothing(from: (impl AsFd, &OsStr), to: (impl AsFd, &OsStr)) -> rustix::io::Result<()> {
+    let ((from, name), (to, new)) = (from, to);
+    match renameat_with(&from, name, &to, new, RenameFlags::NOREPLACE) {
+        // EINVAL also means a folder into itself; then the plain rename says so again.
+        Err(Errno::INVAL | Errno::NOSYS) => match State::if_there(&to, new)? {
+            Some(_) => Err(Errno::EXIST),
+            None => renameat(from, name, to, new),
+        },
+        result => result,
+    }
+}

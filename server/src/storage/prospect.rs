@@ -1,0 +1,90 @@
+//! What a change would replace and add, for quota to admit it first.
+
+use cap_std::fs::Dir;
+use ferry_shared::{
+    entry::{Kind, Version},
+    path::RemotePath,
+};
+
+use super::{Home, StorageError, Weight, beneath, shared_files::SharedFiles, state::State};
+
+/// What is at a path now, and what a file put there would add.
+#[derive(Debug, Clone)]
+pub struct Prospect {
+    /// Folders above it that are not there.
+    pub missing_folders: u64,
+    there: Option<State>,
+    old: Weight,
+}
+
+impl Prospect {
+    pub(super) fn new(missing_folders: u64, there: Option<State>, shared: &SharedFiles) -> Self {
+        let old = there.map_or(Weight::default(), |state| Weight { bytes: shared.bytes(&state), files: 1 });
+        Self { missing_folders, there, old }
+    }
+
+    pub(super) fn there(&self) -> Option<&State> {
+        self.there.as_ref()
+    }
+
+    /// What is there; `None` when nothing is.
+    #[must_use]
+    pub fn kind(&self) -> Option<Kind> {
+        self.there.map(|state| state.kind)
+    }
+
+    /// The version of the file there.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        self.there.filter(State::is_file).map(|state| state.version())
+    }
+
+    /// What is there weighs; nothing, when nothing is. Of a folder only itself, not what is in it.
+    #[must_use]
+    pub fn old(&self) -> Weight {
+        self.old
+    }
+
+    /// What will weigh there once a file of `size` bytes is, with the folders to be made above it.
+    #[must_use]
+    pub fn new_file(&self, size: u64) -> Weight {
+        Weight { bytes: size, files: self.missing_folders.saturating_add(1) }
+    }
+
+    /// What will weigh there once a folder is, with the folders to be made above it.
+    #[must_use]
+    pub fn new_folder(&self) -> Weight {
+        self.new_file(0)
+    }
+}
+
+impl Home {
+    /// What is at `path`, for quota: also where a folder is to be made.
+    ///
+    /// # Errors
+    /// `BadPath` for the home itself, `NotDirectory`, `Outside`, or the disk's.
+    pub fn prospect(&self, path: &RemotePath) -> Result<Prospect, StorageError> {
+        let (above, name) = beneath::split(path)?;
+        let (parent, missing) = self.nearest(&above)?;
+        let there = match missing {
+            0 => State::if_there(&parent, name).map_err(|error| StorageError::at(path, "look at a target", error))?,
+            _ => None,
+        };
+        Ok(Prospect::new(missing, there, self.shared_files()))
+    }
+
+    /// The nearest folder that is there, from `path` upwards, and how many are missing below it.
+    pub(super) fn nearest(&self, path: &RemotePath) -> Result<(Dir, u64), StorageError> {
+        let mut missing = 0;
+        let mut at = path.clone();
+        loop {
+            match beneath::folder(self.dir(), &at) {
+                Err(StorageError::NotFound(_)) if !at.is_home() => {
+                    missing += 1;
+                    at = at.parent().unwrap_or_default();
+                }
+                found => return Ok((found?, missing)),
+            }
+        }
+    }
+}

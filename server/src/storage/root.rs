@@ -1,0 +1,194 @@
+//! The data folder: which users have files there, and the way to each one's home.
+
+use std::{
+    collections::HashMap,
+    fs,
+    os::unix::fs::DirBuilderExt as _,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use ferry_shared::path::RemotePath;
+use rustix::{
+    fd::OwnedFd,
+    fs::{CWD, FlockOperation, Mode, OFlags, flock, mkdirat, openat, renameat},
+    io::Errno,
+};
+
+use super::{
+    Home, StorageError, beneath, flush,
+    home::{Handles, Inner},
+    listing::Stream,
+};
+
+/// Bytes in a user's name.
+const USER_MAX: usize = 64;
+/// What a removed user's folder is called until it is gone; no user's name begins so.
+const REMOVED: &str = ".removed-";
+
+/// How far a commit goes before it is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Data and names are flushed to the disk.
+    Full,
+    /// Atomic but not flushed: a power cut may lose what was acknowledged last.
+    Rename,
+}
+
+/// The data folder's users.
+#[derive(Debug)]
+pub struct Storage {
+    /// `DATA/users`; also carries the lock.
+    users: OwnedFd,
+    durability: Durability,
+    /// Only the process that owns the folder cleans up and makes things.
+    owner: bool,
+    homes: Mutex<HashMap<String, Weak<Inner>>>,
+}
+
+impl Storage {
+    /// Opens, and where needed makes, the data folder, and keeps other servers out while
+    /// this value lives.
+    ///
+    /// # Errors
+    /// `InUse` when another process has it open, or the disk's.
+    pub fn open(data: &Path, durability: Durability) -> Result<Self, StorageError> {
+        let users = data.join("users");
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&users);
+        made.map_err(|error| StorageError::own("make the data folder", error))?;
+        let storage = Self::at(&users, durability, true)?;
+        match flock(&storage.users, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Err(StorageError::InUse),
+            locked => locked.map_err(|error| StorageError::own("lock the data folder", error))?,
+        }
+        storage.remove_leftovers()?;
+        Ok(storage)
+    }
+
+    /// Opens the data folder beside a server that may be running, to look and count:
+    /// nothing is locked, made or cleaned up.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn inspect(data: &Path) -> Result<Self, StorageError> {
+        Self::at(&data.join("users"), Durability::Full, false)
+    }
+
+    fn at(users: &Path, durability: Durability, owner: bool) -> Result<Self, StorageError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let users = openat(CWD, users, flags, Mode::empty());
+        let users = users.map_err(|error| StorageError::own("open the data folder", error))?;
+        Ok(Self { users, durability, owner, homes: Mutex::default() })
+    }
+
+    /// A user's home. All callers share one while any of them holds it.
+    ///
+    /// # Errors
+    /// `NoSuchUser` when it is not there and not to be made, `Unsafe` when one of its
+    /// folders is a symlink, or the disk's.
+    pub fn home(&self, user: &str, create: bool) -> Result<Home, StorageError> {
+        require_user_name(user)?;
+        // Held while opening, so that staging is cleaned before anyone uses it.
+        let mut homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(inner) = homes.get(user).and_then(Weak::upgrade) {
+            return Ok(Home::from_inner(inner));
+        }
+        let create = create && self.owner;
+        let folder = private_folder(&self.users, user, user, create)?;
+        let home = private_folder(&folder, "home", user, create)?;
+        let staging = private_folder(&folder, "staging", user, create || self.owner)?;
+        let home = Home::new(user, Handles { folder, home, staging }, self.durability, self.owner)?;
+        homes.retain(|_, inner| inner.strong_count() > 0);
+        homes.insert(user.to_owned(), Arc::downgrade(home.inner()));
+        Ok(home)
+    }
+
+    /// The users that have files, in order.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn users_on_disk(&self) -> Result<Vec<String>, StorageError> {
+        let mut users = self.names()?;
+        users.retain(|name| require_user_name(name).is_ok());
+        users.sort();
+        Ok(users)
+    }
+
+    /// Removes all of a user's files; whether there were any. End the user's sessions first.
+    ///
+    /// # Errors
+    /// The disk's. What is not gone by then is removed at the next start.
+    pub fn remove_user(&self, user: &str) -> Result<bool, StorageError> {
+        require_user_name(user)?;
+        let removed = format!("{REMOVED}{user}");
+        self.remove_tree(&removed)?;
+        match renameat(&self.users, user, &self.users, &removed) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Ok(false),
+            Err(error) => return Err(StorageError::own("remove a user's files", error)),
+        }
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner).remove(user);
+        self.remove_tree(&removed)?;
+        Ok(true)
+    }
+
+    fn remove_leftovers(&self) -> Result<(), StorageError> {
+        for name in self.names()? {
+            if name.starts_with(REMOVED) {
+                self.remove_tree(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_tree(&self, name: &str) -> Result<(), StorageError> {
+        let users = self.users.try_clone().map_err(|error| StorageError::own("open the data folder", error))?;
+        match cap_std::fs::Dir::from_std_file(users.into()).remove_dir_all(name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StorageError::own("remove a user's files", error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The names in the folder; those that are not UTF-8 are nobody's and left out.
+    fn names(&self) -> Result<Vec<String>, StorageError> {
+        let own = |error: Errno| StorageError::own("read the data folder", error);
+        let users = openat(&self.users, c".", beneath::FOLDER, Mode::empty()).map_err(own)?;
+        let mut names = Vec::new();
+        for found in Stream::new(users, RemotePath::home())? {
+            let (name, state) = found?;
+            if let (true, Ok(name)) = (state.is_folder(), name.into_string()) {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// `[a-z0-9][a-z0-9._-]{0,63}`: whoever made the user has checked it, a path needs it checked here.
+fn require_user_name(user: &str) -> Result<(), StorageError> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let mut bytes = user.bytes();
+    let good = bytes.next().is_some_and(plain) && bytes.all(|b| plain(b) || b"._-".contains(&b));
+    if good && user.len() <= USER_MAX { Ok(()) } else { Err(StorageError::NoSuchUser) }
+}
+
+/// Opens one of a user's folders, never through a link; makes it (0700) if it is to be.
+fn private_folder(above: &OwnedFd, name: &str, user: &str, create: bool) -> Result<OwnedFd, StorageError> {
+    if create {
+        match mkdirat(above, name, Mode::RWXU) {
+            Ok(()) => flush::folder(above).map_err(|error| StorageError::own("make a home", error))?,
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(StorageError::own("make a home", error)),
+        }
+    }
+    match openat(above, name, beneath::FOLDER, Mode::empty()) {
+        Ok(folder) => Ok(folder),
+        Err(Errno::NOENT) => Err(StorageError::NoSuchUser),
+        Err(Errno::LOOP | Errno::NOTDIR) => {
+            Err(StorageError::Unsafe(format!("{name} of user {user} is not a folder (a symlink?); refusing to use it")))
+        }
+        Err(error) => Err(StorageError::own("open a home", error)),
+    }
+}

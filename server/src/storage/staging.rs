@@ -1,0 +1,153 @@
+//! The folder of unfinished things beside a home: what is in it, and in whose hands.
+
+mod draft;
+mod part;
+mod registry;
+mod sidecar;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use ferry_shared::{entry::Mtime, path::RemotePath};
+use rustix::{
+    fd::{AsFd, BorrowedFd, OwnedFd},
+    fs::{AtFlags, Mode, unlinkat},
+};
+
+pub use draft::Draft;
+pub use part::Part;
+pub use registry::PartInfo;
+
+use self::{part::Holder, sidecar::Sidecar};
+use super::{Durability, StorageError, listing::Stream, state::State};
+
+/// What a stored file gets besides its bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FileMeta {
+    /// The modification time; now, if absent.
+    pub mtime: Option<Mtime>,
+    /// The permission bits; `0o644`, if absent.
+    pub mode: Option<u32>,
+}
+
+/// What an upload declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartMeta {
+    /// The target.
+    pub path: RemotePath,
+    /// Its size in bytes, where it is known.
+    pub size: Option<u64>,
+    /// What the file will get.
+    pub file: FileMeta,
+}
+
+/// A user's staging folder.
+///
+/// A part is `ID.part` with `ID.json` beside it, and the ID is made from the target's path:
+/// so there is one part for each target. Drafts are `N.draft`. What is neither is thrown
+/// away when the folder is opened.
+pub(super) struct Staging {
+    folder: OwnedFd,
+    durability: Durability,
+    next_draft: AtomicU64,
+    /// Permission bits new files do not get.
+    mask: Mode,
+    parts: Mutex<HashMap<RemotePath, Record>>,
+}
+
+/// A part that has its sidecar, and who writes to it.
+#[derive(Debug)]
+struct Record {
+    sidecar: Sidecar,
+    holder: Weak<Holder>,
+}
+
+impl Staging {
+    /// Reads what is there; with `clean`, throws away what is unusable, with a line each.
+    pub(super) fn open(
+        folder: OwnedFd,
+        durability: Durability,
+        clean: bool,
+    ) -> Result<(Self, Vec<String>), StorageError> {
+        let (next_draft, parts) = (AtomicU64::new(0), Mutex::default());
+        let mut staging = Self { folder, durability, next_draft, mask: Mode::empty(), parts };
+        let mut report = Vec::new();
+        let mut parts = HashMap::new();
+        let names = staging.names()?;
+        for name in &names {
+            let Some(id) = name.strip_suffix(".json") else { continue };
+            match staging.read_sidecar(id) {
+                Ok(sidecar) => {
+                    parts.insert(sidecar.path.clone(), Record { sidecar, holder: Weak::new() });
+                }
+                Err(why) => report.push(format!("{name}: {why}")),
+            }
+        }
+        if clean {
+            staging.remove_unknown(&names, &parts, &mut report);
+            staging.mask = staging.learn_mask()?;
+        }
+        staging.parts = Mutex::new(parts);
+        Ok((staging, report))
+    }
+
+    fn names(&self) -> Result<Vec<String>, StorageError> {
+        let folder = self.folder.try_clone().map_err(|error| StorageError::own("open staging", error))?;
+        let stream = Stream::new(folder, RemotePath::home())?;
+        stream.map(|found| found.map(|(name, _)| name.to_string_lossy().into_owned())).collect()
+    }
+
+    /// Removes every file that does not belong to a part.
+    fn remove_unknown(&self, names: &[String], parts: &HashMap<RemotePath, Record>, report: &mut Vec<String>) {
+        let ids: Vec<String> = parts.keys().map(sidecar::id).collect();
+        for name in names {
+            let known =
+                [".json", ".part"].iter().any(|end| name.strip_suffix(end).is_some_and(|id| contains(&ids, id)));
+            if known {
+                continue;
+            }
+            match self.unlink(name) {
+                Ok(()) => report.push(format!("{name}: thrown away, it belongs to no unfinished upload")),
+                Err(error) => report.push(format!("{name}: cannot be thrown away: {error}")),
+            }
+        }
+    }
+
+    /// The folder's handle; it can be flushed too.
+    pub(super) fn folder(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
+    }
+
+    fn unlink(&self, name: &str) -> rustix::io::Result<()> {
+        unlinkat(&self.folder, name, AtFlags::empty())
+    }
+
+    fn state(&self, name: &str) -> rustix::io::Result<State> {
+        State::at(&self.folder, name)
+    }
+
+    fn next_draft(&self) -> String {
+        format!("{}.draft", self.next_draft.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn parts(&self) -> MutexGuard<'_, HashMap<RemotePath, Record>> {
+        // Records are inserted and removed whole, after their files were; also after a panic.
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn contains(ids: &[String], id: &str) -> bool {
+    ids.iter().any(|known| known == id)
+}
+
+impl fmt::Debug for Staging {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Staging").finish_non_exhaustive()
+    }
+}

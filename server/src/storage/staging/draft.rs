@@ -1,0 +1,150 @@
+//! A whole new file in staging, not resumable: what small files and copies are made as.
+
+use std::{ffi::OsStr, fs::File, io::Write as _, sync::Arc};
+
+use cap_std::fs::Dir;
+use ferry_shared::entry::Mtime;
+use rustix::{
+    fs::{Mode, OFlags, fchmod, futimens, openat, renameat},
+    io::Errno,
+};
+
+use super::{FileMeta, Staging};
+use crate::storage::{
+    Home, StorageError, durable, flush,
+    names::{rename_to_nothing, times},
+    state::State,
+};
+
+/// Permission bits of a file that declared none.
+const FILE_MODE: u32 = 0o644;
+
+/// A file in staging under a number of its own; removed when dropped unpublished.
+#[derive(Debug)]
+pub struct Draft {
+    staging: Arc<Staging>,
+    name: String,
+    size: u64,
+    flushed: bool,
+    published: bool,
+}
+
+impl Draft {
+    /// Its size in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// An empty draft with these permission bits, open for writing.
+    pub(in crate::storage) fn create(staging: &Arc<Staging>, mode: Option<u32>) -> Result<(Self, File), StorageError> {
+        let own = |error: Errno| StorageError::own("make a draft", error);
+        let flags = durable::OWN | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        let bits = mode_of(mode);
+        loop {
+            let name = staging.next_draft();
+            let file = match openat(&staging.folder, &name, flags, bits) {
+                Ok(file) => File::from(file),
+                Err(Errno::EXIST) => continue,
+                Err(error) => return Err(own(error)),
+            };
+            let draft = Self { staging: Arc::clone(staging), name, size: 0, flushed: false, published: false };
+            if bits.intersects(staging.mask) {
+                fchmod(&file, bits).map_err(own)?;
+            }
+            return Ok((draft, file));
+        }
+    }
+
+    /// Says that `file`, which it was created with, is written.
+    pub(in crate::storage) fn complete(
+        &mut self,
+        file: &File,
+        size: u64,
+        mtime: Option<Mtime>,
+    ) -> Result<(), StorageError> {
+        self.size = size;
+        set_mtime(file, mtime).map_err(|error| StorageError::own("finish a draft", error))
+    }
+
+    pub(in crate::storage) fn is_flushed(&self) -> bool {
+        self.flushed
+    }
+
+    pub(in crate::storage) fn set_flushed(&mut self) {
+        self.flushed = true;
+    }
+
+    /// Flushes it by its name: drafts are not held open, there may be hundreds.
+    pub(in crate::storage) fn flush(&mut self) -> Result<(), StorageError> {
+        let file = openat(&self.staging.folder, &self.name, durable::OWN | OFlags::RDONLY, Mode::empty());
+        file.and_then(flush::file).map_err(|error| StorageError::own("flush a draft", error))?;
+        self.flushed = true;
+        Ok(())
+    }
+
+    /// Renames it into a home; with `replace`, over what is there.
+    pub(in crate::storage) fn publish(&mut self, to: &Dir, name: &OsStr, replace: bool) -> rustix::io::Result<()> {
+        let from = (&self.staging.folder, OsStr::new(&self.name));
+        if replace {
+            renameat(from.0, from.1, to, name)?
+        } else {
+            rename_to_nothing(from, (to, name))?
+        }
+        flush::note(flush::Done::Name);
+        self.published = true;
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.published {
+            // What cannot be removed now is thrown away when the home is opened next.
+            let _ = self.staging.unlink(&self.name);
+        }
+    }
+}
+
+/// Sets time and permissions of a staged file.
+pub(super) fn apply(file: &File, meta: &FileMeta) -> rustix::io::Result<()> {
+    fchmod(file, mode_of(meta.mode))?;
+    set_mtime(file, meta.mtime)
+}
+
+fn mode_of(declared: Option<u32>) -> Mode {
+    Mode::from_bits_truncate(declared.unwrap_or(FILE_MODE) & 0o777)
+}
+
+fn set_mtime(file: &File, mtime: Option<Mtime>) -> rustix::io::Result<()> {
+    mtime.map_or(Ok(()), |mtime| futimens(file, &times(mtime)))
+}
+
+impl Staging {
+    /// The process's mask, which can only be learned from a new file. Knowing it saves a
+    /// call for each small file.
+    pub(super) fn learn_mask(&self) -> Result<Mode, StorageError> {
+        let learn = || {
+            let name = "mask.new";
+            let flags = durable::OWN | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+            let all = Mode::RWXU | Mode::RWXG | Mode::RWXO;
+            let file = openat(&self.folder, name, flags, all)?;
+            self.unlink(name)?;
+            Ok(all & !Mode::from_bits_truncate(State::of(&file)?.mode))
+        };
+        learn().map_err(|error: Errno| StorageError::own("open staging", error))
+    }
+}
+
+impl Home {
+    /// Writes a whole new file to staging.
+    ///
+    /// # Errors
+    /// `DiskFull`, or the disk's.
+    pub fn draft(&self, bytes: &[u8], meta: &FileMeta) -> Result<Draft, StorageError> {
+        let (mut draft, mut file) = Draft::create(self.staging(), meta.mode)?;
+        file.write_all(bytes).map_err(|error| StorageError::own("write a draft", error))?;
+        draft.complete(&file, bytes.len() as u64, meta.mtime)?;
+        Ok(draft)
+    }
+}

@@ -1,0 +1,192 @@
+//! A resumable upload's bytes, and the rule that only one upload writes to them.
+//!
+//! A newer upload of the same path takes the part over: under the part's own lock, so never
+//! in the middle of a write, it marks the older hold as superseded. Each write of the older
+//! upload asks under that lock first, so none comes after. Both go on with the same bytes.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io,
+    num::NonZeroU64,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use cap_std::fs::Dir;
+use rustix::fs::{Advice, fadvise, renameat};
+
+use super::{PartMeta, Staging, draft::apply, sidecar};
+use crate::storage::{Durability, StorageError, flush, names::rename_to_nothing};
+
+/// Bytes after which the disk is set to work, so that little is left to flush at the end.
+const WRITE_BACK: u64 = 8 << 20;
+/// Bytes after which the part is flushed: bounds what a flush of others must wait for.
+const FLUSH: u64 = 256 << 20;
+
+/// A staged part in an upload's hands. Dropping it leaves it staged.
+#[derive(Debug)]
+pub struct Part {
+    staging: Arc<Staging>,
+    holder: Arc<Holder>,
+    meta: PartMeta,
+}
+
+/// One upload's hold on a part.
+#[derive(Debug)]
+pub(super) struct Holder {
+    file: Arc<File>,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    length: u64,
+    superseded: bool,
+    flushed: bool,
+    /// Up to here the disk was set to work.
+    written_back: u64,
+    /// Up to here it was flushed.
+    flushed_to: u64,
+}
+
+impl Holder {
+    pub(super) fn new(file: Arc<File>, length: u64) -> Arc<Self> {
+        let held = Held { length, written_back: length, flushed_to: length, ..Held::default() };
+        Arc::new(Self { file, held: Mutex::new(held) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        // After a panic in a write the length may be short of what was written: only less is then resumed.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends this hold, waiting for the write it is in; returns the file to go on with.
+    pub(super) fn supersede(&self) -> Arc<File> {
+        self.lock().superseded = true;
+        Arc::clone(&self.file)
+    }
+
+    pub(super) fn is_superseded(&self) -> bool {
+        self.lock().superseded
+    }
+}
+
+impl Part {
+    pub(super) fn new(staging: &Arc<Staging>, holder: Arc<Holder>, meta: PartMeta) -> Self {
+        Self { staging: Arc::clone(staging), holder, meta }
+    }
+
+    /// What was declared.
+    #[must_use]
+    pub fn meta(&self) -> &PartMeta {
+        &self.meta
+    }
+
+    /// Its length in bytes now.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.holder.lock().length
+    }
+
+    /// The file, for reading what is held. Write through [`Self::write`] only.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.holder.file
+    }
+
+    /// Whether a newer upload took it over.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.holder.is_superseded()
+    }
+
+    /// Runs one write, which is given the file and its length to keep up to date.
+    ///
+    /// # Errors
+    /// `Superseded`, without running it; `DiskFull`; or what `write` said.
+    pub fn write<T>(&self, write: impl FnOnce(&File, &mut u64) -> io::Result<T>) -> Result<T, StorageError> {
+        let mut held = self.unless_superseded()?;
+        held.flushed = false;
+        let done = write(&self.holder.file, &mut held.length).map_err(|error| self.at("write a part", error))?;
+        self.write_back(&mut held)?;
+        Ok(done)
+    }
+
+    /// Cuts it to `size` and gives it its time and permissions: ready to be published.
+    ///
+    /// # Errors
+    /// `Superseded`, or the disk's; also when it is shorter than `size`.
+    pub fn finish(&self, size: u64) -> Result<(), StorageError> {
+        let mut held = self.unless_superseded()?;
+        held.flushed = false;
+        if held.length < size {
+            return Err(self.at("finish a part", io::Error::from(io::ErrorKind::UnexpectedEof)));
+        }
+        if held.length > size {
+            self.holder.file.set_len(size).map_err(|error| self.at("cut a part", error))?;
+            held.length = size;
+        }
+        apply(&self.holder.file, &self.meta.file).map_err(|error| self.at("finish a part", error))
+    }
+
+    fn unless_superseded(&self) -> Result<MutexGuard<'_, Held>, StorageError> {
+        let held = self.holder.lock();
+        if held.superseded { Err(StorageError::Superseded(self.meta.path.clone())) } else { Ok(held) }
+    }
+
+    /// Keeps what is not on the disk yet small. Without it the flush before `Stored`, and
+    /// with `syncfs` everyone else's, would wait for all a fast network has brought.
+    fn write_back(&self, held: &mut Held) -> Result<(), StorageError> {
+        if self.staging.durability != Durability::Full {
+            return Ok(());
+        }
+        if held.length.saturating_sub(held.flushed_to) >= FLUSH {
+            flush::some_bytes(&*self.holder.file).map_err(|error| self.at("flush a part", error))?;
+            (held.flushed_to, held.written_back) = (held.length, held.length);
+        } else if let Some(bytes) = NonZeroU64::new(held.length.saturating_sub(held.written_back))
+            && bytes.get() >= WRITE_BACK
+        {
+            // On Linux this starts writing dirty pages and drops only clean ones. A hint: may fail.
+            let _ = fadvise(&*self.holder.file, held.written_back, Some(bytes), Advice::DontNeed);
+            held.written_back = held.length;
+        }
+        Ok(())
+    }
+
+    pub(in crate::storage) fn is_flushed(&self) -> bool {
+        self.holder.lock().flushed
+    }
+
+    pub(in crate::storage) fn set_flushed(&self) {
+        self.holder.lock().flushed = true;
+    }
+
+    pub(in crate::storage) fn flush(&self) -> Result<(), StorageError> {
+        let mut held = self.unless_superseded()?;
+        flush::file(&*self.holder.file).map_err(|error| self.at("flush a part", error))?;
+        held.flushed = true;
+        Ok(())
+    }
+
+    /// Renames it into a home and forgets it; with `replace`, over what is there.
+    /// On failure it stays staged.
+    pub(in crate::storage) fn publish(&self, to: &Dir, name: &OsStr, replace: bool) -> Result<(), StorageError> {
+        let mut parts = self.staging.parts();
+        let mut held = self.unless_superseded()?;
+        let id = sidecar::id(&self.meta.path);
+        let part = format!("{id}.part");
+        let from = (&self.staging.folder, OsStr::new(&part));
+        let renamed = if replace { renameat(from.0, from.1, to, name) } else { rename_to_nothing(from, (to, name)) };
+        renamed.map_err(|error| self.at("publish a part", error))?;
+        flush::note(flush::Done::Name);
+        held.superseded = true;
+        parts.remove(&self.meta.path);
+        // Should this not come to be, the next start throws a sidecar without a part away.
+        let _ = self.staging.unlink(&format!("{id}.json"));
+        Ok(())
+    }
+
+    fn at(&self, what: &'static str, error: impl Into<io::Error>) -> StorageError {
+        StorageError::at(&self.meta.path, what, error)
+    }
+}

@@ -1,0 +1,153 @@
+//! Which parts there are: made, continued, listed and thrown away under one lock.
+
+use std::{fs::File, sync::Arc, time::SystemTime};
+
+use ferry_shared::{entry::Mtime, path::RemotePath};
+use rustix::{
+    fs::{AtFlags, Mode, OFlags, chmodat, openat},
+    io::Errno,
+};
+
+use super::{
+    Part, PartMeta, Record, Staging,
+    part::Holder,
+    sidecar::{self, Sidecar},
+};
+use crate::storage::{Home, StorageError, durable, state::State};
+
+/// A staged part as listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartInfo {
+    /// What was declared last.
+    pub meta: PartMeta,
+    /// Bytes of it on disk.
+    pub length: u64,
+    /// When it was begun.
+    pub started: Mtime,
+    /// When it last changed, as the disk noted it: what expiry goes by.
+    pub touched: Mtime,
+    /// Whether an upload holds it.
+    pub active: bool,
+}
+
+impl Home {
+    /// A fresh staged part for `meta.path`. One that is there is thrown away and its holder superseded.
+    ///
+    /// # Errors
+    /// `DiskFull`, or the disk's.
+    pub fn create_part(&self, meta: PartMeta) -> Result<Part, StorageError> {
+        let staging = self.staging();
+        let mut parts = staging.parts();
+        if let Some(record) = parts.remove(&meta.path) {
+            record.supersede();
+        }
+        let id = sidecar::id(&meta.path);
+        let name = format!("{id}.part");
+        let own = |error: Errno| StorageError::own("make a part", error);
+        match staging.unlink(&name) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(own(error)),
+        }
+        let flags = durable::OWN | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        let file = openat(&staging.folder, &name, flags, Mode::RUSR | Mode::WUSR).map_err(own)?;
+        let sidecar = Sidecar::new(&meta, SystemTime::now().into());
+        if let Err(error) = staging.write_sidecar(&sidecar) {
+            // Both are orphans to the next start should they not go now.
+            let _ = (staging.unlink(&name), staging.unlink(&format!("{id}.json")));
+            return Err(error);
+        }
+        let holder = Holder::new(Arc::new(file.into()), 0);
+        parts.insert(meta.path.clone(), Record { sidecar, holder: Arc::downgrade(&holder) });
+        Ok(Part::new(staging, holder, meta))
+    }
+
+    /// The staged part of `meta.path`, if there is one. Its holder is superseded, its
+    /// declaration becomes `meta`; its bytes stay.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn open_part(&self, meta: PartMeta) -> Result<Option<Part>, StorageError> {
+        let staging = self.staging();
+        let mut parts = staging.parts();
+        let Some(record) = parts.get_mut(&meta.path) else { return Ok(None) };
+        let file = match record.supersede() {
+            Some(file) => file,
+            None => Arc::new(staging.reopen(&meta.path)?),
+        };
+        let state = State::of(&*file).map_err(|error| StorageError::own("look at a part", error))?;
+        let sidecar = Sidecar::new(&meta, record.sidecar.started);
+        if sidecar != record.sidecar {
+            staging.write_sidecar(&sidecar)?;
+            record.sidecar = sidecar;
+        }
+        let holder = Holder::new(file, state.size);
+        record.holder = Arc::downgrade(&holder);
+        Ok(Some(Part::new(staging, holder, meta)))
+    }
+
+    /// Throws the staged part of `path` away; whether there was one. Its holder is superseded.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn discard(&self, path: &RemotePath) -> Result<bool, StorageError> {
+        let staging = self.staging();
+        let mut parts = staging.parts();
+        let Some(record) = parts.get(path) else { return Ok(false) };
+        record.supersede();
+        let id = sidecar::id(path);
+        for name in [format!("{id}.part"), format!("{id}.json")] {
+            match staging.unlink(&name) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(StorageError::own("discard a part", error)),
+            }
+        }
+        parts.remove(path);
+        Ok(true)
+    }
+
+    /// All staged parts, in the order of their paths.
+    #[must_use]
+    pub fn parts(&self) -> Vec<PartInfo> {
+        let staging = self.staging();
+        let mut found: Vec<PartInfo> = staging.parts().values().map(|record| record.info(staging)).collect();
+        found.sort_by(|a, b| a.meta.path.cmp(&b.meta.path));
+        found
+    }
+
+    /// The staged part of `path`, if there is one.
+    #[must_use]
+    pub fn part_info(&self, path: &RemotePath) -> Option<PartInfo> {
+        let staging = self.staging();
+        staging.parts().get(path).map(|record| record.info(staging))
+    }
+}
+
+impl Record {
+    /// Ends the present hold, if any; returns its file.
+    fn supersede(&self) -> Option<Arc<File>> {
+        self.holder.upgrade().map(|holder| holder.supersede())
+    }
+
+    fn info(&self, staging: &Staging) -> PartInfo {
+        let state = staging.state(&format!("{}.part", sidecar::id(&self.sidecar.path)));
+        // A part that cannot be looked at has nothing to show; using it will say why.
+        let (length, touched) = state.map_or((0, self.sidecar.started), |state| (state.size, state.touched()));
+        let active = self.holder.upgrade().is_some_and(|holder| !holder.is_superseded());
+        PartInfo { meta: self.sidecar.meta(), length, started: self.sidecar.started, touched, active }
+    }
+}
+
+impl Staging {
+    /// Opens a part nobody holds. Its file may have got a mode already that forbids writing.
+    fn reopen(&self, path: &RemotePath) -> Result<File, StorageError> {
+        let name = format!("{}.part", sidecar::id(path));
+        let open = || openat(&self.folder, &name, durable::OWN | OFlags::RDWR, Mode::empty());
+        let file = match open() {
+            Err(Errno::ACCESS) => {
+                chmodat(&self.folder, &name, Mode::RUSR | Mode::WUSR, AtFlags::empty()).and_then(|()| open())
+            }
+            opened => opened,
+        };
+        Ok(file.map_err(|error| StorageError::own("open a part", error))?.into())
+    }
+}

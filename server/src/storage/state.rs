@@ -1,0 +1,174 @@
+//! What the disk says about one thing, in types that are the same on every machine.
+
+use std::ffi::OsStr;
+
+use ferry_shared::{
+    entry::{Entry, Kind, Mtime, Version},
+    name::Name,
+    path::RemotePath,
+};
+use rustix::{
+    fd::AsFd,
+    fs::{AtFlags, FileType, RawMode, Statx, StatxFlags, statx},
+    io::Result,
+    path::Arg,
+};
+
+use super::StorageError;
+
+/// Which inode on which device.
+pub(super) type FileId = (u64, u64);
+
+/// A snapshot of one thing's metadata.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct State {
+    pub(super) kind: Kind,
+    /// Bytes as the disk says; meaningful for files.
+    pub(super) size: u64,
+    pub(super) mtime: Mtime,
+    pub(super) mode: u32,
+    pub(super) id: FileId,
+    /// How many names the inode has, wherever they are.
+    pub(super) names: u32,
+    ctime: Mtime,
+}
+
+impl State {
+    /// Of `name` in a folder; a link is looked at itself.
+    pub(super) fn at(folder: impl AsFd, name: impl Arg) -> Result<Self> {
+        statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS).map(|found| Self::from(&found))
+    }
+
+    /// Of what is open.
+    pub(super) fn of(open: impl AsFd) -> Result<Self> {
+        statx(open, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS).map(|found| Self::from(&found))
+    }
+
+    /// Of `name` in a folder, as for an [`OsStr`]; `None` when nothing is there.
+    pub(super) fn if_there(folder: impl AsFd, name: &OsStr) -> Result<Option<Self>> {
+        match Self::at(folder, name) {
+            Ok(state) => Ok(Some(state)),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn is_file(&self) -> bool {
+        self.kind == Kind::File
+    }
+
+    pub(super) fn is_folder(&self) -> bool {
+        self.kind == Kind::Folder
+    }
+
+    pub(super) fn is_link(&self) -> bool {
+        self.kind == Kind::Symlink
+    }
+
+    /// Refuses what cannot be read as a file.
+    pub(super) fn require_file(&self, path: &RemotePath) -> std::result::Result<(), StorageError> {
+        match self.kind {
+            Kind::File => Ok(()),
+            Kind::Folder => Err(StorageError::IsDirectory(path.clone())),
+            Kind::Symlink | Kind::Other => Err(StorageError::NotAFile(path.clone())),
+        }
+    }
+
+    /// The entry it makes in a listing.
+    pub(super) fn entry(&self, name: Name) -> Entry {
+        let size = if self.is_file() { self.size } else { 0 };
+        Entry { name, kind: self.kind, size, mtime: self.mtime, mode: self.mode }
+    }
+
+    /// The file's version: changes with its inode, its size, either of its times.
+    ///
+    /// `ctime` cannot be set by anyone, so content replaced under a kept `mtime` shows too;
+    /// the drawback is that a change of mode or name makes a new version as well.
+    pub(super) fn version(&self) -> Version {
+        let mut hasher = blake3::Hasher::new();
+        for part in [self.id.0, self.id.1, self.size] {
+            hasher.update(&part.to_le_bytes());
+        }
+        for Mtime(seconds, nanos) in [self.mtime, self.ctime] {
+            hasher.update(&seconds.to_le_bytes()).update(&nanos.to_le_bytes());
+        }
+        let digest = hasher.finalize().to_hex();
+        Version(digest.as_str().chars().take(32).collect())
+    }
+
+    /// When content or metadata last changed, as the disk noted it itself.
+    pub(super) fn touched(&self) -> Mtime {
+        self.ctime
+    }
+}
+
+impl From<&Statx> for State {
+    fn from(found: &Statx) -> Self {
+        let raw = RawMode::from(found.stx_mode);
+        let kind = match FileType::from_raw_mode(raw) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Folder,
+            FileType::Symlink => Kind::Symlink,
+            _ => Kind::Other,
+        };
+        let device = (u64::from(found.stx_dev_major) << 32) | u64::from(found.stx_dev_minor);
+        Self {
+            kind,
+            size: found.stx_size,
+            mtime: Mtime(found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec),
+            mode: u32::from(found.stx_mode) & 0o777,
+            id: (device, found.stx_ino),
+            names: found.stx_nlink,
+            ctime: Mtime(found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _, time::SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn a_version_stays_while_nothing_changes_and_changes_with_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let version = || State::at(rustix::fs::CWD, path.as_path()).unwrap().version();
+        fs::write(&path, "one").unwrap();
+        let first = version();
+        assert_eq!(first, version());
+        assert_eq!(first.0.len(), 32);
+        fs::write(&path, "three").unwrap();
+        assert_ne!(first, version());
+    }
+
+    #[test]
+    fn content_changed_under_a_kept_mtime_and_size_is_another_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let write = |text: &str| {
+            fs::write(&path, text).unwrap();
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+            State::of(&file).unwrap()
+        };
+        let first = write("one");
+        // The kernel's clock for times may tick coarsely; write until it has moved on.
+        let second = loop {
+            let state = write("two");
+            if state.ctime != first.ctime {
+                break state;
+            }
+        };
+        assert_eq!((first.mtime, first.size, first.id), (second.mtime, second.size, second.id));
+        assert_ne!(first.version(), second.version());
+    }
+
+    #[test]
+    fn only_permission_bits_show() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_permissions(fs::Permissions::from_mode(0o6755)).unwrap();
+        assert_eq!(State::of(&file).unwrap().mode, 0o755);
+    }
+}

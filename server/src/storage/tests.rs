@@ -1,0 +1,125 @@
+//! Claims of storage as a whole, against a real folder.
+
+mod commits;
+mod escape;
+mod names;
+mod parts;
+mod roots;
+mod trees;
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+use ferry_shared::path::RemotePath;
+
+use super::*;
+
+/// A data folder with one user, and the real paths a test may meddle with.
+struct Place {
+    data: tempfile::TempDir,
+    storage: Storage,
+    home: Home,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self::with(Durability::Full)
+    }
+
+    fn with(durability: Durability) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let storage = Storage::open(data.path(), durability).unwrap();
+        let home = storage.home("alice", true).unwrap();
+        Self { data, storage, home }
+    }
+
+    /// Forgets the home and opens it again, as after a restart.
+    fn reopen(self) -> Self {
+        let Self { data, storage, home } = self;
+        drop((home, storage));
+        let storage = Storage::open(data.path(), Durability::Full).unwrap();
+        let home = storage.home("alice", true).unwrap();
+        Self { data, storage, home }
+    }
+
+    fn real(&self, text: &str) -> PathBuf {
+        self.data.path().join("users/alice/home").join(text)
+    }
+
+    fn staging(&self) -> PathBuf {
+        self.data.path().join("users/alice/staging")
+    }
+
+    fn staged_names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.staging()).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    fn write(&self, text: &str, bytes: &str) {
+        fs::write(self.real(text), bytes).unwrap();
+    }
+
+    fn read(&self, text: &str) -> String {
+        fs::read_to_string(self.real(text)).unwrap()
+    }
+
+    /// Uploads a small file the way the server does.
+    fn put(&self, text: &str, bytes: &str, overwrite: &Overwrite) -> Result<Published, StorageError> {
+        self.put_with(text, bytes, overwrite, &FileMeta::default())
+    }
+
+    fn put_with(&self, text: &str, bytes: &str, how: &Overwrite, meta: &FileMeta) -> Result<Published, StorageError> {
+        let draft = self.home.draft(bytes.as_bytes(), meta)?;
+        self.commit(text, Staged::Draft(draft), how)
+    }
+
+    fn commit(&self, text: &str, mut staged: Staged, how: &Overwrite) -> Result<Published, StorageError> {
+        let mut group = self.home.commit_group();
+        group.flush_data([&mut staged])?;
+        let prepared = group.prepare(&p(text), how, true)?;
+        let published = group.publish(staged, prepared).map_err(|failed| failed.error)?;
+        group.flush_names()?;
+        Ok(published)
+    }
+
+    fn counted(&self) -> Weight {
+        self.home
+            .counter()
+            .unwrap()
+            .map(Result::unwrap)
+            .fold(Weight::default(), |sum, one| Weight { bytes: sum.bytes + one.bytes, files: sum.files + one.files })
+    }
+}
+
+fn p(text: &str) -> RemotePath {
+    RemotePath::from_wire(text.as_bytes()).unwrap()
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// All entries of all pages, as `under/name`, in order of their names.
+fn walked(home: &Home, path: &str) -> (Vec<String>, Vec<String>) {
+    let (mut seen, mut unreadable) = (Vec::new(), Vec::new());
+    let mut walker = home.walker(&p(path)).unwrap();
+    while let Some(page) = walker.next_page().unwrap() {
+        assert!(page.entries.len() <= ferry_shared::limits::PAGE_MAX);
+        for entry in &page.entries {
+            seen.push(page.under.join(&entry.name).unwrap().display().to_string());
+        }
+        unreadable.extend(page.unreadable.iter().map(|path| path.display().to_string()));
+    }
+    seen.sort();
+    (seen, unreadable)
+}
+
+fn bytes_path(base: &Path, bytes: &[u8]) -> PathBuf {
+    base.join(OsStr::from_bytes(bytes))
+}

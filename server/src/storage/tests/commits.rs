@@ -1,0 +1,282 @@
+//! From staging into the home: what is replaced, what is refused, what is copied.
+
+use std::{ops::ControlFlow, os::unix::fs::PermissionsExt as _};
+
+use ferry_shared::{digest::Digest, entry::Mtime};
+
+use super::{flush::Done, *};
+
+#[test]
+fn a_small_file_gets_its_bytes_time_and_mode() {
+    let place = Place::new();
+    let meta = FileMeta { mtime: Some(Mtime(5, 6)), mode: Some(0o4751) };
+    let published = place.put_with("a", "hello", &Overwrite::Never, &meta).unwrap();
+    let stat = place.home.stat(&p("a")).unwrap();
+    assert_eq!((stat.entry.size, stat.entry.mtime, stat.version), (5, Mtime(5, 6), Some(published.version)));
+    let mode = |name| place.real(name).metadata().unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode("a"), 0o751);
+    place.put("plain", "", &Overwrite::Never).unwrap();
+    assert_eq!(mode("plain"), 0o644);
+    let all = FileMeta { mtime: None, mode: Some(0o777) };
+    place.put_with("all", "", &Overwrite::Never, &all).unwrap();
+    assert_eq!(mode("all"), 0o777, "whatever the process's mask");
+    assert!(place.staged_names().is_empty());
+}
+
+#[test]
+fn overwriting_goes_by_the_rule_given() {
+    let place = Place::new();
+    let first = place.put("a", "1", &Overwrite::Never).unwrap();
+    assert!(matches!(place.put("a", "2", &Overwrite::Never), Err(StorageError::Exists(_))));
+    assert_eq!(place.read("a"), "1");
+    let second = place.put("a", "2", &Overwrite::IfVersion(first.version.clone())).unwrap();
+    let stale = place.put("a", "3", &Overwrite::IfVersion(first.version.clone()));
+    assert!(matches!(stale, Err(StorageError::Changed(_))));
+    assert!(matches!(place.put("none", "3", &Overwrite::IfVersion(second.version)), Err(StorageError::Changed(_))));
+    place.put("a", "4", &Overwrite::Always).unwrap();
+    assert_eq!(place.read("a"), "4");
+    assert!(place.staged_names().is_empty());
+}
+
+#[test]
+fn what_stands_in_the_way_is_named() {
+    let place = Place::new();
+    fs::create_dir(place.real("d")).unwrap();
+    place.write("f", "f");
+    for how in [Overwrite::Never, Overwrite::Always] {
+        assert!(matches!(place.put("d", "x", &how), Err(StorageError::IsDirectory(_))));
+        assert!(matches!(place.put("f/x", "x", &how), Err(StorageError::NotDirectory(_))));
+    }
+    let mut group = place.home.commit_group();
+    let no_parents = group.prepare(&p("no/where/x"), &Overwrite::Always, false);
+    assert!(matches!(no_parents, Err(StorageError::NotFound(path)) if path == p("no/where")));
+    assert!(!place.real("no").exists());
+}
+
+#[test]
+fn parents_are_made_and_counted_only_when_it_is_published() {
+    let place = Place::new();
+    let mut group = place.home.commit_group();
+    let prepared = group.prepare(&p("x/y/f"), &Overwrite::Never, true).unwrap();
+    assert_eq!(prepared.prospect.new_file(3), Weight { bytes: 3, files: 3 });
+    assert!(!place.real("x").exists());
+    let draft = Staged::Draft(place.home.draft(b"abc", &FileMeta::default()).unwrap());
+    assert_eq!(group.publish(draft, prepared).unwrap().folders, 2);
+    group.flush_names().unwrap();
+    assert_eq!(place.counted(), Weight { bytes: 3, files: 3 });
+}
+
+#[test]
+fn a_commit_that_fails_tells_the_folders_it_leaves() {
+    let place = Place::new();
+    let mut group = place.home.commit_group();
+    let prepared = group.prepare(&p("x/y/f"), &Overwrite::Never, true).unwrap();
+    fs::create_dir_all(place.real("x")).unwrap();
+    place.write("x/y", "a file came in between");
+    let draft = Staged::Draft(place.home.draft(b"abc", &FileMeta::default()).unwrap());
+    let failed = group.publish(draft, prepared).unwrap_err();
+    assert_eq!(failed.folders, 0, "{failed:?}");
+    assert!(place.staged_names().is_empty());
+}
+
+#[test]
+fn many_files_share_their_flushes_and_all_arrive() {
+    for durability in [Durability::Full, Durability::Rename] {
+        let place = Place::with(durability);
+        let mut group = place.home.commit_group();
+        let mut staged: Vec<_> = (0..40)
+            .map(|i| (format!("d{}/f{i}", i % 7), place.home.draft(format!("{i}").as_bytes(), &FileMeta::default())))
+            .map(|(path, draft)| (path, Staged::Draft(draft.unwrap())))
+            .collect();
+        group.flush_data(staged.iter_mut().map(|(_, staged)| staged)).unwrap();
+        for (path, staged) in staged {
+            let prepared = group.prepare(&p(&path), &Overwrite::Never, true).unwrap();
+            group.publish(staged, prepared).unwrap();
+        }
+        group.flush_names().unwrap();
+        for i in 0..40 {
+            assert_eq!(place.read(&format!("d{}/f{i}", i % 7)), i.to_string());
+        }
+    }
+}
+
+#[test]
+fn a_group_does_not_follow_a_folder_that_was_moved() {
+    let place = Place::new();
+    fs::create_dir(place.real("a")).unwrap();
+    let mut group = place.home.commit_group();
+    let put = |group: &mut CommitGroup, path: &str| {
+        let draft = Staged::Draft(place.home.draft(b"x", &FileMeta::default()).unwrap());
+        let prepared = group.prepare(&p(path), &Overwrite::Always, true).unwrap();
+        group.publish(draft, prepared).unwrap();
+    };
+    put(&mut group, "a/1");
+    place.home.rename(&p("a"), &p("b"), false).unwrap();
+    put(&mut group, "a/2");
+    assert_eq!(walked(&place.home, "").0, ["/a", "/a/2", "/b", "/b/1"]);
+    let mut removal = place.home.removal(&p("a")).unwrap();
+    assert!(!removal.step(100).outcome.unwrap());
+    put(&mut group, "a/3");
+    assert_eq!(walked(&place.home, "a").0, ["/3"]);
+    place.home.remove(&p("a/3")).unwrap();
+    place.home.remove(&p("a")).unwrap();
+    put(&mut group, "a/4");
+    put(&mut group, "a/5");
+    assert_eq!(walked(&place.home, "a").0, ["/4", "/5"]);
+}
+
+#[test]
+fn an_unpublished_draft_leaves_nothing() {
+    let place = Place::new();
+    drop(place.home.draft(b"abc", &FileMeta::default()).unwrap());
+    assert!(place.staged_names().is_empty());
+}
+
+#[test]
+fn a_copy_has_the_bytes_digest_time_and_mode_of_its_source() {
+    let place = Place::new();
+    for size in [0, 5, 1 << 20, (3 << 20) + 17] {
+        let content: Vec<u8> =
+            (0..size).map(|i| if i > 1 << 20 && i < 3 << 20 { 0 } else { (i / 5 % 256).try_into().unwrap() }).collect();
+        fs::write(place.real("from"), &content).unwrap();
+        place.home.set_attributes(&p("from"), Some(Mtime(9, 9)), Some(0o755)).unwrap();
+        let source = place.home.open_file(&p("from")).unwrap();
+        let mut told = 0;
+        let (draft, root) = place
+            .home
+            .copy(&source, &mut |done| {
+                told = done;
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!((root, told, draft.size()), (Digest::of(&content), size, size));
+        place.commit("to", Staged::Draft(draft), &Overwrite::Always).unwrap();
+        assert!(fs::read(place.real("to")).unwrap() == content);
+        let stat = place.home.stat(&p("to")).unwrap().entry;
+        assert_eq!((stat.mtime, stat.mode), (Mtime(9, 9), 0o755));
+    }
+}
+
+#[test]
+fn a_copy_stops_when_told_or_when_its_source_changes() {
+    let place = Place::new();
+    place.write("from", &"x".repeat(3 << 20));
+    let source = place.home.open_file(&p("from")).unwrap();
+    let stopped = place.home.copy(&source, &mut |_| ControlFlow::Break(()));
+    assert!(matches!(stopped, Err(StorageError::Stopped)));
+    let copy = |meddle: &dyn Fn()| {
+        let mut first = true;
+        place.home.copy(&source, &mut |_| {
+            if std::mem::take(&mut first) {
+                meddle();
+            }
+            ControlFlow::Continue(())
+        })
+    };
+    let file = fs::File::options().write(true).open(place.real("from")).unwrap();
+    assert!(matches!(copy(&|| file.set_len(1 << 20).unwrap()), Err(StorageError::Changed(_))));
+    assert!(matches!(copy(&|| file.set_len(3 << 20).unwrap()), Err(StorageError::Changed(_))));
+    assert!(place.staged_names().is_empty());
+}
+
+#[test]
+fn disk_errors_become_what_the_user_can_act_on() {
+    use rustix::io::Errno;
+    let at = |errno: Errno| StorageError::at(&p("a"), "test", errno);
+    for errno in [Errno::NOSPC, Errno::DQUOT, Errno::FBIG] {
+        assert!(matches!(at(errno), StorageError::DiskFull));
+        assert!(matches!(StorageError::own("test", errno), StorageError::DiskFull));
+    }
+    assert!(matches!(at(Errno::ACCESS), StorageError::Denied(_)));
+    assert!(matches!(at(Errno::XDEV), StorageError::Outside(_)));
+    assert!(matches!(at(Errno::IO), StorageError::Io { .. }));
+}
+
+/// Publishes `count` files in `folders` folders that are there, flushing as the server does.
+fn publish(place: &Place, count: usize, folders: usize, new: bool) -> Vec<Done> {
+    let mut group = place.home.commit_group();
+    let mut staged: Vec<_> =
+        (0..count).map(|_| Staged::Draft(place.home.draft(b"x", &FileMeta::default()).unwrap())).collect();
+    flush::take_seen();
+    group.flush_data(&mut staged).unwrap();
+    for (i, staged) in staged.into_iter().enumerate() {
+        let path = format!("{}{}/f{i}", if new { "new" } else { "d" }, i % folders);
+        let prepared = group.prepare(&p(&path), &Overwrite::Always, true).unwrap();
+        group.publish(staged, prepared).unwrap();
+    }
+    group.flush_names().unwrap();
+    flush::take_seen()
+}
+
+#[test]
+fn data_is_durable_before_its_name_and_the_name_before_the_answer() {
+    use flush::Done::{File, Filesystem, Folder, Name};
+    let place = Place::new();
+    for i in 0..5 {
+        fs::create_dir(place.real(&format!("d{i}"))).unwrap();
+    }
+    assert_eq!(publish(&place, 1, 1, false), [File, Name, Folder]);
+    assert_eq!(publish(&place, 3, 2, false), [File, File, File, Name, Name, Name, Folder, Folder]);
+    let many = publish(&place, 5, 1, false);
+    assert_eq!(many, [Filesystem, Name, Name, Name, Name, Name, Folder]);
+    assert_eq!(publish(&place, 5, 5, false), [Filesystem, Name, Name, Name, Name, Name, Filesystem]);
+}
+
+#[test]
+fn a_new_folder_s_own_name_is_made_durable_too() {
+    use flush::Done::{File, Filesystem, Folder, Name};
+    let place = Place::new();
+    assert_eq!(publish(&place, 1, 1, true), [File, Name, Filesystem]);
+    assert_eq!(publish(&place, 1, 1, true), [File, Name, Folder]);
+    place.home.make_dir(&p("d0"), false).unwrap();
+    assert_eq!(publish(&place, 1, 1, false), [File, Name, Filesystem]);
+}
+
+#[test]
+fn a_part_is_flushed_before_its_name_whoever_forgot_to() {
+    use flush::Done::{File, Folder, Name};
+    let place = Place::new();
+    let meta = PartMeta { path: p("a"), size: Some(1), file: FileMeta::default() };
+    let part = place.home.create_part(meta).unwrap();
+    part.write(|_, _| Ok(())).unwrap();
+    part.finish(0).unwrap();
+    let mut group = place.home.commit_group();
+    let prepared = group.prepare(&p("a"), &Overwrite::Never, false).unwrap();
+    flush::take_seen();
+    group.publish(Staged::Part(part), prepared).unwrap();
+    group.flush_names().unwrap();
+    assert_eq!(flush::take_seen(), [File, Name, Folder]);
+}
+
+#[test]
+fn what_is_written_after_a_flush_is_flushed_again() {
+    use flush::Done::{File, Name};
+    let place = Place::new();
+    let meta = PartMeta { path: p("a"), size: Some(1), file: FileMeta::default() };
+    let part = place.home.create_part(meta).unwrap();
+    let mut group = place.home.commit_group();
+    let mut staged = Staged::Part(part);
+    group.flush_data([&mut staged]).unwrap();
+    let Staged::Part(part) = &staged else { unreachable!() };
+    part.finish(0).unwrap();
+    flush::take_seen();
+    let prepared = group.prepare(&p("a"), &Overwrite::Never, false).unwrap();
+    group.publish(staged, prepared).unwrap();
+    assert_eq!(flush::take_seen(), [File, Name]);
+}
+
+#[test]
+fn without_durability_nothing_is_flushed() {
+    let place = Place::with(Durability::Rename);
+    assert_eq!(publish(&place, 9, 2, true), [Done::Name; 9]);
+    drop(place.home.create_part(PartMeta { path: p("a"), size: None, file: FileMeta::default() }).unwrap());
+    assert_eq!(flush::take_seen(), []);
+}
+
+#[test]
+fn a_sidecar_is_durable_before_the_upload_begins() {
+    let place = Place::new();
+    flush::take_seen();
+    drop(place.home.create_part(PartMeta { path: p("a"), size: None, file: FileMeta::default() }).unwrap());
+    assert_eq!(flush::take_seen(), [Done::File, Done::Folder]);
+}

@@ -1,0 +1,200 @@
+//! Removing a whole tree, step by step, so that usage can follow what is already gone.
+
+use std::{ffi::CString, fmt, os::unix::ffi::OsStrExt as _};
+
+use cap_std::fs::Dir;
+use ferry_shared::path::RemotePath;
+use rustix::{
+    fd::{AsFd, BorrowedFd},
+    fs::{AtFlags, unlinkat},
+    io::Errno,
+    path::Arg,
+};
+
+use super::{Home, StorageError, beneath, count::LEVELS_MAX, listing::Stream, state::State, walk::open_child};
+
+/// How often a folder that is not empty after all was removed from it is read again.
+const READ_AGAIN: u8 = 3;
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Files, symlinks and others.
+    pub files: u64,
+    /// Folders.
+    pub dirs: u64,
+    /// Bytes, as usage counts them.
+    pub bytes: u64,
+}
+
+impl Removed {
+    /// Adds what another step removed.
+    pub fn add(&mut self, more: Self) {
+        self.files = self.files.saturating_add(more.files);
+        self.dirs = self.dirs.saturating_add(more.dirs);
+        self.bytes = self.bytes.saturating_add(more.bytes);
+    }
+}
+
+/// What one step of a [`Removal`] did.
+#[derive(Debug)]
+#[must_use = "what was removed is to be taken off the usage, also when the step failed"]
+pub struct Step {
+    /// What this step removed, also when it failed then.
+    pub removed: Removed,
+    /// Whether there is more to remove, or why it stopped.
+    pub outcome: Result<bool, StorageError>,
+}
+
+/// A running removal. Never follows a link.
+pub struct Removal {
+    home: Home,
+    path: RemotePath,
+    parent: Dir,
+    /// The name in `parent`, until it is begun.
+    first: Option<CString>,
+    levels: Vec<Level>,
+}
+
+/// A folder being emptied, and its name in the one above.
+struct Level {
+    stream: Stream,
+    name: CString,
+    left: u8,
+}
+
+impl Removal {
+    pub(super) fn new(home: Home, path: &RemotePath) -> Result<Self, StorageError> {
+        let (parent, name) = beneath::parent(home.dir(), path)?;
+        let at = |error: Errno| StorageError::at(path, "remove", error);
+        State::at(&parent, name).map_err(at)?;
+        let name = CString::new(name.as_bytes()).map_err(|_| StorageError::BadPath(path.clone()))?;
+        Ok(Self { home, path: path.clone(), parent, first: Some(name), levels: Vec::new() })
+    }
+
+    /// Removes about `max` entries. After an error the rest stays as it is.
+    pub fn step(&mut self, max: u64) -> Step {
+        let mut removed = Removed::default();
+        let mut outcome = Ok(true);
+        while matches!(outcome, Ok(true)) && removed.files + removed.dirs < max {
+            outcome = self.remove_one(&mut removed);
+        }
+        self.home.names_changed();
+        Step { removed, outcome: outcome.map(|_| self.first.is_some() || !self.levels.is_empty()) }
+    }
+
+    /// Removes the next thing, or goes one level down to be able to.
+    fn remove_one(&mut self, removed: &mut Removed) -> Result<bool, StorageError> {
+        if let Some(name) = self.first.take() {
+            let state = State::at(&self.parent, name.as_c_str()).map_err(|error| self.at(error))?;
+            self.remove_entry(name, &state, removed)?;
+            return Ok(!self.levels.is_empty());
+        }
+        let Some(level) = self.levels.last_mut() else { return Ok(false) };
+        match level.stream.next() {
+            Some(found) => {
+                let (name, state) = found?;
+                self.remove_entry(name, &state, removed)?;
+            }
+            None => self.ascend(removed)?,
+        }
+        Ok(!self.levels.is_empty())
+    }
+
+    /// Removes an entry of the innermost folder, or makes it the innermost folder.
+    fn remove_entry(&mut self, name: CString, state: &State, removed: &mut Removed) -> Result<(), StorageError> {
+        if state.is_folder() {
+            if self.levels.len() >= LEVELS_MAX {
+                return Err(StorageError::TooLong(self.path.clone()));
+            }
+            let folder = self.in_innermost(|folder| open_child(folder, name.to_bytes()))?;
+            // Gone or replaced since it was looked at: the folder above is then read again.
+            let Some(folder) = folder else { return Ok(()) };
+            let stream = Stream::new(folder, self.path.clone())?;
+            self.levels.push(Level { stream, name, left: READ_AGAIN });
+            return Ok(());
+        }
+        if self.unlink(&name, AtFlags::empty())? {
+            removed.files += 1;
+            removed.bytes = removed.bytes.saturating_add(self.home.shared_files().removed(state));
+        }
+        Ok(())
+    }
+
+    /// Removes the innermost folder, now empty.
+    fn ascend(&mut self, removed: &mut Removed) -> Result<(), StorageError> {
+        let Some(mut level) = self.levels.pop() else { return Ok(()) };
+        match self.unlink(&level.name, AtFlags::REMOVEDIR) {
+            Ok(gone) => removed.dirs += u64::from(gone),
+            Err(StorageError::NotEmpty(_)) if level.left > 0 => {
+                level.left -= 1;
+                level.stream.rewind();
+                self.levels.push(level);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Unlinks a name of the innermost folder; false when it was gone already.
+    fn unlink(&self, name: &CString, flags: AtFlags) -> Result<bool, StorageError> {
+        self.in_innermost(|folder| match unlink(folder, name.as_c_str(), flags) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error),
+        })
+    }
+
+    fn in_innermost<T>(&self, call: impl FnOnce(BorrowedFd<'_>) -> rustix::io::Result<T>) -> Result<T, StorageError> {
+        match self.levels.last() {
+            Some(level) => call(level.stream.folder()?),
+            None => call(self.parent.as_fd()),
+        }
+        .map_err(|error| self.at(error))
+    }
+
+    fn at(&self, error: Errno) -> StorageError {
+        StorageError::at(&self.path, "remove", error)
+    }
+}
+
+impl fmt::Debug for Removal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Removal({:?}, {} levels down)", self.path, self.levels.len())
+    }
+}
+
+/// `unlinkat` with one number for a folder that holds something; POSIX allows two.
+fn unlink(folder: impl AsFd, name: impl Arg, flags: AtFlags) -> rustix::io::Result<()> {
+    match unlinkat(folder, name, flags) {
+        Err(Errno::EXIST) => Err(Errno::NOTEMPTY),
+        result => result,
+    }
+}
+
+impl Home {
+    /// Removes one file, link or empty folder.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotEmpty`, `BadPath` for the home itself, or the disk's.
+    pub fn remove(&self, path: &RemotePath) -> Result<Removed, StorageError> {
+        let (parent, name) = beneath::parent(self.dir(), path)?;
+        let at = |error: Errno| StorageError::at(path, "remove", error);
+        let state = State::at(&parent, name).map_err(at)?;
+        if state.is_folder() {
+            unlink(&parent, name, AtFlags::REMOVEDIR).map_err(at)?;
+            self.names_changed();
+            return Ok(Removed { dirs: 1, ..Removed::default() });
+        }
+        unlink(&parent, name, AtFlags::empty()).map_err(at)?;
+        Ok(Removed { files: 1, bytes: self.shared_files().removed(&state), dirs: 0 })
+    }
+
+    /// Removes all of what is at `path`, in steps.
+    ///
+    /// # Errors
+    /// `NotFound`, `BadPath` for the home itself, or the disk's.
+    pub fn removal(&self, path: &RemotePath) -> Result<Removal, StorageError> {
+        Removal::new(self.clone(), path)
+    }
+}

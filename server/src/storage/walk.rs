@@ -1,0 +1,155 @@
+//! Everything below a folder, without following a link and with bounded memory.
+//!
+//! Depth first: a page of a folder, then what is below the folders on that page, then the
+//! folder's next page. Memory is a page of names and one handle for each level.
+
+use std::fmt;
+
+use ferry_shared::{
+    entry::Entry,
+    limits::{DEPTH_MAX, PAGE_MAX},
+    name::Name,
+    path::RemotePath,
+};
+use rustix::{
+    fd::{AsFd, OwnedFd},
+    fs::{Mode, openat},
+    io::Errno,
+};
+
+use super::{StorageError, beneath, listing::Stream};
+
+/// Some entries of one folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WalkPage {
+    /// The folder, relative to where the walk began.
+    pub under: RemotePath,
+    /// Some of its entries, at most [`PAGE_MAX`].
+    pub entries: Vec<Entry>,
+    /// Folders, relative likewise, that could not be read or are too deep for a path.
+    pub unreadable: Vec<RemotePath>,
+}
+
+/// A running walk.
+pub struct Walker {
+    /// Where it began: paths are limited from the home, not from here.
+    base: RemotePath,
+    levels: Vec<Level>,
+    unreadable: Vec<RemotePath>,
+}
+
+/// One folder on the way down. Its stream's path is relative to where the walk began.
+struct Level {
+    /// Whether a page of it was given; an empty folder has one too.
+    told: bool,
+    stream: Stream,
+    /// Folders of the last page that are still to be walked, last first.
+    pending: Vec<Name>,
+}
+
+impl Walker {
+    pub(super) fn new(base: &RemotePath, folder: OwnedFd) -> Result<Self, StorageError> {
+        let stream = Stream::new(folder, RemotePath::home())?;
+        let levels = vec![Level { told: false, stream, pending: Vec::new() }];
+        Ok(Self { base: base.clone(), levels, unreadable: Vec::new() })
+    }
+
+    /// The next page; `None` at the end. Every folder has one, an empty one too. A large folder has several, with pages of the
+    /// folders in it between them; an empty folder has none.
+    ///
+    /// # Errors
+    /// The disk's, when the folder the walk began at cannot be read further.
+    pub fn next_page(&mut self) -> Result<Option<WalkPage>, StorageError> {
+        loop {
+            let at_base = self.levels.len() == 1;
+            let Some(level) = self.levels.last_mut() else { return Ok(self.last_page()) };
+            if let Some(name) = level.pending.pop() {
+                self.descend(&name);
+                continue;
+            }
+            match level.read_page() {
+                Ok(entries) if entries.is_empty() && level.told => {
+                    self.levels.pop();
+                }
+                Ok(entries) => {
+                    level.told = true;
+                    let under = level.stream.path().clone();
+                    return Ok(Some(WalkPage { under, entries, unreadable: std::mem::take(&mut self.unreadable) }));
+                }
+                Err(error) if at_base => {
+                    self.levels.clear();
+                    return Err(error);
+                }
+                Err(_) => {
+                    self.unreadable.push(level.stream.path().clone());
+                    self.levels.pop();
+                }
+            }
+        }
+    }
+
+    /// The page for what could not be read since the last one.
+    fn last_page(&mut self) -> Option<WalkPage> {
+        let unreadable = std::mem::take(&mut self.unreadable);
+        (!unreadable.is_empty()).then(|| WalkPage { unreadable, ..WalkPage::default() })
+    }
+
+    fn descend(&mut self, name: &Name) {
+        let Some(level) = self.levels.last() else { return };
+        let above = level.stream.path();
+        let Ok(path) = above.join(name) else {
+            self.unreadable.push(above.clone());
+            return;
+        };
+        match level.open(name, &path) {
+            // What is in a folder this deep has no path any more.
+            Ok(Some(mut stream)) if self.base.depth() + path.depth() >= DEPTH_MAX => {
+                if stream.next().is_some() {
+                    self.unreadable.push(path);
+                }
+            }
+            Ok(Some(stream)) => self.levels.push(Level { told: false, stream, pending: Vec::new() }),
+            Ok(None) => {}
+            Err(_) => self.unreadable.push(path),
+        }
+    }
+}
+
+impl fmt::Debug for Walker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Walker({:?}, at {:?})", self.base, self.levels.last().map(|level| level.stream.path()))
+    }
+}
+
+impl Level {
+    /// Opens a folder in this one; `None` when it is gone or no folder any more.
+    fn open(&self, name: &Name, path: &RemotePath) -> Result<Option<Stream>, StorageError> {
+        let child = open_child(self.stream.folder()?, name.as_bytes());
+        let child = child.map_err(|error| StorageError::at(path, "open a folder", error))?;
+        child.map(|folder| Stream::new(folder, path.clone())).transpose()
+    }
+
+    fn read_page(&mut self) -> Result<Vec<Entry>, StorageError> {
+        let mut page = Vec::new();
+        while page.len() < PAGE_MAX {
+            let Some(found) = self.stream.next() else { break };
+            let (name, state) = found?;
+            let Ok(name) = Name::new(name.into_bytes()) else { continue };
+            if state.is_folder() {
+                self.pending.push(name.clone());
+            }
+            page.push(state.entry(name));
+        }
+        self.pending.reverse();
+        Ok(page)
+    }
+}
+
+/// Opens a folder by its name in an open one; `None` when it is no folder any more.
+pub(super) fn open_child(folder: impl AsFd, name: &[u8]) -> rustix::io::Result<Option<OwnedFd>> {
+    match openat(folder, name, beneath::FOLDER, Mode::empty()) {
+        Ok(child) => Ok(Some(child)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,246 @@
+//! What a running server knows of one user: the home, the ledger, unfinished uploads, presence.
+//!
+//! Put together here because storage and quota know nothing of each other.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use ferry_shared::path::RemotePath;
+
+use crate::{
+    quota::{Changes, Ledger, LedgerFile, Limits, OverQuota, Reservation, Tally},
+    storage::{Home, Storage, StorageError, Weight},
+    users::UserName,
+};
+
+impl From<Weight> for Tally {
+    fn from(weight: Weight) -> Self {
+        Self::new(weight.bytes, weight.files)
+    }
+}
+
+/// One user, as long as the server runs.
+#[derive(Debug)]
+pub struct UserState {
+    /// The user's name.
+    pub name: UserName,
+    /// The user's files.
+    pub home: Home,
+    /// The user's figures.
+    pub ledger: Ledger,
+    /// What each unfinished upload holds, by target. Every staged part has an entry.
+    held: Mutex<HashMap<RemotePath, Reservation>>,
+    connections: AtomicU32,
+}
+
+impl UserState {
+    /// Reads, and where it must counts, what a user has. Blocks.
+    fn open(storage: &Storage, name: &UserName, limits: Limits) -> Result<Self, StorageError> {
+        let home = storage.home(name.as_str(), true)?;
+        for line in home.take_report() {
+            tracing::warn!(user = %name, "{line}");
+        }
+        let believed = home.take_ledger()?.and_then(|bytes| LedgerFile::believed(&bytes));
+        let used = match believed {
+            Some(used) => used,
+            None => {
+                let mut counted = Tally::default();
+                for weight in home.counter()? {
+                    counted = counted.plus(weight?.into());
+                }
+                tracing::info!(user = %name, bytes = counted.bytes, files = counted.files, "home counted");
+                counted
+            }
+        };
+        let ledger = Ledger::new(used, limits);
+        let mut held = HashMap::new();
+        for part in home.parts() {
+            match part.meta.size {
+                Some(size) => {
+                    let amount = held_by(&home, &part.meta.path, size)?;
+                    held.insert(part.meta.path, ledger.restore_reservation(amount));
+                }
+                // A stream that was cut: nobody can say what it should have become.
+                None => drop(home.discard(&part.meta.path)?),
+            }
+        }
+        Ok(Self { name: name.clone(), home, ledger, held: Mutex::new(held), connections: AtomicU32::new(0) })
+    }
+
+    /// Counts a connection of the user in; `None` when there are `most` already.
+    pub fn enter(self: &Arc<Self>, most: u32) -> Option<Presence> {
+        let entered = self
+            .connections
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < most).then_some(count + 1));
+        entered.ok().map(|_| Presence(Arc::clone(self)))
+    }
+
+    /// Makes the reservation of the upload to `path` hold `amount`, growing or shrinking it.
+    ///
+    /// # Errors
+    /// [`OverQuota`]; it then holds what it held.
+    pub fn hold(&self, path: &RemotePath, amount: Tally) -> Result<(), OverQuota> {
+        let mut held = self.held();
+        if let Some(reservation) = held.get_mut(path) {
+            reservation.grow(amount.growth_from(reservation.amount()))?;
+            reservation.shrink_to(amount);
+        } else {
+            held.insert(path.clone(), self.ledger.reserve(amount)?);
+        }
+        Ok(())
+    }
+
+    /// Gives back what the upload to `path` holds, unless its part is staged.
+    pub fn let_go_unless_staged(&self, path: &RemotePath) {
+        if self.home.part_info(path).is_none() {
+            self.held().remove(path);
+        }
+    }
+
+    /// Turns what the upload to `path` holds into use, under the user's lock.
+    ///
+    /// # Errors
+    /// [`OverQuota`] when growth beyond it does not fit; nothing changed then.
+    pub fn settle(&self, changes: &Changes<'_>, path: &RemotePath, old: Tally, new: Tally) -> Result<Tally, OverQuota> {
+        let mut held = self.held();
+        let reservation = match held.get_mut(path) {
+            Some(reservation) => reservation,
+            None => &mut *held.entry(path.clone()).or_insert(self.ledger.reserve(Tally::default())?),
+        };
+        let before = reservation.amount();
+        changes.settle(reservation, old, new)?;
+        Ok(before)
+    }
+
+    /// Undoes a [`settle`](Self::settle) whose change failed.
+    pub fn unsettle(&self, changes: &Changes<'_>, path: &RemotePath, before: Tally, old: Tally, new: Tally) {
+        if let Some(reservation) = self.held().get_mut(path) {
+            changes.unsettle(reservation, before, old, new);
+        }
+    }
+
+    /// Bytes the upload to `path` holds; 0 when there is none.
+    #[must_use]
+    pub fn held_for(&self, path: &RemotePath) -> u64 {
+        self.held().get(path).map_or(0, |reservation| reservation.amount().bytes)
+    }
+
+    /// Throws the staged part of `path` away with what it holds; whether there was one.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn discard(&self, path: &RemotePath) -> Result<bool, StorageError> {
+        if !self.held().contains_key(path) {
+            return Ok(false);
+        }
+        let was_there = self.home.discard(path)?;
+        self.held().remove(path);
+        Ok(was_there)
+    }
+
+    /// Throws away parts nobody has touched for `age`.
+    pub fn expire(&self, age: Duration) {
+        for part in self.home.parts() {
+            let touched = part.touched.to_system().unwrap_or(SystemTime::UNIX_EPOCH);
+            let idle = SystemTime::now().duration_since(touched).unwrap_or_default();
+            if part.active || idle < age {
+                continue;
+            }
+            match self.discard(&part.meta.path) {
+                Ok(_) => {
+                    tracing::info!(user = %self.name, path = %part.meta.path.display(), "unfinished upload expired")
+                }
+                Err(error) => tracing::error!(user = %self.name, %error, "cannot expire an unfinished upload"),
+            }
+        }
+    }
+
+    fn close(&self) {
+        if self.home.has_shared_files() {
+            // What removing one name of such a file frees is known only by counting.
+            return;
+        }
+        let file = LedgerFile { used: self.ledger.snapshot().used, clean: true };
+        if let Err(error) = self.home.write_ledger(&file.to_bytes()) {
+            tracing::error!(user = %self.name, %error, "cannot write the ledger; the next start counts again");
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<RemotePath, Reservation>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a part found on disk holds: what its target would grow by.
+fn held_by(home: &Home, path: &RemotePath, size: u64) -> Result<Tally, StorageError> {
+    match home.prospect(path) {
+        Ok(prospect) => Ok(Tally::from(prospect.new_file(size)).growth_from(prospect.old().into())),
+        // The target's folder changed into something else; the part still takes space.
+        Err(StorageError::NotDirectory(_) | StorageError::Outside(_) | StorageError::BadPath(_)) => {
+            Ok(Tally::new(size, 1))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// One connection of a user; leaves when dropped.
+#[derive(Debug)]
+pub struct Presence(Arc<UserState>);
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+type Slot = Arc<Mutex<Option<Arc<UserState>>>>;
+
+/// All users the server has met since it started.
+#[derive(Debug)]
+pub struct UserStates {
+    storage: Storage,
+    slots: Mutex<HashMap<UserName, Slot>>,
+}
+
+impl UserStates {
+    /// Nobody yet.
+    #[must_use]
+    pub fn new(storage: Storage) -> Self {
+        Self { storage, slots: Mutex::default() }
+    }
+
+    /// A user's state, opened at first; others who ask meanwhile wait for that. Blocks.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the home cannot be used.
+    pub fn get(&self, name: &UserName, limits: Limits) -> Result<Arc<UserState>, StorageError> {
+        let slot = Arc::clone(self.slots().entry(name.clone()).or_default());
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(user) = &*slot {
+            return Ok(Arc::clone(user));
+        }
+        let user = Arc::new(UserState::open(&self.storage, name, limits)?);
+        *slot = Some(Arc::clone(&user));
+        Ok(user)
+    }
+
+    /// Writes down what every user has. To be called once nobody is connected any more.
+    pub fn close(&self) {
+        let slots: Vec<Slot> = self.slots().drain().map(|(_, slot)| slot).collect();
+        for slot in slots {
+            if let Some(user) = slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                user.close();
+            }
+        }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<UserName, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,364 @@
+//! Who may use the server: the user store in force, swapped whole when its file changes.
+
+pub mod account;
+pub mod file;
+pub mod key;
+pub mod moment;
+pub mod name;
+mod parse;
+pub mod password;
+mod text;
+pub mod watch;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use arc_swap::ArcSwap;
+use ferry_shared::secret::Secret;
+use tokio::sync::watch as latest;
+
+pub use account::{Account, BandwidthLimits};
+pub use file::StoreError;
+pub use name::{UserName, UserNameError};
+pub use password::{StoredHash, Verdict, Verifier};
+
+/// Where the user store of a data folder is.
+#[must_use]
+pub fn store_file(data: &Path) -> PathBuf {
+    data.join("users.json")
+}
+
+/// Accounts by name.
+type Accounts = BTreeMap<UserName, Arc<Account>>;
+
+/// The user store in force. A handle: clones share it.
+#[derive(Debug, Clone)]
+pub struct Users(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    accounts: ArcSwap<Accounts>,
+    generation: latest::Sender<u64>,
+    verifier: Verifier,
+    /// Held while the file is read and swapped in, so that an older reading never wins.
+    reloading: Mutex<()>,
+}
+
+/// What a reload changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Users that were not there before.
+    pub added: Vec<UserName>,
+    /// Users that are no more.
+    pub removed: Vec<UserName>,
+    /// Users of whom anything is different.
+    pub changed: Vec<UserName>,
+}
+
+impl Changes {
+    /// Whether nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
+    }
+
+    fn between(old: &Accounts, new: &Accounts) -> Self {
+        let gone = |from: &Accounts, to: &Accounts| -> Vec<UserName> {
+            from.keys().filter(|name| !to.contains_key(*name)).cloned().collect()
+        };
+        let differs = |(name, account): (&UserName, &Arc<Account>)| {
+            old.get(name).is_some_and(|before| before != account).then(|| name.clone())
+        };
+        Self { added: gone(new, old), removed: gone(old, new), changed: new.iter().filter_map(differs).collect() }
+    }
+}
+
+/// Why somebody was not logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    /// Unknown, closed or wrong: never told apart, and it took the same work.
+    #[error("wrong user or password")]
+    Wrong,
+    /// Too many passwords wait to be checked.
+    #[error("too many logins at once")]
+    Busy,
+}
+
+/// Why a password was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangePasswordError {
+    /// The old password is wrong, or the account is closed.
+    #[error("the old password is wrong")]
+    Wrong,
+    /// The new password cannot be one.
+    #[error(transparent)]
+    New(#[from] password::NewPasswordError),
+    /// Too many passwords wait to be checked.
+    #[error("too many logins at once")]
+    Busy,
+    /// The account's password was changed elsewhere meanwhile.
+    #[error("the account was changed meanwhile")]
+    Changed,
+    /// The user store could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Users {
+    /// Reads the store at `path`; a file that is not there is an empty store.
+    ///
+    /// # Errors
+    /// [`StoreError`]: there is no last good store to fall back on yet.
+    pub fn load(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let path = path.into();
+        let accounts = read(&path)?;
+        Ok(Self(Arc::new(Inner {
+            path,
+            accounts: ArcSwap::from_pointee(accounts),
+            generation: latest::Sender::new(0),
+            verifier: Verifier::new(),
+            reloading: Mutex::new(()),
+        })))
+    }
+
+    /// The file the store is kept in.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// The account as it is now. Cheap: ask again rather than keep it.
+    #[must_use]
+    pub fn current(&self, name: &UserName) -> Option<Arc<Account>> {
+        self.0.accounts.load().get(name).cloned()
+    }
+
+    /// Every account, by name.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Account>> {
+        self.0.accounts.load().values().cloned().collect()
+    }
+
+    /// Whether there is no account at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.accounts.load().is_empty()
+    }
+
+    /// Grows whenever an account changed; while it stays, [`current`](Self::current) gives the same.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        *self.0.generation.borrow()
+    }
+
+    /// Tells the new generation whenever an account changed.
+    #[must_use]
+    pub fn changes(&self) -> latest::Receiver<u64> {
+        self.0.generation.subscribe()
+    }
+
+    /// Reads the file again and swaps it in. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the last good store then stays in force.
+    pub fn reload(&self) -> Result<Changes, StoreError> {
+        let _one_at_a_time = self.0.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = read(&self.0.path)?;
+        let changes = Changes::between(&self.0.accounts.load(), &new);
+        if !changes.is_empty() {
+            self.0.accounts.store(Arc::new(new));
+            self.0.generation.send_modify(|generation| *generation += 1);
+        }
+        Ok(changes)
+    }
+
+    /// Reloads and logs what came of it; for callers that have nobody to tell.
+    pub fn reload_and_log(&self) {
+        match self.reload() {
+            Ok(changes) if changes.is_empty() => {}
+            Ok(changes) => tracing::info!(
+                added = changes.added.len(),
+                removed = changes.removed.len(),
+                changed = changes.changed.len(),
+                "user store reloaded"
+            ),
+            Err(StoreError::Broken(faults)) => {
+                for fault in faults {
+                    tracing::error!(%fault, "the user store is broken; the last good one stays in force");
+                }
+            }
+            Err(error) => tracing::error!(%error, "the last good user store stays in force"),
+        }
+    }
+
+    /// Checks a password. An unknown name, a closed account and a wrong password cost the same.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn login(&self, name: &str, password: &Secret) -> Result<Arc<Account>, LoginError> {
+        let account = name.parse().ok().and_then(|name| self.current(&name));
+        let open = account.filter(|account| account.is_open(SystemTime::now()));
+        match self.0.verifier.verify(open.as_deref(), password).await {
+            Verdict::Right => open.ok_or(LoginError::Wrong),
+            Verdict::Wrong => Err(LoginError::Wrong),
+            Verdict::Busy => Err(LoginError::Busy),
+        }
+    }
+
+    /// Changes a user's password in the file and in force, after checking the old one.
+    ///
+    /// # Errors
+    /// [`ChangePasswordError`].
+    pub async fn change_password(
+        &self,
+        name: &UserName,
+        old: &Secret,
+        new: &Secret,
+    ) -> Result<(), ChangePasswordError> {
+        let account = self.login(name.as_str(), old).await.map_err(|error| match error {
+            LoginError::Wrong => ChangePasswordError::Wrong,
+            LoginError::Busy => ChangePasswordError::Busy,
+        })?;
+        let hash = self.0.verifier.hash(new).await?;
+        let (users, name) = (self.clone(), name.clone());
+        let write = move || {
+            file::edit(&users.0.path, |store| {
+                let record = store.users.get_mut(&name).ok_or(ChangePasswordError::Changed)?;
+                if record.password != account.password {
+                    return Err(ChangePasswordError::Changed);
+                }
+                record.password = Some(hash);
+                Ok(())
+            })??;
+            users.reload()?;
+            Ok(())
+        };
+        tokio::task::spawn_blocking(write).await.map_err(|_| ChangePasswordError::Busy)?
+    }
+}
+
+fn read(path: &Path) -> Result<Accounts, StoreError> {
+    let store = file::load(path)?;
+    Ok(store.users.into_iter().map(|(name, record)| (name.clone(), Arc::new(record.account(name)))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, fs, time::Duration};
+
+    use tempfile::TempDir;
+    use tokio::time::timeout;
+
+    use super::{file::Record, *};
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    fn alice() -> UserName {
+        "alice".parse().unwrap()
+    }
+
+    fn edit(users: &Users, change: impl FnOnce(&mut file::Store)) {
+        let changed = file::edit(users.path(), |store| {
+            change(store);
+            Ok::<_, Infallible>(())
+        });
+        changed.unwrap().unwrap();
+    }
+
+    /// A store with alice, whose password is "right".
+    fn with_alice() -> (TempDir, Users) {
+        let folder = tempfile::tempdir().unwrap();
+        let users = Users::load(store_file(folder.path())).unwrap();
+        edit(&users, |store| {
+            store.users.insert(alice(), Record::new(Some(password::hash(&secret("right")).unwrap())));
+        });
+        users.reload().unwrap();
+        (folder, users)
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_an_empty_store() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Users::load(store_file(folder.path())).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_reload_says_what_changed_and_raises_the_generation_only_then() {
+        let (_folder, users) = with_alice();
+        let (before, mut told) = (users.generation(), users.changes());
+        assert!(users.reload().unwrap().is_empty());
+        assert_eq!(users.generation(), before);
+        assert!(!told.has_changed().unwrap());
+        edit(&users, |store| {
+            store.users.get_mut("alice").unwrap().max_files = Some(1);
+            store.users.insert("bob".parse().unwrap(), Record::new(None));
+        });
+        let changes = users.reload().unwrap();
+        assert_eq!((changes.added.len(), changes.removed.len(), changes.changed), (1, 0, vec![alice()]));
+        assert_eq!(users.current(&alice()).unwrap().max_files, Some(1));
+        assert!(*told.borrow_and_update() > before);
+        edit(&users, |store| drop(store.users.remove("alice")));
+        assert_eq!(users.reload().unwrap().removed, [alice()]);
+        assert!(users.current(&alice()).is_none());
+    }
+
+    #[test]
+    fn a_broken_file_leaves_the_last_good_store_in_force() {
+        let (_folder, users) = with_alice();
+        let good = fs::read_to_string(users.path()).unwrap();
+        fs::write(users.path(), good.replacen("true", "maybe", 1)).unwrap();
+        let error = users.reload().unwrap_err().to_string();
+        assert!(error.contains("users.json:10:"), "{error}");
+        assert!(users.current(&alice()).is_some_and(|alice| alice.enabled));
+        assert!(Users::load(users.path()).is_err(), "a server must not start without a good store");
+    }
+
+    #[tokio::test]
+    async fn unknown_closed_and_wrong_are_the_same_answer() {
+        let (_folder, users) = with_alice();
+        assert_eq!(users.login("alice", &secret("right")).await.unwrap().name, alice());
+        for (name, password) in [("alice", "wrong"), ("bob", "right"), ("../alice", "right"), ("Alice", "right")] {
+            assert_eq!(users.login(name, &secret(password)).await, Err(LoginError::Wrong), "{name}");
+        }
+        edit(&users, |store| store.users.get_mut("alice").unwrap().enabled = false);
+        users.reload().unwrap();
+        assert_eq!(users.login("alice", &secret("right")).await, Err(LoginError::Wrong));
+    }
+
+    #[tokio::test]
+    async fn a_changed_password_is_in_force_and_in_the_file_at_once() {
+        let (_folder, users) = with_alice();
+        let before = users.current(&alice()).unwrap().password_generation;
+        let wrong = users.change_password(&alice(), &secret("guess"), &secret("new")).await;
+        assert!(matches!(wrong, Err(ChangePasswordError::Wrong)), "{wrong:?}");
+        let empty = users.change_password(&alice(), &secret("right"), &secret("")).await;
+        assert!(matches!(empty, Err(ChangePasswordError::New(_))), "{empty:?}");
+        users.change_password(&alice(), &secret("right"), &secret("new")).await.unwrap();
+        assert!(users.login("alice", &secret("right")).await.is_err());
+        assert!(users.login("alice", &secret("new")).await.is_ok());
+        assert_ne!(users.current(&alice()).unwrap().password_generation, before);
+        assert!(Users::load(users.path()).unwrap().login("alice", &secret("new")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_watched_store_follows_its_file() {
+        let (_folder, users) = with_alice();
+        let mut told = users.changes();
+        let _watch = users.watch().unwrap();
+        edit(&users, |store| store.users.get_mut("alice").unwrap().enabled = false);
+        timeout(Duration::from_secs(20), told.changed()).await.expect("the change is noticed").unwrap();
+        assert!(!users.current(&alice()).unwrap().enabled);
+        // An editor that writes in place, and the file going away.
+        let text = fs::read_to_string(users.path()).unwrap();
+        fs::write(users.path(), text.replacen("false", "true", 1)).unwrap();
+        timeout(Duration::from_secs(20), told.changed()).await.expect("the change is noticed").unwrap();
+        assert!(users.current(&alice()).unwrap().enabled);
+    }
+}

@@ -1,0 +1,72 @@
+//! An account as the server asks for it.
+
+use std::time::SystemTime;
+
+use ferry_shared::message::reply::Access;
+
+use super::{StoredHash, UserName};
+
+/// What a user is and may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The name.
+    pub name: UserName,
+    /// The password's hash; without one no password is right.
+    pub password: Option<StoredHash>,
+    /// OpenSSH public key lines.
+    pub keys: Vec<String>,
+    /// What the user may do with the files.
+    pub access: Access,
+    /// Whether the account is switched on.
+    pub enabled: bool,
+    /// When it ends.
+    pub expires: Option<SystemTime>,
+    /// Bytes the user may have.
+    pub quota: Option<u64>,
+    /// Files and folders the user may have.
+    pub max_files: Option<u64>,
+    /// Sessions the user may have at once.
+    pub max_sessions: Option<u32>,
+    /// How fast the user's bytes may travel, all connections together.
+    pub bandwidth: BandwidthLimits,
+    /// Differs when the password does, also across restarts; sessions that logged in under
+    /// another one are to end.
+    pub password_generation: u64,
+}
+
+/// Bytes a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BandwidthLimits {
+    /// From the client to the server.
+    pub up: Option<u64>,
+    /// From the server to the client.
+    pub down: Option<u64>,
+}
+
+impl Account {
+    /// Whether the account may be used at `now`.
+    #[must_use]
+    pub fn is_open(&self, now: SystemTime) -> bool {
+        self.enabled && self.expires.is_none_or(|end| now < end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::users::file::Record;
+
+    #[test]
+    fn is_open_while_enabled_and_until_it_ends() {
+        let now = SystemTime::now();
+        let mut account = Record::new(None).account("alice".parse().unwrap());
+        assert!(account.is_open(now));
+        account.expires = Some(now);
+        assert!(!account.is_open(now));
+        assert!(account.is_open(now - Duration::from_secs(1)));
+        (account.expires, account.enabled) = (None, false);
+        assert!(!account.is_open(now));
+    }
+}

@@ -1,0 +1,331 @@
+//! The user store's file: made to be kept under git and edited by hand, never half written.
+
+use std::{collections::BTreeMap, fmt, fs, io, path::Path, path::PathBuf};
+
+use ferry_shared::message::reply::Access;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Account, BandwidthLimits, StoredHash, UserName, key::PublicKey, moment::Moment, parse};
+use crate::{private_file, size::ByteCount};
+
+/// The version this build reads and writes.
+pub(super) const VERSION: u32 = 1;
+
+/// The file's content.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Store {
+    version: u32,
+    /// The users, by name.
+    pub users: BTreeMap<UserName, Record>,
+    /// Invites, by the hash of their token.
+    pub invites: Map<String, Value>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new(BTreeMap::new(), Map::new())
+    }
+}
+
+impl Store {
+    pub(super) fn new(users: BTreeMap<UserName, Record>, invites: Map<String, Value>) -> Self {
+        Self { version: VERSION, users, invites }
+    }
+}
+
+/// One user in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The password's hash; null for a user who logs in with keys only.
+    #[serde(default)]
+    pub password: Option<StoredHash>,
+    /// OpenSSH public key lines.
+    #[serde(default)]
+    pub keys: Vec<PublicKey>,
+    /// Bytes the user may have; null for no limit.
+    #[serde(default)]
+    pub quota: Option<ByteCount>,
+    /// Files and folders the user may have; null for no limit.
+    #[serde(default)]
+    pub max_files: Option<u64>,
+    /// What the user may do.
+    #[serde(default = "read_write")]
+    pub access: Access,
+    /// Whether the account is switched on.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// When the account ends; null for never.
+    #[serde(default)]
+    pub expires: Option<Moment>,
+    /// Sessions at once; null for the server's limit.
+    #[serde(default)]
+    pub max_sessions: Option<u32>,
+    /// Bytes a second.
+    #[serde(default)]
+    pub bandwidth: RecordBandwidth,
+    /// When the account was made.
+    #[serde(default)]
+    pub created: Option<Moment>,
+}
+
+/// One user's bandwidth in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordBandwidth {
+    /// From the client to the server; null for no limit.
+    #[serde(default)]
+    pub up: Option<ByteCount>,
+    /// From the server to the client; null for no limit.
+    #[serde(default)]
+    pub down: Option<ByteCount>,
+}
+
+fn read_write() -> Access {
+    Access::ReadWrite
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Record {
+    /// A new user with nothing set.
+    #[must_use]
+    pub fn new(password: Option<StoredHash>) -> Self {
+        Self {
+            password,
+            keys: Vec::new(),
+            quota: None,
+            max_files: None,
+            access: Access::ReadWrite,
+            enabled: true,
+            expires: None,
+            max_sessions: None,
+            bandwidth: RecordBandwidth::default(),
+            created: Some(Moment::now()),
+        }
+    }
+
+    pub(super) fn account(self, name: UserName) -> Account {
+        Account {
+            name,
+            password_generation: self.password.as_ref().map_or(0, StoredHash::generation),
+            password: self.password,
+            keys: self.keys.into_iter().map(|key| key.to_string()).collect(),
+            access: self.access,
+            enabled: self.enabled,
+            expires: self.expires.map(Moment::to_system_time),
+            quota: self.quota.map(|bytes| bytes.0),
+            max_files: self.max_files,
+            max_sessions: self.max_sessions,
+            bandwidth: BandwidthLimits {
+                up: self.bandwidth.up.map(|bytes| bytes.0),
+                down: self.bandwidth.down.map(|bytes| bytes.0),
+            },
+        }
+    }
+}
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file could not be locked or written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file holds something wrong. It is not written over.
+    #[error("{}", List(.0))]
+    Broken(Vec<StoreFault>),
+}
+
+/// One thing that is wrong in the file, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}:{line}:{column}: {message}", path.display())]
+pub struct StoreFault {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Faults one below the other.
+struct List<'a>(&'a [StoreFault]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, fault) in self.0.iter().enumerate() {
+            write!(f, "{}{fault}", if number > 0 { "\n" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the store; a file that is not there is an empty one.
+///
+/// # Errors
+/// [`StoreError::Read`], [`StoreError::Broken`] with every user's first fault.
+pub fn load(path: &Path) -> Result<Store, StoreError> {
+    match fs::read_to_string(path) {
+        Ok(text) => parse::store(&text, path).map_err(StoreError::Broken),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Store::default()),
+        Err(source) => Err(StoreError::Read { path: path.to_owned(), source }),
+    }
+}
+
+/// Reads, changes and writes the store while nobody else may. An error of `change`, like a store
+/// that does not parse, leaves the file as it is.
+///
+/// # Errors
+/// [`StoreError`]; inside, what `change` said.
+pub fn edit<T, E>(path: &Path, change: impl FnOnce(&mut Store) -> Result<T, E>) -> Result<Result<T, E>, StoreError> {
+    let write_error = |source| StoreError::Write { path: path.to_owned(), source };
+    private_file::make_folder(private_file::folder_of(path)).map_err(write_error)?;
+    let _locked = private_file::lock(path).map_err(write_error)?;
+    let before = load(path)?;
+    let mut store = before.clone();
+    let result = change(&mut store);
+    if result.is_ok() && store != before {
+        let json = serde_json::to_vec_pretty(&store).map_err(|error| write_error(error.into()))?;
+        private_file::replace(path, &[&json[..], b"\n"].concat()).map_err(write_error)?;
+    }
+    Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    fn add(path: &Path, name: &str, quota: &str) {
+        edit(path, |store| {
+            let mut record = Record::new(None);
+            record.quota = Some(quota.parse().unwrap());
+            record.created = Some("2026-01-02".parse().unwrap());
+            store.users.insert(name.parse().unwrap(), record);
+            Ok::<_, Infallible>(())
+        })
+        .unwrap()
+        .unwrap();
+    }
+
+    #[test]
+    fn the_file_is_written_for_people_in_a_stable_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/users.json");
+        add(&path, "zoe", "500MB");
+        add(&path, "alice", "10GiB");
+        insta::assert_snapshot!(fs::read_to_string(&path).unwrap(), @r#"
+        {
+          "version": 1,
+          "users": {
+            "alice": {
+              "password": null,
+              "keys": [],
+              "quota": "10GiB",
+              "max_files": null,
+              "access": "read-write",
+              "enabled": true,
+              "expires": null,
+              "max_sessions": null,
+              "bandwidth": {
+                "up": null,
+                "down": null
+              },
+              "created": "2026-01-02T00:00:00Z"
+            },
+            "zoe": {
+              "password": null,
+              "keys": [],
+              "quota": "500MB",
+              "max_files": null,
+              "access": "read-write",
+              "enabled": true,
+              "expires": null,
+              "max_sessions": null,
+              "bandwidth": {
+                "up": null,
+                "down": null
+              },
+              "created": "2026-01-02T00:00:00Z"
+            }
+          },
+          "invites": {}
+        }
+        "#);
+    }
+
+    #[test]
+    fn what_others_wrote_survives_an_edit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.json");
+        let invite = r#"{"version":1,"invites":{"cafe":{"quota":"1GiB","uses":1,"expires":"2027-01-01"}}}"#;
+        fs::write(&path, invite).unwrap();
+        add(&path, "alice", "1GiB");
+        let text = fs::read_to_string(&path).unwrap();
+        let json: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["invites"]["cafe"]["uses"], 1, "{text}");
+        assert_eq!(json["invites"]["cafe"]["expires"], "2027-01-01", "{text}");
+        assert!(json["users"]["alice"].is_object(), "{text}");
+    }
+
+    #[test]
+    fn a_store_that_does_not_parse_is_never_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.json");
+        let broken = r#"{"version":1,"users":{"alice":{"quota":"lots"}}}"#;
+        fs::write(&path, broken).unwrap();
+        let edited = edit(&path, |store| {
+            store.users.clear();
+            Ok::<_, Infallible>(())
+        });
+        assert!(matches!(edited, Err(StoreError::Broken(_))), "{edited:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), broken);
+    }
+
+    #[test]
+    fn a_change_that_fails_or_changes_nothing_leaves_the_file_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.json");
+        let by_hand = "{\"users\": {},   \"version\": 1}";
+        fs::write(&path, by_hand).unwrap();
+        let failed = edit(&path, |store| {
+            store.users.insert("alice".parse().unwrap(), Record::new(None));
+            Err::<(), _>("no")
+        });
+        assert_eq!(failed.unwrap(), Err("no"));
+        edit(&path, |_| Ok::<_, Infallible>(())).unwrap().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), by_hand);
+    }
+
+    #[test]
+    fn edits_at_the_same_time_are_all_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.json");
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let path = &path;
+                scope.spawn(move || add(path, &format!("user{number}"), "1GiB"));
+            }
+        });
+        assert_eq!(load(&path).unwrap().users.len(), 8);
+    }
+}

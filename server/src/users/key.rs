@@ -1,0 +1,90 @@
+//! A public key a user may log in with, as OpenSSH writes it.
+
+use std::{fmt, str::FromStr};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::text;
+
+/// The only kind: short, fast, and without parameters to get wrong.
+const KIND: &str = "ssh-ed25519";
+
+/// An OpenSSH public key line: `ssh-ed25519`, base64, and a comment if any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey(String);
+
+/// Text that is no such line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a key is a line '{KIND} AAAA… comment', as in ~/.ssh/id_ed25519.pub")]
+pub struct KeyError;
+
+impl FromStr for PublicKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let text = text.trim();
+        let mut words = text.split_ascii_whitespace();
+        let (Some(KIND), Some(encoded)) = (words.next(), words.next()) else { return Err(KeyError) };
+        let bytes = STANDARD.decode(encoded).map_err(|_| KeyError)?;
+        // RFC 8709: two strings, the kind and the 32 bytes of the key, each after its length.
+        let (kind, rest) = take_string(&bytes).ok_or(KeyError)?;
+        let (key, rest) = take_string(rest).ok_or(KeyError)?;
+        let whole = kind == KIND.as_bytes() && key.len() == 32 && rest.is_empty();
+        let printable = !text.chars().any(char::is_control);
+        if whole && printable { Ok(Self(text.to_owned())) } else { Err(KeyError) }
+    }
+}
+
+fn take_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for PublicKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::deserialize(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl user@laptop";
+
+    #[test]
+    fn accepts_what_ssh_keygen_writes() {
+        assert_eq!(LINE.parse::<PublicKey>().unwrap().to_string(), LINE);
+        assert!(format!("{LINE}\n").parse::<PublicKey>().is_ok());
+    }
+
+    #[test]
+    fn refuses_other_kinds_and_damaged_keys() {
+        let (kind, rest) = LINE.split_once(' ').unwrap();
+        let key = rest.split(' ').next().unwrap();
+        for line in [
+            String::new(),
+            key.to_owned(),
+            format!("ssh-rsa {rest}"),
+            format!("{kind} {}", &key[..key.len() - 4]),
+            format!("{kind} {key}AAAA"),
+            format!("{kind} not-base64"),
+            "-----BEGIN OPENSSH PRIVATE KEY-----".to_owned(),
+        ] {
+            assert_eq!(line.parse::<PublicKey>(), Err(KeyError), "{line}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Reads the user store's text and finds what is wrong in it, with line and column.
+
+use std::{collections::BTreeMap, fmt, path::Path};
+
+use serde::{Deserialize, Deserializer, de};
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{
+    UserName,
+    file::{Record, Store, StoreFault, VERSION},
+};
+use crate::size::ByteCount;
+
+/// The file with its users not yet looked into, so that one broken record hides no other.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Outline<'a> {
+    version: u32,
+    #[serde(borrow, default)]
+    users: Entries<'a>,
+    #[serde(default)]
+    invites: Map<String, Value>,
+}
+
+/// Members of an object in the order of the file, also those with the same name.
+#[derive(Default)]
+struct Entries<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Vec<(String, &'de RawValue)>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with a record for each user")
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(entries)
+            }
+        }
+        deserializer.deserialize_map(Visitor).map(Self)
+    }
+}
+
+/// Reads the file's text; `path` is for the faults.
+///
+/// # Errors
+/// Every user's first fault, or the first of the file as a whole.
+pub(super) fn store(text: &str, path: &Path) -> Result<Store, Vec<StoreFault>> {
+    let place = |(line, column), message| StoreFault { path: path.to_owned(), line, column, message };
+    let outline: Outline<'_> =
+        serde_json::from_str(text).map_err(|error| vec![place((error.line(), error.column()), message(&error))])?;
+    let mut faults = Vec::new();
+    if outline.version != VERSION {
+        let found = outline.version;
+        faults.push(place((1, 1), format!("version {found} of the user store; this ferryd reads version {VERSION}")));
+    }
+    let mut users = BTreeMap::new();
+    for (name, raw) in &outline.users.0 {
+        let start = position(text, raw.get());
+        match user(name, raw, start) {
+            Ok((name, record)) => {
+                if users.contains_key(&name) {
+                    faults.push(place(start, format!("user '{name}' is there twice")));
+                }
+                users.insert(name, record);
+            }
+            Err((at, message)) => faults.push(place(at, message)),
+        }
+    }
+    if faults.is_empty() { Ok(Store::new(users, outline.invites)) } else { Err(faults) }
+}
+
+type Place = (usize, usize);
+
+fn user(name: &str, raw: &RawValue, start: Place) -> Result<(UserName, Record), (Place, String)> {
+    let name: UserName = name.parse().map_err(|error: super::UserNameError| (start, error.to_string()))?;
+    match serde_json::from_str(raw.get()) {
+        Ok(record) => match senseless(&record) {
+            Some(message) => Err((start, format!("user '{name}': {message}"))),
+            None => Ok((name, record)),
+        },
+        Err(error) => {
+            let line = start.0 + error.line().saturating_sub(1);
+            let column = if error.line() <= 1 { start.1 + error.column().saturating_sub(1) } else { error.column() };
+            Err(((line, column), format!("user '{name}': {}", message(&error))))
+        }
+    }
+}
+
+/// What has the right type and still makes no sense.
+fn senseless(record: &Record) -> Option<&'static str> {
+    let zero = |size: Option<ByteCount>| size == Some(ByteCount(0));
+    if zero(record.bandwidth.up) || zero(record.bandwidth.down) {
+        return Some("a bandwidth of zero would stop every transfer; null is no limit");
+    }
+    (record.max_sessions == Some(0)).then_some("max_sessions is zero; set enabled to false to let nobody in")
+}
+
+/// Line and column of `part` in `text`, of which it is a piece.
+fn position(text: &str, part: &str) -> Place {
+    let offset = part.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    let before = text.get(..offset).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before.len() - line_start + 1)
+}
+
+/// What is wrong, without the place serde_json adds: it is relative to the record.
+fn message(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use ferry_shared::message::reply::Access;
+
+    use super::*;
+
+    fn faults(text: &str) -> Vec<String> {
+        let found = store(text, Path::new("users.json")).unwrap_err();
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let store = store(r#"{"version": 1, "users": {"bob": {}}}"#, Path::new("")).unwrap();
+        let bob = &store.users["bob"];
+        assert!(bob.enabled && bob.password.is_none() && bob.quota.is_none());
+        assert_eq!(bob.access, Access::ReadWrite);
+    }
+
+    #[test]
+    fn every_broken_record_is_found_with_its_line_and_column() {
+        let text = r#"{
+  "version": 1,
+  "users": {
+    "alice": {
+      "qouta": "1GiB"
+    },
+    "bob": { "quota": "lots" },
+    "carol": { "password": "secret" },
+    "Dave": {},
+    "erin": { "access": "all" },
+    "frank": { "quota": "1GiB" },
+    "frank": {},
+    "grace": { "bandwidth": { "up": "0B" } }
+  }
+}"#;
+        let found = faults(text);
+        let expected = [
+            ("5:13", "unknown field `qouta`"),
+            ("7:28", "'lots' is not a size"),
+            ("8:35", "not a password hash"),
+            ("9:13", "a user name is"),
+            ("10:29", "unknown variant `all`"),
+            ("12:14", "'frank' is there twice"),
+            ("13:14", "a bandwidth of zero"),
+        ];
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for (fault, (place, message)) in found.iter().zip(expected) {
+            assert!(fault.starts_with(&format!("users.json:{place}: ")) && fault.contains(message), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_store_is_refused_as_a_whole() {
+        for (text, place, message) in [
+            ("", "1:0", "EOF"),
+            ("{\n\"version\": 1,\n}", "3:1", "trailing comma"),
+            ("{\"version\": 1, \"user\": {}}", "1:21", "unknown field `user`"),
+            ("{}", "1:2", "missing field `version`"),
+            ("{\"version\": 2}", "1:1", "version 2"),
+            ("{\"version\": 1} x", "1:16", "trailing characters"),
+        ] {
+            let found = faults(text);
+            assert!(found[0].starts_with(&format!("users.json:{place}: ")) && found[0].contains(message), "{found:?}");
+        }
+    }
+}

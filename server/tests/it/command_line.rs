@@ -1,0 +1,227 @@
+//! The verbs of `ferryd` that look at files, as an operator runs them.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+/// A folder for one server's data and configuration.
+pub(crate) struct Place {
+    folder: TempDir,
+}
+
+/// What a command came to.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    pub(crate) fn well(self) -> String {
+        assert_eq!(self.code, 0, "{}{}", self.out, self.err);
+        self.out
+    }
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// `ferryd` with an environment in which nothing is set.
+    pub(crate) fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ferryd"));
+        command.args(line.split(' ')).env_clear().current_dir(self.path());
+        command.env("STATE_DIRECTORY", self.path().join("data")).env("CONFIGURATION_DIRECTORY", self.path());
+        command
+    }
+
+    fn run(&self, line: &str) -> Ran {
+        self.run_with(line, "")
+    }
+
+    pub(crate) fn run_with(&self, line: &str, input: &str) -> Ran {
+        let mut command = self.command(line);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A verb that does not read its input may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Ran {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    fn store(&self) -> String {
+        fs::read_to_string(self.path().join("data/users.json")).unwrap()
+    }
+}
+
+#[test]
+fn a_user_is_added_changed_shown_and_removed() {
+    let place = Place::new();
+    place.run_with("user add alice --quota 10GiB --max-files 5 --password-stdin", "secret\n").well();
+    assert!(place.store().contains("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", place.store());
+    assert!(!place.store().contains("secret"));
+    place.run("user set alice --quota none --access read-only --expires 2030-01-01 --bandwidth 1MiB:none").well();
+    let shown: serde_json::Value = serde_json::from_str(&place.run("user show alice --json").well()).unwrap();
+    assert_eq!(shown["quota"], serde_json::Value::Null);
+    assert_eq!(shown["max_files"], 5);
+    assert_eq!(shown["access"], "read-only");
+    assert_eq!(shown["expires"], "2030-01-01T00:00:00Z");
+    assert_eq!(shown["bandwidth_up"], 1 << 20);
+    assert_eq!(shown["password"], true);
+    let list = place.run("user list").well();
+    assert!(list.contains("alice  open   read-only  none   5          2030-01-01T00:00:00Z"), "{list}");
+    place.run("user set alice --disable").well();
+    assert!(place.run("user list").well().contains("disabled"));
+    place.run("user remove alice").well();
+    assert_eq!(place.run("user list --json").well().trim(), "[]");
+}
+
+#[test]
+fn a_password_is_never_taken_from_nowhere() {
+    let place = Place::new();
+    let ran = place.run("user add alice");
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(ran.err.contains("--password-stdin"), "{}", ran.err);
+    assert_eq!(place.run_with("user add alice --password-stdin", "\n").code, 1);
+    assert_eq!(place.run("user list --json").well().trim(), "[]");
+}
+
+#[test]
+fn a_new_password_replaces_the_old_hash() {
+    let place = Place::new();
+    place.run_with("user add alice --password-stdin", "one").well();
+    let before = place.store();
+    place.run_with("user passwd alice --password-stdin", "two\n").well();
+    assert_ne!(place.store(), before);
+    assert_eq!(place.run_with("user passwd bob --password-stdin", "two\n").code, 1);
+}
+
+#[test]
+fn users_are_not_added_twice_nor_changed_when_unknown() {
+    let place = Place::new();
+    place.run_with("user add alice --password-stdin", "one").well();
+    let before = place.store();
+    for line in ["user add alice --password-stdin", "user set bob --enable", "user remove bob", "user show bob"] {
+        let ran = place.run_with(line, "two");
+        assert_eq!(ran.code, 1, "{line}");
+        assert!(ran.err.starts_with("ferryd: ") && ran.err.contains("user '"), "{}", ran.err);
+    }
+    assert_eq!(place.store(), before);
+}
+
+#[test]
+fn a_key_file_makes_a_user_without_a_password() {
+    let place = Place::new();
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me@laptop";
+    fs::write(place.path().join("id.pub"), format!("# mine\n{key}\n")).unwrap();
+    fs::write(place.path().join("id"), "-----BEGIN OPENSSH PRIVATE KEY-----\n").unwrap();
+    assert_eq!(place.run("user add alice --key id").code, 1);
+    assert_eq!(place.run("user add alice --key nowhere").code, 1);
+    place.run("user add alice --key id.pub").well();
+    assert!(place.store().contains(key), "{}", place.store());
+    assert!(place.run("user show alice").well().contains("password        none"));
+}
+
+#[test]
+fn check_prints_every_fault_with_its_place() {
+    let place = Place::new();
+    assert!(place.run("check").well().contains("no faults"));
+    place.run_with("user add alice --password-stdin", "secret").well();
+    place.run("identity").well();
+    assert!(place.run("check").well().contains("no faults; 1 user\n"));
+    let store = place.store().replacen("\"quota\": null", "\"quota\": \"lots\"", 1);
+    fs::write(place.path().join("data/users.json"), store).unwrap();
+    fs::write(place.path().join("ferryd.toml"), "[limits]\nidle_secnods = 3\n[log]\nformat = \"xml\"\n").unwrap();
+    let ran = place.run("check");
+    assert_eq!(ran.code, 1);
+    for expected in
+        ["ferryd.toml:2:1: unknown key 'idle_secnods'", "ferryd.toml:4:1: log.format", "users.json:7:21: user 'alice'"]
+    {
+        assert!(ran.out.contains(expected), "{expected} in {}", ran.out);
+    }
+    assert!(ran.err.contains("3 faults found"), "{}", ran.err);
+}
+
+#[test]
+fn check_notices_secrets_others_can_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let place = Place::new();
+    place.run_with("user add alice --password-stdin", "secret").well();
+    place.run("identity").well();
+    for file in ["data/users.json", "data/identity/key.pem"] {
+        fs::set_permissions(place.path().join(file), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let ran = place.run("check");
+    assert_eq!((ran.code, ran.out.lines().count()), (1, 2), "{}", ran.out);
+}
+
+#[test]
+fn a_broken_store_is_not_written_over() {
+    let place = Place::new();
+    fs::create_dir(place.path().join("data")).unwrap();
+    fs::write(place.path().join("data/users.json"), "{").unwrap();
+    let ran = place.run_with("user add alice --password-stdin", "secret");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("users.json:1:1: "), "{}", ran.err);
+    assert_eq!(place.store(), "{");
+}
+
+#[test]
+fn the_fingerprint_stays_the_same() {
+    let place = Place::new();
+    let first = place.run("identity").well();
+    assert!(first.starts_with("SHA256:"), "{first}");
+    assert_eq!(place.run("identity").well(), first);
+}
+
+#[test]
+fn config_show_names_where_each_value_is_from() {
+    let place = Place::new();
+    fs::write(place.path().join("ferryd.toml"), "[limits]\nidle_seconds = 5\n").unwrap();
+    let mut command = place.command("config show");
+    let output = command.env("FERRYD_LOGIN_FRAMES", "9").output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("ferryd.toml:2:1\n"), "{shown}");
+    assert!(shown.contains("frames = 9  # FERRYD_LOGIN_FRAMES\n"), "{shown}");
+    assert!(shown.contains("proofs = 3  # default\n"), "{shown}");
+    assert!(place.run("config default").well().starts_with("# ferryd.toml: "));
+    assert_eq!(place.run("--config missing.toml config show").code, 1);
+}
+
+#[test]
+fn man_pages_and_completions_are_made_for_every_verb() {
+    let place = Place::new();
+    place.run("man pages").well();
+    for page in ["ferryd.1", "ferryd-serve.1", "ferryd-user-add.1", "ferryd-config-show.1"] {
+        assert!(place.path().join("pages").join(page).is_file(), "{page}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = place.run(&format!("completion {shell}")).well();
+        assert!(script.contains("password-stdin"), "{shell}");
+    }
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let place = Place::new();
+    for line in ["", "fly", "user", "user add ../alice", "user set alice", "serve --listen here"] {
+        assert_eq!(place.run(line).code, 2, "{line}");
+    }
+    assert_eq!(place.run("--help").code, 0);
+    assert_eq!(place.run("--version").code, 0);
+}

@@ -1,0 +1,228 @@
+//! A server's inside in a temporary folder, and one connection's conversation with it.
+
+use std::{collections::VecDeque, fs, path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+use ferry_server::{
+    command::{Conversation, Input, Need},
+    config::{Config, Tls},
+    context::Context,
+    gate::Gate,
+    identity::Identity,
+    storage::{Durability, Storage},
+    users::{self, Users},
+};
+use ferry_shared::{
+    digest::{Digest, RootBuilder, block_digest},
+    frame::{self, Frame, Phase},
+    limits::BLOCK_LEN,
+    message::{
+        Reply, Request,
+        request::{Basis, IfExists, Put},
+    },
+    path::RemotePath,
+    refusal::Refusal,
+};
+use tokio::sync::mpsc;
+
+/// A data folder with one user, `alice`, and what a server keeps in memory about it.
+pub(super) struct World {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) context: Arc<Context>,
+}
+
+impl World {
+    /// A fresh one whose user may have `quota` bytes.
+    pub(super) fn new(quota: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let users = format!(
+            r#"{{"version":1,"users":{{"alice":{{"password":null,"quota":"{quota} B","created":"2026-01-01T00:00:00Z"}}}},"invites":{{}}}}"#
+        );
+        fs::write(users::store_file(folder.path()), users).unwrap();
+        let context = Self::context(&folder);
+        Self { folder, context }
+    }
+
+    fn context(folder: &tempfile::TempDir) -> Arc<Context> {
+        let users = Users::load(users::store_file(folder.path())).unwrap();
+        let identity = Identity::load_or_create(folder.path(), &Tls::default()).unwrap();
+        let storage = Storage::open(folder.path(), Durability::Full).unwrap();
+        Arc::new(Context::new(Config::default(), users, identity, storage))
+    }
+
+    /// As after `kill -9`: everything in memory is gone, nothing was written down.
+    pub(super) fn kill(self) -> Self {
+        let Self { folder, context } = self;
+        assert_eq!(Arc::strong_count(&context), 1, "a conversation is still open");
+        drop(context);
+        let context = Self::context(&folder);
+        Self { folder, context }
+    }
+
+    /// As after an orderly stop.
+    pub(super) fn stop(self) -> Self {
+        self.context.states.close();
+        self.kill()
+    }
+
+    /// A logged-in connection.
+    pub(super) fn connect(&self) -> Peer {
+        let account = self.context.users.current(&"alice".parse().unwrap()).unwrap();
+        let user = self.context.open_user(&account).unwrap();
+        let (session, _ticket) = self.context.sessions.open(user, account.password_generation).unwrap();
+        let gate = Gate::new(self.context.users.clone(), Arc::clone(&session), account);
+        Peer::new(Conversation::new(Arc::clone(&self.context), session, gate))
+    }
+
+    /// Where the user's files really are.
+    pub(super) fn home(&self) -> PathBuf {
+        self.folder.path().join("users/alice/home")
+    }
+
+    /// Bytes and entries below the home, as an outsider counts them.
+    pub(super) fn on_disk(&self) -> (u64, u64) {
+        fn count(folder: &std::path::Path) -> (u64, u64) {
+            fs::read_dir(folder).unwrap().map(Result::unwrap).fold((0, 0), |(bytes, files), entry| {
+                let meta = entry.metadata().unwrap();
+                let (b, f) = if meta.is_dir() { count(&entry.path()) } else { (meta.len(), 0) };
+                (bytes + b, files + 1 + f)
+            })
+        }
+        count(&self.home())
+    }
+}
+
+/// One connection: what is sent is worked off at once.
+pub(super) struct Peer {
+    conversation: Option<Conversation>,
+    replies: VecDeque<Bytes>,
+    pub(super) blocks_received: Vec<u64>,
+}
+
+impl Peer {
+    fn new(conversation: Conversation) -> Self {
+        Self { conversation: Some(conversation), replies: VecDeque::new(), blocks_received: Vec::new() }
+    }
+
+    /// Hands encoded frames in and takes everything that comes out. `false`: it was closed.
+    pub(super) fn send(&mut self, frames: &[u8]) -> bool {
+        let mut bytes = Bytes::copy_from_slice(frames);
+        let mut batch = Vec::new();
+        while let Some(frame) = frame::decode(&mut bytes, Phase::LoggedIn).unwrap() {
+            batch.push(frame);
+        }
+        let Some(mut conversation) = self.conversation.take() else { return false };
+        conversation.push(Input::Frames(batch));
+        let (_input_end, mut input) = mpsc::channel(1);
+        let (output, mut buffers) = mpsc::channel(4);
+        loop {
+            let need = conversation.run(&mut input, &output);
+            while let Ok(buffer) = buffers.try_recv() {
+                let mut bytes = Bytes::copy_from_slice(&buffer);
+                while let Some(frame) = frame::decode(&mut bytes, Phase::LoggedIn).unwrap() {
+                    match frame {
+                        Frame::Message(json) => self.replies.push_back(json),
+                        Frame::Block { index, .. } => self.blocks_received.push(index),
+                        Frame::Have { .. } => {}
+                    }
+                }
+            }
+            match need {
+                Need::Room => {}
+                Need::Input => break,
+                Need::End => return false,
+            }
+        }
+        self.conversation = Some(conversation);
+        true
+    }
+
+    pub(super) fn request(&mut self, request: &Request) -> bool {
+        let mut out = Vec::new();
+        frame::put_message(&mut out, request).unwrap();
+        self.send(&out)
+    }
+
+    /// The oldest reply not looked at yet.
+    pub(super) fn reply(&mut self) -> Reply {
+        serde_json::from_slice(&self.replies.pop_front().expect("a reply")).unwrap()
+    }
+
+    pub(super) fn has_no_reply(&self) -> bool {
+        self.replies.is_empty()
+    }
+
+    /// Asks and takes the one answer.
+    pub(super) fn ask(&mut self, request: &Request) -> Result<Reply, Refusal> {
+        self.request(request);
+        self.answer()
+    }
+
+    pub(super) fn answer(&mut self) -> Result<Reply, Refusal> {
+        match self.reply() {
+            Reply::Refused(refusal) => Err(refusal),
+            reply => Ok(reply),
+        }
+    }
+}
+
+pub(super) fn path(text: &str) -> RemotePath {
+    RemotePath::from_wire(text.as_bytes()).unwrap()
+}
+
+pub(super) fn put(target: &str, size: u64, basis: Basis) -> Put {
+    Put {
+        path: path(target),
+        size: Some(size),
+        mtime: None,
+        mode: None,
+        if_exists: IfExists::Replace,
+        parents: false,
+        basis,
+    }
+}
+
+pub(super) fn root_of(bytes: &[u8]) -> Digest {
+    Digest::of(bytes)
+}
+
+/// The frames of block `index` of `data`.
+pub(super) fn block(data: &[u8], index: usize) -> Vec<u8> {
+    let bytes = data.chunks(BLOCK_LEN).nth(index).unwrap();
+    let mut out = Vec::new();
+    frame::put_block_head(&mut out, index as u64, bytes.len()).unwrap();
+    out.extend_from_slice(bytes);
+    out
+}
+
+pub(super) fn commit(data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let request = Request::Commit { size: data.len() as u64, root: root_of(data) };
+    frame::put_message(&mut out, &request).unwrap();
+    out
+}
+
+/// An optimistic upload: all its frames at once.
+pub(super) fn small(target: &str, data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame::put_message(&mut out, &Request::Put(put(target, data.len() as u64, Basis::None))).unwrap();
+    if !data.is_empty() {
+        out.extend(block(data, 0));
+    }
+    out.extend(commit(data));
+    out
+}
+
+/// The merged root equals the plain hash; kept here so that a test of the harness can fail.
+pub(super) fn merged(data: &[u8]) -> Digest {
+    let mut root = RootBuilder::new();
+    for (index, bytes) in data.chunks(BLOCK_LEN).enumerate() {
+        root.push(block_digest(data.len() as u64, index as u64, bytes));
+    }
+    root.root()
+}
+
+/// Bytes that differ from block to block.
+pub(super) fn data(len: usize, seed: u8) -> Vec<u8> {
+    (0..len).map(|i| u8::try_from(((i / 4099) ^ i.wrapping_mul(usize::from(seed | 1))) & 0xff).unwrap()).collect()
+}

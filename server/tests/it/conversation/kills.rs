@@ -1,0 +1,213 @@
+//! The ledger against the disk: random work on two connections, random stops and kills.
+//!
+//! After every step `used` is what an outsider counts, and nothing admitted exceeds the limit.
+
+use ferry_shared::{
+    limits::BLOCK_LEN,
+    message::{
+        Reply, Request,
+        request::{Basis, Put},
+    },
+};
+use proptest::prelude::*;
+
+use super::harness::{Peer, World, block, commit, data, path, put, small};
+
+const QUOTA: u64 = 6 << 20;
+const NAMES: [&str; 5] = ["a", "b", "d/a", "d/b", "d/e/f"];
+
+#[derive(Debug, Clone)]
+enum Step {
+    Small {
+        peer: bool,
+        name: usize,
+        size: usize,
+    },
+    /// A large upload: so many of its blocks, then its commit or not.
+    Large {
+        peer: bool,
+        name: usize,
+        blocks: usize,
+        sent: usize,
+        commits: bool,
+        basis: Basis,
+    },
+    Stream {
+        peer: bool,
+        name: usize,
+        blocks: usize,
+        commits: bool,
+    },
+    Remove {
+        peer: bool,
+        name: usize,
+    },
+    RemoveTree {
+        peer: bool,
+    },
+    Rename {
+        peer: bool,
+        from: usize,
+        to: usize,
+    },
+    Copy {
+        peer: bool,
+        from: usize,
+        to: usize,
+    },
+    MakeDir {
+        peer: bool,
+    },
+    Discard {
+        peer: bool,
+        name: usize,
+    },
+    Reconnect {
+        peer: bool,
+    },
+    Kill,
+    Stop,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (peer, name) = (any::<bool>(), 0..NAMES.len());
+    let basis = prop_oneof![Just(Basis::None), Just(Basis::Staged), Just(Basis::Current)];
+    prop_oneof![
+        4 => (peer, name.clone(), 0..200_000usize).prop_map(|(peer, name, size)| Step::Small { peer, name, size }),
+        4 => (peer, name.clone(), 2..4usize, 0..4usize, any::<bool>(), basis).prop_map(
+            |(peer, name, blocks, sent, commits, basis)| Step::Large { peer, name, blocks, sent, commits, basis }
+        ),
+        1 => (peer, name.clone(), 0..3usize, any::<bool>())
+            .prop_map(|(peer, name, blocks, commits)| Step::Stream { peer, name, blocks, commits }),
+        2 => (peer, name.clone()).prop_map(|(peer, name)| Step::Remove { peer, name }),
+        1 => peer.prop_map(|peer| Step::RemoveTree { peer }),
+        2 => (peer, name.clone(), name.clone()).prop_map(|(peer, from, to)| Step::Rename { peer, from, to }),
+        2 => (peer, name.clone(), name.clone()).prop_map(|(peer, from, to)| Step::Copy { peer, from, to }),
+        1 => peer.prop_map(|peer| Step::MakeDir { peer }),
+        1 => (peer, name).prop_map(|(peer, name)| Step::Discard { peer, name }),
+        1 => peer.prop_map(|peer| Step::Reconnect { peer }),
+        1 => Just(Step::Kill),
+        1 => Just(Step::Stop),
+    ]
+}
+
+struct Run {
+    world: World,
+    peers: [Peer; 2],
+    /// Used and reserved after the last step.
+    committed: u64,
+}
+
+impl Run {
+    fn new(world: World) -> Self {
+        let peers = [world.connect(), world.connect()];
+        Self { world, peers, committed: 0 }
+    }
+
+    fn peer(&mut self, which: bool) -> &mut Peer {
+        &mut self.peers[usize::from(which)]
+    }
+
+    /// Does one step. Refusals are fine; what matters is checked after it.
+    fn step(mut self, step: &Step) -> Self {
+        match *step {
+            Step::Kill | Step::Stop => {
+                let Self { world, peers, .. } = self;
+                drop(peers);
+                return Self::new(if matches!(step, Step::Stop) { world.stop() } else { world.kill() });
+            }
+            Step::Reconnect { peer } => *self.peer(peer) = self.world.connect(),
+            Step::Small { peer, name, size } => {
+                let mut frames = small(NAMES[name], &data(size, 3));
+                // Half of them make their folders, so that those count too.
+                if size % 2 == 0 {
+                    let declared = Put { parents: true, ..put(NAMES[name], size as u64, Basis::None) };
+                    frames = Vec::new();
+                    ferry_shared::frame::put_message(&mut frames, &Request::Put(declared)).unwrap();
+                    if size > 0 {
+                        frames.extend(block(&data(size, 3), 0));
+                    }
+                    frames.extend(commit(&data(size, 3)));
+                }
+                self.peer(peer).send(&frames);
+                drop(self.peer(peer).answer());
+            }
+            Step::Large { peer, name, blocks, sent, commits, basis } => {
+                let bytes = data(blocks * BLOCK_LEN - 7, 5);
+                let declared = Put { parents: true, ..put(NAMES[name], bytes.len() as u64, basis) };
+                self.upload(peer, declared, &bytes, sent.min(blocks), commits);
+            }
+            Step::Stream { peer, name, blocks, commits } => {
+                let bytes = data(blocks * BLOCK_LEN, 9);
+                let declared = Put { parents: true, size: None, ..put(NAMES[name], 0, Basis::None) };
+                self.upload(peer, declared, &bytes, blocks, commits);
+            }
+            Step::Remove { peer, name } => {
+                self.ask(peer, &Request::Remove { path: path(NAMES[name]), recursive: false })
+            }
+            Step::RemoveTree { peer } => self.ask(peer, &Request::Remove { path: path("d"), recursive: true }),
+            Step::Rename { peer, from, to } => {
+                let (from, to) = (path(NAMES[from]), path(NAMES[to]));
+                self.ask(peer, &Request::Rename { from, to, replace: true });
+            }
+            Step::Copy { peer, from, to } => {
+                let (from, to) = (path(NAMES[from]), path(NAMES[to]));
+                self.ask(peer, &Request::Copy { from, to, replace: true });
+            }
+            Step::MakeDir { peer } => self.ask(peer, &Request::MakeDir { path: path("d/e"), parents: true }),
+            Step::Discard { peer, name } => self.ask(peer, &Request::Discard { path: path(NAMES[name]) }),
+        }
+        self
+    }
+
+    fn ask(&mut self, peer: bool, request: &Request) {
+        // An upload that was left open is given up by this.
+        drop(self.peer(peer).ask(request));
+    }
+
+    fn upload(&mut self, peer: bool, declared: Put, bytes: &[u8], sent: usize, commits: bool) {
+        let peer = self.peer(peer);
+        if !matches!(peer.ask(&Request::Put(declared)), Ok(Reply::Ready { .. })) {
+            return;
+        }
+        for index in 0..sent {
+            peer.send(&block(bytes, index));
+        }
+        if commits {
+            peer.send(&commit(bytes));
+            while !peer.has_no_reply() {
+                drop(peer.reply());
+            }
+        }
+    }
+
+    fn check(&mut self, step: &Step) {
+        let (bytes, files) = self.world.on_disk();
+        let account = self.world.context.users.current(&"alice".parse().unwrap()).unwrap();
+        let figures = self.world.context.open_user(&account).unwrap().ledger.snapshot();
+        assert_eq!((figures.used.bytes, figures.used.files), (bytes, files), "after {step:?}");
+        let committed = figures.used.bytes + figures.reserved.bytes;
+        // A restart reserves what a part's target would grow by as it then is; that may be more
+        // than was admitted when there still was a file to replace. It admits nothing itself.
+        let admitted = committed > self.committed && !matches!(step, Step::Kill | Step::Stop);
+        assert!(!admitted || committed <= QUOTA, "after {step:?}: {figures:?}");
+        self.committed = committed;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: std::env::var("FERRY_KILLS").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24),
+        max_shrink_iters: 200,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn the_ledger_follows_the_disk_through_random_work_and_kills(steps in prop::collection::vec(step(), 1..40)) {
+        let mut run = Run::new(World::new(QUOTA));
+        for step in &steps {
+            run = run.step(step);
+            run.check(step);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Integration tests of the server: its parts through their public faces, and `ferryd` itself.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step of a test should end it")]
+
+// Said of each module, so that lints know them as tests.
+#[cfg(test)]
+mod command_line;
+#[cfg(test)]
+mod conversation;
+#[cfg(test)]
+mod identity;
+#[cfg(test)]
+mod serving;
