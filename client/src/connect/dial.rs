@@ -1,0 +1,179 @@
+//! From a host name to a TLS stream: resolve, try each address, shake hands.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use ferry_shared::{limits::ALPN, pool::BufferPool, socket::BurstStream};
+use rustls::{
+    CipherSuite, ClientConfig,
+    client::Resumption,
+    crypto::{CryptoProvider, aws_lc_rs},
+};
+use rustls_pki_types::ServerName;
+use tokio::{net::TcpStream, task::JoinSet, time};
+use tokio_rustls::TlsConnector;
+
+use super::{Target, socket};
+use crate::{connection::Stream, error::ClientError, trust::SignatureVerifier};
+
+/// How long one address may take before the next is tried beside it (RFC 8305, section 5).
+const STAGGER: Duration = Duration::from_millis(250);
+/// Bytes TLS takes before a write waits: a whole block.
+const TLS_BUFFER: usize = 1 << 20;
+/// Sessions kept for resumption. All are of one server, for which rustls keeps 8.
+const SESSIONS: usize = 8;
+
+/// Opens TLS streams to one server.
+#[derive(Debug)]
+pub(super) struct Dialer {
+    target: Target,
+    name: ServerName<'static>,
+    tls: TlsConfig,
+    pool: BufferPool,
+}
+
+#[derive(Clone)]
+struct TlsConfig(Arc<ClientConfig>);
+
+impl Dialer {
+    /// # Errors
+    /// [`ClientError::Unreachable`] when the host is no name, [`ClientError::Insecure`] when
+    /// this build has no TLS 1.3.
+    pub(super) fn new(target: &Target, provider: Arc<CryptoProvider>, pool: BufferPool) -> Result<Self, ClientError> {
+        let name = ServerName::try_from(target.host.as_str())
+            .map_err(|error| unreachable(target, io::Error::new(io::ErrorKind::InvalidInput, error)))?
+            .to_owned();
+        let tls = config(provider)
+            .map_err(|error| ClientError::Insecure { address: target.address(), message: error.to_string() })?;
+        Ok(Self { target: target.clone(), name, tls: TlsConfig(Arc::new(tls)), pool })
+    }
+
+    pub(super) fn name(&self) -> ServerName<'static> {
+        self.name.clone()
+    }
+
+    /// A TLS stream in which nothing was said yet, to a server about whose key nothing was
+    /// decided yet.
+    ///
+    /// # Errors
+    /// [`ClientError::Timeout`] after `limit`, else what went wrong.
+    pub(super) async fn dial(&self, limit: Duration) -> Result<Stream, ClientError> {
+        time::timeout(limit, self.dial_unbounded()).await.unwrap_or(Err(ClientError::Timeout("connecting")))
+    }
+
+    async fn dial_unbounded(&self) -> Result<Stream, ClientError> {
+        let tcp = connect_any(&self.target).await.map_err(|error| unreachable(&self.target, error))?;
+        socket::prepare(&tcp).map_err(|error| unreachable(&self.target, error))?;
+        let tcp = BurstStream::new(tcp, self.pool.clone());
+        let handshake = TlsConnector::from(Arc::clone(&self.tls.0)).connect(self.name(), tcp);
+        let mut stream = handshake.await.map_err(|error| self.handshake_error(error))?;
+        let session = stream.get_mut().1;
+        if session.alpn_protocol() != Some(ALPN) {
+            return Err(self.insecure("it does not speak ferry".into()));
+        }
+        session.set_buffer_limit(Some(TLS_BUFFER));
+        Ok(stream)
+    }
+
+    /// Tells a broken network from a peer that is no ferry server.
+    fn handshake_error(&self, error: io::Error) -> ClientError {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(tls) => self.insecure(tls.to_string()),
+            None => ClientError::Lost(Arc::new(error.into())),
+        }
+    }
+
+    fn insecure(&self, message: String) -> ClientError {
+        ClientError::Insecure { address: self.target.address(), message }
+    }
+}
+
+impl std::fmt::Debug for TlsConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsConfig")
+    }
+}
+
+/// The provider with the cheapest cipher first: AES in hardware is all but everywhere.
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    Arc::new(provider)
+}
+
+fn config(provider: Arc<CryptoProvider>) -> Result<ClientConfig, rustls::Error> {
+    let verifier = Arc::new(SignatureVerifier::new(&provider));
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    Ok(config)
+}
+
+fn unreachable(target: &Target, error: io::Error) -> ClientError {
+    ClientError::Unreachable { address: target.address(), error: Arc::new(error) }
+}
+
+/// Connects to the first of the host's addresses that answers; the attempts overlap, and
+/// those that lose are dropped.
+async fn connect_any(target: &Target) -> io::Result<TcpStream> {
+    let found: Vec<_> = tokio::net::lookup_host((target.host.as_str(), target.port)).await?.collect();
+    let mut addresses = by_turns(found).into_iter().peekable();
+    let mut attempts = JoinSet::new();
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    loop {
+        if let Some(address) = addresses.next() {
+            attempts.spawn(TcpStream::connect(address));
+        } else if attempts.is_empty() {
+            return Err(failure);
+        }
+        tokio::select! {
+            Some(attempt) = attempts.join_next() => match attempt {
+                Ok(Ok(tcp)) => return Ok(tcp),
+                Ok(Err(error)) => failure = error,
+                Err(error) => failure = io::Error::other(error),
+            },
+            () = time::sleep(STAGGER), if addresses.peek().is_some() => {}
+        }
+    }
+}
+
+/// IPv6 and IPv4 by turns, beginning with what the resolver prefers.
+fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut out = Vec::new();
+    loop {
+        let turn = [first.next(), second.next()];
+        if turn == [None, None] {
+            return out;
+        }
+        out.extend(turn.into_iter().flatten());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(list: &[&str]) -> Vec<SocketAddr> {
+        list.iter().map(|a| a.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_families_take_turns() {
+        let given = addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"]);
+        let expected = addresses(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"]);
+        assert_eq!(by_turns(given), expected);
+        assert!(by_turns(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn the_cheapest_cipher_is_offered_first() {
+        let first = provider().cipher_suites[0].suite();
+        assert_eq!(first, CipherSuite::TLS13_AES_128_GCM_SHA256);
+    }
+}

@@ -1,0 +1,164 @@
+//! One authenticated connection: the greeting and the login that make it one.
+
+use std::time::Duration;
+
+use ferry_shared::{
+    frame::{Frame, Phase, put_message},
+    link::{LinkError, LinkReader, LinkWriter},
+    message::{
+        Reply, Request,
+        reply::{LoggedIn, Welcome},
+        request::Hello,
+    },
+    pool::BufferPool,
+    socket::BurstStream,
+    version,
+};
+use tokio::{
+    io::{ReadHalf, WriteHalf},
+    time,
+};
+use tokio_rustls::client::TlsStream;
+use zeroize::Zeroizing;
+
+use crate::{error::ClientError, trust::Fingerprint};
+
+/// The stream below a connection.
+pub type Stream = TlsStream<BurstStream>;
+/// Reads a connection's frames.
+pub type FrameReader = LinkReader<ReadHalf<Stream>>;
+/// Writes a connection's frames.
+pub type FrameWriter = LinkWriter<WriteHalf<Stream>>;
+
+/// How long a server may take to answer a greeting.
+const GREETING: Duration = Duration::from_secs(30);
+/// How long it may take to check a proof: passwords are slow on purpose, and queue.
+const LOGIN: Duration = Duration::from_secs(60);
+/// Room for a message with a secret in it, so that it is not copied about as it grows.
+const SECRET_MESSAGE: usize = 8 << 10;
+
+/// A connection whose server is trusted and whose user is logged in.
+#[derive(Debug)]
+pub struct Connection {
+    /// Who the server is and what it allows.
+    pub welcome: Welcome,
+    /// The account as it was at login.
+    pub logged_in: LoggedIn,
+    /// The server's key.
+    pub server_key: Fingerprint,
+    /// Frames from the server.
+    pub reader: FrameReader,
+    /// Frames to the server.
+    pub writer: FrameWriter,
+}
+
+/// A connection whose server is trusted and has been greeted, but does not know the user.
+#[derive(Debug)]
+pub(crate) struct Greeted {
+    welcome: Welcome,
+    server_key: Fingerprint,
+    reader: FrameReader,
+    writer: FrameWriter,
+}
+
+impl Greeted {
+    /// What the server said of itself, and its key.
+    pub(crate) fn into_facts(self) -> (Welcome, Fingerprint) {
+        (self.welcome, self.server_key)
+    }
+
+    /// Says hello through `stream`, whose server proved that it holds `server_key`.
+    ///
+    /// # Errors
+    /// [`ClientError::Protocol`] when there is no common version; [`ClientError::Refused`].
+    pub(crate) async fn greet(
+        stream: Stream,
+        server_key: Fingerprint,
+        client: &str,
+        pool: &BufferPool,
+    ) -> Result<Self, ClientError> {
+        let (reader, writer) = tokio::io::split(stream);
+        let (mut reader, mut writer) = (LinkReader::new(reader, pool.clone()), LinkWriter::new(writer));
+        let hello = Request::Hello(Hello {
+            protocol: version::CURRENT,
+            client: client.to_owned(),
+            features: Vec::new(),
+            seal: None,
+        });
+        match exchange(&mut reader, &mut writer, &hello, GREETING, "greeting the server").await? {
+            Reply::Welcome(welcome) if (version::OLDEST..=version::CURRENT).contains(&welcome.protocol) => {
+                Ok(Self { welcome, server_key, reader, writer })
+            }
+            Reply::Welcome(welcome) => Err(ClientError::Protocol(format!(
+                "it speaks version {}, this program {} to {}",
+                welcome.protocol,
+                version::OLDEST,
+                version::CURRENT
+            ))),
+            _ => Err(unexpected("a greeting")),
+        }
+    }
+
+    /// Proves the user with a `Login`, `Attach` or `Register`.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`], or what happened to the connection.
+    pub(crate) async fn enter(mut self, request: &Request) -> Result<Connection, ClientError> {
+        // The answer may carry a long word of the day, and notices may come right behind it.
+        self.reader.set_phase(Phase::LoggedIn);
+        let reply = exchange(&mut self.reader, &mut self.writer, request, LOGIN, "logging in").await?;
+        let Reply::LoggedIn(logged_in) = reply else { return Err(unexpected("a login")) };
+        let Self { welcome, server_key, reader, writer } = self;
+        Ok(Connection { welcome, logged_in, server_key, reader, writer })
+    }
+}
+
+/// One request and its answer, before the connection has a task of its own.
+async fn exchange(
+    reader: &mut FrameReader,
+    writer: &mut FrameWriter,
+    request: &Request,
+    limit: Duration,
+    doing: &'static str,
+) -> Result<Reply, ClientError> {
+    let talk = async {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_MESSAGE));
+        put_message(&mut bytes, request).map_err(LinkError::from)?;
+        let sent = async {
+            writer.write(&bytes).await?;
+            writer.flush().await
+        };
+        // A server that refuses may close before it has read all: its word comes before that.
+        let sent = sent.await;
+        match answer(reader).await {
+            Err(ClientError::Lost(_)) if let Err(error) = sent => Err(error.into()),
+            answer => answer,
+        }
+    };
+    time::timeout(limit, talk).await.unwrap_or(Err(ClientError::Timeout(doing)))
+}
+
+async fn answer(reader: &mut FrameReader) -> Result<Reply, ClientError> {
+    loop {
+        let Some(frame) = reader.next().await? else { return Err(ClientError::closed()) };
+        let Frame::Message(json) = frame else { return Err(unexpected("a greeting")) };
+        match decode(&json)? {
+            Reply::Refused(refusal) => return Err(refusal.into()),
+            Reply::Notice(notice) => tracing::debug!(?notice, "before login"),
+            reply => return Ok(reply),
+        }
+    }
+}
+
+/// Reads a server's message.
+///
+/// # Errors
+/// [`ClientError::Protocol`].
+pub(crate) fn decode(json: &[u8]) -> Result<Reply, ClientError> {
+    serde_json::from_slice(json).map_err(|error| ClientError::Protocol(format!("a message that is none: {error}")))
+}
+
+/// The server answered something else.
+pub(crate) fn unexpected(to: &str) -> ClientError {
+    ClientError::Protocol(format!("the answer to {to} is not one"))
+}

@@ -1,0 +1,116 @@
+//! A file that has a connection to itself: how far it is, and the word to stop.
+
+use std::{
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{event::ItemState, item::Item, job::ItemId, path::ItemPath, progress::ActiveItem, task::Task};
+
+/// A file being transferred.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) item: ItemId,
+    pub(super) task: Arc<Task>,
+    path: ItemPath,
+    size: AtomicU64,
+    done: AtomicU64,
+    reused: AtomicU64,
+    state: Mutex<ItemState>,
+    started: Instant,
+    /// Cancelled to close its connection.
+    pub(super) stop: CancellationToken,
+    why: OnceLock<Why>,
+}
+
+/// Why a transfer was stopped from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The item is held until it is resumed.
+    Pause,
+    /// Its job is held; the item goes back to the queue.
+    Requeue,
+    /// It is given up.
+    Cancel {
+        /// What was transferred stays.
+        keep_part: bool,
+    },
+}
+
+/// A size that is not known.
+const UNKNOWN: u64 = u64::MAX;
+
+impl Active {
+    pub(super) fn new(item: &Item) -> Self {
+        let size = if item.task.is_stream() { UNKNOWN } else { item.facts.size };
+        Self {
+            item: item.id,
+            task: Arc::clone(&item.task),
+            path: item.path.clone(),
+            size: AtomicU64::new(size),
+            done: AtomicU64::new(0),
+            reused: AtomicU64::new(0),
+            state: Mutex::new(ItemState::Waiting),
+            started: Instant::now(),
+            stop: CancellationToken::new(),
+            why: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn stop(&self, why: Why) {
+        // The first word counts.
+        let _ = self.why.set(why);
+        self.stop.cancel();
+    }
+
+    pub(super) fn why_stopped(&self) -> Option<Why> {
+        self.why.get().copied()
+    }
+
+    pub(super) fn set_size(&self, size: u64) {
+        self.size.store(size, Relaxed);
+    }
+
+    pub(super) fn moved(&self, bytes: u64) {
+        self.done.fetch_add(bytes, Relaxed);
+    }
+
+    pub(super) fn kept(&self, bytes: u64) {
+        self.done.fetch_add(bytes, Relaxed);
+        self.reused.fetch_add(bytes, Relaxed);
+    }
+
+    /// The transfer begins anew.
+    pub(super) fn restart(&self) {
+        self.done.store(0, Relaxed);
+        self.reused.store(0, Relaxed);
+    }
+
+    pub(super) fn set_state(&self, state: ItemState) -> bool {
+        let mut current = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, state) != state
+    }
+
+    pub(super) fn done(&self) -> u64 {
+        self.done.load(Relaxed)
+    }
+
+    pub(super) fn picture(&self) -> ActiveItem {
+        let size = self.size.load(Relaxed);
+        ActiveItem {
+            item: self.item,
+            job: self.task.id,
+            path: self.path.clone(),
+            size: (size != UNKNOWN).then_some(size),
+            done: self.done().min(size),
+            reused: self.reused.load(Relaxed).min(size),
+            state: *self.state.lock().unwrap_or_else(PoisonError::into_inner),
+            elapsed: self.started.elapsed(),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What to do where the target already exists: pure rules, and names for keeping both.
+
+use ferry_shared::{entry::Mtime, limits::NAME_MAX, name::Name};
+
+use super::event::Skip;
+
+/// What a job does where something else is already there.
+///
+/// Equal content is no conflict: whatever the rule, a target of the same size and digest
+/// is left as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConflictRule {
+    /// Ask, and go on with all else meanwhile.
+    Ask,
+    /// Keep what is there.
+    Skip,
+    /// Replace it.
+    Replace,
+    /// Replace it if the source was changed later.
+    Newer,
+    /// Replace it if the content differs: same size and time count as equal.
+    Different,
+    /// Give the new one another name.
+    KeepBoth,
+    /// Fail the item.
+    Fail,
+}
+
+/// What can be told of a file without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Bytes.
+    pub size: u64,
+    /// When its content last changed.
+    pub mtime: Mtime,
+}
+
+/// Something is already where an item is to go.
+#[derive(Debug, Clone)]
+pub struct Conflict {
+    /// Where.
+    pub path: super::path::ItemPath,
+    /// What is to go there.
+    pub source: FileFacts,
+    /// What is there. Its content is known to differ.
+    pub target: FileFacts,
+}
+
+/// The answer to a conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// Replace what is there (blocks that are equal are not sent again).
+    Replace,
+    /// Replace it if the source was changed later, else keep it.
+    Newer,
+    /// Keep what is there.
+    Skip,
+    /// Give the new one another name.
+    KeepBoth,
+}
+
+/// For which conflicts of the job an answer holds, from now on and for those already asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// This one.
+    This,
+    /// All in the same folder.
+    Folder,
+    /// All files with the same extension.
+    Kind,
+    /// All.
+    All,
+}
+
+impl From<Decision> for ConflictRule {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Replace => Self::Replace,
+            Decision::Newer => Self::Newer,
+            Decision::Skip => Self::Skip,
+            Decision::KeepBoth => Self::KeepBoth,
+        }
+    }
+}
+
+/// What a rule makes of a target that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Only digests can tell whether the contents differ.
+    Compare,
+    /// The contents are equal.
+    Equal,
+    Replace,
+    KeepBoth,
+    Ask,
+    Fail,
+    Skip(Skip),
+}
+
+/// Judges an existing file by `rule`.
+///
+/// `differs`: the contents were compared and are not equal. `negotiates`: replacing sends
+/// only blocks that differ anyway, so comparing first would read everything twice.
+pub(super) fn judge(
+    rule: ConflictRule,
+    source: &FileFacts,
+    target: &FileFacts,
+    differs: bool,
+    negotiates: bool,
+) -> Verdict {
+    let maybe_equal = source.size == target.size && !differs;
+    match rule {
+        ConflictRule::Skip => Verdict::Skip(Skip::Exists),
+        ConflictRule::Newer if source.mtime <= target.mtime => Verdict::Skip(Skip::NotNewer),
+        ConflictRule::Different if maybe_equal && source.mtime == target.mtime => Verdict::Equal,
+        ConflictRule::Replace | ConflictRule::Newer | ConflictRule::Different if negotiates => Verdict::Replace,
+        _ if maybe_equal => Verdict::Compare,
+        ConflictRule::Replace | ConflictRule::Newer | ConflictRule::Different => Verdict::Replace,
+        ConflictRule::KeepBoth => Verdict::KeepBoth,
+        ConflictRule::Ask => Verdict::Ask,
+        ConflictRule::Fail => Verdict::Fail,
+    }
+}
+
+/// The `number`th name beside `name` for a file that keeps both: `photo (2).jpg`.
+///
+/// The part before the extension is cut, at a character, where the whole would be too long.
+pub(super) fn keep_both_name(name: &Name, number: u32) -> Option<Name> {
+    let bytes = name.as_bytes();
+    let dot = bytes.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0 && bytes.len() - dot <= 32);
+    let (stem, extension) = bytes.split_at(dot.unwrap_or(bytes.len()));
+    let mark = format!(" ({number})");
+    let stem = cut(stem, NAME_MAX.saturating_sub(mark.len() + extension.len()));
+    Name::new([stem, mark.as_bytes(), extension].concat()).ok()
+}
+
+/// At most `most` leading bytes, not ending inside a UTF-8 character.
+pub(super) fn cut(bytes: &[u8], most: usize) -> &[u8] {
+    let mut end = most.min(bytes.len());
+    while end > 0 && end < bytes.len() && bytes[end] & 0b1100_0000 == 0b1000_0000 {
+        end -= 1;
+    }
+    &bytes[..end]
+}
+
+/// The extension answers for "this kind" go by, in lower case; empty for none.
+pub(super) fn kind_of(name: &[u8]) -> Vec<u8> {
+    match name.iter().rposition(|b| *b == b'.') {
+        Some(dot) if dot > 0 => name[dot..].to_ascii_lowercase(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: FileFacts = FileFacts { size: 5, mtime: Mtime(100, 0) };
+    const NEW: FileFacts = FileFacts { size: 5, mtime: Mtime(100, 1) };
+    const LONGER: FileFacts = FileFacts { size: 6, mtime: Mtime(100, 0) };
+
+    fn first(rule: ConflictRule, source: FileFacts, target: FileFacts) -> Verdict {
+        judge(rule, &source, &target, false, false)
+    }
+
+    fn compared(rule: ConflictRule, source: FileFacts, target: FileFacts) -> Verdict {
+        judge(rule, &source, &target, true, false)
+    }
+
+    #[test]
+    fn files_of_one_size_are_compared_before_anyone_is_bothered() {
+        for rule in [ConflictRule::Ask, ConflictRule::Fail, ConflictRule::KeepBoth, ConflictRule::Replace] {
+            assert_eq!(first(rule, NEW, OLD), Verdict::Compare);
+            assert_ne!(first(rule, LONGER, OLD), Verdict::Compare);
+            assert_ne!(compared(rule, NEW, OLD), Verdict::Compare);
+        }
+    }
+
+    #[test]
+    fn each_rule_does_what_it_says_where_contents_differ() {
+        assert_eq!(compared(ConflictRule::Ask, NEW, OLD), Verdict::Ask);
+        assert_eq!(compared(ConflictRule::Skip, NEW, OLD), Verdict::Skip(Skip::Exists));
+        assert_eq!(compared(ConflictRule::Replace, NEW, OLD), Verdict::Replace);
+        assert_eq!(compared(ConflictRule::KeepBoth, NEW, OLD), Verdict::KeepBoth);
+        assert_eq!(compared(ConflictRule::Fail, NEW, OLD), Verdict::Fail);
+        assert_eq!(compared(ConflictRule::Different, NEW, OLD), Verdict::Replace);
+        assert_eq!(compared(ConflictRule::Newer, NEW, OLD), Verdict::Replace);
+    }
+
+    #[test]
+    fn newer_goes_by_the_time_alone() {
+        assert_eq!(first(ConflictRule::Newer, OLD, NEW), Verdict::Skip(Skip::NotNewer));
+        assert_eq!(first(ConflictRule::Newer, LONGER, OLD), Verdict::Skip(Skip::NotNewer));
+        assert_eq!(first(ConflictRule::Newer, NEW, LONGER), Verdict::Replace);
+    }
+
+    #[test]
+    fn different_trusts_equal_size_and_time_and_else_asks_the_digest() {
+        assert_eq!(first(ConflictRule::Different, OLD, OLD), Verdict::Equal);
+        assert_eq!(first(ConflictRule::Different, NEW, OLD), Verdict::Compare);
+        assert_eq!(first(ConflictRule::Different, LONGER, OLD), Verdict::Replace);
+    }
+
+    #[test]
+    fn a_replacement_that_negotiates_is_its_own_comparison() {
+        assert_eq!(judge(ConflictRule::Replace, &NEW, &OLD, false, true), Verdict::Replace);
+        assert_eq!(judge(ConflictRule::Fail, &NEW, &OLD, false, true), Verdict::Compare);
+    }
+
+    #[test]
+    fn both_are_kept_under_names_that_fit_and_keep_the_extension() {
+        let both = |name: &[u8], number| keep_both_name(&Name::new(name).unwrap(), number).unwrap();
+        assert_eq!(both(b"photo.jpg", 2).as_bytes(), b"photo (2).jpg");
+        assert_eq!(both(b"README", 3).as_bytes(), b"README (3)");
+        assert_eq!(both(b".bashrc", 2).as_bytes(), b".bashrc (2)");
+        let long = "ä".repeat(124) + ".jpeg";
+        let name = both(long.as_bytes(), 12);
+        assert!(name.as_bytes().len() <= NAME_MAX && name.as_bytes().ends_with(b" (12).jpeg"));
+        assert!(std::str::from_utf8(name.as_bytes()).is_ok());
+        assert_eq!(both(&[0xff; 255], 2).as_bytes().len(), 255);
+    }
+
+    #[test]
+    fn kinds_are_extensions_whatever_their_case() {
+        assert_eq!(kind_of(b"a.JPG"), b".jpg");
+        assert_eq!(kind_of(b".hidden"), b"");
+        assert_eq!(kind_of(b"plain"), b"");
+    }
+}

@@ -1,0 +1,140 @@
+//! What all parts of a running engine share.
+
+use std::{
+    io,
+    sync::{Arc, atomic::AtomicU64},
+};
+
+use ferry_shared::pool::BufferPool;
+use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    active::Active,
+    event::{Event, Failure, ItemState, Outcome},
+    flow::Next,
+    item::{Item, Step},
+    link::Links,
+    queue::{Hold, Queue},
+    settings::Settings,
+    throttle::Throttle,
+};
+use crate::{connect::Connector, error::ClientError};
+
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) queue: Queue,
+    pub(super) links: Links,
+    pub(super) throttle: Throttle,
+    pub(super) pool: BufferPool,
+    pub(super) retries: u32,
+    /// Cancelled when the engine is to stop.
+    pub(super) stop: CancellationToken,
+    pub(super) tasks: TaskTracker,
+    pub(super) sent: AtomicU64,
+    pub(super) received: AtomicU64,
+    events: mpsc::Sender<Event>,
+    runtime: Handle,
+}
+
+impl Core {
+    pub(super) fn new(connector: Connector, settings: Settings, events: mpsc::Sender<Event>) -> Self {
+        Self {
+            queue: Queue::new(settings.transfers),
+            throttle: Throttle::new(settings.bandwidth),
+            pool: connector.buffers().clone(),
+            links: Links::new(connector),
+            retries: settings.retries,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            events,
+            runtime: Handle::current(),
+        }
+    }
+
+    /// Tells an event; waits while the channel is full, unless the engine stops.
+    pub(super) async fn emit(&self, event: Event) {
+        let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) else { return };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            // Nobody listens any more: nobody wants to know.
+            sent = self.events.send(event) => drop(sent),
+        }
+    }
+
+    /// Runs something that blocks on a thread of its own; it is waited for at shutdown.
+    pub(super) fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        self.tasks.spawn_blocking(work)
+    }
+
+    /// Does in a blocking thread what is written for a task.
+    pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Sends an item that was taken from the queue on its way.
+    pub(super) async fn apply(&self, next: Next) {
+        match next {
+            Next::Again(mut item) => {
+                item.uncount();
+                self.queue.again(item);
+            }
+            Next::Ask(mut item, conflict) => {
+                item.uncount();
+                let (job, id) = (item.task.id, item.id);
+                // Held before it is told, so that an answer finds it.
+                self.queue.hold(item, Hold::Asking(conflict.clone()));
+                self.emit(Event::Asks { job, item: id, conflict }).await;
+            }
+            Next::Done(mut item, outcome) => {
+                item.uncount();
+                let job = item.task.id;
+                if matches!(item.step, Step::Discard) {
+                    return self.queue.finished(job);
+                }
+                if matches!(item.step, Step::Folder) {
+                    match outcome {
+                        Outcome::Failed(_) => item.task.tally.folder_failed(),
+                        _ => item.task.tally.folder_done(),
+                    }
+                } else {
+                    item.task.tally.file_done(item.weight(), &outcome);
+                }
+                let event = Event::ItemDone { job, item: item.id, path: item.path.clone(), outcome };
+                if matches!(event, Event::ItemDone { outcome: Outcome::Failed(_), .. }) {
+                    self.queue.keep_failed(item);
+                }
+                self.emit(event).await;
+                // Last, so that nobody hears of the job's end before.
+                self.queue.finished(job);
+            }
+        }
+    }
+
+    /// The server cannot be reached, or lets nobody in: what was taken and all that waits fails.
+    pub(super) async fn fail_waiting(&self, error: &ClientError, taken: Vec<Item>) {
+        let waiting = self.queue.take_all(error);
+        for item in taken.into_iter().chain(waiting) {
+            let failure = Failure { error: error.clone(), retryable: true };
+            self.apply(Next::Done(item, Outcome::Failed(failure))).await;
+        }
+    }
+
+    /// Tells that a file entered a state.
+    pub(super) async fn state(&self, active: &Active, state: ItemState) {
+        if active.set_state(state) {
+            self.emit(Event::ItemState { item: active.item, state }).await;
+        }
+    }
+}
+
+/// What a thread of ours came to; a panic in it is an error of this file only.
+pub(super) async fn joined<T>(thread: JoinHandle<Result<T, ClientError>>) -> Result<T, ClientError> {
+    thread.await.unwrap_or_else(|error| Err(ClientError::local("", io::Error::other(error))))
+}
+
+/// Shares the engine.
+pub(super) type Shared = Arc<Core>;

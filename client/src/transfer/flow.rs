@@ -1,0 +1,220 @@
+//! How an item goes on after each thing that can happen to it. Pure: who calls does it.
+
+use ferry_shared::{
+    digest::Digest,
+    entry::Kind,
+    name::Name,
+    refusal::{Code, Refusal},
+};
+
+use super::{
+    conflict::{Conflict, ConflictRule, Verdict, judge, keep_both_name},
+    event::{Failure, Outcome, Skip},
+    item::{Done, Item, Step},
+    local::{folder::Found, name::local_name},
+};
+use crate::error::ClientError;
+
+/// The most names beside a taken one that are tried.
+const MOST_BESIDE: u32 = 10_000;
+/// How often a content that does not hold still is tried again at least.
+const CONTENT_RETRIES: u32 = 2;
+
+/// How an item goes on.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Its step is to be done.
+    Again(Item),
+    /// It waits for an answer.
+    Ask(Item, Conflict),
+    /// It is through.
+    Done(Item, Outcome),
+}
+
+/// It was looked what is at the item's target; `differs`: and that is not the same content.
+pub(super) fn found(mut item: Item, found: Option<Found>, differs: bool) -> Next {
+    match found {
+        Some(found) => {
+            let rule = item.task.rule(&item.path);
+            meet(item, found, differs, rule)
+        }
+        None => {
+            item.step = Step::Fresh;
+            start(item)
+        }
+    }
+}
+
+/// The item's conflict was answered.
+pub(super) fn decided(item: Item, conflict: &Conflict, rule: ConflictRule) -> Next {
+    meet(item, Found { kind: Kind::File, facts: conflict.target }, true, rule)
+}
+
+fn meet(mut item: Item, found: Found, differs: bool, rule: ConflictRule) -> Next {
+    if found.kind == Kind::Folder {
+        return fail(item, Refusal::new(Code::IsDirectory, "a folder of that name is in the way"));
+    }
+    let is_file = found.kind == Kind::File;
+    let differs = differs || !is_file || item.task.is_stream();
+    let negotiates = is_file && item.negotiates();
+    match judge(rule, &item.facts, &found.facts, differs, negotiates) {
+        Verdict::Compare => {
+            item.step = Step::Compare(found.facts);
+            Next::Again(item)
+        }
+        Verdict::Equal => equal(item),
+        Verdict::Replace => {
+            item.step = Step::Replace;
+            start(item)
+        }
+        Verdict::KeepBoth => beside(item),
+        Verdict::Ask if item.task.options.dry_run => start(Item { step: Step::Replace, ..item }),
+        Verdict::Ask => {
+            let conflict = Conflict { path: item.path.clone(), source: item.facts, target: found.facts };
+            item.step = Step::Look;
+            Next::Ask(item, conflict)
+        }
+        Verdict::Fail => fail(item, Refusal::new(Code::Exists, "another file of that name is there")),
+        Verdict::Skip(why) => Next::Done(item, Outcome::Skipped(why)),
+    }
+}
+
+/// The item's step is a transfer: it is done, or in a dry run told.
+pub(super) fn start(item: Item) -> Next {
+    if !item.task.options.dry_run {
+        return Next::Again(item);
+    }
+    let outcome = Outcome::Would { size: item.facts.size, replaces: matches!(item.step, Step::Replace) };
+    Next::Done(item, outcome)
+}
+
+/// The contents are taken to be equal.
+fn equal(item: Item) -> Next {
+    let size = item.facts.size;
+    Next::Done(item, Outcome::Equal { size })
+}
+
+/// The contents were compared.
+pub(super) fn compared(item: Item, local: Option<Digest>, remote: Digest) -> Next {
+    let Step::Compare(target) = item.step else { return Next::Again(item) };
+    let found = Found { kind: Kind::File, facts: target };
+    match local {
+        Some(root) if root == remote && item.task.options.remove_source && !item.task.options.dry_run => {
+            let size = item.facts.size;
+            confirmed(item, Done { root, size, transferred: 0, reused: size })
+        }
+        Some(root) if root == remote => equal(item),
+        Some(_) => self::found(item, Some(found), true),
+        None => self::found(item, None, true),
+    }
+}
+
+/// The folder is there.
+pub(super) fn folder_made(item: Item) -> Next {
+    Next::Done(item, Outcome::Folder)
+}
+
+/// What was transferred of a given-up item is gone; nobody waits to hear of it.
+pub(super) fn discarded(item: Item) -> Next {
+    Next::Done(item, Outcome::Skipped(Skip::Cancelled))
+}
+
+/// The item goes on under the next name beside the taken one.
+pub(super) fn beside(mut item: Item) -> Next {
+    let (base, number) = match item.beside.take() {
+        Some(boxed) => (boxed.0, boxed.1.saturating_add(1)),
+        None => match target_name(&item) {
+            Some(name) => (name, 2),
+            None => return fail(item, Refusal::new(Code::Exists, "there is no name beside it")),
+        },
+    };
+    let named = keep_both_name(&base, number).filter(|_| number <= MOST_BESIDE);
+    let path = named.and_then(|name| match item.is_upload() {
+        true => item.path.with_remote_name(&name).ok(),
+        false => local_name(&name).ok().map(|name| item.path.with_local_name(name)),
+    });
+    let Some(path) = path else {
+        return fail(item, Refusal::new(Code::Exists, "all names beside it are taken"));
+    };
+    item.path = path;
+    item.beside = Some(Box::new((base, number)));
+    item.step = Step::Fresh;
+    start(item)
+}
+
+fn target_name(item: &Item) -> Option<Name> {
+    if item.is_upload() {
+        item.path.remote().name()
+    } else {
+        super::local::name::remote_name(item.path.local_name()).ok()
+    }
+}
+
+/// A file is at its target: whole and durable.
+pub(super) fn arrived(mut item: Item, done: Done) -> Next {
+    // What was written out cannot be read again.
+    if item.task.options.verify && (item.is_upload() || !item.task.is_stream()) {
+        item.step = Step::Confirm(done);
+        return Next::Again(item);
+    }
+    confirmed(item, done)
+}
+
+/// A file that is at its target was read there again, or need not be.
+pub(super) fn confirmed(mut item: Item, done: Done) -> Next {
+    if item.task.options.remove_source && !item.task.is_stream() {
+        item.step = Step::RemoveSource(done);
+        return Next::Again(item);
+    }
+    verified(item, done)
+}
+
+/// Nothing is left to do for a file that is at its target.
+pub(super) fn verified(item: Item, done: Done) -> Next {
+    let Done { root, size, transferred, reused } = done;
+    Next::Done(item, Outcome::Verified { root, size, transferred, reused })
+}
+
+/// The server refused the item's step.
+pub(super) fn refused(mut item: Item, refusal: Refusal, retries: u32) -> Next {
+    if refusal.code == Code::Exists && matches!(item.step, Step::Fresh) {
+        if item.beside.is_some() {
+            return beside(item);
+        }
+        item.step = Step::Look;
+        return Next::Again(item);
+    }
+    failed(item, refusal.into(), retries)
+}
+
+/// The item's step failed. What may pass is tried again, up to `retries` times.
+pub(super) fn failed(mut item: Item, error: ClientError, retries: u32) -> Next {
+    if item.task.stop.is_cancelled() {
+        return Next::Done(item, Outcome::Skipped(Skip::Cancelled));
+    }
+    // A stream that was read from, or written to, cannot be begun again.
+    let retryable = error.is_transient() && (item.stream.is_some() || !item.task.is_stream());
+    if matches!(item.step, Step::Confirm(_)) && matches!(error, ClientError::Mismatch { .. }) {
+        item.step = Step::Replace;
+    }
+    // A source that changes, or bytes that do not match, are tried again in any case: it
+    // is not the network that failed.
+    let retries = if is_content(&error) { retries.max(CONTENT_RETRIES) } else { retries };
+    if retryable && item.attempts < retries {
+        item.attempts += 1;
+        return Next::Again(item);
+    }
+    Next::Done(item, Outcome::Failed(Failure { error, retryable }))
+}
+
+fn is_content(error: &ClientError) -> bool {
+    match error {
+        ClientError::SourceChanged | ClientError::Mismatch { .. } => true,
+        ClientError::Refused(refusal) => matches!(refusal.code, Code::Mismatch | Code::Changed),
+        _ => false,
+    }
+}
+
+fn fail(item: Item, refusal: Refusal) -> Next {
+    failed(item, refusal.into(), 0)
+}

@@ -1,0 +1,144 @@
+//! An item on its way: one file or folder of a job, and the step that comes next for it.
+
+use std::{
+    fmt,
+    io::{Read, Write},
+    sync::Arc,
+};
+
+use ferry_shared::{digest::Digest, limits::BLOCK_SIZE, name::Name};
+
+use super::{
+    conflict::FileFacts,
+    job::ItemId,
+    path::ItemPath,
+    task::{Direction, Task},
+};
+
+/// One file or folder of a job.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) id: ItemId,
+    pub(super) task: Arc<Task>,
+    pub(super) path: ItemPath,
+    pub(super) step: Step,
+    /// The source's size and time.
+    pub(super) facts: FileFacts,
+    /// The source's permission bits.
+    pub(super) mode: u32,
+    /// The far end of a stream, while nobody uses it.
+    pub(super) stream: Option<Stream>,
+    /// How often it failed for a reason that may pass.
+    pub(super) attempts: u32,
+    /// Where both are kept: the taken name and which name beside it is tried.
+    pub(super) beside: Option<Box<(Name, u32)>>,
+    /// Whether it was told that it is being worked on.
+    pub(super) told: bool,
+    /// Whether something of it may be at the target already.
+    pub(super) begun: bool,
+    /// Bytes of it that its task counts as under way.
+    pub(super) counted: u64,
+}
+
+/// What comes next for an item.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Make the folder.
+    Folder,
+    /// Find out what is at the target.
+    Look,
+    /// Compare the contents of both sides; this is at the target.
+    Compare(FileFacts),
+    /// Transfer it to where nothing is.
+    Fresh,
+    /// Transfer it in place of what is there.
+    Replace,
+    /// Read the target again and compare.
+    Confirm(Done),
+    /// Remove the source.
+    RemoveSource(Done),
+    /// Throw away what was transferred of it.
+    Discard,
+}
+
+/// How a file arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) root: Digest,
+    pub(super) size: u64,
+    pub(super) transferred: u64,
+    pub(super) reused: u64,
+}
+
+/// The local end of a job whose local side is no file.
+pub(super) enum Stream {
+    Source(Box<dyn Read + Send>),
+    Sink(Sink),
+}
+
+/// Where a download's bytes are written out in order.
+pub(super) struct Sink {
+    pub(super) to: Box<dyn Write + Send>,
+    /// The digests of the blocks that were written; after a lost link the rest follows.
+    pub(super) written: Vec<Digest>,
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source(_) => "Source",
+            Self::Sink(_) => "Sink",
+        })
+    }
+}
+
+/// Which requests an item's next step needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// A few bytes or one block: pipelined with others.
+    Quick,
+    /// A file of many blocks: has a connection to itself meanwhile.
+    Large,
+}
+
+impl Item {
+    pub(super) fn lane(&self) -> Lane {
+        let moves = matches!(self.step, Step::Fresh | Step::Replace);
+        let large = self.facts.size > BLOCK_SIZE || self.task.is_stream();
+        if moves && large { Lane::Large } else { Lane::Quick }
+    }
+
+    pub(super) fn is_upload(&self) -> bool {
+        self.task.direction == Direction::Upload
+    }
+
+    /// Whether replacing its target sends only blocks that differ.
+    pub(super) fn negotiates(&self) -> bool {
+        self.task.options.resume && self.facts.size > BLOCK_SIZE
+    }
+
+    /// Whether the folders above its target are made: those of a folder job are the job's
+    /// own, those above what the user named only if the user said so.
+    pub(super) fn makes_parents(&self) -> bool {
+        !self.path.folder().named || self.task.options.parents
+    }
+
+    /// The bytes it stands for in the totals.
+    pub(super) fn weight(&self) -> u64 {
+        match self.step {
+            Step::Folder | Step::Discard => 0,
+            _ => self.facts.size,
+        }
+    }
+
+    /// Counts `bytes` of it as under way.
+    pub(super) fn count(&mut self, bytes: u64) {
+        self.task.tally.under_way(bytes);
+        self.counted = self.counted.saturating_add(bytes);
+    }
+
+    /// Counts nothing of it as under way any more.
+    pub(super) fn uncount(&mut self) {
+        self.task.tally.not_under_way(std::mem::take(&mut self.counted));
+    }
+}

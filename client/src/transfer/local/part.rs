@@ -1,0 +1,248 @@
+//! The file a download is written to until it is whole: beside its target, locked, found
+//! again by its name.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{File, FileTimes, TryLockError},
+    io,
+    sync::Arc,
+};
+
+use cap_std::fs::OpenOptions;
+use ferry_shared::{
+    digest::Digest,
+    entry::{Kind, Mtime},
+    limits::NAME_MAX,
+};
+
+use super::{
+    folder::{Folder, not_a_file},
+    name::{bytes_of, text_of},
+    system,
+};
+use crate::transfer::conflict::cut;
+
+const BEFORE: &[u8] = b".";
+const AFTER: &[u8] = b".ferry-part";
+/// Hexadecimal digits that keep apart long names whose beginnings are equal.
+const HASH_DIGITS: usize = 8;
+
+/// An unfinished download. Stays on disk when dropped, so that it can be resumed.
+#[derive(Debug)]
+pub(crate) struct Part {
+    folder: Arc<Folder>,
+    name: OsString,
+    /// The part itself, open for reading and writing.
+    pub(crate) file: File,
+}
+
+/// What to do with an earlier attempt's part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// Go on from it.
+    Keep,
+    /// Empty it.
+    Empty,
+}
+
+impl Part {
+    /// Opens, or makes, the part of `target` and locks it. A `private` one can be read only
+    /// by its owner until it gets its attributes.
+    ///
+    /// # Errors
+    /// The disk's; [`io::ErrorKind::ResourceBusy`] when another transfer works on it.
+    pub(crate) fn open(folder: &Arc<Folder>, target: &OsStr, earlier: Earlier, private: bool) -> io::Result<Self> {
+        let name = part_name(target)?;
+        // Another process may publish or remove the part between our steps.
+        for _ in 0..16 {
+            let (file, made) = match folder.open_with(&name, read_write(OpenOptions::new().create_new(true), private)) {
+                Ok(file) => (file, true),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match open_earlier(folder, &name)? {
+                    Some(file) => (file, false),
+                    None => continue,
+                },
+                Err(error) => return Err(error),
+            };
+            lock(&file)?;
+            if !made {
+                if !folder.is_named(&name, &file)? {
+                    continue;
+                }
+                if earlier == Earlier::Empty {
+                    file.set_len(0)?;
+                }
+            }
+            return Ok(Self { folder: Arc::clone(folder), name, file });
+        }
+        Err(busy())
+    }
+
+    /// Gives the part the time and permission bits it is to have.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn set_attributes(&self, mtime: Mtime, mode: u32) -> io::Result<()> {
+        if let Some(time) = mtime.to_system() {
+            self.file.set_times(FileTimes::new().set_modified(time))?;
+        }
+        system::set_mode(&self.file, mode)
+    }
+
+    /// Gives the finished part its target's name. The part must be durable by now; the
+    /// name is only after [`Folder::sync`].
+    ///
+    /// # Errors
+    /// The disk's; with `replace` unset, [`io::ErrorKind::AlreadyExists`] when the target exists.
+    pub(crate) fn publish(&self, target: &OsStr, replace: bool) -> io::Result<()> {
+        self.folder.rename(&self.name, target, replace)
+    }
+
+    /// Removes the part.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn discard(&self) -> io::Result<()> {
+        self.folder.remove(&self.name)
+    }
+
+    /// The folder it is in.
+    pub(crate) fn folder(&self) -> &Arc<Folder> {
+        &self.folder
+    }
+}
+
+/// Opens what stands under the part's name; `None` when it is gone, or was a symlink and is gone now.
+fn open_earlier(folder: &Folder, name: &OsStr) -> io::Result<Option<File>> {
+    match folder.open_with(name, OpenOptions::new().read(true).write(true)) {
+        Ok(file) if file.metadata()?.is_file() => Ok(Some(file)),
+        Ok(_) => Err(not_a_file()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => match folder.look(name)? {
+            Some(found) if found.kind == Kind::Symlink => folder.remove(name).map(|()| None),
+            _ => Err(error),
+        },
+    }
+}
+
+fn lock(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(busy()),
+        // Without locks two programs may disturb each other; digests tell.
+        Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+fn busy() -> io::Error {
+    io::Error::new(io::ErrorKind::ResourceBusy, "another transfer is writing this file")
+}
+
+/// Whether a name is that of an unfinished download.
+pub(crate) fn is_part_name(name: &[u8]) -> bool {
+    name.len() > BEFORE.len() + AFTER.len() && name.starts_with(BEFORE) && name.ends_with(AFTER)
+}
+
+/// `.NAME.ferry-part`; a long name is cut and told apart by a few digits of its hash.
+fn part_name(target: &OsStr) -> io::Result<OsString> {
+    let unusable = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
+    let name = bytes_of(target).map_err(unusable)?;
+    let whole = [BEFORE, &name, AFTER].concat();
+    if whole.len() <= NAME_MAX {
+        return text_of(&whole).map_err(unusable);
+    }
+    let hash = Digest::of(&name).to_string();
+    let hash = &hash.as_bytes()[..HASH_DIGITS];
+    let start = cut(&name, NAME_MAX - BEFORE.len() - AFTER.len() - HASH_DIGITS - 1);
+    text_of(&[BEFORE, start, b"~", hash, AFTER].concat()).map_err(unusable)
+}
+
+#[cfg(unix)]
+fn read_write(options: &mut OpenOptions, private: bool) -> &mut OpenOptions {
+    use cap_std::fs::OpenOptionsExt as _;
+    options.read(true).write(true).mode(if private { 0o600 } else { 0o666 })
+}
+
+#[cfg(not(unix))]
+fn read_write(options: &mut OpenOptions, _private: bool) -> &mut OpenOptions {
+    options.read(true).write(true)
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        os::unix::fs::{PermissionsExt as _, symlink},
+        path::Path,
+    };
+
+    use super::*;
+
+    fn folder(path: &Path) -> Arc<Folder> {
+        Arc::new(Folder::open(path).unwrap())
+    }
+
+    fn open(path: &Path, target: &str, earlier: Earlier) -> io::Result<Part> {
+        Part::open(&folder(path), target.as_ref(), earlier, true)
+    }
+
+    #[test]
+    fn a_part_is_found_again_and_kept_or_emptied() {
+        let dir = tempfile::tempdir().unwrap();
+        open(dir.path(), "x", Earlier::Keep).unwrap().file.write_all(b"half").unwrap();
+        assert!(dir.path().join(".x.ferry-part").exists());
+        let mut text = String::new();
+        open(dir.path(), "x", Earlier::Keep).unwrap().file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "half");
+        assert_eq!(open(dir.path(), "x", Earlier::Empty).unwrap().file.metadata().unwrap().len(), 0);
+    }
+
+    #[test]
+    fn two_transfers_never_share_a_part() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = open(dir.path(), "x", Earlier::Keep).unwrap();
+        let busy = open(dir.path(), "x", Earlier::Empty).unwrap_err();
+        assert_eq!(busy.kind(), io::ErrorKind::ResourceBusy);
+        first.publish("x".as_ref(), false).unwrap();
+        let second = open(dir.path(), "x", Earlier::Empty).unwrap();
+        second.publish("x".as_ref(), true).unwrap();
+    }
+
+    #[test]
+    fn a_symlink_planted_under_the_parts_name_is_not_written_through() {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let precious = outside.path().join("precious");
+        std::fs::write(&precious, "old").unwrap();
+        symlink(&precious, dir.path().join(".x.ferry-part")).unwrap();
+        let mut part = open(dir.path(), "x", Earlier::Empty).unwrap();
+        part.file.write_all(b"new").unwrap();
+        part.publish("x".as_ref(), false).unwrap();
+        assert_eq!(std::fs::read(&precious).unwrap(), b"old");
+        assert_eq!(std::fs::read(dir.path().join("x")).unwrap(), b"new");
+    }
+
+    #[test]
+    fn time_and_permission_bits_are_the_sources_and_nothing_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = open(dir.path(), "x", Earlier::Keep).unwrap();
+        assert_eq!(part.file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        part.set_attributes(Mtime(1_000_000_007, 5), 0o7755).unwrap();
+        part.publish("x".as_ref(), false).unwrap();
+        let metadata = std::fs::metadata(dir.path().join("x")).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o7777, 0o755);
+        assert_eq!(Mtime::from(metadata.modified().unwrap()), Mtime(1_000_000_007, 5));
+    }
+
+    #[test]
+    fn names_of_parts_fit_and_stay_apart() {
+        let one = "n".repeat(255);
+        let two = "n".repeat(254) + "m";
+        let (first, second) = (part_name(one.as_ref()).unwrap(), part_name(two.as_ref()).unwrap());
+        assert_ne!(first, second);
+        for name in [&first, &second] {
+            assert!(name.len() <= NAME_MAX && is_part_name(name.as_encoded_bytes()), "{name:?}");
+        }
+        assert!(part_name("ä".repeat(127).as_ref()).unwrap().to_str().is_some());
+        assert!(!is_part_name(b".ferry-part") && !is_part_name(b"x.ferry-part"));
+    }
+}

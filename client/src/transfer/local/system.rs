@@ -1,0 +1,188 @@
+//! What differs by operating system: opening without surprises, permission bits, flushing
+//! many files at once, renaming without replacing, copies that share their blocks.
+
+use std::{fs::File, io, path::Path};
+
+use cap_std::fs::Dir;
+
+/// Opens a local file to be read. It may turn out to be no regular file, but opening one
+/// that is a FIFO or device does not wait.
+///
+/// # Errors
+/// The disk's; with `follow` unset, also when `path` is a symlink.
+pub(crate) fn open_source(path: &Path, follow: bool) -> io::Result<File> {
+    native::open_source(path, follow)
+}
+
+/// A file's permission bits, as far as the system has them.
+pub(crate) fn mode_of(metadata: &std::fs::Metadata) -> u32 {
+    native::mode_of(metadata) & 0o777
+}
+
+/// Sets a file's permission bits, as far as the system has them.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    native::set_mode(file, mode & 0o777)
+}
+
+/// Makes everything written to the file system that `any` is on durable; `false` where
+/// the system cannot do that and each file needs its own flush.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn sync_file_system(any: &File) -> io::Result<bool> {
+    native::sync_file_system(any)
+}
+
+/// Makes the names in a folder durable.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn sync_folder(folder: &Dir) -> io::Result<()> {
+    native::sync_folder(folder)
+}
+
+/// Renames inside a folder and fails with [`io::ErrorKind::AlreadyExists`] instead of replacing.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn rename_new(folder: &Dir, from: &Path, to: &Path) -> io::Result<()> {
+    match native::rename_new(folder, from, to) {
+        Some(result) => result,
+        // A hard link is as atomic; where there are none, what remains is to look first.
+        None => match folder.hard_link(from, folder, to) {
+            Ok(()) => folder.remove_file(from),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            Err(_) if folder.symlink_metadata(to).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(_) => folder.rename(from, folder, to),
+        },
+    }
+}
+
+/// Fills `to` with the content of `from`, sharing the blocks where the file system can.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn copy_content(mut from: &File, mut to: &File) -> io::Result<()> {
+    if native::share_content(from, to) {
+        return Ok(());
+    }
+    io::copy(&mut from, &mut to).map(drop)
+}
+
+#[cfg(unix)]
+mod native {
+    use std::{
+        fs::{File, Metadata, OpenOptions, Permissions},
+        io,
+        os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+        path::Path,
+    };
+
+    use cap_std::fs::Dir;
+    use rustix::fs::{Mode, OFlags};
+
+    pub(super) fn open_source(path: &Path, follow: bool) -> io::Result<File> {
+        let nofollow = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY | nofollow).bits().cast_signed();
+        OpenOptions::new().read(true).custom_flags(flags).open(path)
+    }
+
+    pub(super) fn mode_of(metadata: &Metadata) -> u32 {
+        metadata.permissions().mode()
+    }
+
+    pub(super) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+        file.set_permissions(Permissions::from_mode(mode))
+    }
+
+    pub(super) fn sync_folder(folder: &Dir) -> io::Result<()> {
+        // The handle itself may only name the folder (`O_PATH`), which cannot be flushed.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = rustix::fs::openat(folder, ".", flags, Mode::empty())?;
+        match rustix::fs::fsync(&open) {
+            // Some file systems have no flush for folders.
+            Err(rustix::io::Errno::INVAL) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn sync_file_system(any: &File) -> io::Result<bool> {
+        rustix::fs::syncfs(any)?;
+        Ok(true)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn sync_file_system(_any: &File) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    pub(super) fn rename_new(folder: &Dir, from: &Path, to: &Path) -> Option<io::Result<()>> {
+        use rustix::{fs::RenameFlags, io::Errno};
+        match rustix::fs::renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => None,
+            result => Some(result.map_err(io::Error::from)),
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+    pub(super) fn rename_new(_folder: &Dir, _from: &Path, _to: &Path) -> Option<io::Result<()>> {
+        None
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn share_content(from: &File, to: &File) -> bool {
+        rustix::fs::ioctl_ficlone(to, from).is_ok()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn share_content(_from: &File, _to: &File) -> bool {
+        false
+    }
+}
+
+#[cfg(not(unix))]
+mod native {
+    use std::{
+        fs::{File, Metadata},
+        io,
+        path::Path,
+    };
+
+    use cap_std::fs::Dir;
+
+    pub(super) fn open_source(path: &Path, follow: bool) -> io::Result<File> {
+        if !follow && std::fs::symlink_metadata(path)?.is_symlink() {
+            return Err(io::Error::other("it is a symlink"));
+        }
+        File::open(path)
+    }
+
+    pub(super) fn mode_of(metadata: &Metadata) -> u32 {
+        if metadata.permissions().readonly() { 0o444 } else { 0o644 }
+    }
+
+    pub(super) fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn sync_folder(_folder: &Dir) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn sync_file_system(_any: &File) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    pub(super) fn rename_new(_folder: &Dir, _from: &Path, _to: &Path) -> Option<io::Result<()>> {
+        None
+    }
+
+    pub(super) fn share_content(_from: &File, _to: &File) -> bool {
+        false
+    }
+}

@@ -1,0 +1,212 @@
+//! What the engine's owner may do to jobs and items in the queue.
+
+use std::sync::Arc;
+
+use super::{Hold, Queue, State, entry::Entry};
+use crate::transfer::{
+    active::{Active, Why},
+    conflict::{ConflictRule, Decision, Scope},
+    event::{Event, ItemState, Outcome, Skip},
+    flow::{self, Next},
+    item::{Item, Step},
+    job::{ItemId, JobId, Selected},
+};
+
+impl Queue {
+    pub(crate) fn pause(&self, what: Selected) {
+        self.command(|state| match what {
+            Selected::Job(job) => {
+                if let Some(entry) = state.entry(job) {
+                    entry.paused = true;
+                }
+                state.active_of(job).for_each(|active| active.stop(Why::Requeue));
+            }
+            Selected::Item(item) => {
+                if let Some(active) = state.active.iter().find(|active| active.item == item) {
+                    active.stop(Why::Pause);
+                } else if let Some((entry, taken)) = state.take_waiting(item) {
+                    entry.held.insert(item, (taken, Hold::Paused));
+                    state.tell(item, ItemState::Paused);
+                }
+            }
+        });
+    }
+
+    pub(crate) fn resume(&self, what: Selected) {
+        self.command(|state| match what {
+            Selected::Job(job) => {
+                if let Some(entry) = state.entry(job) {
+                    entry.paused = false;
+                }
+                state.release(|entry, _| entry.task.id == job, |hold| matches!(hold, Hold::Paused));
+            }
+            Selected::Item(id) => state.release(|_, item| item.id == id, |hold| matches!(hold, Hold::Paused)),
+        });
+    }
+
+    pub(crate) fn retry(&self, what: Selected) {
+        self.command(|state| match what {
+            Selected::Job(job) => {
+                state.release(|entry, _| entry.task.id == job, |hold| matches!(hold, Hold::Failed));
+            }
+            Selected::Item(id) => state.release(|_, item| item.id == id, |hold| matches!(hold, Hold::Failed)),
+        });
+    }
+
+    pub(crate) fn cancel(&self, what: Selected, keep_part: bool) {
+        self.command(|state| match what {
+            Selected::Job(job) => state.cancel_job(job, keep_part),
+            Selected::Item(item) => {
+                if let Some(active) = state.active.iter().find(|active| active.item == item) {
+                    active.stop(Why::Cancel { keep_part });
+                } else if let Some(taken) = state.take_idle(item) {
+                    state.give_up(taken, keep_part);
+                }
+            }
+        });
+        self.room.notify_waiters();
+    }
+
+    pub(crate) fn answer(&self, item: ItemId, decision: Decision, scope: Scope) {
+        self.command(|state| {
+            let asked = state.entries.iter().find_map(|entry| entry.held.get(&item).map(|held| (entry, held)));
+            let Some((entry, (asked, Hold::Asking(_)))) = asked else { return };
+            let job = entry.task.id;
+            entry.task.remember(&asked.path, decision, scope);
+            let Some(entry) = state.entry(job) else { return };
+            let ids: Vec<ItemId> = entry.held.keys().copied().collect();
+            let mut events = Vec::new();
+            for id in ids {
+                let rule = match entry.held.get(&id) {
+                    Some((_, Hold::Asking(_))) if id == item => decision.into(),
+                    Some((other, Hold::Asking(_))) => entry.task.rule(&other.path),
+                    _ => continue,
+                };
+                if rule == ConflictRule::Ask {
+                    continue;
+                }
+                if let Some((item, Hold::Asking(conflict))) = entry.held.remove(&id) {
+                    let next = flow::decided(item, &conflict, rule);
+                    apply(entry, next, &mut events);
+                }
+            }
+            state.outbox.append(&mut events);
+        });
+    }
+
+    pub(crate) fn set_transfers(&self, transfers: usize) {
+        self.command(|state| state.transfers = transfers.max(1));
+    }
+
+    pub(crate) fn move_up(&self, job: JobId) {
+        self.command(|state| {
+            if let Some(place @ 1..) = state.place(job) {
+                state.entries.swap(place - 1, place);
+            }
+        });
+    }
+
+    pub(crate) fn move_down(&self, job: JobId) {
+        self.command(|state| {
+            if let Some(place) = state.place(job).filter(|place| place + 1 < state.entries.len()) {
+                state.entries.swap(place, place + 1);
+            }
+        });
+    }
+}
+
+impl State {
+    fn active_of(&self, job: JobId) -> impl Iterator<Item = &Arc<Active>> {
+        self.active.iter().filter(move |active| active.task.id == job)
+    }
+
+    fn place(&self, job: JobId) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.task.id == job)
+    }
+
+    /// Takes an item out of its lane.
+    fn take_waiting(&mut self, item: ItemId) -> Option<(&mut Entry, Item)> {
+        self.entries.iter_mut().find_map(|entry| {
+            let taken = [&mut entry.quick, &mut entry.large].into_iter().find_map(|lane| {
+                let place = lane.iter().position(|other| other.id == item)?;
+                lane.remove(place)
+            });
+            taken.map(|taken| (entry, taken))
+        })
+    }
+
+    /// Takes an item out of its lane or from where it is held.
+    fn take_idle(&mut self, id: ItemId) -> Option<Item> {
+        if let Some((_, item)) = self.take_waiting(id) {
+            return Some(item);
+        }
+        let (item, why) = self.entries.iter_mut().find_map(|entry| entry.held.remove(&id))?;
+        if matches!(why, Hold::Failed) {
+            item.task.tally.file_again(item.weight());
+        }
+        Some(item)
+    }
+
+    /// Lets the held items that are meant go on.
+    fn release(&mut self, meant: impl Fn(&Entry, &Item) -> bool, why: impl Fn(&Hold) -> bool) {
+        for entry in &mut self.entries {
+            let ids: Vec<ItemId> = entry
+                .held
+                .iter()
+                .filter(|(_, (item, hold))| why(hold) && meant(entry, item))
+                .map(|(id, _)| *id)
+                .collect();
+            for id in ids.into_iter().rev() {
+                let Some((mut item, hold)) = entry.held.remove(&id) else { continue };
+                if matches!(hold, Hold::Failed) {
+                    item.task.tally.file_again(item.weight());
+                    item.attempts = 0;
+                }
+                entry.reported = false;
+                self.outbox.push(Event::ItemState { item: id, state: ItemState::Waiting });
+                entry.prepend(item);
+            }
+        }
+    }
+
+    fn cancel_job(&mut self, job: JobId, keep_part: bool) {
+        self.active_of(job).for_each(|active| active.stop(Why::Cancel { keep_part }));
+        let Some(entry) = self.entry(job) else { return };
+        entry.task.stop.cancel();
+        entry.paused = false;
+        entry.skip_scan();
+        let waiting = entry.quick.drain(..).chain(entry.large.drain(..));
+        let held = std::mem::take(&mut entry.held).into_values().map(|(item, _)| item);
+        let unfinished: Vec<Item> = waiting.chain(held).filter(|item| item.begun && !keep_part).collect();
+        for item in unfinished {
+            entry.prepend(Item { step: Step::Discard, ..item });
+        }
+    }
+
+    fn give_up(&mut self, item: Item, keep_part: bool) {
+        let (discard, job) = (item.begun && !keep_part, item.task.id);
+        let (id, path) = (item.id, item.path.clone());
+        let outcome = Outcome::Skipped(Skip::Cancelled);
+        item.task.tally.file_done(item.weight(), &outcome);
+        self.outbox.push(Event::ItemDone { job, item: id, path, outcome });
+        if let Some(entry) = self.entry(job).filter(|_| discard) {
+            entry.prepend(Item { step: Step::Discard, ..item });
+        }
+    }
+}
+
+/// Does with an item that was held what its answer says.
+fn apply(entry: &mut Entry, next: Next, outbox: &mut Vec<Event>) {
+    match next {
+        Next::Again(item) => entry.prepend(item),
+        Next::Ask(item, conflict) => drop(entry.held.insert(item.id, (item, Hold::Asking(conflict)))),
+        Next::Done(item, outcome) => {
+            item.task.tally.file_done(item.weight(), &outcome);
+            let (job, path) = (item.task.id, item.path.clone());
+            outbox.push(Event::ItemDone { job, item: item.id, path, outcome: outcome.clone() });
+            if matches!(outcome, Outcome::Failed(_)) {
+                entry.held.insert(item.id, (item, Hold::Failed));
+            }
+        }
+    }
+}

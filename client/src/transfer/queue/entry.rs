@@ -1,0 +1,170 @@
+//! One job in the queue.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use super::{BATCH_BYTES, BATCH_ITEMS};
+use crate::transfer::{
+    active::Active,
+    conflict::Conflict,
+    item::{Item, Lane},
+    job::{ItemId, Work},
+    progress::JobProgress,
+    task::Task,
+};
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) task: Arc<Task>,
+    pub(super) scan: Scan,
+    pub(super) quick: VecDeque<Item>,
+    pub(super) large: VecDeque<Item>,
+    pub(super) held: BTreeMap<ItemId, (Item, Hold)>,
+    /// Items a connection has taken.
+    pub(super) in_flight: usize,
+    pub(super) paused: bool,
+    /// Emptied source folders are being removed.
+    pub(super) cleaning: bool,
+    /// Its end was told.
+    pub(super) reported: bool,
+}
+
+/// How far the look through a job's source is.
+#[derive(Debug)]
+pub(super) enum Scan {
+    Waiting(Work),
+    Running,
+    Done,
+}
+
+/// Why an item is held.
+#[derive(Debug, Clone)]
+pub(in crate::transfer) enum Hold {
+    /// It failed and may be retried.
+    Failed,
+    /// The user said so.
+    Paused,
+    /// It waits for an answer.
+    Asking(Conflict),
+}
+
+impl Entry {
+    pub(super) fn new(task: Arc<Task>, work: Work) -> Self {
+        Self {
+            task,
+            scan: Scan::Waiting(work),
+            quick: VecDeque::new(),
+            large: VecDeque::new(),
+            held: BTreeMap::new(),
+            in_flight: 0,
+            paused: false,
+            cleaning: false,
+            reported: false,
+        }
+    }
+
+    pub(super) fn is_scanning(&self) -> bool {
+        matches!(self.scan, Scan::Running)
+    }
+
+    pub(super) fn start_scan(&mut self) -> Option<(Arc<Task>, Work)> {
+        match std::mem::replace(&mut self.scan, Scan::Running) {
+            Scan::Waiting(work) => Some((Arc::clone(&self.task), work)),
+            other => {
+                self.scan = other;
+                None
+            }
+        }
+    }
+
+    pub(super) fn append(&mut self, item: Item) {
+        match item.lane() {
+            Lane::Quick => self.quick.push_back(item),
+            Lane::Large => self.large.push_back(item),
+        }
+    }
+
+    pub(super) fn prepend(&mut self, item: Item) {
+        match item.lane() {
+            Lane::Quick => self.quick.push_front(item),
+            Lane::Large => self.large.push_front(item),
+        }
+    }
+
+    /// Gives up looking through the source, if that has not begun.
+    pub(super) fn skip_scan(&mut self) {
+        if let Scan::Waiting(_) = self.scan {
+            self.scan = Scan::Done;
+        }
+    }
+
+    pub(super) fn take_quick(&mut self) -> Option<Vec<Item>> {
+        let mut bytes = 0u64;
+        let mut batch = Vec::new();
+        while batch.len() < BATCH_ITEMS && bytes < BATCH_BYTES {
+            let Some(item) = self.quick.pop_front() else { break };
+            bytes = bytes.saturating_add(item.weight());
+            batch.push(item);
+        }
+        self.in_flight += batch.len();
+        (!batch.is_empty()).then_some(batch)
+    }
+
+    pub(super) fn take_large(&mut self) -> Option<(Item, Arc<Active>)> {
+        let item = self.large.pop_front()?;
+        self.in_flight += 1;
+        let active = Arc::new(Active::new(&item));
+        Some((item, active))
+    }
+
+    /// Takes all that waits.
+    pub(super) fn take_all(&mut self) -> Vec<Item> {
+        let items: Vec<Item> = self.quick.drain(..).chain(self.large.drain(..)).collect();
+        self.in_flight += items.len();
+        items
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.quick.len() + self.large.len()
+    }
+
+    /// Whether all its items are through (held ones that only failed aside) and that was not told yet.
+    pub(super) fn is_through(&self) -> bool {
+        let held = self.held.values().any(|(_, why)| !matches!(why, Hold::Failed));
+        !self.reported && !held && self.is_still()
+    }
+
+    /// Whether nothing is left to do until somebody says so.
+    pub(super) fn is_quiet(&self) -> bool {
+        let waits_only = self.in_flight == 0 && !self.cleaning && !self.is_scanning();
+        self.is_still() && (self.reported || !self.is_through()) || self.paused && waits_only
+    }
+
+    fn is_still(&self) -> bool {
+        matches!(self.scan, Scan::Done) && self.waiting() == 0 && self.in_flight == 0 && !self.cleaning
+    }
+
+    pub(super) fn can_be_retried(&self) -> bool {
+        !self.held.is_empty() && !self.task.stop.is_cancelled()
+    }
+
+    pub(super) fn picture(&self, active: u64) -> JobProgress {
+        let totals = self.task.tally.totals();
+        let summary = self.task.tally.summary();
+        JobProgress {
+            job: self.task.id,
+            counting: !self.task.tally.counted.load(Relaxed),
+            paused: self.paused,
+            files: totals.files,
+            bytes: totals.bytes,
+            files_done: totals.files_done,
+            bytes_done: totals.bytes_done.saturating_add(active).min(totals.bytes.max(active)),
+            reused: summary.reused,
+            transferred: summary.transferred,
+            failed: summary.failed,
+            asking: self.held.values().filter(|(_, why)| matches!(why, Hold::Asking(_))).count() as u64,
+        }
+    }
+}

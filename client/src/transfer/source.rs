@@ -1,0 +1,175 @@
+//! An item's local side: the file an upload reads, the place a download lands. Blocks on the disk.
+
+use std::{
+    fs::File,
+    io,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use ferry_shared::{
+    blocks,
+    digest::{Digest, RootBuilder, block_digest},
+    entry::Mtime,
+    limits::block_count,
+    name::Name,
+    path::RemotePath,
+};
+
+use super::{
+    conflict::FileFacts,
+    core::Core,
+    item::Item,
+    local::{
+        folder::{Folder, Found},
+        name::local_name,
+        part::{Earlier, Part},
+        system,
+    },
+    path::{FolderPair, ItemPath},
+    task::{Direction, Task},
+};
+use crate::error::ClientError;
+
+/// A local file, open to be read, as it was then.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) file: File,
+    pub(super) facts: FileFacts,
+    pub(super) mode: u32,
+}
+
+impl Opened {
+    fn new(file: File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let facts = FileFacts { size: metadata.len(), mtime: Mtime::from(metadata.modified()?) };
+        Ok(Self { facts, mode: system::mode_of(&metadata), file })
+    }
+
+    /// Whether the file is no longer as it was when it was opened.
+    pub(super) fn changed(&self) -> io::Result<bool> {
+        let metadata = self.file.metadata()?;
+        Ok(metadata.len() != self.facts.size || Mtime::from(metadata.modified()?) != self.facts.mtime)
+    }
+}
+
+/// Opens an item's local file: what an upload reads, what a download finds at its target.
+pub(super) fn open(task: &Task, path: &ItemPath) -> Result<Opened, ClientError> {
+    let opened = match task.direction {
+        Direction::Upload => system::open_source(&path.local().unwrap_or_default(), path.folder().named),
+        Direction::Download => folder(task, path.folder()).and_then(|folder| folder.open_file(path.local_name())),
+    };
+    opened.and_then(Opened::new).map_err(|error| failed(path, error))
+}
+
+/// What is at a download's target.
+pub(super) fn look(item: &Item) -> Result<Option<Found>, ClientError> {
+    let look = || folder(&item.task, item.path.folder())?.look(item.path.local_name());
+    look().map_err(|error| failed(&item.path, error))
+}
+
+/// Removes an upload's source, unless it changed since it was read.
+pub(super) fn remove(item: &Item) -> Result<(), ClientError> {
+    let opened = open(&item.task, &item.path)?;
+    if opened.facts != item.facts {
+        return Err(ClientError::SourceChanged);
+    }
+    std::fs::remove_file(item.path.local().unwrap_or_default()).map_err(|error| failed(&item.path, error))
+}
+
+/// Removes what an unfinished download left.
+pub(super) fn discard_part(item: &Item) -> Result<(), ClientError> {
+    let discard = || {
+        let folder = folder(&item.task, item.path.folder())?;
+        Part::open(&folder, item.path.local_name(), Earlier::Keep, true)?.discard()
+    };
+    discard().map_err(|error| failed(&item.path, error))
+}
+
+/// Makes a download's folder.
+pub(super) fn make_folder(item: &Item) -> Result<(), ClientError> {
+    let make = || folder(&item.task, item.path.folder())?.enter(item.path.local_name(), true).map(drop);
+    make().map_err(|error| failed(&item.path, error))
+}
+
+/// The folder a download's item is in, made where it is missing.
+pub(super) fn folder(task: &Task, pair: &FolderPair) -> io::Result<Arc<Folder>> {
+    find_folder(task, pair, true)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// The folder a download's item is in; `None` when it is missing and not to be made. Each
+/// name on the way is entered by itself: no symlink below the destination is followed.
+pub(super) fn find_folder(task: &Task, pair: &FolderPair, create: bool) -> io::Result<Option<Arc<Folder>>> {
+    find_folder_at(task, &pair.remote, create)
+}
+
+fn find_folder_at(task: &Task, remote: &RemotePath, create: bool) -> io::Result<Option<Arc<Folder>>> {
+    let Some((root, above)) = task.landing.get() else { return Ok(None) };
+    let mut folder = Arc::clone(root);
+    for name in remote.names().skip(*above) {
+        let name = Name::new(name).map_err(io::Error::other)?;
+        let name = local_name(&name).map_err(io::Error::other)?;
+        match folder.enter(&name, create)? {
+            Some(next) => {
+                task.made_folders.fetch_or(next.is_fresh(), Relaxed);
+                folder = Arc::new(next);
+            }
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(folder))
+}
+
+/// Makes the names that lead to a published part durable: its own and, where the task
+/// made folders, theirs.
+pub(super) fn sync_names(task: &Task, pair: &FolderPair, part: &Part) -> io::Result<()> {
+    if !task.made_folders.load(Relaxed) {
+        return part.folder().sync();
+    }
+    if system::sync_file_system(&part.file)? {
+        return Ok(());
+    }
+    let mut pair = pair.remote.clone();
+    let above = task.landing.get().map_or(0, |(_, above)| *above);
+    while let Some(folder) = find_folder_at(task, &pair, false)? {
+        folder.sync()?;
+        match pair.parent().filter(|parent| parent.depth() >= above) {
+            Some(parent) => pair = parent,
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// A file's digest. `each` is called for every block and may stop it.
+pub(super) fn digest(
+    core: &Core,
+    path: &ItemPath,
+    opened: &Opened,
+    mut each: impl FnMut(u64) -> Result<(), ClientError>,
+) -> Result<Digest, ClientError> {
+    let (size, mut root) = (opened.facts.size, RootBuilder::new());
+    let mut block = core.pool.take();
+    for index in 0..block_count(size) {
+        each(index)?;
+        block.clear();
+        blocks::read_block(&opened.file, size, index, &mut block).map_err(|error| read_error(path, error))?;
+        root.push(block_digest(size, index, &block));
+    }
+    Ok(root.root())
+}
+
+/// What a file that cannot be read to the size it had means.
+pub(super) fn read_error(path: &ItemPath, error: io::Error) -> ClientError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => ClientError::SourceChanged,
+        _ => failed(path, error),
+    }
+}
+
+/// A local error, with the file it is about.
+pub(super) fn failed(path: &ItemPath, error: io::Error) -> ClientError {
+    ClientError::local(path.local().unwrap_or_default(), error)
+}

@@ -1,0 +1,162 @@
+//! A job's counters: written wherever something happens, read by whoever draws.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use super::event::{Outcome, Summary};
+
+/// A job's counters.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) counted: AtomicBool,
+    files: AtomicU64,
+    folders: AtomicU64,
+    bytes: AtomicU64,
+    files_done: AtomicU64,
+    bytes_done: AtomicU64,
+    under_way: AtomicU64,
+    arrived: AtomicU64,
+    arrived_bytes: AtomicU64,
+    folders_done: AtomicU64,
+    transferred: AtomicU64,
+    reused: AtomicU64,
+    equal: AtomicU64,
+    skipped: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// The counters a picture of the job is drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) files: u64,
+    pub(super) folders: u64,
+    pub(super) bytes: u64,
+    pub(super) files_done: u64,
+    pub(super) bytes_done: u64,
+}
+
+impl Tally {
+    pub(super) fn add_file(&self, size: u64) {
+        add(&self.files, 1);
+        add(&self.bytes, size);
+    }
+
+    pub(super) fn add_folder(&self) {
+        add(&self.folders, 1);
+    }
+
+    /// A stream turned out to have so many bytes.
+    pub(super) fn add_bytes(&self, bytes: u64) {
+        add(&self.bytes, bytes);
+    }
+
+    /// A folder is there.
+    pub(super) fn folder_done(&self) {
+        add(&self.folders_done, 1);
+    }
+
+    /// A folder failed.
+    pub(super) fn folder_failed(&self) {
+        add(&self.failed, 1);
+    }
+
+    /// A file of `weight` bytes in the totals is through.
+    pub(super) fn file_done(&self, weight: u64, outcome: &Outcome) {
+        add(&self.files_done, 1);
+        add(&self.bytes_done, weight);
+        match outcome {
+            Outcome::Verified { size, transferred, reused, .. } => {
+                add(&self.arrived, 1);
+                add(&self.arrived_bytes, *size);
+                add(&self.transferred, *transferred);
+                add(&self.reused, *reused);
+            }
+            Outcome::Equal { size } => {
+                add(&self.arrived, 1);
+                add(&self.equal, 1);
+                add(&self.arrived_bytes, *size);
+                add(&self.reused, *size);
+            }
+            Outcome::Skipped(_) => add(&self.skipped, 1),
+            Outcome::Failed(_) => add(&self.failed, 1),
+            Outcome::Folder | Outcome::Would { .. } => {}
+        }
+    }
+
+    /// A failed file is tried again.
+    pub(super) fn file_again(&self, weight: u64) {
+        self.files_done.fetch_sub(1, Relaxed);
+        self.bytes_done.fetch_sub(weight, Relaxed);
+        self.failed.fetch_sub(1, Relaxed);
+    }
+
+    /// Bytes of a file that is not through are out of our hands.
+    pub(super) fn under_way(&self, bytes: u64) {
+        add(&self.under_way, bytes);
+    }
+
+    /// These bytes are through, or will be sent again.
+    pub(super) fn not_under_way(&self, bytes: u64) {
+        self.under_way.fetch_sub(bytes, Relaxed);
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        let bytes = get(&self.bytes);
+        Totals {
+            files: get(&self.files),
+            folders: get(&self.folders),
+            bytes,
+            files_done: get(&self.files_done),
+            bytes_done: get(&self.bytes_done).saturating_add(get(&self.under_way)).min(bytes),
+        }
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        Summary {
+            files: get(&self.arrived),
+            equal: get(&self.equal),
+            folders: get(&self.folders_done),
+            bytes: get(&self.arrived_bytes),
+            transferred: get(&self.transferred),
+            reused: get(&self.reused),
+            skipped: get(&self.skipped),
+            failed: get(&self.failed),
+            cancelled: false,
+            error: None,
+        }
+    }
+}
+
+fn add(counter: &AtomicU64, by: u64) {
+    counter.fetch_add(by, Relaxed);
+}
+
+fn get(counter: &AtomicU64) -> u64 {
+    counter.load(Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{error::ClientError, transfer::event::Failure};
+
+    #[test]
+    fn every_file_is_through_once_whatever_became_of_it() {
+        let tally = Tally::default();
+        for size in [10, 20, 30] {
+            tally.add_file(size);
+        }
+        tally.under_way(5);
+        assert_eq!(tally.totals().bytes_done, 5);
+        tally.not_under_way(5);
+        let failed = Outcome::Failed(Failure { error: ClientError::Cancelled, retryable: true });
+        tally.file_done(10, &Outcome::Equal { size: 10 });
+        tally.file_done(20, &failed);
+        tally.file_again(20);
+        tally.file_done(20, &Outcome::Skipped(crate::transfer::Skip::Exists));
+        tally.file_done(30, &failed);
+        let totals = tally.totals();
+        assert_eq!((totals.files_done, totals.bytes_done, totals.bytes), (3, 60, 60));
+        let summary = tally.summary();
+        assert_eq!((summary.files, summary.equal, summary.skipped, summary.failed), (1, 1, 1, 1));
+    }
+}

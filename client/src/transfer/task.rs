@@ -1,0 +1,150 @@
+//! A job at work: what its items share.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool},
+};
+
+use ferry_shared::path::RemotePath;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    conflict::{ConflictRule, Decision, Scope, kind_of},
+    event::Summary,
+    job::{JobId, JobOptions, Work},
+    local::folder::Folder,
+    path::ItemPath,
+    tally::Tally,
+};
+use crate::error::ClientError;
+
+/// Which way a job's bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Upload,
+    Download,
+}
+
+/// What the items of a job share.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) id: JobId,
+    pub(super) direction: Direction,
+    pub(super) options: JobOptions,
+    pub(super) tally: Tally,
+    /// Cancelled when the job is given up.
+    pub(super) stop: CancellationToken,
+    stream: bool,
+    /// Where a download lands: the folder that holds its items' folders, and how many
+    /// leading names of a remote folder lead to it.
+    pub(super) landing: OnceLock<(Arc<Folder>, usize)>,
+    /// Whether folders were made here, whose names must become durable with the files'.
+    pub(super) made_folders: AtomicBool,
+    answers: Mutex<Answers>,
+    folders: Mutex<Vec<SourceFolder>>,
+    error: OnceLock<ClientError>,
+}
+
+/// A folder of the source, to be removed when it is empty.
+#[derive(Debug)]
+pub(super) enum SourceFolder {
+    Local(PathBuf),
+    Remote(RemotePath),
+}
+
+#[derive(Debug, Default)]
+struct Answers {
+    all: Option<Decision>,
+    folders: HashMap<RemotePath, Decision>,
+    kinds: HashMap<Vec<u8>, Decision>,
+}
+
+impl Task {
+    pub(super) fn new(id: JobId, work: &Work, options: JobOptions) -> Self {
+        let (direction, stream) = match work {
+            Work::Upload { .. } => (Direction::Upload, false),
+            Work::UploadStream { .. } => (Direction::Upload, true),
+            Work::Download { .. } => (Direction::Download, false),
+            Work::DownloadStream { .. } => (Direction::Download, true),
+        };
+        Self {
+            id,
+            direction,
+            options,
+            tally: Tally::default(),
+            stop: CancellationToken::new(),
+            stream,
+            landing: OnceLock::new(),
+            made_folders: AtomicBool::new(false),
+            answers: Mutex::default(),
+            folders: Mutex::default(),
+            error: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn is_stream(&self) -> bool {
+        self.stream
+    }
+
+    /// The rule for a conflict at `path`: the job's, unless an answer covers it.
+    pub(super) fn rule(&self, path: &ItemPath) -> ConflictRule {
+        if self.options.conflict != ConflictRule::Ask {
+            return self.options.conflict;
+        }
+        let answers = lock(&self.answers);
+        let answer = || answers.folders.get(&path.folder().remote).copied();
+        let kind = || answers.kinds.get(&kind_at(path)).copied();
+        answers.all.or_else(answer).or_else(kind).map_or(ConflictRule::Ask, ConflictRule::from)
+    }
+
+    /// Remembers an answer given at `path` for all it is to cover.
+    pub(super) fn remember(&self, path: &ItemPath, decision: Decision, scope: Scope) {
+        let mut answers = lock(&self.answers);
+        match scope {
+            Scope::This => {}
+            Scope::Folder => drop(answers.folders.insert(path.folder().remote.clone(), decision)),
+            Scope::Kind => drop(answers.kinds.insert(kind_at(path), decision)),
+            Scope::All => answers.all = Some(decision),
+        }
+    }
+
+    /// Notes a source folder, outer ones first.
+    pub(super) fn note_folder(&self, folder: SourceFolder) {
+        if self.options.remove_source && !self.options.dry_run {
+            lock(&self.folders).push(folder);
+        }
+    }
+
+    pub(super) fn has_folders(&self) -> bool {
+        !lock(&self.folders).is_empty()
+    }
+
+    /// The noted source folders, deepest first; afterwards none are noted.
+    pub(super) fn take_folders(&self) -> Vec<SourceFolder> {
+        let mut folders = std::mem::take(&mut *lock(&self.folders));
+        folders.reverse();
+        folders
+    }
+
+    /// Keeps why the job as a whole cannot be done.
+    pub(super) fn fail(&self, error: ClientError) {
+        drop(self.error.set(error));
+    }
+
+    pub(super) fn error(&self) -> Option<ClientError> {
+        self.error.get().cloned()
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        Summary { cancelled: self.stop.is_cancelled(), error: self.error(), ..self.tally.summary() }
+    }
+}
+
+fn kind_at(path: &ItemPath) -> Vec<u8> {
+    kind_of(path.remote().names().next_back().unwrap_or_default())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

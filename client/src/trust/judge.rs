@@ -1,0 +1,156 @@
+//! Decides about the key a server showed, after the handshake and before a byte is said inside it.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use rustls::{crypto::CryptoProvider, server::ParsedCertificate};
+use rustls_pki_types::{CertificateDer, ServerName};
+
+use super::{
+    Fingerprint, Trust, TrustPrompt, TrustQuestion,
+    known::{Known, KnownServers},
+    platform::Platform,
+};
+use crate::{connect::ConnectOptions, error::ClientError};
+
+/// What is to be done with a key that is not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Go on.
+    Trusted(Fingerprint),
+    /// Say nothing to this server until [`Judge::ask`] said yes.
+    Ask(Fingerprint),
+}
+
+/// Decides about the keys of one server; shared by all connections to it.
+pub(crate) struct Judge {
+    /// The server, as `host:port`.
+    host: String,
+    trust: Trust,
+    known: KnownServers,
+    platform: Arc<Platform>,
+    /// The key that was trusted last, so that further connections cost nothing.
+    accepted: Mutex<Option<Fingerprint>>,
+    /// The key a person declined, who is not asked about it again.
+    declined: Mutex<Option<Fingerprint>>,
+}
+
+impl Judge {
+    pub(crate) fn new(host: String, options: &ConnectOptions, provider: Arc<CryptoProvider>) -> Self {
+        Self {
+            host,
+            trust: options.trust.clone(),
+            known: KnownServers::new(options.known_servers.clone()),
+            platform: Arc::new(Platform::new(provider)),
+            accepted: Mutex::default(),
+            declined: Mutex::default(),
+        }
+    }
+
+    /// Decides about a server that goes by `name` and showed `chain`.
+    ///
+    /// # Errors
+    /// A [`ClientError`] that says which key was shown and which was expected.
+    pub(crate) async fn judge(
+        &self,
+        name: ServerName<'static>,
+        chain: Vec<CertificateDer<'static>>,
+    ) -> Result<Verdict, ClientError> {
+        let found = self.fingerprint(&chain)?;
+        if let Trust::Pinned(expected) = self.trust {
+            let wrong = || ClientError::WrongKey { host: self.host.clone(), expected, found };
+            return if found == expected { Ok(Verdict::Trusted(found)) } else { Err(wrong()) };
+        }
+        let accepted = *held(&self.accepted);
+        if accepted == Some(found) {
+            return Ok(Verdict::Trusted(found));
+        }
+        match (self.look_up(name, chain, found).await?, accepted) {
+            (Known::Same, _) => Ok(self.accept(found)),
+            // A key may also change without a line about it: when the platform vouched before.
+            (Known::Other(expected), _) | (Known::Unknown, Some(expected)) => Err(self.changed(expected, found)),
+            (Known::Unknown, None) => match self.trust {
+                Trust::AcceptNew => self.remember(found).await.map(|()| Verdict::Trusted(found)),
+                Trust::Ask(_) => Ok(Verdict::Ask(found)),
+                _ => Err(ClientError::UntrustedKey { host: self.host.clone(), found }),
+            },
+        }
+    }
+
+    /// Has a person decide about `found`, and remembers a yes in the file, a no in memory.
+    ///
+    /// Comes up only before the first login; one connection at a time comes so far.
+    ///
+    /// # Errors
+    /// [`ClientError::DeclinedKey`], or what keeps it from being remembered.
+    pub(crate) async fn ask(&self, found: Fingerprint) -> Result<(), ClientError> {
+        let Trust::Ask(prompt) = &self.trust else { return Ok(()) };
+        let question = TrustQuestion { host: self.host.clone(), fingerprint: found };
+        if *held(&self.declined) != Some(found) && TrustPrompt::accept(&**prompt, &question).await {
+            return self.remember(found).await;
+        }
+        *held(&self.declined) = Some(found);
+        Err(ClientError::DeclinedKey { host: question.host, found })
+    }
+
+    /// The file is asked first: loading the platform's roots takes much longer.
+    async fn look_up(
+        &self,
+        name: ServerName<'static>,
+        chain: Vec<CertificateDer<'static>>,
+        found: Fingerprint,
+    ) -> Result<Known, ClientError> {
+        let (known, host, platform) = (self.known.clone(), self.host.clone(), Arc::clone(&self.platform));
+        blocking(move || {
+            let known = known.look_up(&host, found)?;
+            Ok(if known != Known::Same && platform.vouches(&chain, &name) { Known::Same } else { known })
+        })
+        .await
+    }
+
+    async fn remember(&self, found: Fingerprint) -> Result<(), ClientError> {
+        let (known, host) = (self.known.clone(), self.host.clone());
+        match blocking(move || known.add(&host, found)).await? {
+            Known::Other(expected) => Err(self.changed(expected, found)),
+            Known::Same | Known::Unknown => {
+                self.accept(found);
+                Ok(())
+            }
+        }
+    }
+
+    fn fingerprint(&self, chain: &[CertificateDer<'_>]) -> Result<Fingerprint, ClientError> {
+        let unusable = |message: String| ClientError::Insecure { address: self.host.clone(), message };
+        let leaf = chain.first().ok_or_else(|| unusable("it shows no certificate".into()))?;
+        let leaf = ParsedCertificate::try_from(leaf).map_err(|error| unusable(error.to_string()))?;
+        Ok(Fingerprint::of_spki(&leaf.subject_public_key_info()))
+    }
+
+    fn accept(&self, found: Fingerprint) -> Verdict {
+        *held(&self.accepted) = Some(found);
+        Verdict::Trusted(found)
+    }
+
+    fn changed(&self, expected: Fingerprint, found: Fingerprint) -> ClientError {
+        ClientError::ChangedKey { host: self.host.clone(), expected, found, known_servers: self.known.path() }
+    }
+}
+
+impl fmt::Debug for Judge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Judge").field("host", &self.host).field("trust", &self.trust).finish_non_exhaustive()
+    }
+}
+
+fn held(key: &Mutex<Option<Fingerprint>>) -> MutexGuard<'_, Option<Fingerprint>> {
+    key.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `work`, which reads or writes the disk, off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ClientError> + Send + 'static,
+) -> Result<T, ClientError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(ClientError::Cancelled))
+}

@@ -1,0 +1,203 @@
+//! What happens where something is already there.
+
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
+
+use ferry_client::{
+    ClientError,
+    transfer::{ConflictRule, Decision, Event, ItemId, JobOptions, Outcome, Scope, Skip},
+};
+use ferry_shared::refusal::Code;
+
+use super::{Rig, bytes, shelf::LARGE, tree, write};
+
+fn rule(conflict: ConflictRule) -> JobOptions {
+    JobOptions { conflict, ..JobOptions::default() }
+}
+
+/// A rig whose two sides have `same` equal, `other` different, and `new` only at the source.
+async fn both_sides(upload: bool) -> Rig {
+    let rig = Rig::new().await;
+    write(&rig.local("here/same"), b"same");
+    write(&rig.local("here/other.txt"), b"local");
+    rig.server.shelf().put("there/same", b"same");
+    rig.server.shelf().put("there/other.txt", b"far_a");
+    match upload {
+        true => write(&rig.local("here/new"), b"new"),
+        false => rig.server.shelf().put("there/new", b"new"),
+    }
+    rig
+}
+
+async fn run(rig: &mut Rig, upload: bool, conflict: ConflictRule) -> ferry_client::transfer::Summary {
+    match upload {
+        true => rig.uploaded("here", "there", rule(conflict)).await,
+        false => rig.downloaded("there", "here", rule(conflict)).await,
+    }
+}
+
+/// What the targets hold afterwards, by name.
+fn target(rig: &Rig, upload: bool, name: &str) -> Vec<u8> {
+    match upload {
+        true => rig.server.shelf().bytes(&format!("there/{name}")).to_vec(),
+        false => fs::read(rig.local("here").join(name)).unwrap(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_rule_does_what_it_says_and_equal_content_is_no_conflict() {
+    for upload in [true, false] {
+        let (old, new) = if upload { (b"far_a", b"local") } else { (b"local", b"far_a") };
+        for conflict in [ConflictRule::Fail, ConflictRule::Skip, ConflictRule::Replace, ConflictRule::KeepBoth] {
+            let mut rig = both_sides(upload).await;
+            let summary = run(&mut rig, upload, conflict).await;
+            assert_eq!(target(&rig, upload, "new"), b"new", "{conflict:?}");
+            assert_eq!(target(&rig, upload, "same"), b"same");
+            let other = target(&rig, upload, "other.txt");
+            let counts = (summary.files, summary.equal, summary.skipped, summary.failed);
+            match conflict {
+                ConflictRule::Fail => assert_eq!((counts, &other[..]), ((2, 1, 0, 1), &old[..])),
+                ConflictRule::Skip => assert_eq!((counts, &other[..]), ((1, 0, 2, 0), &old[..])),
+                ConflictRule::Replace => assert_eq!((counts, &other[..]), ((3, 1, 0, 0), &new[..])),
+                _ => {
+                    assert_eq!((counts, &other[..]), ((3, 1, 0, 0), &old[..]));
+                    assert_eq!(target(&rig, upload, "other (2).txt"), new);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn newer_and_different_go_by_time_and_content() {
+    for (conflict, age) in [(ConflictRule::Newer, -1), (ConflictRule::Newer, 1), (ConflictRule::Different, -1)] {
+        let mut rig = both_sides(true).await;
+        let base = SystemTime::UNIX_EPOCH + Duration::new(1_000, 5);
+        let time = if age > 0 { base + Duration::from_secs(1) } else { base - Duration::from_secs(1) };
+        for name in ["here/same", "here/other.txt"] {
+            fs::File::options().write(true).open(rig.local(name)).unwrap().set_modified(time).unwrap();
+        }
+        let summary = run(&mut rig, true, conflict).await;
+        let replaced = target(&rig, true, "other.txt") == b"local";
+        assert_eq!(replaced, conflict == ConflictRule::Different || age > 0, "{conflict:?} {age}");
+        assert_eq!(summary.skipped, if replaced { 0 } else { 2 });
+    }
+}
+
+async fn asked(rig: &mut Rig) -> ItemId {
+    rig.until(|event| match event {
+        Event::Asks { item, .. } => Some(*item),
+        _ => None,
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_item_that_asks_waits() {
+    for upload in [true, false] {
+        let mut rig = both_sides(upload).await;
+        match upload {
+            true => rig.upload("here", "there", rule(ConflictRule::Ask)),
+            false => rig.download("there", "here", rule(ConflictRule::Ask)),
+        }
+        let item = asked(&mut rig).await;
+        rig.engine.drained().await;
+        assert_eq!(target(&rig, upload, "new"), b"new");
+        assert_eq!(rig.engine.progress().jobs[0].asking, 1);
+        rig.engine.answer(item, Decision::Replace, Scope::This);
+        let summary = rig.job_done().await;
+        assert_eq!((summary.files, summary.equal), (3, 1));
+        assert_eq!(target(&rig, upload, "other.txt"), if upload { b"local" } else { b"far_a" });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_covers_what_it_says_and_no_more() {
+    let mut rig = Rig::new().await;
+    let names = ["a/1.jpg", "a/2.txt", "b/3.jpg", "b/4.txt"];
+    for name in names {
+        write(&rig.local("src").join(name), b"new");
+        rig.server.shelf().put(&format!("dst/{name}"), b"older");
+    }
+    rig.upload("src", "dst", rule(ConflictRule::Ask));
+    let mut items = Vec::new();
+    for _ in names {
+        let (item, path) = rig
+            .until(|event| match event {
+                Event::Asks { item, conflict, .. } => Some((*item, conflict.path.relative())),
+                _ => None,
+            })
+            .await;
+        items.push((String::from_utf8(path.as_bytes().to_vec()).unwrap(), item));
+    }
+    let item = |name: &str| items.iter().find(|(path, _)| path == name).unwrap().1;
+    rig.engine.answer(item("dst/a/1.jpg"), Decision::Replace, Scope::Kind);
+    rig.engine.drained().await;
+    assert_eq!(rig.engine.progress().jobs[0].asking, 2);
+    rig.engine.answer(item("dst/a/2.txt"), Decision::Skip, Scope::Folder);
+    rig.engine.drained().await;
+    assert_eq!(rig.engine.progress().jobs[0].asking, 1);
+    rig.engine.answer(item("dst/b/4.txt"), Decision::KeepBoth, Scope::All);
+    let summary = rig.job_done().await;
+    assert_eq!((summary.files, summary.skipped), (3, 1));
+    let shelf = rig.server.shelf();
+    assert_eq!((shelf.bytes("dst/a/1.jpg"), shelf.bytes("dst/b/3.jpg")), (&b"new"[..], &b"new"[..]));
+    assert_eq!((shelf.bytes("dst/a/2.txt"), shelf.bytes("dst/b/4.txt")), (&b"older"[..], &b"older"[..]));
+    assert_eq!(shelf.bytes("dst/b/4 (2).txt"), b"new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_file_learns_of_the_conflict_when_it_is_tried() {
+    for size in [100, LARGE] {
+        let mut rig = Rig::new().await;
+        write(&rig.local("x"), &bytes(size, 0));
+        rig.server.shelf().put("y", b"other");
+        let summary = rig.uploaded("x", "y", rule(ConflictRule::Fail)).await;
+        assert_eq!(summary.failed, 1);
+        let Outcome::Failed(failure) = &rig.outcomes()["y"] else { panic!("not failed") };
+        assert!(matches!(&failure.error, ClientError::Refused(refusal) if refusal.code == Code::Exists));
+        rig.server.shelf().put("y (2)", b"taken");
+        rig.uploaded("x", "y", rule(ConflictRule::KeepBoth)).await;
+        assert!(rig.server.shelf().bytes("y (3)") == bytes(size, 0));
+        rig.server.shelf().put("y", &bytes(size, 0));
+        assert_eq!(rig.uploaded("x", "y", rule(ConflictRule::Fail)).await.equal, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_in_the_way_is_never_replaced() {
+    let mut rig = Rig::new().await;
+    write(&rig.local("src/x"), b"x");
+    rig.server.shelf().put("dst/x/inside", b"1");
+    assert_eq!(rig.uploaded("src", "dst", rule(ConflictRule::Replace)).await.failed, 1);
+    rig.server.shelf().put("far/here", b"1");
+    fs::create_dir_all(rig.local("near/here")).unwrap();
+    assert_eq!(rig.downloaded("far", "near", rule(ConflictRule::Replace)).await.failed, 1);
+    assert!(rig.local("near/here").is_dir());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_tells_and_changes_nothing() {
+    for upload in [true, false] {
+        let mut rig = both_sides(upload).await;
+        let before = tree(&rig.local("here"));
+        let options = JobOptions { dry_run: true, ..rule(ConflictRule::Replace) };
+        match upload {
+            true => rig.uploaded("here", "there", options).await,
+            false => rig.downloaded("there", "here", options).await,
+        };
+        let prefix = "there";
+        let outcomes = rig.outcomes();
+        let at = |name: &str| &outcomes[&format!("{prefix}/{name}")];
+        assert!(matches!(at("new"), Outcome::Would { size: 3, replaces: false }), "{outcomes:?}");
+        assert!(matches!(at("other.txt"), Outcome::Would { size: 5, replaces: true }), "{outcomes:?}");
+        assert!(matches!(at("same"), Outcome::Equal { .. }));
+        assert_eq!(tree(&rig.local("here")), before);
+        assert!(!rig.server.shelf().requests.iter().any(|name| matches!(*name, "put" | "get" | "make_dir")));
+        let skip = JobOptions { dry_run: true, ..rule(ConflictRule::Skip) };
+        rig.uploaded("here/other.txt", "there/other.txt", skip).await;
+        assert!(matches!(rig.outcomes()["other.txt"], Outcome::Skipped(Skip::Exists)));
+    }
+}

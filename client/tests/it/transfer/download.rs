@@ -1,0 +1,229 @@
+//! What comes down is whole, where it belongs, and never costs more than it must.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+};
+
+use ferry_client::{
+    ClientError,
+    transfer::{ConflictRule, Filter, JobOptions, Outcome, Settings, Skip},
+};
+use ferry_shared::{entry::Mtime, limits::BLOCK_LEN};
+
+use super::{Rig, bytes, shelf::LARGE, tree, write};
+
+const PART: &str = ".x.ferry-part";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_arrives_with_everything_in_it() {
+    let mut rig = Rig::new().await;
+    let sizes = [0, 1, 1000, BLOCK_LEN - 1, BLOCK_LEN, BLOCK_LEN + 1, LARGE];
+    {
+        let mut shelf = rig.server.shelf();
+        for (number, size) in sizes.into_iter().enumerate() {
+            shelf.put(&format!("src/a/{number}"), &bytes(size, number));
+        }
+        for number in 0..700 {
+            shelf.put(&format!("src/b c/{number}"), &bytes(number * 10, number));
+        }
+        shelf.folders.insert(b"src/empty".to_vec());
+    }
+    let summary = rig.downloaded("src", "dst", JobOptions::default()).await;
+    assert_eq!((summary.files, summary.failed, summary.folders), (707, 0, 4));
+    let found = tree(&rig.local("dst"));
+    assert_eq!(found.len(), 708);
+    assert!(sizes.into_iter().enumerate().all(|(number, size)| found[&format!("a/{number}")] == bytes(size, number)));
+    assert!((0..700).all(|number| found[&format!("b c/{number}")] == bytes(number * 10, number)));
+    assert!(found.contains_key("empty/"));
+    for name in ["dst/a/1", "dst/a/6"] {
+        let metadata = fs::metadata(rig.local(name)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o7777, 0o640);
+        assert_eq!(Mtime::from(metadata.modified().unwrap()), Mtime(1_000, 5));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_file_opens_one_connection() {
+    let mut rig = Rig::new().await;
+    rig.server.shelf().put("x", &bytes(LARGE, 0));
+    assert_eq!(rig.downloaded("x", "x", JobOptions::default()).await.files, 1);
+    assert_eq!(rig.server.fake.connections(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_download_goes_on_with_the_missing_blocks() {
+    let mut rig = Rig::new().await;
+    rig.server.shelf().put("x", &bytes(LARGE, 0));
+    rig.server.shelf().cut_after = Some(4);
+    let summary = rig.downloaded("x", "x", JobOptions::default()).await;
+    assert!(fs::read(rig.local("x")).unwrap() == bytes(LARGE, 0));
+    // The fourth was counted but broke the connection.
+    assert_eq!((rig.server.shelf().blocks_out, summary.reused), (7, 3 * BLOCK_LEN as u64));
+    assert_eq!(tree(rig.folder.path()).len(), 1, "no part is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_small_files_are_asked_for_again_and_none_is_lost() {
+    let mut rig = Rig::new().await;
+    for number in 0..300 {
+        rig.server.shelf().put(&format!("src/{number}"), &bytes(2000 + number, number));
+    }
+    rig.server.shelf().cut_after = Some(100);
+    let summary = rig.downloaded("src", "dst", JobOptions::default()).await;
+    assert_eq!((summary.files, summary.failed), (300, 0));
+    let found = tree(&rig.local("dst"));
+    assert!(found.len() == 300 && (0..300).all(|n| found[&n.to_string()] == bytes(2000 + n, n)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_proven_blocks_of_an_earlier_part_are_kept() {
+    let mut rig = Rig::new().await;
+    rig.server.shelf().put("x", &bytes(LARGE, 0));
+    let mut part = bytes(4 * BLOCK_LEN + 9, 0);
+    part[BLOCK_LEN + 1] ^= 1;
+    write(&rig.local(PART), &part);
+    let summary = rig.downloaded("x", "x", JobOptions::default()).await;
+    assert!(fs::read(rig.local("x")).unwrap() == bytes(LARGE, 0));
+    assert_eq!((rig.server.shelf().blocks_out, summary.reused), (3, 3 * BLOCK_LEN as u64));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_another_version_is_never_glued() {
+    let mut rig = Rig::new().await;
+    rig.server.shelf().put("x", &bytes(LARGE, 1));
+    write(&rig.local(PART), &bytes(9 * BLOCK_LEN, 0));
+    rig.downloaded("x", "x", JobOptions::default()).await;
+    assert!(fs::read(rig.local("x")).unwrap() == bytes(LARGE, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_resume_an_earlier_part_is_of_no_use() {
+    let mut rig = Rig::new().await;
+    rig.server.shelf().put("x", &bytes(LARGE, 0));
+    write(&rig.local(PART), &bytes(LARGE, 0));
+    rig.downloaded("x", "x", JobOptions { resume: false, ..JobOptions::default() }).await;
+    assert_eq!(rig.server.shelf().blocks_out, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edited_file_costs_its_changed_block_only() {
+    let mut rig = Rig::new().await;
+    let mut content = bytes(LARGE, 0);
+    write(&rig.local("x"), &content);
+    content[2 * BLOCK_LEN] ^= 1;
+    rig.server.shelf().put("x", &content);
+    let replace = JobOptions { conflict: ConflictRule::Replace, ..JobOptions::default() };
+    rig.downloaded("x", "x", replace).await;
+    assert!(fs::read(rig.local("x")).unwrap() == content);
+    assert_eq!(rig.server.shelf().blocks_out, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_block_is_the_only_one_sent_again() {
+    let mut rig = Rig::new().await;
+    rig.server.shelf().put("x", &bytes(LARGE, 0));
+    rig.server.shelf().damage = Some(3);
+    rig.downloaded("x", "x", JobOptions::default()).await;
+    assert!(fs::read(rig.local("x")).unwrap() == bytes(LARGE, 0));
+    assert_eq!(rig.server.shelf().blocks_out, 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_bytes_never_get_the_files_name() {
+    let mut rig = Rig::with(Settings { retries: 0, ..Settings::default() }).await;
+    rig.server.shelf().put("src/small", &bytes(100, 0));
+    for _ in 0..3 {
+        rig.server.shelf().damage = Some(0);
+        rig.downloaded("src", "dst", JobOptions::default()).await;
+    }
+    let good = bytes(100, 0);
+    assert!(tree(&rig.local("dst")).values().all(|content| *content == good));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sparse_file_stays_sparse() {
+    let mut rig = Rig::new().await;
+    let mut content = vec![0; LARGE];
+    content[0] = 1;
+    rig.server.shelf().put("x", &content);
+    rig.downloaded("x", "x", JobOptions::default()).await;
+    assert!(fs::read(rig.local("x")).unwrap() == content);
+    let blocks = std::os::unix::fs::MetadataExt::blocks(&fs::metadata(rig.local("x")).unwrap());
+    assert!(blocks * 512 < 3 * BLOCK_LEN as u64, "{blocks}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_symlink_planted_in_the_destination_is_not_followed() {
+    let mut rig = Rig::new().await;
+    for name in ["src/sub/small", "src/ok"] {
+        rig.server.shelf().put(name, b"new");
+    }
+    rig.server.shelf().put("src/sub/large", &bytes(LARGE, 0));
+    fs::create_dir_all(rig.local("outside")).unwrap();
+    fs::create_dir_all(rig.local("dst")).unwrap();
+    symlink(rig.local("outside"), rig.local("dst/sub")).unwrap();
+    let replace = JobOptions { conflict: ConflictRule::Replace, ..JobOptions::default() };
+    let summary = rig.downloaded("src", "dst", replace).await;
+    assert_eq!((summary.files, summary.failed), (1, 2));
+    assert_eq!(fs::read_dir(rig.local("outside")).unwrap().count(), 0);
+    assert!(
+        matches!(&rig.outcomes()["src/sub/small"], Outcome::Failed(f) if matches!(f.error, ClientError::Local { .. }))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_symlink_at_the_target_is_replaced_itself() {
+    let mut rig = Rig::new().await;
+    rig.server.shelf().put("src/small", b"new");
+    rig.server.shelf().put("src/large", &bytes(LARGE, 0));
+    write(&rig.local("precious"), b"old");
+    fs::create_dir_all(rig.local("dst")).unwrap();
+    for name in ["dst/small", "dst/large", "dst/.small.ferry-part", "dst/.large.ferry-part"] {
+        symlink(rig.local("precious"), rig.local(name)).unwrap();
+    }
+    let replace = JobOptions { conflict: ConflictRule::Replace, ..JobOptions::default() };
+    assert_eq!(rig.downloaded("src", "dst", replace).await.files, 2);
+    assert_eq!(fs::read(rig.local("precious")).unwrap(), b"old");
+    assert_eq!(fs::read(rig.local("dst/small")).unwrap(), b"new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_here_is_left_out_and_told() {
+    let mut rig = Rig::new().await;
+    rig.server.shelf().put("src/file", b"f");
+    rig.server.shelf().put("src/.y.ferry-part", b"p");
+    rig.server.shelf().symlinks.insert(b"src/link".to_vec());
+    let summary = rig.downloaded("src", "dst", JobOptions::default()).await;
+    assert_eq!((summary.files, summary.skipped), (1, 2));
+    assert!(matches!(rig.outcomes()["src/link"], Outcome::Skipped(Skip::Symlink)));
+    assert!(matches!(rig.outcomes()["src/.y.ferry-part"], Outcome::Skipped(Skip::Unfinished)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_choose_files_and_leave_folders_unmade() {
+    let mut rig = Rig::new().await;
+    for name in ["src/a.jpg", "src/b.txt", "src/tmp/c.jpg", "src/tmp/deep/d.jpg", "src/d/e.jpg"] {
+        rig.server.shelf().put(name, b"x");
+    }
+    let filter = Filter::new(&["*.jpg"], &["tmp"]).unwrap();
+    rig.downloaded("src", "dst", JobOptions { filter, ..JobOptions::default() }).await;
+    assert_eq!(tree(&rig.local("dst")).into_keys().collect::<Vec<_>>(), ["a.jpg", "d/e.jpg"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_home_can_be_fetched() {
+    let mut rig = Rig::new().await;
+    rig.server.shelf().put("a/b", b"1");
+    rig.server.shelf().put("c", b"2");
+    rig.downloaded("", "dst", JobOptions::default()).await;
+    assert_eq!(tree(&rig.local("dst")).into_keys().collect::<Vec<_>>(), ["a/b", "c"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_source_is_the_jobs_error() {
+    let mut rig = Rig::new().await;
+    let summary = rig.downloaded("none", "dst", JobOptions::default()).await;
+    assert!(matches!(summary.error, Some(ClientError::Refused(_))));
+    assert!(!rig.local("dst").exists());
+}

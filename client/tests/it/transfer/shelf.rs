@@ -1,0 +1,420 @@
+//! A server that keeps files in memory, counts what travels and fails when told to.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use ferry_client::Connector;
+use ferry_shared::{
+    digest::{Digest, block_digest},
+    entry::{Entry, Kind, Mtime, Version},
+    frame::{Frame, put_have},
+    limits::{BLOCK_LEN, BLOCK_SIZE, block_count, block_len},
+    message::{
+        Reply, Request,
+        reply::{Page, Usage},
+        request::{Basis, IfExists, Put},
+    },
+    name::Name,
+    path::RemotePath,
+    refusal::{Code, Refusal},
+};
+use tokio::sync::watch;
+
+use crate::fake::{Fake, Peer};
+
+type Path = Vec<u8>;
+
+/// A file on the server.
+#[derive(Clone)]
+pub(crate) struct File {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) mtime: Mtime,
+    pub(crate) mode: u32,
+}
+
+#[derive(Default)]
+pub(crate) struct Shelf {
+    pub(crate) files: BTreeMap<Path, File>,
+    pub(crate) folders: BTreeSet<Path>,
+    pub(crate) symlinks: BTreeSet<Path>,
+    pub(crate) staged: BTreeMap<Path, Vec<u8>>,
+    /// Blocks with bytes that came in and went out.
+    pub(crate) blocks_in: usize,
+    pub(crate) blocks_out: usize,
+    /// Bytes in them.
+    pub(crate) bytes_in: usize,
+    pub(crate) bytes_out: usize,
+    pub(crate) requests: Vec<&'static str>,
+    /// The connection breaks when so many more blocks have come or gone.
+    pub(crate) cut_after: Option<usize>,
+    /// The next block of this index is damaged on its way.
+    pub(crate) damage: Option<u64>,
+    /// Uploads of these names are refused.
+    pub(crate) refuse: BTreeMap<Path, Code>,
+}
+
+impl Shelf {
+    pub(crate) fn put(&mut self, path: &str, bytes: &[u8]) {
+        let file = File { bytes: bytes.to_vec(), mtime: Mtime(1_000, 5), mode: 0o640 };
+        self.files.insert(path.into(), file);
+        self.make_parents(path.as_bytes());
+    }
+
+    pub(crate) fn bytes(&self, path: &str) -> &[u8] {
+        &self.files[path.as_bytes()].bytes
+    }
+
+    fn make_parents(&mut self, path: &[u8]) {
+        for (slash, _) in path.iter().enumerate().filter(|(_, b)| **b == b'/') {
+            self.folders.insert(path[..slash].to_vec());
+        }
+    }
+
+    fn parent_exists(&self, path: &RemotePath) -> bool {
+        path.parent().is_none_or(|parent| parent.is_home() || self.folders.contains(parent.as_bytes()))
+    }
+
+    fn entry(&self, path: &[u8]) -> Option<Entry> {
+        let name = Name::new(path.rsplit(|b| *b == b'/').next()?).ok()?;
+        let other = |kind| Entry { name: name.clone(), kind, size: 0, mtime: Mtime(1, 0), mode: 0o755 };
+        if let Some(file) = self.files.get(path) {
+            let (size, mtime, mode) = (file.bytes.len() as u64, file.mtime, file.mode);
+            return Some(Entry { name, kind: Kind::File, size, mtime, mode });
+        }
+        if self.symlinks.contains(path) {
+            return Some(other(Kind::Symlink));
+        }
+        self.folders.contains(path).then(|| other(Kind::Folder))
+    }
+
+    /// The pages of a walk: one for each folder.
+    fn walk(&self, root: &RemotePath) -> Vec<Page> {
+        let folders = self.folders.iter().map(|path| RemotePath::from_wire(path).unwrap());
+        let folders =
+            std::iter::once(root.clone()).chain(folders.filter(|path| path != root && path.starts_with(root)));
+        let all = || self.files.keys().chain(&self.folders).chain(&self.symlinks);
+        let mut pages: Vec<Page> = folders
+            .map(|folder| {
+                let names: Vec<&[u8]> = folder.names().skip(root.depth()).collect();
+                let inside =
+                    all().filter(|path| RemotePath::from_wire(path).unwrap().parent().as_ref() == Some(&folder));
+                Page {
+                    under: RemotePath::from_wire(&names.join(&b'/')).unwrap(),
+                    entries: inside.filter_map(|path| self.entry(path)).collect(),
+                    unreadable: Vec::new(),
+                    more: true,
+                }
+            })
+            .collect();
+        pages.last_mut().unwrap().more = false;
+        pages
+    }
+
+    /// Counts a block; whether the connection breaks now.
+    fn is_cut(&mut self) -> bool {
+        let Some(left) = &mut self.cut_after else { return false };
+        *left = left.saturating_sub(1);
+        let cut = *left == 0;
+        if cut {
+            self.cut_after = None;
+        }
+        cut
+    }
+
+    fn damaged(&mut self, index: u64, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        if self.damage.take_if(|damaged| *damaged == index).is_some() {
+            bytes[0] ^= 1;
+        }
+        bytes
+    }
+}
+
+/// A running server and its shelf.
+pub(crate) struct Server {
+    pub(crate) fake: Fake,
+    shelf: Arc<Mutex<Shelf>>,
+    /// Blocks are taken and given only while this is true.
+    gate: watch::Sender<bool>,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        let shelf = Arc::new(Mutex::new(Shelf::default()));
+        let gate = watch::Sender::new(true);
+        let (shared, open) = (Arc::clone(&shelf), gate.clone());
+        let fake = Fake::start(move |mut peer| {
+            let (shelf, gate) = (Arc::clone(&shared), open.subscribe());
+            async move {
+                peer.let_in().await?;
+                Session { peer, shelf, gate }.run().await
+            }
+        });
+        Self { fake: fake.await, shelf, gate }
+    }
+
+    pub(crate) fn connector(&self) -> Connector {
+        self.fake.trusting()
+    }
+
+    pub(crate) fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap()
+    }
+
+    pub(crate) fn open_gate(&self, open: bool) {
+        self.gate.send_replace(open);
+    }
+}
+
+struct Session {
+    peer: Peer,
+    shelf: Arc<Mutex<Shelf>>,
+    gate: watch::Receiver<bool>,
+}
+
+impl Session {
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap()
+    }
+
+    /// Says something; `None` when the client is gone.
+    async fn say(&mut self, reply: Reply) -> Option<()> {
+        self.peer.writer.send(&reply).await.ok()
+    }
+
+    async fn run(mut self) -> Option<()> {
+        let mut next = None;
+        loop {
+            let request = match next.take() {
+                Some(request) => request,
+                None => self.peer.request().await?,
+            };
+            self.shelf().requests.push(request.name());
+            match request {
+                Request::Put(put) => next = self.upload(put).await?,
+                Request::Get { path, .. } => self.download(&path).await?,
+                Request::Walk { path } => {
+                    let pages = self.shelf().walk(&path);
+                    for page in pages {
+                        self.say(Reply::Entries(page)).await?;
+                    }
+                }
+                request => {
+                    let reply = self.answer(request);
+                    self.say(reply).await?;
+                }
+            }
+        }
+    }
+
+    fn answer(&self, request: Request) -> Reply {
+        let mut shelf = self.shelf();
+        match request {
+            Request::Ping => Reply::Pong,
+            Request::Stat { path } => match shelf.entry(path.as_bytes()) {
+                Some(entry) => Reply::Entry { entry, version: None },
+                None => refused(Code::NotFound),
+            },
+            Request::MakeDir { path, parents } => {
+                if shelf.entry(path.as_bytes()).is_some() && !parents {
+                    return refused(Code::Exists);
+                }
+                if !parents && !shelf.parent_exists(&path) {
+                    return refused(Code::NotFound);
+                }
+                shelf.make_parents(path.as_bytes());
+                shelf.folders.insert(path.as_bytes().to_vec());
+                Reply::Done
+            }
+            Request::Hash { path, algorithm } => match shelf.files.get(path.as_bytes()) {
+                Some(file) => Reply::Hashed { algorithm, digest: Digest::of(&file.bytes).to_string() },
+                None => refused(Code::NotFound),
+            },
+            Request::Remove { path, .. } => {
+                let inside = [path.as_bytes(), b"/"].concat();
+                if shelf.files.keys().chain(&shelf.folders).any(|other| other.starts_with(&inside)) {
+                    return refused(Code::NotEmpty);
+                }
+                let file = shelf.files.remove(path.as_bytes()).is_some();
+                match file || shelf.folders.remove(path.as_bytes()) {
+                    true => Reply::Removed { files: u64::from(file), dirs: u64::from(!file), bytes: 0 },
+                    false => refused(Code::NotFound),
+                }
+            }
+            Request::Discard { path } => match shelf.staged.remove(path.as_bytes()) {
+                Some(_) => Reply::Done,
+                None => refused(Code::NotFound),
+            },
+            other => panic!("not expected: {other:?}"),
+        }
+    }
+
+    /// Takes one upload; `Some(Some(request))` when the client began another instead.
+    async fn upload(&mut self, put: Put) -> Option<Option<Request>> {
+        let path = put.path.as_bytes().to_vec();
+        if let Some(code) = self.refusal(&put) {
+            while put.is_optimistic() {
+                if let Frame::Message(_) = self.peer.frame().await? {
+                    break;
+                }
+            }
+            self.say(refused(code)).await?;
+            return Some(None);
+        }
+        let mut part = self.basis(&put);
+        if !put.is_optimistic() {
+            self.send_ready(&put, &part).await?;
+        }
+        loop {
+            match self.peer.frame().await? {
+                Frame::Block { index, bytes } => {
+                    self.gate.wait_for(|open| *open).await.unwrap();
+                    let mut shelf = self.shelf();
+                    let start = usize::try_from(index).unwrap() * BLOCK_LEN;
+                    let size = put.size.unwrap_or(u64::MAX);
+                    let zeros = vec![0; block_len(size, index).unwrap()];
+                    let bytes = if bytes.is_empty() { zeros } else { shelf.damaged(index, &bytes) };
+                    shelf.blocks_in += 1;
+                    shelf.bytes_in += bytes.len();
+                    part.resize(part.len().max(start + bytes.len()), 0);
+                    part[start..start + bytes.len()].copy_from_slice(&bytes);
+                    if !put.is_optimistic() {
+                        shelf.staged.insert(path.clone(), part.clone());
+                    }
+                    if shelf.is_cut() {
+                        return None;
+                    }
+                }
+                Frame::Message(json) => match Request::decode(&json).unwrap() {
+                    Request::Commit { size, root } => {
+                        self.commit(put, part, size, root).await?;
+                        return Some(None);
+                    }
+                    request => return Some(Some(request)),
+                },
+                Frame::Have { .. } => panic!("have-frames in an upload"),
+            }
+        }
+    }
+
+    fn refusal(&self, put: &Put) -> Option<Code> {
+        let shelf = self.shelf();
+        let path = put.path.as_bytes();
+        if let Some(code) = shelf.refuse.get(path) {
+            return Some(*code);
+        }
+        if !put.parents && !shelf.parent_exists(&put.path) {
+            return Some(Code::NotFound);
+        }
+        match shelf.entry(path) {
+            Some(entry) if entry.kind == Kind::Folder => Some(Code::IsDirectory),
+            Some(_) if put.if_exists == IfExists::Refuse => Some(Code::Exists),
+            _ => None,
+        }
+    }
+
+    fn basis(&self, put: &Put) -> Vec<u8> {
+        let mut shelf = self.shelf();
+        let path = put.path.as_bytes();
+        let staged = shelf.staged.remove(path);
+        match put.basis {
+            Basis::None => Vec::new(),
+            Basis::Staged => staged.unwrap_or_default(),
+            Basis::Current => {
+                staged.or_else(|| shelf.files.get(path).map(|file| file.bytes.clone())).unwrap_or_default()
+            }
+        }
+    }
+
+    async fn send_ready(&mut self, put: &Put, part: &[u8]) -> Option<()> {
+        let size = put.size.unwrap_or(0);
+        let whole = ferry_shared::blocks::held_blocks(size, part.len() as u64);
+        let digests: Vec<Digest> = (0..whole)
+            .map(|index| {
+                let start = usize::try_from(index).unwrap() * BLOCK_LEN;
+                block_digest(size, index, &part[start..start + block_len(size, index).unwrap()])
+            })
+            .collect();
+        self.say(Reply::Ready { basis: put.basis, have_blocks: whole }).await?;
+        for (chunk, digests) in digests.chunks(3).enumerate() {
+            let mut frames = Vec::new();
+            put_have(&mut frames, chunk as u64 * 3, digests).unwrap();
+            self.peer.writer.write(&frames).await.ok()?;
+        }
+        self.peer.writer.flush().await.ok()
+    }
+
+    async fn commit(&mut self, put: Put, mut part: Vec<u8>, size: u64, root: Digest) -> Option<()> {
+        let path = put.path.as_bytes().to_vec();
+        part.truncate(usize::try_from(size).unwrap());
+        if part.len() as u64 != size || Digest::of(&part) != root {
+            if !put.is_optimistic() {
+                self.shelf().staged.insert(path, part);
+            }
+            return self.say(refused(Code::Mismatch)).await;
+        }
+        {
+            let mut shelf = self.shelf();
+            shelf.staged.remove(&path);
+            shelf.make_parents(&path);
+            let (mtime, mode) = (put.mtime.unwrap_or(Mtime(7, 7)), put.mode.unwrap_or(0o644));
+            shelf.files.insert(path, File { bytes: part, mtime, mode });
+        }
+        let usage = Usage::default();
+        self.say(Reply::Stored { root, size, version: Version("1".into()), usage }).await
+    }
+
+    async fn download(&mut self, path: &RemotePath) -> Option<()> {
+        let mut held = BTreeMap::new();
+        loop {
+            match self.peer.frame().await? {
+                Frame::Have { digests, .. } if digests.is_empty() => break,
+                Frame::Have { first, digests } => held.extend((first..).zip(digests)),
+                other => panic!("not a have-frame: {other:?}"),
+            }
+        }
+        let Some(file) = self.shelf().files.get(path.as_bytes()).cloned() else {
+            return self.say(refused(Code::NotFound)).await;
+        };
+        let size = file.bytes.len() as u64;
+        let version = Version("1".into());
+        let opened = Reply::Opened { size, mtime: file.mtime, mode: file.mode, version: version.clone() };
+        self.say(opened).await?;
+        for index in 0..block_count(size) {
+            let start = usize::try_from(index).unwrap() * BLOCK_LEN;
+            let bytes = &file.bytes[start..start + block_len(size, index).unwrap()];
+            if held.get(&index) == Some(&block_digest(size, index, bytes)) {
+                continue;
+            }
+            self.gate.wait_for(|open| *open).await.unwrap();
+            let (bytes, cut) = {
+                let mut shelf = self.shelf();
+                let zeros = bytes.iter().all(|b| *b == 0);
+                let bytes = if zeros { Vec::new() } else { shelf.damaged(index, bytes) };
+                shelf.blocks_out += 1;
+                shelf.bytes_out += bytes.len();
+                (bytes, shelf.is_cut())
+            };
+            if cut {
+                return None;
+            }
+            let mut frame = Vec::new();
+            ferry_shared::frame::put_block_head(&mut frame, index, bytes.len()).unwrap();
+            frame.extend_from_slice(&bytes);
+            self.peer.writer.write(&frame).await.ok()?;
+        }
+        let root = Some(Digest::of(&file.bytes));
+        self.say(Reply::Sent { root, version }).await
+    }
+}
+
+fn refused(code: Code) -> Reply {
+    Reply::Refused(Refusal::new(code, "no"))
+}
+
+/// More than a block.
+pub(crate) const LARGE: usize = 5 * BLOCK_LEN + 17;
+
+const _: () = assert!(LARGE as u64 > BLOCK_SIZE);

@@ -1,0 +1,207 @@
+//! What goes up arrives whole, and never costs more than it must.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+};
+
+use ferry_client::{
+    ClientError,
+    transfer::{ConflictRule, Event, Filter, ItemState, JobOptions, Outcome, Settings, Skip},
+};
+use ferry_shared::{entry::Mtime, limits::BLOCK_LEN, refusal::Code};
+
+use super::{Rig, bytes, shelf::LARGE, write};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_arrives_with_everything_in_it() {
+    let mut rig = Rig::new().await;
+    let sizes = [0, 1, 1000, BLOCK_LEN - 1, BLOCK_LEN, BLOCK_LEN + 1, LARGE];
+    for (number, size) in sizes.into_iter().enumerate() {
+        write(&rig.local(&format!("src/a/{number}")), &bytes(size, number));
+    }
+    for number in 0..700 {
+        write(&rig.local(&format!("src/b c/{number}")), &bytes(number * 10, number));
+    }
+    fs::create_dir_all(rig.local("src/empty/inner")).unwrap();
+    fs::set_permissions(rig.local("src/a/1"), fs::Permissions::from_mode(0o755)).unwrap();
+    let summary = rig.uploaded("src", "dst", JobOptions::default()).await;
+    assert_eq!((summary.files, summary.failed, summary.skipped), (707, 0, 0));
+    assert_eq!((summary.folders, summary.transferred), (5, summary.bytes));
+    let shelf = rig.server.shelf();
+    for (number, size) in sizes.into_iter().enumerate() {
+        assert!(shelf.bytes(&format!("dst/a/{number}")) == bytes(size, number), "{size} bytes");
+    }
+    assert!((0..700).all(|number| shelf.bytes(&format!("dst/b c/{number}")) == bytes(number * 10, number)));
+    assert!(shelf.folders.contains(&b"dst/empty/inner"[..]));
+    let metadata = fs::metadata(rig.local("src/a/1")).unwrap();
+    let file = &shelf.files[&b"dst/a/1"[..]];
+    assert_eq!((file.mode, file.mtime), (0o755, Mtime::from(metadata.modified().unwrap())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_file_opens_one_connection() {
+    let mut rig = Rig::new().await;
+    write(&rig.local("x"), &bytes(LARGE, 0));
+    assert_eq!(rig.uploaded("x", "y", JobOptions::default()).await.files, 1);
+    assert_eq!(rig.server.fake.connections(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zeros_do_not_travel() {
+    let mut rig = Rig::new().await;
+    let mut content = vec![0; LARGE];
+    content[3 * BLOCK_LEN + 5] = 1;
+    write(&rig.local("x"), &content);
+    write(&rig.local("small"), &[0; 5000]);
+    rig.uploaded("x", "x", JobOptions::default()).await;
+    rig.uploaded("small", "small", JobOptions::default()).await;
+    assert!(rig.server.shelf().bytes("x") == content && rig.server.shelf().bytes("small") == [0; 5000]);
+    assert!(rig.engine.progress().sent < 2 * BLOCK_LEN as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_upload_goes_on_with_the_missing_blocks() {
+    let mut rig = Rig::new().await;
+    write(&rig.local("x"), &bytes(LARGE, 0));
+    rig.server.shelf().cut_after = Some(3);
+    let summary = rig.uploaded("x", "x", JobOptions::default()).await;
+    assert!(rig.server.shelf().bytes("x") == bytes(LARGE, 0));
+    assert_eq!(rig.server.shelf().blocks_in, 6, "no block came twice");
+    assert_eq!((summary.files, summary.reused), (1, 3 * BLOCK_LEN as u64));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_small_files_are_sent_again_and_none_is_lost() {
+    let mut rig = Rig::new().await;
+    for number in 0..300 {
+        write(&rig.local(&format!("src/{number}")), &bytes(2000 + number, number));
+    }
+    rig.server.shelf().cut_after = Some(100);
+    let summary = rig.uploaded("src", "dst", JobOptions::default()).await;
+    assert_eq!((summary.files, summary.failed), (300, 0));
+    let shelf = rig.server.shelf();
+    assert!((0..300).all(|number| shelf.bytes(&format!("dst/{number}")) == bytes(2000 + number, number)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_retries_a_cut_fails_and_a_retry_by_hand_resumes() {
+    let mut rig = Rig::with(Settings { retries: 0, ..Settings::default() }).await;
+    write(&rig.local("x"), &bytes(LARGE, 0));
+    rig.server.shelf().cut_after = Some(2);
+    rig.upload("x", "x", JobOptions::default());
+    let job = rig.until(|event| match event {
+        Event::JobDone { job, summary } if summary.failed == 1 => Some(*job),
+        _ => None,
+    });
+    let job = job.await;
+    assert!(matches!(&rig.outcomes()["x"], Outcome::Failed(failure) if failure.retryable));
+    rig.engine.retry(job);
+    assert_eq!(rig.job_done().await.reused, 2 * BLOCK_LEN as u64);
+    assert!(rig.server.shelf().bytes("x") == bytes(LARGE, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_block_is_the_only_one_sent_again() {
+    let mut rig = Rig::new().await;
+    write(&rig.local("x"), &bytes(LARGE, 0));
+    rig.server.shelf().damage = Some(4);
+    rig.uploaded("x", "x", JobOptions::default()).await;
+    assert!(rig.server.shelf().bytes("x") == bytes(LARGE, 0));
+    assert_eq!(rig.server.shelf().blocks_in, 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edited_file_costs_its_changed_block_only() {
+    let mut rig = Rig::new().await;
+    let mut content = bytes(LARGE, 0);
+    rig.server.shelf().put("x", &content);
+    content[2 * BLOCK_LEN] ^= 1;
+    write(&rig.local("x"), &content);
+    let replace = JobOptions { conflict: ConflictRule::Replace, ..JobOptions::default() };
+    let summary = rig.uploaded("x", "x", replace).await;
+    assert!(rig.server.shelf().bytes("x") == content);
+    assert_eq!((rig.server.shelf().blocks_in, summary.transferred), (1, BLOCK_LEN as u64));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_changes_while_it_is_read_is_not_committed_half_old() {
+    let mut rig = Rig::new().await;
+    write(&rig.local("x"), &bytes(12 * BLOCK_LEN, 0));
+    rig.server.open_gate(false);
+    rig.upload("x", "x", JobOptions::default());
+    rig.until(|event| matches!(event, Event::ItemState { state: ItemState::Sending, .. }).then_some(())).await;
+    write(&rig.local("x"), &bytes(LARGE, 3));
+    rig.server.open_gate(true);
+    assert_eq!(rig.job_done().await.files, 1);
+    assert!(rig.server.shelf().bytes("x") == bytes(LARGE, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_fails_at_once_and_the_rest_goes_on() {
+    let mut rig = Rig::new().await;
+    for name in ["a", "b", "c"] {
+        write(&rig.local(&format!("src/{name}")), &bytes(1000, 0));
+    }
+    write(&rig.local("src/large"), &bytes(LARGE, 0));
+    rig.server.shelf().refuse.insert(b"dst/b".to_vec(), Code::OverQuota);
+    rig.server.shelf().refuse.insert(b"dst/large".to_vec(), Code::OverQuota);
+    let summary = rig.uploaded("src", "dst", JobOptions::default()).await;
+    assert_eq!((summary.files, summary.failed), (2, 2));
+    for name in ["src/b", "src/large"] {
+        let name = name.replace("src", "dst");
+        let Outcome::Failed(failure) = &rig.outcomes()[&name] else { panic!("not failed") };
+        assert!(matches!(&failure.error, ClientError::Refused(refusal) if refusal.code == Code::OverQuota));
+        assert!(!failure.retryable);
+    }
+    let puts = rig.server.shelf().requests.iter().filter(|name| **name == "put").count();
+    assert_eq!(puts, 4, "nothing was tried twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn symlinks_and_devices_inside_a_folder_are_left_out_and_told() {
+    let mut rig = Rig::new().await;
+    write(&rig.local("secret"), b"s");
+    write(&rig.local("src/file"), b"f");
+    write(&rig.local("src/.old.ferry-part"), b"p");
+    symlink(rig.local("secret"), rig.local("src/link")).unwrap();
+    symlink(rig.folder.path(), rig.local("src/loop")).unwrap();
+    let fifo = rig.local("src/fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let summary = rig.uploaded("src", "dst", JobOptions::default()).await;
+    assert_eq!((summary.files, summary.skipped), (1, 4));
+    let outcomes = rig.outcomes();
+    let skipped = |name: &str, why: Skip| matches!(outcomes[name], Outcome::Skipped(found) if found == why);
+    assert!(skipped("dst/link", Skip::Symlink) && skipped("dst/loop", Skip::Symlink));
+    assert!(skipped("dst/fifo", Skip::Special) && skipped("dst/.old.ferry-part", Skip::Unfinished));
+    symlink(rig.local("secret"), rig.local("named")).unwrap();
+    assert_eq!(rig.uploaded("named", "named", JobOptions::default()).await.files, 1);
+    assert_eq!(rig.server.shelf().bytes("named"), b"s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_choose_files_and_leave_folders_unentered() {
+    let mut rig = Rig::new().await;
+    for name in ["src/a.jpg", "src/b.txt", "src/tmp/c.jpg", "src/d/e.jpg"] {
+        write(&rig.local(name), b"x");
+    }
+    let filter = Filter::new(&["*.jpg"], &["tmp"]).unwrap();
+    rig.uploaded("src", "dst", JobOptions { filter, ..JobOptions::default() }).await;
+    let names: Vec<Vec<u8>> = rig.server.shelf().files.keys().cloned().collect();
+    assert_eq!(names, [b"dst/a.jpg".to_vec(), b"dst/d/e.jpg".to_vec()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_folder_above_the_target_is_told_unless_it_is_to_be_made() {
+    let mut rig = Rig::new().await;
+    write(&rig.local("src/x"), b"x");
+    for from in ["src", "src/x"] {
+        let summary = rig.uploaded(from, "no/where", JobOptions::default()).await;
+        let told = summary.error.is_some() || summary.failed == 1;
+        assert!(told && rig.server.shelf().files.is_empty(), "{from}");
+    }
+    let parents = JobOptions { parents: true, ..JobOptions::default() };
+    rig.uploaded("src", "no/where", parents.clone()).await;
+    rig.uploaded("src/x", "nor/there", parents).await;
+    assert_eq!(rig.server.shelf().files.len(), 2);
+}
