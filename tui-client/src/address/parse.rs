@@ -1,0 +1,119 @@
+//! Taking an address apart; the rules stand in the parent.
+
+use std::ffi::OsStr;
+
+use ferry_shared::{limits::DEFAULT_PORT, name::Escaped};
+use percent_encoding::percent_decode;
+
+use super::{Address, AddressError, Server, host_and_port, is_site_name};
+use crate::os_bytes::bytes_of;
+
+/// What a URL begins with.
+const SCHEME: &[u8] = b"ferry://";
+
+pub(super) fn parse(argument: &OsStr) -> Result<Option<Address>, AddressError> {
+    let bytes = bytes_of(argument);
+    if let Some(rest) = bytes.strip_prefix(SCHEME) {
+        return url(rest).map(Some);
+    }
+    let Some((head, rest)) = split_head(&bytes) else { return Ok(None) };
+    let Ok(head) = std::str::from_utf8(head) else { return Ok(None) };
+    if let Some((user, host)) = head.split_once('@') {
+        return direct(user, host, rest).map(Some);
+    }
+    if !is_site_name(head) || is_drive(head, rest) {
+        return Ok(None);
+    }
+    Ok(Some(Address { server: Server::Site(head.to_owned()), path: rest.to_vec() }))
+}
+
+pub(super) fn server(argument: &OsStr) -> Result<Address, AddressError> {
+    if let Some(text) = argument.to_str() {
+        if is_site_name(text) {
+            return Ok(Address { server: Server::Site(text.to_owned()), path: Vec::new() });
+        }
+        if let Some((user, address)) = text.split_once('@')
+            && !text.as_bytes().starts_with(SCHEME)
+            && let Ok((host, port)) = host_and_port(address)
+        {
+            return Ok(Address { server: named(user, host, port)?, path: Vec::new() });
+        }
+    }
+    Address::remote(argument)
+}
+
+/// The part before the colon that ends the server's name, and what follows it; `None` for a
+/// local path. The colons inside brackets do not count.
+fn split_head(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let skip = match bytes.iter().position(|b| *b == b'@') {
+        Some(at) if bytes.get(at + 1) == Some(&b'[') => bytes.iter().position(|b| *b == b']')?,
+        _ => 0,
+    };
+    let colon = skip + bytes[skip..].iter().position(|b| *b == b':')?;
+    let (head, rest) = (&bytes[..colon], &bytes[colon + 1..]);
+    (!head.is_empty() && !head.contains(&b'/')).then_some((head, rest))
+}
+
+fn direct(user: &str, host: &str, rest: &[u8]) -> Result<Address, AddressError> {
+    let (host, _) = host_and_port(host)?;
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let (port_number, path) = match (digits, rest.get(digits)) {
+        (1.., Some(b':')) => (port(&String::from_utf8_lossy(&rest[..digits]))?, &rest[digits + 1..]),
+        _ => (DEFAULT_PORT, rest),
+    };
+    Ok(Address { server: named(user, host, port_number)?, path: path.to_vec() })
+}
+
+fn url(rest: &[u8]) -> Result<Address, AddressError> {
+    let cut = rest.iter().position(|b| *b == b'/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(cut);
+    let shown = || format!("ferry://{}", Escaped(rest));
+    let authority = std::str::from_utf8(authority).map_err(|_| AddressError::NoHost(shown()))?;
+    let (user, address) = authority.rsplit_once('@').ok_or_else(|| AddressError::NoUser(shown()))?;
+    if user.contains(':') {
+        return Err(AddressError::Password);
+    }
+    let user = percent_decode(user.as_bytes()).decode_utf8().map_err(|_| AddressError::Escapes(shown()))?;
+    let (host, port) = host_and_port(address)?;
+    let path = decode_path(path).ok_or_else(|| AddressError::Escapes(shown()))?;
+    Ok(Address { server: named(&user, host, port)?, path })
+}
+
+/// The path's bytes; `None` when an escape stands for `/` or NUL, which no name can have.
+fn decode_path(path: &[u8]) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(path.len());
+    for (at, name) in path.split(|b| *b == b'/').enumerate() {
+        if at > 0 {
+            decoded.push(b'/');
+        }
+        let start = decoded.len();
+        decoded.extend(percent_decode(name));
+        if decoded[start..].iter().any(|b| matches!(b, b'/' | 0)) {
+            return None;
+        }
+    }
+    Some(decoded)
+}
+
+fn named(user: &str, host: String, port: u16) -> Result<Server, AddressError> {
+    if user.is_empty() {
+        return Err(AddressError::NoUser(format!("@{host}")));
+    }
+    if user.contains(':') {
+        return Err(AddressError::Password);
+    }
+    Ok(Server::Direct { user: user.to_owned(), host, port })
+}
+
+pub(super) fn port(text: &str) -> Result<u16, AddressError> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match text.parse() {
+        Ok(port @ 1..) if digits => Ok(port),
+        _ => Err(AddressError::Port(text.to_owned())),
+    }
+}
+
+/// Whether this is a path with a drive letter, as `C:\data`.
+fn is_drive(head: &str, rest: &[u8]) -> bool {
+    cfg!(windows) && head.len() == 1 && matches!(rest.first(), Some(b'\\' | b'/'))
+}

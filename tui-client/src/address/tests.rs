@@ -1,0 +1,114 @@
+//! What is a server and what is local, case by case.
+
+use std::ffi::OsStr;
+
+use super::*;
+
+fn parse(text: &str) -> Option<Address> {
+    Address::parse(OsStr::new(text)).unwrap()
+}
+
+fn error(text: &str) -> AddressError {
+    Address::parse(OsStr::new(text)).unwrap_err()
+}
+
+fn direct(user: &str, host: &str, port: u16, path: &str) -> Option<Address> {
+    let server = Server::Direct { user: user.into(), host: host.into(), port };
+    Some(Address { server, path: path.into() })
+}
+
+fn site(name: &str, path: &str) -> Option<Address> {
+    Some(Address { server: Server::Site(name.into()), path: path.into() })
+}
+
+#[test]
+fn a_site_is_what_stands_before_the_first_colon() {
+    assert_eq!(parse("work:"), site("work", ""));
+    assert_eq!(parse("work:docs/a:b"), site("work", "docs/a:b"));
+    assert_eq!(parse("w-1.x_y:/abs"), site("w-1.x_y", "/abs"));
+}
+
+#[test]
+fn a_port_stands_between_two_colons() {
+    assert_eq!(parse("al@host:x"), direct("al", "host", 7021, "x"));
+    assert_eq!(parse("al@host:9000:x"), direct("al", "host", 9000, "x"));
+    assert_eq!(parse("al@host:9000:/"), direct("al", "host", 9000, "/"));
+    assert_eq!(parse("al@host:9000:"), direct("al", "host", 9000, ""));
+    assert_eq!(parse("al@host:9000"), direct("al", "host", 7021, "9000"));
+    assert_eq!(parse("al@host:/12:30.txt"), direct("al", "host", 7021, "/12:30.txt"));
+    assert_eq!(parse("al@host:12x:30"), direct("al", "host", 7021, "12x:30"));
+    assert_eq!(parse("al@host:12:30:1"), direct("al", "host", 12, "30:1"));
+}
+
+#[test]
+fn ipv6_addresses_stand_in_brackets() {
+    assert_eq!(parse("al@[::1]:x"), direct("al", "::1", 7021, "x"));
+    assert_eq!(parse("al@[fe80::1]:9000:/x"), direct("al", "fe80::1", 9000, "/x"));
+    assert_eq!(parse("ferry://al@[::1]:9000/x"), direct("al", "::1", 9000, "/x"));
+}
+
+#[test]
+fn urls_are_unescaped() {
+    assert_eq!(parse("ferry://al@host"), direct("al", "host", 7021, ""));
+    assert_eq!(parse("ferry://al@host/"), direct("al", "host", 7021, "/"));
+    assert_eq!(parse("ferry://al@host:80/a%20b/%3A"), direct("al", "host", 80, "/a b/:"));
+    let bytes = Address::parse(OsStr::new("ferry://al@host/%ff")).unwrap().unwrap().path;
+    assert_eq!(bytes, b"/\xff");
+    assert!(matches!(error("ferry://al@host/a%2Fb"), AddressError::Escapes(_)));
+    assert!(matches!(error("ferry://al@host/a%00"), AddressError::Escapes(_)));
+}
+
+#[test]
+fn local_paths_stay_local() {
+    for local in ["file", "./a:b", "/a:b", "dir/a:b", ":x", "-", "my file: draft", "", "."] {
+        assert_eq!(parse(local), None, "{local:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_text_pass_unchanged() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let address = Address::parse(OsStr::from_bytes(b"work:\xff\xfe/")).unwrap().unwrap();
+    assert_eq!(address.path, b"\xff\xfe/");
+    assert_eq!(Address::parse(OsStr::from_bytes(b"\xff:x")).unwrap(), None);
+}
+
+#[test]
+fn what_is_meant_as_a_server_and_is_none_is_told() {
+    assert!(matches!(error("@host:x"), AddressError::NoUser(_)));
+    assert!(matches!(error("al@:x"), AddressError::NoHost(_)));
+    assert!(matches!(error("al@a@b:x"), AddressError::NoHost(_)));
+    assert!(matches!(error("al@host:0:x"), AddressError::Port(_)));
+    assert!(matches!(error("al@host:65536:x"), AddressError::Port(_)));
+    assert!(matches!(error("ferry://host/x"), AddressError::NoUser(_)));
+    assert!(matches!(error("ferry://al@/x"), AddressError::NoHost(_)));
+    assert!(matches!(error("ferry://al@host:/x"), AddressError::Port(_)));
+    assert!(matches!(error("ferry://al@host:+1/x"), AddressError::Port(_)));
+}
+
+#[test]
+fn a_password_in_a_url_is_refused() {
+    assert_eq!(error("ferry://al:secret@host/"), AddressError::Password);
+    assert_eq!(error("ferry://al:se@cret@host/"), AddressError::Password);
+}
+
+#[test]
+fn a_server_alone_needs_no_path() {
+    let server = |text: &str| Address::server(OsStr::new(text)).map(|address| address.server);
+    assert_eq!(server("work"), Ok(Server::Site("work".into())));
+    assert_eq!(server("work:"), Ok(Server::Site("work".into())));
+    let named = |port| Ok(Server::Direct { user: "al".into(), host: "host".into(), port });
+    assert_eq!(server("al@host"), named(7021));
+    assert_eq!(server("al@host:9000"), named(9000));
+    assert_eq!(server("al@host:9000:/x"), named(9000));
+    assert_eq!(server("ferry://al@host:9000"), named(9000));
+    assert!(server("./x").is_err());
+}
+
+#[test]
+fn the_end_of_a_path_says_whether_it_means_into() {
+    for (text, into) in [("s:", true), ("s:/", true), ("s:a/", true), ("s:a/..", true), ("s:.", true), ("s:a", false)] {
+        assert_eq!(parse(text).unwrap().is_into(), into, "{text}");
+    }
+}

@@ -1,0 +1,244 @@
+//! The command line: the flags every verb takes, and the words of the help.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, ValueEnum};
+use ferry_client::{
+    transfer::{Bandwidth, ConflictRule},
+    trust::Fingerprint,
+};
+
+use crate::{cli::Command, secret::Source};
+
+/// What stands below the help of the program.
+const EXAMPLES: &str = "\
+Examples:
+  ferry put report.pdf alice@files.example.org:docs/   one file into a folder
+  ferry get alice@files.example.org:photos ./          a folder with all below it
+  ferry site add work alice@files.example.org:docs     save a server
+  ferry ls -l work:                                    use it
+  tar c src | ferry put - work:src.tar                 a stream
+
+REMOTE is SITE:path, user@host:path, user@host:port:path or ferry://user@host[:port]/path.
+Digits between two colons are a port; a path that begins so is written user@host:/12:30.txt.
+A local name with a colon is written ./a:b. IPv6 addresses stand in brackets.
+
+Exit codes: 0 done and verified, 1 other, 2 usage, 3 folder missing, 4 file missing,
+5 network or busy, try again, 6 some items failed or were skipped, 7 login, server key
+or permission, 8 over quota or disk full, 11 digest mismatch, 12 differences found,
+130 and 143 interrupted: the same command goes on from there.";
+
+/// Moves files to and from a ferryd server: verified, resumable, quick.
+#[derive(Debug, Parser)]
+#[command(name = "ferry", version, after_help = EXAMPLES, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
+#[command(max_term_width = 120)]
+pub(crate) struct Cli {
+    /// The flags every verb takes.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// The flags every verb takes, before or after it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Flags of every verb")]
+pub(crate) struct Global {
+    /// What to do where something else is there already [default: ask on a terminal, else fail]
+    #[arg(long, global = true, value_name = "RULE")]
+    pub(crate) on_conflict: Option<Conflict>,
+    /// Change nothing, tell what would be done
+    #[arg(short = 'n', long, global = true)]
+    pub(crate) dry_run: bool,
+    /// How many transfers run side by side
+    #[arg(short = 'j', long, global = true, value_name = "N", default_value_t = 4, value_parser = transfers)]
+    pub(crate) transfers: usize,
+    /// The most bytes a second, as 10MiB or UP:DOWN; 0 is no limit
+    #[arg(long, global = true, value_name = "UP[:DOWN]", value_parser = bandwidth)]
+    pub(crate) bwlimit: Option<Limit>,
+    /// Leave out names (or, with a `/`, paths) that match; can be given more than once
+    #[arg(long, global = true, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Take only files that match; can be given more than once, --exclude wins
+    #[arg(long, global = true, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// How often to try again after a failure that may pass; 0 is never
+    #[arg(long, global = true, value_name = "N", default_value_t = 5)]
+    pub(crate) retries: u32,
+    /// Start every file anew instead of going on from what is there
+    #[arg(long, global = true)]
+    pub(crate) no_resume: bool,
+    /// Read each file again after it was written, and compare
+    #[arg(long, global = true)]
+    pub(crate) verify: bool,
+    /// No messages but errors
+    #[arg(short = 'q', long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// More messages
+    #[arg(short = 'v', long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// One JSON object a line on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Whether to draw a bar on standard error; `plain` writes lines instead
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) progress: ProgressChoice,
+    /// Whether to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorChoice,
+    /// Read the password from standard input
+    #[arg(long, global = true, conflicts_with = "password_file")]
+    pub(crate) password_stdin: bool,
+    /// Read the password from the first line of a file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Accept this server key and no other
+    #[arg(long, global = true, value_name = "SHA256:…", conflicts_with = "accept_new")]
+    pub(crate) server_key: Option<Fingerprint>,
+    /// Accept the key of a server that is not known yet, without asking
+    #[arg(long, global = true)]
+    pub(crate) accept_new: bool,
+}
+
+impl Global {
+    /// Where passwords come from.
+    pub(crate) fn password_source(&self) -> Source {
+        match &self.password_file {
+            Some(file) => Source::File(file.clone()),
+            None if self.password_stdin => Source::Stdin,
+            None => Source::Prompt,
+        }
+    }
+}
+
+/// What to do where something else is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Conflict {
+    /// Ask, and go on with the rest meanwhile
+    Ask,
+    /// Keep what is there
+    Skip,
+    /// Replace it
+    Replace,
+    /// Replace it if it is older
+    Newer,
+    /// Replace it if the content differs
+    Different,
+    /// Give the new one another name
+    KeepBoth,
+    /// Fail
+    Fail,
+}
+
+impl From<Conflict> for ConflictRule {
+    fn from(conflict: Conflict) -> Self {
+        match conflict {
+            Conflict::Ask => Self::Ask,
+            Conflict::Skip => Self::Skip,
+            Conflict::Replace => Self::Replace,
+            Conflict::Newer => Self::Newer,
+            Conflict::Different => Self::Different,
+            Conflict::KeepBoth => Self::KeepBoth,
+            Conflict::Fail => Self::Fail,
+        }
+    }
+}
+
+/// Whether to draw a progress bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressChoice {
+    /// A bar on a terminal, else one line at the end
+    Auto,
+    /// A bar
+    Always,
+    /// Nothing while it runs
+    Never,
+    /// A line every few seconds
+    Plain,
+}
+
+/// Whether to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Yes
+    Always,
+    /// No
+    Never,
+}
+
+/// The most bytes a second in each direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limit(pub(crate) Bandwidth);
+
+fn bandwidth(text: &str) -> Result<Limit, String> {
+    let (up, down) = text.split_once(':').unwrap_or((text, text));
+    Ok(Limit(Bandwidth { up: rate(up)?, down: rate(down)? }))
+}
+
+fn rate(text: &str) -> Result<Option<u64>, String> {
+    match text.parse::<bytesize::ByteSize>() {
+        Ok(rate) => Ok(Some(rate.as_u64()).filter(|rate| *rate > 0)),
+        Err(_) => Err(format!("'{text}' is no size; write 500KiB, 10MiB or 0 for no limit")),
+    }
+}
+
+fn transfers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=64) => Ok(number),
+        _ => Err("a number from 1 to 64 is needed".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_stand_before_and_after_the_verb_and_its_arguments() {
+        for line in [
+            "ferry get a@h:1:/x dst/ -q --accept-new --password-file F",
+            "ferry -q --accept-new --password-file F get a@h:1:/x dst/",
+            "ferry get -q a@h:1:/x --accept-new dst/ --password-file=F",
+        ] {
+            let global = parse(line).unwrap().global;
+            assert!(global.quiet && global.accept_new, "{line}");
+            assert_eq!(global.password_file, Some("F".into()), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_flag_before_the_verb_is_not_undone_by_its_default_after_it() {
+        let global = parse("ferry -j 2 --retries 0 --progress never ls a:").unwrap().global;
+        assert_eq!((global.transfers, global.retries, global.progress), (2, 0, ProgressChoice::Never));
+    }
+
+    #[test]
+    fn one_limit_holds_for_both_directions() {
+        let limit = |text: &str| bandwidth(text).map(|limit| (limit.0.up, limit.0.down));
+        assert_eq!(limit("1KiB"), Ok((Some(1024), Some(1024))));
+        assert_eq!(limit("2k:0"), Ok((Some(2000), None)));
+        assert_eq!(limit("0:1"), Ok((None, Some(1))));
+        assert!(limit("fast").is_err() && limit("").is_err() && limit("1:2:3").is_err());
+    }
+
+    #[test]
+    fn flags_that_contradict_each_other_are_refused() {
+        for flags in ["--password-stdin --password-file f", "-q -v", "--accept-new --server-key x", "-j 0", "-j 65"] {
+            assert!(parse(&format!("ferry ls a: {flags}")).is_err(), "{flags}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `ferry cat`: files to standard output, with the digest compared at the end.
+
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+    sync::Arc,
+};
+
+use clap::Args;
+use ferry_client::Remote;
+use ferry_shared::path::RemotePath;
+
+use super::each::Tally;
+use crate::{
+    context::Context,
+    exit::{Exit, Looking},
+    failure::Failure,
+    raw_stdout,
+};
+
+/// `ferry cat`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ferry cat work:notes.txt\n  ferry cat work:src.tar | tar x && echo whole\n\n\
+    Exit code 11 says that what was written is not what the server has.")]
+pub(crate) struct CatArgs {
+    /// The files
+    #[arg(required = true, value_name = "REMOTE")]
+    remotes: Vec<OsString>,
+}
+
+pub(super) async fn run(args: CatArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let places = context.places(&args.remotes)?;
+    let remote = context.remote(&places[0]).await?;
+    let mut tally = Tally::default();
+    for place in &places {
+        let result = copy(&remote, &place.path).await;
+        tally.count(context, result)?;
+    }
+    Ok(tally.exit())
+}
+
+async fn copy(remote: &Remote, path: &RemotePath) -> Result<(), Failure> {
+    let about = |error| Failure::remote(path, Looking::File, error);
+    let output = Arc::new(raw_stdout::open().map_err(Failure::Output)?);
+    let mut blocks = remote.read_blocks(path.clone(), None).await.map_err(about)?;
+    while let Some(block) = blocks.next().await {
+        let (block, output) = (block.map_err(about)?, Arc::clone(&output));
+        let written = tokio::task::spawn_blocking(move || (&*output).write_all(&block)).await;
+        written.map_err(io::Error::from).flatten().map_err(Failure::Output)?;
+    }
+    Ok(())
+}

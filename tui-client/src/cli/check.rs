@@ -1,0 +1,225 @@
+//! `ferry check`: compares a local and a remote tree by size and digest, and changes nothing.
+
+mod compare;
+mod local;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use ferry_client::Remote;
+use ferry_shared::{entry::Kind, message::request::Algorithm, path::RemotePath, refusal::Code};
+use serde::Serialize;
+use tokio::task::JoinHandle;
+
+use self::{
+    compare::{Difference, Tree},
+    local::Found,
+};
+use super::{each::Tally, listing};
+use crate::{
+    context::{self, Context},
+    exit::{Exit, Looking},
+    failure::Failure,
+    human,
+    output::Output,
+};
+
+/// Files whose digests are on their way at once.
+const AHEAD: usize = 16;
+
+/// `ferry check`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  ferry check photos work:photos\n\n\
+    Compares what is in LOCAL with what is in REMOTE, names, sizes and digests. Symlinks and\n\
+    special files are left out on both sides. Exit code 0: no difference, 12: some.")]
+pub(crate) struct CheckArgs {
+    /// The local file or folder
+    local: OsString,
+    /// The remote file or folder it should equal
+    #[arg(value_name = "REMOTE")]
+    remote: OsString,
+}
+
+/// A difference as `--json` shows it.
+#[derive(Serialize)]
+struct DifferenceObject<'a> {
+    path: &'a RemotePath,
+    #[serde(flatten)]
+    difference: &'a Difference,
+}
+
+/// Counts as they grow.
+#[derive(Debug, Default, Serialize)]
+struct Count {
+    files: u64,
+    bytes: u64,
+    differences: u64,
+}
+
+/// A file both sides have in the same size, and its two digests to come.
+struct Pair {
+    path: RemotePath,
+    here: JoinHandle<Result<String, Failure>>,
+    there: JoinHandle<Result<String, Failure>>,
+}
+
+pub(super) async fn run(args: CheckArgs, context: &mut Context) -> Result<Exit, Failure> {
+    context::local(&args.local)?;
+    if !context.global.include.is_empty() || !context.global.exclude.is_empty() {
+        return Err(Failure::Usage("check compares whole trees; it takes no --include and --exclude".to_owned()));
+    }
+    let place = context.place(&args.remote)?;
+    let remote = context.remote(&place).await?;
+    let top = PathBuf::from(&args.local);
+    let walk = tokio::task::spawn_blocking({
+        let top = top.clone();
+        move || local::walk(&top)
+    });
+    let there = walk_remote(&remote, &place.path, context).await?;
+    let here = walk.await.map_err(|stopped| Failure::Start(stopped.into()))??;
+
+    let mut check = Check { context, tally: Tally::default(), count: Count::default() };
+    check.unreadable(here.unreadable, there.unreadable)?;
+    let same = check.names_and_sizes(&here.tree, &there.tree)?;
+    check.contents(&same, &top, &remote, &place.path).await?;
+    check.finish()
+}
+
+/// The remote tree, paths relative to `top`.
+async fn walk_remote(remote: &Remote, top: &RemotePath, context: &Context) -> Result<Found, Failure> {
+    let about = |error| listing::about_folder(top, error);
+    let (entry, _) = remote.stat(top.clone()).await.map_err(|error| Failure::remote(top, Looking::File, error))?;
+    let mut found =
+        Found { tree: BTreeMap::from([(RemotePath::home(), (entry.kind, entry.size))]), unreadable: vec![] };
+    if entry.kind != Kind::Folder {
+        return Ok(found);
+    }
+    let mut pages = remote.walk(top.clone()).await.map_err(about)?;
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(about)?;
+        for entry in page.entries {
+            match entry.kind {
+                Kind::File | Kind::Folder => {
+                    found.tree.insert(page.under.join(&entry.name)?, (entry.kind, entry.size));
+                }
+                Kind::Symlink | Kind::Other => {
+                    context.output.detail(&format!("{} left out", page.under.join(&entry.name)?.display()));
+                }
+            }
+        }
+        for path in page.unreadable {
+            let refusal = ferry_shared::refusal::Refusal::new(Code::NotAllowed, "this folder cannot be read there");
+            let about = top.join_path(&path)?;
+            found.unreadable.push(Failure::remote(&about, Looking::Folder, ferry_client::ClientError::from(refusal)));
+        }
+    }
+    Ok(found)
+}
+
+struct Check<'a> {
+    context: &'a mut Context,
+    tally: Tally,
+    count: Count,
+}
+
+impl Check<'_> {
+    /// What could not be looked at cannot be said to be equal.
+    fn unreadable(&mut self, here: Vec<Failure>, there: Vec<Failure>) -> Result<(), Failure> {
+        here.into_iter().chain(there).try_for_each(|failure| self.tally.count(self.context, Err(failure)))
+    }
+
+    /// Tells what differs without reading any content; gives back what may be equal.
+    fn names_and_sizes(&mut self, here: &Tree, there: &Tree) -> Result<Vec<RemotePath>, Failure> {
+        let compared = compare::compare(here, there);
+        for (path, difference) in &compared.differences {
+            self.differs(path, difference)?;
+        }
+        for path in &compared.same_size {
+            let size = here.get(path).map_or(0, |(_, size)| *size);
+            self.count.files += 1;
+            self.count.bytes = self.count.bytes.saturating_add(size);
+        }
+        Ok(compared.same_size)
+    }
+
+    async fn contents(
+        &mut self,
+        paths: &[RemotePath],
+        top: &Path,
+        remote: &Remote,
+        remote_top: &RemotePath,
+    ) -> Result<(), Failure> {
+        let mut asked = VecDeque::new();
+        let mut next = paths.iter();
+        loop {
+            while asked.len() < AHEAD
+                && let Some(path) = next.next()
+            {
+                asked.push_back(start(path, top, remote, remote_top)?);
+            }
+            let Some(Pair { path, here, there }) = asked.pop_front() else { return Ok(()) };
+            let ended = |stopped: tokio::task::JoinError| Failure::Start(stopped.into());
+            match (here.await.map_err(ended)?, there.await.map_err(ended)?) {
+                (Ok(here), Ok(there)) if here == there => self.tally.done(1),
+                (Ok(here), Ok(there)) => self.differs(&path, &Difference::Content { here, there })?,
+                (Err(failure), _) | (_, Err(failure)) => self.tally.count(self.context, Err(failure))?,
+            }
+        }
+    }
+
+    fn differs(&mut self, path: &RemotePath, difference: &Difference) -> Result<(), Failure> {
+        self.count.differences += 1;
+        let output = &self.context.output;
+        if output.json {
+            return output.object(&DifferenceObject { path, difference });
+        }
+        show(path, difference, output)
+    }
+
+    fn finish(self) -> Result<Exit, Failure> {
+        let output = &self.context.output;
+        if output.json {
+            output.object(&serde_json::json!({ "summary": self.count }))?;
+        }
+        let Count { files, bytes, differences } = self.count;
+        let files = human::count(files, "file", "files");
+        let found = human::count(differences, "difference", "differences");
+        output.say(&format!("{files} compared, {}; {found}", human::size(bytes)));
+        Ok(if differences > 0 { Exit::Differences } else { self.tally.exit() })
+    }
+}
+
+/// Starts both digests of a file.
+fn start(path: &RemotePath, top: &Path, remote: &Remote, remote_top: &RemotePath) -> Result<Pair, Failure> {
+    let file = local::below(top, path);
+    let here = tokio::task::spawn_blocking(move || {
+        local::digest(&file).map_err(|error| Failure::local(file, Looking::File, error))
+    });
+    let (remote, full) = (remote.clone(), remote_top.join_path(path)?);
+    let there = tokio::spawn(async move {
+        let digest = remote.hash(full.clone(), Algorithm::Blake3).await;
+        digest.map_err(|error| Failure::remote(&full, Looking::File, error))
+    });
+    Ok(Pair { path: path.clone(), here, there })
+}
+
+fn show(path: &RemotePath, difference: &Difference, output: &Output) -> Result<(), Failure> {
+    let text = match difference {
+        Difference::OnlyLocal => "only local   ".to_owned(),
+        Difference::OnlyRemote => "only remote  ".to_owned(),
+        Difference::Kind => "kind differs ".to_owned(),
+        Difference::Size { .. } => "size differs ".to_owned(),
+        Difference::Content { .. } => "differs      ".to_owned(),
+    };
+    let mut line = text.into_bytes();
+    output.name(&mut line, if path.is_home() { b"." } else { path.as_bytes() });
+    if let Difference::Size { here, there } = difference {
+        line.extend_from_slice(format!(" (local {here}, remote {there})").as_bytes());
+    }
+    line.push(b'\n');
+    output.bytes(&line)
+}

@@ -1,0 +1,23 @@
+//! `ferry cp`: copies on the server; no bytes travel.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::shift::{self, Way};
+use crate::{context::Context, exit::Exit, failure::Failure};
+
+/// `ferry cp`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ferry cp work:report.odt work:report-old.odt\n  ferry cp work:photos work:backup/"
+)]
+pub(crate) struct CpArgs {
+    /// What to copy; the last one is where to
+    #[arg(required = true, value_name = "REMOTE… REMOTE")]
+    remotes: Vec<OsString>,
+}
+
+pub(super) async fn run(args: CpArgs, context: &mut Context) -> Result<Exit, Failure> {
+    shift::run(Way::Copy, &args.remotes, context).await
+}

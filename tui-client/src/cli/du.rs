@@ -1,0 +1,153 @@
+//! `ferry du`: how much folders hold.
+
+use std::{collections::HashMap, ffi::OsString};
+
+use clap::Args;
+use ferry_client::remote::PageStream;
+use ferry_shared::{
+    entry::{Entry, Kind},
+    path::RemotePath,
+};
+use serde::Serialize;
+
+use super::listing;
+use crate::{context::Context, exit::Exit, failure::Failure, human, output::Output};
+
+/// `ferry du`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ferry du work:\n  ferry du -d 0 work:photos")]
+pub(crate) struct DuArgs {
+    /// The folder
+    #[arg(value_name = "REMOTE")]
+    remote: OsString,
+    /// Show only so many levels; 0 shows the total alone
+    #[arg(short, long, value_name = "LEVELS", default_value_t = 1)]
+    depth: usize,
+    /// Show bytes
+    #[arg(short, long)]
+    bytes: bool,
+}
+
+/// What a folder holds, all below it included.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+struct Held {
+    bytes: u64,
+    files: u64,
+    folders: u64,
+}
+
+#[derive(Serialize)]
+struct FolderObject<'a> {
+    path: &'a RemotePath,
+    #[serde(flatten)]
+    held: &'a Held,
+}
+
+pub(super) async fn run(args: DuArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let place = context.place(&args.remote)?;
+    let remote = context.remote(&place).await?;
+    let top = &place.path;
+    let pages = remote.walk(top.clone()).await.map_err(|error| listing::about_folder(top, error))?;
+    let (held, unreadable) = sum(pages, top, args.depth).await?;
+    let mut folders: Vec<_> = held.iter().filter(|(path, _)| path.depth() <= args.depth).collect();
+    // As du does: what is below first, the total last.
+    folders.sort_by(|(a, _), (b, _)| below_first(a, b));
+    for (path, held) in folders {
+        show(args.bytes, path, held, top, &context.output)?;
+    }
+    let whole = listing::tell_unreadable(&context.output, top, &unreadable);
+    Ok(if whole { Exit::Done } else { Exit::Partial })
+}
+
+async fn sum(
+    mut pages: PageStream,
+    top: &RemotePath,
+    depth: usize,
+) -> Result<(HashMap<RemotePath, Held>, Vec<RemotePath>), Failure> {
+    let mut held = HashMap::from([(RemotePath::home(), Held::default())]);
+    let mut unreadable = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| listing::about_folder(top, error))?;
+        add(&mut held, &page.under, &page.entries, depth);
+        unreadable.extend(page.unreadable);
+    }
+    Ok((held, unreadable))
+}
+
+/// Adds a folder's entries to it and to every folder above it that will be shown.
+fn add(held: &mut HashMap<RemotePath, Held>, under: &RemotePath, entries: &[Entry], depth: usize) {
+    let mut here = Held::default();
+    for entry in entries {
+        match entry.kind {
+            Kind::Folder => here.folders += 1,
+            _ => here.files += 1,
+        }
+        here.bytes = here.bytes.saturating_add(entry.size);
+    }
+    let mut folder = Some(under.clone());
+    while let Some(path) = folder {
+        folder = path.parent();
+        if path.depth() <= depth {
+            let sum = held.entry(path).or_default();
+            sum.bytes = sum.bytes.saturating_add(here.bytes);
+            sum.files += here.files;
+            sum.folders += here.folders;
+        }
+    }
+}
+
+fn below_first(a: &RemotePath, b: &RemotePath) -> std::cmp::Ordering {
+    if a == b {
+        std::cmp::Ordering::Equal
+    } else if a.starts_with(b) {
+        std::cmp::Ordering::Less
+    } else if b.starts_with(a) {
+        std::cmp::Ordering::Greater
+    } else {
+        a.names().cmp(b.names())
+    }
+}
+
+fn show(bytes: bool, path: &RemotePath, held: &Held, top: &RemotePath, output: &Output) -> Result<(), Failure> {
+    if output.json {
+        return output.object(&FolderObject { path: &top.join_path(path)?, held });
+    }
+    let size = if bytes { held.bytes.to_string() } else { human::size(held.bytes).to_string() };
+    let mut line = format!("{size:>12}  ").into_bytes();
+    output.name(&mut line, if path.is_home() { b"." } else { path.as_bytes() });
+    line.push(b'\n');
+    output.bytes(&line)
+}
+
+#[cfg(test)]
+mod tests {
+    use ferry_shared::{entry::Mtime, name::Name};
+
+    use super::*;
+
+    fn path(text: &str) -> RemotePath {
+        RemotePath::from_wire(text.as_bytes()).unwrap()
+    }
+
+    fn entry(name: &str, kind: Kind, size: u64) -> Entry {
+        Entry { name: Name::try_from(name).unwrap(), kind, size, mtime: Mtime(0, 0), mode: 0 }
+    }
+
+    #[test]
+    fn what_is_deep_down_counts_for_every_folder_above() {
+        let mut held = HashMap::new();
+        add(&mut held, &path(""), &[entry("a", Kind::Folder, 0), entry("f", Kind::File, 1)], 1);
+        add(&mut held, &path("a"), &[entry("b", Kind::Folder, 0)], 1);
+        add(&mut held, &path("a/b"), &[entry("g", Kind::File, 10), entry("h", Kind::File, 100)], 1);
+        assert_eq!(held[&path("")], Held { bytes: 111, files: 3, folders: 2 });
+        assert_eq!(held[&path("a")], Held { bytes: 110, files: 2, folders: 1 });
+        assert_eq!(held.len(), 2, "deeper than shown is not kept");
+    }
+
+    #[test]
+    fn the_total_comes_last() {
+        let mut paths = [path(""), path("b"), path("a"), path("a/x")];
+        paths.sort_by(below_first);
+        assert_eq!(paths, [path("a/x"), path("a"), path("b"), path("")]);
+    }
+}

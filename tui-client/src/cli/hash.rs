@@ -1,0 +1,109 @@
+//! `ferry hash`: digests computed by the server, printed as `b3sum` and `sha256sum` do.
+
+use std::{collections::VecDeque, ffi::OsString};
+
+use clap::Args;
+use ferry_shared::{message::request::Algorithm, name::Escaped, path::RemotePath};
+use serde::Serialize;
+
+use super::each::Tally;
+use crate::{
+    context::Context,
+    exit::{Exit, Looking},
+    failure::Failure,
+    output::Output,
+    sites::Place,
+};
+
+/// Digests asked for ahead, so that no round trip is waited for.
+const AHEAD: usize = 16;
+
+/// `ferry hash`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ferry hash work:debian.iso\n  ferry hash --sha256 work:debian.iso | sha256sum -c\n\n\
+    Names are printed as they are given, so the lines fit `b3sum -c` where the local tree looks the same."
+)]
+pub(crate) struct HashArgs {
+    /// The files
+    #[arg(required = true, value_name = "REMOTE")]
+    remotes: Vec<OsString>,
+    /// What sha256sum prints, instead of what b3sum prints
+    #[arg(long)]
+    sha256: bool,
+}
+
+#[derive(Serialize)]
+struct HashObject<'a> {
+    path: &'a RemotePath,
+    algorithm: Algorithm,
+    digest: &'a str,
+}
+
+pub(super) async fn run(args: HashArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let places = context.places(&args.remotes)?;
+    let remote = context.remote(&places[0]).await?;
+    let algorithm = if args.sha256 { Algorithm::Sha256 } else { Algorithm::Blake3 };
+    let mut tally = Tally::default();
+    let mut asked = VecDeque::new();
+    let mut next = places.iter();
+    loop {
+        while asked.len() < AHEAD
+            && let Some(place) = next.next()
+        {
+            let (remote, path) = (remote.clone(), place.path.clone());
+            asked.push_back((place, tokio::spawn(async move { remote.hash(path, algorithm).await })));
+        }
+        let Some((place, answer)) = asked.pop_front() else { return Ok(tally.exit()) };
+        let result = match answer.await {
+            Ok(Ok(digest)) => show(place, algorithm, &digest, &context.output),
+            Ok(Err(error)) => Err(Failure::remote(&place.path, Looking::File, error)),
+            Err(stopped) => Err(Failure::Start(stopped.into())),
+        };
+        tally.count(context, result)?;
+    }
+}
+
+fn show(place: &Place, algorithm: Algorithm, digest: &str, output: &Output) -> Result<(), Failure> {
+    if output.json {
+        return output.object(&HashObject { path: &place.path, algorithm, digest });
+    }
+    let digest = Escaped(digest.as_bytes());
+    if output.is_terminal() {
+        return output.line(&format!("{digest}  {}", Escaped(&place.typed)));
+    }
+    output.bytes(&sum_line(&digest.to_string(), &place.typed))
+}
+
+/// A line as the sum programs write and read it: a name with a backslash or a line's end in
+/// it is escaped, which a backslash before the digest says.
+fn sum_line(digest: &str, name: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(digest.len() + name.len() + 4);
+    if name.iter().any(|b| matches!(b, b'\\' | b'\n' | b'\r')) {
+        line.push(b'\\');
+    }
+    line.extend_from_slice(digest.as_bytes());
+    line.extend_from_slice(b"  ");
+    for b in name {
+        match b {
+            b'\\' => line.extend_from_slice(b"\\\\"),
+            b'\n' => line.extend_from_slice(b"\\n"),
+            b'\r' => line.extend_from_slice(b"\\r"),
+            _ => line.push(*b),
+        }
+    }
+    line.push(b'\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_those_of_the_sum_programs() {
+        assert_eq!(sum_line("d1", b"a b"), b"d1  a b\n");
+        assert_eq!(sum_line("d1", b"\xff"), b"d1  \xff\n");
+        assert_eq!(sum_line("d1", b"a\nb\\c\r"), b"\\d1  a\\nb\\\\c\\r\n");
+    }
+}

@@ -1,0 +1,166 @@
+//! Folders' entries as they come from the server, put in order and turned into lines.
+
+use std::collections::HashMap;
+
+use ferry_client::{ClientError, remote::PageStream};
+use ferry_shared::{
+    entry::{Entry, Kind, Mtime},
+    name::Name,
+    path::RemotePath,
+};
+use serde::Serialize;
+
+use crate::{
+    exit::Looking,
+    failure::Failure,
+    human::{self, Times},
+    output::Output,
+};
+
+/// An entry as `--json` shows it: the protocol's own words, with the path from the home on.
+#[derive(Debug, Serialize)]
+pub(super) struct EntryObject<'a> {
+    pub(super) path: &'a RemotePath,
+    pub(super) name: &'a Name,
+    pub(super) kind: Kind,
+    pub(super) size: u64,
+    pub(super) mtime: Mtime,
+    pub(super) mode: u32,
+}
+
+impl<'a> EntryObject<'a> {
+    /// `entry`, which is at `path`.
+    pub(super) fn new(path: &'a RemotePath, entry: &'a Entry) -> Self {
+        let Entry { name, kind, size, mtime, mode } = entry;
+        Self { path, name, kind: *kind, size: *size, mtime: *mtime, mode: *mode }
+    }
+}
+
+/// What a stream of pages held.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// The folders in order, each with its entries sorted by name; paths are relative to
+    /// what was asked for, which is the first.
+    pub(super) folders: Vec<(RemotePath, Vec<Entry>)>,
+    /// Folders that could not be read.
+    pub(super) unreadable: Vec<RemotePath>,
+}
+
+/// Takes all pages and sorts them.
+///
+/// # Errors
+/// The server's refusal, about `path`.
+pub(super) async fn collect(mut pages: PageStream, path: &RemotePath) -> Result<Listed, Failure> {
+    let mut listed = Listed::default();
+    let mut place: HashMap<RemotePath, usize> = HashMap::new();
+    let mut last = None;
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| about_folder(path, error))?;
+        listed.unreadable.extend(page.unreadable);
+        let at = match last {
+            // Pages of one folder mostly follow each other.
+            Some(at) if listed.folders.get(at).is_some_and(|(folder, _): &(RemotePath, _)| *folder == page.under) => at,
+            _ => *place.entry(page.under.clone()).or_insert_with(|| {
+                listed.folders.push((page.under, Vec::new()));
+                listed.folders.len() - 1
+            }),
+        };
+        last = Some(at);
+        if let Some((_, entries)) = listed.folders.get_mut(at) {
+            entries.extend(page.entries);
+        }
+    }
+    for (_, entries) in &mut listed.folders {
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    }
+    sort(&mut listed.folders);
+    Ok(listed)
+}
+
+/// Puts folders in order: each is followed by what is below it.
+pub(super) fn sort(folders: &mut [(RemotePath, Vec<Entry>)]) {
+    folders.sort_unstable_by(|(a, _), (b, _)| a.names().cmp(b.names()));
+}
+
+/// The failure of a listing of `path`.
+pub(super) fn about_folder(path: &RemotePath, error: ClientError) -> Failure {
+    Failure::remote(path, Looking::Folder, error)
+}
+
+/// Tells which folders are missing from an answer; whether there are none.
+pub(super) fn tell_unreadable(output: &Output, top: &RemotePath, unreadable: &[RemotePath]) -> bool {
+    for path in unreadable {
+        let path = top.join_path(path).unwrap_or_else(|_| path.clone());
+        output.warn(&format!("ferry: {} cannot be read and is missing here", path.display()));
+    }
+    unreadable.is_empty()
+}
+
+/// Turns entries into the lines of `ls -l`.
+pub(super) struct LongLines {
+    times: Times,
+    width: usize,
+    line: Vec<u8>,
+}
+
+impl LongLines {
+    /// Lines whose sizes are as wide as the largest of `sizes`.
+    pub(super) fn new(sizes: impl Iterator<Item = u64>) -> Self {
+        let width = decimal(sizes.max().unwrap_or(0), &mut [0; 20]).len();
+        Self { times: Times::local(), width, line: Vec::with_capacity(300) }
+    }
+
+    /// The line of `entry`, under the name `shown`.
+    pub(super) fn line(&mut self, output: &Output, entry: &Entry, shown: &[u8]) -> &[u8] {
+        let line = &mut self.line;
+        line.clear();
+        line.extend_from_slice(&human::mode(entry.kind, entry.mode));
+        line.push(b' ');
+        let mut digits = [0; 20];
+        let digits = decimal(entry.size, &mut digits);
+        line.resize(line.len() + self.width.saturating_sub(digits.len()), b' ');
+        line.extend_from_slice(digits);
+        line.push(b' ');
+        line.extend_from_slice(self.times.text(entry.mtime));
+        line.push(b' ');
+        output.entry(line, shown, entry.kind);
+        line.push(b'\n');
+        line
+    }
+}
+
+/// A number in decimal digits, without the formatting machinery: this runs once an entry.
+fn decimal(mut number: u64, buffer: &mut [u8; 20]) -> &[u8] {
+    let mut at = buffer.len();
+    loop {
+        at -= 1;
+        buffer[at] = b"0123456789"[usize::try_from(number % 10).unwrap_or(0)];
+        number /= 10;
+        if number == 0 {
+            return &buffer[at..];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_all_their_digits() {
+        for number in [0, 7, 10, 1_234_567_890, u64::MAX] {
+            assert_eq!(decimal(number, &mut [0; 20]), number.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn objects_speak_as_the_protocol_does() {
+        let entry =
+            Entry { name: Name::new(*b"\xff").unwrap(), kind: Kind::File, size: 3, mtime: Mtime(5, 6), mode: 0o644 };
+        let path = RemotePath::home().join(&entry.name).unwrap();
+        let json = serde_json::to_string(&EntryObject::new(&path, &entry)).unwrap();
+        let expected =
+            r#"{"path":{"bytes":"/w=="},"name":{"bytes":"/w=="},"kind":"file","size":3,"mtime":[5,6],"mode":420}"#;
+        assert_eq!(json, expected);
+    }
+}

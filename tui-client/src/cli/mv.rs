@@ -1,0 +1,21 @@
+//! `ferry mv`: renames and moves on the server.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::shift::{self, Way};
+use crate::{context::Context, exit::Exit, failure::Failure};
+
+/// `ferry mv`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ferry mv work:draft.txt work:final.txt\n  ferry mv work:a work:b work:archive/")]
+pub(crate) struct MvArgs {
+    /// What to move; the last one is where to
+    #[arg(required = true, value_name = "REMOTE… REMOTE")]
+    remotes: Vec<OsString>,
+}
+
+pub(super) async fn run(args: MvArgs, context: &mut Context) -> Result<Exit, Failure> {
+    shift::run(Way::Move, &args.remotes, context).await
+}

@@ -1,0 +1,44 @@
+//! `ferry passwd`: changes the password.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::Args;
+use ferry_client::{Credential, Remote};
+
+use crate::{context::Context, exit::Exit, failure::Failure, secret::Source};
+
+/// `ferry passwd`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ferry passwd work\n  printf '%s\\n' \"$OLD\" \"$NEW\" | ferry passwd work --password-stdin\n\n\
+    With --password-stdin the first line is the present password and the second one the new one.\n\
+    Other sessions of the user end."
+)]
+pub(crate) struct PasswdArgs {
+    /// The server
+    #[arg(value_name = "SITE")]
+    site: OsString,
+    /// Read the new password from the first line of a file
+    #[arg(long, value_name = "FILE")]
+    new_password_file: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: PasswdArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let place = context.server(&args.site)?;
+    let source = context.global.password_source();
+    let old = source.read(&format!("Present password of {}: ", place.target))?;
+    let connector = context.connector_with(&place, Credential::Password(old.clone()));
+    let remote = Remote::connect(&connector).await?;
+    let new = match (args.new_password_file, source) {
+        (Some(file), _) => Source::File(file),
+        // A file holds one password, the present one.
+        (None, Source::File(_)) => Source::Prompt,
+        (None, source) => source,
+    };
+    let new = new.read_new("New password: ")?;
+    if !context.global.dry_run {
+        remote.change_password(old, new).await?;
+        context.output.say("the password is changed");
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,138 @@
+//! `ferry put`: uploads files and folders.
+
+use std::{
+    collections::HashSet,
+    ffi::{OsStr, OsString},
+    io,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use ferry_client::{
+    Connector, Remote,
+    transfer::{Job, JobOptions, Work, remote_name},
+};
+use ferry_shared::{name::Name, path::RemotePath};
+
+use super::{
+    into,
+    transfer::{self, Way},
+};
+use crate::{
+    context::{self, Context},
+    exit::Exit,
+    failure::Failure,
+    interrupt::Signals,
+    sites::Place,
+};
+
+/// `ferry put`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ferry put report.odt work:\n  ferry put photos music work:backup/\n  \
+    ferry put notes.txt work:notes-old.txt\n  tar c src | ferry put - work:src.tar\n\n\
+    Folders are taken whole. A folder that is there, a / at the end of REMOTE, or several LOCALs\n\
+    mean \"into this folder\". An interrupted upload goes on where it was: give the same command again.")]
+pub(crate) struct PutArgs {
+    /// What to send, - is standard input; and last where to
+    #[arg(required = true, value_name = "LOCAL… REMOTE")]
+    paths: Vec<OsString>,
+}
+
+pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Signals) -> Result<Exit, Failure> {
+    let (locals, to) = super::sources_and_target(&args.paths)?;
+    let to = context.place(to)?;
+    // A folder named with a / at the end is made when it is not there.
+    let options = JobOptions { parents: to.into, ..transfer::options(context)? };
+    locals.iter().try_for_each(|local| context::local(local))?;
+    let from_stdin = locals.iter().any(|local| local == "-");
+    if from_stdin {
+        check_stdin(locals, &to, context)?;
+    }
+    let connector = context.connector(&to)?;
+    // Stays open until the end: with its last connection the login would end, too.
+    let mut remote = None;
+    let works = if from_stdin {
+        vec![Work::UploadStream { from: Box::new(io::stdin()), to: to.path.clone() }]
+    } else {
+        let into = match into::told(&to, locals.len()) {
+            Some(into) => into,
+            None => tokio::select! {
+                is_folder = is_folder(&connector, &to.path, &mut remote) => is_folder?,
+                signal = signals.next() => return Ok(signal.exit()),
+            },
+        };
+        from_disk(locals, &to.path, into)?
+    };
+    let jobs = works.into_iter().map(|work| Job { work, options: options.clone() }).collect();
+    let exit = transfer::run(context, signals, connector, Way::Put, jobs).await;
+    drop(remote);
+    exit
+}
+
+async fn is_folder(connector: &Connector, path: &RemotePath, kept: &mut Option<Remote>) -> Result<bool, Failure> {
+    let remote = kept.insert(Remote::connect(connector).await?);
+    into::is_folder(remote, path).await
+}
+
+fn check_stdin(locals: &[OsString], to: &Place, context: &Context) -> Result<(), Failure> {
+    let wrong = |text: &str| Err(Failure::Usage(text.to_owned()));
+    if locals.len() > 1 {
+        return wrong("standard input can be the only LOCAL");
+    }
+    if to.into {
+        return wrong("standard input has no name; name the file it becomes");
+    }
+    if context.global.password_stdin {
+        return wrong("--password-stdin and - both want standard input; use --password-file");
+    }
+    Ok(())
+}
+
+fn from_disk(locals: &[OsString], to: &RemotePath, into: bool) -> Result<Vec<Work>, Failure> {
+    let mut targets = HashSet::new();
+    locals
+        .iter()
+        .map(|local| {
+            let from = PathBuf::from(local);
+            let to = into::target(to, into, name_of(&from)?.as_ref())?;
+            if !targets.insert(to.clone()) {
+                return Err(Failure::Usage(format!("two of the LOCALs would both become {}", to.display())));
+            }
+            Ok(Work::Upload { from, to })
+        })
+        .collect()
+}
+
+/// The name a path has on the server; `None` for `.`, `..` and `/`, which have none.
+fn name_of(path: &Path) -> Result<Option<Name>, Failure> {
+    let name: Option<&OsStr> = path.file_name();
+    name.map(remote_name).transpose().map_err(|error| Failure::Usage(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn targets(locals: &[&str], to: &str, into: bool) -> Result<Vec<String>, Failure> {
+        let locals: Vec<OsString> = locals.iter().map(OsString::from).collect();
+        let works = from_disk(&locals, &RemotePath::from_typed(to.as_bytes()).unwrap(), into)?;
+        let to = |work| match work {
+            Work::Upload { to, .. } => to.display().to_string(),
+            other => panic!("{other:?}"),
+        };
+        Ok(works.into_iter().map(to).collect())
+    }
+
+    #[test]
+    fn names_are_kept_when_going_into_a_folder() {
+        assert_eq!(targets(&["a/x", "y/"], "up", true).unwrap(), ["/up/x", "/up/y"]);
+        assert_eq!(targets(&["a/x"], "up", false).unwrap(), ["/up"]);
+        assert_eq!(targets(&["."], "up", true).unwrap(), ["/up"]);
+        assert_eq!(targets(&["/"], "up", true).unwrap(), ["/up"]);
+    }
+
+    #[test]
+    fn two_sources_of_one_name_are_refused() {
+        assert!(matches!(targets(&["a/x", "b/x"], "up", true), Err(Failure::Usage(_))));
+    }
+}

@@ -1,0 +1,47 @@
+//! `ferry rm`: removes files and folders.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::each::Tally;
+use crate::{
+    context::Context,
+    exit::{Exit, Looking},
+    failure::Failure,
+    human,
+};
+
+/// `ferry rm`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ferry rm work:old.iso\n  ferry rm -r work:build work:tmp")]
+pub(crate) struct RmArgs {
+    /// What to remove
+    #[arg(required = true, value_name = "REMOTE")]
+    remotes: Vec<OsString>,
+    /// Folders with all below them
+    #[arg(short, long)]
+    recursive: bool,
+}
+
+pub(super) async fn run(args: RmArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let places = context.places(&args.remotes)?;
+    let remote = context.remote(&places[0]).await?;
+    let mut tally = Tally::default();
+    for place in &places {
+        let path = &place.path;
+        let result = if context.global.dry_run {
+            remote.stat(path.clone()).await.map(|_| context.output.say(&format!("would remove {}", path.display())))
+        } else {
+            remote.remove(path.clone(), args.recursive).await.map(|removed| {
+                let files = human::count(removed.files, "file", "files");
+                let folders = human::count(removed.dirs, "folder", "folders");
+                let size = human::size(removed.bytes);
+                context.output.detail(&format!("{} removed: {files}, {folders}, {size}", path.display()));
+            })
+        };
+        let result = result.map_err(|error| Failure::remote(path, Looking::File, error));
+        tally.count(context, result)?;
+    }
+    Ok(tally.exit())
+}

@@ -1,0 +1,97 @@
+//! `ferry site`: saves, shows and forgets servers.
+
+use std::ffi::OsString;
+
+use clap::{Args, Subcommand};
+use ferry_shared::name::Escaped;
+use serde::Serialize;
+
+use crate::{
+    address::{Address, AddressError, Server},
+    context::Context,
+    exit::Exit,
+    failure::Failure,
+    sites::Site,
+};
+
+/// `ferry site`.
+#[derive(Debug, Args)]
+pub(crate) struct SiteArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Save a server; --server-key saves the only key to accept with it
+    #[command(after_help = "Example:\n  ferry site add work alice@files.example.org:9000:projects")]
+    Add {
+        /// The name it gets
+        name: String,
+        /// user@host[:port], with the folder to start in if wanted: user@host:path, user@host:port:path or a URL
+        address: OsString,
+    },
+    /// Show the saved servers
+    List,
+    /// Forget a server
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+/// A site as `--json` shows it.
+#[derive(Serialize)]
+struct Named<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    site: &'a Site,
+}
+
+pub(super) fn run(args: SiteArgs, context: &mut Context) -> Result<Exit, Failure> {
+    match args.action {
+        Action::Add { name, address } => add(&name, &address, context),
+        Action::List => list(context),
+        Action::Remove { name } => {
+            if !context.global.dry_run {
+                context.sites()?.remove(&name)?;
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Failure> {
+    let mut sites = context.sites()?;
+    let address = Address::server(address)?;
+    // Checks the path too.
+    let place = sites.resolve(&address)?;
+    let Server::Direct { user, .. } = address.server else {
+        return Err(AddressError::NoUser(name.to_owned()).into());
+    };
+    let path = match String::from_utf8(place.path.as_bytes().to_vec()) {
+        Ok(path) => Some(path).filter(|path| !path.is_empty()),
+        Err(_) => return Err(Failure::Usage("a site's folder must be UTF-8".to_owned())),
+    };
+    let site = Site { address: place.target.address(), user, path, server_key: context.global.server_key };
+    if !context.global.dry_run {
+        sites.add(name, site)?;
+    }
+    context.output.say(&format!("saved; try `ferry ls {name}:`"));
+    Ok(Exit::Done)
+}
+
+fn list(context: &mut Context) -> Result<Exit, Failure> {
+    let sites = context.sites()?;
+    let width = sites.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, site) in sites.iter() {
+        if context.output.json {
+            context.output.object(&Named { name, site })?;
+            continue;
+        }
+        let path = site.path.as_deref().unwrap_or_default();
+        let address = format!("{}@{}:{path}", site.user, site.address);
+        context.output.line(&format!("{name:width$}  {}", Escaped(address.as_bytes())))?;
+    }
+    Ok(Exit::Done)
+}

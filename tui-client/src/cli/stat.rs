@@ -1,0 +1,80 @@
+//! `ferry stat`: what is known of files and folders.
+
+use std::ffi::OsString;
+
+use clap::Args;
+use ferry_shared::{
+    entry::{Entry, Kind, Version},
+    name::Escaped,
+    path::RemotePath,
+};
+use serde::Serialize;
+
+use super::{each::Tally, listing::EntryObject};
+use crate::{
+    context::Context,
+    exit::{Exit, Looking},
+    failure::Failure,
+    human::{self, Times},
+    output::Output,
+};
+
+/// `ferry stat`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  ferry stat --json work:report.odt")]
+pub(crate) struct StatArgs {
+    /// What to look at
+    #[arg(required = true, value_name = "REMOTE")]
+    remotes: Vec<OsString>,
+}
+
+/// An entry with its version, as `--json` shows it.
+#[derive(Serialize)]
+struct StatObject<'a> {
+    #[serde(flatten)]
+    entry: EntryObject<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a Version>,
+}
+
+pub(super) async fn run(args: StatArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let places = context.places(&args.remotes)?;
+    let remote = context.remote(&places[0]).await?;
+    let mut tally = Tally::default();
+    for place in &places {
+        let result = match remote.stat(place.path.clone()).await {
+            Ok((entry, version)) => show(&place.path, &entry, version.as_ref(), &context.output),
+            Err(error) => Err(Failure::remote(&place.path, Looking::File, error)),
+        };
+        tally.count(context, result)?;
+    }
+    Ok(tally.exit())
+}
+
+fn show(path: &RemotePath, entry: &Entry, version: Option<&Version>, output: &Output) -> Result<(), Failure> {
+    if output.json {
+        return output.object(&StatObject { entry: EntryObject::new(path, entry), version });
+    }
+    let kind = match entry.kind {
+        Kind::File => "file",
+        Kind::Folder => "folder",
+        Kind::Symlink => "symlink",
+        Kind::Other => "other",
+    };
+    let mut line = b"    path: /".to_vec();
+    output.name(&mut line, path.as_bytes());
+    line.push(b'\n');
+    output.bytes(&line)?;
+    output.line(&format!("    kind: {kind}"))?;
+    if entry.kind == Kind::File {
+        output.line(&format!("    size: {} ({})", entry.size, human::size(entry.size)))?;
+    }
+    let mut times = Times::local();
+    output.line(&format!("modified: {}", String::from_utf8_lossy(times.text(entry.mtime))))?;
+    let mode = human::mode(entry.kind, entry.mode);
+    output.line(&format!("    mode: {:04o} ({})", entry.mode, String::from_utf8_lossy(&mode)))?;
+    match version {
+        Some(version) => output.line(&format!(" version: {}", Escaped(version.0.as_bytes()))),
+        None => Ok(()),
+    }
+}

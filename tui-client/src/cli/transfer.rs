@@ -1,0 +1,176 @@
+//! What `get` and `put` share: runs the engine, tells what it does, asks, and stops cleanly.
+
+mod asks;
+mod object;
+mod report;
+
+use std::{future::pending, time::Duration};
+
+use ferry_client::{
+    Connector,
+    transfer::{ConflictRule, Engine, Event, Filter, Job, JobOptions, Scope, Settings},
+};
+use tokio::{
+    sync::mpsc,
+    time::{self, MissedTickBehavior},
+};
+
+use self::{
+    asks::{Answer, Asks},
+    report::Report,
+};
+use crate::{
+    args::Global,
+    context::Context,
+    exit::Exit,
+    failure::Failure,
+    interrupt::{Signal, Signals},
+    progress::Bar,
+    terminal,
+};
+
+/// How often the bar is brought up to date.
+const TICK: Duration = Duration::from_millis(100);
+
+/// In which direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// From the server.
+    Get,
+    /// To the server.
+    Put,
+}
+
+/// How the command line wants jobs to be done.
+///
+/// # Errors
+/// [`Failure::Filter`], or [`Failure::Usage`] when asking is wanted and nobody is there.
+pub(super) fn options(context: &Context) -> Result<JobOptions, Failure> {
+    let global = &context.global;
+    let attended = terminal::is_attended();
+    let conflict = match global.on_conflict.map(ConflictRule::from) {
+        Some(ConflictRule::Ask) if !attended => {
+            return Err(Failure::Usage("--on-conflict ask needs a terminal".to_owned()));
+        }
+        Some(rule) => rule,
+        None if attended => ConflictRule::Ask,
+        None => ConflictRule::Fail,
+    };
+    Ok(JobOptions {
+        conflict,
+        resume: !global.no_resume,
+        verify: global.verify,
+        dry_run: global.dry_run,
+        filter: Filter::new(&global.include, &global.exclude)?,
+        ..JobOptions::default()
+    })
+}
+
+fn settings(global: &Global) -> Settings {
+    Settings {
+        transfers: global.transfers,
+        bandwidth: global.bwlimit.map(|limit| limit.0).unwrap_or_default(),
+        retries: global.retries,
+    }
+}
+
+/// What can happen next.
+enum Next {
+    Event(Option<Event>),
+    Answer(Answer),
+    Tick,
+    Signal(Signal),
+}
+
+/// Does the jobs.
+///
+/// # Errors
+/// [`Failure::Output`]; what fails of the jobs is told and counted in the exit code.
+pub(super) async fn run(
+    context: &mut Context,
+    signals: &mut Signals,
+    connector: Connector,
+    way: Way,
+    jobs: Vec<Job>,
+) -> Result<Exit, Failure> {
+    let (engine, mut events) = Engine::start(connector, settings(&context.global));
+    let mut report = Report::new(way, context.global.dry_run, context.global.verbose > 0);
+    for job in jobs {
+        report.begin(engine.add(job));
+    }
+    let mut bar = Bar::new(context.global.progress, &context.output, way == Way::Put);
+    let mut asks = Asks::default();
+    let mut ticks = time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let stopped = loop {
+        if report.is_done() {
+            break None;
+        }
+        match next(&mut events, &mut asks, &mut ticks, bar.is_shown(), signals).await {
+            Next::Event(None) => break None,
+            Next::Event(Some(event)) => handle(event, &engine, &mut asks, &mut report, context)?,
+            Next::Answer(Answer::Stop) => break Some(Signal::Interrupt),
+            Next::Answer(Answer::Decided(item, decision)) => engine.answer(item, decision, Scope::This),
+            Next::Answer(Answer::Always(items, decision)) => {
+                items.into_iter().for_each(|item| engine.answer(item, decision, Scope::All));
+            }
+            Next::Tick => bar.draw(&engine.progress(), &context.output),
+            Next::Signal(signal) => break Some(signal),
+        }
+        if asks.has_next() {
+            bar.hide();
+            asks.ask_next();
+        } else if !asks.is_open() {
+            bar.unhide();
+        }
+    };
+    bar.finish();
+    engine.shutdown().await;
+    report.finish(stopped, context)
+}
+
+async fn next(
+    events: &mut mpsc::Receiver<Event>,
+    asks: &mut Asks,
+    ticks: &mut time::Interval,
+    draws: bool,
+    signals: &mut Signals,
+) -> Next {
+    let tick = async {
+        match draws {
+            true => drop(ticks.tick().await),
+            false => pending().await,
+        }
+    };
+    tokio::select! {
+        event = events.recv() => Next::Event(event),
+        answer = asks.answered() => Next::Answer(answer),
+        () = tick => Next::Tick,
+        signal = signals.next() => Next::Signal(signal),
+    }
+}
+
+fn handle(
+    event: Event,
+    engine: &Engine,
+    asks: &mut Asks,
+    report: &mut Report,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    match event {
+        Event::Asks { item, conflict, .. } => {
+            if let Some(decision) = asks.add(item, conflict) {
+                engine.answer(item, decision, Scope::All);
+            }
+        }
+        Event::ItemDone { item, path, outcome, .. } => {
+            asks.forget(item);
+            report.item(&path, &outcome, context)?;
+        }
+        Event::JobDone { job, summary } => report.job(job, &summary, context)?,
+        Event::Link(link) => report::link(&link, context),
+        Event::Notice(notice) => report::notice(&notice, context),
+        Event::JobCounted { .. } | Event::ItemStarted { .. } | Event::ItemState { .. } | Event::Idle => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! Conflicts a person decides, one at a time, while all else goes on.
+
+use std::{collections::VecDeque, future::pending, io};
+
+use ferry_client::transfer::{Conflict, Decision, FileFacts, ItemId};
+use ferry_shared::name::Escaped;
+use tokio::task::JoinHandle;
+
+use crate::{
+    human::{self, Times},
+    terminal,
+};
+
+/// What a person wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reply {
+    This(Decision),
+    All(Decision),
+    Stop,
+}
+
+/// What the answer means for the engine.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// For this item.
+    Decided(ItemId, Decision),
+    /// For these, which were all asked about, and every one that is still to come.
+    Always(Vec<ItemId>, Decision),
+    /// Stop everything.
+    Stop,
+}
+
+/// The open question and those behind it.
+#[derive(Debug, Default)]
+pub(super) struct Asks {
+    queue: VecDeque<(ItemId, Conflict)>,
+    open: Option<(ItemId, JoinHandle<io::Result<Reply>>)>,
+    always: Option<Decision>,
+}
+
+impl Asks {
+    /// Adds a conflict; an earlier "for all" answers it at once.
+    pub(super) fn add(&mut self, item: ItemId, conflict: Conflict) -> Option<Decision> {
+        if self.always.is_none() {
+            self.queue.push_back((item, conflict));
+        }
+        self.always
+    }
+
+    /// An item needs no answer any more.
+    pub(super) fn forget(&mut self, item: ItemId) {
+        self.queue.retain(|(queued, _)| *queued != item);
+    }
+
+    /// Whether a question stands on the terminal.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Whether the next question can be put: there is one, and the terminal is free.
+    pub(super) fn has_next(&self) -> bool {
+        self.open.is_none() && !self.queue.is_empty()
+    }
+
+    /// Puts the next question on the terminal.
+    pub(super) fn ask_next(&mut self) {
+        let Some((item, conflict)) = self.queue.pop_front() else { return };
+        let text = question(&conflict);
+        self.open = Some((item, tokio::task::spawn_blocking(move || ask(&text, terminal::ask_line))));
+    }
+
+    /// Waits for the answer; for ever when nothing is asked. Cancel-safe.
+    pub(super) async fn answered(&mut self) -> Answer {
+        let Some((item, handle)) = &mut self.open else { return pending().await };
+        let (item, reply) = (*item, handle.await);
+        self.open = None;
+        match reply {
+            Ok(Ok(Reply::This(decision))) => Answer::Decided(item, decision),
+            Ok(Ok(Reply::All(decision))) => {
+                self.always = Some(decision);
+                let others = self.queue.drain(..).map(|(item, _)| item);
+                Answer::Always(std::iter::once(item).chain(others).collect(), decision)
+            }
+            // A terminal that went away answers nothing any more.
+            Ok(Ok(Reply::Stop) | Err(_)) | Err(_) => Answer::Stop,
+        }
+    }
+}
+
+fn question(conflict: &Conflict) -> String {
+    let mut times = Times::local();
+    let mut facts = |facts: &FileFacts| {
+        let time = String::from_utf8_lossy(times.text(facts.mtime)).into_owned();
+        format!("{}, {time}", human::size(facts.size))
+    };
+    let path = conflict.path.relative();
+    format!(
+        "{} is there already ({}), the new one is {}.\n\
+         [r]eplace, [n]ewer only, [s]kip, [k]eep both, [q]uit; a capital letter for all: ",
+        Escaped(path.as_bytes()),
+        facts(&conflict.target),
+        facts(&conflict.source),
+    )
+}
+
+fn ask(text: &str, mut line: impl FnMut(&str) -> io::Result<String>) -> io::Result<Reply> {
+    let mut answer = line(text)?;
+    loop {
+        match answer.trim() {
+            "r" => return Ok(Reply::This(Decision::Replace)),
+            "R" => return Ok(Reply::All(Decision::Replace)),
+            "n" => return Ok(Reply::This(Decision::Newer)),
+            "N" => return Ok(Reply::All(Decision::Newer)),
+            "s" => return Ok(Reply::This(Decision::Skip)),
+            "S" => return Ok(Reply::All(Decision::Skip)),
+            "k" => return Ok(Reply::This(Decision::KeepBoth)),
+            "K" => return Ok(Reply::All(Decision::KeepBoth)),
+            "q" | "Q" => return Ok(Reply::Stop),
+            _ => answer = line("Please type one of r n s k q or R N S K: ")?,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(lines: &[&str]) -> io::Result<Reply> {
+        let mut lines = lines.iter();
+        ask("?", |_| lines.next().map(|line| (*line).to_owned()).ok_or(io::ErrorKind::UnexpectedEof.into()))
+    }
+
+    #[test]
+    fn small_letters_decide_one_and_capitals_all() {
+        assert_eq!(reply(&["r"]).unwrap(), Reply::This(Decision::Replace));
+        assert_eq!(reply(&["", "x", " S "]).unwrap(), Reply::All(Decision::Skip));
+        assert_eq!(reply(&["q"]).unwrap(), Reply::Stop);
+        assert!(reply(&[""]).is_err());
+    }
+
+    #[tokio::test]
+    async fn an_answer_for_all_covers_what_was_asked_before_it() {
+        let reply = tokio::spawn(async { Ok(Reply::All(Decision::KeepBoth)) });
+        let mut asks = Asks { open: Some((ItemId(1), reply)), ..Asks::default() };
+        assert_eq!(asks.answered().await, Answer::Always(vec![ItemId(1)], Decision::KeepBoth));
+        assert_eq!(asks.always, Some(Decision::KeepBoth));
+        assert!(!asks.is_open() && !asks.has_next());
+    }
+
+    #[tokio::test]
+    async fn a_terminal_that_went_away_stops_everything() {
+        let gone = tokio::spawn(async { Err(io::ErrorKind::UnexpectedEof.into()) });
+        let mut asks = Asks { open: Some((ItemId(1), gone)), ..Asks::default() };
+        assert_eq!(asks.answered().await, Answer::Stop);
+    }
+}

@@ -1,0 +1,147 @@
+//! What `--json` shows of transfers: an object for each item, and one for the sum.
+
+use std::time::Duration;
+
+use ferry_client::{
+    ClientError,
+    transfer::{ItemPath, Outcome, Skip, Summary},
+};
+use ferry_shared::{digest::Digest, path::RemotePath, refusal::Refusal};
+use serde::Serialize;
+
+use crate::{exit::Exit, json::Bytes, os_bytes::bytes_of};
+
+/// An item.
+#[derive(Serialize)]
+pub(super) struct ItemObject<'a> {
+    path: &'a RemotePath,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local: Option<Bytes<'a>>,
+    #[serde(flatten)]
+    outcome: OutcomeObject,
+}
+
+/// What became of it.
+#[derive(Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum OutcomeObject {
+    Verified { size: u64, transferred: u64, reused: u64, digest: Digest },
+    Equal { size: u64 },
+    Folder,
+    Skipped { why: &'static str },
+    Would { size: u64, replaces: bool },
+    Failed { error: ErrorObject },
+}
+
+/// Why it was not done.
+#[derive(Serialize)]
+struct ErrorObject {
+    /// The server's code, where it was the server that refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    message: String,
+    /// The exit code this error alone would have.
+    exit: u8,
+    retry: bool,
+    #[serde(flatten)]
+    figures: Figures,
+}
+
+/// What a refusal counts.
+#[derive(Serialize, Default)]
+struct Figures {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+}
+
+/// Why nothing of a job could be done.
+#[derive(Serialize)]
+pub(super) struct JobError {
+    error: ErrorObject,
+}
+
+/// The last line.
+#[derive(Serialize)]
+pub(super) struct SummaryObject {
+    summary: Sum,
+}
+
+#[derive(Serialize)]
+struct Sum {
+    files: u64,
+    equal: u64,
+    folders: u64,
+    bytes: u64,
+    transferred: u64,
+    reused: u64,
+    skipped: u64,
+    failed: u64,
+    seconds: f64,
+    exit: u8,
+}
+
+/// Hands `show` the object of an item; `exit` tells an error's exit code.
+pub(super) fn item<T>(
+    path: &ItemPath,
+    outcome: &Outcome,
+    exit: impl Fn(&ClientError) -> Exit,
+    show: impl FnOnce(&ItemObject<'_>) -> T,
+) -> T {
+    let local = path.local();
+    let local = local.as_ref().map(|path| bytes_of(path.as_os_str()));
+    let outcome = match outcome {
+        Outcome::Verified { root, size, transferred, reused } => {
+            OutcomeObject::Verified { size: *size, transferred: *transferred, reused: *reused, digest: *root }
+        }
+        Outcome::Equal { size } => OutcomeObject::Equal { size: *size },
+        Outcome::Folder => OutcomeObject::Folder,
+        Outcome::Skipped(skip) => OutcomeObject::Skipped { why: why(*skip) },
+        Outcome::Would { size, replaces } => OutcomeObject::Would { size: *size, replaces: *replaces },
+        Outcome::Failed(failure) => {
+            let error = &failure.error;
+            OutcomeObject::Failed { error: error_object(error, exit(error), failure.retryable) }
+        }
+    };
+    show(&ItemObject { path: path.remote(), local: local.as_deref().map(Bytes), outcome })
+}
+
+/// Why nothing of a job could be done.
+pub(super) fn job_error(error: &ClientError, exit: Exit) -> JobError {
+    JobError { error: error_object(error, exit, error.is_transient()) }
+}
+
+/// The sum of all jobs.
+pub(super) fn summary(sum: &Summary, elapsed: Duration, exit: Exit) -> SummaryObject {
+    let Summary { files, equal, folders, bytes, transferred, reused, skipped, failed, .. } = *sum;
+    let (seconds, exit) = (elapsed.as_secs_f64(), exit as u8);
+    SummaryObject { summary: Sum { files, equal, folders, bytes, transferred, reused, skipped, failed, seconds, exit } }
+}
+
+fn error_object(error: &ClientError, exit: Exit, retry: bool) -> ErrorObject {
+    let (code, figures) = match error {
+        ClientError::Refused(refusal) => {
+            let Refusal { needed, available, held, retry_after, .. } = *refusal;
+            (Some(refusal.code.as_str()), Figures { needed, available, held, retry_after })
+        }
+        _ => (None, Figures::default()),
+    };
+    ErrorObject { code, message: error.to_string(), exit: exit as u8, retry, figures }
+}
+
+fn why(skip: Skip) -> &'static str {
+    match skip {
+        Skip::Exists => "exists",
+        Skip::NotNewer => "not_newer",
+        Skip::Symlink => "symlink",
+        Skip::Special => "special",
+        Skip::UnusableName => "unusable_name",
+        Skip::Unfinished => "unfinished",
+        Skip::Cancelled => "cancelled",
+    }
+}

@@ -1,0 +1,261 @@
+//! What is told of transfers: each item, each failure, and the sum at the end.
+
+use std::{collections::HashSet, time::Instant};
+
+use ferry_client::{
+    ClientError,
+    transfer::{Failure as ItemFailure, ItemPath, JobId, LinkEvent, Outcome, Skip, Summary},
+};
+use ferry_shared::{message::Notice, name::Escaped, path::RemotePath};
+
+use super::{Way, object};
+use crate::{
+    cli::each::Tally,
+    context::Context,
+    exit::{self, Exit, Looking},
+    failure::Failure,
+    human,
+    interrupt::Signal,
+};
+
+/// Failures told one by one; the others are only counted, unless `-v` wants them.
+const TOLD: u64 = 50;
+
+/// Gathers what happened.
+pub(super) struct Report {
+    way: Way,
+    dry_run: bool,
+    verbose: bool,
+    started: Instant,
+    open: HashSet<JobId>,
+    tally: Tally,
+    sum: Summary,
+    /// Files and bytes a dry run would transfer.
+    would: (u64, u64),
+    told: u64,
+    told_of_server: Option<String>,
+}
+
+impl Report {
+    pub(super) fn new(way: Way, dry_run: bool, verbose: bool) -> Self {
+        Self {
+            way,
+            dry_run,
+            verbose,
+            started: Instant::now(),
+            open: HashSet::new(),
+            tally: Tally::default(),
+            sum: Summary::default(),
+            would: (0, 0),
+            told: 0,
+            told_of_server: None,
+        }
+    }
+
+    /// A job was begun.
+    pub(super) fn begin(&mut self, job: JobId) {
+        self.open.insert(job);
+    }
+
+    /// Whether every job is through.
+    pub(super) fn is_done(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// An item is through.
+    pub(super) fn item(&mut self, path: &ItemPath, outcome: &Outcome, context: &mut Context) -> Result<(), Failure> {
+        match outcome {
+            Outcome::Verified { .. } | Outcome::Equal { .. } => self.tally.done(1),
+            Outcome::Would { size, .. } => {
+                self.tally.done(1);
+                self.would.0 += 1;
+                self.would.1 = self.would.1.saturating_add(*size);
+            }
+            Outcome::Skipped(Skip::NotNewer) => self.tally.done(1),
+            Outcome::Skipped(_) => self.tally.fail(Exit::Partial),
+            Outcome::Folder => {}
+            Outcome::Failed(failure) => self.failed(path.remote(), failure, context),
+        }
+        if context.output.json {
+            let exit = |error: &ClientError| exit::of_client(error, self.looking(error));
+            return object::item(path, outcome, exit, |item| context.output.object(item));
+        }
+        if let Outcome::Would { size, replaces } = outcome {
+            return self.would(path, *size, *replaces, context);
+        }
+        if let Some(text) = self.text(path, outcome) {
+            match outcome {
+                Outcome::Skipped(_) => context.output.say(&text),
+                _ => context.output.detail(&text),
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&self, path: &ItemPath, outcome: &Outcome) -> Option<String> {
+        // Where both are kept, only the receiving side's name is the new one.
+        let local = path.local().filter(|_| self.way == Way::Get);
+        let relative = path.relative();
+        let path = Escaped(local.as_ref().map_or(relative.as_bytes(), |path| path.as_os_str().as_encoded_bytes()));
+        let skipped = |why| Some(format!("{path} skipped: {why}"));
+        match outcome {
+            Outcome::Verified { root, size, .. } => Some(format!("{path} verified, {}, {root}", human::size(*size))),
+            Outcome::Equal { .. } => Some(format!("{path} is equal already")),
+            Outcome::Skipped(Skip::Exists) => skipped("something is there already"),
+            Outcome::Skipped(Skip::Symlink) => skipped("a symlink"),
+            Outcome::Skipped(Skip::Special) => skipped("neither file nor folder"),
+            Outcome::Skipped(Skip::UnusableName) => skipped("the other side cannot have such a name"),
+            Outcome::Skipped(Skip::Unfinished) => skipped("the unfinished part of a download"),
+            Outcome::Skipped(Skip::Cancelled) => skipped("stopped"),
+            Outcome::Skipped(Skip::NotNewer) | Outcome::Would { .. } | Outcome::Folder | Outcome::Failed(_) => None,
+        }
+    }
+
+    fn would(&self, path: &ItemPath, size: u64, replaces: bool, context: &mut Context) -> Result<(), Failure> {
+        let mut line = match self.way {
+            Way::Get => b"would get ".to_vec(),
+            Way::Put => b"would put ".to_vec(),
+        };
+        context.output.name(&mut line, path.relative().as_bytes());
+        let replaces = if replaces { ", replaces another" } else { "" };
+        line.extend_from_slice(format!(" ({}{replaces})\n", human::size(size)).as_bytes());
+        context.output.bytes(&line)
+    }
+
+    fn failed(&mut self, path: &RemotePath, failure: &ItemFailure, context: &Context) {
+        let looking = self.looking(&failure.error);
+        self.tally.fail(exit::of_client(&failure.error, looking));
+        self.tell(&Failure::remote(path, looking, failure.error.clone()), context);
+    }
+
+    fn tell(&mut self, failure: &Failure, context: &Context) {
+        // What ends the connection ends every job with the same words.
+        if let Failure::Server(error) = failure
+            && self.told_of_server.replace(error.to_string()).is_some_and(|told| told == error.to_string())
+        {
+            return;
+        }
+        self.told += 1;
+        if self.told <= TOLD || self.verbose {
+            context.output.error(failure);
+        } else if self.told == TOLD + 1 {
+            context.output.warn("ferry: more failed; -v tells each");
+        }
+    }
+
+    /// What is missing when something is: the source is looked for as a file, the target's
+    /// surroundings as a folder.
+    fn looking(&self, error: &ClientError) -> Looking {
+        match (self.way, error) {
+            (Way::Put, ClientError::Local { .. }) => Looking::File,
+            (Way::Get, ClientError::Local { .. }) | (Way::Put, _) => Looking::Folder,
+            (Way::Get, _) => Looking::File,
+        }
+    }
+
+    /// A job is through.
+    pub(super) fn job(&mut self, job: JobId, summary: &Summary, context: &mut Context) -> Result<(), Failure> {
+        self.open.remove(&job);
+        let sum = &mut self.sum;
+        sum.files += summary.files;
+        sum.equal += summary.equal;
+        sum.folders += summary.folders;
+        sum.bytes = sum.bytes.saturating_add(summary.bytes);
+        sum.transferred = sum.transferred.saturating_add(summary.transferred);
+        sum.reused = sum.reused.saturating_add(summary.reused);
+        sum.skipped += summary.skipped;
+        sum.failed += summary.failed;
+        if let Some(error) = &summary.error {
+            sum.failed += 1;
+            let exit = exit::of_client(error, self.looking(error));
+            self.tally.fail(exit);
+            self.tell(&Failure::from(error.clone()), context);
+            if context.output.json {
+                context.output.object(&object::job_error(error, exit))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything is through, or was stopped.
+    pub(super) fn finish(self, stopped: Option<Signal>, context: &mut Context) -> Result<Exit, Failure> {
+        let exit = match stopped {
+            Some(signal) => signal.exit(),
+            None if !self.open.is_empty() => Exit::Other,
+            None => self.tally.exit(),
+        };
+        if context.output.json {
+            context.output.object(&object::summary(&self.sum, self.started.elapsed(), exit))?;
+        }
+        match stopped {
+            Some(_) => context.output.say(match self.way {
+                Way::Get => "stopped; what has arrived is kept, the same command goes on from there",
+                Way::Put => {
+                    "stopped; what has arrived is kept, the same command goes on from there \
+                     (`ferry uploads` shows and discards unfinished uploads)"
+                }
+            }),
+            None if self.has_news() => context.output.say(&self.summary_line()),
+            None => {}
+        }
+        Ok(exit)
+    }
+
+    /// Whether the sum says more than the failures that were told.
+    fn has_news(&self) -> bool {
+        let sum = &self.sum;
+        sum.files + sum.skipped + self.would.0 > 0 || (sum.folders > 0 && sum.failed == 0)
+    }
+
+    fn summary_line(&self) -> String {
+        let sum = &self.sum;
+        let way = match self.way {
+            Way::Get => "received",
+            Way::Put => "sent",
+        };
+        let mut line = if self.dry_run {
+            let (files, bytes) = self.would;
+            let files = human::count(files, "file", "files");
+            format!("{files}, {} would be {way}; nothing was changed", human::size(bytes))
+        } else {
+            let files = human::count(sum.files, "file", "files");
+            format!("{files}, {} verified", human::size(sum.bytes))
+        };
+        if sum.transferred > 0 {
+            let elapsed = self.started.elapsed();
+            let rate = human::rate(sum.transferred, elapsed).map(|rate| format!(" ({rate})")).unwrap_or_default();
+            line += &format!("; {} {way} in {}{rate}", human::size(sum.transferred), human::elapsed(elapsed));
+        }
+        if sum.reused > 0 {
+            line += &format!("; {} were there already", human::size(sum.reused));
+        }
+        for (number, word) in [(sum.equal, "equal already"), (sum.skipped, "skipped"), (sum.failed, "failed")] {
+            if number > 0 {
+                line += &format!("; {number} {word}");
+            }
+        }
+        line
+    }
+}
+
+/// Tells what became of the connection.
+pub(super) fn link(event: &LinkEvent, context: &Context) {
+    match event {
+        LinkEvent::Lost { error, retry_in, attempt } => {
+            let wait = retry_in.as_secs_f32();
+            context.output.say(&format!("{error}; trying again in {wait:.1} s (attempt {attempt})"));
+        }
+        LinkEvent::Restored => context.output.say("connected again"),
+    }
+}
+
+/// Tells what the server has to say.
+pub(super) fn notice(notice: &Notice, context: &Context) {
+    match notice {
+        Notice::Broadcast { text } => context.output.say(&format!("the server says: {}", Escaped(text.as_bytes()))),
+        Notice::Closing { reason, seconds } => {
+            context.output.say(&format!("the server closes in {seconds} s: {}", Escaped(reason.as_bytes())));
+        }
+        Notice::UsageChanged(_) | Notice::AccountChanged { .. } => {}
+    }
+}

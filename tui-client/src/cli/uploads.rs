@@ -1,0 +1,72 @@
+//! `ferry uploads`: what was begun and not finished.
+
+use std::ffi::OsString;
+
+use clap::Args;
+use ferry_shared::{message::reply::UnfinishedUpload, path::RemotePath};
+
+use super::each::Tally;
+use crate::{
+    context::Context,
+    exit::{Exit, Looking},
+    failure::Failure,
+    human::{self, Times},
+    output::Output,
+};
+
+/// `ferry uploads`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ferry uploads work:\n  ferry uploads work: --discard isos/debian.iso\n\n\
+    An unfinished upload keeps its share of the quota until it is finished, discarded or expires.")]
+pub(crate) struct UploadsArgs {
+    /// The server
+    #[arg(value_name = "REMOTE")]
+    remote: OsString,
+    /// Throw the unfinished upload of this path away; can be given more than once
+    #[arg(long, value_name = "PATH")]
+    discard: Vec<OsString>,
+}
+
+pub(super) async fn run(args: UploadsArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let address = crate::address::Address::server(&args.remote)?;
+    let place = context.resolve(&address)?;
+    let discard = args
+        .discard
+        .iter()
+        .map(|path| {
+            let path = crate::os_bytes::bytes_of(path).into_owned();
+            Ok(context.resolve(&crate::address::Address { server: address.server.clone(), path })?.path)
+        })
+        .collect::<Result<Vec<RemotePath>, Failure>>()?;
+    let remote = context.remote(&place).await?;
+    if discard.is_empty() {
+        for upload in remote.uploads().await? {
+            show(&upload, &context.output)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let mut tally = Tally::default();
+    for path in discard {
+        let result = match context.global.dry_run {
+            true => Ok(()),
+            false => remote.discard(path.clone()).await,
+        };
+        let result = result.map_err(|error| Failure::remote(&path, Looking::File, error));
+        tally.count(context, result)?;
+    }
+    Ok(tally.exit())
+}
+
+fn show(upload: &UnfinishedUpload, output: &Output) -> Result<(), Failure> {
+    if output.json {
+        return output.object(upload);
+    }
+    let mut times = Times::local();
+    let of = upload.size.map(|size| format!(" of {}", human::size(size))).unwrap_or_default();
+    let expires = String::from_utf8_lossy(times.text(upload.expires)).into_owned();
+    let state = if upload.active { "running".to_owned() } else { format!("expires {expires}") };
+    let mut line = b"/".to_vec();
+    output.name(&mut line, upload.path.as_bytes());
+    line.extend_from_slice(format!("  {}{of}, {state}\n", human::size(upload.received)).as_bytes());
+    output.bytes(&line)
+}

@@ -1,0 +1,126 @@
+//! What every verb starts from: the flags, where files are, where output goes, and the way to a server.
+
+use std::{ffi::OsStr, ffi::OsString, sync::Arc};
+
+use ferry_client::{ConnectOptions, Connector, Credential, Remote, Trust};
+
+use crate::{
+    address::{Address, AddressError, Server},
+    args::Global,
+    failure::Failure,
+    home::Home,
+    output::Output,
+    sites::{Place, Sites},
+    terminal,
+    trust::AskOnTerminal,
+};
+
+/// What every verb starts from.
+pub(crate) struct Context {
+    /// The flags.
+    pub(crate) global: Global,
+    /// Where the client's own files are.
+    pub(crate) home: Home,
+    /// Where results and messages go.
+    pub(crate) output: Output,
+}
+
+impl Context {
+    /// Looks around.
+    ///
+    /// # Errors
+    /// [`Failure::NoHome`].
+    pub(crate) fn new(global: Global) -> Result<Self, Failure> {
+        let output = Output::new(&global);
+        Ok(Self { global, home: Home::find()?, output })
+    }
+
+    /// The saved servers.
+    ///
+    /// # Errors
+    /// [`Failure::Sites`].
+    pub(crate) fn sites(&self) -> Result<Sites, Failure> {
+        Ok(Sites::load(self.home.sites())?)
+    }
+
+    /// What `address` means, with the site's part filled in.
+    ///
+    /// # Errors
+    /// [`Failure::Sites`].
+    pub(crate) fn resolve(&self, address: &Address) -> Result<Place, Failure> {
+        // A broken list of sites is no reason to refuse an address that needs none.
+        let sites = match address.server {
+            Server::Site(_) => self.sites()?,
+            Server::Direct { .. } => Sites::none(),
+        };
+        Ok(sites.resolve(address)?)
+    }
+
+    /// The place a REMOTE argument means.
+    ///
+    /// # Errors
+    /// [`Failure::Address`] or [`Failure::Sites`].
+    pub(crate) fn place(&self, argument: &OsStr) -> Result<Place, Failure> {
+        self.resolve(&Address::remote(argument)?)
+    }
+
+    /// The server an argument means that needs no path.
+    ///
+    /// # Errors
+    /// [`Failure::Address`] or [`Failure::Sites`].
+    pub(crate) fn server(&self, argument: &OsStr) -> Result<Place, Failure> {
+        self.resolve(&Address::server(argument)?)
+    }
+
+    /// The places some REMOTE arguments mean, all of one server.
+    ///
+    /// # Errors
+    /// As [`Context::place`], and [`Failure::Usage`] when there are several servers.
+    pub(crate) fn places(&self, arguments: &[OsString]) -> Result<Vec<Place>, Failure> {
+        let places = arguments.iter().map(|argument| self.place(argument)).collect::<Result<Vec<_>, _>>()?;
+        if places.windows(2).any(|pair| pair[0].target != pair[1].target) {
+            return Err(Failure::Usage("all REMOTEs of one command must be of one server and user".to_owned()));
+        }
+        Ok(places)
+    }
+
+    /// The way to `place`'s server; asks for the password where it must.
+    ///
+    /// # Errors
+    /// [`Failure::Secret`].
+    pub(crate) fn connector(&self, place: &Place) -> Result<Connector, Failure> {
+        let password = self.global.password_source().read(&format!("Password of {}: ", place.target))?;
+        Ok(self.connector_with(place, Credential::Password(password)))
+    }
+
+    /// The way to `place`'s server with a known credential.
+    pub(crate) fn connector_with(&self, place: &Place, credential: Credential) -> Connector {
+        let trust = match self.global.server_key.or(place.server_key) {
+            Some(key) => Trust::Pinned(key),
+            None if self.global.accept_new => Trust::AcceptNew,
+            None if terminal::is_attended() => Trust::Ask(Arc::new(AskOnTerminal)),
+            None => Trust::KnownOnly,
+        };
+        Connector::new(place.target.clone(), credential, ConnectOptions::new(trust, self.home.known_servers()))
+    }
+
+    /// A logged-in connection to `place`'s server.
+    ///
+    /// # Errors
+    /// [`Failure::Secret`] or [`Failure::Server`].
+    pub(crate) async fn remote(&self, place: &Place) -> Result<Remote, Failure> {
+        let connector = self.connector(place)?;
+        Ok(Remote::connect(&connector).await?)
+    }
+}
+
+/// Refuses an argument that names a server where a path of this machine is needed.
+///
+/// # Errors
+/// [`AddressError::NotLocal`].
+pub(crate) fn local(argument: &OsStr) -> Result<(), Failure> {
+    match Address::parse(argument)? {
+        Some(_) => Err(AddressError::NotLocal(argument.display().to_string()).into()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,227 @@
+//! Why a command could not be done: the cause in a sentence, and what to do next.
+
+use std::{io, path::PathBuf};
+
+use ferry_client::{ClientError, transfer::FilterError};
+use ferry_shared::{
+    name::Escaped,
+    path::{PathError, RemotePath},
+    refusal::Code,
+};
+
+use crate::{
+    address::AddressError,
+    exit::{self, Exit, Looking},
+    home::NoHome,
+    human,
+    secret::SecretError,
+    sites::SitesError,
+};
+
+/// Why a command could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The command line asks for what does not fit together.
+    #[error("{0}")]
+    Usage(String),
+    /// An address is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// A path is none.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A pattern of `--exclude` or `--include` is none.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// The saved servers cannot be used.
+    #[error(transparent)]
+    Sites(#[from] SitesError),
+    /// There is no place for the client's files.
+    #[error(transparent)]
+    NoHome(#[from] NoHome),
+    /// There is no password.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The client library's word, about the server as a whole.
+    #[error("{0}")]
+    Server(Box<ClientError>),
+    /// The client library's word, about one path.
+    #[error("{}{error}", .about.as_ref().map(|about| format!("{about}: ")).unwrap_or_default())]
+    Remote {
+        /// The path, for a person, unless the error names it.
+        about: Option<String>,
+        /// What was looked for there.
+        looking: Looking,
+        /// What happened.
+        error: Box<ClientError>,
+    },
+    /// This machine's files.
+    #[error("{}: {error}", Escaped(.path.as_os_str().as_encoded_bytes()))]
+    Local {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What was looked for there.
+        looking: Looking,
+        /// What happened.
+        error: io::Error,
+    },
+    /// Standard output cannot be written.
+    #[error("cannot write the output: {0}")]
+    Output(io::Error),
+    /// The runtime could not be made.
+    #[error("cannot start: {0}")]
+    Start(io::Error),
+}
+
+impl Failure {
+    /// The library's error about `path`.
+    pub(crate) fn remote(path: &RemotePath, looking: Looking, error: ClientError) -> Self {
+        let error = Box::new(error);
+        match *error {
+            // Its text names the file already, and it is not the remote one.
+            ClientError::Local { .. } => Self::Server(error),
+            _ if is_about_link(&error) => Self::Server(error),
+            _ => {
+                let about = Some(path.display().to_string());
+                let text = error.to_string();
+                Self::Remote { about: about.filter(|about| !text.contains(about)), looking, error }
+            }
+        }
+    }
+
+    /// This machine's error about `path`.
+    pub(crate) fn local(path: impl Into<PathBuf>, looking: Looking, error: io::Error) -> Self {
+        Self::Local { path: path.into(), looking, error }
+    }
+
+    /// The exit code.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) | Self::Address(_) | Self::Path(_) | Self::Filter(_) => Exit::Usage,
+            Self::Sites(SitesError::Io { .. } | SitesError::Syntax { .. }) => Exit::Other,
+            Self::Sites(_) => Exit::Usage,
+            Self::NoHome(_) | Self::Output(_) | Self::Start(_) => Exit::Other,
+            Self::Secret(error) => error.exit(),
+            Self::Server(error) => exit::of_client(error, Looking::File),
+            Self::Remote { looking, error, .. } => exit::of_client(error, *looking),
+            Self::Local { looking, error, .. } => exit::of_io(error, *looking),
+        }
+    }
+
+    /// Whether nobody is left who could read a message: the reader of our output went away.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        match self {
+            Self::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
+            Self::Server(error) => {
+                matches!(&**error, ClientError::Local { error, .. } if error.kind() == io::ErrorKind::BrokenPipe)
+            }
+            _ => false,
+        }
+    }
+
+    /// What to do next, where the cause does not say it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Usage(_) => Some("see `ferry help`".to_owned()),
+            Self::Server(error) | Self::Remote { error, .. } => hint(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::Server(Box::new(error))
+    }
+}
+
+/// Whether an error is about the connection or the account and not about any path.
+fn is_about_link(error: &ClientError) -> bool {
+    match error {
+        ClientError::Refused(refusal) => matches!(
+            refusal.code,
+            Code::Malformed
+                | Code::Unsealed
+                | Code::LoginFailed
+                | Code::TooManyAttempts
+                | Code::Busy
+                | Code::AccountClosed
+        ),
+        ClientError::Mismatch { .. } | ClientError::SourceChanged => false,
+        _ => true,
+    }
+}
+
+/// What to do about an error of the library.
+pub(crate) fn hint(error: &ClientError) -> Option<String> {
+    match error {
+        ClientError::Unreachable { .. } => Some("check the address, and that ferryd runs there".to_owned()),
+        ClientError::Lost(_) | ClientError::Timeout(_) => {
+            Some("give the same command again: a transfer goes on from what has arrived".to_owned())
+        }
+        ClientError::Refused(refusal) => match refusal.code {
+            Code::OverQuota => Some(over_quota(refusal.needed, refusal.available, refusal.held)),
+            Code::Exists => Some("choose what to do then with --on-conflict (mkdir: -p)".to_owned()),
+            Code::NotEmpty => Some("-r removes a folder with all below it".to_owned()),
+            Code::TooManyAttempts | Code::Busy if !refusal.message.contains("try again") => {
+                refusal.retry_after.map(|seconds| format!("try again in {seconds} s"))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn over_quota(needed: Option<u64>, available: Option<u64>, held: Option<u64>) -> String {
+    let mut text = String::new();
+    if let (Some(needed), Some(available)) = (needed, available) {
+        text = format!("{} needed, {} free; ", human::size(needed), human::size(available));
+    }
+    match held {
+        Some(held) if held > 0 => {
+            text += &format!("unfinished uploads hold {}, `ferry uploads` shows them", human::size(held));
+        }
+        _ => text += "`ferry quota` shows what is used, `ferry du` where",
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use ferry_shared::refusal::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn errors_of_a_path_name_it_and_errors_of_the_link_do_not() {
+        let path = RemotePath::from_wire(b"a\x1bb").unwrap();
+        let refused = |code| ClientError::from(Refusal::new(code, "no"));
+        let text = |error| Failure::remote(&path, Looking::File, error).to_string();
+        assert_eq!(text(refused(Code::NotFound)), r"/a\u{1b}b: no");
+        let named = ClientError::from(Refusal::new(Code::NotFound, "/a\x1bb is not there"));
+        assert_eq!(text(named), r"/a\u{1b}b is not there");
+        assert_eq!(text(refused(Code::LoginFailed)), "no");
+        assert_eq!(text(ClientError::Timeout("connecting")), "no answer while connecting");
+    }
+
+    #[test]
+    fn over_quota_says_how_much_is_missing_and_what_holds_it() {
+        let mut refusal = Refusal::new(Code::OverQuota, "full");
+        (refusal.needed, refusal.available, refusal.held) = (Some(2048), Some(1024), Some(512));
+        let hint = hint(&refusal.into()).unwrap();
+        assert_eq!(hint, "2.0 KiB needed, 1.0 KiB free; unfinished uploads hold 512 B, `ferry uploads` shows them");
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_news() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(Failure::Output(broken()).is_broken_pipe());
+        assert!(Failure::from(ClientError::local("-", broken())).is_broken_pipe());
+        assert!(!Failure::Output(io::ErrorKind::StorageFull.into()).is_broken_pipe());
+    }
+
+    #[test]
+    fn a_missing_password_is_a_login_error() {
+        assert_eq!(Failure::from(SecretError::NoTerminal).exit(), Exit::Denied);
+    }
+}

@@ -1,0 +1,68 @@
+//! Where the client keeps its own files, so that one variable can move them all.
+
+use std::{env, ffi::OsStr, path::PathBuf};
+
+use directories::ProjectDirs;
+
+/// Moves all of the client's files below one folder: for tests and portable use.
+pub(crate) const HOME_VARIABLE: &str = "FERRY_HOME";
+
+/// The system names no folder for this user's files.
+#[derive(Debug, thiserror::Error)]
+#[error("this user has no home folder; set {HOME_VARIABLE} to a folder for ferry's files")]
+pub(crate) struct NoHome;
+
+/// The folders of the client's own files. None of them needs to exist.
+#[derive(Debug, Clone)]
+pub(crate) struct Home {
+    config: PathBuf,
+    state: PathBuf,
+}
+
+impl Home {
+    /// The folders this process shall use.
+    ///
+    /// # Errors
+    /// [`NoHome`].
+    pub(crate) fn find() -> Result<Self, NoHome> {
+        Self::from_variable(env::var_os(HOME_VARIABLE).as_deref())
+    }
+
+    fn from_variable(value: Option<&OsStr>) -> Result<Self, NoHome> {
+        if let Some(folder) = value.filter(|value| !value.is_empty()) {
+            let folder = PathBuf::from(folder);
+            return Ok(Self { config: folder.clone(), state: folder });
+        }
+        let dirs = ProjectDirs::from("", "", "ferry").ok_or(NoHome)?;
+        let state = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir());
+        Ok(Self { config: dirs.config_dir().into(), state: state.into() })
+    }
+
+    /// The saved servers.
+    pub(crate) fn sites(&self) -> PathBuf {
+        self.config.join("sites.toml")
+    }
+
+    /// The server keys that were accepted.
+    pub(crate) fn known_servers(&self) -> PathBuf {
+        self.state.join("known_servers")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_variable_moves_every_file() {
+        let home = Home::from_variable(Some(OsStr::new("/portable"))).unwrap();
+        assert_eq!(home.sites(), PathBuf::from("/portable/sites.toml"));
+        assert_eq!(home.known_servers(), PathBuf::from("/portable/known_servers"));
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_none() {
+        let home = Home::from_variable(Some(OsStr::new("")));
+        assert!(home.is_err() || home.is_ok_and(|home| home.sites() != std::path::Path::new("sites.toml")));
+    }
+}

@@ -1,0 +1,159 @@
+//! Sizes, times and permissions as people read them; quick enough for a hundred thousand lines.
+
+use std::{fmt, time::Duration};
+
+use bytesize::ByteSize;
+use ferry_shared::entry::{Kind, Mtime};
+use jiff::{Timestamp, tz::TimeZone};
+
+/// Bytes as `1.2 GiB`.
+pub(crate) fn size(bytes: u64) -> impl fmt::Display {
+    ByteSize(bytes).display().iec()
+}
+
+/// Seconds as `1:25` or `2:00:05`.
+pub(crate) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// How long something took: `3.2 s`, and from a minute on as [`duration`].
+pub(crate) fn elapsed(time: Duration) -> String {
+    if time.as_secs() < 60 { format!("{:.1} s", time.as_secs_f64()) } else { duration(time) }
+}
+
+/// `1 file`, `2 files`.
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}
+
+/// Bytes a second over `time`; nothing for a time too short to tell.
+pub(crate) fn rate(bytes: u64, time: Duration) -> Option<String> {
+    let millis = time.as_millis();
+    if millis < 10 {
+        return None;
+    }
+    let rate = u128::from(bytes) * 1000 / millis;
+    Some(format!("{}/s", size(u64::try_from(rate).unwrap_or(u64::MAX))))
+}
+
+/// The ten letters `ls -l` begins with.
+pub(crate) fn mode(kind: Kind, mode: u32) -> [u8; 10] {
+    let mut text = *b"?rwxrwxrwx";
+    text[0] = match kind {
+        Kind::File => b'-',
+        Kind::Folder => b'd',
+        Kind::Symlink => b'l',
+        Kind::Other => b'?',
+    };
+    for (at, letter) in text[1..].iter_mut().enumerate() {
+        if mode & (0o400 >> at) == 0 {
+            *letter = b'-';
+        }
+    }
+    text
+}
+
+/// Writes times as `2026-11-02 17:40` in the zone of this machine.
+///
+/// Remembers the minute written last: in a folder, many entries share it.
+pub(crate) struct Times {
+    zone: TimeZone,
+    minute: Option<i64>,
+    text: [u8; Self::LENGTH],
+}
+
+impl Times {
+    /// Bytes of a time.
+    pub(crate) const LENGTH: usize = 16;
+
+    /// Times in this machine's zone.
+    pub(crate) fn local() -> Self {
+        Self::in_zone(TimeZone::system())
+    }
+
+    fn in_zone(zone: TimeZone) -> Self {
+        Self { zone, minute: None, text: [b'?'; Self::LENGTH] }
+    }
+
+    /// The time as text; question marks when it is beyond the calendar.
+    pub(crate) fn text(&mut self, time: Mtime) -> &[u8; Self::LENGTH] {
+        // Every offset from UTC of the last hundred years is whole minutes; for older times
+        // the minute shown may be the one before.
+        let minute = time.0.div_euclid(60);
+        if self.minute != Some(minute) {
+            self.minute = Some(minute);
+            self.text = self.compute(time);
+        }
+        &self.text
+    }
+
+    fn compute(&self, time: Mtime) -> [u8; Self::LENGTH] {
+        let mut text = *b"????-??-?? ??:??";
+        let Ok(timestamp) = Timestamp::from_second(time.0) else { return text };
+        let civil = self.zone.to_datetime(timestamp);
+        let Ok(mut year) = u16::try_from(civil.year()) else { return text };
+        for place in text[..4].iter_mut().rev() {
+            *place = digit(year % 10);
+            year /= 10;
+        }
+        let pairs = [(5, civil.month()), (8, civil.day()), (11, civil.hour()), (14, civil.minute())];
+        for (at, number) in pairs {
+            let number = u16::from(number.unsigned_abs());
+            text[at] = digit(number / 10);
+            text[at + 1] = digit(number % 10);
+        }
+        text
+    }
+}
+
+fn digit(number: u16) -> u8 {
+    b"0123456789"[usize::from(number % 10)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(times: &mut Times, seconds: i64) -> String {
+        String::from_utf8(times.text(Mtime(seconds, 0)).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn times_are_written_in_their_zone() {
+        let mut times = Times::in_zone(TimeZone::fixed(jiff::tz::offset(2)));
+        assert_eq!(text(&mut times, 0), "1970-01-01 02:00");
+        assert_eq!(text(&mut times, 59), "1970-01-01 02:00");
+        assert_eq!(text(&mut times, 60), "1970-01-01 02:01");
+        assert_eq!(text(&mut times, -1), "1970-01-01 01:59");
+        assert_eq!(text(&mut times, 1_793_637_600), "2026-11-02 18:40");
+    }
+
+    #[test]
+    fn times_beyond_the_calendar_are_question_marks() {
+        let mut times = Times::in_zone(TimeZone::UTC);
+        assert_eq!(text(&mut times, i64::MAX), "????-??-?? ??:??");
+        assert_eq!(text(&mut times, i64::MIN), "????-??-?? ??:??");
+    }
+
+    #[test]
+    fn permissions_look_like_those_of_ls() {
+        assert_eq!(&mode(Kind::Folder, 0o755), b"drwxr-xr-x");
+        assert_eq!(&mode(Kind::File, 0o640), b"-rw-r-----");
+        assert_eq!(&mode(Kind::Symlink, 0o777), b"lrwxrwxrwx");
+        assert_eq!(&mode(Kind::Other, 0), b"?---------");
+    }
+
+    #[test]
+    fn durations_show_hours_only_where_there_are_some() {
+        assert_eq!(duration(Duration::from_secs(85)), "1:25");
+        assert_eq!(duration(Duration::from_secs(7205)), "2:00:05");
+    }
+
+    #[test]
+    fn rates_need_some_time() {
+        assert_eq!(rate(1 << 20, Duration::from_secs(2)).as_deref(), Some("512.0 KiB/s"));
+        assert_eq!(rate(1 << 20, Duration::from_millis(1)), None);
+    }
+}

@@ -1,0 +1,36 @@
+//! Bytes in `--json` output: a string where they are UTF-8, else `{"bytes":"<base64>"}`, as in the protocol.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+
+/// Bytes that are mostly text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("bytes", &STANDARD.encode(self.0))?;
+                map.end()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferry_shared::name::Name;
+
+    use super::*;
+
+    #[test]
+    fn bytes_look_as_names_do_in_the_protocol() {
+        for bytes in [&b"plain"[..], b"\xff\xfe", "ü\n".as_bytes()] {
+            let ours = serde_json::to_string(&Bytes(bytes)).unwrap();
+            assert_eq!(ours, serde_json::to_string(&Name::new(bytes).unwrap()).unwrap());
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The only file that writes to standard output and standard error.
+
+use std::{
+    cell::RefCell,
+    io::{self, BufWriter, IsTerminal as _, Stdout, Write as _},
+};
+
+use anstyle::{AnsiColor, Style};
+use ferry_shared::{entry::Kind, name::Escaped};
+use indicatif::MultiProgress;
+use serde::Serialize;
+
+use crate::{
+    args::{ColorChoice, Global},
+    failure::Failure,
+};
+
+/// Bytes gathered before they are written: large listings go out in few pieces.
+const BUFFER: usize = 256 << 10;
+
+/// How a folder's name looks on a terminal.
+const FOLDER: Style = AnsiColor::Blue.on_default().bold();
+/// How a symlink's name looks on a terminal.
+const SYMLINK: Style = AnsiColor::Cyan.on_default();
+/// How the word before an error looks on a terminal.
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// Where results and messages go, and how they shall look.
+pub(crate) struct Output {
+    stdout: RefCell<BufWriter<Stdout>>,
+    /// One JSON object a line instead of text.
+    pub(crate) json: bool,
+    quiet: bool,
+    verbose: u8,
+    stdout_is_terminal: bool,
+    stdout_color: bool,
+    stderr_color: bool,
+    bars: MultiProgress,
+}
+
+impl Output {
+    /// Output as the command line and the environment want it.
+    pub(crate) fn new(global: &Global) -> Self {
+        let stdout_is_terminal = io::stdout().is_terminal();
+        Self {
+            stdout: RefCell::new(BufWriter::with_capacity(BUFFER, io::stdout())),
+            json: global.json,
+            quiet: global.quiet,
+            verbose: global.verbose,
+            stdout_is_terminal,
+            stdout_color: wants_color(global.color, stdout_is_terminal),
+            stderr_color: wants_color(global.color, io::stderr().is_terminal()),
+            // Draws nothing before a bar is added.
+            bars: MultiProgress::new(),
+        }
+    }
+
+    /// The progress bars on standard error; messages are written between them.
+    pub(crate) fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    /// Whether standard output is a terminal.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.stdout_is_terminal
+    }
+
+    /// Whether nothing but errors is wanted on standard error.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Writes bytes to standard output as they are.
+    ///
+    /// # Errors
+    /// [`Failure::Output`].
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        self.stdout.borrow_mut().write_all(bytes).map_err(Failure::Output)
+    }
+
+    /// Writes a line of text to standard output.
+    ///
+    /// # Errors
+    /// [`Failure::Output`].
+    pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
+        self.bytes(text.as_bytes())?;
+        self.bytes(b"\n")
+    }
+
+    /// Writes a value as one line of JSON to standard output.
+    ///
+    /// # Errors
+    /// [`Failure::Output`].
+    pub(crate) fn object(&self, value: &impl Serialize) -> Result<(), Failure> {
+        serde_json::to_writer(&mut *self.stdout.borrow_mut(), value).map_err(|error| Failure::Output(error.into()))?;
+        self.bytes(b"\n")
+    }
+
+    /// Appends a name or path to `line`: escaped for a terminal, as it is for a program.
+    pub(crate) fn name(&self, line: &mut Vec<u8>, name: &[u8]) {
+        if self.stdout_is_terminal {
+            // Writing to memory cannot fail.
+            let _ = write!(line, "{}", Escaped(name));
+        } else {
+            line.extend_from_slice(name);
+        }
+    }
+
+    /// Appends an entry's name to `line`; on a terminal its kind shows in a sign behind it and a colour.
+    pub(crate) fn entry(&self, line: &mut Vec<u8>, name: &[u8], kind: Kind) {
+        let (style, sign) = match kind {
+            Kind::Folder => (Some(FOLDER), "/"),
+            Kind::Symlink => (Some(SYMLINK), "@"),
+            Kind::File => (None, ""),
+            Kind::Other => (None, "?"),
+        };
+        let style = style.filter(|_| self.stdout_color);
+        if let Some(style) = style {
+            let _ = write!(line, "{style}");
+        }
+        self.name(line, name);
+        if let Some(style) = style {
+            let _ = write!(line, "{style:#}");
+        }
+        if self.stdout_is_terminal {
+            line.extend_from_slice(sign.as_bytes());
+        }
+    }
+
+    /// Writes out what is buffered.
+    ///
+    /// # Errors
+    /// [`Failure::Output`].
+    pub(crate) fn flush(&self) -> Result<(), Failure> {
+        self.stdout.borrow_mut().flush().map_err(Failure::Output)
+    }
+
+    /// A message for a person; not with `-q`.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.quiet {
+            self.message(text);
+        }
+    }
+
+    /// A message that only `-v` shows.
+    pub(crate) fn detail(&self, text: &str) {
+        if self.verbose > 0 && !self.quiet {
+            self.message(text);
+        }
+    }
+
+    /// A message that is always shown.
+    pub(crate) fn warn(&self, text: &str) {
+        self.message(text);
+    }
+
+    /// An error: its cause, and what to do next.
+    pub(crate) fn error(&self, failure: &Failure) {
+        if failure.is_broken_pipe() {
+            return;
+        }
+        let style = if self.stderr_color { ERROR } else { Style::new() };
+        let mut text = format!("{style}ferry:{style:#} {failure}");
+        if let Some(hint) = failure.hint() {
+            text += "\n       ";
+            text += &hint;
+        }
+        self.message(&text);
+    }
+
+    fn message(&self, text: &str) {
+        // In the order in which things happened, where both go to one terminal. An error will
+        // be met again by the next write.
+        let _ = self.flush();
+        // A message that cannot be shown has nowhere else to go.
+        self.bars.suspend(|| drop(writeln!(io::stderr(), "{text}")));
+    }
+}
+
+fn wants_color(choice: ColorChoice, is_terminal: bool) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}

@@ -1,0 +1,198 @@
+//! All jobs in one line: bytes, rate, time left, and what is being done.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use ferry_client::transfer::{ItemState, JobId, JobProgress, Progress};
+
+use super::word;
+use crate::human;
+
+/// Over how long the rate is averaged.
+const WINDOW: Duration = Duration::from_secs(5);
+
+/// What all jobs come to, finished ones included.
+pub(super) struct Sum {
+    upload: bool,
+    jobs: HashMap<JobId, (u64, u64)>,
+    rate: Rate,
+    /// Bytes known of.
+    pub(super) bytes: u64,
+    /// Bytes that are through.
+    pub(super) bytes_done: u64,
+    counting: bool,
+    asking: u64,
+    doing: &'static str,
+}
+
+impl Sum {
+    pub(super) fn new(upload: bool) -> Self {
+        Self {
+            upload,
+            jobs: HashMap::new(),
+            rate: Rate::default(),
+            bytes: 0,
+            bytes_done: 0,
+            counting: true,
+            asking: 0,
+            doing: "connecting",
+        }
+    }
+
+    /// Takes in how far everything is.
+    pub(super) fn update(&mut self, progress: &Progress, now: Instant) {
+        // Jobs that are gone are through.
+        for (bytes, done) in self.jobs.values_mut() {
+            *done = *bytes;
+        }
+        for job in &progress.jobs {
+            self.jobs.insert(job.job, (job.bytes, job.bytes_done));
+        }
+        self.bytes = self.jobs.values().map(|(bytes, _)| *bytes).fold(0, u64::saturating_add);
+        self.bytes_done = self.jobs.values().map(|(_, done)| *done).fold(0, u64::saturating_add);
+        self.counting = progress.jobs.iter().any(|job| job.counting);
+        self.asking = progress.jobs.iter().map(|job| job.asking).sum();
+        self.rate.add(now, if self.upload { progress.sent } else { progress.received });
+        self.doing = self.doing(progress);
+    }
+
+    fn doing(&self, progress: &Progress) -> &'static str {
+        let moving = if self.upload { ItemState::Sending } else { ItemState::Receiving };
+        let active = |state| progress.active.iter().any(|item| item.state == state);
+        if progress.connections == 0 && self.bytes_done == 0 {
+            return "connecting";
+        }
+        if active(moving) {
+            return word(moving);
+        }
+        if let Some(state) =
+            [ItemState::Checking, ItemState::Verifying, ItemState::Flushing].into_iter().find(|state| active(*state))
+        {
+            return word(state);
+        }
+        let known = |job: &JobProgress| job.files > 0;
+        match (self.counting, progress.jobs.iter().any(known)) {
+            (true, false) => "counting",
+            _ if self.bytes_done < self.bytes => word(moving),
+            (true, true) => "counting",
+            (false, _) => "flushing",
+        }
+    }
+
+    /// How much is through, of a hundred.
+    pub(super) fn percent(&self) -> u64 {
+        let percent = u128::from(self.bytes_done) * 100 / u128::from(self.bytes.max(1));
+        u64::try_from(percent).unwrap_or(100).min(100)
+    }
+
+    /// `12.4 GiB of ≥ 30.1 GiB, 212.0 MiB/s, 1:25 left, sending`.
+    pub(super) fn text(&self) -> String {
+        let least = if self.counting { "≥ " } else { "" };
+        let mut text = format!("{} of {least}{}", human::size(self.bytes_done), human::size(self.bytes));
+        if let Some(rate) = self.rate.get().filter(|rate| *rate > 0) {
+            text += &format!(", {}/s", human::size(rate));
+            if !self.counting {
+                let left = Duration::from_secs(self.bytes.saturating_sub(self.bytes_done) / rate);
+                text += &format!(", {} left", human::duration(left));
+            }
+        }
+        text += ", ";
+        text += self.doing;
+        if self.asking > 0 {
+            text += &format!(", {} to be answered", self.asking);
+        }
+        text
+    }
+}
+
+/// Bytes a second over the last seconds.
+#[derive(Default)]
+struct Rate {
+    samples: VecDeque<(Instant, u64)>,
+}
+
+impl Rate {
+    fn add(&mut self, now: Instant, bytes: u64) {
+        self.samples.push_back((now, bytes));
+        while self.samples.len() > 2 && self.samples.get(1).is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+            self.samples.pop_front();
+        }
+    }
+
+    fn get(&self) -> Option<u64> {
+        let ((first, before), (last, after)) = (self.samples.front()?, self.samples.back()?);
+        let millis = last.duration_since(*first).as_millis();
+        if millis < 200 {
+            return None;
+        }
+        u64::try_from(u128::from(after.saturating_sub(*before)) * 1000 / millis).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(id: u64, bytes: u64, bytes_done: u64, counting: bool) -> JobProgress {
+        JobProgress {
+            job: JobId(id),
+            counting,
+            paused: false,
+            files: 1,
+            bytes,
+            files_done: 0,
+            bytes_done,
+            reused: 0,
+            transferred: bytes_done,
+            failed: 0,
+            asking: 0,
+        }
+    }
+
+    fn progress(jobs: Vec<JobProgress>, sent: u64) -> Progress {
+        Progress { jobs, connections: 1, sent, ..Progress::default() }
+    }
+
+    #[test]
+    fn finished_jobs_stay_in_the_sum() {
+        let (mut sum, start) = (Sum::new(true), Instant::now());
+        sum.update(&progress(vec![job(1, 100, 40, false), job(2, 100, 0, false)], 40), start);
+        sum.update(&progress(vec![job(2, 100, 0, false)], 100), start);
+        assert_eq!((sum.bytes, sum.bytes_done, sum.percent()), (200, 100, 50));
+    }
+
+    #[test]
+    fn totals_are_a_lower_bound_while_counting() {
+        let (mut sum, start) = (Sum::new(true), Instant::now());
+        sum.update(&progress(vec![job(1, 4096, 1024, true)], 0), start);
+        sum.update(&progress(vec![job(1, 4096, 2048, true)], 1024), start + Duration::from_secs(1));
+        assert_eq!(sum.text(), "2.0 KiB of ≥ 4.0 KiB, 1.0 KiB/s, sending");
+        sum.update(&progress(vec![job(1, 4096, 3072, false)], 2048), start + Duration::from_secs(2));
+        assert_eq!(sum.text(), "3.0 KiB of 4.0 KiB, 1.0 KiB/s, 0:01 left, sending");
+    }
+
+    #[test]
+    fn the_rate_forgets_what_is_long_past() {
+        let (mut rate, start) = (Rate::default(), Instant::now());
+        for second in 0..20 {
+            rate.add(start + Duration::from_secs(second), if second < 10 { 0 } else { (second - 9) * 1000 });
+        }
+        assert_eq!(rate.get(), Some(1000));
+    }
+
+    #[test]
+    fn what_is_left_to_do_is_named() {
+        let mut sum = Sum::new(false);
+        let now = Instant::now();
+        sum.update(&Progress::default(), now);
+        assert_eq!(sum.doing, "connecting");
+        sum.update(&progress(vec![JobProgress { files: 0, ..job(1, 0, 0, true) }], 0), now);
+        assert_eq!(sum.doing, "counting");
+        sum.update(&progress(vec![job(1, 9, 5, false)], 0), now);
+        assert_eq!(sum.doing, "receiving");
+        sum.update(&progress(vec![job(1, 9, 9, false)], 0), now);
+        assert_eq!(sum.doing, "flushing");
+    }
+}

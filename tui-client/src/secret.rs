@@ -1,0 +1,170 @@
+//! Where passwords come from: a file, standard input or the terminal, never the command line.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use ferry_shared::secret::Secret;
+use zeroize::Zeroizing;
+
+use crate::{exit::Exit, exit::Looking, exit::of_io, terminal};
+
+/// Bytes a password may have; anything longer is a wrong file.
+const LONGEST: usize = 1024;
+
+/// Why there is no password.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SecretError {
+    /// A password is needed, none is given, and nobody can be asked.
+    #[error("a password is needed and there is no terminal to ask on; use --password-file or --password-stdin")]
+    NoTerminal,
+    /// The password file cannot be read.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Standard input or the terminal cannot be read.
+    #[error("cannot read the password: {0}")]
+    Read(io::Error),
+    /// Ctrl-C at the prompt.
+    #[error("stopped")]
+    Interrupted,
+    /// There is nothing, too much, or no text where the password should be.
+    #[error("{0} holds no password: one line of text is needed, at most {LONGEST} bytes")]
+    Unusable(String),
+    /// The new password was not typed the same twice.
+    #[error("the two new passwords differ; nothing was changed")]
+    Differ,
+}
+
+impl SecretError {
+    /// The exit code.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::NoTerminal | Self::Unusable(_) => Exit::Denied,
+            Self::File { error, .. } => of_io(error, Looking::File),
+            Self::Read(_) | Self::Differ => Exit::Other,
+            Self::Interrupted => Exit::Interrupted,
+        }
+    }
+}
+
+/// Where the command line says that passwords come from.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// Lines of standard input.
+    Stdin,
+    /// The first line of a file.
+    File(PathBuf),
+    /// A prompt, if there is a terminal.
+    Prompt,
+}
+
+impl Source {
+    /// The password; `question` is what a prompt shows.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub(crate) fn read(&self, question: &str) -> Result<Secret, SecretError> {
+        match self {
+            Self::Stdin => first_line(&mut io::stdin().lock(), "standard input"),
+            Self::File(path) => from_file(path),
+            Self::Prompt if terminal::is_attended() => prompt(question),
+            Self::Prompt => Err(SecretError::NoTerminal),
+        }
+    }
+
+    /// A new password: asked twice at a prompt.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub(crate) fn read_new(&self, question: &str) -> Result<Secret, SecretError> {
+        let new = self.read(question)?;
+        if matches!(self, Self::Prompt) && prompt("The same again: ")? != new {
+            return Err(SecretError::Differ);
+        }
+        Ok(new)
+    }
+}
+
+fn prompt(question: &str) -> Result<Secret, SecretError> {
+    terminal::ask_secret(question).map_err(|error| match error.kind() {
+        io::ErrorKind::Interrupted => SecretError::Interrupted,
+        _ => SecretError::Read(error),
+    })
+}
+
+fn from_file(path: &Path) -> Result<Secret, SecretError> {
+    let file = |error| SecretError::File { path: path.to_owned(), error };
+    first_line(&mut File::open(path).map_err(file)?, &path.display().to_string()).map_err(|error| match error {
+        SecretError::Read(error) => file(error),
+        other => other,
+    })
+}
+
+/// One line, read byte by byte: what follows it on standard input is not ours to take.
+fn first_line(source: &mut impl Read, shown: &str) -> Result<Secret, SecretError> {
+    // Room for all from the start: growing would leave copies in memory that nobody wipes.
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
+    let mut byte = [0];
+    while line.len() <= LONGEST {
+        match source.read(&mut byte) {
+            Ok(0) => break,
+            Ok(_) if byte[0] == b'\n' => break,
+            Ok(_) => line.push(byte[0]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(SecretError::Read(error)),
+        }
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    match std::str::from_utf8(&line) {
+        Ok(text) if !text.is_empty() && text.len() <= LONGEST => Ok(Secret::new(text.to_owned())),
+        _ => Err(SecretError::Unusable(shown.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(mut bytes: &[u8]) -> Result<String, SecretError> {
+        first_line(&mut bytes, "test").map(|secret| secret.expose().to_owned())
+    }
+
+    #[test]
+    fn a_password_is_one_line_without_its_end() {
+        assert_eq!(line(b"pw").unwrap(), "pw");
+        assert_eq!(line(b"pw\n").unwrap(), "pw");
+        assert_eq!(line(b" p w \r\nmore").unwrap(), " p w ");
+    }
+
+    #[test]
+    fn what_follows_the_line_stays_for_others() {
+        let mut source = &b"old\nnew\nrest"[..];
+        assert_eq!(first_line(&mut source, "").unwrap().expose(), "old");
+        assert_eq!(first_line(&mut source, "").unwrap().expose(), "new");
+        assert_eq!(source, b"rest");
+    }
+
+    #[test]
+    fn a_wrong_file_is_told_and_not_sent() {
+        for bad in [&b""[..], b"\n", b"\xff\n", &[b'x'; LONGEST + 1]] {
+            assert!(matches!(line(bad), Err(SecretError::Unusable(_))));
+        }
+        assert!(line(&[b'x'; LONGEST]).is_ok());
+    }
+
+    #[test]
+    fn a_missing_file_is_told_by_name() {
+        let error = Source::File("/no/such/file".into()).read("").unwrap_err();
+        assert!(error.to_string().contains("/no/such/file"));
+        assert_eq!(error.exit(), Exit::NoFile);
+    }
+}

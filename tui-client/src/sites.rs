@@ -1,0 +1,239 @@
+//! The saved servers in `sites.toml`: read strictly, edited without losing what people wrote there.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use ferry_client::connect::Target;
+use ferry_shared::{
+    fingerprint::Fingerprint,
+    path::{PathError, RemotePath},
+};
+use serde::{Deserialize, Serialize};
+use toml_edit::{DocumentMut, Item, Table, value};
+
+use crate::address::{Address, AddressError, Server, host_and_port, is_site_name};
+
+/// What a new `sites.toml` begins with.
+const HEAD: &str = "# ferry's saved servers. Passwords are never kept here.\n\n";
+
+/// One saved server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Site {
+    /// `host`, `host:port` or `[v6]:port`.
+    pub(crate) address: String,
+    /// The user's name there.
+    pub(crate) user: String,
+    /// The folder `SITE:` and relative paths start at; the home if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<String>,
+    /// The only server key to accept, instead of what `known_servers` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) server_key: Option<Fingerprint>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    sites: BTreeMap<String, Site>,
+}
+
+/// What is wrong with the saved servers.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SitesError {
+    /// The disk's error.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Of which file.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+    /// The file does not say what it should; the message has line and column.
+    #[error("{} cannot be used: {message}", path.display())]
+    Syntax {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// No such site.
+    #[error("there is no site named {0}; `ferry site list` shows them; for a local file write ./{0}")]
+    Unknown(String),
+    /// The name is taken.
+    #[error("there is a site named {0} already; `ferry site remove {0}` removes it")]
+    Exists(String),
+    /// The name cannot name a site.
+    #[error("{0} cannot name a site; use letters, digits, '.', '_' and '-'")]
+    BadName(String),
+    /// The saved address is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The path is none.
+    #[error(transparent)]
+    Path(#[from] PathError),
+}
+
+/// All saved servers, as they are now.
+#[derive(Debug)]
+pub(crate) struct Sites {
+    file: PathBuf,
+    sites: BTreeMap<String, Site>,
+}
+
+/// An address with the site filled in: what to connect to and which path is meant.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// The server.
+    pub(crate) target: Target,
+    /// The path from the home on.
+    pub(crate) path: RemotePath,
+    /// The path as it was typed, for output.
+    pub(crate) typed: Vec<u8>,
+    /// Whether the path was typed as "into this folder".
+    pub(crate) into: bool,
+    /// The only server key to accept.
+    pub(crate) server_key: Option<Fingerprint>,
+}
+
+impl Sites {
+    /// Reads the file; a missing one holds no site.
+    ///
+    /// # Errors
+    /// [`SitesError::Io`] or [`SitesError::Syntax`].
+    pub(crate) fn load(file: PathBuf) -> Result<Self, SitesError> {
+        let text = read(&file)?;
+        let sites = toml::from_str::<File>(&text).map_err(|error| syntax(&file, &error))?.sites;
+        if let Some(name) = sites.keys().find(|name| !is_site_name(name)) {
+            let error = SitesError::BadName(name.clone());
+            return Err(syntax(&file, &error));
+        }
+        Ok(Self { file, sites })
+    }
+
+    /// No saved servers, for addresses that need none.
+    pub(crate) fn none() -> Self {
+        Self { file: PathBuf::new(), sites: BTreeMap::new() }
+    }
+
+    /// The sites by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Site)> {
+        self.sites.iter()
+    }
+
+    /// Fills in what `address` leaves to a site.
+    ///
+    /// # Errors
+    /// [`SitesError::Unknown`] and what is wrong with the path or the site's address.
+    pub(crate) fn resolve(&self, address: &Address) -> Result<Place, SitesError> {
+        let into = address.is_into();
+        let typed = address.path.clone();
+        match &address.server {
+            Server::Direct { user, host, port } => {
+                let target = Target { user: user.clone(), host: host.clone(), port: *port };
+                let path = RemotePath::from_typed(&typed)?;
+                Ok(Place { target, path, typed, into, server_key: None })
+            }
+            Server::Site(name) => {
+                let site = self.sites.get(name).ok_or_else(|| SitesError::Unknown(name.clone()))?;
+                let (host, port) = host_and_port(&site.address)?;
+                let target = Target { user: site.user.clone(), host, port };
+                let path = below(site.path.as_deref().unwrap_or_default(), &typed)?;
+                Ok(Place { target, path, typed, into, server_key: site.server_key })
+            }
+        }
+    }
+
+    /// Saves a new site.
+    ///
+    /// # Errors
+    /// [`SitesError::Exists`], [`SitesError::BadName`], or the file cannot be written.
+    pub(crate) fn add(&mut self, name: &str, site: Site) -> Result<(), SitesError> {
+        if !is_site_name(name) {
+            return Err(SitesError::BadName(name.to_owned()));
+        }
+        if self.sites.contains_key(name) {
+            return Err(SitesError::Exists(name.to_owned()));
+        }
+        let mut document = self.document()?;
+        let all = document.entry("sites").or_insert_with(|| {
+            let mut table = Table::new();
+            table.set_implicit(true);
+            Item::Table(table)
+        });
+        let mut table = Table::new();
+        table.insert("address", value(&site.address));
+        table.insert("user", value(&site.user));
+        let optional = [("path", site.path.clone()), ("server_key", site.server_key.map(|key| key.to_string()))];
+        for (key, text) in optional {
+            if let Some(text) = text {
+                table.insert(key, value(text));
+            }
+        }
+        let all = all.as_table_like_mut().ok_or_else(|| syntax(&self.file, &"`sites` is no table"))?;
+        all.insert(name, Item::Table(table));
+        self.write(&document)?;
+        self.sites.insert(name.to_owned(), site);
+        Ok(())
+    }
+
+    /// Forgets a site.
+    ///
+    /// # Errors
+    /// [`SitesError::Unknown`], or the file cannot be written.
+    pub(crate) fn remove(&mut self, name: &str) -> Result<(), SitesError> {
+        if !self.sites.contains_key(name) {
+            return Err(SitesError::Unknown(name.to_owned()));
+        }
+        let mut document = self.document()?;
+        if let Some(all) = document.get_mut("sites").and_then(Item::as_table_like_mut) {
+            all.remove(name);
+        }
+        self.write(&document)?;
+        self.sites.remove(name);
+        Ok(())
+    }
+
+    fn document(&self) -> Result<DocumentMut, SitesError> {
+        let text = read(&self.file)?;
+        text.parse().map_err(|error| syntax(&self.file, &error))
+    }
+
+    fn write(&self, document: &DocumentMut) -> Result<(), SitesError> {
+        let io_error = |source| SitesError::Io { path: self.file.clone(), source };
+        let folder = self.file.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(io_error)?;
+        let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(io_error)?;
+        let head = if self.sites.is_empty() && read(&self.file)?.is_empty() { HEAD } else { "" };
+        io::Write::write_all(&mut temporary, format!("{head}{document}").as_bytes()).map_err(io_error)?;
+        temporary.as_file().sync_all().map_err(io_error)?;
+        temporary.persist(&self.file).map_err(|error| io_error(error.error))?;
+        Ok(())
+    }
+}
+
+/// A typed path below a site's folder; one that begins with `/` starts at the home.
+fn below(folder: &str, typed: &[u8]) -> Result<RemotePath, PathError> {
+    if typed.starts_with(b"/") {
+        return RemotePath::from_typed(typed);
+    }
+    RemotePath::from_typed(&[folder.as_bytes(), typed].join(&b'/'))
+}
+
+fn read(file: &Path) -> Result<String, SitesError> {
+    match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        other => other.map_err(|source| SitesError::Io { path: file.to_owned(), source }),
+    }
+}
+
+fn syntax(file: &Path, error: &dyn std::fmt::Display) -> SitesError {
+    SitesError::Syntax { path: file.to_owned(), message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests;

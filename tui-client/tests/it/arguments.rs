@@ -1,0 +1,76 @@
+//! What is a mistake on the command line, and how it is told.
+
+use super::program::{Ferry, stderr, stdout};
+
+#[test]
+fn no_verb_says_what_to_type_and_is_a_usage_error() {
+    let assert = Ferry::new().run("").code(2);
+    assert!(stderr(&assert).contains("ferry ls"));
+    assert_eq!(stdout(&assert), "");
+}
+
+#[test]
+fn mistakes_are_usage_errors() {
+    let ferry = Ferry::new();
+    for line in [
+        "dance",
+        "ls",
+        "ls al@host: more",
+        "ls --no-such-flag al@host:",
+        "ls not-remote/x",
+        "ls al@host:0:x",
+        "ls ferry://al:pw@host/",
+        "ls al@host:..",
+        "get al@host:x",
+        "get local ./",
+        "get al@host:x al@host:y",
+        "get al@one:x al@two:y ./",
+        "get al@host:a/x al@host:b/x ./",
+        "get al@host:x al@host:y -",
+        "get --json al@host:x -",
+        "get --on-conflict ask al@host:x ./",
+        "get --exclude a[ al@host:x ./",
+        "put al@host:x al@host:y",
+        "put x local",
+        "put - al@host:folder/",
+        "put - x al@host:y",
+        "put - al@host:y --password-stdin",
+        "mv al@host:x",
+        "mv al@one:x al@two:y",
+        "mv --on-conflict newer al@host:x al@host:y",
+        "check al@host:x al@host:x",
+        "ls nosuchsite:",
+    ] {
+        let assert = ferry.run(line).code(2);
+        assert!(!stderr(&assert).is_empty(), "{line}");
+        assert_eq!(stdout(&assert), "", "{line}");
+    }
+}
+
+#[test]
+fn the_message_says_what_to_do_instead() {
+    let ferry = Ferry::new();
+    assert!(stderr(&ferry.run("ls plain/path")).contains("SITE:path"));
+    assert!(stderr(&ferry.run("put a:b al@host:")).contains("./a:b"));
+    assert!(stderr(&ferry.run("ls work:")).contains("ferry site list"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_address_that_is_no_text_does_not_upset_it() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let ferry = Ferry::new();
+    let argument = std::ffi::OsStr::from_bytes(b"\xff/\xfe");
+    ferry.command("ls").arg(argument).assert().code(2);
+}
+
+#[test]
+fn nobody_listening_is_a_network_error() {
+    let ferry = Ferry::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let line = format!("ls al@127.0.0.1:{port}: --accept-new --password-stdin");
+    let assert = ferry.command(&line).write_stdin("pw\n").assert().code(5);
+    assert!(stderr(&assert).contains("ferryd"), "{}", stderr(&assert));
+}

@@ -1,0 +1,9 @@
+//! The `ferry` program as a shell sees it, where no server is needed.
+
+#![expect(clippy::unwrap_used, reason = "all of it is tests")]
+
+mod arguments;
+mod documents;
+mod passwords;
+mod program;
+mod sites;
