@@ -1,1 +1,35 @@
-//! Placeholder.
+//! Runs the real `ferryd` and the real `ferry`, with a wire between them that can fail.
+//!
+//! Everything is black-box: command lines, exit codes, files, bytes on the wire. The one
+//! thing shared with the programs is the protocol crate, for peers that speak by hand.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a harness that cannot go on fails its test, and its message is the report"
+)]
+
+pub mod binaries;
+pub mod client;
+pub mod compare;
+pub mod impostor;
+pub mod material;
+pub mod noise;
+pub mod peer;
+pub mod proxy;
+pub mod server;
+pub mod wait;
+
+/// The password of every test user.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// One MiB, the protocol's block.
+pub const MIB: u64 = 1 << 20;
+
+/// Whether the long variants of the tests were asked for (`FERRY_E2E_LONG=1`).
+#[must_use]
+pub fn long() -> bool {
+    std::env::var_os("FERRY_E2E_LONG").is_some()
+}

@@ -1,0 +1,105 @@
+//! Compares files and trees with programs that are not ours.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+fn run(program: &str, arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Output {
+    let mut command = Command::new(program);
+    arguments.iter().for_each(|argument| {
+        command.arg(argument.as_ref());
+    });
+    command.output().unwrap_or_else(|error| panic!("{program} does not run: {error}"))
+}
+
+/// Fails unless `cmp` finds both files equal, byte for byte.
+///
+/// # Panics
+/// When they differ.
+pub fn same_file(left: &Path, right: &Path) {
+    let output = run("cmp", &[&left, &right]);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+/// Whether `cmp` finds both files equal.
+#[must_use]
+pub fn equal(left: &Path, right: &Path) -> bool {
+    run("cmp", &[&"-s", &left, &right]).status.success()
+}
+
+/// Fails unless both trees have the same names, contents, file dates and file permissions.
+///
+/// # Panics
+/// When they differ, with what differs.
+pub fn same_tree(left: &Path, right: &Path) {
+    let output = run("diff", &[&"-r", &"--no-dereference", &left, &right]);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    let (ours, theirs) = (attributes(left), attributes(right));
+    let differing: Vec<_> = ours.iter().zip(&theirs).filter(|(a, b)| a != b).take(5).collect();
+    assert!(differing.is_empty() && ours.len() == theirs.len(), "attributes differ: {differing:?}");
+}
+
+/// Kind, path and, for files, permissions, size and date of everything below `root`, sorted.
+fn attributes(root: &Path) -> Vec<String> {
+    let output = run(
+        "find",
+        &[
+            &root,
+            &"(",
+            &"-type",
+            &"f",
+            &"-printf",
+            &"%P %y %m %s %T@\\0",
+            &")",
+            &"-o",
+            &"-mindepth",
+            &"1",
+            &"-printf",
+            &"%P %y\\0",
+        ],
+    );
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let mut lines: Vec<String> = output.stdout.split(|byte| *byte == 0).map(text).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// The sum of the sizes of the regular files below `root`: what `du --apparent-size` counts for them.
+///
+/// Files that go away meanwhile are not counted.
+#[must_use]
+pub fn bytes_below(root: &Path) -> u64 {
+    let output = run("find", &[&root, &"-type", &"f", &"-printf", &"%s\\n"]);
+    text(&output.stdout).lines().map(|line| line.parse::<u64>().expect("find prints sizes")).sum()
+}
+
+/// How many things lie below `root`.
+#[must_use]
+pub fn count_below(root: &Path) -> u64 {
+    let output = run("find", &[&root, &"-mindepth", &"1", &"-printf", &"x"]);
+    output.stdout.len() as u64
+}
+
+/// What `b3sum` prints for a file; `None` where it is not installed.
+#[must_use]
+pub fn b3sum(path: &Path) -> Option<String> {
+    let output = Command::new("b3sum").arg("--no-names").arg(path).output().ok()?;
+    output.status.success().then(|| text(&output.stdout).trim().to_owned())
+}
+
+/// What `sha256sum` prints for a file.
+#[must_use]
+pub fn sha256sum(path: &Path) -> String {
+    let output = Command::new("sha256sum").arg("-b").arg(path).output().expect("sha256sum runs");
+    text(&output.stdout)
+        .split_whitespace()
+        .next()
+        .expect("sha256sum prints a digest")
+        .trim_start_matches('\\')
+        .to_owned()
+}
+
+fn text(bytes: impl AsRef<[u8]>) -> String {
+    String::from_utf8_lossy(bytes.as_ref()).into_owned()
+}

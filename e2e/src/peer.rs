@@ -1,0 +1,334 @@
+//! A peer that speaks the protocol by hand, politely or not.
+//!
+//! It trusts any server: what it tests is the server.
+
+use std::{fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use ferry_shared::{
+    digest::{Digest, block_digest, merge},
+    frame::{self, Frame, FrameKind, Header, Phase},
+    limits::{ALPN, BLOCK_SIZE},
+    link::LinkReader,
+    message::{
+        Reply, Request,
+        reply::{LoggedIn, Welcome},
+        request::{Basis, Hello, IfExists, Proof, Put},
+    },
+    path::RemotePath,
+    pool::BufferPool,
+    secret::Secret,
+    version,
+};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use tokio::{
+    io::{AsyncWriteExt as _, ReadHalf, WriteHalf},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::PASSWORD;
+
+/// How long a peer waits for any one thing.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A connection on which frames are made by hand.
+#[derive(Debug)]
+pub struct Peer {
+    reader: LinkReader<ReadHalf<TlsStream<TcpStream>>>,
+    writer: WriteHalf<TlsStream<TcpStream>>,
+}
+
+impl Peer {
+    /// Shakes hands and says nothing yet.
+    ///
+    /// # Errors
+    /// When the server does not take the connection.
+    pub async fn connect(server: SocketAddr) -> Result<Self> {
+        Self::connect_with(server, &[ALPN]).await
+    }
+
+    /// As [`Peer::connect`], offering other application protocols.
+    ///
+    /// # Errors
+    /// When the server does not take the connection.
+    pub async fn connect_with(server: SocketAddr, protocols: &[&[u8]]) -> Result<Self> {
+        let tcp = timeout(PATIENCE, TcpStream::connect(server)).await??;
+        tcp.set_nodelay(true)?;
+        let name = ServerName::from(server.ip());
+        let connector = TlsConnector::from(trust_anything(protocols)?);
+        let tls = timeout(PATIENCE, connector.connect(name, tcp)).await??;
+        let (reader, writer) = tokio::io::split(tls);
+        let mut reader = LinkReader::new(reader, BufferPool::new(1));
+        // What the server may send is not what these tests test: full room from the start.
+        reader.set_phase(Phase::LoggedIn);
+        Ok(Self { reader, writer })
+    }
+
+    /// Connects and says hello.
+    ///
+    /// # Errors
+    /// When the server does not answer with `Welcome`.
+    pub async fn welcomed(server: SocketAddr) -> Result<(Self, Welcome)> {
+        let mut peer = Self::connect(server).await?;
+        match peer.ask(&hello()).await? {
+            Reply::Welcome(welcome) => Ok((peer, welcome)),
+            other => bail!("expected Welcome, got {other:?}"),
+        }
+    }
+
+    /// Connects and logs in with the test password.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn logged_in(server: SocketAddr, user: &str) -> Result<(Self, LoggedIn)> {
+        let (mut peer, _) = Self::welcomed(server).await?;
+        match peer.ask(&login(user, PASSWORD)).await? {
+            Reply::LoggedIn(logged_in) => Ok((peer, logged_in)),
+            other => bail!("expected LoggedIn, got {other:?}"),
+        }
+    }
+
+    /// Connects and joins the session of `ticket`.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn attached(server: SocketAddr, ticket: &Secret) -> Result<Self> {
+        let (mut peer, _) = Self::welcomed(server).await?;
+        match peer.ask(&Request::Attach { ticket: ticket.clone() }).await? {
+            Reply::LoggedIn(_) => Ok(peer),
+            other => bail!("expected LoggedIn, got {other:?}"),
+        }
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn send_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        timeout(PATIENCE, async {
+            self.writer.write_all(bytes).await?;
+            self.writer.flush().await
+        })
+        .await
+        .context("the server takes no bytes")??;
+        Ok(())
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn send(&mut self, request: &Request) -> Result<()> {
+        let mut bytes = Vec::new();
+        frame::put_message(&mut bytes, request)?;
+        self.send_bytes(&bytes).await
+    }
+
+    /// Sends text as a message frame, be it JSON or not.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn send_json(&mut self, json: &str) -> Result<()> {
+        let mut bytes = Header::write(FrameKind::Message, json.len())?.to_vec();
+        bytes.extend_from_slice(json.as_bytes());
+        self.send_bytes(&bytes).await
+    }
+
+    /// Sends a block.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn send_block(&mut self, index: u64, block: &[u8]) -> Result<()> {
+        let mut bytes = Vec::with_capacity(block.len() + 12);
+        frame::put_block_head(&mut bytes, index, block.len())?;
+        bytes.extend_from_slice(block);
+        self.send_bytes(&bytes).await
+    }
+
+    /// Sends a have-frame.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn send_have(&mut self, first: u64, digests: &[Digest]) -> Result<()> {
+        let mut bytes = Vec::new();
+        frame::put_have(&mut bytes, first, digests)?;
+        self.send_bytes(&bytes).await
+    }
+
+    /// The next frame; `None` when the server closed.
+    ///
+    /// # Errors
+    /// When nothing comes, or no frame.
+    pub async fn next(&mut self) -> Result<Option<Frame>> {
+        Ok(timeout(PATIENCE, self.reader.next()).await.context("the server says nothing")??)
+    }
+
+    /// The next message that is no notice.
+    ///
+    /// # Errors
+    /// When another frame or nothing comes.
+    pub async fn reply(&mut self) -> Result<Reply> {
+        loop {
+            match self.next().await?.context("the server closed instead of answering")? {
+                Frame::Message(json) => match serde_json::from_slice(&json)? {
+                    Reply::Notice(_) => {}
+                    reply => return Ok(reply),
+                },
+                other => bail!("expected a message, got {other:?}"),
+            }
+        }
+    }
+
+    /// Sends a request and waits for its answer.
+    ///
+    /// # Errors
+    /// As [`Peer::reply`].
+    pub async fn ask(&mut self, request: &Request) -> Result<Reply> {
+        self.send(request).await?;
+        self.reply().await
+    }
+
+    /// Everything the server still says until it closes, messages only, for reading by a test.
+    ///
+    /// # Errors
+    /// When the server does not close.
+    pub async fn last_words(&mut self) -> Result<String> {
+        let mut words = String::new();
+        loop {
+            match timeout(PATIENCE, self.reader.next()).await.context("the server does not close")? {
+                Ok(Some(Frame::Message(json))) => {
+                    let _ = writeln!(words, "{}", String::from_utf8_lossy(&json));
+                }
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return Ok(words),
+            }
+        }
+    }
+
+    /// Uploads `content` in order, skipping nothing, and returns the last answer.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn upload(&mut self, put: &Put, content: &[u8]) -> Result<Reply> {
+        let size = content.len() as u64;
+        self.send(&Request::Put(put.clone())).await?;
+        if !put.is_optimistic() {
+            match self.reply().await? {
+                Reply::Ready { .. } => {}
+                other => return Ok(other),
+            }
+        }
+        let digests = self.send_blocks(content).await?;
+        let root = merge(size, &digests).context("one digest a block")?;
+        self.ask(&Request::Commit { size, root }).await
+    }
+
+    /// Sends all blocks of `content` and returns their digests.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn send_blocks(&mut self, content: &[u8]) -> Result<Vec<Digest>> {
+        let mut digests = Vec::new();
+        for (index, block) in (0..).zip(content.chunks(usize::try_from(BLOCK_SIZE)?)) {
+            self.send_block(index, block).await?;
+            digests.push(block_digest(content.len() as u64, index, block));
+        }
+        Ok(digests)
+    }
+}
+
+/// The first message of a well-behaved client.
+#[must_use]
+pub fn hello() -> Request {
+    Request::Hello(Hello {
+        protocol: version::CURRENT,
+        client: "ferry-e2e".to_owned(),
+        features: Vec::new(),
+        seal: None,
+    })
+}
+
+/// A login by password.
+#[must_use]
+pub fn login(user: &str, password: &str) -> Request {
+    Request::Login { user: user.to_owned(), proof: Proof::Password(Secret::new(password.to_owned())) }
+}
+
+/// A remote path.
+///
+/// # Panics
+/// When `text` is none.
+#[must_use]
+pub fn path(text: &str) -> RemotePath {
+    RemotePath::from_wire(text.as_bytes()).expect("a test's path")
+}
+
+/// A declaration that replaces what is there and goes on from nothing.
+#[must_use]
+pub fn put(target: &str, size: Option<u64>) -> Put {
+    Put {
+        path: path(target),
+        size,
+        mtime: None,
+        mode: None,
+        if_exists: IfExists::Replace,
+        parents: false,
+        basis: Basis::None,
+    }
+}
+
+fn trust_anything(protocols: &[&[u8]]) -> Result<Arc<ClientConfig>> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(TrustAnything(provider)))
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Ok(Arc::new(config))
+}
+
+#[derive(Debug)]
+struct TrustAnything(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for TrustAnything {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("TLS 1.2 is not spoken".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

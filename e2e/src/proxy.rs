@@ -1,0 +1,309 @@
+//! A wire between client and server that counts bytes and fails on command.
+//!
+//! Faults come after a number of bytes, never after a time, so that a test meets the same
+//! state on every machine.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{ReadHalf, WriteHalf},
+    },
+    sync::watch,
+};
+
+use crate::wait;
+
+/// Bytes forwarded at a time.
+const CHUNK: usize = 32 << 10;
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the client to the server.
+    Up = 0,
+    /// From the server to the client.
+    Down = 1,
+}
+
+/// What happens when a way's allowance is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Bytes of that way stay in the wire until [`Proxy::release`]; connections stay open.
+    Hold,
+    /// Every connection is reset, as by a pulled cable that comes back; later ones work.
+    Reset,
+    /// Every connection is closed in order in the middle of whatever was on it.
+    Close,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Gate {
+    left: u64,
+    then: Then,
+    tripped: bool,
+}
+
+const OPEN: Gate = Gate { left: u64::MAX, then: Then::Hold, tripped: false };
+
+#[derive(Debug)]
+struct State {
+    target: SocketAddr,
+    gates: [Gate; 2],
+    counted: [u64; 2],
+    /// Connections ever made.
+    connections: u64,
+    live: u64,
+    refusing: bool,
+    delay: Duration,
+    /// Grows when all connections must go; whether in order or by a reset.
+    end: (u64, Then),
+}
+
+/// The wire. Ends with its last clone's test.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Shared,
+    _stop: Arc<watch::Sender<bool>>,
+}
+
+#[derive(Debug, Clone)]
+struct Shared {
+    state: Arc<Mutex<State>>,
+    /// Rings whenever the state changed in a way a waiting pump must know.
+    bell: watch::Sender<()>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Proxy {
+    /// A wire to `target` on a port of its own.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    #[must_use]
+    pub fn new(target: SocketAddr) -> Self {
+        let state = State {
+            target,
+            gates: [OPEN; 2],
+            counted: [0; 2],
+            connections: 0,
+            live: 0,
+            refusing: false,
+            delay: Duration::ZERO,
+            end: (0, Then::Reset),
+        };
+        let shared = Shared { state: Arc::new(Mutex::new(state)), bell: watch::Sender::new(()) };
+        let (stop, mut stopped) = watch::channel(false);
+        let (tell, told) = mpsc::channel();
+        let accepting = shared.clone();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async move {
+                let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+                tell.send(listener.local_addr().expect("bound")).expect("the maker waits");
+                tokio::select! {
+                    () = accept(listener, accepting) => {}
+                    _ = stopped.wait_for(|stop| *stop) => {}
+                }
+            });
+        });
+        let address = told.recv().expect("the wire starts");
+        Self { address, shared, _stop: Arc::new(stop) }
+    }
+
+    /// Where clients must connect.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Bytes that went `way` since the start or [`Proxy::reset_counters`].
+    #[must_use]
+    pub fn counted(&self, way: Way) -> u64 {
+        self.shared.lock().counted[way as usize]
+    }
+
+    /// Starts counting bytes and connections again.
+    pub fn reset_counters(&self) {
+        let mut state = self.shared.lock();
+        state.counted = [0; 2];
+        state.connections = 0;
+    }
+
+    /// Connections made since the start or [`Proxy::reset_counters`].
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.shared.lock().connections
+    }
+
+    /// Lets `bytes` more go `way`, over all connections together, and then does `then`.
+    pub fn after(&self, way: Way, bytes: u64, then: Then) {
+        self.shared.lock().gates[way as usize] = Gate { left: bytes, then, tripped: false };
+        self.shared.bell.send_replace(());
+    }
+
+    /// Whether the fault set by [`Proxy::after`] has come.
+    #[must_use]
+    pub fn tripped(&self, way: Way) -> bool {
+        self.shared.lock().gates[way as usize].tripped
+    }
+
+    /// Waits until the fault set by [`Proxy::after`] has come.
+    pub fn wait_tripped(&self, way: Way) {
+        wait::until(&format!("the fault {way:?} the wire"), || self.tripped(way));
+    }
+
+    /// Takes all faults away and lets held bytes go.
+    pub fn release(&self) {
+        let mut state = self.shared.lock();
+        state.gates = [OPEN; 2];
+        state.refusing = false;
+        drop(state);
+        self.shared.bell.send_replace(());
+    }
+
+    /// Resets every connection now.
+    pub fn cut(&self) {
+        let mut state = self.shared.lock();
+        state.end = (state.end.0 + 1, Then::Reset);
+        drop(state);
+        self.shared.bell.send_replace(());
+    }
+
+    /// Cuts every connection and resets new ones until [`Proxy::release`].
+    pub fn unplug(&self) {
+        self.shared.lock().refusing = true;
+        self.cut();
+    }
+
+    /// Delays every chunk of bytes, both ways.
+    pub fn delay(&self, delay: Duration) {
+        self.shared.lock().delay = delay;
+    }
+
+    /// Waits until no connection is open.
+    pub fn wait_idle(&self) {
+        wait::until("all connections to close", || self.shared.lock().live == 0);
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Shared) {
+    while let Ok((client, _)) = listener.accept().await {
+        let target = {
+            let mut state = shared.lock();
+            state.connections += 1;
+            state.target
+        };
+        if shared.lock().refusing {
+            let _ = client.set_zero_linger();
+            continue;
+        }
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            shared.lock().live += 1;
+            if let Ok(server) = TcpStream::connect(target).await {
+                carry(client, server, &shared).await;
+            } else {
+                let _ = client.set_zero_linger();
+            }
+            shared.lock().live -= 1;
+        });
+    }
+}
+
+/// Carries bytes both ways until both are done or the connection must end.
+async fn carry(mut client: TcpStream, mut server: TcpStream, shared: &Shared) {
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let born = shared.lock().end.0;
+    let mut bell = shared.bell.subscribe();
+    let ended = async {
+        loop {
+            let (age, how) = shared.lock().end;
+            if age != born || bell.changed().await.is_err() {
+                return how;
+            }
+        }
+    };
+    let how = {
+        let (client_in, client_out) = client.split();
+        let (server_in, server_out) = server.split();
+        let up = pump(Way::Up, client_in, server_out, shared);
+        let down = pump(Way::Down, server_in, client_out, shared);
+        tokio::select! {
+            biased;
+            how = ended => how,
+            _ = async { tokio::join!(up, down) } => Then::Close,
+        }
+    };
+    if how == Then::Reset {
+        let _ = (client.set_zero_linger(), server.set_zero_linger());
+    }
+}
+
+/// Carries bytes one way, within the gate's allowance.
+async fn pump(way: Way, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &Shared) {
+    let mut buffer = vec![0; CHUNK];
+    let mut bell = shared.bell.subscribe();
+    loop {
+        let allowed = shared.lock().gates[way as usize].left;
+        if allowed == 0 {
+            if bell.changed().await.is_err() {
+                return;
+            }
+            continue;
+        }
+        let most = usize::try_from(allowed).unwrap_or(CHUNK).min(CHUNK);
+        let got = tokio::select! {
+            got = from.read(&mut buffer[..most]) => got,
+            rung = bell.changed() => if rung.is_ok() { continue } else { return },
+        };
+        let Ok(count @ 1..) = got else {
+            let _ = to.shutdown().await;
+            return;
+        };
+        let delay = shared.lock().delay;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        let written = to.write_all(&buffer[..count]).await;
+        spend(way, count as u64, shared);
+        if written.is_err() {
+            return;
+        }
+    }
+}
+
+/// Counts bytes that went and lets the gate fall when its allowance is used up.
+fn spend(way: Way, count: u64, shared: &Shared) {
+    let mut state = shared.lock();
+    state.counted[way as usize] += count;
+    let gate = &mut state.gates[way as usize];
+    if gate.left == u64::MAX {
+        return;
+    }
+    gate.left = gate.left.saturating_sub(count);
+    if gate.left > 0 || gate.tripped {
+        return;
+    }
+    let then = gate.then;
+    gate.tripped = true;
+    if then != Then::Hold {
+        gate.left = u64::MAX;
+        state.end = (state.end.0 + 1, then);
+    }
+    drop(state);
+    shared.bell.send_replace(());
+}

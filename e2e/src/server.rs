@@ -1,0 +1,373 @@
+//! A real `ferryd` in a folder of its own, on a port of its own, that ends with its test.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read, Write as _},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{PASSWORD, binaries, client::Client, wait};
+
+/// How a server is to be started.
+#[derive(Debug, Default)]
+pub struct Setup {
+    users: Vec<(String, Vec<String>)>,
+    config: String,
+    environment: Vec<(String, String)>,
+    wrapper: Vec<String>,
+}
+
+/// A running server. Killed when dropped; a panic in its log fails the test then.
+#[derive(Debug)]
+pub struct Server {
+    process: Option<Child>,
+    folder: TempDir,
+    setup: Setup,
+    address: SocketAddr,
+    fingerprint: String,
+    log: Log,
+}
+
+/// What a process wrote, line by line, as it comes.
+#[derive(Debug, Clone, Default)]
+pub struct Log(Arc<Mutex<String>>);
+
+impl Log {
+    fn follow(&self, stream: impl Read + Send + 'static) {
+        let log = self.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                let mut text = log.0.lock().unwrap_or_else(PoisonError::into_inner);
+                text.push_str(&line);
+                text.push('\n');
+            }
+        });
+    }
+
+    /// All of it so far.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A process's memory as the kernel counts it, in KiB.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Resident now (`VmRSS`).
+    pub now: u64,
+    /// The most there was (`VmHWM`) since the start or [`Server::forget_peak`].
+    pub peak: u64,
+}
+
+impl Setup {
+    /// No users, no configuration.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a user with further arguments for `ferryd user add`.
+    #[must_use]
+    pub fn user(mut self, name: &str, arguments: &[&str]) -> Self {
+        self.users.push((name.to_owned(), arguments.iter().map(ToString::to_string).collect()));
+        self
+    }
+
+    /// Adds TOML to the configuration file.
+    #[must_use]
+    pub fn config(mut self, toml: &str) -> Self {
+        self.config.push_str(toml);
+        self.config.push('\n');
+        self
+    }
+
+    /// Sets a variable of the server's environment.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts the server through another program; `{data}` stands for the data folder.
+    #[must_use]
+    pub fn wrapper(mut self, words: &[&str]) -> Self {
+        self.wrapper = words.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// Starts the server and waits until it listens.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[must_use]
+    pub fn start(self) -> Server {
+        let folder = tempfile::Builder::new().prefix("ferryd-").tempdir().expect("a temporary folder");
+        fs::create_dir(folder.path().join("data")).expect("the data folder can be made");
+        fs::write(folder.path().join("ferryd.toml"), &self.config).expect("the configuration can be written");
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let log = Log::default();
+        let mut server = Server { process: None, folder, setup: self, address, fingerprint: String::new(), log };
+        for (name, arguments) in &server.setup.users {
+            server.add_user(name, arguments);
+        }
+        server.launch();
+        server
+    }
+}
+
+impl Server {
+    /// A server with one user, `anna`, without a quota.
+    #[must_use]
+    pub fn with_anna() -> Self {
+        Setup::new().user("anna", &[]).start()
+    }
+
+    fn launch(&mut self) {
+        let data = self.data();
+        let mut words: Vec<String> =
+            self.setup.wrapper.iter().map(|word| word.replace("{data}", &data.to_string_lossy())).collect();
+        words.push(binaries::ferryd().to_string_lossy().into_owned());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg("serve").arg("--config").arg(self.folder.path().join("ferryd.toml"));
+        command.arg("--data").arg(&data).arg("--listen").arg(self.address.to_string());
+        forget_environment(&mut command);
+        command.envs(self.setup.environment.iter().map(|(name, value)| (name, value)));
+        let mut process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let said = Log::default();
+        said.follow(process.stdout.take().expect("piped"));
+        self.log.follow(process.stderr.take().expect("piped"));
+        let log = self.log.clone();
+        let word = |text: &str, before: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(before).map(str::to_owned))?;
+            line.split_whitespace().next().map(str::to_owned)
+        };
+        let (address, fingerprint) = wait::some("the server to say where it listens", || {
+            if let Ok(Some(status)) = process.try_wait() {
+                panic!("the server ended at once: {status}\n{}", log.text());
+            }
+            let text = said.text();
+            Some((word(&text, "listening on ")?, word(&text, "fingerprint ")?))
+        });
+        self.address = address.parse().expect("the server prints its address");
+        self.fingerprint = fingerprint;
+        self.process = Some(process);
+    }
+
+    /// Adds a user by `ferryd user add`, whether or not the server runs.
+    ///
+    /// # Panics
+    /// When the command fails.
+    pub fn add_user(&self, name: &str, arguments: &[String]) {
+        let mut words = vec!["user", "add", name, "--password-stdin"];
+        words.extend(arguments.iter().map(String::as_str));
+        let (status, said) = self.ferryd(&words, PASSWORD);
+        assert!(status.success(), "ferryd user add {name}: {said}");
+    }
+
+    /// Runs another `ferryd` command on this server's data; returns all it wrote.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn ferryd(&self, arguments: &[&str], stdin: &str) -> (ExitStatus, String) {
+        let mut command = Command::new(binaries::ferryd());
+        command
+            .args(arguments)
+            .arg("--data")
+            .arg(self.data())
+            .arg("--config")
+            .arg(self.folder.path().join("ferryd.toml"));
+        forget_environment(&mut command);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("ferryd runs");
+        // A command that reads nothing may be gone already; what it wrote tells more.
+        let _ = process.stdin.take().expect("piped").write_all(format!("{stdin}\n").as_bytes());
+        let output = process.wait_with_output().expect("ferryd ends");
+        let both = [output.stdout, output.stderr].concat();
+        (output.status, String::from_utf8_lossy(&both).into_owned())
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The fingerprint it printed, `SHA256:…`.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Its data folder.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder next to the data, for what must not be touched.
+    #[must_use]
+    pub fn outside(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A user's files.
+    #[must_use]
+    pub fn home(&self, user: &str) -> PathBuf {
+        let home = self.data().join("users").join(user).join("home");
+        fs::create_dir_all(&home).expect("the home can be made");
+        home
+    }
+
+    /// A user's unfinished uploads.
+    #[must_use]
+    pub fn staging(&self, user: &str) -> PathBuf {
+        self.data().join("users").join(user).join("staging")
+    }
+
+    /// The staged bytes of a user's unfinished uploads, largest first.
+    #[must_use]
+    pub fn staged_parts(&self, user: &str) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(self.staging(user)) else { return Vec::new() };
+        let mut parts: Vec<_> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "part"))
+            .collect();
+        parts.sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).map_or(0, |meta| meta.len())));
+        parts
+    }
+
+    /// A client of this server with a folder of its own.
+    #[must_use]
+    pub fn client(&self, user: &str) -> Client {
+        Client::new(self.address, user)
+    }
+
+    /// What the server logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Waits until the log has `text` in one of its lines.
+    pub fn wait_log(&self, text: &str) {
+        wait::until(&format!("{text:?} in the server's log:\n{}", self.log()), || self.log().contains(text));
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the server runs").id()
+    }
+
+    /// Its memory now.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the server runs");
+        let figure = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel tells");
+            line.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number of KiB")
+        };
+        Memory { now: figure("VmRSS:"), peak: figure("VmHWM:") }
+    }
+
+    /// Makes the peak of [`Server::memory`] start again from now.
+    ///
+    /// # Panics
+    /// When the kernel does not let us.
+    pub fn forget_peak(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").expect("the kernel lets us");
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.rustix_pid(), signal).expect("the server runs");
+    }
+
+    fn rustix_pid(&self) -> Pid {
+        let pid = i32::try_from(self.pid()).expect("process ids are small");
+        Pid::from_raw(pid).expect("process ids are not 0")
+    }
+
+    /// Kills it as a power cut would.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Waits until it ended by itself.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn wait_end(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("the server runs");
+        wait::some("the server to end", || process.try_wait().expect("the server can be waited for"))
+    }
+
+    /// Starts it again after [`Server::kill`] or [`Server::wait_end`]: same data, same address.
+    pub fn start_again(&mut self) {
+        self.launch();
+    }
+
+    /// Fails unless a fresh client can still log in and list.
+    ///
+    /// # Panics
+    /// When the server is gone or refuses.
+    pub fn assert_serves(&mut self, user: &str) {
+        let ended = self.process.as_mut().and_then(|process| process.try_wait().ok().flatten());
+        assert!(ended.is_none(), "the server ended: {ended:?}\n{}", self.log());
+        let client = self.client(user);
+        client.run(&[&"ls", &client.at("")]).ok();
+    }
+}
+
+/// Takes everything of ours out of a command's environment.
+pub(crate) fn forget_environment(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("FERRY") {
+            command.env_remove(name);
+        }
+    }
+    for name in ["CONFIGURATION_DIRECTORY", "STATE_DIRECTORY", "LISTEN_FDS", "NOTIFY_SOCKET", "RUST_LOG"] {
+        command.env_remove(name);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        let log = self.log();
+        if thread::panicking() {
+            let lines: Vec<_> = log.lines().collect();
+            eprintln!("--- the server's log ends:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
+        } else {
+            assert!(!log.contains("panicked at"), "the server panicked:\n{log}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! A full disk is a refusal: nothing is torn and the server goes on.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use ferry_e2e::{
+    MIB,
+    client::Client,
+    compare, material,
+    server::{Server, Setup},
+};
+
+/// Puts the data folder on a disk of 24 MiB, in a mount namespace of the server's own, so
+/// that neither root nor a real disk is needed.
+const SMALL_DISK: &str =
+    r#"cp -a "$0" "$0.seed" && mount -t tmpfs -o size=24m none "$0" && cp -a "$0.seed/." "$0" && exec "$@""#;
+
+fn namespaces_work() -> bool {
+    let script = "mount -t tmpfs none /tmp";
+    Command::new("unshare").args(["-rm", "sh", "-c", script]).output().is_ok_and(|output| output.status.success())
+}
+
+fn on_a_small_disk() -> Option<Server> {
+    if !namespaces_work() {
+        eprintln!("not run: this system lets nobody mount a small disk");
+        return None;
+    }
+    let wrapper = ["unshare", "-rm", "sh", "-c", SMALL_DISK, "{data}"];
+    Some(Setup::new().user("anna", &[]).wrapper(&wrapper).start())
+}
+
+/// The home as the server sees it.
+fn home(server: &Server) -> PathBuf {
+    let root = PathBuf::from(format!("/proc/{}/root", server.pid()));
+    let data = server.data();
+    root.join(data.strip_prefix("/").unwrap()).join("users/anna/home")
+}
+
+#[test]
+fn a_full_disk_is_refused_with_exit_code_8_and_the_old_file_stays() {
+    let Some(mut server) = on_a_small_disk() else { return };
+    let client = server.client("anna");
+    let (old, new) = (client.scratch("old").join("file"), client.scratch("new").join("file"));
+    material::random_file(&old, 8 * MIB, 1);
+    material::random_file(&new, 20 * MIB, 2);
+    client.put(&old, "file").ok();
+    client.run(&[&"put", &new, &client.at("file"), &"--on-conflict=replace"]).code(8).says("disk");
+    compare::same_file(&old, &home(&server).join("file"));
+    server.assert_serves("anna");
+    // A pipe does not say its size beforehand.
+    let content = fs::read(&new).unwrap();
+    client.run_with_input(&[&"put", &"-", &client.at("piped")], content).code(8).says("disk");
+    assert!(!home(&server).join("piped").exists());
+    compare::same_file(&old, &home(&server).join("file"));
+    // Unfinished uploads keep their room; without them small files fit until nothing more does.
+    discard_all(&client);
+    let tree = client.scratch("tree");
+    material::many_files(&tree, 300, 200_000, 3);
+    let outcome = client.put(&tree, "/");
+    assert!(matches!(outcome.status.code(), Some(6 | 8)), "{outcome}");
+    let mut compared = 0;
+    for folder in fs::read_dir(home(&server).join("tree")).into_iter().flatten().flatten() {
+        for file in fs::read_dir(folder.path()).unwrap().flatten() {
+            compare::same_file(&tree.join(folder.file_name()).join(file.file_name()), &file.path());
+            compared += 1;
+        }
+    }
+    assert!(compared > 0, "nothing fitted");
+    server.assert_serves("anna");
+    // Room made is room had.
+    for path in ["file", "tree"] {
+        client.run(&[&"rm", &"-r", &client.at(path)]).ok();
+    }
+    discard_all(&client);
+    client.put(&old, "again").ok();
+    compare::same_file(&old, &home(&server).join("again"));
+}
+
+fn discard_all(client: &Client) {
+    for upload in client.run(&[&"uploads", &client.at(""), &"--json"]).ok().json() {
+        let path = upload["path"].as_str().expect("a path").trim_start_matches('/').to_owned();
+        client.run(&[&"uploads", &client.at(""), &"--discard", &path]).ok();
+    }
+}

@@ -1,0 +1,257 @@
+//! What each command's exit code says, and that it never asks where nobody can answer.
+
+use std::{ffi::OsString, fs, path::PathBuf};
+
+use ferry_e2e::{
+    MIB,
+    client::{Client, Outcome, Running},
+    material,
+    server::{Server, Setup},
+};
+
+/// A server with a few files, and a client whose scratch folder has the same.
+fn scene() -> (Server, Client, PathBuf) {
+    let server = Setup::new()
+        .user("anna", &["--quota", "2MiB"])
+        .user("reader", &["--read-only"])
+        .config("[login]\nallow = [\"127.0.0.0/8\"]")
+        .start();
+    let client = server.client("anna");
+    let here = client.scratch("here");
+    for root in [server.home("anna"), here.clone(), server.home("reader")] {
+        fs::create_dir_all(root.join("folder/below")).unwrap();
+        fs::write(root.join("folder/file"), "in the folder").unwrap();
+        fs::write(root.join("file"), "content").unwrap();
+    }
+    fs::write(here.join("other"), "other content").unwrap();
+    material::random_file(&here.join("large"), 3 * MIB, 1);
+    (server, client, here)
+}
+
+/// A row: the exit code, and the command line. `@x` is the remote path `x`, `./x` the local one.
+type Row = (i32, &'static str);
+
+const ROWS: &[Row] = &[
+    // Done.
+    (0, "ls @"),
+    (0, "ls @folder"),
+    (0, "ls @ -l -R"),
+    (0, "tree @"),
+    (0, "stat @file"),
+    (0, "cat @file"),
+    (0, "du @"),
+    (0, "find @ file"),
+    (0, "hash @file"),
+    (0, "hash --sha256 @file @folder/file"),
+    (0, "quota @"),
+    (0, "uploads @"),
+    (0, "check ./folder @folder"),
+    (0, "mkdir @new"),
+    (0, "put ./file @put"),
+    (0, "put ./folder @into/"),
+    (0, "get @file ./got"),
+    (0, "get @folder ./into/"),
+    (0, "cp @file @copied"),
+    (0, "mv @copied @moved"),
+    (0, "rm @moved"),
+    (0, "rm -r @into"),
+    (0, "completion bash"),
+    (0, "--help"),
+    (0, "--version"),
+    // Usage.
+    (2, "no-such-command"),
+    (2, "get"),
+    (2, "put ./file"),
+    (2, "ls @ --no-such-flag"),
+    (2, "put ./file @x --on-conflict=perhaps"),
+    (2, "ls not-an-address-at-all"),
+    // A folder is missing.
+    (3, "put ./file @missing/x"),
+    (3, "ls @missing"),
+    (3, "ls @missing/deeper"),
+    // A file is missing.
+    (4, "get @missing ./x"),
+    (4, "check ./missing @folder"),
+    (4, "put ./missing @x"),
+    (4, "check ./missing @folder"),
+    (4, "cat @missing"),
+    (4, "stat @missing"),
+    (4, "hash @missing"),
+    (4, "rm @missing"),
+    (4, "mv @missing @x"),
+    (4, "cp @missing @x"),
+    // Some items failed or were skipped.
+    (6, "put ./file ./missing @into2/"),
+    (6, "get @file @missing ./into2/"),
+    (6, "put ./other @file --on-conflict=skip"),
+    (6, "get @file ./other --on-conflict=skip"),
+    // Over quota.
+    (8, "put ./large @large"),
+    // Differences.
+    (12, "check ./other @file"),
+];
+
+fn words(client: &Client, here: &std::path::Path, line: &str) -> Vec<OsString> {
+    let word = |word: &str| match (word.strip_prefix('@'), word.strip_prefix("./")) {
+        (Some(path), _) => client.at(path),
+        // Joining keeps a trailing slash.
+        (_, Some(path)) => here.join(path).into_os_string(),
+        _ => OsString::from(word),
+    };
+    line.split_whitespace().map(word).collect()
+}
+
+fn run(client: &Client, here: &std::path::Path, line: &str) -> Outcome {
+    let words = words(client, here, line);
+    let words: Vec<&dyn AsRef<std::ffi::OsStr>> =
+        words.iter().map(|word| word as &dyn AsRef<std::ffi::OsStr>).collect();
+    // Commands without a server take no password.
+    if line.contains('@') { client.run(&words) } else { Running::spawn(client.bare(&words), Vec::new()).wait() }
+}
+
+#[test]
+fn every_command_ends_with_the_code_that_tells_what_happened() {
+    let (_server, client, here) = scene();
+    let mut wrong = Vec::new();
+    for (code, line) in ROWS {
+        let outcome = run(&client, &here, line);
+        if outcome.status.code() != Some(*code) {
+            wrong.push(format!("`{line}`: expected {code}: {outcome}"));
+        }
+        if !matches!(code, 0 | 12) && outcome.stderr.is_empty() {
+            wrong.push(format!("`{line}`: failed without a word"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), ROWS.len(), wrong.join("\n"));
+}
+
+#[test]
+fn with_json_every_line_is_an_object() {
+    let (_server, client, here) = scene();
+    for (code, line) in ROWS.iter().filter(|(_, line)| line.contains('@') && !line.starts_with("cat")) {
+        if *code == 2 {
+            continue;
+        }
+        let outcome = run(&client, &here, &format!("{line} --json"));
+        let objects = outcome.json();
+        let listing =
+            ["ls", "stat", "du", "find", "hash", "quota", "put", "get"].contains(&line.split(' ').next().unwrap());
+        if *code == 0 && listing {
+            assert!(!objects.is_empty(), "{outcome}");
+        }
+    }
+}
+
+#[test]
+fn a_login_or_permission_that_fails_is_7() {
+    let (server, client, here) = scene();
+    client.set_password("wrong");
+    client.run(&[&"ls", &client.at("")]).code(7);
+    client.set_password(ferry_e2e::PASSWORD);
+
+    let reader = server.client("reader");
+    let file = here.join("file");
+    reader.run(&[&"ls", &reader.at("")]).ok();
+    reader.run(&[&"put", &file, &reader.at("x")]).code(7);
+    reader.run(&[&"mkdir", &reader.at("x")]).code(7);
+    reader.run(&[&"rm", &reader.at("file")]).code(7);
+
+    let nobody = server.client("nobody");
+    nobody.run(&[&"ls", &nobody.at("")]).code(7);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_5() {
+    let (mut server, client, here) = scene();
+    server.kill();
+    for line in ["ls @", "get @file ./x", "put ./file @x", "cat @file", "quota @"] {
+        let outcome = run(&client, &here, &format!("{line} --retries=0"));
+        assert_eq!(outcome.status.code(), Some(5), "{outcome}");
+    }
+}
+
+#[test]
+fn a_key_that_is_not_known_is_7_and_nothing_is_asked_or_sent() {
+    let (server, client, _) = scene();
+    let file = client.password_file();
+    let target = client.at("");
+    let trust = |words: &[&dyn AsRef<std::ffi::OsStr>]| {
+        let mut all: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&"ls", &target, &"--password-file", &file];
+        all.extend(words);
+        Running::spawn(client.bare(&all), Vec::new()).wait()
+    };
+    // No terminal, nobody to ask: a stop that shows what to check.
+    let outcome = trust(&[]).code(7);
+    assert!(outcome.stderr.contains(server.fingerprint()), "{outcome}");
+    trust(&[&"--server-key", &"SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]).code(7);
+    assert!(!server.log().contains("logged in"), "a secret was sent to a server nobody trusts");
+    trust(&[&"--server-key", &server.fingerprint()]).ok();
+}
+
+#[test]
+fn a_key_that_changed_is_7_and_both_fingerprints_are_named() {
+    let (mut server, client, _) = scene();
+    client.run(&[&"ls", &client.at("")]).ok();
+    let old = server.fingerprint().to_owned();
+    server.kill();
+    fs::remove_dir_all(server.data().join("identity")).unwrap();
+    server.start_again();
+    assert_ne!(old, server.fingerprint());
+    let outcome = client.run(&[&"ls", &client.at(""), &"--retries=0"]).code(7);
+    assert!(outcome.stderr.contains(&old) && outcome.stderr.contains(server.fingerprint()), "{outcome}");
+}
+
+#[test]
+fn without_a_terminal_nothing_is_asked() {
+    let (server, client, here) = scene();
+    // No password to be had.
+    let outcome = Running::spawn(client.bare(&[&"ls", &client.at(""), &"--accept-new"]), Vec::new()).wait();
+    assert!(matches!(outcome.status.code(), Some(2 | 7)), "{outcome}");
+    // A conflict nobody can decide.
+    let (file, other) = (here.join("file"), here.join("other"));
+    let outcome = client.run(&[&"put", &other, &client.at("file")]);
+    assert!(outcome.status.code() != Some(0), "{outcome}");
+    assert_eq!(fs::read(server.home("anna").join("file")).unwrap(), fs::read(&file).unwrap());
+    let outcome = client.run(&[&"get", &client.at("file"), &other]);
+    assert!(outcome.status.code() != Some(0), "{outcome}");
+    assert_eq!(fs::read_to_string(&other).unwrap(), "other content");
+}
+
+#[test]
+fn the_password_can_come_from_stdin_and_is_never_shown() {
+    let (_server, client, _) = scene();
+    let target = client.at("");
+    let words: [&dyn AsRef<std::ffi::OsStr>; 5] = [&"ls", &target, &"--accept-new", &"--password-stdin", &"-v"];
+    let stdin = format!("{}\n", ferry_e2e::PASSWORD).into_bytes();
+    let outcome = Running::spawn(client.bare(&words), stdin).wait().ok();
+    assert!(!outcome.text().contains(ferry_e2e::PASSWORD) && !outcome.stderr.contains(ferry_e2e::PASSWORD));
+}
+
+#[test]
+fn conflicts_are_decided_as_asked() {
+    let (server, client, here) = scene();
+    let (file, other) = (here.join("file"), here.join("other"));
+    let there = server.home("anna").join("file");
+    let put = |rule: &str| client.run(&[&"put", &other, &client.at("file"), &format!("--on-conflict={rule}")]);
+    put("skip").code(6);
+    assert_eq!(fs::read_to_string(&there).unwrap(), "content");
+    assert_ne!(put("fail").status.code(), Some(0));
+    assert_eq!(fs::read_to_string(&there).unwrap(), "content");
+    put("keep-both").ok();
+    assert_eq!(fs::read_to_string(&there).unwrap(), "content");
+    let all: Vec<String> = fs::read_dir(server.home("anna"))
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| fs::read_to_string(entry.path()).ok())
+        .collect();
+    assert!(all.contains(&"other content".to_owned()), "the second of both is missing");
+    material::set_mtime(&other, 1, 0);
+    let _ = put("newer");
+    assert_eq!(fs::read_to_string(&there).unwrap(), "content", "an older file replaced a newer one");
+    put("different").ok();
+    assert_eq!(fs::read_to_string(&there).unwrap(), "other content");
+    client.run(&[&"put", &file, &client.at("file"), &"--on-conflict=replace", &"--dry-run"]).ok();
+    assert_eq!(fs::read_to_string(&there).unwrap(), "other content", "a dry run changed something");
+    client.run(&[&"put", &file, &client.at("file"), &"--on-conflict=replace", &"--verify"]).ok();
+    assert_eq!(fs::read_to_string(&there).unwrap(), "content");
+}

@@ -1,0 +1,188 @@
+//! Whatever lies in a folder arrives as it was, both ways, judged by programs that are not ours.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use ferry_e2e::{MIB, compare, material, server::Server};
+
+/// Sends `tree` up and down again and compares it after each way.
+fn round_trip(server: &Server, tree: &Path) {
+    let client = server.client("anna");
+    let name = tree.file_name().expect("the tree has a name");
+    client.put(tree, "there/").ok();
+    let there = server.home("anna").join("there").join(name);
+    compare::same_tree(tree, &there);
+    let back = client.scratch("back");
+    client.get(joined(b"there/", name), &with_slash(&back)).ok();
+    compare::same_tree(&there, &back.join(name));
+}
+
+fn joined(folder: &[u8], name: &OsStr) -> OsString {
+    OsStr::from_bytes(&[folder, name.as_bytes()].concat()).to_owned()
+}
+
+/// The folder as a destination that means "into".
+fn with_slash(folder: &Path) -> PathBuf {
+    folder.join("")
+}
+
+#[test]
+fn files_of_every_size_around_a_block_survive_both_ways() {
+    let server = Server::with_anna();
+    let tree = tempfile::tempdir().unwrap();
+    let tree = tree.path().join("sizes");
+    fs::create_dir(&tree).unwrap();
+    for size in [0, 1, 2, MIB - 1, MIB, MIB + 1, 2 * MIB - 1, 2 * MIB, 2 * MIB + 1, 5 * MIB + 12_345] {
+        material::random_file(&tree.join(format!("{size}-bytes")), size, size);
+    }
+    round_trip(&server, &tree);
+}
+
+#[test]
+fn the_digest_ferry_shows_is_the_one_b3sum_and_sha256sum_show() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    for size in [0, 1, MIB, MIB + 1, 3 * MIB + 7] {
+        let file = server.home("anna").join(format!("f{size}"));
+        material::random_file(&file, size, size);
+        let shown = client.run(&[&"hash", &client.at(format!("f{size}"))]).ok().text();
+        if let Some(expected) = compare::b3sum(&file) {
+            assert!(shown.contains(&expected), "{size} bytes: {shown:?} has no {expected}");
+        }
+        let shown = client.run(&[&"hash", &"--sha256", &client.at(format!("f{size}"))]).ok().text();
+        let expected = compare::sha256sum(&file);
+        assert!(shown.contains(&expected), "{size} bytes: {shown:?} has no {expected}");
+    }
+}
+
+#[test]
+fn empty_folders_are_kept() {
+    let server = Server::with_anna();
+    let tree = tempfile::tempdir().unwrap();
+    let tree = tree.path().join("hollow");
+    for folder in ["a/b/c/d", "a/empty", "z"] {
+        fs::create_dir_all(tree.join(folder)).unwrap();
+    }
+    round_trip(&server, &tree);
+}
+
+#[test]
+fn hostile_names_survive_both_ways() {
+    let server = Server::with_anna();
+    let tree = tempfile::tempdir().unwrap();
+    let tree = tree.path().join("names");
+    material::hostile_tree(&tree);
+    round_trip(&server, &tree);
+}
+
+#[test]
+fn hostile_names_can_be_named_on_the_command_line() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let (here, back, there) = (client.scratch("here"), client.scratch("back"), server.home("anna"));
+    let names = material::hostile_names();
+    let local: Vec<OsString> = names.iter().map(|name| here.join(name).into_os_string()).collect();
+    let remote: Vec<OsString> = names.iter().map(|name| client.at(joined(b"", name))).collect();
+    for (number, file) in local.iter().enumerate() {
+        fs::write(file, format!("{number}")).unwrap();
+    }
+    let run = |verb: &str, names: &[OsString], last: Option<OsString>| {
+        let all: Vec<OsString> = names.iter().cloned().chain(last).collect();
+        let mut words: Vec<&dyn AsRef<OsStr>> = vec![&verb];
+        words.extend(all.iter().map(|word| word as &dyn AsRef<OsStr>));
+        client.run(&words).ok()
+    };
+    run("put", &local, Some(client.at("/")));
+    compare::same_tree(&here, &there);
+    run("get", &remote, Some(with_slash(&back).into_os_string()));
+    compare::same_tree(&here, &back);
+    run("rm", &remote, None);
+    assert_eq!(compare::count_below(&there), 0);
+}
+
+#[test]
+fn names_that_move_the_cursor_are_shown_escaped_on_a_terminal() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    material::hostile_tree(&server.home("anna"));
+    for words in ["ls -R", "ls -l -R", "tree", "find"] {
+        let pattern = if words == "find" { "*" } else { "" };
+        let at = client.at("");
+        let command = client.command(&[]);
+        let mut line: Vec<_> = command.get_args().map(OsStr::to_string_lossy).map(|word| format!("'{word}'")).collect();
+        line.splice(1..1, words.split(' ').map(str::to_owned).chain([format!("'{}' '{pattern}'", at.display())]));
+        let line = line.join(" ").replace(" ''", "");
+        // `script` lends a terminal.
+        let mut terminal = Command::new("script");
+        terminal
+            .args(["-qec", &line, "/dev/null"])
+            .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let shown = String::from_utf8_lossy(&terminal.stdin(Stdio::null()).output().unwrap().stdout).into_owned();
+        assert!(shown.contains("decomposed"), "{line} shows nothing: {shown}");
+        for hostile in ["\u{1b}[2J", "\u{202e}", "\t"] {
+            assert!(!shown.contains(hostile), "{words} lets {hostile:?} through");
+        }
+    }
+}
+
+#[test]
+fn dates_and_permissions_survive_both_ways() {
+    let server = Server::with_anna();
+    let tree = tempfile::tempdir().unwrap();
+    let tree = tree.path().join("attributes");
+    fs::create_dir(&tree).unwrap();
+    let dates = [(0, 0), (1, 1), (951_782_400, 123_456_789), (4_102_444_800, 999_999_999)];
+    for (number, (seconds, nanos)) in dates.into_iter().enumerate() {
+        // One file of one block and one of several: they travel differently.
+        for (kind, size) in [("small", 10), ("large", MIB + 10)] {
+            let file = tree.join(format!("{kind}-{number}"));
+            material::random_file(&file, size, 1);
+            material::set_mode(&file, [0o644, 0o755, 0o600, 0o700][number]);
+            material::set_mtime(&file, seconds, nanos);
+        }
+    }
+    round_trip(&server, &tree);
+}
+
+#[test]
+fn a_pipe_goes_up_and_comes_down() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    for size in [0, 1, MIB, MIB + 1, 4 * MIB + 99] {
+        let source = client.scratch("pipe").join("source");
+        material::random_file(&source, size, size);
+        let content = fs::read(&source).unwrap();
+        // An empty pipe and no pipe are the same to the program.
+        client.run_with_input(&[&"put", &"-", &client.at(format!("p{size}"))], content.clone()).ok();
+        compare::same_file(&source, &server.home("anna").join(format!("p{size}")));
+        let down = client.run(&[&"get", &client.at(format!("p{size}")), &"-"]).ok();
+        assert!(down.stdout == content, "get - of {size} bytes wrote something else");
+        let shown = client.run(&[&"cat", &client.at(format!("p{size}"))]).ok();
+        assert!(shown.stdout == content, "cat of {size} bytes wrote something else");
+    }
+}
+
+#[test]
+fn check_says_whether_two_trees_are_the_same() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let tree = client.scratch("tree");
+    material::many_files(&tree, 30, 5000, 3);
+    material::random_file(&tree.join("large"), 3 * MIB, 9);
+    client.put(&tree, "").ok();
+    let there = server.home("anna").join("tree");
+    let check = || client.run(&[&"check", &tree, &client.at("tree")]);
+    check().ok();
+    material::flip_byte(&there.join("large"), 2 * MIB);
+    check().code(12);
+    fs::copy(tree.join("large"), there.join("large")).unwrap();
+    check().ok();
+    fs::remove_file(there.join("000/file-7")).unwrap();
+    check().code(12);
+    assert!(tree.join("000/file-7").exists() && !there.join("000/file-7").exists(), "check changed something");
+}

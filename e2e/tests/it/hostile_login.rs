@@ -1,0 +1,196 @@
+//! What a peer may cost before it proved who it is: little time, few places, few tries.
+
+use ferry_e2e::{
+    PASSWORD,
+    peer::{self, Peer},
+    server::Setup,
+};
+use ferry_shared::{
+    message::{Reply, Request, request::Proof},
+    refusal::{Code, Refusal},
+    secret::Secret,
+};
+
+fn refusal(reply: Reply) -> Refusal {
+    match reply {
+        Reply::Refused(refusal) => refusal,
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn unknown_disabled_and_wrong_get_the_same_answer() {
+    let config = "[login]\nallow = [\"127.0.0.0/8\"]";
+    let server = Setup::new().user("anna", &[]).user("ben", &[]).config(config).start();
+    let (status, said) = server.ferryd(&["user", "set", "ben", "--disable"], "");
+    assert!(status.success(), "{said}");
+    ferry_e2e::wait::until("ben to be disabled", || {
+        server.client("ben").run(&[&"ls", &server.client("ben").at("")]).status.code() == Some(7)
+    });
+    let mut answers = Vec::new();
+    for (user, password) in
+        [("anna", "wrong"), ("nobody", PASSWORD), ("ben", PASSWORD), ("../anna", PASSWORD), ("", "")]
+    {
+        let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+        let refused = refusal(peer.ask(&peer::login(user, password)).await.unwrap());
+        assert_eq!(refused.code, Code::LoginFailed, "{user:?}");
+        answers.push(refused);
+    }
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
+    let log = server.log();
+    assert!(!log.contains(PASSWORD), "the log has a password in it");
+}
+
+#[tokio::test]
+async fn a_flood_of_logins_makes_its_address_wait_and_says_how_long() {
+    let server = Setup::new().user("anna", &[]).start();
+    let mut waits = Vec::new();
+    for attempt in 0..20 {
+        let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+        let refused = refusal(peer.ask(&peer::login("anna", &format!("guess {attempt}"))).await.unwrap());
+        match refused.code {
+            Code::LoginFailed => {}
+            Code::TooManyAttempts => waits.push(refused.retry_after.expect("says how long")),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(waits.len() >= 15, "{} of 20 guesses had to wait", waits.len());
+    // The right password has to wait as well, else guessing would be free.
+    let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+    assert_eq!(refusal(peer.ask(&peer::login("anna", PASSWORD)).await.unwrap()).code, Code::TooManyAttempts);
+    let outcome = server.client("anna").run(&[&"ls", &server.client("anna").at(""), &"--retries=0"]);
+    assert!(matches!(outcome.status.code(), Some(5 | 7)), "{outcome}");
+}
+
+#[tokio::test]
+async fn a_connection_has_three_proofs_and_eight_frames() {
+    let server = Setup::new().user("anna", &[]).config("[login]\nallow = [\"127.0.0.0/8\"]").start();
+    let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(refusal(peer.ask(&peer::login("anna", "wrong")).await.unwrap()).code, Code::LoginFailed);
+    }
+    let _ = peer.send(&peer::login("anna", PASSWORD)).await;
+    let words = peer.last_words().await.unwrap();
+    assert!(!words.contains("logged_in"), "a fourth proof was looked at: {words}");
+
+    let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+    for _ in 0..20 {
+        let _ = peer.send(&Request::Ping).await;
+    }
+    let words = peer.last_words().await.unwrap();
+    assert!(words.matches("pong").count() < 8, "{words}");
+}
+
+#[tokio::test]
+async fn before_login_nothing_is_done() {
+    let server = Setup::new().user("anna", &[]).config("[login]\nallow = [\"127.0.0.0/8\"]").start();
+    std::fs::write(server.home("anna").join("file"), "x").unwrap();
+    for request in [
+        Request::List { path: peer::path("") },
+        Request::Remove { path: peer::path("file"), recursive: false },
+        Request::Get { path: peer::path("file"), blocks: None },
+        Request::Put(peer::put("new", Some(0))),
+        Request::Usage,
+    ] {
+        let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+        let reply = peer.ask(&request).await.unwrap();
+        assert!(matches!(reply, Reply::Refused(_)), "{request:?}: {reply:?}");
+        // Nor before hello.
+        let mut peer = Peer::connect(server.address()).await.unwrap();
+        let reply = peer.ask(&request).await.unwrap();
+        assert!(matches!(reply, Reply::Refused(_)), "{request:?}: {reply:?}");
+    }
+    assert!(server.home("anna").join("file").exists() && !server.home("anna").join("new").exists());
+}
+
+#[tokio::test]
+async fn a_ticket_is_worth_nothing_when_it_is_wrong_or_its_session_is_over() {
+    let server = Setup::new().user("anna", &[]).config("[login]\nallow = [\"127.0.0.0/8\"]").start();
+    let (first, login) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    let second = Peer::attached(server.address(), &login.ticket).await.unwrap();
+    let wrong = Secret::new(login.ticket.expose().chars().rev().collect());
+    for ticket in [wrong, Secret::new(String::new()), Secret::new("A".repeat(3000))] {
+        assert!(Peer::attached(server.address(), &ticket).await.is_err());
+    }
+    drop((first, second));
+    // The server notices the end of a connection in its own time.
+    for _ in 0.. {
+        let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+        let reply = peer.ask(&Request::Attach { ticket: login.ticket.clone() }).await.unwrap();
+        if matches!(&reply, Reply::Refused(refused) if refused.code == Code::LoginFailed) {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_proof_for_a_user_without_keys_is_refused() {
+    let server = Setup::new().user("anna", &[]).config("[login]\nallow = [\"127.0.0.0/8\"]").start();
+    let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+    let proof = Proof::Key { public_key: "ssh-ed25519 AAAA".to_owned(), signature: "AAAA".to_owned() };
+    let reply = peer.ask(&Request::Login { user: "anna".to_owned(), proof }).await.unwrap();
+    assert!(matches!(reply, Reply::Refused(_)), "{reply:?}");
+}
+
+#[tokio::test]
+async fn who_does_not_get_on_with_it_is_dropped() {
+    let config = "[login]\nhandshake_seconds = 1\nlogin_seconds = 1\nallow = [\"127.0.0.0/8\"]";
+    let mut server = Setup::new().user("anna", &[]).config(config).start();
+    // No TLS at all.
+    let mut mute = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    let mut nothing = Vec::new();
+    let _ = tokio::io::AsyncReadExt::read_to_end(&mut mute, &mut nothing).await;
+    // TLS, then silence; a hello, then silence; and half a frame, then silence.
+    let silent = Peer::connect(server.address()).await.unwrap();
+    let (greeted, _) = Peer::welcomed(server.address()).await.unwrap();
+    let mut halfway = Peer::connect(server.address()).await.unwrap();
+    halfway.send_bytes(&[1, 0, 1]).await.unwrap();
+    for mut peer in [silent, greeted, halfway] {
+        peer.last_words().await.expect("the server closes");
+    }
+    server.assert_serves("anna");
+}
+
+#[tokio::test]
+async fn a_byte_at_a_time_does_not_buy_more_time() {
+    let config = "[login]\nlogin_seconds = 2\nallow = [\"127.0.0.0/8\"]";
+    let server = Setup::new().user("anna", &[]).config(config).start();
+    let mut peer = Peer::connect(server.address()).await.unwrap();
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(100));
+    // A frame of 4096 bytes would take seven minutes at this pace.
+    peer.send_bytes(&[1, 0, 16, 0]).await.unwrap();
+    for sent in 0.. {
+        ticks.tick().await;
+        if peer.send_bytes(b" ").await.is_err() {
+            break;
+        }
+        assert!(sent < 600, "the server listens to a slow peer for ever");
+    }
+}
+
+#[tokio::test]
+async fn unfinished_connections_have_few_places_and_do_not_keep_users_out() {
+    let mut server = Setup::new().user("anna", &[]).start();
+    let mut peers = Vec::new();
+    let mut refused = 0;
+    for _ in 0..40 {
+        match Peer::connect(server.address()).await {
+            Ok(peer) => peers.push(peer),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused >= 40 - 16, "{refused} of 40 unfinished connections of one address were refused");
+    drop(peers);
+    server.assert_serves("anna");
+
+    // With room for many of one address, the oldest makes place for the newest.
+    let config = "[login]\nunfinished = 8\nunfinished_per_address = 1000\nallow = [\"127.0.0.0/8\"]";
+    let mut server = Setup::new().user("anna", &[]).config(config).start();
+    let mut oldest = Peer::connect(server.address()).await.unwrap();
+    let mut newer = Vec::new();
+    for _ in 0..20 {
+        newer.push(Peer::connect(server.address()).await.unwrap());
+    }
+    oldest.last_words().await.expect("the oldest was dropped");
+    server.assert_serves("anna");
+}

@@ -1,0 +1,105 @@
+//! Ctrl-C and TERM stop in order: the exit code says so and nothing that travelled is lost.
+
+use ferry_e2e::{
+    MIB, compare, material,
+    proxy::{Proxy, Then, Way},
+    server::Server,
+};
+use rustix::process::Signal;
+
+const SIZE: u64 = 24 * MIB;
+const CUT: u64 = 16 * MIB;
+
+#[test]
+fn an_interrupted_transfer_ends_with_130_or_143_and_can_go_on() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        for way in [Way::Up, Way::Down] {
+            let server = Server::with_anna();
+            let proxy = Proxy::new(server.address());
+            let client = server.client("anna").at_address(proxy.address());
+            let (local, remote) = (client.scratch("here").join("file"), server.home("anna").join("file"));
+            let at = client.at("file");
+            let (words, source, target): ([&dyn AsRef<std::ffi::OsStr>; 3], _, _) = match way {
+                Way::Up => ([&"put", &local, &at], &local, &remote),
+                Way::Down => ([&"get", &at, &local], &remote, &local),
+            };
+            material::random_file(source, SIZE, 1);
+            proxy.after(way, CUT, Then::Hold);
+            let running = client.start(&words);
+            proxy.wait_tripped(way);
+            running.signal(signal);
+            let outcome = running.wait().code(code);
+            assert!(!outcome.stderr.trim().is_empty(), "says nothing of how to go on: {outcome}");
+            assert!(!target.exists(), "half a file has the file's name");
+            proxy.release();
+            proxy.reset_counters();
+            client.run(&words).ok();
+            compare::same_file(source, target);
+            let sent = proxy.counted(way);
+            assert!(sent <= SIZE - CUT + 5 * MIB, "{way:?}: {sent} bytes travelled again");
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_listing_ends_with_130() {
+    let server = Server::with_anna();
+    material::many_files(&server.home("anna"), 500, 10, 1);
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    proxy.after(Way::Down, 8000, Then::Hold);
+    let running = client.start(&[&"ls", &client.at(""), &"-R", &"-l"]);
+    proxy.wait_tripped(Way::Down);
+    running.signal(Signal::INT);
+    drop(running.wait().code(130));
+}
+
+#[test]
+fn a_server_told_to_stop_ends_well_and_its_transfers_can_go_on() {
+    for way in [Way::Up, Way::Down] {
+        let mut server =
+            ferry_e2e::server::Setup::new().user("anna", &[]).config("[limits]\ndrain_seconds = 1").start();
+        let proxy = Proxy::new(server.address());
+        let client = server.client("anna").at_address(proxy.address());
+        let (local, remote) = (client.scratch("here").join("file"), server.home("anna").join("file"));
+        let at = client.at("file");
+        let (words, source, target): ([&dyn AsRef<std::ffi::OsStr>; 4], _, _) = match way {
+            Way::Up => ([&"put", &local, &at, &"--retries=50"], &local, &remote),
+            Way::Down => ([&"get", &at, &local, &"--retries=50"], &remote, &local),
+        };
+        material::random_file(source, SIZE, 2);
+        proxy.after(way, CUT, Then::Hold);
+        let running = client.start(&words);
+        proxy.wait_tripped(way);
+        server.signal(Signal::TERM);
+        let ended = server.wait_end();
+        assert!(ended.success(), "the server ended with {ended}");
+        proxy.release();
+        server.start_again();
+        running.wait().ok();
+        compare::same_file(source, target);
+        assert!(proxy.counted(way) <= SIZE + 5 * MIB);
+    }
+}
+
+#[test]
+fn a_stopped_server_lets_a_running_transfer_finish() {
+    let mut server = Server::with_anna();
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    let source = client.scratch("here").join("file");
+    material::random_file(&source, SIZE, 3);
+    proxy.after(Way::Up, CUT, Then::Hold);
+    let running = client.start(&[&"put", &source, &client.at("file"), &"--retries=0"]);
+    proxy.wait_tripped(Way::Up);
+    server.signal(Signal::TERM);
+    // It takes nobody new from now on.
+    let late = server.client("anna");
+    ferry_e2e::wait::until("newcomers to be refused", || {
+        late.run(&[&"ls", &late.at(""), &"--retries=0"]).status.code() == Some(5)
+    });
+    proxy.release();
+    running.wait().ok();
+    compare::same_file(&source, &server.home("anna").join("file"));
+    assert!(server.wait_end().success());
+}

@@ -1,0 +1,57 @@
+//! Size and number do not matter: a GiB, five sparse ones, ten thousand small files.
+
+use std::fs;
+
+use ferry_e2e::{MIB, compare, material, server::Server};
+
+const GIB: u64 = 1024 * MIB;
+
+#[test]
+fn one_gib_survives_both_ways() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let here = client.scratch("here");
+    let source = here.join("gib");
+    material::random_file(&source, GIB, 1);
+    client.put(&source, "gib").ok();
+    let there = server.home("anna").join("gib");
+    compare::same_file(&source, &there);
+    // The disk need not hold it three times.
+    fs::remove_file(&source).unwrap();
+    client.get("gib", &source).ok();
+    compare::same_file(&source, &there);
+}
+
+#[test]
+fn five_sparse_gib_survive_both_ways_and_stay_sparse() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let source = client.scratch("here").join("image");
+    // Islands at the edges of blocks and of the file.
+    let islands = [0, MIB - 4096, 2 * MIB, 3 * GIB + 77, 5 * GIB - 4096];
+    material::sparse_file(&source, 5 * GIB, &islands);
+    client.put(&source, "image").ok();
+    let there = server.home("anna").join("image");
+    compare::same_file(&source, &there);
+    let back = client.scratch("back").join("image");
+    client.get("image", &back).ok();
+    compare::same_file(&there, &back);
+    for copy in [&there, &back] {
+        let taken = material::allocated(copy);
+        assert!(taken < 64 * MIB, "{} takes {} MiB on disk", copy.display(), taken / MIB);
+    }
+}
+
+#[test]
+fn ten_thousand_small_files_survive_both_ways() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let tree = client.scratch("many");
+    material::many_files(&tree, 10_000, 2000, 7);
+    client.put(&tree, "").ok();
+    let there = server.home("anna").join("many");
+    compare::same_tree(&tree, &there);
+    let back = client.scratch("back");
+    client.get("many", &back.join("")).ok();
+    compare::same_tree(&there, &back.join("many"));
+}

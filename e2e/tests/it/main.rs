@@ -1,0 +1,28 @@
+//! The promises of ferry, each shown by running the real programs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "test code: a failed expectation is the result"
+)]
+
+mod accounts;
+mod disk_full;
+mod exit_codes;
+mod files;
+mod hostile;
+mod hostile_login;
+mod hostile_server;
+mod hostile_transfer;
+mod interrupt;
+mod large_files;
+mod memory;
+mod paths;
+mod quota;
+mod races;
+mod resume;
+mod resume_server;
+mod staged_part;
+mod tidy;

@@ -1,0 +1,141 @@
+//! What the server may weigh: at rest, for each transfer, for each idle connection.
+
+use ferry_e2e::{
+    MIB,
+    client::{Client, Words},
+    material,
+    noise::Noise,
+    peer::{self, Peer},
+    proxy::{Proxy, Then, Way},
+    server::{Server, Setup},
+};
+use ferry_shared::message::{Reply, Request};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+#[test]
+fn a_server_at_rest_takes_at_most_32_mib() {
+    let mut server = Server::with_anna();
+    let now = server.memory().now;
+    assert!(now <= 32 << 10, "{now} KiB at the start");
+    server.assert_serves("anna");
+    let now = server.memory().now;
+    assert!(now <= 32 << 10, "{now} KiB at rest");
+}
+
+/// Uploads and downloads held in the middle of their work.
+#[tokio::test]
+async fn a_running_transfer_takes_at_most_6_mib_more() {
+    const TRANSFERS: u64 = 8;
+    let server = Server::with_anna();
+    let (mut first, login) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    first.ask(&Request::Ping).await.unwrap();
+    material::random_file(&server.home("anna").join("large"), 64 * MIB, 1);
+    let before = server.memory().now;
+    server.forget_peak();
+    let block = Noise::new(1).bytes(1 << 20);
+    let mut peers = Vec::new();
+    for number in 0..TRANSFERS {
+        let mut peer = Peer::attached(server.address(), &login.ticket).await.unwrap();
+        if number % 2 == 0 {
+            peer.send(&Request::Put(peer::put(&format!("file-{number}"), Some(64 * MIB)))).await.unwrap();
+            assert!(matches!(peer.reply().await.unwrap(), Reply::Ready { .. }));
+            for index in 0..20 {
+                peer.send_block(index, &block).await.unwrap();
+            }
+        } else {
+            peer.send(&Request::Get { path: peer::path("large"), blocks: None }).await.unwrap();
+            peer.send_have(0, &[]).await.unwrap();
+            for _ in 0..20 {
+                peer.next().await.unwrap().expect("blocks");
+            }
+        }
+        peers.push(peer);
+    }
+    let peak = server.memory().peak.saturating_sub(before);
+    assert!(peak <= TRANSFERS * (6 << 10), "{TRANSFERS} transfers took {peak} KiB more");
+}
+
+/// Runs `words` and returns the most KiB the server took more than at rest, once it had checked the
+/// password: that takes its 19 MiB for a moment, and is no part of the transfer.
+fn peak_of(server: &Server, proxy: &Proxy, way: Way, client: &Client, words: Words) -> u64 {
+    let before = server.memory().now;
+    proxy.after(way, 100_000, Then::Hold);
+    let running = client.start(words);
+    proxy.wait_tripped(way);
+    server.forget_peak();
+    proxy.release();
+    running.wait().ok();
+    server.memory().peak.saturating_sub(before)
+}
+
+#[test]
+fn real_clients_at_full_speed_keep_the_server_small() {
+    let mut server = Server::with_anna();
+    server.assert_serves("anna");
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    let tree = client.scratch("tree");
+    for number in 0..4 {
+        material::random_file(&tree.join(format!("large-{number}")), 48 * MIB, number);
+    }
+    let (at, back) = (client.at("tree"), client.scratch("back"));
+    let put = peak_of(&server, &proxy, Way::Up, &client, &[&"put", &tree, &client.at("/"), &"-j", &"4"]);
+    let get = peak_of(&server, &proxy, Way::Down, &client, &[&"get", &at, &back.join(""), &"-j", &"4"]);
+    // Four transfers and a connection to browse.
+    for (what, peak) in [("uploads", put), ("downloads", get)] {
+        assert!(peak <= 5 * (6 << 10), "four {what} took {peak} KiB more");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_takes_at_most_100_kib() {
+    const CONNECTIONS: u64 = 1000;
+    let wanted = 4 * CONNECTIONS;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|now| now < wanted) {
+        let raised = Rlimit { current: limit.maximum.map(|most| most.min(wanted)).or(Some(wanted)), ..limit };
+        setrlimit(Resource::Nofile, raised).unwrap();
+        assert!(
+            getrlimit(Resource::Nofile).current.is_none_or(|now| now >= 3 * CONNECTIONS),
+            "too few open files allowed"
+        );
+    }
+    let config = "[limits]\nconnections = 2000\nconnections_per_user = 1100\n[login]\nallow = [\"127.0.0.0/8\"]";
+    let server = Setup::new().user("anna", &[]).config(config).start();
+    let (mut first, login) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    first.ask(&Request::Ping).await.unwrap();
+    let before = server.memory().now;
+    let mut peers = Vec::new();
+    for _ in 0..CONNECTIONS {
+        peers.push(Peer::attached(server.address(), &login.ticket).await.unwrap());
+    }
+    let each = server.memory().now.saturating_sub(before) / CONNECTIONS;
+    assert!(each <= 100, "an idle connection takes {each} KiB");
+    // They are idle, not dead; and having worked once does not make them heavier.
+    for peer in &mut peers {
+        assert!(matches!(peer.ask(&Request::Usage).await.unwrap(), Reply::Usage(_)));
+    }
+    let each = server.memory().now.saturating_sub(before) / CONNECTIONS;
+    assert!(each <= 100, "an idle connection that worked takes {each} KiB");
+}
+
+/// A client that stops reading in the middle of a download holds little.
+#[test]
+fn a_client_that_does_not_read_holds_little() {
+    let mut server = Server::with_anna();
+    server.assert_serves("anna");
+    material::random_file(&server.home("anna").join("large"), 256 * MIB, 1);
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    let before = server.memory().now;
+    let target = client.scratch("here").join("large");
+    proxy.after(Way::Down, 100_000, Then::Hold);
+    let running = client.start(&[&"get", &client.at("large"), &target]);
+    proxy.wait_tripped(Way::Down);
+    server.forget_peak();
+    proxy.after(Way::Down, 8 * MIB, Then::Hold);
+    proxy.wait_tripped(Way::Down);
+    let peak = server.memory().peak.saturating_sub(before);
+    drop(running.kill());
+    assert!(peak <= 2 * (6 << 10), "a held download took {peak} KiB");
+}

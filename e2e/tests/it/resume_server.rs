@@ -1,0 +1,162 @@
+//! A server that dies in the middle loses nothing it promised and goes on where it was.
+
+use std::fs;
+
+use ferry_e2e::{
+    MIB, compare, long, material,
+    noise::Noise,
+    proxy::{Proxy, Then, Way},
+    server::Server,
+};
+
+const SIZE: u64 = 48 * MIB;
+const CUT: u64 = 40 * MIB;
+/// What a dying side may have had in its sockets and not on its disk yet.
+const SLACK: u64 = 12 * MIB;
+
+#[test]
+fn an_upload_goes_on_after_the_server_was_killed() {
+    for patient in [false, true] {
+        let mut server = Server::with_anna();
+        let proxy = Proxy::new(server.address());
+        let client = server.client("anna").at_address(proxy.address());
+        let source = client.scratch("here").join("file");
+        material::random_file(&source, SIZE, 21);
+        let retries = if patient { "--retries=50" } else { "--retries=0" };
+        let target = client.at("file");
+        let words: [&dyn AsRef<std::ffi::OsStr>; 4] = [&"put", &source, &target, &retries];
+        proxy.after(Way::Up, CUT, Then::Hold);
+        let running = client.start(&words);
+        proxy.wait_tripped(Way::Up);
+        server.kill();
+        proxy.release();
+        if patient {
+            server.start_again();
+            running.wait().ok();
+        } else {
+            running.wait().code(5);
+            assert!(!server.home("anna").join("file").exists(), "half a file has the file's name");
+            server.start_again();
+            client.run(&words).ok();
+        }
+        compare::same_file(&source, &server.home("anna").join("file"));
+        let sent = proxy.counted(Way::Up);
+        assert!(sent <= SIZE + SLACK, "patient {patient}: {sent} bytes travelled");
+    }
+}
+
+#[test]
+fn a_download_goes_on_after_the_server_was_killed() {
+    for patient in [false, true] {
+        let mut server = Server::with_anna();
+        let proxy = Proxy::new(server.address());
+        let client = server.client("anna").at_address(proxy.address());
+        let source = server.home("anna").join("file");
+        material::random_file(&source, SIZE, 22);
+        let target = client.scratch("here").join("file");
+        let retries = if patient { "--retries=50" } else { "--retries=0" };
+        let remote = client.at("file");
+        let words: [&dyn AsRef<std::ffi::OsStr>; 4] = [&"get", &remote, &target, &retries];
+        proxy.after(Way::Down, CUT, Then::Hold);
+        let running = client.start(&words);
+        proxy.wait_tripped(Way::Down);
+        server.kill();
+        proxy.release();
+        if patient {
+            server.start_again();
+            running.wait().ok();
+        } else {
+            running.wait().code(5);
+            assert!(!target.exists(), "half a file has the file's name");
+            server.start_again();
+            client.run(&words).ok();
+        }
+        compare::same_file(&source, &target);
+        let sent = proxy.counted(Way::Down);
+        assert!(sent <= SIZE + SLACK, "patient {patient}: {sent} bytes travelled");
+    }
+}
+
+#[test]
+fn what_was_acknowledged_before_a_kill_is_there_after_it() {
+    let (mut noise, seed) = Noise::any();
+    for round in 0..if long() { 20 } else { 3 } {
+        let mut server = Server::with_anna();
+        let proxy = Proxy::new(server.address());
+        let client = server.client("anna").at_address(proxy.address());
+        let tree = client.scratch("tree");
+        material::many_files(&tree, 600, 20_000, seed ^ round);
+        proxy.after(Way::Up, 200_000 + noise.below(3 * MIB), Then::Hold);
+        let running =
+            client.start(&[&"put", &tree, &client.at("/"), &"--json", &"--retries=0", &"--on-conflict=replace"]);
+        proxy.wait_tripped(Way::Up);
+        server.kill();
+        proxy.release();
+        let outcome = running.wait().code(5);
+        let there = server.home("anna").join("tree");
+        // Whatever has a file's name is that file, whole.
+        let found = compare::count_below(&there);
+        for folder in fs::read_dir(&there).into_iter().flatten().flatten() {
+            for file in fs::read_dir(folder.path()).unwrap().flatten() {
+                let source = tree.join(folder.file_name()).join(file.file_name());
+                assert!(compare::equal(&source, &file.path()), "seed {seed}: {} is torn", file.path().display());
+            }
+        }
+        let done = outcome.json().iter().filter(|line| line.to_string().contains("verified")).count() as u64;
+        assert!(found >= done, "seed {seed}: {done} were acknowledged, {found} are there");
+        server.start_again();
+        client.run(&[&"put", &tree, &client.at("/"), &"--on-conflict=different"]).ok();
+        compare::same_tree(&tree, &there);
+    }
+}
+
+#[test]
+fn a_replaced_file_is_wholly_old_or_wholly_new_after_a_kill() {
+    let (mut noise, seed) = Noise::any();
+    let mut server = Server::with_anna();
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    let (old, new) = (client.scratch("old").join("file"), client.scratch("new").join("file"));
+    material::random_file(&old, 6 * MIB, 1);
+    material::random_file(&new, 6 * MIB, 2);
+    client.put(&old, "file").ok();
+    for _ in 0..if long() { 30 } else { 4 } {
+        // The last bytes are the commit: most kills shall fall around it.
+        proxy.after(Way::Up, 6 * MIB + noise.below(8000) - 2000, Then::Hold);
+        let mut running =
+            client.start(&[&"put", &new, &client.at("file"), &"--on-conflict=replace", &"--retries=0", &"--no-resume"]);
+        ferry_e2e::wait::until("the fault or the end", || proxy.tripped(Way::Up) || running.ended());
+        server.kill();
+        proxy.release();
+        let outcome = running.wait();
+        let file = server.home("anna").join("file");
+        if outcome.status.success() {
+            compare::same_file(&new, &file);
+        } else {
+            assert!(compare::equal(&old, &file) || compare::equal(&new, &file), "seed {seed}: a mixture");
+        }
+        server.start_again();
+        client.run(&[&"put", &old, &client.at("file"), &"--on-conflict=replace"]).ok();
+        compare::same_file(&old, &file);
+    }
+}
+
+#[test]
+fn an_unfinished_upload_outlives_the_server_and_is_listed() {
+    let mut server = Server::with_anna();
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    let source = client.scratch("here").join("file");
+    material::random_file(&source, SIZE, 23);
+    client.run(&[&"mkdir", &client.at("folder")]).ok();
+    proxy.after(Way::Up, CUT, Then::Reset);
+    client.run(&[&"put", &source, &client.at("folder/file"), &"--retries=0"]).code(5);
+    proxy.release();
+    server.kill();
+    server.start_again();
+    let listed = client.run(&[&"uploads", &client.at(""), &"--json"]).ok().json();
+    assert!(listed.iter().any(|upload| upload.to_string().contains("folder/file")), "{listed:?}");
+    client.run(&[&"uploads", &client.at(""), &"--discard", &"folder/file"]).ok();
+    assert!(client.run(&[&"uploads", &client.at(""), &"--json"]).ok().json().is_empty());
+    assert!(server.staged_parts("anna").is_empty(), "discarded parts stay on disk");
+}

@@ -1,0 +1,240 @@
+//! The house rules that a machine can keep: names, sizes, first lines, and which way arrows point.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use ferry_e2e::binaries::repository;
+use ferry_shared::refusal::Code;
+
+/// Who may not use what. The left is a module (`crate/module`) or a crate; the right a
+/// module of the same crate, or an outer crate after `::`.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    ("shared/limits", &["::tokio", "link", "message", "frame"]),
+    ("shared/version", &["::tokio", "link", "message", "frame"]),
+    ("shared/name", &["::tokio", "link", "message", "frame"]),
+    ("shared/path", &["::tokio", "link", "message", "frame"]),
+    ("shared/entry", &["::tokio", "link", "message", "frame"]),
+    ("shared/digest", &["::tokio", "link", "message", "frame"]),
+    ("shared/refusal", &["::tokio", "link", "message", "frame"]),
+    ("shared/message", &["::tokio", "link", "frame"]),
+    ("shared/frame", &["::tokio", "link", "message"]),
+    ("shared/blocks", &["::tokio", "link", "message", "frame"]),
+    ("shared", &["::ferry_server", "::ferry_client"]),
+    ("server/storage", &["quota", "users", "command", "connection", "session", "gate"]),
+    ("server/quota", &["storage", "users", "command", "connection", "session", "gate"]),
+    ("server/users", &["storage", "quota", "command", "connection", "session", "gate"]),
+    ("server/session", &["connection", "command"]),
+    ("server/gate", &["connection", "command"]),
+    ("server/command", &["connection", "server", "::cap_std"]),
+    ("server/connection", &["server", "storage", "::cap_std"]),
+    ("server", &["::ferry_client"]),
+    ("client/transfer", &["remote"]),
+    ("client/remote", &["transfer"]),
+    ("client/connection", &["remote", "transfer"]),
+    ("client", &["::ferry_server", "::ratatui", "::crossterm", "::clap", "::indicatif"]),
+    ("tui-client/tui/view", &["::ferry_client", "::tokio"]),
+    ("tui-client/tui/state", &["::ratatui", "::tokio"]),
+    ("tui-client/tui/update", &["::tokio", "::ratatui"]),
+    ("tui-client", &["::ferry_server"]),
+];
+
+const CRATES: [&str; 6] = ["shared", "server", "client", "tui-client", "e2e", "demo"];
+
+/// Every Rust file of ours, by its path in the repository.
+fn sources() -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() && !path.ends_with("target") {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    CRATES.iter().for_each(|name| walk(&repository().join(name), &mut found));
+    found.sort();
+    let name = |path: PathBuf| path.strip_prefix(repository()).unwrap().to_owned();
+    found.into_iter().map(|path| (name(path.clone()), fs::read_to_string(path).unwrap())).collect()
+}
+
+fn assert_none(rule: &str, faults: &[String]) {
+    assert!(faults.is_empty(), "{rule}:\n{}", faults.join("\n"));
+}
+
+#[test]
+fn no_file_is_longer_than_500_lines() {
+    let long = sources().into_iter().filter(|(_, text)| text.lines().count() > 500);
+    let faults: Vec<_> = long.map(|(path, text)| format!("{}: {}", path.display(), text.lines().count())).collect();
+    assert_none("longer than 500 lines", &faults);
+}
+
+#[test]
+fn every_file_says_first_why_it_exists() {
+    let says = |text: &str| text.lines().next().is_some_and(|line| line.len() > 20 && line.starts_with("//! "));
+    let mute = sources().into_iter().filter(|(_, text)| !says(text));
+    assert_none("no `//!` sentence first", &mute.map(|(path, _)| path.display().to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_module_has_a_name_that_says_nothing() {
+    let empty = ["utils", "util", "helpers", "helper", "common", "misc", "mod"];
+    let named = |path: &Path| path.with_extension("").iter().any(|part| empty.iter().any(|name| part == *name));
+    let faults = sources().into_iter().filter(|(path, _)| named(path));
+    assert_none("names that say nothing", &faults.map(|(path, _)| path.display().to_string()).collect::<Vec<_>>());
+}
+
+/// The text without comments and without its unit tests.
+fn code(text: &str) -> String {
+    let text = text.split("\n#[cfg(test)]\n").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// What comes first in each path of the group `{a::b, c::{d, e}, f}`.
+fn group(text: &str) -> Vec<String> {
+    let mut depth = 0;
+    let mut heads = vec![String::new()];
+    for c in text.trim_start_matches('{').chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => heads.push(String::new()),
+            c if depth == 0 => heads.last_mut().expect("never empty").push(c),
+            _ => {}
+        }
+    }
+    heads.iter().map(|head| head.trim().split("::").next().unwrap_or_default().to_owned()).collect()
+}
+
+/// The first names that follow `prefix` in paths of `text`.
+fn after(text: &str, prefix: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices(prefix) {
+        let rest = &text[at + prefix.len()..];
+        if rest.starts_with('{') {
+            found.extend(group(balanced(rest)));
+        } else {
+            found.insert(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+        }
+    }
+    found
+}
+
+/// `text` up to the brace that closes its first one.
+fn balanced(text: &str) -> &str {
+    let mut depth = 0;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[..=at];
+        }
+    }
+    text
+}
+
+/// What a file uses: its crate's modules by name, outer crates after `::`.
+fn uses(path: &Path, text: &str) -> BTreeSet<String> {
+    let mut found = after(text, "crate::");
+    // In a module at the top of its crate, `super` is the crate.
+    let depth = path.components().count();
+    if depth == 3 {
+        found.extend(after(text, "super::"));
+    }
+    for outer in ["tokio", "ratatui", "crossterm", "clap", "indicatif", "cap_std", "ferry_server", "ferry_client"] {
+        let named = [format!("{outer}::"), format!("use {outer};")];
+        let starts = |at: usize| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+        if named.iter().any(|name| text.match_indices(name.as_str()).any(|(at, _)| starts(at))) {
+            found.insert(format!("::{outer}"));
+        }
+    }
+    found
+}
+
+/// The module a file belongs to: `server/src/users/file.rs` lies in `server`, `server/users`, `server/users/file`.
+fn lies_in(path: &Path, module: &str) -> bool {
+    let text = path.with_extension("").to_string_lossy().replacen("/src/", "/", 1);
+    text.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[test]
+fn arrows_point_one_way() {
+    let mut faults = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (path, text) in sources() {
+        let is = |name: &str| path.with_extension("").components().any(|part| part.as_os_str() == name);
+        if !is("src") || is("tests") {
+            continue;
+        }
+        let uses = uses(&path, &code(&text));
+        for (module, forbidden) in FORBIDDEN.iter().filter(|(module, _)| lies_in(&path, module)) {
+            seen.insert(*module);
+            let bad = forbidden.iter().filter(|name| uses.contains(**name));
+            faults.extend(bad.map(|name| format!("{} ({module}) uses {name}", path.display())));
+        }
+    }
+    assert_none("arrows that point the wrong way", &faults);
+    // A rule about a module that is gone guards nothing. The screen may not be there at all.
+    let has_screen = repository().join("tui-client/src/tui").exists();
+    let idle =
+        FORBIDDEN.iter().filter(|(module, _)| !seen.contains(module) && (has_screen || !module.contains("tui/")));
+    assert_none("rules about nothing", &idle.map(|(module, _)| (*module).to_owned()).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_screen_sees_no_frame() {
+    let sees = |text: &str| after(&code(text), "ferry_shared::").iter().any(|name| name == "frame" || name == "link");
+    let faults = sources().into_iter().filter(|(path, text)| path.starts_with("tui-client/src") && sees(text));
+    assert_none("sees frames", &faults.map(|(path, _)| path.display().to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_depends_on_these_tests_and_crates_keep_apart() {
+    let manifest = |name: &str| fs::read_to_string(repository().join(name).join("Cargo.toml")).unwrap();
+    let forbidden = [
+        ("shared", ["ferry-server", "ferry-client", "ferry-e2e"]),
+        ("server", ["ferry-client", "ferry-tui-client", "ferry-e2e"]),
+        ("client", ["ferry-server", "ferry-tui-client", "ferry-e2e"]),
+        ("tui-client", ["ferry-server", "ferry-demo", "ferry-e2e"]),
+        ("demo", ["ferry-e2e", "ferry-e2e", "ferry-e2e"]),
+    ];
+    let mut faults = Vec::new();
+    for (name, never) in forbidden {
+        let text = manifest(name);
+        // Its own name is not a dependency.
+        let depends = |other: &str| {
+            text.lines().any(|line| line.starts_with(&format!("{other}.")) || line.starts_with(&format!("{other} ")))
+        };
+        faults.extend(never.iter().filter(|other| depends(other)).map(|other| format!("{name} depends on {other}")));
+    }
+    assert_none("dependencies that may not be", &faults);
+}
+
+#[test]
+fn the_protocol_page_lists_every_refusal_code_and_no_other() {
+    let page = fs::read_to_string(repository().join("docs/protocol.md")).expect("docs/protocol.md");
+    let section = page.split("\n## ").find(|section| section.starts_with("Refusals")).expect("a section `Refusals`");
+    let ticked = section.split('`').skip(1).step_by(2);
+    let listed: BTreeSet<&str> = ticked.map(|text| text.split('{').next().unwrap_or_default()).collect();
+    let known: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    let missing: Vec<_> = known.difference(&listed).map(ToString::to_string).collect();
+    assert_none("codes the page does not list", &missing);
+    // Codes are the words in the first cell of the table, or before a `{`, or alone in ticks.
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split(['`', '{']).next());
+    let unknown: Vec<_> = rows.filter(|code| !known.contains(code)).map(str::to_owned).collect();
+    assert_none("codes no server sends", &unknown);
+}
+
+#[test]
+fn paths_in_groups_are_found() {
+    let text = "use crate::{\n    a::{b, c},\n    d, e::f::{g, h::{i}},\n};\nuse crate::k::l; crate::m()";
+    let found: Vec<_> = after(text, "crate::").into_iter().filter(|name| !name.is_empty()).collect();
+    assert_eq!(found, ["a", "d", "e", "k", "m"]);
+}
