@@ -1,0 +1,115 @@
+//! The scene: a temporary folder, a server in it, a user, a cable, and a client that is logged in.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Context as _;
+use ferry_client::{
+    ConnectOptions, Connector, Credential, Remote, Target, Trust,
+    transfer::{Engine, Event, Job, JobOptions, Outcome, Settings, Summary, Work},
+};
+use ferry_server::{
+    config::{Config, Tls},
+    identity::Identity,
+    server::{Server, ServerOptions},
+    size::ByteCount,
+    users::{
+        self, UserName, Users,
+        file::{self, Record},
+        password,
+    },
+};
+use ferry_shared::secret::Secret;
+
+use crate::{cable::Cable, samples, say};
+
+/// The user's quota.
+pub(crate) const QUOTA: u64 = 96 << 20;
+
+/// Everything a step may need.
+pub(crate) struct Scene {
+    folder: tempfile::TempDir,
+    server: Server,
+    /// Between client and server.
+    pub(crate) cable: Cable,
+    /// Opens connections through the cable.
+    pub(crate) connector: Connector,
+    /// For single calls.
+    pub(crate) remote: Remote,
+}
+
+/// What an engine's run came to.
+pub(crate) struct Ran {
+    /// Each job's summary, in the order they ended.
+    pub(crate) summaries: Vec<Summary>,
+    /// Errors of items that failed.
+    pub(crate) failures: Vec<ferry_client::ClientError>,
+}
+
+impl Scene {
+    /// Builds it.
+    pub(crate) async fn open() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let data = folder.path().join("server");
+        fs::create_dir(&data)?;
+        let password = Secret::new("demo password 1".into());
+        let name: UserName = "demo".parse()?;
+        file::edit(&users::store_file(&data), |store| {
+            let record = Record { quota: Some(ByteCount(QUOTA)), ..Record::new(Some(password::hash(&password)?)) };
+            store.users.insert(name, record);
+            anyhow::Ok(())
+        })??;
+        let mut config = Config::default();
+        config.server.listen = vec![([127, 0, 0, 1], 0).into()];
+        let identity = Identity::load_or_create(&data, &Tls::default())?;
+        let fingerprint = identity.fingerprint();
+        let users = Users::load(users::store_file(&data))?;
+        let server = Server::start(ServerOptions { config, data, users, identity }).await?;
+        let address = *server.local_addrs().first().context("the server has an address")?;
+        say(&format!("A server listens on {address}; its key is {fingerprint}"));
+        let cable = Cable::lay(address).await?;
+        let target = Target { user: "demo".into(), host: "127.0.0.1".into(), port: cable.address.port() };
+        let options = ConnectOptions::new(Trust::Pinned(fingerprint), folder.path().join("known_servers"));
+        let connector = Connector::new(target, Credential::Password(password), options);
+        let remote = Remote::connect(&connector).await?;
+        let local = folder.path().join("local");
+        samples::write(&local.join("samples"))?;
+        fs::write(local.join("large.bin"), samples::noise(samples::LARGE, 1))?;
+        Ok(Self { folder, server, cable, connector, remote })
+    }
+
+    /// A path on "this computer".
+    pub(crate) fn local(&self, name: &str) -> PathBuf {
+        self.folder.path().join("local").join(name)
+    }
+
+    /// Where the server keeps the user's files.
+    pub(crate) fn on_server(&self, name: &str) -> PathBuf {
+        self.folder.path().join("server/users/demo/home").join(name)
+    }
+
+    /// Runs one job to its end and gathers what is told.
+    pub(crate) async fn run(&self, work: Work, retries: u32) -> Ran {
+        let settings = Settings { retries, ..Settings::default() };
+        let (engine, mut events) = Engine::start(self.connector.clone(), settings);
+        engine.add(Job { work, options: JobOptions::default() });
+        let mut ran = Ran { summaries: Vec::new(), failures: Vec::new() };
+        while let Some(event) = events.recv().await {
+            match event {
+                Event::JobDone { summary, .. } => ran.summaries.push(summary),
+                Event::ItemDone { outcome: Outcome::Failed(failure), .. } => ran.failures.push(failure.error),
+                Event::Idle => break,
+                _ => {}
+            }
+        }
+        // Its channel must be read while it ends, or it would wait for room.
+        let draining = async { while events.recv().await.is_some() {} };
+        tokio::join!(engine.shutdown(), draining);
+        ran
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn close(self) {
+        drop(self.remote);
+        self.server.shutdown().await;
+    }
+}
