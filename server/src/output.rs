@@ -18,7 +18,7 @@ pub fn line(text: impl Display) -> io::Result<()> {
 /// Text as it is.
 ///
 /// # Errors
-/// As for [`line`].
+/// As for [`line()`].
 pub fn raw(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;

@@ -135,6 +135,10 @@ impl Home {
         }
         let mut walker = self.walker(from)?;
         while let Some(page) = walker.next_page()? {
+            // An empty folder's own name stood on the page above.
+            if page.entries.is_empty() && page.unreadable.is_empty() {
+                continue;
+            }
             let under = page.under.as_bytes().len();
             let longest = page.entries.iter().map(|entry| entry.name.as_bytes().len()).max().unwrap_or(0);
             let deep = to.depth() + page.under.depth() + 1 > DEPTH_MAX;

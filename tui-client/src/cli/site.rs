@@ -28,7 +28,7 @@ enum Action {
     Add {
         /// The name it gets
         name: String,
-        /// user@host[:port], with the folder to start in if wanted: user@host:path, user@host:port:path or a URL
+        /// `user@host[:port]`, with the folder to start in if wanted: user@host:path, user@host:port:path or a URL
         address: OsString,
     },
     /// Show the saved servers
