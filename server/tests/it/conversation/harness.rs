@@ -21,7 +21,7 @@ use ferry_shared::{
         request::{Basis, IfExists, Put},
     },
     path::RemotePath,
-    refusal::Refusal,
+    refusal::{Code, Refusal},
 };
 use tokio::sync::mpsc;
 
@@ -159,6 +159,9 @@ impl Peer {
     }
 
     pub(super) fn answer(&mut self) -> Result<Reply, Refusal> {
+        if self.conversation.is_none() && self.has_no_reply() {
+            return Err(Refusal::new(Code::AccountClosed, "the connection is closed"));
+        }
         match self.reply() {
             Reply::Refused(refusal) => Err(refusal),
             reply => Ok(reply),
