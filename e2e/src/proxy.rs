@@ -58,6 +58,7 @@ struct State {
     target: SocketAddr,
     gates: [Gate; 2],
     counted: [u64; 2],
+    chunks: [u64; 2],
     /// Connections ever made.
     connections: u64,
     live: u64,
@@ -99,6 +100,7 @@ impl Proxy {
             target,
             gates: [OPEN; 2],
             counted: [0; 2],
+            chunks: [0; 2],
             connections: 0,
             live: 0,
             refusing: false,
@@ -136,10 +138,18 @@ impl Proxy {
         self.shared.lock().counted[way as usize]
     }
 
-    /// Starts counting bytes and connections again.
+    /// How often bytes were picked up to go `way`. With a [`Proxy::delay`] that tells how often a
+    /// side had to wait: what is sent without waiting gathers and goes together.
+    #[must_use]
+    pub fn chunks(&self, way: Way) -> u64 {
+        self.shared.lock().chunks[way as usize]
+    }
+
+    /// Starts counting bytes, chunks and connections again.
     pub fn reset_counters(&self) {
         let mut state = self.shared.lock();
         state.counted = [0; 2];
+        state.chunks = [0; 2];
         state.connections = 0;
     }
 
@@ -290,6 +300,7 @@ async fn pump(way: Way, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &
 fn spend(way: Way, count: u64, shared: &Shared) {
     let mut state = shared.lock();
     state.counted[way as usize] += count;
+    state.chunks[way as usize] += 1;
     let gate = &mut state.gates[way as usize];
     if gate.left == u64::MAX {
         return;

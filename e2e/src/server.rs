@@ -264,11 +264,6 @@ impl Server {
         self.log.text()
     }
 
-    /// Waits until the log has `text` in one of its lines.
-    pub fn wait_log(&self, text: &str) {
-        wait::until(&format!("{text:?} in the server's log:\n{}", self.log()), || self.log().contains(text));
-    }
-
     /// Its process id.
     ///
     /// # Panics

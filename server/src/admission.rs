@@ -172,7 +172,7 @@ fn allowed(networks: &[IpNet], peer: IpAddr) -> bool {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use tokio::time::advance;
+    use tokio::time::{advance, timeout};
 
     use super::*;
 
@@ -194,7 +194,7 @@ mod tests {
         let (first, second) = (admission.admit(peer(1)).unwrap(), admission.admit(peer(2)).unwrap());
         assert!(!is_dropped(&first));
         let third = admission.admit(peer(3)).unwrap();
-        first.dropped().await;
+        timeout(Duration::from_secs(5), first.dropped()).await.expect("the oldest is told");
         assert!(!is_dropped(&second) && !is_dropped(&third));
     }
 

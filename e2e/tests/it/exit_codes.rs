@@ -71,7 +71,6 @@ const ROWS: &[Row] = &[
     (3, "ls @missing/deeper"),
     // A file is missing.
     (4, "get @missing ./x"),
-    (4, "check ./missing @folder"),
     (4, "put ./missing @x"),
     (4, "check ./missing @folder"),
     (4, "cat @missing"),

@@ -1,8 +1,12 @@
 //! Size and number do not matter: a GiB, five sparse ones, ten thousand small files.
 
-use std::fs;
+use std::{fs, time::Duration};
 
-use ferry_e2e::{MIB, compare, material, server::Server};
+use ferry_e2e::{
+    MIB, compare, material,
+    proxy::{Proxy, Way},
+    server::Server,
+};
 
 const GIB: u64 = 1024 * MIB;
 
@@ -54,4 +58,24 @@ fn ten_thousand_small_files_survive_both_ways() {
     let back = client.scratch("back");
     client.get("many", &back.join("")).ok();
     compare::same_tree(&there, &back.join("many"));
+}
+
+#[test]
+fn small_files_do_not_wait_for_one_another() {
+    const FILES: u64 = 400;
+    let server = Server::with_anna();
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    let (tree, back) = (client.scratch("many"), client.scratch("back"));
+    material::many_files(&tree, FILES, 500, 8);
+    // On a distant line each wait for an answer is a chunk of its own on the wire.
+    proxy.delay(Duration::from_millis(20));
+    client.put(&tree, "").ok();
+    let up = proxy.chunks(Way::Up);
+    assert!(up < FILES / 2, "{FILES} files went up in {up} steps");
+    proxy.reset_counters();
+    client.get("many", &back.join("")).ok();
+    let up = proxy.chunks(Way::Up);
+    assert!(up < FILES / 2, "{FILES} files were asked for in {up} steps");
+    compare::same_tree(&tree, &back.join("many"));
 }

@@ -12,14 +12,17 @@ use ferry_e2e::{
 use ferry_shared::message::{Reply, Request};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+/// KiB that the program itself takes more where it is built without optimisation.
+const UNOPTIMISED: u64 = if cfg!(debug_assertions) { 5 << 10 } else { 0 };
+
 #[test]
 fn a_server_at_rest_takes_at_most_32_mib() {
     let mut server = Server::with_anna();
     let now = server.memory().now;
-    assert!(now <= 32 << 10, "{now} KiB at the start");
+    assert!(now <= (32 << 10) + UNOPTIMISED, "{now} KiB at the start");
     server.assert_serves("anna");
     let now = server.memory().now;
-    assert!(now <= 32 << 10, "{now} KiB at rest");
+    assert!(now <= (32 << 10) + UNOPTIMISED, "{now} KiB at rest");
 }
 
 /// Uploads and downloads held in the middle of their work.

@@ -153,6 +153,23 @@ fn a_line_that_breaks_at_random_places_is_survived_by_the_client_itself() {
 }
 
 #[test]
+fn a_cable_that_is_pulled_is_waited_for_until_it_is_back() {
+    both(|way| {
+        let server = Server::with_anna();
+        let transfer = Transfer::new(&server, way, SIZE);
+        transfer.proxy.after(way, CUT, Then::Hold);
+        let running = transfer.start(&["--retries=50"]);
+        transfer.proxy.wait_tripped(way);
+        let before = transfer.proxy.connections();
+        transfer.proxy.unplug();
+        wait::until("the client to try again, in vain", || transfer.proxy.connections() >= before + 2);
+        transfer.proxy.release();
+        drop(running.wait().ok());
+        compare::same_file(&transfer.source, &transfer.target);
+    });
+}
+
+#[test]
 fn no_resume_begins_anew() {
     both(|way| {
         let server = Server::with_anna();

@@ -91,6 +91,20 @@ fn a_user_is_added_changed_shown_and_removed() {
 }
 
 #[test]
+fn files_stay_when_a_user_is_removed_unless_they_are_purged() {
+    let place = Place::new();
+    let home = place.path().join("data/users/alice/home");
+    place.run_with("user add alice --password-stdin", "secret").well();
+    fs::create_dir_all(home.join("folder")).unwrap();
+    fs::write(home.join("folder/file"), "text").unwrap();
+    place.run("user remove alice").well();
+    assert!(home.join("folder/file").exists());
+    place.run("user remove alice --purge").well();
+    assert!(!place.path().join("data/users/alice").exists());
+    assert_eq!(place.run("user remove alice --purge").code, 1);
+}
+
+#[test]
 fn a_password_is_never_taken_from_nowhere() {
     let place = Place::new();
     let ran = place.run("user add alice");

@@ -191,8 +191,11 @@ mod tests {
         symlink(outside.path(), inside.path().join("way_out")).unwrap();
         symlink(outside.path().join("secret"), inside.path().join("file")).unwrap();
         symlink(outside.path().join("new"), inside.path().join("dangling")).unwrap();
+        std::fs::create_dir(inside.path().join("sub")).unwrap();
+        symlink("sub", inside.path().join("aside")).unwrap();
         let folder = Folder::open(inside.path()).unwrap();
         assert!(folder.enter(&name("way_out"), true).is_err());
+        assert!(folder.enter(&name("aside"), true).is_err());
         assert!(folder.open_file(&name("file")).is_err());
         let mut write = OpenOptions::new();
         assert!(folder.open_with(&name("dangling"), write.write(true).create(true)).is_err());

@@ -201,3 +201,20 @@ async fn a_dry_run_tells_and_changes_nothing() {
         assert!(matches!(rig.outcomes()["other.txt"], Outcome::Skipped(Skip::Exists)));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_appears_at_the_target_meanwhile_is_not_replaced() {
+    for size in [100, LARGE] {
+        let mut rig = Rig::new().await;
+        rig.server.shelf().put("x", &bytes(size, 0));
+        rig.server.open_gate(false);
+        rig.download("x", "y", rule(ConflictRule::Fail));
+        while !rig.server.shelf().requests.contains(&"get") {
+            tokio::task::yield_now().await;
+        }
+        write(&rig.local("y"), b"mine");
+        rig.server.open_gate(true);
+        assert_eq!(rig.job_done().await.failed, 1);
+        assert_eq!(tree(rig.folder.path()).into_iter().collect::<Vec<_>>(), [("y".to_owned(), b"mine".to_vec())]);
+    }
+}

@@ -7,7 +7,7 @@ use std::{
 
 use ferry_client::{
     ClientError,
-    transfer::{ConflictRule, Event, Filter, ItemState, JobOptions, Outcome, Settings, Skip},
+    transfer::{ConflictRule, Event, Filter, JobOptions, Outcome, Settings, Skip},
 };
 use ferry_shared::{entry::Mtime, limits::BLOCK_LEN, refusal::Code};
 
@@ -127,14 +127,20 @@ async fn an_edited_file_costs_its_changed_block_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_changes_while_it_is_read_is_not_committed_half_old() {
     let mut rig = Rig::new().await;
-    write(&rig.local("x"), &bytes(12 * BLOCK_LEN, 0));
-    rig.server.open_gate(false);
-    rig.upload("x", "x", JobOptions::default());
-    rig.until(|event| matches!(event, Event::ItemState { state: ItemState::Sending, .. }).then_some(())).await;
-    write(&rig.local("x"), &bytes(LARGE, 3));
-    rig.server.open_gate(true);
-    assert_eq!(rig.job_done().await.files, 1);
-    assert!(rig.server.shelf().bytes("x") == bytes(LARGE, 3));
+    for size in [12 * BLOCK_LEN, LARGE] {
+        write(&rig.local("x"), &bytes(12 * BLOCK_LEN, 0));
+        rig.server.open_gate(false);
+        let replace = JobOptions { conflict: ConflictRule::Replace, ..JobOptions::default() };
+        rig.upload("x", "x", replace);
+        while rig.engine.progress().active.first().is_none_or(|active| active.done < BLOCK_LEN as u64) {
+            tokio::task::yield_now().await;
+        }
+        write(&rig.local("x"), &bytes(size, 3));
+        rig.server.open_gate(true);
+        assert_eq!(rig.job_done().await.files, 1);
+        assert!(rig.server.shelf().bytes("x") == bytes(size, 3));
+        rig.server.shelf().files.clear();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
