@@ -1,6 +1,6 @@
 //! The command line: the flags every verb takes, and the words of the help.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{ArgAction, Args, Parser, ValueEnum};
 use ferry_client::{
@@ -36,6 +36,9 @@ pub(crate) struct Cli {
     /// The flags every verb takes.
     #[command(flatten)]
     pub(crate) global: Global,
+    /// Open the browser there: a saved site, user@host[:port] or ferry://user@host[:port]/path
+    #[arg(value_name = "SITE")]
+    pub(crate) address: Option<OsString>,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

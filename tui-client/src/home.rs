@@ -1,6 +1,10 @@
 //! Where the client keeps its own files, so that one variable can move them all.
 
-use std::{env, ffi::OsStr, path::PathBuf};
+use std::{
+    env,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use directories::ProjectDirs;
 
@@ -36,6 +40,16 @@ impl Home {
         let dirs = ProjectDirs::from("", "", "ferry").ok_or(NoHome)?;
         let state = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir());
         Ok(Self { config: dirs.config_dir().into(), state: state.into() })
+    }
+
+    /// The folder of what the user decides: settings, keys, themes, sites, bookmarks.
+    pub(crate) fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// The folder of what the client keeps: the queue, known servers, copies being edited.
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
     }
 
     /// The saved servers.

@@ -1,4 +1,4 @@
-//! `ferry`: moves files to and from a ferryd server, from the command line.
+//! `ferry`: moves files to and from a ferryd server, in a full-screen browser or from the command line.
 
 mod address;
 mod args;
@@ -20,7 +20,7 @@ mod terminal;
 mod trust;
 mod tui;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser as _;
 
@@ -30,15 +30,12 @@ use crate::{args::Cli, context::Context, exit::Exit, failure::Failure, output::O
 const WORKERS: usize = 4;
 
 fn main() -> ExitCode {
-    let Cli { global, command } = Cli::parse();
+    let Cli { global, address, command } = Cli::parse();
     let mut context = match Context::new(global.clone()) {
         Ok(context) => context,
         Err(failure) => return report(&Output::new(&global), &failure).into(),
     };
-    let result = match command {
-        Some(command) => run(command, &mut context),
-        None => tui::start(&mut context),
-    };
+    let result = run(command, address, &mut context);
     match result {
         Ok(exit) => exit,
         Err(failure) => report(&context.output, &failure),
@@ -46,7 +43,7 @@ fn main() -> ExitCode {
     .into()
 }
 
-fn run(command: cli::Command, context: &mut Context) -> Result<Exit, Failure> {
+fn run(command: Option<cli::Command>, address: Option<OsString>, context: &mut Context) -> Result<Exit, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.clamp(1, WORKERS))
@@ -54,7 +51,11 @@ fn run(command: cli::Command, context: &mut Context) -> Result<Exit, Failure> {
         .build()
         .map_err(Failure::Start)?;
     let result = runtime.block_on(async {
-        let result = cli::run(command, context).await;
+        let result = match (command, address) {
+            (Some(_), Some(address)) => Err(Failure::Usage(format!("{} does not go with a verb", address.display()))),
+            (Some(command), None) => cli::run(command, context).await,
+            (None, address) => tui::start(context, address.as_deref()).await,
+        };
         // Inside the runtime, which goes on to watch for signals: a pipe may be full.
         let flushed = context.output.flush();
         result.and_then(|exit| flushed.map(|()| exit))

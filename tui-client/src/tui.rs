@@ -1,10 +1,60 @@
-//! The full-screen browser's place: what `ferry` without a verb does.
+//! The full-screen browser: what `ferry` without a verb does.
+//!
+//! Keys, ticks and answers are events; [`update`] makes of the state and an event the next
+//! state and effects; [`effects`] does those outside and answers with events; [`view`]
+//! draws the state. [`runtime`] is the loop that joins them.
 
-use crate::{context::Context, exit::Exit, failure::Failure};
+mod action;
+mod config;
+mod effect;
+mod effects;
+mod event;
+mod keymap;
+mod runtime;
+#[cfg(test)]
+mod scene;
+mod state;
+mod terminal;
+mod update;
+mod view;
 
-/// What to type instead.
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    io::{self, IsTerminal as _},
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use ferry_client::transfer::{Bandwidth, Settings as Engine};
+use jiff::tz::TimeZone;
+
+use self::{
+    config::Settings,
+    effects::{EVENTS, Effects, Options},
+    keymap::Keymap,
+    runtime::Runtime,
+    state::{
+        link::Server,
+        listing::Viewing,
+        look::{ASCII, Look, Theme, UNICODE},
+    },
+    terminal::{Environment, Screen},
+    update::{Begin, start as begin},
+};
+use crate::{
+    address::{self, Address},
+    args::ColorChoice,
+    context::Context,
+    exit::Exit,
+    failure::Failure,
+    secret::Source,
+};
+
+/// What to type where there is no terminal for the browser.
 const HELP: &str = "\
-what shall ferry do? For example:
+the browser needs a terminal. For example:
 
   ferry ls   alice@files.example.org:              what is there
   ferry get  alice@files.example.org:photos ./     fetch a folder
@@ -13,11 +63,156 @@ what shall ferry do? For example:
 
 `ferry help` shows every verb, `ferry VERB --help` its flags.";
 
-/// Starts.
+/// Opens the browser, at `address` if there is one.
 ///
 /// # Errors
-/// None.
-pub(crate) fn start(context: &mut Context) -> Result<Exit, Failure> {
-    context.output.warn(HELP);
-    Ok(Exit::Usage)
+/// The address's, the password file's, the terminal's.
+pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Result<Exit, Failure> {
+    if !io::stdout().is_terminal() || !(io::stdin().is_terminal() || context.global.password_stdin) {
+        context.output.warn(HELP);
+        return Ok(Exit::Usage);
+    }
+    let server = address.map(|address| server(context, address)).transpose()?;
+    let password = match context.global.password_source() {
+        Source::Prompt => None,
+        source => Some(source.read("")?),
+    };
+    let (settings, keymap, look, mut faults) = read_files(context);
+    let home = &context.home;
+    let (saved, wrong) = effects::load_saved(home);
+    faults.extend(wrong);
+    let screen = Screen::take(settings.mouse).map_err(Failure::Start)?;
+    let options = options(context, &settings);
+    let (state, first) = begin(Begin {
+        size: screen.size().map_err(Failure::Start)?,
+        clock: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(0)),
+        zone: TimeZone::system(),
+        home: user_home(),
+        copies: copies(home.state()),
+        folder: env::current_dir().unwrap_or_else(|_| user_home()),
+        keymap,
+        look,
+        viewing: Viewing { sort: settings.sort, hidden: settings.hidden, filter: None },
+        rule: context.global.on_conflict.map_or(settings.rule, Into::into),
+        at_once: options.settings.transfers,
+        bandwidth: options.settings.bandwidth,
+        saved,
+        server,
+        password,
+        faults,
+    });
+    let (sender, events) = tokio::sync::mpsc::channel(EVENTS);
+    let effects = Effects::new(sender, home, options);
+    let runtime = Runtime::new(state, effects, events, screen).map_err(Failure::Start)?;
+    match runtime.run(first).await {
+        Ok(()) => Ok(Exit::Done),
+        // The terminal is gone: nobody is left to be told.
+        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe) => {
+            Ok(Exit::Done)
+        }
+        Err(error) => Err(Failure::Start(error)),
+    }
+}
+
+/// The server an argument names.
+fn server(context: &Context, argument: &OsStr) -> Result<Server, Failure> {
+    let address = Address::server(argument)?;
+    let site = match &address.server {
+        address::Server::Site(name) => Some(name.clone()),
+        address::Server::Direct { .. } => None,
+    };
+    let place = context.resolve(&address)?;
+    Ok(Server { target: place.target, site, start: place.path, key: place.server_key })
+}
+
+/// What the user's files say, and what is wrong with them.
+fn read_files(context: &Context) -> (Settings, Keymap, Look, Vec<String>) {
+    let folder = context.home.config();
+    let mut faults = Vec::new();
+    let settings = match read(&folder.join("config.toml"), &mut faults) {
+        Some(text) => told("config.toml", Settings::read(&text), &mut faults),
+        None => Settings::default(),
+    };
+    let mut keymap = match read(&folder.join("keys.toml"), &mut faults) {
+        Some(text) => told("keys.toml", Keymap::read(&text), &mut faults),
+        None => Keymap::preset(action::Preset::Default),
+    };
+    let environment = Environment::of_process();
+    let unicode = settings.unicode.unwrap_or_else(|| environment.is_unicode());
+    let mut look = Look { signs: if unicode { UNICODE } else { ASCII }, depth: environment.depth(), ..Look::default() };
+    if context.global.color == ColorChoice::Never {
+        look.depth = state::look::Depth::None;
+    }
+    keymap.set_plain(!unicode);
+    read_themes(&folder.join("themes"), &mut look, &mut faults);
+    if !look.choose(&settings.theme) {
+        faults.push(format!("config.toml: there is no theme `{}`", settings.theme));
+    }
+    (settings, keymap, look, faults)
+}
+
+/// The user's own themes; one of a name that is there already takes its place.
+fn read_themes(folder: &Path, look: &mut Look, faults: &mut Vec<String>) {
+    // Most have none.
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    for path in files {
+        let Some(name) = path.file_stem().and_then(OsStr::to_str) else { continue };
+        if let Some(text) = read(&path, faults) {
+            look.add(told(&format!("themes/{name}.toml"), Theme::read(name, &text), faults));
+        }
+    }
+}
+
+/// What a file says; its faults are told with its name.
+fn told<T>(file: &str, (value, wrong): (T, Vec<config::Fault>), faults: &mut Vec<String>) -> T {
+    faults.extend(wrong.iter().map(|fault| format!("{file}, {fault}")));
+    value
+}
+
+/// A file's text, if there is one.
+fn read(path: &Path, faults: &mut Vec<String>) -> Option<String> {
+    match fs::read_to_string(path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            faults.push(format!("{}: {error}", path.display()));
+            None
+        }
+    }
+}
+
+/// What the command line and `config.toml` say of connections and transfers; the command line wins.
+fn options(context: &Context, settings: &Settings) -> Options {
+    let global = &context.global;
+    let usual = Engine::default();
+    let given = global.transfers != usual.transfers;
+    let transfers = if given { global.transfers } else { settings.at_once.unwrap_or(usual.transfers) };
+    let bandwidth = global.bwlimit.map_or(Bandwidth { up: settings.up, down: settings.down }, |limit| limit.0);
+    Options {
+        server_key: global.server_key,
+        accept_new: global.accept_new,
+        settings: Engine { transfers, bandwidth, retries: global.retries },
+        resume: !global.no_resume,
+        verify: global.verify,
+    }
+}
+
+fn user_home() -> PathBuf {
+    directories::BaseDirs::new().map_or_else(|| PathBuf::from("/"), |dirs| dirs.home_dir().to_owned())
+}
+
+/// Where copies of remote files lie while they are edited: nobody else's business, and not another ferry's.
+fn copies(state: &Path) -> PathBuf {
+    let folder = state.join("edit");
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    // Where it cannot be made, the first edit says so.
+    let _ = builder.recursive(true).create(&folder);
+    folder.join(std::process::id().to_string())
 }

@@ -1,0 +1,318 @@
+//! Everything a key can do: one table feeds the keymap, the help, the footer, the palette and `docs/keys.md`.
+
+mod docs;
+mod table;
+
+pub(crate) use table::table;
+
+/// Something to do. What it does exactly depends on where it is done; see [`table`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Action {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    HalfUp,
+    HalfDown,
+    Top,
+    Bottom,
+    Left,
+    Right,
+    OtherPane,
+    Open,
+    Parent,
+    Back,
+    Forward,
+    GoHome,
+    GoRoot,
+    GoTo,
+    Bookmarks,
+    AddBookmark,
+    SwitchPlace,
+    Mark,
+    Range,
+    Invert,
+    MarkGlob,
+    UnmarkGlob,
+    MarkAll,
+    UnmarkAll,
+    Copy,
+    Move,
+    Rename,
+    NewFolder,
+    Delete,
+    View,
+    Edit,
+    Details,
+    Find,
+    FindNext,
+    FindPrevious,
+    Filter,
+    Search,
+    Hidden,
+    SortName,
+    SortSize,
+    SortTime,
+    SortExtension,
+    SortNameReversed,
+    SortSizeReversed,
+    SortTimeReversed,
+    SortExtensionReversed,
+    Compare,
+    StepTogether,
+    SwapPanes,
+    Narrower,
+    Wider,
+    Refresh,
+    Transfers,
+    Answer,
+    Sites,
+    Account,
+    Disconnect,
+    Palette,
+    Help,
+    Shell,
+    NextTheme,
+    Suspend,
+    Redraw,
+    Close,
+    Quit,
+    Pause,
+    PauseAll,
+    Retry,
+    Cancel,
+    CancelDiscard,
+    Earlier,
+    Later,
+    MoreAtOnce,
+    FewerAtOnce,
+    Speed,
+    ClearFinished,
+    Hex,
+    Wrap,
+    Accept,
+    NextField,
+    PreviousField,
+    CreateAccount,
+    NewSite,
+    EditSite,
+    RemoveEntry,
+    ChangeTarget,
+    ChangeRule,
+    Replace,
+    Skip,
+    KeepBoth,
+    Newer,
+    ChangeScope,
+    NextQuestion,
+    PreviousQuestion,
+    ResumeLater,
+    WaitThenQuit,
+    CancelAndQuit,
+    GoOn,
+    KeepQueue,
+    DropQueue,
+}
+
+/// What has the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Where {
+    /// The two panes.
+    Browse,
+    /// The full list of transfers.
+    Transfers,
+    /// A file being looked at.
+    View,
+    /// A list to choose from: sites, bookmarks, what was found.
+    List,
+    /// A line being typed that chooses from a list: palette, help, find, filter.
+    Type,
+    /// Fields to fill in.
+    Form,
+    /// What a copy or move is about to do.
+    Copy,
+    /// Yes or no.
+    Confirm,
+    /// Something is already there.
+    Conflict,
+    /// A server's key that is not known.
+    Trust,
+    /// Quitting while transfers run.
+    Quit,
+    /// Transfers left from the last time.
+    Resume,
+    /// Something that takes its time.
+    Wait,
+    /// Something to read.
+    Notice,
+    /// Wherever nothing else has the key.
+    Anywhere,
+}
+
+impl Where {
+    /// All of them, in the order of the docs.
+    pub(crate) const ALL: [Self; 15] = [
+        Self::Browse,
+        Self::Transfers,
+        Self::View,
+        Self::List,
+        Self::Type,
+        Self::Form,
+        Self::Copy,
+        Self::Confirm,
+        Self::Conflict,
+        Self::Trust,
+        Self::Quit,
+        Self::Resume,
+        Self::Wait,
+        Self::Notice,
+        Self::Anywhere,
+    ];
+
+    /// Its section in `keys.toml`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Browse => "browse",
+            Self::Transfers => "transfers",
+            Self::View => "view",
+            Self::List => "list",
+            Self::Type => "type",
+            Self::Form => "form",
+            Self::Copy => "copy",
+            Self::Confirm => "confirm",
+            Self::Conflict => "conflict",
+            Self::Trust => "trust",
+            Self::Quit => "quit",
+            Self::Resume => "resume",
+            Self::Wait => "wait",
+            Self::Notice => "notice",
+            Self::Anywhere => "anywhere",
+        }
+    }
+
+    /// Its heading for a person.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Browse => "In the panes",
+            Self::Transfers => "In the list of transfers",
+            Self::View => "While viewing a file",
+            Self::List => "In a list (sites, bookmarks, found files)",
+            Self::Type => "While typing to choose (palette, help, find, filter)",
+            Self::Form => "While filling in fields",
+            Self::Copy => "Before a copy or move",
+            Self::Confirm => "Yes or no",
+            Self::Conflict => "When something is already there",
+            Self::Trust => "When a server's key is not known",
+            Self::Quit => "When quitting with transfers running",
+            Self::Resume => "When transfers are left from the last time",
+            Self::Wait => "While a connection is being made",
+            Self::Notice => "While reading a message",
+            Self::Anywhere => "Anywhere",
+        }
+    }
+
+    /// Whether characters are typed into something here.
+    pub(crate) fn types(self) -> bool {
+        matches!(self, Self::Type | Self::Form)
+    }
+}
+
+/// A row of the table: an action in some places, its keys and its words.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    /// What it does.
+    pub(crate) action: Action,
+    /// Its name in `keys.toml` and the palette.
+    pub(crate) name: &'static str,
+    /// Where it works.
+    pub(crate) places: &'static [Where],
+    /// Its keys: each a key, or several one after the other.
+    pub(crate) keys: &'static [&'static str],
+    /// Its keys in the preset `mc`, where they differ.
+    pub(crate) mc: Option<&'static [&'static str]>,
+    /// Its keys in the preset `vim`, where they differ.
+    pub(crate) vim: Option<&'static [&'static str]>,
+    /// What it does, for the help.
+    pub(crate) help: &'static str,
+    /// The word in the footer; empty keeps it out of there.
+    pub(crate) hint: &'static str,
+    /// Where there is not room for all words in the footer: the low ones stay.
+    pub(crate) rank: u8,
+}
+
+/// A set of keys to start from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Preset {
+    /// ferry's own.
+    #[default]
+    Default,
+    /// Midnight Commander's habits.
+    Mc,
+    /// vi's habits.
+    Vim,
+}
+
+impl Preset {
+    /// All of them.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 3] = [Self::Default, Self::Mc, Self::Vim];
+}
+
+impl Row {
+    /// Its keys in `preset`.
+    pub(crate) fn keys_in(&self, preset: Preset) -> &'static [&'static str] {
+        match preset {
+            Preset::Default => self.keys,
+            Preset::Mc => self.mc.unwrap_or(self.keys),
+            Preset::Vim => self.vim.unwrap_or(self.keys),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn each_action_has_one_name_and_one_row_a_place() {
+        let mut names = HashMap::new();
+        let mut seen = std::collections::HashSet::new();
+        for row in table() {
+            assert_eq!(*names.entry(row.action).or_insert(row.name), row.name);
+            assert!(!row.help.is_empty() && !row.places.is_empty(), "{}", row.name);
+            for place in row.places {
+                assert!(seen.insert((row.action, *place)), "{} twice in {}", row.name, place.name());
+            }
+        }
+        let distinct: std::collections::HashSet<_> = names.values().collect();
+        assert_eq!(distinct.len(), names.len(), "two actions share a name");
+    }
+
+    #[test]
+    fn every_function_key_of_the_panes_has_a_letter_twin() {
+        for preset in Preset::ALL {
+            for row in table().filter(|row| row.places.contains(&Where::Browse)) {
+                let keys = row.keys_in(preset);
+                let function = |key: &&str| key.len() > 1 && key.starts_with('f') && key[1..].parse::<u8>().is_ok();
+                if keys.iter().any(function) {
+                    assert!(!keys.iter().all(function), "{} has F-keys only in {preset:?}", row.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn where_one_types_no_plain_character_is_a_command() {
+        for row in table().filter(|row| row.places.iter().any(|place| place.types() || *place == Where::Anywhere)) {
+            for preset in Preset::ALL {
+                for text in row.keys_in(preset) {
+                    let keys = crate::tui::keymap::Key::sequence(text).unwrap();
+                    assert!(keys.iter().all(|key| key.typed().is_none()), "{} takes `{text}`", row.name);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The table itself, a row a line; the order is that of the help and the footer.
+
+use super::{
+    Action::{self, *},
+    Row,
+    Where::{self, Browse, Confirm, Form, List, Notice, Trust, Type},
+};
+
+type Keys = &'static [&'static str];
+
+const fn row(action: Action, name: &'static str, places: &'static [Where], keys: Keys, help: &'static str) -> Row {
+    Row { action, name, places, keys, mc: None, vim: None, help, hint: "", rank: 5 }
+}
+
+impl Row {
+    const fn hint(self, hint: &'static str) -> Self {
+        Self { hint, ..self }
+    }
+
+    /// The lower, the longer it stays where there is little room.
+    const fn rank(self, rank: u8) -> Self {
+        Self { rank, ..self }
+    }
+
+    const fn mc(self, keys: Keys) -> Self {
+        Self { mc: Some(keys), ..self }
+    }
+
+    const fn vim(self, keys: Keys) -> Self {
+        Self { vim: Some(keys), ..self }
+    }
+}
+
+/// All rows.
+pub(crate) fn table() -> impl Iterator<Item = &'static Row> {
+    [FILES, MOVE, MARK, LOOK, SORT, TRANSFERS, PROGRAM, VIEW, CHOOSE, QUESTIONS].into_iter().flatten()
+}
+
+const PANES: &[Where] = &[Browse];
+const LISTS: &[Where] = &[Browse, Where::Transfers, List];
+const SCROLLS: &[Where] = &[Browse, Where::Transfers, Where::View, List];
+
+const FILES: &[Row] = &[
+    row(Copy, "copy", PANES, &["f5", "c"], "copy what is marked, or under the cursor, to the other pane")
+        .hint("copy")
+        .rank(1)
+        .vim(&["f5", "y y"]),
+    row(Move, "move", PANES, &["f6", "m"], "move it to the other pane").hint("move").rank(3),
+    row(Mark, "mark", PANES, &["space", "insert"], "mark or unmark, and go to the next")
+        .hint("mark")
+        .rank(1)
+        .mc(&["insert", "ctrl-t", "space"]),
+    row(View, "view", PANES, &["f3", "o"], "look at the file: text or hex, without fetching all of it")
+        .hint("view")
+        .rank(4),
+    row(Edit, "edit", PANES, &["f4", "e"], "edit in $EDITOR; a remote file comes and goes back verified"),
+    row(NewFolder, "new-folder", PANES, &["f7", "a"], "make a folder").hint("folder").rank(4),
+    row(Delete, "delete", PANES, &["f8", "d", "delete"], "delete, after showing how much that is")
+        .hint("delete")
+        .rank(3)
+        .vim(&["f8", "d d", "delete"]),
+    row(Rename, "rename", PANES, &["f2", "r"], "rename; several marked ones in $EDITOR")
+        .mc(&["f2", "shift-f6", "r"])
+        .vim(&["f2", "c w"]),
+    row(Details, "details", PANES, &["i"], "everything known about it, with its digest"),
+];
+
+const MOVE: &[Row] = &[
+    row(Up, "up", SCROLLS, &["up", "k"], "one line up"),
+    row(Down, "down", SCROLLS, &["down", "j"], "one line down"),
+    row(PageUp, "page-up", SCROLLS, &["pageup", "ctrl-b"], "one page up"),
+    row(PageDown, "page-down", LISTS, &["pagedown", "ctrl-f"], "one page down"),
+    row(HalfUp, "half-page-up", SCROLLS, &["ctrl-u"], "half a page up").mc(&[]),
+    row(HalfDown, "half-page-down", SCROLLS, &["ctrl-d"], "half a page down").mc(&[]),
+    row(Top, "top", SCROLLS, &["g g", "home"], "to the first line"),
+    row(Bottom, "bottom", SCROLLS, &["G", "end"], "to the last line"),
+    row(OtherPane, "other-pane", PANES, &["tab", "backtab"], "to the other pane"),
+    row(Open, "open", PANES, &["enter", "right", "l"], "enter the folder; look at the file"),
+    row(Parent, "parent", PANES, &["left", "h", "backspace"], "to the folder above"),
+    row(Back, "back", PANES, &["alt-left", "H"], "to the folder before").mc(&["alt-left", "alt-y", "H"]),
+    row(Forward, "forward", PANES, &["alt-right", "L"], "to the folder after it").mc(&["alt-right", "alt-u", "L"]),
+    row(GoHome, "go-home", PANES, &["g h", "~"], "go to the home folder"),
+    row(GoRoot, "go-root", PANES, &["g r"], "go to the topmost folder"),
+    row(Bookmarks, "bookmarks", PANES, &["g b"], "choose a bookmark"),
+    row(AddBookmark, "bookmark-this", PANES, &["g a"], "bookmark this folder"),
+    row(GoTo, "go-to", PANES, &["g /"], "type a path to go to").mc(&["g /", "alt-c"]),
+    row(SwitchPlace, "switch-place", PANES, &["g o"], "show the server in this pane, or this computer again"),
+];
+
+const MARK: &[Row] = &[
+    row(Range, "mark-range", PANES, &["v"], "mark all from here to where the cursor goes; again ends it")
+        .vim(&["v", "V"]),
+    row(Invert, "invert-marks", PANES, &["*"], "mark what is not marked, and the other way round"),
+    row(MarkGlob, "mark-matching", PANES, &["+"], "mark what matches a pattern like *.jpg"),
+    row(UnmarkGlob, "unmark-matching", PANES, &["-"], "unmark what matches a pattern").mc(&["-", "\\"]),
+    row(MarkAll, "mark-all", PANES, &["ctrl-a"], "mark all"),
+    row(UnmarkAll, "unmark-all", PANES, &["u"], "unmark all"),
+];
+
+const LOOK: &[Row] = &[
+    row(Find, "find", PANES, &["/"], "find a name in this folder while typing it")
+        .hint("find")
+        .rank(2)
+        .mc(&["/", "ctrl-s", "alt-s"]),
+    row(FindNext, "find-next", &[Browse, Where::View], &["n"], "to the next match"),
+    row(FindPrevious, "find-previous", &[Browse, Where::View], &["N"], "to the match before"),
+    row(Filter, "filter", PANES, &["f"], "show only names that contain what is typed; Esc shows all")
+        .hint("filter")
+        .rank(2),
+    row(Search, "search", PANES, &["F"], "search everything below this folder for a name").mc(&["F", "alt-?"]),
+    row(Hidden, "hidden", PANES, &["."], "show or hide names that begin with a dot")
+        .mc(&[".", "alt-."])
+        .vim(&[".", "z h"]),
+    row(Compare, "compare", PANES, &["="], "compare both panes, and mark what differs").mc(&["=", "ctrl-x d"]),
+    row(
+        StepTogether,
+        "step-together",
+        PANES,
+        &["ctrl-y"],
+        "keep both panes in step: one follows into folders of the same name",
+    ),
+    row(SwapPanes, "swap-panes", PANES, &[], "let the panes change sides").mc(&["ctrl-u"]),
+    row(Narrower, "narrower", PANES, &["<"], "move the divider to the left"),
+    row(Wider, "wider", PANES, &[">"], "move the divider to the right"),
+    row(Refresh, "refresh", PANES, &["ctrl-r"], "read the folder again; connect again"),
+];
+
+const SORT: &[Row] = &[
+    row(SortName, "sort-by-name", PANES, &[", n"], "sort by name"),
+    row(SortSize, "sort-by-size", PANES, &[", s"], "sort by size, large first"),
+    row(SortTime, "sort-by-time", PANES, &[", m"], "sort by time of change, new first"),
+    row(SortExtension, "sort-by-extension", PANES, &[", e"], "sort by extension"),
+    row(SortNameReversed, "sort-by-name-reversed", PANES, &[", N"], "sort by name, backwards"),
+    row(SortSizeReversed, "sort-by-size-reversed", PANES, &[", S"], "sort by size, small first"),
+    row(SortTimeReversed, "sort-by-time-reversed", PANES, &[", M"], "sort by time of change, old first"),
+    row(SortExtensionReversed, "sort-by-extension-reversed", PANES, &[", E"], "sort by extension, backwards"),
+];
+
+const PROGRAM: &[Row] = &[
+    row(Action::Transfers, "transfers", PANES, &["w"], "the full list of transfers").hint("transfers").rank(1),
+    row(Action::Transfers, "transfers", IN_TRANSFERS, &["w"], "back to the panes"),
+    row(
+        Answer,
+        "answer",
+        &[Browse, Where::Transfers],
+        &["A"],
+        "answer the transfers that ask because something is already there",
+    ),
+    row(Sites, "sites", PANES, &["f9", "ctrl-s"], "connect: saved sites, or a new address")
+        .hint("sites")
+        .rank(4)
+        .mc(&["f9", "g c"]),
+    row(Account, "account", PANES, &["g u"], "who you are on the server, what you use, unfinished uploads"),
+    row(Disconnect, "disconnect", PANES, &[], "leave the server; its transfers wait until you are back"),
+    row(
+        Palette,
+        "palette",
+        &[Browse, Where::Transfers],
+        &[":", "ctrl-p"],
+        "choose a command by typing a part of its name",
+    )
+    .hint("commands")
+    .rank(1),
+    row(Help, "help", SCROLLS, &["?", "f1"], "every key, searchable; what works here comes first").hint("help").rank(0),
+    row(Help, "help", &[Where::Anywhere], &["f1"], "every key, searchable; what works here comes first"),
+    row(Shell, "shell", PANES, &["!", "ctrl-o"], "a shell in the local folder; `exit` comes back").vim(&["!"]),
+    row(NextTheme, "next-theme", &[Browse, Where::Transfers], &[], "the next colour theme"),
+    row(Redraw, "redraw", &[Where::Anywhere], &["ctrl-l"], "draw the screen anew"),
+    row(
+        Suspend,
+        "suspend",
+        &[Where::Anywhere],
+        &["ctrl-z"],
+        "stop ferry until the shell's `fg`; transfers stand still",
+    ),
+    row(Close, "close", PANES, &["esc"], "close the topmost thing; never quits"),
+    row(Close, "close", IN_TRANSFERS, &["esc"], "back to the panes").hint("close").rank(0),
+    row(Quit, "quit", &[Browse, Where::Transfers], &["q", "f10", "ctrl-c"], "quit; asks when transfers are running")
+        .hint("quit")
+        .rank(4)
+        .vim(&["q", "f10", "ctrl-c", "Z Z"]),
+];
+
+const IN_TRANSFERS: &[Where] = &[Where::Transfers];
+
+const TRANSFERS: &[Row] = &[
+    row(Pause, "pause", IN_TRANSFERS, &["space"], "pause this one, or let it go on").hint("pause").rank(1),
+    row(PauseAll, "pause-all", &[Browse, Where::Transfers], &["P"], "pause all, or let all go on"),
+    row(Retry, "retry", IN_TRANSFERS, &["r"], "try again what failed").hint("retry").rank(2),
+    row(Cancel, "cancel", IN_TRANSFERS, &["x", "delete"], "cancel, and keep what has arrived for another time")
+        .hint("cancel")
+        .rank(2),
+    row(
+        CancelDiscard,
+        "cancel-and-discard",
+        IN_TRANSFERS,
+        &["X"],
+        "cancel, and throw away what has arrived of unfinished files",
+    ),
+    row(Earlier, "earlier", IN_TRANSFERS, &["K"], "one place earlier in the queue"),
+    row(Later, "later", IN_TRANSFERS, &["J"], "one place later in the queue"),
+    row(MoreAtOnce, "more-at-once", IN_TRANSFERS, &["+"], "one more at a time").hint("more").rank(4),
+    row(FewerAtOnce, "fewer-at-once", IN_TRANSFERS, &["-"], "one fewer at a time").hint("fewer").rank(4),
+    row(Speed, "speed-limit", IN_TRANSFERS, &["s"], "set the most bytes a second").hint("speed").rank(3),
+    row(
+        Details,
+        "details",
+        IN_TRANSFERS,
+        &["enter", "i", "right", "l"],
+        "where from, where to, digest, and why it failed",
+    )
+    .hint("details")
+    .rank(2),
+    row(ClearFinished, "clear-finished", &[Browse, Where::Transfers], &["D"], "take what is finished off the list"),
+];
+
+const IN_VIEW: &[Where] = &[Where::View];
+
+const VIEW: &[Row] = &[
+    row(PageDown, "page-down", IN_VIEW, &["pagedown", "ctrl-f", "space"], "one page down"),
+    row(Left, "left", IN_VIEW, &["left", "h"], "to the left"),
+    row(Right, "right", IN_VIEW, &["right", "l"], "to the right"),
+    row(Hex, "hex", IN_VIEW, &["x", "f4"], "bytes in hexadecimal, or text again").hint("hex"),
+    row(Wrap, "wrap", IN_VIEW, &["w", "f2"], "long lines broken, or cut").hint("wrap"),
+    row(Find, "find", IN_VIEW, &["/", "f7"], "find a text in what was read").hint("find"),
+    row(Close, "close", IN_VIEW, &["esc", "q", "f3", "f10", "ctrl-c"], "back to the panes").hint("close"),
+];
+
+const CHOOSE: &[Row] = &[
+    row(Up, "up", &[Type], &["up", "ctrl-k"], "one line up, or to the match before"),
+    row(Down, "down", &[Type], &["down", "ctrl-n"], "one line down, or to the next match"),
+    row(PageUp, "page-up", &[Type], &["pageup"], "one page up"),
+    row(PageDown, "page-down", &[Type], &["pagedown"], "one page down"),
+    row(Accept, "accept", &[Type], &["enter"], "choose it").hint("choose"),
+    row(Accept, "accept", &[List], &["enter", "right", "l"], "choose it").hint("choose"),
+    row(NewSite, "new", &[List], &["n", "f7"], "a new one").hint("new"),
+    row(EditSite, "change", &[List], &["e", "f4"], "change it").hint("change"),
+    row(RemoveEntry, "remove", &[List], &["d", "f8", "delete"], "take it off the list").hint("remove"),
+    row(NextField, "next-field", &[Form], &["tab", "down"], "to the next field").hint("next field"),
+    row(PreviousField, "previous-field", &[Form], &["backtab", "up"], "to the field before"),
+    row(Accept, "accept", &[Form], &["enter"], "do it").hint("ok"),
+    row(CreateAccount, "create-account", &[Form], &["ctrl-n"], "make an account on this server, where it lets you"),
+    row(Close, "close", &[List], &["esc", "q", "left", "h", "ctrl-c"], "close").hint("close"),
+    row(Close, "close", &[Type, Form], &["esc", "ctrl-c"], "close").hint("close"),
+];
+
+const IN_CONFLICT: &[Where] = &[Where::Conflict];
+const LEAVE: Keys = &["esc", "n", "q", "ctrl-c"];
+
+const QUESTIONS: &[Row] = &[
+    row(Accept, "accept", &[Where::Copy], &["enter", "y"], "start").hint("start"),
+    row(ChangeTarget, "change-target", &[Where::Copy], &["t"], "another target folder").hint("target"),
+    row(ChangeRule, "change-rule", &[Where::Copy], &["r"], "what to do with files that are already there")
+        .hint("if it is there"),
+    row(Accept, "accept", &[Confirm], &["y", "enter"], "yes").hint("yes"),
+    row(Accept, "accept", &[Trust], &["y"], "it is the right key: remember it and go on").hint("it is the right key"),
+    row(Close, "close", &[Where::Copy, Confirm, Trust], LEAVE, "no").hint("no"),
+    row(Replace, "replace", IN_CONFLICT, &["r"], "replace what is there; only blocks that differ travel")
+        .hint("replace"),
+    row(Skip, "skip", IN_CONFLICT, &["s"], "keep what is there").hint("skip"),
+    row(KeepBoth, "keep-both", IN_CONFLICT, &["b"], "give the new one another name").hint("both"),
+    row(Newer, "replace-if-newer", IN_CONFLICT, &["n"], "replace it if the new one was changed later").hint("newer"),
+    row(ChangeScope, "change-scope", IN_CONFLICT, &["tab", "a"], "for this one, this folder, this kind, all")
+        .hint("scope"),
+    row(NextQuestion, "next-question", IN_CONFLICT, &["down", "right", "j", "l"], "the next that asks"),
+    row(PreviousQuestion, "previous-question", IN_CONFLICT, &["up", "left", "k", "h"], "the one before that asks"),
+    row(Close, "close", IN_CONFLICT, &["esc", "q", "ctrl-c"], "answer later").hint("later").rank(6),
+    row(ResumeLater, "resume-later", &[Where::Quit], &["r", "enter"], "quit; the next start goes on")
+        .hint("quit, go on next time"),
+    row(WaitThenQuit, "wait-then-quit", &[Where::Quit], &["w"], "quit when all is done").hint("wait, then quit"),
+    row(CancelAndQuit, "cancel-and-quit", &[Where::Quit], &["c"], "cancel all, then quit").hint("cancel all"),
+    row(Close, "close", &[Where::Quit], &["esc", "n", "ctrl-c"], "do not quit").hint("stay"),
+    row(GoOn, "go-on", &[Where::Resume], &["enter", "y", "r"], "connect, and go on from what has arrived")
+        .hint("go on"),
+    row(KeepQueue, "keep-for-later", &[Where::Resume], &["esc", "l", "q", "ctrl-c"], "keep them for another time")
+        .hint("later"),
+    row(DropQueue, "drop", &[Where::Resume], &["d"], "forget them; what has arrived stays").hint("forget them"),
+    row(Close, "close", &[Where::Wait], &["esc", "q", "ctrl-c"], "give it up").hint("cancel"),
+    row(Up, "up", &[Notice], &["up", "k"], "one line up"),
+    row(Down, "down", &[Notice], &["down", "j"], "one line down"),
+    row(PageUp, "page-up", &[Notice], &["pageup", "ctrl-b"], "one page up"),
+    row(PageDown, "page-down", &[Notice], &["pagedown", "ctrl-f", "space"], "one page down"),
+    row(Close, "close", &[Notice], &["esc", "enter", "q", "i", "ctrl-c"], "close").hint("close"),
+];

@@ -1,0 +1,193 @@
+//! `config.toml`: how the browser looks and works; every key optional, every fault told with its line.
+
+use ferry_client::transfer::ConflictRule;
+use toml::de::{DeTable, DeValue};
+
+use super::Fault;
+use crate::tui::state::order::{By, Sort};
+
+/// The text of a file with every key, each at its default.
+#[cfg(test)]
+pub(crate) const COMMENTED: &str = include_str!("../../../../assets/config.toml");
+
+/// What `config.toml` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// The theme's name.
+    pub(crate) theme: String,
+    /// Signs beyond ASCII; decided by the terminal if absent.
+    pub(crate) unicode: Option<bool>,
+    /// Whether the mouse is listened to.
+    pub(crate) mouse: bool,
+    /// Whether hidden names are shown.
+    pub(crate) hidden: bool,
+    /// The order of folders.
+    pub(crate) sort: Sort,
+    /// What copies do where something is there already.
+    pub(crate) rule: ConflictRule,
+    /// The most transfers at a time.
+    pub(crate) at_once: Option<usize>,
+    /// The most bytes a second to the server.
+    pub(crate) up: Option<u64>,
+    /// The most bytes a second from it.
+    pub(crate) down: Option<u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            theme: "dark".to_owned(),
+            unicode: None,
+            mouse: true,
+            hidden: false,
+            sort: Sort::default(),
+            rule: ConflictRule::Ask,
+            at_once: None,
+            up: None,
+            down: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the file's text; what is wrong keeps its default.
+    pub(crate) fn read(text: &str) -> (Self, Vec<Fault>) {
+        let mut settings = Self::default();
+        let mut faults = Vec::new();
+        match DeTable::parse(text) {
+            Err(error) => faults.push(Fault::at(text, error.span().unwrap_or_default().start, error.message())),
+            Ok(table) => {
+                for (key, value) in table.get_ref() {
+                    match settings.set(key.get_ref(), value.get_ref()) {
+                        Ok(()) => {}
+                        Err(Wrong::Key) => {
+                            faults.push(Fault::at(
+                                text,
+                                key.span().start,
+                                format!("there is no setting `{}`", key.get_ref()),
+                            ));
+                        }
+                        Err(Wrong::Value(is)) => {
+                            faults.push(Fault::at(text, value.span().start, format!("`{}` is {is}", key.get_ref())));
+                        }
+                    }
+                }
+            }
+        }
+        (settings, faults)
+    }
+
+    fn set(&mut self, key: &str, value: &DeValue<'_>) -> Result<(), Wrong> {
+        match key {
+            "theme" => self.theme = text(value)?.to_owned(),
+            "signs" => {
+                self.unicode = match text(value)? {
+                    "auto" => None,
+                    "unicode" => Some(true),
+                    "ascii" => Some(false),
+                    _ => return Err(Wrong::Value("\"auto\", \"unicode\" or \"ascii\"")),
+                }
+            }
+            "mouse" => self.mouse = truth(value)?,
+            "hidden" => self.hidden = truth(value)?,
+            "sort" => {
+                self.sort.by = match text(value)? {
+                    "name" => By::Name,
+                    "size" => By::Size,
+                    "time" => By::Time,
+                    "extension" => By::Extension,
+                    _ => return Err(Wrong::Value("\"name\", \"size\", \"time\" or \"extension\"")),
+                }
+            }
+            "reversed" => self.sort.reversed = truth(value)?,
+            "on-conflict" => self.rule = rule(text(value)?)?,
+            "transfers" => {
+                let number = value.as_integer().and_then(|number| number.as_str().parse().ok());
+                self.at_once =
+                    Some(number.filter(|n| (1..=64).contains(n)).ok_or(Wrong::Value("a number from 1 to 64"))?);
+            }
+            "limit-up" => self.up = limit(value)?,
+            "limit-down" => self.down = limit(value)?,
+            _ => return Err(Wrong::Key),
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a line.
+enum Wrong {
+    Key,
+    Value(&'static str),
+}
+
+fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Wrong> {
+    value.as_str().ok_or(Wrong::Value("a text in quotes"))
+}
+
+fn truth(value: &DeValue<'_>) -> Result<bool, Wrong> {
+    value.as_bool().ok_or(Wrong::Value("true or false"))
+}
+
+fn limit(value: &DeValue<'_>) -> Result<Option<u64>, Wrong> {
+    let wrong = Wrong::Value("a size a second like \"10MiB\"; \"0\" is no limit");
+    match text(value)?.parse::<bytesize::ByteSize>() {
+        Ok(size) => Ok(Some(size.as_u64()).filter(|size| *size > 0)),
+        Err(_) => Err(wrong),
+    }
+}
+
+fn rule(text: &str) -> Result<ConflictRule, Wrong> {
+    Ok(match text {
+        "ask" => ConflictRule::Ask,
+        "skip" => ConflictRule::Skip,
+        "replace" => ConflictRule::Replace,
+        "newer" => ConflictRule::Newer,
+        "different" => ConflictRule::Different,
+        "keep-both" => ConflictRule::KeepBoth,
+        _ => return Err(Wrong::Value("\"ask\", \"skip\", \"replace\", \"newer\", \"different\" or \"keep-both\"")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commented_file_says_the_defaults_and_has_every_key() {
+        let live: String = COMMENTED
+            .lines()
+            .map(|line| line.strip_prefix("#: ").unwrap_or(line))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let (settings, faults) = Settings::read(&live);
+        assert_eq!(faults, []);
+        assert_eq!(settings, Settings { at_once: Some(4), ..Settings::default() });
+        let keys = [
+            "theme",
+            "signs",
+            "mouse",
+            "hidden",
+            "sort",
+            "reversed",
+            "on-conflict",
+            "transfers",
+            "limit-up",
+            "limit-down",
+        ];
+        for key in keys {
+            assert!(live.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key} is missing");
+        }
+        assert_eq!(Settings::read(COMMENTED).0, Settings::default(), "as it is, it changes nothing");
+    }
+
+    #[test]
+    fn faults_are_told_with_their_lines_and_the_rest_counts() {
+        let (settings, faults) =
+            Settings::read("mouse = \"no\"\ncolour = 3\nhidden = true\ntransfers = 0\nsort = \"date\"\n");
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert!(settings.hidden && settings.mouse);
+        assert_eq!(told.len(), 4, "{told:?}");
+        assert!(told.iter().any(|fault| fault == "line 2: there is no setting `colour`"), "{told:?}");
+        assert!(told.iter().any(|fault| fault.starts_with("line 4: `transfers` is a number")), "{told:?}");
+    }
+}

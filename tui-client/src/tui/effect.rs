@@ -1,0 +1,120 @@
+//! What is to be done outside: asked of the disk, the server, the engine or the terminal.
+
+use std::path::PathBuf;
+
+use ferry_client::{
+    connect::Target,
+    transfer::{Bandwidth, Decision, ItemId, JobId, Scope, Selected},
+};
+use ferry_shared::{fingerprint::Fingerprint, name::Name, path::RemotePath, secret::Secret};
+
+use super::state::{
+    place::Place,
+    saved::{Bookmark, Site},
+    side::Side,
+    ticket::Ticket,
+    transfers::{Key, Order},
+};
+
+/// Something to be done outside. What has a ticket is answered with it.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Effect {
+    /// Read a folder.
+    List(Ticket, Place),
+    /// The answer is not wanted any more.
+    Drop(Ticket),
+    /// Count what is in a folder under these names.
+    Count(Ticket, Place, Vec<Name>),
+    /// Read a block of a file.
+    Read(Ticket, Place, u64),
+    /// Compute a file's digest.
+    Digest(Ticket, Place),
+    /// Ask for a remote file's version.
+    Version(Ticket, RemotePath),
+    /// Search below a folder.
+    Search(Ticket, Place, String),
+    /// Find out how much is free where a pane is.
+    Free(Side, PathBuf),
+    /// Make a folder.
+    MakeFolder(Ticket, Place),
+    /// Rename within a side, one after the other; nothing is replaced.
+    Rename(Ticket, Vec<(Place, Place)>),
+    /// Copy within the server.
+    CopyThere(Ticket, Vec<(RemotePath, RemotePath)>),
+    /// Remove what is in a folder under these names; folders with all below them.
+    Remove(Ticket, Place, Vec<(Name, bool)>),
+    /// Ask for the unfinished uploads.
+    Uploads(Ticket),
+    /// Let a text be edited.
+    EditText(Ticket, String),
+    /// Let a file be edited.
+    EditFile(Ticket, PathBuf),
+    /// A shell in a folder.
+    Shell(PathBuf),
+    /// Stop until the shell's `fg`.
+    Suspend,
+    /// Draw everything anew.
+    Redraw,
+    /// To the server or the engine.
+    Link(LinkEffect),
+    /// To the engine.
+    Transfer(TransferEffect),
+    /// Save a site, in place of the one of another name.
+    SaveSite(Option<String>, Site),
+    /// Forget a site.
+    RemoveSite(String),
+    /// Save the bookmarks.
+    SaveBookmarks(Vec<Bookmark>),
+    /// Remove an edited file's copy.
+    RemoveCopy(PathBuf),
+    /// End: shut the engine down, and close.
+    Quit,
+}
+
+/// About the way to the server.
+#[derive(Debug, PartialEq)]
+pub(crate) enum LinkEffect {
+    /// Greet a server, and see that its key is trusted.
+    Reach(Ticket, Target, Option<Fingerprint>),
+    /// Whether the key it shows is the right one.
+    Trust(bool),
+    /// Log in to the server that was greeted.
+    LogIn(Ticket, Secret),
+    /// Make an account there, and log in.
+    Register(Ticket, String, Secret, Option<Secret>),
+    /// Ask what the user has and may have; the answer comes as a notice.
+    Usage,
+    /// Try again at once.
+    Retry,
+    /// Leave.
+    Leave,
+}
+
+/// About transfers.
+#[derive(Debug, PartialEq)]
+pub(crate) enum TransferEffect {
+    /// Put it in the queue and the journal.
+    Add(Key, Order),
+    /// Put it in the queue; the journal has it.
+    Begin(Key, Order),
+    /// It is through for good: the journal may forget it.
+    Settle(Key),
+    /// A piece of it is.
+    Through(Key, Name),
+    /// Hold.
+    Pause(Selected),
+    /// Let go on.
+    Resume(Selected),
+    /// Try again.
+    Retry(Selected),
+    /// Give up, keeping what has arrived or not.
+    Cancel(Selected, bool),
+    /// Answer a question.
+    Answer(ItemId, Decision, Scope),
+    /// One place in the queue earlier, or later.
+    Shift(JobId, bool),
+    /// The most at a time.
+    AtOnce(usize),
+    /// The most bytes a second.
+    Bandwidth(Bandwidth),
+}

@@ -1,0 +1,227 @@
+//! Does outside what the updates ask for: on the disk, the server, the engine; answers come back as events.
+//!
+//! Nothing here waits on the drawing path. The disk is asked on threads of their own, the
+//! server in tasks; a question that is called off stops at its next step.
+
+mod link;
+mod local;
+mod outside;
+mod queue;
+mod remote;
+mod reply;
+mod saved;
+
+use std::collections::HashMap;
+
+use ferry_client::{
+    ClientError,
+    transfer::{Progress, Settings},
+    trust::Fingerprint,
+};
+use tokio::{sync::mpsc, task::AbortHandle};
+use tokio_util::sync::CancellationToken;
+
+use self::{link::LinkKeeper, queue::Queue, reply::Reply, saved::Keeper};
+use super::{
+    effect::Effect,
+    event::Event,
+    state::{place::Place, saved::Saved, ticket::Ticket},
+};
+use crate::home::Home;
+
+pub(crate) use outside::{Outside, run as run_outside};
+
+/// What the user keeps, and what is wrong with it.
+pub(crate) fn load_saved(home: &Home) -> (Saved, Vec<String>) {
+    saved::load(&home.sites(), &saved::bookmarks(home))
+}
+
+/// Events that wait for the screen; whoever has more waits.
+pub(crate) const EVENTS: usize = 1024;
+
+/// How servers are connected to and files are moved.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// The only key to accept, whatever the server.
+    pub(crate) server_key: Option<Fingerprint>,
+    /// Accept keys that are not known yet.
+    pub(crate) accept_new: bool,
+    /// How hard the engine works.
+    pub(crate) settings: Settings,
+    /// Go on from what an earlier attempt left.
+    pub(crate) resume: bool,
+    /// Read again what was written, and compare.
+    pub(crate) verify: bool,
+}
+
+/// Something asked for that can be called off.
+#[derive(Debug)]
+enum Asked {
+    Task(AbortHandle),
+    Thread(CancellationToken),
+}
+
+impl Asked {
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Task(task) => task.is_finished(),
+            Self::Thread(stop) => stop.is_cancelled(),
+        }
+    }
+
+    fn call_off(self) {
+        match self {
+            Self::Task(task) => task.abort(),
+            Self::Thread(stop) => stop.cancel(),
+        }
+    }
+}
+
+/// Does what the updates ask for.
+#[derive(Debug)]
+pub(crate) struct Effects {
+    events: mpsc::Sender<Event>,
+    asked: HashMap<Ticket, Asked>,
+    link: LinkKeeper,
+    queue: Queue,
+    saved: Keeper,
+}
+
+impl Effects {
+    /// Begins; the journal and what the user keeps are read at once. Must be called in a runtime.
+    pub(crate) fn new(events: mpsc::Sender<Event>, home: &Home, options: Options) -> Self {
+        Self {
+            asked: HashMap::new(),
+            link: LinkKeeper::new(events.clone(), home.known_servers(), &options),
+            queue: Queue::new(events.clone(), home.state().to_owned(), options),
+            saved: Keeper::new(events.clone(), home),
+            events,
+        }
+    }
+
+    /// Does an effect, or says that the terminal is needed for it.
+    pub(crate) fn run(&mut self, effect: Effect) -> Option<Outside> {
+        match effect {
+            Effect::Drop(ticket) => {
+                if let Some(asked) = self.asked.remove(&ticket) {
+                    asked.call_off();
+                }
+            }
+            Effect::List(ticket, place) => self.ask(ticket, place, local::list, remote::list),
+            Effect::Count(ticket, place, names) => {
+                let there = names.clone();
+                let local = move |path, stop, reply| local::count(path, &names, &stop, &reply);
+                self.ask(ticket, place, local, move |ask, path| remote::count(ask, path, there));
+            }
+            Effect::Read(ticket, place, block) => {
+                let local = move |path, _, reply| local::read(path, block, &reply);
+                self.ask(ticket, place, local, move |ask, path| remote::read(ask, path, block));
+            }
+            Effect::Digest(ticket, place) => self.ask(ticket, place, local::digest, remote::digest),
+            Effect::Search(ticket, place, pattern) => {
+                let there = pattern.clone();
+                let local = move |path, stop, reply| local::search(path, &pattern, &stop, &reply);
+                self.ask(ticket, place, local, move |ask, path| remote::search(ask, path, there));
+            }
+            Effect::MakeFolder(ticket, place) => self.ask(ticket, place, local::make_folder, remote::make_folder),
+            Effect::Remove(ticket, place, what) => {
+                let there = what.clone();
+                let local = move |path, stop, reply| local::remove(path, &what, &stop, &reply);
+                self.ask(ticket, place, local, move |ask, path| remote::remove(ask, path, there));
+            }
+            Effect::Rename(ticket, steps) => self.rename(ticket, steps),
+            Effect::CopyThere(ticket, steps) => self.ask_server(ticket, move |ask| remote::copy(ask, steps)),
+            Effect::Version(ticket, path) => self.ask_server(ticket, move |ask| remote::version(ask, path)),
+            Effect::Uploads(ticket) => self.ask_server(ticket, remote::uploads),
+            Effect::Free(side, path) => local::free(self.events.clone(), side, path),
+            Effect::RemoveCopy(path) => local::remove_copy(path),
+            Effect::Link(effect) => self.link(effect),
+            Effect::Transfer(effect) => self.queue.run(effect, self.link.session()),
+            Effect::SaveSite(old, site) => self.saved.save_site(old, site),
+            Effect::RemoveSite(name) => self.saved.remove_site(name),
+            Effect::SaveBookmarks(bookmarks) => self.saved.save_bookmarks(bookmarks),
+            Effect::EditText(ticket, text) => return Some(Outside::EditText(ticket, text)),
+            Effect::EditFile(ticket, path) => return Some(Outside::EditFile(ticket, path)),
+            Effect::Shell(folder) => return Some(Outside::Shell(folder)),
+            Effect::Suspend => return Some(Outside::Suspend),
+            Effect::Redraw => return Some(Outside::Redraw),
+            Effect::Quit => return Some(Outside::Quit),
+        }
+        None
+    }
+
+    /// How far the engine is, if there is one.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        self.queue.progress()
+    }
+
+    /// Ends: the engine stops in order, the journal is written, the connections are closed.
+    pub(crate) async fn end(self) {
+        self.link.leave_now();
+        self.queue.end().await;
+    }
+
+    fn link(&mut self, effect: super::effect::LinkEffect) {
+        use super::effect::LinkEffect;
+        if matches!(effect, LinkEffect::Leave | LinkEffect::Reach(..)) {
+            self.queue.stop();
+        }
+        self.link.run(effect);
+    }
+
+    fn rename(&mut self, ticket: Ticket, steps: Vec<(Place, Place)>) {
+        match steps.first() {
+            Some((Place::Remote(_), _)) => self.ask_server(ticket, move |ask| remote::rename(ask, steps)),
+            _ => self.ask_disk(ticket, move |_, reply| local::rename(&steps, &reply)),
+        }
+    }
+
+    /// Asks the side a place is on.
+    fn ask<L, R, F>(&mut self, ticket: Ticket, place: Place, local: L, remote: R)
+    where
+        L: FnOnce(std::path::PathBuf, CancellationToken, Reply) + Send + 'static,
+        R: FnOnce(remote::Ask, ferry_shared::path::RemotePath) -> F + Send + 'static,
+        F: Future<Output = Result<(), ClientError>> + Send + 'static,
+    {
+        match place {
+            Place::Local(path) => self.ask_disk(ticket, move |stop, reply| local(path, stop, reply)),
+            Place::Remote(path) => self.ask_server(ticket, move |ask| remote(ask, path)),
+        }
+    }
+
+    fn ask_disk(&mut self, ticket: Ticket, work: impl FnOnce(CancellationToken, Reply) + Send + 'static) {
+        let stop = CancellationToken::new();
+        let reply = Reply::new(self.events.clone(), ticket);
+        let guard = stop.clone().drop_guard();
+        let theirs = stop.child_token();
+        // A thread that hangs on a dead disk hangs alone.
+        tokio::task::spawn_blocking(move || {
+            work(theirs, reply);
+            drop(guard);
+        });
+        self.note(ticket, Asked::Thread(stop));
+    }
+
+    fn ask_server<R, F>(&mut self, ticket: Ticket, work: R)
+    where
+        R: FnOnce(remote::Ask) -> F + Send + 'static,
+        F: Future<Output = Result<(), ClientError>> + Send + 'static,
+    {
+        let reply = Reply::new(self.events.clone(), ticket);
+        let Some(ask) = self.link.ask(reply.clone()) else {
+            tokio::spawn(async move { reply.failed(&ClientError::Cancelled).await });
+            return;
+        };
+        let task = tokio::spawn(async move {
+            if let Err(error) = work(ask).await {
+                reply.failed(&error).await;
+            }
+        });
+        self.note(ticket, Asked::Task(task.abort_handle()));
+    }
+
+    fn note(&mut self, ticket: Ticket, asked: Asked) {
+        self.asked.retain(|_, asked| !asked.is_over());
+        self.asked.insert(ticket, asked);
+    }
+}

@@ -1,0 +1,275 @@
+//! The connection for browsing: made, watched, made again, left.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ferry_client::{
+    ClientError, ConnectOptions, Connector, Credential, Remote, Trust,
+    connect::Target,
+    reconnect::Backoff,
+    trust::{BoxFuture, Fingerprint, TrustPrompt, TrustQuestion},
+};
+use ferry_shared::{
+    message::{
+        Notice,
+        reply::{LoggedIn, Welcome},
+    },
+    secret::Secret,
+};
+use tokio::{
+    sync::{Notify, broadcast, mpsc, oneshot, watch},
+    task::AbortHandle,
+};
+
+use super::{Options, remote::Ask, reply::Reply};
+use crate::tui::{
+    effect::LinkEffect,
+    event::{Answer, Event},
+    state::{
+        dialog::TrustView,
+        link::{Account, Greeting},
+        ticket::Ticket,
+        trouble::Trouble,
+    },
+};
+
+type Events = mpsc::Sender<Event>;
+
+/// Where the answer about a key is waited for.
+type Asking = Arc<Mutex<Option<oneshot::Sender<bool>>>>;
+
+/// Keeps the connection for browsing.
+#[derive(Debug)]
+pub(super) struct LinkKeeper {
+    events: Events,
+    known_servers: PathBuf,
+    server_key: Option<Fingerprint>,
+    accept_new: bool,
+    connector: Option<Connector>,
+    /// The connection that holds now.
+    current: Arc<watch::Sender<Option<Remote>>>,
+    /// Wakes an attempt that waits.
+    retry: Arc<Notify>,
+    asking: Asking,
+    task: Option<AbortHandle>,
+}
+
+impl LinkKeeper {
+    pub(super) fn new(events: Events, known_servers: PathBuf, options: &Options) -> Self {
+        Self {
+            events,
+            known_servers,
+            server_key: options.server_key,
+            accept_new: options.accept_new,
+            connector: None,
+            current: Arc::new(watch::Sender::new(None)),
+            retry: Arc::default(),
+            asking: Asking::default(),
+            task: None,
+        }
+    }
+
+    /// The way to the server of the session, for more connections.
+    pub(super) fn session(&self) -> Option<&Connector> {
+        self.connector.as_ref()
+    }
+
+    /// Whom to ask, if there is a connection.
+    pub(super) fn ask(&self, reply: Reply) -> Option<Ask> {
+        let remote = self.current.borrow().clone()?;
+        Some(Ask { remote, connector: self.connector.clone()?, reply })
+    }
+
+    pub(super) fn run(&mut self, effect: LinkEffect) {
+        match effect {
+            LinkEffect::Reach(ticket, target, key) => self.reach(ticket, target, key),
+            LinkEffect::Trust(yes) => {
+                if let Some(asking) = self.asking.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    // Nobody waits any more when it was given up meanwhile.
+                    let _ = asking.send(yes);
+                }
+            }
+            LinkEffect::LogIn(ticket, password) => {
+                let Some(connector) = self.connector.clone() else { return };
+                connector.set_credential(Credential::Password(password));
+                self.enter(ticket, connector, None);
+            }
+            LinkEffect::Register(ticket, user, password, invite) => {
+                let Some(before) = &self.connector else { return };
+                let target = Target { user, ..before.target().clone() };
+                let connector = self.connector_to(target, Credential::Password(password), self.server_key);
+                self.connector = Some(connector.clone());
+                self.enter(ticket, connector, Some(invite));
+            }
+            LinkEffect::Usage => self.usage(),
+            LinkEffect::Retry => self.retry.notify_one(),
+            LinkEffect::Leave => self.leave(),
+        }
+    }
+
+    /// Leaves the server.
+    pub(super) fn leave(&mut self) {
+        self.leave_now();
+        self.connector = None;
+    }
+
+    /// Closes the connection and stops what was under way.
+    pub(super) fn leave_now(&self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+        self.current.send_replace(None);
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn reach(&mut self, ticket: Ticket, target: Target, key: Option<Fingerprint>) {
+        self.leave();
+        let key = self.server_key.or(key);
+        let connector = self.connector_to(target, Credential::Password(Secret::new(String::new())), key);
+        self.connector = Some(connector.clone());
+        let reply = Reply::new(self.events.clone(), ticket);
+        self.task = Some(spawn(async move {
+            match connector.probe().await {
+                Ok((welcome, key)) => reply.send(Answer::Greeted(greeting(&welcome, key))).await,
+                Err(error) => reply.failed(&error).await,
+            }
+        }));
+    }
+
+    fn connector_to(&self, target: Target, credential: Credential, key: Option<Fingerprint>) -> Connector {
+        let trust = match key {
+            Some(key) => Trust::Pinned(key),
+            None if self.accept_new => Trust::AcceptNew,
+            None => Trust::Ask(Arc::new(AskOnScreen { events: self.events.clone(), asking: Arc::clone(&self.asking) })),
+        };
+        Connector::new(target, credential, ConnectOptions::new(trust, &self.known_servers))
+    }
+
+    /// Logs in, or makes an account, and keeps the connection from then on.
+    fn enter(&mut self, ticket: Ticket, connector: Connector, invite: Option<Option<Secret>>) {
+        let reply = Reply::new(self.events.clone(), ticket);
+        let keep = Keep {
+            events: self.events.clone(),
+            connector: connector.clone(),
+            current: Arc::clone(&self.current),
+            retry: Arc::clone(&self.retry),
+        };
+        self.task = Some(spawn(async move {
+            let entered = match invite {
+                Some(invite) => Remote::register(&connector, invite).await,
+                None => Remote::connect(&connector).await,
+            };
+            match entered {
+                Err(error) => reply.failed(&error).await,
+                Ok(remote) => {
+                    keep.current.send_replace(Some(remote.clone()));
+                    let answer =
+                        Answer::LoggedIn(greeting(remote.welcome(), remote.server_key()), account(remote.logged_in()));
+                    reply.send(answer).await;
+                    keep.run(remote).await;
+                }
+            }
+        }));
+    }
+
+    fn usage(&self) {
+        let Some(remote) = self.current.borrow().clone() else { return };
+        let events = self.events.clone();
+        drop(spawn(async move {
+            if let Ok(usage) = remote.usage().await {
+                let _ = events.send(Event::Notice(Notice::UsageChanged(usage))).await;
+            }
+        }));
+    }
+}
+
+fn spawn(task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+    tokio::spawn(task).abort_handle()
+}
+
+/// Watches a connection, and makes it again when it is lost.
+struct Keep {
+    events: Events,
+    connector: Connector,
+    current: Arc<watch::Sender<Option<Remote>>>,
+    retry: Arc<Notify>,
+}
+
+impl Keep {
+    async fn run(&self, mut remote: Remote) {
+        let mut backoff = Backoff::new(u32::MAX);
+        loop {
+            let mut error = self.watch(&remote).await;
+            self.current.send_replace(None);
+            remote = loop {
+                let Some(retry_in) = backoff.next_delay(&error) else {
+                    self.tell(Event::Ended(Trouble::from(&error))).await;
+                    return;
+                };
+                self.tell(Event::Lost { trouble: Trouble::from(&error), attempt: backoff.attempt(), retry_in }).await;
+                tokio::select! {
+                    () = tokio::time::sleep(retry_in) => {}
+                    () = self.retry.notified() => {}
+                }
+                self.tell(Event::Retrying).await;
+                match Remote::connect(&self.connector).await {
+                    Ok(remote) => break remote,
+                    Err(again) => error = again,
+                }
+            };
+            backoff.reset();
+            self.current.send_replace(Some(remote.clone()));
+            self.tell(Event::Restored(account(remote.logged_in()))).await;
+        }
+    }
+
+    /// Passes on what the server says, until the connection ends; why it did.
+    async fn watch(&self, remote: &Remote) -> ClientError {
+        let mut notices = remote.notices();
+        loop {
+            tokio::select! {
+                error = remote.closed() => return error,
+                notice = notices.recv() => match notice {
+                    Ok(notice) => self.tell(Event::Notice(notice)).await,
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return remote.closed().await,
+                },
+            }
+        }
+    }
+
+    async fn tell(&self, event: Event) {
+        // Nobody reads any more only when the program ends.
+        let _ = self.events.send(event).await;
+    }
+}
+
+fn greeting(welcome: &Welcome, key: Fingerprint) -> Greeting {
+    Greeting { software: welcome.server.clone(), registration: welcome.registration, key }
+}
+
+fn account(logged_in: &LoggedIn) -> Account {
+    Account { access: logged_in.access, usage: logged_in.usage, motd: logged_in.motd.clone() }
+}
+
+/// Asks about a server's key on the screen.
+struct AskOnScreen {
+    events: Events,
+    asking: Asking,
+}
+
+impl TrustPrompt for AskOnScreen {
+    fn accept<'a>(&'a self, question: &'a TrustQuestion) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            let (sender, answer) = oneshot::channel();
+            *self.asking.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+            let view = TrustView { host: question.host.clone(), key: question.fingerprint };
+            if self.events.send(Event::Trust(view)).await.is_err() {
+                return false;
+            }
+            answer.await.unwrap_or(false)
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! Changing this computer's files: folders made, names changed, entries removed.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use ferry_shared::name::Name;
+use tokio_util::sync::CancellationToken;
+
+use crate::tui::{
+    effects::reply::Reply,
+    event::Answer,
+    state::{listing::Amount, place::Place},
+};
+
+/// Makes a folder.
+pub(in crate::tui::effects) fn make_folder(path: PathBuf, _stop: CancellationToken, reply: Reply) {
+    match fs::create_dir(&path) {
+        Ok(()) => reply.post(Answer::Done),
+        Err(error) => reply.post_error(&path, error),
+    }
+}
+
+/// Renames one after the other; what is there already is not replaced.
+pub(in crate::tui::effects) fn rename(steps: &[(Place, Place)], reply: &Reply) {
+    for step in steps {
+        let (Place::Local(from), Place::Local(to)) = step else { continue };
+        if let Err(error) = rename_one(from, to) {
+            return reply.post_error(to, error);
+        }
+    }
+    reply.post(Answer::Done);
+}
+
+fn rename_one(from: &Path, to: &Path) -> io::Result<()> {
+    // On disks that do not tell capitals apart the new name may be the old one.
+    let same = || matches!((fs::canonicalize(from), fs::canonicalize(to)), (Ok(a), Ok(b)) if a == b);
+    if fs::symlink_metadata(to).is_ok() && !same() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    fs::rename(from, to)
+}
+
+/// Removes what is in a folder under some names; folders with all below them.
+pub(in crate::tui::effects) fn remove(folder: PathBuf, what: &[(Name, bool)], stop: &CancellationToken, reply: &Reply) {
+    let mut amount = Amount::default();
+    for (name, _) in what {
+        if stop.is_cancelled() {
+            return;
+        }
+        let Some(Place::Local(path)) = Place::Local(folder.clone()).join(name) else { continue };
+        if let Err((path, error)) = remove_one(&path, stop, &mut amount) {
+            return reply.post_error(&path, error);
+        }
+        reply.post(Answer::Gone(name.clone()));
+    }
+    reply.post(Answer::Removed(amount));
+}
+
+/// Removes a file, or a folder with all below it. Symlinks go themselves, not what they lead to.
+fn remove_one(path: &Path, stop: &CancellationToken, amount: &mut Amount) -> Result<(), (PathBuf, io::Error)> {
+    let at = |error| (path.to_owned(), error);
+    if stop.is_cancelled() {
+        return Ok(());
+    }
+    let metadata = fs::symlink_metadata(path).map_err(at)?;
+    if metadata.is_dir() {
+        for entry in fs::read_dir(path).map_err(at)? {
+            remove_one(&entry.map_err(at)?.path(), stop, amount)?;
+        }
+        fs::remove_dir(path).map_err(at)?;
+        amount.folders += 1;
+    } else {
+        fs::remove_file(path).map_err(at)?;
+        amount.files += 1;
+        amount.bytes = amount.bytes.saturating_add(if metadata.is_file() { metadata.len() } else { 0 });
+    }
+    Ok(())
+}
+
+/// Removes the copy of an edited file, and the folder it has to itself.
+pub(in crate::tui::effects) fn remove_copy(path: PathBuf) {
+    tokio::task::spawn_blocking(move || {
+        // What cannot be removed is removed at the next start, with the whole folder of copies.
+        let _ = fs::remove_file(&path);
+        let _ = path.parent().map(fs::remove_dir);
+    });
+}

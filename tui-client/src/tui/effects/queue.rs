@@ -1,0 +1,152 @@
+//! The engine and its journal: orders become jobs, what the engine tells becomes events.
+
+mod keeper;
+mod order;
+
+use std::path::PathBuf;
+
+use ferry_client::{
+    Connector,
+    transfer::{Engine, JobOptions, Progress, Settings},
+};
+use tokio::{sync::mpsc, task::AbortHandle};
+use tokio_util::task::TaskTracker;
+
+use self::keeper::{Keeper, Note};
+use super::Options;
+use crate::tui::{
+    effect::TransferEffect,
+    event::Event,
+    state::{
+        transfers::{Key, Order},
+        trouble::Trouble,
+    },
+};
+
+/// The engine, while there is a server and something to move.
+#[derive(Debug)]
+struct Running {
+    engine: Engine,
+    forward: AbortHandle,
+}
+
+/// The engine and its journal.
+#[derive(Debug)]
+pub(super) struct Queue {
+    events: mpsc::Sender<Event>,
+    settings: Settings,
+    resume: bool,
+    verify: bool,
+    running: Option<Running>,
+    keeper: Keeper,
+    /// Engines that are being shut down.
+    ending: TaskTracker,
+}
+
+impl Queue {
+    pub(super) fn new(events: mpsc::Sender<Event>, folder: PathBuf, options: Options) -> Self {
+        Self {
+            keeper: Keeper::start(events.clone(), folder),
+            events,
+            settings: options.settings,
+            resume: options.resume,
+            verify: options.verify,
+            running: None,
+            ending: TaskTracker::new(),
+        }
+    }
+
+    pub(super) fn run(&mut self, effect: TransferEffect, connector: Option<&Connector>) {
+        match effect {
+            TransferEffect::Add(key, order) => {
+                if let Some(connector) = connector {
+                    self.keeper.note(Note::Add(key, Box::new(order::kept(connector.target(), &order))));
+                }
+                self.begin(key, &order, connector);
+            }
+            TransferEffect::Begin(key, order) => self.begin(key, &order, connector),
+            TransferEffect::Settle(key) => self.keeper.note(Note::Settle(key)),
+            TransferEffect::Through(key, name) => self.keeper.note(Note::Through(key, name)),
+            TransferEffect::AtOnce(at_once) => {
+                self.settings.transfers = at_once;
+                self.tell(|engine| engine.set_transfers(at_once));
+            }
+            TransferEffect::Bandwidth(bandwidth) => {
+                self.settings.bandwidth = bandwidth;
+                self.tell(|engine| engine.set_bandwidth(bandwidth));
+            }
+            TransferEffect::Pause(what) => self.tell(|engine| engine.pause(what)),
+            TransferEffect::Resume(what) => self.tell(|engine| engine.resume(what)),
+            TransferEffect::Retry(what) => self.tell(|engine| engine.retry(what)),
+            TransferEffect::Cancel(what, keep) => self.tell(|engine| engine.cancel(what, keep)),
+            TransferEffect::Answer(item, decision, scope) => self.tell(|engine| engine.answer(item, decision, scope)),
+            TransferEffect::Shift(job, true) => self.tell(|engine| engine.move_down(job)),
+            TransferEffect::Shift(job, false) => self.tell(|engine| engine.move_up(job)),
+        }
+    }
+
+    pub(super) fn progress(&self) -> Option<Progress> {
+        self.running.as_ref().map(|running| running.engine.progress())
+    }
+
+    /// Shuts the engine down; what is not through stays staged.
+    pub(super) fn stop(&mut self) {
+        if let Some(Running { engine, forward }) = self.running.take() {
+            forward.abort();
+            self.ending.spawn(engine.shutdown());
+        }
+    }
+
+    /// Ends: the engine stops in order, the journal is written.
+    pub(super) async fn end(mut self) {
+        self.stop();
+        self.ending.close();
+        self.ending.wait().await;
+        self.keeper.end().await;
+    }
+
+    fn tell(&self, command: impl FnOnce(&Engine)) {
+        if let Some(running) = &self.running {
+            command(&running.engine);
+        }
+    }
+
+    fn begin(&mut self, key: Key, order: &Order, connector: Option<&Connector>) {
+        let Some(connector) = connector else { return };
+        let running = self.running.get_or_insert_with(|| start(connector, self.settings, &self.events));
+        let options = JobOptions {
+            conflict: order.rule,
+            resume: self.resume,
+            verify: self.verify,
+            remove_source: order.moves,
+            parents: true,
+            ..JobOptions::default()
+        };
+        let jobs = order::jobs(order, &options).into_iter().map(|job| running.engine.add(job)).collect();
+        let events = self.events.clone();
+        let started = match order.what.is_empty() {
+            true => Event::Trouble(Trouble::new("there is nothing in this transfer")),
+            false => Event::Started(key, jobs),
+        };
+        // The screen reads this very channel, so it must not be waited for here.
+        match events.try_send(started) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+            Err(mpsc::error::TrySendError::Full(started)) => {
+                drop(tokio::spawn(async move { events.send(started).await }))
+            }
+        }
+    }
+}
+
+fn start(connector: &Connector, settings: Settings, events: &mpsc::Sender<Event>) -> Running {
+    let (engine, mut told) = Engine::start(connector.clone(), settings);
+    let events = events.clone();
+    let forward = tokio::spawn(async move {
+        while let Some(event) = told.recv().await {
+            if events.send(Event::Transfer(event)).await.is_err() {
+                return;
+            }
+        }
+    });
+    Running { engine, forward: forward.abort_handle() }
+}

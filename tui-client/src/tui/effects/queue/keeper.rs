@@ -1,0 +1,112 @@
+//! Writes the journal on a thread of its own: every line is flushed, and nobody waits for the disk.
+
+use std::{io, path::PathBuf, sync::mpsc as std_mpsc, thread};
+
+use ferry_client::transfer::journal::{Found, Journal, Order};
+use ferry_shared::name::Name;
+use tokio::sync::{mpsc, oneshot};
+
+use super::order;
+use crate::tui::{
+    event::Event,
+    state::{transfers::Key, trouble::Trouble},
+};
+
+/// Something to write.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// An order.
+    Add(Key, Box<Order>),
+    /// An order is through.
+    Settle(Key),
+    /// A piece of an order is through.
+    Through(Key, Name),
+    /// All before is to be on the disk.
+    End(oneshot::Sender<()>),
+}
+
+/// The way to the thread.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    notes: std_mpsc::Sender<Note>,
+}
+
+impl Keeper {
+    /// Opens the journal and tells what is left in it.
+    pub(super) fn start(events: mpsc::Sender<Event>, folder: PathBuf) -> Self {
+        // Notes are few and small, a handful for each transfer; the screen must never wait for the disk.
+        let (notes, received) = std_mpsc::channel();
+        thread::spawn(move || keep(&events, &folder, &received));
+        Self { notes }
+    }
+
+    pub(super) fn note(&self, note: Note) {
+        // The thread ends only when it could not begin, and then it said so.
+        let _ = self.notes.send(note);
+    }
+
+    /// Waits until all is written.
+    pub(super) async fn end(self) {
+        let (sender, written) = oneshot::channel();
+        self.note(Note::End(sender));
+        let _ = written.await;
+    }
+}
+
+fn keep(events: &mpsc::Sender<Event>, folder: &std::path::Path, notes: &std_mpsc::Receiver<Note>) {
+    let tell = |event| drop(events.blocking_send(event));
+    let mut journal = match Journal::open(folder) {
+        Ok((journal, found)) => {
+            if found.unreadable > 0 {
+                tell(Event::Trouble(Trouble::new(format!(
+                    "{} lines of the queue's journal cannot be read",
+                    found.unreadable
+                ))));
+            }
+            let Found { orders, .. } = found;
+            tell(Event::Left(orders.into_iter().map(|(key, order)| order::left(key, order)).collect()));
+            journal
+        }
+        Err(error) => {
+            let text = format!("the queue cannot be kept in {}: {error}", folder.display());
+            tell(Event::Trouble(Trouble::new(text)));
+            return;
+        }
+    };
+    let mut told = false;
+    while let Ok(note) = notes.recv() {
+        if let Err(error) = write(&mut journal, note, notes)
+            && !told
+        {
+            told = true;
+            tell(Event::Trouble(Trouble::new(format!("the queue cannot be kept on disk: {error}"))));
+        }
+    }
+}
+
+/// Writes a note, and with it all pieces that are through and wait to be noted.
+fn write(journal: &mut Journal, note: Note, notes: &std_mpsc::Receiver<Note>) -> io::Result<()> {
+    match note {
+        Note::Add(key, order) => journal.add(key.0, &order),
+        Note::Settle(key) => journal.settle(key.0),
+        Note::End(sender) => {
+            let _ = sender.send(());
+            Ok(())
+        }
+        Note::Through(key, name) => {
+            let mut pieces = vec![(key.0, name)];
+            let mut next = None;
+            while let Ok(note) = notes.try_recv() {
+                match note {
+                    Note::Through(key, name) => pieces.push((key.0, name)),
+                    other => {
+                        next = Some(other);
+                        break;
+                    }
+                }
+            }
+            journal.settle_pieces(&pieces)?;
+            next.map_or(Ok(()), |next| write(journal, next, notes))
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The server's files, asked in tasks. What may take long has a connection to itself.
+
+use std::time::{Duration, Instant};
+
+use ferry_client::{ClientError, Connector, Remote};
+use ferry_shared::{
+    entry::Kind,
+    message::request::{Algorithm, BlockRange},
+    name::Name,
+    path::RemotePath,
+    refusal::Code,
+};
+
+use super::reply::Reply;
+use crate::tui::{
+    event::Answer,
+    state::{
+        dialog::FoundItem,
+        listing::{Amount, Item},
+        place::Place,
+    },
+    update::FOUND_MOST,
+};
+
+/// How often it is told how far a count is.
+const TOLD: Duration = Duration::from_millis(100);
+
+/// Whom to ask, and where the answer goes.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    /// The connection for browsing.
+    pub(super) remote: Remote,
+    /// The way to further ones.
+    pub(super) connector: Connector,
+    /// Where the answer goes.
+    pub(super) reply: Reply,
+}
+
+type Done = Result<(), ClientError>;
+
+impl Ask {
+    /// A connection of its own, for what would hold up others. Given up, it is closed, and the server stops.
+    async fn aside(&self) -> Result<Remote, ClientError> {
+        Remote::connect(&self.connector).await
+    }
+}
+
+pub(super) async fn list(ask: Ask, path: RemotePath) -> Done {
+    let mut pages = ask.remote.list(path).await?;
+    while let Some(page) = pages.next().await {
+        let page = page?;
+        let items = page.entries.into_iter().map(Item::new).collect();
+        ask.reply.send(Answer::Page { items, more: page.more }).await;
+    }
+    Ok(())
+}
+
+pub(super) async fn count(ask: Ask, folder: RemotePath, names: Vec<Name>) -> Done {
+    let remote = ask.aside().await?;
+    let (mut amount, mut unreadable, mut told) = (Amount::default(), 0, Instant::now());
+    for name in names {
+        let Ok(path) = folder.join(&name) else { continue };
+        let (entry, _) = remote.stat(path.clone()).await?;
+        let folder = entry.kind == Kind::Folder;
+        amount.count(&Item::new(entry));
+        if !folder {
+            continue;
+        }
+        let mut pages = remote.walk(path).await?;
+        while let Some(page) = pages.next().await {
+            let page = page?;
+            unreadable += page.unreadable.len() as u64;
+            page.entries.into_iter().for_each(|entry| amount.count(&Item::new(entry)));
+            if told.elapsed() > TOLD {
+                told = Instant::now();
+                ask.reply.send(Answer::Counted { amount, unreadable, more: true }).await;
+            }
+        }
+    }
+    ask.reply.send(Answer::Counted { amount, unreadable, more: false }).await;
+    Ok(())
+}
+
+pub(super) async fn read(ask: Ask, path: RemotePath, index: u64) -> Done {
+    let mut blocks = ask.remote.read_blocks(path, Some(BlockRange { first: index, count: 1 })).await?;
+    let size = blocks.size;
+    let mut bytes = Vec::new();
+    while let Some(block) = blocks.next().await {
+        bytes.extend_from_slice(&block?);
+    }
+    ask.reply.send(Answer::Block { index, bytes, size }).await;
+    Ok(())
+}
+
+pub(super) async fn digest(ask: Ask, path: RemotePath) -> Done {
+    let digest = ask.aside().await?.hash(path, Algorithm::Blake3).await?;
+    ask.reply.send(Answer::Digest(digest)).await;
+    Ok(())
+}
+
+pub(super) async fn version(ask: Ask, path: RemotePath) -> Done {
+    let version = match ask.remote.stat(path).await {
+        Ok((_, version)) => version,
+        Err(ClientError::Refused(refusal)) if refusal.code == Code::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    ask.reply.send(Answer::Version(version)).await;
+    Ok(())
+}
+
+pub(super) async fn search(ask: Ask, folder: RemotePath, pattern: String) -> Done {
+    let remote = ask.aside().await?;
+    let mut pages = remote.find(folder, pattern, FOUND_MOST as u64).await?;
+    while let Some(page) = pages.next().await {
+        let page = page?;
+        let under = page.under;
+        let items = page.entries.into_iter().map(|entry| FoundItem { under: under.clone(), item: Item::new(entry) });
+        ask.reply.send(Answer::Found { items: items.collect(), more: page.more }).await;
+    }
+    Ok(())
+}
+
+pub(super) async fn make_folder(ask: Ask, path: RemotePath) -> Done {
+    ask.remote.make_dir(path, false).await?;
+    ask.reply.send(Answer::Done).await;
+    Ok(())
+}
+
+pub(super) async fn rename(ask: Ask, steps: Vec<(Place, Place)>) -> Done {
+    for step in steps {
+        if let (Place::Remote(from), Place::Remote(to)) = step {
+            ask.remote.rename(from, to, false).await?;
+        }
+    }
+    ask.reply.send(Answer::Done).await;
+    Ok(())
+}
+
+pub(super) async fn copy(ask: Ask, steps: Vec<(RemotePath, RemotePath)>) -> Done {
+    let remote = ask.aside().await?;
+    for (from, to) in steps {
+        remote.copy(from, to, false).await?;
+    }
+    ask.reply.send(Answer::Done).await;
+    Ok(())
+}
+
+pub(super) async fn remove(ask: Ask, folder: RemotePath, what: Vec<(Name, bool)>) -> Done {
+    let remote = ask.aside().await?;
+    let mut amount = Amount::default();
+    for (name, recursive) in what {
+        let Ok(path) = folder.join(&name) else { continue };
+        let removed = remote.remove(path, recursive).await?;
+        amount.files = amount.files.saturating_add(removed.files);
+        amount.folders = amount.folders.saturating_add(removed.dirs);
+        amount.bytes = amount.bytes.saturating_add(removed.bytes);
+        ask.reply.send(Answer::Gone(name)).await;
+    }
+    ask.reply.send(Answer::Removed(amount)).await;
+    Ok(())
+}
+
+pub(super) async fn uploads(ask: Ask) -> Done {
+    let uploads = ask.remote.uploads().await?;
+    ask.reply.send(Answer::Uploads(uploads)).await;
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! The way back for an answer.
+
+use std::path::Path;
+
+use ferry_client::ClientError;
+use tokio::sync::mpsc;
+
+use crate::tui::{
+    event::{Answer, Event},
+    state::{ticket::Ticket, trouble::Trouble},
+};
+
+/// Sends the answers to one question.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    events: mpsc::Sender<Event>,
+    ticket: Ticket,
+}
+
+impl Reply {
+    pub(super) fn new(events: mpsc::Sender<Event>, ticket: Ticket) -> Self {
+        Self { events, ticket }
+    }
+
+    /// Answers, from a task.
+    pub(super) async fn send(&self, answer: Answer) {
+        // Nobody reads any more only when the program ends.
+        let _ = self.events.send(Event::Answer(self.ticket, answer)).await;
+    }
+
+    /// Says why it could not be done, from a task.
+    pub(super) async fn failed(&self, error: &ClientError) {
+        self.send(Answer::Failed(Trouble::from(error))).await;
+    }
+
+    /// Answers, from a thread that may wait.
+    pub(super) fn post(&self, answer: Answer) {
+        let _ = self.events.blocking_send(Event::Answer(self.ticket, answer));
+    }
+
+    /// Says why it could not be done, from a thread that may wait.
+    pub(super) fn post_error(&self, path: &Path, error: std::io::Error) {
+        self.post(Answer::Failed(Trouble::from(&ClientError::local(path, error))));
+    }
+}

@@ -1,0 +1,204 @@
+//! What the user keeps, on the disk: `sites.toml` and `bookmarks.toml`.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ferry_shared::path::{PathError, RemotePath};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::{
+    home::Home,
+    sites::{self, Sites, SitesError},
+    tui::{
+        event::Event,
+        state::{
+            place::Place,
+            saved::{Bookmark, Saved, Site},
+            trouble::Trouble,
+        },
+    },
+};
+
+/// Reads and writes what the user keeps.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    events: mpsc::Sender<Event>,
+    sites: PathBuf,
+    bookmarks: PathBuf,
+    /// One change at a time.
+    busy: Arc<Mutex<()>>,
+}
+
+/// What is wrong with what the user keeps.
+#[derive(Debug, thiserror::Error)]
+enum SavedError {
+    #[error(transparent)]
+    Sites(#[from] SitesError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Syntax(#[from] toml::de::Error),
+    #[error(transparent)]
+    Write(#[from] toml::ser::Error),
+    #[error(transparent)]
+    Path(#[from] PathError),
+    #[error("a path that is no text cannot be a bookmark")]
+    NoText,
+}
+
+/// Bookmarks as they are written.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    bookmarks: Vec<Line>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
+}
+
+impl Keeper {
+    pub(super) fn new(events: mpsc::Sender<Event>, home: &Home) -> Self {
+        Self { events, sites: home.sites(), bookmarks: bookmarks(home), busy: Arc::default() }
+    }
+
+    pub(super) fn save_site(&self, old: Option<String>, site: Site) {
+        self.change(move |files, _| {
+            let mut sites = Sites::load(files.to_owned())?;
+            if let Some(old) = old {
+                sites.remove(&old)?;
+            }
+            let path = Some(site.path).filter(|path| !path.is_empty());
+            let kept = sites::Site { address: site.address, user: site.user, path, server_key: site.key };
+            Ok(sites.add(&site.name, kept)?)
+        });
+    }
+
+    pub(super) fn remove_site(&self, name: String) {
+        self.change(move |files, _| Ok(Sites::load(files.to_owned())?.remove(&name)?));
+    }
+
+    pub(super) fn save_bookmarks(&self, bookmarks: Vec<Bookmark>) {
+        self.change(move |_, file| write(file, &bookmarks));
+    }
+
+    /// Changes something, then tells how all is.
+    fn change(&self, work: impl FnOnce(&Path, &Path) -> Result<(), SavedError> + Send + 'static) {
+        let (events, busy) = (self.events.clone(), Arc::clone(&self.busy));
+        let (sites, bookmarks) = (self.sites.clone(), self.bookmarks.clone());
+        tokio::task::spawn_blocking(move || {
+            let _one_at_a_time = busy.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = work(&sites, &bookmarks) {
+                let _ = events.blocking_send(Event::Trouble(Trouble::new(format!("not saved: {error}"))));
+            }
+            let (saved, _) = load(&sites, &bookmarks);
+            let _ = events.blocking_send(Event::Saved(saved));
+        });
+    }
+}
+
+/// The file of the bookmarks.
+pub(super) fn bookmarks(home: &Home) -> PathBuf {
+    home.config().join("bookmarks.toml")
+}
+
+/// Reads what the user keeps, and what is wrong with it.
+pub(super) fn load(sites: &Path, bookmarks: &Path) -> (Saved, Vec<String>) {
+    let mut faults = Vec::new();
+    let mut saved = Saved::default();
+    match Sites::load(sites.to_owned()) {
+        Ok(sites) => saved.sites = sites.iter().map(|(name, site)| site_of(name, site)).collect(),
+        Err(error) => faults.push(error.to_string()),
+    }
+    match read(bookmarks) {
+        Ok(all) => saved.bookmarks = all,
+        Err(error) => faults.push(format!("{} cannot be used: {error}", bookmarks.display())),
+    }
+    (saved, faults)
+}
+
+fn site_of(name: &str, site: &sites::Site) -> Site {
+    Site {
+        name: name.to_owned(),
+        address: site.address.clone(),
+        user: site.user.clone(),
+        path: site.path.clone().unwrap_or_default(),
+        key: site.server_key,
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<Bookmark>, SavedError> {
+    let text = match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let lines = toml::from_str::<File>(&text)?.bookmarks;
+    let bookmark = |line: Line| {
+        let place = match &line.server {
+            None => Place::Local(line.path.into()),
+            Some(_) => Place::Remote(RemotePath::from_typed(line.path.as_bytes())?),
+        };
+        Ok(Bookmark { place, server: line.server })
+    };
+    lines.into_iter().map(bookmark).collect()
+}
+
+fn write(file: &Path, bookmarks: &[Bookmark]) -> Result<(), SavedError> {
+    let line = |bookmark: &Bookmark| {
+        let path = match &bookmark.place {
+            Place::Local(path) => path.to_str().map(str::to_owned),
+            Place::Remote(path) => String::from_utf8(path.as_bytes().to_vec()).ok().map(|path| format!("/{path}")),
+        };
+        let path = path.ok_or(SavedError::NoText)?;
+        Ok(Line { path, server: bookmark.server.clone() })
+    };
+    let bookmarks = bookmarks.iter().map(line).collect::<Result<_, SavedError>>()?;
+    let text = toml::to_string(&File { bookmarks })?;
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    io::Write::write_all(&mut temporary, text.as_bytes())?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(file).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bookmarks_come_back_as_they_were_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config/bookmarks.toml");
+        let bookmarks = vec![
+            Bookmark { place: Place::Local("/srv/data".into()), server: None },
+            Bookmark { place: Place::Remote(RemotePath::home()), server: Some("al@h:7021".into()) },
+            Bookmark {
+                place: Place::Remote(RemotePath::from_typed(b"a/b").unwrap()),
+                server: Some("al@h:7021".into()),
+            },
+        ];
+        write(&file, &bookmarks).unwrap();
+        let (saved, faults) = load(&folder.path().join("none"), &file);
+        assert_eq!((saved.bookmarks, faults), (bookmarks, Vec::<String>::new()));
+    }
+
+    #[test]
+    fn a_broken_file_is_told_and_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bookmarks.toml");
+        fs::write(&file, "[[bookmarks]]\npaht = \"/x\"\n").unwrap();
+        let (_, faults) = load(&folder.path().join("none"), &file);
+        assert!(faults[0].contains("bookmarks.toml") && faults[0].contains("line 2"), "{faults:?}");
+    }
+}

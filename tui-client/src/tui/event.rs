@@ -1,0 +1,165 @@
+//! What happens: keys, the mouse, the time, and answers to what was asked.
+
+use std::time::Duration;
+
+use ferry_client::transfer::{self, JobId, Progress};
+use ferry_shared::{entry::Version, message::Notice, message::reply::UnfinishedUpload, name::Name};
+
+use super::{
+    keymap::Key,
+    state::{
+        dialog::{FoundItem, TrustView},
+        link::{Account, Greeting},
+        listing::{Amount, Item},
+        saved::Saved,
+        side::Side,
+        task::Left,
+        ticket::Ticket,
+        transfers::Key as TransferKey,
+        trouble::Trouble,
+    },
+};
+
+/// Something happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// So much time passed since the start.
+    Time(Duration),
+    /// A key was pressed.
+    Key(Key),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse did something.
+    Mouse(Mouse),
+    /// The screen has this size now.
+    Resize(u16, u16),
+    /// The disk or the server answers.
+    Answer(Ticket, Answer),
+    /// A server's key is not known; nothing was sent to it yet.
+    Trust(TrustView),
+    /// The connection was lost, or could not be made again.
+    Lost {
+        /// Why.
+        trouble: Trouble,
+        /// How many attempts failed.
+        attempt: u32,
+        /// How long until the next one.
+        retry_in: Duration,
+    },
+    /// An attempt to connect again begins.
+    Retrying,
+    /// The connection is back.
+    Restored(Account),
+    /// The connection is lost, and trying again is no use.
+    Ended(Trouble),
+    /// The server has something to say.
+    Notice(Notice),
+    /// The engine has the parts of a transfer as these jobs.
+    Started(TransferKey, Vec<JobId>),
+    /// The engine tells.
+    Transfer(transfer::Event),
+    /// How far the engine is.
+    Progress(Progress),
+    /// So many bytes are free where the pane is.
+    Free(Side, Option<u64>),
+    /// What the user keeps, as it is now.
+    Saved(Saved),
+    /// Transfers left from the last time.
+    Left(Vec<Left>),
+    /// Something outside of any question went wrong.
+    Trouble(Trouble),
+    /// A signal asks to stop.
+    Stop,
+    /// The terminal was somebody else's for a while.
+    Back,
+}
+
+/// What the mouse did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mouse {
+    /// What.
+    pub(crate) did: MouseAct,
+    /// In which column.
+    pub(crate) x: u16,
+    /// In which line.
+    pub(crate) y: u16,
+}
+
+/// What the mouse did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MouseAct {
+    /// The left button went down.
+    Press,
+    /// It was moved while down.
+    Drag,
+    /// It went up.
+    Release,
+    /// The right button went down.
+    Mark,
+    /// The wheel was turned up.
+    WheelUp,
+    /// The wheel was turned down.
+    WheelDown,
+}
+
+/// An answer to what was asked with a ticket.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// Some entries of a folder; the last ones if nothing follows.
+    Page {
+        /// They.
+        items: Vec<Item>,
+        /// Whether others follow.
+        more: bool,
+    },
+    /// Some of what a search found.
+    Found {
+        /// They.
+        items: Vec<FoundItem>,
+        /// Whether others follow.
+        more: bool,
+    },
+    /// So much is below what was to be counted.
+    Counted {
+        /// So far.
+        amount: Amount,
+        /// Folders that could not be read.
+        unreadable: u64,
+        /// Whether it goes on.
+        more: bool,
+    },
+    /// A block of a file.
+    Block {
+        /// Its index.
+        index: u64,
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// Bytes of the whole file.
+        size: u64,
+    },
+    /// A file's digest.
+    Digest(String),
+    /// A file's version; `None` where there is none (any more).
+    Version(Option<Version>),
+    /// Of what was to be removed or renamed, this entry is.
+    Gone(Name),
+    /// It was done.
+    Done,
+    /// It was removed: so much.
+    Removed(Amount),
+    /// What came back from the editor.
+    Edited {
+        /// The text, where it was one that was given.
+        text: String,
+        /// Whether a file that was given has changed.
+        changed: bool,
+    },
+    /// The server was greeted and its key is trusted.
+    Greeted(Greeting),
+    /// The login holds.
+    LoggedIn(Greeting, Account),
+    /// Unfinished uploads on the server.
+    Uploads(Vec<UnfinishedUpload>),
+    /// It could not be done.
+    Failed(Trouble),
+}

@@ -1,0 +1,267 @@
+//! The loop: takes all that happened, then draws once, at most 60 times a second, and never when nothing changed.
+
+mod signals;
+
+use std::{
+    future::{pending, poll_fn},
+    io,
+    pin::Pin,
+    time::{Duration, Instant},
+};
+
+use crossterm::event::EventStream;
+use futures_core::Stream as _;
+use tokio::{sync::mpsc, task::JoinHandle, time};
+
+use self::signals::{Signal, Signals};
+use super::{
+    effect::Effect,
+    effects::{Effects, Outside, run_outside},
+    event::Event,
+    state::State,
+    terminal::{self, Screen},
+    update::update,
+};
+
+/// The least time between two drawings.
+const FRAME: Duration = Duration::from_millis(16);
+/// Events taken before it is drawn, however many wait.
+const BATCH: usize = 4096;
+/// How long the cleaning up may take when quitting.
+const END: Duration = Duration::from_secs(10);
+
+/// What the loop works with.
+pub(crate) struct Runtime {
+    state: State,
+    effects: Effects,
+    events: mpsc::Receiver<Event>,
+    screen: Screen,
+    /// Keys; absent while somebody else has the terminal.
+    input: Option<EventStream>,
+    /// An editor or a shell that has the terminal.
+    away: Option<JoinHandle<Option<Event>>>,
+    signals: Signals,
+    begun: Instant,
+    /// When the state changes by itself next.
+    wake: Option<Instant>,
+    /// Something changed since it was drawn.
+    dirty: bool,
+    drawn: Instant,
+    over: bool,
+}
+
+impl Runtime {
+    /// A loop that begins with a state. Must be called in a runtime.
+    ///
+    /// # Errors
+    /// The system's, when signals cannot be caught.
+    pub(crate) fn new(
+        state: State,
+        effects: Effects,
+        events: mpsc::Receiver<Event>,
+        screen: Screen,
+    ) -> io::Result<Self> {
+        let now = Instant::now();
+        Ok(Self {
+            state,
+            effects,
+            events,
+            screen,
+            input: Some(EventStream::new()),
+            away: None,
+            signals: Signals::catch()?,
+            begun: now,
+            wake: None,
+            dirty: true,
+            drawn: now.checked_sub(FRAME).unwrap_or(now),
+            over: false,
+        })
+    }
+
+    /// Runs until the user quits, or the terminal is gone.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub(crate) async fn run(mut self, first: Vec<Effect>) -> io::Result<()> {
+        self.do_all(first)?;
+        let result = self.turn().await;
+        // The terminal first: what comes may take a moment.
+        self.input = None;
+        drop(self.screen);
+        let _ = time::timeout(END, self.effects.end()).await;
+        result
+    }
+
+    async fn turn(&mut self) -> io::Result<()> {
+        while !self.over {
+            self.draw_if_due()?;
+            self.note_wake();
+            let next = self.next().await?;
+            self.clock()?;
+            if let Some(event) = next {
+                self.take(event)?;
+            }
+            self.drain()?;
+            if self.wake.take_if(|wake| *wake <= Instant::now()).is_some() {
+                self.change_by_itself()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers when the state has to change by itself; what comes between does not put that off.
+    fn note_wake(&mut self) {
+        let wake = self.state.wake().map(|wake| self.begun + wake);
+        self.wake = self.wake.into_iter().chain(wake).min();
+    }
+
+    /// Waits for what happens next; `None` when it is only time.
+    async fn next(&mut self) -> io::Result<Option<Event>> {
+        let frame = (self.dirty && self.away.is_none()).then(|| self.drawn + FRAME);
+        let until = frame.into_iter().chain(self.wake).min();
+        loop {
+            tokio::select! {
+                biased;
+                signal = self.signals.next() => return self.signal(signal),
+                told = next_input(&mut self.input) => {
+                    if let Some(event) = told? {
+                        return Ok(Some(event));
+                    }
+                }
+                event = self.events.recv() => match event {
+                    Some(event) => return Ok(Some(event)),
+                    None => pending::<()>().await,
+                },
+                back = join(&mut self.away) => return self.back(back),
+                () = sleep(until) => return Ok(None),
+            }
+        }
+    }
+
+    fn draw_if_due(&mut self) -> io::Result<()> {
+        if self.dirty && self.away.is_none() && self.drawn.elapsed() >= FRAME {
+            self.screen.draw(&self.state)?;
+            self.drawn = Instant::now();
+            self.dirty = false;
+        }
+        Ok(())
+    }
+
+    /// Tells the state what time it is.
+    fn clock(&mut self) -> io::Result<()> {
+        let effects = update(&mut self.state, Event::Time(self.begun.elapsed()));
+        self.do_all(effects)
+    }
+
+    /// Takes an event.
+    fn take(&mut self, event: Event) -> io::Result<()> {
+        self.dirty = true;
+        let effects = update(&mut self.state, event);
+        self.do_all(effects)
+    }
+
+    /// Takes all that waits.
+    fn drain(&mut self) -> io::Result<()> {
+        for _ in 0..BATCH {
+            match self.events.try_recv() {
+                Ok(event) => self.take(event)?,
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Figures, a sign that turns, seconds that are counted down.
+    fn change_by_itself(&mut self) -> io::Result<()> {
+        self.dirty = true;
+        match self.effects.progress() {
+            Some(progress) => self.take(Event::Progress(progress)),
+            None => Ok(()),
+        }
+    }
+
+    fn do_all(&mut self, effects: Vec<Effect>) -> io::Result<()> {
+        for effect in effects {
+            if let Some(outside) = self.effects.run(effect) {
+                self.outside(outside)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what needs the terminal or the loop.
+    fn outside(&mut self, what: Outside) -> io::Result<()> {
+        match what {
+            Outside::Quit => self.over = true,
+            Outside::Redraw => self.screen.forget()?,
+            Outside::Suspend => {
+                self.input = None;
+                self.screen.leave();
+                terminal::stop_until_fg();
+                self.come_back()?;
+            }
+            // Only one at a time can have the terminal: the keys are away until it is back.
+            what if self.away.is_none() => {
+                self.input = None;
+                self.screen.leave();
+                self.away = Some(tokio::task::spawn_blocking(move || run_outside(what)));
+            }
+            _ => {}
+        }
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// The terminal is ours again.
+    fn come_back(&mut self) -> io::Result<()> {
+        self.screen.enter()?;
+        self.input = Some(EventStream::new());
+        let (width, height) = self.screen.size()?;
+        self.take(Event::Resize(width, height))
+    }
+
+    /// Whoever had the terminal is through.
+    fn back(&mut self, told: Option<Event>) -> io::Result<Option<Event>> {
+        self.away = None;
+        self.come_back()?;
+        Ok(Some(told.unwrap_or(Event::Back)))
+    }
+
+    fn signal(&mut self, signal: Signal) -> io::Result<Option<Event>> {
+        match signal {
+            Signal::Stop => Ok(Some(Event::Stop)),
+            Signal::Continue if self.away.is_none() => {
+                // Stopped by somebody else, the terminal is as the shell left it.
+                self.input = None;
+                self.screen.leave();
+                self.come_back()?;
+                Ok(None)
+            }
+            Signal::Continue => Ok(None),
+        }
+    }
+}
+
+/// The next key; `Ok(None)` for what does not matter, and for ever nothing while the terminal is away.
+async fn next_input(input: &mut Option<EventStream>) -> io::Result<Option<Event>> {
+    let Some(stream) = input else { return pending().await };
+    match poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await {
+        Some(told) => Ok(terminal::event_of(told?)),
+        // The terminal is gone.
+        None => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+async fn join(away: &mut Option<JoinHandle<Option<Event>>>) -> Option<Event> {
+    match away {
+        Some(task) => task.await.ok().flatten(),
+        None => pending().await,
+    }
+}
+
+async fn sleep(until: Option<Instant>) {
+    match until {
+        Some(until) => time::sleep_until(until.into()).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,422 @@
+//! A browser for tests: a state with sample folders and servers, driven by keys and events, drawn as text.
+
+use std::{path::PathBuf, time::Duration};
+
+use ferry_client::{
+    ClientError,
+    connect::Target,
+    transfer::{
+        self, ActiveItem, Bandwidth, Conflict, ConflictRule, Failure, FileFacts, ItemId, ItemPath, ItemState, JobId,
+        JobProgress, Outcome, Progress, Summary,
+    },
+};
+use ferry_shared::{
+    entry::{Entry, Kind, Mtime},
+    fingerprint::Fingerprint,
+    message::reply::{Access, Registration, Usage},
+    name::Name,
+    path::RemotePath,
+    refusal::{Code, Refusal},
+};
+use jiff::tz::TimeZone;
+use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
+
+use super::{
+    action::Preset,
+    effect::{Effect, TransferEffect},
+    event::{Answer, Event},
+    keymap::{self, Keymap},
+    state::{
+        State,
+        link::{Account, Greeting, Server},
+        listing::{Amount, Item, Viewing},
+        look::Look,
+        saved::{Saved, Site},
+        ticket::Ticket,
+        transfers::Key,
+    },
+    update::{Begin, start, update},
+    view,
+};
+
+/// Seconds since 1970 when the scene begins: the 21st of November 2026.
+const CLOCK: i64 = 1_795_219_200;
+
+/// A browser without disk, server and terminal.
+pub(crate) struct Scene {
+    pub(crate) state: State,
+    /// All that was to be done outside so far.
+    pub(crate) effects: Vec<Effect>,
+    now: Duration,
+}
+
+/// An entry: a folder where the name ends with `/`, a symlink where with `@`.
+pub(crate) fn entry(name: &str, size: u64, days_ago: i64) -> Item {
+    let (name, kind) = match (name.strip_suffix('/'), name.strip_suffix('@')) {
+        (Some(name), _) => (name, Kind::Folder),
+        (_, Some(name)) => (name, Kind::Symlink),
+        _ => (name, Kind::File),
+    };
+    let mtime = Mtime(CLOCK - days_ago * 86_400 - 3600, 0);
+    let mode = if kind == Kind::Folder { 0o755 } else { 0o644 };
+    Item::new(Entry { name: Name::try_from(name).unwrap(), kind, size, mtime, mode })
+}
+
+/// What lies in the sample's local folder.
+pub(crate) fn local_items() -> Vec<Item> {
+    vec![
+        entry("2024/", 0, 9),
+        entry("2025/", 0, 400),
+        entry(".cache/", 0, 3),
+        entry("holiday.raw", 24 << 20, 19),
+        entry("iso.img", 4 << 30, 2),
+        entry("notes.txt", 1234, 1),
+        entry("photo 2.jpg", 3_456_789, 30),
+        entry("photo 10.jpg", 2_345_678, 31),
+        entry("résumé – 日本語.pdf", 98_765, 700),
+        entry("latest@", 0, 1),
+    ]
+}
+
+/// What lies in the sample's remote folder.
+pub(crate) fn remote_items() -> Vec<Item> {
+    vec![
+        entry("albums/", 0, 18),
+        entry("2024/", 0, 9),
+        entry("holiday.raw", 24 << 20, 19),
+        entry("notes.txt", 1200, 40),
+        entry("thesis.tex", 345_678, 5),
+    ]
+}
+
+/// The sample's server.
+pub(crate) fn server() -> Server {
+    let target = Target { user: "alice".into(), host: "files.example.org".into(), port: 7021 };
+    Server { target, site: None, start: RemotePath::from_typed(b"photos").unwrap(), key: None }
+}
+
+/// What it says of itself.
+pub(crate) fn greeting() -> Greeting {
+    Greeting { software: "ferryd 0.1".into(), registration: Registration::Closed, key: key() }
+}
+
+/// Its key.
+pub(crate) fn key() -> Fingerprint {
+    "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU".parse().unwrap()
+}
+
+/// What it says of the account.
+pub(crate) fn account() -> Account {
+    let usage = Usage {
+        used: (69 << 30) / 10,
+        reserved: 0,
+        limit: Some(20 << 30),
+        files: 4321,
+        file_limit: None,
+        volume_free: 412 << 30,
+    };
+    Account { access: Access::ReadWrite, usage, motd: None }
+}
+
+/// What a scene begins with.
+pub(crate) fn begin(server: Option<Server>) -> Begin {
+    Begin {
+        size: (120, 40),
+        clock: CLOCK,
+        zone: TimeZone::UTC,
+        home: "/home/al".into(),
+        copies: "/home/al/.ferry/edit".into(),
+        folder: "/home/al/data".into(),
+        keymap: Keymap::preset(Preset::Default),
+        look: Look::default(),
+        viewing: Viewing::default(),
+        rule: ConflictRule::Ask,
+        at_once: 4,
+        bandwidth: Bandwidth::default(),
+        saved: Saved::default(),
+        server,
+        password: None,
+        faults: Vec::new(),
+    }
+}
+
+impl Scene {
+    /// Just started, without an address.
+    pub(crate) fn fresh() -> Self {
+        Self::of(begin(None))
+    }
+
+    /// Just started so.
+    pub(crate) fn of(begin: Begin) -> Self {
+        let (state, effects) = start(begin);
+        Self { state, effects, now: Duration::ZERO }
+    }
+
+    /// Both folders are there, the server is connected.
+    pub(crate) fn connected() -> Self {
+        let mut scene =
+            Self::of(Begin { password: Some(ferry_shared::secret::Secret::new("pw".into())), ..begin(Some(server())) });
+        scene.answer_lists(local_items());
+        scene.greet();
+        scene.log_in();
+        scene.answer_lists(remote_items());
+        let _ = scene.take();
+        scene.state.toast = None;
+        scene
+    }
+
+    /// The server answers the greeting.
+    pub(crate) fn greet(&mut self) {
+        let ticket = self.state.link.ticket().unwrap();
+        self.event(Event::Answer(ticket, Answer::Greeted(greeting())));
+    }
+
+    /// The server accepts the password.
+    pub(crate) fn log_in(&mut self) {
+        let ticket = self.state.link.ticket().unwrap();
+        self.event(Event::Answer(ticket, Answer::LoggedIn(greeting(), account())));
+    }
+
+    /// Something happens.
+    pub(crate) fn event(&mut self, event: Event) {
+        let effects = update(&mut self.state, event);
+        self.effects.extend(effects);
+    }
+
+    /// Keys are pressed: `"j j space f5 y"`.
+    pub(crate) fn keys(&mut self, keys: &str) -> &mut Self {
+        for key in keymap::Key::sequence(keys).unwrap() {
+            self.event(Event::Key(key));
+        }
+        self
+    }
+
+    /// Text is typed, character by character.
+    pub(crate) fn type_text(&mut self, text: &str) -> &mut Self {
+        text.chars().for_each(|c| self.event(Event::Key(keymap::Key::char(c))));
+        self
+    }
+
+    /// Time passes.
+    pub(crate) fn wait(&mut self, millis: u64) {
+        self.now += Duration::from_millis(millis);
+        self.event(Event::Time(self.now));
+    }
+
+    /// The screen has another size.
+    pub(crate) fn size(&mut self, width: u16, height: u16) {
+        self.event(Event::Resize(width, height));
+    }
+
+    /// Takes the effects since the last time.
+    pub(crate) fn take(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The ticket of the latest effect that has one.
+    pub(crate) fn ticket(&self) -> Ticket {
+        self.effects.iter().rev().find_map(ticket_of).unwrap()
+    }
+
+    /// Answers every folder that was asked for with these entries.
+    pub(crate) fn answer_lists(&mut self, items: Vec<Item>) {
+        let lists = std::mem::take(&mut self.effects);
+        for effect in lists {
+            match effect {
+                Effect::List(ticket, _) => {
+                    self.event(Event::Answer(ticket, Answer::Page { items: items.clone(), more: false }));
+                }
+                Effect::Free(side, _) => self.event(Event::Free(side, Some(120 << 30))),
+                other => self.effects.push(other),
+            }
+        }
+    }
+
+    /// What is chosen is copied to the other pane; the engine has it as these jobs.
+    pub(crate) fn copy(&mut self, first_job: u64) -> Key {
+        let _ = self.take();
+        self.keys("f5");
+        if let Some(Effect::Count(ticket, ..)) = self.effects.iter().find(|effect| matches!(effect, Effect::Count(..)))
+        {
+            let (ticket, amount) = (*ticket, Amount { files: 7, folders: 1, bytes: 70 << 20 });
+            self.event(Event::Answer(ticket, Answer::Counted { amount, unreadable: 0, more: false }));
+        }
+        self.keys("y");
+        let added = self.take().into_iter().find_map(|effect| match effect {
+            Effect::Transfer(TransferEffect::Add(key, order)) => Some((key, order.what.len() as u64)),
+            _ => None,
+        });
+        let (key, count) = added.unwrap();
+        self.event(Event::Started(key, (first_job..first_job + count).map(JobId).collect()));
+        key
+    }
+
+    /// The engine's figures, with so many bytes on the wire since the start.
+    pub(crate) fn progress(&mut self, jobs: Vec<JobProgress>, active: Vec<ActiveItem>, sent: u64) {
+        self.event(Event::Progress(Progress { jobs, active, connections: 2, sent, received: 0 }));
+    }
+
+    /// Connected, with transfers of every kind: running, waiting, failed, asking, verified.
+    pub(crate) fn busy() -> Self {
+        let mut scene = Self::connected();
+        scene.keys("g g j j j j");
+        scene.copy(1);
+        scene.keys("g g j");
+        scene.copy(2);
+        scene.keys("j j j j");
+        scene.copy(3);
+        scene.keys("j");
+        scene.copy(4);
+        scene.keys("j");
+        scene.copy(5);
+        scene.keys("k");
+        let (mib, gib) = (1u64 << 20, 1u64 << 30);
+        scene.event(Event::Transfer(done(5, 0)));
+        for step in 0..20u64 {
+            scene.wait(250);
+            let moved = step * 25 * mib;
+            let image = job(1, (0, 1), (2 * gib + moved, 4 * gib), gib);
+            let mut folder = job(2, (9812 + step * 40, 54_001), (900 * mib + moved / 4, 7 * gib), 0);
+            folder.failed = 1;
+            let waiting = job(3, (0, 1), (0, 1234), 0);
+            let mut other = job(4, (0, 1), (0, 3_456_789), 0);
+            other.asking = 1;
+            let items = vec![active(1, 1, "iso.img", 2 * gib + moved, 4 * gib, ItemState::Sending)];
+            scene.progress(vec![image, folder, waiting, other], items, moved * 5 / 4);
+        }
+        let refusal = Refusal::new(Code::NotAllowed, "this name is not allowed here");
+        scene.event(Event::Transfer(fails(20, 2, "forbidden.txt", refusal.into())));
+        scene.event(Event::Transfer(asks(40, 4, "photos", "photo 2.jpg")));
+        scene.state.toast = None;
+        let _ = scene.take();
+        scene
+    }
+
+    /// A site is saved.
+    pub(crate) fn with_sites(mut self) -> Self {
+        let site = |name: &str, address: &str, user: &str, path: &str| Site {
+            name: name.into(),
+            address: address.into(),
+            user: user.into(),
+            path: path.into(),
+            key: None,
+        };
+        let sites =
+            vec![site("backup", "10.0.0.7:7022", "root", ""), site("work", "files.example.org", "alice", "projects")];
+        self.event(Event::Saved(Saved { sites, bookmarks: Vec::new() }));
+        self
+    }
+
+    /// The screen.
+    pub(crate) fn buffer(&self) -> Buffer {
+        let (width, height) = self.state.size;
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| view::draw(frame, &self.state)).unwrap();
+        terminal.backend().buffer().clone()
+    }
+
+    /// The screen's text.
+    pub(crate) fn text(&self) -> String {
+        let buffer = self.buffer();
+        let mut text = String::new();
+        for y in 0..buffer.area.height {
+            let mut line = String::new();
+            let mut skip = 0;
+            for x in 0..buffer.area.width {
+                if skip > 0 {
+                    skip -= 1;
+                    continue;
+                }
+                let symbol = buffer[(x, y)].symbol();
+                skip = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
+                line += symbol;
+            }
+            text += line.trim_end();
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A file below a job's root, as the engine names it.
+pub(crate) fn item_path(folder: &str, name: &str) -> ItemPath {
+    let remote = RemotePath::from_typed(folder.as_bytes()).unwrap();
+    ItemPath::in_folders(Some(PathBuf::from("/home/al/data")), remote, 1, &Name::try_from(name).unwrap()).unwrap()
+}
+
+/// A job's figures: files and bytes, how many are through, bytes that were there.
+pub(crate) fn job(id: u64, files: (u64, u64), bytes: (u64, u64), reused: u64) -> JobProgress {
+    JobProgress {
+        job: JobId(id),
+        counting: false,
+        paused: false,
+        files: files.1,
+        bytes: bytes.1,
+        files_done: files.0,
+        bytes_done: bytes.0,
+        reused,
+        transferred: bytes.0 - reused,
+        failed: 0,
+        asking: 0,
+    }
+}
+
+/// A large file that is being worked on.
+pub(crate) fn active(id: u64, of: u64, name: &str, done: u64, size: u64, state: ItemState) -> ActiveItem {
+    ActiveItem {
+        item: ItemId(id),
+        job: JobId(of),
+        path: item_path("photos", name),
+        size: Some(size),
+        done,
+        reused: 0,
+        state,
+        elapsed: Duration::from_secs(10),
+    }
+}
+
+/// The engine's word that a file is already there.
+pub(crate) fn asks(id: u64, of: u64, folder: &str, name: &str) -> transfer::Event {
+    let facts = |size, days: i64| FileFacts { size, mtime: Mtime(CLOCK - days * 86_400, 0) };
+    let conflict = Conflict { path: item_path(folder, name), source: facts(345_000, 1), target: facts(340_000, 30) };
+    transfer::Event::Asks { job: JobId(of), item: ItemId(id), conflict }
+}
+
+/// The engine's word that a file failed.
+pub(crate) fn fails(id: u64, of: u64, name: &str, error: ClientError) -> transfer::Event {
+    let retryable = error.is_transient();
+    let outcome = Outcome::Failed(Failure { error, retryable });
+    transfer::Event::ItemDone { job: JobId(of), item: ItemId(id), path: item_path("photos", name), outcome }
+}
+
+/// The engine's word that a job is through.
+pub(crate) fn done(id: u64, failed: u64) -> transfer::Event {
+    transfer::Event::JobDone {
+        job: JobId(id),
+        summary: Summary { files: 1, bytes: 3_456_789, failed, ..Summary::default() },
+    }
+}
+
+/// The ticket of an effect, if it has one.
+pub(crate) fn ticket_of(effect: &Effect) -> Option<Ticket> {
+    use super::effect::LinkEffect;
+    match effect {
+        Effect::List(ticket, _)
+        | Effect::Count(ticket, ..)
+        | Effect::Read(ticket, ..)
+        | Effect::Digest(ticket, _)
+        | Effect::Version(ticket, _)
+        | Effect::Search(ticket, ..)
+        | Effect::MakeFolder(ticket, _)
+        | Effect::Rename(ticket, _)
+        | Effect::CopyThere(ticket, _)
+        | Effect::Remove(ticket, ..)
+        | Effect::Uploads(ticket)
+        | Effect::EditText(ticket, _)
+        | Effect::EditFile(ticket, _)
+        | Effect::Link(
+            LinkEffect::Reach(ticket, ..) | LinkEffect::LogIn(ticket, _) | LinkEffect::Register(ticket, ..),
+        ) => Some(*ticket),
+        _ => None,
+    }
+}

@@ -1,0 +1,207 @@
+//! All there is to draw: the panes, the way to the server, the transfers, the dialogs, the time.
+
+pub(crate) mod dialog;
+pub(crate) mod edit;
+pub(crate) mod field;
+pub(crate) mod layout;
+pub(crate) mod link;
+pub(crate) mod listing;
+pub(crate) mod look;
+pub(crate) mod order;
+pub(crate) mod pane;
+pub(crate) mod pattern;
+pub(crate) mod place;
+pub(crate) mod saved;
+pub(crate) mod side;
+mod system_name;
+pub(crate) mod task;
+pub(crate) mod ticket;
+pub(crate) mod transfers;
+pub(crate) mod trouble;
+mod wake;
+pub(crate) use wake::PATIENCE;
+pub(crate) mod words;
+
+use std::{path::PathBuf, time::Duration};
+
+use ferry_client::transfer::ConflictRule;
+use ferry_shared::secret::Secret;
+use jiff::tz::TimeZone;
+
+use self::{
+    dialog::Dialog,
+    edit::Edit,
+    layout::Layout,
+    link::{Link, Server},
+    look::Look,
+    pane::Pane,
+    pattern::Pattern,
+    saved::Saved,
+    side::{Panes, Side},
+    task::{Left, Task},
+    ticket::{Ticket, Tickets},
+    transfers::Transfers,
+};
+use super::{
+    action::Where,
+    keymap::{Key, Keymap},
+};
+
+/// A word in the footer that goes away by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Toast {
+    /// What it says.
+    pub(crate) text: String,
+    /// Whether something went wrong.
+    pub(crate) bad: bool,
+    /// When it goes away.
+    pub(crate) until: Duration,
+}
+
+/// What quitting waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Quitting {
+    /// Nobody wants to quit.
+    #[default]
+    No,
+    /// All transfers.
+    WhenDone,
+    /// The end of the cleaning up.
+    Now,
+}
+
+/// What a left click was on, to tell a second one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Click {
+    /// Column and line.
+    pub(crate) at: (u16, u16),
+    /// When.
+    pub(crate) time: Duration,
+}
+
+/// All there is to draw.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// Columns and lines of the screen.
+    pub(crate) size: (u16, u16),
+    /// Time since the start.
+    pub(crate) now: Duration,
+    /// Seconds since 1970 at the start.
+    pub(crate) started_at: i64,
+    /// The zone times are shown in.
+    pub(crate) zone: TimeZone,
+    /// The user's home folder here.
+    pub(crate) home: PathBuf,
+    /// Where copies of remote files lie while they are edited.
+    pub(crate) copies: PathBuf,
+    /// The panes.
+    pub(crate) panes: Panes,
+    /// The pane that has the keys.
+    pub(crate) active: Side,
+    /// Where the divider is, in hundredths of the width.
+    pub(crate) divider: u16,
+    /// Whether the divider is being dragged.
+    pub(crate) dragging: bool,
+    /// Whether the panes are kept in step.
+    pub(crate) together: bool,
+    /// What is looked for with `n`.
+    pub(crate) find: Option<Pattern>,
+    /// What lies over the panes, the topmost last.
+    pub(crate) dialogs: Vec<Dialog>,
+    /// The way to the server.
+    pub(crate) link: Link,
+    /// The transfers.
+    pub(crate) transfers: Transfers,
+    /// What copies do where something is there already.
+    pub(crate) rule: ConflictRule,
+    /// Remote files that are being edited.
+    pub(crate) edits: Vec<Edit>,
+    /// Transfers left from before, of servers that are not connected.
+    pub(crate) left: Vec<Left>,
+    /// Whether they go on at the next login without asking.
+    pub(crate) goes_on: bool,
+    /// What was asked of disk or server and is not yet done.
+    pub(crate) tasks: Vec<(Ticket, Task)>,
+    /// The server of the last connection, to come back to.
+    pub(crate) last_server: Option<Server>,
+    /// The password the command line gave.
+    pub(crate) password: Option<Secret>,
+    /// Sites and bookmarks.
+    pub(crate) saved: Saved,
+    /// Keys pressed that need more to follow.
+    pub(crate) pending: Vec<Key>,
+    /// What the keys do.
+    pub(crate) keymap: Keymap,
+    /// How all looks.
+    pub(crate) look: Look,
+    /// A word in the footer.
+    pub(crate) toast: Option<Toast>,
+    /// The last click.
+    pub(crate) click: Option<Click>,
+    /// Whether the end was asked for.
+    pub(crate) quitting: Quitting,
+    /// Names what is asked of disk and server.
+    pub(crate) tickets: Tickets,
+}
+
+/// How long a word stays in the footer.
+const TOAST: Duration = Duration::from_secs(6);
+
+impl State {
+    /// The active pane.
+    pub(crate) fn pane(&self) -> &Pane {
+        &self.panes[self.active]
+    }
+
+    /// The active pane.
+    pub(crate) fn pane_mut(&mut self) -> &mut Pane {
+        &mut self.panes[self.active]
+    }
+
+    /// The other pane.
+    pub(crate) fn other(&self) -> &Pane {
+        &self.panes[self.active.other()]
+    }
+
+    /// What has the keys.
+    pub(crate) fn place(&self) -> Where {
+        self.dialogs.last().map_or(Where::Browse, Dialog::place)
+    }
+
+    /// Says something in the footer.
+    pub(crate) fn say(&mut self, text: impl Into<String>) {
+        self.toast = Some(Toast { text: text.into(), bad: false, until: self.now + TOAST });
+    }
+
+    /// Says in the footer that something is not well.
+    pub(crate) fn warn(&mut self, text: impl Into<String>) {
+        self.toast = Some(Toast { text: text.into(), bad: true, until: self.now + TOAST * 2 });
+    }
+
+    /// Seconds since 1970 now.
+    pub(crate) fn clock(&self) -> i64 {
+        self.started_at.saturating_add(i64::try_from(self.now.as_secs()).unwrap_or(0))
+    }
+
+    /// Scrolls everything so that the cursors are on the screen.
+    pub(crate) fn settle(&mut self) {
+        let Some(layout) = Layout::of(self) else { return };
+        for side in Side::BOTH {
+            let height = layout.entries(side).or(layout.entries(self.active)).map_or(1, |area| area.height);
+            self.panes[side].settle(usize::from(height));
+        }
+    }
+}
+
+/// The server whose left transfers are offered: the one that is connected, else that of the oldest.
+pub(crate) fn offered(state: &State) -> Option<&Left> {
+    match state.link.session() {
+        Some(session) => state.left.iter().find(|left| left.server == session.server.target),
+        None => state.left.first(),
+    }
+}
+
+/// What is left of a server.
+pub(crate) fn left_of<'s>(state: &'s State, of: &'s Left) -> impl Iterator<Item = &'s Left> {
+    state.left.iter().filter(|left| left.server == of.server)
+}

@@ -1,0 +1,121 @@
+//! What lies over the panes: a stack of dialogs, the topmost has the keys.
+
+mod choose;
+mod details;
+mod form;
+mod list;
+mod notice;
+mod plan;
+mod viewer;
+
+pub(crate) use choose::{HelpLine, HelpView, Palette, TypeLine, Typing};
+pub(crate) use details::{Details, DigestState};
+pub(crate) use form::{Form, FormField, Purpose, Value};
+pub(crate) use list::{Found, FoundItem, ListView};
+pub(crate) use notice::{Notice, Tone};
+pub(crate) use plan::{CopyPlan, Count, Decided, DeletePlan, Question};
+pub(crate) use viewer::Viewer;
+
+use ferry_client::transfer::{ItemId, Scope};
+use ferry_shared::fingerprint::Fingerprint;
+
+use super::transfers::Key;
+use crate::tui::action::Where;
+
+/// The full list of transfers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TransfersView {
+    /// The line of the cursor, by what it is about.
+    pub(crate) selected: Option<(Key, Option<ItemId>)>,
+    /// Its number, for when that is gone.
+    pub(crate) row: usize,
+    /// The first line on the screen.
+    pub(crate) offset: usize,
+}
+
+/// The questions of the engine, one at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConflictView {
+    /// Which is shown.
+    pub(crate) item: ItemId,
+    /// For which the answer will hold.
+    pub(crate) scope: Scope,
+}
+
+/// A server's key that is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TrustView {
+    /// The server, as `host:port`.
+    pub(crate) host: String,
+    /// The key it showed.
+    pub(crate) key: Fingerprint,
+}
+
+/// Something over the panes.
+#[derive(Debug)]
+pub(crate) enum Dialog {
+    /// The full list of transfers.
+    Transfers(TransfersView),
+    /// A file being looked at.
+    View(Box<Viewer>),
+    /// The saved sites.
+    Sites(ListView),
+    /// Fields to fill in.
+    Form(Box<Form>),
+    /// A connection is being made.
+    Reaching,
+    /// A server's key that is not known.
+    Trust(TrustView),
+    /// What a copy or move is about to do.
+    Copy(Box<CopyPlan>),
+    /// What a deletion is about to do.
+    Delete(Box<DeletePlan>),
+    /// Yes or no.
+    Question(Box<Question>),
+    /// Something is already there.
+    Conflict(ConflictView),
+    /// Quitting while transfers run.
+    Quit,
+    /// Transfers left from the last time.
+    Resume,
+    /// A line being typed below the panes.
+    Type(TypeLine),
+    /// Choosing a command.
+    Palette(Palette),
+    /// Every key.
+    Help(HelpView),
+    /// The bookmarks.
+    Bookmarks(ListView),
+    /// What a search found.
+    Found(Box<Found>),
+    /// Everything about one entry.
+    Details(Box<Details>),
+    /// Something to read.
+    Notice(Notice),
+}
+
+impl Dialog {
+    /// What has the keys while this is topmost.
+    pub(crate) fn place(&self) -> Where {
+        match self {
+            Self::Transfers(_) => Where::Transfers,
+            Self::View(_) => Where::View,
+            Self::Sites(_) | Self::Bookmarks(_) | Self::Found(_) => Where::List,
+            Self::Form(_) => Where::Form,
+            Self::Trust(_) => Where::Trust,
+            Self::Copy(_) => Where::Copy,
+            Self::Delete(_) | Self::Question(_) => Where::Confirm,
+            Self::Conflict(_) => Where::Conflict,
+            Self::Quit => Where::Quit,
+            Self::Resume => Where::Resume,
+            Self::Type(_) | Self::Palette(_) | Self::Help(_) => Where::Type,
+            Self::Reaching => Where::Wait,
+            Self::Details(_) | Self::Notice(_) => Where::Notice,
+        }
+    }
+
+    /// Whether it takes the whole screen.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self, Self::Transfers(_) | Self::View(_))
+    }
+}

@@ -1,0 +1,158 @@
+//! Choosing by typing: the command palette, the help, and the line below the panes for find and filter.
+
+use nucleo_matcher::{
+    Config, Matcher, Utf32Str,
+    pattern::{CaseMatching, Normalization, Pattern},
+};
+
+use super::ListView;
+use crate::tui::{
+    action::{Row, Where, table},
+    state::field::Field,
+};
+
+/// What is being typed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Typing {
+    /// Find a name; the row to go back to.
+    Find(usize),
+    /// Show only some names.
+    Filter,
+    /// Find a text in the file being looked at; the byte to go back to.
+    FindText(u64),
+}
+
+/// A line being typed below the panes.
+#[derive(Debug, Clone)]
+pub(crate) struct TypeLine {
+    /// What for.
+    pub(crate) typing: Typing,
+    /// The line.
+    pub(crate) field: Field,
+    /// What is wrong with it.
+    pub(crate) fault: Option<String>,
+}
+
+/// Choosing a command by its name.
+#[derive(Debug, Clone)]
+pub(crate) struct Palette {
+    /// Where the command will be done.
+    pub(crate) place: Where,
+    /// What is typed.
+    pub(crate) field: Field,
+    /// What matches, the best first.
+    pub(crate) found: Vec<&'static Row>,
+    /// The cursor.
+    pub(crate) view: ListView,
+}
+
+impl Palette {
+    /// All commands of `place`.
+    pub(crate) fn new(place: Where) -> Self {
+        let mut palette = Self { place, field: Field::default(), found: Vec::new(), view: ListView::default() };
+        palette.search();
+        palette
+    }
+
+    /// Looks for what is typed.
+    pub(crate) fn search(&mut self) {
+        let rows = table().filter(|row| row.places.contains(&self.place));
+        let rows: Vec<_> = rows.map(|row| (row, format!("{} {}", row.name, row.help))).collect();
+        self.found = best(self.field.text(), rows);
+        self.view = ListView::default();
+    }
+}
+
+/// Every key, the place one is in first.
+#[derive(Debug, Clone)]
+pub(crate) struct HelpView {
+    /// The place one is in.
+    pub(crate) place: Where,
+    /// What is typed.
+    pub(crate) field: Field,
+    /// The lines: headings are places, the rest rows.
+    pub(crate) lines: Vec<HelpLine>,
+    /// Lines scrolled away.
+    pub(crate) offset: usize,
+}
+
+/// A line of the help.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum HelpLine {
+    /// A heading.
+    Heading(Where),
+    /// A command in a place.
+    Command(Where, &'static Row),
+}
+
+impl HelpView {
+    /// The help, seen from `place`.
+    pub(crate) fn new(place: Where) -> Self {
+        let mut help = Self { place, field: Field::default(), lines: Vec::new(), offset: 0 };
+        help.search();
+        help
+    }
+
+    /// Keeps what has the typed words in it.
+    pub(crate) fn search(&mut self) {
+        let words: Vec<String> = self.field.text().to_lowercase().split_whitespace().map(str::to_owned).collect();
+        let mut places = Where::ALL.to_vec();
+        places.sort_by_key(|place| *place != self.place);
+        self.lines.clear();
+        for place in places {
+            let fits = |row: &&Row| {
+                let text = format!("{} {}", row.name, row.help).to_lowercase();
+                row.places.contains(&place) && words.iter().all(|word| text.contains(word))
+            };
+            let mut rows = table().filter(fits).peekable();
+            if rows.peek().is_some() {
+                self.lines.push(HelpLine::Heading(place));
+            }
+            self.lines.extend(rows.map(|row| HelpLine::Command(place, row)));
+        }
+        self.offset = 0;
+    }
+}
+
+/// The things whose text matches what is typed, the best first; all of them for nothing.
+pub(crate) fn best<T>(typed: &str, things: Vec<(T, String)>) -> Vec<T> {
+    if typed.trim().is_empty() {
+        return things.into_iter().map(|(thing, _)| thing).collect();
+    }
+    let pattern = Pattern::parse(typed, CaseMatching::Smart, Normalization::Smart);
+    let mut matcher = Matcher::new(Config::DEFAULT);
+    let mut buffer = Vec::new();
+    let mut scored: Vec<(u32, T)> = things
+        .into_iter()
+        .filter_map(|(thing, text)| Some((pattern.score(Utf32Str::new(&text, &mut buffer), &mut matcher)?, thing)))
+        .collect();
+    scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    scored.into_iter().map(|(_, thing)| thing).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::action::Action;
+
+    #[test]
+    fn the_palette_finds_a_command_by_some_of_its_letters() {
+        let mut palette = Palette::new(Where::Browse);
+        let all = palette.found.len();
+        palette.field = Field::new("newfold");
+        palette.search();
+        assert_eq!(palette.found[0].action, Action::NewFolder);
+        assert!(palette.found.len() < all);
+    }
+
+    #[test]
+    fn the_help_begins_with_where_one_is() {
+        let help = HelpView::new(Where::Transfers);
+        assert!(matches!(help.lines[0], HelpLine::Heading(Where::Transfers)));
+        let mut help = HelpView::new(Where::Browse);
+        help.field = Field::new("divider");
+        help.search();
+        let commands = help.lines.iter().filter(|line| matches!(line, HelpLine::Command(..))).count();
+        assert_eq!((commands, help.lines.len()), (2, 3));
+    }
+}

@@ -1,0 +1,173 @@
+//! Fields to fill in, and what for.
+
+use ferry_shared::name::Name;
+use zeroize::Zeroize as _;
+
+use crate::tui::{
+    keymap::Key,
+    state::{field::Field, side::Side},
+};
+
+/// What is filled in.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    /// Text.
+    Text(Field),
+    /// Text that is not shown, and wiped afterwards.
+    Secret(Field),
+}
+
+/// A field with its label.
+#[derive(Debug, Clone)]
+pub(crate) struct FormField {
+    /// What belongs there.
+    pub(crate) label: &'static str,
+    /// What is there.
+    pub(crate) value: Value,
+}
+
+/// What a form is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Connect to an address that is typed.
+    Connect,
+    /// Save a site; the name it had before.
+    Site(Option<String>),
+    /// Log in.
+    Password,
+    /// Make an account.
+    Register,
+    /// Make a folder here.
+    NewFolder(Side),
+    /// Rename an entry here.
+    Rename(Side, Name),
+    /// Go to a path.
+    GoTo(Side),
+    /// Mark, or unmark, what matches a pattern.
+    Mark(Side, bool),
+    /// Search below a folder.
+    Search(Side),
+    /// Choose another target of the copy plan below.
+    Target,
+    /// Set the speed limit.
+    Speed,
+}
+
+/// Fields to fill in.
+#[derive(Debug, Clone)]
+pub(crate) struct Form {
+    /// What for.
+    pub(crate) purpose: Purpose,
+    /// The title.
+    pub(crate) title: String,
+    /// Lines above the fields.
+    pub(crate) notes: Vec<String>,
+    /// The fields.
+    pub(crate) fields: Vec<FormField>,
+    /// Which of them has the cursor.
+    pub(crate) focus: usize,
+    /// What is wrong with what was filled in.
+    pub(crate) fault: Option<String>,
+}
+
+impl Form {
+    /// A form without fields yet.
+    pub(crate) fn new(purpose: Purpose, title: impl Into<String>) -> Self {
+        Self { purpose, title: title.into(), notes: Vec::new(), fields: Vec::new(), focus: 0, fault: None }
+    }
+
+    /// With a line above the fields.
+    pub(crate) fn note(mut self, line: impl Into<String>) -> Self {
+        self.notes.push(line.into());
+        self
+    }
+
+    /// With a text field.
+    pub(crate) fn text(mut self, label: &'static str, text: impl Into<String>) -> Self {
+        self.fields.push(FormField { label, value: Value::Text(Field::new(text)) });
+        self
+    }
+
+    /// With a field for a password.
+    pub(crate) fn secret(mut self, label: &'static str) -> Self {
+        self.fields.push(FormField { label, value: Value::Secret(Field::secret()) });
+        self
+    }
+
+    /// The cursor begins in the first empty field.
+    pub(crate) fn focus_empty(mut self) -> Self {
+        let empty =
+            |field: &FormField| matches!(&field.value, Value::Text(text) | Value::Secret(text) if text.is_empty());
+        self.focus = self.fields.iter().position(empty).unwrap_or(0);
+        self
+    }
+
+    /// What stands in a text field.
+    pub(crate) fn get(&self, label: &str) -> &str {
+        match self.fields.iter().find(|field| field.label == label).map(|field| &field.value) {
+            Some(Value::Text(field)) => field.text().trim(),
+            _ => "",
+        }
+    }
+
+    /// Takes what was typed into a secret field, and leaves nothing there.
+    pub(crate) fn take_secret(&mut self, label: &str) -> String {
+        match self.fields.iter_mut().find(|field| field.label == label).map(|field| &mut field.value) {
+            Some(Value::Secret(field)) => field.wipe(),
+            _ => String::new(),
+        }
+    }
+
+    /// The text field with the cursor.
+    pub(crate) fn field_mut(&mut self) -> Option<&mut Field> {
+        let (Value::Text(field) | Value::Secret(field)) = &mut self.fields.get_mut(self.focus)?.value;
+        Some(field)
+    }
+
+    /// Takes a key that types.
+    pub(crate) fn take(&mut self, key: Key) -> bool {
+        let taken = self.field_mut().is_some_and(|field| field.take(key));
+        if taken {
+            self.fault = None;
+        }
+        taken
+    }
+
+    /// Moves the cursor to another field, around the ends.
+    pub(crate) fn turn(&mut self, forward: bool) {
+        let count = self.fields.len().max(1);
+        self.focus = (self.focus + if forward { 1 } else { count - 1 }) % count;
+    }
+}
+
+impl Drop for Form {
+    fn drop(&mut self) {
+        for field in &mut self.fields {
+            if let Value::Secret(field) = &mut field.value {
+                field.wipe().zeroize();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cursor_goes_around_and_keys_go_to_its_field() {
+        let mut form = Form::new(Purpose::Speed, "").text("a", "x").secret("c");
+        form.take(Key::char('y'));
+        form.turn(true);
+        form.take(Key::char('p'));
+        form.turn(true);
+        assert_eq!((form.focus, form.get("a"), form.get("c")), (0, "xy", ""));
+        assert_eq!(form.take_secret("c"), "p");
+        assert_eq!(form.take_secret("c"), "");
+    }
+
+    #[test]
+    fn a_form_begins_where_something_is_missing() {
+        assert_eq!(Form::new(Purpose::Speed, "").text("a", "x").text("b", "").focus_empty().focus, 1);
+    }
+}

@@ -1,0 +1,36 @@
+//! Something to read: a title, some lines, and how far one has scrolled.
+
+/// How it is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Tone {
+    /// As information.
+    #[default]
+    Plain,
+    /// As a warning or an error.
+    Bad,
+}
+
+/// Something to read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Notice {
+    /// What it is about.
+    pub(crate) title: String,
+    /// The lines; long ones are broken on the screen.
+    pub(crate) lines: Vec<String>,
+    /// How it is meant.
+    pub(crate) tone: Tone,
+    /// Lines scrolled away.
+    pub(crate) offset: usize,
+}
+
+impl Notice {
+    /// An information.
+    pub(crate) fn plain(title: impl Into<String>, lines: Vec<String>) -> Self {
+        Self { title: title.into(), lines, ..Self::default() }
+    }
+
+    /// A warning.
+    pub(crate) fn bad(title: impl Into<String>, lines: Vec<String>) -> Self {
+        Self { tone: Tone::Bad, ..Self::plain(title, lines) }
+    }
+}

@@ -1,0 +1,85 @@
+//! What is about to be done, counted while a person looks at it.
+
+use ferry_shared::name::Name;
+
+use crate::tui::state::{listing::Amount, place::Place, ticket::Ticket, transfers::Order, trouble::Trouble};
+
+/// How much something is, all below it included.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    /// Names the answers, while they come.
+    pub(crate) ticket: Option<Ticket>,
+    /// So much so far.
+    pub(crate) amount: Amount,
+    /// Folders that could not be read.
+    pub(crate) unreadable: u64,
+    /// Why it is not known.
+    pub(crate) trouble: Option<Trouble>,
+}
+
+impl Count {
+    /// Whether all is counted.
+    pub(crate) fn is_done(&self) -> bool {
+        self.ticket.is_none() && self.trouble.is_none()
+    }
+}
+
+/// What a copy or move is about to do.
+#[derive(Debug, Clone)]
+pub(crate) struct CopyPlan {
+    /// From where to where, and what.
+    pub(crate) order: Order,
+    /// How much that is.
+    pub(crate) count: Count,
+    /// Bytes that fit at the target, where that is known.
+    pub(crate) room: Option<u64>,
+    /// It starts as soon as it is known to fit.
+    pub(crate) starts: bool,
+}
+
+impl CopyPlan {
+    /// Both ends are on one side: nothing travels.
+    pub(crate) fn stays(&self) -> bool {
+        self.order.from.is_beside(&self.order.to)
+    }
+
+    /// Bytes that are missing at the target.
+    pub(crate) fn missing(&self) -> Option<u64> {
+        self.count.amount.bytes.checked_sub(self.room?).filter(|missing| *missing > 0)
+    }
+}
+
+/// What a deletion is about to do.
+#[derive(Debug, Clone)]
+pub(crate) struct DeletePlan {
+    /// The folder the entries are in.
+    pub(crate) folder: Place,
+    /// Their names, and which are folders.
+    pub(crate) what: Vec<(Name, bool)>,
+    /// How much that is.
+    pub(crate) count: Count,
+}
+
+/// What yes means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decided {
+    /// Take a site off the list.
+    RemoveSite(String),
+    /// Send an edited file back over a newer one.
+    SendBack(u64),
+    /// Leave the server for another one, or none.
+    Leave(Option<Box<crate::tui::state::link::Server>>),
+    /// Start though it does not fit.
+    StartAnyway,
+}
+
+/// Yes or no.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    /// The title.
+    pub(crate) title: String,
+    /// What it is about.
+    pub(crate) lines: Vec<String>,
+    /// What yes means.
+    pub(crate) decided: Decided,
+}

@@ -1,0 +1,121 @@
+//! Where on the screen what is: worked out from the size alone, for drawing, scrolling and the mouse.
+
+use super::{State, side::Side};
+
+/// Below this the screen shows only that it is too small.
+pub(crate) const LEAST: (u16, u16) = (50, 12);
+/// From this width on both panes are shown side by side.
+pub(crate) const TWO_PANES: u16 = 100;
+/// Lines of a pane that are no entries: its title, and what is marked.
+const PANE_FRAME: u16 = 2;
+
+/// A part of the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Area {
+    /// Its first column.
+    pub(crate) x: u16,
+    /// Its first line.
+    pub(crate) y: u16,
+    /// Columns.
+    pub(crate) width: u16,
+    /// Lines.
+    pub(crate) height: u16,
+}
+
+impl Area {
+    /// Whether a cell is in it.
+    pub(crate) fn contains(self, x: u16, y: u16) -> bool {
+        (self.x..self.x.saturating_add(self.width)).contains(&x)
+            && (self.y..self.y.saturating_add(self.height)).contains(&y)
+    }
+}
+
+/// Where what is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Layout {
+    /// The whole screen.
+    pub(crate) screen: Area,
+    /// The line that names both panes, where only one is shown.
+    pub(crate) tabs: Option<Area>,
+    /// The left pane.
+    pub(crate) left: Option<Area>,
+    /// The right pane.
+    pub(crate) right: Option<Area>,
+    /// The column between them.
+    pub(crate) divider: Option<Area>,
+    /// The transfers.
+    pub(crate) strip: Option<Area>,
+    /// The line with the keys.
+    pub(crate) footer: Area,
+}
+
+impl Layout {
+    /// Where `state` is shown; `None` where the screen is too small for anything.
+    pub(crate) fn of(state: &State) -> Option<Self> {
+        let (width, height) = state.size;
+        if width < LEAST.0 || height < LEAST.1 {
+            return None;
+        }
+        let mut layout = Self { screen: Area { x: 0, y: 0, width, height }, ..Self::default() };
+        layout.footer = Area { x: 0, y: height - 1, width, height: 1 };
+        let mut bottom = height - 1;
+        let strip = strip_height(state);
+        if strip > 0 {
+            bottom -= strip;
+            layout.strip = Some(Area { x: 0, y: bottom, width, height: strip });
+        }
+        if width >= TWO_PANES {
+            let left = left_width(width, state.divider);
+            layout.left = Some(Area { x: 0, y: 0, width: left, height: bottom });
+            layout.divider = Some(Area { x: left, y: 0, width: 1, height: bottom });
+            layout.right = Some(Area { x: left + 1, y: 0, width: width - left - 1, height: bottom });
+        } else {
+            layout.tabs = Some(Area { x: 0, y: 0, width, height: 1 });
+            let one = Some(Area { x: 0, y: 1, width, height: bottom - 1 });
+            match state.active {
+                Side::Left => layout.left = one,
+                Side::Right => layout.right = one,
+            }
+        }
+        Some(layout)
+    }
+
+    /// Where a pane is, if it is shown.
+    pub(crate) fn pane(&self, side: Side) -> Option<Area> {
+        match side {
+            Side::Left => self.left,
+            Side::Right => self.right,
+        }
+    }
+
+    /// The lines of a pane that show entries.
+    pub(crate) fn entries(&self, side: Side) -> Option<Area> {
+        let pane = self.pane(side)?;
+        Some(Area { y: pane.y + 1, height: pane.height.saturating_sub(PANE_FRAME), ..pane })
+    }
+
+    /// What a dialog that takes the whole screen has: all but the keys.
+    pub(crate) fn full(&self) -> Area {
+        Area { height: self.screen.height - 1, ..self.screen }
+    }
+}
+
+/// How wide the left pane is, with the divider at some hundredths.
+fn left_width(width: u16, divider: u16) -> u16 {
+    let wished = u32::from(width) * u32::from(divider.min(100)) / 100;
+    u16::try_from(wished).unwrap_or(width).clamp(30, width - 31)
+}
+
+/// Lines the transfers take: a title and some of them; none where there are none.
+fn strip_height(state: &State) -> u16 {
+    let rows = u16::try_from(state.transfers.all().len()).unwrap_or(u16::MAX);
+    if rows == 0 {
+        return 0;
+    }
+    let most = match state.size.1 {
+        0..18 => 1,
+        18..30 => 3,
+        _ => 4,
+    };
+    1 + rows.min(most)
+}

@@ -1,0 +1,164 @@
+//! The way to the server: from nothing over the greeting and the login to a session, and back.
+
+use std::time::Duration;
+
+use ferry_client::connect::Target;
+use ferry_shared::{
+    fingerprint::Fingerprint,
+    message::reply::{Access, Registration, Usage},
+    path::RemotePath,
+};
+
+use super::{ticket::Ticket, trouble::Trouble};
+
+/// Whose account on which server, and where to start there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    /// User, host and port.
+    pub(crate) target: Target,
+    /// The saved site it is, if it is one.
+    pub(crate) site: Option<String>,
+    /// The folder to start in.
+    pub(crate) start: RemotePath,
+    /// The only key to accept.
+    pub(crate) key: Option<Fingerprint>,
+}
+
+impl Server {
+    /// Its short name: the site's, or user and host.
+    pub(crate) fn name(&self) -> String {
+        match &self.site {
+            Some(site) => site.clone(),
+            None if self.target.port == ferry_shared::limits::DEFAULT_PORT => {
+                format!("{}@{}", self.target.user, self.target.host)
+            }
+            None => self.target.to_string(),
+        }
+    }
+}
+
+/// What a server said before anybody logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Greeting {
+    /// Its name and version.
+    pub(crate) software: String,
+    /// Who may make an account.
+    pub(crate) registration: Registration,
+    /// Its key.
+    pub(crate) key: Fingerprint,
+}
+
+/// What the server said of the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// What the user may do.
+    pub(crate) access: Access,
+    /// What the user has and may have.
+    pub(crate) usage: Usage,
+    /// The operator's word of the day.
+    pub(crate) motd: Option<String>,
+}
+
+/// A login that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Session {
+    /// Where.
+    pub(crate) server: Server,
+    /// What it said of itself.
+    pub(crate) greeting: Greeting,
+    /// What it said of the account.
+    pub(crate) account: Account,
+}
+
+/// A connection that was lost and is being made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// Why.
+    pub(crate) trouble: Trouble,
+    /// How many attempts failed.
+    pub(crate) attempt: u32,
+    /// When the next one is made; `None` while one is under way.
+    pub(crate) retry_at: Option<Duration>,
+}
+
+/// The way to the server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Link {
+    /// There is none.
+    #[default]
+    Offline,
+    /// The server is being greeted; nothing secret is sent.
+    Reaching {
+        /// Which.
+        server: Server,
+        /// Names the answer.
+        ticket: Ticket,
+    },
+    /// It was greeted and its key is trusted; the password is being typed.
+    Greeted {
+        /// Which.
+        server: Server,
+        /// What it said.
+        greeting: Greeting,
+    },
+    /// The password is being checked.
+    LoggingIn {
+        /// Which.
+        server: Server,
+        /// What it said.
+        greeting: Greeting,
+        /// Names the answer.
+        ticket: Ticket,
+    },
+    /// Logged in.
+    Online(Session),
+    /// Logged in, but the connection is lost.
+    Lost(Session, Lost),
+}
+
+impl Link {
+    /// The session, whether or not its connection holds at the moment.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        match self {
+            Self::Online(session) | Self::Lost(session, _) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// The session, to change what is known of it.
+    pub(crate) fn session_mut(&mut self) -> Option<&mut Session> {
+        match self {
+            Self::Online(session) | Self::Lost(session, _) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// Which server it leads to.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        match self {
+            Self::Offline => None,
+            Self::Reaching { server, .. } | Self::Greeted { server, .. } | Self::LoggingIn { server, .. } => {
+                Some(server)
+            }
+            Self::Online(session) | Self::Lost(session, _) => Some(&session.server),
+        }
+    }
+
+    /// Whether calls can be made now.
+    pub(crate) fn is_online(&self) -> bool {
+        matches!(self, Self::Online(_))
+    }
+
+    /// Whether the user may change things there.
+    pub(crate) fn may_write(&self) -> bool {
+        self.session().is_none_or(|session| session.account.access == Access::ReadWrite)
+    }
+
+    /// The ticket of what is being waited for.
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
+        match self {
+            Self::Reaching { ticket, .. } | Self::LoggingIn { ticket, .. } => Some(*ticket),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Themes: a style for each thing on the screen, read from TOML; three come with the program.
+
+use toml::de::DeTable;
+
+use super::Style;
+use crate::tui::config::Fault;
+
+macro_rules! roles {
+    ($($(#[$doc:meta])* $field:ident: $key:literal,)*) => {
+        /// A style for each thing on the screen.
+        #[derive(Debug, Clone, PartialEq, Eq, Default)]
+        pub(crate) struct Theme {
+            /// Its name.
+            pub(crate) name: String,
+            $($(#[$doc])* pub(crate) $field: Style,)*
+        }
+
+        impl Theme {
+            fn set(&mut self, key: &str, style: Style) -> bool {
+                match key {
+                    $($key => self.$field = style,)*
+                    _ => return false,
+                }
+                true
+            }
+
+            #[cfg(test)]
+            const ROLES: &[&str] = &[$($key),*];
+        }
+    };
+}
+
+roles! {
+    /// Anything that is nothing else; its back is the whole screen's.
+    text: "text",
+    /// What matters less: sizes, dates, explanations.
+    dim: "dim",
+    /// The title of the other pane.
+    title: "title",
+    /// The title of the active pane.
+    title_active: "title-active",
+    /// Lines between things.
+    border: "border",
+    /// The line of the cursor.
+    cursor: "cursor",
+    /// The line of the cursor in the other pane.
+    cursor_other: "cursor-other",
+    /// What is marked.
+    mark: "mark",
+    /// Folders.
+    folder: "folder",
+    /// Symlinks.
+    link: "link",
+    /// FIFOs, sockets and devices.
+    special: "special",
+    /// The part of a name that matches.
+    found: "found",
+    /// The done part of a bar.
+    bar: "bar",
+    /// The part of a bar that was there already.
+    bar_kept: "bar-kept",
+    /// The rest of a bar.
+    bar_rest: "bar-rest",
+    /// It is well: verified, connected.
+    good: "good",
+    /// Mind this: asks, paused, nearly full.
+    warn: "warn",
+    /// It is not well: failed, lost.
+    bad: "bad",
+    /// A key in a hint.
+    key: "key",
+    /// What the key does.
+    hint: "hint",
+    /// A box over the panes.
+    dialog: "dialog",
+    /// Its title.
+    dialog_title: "dialog-title",
+    /// A field to fill in.
+    field: "field",
+    /// The field being filled in.
+    field_active: "field-active",
+}
+
+/// The themes that come with the program, the usual one first.
+pub(super) fn built_in() -> Vec<Theme> {
+    let all = [
+        ("dark", include_str!("../../../../../assets/themes/dark.toml")),
+        ("light", include_str!("../../../../../assets/themes/light.toml")),
+        ("plain", include_str!("../../../../../assets/themes/plain.toml")),
+    ];
+    all.into_iter().map(|(name, text)| Theme::read(name, text).0).collect()
+}
+
+impl Theme {
+    /// Reads a theme; what is wrong in it keeps the default.
+    pub(crate) fn read(name: &str, text: &str) -> (Self, Vec<Fault>) {
+        let mut theme = Self { name: name.to_owned(), ..Self::default() };
+        let mut faults = Vec::new();
+        let table = match DeTable::parse(text) {
+            Ok(table) => table,
+            Err(error) => {
+                faults.push(Fault::at(text, error.span().unwrap_or_default().start, error.message()));
+                return (theme, faults);
+            }
+        };
+        for (key, value) in table.get_ref() {
+            let Some(style) = value.get_ref().as_str() else {
+                faults.push(Fault::at(text, value.span().start, "a style is a text like \"red on black bold\""));
+                continue;
+            };
+            match style.parse() {
+                Ok(style) if theme.set(key.get_ref(), style) => {}
+                Ok(_) => faults.push(Fault::at(text, key.span().start, format!("a theme has no `{}`", key.get_ref()))),
+                Err(error) => faults.push(Fault::at(text, value.span().start, error)),
+            }
+        }
+        (theme, faults)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_themes_are_whole_and_without_fault() {
+        for name in ["dark", "light", "plain"] {
+            let file = format!("{}/../assets/themes/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(file).unwrap();
+            assert_eq!(Theme::read(name, &text).1, []);
+            for role in Theme::ROLES {
+                assert!(text.lines().any(|line| line.starts_with(&format!("{role} ="))), "{name} has no {role}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_plain_theme_has_no_colours() {
+        let plain = built_in().into_iter().find(|theme| theme.name == "plain").unwrap();
+        for style in [plain.cursor, plain.mark, plain.bad, plain.folder, plain.dialog] {
+            assert_eq!((style.fore, style.back), (None, None));
+        }
+    }
+
+    #[test]
+    fn faults_are_told_with_their_lines() {
+        let (theme, faults) = Theme::read("mine", "cursor = \"red\"\nmarks = \"blue\"\nmark = \"bleu\"\nbad = 3\n");
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told.iter().any(|fault| fault.starts_with("line 2: a theme has no `marks`")), "{told:?}");
+        assert!(told.iter().any(|fault| fault.starts_with("line 3: `bleu`")), "{told:?}");
+        assert!(theme.cursor.fore.is_some());
+    }
+}

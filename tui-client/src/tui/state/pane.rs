@@ -1,0 +1,459 @@
+//! One of the two panes: a folder, what is known of it, and where the cursor is.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use ferry_shared::name::Name;
+
+use super::{
+    listing::{Amount, Item, Listing, Viewing},
+    place::Place,
+    ticket::Ticket,
+    trouble::Trouble,
+};
+
+/// Folders a pane remembers the way back to, and cursors it remembers.
+const REMEMBERED: usize = 200;
+/// Rows kept visible above and below the cursor.
+const MARGIN: usize = 2;
+
+/// A folder being read.
+#[derive(Debug, Clone)]
+pub(crate) struct Loading {
+    /// Names the answers.
+    pub(crate) ticket: Ticket,
+    /// When it was asked for.
+    pub(crate) since: Duration,
+    /// Gathers a folder that is read again, until it is whole.
+    pub(crate) again: Option<Listing>,
+    /// Marks to put on what comes.
+    marks: HashSet<Name>,
+}
+
+/// One of the two panes.
+#[derive(Debug)]
+pub(crate) struct Pane {
+    /// The folder it shows.
+    pub(crate) place: Place,
+    /// Its entries.
+    pub(crate) listing: Listing,
+    /// It is being read.
+    pub(crate) loading: Option<Loading>,
+    /// Why it cannot be shown.
+    pub(crate) trouble: Option<Trouble>,
+    /// How it is looked at.
+    pub(crate) viewing: Viewing,
+    /// Bytes free where it is, where that is known.
+    pub(crate) free: Option<u64>,
+    /// When to read it again, because something changed there.
+    pub(crate) reread_at: Option<Duration>,
+    /// When it was read last, and how long that took.
+    pub(crate) read: (Duration, Duration),
+    /// The row of the cursor; row 0 is `..` where there is a folder above.
+    cursor: usize,
+    /// The first row on the screen.
+    offset: usize,
+    /// Where a range begins that is being marked.
+    range: Option<usize>,
+    /// Where the cursor goes as soon as that is there.
+    land: Option<Name>,
+    back: Vec<Place>,
+    forward: Vec<Place>,
+    cursors: HashMap<Place, Name>,
+}
+
+impl Pane {
+    /// A pane that will show `place`.
+    pub(crate) fn new(place: Place) -> Self {
+        Self {
+            place,
+            listing: Listing::default(),
+            loading: None,
+            trouble: None,
+            viewing: Viewing::default(),
+            free: None,
+            reread_at: None,
+            read: (Duration::ZERO, Duration::ZERO),
+            cursor: 0,
+            offset: 0,
+            range: None,
+            land: None,
+            back: Vec::new(),
+            forward: Vec::new(),
+            cursors: HashMap::new(),
+        }
+    }
+
+    /// Whether the first row is `..`.
+    pub(crate) fn has_up(&self) -> bool {
+        self.place.parent().is_some()
+    }
+
+    fn up_rows(&self) -> usize {
+        usize::from(self.has_up())
+    }
+
+    /// How many rows there are, `..` included.
+    pub(crate) fn rows(&self) -> usize {
+        self.listing.len() + self.up_rows()
+    }
+
+    /// The cursor's row.
+    pub(crate) fn cursor(&self) -> usize {
+        self.cursor
+    }
+
+    /// The first row on the screen.
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// The entry at a row; `None` for `..`.
+    pub(crate) fn item(&self, row: usize) -> Option<&Item> {
+        self.listing.get(row.checked_sub(self.up_rows())?)
+    }
+
+    /// The entry under the cursor; `None` on `..`.
+    pub(crate) fn current(&self) -> Option<&Item> {
+        self.item(self.cursor)
+    }
+
+    /// Whether a row counts as marked, in a range or for itself.
+    pub(crate) fn is_marked(&self, row: usize) -> bool {
+        let in_range = self.range.is_some_and(|from| (from.min(self.cursor)..=from.max(self.cursor)).contains(&row));
+        self.item(row).is_some_and(|item| in_range || item.marked)
+    }
+
+    /// How much is marked, an open range included.
+    pub(crate) fn marked(&self) -> Amount {
+        let mut amount = self.listing.marked();
+        if let Some(from) = self.range {
+            for row in from.min(self.cursor)..=from.max(self.cursor) {
+                if let Some(item) = self.item(row).filter(|item| !item.marked) {
+                    amount.count(item);
+                }
+            }
+        }
+        amount
+    }
+
+    /// What a command is about: what is marked, else what is under the cursor.
+    pub(crate) fn chosen(&self) -> Vec<&Item> {
+        let marked: Vec<&Item> = self.listing.marked_items().collect();
+        if marked.is_empty() { self.current().into_iter().collect() } else { marked }
+    }
+
+    /// Puts the cursor on a row, or the last one.
+    pub(crate) fn put_cursor(&mut self, row: usize) {
+        self.cursor = row.min(self.rows().saturating_sub(1));
+        self.land = None;
+    }
+
+    /// Moves the cursor by some rows.
+    pub(crate) fn step(&mut self, rows: isize) {
+        self.put_cursor(self.cursor.saturating_add_signed(rows));
+    }
+
+    /// Puts the cursor on an entry, now or as soon as it is there.
+    pub(crate) fn land_on(&mut self, name: Name) {
+        match self.listing.row_of(name.as_bytes()) {
+            Some(row) => self.put_cursor(row + self.up_rows()),
+            None => self.land = Some(name),
+        }
+    }
+
+    /// Scrolls so that the cursor is among `height` rows on the screen.
+    pub(crate) fn settle(&mut self, height: usize) {
+        let last = self.rows().saturating_sub(1);
+        self.cursor = self.cursor.min(last);
+        let margin = MARGIN.min(height.saturating_sub(1) / 2);
+        let top = self.cursor.saturating_sub(margin);
+        let bottom = self.cursor.saturating_add(margin).min(last);
+        self.offset = self.offset.min(top).max((bottom + 1).saturating_sub(height));
+        self.offset = self.offset.min(self.rows().saturating_sub(height));
+    }
+
+    /// Opens a range at the cursor, or marks the open one.
+    pub(crate) fn toggle_range(&mut self) {
+        if self.range.is_some() { self.mark_range() } else { self.range = Some(self.cursor) }
+    }
+
+    /// Whether a range is being marked.
+    pub(crate) fn in_range(&self) -> bool {
+        self.range.is_some()
+    }
+
+    /// Gives up the open range; whether there was one.
+    pub(crate) fn drop_range(&mut self) -> bool {
+        self.range.take().is_some()
+    }
+
+    /// Marks what an open range covers.
+    pub(crate) fn mark_range(&mut self) {
+        let Some(from) = self.range.take() else { return };
+        let up = self.up_rows();
+        for row in from.min(self.cursor)..=from.max(self.cursor) {
+            if let Some(row) = row.checked_sub(up) {
+                self.listing.mark(row, true);
+            }
+        }
+    }
+
+    /// Marks the row of the cursor, or unmarks it.
+    pub(crate) fn toggle_mark(&mut self) {
+        if let Some(row) = self.cursor.checked_sub(self.up_rows()) {
+            let marked = self.listing.get(row).is_some_and(|item| item.marked);
+            self.listing.mark(row, !marked);
+        }
+    }
+
+    /// Leaves for another folder, remembering the way back.
+    pub(crate) fn leave_for(&mut self, place: Place) {
+        let from = self.turn_to(place);
+        self.back.push(from);
+        self.forward.clear();
+        if self.back.len() > REMEMBERED {
+            self.back.remove(0);
+        }
+    }
+
+    /// Goes back to the folder before; whether there is one.
+    pub(crate) fn go_back(&mut self) -> bool {
+        let Some(place) = self.back.pop() else { return false };
+        let from = self.turn_to(place);
+        self.forward.push(from);
+        true
+    }
+
+    /// Goes forward again; whether there is where to.
+    pub(crate) fn go_forward(&mut self) -> bool {
+        let Some(place) = self.forward.pop() else { return false };
+        let from = self.turn_to(place);
+        self.back.push(from);
+        true
+    }
+
+    /// Forgets ways to the side that is gone.
+    pub(crate) fn forget_remote(&mut self) {
+        for list in [&mut self.back, &mut self.forward] {
+            list.retain(|place| !place.is_remote());
+        }
+        self.cursors.retain(|place, _| !place.is_remote());
+    }
+
+    fn turn_to(&mut self, place: Place) -> Place {
+        if let Some(name) = self.current().map(|item| item.entry.name.clone()) {
+            if self.cursors.len() >= REMEMBERED {
+                self.cursors.clear();
+            }
+            self.cursors.insert(self.place.clone(), name);
+        }
+        let from = std::mem::replace(&mut self.place, place);
+        self.listing = Listing::default();
+        (self.cursor, self.offset, self.range, self.trouble, self.loading) = (0, 0, None, None, None);
+        self.viewing.filter = None;
+        self.land = match from.parent() == Some(self.place.clone()) {
+            true => from.name(),
+            false => self.cursors.get(&self.place).cloned(),
+        };
+        from
+    }
+
+    /// The folder is being read, for the first time or again.
+    pub(crate) fn begin(&mut self, ticket: Ticket, now: Duration) {
+        let again = (self.listing.total() > 0).then(Listing::default);
+        let marks = if again.is_some() { self.listing.marked_names() } else { HashSet::new() };
+        if self.land.is_none() && again.is_some() {
+            self.land = self.current().map(|item| item.entry.name.clone());
+        }
+        self.loading = Some(Loading { ticket, since: now, again, marks });
+    }
+
+    /// Takes a page of the folder.
+    pub(crate) fn take(&mut self, mut items: Vec<Item>) {
+        let Some(loading) = &mut self.loading else { return };
+        if !loading.marks.is_empty() {
+            items.iter_mut().for_each(|item| item.marked = loading.marks.contains(&item.entry.name));
+        }
+        if let Some(again) = &mut loading.again {
+            again.extend(items, &self.viewing);
+            return;
+        }
+        let under = self.cursor.checked_sub(self.up_rows()).and_then(|row| self.listing.handle(row));
+        self.listing.extend(items, &self.viewing);
+        if self.try_land() {
+            return;
+        }
+        // The cursor stays on its entry while others are put before it, unless it was never moved.
+        if let Some(row) = under.filter(|_| self.cursor > self.up_rows()).and_then(|at| self.listing.row_of_handle(at))
+        {
+            self.cursor = row + self.up_rows();
+        }
+    }
+
+    /// All pages are there.
+    pub(crate) fn finish(&mut self) {
+        if let Some(again) = self.loading.take().and_then(|loading| loading.again) {
+            let keep = self.land.take().or_else(|| self.current().map(|item| item.entry.name.clone()));
+            self.listing = again;
+            self.listing.rearrange(&self.viewing);
+            self.range = None;
+            self.land = keep;
+        }
+        self.try_land();
+        self.land = None;
+        self.trouble = None;
+    }
+
+    /// The folder cannot be read.
+    pub(crate) fn fail(&mut self, trouble: Trouble) {
+        self.loading = None;
+        self.land = None;
+        self.trouble = Some(trouble);
+    }
+
+    fn try_land(&mut self) -> bool {
+        let row = self.land.as_ref().and_then(|name| self.listing.row_of(name.as_bytes()));
+        if let Some(row) = row {
+            self.cursor = row + self.up_rows();
+            self.land = None;
+        }
+        row.is_some()
+    }
+
+    /// Shows entries by what `viewing` says now; the cursor stays on its entry.
+    pub(crate) fn look_anew(&mut self, resort: bool) {
+        let name = self.current().map(|item| item.entry.name.clone());
+        if resort {
+            self.listing.rearrange(&self.viewing)
+        } else {
+            self.listing.refilter(&self.viewing)
+        }
+        if let Some(again) = self.loading.as_mut().and_then(|loading| loading.again.as_mut()) {
+            again.rearrange(&self.viewing);
+        }
+        self.range = None;
+        let row = name.and_then(|name| self.listing.row_of(name.as_bytes()));
+        self.put_cursor(row.map_or(self.cursor, |row| row + self.up_rows()));
+    }
+
+    /// An entry is gone.
+    pub(crate) fn remove(&mut self, name: &Name) {
+        self.listing.remove(name.as_bytes());
+        if let Some(again) = self.loading.as_mut().and_then(|loading| loading.again.as_mut()) {
+            again.remove(name.as_bytes());
+        }
+        self.cursor = self.cursor.min(self.rows().saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::state::listing::tests::item;
+
+    fn pane(names: &[&str]) -> Pane {
+        let mut pane = Pane::new(Place::Local("/a/b".into()));
+        fill(&mut pane, names);
+        pane
+    }
+
+    fn fill(pane: &mut Pane, names: &[&str]) {
+        pane.begin(Ticket(1), Duration::ZERO);
+        pane.take(names.iter().map(|name| item(name, 1)).collect());
+        pane.finish();
+    }
+
+    fn under(pane: &Pane) -> String {
+        pane.current().map_or("..".into(), |item| item.entry.name.display().to_string())
+    }
+
+    fn name(text: &str) -> Name {
+        Name::try_from(text).unwrap()
+    }
+
+    #[test]
+    fn the_cursor_stays_on_its_entry_while_pages_arrive() {
+        let mut pane = Pane::new(Place::Local("/a".into()));
+        pane.begin(Ticket(1), Duration::ZERO);
+        pane.take(vec![item("m", 1), item("n", 1)]);
+        pane.step(2);
+        assert_eq!(under(&pane), "n");
+        pane.take(vec![item("a", 1), item("z", 1)]);
+        assert_eq!(under(&pane), "n");
+    }
+
+    #[test]
+    fn going_up_lands_on_where_one_came_from() {
+        let mut pane = pane(&["x"]);
+        pane.leave_for(Place::Local("/a".into()));
+        fill(&mut pane, &["a", "b/", "c"]);
+        assert_eq!(under(&pane), "b");
+    }
+
+    #[test]
+    fn ways_lead_back_and_forward_to_the_same_entries() {
+        let mut pane = pane(&["x", "y/", "z"]);
+        pane.land_on(name("y"));
+        pane.leave_for(Place::Local("/a/b/y".into()));
+        fill(&mut pane, &["q"]);
+        assert!(pane.go_back());
+        fill(&mut pane, &["x", "y/", "z"]);
+        assert_eq!(under(&pane), "y");
+        assert!(!pane.go_back() && pane.go_forward());
+        assert_eq!(pane.place, Place::Local("/a/b/y".into()));
+    }
+
+    #[test]
+    fn reading_again_keeps_cursor_and_marks_and_shows_nothing_half() {
+        let mut pane = pane(&["a", "b", "c"]);
+        pane.land_on(name("b"));
+        pane.toggle_mark();
+        pane.begin(Ticket(2), Duration::ZERO);
+        pane.take(vec![item("b", 1)]);
+        assert_eq!(pane.listing.len(), 3, "the old entries stay until all new ones are there");
+        pane.take(vec![item("0", 1), item("c", 1)]);
+        pane.finish();
+        assert_eq!((under(&pane), pane.listing.len(), pane.marked().files), ("b".into(), 3, 1));
+    }
+
+    #[test]
+    fn a_range_counts_while_it_is_open_and_marks_when_it_closes() {
+        let mut pane = pane(&["a", "b", "c", "d"]);
+        pane.put_cursor(2);
+        pane.toggle_range();
+        pane.step(2);
+        assert_eq!((pane.marked().files, pane.listing.marked().files), (3, 0));
+        assert!(pane.is_marked(3) && !pane.is_marked(1));
+        pane.toggle_range();
+        assert_eq!(pane.listing.marked().files, 3);
+        pane.toggle_range();
+        pane.put_cursor(0);
+        assert!(pane.drop_range() && pane.listing.marked().files == 3);
+    }
+
+    #[test]
+    fn the_cursor_is_always_on_the_screen() {
+        let names: Vec<String> = (0..100).map(|n| format!("f{n}")).collect();
+        let mut pane = pane(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        for (row, height) in [(0, 10), (50, 10), (100, 10), (3, 1), (99, 200), (20, 2)] {
+            pane.put_cursor(row);
+            pane.settle(height);
+            assert!((pane.offset()..pane.offset() + height).contains(&pane.cursor()), "{row} {height}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_about_the_marks_or_else_the_cursor() {
+        let mut pane = pane(&["a", "b"]);
+        assert!(pane.chosen().is_empty(), "`..` is no entry");
+        pane.put_cursor(1);
+        assert_eq!(pane.chosen()[0].name(), b"a");
+        pane.put_cursor(2);
+        pane.toggle_mark();
+        pane.put_cursor(1);
+        assert_eq!(pane.chosen().iter().map(|item| item.name()).collect::<Vec<_>>(), [b"b"]);
+    }
+}

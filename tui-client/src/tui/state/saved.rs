@@ -1,0 +1,36 @@
+//! What the user keeps between starts: sites and bookmarks.
+
+use super::place::Place;
+
+/// A saved server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Site {
+    /// Its name.
+    pub(crate) name: String,
+    /// `host` or `host:port`.
+    pub(crate) address: String,
+    /// The user's name there.
+    pub(crate) user: String,
+    /// The folder to start in.
+    pub(crate) path: String,
+    /// The only key to accept.
+    pub(crate) key: Option<ferry_shared::fingerprint::Fingerprint>,
+}
+
+/// A folder to come back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bookmark {
+    /// The folder.
+    pub(crate) place: Place,
+    /// The server it is on, as `user@host:port`; none for this computer.
+    pub(crate) server: Option<String>,
+}
+
+/// What the user keeps.
+#[derive(Debug, Default)]
+pub(crate) struct Saved {
+    /// The sites, by name.
+    pub(crate) sites: Vec<Site>,
+    /// The bookmarks, as they were made.
+    pub(crate) bookmarks: Vec<Bookmark>,
+}

@@ -1,0 +1,237 @@
+//! The table of transfers: what was ordered, how far it is, what asks and what failed.
+
+mod rate;
+mod rows;
+mod transfer;
+
+use std::{collections::HashMap, time::Duration};
+
+use ferry_client::transfer::{Bandwidth, Conflict, ItemId, ItemState, JobId, Progress};
+use ferry_shared::name::Name;
+
+pub(crate) use rate::{Rate, eta};
+pub(crate) use rows::Row;
+pub(crate) use transfer::{Covers, FailedItem, Key, Order, Part, Phase, Piece, StandingAnswer, Tally, Transfer, Way};
+
+use crate::tui::state::trouble::Trouble;
+
+/// A question of the engine: something is already where a file is to go.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    /// The transfer.
+    pub(crate) key: Key,
+    /// The file.
+    pub(crate) item: ItemId,
+    /// What is there.
+    pub(crate) conflict: Conflict,
+}
+
+/// All transfers.
+#[derive(Debug)]
+pub(crate) struct Transfers {
+    all: Vec<Transfer>,
+    /// Which part of which transfer a job is.
+    jobs: HashMap<JobId, (Key, usize)>,
+    /// What asks, the oldest first.
+    pub(crate) asks: Vec<Ask>,
+    /// Why the engine cannot reach the server, and when it tries again.
+    pub(crate) stalled: Option<(Trouble, Duration)>,
+    /// How fast all of it goes.
+    pub(crate) rate: Rate,
+    /// The most at a time.
+    pub(crate) at_once: usize,
+    /// The most bytes a second.
+    pub(crate) bandwidth: Bandwidth,
+    last_key: u64,
+}
+
+impl Default for Transfers {
+    fn default() -> Self {
+        Self {
+            all: Vec::new(),
+            jobs: HashMap::new(),
+            asks: Vec::new(),
+            stalled: None,
+            rate: Rate::default(),
+            at_once: ferry_client::transfer::Settings::default().transfers,
+            bandwidth: Bandwidth::default(),
+            last_key: 0,
+        }
+    }
+}
+
+/// How many transfers are at what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counts {
+    /// At it, or counting.
+    pub(crate) running: usize,
+    /// In the queue, or held.
+    pub(crate) waiting: usize,
+    /// Paused.
+    pub(crate) paused: usize,
+    /// Files that failed.
+    pub(crate) failed: u64,
+    /// Files that ask.
+    pub(crate) asking: usize,
+    /// Through.
+    pub(crate) done: usize,
+}
+
+impl Transfers {
+    /// All of them, in the order of the queue.
+    pub(crate) fn all(&self) -> &[Transfer] {
+        &self.all
+    }
+
+    /// Whether something is left to do that does not wait for the user.
+    pub(crate) fn is_busy(&self, now: Duration) -> bool {
+        let waits = |transfer: &Transfer| matches!(transfer.phase(now), Phase::Paused | Phase::Asking);
+        self.all.iter().any(|transfer| !transfer.is_over() && !transfer.held && !waits(transfer))
+    }
+
+    /// Whether something is not through, whatever it waits for.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.all.iter().any(|transfer| !transfer.is_over() && !transfer.held)
+    }
+
+    /// A transfer.
+    pub(crate) fn get(&self, key: Key) -> Option<&Transfer> {
+        self.all.iter().find(|transfer| transfer.key == key)
+    }
+
+    /// A transfer, to change.
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Transfer> {
+        self.all.iter_mut().find(|transfer| transfer.key == key)
+    }
+
+    /// The transfer a job belongs to.
+    pub(crate) fn of_job(&mut self, job: JobId) -> Option<&mut Transfer> {
+        let (key, _) = *self.jobs.get(&job)?;
+        self.get_mut(key)
+    }
+
+    /// The transfer a job belongs to, and the name of what it moves.
+    pub(crate) fn piece_of(&self, job: JobId) -> Option<(Key, Name)> {
+        let (key, at) = *self.jobs.get(&job)?;
+        Some((key, self.get(key)?.order.what.get(at)?.name.clone()))
+    }
+
+    /// The part that is a job.
+    pub(crate) fn part_of(&mut self, job: JobId) -> Option<&mut Part> {
+        let (key, at) = *self.jobs.get(&job)?;
+        self.get_mut(key)?.parts.get_mut(at)
+    }
+
+    /// Takes a new order.
+    pub(crate) fn add(&mut self, order: Order) -> Key {
+        self.last_key += 1;
+        let key = Key(self.last_key);
+        self.all.push(Transfer::new(key, order));
+        key
+    }
+
+    /// Takes an order left from the last time.
+    pub(crate) fn add_held(&mut self, key: Key, order: Order) {
+        self.last_key = self.last_key.max(key.0);
+        self.all.push(Transfer { held: true, ..Transfer::new(key, order) });
+    }
+
+    /// The engine has the parts of a transfer as these jobs.
+    pub(crate) fn started(&mut self, key: Key, jobs: &[JobId]) {
+        let Some(transfer) = self.all.iter_mut().find(|transfer| transfer.key == key) else { return };
+        transfer.held = false;
+        transfer.ended = None;
+        for ((at, part), job) in transfer.parts.iter_mut().enumerate().zip(jobs) {
+            *part = Part { job: Some(*job), ..Part::default() };
+            part.tally.counting = true;
+            self.jobs.insert(*job, (key, at));
+        }
+        transfer.add_up();
+    }
+
+    /// The engine is gone: its names mean nothing any more.
+    pub(crate) fn forget_jobs(&mut self) {
+        self.jobs.clear();
+        self.asks.clear();
+        self.stalled = None;
+        self.all.iter_mut().flat_map(|transfer| &mut transfer.parts).for_each(|part| part.job = None);
+    }
+
+    /// These names are taken already.
+    pub(crate) fn skip_keys(&mut self, keys: impl Iterator<Item = Key>) {
+        self.last_key = keys.map(|key| key.0).fold(self.last_key, u64::max);
+    }
+
+    /// Takes the engine's latest figures.
+    pub(crate) fn take(&mut self, progress: &Progress, now: Duration) {
+        self.rate.push(now, progress.sent.saturating_add(progress.received));
+        for transfer in &mut self.all {
+            transfer.active.clear();
+        }
+        // While the server cannot be reached nothing is under way; what had arrived is not gone.
+        let stalled = self.stalled.is_some();
+        for job in &progress.jobs {
+            if let Some(part) = self.part_of(job.job) {
+                let before = part.tally;
+                part.tally = job.into();
+                if stalled {
+                    part.tally.bytes_done = part.tally.bytes_done.max(before.bytes_done.min(part.tally.bytes));
+                    part.tally.reused = part.tally.reused.max(before.reused);
+                }
+            }
+        }
+        for item in &progress.active {
+            if !matches!(item.state, ItemState::Asking | ItemState::Failed)
+                && let Some(transfer) = self.of_job(item.job)
+            {
+                transfer.active.push(item.clone());
+            }
+        }
+        for transfer in self.all.iter_mut().filter(|transfer| !transfer.held && !transfer.is_over()) {
+            transfer.add_up();
+            let fresh = transfer.tally.bytes_done.saturating_sub(transfer.tally.reused);
+            transfer.rate.push(now, fresh);
+        }
+    }
+
+    /// Takes a transfer off the list.
+    pub(crate) fn remove(&mut self, key: Key) {
+        self.all.retain(|transfer| transfer.key != key);
+        self.jobs.retain(|_, (other, _)| *other != key);
+        self.asks.retain(|ask| ask.key != key);
+    }
+
+    /// Changes a transfer's place in the queue by one; whether there was one to change with.
+    pub(crate) fn shift(&mut self, key: Key, later: bool) -> bool {
+        let Some(at) = self.all.iter().position(|transfer| transfer.key == key) else { return false };
+        let Some(other) = (if later { at.checked_add(1) } else { at.checked_sub(1) }) else { return false };
+        if other >= self.all.len() {
+            return false;
+        }
+        self.all.swap(at, other);
+        true
+    }
+
+    /// How many are at what.
+    pub(crate) fn counts(&self, now: Duration) -> Counts {
+        let mut counts = Counts { asking: self.asks.len(), ..Counts::default() };
+        for transfer in &self.all {
+            let whole = u64::from(transfer.is_over() && transfer.tally.failed == 0 && transfer.troubled());
+            counts.failed = counts.failed.saturating_add(transfer.tally.failed).saturating_add(whole);
+            match transfer.phase(now) {
+                Phase::Working(_) | Phase::Counting => counts.running += 1,
+                Phase::Waiting | Phase::Held => counts.waiting += 1,
+                Phase::Paused => counts.paused += 1,
+                Phase::Verified | Phase::Cancelled => counts.done += 1,
+                Phase::Asking | Phase::Failed => {}
+            }
+        }
+        counts
+    }
+
+    /// What is not through yet, together.
+    pub(crate) fn total(&self) -> Tally {
+        let unfinished = self.all.iter().filter(|transfer| !transfer.is_over() && !transfer.held);
+        unfinished.map(|transfer| transfer.tally).fold(Tally::default(), Tally::plus)
+    }
+}

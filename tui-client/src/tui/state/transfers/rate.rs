@@ -1,0 +1,90 @@
+//! How fast bytes go: a moving average, so that the figure can be read.
+
+use std::{collections::VecDeque, time::Duration};
+
+/// Over how long the average goes.
+const WINDOW: Duration = Duration::from_secs(5);
+/// The least time between two points.
+const STEP: Duration = Duration::from_millis(150);
+
+/// A counter's points in time, the latest last.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rate {
+    points: VecDeque<(Duration, u64)>,
+}
+
+impl Rate {
+    /// The counter stood at `bytes` at `now`.
+    pub(crate) fn push(&mut self, now: Duration, bytes: u64) {
+        if let Some((_, before)) = self.points.back()
+            && *before > bytes
+        {
+            // The counter began anew.
+            self.points.clear();
+        }
+        if self.points.back().is_none_or(|(last, _)| now >= *last + STEP) {
+            self.points.push_back((now, bytes));
+        }
+        while self.points.len() > 2 && self.points[1].0 + WINDOW < now {
+            self.points.pop_front();
+        }
+    }
+
+    /// Bytes a second at `now`; 0 when nothing came for as long as the average goes.
+    pub(crate) fn at(&self, now: Duration) -> u64 {
+        let from = self.points.iter().find(|(time, _)| *time + WINDOW >= now);
+        let (Some((start, first)), Some((_, last))) = (from, self.points.back()) else { return 0 };
+        let millis = now.saturating_sub(*start).as_millis().max(STEP.as_millis());
+        u64::try_from(u128::from(last - first) * 1000 / millis).unwrap_or(u64::MAX)
+    }
+}
+
+/// How long `left` bytes take.
+pub(crate) fn eta(left: u64, rate: u64) -> Option<Duration> {
+    (rate > 0).then(|| Duration::from_secs(left.div_ceil(rate)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_steady_stream_has_its_rate_from_the_first_second_on() {
+        let mut rate = Rate::default();
+        for step in 0..100 {
+            rate.push(at(step * 100), step * 1000);
+            if step >= 10 {
+                let shown = rate.at(at(step * 100));
+                assert!((8_000..=11_000).contains(&shown), "{shown} at {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stopped_stream_comes_to_rest() {
+        let mut rate = Rate::default();
+        rate.push(at(0), 0);
+        rate.push(at(1000), 1_000_000);
+        assert!(rate.at(at(3000)) < 1_000_000);
+        assert_eq!(rate.at(at(9000)), 0);
+    }
+
+    #[test]
+    fn a_counter_that_begins_anew_is_no_miracle() {
+        let mut rate = Rate::default();
+        rate.push(at(0), 500);
+        rate.push(at(1000), 10);
+        rate.push(at(2000), 30);
+        assert!(rate.at(at(2000)) <= 20);
+    }
+
+    #[test]
+    fn what_does_not_move_never_ends() {
+        assert_eq!(eta(10, 0), None);
+        assert_eq!(eta(10, 4), Some(Duration::from_secs(3)));
+    }
+}

@@ -1,0 +1,62 @@
+//! The lines of the transfers view: each transfer, and below it what moves, asks or failed in it.
+
+use ferry_client::transfer::{ActiveItem, ItemId};
+
+use super::{Ask, FailedItem, Key, Transfer, Transfers};
+
+/// A line of the transfers view.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Row<'a> {
+    /// A transfer.
+    Whole(&'a Transfer),
+    /// A file of it being worked on.
+    Active(&'a Transfer, &'a ActiveItem),
+    /// A file of it that asks.
+    Asks(&'a Transfer, &'a Ask),
+    /// A file of it that failed.
+    Failed(&'a Transfer, &'a FailedItem),
+}
+
+impl<'a> Row<'a> {
+    /// Its transfer.
+    pub(crate) fn transfer(&self) -> &'a Transfer {
+        match self {
+            Self::Whole(transfer) | Self::Active(transfer, _) | Self::Asks(transfer, _) | Self::Failed(transfer, _) => {
+                transfer
+            }
+        }
+    }
+
+    /// The file, unless it is the whole transfer.
+    pub(crate) fn item(&self) -> Option<ItemId> {
+        match self {
+            Self::Whole(_) => None,
+            Self::Active(_, item) => Some(item.item),
+            Self::Asks(_, ask) => Some(ask.item),
+            Self::Failed(_, failed) => Some(failed.item),
+        }
+    }
+
+    /// What keeps naming the line while others come and go.
+    pub(crate) fn name(&self) -> (Key, Option<ItemId>) {
+        (self.transfer().key, self.item())
+    }
+}
+
+impl Transfers {
+    /// All lines.
+    pub(crate) fn rows(&self) -> Vec<Row<'_>> {
+        let mut rows = Vec::new();
+        for transfer in self.all() {
+            rows.push(Row::Whole(transfer));
+            // Of a single file there is nothing more to say than of its transfer.
+            let single = matches!(transfer.order.what.as_slice(), [piece] if !piece.folder);
+            if !single {
+                rows.extend(transfer.active.iter().map(|item| Row::Active(transfer, item)));
+            }
+            rows.extend(self.asks.iter().filter(|ask| ask.key == transfer.key).map(|ask| Row::Asks(transfer, ask)));
+            rows.extend(transfer.failures.iter().map(|failed| Row::Failed(transfer, failed)));
+        }
+        rows
+    }
+}

@@ -1,0 +1,433 @@
+//! One transfer: what a person copied or moved with one command, and how far it is.
+
+use std::time::Duration;
+
+use ferry_client::transfer::{
+    ActiveItem, ConflictRule, Decision, ItemId, ItemState, JobId, JobProgress, Scope, Summary,
+};
+use ferry_shared::{digest::Digest, name::Name, path::RemotePath};
+
+use super::rate::Rate;
+use crate::tui::state::{place::Place, trouble::Trouble};
+
+/// Failed files that are remembered with their causes; more are only counted.
+const FAILURES: usize = 500;
+
+/// Names a transfer, also after a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key(pub(crate) u64);
+
+/// Which way the bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To the server.
+    Up,
+    /// From the server.
+    Down,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Order {
+    /// The folder the sources are in.
+    pub(crate) from: Place,
+    /// The folder they go to.
+    pub(crate) to: Place,
+    /// What goes: its name there, the name it gets, and whether it is a folder.
+    pub(crate) what: Vec<Piece>,
+    /// Whether the sources go away.
+    pub(crate) moves: bool,
+    /// What to do where something is there already.
+    pub(crate) rule: ConflictRule,
+}
+
+/// A file or folder of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Its name.
+    pub(crate) name: Name,
+    /// The name it gets.
+    pub(crate) becomes: Name,
+    /// Whether it is a folder.
+    pub(crate) folder: bool,
+}
+
+impl Order {
+    /// Which way its bytes go.
+    pub(crate) fn way(&self) -> Way {
+        if self.to.is_remote() { Way::Up } else { Way::Down }
+    }
+}
+
+/// How far something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Tally {
+    /// Whether the totals still grow.
+    pub(crate) counting: bool,
+    /// Whether it is held.
+    pub(crate) paused: bool,
+    /// Files known so far.
+    pub(crate) files: u64,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+    /// Files that are through.
+    pub(crate) files_done: u64,
+    /// Bytes that are through.
+    pub(crate) bytes_done: u64,
+    /// Of these, bytes that were there already.
+    pub(crate) reused: u64,
+    /// Files that failed.
+    pub(crate) failed: u64,
+    /// Files that wait for an answer.
+    pub(crate) asking: u64,
+    /// Left out on purpose.
+    pub(crate) skipped: u64,
+}
+
+impl Tally {
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            counting: self.counting || other.counting,
+            paused: self.paused || other.paused,
+            files: self.files.saturating_add(other.files),
+            bytes: self.bytes.saturating_add(other.bytes),
+            files_done: self.files_done.saturating_add(other.files_done),
+            bytes_done: self.bytes_done.saturating_add(other.bytes_done),
+            reused: self.reused.saturating_add(other.reused),
+            failed: self.failed.saturating_add(other.failed),
+            asking: self.asking.saturating_add(other.asking),
+            skipped: self.skipped.saturating_add(other.skipped),
+        }
+    }
+
+    /// Thousandths that are through; by bytes, or by files where there are no bytes.
+    pub(crate) fn permille(&self) -> u64 {
+        match (self.bytes, self.files) {
+            (0, 0) => 0,
+            (0, files) => self.files_done.saturating_mul(1000) / files,
+            (bytes, _) => u64::try_from(u128::from(self.bytes_done.min(bytes)) * 1000 / u128::from(bytes)).unwrap_or(0),
+        }
+    }
+}
+
+impl From<&JobProgress> for Tally {
+    fn from(job: &JobProgress) -> Self {
+        Self {
+            counting: job.counting,
+            paused: job.paused,
+            files: job.files,
+            bytes: job.bytes,
+            files_done: job.files_done,
+            bytes_done: job.bytes_done,
+            reused: job.reused,
+            failed: job.failed,
+            asking: job.asking,
+            skipped: 0,
+        }
+    }
+}
+
+/// A piece of an order as the engine's job.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Part {
+    /// The engine's name for it, once it has it.
+    pub(crate) job: Option<JobId>,
+    /// How far it is.
+    pub(crate) tally: Tally,
+    /// It is through: what became of it.
+    pub(crate) summary: Option<Summary>,
+}
+
+/// A file that was not transferred.
+#[derive(Debug, Clone)]
+pub(crate) struct FailedItem {
+    /// The engine's name for it.
+    pub(crate) item: ItemId,
+    /// Its job.
+    pub(crate) job: JobId,
+    /// Its path below the order's folder.
+    pub(crate) path: RemotePath,
+    /// Why.
+    pub(crate) trouble: Trouble,
+    /// Whether trying again may help.
+    pub(crate) retryable: bool,
+}
+
+/// An answer that holds for more than one question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StandingAnswer {
+    /// What it covers.
+    pub(crate) covers: Covers,
+    /// What to do.
+    pub(crate) decision: Decision,
+}
+
+/// What an answer covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Covers {
+    /// What goes to this folder.
+    Folder(RemotePath),
+    /// What has this extension, in lower case.
+    Kind(Vec<u8>),
+    /// All.
+    All,
+}
+
+impl Covers {
+    /// What an answer given for the file at `path` covers in `scope`; `None` for itself only.
+    pub(crate) fn of(path: &RemotePath, scope: Scope) -> Option<Self> {
+        match scope {
+            Scope::This => None,
+            Scope::Folder => Some(Self::Folder(path.parent().unwrap_or_default())),
+            Scope::Kind => Some(Self::Kind(kind(path))),
+            Scope::All => Some(Self::All),
+        }
+    }
+
+    /// Whether it covers the file at `path`.
+    pub(crate) fn covers(&self, path: &RemotePath) -> bool {
+        match self {
+            Self::Folder(folder) => path.parent().unwrap_or_default() == *folder,
+            Self::Kind(extension) => kind(path) == *extension,
+            Self::All => true,
+        }
+    }
+}
+
+/// The extension of a path's last name, in lower case.
+fn kind(path: &RemotePath) -> Vec<u8> {
+    let name = path.names().next_back().unwrap_or_default();
+    crate::tui::state::order::extension(name).to_ascii_lowercase()
+}
+
+/// What a transfer is at, as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Left from the last time; not begun.
+    Held,
+    /// Looking what there is.
+    Counting,
+    /// In the queue.
+    Waiting,
+    /// At it.
+    Working(ItemState),
+    /// Held until it is resumed.
+    Paused,
+    /// All that is left asks.
+    Asking,
+    /// Through, but for what failed.
+    Failed,
+    /// Given up.
+    Cancelled,
+    /// Through: whole and verified.
+    Verified,
+}
+
+/// One transfer.
+#[derive(Debug, Clone)]
+pub(crate) struct Transfer {
+    /// Its name.
+    pub(crate) key: Key,
+    /// What was asked for.
+    pub(crate) order: Order,
+    /// Its pieces, as the order has them.
+    pub(crate) parts: Vec<Part>,
+    /// All of it together.
+    pub(crate) tally: Tally,
+    /// Large files being worked on.
+    pub(crate) active: Vec<ActiveItem>,
+    /// Files that failed, the latest last.
+    pub(crate) failures: Vec<FailedItem>,
+    /// Answers for what will still ask.
+    pub(crate) answers: Vec<StandingAnswer>,
+    /// The digest of the one file it was.
+    pub(crate) digest: Option<Digest>,
+    /// Left from the last time, and not yet begun.
+    pub(crate) held: bool,
+    /// Files left out on purpose so far.
+    pub(crate) left_out: u64,
+    /// When it went through.
+    pub(crate) ended: Option<Duration>,
+    /// How fast it goes.
+    pub(crate) rate: Rate,
+}
+
+impl Transfer {
+    /// A transfer that was just ordered.
+    pub(crate) fn new(key: Key, order: Order) -> Self {
+        let parts = order.what.iter().map(|_| Part::default()).collect();
+        Self {
+            key,
+            order,
+            parts,
+            tally: Tally { counting: true, ..Tally::default() },
+            active: Vec::new(),
+            failures: Vec::new(),
+            answers: Vec::new(),
+            digest: None,
+            held: false,
+            left_out: 0,
+            ended: None,
+            rate: Rate::default(),
+        }
+    }
+
+    /// Its name for a person: the file or folder, or how many there are.
+    pub(crate) fn title(&self) -> String {
+        match self.order.what.as_slice() {
+            [piece] => format!("{}{}", piece.name.display(), if piece.folder { "/" } else { "" }),
+            many => match self.order.from.name() {
+                Some(folder) => format!("{} of {}", many.len(), folder.display()),
+                None => format!("{} entries", many.len()),
+            },
+        }
+    }
+
+    /// Whether all of it is through.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// What it is at.
+    pub(crate) fn phase(&self, now: Duration) -> Phase {
+        if self.held {
+            return Phase::Held;
+        }
+        if self.is_over() {
+            let cancelled =
+                self.parts.iter().any(|part| part.summary.as_ref().is_some_and(|summary| summary.cancelled));
+            return match (cancelled, self.troubled()) {
+                (true, _) => Phase::Cancelled,
+                (false, true) => Phase::Failed,
+                (false, false) => Phase::Verified,
+            };
+        }
+        if self.tally.paused {
+            return Phase::Paused;
+        }
+        if let Some(active) = self.active.first() {
+            return Phase::Working(active.state);
+        }
+        if self.rate.at(now) > 0 {
+            let state = if self.order.way() == Way::Up { ItemState::Sending } else { ItemState::Receiving };
+            return Phase::Working(state);
+        }
+        match (self.tally.asking > 0, self.tally.counting && self.tally.files > 0) {
+            (true, _) => Phase::Asking,
+            (_, true) => Phase::Counting,
+            _ => Phase::Waiting,
+        }
+    }
+
+    /// Whether something of it failed.
+    pub(crate) fn troubled(&self) -> bool {
+        self.tally.failed > 0
+            || self.parts.iter().any(|part| part.summary.as_ref().is_some_and(|summary| summary.error.is_some()))
+    }
+
+    /// Drops the pieces that are through, and what is known of the others; what is to be ordered again.
+    pub(crate) fn begin_again(&mut self) -> Order {
+        let well = |part: &Part| {
+            part.summary
+                .as_ref()
+                .is_some_and(|summary| summary.failed == 0 && summary.error.is_none() && !summary.cancelled)
+        };
+        let through: Vec<bool> = self.parts.iter().map(well).collect();
+        let mut kept = through.iter().map(|through| !through);
+        self.order.what.retain(|_| kept.next().unwrap_or(true));
+        self.parts = self.order.what.iter().map(|_| Part::default()).collect();
+        self.failures.clear();
+        (self.ended, self.tally) = (None, Tally { counting: true, ..Tally::default() });
+        self.order.clone()
+    }
+
+    /// The parts together.
+    pub(crate) fn add_up(&mut self) {
+        let paused = self.parts.iter().filter(|part| part.summary.is_none()).all(|part| part.tally.paused);
+        let total = self.parts.iter().map(|part| part.tally).fold(Tally::default(), Tally::plus);
+        self.tally = Tally { paused: paused && !self.is_over(), ..total };
+    }
+
+    /// Remembers a failed file.
+    pub(crate) fn failed(&mut self, failure: FailedItem) {
+        self.failures.retain(|other| other.item != failure.item);
+        if self.failures.len() < FAILURES {
+            self.failures.push(failure);
+        }
+    }
+
+    /// The standing answer for a file that goes to `path`.
+    pub(crate) fn standing_answer(&self, path: &RemotePath) -> Option<Decision> {
+        self.answers.iter().rev().find(|answer| answer.covers.covers(path)).map(|answer| answer.decision)
+    }
+}
+
+#[cfg(test)]
+impl Transfer {
+    /// A transfer of two files and a folder, for tests.
+    pub(crate) fn sample() -> Self {
+        Self::new(Key(1), tests::order(&["a", "b.txt", "c/"]))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn order(names: &[&str]) -> Order {
+        let piece = |name: &&str| {
+            let (name, folder) = name.strip_suffix('/').map_or((*name, false), |name| (name, true));
+            let name = Name::try_from(name).unwrap();
+            Piece { becomes: name.clone(), name, folder }
+        };
+        Order {
+            from: Place::Local("/home/al/data".into()),
+            to: Place::Remote(RemotePath::from_typed(b"photos").unwrap()),
+            what: names.iter().map(piece).collect(),
+            moves: false,
+            rule: ConflictRule::Ask,
+        }
+    }
+
+    #[test]
+    fn progress_is_by_bytes_and_by_files_where_there_are_none() {
+        let tally =
+            |bytes, bytes_done, files, files_done| Tally { bytes, bytes_done, files, files_done, ..Tally::default() };
+        assert_eq!(tally(1000, 250, 2, 2).permille(), 250);
+        assert_eq!(tally(0, 0, 4, 1).permille(), 250);
+        assert_eq!(tally(0, 0, 0, 0).permille(), 0);
+        assert_eq!(tally(u64::MAX, u64::MAX, 1, 1).permille(), 1000);
+    }
+
+    #[test]
+    fn answers_cover_what_they_say() {
+        let path = |text: &str| RemotePath::from_typed(text.as_bytes()).unwrap();
+        let covers =
+            |scope, other: &str| Covers::of(&path("a/x.JPG"), scope).is_some_and(|covers| covers.covers(&path(other)));
+        assert!(!covers(Scope::This, "a/x.JPG"));
+        assert!(covers(Scope::Folder, "a/y") && !covers(Scope::Folder, "a/b/y"));
+        assert!(covers(Scope::Kind, "c/z.jpg") && !covers(Scope::Kind, "c/z"));
+        assert!(covers(Scope::All, "q"));
+    }
+
+    #[test]
+    fn it_is_paused_only_when_all_that_is_left_is() {
+        let mut transfer = Transfer::new(Key(1), order(&["a", "b"]));
+        transfer.parts[0].tally.paused = true;
+        transfer.add_up();
+        assert_ne!(transfer.phase(Duration::ZERO), Phase::Paused);
+        transfer.parts[1].summary = Some(Summary::default());
+        transfer.add_up();
+        assert_eq!(transfer.phase(Duration::ZERO), Phase::Paused);
+    }
+
+    #[test]
+    fn a_job_that_could_not_be_done_at_all_is_no_success() {
+        let mut transfer = Transfer::new(Key(1), order(&["a"]));
+        let error = Some(ferry_client::ClientError::Cancelled);
+        transfer.parts[0].summary = Some(Summary { error, ..Summary::default() });
+        transfer.ended = Some(Duration::ZERO);
+        assert_eq!(transfer.phase(Duration::ZERO), Phase::Failed);
+    }
+}

@@ -1,0 +1,123 @@
+//! What went wrong, in words: the cause and what to do about it.
+
+use std::fmt;
+
+use ferry_client::ClientError;
+use ferry_shared::refusal::{Code, Refusal};
+
+use crate::human;
+
+/// What kind of trouble, where it matters what happens next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Kind {
+    /// Any other.
+    #[default]
+    Other,
+    /// There is nothing of that name.
+    Missing,
+    /// It is a file where a folder is needed.
+    NotFolder,
+    /// Something of that name is there already.
+    Exists,
+    /// The password was wrong.
+    Login,
+    /// It does not fit.
+    Space,
+    /// There is no connection.
+    Offline,
+    /// The server's key is not the known one.
+    ChangedKey,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// Its kind.
+    pub(crate) kind: Kind,
+    /// The cause, in a sentence.
+    pub(crate) text: String,
+    /// What to do about it.
+    pub(crate) hint: Option<String>,
+}
+
+impl Trouble {
+    /// Trouble of no special kind.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { kind: Kind::Other, text: text.into(), hint: None }
+    }
+
+    /// With what to do about it.
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Of this kind.
+    pub(crate) fn of(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<&ClientError> for Trouble {
+    fn from(error: &ClientError) -> Self {
+        let trouble = Self::new(error.to_string());
+        match error {
+            ClientError::Refused(refusal) => refused(trouble, refusal),
+            ClientError::ChangedKey { .. } | ClientError::WrongKey { .. } => trouble.of(Kind::ChangedKey),
+            ClientError::Unreachable { .. } => {
+                trouble.of(Kind::Offline).hint("check the address, and that ferryd runs there")
+            }
+            ClientError::Lost(_) | ClientError::Timeout(_) | ClientError::Cancelled => trouble.of(Kind::Offline),
+            ClientError::Local { error, .. } => match error.kind() {
+                std::io::ErrorKind::NotFound => trouble.of(Kind::Missing),
+                std::io::ErrorKind::NotADirectory => trouble.of(Kind::NotFolder),
+                std::io::ErrorKind::AlreadyExists => trouble.of(Kind::Exists),
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    trouble.of(Kind::Space).hint("make room on this computer, then r tries again")
+                }
+                std::io::ErrorKind::PermissionDenied => trouble.hint("this computer's permissions do not allow it"),
+                _ => trouble,
+            },
+            ClientError::SourceChanged => trouble.hint("r tries again with what it is now"),
+            _ => trouble,
+        }
+    }
+}
+
+fn refused(trouble: Trouble, refusal: &Refusal) -> Trouble {
+    match refusal.code {
+        Code::NotFound => trouble.of(Kind::Missing),
+        Code::NotDirectory => trouble.of(Kind::NotFolder),
+        Code::Exists => trouble.of(Kind::Exists),
+        Code::LoginFailed => trouble.of(Kind::Login),
+        Code::TooManyAttempts | Code::Busy => match refusal.retry_after {
+            Some(seconds) => trouble.of(Kind::Login).hint(format!("try again in {seconds} s")),
+            None => trouble.of(Kind::Login),
+        },
+        Code::OverQuota => {
+            let hint = match (refusal.needed, refusal.available) {
+                (Some(needed), Some(available)) => {
+                    format!(
+                        "{} needed, {} free; delete something there, then r tries again",
+                        human::size(needed),
+                        human::size(available)
+                    )
+                }
+                _ => "delete something there, then r tries again".to_owned(),
+            };
+            trouble.of(Kind::Space).hint(hint)
+        }
+        Code::DiskFull => trouble.of(Kind::Space).hint("the server's operator must make room; r tries again"),
+        Code::NotAllowed => trouble.hint("your account may not do this"),
+        _ => trouble,
+    }
+}

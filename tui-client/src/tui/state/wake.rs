@@ -1,0 +1,56 @@
+//! When the screen has to change by itself next: never, when nothing moves.
+
+use std::time::Duration;
+
+use super::{State, dialog::Dialog, link::Link};
+
+/// How often figures of running transfers change.
+const FIGURES: Duration = Duration::from_millis(200);
+/// How often something that turns does.
+const TURN: Duration = Duration::from_millis(100);
+/// After how long of waiting something begins to turn.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(150);
+
+impl State {
+    /// When to draw again though nothing happened.
+    pub(crate) fn wake(&self) -> Option<Duration> {
+        let mut wake: Option<Duration> = None;
+        let mut at = |time: Duration| wake = Some(wake.map_or(time, |other| other.min(time)));
+        if self.transfers.is_busy(self.now) {
+            at(self.now + FIGURES);
+        }
+        if let Some(toast) = &self.toast {
+            at(toast.until);
+        }
+        for pane in [self.pane(), self.other()] {
+            if let Some(loading) = &pane.loading {
+                at((loading.since + PATIENCE).max(self.now + TURN));
+            }
+            if let Some(time) = pane.reread_at {
+                at(time);
+            }
+        }
+        if self.is_waiting() {
+            at(self.now + TURN);
+        }
+        if let Link::Lost(_, lost) = &self.link {
+            // The seconds that are counted down.
+            at(lost.retry_at.map_or(self.now + TURN, |_| self.now + Duration::from_secs(1)));
+        }
+        wake
+    }
+
+    /// Whether a dialog shows that something is waited for.
+    fn is_waiting(&self) -> bool {
+        self.dialogs.iter().any(|dialog| match dialog {
+            Dialog::Reaching => true,
+            Dialog::Form(_) => matches!(self.link, Link::LoggingIn { .. }),
+            Dialog::Copy(plan) => plan.count.ticket.is_some(),
+            Dialog::Delete(plan) => plan.count.ticket.is_some(),
+            Dialog::Found(found) => found.ticket.is_some(),
+            Dialog::Details(details) => matches!(details.digest, super::dialog::DigestState::Pending(_)),
+            Dialog::View(viewer) => viewer.reading.is_some(),
+            _ => false,
+        })
+    }
+}

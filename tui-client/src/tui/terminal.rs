@@ -1,0 +1,280 @@
+//! The terminal: taken over, and always given back, whatever ends the program.
+
+use std::{
+    io::{self, Stdout, Write as _},
+    panic,
+    sync::{
+        Once,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+};
+
+use crossterm::{
+    cursor,
+    event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
+    execute,
+    terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
+};
+use ratatui::{Terminal, backend::CrosstermBackend, layout::Rect};
+
+use super::{
+    event::{Event, Mouse, MouseAct},
+    keymap::{Code, Key},
+    state::{State, look::Depth},
+    view,
+};
+
+/// Whether the terminal is ours now, for whoever has to give it back.
+static OURS: AtomicBool = AtomicBool::new(false);
+
+/// The terminal while it is ours.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    mouse: bool,
+}
+
+impl Screen {
+    /// Takes the terminal over.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub(crate) fn take(mouse: bool) -> io::Result<Self> {
+        restore_on_panic();
+        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        let mut screen = Self { terminal, mouse };
+        screen.enter()?;
+        Ok(screen)
+    }
+
+    /// Takes it over again, after [`Screen::leave`].
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub(crate) fn enter(&mut self) -> io::Result<()> {
+        OURS.store(true, SeqCst);
+        terminal::enable_raw_mode()?;
+        execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
+        if self.mouse {
+            execute!(io::stdout(), EnableMouseCapture)?;
+        }
+        self.forget()
+    }
+
+    /// Gives it back for a while.
+    pub(crate) fn leave(&mut self) {
+        restore();
+    }
+
+    /// Draws everything anew the next time.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub(crate) fn forget(&mut self) -> io::Result<()> {
+        // `clear` would ask the terminal where its cursor is, and wait for the answer among the keys.
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect { x: 0, y: 0, width: size.width, height: size.height })
+    }
+
+    /// Draws the state.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub(crate) fn draw(&mut self, state: &State) -> io::Result<()> {
+        self.terminal.draw(|frame| view::draw(frame, state)).map(drop)
+    }
+
+    /// Columns and lines.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub(crate) fn size(&self) -> io::Result<(u16, u16)> {
+        self.terminal.size().map(|size| (size.width, size.height))
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Gives the terminal back, once. Nothing can be done about a terminal that is gone.
+fn restore() {
+    if !OURS.swap(false, SeqCst) {
+        return;
+    }
+    let mut stdout = io::stdout();
+    let _ = execute!(stdout, DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+    let _ = stdout.flush();
+    let _ = terminal::disable_raw_mode();
+}
+
+/// What a panic says is to be read on a terminal that is as it was.
+fn restore_on_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            restore();
+            before(info);
+        }));
+    });
+}
+
+/// Stops this program until the shell's `fg`. The terminal must have been given back.
+#[cfg(unix)]
+pub(crate) fn stop_until_fg() {
+    use rustix::process::{Signal, kill_current_process_group};
+    // As the terminal does on Ctrl-Z: whoever started us stops too. An orphan is not stopped by this.
+    let _ = kill_current_process_group(Signal::TSTP);
+}
+
+/// There is nothing like it on this system.
+#[cfg(not(unix))]
+pub(crate) fn stop_until_fg() {}
+
+/// What the terminal told, in our words; `None` for what does not matter.
+pub(crate) fn event_of(event: crossterm::event::Event) -> Option<Event> {
+    use crossterm::event::{Event as Told, KeyEventKind};
+    match event {
+        Told::Key(key) if key.kind != KeyEventKind::Release => key_of(key).map(Event::Key),
+        Told::Mouse(mouse) => mouse_of(mouse).map(Event::Mouse),
+        Told::Paste(text) => Some(Event::Paste(text)),
+        Told::Resize(width, height) => Some(Event::Resize(width, height)),
+        _ => None,
+    }
+}
+
+fn key_of(key: crossterm::event::KeyEvent) -> Option<Key> {
+    use crossterm::event::{KeyCode, KeyModifiers};
+    let code = match key.code {
+        KeyCode::Char(c) => Code::Char(c),
+        KeyCode::F(n) => Code::Function(n),
+        KeyCode::Up => Code::Up,
+        KeyCode::Down => Code::Down,
+        KeyCode::Left => Code::Left,
+        KeyCode::Right => Code::Right,
+        KeyCode::PageUp => Code::PageUp,
+        KeyCode::PageDown => Code::PageDown,
+        KeyCode::Home => Code::Home,
+        KeyCode::End => Code::End,
+        KeyCode::Insert => Code::Insert,
+        KeyCode::Delete => Code::Delete,
+        KeyCode::Backspace => Code::Backspace,
+        KeyCode::Enter => Code::Enter,
+        KeyCode::Tab => Code::Tab,
+        KeyCode::BackTab => Code::BackTab,
+        KeyCode::Esc => Code::Escape,
+        _ => return None,
+    };
+    let held = |modifier| key.modifiers.contains(modifier);
+    let is_char = matches!(code, Code::Char(_));
+    let code = match code {
+        Code::Char(c) if held(KeyModifiers::CONTROL) => Code::Char(c.to_ascii_lowercase()),
+        code => code,
+    };
+    Some(Key {
+        code,
+        ctrl: held(KeyModifiers::CONTROL),
+        alt: held(KeyModifiers::ALT),
+        shift: held(KeyModifiers::SHIFT) && !is_char && code != Code::BackTab,
+    })
+}
+
+fn mouse_of(mouse: crossterm::event::MouseEvent) -> Option<Mouse> {
+    use crossterm::event::{MouseButton, MouseEventKind};
+    let did = match mouse.kind {
+        MouseEventKind::Down(MouseButton::Left) => MouseAct::Press,
+        MouseEventKind::Down(MouseButton::Right) => MouseAct::Mark,
+        MouseEventKind::Drag(MouseButton::Left) => MouseAct::Drag,
+        MouseEventKind::Up(MouseButton::Left) => MouseAct::Release,
+        MouseEventKind::ScrollUp => MouseAct::WheelUp,
+        MouseEventKind::ScrollDown => MouseAct::WheelDown,
+        _ => return None,
+    };
+    Some(Mouse { did, x: mouse.column, y: mouse.row })
+}
+
+/// What the environment says of the terminal.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Environment {
+    /// `NO_COLOR` is set and not empty.
+    pub(crate) no_color: bool,
+    /// `COLORTERM`.
+    pub(crate) colorterm: String,
+    /// `TERM`.
+    pub(crate) term: String,
+    /// The first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set.
+    pub(crate) language: String,
+}
+
+impl Environment {
+    /// The environment of this process.
+    pub(crate) fn of_process() -> Self {
+        let var = |name: &str| std::env::var(name).unwrap_or_default();
+        let language = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().map(var).find(|value| !value.is_empty());
+        Self {
+            no_color: !var("NO_COLOR").is_empty(),
+            colorterm: var("COLORTERM"),
+            term: var("TERM"),
+            language: language.unwrap_or_default(),
+        }
+    }
+
+    /// How many colours the terminal has.
+    pub(crate) fn depth(&self) -> Depth {
+        if self.no_color || self.term == "dumb" || self.term.starts_with("vt1") || self.term.starts_with("vt2") {
+            Depth::None
+        } else if matches!(self.colorterm.as_str(), "truecolor" | "24bit") {
+            Depth::All
+        } else if self.term.contains("256") {
+            Depth::Many
+        } else {
+            Depth::Sixteen
+        }
+    }
+
+    /// Whether the terminal shows Unicode.
+    pub(crate) fn is_unicode(&self) -> bool {
+        let language = self.language.to_ascii_lowercase();
+        // Where nothing is said, a terminal of this century does.
+        let says = language.contains("utf-8") || language.contains("utf8") || language.is_empty();
+        says && self.term != "linux" && !self.term.starts_with("vt1") && !self.term.starts_with("vt2")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+    use super::*;
+
+    #[test]
+    fn keys_of_the_terminal_are_ours() {
+        let key = |code, modifiers| key_of(KeyEvent::new(code, modifiers)).unwrap().to_string();
+        assert_eq!(key(KeyCode::Char('A'), KeyModifiers::SHIFT), "A");
+        assert_eq!(key(KeyCode::Char('A'), KeyModifiers::CONTROL | KeyModifiers::SHIFT), "ctrl-a");
+        assert_eq!(key(KeyCode::F(6), KeyModifiers::SHIFT), "shift-f6");
+        assert_eq!(key(KeyCode::BackTab, KeyModifiers::SHIFT), "backtab");
+        assert_eq!(key(KeyCode::Left, KeyModifiers::ALT), "alt-left");
+        assert_eq!(key_of(KeyEvent::new(KeyCode::CapsLock, KeyModifiers::NONE)), None);
+    }
+
+    #[test]
+    fn the_environment_says_what_the_terminal_can() {
+        let of = |no_color, colorterm: &str, term: &str, language: &str| Environment {
+            no_color,
+            colorterm: colorterm.into(),
+            term: term.into(),
+            language: language.into(),
+        };
+        assert_eq!(of(true, "truecolor", "xterm", "").depth(), Depth::None);
+        assert_eq!(of(false, "truecolor", "xterm", "").depth(), Depth::All);
+        assert_eq!(of(false, "", "screen-256color", "").depth(), Depth::Many);
+        assert_eq!(of(false, "", "xterm", "").depth(), Depth::Sixteen);
+        assert!(of(false, "", "xterm", "de_DE.UTF-8").is_unicode());
+        assert!(!of(false, "", "xterm", "C").is_unicode());
+        assert!(!of(false, "", "linux", "C.UTF-8").is_unicode());
+    }
+}

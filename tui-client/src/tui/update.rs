@@ -1,0 +1,74 @@
+//! What each event changes, and what is then to be done outside. No I/O, no waiting, no clock.
+
+mod answer;
+mod arrange;
+mod browse;
+mod choose;
+mod conflict;
+mod connect;
+mod copy;
+mod delete;
+mod details;
+mod edit;
+mod find;
+mod form;
+mod key;
+mod link;
+mod mark;
+mod mouse;
+mod name;
+mod queue;
+mod quit;
+mod read;
+mod resume;
+mod search;
+mod site;
+mod start;
+#[cfg(test)]
+mod tests;
+mod transfer;
+mod view;
+
+use super::{effect::Effect, event::Event, state::State};
+
+pub(crate) use answer::FOUND_MOST;
+pub(crate) use start::{Begin, start};
+
+/// Effects as they gather.
+type Out = Vec<Effect>;
+
+/// Takes an event.
+pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
+    let mut out = Out::new();
+    match event {
+        Event::Time(now) => time(state, now, &mut out),
+        Event::Key(key) => key::press(state, key, &mut out),
+        Event::Paste(text) => key::paste(state, &text, &mut out),
+        Event::Mouse(mouse) => mouse::act(state, mouse, &mut out),
+        Event::Resize(width, height) => state.size = (width, height),
+        Event::Answer(ticket, answer) => answer::take(state, ticket, answer, &mut out),
+        Event::Trust(question) => connect::ask_trust(state, question),
+        Event::Lost { trouble, attempt, retry_in } => link::lost(state, trouble, attempt, retry_in),
+        Event::Retrying => link::retrying(state),
+        Event::Restored(account) => link::restored(state, account, &mut out),
+        Event::Ended(trouble) => link::ended(state, trouble, &mut out),
+        Event::Notice(notice) => link::notice(state, notice),
+        Event::Started(key, jobs) => state.transfers.started(key, &jobs),
+        Event::Transfer(event) => transfer::take(state, event, &mut out),
+        Event::Progress(progress) => transfer::progress(state, &progress),
+        Event::Free(side, free) => state.panes[side].free = free,
+        Event::Saved(saved) => site::loaded(state, saved),
+        Event::Left(left) => resume::found(state, left, &mut out),
+        Event::Trouble(trouble) => state.warn(trouble.to_string()),
+        Event::Stop => quit::now(state, &mut out),
+        Event::Back => read::both(state, &mut out),
+    }
+    state.settle();
+    out
+}
+
+fn time(state: &mut State, now: std::time::Duration, out: &mut Out) {
+    state.now = now;
+    state.toast.take_if(|toast| toast.until <= now);
+    read::due(state, out);
+}

@@ -1,0 +1,149 @@
+//! Answers of disk and server, brought to whom they are for; what nobody waits for any more is dropped.
+
+use ferry_shared::name::Name;
+
+use super::{Out, connect, delete, details, edit, link, name, read, search, view};
+use crate::{
+    human,
+    tui::{
+        effect::{Effect, LinkEffect},
+        event::Answer,
+        state::{State, listing::Amount, side::Side, task::Task, ticket::Ticket, trouble::Trouble, words},
+    },
+};
+
+/// The most entries a search gives.
+pub(crate) const FOUND_MOST: usize = 5000;
+
+/// An answer is there.
+pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut Out) {
+    match answer {
+        Answer::Page { items, more } => {
+            if let Some(side) = read::waiting(state, ticket) {
+                read::page(state, side, items, more);
+            }
+        }
+        Answer::Found { items, more } => search::found(state, ticket, items, more, FOUND_MOST),
+        Answer::Counted { amount, unreadable, more } => delete::counted(state, ticket, amount, unreadable, more, out),
+        Answer::Block { index, bytes, size } => view::block(state, ticket, index, bytes, size, out),
+        Answer::Digest(digest) => drop(details::digest(state, ticket, Ok(digest))),
+        Answer::Version(version) => drop(edit::version(state, ticket, version, out)),
+        Answer::Gone(name) => gone(state, ticket, &name),
+        Answer::Done => done(state, ticket, out),
+        Answer::Removed(amount) => removed(state, ticket, amount, out),
+        Answer::Edited { text, changed } => edited(state, ticket, &text, changed, out),
+        Answer::Greeted(greeting) => {
+            if state.link.ticket() == Some(ticket) {
+                connect::greeted(state, greeting, out);
+            }
+        }
+        Answer::LoggedIn(greeting, account) => {
+            if state.link.ticket() == Some(ticket) {
+                connect::logged_in(state, greeting, account, out);
+            }
+        }
+        Answer::Uploads(uploads) => {
+            if finish(state, ticket).is_some() {
+                link::uploads(state, &uploads);
+            }
+        }
+        Answer::Failed(trouble) => failed(state, ticket, &trouble, out),
+    }
+}
+
+/// Takes the task of a ticket off the list.
+fn finish(state: &mut State, ticket: Ticket) -> Option<Task> {
+    let at = state.tasks.iter().position(|(other, _)| *other == ticket)?;
+    Some(state.tasks.remove(at).1)
+}
+
+/// One of several entries is gone.
+fn gone(state: &mut State, ticket: Ticket, name: &Name) {
+    let folder = state.tasks.iter().find(|(other, _)| *other == ticket).and_then(|(_, task)| match task {
+        Task::Remove(folder) => Some(folder.clone()),
+        _ => None,
+    });
+    for side in Side::BOTH {
+        if Some(&state.panes[side].place) == folder.as_ref() {
+            state.panes[side].remove(name);
+        }
+    }
+}
+
+fn done(state: &mut State, ticket: Ticket, out: &mut Out) {
+    match finish(state, ticket) {
+        Some(Task::MakeFolder(place)) => {
+            name::made(state, &place);
+            out.push(Effect::Link(LinkEffect::Usage));
+        }
+        Some(Task::Rename(folder, land)) => {
+            if let Some(name) = land {
+                for side in Side::BOTH {
+                    if state.panes[side].place == folder {
+                        state.panes[side].land_on(name.clone());
+                    }
+                }
+            }
+            read::changed(state, &folder);
+        }
+        Some(Task::Shift(from, to)) => {
+            state.say("done");
+            read::changed(state, &from);
+            read::changed(state, &to);
+            out.push(Effect::Link(LinkEffect::Usage));
+        }
+        _ => {}
+    }
+    read::due(state, out);
+}
+
+fn removed(state: &mut State, ticket: Ticket, amount: Amount, out: &mut Out) {
+    let Some(Task::Remove(folder)) = finish(state, ticket) else { return };
+    let files = human::count(amount.files, "file", "files");
+    let folders = human::count(amount.folders, "folder", "folders");
+    state.say(format!("deleted: {files}, {folders}, {}", words::size(amount.bytes)));
+    read::changed(state, &folder);
+    read::due(state, out);
+    if folder.is_remote() {
+        out.push(Effect::Link(LinkEffect::Usage));
+    }
+}
+
+fn edited(state: &mut State, ticket: Ticket, text: &str, changed: bool, out: &mut Out) {
+    if edit::edited(state, ticket, changed, out) {
+        return;
+    }
+    match finish(state, ticket) {
+        Some(Task::EditNames(folder, names)) => name::edited(state, &folder, &names, text, out),
+        // A local file was edited where it is.
+        _ => read::both(state, out),
+    }
+}
+
+fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble, out: &mut Out) {
+    if let Some(side) = read::waiting(state, ticket) {
+        read::failed(state, side, trouble.clone(), out);
+        return;
+    }
+    let taken = connect::failed(state, ticket, trouble)
+        || delete::failed(state, ticket, trouble)
+        || view::failed(state, ticket, trouble)
+        || search::failed(state, ticket, trouble)
+        || details::digest(state, ticket, Err(trouble))
+        || edit::failed(state, ticket, trouble);
+    if taken {
+        return;
+    }
+    let Some(task) = finish(state, ticket) else { return };
+    state.warn(trouble.to_string());
+    match task {
+        // What was done before it failed is to be seen.
+        Task::Remove(folder) | Task::Rename(folder, _) => read::changed(state, &folder),
+        Task::Shift(from, to) => {
+            read::changed(state, &from);
+            read::changed(state, &to);
+        }
+        Task::MakeFolder(_) | Task::EditNames(..) | Task::Uploads => {}
+    }
+    read::due(state, out);
+}

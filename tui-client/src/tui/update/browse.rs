@@ -1,0 +1,226 @@
+//! The panes: moving about in a folder and from one to another.
+
+use super::{
+    Out, arrange, choose, conflict, connect, copy, delete, details, edit, find, key, link, mark, name, queue, quit,
+    read, search, site, view,
+};
+use crate::tui::{
+    action::{Action, Where},
+    effect::Effect,
+    state::{
+        State,
+        dialog::{Dialog, Form, ListView, Purpose, TransfersView},
+        layout::Layout,
+        place::Place,
+        side::Side,
+    },
+};
+
+/// How far the divider goes with one key, in hundredths.
+const DIVIDER_STEP: u16 = 5;
+
+/// Does an action in the panes.
+pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
+    if movement(state, action) || mark::act(state, action) || arrange::act(state, action, out) {
+        return;
+    }
+    match action {
+        Action::Open => open(state, out),
+        Action::Parent => parent(state, out),
+        Action::Back | Action::Forward => walk_history(state, action, out),
+        Action::GoHome => go(state, state.active, home_of(state), out),
+        Action::GoRoot => go(state, state.active, state.pane().place.root(), out),
+        Action::GoTo => go_to(state),
+        Action::SwitchPlace => switch_place(state, out),
+        Action::Bookmarks => state.dialogs.push(Dialog::Bookmarks(ListView::default())),
+        Action::AddBookmark => site::bookmark_this(state, out),
+        Action::Copy => copy::plan(state, false, out),
+        Action::Move => copy::plan(state, true, out),
+        Action::Rename => name::rename(state, out),
+        Action::NewFolder => name::new_folder(state),
+        Action::Delete => delete::plan(state, out),
+        Action::View => view::open(state, out),
+        Action::Edit => edit::begin(state, out),
+        Action::Details => details::open(state, out),
+        Action::Find => find::begin(state),
+        Action::Filter => find::begin_filter(state),
+        Action::FindNext => find::again(state, true),
+        Action::FindPrevious => find::again(state, false),
+        Action::Search => search::ask(state),
+        _ => program(state, action, out),
+    }
+}
+
+fn program(state: &mut State, action: Action, out: &mut Out) {
+    match action {
+        Action::Refresh => link::refresh(state, out),
+        Action::Transfers => state.dialogs.push(Dialog::Transfers(TransfersView::default())),
+        Action::Answer => conflict::open(state),
+        Action::Sites => connect::open(state),
+        Action::Account => link::account(state, out),
+        Action::Disconnect => link::leave(state, None, out),
+        Action::Palette => choose::open_palette(state, Where::Browse),
+        Action::Shell => shell(state, out),
+        Action::NextTheme => choose::next_theme(state),
+        Action::PauseAll | Action::ClearFinished => queue::act_on_all(state, action, out),
+        Action::Close => close(state),
+        Action::Quit => quit::ask(state, out),
+        _ => {}
+    }
+}
+
+/// The cursor, the panes and the divider.
+fn movement(state: &mut State, action: Action) -> bool {
+    let page = page(state);
+    let half = page / 2;
+    let rows = state.pane().rows();
+    match action {
+        Action::Up => state.pane_mut().step(-1),
+        Action::Down => state.pane_mut().step(1),
+        Action::PageUp => state.pane_mut().step(-page),
+        Action::PageDown => state.pane_mut().step(page),
+        Action::HalfUp => state.pane_mut().step(-half),
+        Action::HalfDown => state.pane_mut().step(half),
+        Action::Top => state.pane_mut().put_cursor(0),
+        Action::Bottom => state.pane_mut().put_cursor(rows),
+        Action::OtherPane => {
+            state.pane_mut().mark_range();
+            state.active = state.active.other();
+        }
+        Action::SwapPanes => state.panes.swap(),
+        Action::Narrower => state.divider = state.divider.saturating_sub(DIVIDER_STEP).max(20),
+        Action::Wider => state.divider = (state.divider + DIVIDER_STEP).min(80),
+        _ => return false,
+    }
+    true
+}
+
+/// Lines of entries on the screen.
+fn page(state: &State) -> isize {
+    let area = Layout::of(state).and_then(|layout| layout.entries(state.active));
+    area.map_or(1, |area| isize::try_from(area.height).unwrap_or(1)).max(1)
+}
+
+/// Enters the folder under the cursor, or looks at the file.
+pub(super) fn open(state: &mut State, out: &mut Out) {
+    let pane = state.pane();
+    let Some(item) = pane.current() else {
+        if pane.has_up() {
+            parent(state, out);
+        }
+        return;
+    };
+    if !item.is_folder() {
+        view::open(state, out);
+        return;
+    }
+    let name = item.entry.name.clone();
+    let Some(place) = pane.place.join(&name) else {
+        state.warn("its path would be too long for this side");
+        return;
+    };
+    go(state, state.active, place, out);
+    if state.together {
+        let side = state.active.other();
+        let other = &state.panes[side];
+        let folder = other.listing.all().iter().any(|item| item.entry.name == name && item.is_folder());
+        match other.place.join(&name).filter(|_| folder) {
+            Some(place) => go(state, side, place, out),
+            None => state.warn(format!("the other pane has no folder {}", name.display())),
+        }
+    }
+}
+
+/// Goes to the folder above.
+fn parent(state: &mut State, out: &mut Out) {
+    let sides: &[Side] = if state.together { &Side::BOTH } else { &[state.active] };
+    for side in sides {
+        if let Some(place) = state.panes[*side].place.parent() {
+            go(state, *side, place, out);
+        }
+    }
+}
+
+/// Shows another folder in a pane.
+pub(super) fn go(state: &mut State, side: Side, place: Place, out: &mut Out) {
+    if state.panes[side].place == place {
+        read::folder(state, side, out);
+        return;
+    }
+    read::forget(state, side, out);
+    state.panes[side].leave_for(place);
+    read::folder(state, side, out);
+}
+
+fn walk_history(state: &mut State, action: Action, out: &mut Out) {
+    let side = state.active;
+    read::forget(state, side, out);
+    let pane = state.pane_mut();
+    let moved = if action == Action::Back { pane.go_back() } else { pane.go_forward() };
+    if !moved {
+        state.warn(if action == Action::Back {
+            "there is no folder before this one"
+        } else {
+            "there is no folder after this one"
+        });
+    }
+    read::folder(state, side, out);
+}
+
+/// The home on the side the active pane shows.
+fn home_of(state: &State) -> Place {
+    match &state.pane().place {
+        Place::Local(_) => Place::Local(state.home.clone()),
+        Place::Remote(_) => {
+            Place::Remote(state.link.session().map(|session| session.server.start.clone()).unwrap_or_default())
+        }
+    }
+}
+
+fn go_to(state: &mut State) {
+    let side = state.active;
+    let form = Form::new(Purpose::GoTo(side), "Go to").text("path", "").note(match state.pane().place {
+        Place::Local(_) => "~ is your home folder; what does not begin with / starts here",
+        Place::Remote(_) => "/ is your home on the server; what does not begin with / starts here",
+    });
+    state.dialogs.push(Dialog::Form(Box::new(form)));
+}
+
+/// Shows the other side in the active pane.
+fn switch_place(state: &mut State, out: &mut Out) {
+    let place = match state.pane().place {
+        Place::Local(_) => {
+            Place::Remote(state.link.session().map(|session| session.server.start.clone()).unwrap_or_default())
+        }
+        Place::Remote(_) => Place::Local(state.home.clone()),
+    };
+    go(state, state.active, place, out);
+}
+
+fn shell(state: &mut State, out: &mut Out) {
+    let local = [state.pane(), state.other()].into_iter().find_map(|pane| match &pane.place {
+        Place::Local(path) => Some(path.clone()),
+        Place::Remote(_) => None,
+    });
+    out.push(Effect::Shell(local.unwrap_or_else(|| state.home.clone())));
+}
+
+/// Esc with nothing over the panes: undoes what was last put on them.
+fn close(state: &mut State) {
+    let pane = state.pane_mut();
+    if pane.drop_range() {
+        return;
+    }
+    if pane.viewing.filter.take().is_some() {
+        pane.look_anew(false);
+        return;
+    }
+    if pane.listing.marked().entries() > 0 {
+        state.say("the marks stay; u takes them away");
+    }
+}
+
+/// Opens what a second click was on.
+pub(super) fn open_clicked(state: &mut State, out: &mut Out) {
+    key::act(state, Where::Browse, Action::Open, out);
+}

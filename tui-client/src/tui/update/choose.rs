@@ -1,0 +1,60 @@
+//! The command palette, the help and the themes.
+
+use super::{Out, key};
+use crate::tui::{
+    action::{Action, Where},
+    state::{
+        State,
+        dialog::{Dialog, Palette},
+        layout::Layout,
+    },
+};
+
+/// Shows all commands of a place.
+pub(super) fn open_palette(state: &mut State, place: Where) {
+    state.dialogs.push(Dialog::Palette(Palette::new(place)));
+}
+
+/// Does an action in the palette.
+pub(super) fn act_palette(state: &mut State, action: Action, out: &mut Out) {
+    let height = super::site::list_height(state);
+    let Some(Dialog::Palette(palette)) = state.dialogs.last_mut() else { return };
+    let length = palette.found.len();
+    if super::site::step(&mut palette.view, action, length, height) {
+        return;
+    }
+    match action {
+        Action::Accept => {
+            let chosen = palette.found.get(palette.view.cursor).map(|row| row.action);
+            let place = palette.place;
+            state.dialogs.pop();
+            if let Some(chosen) = chosen {
+                key::act(state, place, chosen, out);
+            }
+        }
+        Action::Close => drop(state.dialogs.pop()),
+        _ => {}
+    }
+}
+
+/// Does an action in the help.
+pub(super) fn act_help(state: &mut State, action: Action) {
+    let page = Layout::of(state).map_or(1, |layout| usize::from(layout.screen.height.saturating_sub(8))).max(1);
+    let Some(Dialog::Help(help)) = state.dialogs.last_mut() else { return };
+    let most = help.lines.len().saturating_sub(page);
+    match action {
+        Action::Up => help.offset = help.offset.saturating_sub(1),
+        Action::Down => help.offset = (help.offset + 1).min(most),
+        Action::PageUp => help.offset = help.offset.saturating_sub(page),
+        Action::PageDown => help.offset = (help.offset + page).min(most),
+        Action::Accept | Action::Close => drop(state.dialogs.pop()),
+        _ => {}
+    }
+}
+
+/// Takes the next theme.
+pub(super) fn next_theme(state: &mut State) {
+    state.look.next_theme();
+    let name = state.look.theme.name.clone();
+    state.say(format!("theme {name}; theme = \"{name}\" in config.toml keeps it"));
+}

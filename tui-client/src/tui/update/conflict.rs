@@ -1,0 +1,124 @@
+//! The questions of the engine: a list that is answered when it suits, one by one or many at once.
+
+use ferry_client::transfer::{Decision, ItemId, Scope};
+
+use super::Out;
+use crate::tui::{
+    action::Action,
+    effect::{Effect, TransferEffect},
+    state::{
+        State,
+        dialog::{ConflictView, Dialog},
+        transfers::{Covers, Key, StandingAnswer},
+    },
+};
+
+/// Shows the oldest question.
+pub(super) fn open(state: &mut State) {
+    match state.transfers.asks.first() {
+        Some(ask) => {
+            let item = ask.item;
+            open_at(state, item);
+        }
+        None => state.say("nothing asks"),
+    }
+}
+
+/// Shows the question about a file.
+pub(super) fn open_at(state: &mut State, item: ItemId) {
+    state.dialogs.push(Dialog::Conflict(ConflictView { item, scope: Scope::This }));
+}
+
+/// Does an action while a question is shown.
+pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
+    let Some(Dialog::Conflict(view)) = state.dialogs.last_mut() else { return };
+    let asks = &state.transfers.asks;
+    let at = asks.iter().position(|ask| ask.item == view.item);
+    let turn = |by: usize| at.and_then(|at| asks.get((at + by) % asks.len().max(1))).map(|ask| ask.item);
+    let decision = match action {
+        Action::Replace => Decision::Replace,
+        Action::Skip => Decision::Skip,
+        Action::KeepBoth => Decision::KeepBoth,
+        Action::Newer => Decision::Newer,
+        Action::ChangeScope => {
+            view.scope = match view.scope {
+                Scope::This => Scope::Folder,
+                Scope::Folder => Scope::Kind,
+                Scope::Kind => Scope::All,
+                Scope::All => Scope::This,
+            };
+            return;
+        }
+        Action::NextQuestion => {
+            view.item = turn(1).unwrap_or(view.item);
+            return;
+        }
+        Action::PreviousQuestion => {
+            view.item = turn(asks.len().saturating_sub(1)).unwrap_or(view.item);
+            return;
+        }
+        Action::Close => {
+            state.dialogs.pop();
+            return;
+        }
+        _ => return,
+    };
+    answer(state, decision, out);
+}
+
+/// Answers the question that is shown, and all others the answer is for; then shows the next.
+fn answer(state: &mut State, decision: Decision, out: &mut Out) {
+    let Some(Dialog::Conflict(view)) = state.dialogs.last() else { return };
+    let ConflictView { item, scope } = *view;
+    let Some(at) = state.transfers.asks.iter().position(|ask| ask.item == item) else {
+        state.dialogs.pop();
+        return;
+    };
+    let asked = state.transfers.asks[at].clone();
+    let covers = Covers::of(asked.conflict.path.remote(), scope);
+    // A transfer may be several jobs; the engine's scopes end at each.
+    let mut answered = vec![asked.item];
+    if let Some(covers) = covers {
+        let meant = state.transfers.asks.iter().filter(|ask| ask.key == asked.key && ask.item != asked.item);
+        let meant = meant.filter(|ask| covers.covers(ask.conflict.path.remote()));
+        answered.extend(meant.map(|ask| ask.item));
+        stand(state, asked.key, covers, decision);
+    }
+    for (index, item) in answered.iter().enumerate() {
+        let scope = if index == 0 { scope } else { Scope::This };
+        out.push(Effect::Transfer(TransferEffect::Answer(*item, decision, scope)));
+    }
+    state.transfers.asks.retain(|ask| !answered.contains(&ask.item));
+    let next = state.transfers.asks.get(at).or_else(|| state.transfers.asks.first()).map(|ask| ask.item);
+    match (next, state.dialogs.last_mut()) {
+        (Some(next), Some(Dialog::Conflict(view))) => view.item = next,
+        _ => drop(state.dialogs.pop()),
+    }
+}
+
+fn stand(state: &mut State, key: Key, covers: Covers, decision: Decision) {
+    if let Some(transfer) = state.transfers.get_mut(key) {
+        transfer.answers.push(StandingAnswer { covers, decision });
+    }
+}
+
+/// A question is not asked any more: its file was cancelled, or answered by another answer.
+pub(super) fn withdrawn(state: &mut State, item: ItemId) {
+    let before = state.transfers.asks.len();
+    state.transfers.asks.retain(|ask| ask.item != item);
+    if state.transfers.asks.len() == before {
+        return;
+    }
+    let next = state.transfers.asks.first().map(|ask| ask.item);
+    for dialog in &mut state.dialogs {
+        if let Dialog::Conflict(view) = dialog
+            && view.item == item
+            && let Some(next) = next
+        {
+            view.item = next;
+        }
+    }
+    if next.is_none() {
+        state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Conflict(_)));
+    }
+}

@@ -1,0 +1,299 @@
+//! Connecting: the address, the server's key, the password, and giving up at any point.
+
+use std::ffi::OsStr;
+
+use ferry_client::connect::Target;
+use ferry_shared::{message::reply::Registration, path::RemotePath, secret::Secret};
+
+use super::{Out, link, read, resume, site};
+use crate::{
+    address::{self, Address},
+    tui::{
+        action::Action,
+        effect::{Effect, LinkEffect},
+        state::{
+            State,
+            dialog::{Dialog, Form, ListView, Notice, Purpose, TrustView},
+            link::{Account, Greeting, Link, Server, Session},
+            place::Place,
+            saved::Site,
+            side::Side,
+            ticket::Ticket,
+            trouble::{Kind, Trouble},
+        },
+    },
+};
+
+/// Shows the saved sites, or asks for an address where there are none.
+pub(super) fn open(state: &mut State) {
+    let dialog = if state.saved.sites.is_empty() { form() } else { Dialog::Sites(ListView::default()) };
+    state.dialogs.push(dialog);
+}
+
+/// The form for an address.
+pub(super) fn form() -> Dialog {
+    let form = Form::new(Purpose::Connect, "Connect to a server")
+        .note("server is its name or address, with :PORT if that is not 7021; folder and save as may stay empty")
+        .text("server", "")
+        .text("user", "")
+        .text("folder", "")
+        .text("save as", "");
+    Dialog::Form(Box::new(form))
+}
+
+/// Takes a typed address.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(), String> {
+    let (typed, user) = (form.get("server"), form.get("user"));
+    let mut server = match state.saved.sites.iter().find(|site| site.name == typed) {
+        Some(site) => server_of(site)?,
+        None if typed.is_empty() => return Err("the server is missing".to_owned()),
+        None if typed.contains('@') => direct(Address::server(OsStr::new(typed)).map_err(|error| error.to_string())?)?,
+        None if user.is_empty() => return Err("the user is missing".to_owned()),
+        None => named(user, typed, "")?,
+    };
+    if !form.get("folder").is_empty() {
+        server.start = RemotePath::from_typed(form.get("folder").as_bytes()).map_err(|error| error.to_string())?;
+    }
+    let name = form.get("save as");
+    if !name.is_empty() {
+        let site = Site {
+            name: name.to_owned(),
+            address: server.target.address(),
+            user: server.target.user.clone(),
+            path: form.get("folder").to_owned(),
+            key: None,
+        };
+        site::check(state, None, &site)?;
+        server.site = Some(name.to_owned());
+        out.push(Effect::SaveSite(None, site));
+    }
+    state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_)));
+    reach(state, server, out);
+    Ok(())
+}
+
+fn direct(address: Address) -> Result<Server, String> {
+    let start = RemotePath::from_typed(&address.path).map_err(|error| error.to_string())?;
+    match address.server {
+        address::Server::Direct { user, host, port } => {
+            Ok(Server { target: Target { user, host, port }, site: None, start, key: None })
+        }
+        address::Server::Site(name) => Err(format!("there is no site named {name}")),
+    }
+}
+
+fn named(user: &str, address: &str, folder: &str) -> Result<Server, String> {
+    let (host, port) = address::host_and_port(address).map_err(|error| error.to_string())?;
+    let start = RemotePath::from_typed(folder.as_bytes()).map_err(|error| error.to_string())?;
+    Ok(Server { target: Target { user: user.to_owned(), host, port }, site: None, start, key: None })
+}
+
+/// The server a site is.
+///
+/// # Errors
+/// What is wrong with the site.
+pub(super) fn server_of(site: &Site) -> Result<Server, String> {
+    if site.user.is_empty() {
+        return Err("the user is missing".to_owned());
+    }
+    let mut server = named(&site.user, &site.address, &site.path)?;
+    server.site = Some(site.name.clone());
+    server.key = site.key;
+    Ok(server)
+}
+
+/// Begins to connect; leaves the server that is connected, after asking where that holds transfers up.
+pub(super) fn reach(state: &mut State, server: Server, out: &mut Out) {
+    if state.link.session().is_some() {
+        link::leave(state, Some(server), out);
+        return;
+    }
+    let ticket = state.tickets.next();
+    state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_) | Dialog::Reaching));
+    state.dialogs.push(Dialog::Reaching);
+    out.push(Effect::Link(LinkEffect::Reach(ticket, server.target.clone(), server.key)));
+    state.last_server = Some(server.clone());
+    state.link = Link::Reaching { server, ticket };
+}
+
+/// A server's key is not known: a person decides.
+pub(super) fn ask_trust(state: &mut State, question: TrustView) {
+    if matches!(state.link, Link::Reaching { .. }) {
+        state.dialogs.push(Dialog::Trust(question));
+    }
+}
+
+/// The key is right, or it is not.
+pub(super) fn act_trust(state: &mut State, action: Action, out: &mut Out) {
+    match action {
+        Action::Accept => {
+            state.dialogs.pop();
+            out.push(Effect::Link(LinkEffect::Trust(true)));
+        }
+        Action::Close => {
+            state.dialogs.pop();
+            out.push(Effect::Link(LinkEffect::Trust(false)));
+            give_up(state, out);
+            state.say("not connected; nothing was sent to that server");
+        }
+        _ => {}
+    }
+}
+
+/// The server was greeted, and its key is trusted: now the password.
+pub(super) fn greeted(state: &mut State, greeting: Greeting, out: &mut Out) {
+    let Link::Reaching { server, .. } = std::mem::take(&mut state.link) else { return };
+    state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Reaching | Dialog::Trust(_)));
+    if let Some(password) = state.password.take() {
+        log_in(state, server, greeting, password, out);
+        return;
+    }
+    let form = Form::new(Purpose::Password, format!("Log in to {}", server.name()))
+        .note(format!("server  {}", server.target.address()))
+        .note(format!("key     {}", greeting.key))
+        .note(format!("user    {}", server.target.user));
+    let form = match greeting.registration {
+        Registration::Closed => form,
+        Registration::Invite => form.note("No account yet? Ctrl-N makes one, with an invite."),
+        Registration::Open => form.note("No account yet? Ctrl-N makes one."),
+    };
+    state.link = Link::Greeted { server, greeting };
+    state.dialogs.push(Dialog::Form(Box::new(form.secret("password"))));
+}
+
+fn log_in(state: &mut State, server: Server, greeting: Greeting, password: Secret, out: &mut Out) {
+    let ticket = state.tickets.next();
+    out.push(Effect::Link(LinkEffect::LogIn(ticket, password)));
+    state.link = Link::LoggingIn { server, greeting, ticket };
+}
+
+/// Takes the typed password.
+///
+/// # Errors
+/// That there is none.
+pub(super) fn password(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
+    let Link::Greeted { server, greeting } = state.link.clone() else { return Ok(()) };
+    let password = Secret::new(form.take_secret("password"));
+    if password.expose().is_empty() {
+        return Err("the password is missing".to_owned());
+    }
+    log_in(state, server, greeting, password, out);
+    Ok(())
+}
+
+/// Offers to make an account, where the server lets one.
+pub(super) fn offer_account(state: &mut State) {
+    let Link::Greeted { server, greeting } = &state.link else { return };
+    let form = Form::new(Purpose::Register, format!("New account on {}", server.name()))
+        .note(format!("server  {}", server.target.address()))
+        .text("user", server.target.user.clone())
+        .secret("password")
+        .secret("again");
+    let form = match greeting.registration {
+        Registration::Closed => {
+            state.warn("this server lets nobody make an account; its operator makes them");
+            return;
+        }
+        Registration::Invite => form.secret("invite"),
+        Registration::Open => form,
+    };
+    state.dialogs.pop();
+    state.dialogs.push(Dialog::Form(Box::new(form.focus_empty())));
+}
+
+/// Makes an account as it was filled in.
+///
+/// # Errors
+/// What is missing.
+pub(super) fn register(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
+    let Link::Greeted { mut server, greeting } = state.link.clone() else { return Ok(()) };
+    let user = form.get("user").to_owned();
+    let password = Secret::new(form.take_secret("password"));
+    let again = Secret::new(form.take_secret("again"));
+    let invite = Some(Secret::new(form.take_secret("invite"))).filter(|invite| !invite.expose().is_empty());
+    if user.is_empty() || password.expose().is_empty() {
+        return Err("user and password are needed".to_owned());
+    }
+    if password != again {
+        return Err("the two passwords differ; type both again".to_owned());
+    }
+    let ticket = state.tickets.next();
+    server.target.user.clone_from(&user);
+    state.last_server = Some(server.clone());
+    state.link = Link::LoggingIn { server, greeting, ticket };
+    out.push(Effect::Link(LinkEffect::Register(ticket, user, password, invite)));
+    Ok(())
+}
+
+/// The login holds.
+pub(super) fn logged_in(state: &mut State, greeting: Greeting, account: Account, out: &mut Out) {
+    let Link::LoggingIn { server, .. } = std::mem::take(&mut state.link) else { return };
+    state.dialogs.retain(|dialog| !is_login(dialog));
+    let start = Place::Remote(server.start.clone());
+    let motd = account.motd.clone();
+    state.say(format!("connected to {}", server.name()));
+    state.link = Link::Online(Session { server, greeting, account });
+    let showing: Vec<Side> = Side::BOTH.into_iter().filter(|side| state.panes[*side].place.is_remote()).collect();
+    for side in if showing.is_empty() { vec![state.active.other()] } else { showing } {
+        if state.panes[side].place != start {
+            state.panes[side].leave_for(start.clone());
+        }
+        read::folder(state, side, out);
+    }
+    if let Some(text) = motd.filter(|text| !text.trim().is_empty()) {
+        let lines = text.lines().map(super::link::shown).collect();
+        state.dialogs.push(Dialog::Notice(Notice::plain("From the server", lines)));
+    }
+    resume::connected(state, out);
+}
+
+fn is_login(dialog: &Dialog) -> bool {
+    matches!(dialog, Dialog::Form(form) if matches!(form.purpose, Purpose::Password | Purpose::Register))
+}
+
+/// Connecting or logging in failed.
+pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bool {
+    if state.link.ticket() != Some(ticket) {
+        return false;
+    }
+    let was = std::mem::take(&mut state.link);
+    state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Reaching | Dialog::Trust(_)));
+    if let (Link::LoggingIn { server, greeting, .. }, Kind::Login | Kind::Exists | Kind::Other) = (was, trouble.kind) {
+        // What was typed is still there but for the passwords: mend it and try again.
+        if !state.dialogs.iter().any(is_login) {
+            let form = Form::new(Purpose::Password, format!("Log in to {}", server.name())).secret("password");
+            state.dialogs.push(Dialog::Form(Box::new(form.note(format!("user    {}", server.target.user)))));
+        }
+        if let Some(Dialog::Form(form)) = state.dialogs.iter_mut().find(|dialog| is_login(dialog)) {
+            form.fault = Some(trouble.to_string());
+            form.focus = form.fields.iter().position(|field| field.label == "password").unwrap_or(0);
+        }
+        state.link = Link::Greeted { server, greeting };
+        return true;
+    }
+    state.dialogs.retain(|dialog| !is_login(dialog));
+    let title = if trouble.kind == Kind::ChangedKey {
+        "Stopped: the server's key is not the known one"
+    } else {
+        "Not connected"
+    };
+    let mut lines = vec![trouble.text.clone()];
+    if let Some(hint) = &trouble.hint {
+        lines.extend([String::new(), hint.clone()]);
+    }
+    state.dialogs.push(Dialog::Notice(Notice::bad(title, lines)));
+    true
+}
+
+/// Gives up connecting, at whatever point it is.
+pub(super) fn give_up(state: &mut State, out: &mut Out) {
+    if let Some(ticket) = state.link.ticket() {
+        out.push(Effect::Drop(ticket));
+    }
+    state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Reaching | Dialog::Trust(_)) && !is_login(dialog));
+    state.link = Link::Offline;
+    out.push(Effect::Link(LinkEffect::Leave));
+}

@@ -1,0 +1,197 @@
+//! Copying and moving to the other pane: what it would take, whether it fits, and the start.
+
+use ferry_client::transfer::ConflictRule;
+
+use super::{Out, delete};
+use crate::tui::{
+    action::Action,
+    effect::{Effect, TransferEffect},
+    state::{
+        State,
+        dialog::{CopyPlan, Decided, Dialog, Form, Purpose, Question},
+        listing::Item,
+        place::Place,
+        side::Side,
+        task::Task,
+        transfers::{Order, Piece},
+        words,
+    },
+};
+
+/// The rules a person can choose from, in turn.
+const RULES: [ConflictRule; 6] = [
+    ConflictRule::Ask,
+    ConflictRule::Different,
+    ConflictRule::Newer,
+    ConflictRule::Replace,
+    ConflictRule::KeepBoth,
+    ConflictRule::Skip,
+];
+
+/// Shows what a copy or move to the other pane would take.
+pub(super) fn plan(state: &mut State, moves: bool, out: &mut Out) {
+    state.pane_mut().mark_range();
+    let from = state.pane().place.clone();
+    let to = state.other().place.clone();
+    let chosen: Vec<Item> = state.pane().chosen().into_iter().cloned().collect();
+    if let Some(refusal) = refusal(state, &from, &to, &chosen, moves) {
+        state.warn(refusal);
+        return;
+    }
+    let piece = |item: &Item| Piece {
+        name: item.entry.name.clone(),
+        becomes: item.entry.name.clone(),
+        folder: item.is_folder(),
+    };
+    let what = chosen.iter().map(piece).collect();
+    let order = Order { from: from.clone(), to, what, moves, rule: state.rule };
+    let count = delete::count(state, &from, &chosen, out);
+    let room = room(state, &order.to);
+    state.dialogs.push(Dialog::Copy(Box::new(CopyPlan { order, count, room, starts: false })));
+}
+
+/// Why it cannot be done at all.
+fn refusal(state: &State, from: &Place, to: &Place, chosen: &[Item], moves: bool) -> Option<String> {
+    let word = if moves { "move" } else { "copy" };
+    if chosen.is_empty() {
+        return Some(format!("there is nothing to {word}: put the cursor on an entry, or mark some with Space"));
+    }
+    if (from.is_remote() || to.is_remote()) && !state.link.is_online() {
+        return Some("not connected; Ctrl-S shows the sites".to_owned());
+    }
+    if !from.is_remote() && !to.is_remote() {
+        return Some("both panes are on this computer; ferry carries between it and a server".to_owned());
+    }
+    if (to.is_remote() || moves && from.is_remote()) && !state.link.may_write() {
+        return Some("your account on this server may only read".to_owned());
+    }
+    if from == to {
+        return Some(format!("both panes show the same folder; there is nowhere to {word} to"));
+    }
+    let into_itself =
+        |item: &&Item| item.is_folder() && from.join(&item.entry.name).is_some_and(|folder| to.starts_with(&folder));
+    let folder = chosen.iter().find(into_itself)?;
+    Some(format!("{} cannot go into itself", folder.entry.name.display()))
+}
+
+/// Bytes that fit at a place, where that is known.
+fn room(state: &State, to: &Place) -> Option<u64> {
+    if to.is_remote() {
+        let usage = &state.link.session()?.account.usage;
+        let quota = usage.limit.map(|limit| limit.saturating_sub(usage.used).saturating_sub(usage.reserved));
+        return Some(quota.map_or(usage.volume_free, |quota| quota.min(usage.volume_free)));
+    }
+    Side::BOTH.into_iter().find(|side| state.panes[*side].place == *to).and_then(|side| state.panes[side].free)
+}
+
+/// The count of a plan is done: it starts if that was asked for.
+pub(super) fn counted(state: &mut State, out: &mut Out) {
+    if let Some(Dialog::Copy(plan)) = state.dialogs.last()
+        && plan.starts
+        && plan.count.is_done()
+        && plan.missing().is_none()
+    {
+        start(state, out);
+    }
+}
+
+/// Does an action while a plan is shown.
+pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
+    let Some(Dialog::Copy(plan)) = state.dialogs.last_mut() else { return };
+    match action {
+        Action::Accept => accept(state, out),
+        Action::ChangeRule if !plan.stays() => {
+            let at = RULES.iter().position(|rule| *rule == plan.order.rule).map_or(0, |at| at + 1);
+            plan.order.rule = RULES[at % RULES.len()];
+            state.rule = plan.order.rule;
+        }
+        Action::ChangeTarget => {
+            let shown = plan.order.to.display(&state.home);
+            let note = "a folder; it is made where it is missing";
+            state
+                .dialogs
+                .push(Dialog::Form(Box::new(Form::new(Purpose::Target, "Target").text("folder", shown).note(note))));
+        }
+        Action::Close => {
+            out.extend(plan.count.ticket.map(Effect::Drop));
+            state.dialogs.pop();
+        }
+        _ => {}
+    }
+}
+
+fn accept(state: &mut State, out: &mut Out) {
+    let Some(Dialog::Copy(plan)) = state.dialogs.last_mut() else { return };
+    if let Some(missing) = plan.missing() {
+        let lines = vec![
+            format!("{} are missing at the target.", words::size(missing)),
+            "What fits is carried; the rest fails and can be tried again.".to_owned(),
+        ];
+        let question =
+            Question { title: "Start though it does not fit?".to_owned(), lines, decided: Decided::StartAnyway };
+        state.dialogs.push(Dialog::Question(Box::new(question)));
+    } else if plan.count.ticket.is_some() && plan.room.is_some() && !plan.starts {
+        plan.starts = true;
+    } else {
+        start(state, out);
+    }
+}
+
+/// Takes another target; relative to the one before.
+///
+/// # Errors
+/// Why it is none.
+pub(super) fn change_target(state: &mut State, text: &str) -> Result<(), String> {
+    let home = state.home.clone();
+    let Some(Dialog::Copy(plan)) = state.dialogs.iter_mut().rev().find(|dialog| matches!(dialog, Dialog::Copy(_)))
+    else {
+        return Ok(());
+    };
+    let to = plan.order.to.typed(text, &home)?;
+    if to == plan.order.from {
+        return Err("that is where it is already".to_owned());
+    }
+    plan.order.to = to;
+    Ok(())
+}
+
+/// Starts the topmost plan.
+pub(super) fn start(state: &mut State, out: &mut Out) {
+    let Some(at) = state.dialogs.iter().rposition(|dialog| matches!(dialog, Dialog::Copy(_))) else { return };
+    let Dialog::Copy(plan) = state.dialogs.remove(at) else { return };
+    out.extend(plan.count.ticket.map(Effect::Drop));
+    for side in Side::BOTH {
+        if state.panes[side].place == plan.order.from {
+            state.panes[side].listing.unmark_all();
+        }
+    }
+    if plan.stays() {
+        there(state, &plan, out);
+        return;
+    }
+    let key = state.transfers.add(plan.order.clone());
+    out.push(Effect::Transfer(TransferEffect::Add(key, plan.order)));
+}
+
+/// Within the server: by its own hands, without a byte on the wire.
+fn there(state: &mut State, plan: &CopyPlan, out: &mut Out) {
+    let Order { from, to, what, moves, .. } = &plan.order;
+    let ends = what.iter().map(|piece| from.join(&piece.name).zip(to.join(&piece.becomes)));
+    let Some(ends) = ends.collect::<Option<Vec<_>>>() else {
+        state.warn("a path would be too long there");
+        return;
+    };
+    let ticket = state.tickets.next();
+    state.tasks.push((ticket, Task::Shift(from.clone(), to.clone())));
+    state.say(if *moves { "moving on the server" } else { "copying on the server" });
+    out.push(match moves {
+        true => Effect::Rename(ticket, ends),
+        false => {
+            let remote = |place: Place| match place {
+                Place::Remote(path) => Some(path),
+                Place::Local(_) => None,
+            };
+            Effect::CopyThere(ticket, ends.into_iter().filter_map(|(a, b)| remote(a).zip(remote(b))).collect())
+        }
+    });
+}

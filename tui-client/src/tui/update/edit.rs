@@ -1,0 +1,198 @@
+//! Editing: a local file where it is; a remote one comes here verified, and goes back verified if it was changed.
+
+use std::path::PathBuf;
+
+use ferry_client::transfer::ConflictRule;
+use ferry_shared::{
+    entry::{Kind, Version},
+    name::Name,
+    path::RemotePath,
+};
+
+use super::{Out, name, read};
+use crate::tui::{
+    effect::{Effect, TransferEffect},
+    state::{
+        State,
+        dialog::{Decided, Dialog, Question},
+        edit::{Edit, Stage},
+        place::Place,
+        ticket::Ticket,
+        transfers::{Key, Order, Piece},
+        trouble::Trouble,
+    },
+};
+
+/// The largest file that is fetched to be edited.
+const LARGEST: u64 = 64 << 20;
+
+/// Edits the file under the cursor.
+pub(super) fn begin(state: &mut State, out: &mut Out) {
+    let Some(item) = state.pane().current().cloned() else { return };
+    if item.entry.kind != Kind::File && (item.is_folder() || state.pane().place.is_remote()) {
+        state.warn(format!("{} is no file", item.entry.name.display()));
+        return;
+    }
+    match state.pane().place.join(&item.entry.name) {
+        Some(Place::Local(path)) => {
+            let ticket = state.tickets.next();
+            out.push(Effect::EditFile(ticket, path));
+        }
+        Some(Place::Remote(path)) => {
+            if item.entry.size > LARGEST {
+                state.warn("too large to edit over the line; copy it here first");
+            } else if name::may_change(state) {
+                fetch(state, path, out);
+            }
+        }
+        None => {}
+    }
+}
+
+fn fetch(state: &mut State, path: RemotePath, out: &mut Out) {
+    if state.edits.iter().any(|edit| edit.path == path) {
+        state.warn("this file is being edited already");
+        return;
+    }
+    let ticket = state.tickets.next();
+    let id = ticket.0;
+    state.edits.push(Edit {
+        id,
+        path: path.clone(),
+        copy: PathBuf::new(),
+        version: None,
+        stage: Stage::Asking(ticket),
+    });
+    out.push(Effect::Version(ticket, path));
+}
+
+/// The version of a file that is edited is known; whether that was waited for.
+pub(super) fn version(state: &mut State, ticket: Ticket, version: Option<Version>, out: &mut Out) -> bool {
+    let Some(edit) =
+        state.edits.iter_mut().find(|edit| matches!(edit.stage, Stage::Asking(t) | Stage::Checking(t) if t == ticket))
+    else {
+        return false;
+    };
+    let id = edit.id;
+    if matches!(edit.stage, Stage::Asking(_)) {
+        edit.version = version;
+        come(state, id, out);
+    } else if edit.version == version {
+        send(state, id, out);
+    } else {
+        edit.stage = Stage::Deciding;
+        let lines = vec![
+            format!("{} was changed on the server while you edited it.", edit.path.display()),
+            format!("Yes puts yours in its place. No keeps yours here: {}", edit.copy.display()),
+        ];
+        let title = "Replace the newer file?".to_owned();
+        state.dialogs.push(Dialog::Question(Box::new(Question { title, lines, decided: Decided::SendBack(id) })));
+    }
+    true
+}
+
+/// The file comes here, into a folder of its own.
+fn come(state: &mut State, id: u64, out: &mut Out) {
+    let folder = state.copies.join(id.to_string());
+    let Some(edit) = state.edits.iter_mut().find(|edit| edit.id == id) else { return };
+    let (Some(from), Some(name)) = (edit.path.parent(), edit.path.name()) else { return };
+    let Some(Place::Local(copy)) = Place::Local(folder.clone()).join(&name) else {
+        state.warn("this computer cannot have a file of that name");
+        state.edits.retain(|edit| edit.id != id);
+        return;
+    };
+    edit.copy = copy;
+    let order = order(Place::Remote(from), Place::Local(folder), name);
+    let key = state.transfers.add(order.clone());
+    edit.stage = Stage::Fetching(key);
+    out.push(Effect::Transfer(TransferEffect::Begin(key, order)));
+}
+
+fn order(from: Place, to: Place, name: Name) -> Order {
+    let piece = Piece { becomes: name.clone(), name, folder: false };
+    Order { from, to, what: vec![piece], moves: false, rule: ConflictRule::Replace }
+}
+
+/// A transfer is through: perhaps that of a file that is edited.
+pub(super) fn transfer_over(state: &mut State, key: Key, well: bool, out: &mut Out) {
+    let Some(edit) =
+        state.edits.iter_mut().find(|edit| matches!(edit.stage, Stage::Fetching(k) | Stage::Sending(k) if k == key))
+    else {
+        return;
+    };
+    let (id, copy) = (edit.id, edit.copy.clone());
+    match (&edit.stage, well) {
+        (Stage::Fetching(_), true) => {
+            let ticket = state.tickets.next();
+            edit.stage = Stage::Editing(ticket);
+            state.transfers.remove(key);
+            out.push(Effect::EditFile(ticket, copy));
+        }
+        (Stage::Sending(_), false) => {
+            state.edits.retain(|edit| edit.id != id);
+            state.warn(format!("it did not go back; your version is {}", copy.display()));
+        }
+        (_, well) => {
+            if well {
+                let shown = edit.path.display().to_string();
+                state.say(format!("{shown} is back on the server, verified"));
+            }
+            state.edits.retain(|edit| edit.id != id);
+            out.push(Effect::RemoveCopy(copy));
+        }
+    }
+}
+
+/// The editor ended; whether that was waited for.
+pub(super) fn edited(state: &mut State, ticket: Ticket, changed: bool, out: &mut Out) -> bool {
+    let Some(edit) = state.edits.iter_mut().find(|edit| edit.stage == Stage::Editing(ticket)) else { return false };
+    if changed {
+        let ticket = state.tickets.next();
+        edit.stage = Stage::Checking(ticket);
+        out.push(Effect::Version(ticket, edit.path.clone()));
+    } else {
+        let (id, copy) = (edit.id, edit.copy.clone());
+        state.edits.retain(|edit| edit.id != id);
+        out.push(Effect::RemoveCopy(copy));
+        state.say("nothing was changed");
+    }
+    true
+}
+
+/// What was asked for an edited file could not be done; whether it was.
+pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bool {
+    let waits =
+        |edit: &Edit| matches!(edit.stage, Stage::Asking(t) | Stage::Checking(t) | Stage::Editing(t) if t == ticket);
+    let Some(at) = state.edits.iter().position(waits) else { return false };
+    let edit = state.edits.remove(at);
+    state.warn(match edit.stage {
+        Stage::Asking(_) => trouble.to_string(),
+        _ => format!("{trouble}; your version is {}", edit.copy.display()),
+    });
+    true
+}
+
+/// Whether the edited file goes in the place of the newer one.
+pub(super) fn decided(state: &mut State, id: u64, yes: bool, out: &mut Out) {
+    if yes {
+        send(state, id, out);
+        return;
+    }
+    if let Some(at) = state.edits.iter().position(|edit| edit.id == id) {
+        let edit = state.edits.remove(at);
+        state.say(format!("your version is {}", edit.copy.display()));
+    }
+}
+
+/// The file goes back.
+fn send(state: &mut State, id: u64, out: &mut Out) {
+    let Some(edit) = state.edits.iter_mut().find(|edit| edit.id == id) else { return };
+    let (Some(folder), Some(to), Some(name)) = (edit.copy.parent(), edit.path.parent(), edit.path.name()) else {
+        return;
+    };
+    let order = order(Place::Local(folder.to_owned()), Place::Remote(to.clone()), name);
+    let key = state.transfers.add(order.clone());
+    edit.stage = Stage::Sending(key);
+    out.push(Effect::Transfer(TransferEffect::Begin(key, order)));
+    read::changed(state, &Place::Remote(to));
+}

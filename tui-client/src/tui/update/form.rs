@@ -1,0 +1,95 @@
+//! Forms: moving between their fields, and what is done with what was filled in.
+
+use ferry_client::transfer::Bandwidth;
+
+use super::{Out, browse, connect, copy, mark, name, search, site};
+use crate::tui::{
+    action::Action,
+    effect::{Effect, TransferEffect},
+    state::{
+        State,
+        dialog::{Dialog, Form, Purpose},
+    },
+};
+
+/// Does an action in a form.
+pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
+    let Some(Dialog::Form(form)) = state.dialogs.last_mut() else { return };
+    match action {
+        Action::NextField => form.turn(true),
+        Action::PreviousField => form.turn(false),
+        Action::CreateAccount => connect::offer_account(state),
+        Action::Accept => accept(state, out),
+        Action::Close => {
+            let gives_up = matches!(form.purpose, Purpose::Password | Purpose::Register);
+            state.dialogs.pop();
+            if gives_up {
+                connect::give_up(state, out);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Takes what was filled in. A form that holds its own until an answer comes stays.
+fn accept(state: &mut State, out: &mut Out) {
+    let Some(Dialog::Form(mut form)) = state.dialogs.pop() else { return };
+    let stays = matches!(form.purpose, Purpose::Password | Purpose::Register);
+    let done = submit(state, &mut form, out);
+    match done {
+        Err(fault) => {
+            form.fault = Some(fault);
+            state.dialogs.push(Dialog::Form(form));
+        }
+        Ok(()) if stays => state.dialogs.push(Dialog::Form(form)),
+        Ok(()) => {}
+    }
+}
+
+/// # Errors
+/// What is wrong with what was filled in.
+fn submit(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
+    match form.purpose.clone() {
+        Purpose::Connect => connect::typed(state, form, out),
+        Purpose::Site(old) => site::save(state, old, form, out),
+        Purpose::Password => connect::password(state, form, out),
+        Purpose::Register => connect::register(state, form, out),
+        Purpose::NewFolder(side) => name::make_folder(state, side, needed(form, "name")?, out),
+        Purpose::Rename(side, from) => name::rename_one(state, side, &from, needed(form, "new name")?, out),
+        Purpose::GoTo(side) => {
+            let place = state.panes[side].place.typed(needed(form, "path")?, &state.home)?;
+            browse::go(state, side, place, out);
+            Ok(())
+        }
+        Purpose::Mark(side, marks) => mark::matching(state, side, marks, needed(form, "pattern")?),
+        Purpose::Search(side) => {
+            search::begin(state, side, needed(form, "name")?, out);
+            Ok(())
+        }
+        Purpose::Target => copy::change_target(state, needed(form, "folder")?),
+        Purpose::Speed => speed(state, form, out),
+    }
+}
+
+fn needed<'f>(form: &'f Form, label: &str) -> Result<&'f str, String> {
+    let text = form.get(label);
+    if text.is_empty() { Err(format!("the {label} is missing")) } else { Ok(text) }
+}
+
+fn speed(state: &mut State, form: &Form, out: &mut Out) -> Result<(), String> {
+    let bandwidth = Bandwidth { up: limit(form.get("to the server"))?, down: limit(form.get("from the server"))? };
+    state.transfers.bandwidth = bandwidth;
+    out.push(Effect::Transfer(TransferEffect::Bandwidth(bandwidth)));
+    Ok(())
+}
+
+/// A limit as it is typed; nothing and 0 are none.
+pub(super) fn limit(text: &str) -> Result<Option<u64>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match text.parse::<bytesize::ByteSize>() {
+        Ok(size) => Ok(Some(size.as_u64()).filter(|size| *size > 0)),
+        Err(_) => Err(format!("`{text}` is no size; write 500KiB, 10MiB, or nothing for no limit")),
+    }
+}

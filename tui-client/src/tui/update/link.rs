@@ -1,0 +1,208 @@
+//! The connection's life after the login: lost, back, left; and what the server says unasked.
+
+use std::time::Duration;
+
+use ferry_shared::{
+    message::{
+        Notice as Word,
+        reply::{Access, UnfinishedUpload},
+    },
+    name::Escaped,
+};
+
+use super::{Out, connect, queue, read, resume};
+use crate::tui::{
+    effect::{Effect, LinkEffect},
+    state::{
+        State,
+        dialog::{Decided, Dialog, Notice, Question},
+        link::{Account, Link, Lost, Server},
+        side::Side,
+        task::Task,
+        trouble::Trouble,
+        words,
+    },
+};
+
+/// Text of a server, so that it cannot forge the screen.
+pub(super) fn shown(text: &str) -> String {
+    Escaped(text.as_bytes()).to_string()
+}
+
+/// The connection was lost, or could not be made again.
+pub(super) fn lost(state: &mut State, trouble: Trouble, attempt: u32, retry_in: Duration) {
+    let retry_at = Some(state.now + retry_in);
+    let lost = Lost { trouble, attempt, retry_at };
+    state.link = match std::mem::take(&mut state.link) {
+        Link::Online(session) | Link::Lost(session, _) => Link::Lost(session, lost),
+        other => other,
+    };
+}
+
+/// An attempt to connect again begins.
+pub(super) fn retrying(state: &mut State) {
+    if let Link::Lost(_, lost) = &mut state.link {
+        lost.retry_at = None;
+    }
+}
+
+/// The connection is back.
+pub(super) fn restored(state: &mut State, account: Account, out: &mut Out) {
+    state.link = match std::mem::take(&mut state.link) {
+        Link::Online(session) | Link::Lost(session, _) => {
+            Link::Online(crate::tui::state::link::Session { account, ..session })
+        }
+        other => other,
+    };
+    state.say("the connection is back");
+    queue::retry_lost(state, out);
+    for side in remote_sides(state) {
+        read::folder(state, side, out);
+    }
+}
+
+fn remote_sides(state: &State) -> Vec<Side> {
+    Side::BOTH.into_iter().filter(|side| state.panes[*side].place.is_remote()).collect()
+}
+
+/// The connection is lost, and trying again is no use.
+pub(super) fn ended(state: &mut State, trouble: Trouble, out: &mut Out) {
+    if state.link.session().is_none() {
+        return;
+    }
+    disconnect(state, out);
+    let mut lines = vec![trouble.text];
+    lines.extend(trouble.hint);
+    lines.push("Ctrl-R connects again; transfers go on then.".to_owned());
+    state.dialogs.push(Dialog::Notice(Notice::bad("The server ended the connection", lines)));
+}
+
+/// Leaves the server, for another one or none; asks first where transfers are running.
+pub(super) fn leave(state: &mut State, then: Option<Server>, out: &mut Out) {
+    if state.link.session().is_none() {
+        state.say("not connected");
+        return;
+    }
+    if !state.transfers.is_unfinished() {
+        leave_now(state, then, out);
+        return;
+    }
+    let name = state.link.server().map(Server::name).unwrap_or_default();
+    let lines = vec!["They stop now, and go on from what has arrived when you are back.".to_owned()];
+    let question = Question {
+        title: format!("Leave {name} with transfers running?"),
+        lines,
+        decided: Decided::Leave(then.map(Box::new)),
+    };
+    state.dialogs.push(Dialog::Question(Box::new(question)));
+}
+
+/// Leaves the server now.
+pub(super) fn leave_now(state: &mut State, then: Option<Server>, out: &mut Out) {
+    disconnect(state, out);
+    match then {
+        Some(server) => connect::reach(state, server, out),
+        None => state.say("disconnected"),
+    }
+}
+
+fn disconnect(state: &mut State, out: &mut Out) {
+    resume::park(state);
+    state.link = Link::Offline;
+    state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Conflict(_)));
+    out.push(Effect::Link(LinkEffect::Leave));
+    for side in remote_sides(state) {
+        state.panes[side].forget_remote();
+        state.panes[side].listing = Default::default();
+        read::folder(state, side, out);
+    }
+}
+
+/// Reads the folder again; connects again where the connection is lost.
+pub(super) fn refresh(state: &mut State, out: &mut Out) {
+    if state.pane().place.is_remote() {
+        match &state.link {
+            Link::Lost(..) => {
+                out.push(Effect::Link(LinkEffect::Retry));
+                return;
+            }
+            Link::Offline => {
+                match state.last_server.clone() {
+                    Some(server) => connect::reach(state, server, out),
+                    None => connect::open(state),
+                }
+                return;
+            }
+            _ => {}
+        }
+    }
+    read::folder(state, state.active, out);
+    if state.link.is_online() {
+        out.push(Effect::Link(LinkEffect::Usage));
+    }
+}
+
+/// The server says something unasked.
+pub(super) fn notice(state: &mut State, word: Word) {
+    let Some(session) = state.link.session_mut() else { return };
+    match word {
+        Word::UsageChanged(usage) => session.account.usage = usage,
+        Word::AccountChanged { access } => {
+            session.account.access = access;
+            state.warn(match access {
+                Access::ReadOnly => "your account on this server may only read from now on",
+                Access::ReadWrite => "your account on this server may write now",
+            });
+        }
+        Word::Broadcast { text } => {
+            state
+                .dialogs
+                .push(Dialog::Notice(Notice::plain("From the server's operator", text.lines().map(shown).collect())));
+        }
+        Word::Closing { reason, seconds } => {
+            state
+                .warn(format!("the server closes in {seconds} s: {}; transfers go on when it is back", shown(&reason)));
+        }
+    }
+}
+
+/// Shows who one is on the server, and asks for the unfinished uploads.
+pub(super) fn account(state: &mut State, out: &mut Out) {
+    if !state.link.is_online() {
+        state.warn("not connected");
+        return;
+    }
+    let ticket = state.tickets.next();
+    state.tasks.push((ticket, Task::Uploads));
+    out.push(Effect::Uploads(ticket));
+    out.push(Effect::Link(LinkEffect::Usage));
+}
+
+/// The unfinished uploads are known.
+pub(super) fn uploads(state: &mut State, uploads: &[UnfinishedUpload]) {
+    let Some(session) = state.link.session() else { return };
+    let usage = &session.account.usage;
+    let of = |most: Option<u64>| most.map_or(String::new(), |most| format!(" of {}", words::size(most)));
+    let mut lines = vec![
+        format!("server    {}", session.server.target.address()),
+        format!("software  {}", shown(&session.greeting.software)),
+        format!("key       {}", session.greeting.key),
+        format!("user      {}", session.server.target.user),
+        format!("may       {}", if session.account.access == Access::ReadOnly { "read" } else { "read and write" }),
+        format!("used      {}{}", words::size(usage.used), of(usage.limit)),
+        format!("files     {}{}", usage.files, usage.file_limit.map_or(String::new(), |most| format!(" of {most}"))),
+        format!("free      {} on the server's disk", words::size(usage.volume_free)),
+    ];
+    lines.push(String::new());
+    if uploads.is_empty() {
+        lines.push("no unfinished uploads".to_owned());
+    } else {
+        lines.push(format!("unfinished uploads, which hold {}:", words::size(usage.reserved)));
+        for upload in uploads {
+            let size = upload.size.map_or(String::new(), |size| format!(" of {}", words::size(size)));
+            lines.push(format!("  {}  {}{size}", upload.path.display(), words::size(upload.received)));
+        }
+        lines.push("Copying the same file again goes on from there.".to_owned());
+    }
+    state.dialogs.push(Dialog::Notice(Notice::plain("Your account", lines)));
+}

@@ -1,0 +1,120 @@
+//! The mouse: a click chooses, a second opens, the wheel scrolls, the divider can be dragged.
+
+use std::time::Duration;
+
+use super::{Out, browse, key, queue};
+use crate::tui::{
+    action::Action,
+    event::{Mouse, MouseAct},
+    state::{
+        Click, State,
+        dialog::{Dialog, TransfersView},
+        layout::Layout,
+        side::Side,
+    },
+};
+
+/// Within which a second click belongs to the first.
+const SECOND: Duration = Duration::from_millis(500);
+/// Lines a turn of the wheel goes.
+const WHEEL: isize = 3;
+
+/// The mouse did something.
+pub(super) fn act(state: &mut State, mouse: Mouse, out: &mut Out) {
+    let Some(layout) = Layout::of(state) else { return };
+    if mouse.did == MouseAct::Release {
+        state.dragging = false;
+    }
+    match state.dialogs.last() {
+        None => panes(state, &layout, mouse, out),
+        Some(Dialog::Transfers(view)) => {
+            let offset = view.offset;
+            transfers(state, mouse, offset, out);
+        }
+        Some(_) => over(state, mouse, out),
+    }
+}
+
+/// In a dialog the wheel goes up and down.
+fn over(state: &mut State, mouse: Mouse, out: &mut Out) {
+    let action = match mouse.did {
+        MouseAct::WheelUp => Action::Up,
+        MouseAct::WheelDown => Action::Down,
+        _ => return,
+    };
+    let place = state.place();
+    for _ in 0..WHEEL {
+        if crate::tui::keymap::row(place, action).is_some() {
+            key::act(state, place, action, out);
+        }
+    }
+}
+
+fn transfers(state: &mut State, mouse: Mouse, offset: usize, out: &mut Out) {
+    match mouse.did {
+        MouseAct::Press => {
+            let row = usize::from(mouse.y).saturating_sub(1) + offset;
+            let names: Vec<_> = state.transfers.rows().iter().map(crate::tui::state::transfers::Row::name).collect();
+            if let (Some(name), Some(Dialog::Transfers(view))) = (names.get(row), state.dialogs.last_mut()) {
+                (view.selected, view.row) = (Some(*name), row);
+                queue::move_by(state, 0);
+            }
+        }
+        MouseAct::WheelUp => queue::move_by(state, -WHEEL),
+        MouseAct::WheelDown => queue::move_by(state, WHEEL),
+        _ => {}
+    }
+    let _ = out;
+}
+
+fn panes(state: &mut State, layout: &Layout, mouse: Mouse, out: &mut Out) {
+    let Mouse { did, x, y } = mouse;
+    let on_divider = layout.divider.is_some_and(|divider| divider.contains(x, y));
+    match did {
+        MouseAct::Press if on_divider => state.dragging = true,
+        MouseAct::Drag if state.dragging => {
+            let width = u32::from(state.size.0.max(1));
+            state.divider = u16::try_from(u32::from(x) * 100 / width).unwrap_or(50).clamp(20, 80);
+        }
+        MouseAct::Press if layout.tabs.is_some_and(|tabs| tabs.contains(x, y)) => {
+            state.active = if x < layout.screen.width / 2 { Side::Left } else { Side::Right };
+        }
+        MouseAct::Press if layout.strip.is_some_and(|strip| strip.contains(x, y)) => {
+            state.dialogs.push(Dialog::Transfers(TransfersView::default()));
+        }
+        _ => {
+            let side = Side::BOTH.into_iter().find(|side| layout.pane(*side).is_some_and(|area| area.contains(x, y)));
+            if let Some(side) = side {
+                pane(state, layout, side, mouse, out);
+            }
+        }
+    }
+}
+
+fn pane(state: &mut State, layout: &Layout, side: Side, mouse: Mouse, out: &mut Out) {
+    match mouse.did {
+        MouseAct::WheelUp => state.panes[side].step(-WHEEL),
+        MouseAct::WheelDown => state.panes[side].step(WHEEL),
+        MouseAct::Press | MouseAct::Mark => {
+            state.active = side;
+            let Some(entries) = layout.entries(side).filter(|area| area.contains(mouse.x, mouse.y)) else { return };
+            let row = state.panes[side].offset() + usize::from(mouse.y - entries.y);
+            if row >= state.panes[side].rows() {
+                return;
+            }
+            state.panes[side].put_cursor(row);
+            if mouse.did == MouseAct::Mark {
+                state.panes[side].toggle_mark();
+                return;
+            }
+            let at = (mouse.x, mouse.y);
+            let second = state.click.take().is_some_and(|click| click.at.1 == at.1 && state.now <= click.time + SECOND);
+            if second {
+                browse::open_clicked(state, out);
+            } else {
+                state.click = Some(Click { at, time: state.now });
+            }
+        }
+        _ => {}
+    }
+}

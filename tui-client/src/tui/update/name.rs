@@ -1,0 +1,246 @@
+//! New folders and new names: one in a line, many in the editor.
+
+use std::collections::{HashMap, HashSet};
+
+use ferry_shared::name::Name;
+
+use super::{Out, read};
+use crate::tui::{
+    effect::Effect,
+    state::{
+        State,
+        dialog::{Dialog, Form, Purpose},
+        order::extension,
+        place::Place,
+        side::Side,
+        task::Task,
+    },
+};
+
+/// Asks for the name of a new folder.
+pub(super) fn new_folder(state: &mut State) {
+    if !may_change(state) {
+        return;
+    }
+    let place = state.pane().place.display(&state.home);
+    let form = Form::new(Purpose::NewFolder(state.active), format!("New folder in {place}")).text("name", "");
+    state.dialogs.push(Dialog::Form(Box::new(form)));
+}
+
+/// Makes a folder.
+///
+/// # Errors
+/// Why the name is none.
+pub(super) fn make_folder(state: &mut State, side: Side, name: &str, out: &mut Out) -> Result<(), String> {
+    let name = Name::try_from(name).map_err(|error| error.to_string())?;
+    let place = state.panes[side].place.join(&name).ok_or("the path would be too long there")?;
+    let ticket = state.tickets.next();
+    state.tasks.push((ticket, Task::MakeFolder(place.clone())));
+    out.push(Effect::MakeFolder(ticket, place));
+    Ok(())
+}
+
+/// Renames what is marked, or under the cursor.
+pub(super) fn rename(state: &mut State, out: &mut Out) {
+    if !may_change(state) {
+        return;
+    }
+    state.pane_mut().mark_range();
+    let side = state.active;
+    let names: Vec<Name> = state.pane().chosen().iter().map(|item| item.entry.name.clone()).collect();
+    match names.as_slice() {
+        [] => state.warn("there is nothing to rename here"),
+        [name] => {
+            let Ok(text) = std::str::from_utf8(name.as_bytes()) else {
+                state.warn("its name is no text and cannot be typed; ferry mv can rename it");
+                return;
+            };
+            let mut form = Form::new(Purpose::Rename(side, name.clone()), format!("Rename {}", name.display()))
+                .text("new name", text);
+            // The part before the extension is what one changes.
+            let dot = extension(name.as_bytes()).len();
+            if let Some(field) = form.field_mut().filter(|_| dot > 0) {
+                field.put_cursor(text.len() - dot - 1);
+            }
+            state.dialogs.push(Dialog::Form(Box::new(form)));
+        }
+        _ => rename_many(state, names, out),
+    }
+}
+
+fn rename_many(state: &mut State, names: Vec<Name>, out: &mut Out) {
+    let plain = |name: &Name| std::str::from_utf8(name.as_bytes()).is_ok_and(|text| !text.contains('\n'));
+    if let Some(odd) = names.iter().find(|name| !plain(name)) {
+        let text = format!("{} is no line of text; unmark it, or use ferry mv", odd.display());
+        state.warn(text);
+        return;
+    }
+    let text: String = names.iter().map(|name| format!("{}\n", String::from_utf8_lossy(name.as_bytes()))).collect();
+    let ticket = state.tickets.next();
+    state.tasks.push((ticket, Task::EditNames(state.pane().place.clone(), names)));
+    out.push(Effect::EditText(ticket, text));
+}
+
+/// Renames one entry.
+///
+/// # Errors
+/// Why the name is none.
+pub(super) fn rename_one(state: &mut State, side: Side, from: &Name, to: &str, out: &mut Out) -> Result<(), String> {
+    let to = Name::try_from(to).map_err(|error| error.to_string())?;
+    if *from == to {
+        return Ok(());
+    }
+    let folder = state.panes[side].place.clone();
+    let places = folder.join(from).zip(folder.join(&to)).ok_or("the path would be too long there")?;
+    let ticket = state.tickets.next();
+    state.tasks.push((ticket, Task::Rename(folder, Some(to))));
+    out.push(Effect::Rename(ticket, vec![places]));
+    Ok(())
+}
+
+/// The names came back from the editor.
+pub(super) fn edited(state: &mut State, folder: &Place, names: &[Name], text: &str, out: &mut Out) {
+    let Some(side) = Side::BOTH.into_iter().find(|side| state.panes[*side].place == *folder) else {
+        state.warn("the folder is not shown any more; nothing was renamed");
+        return;
+    };
+    let there: HashSet<Name> = state.panes[side].listing.all().iter().map(|item| item.entry.name.clone()).collect();
+    match renames(names, text, &there) {
+        Err(error) => state.warn(format!("nothing was renamed: {error}")),
+        Ok(steps) if steps.is_empty() => state.say("no name was changed"),
+        Ok(steps) => {
+            let places = steps.iter().map(|(from, to)| folder.join(from).zip(folder.join(to)));
+            let Some(places) = places.collect::<Option<Vec<_>>>() else {
+                state.warn("a path would be too long there; nothing was renamed");
+                return;
+            };
+            let ticket = state.tickets.next();
+            state.tasks.push((ticket, Task::Rename(folder.clone(), None)));
+            state.panes[side].listing.unmark_all();
+            out.push(Effect::Rename(ticket, places));
+        }
+    }
+}
+
+/// The steps that give `names` the names in the lines of `text`, where `there` is all that is in the folder.
+///
+/// Names may change places: who is in the way gets a name of its own first.
+fn renames(names: &[Name], text: &str, there: &HashSet<Name>) -> Result<Vec<(Name, Name)>, String> {
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.len() != names.len() {
+        return Err(format!("there are {} lines for {} names", lines.len(), names.len()));
+    }
+    let mut wanted: HashMap<Name, Name> = HashMap::new();
+    let mut targets = HashSet::new();
+    for (name, line) in names.iter().zip(lines) {
+        let to = Name::try_from(line).map_err(|error| format!("{line:?}: {error}"))?;
+        if !targets.insert(to.clone()) {
+            return Err(format!("{} would be there twice", to.display()));
+        }
+        if *name != to {
+            wanted.insert(name.clone(), to);
+        }
+    }
+    if let Some(taken) = wanted.values().find(|to| there.contains(*to) && !wanted.contains_key(*to)) {
+        return Err(format!("{} is there already", taken.display()));
+    }
+    let mut steps = Vec::new();
+    let mut order: Vec<Name> = names.iter().filter(|name| wanted.contains_key(*name)).cloned().collect();
+    while !order.is_empty() {
+        let free = |name: &Name| wanted.get(name).is_some_and(|to| !wanted.contains_key(to));
+        match order.iter().position(free) {
+            Some(at) => {
+                let name = order.remove(at);
+                steps.extend(wanted.remove(&name).map(|to| (name, to)));
+            }
+            None => {
+                // A ring: the first steps aside.
+                let name = order.remove(0);
+                let aside = aside(&wanted, there)?;
+                if let Some(to) = wanted.remove(&name) {
+                    steps.push((name, aside.clone()));
+                    wanted.insert(aside.clone(), to);
+                    order.push(aside);
+                }
+            }
+        }
+    }
+    Ok(steps)
+}
+
+/// A name nobody has or wants.
+fn aside(wanted: &HashMap<Name, Name>, there: &HashSet<Name>) -> Result<Name, String> {
+    let names = (0..=there.len()).filter_map(|number| Name::try_from(format!(".ferry-rename-{number}").as_str()).ok());
+    let free =
+        |name: &Name| !there.contains(name) && !wanted.contains_key(name) && !wanted.values().any(|to| to == name);
+    names.into_iter().find(free).ok_or_else(|| "no name is free to step aside to".to_owned())
+}
+
+/// Whether the user may change what the active pane shows; says so if not.
+pub(super) fn may_change(state: &mut State) -> bool {
+    if !state.pane().place.is_remote() {
+        return true;
+    }
+    if !state.link.is_online() {
+        state.warn("not connected");
+        return false;
+    }
+    let may = state.link.may_write();
+    if !may {
+        state.warn("your account on this server may only read");
+    }
+    may
+}
+
+/// A folder was made: it is shown, and the cursor goes there.
+pub(super) fn made(state: &mut State, place: &Place) {
+    if let (Some(parent), Some(name)) = (place.parent(), place.name()) {
+        for side in Side::BOTH.into_iter().filter(|side| state.panes[*side].place == parent).collect::<Vec<_>>() {
+            state.panes[side].land_on(name.clone());
+        }
+        read::changed(state, &parent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(names: &[&str], text: &str, others: &[&str]) -> Result<Vec<(String, String)>, String> {
+        let name = |text: &&str| Name::try_from(*text).unwrap();
+        let names: Vec<Name> = names.iter().map(name).collect();
+        let there: HashSet<Name> = names.iter().cloned().chain(others.iter().map(name)).collect();
+        let shown = |name: Name| name.display().to_string();
+        renames(&names, text, &there).map(|steps| steps.into_iter().map(|(a, b)| (shown(a), shown(b))).collect())
+    }
+
+    fn step(from: &str, to: &str) -> (String, String) {
+        (from.to_owned(), to.to_owned())
+    }
+
+    #[test]
+    fn only_changed_names_are_renamed() {
+        assert_eq!(steps(&["a", "b"], "a\nc\n", &[]).unwrap(), [step("b", "c")]);
+        assert_eq!(steps(&["a", "b"], "a\nb\n", &[]).unwrap(), []);
+    }
+
+    #[test]
+    fn a_chain_begins_at_its_free_end() {
+        assert_eq!(steps(&["1", "2"], "2\n3\n", &[]).unwrap(), [step("2", "3"), step("1", "2")]);
+    }
+
+    #[test]
+    fn names_may_change_places() {
+        let steps = steps(&["a", "b"], "b\na\n", &[]).unwrap();
+        assert_eq!(steps, [step("a", ".ferry-rename-0"), step("b", "a"), step(".ferry-rename-0", "b")]);
+    }
+
+    #[test]
+    fn what_would_lose_a_file_is_refused() {
+        assert!(steps(&["a", "b"], "x\nx\n", &[]).unwrap_err().contains("twice"));
+        assert!(steps(&["a"], "c\n", &["c"]).unwrap_err().contains("there already"));
+        assert!(steps(&["a", "b"], "x\n", &[]).unwrap_err().contains("1 lines"));
+        assert!(steps(&["a"], "x/y\n", &[]).is_err());
+        assert!(steps(&["a"], "\n", &[]).is_err());
+    }
+}

@@ -1,0 +1,359 @@
+//! The full list of transfers: moving in it, and steering what runs.
+
+use ferry_client::transfer::{ItemId, JobId, Selected};
+
+use super::{Out, choose, conflict, quit};
+use crate::{
+    human,
+    tui::{
+        action::{Action, Where},
+        effect::{Effect, TransferEffect},
+        state::{
+            State,
+            dialog::{Dialog, Form, Notice, Purpose},
+            layout::Layout,
+            transfers::{Key, Part, Row, Transfer},
+            trouble::{Kind, Trouble},
+            words,
+        },
+    },
+};
+
+/// The most transfers at a time.
+const AT_ONCE_MOST: usize = 64;
+
+/// Does an action in the list.
+pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
+    if step(state, action) {
+        return;
+    }
+    // From here on the line is meant, wherever it moves to.
+    move_by(state, 0);
+    match action {
+        Action::Transfers | Action::Close => drop(state.dialogs.pop()),
+        Action::Quit => quit::ask(state, out),
+        Action::Palette => choose::open_palette(state, Where::Transfers),
+        Action::NextTheme => choose::next_theme(state),
+        Action::MoreAtOnce => at_once(state, state.transfers.at_once.saturating_add(1), out),
+        Action::FewerAtOnce => at_once(state, state.transfers.at_once.saturating_sub(1), out),
+        Action::Speed => speed(state),
+        Action::PauseAll | Action::ClearFinished => act_on_all(state, action, out),
+        Action::Answer => match selected(state) {
+            Some((_, Some(item))) if state.transfers.asks.iter().any(|ask| ask.item == item) => {
+                conflict::open_at(state, item)
+            }
+            _ => conflict::open(state),
+        },
+        _ => {
+            if let Some((key, item)) = selected(state) {
+                act_on(state, action, key, item, out);
+            }
+        }
+    }
+}
+
+/// What the cursor is on.
+fn selected(state: &State) -> Option<(Key, Option<ItemId>)> {
+    state.dialogs.iter().rev().find_map(|dialog| match dialog {
+        Dialog::Transfers(view) => {
+            let rows = state.transfers.rows();
+            let row = view.selected.and_then(|name| rows.iter().find(|row| row.name() == name));
+            row.or_else(|| rows.get(view.row.min(rows.len().saturating_sub(1)))).map(Row::name)
+        }
+        _ => None,
+    })
+}
+
+/// Moves the cursor; whether the action does that.
+fn step(state: &mut State, action: Action) -> bool {
+    let height = Layout::of(state).map_or(1, |layout| usize::from(layout.full().height.saturating_sub(2)));
+    let page = isize::try_from(height).unwrap_or(1).max(1);
+    let by = match action {
+        Action::Up => -1,
+        Action::Down => 1,
+        Action::PageUp => -page,
+        Action::PageDown => page,
+        Action::HalfUp => -page / 2,
+        Action::HalfDown => page / 2,
+        Action::Top => isize::MIN,
+        Action::Bottom => isize::MAX,
+        _ => return false,
+    };
+    move_by(state, by);
+    true
+}
+
+/// Moves the cursor of the list by some lines, and scrolls there.
+pub(super) fn move_by(state: &mut State, by: isize) {
+    let height = Layout::of(state).map_or(1, |layout| usize::from(layout.full().height.saturating_sub(2)));
+    let names: Vec<_> = state.transfers.rows().iter().map(Row::name).collect();
+    let Some(Dialog::Transfers(view)) =
+        state.dialogs.iter_mut().rev().find(|dialog| matches!(dialog, Dialog::Transfers(_)))
+    else {
+        return;
+    };
+    let at = view.selected.and_then(|name| names.iter().position(|other| *other == name)).unwrap_or(view.row);
+    let row = at.saturating_add_signed(by).min(names.len().saturating_sub(1));
+    view.row = row;
+    view.selected = names.get(row).copied();
+    view.offset = view.offset.min(row).max((row + 1).saturating_sub(height)).min(names.len().saturating_sub(height));
+}
+
+/// Acts on the line of the cursor.
+fn act_on(state: &mut State, action: Action, key: Key, item: Option<ItemId>, out: &mut Out) {
+    let Some(transfer) = state.transfers.get(key) else { return };
+    let over = transfer.is_over();
+    let paused = transfer.tally.paused;
+    match action {
+        Action::Pause if transfer.held => state.say("it is held until its server is connected"),
+        Action::Pause if !over => {
+            let resumes = match item.and_then(|item| active_state(transfer, item)) {
+                Some(state) => state == ferry_client::transfer::ItemState::Paused,
+                None => paused,
+            };
+            let make = if resumes { TransferEffect::Resume } else { TransferEffect::Pause };
+            each(transfer, item, make, out);
+            if item.is_none() {
+                set_paused(state, key, !resumes);
+            }
+        }
+        Action::Retry => retry(state, key, item, out),
+        Action::Cancel => cancel(state, key, item, true, out),
+        Action::CancelDiscard => cancel(state, key, item, false, out),
+        Action::Earlier | Action::Later => {
+            let later = action == Action::Later;
+            let jobs: Vec<JobId> = transfer.parts.iter().filter_map(|part| part.job).collect();
+            if state.transfers.shift(key, later) {
+                // All of its jobs pass all of the neighbour's: one step each would only mix them.
+                let neighbour = neighbour_jobs(state, key, later);
+                shift(&jobs, neighbour, later, out);
+            }
+        }
+        Action::Details => details(state, key, item),
+        _ => {}
+    }
+}
+
+fn active_state(transfer: &Transfer, item: ItemId) -> Option<ferry_client::transfer::ItemState> {
+    transfer.active.iter().find(|active| active.item == item).map(|active| active.state)
+}
+
+/// How many jobs the transfer that changed places with `key` has.
+fn neighbour_jobs(state: &State, key: Key, later: bool) -> usize {
+    let all = state.transfers.all();
+    let at = all.iter().position(|transfer| transfer.key == key).unwrap_or(0);
+    // It stands where `key` stood: before it when that went later, behind it when earlier.
+    let other = if later { at.checked_sub(1) } else { at.checked_add(1) };
+    other
+        .and_then(|other| all.get(other))
+        .map_or(0, |transfer| transfer.parts.iter().filter(|part| part.summary.is_none()).count())
+}
+
+fn shift(jobs: &[JobId], steps: usize, later: bool, out: &mut Out) {
+    let ordered: Vec<JobId> = if later { jobs.iter().rev().copied().collect() } else { jobs.to_vec() };
+    for job in ordered {
+        out.extend((0..steps).map(|_| Effect::Transfer(TransferEffect::Shift(job, later))));
+    }
+}
+
+/// Asks for something for one file, or for each of a transfer's jobs that is not through.
+fn each(transfer: &Transfer, item: Option<ItemId>, make: impl Fn(Selected) -> TransferEffect, out: &mut Out) {
+    match item {
+        Some(item) => out.push(Effect::Transfer(make(item.into()))),
+        None => {
+            let jobs = transfer.parts.iter().filter(|part| part.summary.is_none()).filter_map(|part| part.job);
+            out.extend(jobs.map(|job| Effect::Transfer(make(job.into()))));
+        }
+    }
+}
+
+fn set_paused(state: &mut State, key: Key, paused: bool) {
+    if let Some(transfer) = state.transfers.get_mut(key) {
+        transfer.parts.iter_mut().filter(|part| part.summary.is_none()).for_each(|part| part.tally.paused = paused);
+        transfer.add_up();
+    }
+}
+
+fn retry(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
+    let Some(transfer) = state.transfers.get_mut(key) else { return };
+    if !transfer.troubled() {
+        state.say("nothing of it failed");
+        return;
+    }
+    // A job that could not even begin has no items to retry, and one of an engine that is gone has
+    // none any more: such pieces are ordered anew.
+    let failed =
+        |part: &Part| part.job.is_none() || part.summary.as_ref().is_some_and(|summary| summary.error.is_some());
+    if transfer.is_over() && transfer.parts.iter().any(failed) {
+        let order = transfer.begin_again();
+        out.push(Effect::Transfer(TransferEffect::Begin(key, order)));
+        return;
+    }
+    let job =
+        item.and_then(|item| transfer.failures.iter().find(|failed| failed.item == item)).map(|failed| failed.job);
+    let meant = |part: &&mut Part| part.tally.failed > 0 && (item.is_none() || part.job == job);
+    for part in transfer.parts.iter_mut().filter(meant) {
+        part.summary = None;
+        let what = item.map(Selected::from).or_else(|| part.job.map(Selected::from));
+        out.extend(what.map(|what| Effect::Transfer(TransferEffect::Retry(what))));
+    }
+    transfer.failures.retain(|failed| item.is_some_and(|item| failed.item != item));
+    transfer.ended = None;
+    transfer.add_up();
+}
+
+/// The connection is back: what failed for want of one is tried again.
+pub(super) fn retry_lost(state: &mut State, out: &mut Out) {
+    let lost = |trouble: &Trouble| trouble.kind == Kind::Offline;
+    let mut wholes = Vec::new();
+    let mut items = Vec::new();
+    for transfer in state.transfers.all() {
+        let errors = transfer.parts.iter().filter_map(|part| part.summary.as_ref()?.error.as_ref());
+        if transfer.is_over() && errors.into_iter().any(|error| lost(&Trouble::from(error))) {
+            wholes.push(transfer.key);
+        }
+        items.extend(
+            transfer.failures.iter().filter(|failed| lost(&failed.trouble)).map(|failed| (transfer.key, failed.item)),
+        );
+    }
+    items.retain(|(key, _)| !wholes.contains(key));
+    wholes.into_iter().for_each(|key| retry(state, key, None, out));
+    items.into_iter().for_each(|(key, item)| retry(state, key, Some(item), out));
+}
+
+fn cancel(state: &mut State, key: Key, item: Option<ItemId>, keep: bool, out: &mut Out) {
+    let Some(transfer) = state.transfers.get(key) else { return };
+    if transfer.held {
+        out.push(Effect::Transfer(TransferEffect::Settle(key)));
+        state.transfers.remove(key);
+    } else if transfer.is_over() {
+        state.transfers.remove(key);
+        out.push(Effect::Transfer(TransferEffect::Settle(key)));
+    } else {
+        each(transfer, item, |what| TransferEffect::Cancel(what, keep), out);
+        state.say(if keep {
+            "cancelled; what has arrived is kept for another time"
+        } else {
+            "cancelled and thrown away"
+        });
+    }
+}
+
+/// Pauses or clears all.
+pub(super) fn act_on_all(state: &mut State, action: Action, out: &mut Out) {
+    if action == Action::PauseAll {
+        let pauses = state.transfers.is_busy(state.now);
+        let keys: Vec<Key> = state
+            .transfers
+            .all()
+            .iter()
+            .filter(|transfer| !transfer.is_over() && !transfer.held)
+            .map(|transfer| transfer.key)
+            .collect();
+        for key in keys {
+            let make = if pauses { TransferEffect::Pause } else { TransferEffect::Resume };
+            if let Some(transfer) = state.transfers.get(key) {
+                each(transfer, None, make, out);
+            }
+            set_paused(state, key, pauses);
+        }
+        state.say(if pauses { "all paused" } else { "all go on" });
+        return;
+    }
+    let over: Vec<Key> =
+        state.transfers.all().iter().filter(|transfer| transfer.is_over()).map(|transfer| transfer.key).collect();
+    for key in over {
+        state.transfers.remove(key);
+        out.push(Effect::Transfer(TransferEffect::Settle(key)));
+    }
+}
+
+fn at_once(state: &mut State, at_once: usize, out: &mut Out) {
+    let at_once = at_once.clamp(1, AT_ONCE_MOST);
+    state.transfers.at_once = at_once;
+    state.say(format!("{} at a time", human::count(at_once as u64, "transfer", "transfers")));
+    out.push(Effect::Transfer(TransferEffect::AtOnce(at_once)));
+}
+
+fn speed(state: &mut State) {
+    let text = |limit: Option<u64>| limit.map_or(String::new(), words::size);
+    let bandwidth = state.transfers.bandwidth;
+    let form = Form::new(Purpose::Speed, "The most bytes a second")
+        .text("to the server", text(bandwidth.up))
+        .text("from the server", text(bandwidth.down))
+        .note("like 500KiB or 10MiB; nothing is no limit");
+    state.dialogs.push(Dialog::Form(Box::new(form)));
+}
+
+/// Everything about a line.
+fn details(state: &mut State, key: Key, item: Option<ItemId>) {
+    if item.is_some_and(|item| state.transfers.asks.iter().any(|ask| Some(ask.item) == Some(item))) {
+        conflict::open_at(state, item.unwrap_or(ItemId(0)));
+        return;
+    }
+    let Some(transfer) = state.transfers.get(key) else { return };
+    let lines = match item {
+        Some(item) => item_lines(transfer, item),
+        None => whole_lines(state, transfer),
+    };
+    state.dialogs.push(Dialog::Notice(Notice::plain("Transfer", lines)));
+}
+
+fn item_lines(transfer: &Transfer, item: ItemId) -> Vec<String> {
+    if let Some(failed) = transfer.failures.iter().find(|failed| failed.item == item) {
+        let mut lines =
+            vec![format!("file      {}", failed.path.display()), format!("failed    {}", failed.trouble.text)];
+        lines.extend(failed.trouble.hint.iter().map(|hint| format!("to do     {hint}")));
+        lines.push(String::new());
+        lines.push(
+            if failed.retryable {
+                "r tries again."
+            } else {
+                "Trying the same again will not help; r tries after a change."
+            }
+            .to_owned(),
+        );
+        return lines;
+    }
+    let Some(active) = transfer.active.iter().find(|active| active.item == item) else { return Vec::new() };
+    vec![
+        format!("file      {}", active.path.relative().display()),
+        format!("size      {}", active.size.map_or("not known".to_owned(), words::size)),
+        format!("is at     {}", words::item(active.state)),
+        format!("through   {}", words::size(active.done)),
+        format!("was there {}", words::size(active.reused)),
+        format!("for       {}", human::duration(active.elapsed)),
+    ]
+}
+
+fn whole_lines(state: &State, transfer: &Transfer) -> Vec<String> {
+    let tally = &transfer.tally;
+    let mut lines = vec![
+        format!("from      {}", transfer.order.from.display(&state.home)),
+        format!("to        {}", transfer.order.to.display(&state.home)),
+        format!("is        {}", words::phase(transfer.phase(state.now))),
+        format!("files     {} of {}", tally.files_done, tally.files),
+        format!("bytes     {} of {}", words::size(tally.bytes_done), words::size(tally.bytes)),
+        format!("was there {}", words::size(tally.reused)),
+        format!("if there  {}", words::rule(transfer.order.rule)),
+    ];
+    if transfer.order.moves {
+        lines.push("moves     sources are removed once they are verified at the target".to_owned());
+    }
+    lines.extend(transfer.digest.map(|digest| format!("digest    {digest}")));
+    if tally.skipped > 0 {
+        lines.push(format!("left out  {}", tally.skipped));
+    }
+    if tally.failed > 0 {
+        lines.push(format!("failed    {}", tally.failed));
+    }
+    let errors = transfer.parts.iter().zip(&transfer.order.what);
+    for (part, piece) in errors {
+        if let Some(error) = part.summary.as_ref().and_then(|summary| summary.error.as_ref()) {
+            lines.push(format!("{}: {error}", piece.name.display()));
+        }
+    }
+    lines.push(String::new());
+    lines.extend(transfer.order.what.iter().take(200).map(|piece| piece.name.display().to_string()));
+    lines
+}

@@ -1,0 +1,123 @@
+//! Reading folders: asking for one, taking its pages, and asking again when something changed there.
+
+use std::time::Duration;
+
+use super::Out;
+use crate::tui::{
+    effect::Effect,
+    state::{
+        State,
+        listing::Item,
+        place::Place,
+        side::Side,
+        ticket::Ticket,
+        trouble::{Kind, Trouble},
+    },
+};
+
+/// The least time between two readings of a folder in which files keep arriving.
+const AGAIN: Duration = Duration::from_secs(1);
+/// A folder that takes long to read is read again only after that many times as long.
+const EASE: u32 = 20;
+
+/// Asks for what a pane shows.
+pub(super) fn folder(state: &mut State, side: Side, out: &mut Out) {
+    forget(state, side, out);
+    let now = state.now;
+    let online = state.link.is_online();
+    let pane = &mut state.panes[side];
+    pane.reread_at = None;
+    if pane.place.is_remote() && !online {
+        let trouble = Trouble::new("not connected").of(Kind::Offline);
+        pane.fail(trouble);
+        return;
+    }
+    let ticket = state.tickets.next();
+    pane.begin(ticket, now);
+    out.push(Effect::List(ticket, pane.place.clone()));
+    if let Place::Local(path) = &pane.place {
+        out.push(Effect::Free(side, path.clone()));
+    }
+}
+
+/// What was asked for a pane is not wanted any more.
+pub(super) fn forget(state: &mut State, side: Side, out: &mut Out) {
+    if let Some(loading) = state.panes[side].loading.take() {
+        out.push(Effect::Drop(loading.ticket));
+    }
+}
+
+/// Asks for both panes again.
+pub(super) fn both(state: &mut State, out: &mut Out) {
+    for side in Side::BOTH {
+        folder(state, side, out);
+    }
+}
+
+/// The pane that waits for a ticket.
+pub(super) fn waiting(state: &State, ticket: Ticket) -> Option<Side> {
+    let waits = |side: &Side| state.panes[*side].loading.as_ref().is_some_and(|loading| loading.ticket == ticket);
+    Side::BOTH.into_iter().find(waits)
+}
+
+/// A page of a folder is there.
+pub(super) fn page(state: &mut State, side: Side, items: Vec<Item>, more: bool) {
+    let now = state.now;
+    let pane = &mut state.panes[side];
+    pane.take(items);
+    if !more {
+        let since = pane.loading.as_ref().map_or(now, |loading| loading.since);
+        pane.read = (now, now.saturating_sub(since));
+        pane.finish();
+    }
+}
+
+/// A folder cannot be read.
+pub(super) fn failed(state: &mut State, side: Side, trouble: Trouble, out: &mut Out) {
+    let gone = matches!(trouble.kind, Kind::Missing | Kind::NotFolder);
+    let pane = &mut state.panes[side];
+    if let Some(parent) = pane.place.parent().filter(|_| gone) {
+        let text = format!("{}: {trouble}", pane.place.display(&state.home));
+        state.warn(text);
+        super::browse::go(state, side, parent, out);
+        return;
+    }
+    pane.fail(trouble);
+}
+
+/// Something changed in a folder: the panes that show it are read again, soon but not too often.
+pub(super) fn changed(state: &mut State, folder: &Place) {
+    for side in Side::BOTH {
+        if state.panes[side].place == *folder {
+            again_soon(state, side);
+        }
+    }
+}
+
+/// Something changed at or below a place.
+pub(super) fn changed_below(state: &mut State, top: &Place) {
+    for side in Side::BOTH {
+        let place = &state.panes[side].place;
+        if place.starts_with(top) || top.parent().as_ref() == Some(place) {
+            again_soon(state, side);
+        }
+    }
+}
+
+fn again_soon(state: &mut State, side: Side) {
+    let now = state.now;
+    let pane = &mut state.panes[side];
+    let (read, took) = pane.read;
+    let at = (read + AGAIN.max(took * EASE)).max(now);
+    pane.reread_at = Some(pane.reread_at.map_or(at, |other| other.min(at)));
+}
+
+/// Reads what is due to be read again.
+pub(super) fn due(state: &mut State, out: &mut Out) {
+    for side in Side::BOTH {
+        let pane = &state.panes[side];
+        if pane.loading.is_none() && pane.reread_at.is_some_and(|at| at <= state.now) {
+            folder(state, side, out);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Searching everything below a folder for a name, and going where something was found.
+
+use super::{Out, browse};
+use crate::tui::{
+    action::Action,
+    effect::Effect,
+    state::{
+        State,
+        dialog::{Dialog, Form, Found, FoundItem, ListView, Purpose},
+        layout::Layout,
+        side::Side,
+        ticket::Ticket,
+        trouble::Trouble,
+    },
+};
+
+/// Asks for what to search.
+pub(super) fn ask(state: &mut State) {
+    let side = state.active;
+    let place = state.panes[side].place.display(&state.home);
+    let form = Form::new(Purpose::Search(side), format!("Search below {place}"))
+        .text("name", "")
+        .note("a part of the name, or a pattern with * and ?; small letters find capitals too");
+    state.dialogs.push(Dialog::Form(Box::new(form)));
+}
+
+/// Begins a search.
+pub(super) fn begin(state: &mut State, side: Side, pattern: &str, out: &mut Out) {
+    let ticket = state.tickets.next();
+    let folder = state.panes[side].place.clone();
+    out.push(Effect::Search(ticket, folder.clone(), pattern.to_owned()));
+    let found = Found {
+        folder,
+        pattern: pattern.to_owned(),
+        items: Vec::new(),
+        ticket: Some(ticket),
+        cut: false,
+        trouble: None,
+        view: ListView::default(),
+    };
+    state.dialogs.push(Dialog::Found(Box::new(found)));
+}
+
+/// The search that waits for a ticket.
+fn waiting(state: &mut State, ticket: Ticket) -> Option<&mut Found> {
+    state.dialogs.iter_mut().find_map(|dialog| match dialog {
+        Dialog::Found(found) if found.ticket == Some(ticket) => Some(&mut **found),
+        _ => None,
+    })
+}
+
+/// Something was found; whether anybody waits for it.
+pub(super) fn found(state: &mut State, ticket: Ticket, items: Vec<FoundItem>, more: bool, most: usize) {
+    if let Some(found) = waiting(state, ticket) {
+        found.items.extend(items);
+        if !more {
+            found.ticket = None;
+            found.cut = found.items.len() >= most;
+        }
+    }
+}
+
+/// The search cannot go on; whether it is one.
+pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bool {
+    let found = waiting(state, ticket);
+    let waited = found.is_some();
+    if let Some(found) = found {
+        found.ticket = None;
+        found.trouble = Some(trouble.clone());
+    }
+    waited
+}
+
+/// Does an action in the list of what was found.
+pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
+    let height = Layout::of(state).map_or(1, |layout| usize::from(layout.screen.height.saturating_sub(8)));
+    let Some(Dialog::Found(found)) = state.dialogs.last_mut() else { return };
+    let length = found.items.len();
+    if super::site::step(&mut found.view, action, length, height) {
+        return;
+    }
+    match action {
+        Action::Accept => {
+            let Some(chosen) = found.items.get(found.view.cursor) else { return };
+            let Some(folder) = found.folder.join_path(&chosen.under) else { return };
+            let name = chosen.item.entry.name.clone();
+            let side =
+                if state.panes[state.active].place.is_beside(&folder) { state.active } else { state.active.other() };
+            close(state, out);
+            state.active = side;
+            browse::go(state, side, folder, out);
+            state.pane_mut().land_on(name);
+        }
+        Action::Close => close(state, out),
+        _ => {}
+    }
+}
+
+fn close(state: &mut State, out: &mut Out) {
+    if let Some(Dialog::Found(found)) = state.dialogs.pop()
+        && let Some(ticket) = found.ticket
+    {
+        out.push(Effect::Drop(ticket));
+    }
+}

@@ -1,0 +1,177 @@
+//! Saved sites and bookmarks: choosing, saving, taking off the list.
+
+use super::{Out, browse, connect};
+use crate::tui::{
+    action::Action,
+    effect::Effect,
+    state::{
+        State,
+        dialog::{Decided, Dialog, Form, ListView, Purpose, Question},
+        layout::Layout,
+        saved::{Bookmark, Saved, Site},
+    },
+};
+
+/// What the user keeps was read, or has changed.
+pub(super) fn loaded(state: &mut State, saved: Saved) {
+    state.saved = saved;
+}
+
+/// Moves the cursor of a list; whether the action does that.
+pub(super) fn step(view: &mut ListView, action: Action, length: usize, height: usize) -> bool {
+    let page = isize::try_from(height).unwrap_or(1).max(1);
+    match action {
+        Action::Up => view.step(-1, length),
+        Action::Down => view.step(1, length),
+        Action::PageUp => view.step(-page, length),
+        Action::PageDown => view.step(page, length),
+        Action::HalfUp => view.step(-page / 2, length),
+        Action::HalfDown => view.step(page / 2, length),
+        Action::Top => view.cursor = 0,
+        Action::Bottom => view.step(isize::MAX, length),
+        _ => return false,
+    }
+    view.settle(height, length);
+    true
+}
+
+/// Lines a list over the panes can have.
+pub(super) fn list_height(state: &State) -> usize {
+    Layout::of(state).map_or(1, |layout| usize::from(layout.screen.height.saturating_sub(8).max(1)))
+}
+
+/// Does an action in the list of sites.
+pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
+    let (length, height) = (state.saved.sites.len(), list_height(state));
+    let Some(Dialog::Sites(view)) = state.dialogs.last_mut() else { return };
+    if step(view, action, length, height) {
+        return;
+    }
+    let chosen = state.saved.sites.get(view.cursor).cloned();
+    match (action, chosen) {
+        (Action::Accept, Some(site)) => {
+            state.dialogs.pop();
+            match connect::server_of(&site) {
+                Ok(server) => connect::reach(state, server, out),
+                Err(fault) => state.warn(fault),
+            }
+        }
+        (Action::NewSite, _) => state.dialogs.push(connect::form()),
+        (Action::EditSite, Some(site)) => {
+            let form = Form::new(Purpose::Site(Some(site.name.clone())), format!("Site {}", site.name))
+                .text("name", site.name)
+                .text("server", site.address)
+                .text("user", site.user)
+                .text("folder", site.path);
+            state.dialogs.push(Dialog::Form(Box::new(form)));
+        }
+        (Action::RemoveEntry, Some(site)) => {
+            let question = Question {
+                title: format!("Take {} off the list?", site.name),
+                lines: vec![
+                    format!("{} at {}", site.user, site.address),
+                    "Nothing is deleted on the server.".to_owned(),
+                ],
+                decided: Decided::RemoveSite(site.name),
+            };
+            state.dialogs.push(Dialog::Question(Box::new(question)));
+        }
+        (Action::Close, _) => drop(state.dialogs.pop()),
+        _ => {}
+    }
+}
+
+/// Saves a site as it was filled in.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn save(state: &mut State, old: Option<String>, form: &Form, out: &mut Out) -> Result<(), String> {
+    let key =
+        old.as_ref().and_then(|old| state.saved.sites.iter().find(|site| site.name == *old)).and_then(|site| site.key);
+    let site = Site {
+        name: form.get("name").to_owned(),
+        address: form.get("server").to_owned(),
+        user: form.get("user").to_owned(),
+        path: form.get("folder").to_owned(),
+        key,
+    };
+    check(state, old.as_deref(), &site)?;
+    out.push(Effect::SaveSite(old, site));
+    Ok(())
+}
+
+/// # Errors
+/// What is wrong with a site to be saved in place of `old`.
+pub(super) fn check(state: &State, old: Option<&str>, site: &Site) -> Result<(), String> {
+    if !crate::address::is_site_name(&site.name) {
+        return Err("a name has letters, digits, '.', '_' and '-', and begins with a letter or digit".to_owned());
+    }
+    if old != Some(&*site.name) && state.saved.sites.iter().any(|other| other.name == site.name) {
+        return Err(format!("there is a site named {} already", site.name));
+    }
+    connect::server_of(site).map(|_| ())
+}
+
+/// Takes a site off the list.
+pub(super) fn remove(state: &mut State, name: &str, out: &mut Out) {
+    state.saved.sites.retain(|site| site.name != name);
+    out.push(Effect::RemoveSite(name.to_owned()));
+}
+
+/// Bookmarks the folder of the active pane.
+pub(super) fn bookmark_this(state: &mut State, out: &mut Out) {
+    let place = state.pane().place.clone();
+    let server = if place.is_remote() {
+        let Some(session) = state.link.session() else {
+            state.warn("not connected");
+            return;
+        };
+        Some(session.server.target.to_string())
+    } else {
+        None
+    };
+    let bookmark = Bookmark { place, server };
+    if state.saved.bookmarks.contains(&bookmark) {
+        state.say("this folder is bookmarked already");
+        return;
+    }
+    state.saved.bookmarks.push(bookmark);
+    state.say("bookmarked; g b shows the list");
+    out.push(Effect::SaveBookmarks(state.saved.bookmarks.clone()));
+}
+
+/// Does an action in the list of bookmarks.
+pub(super) fn act_bookmarks(state: &mut State, action: Action, out: &mut Out) {
+    let (length, height) = (state.saved.bookmarks.len(), list_height(state));
+    let Some(Dialog::Bookmarks(view)) = state.dialogs.last_mut() else { return };
+    if step(view, action, length, height) {
+        return;
+    }
+    let cursor = view.cursor;
+    let chosen = state.saved.bookmarks.get(cursor).cloned();
+    match (action, chosen) {
+        (Action::Accept, Some(bookmark)) => {
+            let here = state.link.session().map(|session| session.server.target.to_string());
+            if bookmark.server.is_some() && bookmark.server != here {
+                state.warn(format!("connect to {} first", bookmark.server.unwrap_or_default()));
+                return;
+            }
+            state.dialogs.pop();
+            let other = state.active.other();
+            if !state.pane().place.is_beside(&bookmark.place) && state.panes[other].place.is_beside(&bookmark.place) {
+                state.active = other;
+            }
+            browse::go(state, state.active, bookmark.place, out);
+        }
+        (Action::NewSite, _) => {
+            state.dialogs.pop();
+            bookmark_this(state, out);
+        }
+        (Action::RemoveEntry, Some(_)) => {
+            state.saved.bookmarks.remove(cursor);
+            out.push(Effect::SaveBookmarks(state.saved.bookmarks.clone()));
+        }
+        (Action::Close, _) => drop(state.dialogs.pop()),
+        _ => {}
+    }
+}

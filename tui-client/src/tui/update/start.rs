@@ -1,0 +1,119 @@
+//! The first state, and what is asked for first.
+
+use std::path::PathBuf;
+
+use ferry_client::transfer::{Bandwidth, ConflictRule};
+use ferry_shared::{path::RemotePath, secret::Secret};
+use jiff::tz::TimeZone;
+
+use super::{Out, connect, read};
+use crate::tui::{
+    effect::Effect,
+    keymap::Keymap,
+    state::{
+        Quitting, State,
+        dialog::{Dialog, Notice},
+        link::{Link, Server},
+        listing::Viewing,
+        look::Look,
+        pane::Pane,
+        place::Place,
+        saved::Saved,
+        side::{Panes, Side},
+        ticket::Tickets,
+        transfers::Transfers,
+    },
+};
+
+/// What the browser begins with.
+#[derive(Debug)]
+pub(crate) struct Begin {
+    /// Columns and lines of the screen.
+    pub(crate) size: (u16, u16),
+    /// Seconds since 1970.
+    pub(crate) clock: i64,
+    /// The zone times are shown in.
+    pub(crate) zone: TimeZone,
+    /// The user's home folder here.
+    pub(crate) home: PathBuf,
+    /// Where copies of remote files lie while they are edited.
+    pub(crate) copies: PathBuf,
+    /// The folder the left pane begins in.
+    pub(crate) folder: PathBuf,
+    /// What the keys do.
+    pub(crate) keymap: Keymap,
+    /// How all looks.
+    pub(crate) look: Look,
+    /// How folders are looked at.
+    pub(crate) viewing: Viewing,
+    /// What copies do where something is there already.
+    pub(crate) rule: ConflictRule,
+    /// The most transfers at a time.
+    pub(crate) at_once: usize,
+    /// The most bytes a second.
+    pub(crate) bandwidth: Bandwidth,
+    /// Sites and bookmarks.
+    pub(crate) saved: Saved,
+    /// The server the command line names.
+    pub(crate) server: Option<Server>,
+    /// The password the command line gives.
+    pub(crate) password: Option<Secret>,
+    /// What is wrong in the user's files, each with its file and line.
+    pub(crate) faults: Vec<String>,
+}
+
+/// The first state and the first effects.
+pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
+    let mut local = Pane::new(Place::Local(begin.folder));
+    let mut remote = Pane::new(Place::Remote(RemotePath::home()));
+    local.viewing.clone_from(&begin.viewing);
+    remote.viewing = begin.viewing;
+    let mut transfers = Transfers::default();
+    (transfers.at_once, transfers.bandwidth) = (begin.at_once, begin.bandwidth);
+    let mut state = State {
+        size: begin.size,
+        now: std::time::Duration::ZERO,
+        started_at: begin.clock,
+        zone: begin.zone,
+        home: begin.home,
+        copies: begin.copies,
+        panes: Panes::new(local, remote),
+        active: Side::Left,
+        divider: 50,
+        dragging: false,
+        together: false,
+        find: None,
+        dialogs: Vec::new(),
+        link: Link::Offline,
+        transfers,
+        rule: begin.rule,
+        edits: Vec::new(),
+        left: Vec::new(),
+        goes_on: false,
+        tasks: Vec::new(),
+        last_server: None,
+        password: begin.password,
+        saved: begin.saved,
+        pending: Vec::new(),
+        keymap: begin.keymap,
+        look: begin.look,
+        toast: None,
+        click: None,
+        quitting: Quitting::No,
+        tickets: Tickets::default(),
+    };
+    let mut out = Out::new();
+    read::both(&mut state, &mut out);
+    match begin.server {
+        Some(server) => connect::reach(&mut state, server, &mut out),
+        None => connect::open(&mut state),
+    }
+    if !begin.faults.is_empty() {
+        let mut lines = begin.faults;
+        lines.push(String::new());
+        lines.push("What is right in these files counts; the rest is as if it were not there.".to_owned());
+        state.dialogs.push(Dialog::Notice(Notice::bad("Something is wrong in your settings", lines)));
+    }
+    state.settle();
+    (state, out)
+}

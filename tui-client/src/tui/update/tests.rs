@@ -1,0 +1,22 @@
+//! Transitions: keys and answers in, state and effects out.
+
+mod browse;
+mod connect;
+mod edit;
+mod files;
+mod transfer;
+
+use crate::tui::effect::{Effect, LinkEffect, TransferEffect};
+
+/// The effects about the way to the server.
+fn links(effects: &[Effect]) -> Vec<&LinkEffect> {
+    effects.iter().filter_map(|effect| if let Effect::Link(link) = effect { Some(link) } else { None }).collect()
+}
+
+/// The effects about transfers.
+fn transfers(effects: &[Effect]) -> Vec<&TransferEffect> {
+    effects
+        .iter()
+        .filter_map(|effect| if let Effect::Transfer(transfer) = effect { Some(transfer) } else { None })
+        .collect()
+}

@@ -1,0 +1,73 @@
+//! Draws the state, and nothing but the state.
+
+mod browse;
+mod colour;
+mod dialog;
+mod figures;
+mod footer;
+mod gauge;
+mod list;
+mod paint;
+mod pane;
+mod popup;
+mod strip;
+#[cfg(test)]
+mod tests;
+mod transfers;
+mod viewer;
+
+use ratatui::Frame;
+
+use self::paint::Paint;
+use super::state::{
+    State,
+    dialog::Dialog,
+    layout::{Area, LEAST, Layout},
+};
+
+/// Draws all there is.
+pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
+    let (width, height) = state.size;
+    let area = frame.area();
+    let screen = Area { x: 0, y: 0, width: width.min(area.width), height: height.min(area.height) };
+    let mut paint = Paint::new(frame.buffer_mut(), &state.look);
+    paint.fill(screen, state.look.theme.text);
+    match Layout::of(state).filter(|_| (screen.width, screen.height) == (width, height)) {
+        Some(layout) => whole(&mut paint, state, &layout),
+        None => too_small(&mut paint, screen),
+    }
+    let cursor = paint.cursor();
+    if let Some(position) = cursor {
+        frame.set_cursor_position(position);
+    }
+}
+
+fn whole(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
+    // What a full dialog hides need not be drawn.
+    let full = state.dialogs.iter().rposition(Dialog::is_full);
+    match full.map(|at| &state.dialogs[at]) {
+        Some(Dialog::Transfers(view)) => transfers::draw(paint, state, view, layout.full()),
+        Some(Dialog::View(viewer)) => viewer::draw(paint, state, viewer, layout.full()),
+        _ => browse::draw(paint, state, layout),
+    }
+    for (at, dialog) in state.dialogs.iter().enumerate().skip(full.map_or(0, |at| at + 1)) {
+        paint.topmost = at + 1 == state.dialogs.len();
+        dialog::draw(paint, state, dialog, layout.full());
+    }
+    footer::draw(paint, state, layout.footer);
+}
+
+fn too_small(paint: &mut Paint<'_>, screen: Area) {
+    let theme = &paint.look().theme;
+    let (bad, text) = (theme.bad, theme.text);
+    let lines = [
+        ("too small", bad),
+        (&*format!("{} × {}", screen.width, screen.height), text),
+        (&*format!("at least {} × {}", LEAST.0, LEAST.1), text),
+        ("transfers go on", text),
+    ];
+    let top = screen.height.saturating_sub(4) / 2;
+    for ((line, style), y) in lines.into_iter().zip(top..screen.height) {
+        paint.centre(Area { y, height: 1, ..screen }, line, style);
+    }
+}

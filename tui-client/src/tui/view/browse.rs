@@ -1,0 +1,23 @@
+//! The panes, the divider, the tabs and the strip of transfers: what there is under all dialogs.
+
+use super::{paint::Paint, pane, strip};
+use crate::tui::state::{State, layout::Layout, side::Side};
+
+/// Draws the panes and the strip.
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
+    for side in Side::BOTH {
+        if let Some(area) = layout.pane(side) {
+            pane::draw(paint, state, side, area);
+        }
+    }
+    if let Some(divider) = layout.divider {
+        let border = paint.look().theme.border;
+        paint.down(divider, border);
+    }
+    if let Some(tabs) = layout.tabs {
+        pane::tabs(paint, state, tabs);
+    }
+    if let Some(area) = layout.strip {
+        strip::draw(paint, state, area);
+    }
+}

@@ -1,0 +1,89 @@
+//! Fields to fill in: labels to the left, the line being typed with the terminal's cursor.
+
+use crate::tui::{
+    action::Action,
+    state::{
+        State,
+        dialog::{Form, FormField, Purpose, Value},
+        layout::Area,
+        link::Link,
+    },
+    view::{
+        paint::{Paint, columns},
+        pane, popup,
+    },
+};
+
+/// The columns of a field that is empty.
+const FIELD: u16 = 44;
+
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Area) {
+    let theme = &paint.look().theme;
+    let most = popup::most_columns(room);
+    let notes = popup::all_wrapped(&form.notes, most);
+    let faults = form.fault.as_ref().map(|fault| popup::wrapped(fault, most)).unwrap_or_default();
+    let busy =
+        matches!(state.link, Link::LoggingIn { .. }) && matches!(form.purpose, Purpose::Password | Purpose::Register);
+    let label = form.fields.iter().map(|field| columns(field.label)).max().unwrap_or(0);
+    let below = if busy {
+        2
+    } else if faults.is_empty() {
+        0
+    } else {
+        1 + faults.len()
+    };
+    let above = if notes.is_empty() { 0 } else { notes.len() + 1 };
+    let lines = above + form.fields.len() + below + 2;
+    let width = popup::widest(&notes).max(popup::widest(&faults)).max(label + 2 + FIELD);
+    let lines = u16::try_from(lines).unwrap_or(u16::MAX);
+    let mut without = Vec::new();
+    if form.fields.len() < 2 {
+        without.push(Action::NextField);
+    }
+    let area = popup::open_with(paint, state, room, &form.title, (width, lines), &without);
+    let mut y = area.y + 1;
+    popup::write(paint, Area { y, ..area }, &notes, theme.dim);
+    y += u16::try_from(above).unwrap_or(0);
+    let bottom = area.y + area.height;
+    for (at, field) in form.fields.iter().enumerate() {
+        if y >= bottom {
+            break;
+        }
+        paint.text(area.x, y, label, field.label, if at == form.focus { theme.text } else { theme.dim });
+        let line = Area { x: area.x + label + 2, y, width: area.width.saturating_sub(label + 2), height: 1 };
+        value(paint, field, line, at == form.focus && !busy);
+        y += 1;
+    }
+    let style = theme.bad;
+    if busy {
+        let text = format!("{} checking", pane::spinner(paint, state.now));
+        paint.text(area.x, (y + 1).min(bottom.saturating_sub(1)), area.width, &text, theme.warn);
+    } else if !faults.is_empty() {
+        let y = (y + 1).min(bottom.saturating_sub(1));
+        popup::write(paint, Area { y, height: bottom.saturating_sub(y), ..area }, &faults, style);
+    }
+}
+
+fn value(paint: &mut Paint<'_>, field: &FormField, area: Area, focused: bool) {
+    let theme = &paint.look().theme;
+    let style = if focused { theme.field_active } else { theme.field };
+    let (text, column) = match &field.value {
+        Value::Text(line) => (line.text().to_owned(), line.column()),
+        Value::Secret(line) => {
+            let count = line.text().chars().count();
+            (paint.look().signs.secret.repeat(count), count)
+        }
+    };
+    paint.fill(area, style);
+    // The part around the cursor is shown.
+    let room = usize::from(area.width.saturating_sub(1)).max(1);
+    if column <= room {
+        paint.text(area.x, area.y, area.width, &text, style);
+    } else {
+        let head: String = text.chars().take(column).collect();
+        paint.tail(area.x, area.y, area.width.saturating_sub(1), &head, style);
+    }
+    if focused {
+        paint.put_cursor(area.x + u16::try_from(column.min(room)).unwrap_or(0), area.y);
+    }
+}

@@ -1,0 +1,102 @@
+//! Lists to choose from: sites, bookmarks, what a search found.
+
+use crate::tui::{
+    action::Action,
+    state::{
+        State,
+        dialog::{Found, ListView},
+        layout::Area,
+    },
+    view::{
+        figures::{self, Dates},
+        list::{self, Line},
+        paint::{Paint, columns},
+        pane, popup,
+    },
+};
+
+/// Opens a box for lines; what is inside of it, below `above` lines.
+fn open(
+    paint: &mut Paint<'_>,
+    state: &State,
+    room: Area,
+    title: &str,
+    lines: &[Line],
+    above: u16,
+    without: &[Action],
+) -> Area {
+    let first = lines.iter().map(|(first, _)| columns(first)).max().unwrap_or(0);
+    let second = lines.iter().map(|(_, second)| columns(second)).max().unwrap_or(0);
+    let height = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(2 + above)
+        .max(5)
+        .min(room.height.saturating_sub(2));
+    let area = popup::open_with(paint, state, room, title, ((first + second + 6).max(40), height), without);
+    Area { y: area.y + 1 + above, height: area.height.saturating_sub(2 + above), ..area }
+}
+
+fn empty(paint: &mut Paint<'_>, area: Area, text: &str) {
+    let dim = paint.look().theme.dim;
+    popup::write(paint, area, &popup::wrapped(text, usize::from(area.width)), dim);
+}
+
+pub(super) fn sites(paint: &mut Paint<'_>, state: &State, view: ListView, room: Area) {
+    let style = paint.look().theme.text;
+    let lines: Vec<Line> = state
+        .saved
+        .sites
+        .iter()
+        .map(|site| {
+            let folder =
+                if site.path.is_empty() { String::new() } else { format!("  /{}", site.path.trim_start_matches('/')) };
+            (site.name.clone(), format!("{}@{}{folder}", site.user, site.address))
+        })
+        .collect();
+    let area = open(paint, state, room, "Connect to", &lines, 0, &[]);
+    if lines.is_empty() {
+        empty(paint, area, "no saved sites; n connects to a new address and can save it");
+    }
+    list::draw(paint, area, view, &lines, style);
+}
+
+pub(super) fn bookmarks(paint: &mut Paint<'_>, state: &State, view: ListView, room: Area) {
+    let style = paint.look().theme.text;
+    let line = |bookmark: &crate::tui::state::saved::Bookmark| {
+        (bookmark.place.display(&state.home), bookmark.server.clone().unwrap_or_else(|| "this computer".to_owned()))
+    };
+    let lines: Vec<Line> = state.saved.bookmarks.iter().map(line).collect();
+    let area = open(paint, state, room, "Bookmarks", &lines, 0, &[Action::EditSite]);
+    if lines.is_empty() {
+        empty(paint, area, "no bookmarks yet; n bookmarks the folder of the active pane");
+    }
+    list::draw(paint, area, view, &lines, style);
+}
+
+pub(super) fn found(paint: &mut Paint<'_>, state: &State, found: &Found, room: Area) {
+    let theme = &paint.look().theme;
+    let line = |item: &crate::tui::state::dialog::FoundItem| {
+        let under = item.under.display().to_string();
+        let folder = if item.item.is_folder() { "/" } else { "" };
+        let name = item.item.entry.name.display();
+        let shown = format!(
+            "{}{name}{folder}",
+            if item.under.is_home() { String::new() } else { format!("{}/", under.trim_start_matches('/')) }
+        );
+        let size = if item.item.is_folder() { String::new() } else { figures::size(item.item.entry.size) };
+        let date = Dates::Medium.text(item.item.entry.mtime, state.clock(), &state.zone);
+        (shown, format!("{size:>8}  {date}"))
+    };
+    let lines: Vec<Line> = found.items.iter().map(line).collect();
+    let title = format!("Found for {} below {}", found.pattern, found.folder.display(&state.home));
+    let area = open(paint, state, room, &title, &lines, 2, &[Action::NewSite, Action::EditSite, Action::RemoveEntry]);
+    let count = match (&found.ticket, &found.trouble, found.cut) {
+        (Some(_), ..) => format!("{} {} so far", pane::spinner(paint, state.now), found.items.len()),
+        (None, Some(trouble), _) => trouble.to_string(),
+        (None, None, true) => format!("the first {}; there may be more", found.items.len()),
+        (None, None, false) => format!("{} found", found.items.len()),
+    };
+    let style = if found.trouble.is_some() { theme.bad } else { theme.dim };
+    paint.text(area.x, area.y.saturating_sub(2), area.width, &count, style);
+    list::draw(paint, area, found.view, &lines, theme.text);
+}

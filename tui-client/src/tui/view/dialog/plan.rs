@@ -1,0 +1,134 @@
+//! What a copy, a move or a deletion is about to do.
+
+use ferry_shared::name::Name;
+
+use crate::{
+    human,
+    tui::{
+        action::Action,
+        state::{
+            State,
+            dialog::{CopyPlan, Count, DeletePlan},
+            layout::Area,
+            look::Style,
+            words,
+        },
+        view::{figures, paint::Paint, pane, popup},
+    },
+};
+
+/// Names that are shown of what is meant.
+const NAMES: usize = 5;
+
+/// Lines with their styles.
+type Lines = Vec<(String, Style)>;
+
+pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: Area) {
+    let theme = &paint.look().theme;
+    let order = &plan.order;
+    let word = if order.moves { "Move" } else { "Copy" };
+    let mut lines: Lines = names(order.what.iter().map(|piece| (&piece.name, piece.folder)), theme.text);
+    lines.push((String::new(), theme.text));
+    lines.push((format!("from   {}", order.from.display(&state.home)), theme.dim));
+    lines.push((format!("to     {}", side(state, plan)), theme.text));
+    lines.push((format!("is     {}", amount(paint, state, &plan.count)), theme.text));
+    if plan.stays() {
+        lines.push(("       on the server, no byte travels; nothing is replaced".to_owned(), theme.dim));
+    } else {
+        lines.push((format!("if something is there: {}", words::rule(order.rule)), theme.dim));
+        lines.push(fit(paint, plan));
+    }
+    if order.moves && !plan.stays() {
+        lines.push(("each source is removed once it is verified at the target".to_owned(), theme.dim));
+    }
+    if let Some(trouble) = &plan.count.trouble {
+        lines.push((trouble.to_string(), theme.bad));
+    }
+    let without: &[Action] = if plan.stays() { &[Action::ChangeRule] } else { &[] };
+    let title = format!("{word} {}", what(order.what.len()));
+    show(paint, state, room, &title, &lines, without);
+}
+
+fn side(state: &State, plan: &CopyPlan) -> String {
+    let place = plan.order.to.display(&state.home);
+    match state.link.server().filter(|_| plan.order.to.is_remote()) {
+        Some(server) => format!("{} {place}", server.name()),
+        None => place,
+    }
+}
+
+/// Whether it fits.
+fn fit(paint: &Paint<'_>, plan: &CopyPlan) -> (String, Style) {
+    let theme = &paint.look().theme;
+    let Some(room) = plan.room else { return ("how much fits there is not known".to_owned(), theme.dim) };
+    let missing = plan.missing();
+    match missing {
+        Some(missing) => (
+            format!("DOES NOT FIT: {} are free there, {} are missing", figures::size(room), figures::size(missing)),
+            theme.bad,
+        ),
+        None if plan.starts => ("starts as soon as it is counted; again starts at once".to_owned(), theme.warn),
+        None if plan.count.ticket.is_some() => (format!("{} are free there", figures::size(room)), theme.dim),
+        None => (format!("it fits: {} are free there", figures::size(room)), theme.good),
+    }
+}
+
+pub(super) fn delete(paint: &mut Paint<'_>, state: &State, plan: &DeletePlan, room: Area) {
+    let theme = &paint.look().theme;
+    let mut lines: Lines = names(plan.what.iter().map(|(name, folder)| (name, *folder)), theme.text);
+    lines.push((String::new(), theme.text));
+    lines.push((format!("in     {}", plan.folder.display(&state.home)), theme.dim));
+    lines.push((format!("is     {}", amount(paint, state, &plan.count)), theme.warn));
+    lines.push(("It cannot be brought back.".to_owned(), theme.bad));
+    if let Some(trouble) = &plan.count.trouble {
+        lines.push((trouble.to_string(), theme.bad));
+    }
+    show(paint, state, room, &format!("Delete {}?", what(plan.what.len())), &lines, &[]);
+}
+
+fn what(count: usize) -> String {
+    human::count(count as u64, "entry", "entries")
+}
+
+/// The first names, and how many others there are.
+fn names<'n>(all: impl Iterator<Item = (&'n Name, bool)>, style: Style) -> Lines {
+    let shown = |(name, folder): (&Name, bool)| format!("{}{}", name.display(), if folder { "/" } else { "" });
+    let mut lines: Lines = all.map(|entry| (shown(entry), style)).collect();
+    if lines.len() > NAMES {
+        let others = lines.len() - (NAMES - 1);
+        lines.truncate(NAMES - 1);
+        lines.push((format!("and {others} others"), style));
+    }
+    lines
+}
+
+fn amount(paint: &Paint<'_>, state: &State, count: &Count) -> String {
+    let amount = count.amount;
+    let at_least = if count.is_done() { "" } else { paint.look().signs.at_least };
+    let mut text = format!("{at_least}{}", human::count(amount.files, "file", "files"));
+    if amount.folders > 0 {
+        text += &format!(", {at_least}{}", human::count(amount.folders, "folder", "folders"));
+    }
+    text += &format!(", {at_least}{}", figures::size(amount.bytes));
+    if count.unreadable > 0 {
+        text += &format!(", {} cannot be read", human::count(count.unreadable, "folder", "folders"));
+    }
+    if count.ticket.is_some() {
+        text += &format!("  {} counting", pane::spinner(paint, state.now));
+    }
+    text
+}
+
+fn show(paint: &mut Paint<'_>, state: &State, room: Area, title: &str, lines: &Lines, without: &[Action]) {
+    let most = popup::most_columns(room);
+    let broken = |(text, style): &(String, Style)| -> Lines {
+        popup::wrapped(text, most).into_iter().map(|line| (line, *style)).collect()
+    };
+    let lines: Lines = lines.iter().flat_map(broken).collect();
+    let width = lines.iter().map(|(line, _)| super::super::paint::columns(line)).max().unwrap_or(0);
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let area = popup::open_with(paint, state, room, title, (width, height), without);
+    for ((line, style), y) in lines.iter().zip(area.y + 1..area.y + area.height) {
+        paint.text(area.x, y, area.width, line, *style);
+    }
+}

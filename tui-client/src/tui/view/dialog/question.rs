@@ -1,0 +1,159 @@
+//! Questions: a server's key, yes or no, what is already there, how to quit, whether to go on.
+
+use crate::{
+    human,
+    tui::{
+        state::{
+            State,
+            dialog::{ConflictView, Question, TrustView},
+            layout::Area,
+            left_of,
+            link::Server,
+            look::Style,
+            offered,
+            transfers::Ask,
+            words,
+        },
+        view::{
+            figures::{self, Dates},
+            paint::{Paint, columns},
+            pane, popup,
+        },
+    },
+};
+
+/// Lines with their styles.
+type Lines = Vec<(String, Style)>;
+
+/// Opens a box around lines and writes them.
+fn show(paint: &mut Paint<'_>, state: &State, room: Area, title: &str, lines: Lines) {
+    let most = popup::most_columns(room);
+    let broken = |(text, style): (String, Style)| -> Lines {
+        popup::wrapped(&text, most).into_iter().map(|line| (line, style)).collect()
+    };
+    let lines: Lines = lines.into_iter().flat_map(broken).collect();
+    let width = lines.iter().map(|(line, _)| columns(line)).max().unwrap_or(0);
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let area = popup::open(paint, state, room, title, width, height);
+    for ((line, style), y) in lines.iter().zip(area.y + 1..area.y + area.height) {
+        paint.text(area.x, y, area.width, line, *style);
+    }
+}
+
+pub(super) fn reaching(paint: &mut Paint<'_>, state: &State, room: Area) {
+    let theme = &paint.look().theme;
+    let Some(server) = state.link.server() else { return };
+    let lines = vec![
+        (format!("{} {}", pane::spinner(paint, state.now), server.target.address()), theme.text),
+        (String::new(), theme.text),
+        ("Nothing is sent before the server's key is known to be right.".to_owned(), theme.dim),
+    ];
+    show(paint, state, room, &format!("Connecting to {}", server.name()), lines);
+}
+
+pub(super) fn trust(paint: &mut Paint<'_>, state: &State, view: &TrustView, room: Area) {
+    let theme = &paint.look().theme;
+    let lines = vec![
+        (format!("{} is not known yet. Its key is", view.host), theme.text),
+        (String::new(), theme.text),
+        (format!("  {}", view.key), theme.title_active),
+        (String::new(), theme.text),
+        ("Compare it with what `ferryd identity` prints there, or ask who runs it.".to_owned(), theme.text),
+        ("Nothing was sent to it yet. A right key is remembered.".to_owned(), theme.dim),
+    ];
+    show(paint, state, room, "Is this the right server?", lines);
+}
+
+pub(super) fn question(paint: &mut Paint<'_>, state: &State, question: &Question, room: Area) {
+    let text = paint.look().theme.text;
+    let lines = question.lines.iter().map(|line| (line.clone(), text)).collect();
+    show(paint, state, room, &question.title, lines);
+}
+
+pub(super) fn conflict(paint: &mut Paint<'_>, state: &State, view: ConflictView, room: Area) {
+    let theme = &paint.look().theme;
+    let asks = &state.transfers.asks;
+    let Some(at) = asks.iter().position(|ask| ask.item == view.item) else { return };
+    let ask = &asks[at];
+    let path = ask.conflict.path.relative().display().to_string();
+    let facts = |size: u64, mtime| {
+        format!("{:>8}   {}", figures::size(size), Dates::Long.text(mtime, state.clock(), &state.zone))
+    };
+    let (source, target) = (ask.conflict.source, ask.conflict.target);
+    let lines = vec![
+        (path.trim_start_matches('/').to_owned(), theme.title_active),
+        (String::new(), theme.text),
+        (format!("there already  {}   {}", facts(target.size, target.mtime), elder(ask, true)), theme.text),
+        (format!("the new one    {}   {}", facts(source.size, source.mtime), elder(ask, false)), theme.text),
+        ("contents are not equal".to_owned(), theme.dim),
+        (String::new(), theme.text),
+        (format!("the answer is for: {}", words::scope(view.scope)), theme.warn),
+        ("Everything else goes on meanwhile.".to_owned(), theme.dim),
+    ];
+    let title = format!("Already there ({} of {})", at + 1, asks.len());
+    show(paint, state, room, &title, lines);
+}
+
+/// Which of the two was changed later.
+fn elder(ask: &Ask, target: bool) -> &'static str {
+    let (a, b) = (ask.conflict.target.mtime, ask.conflict.source.mtime);
+    let (this, other) = if target { (a, b) } else { (b, a) };
+    if this > other { "newer" } else { "" }
+}
+
+pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Area) {
+    let theme = &paint.look().theme;
+    let total = state.transfers.total();
+    let unfinished = state.transfers.all().iter().filter(|transfer| !transfer.is_over() && !transfer.held).count();
+    let signs = paint.look().signs;
+    let mut lines = vec![
+        (
+            format!(
+                "{}: {}",
+                human::count(unfinished as u64, "transfer is not through", "transfers are not through"),
+                figures::part(total.bytes_done, total.bytes, total.counting, &signs)
+            ),
+            theme.text,
+        ),
+        ("What has arrived is kept on the other side, and proven before it is used.".to_owned(), theme.dim),
+    ];
+    if !state.edits.is_empty() {
+        let text = format!(
+            "{} being edited; changes that did not go back yet are lost",
+            human::count(state.edits.len() as u64, "file is", "files are")
+        );
+        lines.push((text, theme.bad));
+    }
+    show(paint, state, room, "Quit while transfers run?", lines);
+}
+
+pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Area) {
+    let theme = &paint.look().theme;
+    let Some(first) = offered(state) else { return };
+    let name = Server { target: first.server.clone(), site: None, start: Default::default(), key: None }.name();
+    let left: Vec<_> = left_of(state, first).collect();
+    let mut lines = vec![
+        (
+            format!(
+                "{} with {name}:",
+                human::count(left.len() as u64, "transfer is not through", "transfers are not through")
+            ),
+            theme.text,
+        ),
+        (String::new(), theme.text),
+    ];
+    for left in left.iter().take(6) {
+        let to = left.order.to.display(&state.home);
+        let way = if left.order.to.is_remote() { paint.look().signs.up } else { paint.look().signs.down };
+        let piece = left.order.what.first().map(|piece| piece.name.display().to_string()).unwrap_or_default();
+        let others = left.order.what.len().saturating_sub(1);
+        let others = if others > 0 { format!(" and {others} others") } else { String::new() };
+        lines.push((format!("{way} {piece}{others}  to {to}"), theme.text));
+    }
+    if left.len() > 6 {
+        lines.push((format!("  and {} others", left.len() - 6), theme.text));
+    }
+    lines.push((String::new(), theme.text));
+    lines.push(("Each goes on from the blocks that are proven to be there.".to_owned(), theme.dim));
+    show(paint, state, room, "Go on from the last time?", lines);
+}

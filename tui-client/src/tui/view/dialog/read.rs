@@ -1,0 +1,71 @@
+//! Things to read: everything about an entry, and messages.
+
+use ferry_shared::entry::Kind;
+
+use crate::{
+    human,
+    tui::{
+        state::{
+            State,
+            dialog::{Details, DigestState, Notice, Tone},
+            layout::Area,
+        },
+        view::{figures::Dates, paint::Paint, pane, popup},
+    },
+};
+
+pub(super) fn notice(paint: &mut Paint<'_>, state: &State, notice: &Notice, room: Area) {
+    let theme = &paint.look().theme;
+    let lines = popup::all_wrapped(&notice.lines, popup::most_columns(room));
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let area = popup::open(
+        paint,
+        state,
+        room,
+        &notice.title,
+        popup::widest(&lines),
+        height.min(room.height.saturating_sub(4)),
+    );
+    let style = if notice.tone == Tone::Bad { theme.warn } else { theme.text };
+    let inside = Area { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
+    let most = lines.len().saturating_sub(usize::from(inside.height));
+    let offset = notice.offset.min(most);
+    popup::write(paint, inside, &lines[offset..], style);
+    if offset < most {
+        let below = format!("{} more lines below", most - offset);
+        paint.right(area.x + area.width, area.y + area.height - 1, area.width, &below, theme.dim);
+    }
+}
+
+pub(super) fn details(paint: &mut Paint<'_>, state: &State, details: &Details, room: Area) {
+    let theme = &paint.look().theme;
+    let entry = &details.item.entry;
+    let kind = match entry.kind {
+        Kind::File => "file",
+        Kind::Folder => "folder",
+        Kind::Symlink if details.item.leads => "symlink to a folder",
+        Kind::Symlink => "symlink",
+        Kind::Other => "FIFO, socket or device",
+    };
+    let mode = human::mode(entry.kind, entry.mode);
+    let mut lines = vec![
+        format!("name      {}", entry.name.display()),
+        format!("where     {}", details.place.display(&state.home)),
+        format!("kind      {kind}"),
+    ];
+    if entry.kind == Kind::File {
+        lines.push(format!("size      {} ({} bytes)", human::size(entry.size), entry.size));
+    }
+    lines.push(format!("changed   {}", Dates::Long.text(entry.mtime, state.clock(), &state.zone)));
+    lines.push(format!("may       {} ({:03o})", String::from_utf8_lossy(&mode), entry.mode));
+    match &details.digest {
+        DigestState::Pending(_) => lines.push(format!("blake3    {} computing", pane::spinner(paint, state.now))),
+        DigestState::Known(digest) => lines.push(format!("blake3    {digest}")),
+        DigestState::Failed(trouble) => lines.push(format!("blake3    {trouble}")),
+        DigestState::None => {}
+    }
+    let lines = popup::all_wrapped(&lines, popup::most_columns(room));
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let area = popup::open(paint, state, room, "Details", popup::widest(&lines), height);
+    popup::write(paint, Area { y: area.y + 1, height: area.height.saturating_sub(1), ..area }, &lines, theme.text);
+}

@@ -1,0 +1,119 @@
+//! The last line: the keys that work here, a word that matters, or the line being typed.
+
+use super::paint::{Paint, columns};
+use crate::tui::{
+    action::{Action, Row, Where, table},
+    state::{
+        State,
+        dialog::{Dialog, TypeLine, Typing},
+        layout::Area,
+    },
+};
+
+/// Draws the last line, and above it what may follow keys that were begun.
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Area) {
+    let theme = &paint.look().theme;
+    paint.fill(area, theme.text);
+    if !state.pending.is_empty() {
+        continuations(paint, state, area);
+    }
+    if let Some(Dialog::Type(line)) = state.dialogs.last() {
+        type_line(paint, line, area);
+        return;
+    }
+    if let Some(toast) = &state.toast {
+        let (sign, style) =
+            if toast.bad { (paint.look().signs.bad, theme.warn) } else { (paint.look().signs.good, theme.good) };
+        let taken = paint.text(area.x + 1, area.y, 1, sign, style);
+        paint.text(area.x + 2 + taken, area.y, area.width.saturating_sub(4), &toast.text, style);
+        return;
+    }
+    // A box shows its keys itself.
+    if state.dialogs.last().is_none_or(Dialog::is_full) {
+        let hints = hints(state, state.place(), &[]);
+        write(paint, area, &hints);
+    }
+}
+
+/// The keys of a place and what they do, in the order of the table.
+pub(super) fn hints(state: &State, place: Where, without: &[Action]) -> Vec<Hint> {
+    let rows =
+        table().filter(|row| row.places.contains(&place) && !row.hint.is_empty() && !without.contains(&row.action));
+    rows.filter_map(|row| Some(Hint { key: state.keymap.label(place, row.action)?, word: row.hint, rank: row.rank }))
+        .collect()
+}
+
+/// A key and what it does.
+#[derive(Debug)]
+pub(super) struct Hint {
+    key: String,
+    word: &'static str,
+    rank: u8,
+}
+
+impl Hint {
+    /// Columns it takes.
+    pub(super) fn width(&self) -> u16 {
+        columns(&self.key) + columns(self.word) + 3
+    }
+}
+
+/// Writes as many hints as there is room for, those of low rank first, in their order.
+pub(super) fn write(paint: &mut Paint<'_>, area: Area, hints: &[Hint]) {
+    let theme = &paint.look().theme;
+    let mut by_rank: Vec<usize> = (0..hints.len()).collect();
+    by_rank.sort_by_key(|at| hints[*at].rank);
+    // The first one has one space less before it.
+    let mut left = area.width.saturating_add(1);
+    by_rank.retain(|at| {
+        let fits = hints[*at].width() <= left;
+        left = if fits { left - hints[*at].width() } else { left };
+        fits
+    });
+    by_rank.sort_unstable();
+    let (mut x, end) = (area.x, area.x + area.width);
+    for hint in by_rank.into_iter().map(|at| &hints[at]) {
+        let space = if x == area.x { " " } else { "  " };
+        x += paint.text(x, area.y, end.saturating_sub(x), space, theme.hint);
+        x += paint.text(x, area.y, end.saturating_sub(x), &hint.key, theme.key);
+        x += paint.text(x, area.y, end.saturating_sub(x), " ", theme.hint);
+        x += paint.text(x, area.y, end.saturating_sub(x), hint.word, theme.hint);
+    }
+    paint.text(x, area.y, end.saturating_sub(x), " ", theme.hint);
+}
+
+fn type_line(paint: &mut Paint<'_>, line: &TypeLine, area: Area) {
+    let theme = &paint.look().theme;
+    let word = match line.typing {
+        Typing::Find(_) | Typing::FindText(_) => "find: ",
+        Typing::Filter => "show only: ",
+    };
+    let x = area.x + 1 + paint.text(area.x + 1, area.y, area.width, word, theme.key);
+    let room = area.width.saturating_sub(x + 1);
+    let taken = paint.tail(x, area.y, room, line.field.text(), theme.field_active);
+    let column = u16::try_from(line.field.column()).unwrap_or(u16::MAX).min(taken);
+    paint.put_cursor(x + column, area.y);
+    if let Some(fault) = &line.fault {
+        let left = room.saturating_sub(taken + 3);
+        paint.right(area.x + area.width - 1, area.y, left, fault, theme.warn);
+    }
+}
+
+/// A box with all keys that may follow those that were pressed.
+fn continuations(paint: &mut Paint<'_>, state: &State, footer: Area) {
+    let theme = &paint.look().theme;
+    let found: Vec<(String, &'static Row)> = state.keymap.continuations(state.place(), &state.pending);
+    let width = footer.width.saturating_sub(2);
+    let lines = u16::try_from(found.len()).unwrap_or(u16::MAX).min(footer.y.saturating_sub(2));
+    let key_width = found.iter().map(|(key, _)| columns(key)).max().unwrap_or(0);
+    let words = found.iter().map(|(_, row)| columns(row.help)).max().unwrap_or(0);
+    let width = width.min(key_width + words + 7);
+    let area = Area { x: footer.width.saturating_sub(width + 1), y: footer.y - lines - 2, width, height: lines + 2 };
+    paint.frame(area, theme.border, theme.dialog);
+    let title = format!(" {} ", state.keymap.labels(&state.pending));
+    paint.text(area.x + 2, area.y, width.saturating_sub(4), &title, theme.dialog_title);
+    for ((key, row), y) in found.iter().zip(area.y + 1..area.y + 1 + lines) {
+        paint.text(area.x + 2, y, key_width, key, theme.key);
+        paint.text(area.x + 4 + key_width, y, width.saturating_sub(key_width + 6), row.help, theme.hint);
+    }
+}

@@ -1,0 +1,197 @@
+//! The brush: text that fits its columns, lines, boxes and bars, in the theme's styles.
+
+use std::borrow::Cow;
+
+use ratatui::{buffer::Buffer, layout::Position};
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::colour;
+use crate::tui::state::{
+    layout::Area,
+    look::{Look, Style},
+};
+
+/// Draws on the screen.
+pub(super) struct Paint<'s> {
+    buffer: &'s mut Buffer,
+    look: &'s Look,
+    cursor: Option<Position>,
+    /// Whether what is drawn has the keys, and so shows them.
+    pub(super) topmost: bool,
+}
+
+impl<'s> Paint<'s> {
+    pub(super) fn new(buffer: &'s mut Buffer, look: &'s Look) -> Self {
+        Self { buffer, look, cursor: None, topmost: true }
+    }
+
+    /// How all looks.
+    pub(super) fn look(&self) -> &'s Look {
+        self.look
+    }
+
+    /// Where the terminal's own cursor is to be.
+    pub(super) fn cursor(&self) -> Option<Position> {
+        self.cursor
+    }
+
+    /// Puts the terminal's own cursor somewhere.
+    pub(super) fn put_cursor(&mut self, x: u16, y: u16) {
+        self.cursor = Some(Position { x, y });
+    }
+
+    /// Empties an area.
+    pub(super) fn fill(&mut self, area: Area, style: Style) {
+        let style = colour::style(style, self.look.depth);
+        for y in area.y..area.y.saturating_add(area.height) {
+            for x in area.x..area.x.saturating_add(area.width) {
+                if let Some(cell) = self.buffer.cell_mut((x, y)) {
+                    cell.reset();
+                    cell.set_style(style);
+                }
+            }
+        }
+    }
+
+    /// Gives what stands in an area another style.
+    pub(super) fn restyle(&mut self, area: Area, style: Style) {
+        let style = colour::style(style, self.look.depth);
+        let rect = ratatui::layout::Rect { x: area.x, y: area.y, width: area.width, height: area.height };
+        self.buffer.set_style(rect, style);
+    }
+
+    /// Writes text into at most `width` columns, cut at its end; how many it took.
+    pub(super) fn text(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
+        let fitted = fit(text, usize::from(width), self.look.signs.more);
+        self.put(x, y, width, &fitted, style)
+    }
+
+    /// Writes text into at most `width` columns, cut at its begin.
+    pub(super) fn tail(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
+        let fitted = fit_tail(text, usize::from(width), self.look.signs.more);
+        self.put(x, y, width, &fitted, style)
+    }
+
+    /// Writes text so that it ends before column `end`; how many columns it took.
+    pub(super) fn right(&mut self, end: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
+        let fitted = fit(text, usize::from(width), self.look.signs.more);
+        let taken = columns(&fitted);
+        self.put(end.saturating_sub(taken), y, taken, &fitted, style)
+    }
+
+    /// Writes text in the middle of an area's first line.
+    pub(super) fn centre(&mut self, area: Area, text: &str, style: Style) {
+        let taken = columns(text).min(area.width);
+        self.text(area.x + (area.width - taken) / 2, area.y, taken, text, style);
+    }
+
+    fn put(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
+        let style = colour::style(style, self.look.depth);
+        // Outside of the buffer there is nothing to write on.
+        if !self.buffer.area.contains(Position { x, y }) {
+            return 0;
+        }
+        let (end, _) = self.buffer.set_stringn(x, y, text, usize::from(width), style);
+        end.saturating_sub(x)
+    }
+
+    /// A line across.
+    pub(super) fn across(&mut self, x: u16, y: u16, width: u16, style: Style) {
+        let sign = self.look.signs.across;
+        for x in x..x.saturating_add(width) {
+            self.put(x, y, 1, sign, style);
+        }
+    }
+
+    /// A line down.
+    pub(super) fn down(&mut self, area: Area, style: Style) {
+        let sign = self.look.signs.along;
+        for y in area.y..area.y.saturating_add(area.height) {
+            self.put(area.x, y, 1, sign, style);
+        }
+    }
+
+    /// A box around an area, emptied inside.
+    pub(super) fn frame(&mut self, area: Area, style: Style, inside: Style) {
+        self.fill(area, inside);
+        let (right, bottom) = (area.x + area.width.saturating_sub(1), area.y + area.height.saturating_sub(1));
+        for y in [area.y, bottom] {
+            self.across(area.x, y, area.width, style);
+        }
+        for x in [area.x, right] {
+            self.down(Area { x, width: 1, ..area }, style);
+        }
+        let [above_left, above_right, below_left, below_right] = self.look.signs.corners;
+        let corners = [
+            (area.x, area.y, above_left),
+            (right, area.y, above_right),
+            (area.x, bottom, below_left),
+            (right, bottom, below_right),
+        ];
+        for (x, y, sign) in corners {
+            self.put(x, y, 1, sign, style);
+        }
+    }
+}
+
+/// Columns a text takes.
+pub(super) fn columns(text: &str) -> u16 {
+    u16::try_from(text.width()).unwrap_or(u16::MAX)
+}
+
+/// A text in at most `width` columns; `more` stands for what is cut off its end.
+pub(super) fn fit<'t>(text: &'t str, width: usize, more: &str) -> Cow<'t, str> {
+    if text.width() <= width {
+        return Cow::Borrowed(text);
+    }
+    let room = width.saturating_sub(more.width());
+    let mut taken = 0;
+    let mut end = 0;
+    for (at, grapheme) in text.grapheme_indices(true) {
+        taken += grapheme.width();
+        if taken > room {
+            break;
+        }
+        end = at + grapheme.len();
+    }
+    let mut cut = text[..end].to_owned();
+    if width >= more.width() {
+        cut += more;
+    }
+    Cow::Owned(cut)
+}
+
+/// A text in at most `width` columns; `more` stands for what is cut off its begin.
+pub(super) fn fit_tail<'t>(text: &'t str, width: usize, more: &str) -> Cow<'t, str> {
+    if text.width() <= width {
+        return Cow::Borrowed(text);
+    }
+    let room = width.saturating_sub(more.width());
+    let mut taken = 0;
+    let mut start = text.len();
+    for (at, grapheme) in text.grapheme_indices(true).rev() {
+        taken += grapheme.width();
+        if taken > room {
+            break;
+        }
+        start = at;
+    }
+    Cow::Owned(format!("{}{}", if width >= more.width() { more } else { "" }, &text[start..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_by_columns_and_whole_characters() {
+        assert_eq!(fit("abcdef", 6, "…"), "abcdef");
+        assert_eq!(fit("abcdef", 4, "…"), "abc…");
+        assert_eq!(fit("日本語", 5, "…"), "日本…");
+        assert_eq!(fit("日本語", 4, "…"), "日…");
+        assert_eq!(fit("abc", 0, "…"), "");
+        assert_eq!(fit_tail("/a/b/photos", 7, "…"), "…photos");
+        assert_eq!(fit_tail("日本語", 4, "…"), "…語");
+    }
+}

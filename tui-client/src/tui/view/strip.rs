@@ -1,0 +1,197 @@
+//! The transfers below the panes: a title with all of them together, and the ones that matter most.
+
+use ferry_shared::limits::BLOCK_SIZE;
+
+use super::{
+    figures,
+    gauge::Bar,
+    paint::{Paint, columns},
+};
+use crate::tui::state::{
+    Quitting, State,
+    layout::{Area, TWO_PANES},
+    look::Style,
+    transfers::{Phase, Tally, Transfer, Way, eta},
+    words,
+};
+
+/// Columns of a bar on a screen so wide.
+fn bar_width(width: u16) -> u16 {
+    if width < TWO_PANES { 12 } else { 20 }
+}
+
+/// Draws the strip.
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Area) {
+    title(paint, state, Area { height: 1, ..area });
+    let mut transfers: Vec<&Transfer> = state.transfers.all().iter().collect();
+    transfers.sort_by_key(|transfer| (rank(transfer.phase(state.now)), std::cmp::Reverse(transfer.ended)));
+    for (transfer, y) in transfers.into_iter().zip(area.y + 1..area.y + area.height) {
+        line(paint, state, transfer, Area { y, height: 1, ..area });
+    }
+}
+
+/// What is shown first where there is not room for all.
+fn rank(phase: Phase) -> u8 {
+    match phase {
+        Phase::Working(_) => 0,
+        Phase::Asking => 1,
+        Phase::Failed => 2,
+        Phase::Counting => 3,
+        Phase::Paused => 4,
+        Phase::Waiting | Phase::Held => 5,
+        Phase::Verified | Phase::Cancelled => 6,
+    }
+}
+
+/// The line above transfers: how many are at what, and all that is left together.
+pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Area) {
+    let theme = &paint.look().theme;
+    paint.fill(area, theme.text);
+    paint.across(area.x, area.y, area.width, theme.border);
+    let counts = state.transfers.counts(state.now);
+    let parts = [
+        (counts.running as u64, "running", theme.good),
+        (counts.waiting as u64, "waiting", theme.text),
+        (counts.paused as u64, "paused", theme.warn),
+        (counts.failed, "failed", theme.bad),
+        (counts.asking as u64, if counts.asking == 1 { "asks" } else { "ask" }, theme.warn),
+        (counts.done as u64, "done", theme.dim),
+    ];
+    let mut x = area.x + 1;
+    let mut end = area.x + area.width.saturating_sub(1);
+    let word = if area.width < TWO_PANES { "" } else { " transfers " };
+    let counted = parts.iter().filter(|(number, ..)| *number > 0);
+    let needed: u16 = counted.map(|(number, word, _)| columns(&format!(" {number} {word} "))).sum();
+    let room = end.saturating_sub(x + columns(word) + 3);
+    let (texts, style) = sum(paint, state);
+    // The longest that leaves the counts whole, else the shortest.
+    let fitting = texts.iter().find(|text| columns(text) + needed <= room).or(texts.last());
+    if let Some(text) = fitting.filter(|text| !text.is_empty()) {
+        end = end.saturating_sub(paint.right(end, area.y, room, &format!(" {text} "), style) + 1);
+    }
+    x += paint.text(x, area.y, end.saturating_sub(x), word, theme.title_active);
+    for (number, word, style) in parts {
+        if number > 0 {
+            x += paint.text(x, area.y, end.saturating_sub(x), &format!(" {number} {word} "), style);
+        }
+    }
+}
+
+/// All that is left together, or why nothing moves; in fewer and fewer words.
+fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
+    let theme = &paint.look().theme;
+    let total = state.transfers.total();
+    if let Some((trouble, at)) = &state.transfers.stalled {
+        let again = format!("again in {} s", at.saturating_sub(state.now).as_secs_f64().ceil());
+        return (vec![format!("{}; {again}", trouble.text), format!("no connection; {again}"), again], theme.bad);
+    }
+    if total.files == 0 && !total.counting {
+        return (Vec::new(), theme.text);
+    }
+    // Where nothing moves by itself the time stands still on the screen, and so would the rate.
+    let moves = state.transfers.is_busy(state.now);
+    let rate = if moves { state.transfers.rate.at(state.now) } else { 0 };
+    let percent = figures::percent(total.permille());
+    let part = figures::part(total.bytes_done, total.bytes, total.counting, &paint.look().signs);
+    let speed = if rate > 0 { format!("  {}", figures::rate(rate)) } else { String::new() };
+    let left = eta(total.bytes.saturating_sub(total.bytes_done), rate).filter(|_| !total.counting);
+    let left = left.map_or(String::new(), |left| format!("  {}", figures::time_left(left)));
+    let then = if state.quitting == Quitting::WhenDone { "  then quit" } else { "" };
+    let texts = vec![
+        format!("{percent}  {part}{speed}{left}{then}"),
+        format!("{percent}{speed}{left}{then}"),
+        format!("{percent}{left}{then}"),
+        percent,
+    ];
+    (texts, theme.text)
+}
+
+/// One transfer on one line.
+pub(super) fn line(paint: &mut Paint<'_>, state: &State, transfer: &Transfer, area: Area) {
+    let theme = &paint.look().theme;
+    let phase = transfer.phase(state.now);
+    let style = phase_style(paint, phase);
+    let way = arrow(paint, transfer.order.way());
+    paint.text(area.x + 2, area.y, 2, way, style);
+    let tally = transfer.tally;
+    let end = area.x + area.width.saturating_sub(1);
+    let x = area.x + 4;
+    let right = end.saturating_sub(figures_width(area.width));
+    let bar = right.saturating_sub(bar_width(area.width) + 1);
+    let name = bar.saturating_sub(x + 1);
+    paint.text(x, area.y, name, &transfer.title(), theme.text);
+    bar_of(tally, phase, bar, area.y, bar_width(area.width)).draw(paint, theme.bar);
+    paint.text(right, area.y, end.saturating_sub(right), &described(paint, state, transfer, phase), style);
+}
+
+/// Columns for what is said of a transfer.
+fn figures_width(width: u16) -> u16 {
+    match width {
+        0..80 => 26,
+        80..120 => 36,
+        _ => 46,
+    }
+}
+
+/// A bar for a tally.
+pub(super) fn bar_of(tally: Tally, phase: Phase, x: u16, y: u16, width: u16) -> Bar {
+    let kept = u128::from(tally.reused) * 1000 / u128::from(tally.bytes.max(1));
+    // What is through is whole, also where there was nothing in it.
+    let done = if phase == Phase::Verified { 1000 } else { tally.permille() };
+    Bar { x, y, width, done, kept: u64::try_from(kept).unwrap_or(1000) }
+}
+
+/// The arrow of a direction.
+pub(super) fn arrow(paint: &Paint<'_>, way: Way) -> &'static str {
+    match way {
+        Way::Up => paint.look().signs.up,
+        Way::Down => paint.look().signs.down,
+    }
+}
+
+/// The style of a phase.
+pub(super) fn phase_style(paint: &Paint<'_>, phase: Phase) -> Style {
+    let theme = &paint.look().theme;
+    match phase {
+        Phase::Verified => theme.good,
+        Phase::Failed => theme.bad,
+        Phase::Asking | Phase::Paused => theme.warn,
+        Phase::Cancelled | Phase::Held | Phase::Waiting => theme.dim,
+        Phase::Counting | Phase::Working(_) => theme.text,
+    }
+}
+
+/// What is said of a transfer: its figures while it moves, else its state in words.
+pub(super) fn described(paint: &Paint<'_>, state: &State, transfer: &Transfer, phase: Phase) -> String {
+    let tally = transfer.tally;
+    let signs = paint.look().signs;
+    let files = || format!("{} of {} files", tally.files_done, tally.files);
+    match phase {
+        Phase::Working(item) => {
+            let rate = transfer.rate.at(state.now);
+            let mut text = figures::percent(tally.permille());
+            if rate == 0 {
+                text += &format!("  {}", words::item(item));
+                return text;
+            }
+            text += &format!("  {}", figures::rate(rate));
+            if let Some(left) = eta(tally.bytes.saturating_sub(tally.bytes_done), rate).filter(|_| !tally.counting) {
+                text += &format!("  {}", figures::time_left(left));
+            }
+            // Where files are small their number says more than their bytes.
+            if tally.files > 1 && tally.bytes / tally.files.max(1) < BLOCK_SIZE {
+                text += &format!("  {}", files());
+            }
+            text
+        }
+        Phase::Counting => format!("counting  {}{}", signs.at_least, files()),
+        Phase::Paused => format!("paused  {}", figures::percent(tally.permille())),
+        Phase::Asking => format!("{} already there: A", tally.asking.max(1)),
+        Phase::Failed => {
+            format!("{} failed, {} verified", tally.failed.max(1), tally.files.saturating_sub(tally.failed))
+        }
+        Phase::Verified if tally.skipped > 0 => format!("{} verified, {} left out", signs.good, tally.skipped),
+        Phase::Verified => format!("{} verified  {}", signs.good, figures::size(tally.bytes)),
+        Phase::Waiting | Phase::Held | Phase::Cancelled => words::phase(phase).to_owned(),
+    }
+}

@@ -1,0 +1,382 @@
+//! Screens, with their styles, at three sizes: each is looked at by a person before it is kept.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use ferry_client::ClientError;
+use ferry_shared::{
+    message::reply::Registration,
+    path::RemotePath,
+    refusal::{Code, Refusal},
+};
+use ratatui::{
+    buffer::Buffer,
+    style::{Modifier, Style},
+};
+
+use crate::tui::{
+    effect::Effect,
+    event::{Answer, Event},
+    scene::{Scene, begin, entry, greeting, key, server},
+    state::{
+        dialog::{FoundItem, TrustView},
+        listing::Amount,
+        look,
+        task::Left,
+        transfers::Key,
+        trouble::{Kind, Trouble},
+    },
+    update::Begin,
+};
+
+/// A style in a word.
+fn word(style: Style) -> String {
+    let mut word = String::new();
+    let names = [
+        (Modifier::BOLD, "bold"),
+        (Modifier::DIM, "dim"),
+        (Modifier::ITALIC, "italic"),
+        (Modifier::UNDERLINED, "underline"),
+        (Modifier::REVERSED, "reverse"),
+    ];
+    let colour = |colour: Option<ratatui::style::Color>| match colour {
+        None | Some(ratatui::style::Color::Reset) => "default".to_owned(),
+        Some(colour) => colour.to_string(),
+    };
+    let _ = write!(word, "{} on {}", colour(style.fg), colour(style.bg));
+    for (_, name) in names.iter().filter(|(modifier, _)| style.add_modifier.contains(*modifier)) {
+        let _ = write!(word, " {name}");
+    }
+    word
+}
+
+/// The text of a screen, below it a letter for each cell's style, below that what the letters mean.
+fn picture(text: &str, buffer: &Buffer) -> String {
+    let mut letters: BTreeMap<String, char> = BTreeMap::new();
+    letters.insert("default on default".to_owned(), '.');
+    let mut grid = String::new();
+    for y in 0..buffer.area.height {
+        let mut line = String::new();
+        for x in 0..buffer.area.width {
+            let next = char::from(b'a' + u8::try_from(letters.len() - 1).unwrap());
+            line.push(*letters.entry(word(buffer[(x, y)].style())).or_insert(next));
+        }
+        let _ = writeln!(grid, "{}", line.trim_end_matches('.'));
+    }
+    let mut legend: Vec<(char, String)> = letters.into_iter().map(|(word, letter)| (letter, word)).collect();
+    legend.sort();
+    let legend: String = legend.into_iter().skip(1).map(|(letter, word)| format!("{letter} = {word}\n")).collect();
+    format!("{text}\n{}\n\n{legend}", grid.trim_end())
+}
+
+/// Keeps a screen at three sizes.
+fn keep(name: &str, scene: &mut Scene) {
+    for (width, height) in [(80, 24), (120, 40), (60, 20)] {
+        scene.size(width, height);
+        let shown = picture(&scene.text(), &scene.buffer());
+        insta::assert_snapshot!(format!("{name}-{width}x{height}"), shown);
+    }
+}
+
+fn count(scene: &mut Scene, bytes: u64, more: bool) {
+    let ticket = scene.ticket();
+    let amount = Amount { files: 1234, folders: 56, bytes };
+    scene.event(Event::Answer(ticket, Answer::Counted { amount, unreadable: 0, more }));
+}
+
+#[test]
+fn browsing() {
+    keep("browsing", &mut Scene::connected());
+}
+
+#[test]
+fn marks() {
+    let mut scene = Scene::connected();
+    keep("marks", scene.keys("j j space space"));
+    keep("range", scene.keys("j v j"));
+}
+
+#[test]
+fn the_other_pane() {
+    keep("remote", Scene::connected().keys("tab j j"));
+}
+
+#[test]
+fn finding_and_filtering() {
+    keep("find", Scene::connected().keys("/").type_text("photo"));
+    keep("find-nothing", Scene::connected().keys("/").type_text("xyz"));
+    keep("filter", Scene::connected().keys("f").type_text("jpg"));
+}
+
+#[test]
+fn which_key() {
+    keep("which-key", Scene::connected().keys("g"));
+}
+
+#[test]
+fn copying() {
+    let mut scene = Scene::connected();
+    scene.keys("j space j j space f5");
+    count(&mut scene, 3 << 30, true);
+    keep("copy-counting", &mut scene);
+    count(&mut scene, 4 << 30, false);
+    keep("copy-fits", &mut scene);
+    let mut scene = Scene::connected();
+    scene.keys("j f6");
+    count(&mut scene, 40 << 30, false);
+    keep("move-does-not-fit", &mut scene);
+    keep("start-anyway", scene.keys("enter"));
+}
+
+#[test]
+fn copying_on_the_server() {
+    let mut scene = Scene::connected();
+    scene.keys("g o");
+    scene.answer_lists(vec![entry("albums/", 0, 18), entry("other/", 0, 2), entry("a.txt", 5, 1)]);
+    scene.keys("tab g r");
+    scene.answer_lists(vec![entry("photos/", 0, 18), entry("b.txt", 5, 1)]);
+    keep("copy-there", scene.keys("j j f5"));
+}
+
+#[test]
+fn deleting() {
+    let mut scene = Scene::connected();
+    scene.keys("ctrl-a f8");
+    count(&mut scene, 7 << 30, false);
+    keep("delete", &mut scene);
+}
+
+#[test]
+fn lines_to_fill_in() {
+    keep("rename", Scene::connected().keys("j j j f2"));
+    keep("new-folder", Scene::connected().keys("f7").type_text("trip"));
+    keep("go-to", Scene::connected().keys("tab g /"));
+    keep("mark-matching", Scene::connected().keys("+"));
+    let mut scene = Scene::connected();
+    keep("bad-name", scene.keys("f7").type_text("a/b").keys("enter"));
+    keep("speed", Scene::busy().keys("w s"));
+}
+
+#[test]
+fn transfers_running_failed_and_asking() {
+    let mut scene = Scene::busy();
+    keep("strip", &mut scene);
+    keep("transfers", scene.keys("w"));
+    keep("transfer-details", scene.keys("enter"));
+    keep("failed-details", scene.keys("esc j j enter"));
+    keep("conflict", scene.keys("esc A"));
+    keep("conflict-for-all", scene.keys("tab tab tab"));
+}
+
+#[test]
+fn transfers_paused() {
+    let mut scene = Scene::busy();
+    keep("paused", scene.keys("P w"));
+}
+
+#[test]
+fn no_transfers() {
+    keep("transfers-none", Scene::connected().keys("w"));
+}
+
+#[test]
+fn transfers_that_cannot_reach_the_server() {
+    let mut scene = Scene::busy();
+    let error = ClientError::closed();
+    let retry_in = std::time::Duration::from_secs(7);
+    let lost = ferry_client::transfer::LinkEvent::Lost { error, retry_in, attempt: 2 };
+    scene.event(Event::Transfer(ferry_client::transfer::Event::Link(lost)));
+    keep("transfers-stalled", &mut scene);
+}
+
+#[test]
+fn offline() {
+    let mut scene = Scene::connected();
+    let trouble = Trouble::new("the server closed it").of(Kind::Offline);
+    scene.event(Event::Lost { trouble, attempt: 3, retry_in: std::time::Duration::from_secs(9) });
+    keep("lost", &mut scene);
+    keep("lost-remote", scene.keys("tab"));
+    let mut scene = Scene::fresh();
+    scene.answer_lists(vec![entry("a", 1, 1)]);
+    keep("not-connected", scene.keys("esc tab"));
+}
+
+#[test]
+fn connecting() {
+    keep("connect", &mut Scene::fresh());
+    keep("connect-fault", Scene::fresh().type_text("host").keys("enter"));
+    let mut sites = Scene::fresh().with_sites();
+    keep("sites", sites.keys("esc f9"));
+    keep("site-edit", sites.keys("e"));
+    keep("site-remove", sites.keys("esc d"));
+    let mut scene = Scene::of(begin(Some(server())));
+    keep("reaching", &mut scene);
+    scene.event(Event::Trust(TrustView { host: "files.example.org:7021".into(), key: key() }));
+    keep("trust", &mut scene);
+    scene.keys("y");
+    scene.greet();
+    keep("password", scene.type_text("secret"));
+    scene.keys("enter");
+    scene.wait(500);
+    keep("password-checking", &mut scene);
+    let ticket = scene.state.link.ticket().unwrap();
+    let trouble = Trouble::from(&ClientError::from(Refusal::new(Code::LoginFailed, "wrong user or password")));
+    scene.event(Event::Answer(ticket, Answer::Failed(trouble)));
+    keep("password-wrong", &mut scene);
+}
+
+#[test]
+fn making_an_account() {
+    let mut scene = Scene::of(begin(Some(server())));
+    let ticket = scene.state.link.ticket().unwrap();
+    let open = crate::tui::state::link::Greeting { registration: Registration::Invite, ..greeting() };
+    scene.event(Event::Answer(ticket, Answer::Greeted(open)));
+    keep("password-or-account", &mut scene);
+    keep("register", scene.keys("ctrl-n"));
+}
+
+#[test]
+fn a_changed_key_stops() {
+    let mut scene = Scene::of(begin(Some(server())));
+    let ticket = scene.state.link.ticket().unwrap();
+    let error = ClientError::ChangedKey {
+        host: "files.example.org:7021".into(),
+        expected: key(),
+        found: "SHA256:uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek".parse().unwrap(),
+        known_servers: "/home/al/.local/state/ferry/known_servers".into(),
+    };
+    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::from(&error))));
+    keep("changed-key", &mut scene);
+}
+
+#[test]
+fn quitting_and_going_on() {
+    keep("quit", Scene::busy().keys("q"));
+    let mut scene = Scene::fresh();
+    let order = crate::tui::state::transfers::Transfer::sample().order;
+    let left = |key| Left { server: server().target, key: Key(key), order: order.clone() };
+    scene.event(Event::Left(vec![left(1), left(2)]));
+    keep("resume", &mut scene);
+}
+
+#[test]
+fn choosing_a_command_and_the_help() {
+    keep("palette", Scene::connected().keys(":"));
+    keep("palette-typed", Scene::connected().keys(":").type_text("sort time"));
+    keep("help", Scene::connected().keys("?"));
+    keep("help-typed", Scene::connected().keys("?").type_text("divider"));
+}
+
+#[test]
+fn bookmarks_and_what_a_search_found() {
+    let mut scene = Scene::connected();
+    scene.keys("g a tab g a");
+    keep("bookmarks", scene.keys("g b"));
+    let mut scene = Scene::connected();
+    scene.keys("tab F").type_text("raw").keys("enter");
+    let ticket = scene.ticket();
+    let item = |under: &str, name: &str| FoundItem {
+        under: RemotePath::from_typed(under.as_bytes()).unwrap(),
+        item: entry(name, 24 << 20, 4),
+    };
+    let items = vec![item("", "holiday.raw"), item("albums/2023", "rawhide.jpg"), item("albums", "raw/")];
+    scene.event(Event::Answer(ticket, Answer::Found { items, more: false }));
+    keep("found", scene.keys("j"));
+}
+
+#[test]
+fn details_and_a_file() {
+    let mut scene = Scene::connected();
+    scene.keys("j j j i");
+    keep("details-computing", &mut scene);
+    let ticket = scene.ticket();
+    scene.event(Event::Answer(
+        ticket,
+        Answer::Digest("af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262".into()),
+    ));
+    keep("details", &mut scene);
+    let mut scene = Scene::connected();
+    scene.keys("tab j j j j f3");
+    keep("view-reading", &mut scene);
+    let ticket = scene.ticket();
+    let text = "# A file\n\nWith a line that is quite long, so long that it has to be broken somewhere on a screen of eighty columns.\n\tand tabs\n\u{1b}[2J and things that are hostile\n";
+    let size = text.len() as u64;
+    scene.event(Event::Answer(ticket, Answer::Block { index: 0, bytes: text.into(), size }));
+    keep("view-text", &mut scene);
+    keep("view-find", scene.keys("/").type_text("that"));
+    keep("view-hex", scene.keys("enter x"));
+}
+
+#[test]
+fn messages() {
+    let faults = vec!["keys.toml, line 3: there is no command `copyy` in [browse]".to_owned()];
+    keep("faults", &mut Scene::of(Begin { faults, ..begin(None) }));
+    let mut scene = Scene::connected();
+    keep("toast", scene.keys("="));
+    keep("warning", scene.keys("n"));
+    let mut scene = Scene::connected();
+    scene.keys("g u");
+    let ticket = scene.effects.iter().find_map(|effect| match effect {
+        Effect::Uploads(ticket) => Some(*ticket),
+        _ => None,
+    });
+    scene.event(Event::Answer(ticket.unwrap(), Answer::Uploads(Vec::new())));
+    keep("account", &mut scene);
+}
+
+#[test]
+fn too_small() {
+    let mut scene = Scene::connected();
+    scene.size(40, 10);
+    insta::assert_snapshot!("too-small-40x10", picture(&scene.text(), &scene.buffer()));
+    scene.size(1, 1);
+    let _ = scene.buffer();
+}
+
+#[test]
+fn other_looks() {
+    let mut scene = Scene::busy();
+    scene.size(80, 24);
+    scene.state.look.signs = look::ASCII;
+    scene.state.keymap.set_plain(true);
+    scene.state.look.depth = look::Depth::None;
+    insta::assert_snapshot!("ascii-no-colour-80x24", picture(&scene.text(), &scene.buffer()));
+    assert!(scene.keys("w").text().replace("résumé – 日本語.pdf", "").is_ascii(), "{}", scene.text());
+    scene.keys("w");
+    for theme in ["light", "plain"] {
+        assert!(scene.state.look.choose(theme));
+        scene.state.look.depth = look::Depth::Sixteen;
+        insta::assert_snapshot!(format!("theme-{theme}-80x24"), picture(&scene.text(), &scene.buffer()));
+    }
+}
+
+#[test]
+fn no_size_is_too_odd_to_draw() {
+    for keys in ["", "f5", "f8", "w", "?", ":", "g", "f7", "/", "f9", "q", "i", "A"] {
+        let mut scene = Scene::busy();
+        if !keys.is_empty() {
+            scene.keys(keys);
+        }
+        for (width, height) in [(0, 0), (3, 3), (50, 12), (51, 13), (99, 12), (100, 12), (500, 12), (50, 200)] {
+            scene.size(width, height);
+            let _ = scene.buffer();
+        }
+    }
+}
+
+#[test]
+fn a_name_cannot_forge_the_screen() {
+    let mut scene = Scene::of(begin(None));
+    scene.keys("esc");
+    let hostile = ["a\u{1b}[31mred", "b\u{202e}fdp.exe", "c\nd", "日本語のとても長い名前".repeat(6).as_str()]
+        .map(|name| entry(name, 1, 1));
+    scene.answer_lists(hostile.to_vec());
+    scene.size(80, 24);
+    let text = scene.text();
+    assert!(
+        text.contains(r"a\u{1b}[31mred") && text.contains(r"b\u{202e}fdp.exe") && text.contains(r"c\u{a}d"),
+        "{text}"
+    );
+    for line in text.lines() {
+        assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{line}");
+    }
+}
