@@ -1,6 +1,7 @@
 //! The verbs of the command line that only look at files: users, identity, check, config.
 
 mod check;
+mod operate;
 mod password_input;
 pub mod places;
 mod user;
@@ -13,6 +14,7 @@ use clap::{CommandFactory as _, Parser as _};
 use crate::{
     args::{Args, ConfigVerb, Verb},
     config::{ConfigError, Layers, Loaded, show},
+    control::{self, message::Ask},
     identity::{Identity, IdentityError},
     output, serve,
     storage::StorageError,
@@ -74,6 +76,12 @@ pub enum AdminError {
     /// The password could not be read.
     #[error("cannot read the password: {0}")]
     Input(io::Error),
+    /// The running server was not reached, or did not do it.
+    #[error(transparent)]
+    Control(#[from] control::client::AskError),
+    /// Only a part of the configuration is in force.
+    #[error("{}", .0.join("\n"))]
+    Reload(Vec<String>),
     /// What was asked for could not be printed.
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
@@ -98,6 +106,12 @@ fn run(args: Args) -> Result<(), AdminError> {
     let data = || places::data_folder(data.as_deref());
     match verb {
         Verb::Serve { listen } => serve::run(layers(config)?.listen(&listen).load()?.config, data()?)?,
+        Verb::Status { json } => operate::run(&Ask::Status, json, &load(config)?, &data()?)?,
+        Verb::Sessions { json } => operate::run(&Ask::Sessions, json, &load(config)?, &data()?)?,
+        Verb::Kick { who, json } => operate::run(&Ask::Kick { who }, json, &load(config)?, &data()?)?,
+        Verb::Broadcast { text, json } => operate::run(&Ask::Broadcast { text }, json, &load(config)?, &data()?)?,
+        Verb::Reload { json } => operate::run(&Ask::Reload, json, &load(config)?, &data()?)?,
+        Verb::Drain { json } => operate::run(&Ask::Drain, json, &load(config)?, &data()?)?,
         Verb::User(verb) => user::run(verb, &data()?)?,
         Verb::Identity => {
             let loaded = load(config)?;

@@ -85,6 +85,12 @@ impl Admission {
         Ok(Ticket { admission: self.clone(), number, key, exempt, dropped })
     }
 
+    /// Connections that have not logged in.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.0.state().unfinished.len()
+    }
+
     /// The limits of one connection until it is logged in.
     #[must_use]
     pub fn budget(&self) -> Budget {

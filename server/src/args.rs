@@ -44,6 +44,47 @@ pub enum Verb {
         #[arg(long, value_name = "ADDR:PORT")]
         listen: Vec<SocketAddr>,
     },
+    /// Show how the running server is
+    Status {
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show who is connected to the running server, and what travels
+    Sessions {
+        /// As a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Close the sessions of a user, or one by its number; what was cut can be resumed
+    Kick {
+        /// A user's name, or a session's number from 'ferryd sessions'
+        #[arg(value_name = "NAME|ID")]
+        who: String,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say something to everybody who is connected
+    Broadcast {
+        /// What
+        text: String,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the running server read configuration, certificate and users again
+    Reload {
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the running server take nobody new, give transfers their time, and end; waits for that
+    Drain {
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Add, change and list users; a running server follows at once
     #[command(subcommand)]
     User(UserVerb),

@@ -35,6 +35,7 @@ use tokio::sync::mpsc;
 use crate::{
     context::Context,
     gate::{Gate, Verdict},
+    live::{Direction, Wire},
     outbox::Outbox,
     refusal,
     session::Session,
@@ -96,6 +97,7 @@ pub struct Conversation {
     context: Arc<Context>,
     session: Arc<Session>,
     gate: Gate,
+    wire: Arc<Wire>,
     out: Outbox,
     running: Running,
     /// Small uploads that arrived and whose answers wait for their common flush.
@@ -113,6 +115,7 @@ impl Conversation {
         Self {
             out: Outbox::new(context.pool.clone()),
             group: Group::new(&context.config.limits),
+            wire: Arc::new(Wire::unlisted(Arc::clone(&session))),
             context,
             session,
             gate,
@@ -121,6 +124,18 @@ impl Conversation {
             then: None,
             over: false,
         }
+    }
+
+    /// Lets the operator see what it does.
+    #[must_use]
+    pub fn seen_as(self, wire: Arc<Wire>) -> Self {
+        Self { wire, ..self }
+    }
+
+    /// The connection as the operator sees it.
+    #[must_use]
+    pub fn wire(&self) -> &Arc<Wire> {
+        &self.wire
     }
 
     /// The session it belongs to.
@@ -138,7 +153,10 @@ impl Conversation {
     /// Hands in what came while the work was not running.
     pub fn push(&mut self, input: Input) {
         match input {
-            Input::Frames(frames) => self.frames.extend(frames),
+            Input::Frames(frames) => {
+                self.wire.hear();
+                self.frames.extend(frames);
+            }
             other => self.then = Some(other),
         }
     }
@@ -151,6 +169,7 @@ impl Conversation {
     /// Works until it needs something; blocks on the disk only.
     pub fn run(&mut self, input: &mut mpsc::Receiver<Input>, output: &mpsc::Sender<Buffer>) -> Need {
         loop {
+            self.hear_the_operator();
             while let Some(buffer) = self.out.take() {
                 match output.try_send(buffer) {
                     Ok(()) => {}
@@ -184,11 +203,24 @@ impl Conversation {
                     Err(mpsc::error::TryRecvError::Empty) => {
                         self.out.finish();
                         if !self.out.is_full() {
+                            if !self.in_transfer() {
+                                self.wire.rest();
+                            }
                             return Need::Input;
                         }
                     }
                 }
             }
+        }
+    }
+
+    /// Passes the operator's words on, and notices the end of the session in a long answer too.
+    fn hear_the_operator(&mut self) {
+        for text in self.wire.take_words() {
+            self.out.notice(Notice::Broadcast { text });
+        }
+        if !self.over && self.session.ended.is_cancelled() {
+            self.look();
         }
     }
 
@@ -223,6 +255,13 @@ impl Conversation {
                 self.close(refusal);
                 false
             }
+            Verdict::Ended(reason) => {
+                self.flush_group();
+                self.running = Running::Nothing;
+                self.out.notice(Notice::Closing { reason, seconds: 0 });
+                self.over = true;
+                false
+            }
         }
     }
 
@@ -252,8 +291,14 @@ impl Conversation {
             Running::Task(task) => task.step(&mut self.out),
             Running::Download(download) => match download.step(&mut self.out) {
                 Ok(download::Step::NeedsHave) => return false,
-                Ok(download::Step::More) => Ok(true),
-                Ok(download::Step::Done) => Ok(false),
+                Ok(download::Step::More) => {
+                    self.wire.advance(download.position());
+                    Ok(true)
+                }
+                Ok(download::Step::Done) => {
+                    self.context.figures.downloads.one();
+                    Ok(false)
+                }
                 Err(refusal) => {
                     let follows = download.follows();
                     self.skip(follows);
@@ -310,7 +355,7 @@ impl Conversation {
             },
             Running::Upload(upload) => match self.gate.admit_write() {
                 Ok(()) => match upload.block(index, &bytes) {
-                    Ok(()) => return,
+                    Ok(()) => return self.wire.advance(upload.position()),
                     Err(refused) => refused,
                 },
                 Err(refused) => refused,
@@ -370,8 +415,11 @@ impl Conversation {
             }
             Running::Upload(upload) => {
                 self.flush_group();
-                match self.gate.admit_write().and_then(|()| upload.commit(size, root)) {
-                    Ok(reply) => self.out.reply(&reply),
+                match self.gate.admit_write().and_then(|()| upload.commit(size, root, &self.context.figures)) {
+                    Ok(reply) => {
+                        self.context.figures.uploads.one();
+                        self.out.reply(&reply);
+                    }
                     Err(refused) => self.refuse(refused),
                 }
             }
@@ -430,9 +478,16 @@ impl Conversation {
             R::ChangePassword { old, new } => password::change(&self.context, &self.session, &old, &new)?,
             R::Ping => Reply::Pong,
             R::Get { path, blocks } => {
-                return download::start(user, &path, blocks, &mut self.out).map(Box::new).map(Running::Download);
+                let download = download::start(user, &path, blocks, &mut self.out)?;
+                self.wire.begin(Direction::Down, path, Some(download.size()));
+                return Ok(Running::Download(Box::new(download)));
             }
-            R::Put(put) => return upload::start(user, &self.context, put).map(Box::new).map(Running::Upload),
+            R::Put(put) => {
+                let (path, size) = (put.path.clone(), put.size);
+                let upload = upload::start(user, &self.context, put)?;
+                self.wire.begin(Direction::Up, path, size);
+                return Ok(Running::Upload(Box::new(upload)));
+            }
             R::Register { .. } => return Err(refusal::unsupported("'register' on a logged-in connection")),
             R::Hello(_) | R::Login { .. } | R::Attach { .. } | R::Commit { .. } => {
                 return Err(refusal::unsupported("this on a logged-in connection"));

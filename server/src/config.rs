@@ -33,6 +33,8 @@ pub struct Config {
     pub login: Login,
     /// How fast bytes may travel.
     pub bandwidth: Bandwidth,
+    /// The control socket.
+    pub control: Control,
     /// What is logged.
     pub log: Log,
 }
@@ -134,6 +136,18 @@ pub struct Bandwidth {
     /// From the server to clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub down: Option<ByteCount>,
+}
+
+/// Section `[control]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Control {
+    /// Where the socket is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
+    /// Who else may use it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
 }
 
 /// Section `[log]`.

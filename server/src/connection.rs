@@ -16,7 +16,7 @@ use ferry_shared::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
@@ -28,6 +28,9 @@ const TLS_BUFFER: usize = 1 << 20;
 /// closing does not reset the connection before it has read our last word.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 4 << 20;
+
+/// How long a connection of an ended session has to take the word that it ended.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A peer whose greeting went through.
 #[derive(Debug)]
@@ -63,11 +66,16 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
         let id = session.id;
         reader.set_phase(Phase::LoggedIn);
         let gate = Gate::new(context.users.clone(), Arc::clone(&session), account);
-        let conversation = Conversation::new(Arc::clone(&context), session, gate);
+        let listed = context.live.enter(Arc::clone(&session), peer, reader.meter(), writer.meter());
+        let ended = session.ended.clone();
+        let conversation = Conversation::new(Arc::clone(&context), session, gate).seen_as(Arc::clone(&listed.wire));
         tokio::select! {
             () = traffic::run(&mut reader, &mut writer, conversation, &context) => {}
             () = context.stop.cancelled() => {}
+            // Who was sent away and does not read that is cut.
+            () = async { ended.cancelled().await; sleep(FAREWELL).await } => {}
         }
+        drop(listed);
         tracing::info!(session = id, received = reader.received(), sent = writer.sent(), "closed");
     }
     if timeout(LINGER, writer.close()).await.is_ok_and(|closed| closed.is_ok()) {

@@ -1,9 +1,6 @@
 //! What every connection of a server shares.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use ferry_shared::{pool::BufferPool, refusal::Refusal};
 use tokio_util::sync::CancellationToken;
@@ -11,8 +8,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admission::Admission,
     config::Config,
+    figures::Figures,
     gate,
     identity::Identity,
+    live::Live,
     session::Sessions,
     storage::{Storage, StorageError},
     user_state::{UserState, UserStates},
@@ -43,10 +42,10 @@ pub struct Context {
     pub drain: CancellationToken,
     /// Cancelled when everything must end now.
     pub stop: CancellationToken,
-    /// Connections that ended in a panic.
-    pub panics: AtomicU64,
-    /// Requests refused after login.
-    pub refusals: AtomicU64,
+    /// Who is connected now.
+    pub live: Live,
+    /// What happened so far.
+    pub figures: Figures,
 }
 
 impl Context {
@@ -60,8 +59,8 @@ impl Context {
             pool: BufferPool::new(SPARE_BUFFERS),
             drain: CancellationToken::new(),
             stop: CancellationToken::new(),
-            panics: AtomicU64::new(0),
-            refusals: AtomicU64::new(0),
+            live: Live::default(),
+            figures: Figures::default(),
             config,
             users,
             identity,
@@ -78,7 +77,7 @@ impl Context {
 
     /// Counts a refusal, for the operator's figures.
     pub fn count_refusal(&self, refusal: &Refusal) {
-        self.refusals.fetch_add(1, Ordering::Relaxed);
+        self.figures.refused(refusal.code);
         tracing::debug!(code = refusal.code.as_str(), message = refusal.message, "refused");
     }
 }

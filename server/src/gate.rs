@@ -34,6 +34,8 @@ pub enum Verdict {
     Changed(Notice),
     /// The session is over.
     Closed(Refusal),
+    /// The operator ended the session, with this word.
+    Ended(String),
 }
 
 impl Gate {
@@ -47,7 +49,8 @@ impl Gate {
     /// Looks at the account again. Cheap when the user store did not change.
     pub fn look(&mut self) -> Verdict {
         if self.session.ended.is_cancelled() {
-            return Verdict::Closed(refusal::account_closed());
+            let word = self.session.farewell().map(str::to_owned);
+            return word.map_or_else(|| Verdict::Closed(refusal::account_closed()), Verdict::Ended);
         }
         let generation = self.users.generation();
         if generation != self.seen {

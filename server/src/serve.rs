@@ -2,10 +2,18 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+};
 
 use crate::{
     config::Config,
+    control::{
+        Control, Order,
+        client::server_path,
+        who::{NoSuchGroup, Who},
+    },
     identity::{Identity, IdentityError},
     output, private_file,
     server::{Server, ServerError, ServerOptions},
@@ -15,6 +23,9 @@ use crate::{
 
 /// How long work on blocking threads may take to notice the end.
 const LAST_WORK: Duration = Duration::from_secs(5);
+
+/// Orders of the operator that wait.
+const ORDERS: usize = 4;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +50,9 @@ pub enum ServeError {
     /// The server itself did not start.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// The configured group is none.
+    #[error(transparent)]
+    Group(#[from] NoSuchGroup),
     /// The system gave no threads or signals, or standard output is gone.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -61,6 +75,8 @@ pub fn run(config: Config, data: PathBuf) -> Result<(), ServeError> {
 
 async fn serve(options: ServerOptions) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
+    let who = Who::new(options.config.control.group.as_deref())?;
+    let socket = server_path(options.config.control.socket.as_deref(), &options.data);
     let (users, identity, data) = (options.users.clone(), options.identity.clone(), options.data.clone());
     // Kept to the end: dropping it stops the watching.
     let _watch = match users.watch() {
@@ -71,16 +87,29 @@ async fn serve(options: ServerOptions) -> Result<(), ServeError> {
         }
     };
     // What was written between the first reading and the watch.
-    reload_users(&users).await;
+    // A fault is in the log; the store that was read at first stays.
+    let _ = reload_users(&users).await;
     let server = Server::start(options).await?;
     announce(&server, &identity)?;
     if users.is_empty() {
         let data = data.display();
         output::line(format_args!("no users yet; add the first with: ferryd user add NAME --data {data}"))?;
     }
-    while matches!(signals.next().await, Asked::Reload) {
-        reload_users(&users).await;
-        reload_identity(&identity).await;
+    let mut orders = open_control(&server, who, socket);
+    loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Stop => break,
+                Asked::Reload => drop(reload(&users, &identity).await),
+            },
+            Some(order) = orders.recv() => match order {
+                Order::Drain => break,
+                Order::Reload(told) => {
+                    // Who asked may be gone; the log has it too.
+                    let _ = told.send(reload(&users, &identity).await);
+                }
+            },
+        }
     }
     tracing::info!("stopping; a second signal stops at once");
     tokio::select! {
@@ -99,20 +128,46 @@ fn announce(server: &Server, identity: &Identity) -> io::Result<()> {
     output::line(format_args!("fingerprint {fingerprint}"))
 }
 
-async fn reload_users(users: &Users) {
+/// Makes the control socket. A server without one still serves.
+fn open_control(server: &Server, who: Who, path: PathBuf) -> mpsc::Receiver<Order> {
+    let (orders, received) = mpsc::channel(ORDERS);
+    match Control::bind(path, who) {
+        Ok(control) => server.control(control, orders),
+        Err(error) => tracing::error!(%error, "no control socket: 'ferryd status' and the like will not work"),
+    }
+    received
+}
+
+/// Reads users and certificate again; what is wrong with them is logged and told.
+async fn reload(users: &Users, identity: &Identity) -> Vec<String> {
+    let mut faults: Vec<String> = reload_users(users).await.err().into_iter().collect();
+    faults.extend(reload_identity(identity).await.err());
+    faults
+}
+
+async fn reload_users(users: &Users) -> Result<(), String> {
     let users = users.clone();
-    if let Err(error) = tokio::task::spawn_blocking(move || users.reload_and_log()).await {
-        tracing::error!(%error, "reloading the users");
+    match tokio::task::spawn_blocking(move || users.reload_and_log()).await {
+        Ok(reloaded) => reloaded.map_err(|error| error.to_string()),
+        Err(error) => {
+            tracing::error!(%error, "reloading the users");
+            Err(error.to_string())
+        }
     }
 }
 
-async fn reload_identity(identity: &Identity) {
+async fn reload_identity(identity: &Identity) -> Result<(), String> {
     let identity = identity.clone();
-    match tokio::task::spawn_blocking(move || identity.reload()).await {
-        Ok(Ok(fingerprint)) => tracing::info!(%fingerprint, "certificate read again"),
-        Ok(Err(error)) => tracing::error!(%error, "the certificate in use stays"),
-        Err(error) => tracing::error!(%error, "reloading the certificate"),
-    }
+    let fault = match tokio::task::spawn_blocking(move || identity.reload()).await {
+        Ok(Ok(fingerprint)) => {
+            tracing::info!(%fingerprint, "certificate read again");
+            return Ok(());
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(error = fault, "the certificate in use stays");
+    Err(fault)
 }
 
 /// What a signal asks for.

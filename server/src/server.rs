@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
@@ -14,6 +14,7 @@ use crate::{
     config::{Config, Durability},
     connection,
     context::Context,
+    control::{Control, Order},
     identity::Identity,
     storage::{self, Storage, StorageError},
     users::Users,
@@ -65,6 +66,8 @@ pub enum ServerError {
 pub struct Server {
     context: Arc<Context>,
     tasks: TaskTracker,
+    /// Kept apart: an operator's program does not hold up the end.
+    operators: TaskTracker,
     addresses: Vec<SocketAddr>,
 }
 
@@ -96,7 +99,7 @@ impl Server {
             tasks.spawn(accept(listener, Arc::clone(&context), tasks.clone(), Arc::clone(&places)));
         }
         tasks.spawn(upkeep(Arc::clone(&context)));
-        Ok(Self { context, tasks, addresses })
+        Ok(Self { context, tasks, operators: TaskTracker::new(), addresses })
     }
 
     /// The addresses it listens on, with the ports the system chose.
@@ -111,6 +114,12 @@ impl Server {
         &self.context
     }
 
+    /// Answers the operator on `control` until the server has stopped; what the operator wants
+    /// of the whole process goes to `orders`.
+    pub fn control(&self, control: Control, orders: mpsc::Sender<Order>) {
+        self.operators.spawn(control.serve(Arc::clone(&self.context), orders, self.operators.clone()));
+    }
+
     /// Stops in order: takes nothing new, gives running transfers their time, closes the
     /// rest, and notes what every user has, so that the next start need not count.
     pub async fn shutdown(self) {
@@ -121,6 +130,8 @@ impl Server {
         }
         self.context.stop.cancel();
         self.tasks.wait().await;
+        self.operators.close();
+        self.operators.wait().await;
         let context = Arc::clone(&self.context);
         if let Err(error) = tokio::task::spawn_blocking(move || context.states.close()).await {
             tracing::error!(%error, "could not note what users have; the next start counts again");
@@ -176,6 +187,7 @@ fn receive(tcp: TcpStream, peer: SocketAddr, context: &Arc<Context>, tasks: &Tas
     if let Err(error) = tuned {
         return tracing::debug!(%peer, %error, "the connection was gone before it began");
     }
+    context.figures.connections.one();
     let context = Arc::clone(context);
     tasks.spawn(async move {
         let _place = place;

@@ -6,9 +6,10 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::SystemTime,
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -27,10 +28,13 @@ pub struct Session {
     pub id: u64,
     /// Whose it is.
     pub user: Arc<UserState>,
+    /// When it was opened.
+    pub since: SystemTime,
     /// The credentials' generation it was logged in under; another one ends the session.
     credentials: AtomicU64,
     /// Cancelled when the session was ended from outside.
     pub ended: CancellationToken,
+    farewell: OnceLock<String>,
     ticket: TicketHash,
     registry: Weak<Registry>,
 }
@@ -45,6 +49,19 @@ impl Session {
     /// Notes the generation after this very session changed the password.
     pub fn learn(&self, credentials: u64) {
         self.credentials.store(credentials, Ordering::Release);
+    }
+
+    /// Ends it from outside: its connections close with this word, its ticket is worth nothing.
+    pub fn end(&self, word: String) {
+        // The first word stays.
+        let _ = self.farewell.set(word);
+        self.ended.cancel();
+    }
+
+    /// The word it was ended with.
+    #[must_use]
+    pub fn farewell(&self) -> Option<&str> {
+        self.farewell.get().map(String::as_str)
     }
 }
 
@@ -90,8 +107,10 @@ impl Sessions {
         let session = Arc::new(Session {
             id: self.0.next_id.fetch_add(1, Ordering::Relaxed) + 1,
             user,
+            since: SystemTime::now(),
             credentials: AtomicU64::new(credentials),
             ended: CancellationToken::new(),
+            farewell: OnceLock::new(),
             ticket: hash,
             registry: Arc::downgrade(&self.0),
         });
@@ -104,6 +123,14 @@ impl Sessions {
     pub fn attach(&self, ticket: &Secret) -> Option<Arc<Session>> {
         let session = self.0.by_ticket().get(&hash(ticket))?.upgrade()?;
         (!session.ended.is_cancelled()).then_some(session)
+    }
+
+    /// Every open session, oldest first.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        let mut all: Vec<_> = self.0.by_ticket().values().filter_map(Weak::upgrade).collect();
+        all.sort_by_key(|session| session.id);
+        all
     }
 
     /// How many sessions are open.

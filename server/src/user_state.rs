@@ -230,6 +230,13 @@ impl UserStates {
         Ok(user)
     }
 
+    /// Every user met so far whose home could be opened. Skips who is being counted just now.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<UserState>> {
+        let slots: Vec<Slot> = self.slots().values().cloned().collect();
+        slots.iter().filter_map(|slot| slot.try_lock().ok()?.clone()).collect()
+    }
+
     /// Writes down what every user has. To be called once nobody is connected any more.
     pub fn close(&self) {
         let slots: Vec<Slot> = self.slots().drain().map(|(_, slot)| slot).collect();

@@ -138,6 +138,12 @@ impl Users {
         self.0.accounts.load().get(name).cloned()
     }
 
+    /// Password checks that wait or run.
+    #[must_use]
+    pub fn hash_queue(&self) -> usize {
+        self.0.verifier.busy()
+    }
+
     /// Every account, by name.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Account>> {
@@ -177,9 +183,13 @@ impl Users {
         Ok(changes)
     }
 
-    /// Reloads and logs what came of it; for callers that have nobody to tell.
-    pub fn reload_and_log(&self) {
-        match self.reload() {
+    /// Reloads and logs what came of it.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload); it is logged already.
+    pub fn reload_and_log(&self) -> Result<(), StoreError> {
+        let reloaded = self.reload();
+        match &reloaded {
             Ok(changes) if changes.is_empty() => {}
             Ok(changes) => tracing::info!(
                 added = changes.added.len(),
@@ -194,6 +204,7 @@ impl Users {
             }
             Err(error) => tracing::error!(%error, "the last good user store stays in force"),
         }
+        reloaded.map(|_| ())
     }
 
     /// Checks a password. An unknown name, a closed account and a wrong password cost the same.

@@ -172,18 +172,23 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
 #[derive(Debug)]
 pub struct LinkWriter<W> {
     stream: W,
-    sent: u64,
+    sent: Arc<AtomicU64>,
 }
 
 impl<W: AsyncWrite + Unpin> LinkWriter<W> {
     /// Writes frames to `stream`.
     pub fn new(stream: W) -> Self {
-        Self { stream, sent: 0 }
+        Self { stream, sent: Arc::default() }
     }
 
     /// Bytes written to the stream so far.
     pub fn sent(&self) -> u64 {
-        self.sent
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// The count behind [`sent`](Self::sent), to be watched while a write is under way.
+    pub fn meter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.sent)
     }
 
     /// Sends one message at once.
@@ -204,7 +209,7 @@ impl<W: AsyncWrite + Unpin> LinkWriter<W> {
     pub async fn write(&mut self, frames: &[u8]) -> Result<(), LinkError> {
         for chunk in frames.chunks(WRITE_CHUNK) {
             self.stream.write_all(chunk).await?;
-            self.sent += chunk.len() as u64;
+            self.sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
         }
         Ok(())
     }

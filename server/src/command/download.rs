@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use ferry_shared::{
     digest::{Digest, RootBuilder, block_digest},
-    limits::{block_count, block_len},
+    limits::{BLOCK_SIZE, block_count, block_len},
     message::{Reply, decode::Follows, request::BlockRange},
     path::RemotePath,
     refusal::Refusal,
@@ -146,6 +146,16 @@ impl Download {
             Ok(_) => Err(changed()),
             Err(error) => Err(refusal::of_storage(&error)),
         }
+    }
+
+    /// The file's size.
+    pub(super) fn size(&self) -> u64 {
+        self.source.size
+    }
+
+    /// Bytes of the file that are looked at.
+    pub(super) fn position(&self) -> u64 {
+        self.next.saturating_mul(BLOCK_SIZE).min(self.source.size)
     }
 
     /// The frames of the request that are still to come.

@@ -1,6 +1,6 @@
 //! `Put` of a file of several blocks or of unknown size: reserved, staged, resumed, verified.
 
-use std::{io, ops::ControlFlow, sync::Arc};
+use std::{io, ops::ControlFlow, sync::Arc, time::Instant};
 
 use ferry_shared::{
     blocks,
@@ -17,6 +17,7 @@ use ferry_shared::{
 use super::{upload_small::overwrite, usage};
 use crate::{
     context::Context,
+    figures::Figures,
     outbox::Outbox,
     quota::Tally,
     refusal,
@@ -175,6 +176,11 @@ impl Upload {
         Ok(true)
     }
 
+    /// Bytes of the file that are there.
+    pub(super) fn position(&self) -> u64 {
+        self.put.size.map_or(self.streamed, |size| self.next.saturating_mul(BLOCK_SIZE).min(size))
+    }
+
     /// Writes one block.
     pub(super) fn block(&mut self, index: u64, bytes: &[u8]) -> Result<(), Refusal> {
         match self.put.size {
@@ -239,7 +245,7 @@ impl Upload {
     }
 
     /// Verifies, makes durable, and puts the file in its place.
-    pub(super) fn commit(mut self: Box<Self>, size: u64, root: Digest) -> Result<Reply, Refusal> {
+    pub(super) fn commit(mut self: Box<Self>, size: u64, root: Digest, figures: &Figures) -> Result<Reply, Refusal> {
         let total = self.put.size.unwrap_or(self.streamed);
         if size != total {
             return Err(mismatch("the size is not the declared one"));
@@ -255,7 +261,10 @@ impl Upload {
             return Err(mismatch("the bytes that arrived have another digest"));
         }
         self.part.finish(size).map_err(|error| refusal::of_storage(&error))?;
-        self.publish(size, root)
+        let start = Instant::now();
+        let stored = self.publish(size, root);
+        figures.flushed(start);
+        stored
     }
 
     fn publish(self, size: u64, root: Digest) -> Result<Reply, Refusal> {

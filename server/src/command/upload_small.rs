@@ -3,7 +3,7 @@
 //! A group shares its disk flushes. It ends when the connection has nothing more to hand in,
 //! when it is large enough, or when any other request comes, and its answers go out in order.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use ferry_shared::{
     blocks,
@@ -147,12 +147,15 @@ impl Group {
         }
         let mut members = std::mem::take(&mut self.members);
         self.bytes = 0;
-        if let Some(mut commits) = self.commits.take()
-            && let Err(refused) = commit(&mut members, &mut commits, user)
-        {
-            members.iter_mut().filter(|member| matches!(member, Member::Store(_))).for_each(|member| {
-                *member = Member::Refused(refused.clone());
-            });
+        if let Some(mut commits) = self.commits.take() {
+            let start = Instant::now();
+            let committed = commit(&mut members, &mut commits, user);
+            context.figures.flushed(start);
+            if let Err(refused) = committed {
+                members.iter_mut().filter(|member| matches!(member, Member::Store(_))).for_each(|member| {
+                    *member = Member::Refused(refused.clone());
+                });
+            }
         }
         let free = user.home.volume_free().unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot tell how much of the disk is free");
@@ -164,7 +167,13 @@ impl Group {
                     context.count_refusal(&refused);
                     out.reply(&Reply::Refused(refused));
                 }
-                Member::Store(storing) => out.reply(&storing.answer(user, free)),
+                Member::Store(storing) => {
+                    let reply = storing.answer(user, free);
+                    if matches!(reply, Reply::Stored { .. }) {
+                        context.figures.uploads.one();
+                    }
+                    out.reply(&reply);
+                }
             }
         }
     }

@@ -18,17 +18,18 @@ pub struct Key {
 }
 
 /// What each section is about.
-pub const SECTIONS: [(&str, &str); 6] = [
+pub const SECTIONS: [(&str, &str); 7] = [
     ("server", "Where the server listens and what it says of itself."),
     ("tls", "A PEM pair in place of the key made at first start: both or none. Read again on SIGHUP."),
     ("limits", "What the server allows once a client is logged in."),
     ("login", "What a peer may cost before it proved who it is."),
     ("bandwidth", "Bytes a second, all users together; users can have limits of their own."),
+    ("control", "The socket of 'ferryd status', 'ferryd top' and the like: for root and the server's own user."),
     ("log", "What is logged, to standard error."),
 ];
 
 /// Every key, in the order of the default file.
-pub const KEYS: [Key; 28] = [
+pub const KEYS: [Key; 30] = [
     key("server", "listen", "Addresses and ports to listen on. [::] takes IPv4 too, where the system has both."),
     key("server", "name", "The name clients are told."),
     optional("server", "motd", "What users are told at login.", "\"Backups run at 3:00\""),
@@ -59,6 +60,13 @@ pub const KEYS: [Key; 28] = [
     key("login", "allow", "Addresses and networks that never wait, such as \"192.0.2.7\" or \"10.0.0.0/8\"."),
     optional("bandwidth", "up", "From clients to the server.", "\"100MiB\""),
     optional("bandwidth", "down", "From the server to clients.", "\"100MiB\""),
+    optional(
+        "control",
+        "socket",
+        "Where it is, if not $RUNTIME_DIRECTORY/control.sock, else control.sock in the data folder.",
+        "\"/run/ferryd/control.sock\"",
+    ),
+    optional("control", "group", "A group whose members may use it too.", "\"adm\""),
     key("log", "format", "\"text\" for people, \"json\" for programs."),
     key("log", "level", "error, warn, info, debug or trace; or for parts, as in \"info,ferry_server=debug\"."),
 ];

@@ -72,6 +72,7 @@ where
             refusal
         }
     };
+    context.figures.refused(refusal.code);
     tracing::info!(%peer, code = refusal.code.as_str(), "refused before login");
     if let Err(error) = greeting.writer.send(&Reply::Refused(refusal)).await {
         tracing::debug!(%error, "the refused peer was gone already");
@@ -115,6 +116,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
                     return Ok(admitted);
                 }
                 Err(refused) => {
+                    self.context.figures.refused(refused.code);
                     if failed && refused.code == Code::LoginFailed {
                         self.ticket.failed();
                     }
@@ -185,7 +187,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
             Err(error) => return Ok(Err(refusal::internal(&error))),
         };
         match self.context.sessions.open(user, account.password_generation) {
-            Ok((session, ticket)) => Ok(self.join(session, account, ticket)),
+            Ok((session, ticket)) => {
+                self.context.figures.logins.one();
+                Ok(self.join(session, account, ticket))
+            }
             Err(error) => Ok(Err(refusal::internal(&error))),
         }
     }

@@ -177,6 +177,7 @@ async fn work(
 ) {
     let mut changes = context.users.changes();
     let ended = conversation.session().ended.clone();
+    let wire = Arc::clone(conversation.wire());
     let mut draining = false;
     let mut conversation = Box::new(conversation);
     loop {
@@ -190,7 +191,7 @@ async fn work(
         (conversation, input, need) = match ran.await {
             Ok(back) => back,
             Err(error) => {
-                context.panics.fetch_add(1, Ordering::Relaxed);
+                context.figures.panics.one();
                 tracing::error!(%error, "a connection's work panicked; only this connection ends");
                 return;
             }
@@ -216,6 +217,8 @@ async fn work(
                     // The generation is looked at in the gate; this only wakes an idle connection.
                     _ = changes.changed() => conversation.push(Input::AccountChanged),
                     () = ended.cancelled() => conversation.push(Input::AccountChanged),
+                    // What woke it is heard when the work goes on.
+                    () = wire.woken.notified() => {}
                     () = context.drain.cancelled(), if !draining => {
                         draining = true;
                         let seconds = if in_transfer { context.config.limits.drain().as_secs() } else { 0 };

@@ -33,6 +33,12 @@ impl Moment {
         then.map(|then| Self::from_timestamp(then.timestamp())).map_err(|_| MomentError(text.to_owned()))
     }
 
+    /// A moment of the clock; one beyond what can be written is the present.
+    #[must_use]
+    pub fn from_system_time(time: SystemTime) -> Self {
+        Timestamp::try_from(time).map_or_else(|_| Self::now(), Self::from_timestamp)
+    }
+
     /// For comparing with the clock.
     #[must_use]
     pub fn to_system_time(self) -> SystemTime {

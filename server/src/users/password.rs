@@ -235,6 +235,12 @@ impl Verifier {
         }
     }
 
+    /// How many wait or run.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// Checks `password` against the account's, or against nothing at the same cost.
     /// Give up waiting by dropping the future.
     pub async fn verify(&self, account: Option<&Account>, password: &Secret) -> Verdict {

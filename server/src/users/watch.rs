@@ -33,14 +33,15 @@ impl Users {
                 let ours = |path: &PathBuf| path.file_name() == name.as_deref();
                 let touched = |kind: &notify::EventKind| !kind.is_access();
                 if events.iter().any(|event| touched(&event.kind) && event.paths.iter().any(ours)) {
-                    users.reload_and_log();
+                    // There is nobody to tell but the log.
+                    let _ = users.reload_and_log();
                 }
             }
             Err(errors) => {
                 for error in errors {
                     tracing::warn!(%error, "watching the user store");
                 }
-                users.reload_and_log();
+                let _ = users.reload_and_log();
             }
         };
         let mut debouncer = new_debouncer(QUIET, None, react)?;

@@ -1,0 +1,234 @@
+//! The operator's verbs on a running server: what they show, whom they send away, who may use them.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::{fs::PermissionsExt as _, net::UnixStream, process::CommandExt as _},
+    path::Path,
+    process::Command,
+};
+
+use ferry_e2e::{
+    MIB, binaries, compare, material,
+    proxy::{Proxy, Then, Way},
+    server::{Server, Setup},
+    wait,
+};
+use serde_json::Value;
+
+const SIZE: u64 = 24 * MIB;
+const CUT: u64 = 16 * MIB;
+
+/// What a verb prints with `--json`.
+fn asked(server: &Server, words: &[&str]) -> Value {
+    let (status, said) = server.ferryd(&[words, &["--json"]].concat(), "");
+    assert!(status.success(), "{words:?}: {said}");
+    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{words:?}: {error}: {said}"))
+}
+
+/// One line to the socket, one line back.
+fn line(stream: &UnixStream, text: &[u8]) -> String {
+    (&*stream).write_all(text).unwrap();
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn status_and_sessions_show_an_upload_under_way() {
+    let server = Setup::new().user("anna", &["--quota", "1GiB"]).start();
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    let source = client.scratch("here").join("a file");
+    material::random_file(&source, SIZE, 1);
+    proxy.after(Way::Up, CUT, Then::Hold);
+    let running = client.start(&[&"put", &source, &client.at("a file"), &"--retries=0"]);
+    proxy.wait_tripped(Way::Up);
+    let (session, transfer) = wait::some("the upload to be shown", || {
+        let session = asked(&server, &["sessions"])[0].clone();
+        let transfer = session["transfers"].get(0)?.clone();
+        (transfer["done"].as_u64()? > 2 * MIB).then_some((session, transfer))
+    });
+    assert_eq!(session["user"], "anna");
+    assert!(session["received"].as_u64().unwrap() > 2 * MIB, "{session}");
+    assert_eq!(
+        (&transfer["direction"], &transfer["path"], &transfer["size"]),
+        (&Value::from("up"), &Value::from("/a file"), &Value::from(SIZE))
+    );
+    assert!(transfer["done"].as_u64().unwrap() <= CUT, "{transfer}");
+    let status = asked(&server, &["status"]);
+    assert_eq!((&status["sessions"], &status["transfers"]), (&Value::from(1), &Value::from(1)), "{status}");
+    assert_eq!(status["users"][0]["reserved"], SIZE);
+    let (_, table) = server.ferryd(&["sessions"], "");
+    assert!(table.contains("anna") && table.contains("up /a file"), "{table}");
+    proxy.release();
+    running.wait().ok();
+    wait::until("the session to end", || asked(&server, &["sessions"]).as_array().unwrap().is_empty());
+    let status = asked(&server, &["status"]);
+    assert_eq!((&status["logins"], &status["uploads"]), (&Value::from(1), &Value::from(1)), "{status}");
+    assert!(status["flushes"].as_u64().unwrap() >= 1, "{status}");
+    assert!(status["received"].as_u64().unwrap() >= SIZE, "{status}");
+    assert_eq!(status["users"][0]["used"], SIZE);
+}
+
+#[test]
+fn a_kicked_transfer_is_told_why_and_goes_on_where_it_was() {
+    for way in [Way::Up, Way::Down] {
+        let server = Server::with_anna();
+        let proxy = Proxy::new(server.address());
+        let client = server.client("anna").at_address(proxy.address());
+        let (local, remote) = (client.scratch("here").join("file"), server.home("anna").join("file"));
+        let at = client.at("file");
+        let (words, source, target): ([&dyn AsRef<std::ffi::OsStr>; 4], _, _) = match way {
+            Way::Up => ([&"put", &local, &at, &"--retries=20"], &local, &remote),
+            Way::Down => ([&"get", &at, &local, &"--retries=20"], &remote, &local),
+        };
+        material::random_file(source, SIZE, 2);
+        proxy.after(way, CUT, Then::Hold);
+        let running = client.start(&words);
+        proxy.wait_tripped(way);
+        let kicked = asked(&server, &["kick", "anna"]);
+        assert_eq!(kicked["sessions"].as_array().unwrap().len(), 1, "{kicked}");
+        wait::until("the session to be gone", || asked(&server, &["sessions"]).as_array().unwrap().is_empty());
+        proxy.release();
+        running.wait().ok();
+        compare::same_file(source, target);
+        assert!(proxy.counted(way) <= SIZE + 12 * MIB, "{way:?}: {} bytes travelled", proxy.counted(way));
+        assert_eq!(asked(&server, &["status"])["logins"], 2, "{way:?}: the old session was joined again");
+    }
+}
+
+#[test]
+fn a_broadcast_reaches_the_client_and_only_once() {
+    let server = Server::with_anna();
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    let source = client.scratch("here").join("file");
+    material::random_file(&source, SIZE, 3);
+    proxy.after(Way::Up, CUT, Then::Hold);
+    let running = client.start(&[&"put", &source, &client.at("file"), &"--retries=0"]);
+    proxy.wait_tripped(Way::Up);
+    assert_eq!(asked(&server, &["broadcast", "disks change at 3:00"])["sessions"], 1);
+    proxy.release();
+    let outcome = running.wait().ok();
+    assert_eq!(outcome.stderr.matches("disks change at 3:00").count(), 1, "{outcome}");
+}
+
+#[test]
+fn a_drain_lets_the_upload_finish_and_ends_the_server() {
+    let mut server = Server::with_anna();
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    let source = client.scratch("here").join("file");
+    material::random_file(&source, SIZE, 4);
+    proxy.after(Way::Up, CUT, Then::Hold);
+    let running = client.start(&[&"put", &source, &client.at("file"), &"--retries=0"]);
+    proxy.wait_tripped(Way::Up);
+    let draining = std::thread::scope(|scope| {
+        let draining = scope.spawn(|| server.ferryd(&["drain"], ""));
+        wait::until("the server to drain", || asked(&server, &["status"])["draining"] == true);
+        let late = server.client("anna");
+        late.run(&[&"ls", &late.at(""), &"--retries=0"]).code(5);
+        proxy.release();
+        running.wait().ok();
+        draining.join().unwrap()
+    });
+    assert!(draining.0.success() && draining.1.contains("1 transfer under way"), "{}", draining.1);
+    assert!(server.wait_end().success());
+    compare::same_file(&source, &server.home("anna").join("file"));
+    assert!(!server.data().join("control.sock").exists(), "the socket's file stays");
+}
+
+#[test]
+fn a_reload_says_what_is_wrong_and_keeps_what_was_good() {
+    let mut server = Server::with_anna();
+    assert!(server.ferryd(&["reload"], "").0.success());
+    let store = server.data().join("users.json");
+    let good = fs::read_to_string(&store).unwrap();
+    fs::write(&store, "{ not json").unwrap();
+    let (status, said) = server.ferryd(&["reload"], "");
+    assert!(!status.success() && said.contains("users.json:1:"), "{said}");
+    server.assert_serves("anna");
+    fs::write(&store, good).unwrap();
+    assert!(server.ferryd(&["reload"], "").0.success());
+}
+
+#[test]
+fn without_a_server_and_for_nobody_the_verbs_say_so() {
+    let mut server = Server::with_anna();
+    let (status, said) = server.ferryd(&["kick", "berta"], "");
+    assert!(status.code() == Some(1) && said.contains("nobody is connected as 'berta'"), "{said}");
+    server.kill();
+    for verb in ["status", "sessions", "reload", "drain"] {
+        let (status, said) = server.ferryd(&[verb], "");
+        assert!(status.code() == Some(1) && said.contains("no server answers at"), "{verb}: {said}");
+    }
+    // The dead server's socket is in nobody's way.
+    server.start_again();
+    assert!(server.ferryd(&["status"], "").0.success());
+}
+
+#[test]
+fn malformed_requests_are_answered_and_end_nothing() {
+    let mut server = Server::with_anna();
+    let path = server.data().join("control.sock");
+    let stream = UnixStream::connect(&path).unwrap();
+    for bad in [&b"\n"[..], b"status\n", b"{\"do\":\"explode\"}\n", b"\xff\xfe\n", b"[[[[\n", b"{\"do\":\"kick\"}\n"] {
+        let answer = line(&stream, bad);
+        assert!(answer.starts_with(r#"{"failed":{"message":"no such request"#), "{bad:?}: {answer}");
+    }
+    assert!(line(&stream, b"{\"do\":\"status\"}\n").starts_with(r#"{"status":{"#));
+    // A line without an end is not gathered for ever.
+    let long = UnixStream::connect(&path).unwrap();
+    let answer = line(&long, &vec![b' '; 64 << 10]);
+    assert!(answer.contains("not longer than 64 KiB"), "{answer}");
+    server.assert_serves("anna");
+}
+
+/// Asks for the status as a stranger of this group; `None` where that cannot be tried.
+fn as_stranger(socket: &Path, group: u32) -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let folder = socket.parent().unwrap();
+    let program = folder.join("ferryd");
+    if !program.exists() {
+        // Where it was built, a stranger may not be let in.
+        fs::copy(binaries::ferryd(), &program).unwrap();
+    }
+    let mut command = Command::new(&program);
+    command.args(["status", "--json", "--data"]).arg(folder).env("FERRYD_CONTROL_SOCKET", socket);
+    let output = command.uid(65534).gid(group).current_dir(folder).output().unwrap();
+    Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+/// A server whose socket lies where everybody can get at its file.
+fn in_the_open(config: &str) -> (Server, tempfile::TempDir, std::path::PathBuf) {
+    let open = tempfile::tempdir().unwrap();
+    fs::set_permissions(open.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = open.path().join("control.sock");
+    let config = format!("[control]\nsocket = {:?}\n{config}", path.to_str().unwrap());
+    (Setup::new().user("anna", &[]).config(&config).start(), open, path)
+}
+
+#[test]
+fn another_user_is_refused_by_the_mode_and_by_the_credentials() {
+    let (server, _open, path) = in_the_open("");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+    let Some(refused) = as_stranger(&path, 65534) else { return };
+    assert!(refused.contains("you may not use this socket"), "{refused}");
+    // Were the mode lost, the credentials would still tell.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let refused = as_stranger(&path, 65534).unwrap();
+    assert!(refused.contains("only root, the server's own user"), "{refused}");
+    assert!(server.log().contains("refused on the control socket"));
+}
+
+#[test]
+fn members_of_the_configured_group_are_let_in_and_others_not() {
+    let (server, _open, path) = in_the_open("group = \"54321\"");
+    let Some(member) = as_stranger(&path, 54321) else { return };
+    assert!(member.contains("\"uptime_seconds\""), "{member}\n{}", server.log());
+    let other = as_stranger(&path, 54322).unwrap();
+    assert!(other.contains("you may not use this socket"), "{other}");
+}

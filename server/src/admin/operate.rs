@@ -1,0 +1,181 @@
+//! The verbs that talk to the running server: status, sessions, kick, broadcast, reload, drain.
+
+use std::{fmt::Write as _, path::Path};
+
+use super::{
+    AdminError,
+    user_report::{pretty, table},
+};
+use crate::{
+    config::Loaded,
+    control::{
+        client::{self, AskError, Line},
+        message::{Answer, Ask, Session, Status, Transfer},
+    },
+    live::Direction,
+    output,
+};
+
+/// Asks the server and prints its answer.
+pub(super) fn run(ask: &Ask, json: bool, loaded: &Loaded, data: &Path) -> Result<(), AdminError> {
+    let mut line = Line::open(client::path(loaded.config.control.socket.as_deref(), data))?;
+    let answer = line.ask(ask)?;
+    if json {
+        output::raw(as_json(&answer)?.as_bytes())?;
+    } else {
+        output::raw(as_text(&answer).as_bytes())?;
+    }
+    match answer {
+        Answer::Draining { .. } => Ok(line.wait_end()?),
+        Answer::Reloaded { faults } if !faults.is_empty() => Err(AdminError::Reload(faults)),
+        _ => Ok(()),
+    }
+}
+
+/// What is inside of the answer: who asked for a status knows that it is one.
+fn as_json(answer: &Answer) -> Result<String, AskError> {
+    let value = serde_json::to_value(answer).map_err(|_| AskError::Strange)?;
+    let inside = value.as_object().and_then(|object| object.values().next()).ok_or(AskError::Strange)?;
+    Ok(pretty(inside))
+}
+
+fn as_text(answer: &Answer) -> String {
+    match answer {
+        Answer::Status(status) => as_facts(status),
+        Answer::Sessions(sessions) => as_table(sessions),
+        Answer::Kicked { sessions } => format!("ended {}\n", counted(sessions.len(), "session")),
+        Answer::Broadcast { sessions } => format!("told {}\n", counted(*sessions, "session")),
+        Answer::Reloaded { faults } if faults.is_empty() => "reloaded\n".to_owned(),
+        Answer::Reloaded { .. } => String::new(),
+        Answer::Draining { transfers, seconds } => {
+            format!("draining: {} under way, at most {seconds} s\n", counted(*transfers, "transfer"))
+        }
+        Answer::Failed { message } => format!("{message}\n"),
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+fn as_facts(status: &Status) -> String {
+    let state = if status.draining { "draining" } else { "serving" };
+    let refusals: Vec<_> = status.refusals.iter().map(|(code, count)| format!("{code} {count}")).collect();
+    let rows = [
+        ("state", format!("{state}, ferryd {} as process {}", status.version, status.pid)),
+        ("since", format!("{} ({})", status.started, span(status.uptime_seconds))),
+        ("sessions", format!("{}, {}", status.sessions, counted(status.connections, "connection"))),
+        ("not logged in", status.unfinished.to_string()),
+        ("transfers", status.transfers.to_string()),
+        ("received", size(status.received)),
+        ("sent", size(status.sent)),
+        ("files", format!("{} stored, {} sent", status.uploads, status.downloads)),
+        ("logins", status.logins.to_string()),
+        ("refusals", if refusals.is_empty() { "none".to_owned() } else { refusals.join(", ") }),
+        ("panics", status.panics.to_string()),
+        ("hash queue", status.hash_queue.to_string()),
+        ("flushes", format!("{}, {:.1} s", status.flushes, status.flush_seconds)),
+        ("disk free", status.disk_free.map_or_else(|| "unknown".to_owned(), size)),
+    ];
+    let mut out = table(&rows.map(|(name, value)| [name.to_owned(), value]));
+    if !status.users.is_empty() {
+        let head = ["USER", "USED", "HELD", "QUOTA", "FILES"].map(str::to_owned);
+        let rows = status.users.iter().map(|user| {
+            let quota = user.quota.map_or_else(|| "none".to_owned(), size);
+            [user.name.clone(), size(user.used), size(user.reserved), quota, user.files.to_string()]
+        });
+        let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+        let _ = write!(out, "\n{}", table(&rows));
+    }
+    out
+}
+
+fn as_table(sessions: &[Session]) -> String {
+    let head = ["ID", "USER", "FROM", "SINCE", "CONNS", "RECEIVED", "SENT", "TRANSFERS"].map(str::to_owned);
+    let mut rows = vec![head];
+    for session in sessions {
+        let mut transfers = session.transfers.iter().map(one_transfer);
+        rows.push([
+            session.id.to_string(),
+            session.user.clone(),
+            session.peer.clone(),
+            session.since.to_string(),
+            session.connections.to_string(),
+            size(session.received),
+            size(session.sent),
+            transfers.next().unwrap_or_default(),
+        ]);
+        rows.extend(transfers.map(|transfer| {
+            let mut row: [String; 8] = Default::default();
+            row[7] = transfer;
+            row
+        }));
+    }
+    table(&rows)
+}
+
+fn one_transfer(transfer: &Transfer) -> String {
+    let way = match transfer.direction {
+        Direction::Up => "up",
+        Direction::Down => "down",
+    };
+    match transfer.size {
+        Some(all) if all > 0 => {
+            let percent = u128::from(transfer.done) * 100 / u128::from(all);
+            format!("{way} {} {percent}% of {}", transfer.path, size(all))
+        }
+        _ => format!("{way} {} {}", transfer.path, size(transfer.done)),
+    }
+}
+
+/// A size for people, to one decimal.
+pub(crate) fn size(bytes: u64) -> String {
+    bytesize::ByteSize(bytes).display().iec().to_string()
+}
+
+/// A time for people.
+pub(crate) fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_has_one_row_for_each_transfer() {
+        let transfer = |path: &str, done| Transfer {
+            direction: Direction::Up,
+            path: path.into(),
+            size: Some(200),
+            done,
+            seconds: 1,
+        };
+        let session = Session {
+            id: 7,
+            user: "anna".into(),
+            peer: "[::1]:5".into(),
+            since: "2026-01-01".parse().unwrap(),
+            connections: 2,
+            received: 2048,
+            sent: 5,
+            transfers: vec![transfer("/a", 100), transfer("/b", 0)],
+        };
+        let text = as_table(&[session]);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(lines[1].contains("anna") && lines[1].ends_with("up /a 50% of 200 B"), "{text}");
+        assert!(lines[2].trim() == "up /b 0% of 200 B", "{text}");
+    }
+
+    #[test]
+    fn spans_are_short() {
+        assert_eq!([59, 61, 7300, 200_000].map(span), ["59 s", "1 min", "2 h 1 min", "2 d 7 h"]);
+    }
+}

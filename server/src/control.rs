@@ -1,0 +1,186 @@
+//! The control socket: how `ferryd status`, `kick`, `top` and the rest reach the running server.
+//!
+//! A Unix socket that takes one JSON object a line and answers each with one. Who may speak is
+//! decided twice: by the file's mode, and by the credentials the kernel gives for the peer.
+
+mod answer;
+pub mod client;
+pub mod message;
+pub mod who;
+
+use std::{
+    io,
+    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::{Semaphore, mpsc, oneshot},
+    time::timeout,
+};
+use tokio_util::task::TaskTracker;
+
+use crate::{context::Context, private_file};
+use message::{Answer, Ask};
+use who::Who;
+
+/// Bytes in a request.
+const LINE: u64 = 64 << 10;
+/// How long an operator's program may be silent.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Operators' programs at once.
+const PLACES: usize = 16;
+/// The socket's mode: the server's user and its group.
+const MODE: u32 = 0o660;
+
+/// What only the main loop can do.
+#[derive(Debug)]
+pub enum Order {
+    /// Read configuration, certificate and users again, and say what is wrong with them.
+    Reload(oneshot::Sender<Vec<String>>),
+    /// Take nobody new, give transfers their time, and end.
+    Drain,
+}
+
+/// Why there is no control socket.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The file cannot be made.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another server answers there.
+    #[error("{}: another server listens there", .0.display())]
+    Taken(PathBuf),
+    /// There is something else of that name.
+    #[error("{}: is there and no socket", .0.display())]
+    NoSocket(PathBuf),
+}
+
+/// The socket, listening. Its file goes when this is dropped.
+#[derive(Debug)]
+pub struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+    who: Who,
+}
+
+impl Control {
+    /// Listens at `path` for those `who` allows.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn bind(path: PathBuf, who: Who) -> Result<Self, ControlError> {
+        let failed = |source| ControlError::File { path: path.clone(), source };
+        private_file::make_folder(private_file::folder_of(&path)).map_err(failed)?;
+        remove_stale(&path)?;
+        let listener = UnixListener::bind(&path).map_err(failed)?;
+        who.own(&path).map_err(failed)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(MODE)).map_err(failed)?;
+        Ok(Self { listener, path, who })
+    }
+
+    /// Answers until the server has stopped; `tasks` keeps what runs.
+    pub async fn serve(self, context: Arc<Context>, orders: mpsc::Sender<Order>, tasks: TaskTracker) {
+        let places = Arc::new(Semaphore::new(PLACES));
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = context.stop.cancelled() => return,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "the control socket cannot accept");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+            let (context, orders, who) = (Arc::clone(&context), orders.clone(), self.who.clone());
+            tasks.spawn(async move {
+                let _place = place;
+                tokio::select! {
+                    () = converse(stream, &who, &context, &orders) => {}
+                    () = context.stop.cancelled() => {}
+                }
+            });
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::debug!(%error, "the control socket's file was gone already");
+        }
+    }
+}
+
+/// Removes the socket of a server that was killed, and nothing else.
+fn remove_stale(path: &Path) -> Result<(), ControlError> {
+    let failed = |source| ControlError::File { path: path.to_owned(), source };
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+        Ok(there) if !there.file_type().is_socket() => return Err(ControlError::NoSocket(path.to_owned())),
+        Ok(_) => {}
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => Err(ControlError::Taken(path.to_owned())),
+        Err(_) => std::fs::remove_file(path).map_err(failed),
+    }
+}
+
+async fn converse(stream: UnixStream, who: &Who, context: &Arc<Context>, orders: &mpsc::Sender<Order>) {
+    let peer = match stream.peer_cred() {
+        Ok(peer) => peer,
+        Err(error) => return tracing::warn!(%error, "the kernel does not say who speaks on the control socket"),
+    };
+    let (read, mut write) = stream.into_split();
+    if !who.allows(peer.uid()) {
+        tracing::warn!(uid = peer.uid(), gid = peer.gid(), "refused on the control socket");
+        let refused = Answer::failed("only root, the server's own user and the group in control.group may do this");
+        return say(&mut write, &refused).await.unwrap_or_else(|error| tracing::debug!(%error, "control socket"));
+    }
+    let mut reader = BufReader::new(read);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut limited = (&mut reader).take(LINE);
+        match timeout(PATIENCE, limited.read_until(b'\n', &mut line)).await {
+            Ok(Ok(1..)) => {}
+            Ok(Ok(0)) | Err(_) => return,
+            Ok(Err(error)) => return tracing::debug!(%error, "control socket"),
+        }
+        let whole = line.last() == Some(&b'\n');
+        let answer = match serde_json::from_slice::<Ask>(&line) {
+            _ if !whole => Answer::failed("a request is one line of JSON and not longer than 64 KiB"),
+            Ok(ask) => answer::answer(ask, peer.uid(), context, orders).await,
+            Err(error) => Answer::failed(format!("no such request: {error}")),
+        };
+        if let Err(error) = say(&mut write, &answer).await {
+            return tracing::debug!(%error, "control socket");
+        }
+        if !whole {
+            return;
+        }
+    }
+}
+
+async fn say(write: &mut tokio::net::unix::OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
+    line.push(b'\n');
+    match timeout(PATIENCE, write.write_all(&line)).await {
+        Ok(written) => written,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}

@@ -1,0 +1,166 @@
+//! Answers the operator from what the server's parts know.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ferry_shared::name::Escaped;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Order,
+    message::{Answer, Ask, Session, Status, Transfer, User},
+};
+use crate::{context::Context, live::Wire, users::moment::Moment};
+
+/// The longest word for everybody.
+const WORD: usize = 4096;
+
+pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &mpsc::Sender<Order>) -> Answer {
+    match ask {
+        Ask::Status => status(context).await,
+        Ask::Sessions => Answer::Sessions(sessions(context)),
+        Ask::Kick { who } => kick(context, uid, &who),
+        Ask::Broadcast { text } => broadcast(context, uid, &text),
+        Ask::Reload => {
+            tracing::info!(uid, "the operator asks for a reload");
+            let (told, heard) = oneshot::channel();
+            if orders.send(Order::Reload(told)).await.is_err() {
+                return Answer::failed("the server is stopping");
+            }
+            heard.await.map_or_else(|_| Answer::failed("the server is stopping"), |faults| Answer::Reloaded { faults })
+        }
+        Ask::Drain => {
+            tracing::info!(uid, "the operator asks for an end");
+            if orders.send(Order::Drain).await.is_err() {
+                return Answer::failed("the server is stopping already");
+            }
+            let transfers = context.live.wires().iter().filter(|wire| wire.transfer().is_some()).count();
+            Answer::Draining { transfers, seconds: context.config.limits.drain_seconds }
+        }
+    }
+}
+
+async fn status(context: &Arc<Context>) -> Answer {
+    let context = Arc::clone(context);
+    // Asking the disk may block.
+    match tokio::task::spawn_blocking(move || status_now(&context)).await {
+        Ok(status) => Answer::Status(Box::new(status)),
+        Err(error) => Answer::failed(format!("the server cannot say: {error}")),
+    }
+}
+
+/// How the server is. Blocks on the disk.
+pub(crate) fn status_now(context: &Context) -> Status {
+    let figures = &context.figures;
+    let wires = context.live.wires();
+    let (received, sent) = context.live.traffic();
+    let states = context.states.all();
+    let disk_free = states.first().and_then(|user| {
+        let free = user.home.volume_free();
+        free.inspect_err(|error| tracing::warn!(%error, "cannot tell how much of the disk is free")).ok()
+    });
+    let mut users: Vec<_> = states
+        .iter()
+        .map(|user| {
+            let now = user.ledger.snapshot();
+            User {
+                name: user.name.to_string(),
+                used: now.used.bytes,
+                reserved: now.reserved.bytes,
+                quota: now.limits.bytes,
+                files: now.used.files,
+                max_files: now.limits.files,
+            }
+        })
+        .collect();
+    users.sort_by(|a, b| a.name.cmp(&b.name));
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        started: Moment::from_system_time(figures.started),
+        uptime_seconds: figures.uptime().as_secs(),
+        draining: context.drain.is_cancelled(),
+        sessions: context.sessions.count(),
+        connections: wires.len(),
+        unfinished: context.admission.unfinished(),
+        transfers: wires.iter().filter(|wire| wire.transfer().is_some()).count(),
+        received,
+        sent,
+        accepted: figures.connections.get(),
+        logins: figures.logins.get(),
+        uploads: figures.uploads.get(),
+        downloads: figures.downloads.get(),
+        refusals: figures.refusals().map(|(code, count)| (code.as_str().to_owned(), count)).collect(),
+        panics: figures.panics.get(),
+        hash_queue: context.users.hash_queue(),
+        flushes: figures.flushes.get(),
+        flush_seconds: figures.flush_time().as_secs_f64(),
+        disk_free,
+        users,
+    }
+}
+
+fn sessions(context: &Context) -> Vec<Session> {
+    let mut found: BTreeMap<u64, Session> = BTreeMap::new();
+    for wire in context.live.wires() {
+        let session = found.entry(wire.session.id).or_insert_with(|| Session {
+            id: wire.session.id,
+            user: wire.session.user.name.to_string(),
+            peer: wire.peer.map(|peer| peer.to_string()).unwrap_or_default(),
+            since: Moment::from_system_time(wire.session.since),
+            connections: 0,
+            received: 0,
+            sent: 0,
+            transfers: Vec::new(),
+        });
+        let (received, sent) = wire.traffic();
+        session.connections += 1;
+        session.received += received;
+        session.sent += sent;
+        session.transfers.extend(transfer(&wire));
+    }
+    found.into_values().collect()
+}
+
+fn transfer(wire: &Wire) -> Option<Transfer> {
+    let (transfer, done) = wire.transfer()?;
+    Some(Transfer {
+        direction: transfer.direction,
+        path: transfer.path.display().to_string(),
+        size: transfer.size,
+        done,
+        seconds: transfer.since.elapsed().as_secs(),
+    })
+}
+
+fn kick(context: &Context, uid: u32, who: &str) -> Answer {
+    let number: Option<u64> = who.parse().ok();
+    let mut ended = Vec::new();
+    for session in context.sessions.all() {
+        if session.user.name.as_str() == who || number == Some(session.id) {
+            tracing::info!(uid, session = session.id, user = %session.user.name, "ended by the operator");
+            session.end("the operator ended this session".to_owned());
+            ended.push(session.id);
+        }
+    }
+    if ended.is_empty() {
+        return Answer::failed(format!("nobody is connected as '{}'; see 'ferryd sessions'", Escaped(who.as_bytes())));
+    }
+    Answer::Kicked { sessions: ended }
+}
+
+/// Tells each session once: on a connection that is at work, else on its oldest, where a person looks around.
+fn broadcast(context: &Context, uid: u32, text: &str) -> Answer {
+    if text.trim().is_empty() || text.len() > WORD {
+        return Answer::failed(format!("the text must have 1 to {WORD} bytes"));
+    }
+    let mut told = std::collections::BTreeSet::new();
+    let mut wires = context.live.wires();
+    wires.sort_by_key(|wire| (wire.transfer().is_none(), !wire.is_busy(), wire.id));
+    for wire in wires {
+        if told.insert(wire.session.id) {
+            wire.tell(text.to_owned());
+        }
+    }
+    tracing::info!(uid, sessions = told.len(), text = %Escaped(text.as_bytes()), "said to everybody");
+    Answer::Broadcast { sessions: told.len() }
+}

@@ -1,0 +1,198 @@
+//! What is asked and answered on the control socket, one JSON object a line.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{live::Direction, users::moment::Moment};
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Ask {
+    /// How the server is.
+    Status,
+    /// Who is connected, and what travels.
+    Sessions,
+    /// Close the sessions of a user, or one by its number.
+    Kick {
+        /// A user's name, or a session's number.
+        who: String,
+    },
+    /// Say something to everybody.
+    Broadcast {
+        /// What.
+        text: String,
+    },
+    /// Read configuration, certificate and users again.
+    Reload,
+    /// Take nobody new, give transfers their time, and end.
+    Drain,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To `status`.
+    Status(Box<Status>),
+    /// To `sessions`, oldest first.
+    Sessions(Vec<Session>),
+    /// To `kick`: the sessions that were ended.
+    Kicked {
+        /// Their numbers.
+        sessions: Vec<u64>,
+    },
+    /// To `broadcast`: how many sessions were told.
+    Broadcast {
+        /// Their number.
+        sessions: usize,
+    },
+    /// To `reload`: what stays as it was, and why.
+    Reloaded {
+        /// What is wrong; empty when all is in force.
+        faults: Vec<String>,
+    },
+    /// To `drain`: what still runs and how long it has.
+    Draining {
+        /// Files on their way.
+        transfers: usize,
+        /// Seconds.
+        seconds: u64,
+    },
+    /// It was not done.
+    Failed {
+        /// Why.
+        message: String,
+    },
+}
+
+impl Answer {
+    /// It was not done, for this reason.
+    #[must_use]
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::Failed { message: message.into() }
+    }
+}
+
+/// How a server is. Bytes and counts are since its start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its version.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// When it began.
+    pub started: Moment,
+    /// For how long it runs.
+    pub uptime_seconds: u64,
+    /// Whether it is about to end and takes nobody new.
+    pub draining: bool,
+    /// Logins that are open.
+    pub sessions: usize,
+    /// Their connections.
+    pub connections: usize,
+    /// Connections that have not logged in.
+    pub unfinished: usize,
+    /// Files on their way.
+    pub transfers: usize,
+    /// Bytes from clients, on the wire below TLS.
+    pub received: u64,
+    /// Bytes to clients.
+    pub sent: u64,
+    /// Connections that were taken.
+    pub accepted: u64,
+    /// Logins that opened a session.
+    pub logins: u64,
+    /// Files stored.
+    pub uploads: u64,
+    /// Files sent whole.
+    pub downloads: u64,
+    /// Refusals by code.
+    pub refusals: BTreeMap<String, u64>,
+    /// Connections that ended in a panic.
+    pub panics: u64,
+    /// Password checks that wait or run.
+    pub hash_queue: usize,
+    /// Flushes of the disk.
+    pub flushes: u64,
+    /// Seconds they took.
+    pub flush_seconds: f64,
+    /// Bytes free on the disk of the homes.
+    pub disk_free: Option<u64>,
+    /// Users met since the start, by name.
+    pub users: Vec<User>,
+}
+
+/// A user's figures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The name.
+    pub name: String,
+    /// Bytes in the home.
+    pub used: u64,
+    /// Bytes that unfinished uploads hold.
+    pub reserved: u64,
+    /// Bytes the user may have.
+    pub quota: Option<u64>,
+    /// Files and folders.
+    pub files: u64,
+    /// How many of them the user may have.
+    pub max_files: Option<u64>,
+}
+
+/// A login and its connections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its number.
+    pub id: u64,
+    /// Whose it is.
+    pub user: String,
+    /// Where its first connection comes from.
+    pub peer: String,
+    /// Since when.
+    pub since: Moment,
+    /// Its connections.
+    pub connections: usize,
+    /// Bytes they received.
+    pub received: u64,
+    /// Bytes they sent.
+    pub sent: u64,
+    /// What travels on them.
+    pub transfers: Vec<Transfer>,
+}
+
+/// A file on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Which way.
+    pub direction: Direction,
+    /// Where it lies, escaped for display.
+    pub path: String,
+    /// Its size, where it is known.
+    pub size: Option<u64>,
+    /// Bytes of it that are through.
+    pub done: u64,
+    /// Seconds since it began.
+    pub seconds: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_what_the_page_says() {
+        for (line, ask) in [
+            (r#"{"do":"status"}"#, Ask::Status),
+            (r#"{"do":"kick","who":"anna"}"#, Ask::Kick { who: "anna".into() }),
+            (r#"{"do":"broadcast","text":"hi"}"#, Ask::Broadcast { text: "hi".into() }),
+        ] {
+            assert_eq!(serde_json::from_str::<Ask>(line).unwrap(), ask);
+            assert_eq!(serde_json::to_string(&ask).unwrap(), line);
+        }
+        for line in [r#"{"do":"explode"}"#, r#"{"do":"kick"}"#, r#"{"do":"kick","who":"a","force":1}"#, "[]"] {
+            assert!(serde_json::from_str::<Ask>(line).is_err(), "{line}");
+        }
+    }
+}

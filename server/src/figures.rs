@@ -1,0 +1,103 @@
+//! What happened since the start, in numbers: counted where it happens, shown by `status` and the metrics.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant, SystemTime},
+};
+
+use ferry_shared::refusal::Code;
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    /// One more.
+    pub fn one(&self) {
+        self.many(1);
+    }
+
+    /// So many more.
+    pub fn many(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Figures {
+    /// When the server began.
+    pub started: SystemTime,
+    /// The same on the clock that never jumps.
+    begun: Instant,
+    /// Connections that logged in, joined a session, or tried in vain.
+    pub connections: Count,
+    /// Logins that opened a session.
+    pub logins: Count,
+    /// Files stored.
+    pub uploads: Count,
+    /// Files sent whole.
+    pub downloads: Count,
+    /// Connections that ended in a panic.
+    pub panics: Count,
+    /// Commits whose flush is over, and the microseconds that took.
+    pub flushes: Count,
+    flush_micros: Count,
+    refused: [Count; Code::ALL.len()],
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self {
+            started: SystemTime::now(),
+            begun: Instant::now(),
+            connections: Count::default(),
+            logins: Count::default(),
+            uploads: Count::default(),
+            downloads: Count::default(),
+            panics: Count::default(),
+            flushes: Count::default(),
+            flush_micros: Count::default(),
+            refused: Default::default(),
+        }
+    }
+}
+
+impl Figures {
+    /// Counts a refusal, before or after login.
+    pub fn refused(&self, code: Code) {
+        if let Some(at) = Code::ALL.iter().position(|one| *one == code) {
+            self.refused[at].one();
+        }
+    }
+
+    /// Refusals by code; codes that never came are left out.
+    pub fn refusals(&self) -> impl Iterator<Item = (Code, u64)> + '_ {
+        let all = Code::ALL.iter().zip(&self.refused).map(|(code, count)| (*code, count.get()));
+        all.filter(|(_, count)| *count > 0)
+    }
+
+    /// Counts a commit's flush that began at `start`.
+    pub fn flushed(&self, start: Instant) {
+        self.flushes.one();
+        self.flush_micros.many(u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// The time all flushes took.
+    #[must_use]
+    pub fn flush_time(&self) -> Duration {
+        Duration::from_micros(self.flush_micros.get())
+    }
+
+    /// How long the server runs.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.begun.elapsed()
+    }
+}

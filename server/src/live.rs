@@ -1,0 +1,221 @@
+//! Who is connected and what travels right now, for the operator to look at and step in.
+//!
+//! A connection pays a few atomic stores for this; who looks pays for the rest.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use ferry_shared::path::RemotePath;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use crate::session::Session;
+
+/// Words of the operator that wait for one connection; an older one gives way.
+const WORDS: usize = 8;
+
+/// Which way a file travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// From the client to the server.
+    Up,
+    /// From the server to the client.
+    Down,
+}
+
+/// A file on its way. Small uploads come and go too quickly to be shown.
+#[derive(Debug, Clone)]
+pub struct Transfer {
+    /// Which way.
+    pub direction: Direction,
+    /// Where it lies or will lie.
+    pub path: RemotePath,
+    /// Its size, where that was declared.
+    pub size: Option<u64>,
+    /// Since when.
+    pub since: Instant,
+}
+
+/// One logged-in connection as the operator sees it.
+#[derive(Debug)]
+pub struct Wire {
+    /// Tells connections apart; the older has the lower one.
+    pub id: u64,
+    /// Whose it is.
+    pub session: Arc<Session>,
+    /// Where it comes from.
+    pub peer: Option<SocketAddr>,
+    received: Arc<AtomicU64>,
+    sent: Arc<AtomicU64>,
+    transfer: Mutex<Option<Transfer>>,
+    /// How far the transfer is, in bytes of the file.
+    position: AtomicU64,
+    words: Mutex<VecDeque<String>>,
+    spoken: AtomicBool,
+    since: Instant,
+    /// When frames came last, in milliseconds after `since`.
+    heard: AtomicU64,
+    /// Wakes the connection when there are words for it.
+    pub woken: Notify,
+}
+
+impl Wire {
+    /// One that no list shows, for a conversation without a network.
+    #[must_use]
+    pub fn unlisted(session: Arc<Session>) -> Self {
+        Self::new(0, session, None, Arc::default(), Arc::default())
+    }
+
+    fn new(
+        id: u64,
+        session: Arc<Session>,
+        peer: Option<SocketAddr>,
+        received: Arc<AtomicU64>,
+        sent: Arc<AtomicU64>,
+    ) -> Self {
+        let (transfer, words) = (Mutex::default(), Mutex::default());
+        let (position, spoken, woken) = (AtomicU64::new(0), AtomicBool::new(false), Notify::new());
+        let (since, heard) = (Instant::now(), AtomicU64::new(0));
+        Self { id, session, peer, received, sent, transfer, position, words, spoken, since, heard, woken }
+    }
+
+    /// A transfer begins; it takes the place of the one before.
+    pub fn begin(&self, direction: Direction, path: RemotePath, size: Option<u64>) {
+        self.position.store(0, Ordering::Relaxed);
+        *lock(&self.transfer) = Some(Transfer { direction, path, size, since: Instant::now() });
+    }
+
+    /// How far the transfer is.
+    pub fn advance(&self, position: u64) {
+        self.position.store(position, Ordering::Relaxed);
+    }
+
+    /// Nothing travels.
+    pub fn rest(&self) {
+        *lock(&self.transfer) = None;
+    }
+
+    /// What travels, and how many bytes of it are through.
+    #[must_use]
+    pub fn transfer(&self) -> Option<(Transfer, u64)> {
+        Some((lock(&self.transfer).clone()?, self.position.load(Ordering::Relaxed)))
+    }
+
+    /// Bytes received and sent.
+    #[must_use]
+    pub fn traffic(&self) -> (u64, u64) {
+        (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
+    }
+
+    /// Frames came.
+    pub fn hear(&self) {
+        self.heard.store(millis(self.since), Ordering::Relaxed);
+    }
+
+    /// Whether the client surely reads: a file travels, or frames came within a second. A client
+    /// may keep a connection for later without reading from it.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        lock(&self.transfer).is_some() || millis(self.since).saturating_sub(self.heard.load(Ordering::Relaxed)) < 1000
+    }
+
+    /// Hands the connection a word for its user.
+    pub fn tell(&self, word: String) {
+        let mut words = lock(&self.words);
+        if words.len() >= WORDS {
+            words.pop_front();
+        }
+        words.push_back(word);
+        drop(words);
+        self.spoken.store(true, Ordering::Release);
+        self.woken.notify_one();
+    }
+
+    /// The words that wait. Cheap when there are none.
+    pub fn take_words(&self) -> VecDeque<String> {
+        if !self.spoken.swap(false, Ordering::AcqRel) {
+            return VecDeque::new();
+        }
+        std::mem::take(&mut *lock(&self.words))
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[derive(Debug, Default)]
+struct Registry {
+    wires: Mutex<HashMap<u64, Arc<Wire>>>,
+    next: AtomicU64,
+    /// Bytes of connections that have ended.
+    past_received: AtomicU64,
+    past_sent: AtomicU64,
+}
+
+/// All logged-in connections; clones share the list.
+#[derive(Debug, Clone, Default)]
+pub struct Live(Arc<Registry>);
+
+impl Live {
+    /// Lists a connection until what this returns is dropped.
+    #[must_use]
+    pub fn enter(
+        &self,
+        session: Arc<Session>,
+        peer: SocketAddr,
+        received: Arc<AtomicU64>,
+        sent: Arc<AtomicU64>,
+    ) -> Listed {
+        let id = self.0.next.fetch_add(1, Ordering::Relaxed) + 1;
+        let wire = Arc::new(Wire::new(id, session, Some(peer), received, sent));
+        lock(&self.0.wires).insert(id, Arc::clone(&wire));
+        Listed { live: self.clone(), wire }
+    }
+
+    /// Every connection, oldest first.
+    #[must_use]
+    pub fn wires(&self) -> Vec<Arc<Wire>> {
+        let mut wires: Vec<_> = lock(&self.0.wires).values().cloned().collect();
+        wires.sort_by_key(|wire| wire.id);
+        wires
+    }
+
+    /// Bytes received and sent since the start, by connections that are and that were.
+    #[must_use]
+    pub fn traffic(&self) -> (u64, u64) {
+        let wires = lock(&self.0.wires);
+        let past = (self.0.past_received.load(Ordering::Relaxed), self.0.past_sent.load(Ordering::Relaxed));
+        wires.values().map(|wire| wire.traffic()).fold(past, |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+}
+
+/// A connection's place in the list; leaves it when dropped.
+#[derive(Debug)]
+pub struct Listed {
+    live: Live,
+    /// The connection.
+    pub wire: Arc<Wire>,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let mut wires = lock(&self.live.0.wires);
+        let (received, sent) = self.wire.traffic();
+        self.live.0.past_received.fetch_add(received, Ordering::Relaxed);
+        self.live.0.past_sent.fetch_add(sent, Ordering::Relaxed);
+        wires.remove(&self.wire.id);
+    }
+}
