@@ -1,5 +1,6 @@
 //! The verbs of the command line that only look at files: users, identity, check, config.
 
+mod audit_report;
 mod check;
 mod operate;
 mod password_input;
@@ -12,7 +13,8 @@ use std::{fs, io, path::PathBuf, process::ExitCode};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
-    args::{Args, ConfigVerb, Verb},
+    args::{Args, AuditVerb, ConfigVerb, Verb},
+    audit::verify::{self, Broken},
     config::{ConfigError, Layers, Loaded, show},
     control::{self, message::Ask},
     identity::{Identity, IdentityError},
@@ -79,6 +81,9 @@ pub enum AdminError {
     /// The running server was not reached, or did not do it.
     #[error(transparent)]
     Control(#[from] control::client::AskError),
+    /// The audit log does not hold.
+    #[error(transparent)]
+    Audit(#[from] Broken),
     /// Only a part of the configuration is in force.
     #[error("{}", .0.join("\n"))]
     Reload(Vec<String>),
@@ -118,6 +123,10 @@ fn run(args: Args) -> Result<(), AdminError> {
             output::line(Identity::load_or_create(&data()?, &loaded.config.tls)?.fingerprint())?;
         }
         Verb::Check => check::run(config, &data()?)?,
+        Verb::Audit(AuditVerb::Verify { noted, files }) => {
+            let files = if files.is_empty() { verify::files(&data()?)? } else { files };
+            output::raw(audit_report::text(&verify::verify(&files, noted.as_deref())?).as_bytes())?;
+        }
         Verb::Config(ConfigVerb::Show) => output::raw(show::effective(&load(config)?).as_bytes())?,
         Verb::Config(ConfigVerb::Default) => output::raw(show::DEFAULT_FILE.as_bytes())?,
         Verb::Completion { shell } => {

@@ -92,6 +92,9 @@ pub enum Verb {
     Identity,
     /// Read config, users and key, and print every fault with its place; exit 1 if there is one
     Check,
+    /// Check the audit log
+    #[command(subcommand)]
+    Audit(AuditVerb),
     /// Show the configuration
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -104,6 +107,19 @@ pub enum Verb {
     Man {
         /// The folder
         dir: PathBuf,
+    },
+}
+
+/// What can be done with the audit log.
+#[derive(Debug, Clone, Subcommand)]
+pub enum AuditVerb {
+    /// Walk the chain of hashes and print the first line that does not hold; exit 1 if there is one
+    Verify {
+        /// Fail unless a line has this hash, which an earlier run printed: so lines cut off at the end are found too
+        #[arg(long, value_name = "HASH")]
+        noted: Option<String>,
+        /// The files, oldest first [default: those in the data folder]
+        files: Vec<PathBuf>,
     },
 }
 

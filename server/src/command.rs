@@ -7,9 +7,11 @@
 mod change;
 mod copy;
 mod download;
+mod frames;
 mod hash;
 mod pages;
 mod password;
+mod record;
 mod remove;
 mod stat;
 mod upload;
@@ -33,6 +35,7 @@ use ferry_shared::{
 use tokio::sync::mpsc;
 
 use crate::{
+    audit::event::Event,
     context::Context,
     gate::{Gate, Verdict},
     live::{Direction, Wire},
@@ -100,6 +103,8 @@ pub struct Conversation {
     wire: Arc<Wire>,
     out: Outbox,
     running: Running,
+    /// What the audit log will tell once it is done.
+    act: Option<Event>,
     /// Small uploads that arrived and whose answers wait for their common flush.
     group: Group,
     frames: VecDeque<Frame>,
@@ -120,6 +125,7 @@ impl Conversation {
             session,
             gate,
             running: Running::Nothing,
+            act: None,
             frames: VecDeque::new(),
             then: None,
             over: false,
@@ -128,8 +134,9 @@ impl Conversation {
 
     /// Lets the operator see what it does.
     #[must_use]
-    pub fn seen_as(self, wire: Arc<Wire>) -> Self {
-        Self { wire, ..self }
+    pub fn seen_as(mut self, wire: Arc<Wire>) -> Self {
+        self.wire = wire;
+        self
     }
 
     /// The connection as the operator sees it.
@@ -270,6 +277,7 @@ impl Conversation {
         self.flush_group();
         self.running = Running::Nothing;
         tracing::info!(session = self.session.id, code = refusal.code.as_str(), "connection refused");
+        self.context.count_refusal(&refusal, &self.wire);
         self.out.reply(&Reply::Refused(refusal));
         self.over = true;
     }
@@ -277,12 +285,12 @@ impl Conversation {
     /// Answers a request with a refusal; the connection goes on.
     fn refuse(&mut self, refusal: Refusal) {
         self.flush_group();
-        self.context.count_refusal(&refusal);
+        self.context.count_refusal(&refusal, &self.wire);
         self.out.reply(&Reply::Refused(refusal));
     }
 
     fn flush_group(&mut self) {
-        self.group.flush(&self.context, &self.session.user, &mut self.out);
+        self.group.flush(&self.context, &self.wire, &mut self.out);
     }
 
     /// Goes on with what needs no input; `true` when something was done.
@@ -295,8 +303,9 @@ impl Conversation {
                     self.wire.advance(download.position());
                     Ok(true)
                 }
-                Ok(download::Step::Done) => {
-                    self.context.figures.downloads.one();
+                Ok(download::Step::Done { root }) => {
+                    let size = download.size();
+                    self.sent(size, root);
                     Ok(false)
                 }
                 Err(refusal) => {
@@ -314,7 +323,10 @@ impl Conversation {
         };
         match stepped {
             Ok(true) => {}
-            Ok(false) => self.running = Running::Nothing,
+            Ok(false) => {
+                self.running = Running::Nothing;
+                self.done();
+            }
             Err(refusal) => {
                 let was = std::mem::replace(&mut self.running, Running::Nothing);
                 if matches!(was, Running::Upload(_)) {
@@ -346,46 +358,6 @@ impl Conversation {
         }
     }
 
-    fn block(&mut self, index: u64, bytes: ferry_shared::frame::Payload) {
-        let refused = match &mut self.running {
-            Running::Skipping(Follows::UpToCommit) => return,
-            Running::Small(arriving) => match arriving.block(index, bytes) {
-                Ok(()) => return,
-                Err(reason) => return self.close(refusal::malformed(reason)),
-            },
-            Running::Upload(upload) => match self.gate.admit_write() {
-                Ok(()) => match upload.block(index, &bytes) {
-                    Ok(()) => return self.wire.advance(upload.position()),
-                    Err(refused) => refused,
-                },
-                Err(refused) => refused,
-            },
-            _ => return self.close(refusal::malformed("a block outside an upload")),
-        };
-        if refused.code == Code::Malformed {
-            return self.close(refused);
-        }
-        // The upload's frames up to its `Commit` are on their way; this is their one answer.
-        self.running = Running::Skipping(Follows::UpToCommit);
-        self.refuse(refused);
-    }
-
-    fn have(&mut self, first: u64, digests: Vec<ferry_shared::digest::Digest>) {
-        match &mut self.running {
-            Running::Skipping(Follows::UpToEmptyHave) => {
-                if digests.is_empty() {
-                    self.running = Running::Nothing;
-                }
-            }
-            Running::Download(download) => {
-                if let Err(reason) = download.have(first, digests) {
-                    self.close(refusal::malformed(reason));
-                }
-            }
-            _ => self.close(refusal::malformed("a have-frame outside a download")),
-        }
-    }
-
     fn message(&mut self, json: &Bytes) {
         match Request::decode(json) {
             Ok(Request::Commit { size, root }) => self.commit(size, root),
@@ -398,32 +370,6 @@ impl Conversation {
                 self.skip(follows);
                 self.refuse(Refusal::new(Code::BadPath, message));
             }
-        }
-    }
-
-    fn commit(&mut self, size: u64, root: ferry_shared::digest::Digest) {
-        match std::mem::replace(&mut self.running, Running::Nothing) {
-            Running::Skipping(Follows::UpToCommit) => {}
-            Running::Small(arriving) => {
-                match self.gate.admit_write() {
-                    Ok(()) => self.group.add(arriving, size, root, &self.session.user),
-                    Err(refused) => self.group.add_refused(refused),
-                }
-                if self.group.is_full() {
-                    self.flush_group();
-                }
-            }
-            Running::Upload(upload) => {
-                self.flush_group();
-                match self.gate.admit_write().and_then(|()| upload.commit(size, root, &self.context.figures)) {
-                    Ok(reply) => {
-                        self.context.figures.uploads.one();
-                        self.out.reply(&reply);
-                    }
-                    Err(refused) => self.refuse(refused),
-                }
-            }
-            _ => self.close(refusal::malformed("'commit' outside an upload")),
         }
     }
 
@@ -446,9 +392,13 @@ impl Conversation {
             Request::Put(put) if put.is_optimistic() => self.running = Running::Small(upload_small::Arriving::new(put)),
             request => {
                 self.flush_group();
+                self.cut_off();
+                self.act = record::act(&request);
                 match self.start(request) {
+                    Ok(Running::Nothing) => self.done(),
                     Ok(running) => self.running = running,
                     Err(refused) => {
+                        self.act = None;
                         self.skip(follows);
                         self.refuse(refused);
                     }

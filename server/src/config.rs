@@ -35,6 +35,8 @@ pub struct Config {
     pub bandwidth: Bandwidth,
     /// The control socket.
     pub control: Control,
+    /// The audit log.
+    pub audit: Audit,
     /// What is logged.
     pub log: Log,
 }
@@ -148,6 +150,22 @@ pub struct Control {
     /// Who else may use it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+}
+
+/// Section `[audit]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// How large a file of it gets.
+    pub max_size: ByteCount,
+    /// How many older files stay.
+    pub keep: u32,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { max_size: ByteCount(64 << 20), keep: 9 }
+    }
 }
 
 /// Section `[log]`.

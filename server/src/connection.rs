@@ -20,7 +20,10 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use crate::{admission::Ticket, command::Conversation, context::Context, gate::Gate, session::Session, users::Account};
+use crate::{
+    admission::Ticket, audit::event::Event, command::Conversation, context::Context, gate::Gate, session::Session,
+    users::Account,
+};
 
 /// Plain bytes rustls takes before it wants to write: a whole chunk of ours.
 const TLS_BUFFER: usize = 1 << 20;
@@ -68,6 +71,9 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
         let gate = Gate::new(context.users.clone(), Arc::clone(&session), account);
         let listed = context.live.enter(Arc::clone(&session), peer, reader.meter(), writer.meter());
         let ended = session.ended.clone();
+        if session.is_first() {
+            context.audit.note(listed.wire.who(), Event::Login).await;
+        }
         let conversation = Conversation::new(Arc::clone(&context), session, gate).seen_as(Arc::clone(&listed.wire));
         tokio::select! {
             () = traffic::run(&mut reader, &mut writer, conversation, &context) => {}

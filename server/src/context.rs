@@ -7,11 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admission::Admission,
+    audit::{self, Audit, event::Event},
     config::Config,
     figures::Figures,
     gate,
     identity::Identity,
-    live::Live,
+    live::{Live, Wire},
     session::Sessions,
     storage::{Storage, StorageError},
     user_state::{UserState, UserStates},
@@ -46,6 +47,8 @@ pub struct Context {
     pub live: Live,
     /// What happened so far.
     pub figures: Figures,
+    /// Where it is noted.
+    pub audit: Audit,
 }
 
 impl Context {
@@ -61,6 +64,7 @@ impl Context {
             stop: CancellationToken::new(),
             live: Live::default(),
             figures: Figures::default(),
+            audit: Audit::default(),
             config,
             users,
             identity,
@@ -75,9 +79,12 @@ impl Context {
         self.states.get(&account.name, gate::limits(account))
     }
 
-    /// Counts a refusal, for the operator's figures.
-    pub fn count_refusal(&self, refusal: &Refusal) {
+    /// Counts a refusal after login, and has it noted when it is more than an answer.
+    pub fn count_refusal(&self, refusal: &Refusal, wire: &Wire) {
         self.figures.refused(refusal.code);
         tracing::debug!(code = refusal.code.as_str(), message = refusal.message, "refused");
+        if audit::is_noted(refusal) {
+            self.audit.record(wire.who(), Event::refused(refusal));
+        }
     }
 }

@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod admission;
 pub mod args;
+pub mod audit;
 pub mod command;
 pub mod config;
 mod connection;

@@ -16,7 +16,7 @@ use ferry_shared::path::RemotePath;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::session::Session;
+use crate::{audit::event::Who, session::Session};
 
 /// Words of the operator that wait for one connection; an older one gives way.
 const WORDS: usize = 8;
@@ -98,6 +98,12 @@ impl Wire {
         self.position.store(position, Ordering::Relaxed);
     }
 
+    /// How far that is.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position.load(Ordering::Relaxed)
+    }
+
     /// Nothing travels.
     pub fn rest(&self) {
         *lock(&self.transfer) = None;
@@ -107,6 +113,13 @@ impl Wire {
     #[must_use]
     pub fn transfer(&self) -> Option<(Transfer, u64)> {
         Some((lock(&self.transfer).clone()?, self.position.load(Ordering::Relaxed)))
+    }
+
+    /// Whose doing things on it are, for the audit log.
+    #[must_use]
+    pub fn who(&self) -> Who {
+        let user = Some(self.session.user.name.to_string());
+        Who { session: Some(self.session.id), user, peer: self.peer, uid: None }
     }
 
     /// Bytes received and sent.

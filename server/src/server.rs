@@ -1,6 +1,6 @@
 //! The server as a whole: listeners, one task a connection, upkeep, and an orderly stop.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
@@ -11,6 +11,10 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    audit::{
+        Audit, AuditError, AuditThread,
+        event::{Event, Who},
+    },
     config::{Config, Durability},
     connection,
     context::Context,
@@ -51,6 +55,9 @@ pub enum ServerError {
         /// Why.
         source: io::Error,
     },
+    /// The audit log cannot be kept.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The data folder cannot be used.
     #[error("cannot use the data folder {}: {source}", .data.display())]
     Data {
@@ -65,6 +72,8 @@ pub enum ServerError {
 #[derive(Debug)]
 pub struct Server {
     context: Arc<Context>,
+    /// Until the end, which it writes down last.
+    audit_thread: Option<AuditThread>,
     tasks: TaskTracker,
     /// Kept apart: an operator's program does not hold up the end.
     operators: TaskTracker,
@@ -85,7 +94,10 @@ impl Server {
                 storage::Durability::Rename
             }
         };
-        let opened = Storage::open(&data, durability).map_err(|source| ServerError::Data { data, source })?;
+        let failed = |source| ServerError::Data { data: data.clone(), source };
+        let opened = Storage::open(&data, durability).map_err(failed)?;
+        let (audit, audit_thread) = Audit::open(&data, &config.audit)?;
+        audit.note(Who::default(), Event::Started { version: env!("CARGO_PKG_VERSION") }).await;
         let mut listeners = Vec::new();
         for address in &config.server.listen {
             let listening = listen(*address, config.limits.backlog);
@@ -93,13 +105,14 @@ impl Server {
         }
         let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let places = Arc::new(Semaphore::new(config.limits.connections as usize));
-        let context = Arc::new(Context::new(config, users, identity, opened));
+        let context = Arc::new(Context { audit, ..Context::new(config, users, identity, opened) });
         let tasks = TaskTracker::new();
         for listener in listeners {
             tasks.spawn(accept(listener, Arc::clone(&context), tasks.clone(), Arc::clone(&places)));
         }
         tasks.spawn(upkeep(Arc::clone(&context)));
-        Ok(Self { context, tasks, operators: TaskTracker::new(), addresses })
+        tasks.spawn(note_accounts(Arc::clone(&context)));
+        Ok(Self { context, audit_thread: Some(audit_thread), tasks, operators: TaskTracker::new(), addresses })
     }
 
     /// The addresses it listens on, with the ports the system chose.
@@ -122,7 +135,7 @@ impl Server {
 
     /// Stops in order: takes nothing new, gives running transfers their time, closes the
     /// rest, and notes what every user has, so that the next start need not count.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(mut self) {
         self.context.drain.cancel();
         self.tasks.close();
         if timeout(self.context.config.limits.drain(), self.tasks.wait()).await.is_err() {
@@ -135,6 +148,10 @@ impl Server {
         let context = Arc::clone(&self.context);
         if let Err(error) = tokio::task::spawn_blocking(move || context.states.close()).await {
             tracing::error!(%error, "could not note what users have; the next start counts again");
+        }
+        if let Some(thread) = self.audit_thread.take() {
+            self.context.audit.note(Who::default(), Event::Stopped).await;
+            self.context.audit.close(thread).await;
         }
     }
 }
@@ -220,5 +237,27 @@ async fn upkeep(context: Arc<Context>) {
         if let Err(error) = tokio::task::spawn_blocking(round).await {
             tracing::error!(%error, "upkeep panicked");
         }
+    }
+}
+
+/// Notes in the audit log whose account came, went or changed.
+async fn note_accounts(context: Arc<Context>) {
+    let by_name = || -> BTreeMap<_, _> {
+        context.users.all().into_iter().map(|account| (account.name.to_string(), account)).collect()
+    };
+    let mut changes = context.users.changes();
+    let mut before = by_name();
+    loop {
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = context.drain.cancelled() => return,
+        }
+        let now = by_name();
+        let added = now.keys().filter(|name| !before.contains_key(*name)).cloned().collect();
+        let removed = before.keys().filter(|name| !now.contains_key(*name)).cloned().collect();
+        let differs = |name: &String| before.get(name).is_some_and(|old| now.get(name).is_some_and(|new| old != new));
+        let changed = now.keys().filter(|name| differs(name)).cloned().collect();
+        context.audit.note(Who::default(), Event::Accounts { added, removed, changed }).await;
+        before = now;
     }
 }

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::SystemTime,
 };
@@ -35,6 +35,7 @@ pub struct Session {
     /// Cancelled when the session was ended from outside.
     pub ended: CancellationToken,
     farewell: OnceLock<String>,
+    joined: AtomicBool,
     ticket: TicketHash,
     registry: Weak<Registry>,
 }
@@ -56,6 +57,11 @@ impl Session {
         // The first word stays.
         let _ = self.farewell.set(word);
         self.ended.cancel();
+    }
+
+    /// Whether who asks is its first connection: `true` once.
+    pub fn is_first(&self) -> bool {
+        !self.joined.swap(true, Ordering::AcqRel)
     }
 
     /// The word it was ended with.
@@ -111,6 +117,7 @@ impl Sessions {
             credentials: AtomicU64::new(credentials),
             ended: CancellationToken::new(),
             farewell: OnceLock::new(),
+            joined: AtomicBool::new(false),
             ticket: hash,
             registry: Arc::downgrade(&self.0),
         });

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod audit;
 mod control;
 mod disk_full;
 mod exit_codes;

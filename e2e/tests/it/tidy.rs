@@ -28,6 +28,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("server/users", &["storage", "quota", "command", "connection", "session", "gate"]),
     ("server/session", &["connection", "command"]),
     ("server/live", &["connection", "command", "control"]),
+    ("server/audit", &["connection", "command", "control", "storage", "quota", "users"]),
     ("server/figures", &["connection", "command", "control"]),
     ("server/control", &["connection", "command", "server"]),
     ("server/gate", &["connection", "command"]),

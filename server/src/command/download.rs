@@ -30,7 +30,10 @@ pub(super) enum Step {
     /// One block is done.
     More,
     /// `Sent` is on its way.
-    Done,
+    Done {
+        /// Of the whole file; absent for a range.
+        root: Option<Digest>,
+    },
 }
 
 /// A download under way.
@@ -140,8 +143,9 @@ impl Download {
     fn finish(&mut self, out: &mut Outbox) -> Result<Step, Refusal> {
         match self.source.version_now() {
             Ok(version) if version == self.source.version => {
-                out.reply(&Reply::Sent { root: self.root.as_ref().map(RootBuilder::root), version });
-                Ok(Step::Done)
+                let root = self.root.as_ref().map(RootBuilder::root);
+                out.reply(&Reply::Sent { root, version });
+                Ok(Step::Done { root })
             }
             Ok(_) => Err(changed()),
             Err(error) => Err(refusal::of_storage(&error)),

@@ -3,7 +3,7 @@
 //! A group shares its disk flushes. It ends when the connection has nothing more to hand in,
 //! when it is large enough, or when any other request comes, and its answers go out in order.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use ferry_shared::{
     blocks,
@@ -17,8 +17,10 @@ use ferry_shared::{
 };
 
 use crate::{
+    audit::event::{Event, shown},
     config::Limits,
     context::Context,
+    live::Wire,
     outbox::Outbox,
     quota::{Changes, Reservation, Tally},
     refusal,
@@ -141,10 +143,11 @@ impl Group {
     }
 
     /// Makes all of them durable and answers them, in order.
-    pub(super) fn flush(&mut self, context: &Arc<Context>, user: &UserState, out: &mut Outbox) {
+    pub(super) fn flush(&mut self, context: &Context, wire: &Wire, out: &mut Outbox) {
         if self.members.is_empty() {
             return;
         }
+        let user = &*wire.session.user;
         let mut members = std::mem::take(&mut self.members);
         self.bytes = 0;
         if let Some(mut commits) = self.commits.take() {
@@ -164,13 +167,15 @@ impl Group {
         for member in members {
             match member {
                 Member::Refused(refused) => {
-                    context.count_refusal(&refused);
+                    context.count_refusal(&refused, wire);
                     out.reply(&Reply::Refused(refused));
                 }
                 Member::Store(storing) => {
+                    let path = shown(&storing.put.path);
                     let reply = storing.answer(user, free);
-                    if matches!(reply, Reply::Stored { .. }) {
+                    if let Reply::Stored { root, size, .. } = &reply {
                         context.figures.uploads.one();
+                        context.audit.record(wire.who(), Event::Upload { path, size: *size, digest: Some(*root) });
                     }
                     out.reply(&reply);
                 }

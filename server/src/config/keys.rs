@@ -18,18 +18,19 @@ pub struct Key {
 }
 
 /// What each section is about.
-pub const SECTIONS: [(&str, &str); 7] = [
+pub const SECTIONS: [(&str, &str); 8] = [
     ("server", "Where the server listens and what it says of itself."),
     ("tls", "A PEM pair in place of the key made at first start: both or none. Read again on SIGHUP."),
     ("limits", "What the server allows once a client is logged in."),
     ("login", "What a peer may cost before it proved who it is."),
     ("bandwidth", "Bytes a second, all users together; users can have limits of their own."),
     ("control", "The socket of 'ferryd status', 'ferryd top' and the like: for root and the server's own user."),
+    ("audit", "The audit log, audit.jsonl in the data folder; 'ferryd audit verify' checks it."),
     ("log", "What is logged, to standard error."),
 ];
 
 /// Every key, in the order of the default file.
-pub const KEYS: [Key; 30] = [
+pub const KEYS: [Key; 32] = [
     key("server", "listen", "Addresses and ports to listen on. [::] takes IPv4 too, where the system has both."),
     key("server", "name", "The name clients are told."),
     optional("server", "motd", "What users are told at login.", "\"Backups run at 3:00\""),
@@ -67,6 +68,8 @@ pub const KEYS: [Key; 30] = [
         "\"/run/ferryd/control.sock\"",
     ),
     optional("control", "group", "A group whose members may use it too.", "\"adm\""),
+    key("audit", "max_size", "A file of it that would grow beyond this is put aside and a new one begun."),
+    key("audit", "keep", "How many of those put aside are kept."),
     key("log", "format", "\"text\" for people, \"json\" for programs."),
     key("log", "level", "error, warn, info, debug or trace; or for parts, as in \"info,ferry_server=debug\"."),
 ];

@@ -20,6 +20,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Admitted;
 use crate::{
     admission::{Budget, Ticket},
+    audit::{
+        self,
+        event::{Event, Who},
+    },
     command::usage,
     context::Context,
     gate, refusal,
@@ -58,7 +62,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let mut greeting = Greeting { reader, writer, ticket, context, budget: context.admission.budget() };
+    let mut greeting = Greeting { reader, writer, peer, ticket, context, budget: context.admission.budget() };
     let ending = match tokio::time::timeout(context.config.login.deadline(), greeting.run()).await {
         Ok(Ok(admitted)) => return Some(admitted),
         Ok(Err(ending)) => ending,
@@ -72,7 +76,7 @@ where
             refusal
         }
     };
-    context.figures.refused(refusal.code);
+    greeting.note(&refusal, None).await;
     tracing::info!(%peer, code = refusal.code.as_str(), "refused before login");
     if let Err(error) = greeting.writer.send(&Reply::Refused(refusal)).await {
         tracing::debug!(%error, "the refused peer was gone already");
@@ -83,6 +87,7 @@ where
 struct Greeting<'a, R, W> {
     reader: &'a mut LinkReader<R>,
     writer: &'a mut LinkWriter<W>,
+    peer: SocketAddr,
     ticket: &'a Ticket,
     context: &'a Arc<Context>,
     budget: Budget,
@@ -95,7 +100,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         };
         self.welcome(&hello).await?;
         loop {
-            let (joined, failed) = match self.request().await? {
+            let request = self.request().await?;
+            let claims = match &request {
+                Some(Request::Login { user, .. } | Request::Register { user, .. }) => Some(user.clone()),
+                _ => None,
+            };
+            let (joined, failed) = match request {
                 Some(Request::Login { user, proof }) => (self.log_in(&user, &proof).await?, true),
                 // A dead ticket is no guess: an honest client offers it after its session ended.
                 Some(Request::Attach { ticket }) => (self.attach(&ticket)?, false),
@@ -116,13 +126,21 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
                     return Ok(admitted);
                 }
                 Err(refused) => {
-                    self.context.figures.refused(refused.code);
+                    self.note(&refused, claims.as_deref()).await;
                     if failed && refused.code == Code::LoginFailed {
                         self.ticket.failed();
                     }
                     self.writer.send(&Reply::Refused(refused)).await?;
                 }
             }
+        }
+    }
+
+    /// Counts a refusal, and has it noted when it is more than an answer.
+    async fn note(&self, refusal: &Refusal, claims: Option<&str>) {
+        self.context.figures.refused(refusal.code);
+        if audit::is_noted(refusal) {
+            self.context.audit.note(Who::stranger(self.peer, claims), Event::refused(refusal)).await;
         }
     }
 

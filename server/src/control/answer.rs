@@ -9,7 +9,12 @@ use super::{
     Order,
     message::{Answer, Ask, Session, Status, Transfer, User},
 };
-use crate::{context::Context, live::Wire, users::moment::Moment};
+use crate::{
+    audit::event::{Event, Who},
+    context::Context,
+    live::Wire,
+    users::moment::Moment,
+};
 
 /// The longest word for everybody.
 const WORD: usize = 4096;
@@ -18,10 +23,11 @@ pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &
     match ask {
         Ask::Status => status(context).await,
         Ask::Sessions => Answer::Sessions(sessions(context)),
-        Ask::Kick { who } => kick(context, uid, &who),
-        Ask::Broadcast { text } => broadcast(context, uid, &text),
+        Ask::Kick { who } => kick(context, uid, &who).await,
+        Ask::Broadcast { text } => broadcast(context, uid, &text).await,
         Ask::Reload => {
             tracing::info!(uid, "the operator asks for a reload");
+            context.audit.note(Who::operator(uid), Event::Reload).await;
             let (told, heard) = oneshot::channel();
             if orders.send(Order::Reload(told)).await.is_err() {
                 return Answer::failed("the server is stopping");
@@ -30,6 +36,7 @@ pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &
         }
         Ask::Drain => {
             tracing::info!(uid, "the operator asks for an end");
+            context.audit.note(Who::operator(uid), Event::Drain).await;
             if orders.send(Order::Drain).await.is_err() {
                 return Answer::failed("the server is stopping already");
             }
@@ -91,6 +98,7 @@ pub(crate) fn status_now(context: &Context) -> Status {
         downloads: figures.downloads.get(),
         refusals: figures.refusals().map(|(code, count)| (code.as_str().to_owned(), count)).collect(),
         panics: figures.panics.get(),
+        audit_lost: context.audit.lost(),
         hash_queue: context.users.hash_queue(),
         flushes: figures.flushes.get(),
         flush_seconds: figures.flush_time().as_secs_f64(),
@@ -132,12 +140,14 @@ fn transfer(wire: &Wire) -> Option<Transfer> {
     })
 }
 
-fn kick(context: &Context, uid: u32, who: &str) -> Answer {
+async fn kick(context: &Context, uid: u32, who: &str) -> Answer {
     let number: Option<u64> = who.parse().ok();
     let mut ended = Vec::new();
     for session in context.sessions.all() {
         if session.user.name.as_str() == who || number == Some(session.id) {
             tracing::info!(uid, session = session.id, user = %session.user.name, "ended by the operator");
+            let event = Event::Kick { ended: session.id, of: session.user.name.to_string() };
+            context.audit.note(Who::operator(uid), event).await;
             session.end("the operator ended this session".to_owned());
             ended.push(session.id);
         }
@@ -149,7 +159,7 @@ fn kick(context: &Context, uid: u32, who: &str) -> Answer {
 }
 
 /// Tells each session once: on a connection that is at work, else on its oldest, where a person looks around.
-fn broadcast(context: &Context, uid: u32, text: &str) -> Answer {
+async fn broadcast(context: &Context, uid: u32, text: &str) -> Answer {
     if text.trim().is_empty() || text.len() > WORD {
         return Answer::failed(format!("the text must have 1 to {WORD} bytes"));
     }
@@ -161,6 +171,8 @@ fn broadcast(context: &Context, uid: u32, text: &str) -> Answer {
             wire.tell(text.to_owned());
         }
     }
-    tracing::info!(uid, sessions = told.len(), text = %Escaped(text.as_bytes()), "said to everybody");
+    let shown = Escaped(text.as_bytes()).to_string();
+    tracing::info!(uid, sessions = told.len(), text = shown, "said to everybody");
+    context.audit.note(Who::operator(uid), Event::Broadcast { text: shown }).await;
     Answer::Broadcast { sessions: told.len() }
 }

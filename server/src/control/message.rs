@@ -112,6 +112,8 @@ pub struct Status {
     pub refusals: BTreeMap<String, u64>,
     /// Connections that ended in a panic.
     pub panics: u64,
+    /// Lines the audit log could not take.
+    pub audit_lost: u64,
     /// Password checks that wait or run.
     pub hash_queue: usize,
     /// Flushes of the disk.

@@ -1,0 +1,126 @@
+//! The audit log of a real server: what it tells, and that tampering with it is found.
+
+use std::fs;
+
+use ferry_e2e::{
+    MIB, material,
+    proxy::{Proxy, Then, Way},
+    server::{Server, Setup},
+    wait,
+};
+use serde_json::Value;
+
+fn lines(server: &Server) -> Vec<Value> {
+    let text = fs::read_to_string(server.data().join("audit.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The first line of this event, once it is written.
+fn line(server: &Server, event: &str) -> Value {
+    wait::some(&format!("a line '{event}'"), || lines(server).into_iter().find(|line| line["event"] == event))
+}
+
+fn verify(server: &Server, words: &[&str]) -> (bool, String) {
+    let (status, said) = server.ferryd(&[&["audit", "verify"], words].concat(), "");
+    (status.success(), said)
+}
+
+#[test]
+fn logins_changes_transfers_and_refusals_are_told_with_who_did_it() {
+    let server = Setup::new().user("anna", &["--quota", "4MiB"]).start();
+    let client = server.client("anna");
+    let here = client.scratch("here");
+    material::random_file(&here.join("small"), 1000, 1);
+    material::random_file(&here.join("large"), 3 * MIB, 2);
+    material::random_file(&here.join("too large"), 9 * MIB, 3);
+    client.run(&[&"put", &here.join("small"), &client.at("small")]).ok();
+    client.run(&[&"put", &here.join("large"), &client.at("large")]).ok();
+    drop(client.run(&[&"put", &here.join("too large"), &client.at("too large")]));
+    client.run(&[&"get", &client.at("large"), &here.join("back")]).ok();
+    client.run(&[&"mkdir", &client.at("folder")]).ok();
+    client.run(&[&"mv", &client.at("small"), &client.at("folder/\u{202e}evil")]).ok();
+    client.run(&[&"rm", &client.at("large")]).ok();
+    let digest = |name: &str| blake3::hash(&fs::read(here.join(name)).unwrap()).to_hex().to_string();
+    let login = line(&server, "login");
+    assert!(login["user"] == "anna" && login["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{login}");
+    line(&server, "remove");
+    let told = lines(&server);
+    let of = |event: &str, path: &str| {
+        let found = told.iter().find(|line| line["event"] == event && line["path"] == path);
+        found.unwrap_or_else(|| panic!("no {event} of {path}: {told:#?}")).clone()
+    };
+    assert_eq!(
+        (&of("upload", "/small")["size"], &of("upload", "/small")["digest"]),
+        (&Value::from(1000), &Value::from(digest("small")))
+    );
+    assert_eq!(of("upload", "/large")["digest"], digest("large"));
+    assert_eq!(of("download", "/large")["digest"], digest("large"));
+    assert!(of("download", "/large")["session"].is_u64());
+    assert!(of("make_dir", "/folder")["user"] == "anna" && of("remove", "/large")["user"] == "anna");
+    let moved = line(&server, "rename");
+    assert!(moved["from"] == "/small" && !moved["to"].as_str().unwrap().contains('\u{202e}'), "{moved}");
+    assert_eq!(line(&server, "refused")["code"], "over_quota");
+    assert!(verify(&server, &[]).0);
+}
+
+#[test]
+fn strangers_the_operator_and_the_end_are_told() {
+    let mut server = Server::with_anna();
+    let client = server.client("anna");
+    client.set_password("wrong");
+    drop(client.run(&[&"ls", &client.at(""), &"--retries=0"]));
+    let refused = line(&server, "refused");
+    assert!(refused["code"] == "login_failed" && refused["user"] == "anna" && refused["peer"].is_string(), "{refused}");
+    assert!(server.ferryd(&["broadcast", "hello"], "").0.success());
+    let said = line(&server, "broadcast");
+    assert!(said["text"] == "hello" && said["uid"].is_u64(), "{said}");
+    server.add_user("berta", &[]);
+    assert_eq!(line(&server, "accounts")["added"][0], "berta");
+    assert!(server.ferryd(&["drain"], "").0.success());
+    assert!(server.wait_end().success());
+    assert_eq!(lines(&server).last().unwrap()["event"], "stopped");
+    assert_eq!(lines(&server)[0]["event"], "started");
+}
+
+#[test]
+fn a_download_that_was_cut_is_told_with_how_far_it_came() {
+    let server = Server::with_anna();
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    material::random_file(&server.home("anna").join("file"), 24 * MIB, 1);
+    proxy.after(Way::Down, 8 * MIB, Then::Reset);
+    drop(client.run(&[&"get", &client.at("file"), &client.scratch("here").join("file"), &"--retries=0"]));
+    let cut = line(&server, "download_cut");
+    assert!(cut["path"] == "/file" && cut["reached"].as_u64().unwrap() >= 8 * MIB, "{cut}");
+}
+
+#[test]
+fn tampering_is_found_with_its_line_and_the_chain_goes_on_after_a_kill() {
+    let mut server = Server::with_anna();
+    let client = server.client("anna");
+    for name in ["one", "two", "three"] {
+        client.run(&[&"mkdir", &client.at(name)]).ok();
+    }
+    wait::until("all lines to be there", || {
+        lines(&server).iter().filter(|line| line["event"] == "make_dir").count() == 3
+    });
+    server.kill();
+    server.start_again();
+    wait::until("the second start", || lines(&server).iter().filter(|line| line["event"] == "started").count() == 2);
+    let (whole, said) = verify(&server, &[]);
+    assert!(whole, "{said}");
+    let noted = said.lines().last().unwrap().strip_prefix("last ").unwrap().to_owned();
+    server.kill();
+    let path = server.data().join("audit.jsonl");
+    let good = fs::read_to_string(&path).unwrap();
+    let at = good.lines().position(|line| line.contains("/two")).unwrap();
+    fs::write(&path, good.replace("/two", "/2wo")).unwrap();
+    let (whole, said) = verify(&server, &[]);
+    assert!(!whole && said.contains(&format!("audit.jsonl:{}: does not follow", at + 2)), "{said}");
+    let cut: Vec<_> = good.lines().take(at).collect();
+    fs::write(&path, cut.join("\n") + "\n").unwrap();
+    assert!(verify(&server, &[]).0, "a shortened log is whole in itself");
+    assert!(!verify(&server, &["--noted", &noted]).0, "the noted hash must tell");
+    fs::write(&path, good).unwrap();
+    assert!(verify(&server, &["--noted", &noted]).0);
+}

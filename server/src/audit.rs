@@ -1,0 +1,149 @@
+//! The audit log: one line for each login, change, transfer, refusal and act of the operator.
+//!
+//! Each line carries the hash of the line before, so that nobody can change, drop or slip in one
+//! unnoticed. One thread writes; a bounded queue leads to it, and who records waits while that is
+//! full. When the disk takes nothing the server goes on: what could not be written is counted, and
+//! a `gap` line says how many lines are missing once there is room again.
+
+mod chain;
+pub mod event;
+mod file;
+pub mod verify;
+mod writer;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::SystemTime,
+};
+
+use ferry_shared::refusal::{Code, Refusal};
+use tokio::sync::mpsc;
+
+use crate::config;
+use event::{Event, Who};
+use file::AuditFile;
+use writer::Writer;
+
+/// Lines that wait to be written.
+const QUEUE: usize = 1024;
+
+/// Why there is no audit log.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot keep the audit log {}: {source}", path.display())]
+pub struct AuditError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// What waits to be written.
+#[derive(Debug)]
+enum Message {
+    Line(SystemTime, Who, Event),
+    Stop,
+}
+
+/// The way to the audit log; clones lead to the same. The default leads nowhere.
+#[derive(Debug, Clone, Default)]
+pub struct Audit {
+    queue: Option<mpsc::Sender<Message>>,
+    lost: Arc<AtomicU64>,
+}
+
+/// The thread that writes.
+#[derive(Debug)]
+pub struct AuditThread(JoinHandle<()>);
+
+impl Audit {
+    /// Goes on with the log in `folder`. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub fn open(folder: &Path, config: &config::Audit) -> Result<(Self, AuditThread), AuditError> {
+        let path = folder.join(file::NAME);
+        let failed = |source| AuditError { path: path.clone(), source };
+        let file = AuditFile::open(path.clone(), config.max_size.0, config.keep).map_err(failed)?;
+        let (queue, messages) = mpsc::channel(QUEUE);
+        let lost = Arc::default();
+        let writer = Writer::new(file, messages, Arc::clone(&lost));
+        let thread = thread::Builder::new().name("audit".to_owned()).spawn(|| writer.run()).map_err(failed)?;
+        Ok((Self { queue: Some(queue), lost }, AuditThread(thread)))
+    }
+
+    /// Records an event from a thread that may wait.
+    pub fn record(&self, who: Who, event: Event) {
+        if let Some(queue) = &self.queue
+            && queue.blocking_send(Message::Line(SystemTime::now(), who, event)).is_err()
+        {
+            self.too_late();
+        }
+    }
+
+    /// Records an event where nobody may wait; a full queue loses it, which is counted.
+    pub fn record_now(&self, who: Who, event: Event) {
+        if let Some(queue) = &self.queue
+            && queue.try_send(Message::Line(SystemTime::now(), who, event)).is_err()
+        {
+            self.too_late();
+        }
+    }
+
+    /// Records an event from a task.
+    pub async fn note(&self, who: Who, event: Event) {
+        if let Some(queue) = &self.queue
+            && queue.send(Message::Line(SystemTime::now(), who, event)).await.is_err()
+        {
+            self.too_late();
+        }
+    }
+
+    /// Lines that could not be written.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Writes what waits and ends the thread; what comes later is lost.
+    pub async fn close(&self, thread: AuditThread) {
+        if let Some(queue) = &self.queue
+            && queue.send(Message::Stop).await.is_err()
+        {
+            tracing::error!("the audit log's thread ended early");
+        }
+        match tokio::task::spawn_blocking(move || thread.0.join()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => tracing::error!("the audit log's thread panicked"),
+        }
+    }
+
+    fn too_late(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!("an event is missing in the audit log");
+    }
+}
+
+/// Whether a refusal is worth a line. The others are plain answers, as when somebody looks for a
+/// file that is not there; lines about them would hide the rest.
+#[must_use]
+pub fn is_noted(refusal: &Refusal) -> bool {
+    !matches!(
+        refusal.code,
+        Code::NotFound
+            | Code::Exists
+            | Code::IsDirectory
+            | Code::NotDirectory
+            | Code::NotEmpty
+            | Code::Busy
+            | Code::Superseded
+            | Code::Changed
+            | Code::Unsupported
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Tests of the audit log: the chain over restarts, files and torn lines, and what tampering shows.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
+
+use super::{
+    file::{AuditFile, NAME},
+    verify::{Broken, verify},
+    *,
+};
+use crate::size::ByteCount;
+
+fn config(max_size: u64, keep: u32) -> config::Audit {
+    config::Audit { max_size: ByteCount(max_size), keep }
+}
+
+fn finish(audit: &Audit, thread: AuditThread) {
+    audit.queue.as_ref().unwrap().blocking_send(Message::Stop).unwrap();
+    thread.0.join().unwrap();
+}
+
+/// Writes `count` lines as one run of a server.
+fn run(folder: &Path, config: &config::Audit, count: u64) {
+    let (audit, thread) = Audit::open(folder, config).unwrap();
+    for number in 0..count {
+        let who = Who { session: Some(number), ..Who::default() };
+        audit.record(who, Event::MakeDir { path: format!("/folder {number}") });
+    }
+    finish(&audit, thread);
+}
+
+fn log(folder: &Path) -> PathBuf {
+    folder.join(NAME)
+}
+
+fn checked(folder: &Path) -> Result<verify::Verified, Broken> {
+    verify(&verify::files(folder)?, None)
+}
+
+fn broken_line(folder: &Path) -> u64 {
+    match checked(folder) {
+        Err(Broken::Line { line, .. }) => line,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_chain_goes_on_over_restarts_and_files_and_only_some_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..6 {
+        run(folder.path(), &config(3000, 3), 20);
+    }
+    let files = verify::files(folder.path()).unwrap();
+    assert_eq!(files.len(), 4, "{files:?}");
+    let verified = checked(folder.path()).unwrap();
+    assert!(!verified.from_the_start && verified.lines < 120, "{verified:?}");
+    assert!(files.iter().all(|file| fs::metadata(file).unwrap().permissions().mode() & 0o777 == 0o600));
+    run(folder.path(), &config(1 << 20, 3), 1);
+    assert_eq!(checked(folder.path()).unwrap().lines, verified.lines + 1);
+}
+
+#[test]
+fn every_kind_of_tampering_is_found_at_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &config(1 << 20, 3), 10);
+    let whole = fs::read_to_string(log(folder.path())).unwrap();
+    let noted = checked(folder.path()).unwrap().last;
+    let lines: Vec<&str> = whole.lines().collect();
+    let with = |lines: &[&str]| fs::write(log(folder.path()), lines.join("\n") + "\n").unwrap();
+    let changed = lines[3].replace("/folder 3", "/folder 8");
+    with(&[&lines[..3], &[changed.as_str()], &lines[4..]].concat());
+    assert_eq!(broken_line(folder.path()), 5, "the line after the changed one does not follow");
+    with(&[&lines[..3], &lines[4..]].concat());
+    assert_eq!(broken_line(folder.path()), 4, "one is missing");
+    with(&[&lines[..5], &[lines[2]], &lines[5..]].concat());
+    assert_eq!(broken_line(folder.path()), 6, "one is slipped in");
+    with(&[&lines[..3], &["garbage"], &lines[3..]].concat());
+    assert_eq!(broken_line(folder.path()), 5, "garbage is slipped in");
+    // Nothing follows on the last lines: only what was noted elsewhere tells.
+    with(&lines[..8]);
+    assert!(checked(folder.path()).unwrap().from_the_start);
+    let files = verify::files(folder.path()).unwrap();
+    assert!(matches!(verify(&files, Some(&noted)), Err(Broken::NotNoted)));
+    fs::write(log(folder.path()), &whole).unwrap();
+    assert!(verify(&files, Some(&noted)).is_ok());
+}
+
+#[test]
+fn a_line_cut_by_a_crash_is_closed_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &config(1 << 20, 3), 5);
+    let whole = fs::read(log(folder.path())).unwrap();
+    fs::write(log(folder.path()), &whole[..whole.len() - 30]).unwrap();
+    assert!(checked(folder.path()).unwrap().torn);
+    run(folder.path(), &config(1 << 20, 3), 2);
+    let verified = checked(folder.path()).unwrap();
+    assert_eq!((verified.lines, verified.torn), (8, false));
+    assert!(fs::read_to_string(log(folder.path())).unwrap().lines().nth(5).unwrap().contains(r#""event":"recovered""#));
+}
+
+#[test]
+fn a_crash_between_two_files_does_not_break_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &config(1 << 20, 3), 5);
+    fs::rename(log(folder.path()), folder.path().join("audit.jsonl.1")).unwrap();
+    run(folder.path(), &config(1 << 20, 3), 5);
+    let verified = checked(folder.path()).unwrap();
+    assert_eq!((verified.files, verified.lines, verified.from_the_start), (2, 10, true));
+}
+
+#[test]
+fn a_name_cannot_forge_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (audit, thread) = Audit::open(folder.path(), &config(1 << 20, 3)).unwrap();
+    let peer = "192.0.2.1:5".parse().unwrap();
+    let refusal = Refusal::new(Code::LoginFailed, "no\n{}\u{1b}[2J");
+    audit.record(Who::stranger(peer, Some("eve\n{\"event\":\"login\"}\u{202e}")), Event::refused(&refusal));
+    finish(&audit, thread);
+    let text = fs::read_to_string(log(folder.path())).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(!text.contains(['\u{202e}', '\u{1b}']), "{text:?}");
+}
+
+#[test]
+fn a_flood_of_refusals_is_summed_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (audit, thread) = Audit::open(folder.path(), &config(1 << 20, 3)).unwrap();
+    let refusal = Refusal::new(Code::NotAllowed, "no");
+    for _ in 0..500 {
+        audit.record(Who::default(), Event::refused(&refusal));
+    }
+    finish(&audit, thread);
+    assert!(checked(folder.path()).unwrap().lines < 100);
+}
+
+#[test]
+fn what_a_full_disk_did_not_take_is_counted_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (queue, messages) = mpsc::channel(QUEUE);
+    let lost: Arc<AtomicU64> = Arc::default();
+    // Every write to this device ends with "no space left".
+    let file = AuditFile::open(PathBuf::from("/dev/full"), 1 << 20, 3).unwrap();
+    let mut writer = Writer::new(file, messages, Arc::clone(&lost));
+    let event = || (SystemTime::now(), Who::default(), Event::Login);
+    let before = writer.before().to_owned();
+    writer.write_now(vec![event(), event()]);
+    assert_eq!((lost.load(Ordering::Relaxed), writer.before()), (2, before.as_str()));
+    writer.replace_file(AuditFile::open(log(folder.path()), 1 << 20, 3).unwrap());
+    writer.write_now(vec![event()]);
+    drop(queue);
+    let text = fs::read_to_string(log(folder.path())).unwrap();
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.lines().next().unwrap().contains(r#""event":"gap","lost":2"#), "{text}");
+    assert!(checked(folder.path()).is_ok());
+}

@@ -1,0 +1,74 @@
+//! The frames of a transfer: blocks, digests of what the client holds, and the `Commit` at the end.
+
+use ferry_shared::{digest::Digest, frame::Payload, message::decode::Follows, refusal::Code};
+
+use super::{Conversation, Running};
+use crate::refusal;
+
+impl Conversation {
+    pub(super) fn block(&mut self, index: u64, bytes: Payload) {
+        let refused = match &mut self.running {
+            Running::Skipping(Follows::UpToCommit) => return,
+            Running::Small(arriving) => match arriving.block(index, bytes) {
+                Ok(()) => return,
+                Err(reason) => return self.close(refusal::malformed(reason)),
+            },
+            Running::Upload(upload) => match self.gate.admit_write() {
+                Ok(()) => match upload.block(index, &bytes) {
+                    Ok(()) => return self.wire.advance(upload.position()),
+                    Err(refused) => refused,
+                },
+                Err(refused) => refused,
+            },
+            _ => return self.close(refusal::malformed("a block outside an upload")),
+        };
+        if refused.code == Code::Malformed {
+            return self.close(refused);
+        }
+        // The upload's frames up to its `Commit` are on their way; this is their one answer.
+        self.running = Running::Skipping(Follows::UpToCommit);
+        self.refuse(refused);
+    }
+
+    pub(super) fn have(&mut self, first: u64, digests: Vec<Digest>) {
+        match &mut self.running {
+            Running::Skipping(Follows::UpToEmptyHave) => {
+                if digests.is_empty() {
+                    self.running = Running::Nothing;
+                }
+            }
+            Running::Download(download) => {
+                if let Err(reason) = download.have(first, digests) {
+                    self.close(refusal::malformed(reason));
+                }
+            }
+            _ => self.close(refusal::malformed("a have-frame outside a download")),
+        }
+    }
+
+    pub(super) fn commit(&mut self, size: u64, root: Digest) {
+        match std::mem::replace(&mut self.running, Running::Nothing) {
+            Running::Skipping(Follows::UpToCommit) => {}
+            Running::Small(arriving) => {
+                match self.gate.admit_write() {
+                    Ok(()) => self.group.add(arriving, size, root, &self.session.user),
+                    Err(refused) => self.group.add_refused(refused),
+                }
+                if self.group.is_full() {
+                    self.flush_group();
+                }
+            }
+            Running::Upload(upload) => {
+                self.flush_group();
+                match self.gate.admit_write().and_then(|()| upload.commit(size, root, &self.context.figures)) {
+                    Ok(reply) => {
+                        self.stored(&reply);
+                        self.out.reply(&reply);
+                    }
+                    Err(refused) => self.refuse(refused),
+                }
+            }
+            _ => self.close(refusal::malformed("'commit' outside an upload")),
+        }
+    }
+}
