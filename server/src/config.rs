@@ -37,6 +37,8 @@ pub struct Config {
     pub control: Control,
     /// The audit log.
     pub audit: Audit,
+    /// The figures for a monitoring system.
+    pub metrics: Metrics,
     /// What is logged.
     pub log: Log,
 }
@@ -166,6 +168,15 @@ impl Default for Audit {
     fn default() -> Self {
         Self { max_size: ByteCount(64 << 20), keep: 9 }
     }
+}
+
+/// Section `[metrics]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Where they are served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// Section `[log]`.

@@ -25,6 +25,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use crate::{context::Context, private_file};
+pub(crate) use answer::status_now;
 use message::{Answer, Ask};
 use who::Who;
 

@@ -46,6 +46,8 @@ pub struct Figures {
     pub downloads: Count,
     /// Connections that ended in a panic.
     pub panics: Count,
+    /// Recounts that found other figures than were believed.
+    pub drifts: Count,
     /// Commits whose flush is over, and the microseconds that took.
     pub flushes: Count,
     flush_micros: Count,
@@ -62,6 +64,7 @@ impl Default for Figures {
             uploads: Count::default(),
             downloads: Count::default(),
             panics: Count::default(),
+            drifts: Count::default(),
             flushes: Count::default(),
             flush_micros: Count::default(),
             refused: Default::default(),

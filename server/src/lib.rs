@@ -17,6 +17,7 @@ pub mod figures;
 pub mod gate;
 pub mod identity;
 pub mod live;
+pub mod metrics;
 pub mod outbox;
 pub mod output;
 mod private_file;

@@ -1,6 +1,6 @@
 //! `ferryd serve`: starts the server, says where it is, and follows signals until it ends.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -15,6 +15,7 @@ use crate::{
         who::{NoSuchGroup, Who},
     },
     identity::{Identity, IdentityError},
+    metrics::Metrics,
     output, private_file,
     server::{Server, ServerError, ServerOptions},
     telemetry::{self, TelemetryError},
@@ -50,6 +51,14 @@ pub enum ServeError {
     /// The server itself did not start.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// The metrics have no place.
+    #[error("metrics.listen: cannot listen on {address}: {source}")]
+    Metrics {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
     /// The configured group is none.
     #[error(transparent)]
     Group(#[from] NoSuchGroup),
@@ -76,6 +85,7 @@ pub fn run(config: Config, data: PathBuf) -> Result<(), ServeError> {
 async fn serve(options: ServerOptions) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
     let who = Who::new(options.config.control.group.as_deref())?;
+    let metrics = options.config.metrics.listen;
     let socket = server_path(options.config.control.socket.as_deref(), &options.data);
     let (users, identity, data) = (options.users.clone(), options.identity.clone(), options.data.clone());
     // Kept to the end: dropping it stops the watching.
@@ -90,6 +100,7 @@ async fn serve(options: ServerOptions) -> Result<(), ServeError> {
     // A fault is in the log; the store that was read at first stays.
     let _ = reload_users(&users).await;
     let server = Server::start(options).await?;
+    open_metrics(&server, metrics).await?;
     announce(&server, &identity)?;
     if users.is_empty() {
         let data = data.display();
@@ -126,6 +137,19 @@ fn announce(server: &Server, identity: &Identity) -> io::Result<()> {
         output::line(format_args!("listening on {address}"))?;
     }
     output::line(format_args!("fingerprint {fingerprint}"))
+}
+
+/// Serves the figures where the operator wants them.
+async fn open_metrics(server: &Server, address: Option<SocketAddr>) -> Result<(), ServeError> {
+    if let Some(address) = address {
+        let failed = |source| ServeError::Metrics { address, source };
+        let metrics = Metrics::bind(address).await.map_err(failed)?;
+        let address = metrics.address().map_err(failed)?;
+        tracing::info!(%address, "metrics");
+        output::line(format_args!("metrics on http://{address}/metrics"))?;
+        server.metrics(metrics);
+    }
+    Ok(())
 }
 
 /// Makes the control socket. A server without one still serves.

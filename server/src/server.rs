@@ -20,6 +20,7 @@ use crate::{
     context::Context,
     control::{Control, Order},
     identity::Identity,
+    metrics::Metrics,
     storage::{self, Storage, StorageError},
     users::Users,
 };
@@ -131,6 +132,11 @@ impl Server {
     /// of the whole process goes to `orders`.
     pub fn control(&self, control: Control, orders: mpsc::Sender<Order>) {
         self.operators.spawn(control.serve(Arc::clone(&self.context), orders, self.operators.clone()));
+    }
+
+    /// Serves the figures on `metrics` until the server has stopped.
+    pub fn metrics(&self, metrics: Metrics) {
+        self.operators.spawn(metrics.serve(Arc::clone(&self.context), self.operators.clone()));
     }
 
     /// Stops in order: takes nothing new, gives running transfers their time, closes the

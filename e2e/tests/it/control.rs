@@ -232,3 +232,45 @@ fn members_of_the_configured_group_are_let_in_and_others_not() {
     let other = as_stranger(&path, 54322).unwrap();
     assert!(other.contains("you may not use this socket"), "{other}");
 }
+
+/// One HTTP request's whole answer.
+fn http(address: &str, request: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn the_metrics_tell_what_happened_and_bad_requests_end_nothing() {
+    let server = Setup::new().user("anna", &["--quota", "1MiB"]).config("[metrics]\nlisten = \"127.0.0.1:0\"").start();
+    let address = wait::some("the address of the metrics", || {
+        let log = server.log();
+        let line = log.lines().find(|line| line.contains("metrics address="))?;
+        Some(line.split("address=").nth(1)?.trim().to_owned())
+    });
+    let client = server.client("anna");
+    let file = client.scratch("here").join("file");
+    material::random_file(&file, 1000, 1);
+    client.run(&[&"put", &file, &client.at("file")]).ok();
+    material::random_file(&file, 2 * MIB, 1);
+    drop(client.run(&[&"put", &file, &client.at("file"), &"--on-conflict=replace"]));
+    for bad in ["\u{1}\r\n\r\n", "BREW /metrics HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"] {
+        let answer = http(&address, bad);
+        assert!(answer.starts_with("HTTP/1.1 40"), "{bad:?}: {answer}");
+    }
+    let text = http(&address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+    let wanted = [
+        "ferryd_logins_total 2\n",
+        "ferryd_uploads_total 1\n",
+        "ferryd_refusals_total{code=\"over_quota\"} 1\n",
+        "ferryd_user_used_bytes{user=\"anna\"} 1000\n",
+        "ferryd_user_quota_bytes{user=\"anna\"} 1048576\n",
+        "ferryd_users 1\n",
+    ];
+    for line in wanted {
+        assert!(text.contains(line), "no {line:?} in {text}");
+    }
+}

@@ -73,6 +73,7 @@ fn as_facts(status: &Status) -> String {
         ("logins", status.logins.to_string()),
         ("refusals", if refusals.is_empty() { "none".to_owned() } else { refusals.join(", ") }),
         ("panics", status.panics.to_string()),
+        ("quota drifts", status.quota_drifts.to_string()),
         ("audit lines lost", status.audit_lost.to_string()),
         ("hash queue", status.hash_queue.to_string()),
         ("flushes", format!("{}, {:.1} s", status.flushes, status.flush_seconds)),

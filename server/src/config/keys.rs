@@ -18,7 +18,7 @@ pub struct Key {
 }
 
 /// What each section is about.
-pub const SECTIONS: [(&str, &str); 8] = [
+pub const SECTIONS: [(&str, &str); 9] = [
     ("server", "Where the server listens and what it says of itself."),
     ("tls", "A PEM pair in place of the key made at first start: both or none. Read again on SIGHUP."),
     ("limits", "What the server allows once a client is logged in."),
@@ -26,11 +26,12 @@ pub const SECTIONS: [(&str, &str); 8] = [
     ("bandwidth", "Bytes a second, all users together; users can have limits of their own."),
     ("control", "The socket of 'ferryd status', 'ferryd top' and the like: for root and the server's own user."),
     ("audit", "The audit log, audit.jsonl in the data folder; 'ferryd audit verify' checks it."),
+    ("metrics", "Figures for a monitoring system, in Prometheus' format at http://ADDRESS/metrics."),
     ("log", "What is logged, to standard error."),
 ];
 
 /// Every key, in the order of the default file.
-pub const KEYS: [Key; 32] = [
+pub const KEYS: [Key; 33] = [
     key("server", "listen", "Addresses and ports to listen on. [::] takes IPv4 too, where the system has both."),
     key("server", "name", "The name clients are told."),
     optional("server", "motd", "What users are told at login.", "\"Backups run at 3:00\""),
@@ -70,6 +71,12 @@ pub const KEYS: [Key; 32] = [
     optional("control", "group", "A group whose members may use it too.", "\"adm\""),
     key("audit", "max_size", "A file of it that would grow beyond this is put aside and a new one begun."),
     key("audit", "keep", "How many of those put aside are kept."),
+    optional(
+        "metrics",
+        "listen",
+        "Where; nowhere if not set. Who can connect there can read them.",
+        "\"127.0.0.1:7022\"",
+    ),
     key("log", "format", "\"text\" for people, \"json\" for programs."),
     key("log", "level", "error, warn, info, debug or trace; or for parts, as in \"info,ferry_server=debug\"."),
 ];

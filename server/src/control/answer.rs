@@ -98,6 +98,8 @@ pub(crate) fn status_now(context: &Context) -> Status {
         downloads: figures.downloads.get(),
         refusals: figures.refusals().map(|(code, count)| (code.as_str().to_owned(), count)).collect(),
         panics: figures.panics.get(),
+        quota_drifts: figures.drifts.get(),
+        accounts: context.users.all().len(),
         audit_lost: context.audit.lost(),
         hash_queue: context.users.hash_queue(),
         flushes: figures.flushes.get(),

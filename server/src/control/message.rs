@@ -112,6 +112,8 @@ pub struct Status {
     pub refusals: BTreeMap<String, u64>,
     /// Connections that ended in a panic.
     pub panics: u64,
+    /// Recounts that found other figures than were believed.
+    pub quota_drifts: u64,
     /// Lines the audit log could not take.
     pub audit_lost: u64,
     /// Password checks that wait or run.
@@ -122,6 +124,8 @@ pub struct Status {
     pub flush_seconds: f64,
     /// Bytes free on the disk of the homes.
     pub disk_free: Option<u64>,
+    /// Accounts in the user store.
+    pub accounts: usize,
     /// Users met since the start, by name.
     pub users: Vec<User>,
 }

@@ -39,6 +39,12 @@ impl Moment {
         Timestamp::try_from(time).map_or_else(|_| Self::now(), Self::from_timestamp)
     }
 
+    /// Seconds since 1970.
+    #[must_use]
+    pub fn as_second(self) -> i64 {
+        self.0.as_second()
+    }
+
     /// For comparing with the clock.
     #[must_use]
     pub fn to_system_time(self) -> SystemTime {

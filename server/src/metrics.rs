@@ -1,0 +1,103 @@
+//! The figures for a monitoring system: `GET /metrics` over HTTP, in Prometheus' text format.
+//!
+//! A small answerer of its own: one request a connection, few at once, little time and few
+//! bytes for each. Who can reach the listener can read the figures, so it belongs on loopback
+//! or a network of its own.
+
+mod http;
+mod text;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_util::task::TaskTracker;
+
+use crate::{context::Context, control::status_now};
+use http::{Answer, Request};
+
+/// Scrapers at once.
+const PLACES: usize = 8;
+/// How long one may take, from connection to the last byte.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The listener of the metrics.
+#[derive(Debug)]
+pub struct Metrics(TcpListener);
+
+impl Metrics {
+    /// Listens on `address`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self(TcpListener::bind(address).await?))
+    }
+
+    /// Takes a listener over that was inherited, as from systemd.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn inherit(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self(TcpListener::from_std(listener)?))
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Answers until the server has stopped; `tasks` keeps what runs.
+    pub async fn serve(self, context: Arc<Context>, tasks: TaskTracker) {
+        let places = Arc::new(Semaphore::new(PLACES));
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.0.accept() => accepted,
+                () = context.stop.cancelled() => return,
+            };
+            match accepted {
+                Ok((tcp, peer)) => {
+                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+                    let context = Arc::clone(&context);
+                    tasks.spawn(async move {
+                        let _place = place;
+                        tokio::select! {
+                            answered = timeout(PATIENCE, answer(tcp, &context)) => {
+                                if let Ok(Err(error)) = answered {
+                                    tracing::debug!(%peer, %error, "metrics");
+                                }
+                            }
+                            () = context.stop.cancelled() => {}
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the metrics cannot accept");
+                    sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+async fn answer(mut tcp: TcpStream, context: &Arc<Context>) -> io::Result<()> {
+    let (answer, with_body) = match http::read(&mut tcp).await? {
+        Request::Get { path, body } if path == "/metrics" => {
+            let context = Arc::clone(context);
+            // Asking the disk may block.
+            let text = tokio::task::spawn_blocking(move || text::render(&status_now(&context))).await;
+            (text.map_or(Answer::Failed, Answer::Text), body)
+        }
+        Request::Get { body, .. } => (Answer::NotFound, body),
+        Request::Other => (Answer::NotAllowed, true),
+        Request::Malformed => (Answer::Malformed, true),
+    };
+    http::write(&mut tcp, &answer, with_body).await
+}

@@ -1,0 +1,102 @@
+//! The figures in Prometheus' text format, version 0.0.4.
+
+use std::fmt::{self, Display, Write as _};
+
+use crate::control::message::Status;
+
+/// Whether a figure may fall.
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+}
+
+impl Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+        })
+    }
+}
+
+/// All figures.
+pub(super) fn render(status: &Status) -> String {
+    use Kind::{Counter, Gauge};
+    let mut out = String::new();
+    let mut one = |name, kind, about, value: &dyn Display| family(&mut out, name, kind, about, [("", value)]);
+    one("start_time_seconds", Gauge, "When the server began, in seconds since 1970.", &status.started.as_second());
+    one("draining", Gauge, "1 while the server takes nobody new and is about to end.", &u8::from(status.draining));
+    one("sessions", Gauge, "Open logins.", &status.sessions);
+    one("connections", Gauge, "Connections of open logins.", &status.connections);
+    one("connections_unfinished", Gauge, "Connections that have not logged in.", &status.unfinished);
+    one("connections_total", Counter, "Connections that were taken.", &status.accepted);
+    one("logins_total", Counter, "Logins that opened a session.", &status.logins);
+    one("transfers", Gauge, "Files on their way, small uploads left out.", &status.transfers);
+    one("uploads_total", Counter, "Files stored.", &status.uploads);
+    one("downloads_total", Counter, "Files sent whole.", &status.downloads);
+    one("received_bytes_total", Counter, "Bytes from logged-in clients.", &status.received);
+    one("sent_bytes_total", Counter, "Bytes to logged-in clients.", &status.sent);
+    one("panics_total", Counter, "Connections that ended in a panic.", &status.panics);
+    one("hash_queue", Gauge, "Password checks that wait or run.", &status.hash_queue);
+    one("flushes_total", Counter, "Commits that were made durable.", &status.flushes);
+    one("flush_seconds_total", Counter, "Seconds they took.", &status.flush_seconds);
+    one("audit_lost_total", Counter, "Lines the audit log could not take.", &status.audit_lost);
+    one("quota_drifts_total", Counter, "Recounts that found other figures than were believed.", &status.quota_drifts);
+    if let Some(free) = &status.disk_free {
+        one("disk_free_bytes", Gauge, "Bytes free on the disk of the homes.", free);
+    }
+    one("users", Gauge, "Accounts.", &status.accounts);
+    let refusals = status.refusals.iter().map(|(code, count)| (format!("{{code=\"{code}\"}}"), count));
+    family(&mut out, "refusals_total", Counter, "Refusals by code.", refusals);
+    let users = || status.users.iter().map(|user| (format!("{{user=\"{}\"}}", user.name), user));
+    family(&mut out, "user_used_bytes", Gauge, "Bytes in a home.", users().map(|(label, user)| (label, user.used)));
+    let reserved = users().map(|(label, user)| (label, user.reserved));
+    family(&mut out, "user_reserved_bytes", Gauge, "Bytes that unfinished uploads hold.", reserved);
+    let quota = users().filter_map(|(label, user)| Some((label, user.quota?)));
+    family(&mut out, "user_quota_bytes", Gauge, "Bytes a user may have; absent without a limit.", quota);
+    family(
+        &mut out,
+        "user_files",
+        Gauge,
+        "Files and folders of a user.",
+        users().map(|(label, user)| (label, user.files)),
+    );
+    out
+}
+
+fn family<L: Display, V: Display>(
+    out: &mut String,
+    name: &str,
+    kind: Kind,
+    about: &str,
+    samples: impl IntoIterator<Item = (L, V)>,
+) {
+    // Writing to a string cannot fail.
+    let _ = write!(out, "# HELP ferryd_{name} {about}\n# TYPE ferryd_{name} {kind}\n");
+    for (labels, value) in samples {
+        let _ = writeln!(out, "ferryd_{name}{labels} {value}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_has_its_type_and_every_sample_its_number() {
+        let status: Status = serde_json::from_str(include_str!("text/status.json")).unwrap();
+        let text = render(&status);
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+            let family = name.split('{').next().unwrap();
+            assert!(text.contains(&format!("# TYPE {family} ")), "{line}");
+            let counts = text.contains(&format!("# TYPE {family} counter"));
+            assert_eq!(counts, family.ends_with("_total"), "{line}");
+        }
+        assert!(text.contains("ferryd_refusals_total{code=\"over_quota\"} 2\n"), "{text}");
+        assert!(text.contains("ferryd_user_used_bytes{user=\"anna\"} 1000\n"), "{text}");
+        assert!(!text.contains("ferryd_user_quota_bytes{user=\"berta\"}"), "{text}");
+    }
+}
