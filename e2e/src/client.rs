@@ -121,6 +121,12 @@ impl Client {
         text
     }
 
+    /// The server as `ferry` without a verb takes it: `user@host:port`.
+    #[must_use]
+    pub fn address_word(&self) -> String {
+        format!("{}@{}", self.user, self.address)
+    }
+
     /// A command line with the folder, the password and the trust of this client.
     #[must_use]
     pub fn command(&self, words: Words) -> Command {

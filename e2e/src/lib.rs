@@ -19,6 +19,7 @@ pub mod material;
 pub mod noise;
 pub mod peer;
 pub mod proxy;
+pub mod screen;
 pub mod server;
 pub mod wait;
 

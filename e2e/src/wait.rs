@@ -6,7 +6,7 @@ use std::{
 };
 
 /// How long anything may take before a test gives it up; generous, for slow machines.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until `is_true`, or fails saying that `what` never came.
 ///

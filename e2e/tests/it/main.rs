@@ -11,6 +11,9 @@
 mod accounts;
 mod audit;
 mod control;
+mod browser;
+mod browser_faults;
+mod browser_terminal;
 mod disk_full;
 mod exit_codes;
 mod files;

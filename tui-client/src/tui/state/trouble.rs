@@ -100,8 +100,10 @@ fn refused(trouble: Trouble, refusal: &Refusal) -> Trouble {
         Code::Exists => trouble.of(Kind::Exists),
         Code::LoginFailed => trouble.of(Kind::Login),
         Code::TooManyAttempts | Code::Busy => match refusal.retry_after {
-            Some(seconds) => trouble.of(Kind::Login).hint(format!("try again in {seconds} s")),
-            None => trouble.of(Kind::Login),
+            Some(seconds) if !refusal.message.contains("try again") => {
+                trouble.of(Kind::Login).hint(format!("try again in {seconds} s"))
+            }
+            _ => trouble.of(Kind::Login),
         },
         Code::OverQuota => {
             let hint = match (refusal.needed, refusal.available) {

@@ -1,0 +1,338 @@
+//! The real `ferry` in a real terminal: a pty, keys, and the screen it would show.
+
+mod keys;
+
+use std::{
+    ffi::OsString,
+    io::{ErrorKind, Read, Write},
+    num::NonZeroU16,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Instant,
+};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{PASSWORD, binaries, client::Client, wait};
+
+/// How a terminal is set up before `ferry` starts in it.
+#[derive(Debug)]
+pub struct Setup {
+    size: (u16, u16),
+    folder: PathBuf,
+    words: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+}
+
+/// `ferry` in its terminal. Killed when dropped.
+pub struct Screen {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What came out of the terminal.
+struct Seen {
+    terminal: vt100::Parser,
+    bytes: u64,
+    last: Instant,
+    over: bool,
+}
+
+/// A terminal's size: columns, then lines.
+fn pty_size((columns, lines): (u16, u16)) -> PtySize {
+    PtySize { rows: lines, cols: columns, pixel_width: 0, pixel_height: 0 }
+}
+
+fn cells(count: u16) -> NonZeroU16 {
+    NonZeroU16::new(count).expect("a terminal has cells")
+}
+
+impl Setup {
+    /// `ferry` of `client`, in its folder `here`, in a terminal of 100 columns and 30 lines.
+    #[must_use]
+    pub fn new(client: &Client) -> Self {
+        let home = client.scratch("user");
+        let mut setup = Self { size: (100, 30), folder: client.scratch("here"), words: vec![], environment: vec![] };
+        setup.set("PATH", std::env::var_os("PATH").unwrap_or_default());
+        setup.set("FERRY_HOME", client.home());
+        setup.set("HOME", home);
+        setup.set("TERM", "xterm-256color");
+        setup.set("LANG", "C.UTF-8");
+        setup.set("SHELL", "/bin/sh");
+        setup.set("TZ", "UTC");
+        setup
+    }
+
+    fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.environment.push((name.into(), value.into()));
+    }
+
+    /// Another size: columns, then lines.
+    #[must_use]
+    pub fn size(self, columns: u16, lines: u16) -> Self {
+        Self { size: (columns, lines), ..self }
+    }
+
+    /// Starts in another folder.
+    #[must_use]
+    pub fn folder(self, folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), ..self }
+    }
+
+    /// Sets a variable of the environment.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// A word more on the command line.
+    #[must_use]
+    pub fn word(mut self, word: impl Into<OsString>) -> Self {
+        self.words.push(word.into());
+        self
+    }
+
+    /// Starts `ferry`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start(self) -> Screen {
+        let program = binaries::ferry();
+        self.start_program(&program)
+    }
+
+    /// Starts another program in its place.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_program(self, program: &Path) -> Screen {
+        let pty = native_pty_system().openpty(pty_size(self.size)).expect("a terminal can be opened");
+        let mut command = CommandBuilder::new(program);
+        command.env_clear();
+        for (name, value) in &self.environment {
+            command.env(name, value);
+        }
+        command.args(&self.words);
+        command.cwd(&self.folder);
+        let child = pty.slave.spawn_command(command).expect("ferry starts");
+        let terminal = vt100::Parser::new(cells(self.size.1), cells(self.size.0), 0);
+        let seen = Arc::new(Mutex::new(Seen { terminal, bytes: 0, last: Instant::now(), over: false }));
+        let output = pty.master.try_clone_reader().expect("the terminal can be read");
+        follow(output, Arc::clone(&seen));
+        let keys = pty.master.take_writer().expect("the terminal takes keys");
+        Screen { child, master: pty.master, keys, seen }
+    }
+}
+
+fn follow(mut output: Box<dyn Read + Send>, seen: Arc<Mutex<Seen>>) {
+    thread::spawn(move || {
+        let mut buffer = [0; 1 << 16];
+        loop {
+            let count = match output.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => break,
+            };
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.terminal.process(&buffer[..count]);
+            seen.bytes += count as u64;
+            seen.last = Instant::now();
+        }
+        seen.lock().unwrap_or_else(PoisonError::into_inner).over = true;
+    });
+}
+
+impl Screen {
+    /// `ferry` of `client`, logged in: the server's key accepted, the password typed.
+    #[must_use]
+    pub fn logged_in(client: &Client) -> Self {
+        Self::log_in(Setup::new(client), client)
+    }
+
+    /// As [`Screen::logged_in`], set up by the caller.
+    ///
+    /// # Panics
+    /// When the login is not asked for as it should be.
+    #[must_use]
+    pub fn log_in(setup: Setup, client: &Client) -> Self {
+        let mut screen = setup.word(client.address_word()).start();
+        screen.wait_until("the question about the key, or the password's", |text| {
+            text.contains("Is this the right server?") || text.contains("password")
+        });
+        if screen.text().contains("Is this the right server?") {
+            screen.keys("y");
+        }
+        screen.wait("password");
+        screen.type_text(PASSWORD);
+        screen.keys("enter");
+        screen.wait("free on server");
+        screen
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the screen shows, lines ended by newlines.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.seen().terminal.screen().contents()
+    }
+
+    /// The screen with its colours and attributes, cell by cell.
+    #[must_use]
+    pub fn snapshot(&self) -> vt100::Screen {
+        self.seen().terminal.screen().clone()
+    }
+
+    /// Bytes the program wrote so far, and when it wrote last.
+    #[must_use]
+    pub fn written(&self) -> (u64, Instant) {
+        let seen = self.seen();
+        (seen.bytes, seen.last)
+    }
+
+    /// Waits until the screen shows `text`.
+    ///
+    /// # Panics
+    /// With the screen, when it never does, or `ferry` ended.
+    #[track_caller]
+    pub fn wait(&mut self, text: &str) {
+        self.wait_until(&format!("{text:?}"), |screen| screen.contains(text));
+    }
+
+    /// Waits until the screen does not show `text` any more.
+    ///
+    /// # Panics
+    /// With the screen, when it always does, or `ferry` ended.
+    #[track_caller]
+    pub fn wait_gone(&mut self, text: &str) {
+        self.wait_until(&format!("{text:?} to go"), |screen| !screen.contains(text));
+    }
+
+    /// Waits until what the screen shows `is_so`.
+    ///
+    /// # Panics
+    /// With the screen, when it never is, or `ferry` ended.
+    #[track_caller]
+    pub fn wait_until(&mut self, what: &str, is_so: impl Fn(&str) -> bool) {
+        let end = Instant::now() + wait::PATIENCE;
+        loop {
+            let over = self.seen().over;
+            let text = self.text();
+            if is_so(&text) {
+                return;
+            }
+            assert!(!over, "ferry ended before the screen showed {what}:\n{text}");
+            assert!(Instant::now() < end, "the screen never showed {what}:\n{text}");
+            thread::park_timeout(std::time::Duration::from_millis(5));
+        }
+    }
+
+    /// Presses keys, named as in `keys.toml` and separated by spaces: `j j space f5 ctrl-a`.
+    ///
+    /// # Panics
+    /// When a name is unknown.
+    pub fn keys(&mut self, names: &str) {
+        for name in names.split(' ') {
+            let bytes = keys::bytes(name);
+            self.send(&bytes);
+        }
+    }
+
+    /// Types a text as it is.
+    pub fn type_text(&mut self, text: &str) {
+        self.send(text.as_bytes());
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.keys.write_all(bytes).and_then(|()| self.keys.flush()).expect("the terminal takes keys");
+    }
+
+    /// Changes the terminal's size: columns, then lines.
+    ///
+    /// # Panics
+    /// When the system does not let us.
+    pub fn resize(&self, columns: u16, lines: u16) {
+        self.seen().terminal.set_size(cells(lines), cells(columns));
+        self.master.resize(pty_size((columns, lines))).expect("the terminal's size can be changed");
+    }
+
+    /// `ferry`'s process id.
+    ///
+    /// # Panics
+    /// When it is gone.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.process_id().expect("ferry runs")
+    }
+
+    /// Sends `ferry` a signal.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).expect("process ids are small");
+        kill_process(Pid::from_raw(pid).expect("process ids are not 0"), signal).expect("ferry runs");
+    }
+
+    /// Kills `ferry` as a crash would.
+    pub fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Waits until `ferry` ended and all it wrote was seen; its exit code.
+    ///
+    /// # Panics
+    /// When it does not end.
+    #[track_caller]
+    pub fn wait_end(&mut self) -> u32 {
+        let end = Instant::now() + wait::PATIENCE;
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return status.exit_code();
+            }
+            assert!(Instant::now() < end, "ferry does not end:\n{}", self.text());
+            thread::park_timeout(std::time::Duration::from_millis(5));
+        }
+    }
+
+    /// Fails unless the terminal is as a shell wants it: lines and echo, the usual screen,
+    /// a cursor, no mouse, no pasting in brackets.
+    ///
+    /// # Panics
+    /// With what is not so.
+    #[track_caller]
+    pub fn assert_restored(&self) {
+        wait::until("the terminal to be given back", || {
+            let seen = self.seen();
+            let screen = seen.terminal.screen();
+            !screen.alternate_screen()
+                && !screen.hide_cursor()
+                && !screen.bracketed_paste()
+                && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+        });
+        let tty = self.master.tty_name().expect("the terminal has a name");
+        let output = Command::new("stty").arg("-a").arg("-F").arg(tty).output().expect("stty runs");
+        let settings = String::from_utf8_lossy(&output.stdout).into_owned();
+        let has = |word: &str| settings.split([' ', ';', '\n']).any(|setting| setting == word);
+        assert!(has("icanon") && has("echo") && has("isig"), "the terminal was left raw: {settings}");
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,229 @@
+//! The browser in a real terminal, against a real server: what a person does with it.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use ferry_e2e::{
+    MIB, PASSWORD, compare, material,
+    proxy::{Proxy, Then, Way},
+    screen::{Screen, Setup},
+    server::{self, Server},
+    wait,
+};
+
+#[test]
+fn a_first_visit_shows_the_key_then_asks_for_the_password() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    fs::write(server.home("anna").join("there.txt"), "text").unwrap();
+    let mut screen = Setup::new(&client).size(80, 24).start();
+    screen.wait("Connect to a server");
+    screen.type_text(&client.address_word());
+    screen.keys("enter");
+    screen.wait("Is this the right server?");
+    screen.wait(server.fingerprint());
+    screen.keys("y");
+    screen.wait("password");
+    screen.type_text(PASSWORD);
+    assert!(!screen.text().contains(PASSWORD), "the password is shown");
+    screen.keys("enter");
+    // One pane at a time on so narrow a terminal.
+    screen.wait("F5 copy");
+    screen.wait("Tab shows it");
+    screen.keys("tab");
+    screen.wait("there.txt");
+    screen.keys("q");
+    assert_eq!(screen.wait_end(), 0);
+    screen.assert_restored();
+    // The key is known now, and what was typed is kept nowhere.
+    let mut screen = Setup::new(&client).word(client.address_word()).start();
+    screen.wait("password");
+    let kept = fs::read_to_string(client.home().join("known_servers")).unwrap_or_default();
+    assert!(kept.contains(server.fingerprint()), "{kept}");
+}
+
+#[test]
+fn no_key_means_nothing_is_sent() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let mut screen = Setup::new(&client).word(client.address_word()).start();
+    screen.wait("Is this the right server?");
+    screen.keys("esc");
+    screen.wait_gone("Is this the right server?");
+    screen.wait_gone("connecting");
+    assert!(!server.log().contains("logged in"));
+    assert!(fs::read_to_string(client.home().join("known_servers")).unwrap_or_default().is_empty());
+}
+
+#[test]
+fn a_wrong_password_is_told_and_asked_for_again() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let mut screen = Setup::new(&client).word(client.address_word()).start();
+    screen.wait("Is this the right server?");
+    screen.keys("y");
+    screen.wait("password");
+    screen.type_text("not it");
+    screen.keys("enter");
+    screen.wait("wrong");
+    // A failure costs its address a second; who is too quick is told so and may go on trying.
+    loop {
+        screen.type_text(PASSWORD);
+        screen.keys("enter");
+        screen.wait_until("an answer", |text| text.contains("free on server") || text.contains("too many failed"));
+        if screen.text().contains("free on server") {
+            break;
+        }
+        let told = Instant::now();
+        wait::until("a second to pass", || told.elapsed() > Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn a_changed_key_is_a_hard_stop() {
+    let first = Server::with_anna();
+    let client = first.client("anna");
+    drop(Screen::logged_in(&client));
+    let file = client.home().join("known_servers");
+    let other = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let kept = fs::read_to_string(&file).unwrap().replace(first.fingerprint(), other);
+    fs::write(&file, kept).unwrap();
+    let mut screen = Setup::new(&client).word(client.address_word()).start();
+    screen.wait(first.fingerprint());
+    screen.wait(other);
+    assert!(!screen.text().contains("password"), "{}", screen.text());
+    screen.keys("y enter");
+    assert!(!screen.text().contains("free on server"));
+}
+
+#[test]
+fn folders_are_walked_on_both_sides() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    fs::create_dir_all(server.home("anna").join("albums/summer")).unwrap();
+    fs::write(server.home("anna").join("albums/summer/lake.jpg"), "x").unwrap();
+    fs::create_dir_all(client.scratch("here").join("letters")).unwrap();
+    fs::write(client.scratch("here").join("letters/to-bob.txt"), "x").unwrap();
+    let mut screen = Screen::logged_in(&client);
+    screen.wait("albums/");
+    screen.wait("letters/");
+    screen.keys("j enter");
+    screen.wait("to-bob.txt");
+    screen.keys("tab enter");
+    screen.wait("summer/");
+    screen.keys("j l");
+    screen.wait("lake.jpg");
+    screen.keys("h");
+    screen.wait("summer/");
+    screen.keys("backspace");
+    screen.wait("albums/");
+    assert!(screen.text().contains("to-bob.txt"), "the other pane moved too");
+}
+
+#[test]
+fn a_folder_goes_up_and_comes_back_verified() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let here = client.scratch("here");
+    material::hostile_tree(&here.join("tree"));
+    material::random_file(&here.join("tree/large.bin"), 5 * MIB + 7, 3);
+    fs::write(here.join("alone.txt"), "alone").unwrap();
+    let mut screen = Screen::logged_in(&client);
+    screen.wait("alone.txt");
+    screen.keys("ctrl-a f5");
+    screen.wait("it fits");
+    screen.keys("enter");
+    screen.wait("verified");
+    compare::same_tree(&here.join("tree"), &server.home("anna").join("tree"));
+    compare::same_file(&here.join("alone.txt"), &server.home("anna").join("alone.txt"));
+    // Back, into a folder that is made on the way.
+    screen.keys("f7");
+    screen.type_text("back");
+    screen.keys("enter");
+    screen.wait("back/");
+    // The cursor is on the new folder.
+    screen.keys("enter");
+    screen.wait_until("the new folder", |text| text.lines().next().is_some_and(|line| line.contains("back")));
+    screen.keys("tab");
+    screen.wait("tree/");
+    screen.keys("ctrl-a c");
+    screen.wait("it fits");
+    screen.keys("enter");
+    screen.wait("2 done");
+    compare::same_tree(&here.join("tree"), &here.join("back/tree"));
+    screen.keys("q");
+    assert_eq!(screen.wait_end(), 0);
+}
+
+#[test]
+fn the_bar_moves_and_ends_in_verified() {
+    let server = Server::with_anna();
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    material::random_file(&client.scratch("here").join("large.bin"), 64 * MIB, 3);
+    let mut screen = Screen::logged_in(&client);
+    screen.wait("large.bin");
+    proxy.after(Way::Up, 24 * MIB, Then::Hold);
+    screen.keys("j c");
+    screen.wait("it fits");
+    screen.keys("enter");
+    proxy.wait_tripped(Way::Up);
+    // Held: the bar stands somewhere in the middle, and the word is not the last one.
+    screen.wait_until("a bar in the middle", |text| {
+        let line = text.lines().rev().find(|line| line.contains("large.bin") && line.contains('%'));
+        line.is_some_and(|line| line.contains('█') && line.contains("sending") && !line.contains("100 %"))
+    });
+    assert!(!screen.text().contains("verified"));
+    assert!(!server.home("anna").join("large.bin").exists());
+    proxy.release();
+    screen.wait("verified");
+    compare::same_file(&client.scratch("here").join("large.bin"), &server.home("anna").join("large.bin"));
+}
+
+#[test]
+fn what_cannot_fit_is_said_before_it_starts() {
+    let server = server::Setup::new().user("anna", &["--quota", "3MiB"]).start();
+    let client = server.client("anna");
+    material::random_file(&client.scratch("here").join("large.bin"), 5 * MIB, 3);
+    fs::write(server.home("anna").join("kept.txt"), "kept").unwrap();
+    let mut screen = Screen::logged_in(&client);
+    screen.wait("large.bin");
+    screen.keys("j c");
+    screen.wait("DOES NOT FIT");
+    screen.wait("are missing");
+    // Insisting changes nothing about the server's answer.
+    screen.keys("enter");
+    screen.wait("What fits is carried");
+    screen.keys("y");
+    screen.wait("failed");
+    screen.keys("w");
+    screen.wait("quota");
+    assert!(!server.home("anna").join("large.bin").exists());
+    assert_eq!(fs::read(server.home("anna").join("kept.txt")).unwrap(), b"kept");
+}
+
+#[test]
+fn a_conflict_waits_for_its_answer_and_holds_nothing_up() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let (here, there) = (client.scratch("here"), server.home("anna"));
+    fs::write(here.join("a.txt"), "mine is longer").unwrap();
+    fs::write(there.join("a.txt"), "theirs").unwrap();
+    fs::write(here.join("b.txt"), "goes on meanwhile").unwrap();
+    let mut screen = Screen::logged_in(&client);
+    screen.wait("b.txt");
+    screen.keys("ctrl-a c");
+    screen.wait("it fits");
+    screen.keys("enter");
+    screen.wait("1 already there: A");
+    compare::same_file(&here.join("b.txt"), &there.join("b.txt"));
+    assert_eq!(fs::read(there.join("a.txt")).unwrap(), b"theirs");
+    screen.keys("A");
+    screen.wait("Already there");
+    screen.wait("contents are not equal");
+    screen.keys("r");
+    screen.wait("verified");
+    compare::same_file(&here.join("a.txt"), &there.join("a.txt"));
+}

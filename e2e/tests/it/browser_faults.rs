@@ -1,0 +1,143 @@
+//! The browser when something breaks: the link, the client itself, the disk under a pane.
+
+use std::{fs, process::Command};
+
+use ferry_e2e::{
+    MIB, PASSWORD,
+    client::Client,
+    compare, material,
+    proxy::{Proxy, Then, Way},
+    screen::{Screen, Setup},
+    server::Server,
+};
+
+const SIZE: u64 = 64 * MIB;
+const CUT: u64 = 40 * MIB;
+/// What may be sent again or on top.
+const SLACK: u64 = 8 * MIB;
+
+/// A browser with an upload of `large.bin` that stands still at [`CUT`].
+fn held_upload() -> (Server, Proxy, Client, Screen) {
+    let server = Server::with_anna();
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    material::random_file(&client.scratch("here").join("large.bin"), SIZE, 3);
+    let mut screen = Screen::logged_in(&client);
+    screen.wait("large.bin");
+    proxy.after(Way::Up, CUT, Then::Hold);
+    screen.keys("j c");
+    screen.wait("it fits");
+    screen.keys("enter");
+    proxy.wait_tripped(Way::Up);
+    (server, proxy, client, screen)
+}
+
+fn assert_resumed(server: &Server, proxy: &Proxy, client: &Client) {
+    compare::same_file(&client.scratch("here").join("large.bin"), &server.home("anna").join("large.bin"));
+    let sent = proxy.counted(Way::Up);
+    assert!(sent <= SIZE + SLACK, "{sent} bytes went up");
+}
+
+#[test]
+fn a_cut_link_is_told_made_again_and_the_transfer_goes_on() {
+    let (server, proxy, client, mut screen) = held_upload();
+    proxy.unplug();
+    screen.wait("again in");
+    // The local side stays of use meanwhile.
+    screen.keys("f7");
+    screen.type_text("made-offline");
+    screen.keys("enter");
+    screen.wait("made-offline/");
+    proxy.release();
+    screen.wait("verified");
+    assert_resumed(&server, &proxy, &client);
+}
+
+#[test]
+fn a_killed_browser_offers_to_go_on_and_resumes() {
+    let (server, proxy, client, screen) = held_upload();
+    screen.kill();
+    proxy.release();
+    let mut screen = Setup::new(&client).word(client.address_word()).start();
+    screen.wait("password");
+    screen.type_text(PASSWORD);
+    screen.keys("enter");
+    screen.wait("Go on from the last time?");
+    screen.keys("enter");
+    screen.wait("verified");
+    assert_resumed(&server, &proxy, &client);
+    // It is through: the next start has nothing to offer.
+    screen.keys("q");
+    assert_eq!(screen.wait_end(), 0);
+    let mut screen = Screen::logged_in(&client);
+    screen.wait("large.bin");
+    assert!(!screen.text().contains("Go on from"), "{}", screen.text());
+}
+
+#[test]
+fn quitting_while_busy_asks_and_goes_on_later() {
+    let (server, proxy, client, mut screen) = held_upload();
+    screen.keys("q");
+    screen.wait("Quit while transfers run?");
+    screen.keys("esc");
+    screen.wait_gone("Quit while transfers run?");
+    screen.keys("q");
+    screen.wait("Quit while transfers run?");
+    screen.keys("enter");
+    assert_eq!(screen.wait_end(), 0);
+    screen.assert_restored();
+    proxy.release();
+    let mut screen = Setup::new(&client).word(client.address_word()).start();
+    screen.wait("password");
+    screen.type_text(PASSWORD);
+    screen.keys("enter");
+    screen.wait("Go on from the last time?");
+    screen.keys("enter");
+    screen.wait("verified");
+    assert_resumed(&server, &proxy, &client);
+}
+
+#[test]
+fn a_server_that_stops_answering_never_freezes_the_keys() {
+    let server = Server::with_anna();
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    fs::create_dir_all(server.home("anna").join("far")).unwrap();
+    fs::write(client.scratch("here").join("near.txt"), "x").unwrap();
+    let mut screen = Screen::logged_in(&client);
+    screen.wait("far/");
+    proxy.after(Way::Down, 0, Then::Hold);
+    screen.keys("tab j enter");
+    screen.wait("reading");
+    screen.keys("tab f7");
+    screen.type_text("still-quick");
+    screen.keys("enter");
+    screen.wait("still-quick/");
+    screen.keys("?");
+    screen.wait("Keys: type to search");
+    screen.keys("esc");
+    screen.wait_gone("Keys: type to search");
+    screen.keys("q");
+    assert_eq!(screen.wait_end(), 0);
+    screen.assert_restored();
+}
+
+#[test]
+fn a_file_whose_reading_hangs_never_freezes_the_keys() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let here = client.scratch("here");
+    // Reading a pipe nobody writes to waits for ever, as on a mount that hangs.
+    assert!(Command::new("mkfifo").arg(here.join("a-pipe")).status().unwrap().success());
+    fs::write(here.join("b.txt"), "the text of b").unwrap();
+    let mut screen = Screen::logged_in(&client);
+    screen.wait("a-pipe");
+    screen.keys("j f3");
+    screen.keys("j f3");
+    screen.wait("the text of b");
+    screen.keys("esc");
+    screen.wait("free on server");
+    screen.keys("q");
+    assert_eq!(screen.wait_end(), 0);
+    screen.assert_restored();
+}
