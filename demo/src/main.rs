@@ -1,18 +1,30 @@
-//! `cargo run --release -p ferry-demo`: a server, a user, sample files, and the main job, step by step.
+//! `cargo run --release -p ferry-demo`: a server, a user, sample files; on a terminal the
+//! browser opens on them, elsewhere the main job is played step by step.
 //!
 //! Everything is real: the server listens on a port of this computer, the client logs in,
 //! the connection that breaks is a TCP connection. It ends with a failure if any step is
-//! not as it says.
+//! not as it says. `--steps` plays the steps on a terminal too.
 
+mod browser;
 mod cable;
 mod samples;
 mod scene;
 mod steps;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
 
 fn main() -> ExitCode {
-    match play() {
+    let mut words = std::env::args_os();
+    let word = words.nth(1);
+    if word.as_deref() == Some(browser::WORD.as_ref()) {
+        return ferry::run(std::iter::once("ferry".into()).chain(words));
+    }
+    let steps = word.is_some_and(|word| word == "--steps");
+    let on_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    match play(!steps && on_terminal) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("\nNOT AS CLAIMED: {error:#}"));
@@ -21,13 +33,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn play() -> anyhow::Result<()> {
+fn play(browse: bool) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let scene = scene::Scene::open().await?;
-        steps::all(&scene).await?;
+        let scene = scene::Scene::open(browse).await?;
+        let played = if browse { browser::open(&scene).await } else { steps::all(&scene).await };
         scene.close().await;
-        Ok(())
+        played
     })
 }
 

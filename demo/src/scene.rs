@@ -18,17 +18,21 @@ use ferry_server::{
         password,
     },
 };
-use ferry_shared::secret::Secret;
+use ferry_shared::{fingerprint::Fingerprint, secret::Secret};
 
 use crate::{cable::Cable, samples, say};
 
 /// The user's quota.
 pub(crate) const QUOTA: u64 = 96 << 20;
 
+/// The user's password.
+pub(crate) const PASSWORD: &str = "demo password 1";
+
 /// Everything a step may need.
 pub(crate) struct Scene {
     folder: tempfile::TempDir,
     server: Server,
+    fingerprint: Fingerprint,
     /// Between client and server.
     pub(crate) cable: Cable,
     /// Opens connections through the cable.
@@ -46,12 +50,15 @@ pub(crate) struct Ran {
 }
 
 impl Scene {
-    /// Builds it.
-    pub(crate) async fn open() -> anyhow::Result<Self> {
+    /// Builds it; with some files at the server already if there are to be.
+    pub(crate) async fn open(files_at_server: bool) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("server");
         fs::create_dir(&data)?;
-        let password = Secret::new("demo password 1".into());
+        if files_at_server {
+            samples::write(&data.join("users/demo/home/from the server"))?;
+        }
+        let password = Secret::new(PASSWORD.into());
         let name: UserName = "demo".parse()?;
         file::edit(&users::store_file(&data), |store| {
             let record = Record { quota: Some(ByteCount(QUOTA)), ..Record::new(Some(password::hash(&password)?)) };
@@ -74,7 +81,22 @@ impl Scene {
         let local = folder.path().join("local");
         samples::write(&local.join("samples"))?;
         fs::write(local.join("large.bin"), samples::noise(samples::LARGE, 1))?;
-        Ok(Self { folder, server, cable, connector, remote })
+        Ok(Self { folder, server, fingerprint, cable, connector, remote })
+    }
+
+    /// A path that is neither side's.
+    pub(crate) fn outside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The server as `ferry` takes it.
+    pub(crate) fn address(&self) -> String {
+        format!("demo@{}", self.cable.address)
+    }
+
+    /// The server's key.
+    pub(crate) fn fingerprint(&self) -> String {
+        self.fingerprint.to_string()
     }
 
     /// A path on "this computer".

@@ -19,6 +19,12 @@ pub fn ferry() -> PathBuf {
     folder().join("ferry")
 }
 
+/// The demo.
+#[must_use]
+pub fn demo() -> PathBuf {
+    folder().join("ferry-demo")
+}
+
 /// The repository's root.
 #[must_use]
 pub fn repository() -> &'static Path {
@@ -39,7 +45,7 @@ fn folder() -> &'static Path {
     })
 }
 
-/// Builds both programs with the profile the tests themselves were built with.
+/// Builds the programs with the profile the tests themselves were built with.
 fn build(folder: &Path) {
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "test",
@@ -47,7 +53,19 @@ fn build(folder: &Path) {
     };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--quiet", "-p", "ferry-server", "-p", "ferry-tui-client", "--bins", "--profile", profile])
+        .args([
+            "build",
+            "--quiet",
+            "-p",
+            "ferry-server",
+            "-p",
+            "ferry-tui-client",
+            "-p",
+            "ferry-demo",
+            "--bins",
+            "--profile",
+            profile,
+        ])
         .arg("--target-dir")
         .arg(folder.parent().expect("the profile's folder lies in the target folder"))
         .current_dir(repository())

@@ -1,71 +1,7 @@
 //! `ferry`: moves files to and from a ferryd server, in a full-screen browser or from the command line.
 
-mod address;
-mod args;
-mod cli;
-mod context;
-mod exit;
-mod failure;
-mod home;
-mod human;
-mod interrupt;
-mod json;
-mod os_bytes;
-mod output;
-mod progress;
-mod raw_stdout;
-mod secret;
-mod sites;
-mod terminal;
-mod trust;
-mod tui;
-
-use std::{ffi::OsString, process::ExitCode};
-
-use clap::Parser as _;
-
-use crate::{args::Cli, context::Context, exit::Exit, failure::Failure, output::Output};
-
-/// Threads for the network; disks and digests have threads of their own.
-const WORKERS: usize = 4;
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Cli { global, address, command } = Cli::parse();
-    let mut context = match Context::new(global.clone()) {
-        Ok(context) => context,
-        Err(failure) => return report(&Output::new(&global), &failure).into(),
-    };
-    let result = run(command, address, &mut context);
-    match result {
-        Ok(exit) => exit,
-        Err(failure) => report(&context.output, &failure),
-    }
-    .into()
-}
-
-fn run(command: Option<cli::Command>, address: Option<OsString>, context: &mut Context) -> Result<Exit, Failure> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.clamp(1, WORKERS))
-        .enable_all()
-        .build()
-        .map_err(Failure::Start)?;
-    let result = runtime.block_on(async {
-        let result = match (command, address) {
-            (Some(_), Some(address)) => Err(Failure::Usage(format!("{} does not go with a verb", address.display()))),
-            (Some(command), None) => cli::run(command, context).await,
-            (None, address) => tui::start(context, address.as_deref()).await,
-        };
-        // Inside the runtime, which goes on to watch for signals: a pipe may be full.
-        let flushed = context.output.flush();
-        result.and_then(|exit| flushed.map(|()| exit))
-    });
-    // A thread that waits for the terminal or a slow disk must not hold up the end.
-    runtime.shutdown_background();
-    result
-}
-
-fn report(output: &Output, failure: &Failure) -> Exit {
-    output.error(failure);
-    failure.exit()
+    ferry::run(std::env::args_os())
 }

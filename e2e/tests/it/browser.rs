@@ -227,3 +227,18 @@ fn a_conflict_waits_for_its_answer_and_holds_nothing_up() {
     screen.wait("verified");
     compare::same_file(&here.join("a.txt"), &there.join("a.txt"));
 }
+
+#[test]
+fn the_demo_opens_the_browser_on_a_terminal() {
+    let server = Server::with_anna();
+    let mut screen = Setup::new(&server.client("anna")).start_program(&ferry_e2e::binaries::demo());
+    screen.wait("from the server/");
+    screen.wait("samples/");
+    screen.keys("j c");
+    screen.wait("it fits");
+    screen.keys("enter");
+    screen.wait("verified");
+    screen.keys("q");
+    assert_eq!(screen.wait_end(), 0);
+    screen.assert_restored();
+}

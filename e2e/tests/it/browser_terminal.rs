@@ -21,7 +21,7 @@ fn the_terminal_is_given_back_on_signals() {
         let client = server.client("anna");
         let mut screen = Screen::logged_in(&client);
         screen.signal(signal);
-        drop(screen.wait_end());
+        let _code = screen.wait_end();
         screen.assert_restored();
     }
 }

@@ -10,10 +10,10 @@
 
 mod accounts;
 mod audit;
-mod control;
 mod browser;
 mod browser_faults;
 mod browser_terminal;
+mod control;
 mod disk_full;
 mod exit_codes;
 mod files;
