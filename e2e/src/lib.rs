@@ -18,6 +18,7 @@ pub mod impostor;
 pub mod material;
 pub mod noise;
 pub mod peer;
+pub mod picture;
 pub mod proxy;
 pub mod screen;
 pub mod server;

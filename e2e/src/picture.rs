@@ -1,0 +1,123 @@
+//! A terminal's screen as an SVG picture, for the documents.
+
+use std::fmt::Write as _;
+
+use vt100::{Cell, Color, Screen};
+
+/// A cell's width and height, in SVG units.
+const CELL: (u16, u16) = (8, 17);
+/// Space around the screen.
+const MARGIN: u16 = 10;
+const BACKGROUND: &str = "#16181d";
+const FOREGROUND: &str = "#d5d8de";
+/// xterm's first sixteen colours, a little softer.
+const SIXTEEN: [&str; 16] = [
+    "#16181d", "#e06c75", "#8fbf6f", "#d9b25f", "#61a0e0", "#c07fd0", "#56b6c2", "#c8ccd4", "#5c6370", "#ff7b86",
+    "#a5d685", "#f0cc7a", "#7fb8f5", "#d69be5", "#6fd0dc", "#ffffff",
+];
+
+/// How a run of cells looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Look {
+    ink: String,
+    paper: String,
+    bold: bool,
+    italic: bool,
+    underline: bool,
+}
+
+/// The picture of a screen, with `title` for those who cannot see it.
+#[must_use]
+pub fn svg(screen: &Screen, title: &str) -> String {
+    let (lines, columns) = screen.size();
+    let (width, height) =
+        (columns.get() * CELL.0 + 2 * MARGIN, lines.get().saturating_mul(CELL.1).saturating_add(2 * MARGIN));
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
+         height=\"{height}\" role=\"img\" font-family=\"monospace\" font-size=\"13\" xml:space=\"preserve\">\n\
+         <title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" rx=\"6\" fill=\"{BACKGROUND}\"/>\n",
+        escaped(title)
+    );
+    for line in 0..lines.get() {
+        draw_line(&mut out, screen, line, columns.get());
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+fn draw_line(out: &mut String, screen: &Screen, line: u16, columns: u16) {
+    let mut column = 0;
+    while column < columns {
+        let Some(first) = screen.cell(line, column) else { break };
+        let look = look(first);
+        let start = column;
+        let mut text = String::new();
+        while let Some(cell) = screen.cell(line, column).filter(|cell| self::look(cell) == look) {
+            if !cell.is_wide_continuation() {
+                text.push_str(if cell.has_contents() { cell.contents() } else { " " });
+            }
+            column += 1;
+        }
+        draw_run(out, (start, column - start), line, &text, &look);
+    }
+}
+
+fn draw_run(out: &mut String, (start, count): (u16, u16), line: u16, text: &str, look: &Look) {
+    let (x, y, width) = (MARGIN + start * CELL.0, MARGIN + line * CELL.1, count * CELL.0);
+    if look.paper != BACKGROUND {
+        let _ = writeln!(
+            out,
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{}\" fill=\"{}\"/>",
+            CELL.1, look.paper
+        );
+    }
+    if text.trim().is_empty() {
+        return;
+    }
+    let weight = if look.bold { " font-weight=\"bold\"" } else { "" };
+    let style = if look.italic { " font-style=\"italic\"" } else { "" };
+    let line = if look.underline { " text-decoration=\"underline\"" } else { "" };
+    let _ = writeln!(
+        out,
+        "<text x=\"{x}\" y=\"{}\" textLength=\"{width}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{}\"{weight}{style}{line}>{}</text>",
+        y + CELL.1 - 4,
+        look.ink,
+        escaped(text)
+    );
+}
+
+fn look(cell: &Cell) -> Look {
+    let (mut ink, mut paper) = (colour(cell.fgcolor(), FOREGROUND), colour(cell.bgcolor(), BACKGROUND));
+    if cell.inverse() {
+        std::mem::swap(&mut ink, &mut paper);
+    }
+    if cell.dim() {
+        ink = "#8b919c".to_owned();
+    }
+    Look { ink, paper, bold: cell.bold(), italic: cell.italic(), underline: cell.underline() }
+}
+
+fn colour(colour: Color, otherwise: &str) -> String {
+    match colour {
+        Color::Default => otherwise.to_owned(),
+        Color::Rgb(red, green, blue) => format!("#{red:02x}{green:02x}{blue:02x}"),
+        Color::Idx(index) => indexed(index),
+    }
+}
+
+/// A colour of xterm's palette of 256: sixteen, a cube of 6 × 6 × 6, and a ramp of greys.
+fn indexed(index: u8) -> String {
+    let level = |step: u8| if step == 0 { 0 } else { 55 + 40 * step };
+    match index {
+        0..16 => SIXTEEN[usize::from(index)].to_owned(),
+        16..232 => {
+            let cube = index - 16;
+            format!("#{:02x}{:02x}{:02x}", level(cube / 36), level(cube / 6 % 6), level(cube % 6))
+        }
+        grey => format!("#{0:02x}{0:02x}{0:02x}", 8 + 10 * (grey - 232)),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
