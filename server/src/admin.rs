@@ -2,7 +2,7 @@
 
 mod audit_report;
 mod check;
-mod operate;
+pub(crate) mod operate;
 mod password_input;
 pub mod places;
 mod user;
@@ -20,6 +20,7 @@ use crate::{
     identity::{Identity, IdentityError},
     output, serve,
     storage::StorageError,
+    top::{self, TopError},
     users::{StoreError, UserName, password::NewPasswordError},
 };
 
@@ -81,6 +82,9 @@ pub enum AdminError {
     /// The running server was not reached, or did not do it.
     #[error(transparent)]
     Control(#[from] control::client::AskError),
+    /// There is nothing to look at, or no way to.
+    #[error(transparent)]
+    Top(#[from] TopError),
     /// The audit log does not hold.
     #[error(transparent)]
     Audit(#[from] Broken),
@@ -117,6 +121,10 @@ fn run(args: Args) -> Result<(), AdminError> {
         Verb::Broadcast { text, json } => operate::run(&Ask::Broadcast { text }, json, &load(config)?, &data()?)?,
         Verb::Reload { json } => operate::run(&Ask::Reload, json, &load(config)?, &data()?)?,
         Verb::Drain { json } => operate::run(&Ask::Drain, json, &load(config)?, &data()?)?,
+        Verb::Top => {
+            let config = load(config)?.config;
+            top::run(control::client::path(config.control.socket.as_deref(), &data()?))?;
+        }
         Verb::User(verb) => user::run(verb, &data()?)?,
         Verb::Identity => {
             let loaded = load(config)?;

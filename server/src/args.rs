@@ -56,6 +56,8 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Watch sessions, transfers, rates, quotas and refusals of the running server, live
+    Top,
     /// Close the sessions of a user, or one by its number; what was cut can be resumed
     Kick {
         /// A user's name, or a session's number from 'ferryd sessions'

@@ -29,5 +29,6 @@ pub mod session;
 pub mod size;
 pub mod storage;
 pub mod telemetry;
+pub mod top;
 pub mod user_state;
 pub mod users;

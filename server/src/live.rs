@@ -22,7 +22,7 @@ use crate::{audit::event::Who, session::Session};
 const WORDS: usize = 8;
 
 /// Which way a file travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// From the client to the server.

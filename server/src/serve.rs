@@ -101,12 +101,13 @@ async fn serve(options: ServerOptions) -> Result<(), ServeError> {
     let _ = reload_users(&users).await;
     let server = Server::start(options).await?;
     open_metrics(&server, metrics).await?;
+    // Before anybody hears that the server is there.
+    let mut orders = open_control(&server, who, socket);
     announce(&server, &identity)?;
     if users.is_empty() {
         let data = data.display();
         output::line(format_args!("no users yet; add the first with: ferryd user add NAME --data {data}"))?;
     }
-    let mut orders = open_control(&server, who, socket);
     loop {
         tokio::select! {
             asked = signals.next() => match asked {

@@ -30,6 +30,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("server/live", &["connection", "command", "control"]),
     ("server/audit", &["connection", "command", "control", "storage", "quota", "users"]),
     ("server/figures", &["connection", "command", "control"]),
+    ("server/top", &["connection", "command", "context", "server", "::tokio"]),
     ("server/control", &["connection", "command", "server"]),
     ("server/gate", &["connection", "command"]),
     ("server/command", &["connection", "server", "::cap_std"]),

@@ -10,3 +10,5 @@ mod conversation;
 mod identity;
 #[cfg(test)]
 mod serving;
+#[cfg(test)]
+mod top;

@@ -14,13 +14,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::command_line::Place;
 
 /// A running server; killed when dropped.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     out: BufReader<ChildStdout>,
 }
 
 impl Serving {
-    fn start(place: &Place, line: &str) -> Self {
+    pub(crate) fn start(place: &Place, line: &str) -> Self {
         let log = fs::File::create(place.path().join("log")).unwrap();
         let mut command = place.command(line);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
@@ -29,7 +29,7 @@ impl Serving {
     }
 
     /// The next line of standard output; empty when it is closed.
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.out.read_line(&mut line).unwrap();
         line.trim_end().to_owned()

@@ -1,0 +1,83 @@
+//! `ferryd top`: a live view of the running server over the control socket.
+//!
+//! A thread of its own asks the server, so that a slow one never freezes the keys. What is shown
+//! is worked out in `state` and drawn in `view`; only this file and `terminal` touch the world.
+
+mod asker;
+mod state;
+mod terminal;
+mod view;
+
+use std::{
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    sync::mpsc::TryRecvError,
+    time::{Duration, Instant},
+};
+
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+
+use crate::control::client::{AskError, Line};
+use asker::Asker;
+use state::Top;
+use terminal::Screen;
+
+/// How long a key may wait for news to be drawn.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Why there is no view.
+#[derive(Debug, thiserror::Error)]
+pub enum TopError {
+    /// No server.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// Nobody looks.
+    #[error("'ferryd top' needs a terminal; 'ferryd status' and 'ferryd sessions' do not")]
+    NoTerminal,
+    /// The terminal failed.
+    #[error("the terminal: {0}")]
+    Terminal(#[from] io::Error),
+}
+
+/// Shows the server that listens on the control socket at `path`, until the operator quits.
+///
+/// # Errors
+/// [`TopError`].
+pub fn run(path: PathBuf) -> Result<(), TopError> {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return Err(TopError::NoTerminal);
+    }
+    // Said before the screen is taken: there is no server, or it does not listen to us.
+    let line = Line::open(path.clone())?;
+    let asker = Asker::start(line, path)?;
+    let mut screen = Screen::take()?;
+    let begun = Instant::now();
+    let mut top = Top::default();
+    let mut stale = true;
+    while !top.quit && !screen.is_told_to_stop() {
+        loop {
+            match asker.news.try_recv() {
+                Ok(news) => top.hear(news, begun.elapsed()),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return Ok(()),
+            }
+            stale = true;
+        }
+        if std::mem::take(&mut stale) {
+            screen.draw(|frame| view::draw(&top, frame))?;
+        }
+        if event::poll(TICK)? {
+            match event::read()? {
+                Event::Key(key) if key.kind != KeyEventKind::Release => {
+                    if let Some(ask) = top.key(key) {
+                        asker.ask(ask);
+                    }
+                    stale = true;
+                }
+                Event::Resize(..) => stale = true,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}

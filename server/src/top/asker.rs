@@ -1,0 +1,93 @@
+//! The thread that asks the server: every second how it is, and at once what the operator wants.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::control::{
+    client::{AskError, Line},
+    message::{Answer, Ask, Session, Status},
+};
+
+/// How often the server is asked.
+const EVERY: Duration = Duration::from_secs(1);
+/// Orders and news that wait.
+const QUEUE: usize = 8;
+
+/// What the thread has to tell.
+#[derive(Debug)]
+pub(super) enum News {
+    /// How the server is now.
+    Fresh(Box<Status>, Vec<Session>),
+    /// What became of an order.
+    Done(Result<Answer, String>),
+    /// The server is not reached; it is tried again.
+    Lost(String),
+}
+
+/// The thread's two ends; it stops when this is dropped.
+pub(super) struct Asker {
+    orders: SyncSender<Ask>,
+    pub(super) news: Receiver<News>,
+}
+
+impl Asker {
+    /// Begins to ask on `line`, and anew at `path` when that is lost.
+    pub(super) fn start(line: Line, path: PathBuf) -> io::Result<Self> {
+        let (orders, ordered) = sync_channel(QUEUE);
+        let (told, news) = sync_channel(QUEUE);
+        thread::Builder::new().name("asker".to_owned()).spawn(move || work(line, path, &ordered, &told))?;
+        Ok(Self { orders, news })
+    }
+
+    /// Hands an order over; a server that answers none gets no more.
+    pub(super) fn ask(&self, ask: Ask) {
+        // Full: the operator sees that nothing happens and asks again.
+        let _ = self.orders.try_send(ask);
+    }
+}
+
+fn work(line: Line, path: PathBuf, orders: &Receiver<Ask>, news: &SyncSender<News>) {
+    let mut line = Some(line);
+    loop {
+        let open = match line.take() {
+            Some(line) => Ok(line),
+            None => Line::open(path.clone()),
+        };
+        let told = match open.and_then(|mut open| Ok((look(&mut open)?, open))) {
+            Ok((fresh, open)) => {
+                line = Some(open);
+                fresh
+            }
+            Err(error) => News::Lost(error.to_string()),
+        };
+        if news.send(told).is_err() {
+            return;
+        }
+        let next = Instant::now() + EVERY;
+        loop {
+            match orders.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(ask) => {
+                    let asked = line.as_mut().map(|line| line.ask(&ask).map_err(|error| error.to_string()));
+                    let done = asked.unwrap_or_else(|| Err("the server is not reached".to_owned()));
+                    if news.send(News::Done(done)).is_err() {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+fn look(line: &mut Line) -> Result<News, AskError> {
+    match (line.ask(&Ask::Status)?, line.ask(&Ask::Sessions)?) {
+        (Answer::Status(status), Answer::Sessions(sessions)) => Ok(News::Fresh(status, sessions)),
+        _ => Err(AskError::Strange),
+    }
+}

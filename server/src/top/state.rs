@@ -1,0 +1,240 @@
+//! What `ferryd top` shows and what its keys do, without a terminal or a server.
+
+use std::{collections::HashMap, time::Duration};
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::asker::News;
+use crate::{
+    control::message::{Answer, Ask, Session, Status, Transfer},
+    live::Direction,
+};
+
+/// The longest word for everybody that is typed here.
+const WORD: usize = 500;
+
+/// What the sessions are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Sort {
+    /// What they move now, most first.
+    #[default]
+    Rate,
+    /// What they moved in all, most first.
+    Bytes,
+    /// Their users' names.
+    User,
+    /// Their age, oldest first.
+    Age,
+}
+
+impl Sort {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::Bytes => "bytes",
+            Self::User => "user",
+            Self::Age => "age",
+        }
+    }
+
+    fn next(self) -> Self {
+        match self {
+            Self::Rate => Self::Bytes,
+            Self::Bytes => Self::User,
+            Self::User => Self::Age,
+            Self::Age => Self::Rate,
+        }
+    }
+}
+
+/// What stands over the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Dialog {
+    /// Whether to end this session.
+    Kick { id: u64, user: String },
+    /// What to say to everybody.
+    Broadcast { text: String },
+    /// The keys.
+    Help,
+}
+
+/// Bytes a second, each way.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Rate {
+    pub(super) up: f64,
+    pub(super) down: f64,
+}
+
+impl Rate {
+    pub(super) fn sum(self) -> f64 {
+        self.up + self.down
+    }
+}
+
+/// Everything that is shown.
+#[derive(Debug, Default)]
+pub(super) struct Top {
+    pub(super) status: Option<Box<Status>>,
+    /// In the order they are shown.
+    pub(super) sessions: Vec<Session>,
+    /// By session.
+    pub(super) rates: HashMap<u64, Rate>,
+    pub(super) total: Rate,
+    /// Of each transfer, by session, way and path.
+    pub(super) speeds: HashMap<(u64, Direction, String), f64>,
+    /// When the figures are from.
+    heard: Duration,
+    pub(super) sort: Sort,
+    /// The session the keys act on.
+    pub(super) selected: Option<u64>,
+    pub(super) dialog: Option<Dialog>,
+    /// What became of the last order.
+    pub(super) message: Option<String>,
+    /// Why there is nothing new.
+    pub(super) lost: Option<String>,
+    pub(super) quit: bool,
+}
+
+impl Top {
+    /// Takes news; `now` is any clock that only grows.
+    pub(super) fn hear(&mut self, news: News, now: Duration) {
+        match news {
+            News::Fresh(status, sessions) => self.fresh(status, sessions, now),
+            News::Lost(why) => self.lost = Some(why),
+            News::Done(Ok(answer)) => self.message = said(&answer),
+            News::Done(Err(why)) => self.message = Some(why),
+        }
+    }
+
+    fn fresh(&mut self, status: Box<Status>, sessions: Vec<Session>, now: Duration) {
+        let seconds = now.saturating_sub(self.heard).as_secs_f64();
+        let rate = |new: u64, old: Option<u64>| match old {
+            Some(old) if seconds > 0.0 => as_float(new.saturating_sub(old)) / seconds,
+            _ => 0.0,
+        };
+        let before: HashMap<u64, &Session> = self.sessions.iter().map(|session| (session.id, session)).collect();
+        let mut rates = HashMap::new();
+        let mut speeds = HashMap::new();
+        for session in &sessions {
+            let old = before.get(&session.id);
+            let up = rate(session.received, old.map(|old| old.received));
+            rates.insert(session.id, Rate { up, down: rate(session.sent, old.map(|old| old.sent)) });
+            for transfer in &session.transfers {
+                let same = |old: &&Transfer| old.direction == transfer.direction && old.path == transfer.path;
+                let same = old.and_then(|old| old.transfers.iter().find(same));
+                let key = (session.id, transfer.direction, transfer.path.clone());
+                speeds.insert(key, rate(transfer.done, same.map(|old| old.done)));
+            }
+        }
+        let old = self.status.as_ref().filter(|old| old.pid == status.pid);
+        self.total = Rate {
+            up: rate(status.received, old.map(|old| old.received)),
+            down: rate(status.sent, old.map(|old| old.sent)),
+        };
+        (self.rates, self.speeds, self.status, self.sessions) = (rates, speeds, Some(status), sessions);
+        (self.heard, self.lost) = (now, None);
+        self.arrange();
+    }
+
+    fn arrange(&mut self) {
+        let rates = &self.rates;
+        let rate = |session: &Session| rates.get(&session.id).copied().unwrap_or_default().sum();
+        self.sessions.sort_by(|a, b| {
+            let order = match self.sort {
+                Sort::Rate => rate(b).total_cmp(&rate(a)),
+                Sort::Bytes => (b.received + b.sent).cmp(&(a.received + a.sent)),
+                Sort::User => a.user.cmp(&b.user),
+                Sort::Age => a.since.cmp(&b.since),
+            };
+            order.then(a.id.cmp(&b.id))
+        });
+        if self.at().is_none() {
+            self.selected = self.sessions.first().map(|session| session.id);
+        }
+    }
+
+    /// Where the selected session stands.
+    fn at(&self) -> Option<usize> {
+        self.sessions.iter().position(|session| Some(session.id) == self.selected)
+    }
+
+    /// What a key does; the order it gives, if any.
+    pub(super) fn key(&mut self, key: KeyEvent) -> Option<Ask> {
+        if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
+            self.quit = true;
+            return None;
+        }
+        match self.dialog.take() {
+            Some(Dialog::Kick { id, user }) => match key.code {
+                KeyCode::Char('y') => return Some(Ask::Kick { who: id.to_string() }),
+                KeyCode::Char('n' | 'q') | KeyCode::Esc => {}
+                // Nothing else may answer such a question.
+                _ => self.dialog = Some(Dialog::Kick { id, user }),
+            },
+            Some(Dialog::Broadcast { text }) => return self.typed(text, key),
+            Some(Dialog::Help) => {}
+            None => self.command(key.code),
+        }
+        None
+    }
+
+    fn typed(&mut self, mut text: String, key: KeyEvent) -> Option<Ask> {
+        match key.code {
+            KeyCode::Esc => return None,
+            KeyCode::Enter if text.trim().is_empty() => return None,
+            KeyCode::Enter => return Some(Ask::Broadcast { text }),
+            KeyCode::Backspace => drop(text.pop()),
+            KeyCode::Char(c) if !key.modifiers.contains(KeyModifiers::CONTROL) && text.len() < WORD => text.push(c),
+            _ => {}
+        }
+        self.dialog = Some(Dialog::Broadcast { text });
+        None
+    }
+
+    fn command(&mut self, key: KeyCode) {
+        self.message = None;
+        match key {
+            KeyCode::Char('q') | KeyCode::Esc => self.quit = true,
+            KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.dialog = Some(Dialog::Help),
+            KeyCode::Char('s') => {
+                self.sort = self.sort.next();
+                self.arrange();
+            }
+            KeyCode::Char('b') => self.dialog = Some(Dialog::Broadcast { text: String::new() }),
+            KeyCode::Char('x') | KeyCode::Delete => {
+                if let Some(session) = self.at().and_then(|at| self.sessions.get(at)) {
+                    self.dialog = Some(Dialog::Kick { id: session.id, user: session.user.clone() });
+                }
+            }
+            KeyCode::Down | KeyCode::Char('j') => self.select(|at, last| (at + 1).min(last)),
+            KeyCode::Up | KeyCode::Char('k') => self.select(|at, _| at.saturating_sub(1)),
+            KeyCode::Home | KeyCode::Char('g') => self.select(|_, _| 0),
+            KeyCode::End | KeyCode::Char('G') => self.select(|_, last| last),
+            _ => {}
+        }
+    }
+
+    fn select(&mut self, to: impl FnOnce(usize, usize) -> usize) {
+        let last = self.sessions.len().saturating_sub(1);
+        let at = to(self.at().unwrap_or(0), last);
+        self.selected = self.sessions.get(at).map(|session| session.id);
+    }
+}
+
+fn said(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Kicked { sessions } => {
+            let numbers: Vec<_> = sessions.iter().map(u64::to_string).collect();
+            Some(format!("ended session {}", numbers.join(", ")))
+        }
+        Answer::Broadcast { sessions } => Some(format!("told {sessions} session(s)")),
+        Answer::Failed { message } => Some(message.clone()),
+        _ => None,
+    }
+}
+
+/// Close enough for a rate.
+#[expect(clippy::cast_precision_loss, reason = "a rate is shown with a few digits")]
+pub(super) fn as_float(number: u64) -> f64 {
+    number as f64
+}
