@@ -201,6 +201,14 @@ impl Server {
         (output.status, String::from_utf8_lossy(&both).into_owned())
     }
 
+    /// Writes the configuration file anew; the server reads it when told to.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn reconfigure(&self, toml: &str) {
+        fs::write(self.folder.path().join("ferryd.toml"), toml).expect("the configuration can be written");
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

@@ -8,7 +8,7 @@ pub mod places;
 mod user;
 mod user_report;
 
-use std::{fs, io, path::PathBuf, process::ExitCode};
+use std::{fs, io, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -114,7 +114,10 @@ fn run(args: Args) -> Result<(), AdminError> {
     let Args { config, data, verb } = args;
     let data = || places::data_folder(data.as_deref());
     match verb {
-        Verb::Serve { listen } => serve::run(layers(config)?.listen(&listen).load()?.config, data()?)?,
+        Verb::Serve { listen } => {
+            let read = move || Ok(layers(config.clone())?.listen(&listen).load()?.config);
+            serve::run(Arc::new(read), data()?)?;
+        }
         Verb::Status { json } => operate::run(&Ask::Status, json, &load(config)?, &data()?)?,
         Verb::Sessions { json } => operate::run(&Ask::Sessions, json, &load(config)?, &data()?)?,
         Verb::Kick { who, json } => operate::run(&Ask::Kick { who }, json, &load(config)?, &data()?)?,

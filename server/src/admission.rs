@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +29,7 @@ pub struct Admission(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    login: Login,
+    login: ArcSwap<Login>,
     state: Mutex<State>,
 }
 
@@ -56,7 +57,13 @@ impl Admission {
             next: 0,
             penalties: Penalties::new(login.penalty_max()),
         };
-        Self(Arc::new(Inner { login, state: Mutex::new(state) }))
+        Self(Arc::new(Inner { login: ArcSwap::from_pointee(login), state: Mutex::new(state) }))
+    }
+
+    /// Keeps the limits of `login` from now on, for connections that come.
+    pub fn change(&self, login: Login) {
+        self.0.state().penalties.set_max(login.penalty_max());
+        self.0.login.store(Arc::new(login));
     }
 
     /// Gives a new connection its place; when all are taken the oldest unfinished one loses its.
@@ -66,17 +73,18 @@ impl Admission {
     pub fn admit(&self, peer: IpAddr) -> Result<Ticket, TooMany> {
         let peer = peer.to_canonical();
         let key = penalty::network_of(peer);
-        let exempt = allowed(&self.0.login.allow, peer);
+        let login = self.0.login.load();
+        let exempt = allowed(&login.allow, peer);
         let mut state = self.0.state();
         let held = state.per_address.entry(key).or_insert(0);
-        if !exempt && *held >= self.0.login.unfinished_per_address {
+        if !exempt && *held >= login.unfinished_per_address {
             return Err(TooMany);
         }
         *held += 1;
         let (number, dropped) = (state.next, CancellationToken::new());
         state.next += 1;
         state.unfinished.insert(number, (key, dropped.clone()));
-        while state.unfinished.len() > usize::try_from(self.0.login.unfinished.max(1)).unwrap_or(usize::MAX) {
+        while state.unfinished.len() > usize::try_from(login.unfinished.max(1)).unwrap_or(usize::MAX) {
             let Some((_, (key, oldest))) = state.unfinished.pop_first() else { break };
             oldest.cancel();
             state.release(key);
@@ -94,7 +102,7 @@ impl Admission {
     /// The limits of one connection until it is logged in.
     #[must_use]
     pub fn budget(&self) -> Budget {
-        Budget::new(&self.0.login)
+        Budget::new(&self.0.login.load())
     }
 }
 

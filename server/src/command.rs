@@ -119,7 +119,7 @@ impl Conversation {
     pub fn new(context: Arc<Context>, session: Arc<Session>, gate: Gate) -> Self {
         Self {
             out: Outbox::new(context.pool.clone()),
-            group: Group::new(&context.config.limits),
+            group: Group::new(&context.config.get().limits),
             wire: Arc::new(Wire::unlisted(Arc::clone(&session))),
             context,
             session,

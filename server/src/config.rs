@@ -1,5 +1,6 @@
 //! What the operator may set: one typed struct, gathered from defaults, file, environment and command line.
 
+mod in_force;
 pub mod keys;
 pub mod load;
 pub mod show;
@@ -15,6 +16,7 @@ use ferry_shared::limits::DEFAULT_PORT;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use in_force::InForce;
 pub use load::{ConfigError, Fault, Layers, Loaded};
 
 use crate::size::ByteCount;

@@ -92,7 +92,7 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
 async fn handshake(tcp: TcpStream, context: &Context) -> Option<TlsStream<BurstStream>> {
     let acceptor = TlsAcceptor::from(context.identity.server_config());
     let stream = BurstStream::new(tcp, context.pool.clone());
-    match timeout(context.config.login.handshake(), acceptor.accept(stream)).await {
+    match timeout(context.config.get().login.handshake(), acceptor.accept(stream)).await {
         Ok(Ok(mut tls)) => {
             tls.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
             Some(tls)

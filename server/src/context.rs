@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admission::Admission,
     audit::{self, Audit, event::Event},
-    config::Config,
+    config::{Config, InForce},
     figures::Figures,
     gate,
     identity::Identity,
@@ -26,7 +26,7 @@ const SPARE_BUFFERS: usize = 12;
 #[derive(Debug)]
 pub struct Context {
     /// What the operator set.
-    pub config: Config,
+    pub config: InForce,
     /// Who may log in.
     pub users: Users,
     /// The server's key.
@@ -65,7 +65,7 @@ impl Context {
             live: Live::default(),
             figures: Figures::default(),
             audit: Audit::default(),
-            config,
+            config: InForce::new(config),
             users,
             identity,
         }

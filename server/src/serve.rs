@@ -1,6 +1,6 @@
 //! `ferryd serve`: starts the server, says where it is, and follows signals until it ends.
 
-use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    config::Config,
+    config::{Config, ConfigError},
     control::{
         Control, Order,
         client::server_path,
@@ -31,6 +31,9 @@ const ORDERS: usize = 4;
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The log could not be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
@@ -67,22 +70,26 @@ pub enum ServeError {
     System(#[from] io::Error),
 }
 
+/// Reads the configuration, at the start and whenever the operator wants it.
+pub type ReadConfig = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// [`ServeError`] when it does not come up.
-pub fn run(config: Config, data: PathBuf) -> Result<(), ServeError> {
+pub fn run(read_config: ReadConfig, data: PathBuf) -> Result<(), ServeError> {
+    let config = read_config()?;
     telemetry::start(&config.log)?;
     private_file::make_folder(&data).map_err(|source| ServeError::Data { path: data.clone(), source })?;
     let users = Users::load(users::store_file(&data))?;
     let identity = Identity::load_or_create(&data, &config.tls)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(serve(ServerOptions { config, data, users, identity }));
+    let result = runtime.block_on(serve(ServerOptions { config, data, users, identity }, read_config));
     runtime.shutdown_timeout(LAST_WORK);
     result
 }
 
-async fn serve(options: ServerOptions) -> Result<(), ServeError> {
+async fn serve(options: ServerOptions, read_config: ReadConfig) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
     let who = Who::new(options.config.control.group.as_deref())?;
     let metrics = options.config.metrics.listen;
@@ -112,13 +119,13 @@ async fn serve(options: ServerOptions) -> Result<(), ServeError> {
         tokio::select! {
             asked = signals.next() => match asked {
                 Asked::Stop => break,
-                Asked::Reload => drop(reload(&users, &identity).await),
+                Asked::Reload => drop(reload(&server, &read_config).await),
             },
             Some(order) = orders.recv() => match order {
                 Order::Drain => break,
                 Order::Reload(told) => {
                     // Who asked may be gone; the log has it too.
-                    let _ = told.send(reload(&users, &identity).await);
+                    let _ = told.send(reload(&server, &read_config).await);
                 }
             },
         }
@@ -163,11 +170,30 @@ fn open_control(server: &Server, who: Who, path: PathBuf) -> mpsc::Receiver<Orde
     received
 }
 
-/// Reads users and certificate again; what is wrong with them is logged and told.
-async fn reload(users: &Users, identity: &Identity) -> Vec<String> {
-    let mut faults: Vec<String> = reload_users(users).await.err().into_iter().collect();
-    faults.extend(reload_identity(identity).await.err());
+/// Reads configuration, users and certificate again; what is wrong with them is logged and told.
+async fn reload(server: &Server, read_config: &ReadConfig) -> Vec<String> {
+    let context = server.context();
+    let mut faults: Vec<String> = reload_config(server, read_config).await.err().into_iter().collect();
+    faults.extend(reload_users(&context.users).await.err());
+    faults.extend(reload_identity(&context.identity).await.err());
     faults
+}
+
+async fn reload_config(server: &Server, read_config: &ReadConfig) -> Result<(), String> {
+    let read_config = Arc::clone(read_config);
+    let fault = match tokio::task::spawn_blocking(move || read_config()).await {
+        Ok(Ok(config)) => {
+            tracing::info!("configuration read again");
+            for key in server.configure(config) {
+                tracing::warn!("{}.{} changed and takes effect at the next start", key.section, key.name);
+            }
+            return Ok(());
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(error = fault, "the configuration in force stays");
+    Err(fault)
 }
 
 async fn reload_users(users: &Users) -> Result<(), String> {

@@ -1,6 +1,13 @@
 //! The server as a whole: listeners, one task a connection, upkeep, and an orderly stop.
 
-use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
@@ -15,7 +22,7 @@ use crate::{
         Audit, AuditError, AuditThread,
         event::{Event, Who},
     },
-    config::{Config, Durability},
+    config::{Config, Durability, keys::Key},
     connection,
     context::Context,
     control::{Control, Order},
@@ -128,6 +135,12 @@ impl Server {
         &self.context
     }
 
+    /// Puts another configuration in force; the keys in it that wait for the next start.
+    pub fn configure(&self, config: Config) -> Vec<&'static Key> {
+        self.context.admission.change(config.login.clone());
+        self.context.config.change(config)
+    }
+
     /// Answers the operator on `control` until the server has stopped; what the operator wants
     /// of the whole process goes to `orders`.
     pub fn control(&self, control: Control, orders: mpsc::Sender<Order>) {
@@ -144,7 +157,7 @@ impl Server {
     pub async fn shutdown(mut self) {
         self.context.drain.cancel();
         self.tasks.close();
-        if timeout(self.context.config.limits.drain(), self.tasks.wait()).await.is_err() {
+        if timeout(self.context.config.get().limits.drain(), self.tasks.wait()).await.is_err() {
             tracing::warn!("transfers still running are cut; they can be resumed");
         }
         self.context.stop.cancel();
@@ -169,7 +182,24 @@ impl Drop for Server {
     }
 }
 
+/// Listens; for "any address" also where this machine has no IPv6.
 fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    match bind(address, backlog) {
+        Err(error) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && is_missing(&error) => {
+            tracing::info!("this machine has no IPv6: listening on IPv4 only");
+            bind((Ipv4Addr::UNSPECIFIED, address.port()).into(), backlog)
+        }
+        bound => bound,
+    }
+}
+
+/// Whether a family of addresses is not there: not built into the kernel, or switched off.
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+}
+
+fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() && address.ip().is_unspecified() {
         socket.set_only_v6(false)?;
@@ -235,7 +265,7 @@ async fn upkeep(context: Arc<Context>) {
                     return;
                 }
                 match context.open_user(&account) {
-                    Ok(user) => user.expire(context.config.limits.part_age()),
+                    Ok(user) => user.expire(context.config.get().limits.part_age()),
                     Err(error) => tracing::error!(user = %account.name, %error, "a home cannot be used"),
                 }
             }

@@ -29,6 +29,15 @@ impl Filter {
         Ok(Self { include: set(include)?, exclude: set(exclude)? })
     }
 
+    /// Whether the file or folder at `path` (below the job's folder) is meant: no folder above it
+    /// is excluded, and of a filter that includes, folders are not.
+    #[must_use]
+    pub fn means(&self, path: &Path, folder: bool) -> bool {
+        let above = path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
+        let itself = if folder { self.include.is_none() && self.enters(path) } else { self.takes_file(path) };
+        itself && above.into_iter().all(|above| self.enters(above))
+    }
+
     /// Whether the filter leaves nothing out.
     pub(super) fn is_open(&self) -> bool {
         self.include.is_none() && self.exclude.is_none()
@@ -100,6 +109,17 @@ mod tests {
         assert!(!filter.takes_file(Path::new("x/a.png")));
         assert!(!filter.takes_file(Path::new("private.jpg")));
         assert!(filter.enters(Path::new("x")));
+    }
+
+    #[test]
+    fn what_lies_in_an_excluded_folder_is_not_meant() {
+        let filter = filter(&[], &["cache"]);
+        assert!(!filter.means(Path::new("a/cache/deep/x"), false));
+        assert!(!filter.means(Path::new("a/cache"), true));
+        assert!(filter.means(Path::new("a/x"), false) && filter.means(Path::new("a"), true));
+        let filter = self::filter(&["*.jpg"], &[]);
+        assert!(filter.means(Path::new("a/x.jpg"), false));
+        assert!(!filter.means(Path::new("a/x.png"), false) && !filter.means(Path::new("a"), true));
     }
 
     #[test]

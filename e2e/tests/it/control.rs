@@ -10,6 +10,7 @@ use std::{
 
 use ferry_e2e::{
     MIB, binaries, compare, material,
+    peer::Peer,
     proxy::{Proxy, Then, Way},
     server::{Server, Setup},
     wait,
@@ -137,6 +138,23 @@ fn a_drain_lets_the_upload_finish_and_ends_the_server() {
     assert!(server.wait_end().success());
     compare::same_file(&source, &server.home("anna").join("file"));
     assert!(!server.data().join("control.sock").exists(), "the socket's file stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_puts_changed_limits_in_force_and_says_what_waits_for_a_start() {
+    let server = Setup::new().user("anna", &[]).config("[limits]\nconnections_per_user = 8").start();
+    let limit = async || Peer::welcomed(server.address()).await.unwrap().1.limits.connections;
+    assert_eq!(limit().await, 8);
+    server.reconfigure("[limits]\nconnections_per_user = 3\nbacklog = 77\n");
+    server.signal(rustix::process::Signal::HUP);
+    wait::until("the configuration to be read again", || server.log().contains("limits.backlog changed"));
+    assert!(!server.log().contains("connections_per_user changed"));
+    assert_eq!(limit().await, 3);
+    // A broken file changes nothing.
+    server.reconfigure("[limits]\nconnections_per_usr = 5\n");
+    let (status, said) = server.ferryd(&["reload"], "");
+    assert!(!status.success() && said.contains("connections_per_usr"), "{said}");
+    assert_eq!(limit().await, 3);
 }
 
 #[test]

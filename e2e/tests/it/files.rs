@@ -184,5 +184,10 @@ fn check_says_whether_two_trees_are_the_same() {
     check().ok();
     fs::remove_file(there.join("000/file-7")).unwrap();
     check().code(12);
+    let filtered = |flag: &str| client.run(&[&"check", &tree, &client.at("tree"), &flag]);
+    filtered("--exclude=file-7").ok();
+    filtered("--exclude=000").ok();
+    filtered("--include=large").ok();
+    filtered("--include=file-7").code(12);
     assert!(tree.join("000/file-7").exists() && !there.join("000/file-7").exists(), "check changed something");
 }

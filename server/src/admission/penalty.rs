@@ -36,6 +36,11 @@ impl Penalties {
         Self { max, entries: HashMap::new() }
     }
 
+    /// Waits up to `max` from now on.
+    pub fn set_max(&mut self, max: Duration) {
+        self.max = max;
+    }
+
     /// How long `key` still has to wait.
     #[must_use]
     pub fn remaining(&self, key: IpAddr, now: Instant) -> Option<Duration> {

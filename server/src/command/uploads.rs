@@ -16,7 +16,7 @@ const UPLOAD_BYTES: usize = 256;
 const ESCAPED_BYTES: usize = 6;
 
 pub(super) fn list(user: &UserState, context: &Context) -> Reply {
-    let age = i64::try_from(context.config.limits.part_age().as_secs()).unwrap_or(i64::MAX);
+    let age = i64::try_from(context.config.get().limits.part_age().as_secs()).unwrap_or(i64::MAX);
     let mut parts = user.home.parts();
     parts.sort_by(|a, b| a.meta.path.cmp(&b.meta.path));
     let mut bytes = 0;

@@ -63,7 +63,7 @@ where
     W: AsyncWrite + Unpin,
 {
     let mut greeting = Greeting { reader, writer, peer, ticket, context, budget: context.admission.budget() };
-    let ending = match tokio::time::timeout(context.config.login.deadline(), greeting.run()).await {
+    let ending = match tokio::time::timeout(context.config.get().login.deadline(), greeting.run()).await {
         Ok(Ok(admitted)) => return Some(admitted),
         Ok(Err(ending)) => ending,
         Err(_) => Ending::Quiet,
@@ -171,10 +171,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         };
         let client = ferry_shared::name::Escaped(hello.client.as_bytes()).to_string();
         tracing::debug!(client, protocol, "hello");
-        let limits = &self.context.config.limits;
+        let config = self.context.config.get();
+        let limits = &config.limits;
         let welcome = Welcome {
             protocol,
-            server: format!("{} {}", self.context.config.server.name, env!("CARGO_PKG_VERSION")),
+            server: format!("{} {}", self.context.config.get().server.name, env!("CARGO_PKG_VERSION")),
             features: Vec::new(),
             registration: Registration::Closed,
             limits: ServerLimits { connections: limits.connections_per_user, idle_seconds: limits.idle_seconds },
@@ -244,7 +245,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         account: Arc<Account>,
         ticket: Secret,
     ) -> Result<(Admitted, LoggedIn), Refusal> {
-        let most = self.context.config.limits.connections_per_user;
+        let most = self.context.config.get().limits.connections_per_user;
         let presence = session
             .user
             .enter(most)
@@ -255,7 +256,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
             access: account.access,
             usage: usage::now(&session.user).map_err(|error| refusal::of_storage(&error))?,
             ticket,
-            motd: self.context.config.server.motd.clone(),
+            motd: self.context.config.get().server.motd.clone(),
         };
         Ok((Admitted { session, account, _presence: presence }, logged_in))
     }

@@ -51,8 +51,8 @@ impl Activity {
     /// How long the peer may be silent now; `None` while it waits for us.
     fn patience(&self, context: &Context) -> Option<Duration> {
         match self.0.load(Ordering::Acquire) {
-            Self::IDLE => Some(context.config.limits.idle()),
-            Self::TRANSFER => Some(context.config.limits.stall()),
+            Self::IDLE => Some(context.config.get().limits.idle()),
+            Self::TRANSFER => Some(context.config.get().limits.stall()),
             _ => None,
         }
     }
@@ -141,8 +141,14 @@ async fn patient<T>(
     activity: &Activity,
     context: &Context,
 ) -> Option<T> {
-    let tick =
-        context.config.limits.stall().min(context.config.limits.idle()).div_f32(8.0).max(Duration::from_millis(50));
+    let tick = context
+        .config
+        .get()
+        .limits
+        .stall()
+        .min(context.config.get().limits.idle())
+        .div_f32(8.0)
+        .max(Duration::from_millis(50));
     let mut ticks = interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pin!(next);
@@ -221,7 +227,7 @@ async fn work(
                     () = wire.woken.notified() => {}
                     () = context.drain.cancelled(), if !draining => {
                         draining = true;
-                        let seconds = if in_transfer { context.config.limits.drain().as_secs() } else { 0 };
+                        let seconds = if in_transfer { context.config.get().limits.drain().as_secs() } else { 0 };
                         conversation.notify(Notice::Closing { reason: "the server is stopping".into(), seconds });
                     }
                 }
@@ -235,7 +241,7 @@ async fn write<W: AsyncWrite + Unpin>(
     mut buffers: mpsc::Receiver<Buffer>,
     context: &Context,
 ) {
-    let stall = context.config.limits.stall();
+    let stall = context.config.get().limits.stall();
     while let Some(buffer) = buffers.recv().await {
         let sending = async {
             writer.write(&buffer).await?;

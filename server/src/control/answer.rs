@@ -41,7 +41,7 @@ pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &
                 return Answer::failed("the server is stopping already");
             }
             let transfers = context.live.wires().iter().filter(|wire| wire.transfer().is_some()).count();
-            Answer::Draining { transfers, seconds: context.config.limits.drain_seconds }
+            Answer::Draining { transfers, seconds: context.config.get().limits.drain_seconds }
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::Args;
-use ferry_client::Remote;
+use ferry_client::{Remote, transfer::Filter};
 use ferry_shared::{entry::Kind, message::request::Algorithm, path::RemotePath, refusal::Code};
 use serde::Serialize;
 use tokio::task::JoinHandle;
@@ -35,7 +35,8 @@ const AHEAD: usize = 16;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  ferry check photos work:photos\n\n\
     Compares what is in LOCAL with what is in REMOTE, names, sizes and digests. Symlinks and\n\
-    special files are left out on both sides. Exit code 0: no difference, 12: some.")]
+    special files are left out on both sides, and so is what --include and --exclude leave out.\n\
+    Exit code 0: no difference, 12: some.")]
 pub(crate) struct CheckArgs {
     /// The local file or folder
     local: OsString,
@@ -69,9 +70,7 @@ struct Pair {
 
 pub(super) async fn run(args: CheckArgs, context: &mut Context) -> Result<Exit, Failure> {
     context::local(&args.local)?;
-    if !context.global.include.is_empty() || !context.global.exclude.is_empty() {
-        return Err(Failure::Usage("check compares whole trees; it takes no --include and --exclude".to_owned()));
-    }
+    let filter = Filter::new(&context.global.include, &context.global.exclude)?;
     let place = context.place(&args.remote)?;
     let remote = context.remote(&place).await?;
     let top = PathBuf::from(&args.local);
@@ -79,8 +78,13 @@ pub(super) async fn run(args: CheckArgs, context: &mut Context) -> Result<Exit, 
         let top = top.clone();
         move || local::walk(&top)
     });
-    let there = walk_remote(&remote, &place.path, context).await?;
-    let here = walk.await.map_err(|stopped| Failure::Start(stopped.into()))??;
+    let mut there = walk_remote(&remote, &place.path, context).await?;
+    let mut here = walk.await.map_err(|stopped| Failure::Start(stopped.into()))??;
+    for tree in [&mut here.tree, &mut there.tree] {
+        // What was named is compared in any case.
+        let meant = |path: &RemotePath, kind| filter.means(&local::below(Path::new(""), path), kind == Kind::Folder);
+        tree.retain(|path, (kind, _)| path.is_home() || meant(path, *kind));
+    }
 
     let mut check = Check { context, tally: Tally::default(), count: Count::default() };
     check.unreadable(here.unreadable, there.unreadable)?;
