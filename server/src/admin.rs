@@ -115,8 +115,9 @@ fn run(args: Args) -> Result<(), AdminError> {
     let data = || places::data_folder(data.as_deref());
     match verb {
         Verb::Serve { listen } => {
+            let file = config.clone().unwrap_or_else(places::config_place);
             let read = move || Ok(layers(config.clone())?.listen(&listen).load()?.config);
-            serve::run(Arc::new(read), data()?)?;
+            serve::run(Arc::new(read), &file, data()?)?;
         }
         Verb::Status { json } => operate::run(&Ask::Status, json, &load(config)?, &data()?)?,
         Verb::Sessions { json } => operate::run(&Ask::Sessions, json, &load(config)?, &data()?)?,

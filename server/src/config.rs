@@ -58,6 +58,8 @@ pub struct Server {
     pub motd: Option<String>,
     /// How safe a stored file is.
     pub durability: Durability,
+    /// Whether the process gives up all files but its own.
+    pub confine: bool,
 }
 
 /// How safe an acknowledged file is.
@@ -205,7 +207,7 @@ pub enum LogFormat {
 impl Default for Server {
     fn default() -> Self {
         let any = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), DEFAULT_PORT);
-        Self { listen: vec![any], name: "ferry".to_owned(), motd: None, durability: Durability::Full }
+        Self { listen: vec![any], name: "ferry".to_owned(), motd: None, durability: Durability::Full, confine: true }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod args;
 pub mod audit;
 pub mod command;
 pub mod config;
+pub mod confine;
 mod connection;
 pub mod context;
 pub mod control;

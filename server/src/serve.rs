@@ -1,6 +1,14 @@
 //! `ferryd serve`: starts the server, says where it is, and follows signals until it ends.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    num::NonZero,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -9,6 +17,7 @@ use tokio::{
 
 use crate::{
     config::{Config, ConfigError},
+    confine::{self, Kept},
     control::{
         Control, Order,
         client::server_path,
@@ -77,23 +86,30 @@ pub type ReadConfig = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>
 ///
 /// # Errors
 /// [`ServeError`] when it does not come up.
-pub fn run(read_config: ReadConfig, data: PathBuf) -> Result<(), ServeError> {
+pub fn run(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), ServeError> {
     let config = read_config()?;
     telemetry::start(&config.log)?;
     private_file::make_folder(&data).map_err(|source| ServeError::Data { path: data.clone(), source })?;
     let users = Users::load(users::store_file(&data))?;
     let identity = Identity::load_or_create(&data, &config.tls)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(serve(ServerOptions { config, data, users, identity }, read_config));
+    let who = Who::new(config.control.group.as_deref())?;
+    let socket = server_path(config.control.socket.as_deref(), &data);
+    private_file::make_folder(private_file::folder_of(&socket))?;
+    // Asked before, because the answer lies in files of the system.
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    if config.server.confine {
+        confine::confine(&Kept::of(&config, file, &data, users.path(), &socket));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let options = ServerOptions { config, data, users, identity };
+    let result = runtime.block_on(serve(options, read_config, who, socket));
     runtime.shutdown_timeout(LAST_WORK);
     result
 }
 
-async fn serve(options: ServerOptions, read_config: ReadConfig) -> Result<(), ServeError> {
+async fn serve(options: ServerOptions, read_config: ReadConfig, who: Who, socket: PathBuf) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
-    let who = Who::new(options.config.control.group.as_deref())?;
     let metrics = options.config.metrics.listen;
-    let socket = server_path(options.config.control.socket.as_deref(), &options.data);
     let (users, identity, data) = (options.users.clone(), options.identity.clone(), options.data.clone());
     // Kept to the end: dropping it stops the watching.
     let _watch = match users.watch() {

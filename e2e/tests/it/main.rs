@@ -13,6 +13,7 @@ mod audit;
 mod browser;
 mod browser_faults;
 mod browser_terminal;
+mod confine;
 mod control;
 mod disk_full;
 mod exit_codes;

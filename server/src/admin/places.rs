@@ -35,8 +35,13 @@ fn choose(
 /// The configuration where it is looked for, if it is there.
 #[must_use]
 pub fn config_file() -> Option<PathBuf> {
-    let folder = first(env::var_os("CONFIGURATION_DIRECTORY")).unwrap_or_else(|| "/etc/ferryd".into());
-    Some(folder.join("ferryd.toml")).filter(|file| file.exists())
+    Some(config_place()).filter(|file| file.exists())
+}
+
+/// Where it is looked for.
+#[must_use]
+pub fn config_place() -> PathBuf {
+    first(env::var_os("CONFIGURATION_DIRECTORY")).unwrap_or_else(|| "/etc/ferryd".into()).join("ferryd.toml")
 }
 
 /// The environment as far as it is text: a key's value always is.

@@ -31,7 +31,7 @@ pub const SECTIONS: [(&str, &str); 9] = [
 ];
 
 /// Every key, in the order of the default file.
-pub const KEYS: [Key; 33] = [
+pub const KEYS: [Key; 34] = [
     key("server", "listen", "Addresses and ports to listen on. [::] takes IPv4 too, where the system has both."),
     key("server", "name", "The name clients are told."),
     optional("server", "motd", "What users are told at login.", "\"Backups run at 3:00\""),
@@ -40,6 +40,7 @@ pub const KEYS: [Key; 33] = [
         "durability",
         "\"full\": a stored file survives a power cut. \"rename\": only a crash of the server.",
     ),
+    key("server", "confine", "Give up all files but its own, where the kernel has Landlock."),
     optional("tls", "certificate", "The certificate chain.", "\"/etc/ferryd/cert.pem\""),
     optional("tls", "key", "Its private key.", "\"/etc/ferryd/key.pem\""),
     key("limits", "idle_seconds", "A connection that sends nothing for so long is closed."),

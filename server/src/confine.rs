@@ -1,0 +1,127 @@
+//! Confines the process with Landlock to the few folders it needs, where the kernel can.
+//!
+//! To be done before the runtime starts its threads: what is confined is the thread that asks and
+//! all it starts later. It cannot be undone; a broken-in server sees no other file than these.
+
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, RestrictionStatus, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
+    RulesetError, RulesetStatus, Scope, path_beneath_rules,
+};
+
+use crate::{config::Config, private_file::folder_of};
+
+/// The newest rules this is written for; an older kernel enforces what it knows of them.
+const RULES: ABI = ABI::V6;
+/// Devices every program may need.
+const DEVICES: [&str; 2] = ["/dev/null", "/dev/urandom"];
+/// Folders with so much else in them that only the named file is opened up.
+const SHARED: [&str; 3] = ["/", "/etc", "/tmp"];
+
+/// What the process keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Folders in which files may be read, written, made and removed.
+    pub write: Vec<PathBuf>,
+    /// Folders and files that may be read.
+    pub read: Vec<PathBuf>,
+}
+
+impl Kept {
+    /// What a server with this configuration needs.
+    #[must_use]
+    pub fn of(config: &Config, file: &Path, data: &Path, users: &Path, socket: &Path) -> Self {
+        let mut kept = Self { write: vec![data.to_owned(), folder_of(socket).to_owned()], read: Vec::new() };
+        // A user store kept elsewhere, as in a repository, is a link that leads there.
+        kept.write.extend(users.canonicalize().ok().and_then(|real| Some(real.parent()?.to_owned())));
+        let files = [Some(file), config.tls.certificate.as_deref(), config.tls.key.as_deref()];
+        // The folder, not the file: what is put in its place later is another file.
+        for file in files.into_iter().flatten() {
+            kept.read.push(readable(file));
+            // Tools that renew certificates keep links to the newest.
+            kept.read.extend(file.canonicalize().ok().map(|real| readable(&real)));
+        }
+        kept.write.sort();
+        kept.write.dedup();
+        kept.read.sort();
+        kept.read.dedup();
+        kept
+    }
+}
+
+fn readable(file: &Path) -> PathBuf {
+    let folder = folder_of(file);
+    let shared = folder.canonicalize().is_ok_and(|folder| SHARED.iter().any(|shared| folder == Path::new(shared)));
+    if shared { file.to_owned() } else { folder.to_owned() }
+}
+
+/// Gives up everything else, as far as the kernel can, and logs how far that is.
+pub fn confine(kept: &Kept) {
+    match enforce(kept) {
+        Ok(status) => match status.ruleset {
+            RulesetStatus::FullyEnforced => tracing::info!(write = ?kept.write, read = ?kept.read, "confined"),
+            RulesetStatus::PartiallyEnforced => {
+                tracing::info!(write = ?kept.write, read = ?kept.read, "confined as far as this kernel can");
+            }
+            RulesetStatus::NotEnforced => tracing::warn!("not confined: this kernel has no Landlock"),
+        },
+        Err(error) => tracing::error!(%error, "not confined"),
+    }
+}
+
+fn enforce(kept: &Kept) -> Result<RestrictionStatus, RulesetError> {
+    let all = AccessFs::from_all(RULES);
+    let programs = AccessFs::Execute | AccessFs::MakeBlock | AccessFs::MakeChar | AccessFs::IoctlDev;
+    let devices = AccessFs::ReadFile | AccessFs::WriteFile;
+    let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
+    Ruleset::default()
+        .handle_access(all)?
+        // A server answers; it never calls.
+        .handle_access(AccessNet::ConnectTcp)?
+        .scope(Scope::Signal)?
+        .create()?
+        .add_rules(path_beneath_rules(&kept.write, all & !programs))?
+        .add_rules(path_beneath_rules(&kept.read, read))?
+        .add_rules(path_beneath_rules(DEVICES, devices))?
+        .restrict_self()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_certificates_are_kept_and_shared_folders_are_not() {
+        let place = tempfile::tempdir().unwrap();
+        let data = place.path().join("data");
+        let mut config = Config::default();
+        config.tls.certificate = Some("/etc/ferryd-cert.pem".into());
+        config.tls.key = Some("/etc/letsencrypt/live/key.pem".into());
+        let file = Path::new("/etc/ferryd/ferryd.toml");
+        let socket = data.join("control.sock");
+        let kept = Kept::of(&config, file, &data, &data.join("users.json"), &socket);
+        assert_eq!(kept.write, [data.as_path()]);
+        let read = ["/etc/ferryd", "/etc/ferryd-cert.pem", "/etc/letsencrypt/live"];
+        assert_eq!(kept.read, read.map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_user_store_that_is_a_link_keeps_where_it_leads() {
+        let place = tempfile::tempdir().unwrap();
+        let (data, elsewhere) = (place.path().join("data"), place.path().join("repository"));
+        std::fs::create_dir(&data).unwrap();
+        std::fs::create_dir(&elsewhere).unwrap();
+        std::fs::write(elsewhere.join("users.json"), "{}").unwrap();
+        std::os::unix::fs::symlink(elsewhere.join("users.json"), data.join("users.json")).unwrap();
+        let kept = Kept::of(
+            &Config::default(),
+            Path::new("/etc/ferryd/ferryd.toml"),
+            &data,
+            &data.join("users.json"),
+            Path::new("/run/x/c.sock"),
+        );
+        let real = elsewhere.canonicalize().unwrap();
+        assert!(kept.write.contains(&real) && kept.write.contains(&"/run/x".into()), "{kept:?}");
+    }
+}
