@@ -7,6 +7,7 @@
 mod change;
 mod copy;
 mod download;
+mod fault;
 mod frames;
 mod hash;
 mod pages;

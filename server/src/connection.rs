@@ -19,6 +19,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tracing::{Span, field::Empty};
 
 use crate::{
     admission::Ticket, audit::event::Event, command::Conversation, context::Context, gate::Gate, session::Session,
@@ -44,7 +45,7 @@ struct Admitted {
 }
 
 /// Serves one connection until it ends.
-#[tracing::instrument(name = "connection", skip_all, fields(%peer))]
+#[tracing::instrument(level = "error", name = "connection", skip_all, fields(%peer, session = Empty, user = Empty))]
 pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, context: Arc<Context>) {
     let entering = async {
         let tls = handshake(tcp, &context).await?;
@@ -65,8 +66,9 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
     let Some((mut reader, mut writer, admitted)) = entered else { return };
     if let Some(Admitted { session, account, _presence }) = admitted {
         ticket.logged_in();
-        tracing::info!(session = session.id, user = %session.user.name, "logged in");
-        let id = session.id;
+        // On every line of this connection from now on.
+        Span::current().record("session", session.id).record("user", session.user.name.as_str());
+        tracing::info!("logged in");
         reader.set_phase(Phase::LoggedIn);
         let gate = Gate::new(context.users.clone(), Arc::clone(&session), account);
         let listed = context.live.enter(Arc::clone(&session), peer, reader.meter(), writer.meter());
@@ -82,7 +84,7 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
             () = async { ended.cancelled().await; sleep(FAREWELL).await } => {}
         }
         drop(listed);
-        tracing::info!(session = id, received = reader.received(), sent = writer.sent(), "closed");
+        tracing::info!(received = reader.received(), sent = writer.sent(), "closed");
     }
     if timeout(LINGER, writer.close()).await.is_ok_and(|closed| closed.is_ok()) {
         linger(reader.into_inner()).await;

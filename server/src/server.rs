@@ -243,9 +243,21 @@ fn receive(tcp: TcpStream, peer: SocketAddr, context: &Arc<Context>, tasks: &Tas
     context.figures.connections.one();
     let context = Arc::clone(context);
     tasks.spawn(async move {
+        let _watch = PanicWatch(Arc::clone(&context));
         let _place = place;
         connection::serve(tcp, peer, ticket, context).await;
     });
+}
+
+/// Counts a connection that ends in a panic outside of its work, which counts its own.
+struct PanicWatch(Arc<Context>);
+
+impl Drop for PanicWatch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.figures.panics.one();
+        }
+    }
 }
 
 /// Counts homes whose figures are not to be believed before anybody waits for them, and

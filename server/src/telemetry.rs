@@ -1,9 +1,18 @@
 //! The log: to standard error, as text or JSON, in lines nobody can forge.
+//!
+//! Under systemd standard error leads to the journal. A line then begins with its priority
+//! instead of the time, so that `journalctl -p warning` works and shows who it was about;
+//! fields of the journal's own would not be seen in its normal listing.
 
-use std::io::{self, Write};
+use std::{
+    env,
+    io::{self, Stderr, Write},
+    panic,
+};
 
 use ferry_shared::name::Escaped;
-use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt as _};
+use tracing::{Level, Metadata};
+use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter, util::SubscriberInitExt as _};
 
 use crate::config::{Log, LogFormat};
 
@@ -23,31 +32,89 @@ pub enum TelemetryError {
 /// # Errors
 /// [`TelemetryError`].
 pub fn start(log: &Log) -> Result<(), TelemetryError> {
-    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|directives| !directives.is_empty());
+    let wanted = env::var(EnvFilter::DEFAULT_ENV).ok().filter(|directives| !directives.is_empty());
     let filter = EnvFilter::try_new(wanted.as_ref().unwrap_or(&log.level))?;
+    let journal = is_journal(env::var("JOURNAL_STREAM").ok().as_deref(), &io::stderr());
     let builder = fmt().with_env_filter(filter).with_ansi(false);
-    match log.format {
-        LogFormat::Text => builder.with_writer(|| OneLine(io::stderr())).finish().try_init()?,
+    match (log.format, journal) {
+        (LogFormat::Text, false) => builder.with_writer(Lines { priority: false, escape: true }).finish().try_init()?,
+        (LogFormat::Text, true) => {
+            builder.without_time().with_writer(Lines { priority: true, escape: true }).finish().try_init()?;
+        }
         // JSON strings cannot hold a control character.
-        LogFormat::Json => builder.json().flatten_event(true).with_writer(io::stderr).finish().try_init()?,
+        (LogFormat::Json, priority) => {
+            builder.json().flatten_event(true).with_writer(Lines { priority, escape: false }).finish().try_init()?;
+        }
     }
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let what = panic.payload_as_str().unwrap_or("no words");
+        tracing::error!("panicked at {place}: {what}");
+    }));
     Ok(())
+}
+
+/// Whether standard error is the journal's: systemd says which device and inode that would be.
+fn is_journal(said: Option<&str>, stderr: &impl rustix::fd::AsFd) -> bool {
+    let Some((device, inode)) = said.and_then(|said| said.split_once(':')) else { return false };
+    rustix::fs::fstat(stderr).is_ok_and(|stat| device == stat.st_dev.to_string() && inode == stat.st_ino.to_string())
+}
+
+/// Where lines go, and what is done to them on the way.
+#[derive(Debug, Clone, Copy)]
+struct Lines {
+    priority: bool,
+    escape: bool,
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = OneLine<Stderr>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        OneLine { to: io::stderr(), priority: "", escape: self.escape }
+    }
+
+    fn make_writer_for(&'a self, about: &Metadata<'_>) -> Self::Writer {
+        let priority = if self.priority { priority(*about.level()) } else { "" };
+        OneLine { to: io::stderr(), priority, escape: self.escape }
+    }
+}
+
+/// The journal's word for a level, as in `sd-daemon(3)`.
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        _ => "<7>",
+    }
 }
 
 /// Writes each event as one line: control characters and marks that reorder text, which a
 /// file name or client name may hold, come out as escapes.
-struct OneLine<W>(W);
+struct OneLine<W> {
+    to: W,
+    priority: &'static str,
+    escape: bool,
+}
 
 impl<W: Write> Write for OneLine<W> {
     /// Takes a whole event, which is how `tracing_subscriber` writes it.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let line = event.strip_suffix(b"\n").unwrap_or(event);
-        self.0.write_all(format!("{}\n", Escaped(line)).as_bytes())?;
+        let mut out = self.priority.as_bytes().to_vec();
+        if self.escape {
+            write!(out, "{}", Escaped(line))?;
+        } else {
+            out.extend(line);
+        }
+        out.push(b'\n');
+        self.to.write_all(&out)?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.to.flush()
     }
 }
 
@@ -70,17 +137,54 @@ mod tests {
         }
     }
 
+    impl Kept {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    const HOSTILE: &str = "a\nERROR forged \u{1b}[2J\u{202e}x";
+
+    fn log_hostile() {
+        tracing::error_span!("connection", user = %HOSTILE).in_scope(|| {
+            tracing::info!(name = %HOSTILE, "opened");
+        });
+    }
+
     #[test]
     fn an_event_with_a_hostile_name_stays_one_harmless_line() {
         let kept = Kept::default();
-        let writer = kept.clone();
-        let log = fmt().with_ansi(false).with_writer(move || OneLine(writer.clone())).finish();
-        tracing::subscriber::with_default(log, || {
-            tracing::info!(name = %"a\nERROR forged \u{1b}[2J\u{202e}x", "opened");
-        });
-        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let to = kept.clone();
+        let writer = move || OneLine { to: to.clone(), priority: "<6>", escape: true };
+        tracing::subscriber::with_default(fmt().with_ansi(false).with_writer(writer).finish(), log_hostile);
+        let text = kept.text();
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(!text.trim_end().contains(['\u{1b}', '\u{202e}']), "{text:?}");
-        assert!(text.contains("forged"), "{text}");
+        assert!(text.starts_with("<6>") && text.contains("forged"), "{text}");
+    }
+
+    #[test]
+    fn a_json_event_with_a_hostile_name_is_one_object() {
+        let kept = Kept::default();
+        let to = kept.clone();
+        let writer = move || OneLine { to: to.clone(), priority: "", escape: false };
+        let log = fmt().json().flatten_event(true).with_writer(writer).finish();
+        tracing::subscriber::with_default(log, log_hostile);
+        let text = kept.text();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+        let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&event["name"], &event["span"]["user"]), (&HOSTILE.into(), &HOSTILE.into()));
+    }
+
+    #[test]
+    fn the_journal_is_known_by_its_inode_and_not_by_the_variable_alone() {
+        let file = tempfile::tempfile().unwrap();
+        let stat = rustix::fs::fstat(&file).unwrap();
+        let said = format!("{}:{}", stat.st_dev, stat.st_ino);
+        assert!(is_journal(Some(&said), &file));
+        for other in [None, Some(""), Some("1:2"), Some("x")] {
+            assert!(!is_journal(other, &file), "{other:?}");
+        }
     }
 }

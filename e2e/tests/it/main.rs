@@ -17,6 +17,7 @@ mod confine;
 mod control;
 mod disk_full;
 mod exit_codes;
+mod faults;
 mod files;
 mod hostile;
 mod hostile_login;

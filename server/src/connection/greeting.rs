@@ -198,8 +198,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
             }
         };
         let context = Arc::clone(self.context);
-        let opening = Arc::clone(&account);
-        let opened = tokio::task::spawn_blocking(move || context.open_user(&opening)).await;
+        let (opening, span) = (Arc::clone(&account), tracing::Span::current());
+        let opened = tokio::task::spawn_blocking(move || span.in_scope(|| context.open_user(&opening))).await;
         let user = match opened {
             Ok(Ok(user)) => user,
             Ok(Err(error)) => return Ok(Err(refusal::of_storage(&error))),

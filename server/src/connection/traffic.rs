@@ -25,6 +25,8 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
+use tracing::Span;
+
 use crate::{
     command::{Conversation, Input, Need},
     context::Context,
@@ -188,8 +190,9 @@ async fn work(
     let mut conversation = Box::new(conversation);
     loop {
         activity.set(Activity::BUSY);
-        let sender = output.clone();
+        let (sender, span) = (output.clone(), Span::current());
         let ran = tokio::task::spawn_blocking(move || {
+            let _on_every_line = span.entered();
             let need = conversation.run(&mut input, &sender);
             (conversation, input, need)
         });
