@@ -94,7 +94,8 @@ pub fn run(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), Se
     let identity = Identity::load_or_create(&data, &config.tls)?;
     let who = Who::new(config.control.group.as_deref())?;
     let socket = server_path(config.control.socket.as_deref(), &data);
-    private_file::make_folder(private_file::folder_of(&socket))?;
+    // It must be there to be kept. What is wrong with it is told when the socket is made.
+    let _ = private_file::make_folder(private_file::folder_of(&socket));
     // Asked before, because the answer lies in files of the system.
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     if config.server.confine {
