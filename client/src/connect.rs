@@ -170,9 +170,11 @@ impl Connector {
     /// [`ClientError::Refused`] where the server does not let this be done, or as [`open`](Self::open).
     pub async fn register(&self, invite: Option<Secret>) -> Result<Connection, ClientError> {
         let _one_at_a_time = self.shared.login.lock().await;
-        let Credential::Password(password) = self.session().credential.clone();
+        let Credential::Password(password) = self.session().credential.clone() else {
+            return Err(Refusal::new(Code::NotAllowed, "an account is made with a password").into());
+        };
         let request = Request::Register { user: self.shared.target.user.clone(), password, invite };
-        self.enter(&request).await
+        self.enter(self.greet().await?, &request).await
     }
 
     /// Uses `credential` for logins from now on.
@@ -184,7 +186,7 @@ impl Connector {
 
     /// Joins the session of `ticket`; `None` when it has ended.
     async fn attach(&self, ticket: &Secret) -> Result<Option<Connection>, ClientError> {
-        match self.enter(&Request::Attach { ticket: ticket.clone() }).await {
+        match self.enter(self.greet().await?, &Request::Attach { ticket: ticket.clone() }).await {
             Err(ClientError::Refused(Refusal { code: Code::LoginFailed | Code::AccountClosed, .. })) => Ok(None),
             result => result.map(Some),
         }
@@ -201,8 +203,10 @@ impl Connector {
                 None => session.credential.clone(),
             }
         };
-        let login = Request::Login { user: self.shared.target.user.clone(), proof: credential.proof() };
-        let result = self.enter(&login).await;
+        let greeted = self.greet().await?;
+        let user = self.shared.target.user.clone();
+        let proof = credential.proof(&user, greeted.exported()).await?;
+        let result = self.enter(greeted, &Request::Login { user, proof }).await;
         if let Err(ClientError::Refused(refusal)) = &result
             && refusal.code == Code::LoginFailed
         {
@@ -212,8 +216,8 @@ impl Connector {
     }
 
     /// A connection on which `request` proved the user; its ticket is kept.
-    async fn enter(&self, request: &Request) -> Result<Connection, ClientError> {
-        let connection = self.greet().await?.enter(request).await?;
+    async fn enter(&self, greeted: Greeted, request: &Request) -> Result<Connection, ClientError> {
+        let connection = greeted.enter(request).await?;
         self.session().ticket = Some(connection.logged_in.ticket.clone());
         Ok(connection)
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ferry_shared::{
+    binding::{Exported, LOGIN_LABEL},
     frame::{Frame, Phase, put_message},
     link::{LinkError, LinkReader, LinkWriter},
     message::{
@@ -57,11 +58,17 @@ pub struct Connection {
 pub(crate) struct Greeted {
     welcome: Welcome,
     server_key: Fingerprint,
+    exported: Exported,
     reader: FrameReader,
     writer: FrameWriter,
 }
 
 impl Greeted {
+    /// The bytes that bind a proof to this connection.
+    pub(crate) fn exported(&self) -> &Exported {
+        &self.exported
+    }
+
     /// What the server said of itself, and its key.
     pub(crate) fn into_facts(self) -> (Welcome, Fingerprint) {
         (self.welcome, self.server_key)
@@ -77,6 +84,8 @@ impl Greeted {
         client: &str,
         pool: &BufferPool,
     ) -> Result<Self, ClientError> {
+        let exported = stream.get_ref().1.export_keying_material(Exported::default(), LOGIN_LABEL, None);
+        let exported = exported.map_err(|error| ClientError::Protocol(format!("TLS exports no keys: {error}")))?;
         let (reader, writer) = tokio::io::split(stream);
         let (mut reader, mut writer) = (LinkReader::new(reader, pool.clone()), LinkWriter::new(writer));
         let hello = Request::Hello(Hello {
@@ -87,7 +96,7 @@ impl Greeted {
         });
         match exchange(&mut reader, &mut writer, &hello, GREETING, "greeting the server").await? {
             Reply::Welcome(welcome) if (version::OLDEST..=version::CURRENT).contains(&welcome.protocol) => {
-                Ok(Self { welcome, server_key, reader, writer })
+                Ok(Self { welcome, server_key, exported, reader, writer })
             }
             Reply::Welcome(welcome) => Err(ClientError::Protocol(format!(
                 "it speaks version {}, this program {} to {}",
@@ -108,7 +117,7 @@ impl Greeted {
         self.reader.set_phase(Phase::LoggedIn);
         let reply = exchange(&mut self.reader, &mut self.writer, request, LOGIN, "logging in").await?;
         let Reply::LoggedIn(logged_in) = reply else { return Err(unexpected("a login")) };
-        let Self { welcome, server_key, reader, writer } = self;
+        let Self { welcome, server_key, reader, writer, exported: _ } = self;
         Ok(Connection { welcome, logged_in, server_key, reader, writer })
     }
 }

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use ferry_shared::{digest::Digest, link::LinkError, name::Escaped, refusal::Refusal};
 
-use crate::trust::Fingerprint;
+use crate::{identity::IdentityError, trust::Fingerprint};
 
 /// Why something was not done. Cheap to clone: one lost connection fails many calls.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -54,6 +54,9 @@ pub enum ClientError {
         /// The key it showed.
         found: Fingerprint,
     },
+    /// The user's key cannot be used.
+    #[error("{0}")]
+    Identity(Arc<IdentityError>),
     /// The server would not.
     #[error("{}", Escaped(.0.message.as_bytes()))]
     Refused(Refusal),
@@ -133,6 +136,7 @@ impl ClientError {
             | Self::WrongKey { .. }
             | Self::Insecure { .. }
             | Self::Protocol(_)
+            | Self::Identity(_)
             | Self::Local { .. }
             | Self::Cancelled => false,
         }

@@ -1,19 +1,56 @@
 //! Who the user is, and how that is proven to a server.
 
-use ferry_shared::{message::request::Proof, secret::Secret};
+mod agent;
+mod key_file;
+
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ferry_shared::{
+    binding::{Exported, login_text},
+    message::request::Proof,
+    secret::Secret,
+};
+
+use crate::error::ClientError;
+
+pub use agent::{AgentError, AgentKey};
+pub use key_file::{Identity, IdentityError, LockedKey, SigningKey, open};
 
 /// What proves who the user is.
 #[derive(Debug, Clone)]
 pub enum Credential {
     /// A password, sent only inside TLS and only after the server's key was trusted.
     Password(Secret),
+    /// A key that is here.
+    Key(Arc<SigningKey>),
+    /// A key that ssh-agent holds.
+    Agent(AgentKey),
 }
 
 impl Credential {
-    /// The proof to offer in a login.
-    pub(crate) fn proof(&self) -> Proof {
-        match self {
-            Self::Password(password) => Proof::Password(password.clone()),
-        }
+    /// The proof to offer in a login of `user` on the connection that exported these bytes.
+    ///
+    /// # Errors
+    /// [`ClientError::Identity`] when the agent does not sign.
+    pub(crate) async fn proof(&self, user: &str, exported: &Exported) -> Result<Proof, ClientError> {
+        let text = login_text(user, exported);
+        let (public_key, signature) = match self {
+            Self::Password(password) => return Ok(Proof::Password(password.clone())),
+            Self::Key(key) => (key.public_line(), key.sign(&text)),
+            Self::Agent(key) => {
+                let agent = key.clone();
+                let signed = tokio::task::spawn_blocking(move || agent.sign(&text)).await;
+                let signed = signed.unwrap_or_else(|stopped| Err(AgentError::Io(stopped.into())));
+                let failed = |error| ClientError::Identity(Arc::new(IdentityError::Agent(error)));
+                (key.public_line(), signed.map_err(failed)?)
+            }
+        };
+        Ok(Proof::Key { public_key, signature: STANDARD.encode(signature) })
     }
+}
+
+/// A key as an OpenSSH line, from its bytes as they travel in SSH (RFC 8709).
+fn public_line(blob: &[u8]) -> String {
+    format!("ssh-ed25519 {}", STANDARD.encode(blob))
 }

@@ -6,6 +6,7 @@ use std::{fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use ferry_shared::{
+    binding::{Exported, LOGIN_LABEL},
     digest::{Digest, block_digest, merge},
     frame::{self, Frame, FrameKind, Header, Phase},
     limits::{ALPN, BLOCK_SIZE},
@@ -43,6 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Peer {
     reader: LinkReader<ReadHalf<TlsStream<TcpStream>>>,
     writer: WriteHalf<TlsStream<TcpStream>>,
+    exported: Exported,
 }
 
 impl Peer {
@@ -64,11 +66,18 @@ impl Peer {
         let name = ServerName::from(server.ip());
         let connector = TlsConnector::from(trust_anything(protocols)?);
         let tls = timeout(PATIENCE, connector.connect(name, tcp)).await??;
+        let exported = tls.get_ref().1.export_keying_material(Exported::default(), LOGIN_LABEL, None)?;
         let (reader, writer) = tokio::io::split(tls);
         let mut reader = LinkReader::new(reader, BufferPool::new(1));
         // What the server may send is not what these tests test: full room from the start.
         reader.set_phase(Phase::LoggedIn);
-        Ok(Self { reader, writer })
+        Ok(Self { reader, writer, exported })
+    }
+
+    /// The bytes that bind a key's signature to this connection.
+    #[must_use]
+    pub fn exported(&self) -> Exported {
+        self.exported
     }
 
     /// Connects and says hello.

@@ -9,6 +9,7 @@ mod traffic;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ferry_shared::{
+    binding::{Exported, LOGIN_LABEL},
     frame::Phase,
     link::{LinkReader, LinkWriter},
     socket::BurstStream,
@@ -48,11 +49,11 @@ struct Admitted {
 #[tracing::instrument(level = "error", name = "connection", skip_all, fields(%peer, session = Empty, user = Empty))]
 pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, context: Arc<Context>) {
     let entering = async {
-        let tls = handshake(tcp, &context).await?;
+        let (tls, exported) = handshake(tcp, &context).await?;
         let (read, write) = tokio::io::split(tls);
         let mut reader = LinkReader::new(read, context.pool.clone());
         let mut writer = LinkWriter::new(write);
-        let admitted = greeting::greet(&mut reader, &mut writer, peer, &ticket, &context).await;
+        let admitted = greeting::greet(&mut reader, &mut writer, peer, &ticket, &context, &exported).await;
         Some((reader, writer, admitted))
     };
     let entered = tokio::select! {
@@ -91,13 +92,21 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
     }
 }
 
-async fn handshake(tcp: TcpStream, context: &Context) -> Option<TlsStream<BurstStream>> {
+/// TLS, and the bytes that bind a login to it.
+async fn handshake(tcp: TcpStream, context: &Context) -> Option<(TlsStream<BurstStream>, Exported)> {
     let acceptor = TlsAcceptor::from(context.identity.server_config());
     let stream = BurstStream::new(tcp, context.pool.clone());
     match timeout(context.config.get().login.handshake(), acceptor.accept(stream)).await {
         Ok(Ok(mut tls)) => {
-            tls.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
-            Some(tls)
+            let session = tls.get_mut().1;
+            session.set_buffer_limit(Some(TLS_BUFFER));
+            match session.export_keying_material(Exported::default(), LOGIN_LABEL, None) {
+                Ok(exported) => Some((tls, exported)),
+                Err(error) => {
+                    tracing::error!(%error, "TLS exports no keys");
+                    None
+                }
+            }
         }
         Ok(Err(error)) => {
             tracing::debug!(%error, "TLS handshake failed");

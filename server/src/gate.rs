@@ -60,7 +60,7 @@ impl Gate {
             };
             let before = std::mem::replace(&mut self.account, now);
             self.session.user.ledger.set_limits(limits(&self.account));
-            if !self.session.knows(self.account.password_generation) {
+            if !self.session.is_proven_to(&self.account) {
                 return Verdict::Closed(refusal::account_closed());
             }
             if before.access != self.account.access {

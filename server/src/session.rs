@@ -17,9 +17,29 @@ use ferry_shared::secret::Secret;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use crate::user_state::UserState;
+use crate::{
+    user_state::UserState,
+    users::{Account, key::KeyBytes},
+};
 
 type TicketHash = [u8; 32];
+
+/// What a session was logged in with; when the account does not have it any more, the session ends.
+#[derive(Debug)]
+pub enum Proven {
+    /// A password, by its generation.
+    Password(AtomicU64),
+    /// A key.
+    Key(KeyBytes),
+}
+
+impl Proven {
+    /// The password that `account` has now.
+    #[must_use]
+    pub fn password_of(account: &Account) -> Self {
+        Self::Password(AtomicU64::new(account.password_generation))
+    }
+}
 
 /// One login and all connections that share it.
 #[derive(Debug)]
@@ -30,8 +50,7 @@ pub struct Session {
     pub user: Arc<UserState>,
     /// When it was opened.
     pub since: SystemTime,
-    /// The credentials' generation it was logged in under; another one ends the session.
-    credentials: AtomicU64,
+    proven: Proven,
     /// Cancelled when the session was ended from outside.
     pub ended: CancellationToken,
     farewell: OnceLock<String>,
@@ -41,15 +60,20 @@ pub struct Session {
 }
 
 impl Session {
-    /// Whether the account's password is still the one this session was logged in under.
+    /// Whether the account still has what this session was logged in with.
     #[must_use]
-    pub fn knows(&self, credentials: u64) -> bool {
-        self.credentials.load(Ordering::Acquire) == credentials
+    pub fn is_proven_to(&self, account: &Account) -> bool {
+        match &self.proven {
+            Proven::Password(generation) => generation.load(Ordering::Acquire) == account.password_generation,
+            Proven::Key(key) => account.has_key(key),
+        }
     }
 
-    /// Notes the generation after this very session changed the password.
-    pub fn learn(&self, credentials: u64) {
-        self.credentials.store(credentials, Ordering::Release);
+    /// Notes the password that this very session gave the account.
+    pub fn learn(&self, account: &Account) {
+        if let Proven::Password(generation) = &self.proven {
+            generation.store(account.password_generation, Ordering::Release);
+        }
     }
 
     /// Ends it from outside: its connections close with this word, its ticket is worth nothing.
@@ -95,33 +119,62 @@ impl Registry {
 #[derive(Debug, Clone, Default)]
 pub struct Sessions(Arc<Registry>);
 
-/// Random bits could not be had from the system.
+/// Why no session was opened.
 #[derive(Debug, thiserror::Error)]
-#[error("no random bits from the system")]
-pub struct NoRandomness;
+pub enum OpenError {
+    /// Random bits could not be had from the system.
+    #[error("no random bits from the system")]
+    NoRandomness,
+    /// The user has as many as the account may have.
+    #[error("the account has all its {0} sessions open")]
+    TooMany(u32),
+}
 
 impl Sessions {
     /// Opens a session and makes its ticket: 256 random bits, of which only a hash is kept.
+    /// With `most`, the user has no more than so many.
     ///
     /// # Errors
-    /// [`NoRandomness`].
-    pub fn open(&self, user: Arc<UserState>, credentials: u64) -> Result<(Arc<Session>, Secret), NoRandomness> {
+    /// [`OpenError`].
+    pub fn open(
+        &self,
+        user: Arc<UserState>,
+        proven: Proven,
+        most: Option<u32>,
+    ) -> Result<(Arc<Session>, Secret), OpenError> {
         let mut bits = [0; 32];
-        rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut bits).map_err(|_| NoRandomness)?;
+        rustls::crypto::aws_lc_rs::default_provider()
+            .secure_random
+            .fill(&mut bits)
+            .map_err(|_| OpenError::NoRandomness)?;
         let ticket = Secret::new(URL_SAFE_NO_PAD.encode(bits));
         let hash = hash(&ticket);
         let session = Arc::new(Session {
             id: self.0.next_id.fetch_add(1, Ordering::Relaxed) + 1,
             user,
             since: SystemTime::now(),
-            credentials: AtomicU64::new(credentials),
+            proven,
             ended: CancellationToken::new(),
             farewell: OnceLock::new(),
             joined: AtomicBool::new(false),
             ticket: hash,
             registry: Arc::downgrade(&self.0),
         });
-        self.0.by_ticket().insert(hash, Arc::downgrade(&session));
+        let mut by_ticket = self.0.by_ticket();
+        if let Some(most) = most {
+            let of_user = |other: &Weak<Session>| other.upgrade().filter(|other| other.user.name == session.user.name);
+            // Upgraded ones are let go only after the lock: the last one's end takes it too.
+            let open: Vec<_> = by_ticket.values().filter_map(of_user).collect();
+            if u32::try_from(open.len()).is_ok_and(|open| open >= most) {
+                drop(by_ticket);
+                return Err(OpenError::TooMany(most));
+            }
+            by_ticket.insert(hash, Arc::downgrade(&session));
+            drop(by_ticket);
+        } else {
+            by_ticket.insert(hash, Arc::downgrade(&session));
+            drop(by_ticket);
+        }
         Ok((session, ticket))
     }
 

@@ -23,6 +23,7 @@ use tokio::sync::watch as latest;
 
 pub use account::{Account, BandwidthLimits};
 pub use file::StoreError;
+pub use key::PublicKey;
 pub use name::{UserName, UserNameError};
 pub use password::{StoredHash, Verdict, Verifier};
 
@@ -219,6 +220,25 @@ impl Users {
             Verdict::Wrong => Err(LoginError::Wrong),
             Verdict::Busy => Err(LoginError::Busy),
         }
+    }
+
+    /// Checks what a key signed. An unknown name, a closed account, a key of somebody else and
+    /// a wrong signature are never told apart.
+    ///
+    /// # Errors
+    /// [`LoginError::Wrong`].
+    pub fn login_with_key(
+        &self,
+        name: &str,
+        key: &PublicKey,
+        text: &[u8],
+        signature: &str,
+    ) -> Result<Arc<Account>, LoginError> {
+        // First, so that all of them cost the same.
+        let signed = key.signed(text, signature);
+        let account = name.parse().ok().and_then(|name| self.current(&name));
+        let open = account.filter(|account| account.is_open(SystemTime::now()) && account.has_key(&key.key()));
+        open.filter(|_| signed).ok_or(LoginError::Wrong)
     }
 
     /// Changes a user's password in the file and in force, after checking the old one.

@@ -6,6 +6,7 @@
 //! [`blocks`] turns files into digested blocks and back.
 //! `docs/protocol.md` is the same protocol in prose.
 
+pub mod binding;
 pub mod blocks;
 pub mod digest;
 pub mod entry;

@@ -96,6 +96,9 @@ pub(crate) struct Global {
     /// Read the password from the first line of a file
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
+    /// Log in with the key in this file: made by ssh-keygen, or its .pub half when ssh-agent holds it
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
     /// Accept this server key and no other
     #[arg(long, global = true, value_name = "SHA256:…", conflicts_with = "accept_new")]
     pub(crate) server_key: Option<Fingerprint>,

@@ -1,8 +1,15 @@
 //! What every verb starts from: the flags, where files are, where output goes, and the way to a server.
 
-use std::{ffi::OsStr, ffi::OsString, sync::Arc};
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+    sync::Arc,
+};
 
-use ferry_client::{ConnectOptions, Connector, Credential, Remote, Trust};
+use ferry_client::{
+    ClientError, ConnectOptions, Connector, Credential, Remote, Trust,
+    identity::{self, Identity, IdentityError},
+};
 
 use crate::{
     address::{Address, AddressError, Server},
@@ -84,13 +91,31 @@ impl Context {
         Ok(places)
     }
 
-    /// The way to `place`'s server; asks for the password where it must.
+    /// The way to `place`'s server; asks for the password, or a key's passphrase, where it must.
     ///
     /// # Errors
-    /// [`Failure::Secret`].
+    /// [`Failure::Secret`], or the key's.
     pub(crate) fn connector(&self, place: &Place) -> Result<Connector, Failure> {
-        let password = self.global.password_source().read(&format!("Password of {}: ", place.target))?;
-        Ok(self.connector_with(place, Credential::Password(password)))
+        let credential = match self.global.identity.as_ref().or(place.identity.as_ref()) {
+            Some(file) => self.key(file)?,
+            None => {
+                let question = format!("Password of {}: ", place.target);
+                Credential::Password(self.global.password_source().read(&question)?)
+            }
+        };
+        Ok(self.connector_with(place, credential))
+    }
+
+    /// The key in a file. Its passphrase comes from where passwords come from.
+    fn key(&self, file: &Path) -> Result<Credential, Failure> {
+        let unusable = |error: IdentityError| Failure::from(ClientError::Identity(Arc::new(error)));
+        match identity::open(file).map_err(unusable)? {
+            Identity::Ready(credential) => Ok(credential),
+            Identity::Locked(key) => {
+                let question = format!("Passphrase of {}: ", file.display());
+                key.unlock(&self.global.password_source().read(&question)?).map_err(unusable)
+            }
+        }
     }
 
     /// The way to `place`'s server with a known credential.

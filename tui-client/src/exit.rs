@@ -83,7 +83,8 @@ pub(crate) fn of_client(error: &ClientError, looking: Looking) -> Exit {
         ClientError::UntrustedKey { .. }
         | ClientError::DeclinedKey { .. }
         | ClientError::ChangedKey { .. }
-        | ClientError::WrongKey { .. } => Exit::Denied,
+        | ClientError::WrongKey { .. }
+        | ClientError::Identity(_) => Exit::Denied,
         ClientError::Local { error, .. } => of_io(error, looking),
         ClientError::Mismatch { .. } => Exit::Mismatch,
         ClientError::Cancelled => Exit::Interrupted,

@@ -124,7 +124,13 @@ fn server(context: &Context, argument: &OsStr) -> Result<Server, Failure> {
         address::Server::Direct { .. } => None,
     };
     let place = context.resolve(&address)?;
-    Ok(Server { target: place.target, site, start: place.path, key: place.server_key })
+    Ok(Server {
+        target: place.target,
+        site,
+        start: place.path,
+        key: place.server_key,
+        identity: context.global.identity.clone().or(place.identity),
+    })
 }
 
 /// What the user's files say, and what is wrong with them.

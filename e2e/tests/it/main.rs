@@ -24,6 +24,7 @@ mod hostile_login;
 mod hostile_server;
 mod hostile_transfer;
 mod interrupt;
+mod keys;
 mod large_files;
 mod memory;
 mod paths;

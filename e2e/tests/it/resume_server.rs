@@ -87,7 +87,8 @@ fn what_was_acknowledged_before_a_kill_is_there_after_it() {
         let proxy = Proxy::new(server.address());
         let client = server.client("anna").at_address(proxy.address());
         let tree = client.scratch("tree");
-        material::many_files(&tree, 600, 20_000, seed ^ round);
+        // More than what four connections may have asked for beyond the cut.
+        material::many_files(&tree, 3200, 4_000, seed ^ round);
         // Cut by what the server has answered, so that it has acknowledged something.
         proxy.after(Way::Down, 15_000 + noise.below(60_000), Then::Hold);
         let running =

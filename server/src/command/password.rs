@@ -27,7 +27,7 @@ pub(super) fn change(
         ChangePasswordError::Store(error) => refusal::internal(&error),
     })?;
     if let Some(account) = context.users.current(name) {
-        session.learn(account.password_generation);
+        session.learn(&account);
     }
     tracing::info!(user = %name, "password changed");
     Ok(Reply::Done)

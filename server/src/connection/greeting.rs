@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use ferry_shared::{
+    binding,
     frame::Frame,
     link::{LinkError, LinkReader, LinkWriter},
     message::{
@@ -27,8 +28,8 @@ use crate::{
     command::usage,
     context::Context,
     gate, refusal,
-    session::Session,
-    users::{Account, LoginError},
+    session::{OpenError, Proven, Session},
+    users::{Account, LoginError, PublicKey},
 };
 
 /// What a greeting ends with when nobody is logged in.
@@ -57,12 +58,13 @@ pub(super) async fn greet<R, W>(
     peer: SocketAddr,
     ticket: &Ticket,
     context: &Arc<Context>,
+    exported: &binding::Exported,
 ) -> Option<Admitted>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let mut greeting = Greeting { reader, writer, peer, ticket, context, budget: context.admission.budget() };
+    let mut greeting = Greeting { reader, writer, peer, ticket, context, exported, budget: context.admission.budget() };
     let ending = match tokio::time::timeout(context.config.get().login.deadline(), greeting.run()).await {
         Ok(Ok(admitted)) => return Some(admitted),
         Ok(Err(ending)) => ending,
@@ -90,6 +92,8 @@ struct Greeting<'a, R, W> {
     peer: SocketAddr,
     ticket: &'a Ticket,
     context: &'a Arc<Context>,
+    /// What a key's signature on this connection covers.
+    exported: &'a binding::Exported,
     budget: Budget,
 }
 
@@ -185,10 +189,17 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
 
     async fn log_in(&mut self, user: &str, proof: &Proof) -> Result<Result<(Admitted, LoggedIn), Refusal>, Ending> {
         self.may_try()?;
-        let Proof::Password(password) = proof else {
-            return Ok(Err(Refusal::new(Code::Unsupported, "this server knows password logins only")));
+        let (checked, key) = match proof {
+            Proof::Password(password) => (self.context.users.login(user, password).await, None),
+            Proof::Key { public_key, signature } => {
+                let Ok(key) = public_key.parse::<PublicKey>() else {
+                    return Ok(Err(Refusal::new(Code::Unsupported, "keys are of the kind ssh-ed25519")));
+                };
+                let text = binding::login_text(user, self.exported);
+                (self.context.users.login_with_key(user, &key, &text, signature), Some(key.key()))
+            }
         };
-        let account = match self.context.users.login(user, password).await {
+        let account = match checked {
             Ok(account) => account,
             Err(LoginError::Busy) => return Ok(Err(refusal::busy("too many logins at once; try again"))),
             Err(LoginError::Wrong) => {
@@ -205,11 +216,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
             Ok(Err(error)) => return Ok(Err(refusal::of_storage(&error))),
             Err(error) => return Ok(Err(refusal::internal(&error))),
         };
-        match self.context.sessions.open(user, account.password_generation) {
+        let proven = key.map_or_else(|| Proven::password_of(&account), Proven::Key);
+        match self.context.sessions.open(user, proven, account.max_sessions) {
             Ok((session, ticket)) => {
                 self.context.figures.logins.one();
                 Ok(self.join(session, account, ticket))
             }
+            Err(error @ OpenError::TooMany(_)) => Ok(Err(refusal::busy(&format!("{error}; close one")))),
             Err(error) => Ok(Err(refusal::internal(&error))),
         }
     }
@@ -219,7 +232,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         let session = self.context.sessions.attach(ticket);
         let found = session.and_then(|session| {
             let account = self.context.users.current(&session.user.name)?;
-            let valid = account.is_open(std::time::SystemTime::now()) && session.knows(account.password_generation);
+            let valid = account.is_open(std::time::SystemTime::now()) && session.is_proven_to(&account);
             valid.then_some((session, account))
         });
         match found {

@@ -4,7 +4,10 @@ use std::time::SystemTime;
 
 use ferry_shared::message::reply::Access;
 
-use super::{StoredHash, UserName};
+use super::{
+    StoredHash, UserName,
+    key::{KeyBytes, PublicKey},
+};
 
 /// What a user is and may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +16,8 @@ pub struct Account {
     pub name: UserName,
     /// The password's hash; without one no password is right.
     pub password: Option<StoredHash>,
-    /// OpenSSH public key lines.
-    pub keys: Vec<String>,
+    /// Keys that log the user in.
+    pub keys: Vec<PublicKey>,
     /// What the user may do with the files.
     pub access: Access,
     /// Whether the account is switched on.
@@ -44,6 +47,12 @@ pub struct BandwidthLimits {
 }
 
 impl Account {
+    /// Whether this key logs the user in.
+    #[must_use]
+    pub fn has_key(&self, key: &KeyBytes) -> bool {
+        self.keys.iter().any(|known| known.key() == *key)
+    }
+
     /// Whether the account may be used at `now`.
     #[must_use]
     pub fn is_open(&self, now: SystemTime) -> bool {

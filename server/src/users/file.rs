@@ -113,7 +113,7 @@ impl Record {
             name,
             password_generation: self.password.as_ref().map_or(0, StoredHash::generation),
             password: self.password,
-            keys: self.keys.into_iter().map(|key| key.to_string()).collect(),
+            keys: self.keys,
             access: self.access,
             enabled: self.enabled,
             expires: self.expires.map(Moment::to_system_time),

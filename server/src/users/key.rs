@@ -1,7 +1,8 @@
-//! A public key a user may log in with, as OpenSSH writes it.
+//! A public key a user may log in with, as OpenSSH writes it, and what it signed.
 
 use std::{fmt, str::FromStr};
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -12,7 +13,13 @@ const KIND: &str = "ssh-ed25519";
 
 /// An OpenSSH public key line: `ssh-ed25519`, base64, and a comment if any.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicKey(String);
+pub struct PublicKey {
+    line: String,
+    key: KeyBytes,
+}
+
+/// The key itself, without its comment.
+pub type KeyBytes = [u8; 32];
 
 /// Text that is no such line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,9 +37,27 @@ impl FromStr for PublicKey {
         // RFC 8709: two strings, the kind and the 32 bytes of the key, each after its length.
         let (kind, rest) = take_string(&bytes).ok_or(KeyError)?;
         let (key, rest) = take_string(rest).ok_or(KeyError)?;
-        let whole = kind == KIND.as_bytes() && key.len() == 32 && rest.is_empty();
+        let whole = kind == KIND.as_bytes() && rest.is_empty();
         let printable = !text.chars().any(char::is_control);
-        if whole && printable { Ok(Self(text.to_owned())) } else { Err(KeyError) }
+        match KeyBytes::try_from(key) {
+            Ok(key) if whole && printable => Ok(Self { line: text.to_owned(), key }),
+            _ => Err(KeyError),
+        }
+    }
+}
+
+impl PublicKey {
+    /// The key, without its comment.
+    #[must_use]
+    pub fn key(&self) -> KeyBytes {
+        self.key
+    }
+
+    /// Whether `signature` (base64) is this key's over `text` (RFC 8032, Ed25519).
+    #[must_use]
+    pub fn signed(&self, text: &[u8], signature: &str) -> bool {
+        let Ok(signature) = STANDARD.decode(signature) else { return false };
+        UnparsedPublicKey::new(&ED25519, self.key).verify(text, &signature).is_ok()
     }
 }
 
@@ -43,13 +68,13 @@ fn take_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.line)
     }
 }
 
 impl Serialize for PublicKey {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(&self.line)
     }
 }
 
@@ -69,6 +94,24 @@ mod tests {
     fn accepts_what_ssh_keygen_writes() {
         assert_eq!(LINE.parse::<PublicKey>().unwrap().to_string(), LINE);
         assert!(format!("{LINE}\n").parse::<PublicKey>().is_ok());
+    }
+
+    #[test]
+    fn only_what_this_key_signed_is_its() {
+        use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[9; 32]).unwrap();
+        let mut blob = vec![0, 0, 0, 11];
+        blob.extend_from_slice(KIND.as_bytes());
+        blob.extend_from_slice(&[0, 0, 0, 32]);
+        blob.extend_from_slice(pair.public_key().as_ref());
+        let key: PublicKey = format!("{KIND} {} comment", STANDARD.encode(blob)).parse().unwrap();
+        let signature = STANDARD.encode(pair.sign(b"text"));
+        assert!(key.signed(b"text", &signature));
+        assert!(!key.signed(b"test", &signature));
+        assert!(!LINE.parse::<PublicKey>().unwrap().signed(b"text", &signature));
+        for wrong in ["", "AAAA", "not base64"] {
+            assert!(!key.signed(b"text", wrong));
+        }
     }
 
     #[test]

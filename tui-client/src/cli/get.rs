@@ -93,6 +93,7 @@ mod tests {
             typed: path.as_bytes().to_vec(),
             into: false,
             server_key: None,
+            identity: None,
         };
         let places: Vec<_> = paths.iter().map(place).collect();
         let works = to_disk(&places, &OsString::from(local))?;

@@ -23,7 +23,7 @@ pub(crate) struct SiteArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Save a server; --server-key saves the only key to accept with it
+    /// Save a server; --server-key and --identity are saved with it
     #[command(after_help = "Example:\n  ferry site add work alice@files.example.org:9000:projects")]
     Add {
         /// The name it gets
@@ -73,7 +73,9 @@ fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Fa
         Ok(path) => Some(path).filter(|path| !path.is_empty()),
         Err(_) => return Err(Failure::Usage("a site's folder must be UTF-8".to_owned())),
     };
-    let site = Site { address: place.target.address(), user, path, server_key: context.global.server_key };
+    // It is used from other folders too.
+    let identity = context.global.identity.as_ref().map(std::path::absolute).transpose().map_err(Failure::Start)?;
+    let site = Site { address: place.target.address(), user, path, server_key: context.global.server_key, identity };
     if !context.global.dry_run {
         sites.add(name, site)?;
     }

@@ -58,7 +58,7 @@ fn a_mistake_in_the_file_is_told_with_its_line() {
 fn adding_and_removing_keep_comments_and_other_sites() {
     let (_folder, loaded) = sites(WORK);
     let mut sites = loaded.unwrap();
-    let site = Site { address: "host".into(), user: "bo".into(), path: None, server_key: None };
+    let site = Site { address: "host".into(), user: "bo".into(), path: None, server_key: None, identity: None };
     sites.add("new", site.clone()).unwrap();
     assert!(matches!(sites.add("new", site.clone()), Err(SitesError::Exists(_))));
     assert!(matches!(sites.add("a b", site.clone()), Err(SitesError::BadName(_))));
@@ -78,7 +78,7 @@ fn a_file_that_cannot_be_read_is_never_written_over() {
     let (folder, loaded) = sites("not toml at all [");
     assert!(loaded.is_err());
     let mut sites = Sites { file: folder.path().join("sites.toml"), sites: BTreeMap::new() };
-    let site = Site { address: "host".into(), user: "bo".into(), path: None, server_key: None };
+    let site = Site { address: "host".into(), user: "bo".into(), path: None, server_key: None, identity: None };
     assert!(sites.add("new", site).is_err());
     assert_eq!(fs::read_to_string(&sites.file).unwrap(), "not toml at all [");
 }
@@ -89,7 +89,10 @@ fn the_first_site_makes_file_and_folder() {
     let file = folder.path().join("deep/er/sites.toml");
     let mut sites = Sites::load(file.clone()).unwrap();
     sites
-        .add("one", Site { address: "h:1".into(), user: "u".into(), path: Some("p".into()), server_key: None })
+        .add(
+            "one",
+            Site { address: "h:1".into(), user: "u".into(), path: Some("p".into()), server_key: None, identity: None },
+        )
         .unwrap();
     assert!(fs::read_to_string(&file).unwrap().starts_with("# ferry's saved servers"));
     assert_eq!(Sites::load(file).unwrap().sites.len(), 1);

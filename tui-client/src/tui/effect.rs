@@ -78,8 +78,8 @@ pub(crate) enum LinkEffect {
     Reach(Ticket, Target, Option<Fingerprint>),
     /// Whether the key it shows is the right one.
     Trust(bool),
-    /// Log in to the server that was greeted.
-    LogIn(Ticket, Secret),
+    /// Log in to the server that was greeted: with a password, or with the key in a file and its passphrase, if any.
+    LogIn(Ticket, Option<PathBuf>, Secret),
     /// Make an account there, and log in.
     Register(Ticket, String, Secret, Option<Secret>),
     /// Ask what the user has and may have; the answer comes as a notice.

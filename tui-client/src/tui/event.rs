@@ -158,6 +158,8 @@ pub(crate) enum Answer {
     Greeted(Greeting),
     /// The login holds.
     LoggedIn(Greeting, Account),
+    /// The key needs its passphrase.
+    Locked,
     /// Unfinished uploads on the server.
     Uploads(Vec<UnfinishedUpload>),
     /// It could not be done.

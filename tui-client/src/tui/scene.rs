@@ -92,7 +92,7 @@ pub(crate) fn remote_items() -> Vec<Item> {
 /// The sample's server.
 pub(crate) fn server() -> Server {
     let target = Target { user: "alice".into(), host: "files.example.org".into(), port: 7021 };
-    Server { target, site: None, start: RemotePath::from_typed(b"photos").unwrap(), key: None }
+    Server { target, site: None, start: RemotePath::from_typed(b"photos").unwrap(), key: None, identity: None }
 }
 
 /// What it says of itself.
@@ -299,6 +299,7 @@ impl Scene {
             address: address.into(),
             user: user.into(),
             path: path.into(),
+            identity: String::new(),
             key: None,
         };
         let sites =
@@ -415,7 +416,7 @@ pub(crate) fn ticket_of(effect: &Effect) -> Option<Ticket> {
         | Effect::EditText(ticket, _)
         | Effect::EditFile(ticket, _)
         | Effect::Link(
-            LinkEffect::Reach(ticket, ..) | LinkEffect::LogIn(ticket, _) | LinkEffect::Register(ticket, ..),
+            LinkEffect::Reach(ticket, ..) | LinkEffect::LogIn(ticket, ..) | LinkEffect::Register(ticket, ..),
         ) => Some(*ticket),
         _ => None,
     }

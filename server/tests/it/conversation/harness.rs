@@ -69,7 +69,8 @@ impl World {
     pub(super) fn connect(&self) -> Peer {
         let account = self.context.users.current(&"alice".parse().unwrap()).unwrap();
         let user = self.context.open_user(&account).unwrap();
-        let (session, _ticket) = self.context.sessions.open(user, account.password_generation).unwrap();
+        let (session, _ticket) =
+            self.context.sessions.open(user, ferry_server::session::Proven::password_of(&account), None).unwrap();
         let gate = Gate::new(self.context.users.clone(), Arc::clone(&session), account);
         Peer::new(Conversation::new(Arc::clone(&self.context), session, gate))
     }

@@ -8,6 +8,7 @@ use std::{
 use ferry_client::{
     ClientError, ConnectOptions, Connector, Credential, Remote, Trust,
     connect::Target,
+    identity::{self, Identity},
     reconnect::Backoff,
     trust::{BoxFuture, Fingerprint, TrustPrompt, TrustQuestion},
 };
@@ -91,10 +92,14 @@ impl LinkKeeper {
                     let _ = asking.send(yes);
                 }
             }
-            LinkEffect::LogIn(ticket, password) => {
+            LinkEffect::LogIn(ticket, None, password) => {
                 let Some(connector) = self.connector.clone() else { return };
                 connector.set_credential(Credential::Password(password));
                 self.enter(ticket, connector, None);
+            }
+            LinkEffect::LogIn(ticket, Some(file), passphrase) => {
+                let Some(connector) = self.connector.clone() else { return };
+                self.enter_with(ticket, connector, Proof::Key(file, passphrase));
             }
             LinkEffect::Register(ticket, user, password, invite) => {
                 let Some(before) = &self.connector else { return };
@@ -149,6 +154,10 @@ impl LinkKeeper {
 
     /// Logs in, or makes an account, and keeps the connection from then on.
     fn enter(&mut self, ticket: Ticket, connector: Connector, invite: Option<Option<Secret>>) {
+        self.enter_with(ticket, connector, invite.map_or(Proof::Set, Proof::Invite));
+    }
+
+    fn enter_with(&mut self, ticket: Ticket, connector: Connector, proof: Proof) {
         let reply = Reply::new(self.events.clone(), ticket);
         let keep = Keep {
             events: self.events.clone(),
@@ -157,9 +166,17 @@ impl LinkKeeper {
             retry: Arc::clone(&self.retry),
         };
         self.task = Some(spawn(async move {
-            let entered = match invite {
-                Some(invite) => Remote::register(&connector, invite).await,
-                None => Remote::connect(&connector).await,
+            let entered = match proof {
+                Proof::Invite(invite) => Remote::register(&connector, invite).await,
+                Proof::Set => Remote::connect(&connector).await,
+                Proof::Key(file, passphrase) => match key(file, passphrase).await {
+                    Ok(Some(credential)) => {
+                        connector.set_credential(credential);
+                        Remote::connect(&connector).await
+                    }
+                    Ok(None) => return reply.send(Answer::Locked).await,
+                    Err(error) => Err(error),
+                },
             };
             match entered {
                 Err(error) => reply.failed(&error).await,
@@ -182,6 +199,29 @@ impl LinkKeeper {
                 let _ = events.send(Event::Notice(Notice::UsageChanged(usage))).await;
             }
         }));
+    }
+}
+
+/// How a login is proven.
+enum Proof {
+    /// As the connector was told.
+    Set,
+    /// By making the account, with an invite if one is needed.
+    Invite(Option<Secret>),
+    /// With the key in a file, opened by its passphrase if that is not empty.
+    Key(PathBuf, Secret),
+}
+
+/// The key in a file; `None` when its passphrase is needed.
+async fn key(file: PathBuf, passphrase: Secret) -> Result<Option<Credential>, ClientError> {
+    let open = move || match identity::open(&file)? {
+        Identity::Ready(credential) => Ok(Some(credential)),
+        Identity::Locked(_) if passphrase.expose().is_empty() => Ok(None),
+        Identity::Locked(key) => key.unlock(&passphrase).map(Some),
+    };
+    match tokio::task::spawn_blocking(open).await {
+        Ok(opened) => opened.map_err(|error| ClientError::Identity(Arc::new(error))),
+        Err(_) => Err(ClientError::Cancelled),
     }
 }
 

@@ -78,7 +78,8 @@ impl Keeper {
                 sites.remove(&old)?;
             }
             let path = Some(site.path).filter(|path| !path.is_empty());
-            let kept = sites::Site { address: site.address, user: site.user, path, server_key: site.key };
+            let identity = Some(site.identity).filter(|file| !file.is_empty()).map(PathBuf::from);
+            let kept = sites::Site { address: site.address, user: site.user, path, server_key: site.key, identity };
             Ok(sites.add(&site.name, kept)?)
         });
     }
@@ -132,6 +133,7 @@ fn site_of(name: &str, site: &sites::Site) -> Site {
         address: site.address.clone(),
         user: site.user.clone(),
         path: site.path.clone().unwrap_or_default(),
+        identity: site.identity.as_ref().map_or_else(String::new, |file| file.display().to_string()),
         key: site.server_key,
     }
 }

@@ -1,6 +1,6 @@
 //! The way to the server: from nothing over the greeting and the login to a session, and back.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use ferry_client::connect::Target;
 use ferry_shared::{
@@ -22,6 +22,15 @@ pub(crate) struct Server {
     pub(crate) start: RemotePath,
     /// The only key to accept.
     pub(crate) key: Option<Fingerprint>,
+    /// The file of the key to log in with; a password is asked for without one.
+    pub(crate) identity: Option<PathBuf>,
+}
+
+impl Server {
+    /// What opens it: a password, or a key's passphrase.
+    pub(crate) fn secret(&self) -> &'static str {
+        if self.identity.is_some() { "passphrase" } else { "password" }
+    }
 }
 
 impl Server {

@@ -13,6 +13,8 @@ pub(crate) struct Site {
     pub(crate) user: String,
     /// The folder to start in.
     pub(crate) path: String,
+    /// The file of the key to log in with; empty for a password.
+    pub(crate) identity: String,
     /// The only key to accept.
     pub(crate) key: Option<ferry_shared::fingerprint::Fingerprint>,
 }

@@ -37,6 +37,11 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
                 connect::greeted(state, greeting, out);
             }
         }
+        Answer::Locked => {
+            if state.link.ticket() == Some(ticket) {
+                connect::locked(state);
+            }
+        }
         Answer::LoggedIn(greeting, account) => {
             if state.link.ticket() == Some(ticket) {
                 connect::logged_in(state, greeting, account, out);

@@ -1,9 +1,12 @@
 //! Connecting: the address, the server's key, the password, and giving up at any point.
 
-use std::ffi::OsStr;
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use ferry_client::connect::Target;
-use ferry_shared::{message::reply::Registration, path::RemotePath, secret::Secret};
+use ferry_shared::{message::reply::Registration, name::Escaped, path::RemotePath, secret::Secret};
 
 use super::{Out, link, read, resume, site};
 use crate::{
@@ -33,11 +36,12 @@ pub(super) fn open(state: &mut State) {
 /// The form for an address.
 pub(super) fn form() -> Dialog {
     let form = Form::new(Purpose::Connect, "Connect to a server")
-        .note("server is its name or address, with :PORT if that is not 7021; folder and save as may stay empty")
+        .note("server is its name or address, with :PORT if that is not 7021; the rest below user may stay empty")
         .text("server", "")
         .text("user", "")
         .text("folder", "")
-        .text("save as", "");
+        .text("save as", "")
+        .text("key file", "");
     Dialog::Form(Box::new(form))
 }
 
@@ -48,7 +52,7 @@ pub(super) fn form() -> Dialog {
 pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(), String> {
     let (typed, user) = (form.get("server"), form.get("user"));
     let mut server = match state.saved.sites.iter().find(|site| site.name == typed) {
-        Some(site) => server_of(site)?,
+        Some(site) => server_of(site, &state.home)?,
         None if typed.is_empty() => return Err("the server is missing".to_owned()),
         None if typed.contains('@') => direct(Address::server(OsStr::new(typed)).map_err(|error| error.to_string())?)?,
         None if user.is_empty() => return Err("the user is missing".to_owned()),
@@ -57,6 +61,9 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
     if !form.get("folder").is_empty() {
         server.start = RemotePath::from_typed(form.get("folder").as_bytes()).map_err(|error| error.to_string())?;
     }
+    if !form.get("key file").is_empty() {
+        server.identity = key_file(form.get("key file"), &state.home);
+    }
     let name = form.get("save as");
     if !name.is_empty() {
         let site = Site {
@@ -64,6 +71,7 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
             address: server.target.address(),
             user: server.target.user.clone(),
             path: form.get("folder").to_owned(),
+            identity: form.get("key file").to_owned(),
             key: None,
         };
         site::check(state, None, &site)?;
@@ -75,11 +83,19 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
     Ok(())
 }
 
+/// A key file as it was typed: `~/` is the user's home.
+fn key_file(typed: &str, home: &Path) -> Option<PathBuf> {
+    match typed.strip_prefix("~/") {
+        Some(below) => Some(home.join(below)),
+        None => Some(PathBuf::from(typed)).filter(|path| !path.as_os_str().is_empty()),
+    }
+}
+
 fn direct(address: Address) -> Result<Server, String> {
     let start = RemotePath::from_typed(&address.path).map_err(|error| error.to_string())?;
     match address.server {
         address::Server::Direct { user, host, port } => {
-            Ok(Server { target: Target { user, host, port }, site: None, start, key: None })
+            Ok(Server { target: Target { user, host, port }, site: None, start, key: None, identity: None })
         }
         address::Server::Site(name) => Err(format!("there is no site named {name}")),
     }
@@ -88,20 +104,21 @@ fn direct(address: Address) -> Result<Server, String> {
 fn named(user: &str, address: &str, folder: &str) -> Result<Server, String> {
     let (host, port) = address::host_and_port(address).map_err(|error| error.to_string())?;
     let start = RemotePath::from_typed(folder.as_bytes()).map_err(|error| error.to_string())?;
-    Ok(Server { target: Target { user: user.to_owned(), host, port }, site: None, start, key: None })
+    Ok(Server { target: Target { user: user.to_owned(), host, port }, site: None, start, key: None, identity: None })
 }
 
 /// The server a site is.
 ///
 /// # Errors
 /// What is wrong with the site.
-pub(super) fn server_of(site: &Site) -> Result<Server, String> {
+pub(super) fn server_of(site: &Site, home: &Path) -> Result<Server, String> {
     if site.user.is_empty() {
         return Err("the user is missing".to_owned());
     }
     let mut server = named(&site.user, &site.address, &site.path)?;
     server.site = Some(site.name.clone());
     server.key = site.key;
+    server.identity = key_file(&site.identity, home);
     Ok(server)
 }
 
@@ -151,22 +168,44 @@ pub(super) fn greeted(state: &mut State, greeting: Greeting, out: &mut Out) {
         log_in(state, server, greeting, password, out);
         return;
     }
+    if server.identity.is_some() {
+        // Most keys need nothing more; one that does says so.
+        log_in(state, server, greeting, Secret::new(String::new()), out);
+        return;
+    }
+    ask(state, server, greeting);
+}
+
+/// Asks for the password, or for the passphrase of the key.
+fn ask(state: &mut State, server: Server, greeting: Greeting) {
     let form = Form::new(Purpose::Password, format!("Log in to {}", server.name()))
         .note(format!("server  {}", server.target.address()))
         .note(format!("key     {}", greeting.key))
         .note(format!("user    {}", server.target.user));
+    let form = match &server.identity {
+        Some(file) => form.note(format!("with    {}", Escaped(file.as_os_str().as_encoded_bytes()))),
+        None => form,
+    };
+    let secret = server.secret();
     let form = match greeting.registration {
         Registration::Closed => form,
         Registration::Invite => form.note("No account yet? Ctrl-N makes one, with an invite."),
         Registration::Open => form.note("No account yet? Ctrl-N makes one."),
     };
     state.link = Link::Greeted { server, greeting };
-    state.dialogs.push(Dialog::Form(Box::new(form.secret("password"))));
+    state.dialogs.push(Dialog::Form(Box::new(form.secret(secret))));
+}
+
+/// The key needs its passphrase.
+pub(super) fn locked(state: &mut State) {
+    if let Link::LoggingIn { server, greeting, .. } = std::mem::take(&mut state.link) {
+        ask(state, server, greeting);
+    }
 }
 
 fn log_in(state: &mut State, server: Server, greeting: Greeting, password: Secret, out: &mut Out) {
     let ticket = state.tickets.next();
-    out.push(Effect::Link(LinkEffect::LogIn(ticket, password)));
+    out.push(Effect::Link(LinkEffect::LogIn(ticket, server.identity.clone(), password)));
     state.link = Link::LoggingIn { server, greeting, ticket };
 }
 
@@ -176,9 +215,9 @@ fn log_in(state: &mut State, server: Server, greeting: Greeting, password: Secre
 /// That there is none.
 pub(super) fn password(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
     let Link::Greeted { server, greeting } = state.link.clone() else { return Ok(()) };
-    let password = Secret::new(form.take_secret("password"));
+    let password = Secret::new(form.take_secret(server.secret()));
     if password.expose().is_empty() {
-        return Err("the password is missing".to_owned());
+        return Err(format!("the {} is missing", server.secret()));
     }
     log_in(state, server, greeting, password, out);
     Ok(())
@@ -261,15 +300,19 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bo
     }
     let was = std::mem::take(&mut state.link);
     state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Reaching | Dialog::Trust(_)));
-    if let (Link::LoggingIn { server, greeting, .. }, Kind::Login | Kind::Exists | Kind::Other) = (was, trouble.kind) {
+    // A key that is no use is not mended by typing; one that asked for its passphrase is.
+    let typed = |server: &Server| server.identity.is_none() || state.dialogs.iter().any(is_login);
+    if let (Link::LoggingIn { server, greeting, .. }, Kind::Login | Kind::Exists | Kind::Other) = (was, trouble.kind)
+        && typed(&server)
+    {
         // What was typed is still there but for the passwords: mend it and try again.
         if !state.dialogs.iter().any(is_login) {
-            let form = Form::new(Purpose::Password, format!("Log in to {}", server.name())).secret("password");
+            let form = Form::new(Purpose::Password, format!("Log in to {}", server.name())).secret(server.secret());
             state.dialogs.push(Dialog::Form(Box::new(form.note(format!("user    {}", server.target.user)))));
         }
         if let Some(Dialog::Form(form)) = state.dialogs.iter_mut().find(|dialog| is_login(dialog)) {
             form.fault = Some(trouble.to_string());
-            form.focus = form.fields.iter().position(|field| field.label == "password").unwrap_or(0);
+            form.focus = form.fields.iter().position(|field| field.label == server.secret()).unwrap_or(0);
         }
         state.link = Link::Greeted { server, greeting };
         return true;

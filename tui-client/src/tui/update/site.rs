@@ -51,7 +51,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     match (action, chosen) {
         (Action::Accept, Some(site)) => {
             state.dialogs.pop();
-            match connect::server_of(&site) {
+            match connect::server_of(&site, &state.home) {
                 Ok(server) => connect::reach(state, server, out),
                 Err(fault) => state.warn(fault),
             }
@@ -62,7 +62,8 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
                 .text("name", site.name)
                 .text("server", site.address)
                 .text("user", site.user)
-                .text("folder", site.path);
+                .text("folder", site.path)
+                .text("key file", site.identity);
             state.dialogs.push(Dialog::Form(Box::new(form)));
         }
         (Action::RemoveEntry, Some(site)) => {
@@ -93,6 +94,7 @@ pub(super) fn save(state: &mut State, old: Option<String>, form: &Form, out: &mu
         address: form.get("server").to_owned(),
         user: form.get("user").to_owned(),
         path: form.get("folder").to_owned(),
+        identity: form.get("key file").to_owned(),
         key,
     };
     check(state, old.as_deref(), &site)?;
@@ -109,7 +111,7 @@ pub(super) fn check(state: &State, old: Option<&str>, site: &Site) -> Result<(),
     if old != Some(&*site.name) && state.saved.sites.iter().any(|other| other.name == site.name) {
         return Err(format!("there is a site named {} already", site.name));
     }
-    connect::server_of(site).map(|_| ())
+    connect::server_of(site, &state.home).map(|_| ())
 }
 
 /// Takes a site off the list.

@@ -51,7 +51,9 @@ fn the_key_is_asked_about_before_the_password() {
     assert!(matches!(links(&scene.effects)[..], [LinkEffect::Trust(true)]));
     scene.greet();
     scene.type_text("pw").keys("enter");
-    assert!(matches!(links(&scene.effects)[..], [_, LinkEffect::LogIn(_, password)] if password.expose() == "pw"));
+    assert!(
+        matches!(links(&scene.effects)[..], [_, LinkEffect::LogIn(_, None, password)] if password.expose() == "pw")
+    );
 }
 
 #[test]
@@ -92,7 +94,9 @@ fn a_wrong_password_can_be_typed_again() {
     assert!(scene.text().contains("wrong user or password"));
     let _ = scene.take();
     scene.type_text("right").keys("enter");
-    assert!(matches!(links(&scene.effects)[..], [LinkEffect::LogIn(_, password)] if password.expose() == "right"));
+    assert!(
+        matches!(links(&scene.effects)[..], [LinkEffect::LogIn(_, None, password)] if password.expose() == "right")
+    );
     scene.log_in();
     assert!(scene.state.link.is_online() && scene.state.dialogs.is_empty());
 }
