@@ -3,7 +3,8 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read, Write as _},
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
@@ -23,6 +24,7 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     wrapper: Vec<String>,
     may_panic: bool,
+    inherited: Option<TcpListener>,
 }
 
 /// A running server. Killed when dropped; a panic in its log fails the test then.
@@ -105,6 +107,15 @@ impl Setup {
         self
     }
 
+    /// Hands the server a listener, as systemd does, for each start the same.
+    #[must_use]
+    pub fn inherit(mut self, listener: TcpListener) -> Self {
+        // A process of its own sets what must name its own id, and becomes the server.
+        let hand_over = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@""#;
+        self.inherited = Some(listener);
+        self.wrapper(&["sh", "-c", hand_over, "sh"])
+    }
+
     /// Does not take a panic in the log for a failure of the test.
     #[must_use]
     pub fn may_panic(mut self) -> Self {
@@ -149,12 +160,13 @@ impl Server {
         command.arg("--data").arg(&data).arg("--listen").arg(self.address.to_string());
         forget_environment(&mut command);
         command.envs(self.setup.environment.iter().map(|(name, value)| (name, value)));
-        let mut process = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
+        let stdin = self
+            .setup
+            .inherited
+            .as_ref()
+            .map_or_else(Stdio::null, |listener| OwnedFd::from(listener.try_clone().expect("a descriptor")).into());
+        let mut process =
+            command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the server starts");
         let said = Log::default();
         said.follow(process.stdout.take().expect("piped"));
         self.log.follow(process.stderr.take().expect("piped"));

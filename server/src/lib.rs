@@ -17,6 +17,7 @@ pub mod control;
 pub mod figures;
 pub mod gate;
 pub mod identity;
+pub mod inherited;
 pub mod live;
 pub mod metrics;
 pub mod outbox;

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     num::NonZero,
     path::{Path, PathBuf},
     sync::Arc,
@@ -24,6 +24,7 @@ use crate::{
         who::{NoSuchGroup, Who},
     },
     identity::{Identity, IdentityError},
+    inherited::{Inherited, InheritedError},
     metrics::Metrics,
     output, private_file,
     server::{Server, ServerError, ServerOptions},
@@ -63,6 +64,9 @@ pub enum ServeError {
     /// The server itself did not start.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// What was handed over cannot be used.
+    #[error(transparent)]
+    Inherited(#[from] InheritedError),
     /// The metrics have no place.
     #[error("metrics.listen: cannot listen on {address}: {source}")]
     Metrics {
@@ -89,6 +93,7 @@ pub type ReadConfig = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>
 pub fn run(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), ServeError> {
     let config = read_config()?;
     telemetry::start(&config.log)?;
+    let inherited = Inherited::take()?;
     private_file::make_folder(&data).map_err(|source| ServeError::Data { path: data.clone(), source })?;
     let users = Users::load(users::store_file(&data))?;
     let identity = Identity::load_or_create(&data, &config.tls)?;
@@ -103,12 +108,23 @@ pub fn run(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), Se
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let options = ServerOptions { config, data, users, identity };
-    let result = runtime.block_on(serve(options, read_config, who, socket));
+    let result = runtime.block_on(serve(options, read_config, inherited, Operators { who, socket }));
     runtime.shutdown_timeout(LAST_WORK);
     result
 }
 
-async fn serve(options: ServerOptions, read_config: ReadConfig, who: Who, socket: PathBuf) -> Result<(), ServeError> {
+/// Who may use the control socket, and where it is.
+struct Operators {
+    who: Who,
+    socket: PathBuf,
+}
+
+async fn serve(
+    options: ServerOptions,
+    read_config: ReadConfig,
+    inherited: Inherited,
+    operators: Operators,
+) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
     let metrics = options.config.metrics.listen;
     let (users, identity, data) = (options.users.clone(), options.identity.clone(), options.data.clone());
@@ -123,10 +139,10 @@ async fn serve(options: ServerOptions, read_config: ReadConfig, who: Who, socket
     // What was written between the first reading and the watch.
     // A fault is in the log; the store that was read at first stays.
     let _ = reload_users(&users).await;
-    let server = Server::start(options).await?;
-    open_metrics(&server, metrics).await?;
+    let server = Server::start_on(options, inherited.clients).await?;
+    open_metrics(&server, inherited.metrics, metrics).await?;
     // Before anybody hears that the server is there.
-    let mut orders = open_control(&server, who, socket);
+    let mut orders = open_control(&server, operators);
     announce(&server, &identity)?;
     if users.is_empty() {
         let data = data.display();
@@ -164,23 +180,30 @@ fn announce(server: &Server, identity: &Identity) -> io::Result<()> {
     output::line(format_args!("fingerprint {fingerprint}"))
 }
 
-/// Serves the figures where the operator wants them.
-async fn open_metrics(server: &Server, address: Option<SocketAddr>) -> Result<(), ServeError> {
-    if let Some(address) = address {
-        let failed = |source| ServeError::Metrics { address, source };
-        let metrics = Metrics::bind(address).await.map_err(failed)?;
-        let address = metrics.address().map_err(failed)?;
-        tracing::info!(%address, "metrics");
-        output::line(format_args!("metrics on http://{address}/metrics"))?;
-        server.metrics(metrics);
-    }
+/// Serves the figures on the inherited listener, else where the operator wants them.
+async fn open_metrics(
+    server: &Server,
+    inherited: Option<TcpListener>,
+    address: Option<SocketAddr>,
+) -> Result<(), ServeError> {
+    let metrics = match (inherited, address) {
+        (Some(listener), _) => Metrics::inherit(listener)?,
+        (None, Some(address)) => {
+            Metrics::bind(address).await.map_err(|source| ServeError::Metrics { address, source })?
+        }
+        (None, None) => return Ok(()),
+    };
+    let address = metrics.address()?;
+    tracing::info!(%address, "metrics");
+    output::line(format_args!("metrics on http://{address}/metrics"))?;
+    server.metrics(metrics);
     Ok(())
 }
 
 /// Makes the control socket. A server without one still serves.
-fn open_control(server: &Server, who: Who, path: PathBuf) -> mpsc::Receiver<Order> {
+fn open_control(server: &Server, operators: Operators) -> mpsc::Receiver<Order> {
     let (orders, received) = mpsc::channel(ORDERS);
-    match Control::bind(path, who) {
+    match Control::bind(operators.socket, operators.who) {
         Ok(control) => server.control(control, orders),
         Err(error) => tracing::error!(%error, "no control socket: 'ferryd status' and the like will not work"),
     }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -63,6 +63,9 @@ pub enum ServerError {
         /// Why.
         source: io::Error,
     },
+    /// An inherited listener cannot be used.
+    #[error("cannot use an inherited listener: {0}")]
+    Inherited(io::Error),
     /// The audit log cannot be kept.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -94,6 +97,15 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub async fn start(options: ServerOptions) -> Result<Self, ServerError> {
+        Self::start_on(options, Vec::new()).await
+    }
+
+    /// As [`start`](Self::start), on listeners that are there already; without any the configured
+    /// addresses are listened on.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub async fn start_on(options: ServerOptions, inherited: Vec<net::TcpListener>) -> Result<Self, ServerError> {
         let ServerOptions { config, data, users, identity } = options;
         let durability = match config.server.durability {
             Durability::Full => storage::Durability::Full,
@@ -106,11 +118,7 @@ impl Server {
         let opened = Storage::open(&data, durability).map_err(failed)?;
         let (audit, audit_thread) = Audit::open(&data, &config.audit)?;
         audit.note(Who::default(), Event::Started { version: env!("CARGO_PKG_VERSION") }).await;
-        let mut listeners = Vec::new();
-        for address in &config.server.listen {
-            let listening = listen(*address, config.limits.backlog);
-            listeners.push(listening.map_err(|source| ServerError::Listen { address: *address, source })?);
-        }
+        let listeners = open_listeners(&config, inherited)?;
         let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let places = Arc::new(Semaphore::new(config.limits.connections as usize));
         let context = Arc::new(Context { audit, ..Context::new(config, users, identity, opened) });
@@ -180,6 +188,18 @@ impl Drop for Server {
         self.context.drain.cancel();
         self.context.stop.cancel();
     }
+}
+
+/// What was handed over, else what is configured.
+fn open_listeners(config: &Config, inherited: Vec<net::TcpListener>) -> Result<Vec<TcpListener>, ServerError> {
+    if !inherited.is_empty() {
+        let taken = inherited.into_iter().map(TcpListener::from_std).collect::<io::Result<_>>();
+        return taken.map_err(ServerError::Inherited);
+    }
+    let listening = config.server.listen.iter().map(|address| {
+        listen(*address, config.limits.backlog).map_err(|source| ServerError::Listen { address: *address, source })
+    });
+    listening.collect()
 }
 
 /// Listens; for "any address" also where this machine has no IPv6.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, ErrorKind, Write as _},
     os::unix::{fs::PermissionsExt as _, net::UnixStream, process::CommandExt as _},
     path::Path,
     process::Command,
@@ -17,7 +17,8 @@ use ferry_e2e::{
 };
 use serde_json::Value;
 
-const SIZE: u64 = 24 * MIB;
+/// So much that what is left after the cut fits into no buffer on the way.
+const SIZE: u64 = 48 * MIB;
 const CUT: u64 = 16 * MIB;
 
 /// What a verb prints with `--json`.
@@ -216,7 +217,12 @@ fn as_stranger(socket: &Path, group: u32) -> Option<String> {
     }
     let mut command = Command::new(&program);
     command.args(["status", "--json", "--data"]).arg(folder).env("FERRYD_CONTROL_SOCKET", socket);
-    let output = command.uid(65534).gid(group).current_dir(folder).output().unwrap();
+    command.uid(65534).gid(group).current_dir(folder);
+    // Another test may just be starting a program and hold the fresh copy open for a moment.
+    let output = wait::some("the copy to be free", || match command.output() {
+        Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => None,
+        output => Some(output.unwrap()),
+    });
     Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 

@@ -23,6 +23,7 @@ mod hostile;
 mod hostile_login;
 mod hostile_server;
 mod hostile_transfer;
+mod inherited;
 mod interrupt;
 mod keys;
 mod large_files;

@@ -10,7 +10,8 @@ use super::{
 };
 
 /// What only a start reads: sections whole, or single keys of others.
-const AT_START: [(&str, &str); 9] = [
+const AT_START: [(&str, &str); 10] = [
+    ("server", "confine"),
     ("server", "listen"),
     ("server", "durability"),
     ("limits", "connections"),

@@ -1,0 +1,67 @@
+//! A server on a listener that was handed to it: a restart refuses nobody and cuts no transfer for good.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+};
+
+use ferry_e2e::{
+    MIB, compare, material,
+    proxy::{Proxy, Then, Way},
+    server::Setup,
+};
+use rustix::process::Signal;
+
+/// So much that what is left after the cut fits into no buffer on the way.
+const SIZE: u64 = 48 * MIB;
+const CUT: u64 = 16 * MIB;
+
+#[test]
+fn a_restart_in_the_middle_of_a_transfer_refuses_nobody_and_the_transfer_goes_on() {
+    for way in [Way::Up, Way::Down] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let setup = Setup::new().user("anna", &[]).config("[limits]\ndrain_seconds = 1").inherit(listener);
+        let mut server = setup.start();
+        assert_eq!(server.address(), address);
+        let proxy = Proxy::new(server.address());
+        let client = server.client("anna").at_address(proxy.address());
+        let (local, remote) = (client.scratch("here").join("file"), server.home("anna").join("file"));
+        let at = client.at("file");
+        let (words, source, target): ([&dyn AsRef<std::ffi::OsStr>; 4], _, _) = match way {
+            Way::Up => ([&"put", &local, &at, &"--retries=50"], &local, &remote),
+            Way::Down => ([&"get", &at, &local, &"--retries=50"], &remote, &local),
+        };
+        material::random_file(source, SIZE, 1);
+        proxy.after(way, CUT, Then::Hold);
+        let running = client.start(&words);
+        proxy.wait_tripped(way);
+        server.signal(Signal::TERM);
+        assert!(server.wait_end().success());
+        proxy.release();
+        // While there is no server, who comes waits.
+        let early = server.client("anna");
+        let waiting = early.start(&[&"ls", &early.at(""), &"--retries=0"]);
+        assert!(std::net::TcpStream::connect(address).is_ok(), "the listener is gone");
+        server.start_again();
+        waiting.wait().ok();
+        running.wait().ok();
+        compare::same_file(source, target);
+        assert!(proxy.counted(way) <= SIZE + 12 * MIB, "{way:?}: {} bytes travelled", proxy.counted(way));
+    }
+}
+
+#[test]
+fn a_listener_called_metrics_serves_the_figures() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let setup = Setup::new().user("anna", &[]).environment("LISTEN_FDNAMES", "metrics").inherit(listener);
+    let mut server = setup.start();
+    assert_ne!(server.address(), address);
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert!(text.contains("ferryd_users 1\n"), "{text}");
+    server.assert_serves("anna");
+}

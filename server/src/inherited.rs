@@ -1,0 +1,55 @@
+//! Listeners that whoever started the process hands over, as systemd does for a socket unit.
+//!
+//! They stay open while no server runs, so that a restart refuses nobody: clients wait in the
+//! backlog. A listener called `metrics` is for the figures, every other one for clients.
+
+use std::{env, io, net::TcpListener};
+
+use listenfd::ListenFd;
+
+/// The name, in `FileDescriptorName=` of a socket unit, of the listener for the figures.
+const METRICS: &str = "metrics";
+
+/// What was handed over.
+#[derive(Debug, Default)]
+pub struct Inherited {
+    /// For clients; empty when the configuration says where to listen.
+    pub clients: Vec<TcpListener>,
+    /// For the figures.
+    pub metrics: Option<TcpListener>,
+}
+
+/// What was handed over is no TCP listener.
+#[derive(Debug, thiserror::Error)]
+#[error("inherited descriptor {number} ('{name}') is no TCP listener: {source}")]
+pub struct InheritedError {
+    number: usize,
+    name: String,
+    source: io::Error,
+}
+
+impl Inherited {
+    /// Takes what the environment tells of; a second call gets nothing.
+    ///
+    /// # Errors
+    /// [`InheritedError`].
+    pub fn take() -> Result<Self, InheritedError> {
+        // Read before the crate below clears what it has read.
+        let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut names = names.split(':');
+        let mut handed = ListenFd::from_env();
+        let mut taken = Self::default();
+        for number in 0..handed.len() {
+            let name = names.next().unwrap_or_default();
+            let failed = |source| InheritedError { number, name: name.to_owned(), source };
+            let Some(listener) = handed.take_tcp_listener(number).map_err(failed)? else { continue };
+            listener.set_nonblocking(true).map_err(failed)?;
+            if name == METRICS {
+                taken.metrics = Some(listener);
+            } else {
+                taken.clients.push(listener);
+            }
+        }
+        Ok(taken)
+    }
+}
