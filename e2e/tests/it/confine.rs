@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ferry_e2e::server::{Server, Setup};
+use ferry_e2e::{
+    server::{Server, Setup},
+    wait,
+};
 use tempfile::TempDir;
 
 /// A key and certificate in a folder.
@@ -31,6 +34,8 @@ fn server(confine: bool) -> (Server, TempDir, PathBuf) {
 
 /// Whether the kernel of this machine can do it at all.
 fn is_confined(server: &Server) -> bool {
+    // In each of the words about it, also where it cannot.
+    wait::until("the server to say so", || server.log().contains("confined"));
     server.log().contains("confined write=") || server.log().contains("as far as this kernel can")
 }
 
@@ -64,7 +69,7 @@ fn replaced_certificates_and_user_stores_are_read_again() {
     }
     let (status, said) = server.ferryd(&["reload"], "");
     assert!(status.success(), "{said}");
-    assert!(server.log().contains("certificate read again"));
+    wait::until("the log to have it", || server.log().contains("certificate read again"));
     server.add_user("berta", &[]);
     assert!(server.ferryd(&["reload"], "").0.success());
     server.assert_serves("berta");

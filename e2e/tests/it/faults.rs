@@ -32,7 +32,9 @@ fn a_panic_ends_one_connection_and_is_logged_and_counted() {
     let (_, status) = server.ferryd(&["status", "--json"], "");
     let status: Value = serde_json::from_str(&status).unwrap();
     assert_eq!(status["panics"], 1, "{status}");
-    let log = server.log();
+    let log = wait::some("the log to have it", || {
+        Some(server.log()).filter(|log| log.contains("panicked at") && log.contains("only this connection ends"))
+    });
     let line = log.lines().find(|line| line.contains("panicked at")).unwrap();
     assert!(
         line.contains("on purpose") && line.contains("user=\"anna\"") && line.contains("peer=127.0.0.1:"),

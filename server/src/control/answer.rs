@@ -178,3 +178,79 @@ async fn broadcast(context: &Context, uid: u32, text: &str) -> Answer {
     context.audit.note(Who::operator(uid), Event::Broadcast { text: shown }).await;
     Answer::Broadcast { sessions: told.len() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::{
+        config::{Config, Tls},
+        identity::Identity,
+        live::{Direction, Listed},
+        storage::{Durability, Storage},
+        users::{self, Users},
+    };
+
+    fn context(folder: &tempfile::TempDir) -> Arc<Context> {
+        let users = r#"{"version":1,"users":{"anna":{"password":null,"created":"2026-01-01T00:00:00Z"}},"invites":{}}"#;
+        fs::write(users::store_file(folder.path()), users).unwrap();
+        let users = Users::load(users::store_file(folder.path())).unwrap();
+        let identity = Identity::load_or_create(folder.path(), &Tls::default()).unwrap();
+        let storage = Storage::open(folder.path(), Durability::Rename).unwrap();
+        Arc::new(Context::new(Config::default(), users, identity, storage))
+    }
+
+    /// One session with so many connections.
+    fn session(context: &Context, connections: usize) -> Vec<Listed> {
+        let account = context.users.all().remove(0);
+        let user = context.open_user(&account).unwrap();
+        let (session, _ticket) =
+            context.sessions.open(user, crate::session::Proven::password_of(&account), None).unwrap();
+        let peer = "192.0.2.1:5".parse().unwrap();
+        let enter = |_| context.live.enter(Arc::clone(&session), peer, Arc::default(), Arc::default());
+        (0..connections).map(enter).collect()
+    }
+
+    #[tokio::test]
+    async fn each_session_is_told_once_and_where_it_is_at_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = context(&folder);
+        let (idle, busy) = (session(&context, 3), session(&context, 3));
+        let path = ferry_shared::path::RemotePath::from_wire(b"file").unwrap();
+        busy[1].wire.begin(Direction::Up, path, None);
+        assert_eq!(broadcast(&context, 0, "hello").await, Answer::Broadcast { sessions: 2 });
+        let told = |wires: &[Listed]| wires.iter().map(|listed| listed.wire.take_words().len()).collect::<Vec<_>>();
+        assert_eq!((told(&idle), told(&busy)), (vec![1, 0, 0], vec![0, 1, 0]));
+        for text in ["", " \n", &"x".repeat(WORD + 1)] {
+            assert!(matches!(broadcast(&context, 0, text).await, Answer::Failed { .. }));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_kick_ends_the_named_sessions_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = context(&folder);
+        let (first, second) = (session(&context, 1), session(&context, 1));
+        let ended = |listed: &[Listed]| listed[0].wire.session.ended.is_cancelled();
+        let number = second[0].wire.session.id;
+        assert_eq!(kick(&context, 0, &number.to_string()).await, Answer::Kicked { sessions: vec![number] });
+        assert!(!ended(&first) && ended(&second));
+        assert!(matches!(kick(&context, 0, "ann").await, Answer::Failed { .. }));
+        assert!(matches!(kick(&context, 0, "anna").await, Answer::Kicked { .. }));
+        assert!(ended(&first));
+    }
+
+    #[test]
+    fn bytes_of_connections_that_ended_still_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = context(&folder);
+        let listed = session(&context, 1).remove(0);
+        let meter = Arc::new(std::sync::atomic::AtomicU64::new(7));
+        let peer = "192.0.2.1:5".parse().unwrap();
+        let metered = context.live.enter(Arc::clone(&listed.wire.session), peer, meter, Arc::default());
+        assert_eq!((status_now(&context).received, sessions(&context)[0].connections), (7, 2));
+        drop(metered);
+        assert_eq!((status_now(&context).received, sessions(&context)[0].connections), (7, 1));
+    }
+}
