@@ -89,6 +89,13 @@ fn enforce(kept: &Kept) -> Result<RestrictionStatus, RulesetError> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        fs, io,
+        net::{TcpListener, TcpStream},
+        process::Command,
+        thread,
+    };
+
     use super::*;
 
     #[test]
@@ -123,5 +130,45 @@ mod tests {
         );
         let real = elsewhere.canonicalize().unwrap();
         assert!(kept.write.contains(&real) && kept.write.contains(&"/run/x".into()), "{kept:?}");
+    }
+
+    /// Only the thread that asks is confined, so a test can do it to one of its own.
+    #[test]
+    fn a_confined_thread_keeps_its_folders_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = |name: &str| {
+            let path = place.path().join(name);
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("file"), name).unwrap();
+            path
+        };
+        let (data, keys, outside) = (folder("data"), folder("keys"), folder("outside"));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let tried = thread::spawn(move || {
+            let kept = Kept { write: vec![data.clone()], read: vec![keys.clone()] };
+            let status = enforce(&kept).unwrap().ruleset;
+            if status == RulesetStatus::NotEnforced {
+                return;
+            }
+            let denied =
+                |done: io::Result<()>| done.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+            fs::create_dir(data.join("new")).unwrap();
+            fs::rename(data.join("file"), data.join("new/file")).unwrap();
+            assert_eq!(fs::read_to_string(keys.join("file")).unwrap(), "keys");
+            fs::write("/dev/null", "x").unwrap();
+            assert!(denied(fs::write(keys.join("file"), "changed")));
+            assert!(denied(fs::read(outside.join("file")).map(drop)));
+            assert!(denied(fs::write(outside.join("new"), "x")));
+            assert!(denied(fs::read("/etc/passwd").map(drop)));
+            assert!(fs::rename(data.join("new/file"), outside.join("stolen")).is_err());
+            assert!(Command::new("/bin/true").status().is_err(), "it can run programs");
+            // An older kernel cannot keep it from that.
+            let kept_in = status == RulesetStatus::PartiallyEnforced || denied(TcpStream::connect(address).map(drop));
+            assert!(kept_in, "it can call out");
+            // Listening is what a server does.
+            TcpListener::bind("127.0.0.1:0").unwrap();
+        });
+        tried.join().unwrap();
     }
 }
