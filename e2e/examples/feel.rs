@@ -154,6 +154,6 @@ fn memory(screen: &Screen, name: &str) -> u64 {
 fn check(server: &Server, here: &Path) {
     for number in 0..FILES {
         let name = format!("big-{number}");
-        ferry_e2e::compare::same_file(&here.join(&name), &server.home("anna").join(&name));
+        ferry_e2e::compare::same_file(&here.join(&name), &server.home("anna").join("many").join(&name));
     }
 }

@@ -229,6 +229,16 @@ impl Server {
         fs::write(self.folder.path().join("ferryd.toml"), toml).expect("the configuration can be written");
     }
 
+    /// Runs a `ferryd` command on this server's data with another configuration; returns all it wrote.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn ferryd_with(&self, arguments: &[&str], toml: &str) -> (ExitStatus, String) {
+        self.reconfigure(toml);
+        self.ferryd(arguments, "")
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

@@ -2,6 +2,7 @@
 
 mod audit_report;
 mod check;
+mod invite;
 pub(crate) mod operate;
 mod password_input;
 pub mod places;
@@ -21,7 +22,7 @@ use crate::{
     output, serve,
     storage::StorageError,
     top::{self, TopError},
-    users::{StoreError, UserName, password::NewPasswordError},
+    users::{StoreError, UserName, invite::NoRandomness, password::NewPasswordError},
 };
 
 /// Why a verb failed.
@@ -36,6 +37,12 @@ pub enum AdminError {
     /// The server's key is not usable.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// No such invite.
+    #[error("there is no invite '{0}'; 'ferryd invite list' shows them")]
+    NoSuchInvite(String),
+    /// No token could be made.
+    #[error(transparent)]
+    Token(#[from] NoRandomness),
     /// The user's files could not be removed.
     #[error("user '{name}' is removed, but not all files are: {source}; run the command again")]
     Purge {
@@ -130,6 +137,7 @@ fn run(args: Args) -> Result<(), AdminError> {
             top::run(control::client::path(config.control.socket.as_deref(), &data()?))?;
         }
         Verb::User(verb) => user::run(verb, &data()?)?,
+        Verb::Invite(verb) => invite::run(verb, &load(config)?.config, &data()?)?,
         Verb::Identity => {
             let loaded = load(config)?;
             output::line(Identity::load_or_create(&data()?, &loaded.config.tls)?.fingerprint())?;

@@ -90,6 +90,9 @@ pub enum Verb {
     /// Add, change and list users; a running server follows at once
     #[command(subcommand)]
     User(UserVerb),
+    /// Make, list and revoke invites, with which people make their own accounts
+    #[command(subcommand)]
+    Invite(InviteVerb),
     /// Print the fingerprint of the server's key, which clients will see
     Identity,
     /// Read config, users and key, and print every fault with its place; exit 1 if there is one
@@ -132,6 +135,34 @@ pub enum ConfigVerb {
     Show,
     /// Print the commented default file
     Default,
+}
+
+/// What can be done with invites.
+#[derive(Debug, Subcommand)]
+pub enum InviteVerb {
+    /// Make an invite and print its token, which is kept nowhere
+    Create {
+        /// Bytes the account may have, such as 10GiB [default: registration.quota]
+        #[arg(long, value_name = "SIZE")]
+        quota: Option<ByteCount>,
+        /// How many accounts can be made with it
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        uses: u32,
+        /// When it ends: a date, a time from now such as 7d, or none
+        #[arg(long, value_name = "WHEN|none", default_value = "7d", value_parser = expiry)]
+        expires: Limit<Moment>,
+    },
+    /// List the invites
+    List {
+        /// As a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take an invite back
+    Revoke {
+        /// Its name in the list
+        id: String,
+    },
 }
 
 /// What can be done with users.

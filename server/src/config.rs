@@ -33,6 +33,8 @@ pub struct Config {
     pub limits: Limits,
     /// What the server allows before.
     pub login: Login,
+    /// Who may make an account.
+    pub registration: Registration,
     /// How fast bytes may travel.
     pub bandwidth: Bandwidth,
     /// The control socket.
@@ -71,6 +73,33 @@ pub enum Durability {
     Full,
     /// It survives a crash of the server; the disk is not told to flush.
     Rename,
+}
+
+/// Section `[registration]`: accounts that people make themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Registration {
+    /// Who may.
+    pub mode: RegistrationMode,
+    /// Bytes such an account may have; an invite can say otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<ByteCount>,
+    /// Files and folders such an account may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_files: Option<u64>,
+}
+
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RegistrationMode {
+    /// Nobody: the operator makes them.
+    #[default]
+    Closed,
+    /// Who has an invite.
+    Invite,
+    /// Anybody.
+    Open,
 }
 
 /// Section `[tls]`: a PEM pair in place of the key made at first start. Both or none.

@@ -10,6 +10,7 @@ use ferry_shared::refusal::{Code, Refusal};
 use crate::{
     quota::{OverQuota, What},
     storage::StorageError,
+    users::{RegisterError, password::NewPasswordError},
 };
 
 /// Names faults so that a user's report leads to the log line.
@@ -108,6 +109,20 @@ pub fn too_many_attempts(seconds: u64) -> Refusal {
 #[must_use]
 pub fn busy(message: &str) -> Refusal {
     Refusal { retry_after: Some(5), ..Refusal::new(Code::Busy, message) }
+}
+
+/// No account was made.
+#[must_use]
+pub fn of_registration(error: &RegisterError) -> Refusal {
+    match error {
+        RegisterError::Invite => Refusal::new(Code::LoginFailed, error.to_string()),
+        RegisterError::Closed | RegisterError::Name(_) => Refusal::new(Code::NotAllowed, error.to_string()),
+        RegisterError::Taken => Refusal::new(Code::Exists, error.to_string()),
+        RegisterError::Password(NewPasswordError::Busy) => busy("too many logins at once; try again"),
+        RegisterError::Password(_) => Refusal::new(Code::NotAllowed, error.to_string()),
+        RegisterError::Store(error) => internal(error),
+        RegisterError::Stopped => busy("the server is ending"),
+    }
 }
 
 /// The peer does not speak the protocol.

@@ -2,11 +2,13 @@
 
 pub mod account;
 pub mod file;
+pub mod invite;
 pub mod key;
 pub mod moment;
 pub mod name;
 mod parse;
 pub mod password;
+pub mod register;
 mod text;
 pub mod watch;
 
@@ -26,6 +28,7 @@ pub use file::StoreError;
 pub use key::PublicKey;
 pub use name::{UserName, UserNameError};
 pub use password::{StoredHash, Verdict, Verifier};
+pub use register::RegisterError;
 
 /// Where the user store of a data folder is.
 #[must_use]

@@ -18,6 +18,7 @@ mod mv;
 mod passwd;
 mod put;
 mod quota;
+mod register;
 mod rm;
 mod shift;
 mod site;
@@ -72,6 +73,8 @@ pub(crate) enum Command {
     Uploads(uploads::UploadsArgs),
     /// Show how much is used and allowed
     Quota(quota::QuotaArgs),
+    /// Make an account, where the server lets people do that
+    Register(register::RegisterArgs),
     /// Change the password
     Passwd(passwd::PasswdArgs),
     /// Save, show and forget servers
@@ -117,6 +120,7 @@ async fn run_short(command: Command, context: &mut Context) -> Result<Exit, Fail
         Command::Check(args) => check::run(args, context).await,
         Command::Uploads(args) => uploads::run(args, context).await,
         Command::Quota(args) => quota::run(args, context).await,
+        Command::Register(args) => register::run(args, context).await,
         Command::Passwd(args) => passwd::run(args, context).await,
         Command::Site(args) => site::run(args, context),
         Command::Completion(args) => completion::run(&args, context),

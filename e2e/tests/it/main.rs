@@ -31,6 +31,7 @@ mod memory;
 mod paths;
 mod quota;
 mod races;
+mod register;
 mod resume;
 mod resume_server;
 mod staged_part;

@@ -18,11 +18,12 @@ pub struct Key {
 }
 
 /// What each section is about.
-pub const SECTIONS: [(&str, &str); 9] = [
+pub const SECTIONS: [(&str, &str); 10] = [
     ("server", "Where the server listens and what it says of itself."),
     ("tls", "A PEM pair in place of the key made at first start: both or none. Read again on SIGHUP."),
     ("limits", "What the server allows once a client is logged in."),
     ("login", "What a peer may cost before it proved who it is."),
+    ("registration", "Accounts that people make themselves, with 'ferry register' or in the browser."),
     ("bandwidth", "Bytes a second, all users together; users can have limits of their own."),
     ("control", "The socket of 'ferryd status', 'ferryd top' and the like: for root and the server's own user."),
     ("audit", "The audit log, audit.jsonl in the data folder; 'ferryd audit verify' checks it."),
@@ -31,7 +32,7 @@ pub const SECTIONS: [(&str, &str); 9] = [
 ];
 
 /// Every key, in the order of the default file.
-pub const KEYS: [Key; 34] = [
+pub const KEYS: [Key; 37] = [
     key("server", "listen", "Addresses and ports to listen on. [::] takes IPv4 too, where the system has both."),
     key("server", "name", "The name clients are told."),
     optional("server", "motd", "What users are told at login.", "\"Backups run at 3:00\""),
@@ -61,6 +62,18 @@ pub const KEYS: [Key; 34] = [
     key("login", "frames", "Messages one connection may send before login."),
     key("login", "penalty_max_seconds", "A failed login costs its address 1, 2, 4 … seconds, and at most so many."),
     key("login", "allow", "Addresses and networks that never wait, such as \"192.0.2.7\" or \"10.0.0.0/8\"."),
+    key(
+        "registration",
+        "mode",
+        "\"closed\": nobody. \"invite\": with a token of 'ferryd invite create'. \"open\": anybody.",
+    ),
+    optional(
+        "registration",
+        "quota",
+        "Bytes such an account may have, unless its invite says; \"open\" needs it.",
+        "\"1GiB\"",
+    ),
+    optional("registration", "max_files", "Files and folders such an account may have.", "10000"),
     optional("bandwidth", "up", "From clients to the server.", "\"100MiB\""),
     optional("bandwidth", "down", "From the server to clients.", "\"100MiB\""),
     optional(

@@ -5,7 +5,7 @@ use toml::Value;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Config,
+    Config, RegistrationMode,
     keys::{KEYS, Key},
 };
 
@@ -48,6 +48,9 @@ pub(super) fn faults(config: &Config) -> Vec<(&'static Key, String)> {
         if limit.is_some_and(|limit| limit.0 == 0) {
             fault("bandwidth", name, "zero would stop every transfer; leave it out for no limit".to_owned());
         }
+    }
+    if config.registration.mode == RegistrationMode::Open && config.registration.quota.is_none() {
+        fault("registration", "mode", "open to anybody, it needs a registration.quota".to_owned());
     }
     if let Err(error) = EnvFilter::try_new(&config.log.level) {
         fault("log", "level", error.to_string());

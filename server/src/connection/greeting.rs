@@ -26,10 +26,11 @@ use crate::{
         event::{Event, Who},
     },
     command::usage,
+    config::RegistrationMode,
     context::Context,
     gate, refusal,
     session::{OpenError, Proven, Session},
-    users::{Account, LoginError, PublicKey},
+    users::{Account, LoginError, PublicKey, key::KeyBytes},
 };
 
 /// What a greeting ends with when nobody is logged in.
@@ -113,8 +114,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
                 Some(Request::Login { user, proof }) => (self.log_in(&user, &proof).await?, true),
                 // A dead ticket is no guess: an honest client offers it after its session ended.
                 Some(Request::Attach { ticket }) => (self.attach(&ticket)?, false),
-                Some(Request::Register { .. }) => {
-                    (Err(Refusal::new(Code::NotAllowed, "this server makes no accounts; ask its operator")), false)
+                Some(Request::Register { user, password, invite }) => {
+                    (self.register(&user, &password, invite.as_ref()).await?, true)
                 }
                 Some(Request::Ping) => {
                     self.writer.send(&Reply::Pong).await?;
@@ -181,7 +182,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
             protocol,
             server: format!("{} {}", self.context.config.get().server.name, env!("CARGO_PKG_VERSION")),
             features: Vec::new(),
-            registration: Registration::Closed,
+            registration: match config.registration.mode {
+                RegistrationMode::Closed => Registration::Closed,
+                RegistrationMode::Invite => Registration::Invite,
+                RegistrationMode::Open => Registration::Open,
+            },
             limits: ServerLimits { connections: limits.connections_per_user, idle_seconds: limits.idle_seconds },
         };
         Ok(self.writer.send(&Reply::Welcome(welcome)).await?)
@@ -208,22 +213,44 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
                 return Ok(Err(refusal::login_failed()));
             }
         };
+        Ok(self.enter(account, key).await)
+    }
+
+    async fn register(
+        &mut self,
+        user: &str,
+        password: &Secret,
+        invite: Option<&Secret>,
+    ) -> Result<Result<(Admitted, LoggedIn), Refusal>, Ending> {
+        self.may_try()?;
+        let terms = self.context.config.get().registration.clone();
+        match self.context.users.register(user, password, invite, &terms).await {
+            Ok(account) => {
+                tracing::info!(user = %account.name, "account made");
+                Ok(self.enter(account, None).await)
+            }
+            Err(error) => Ok(Err(refusal::of_registration(&error))),
+        }
+    }
+
+    /// Opens a session for who proved to be this account, with a key if not with the password.
+    async fn enter(&self, account: Arc<Account>, key: Option<KeyBytes>) -> Result<(Admitted, LoggedIn), Refusal> {
         let context = Arc::clone(self.context);
         let (opening, span) = (Arc::clone(&account), tracing::Span::current());
         let opened = tokio::task::spawn_blocking(move || span.in_scope(|| context.open_user(&opening))).await;
         let user = match opened {
             Ok(Ok(user)) => user,
-            Ok(Err(error)) => return Ok(Err(refusal::of_storage(&error))),
-            Err(error) => return Ok(Err(refusal::internal(&error))),
+            Ok(Err(error)) => return Err(refusal::of_storage(&error)),
+            Err(error) => return Err(refusal::internal(&error)),
         };
         let proven = key.map_or_else(|| Proven::password_of(&account), Proven::Key);
         match self.context.sessions.open(user, proven, account.max_sessions) {
             Ok((session, ticket)) => {
                 self.context.figures.logins.one();
-                Ok(self.join(session, account, ticket))
+                self.join(session, account, ticket)
             }
-            Err(error @ OpenError::TooMany(_)) => Ok(Err(refusal::busy(&format!("{error}; close one")))),
-            Err(error) => Ok(Err(refusal::internal(&error))),
+            Err(error @ OpenError::TooMany(_)) => Err(refusal::busy(&format!("{error}; close one"))),
+            Err(error) => Err(refusal::internal(&error)),
         }
     }
 

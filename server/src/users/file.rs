@@ -4,9 +4,8 @@ use std::{collections::BTreeMap, fmt, fs, io, path::Path, path::PathBuf};
 
 use ferry_shared::message::reply::Access;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use super::{Account, BandwidthLimits, StoredHash, UserName, key::PublicKey, moment::Moment, parse};
+use super::{Account, BandwidthLimits, StoredHash, UserName, invite::Invite, key::PublicKey, moment::Moment, parse};
 use crate::{private_file, size::ByteCount};
 
 /// The version this build reads and writes.
@@ -19,17 +18,17 @@ pub struct Store {
     /// The users, by name.
     pub users: BTreeMap<UserName, Record>,
     /// Invites, by the hash of their token.
-    pub invites: Map<String, Value>,
+    pub invites: BTreeMap<String, Invite>,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self::new(BTreeMap::new(), Map::new())
+        Self::new(BTreeMap::new(), BTreeMap::new())
     }
 }
 
 impl Store {
-    pub(super) fn new(users: BTreeMap<UserName, Record>, invites: Map<String, Value>) -> Self {
+    pub(super) fn new(users: BTreeMap<UserName, Record>, invites: BTreeMap<String, Invite>) -> Self {
         Self { version: VERSION, users, invites }
     }
 }
@@ -281,9 +280,9 @@ mod tests {
         fs::write(&path, invite).unwrap();
         add(&path, "alice", "1GiB");
         let text = fs::read_to_string(&path).unwrap();
-        let json: Value = serde_json::from_str(&text).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["invites"]["cafe"]["uses"], 1, "{text}");
-        assert_eq!(json["invites"]["cafe"]["expires"], "2027-01-01", "{text}");
+        assert_eq!(json["invites"]["cafe"]["expires"], "2027-01-01T00:00:00Z", "{text}");
         assert!(json["users"]["alice"].is_object(), "{text}");
     }
 

@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, fmt, path::Path};
 
 use serde::{Deserialize, Deserializer, de};
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::value::RawValue;
 
 use super::{
     UserName,
     file::{Record, Store, StoreFault, VERSION},
+    invite::Invite,
 };
 use crate::size::ByteCount;
 
@@ -19,7 +20,7 @@ struct Outline<'a> {
     #[serde(borrow, default)]
     users: Entries<'a>,
     #[serde(default)]
-    invites: Map<String, Value>,
+    invites: BTreeMap<String, Invite>,
 }
 
 /// Members of an object in the order of the file, also those with the same name.

@@ -1,0 +1,102 @@
+//! Making an account from outside, where the operator lets people do that.
+
+use std::{path::Path, sync::Arc};
+
+use ferry_shared::secret::Secret;
+
+use super::{
+    Account, StoreError, UserName, Users,
+    file::{self, Record},
+    invite, password,
+};
+use crate::config;
+
+/// Why no account was made.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// The operator makes the accounts.
+    #[error("this server makes no accounts; ask its operator")]
+    Closed,
+    /// The invite is unknown, used up or over, or there is none: never told apart.
+    #[error("the invite is not valid, or not any more")]
+    Invite,
+    /// The name cannot be one.
+    #[error(transparent)]
+    Name(#[from] super::UserNameError),
+    /// Somebody has the name.
+    #[error("this name is taken; choose another")]
+    Taken,
+    /// The password cannot be one, or too many wait to be hashed.
+    #[error(transparent)]
+    Password(#[from] password::NewPasswordError),
+    /// The user store could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The server is ending.
+    #[error("the server is ending")]
+    Stopped,
+}
+
+impl Users {
+    /// Makes an account as the operator's `terms` say, and uses up its invite.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; nothing is changed then.
+    pub async fn register(
+        &self,
+        name: &str,
+        password: &Secret,
+        invite: Option<&Secret>,
+        terms: &config::Registration,
+    ) -> Result<Arc<Account>, RegisterError> {
+        let mode = terms.mode;
+        let invite = match mode {
+            config::RegistrationMode::Closed => return Err(RegisterError::Closed),
+            config::RegistrationMode::Invite => Some(invite::hash(invite.ok_or(RegisterError::Invite)?)),
+            config::RegistrationMode::Open => None,
+        };
+        // Before the costly hash, so that a guess at an invite costs little here; asked again under the lock.
+        let store = file::load(self.path())?;
+        if let Some(hash) = &invite
+            && !store.invites.get(hash).is_some_and(invite::Invite::is_valid)
+        {
+            return Err(RegisterError::Invite);
+        }
+        let name: UserName = name.parse()?;
+        if store.users.contains_key(&name) {
+            return Err(RegisterError::Taken);
+        }
+        let hash = self.0.verifier.hash(password).await?;
+        let (users, terms) = (self.clone(), terms.clone());
+        let made = name.clone();
+        let write = move || {
+            let mut record = Record::new(Some(hash));
+            (record.quota, record.max_files) = (terms.quota, terms.max_files);
+            add(users.path(), made, record, invite.as_deref())?;
+            users.reload()?;
+            Ok::<_, RegisterError>(())
+        };
+        tokio::task::spawn_blocking(write).await.map_err(|_| RegisterError::Stopped)??;
+        self.current(&name).ok_or(RegisterError::Stopped)
+    }
+}
+
+/// Adds the account and takes one use off the invite, both or neither.
+fn add(store: &Path, name: UserName, mut record: Record, invite: Option<&str>) -> Result<(), RegisterError> {
+    file::edit(store, |store| {
+        if let Some(hash) = invite {
+            let invite = store.invites.get_mut(hash).filter(|invite| invite.is_valid()).ok_or(RegisterError::Invite)?;
+            // Its own quota, else what everybody gets.
+            record.quota = invite.quota.or(record.quota);
+            invite.uses -= 1;
+            if invite.uses == 0 {
+                store.invites.remove(hash);
+            }
+        }
+        if store.users.contains_key(&name) {
+            return Err(RegisterError::Taken);
+        }
+        store.users.insert(name, record);
+        Ok(())
+    })?
+}

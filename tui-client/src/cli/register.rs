@@ -1,0 +1,52 @@
+//! `ferry register`: makes an account, where the server lets people do that.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::Args;
+use ferry_client::{ClientError, Credential, Remote};
+use ferry_shared::{
+    message::reply::Registration,
+    refusal::{Code, Refusal},
+    secret::Secret,
+};
+
+use crate::{context::Context, exit::Exit, failure::Failure, human, secret::Source};
+
+/// `ferry register`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ferry register alice@files.example.org\n  \
+    ferry register alice@files.example.org --invite-file token\n\n\
+    Asks for the password the account gets, and for the invite where the server wants one.")]
+pub(crate) struct RegisterArgs {
+    /// The server, with the name you want: user@host[:port]
+    #[arg(value_name = "SITE")]
+    site: OsString,
+    /// Read the invite from the first line of a file
+    #[arg(long, value_name = "FILE")]
+    invite_file: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: RegisterArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let place = context.server(&args.site)?;
+    // First the server's key and what it allows: nothing is typed in vain.
+    let connector = context.connector_with(&place, Credential::Password(Secret::new(String::new())));
+    let (welcome, _) = connector.probe().await?;
+    let invite = match (welcome.registration, args.invite_file) {
+        (Registration::Closed, _) => {
+            let no = Refusal::new(Code::NotAllowed, "this server makes no accounts; ask its operator");
+            return Err(ClientError::from(no).into());
+        }
+        (Registration::Open, _) => None,
+        (Registration::Invite, Some(file)) => Some(Source::File(file).read("")?),
+        (Registration::Invite, None) => Some(Source::Prompt.read("Invite: ")?),
+    };
+    let password = context.global.password_source().read_new(&format!("Password for {}: ", place.target))?;
+    if context.global.dry_run {
+        return Ok(Exit::Done);
+    }
+    connector.set_credential(Credential::Password(password));
+    let remote = Remote::register(&connector, invite).await?;
+    let room = remote.logged_in().usage.limit.map_or("no limit".to_owned(), |limit| human::size(limit).to_string());
+    context.output.say(&format!("the account {} is made; room: {room}", place.target));
+    Ok(Exit::Done)
+}
