@@ -1,6 +1,12 @@
 //! A server's inside in a temporary folder, and one connection's conversation with it.
 
-use std::{collections::VecDeque, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::VecDeque,
+    fs,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use ferry_server::{
@@ -9,7 +15,7 @@ use ferry_server::{
     context::Context,
     gate::Gate,
     identity::Identity,
-    storage::{Durability, Storage},
+    storage::{Durability, Storage, StorageError},
     users::{self, Users},
 };
 use ferry_shared::{
@@ -46,8 +52,20 @@ impl World {
     fn context(folder: &tempfile::TempDir) -> Arc<Context> {
         let users = Users::load(users::store_file(folder.path())).unwrap();
         let identity = Identity::load_or_create(folder.path(), &Tls::default()).unwrap();
-        let storage = Storage::open(folder.path(), Durability::Full).unwrap();
+        let storage = Self::storage(folder.path());
         Arc::new(Context::new(Config::default(), users, identity, storage))
+    }
+
+    /// Other tests of this process start programs; between fork and exec such a child holds
+    /// the lock of the data folder too, for a moment.
+    fn storage(folder: &std::path::Path) -> Storage {
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            match Storage::open(folder, Durability::Full) {
+                Err(StorageError::InUse) if Instant::now() < end => std::thread::yield_now(),
+                opened => return opened.unwrap(),
+            }
+        }
     }
 
     /// As after `kill -9`: everything in memory is gone, nothing was written down.
