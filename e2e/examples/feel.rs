@@ -21,7 +21,7 @@ use ferry_e2e::{
 
 const ENTRIES: usize = 100_000;
 /// Files sent meanwhile, two at a time.
-const FILES: usize = 6;
+const FILES: usize = 16;
 const SIZE: u64 = 1024 * MIB;
 /// The kernel's clock ticks a second.
 const TICKS: f64 = 100.0;
@@ -98,7 +98,7 @@ fn keys(screen: &mut Screen, when: &str, count: usize) {
         at = position(&screen.text());
         // A person who holds a key down: thirty a second.
         thread::sleep(Duration::from_millis(33).saturating_sub(pressed.elapsed()));
-        if when != "quiet" && screen.text().contains("verified") {
+        if when != "quiet" && !screen.text().contains("sending") {
             break;
         }
     }
@@ -130,7 +130,8 @@ fn until(screen: &Screen, is_so: impl Fn(&str) -> bool) {
 
 /// Bytes written and processor time used in ten seconds of nothing.
 fn idle(screen: &mut Screen) {
-    while screen.written().1.elapsed() < Duration::from_secs(2) {
+    // A message stays a few seconds and then goes.
+    while screen.written().1.elapsed() < Duration::from_secs(8) {
         thread::sleep(Duration::from_millis(100));
     }
     let (bytes, used, begun) = (screen.written().0, ticks(screen), Instant::now());

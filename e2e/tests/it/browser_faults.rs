@@ -32,6 +32,17 @@ fn held_upload() -> (Server, Proxy, Client, Screen) {
     (server, proxy, client, screen)
 }
 
+/// The browser started again; the offer to go on is taken.
+fn next_start(client: &Client) -> Screen {
+    let mut screen = Setup::new(client).word(client.address_word()).start();
+    screen.wait("password");
+    screen.type_text(PASSWORD);
+    screen.keys("enter");
+    screen.wait("Go on from the last time?");
+    screen.keys("enter");
+    screen
+}
+
 fn assert_resumed(server: &Server, proxy: &Proxy, client: &Client) {
     compare::same_file(&client.scratch("here").join("large.bin"), &server.home("anna").join("large.bin"));
     let sent = proxy.counted(Way::Up);
@@ -58,12 +69,7 @@ fn a_killed_browser_offers_to_go_on_and_resumes() {
     let (server, proxy, client, screen) = held_upload();
     screen.kill();
     proxy.release();
-    let mut screen = Setup::new(&client).word(client.address_word()).start();
-    screen.wait("password");
-    screen.type_text(PASSWORD);
-    screen.keys("enter");
-    screen.wait("Go on from the last time?");
-    screen.keys("enter");
+    let mut screen = next_start(&client);
     screen.wait("verified");
     assert_resumed(&server, &proxy, &client);
     // It is through: the next start has nothing to offer.
@@ -87,13 +93,7 @@ fn quitting_while_busy_asks_and_goes_on_later() {
     assert_eq!(screen.wait_end(), 0);
     screen.assert_restored();
     proxy.release();
-    let mut screen = Setup::new(&client).word(client.address_word()).start();
-    screen.wait("password");
-    screen.type_text(PASSWORD);
-    screen.keys("enter");
-    screen.wait("Go on from the last time?");
-    screen.keys("enter");
-    screen.wait("verified");
+    next_start(&client).wait("verified");
     assert_resumed(&server, &proxy, &client);
 }
 

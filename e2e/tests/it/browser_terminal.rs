@@ -27,6 +27,18 @@ fn the_terminal_is_given_back_on_signals() {
 }
 
 #[test]
+fn the_terminal_is_given_back_after_a_panic() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let mut screen = Screen::log_in(Setup::new(&client).environment("FERRY_FAULT", "1"), &client);
+    screen.type_text("\x1b[200~panic\x1b[201~");
+    assert_eq!(screen.wait_end(), 101);
+    screen.assert_restored();
+    // What it says is to be read, below what the shell showed before.
+    assert!(screen.text().contains("on purpose"), "{}", screen.text());
+}
+
+#[test]
 fn suspended_it_gives_the_terminal_back_and_returns_as_it_was() {
     let server = Server::with_anna();
     let client = server.client("anna");

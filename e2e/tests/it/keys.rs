@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ferry_e2e::{
     client::{Client, Outcome, Running},
     peer::Peer,
-    screen::Setup,
+    screen::{Screen, Setup},
     server::{self, Server},
     wait,
 };
@@ -46,6 +46,12 @@ fn list(client: &Client, key: &Path, agent: Option<&Path>) -> Outcome {
     command.env_remove("SSH_AUTH_SOCK");
     command.envs(agent.map(|socket| ("SSH_AUTH_SOCK", socket)));
     Running::spawn(command, Vec::new()).wait()
+}
+
+/// The browser with a key.
+fn browser(client: &Client, key: &Path) -> Screen {
+    let setup = Setup::new(client).word(client.address_word()).word("--accept-new");
+    setup.word("--identity").word(key.as_os_str()).start()
 }
 
 #[test]
@@ -125,12 +131,7 @@ fn a_key_that_is_taken_away_ends_its_sessions() {
     let key = make_key(folder.path(), "key", "");
     let server = server_with(&key);
     let client = server.client("anna");
-    let mut screen = Setup::new(&client)
-        .word(client.address_word())
-        .word("--accept-new")
-        .word("--identity")
-        .word(key.as_os_str())
-        .start();
+    let mut screen = browser(&client, &key);
     screen.wait("free on server");
     let store = server.data().join("users.json");
     let line = fs::read_to_string(key.with_extension("pub")).unwrap();
@@ -147,12 +148,7 @@ fn the_browser_asks_for_the_passphrase() {
     let key = make_key(folder.path(), "key", "open sesame");
     let server = server_with(&key);
     let client = server.client("anna");
-    let mut screen = Setup::new(&client)
-        .word(client.address_word())
-        .word("--accept-new")
-        .word("--identity")
-        .word(key.as_os_str())
-        .start();
+    let mut screen = browser(&client, &key);
     screen.wait("passphrase");
     screen.type_text("wrong");
     screen.keys("enter");

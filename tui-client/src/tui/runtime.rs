@@ -1,5 +1,6 @@
 //! The loop: takes all that happened, then draws once, at most 60 times a second, and never when nothing changed.
 
+mod fault;
 mod signals;
 
 use std::{
@@ -155,6 +156,7 @@ impl Runtime {
 
     /// Takes an event.
     fn take(&mut self, event: Event) -> io::Result<()> {
+        fault::trip(&event);
         self.dirty = true;
         let effects = update(&mut self.state, event);
         self.do_all(effects)

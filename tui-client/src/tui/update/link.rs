@@ -5,7 +5,7 @@ use std::time::Duration;
 use ferry_shared::{
     message::{
         Notice as Word,
-        reply::{Access, UnfinishedUpload},
+        reply::{Access, UnfinishedUpload, Usage},
     },
     name::Escaped,
 };
@@ -146,7 +146,14 @@ pub(super) fn refresh(state: &mut State, out: &mut Out) {
 pub(super) fn notice(state: &mut State, word: Word) {
     let Some(session) = state.link.session_mut() else { return };
     match word {
-        Word::UsageChanged(usage) => session.account.usage = usage,
+        Word::UsageChanged(usage) => {
+            let was = is_nearly_full(&session.account.usage);
+            session.account.usage = usage;
+            if let Some(limit) = usage.limit.filter(|_| is_nearly_full(&usage) && !was) {
+                let held = usage.used.saturating_add(usage.reserved);
+                state.warn(format!("{} of {} are taken on this server", words::size(held), words::size(limit)));
+            }
+        }
         Word::AccountChanged { access } => {
             session.account.access = access;
             state.warn(match access {
@@ -164,6 +171,12 @@ pub(super) fn notice(state: &mut State, word: Word) {
                 .warn(format!("the server closes in {seconds} s: {}; transfers go on when it is back", shown(&reason)));
         }
     }
+}
+
+/// Whether nine tenths of what the user may have are taken, what unfinished uploads hold included.
+fn is_nearly_full(usage: &Usage) -> bool {
+    let held = usage.used.saturating_add(usage.reserved);
+    usage.limit.is_some_and(|limit| held >= limit - limit / 10)
 }
 
 /// Shows who one is on the server, and asks for the unfinished uploads.

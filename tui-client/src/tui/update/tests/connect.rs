@@ -6,7 +6,7 @@ use ferry_client::ClientError;
 use ferry_shared::{
     message::{
         Notice,
-        reply::{Access, Registration},
+        reply::{Access, Registration, Usage},
     },
     refusal::{Code, Refusal},
 };
@@ -186,9 +186,21 @@ fn a_read_only_account_changes_nothing() {
 #[test]
 fn the_usage_moves_the_gauge() {
     let mut scene = Scene::connected();
-    let usage = ferry_shared::message::reply::Usage { used: 19 << 30, limit: Some(20 << 30), ..account().usage };
+    let usage = Usage { used: 19 << 30, limit: Some(20 << 30), ..account().usage };
     scene.event(Event::Notice(Notice::UsageChanged(usage)));
     assert!(scene.text().contains("19 of 20 GiB"));
+}
+
+#[test]
+fn nine_tenths_of_the_quota_are_warned_about_once() {
+    let mut scene = Scene::connected();
+    let usage = |used| Usage { used, reserved: 0, limit: Some(100), ..account().usage };
+    scene.event(Event::Notice(Notice::UsageChanged(usage(89))));
+    scene.state.toast = None;
+    scene.event(Event::Notice(Notice::UsageChanged(usage(90))));
+    assert!(scene.state.toast.take().is_some_and(|toast| toast.text.contains("90 B of 100 B")));
+    scene.event(Event::Notice(Notice::UsageChanged(usage(95))));
+    assert!(scene.state.toast.is_none(), "told twice");
 }
 
 #[test]
