@@ -1,6 +1,7 @@
-//! The loop: takes all that happened, then draws once, at most 60 times a second, and never when nothing changed.
+//! The loop: takes what happened, then draws once, and never when nothing changed.
 
 mod fault;
+mod pace;
 mod signals;
 
 use std::{
@@ -14,7 +15,10 @@ use crossterm::event::EventStream;
 use futures_core::Stream as _;
 use tokio::{sync::mpsc, task::JoinHandle, time};
 
-use self::signals::{Signal, Signals};
+use self::{
+    pace::{FRAME, Pace},
+    signals::{Signal, Signals},
+};
 use super::{
     effect::Effect,
     effects::{Effects, Outside, run_outside},
@@ -24,10 +28,6 @@ use super::{
     update::update,
 };
 
-/// The least time between two drawings.
-const FRAME: Duration = Duration::from_millis(16);
-/// Events taken before it is drawn, however many wait.
-const BATCH: usize = 4096;
 /// How long the cleaning up may take when quitting.
 const END: Duration = Duration::from_secs(10);
 
@@ -45,9 +45,7 @@ pub(crate) struct Runtime {
     begun: Instant,
     /// When the state changes by itself next.
     wake: Option<Instant>,
-    /// Something changed since it was drawn.
-    dirty: bool,
-    drawn: Instant,
+    pace: Pace,
     over: bool,
 }
 
@@ -62,7 +60,6 @@ impl Runtime {
         events: mpsc::Receiver<Event>,
         screen: Screen,
     ) -> io::Result<Self> {
-        let now = Instant::now();
         Ok(Self {
             state,
             effects,
@@ -71,10 +68,9 @@ impl Runtime {
             input: Some(EventStream::new()),
             away: None,
             signals: Signals::catch()?,
-            begun: now,
+            begun: Instant::now(),
             wake: None,
-            dirty: true,
-            drawn: now.checked_sub(FRAME).unwrap_or(now),
+            pace: Pace::new(),
             over: false,
         })
     }
@@ -118,14 +114,14 @@ impl Runtime {
 
     /// Waits for what happens next; `None` when it is only time.
     async fn next(&mut self) -> io::Result<Option<Event>> {
-        let frame = (self.dirty && self.away.is_none()).then(|| self.drawn + FRAME);
-        let until = frame.into_iter().chain(self.wake).min();
+        let until = self.frame().into_iter().chain(self.wake).min();
         loop {
             tokio::select! {
                 biased;
                 signal = self.signals.next() => return self.signal(signal),
                 told = next_input(&mut self.input) => {
                     if let Some(event) = told? {
+                        self.pace.key();
                         return Ok(Some(event));
                     }
                 }
@@ -139,11 +135,19 @@ impl Runtime {
         }
     }
 
+    /// When to draw next; never while somebody else has the terminal.
+    fn frame(&self) -> Option<Instant> {
+        self.pace.due(Instant::now()).filter(|_| self.away.is_none())
+    }
+
+    fn frame_is_due(&self) -> bool {
+        self.frame().is_some_and(|due| due <= Instant::now())
+    }
+
     fn draw_if_due(&mut self) -> io::Result<()> {
-        if self.dirty && self.away.is_none() && self.drawn.elapsed() >= FRAME {
+        if self.frame_is_due() {
             self.screen.draw(&self.state)?;
-            self.drawn = Instant::now();
-            self.dirty = false;
+            self.pace.drew(Instant::now());
         }
         Ok(())
     }
@@ -157,14 +161,15 @@ impl Runtime {
     /// Takes an event.
     fn take(&mut self, event: Event) -> io::Result<()> {
         fault::trip(&event);
-        self.dirty = true;
+        self.pace.change();
         let effects = update(&mut self.state, event);
         self.do_all(effects)
     }
 
-    /// Takes all that waits.
+    /// Takes what waits, until it is time to draw: who sends without end keeps nobody from seeing it.
     fn drain(&mut self) -> io::Result<()> {
-        for _ in 0..BATCH {
+        let begun = Instant::now();
+        while begun.elapsed() < FRAME && !self.frame_is_due() {
             match self.events.try_recv() {
                 Ok(event) => self.take(event)?,
                 Err(_) => break,
@@ -175,7 +180,7 @@ impl Runtime {
 
     /// Figures, a sign that turns, seconds that are counted down.
     fn change_by_itself(&mut self) -> io::Result<()> {
-        self.dirty = true;
+        self.pace.change();
         match self.effects.progress() {
             Some(progress) => self.take(Event::Progress(progress)),
             None => Ok(()),
@@ -210,7 +215,7 @@ impl Runtime {
             }
             _ => {}
         }
-        self.dirty = true;
+        self.pace.change();
         Ok(())
     }
 
