@@ -387,7 +387,8 @@ pub(crate) fn forget_environment(command: &mut Command) {
             command.env_remove(name);
         }
     }
-    for name in ["CONFIGURATION_DIRECTORY", "STATE_DIRECTORY", "LISTEN_FDS", "NOTIFY_SOCKET", "RUST_LOG"] {
+    let services = ["CONFIGURATION_DIRECTORY", "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY"];
+    for name in services.into_iter().chain(["LISTEN_FDS", "NOTIFY_SOCKET", "WATCHDOG_USEC", "RUST_LOG"]) {
         command.env_remove(name);
     }
 }

@@ -169,7 +169,7 @@ fn load(config: Option<PathBuf>) -> Result<Loaded, AdminError> {
 
 /// File and environment; the file may only be missing where it was not asked for.
 fn layers(config: Option<PathBuf>) -> Result<Layers, ConfigError> {
-    let layers = Layers::default().environment(places::environment());
+    let layers = Layers::default().credentials(places::credentials()).environment(places::environment());
     match config.or_else(places::config_file) {
         Some(path) => layers.read_file(&path),
         None => Ok(layers),

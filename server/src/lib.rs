@@ -27,6 +27,7 @@ pub mod quota;
 pub mod refusal;
 pub mod serve;
 pub mod server;
+mod service;
 pub mod session;
 pub mod size;
 pub mod storage;

@@ -28,6 +28,7 @@ use crate::{
     metrics::Metrics,
     output, private_file,
     server::{Server, ServerError, ServerOptions},
+    service::ServiceManager,
     telemetry::{self, TelemetryError},
     users::{self, StoreError, Users},
 };
@@ -148,25 +149,30 @@ async fn serve(
         let data = data.display();
         output::line(format_args!("no users yet; add the first with: ferryd user add NAME --data {data}"))?;
     }
+    let mut manager = ServiceManager::find(Arc::clone(server.context()));
+    manager.ready();
     loop {
         tokio::select! {
             asked = signals.next() => match asked {
                 Asked::Stop => break,
-                Asked::Reload => drop(reload(&server, &read_config).await),
+                Asked::Reload => drop(reload(&server, &read_config, &manager).await),
             },
             Some(order) = orders.recv() => match order {
                 Order::Drain => break,
                 Order::Reload(told) => {
                     // Who asked may be gone; the log has it too.
-                    let _ = told.send(reload(&server, &read_config).await);
+                    let _ = told.send(reload(&server, &read_config, &manager).await);
                 }
             },
+            () = manager.time_to_speak() => manager.say_alive().await,
         }
     }
     tracing::info!("stopping; a second signal stops at once");
+    manager.stopping(server.context().config.get().limits.drain());
     tokio::select! {
         () = server.shutdown() => tracing::info!("stopped"),
         () = signals.stop() => tracing::warn!("stopped at once; what was cut can be resumed"),
+        () = manager.keep_alive() => {}
     }
     Ok(())
 }
@@ -211,11 +217,13 @@ fn open_control(server: &Server, operators: Operators) -> mpsc::Receiver<Order> 
 }
 
 /// Reads configuration, users and certificate again; what is wrong with them is logged and told.
-async fn reload(server: &Server, read_config: &ReadConfig) -> Vec<String> {
+async fn reload(server: &Server, read_config: &ReadConfig, manager: &ServiceManager) -> Vec<String> {
+    manager.reloading();
     let context = server.context();
     let mut faults: Vec<String> = reload_config(server, read_config).await.err().into_iter().collect();
     faults.extend(reload_users(&context.users).await.err());
     faults.extend(reload_identity(&context.identity).await.err());
+    manager.ready();
     faults
 }
 

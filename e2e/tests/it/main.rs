@@ -35,4 +35,5 @@ mod register;
 mod resume;
 mod resume_server;
 mod staged_part;
+mod systemd;
 mod tidy;

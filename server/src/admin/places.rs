@@ -44,6 +44,14 @@ pub fn config_place() -> PathBuf {
     first(env::var_os("CONFIGURATION_DIRECTORY")).unwrap_or_else(|| "/etc/ferryd".into()).join("ferryd.toml")
 }
 
+/// Where the service manager has put a certificate and key: in a service what it says, else where
+/// it takes them from, so that root is shown what the service shows.
+#[must_use]
+pub fn credentials() -> Option<PathBuf> {
+    let root = rustix::process::geteuid().is_root();
+    first(env::var_os("CREDENTIALS_DIRECTORY")).or_else(|| root.then(|| "/etc/credstore".into()))
+}
+
 /// The environment as far as it is text: a key's value always is.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))

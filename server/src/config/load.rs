@@ -24,6 +24,8 @@ use super::{
 pub enum Origin {
     /// Nobody set it.
     Default,
+    /// A file the service manager handed over.
+    Credential(PathBuf),
     /// The file.
     File {
         /// Which.
@@ -43,6 +45,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Credential(path) => write!(f, "credential {}", path.display()),
             Self::File { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
             Self::Environment(name) | Self::Flag(name) => f.write_str(name),
         }
@@ -78,6 +81,7 @@ pub enum ConfigError {
 /// What is set outside of the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
+    credentials: Option<PathBuf>,
     file: Option<(PathBuf, String)>,
     environment: Vec<(String, String)>,
     flags: Vec<(&'static Key, Value, String)>,
@@ -111,7 +115,17 @@ impl Loaded {
     }
 }
 
+/// Files of the service manager's, and the keys that name them when they are there.
+const CREDENTIALS: [(&str, &str); 2] = [("ferryd.certificate", "certificate"), ("ferryd.key", "key")];
+
 impl Layers {
+    /// Takes the certificate and key the service manager keeps in `folder`, if it does.
+    #[must_use]
+    pub fn credentials(mut self, folder: Option<PathBuf>) -> Self {
+        self.credentials = folder;
+        self
+    }
+
     /// Reads the file at `path`.
     ///
     /// # Errors
@@ -153,13 +167,16 @@ impl Layers {
         self.flag("server", "listen", Value::Array(list), "--listen")
     }
 
-    /// Lays the layers over each other: defaults, file, environment, command line.
+    /// Lays the layers over each other: defaults, credentials, file, environment, command line.
     ///
     /// # Errors
     /// [`ConfigError::Faults`] with all of them.
     pub fn load(&self) -> Result<Loaded, ConfigError> {
         let mut loaded = Loaded::default();
         let mut faults = Vec::new();
+        if let Some(folder) = &self.credentials {
+            faults.extend(lay_credentials(&mut loaded, folder).err());
+        }
         if let Some((path, text)) = &self.file {
             lay_file(&mut loaded, path, text, &mut faults);
         }
@@ -177,6 +194,17 @@ impl Layers {
         }
         if faults.is_empty() { Ok(loaded) } else { Err(ConfigError::Faults(faults)) }
     }
+}
+
+fn lay_credentials(loaded: &mut Loaded, folder: &Path) -> Result<(), Fault> {
+    for (file, name) in CREDENTIALS {
+        let path = folder.join(file);
+        if let (true, Some(key)) = (path.exists(), Key::find("tls", name)) {
+            let value = Value::from(path.to_string_lossy().into_owned());
+            loaded.set(key, value, Origin::Credential(path))?;
+        }
+    }
+    Ok(())
 }
 
 fn lay_file(loaded: &mut Loaded, path: &Path, text: &str, faults: &mut Vec<Fault>) {
@@ -297,6 +325,21 @@ mod tests {
         assert_eq!(origin("limits", "stall_seconds"), "FERRYD_LIMITS_STALL_SECONDS");
         assert_eq!(origin("limits", "drain_seconds"), "default");
         assert_eq!(origin("server", "listen"), "--listen");
+    }
+
+    #[test]
+    fn credentials_are_taken_whole_and_give_way_to_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let layers = Layers::default().credentials(Some(folder.path().to_owned()));
+        assert_eq!(layers.load().unwrap().config, Config::default());
+        fs::write(path("ferryd.key"), "").unwrap();
+        assert!(faults(&layers)[0].ends_with("tls.key: tls.certificate is missing: both or none"));
+        fs::write(path("ferryd.certificate"), "").unwrap();
+        let tls = layers.load().unwrap().config.tls;
+        assert_eq!((tls.certificate, tls.key), (Some(path("ferryd.certificate")), Some(path("ferryd.key"))));
+        let layers = layers.file_text(Path::new("f.toml"), "[tls]\ncertificate = '/c'\nkey = '/k'\n");
+        assert_eq!(layers.load().unwrap().config.tls.key, Some("/k".into()));
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Who may use the control socket: root, the server's own user, and one group if the operator names it.
 
-use std::{fs, io, os::unix::fs::chown, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::{MetadataExt as _, chown},
+    path::Path,
+};
 
 /// The rule, made once at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +31,13 @@ impl Who {
         Ok(Self { own: rustix::process::geteuid().as_raw(), group: group.map(number).transpose()? })
     }
 
-    /// Gives the socket to the group.
+    /// Gives the socket to the group, if it is not the group's already: a service kept in tightly
+    /// may not give files away, and gets the group as its own.
     pub(super) fn own(&self, path: &Path) -> io::Result<()> {
-        self.group.map_or(Ok(()), |group| chown(path, None, Some(group)))
+        match self.group {
+            Some(group) if fs::metadata(path)?.gid() != group => chown(path, None, Some(group)),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a peer of this user may speak. Where a group is named, the file's mode has let only
