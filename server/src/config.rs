@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use in_force::InForce;
 pub use load::{ConfigError, Fault, Layers, Loaded};
 
-use crate::size::ByteCount;
+use crate::{size::ByteCount, users::BandwidthLimits};
 
 /// Everything the operator may set. [`keys::KEYS`] describes each key.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -173,6 +173,14 @@ pub struct Bandwidth {
     /// From the server to clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub down: Option<ByteCount>,
+}
+
+impl Bandwidth {
+    /// The same, as the server asks for it.
+    #[must_use]
+    pub fn limits(&self) -> BandwidthLimits {
+        BandwidthLimits { up: self.up.map(|rate| rate.0), down: self.down.map(|rate| rate.0) }
+    }
 }
 
 /// Section `[control]`.

@@ -4,6 +4,7 @@
 //! never further up.
 
 mod greeting;
+mod paced;
 mod traffic;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -22,9 +23,10 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::{Span, field::Empty};
 
+use self::paced::PacedStream;
 use crate::{
-    admission::Ticket, audit::event::Event, command::Conversation, context::Context, gate::Gate, session::Session,
-    users::Account,
+    admission::Ticket, audit::event::Event, bandwidth::Pace, command::Conversation, context::Context, gate::Gate,
+    session::Session, users::Account,
 };
 
 /// Plain bytes rustls takes before it wants to write: a whole chunk of ours.
@@ -37,6 +39,8 @@ const LINGER_BYTES: usize = 4 << 20;
 /// How long a connection of an ended session has to take the word that it ended.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+type Tls = TlsStream<PacedStream<BurstStream>>;
+
 /// A peer whose greeting went through.
 #[derive(Debug)]
 struct Admitted {
@@ -48,8 +52,9 @@ struct Admitted {
 /// Serves one connection until it ends.
 #[tracing::instrument(level = "error", name = "connection", skip_all, fields(%peer, session = Empty, user = Empty))]
 pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, context: Arc<Context>) {
+    let pace = Arc::new(Pace::new(Arc::clone(&context.bandwidth)));
     let entering = async {
-        let (tls, exported) = handshake(tcp, &context).await?;
+        let (tls, exported) = handshake(tcp, &pace, &context).await?;
         let (read, write) = tokio::io::split(tls);
         let mut reader = LinkReader::new(read, context.pool.clone());
         let mut writer = LinkWriter::new(write);
@@ -71,6 +76,7 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
         Span::current().record("session", session.id).record("user", session.user.name.as_str());
         tracing::info!("logged in");
         reader.set_phase(Phase::LoggedIn);
+        pace.log_in(Arc::clone(&session.user.bandwidth));
         let gate = Gate::new(context.users.clone(), Arc::clone(&session), account);
         let listed = context.live.enter(Arc::clone(&session), peer, reader.meter(), writer.meter());
         let ended = session.ended.clone();
@@ -79,7 +85,7 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
         }
         let conversation = Conversation::new(Arc::clone(&context), session, gate).seen_as(Arc::clone(&listed.wire));
         tokio::select! {
-            () = traffic::run(&mut reader, &mut writer, conversation, &context) => {}
+            () = traffic::run(&mut reader, &mut writer, conversation, &pace, &context) => {}
             () = context.stop.cancelled() => {}
             // Who was sent away and does not read that is cut.
             () = async { ended.cancelled().await; sleep(FAREWELL).await } => {}
@@ -93,9 +99,9 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
 }
 
 /// TLS, and the bytes that bind a login to it.
-async fn handshake(tcp: TcpStream, context: &Context) -> Option<(TlsStream<BurstStream>, Exported)> {
+async fn handshake(tcp: TcpStream, pace: &Arc<Pace>, context: &Context) -> Option<(Tls, Exported)> {
     let acceptor = TlsAcceptor::from(context.identity.server_config());
-    let stream = BurstStream::new(tcp, context.pool.clone());
+    let stream = PacedStream::new(BurstStream::new(tcp, context.pool.clone()), Arc::clone(pace));
     match timeout(context.config.get().login.handshake(), acceptor.accept(stream)).await {
         Ok(Ok(mut tls)) => {
             let session = tls.get_mut().1;

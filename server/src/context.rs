@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admission::Admission,
     audit::{self, Audit, event::Event},
+    bandwidth::Rates,
     config::{Config, InForce},
     figures::Figures,
     gate,
@@ -43,6 +44,8 @@ pub struct Context {
     pub drain: CancellationToken,
     /// Cancelled when everything must end now.
     pub stop: CancellationToken,
+    /// How fast all users together may be.
+    pub bandwidth: Arc<Rates>,
     /// Who is connected now.
     pub live: Live,
     /// What happened so far.
@@ -55,7 +58,10 @@ impl Context {
     /// A context over `storage`; nothing runs yet.
     #[must_use]
     pub fn new(config: Config, users: Users, identity: Identity, storage: Storage) -> Self {
+        let bandwidth = Arc::new(Rates::default());
+        bandwidth.set(config.bandwidth.limits());
         Self {
+            bandwidth,
             admission: Admission::new(config.login.clone()),
             sessions: Sessions::default(),
             states: UserStates::new(storage),

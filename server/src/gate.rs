@@ -43,6 +43,7 @@ impl Gate {
     #[must_use]
     pub fn new(users: Users, session: Arc<Session>, account: Arc<Account>) -> Self {
         let seen = users.generation();
+        session.user.bandwidth.set(account.bandwidth);
         Self { users, session, seen, account }
     }
 
@@ -60,6 +61,7 @@ impl Gate {
             };
             let before = std::mem::replace(&mut self.account, now);
             self.session.user.ledger.set_limits(limits(&self.account));
+            self.session.user.bandwidth.set(self.account.bandwidth);
             if !self.session.is_proven_to(&self.account) {
                 return Verdict::Closed(refusal::account_closed());
             }

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod admission;
 pub mod args;
 pub mod audit;
+pub mod bandwidth;
 pub mod command;
 pub mod config;
 pub mod confine;

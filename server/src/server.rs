@@ -145,6 +145,7 @@ impl Server {
 
     /// Puts another configuration in force; the keys in it that wait for the next start.
     pub fn configure(&self, config: Config) -> Vec<&'static Key> {
+        self.context.bandwidth.set(config.bandwidth.limits());
         self.context.admission.change(config.login.clone());
         self.context.config.change(config)
     }

@@ -14,6 +14,7 @@ use std::{
 use ferry_shared::path::RemotePath;
 
 use crate::{
+    bandwidth::Rates,
     quota::{Changes, Ledger, LedgerFile, Limits, OverQuota, Reservation, Tally},
     storage::{Home, Storage, StorageError, Weight},
     users::UserName,
@@ -34,6 +35,8 @@ pub struct UserState {
     pub home: Home,
     /// The user's figures.
     pub ledger: Ledger,
+    /// How fast the user's connections may be together.
+    pub bandwidth: Arc<Rates>,
     /// What each unfinished upload holds, by target. Every staged part has an entry.
     held: Mutex<HashMap<RemotePath, Reservation>>,
     connections: AtomicU32,
@@ -70,7 +73,8 @@ impl UserState {
                 None => drop(home.discard(&part.meta.path)?),
             }
         }
-        Ok(Self { name: name.clone(), home, ledger, held: Mutex::new(held), connections: AtomicU32::new(0) })
+        let (bandwidth, connections) = (Arc::default(), AtomicU32::new(0));
+        Ok(Self { name: name.clone(), home, ledger, bandwidth, held: Mutex::new(held), connections })
     }
 
     /// Counts a connection of the user in; `None` when there are `most` already.

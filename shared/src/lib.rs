@@ -3,11 +3,12 @@
 //! The *words* ([`limits`], [`version`], [`name`], [`path`], [`entry`], [`digest`],
 //! [`refusal`], [`message`], [`frame`]) are pure: no I/O, no clock, no runtime.
 //! The *carriage* moves them: [`link`] sends frames over any async stream and
-//! [`blocks`] turns files into digested blocks and back.
+//! [`blocks`] turns files into digested blocks and back, [`bucket`] holds bytes back to a rate.
 //! `docs/protocol.md` is the same protocol in prose.
 
 pub mod binding;
 pub mod blocks;
+pub mod bucket;
 pub mod digest;
 pub mod entry;
 pub mod fingerprint;

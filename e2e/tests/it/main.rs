@@ -10,6 +10,7 @@
 
 mod accounts;
 mod audit;
+mod bandwidth;
 mod browser;
 mod browser_faults;
 mod browser_terminal;

@@ -22,12 +22,13 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     pin,
     sync::mpsc,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval},
 };
 
 use tracing::Span;
 
 use crate::{
+    bandwidth::{Pace, Way},
     command::{Conversation, Input, Need},
     context::Context,
 };
@@ -65,6 +66,7 @@ pub(super) async fn run<R, W>(
     reader: &mut LinkReader<R>,
     writer: &mut LinkWriter<W>,
     conversation: Conversation,
+    pace: &Pace,
     context: &Context,
 ) where
     R: AsyncRead + Unpin,
@@ -73,9 +75,9 @@ pub(super) async fn run<R, W>(
     let (in_tx, in_rx) = mpsc::channel(BATCHES);
     let (out_tx, out_rx) = mpsc::channel(BUFFERS);
     let activity = Arc::new(Activity::default());
-    let reading = read(reader, in_tx, &activity, context);
+    let reading = read(reader, in_tx, pace, &activity, context);
     let working = work(conversation, in_rx, out_tx, &activity, context);
-    let writing = write(writer, out_rx, context);
+    let writing = write(writer, out_rx, pace, context);
     pin!(reading, working, writing);
     // The end of the work ends the reading; the writer then empties its queue.
     let mut read_done = false;
@@ -95,12 +97,13 @@ pub(super) async fn run<R, W>(
 async fn read<R: AsyncRead + Unpin>(
     reader: &mut LinkReader<R>,
     batches: mpsc::Sender<Input>,
+    pace: &Pace,
     activity: &Activity,
     context: &Context,
 ) {
-    let meter = reader.meter();
     loop {
-        let first = match patient(reader.next(), &meter, activity, context).await {
+        let patience = || activity.patience(context);
+        let first = match patient(reader.next(), pace.meter(Way::Up), patience, context).await {
             Some(Ok(Some(frame))) => frame,
             Some(Ok(None)) => return,
             Some(Err(LinkError::Frame(error))) => {
@@ -135,12 +138,12 @@ async fn read<R: AsyncRead + Unpin>(
     }
 }
 
-/// Waits for `next`, or `None` when the peer stayed silent longer than it may. Any byte
-/// counts as a sign of life, so a slow line is not taken for a dead one.
+/// Waits for `next`, or `None` when nothing moved for longer than `patience` has it. Any byte
+/// counts as a sign of life, so a slow or limited line is not taken for a dead one.
 async fn patient<T>(
     next: impl Future<Output = T>,
     meter: &AtomicU64,
-    activity: &Activity,
+    patience: impl Fn() -> Option<Duration>,
     context: &Context,
 ) -> Option<T> {
     let tick = context
@@ -163,7 +166,7 @@ async fn patient<T>(
             _ = ticks.tick() => {}
         }
         let now = meter.load(Ordering::Relaxed);
-        match activity.patience(context) {
+        match patience() {
             Some(patience) if now == seen => {
                 silent += tick;
                 if silent >= patience {
@@ -242,21 +245,22 @@ async fn work(
 async fn write<W: AsyncWrite + Unpin>(
     writer: &mut LinkWriter<W>,
     mut buffers: mpsc::Receiver<Buffer>,
+    pace: &Pace,
     context: &Context,
 ) {
-    let stall = context.config.get().limits.stall();
+    let patience = || Some(context.config.get().limits.stall());
     while let Some(buffer) = buffers.recv().await {
         let sending = async {
             writer.write(&buffer).await?;
             if buffers.is_empty() { writer.flush().await } else { Ok(()) }
         };
-        match timeout(stall, sending).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
+        match patient(sending, pace.meter(Way::Down), patience, context).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
                 tracing::debug!(%error, "connection lost while sending");
                 return;
             }
-            Err(_) => {
+            None => {
                 tracing::debug!("the peer does not read");
                 return;
             }

@@ -1,0 +1,138 @@
+//! How fast bytes may travel: one rate for all users together, one for each user, and who waits for them.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use ferry_shared::bucket::Bucket;
+
+use crate::users::BandwidthLimits;
+
+/// The way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// From the client to the server.
+    Up,
+    /// From the server to the client.
+    Down,
+}
+
+/// Two rates that connections share.
+#[derive(Debug, Default)]
+pub struct Rates {
+    up: Mutex<Bucket>,
+    down: Mutex<Bucket>,
+}
+
+impl Rates {
+    /// Lets these rates hold from the next byte on.
+    pub fn set(&self, limits: BandwidthLimits) {
+        lock(&self.up).rate = limits.up;
+        lock(&self.down).rate = limits.down;
+    }
+
+    fn bucket(&self, way: Way) -> MutexGuard<'_, Bucket> {
+        match way {
+            Way::Up => lock(&self.up),
+            Way::Down => lock(&self.down),
+        }
+    }
+}
+
+/// What one connection is held back by, and how much it moved.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    all: Arc<Rates>,
+    /// Known after login.
+    user: OnceLock<Arc<Rates>>,
+    received: Arc<AtomicU64>,
+    sent: Arc<AtomicU64>,
+}
+
+impl Pace {
+    /// Held back by what holds for all users together.
+    pub(crate) fn new(all: Arc<Rates>) -> Self {
+        Self { all, user: OnceLock::new(), received: Arc::default(), sent: Arc::default() }
+    }
+
+    /// From now on also held back by what holds for the user who logged in.
+    pub(crate) fn log_in(&self, user: Arc<Rates>) {
+        // A connection logs in once.
+        let _ = self.user.set(user);
+    }
+
+    /// The lowest rate that way, in bytes a second; `None` without a limit.
+    pub(crate) fn rate(&self, way: Way) -> Option<u64> {
+        self.rates().filter_map(|rates| rates.bucket(way).rate).min()
+    }
+
+    /// Counts `bytes` that moved, and says how long to wait before the next.
+    pub(crate) fn took(&self, way: Way, bytes: usize) -> Duration {
+        let (now, bytes) = (Instant::now(), bytes as u64);
+        self.meter(way).fetch_add(bytes, Ordering::Relaxed);
+        self.rates().map(|rates| rates.bucket(way).take(now, bytes)).max().unwrap_or_default()
+    }
+
+    /// Bytes that moved so far, to be watched while more do.
+    pub(crate) fn meter(&self, way: Way) -> &Arc<AtomicU64> {
+        match way {
+            Way::Up => &self.received,
+            Way::Down => &self.sent,
+        }
+    }
+
+    fn rates(&self) -> impl Iterator<Item = &Rates> {
+        std::iter::once(&*self.all).chain(self.user.get().map(|rates| &**rates))
+    }
+}
+
+fn lock(bucket: &Mutex<Bucket>) -> MutexGuard<'_, Bucket> {
+    bucket.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(up: Option<u64>, down: Option<u64>) -> BandwidthLimits {
+        BandwidthLimits { up, down }
+    }
+
+    #[test]
+    fn the_lower_of_both_rates_holds_and_each_way_has_its_own() {
+        let (all, user) = (Arc::new(Rates::default()), Arc::new(Rates::default()));
+        let pace = Pace::new(Arc::clone(&all));
+        assert_eq!((pace.rate(Way::Up), pace.rate(Way::Down)), (None, None));
+        all.set(limits(Some(1000), None));
+        user.set(limits(Some(500), Some(2000)));
+        assert_eq!((pace.rate(Way::Up), pace.rate(Way::Down)), (Some(1000), None));
+        pace.log_in(user);
+        assert_eq!((pace.rate(Way::Up), pace.rate(Way::Down)), (Some(500), Some(2000)));
+    }
+
+    #[test]
+    fn connections_of_a_user_share_the_users_rate() {
+        let (all, user) = (Arc::new(Rates::default()), Arc::new(Rates::default()));
+        user.set(limits(Some(1_000_000), None));
+        let paces = [Pace::new(Arc::clone(&all)), Pace::new(all)];
+        paces.iter().for_each(|pace| pace.log_in(Arc::clone(&user)));
+        assert!(paces[0].took(Way::Up, 500_000) > Duration::from_millis(450));
+        assert!(paces[1].took(Way::Up, 500_000) > Duration::from_millis(900));
+        assert_eq!(paces[1].took(Way::Down, 500_000), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_limit_that_is_taken_away_holds_nobody_back() {
+        let all = Arc::new(Rates::default());
+        let pace = Pace::new(Arc::clone(&all));
+        all.set(limits(Some(1), None));
+        assert!(pace.took(Way::Up, 100) > Duration::from_secs(90));
+        all.set(limits(None, None));
+        assert_eq!(pace.took(Way::Up, 100), Duration::ZERO);
+        assert_eq!(pace.meter(Way::Up).load(Ordering::Relaxed), 200);
+    }
+}
