@@ -21,6 +21,7 @@ use crate::{
     connection::{Connection, Greeted},
     error::ClientError,
     identity::Credential,
+    seal,
     trust::{Fingerprint, Judge, Trust, Verdict},
 };
 use dial::Dialer;
@@ -63,6 +64,8 @@ pub struct ConnectOptions {
     pub known_servers: PathBuf,
     /// This client's name and version, for the server's log.
     pub client: String,
+    /// The file with the secret of servers that speak only to who knows it.
+    pub seal: Option<PathBuf>,
     /// The most that resolving, connecting and the TLS handshake may take together.
     pub connect_timeout: Duration,
 }
@@ -75,6 +78,7 @@ impl ConnectOptions {
             trust,
             known_servers: known_servers.into(),
             client: concat!("ferry/", env!("CARGO_PKG_VERSION")).into(),
+            seal: None,
             connect_timeout: Duration::from_secs(15),
         }
     }
@@ -226,11 +230,15 @@ impl Connector {
     async fn greet(&self) -> Result<Greeted, ClientError> {
         let Shared { options, dialer, judge, pool, .. } = &*self.shared;
         let dialer = dialer.as_ref().map_err(Clone::clone)?;
+        // Read before anybody is called, and for each connection: the operator may have changed it.
+        let secret = seal::read(options.seal.clone()).await?;
         loop {
             let stream = dialer.dial(options.connect_timeout).await?;
             let chain = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
             match judge.judge(dialer.name(), chain).await? {
-                Verdict::Trusted(key) => return Greeted::greet(stream, key, &options.client, pool).await,
+                Verdict::Trusted(key) => {
+                    return Greeted::greet(stream, key, &options.client, secret.as_ref(), pool).await;
+                }
                 Verdict::Ask(key) => {
                     // A person may think longer than a server waits: the answer is for a new connection.
                     drop(stream);

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ferry_shared::{
-    binding::{Exported, LOGIN_LABEL},
+    binding::{self, Exported, LOGIN_LABEL, SEAL_LABEL},
     frame::{Frame, Phase, put_message},
     link::{LinkError, LinkReader, LinkWriter},
     message::{
@@ -12,6 +13,7 @@ use ferry_shared::{
         request::Hello,
     },
     pool::BufferPool,
+    secret::Secret,
     socket::BurstStream,
     version,
 };
@@ -82,18 +84,20 @@ impl Greeted {
         stream: Stream,
         server_key: Fingerprint,
         client: &str,
+        secret: Option<&Secret>,
         pool: &BufferPool,
     ) -> Result<Self, ClientError> {
-        let exported = stream.get_ref().1.export_keying_material(Exported::default(), LOGIN_LABEL, None);
-        let exported = exported.map_err(|error| ClientError::Protocol(format!("TLS exports no keys: {error}")))?;
+        let export = |label| {
+            let exported = stream.get_ref().1.export_keying_material(Exported::default(), label, None);
+            exported.map_err(|error| ClientError::Protocol(format!("TLS exports no keys: {error}")))
+        };
+        let exported = export(LOGIN_LABEL)?;
+        let for_seal = export(SEAL_LABEL)?;
+        let seal = secret.map(|secret| STANDARD.encode(binding::seal(secret, &for_seal)));
         let (reader, writer) = tokio::io::split(stream);
         let (mut reader, mut writer) = (LinkReader::new(reader, pool.clone()), LinkWriter::new(writer));
-        let hello = Request::Hello(Hello {
-            protocol: version::CURRENT,
-            client: client.to_owned(),
-            features: Vec::new(),
-            seal: None,
-        });
+        let hello =
+            Request::Hello(Hello { protocol: version::CURRENT, client: client.to_owned(), features: Vec::new(), seal });
         match exchange(&mut reader, &mut writer, &hello, GREETING, "greeting the server").await? {
             Reply::Welcome(welcome) if (version::OLDEST..=version::CURRENT).contains(&welcome.protocol) => {
                 Ok(Self { welcome, server_key, exported, reader, writer })

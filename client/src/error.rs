@@ -57,6 +57,14 @@ pub enum ClientError {
     /// The user's key cannot be used.
     #[error("{0}")]
     Identity(Arc<IdentityError>),
+    /// The secret that seals the greeting cannot be read.
+    #[error("the seal {}: {error}; --seal-file, FERRY_SEAL_FILE or the site names a file with the server's secret", .path.display())]
+    Seal {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: Arc<io::Error>,
+    },
     /// The server would not.
     #[error("{}", Escaped(.0.message.as_bytes()))]
     Refused(Refusal),
@@ -137,6 +145,7 @@ impl ClientError {
             | Self::Insecure { .. }
             | Self::Protocol(_)
             | Self::Identity(_)
+            | Self::Seal { .. }
             | Self::Local { .. }
             | Self::Cancelled => false,
         }

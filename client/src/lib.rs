@@ -10,6 +10,7 @@ pub mod error;
 pub mod identity;
 pub mod reconnect;
 pub mod remote;
+mod seal;
 pub mod transfer;
 pub mod trust;
 

@@ -5,8 +5,9 @@
 use std::{fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ferry_shared::{
-    binding::{Exported, LOGIN_LABEL},
+    binding::{self, Exported, LOGIN_LABEL, SEAL_LABEL},
     digest::{Digest, block_digest, merge},
     frame::{self, Frame, FrameKind, Header, Phase},
     limits::{ALPN, BLOCK_SIZE},
@@ -45,6 +46,7 @@ pub struct Peer {
     reader: LinkReader<ReadHalf<TlsStream<TcpStream>>>,
     writer: WriteHalf<TlsStream<TcpStream>>,
     exported: Exported,
+    exported_for_seal: Exported,
 }
 
 impl Peer {
@@ -66,18 +68,29 @@ impl Peer {
         let name = ServerName::from(server.ip());
         let connector = TlsConnector::from(trust_anything(protocols)?);
         let tls = timeout(PATIENCE, connector.connect(name, tcp)).await??;
-        let exported = tls.get_ref().1.export_keying_material(Exported::default(), LOGIN_LABEL, None)?;
+        let export = |label| tls.get_ref().1.export_keying_material(Exported::default(), label, None);
+        let (exported, exported_for_seal) = (export(LOGIN_LABEL)?, export(SEAL_LABEL)?);
         let (reader, writer) = tokio::io::split(tls);
         let mut reader = LinkReader::new(reader, BufferPool::new(1));
         // What the server may send is not what these tests test: full room from the start.
         reader.set_phase(Phase::LoggedIn);
-        Ok(Self { reader, writer, exported })
+        Ok(Self { reader, writer, exported, exported_for_seal })
     }
 
     /// The bytes that bind a key's signature to this connection.
     #[must_use]
     pub fn exported(&self) -> Exported {
         self.exported
+    }
+
+    /// The first message of a client that knows `secret`, for this connection.
+    #[must_use]
+    pub fn sealed_hello(&self, secret: &str) -> Request {
+        let seal = binding::seal(&Secret::new(secret.to_owned()), &self.exported_for_seal);
+        match hello() {
+            Request::Hello(hello) => Request::Hello(Hello { seal: Some(STANDARD.encode(seal)), ..hello }),
+            other => other,
+        }
     }
 
     /// Connects and says hello.

@@ -158,6 +158,9 @@ pub struct Login {
     pub frames: u32,
     /// The longest wait after failed proofs.
     pub penalty_max_seconds: u64,
+    /// The file with a secret that clients must know before they are told anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seal: Option<PathBuf>,
     /// Addresses and networks that never wait.
     #[serde(with = "networks")]
     pub allow: Vec<IpNet>,
@@ -301,6 +304,7 @@ impl Default for Login {
             bytes: ByteCount(16 << 10),
             frames: 8,
             penalty_max_seconds: 600,
+            seal: None,
             allow: Vec::new(),
         }
     }

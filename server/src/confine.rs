@@ -35,7 +35,8 @@ impl Kept {
         let mut kept = Self { write: vec![data.to_owned(), folder_of(socket).to_owned()], read: Vec::new() };
         // A user store kept elsewhere, as in a repository, is a link that leads there.
         kept.write.extend(users.canonicalize().ok().and_then(|real| Some(real.parent()?.to_owned())));
-        let files = [Some(file), config.tls.certificate.as_deref(), config.tls.key.as_deref()];
+        let Config { tls, login, .. } = config;
+        let files = [Some(file), tls.certificate.as_deref(), tls.key.as_deref(), login.seal.as_deref()];
         // The folder, not the file: what is put in its place later is another file.
         for file in files.into_iter().flatten() {
             kept.read.push(readable(file));

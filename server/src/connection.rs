@@ -10,7 +10,7 @@ mod traffic;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ferry_shared::{
-    binding::{Exported, LOGIN_LABEL},
+    binding::{Exported, LOGIN_LABEL, SEAL_LABEL},
     frame::Phase,
     link::{LinkReader, LinkWriter},
     socket::BurstStream,
@@ -40,6 +40,13 @@ const LINGER_BYTES: usize = 4 << 20;
 const FAREWELL: Duration = Duration::from_secs(5);
 
 type Tls = TlsStream<PacedStream<BurstStream>>;
+
+/// What binds proofs to one TLS connection.
+#[derive(Debug, Default)]
+struct Bindings {
+    login: Exported,
+    seal: Exported,
+}
 
 /// A peer whose greeting went through.
 #[derive(Debug)]
@@ -99,15 +106,16 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
 }
 
 /// TLS, and the bytes that bind a login to it.
-async fn handshake(tcp: TcpStream, pace: &Arc<Pace>, context: &Context) -> Option<(Tls, Exported)> {
+async fn handshake(tcp: TcpStream, pace: &Arc<Pace>, context: &Context) -> Option<(Tls, Bindings)> {
     let acceptor = TlsAcceptor::from(context.identity.server_config());
     let stream = PacedStream::new(BurstStream::new(tcp, context.pool.clone()), Arc::clone(pace));
     match timeout(context.config.get().login.handshake(), acceptor.accept(stream)).await {
         Ok(Ok(mut tls)) => {
             let session = tls.get_mut().1;
             session.set_buffer_limit(Some(TLS_BUFFER));
-            match session.export_keying_material(Exported::default(), LOGIN_LABEL, None) {
-                Ok(exported) => Some((tls, exported)),
+            let export = |label| session.export_keying_material(Exported::default(), label, None);
+            match export(LOGIN_LABEL).and_then(|login| Ok(Bindings { login, seal: export(SEAL_LABEL)? })) {
+                Ok(bindings) => Some((tls, bindings)),
                 Err(error) => {
                     tracing::error!(%error, "TLS exports no keys");
                     None

@@ -14,6 +14,7 @@ use crate::{
     gate,
     identity::Identity,
     live::{Live, Wire},
+    seal::Seal,
     session::Sessions,
     storage::{Storage, StorageError},
     user_state::{UserState, UserStates},
@@ -44,6 +45,8 @@ pub struct Context {
     pub drain: CancellationToken,
     /// Cancelled when everything must end now.
     pub stop: CancellationToken,
+    /// What clients must know.
+    pub seal: Seal,
     /// How fast all users together may be.
     pub bandwidth: Arc<Rates>,
     /// Who is connected now.
@@ -62,6 +65,7 @@ impl Context {
         bandwidth.set(config.bandwidth.limits());
         Self {
             bandwidth,
+            seal: Seal::default(),
             admission: Admission::new(config.login.clone()),
             sessions: Sessions::default(),
             states: UserStates::new(storage),

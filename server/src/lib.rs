@@ -26,6 +26,7 @@ pub mod output;
 mod private_file;
 pub mod quota;
 pub mod refusal;
+pub mod seal;
 pub mod serve;
 pub mod server;
 mod service;

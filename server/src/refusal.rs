@@ -131,6 +131,12 @@ pub fn malformed(reason: &str) -> Refusal {
     Refusal::new(Code::Malformed, format!("not the ferry protocol: {reason}"))
 }
 
+/// The one word for who does not know the server's secret, whatever else is wrong with it.
+#[must_use]
+pub fn unsealed() -> Refusal {
+    Refusal::new(Code::Unsealed, "this server speaks only to clients that know its seal; set it with --seal-file FILE")
+}
+
 /// The account or the session was closed.
 #[must_use]
 pub fn account_closed() -> Refusal {

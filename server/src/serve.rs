@@ -26,7 +26,7 @@ use crate::{
     identity::{Identity, IdentityError},
     inherited::{Inherited, InheritedError},
     metrics::Metrics,
-    output, private_file,
+    output, private_file, seal,
     server::{Server, ServerError, ServerOptions},
     service::ServiceManager,
     telemetry::{self, TelemetryError},
@@ -229,15 +229,20 @@ async fn reload(server: &Server, read_config: &ReadConfig, manager: &ServiceMana
 
 async fn reload_config(server: &Server, read_config: &ReadConfig) -> Result<(), String> {
     let read_config = Arc::clone(read_config);
-    let fault = match tokio::task::spawn_blocking(move || read_config()).await {
-        Ok(Ok(config)) => {
+    let read = move || {
+        let config = read_config().map_err(|error| error.to_string())?;
+        let secret = seal::read(config.login.seal.as_deref()).map_err(|error| error.to_string())?;
+        Ok::<_, String>((config, secret))
+    };
+    let fault = match tokio::task::spawn_blocking(read).await {
+        Ok(Ok((config, secret))) => {
             tracing::info!("configuration read again");
-            for key in server.configure(config) {
+            for key in server.configure(config, secret) {
                 tracing::warn!("{}.{} changed and takes effect at the next start", key.section, key.name);
             }
             return Ok(());
         }
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(fault)) => fault,
         Err(error) => error.to_string(),
     };
     tracing::error!(error = fault, "the configuration in force stays");

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use ferry_shared::secret::Secret;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -28,6 +29,7 @@ use crate::{
     control::{Control, Order},
     identity::Identity,
     metrics::Metrics,
+    seal::{self, SealError},
     storage::{self, Storage, StorageError},
     users::Users,
 };
@@ -66,6 +68,9 @@ pub enum ServerError {
     /// An inherited listener cannot be used.
     #[error("cannot use an inherited listener: {0}")]
     Inherited(io::Error),
+    /// The secret that clients must know cannot be used.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// The audit log cannot be kept.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -114,6 +119,7 @@ impl Server {
                 storage::Durability::Rename
             }
         };
+        let secret = seal::read(config.login.seal.as_deref())?;
         let failed = |source| ServerError::Data { data: data.clone(), source };
         let opened = Storage::open(&data, durability).map_err(failed)?;
         let (audit, audit_thread) = Audit::open(&data, &config.audit)?;
@@ -122,6 +128,7 @@ impl Server {
         let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let places = Arc::new(Semaphore::new(config.limits.connections as usize));
         let context = Arc::new(Context { audit, ..Context::new(config, users, identity, opened) });
+        context.seal.set(secret);
         let tasks = TaskTracker::new();
         for listener in listeners {
             tasks.spawn(accept(listener, Arc::clone(&context), tasks.clone(), Arc::clone(&places)));
@@ -143,8 +150,10 @@ impl Server {
         &self.context
     }
 
-    /// Puts another configuration in force; the keys in it that wait for the next start.
-    pub fn configure(&self, config: Config) -> Vec<&'static Key> {
+    /// Puts another configuration in force, with the secret that goes with it; the keys in it
+    /// that wait for the next start.
+    pub fn configure(&self, config: Config, secret: Option<Secret>) -> Vec<&'static Key> {
+        self.context.seal.set(secret);
         self.context.bandwidth.set(config.bandwidth.limits());
         self.context.admission.change(config.login.clone());
         self.context.config.change(config)

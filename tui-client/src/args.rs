@@ -99,6 +99,11 @@ pub(crate) struct Global {
     /// Log in with the key in this file: made by ssh-keygen, or its .pub half when ssh-agent holds it
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
+    /// The file with the secret of a server that speaks only to clients that know it
+    ///
+    /// Without it a site's own file is used, then the one that FERRY_SEAL_FILE names.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) seal_file: Option<PathBuf>,
     /// Accept this server key and no other
     #[arg(long, global = true, value_name = "SHA256:…", conflicts_with = "accept_new")]
     pub(crate) server_key: Option<Fingerprint>,
@@ -108,6 +113,12 @@ pub(crate) struct Global {
 }
 
 impl Global {
+    /// The file with the server's secret, if there is one: the flag's, the site's, the environment's.
+    pub(crate) fn seal_for(&self, site: Option<PathBuf>) -> Option<PathBuf> {
+        let environment = || std::env::var_os("FERRY_SEAL_FILE").filter(|file| !file.is_empty()).map(PathBuf::from);
+        self.seal_file.clone().or(site).or_else(environment)
+    }
+
     /// Where passwords come from.
     pub(crate) fn password_source(&self) -> Source {
         match &self.password_file {

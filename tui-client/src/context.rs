@@ -126,7 +126,9 @@ impl Context {
             None if terminal::is_attended() => Trust::Ask(Arc::new(AskOnTerminal)),
             None => Trust::KnownOnly,
         };
-        Connector::new(place.target.clone(), credential, ConnectOptions::new(trust, self.home.known_servers()))
+        let mut options = ConnectOptions::new(trust, self.home.known_servers());
+        options.seal = self.global.seal_for(place.seal.clone());
+        Connector::new(place.target.clone(), credential, options)
     }
 
     /// A logged-in connection to `place`'s server.

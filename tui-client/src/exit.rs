@@ -84,7 +84,8 @@ pub(crate) fn of_client(error: &ClientError, looking: Looking) -> Exit {
         | ClientError::DeclinedKey { .. }
         | ClientError::ChangedKey { .. }
         | ClientError::WrongKey { .. }
-        | ClientError::Identity(_) => Exit::Denied,
+        | ClientError::Identity(_)
+        | ClientError::Seal { .. } => Exit::Denied,
         ClientError::Local { error, .. } => of_io(error, looking),
         ClientError::Mismatch { .. } => Exit::Mismatch,
         ClientError::Cancelled => Exit::Interrupted,

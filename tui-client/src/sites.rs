@@ -36,6 +36,9 @@ pub(crate) struct Site {
     /// The file of the key to log in with, instead of a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) identity: Option<PathBuf>,
+    /// The file with the server's secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seal: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -103,6 +106,8 @@ pub(crate) struct Place {
     pub(crate) server_key: Option<Fingerprint>,
     /// The file of the key to log in with.
     pub(crate) identity: Option<PathBuf>,
+    /// The file with the server's secret.
+    pub(crate) seal: Option<PathBuf>,
 }
 
 impl Sites {
@@ -141,14 +146,15 @@ impl Sites {
             Server::Direct { user, host, port } => {
                 let target = Target { user: user.clone(), host: host.clone(), port: *port };
                 let path = RemotePath::from_typed(&typed)?;
-                Ok(Place { target, path, typed, into, server_key: None, identity: None })
+                Ok(Place { target, path, typed, into, server_key: None, identity: None, seal: None })
             }
             Server::Site(name) => {
                 let site = self.sites.get(name).ok_or_else(|| SitesError::Unknown(name.clone()))?;
                 let (host, port) = host_and_port(&site.address)?;
                 let target = Target { user: site.user.clone(), host, port };
                 let path = below(site.path.as_deref().unwrap_or_default(), &typed)?;
-                Ok(Place { target, path, typed, into, server_key: site.server_key, identity: site.identity.clone() })
+                let (server_key, identity, seal) = (site.server_key, site.identity.clone(), site.seal.clone());
+                Ok(Place { target, path, typed, into, server_key, identity, seal })
             }
         }
     }
@@ -173,9 +179,14 @@ impl Sites {
         let mut table = Table::new();
         table.insert("address", value(&site.address));
         table.insert("user", value(&site.user));
-        let identity = site.identity.as_ref().map(|file| file.display().to_string());
+        let text = |file: &Option<PathBuf>| file.as_ref().map(|file| file.display().to_string());
         let key = site.server_key.map(|key| key.to_string());
-        let optional = [("path", site.path.clone()), ("server_key", key), ("identity", identity)];
+        let optional = [
+            ("path", site.path.clone()),
+            ("server_key", key),
+            ("identity", text(&site.identity)),
+            ("seal", text(&site.seal)),
+        ];
         for (key, text) in optional {
             if let Some(text) = text {
                 table.insert(key, value(text));

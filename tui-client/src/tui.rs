@@ -130,6 +130,7 @@ fn server(context: &Context, argument: &OsStr) -> Result<Server, Failure> {
         start: place.path,
         key: place.server_key,
         identity: context.global.identity.clone().or(place.identity),
+        seal: context.global.seal_file.clone().or(place.seal),
     })
 }
 
@@ -202,6 +203,7 @@ fn options(context: &Context, settings: &Settings) -> Options {
     Options {
         server_key: global.server_key,
         accept_new: global.accept_new,
+        seal: global.seal_for(None),
         settings: Engine { transfers, bandwidth, retries: global.retries },
         resume: !global.no_resume,
         verify: global.verify,

@@ -35,6 +35,7 @@ mod races;
 mod register;
 mod resume;
 mod resume_server;
+mod seal;
 mod staged_part;
 mod systemd;
 mod tidy;

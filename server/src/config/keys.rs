@@ -32,7 +32,7 @@ pub const SECTIONS: [(&str, &str); 10] = [
 ];
 
 /// Every key, in the order of the default file.
-pub const KEYS: [Key; 37] = [
+pub const KEYS: [Key; 38] = [
     key("server", "listen", "Addresses and ports to listen on. [::] takes IPv4 too, where the system has both."),
     key("server", "name", "The name clients are told."),
     optional("server", "motd", "What users are told at login.", "\"Backups run at 3:00\""),
@@ -61,6 +61,12 @@ pub const KEYS: [Key; 37] = [
     key("login", "bytes", "Bytes one connection may send before login."),
     key("login", "frames", "Messages one connection may send before login."),
     key("login", "penalty_max_seconds", "A failed login costs its address 1, 2, 4 … seconds, and at most so many."),
+    optional(
+        "login",
+        "seal",
+        "A file with a secret of 16 bytes or more: who does not know it is told nothing. Read again on SIGHUP.",
+        "\"/etc/ferryd/seal\"",
+    ),
     key("login", "allow", "Addresses and networks that never wait, such as \"192.0.2.7\" or \"10.0.0.0/8\"."),
     key(
         "registration",

@@ -18,7 +18,7 @@ use ferry_shared::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Admitted;
+use super::{Admitted, Bindings};
 use crate::{
     admission::{Budget, Ticket},
     audit::{
@@ -59,13 +59,14 @@ pub(super) async fn greet<R, W>(
     peer: SocketAddr,
     ticket: &Ticket,
     context: &Arc<Context>,
-    exported: &binding::Exported,
+    exported: &Bindings,
 ) -> Option<Admitted>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let mut greeting = Greeting { reader, writer, peer, ticket, context, exported, budget: context.admission.budget() };
+    let (sealed, budget) = (!context.seal.is_demanded(), context.admission.budget());
+    let mut greeting = Greeting { reader, writer, peer, ticket, context, exported, sealed, budget };
     let ending = match tokio::time::timeout(context.config.get().login.deadline(), greeting.run()).await {
         Ok(Ok(admitted)) => return Some(admitted),
         Ok(Err(ending)) => ending,
@@ -73,6 +74,11 @@ where
     };
     let refusal = match ending {
         Ending::Quiet => return None,
+        // Not even what is wrong with its words.
+        Ending::Refuse(_) | Ending::Punish(_) if !greeting.sealed => {
+            ticket.failed();
+            refusal::unsealed()
+        }
         Ending::Refuse(refusal) => refusal,
         Ending::Punish(refusal) => {
             ticket.failed();
@@ -93,8 +99,10 @@ struct Greeting<'a, R, W> {
     peer: SocketAddr,
     ticket: &'a Ticket,
     context: &'a Arc<Context>,
-    /// What a key's signature on this connection covers.
-    exported: &'a binding::Exported,
+    /// What a key's signature and a seal on this connection cover.
+    exported: &'a Bindings,
+    /// Whether the peer knows the server's secret, or none is demanded.
+    sealed: bool,
     budget: Budget,
 }
 
@@ -103,6 +111,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         let Some(Request::Hello(hello)) = self.request().await? else {
             return Err(Ending::Punish(refusal::malformed("the first message must be 'hello'")));
         };
+        self.sealed |= self.context.seal.admits(hello.seal.as_deref(), &self.exported.seal);
+        if !self.sealed {
+            return Err(Ending::Punish(refusal::unsealed()));
+        }
         self.welcome(&hello).await?;
         loop {
             let request = self.request().await?;
@@ -160,6 +172,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         };
         match Request::decode(&json) {
             Ok(request) => Ok(Some(request)),
+            Err(Undecodable::Unknown(_)) if !self.sealed => Err(Ending::Punish(refusal::unsealed())),
             Err(Undecodable::Unknown(name)) => {
                 let shown = ferry_shared::name::Escaped(name.as_bytes()).to_string();
                 self.writer.send(&Reply::Refused(refusal::unsupported(&shown))).await?;
@@ -200,7 +213,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
                 let Ok(key) = public_key.parse::<PublicKey>() else {
                     return Ok(Err(Refusal::new(Code::Unsupported, "keys are of the kind ssh-ed25519")));
                 };
-                let text = binding::login_text(user, self.exported);
+                let text = binding::login_text(user, &self.exported.login);
                 (self.context.users.login_with_key(user, &key, &text, signature), Some(key.key()))
             }
         };

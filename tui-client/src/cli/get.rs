@@ -94,6 +94,7 @@ mod tests {
             into: false,
             server_key: None,
             identity: None,
+            seal: None,
         };
         let places: Vec<_> = paths.iter().map(place).collect();
         let works = to_disk(&places, &OsString::from(local))?;

@@ -1,6 +1,9 @@
 //! `ferry site`: saves, shows and forgets servers.
 
-use std::ffi::OsString;
+use std::{
+    ffi::OsString,
+    path::{PathBuf, absolute},
+};
 
 use clap::{Args, Subcommand};
 use ferry_shared::name::Escaped;
@@ -8,6 +11,7 @@ use serde::Serialize;
 
 use crate::{
     address::{Address, AddressError, Server},
+    args::Global,
     context::Context,
     exit::Exit,
     failure::Failure,
@@ -23,7 +27,7 @@ pub(crate) struct SiteArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Save a server; --server-key and --identity are saved with it
+    /// Save a server; --server-key, --identity and --seal-file are saved with it
     #[command(after_help = "Example:\n  ferry site add work alice@files.example.org:9000:projects")]
     Add {
         /// The name it gets
@@ -74,8 +78,10 @@ fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Fa
         Err(_) => return Err(Failure::Usage("a site's folder must be UTF-8".to_owned())),
     };
     // It is used from other folders too.
-    let identity = context.global.identity.as_ref().map(std::path::absolute).transpose().map_err(Failure::Start)?;
-    let site = Site { address: place.target.address(), user, path, server_key: context.global.server_key, identity };
+    let absolute = |file: &Option<PathBuf>| file.as_ref().map(absolute).transpose().map_err(Failure::Start);
+    let Global { identity, seal_file, server_key, .. } = &context.global;
+    let (identity, seal, server_key) = (absolute(identity)?, absolute(seal_file)?, *server_key);
+    let site = Site { address: place.target.address(), user, path, server_key, identity, seal };
     if !context.global.dry_run {
         sites.add(name, site)?;
     }

@@ -74,8 +74,8 @@ pub(crate) enum Effect {
 /// About the way to the server.
 #[derive(Debug, PartialEq)]
 pub(crate) enum LinkEffect {
-    /// Greet a server, and see that its key is trusted.
-    Reach(Ticket, Target, Option<Fingerprint>),
+    /// Greet a server, with the secret in a file if it wants one, and see that its key is trusted.
+    Reach(Ticket, Target, Option<Fingerprint>, Option<PathBuf>),
     /// Whether the key it shows is the right one.
     Trust(bool),
     /// Log in to the server that was greeted: with a password, or with the key in a file and its passphrase, if any.

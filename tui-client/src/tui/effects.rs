@@ -11,7 +11,7 @@ mod remote;
 mod reply;
 mod saved;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::PathBuf};
 
 use ferry_client::{
     ClientError,
@@ -46,6 +46,8 @@ pub(crate) struct Options {
     pub(crate) server_key: Option<Fingerprint>,
     /// Accept keys that are not known yet.
     pub(crate) accept_new: bool,
+    /// The file with the secret of servers that demand one, where a site has none of its own.
+    pub(crate) seal: Option<PathBuf>,
     /// How hard the engine works.
     pub(crate) settings: Settings,
     /// Go on from what an earlier attempt left.
@@ -179,7 +181,7 @@ impl Effects {
     /// Asks the side a place is on.
     fn ask<L, R, F>(&mut self, ticket: Ticket, place: Place, local: L, remote: R)
     where
-        L: FnOnce(std::path::PathBuf, CancellationToken, Reply) + Send + 'static,
+        L: FnOnce(PathBuf, CancellationToken, Reply) + Send + 'static,
         R: FnOnce(remote::Ask, ferry_shared::path::RemotePath) -> F + Send + 'static,
         F: Future<Output = Result<(), ClientError>> + Send + 'static,
     {

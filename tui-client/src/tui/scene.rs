@@ -92,7 +92,14 @@ pub(crate) fn remote_items() -> Vec<Item> {
 /// The sample's server.
 pub(crate) fn server() -> Server {
     let target = Target { user: "alice".into(), host: "files.example.org".into(), port: 7021 };
-    Server { target, site: None, start: RemotePath::from_typed(b"photos").unwrap(), key: None, identity: None }
+    Server {
+        target,
+        site: None,
+        start: RemotePath::from_typed(b"photos").unwrap(),
+        key: None,
+        identity: None,
+        seal: None,
+    }
 }
 
 /// What it says of itself.
@@ -300,6 +307,7 @@ impl Scene {
             user: user.into(),
             path: path.into(),
             identity: String::new(),
+            seal: None,
             key: None,
         };
         let sites =

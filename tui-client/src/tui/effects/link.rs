@@ -48,6 +48,10 @@ pub(super) struct LinkKeeper {
     known_servers: PathBuf,
     server_key: Option<Fingerprint>,
     accept_new: bool,
+    /// The file with the secret of any server.
+    usual_seal: Option<PathBuf>,
+    /// The file with the secret of the one reached for.
+    seal: Option<PathBuf>,
     connector: Option<Connector>,
     /// The connection that holds now.
     current: Arc<watch::Sender<Option<Remote>>>,
@@ -64,6 +68,8 @@ impl LinkKeeper {
             known_servers,
             server_key: options.server_key,
             accept_new: options.accept_new,
+            usual_seal: options.seal.clone(),
+            seal: None,
             connector: None,
             current: Arc::new(watch::Sender::new(None)),
             retry: Arc::default(),
@@ -85,7 +91,10 @@ impl LinkKeeper {
 
     pub(super) fn run(&mut self, effect: LinkEffect) {
         match effect {
-            LinkEffect::Reach(ticket, target, key) => self.reach(ticket, target, key),
+            LinkEffect::Reach(ticket, target, key, seal) => {
+                self.seal = seal;
+                self.reach(ticket, target, key);
+            }
             LinkEffect::Trust(yes) => {
                 if let Some(asking) = self.asking.lock().unwrap_or_else(PoisonError::into_inner).take() {
                     // Nobody waits any more when it was given up meanwhile.
@@ -149,7 +158,9 @@ impl LinkKeeper {
             None if self.accept_new => Trust::AcceptNew,
             None => Trust::Ask(Arc::new(AskOnScreen { events: self.events.clone(), asking: Arc::clone(&self.asking) })),
         };
-        Connector::new(target, credential, ConnectOptions::new(trust, &self.known_servers))
+        let mut options = ConnectOptions::new(trust, &self.known_servers);
+        options.seal = self.seal.clone().or_else(|| self.usual_seal.clone());
+        Connector::new(target, credential, options)
     }
 
     /// Logs in, or makes an account, and keeps the connection from then on.

@@ -79,8 +79,9 @@ impl Keeper {
             }
             let path = Some(site.path).filter(|path| !path.is_empty());
             let identity = Some(site.identity).filter(|file| !file.is_empty()).map(PathBuf::from);
-            let kept = sites::Site { address: site.address, user: site.user, path, server_key: site.key, identity };
-            Ok(sites.add(&site.name, kept)?)
+            let Site { name, address, user, seal, key: server_key, .. } = site;
+            let kept = sites::Site { address, user, path, server_key, identity, seal };
+            Ok(sites.add(&name, kept)?)
         });
     }
 
@@ -134,6 +135,7 @@ fn site_of(name: &str, site: &sites::Site) -> Site {
         user: site.user.clone(),
         path: site.path.clone().unwrap_or_default(),
         identity: site.identity.as_ref().map_or_else(String::new, |file| file.display().to_string()),
+        seal: site.seal.clone(),
         key: site.server_key,
     }
 }

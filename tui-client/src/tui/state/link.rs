@@ -24,6 +24,8 @@ pub(crate) struct Server {
     pub(crate) key: Option<Fingerprint>,
     /// The file of the key to log in with; a password is asked for without one.
     pub(crate) identity: Option<PathBuf>,
+    /// The file with the server's secret.
+    pub(crate) seal: Option<PathBuf>,
 }
 
 impl Server {

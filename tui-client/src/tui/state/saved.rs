@@ -15,6 +15,8 @@ pub(crate) struct Site {
     pub(crate) path: String,
     /// The file of the key to log in with; empty for a password.
     pub(crate) identity: String,
+    /// The file with the server's secret; written by `ferry site add --seal-file`.
+    pub(crate) seal: Option<std::path::PathBuf>,
     /// The only key to accept.
     pub(crate) key: Option<ferry_shared::fingerprint::Fingerprint>,
 }

@@ -73,6 +73,7 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
             path: form.get("folder").to_owned(),
             identity: form.get("key file").to_owned(),
             key: None,
+            seal: None,
         };
         site::check(state, None, &site)?;
         server.site = Some(name.to_owned());
@@ -95,7 +96,7 @@ fn direct(address: Address) -> Result<Server, String> {
     let start = RemotePath::from_typed(&address.path).map_err(|error| error.to_string())?;
     match address.server {
         address::Server::Direct { user, host, port } => {
-            Ok(Server { target: Target { user, host, port }, site: None, start, key: None, identity: None })
+            Ok(Server { target: Target { user, host, port }, site: None, start, key: None, identity: None, seal: None })
         }
         address::Server::Site(name) => Err(format!("there is no site named {name}")),
     }
@@ -104,7 +105,14 @@ fn direct(address: Address) -> Result<Server, String> {
 fn named(user: &str, address: &str, folder: &str) -> Result<Server, String> {
     let (host, port) = address::host_and_port(address).map_err(|error| error.to_string())?;
     let start = RemotePath::from_typed(folder.as_bytes()).map_err(|error| error.to_string())?;
-    Ok(Server { target: Target { user: user.to_owned(), host, port }, site: None, start, key: None, identity: None })
+    Ok(Server {
+        target: Target { user: user.to_owned(), host, port },
+        site: None,
+        start,
+        key: None,
+        identity: None,
+        seal: None,
+    })
 }
 
 /// The server a site is.
@@ -119,6 +127,7 @@ pub(super) fn server_of(site: &Site, home: &Path) -> Result<Server, String> {
     server.site = Some(site.name.clone());
     server.key = site.key;
     server.identity = key_file(&site.identity, home);
+    server.seal = site.seal.clone();
     Ok(server)
 }
 
@@ -131,7 +140,7 @@ pub(super) fn reach(state: &mut State, server: Server, out: &mut Out) {
     let ticket = state.tickets.next();
     state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_) | Dialog::Reaching));
     state.dialogs.push(Dialog::Reaching);
-    out.push(Effect::Link(LinkEffect::Reach(ticket, server.target.clone(), server.key)));
+    out.push(Effect::Link(LinkEffect::Reach(ticket, server.target.clone(), server.key, server.seal.clone())));
     state.last_server = Some(server.clone());
     state.link = Link::Reaching { server, ticket };
 }

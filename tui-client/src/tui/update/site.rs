@@ -87,15 +87,16 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
 /// # Errors
 /// What is wrong with it.
 pub(super) fn save(state: &mut State, old: Option<String>, form: &Form, out: &mut Out) -> Result<(), String> {
-    let key =
-        old.as_ref().and_then(|old| state.saved.sites.iter().find(|site| site.name == *old)).and_then(|site| site.key);
+    // What the form does not show stays as it was.
+    let before = old.as_ref().and_then(|old| state.saved.sites.iter().find(|site| site.name == *old));
     let site = Site {
         name: form.get("name").to_owned(),
         address: form.get("server").to_owned(),
         user: form.get("user").to_owned(),
         path: form.get("folder").to_owned(),
         identity: form.get("key file").to_owned(),
-        key,
+        seal: before.and_then(|site| site.seal.clone()),
+        key: before.and_then(|site| site.key),
     };
     check(state, old.as_deref(), &site)?;
     out.push(Effect::SaveSite(old, site));

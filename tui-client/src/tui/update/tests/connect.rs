@@ -242,7 +242,7 @@ fn a_typed_address_is_checked_and_saved_when_it_has_a_name() {
     assert!(
         links(&scene.effects)
             .iter()
-            .any(|link| matches!(link, LinkEffect::Reach(_, target, _) if target.to_string() == "bob@host:8000"))
+            .any(|link| matches!(link, LinkEffect::Reach(_, target, ..) if target.to_string() == "bob@host:8000"))
     );
 }
 

@@ -130,9 +130,15 @@ pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Area) {
 pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Area) {
     let theme = &paint.look().theme;
     let Some(first) = offered(state) else { return };
-    let name =
-        Server { target: first.server.clone(), site: None, start: Default::default(), key: None, identity: None }
-            .name();
+    let name = Server {
+        target: first.server.clone(),
+        site: None,
+        start: Default::default(),
+        key: None,
+        identity: None,
+        seal: None,
+    }
+    .name();
     let left: Vec<_> = left_of(state, first).collect();
     let mut lines = vec![
         (

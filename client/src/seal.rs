@@ -1,0 +1,26 @@
+//! The secret of a server that speaks only to clients that know it: read where the user keeps it.
+
+use std::{fs, io, path::PathBuf, sync::Arc};
+
+use ferry_shared::secret::Secret;
+
+use crate::error::ClientError;
+
+/// The secret in a file, its text without white space around it.
+///
+/// # Errors
+/// [`ClientError::Seal`].
+pub(crate) async fn read(path: Option<PathBuf>) -> Result<Option<Secret>, ClientError> {
+    let Some(path) = path else { return Ok(None) };
+    let at = path.clone();
+    let read = move || fs::read_to_string(at).map(Secret::new);
+    let text = match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(text)) => text,
+        Ok(Err(error)) => return Err(ClientError::Seal { path, error: Arc::new(error) }),
+        Err(_) => return Err(ClientError::Cancelled),
+    };
+    match text.expose().trim() {
+        "" => Err(ClientError::Seal { path, error: Arc::new(io::Error::other("it is empty")) }),
+        secret => Ok(Some(Secret::new(secret.to_owned()))),
+    }
+}

@@ -1,0 +1,114 @@
+//! A server with a seal speaks to clients that know its secret, and says one word to all others.
+
+use std::fs;
+
+use ferry_e2e::{
+    PASSWORD,
+    peer::{self, Peer},
+    server::{Server, Setup},
+};
+use ferry_shared::{
+    message::{Reply, Request},
+    refusal::Code,
+};
+use tempfile::NamedTempFile;
+
+const SECRET: &str = "correct horse battery staple";
+
+fn secret_file(secret: &str) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    fs::write(&file, format!("{secret}\n")).unwrap();
+    file
+}
+
+/// A server whose addresses never wait, unless the test is about that.
+fn sealed_server(secret: &NamedTempFile, allow: &str) -> Server {
+    let config = format!("[login]\nseal = {:?}\nallow = [{allow}]\n", secret.path());
+    Setup::new().user("anna", &[]).config(&config).start()
+}
+
+/// What the server says until it closes must be the one word.
+async fn assert_unsealed(peer: &mut Peer, sent: &str) {
+    let words = peer.last_words().await.unwrap();
+    let mut lines = words.lines();
+    let first = lines.next().unwrap_or_else(|| panic!("nothing was said to {sent}"));
+    assert!(first.contains("\"unsealed\""), "{sent}: {first}");
+    assert_eq!(lines.next(), None, "{sent}");
+}
+
+#[tokio::test]
+async fn who_does_not_know_the_secret_hears_one_word_whatever_it_says() {
+    let file = secret_file(SECRET);
+    let server = sealed_server(&file, "\"127.0.0.0/8\"");
+    let another = Peer::connect(server.address()).await.unwrap();
+    let peer = async || Peer::connect(server.address()).await.unwrap();
+    for (what, request) in [
+        ("no seal", peer::hello()),
+        ("a seal of another secret", another.sealed_hello("correct horse battery stable")),
+        ("a seal of another connection", another.sealed_hello(SECRET)),
+        ("a login at once", peer::login("anna", PASSWORD)),
+        ("a ping", Request::Ping),
+    ] {
+        let mut peer = peer().await;
+        peer.send(&request).await.unwrap();
+        assert_unsealed(&mut peer, what).await;
+    }
+    for json in ["{", "{\"unheard_of\": 1}", "{\"hello\": {\"protocol\": 99, \"client\": \"x\", \"features\": []}}"] {
+        let mut peer = peer().await;
+        peer.send_json(json).await.unwrap();
+        assert_unsealed(&mut peer, json).await;
+    }
+    let mut peer = peer().await;
+    peer.send_bytes(b"GET / HTTP/1.1\r\nHost: files\r\n\r\n").await.unwrap();
+    assert_unsealed(&mut peer, "another protocol").await;
+}
+
+#[tokio::test]
+async fn who_knows_it_logs_in_and_a_changed_secret_holds_from_the_reload_on() {
+    let file = secret_file(SECRET);
+    let server = sealed_server(&file, "\"127.0.0.0/8\"");
+    let mut peer = Peer::connect(server.address()).await.unwrap();
+    let hello = peer.sealed_hello(SECRET);
+    assert!(matches!(peer.ask(&hello).await.unwrap(), Reply::Welcome(_)));
+    assert!(matches!(peer.ask(&peer::login("anna", PASSWORD)).await.unwrap(), Reply::LoggedIn(_)));
+
+    let client = server.client("anna");
+    let at = client.at("");
+    client.run(&[&"ls", &at]).code(7).says("--seal-file");
+    client.run(&[&"ls", &at, &"--seal-file", &file.path()]).ok();
+    let mut command = client.command(&[&"ls", &at]);
+    assert!(command.env("FERRY_SEAL_FILE", file.path()).status().unwrap().success());
+    let place = client.at("");
+    client.run(&[&"site", &"add", &"sealed", &place, &"--seal-file", &file.path()]).ok();
+    client.run(&[&"ls", &"sealed:"]).ok();
+    client.run(&[&"ls", &at, &"--seal-file", &"/nowhere/seal"]).code(7).says("/nowhere/seal");
+
+    fs::write(&file, "too short").unwrap();
+    let (status, said) = server.ferryd(&["reload"], "");
+    assert!(!status.success() && said.contains("9 bytes"), "{said}");
+    fs::write(&file, "another secret that is long").unwrap();
+    let (status, said) = server.ferryd(&["reload"], "");
+    assert!(status.success(), "{said}");
+    let mut peer = Peer::connect(server.address()).await.unwrap();
+    peer.send(&peer.sealed_hello(SECRET)).await.unwrap();
+    assert_unsealed(&mut peer, "the old secret").await;
+    client.run(&[&"ls", &"sealed:"]).ok();
+}
+
+#[tokio::test]
+async fn an_address_pays_for_words_without_a_seal() {
+    let file = secret_file(SECRET);
+    let server = sealed_server(&file, "");
+    for _ in 0..6 {
+        let mut peer = Peer::connect(server.address()).await.unwrap();
+        peer.send(&peer::hello()).await.unwrap();
+        assert_unsealed(&mut peer, "no seal").await;
+    }
+    let mut peer = Peer::connect(server.address()).await.unwrap();
+    let hello = peer.sealed_hello(SECRET);
+    assert!(matches!(peer.ask(&hello).await.unwrap(), Reply::Welcome(_)));
+    match peer.ask(&peer::login("anna", PASSWORD)).await.unwrap() {
+        Reply::Refused(refusal) => assert_eq!(refusal.code, Code::TooManyAttempts),
+        other => panic!("the address did not pay: {other:?}"),
+    }
+}
