@@ -8,55 +8,110 @@ use std::{
 
 use super::{AdminError, layers};
 use crate::{
+    audit::verify,
     config::{Config, ConfigError},
+    control::who::Who,
     identity::Identity,
     output,
+    storage::{self, Seen},
     users::{
         self,
-        file::{self, StoreError},
+        file::{self, Store, StoreError},
     },
 };
 
+/// What was found.
+#[derive(Debug, Default)]
+struct Found {
+    /// What has to be put right.
+    faults: Vec<String>,
+    /// What the operator may want to know, and may be meant so.
+    notes: Vec<String>,
+}
+
 pub(super) fn run(config: Option<PathBuf>, data: &Path) -> Result<(), AdminError> {
-    let mut faults = Vec::new();
-    let config = match layers(config).and_then(|layers| layers.load()) {
-        Ok(loaded) => Some(loaded.config),
-        Err(ConfigError::Faults(found)) => {
-            faults.extend(found.iter().map(ToString::to_string));
-            None
-        }
-        Err(error) => {
-            faults.push(error.to_string());
-            None
-        }
-    };
-    let store = users::store_file(data);
-    let count = match file::load(&store) {
-        Ok(loaded) => loaded.users.len(),
-        Err(StoreError::Broken(found)) => {
-            faults.extend(found.iter().map(ToString::to_string));
-            0
-        }
-        Err(error) => {
-            faults.push(error.to_string());
-            0
-        }
-    };
-    faults.extend(readable_by_others(&store));
-    faults.extend(identity_fault(config.as_ref(), data));
-    for fault in &faults {
+    let mut found = Found::default();
+    let config = found.config(config);
+    let store = found.users(&users::store_file(data));
+    if let Some(config) = &config {
+        found.faults.extend(Who::new(config.control.group.as_deref()).err().map(|error| error.to_string()));
+        found.faults.extend(identity_fault(config, data));
+    }
+    found.homes(&store, data);
+    let audit = verify::files(data).unwrap_or_default();
+    found.faults.extend(audit.iter().filter_map(|path| readable_by_others(path)));
+    for fault in &found.faults {
         output::line(fault)?;
     }
-    match faults.len() {
+    for note in &found.notes {
+        output::line(format_args!("note: {note}"))?;
+    }
+    let count = store.users.len();
+    match found.faults.len() {
         0 => Ok(output::line(format_args!("no faults; {count} {}", if count == 1 { "user" } else { "users" }))?),
         1 => Err(AdminError::Faulty("1 fault".to_owned())),
         many => Err(AdminError::Faulty(format!("{many} faults"))),
     }
 }
 
+impl Found {
+    fn config(&mut self, config: Option<PathBuf>) -> Option<Config> {
+        match layers(config).and_then(|layers| layers.load()) {
+            Ok(loaded) => return Some(loaded.config),
+            Err(ConfigError::Faults(found)) => self.faults.extend(found.iter().map(ToString::to_string)),
+            Err(error) => self.faults.push(error.to_string()),
+        }
+        None
+    }
+
+    fn users(&mut self, path: &Path) -> Store {
+        self.faults.extend(readable_by_others(path));
+        let store = match file::load(path) {
+            Ok(store) => store,
+            Err(StoreError::Broken(found)) => {
+                self.faults.extend(found.iter().map(ToString::to_string));
+                return Store::default();
+            }
+            Err(error) => {
+                self.faults.push(error.to_string());
+                return Store::default();
+            }
+        };
+        for (name, record) in &store.users {
+            if record.password.as_ref().is_some_and(users::StoredHash::is_weak) {
+                let message = "the password's hash is weaker than is safe; set it again with 'ferryd user passwd'";
+                self.faults.push(format!("{}: user '{name}': {message}", path.display()));
+            }
+            if record.password.is_none() && record.keys.is_empty() {
+                self.notes.push(format!("user '{name}' has neither password nor key, and cannot log in"));
+            }
+        }
+        if store.users.is_empty() {
+            self.notes.push("no users yet; add the first with: ferryd user add NAME".to_owned());
+        }
+        store
+    }
+
+    fn homes(&mut self, store: &Store, data: &Path) {
+        let names: Vec<_> = store.users.keys().map(users::UserName::as_str).collect();
+        match storage::look(data, &names) {
+            Ok(seen) => {
+                for (name, seen) in names.into_iter().zip(seen) {
+                    match seen {
+                        Seen::Home => {}
+                        Seen::Nothing => self.notes.push(format!("user '{name}' has no files yet")),
+                        Seen::Fault(fault) => self.faults.push(format!("{}: {fault}", data.display())),
+                    }
+                }
+            }
+            Err(error) => self.faults.push(format!("{}: {error}", data.display())),
+        }
+    }
+}
+
 /// The key, if there is one yet; checking makes none.
-fn identity_fault(config: Option<&Config>, data: &Path) -> Option<String> {
-    let tls = &config?.tls;
+fn identity_fault(config: &Config, data: &Path) -> Option<String> {
+    let tls = &config.tls;
     if tls.certificate.is_none() && !data.join("identity").exists() {
         return None;
     }

@@ -81,6 +81,11 @@ impl Storage {
         Ok(Self { users, durability, owner, homes: Mutex::default() })
     }
 
+    /// `DATA/users`.
+    pub(super) fn users(&self) -> &OwnedFd {
+        &self.users
+    }
+
     /// A user's home. All callers share one while any of them holds it.
     ///
     /// # Errors
@@ -175,7 +180,7 @@ fn require_user_name(user: &str) -> Result<(), StorageError> {
 }
 
 /// Opens one of a user's folders, never through a link; makes it (0700) if it is to be.
-fn private_folder(above: &OwnedFd, name: &str, user: &str, create: bool) -> Result<OwnedFd, StorageError> {
+pub(super) fn private_folder(above: &OwnedFd, name: &str, user: &str, create: bool) -> Result<OwnedFd, StorageError> {
     if create {
         match mkdirat(above, name, Mode::RWXU) {
             Ok(()) => flush::folder(above).map_err(|error| StorageError::own("make a home", error))?,

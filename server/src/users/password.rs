@@ -26,6 +26,8 @@ const NEW: (u32, u32, u32) = (19 * 1024, 2, 1);
 /// The weakest and the costliest a stored hash may ask for, in KiB, passes and lanes.
 const WEAKEST: (u32, u32, u32) = (7 * 1024, 1, 1);
 const COSTLIEST: (u32, u32, u32) = (64 * 1024, 10, 4);
+/// What the same sheet calls as good as that: less memory needs more passes.
+const GOOD: [(u32, u32); 5] = [(46 * 1024, 1), (19 * 1024, 2), (12 * 1024, 3), (9 * 1024, 4), (7 * 1024, 5)];
 /// Bytes in a password.
 const PASSWORD_MAX: usize = 1024;
 /// Checks that may wait for one that runs.
@@ -69,6 +71,14 @@ impl StoredHash {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it costs a guesser less than what is recommended today.
+    #[must_use]
+    pub fn is_weak(&self) -> bool {
+        let params = PasswordHash::new(&self.0).ok().and_then(|hash| Params::try_from(&hash).ok());
+        let good = |params: Params| GOOD.iter().any(|(m, t)| params.m_cost() >= *m && params.t_cost() >= *t);
+        !params.is_some_and(good)
     }
 
     /// A number that differs when the hash does, the same in every run.
@@ -384,6 +394,17 @@ mod tests {
             assert!(matches!(error, HashError::Cost { .. } | HashError::Form), "{text}: {error}");
         }
         assert!(asking("m=19456,t=2", "m=65536,t=3").parse::<StoredHash>().is_ok());
+    }
+
+    #[test]
+    fn a_hash_is_weak_below_what_is_recommended() {
+        let weak = |part: &str| asking("m=19456,t=2", part).parse::<StoredHash>().unwrap().is_weak();
+        for good in ["m=19456,t=2", "m=47104,t=1", "m=7168,t=5", "m=65536,t=3", "m=20000,t=4"] {
+            assert!(!weak(good), "{good}");
+        }
+        for bad in ["m=19456,t=1", "m=19455,t=2", "m=7168,t=4", "m=47103,t=1"] {
+            assert!(weak(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -177,11 +177,70 @@ fn check_notices_secrets_others_can_read() {
     let place = Place::new();
     place.run_with("user add alice --password-stdin", "secret").well();
     place.run("identity").well();
-    for file in ["data/users.json", "data/identity/key.pem"] {
+    fs::write(place.path().join("data/audit.jsonl"), "").unwrap();
+    for file in ["data/users.json", "data/identity/key.pem", "data/audit.jsonl"] {
         fs::set_permissions(place.path().join(file), fs::Permissions::from_mode(0o644)).unwrap();
     }
     let ran = place.run("check");
-    assert_eq!((ran.code, ran.out.lines().count()), (1, 2), "{}", ran.out);
+    assert_eq!((ran.code, ran.out.lines().count()), (1, 3), "{}", ran.out);
+}
+
+#[test]
+fn check_tells_what_to_do_first() {
+    let said = Place::new().run("check").well();
+    assert!(said.contains("note: no users yet; add the first with: ferryd user add NAME\n"), "{said}");
+}
+
+#[test]
+fn check_finds_keys_that_cannot_be_used_and_hashes_that_are_weak() {
+    let place = Place::new();
+    place.run_with("user add alice --password-stdin", "secret").well();
+    place.run("identity").well();
+    let weak = place.store().replacen("m=19456,t=2", "m=19456,t=1", 1);
+    fs::write(place.path().join("data/users.json"), weak).unwrap();
+    let key = place.path().join("data/identity/key.pem");
+    fs::write(&key, "no key\n").unwrap();
+    let ran = place.run("check");
+    for expected in ["users.json: user 'alice': the password's hash is weaker", "data/identity/key.pem: "] {
+        assert!(ran.out.contains(expected), "{expected} in {}", ran.out);
+    }
+    assert!(ran.err.contains("2 faults found"), "{}", ran.err);
+    fs::remove_file(&key).unwrap();
+    assert!(place.run("check").out.contains("data/identity/key.pem: No such file"));
+}
+
+#[test]
+fn check_finds_a_home_that_is_missing_or_a_symlink_or_open_to_others() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    let place = Place::new();
+    let users = place.path().join("data/users");
+    for name in ["anna", "berta", "carl", "dora", "emil", "frida"] {
+        place.run_with(&format!("user add {name} --password-stdin"), "secret").well();
+        fs::create_dir_all(users.join(name).join("home")).unwrap();
+        fs::set_permissions(users.join(name), fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    fs::remove_dir(users.join("berta/home")).unwrap();
+    fs::rename(users.join("carl/home"), users.join("carl/real")).unwrap();
+    symlink("real", users.join("carl/home")).unwrap();
+    fs::rename(users.join("dora"), place.path().join("dora")).unwrap();
+    symlink(place.path().join("dora"), users.join("dora")).unwrap();
+    fs::set_permissions(users.join("emil"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::remove_dir_all(users.join("frida")).unwrap();
+    let ran = place.run("check");
+    let lines: Vec<_> = ran.out.lines().collect();
+    let expected = [
+        "the home of user berta is missing",
+        "home of user carl is not a folder (a symlink?)",
+        "dora of user dora is not a folder (a symlink?)",
+        "others may look into the folder of user emil (mode 755)",
+        "note: user 'frida' has no files yet",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{}", ran.out);
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.contains(expected), "{expected} in {line}");
+    }
+    assert_eq!(ran.code, 1);
 }
 
 #[test]

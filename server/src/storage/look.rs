@@ -1,0 +1,58 @@
+//! Looks at the homes beside a server that may be running, and finds those that are not as it made them.
+
+use std::{io::ErrorKind, path::Path};
+
+use rustix::fs::fstat;
+
+use super::{Storage, StorageError, root::private_folder};
+
+/// What there is of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// A home.
+    Home,
+    /// Nothing: the user never came, or the files are not where they were.
+    Nothing,
+    /// Something that is not as the server made it; why, for people.
+    Fault(String),
+}
+
+/// Looks at the home of each of `users`, in their order; nothing where no server ever ran.
+///
+/// # Errors
+/// The disk's.
+pub fn look(data: &Path, users: &[&str]) -> Result<Vec<Seen>, StorageError> {
+    let storage = match Storage::inspect(data) {
+        Err(StorageError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        opened => opened?,
+    };
+    users.iter().map(|user| storage.see(user)).collect()
+}
+
+impl Storage {
+    fn see(&self, user: &str) -> Result<Seen, StorageError> {
+        let folder = match private_folder(self.users(), user, user, false) {
+            Err(StorageError::NoSuchUser) => return Ok(Seen::Nothing),
+            Err(StorageError::Unsafe(fault)) => return Ok(Seen::Fault(fault)),
+            opened => opened?,
+        };
+        for name in ["home", "staging"] {
+            match private_folder(&folder, name, user, false) {
+                Ok(_) => {}
+                Err(StorageError::NoSuchUser) if name == "home" => {
+                    let fault = format!("the home of user {user} is missing; the server would begin an empty one");
+                    return Ok(Seen::Fault(fault));
+                }
+                // It is made again when it is needed.
+                Err(StorageError::NoSuchUser) => {}
+                Err(StorageError::Unsafe(fault)) => return Ok(Seen::Fault(fault)),
+                Err(error) => return Err(error),
+            }
+        }
+        let mode = fstat(&folder).map_err(|error| StorageError::own("look at a home", error))?.st_mode & 0o777;
+        if mode & 0o007 != 0 {
+            return Ok(Seen::Fault(format!("others may look into the folder of user {user} (mode {mode:o})")));
+        }
+        Ok(Seen::Home)
+    }
+}
