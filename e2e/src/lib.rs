@@ -14,6 +14,7 @@
 pub mod binaries;
 pub mod client;
 pub mod compare;
+pub mod failpoints;
 pub mod impostor;
 pub mod material;
 pub mod noise;

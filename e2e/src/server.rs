@@ -93,7 +93,7 @@ impl Setup {
         self
     }
 
-    /// Sets a variable of the server's environment.
+    /// Sets a variable of the server's environment; `{data}` stands for the data folder.
     #[must_use]
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -151,6 +151,13 @@ impl Server {
     }
 
     fn launch(&mut self) {
+        if let Err(status) = self.try_launch() {
+            panic!("the server ended at once: {status}\n{}", self.log.text());
+        }
+    }
+
+    /// Starts it and waits until it listens, or ended.
+    fn try_launch(&mut self) -> Result<(), ExitStatus> {
         let data = self.data();
         let mut words: Vec<String> =
             self.setup.wrapper.iter().map(|word| word.replace("{data}", &data.to_string_lossy())).collect();
@@ -159,7 +166,8 @@ impl Server {
         command.args(&words[1..]).arg("serve").arg("--config").arg(self.folder.path().join("ferryd.toml"));
         command.arg("--data").arg(&data).arg("--listen").arg(self.address.to_string());
         forget_environment(&mut command);
-        command.envs(self.setup.environment.iter().map(|(name, value)| (name, value)));
+        let placed = |value: &String| value.replace("{data}", &data.to_string_lossy());
+        command.envs(self.setup.environment.iter().map(|(name, value)| (name, placed(value))));
         let stdin = self
             .setup
             .inherited
@@ -170,21 +178,21 @@ impl Server {
         let said = Log::default();
         said.follow(process.stdout.take().expect("piped"));
         self.log.follow(process.stderr.take().expect("piped"));
-        let log = self.log.clone();
         let word = |text: &str, before: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(before).map(str::to_owned))?;
             line.split_whitespace().next().map(str::to_owned)
         };
         let (address, fingerprint) = wait::some("the server to say where it listens", || {
             if let Ok(Some(status)) = process.try_wait() {
-                panic!("the server ended at once: {status}\n{}", log.text());
+                return Some(Err(status));
             }
             let text = said.text();
-            Some((word(&text, "listening on ")?, word(&text, "fingerprint ")?))
-        });
+            Some(Ok((word(&text, "listening on ")?, word(&text, "fingerprint ")?)))
+        })?;
         self.address = address.parse().expect("the server prints its address");
         self.fingerprint = fingerprint;
         self.process = Some(process);
+        Ok(())
     }
 
     /// Adds a user by `ferryd user add`, whether or not the server runs.
@@ -354,6 +362,12 @@ impl Server {
         }
     }
 
+    /// Whether it still runs.
+    #[must_use]
+    pub fn is_running(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| matches!(process.try_wait(), Ok(None)))
+    }
+
     /// Waits until it ended by itself.
     ///
     /// # Panics
@@ -366,6 +380,12 @@ impl Server {
     /// Starts it again after [`Server::kill`] or [`Server::wait_end`]: same data, same address.
     pub fn start_again(&mut self) {
         self.launch();
+    }
+
+    /// As [`Server::start_again`]; false when it ended before it listened.
+    #[must_use]
+    pub fn can_start_again(&mut self) -> bool {
+        self.try_launch().is_ok()
     }
 
     /// Fails unless a fresh client can still log in and list.

@@ -15,6 +15,7 @@ pub mod confine;
 mod connection;
 pub mod context;
 pub mod control;
+mod failpoint;
 pub mod figures;
 pub mod gate;
 pub mod identity;

@@ -1,11 +1,14 @@
 //! Small files of the server's own: replaced whole or not at all, readable by nobody else.
 
 use std::{
+    ffi::OsString,
     fs::{self, File},
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
+
+use crate::failpoint;
 
 /// Puts `bytes` at `path`: a crash leaves the old file or the new one. Mode 0600.
 ///
@@ -16,12 +19,42 @@ use std::{
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = folder_of(&target);
-    let mut file = tempfile::Builder::new().prefix(".ferryd-").tempfile_in(folder)?;
+    failpoint::step("create")?;
+    let mut file = tempfile::Builder::new().prefix(&temporary_prefix(&target)).tempfile_in(folder)?;
+    failpoint::step("write")?;
     file.write_all(bytes)?;
     give_to_owner(file.as_file(), folder)?;
+    failpoint::step("flush file")?;
     file.as_file().sync_all()?;
+    failpoint::step("rename")?;
     file.persist(&target).map_err(|failed| failed.error)?;
+    failpoint::step("flush folder")?;
     File::open(folder)?.sync_all()
+}
+
+/// What a writer of `target` that was killed has left begins so.
+fn temporary_prefix(target: &Path) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(target.file_name().unwrap_or_default());
+    prefix.push(".new-");
+    prefix
+}
+
+/// Removes what writers of `path` that were killed have left. Nobody else may be writing it: hold its [`lock`].
+///
+/// # Errors
+/// [`io::Error`].
+pub(crate) fn remove_leftovers(path: &Path) -> io::Result<()> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let prefix = temporary_prefix(&target);
+    for entry in fs::read_dir(folder_of(&target))? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+            failpoint::step("unlink")?;
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes `folder` with mode 0700 if it is not there, and the folders above it.
@@ -82,6 +115,18 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_goes_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".file.new-abc", ".other.new-abc", ".file", "file"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        remove_leftovers(&folder.path().join("file")).unwrap();
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".file", ".other.new-abc", "file"]);
     }
 
     #[test]

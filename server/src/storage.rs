@@ -9,6 +9,7 @@ mod beneath;
 mod commit;
 mod copy;
 mod count;
+mod disk;
 mod durable;
 mod error;
 mod file;

@@ -16,6 +16,8 @@ mod browser_faults;
 mod browser_terminal;
 mod confine;
 mod control;
+mod crash;
+mod crash_own_files;
 mod disk_full;
 mod exit_codes;
 mod faults;

@@ -193,6 +193,42 @@ fn arrows_point_one_way() {
     assert_none("rules about nothing", &idle.map(|(module, _)| (*module).to_owned()).collect::<Vec<_>>());
 }
 
+/// Else a test could not stop the server there.
+#[test]
+fn storage_changes_the_disk_in_two_places_only() {
+    let changing = [
+        "renameat",
+        "renameat_with",
+        "linkat",
+        "symlinkat",
+        "unlinkat",
+        "mkdirat",
+        "fchmod",
+        "chmodat",
+        "futimens",
+        "utimensat",
+        "ftruncate",
+        "fsync",
+        "fdatasync",
+        "syncfs",
+    ];
+    let allowed = ["disk.rs", "flush.rs"];
+    let (mut faults, mut seen) = (Vec::new(), 0);
+    for (path, text) in sources() {
+        let inside = path.starts_with("server/src/storage") && !path.starts_with("server/src/storage/tests");
+        let (code, name) = (code(&text), path.file_name().unwrap_or_default());
+        let words: BTreeSet<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        let found = changing.iter().filter(|call| inside && words.contains(**call));
+        if allowed.iter().any(|allowed| name == *allowed) {
+            seen += found.count();
+        } else {
+            faults.extend(found.map(|call| format!("{} calls {call}", path.display())));
+        }
+    }
+    assert_none("changes of the disk beside disk.rs and flush.rs", &faults);
+    assert!(seen > 8, "the calls are called otherwise now");
+}
+
 #[test]
 fn the_screen_sees_no_frame() {
     let sees = |text: &str| after(&code(text), "ferry_shared::").iter().any(|name| name == "frame" || name == "link");

@@ -11,10 +11,11 @@ pub(super) fn make_dir(user: &UserState, path: &RemotePath, parents: bool) -> Re
     let wanted = prospect.missing_folders + u64::from(prospect.kind().is_none());
     let charged = Tally::new(0, wanted);
     changes.charge(Tally::default(), charged).map_err(|error| refusal::of_quota(&error))?;
-    let made = user.home.make_dir(path, parents);
-    let kept = Tally::new(0, *made.as_ref().unwrap_or(&0));
-    changes.release_used(charged.minus(kept));
-    made.map(|_| Reply::Done).map_err(|error| refusal::of_storage(&error))
+    let mut made = 0;
+    let done = user.home.make_dir(path, parents, &mut made);
+    // What was made before an error stays, and weighs.
+    changes.release_used(charged.minus(Tally::new(0, made)));
+    done.map(|_| Reply::Done).map_err(|error| refusal::of_storage(&error))
 }
 
 /// Renames or moves; what it replaces is given back.

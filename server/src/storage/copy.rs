@@ -16,7 +16,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Draft, Home, OpenFile, Part, PartMeta, StorageError, beneath};
+use super::{Draft, Home, OpenFile, Part, PartMeta, StorageError, beneath, disk};
 
 /// Bytes copied between two questions whether to stop.
 const STEP: usize = 16 << 20;
@@ -42,6 +42,7 @@ impl Home {
                 }
                 read => read.map_err(at)?,
             }
+            disk::write().map_err(|error| at(error.into()))?;
             root.push(if cloned {
                 block_digest(source.size, index, &buffer)
             } else {

@@ -4,10 +4,10 @@ use std::{fs::File, io::Write as _};
 
 use rustix::{
     fd::AsFd,
-    fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat},
+    fs::{AtFlags, Mode, OFlags, openat},
 };
 
-use super::{Durability, StorageError, flush};
+use super::{Durability, StorageError, disk, flush};
 
 /// How the server's own files are opened: never through a link.
 pub(super) const OWN: OFlags = OFlags::CLOEXEC.union(OFlags::NOFOLLOW).union(OFlags::NOCTTY);
@@ -22,13 +22,14 @@ pub(super) fn write_whole(
     let own = |error: std::io::Error| StorageError::own("write a file of the server's own", error);
     let temporary = format!("{name}.new");
     let write = || -> std::io::Result<()> {
-        let flags = OWN | OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
-        let mut file = File::from(openat(&folder, &temporary, flags, Mode::RUSR | Mode::WUSR)?);
+        let flags = OWN | OFlags::WRONLY | OFlags::TRUNC;
+        let mut file = File::from(disk::create(&folder, &temporary, flags, Mode::RUSR | Mode::WUSR)?);
+        disk::write()?;
         file.write_all(bytes)?;
         if durability == Durability::Full {
             flush::file(&file)?;
         }
-        renameat(&folder, &temporary, &folder, name)?;
+        disk::rename_own(&folder, &temporary, name)?;
         if durability == Durability::Full {
             flush::folder(&folder)?;
         }
@@ -36,7 +37,7 @@ pub(super) fn write_whole(
     };
     write().map_err(|error| {
         // A leftover would only be thrown away at the next start, so its removal may fail.
-        let _ = unlinkat(&folder, &temporary, AtFlags::empty());
+        let _ = disk::unlink(&folder, &temporary, AtFlags::empty());
         own(error)
     })
 }

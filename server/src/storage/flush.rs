@@ -7,6 +7,7 @@ use rustix::{
 };
 
 use super::beneath::FOLDER;
+use crate::failpoint;
 
 /// What was done, in order; the promise about durability is an order of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,7 @@ pub(super) enum Done {
 
 /// Makes an open file durable, its time and mode included.
 pub(super) fn file(open: impl AsFd) -> Result<()> {
+    failpoint::step("flush file")?;
     fsync(open)?;
     note(Done::File);
     Ok(())
@@ -32,6 +34,7 @@ pub(super) fn file(open: impl AsFd) -> Result<()> {
 
 /// Makes what was written to an open file so far durable.
 pub(super) fn some_bytes(open: impl AsFd) -> Result<()> {
+    failpoint::step("flush bytes")?;
     fdatasync(open)?;
     note(Done::SomeBytes);
     Ok(())
@@ -39,6 +42,7 @@ pub(super) fn some_bytes(open: impl AsFd) -> Result<()> {
 
 /// Makes the names in a folder durable, whether or not its handle can be read.
 pub(super) fn folder(open: impl AsFd) -> Result<()> {
+    failpoint::step("flush folder")?;
     fsync(openat(open, c".", FOLDER, Mode::empty())?)?;
     note(Done::Folder);
     Ok(())
@@ -46,6 +50,7 @@ pub(super) fn folder(open: impl AsFd) -> Result<()> {
 
 /// Makes everything on the filesystem of a readable handle durable.
 pub(super) fn filesystem(open: impl AsFd) -> Result<()> {
+    failpoint::step("flush filesystem")?;
     syncfs(open)?;
     note(Done::Filesystem);
     Ok(())

@@ -1,8 +1,8 @@
 //! Where the bytes of a user's ledger lie; what they say is not storage's to know.
 
-use rustix::fs::{AtFlags, unlinkat};
+use rustix::fs::AtFlags;
 
-use super::{Durability, Home, StorageError, durable, flush};
+use super::{Durability, Home, StorageError, disk, durable, flush};
 
 const NAME: &str = "ledger.json";
 const BYTES_MAX: u64 = 4096;
@@ -25,7 +25,7 @@ impl Home {
     pub fn take_ledger(&self) -> Result<Option<Vec<u8>>, StorageError> {
         let Some(bytes) = self.read_ledger()? else { return Ok(None) };
         let own = |error: rustix::io::Errno| StorageError::own("take a ledger", error);
-        unlinkat(self.user_folder(), NAME, AtFlags::empty()).map_err(own)?;
+        disk::unlink(self.user_folder(), NAME, AtFlags::empty()).map_err(own)?;
         // Flushed whatever the durability: a ledger come back after a power cut would be believed.
         flush::folder(self.user_folder()).map_err(own)?;
         Ok(Some(bytes))

@@ -14,34 +14,32 @@ use ferry_shared::{
 };
 use rustix::{
     fd::AsFd,
-    fs::{
-        AtFlags, Mode, RenameFlags, Timespec, Timestamps, UTIME_OMIT, mkdirat, renameat, renameat_with, unlinkat,
-        utimensat,
-    },
+    fs::{AtFlags, Mode, Timespec, Timestamps, UTIME_OMIT},
     io::Errno,
 };
 
-use super::{Durability, Home, StorageError, Weight, beneath, flush, state::State};
+use super::{Durability, Home, StorageError, Weight, beneath, disk, flush, state::State};
 
 /// Permissions of a new folder in a home; the process's mask applies. The home is 0700 itself.
 const FOLDER_MODE: Mode = Mode::from_bits_retain(0o755);
 
 impl Home {
-    /// Makes a folder; returns how many were made. With `parents` those above are made too
+    /// Makes a folder, adding to `made` each that was. With `parents` those above are made too
     /// and one that exists is fine.
     ///
     /// # Errors
     /// `Exists`, `NotFound` or `NotDirectory` above it, `Outside`, `BadPath` for the home
-    /// itself without `parents`, or the disk's. Folders made before the error remain.
-    pub fn make_dir(&self, path: &RemotePath, parents: bool) -> Result<u64, StorageError> {
+    /// itself without `parents`, or the disk's. Folders made before the error remain, and are in `made`.
+    pub fn make_dir(&self, path: &RemotePath, parents: bool, made: &mut u64) -> Result<(), StorageError> {
         if !parents {
             let (parent, name) = beneath::parent(self.dir(), path)?;
-            mkdirat(&parent, name, FOLDER_MODE).map_err(|error| StorageError::at(path, "make a folder", error))?;
+            disk::make_folder(&parent, name, FOLDER_MODE)
+                .map_err(|error| StorageError::at(path, "make a folder", error))?;
             self.folder_was_made();
-            return Ok(1);
+            *made += 1;
+            return Ok(());
         }
-        let mut made = 0;
-        self.make_dirs(path, &mut made).map(|_| made)
+        self.make_dirs(path, made).map(|_| ())
     }
 
     /// Makes a folder and those above it, adding to `made` each that was; returns it opened.
@@ -50,7 +48,7 @@ impl Home {
         let first = path.depth().saturating_sub(usize::try_from(missing).unwrap_or(usize::MAX));
         for name in path.names().skip(first) {
             let name = OsStr::from_bytes(name);
-            match mkdirat(&folder, name, FOLDER_MODE) {
+            match disk::make_folder(&folder, name, FOLDER_MODE) {
                 Ok(()) => {
                     *made += 1;
                     self.folder_was_made();
@@ -90,7 +88,7 @@ impl Home {
             Some(target) if target.is_folder() => return Err(StorageError::IsDirectory(to.clone())),
             Some(_) if source.is_folder() => return Err(StorageError::Exists(to.clone())),
             Some(target) => {
-                renameat(&from_parent, from_name, &to_parent, to_name).map_err(at)?;
+                disk::rename(&from_parent, from_name, &to_parent, to_name).map_err(at)?;
                 Weight { bytes: self.shared_files().removed(&target), files: 1 }
             }
         };
@@ -123,7 +121,7 @@ impl Home {
         if name == other && look(&parent)?.id == look(&other_parent)?.id {
             return Ok(Weight::default());
         }
-        unlinkat(&parent, name, AtFlags::empty()).map_err(|error| StorageError::at(from, "rename", error))?;
+        disk::unlink(&parent, name, AtFlags::empty()).map_err(|error| StorageError::at(from, "rename", error))?;
         Ok(Weight { bytes: self.shared_files().removed(state), files: 1 })
     }
 
@@ -170,11 +168,12 @@ impl Home {
         if let Some(mode) = mode {
             let keep = if state.is_folder() { 0o700 } else { 0 };
             let permissions = cap_std::fs::Permissions::from_std(Permissions::from_mode(mode & 0o777 | keep));
+            disk::write().map_err(at)?;
             let set = self.dir().set_permissions(beneath::system_path(path), permissions);
             set.map_err(|error| StorageError::at(path, "set permissions", error))?;
         }
         if let Some(mtime) = mtime {
-            utimensat(&open, c"", &times(mtime), AtFlags::EMPTY_PATH).map_err(at)?;
+            disk::set_times_at(&open, c"", &times(mtime), AtFlags::EMPTY_PATH).map_err(at)?;
         }
         Ok(())
     }
@@ -191,11 +190,11 @@ pub(super) fn times(Mtime(seconds, nanos): Mtime) -> Timestamps {
 /// Renames where nothing may be; atomic where the filesystem can, else after a look.
 pub(super) fn rename_to_nothing(from: (impl AsFd, &OsStr), to: (impl AsFd, &OsStr)) -> rustix::io::Result<()> {
     let ((from, name), (to, new)) = (from, to);
-    match renameat_with(&from, name, &to, new, RenameFlags::NOREPLACE) {
+    match disk::rename_unless_there(&from, name, &to, new) {
         // EINVAL also means a folder into itself; then the plain rename says so again.
         Err(Errno::INVAL | Errno::NOSYS) => match State::if_there(&to, new)? {
             Some(_) => Err(Errno::EXIST),
-            None => renameat(from, name, to, new),
+            None => disk::rename(from, name, to, new),
         },
         result => result,
     }

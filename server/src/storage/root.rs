@@ -11,12 +11,12 @@ use std::{
 use ferry_shared::path::RemotePath;
 use rustix::{
     fd::OwnedFd,
-    fs::{CWD, FlockOperation, Mode, OFlags, flock, mkdirat, openat, renameat},
+    fs::{CWD, FlockOperation, Mode, OFlags, flock, openat},
     io::Errno,
 };
 
 use super::{
-    Home, StorageError, beneath, flush,
+    Home, StorageError, beneath, disk, flush,
     home::{Handles, Inner},
     listing::Stream,
 };
@@ -127,7 +127,7 @@ impl Storage {
         require_user_name(user)?;
         let removed = format!("{REMOVED}{user}");
         self.remove_tree(&removed)?;
-        match renameat(&self.users, user, &self.users, &removed) {
+        match disk::rename(&self.users, user, &self.users, &removed) {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(false),
             Err(error) => return Err(StorageError::own("remove a user's files", error)),
@@ -182,7 +182,7 @@ fn require_user_name(user: &str) -> Result<(), StorageError> {
 /// Opens one of a user's folders, never through a link; makes it (0700) if it is to be.
 pub(super) fn private_folder(above: &OwnedFd, name: &str, user: &str, create: bool) -> Result<OwnedFd, StorageError> {
     if create {
-        match mkdirat(above, name, Mode::RWXU) {
+        match disk::make_folder(above, name, Mode::RWXU) {
             Ok(()) => flush::folder(above).map_err(|error| StorageError::own("make a home", error))?,
             Err(Errno::EXIST) => {}
             Err(error) => return Err(StorageError::own("make a home", error)),

@@ -17,7 +17,7 @@ use std::{
 use ferry_shared::{entry::Mtime, path::RemotePath};
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
-    fs::{AtFlags, Mode, unlinkat},
+    fs::{AtFlags, Mode},
 };
 
 pub use draft::Draft;
@@ -25,7 +25,7 @@ pub use part::Part;
 pub use registry::PartInfo;
 
 use self::{part::Holder, sidecar::Sidecar};
-use super::{Durability, StorageError, listing::Stream, state::State};
+use super::{Durability, StorageError, disk, listing::Stream, state::State};
 
 /// What a stored file gets besides its bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Staging {
     }
 
     fn unlink(&self, name: &str) -> rustix::io::Result<()> {
-        unlinkat(&self.folder, name, AtFlags::empty())
+        disk::unlink(&self.folder, name, AtFlags::empty())
     }
 
     fn state(&self, name: &str) -> rustix::io::Result<State> {

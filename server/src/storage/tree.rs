@@ -6,12 +6,12 @@ use cap_std::fs::Dir;
 use ferry_shared::path::RemotePath;
 use rustix::{
     fd::{AsFd, BorrowedFd},
-    fs::{AtFlags, unlinkat},
+    fs::AtFlags,
     io::Errno,
     path::Arg,
 };
 
-use super::{Home, StorageError, beneath, count::LEVELS_MAX, listing::Stream, state::State, walk::open_child};
+use super::{Home, StorageError, beneath, count::LEVELS_MAX, disk, listing::Stream, state::State, walk::open_child};
 
 /// How often a folder that is not empty after all was removed from it is read again.
 const READ_AGAIN: u8 = 3;
@@ -166,7 +166,7 @@ impl fmt::Debug for Removal {
 
 /// `unlinkat` with one number for a folder that holds something; POSIX allows two.
 fn unlink(folder: impl AsFd, name: impl Arg, flags: AtFlags) -> rustix::io::Result<()> {
-    match unlinkat(folder, name, flags) {
+    match disk::unlink(folder, name, flags) {
         Err(Errno::EXIST) => Err(Errno::NOTEMPTY),
         result => result,
     }

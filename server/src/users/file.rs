@@ -202,6 +202,7 @@ pub fn edit<T, E>(path: &Path, change: impl FnOnce(&mut Store) -> Result<T, E>) 
     let mut store = before.clone();
     let result = change(&mut store);
     if result.is_ok() && store != before {
+        private_file::remove_leftovers(path).map_err(write_error)?;
         let json = serde_json::to_vec_pretty(&store).map_err(|error| write_error(error.into()))?;
         private_file::replace(path, &[&json[..], b"\n"].concat()).map_err(write_error)?;
     }

@@ -1,17 +1,22 @@
 //! A whole new file in staging, not resumable: what small files and copies are made as.
 
-use std::{ffi::OsStr, fs::File, io::Write as _, sync::Arc};
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{self, Write as _},
+    sync::Arc,
+};
 
 use cap_std::fs::Dir;
 use ferry_shared::entry::Mtime;
 use rustix::{
-    fs::{Mode, OFlags, fchmod, futimens, openat, renameat},
+    fs::{Mode, OFlags, openat},
     io::Errno,
 };
 
 use super::{FileMeta, Staging};
 use crate::storage::{
-    Home, StorageError, durable, flush,
+    Home, StorageError, disk, durable, flush,
     names::{rename_to_nothing, times},
     state::State,
 };
@@ -39,18 +44,18 @@ impl Draft {
     /// An empty draft with these permission bits, open for writing.
     pub(in crate::storage) fn create(staging: &Arc<Staging>, mode: Option<u32>) -> Result<(Self, File), StorageError> {
         let own = |error: Errno| StorageError::own("make a draft", error);
-        let flags = durable::OWN | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        let flags = durable::OWN | OFlags::RDWR | OFlags::EXCL;
         let bits = mode_of(mode);
         loop {
             let name = staging.next_draft();
-            let file = match openat(&staging.folder, &name, flags, bits) {
+            let file = match disk::create(&staging.folder, &name, flags, bits) {
                 Ok(file) => File::from(file),
                 Err(Errno::EXIST) => continue,
                 Err(error) => return Err(own(error)),
             };
             let draft = Self { staging: Arc::clone(staging), name, size: 0, flushed: false, published: false };
             if bits.intersects(staging.mask) {
-                fchmod(&file, bits).map_err(own)?;
+                disk::set_mode(&file, bits).map_err(own)?;
             }
             return Ok((draft, file));
         }
@@ -87,7 +92,7 @@ impl Draft {
     pub(in crate::storage) fn publish(&mut self, to: &Dir, name: &OsStr, replace: bool) -> rustix::io::Result<()> {
         let from = (&self.staging.folder, OsStr::new(&self.name));
         if replace {
-            renameat(from.0, from.1, to, name)?
+            disk::rename(from.0, from.1, to, name)?
         } else {
             rename_to_nothing(from, (to, name))?
         }
@@ -108,7 +113,7 @@ impl Drop for Draft {
 
 /// Sets time and permissions of a staged file.
 pub(super) fn apply(file: &File, meta: &FileMeta) -> rustix::io::Result<()> {
-    fchmod(file, mode_of(meta.mode))?;
+    disk::set_mode(file, mode_of(meta.mode))?;
     set_mtime(file, meta.mtime)
 }
 
@@ -117,7 +122,7 @@ fn mode_of(declared: Option<u32>) -> Mode {
 }
 
 fn set_mtime(file: &File, mtime: Option<Mtime>) -> rustix::io::Result<()> {
-    mtime.map_or(Ok(()), |mtime| futimens(file, &times(mtime)))
+    mtime.map_or(Ok(()), |mtime| disk::set_times(file, &times(mtime)))
 }
 
 impl Staging {
@@ -126,9 +131,9 @@ impl Staging {
     pub(super) fn learn_mask(&self) -> Result<Mode, StorageError> {
         let learn = || {
             let name = "mask.new";
-            let flags = durable::OWN | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+            let flags = durable::OWN | OFlags::RDWR | OFlags::EXCL;
             let all = Mode::RWXU | Mode::RWXG | Mode::RWXO;
-            let file = openat(&self.folder, name, flags, all)?;
+            let file = disk::create(&self.folder, name, flags, all)?;
             self.unlink(name)?;
             Ok(all & !Mode::from_bits_truncate(State::of(&file)?.mode))
         };
@@ -143,7 +148,8 @@ impl Home {
     /// `DiskFull`, or the disk's.
     pub fn draft(&self, bytes: &[u8], meta: &FileMeta) -> Result<Draft, StorageError> {
         let (mut draft, mut file) = Draft::create(self.staging(), meta.mode)?;
-        file.write_all(bytes).map_err(|error| StorageError::own("write a draft", error))?;
+        let written = disk::write().map_err(io::Error::from).and_then(|()| file.write_all(bytes));
+        written.map_err(|error| StorageError::own("write a draft", error))?;
         draft.complete(&file, bytes.len() as u64, meta.mtime)?;
         Ok(draft)
     }

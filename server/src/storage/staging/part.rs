@@ -13,10 +13,10 @@ use std::{
 };
 
 use cap_std::fs::Dir;
-use rustix::fs::{Advice, fadvise, renameat};
+use rustix::fs::{Advice, fadvise};
 
 use super::{PartMeta, Staging, draft::apply, sidecar};
-use crate::storage::{Durability, StorageError, flush, names::rename_to_nothing};
+use crate::storage::{Durability, StorageError, disk, flush, names::rename_to_nothing};
 
 /// Bytes after which the disk is set to work, so that little is left to flush at the end.
 const WRITE_BACK: u64 = 8 << 20;
@@ -107,7 +107,10 @@ impl Part {
     pub fn write<T>(&self, write: impl FnOnce(&File, &mut u64) -> io::Result<T>) -> Result<T, StorageError> {
         let mut held = self.unless_superseded()?;
         held.flushed = false;
-        let done = write(&self.holder.file, &mut held.length).map_err(|error| self.at("write a part", error))?;
+        let begun = disk::write().map_err(io::Error::from);
+        let done = begun
+            .and_then(|()| write(&self.holder.file, &mut held.length))
+            .map_err(|error| self.at("write a part", error))?;
         self.write_back(&mut held)?;
         Ok(done)
     }
@@ -123,7 +126,7 @@ impl Part {
             return Err(self.at("finish a part", io::Error::from(io::ErrorKind::UnexpectedEof)));
         }
         if held.length > size {
-            self.holder.file.set_len(size).map_err(|error| self.at("cut a part", error))?;
+            disk::set_length(&self.holder.file, size).map_err(|error| self.at("cut a part", error))?;
             held.length = size;
         }
         apply(&self.holder.file, &self.meta.file).map_err(|error| self.at("finish a part", error))
@@ -176,7 +179,8 @@ impl Part {
         let id = sidecar::id(&self.meta.path);
         let part = format!("{id}.part");
         let from = (&self.staging.folder, OsStr::new(&part));
-        let renamed = if replace { renameat(from.0, from.1, to, name) } else { rename_to_nothing(from, (to, name)) };
+        let renamed =
+            if replace { disk::rename(from.0, from.1, to, name) } else { rename_to_nothing(from, (to, name)) };
         renamed.map_err(|error| self.at("publish a part", error))?;
         flush::note(flush::Done::Name);
         held.superseded = true;

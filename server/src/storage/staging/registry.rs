@@ -4,7 +4,7 @@ use std::{fs::File, sync::Arc, time::SystemTime};
 
 use ferry_shared::{entry::Mtime, path::RemotePath};
 use rustix::{
-    fs::{AtFlags, Mode, OFlags, chmodat, openat},
+    fs::{Mode, OFlags, openat},
     io::Errno,
 };
 
@@ -13,7 +13,7 @@ use super::{
     part::Holder,
     sidecar::{self, Sidecar},
 };
-use crate::storage::{Home, StorageError, durable, state::State};
+use crate::storage::{Home, StorageError, disk, durable, state::State};
 
 /// A staged part as listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +48,8 @@ impl Home {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => return Err(own(error)),
         }
-        let flags = durable::OWN | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        let file = openat(&staging.folder, &name, flags, Mode::RUSR | Mode::WUSR).map_err(own)?;
+        let flags = durable::OWN | OFlags::RDWR | OFlags::EXCL;
+        let file = disk::create(&staging.folder, &name, flags, Mode::RUSR | Mode::WUSR).map_err(own)?;
         let sidecar = Sidecar::new(&meta, SystemTime::now().into());
         if let Err(error) = staging.write_sidecar(&sidecar) {
             // Both are orphans to the next start should they not go now.
@@ -143,9 +143,7 @@ impl Staging {
         let name = format!("{}.part", sidecar::id(path));
         let open = || openat(&self.folder, &name, durable::OWN | OFlags::RDWR, Mode::empty());
         let file = match open() {
-            Err(Errno::ACCESS) => {
-                chmodat(&self.folder, &name, Mode::RUSR | Mode::WUSR, AtFlags::empty()).and_then(|()| open())
-            }
+            Err(Errno::ACCESS) => disk::set_mode_at(&self.folder, &name, Mode::RUSR | Mode::WUSR).and_then(|()| open()),
             opened => opened,
         };
         Ok(file.map_err(|error| StorageError::own("open a part", error))?.into())

@@ -228,7 +228,7 @@ fn a_new_folder_s_own_name_is_made_durable_too() {
     let place = Place::new();
     assert_eq!(publish(&place, 1, 1, true), [File, Name, Filesystem]);
     assert_eq!(publish(&place, 1, 1, true), [File, Name, Folder]);
-    place.home.make_dir(&p("d0"), false).unwrap();
+    place.home.make_dir(&p("d0"), false, &mut 0).unwrap();
     assert_eq!(publish(&place, 1, 1, false), [File, Name, Filesystem]);
 }
 

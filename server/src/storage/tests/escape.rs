@@ -47,8 +47,8 @@ fn assert_refused_below(place: &Place, folder: &str) {
     };
     outside("stat", home.stat(path).unwrap_err());
     outside("prospect", home.prospect(path).unwrap_err());
-    outside("make", home.make_dir(new, false).unwrap_err());
-    outside("make all", home.make_dir(new, true).unwrap_err());
+    outside("make", home.make_dir(new, false, &mut 0).unwrap_err());
+    outside("make all", home.make_dir(new, true, &mut 0).unwrap_err());
     outside("rename from", home.rename(path, &p("got"), true).unwrap_err());
     outside("rename to", home.rename(&p("mine"), new, true).unwrap_err());
     outside("remove", home.remove(path).unwrap_err());
@@ -173,7 +173,7 @@ fn a_folder_swapped_for_a_link_while_working_never_leads_out() {
             drop(place.put(&new, "x", &Overwrite::Always));
             drop(place.home.remove(&p("x/secret2")));
             drop(place.home.rename(&p("x/new1"), &p("x/other"), true));
-            drop(place.home.make_dir(&p("x/folder/below"), true));
+            drop(place.home.make_dir(&p("x/folder/below"), true, &mut 0));
             walked(&place.home, "");
             if round > 300 && inside > 0 && refused > 0 {
                 break;

@@ -13,19 +13,25 @@ fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().permissions().mode() & 0o7777
 }
 
+fn made(place: &Place, path: &RemotePath, parents: bool) -> u64 {
+    let mut made = 0;
+    place.home.make_dir(path, parents, &mut made).unwrap();
+    made
+}
+
 #[test]
 fn folders_made_are_counted() {
     let place = Place::new();
-    assert_eq!(place.home.make_dir(&p("a"), false).unwrap(), 1);
-    assert_eq!(place.home.make_dir(&p("a/b/c/d"), true).unwrap(), 3);
-    assert_eq!(place.home.make_dir(&p("a/b/c/d"), true).unwrap(), 0);
-    assert_eq!(place.home.make_dir(&RemotePath::home(), true).unwrap(), 0);
-    assert!(matches!(place.home.make_dir(&p("a"), false), Err(StorageError::Exists(_))));
-    assert!(matches!(place.home.make_dir(&p("x/y"), false), Err(StorageError::NotFound(_))));
+    assert_eq!(made(&place, &p("a"), false), 1);
+    assert_eq!(made(&place, &p("a/b/c/d"), true), 3);
+    assert_eq!(made(&place, &p("a/b/c/d"), true), 0);
+    assert_eq!(made(&place, &RemotePath::home(), true), 0);
+    assert!(matches!(place.home.make_dir(&p("a"), false, &mut 0), Err(StorageError::Exists(_))));
+    assert!(matches!(place.home.make_dir(&p("x/y"), false, &mut 0), Err(StorageError::NotFound(_))));
     place.write("file", "");
-    assert!(matches!(place.home.make_dir(&p("file"), true), Err(StorageError::NotDirectory(_))));
-    assert!(matches!(place.home.make_dir(&p("file/x"), true), Err(StorageError::NotDirectory(_))));
-    assert!(matches!(place.home.make_dir(&p("file/x"), false), Err(StorageError::NotDirectory(_))));
+    assert!(matches!(place.home.make_dir(&p("file"), true, &mut 0), Err(StorageError::NotDirectory(_))));
+    assert!(matches!(place.home.make_dir(&p("file/x"), true, &mut 0), Err(StorageError::NotDirectory(_))));
+    assert!(matches!(place.home.make_dir(&p("file/x"), false, &mut 0), Err(StorageError::NotDirectory(_))));
 }
 
 #[test]
@@ -99,15 +105,15 @@ fn a_rename_to_another_name_of_the_file_leaves_one_name() {
 fn a_folder_is_not_moved_where_what_is_in_it_would_have_no_path() {
     let place = Place::new();
     let deep = vec!["d"; DEPTH_MAX - 2].join("/");
-    place.home.make_dir(&p(&deep), true).unwrap();
-    place.home.make_dir(&p("a/b/c"), true).unwrap();
+    place.home.make_dir(&p(&deep), true, &mut 0).unwrap();
+    place.home.make_dir(&p("a/b/c"), true, &mut 0).unwrap();
     let to = |name: &str| p(&format!("{deep}/{name}"));
     assert!(matches!(place.home.rename(&p("a"), &to("a"), false), Err(StorageError::TooLong(_))));
     place.home.rename(&p("a/b"), &to("b"), false).unwrap();
     assert!(walked(&place.home, "").1.is_empty());
     let long = vec!["n".repeat(250); 16].join("/");
-    place.home.make_dir(&p(&long), true).unwrap();
-    place.home.make_dir(&p(&format!("y/{}", "z".repeat(255))), true).unwrap();
+    place.home.make_dir(&p(&long), true, &mut 0).unwrap();
+    place.home.make_dir(&p(&format!("y/{}", "z".repeat(255))), true, &mut 0).unwrap();
     let into = p(&format!("{long}/y"));
     assert!(matches!(place.home.rename(&p("y"), &into, false), Err(StorageError::TooLong(_))));
 }

@@ -68,7 +68,7 @@ fn a_walk_of_a_large_folder_has_many_pages_of_it() {
 #[test]
 fn a_walk_tells_what_is_too_deep_for_a_path() {
     let place = Place::new();
-    place.home.make_dir(&p(&vec!["d"; DEPTH_MAX].join("/")), true).unwrap();
+    place.home.make_dir(&p(&vec!["d"; DEPTH_MAX].join("/")), true, &mut 0).unwrap();
     assert_eq!(walked(&place.home, "").1, [""; 0]);
     fs::create_dir_all(place.real(&vec!["d"; DEPTH_MAX + 3].join("/"))).unwrap();
     let (seen, unreadable) = walked(&place.home, "");

@@ -1,0 +1,69 @@
+//! Places where a test lets the disk fail or the process die; gone from release builds.
+//!
+//! `FERRY_FAILPOINTS` names a folder. While there is a file `plan` in it, every step is counted and
+//! noted in the file `trace`; `plan` says `crash 5`, `EIO 5` or `ENOSPC 5`: what happens in
+//! place of the fifth step. A plan of other words begins to count anew.
+
+/// What is about to be done to the disk; an error is to be taken for the disk's.
+///
+/// # Errors
+/// What a test wants.
+#[cfg(not(debug_assertions))]
+#[inline]
+pub(crate) const fn step(_what: &'static str) -> rustix::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(debug_assertions)]
+pub(crate) use planned::step;
+
+#[cfg(debug_assertions)]
+mod planned {
+    use std::{
+        env,
+        fs::{self, File},
+        io::Write as _,
+        path::{Path, PathBuf},
+        process,
+        sync::{Mutex, OnceLock, PoisonError},
+    };
+
+    use rustix::io::{Errno, Result};
+
+    /// The plan that is followed and how many steps were taken since.
+    static TAKEN: Mutex<(String, u64)> = Mutex::new((String::new(), 0));
+
+    /// What is about to be done to the disk; an error is to be taken for the disk's.
+    ///
+    /// # Errors
+    /// What a test wants.
+    pub(crate) fn step(what: &'static str) -> Result<()> {
+        static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+        match FOLDER.get_or_init(|| env::var_os("FERRY_FAILPOINTS").map(PathBuf::from)) {
+            Some(folder) => follow(folder, what),
+            None => Ok(()),
+        }
+    }
+
+    fn follow(folder: &Path, what: &str) -> Result<()> {
+        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(plan) = fs::read_to_string(folder.join("plan")) else { return Ok(()) };
+        if taken.0 != plan {
+            *taken = (plan, 0);
+        }
+        taken.1 += 1;
+        let trace = File::options().create(true).append(true).open(folder.join("trace"));
+        // A step that is not noted would let the test stop too early.
+        if trace.and_then(|mut trace| writeln!(trace, "{what}")).is_err() {
+            process::abort();
+        }
+        let mut words = taken.0.split_whitespace();
+        let (fault, number) = (words.next(), words.next().and_then(|word| word.parse().ok()));
+        match fault {
+            Some("crash") if number == Some(taken.1) => process::abort(),
+            Some("EIO") if number == Some(taken.1) => Err(Errno::IO),
+            Some("ENOSPC") if number == Some(taken.1) => Err(Errno::NOSPC),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Every call that changes a name, a file or what is known of it, except flushes.
+//!
+//! In one place, so that a test can let each of them fail, or stop the process before it.
+
+use std::{fs::File, io};
+
+use rustix::{
+    fd::{AsFd, OwnedFd},
+    fs::{self, AtFlags, Mode, OFlags, RenameFlags, Timestamps},
+    io::Result,
+    path::Arg,
+};
+
+use crate::failpoint;
+
+/// Makes a file, or empties one, as `flags` say.
+pub(super) fn create(folder: impl AsFd, name: impl Arg, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
+    failpoint::step("create")?;
+    fs::openat(folder, name, flags | OFlags::CREATE, mode)
+}
+
+/// To be asked before bytes are written to a file.
+pub(super) fn write() -> Result<()> {
+    failpoint::step("write")
+}
+
+/// Gives a file another length.
+pub(super) fn set_length(file: &File, length: u64) -> io::Result<()> {
+    failpoint::step("length")?;
+    file.set_len(length)
+}
+
+pub(super) fn set_mode(file: impl AsFd, mode: Mode) -> Result<()> {
+    failpoint::step("mode")?;
+    fs::fchmod(file, mode)
+}
+
+pub(super) fn set_mode_at(folder: impl AsFd, name: impl Arg, mode: Mode) -> Result<()> {
+    failpoint::step("mode")?;
+    fs::chmodat(folder, name, mode, AtFlags::empty())
+}
+
+pub(super) fn set_times(file: impl AsFd, times: &Timestamps) -> Result<()> {
+    failpoint::step("times")?;
+    fs::futimens(file, times)
+}
+
+pub(super) fn set_times_at(folder: impl AsFd, name: impl Arg, times: &Timestamps, flags: AtFlags) -> Result<()> {
+    failpoint::step("times")?;
+    fs::utimensat(folder, name, times, flags)
+}
+
+/// Renames, over what is there.
+pub(super) fn rename(from: impl AsFd, name: impl Arg, to: impl AsFd, new: impl Arg) -> Result<()> {
+    failpoint::step("rename")?;
+    fs::renameat(from, name, to, new)
+}
+
+/// Puts a file of the server's own in place of an older one.
+pub(super) fn rename_own(folder: impl AsFd, name: impl Arg, new: impl Arg) -> Result<()> {
+    failpoint::step("rename own")?;
+    fs::renameat(&folder, name, &folder, new)
+}
+
+/// Renames where nothing may be; not every filesystem can.
+pub(super) fn rename_unless_there(from: impl AsFd, name: impl Arg, to: impl AsFd, new: impl Arg) -> Result<()> {
+    failpoint::step("rename")?;
+    fs::renameat_with(from, name, to, new, RenameFlags::NOREPLACE)
+}
+
+/// Removes a name; with `REMOVEDIR`, an empty folder.
+pub(super) fn unlink(folder: impl AsFd, name: impl Arg, flags: AtFlags) -> Result<()> {
+    failpoint::step("unlink")?;
+    fs::unlinkat(folder, name, flags)
+}
+
+pub(super) fn make_folder(folder: impl AsFd, name: impl Arg, mode: Mode) -> Result<()> {
+    failpoint::step("make folder")?;
+    fs::mkdirat(folder, name, mode)
+}
