@@ -2,7 +2,12 @@
 //!
 //! It trusts any server: what it tests is the server.
 
-use std::{fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -30,7 +35,7 @@ use rustls::{
 };
 use tokio::{
     io::{AsyncWriteExt as _, ReadHalf, WriteHalf},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -64,6 +69,19 @@ impl Peer {
     /// When the server does not take the connection.
     pub async fn connect_with(server: SocketAddr, protocols: &[&[u8]]) -> Result<Self> {
         let tcp = timeout(PATIENCE, TcpStream::connect(server)).await??;
+        Self::connect_through(tcp, protocols).await
+    }
+
+    /// As [`Peer::connect`], from another address of this machine.
+    ///
+    /// # Errors
+    /// When the server does not take the connection.
+    pub async fn connect_from(from: IpAddr, server: SocketAddr) -> Result<Self> {
+        Self::connect_through(tcp_from(from, server).await?, &[ALPN]).await
+    }
+
+    async fn connect_through(tcp: TcpStream, protocols: &[&[u8]]) -> Result<Self> {
+        let server = tcp.peer_addr()?;
         tcp.set_nodelay(true)?;
         let name = ServerName::from(server.ip());
         let connector = TlsConnector::from(trust_anything(protocols)?);
@@ -264,6 +282,16 @@ impl Peer {
         }
         Ok(digests)
     }
+}
+
+/// A bare TCP connection from another address of this machine.
+///
+/// # Errors
+/// When the server does not take the connection.
+pub async fn tcp_from(from: IpAddr, server: SocketAddr) -> Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    Ok(timeout(PATIENCE, socket.connect(server)).await??)
 }
 
 /// The first message of a well-behaved client.

@@ -66,6 +66,16 @@ pub enum AdminError {
     /// The name is unknown.
     #[error("there is no user '{0}'; see 'ferryd user list'")]
     NoSuchUser(UserName),
+    /// No key is called that, or several are.
+    #[error("user '{name}' has {found} keys '{key}'; see 'ferryd user show {name}'")]
+    WhichKey {
+        /// Whose.
+        name: UserName,
+        /// What was asked for.
+        key: String,
+        /// How many are called that.
+        found: usize,
+    },
     /// A file the operator named is not usable.
     #[error("{}: {message}", path.display())]
     File {

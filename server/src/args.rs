@@ -229,7 +229,7 @@ pub struct AddUser {
 /// `ferryd user set`.
 #[derive(Debug, ClapArgs)]
 #[command(group = ArgGroup::new("change").required(true).multiple(true).args(
-    ["quota", "max_files", "access", "enable", "disable", "expires", "max_sessions", "bandwidth"]
+    ["quota", "max_files", "access", "enable", "disable", "expires", "max_sessions", "bandwidth", "add_key", "remove_key"]
 ))]
 pub struct SetUser {
     /// Whom
@@ -258,6 +258,12 @@ pub struct SetUser {
     /// Bytes a second, such as 10MiB:none; one size is for both ways
     #[arg(long, value_name = "UP:DOWN|none", value_parser = bandwidth)]
     pub bandwidth: Option<RecordBandwidth>,
+    /// One more public key to log in with, from a file as ~/.ssh/id_ed25519.pub; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub add_key: Vec<PathBuf>,
+    /// Take a key away, by its comment or its text as 'ferryd user show' has it; ends the sessions it opened
+    #[arg(long, value_name = "KEY")]
+    pub remove_key: Vec<String>,
 }
 
 /// What a user may do, on the command line.

@@ -437,6 +437,7 @@ impl Conversation {
                 let (path, size) = (put.path.clone(), put.size);
                 let upload = upload::start(user, &self.context, put)?;
                 self.wire.begin(Direction::Up, path, size);
+                usage::warn(&self.session, user.home.volume_free().unwrap_or_default(), &mut self.out);
                 return Ok(Running::Upload(Box::new(upload)));
             }
             R::Register { .. } => return Err(refusal::unsupported("'register' on a logged-in connection")),

@@ -55,6 +55,7 @@ pub struct Session {
     pub ended: CancellationToken,
     farewell: OnceLock<String>,
     joined: AtomicBool,
+    warned: AtomicBool,
     ticket: TicketHash,
     registry: Weak<Registry>,
 }
@@ -86,6 +87,11 @@ impl Session {
     /// Whether who asks is its first connection: `true` once.
     pub fn is_first(&self) -> bool {
         !self.joined.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether what `is` so now was not so at the last look.
+    pub fn is_first_warning(&self, is: bool) -> bool {
+        !self.warned.swap(is, Ordering::AcqRel) && is
     }
 
     /// The word it was ended with.
@@ -157,6 +163,7 @@ impl Sessions {
             ended: CancellationToken::new(),
             farewell: OnceLock::new(),
             joined: AtomicBool::new(false),
+            warned: AtomicBool::new(false),
             ticket: hash,
             registry: Arc::downgrade(&self.0),
         });

@@ -3,7 +3,10 @@
 use std::{fmt, time::Duration};
 
 use bytesize::ByteSize;
-use ferry_shared::entry::{Kind, Mtime};
+use ferry_shared::{
+    entry::{Kind, Mtime},
+    message::reply::Access,
+};
 use jiff::{Timestamp, tz::TimeZone};
 
 /// Bytes as `1.2 GiB`.
@@ -110,6 +113,14 @@ impl Times {
 
 fn digit(number: u16) -> u8 {
     b"0123456789"[usize::from(number % 10)]
+}
+
+/// What the operator made of the account.
+pub(crate) fn access_changed(access: Access) -> &'static str {
+    match access {
+        Access::ReadOnly => "your account on this server may only read from now on",
+        Access::ReadWrite => "your account on this server may write now",
+    }
 }
 
 #[cfg(test)]

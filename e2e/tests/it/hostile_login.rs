@@ -1,5 +1,13 @@
 //! What a peer may cost before it proved who it is: little time, few places, few tries.
 
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
 use ferry_e2e::{
     PASSWORD,
     peer::{self, Peer},
@@ -10,6 +18,8 @@ use ferry_shared::{
     refusal::{Code, Refusal},
     secret::Secret,
 };
+use tokio::{io::AsyncWriteExt as _, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
 fn refusal(reply: Reply) -> Refusal {
     match reply {
@@ -193,4 +203,55 @@ async fn unfinished_connections_have_few_places_and_do_not_keep_users_out() {
     }
     oldest.last_words().await.expect("the oldest was dropped");
     server.assert_serves("anna");
+}
+
+/// Another machine, as the server sees it.
+const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_guesses_from_elsewhere_does_not_keep_the_honest_user_out() {
+    let mut server = Setup::new().user("anna", &[]).start();
+    let address = server.address();
+    let (stop, guesses) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
+    let mut flood = JoinSet::new();
+    for _ in 0..16 {
+        let (stop, guesses) = (stop.clone(), Arc::clone(&guesses));
+        flood.spawn(async move {
+            while !stop.is_cancelled() {
+                let Ok(mut peer) = Peer::connect_from(ELSEWHERE, address).await else { continue };
+                let Ok(Reply::Welcome(_)) = peer.ask(&peer::hello()).await else { continue };
+                for _ in 0..4 {
+                    match peer.ask(&peer::login("anna", "guess")).await {
+                        Ok(Reply::Refused(_)) => drop(guesses.fetch_add(1, Ordering::Relaxed)),
+                        Ok(other) => panic!("a guess was answered with {other:?}"),
+                        Err(_) => break,
+                    }
+                }
+            }
+        });
+    }
+    for more in 1..=5 {
+        ferry_e2e::wait::until("the flood to go on", || guesses.load(Ordering::Relaxed) > 20 * more);
+        server.assert_serves("anna");
+    }
+    stop.cancel();
+    while let Some(ended) = flood.join_next().await {
+        ended.unwrap();
+    }
+    let log = server.log();
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[tokio::test]
+async fn handshakes_left_half_open_from_elsewhere_do_not_keep_the_honest_user_out() {
+    let mut server = Setup::new().user("anna", &[]).start();
+    let mut half_open = Vec::new();
+    for _ in 0..300 {
+        let mut tcp = peer::tcp_from(ELSEWHERE, server.address()).await.unwrap();
+        // The head of a TLS record of 512 bytes, and the first of them: a client hello that stops.
+        let _ = tcp.write_all(&[22, 3, 1, 2, 0, 1, 0, 1, 252]).await;
+        half_open.push(tcp);
+    }
+    server.assert_serves("anna");
+    drop(half_open);
 }

@@ -133,11 +133,21 @@ fn a_key_that_is_taken_away_ends_its_sessions() {
     let client = server.client("anna");
     let mut screen = browser(&client, &key);
     screen.wait("free on server");
-    let store = server.data().join("users.json");
+    let other = make_key(folder.path(), "other", "");
+    let set = |words: &[&str]| server.ferryd(&[&["user", "set", "anna"], words].concat(), "");
+    let public = other.with_extension("pub");
+    let (status, said) = set(&["--add-key", public.to_str().unwrap()]);
+    assert!(status.success(), "{said}");
+    // Given twice, it is there once.
+    assert!(set(&["--add-key", public.to_str().unwrap()]).0.success());
+    wait::until("the added key to log in", || list(&client, &other, None).status.success());
+    screen.wait("free on server");
     let line = fs::read_to_string(key.with_extension("pub")).unwrap();
-    let text = fs::read_to_string(&store).unwrap();
-    assert!(text.contains(line.trim()));
-    fs::write(&store, text.replace(&format!("\"{}\"", line.trim()), "")).unwrap();
+    let (status, said) = set(&["--remove-key", "no such key"]);
+    assert!(!status.success() && said.contains("0 keys"), "{said}");
+    let (status, said) = set(&["--remove-key", line.trim()]);
+    assert!(status.success(), "{said}");
+    list(&client, &other, None).ok();
     screen.wait_gone("free on server");
     drop(list(&client, &key, None).code(7));
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use ferry_e2e::{
-    MIB, compare, long, material,
+    MIB, client, compare, long, material,
     noise::Noise,
     peer::{self, Peer},
     proxy::{Proxy, Then, Way},
@@ -67,6 +67,27 @@ fn small_files_over_quota_are_refused_one_by_one() {
     client.put(&tree, "/").code(6).says("quota");
     let there = server.home("anna").join("tree");
     assert_eq!(compare::bytes_below(&there), 11 * 9000, "eleven fit into 100,000 bytes");
+}
+
+#[test]
+fn nine_tenths_of_the_quota_are_told_once_and_again_when_it_filled_up_again() {
+    let server = server_with("10MiB");
+    let client = server.client("anna");
+    let folder = client.scratch("here");
+    for (name, size) in [("some", 8 * MIB), ("more", 3 * MIB / 2)] {
+        material::random_file(&folder.join(name), size, size);
+    }
+    let small = client.scratch("small");
+    material::many_files(&small, 20, 1000, 3);
+    let warnings = |outcome: &client::Outcome| outcome.stderr.matches("are taken on this server").count();
+    assert_eq!(warnings(&client.put(&folder.join("some"), "some").ok()), 0);
+    let outcome = client.put(&folder.join("more"), "more").ok().says("9.5 MiB of 10.0 MiB");
+    assert_eq!(warnings(&outcome), 1, "{outcome}");
+    let outcome = client.run(&[&"put", &small, &client.at("")]).ok();
+    assert_eq!(warnings(&outcome), 1, "{outcome}");
+    client.run(&[&"rm", &client.at("more")]).ok();
+    let outcome = client.run(&[&"put", &small.join("."), &client.at("other")]).ok();
+    assert_eq!(warnings(&outcome), 0, "{outcome}");
 }
 
 #[test]

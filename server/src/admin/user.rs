@@ -61,9 +61,17 @@ fn add(add: AddUser, store: &Path) -> Result<(), AdminError> {
 }
 
 fn set(set: SetUser, store: &Path) -> Result<(), AdminError> {
-    let name = set.name.clone();
+    let SetUser { name, quota, max_files, access, enable, disable, expires, max_sessions, bandwidth, .. } = set;
+    let mut new_keys = Vec::new();
+    for path in &set.add_key {
+        new_keys.extend(read_keys(path)?);
+    }
     change(store, &name, |record| {
-        let SetUser { name: _, quota, max_files, access, enable, disable, expires, max_sessions, bandwidth } = set;
+        for text in &set.remove_key {
+            take_key(&name, record, text)?;
+        }
+        new_keys.retain(|new| !record.keys.iter().any(|old| old.key() == new.key()));
+        record.keys.append(&mut new_keys);
         lay(&mut record.quota, quota);
         lay(&mut record.max_files, max_files);
         lay(&mut record.expires, expires);
@@ -71,8 +79,18 @@ fn set(set: SetUser, store: &Path) -> Result<(), AdminError> {
         record.access = access.map_or(record.access, Access::from);
         record.bandwidth = bandwidth.unwrap_or(record.bandwidth);
         record.enabled = enable || (record.enabled && !disable);
+        Ok(())
     })?;
     Ok(output::line(format_args!("user '{name}' changed"))?)
+}
+
+fn take_key(name: &UserName, record: &mut Record, text: &str) -> Result<(), AdminError> {
+    let found = record.keys.iter().filter(|key| key.is_called(text)).count();
+    if found != 1 {
+        return Err(AdminError::WhichKey { name: name.clone(), key: text.to_owned(), found });
+    }
+    record.keys.retain(|key| !key.is_called(text));
+    Ok(())
 }
 
 fn lay<T>(field: &mut Option<T>, wanted: Option<Limit<T>>) {
@@ -86,7 +104,10 @@ fn passwd(name: &UserName, from_stdin: bool, store: &Path) -> Result<(), AdminEr
         return Err(AdminError::NoSuchUser(name.clone()));
     }
     let hash = password::hash(&new_password(from_stdin)?)?;
-    change(store, name, |record| record.password = Some(hash))?;
+    change(store, name, |record| {
+        record.password = Some(hash);
+        Ok(())
+    })?;
     Ok(output::line(format_args!("password of user '{name}' set"))?)
 }
 
@@ -106,11 +127,14 @@ fn remove(name: &UserName, purge: bool, store: &Path, data: &Path) -> Result<(),
     }
 }
 
-fn change(store: &Path, name: &UserName, change: impl FnOnce(&mut Record)) -> Result<(), AdminError> {
+fn change(
+    store: &Path,
+    name: &UserName,
+    change: impl FnOnce(&mut Record) -> Result<(), AdminError>,
+) -> Result<(), AdminError> {
     file::edit(store, |store| {
         let record = store.users.get_mut(name).ok_or_else(|| AdminError::NoSuchUser(name.clone()))?;
-        change(record);
-        Ok(())
+        change(record)
     })?
 }
 

@@ -164,6 +164,7 @@ impl Group {
             tracing::warn!(%error, "cannot tell how much of the disk is free");
             0
         });
+        usage::warn(&wire.session, free, out);
         for member in members {
             match member {
                 Member::Refused(refused) => {

@@ -1,8 +1,8 @@
 //! `Usage`: what the user has and may have.
 
-use ferry_shared::message::reply::Usage;
+use ferry_shared::message::{Notice, reply::Usage};
 
-use crate::{storage::StorageError, user_state::UserState};
+use crate::{outbox::Outbox, session::Session, storage::StorageError, user_state::UserState};
 
 /// The user's figures now.
 ///
@@ -23,5 +23,14 @@ pub fn with_free(user: &UserState, volume_free: u64) -> Usage {
         files: snapshot.used.files,
         file_limit: snapshot.limits.files,
         volume_free,
+    }
+}
+
+/// Tells the session, once until there is room again, that little is left of the quota. To be
+/// said before the answer of what took it: who has that answer may leave.
+pub(super) fn warn(session: &Session, volume_free: u64, out: &mut Outbox) {
+    let usage = with_free(&session.user, volume_free);
+    if session.is_first_warning(usage.is_nearly_full()) {
+        out.notice(Notice::UsageChanged(usage));
     }
 }

@@ -53,6 +53,13 @@ impl PublicKey {
         self.key
     }
 
+    /// Whether a person means this key by `text`: its comment, its base64, or the whole line.
+    #[must_use]
+    pub fn is_called(&self, text: &str) -> bool {
+        let mut words = self.line.splitn(3, ' ').skip(1);
+        self.line == text || words.any(|word| word.trim() == text)
+    }
+
     /// Whether `signature` (base64) is this key's over `text` (RFC 8032, Ed25519).
     #[must_use]
     pub fn signed(&self, text: &[u8], signature: &str) -> bool {

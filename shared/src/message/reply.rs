@@ -185,6 +185,20 @@ pub struct Usage {
     pub volume_free: u64,
 }
 
+impl Usage {
+    /// Bytes that are taken, what unfinished uploads hold included.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.used.saturating_add(self.reserved)
+    }
+
+    /// Whether nine tenths of what the user may have are taken.
+    #[must_use]
+    pub fn is_nearly_full(&self) -> bool {
+        self.limit.is_some_and(|limit| self.held() >= limit - limit / 10)
+    }
+}
+
 /// Entries of one folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {

@@ -252,10 +252,16 @@ pub(super) fn link(event: &LinkEvent, context: &Context) {
 /// Tells what the server has to say.
 pub(super) fn notice(notice: &Notice, context: &Context) {
     match notice {
+        Notice::UsageChanged(usage) => {
+            if let Some(limit) = usage.limit.filter(|_| usage.is_nearly_full()) {
+                let (held, limit) = (human::size(usage.held()), human::size(limit));
+                context.output.say(&format!("{held} of {limit} are taken on this server"));
+            }
+        }
+        Notice::AccountChanged { access } => context.output.say(human::access_changed(*access)),
         Notice::Broadcast { text } => context.output.say(&format!("the server says: {}", Escaped(text.as_bytes()))),
         Notice::Closing { reason, seconds } => {
             context.output.say(&format!("the server closes in {seconds} s: {}", Escaped(reason.as_bytes())));
         }
-        Notice::UsageChanged(_) | Notice::AccountChanged { .. } => {}
     }
 }

@@ -5,22 +5,25 @@ use std::time::Duration;
 use ferry_shared::{
     message::{
         Notice as Word,
-        reply::{Access, UnfinishedUpload, Usage},
+        reply::{Access, UnfinishedUpload},
     },
     name::Escaped,
 };
 
 use super::{Out, connect, queue, read, resume};
-use crate::tui::{
-    effect::{Effect, LinkEffect},
-    state::{
-        State,
-        dialog::{Decided, Dialog, Notice, Question},
-        link::{Account, Link, Lost, Server},
-        side::Side,
-        task::Task,
-        trouble::Trouble,
-        words,
+use crate::{
+    human,
+    tui::{
+        effect::{Effect, LinkEffect},
+        state::{
+            State,
+            dialog::{Decided, Dialog, Notice, Question},
+            link::{Account, Link, Lost, Server},
+            side::Side,
+            task::Task,
+            trouble::Trouble,
+            words,
+        },
     },
 };
 
@@ -147,19 +150,16 @@ pub(super) fn notice(state: &mut State, word: Word) {
     let Some(session) = state.link.session_mut() else { return };
     match word {
         Word::UsageChanged(usage) => {
-            let was = is_nearly_full(&session.account.usage);
+            let was = session.account.usage.is_nearly_full();
             session.account.usage = usage;
-            if let Some(limit) = usage.limit.filter(|_| is_nearly_full(&usage) && !was) {
-                let held = usage.used.saturating_add(usage.reserved);
+            if let Some(limit) = usage.limit.filter(|_| usage.is_nearly_full() && !was) {
+                let held = usage.held();
                 state.warn(format!("{} of {} are taken on this server", words::size(held), words::size(limit)));
             }
         }
         Word::AccountChanged { access } => {
             session.account.access = access;
-            state.warn(match access {
-                Access::ReadOnly => "your account on this server may only read from now on",
-                Access::ReadWrite => "your account on this server may write now",
-            });
+            state.warn(human::access_changed(access));
         }
         Word::Broadcast { text } => {
             state
@@ -171,12 +171,6 @@ pub(super) fn notice(state: &mut State, word: Word) {
                 .warn(format!("the server closes in {seconds} s: {}; transfers go on when it is back", shown(&reason)));
         }
     }
-}
-
-/// Whether nine tenths of what the user may have are taken, what unfinished uploads hold included.
-fn is_nearly_full(usage: &Usage) -> bool {
-    let held = usage.used.saturating_add(usage.reserved);
-    usage.limit.is_some_and(|limit| held >= limit - limit / 10)
 }
 
 /// Shows who one is on the server, and asks for the unfinished uploads.
