@@ -252,3 +252,22 @@ fn text_of_the_server_cannot_forge_the_screen() {
     scene.event(Event::Notice(Notice::Broadcast { text: "a\u{1b}[2Jb\nc".into() }));
     assert!(scene.text().contains(r"a\u{1b}[2Jb"));
 }
+
+#[test]
+fn a_site_keeps_what_its_form_does_not_show_and_is_reached_with_it() {
+    let mut scene = Scene::connected().with_sites();
+    scene.state.saved.sites[0].seal = Some("/the/seal".into());
+    scene.state.saved.sites[0].key = Some(key());
+    let _ = scene.take();
+    scene.keys("f9 e enter");
+    let kept = |effect: &Effect| {
+        matches!(effect, Effect::SaveSite(Some(old), site)
+            if old == "backup" && site.seal == Some("/the/seal".into()) && site.key == Some(key()))
+    };
+    assert!(scene.effects.iter().any(kept), "{:?}", scene.effects);
+    scene.state.link = Link::default();
+    let _ = scene.take();
+    scene.keys("f9 enter");
+    let sealed = |link: &&LinkEffect| matches!(link, LinkEffect::Reach(_, _, Some(_), Some(seal)) if seal.as_os_str() == "/the/seal");
+    assert!(links(&scene.effects).iter().any(sealed), "{:?}", scene.effects);
+}
