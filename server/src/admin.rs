@@ -6,6 +6,8 @@ mod invite;
 pub(crate) mod operate;
 mod password_input;
 pub mod places;
+mod quota;
+mod quota_report;
 mod user;
 mod user_report;
 
@@ -99,6 +101,15 @@ pub enum AdminError {
     /// The running server was not reached, or did not do it.
     #[error(transparent)]
     Control(#[from] control::client::AskError),
+    /// A server has the data folder and cannot be asked.
+    #[error("a server uses this data folder and does not answer at {}; give this command its configuration", .0.display())]
+    InUse(PathBuf),
+    /// The data folder is not usable.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Some homes were not counted.
+    #[error("not counted: {0}")]
+    NotCounted(String),
     /// There is nothing to look at, or no way to.
     #[error(transparent)]
     Top(#[from] TopError),
@@ -147,6 +158,7 @@ fn run(args: Args) -> Result<(), AdminError> {
             top::run(control::client::path(config.control.socket.as_deref(), &data()?))?;
         }
         Verb::User(verb) => user::run(verb, &data()?)?,
+        Verb::Quota(verb) => quota::run(verb, &load(config)?, &data()?)?,
         Verb::Invite(verb) => invite::run(verb, &load(config)?.config, &data()?)?,
         Verb::Identity => {
             let loaded = load(config)?;

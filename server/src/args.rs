@@ -90,6 +90,9 @@ pub enum Verb {
     /// Add, change and list users; a running server follows at once
     #[command(subcommand)]
     User(UserVerb),
+    /// What users have, and what holds it; count it again
+    #[command(subcommand)]
+    Quota(QuotaVerb),
     /// Make, list and revoke invites, with which people make their own accounts
     #[command(subcommand)]
     Invite(InviteVerb),
@@ -112,6 +115,27 @@ pub enum Verb {
     Man {
         /// The folder
         dir: PathBuf,
+    },
+}
+
+/// What can be done with quotas. Set them with `ferryd user set`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum QuotaVerb {
+    /// Show what a user has, and which unfinished uploads hold how much
+    Explain {
+        /// Whose
+        name: UserName,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Count homes again, after files were changed by hand; beside the work of the running server
+    Rescan {
+        /// Whose [default: everybody's]
+        name: Option<UserName>,
+        /// As a JSON array
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -33,6 +33,8 @@ pub struct Config {
     pub limits: Limits,
     /// What the server allows before.
     pub login: Login,
+    /// How usage is kept right.
+    pub quota: Quota,
     /// Who may make an account.
     pub registration: Registration,
     /// How fast bytes may travel.
@@ -73,6 +75,28 @@ pub enum Durability {
     Full,
     /// It survives a crash of the server; the disk is not told to flush.
     Rename,
+}
+
+/// Section `[quota]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quota {
+    /// Hours after which a home is counted again; 0 for never.
+    pub rescan_hours: u32,
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self { rescan_hours: 24 }
+    }
+}
+
+impl Quota {
+    /// [`rescan_hours`](Self::rescan_hours) as a duration; `None` for never.
+    #[must_use]
+    pub fn rescan_every(&self) -> Option<Duration> {
+        (self.rescan_hours > 0).then(|| Duration::from_secs(u64::from(self.rescan_hours) * 60 * 60))
+    }
 }
 
 /// Section `[registration]`: accounts that people make themselves.

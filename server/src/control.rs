@@ -6,6 +6,7 @@
 mod answer;
 pub mod client;
 pub mod message;
+mod quota;
 pub mod who;
 
 use std::{
@@ -27,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use crate::{context::Context, private_file};
 pub(crate) use answer::status_now;
 use message::{Answer, Ask};
+pub(crate) use quota::staged_part;
 use who::Who;
 
 /// Bytes in a request.

@@ -27,6 +27,7 @@ pub mod output;
 mod private_file;
 pub mod quota;
 pub mod refusal;
+pub mod rescan;
 pub mod seal;
 pub mod serve;
 pub mod server;

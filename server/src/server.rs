@@ -29,6 +29,7 @@ use crate::{
     control::{Control, Order},
     identity::Identity,
     metrics::Metrics,
+    rescan,
     seal::{self, SealError},
     storage::{self, Storage, StorageError},
     users::Users,
@@ -290,8 +291,8 @@ impl Drop for PanicWatch {
     }
 }
 
-/// Counts homes whose figures are not to be believed before anybody waits for them, and
-/// throws expired parts away now and then.
+/// Counts homes whose figures are not to be believed before anybody waits for them; throws
+/// expired parts away and counts the other homes again now and then.
 async fn upkeep(context: Arc<Context>) {
     let mut ticks = interval(UPKEEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -311,6 +312,7 @@ async fn upkeep(context: Arc<Context>) {
                     Err(error) => tracing::error!(user = %account.name, %error, "a home cannot be used"),
                 }
             }
+            rescan::round(&context);
         };
         if let Err(error) = tokio::task::spawn_blocking(round).await {
             tracing::error!(%error, "upkeep panicked");

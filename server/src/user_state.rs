@@ -16,6 +16,7 @@ use ferry_shared::path::RemotePath;
 use crate::{
     bandwidth::Rates,
     quota::{Changes, Ledger, LedgerFile, Limits, OverQuota, Reservation, Tally},
+    rescan::{self, Due, Pace},
     storage::{Home, Storage, StorageError, Weight},
     users::UserName,
 };
@@ -40,6 +41,7 @@ pub struct UserState {
     /// What each unfinished upload holds, by target. Every staged part has an entry.
     held: Mutex<HashMap<RemotePath, Reservation>>,
     connections: AtomicU32,
+    due: Mutex<Due>,
 }
 
 impl UserState {
@@ -53,10 +55,12 @@ impl UserState {
         let used = match believed {
             Some(used) => used,
             None => {
-                let mut counted = Tally::default();
-                for weight in home.counter()? {
-                    counted = counted.plus(weight?.into());
+                let (counted, counter) = rescan::count(&home, Pace::Quick, &|| false)?;
+                let unreadable = counter.unreadable();
+                if unreadable > 0 {
+                    tracing::error!(user = %name, unreadable, "parts of the home cannot be read and do not count");
                 }
+                counter.believe();
                 tracing::info!(user = %name, bytes = counted.bytes, files = counted.files, "home counted");
                 counted
             }
@@ -74,7 +78,8 @@ impl UserState {
             }
         }
         let (bandwidth, connections) = (Arc::default(), AtomicU32::new(0));
-        Ok(Self { name: name.clone(), home, ledger, bandwidth, held: Mutex::new(held), connections })
+        let due = Mutex::new(Due::first(name));
+        Ok(Self { name: name.clone(), home, ledger, bandwidth, held: Mutex::new(held), connections, due })
     }
 
     /// Counts a connection of the user in; `None` when there are `most` already.
@@ -165,6 +170,11 @@ impl UserState {
         }
     }
 
+    /// When the home is to be counted again.
+    pub(crate) fn due(&self) -> MutexGuard<'_, Due> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn close(&self) {
         if self.home.has_shared_files() {
             // What removing one name of such a file frees is known only by counting.
@@ -182,7 +192,7 @@ impl UserState {
 }
 
 /// What a part found on disk holds: what its target would grow by.
-fn held_by(home: &Home, path: &RemotePath, size: u64) -> Result<Tally, StorageError> {
+pub(crate) fn held_by(home: &Home, path: &RemotePath, size: u64) -> Result<Tally, StorageError> {
     match home.prospect(path) {
         Ok(prospect) => Ok(Tally::from(prospect.new_file(size)).growth_from(prospect.old().into())),
         // The target's folder changed into something else; the part still takes space.

@@ -33,6 +33,7 @@ mod large_files;
 mod memory;
 mod paths;
 mod quota;
+mod quota_care;
 mod races;
 mod register;
 mod resume;

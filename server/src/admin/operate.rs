@@ -50,6 +50,8 @@ fn as_text(answer: &Answer) -> String {
         Answer::Draining { transfers, seconds } => {
             format!("draining: {} under way, at most {seconds} s\n", counted(*transfers, "transfer"))
         }
+        // Asked by another verb.
+        Answer::Explained(_) | Answer::Rescanned(_) => String::new(),
         Answer::Failed { message } => format!("{message}\n"),
     }
 }

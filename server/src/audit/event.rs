@@ -132,6 +132,12 @@ pub enum Event {
         /// What.
         text: String,
     },
+    /// The operator had homes counted again.
+    Rescan {
+        /// Whose; everybody's if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        of: Option<String>,
+    },
     /// The operator had the server read its files again.
     Reload,
     /// The operator had the server end.

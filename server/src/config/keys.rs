@@ -18,11 +18,12 @@ pub struct Key {
 }
 
 /// What each section is about.
-pub const SECTIONS: [(&str, &str); 10] = [
+pub const SECTIONS: [(&str, &str); 11] = [
     ("server", "Where the server listens and what it says of itself."),
     ("tls", "A PEM pair in place of the key made at first start: both or none. Read again on SIGHUP."),
     ("limits", "What the server allows once a client is logged in."),
     ("login", "What a peer may cost before it proved who it is."),
+    ("quota", "How the figures of what users have are held against the disk."),
     ("registration", "Accounts that people make themselves, with 'ferry register' or in the browser."),
     ("bandwidth", "Bytes a second, all users together; users can have limits of their own."),
     ("control", "The socket of 'ferryd status', 'ferryd top' and the like: for root and the server's own user."),
@@ -32,7 +33,7 @@ pub const SECTIONS: [(&str, &str); 10] = [
 ];
 
 /// Every key, in the order of the default file.
-pub const KEYS: [Key; 38] = [
+pub const KEYS: [Key; 39] = [
     key("server", "listen", "Addresses and ports to listen on. [::] takes IPv4 too, where the system has both."),
     key("server", "name", "The name clients are told."),
     optional("server", "motd", "What users are told at login.", "\"Backups run at 3:00\""),
@@ -68,6 +69,7 @@ pub const KEYS: [Key; 38] = [
         "\"/etc/ferryd/seal\"",
     ),
     key("login", "allow", "Addresses and networks that never wait, such as \"192.0.2.7\" or \"10.0.0.0/8\"."),
+    key("quota", "rescan_hours", "Each home is counted again after so many hours, beside the work in it; 0: never."),
     key(
         "registration",
         "mode",

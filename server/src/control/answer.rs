@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Order,
     message::{Answer, Ask, Session, Status, Transfer, User},
+    quota,
 };
 use crate::{
     audit::event::{Event, Who},
@@ -25,6 +26,8 @@ pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &
         Ask::Sessions => Answer::Sessions(sessions(context)),
         Ask::Kick { who } => kick(context, uid, &who).await,
         Ask::Broadcast { text } => broadcast(context, uid, &text).await,
+        Ask::Explain { user } => quota::explain(context, &user).await,
+        Ask::Rescan { user } => quota::rescan(context, uid, user.as_deref()).await,
         Ask::Reload => {
             tracing::info!(uid, "the operator asks for a reload");
             context.audit.note(Who::operator(uid), Event::Reload).await;

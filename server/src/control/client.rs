@@ -95,6 +95,17 @@ impl Line {
         }
     }
 
+    /// Waits for answers however long they take.
+    ///
+    /// # Errors
+    /// [`AskError::Io`].
+    pub fn patient(self) -> Result<Self, AskError> {
+        match self.stream.get_ref().set_read_timeout(None) {
+            Ok(()) => Ok(self),
+            Err(source) => Err(AskError::Io { path: self.path, source }),
+        }
+    }
+
     /// Asks and waits for the answer.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{live::Direction, users::moment::Moment};
+use crate::{live::Direction, quota::Tally, users::moment::Moment};
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,17 @@ pub enum Ask {
     Broadcast {
         /// What.
         text: String,
+    },
+    /// What a user has, and what holds it.
+    Explain {
+        /// The user's name.
+        user: String,
+    },
+    /// Count a home again, or all.
+    Rescan {
+        /// Whose; everybody's if left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
     },
     /// Read configuration, certificate and users again.
     Reload,
@@ -48,6 +59,10 @@ pub enum Answer {
         /// Their number.
         sessions: usize,
     },
+    /// To `explain`.
+    Explained(Box<Explained>),
+    /// To `rescan`, by name.
+    Rescanned(Vec<Rescanned>),
     /// To `reload`: what stays as it was, and why.
     Reloaded {
         /// What is wrong; empty when all is in force.
@@ -145,6 +160,84 @@ pub struct User {
     pub files: u64,
     /// How many of them the user may have.
     pub max_files: Option<u64>,
+}
+
+/// What a user has, and what holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explained {
+    /// The name.
+    pub user: String,
+    /// What the figures are taken from.
+    pub source: Source,
+    /// What is in the home.
+    pub used: Weighed,
+    /// What unfinished uploads hold beside it.
+    pub reserved: Weighed,
+    /// Bytes the user may have.
+    pub quota: Option<u64>,
+    /// Files and folders the user may have.
+    pub max_files: Option<u64>,
+    /// Whether the figures cannot be right, so that the home will be counted again.
+    pub suspect: bool,
+    /// Unfinished uploads, by path.
+    pub parts: Vec<StagedPart>,
+}
+
+/// Where figures come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The running server.
+    Server,
+    /// What the server wrote down when it stopped.
+    Ledger,
+    /// A count of the home, made now.
+    Count,
+}
+
+/// Bytes and files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weighed {
+    /// Bytes of regular files.
+    pub bytes: u64,
+    /// Files, folders and all else.
+    pub files: u64,
+}
+
+impl From<Tally> for Weighed {
+    fn from(Tally { bytes, files }: Tally) -> Self {
+        Self { bytes, files }
+    }
+}
+
+/// An unfinished upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StagedPart {
+    /// Its target, escaped for display.
+    pub path: String,
+    /// The size it will have, where it is known.
+    pub size: Option<u64>,
+    /// Bytes of it that are there.
+    pub received: u64,
+    /// Bytes it holds of the quota.
+    pub reserved: u64,
+    /// When it was begun.
+    pub started: Moment,
+    /// Whether it is under way.
+    pub active: bool,
+}
+
+/// A home that was counted again, or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rescanned {
+    /// Whose.
+    pub user: String,
+    /// What was believed; `None` where nothing was.
+    pub believed: Option<Weighed>,
+    /// What was counted, and is believed now.
+    pub counted: Option<Weighed>,
+    /// Why it was not counted.
+    pub failed: Option<String>,
 }
 
 /// A login and its connections.

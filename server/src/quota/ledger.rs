@@ -5,7 +5,10 @@
 //! changes the tree holds it from looking at what a target weighs until the change is
 //! done, so that the figures follow the tree exactly.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// Bytes and files: what something weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,6 +74,8 @@ pub struct Ledger {
 struct Inner {
     figures: Mutex<Snapshot>,
     changes: Mutex<()>,
+    /// How often the user's lock was taken.
+    taken: AtomicU64,
 }
 
 impl Tally {
@@ -132,7 +137,7 @@ impl Ledger {
     #[must_use]
     pub fn new(used: Tally, limits: Limits) -> Self {
         let figures = Mutex::new(Snapshot { used, limits, ..Snapshot::default() });
-        Self { inner: Arc::new(Inner { figures, changes: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { figures, ..Inner::default() }) }
     }
 
     /// Promises `amount` to an upload, until the guard is settled or dropped.
@@ -160,7 +165,8 @@ impl Ledger {
     pub fn lock_changes(&self) -> Changes<'_> {
         // The lock guards no data of its own, so a panic under it leaves nothing half done here.
         let guard = self.inner.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        Changes { inner: &self.inner, _guard: guard }
+        let number = self.inner.taken.fetch_add(1, Ordering::Relaxed);
+        Changes { inner: &self.inner, number, _guard: guard }
     }
 
     /// Other limits from now on. What is there or promised beyond them stays.
@@ -228,10 +234,17 @@ impl Drop for Reservation {
 #[derive(Debug)]
 pub struct Changes<'a> {
     inner: &'a Inner,
+    number: u64,
     _guard: MutexGuard<'a, ()>,
 }
 
 impl Changes<'_> {
+    /// How many held the user's lock before. From one to the next nothing changed in between.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Turns a reservation into use: what weighed `old` will weigh `new`.
     ///
     /// Growth the reservation covers is always admitted; more must fit like any other.

@@ -29,7 +29,6 @@ pub struct Counter {
     /// Names seen of each inode that has several.
     shared: HashMap<FileId, u64>,
     unreadable: u64,
-    over: bool,
 }
 
 struct Level {
@@ -48,13 +47,19 @@ impl Level {
 impl Counter {
     pub(super) fn new(home: Home, folder: OwnedFd) -> Result<Self, StorageError> {
         let levels = vec![Level::new(folder)?];
-        Ok(Self { home, levels, shared: HashMap::new(), unreadable: 0, over: false })
+        Ok(Self { home, levels, shared: HashMap::new(), unreadable: 0 })
     }
 
     /// Folders and entries that could not be read and are missing from the count.
     #[must_use]
     pub fn unreadable(&self) -> u64 {
         self.unreadable
+    }
+
+    /// Has removals go by the names this count saw of files that have several. To be called after
+    /// its end, with the user's lock, if nothing changed meanwhile.
+    pub fn believe(self) {
+        self.home.shared_files().set(self.shared);
     }
 
     fn count_page(&mut self) -> Result<Option<Weight>, StorageError> {
@@ -124,14 +129,9 @@ impl Iterator for Counter {
                 }
                 Err(error) => {
                     self.levels.clear();
-                    self.over = true;
                     return Some(Err(error));
                 }
             }
-        }
-        if !self.over {
-            self.home.shared_files().set(std::mem::take(&mut self.shared));
-            self.over = true;
         }
         None
     }

@@ -182,7 +182,7 @@ impl Home {
         Finder::new(self.walker(path)?, pattern, limit)
     }
 
-    /// Everything in the home weighed, for a recount. Have no writer work meanwhile.
+    /// Everything in the home weighed, for a recount; of use if no writer worked meanwhile.
     ///
     /// # Errors
     /// The disk's.

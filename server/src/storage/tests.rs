@@ -89,11 +89,13 @@ impl Place {
     }
 
     fn counted(&self) -> Weight {
-        self.home
-            .counter()
-            .unwrap()
+        let mut counter = self.home.counter().unwrap();
+        let counted = counter
+            .by_ref()
             .map(Result::unwrap)
-            .fold(Weight::default(), |sum, one| Weight { bytes: sum.bytes + one.bytes, files: sum.files + one.files })
+            .fold(Weight::default(), |sum, one| Weight { bytes: sum.bytes + one.bytes, files: sum.files + one.files });
+        counter.believe();
+        counted
     }
 }
 

@@ -2,4 +2,5 @@
 
 mod harness;
 mod kills;
+mod recounts;
 mod transfers;

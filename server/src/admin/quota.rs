@@ -1,0 +1,137 @@
+//! `ferryd quota …`: asks the running server, or looks at the disk when none runs.
+
+use std::path::Path;
+
+use super::{AdminError, quota_report as report, user_report::pretty};
+use crate::{
+    args::QuotaVerb,
+    config::Loaded,
+    control::{
+        self,
+        client::{self, AskError, Line},
+        message::{Answer, Ask, Explained, Rescanned, Source},
+    },
+    output,
+    quota::{LedgerFile, Tally},
+    rescan::{self, Pace},
+    storage::{Durability, Home, Storage, StorageError},
+    user_state::held_by,
+    users::{self, UserName, file},
+};
+
+pub(super) fn run(verb: QuotaVerb, loaded: &Loaded, data: &Path) -> Result<(), AdminError> {
+    let socket = client::path(loaded.config.control.socket.as_deref(), data);
+    let line = match Line::open(socket.clone()) {
+        Ok(line) => Some(line.patient()?),
+        Err(AskError::NoServer(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    match verb {
+        QuotaVerb::Explain { name, json } => {
+            let explained = match line {
+                Some(mut line) => match line.ask(&Ask::Explain { user: name.to_string() })? {
+                    Answer::Explained(explained) => *explained,
+                    _ => return Err(AskError::Strange.into()),
+                },
+                None => explain(&name, data)?,
+            };
+            let text = if json { pretty(&explained) } else { report::explained(&explained) };
+            Ok(output::raw(text.as_bytes())?)
+        }
+        QuotaVerb::Rescan { name, json } => {
+            let all = match line {
+                Some(mut line) => match line.ask(&Ask::Rescan { user: name.map(|name| name.to_string()) })? {
+                    Answer::Rescanned(all) => all,
+                    _ => return Err(AskError::Strange.into()),
+                },
+                None => rescan(name, data).map_err(|error| match error {
+                    AdminError::Storage(StorageError::InUse) => AdminError::InUse(socket),
+                    other => other,
+                })?,
+            };
+            let text = if json { pretty(&all) } else { report::rescanned(&all) };
+            output::raw(text.as_bytes())?;
+            let failed: Vec<_> = all.iter().filter(|one| one.failed.is_some()).map(|one| one.user.as_str()).collect();
+            if failed.is_empty() { Ok(()) } else { Err(AdminError::NotCounted(failed.join(", "))) }
+        }
+    }
+}
+
+/// What the disk says while no server runs.
+fn explain(name: &UserName, data: &Path) -> Result<Explained, AdminError> {
+    let store = file::load(&users::store_file(data))?;
+    let record = store.users.get(name).ok_or_else(|| AdminError::NoSuchUser(name.clone()))?;
+    let mut explained = Explained {
+        user: name.to_string(),
+        source: Source::Count,
+        used: Tally::default().into(),
+        reserved: Tally::default().into(),
+        quota: record.quota.map(|size| size.0),
+        max_files: record.max_files,
+        suspect: false,
+        parts: Vec::new(),
+    };
+    let home = match Storage::inspect(data).and_then(|storage| storage.home(name.as_str(), false)) {
+        // Nobody has met this user yet.
+        Err(StorageError::NoSuchUser) => return Ok(explained),
+        home => home?,
+    };
+    explained.used = match believed(&home)? {
+        Some(used) => {
+            explained.source = Source::Ledger;
+            used.into()
+        }
+        None => rescan::count(&home, Pace::Quick, &|| false)?.0.into(),
+    };
+    let mut reserved = Tally::default();
+    for part in home.parts() {
+        // A stream that was cut holds nothing: it goes at the next start.
+        let Some(size) = part.meta.size else { continue };
+        let held = held_by(&home, &part.meta.path, size)?;
+        reserved = reserved.plus(held);
+        explained.parts.push(control::staged_part(part, held.bytes));
+    }
+    explained.reserved = reserved.into();
+    Ok(explained)
+}
+
+fn believed(home: &Home) -> Result<Option<Tally>, StorageError> {
+    Ok(home.read_ledger()?.and_then(|bytes| LedgerFile::believed(&bytes)))
+}
+
+/// Counts while no server runs, and keeps servers out meanwhile.
+fn rescan(name: Option<UserName>, data: &Path) -> Result<Vec<Rescanned>, AdminError> {
+    let store = file::load(&users::store_file(data))?;
+    if let Some(name) = name.as_ref().filter(|name| !store.users.contains_key(*name)) {
+        return Err(AdminError::NoSuchUser(name.clone()));
+    }
+    if !data.join("users").exists() {
+        return Ok(Vec::new());
+    }
+    let storage = Storage::open(data, Durability::Full)?;
+    let wanted = store.users.into_keys().filter(|user| name.as_ref().is_none_or(|name| name == user));
+    let mut all = Vec::new();
+    for user in wanted {
+        match storage.home(user.as_str(), false) {
+            Err(StorageError::NoSuchUser) => {}
+            home => all.push(rescan_one(&user, &home?)?),
+        }
+    }
+    Ok(all)
+}
+
+/// A ledger that is wrong is taken away, so that the next start counts; nothing is written, as
+/// what root writes the server could not read.
+fn rescan_one(user: &UserName, home: &Home) -> Result<Rescanned, AdminError> {
+    let believed = believed(home)?;
+    let (counted, counter) = rescan::count(home, Pace::Quick, &|| false)?;
+    let failed = match counter.unreadable() {
+        0 => None,
+        unreadable => Some(rescan::RescanError::Unreadable(unreadable).to_string()),
+    };
+    if believed.is_some_and(|believed| believed != counted) && failed.is_none() {
+        home.take_ledger()?;
+    }
+    let counted = failed.is_none().then(|| counted.into());
+    Ok(Rescanned { user: user.to_string(), believed: believed.map(Into::into), counted, failed })
+}

@@ -1,0 +1,173 @@
+//! Homes counted again while their users work in them: what the figures are held against.
+//!
+//! A count is believed if nobody changed the home through the server meanwhile. So it needs the
+//! user's lock only for a moment; it is tried again, and at last, if the operator asks for it, made
+//! under that lock.
+
+use std::{
+    convert::Infallible,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    context::Context,
+    figures::Figures,
+    quota::{Changes, Drift, Tally, recount},
+    storage::{Counter, Home, StorageError},
+    user_state::UserState,
+    users::UserName,
+};
+
+/// How often a count that was overtaken by a change is begun again.
+const TRIES: u32 = 3;
+/// A thousandth of the interval is the unit the first counts are spread in.
+const SPREAD: u32 = 1000;
+/// A count in vain is tried again after this part of the interval.
+const SOON: u32 = SPREAD / 10;
+
+/// How a count treats the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as it can: somebody waits.
+    Quick,
+    /// It rests as long as it works.
+    Calm,
+}
+
+/// Why a home was not counted.
+#[derive(Debug, thiserror::Error)]
+pub enum RescanError {
+    /// The disk says no.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Something in the home cannot be read, so the sum would be too small.
+    #[error("{0} folders or entries of the home cannot be read; the figures stay as they were")]
+    Unreadable(u64),
+    /// The home changed faster than it could be counted.
+    #[error("the home changes too fast to be counted beside the work in it")]
+    Busy,
+}
+
+/// Adds up everything in `home`; [`StorageError::Stopped`] once `stop` says so.
+pub(crate) fn count(home: &Home, pace: Pace, stop: &dyn Fn() -> bool) -> Result<(Tally, Counter), StorageError> {
+    let mut counter = home.counter()?;
+    let mut counted = Tally::default();
+    loop {
+        let begun = Instant::now();
+        let Some(weight) = counter.next() else { return Ok((counted, counter)) };
+        counted = counted.plus(weight?.into());
+        if stop() {
+            return Err(StorageError::Stopped);
+        }
+        if pace == Pace::Calm {
+            thread::sleep(begun.elapsed());
+        }
+    }
+}
+
+/// Counts a user's home again and puts the sum in force; drift is logged and counted. Blocks.
+///
+/// [`Pace::Quick`] at last holds up the user's changes for the count, [`Pace::Calm`] never does.
+///
+/// # Errors
+/// [`RescanError`]; the figures are then as they were.
+pub fn rescan(user: &UserState, figures: &Figures, pace: Pace, stop: &dyn Fn() -> bool) -> Result<Drift, RescanError> {
+    for _ in 0..TRIES {
+        let before = user.ledger.lock_changes().number();
+        let (counted, counter) = count(&user.home, pace, stop)?;
+        let changes = user.ledger.lock_changes();
+        if changes.number() == before + 1 {
+            return settle(user, figures, &changes, counted, counter);
+        }
+    }
+    if pace == Pace::Calm {
+        return Err(RescanError::Busy);
+    }
+    let changes = user.ledger.lock_changes();
+    let (counted, counter) = count(&user.home, pace, stop)?;
+    settle(user, figures, &changes, counted, counter)
+}
+
+fn settle(
+    user: &UserState,
+    figures: &Figures,
+    changes: &Changes<'_>,
+    counted: Tally,
+    counter: Counter,
+) -> Result<Drift, RescanError> {
+    match counter.unreadable() {
+        0 => counter.believe(),
+        unreadable => return Err(RescanError::Unreadable(unreadable)),
+    }
+    let Ok(drift) = recount(changes, [Ok::<_, Infallible>(counted)]);
+    if drift.is_any() {
+        figures.drifts.one();
+        let Drift { believed, counted } = drift;
+        tracing::warn!(
+            user = %user.name,
+            believed_bytes = believed.bytes,
+            believed_files = believed.files,
+            bytes = counted.bytes,
+            files = counted.files,
+            "the home is not what the ledger said; the figures are now what was counted"
+        );
+    }
+    Ok(drift)
+}
+
+/// When a home is to be counted next.
+#[derive(Debug)]
+pub(crate) struct Due {
+    since: Instant,
+    /// Thousandths of the interval from then on.
+    share: u32,
+}
+
+impl Due {
+    /// After a part of the interval that differs from user to user, so that not all are counted at once.
+    pub(crate) fn first(name: &UserName) -> Self {
+        let digest = blake3::hash(name.as_str().as_bytes());
+        let [low, high, ..] = *digest.as_bytes();
+        Self { since: Instant::now(), share: u32::from(u16::from_le_bytes([low, high])) % SPREAD + 1 }
+    }
+
+    fn is_now(&self, every: Duration) -> bool {
+        self.since.elapsed() >= every * self.share / SPREAD
+    }
+
+    fn next(&mut self, share: u32) {
+        *self = Self { since: Instant::now(), share };
+    }
+}
+
+/// Counts the homes whose turn it is, and those whose figures cannot be right. Blocks.
+pub fn round(context: &Context) {
+    let stop = || context.drain.is_cancelled();
+    for user in context.states.all() {
+        let every = context.config.get().quota.rescan_every();
+        let is_due = every.is_some_and(|every| user.due().is_now(every));
+        if stop() {
+            return;
+        }
+        if !is_due && !user.ledger.snapshot().suspect {
+            continue;
+        }
+        let share = match rescan(&user, &context.figures, Pace::Calm, &stop) {
+            Ok(_) => SPREAD,
+            Err(RescanError::Storage(StorageError::Stopped)) => return,
+            Err(RescanError::Busy) => {
+                tracing::debug!(user = %user.name, "not counted again: the home is busy");
+                SOON
+            }
+            Err(error) => {
+                tracing::error!(user = %user.name, %error, "the home cannot be counted again");
+                SPREAD
+            }
+        };
+        user.due().next(share);
+    }
+}
+
+#[cfg(test)]
+mod tests;
