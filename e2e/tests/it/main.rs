@@ -22,6 +22,7 @@ mod disk_full;
 mod exit_codes;
 mod faults;
 mod files;
+mod guarantees;
 mod hostile;
 mod hostile_login;
 mod hostile_server;

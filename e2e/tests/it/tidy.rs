@@ -49,7 +49,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 const CRATES: [&str; 6] = ["shared", "server", "client", "tui-client", "e2e", "demo"];
 
 /// Every Rust file of ours, by its path in the repository.
-fn sources() -> Vec<(PathBuf, String)> {
+pub(crate) fn sources() -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();

@@ -12,7 +12,7 @@ use crate::{
     config::{Config, ConfigError},
     control::who::Who,
     identity::Identity,
-    output,
+    output, seal,
     storage::{self, Seen},
     users::{
         self,
@@ -36,6 +36,8 @@ pub(super) fn run(config: Option<PathBuf>, data: &Path) -> Result<(), AdminError
     if let Some(config) = &config {
         found.faults.extend(Who::new(config.control.group.as_deref()).err().map(|error| error.to_string()));
         found.faults.extend(identity_fault(config, data));
+        found.faults.extend(seal::read(config.login.seal.as_deref()).err().map(|error| error.to_string()));
+        found.faults.extend(config.login.seal.as_deref().and_then(readable_by_others));
     }
     found.homes(&store, data);
     let audit = verify::files(data).unwrap_or_default();
@@ -131,6 +133,7 @@ fn readable_by_others(path: &Path) -> Option<String> {
             let fault = || format!("{}: others may read it (mode {mode:o}); chmod o-rwx it", path.display());
             (mode & 0o007 != 0).then(fault)
         }
+        // Whoever needs it says so.
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => Some(format!("{}: {error}", path.display())),
     }

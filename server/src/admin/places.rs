@@ -44,7 +44,7 @@ pub fn config_place() -> PathBuf {
     first(env::var_os("CONFIGURATION_DIRECTORY")).unwrap_or_else(|| "/etc/ferryd".into()).join("ferryd.toml")
 }
 
-/// Where the service manager has put a certificate and key: in a service what it says, else where
+/// Where the service manager has put certificate, key and seal: in a service what it says, else where
 /// it takes them from, so that root is shown what the service shows.
 #[must_use]
 pub fn credentials() -> Option<PathBuf> {

@@ -116,10 +116,11 @@ impl Loaded {
 }
 
 /// Files of the service manager's, and the keys that name them when they are there.
-const CREDENTIALS: [(&str, &str); 2] = [("ferryd.certificate", "certificate"), ("ferryd.key", "key")];
+const CREDENTIALS: [(&str, &str, &str); 3] =
+    [("ferryd.certificate", "tls", "certificate"), ("ferryd.key", "tls", "key"), ("ferryd.seal", "login", "seal")];
 
 impl Layers {
-    /// Takes the certificate and key the service manager keeps in `folder`, if it does.
+    /// Takes what the service manager keeps in `folder`: certificate, key, seal.
     #[must_use]
     pub fn credentials(mut self, folder: Option<PathBuf>) -> Self {
         self.credentials = folder;
@@ -197,9 +198,9 @@ impl Layers {
 }
 
 fn lay_credentials(loaded: &mut Loaded, folder: &Path) -> Result<(), Fault> {
-    for (file, name) in CREDENTIALS {
+    for (file, section, name) in CREDENTIALS {
         let path = folder.join(file);
-        if let (true, Some(key)) = (path.exists(), Key::find("tls", name)) {
+        if let (true, Some(key)) = (path.exists(), Key::find(section, name)) {
             let value = Value::from(path.to_string_lossy().into_owned());
             loaded.set(key, value, Origin::Credential(path))?;
         }
@@ -336,6 +337,8 @@ mod tests {
         fs::write(path("ferryd.key"), "").unwrap();
         assert!(faults(&layers)[0].ends_with("tls.key: tls.certificate is missing: both or none"));
         fs::write(path("ferryd.certificate"), "").unwrap();
+        fs::write(path("ferryd.seal"), "").unwrap();
+        assert_eq!(layers.load().unwrap().config.login.seal, Some(path("ferryd.seal")));
         let tls = layers.load().unwrap().config.tls;
         assert_eq!((tls.certificate, tls.key), (Some(path("ferryd.certificate")), Some(path("ferryd.key"))));
         let layers = layers.file_text(Path::new("f.toml"), "[tls]\ncertificate = '/c'\nkey = '/k'\n");

@@ -178,11 +178,13 @@ fn check_notices_secrets_others_can_read() {
     place.run_with("user add alice --password-stdin", "secret").well();
     place.run("identity").well();
     fs::write(place.path().join("data/audit.jsonl"), "").unwrap();
-    for file in ["data/users.json", "data/identity/key.pem", "data/audit.jsonl"] {
+    fs::write(place.path().join("seal"), "correct horse battery staple").unwrap();
+    fs::write(place.path().join("ferryd.toml"), "[login]\nseal = \"seal\"\n").unwrap();
+    for file in ["data/users.json", "data/identity/key.pem", "data/audit.jsonl", "seal"] {
         fs::set_permissions(place.path().join(file), fs::Permissions::from_mode(0o644)).unwrap();
     }
     let ran = place.run("check");
-    assert_eq!((ran.code, ran.out.lines().count()), (1, 3), "{}", ran.out);
+    assert_eq!((ran.code, ran.out.lines().count()), (1, 4), "{}", ran.out);
 }
 
 #[test]
