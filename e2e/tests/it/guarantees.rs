@@ -1,8 +1,8 @@
-//! `GUARANTEES.md` names tests that are there, and the pages of the operator name commands and files that are.
+//! `GUARANTEES.md` names tests that are there, and the pages for people commands that are.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, process::Command};
 
-use ferry_e2e::binaries::repository;
+use ferry_e2e::binaries::{self, repository};
 
 use crate::tidy::sources;
 
@@ -44,4 +44,42 @@ fn every_guarantee_names_tests_that_exist() {
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(count > 30, "only {count} promises were found");
+}
+
+/// Each command in the indented lines of a page: the words before a comment.
+fn commands(page: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(repository().join(page)).unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("    "));
+    // What a command does stands after '#', or after a gap.
+    let commands = lines.flat_map(|line| line.split('#').next().unwrap_or_default().split(';')).filter_map(|command| {
+        let command = command.trim().split("   ").next()?;
+        let words: Vec<_> = command.split_whitespace().map(str::to_owned).collect();
+        words.first().is_some_and(|word| word == "ferryd" || word == "ferry").then_some(words)
+    });
+    commands.collect()
+}
+
+#[test]
+fn every_command_in_the_pages_is_one() {
+    let mut faults = Vec::new();
+    let mut count = 0;
+    for page in ["docs/operating.md", "docs/watching.md", "README.md"] {
+        for words in commands(page) {
+            let program = if words[0] == "ferryd" { binaries::ferryd() } else { binaries::ferry() };
+            let is_verb = |word: &&String| word.chars().all(|c| c.is_ascii_lowercase());
+            // A third word is never a verb; a second one may be a name, which is as good to ask for help.
+            let verbs = words[1..].iter().take(2).take_while(is_verb);
+            let helped = Command::new(program).args(verbs).arg("--help").output().unwrap();
+            if !helped.status.success() {
+                faults.push(format!("{page}: {}", words.join(" ")));
+                continue;
+            }
+            let help = String::from_utf8_lossy(&helped.stdout).into_owned();
+            let unknown = words.iter().filter(|word| word.starts_with("--") && !help.contains(word.as_str()));
+            faults.extend(unknown.map(|flag| format!("{page}: {flag} of {}", words.join(" "))));
+            count += 1;
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(count > 25, "only {count} commands were found");
 }
