@@ -3,6 +3,7 @@
 //! `FERRY_FAILPOINTS` names a folder. While there is a file `plan` in it, every step is counted and
 //! noted in the file `trace`; `plan` says `crash 5`, `EIO 5` or `ENOSPC 5`: what happens in
 //! place of the fifth step. A plan of other words begins to count anew.
+#![cfg_attr(debug_assertions, expect(clippy::disallowed_methods, reason = "tests say in a file what is to fail"))]
 
 /// What is about to be done to the disk; an error is to be taken for the disk's.
 ///

@@ -1,4 +1,5 @@
 //! The server's key: made at first start or given as PEM, and the TLS configuration around it.
+#![expect(clippy::disallowed_methods, reason = "the server's key is a file of its own")]
 
 use std::{
     fs, io,

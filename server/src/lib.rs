@@ -3,6 +3,7 @@
 //! `ARCHITECTURE.md` tells which file does what; the arrows point from [`server`] over
 //! `connection` and [`gate`] to [`command`], which puts [`storage`], [`quota`] and [`users`]
 //! together. Those three know nothing of each other.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files and look at them"))]
 
 pub mod admin;
 pub mod admission;

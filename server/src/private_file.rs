@@ -1,4 +1,5 @@
 //! Small files of the server's own: replaced whole or not at all, readable by nobody else.
+#![expect(clippy::disallowed_methods, reason = "writes the server's own small files")]
 
 use std::{
     ffi::OsString,

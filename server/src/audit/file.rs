@@ -1,4 +1,5 @@
 //! The audit log's file: appended to, cut by size into numbered ones, of which some are kept.
+#![expect(clippy::disallowed_methods, reason = "the audit log is a file of the server's own")]
 
 use std::{
     fs::{self, File},

@@ -1,4 +1,5 @@
 //! Gathers the configuration from its layers and remembers where each value came from.
+#![expect(clippy::disallowed_methods, reason = "reads the operator's configuration")]
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,6 @@
 //! Integration tests of the server: its parts through their public faces, and `ferryd` itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step of a test should end it")]
+#![allow(clippy::disallowed_methods, reason = "tests prepare files and look at them")]
 
 // Said of each module, so that lints know them as tests.
 #[cfg(test)]
