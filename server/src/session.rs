@@ -210,3 +210,42 @@ impl Sessions {
 fn hash(ticket: &Secret) -> TicketHash {
     Sha256::digest(ticket.expose().as_bytes()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        quota::Limits,
+        storage::{Durability, Storage},
+        user_state::UserStates,
+    };
+
+    fn open(
+        sessions: &Sessions,
+        user: &Arc<UserState>,
+        most: Option<u32>,
+    ) -> Result<(Arc<Session>, Secret), OpenError> {
+        sessions.open(Arc::clone(user), Proven::Key([0; 32]), most)
+    }
+
+    #[test]
+    fn a_ticket_is_good_for_as_long_as_its_session_is() {
+        let data = tempfile::tempdir().unwrap();
+        let states = UserStates::new(Storage::open(data.path(), Durability::Rename).unwrap());
+        let user = states.get(&"anna".parse().unwrap(), Limits::default()).unwrap();
+        let sessions = Sessions::default();
+        let (first, ticket) = open(&sessions, &user, Some(2)).unwrap();
+        let (second, other) = open(&sessions, &user, Some(2)).unwrap();
+        assert!(matches!(open(&sessions, &user, Some(2)), Err(OpenError::TooMany(2))));
+        assert_eq!(sessions.attach(&ticket).unwrap().id, first.id);
+        assert!(sessions.attach(&Secret::new("guess".into())).is_none());
+        // Ended from outside, its connections may take a while to close: nobody joins them.
+        first.end("kicked".into());
+        assert!(sessions.attach(&ticket).is_none());
+        assert_eq!(first.farewell(), Some("kicked"));
+        // The last connection lets go.
+        drop(second);
+        assert!(sessions.attach(&other).is_none());
+        assert_eq!(sessions.count(), 1);
+    }
+}

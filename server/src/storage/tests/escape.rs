@@ -185,6 +185,36 @@ fn a_folder_swapped_for_a_link_while_working_never_leads_out() {
 }
 
 #[test]
+fn a_file_swapped_for_a_link_between_look_and_open_is_not_followed() {
+    let (place, outside) = with_secret();
+    place.write("x", "inside");
+    symlink(outside.join("secret"), place.real("link")).unwrap();
+    let stop = AtomicBool::new(false);
+    let stop = &stop;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let exchange = rustix::fs::RenameFlags::EXCHANGE;
+            while !stop.load(Ordering::Relaxed) {
+                rustix::fs::renameat_with(CWD, place.real("x"), CWD, place.real("link"), exchange).unwrap();
+            }
+        });
+        let _guard = StopOnDrop(stop);
+        let (mut inside, mut refused) = (0, 0);
+        for _ in 0..50_000 {
+            match place.home.open_file(&p("x")) {
+                Ok(open) => {
+                    assert_eq!(std::io::read_to_string(&open.file).unwrap(), "inside");
+                    inside += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(inside > 0 && refused > 0, "{inside} inside, {refused} refused");
+    });
+    assert_untouched(&outside);
+}
+
+#[test]
 fn fifos_sockets_and_devices_are_listed_but_never_opened() {
     let place = Place::new();
     // Opening a FIFO for reading would block for ever; this test would not end.
