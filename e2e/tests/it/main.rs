@@ -40,6 +40,7 @@ mod register;
 mod resume;
 mod resume_server;
 mod seal;
+mod soak;
 mod staged_part;
 mod systemd;
 mod tidy;

@@ -77,6 +77,7 @@ fn as_facts(status: &Status) -> String {
         ("panics", status.panics.to_string()),
         ("quota drifts", status.quota_drifts.to_string()),
         ("audit lines lost", status.audit_lost.to_string()),
+        ("tasks", status.tasks.to_string()),
         ("hash queue", status.hash_queue.to_string()),
         ("flushes", format!("{}, {:.1} s", status.flushes, status.flush_seconds)),
         ("disk free", status.disk_free.map_or_else(|| "unknown".to_owned(), size)),

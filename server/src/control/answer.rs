@@ -104,6 +104,7 @@ pub(crate) fn status_now(context: &Context) -> Status {
         quota_drifts: figures.drifts.get(),
         accounts: context.users.all().len(),
         audit_lost: context.audit.lost(),
+        tasks: tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks()),
         hash_queue: context.users.hash_queue(),
         flushes: figures.flushes.get(),
         flush_seconds: figures.flush_time().as_secs_f64(),

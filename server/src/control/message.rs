@@ -131,6 +131,8 @@ pub struct Status {
     pub quota_drifts: u64,
     /// Lines the audit log could not take.
     pub audit_lost: u64,
+    /// What runs at once inside the server: connections, listeners, upkeep.
+    pub tasks: usize,
     /// Password checks that wait or run.
     pub hash_queue: usize,
     /// Flushes of the disk.

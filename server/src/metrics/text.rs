@@ -38,6 +38,7 @@ pub(super) fn render(status: &Status) -> String {
     one("received_bytes_total", Counter, "Bytes from logged-in clients.", &status.received);
     one("sent_bytes_total", Counter, "Bytes to logged-in clients.", &status.sent);
     one("panics_total", Counter, "Connections that ended in a panic.", &status.panics);
+    one("tasks", Gauge, "What runs at once inside the server.", &status.tasks);
     one("hash_queue", Gauge, "Password checks that wait or run.", &status.hash_queue);
     one("flushes_total", Counter, "Commits that were made durable.", &status.flushes);
     one("flush_seconds_total", Counter, "Seconds they took.", &status.flush_seconds);
