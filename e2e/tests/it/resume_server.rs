@@ -168,3 +168,21 @@ fn an_unfinished_upload_outlives_the_server_and_is_listed() {
     assert!(client.run(&[&"uploads", &client.at(""), &"--json"]).ok().json().is_empty());
     assert!(server.staged_parts("anna").is_empty(), "discarded parts stay on disk");
 }
+
+#[test]
+fn an_upload_to_a_server_that_is_just_being_started_again_waits_for_it() {
+    let mut server = Server::with_anna();
+    let client = server.client("anna");
+    let source = client.scratch("here").join("file");
+    material::random_file(&source, MIB, 23);
+    server.kill();
+    // What a server on its way out does with those who come last.
+    let closing = std::net::TcpListener::bind(server.address()).unwrap();
+    let target = client.at("file");
+    let running = client.start(&[&"put", &source, &target, &"--retries=50"]);
+    drop(closing.accept().unwrap());
+    drop(closing);
+    server.start_again();
+    running.wait().ok();
+    compare::same_file(&source, &server.home("anna").join("file"));
+}

@@ -10,7 +10,8 @@ use std::{
 use clap::Args;
 use ferry_client::{
     Connector, Remote,
-    transfer::{Job, JobOptions, Work, remote_name},
+    reconnect::Backoff,
+    transfer::{Job, JobOptions, LinkEvent, Work, remote_name},
 };
 use ferry_shared::{name::Name, path::RemotePath};
 
@@ -57,7 +58,7 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
         let into = match into::told(&to, locals.len()) {
             Some(into) => into,
             None => tokio::select! {
-                is_folder = is_folder(&connector, &to.path, &mut remote) => is_folder?,
+                is_folder = is_folder(&connector, &to.path, &mut remote, context) => is_folder?,
                 signal = signals.next() => return Ok(signal.exit()),
             },
         };
@@ -69,9 +70,26 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
     exit
 }
 
-async fn is_folder(connector: &Connector, path: &RemotePath, kept: &mut Option<Remote>) -> Result<bool, Failure> {
-    let remote = kept.insert(Remote::connect(connector).await?);
-    into::is_folder(remote, path).await
+/// Whether the target is a folder. Tries as often as a transfer does: a server that is just being
+/// started again must not end the one kind of upload that has a question first.
+async fn is_folder(
+    connector: &Connector,
+    path: &RemotePath,
+    kept: &mut Option<Remote>,
+    context: &Context,
+) -> Result<bool, Failure> {
+    let mut backoff = Backoff::new(context.global.retries);
+    loop {
+        let asked = match Remote::connect(connector).await {
+            Ok(remote) => into::is_folder(kept.insert(remote), path).await,
+            Err(error) => Err(error.into()),
+        };
+        let Err(Failure::Server(error)) = asked else { return asked };
+        let Some(retry_in) = backoff.next_delay(&error) else { return Err(Failure::Server(error)) };
+        let attempt = backoff.attempt();
+        transfer::tell_link(&LinkEvent::Lost { error: *error, retry_in, attempt }, context);
+        tokio::time::sleep(retry_in).await;
+    }
 }
 
 fn check_stdin(locals: &[OsString], to: &Place, context: &Context) -> Result<(), Failure> {

@@ -28,6 +28,7 @@ use crate::{
     progress::Bar,
     terminal,
 };
+pub(super) use report::link as tell_link;
 
 /// How often the bar is brought up to date.
 const TICK: Duration = Duration::from_millis(100);

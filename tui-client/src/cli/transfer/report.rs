@@ -239,7 +239,7 @@ impl Report {
 }
 
 /// Tells what became of the connection.
-pub(super) fn link(event: &LinkEvent, context: &Context) {
+pub(in crate::cli) fn link(event: &LinkEvent, context: &Context) {
     match event {
         LinkEvent::Lost { error, retry_in, attempt } => {
             let wait = retry_in.as_secs_f32();
