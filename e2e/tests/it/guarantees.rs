@@ -1,6 +1,6 @@
 //! `GUARANTEES.md` names tests that are there, and the pages for people commands that are.
 
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use ferry_e2e::binaries::{self, repository};
 
@@ -82,4 +82,46 @@ fn every_command_in_the_pages_is_one() {
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(count > 25, "only {count} commands were found");
+}
+
+/// `a/{b,c}.rs` as `a/b.rs` and `a/c.rs`.
+fn expanded(path: &str) -> Vec<String> {
+    match path.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?))) {
+        Some((before, (choices, after))) => {
+            choices.split(',').map(|choice| format!("{before}{choice}{after}")).collect()
+        }
+        None => vec![path.to_owned()],
+    }
+}
+
+#[test]
+fn every_file_the_pages_name_is_there() {
+    let mut faults = Vec::new();
+    let mut count = 0;
+    let mut expect = |page: &str, from: &Path, path: &str| {
+        count += 1;
+        if !from.join(path).exists() {
+            faults.push(format!("{page}: {path}"));
+        }
+    };
+    let top = repository();
+    let docs =
+        ["operating", "watching", "browser", "keys", "protocol", "benchmarks"].map(|name| format!("docs/{name}.md"));
+    let pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "GUARANTEES.md"].map(str::to_owned);
+    for page in pages.into_iter().chain(docs) {
+        let text = fs::read_to_string(top.join(&page)).unwrap();
+        // Links are seen from the page, names in ticks from the top.
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            if !link.is_empty() && !link.contains("://") {
+                expect(&page, top.join(&page).parent().unwrap(), link);
+            }
+        }
+        let folders = ["server/", "client/", "tui-client/", "shared/", "e2e/", "demo/", "assets/", "docs/", ".ci/"];
+        for name in text.split('`').skip(1).step_by(2).filter(|name| folders.iter().any(|at| name.starts_with(at))) {
+            let path = name.split(' ').next().unwrap_or_default();
+            expanded(path).iter().filter(|path| !path.contains("NAME")).for_each(|path| expect(&page, top, path));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(count > 60, "only {count} names were found");
 }
