@@ -249,3 +249,21 @@ fn users_added_while_the_server_runs_can_log_in_and_removed_ones_cannot() {
     wait::until("ben to be out", || ben.run(&[&"ls", &ben.at("")]).status.code() == Some(7));
     compare::same_file(&file, &server.home("ben").join("file"));
 }
+
+#[tokio::test]
+async fn a_user_has_so_many_connections_and_a_closed_one_makes_room() {
+    let config = "[limits]\nconnections_per_user = 2\n[login]\nallow = [\"127.0.0.0/8\"]";
+    let server = Setup::new().user("anna", &[]).user("ben", &[]).config(config).start();
+    let (first, login) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    let second = Peer::attached(server.address(), &login.ticket).await.unwrap();
+    let refused = Peer::attached(server.address(), &login.ticket).await.unwrap_err().to_string();
+    assert!(refused.contains("Busy"), "{refused}");
+    Peer::logged_in(server.address(), "ben").await.expect("another user has room of his own");
+    drop(second);
+    // The server notices the end of a connection in its own time.
+    let end = std::time::Instant::now() + wait::PATIENCE;
+    while let Err(error) = Peer::attached(server.address(), &login.ticket).await {
+        assert!(std::time::Instant::now() < end, "{error}");
+    }
+    drop(first);
+}
