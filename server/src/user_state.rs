@@ -105,6 +105,16 @@ impl UserState {
         Ok(())
     }
 
+    /// After an upload to `path` was refused: a staged part holds no more than it did `before`,
+    /// and what has no part holds nothing.
+    pub fn hold_as_before(&self, path: &RemotePath, before: Tally) {
+        if self.home.part_info(path).is_none() {
+            self.held().remove(path);
+        } else if let Some(reservation) = self.held().get_mut(path) {
+            reservation.shrink_to(before);
+        }
+    }
+
     /// Gives back what the upload to `path` holds, unless its part is staged.
     pub fn let_go_unless_staged(&self, path: &RemotePath) {
         if self.home.part_info(path).is_none() {
@@ -134,10 +144,10 @@ impl UserState {
         }
     }
 
-    /// Bytes the upload to `path` holds; 0 when there is none.
+    /// What the upload to `path` holds; nothing when there is none.
     #[must_use]
-    pub fn held_for(&self, path: &RemotePath) -> u64 {
-        self.held().get(path).map_or(0, |reservation| reservation.amount().bytes)
+    pub fn held_for(&self, path: &RemotePath) -> Tally {
+        self.held().get(path).map_or_else(Tally::default, Reservation::amount)
     }
 
     /// Throws the staged part of `path` away with what it holds; whether there was one.

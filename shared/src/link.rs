@@ -272,6 +272,25 @@ mod tests {
         assert!(sent(&[]).await.next().await.unwrap().is_none());
     }
 
+    /// As rustls tells of a stream that ended without its goodbye.
+    struct Ended;
+
+    impl AsyncRead for Ended {
+        fn poll_read(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+            _: &mut tokio::io::ReadBuf<'_>,
+        ) -> std::task::Poll<io::Result<()>> {
+            std::task::Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_without_a_goodbye_was_cut() {
+        let mut reader = LinkReader::new(Ended, BufferPool::new(1));
+        assert!(matches!(reader.next().await, Err(LinkError::Cut)));
+    }
+
     #[tokio::test]
     async fn messages_written_byte_by_byte_are_still_messages() {
         let (ours, theirs) = tokio::io::duplex(1);

@@ -64,14 +64,15 @@ pub(super) fn start(user: &Arc<UserState>, context: &Context, put: Put) -> Resul
     check_target(&put, &prospect)?;
     let size = put.size.unwrap_or(0);
     let growth = Tally::from(prospect.new_file(size)).growth_from(prospect.old().into());
+    let before = user.held_for(&put.path);
     user.hold(&put.path, growth).map_err(|error| refusal::of_quota(&error))?;
     if let Err(refused) = fits_the_disk(user, &put) {
-        user.let_go_unless_staged(&put.path);
+        user.hold_as_before(&put.path, before);
         return Err(refused);
     }
     let opened = open_part(user, context, &put, &prospect);
     let (part, basis) = opened.map_err(|error| {
-        user.let_go_unless_staged(&put.path);
+        user.hold_as_before(&put.path, before);
         refusal::of_storage(&error)
     })?;
     let had = match put.size {

@@ -25,7 +25,7 @@ pub(super) fn list(user: &UserState, context: &Context) -> Reply {
         bytes <= MOST_BYTES
     });
     let uploads = parts.into_iter().map(|part| UnfinishedUpload {
-        reserved: user.held_for(&part.meta.path),
+        reserved: user.held_for(&part.meta.path).bytes,
         size: part.meta.size,
         received: part.length,
         started: part.started,

@@ -345,19 +345,22 @@ mod tests {
     #[tokio::test]
     async fn no_account_costs_as_much_as_a_wrong_password() {
         let (verifier, alice) = (Verifier::new(), account(Some("right")));
-        let fastest = async |account: Option<&Account>| {
-            let mut best = Duration::MAX;
-            for _ in 0..4 {
+        let keys_only = account(None);
+        let accounts = [Some(&alice), None, Some(&keys_only)];
+        let mut fastest = [Duration::MAX; 3];
+        // The fastest of many are alike however busy the machine is; they just take longer to come.
+        for _ in 0..100 {
+            for (account, best) in accounts.into_iter().zip(&mut fastest) {
                 let start = Instant::now();
                 verifier.verify(account, &secret("wrong")).await;
-                best = best.min(start.elapsed());
+                *best = start.elapsed().min(*best);
             }
-            best
-        };
-        let (known, unknown, keys_only) =
-            (fastest(Some(&alice)).await, fastest(None).await, fastest(Some(&account(None))).await);
-        assert!(unknown * 3 > known && known * 3 > unknown, "{known:?} {unknown:?}");
-        assert!(keys_only * 3 > known, "{known:?} {keys_only:?}");
+            let [known, unknown, keys_only] = fastest;
+            if unknown * 3 > known && known * 3 > unknown && keys_only * 3 > known {
+                return;
+            }
+        }
+        panic!("it shows: {fastest:?}");
     }
 
     #[test]

@@ -98,6 +98,12 @@ impl World {
         self.folder.path().join("users/alice/home")
     }
 
+    /// The same, made before anybody logged in.
+    pub(super) fn home_made(&self) -> PathBuf {
+        fs::create_dir_all(self.home()).unwrap();
+        self.home()
+    }
+
     /// Bytes and entries below the home, as an outsider counts them.
     pub(super) fn on_disk(&self) -> (u64, u64) {
         fn count(folder: &std::path::Path) -> (u64, u64) {

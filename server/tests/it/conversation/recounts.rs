@@ -1,11 +1,14 @@
-//! The server finds by itself out that figures cannot be right, and counts again.
+//! What is held and believed outlives refusals, waiting and stops, and goes when it must.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use ferry_server::rescan;
-use ferry_shared::message::{Reply, Request};
+use ferry_shared::{
+    message::{Reply, Request, request::Basis},
+    refusal::Code,
+};
 
-use super::harness::{World, data, path, small};
+use super::harness::{Peer, World, block, data, path, put, small};
 
 #[test]
 fn figures_that_cannot_be_right_are_counted_again_in_the_next_round() {
@@ -28,4 +31,66 @@ fn figures_that_cannot_be_right_are_counted_again_in_the_next_round() {
     assert_eq!((figures.used.bytes, figures.used.files), world.on_disk());
     assert!(!figures.suspect);
     assert_eq!(world.context.figures.drifts.get(), 1);
+}
+
+/// An upload of which one block of three came.
+fn begin(peer: &mut Peer) {
+    let bytes = data(3 << 20, 1);
+    let declared = put("f", bytes.len() as u64, Basis::None);
+    assert!(matches!(peer.ask(&Request::Put(declared)), Ok(Reply::Ready { .. })));
+    peer.send(&block(&bytes, 0));
+}
+
+fn reserved(peer: &mut Peer) -> u64 {
+    match peer.ask(&Request::Usage).unwrap() {
+        Reply::Usage(usage) => usage.reserved,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_refused_upload_leaves_a_staged_part_what_it_held() {
+    let world = World::new(1 << 60);
+    let mut peer = world.connect();
+    begin(&mut peer);
+    assert_eq!(reserved(&mut peer), 3 << 20);
+    // No disk has so much room.
+    let refused = peer.ask(&Request::Put(put("f", 1 << 55, Basis::None))).unwrap_err();
+    assert_eq!(refused.code, Code::DiskFull);
+    assert_eq!(reserved(&mut peer), 3 << 20);
+    let refused = peer.ask(&Request::Put(put("g", 1 << 55, Basis::None))).unwrap_err();
+    assert_eq!(refused.code, Code::DiskFull);
+    assert_eq!(reserved(&mut peer), 3 << 20);
+}
+
+#[test]
+fn a_part_expires_with_what_it_holds_when_it_is_old_and_nobody_s() {
+    let world = World::new(10 << 20);
+    let mut peer = world.connect();
+    begin(&mut peer);
+    let account = world.context.users.current(&"alice".parse().unwrap()).unwrap();
+    let user = world.context.open_user(&account).unwrap();
+    user.expire(Duration::ZERO);
+    assert_eq!(user.home.parts().len(), 1, "an upload under way is thrown away");
+    assert_eq!(reserved(&mut peer), 3 << 20);
+    drop(peer);
+    user.expire(Duration::from_secs(3600));
+    assert_eq!(user.home.parts().len(), 1, "it is not an hour old");
+    user.expire(Duration::ZERO);
+    assert_eq!(user.home.parts().len(), 0);
+    assert_eq!(reserved(&mut world.connect()), 0);
+}
+
+#[test]
+fn files_with_several_names_are_counted_again_after_a_stop() {
+    let world = World::new(10 << 20);
+    fs::write(world.home_made().join("a"), [1; 5000]).unwrap();
+    fs::hard_link(world.home().join("a"), world.home().join("b")).unwrap();
+    drop(world.connect());
+    let world = world.stop();
+    let mut peer = world.connect();
+    for (name, left) in [("a", 5000), ("b", 0)] {
+        peer.ask(&Request::Remove { path: path(name), recursive: false }).unwrap();
+        assert!(matches!(peer.ask(&Request::Usage), Ok(Reply::Usage(usage)) if usage.used == left), "{name}");
+    }
 }

@@ -70,6 +70,25 @@ fn a_large_upload_is_there_only_after_commit() {
 }
 
 #[test]
+fn a_commit_of_another_size_is_refused_and_keeps_the_part() {
+    let world = World::new(10 << 20);
+    let mut peer = world.connect();
+    let bytes = data(2 * MIB + 5, 1);
+    for size in [bytes.len() as u64 - 1, bytes.len() as u64 + 1, 0] {
+        ready(&mut peer, put("f", bytes.len() as u64, Basis::None));
+        for index in 0..3 {
+            peer.send(&block(&bytes, index));
+        }
+        let mut out = Vec::new();
+        frame::put_message(&mut out, &Request::Commit { size, root: root_of(&bytes) }).unwrap();
+        peer.send(&out);
+        assert_eq!(peer.answer().unwrap_err().code, Code::Mismatch, "{size}");
+        assert_eq!(world.on_disk(), (0, 0));
+    }
+    assert!(matches!(peer.ask(&Request::Uploads), Ok(Reply::Uploads { uploads }) if uploads.len() == 1));
+}
+
+#[test]
 fn a_resumed_upload_needs_only_what_is_missing_also_after_a_kill() {
     let world = World::new(10 << 20);
     let bytes = data(3 * MIB + 9, 5);
