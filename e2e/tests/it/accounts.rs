@@ -84,6 +84,9 @@ async fn a_user_made_read_only_may_look_but_no_longer_change() {
     upload.send(&Request::Put(peer::put("file", Some(content.len() as u64)))).await.unwrap();
     assert!(matches!(upload.reply().await.unwrap(), Reply::Ready { .. }));
     let digests = upload.send_blocks(&content).await.unwrap();
+    let (mut begun, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    begun.send(&Request::Put(peer::put("begun", Some(content.len() as u64)))).await.unwrap();
+    assert!(matches!(begun.reply().await.unwrap(), Reply::Ready { .. }));
 
     let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
     edit(&server, "anna", "access", json!("read-only"));
@@ -103,7 +106,10 @@ async fn a_user_made_read_only_may_look_but_no_longer_change() {
     let reply = peer.ask(&Request::List { path: peer::path("") }).await.unwrap();
     assert!(matches!(reply, Reply::Entries(_)), "{reply:?}");
 
-    // The upload that was under way may not end well any more.
+    // Of an upload that was under way no block is taken any more, and it may not end well.
+    begun.send_block(0, &content[..1 << 20]).await.unwrap();
+    let reply = begun.reply().await.unwrap();
+    assert!(is(Code::NotAllowed)(&reply), "{reply:?}");
     let root = ferry_shared::digest::merge(content.len() as u64, &digests).unwrap();
     let reply = upload.ask(&Request::Commit { size: content.len() as u64, root }).await.unwrap();
     assert!(is(Code::NotAllowed)(&reply), "{reply:?}");
@@ -228,7 +234,9 @@ fn a_server_does_not_start_over_a_broken_user_store() {
 
 #[test]
 fn check_finds_nothing_wrong_with_a_fresh_server() {
-    let server = Server::with_anna();
+    let mut server = Server::with_anna();
+    // A home that is being made just now looks as if it were missing.
+    server.assert_serves("anna");
     let (status, said) = server.ferryd(&["check"], "");
     assert!(status.success(), "{said}");
 }
