@@ -25,8 +25,9 @@ use worker::{Account, Worker};
 
 const USERS: [&str; 4] = ["anna", "bert", "carl", "dora"];
 const CONNECTIONS: u64 = 200;
-/// KiB of memory that two equal spans of work may differ by.
-const SLACK: u64 = 48 << 10;
+/// KiB of memory that two equal spans of work may differ by: what the allocator keeps swings by
+/// half as much. A long run shows a leak all the same.
+const SLACK: u64 = 96 << 10;
 const CONFIG: &str = r#"
 [limits]
 connections = 400
@@ -54,12 +55,19 @@ fn asked(server: &Server, words: &[&str]) -> Value {
 /// What a server at rest takes.
 #[derive(Debug, Clone, Copy)]
 struct Weight {
-    descriptors: usize,
+    descriptors: u64,
     tasks: u64,
     memory: u64,
 }
 
 impl Weight {
+    /// The least of several looks: the question itself takes a connection, which ends soon after.
+    fn least_at_rest(server: &Server) -> Self {
+        let looks: Vec<_> = (0..10).map(|_| Self::at_rest(server)).collect();
+        let least = |figure: fn(&Self) -> u64| looks.iter().map(figure).min().expect("ten looks");
+        Self { descriptors: least(|look| look.descriptors), tasks: least(|look| look.tasks), ..looks[9] }
+    }
+
     /// Waits until nobody is connected any more.
     fn at_rest(server: &Server) -> Self {
         let status = wait::some("all connections to end", || {
@@ -67,7 +75,7 @@ impl Weight {
             (status["connections"] == 0 && status["unfinished"] == 0).then_some(status)
         });
         assert_eq!((&status["transfers"], &status["panics"]), (&Value::from(0), &Value::from(0)));
-        let descriptors = fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count() as u64;
         Self { descriptors, tasks: status["tasks"].as_u64().unwrap(), memory: server.memory().now }
     }
 }
@@ -131,11 +139,17 @@ async fn two_hundred_connections_at_random_work_lose_and_leak_nothing() {
     let compared = check(&server, &workers, &format!("seed {seed}, after kills"));
 
     workers = work(&mut server, workers, span / 4, 0, &mut noise).await;
-    let before = block_in_place(|| Weight::at_rest(&server));
+    let before = block_in_place(|| Weight::least_at_rest(&server));
     workers = work(&mut server, workers, span / 4, 0, &mut noise).await;
     let after = block_in_place(|| Weight::at_rest(&server));
     let compared = compared.min(check(&server, &workers, &format!("seed {seed}, at the end")));
-    assert_eq!((after.descriptors, after.tasks), (before.descriptors, before.tasks), "seed {seed}: something leaks");
+    // What ends may take a moment longer than its connection; what leaks never ends.
+    block_in_place(|| {
+        wait::until(&format!("no more descriptors and tasks than {before:?}, not {after:?} (seed {seed})"), || {
+            let now = Weight::at_rest(&server);
+            now.descriptors <= before.descriptors && now.tasks <= before.tasks
+        });
+    });
     assert!(after.memory <= before.memory + SLACK, "seed {seed}: {before:?}, then {after:?}");
 
     server.kill();
