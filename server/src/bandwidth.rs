@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -26,13 +26,20 @@ pub(crate) enum Way {
 pub struct Rates {
     up: Mutex<Bucket>,
     down: Mutex<Bucket>,
+    /// Whether there is a rate at all: asked at each read and write, without a lock.
+    limited: AtomicBool,
 }
 
 impl Rates {
     /// Lets these rates hold from the next byte on.
     pub fn set(&self, limits: BandwidthLimits) {
-        lock(&self.up).rate = limits.up;
-        lock(&self.down).rate = limits.down;
+        for (mut bucket, rate) in [(lock(&self.up), limits.up), (lock(&self.down), limits.down)] {
+            // What was let through at another rate is no debt at this one.
+            if bucket.rate != rate {
+                *bucket = Bucket::new(rate);
+            }
+        }
+        self.limited.store(limits != BandwidthLimits::default(), Ordering::Release);
     }
 
     fn bucket(&self, way: Way) -> MutexGuard<'_, Bucket> {
@@ -72,9 +79,9 @@ impl Pace {
 
     /// Counts `bytes` that moved, and says how long to wait before the next.
     pub(crate) fn took(&self, way: Way, bytes: usize) -> Duration {
-        let (now, bytes) = (Instant::now(), bytes as u64);
+        let bytes = bytes as u64;
         self.meter(way).fetch_add(bytes, Ordering::Relaxed);
-        self.rates().map(|rates| rates.bucket(way).take(now, bytes)).max().unwrap_or_default()
+        self.rates().map(|rates| rates.bucket(way).take(Instant::now(), bytes)).max().unwrap_or_default()
     }
 
     /// Bytes that moved so far, to be watched while more do.
@@ -85,8 +92,10 @@ impl Pace {
         }
     }
 
+    /// Those that limit anything.
     fn rates(&self) -> impl Iterator<Item = &Rates> {
-        std::iter::once(&*self.all).chain(self.user.get().map(|rates| &**rates))
+        let rates = std::iter::once(&*self.all).chain(self.user.get().map(|rates| &**rates));
+        rates.filter(|rates| rates.limited.load(Ordering::Acquire))
     }
 }
 
@@ -133,6 +142,8 @@ mod tests {
         assert!(pace.took(Way::Up, 100) > Duration::from_secs(90));
         all.set(limits(None, None));
         assert_eq!(pace.took(Way::Up, 100), Duration::ZERO);
-        assert_eq!(pace.meter(Way::Up).load(Ordering::Relaxed), 200);
+        all.set(limits(Some(1_000_000), None));
+        assert!(pace.took(Way::Up, 100) < Duration::from_secs(1), "the old debt is still there");
+        assert_eq!(pace.meter(Way::Up).load(Ordering::Relaxed), 300);
     }
 }

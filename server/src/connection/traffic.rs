@@ -22,7 +22,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     pin,
     sync::mpsc,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 
 use tracing::Span;
@@ -154,14 +154,15 @@ async fn patient<T>(
         .min(context.config.get().limits.idle())
         .div_f32(8.0)
         .max(Duration::from_millis(50));
-    let mut ticks = interval(tick);
+    // Not from now on: even a tick that is due at once takes up to a millisecond, for each block.
+    let mut ticks = interval_at(Instant::now() + tick, tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pin!(next);
     let mut silent = Duration::ZERO;
     let mut seen = meter.load(Ordering::Relaxed);
-    ticks.tick().await;
     loop {
         tokio::select! {
+            biased;
             result = &mut next => return Some(result),
             _ = ticks.tick() => {}
         }
