@@ -2,6 +2,8 @@
 //!
 //! Put together here because storage and quota know nothing of each other.
 
+mod holds;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -11,11 +13,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ferry_shared::path::RemotePath;
-
+use self::holds::Holds;
+pub(crate) use self::holds::held_by;
 use crate::{
     bandwidth::Rates,
-    quota::{Changes, Ledger, LedgerFile, Limits, OverQuota, Reservation, Tally},
+    quota::{Ledger, LedgerFile, Limits, Tally},
     rescan::{self, Due, Pace},
     storage::{Home, Storage, StorageError, Weight},
     users::UserName,
@@ -38,8 +40,7 @@ pub struct UserState {
     pub ledger: Ledger,
     /// How fast the user's connections may be together.
     pub bandwidth: Arc<Rates>,
-    /// What each unfinished upload holds, by target. Every staged part has an entry.
-    held: Mutex<HashMap<RemotePath, Reservation>>,
+    holds: Holds,
     connections: AtomicU32,
     due: Mutex<Due>,
 }
@@ -66,20 +67,10 @@ impl UserState {
             }
         };
         let ledger = Ledger::new(used, limits);
-        let mut held = HashMap::new();
-        for part in home.parts() {
-            match part.meta.size {
-                Some(size) => {
-                    let amount = held_by(&home, &part.meta.path, size)?;
-                    held.insert(part.meta.path, ledger.restore_reservation(amount));
-                }
-                // A stream that was cut: nobody can say what it should have become.
-                None => drop(home.discard(&part.meta.path)?),
-            }
-        }
+        let holds = Holds::of_parts(&home, &ledger)?;
         let (bandwidth, connections) = (Arc::default(), AtomicU32::new(0));
         let due = Mutex::new(Due::first(name));
-        Ok(Self { name: name.clone(), home, ledger, bandwidth, held: Mutex::new(held), connections, due })
+        Ok(Self { name: name.clone(), home, ledger, bandwidth, holds, connections, due })
     }
 
     /// Counts a connection of the user in; `None` when there are `most` already.
@@ -88,79 +79,6 @@ impl UserState {
             .connections
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < most).then_some(count + 1));
         entered.ok().map(|_| Presence(Arc::clone(self)))
-    }
-
-    /// Makes the reservation of the upload to `path` hold `amount`, growing or shrinking it.
-    ///
-    /// # Errors
-    /// [`OverQuota`]; it then holds what it held.
-    pub fn hold(&self, path: &RemotePath, amount: Tally) -> Result<(), OverQuota> {
-        let mut held = self.held();
-        if let Some(reservation) = held.get_mut(path) {
-            reservation.grow(amount.growth_from(reservation.amount()))?;
-            reservation.shrink_to(amount);
-        } else {
-            held.insert(path.clone(), self.ledger.reserve(amount)?);
-        }
-        Ok(())
-    }
-
-    /// After an upload to `path` was refused: a staged part holds no more than it did `before`,
-    /// and what has no part holds nothing.
-    pub fn hold_as_before(&self, path: &RemotePath, before: Tally) {
-        if self.home.part_info(path).is_none() {
-            self.held().remove(path);
-        } else if let Some(reservation) = self.held().get_mut(path) {
-            reservation.shrink_to(before);
-        }
-    }
-
-    /// Gives back what the upload to `path` holds, unless its part is staged.
-    pub fn let_go_unless_staged(&self, path: &RemotePath) {
-        if self.home.part_info(path).is_none() {
-            self.held().remove(path);
-        }
-    }
-
-    /// Turns what the upload to `path` holds into use, under the user's lock.
-    ///
-    /// # Errors
-    /// [`OverQuota`] when growth beyond it does not fit; nothing changed then.
-    pub fn settle(&self, changes: &Changes<'_>, path: &RemotePath, old: Tally, new: Tally) -> Result<Tally, OverQuota> {
-        let mut held = self.held();
-        let reservation = match held.get_mut(path) {
-            Some(reservation) => reservation,
-            None => &mut *held.entry(path.clone()).or_insert(self.ledger.reserve(Tally::default())?),
-        };
-        let before = reservation.amount();
-        changes.settle(reservation, old, new)?;
-        Ok(before)
-    }
-
-    /// Undoes a [`settle`](Self::settle) whose change failed.
-    pub fn unsettle(&self, changes: &Changes<'_>, path: &RemotePath, before: Tally, old: Tally, new: Tally) {
-        if let Some(reservation) = self.held().get_mut(path) {
-            changes.unsettle(reservation, before, old, new);
-        }
-    }
-
-    /// What the upload to `path` holds; nothing when there is none.
-    #[must_use]
-    pub fn held_for(&self, path: &RemotePath) -> Tally {
-        self.held().get(path).map_or_else(Tally::default, Reservation::amount)
-    }
-
-    /// Throws the staged part of `path` away with what it holds; whether there was one.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn discard(&self, path: &RemotePath) -> Result<bool, StorageError> {
-        if !self.held().contains_key(path) {
-            return Ok(false);
-        }
-        let was_there = self.home.discard(path)?;
-        self.held().remove(path);
-        Ok(was_there)
     }
 
     /// Throws away parts nobody has touched for `age`.
@@ -194,22 +112,6 @@ impl UserState {
         if let Err(error) = self.home.write_ledger(&file.to_bytes()) {
             tracing::error!(user = %self.name, %error, "cannot write the ledger; the next start counts again");
         }
-    }
-
-    fn held(&self) -> MutexGuard<'_, HashMap<RemotePath, Reservation>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What a part found on disk holds: what its target would grow by.
-pub(crate) fn held_by(home: &Home, path: &RemotePath, size: u64) -> Result<Tally, StorageError> {
-    match home.prospect(path) {
-        Ok(prospect) => Ok(Tally::from(prospect.new_file(size)).growth_from(prospect.old().into())),
-        // The target's folder changed into something else; the part still takes space.
-        Err(StorageError::NotDirectory(_) | StorageError::Outside(_) | StorageError::BadPath(_)) => {
-            Ok(Tally::new(size, 1))
-        }
-        Err(error) => Err(error),
     }
 }
 

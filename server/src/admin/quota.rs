@@ -86,8 +86,10 @@ fn explain(name: &UserName, data: &Path) -> Result<Explained, AdminError> {
     let mut reserved = Tally::default();
     for part in home.parts() {
         // A stream that was cut holds nothing: it goes at the next start.
-        let Some(size) = part.meta.size else { continue };
-        let held = held_by(&home, &part.meta.path, size)?;
+        if part.meta.size.is_none() {
+            continue;
+        }
+        let held = held_by(&home, &part);
         reserved = reserved.plus(held);
         explained.parts.push(control::staged_part(part, held.bytes));
     }

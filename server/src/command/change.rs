@@ -2,7 +2,11 @@
 
 use ferry_shared::{entry::Mtime, message::Reply, path::RemotePath, refusal::Refusal};
 
-use crate::{quota::Tally, refusal, user_state::UserState};
+use crate::{
+    quota::{OverQuota, Tally},
+    refusal,
+    user_state::UserState,
+};
 
 /// Makes a folder. Folders count against the user's files.
 pub(super) fn make_dir(user: &UserState, path: &RemotePath, parents: bool) -> Result<Reply, Refusal> {
@@ -21,12 +25,24 @@ pub(super) fn make_dir(user: &UserState, path: &RemotePath, parents: bool) -> Re
 /// Renames or moves; what it replaces is given back.
 pub(super) fn rename(user: &UserState, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<Reply, Refusal> {
     let changes = user.ledger.lock_changes();
-    let replaced = user.home.rename(from, to, replace).map_err(|error| refusal::of_storage(&error))?;
+    user.hold_alone(&changes, from).map_err(|(part, error)| left_behind(&part, &error))?;
+    let renamed = user.home.rename(from, to, replace);
+    user.hold_again(&changes, from);
+    user.hold_again(&changes, to);
+    let replaced = renamed.map_err(|error| refusal::of_storage(&error))?;
     changes.release_used(replaced.into());
     drop(changes);
     // `Done` promises that the new name is on disk.
     user.home.flush_name(to).map_err(|error| refusal::of_storage(&error))?;
     Ok(Reply::Done)
+}
+
+/// An unfinished upload would lose the file whose room it counts on.
+fn left_behind(part: &RemotePath, error: &OverQuota) -> Refusal {
+    let refused = refusal::of_quota(error);
+    let message =
+        format!("an unfinished upload of {} needs its room; discard it first: {}", part.display(), refused.message);
+    Refusal { message, ..refused }
 }
 
 /// Sets times and permissions.
@@ -36,6 +52,8 @@ pub(super) fn set_attributes(
     mtime: Option<Mtime>,
     mode: Option<u32>,
 ) -> Result<Reply, Refusal> {
+    // What is looked at and what is changed are the same only while nothing is renamed.
+    let _nothing_moves = user.ledger.lock_changes();
     user.home.set_attributes(path, mtime, mode).map_err(|error| refusal::of_storage(&error))?;
     Ok(Reply::Done)
 }

@@ -94,6 +94,7 @@ impl Copier {
             changes.add_used(Tally::new(0, failed.folders));
             refusal::of_storage(&failed.error)
         })?;
+        self.user.hold_again(&changes, to);
         drop(changes);
         group.flush_names().map_err(storage)?;
         Ok((root, published))

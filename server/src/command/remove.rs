@@ -19,7 +19,7 @@ const STEP: u64 = 500;
 pub(super) fn start(user: &Arc<UserState>, path: &RemotePath, recursive: bool) -> Result<Running, Refusal> {
     let task: Box<dyn Task> = if recursive {
         let removal = user.home.removal(path).map_err(|error| refusal::of_storage(&error))?;
-        Box::new(Tree { user: Arc::clone(user), removal, total: Removed::default() })
+        Box::new(Tree { user: Arc::clone(user), path: path.clone(), removal, total: Removed::default() })
     } else {
         Box::new(One { user: Arc::clone(user), path: path.clone() })
     };
@@ -36,6 +36,7 @@ impl Task for One {
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
         let changes = self.user.ledger.lock_changes();
         let removed = self.user.home.remove(&self.path).map_err(|error| refusal::of_storage(&error))?;
+        self.user.hold_again(&changes, &self.path);
         changes.release_used(weight(removed));
         out.reply(&reply(removed));
         Ok(false)
@@ -45,6 +46,7 @@ impl Task for One {
 #[derive(Debug)]
 struct Tree {
     user: Arc<UserState>,
+    path: RemotePath,
     removal: Removal,
     total: Removed,
 }
@@ -53,6 +55,7 @@ impl Task for Tree {
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
         let changes = self.user.ledger.lock_changes();
         let step = self.removal.step(STEP);
+        self.user.hold_again(&changes, &self.path);
         changes.release_used(weight(step.removed));
         drop(changes);
         self.total.files += step.removed.files;

@@ -49,8 +49,6 @@ pub(super) struct Upload {
     /// Bytes received of an upload of unknown size, and the plain digest of its first block.
     streamed: u64,
     first_plain: Option<Digest>,
-    /// Size up to which quota is reserved for an upload of unknown size.
-    reserved_to: u64,
     buffer: Vec<u8>,
 }
 
@@ -64,17 +62,19 @@ pub(super) fn start(user: &Arc<UserState>, context: &Context, put: Put) -> Resul
     check_target(&put, &prospect)?;
     let size = put.size.unwrap_or(0);
     let growth = Tally::from(prospect.new_file(size)).growth_from(prospect.old().into());
-    let before = user.held_for(&put.path);
     user.hold(&put.path, growth).map_err(|error| refusal::of_quota(&error))?;
-    if let Err(refused) = fits_the_disk(user, &put) {
-        user.hold_as_before(&put.path, before);
-        return Err(refused);
+    let opened = fits_the_disk(user, &put)
+        .and_then(|()| open_part(user, context, &put, &prospect).map_err(|error| refusal::of_storage(&error)));
+    let changes = user.ledger.lock_changes();
+    let (part, basis) = opened.inspect_err(|_| user.hold_again(&changes, &put.path))?;
+    if let Err(error) = user.hold_opened(&changes, &put.path) {
+        drop(changes);
+        if basis != Basis::Staged {
+            user.discard(&put.path).map_err(storage)?;
+        }
+        return Err(refusal::of_quota(&error));
     }
-    let opened = open_part(user, context, &put, &prospect);
-    let (part, basis) = opened.map_err(|error| {
-        user.hold_as_before(&put.path, before);
-        refusal::of_storage(&error)
-    })?;
+    drop(changes);
     let had = match put.size {
         Some(size) if basis != Basis::None => blocks::held_blocks(size, part.length()),
         _ => 0,
@@ -94,7 +94,6 @@ pub(super) fn start(user: &Arc<UserState>, context: &Context, put: Put) -> Resul
         streamed: 0,
         first_plain: None,
         buffer: Vec::new(),
-        reserved_to: 0,
     })
 }
 
@@ -208,11 +207,10 @@ impl Upload {
             return Err(refusal::malformed("a block out of order or after a short one"));
         }
         let end = self.streamed + bytes.len() as u64;
-        if end > self.reserved_to {
-            // Near the limit the whole step may not fit while the block does.
-            let step = end.div_ceil(RESERVE_STEP) * RESERVE_STEP;
-            self.reserved_to = self.hold_for(step).map(|()| step).or_else(|_| self.hold_for(end).map(|()| end))?;
-        }
+        // Each time: the file it replaces may have gone. Near the limit the whole step may not fit
+        // while the block does.
+        let step = end.div_ceil(RESERVE_STEP) * RESERVE_STEP;
+        self.hold_for(step).or_else(|_| self.hold_for(end))?;
         let written = self.part.write(|file, length| {
             blocks::write_all_at(file, bytes, index * BLOCK_SIZE)?;
             *length = end.max(*length);
@@ -230,6 +228,10 @@ impl Upload {
 
     /// Reserves what the target would grow by at `size` bytes.
     fn hold_for(&self, size: u64) -> Result<(), Refusal> {
+        if self.part.is_superseded() {
+            return Err(refusal::of_storage(&StorageError::Superseded(self.put.path.clone())));
+        }
+        let _nothing_moves = self.user.ledger.lock_changes();
         let prospect = self.user.home.prospect(&self.put.path).map_err(|error| refusal::of_storage(&error))?;
         let growth = Tally::from(prospect.new_file(size)).growth_from(prospect.old().into());
         self.user.hold(&self.put.path, growth).map_err(|error| refusal::of_quota(&error))

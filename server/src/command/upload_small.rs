@@ -207,7 +207,7 @@ fn commit(members: &mut [Member], commits: &mut CommitGroup, user: &UserState) -
     let changes = user.ledger.lock_changes();
     for member in members.iter_mut() {
         if let Member::Store(storing) = member
-            && let Err(refused) = storing.publish(commits, &changes)
+            && let Err(refused) = storing.publish(commits, &changes, user)
         {
             *member = Member::Refused(refused);
         }
@@ -217,7 +217,7 @@ fn commit(members: &mut [Member], commits: &mut CommitGroup, user: &UserState) -
 }
 
 impl Storing {
-    fn publish(&mut self, commits: &mut CommitGroup, changes: &Changes<'_>) -> Result<(), Refusal> {
+    fn publish(&mut self, commits: &mut CommitGroup, changes: &Changes<'_>, user: &UserState) -> Result<(), Refusal> {
         let Some(staged) = self.staged.take() else { return Ok(()) };
         let prepared = commits
             .prepare(&self.put.path, &overwrite(&self.put.if_exists), self.put.parents)
@@ -229,6 +229,11 @@ impl Storing {
         match commits.publish(staged, prepared) {
             Ok(published) => {
                 self.published = Some(published);
+                // A part left by an earlier, larger upload of the same path is of no more use.
+                if let Err(error) = user.discard(&self.put.path) {
+                    tracing::warn!(%error, "cannot discard a part that was overtaken");
+                    user.hold_again(changes, &self.put.path);
+                }
                 Ok(())
             }
             Err(failed) => {
@@ -244,10 +249,6 @@ impl Storing {
         let Some(published) = self.published else {
             return Reply::Refused(refusal::busy("the upload was not stored; send it again"));
         };
-        // A part left by an earlier, larger upload of the same path is of no more use.
-        if let Err(error) = user.discard(&self.put.path) {
-            tracing::warn!(%error, "cannot discard a part that was overtaken");
-        }
         Reply::Stored {
             root: self.root,
             size: published.size,

@@ -215,6 +215,14 @@ impl Reservation {
         Ok(())
     }
 
+    /// Holds so much more, whatever the limit: what is promised is there already.
+    pub fn grow_anyway(&mut self, more: Tally) {
+        let mut figures = self.inner.figures();
+        let before = figures.reserved;
+        figures.reserved = before.plus(more);
+        self.amount = self.amount.plus(figures.reserved.minus(before));
+    }
+
     /// Holds at most `amount`; the rest is given back.
     pub fn shrink_to(&mut self, amount: Tally) {
         let less = self.amount.growth_from(amount);

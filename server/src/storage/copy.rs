@@ -58,8 +58,8 @@ impl Home {
         Ok((draft, root.root()))
     }
 
-    /// A fresh staged part for `meta.path` that begins with the bytes of the file there now;
-    /// empty when there is no such file.
+    /// A fresh staged part for `meta.path` that begins with the bytes of the file there now, as
+    /// far as the declared size; empty when there is no such file. Half a copy is thrown away.
     ///
     /// # Errors
     /// As [`Self::create_part`]; `Superseded`, `Stopped`, `IsDirectory`, `NotAFile`.
@@ -69,24 +69,38 @@ impl Home {
             Err(StorageError::NotFound(_)) => None,
             Err(error) => return Err(error),
         };
+        let most = meta.size.unwrap_or(u64::MAX);
         let part = self.create_part(meta)?;
         let Some((source, size)) = source else { return Ok(part) };
-        let cloned = part.write(|file, length| {
-            let cloned = ioctl_ficlone(file, &source).is_ok();
-            if cloned {
-                *length = file.metadata()?.len();
+        match seed(&part, &source, size.min(most), progress) {
+            Ok(()) => Ok(part),
+            Err(error @ StorageError::Superseded(_)) => Err(error),
+            Err(error) => {
+                self.discard(&part.meta().path)?;
+                Err(error)
             }
-            Ok(cloned)
-        })?;
-        while !cloned && part.length() < size {
-            let done = part.write(|file, length| copy_step(&source, file, size, length))?;
-            if !done {
-                break;
-            }
-            go_on(progress(part.length()))?;
         }
-        Ok(part)
     }
+}
+
+/// Fills a fresh part with the first `size` bytes of `source`.
+fn seed(part: &Part, source: &File, size: u64, progress: Progress<'_>) -> Result<(), StorageError> {
+    let cloned = part.write(|file, length| {
+        let cloned = ioctl_ficlone(file, source).is_ok();
+        if cloned {
+            *length = file.metadata()?.len().min(size);
+            file.set_len(*length)?;
+        }
+        Ok(cloned)
+    })?;
+    while !cloned && part.length() < size {
+        let done = part.write(|file, length| copy_step(source, file, size, length))?;
+        if !done {
+            break;
+        }
+        go_on(progress(part.length()))?;
+    }
+    Ok(())
 }
 
 fn go_on(flow: ControlFlow<()>) -> Result<(), StorageError> {

@@ -2,5 +2,6 @@
 
 mod harness;
 mod kills;
+mod parts;
 mod recounts;
 mod transfers;

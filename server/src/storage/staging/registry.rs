@@ -62,7 +62,7 @@ impl Home {
     }
 
     /// The staged part of `meta.path`, if there is one. Its holder is superseded, its
-    /// declaration becomes `meta`; its bytes stay.
+    /// declaration becomes `meta`; its bytes stay, up to the size declared now.
     ///
     /// # Errors
     /// The disk's.
@@ -75,12 +75,16 @@ impl Home {
             None => Arc::new(staging.reopen(&meta.path)?),
         };
         let state = State::of(&*file).map_err(|error| StorageError::own("look at a part", error))?;
+        let length = meta.size.map_or(state.size, |size| size.min(state.size));
+        if length < state.size {
+            disk::set_length(&file, length).map_err(|error| StorageError::own("cut a part", error))?;
+        }
         let sidecar = Sidecar::new(&meta, record.sidecar.started);
         if sidecar != record.sidecar {
             staging.write_sidecar(&sidecar)?;
             record.sidecar = sidecar;
         }
-        let holder = Holder::new(file, state.size);
+        let holder = Holder::new(file, length);
         record.holder = Arc::downgrade(&holder);
         Ok(Some(Part::new(staging, holder, meta)))
     }
@@ -108,10 +112,24 @@ impl Home {
     /// All staged parts, in the order of their paths.
     #[must_use]
     pub fn parts(&self) -> Vec<PartInfo> {
+        self.parts_below(&RemotePath::home())
+    }
+
+    /// The staged parts of `path` and of all below it, in the order of their paths.
+    #[must_use]
+    pub fn parts_below(&self, path: &RemotePath) -> Vec<PartInfo> {
         let staging = self.staging();
-        let mut found: Vec<PartInfo> = staging.parts().values().map(|record| record.info(staging)).collect();
+        let parts = staging.parts();
+        let below = parts.iter().filter(|(target, _)| target.starts_with(path));
+        let mut found: Vec<PartInfo> = below.map(|(_, record)| record.info(staging)).collect();
         found.sort_by(|a, b| a.meta.path.cmp(&b.meta.path));
         found
+    }
+
+    /// Whether there is a staged part of `path`.
+    #[must_use]
+    pub fn has_part(&self, path: &RemotePath) -> bool {
+        self.staging().parts().contains_key(path)
     }
 
     /// The staged part of `path`, if there is one.

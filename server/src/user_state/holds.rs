@@ -1,0 +1,169 @@
+//! What unfinished uploads hold of the quota: never less than their parts take.
+//!
+//! An upload that replaces a file holds only what that file would grow by, for the file's own
+//! bytes are paid for. So a part may take as much again as the file it is for, and all parts of a
+//! user at most as much again as the user's files and reservations. That is true only as long as
+//! the file is there: when it is renamed or removed, its part holds all it takes.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use ferry_shared::path::RemotePath;
+
+use super::UserState;
+use crate::{
+    quota::{Changes, Ledger, OverQuota, Reservation, Tally},
+    storage::{Home, PartInfo, StorageError},
+};
+
+/// What each unfinished upload holds, by target. Every staged part has an entry.
+#[derive(Debug)]
+pub(super) struct Holds(Mutex<HashMap<RemotePath, Reservation>>);
+
+impl Holds {
+    /// What the parts found on disk hold: admitted before, so never refused.
+    pub(super) fn of_parts(home: &Home, ledger: &Ledger) -> Result<Self, StorageError> {
+        let mut held = HashMap::new();
+        for part in home.parts() {
+            if part.meta.size.is_some() {
+                let amount = held_by(home, &part);
+                held.insert(part.meta.path, ledger.restore_reservation(amount));
+            } else {
+                // A stream that was cut: nobody can say what it should have become.
+                home.discard(&part.meta.path)?;
+            }
+        }
+        Ok(Self(Mutex::new(held)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RemotePath, Reservation>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl UserState {
+    /// Makes sure that the upload to `path` holds `amount` at least.
+    ///
+    /// # Errors
+    /// [`OverQuota`]; it then holds what it held.
+    pub fn hold(&self, path: &RemotePath, amount: Tally) -> Result<(), OverQuota> {
+        let mut held = self.holds.lock();
+        match held.get_mut(path) {
+            Some(reservation) => reservation.grow(amount.growth_from(reservation.amount())),
+            None => self.ledger.reserve(amount).map(|reservation| drop(held.insert(path.clone(), reservation))),
+        }
+    }
+
+    /// Makes the part of `path`, just opened, hold what it must and no more. Without a part, as
+    /// after a discard, nothing is held.
+    ///
+    /// # Errors
+    /// [`OverQuota`] when the file it is to replace went away meanwhile; it then holds what it held.
+    pub fn hold_opened(&self, _: &Changes<'_>, path: &RemotePath) -> Result<(), OverQuota> {
+        let mut held = self.holds.lock();
+        let Some(part) = self.home.part_info(path) else {
+            held.remove(path);
+            return Ok(());
+        };
+        let amount = held_by(&self.home, &part);
+        let reservation = held.entry(path.clone()).or_insert_with(|| self.ledger.restore_reservation(Tally::default()));
+        reservation.grow(amount.growth_from(reservation.amount()))?;
+        reservation.shrink_to(amount);
+        Ok(())
+    }
+
+    /// Makes all parts at `path` and below hold what they must now, whatever the limit.
+    pub fn hold_again(&self, _: &Changes<'_>, path: &RemotePath) {
+        let mut held = self.holds.lock();
+        held.retain(|target, _| !target.starts_with(path) || self.home.has_part(target));
+        for part in self.home.parts_below(path) {
+            let amount = held_by(&self.home, &part);
+            let reservation =
+                held.entry(part.meta.path.clone()).or_insert_with(|| self.ledger.restore_reservation(Tally::default()));
+            reservation.grow_anyway(amount.growth_from(reservation.amount()));
+            // A stream under way holds more than it has: the step it is in.
+            if part.meta.size.is_some() {
+                reservation.shrink_to(amount);
+            }
+        }
+    }
+
+    /// Before what is at `path` is moved away: its parts, and those below, hold all they take.
+    ///
+    /// # Errors
+    /// [`OverQuota`] and the part that has no room of its own; nothing changed then.
+    pub fn hold_alone(&self, changes: &Changes<'_>, path: &RemotePath) -> Result<(), (RemotePath, OverQuota)> {
+        for part in self.home.parts_below(path) {
+            let target = part.meta.path.clone();
+            let folders = (target.depth() - path.depth()) as u64;
+            let amount = Tally::new(bytes(&part), folders.saturating_add(1));
+            if let Err(error) = self.hold(&target, amount) {
+                self.hold_again(changes, path);
+                return Err((target, error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back what the upload to `path` holds, unless its part is staged.
+    pub fn let_go_unless_staged(&self, path: &RemotePath) {
+        let mut held = self.holds.lock();
+        if !self.home.has_part(path) {
+            held.remove(path);
+        }
+    }
+
+    /// Turns what the upload to `path` holds into use, under the user's lock.
+    ///
+    /// # Errors
+    /// [`OverQuota`] when growth beyond it does not fit; nothing changed then.
+    pub fn settle(&self, changes: &Changes<'_>, path: &RemotePath, old: Tally, new: Tally) -> Result<Tally, OverQuota> {
+        let mut held = self.holds.lock();
+        let reservation = held.entry(path.clone()).or_insert_with(|| self.ledger.restore_reservation(Tally::default()));
+        let before = reservation.amount();
+        changes.settle(reservation, old, new)?;
+        Ok(before)
+    }
+
+    /// Undoes a [`settle`](Self::settle) whose change failed. What was discarded meanwhile holds nothing again.
+    pub fn unsettle(&self, changes: &Changes<'_>, path: &RemotePath, before: Tally, old: Tally, new: Tally) {
+        let mut held = self.holds.lock();
+        let mut gone = self.ledger.restore_reservation(Tally::default());
+        changes.unsettle(held.get_mut(path).unwrap_or(&mut gone), before, old, new);
+    }
+
+    /// What the upload to `path` holds; nothing when there is none.
+    #[must_use]
+    pub fn held_for(&self, path: &RemotePath) -> Tally {
+        self.holds.lock().get(path).map_or_else(Tally::default, Reservation::amount)
+    }
+
+    /// Throws the staged part of `path` away with what it holds; whether there was one.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn discard(&self, path: &RemotePath) -> Result<bool, StorageError> {
+        let mut held = self.holds.lock();
+        let was_there = self.home.discard(path)?;
+        if was_there {
+            held.remove(path);
+        }
+        Ok(was_there)
+    }
+}
+
+/// What a part holds: what its target, as it is now, would grow by.
+pub(crate) fn held_by(home: &Home, part: &PartInfo) -> Tally {
+    match home.prospect(&part.meta.path) {
+        Ok(prospect) => Tally::from(prospect.new_file(bytes(part))).growth_from(prospect.old().into()),
+        // Nothing can be there, as when the target's folder became something else. The part still takes space.
+        Err(_) => Tally::new(bytes(part), 1),
+    }
+}
+
+/// What a part takes, or may take before it is asked again.
+fn bytes(part: &PartInfo) -> u64 {
+    part.meta.size.unwrap_or_default().max(part.length)
+}
