@@ -28,8 +28,10 @@ const SMALL: usize = 4 << 10;
 const LARGE: usize = 64 << 10;
 /// Blocks from this length on get a buffer of their own.
 const OWN_BUFFER: usize = 64 << 10;
-/// Bytes given to the stream at a time, so that encrypted bytes are sent while they are in cache.
-const WRITE_CHUNK: usize = 256 << 10;
+/// Bytes given to the stream at a time: encrypted bytes are sent while they are in cache, and what
+/// TLS holds of them stays under the 128 KiB from which on the allocator gives freed memory back to
+/// the system, only to take it again with the next block.
+const WRITE_CHUNK: usize = 80 << 10;
 
 /// Why frames stopped coming.
 #[derive(Debug, thiserror::Error)]
