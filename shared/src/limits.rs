@@ -29,6 +29,8 @@ pub const HAVE_FRAME_MAX: usize = INDEX_LEN + HAVE_MAX * 32;
 pub const NAME_MAX: usize = 255;
 /// Bytes in a path, separators included.
 pub const PATH_MAX: usize = 4096;
+/// Bytes in the pattern of a search.
+pub const PATTERN_MAX: usize = 1024;
 /// Names in a path.
 pub const DEPTH_MAX: usize = 128;
 /// Entries in one page of a listing.

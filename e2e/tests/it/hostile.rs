@@ -5,7 +5,12 @@ use ferry_e2e::{
     peer::{self, Peer},
     server::{Server, Setup},
 };
-use ferry_shared::frame::Frame;
+use ferry_shared::{
+    frame::Frame,
+    limits::PATTERN_MAX,
+    message::{Reply, Request},
+    refusal::Code,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -192,4 +197,34 @@ async fn a_flood_of_requests_whose_answers_nobody_reads_is_held_back() {
     let grown = server.memory().peak.saturating_sub(before);
     assert!(grown < MEMORY, "{grown} KiB more");
     server.assert_serves("anna");
+}
+
+#[tokio::test]
+async fn no_pattern_of_a_search_harms_the_server() {
+    let mut server = patient_server();
+    std::fs::write(server.home("anna").join("a".repeat(255)), "").unwrap();
+    let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    let nested = |depth: usize| "*".to_owned() + &"{".repeat(depth) + "a" + &"}".repeat(depth);
+    let costly = "*a".repeat(PATTERN_MAX / 2 - 1) + "*b";
+    for (pattern, refused) in [
+        (nested(20_000), Some(Code::Unsupported)),
+        (nested(500_000), Some(Code::Unsupported)),
+        ("a".repeat(PATTERN_MAX + 1), Some(Code::Unsupported)),
+        ("[".repeat(1000), Some(Code::Unsupported)),
+        ("[z-a]".to_owned(), Some(Code::Unsupported)),
+        (nested(500), None),
+        (costly, None),
+        ("[a-z]".repeat(200), None),
+        ("*".repeat(PATTERN_MAX), None),
+    ] {
+        let find = Request::Find { path: peer::path(""), pattern: pattern.clone(), limit: 5 };
+        let reply = peer.ask(&find).await.unwrap();
+        let code = if let Reply::Refused(refusal) = &reply { Some(refusal.code) } else { None };
+        assert_eq!(code, refused, "{}…: {reply:?}", &pattern[..4]);
+        let mut last = reply;
+        while matches!(&last, Reply::Entries(page) if page.more) {
+            last = peer.reply().await.unwrap();
+        }
+    }
+    assert!(server.is_running() && matches!(peer.ask(&Request::Ping).await.unwrap(), Reply::Pong));
 }

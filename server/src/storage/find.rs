@@ -1,12 +1,13 @@
 //! Entries below a folder whose name matches, found where they are instead of sent and sifted.
 
-use ferry_shared::name::Name;
-use globset::{GlobBuilder, GlobMatcher};
+use ferry_shared::{limits::PATTERN_MAX, name::Name};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::{StorageError, WalkPage, Walker};
 
-/// Entries looked at before a page is given even though nothing matched.
-const LOOK_MAX: usize = 20_000;
+/// Entries looked at before a page is given even though nothing matched. With the costliest pattern
+/// and the longest names that takes about a second.
+const LOOK_MAX: usize = 2000;
 
 /// A running search.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl Finder {
 /// What a name has to match.
 #[derive(Debug)]
 enum Pattern {
-    Glob(GlobMatcher),
+    Glob(GlobSet),
     /// As it stands.
     Part(String),
     /// In small letters, as the names are made before comparing.
@@ -55,13 +56,15 @@ enum Pattern {
 
 impl Pattern {
     fn new(text: &str) -> Result<Self, StorageError> {
+        if text.len() > PATTERN_MAX {
+            return Err(StorageError::BadPattern(format!("it is longer than {PATTERN_MAX} bytes")));
+        }
         let any_case = !text.chars().any(char::is_uppercase);
         if text.contains(['*', '?', '[']) {
-            let glob = GlobBuilder::new(text).case_insensitive(any_case).build();
-            return match glob {
-                Ok(glob) => Ok(Self::Glob(glob.compile_matcher())),
-                Err(error) => Err(StorageError::BadPattern(error.kind().to_string())),
-            };
+            let bad = |error: globset::Error| StorageError::BadPattern(error.kind().to_string());
+            let glob = GlobBuilder::new(&without_alternatives(text)).case_insensitive(any_case).build().map_err(bad)?;
+            // A set of one: only a set can be refused for its size.
+            return Ok(Self::Glob(GlobSetBuilder::new().add(glob).build().map_err(bad)?));
         }
         Ok(if any_case { Self::AnyCase(text.to_lowercase()) } else { Self::Part(text.to_owned()) })
     }
@@ -75,6 +78,36 @@ impl Pattern {
             Self::AnyCase(part) => text.to_lowercase().contains(part),
         }
     }
+}
+
+/// `text` with braces that stand for themselves: nested alternatives, which globset reads by
+/// recursion, would end the process.
+fn without_alternatives(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '{' | '}' => plain.extend(['\\', c]),
+            '\\' => {
+                plain.push(c);
+                plain.extend(chars.next());
+            }
+            '[' => {
+                plain.push(c);
+                plain.extend(chars.next_if(|c| matches!(c, '!' | '^')));
+                // A `]` that comes first is one of the class.
+                plain.extend(chars.next());
+                for c in chars.by_ref() {
+                    plain.push(c);
+                    if c == ']' {
+                        break;
+                    }
+                }
+            }
+            c => plain.push(c),
+        }
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -103,7 +136,22 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_glob_is_refused() {
-        assert!(matches!(Pattern::new("a[b"), Err(StorageError::BadPattern(_))));
+    fn braces_stand_for_themselves_also_in_a_class_and_after_a_backslash() {
+        assert!(matches("*.{a,b}", "x.{a,b}") && !matches("*.{a,b}", "x.a"));
+        assert!(matches("[{]*", "{x") && !matches("[{]*", "x"));
+        assert!(matches("[]{]*", "]x") && matches("[!{]*", "x"));
+        assert!(matches(r"\{*", "{x") && matches(r"\[{*", "[{x"));
+    }
+
+    #[test]
+    fn a_broken_or_endless_pattern_is_refused() {
+        for broken in ["a[b", "[z-a]", r"*\"] {
+            assert!(matches!(Pattern::new(broken), Err(StorageError::BadPattern(_))), "{broken}");
+        }
+        for start in ["", "*"] {
+            let long = start.to_owned() + &"a".repeat(PATTERN_MAX);
+            assert!(Pattern::new(&long[..PATTERN_MAX]).is_ok());
+            assert!(matches!(Pattern::new(&(long + "a")), Err(StorageError::BadPattern(_))));
+        }
     }
 }
