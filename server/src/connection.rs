@@ -26,7 +26,7 @@ use tracing::{Span, field::Empty};
 use self::paced::PacedStream;
 use crate::{
     admission::Ticket, audit::event::Event, bandwidth::Pace, command::Conversation, context::Context, gate::Gate,
-    session::Session, users::Account,
+    session::Session,
 };
 
 /// Plain bytes rustls takes before it wants to write: a whole chunk of ours.
@@ -52,7 +52,7 @@ struct Bindings {
 #[derive(Debug)]
 struct Admitted {
     session: Arc<Session>,
-    account: Arc<Account>,
+    gate: Gate,
     _presence: crate::user_state::Presence,
 }
 
@@ -77,14 +77,13 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
         () = context.stop.cancelled() => None,
     };
     let Some((mut reader, mut writer, admitted)) = entered else { return };
-    if let Some(Admitted { session, account, _presence }) = admitted {
+    if let Some(Admitted { session, gate, _presence }) = admitted {
         ticket.logged_in();
         // On every line of this connection from now on.
         Span::current().record("session", session.id).record("user", session.user.name.as_str());
         tracing::info!("logged in");
         reader.set_phase(Phase::LoggedIn);
         pace.log_in(Arc::clone(&session.user.bandwidth));
-        let gate = Gate::new(context.users.clone(), Arc::clone(&session), account);
         let listed = context.live.enter(Arc::clone(&session), peer, reader.meter(), writer.meter());
         let ended = session.ended.clone();
         if session.is_first() {

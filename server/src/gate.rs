@@ -9,6 +9,7 @@ use crate::{
     quota::Limits,
     refusal,
     session::Session,
+    user_state::UserState,
     users::{Account, Users},
 };
 use ferry_shared::{
@@ -39,12 +40,19 @@ pub enum Verdict {
 }
 
 impl Gate {
-    /// A gate for a session that was just logged in with `account`.
+    /// A gate for a connection that joins `session`; `None` when the account does not let it in
+    /// any more: a proof takes its time, and the account may have changed meanwhile.
     #[must_use]
-    pub fn new(users: Users, session: Arc<Session>, account: Arc<Account>) -> Self {
-        let seen = users.generation();
-        session.user.bandwidth.set(account.bandwidth);
-        Self { users, session, seen, account }
+    pub fn new(users: Users, session: Arc<Session>) -> Option<Self> {
+        let (seen, account) = put_in_force(&users, &session.user)?;
+        let gate = Self { users, session, seen, account };
+        gate.is_open().then_some(gate)
+    }
+
+    /// The account as it was at the last look.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.account
     }
 
     /// Looks at the account again. Cheap when the user store did not change.
@@ -53,29 +61,24 @@ impl Gate {
             let word = self.session.farewell().map(str::to_owned);
             return word.map_or_else(|| Verdict::Closed(refusal::account_closed()), Verdict::Ended);
         }
-        let generation = self.users.generation();
-        if generation != self.seen {
-            self.seen = generation;
-            let Some(now) = self.users.current(&self.session.user.name) else {
+        let before = self.account.access;
+        if self.users.generation() != self.seen {
+            let Some(now) = put_in_force(&self.users, &self.session.user) else {
                 return Verdict::Closed(refusal::account_closed());
             };
-            let before = std::mem::replace(&mut self.account, now);
-            self.session.user.ledger.set_limits(limits(&self.account));
-            self.session.user.bandwidth.set(self.account.bandwidth);
-            if !self.session.is_proven_to(&self.account) {
-                return Verdict::Closed(refusal::account_closed());
-            }
-            if before.access != self.account.access {
-                return self
-                    .closed()
-                    .unwrap_or(Verdict::Changed(Notice::AccountChanged { access: self.account.access }));
-            }
+            (self.seen, self.account) = now;
         }
-        self.closed().unwrap_or(Verdict::Open)
+        if !self.is_open() {
+            return Verdict::Closed(refusal::account_closed());
+        }
+        match self.account.access {
+            access if access == before => Verdict::Open,
+            access => Verdict::Changed(Notice::AccountChanged { access }),
+        }
     }
 
-    fn closed(&self) -> Option<Verdict> {
-        (!self.account.is_open(SystemTime::now())).then(|| Verdict::Closed(refusal::account_closed()))
+    fn is_open(&self) -> bool {
+        self.session.is_proven_to(&self.account) && self.account.is_open(SystemTime::now())
     }
 
     /// Whether this request may run.
@@ -94,6 +97,21 @@ impl Gate {
         match self.account.access {
             Access::ReadWrite => Ok(()),
             Access::ReadOnly => Err(refusal::read_only()),
+        }
+    }
+}
+
+/// The account as it is now, with its limits in force for the user, and the generation of the
+/// store it is of or newer than. `None` when there is no such account.
+fn put_in_force(users: &Users, user: &UserState) -> Option<(u64, Arc<Account>)> {
+    loop {
+        let generation = users.generation();
+        let account = users.current(&user.name)?;
+        user.ledger.set_limits(limits(&account));
+        user.bandwidth.set(account.bandwidth);
+        // Else these limits may be older than what another connection has just put in force.
+        if users.generation() == generation {
+            return Some((generation, account));
         }
     }
 }

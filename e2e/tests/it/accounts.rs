@@ -11,7 +11,7 @@ use ferry_e2e::{
     wait,
 };
 use ferry_shared::{
-    message::{Reply, Request},
+    message::{Reply, Request, reply::LoggedIn},
     refusal::Code,
 };
 use serde_json::{Value, json};
@@ -167,6 +167,60 @@ async fn a_changed_password_ends_the_other_sessions() {
     client.run(&[&"ls", &client.at("")]).ok();
     let store = fs::read_to_string(server.data().join("users.json")).unwrap();
     assert!(!store.contains(new) && store.contains("$argon2id$"), "{store}");
+}
+
+const MANY_LOGINS: &str = "[login]\nallow = [\"127.0.0.0/8\"]\n[limits]\nconnections_per_user = 64";
+
+/// Peers whose logins were on their way while `change` was made, once the server knows of it.
+async fn logins_in_flight(server: &Server, change: impl FnOnce()) -> Vec<(Peer, LoggedIn)> {
+    let mut peers = Vec::new();
+    for _ in 0..24 {
+        let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+        peer.send(&peer::login("anna", PASSWORD)).await.unwrap();
+        peers.push(peer);
+    }
+    change();
+    let (status, said) = server.ferryd(&["reload"], "");
+    assert!(status.success(), "{said}");
+    let mut entered = Vec::new();
+    for mut peer in peers {
+        match peer.reply().await.unwrap() {
+            Reply::LoggedIn(login) => entered.push((peer, login)),
+            reply => assert!(is(Code::LoginFailed)(&reply), "{reply:?}"),
+        }
+    }
+    entered
+}
+
+#[tokio::test]
+async fn logins_in_flight_while_the_account_changes_do_nothing_with_the_old_proof() {
+    for what in ["password", "enabled"] {
+        let server = Setup::new().user("anna", &[]).user("ben", &[]).config(MANY_LOGINS).start();
+        let store: Value = serde_json::from_slice(&fs::read(server.data().join("users.json")).unwrap()).unwrap();
+        let value = if what == "password" { store["users"]["ben"]["password"].clone() } else { json!(false) };
+        let entered = logins_in_flight(&server, || edit(&server, "anna", what, value)).await;
+        for (number, (mut peer, login)) in entered.into_iter().enumerate() {
+            let made = Request::MakeDir { path: peer::path(&format!("d{number}")), parents: true };
+            if peer.send(&made).await.is_ok() {
+                let words = peer.last_words().await.unwrap();
+                assert!(words.contains("account_closed") || words.is_empty(), "{what}: {words}");
+            }
+            assert!(Peer::attached(server.address(), &login.ticket).await.is_err(), "{what}: the ticket works");
+        }
+        let made = fs::read_dir(server.home("anna")).map_or(0, Iterator::count);
+        assert_eq!(made, 0, "{what}: something was made after the change");
+    }
+}
+
+#[tokio::test]
+async fn logins_in_flight_while_the_quota_is_lowered_have_the_lower_one() {
+    let server = Setup::new().user("anna", &["--quota", "5MiB"]).config(MANY_LOGINS).start();
+    let entered = logins_in_flight(&server, || edit(&server, "anna", "quota", json!("1MiB"))).await;
+    assert!(!entered.is_empty());
+    for (mut peer, _) in entered {
+        let reply = peer.ask(&Request::Usage).await.unwrap();
+        assert!(matches!(&reply, Reply::Usage(usage) if usage.limit == Some(MIB)), "{reply:?}");
+    }
 }
 
 /// Slips of the pen: what is replaced by what, and a word the report must have.

@@ -28,7 +28,8 @@ use crate::{
     command::usage,
     config::RegistrationMode,
     context::Context,
-    gate, refusal,
+    gate::Gate,
+    refusal,
     session::{OpenError, Proven, Session},
     users::{Account, LoginError, PublicKey, key::KeyBytes},
 };
@@ -248,19 +249,21 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
 
     /// Opens a session for who proved to be this account, with a key if not with the password.
     async fn enter(&self, account: Arc<Account>, key: Option<KeyBytes>) -> Result<(Admitted, LoggedIn), Refusal> {
-        let context = Arc::clone(self.context);
-        let (opening, span) = (Arc::clone(&account), tracing::Span::current());
+        let proven = key.map_or_else(|| Proven::password_of(&account), Proven::Key);
+        // The proof took its time. A home is not made for whose account is gone since.
+        let now = || self.context.users.current(&account.name).ok_or_else(refusal::login_failed);
+        let (context, opening, span) = (Arc::clone(self.context), now()?, tracing::Span::current());
         let opened = tokio::task::spawn_blocking(move || span.in_scope(|| context.open_user(&opening))).await;
         let user = match opened {
             Ok(Ok(user)) => user,
             Ok(Err(error)) => return Err(refusal::of_storage(&error)),
             Err(error) => return Err(refusal::internal(&error)),
         };
-        let proven = key.map_or_else(|| Proven::password_of(&account), Proven::Key);
-        match self.context.sessions.open(user, proven, account.max_sessions) {
+        match self.context.sessions.open(user, proven, now()?.max_sessions) {
             Ok((session, ticket)) => {
+                let joined = self.join(session, ticket)?;
                 self.context.figures.logins.one();
-                self.join(session, account, ticket)
+                Ok(joined)
             }
             Err(error @ OpenError::TooMany(_)) => Err(refusal::busy(&format!("{error}; close one"))),
             Err(error) => Err(refusal::internal(&error)),
@@ -270,15 +273,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
     fn attach(&mut self, ticket: &Secret) -> Result<Result<(Admitted, LoggedIn), Refusal>, Ending> {
         self.may_try()?;
         let session = self.context.sessions.attach(ticket);
-        let found = session.and_then(|session| {
-            let account = self.context.users.current(&session.user.name)?;
-            let valid = account.is_open(std::time::SystemTime::now()) && session.is_proven_to(&account);
-            valid.then_some((session, account))
-        });
-        match found {
-            Some((session, account)) => Ok(self.join(session, account, ticket.clone())),
-            None => Ok(Err(refusal::login_failed())),
-        }
+        Ok(session.ok_or_else(refusal::login_failed).and_then(|session| self.join(session, ticket.clone())))
     }
 
     /// Takes a proof off the budget and asks whether the address has to wait.
@@ -292,26 +287,22 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         }
     }
 
-    fn join(
-        &self,
-        session: Arc<Session>,
-        account: Arc<Account>,
-        ticket: Secret,
-    ) -> Result<(Admitted, LoggedIn), Refusal> {
+    /// Lets the connection into the session, if the account as it is now does.
+    fn join(&self, session: Arc<Session>, ticket: Secret) -> Result<(Admitted, LoggedIn), Refusal> {
+        let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).ok_or_else(refusal::login_failed)?;
         let most = self.context.config.get().limits.connections_per_user;
         let presence = session
             .user
             .enter(most)
             .ok_or_else(|| refusal::busy(&format!("at most {most} connections a user; close one")))?;
-        session.user.ledger.set_limits(gate::limits(&account));
         let logged_in = LoggedIn {
-            user: account.name.to_string(),
-            access: account.access,
+            user: gate.account().name.to_string(),
+            access: gate.account().access,
             usage: usage::now(&session.user).map_err(|error| refusal::of_storage(&error))?,
             ticket,
             motd: self.context.config.get().server.motd.clone(),
         };
-        Ok((Admitted { session, account, _presence: presence }, logged_in))
+        Ok((Admitted { session, gate, _presence: presence }, logged_in))
     }
 }
 

@@ -188,6 +188,8 @@ async fn work(
     context: &Context,
 ) {
     let mut changes = context.users.changes();
+    // What changed since the login is heard too.
+    changes.mark_changed();
     let ended = conversation.session().ended.clone();
     let wire = Arc::clone(conversation.wire());
     let mut draining = false;

@@ -89,7 +89,7 @@ impl World {
         let user = self.context.open_user(&account).unwrap();
         let (session, _ticket) =
             self.context.sessions.open(user, ferry_server::session::Proven::password_of(&account), None).unwrap();
-        let gate = Gate::new(self.context.users.clone(), Arc::clone(&session), account);
+        let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).unwrap();
         Peer::new(Conversation::new(Arc::clone(&self.context), session, gate))
     }
 
