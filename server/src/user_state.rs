@@ -156,6 +156,14 @@ impl UserStates {
         Ok(user)
     }
 
+    /// Whether files are kept under this name, of whoever has or had it. Blocks.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn has_files(&self, name: &UserName) -> Result<bool, StorageError> {
+        self.storage.has_user(name.as_str())
+    }
+
     /// Every user met so far whose home could be opened. Skips who is being counted just now.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<UserState>> {

@@ -45,6 +45,9 @@ pub(crate) enum Failure {
     /// The client library's word, about the server as a whole.
     #[error("{0}")]
     Server(Box<ClientError>),
+    /// No account was made.
+    #[error("{0}")]
+    Register(Box<ClientError>),
     /// The client library's word, about one path.
     #[error("{}{error}", .about.as_ref().map(|about| format!("{about}: ")).unwrap_or_default())]
     Remote {
@@ -102,7 +105,7 @@ impl Failure {
             Self::Sites(_) => Exit::Usage,
             Self::NoHome(_) | Self::Output(_) | Self::Start(_) => Exit::Other,
             Self::Secret(error) => error.exit(),
-            Self::Server(error) => exit::of_client(error, Looking::File),
+            Self::Server(error) | Self::Register(error) => exit::of_client(error, Looking::File),
             Self::Remote { looking, error, .. } => exit::of_client(error, *looking),
             Self::Local { looking, error, .. } => exit::of_io(error, *looking),
         }
@@ -123,7 +126,9 @@ impl Failure {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Usage(_) => Some("see `ferry help`".to_owned()),
-            Self::Server(error) | Self::Remote { error, .. } => hint(error),
+            // Not a file's name: the cause says what to do.
+            Self::Register(error) if matches!(&**error, ClientError::Refused(no) if no.code == Code::Exists) => None,
+            Self::Server(error) | Self::Register(error) | Self::Remote { error, .. } => hint(error),
             _ => None,
         }
     }

@@ -5,8 +5,15 @@ use std::fs;
 use ferry_e2e::{
     PASSWORD,
     client::{Client, Outcome},
+    peer::Peer,
     screen::Setup as Terminal,
     server::{Server, Setup},
+    wait,
+};
+use ferry_shared::{
+    message::{Reply, Request},
+    refusal::Code,
+    secret::Secret,
 };
 
 const PATIENT: &str = "[login]\nallow = [\"127.0.0.0/8\"]\n";
@@ -86,11 +93,55 @@ fn one_use_raced_by_many_makes_one_account() {
 fn an_open_server_needs_a_quota_and_gives_it_and_taken_names_stay_taken() {
     let server = with("mode = \"open\"\nquota = \"2MiB\"");
     drop(register(&server.client("berta"), "").ok().says("2.0 MiB"));
-    drop(register(&server.client("berta"), "").code(1).says("taken"));
+    let refused = register(&server.client("berta"), "").code(1).says("taken");
+    assert!(!refused.stderr.contains("--on-conflict"), "{}", refused.stderr);
     drop(register(&server.client("anna"), "").code(1).says("taken"));
     drop(register(&server.client("../x"), "").code(7));
     let (status, said) = Setup::new().start().ferryd_with(&["check"], "[registration]\nmode = \"open\"\n");
     assert!(!status.success() && said.contains("registration.quota"), "{said}");
+}
+
+#[test]
+fn files_of_a_removed_user_are_nobodys_until_the_operator_says_whose() {
+    for mode in ["mode = \"open\"\nquota = \"2MiB\"", "mode = \"invite\""] {
+        let server = with(mode);
+        let token = if mode.contains("open") { String::new() } else { invite(&server, &[]) };
+        let client = server.client("berta");
+        server.add_user("berta", &[]);
+        wait::until("berta to be known", || client.run(&[&"mkdir", &client.at("/secret")]).status.success());
+        let (status, said) = server.ferryd(&["user", "remove", "berta"], "");
+        assert!(status.success() && said.contains("stay"), "{said}");
+        assert!(server.ferryd(&["reload"], "").0.success());
+        drop(register(&client, &token).code(1).says("taken"));
+        client.run(&[&"ls", &client.at("/")]).code(7);
+        // The refused one used no invite up, and another name is free.
+        drop(register(&server.client("carl"), &token).ok());
+        let (status, said) = server.ferryd(&["user", "add", "berta", "--password-stdin"], PASSWORD);
+        assert!(status.success() && said.contains("from before"), "{said}");
+        assert!(server.ferryd(&["reload"], "").0.success());
+        let listed = client.run(&[&"ls", &client.at("/")]).ok().text();
+        assert!(listed.contains("secret"), "{listed}");
+    }
+}
+
+#[tokio::test]
+async fn asking_which_names_are_taken_costs_as_much_as_a_wrong_password() {
+    let server = Setup::new().user("anna", &[]).config("[registration]\nmode = \"open\"\nquota = \"2MiB\"").start();
+    let register = |user: &str| Request::Register {
+        user: user.to_owned(),
+        password: Secret::new(PASSWORD.to_owned()),
+        invite: None,
+    };
+    // Each one that is answered makes the next wait longer, so one of them has to.
+    for _ in 0..6 {
+        let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+        let Reply::Refused(refusal) = peer.ask(&register("anna")).await.unwrap() else { panic!("anna is taken") };
+        if refusal.code == Code::TooManyAttempts {
+            return;
+        }
+        assert_eq!(refusal.code, Code::Exists);
+    }
+    panic!("names can be asked for without a wait");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::{
 pub(super) fn run(verb: UserVerb, data: &Path) -> Result<(), AdminError> {
     let store = users::store_file(data);
     match verb {
-        UserVerb::Add(add_user) => add(add_user, &store),
+        UserVerb::Add(add_user) => add(add_user, &store, data),
         UserVerb::Set(set_user) => set(set_user, &store),
         UserVerb::Passwd { name, password_stdin } => passwd(&name, password_stdin, &store),
         UserVerb::Remove { name, purge } => remove(&name, purge, &store, data),
@@ -34,7 +34,7 @@ pub(super) fn run(verb: UserVerb, data: &Path) -> Result<(), AdminError> {
     }
 }
 
-fn add(add: AddUser, store: &Path) -> Result<(), AdminError> {
+fn add(add: AddUser, store: &Path, data: &Path) -> Result<(), AdminError> {
     let AddUser { name, quota, max_files, read_only, key, password_stdin } = add;
     // Before anybody types a password in vain; asked again under the lock.
     if file::load(store)?.users.contains_key(&name) {
@@ -58,7 +58,16 @@ fn add(add: AddUser, store: &Path) -> Result<(), AdminError> {
         store.users.insert(name.clone(), record);
         Ok(())
     })??;
-    Ok(output::line(format_args!("user '{name}' added"))?)
+    output::line(format_args!("user '{name}' added"))?;
+    // Without a data folder there are no files either.
+    if Storage::inspect(data).and_then(|storage| storage.has_user(name.as_str())).unwrap_or(false) {
+        let folder = data.join("users").join(name.as_str());
+        output::line(format_args!(
+            "note: {} is there from before; what is in it is this user's now and counts against the quota",
+            folder.display()
+        ))?;
+    }
+    Ok(())
 }
 
 fn set(set: SetUser, store: &Path) -> Result<(), AdminError> {
@@ -116,7 +125,9 @@ fn remove(name: &UserName, purge: bool, store: &Path, data: &Path) -> Result<(),
     let known = file::edit(store, |store| Ok::<_, AdminError>(store.users.remove(name).is_some()))??;
     if !purge {
         return match known {
-            true => Ok(output::line(format_args!("user '{name}' removed; the files stay, --purge removes them"))?),
+            true => Ok(output::line(format_args!(
+                "user '{name}' removed; the files stay for a user of that name whom you add, --purge removes them"
+            ))?),
             false => Err(AdminError::NoSuchUser(name.clone())),
         };
     }

@@ -31,7 +31,7 @@ use crate::{
     gate::Gate,
     refusal,
     session::{OpenError, Proven, Session},
-    users::{Account, LoginError, PublicKey, key::KeyBytes},
+    users::{Account, LoginError, PublicKey, UserName, key::KeyBytes},
 };
 
 /// What a greeting ends with when nobody is logged in.
@@ -145,7 +145,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
                 }
                 Err(refused) => {
                     self.note(&refused, claims.as_deref()).await;
-                    if failed && refused.code == Code::LoginFailed {
+                    // To ask which names are taken is a guess too.
+                    if failed && matches!(refused.code, Code::LoginFailed | Code::Exists) {
                         self.ticket.failed();
                     }
                     self.writer.send(&Reply::Refused(refused)).await?;
@@ -238,7 +239,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
     ) -> Result<Result<(Admitted, LoggedIn), Refusal>, Ending> {
         self.may_try()?;
         let terms = self.context.config.get().registration.clone();
-        match self.context.users.register(user, password, invite, &terms).await {
+        let context = Arc::clone(self.context);
+        let is_kept = move |name: &UserName| {
+            context.states.has_files(name).unwrap_or_else(|error| {
+                tracing::error!(user = %name, %error, "cannot see whether files are kept; no account is made");
+                true
+            })
+        };
+        match self.context.users.register(user, password, invite, &terms, is_kept).await {
             Ok(account) => {
                 tracing::info!(user = %account.name, "account made");
                 Ok(self.enter(account, None).await)

@@ -11,7 +11,7 @@ use std::{
 use ferry_shared::path::RemotePath;
 use rustix::{
     fd::OwnedFd,
-    fs::{CWD, FlockOperation, Mode, OFlags, flock, openat},
+    fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, openat, statat},
     io::Errno,
 };
 
@@ -117,6 +117,19 @@ impl Storage {
         users.retain(|name| require_user_name(name).is_ok());
         users.sort();
         Ok(users)
+    }
+
+    /// Whether anything is there under a user's name, of whatever kind.
+    ///
+    /// # Errors
+    /// `NoSuchUser` for a name no user can have, or the disk's.
+    pub fn has_user(&self, user: &str) -> Result<bool, StorageError> {
+        require_user_name(user)?;
+        match statat(&self.users, user, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(StorageError::own("look for a user's files", error)),
+        }
     }
 
     /// Removes all of a user's files; whether there were any. End the user's sessions first.

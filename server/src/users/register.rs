@@ -23,7 +23,7 @@ pub enum RegisterError {
     /// The name cannot be one.
     #[error(transparent)]
     Name(#[from] super::UserNameError),
-    /// Somebody has the name.
+    /// Somebody has the name, or had it and left files.
     #[error("this name is taken; choose another")]
     Taken,
     /// The password cannot be one, or too many wait to be hashed.
@@ -38,7 +38,8 @@ pub enum RegisterError {
 }
 
 impl Users {
-    /// Makes an account as the operator's `terms` say, and uses up its invite.
+    /// Makes an account as the operator's `terms` say, and uses up its invite. `is_kept` blocks and
+    /// says whether there are files under a name: an earlier user's are not for who comes along.
     ///
     /// # Errors
     /// [`RegisterError`]; nothing is changed then.
@@ -48,41 +49,58 @@ impl Users {
         password: &Secret,
         invite: Option<&Secret>,
         terms: &config::Registration,
+        is_kept: impl Fn(&UserName) -> bool + Clone + Send + 'static,
     ) -> Result<Arc<Account>, RegisterError> {
-        let mode = terms.mode;
-        let invite = match mode {
+        let invite = match terms.mode {
             config::RegistrationMode::Closed => return Err(RegisterError::Closed),
             config::RegistrationMode::Invite => Some(invite::hash(invite.ok_or(RegisterError::Invite)?)),
             config::RegistrationMode::Open => None,
         };
+        let name: UserName = name.parse()?;
         // Before the costly hash, so that a guess at an invite costs little here; asked again under the lock.
-        let store = file::load(self.path())?;
-        if let Some(hash) = &invite
-            && !store.invites.get(hash).is_some_and(invite::Invite::is_valid)
+        let (users, wanted, kept, token) = (self.clone(), name.clone(), is_kept.clone(), invite.clone());
+        blocking(move || users.may_register(&wanted, token.as_deref(), kept)).await?;
+        let hash = self.0.verifier.hash(password).await?;
+        let mut record = Record::new(Some(hash));
+        (record.quota, record.max_files) = (terms.quota, terms.max_files);
+        let (users, made) = (self.clone(), name.clone());
+        blocking(move || {
+            add(users.path(), made, record, invite.as_deref(), is_kept)?;
+            users.reload()?;
+            Ok(())
+        })
+        .await?;
+        self.current(&name).ok_or(RegisterError::Stopped)
+    }
+
+    fn may_register(
+        &self,
+        name: &UserName,
+        invite: Option<&str>,
+        is_kept: impl Fn(&UserName) -> bool,
+    ) -> Result<(), RegisterError> {
+        // Invites are only in the file.
+        if let Some(hash) = invite
+            && !file::load(self.path())?.invites.get(hash).is_some_and(invite::Invite::is_valid)
         {
             return Err(RegisterError::Invite);
         }
-        let name: UserName = name.parse()?;
-        if store.users.contains_key(&name) {
-            return Err(RegisterError::Taken);
-        }
-        let hash = self.0.verifier.hash(password).await?;
-        let (users, terms) = (self.clone(), terms.clone());
-        let made = name.clone();
-        let write = move || {
-            let mut record = Record::new(Some(hash));
-            (record.quota, record.max_files) = (terms.quota, terms.max_files);
-            add(users.path(), made, record, invite.as_deref())?;
-            users.reload()?;
-            Ok::<_, RegisterError>(())
-        };
-        tokio::task::spawn_blocking(write).await.map_err(|_| RegisterError::Stopped)??;
-        self.current(&name).ok_or(RegisterError::Stopped)
+        if self.current(name).is_some() || is_kept(name) { Err(RegisterError::Taken) } else { Ok(()) }
     }
 }
 
+async fn blocking(work: impl FnOnce() -> Result<(), RegisterError> + Send + 'static) -> Result<(), RegisterError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| RegisterError::Stopped)?
+}
+
 /// Adds the account and takes one use off the invite, both or neither.
-fn add(store: &Path, name: UserName, mut record: Record, invite: Option<&str>) -> Result<(), RegisterError> {
+fn add(
+    store: &Path,
+    name: UserName,
+    mut record: Record,
+    invite: Option<&str>,
+    is_kept: impl Fn(&UserName) -> bool,
+) -> Result<(), RegisterError> {
     file::edit(store, |store| {
         if let Some(hash) = invite {
             let invite = store.invites.get_mut(hash).filter(|invite| invite.is_valid()).ok_or(RegisterError::Invite)?;
@@ -93,7 +111,7 @@ fn add(store: &Path, name: UserName, mut record: Record, invite: Option<&str>) -
                 store.invites.remove(hash);
             }
         }
-        if store.users.contains_key(&name) {
+        if store.users.contains_key(&name) || is_kept(&name) {
             return Err(RegisterError::Taken);
         }
         store.users.insert(name, record);

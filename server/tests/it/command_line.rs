@@ -99,6 +99,10 @@ fn files_stay_when_a_user_is_removed_unless_they_are_purged() {
     fs::write(home.join("folder/file"), "text").unwrap();
     place.run("user remove alice").well();
     assert!(home.join("folder/file").exists());
+    let restored = place.run_with("user add alice --password-stdin", "secret").well();
+    assert!(restored.contains("users/alice is there from before"), "{restored}");
+    let another = place.run_with("user add bob --password-stdin", "secret").well();
+    assert!(!another.contains("from before"), "{another}");
     place.run("user remove alice --purge").well();
     assert!(!place.path().join("data/users/alice").exists());
     assert_eq!(place.run("user remove alice --purge").code, 1);

@@ -45,7 +45,7 @@ pub(super) async fn run(args: RegisterArgs, context: &mut Context) -> Result<Exi
         return Ok(Exit::Done);
     }
     connector.set_credential(Credential::Password(password));
-    let remote = Remote::register(&connector, invite).await?;
+    let remote = Remote::register(&connector, invite).await.map_err(|error| Failure::Register(Box::new(error)))?;
     let room = remote.logged_in().usage.limit.map_or("no limit".to_owned(), |limit| human::size(limit).to_string());
     context.output.say(&format!("the account {} is made; room: {room}", place.target));
     Ok(Exit::Done)

@@ -321,7 +321,8 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bo
         }
         if let Some(Dialog::Form(form)) = state.dialogs.iter_mut().find(|dialog| is_login(dialog)) {
             form.fault = Some(trouble.to_string());
-            form.focus = form.fields.iter().position(|field| field.label == server.secret()).unwrap_or(0);
+            let wrong = if trouble.kind == Kind::Exists { "user" } else { server.secret() };
+            form.focus = form.fields.iter().position(|field| field.label == wrong).unwrap_or(0);
         }
         state.link = Link::Greeted { server, greeting };
         return true;

@@ -144,6 +144,26 @@ fn an_account_is_made_only_where_the_server_lets_one() {
 }
 
 #[test]
+fn a_name_that_is_taken_is_asked_for_again() {
+    let mut scene = Scene::of(begin(Some(server())));
+    let ticket = scene.state.link.ticket().unwrap();
+    let open = Greeting { registration: Registration::Open, ..greeting() };
+    scene.event(Event::Answer(ticket, Answer::Greeted(open)));
+    scene.keys("ctrl-n").type_text("pw").keys("tab").type_text("pw").keys("enter");
+    let ticket = scene.state.link.ticket().unwrap();
+    let taken = Trouble::new("this name is taken; choose another").of(Kind::Exists);
+    scene.event(Event::Answer(ticket, Answer::Failed(taken)));
+    assert!(scene.text().contains("this name is taken; choose another"));
+    let _ = scene.take();
+    scene.type_text("2").keys("tab").type_text("pw").keys("tab").type_text("pw").keys("enter");
+    assert!(
+        matches!(links(&scene.effects)[..], [LinkEffect::Register(_, user, _, None)] if user == "alice2"),
+        "{:?}",
+        scene.effects
+    );
+}
+
+#[test]
 fn a_lost_connection_keeps_the_panes_and_reads_again_when_it_is_back() {
     let mut scene = Scene::connected();
     lost(&mut scene);
