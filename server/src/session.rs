@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::SystemTime,
@@ -27,8 +27,8 @@ type TicketHash = [u8; 32];
 /// What a session was logged in with; when the account does not have it any more, the session ends.
 #[derive(Debug)]
 pub enum Proven {
-    /// A password, by its generation.
-    Password(AtomicU64),
+    /// A password: the generation of the one that was shown and of those the session has set since.
+    Password(Mutex<Vec<u64>>),
     /// A key.
     Key(KeyBytes),
 }
@@ -37,7 +37,7 @@ impl Proven {
     /// The password that `account` has now.
     #[must_use]
     pub fn password_of(account: &Account) -> Self {
-        Self::Password(AtomicU64::new(account.password_generation))
+        Self::Password(Mutex::new(vec![account.password_generation]))
     }
 }
 
@@ -65,15 +65,16 @@ impl Session {
     #[must_use]
     pub fn is_proven_to(&self, account: &Account) -> bool {
         match &self.proven {
-            Proven::Password(generation) => generation.load(Ordering::Acquire) == account.password_generation,
+            Proven::Password(known) => lock(known).contains(&account.password_generation),
             Proven::Key(key) => account.has_key(key),
         }
     }
 
-    /// Notes the password that this very session gave the account.
-    pub fn learn(&self, account: &Account) {
-        if let Proven::Password(generation) = &self.proven {
-            generation.store(account.password_generation, Ordering::Release);
+    /// Notes the password that this very session is about to give the account. To be told before
+    /// anybody else can know; those before it stay known to connections that look at an older account.
+    pub fn learn_password(&self, generation: u64) {
+        if let Proven::Password(known) = &self.proven {
+            lock(known).push(generation);
         }
     }
 
@@ -116,7 +117,7 @@ struct Registry {
 }
 
 impl Registry {
-    fn by_ticket(&self) -> std::sync::MutexGuard<'_, HashMap<TicketHash, Weak<Session>>> {
+    fn by_ticket(&self) -> MutexGuard<'_, HashMap<TicketHash, Weak<Session>>> {
         self.by_ticket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -207,6 +208,10 @@ impl Sessions {
     }
 }
 
+fn lock(known: &Mutex<Vec<u64>>) -> MutexGuard<'_, Vec<u64>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn hash(ticket: &Secret) -> TicketHash {
     Sha256::digest(ticket.expose().as_bytes()).into()
 }
@@ -247,5 +252,21 @@ mod tests {
         drop(second);
         assert!(sessions.attach(&other).is_none());
         assert_eq!(sessions.count(), 1);
+    }
+
+    #[test]
+    fn a_session_knows_the_password_it_was_opened_with_and_those_it_sets() {
+        let data = tempfile::tempdir().unwrap();
+        let states = UserStates::new(Storage::open(data.path(), Durability::Rename).unwrap());
+        let user = states.get(&"anna".parse().unwrap(), Limits::default()).unwrap();
+        let account = |password_generation| Account {
+            password_generation,
+            ..crate::users::file::Record::new(None).account("anna".parse().unwrap())
+        };
+        let (session, _) = Sessions::default().open(user, Proven::password_of(&account(1)), None).unwrap();
+        let knows = || [1, 2, 3].map(|generation| session.is_proven_to(&account(generation)));
+        assert_eq!(knows(), [true, false, false]);
+        session.learn_password(2);
+        assert_eq!(knows(), [true, true, false], "whichever account a connection looks at");
     }
 }

@@ -105,7 +105,7 @@ pub enum ChangePasswordError {
     /// Too many passwords wait to be checked.
     #[error("too many logins at once")]
     Busy,
-    /// The account's password was changed elsewhere meanwhile.
+    /// The account was closed, or its password changed elsewhere, meanwhile.
     #[error("the account was changed meanwhile")]
     Changed,
     /// The user store could not be read or written.
@@ -244,7 +244,8 @@ impl Users {
         open.filter(|_| signed).ok_or(LoginError::Wrong)
     }
 
-    /// Changes a user's password in the file and in force, after checking the old one.
+    /// Changes a user's password in the file and in force, after checking the old one. Before
+    /// anybody else can know of the new one, `learn` is told its generation.
     ///
     /// # Errors
     /// [`ChangePasswordError`].
@@ -253,17 +254,20 @@ impl Users {
         name: &UserName,
         old: &Secret,
         new: &Secret,
+        learn: impl FnOnce(u64),
     ) -> Result<(), ChangePasswordError> {
         let account = self.login(name.as_str(), old).await.map_err(|error| match error {
             LoginError::Wrong => ChangePasswordError::Wrong,
             LoginError::Busy => ChangePasswordError::Busy,
         })?;
         let hash = self.0.verifier.hash(new).await?;
+        learn(hash.generation());
         let (users, name) = (self.clone(), name.clone());
         let write = move || {
             file::edit(&users.0.path, |store| {
                 let record = store.users.get_mut(&name).ok_or(ChangePasswordError::Changed)?;
-                if record.password != account.password {
+                let open = record.clone().account(name).is_open(SystemTime::now());
+                if !open || record.password != account.password {
                     return Err(ChangePasswordError::Changed);
                 }
                 record.password = Some(hash);
@@ -370,15 +374,31 @@ mod tests {
     async fn a_changed_password_is_in_force_and_in_the_file_at_once() {
         let (_folder, users) = with_alice();
         let before = users.current(&alice()).unwrap().password_generation;
-        let wrong = users.change_password(&alice(), &secret("guess"), &secret("new")).await;
+        let wrong = users.change_password(&alice(), &secret("guess"), &secret("new"), |_| {}).await;
         assert!(matches!(wrong, Err(ChangePasswordError::Wrong)), "{wrong:?}");
-        let empty = users.change_password(&alice(), &secret("right"), &secret("")).await;
+        let empty = users.change_password(&alice(), &secret("right"), &secret(""), |_| {}).await;
         assert!(matches!(empty, Err(ChangePasswordError::New(_))), "{empty:?}");
-        users.change_password(&alice(), &secret("right"), &secret("new")).await.unwrap();
+        let mut told = None;
+        let learn = |generation| {
+            let stored = fs::read_to_string(users.path()).unwrap();
+            assert!(stored.contains(users.current(&alice()).unwrap().password.as_ref().unwrap().as_str()));
+            told = Some((generation, users.current(&alice()).unwrap().password_generation));
+        };
+        users.change_password(&alice(), &secret("right"), &secret("new"), learn).await.unwrap();
+        let after = users.current(&alice()).unwrap().password_generation;
+        assert_eq!(told, Some((after, before)), "who changes it must know before anybody else can");
         assert!(users.login("alice", &secret("right")).await.is_err());
         assert!(users.login("alice", &secret("new")).await.is_ok());
         assert_ne!(users.current(&alice()).unwrap().password_generation, before);
         assert!(Users::load(users.path()).unwrap().login("alice", &secret("new")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_account_that_is_closed_meanwhile_gets_no_new_password() {
+        let (_folder, users) = with_alice();
+        let close = |_| edit(&users, |store| store.users.get_mut("alice").unwrap().enabled = false);
+        let changed = users.change_password(&alice(), &secret("right"), &secret("new"), close).await;
+        assert!(matches!(changed, Err(ChangePasswordError::Changed)), "{changed:?}");
     }
 
     #[tokio::test]

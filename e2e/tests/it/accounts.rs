@@ -149,7 +149,8 @@ async fn a_lowered_quota_holds_at_once() {
 #[tokio::test]
 async fn a_changed_password_ends_the_other_sessions() {
     let server = Setup::new().user("anna", &[]).config("[login]\nallow = [\"127.0.0.0/8\"]").start();
-    let (mut one, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    let (mut one, login) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    let mut attached = Peer::attached(server.address(), &login.ticket).await.unwrap();
     let (mut two, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
     let new = "a much better password";
     let change = |old: &str| {
@@ -161,6 +162,7 @@ async fn a_changed_password_ends_the_other_sessions() {
     assert!(matches!(one.ask(&change(PASSWORD)).await.unwrap(), Reply::Done));
     until_reply(&mut two, &Request::Ping, is(Code::AccountClosed)).await;
     assert!(matches!(one.ask(&Request::Ping).await.unwrap(), Reply::Pong), "the changer was thrown out");
+    assert!(matches!(attached.ask(&Request::Ping).await.unwrap(), Reply::Pong), "the changer was thrown out");
     assert!(Peer::logged_in(server.address(), "anna").await.is_err(), "the old password still works");
     let client = server.client("anna");
     client.set_password(new);

@@ -19,16 +19,15 @@ pub(super) fn change(
     new: &Secret,
 ) -> Result<Reply, Refusal> {
     let name = &session.user.name;
-    Handle::current().block_on(context.users.change_password(name, old, new)).map_err(|error| match error {
+    let learn = |generation| session.learn_password(generation);
+    let changed = Handle::current().block_on(context.users.change_password(name, old, new, learn));
+    changed.map_err(|error| match error {
         ChangePasswordError::Wrong => Refusal::new(Code::LoginFailed, "the old password is wrong"),
         ChangePasswordError::New(reason) => Refusal::new(Code::NotAllowed, reason.to_string()),
         ChangePasswordError::Busy => refusal::busy("too many logins at once; try again"),
         ChangePasswordError::Changed => Refusal::new(Code::Changed, "the account was changed meanwhile; try again"),
         ChangePasswordError::Store(error) => refusal::internal(&error),
     })?;
-    if let Some(account) = context.users.current(name) {
-        session.learn(&account);
-    }
     tracing::info!(user = %name, "password changed");
     Ok(Reply::Done)
 }

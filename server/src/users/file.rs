@@ -108,7 +108,7 @@ impl Record {
         }
     }
 
-    pub(super) fn account(self, name: UserName) -> Account {
+    pub(crate) fn account(self, name: UserName) -> Account {
         Account {
             name,
             password_generation: self.password.as_ref().map_or(0, StoredHash::generation),
