@@ -52,7 +52,16 @@ enum Message {
 #[derive(Debug, Clone, Default)]
 pub struct Audit {
     queue: Option<mpsc::Sender<Message>>,
-    lost: Arc<AtomicU64>,
+    figures: Arc<Figures>,
+}
+
+/// What is known of the lines.
+#[derive(Debug, Default)]
+struct Figures {
+    /// They could not be written.
+    lost: AtomicU64,
+    /// They are written, but a power cut could take them.
+    unflushed: AtomicU64,
 }
 
 /// The thread that writes.
@@ -69,10 +78,10 @@ impl Audit {
         let failed = |source| AuditError { path: path.clone(), source };
         let file = AuditFile::open(path.clone(), config.max_size.0, config.keep).map_err(failed)?;
         let (queue, messages) = mpsc::channel(QUEUE);
-        let lost = Arc::default();
-        let writer = Writer::new(file, messages, Arc::clone(&lost));
+        let figures = Arc::default();
+        let writer = Writer::new(file, messages, Arc::clone(&figures));
         let thread = thread::Builder::new().name("audit".to_owned()).spawn(|| writer.run()).map_err(failed)?;
-        Ok((Self { queue: Some(queue), lost }, AuditThread(thread)))
+        Ok((Self { queue: Some(queue), figures }, AuditThread(thread)))
     }
 
     /// Records an event from a thread that may wait.
@@ -105,7 +114,13 @@ impl Audit {
     /// Lines that could not be written.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.figures.lost.load(Ordering::Relaxed)
+    }
+
+    /// Lines that a power cut could take; none a moment after the last one came.
+    #[must_use]
+    pub fn unflushed(&self) -> u64 {
+        self.figures.unflushed.load(Ordering::Acquire)
     }
 
     /// Writes what waits and ends the thread; what comes later is lost.
@@ -122,7 +137,7 @@ impl Audit {
     }
 
     fn too_late(&self) {
-        self.lost.fetch_add(1, Ordering::Relaxed);
+        self.figures.lost.fetch_add(1, Ordering::Relaxed);
         tracing::warn!("an event is missing in the audit log");
     }
 }

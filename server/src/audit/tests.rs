@@ -1,6 +1,11 @@
 //! Tests of the audit log: the chain over restarts, files and torn lines, and what tampering shows.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use super::{
     file::{AuditFile, NAME},
@@ -136,14 +141,14 @@ fn a_flood_of_refusals_is_summed_up() {
 fn what_a_full_disk_did_not_take_is_counted_and_told() {
     let folder = tempfile::tempdir().unwrap();
     let (queue, messages) = mpsc::channel(QUEUE);
-    let lost: Arc<AtomicU64> = Arc::default();
+    let figures: Arc<Figures> = Arc::default();
     // Every write to this device ends with "no space left".
     let file = AuditFile::open(PathBuf::from("/dev/full"), 1 << 20, 3).unwrap();
-    let mut writer = Writer::new(file, messages, Arc::clone(&lost));
+    let mut writer = Writer::new(file, messages, Arc::clone(&figures));
     let event = || (SystemTime::now(), Who::default(), Event::Login);
     let before = writer.before().to_owned();
     writer.write_now(vec![event(), event()]);
-    assert_eq!((lost.load(Ordering::Relaxed), writer.before()), (2, before.as_str()));
+    assert_eq!((figures.lost.load(Ordering::Relaxed), writer.before()), (2, before.as_str()));
     writer.replace_file(AuditFile::open(log(folder.path()), 1 << 20, 3).unwrap());
     writer.write_now(vec![event()]);
     drop(queue);
@@ -151,4 +156,22 @@ fn what_a_full_disk_did_not_take_is_counted_and_told() {
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(text.lines().next().unwrap().contains(r#""event":"gap","lost":2"#), "{text}");
     assert!(checked(folder.path()).is_ok());
+}
+
+#[test]
+fn the_last_line_before_a_quiet_time_is_flushed_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (audit, thread) = Audit::open(folder.path(), &config(1 << 20, 3)).unwrap();
+    audit.record(Who::default(), Event::Login);
+    let until = |is: &dyn Fn() -> bool, what: &str| {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !is() {
+            assert!(Instant::now() < end, "the line is never {what}");
+            thread::yield_now();
+        }
+    };
+    // It counts as unflushed before it is written.
+    until(&|| fs::metadata(log(folder.path())).unwrap().len() > 0, "written");
+    until(&|| audit.unflushed() == 0, "flushed");
+    finish(&audit, thread);
 }

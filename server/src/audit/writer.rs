@@ -2,17 +2,18 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::sync::mpsc;
+use tokio::{
+    runtime::{self, Runtime},
+    sync::mpsc,
+    time::timeout,
+};
 
 use super::{
-    Message, chain,
+    Figures, Message, chain,
     event::{Event, Who},
     file::AuditFile,
 };
@@ -27,11 +28,19 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub(super) struct Writer {
     file: AuditFile,
     messages: mpsc::Receiver<Message>,
-    lost: Arc<AtomicU64>,
+    figures: Arc<Figures>,
     /// Lines lost since the last one that was written.
     gap: u64,
     refusals: Refusals,
-    flushed: Instant,
+    /// When the oldest line came that is not on the disk for good.
+    unflushed: Option<Instant>,
+}
+
+/// What the thread goes on with.
+enum Next {
+    Message(Message),
+    TimeToFlush,
+    Gone,
 }
 
 /// How many refusals came in this second.
@@ -42,22 +51,25 @@ struct Refusals {
 }
 
 impl Writer {
-    pub(super) fn new(file: AuditFile, messages: mpsc::Receiver<Message>, lost: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(file: AuditFile, messages: mpsc::Receiver<Message>, figures: Arc<Figures>) -> Self {
         let refusals = Refusals { second: Instant::now(), told: 0, left_out: 0 };
-        Self { file, messages, lost, gap: 0, refusals, flushed: Instant::now() }
+        Self { file, messages, figures, gap: 0, refusals, unflushed: None }
     }
 
     /// Writes until everybody who records is gone, or told to stop.
     pub(super) fn run(mut self) {
+        let clock = runtime::Builder::new_current_thread().enable_time().build();
+        let clock = clock.inspect_err(|error| tracing::warn!(%error, "the audit log flushes each line")).ok();
         let mut batch = Vec::with_capacity(BATCH);
         if std::mem::take(&mut self.file.torn) {
             batch.push((SystemTime::now(), Who::default(), Event::Recovered));
         }
         let mut open = true;
         while open {
-            match self.messages.blocking_recv() {
-                Some(Message::Line(time, who, event)) => batch.push((time, who, event)),
-                Some(Message::Stop) | None => open = false,
+            match self.next(clock.as_ref()) {
+                Next::Message(Message::Line(time, who, event)) => batch.push((time, who, event)),
+                Next::Message(Message::Stop) | Next::Gone => open = false,
+                Next::TimeToFlush => {}
             }
             while open && batch.len() < BATCH {
                 match self.messages.try_recv() {
@@ -67,12 +79,34 @@ impl Writer {
                 }
             }
             self.write(&mut batch);
-            if self.flushed.elapsed() >= FLUSH || !open {
-                self.flushed = Instant::now();
-                if let Err(error) = self.file.flush() {
-                    tracing::error!(%error, "the audit log cannot be flushed");
-                }
+            if self.unflushed.is_some_and(|since| !open || clock.is_none() || since.elapsed() >= FLUSH) {
+                self.flush();
             }
+        }
+    }
+
+    /// Waits for a message, but not while lines get too old.
+    fn next(&mut self, clock: Option<&Runtime>) -> Next {
+        let received = match (self.unflushed, clock) {
+            (Some(since), Some(clock)) => {
+                let left = FLUSH.saturating_sub(since.elapsed());
+                // The timer is made where the clock is.
+                clock.block_on(async { timeout(left, self.messages.recv()).await })
+            }
+            _ => Ok(self.messages.blocking_recv()),
+        };
+        match received {
+            Ok(Some(message)) => Next::Message(message),
+            Ok(None) => Next::Gone,
+            Err(_) => Next::TimeToFlush,
+        }
+    }
+
+    fn flush(&mut self) {
+        self.unflushed = None;
+        match self.file.flush() {
+            Ok(()) => self.figures.unflushed.store(0, Ordering::Release),
+            Err(error) => tracing::error!(%error, "the audit log cannot be flushed"),
         }
     }
 
@@ -92,13 +126,13 @@ impl Writer {
                 }
                 self.file.before = before;
                 self.gap += count;
-                self.lost.fetch_add(count, Ordering::Relaxed);
+                self.figures.lost.fetch_add(count, Ordering::Relaxed);
             }
         }
     }
 
     fn append(&mut self, events: impl Iterator<Item = (SystemTime, Who, Event)>) -> io::Result<()> {
-        let mut lines = Vec::new();
+        let (mut lines, mut count) = (Vec::new(), 0);
         for (time, who, event) in events {
             if matches!(event, Event::Refused { .. }) {
                 match self.refusals.admit() {
@@ -106,12 +140,19 @@ impl Writer {
                     Admit::Yes { left_out: 0 } => {}
                     Admit::Yes { left_out } => {
                         self.line(&mut lines, time, &Who::default(), &Event::RefusalsLeftOut { count: left_out })?;
+                        count += 1;
                     }
                 }
             }
             self.line(&mut lines, time, &who, &event)?;
+            count += 1;
         }
-        if lines.is_empty() { Ok(()) } else { self.file.append(&lines) }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.unflushed.get_or_insert_with(Instant::now);
+        self.figures.unflushed.fetch_add(count, Ordering::Release);
+        self.file.append(&lines)
     }
 
     fn line(&mut self, lines: &mut Vec<u8>, time: SystemTime, who: &Who, event: &Event) -> io::Result<()> {
