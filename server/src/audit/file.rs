@@ -25,6 +25,8 @@ pub(super) struct AuditFile {
     length: u64,
     max_size: u64,
     keep: u32,
+    /// Whether the last attempt to begin another file failed.
+    stuck: bool,
     /// The hash of the last line.
     pub(super) before: String,
     /// Whether the last line was cut.
@@ -47,13 +49,14 @@ impl AuditFile {
         }
         let before = last.map_or_else(|| chain::FIRST.to_owned(), |last| chain::hash(&last.bytes));
         let length = length + u64::from(torn);
-        Ok(Self { path, file, length, max_size, keep, before, torn })
+        Ok(Self { path, file, length, max_size, keep, stuck: false, before, torn })
     }
 
-    /// Appends whole lines, or nothing.
+    /// Appends whole lines, or nothing. A file that is too large is grown rather than a line lost
+    /// when there can be no new one.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         if self.length > 0 && self.length + lines.len() as u64 > self.max_size {
-            self.rotate()?;
+            self.rotate();
         }
         if let Err(error) = self.file.write_all(lines) {
             // What was written of them would be a torn line in the middle of the file.
@@ -69,22 +72,46 @@ impl AuditFile {
         self.file.sync_data()
     }
 
-    fn rotate(&mut self) -> io::Result<()> {
-        self.flush()?;
-        for number in (1..=self.keep).rev() {
-            let older = numbered(&self.path, number);
-            let newer = if number == 1 { self.path.clone() } else { numbered(&self.path, number - 1) };
-            match fs::rename(newer, older) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+    /// Goes on in a new file; when that cannot be, in this one, and tries again with the next lines.
+    fn rotate(&mut self) {
+        match self.next_file() {
+            Ok(()) => self.stuck = false,
+            Err(error) => {
+                if !self.stuck {
+                    tracing::error!(%error, "the audit log cannot begin another file; it goes on in the full one");
+                }
+                self.stuck = true;
             }
         }
-        if self.keep == 0 {
-            fs::remove_file(&self.path)?;
+    }
+
+    /// Opens the new file before any other is moved: what can fail, fails while all is in its place.
+    fn next_file(&mut self) -> io::Result<()> {
+        let new = beginning(&self.path);
+        match fs::remove_file(&new) {
+            // Left by a crash or by an attempt that failed; nothing was written to it.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
-        self.file = append(&self.path)?;
+        let file = append(&new)?;
+        self.flush()?;
+        self.make_room()?;
+        fs::rename(&new, &self.path)?;
+        self.file = file;
         self.length = 0;
         File::open(folder_of(&self.path))?.sync_all()
+    }
+
+    /// Moves the files on, each to the next number, up to the first number that is free. So what
+    /// was moved before a failure is not moved again.
+    fn make_room(&self) -> io::Result<()> {
+        let name = |number| if number == 0 { self.path.clone() } else { numbered(&self.path, number) };
+        let is_free = |number: &u32| fs::symlink_metadata(name(*number)).is_err();
+        let free = (0..=self.keep).find(is_free).unwrap_or(self.keep);
+        for number in (1..=free).rev() {
+            fs::rename(name(number - 1), name(number))?;
+        }
+        Ok(())
     }
 }
 
@@ -94,6 +121,13 @@ fn append(path: &Path) -> io::Result<File> {
 
 /// The log is never written through a link.
 const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+
+/// What the new file is called until the others have made room.
+fn beginning(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
 
 /// `audit.jsonl.3` and the like; the higher, the older.
 pub(super) fn numbered(path: &Path, number: u32) -> PathBuf {

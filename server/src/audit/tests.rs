@@ -1,9 +1,10 @@
 //! Tests of the audit log: the chain over restarts, files and torn lines, and what tampering shows.
 
 use std::{
-    fs,
+    env, fs,
     os::unix::fs::PermissionsExt as _,
     path::PathBuf,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -110,6 +111,65 @@ fn a_crash_between_two_files_does_not_break_the_chain() {
     run(folder.path(), &config(1 << 20, 3), 5);
     let verified = checked(folder.path()).unwrap();
     assert_eq!((verified.files, verified.lines, verified.from_the_start), (2, 10, true));
+}
+
+#[test]
+fn what_stands_in_the_way_of_a_new_file_costs_no_line_and_no_old_file() {
+    // The new file cannot be opened; the oldest one cannot be moved.
+    for in_the_way in ["audit.jsonl.new", "audit.jsonl.3"] {
+        let folder = tempfile::tempdir().unwrap();
+        // A line a file.
+        (0..3).for_each(|_| run(folder.path(), &config(1, 3), 1));
+        let in_the_way = folder.path().join(in_the_way);
+        fs::create_dir(&in_the_way).unwrap();
+        fs::write(in_the_way.join("file"), "").unwrap();
+        run(folder.path(), &config(1, 3), 4);
+        fs::remove_dir_all(&in_the_way).unwrap();
+        let verified = checked(folder.path()).unwrap();
+        assert_eq!((verified.files, verified.lines, verified.from_the_start), (3, 7, true));
+        run(folder.path(), &config(1, 3), 1);
+        let verified = checked(folder.path()).unwrap();
+        assert_eq!((verified.files, verified.lines, verified.from_the_start), (4, 8, true));
+    }
+}
+
+/// In a process of its own, told by this variable: no file can be opened in all of it for a while.
+const TRIAL: &str = "FERRY_AUDIT_TRIAL";
+
+#[test]
+fn while_no_file_can_be_opened_no_line_is_lost() {
+    if let Some(folder) = env::var_os(TRIAL) {
+        return write_without_descriptors(Path::new(&folder));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let name = "audit::tests::while_no_file_can_be_opened_no_line_is_lost";
+    let status = Command::new("sh")
+        .args(["-c", "ulimit -n 32; exec \"$@\"", "sh"])
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", name, "--test-threads=1"])
+        .env(TRIAL, folder.path())
+        .status();
+    assert!(status.unwrap().success());
+    let verified = checked(folder.path()).unwrap();
+    assert_eq!((verified.files, verified.lines, verified.from_the_start), (2, 21, true));
+    assert!(!fs::read_to_string(log(folder.path())).unwrap().contains("gap"));
+}
+
+fn write_without_descriptors(folder: &Path) {
+    let (_queue, messages) = mpsc::channel(QUEUE);
+    // A few lines are enough for another file; more than a few files would be moved too far.
+    let file = AuditFile::open(log(folder), 1000, 2).unwrap();
+    let mut writer = Writer::new(file, messages, Arc::default());
+    let mut write =
+        |count| (0..count).for_each(|_| writer.write_now(vec![(SystemTime::now(), Who::default(), Event::Login)]));
+    write(5);
+    let mut taken = Vec::new();
+    while let Ok(file) = fs::File::open("/dev/null") {
+        taken.push(file);
+    }
+    write(15);
+    drop(taken);
+    write(1);
 }
 
 #[test]
