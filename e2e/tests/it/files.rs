@@ -191,3 +191,30 @@ fn check_says_whether_two_trees_are_the_same() {
     filtered("--include=file-7").code(12);
     assert!(tree.join("000/file-7").exists() && !there.join("000/file-7").exists(), "check changed something");
 }
+
+#[test]
+fn a_folder_becomes_the_destination_and_a_file_goes_into_a_folder_that_is_there() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let (here, there) = (client.scratch("here"), server.home("anna"));
+    for root in [&here, &there] {
+        fs::create_dir_all(root.join("tree/below")).unwrap();
+        fs::write(root.join("tree/below/leaf"), "leaf").unwrap();
+        fs::write(root.join("file"), "content").unwrap();
+        fs::create_dir(root.join("present")).unwrap();
+    }
+    std::os::unix::fs::symlink("present", here.join("link")).unwrap();
+    // Down: to a folder, to a link that leads to it, to a folder with a slash.
+    client.get("file", &here.join("present")).ok();
+    client.get("tree", &here.join("link")).ok().says("merged");
+    assert!(here.join("present/file").is_file() && here.join("present/below/leaf").is_file());
+    client.get("tree", &here.join("present/")).ok();
+    assert!(here.join("present/tree/below/leaf").is_file());
+    assert!(here.join("link").is_symlink());
+    // Up: the same.
+    client.put(&here.join("file"), "present").ok();
+    client.put(&here.join("tree"), "present").ok().says("merged");
+    assert!(there.join("present/file").is_file() && there.join("present/below/leaf").is_file());
+    client.put(&here.join("tree"), "present/").ok();
+    assert!(there.join("present/tree/below/leaf").is_file());
+}
