@@ -119,6 +119,18 @@ impl Failure {
         }
     }
 
+    /// Whether no server is there, or not the right one, or not what was named on it.
+    pub(crate) fn is_not_found(&self) -> bool {
+        match self {
+            Self::Server(error) | Self::Remote { error, .. } => match &**error {
+                ClientError::Refused(refusal) => matches!(refusal.code, Code::NotFound | Code::LoginFailed),
+                ClientError::Unreachable { .. } | ClientError::Insecure { .. } => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// What to do next, where the cause does not say it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {

@@ -35,6 +35,7 @@ pub(crate) struct Output {
     stdout_is_terminal: bool,
     stdout_color: bool,
     stderr_color: bool,
+    advice: RefCell<Option<String>>,
     bars: MultiProgress,
 }
 
@@ -50,6 +51,7 @@ impl Output {
             stdout_is_terminal,
             stdout_color: wants_color(global.color, stdout_is_terminal),
             stderr_color: wants_color(global.color, io::stderr().is_terminal()),
+            advice: RefCell::default(),
             // Draws nothing before a bar is added.
             bars: MultiProgress::new(),
         }
@@ -154,6 +156,11 @@ impl Output {
         self.message("", text);
     }
 
+    /// What a person may have meant otherwise: told when the server, or what was named on it, is not found.
+    pub(crate) fn advise(&self, advice: String) {
+        self.advice.replace(Some(advice));
+    }
+
     /// An error: its cause, and what to do next.
     pub(crate) fn error(&self, failure: &Failure) {
         if failure.is_broken_pipe() {
@@ -161,7 +168,8 @@ impl Output {
         }
         let style = if self.stderr_color { ERROR } else { Style::new() };
         let mut text = format!(" {failure}");
-        if let Some(hint) = failure.hint() {
+        let advice = self.advice.borrow().clone().filter(|_| failure.is_not_found());
+        if let Some(hint) = advice.or_else(|| failure.hint()) {
             text += "\n       ";
             text += &hint;
         }

@@ -149,7 +149,7 @@ impl Sites {
                 Ok(Place { target, path, typed, into, server_key: None, identity: None, seal: None })
             }
             Server::Site(name) => {
-                let site = self.sites.get(name).ok_or_else(|| SitesError::Unknown(name.clone()))?;
+                let site = self.sites.get(name).ok_or_else(|| unknown(name, &typed))?;
                 let (host, port) = host_and_port(&site.address)?;
                 let target = Target { user: site.user.clone(), host, port };
                 let path = below(site.path.as_deref().unwrap_or_default(), &typed)?;
@@ -231,6 +231,18 @@ impl Sites {
         temporary.as_file().sync_all().map_err(io_error)?;
         temporary.persist(&self.file).map_err(|error| io_error(error.error))?;
         Ok(())
+    }
+}
+
+/// What is wrong with `NAME:typed` where no site has the name.
+fn unknown(name: &str, typed: &[u8]) -> SitesError {
+    let mut parts = typed.splitn(2, |b| *b == b'@');
+    match (parts.next(), parts.next()) {
+        // `user:password@host:path`
+        (Some(secret), Some(server)) if !secret.contains(&b'/') && server.contains(&b':') => {
+            AddressError::Password.into()
+        }
+        _ => SitesError::Unknown(name.to_owned()),
     }
 }
 
