@@ -159,17 +159,32 @@ impl Sites {
         }
     }
 
+    /// Makes sure that a new site can have `name`.
+    ///
+    /// # Errors
+    /// [`SitesError::Exists`] or [`SitesError::BadName`].
+    pub(crate) fn require_free(&self, name: &str) -> Result<(), SitesError> {
+        match name {
+            _ if !is_site_name(name) => Err(SitesError::BadName(name.to_owned())),
+            _ if self.sites.contains_key(name) => Err(SitesError::Exists(name.to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes sure that a site has `name`.
+    ///
+    /// # Errors
+    /// [`SitesError::Unknown`].
+    pub(crate) fn require(&self, name: &str) -> Result<(), SitesError> {
+        if self.sites.contains_key(name) { Ok(()) } else { Err(SitesError::Unknown(name.to_owned())) }
+    }
+
     /// Saves a new site.
     ///
     /// # Errors
     /// [`SitesError::Exists`], [`SitesError::BadName`], or the file cannot be written.
     pub(crate) fn add(&mut self, name: &str, site: Site) -> Result<(), SitesError> {
-        if !is_site_name(name) {
-            return Err(SitesError::BadName(name.to_owned()));
-        }
-        if self.sites.contains_key(name) {
-            return Err(SitesError::Exists(name.to_owned()));
-        }
+        self.require_free(name)?;
         let mut document = self.document()?;
         let all = document.entry("sites").or_insert_with(|| {
             let mut table = Table::new();
@@ -204,9 +219,7 @@ impl Sites {
     /// # Errors
     /// [`SitesError::Unknown`], or the file cannot be written.
     pub(crate) fn remove(&mut self, name: &str) -> Result<(), SitesError> {
-        if !self.sites.contains_key(name) {
-            return Err(SitesError::Unknown(name.to_owned()));
-        }
+        self.require(name)?;
         let mut document = self.document()?;
         if let Some(all) = document.get_mut("sites").and_then(Item::as_table_like_mut) {
             all.remove(name);

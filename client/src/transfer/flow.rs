@@ -84,7 +84,10 @@ pub(super) fn start(item: Item) -> Next {
     if !item.task.options.dry_run {
         return Next::Again(item);
     }
-    let outcome = Outcome::Would { size: item.facts.size, replaces: matches!(item.step, Step::Replace) };
+    let outcome = match item.step {
+        Step::Folder => Outcome::Folder,
+        _ => Outcome::Would { size: item.facts.size, replaces: matches!(item.step, Step::Replace) },
+    };
     Next::Done(item, outcome)
 }
 

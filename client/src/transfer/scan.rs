@@ -78,7 +78,10 @@ async fn look(core: &Shared, task: &Arc<Task>, work: Work) -> Result<(), ClientE
             let pair = pair(None, from.parent().unwrap_or_default(), true);
             let mut item = new_item(core, task, path(&pair, "-".into(), &name)?);
             item.stream = Some(Stream::Sink(Sink { to, written: Vec::new() }));
-            task.tally.add_file(0);
+            if task.options.dry_run {
+                item.facts.size = remote::file_size(core, &from).await?;
+            }
+            task.tally.add_file(item.facts.size);
             enqueue(core, task, vec![Next::Again(item)]).await;
             Ok(())
         }

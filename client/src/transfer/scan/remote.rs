@@ -127,6 +127,19 @@ pub(super) async fn look(core: &Shared, task: &Arc<Task>, from: RemotePath, to: 
     }
 }
 
+/// The size of the file `from`.
+pub(super) async fn file_size(core: &Shared, from: &RemotePath) -> Result<u64, ClientError> {
+    let mut link = link(core).await?;
+    let reply = ask(core, &mut link, &Request::Stat { path: from.clone() }).await?;
+    core.links.put(link);
+    match reply {
+        Reply::Entry { entry, .. } if entry.kind == Kind::File => Ok(entry.size),
+        Reply::Entry { .. } => Err(Refusal::new(Code::IsDirectory, format!("{} is not a file", from.display())).into()),
+        Reply::Refused(refusal) => Err(refusal.into()),
+        other => Err(out_of_step(&Incoming::Reply(other))),
+    }
+}
+
 async fn file(core: &Shared, task: &Arc<Task>, from: &RemotePath, to: &Path, entry: &Entry) -> Result<(), ClientError> {
     let local_name = to.file_name().ok_or_else(|| not_usable("the target is not a file's name"))?;
     let name = from.name().ok_or_else(|| not_usable("the home is a folder"))?;
