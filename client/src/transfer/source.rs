@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, Read as _},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
@@ -30,6 +30,9 @@ use super::{
 };
 use crate::error::ClientError;
 
+/// Why a file with content and without a size is not sent.
+const NO_SIZE: &str = "it has content but no size; `ferry put -` sends such a file";
+
 /// A local file, open to be read, as it was then.
 #[derive(Debug)]
 pub(super) struct Opened {
@@ -48,6 +51,20 @@ impl Opened {
         Ok(Self { facts, mode: system::mode_of(&metadata), file })
     }
 
+    /// Refuses a file that says it is empty and is not, as those of `/proc` and some network disks:
+    /// it would be stored empty. `false` when it was written to meanwhile.
+    fn require_size(&self) -> io::Result<bool> {
+        let no_size = || io::Error::new(io::ErrorKind::InvalidInput, NO_SIZE);
+        match (&self.file).read(&mut [0]) {
+            Ok(0) => Ok(true),
+            // It has a size now.
+            Ok(_) if self.file.metadata()?.len() > 0 => Ok(false),
+            Ok(_) => Err(no_size()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(no_size()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether the file is no longer as it was when it was opened.
     pub(super) fn changed(&self) -> io::Result<bool> {
         let metadata = self.file.metadata()?;
@@ -61,7 +78,12 @@ pub(super) fn open(task: &Task, path: &ItemPath) -> Result<Opened, ClientError> 
         Direction::Upload => system::open_source(&path.local().unwrap_or_default(), path.folder().named),
         Direction::Download => folder(task, path.folder()).and_then(|folder| folder.open_file(path.local_name())),
     };
-    opened.and_then(Opened::new).map_err(|error| failed(path, error))
+    let opened = opened.and_then(Opened::new).map_err(|error| failed(path, error))?;
+    let empty = task.direction == Direction::Upload && opened.facts.size == 0;
+    if empty && !opened.require_size().map_err(|error| failed(path, error))? {
+        return Err(ClientError::SourceChanged);
+    }
+    Ok(opened)
 }
 
 /// What is at a download's target.

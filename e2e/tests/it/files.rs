@@ -218,3 +218,14 @@ fn a_folder_becomes_the_destination_and_a_file_goes_into_a_folder_that_is_there(
     client.put(&here.join("tree"), "present/").ok();
     assert!(there.join("present/tree/below/leaf").is_file());
 }
+
+#[test]
+fn a_file_with_content_and_without_a_size_is_refused_and_goes_up_as_a_stream() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let there = server.home("anna");
+    client.put(Path::new("/proc/version"), "version").code(1).says("no size").says("put -");
+    assert!(!there.join("version").exists());
+    client.run_with_input(&[&"put", &"-", &client.at("version")], fs::read("/proc/version").unwrap()).ok();
+    assert_eq!(fs::read(there.join("version")).unwrap(), fs::read("/proc/version").unwrap());
+}
