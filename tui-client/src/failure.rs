@@ -65,6 +65,9 @@ pub(crate) enum Failure {
         /// What happened.
         error: io::Error,
     },
+    /// Several sources are to go into what is not there.
+    #[error("{}: there is no such folder", Escaped(.0.as_os_str().as_encoded_bytes()))]
+    NewFolder(PathBuf),
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(io::Error),
@@ -101,6 +104,7 @@ impl Failure {
             Self::Sites(SitesError::Io { .. } | SitesError::Syntax { .. }) => Exit::Other,
             Self::Sites(_) => Exit::Usage,
             Self::NoHome(_) | Self::Output(_) | Self::Start(_) => Exit::Other,
+            Self::NewFolder(_) => Exit::NoFolder,
             Self::Secret(error) => error.exit(),
             Self::Server(error) => exit::of_client(error, Looking::File),
             Self::Remote { looking, error, .. } => exit::of_client(error, *looking),
@@ -135,7 +139,10 @@ impl Failure {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Usage(_) => Some("see `ferry help`".to_owned()),
-            Self::Server(error) | Self::Remote { error, .. } => hint(error),
+            Self::Server(error) | Self::Remote { error, .. } => hint(error).or_else(|| no_pattern(error)),
+            Self::NewFolder(path) => {
+                Some(format!("a / at its end makes it: {}/", Escaped(path.as_os_str().as_encoded_bytes())))
+            }
             _ => None,
         }
     }
@@ -180,6 +187,16 @@ pub(crate) fn hint(error: &ClientError) -> Option<String> {
             }
             _ => None,
         },
+        _ => None,
+    }
+}
+
+/// What to do where a name that is not there looks as if a shell should have made names of it.
+fn no_pattern(error: &ClientError) -> Option<String> {
+    match error {
+        ClientError::Refused(refusal) if refusal.code == Code::NotFound && refusal.message.contains(['*', '?']) => {
+            Some("the server takes * and ? as they are: name the folder and use --include, or `ferry find`".to_owned())
+        }
         _ => None,
     }
 }

@@ -330,3 +330,32 @@ fn a_dry_run_of_a_transfer_counts_folders_apart_and_no_bytes_of_a_stream() {
     run(&client, &here, "get -n @tree/missing -").code(4);
     run(&client, &here, "get -n @tree -").code(4);
 }
+
+#[test]
+fn a_failure_names_its_cause_and_what_to_do_next() {
+    let (_server, client, here) = scene();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        here.join("pipe"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    fs::create_dir(here.join("down")).unwrap();
+    std::os::unix::fs::symlink("../folder", here.join("down/folder")).unwrap();
+    let rows: [(i32, &str, &[&str]); 6] = [
+        (1, "put ./pipe @x", &["/pipe:", "put -"]),
+        (4, "get @folder/*.jpg ./", &["/folder/*.jpg", "--include"]),
+        (3, "put ./file ./other @new", &["/new is not there", "/new/"]),
+        (3, "get @file @folder ./new", &["no such folder", "/new/"]),
+        (3, "get @folder ./down/", &["/down/folder", "symlink"]),
+        (3, "ls @file/x", &["/file is not a folder"]),
+    ];
+    for (code, line, texts) in rows {
+        let outcome = run(&client, &here, line).code(code);
+        for text in texts {
+            assert!(outcome.stderr.contains(text), "{text:?}: {outcome}");
+        }
+    }
+}

@@ -51,6 +51,10 @@ pub(super) async fn run(args: GetArgs, context: &mut Context, signals: &mut Sign
         false => context::local(local)
             .and_then(|()| told(&places, local).then(|| to_disk(&places, Path::new(local), true)).transpose())?,
     };
+    // One that is not there is no matter for a home or a single source, which become it.
+    if places.len() > 1 && !options.parents && local != "-" && !Path::new(local).exists() {
+        return Err(Failure::NewFolder(local.into()));
+    }
     let connector = context.connector(&places[0])?;
     // Stays open until the end: with its last connection the login would end, too.
     let mut remote = None;

@@ -47,6 +47,9 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
     if from_stdin {
         check_stdin(locals, &to, context)?;
     }
+    if locals.len() > 1 && !to.into {
+        context.output.advise(format!("a / at its end makes the folder: {}/", to.path.display()));
+    }
     let connector = context.connector(&to)?;
     // Stays open until the end: with its last connection the login would end, too.
     let mut remote = None;

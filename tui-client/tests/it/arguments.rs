@@ -56,6 +56,11 @@ fn the_message_says_what_to_do_instead() {
     assert!(stderr(&ferry.run("ls plain/path")).contains("SITE:path"));
     assert!(stderr(&ferry.run("put a:b al@host:")).contains("./a:b"));
     assert!(stderr(&ferry.run("ls work:")).contains("ferry site list"));
+    for line in ["lss al@host:", "lss -l al@host:"] {
+        let text = stderr(&ferry.run(line).code(2));
+        assert!(text.contains("'lss'") && text.contains("'ls'"), "{line}: {text}");
+    }
+    assert!(stderr(&ferry.run("get al@host:a al@host:b new").code(3)).contains("new/"));
     let secret = ferry.run("ls al:pw@host:7021:x");
     assert!(stderr(&secret).contains("--password-file") && !stderr(&secret).contains("pw@"));
     assert!(stderr(&ferry.run("site add w al@host:99999")).contains("from 1 to 65535"));

@@ -59,6 +59,7 @@ impl Folder {
                 Err(error) => Err(error),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(_) if self.look(name)?.is_some_and(|found| found.kind == Kind::Symlink) => Err(is_a_symlink()),
             opened => Self::held(opened?).map(Some),
         }
     }
@@ -158,6 +159,10 @@ fn one_name(name: &OsStr) -> io::Result<()> {
         (Some(std::path::Component::Normal(only)), None) if only == name => Ok(()),
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a single name")),
     }
+}
+
+fn is_a_symlink() -> io::Error {
+    io::Error::new(io::ErrorKind::NotADirectory, "it is a symlink, which is not followed; name the folder it leads to")
 }
 
 pub(super) fn not_a_file() -> io::Error {

@@ -116,7 +116,7 @@ pub(super) async fn look(core: &Shared, task: &Arc<Task>, from: RemotePath, to: 
             }
             Kind::Symlink | Kind::Other => {
                 core.links.put(link);
-                Err(not_usable("neither a file nor a folder"))
+                Err(not_usable(&format!("{} is neither a file nor a folder", from.display())))
             }
         },
         Reply::Refused(refusal) => {
