@@ -2,7 +2,10 @@
 
 use std::{io, path::PathBuf};
 
-use ferry_client::{ClientError, transfer::FilterError};
+use ferry_client::{
+    ClientError,
+    transfer::{FilterError, part_of},
+};
 use ferry_shared::{
     name::Escaped,
     path::{PathError, RemotePath},
@@ -103,7 +106,8 @@ impl Failure {
             Self::Usage(_) | Self::Address(_) | Self::Path(_) | Self::Filter(_) => Exit::Usage,
             Self::Sites(SitesError::Io { .. } | SitesError::Syntax { .. }) => Exit::Other,
             Self::Sites(_) => Exit::Usage,
-            Self::NoHome(_) | Self::Output(_) | Self::Start(_) => Exit::Other,
+            Self::NoHome(_) | Self::Start(_) => Exit::Other,
+            Self::Output(error) => exit::of_io(error, Looking::File),
             Self::NewFolder(_) => Exit::NoFolder,
             Self::Secret(error) => error.exit(),
             Self::Server(error) => exit::of_client(error, Looking::File),
@@ -177,6 +181,12 @@ pub(crate) fn hint(error: &ClientError) -> Option<String> {
         ClientError::Unreachable { .. } => Some("check the address, and that ferryd runs there".to_owned()),
         ClientError::Lost(_) | ClientError::Timeout(_) => {
             Some("give the same command again: a transfer goes on from what has arrived".to_owned())
+        }
+        ClientError::Local { path, error } if exit::of_io(error, Looking::File) == Exit::NoSpace => {
+            part_of(path).map(|part| {
+                let part = Escaped(part.as_os_str().as_encoded_bytes()).to_string();
+                format!("what has arrived is kept in {part}: make room and give the same command again, or remove it")
+            })
         }
         ClientError::Refused(refusal) => match refusal.code {
             Code::OverQuota => Some(over_quota(refusal.needed, refusal.available, refusal.held)),
