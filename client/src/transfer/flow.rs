@@ -91,8 +91,19 @@ pub(super) fn start(item: Item) -> Next {
     Next::Done(item, outcome)
 }
 
+/// The contents are equal: what the rule would replace gets the source's attributes all the same.
+fn same(mut item: Item) -> Next {
+    let rule = item.task.rule(&item.path);
+    let replaces = matches!(rule, ConflictRule::Replace | ConflictRule::Newer | ConflictRule::Different);
+    if !replaces || !item.task.options.keep_attributes || item.task.options.dry_run {
+        return equal(item);
+    }
+    item.step = Step::Attributes;
+    Next::Again(item)
+}
+
 /// The contents are taken to be equal.
-fn equal(item: Item) -> Next {
+pub(super) fn equal(item: Item) -> Next {
     let size = item.facts.size;
     Next::Done(item, Outcome::Equal { size })
 }
@@ -106,7 +117,7 @@ pub(super) fn compared(item: Item, local: Option<Digest>, remote: Digest) -> Nex
             let size = item.facts.size;
             confirmed(item, Done { root, size, transferred: 0, reused: size })
         }
-        Some(root) if root == remote => equal(item),
+        Some(root) if root == remote => same(item),
         Some(_) => self::found(item, Some(found), true),
         None => self::found(item, None, true),
     }

@@ -55,6 +55,8 @@ pub(super) enum Step {
     Replace,
     /// Read the target again and compare.
     Confirm(Done),
+    /// Give the target, whose content is equal, the source's time and permission bits.
+    Attributes,
     /// Remove the source.
     RemoveSource(Done),
     /// Throw away what was transferred of it.

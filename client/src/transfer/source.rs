@@ -1,7 +1,7 @@
 //! An item's local side: the file an upload reads, the place a download lands. Blocks on the disk.
 
 use std::{
-    fs::File,
+    fs::{File, FileTimes},
     io::{self, Read as _},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
@@ -90,6 +90,18 @@ pub(super) fn open(task: &Task, path: &ItemPath) -> Result<Opened, ClientError> 
 pub(super) fn look(item: &Item) -> Result<Option<Found>, ClientError> {
     let look = || folder(&item.task, item.path.folder())?.look(item.path.local_name());
     look().map_err(|error| failed(&item.path, error))
+}
+
+/// Gives a download's target, whose content is equal, the source's time and permission bits.
+pub(super) fn set_attributes(item: &Item) -> Result<(), ClientError> {
+    let opened = open(&item.task, &item.path)?;
+    let set = || {
+        if let Some(time) = item.facts.mtime.to_system().filter(|_| opened.facts.mtime != item.facts.mtime) {
+            opened.file.set_times(FileTimes::new().set_modified(time))?;
+        }
+        if opened.mode == item.mode & 0o777 { Ok(()) } else { system::set_mode(&opened.file, item.mode) }
+    };
+    set().map_err(|error| failed(&item.path, error))
 }
 
 /// Removes an upload's source, unless it changed since it was read.

@@ -3,7 +3,10 @@
 use std::{
     ffi::{OsStr, OsString},
     fs,
-    os::unix::ffi::OsStrExt as _,
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{MetadataExt as _, PermissionsExt as _},
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -147,6 +150,39 @@ fn dates_and_permissions_survive_both_ways() {
         }
     }
     round_trip(&server, &tree);
+}
+
+#[test]
+fn what_replaces_equal_content_brings_its_date_and_permissions_whatever_the_size() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let (here, there) = (client.scratch("here"), server.home("anna"));
+    for rule in ["replace", "newer", "different", "fail"] {
+        for (name, size) in [("small", 10), ("large", 2 * MIB + 10)] {
+            for way in ["put", "get"] {
+                let (source, target) = if way == "put" {
+                    (here.join(name), there.join(name))
+                } else {
+                    (there.join(name), here.join(name))
+                };
+                for (file, mode, time) in [(&source, 0o755, 2_000_000), (&target, 0o600, 1_000_000)] {
+                    material::random_file(file, size, 1);
+                    material::set_mode(file, mode);
+                    material::set_mtime(file, time, 0);
+                }
+                let rule_flag = format!("--on-conflict={rule}");
+                if way == "put" {
+                    client.run(&[&"put", &source, &client.at(name), &rule_flag]).ok();
+                } else {
+                    client.run(&[&"get", &client.at(name), &target, &rule_flag]).ok();
+                }
+                let facts = fs::metadata(&target).unwrap();
+                let (mode, time) = if rule == "fail" { (0o600, 1_000_000) } else { (0o755, 2_000_000) };
+                let found = (facts.permissions().mode() & 0o777, facts.mtime());
+                assert_eq!(found, (mode, time), "{way} of {name} with {rule}");
+            }
+        }
+    }
 }
 
 #[test]

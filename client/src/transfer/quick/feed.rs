@@ -92,6 +92,11 @@ impl Feeder {
                 self.ask(item, &Request::Hash { path, algorithm: Algorithm::Blake3 }, Expected::Confirmed(done), 0)
             }
             Step::Confirm(done) => self.confirm(item, done),
+            Step::Attributes if upload => {
+                let (mtime, mode) = (Some(item.facts.mtime), Some(item.mode));
+                self.ask(item, &Request::SetAttributes { path, mtime, mode }, Expected::Attributes, 0)
+            }
+            Step::Attributes => self.here(item, source::set_attributes, |item, ()| flow::equal(item)),
             Step::RemoveSource(done) if upload => {
                 self.here(item, source::remove, |item, ()| flow::verified(item, done))
             }
