@@ -1,7 +1,11 @@
 //! What differs by operating system: opening without surprises, permission bits, flushing
 //! many files at once, renaming without replacing, copies that share their blocks.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read as _, Seek as _, SeekFrom},
+    path::Path,
+};
 
 use cap_std::fs::Dir;
 
@@ -61,15 +65,25 @@ pub(crate) fn rename_new(folder: &Dir, from: &Path, to: &Path) -> io::Result<()>
     }
 }
 
-/// Fills `to` with the content of `from`, sharing the blocks where the file system can.
+/// Fills `to`, which is empty, with the content of `from`, sharing the blocks where the file system can;
+/// holes stay holes.
 ///
 /// # Errors
 /// The disk's.
-pub(crate) fn copy_content(mut from: &File, mut to: &File) -> io::Result<()> {
-    if native::share_content(from, to) {
-        return Ok(());
+pub(crate) fn copy_content(from: &File, to: &File) -> io::Result<()> {
+    if native::share_content(from, to) { Ok(()) } else { copy_data(from, to) }
+}
+
+fn copy_data(mut from: &File, mut to: &File) -> io::Result<()> {
+    let length = from.metadata()?.len();
+    let mut at = 0;
+    while let Some(data) = native::next_data(from, at, length)? {
+        from.seek(SeekFrom::Start(data.start))?;
+        to.seek(SeekFrom::Start(data.start))?;
+        io::copy(&mut from.take(data.end - data.start), &mut to)?;
+        at = data.end;
     }
-    io::copy(&mut from, &mut to).map(drop)
+    to.set_len(length)
 }
 
 #[cfg(unix)]
@@ -77,6 +91,7 @@ mod native {
     use std::{
         fs::{File, Metadata, OpenOptions, Permissions},
         io,
+        ops::Range,
         os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
         path::Path,
     };
@@ -143,6 +158,32 @@ mod native {
     pub(super) fn share_content(_from: &File, _to: &File) -> bool {
         false
     }
+
+    /// The next part of a file of `length` that is no hole, from `at` on.
+    #[cfg(target_os = "linux")]
+    pub(super) fn next_data(file: &File, at: u64, length: u64) -> io::Result<Option<Range<u64>>> {
+        use rustix::{
+            fs::{SeekFrom, seek},
+            io::Errno,
+        };
+        if at >= length {
+            return Ok(None);
+        }
+        let start = match seek(file, SeekFrom::Data(at)) {
+            Ok(start) => start,
+            Err(Errno::NXIO) => return Ok(None),
+            // The file system does not know its holes.
+            Err(Errno::INVAL | Errno::NOTSUP) => return Ok(Some(at..length)),
+            Err(error) => return Err(error.into()),
+        };
+        let end = seek(file, SeekFrom::Hole(start))?.min(length);
+        Ok((start < end).then_some(start..end))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn next_data(_file: &File, at: u64, length: u64) -> io::Result<Option<Range<u64>>> {
+        Ok((at < length).then_some(at..length))
+    }
 }
 
 #[cfg(not(unix))]
@@ -150,6 +191,7 @@ mod native {
     use std::{
         fs::{File, Metadata},
         io,
+        ops::Range,
         path::Path,
     };
 
@@ -184,5 +226,40 @@ mod native {
 
     pub(super) fn share_content(_from: &File, _to: &File) -> bool {
         false
+    }
+
+    pub(super) fn next_data(_file: &File, at: u64, length: u64) -> io::Result<Option<Range<u64>>> {
+        Ok((at < length).then_some(at..length))
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+
+    use super::*;
+
+    #[test]
+    fn a_copy_has_the_same_content_and_the_same_holes() {
+        const MIB: u64 = 1 << 20;
+        for (length, islands) in [(0, &[][..]), (5, &[0]), (64 * MIB, &[]), (64 * MIB + 3, &[0, 9 * MIB + 1, 64 * MIB])]
+        {
+            let (from, to) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+            from.set_len(length).unwrap();
+            for at in islands {
+                from.write_all_at(b"abc", *at).unwrap();
+            }
+            copy_data(&from, &to).unwrap();
+            let read = |mut file: &File| {
+                let mut content = Vec::new();
+                file.seek(SeekFrom::Start(0)).unwrap();
+                file.read_to_end(&mut content).unwrap();
+                content
+            };
+            assert!(read(&from) == read(&to), "{length} with {islands:?}");
+            let allocated = to.metadata().unwrap().blocks() * 512;
+            assert!(allocated <= MIB, "{length} with {islands:?}: {allocated} bytes on disk");
+        }
     }
 }
