@@ -10,7 +10,7 @@ use ferry_shared::{
 use super::{
     conflict::{Conflict, ConflictRule, Verdict, judge, keep_both_name},
     event::{Failure, Outcome, Skip},
-    item::{Done, Item, Step},
+    item::{Done, Item, NO_MODE, Step},
     local::{folder::Found, name::local_name},
 };
 use crate::error::ClientError;
@@ -124,7 +124,12 @@ pub(super) fn compared(item: Item, local: Option<Digest>, remote: Digest) -> Nex
 }
 
 /// The folder is there.
-pub(super) fn folder_made(item: Item) -> Next {
+pub(super) fn folder_made(mut item: Item) -> Next {
+    let carries = item.task.options.keep_attributes && item.mode != NO_MODE;
+    if matches!(item.step, Step::Folder) && item.is_upload() && carries {
+        item.step = Step::FolderMode;
+        return Next::Again(item);
+    }
     Next::Done(item, Outcome::Folder)
 }
 

@@ -141,19 +141,26 @@ pub(super) fn find_folder(task: &Task, pair: &FolderPair, create: bool) -> io::R
 
 fn find_folder_at(task: &Task, remote: &RemotePath, create: bool) -> io::Result<Option<Arc<Folder>>> {
     let Some((root, above)) = task.landing.get() else { return Ok(None) };
-    let mut folder = Arc::clone(root);
+    let (mut folder, mut depth) = (Arc::clone(root), *above);
     for name in remote.names().skip(*above) {
         let name = Name::new(name).map_err(io::Error::other)?;
         let name = local_name(&name).map_err(io::Error::other)?;
-        match folder.enter(&name, create)? {
-            Some(next) => {
-                task.made_folders.fetch_or(next.is_fresh(), Relaxed);
-                folder = Arc::new(next);
-            }
+        depth += 1;
+        let next = match folder.enter(&name, false)? {
+            Some(next) => next,
+            None if create => folder.make(&name, task.take_mode(&head(remote, depth)))?,
             None => return Ok(None),
-        }
+        };
+        task.made_folders.fetch_or(next.is_fresh(), Relaxed);
+        folder = Arc::new(next);
     }
     Ok(Some(folder))
+}
+
+/// `path` up to its `depth`th name.
+fn head(path: &RemotePath, depth: usize) -> RemotePath {
+    let names: Vec<&[u8]> = path.names().take(depth).collect();
+    RemotePath::from_wire(&names.join(&b'/')).unwrap_or_default()
 }
 
 /// Makes the names that lead to a published part durable: its own and, where the task

@@ -153,6 +153,42 @@ fn dates_and_permissions_survive_both_ways() {
 }
 
 #[test]
+fn folders_that_a_transfer_makes_get_the_permissions_of_their_source_and_those_that_are_there_keep_theirs() {
+    const MODES: [(&str, u32); 5] =
+        [("", 0o750), ("secret", 0o700), ("open", 0o777), ("open/empty", 0o705), ("plain", 0o755)];
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let here = client.scratch("here");
+    let (source, there) = (here.join("tree"), server.home("anna").join("tree"));
+    for (folder, _) in MODES {
+        fs::create_dir_all(source.join(folder)).unwrap();
+    }
+    for file in ["secret/key", "open/one", "plain/two", "three"] {
+        fs::write(source.join(file), file).unwrap();
+    }
+    let set = |root: &Path| MODES.iter().for_each(|(folder, mode)| material::set_mode(&root.join(folder), *mode));
+    let modes = |root: &Path| {
+        let mode = |folder: &str| fs::metadata(root.join(folder)).unwrap().permissions().mode() & 0o777;
+        MODES.map(|(folder, _)| (folder, mode(folder)))
+    };
+    set(&source);
+    client.put(&source, "tree").ok();
+    assert_eq!(modes(&there), MODES);
+    client.get("tree", &here.join("back")).ok();
+    assert_eq!(modes(&here.join("back")), MODES);
+    // What was there is others' business.
+    for folder in ["open", "secret", ""] {
+        material::set_mode(&there.join(folder), 0o711);
+        material::set_mode(&here.join("back").join(folder), 0o711);
+    }
+    let changed = modes(&there);
+    client.put(&source, "tree").ok();
+    assert_eq!(modes(&there), changed);
+    client.get("tree", &here.join("back")).ok();
+    assert_eq!(modes(&here.join("back")), changed);
+}
+
+#[test]
 fn what_replaces_equal_content_brings_its_date_and_permissions_whatever_the_size() {
     let server = Server::with_anna();
     let client = server.client("anna");

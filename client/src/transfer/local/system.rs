@@ -2,6 +2,7 @@
 //! many files at once, renaming without replacing, copies that share their blocks.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom},
     path::Path,
@@ -29,6 +30,22 @@ pub(crate) fn mode_of(metadata: &std::fs::Metadata) -> u32 {
 /// The disk's.
 pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     native::set_mode(file, mode & 0o777)
+}
+
+/// Makes a folder in `folder`; a `private` one is its owner's only.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn make_folder(folder: &Dir, name: &OsStr, private: bool) -> io::Result<()> {
+    native::make_folder(folder, name.as_ref(), private)
+}
+
+/// Sets an open folder's permission bits, as far as the system has them.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn set_folder_mode(folder: &Dir, mode: u32) -> io::Result<()> {
+    native::set_folder_mode(folder, mode)
 }
 
 /// Makes everything written to the file system that `any` is on durable; `false` where
@@ -111,6 +128,20 @@ mod native {
 
     pub(super) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
         file.set_permissions(Permissions::from_mode(mode))
+    }
+
+    pub(super) fn make_folder(folder: &Dir, name: &Path, private: bool) -> io::Result<()> {
+        use cap_std::fs::{DirBuilder, DirBuilderExt as _};
+        let mut builder = DirBuilder::new();
+        if private {
+            builder.mode(0o700);
+        }
+        folder.create_dir_with(name, &builder)
+    }
+
+    pub(super) fn set_folder_mode(folder: &Dir, mode: u32) -> io::Result<()> {
+        use cap_std::fs::PermissionsExt as _;
+        folder.set_permissions(".", cap_std::fs::Permissions::from_mode(mode))
     }
 
     pub(super) fn sync_folder(folder: &Dir) -> io::Result<()> {
@@ -209,6 +240,14 @@ mod native {
     }
 
     pub(super) fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn make_folder(folder: &Dir, name: &Path, _private: bool) -> io::Result<()> {
+        folder.create_dir(name)
+    }
+
+    pub(super) fn set_folder_mode(_folder: &Dir, _mode: u32) -> io::Result<()> {
         Ok(())
     }
 

@@ -85,6 +85,10 @@ impl Feeder {
             }
             Step::Folder if !upload => self.here(item, source::make_folder, |item, ()| flow::folder_made(item)),
             Step::Folder => self.ask(item, &Request::MakeDir { path, parents: true }, Expected::Folder, 0),
+            Step::FolderMode => {
+                let request = Request::SetAttributes { path, mtime: None, mode: Some(item.mode) };
+                self.ask(item, &request, Expected::Folder, 0)
+            }
             Step::Look if upload => self.ask(item, &Request::Stat { path }, Expected::Entry, 0),
             Step::Look => self.here(item, source::look, |item, found| flow::found(item, found, false)),
             Step::Compare(_) => self.compare(item),
