@@ -31,9 +31,10 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ferry get work:report.odt ./\n  ferry get work:photos work:music backup/\n  \
     ferry get work:notes.txt notes-old.txt\n  ferry get work:src.tar - | tar x\n\n\
-    Folders are taken whole. A / at the end of LOCAL, or several REMOTEs, mean \"into this folder\".\n\
-    Without, a folder becomes LOCAL itself, also where that is there: other than with cp and scp, `get work:photos\n\
-    backup` never makes backup/photos. A file goes into a folder that is there.\n\
+    Folders are taken whole. A / at the end of LOCAL, or several REMOTEs, mean\n\
+    \"into this folder\". Without, a folder becomes LOCAL itself, also where that is\n\
+    there; unlike cp, rsync and scp: `get work:photos backup` never makes backup/photos.\n\
+    A file goes into a folder that is there.\n\
     An interrupted download goes on where it was: give the same command again.")]
 pub(crate) struct GetArgs {
     /// What to fetch, and last where to; - is standard output

@@ -27,9 +27,10 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ferry put report.odt work:\n  ferry put photos music work:backup/\n  \
     ferry put notes.txt work:notes-old.txt\n  tar c src | ferry put - work:src.tar\n\n\
-    Folders are taken whole. A / at the end of REMOTE, or several LOCALs, mean \"into this folder\".\n\
-    Without, a folder becomes REMOTE itself, also where that is there: other than with cp and scp, `put photos\n\
-    work:backup` never makes backup/photos. A file goes into a folder that is there.\n\
+    Folders are taken whole. A / at the end of REMOTE, or several LOCALs, mean\n\
+    \"into this folder\". Without, a folder becomes REMOTE itself, also where that is\n\
+    there; unlike cp, rsync and scp: `put photos work:backup` never makes backup/photos.\n\
+    A file goes into a folder that is there.\n\
     An interrupted upload goes on where it was: give the same command again.")]
 pub(crate) struct PutArgs {
     /// What to send, - is standard input; and last where to
