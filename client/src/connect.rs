@@ -210,10 +210,14 @@ impl Connector {
         let greeted = self.greet().await?;
         let user = self.shared.target.user.clone();
         let proof = credential.proof(&user, greeted.exported()).await?;
-        let result = self.enter(greeted, &Request::Login { user, proof }).await;
-        if let Err(ClientError::Refused(refusal)) = &result
+        let mut result = self.enter(greeted, &Request::Login { user, proof }).await;
+        if let Err(ClientError::Refused(refusal)) = &mut result
             && refusal.code == Code::LoginFailed
         {
+            // The server has one text for all proofs; what was offered is known here.
+            if !matches!(credential, Credential::Password(_)) {
+                refusal.message = "wrong user name, or the account does not have this key".to_owned();
+            }
             self.session().rejected = Some(refusal.clone());
         }
         result.map(Some)

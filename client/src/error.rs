@@ -80,7 +80,7 @@ pub enum ClientError {
         error: Arc<io::Error>,
     },
     /// Who answers there does not speak TLS 1.3 with this protocol in it, or not correctly.
-    #[error("no secure connection to {address}: {message}")]
+    #[error("no secure connection to {address}: {}", Escaped(.message.as_bytes()))]
     Insecure {
         /// The server, as `host:port`.
         address: String,
@@ -91,7 +91,7 @@ pub enum ClientError {
     #[error("no answer while {0}")]
     Timeout(&'static str),
     /// The server said what the protocol does not allow, or speaks no common version.
-    #[error("the server does not follow the protocol: {0}")]
+    #[error("the server does not follow the protocol: {}", Escaped(.0.as_bytes()))]
     Protocol(String),
     /// This computer's own files.
     #[error("{}: {error}", Escaped(.path.as_os_str().as_encoded_bytes()))]
@@ -196,5 +196,14 @@ mod tests {
     fn a_refusal_cannot_forge_a_screen() {
         let error = ClientError::from(Refusal::new(Code::Internal, "a\u{1b}[2Jb"));
         assert_eq!(error.to_string(), r"a\u{1b}[2Jb");
+    }
+
+    #[test]
+    fn what_breaks_the_protocol_cannot_forge_a_screen() {
+        let text = "a\u{1b}[2Jb\u{9b}\u{202e}";
+        let insecure = ClientError::Insecure { address: "h:1".into(), message: text.into() };
+        for error in [ClientError::Protocol(text.into()), insecure] {
+            assert!(error.to_string().ends_with(r"a\u{1b}[2Jb\u{9b}\u{202e}"), "{error}");
+        }
     }
 }

@@ -39,6 +39,7 @@ pub use event::{Event, Failure, ItemState, LinkEvent, Outcome, Skip, Summary};
 pub use filter::{Filter, FilterError};
 pub use job::{ItemId, Job, JobId, JobOptions, Selected, Work};
 pub use local::name::{UnusableName, local_name, remote_name};
+pub use local::part::part_of;
 pub use path::ItemPath;
 pub use progress::{ActiveItem, JobProgress, Progress};
 pub use settings::{Bandwidth, Settings};

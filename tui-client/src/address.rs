@@ -88,12 +88,18 @@ impl Address {
     }
 
     /// Reads an argument that names a server only: `SITE`, `user@host` and `user@host:port`
-    /// are enough, and a path is let pass.
+    /// are enough, and a path is let pass. Digits after the host are always a port.
     ///
     /// # Errors
     /// [`AddressError`].
     pub(crate) fn server(argument: &OsStr) -> Result<Self, AddressError> {
         parse::server(argument)
+    }
+
+    /// The argument as it would be with a port, where it ends with digits that are taken for a
+    /// path but may be meant as one: `user@host:7021` for `user@host:7021:`.
+    pub(crate) fn with_port(argument: &OsStr) -> Option<String> {
+        parse::with_port(argument)
     }
 
     /// Whether the typed path means "into this folder": it is empty or ends with `/`, `.` or `..`.

@@ -19,6 +19,7 @@ mod passwd;
 mod put;
 mod quota;
 mod register;
+mod rehearsal;
 mod rm;
 mod shift;
 mod site;

@@ -68,6 +68,9 @@ impl Context {
     /// # Errors
     /// [`Failure::Address`] or [`Failure::Sites`].
     pub(crate) fn place(&self, argument: &OsStr) -> Result<Place, Failure> {
+        if let Some(meant) = Address::with_port(argument) {
+            self.output.advise(format!("the digits are taken for a path; for a port write {meant}"));
+        }
         self.resolve(&Address::remote(argument)?)
     }
 

@@ -2,7 +2,10 @@
 
 use std::{io, path::PathBuf};
 
-use ferry_client::{ClientError, transfer::FilterError};
+use ferry_client::{
+    ClientError,
+    transfer::{FilterError, part_of},
+};
 use ferry_shared::{
     name::Escaped,
     path::{PathError, RemotePath},
@@ -68,6 +71,9 @@ pub(crate) enum Failure {
         /// What happened.
         error: io::Error,
     },
+    /// Several sources are to go into what is not there.
+    #[error("{}: there is no such folder", Escaped(.0.as_os_str().as_encoded_bytes()))]
+    NewFolder(PathBuf),
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(io::Error),
@@ -103,7 +109,9 @@ impl Failure {
             Self::Usage(_) | Self::Address(_) | Self::Path(_) | Self::Filter(_) => Exit::Usage,
             Self::Sites(SitesError::Io { .. } | SitesError::Syntax { .. }) => Exit::Other,
             Self::Sites(_) => Exit::Usage,
-            Self::NoHome(_) | Self::Output(_) | Self::Start(_) => Exit::Other,
+            Self::NoHome(_) | Self::Start(_) => Exit::Other,
+            Self::Output(error) => exit::of_io(error, Looking::File),
+            Self::NewFolder(_) => Exit::NoFolder,
             Self::Secret(error) => error.exit(),
             Self::Server(error) | Self::Register(error) => exit::of_client(error, Looking::File),
             Self::Remote { looking, error, .. } => exit::of_client(error, *looking),
@@ -122,13 +130,30 @@ impl Failure {
         }
     }
 
+    /// Whether no server is there, or not the right one, or not what was named on it.
+    pub(crate) fn is_not_found(&self) -> bool {
+        match self {
+            Self::Server(error) | Self::Remote { error, .. } => match &**error {
+                ClientError::Refused(refusal) => matches!(refusal.code, Code::NotFound | Code::LoginFailed),
+                ClientError::Unreachable { .. } | ClientError::Insecure { .. } => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// What to do next, where the cause does not say it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Usage(_) => Some("see `ferry help`".to_owned()),
             // Not a file's name: the cause says what to do.
             Self::Register(error) if matches!(&**error, ClientError::Refused(no) if no.code == Code::Exists) => None,
-            Self::Server(error) | Self::Register(error) | Self::Remote { error, .. } => hint(error),
+            Self::Server(error) | Self::Register(error) | Self::Remote { error, .. } => {
+                hint(error).or_else(|| no_pattern(error))
+            }
+            Self::NewFolder(path) => {
+                Some(format!("a / at its end makes it: {}/", Escaped(path.as_os_str().as_encoded_bytes())))
+            }
             _ => None,
         }
     }
@@ -164,6 +189,12 @@ pub(crate) fn hint(error: &ClientError) -> Option<String> {
         ClientError::Lost(_) | ClientError::Timeout(_) => {
             Some("give the same command again: a transfer goes on from what has arrived".to_owned())
         }
+        ClientError::Local { path, error } if exit::of_io(error, Looking::File) == Exit::NoSpace => {
+            part_of(path).map(|part| {
+                let part = Escaped(part.as_os_str().as_encoded_bytes()).to_string();
+                format!("what has arrived is kept in {part}: make room and give the same command again, or remove it")
+            })
+        }
         ClientError::Refused(refusal) => match refusal.code {
             Code::OverQuota => Some(over_quota(refusal.needed, refusal.available, refusal.held)),
             Code::Exists => Some("choose what to do then with --on-conflict (mkdir: -p)".to_owned()),
@@ -173,6 +204,16 @@ pub(crate) fn hint(error: &ClientError) -> Option<String> {
             }
             _ => None,
         },
+        _ => None,
+    }
+}
+
+/// What to do where a name that is not there looks as if a shell should have made names of it.
+fn no_pattern(error: &ClientError) -> Option<String> {
+    match error {
+        ClientError::Refused(refusal) if refusal.code == Code::NotFound && refusal.message.contains(['*', '?']) => {
+            Some("the server takes * and ? as they are: name the folder and use --include, or `ferry find`".to_owned())
+        }
         _ => None,
     }
 }

@@ -22,7 +22,7 @@ mod tui;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::Parser as _;
+use clap::{Parser as _, error::ErrorKind};
 
 use crate::{args::Cli, context::Context, exit::Exit, failure::Failure, output::Output};
 
@@ -32,7 +32,7 @@ const WORKERS: usize = 4;
 /// Is `ferry`, with the words of its command line, its own name first; ends the process
 /// itself when the words are wrong or ask for help.
 pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> ExitCode {
-    let Cli { global, address, command } = Cli::parse_from(words);
+    let Cli { global, address, command } = parse(words);
     let mut context = match Context::new(global.clone()) {
         Ok(context) => context,
         Err(failure) => return report(&Output::new(&global), &failure).into(),
@@ -43,6 +43,28 @@ pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Exi
         Err(failure) => report(&context.output, &failure),
     }
     .into()
+}
+
+/// The command line; ends the process when it is none.
+fn parse<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Cli {
+    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    Cli::try_parse_from(&words).unwrap_or_else(|error| match error.kind() {
+        ErrorKind::UnknownArgument => unknown_verb(&words).unwrap_or(error).exit(),
+        _ => error.exit(),
+    })
+}
+
+/// What is wrong with a line that begins with what can only be meant as a verb: the parser takes the
+/// word for a site and blames the next one.
+fn unknown_verb(words: &[OsString]) -> Option<clap::Error> {
+    let (verb, rest) = words.get(1..)?.split_first()?;
+    let named = verb.to_str().is_some_and(address::is_site_name);
+    if !named || rest.iter().all(|word| word.as_encoded_bytes().starts_with(b"-")) {
+        return None;
+    }
+    // Behind a site nothing but a verb can stand.
+    let error = Cli::try_parse_from([words.first()?.as_os_str(), "user@host".as_ref(), verb]).err();
+    error.filter(|error| error.kind() == ErrorKind::InvalidSubcommand)
 }
 
 fn start(command: Option<cli::Command>, address: Option<OsString>, context: &mut Context) -> Result<Exit, Failure> {

@@ -35,6 +35,7 @@ pub(crate) struct Output {
     stdout_is_terminal: bool,
     stdout_color: bool,
     stderr_color: bool,
+    advice: RefCell<Option<String>>,
     bars: MultiProgress,
 }
 
@@ -50,6 +51,7 @@ impl Output {
             stdout_is_terminal,
             stdout_color: wants_color(global.color, stdout_is_terminal),
             stderr_color: wants_color(global.color, io::stderr().is_terminal()),
+            advice: RefCell::default(),
             // Draws nothing before a bar is added.
             bars: MultiProgress::new(),
         }
@@ -138,20 +140,25 @@ impl Output {
     /// A message for a person; not with `-q`.
     pub(crate) fn say(&self, text: &str) {
         if !self.quiet {
-            self.message(text);
+            self.message("", text);
         }
     }
 
     /// A message that only `-v` shows.
     pub(crate) fn detail(&self, text: &str) {
         if self.verbose > 0 && !self.quiet {
-            self.message(text);
+            self.message("", text);
         }
     }
 
     /// A message that is always shown.
     pub(crate) fn warn(&self, text: &str) {
-        self.message(text);
+        self.message("", text);
+    }
+
+    /// What a person may have meant otherwise: told when the server, or what was named on it, is not found.
+    pub(crate) fn advise(&self, advice: String) {
+        self.advice.replace(Some(advice));
     }
 
     /// An error: its cause, and what to do next.
@@ -160,21 +167,29 @@ impl Output {
             return;
         }
         let style = if self.stderr_color { ERROR } else { Style::new() };
-        let mut text = format!("{style}ferry:{style:#} {failure}");
-        if let Some(hint) = failure.hint() {
+        let mut text = format!(" {failure}");
+        let advice = self.advice.borrow().clone().filter(|_| failure.is_not_found());
+        if let Some(hint) = advice.or_else(|| failure.hint()) {
             text += "\n       ";
             text += &hint;
         }
-        self.message(&text);
+        self.message(&format!("{style}ferry:{style:#}"), &text);
     }
 
-    fn message(&self, text: &str) {
+    /// Writes `head` as it is and `text` escaped: whoever worded it, no server draws on the terminal.
+    fn message(&self, head: &str, text: &str) {
         // In the order in which things happened, where both go to one terminal. An error will
         // be met again by the next write.
         let _ = self.flush();
         // A message that cannot be shown has nowhere else to go.
-        self.bars.suspend(|| drop(writeln!(io::stderr(), "{text}")));
+        self.bars.suspend(|| drop(io::stderr().write_all(&plain(head, text))));
     }
+}
+
+/// A message as it is written: only the ends of its lines keep their meaning.
+fn plain(head: &str, text: &str) -> Vec<u8> {
+    let lines: Vec<String> = text.split('\n').map(|line| Escaped(line.as_bytes()).to_string()).collect();
+    format!("{head}{}\n", lines.join("\n")).into_bytes()
 }
 
 fn wants_color(choice: ColorChoice, is_terminal: bool) -> bool {
@@ -182,5 +197,16 @@ fn wants_color(choice: ColorChoice, is_terminal: bool) -> bool {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
         ColorChoice::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_draws_nothing_whoever_worded_it() {
+        let shown = String::from_utf8(plain("\u{1b}[31mferry:\u{1b}[0m", " a\u{1b}[2J\u{202e}b\n  hint\r")).unwrap();
+        assert_eq!(shown, "\u{1b}[31mferry:\u{1b}[0m a\\u{1b}[2J\\u{202e}b\n  hint\\u{d}\n");
     }
 }

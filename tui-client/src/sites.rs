@@ -149,7 +149,7 @@ impl Sites {
                 Ok(Place { target, path, typed, into, server_key: None, identity: None, seal: None })
             }
             Server::Site(name) => {
-                let site = self.sites.get(name).ok_or_else(|| SitesError::Unknown(name.clone()))?;
+                let site = self.sites.get(name).ok_or_else(|| unknown(name, &typed))?;
                 let (host, port) = host_and_port(&site.address)?;
                 let target = Target { user: site.user.clone(), host, port };
                 let path = below(site.path.as_deref().unwrap_or_default(), &typed)?;
@@ -159,17 +159,32 @@ impl Sites {
         }
     }
 
+    /// Makes sure that a new site can have `name`.
+    ///
+    /// # Errors
+    /// [`SitesError::Exists`] or [`SitesError::BadName`].
+    pub(crate) fn require_free(&self, name: &str) -> Result<(), SitesError> {
+        match name {
+            _ if !is_site_name(name) => Err(SitesError::BadName(name.to_owned())),
+            _ if self.sites.contains_key(name) => Err(SitesError::Exists(name.to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes sure that a site has `name`.
+    ///
+    /// # Errors
+    /// [`SitesError::Unknown`].
+    pub(crate) fn require(&self, name: &str) -> Result<(), SitesError> {
+        if self.sites.contains_key(name) { Ok(()) } else { Err(SitesError::Unknown(name.to_owned())) }
+    }
+
     /// Saves a new site.
     ///
     /// # Errors
     /// [`SitesError::Exists`], [`SitesError::BadName`], or the file cannot be written.
     pub(crate) fn add(&mut self, name: &str, site: Site) -> Result<(), SitesError> {
-        if !is_site_name(name) {
-            return Err(SitesError::BadName(name.to_owned()));
-        }
-        if self.sites.contains_key(name) {
-            return Err(SitesError::Exists(name.to_owned()));
-        }
+        self.require_free(name)?;
         let mut document = self.document()?;
         let all = document.entry("sites").or_insert_with(|| {
             let mut table = Table::new();
@@ -204,9 +219,7 @@ impl Sites {
     /// # Errors
     /// [`SitesError::Unknown`], or the file cannot be written.
     pub(crate) fn remove(&mut self, name: &str) -> Result<(), SitesError> {
-        if !self.sites.contains_key(name) {
-            return Err(SitesError::Unknown(name.to_owned()));
-        }
+        self.require(name)?;
         let mut document = self.document()?;
         if let Some(all) = document.get_mut("sites").and_then(Item::as_table_like_mut) {
             all.remove(name);
@@ -231,6 +244,18 @@ impl Sites {
         temporary.as_file().sync_all().map_err(io_error)?;
         temporary.persist(&self.file).map_err(|error| io_error(error.error))?;
         Ok(())
+    }
+}
+
+/// What is wrong with `NAME:typed` where no site has the name.
+fn unknown(name: &str, typed: &[u8]) -> SitesError {
+    let mut parts = typed.splitn(2, |b| *b == b'@');
+    match (parts.next(), parts.next()) {
+        // `user:password@host:path`
+        (Some(secret), Some(server)) if !secret.contains(&b'/') && server.contains(&b':') => {
+            AddressError::Password.into()
+        }
+        _ => SitesError::Unknown(name.to_owned()),
     }
 }
 

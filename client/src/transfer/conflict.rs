@@ -7,7 +7,7 @@ use super::event::Skip;
 /// What a job does where something else is already there.
 ///
 /// Equal content is no conflict: whatever the rule, a target of the same size and digest
-/// is left as it is.
+/// keeps its content. Where the rule would have replaced it, it gets the source's time and permission bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConflictRule {
     /// Ask, and go on with all else meanwhile.

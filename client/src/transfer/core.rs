@@ -95,7 +95,7 @@ impl Core {
                 if matches!(item.step, Step::Discard) {
                     return self.queue.finished(job);
                 }
-                if matches!(item.step, Step::Folder) {
+                if matches!(item.step, Step::Folder | Step::FolderMode) {
                     match outcome {
                         Outcome::Failed(_) => item.task.tally.folder_failed(),
                         _ => item.task.tally.folder_done(),

@@ -10,7 +10,7 @@ use ferry_shared::{
 use super::{
     conflict::{Conflict, ConflictRule, Verdict, judge, keep_both_name},
     event::{Failure, Outcome, Skip},
-    item::{Done, Item, Step},
+    item::{Done, Item, NO_MODE, Step},
     local::{folder::Found, name::local_name},
 };
 use crate::error::ClientError;
@@ -84,12 +84,26 @@ pub(super) fn start(item: Item) -> Next {
     if !item.task.options.dry_run {
         return Next::Again(item);
     }
-    let outcome = Outcome::Would { size: item.facts.size, replaces: matches!(item.step, Step::Replace) };
+    let outcome = match item.step {
+        Step::Folder => Outcome::Folder,
+        _ => Outcome::Would { size: item.facts.size, replaces: matches!(item.step, Step::Replace) },
+    };
     Next::Done(item, outcome)
 }
 
+/// The contents are equal: what the rule would replace gets the source's attributes all the same.
+fn same(mut item: Item) -> Next {
+    let rule = item.task.rule(&item.path);
+    let replaces = matches!(rule, ConflictRule::Replace | ConflictRule::Newer | ConflictRule::Different);
+    if !replaces || !item.task.options.keep_attributes || item.task.options.dry_run {
+        return equal(item);
+    }
+    item.step = Step::Attributes;
+    Next::Again(item)
+}
+
 /// The contents are taken to be equal.
-fn equal(item: Item) -> Next {
+pub(super) fn equal(item: Item) -> Next {
     let size = item.facts.size;
     Next::Done(item, Outcome::Equal { size })
 }
@@ -103,14 +117,19 @@ pub(super) fn compared(item: Item, local: Option<Digest>, remote: Digest) -> Nex
             let size = item.facts.size;
             confirmed(item, Done { root, size, transferred: 0, reused: size })
         }
-        Some(root) if root == remote => equal(item),
+        Some(root) if root == remote => same(item),
         Some(_) => self::found(item, Some(found), true),
         None => self::found(item, None, true),
     }
 }
 
 /// The folder is there.
-pub(super) fn folder_made(item: Item) -> Next {
+pub(super) fn folder_made(mut item: Item) -> Next {
+    let carries = item.task.options.keep_attributes && item.mode != NO_MODE;
+    if matches!(item.step, Step::Folder) && item.is_upload() && carries {
+        item.step = Step::FolderMode;
+        return Next::Again(item);
+    }
     Next::Done(item, Outcome::Folder)
 }
 

@@ -15,6 +15,9 @@ use super::{
     task::{Direction, Task},
 };
 
+/// The permission bits of a folder that gets none.
+pub(super) const NO_MODE: u32 = 0;
+
 /// One file or folder of a job.
 #[derive(Debug)]
 pub(super) struct Item {
@@ -45,6 +48,8 @@ pub(super) struct Item {
 pub(super) enum Step {
     /// Make the folder.
     Folder,
+    /// Give the folder, which this job made on the server, its permission bits.
+    FolderMode,
     /// Find out what is at the target.
     Look,
     /// Compare the contents of both sides; this is at the target.
@@ -55,6 +60,8 @@ pub(super) enum Step {
     Replace,
     /// Read the target again and compare.
     Confirm(Done),
+    /// Give the target, whose content is equal, the source's time and permission bits.
+    Attributes,
     /// Remove the source.
     RemoveSource(Done),
     /// Throw away what was transferred of it.
@@ -126,7 +133,7 @@ impl Item {
     /// The bytes it stands for in the totals.
     pub(super) fn weight(&self) -> u64 {
         match self.step {
-            Step::Folder | Step::Discard => 0,
+            Step::Folder | Step::FolderMode | Step::Discard => 0,
             _ => self.facts.size,
         }
     }

@@ -62,6 +62,8 @@ enum Expected {
     Confirmed(Done),
     /// `Done`: the folder is there.
     Folder,
+    /// `Done`: the target has the source's attributes.
+    Attributes,
     /// `Removed`: the source is gone.
     SourceRemoved(Done),
     /// `Done`: the staged part is gone.

@@ -26,6 +26,9 @@ use super::{
 };
 use crate::error::ClientError;
 
+/// Why a pipe or a device that is named as a file is not sent.
+const SPECIAL: &str = "it is neither a file nor a folder; `ferry put -` sends what a pipe gives";
+
 /// Looks through a job's source and puts its items into the queue.
 pub(super) async fn run(core: Shared, task: Arc<Task>, work: Work) {
     let result = tokio::select! {
@@ -56,7 +59,7 @@ async fn look(core: &Shared, task: &Arc<Task>, work: Work) -> Result<(), ClientE
                 return local::folder(core, task, from, to).await;
             }
             if !metadata.is_file() {
-                return Err(not_usable("neither a file nor a folder"));
+                return Err(ClientError::local(&from, io::Error::new(io::ErrorKind::InvalidInput, SPECIAL)));
             }
             let mut item = upload_item(core, task, &from, &to)?;
             let mtime = metadata.modified().map_err(|error| ClientError::local(&from, error))?;
@@ -78,7 +81,10 @@ async fn look(core: &Shared, task: &Arc<Task>, work: Work) -> Result<(), ClientE
             let pair = pair(None, from.parent().unwrap_or_default(), true);
             let mut item = new_item(core, task, path(&pair, "-".into(), &name)?);
             item.stream = Some(Stream::Sink(Sink { to, written: Vec::new() }));
-            task.tally.add_file(0);
+            if task.options.dry_run {
+                item.facts.size = remote::file_size(core, &from).await?;
+            }
+            task.tally.add_file(item.facts.size);
             enqueue(core, task, vec![Next::Again(item)]).await;
             Ok(())
         }

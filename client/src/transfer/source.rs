@@ -1,8 +1,8 @@
 //! An item's local side: the file an upload reads, the place a download lands. Blocks on the disk.
 
 use std::{
-    fs::File,
-    io,
+    fs::{File, FileTimes},
+    io::{self, Read as _},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
@@ -30,6 +30,9 @@ use super::{
 };
 use crate::error::ClientError;
 
+/// Why a file with content and without a size is not sent.
+const NO_SIZE: &str = "it has content but no size; `ferry put -` sends such a file";
+
 /// A local file, open to be read, as it was then.
 #[derive(Debug)]
 pub(super) struct Opened {
@@ -48,6 +51,20 @@ impl Opened {
         Ok(Self { facts, mode: system::mode_of(&metadata), file })
     }
 
+    /// Refuses a file that says it is empty and is not, as those of `/proc` and some network disks:
+    /// it would be stored empty. `false` when it was written to meanwhile.
+    fn require_size(&self) -> io::Result<bool> {
+        let no_size = || io::Error::new(io::ErrorKind::InvalidInput, NO_SIZE);
+        match (&self.file).read(&mut [0]) {
+            Ok(0) => Ok(true),
+            // It has a size now.
+            Ok(_) if self.file.metadata()?.len() > 0 => Ok(false),
+            Ok(_) => Err(no_size()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(no_size()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether the file is no longer as it was when it was opened.
     pub(super) fn changed(&self) -> io::Result<bool> {
         let metadata = self.file.metadata()?;
@@ -61,13 +78,30 @@ pub(super) fn open(task: &Task, path: &ItemPath) -> Result<Opened, ClientError> 
         Direction::Upload => system::open_source(&path.local().unwrap_or_default(), path.folder().named),
         Direction::Download => folder(task, path.folder()).and_then(|folder| folder.open_file(path.local_name())),
     };
-    opened.and_then(Opened::new).map_err(|error| failed(path, error))
+    let opened = opened.and_then(Opened::new).map_err(|error| failed(path, error))?;
+    let empty = task.direction == Direction::Upload && opened.facts.size == 0;
+    if empty && !opened.require_size().map_err(|error| failed(path, error))? {
+        return Err(ClientError::SourceChanged);
+    }
+    Ok(opened)
 }
 
 /// What is at a download's target.
 pub(super) fn look(item: &Item) -> Result<Option<Found>, ClientError> {
     let look = || folder(&item.task, item.path.folder())?.look(item.path.local_name());
     look().map_err(|error| failed(&item.path, error))
+}
+
+/// Gives a download's target, whose content is equal, the source's time and permission bits.
+pub(super) fn set_attributes(item: &Item) -> Result<(), ClientError> {
+    let opened = open(&item.task, &item.path)?;
+    let set = || {
+        if let Some(time) = item.facts.mtime.to_system().filter(|_| opened.facts.mtime != item.facts.mtime) {
+            opened.file.set_times(FileTimes::new().set_modified(time))?;
+        }
+        if opened.mode == item.mode & 0o777 { Ok(()) } else { system::set_mode(&opened.file, item.mode) }
+    };
+    set().map_err(|error| failed(&item.path, error))
 }
 
 /// Removes an upload's source, unless it changed since it was read.
@@ -107,19 +141,26 @@ pub(super) fn find_folder(task: &Task, pair: &FolderPair, create: bool) -> io::R
 
 fn find_folder_at(task: &Task, remote: &RemotePath, create: bool) -> io::Result<Option<Arc<Folder>>> {
     let Some((root, above)) = task.landing.get() else { return Ok(None) };
-    let mut folder = Arc::clone(root);
+    let (mut folder, mut depth) = (Arc::clone(root), *above);
     for name in remote.names().skip(*above) {
         let name = Name::new(name).map_err(io::Error::other)?;
         let name = local_name(&name).map_err(io::Error::other)?;
-        match folder.enter(&name, create)? {
-            Some(next) => {
-                task.made_folders.fetch_or(next.is_fresh(), Relaxed);
-                folder = Arc::new(next);
-            }
+        depth += 1;
+        let next = match folder.enter(&name, false)? {
+            Some(next) => next,
+            None if create => folder.make(&name, task.take_mode(&head(remote, depth)))?,
             None => return Ok(None),
-        }
+        };
+        task.made_folders.fetch_or(next.is_fresh(), Relaxed);
+        folder = Arc::new(next);
     }
     Ok(Some(folder))
+}
+
+/// `path` up to its `depth`th name.
+fn head(path: &RemotePath, depth: usize) -> RemotePath {
+    let names: Vec<&[u8]> = path.names().take(depth).collect();
+    RemotePath::from_wire(&names.join(&b'/')).unwrap_or_default()
 }
 
 /// Makes the names that lead to a published part durable: its own and, where the task

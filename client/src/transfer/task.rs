@@ -41,6 +41,8 @@ pub(super) struct Task {
     pub(super) landing: OnceLock<(Arc<Folder>, usize)>,
     /// Whether folders were made here, whose names must become durable with the files'.
     pub(super) made_folders: AtomicBool,
+    /// The permission bits of a download's folders that are still to be made.
+    modes: Mutex<HashMap<RemotePath, u32>>,
     answers: Mutex<Answers>,
     folders: Mutex<Vec<SourceFolder>>,
     error: OnceLock<ClientError>,
@@ -77,6 +79,7 @@ impl Task {
             stream,
             landing: OnceLock::new(),
             made_folders: AtomicBool::new(false),
+            modes: Mutex::default(),
             answers: Mutex::default(),
             folders: Mutex::default(),
             error: OnceLock::new(),
@@ -107,6 +110,18 @@ impl Task {
             Scope::Kind => drop(answers.kinds.insert(kind_at(path), decision)),
             Scope::All => answers.all = Some(decision),
         }
+    }
+
+    /// Notes which permission bits a folder of a download is to get if it is made here.
+    pub(super) fn note_mode(&self, folder: RemotePath, mode: u32) {
+        if self.options.keep_attributes && !self.options.dry_run {
+            lock(&self.modes).insert(folder, mode);
+        }
+    }
+
+    /// The permission bits a folder is to be made with; known once.
+    pub(super) fn take_mode(&self, folder: &RemotePath) -> Option<u32> {
+        lock(&self.modes).remove(folder)
     }
 
     /// Notes a source folder, outer ones first.

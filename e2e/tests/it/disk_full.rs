@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, process::Command};
 
 use ferry_e2e::{
     MIB,
-    client::Client,
+    client::{Client, Running},
     compare, material,
     server::{Server, Setup},
 };
@@ -79,5 +79,46 @@ fn discard_all(client: &Client) {
     for upload in client.run(&[&"uploads", &client.at(""), &"--json"]).ok().json() {
         let path = upload["path"].as_str().expect("a path").trim_start_matches('/').to_owned();
         client.run(&[&"uploads", &client.at(""), &"--discard", &path]).ok();
+    }
+}
+
+#[test]
+fn a_full_disk_here_is_8_and_what_is_kept_is_named() {
+    if !namespaces_work() {
+        eprintln!("not run: this system lets nobody mount a small disk");
+        return;
+    }
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    material::random_file(&server.home("anna").join("film"), 20 * MIB, 1);
+    let small = client.scratch("small");
+    let inner = client.command(&[&"get", &client.at("film"), &small.join("")]);
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "sh", "-c", r#"mount -t tmpfs -o size=8m none "$0" && exec "$@""#]).arg(&small);
+    command.arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let outcome = Running::spawn(command, Vec::new()).wait().code(8);
+    assert!(outcome.stderr.contains(&small.join(".film.ferry-part").display().to_string()), "{outcome}");
+}
+
+#[test]
+fn a_full_standard_output_is_8_for_every_command() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    fs::write(server.home("anna").join("file"), "content").unwrap();
+    for words in [&["ls", ""][..], &["cat", "file"], &["hash", "file"], &["stat", "file"], &["get", "file", "-"]] {
+        let at = client.at(words[1]);
+        let mut line: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&words[0], &at];
+        line.extend(words[2..].iter().map(|word| word as &dyn AsRef<std::ffi::OsStr>));
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let outcome = client.command(&line).stdin(std::process::Stdio::null()).stdout(full).output().unwrap();
+        let stderr = String::from_utf8_lossy(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(8), "{words:?}: {stderr}");
+        assert!(stderr.contains("No space left"), "{words:?}: {stderr}");
     }
 }

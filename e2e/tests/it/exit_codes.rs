@@ -254,3 +254,108 @@ fn conflicts_are_decided_as_asked() {
     client.run(&[&"put", &file, &client.at("file"), &"--on-conflict=replace", &"--verify"]).ok();
     assert_eq!(fs::read_to_string(&there).unwrap(), "content");
 }
+
+/// Commands that change something on the server, or say why not.
+const CHANGES: &[&str] = &[
+    "mkdir @new",
+    "mkdir @new",
+    "mkdir -p @new",
+    "mkdir @file",
+    "mkdir -p @file",
+    "mkdir @file/x",
+    "mkdir -p @file/x",
+    "mkdir @missing/x",
+    "mkdir -p @deep/er/x",
+    "mv @missing @x",
+    "mv @file @folder/file",
+    "mv @file @new/moved --on-conflict=replace",
+    "mv @new/moved @folder --on-conflict=replace",
+    "mv @folder @new/folder",
+    "mv @folder @new/",
+    "mv @new/folder @new/folder/below/x",
+    "mv @new/moved @missing/x",
+    "mv @new/moved @missing/",
+    "mv @new/moved @file",
+    "cp @missing @x",
+    "cp @file @missing/x",
+    "cp @file @copy",
+    "cp @file @copy --on-conflict=skip",
+    "cp @new @new/below",
+    "cp @new @far/off",
+    "cp @new @file --on-conflict=replace",
+    "cp @new @file/x",
+    "rm @missing",
+    "rm @new",
+    "rm @copy",
+    "rm @deep/er/x",
+    "rm -r @new",
+    "rm -r @/",
+    "uploads @ --discard nothing",
+];
+
+#[test]
+fn a_dry_run_ends_as_the_real_one_and_changes_nothing() {
+    let (server, client, here) = scene();
+    let picture = || {
+        let outcome = client.run(&[&"ls", &"-R", &client.at("")]).ok();
+        (outcome.stdout, ferry_e2e::compare::bytes_below(&server.home("anna")))
+    };
+    for line in CHANGES {
+        let before = picture();
+        let dry = run(&client, &here, &format!("{line} -n"));
+        assert_eq!(picture(), before, "a dry run changed something: {dry}");
+        let real = run(&client, &here, line);
+        assert_eq!(dry.status.code(), real.status.code(), "dry: {dry}\nreal: {real}");
+        assert_eq!(real.status.success(), dry.stderr.contains("would"), "{dry}");
+    }
+    // Who may only look is told so before, too.
+    let reader = server.client("reader");
+    reader.run(&[&"mkdir", &"-n", &reader.at("x")]).code(7);
+    reader.run(&[&"rm", &"-n", &reader.at("file")]).code(7);
+}
+
+#[test]
+fn a_dry_run_of_a_transfer_counts_folders_apart_and_no_bytes_of_a_stream() {
+    let (_server, client, here) = scene();
+    fs::create_dir_all(here.join("tree/empty")).unwrap();
+    fs::write(here.join("tree/leaf"), "leaf").unwrap();
+    let counted = "1 file, 2 folders, 4 B would be";
+    run(&client, &here, "put -n ./tree @tree").ok().says(counted);
+    run(&client, &here, "put ./tree @tree").ok();
+    run(&client, &here, "get -n @tree ./tree-again").ok().says(counted);
+    let stream = run(&client, &here, "put -n - @stream").ok().says("1 file would be sent");
+    assert!(stream.text().contains("size unknown"), "{stream}");
+    let stream = run(&client, &here, "get -n @tree/leaf -").ok().says("1 file, 4 B would be received");
+    assert!(stream.text().contains("(4 B)"), "{stream}");
+    run(&client, &here, "get -n @tree/missing -").code(4);
+    run(&client, &here, "get -n @tree -").code(4);
+}
+
+#[test]
+fn a_failure_names_its_cause_and_what_to_do_next() {
+    let (_server, client, here) = scene();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        here.join("pipe"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    fs::create_dir(here.join("down")).unwrap();
+    std::os::unix::fs::symlink("../folder", here.join("down/folder")).unwrap();
+    let rows: [(i32, &str, &[&str]); 6] = [
+        (1, "put ./pipe @x", &["/pipe:", "put -"]),
+        (4, "get @folder/*.jpg ./", &["/folder/*.jpg", "--include"]),
+        (3, "put ./file ./other @new", &["/new is not there", "/new/"]),
+        (3, "get @file @folder ./new", &["no such folder", "/new/"]),
+        (3, "get @folder ./down/", &["/down/folder", "symlink"]),
+        (3, "ls @file/x", &["/file is not a folder"]),
+    ];
+    for (code, line, texts) in rows {
+        let outcome = run(&client, &here, line).code(code);
+        for text in texts {
+            assert!(outcome.stderr.contains(text), "{text:?}: {outcome}");
+        }
+    }
+}

@@ -3,7 +3,10 @@
 use std::{
     ffi::{OsStr, OsString},
     fs,
-    os::unix::ffi::OsStrExt as _,
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{MetadataExt as _, PermissionsExt as _},
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -150,6 +153,75 @@ fn dates_and_permissions_survive_both_ways() {
 }
 
 #[test]
+fn folders_that_a_transfer_makes_get_the_permissions_of_their_source_and_those_that_are_there_keep_theirs() {
+    const MODES: [(&str, u32); 5] =
+        [("", 0o750), ("secret", 0o700), ("open", 0o777), ("open/empty", 0o705), ("plain", 0o755)];
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let here = client.scratch("here");
+    let (source, there) = (here.join("tree"), server.home("anna").join("tree"));
+    for (folder, _) in MODES {
+        fs::create_dir_all(source.join(folder)).unwrap();
+    }
+    for file in ["secret/key", "open/one", "plain/two", "three"] {
+        fs::write(source.join(file), file).unwrap();
+    }
+    let set = |root: &Path| MODES.iter().for_each(|(folder, mode)| material::set_mode(&root.join(folder), *mode));
+    let modes = |root: &Path| {
+        let mode = |folder: &str| fs::metadata(root.join(folder)).unwrap().permissions().mode() & 0o777;
+        MODES.map(|(folder, _)| (folder, mode(folder)))
+    };
+    set(&source);
+    client.put(&source, "tree").ok();
+    assert_eq!(modes(&there), MODES);
+    client.get("tree", &here.join("back")).ok();
+    assert_eq!(modes(&here.join("back")), MODES);
+    // What was there is others' business.
+    for folder in ["open", "secret", ""] {
+        material::set_mode(&there.join(folder), 0o711);
+        material::set_mode(&here.join("back").join(folder), 0o711);
+    }
+    let changed = modes(&there);
+    client.put(&source, "tree").ok();
+    assert_eq!(modes(&there), changed);
+    client.get("tree", &here.join("back")).ok();
+    assert_eq!(modes(&here.join("back")), changed);
+}
+
+#[test]
+fn what_replaces_equal_content_brings_its_date_and_permissions_whatever_the_size() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let (here, there) = (client.scratch("here"), server.home("anna"));
+    for rule in ["replace", "newer", "different", "fail"] {
+        for (name, size) in [("small", 10), ("large", 2 * MIB + 10)] {
+            for way in ["put", "get"] {
+                let (source, target) = if way == "put" {
+                    (here.join(name), there.join(name))
+                } else {
+                    (there.join(name), here.join(name))
+                };
+                for (file, mode, time) in [(&source, 0o755, 2_000_000), (&target, 0o600, 1_000_000)] {
+                    material::random_file(file, size, 1);
+                    material::set_mode(file, mode);
+                    material::set_mtime(file, time, 0);
+                }
+                let rule_flag = format!("--on-conflict={rule}");
+                if way == "put" {
+                    client.run(&[&"put", &source, &client.at(name), &rule_flag]).ok();
+                } else {
+                    client.run(&[&"get", &client.at(name), &target, &rule_flag]).ok();
+                }
+                let facts = fs::metadata(&target).unwrap();
+                let (mode, time) = if rule == "fail" { (0o600, 1_000_000) } else { (0o755, 2_000_000) };
+                let found = (facts.permissions().mode() & 0o777, facts.mtime());
+                assert_eq!(found, (mode, time), "{way} of {name} with {rule}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_pipe_goes_up_and_comes_down() {
     let server = Server::with_anna();
     let client = server.client("anna");
@@ -190,4 +262,42 @@ fn check_says_whether_two_trees_are_the_same() {
     filtered("--include=large").ok();
     filtered("--include=file-7").code(12);
     assert!(tree.join("000/file-7").exists() && !there.join("000/file-7").exists(), "check changed something");
+}
+
+#[test]
+fn a_folder_becomes_the_destination_and_a_file_goes_into_a_folder_that_is_there() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let (here, there) = (client.scratch("here"), server.home("anna"));
+    for root in [&here, &there] {
+        fs::create_dir_all(root.join("tree/below")).unwrap();
+        fs::write(root.join("tree/below/leaf"), "leaf").unwrap();
+        fs::write(root.join("file"), "content").unwrap();
+        fs::create_dir(root.join("present")).unwrap();
+    }
+    std::os::unix::fs::symlink("present", here.join("link")).unwrap();
+    // Down: to a folder, to a link that leads to it, to a folder with a slash.
+    client.get("file", &here.join("present")).ok();
+    client.get("tree", &here.join("link")).ok().says("merged");
+    assert!(here.join("present/file").is_file() && here.join("present/below/leaf").is_file());
+    client.get("tree", &here.join("present/")).ok();
+    assert!(here.join("present/tree/below/leaf").is_file());
+    assert!(here.join("link").is_symlink());
+    // Up: the same.
+    client.put(&here.join("file"), "present").ok();
+    client.put(&here.join("tree"), "present").ok().says("merged");
+    assert!(there.join("present/file").is_file() && there.join("present/below/leaf").is_file());
+    client.put(&here.join("tree"), "present/").ok();
+    assert!(there.join("present/tree/below/leaf").is_file());
+}
+
+#[test]
+fn a_file_with_content_and_without_a_size_is_refused_and_goes_up_as_a_stream() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let there = server.home("anna");
+    client.put(Path::new("/proc/version"), "version").code(1).says("no size").says("put -");
+    assert!(!there.join("version").exists());
+    client.run_with_input(&[&"put", &"-", &client.at("version")], fs::read("/proc/version").unwrap()).ok();
+    assert_eq!(fs::read(there.join("version")).unwrap(), fs::read("/proc/version").unwrap());
 }

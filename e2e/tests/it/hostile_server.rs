@@ -186,3 +186,26 @@ fn what_a_server_says_cannot_forge_the_screen() {
         }
     }
 }
+
+#[test]
+fn what_is_no_message_cannot_forge_the_screen_either() {
+    // serde repeats a word it does not know; the escapes are JSON's, so the frame itself is clean.
+    let hostile = |word: &str| impostor::raw_message(&format!(r#"{{"{word}\u001b]0;owned\u0007\u202eword":1}}"#));
+    let impostor = Impostor::start(ANY, move |request| match request {
+        Request::Login { user, .. } => Some(impostor::message(&impostor::logged_in(user, None))),
+        Request::List { .. } | Request::Walk { .. } | Request::Usage | Request::Stat { .. } => Some(hostile("a")),
+        Request::Attach { .. } | Request::MakeDir { .. } | Request::Put { .. } => Some(hostile("b")),
+        _ => None,
+    });
+    let client = Client::new(impostor.address(), "anna");
+    let (here, at) = (client.scratch("here"), client.at("x"));
+    let lines: [&[&dyn AsRef<std::ffi::OsStr>]; 5] =
+        [&[&"ls", &at], &[&"quota", &at], &[&"du", &at], &[&"get", &at, &"got"], &[&"put", &here, &at]];
+    for line in lines {
+        let words: Vec<_> = line.iter().copied().chain([&"--retries=0" as _, &"-v" as _]).collect();
+        let outcome = client.run(&words).says("does not follow the protocol");
+        for hostile in ['\u{1b}', '\u{7}', '\u{202e}'] {
+            assert!(!outcome.stderr.contains(hostile) && !outcome.text().contains(hostile), "{outcome}");
+        }
+    }
+}

@@ -42,6 +42,47 @@ fn an_interrupted_transfer_ends_with_130_or_143_and_can_go_on() {
 }
 
 #[test]
+fn the_same_command_again_goes_on_with_a_folder_that_was_new_at_first() {
+    for way in [Way::Up, Way::Down] {
+        let server = Server::with_anna();
+        let proxy = Proxy::new(server.address());
+        let client = server.client("anna").at_address(proxy.address());
+        let (here, there) = (client.scratch("here"), server.home("anna"));
+        let (source, target) = match way {
+            Way::Up => (here.join("movies"), there.join("copy")),
+            Way::Down => (there.join("movies"), here.join("copy")),
+        };
+        let (remote, local) = (client.at(if way == Way::Up { "copy" } else { "movies" }), &here);
+        let local = local.join(if way == Way::Up { "movies" } else { "copy" });
+        let words: [&dyn AsRef<std::ffi::OsStr>; 3] = match way {
+            Way::Up => [&"put", &local, &remote],
+            Way::Down => [&"get", &remote, &local],
+        };
+        std::fs::create_dir_all(source.join("below")).unwrap();
+        material::many_files(&source, 20, 100, 1);
+        material::random_file(&source.join("below/large"), SIZE, 1);
+        proxy.after(way, CUT, Then::Hold);
+        let running = client.start(&words);
+        proxy.wait_tripped(way);
+        running.signal(Signal::INT);
+        drop(running.wait().code(130));
+        proxy.release();
+        proxy.reset_counters();
+        client.run(&words).ok().says("is merged with it");
+        compare::same_tree(&source, &target);
+        let sent = proxy.counted(way);
+        assert!(sent <= SIZE - CUT + 5 * MIB, "{way:?}: {sent} bytes travelled again");
+        let uploads = client.run(&[&"uploads", &client.at("")]).ok();
+        assert!(uploads.stdout.is_empty(), "unfinished uploads are left: {uploads}");
+        // Once more changes nothing.
+        proxy.reset_counters();
+        client.run(&words).ok();
+        compare::same_tree(&source, &target);
+        assert!(proxy.counted(way) <= MIB, "{way:?}: what is equal travelled again");
+    }
+}
+
+#[test]
 fn an_interrupted_listing_ends_with_130() {
     let server = Server::with_anna();
     material::many_files(&server.home("anna"), 500, 10, 1);

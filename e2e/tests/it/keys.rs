@@ -62,7 +62,8 @@ fn a_key_logs_in_and_another_does_not() {
     fs::write(server.home("anna").join("there.txt"), "x").unwrap();
     let client = server.client("anna");
     assert!(list(&client, &key, None).ok().text().contains("there.txt"));
-    drop(list(&client, &other, None).code(7));
+    let refused = list(&client, &other, None).code(7).says("does not have this key");
+    assert!(!refused.stderr.contains("password"), "{refused}");
     let stranger = server.client("berta");
     drop(list(&stranger, &key, None).code(7));
 }

@@ -47,6 +47,19 @@ fn five_sparse_gib_survive_both_ways_and_stay_sparse() {
 }
 
 #[test]
+fn a_sparse_file_that_a_download_replaces_stays_sparse() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    let (there, here) = (server.home("anna").join("image"), client.scratch("here").join("image"));
+    material::sparse_file(&there, 256 * MIB, &[0, 200 * MIB]);
+    material::sparse_file(&here, 256 * MIB, &[0, 100 * MIB]);
+    client.run(&[&"get", &client.at("image"), &here, &"--on-conflict=replace"]).ok();
+    compare::same_file(&there, &here);
+    let taken = material::allocated(&here);
+    assert!(taken < 8 * MIB, "it takes {} MiB on disk", taken / MIB);
+}
+
+#[test]
 fn ten_thousand_small_files_survive_both_ways() {
     let server = Server::with_anna();
     let client = server.client("anna");

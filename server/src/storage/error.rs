@@ -19,7 +19,7 @@ pub enum StorageError {
     #[error("{} is a folder", .0.display())]
     IsDirectory(RemotePath),
     /// It, or one of the folders above it, is no folder.
-    #[error("{} is not in a folder, or is not one", .0.display())]
+    #[error("{} is not a folder, or something above it is not", .0.display())]
     NotDirectory(RemotePath),
     /// The folder holds something.
     #[error("{} is not empty", .0.display())]

@@ -34,12 +34,24 @@ pub(super) fn server(argument: &OsStr) -> Result<Address, AddressError> {
         }
         if let Some((user, address)) = text.split_once('@')
             && !text.as_bytes().starts_with(SCHEME)
-            && let Ok((host, port)) = host_and_port(address)
         {
-            return Ok(Address { server: named(user, host, port)?, path: Vec::new() });
+            match host_and_port(address) {
+                Ok((host, port)) => return Ok(Address { server: named(user, host, port)?, path: Vec::new() }),
+                // Only where no path is needed: else digits at the end are one.
+                Err(AddressError::Port(text)) if is_number(&text) => return Err(AddressError::Port(text)),
+                Err(_) => {}
+            }
         }
     }
     Address::remote(argument)
+}
+
+pub(super) fn with_port(argument: &OsStr) -> Option<String> {
+    let text = argument.to_str().filter(|text| !text.as_bytes().starts_with(SCHEME))?;
+    let (user, address) = text.split_once('@')?;
+    let (host, number) = address.rsplit_once(':')?;
+    let has_port = host.rsplit(']').next().is_none_or(|rest| rest.contains(':'));
+    (!user.contains(':') && !has_port && port(number).is_ok()).then(|| format!("{text}:"))
 }
 
 /// The part before the colon that ends the server's name, and what follows it; `None` for a
@@ -106,11 +118,14 @@ fn named(user: &str, host: String, port: u16) -> Result<Server, AddressError> {
 }
 
 pub(super) fn port(text: &str) -> Result<u16, AddressError> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match text.parse() {
-        Ok(port @ 1..) if digits => Ok(port),
+        Ok(port @ 1..) if is_number(text) => Ok(port),
         _ => Err(AddressError::Port(text.to_owned())),
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Whether this is a path with a drive letter, as `C:\data`.

@@ -104,6 +104,20 @@ fn a_server_alone_needs_no_path() {
     assert_eq!(server("al@host:9000:/x"), named(9000));
     assert_eq!(server("ferry://al@host:9000"), named(9000));
     assert!(server("./x").is_err());
+    for wrong in ["al@host:99999", "al@host:0", "al@[::1]:65536"] {
+        assert!(matches!(server(wrong), Err(AddressError::Port(_))), "{wrong}");
+    }
+    assert_eq!(server("al@host:9x"), named(7021));
+}
+
+#[test]
+fn digits_where_a_path_stands_may_be_meant_as_a_port() {
+    let with_port = |text: &str| Address::with_port(OsStr::new(text));
+    assert_eq!(with_port("al@host:9000"), Some("al@host:9000:".into()));
+    assert_eq!(with_port("al@[::1]:9000"), Some("al@[::1]:9000:".into()));
+    for text in ["al@host:9000:", "al@host:99999", "al@host:1:2", "al@host:/9", "w:9000", "al@host", "ferry://al@h:9"] {
+        assert_eq!(with_port(text), None, "{text}");
+    }
 }
 
 #[test]

@@ -2,20 +2,27 @@
 
 use std::{
     collections::HashSet,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
+    fs,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
-use ferry_client::transfer::{Job, JobOptions, UnusableName, Work, local_name};
+use ferry_client::{
+    Connector, Remote,
+    transfer::{Job, JobOptions, UnusableName, Work, local_name},
+};
 
-use super::transfer::{self, Way};
+use super::{
+    into,
+    transfer::{self, Way},
+};
 use crate::{
     context::{self, Context},
-    exit::Exit,
+    exit::{Exit, Looking},
     failure::Failure,
     interrupt::Signals,
-    os_bytes::ends_with_separator,
+    os_bytes::{bytes_of, ends_with_separator},
     raw_stdout,
     sites::Place,
 };
@@ -24,8 +31,11 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ferry get work:report.odt ./\n  ferry get work:photos work:music backup/\n  \
     ferry get work:notes.txt notes-old.txt\n  ferry get work:src.tar - | tar x\n\n\
-    Folders are taken whole. A folder that is there, a / at the end of LOCAL, or several REMOTEs\n\
-    mean \"into this folder\". An interrupted download goes on where it was: give the same command again.")]
+    Folders are taken whole. A / at the end of LOCAL, or several REMOTEs, mean\n\
+    \"into this folder\". Without, a folder becomes LOCAL itself, also where that is\n\
+    there; unlike cp, rsync and scp: `get work:photos backup` never makes backup/photos.\n\
+    A file goes into a folder that is there.\n\
+    An interrupted download goes on where it was: give the same command again.")]
 pub(crate) struct GetArgs {
     /// What to fetch, and last where to; - is standard output
     #[arg(required = true, value_name = "REMOTE… LOCAL")]
@@ -37,10 +47,66 @@ pub(super) async fn run(args: GetArgs, context: &mut Context, signals: &mut Sign
     let places = context.places(remotes)?;
     // A folder named with a / at the end is made when it is not there.
     let options = JobOptions { parents: ends_with_separator(local), ..transfer::options(context)? };
-    let works = if local == "-" { vec![to_stdout(&places, context)?] } else { to_disk(&places, local)? };
-    let jobs = works.into_iter().map(|work| Job { work, options: options.clone() }).collect();
+    let works = match local == "-" {
+        true => Some(vec![to_stdout(&places, context)?]),
+        false => context::local(local)
+            .and_then(|()| told(&places, local).then(|| to_disk(&places, Path::new(local), true)).transpose())?,
+    };
+    // One that is not there is no matter for a home or a single source, which become it.
+    if places.len() > 1 && !options.parents && local != "-" && !Path::new(local).exists() {
+        return Err(Failure::NewFolder(local.into()));
+    }
     let connector = context.connector(&places[0])?;
-    transfer::run(context, signals, connector, Way::Get, jobs).await
+    // Stays open until the end: with its last connection the login would end, too.
+    let mut remote = None;
+    let works = match works {
+        Some(works) => works,
+        None => tokio::select! {
+            target = destination(&connector, &places[0], Path::new(local), &mut remote, context) => {
+                let (to, into) = target?;
+                to_disk(&places, &to, into)?
+            }
+            signal = signals.next() => return Ok(signal.exit()),
+        },
+    };
+    let jobs = works.into_iter().map(|work| Job { work, options: options.clone() }).collect();
+    let exit = transfer::run(context, signals, connector, Way::Get, jobs).await;
+    drop(remote);
+    exit
+}
+
+/// Whether the command line says that the sources go into `local`.
+fn told(places: &[Place], local: &OsStr) -> bool {
+    let last = bytes_of(local).rsplit(|b| *b == b'/').next().is_some_and(|last| matches!(last, b"." | b".."));
+    places.len() > 1 || ends_with_separator(local) || last
+}
+
+/// Where one source comes to where the command line does not say it, and whether it goes into that.
+///
+/// A folder becomes `to`, a file goes into a folder that is there. The server is asked
+/// only where that makes a difference.
+async fn destination(
+    connector: &Connector,
+    place: &Place,
+    to: &Path,
+    kept: &mut Option<Remote>,
+    context: &Context,
+) -> Result<(PathBuf, bool), Failure> {
+    if !to.is_dir() {
+        return Ok((to.to_owned(), false));
+    }
+    if let Some(name) = place.path.name() {
+        if !into::ask_is_folder(connector, &place.path, kept, context).await? {
+            return Ok((to.to_owned(), true));
+        }
+        into::tell_merge(OsStr::new(&name.display().to_string()), to.as_os_str(), context);
+    }
+    // A symlink that is named here is meant as the folder it leads to; the engine follows none.
+    let to = match to.is_symlink() {
+        true => fs::canonicalize(to).map_err(|error| Failure::local(to, Looking::Folder, error))?,
+        false => to.to_owned(),
+    };
+    Ok((to, false))
 }
 
 fn to_stdout(places: &[Place], context: &Context) -> Result<Work, Failure> {
@@ -54,10 +120,7 @@ fn to_stdout(places: &[Place], context: &Context) -> Result<Work, Failure> {
     }
 }
 
-fn to_disk(places: &[Place], local: &OsString) -> Result<Vec<Work>, Failure> {
-    context::local(local)?;
-    let to = Path::new(local);
-    let into = places.len() > 1 || ends_with_separator(local) || to.is_dir();
+fn to_disk(places: &[Place], to: &Path, into: bool) -> Result<Vec<Work>, Failure> {
     let mut targets = HashSet::new();
     places
         .iter()
@@ -97,7 +160,7 @@ mod tests {
             seal: None,
         };
         let places: Vec<_> = paths.iter().map(place).collect();
-        let works = to_disk(&places, &OsString::from(local))?;
+        let works = to_disk(&places, Path::new(local), told(&places, OsStr::new(local)))?;
         let to = |work| match work {
             Work::Download { to, .. } => to,
             other => panic!("{other:?}"),
@@ -106,24 +169,18 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_several_sources_or_a_folder_mean_into() {
-        let there = tempfile::tempdir().unwrap();
-        let there = there.path().to_str().unwrap();
+    fn a_slash_a_dot_or_several_sources_mean_into() {
         assert_eq!(targets(&["a/x"], "new").unwrap(), [PathBuf::from("new")]);
         assert_eq!(targets(&["a/x"], "new/").unwrap(), [PathBuf::from("new/x")]);
+        assert_eq!(targets(&["a/x"], ".").unwrap(), [PathBuf::from("./x")]);
+        assert_eq!(targets(&["a/x"], "up/..").unwrap(), [PathBuf::from("up/../x")]);
+        assert_eq!(targets(&["a/x"], "new..").unwrap(), [PathBuf::from("new..")]);
         assert_eq!(targets(&["a/x", "y"], "new").unwrap(), [PathBuf::from("new/x"), "new/y".into()]);
-        assert_eq!(targets(&["a/x"], there).unwrap(), [Path::new(there).join("x")]);
-        assert_eq!(targets(&["/"], there).unwrap(), [PathBuf::from(there)]);
+        assert_eq!(targets(&["/"], "new/").unwrap(), [PathBuf::from("new/")]);
     }
 
     #[test]
     fn two_sources_of_one_name_are_refused() {
         assert!(matches!(targets(&["a/x", "b/x"], "new/"), Err(Failure::Usage(_))));
-    }
-
-    #[test]
-    fn a_destination_on_a_server_is_refused() {
-        assert!(matches!(targets(&["a"], "work:x"), Err(Failure::Address(_))));
-        assert!(targets(&["a"], "./work:x").is_ok());
     }
 }

@@ -1,14 +1,20 @@
-//! The rule for destinations: `/` at the end, several sources or a folder that is there mean "into".
+//! The rule for destinations: `/` at the end or several sources mean "into", and so does a folder that is there.
+//!
+//! But a folder that is transferred becomes the destination itself, there or not: the same command
+//! given again means the same then, and goes on with what is missing.
 
-use ferry_client::{ClientError, Remote};
+use std::ffi::OsStr;
+
+use ferry_client::{ClientError, Connector, Remote, reconnect::Backoff, transfer::LinkEvent};
 use ferry_shared::{
     entry::Kind,
-    name::Name,
+    name::{Escaped, Name},
     path::RemotePath,
     refusal::{Code, Refusal},
 };
 
-use crate::{exit::Looking, failure::Failure, sites::Place};
+use super::transfer;
+use crate::{context::Context, exit::Looking, failure::Failure, sites::Place};
 
 /// Whether sources go into `to`, as far as the command line tells; `None` when that
 /// depends on what is there.
@@ -26,6 +32,37 @@ pub(super) async fn is_folder(remote: &Remote, path: &RemotePath) -> Result<bool
         Err(ClientError::Refused(refusal)) if matches!(refusal.code, Code::NotFound | Code::NotDirectory) => Ok(false),
         Err(error) => Err(Failure::remote(path, Looking::Folder, error)),
     }
+}
+
+/// The same over a connection of its own, which is left in `kept`. Tries as often as a transfer
+/// does: a server that is just being started again must not end a transfer that has a question first.
+///
+/// # Errors
+/// As [`is_folder`], and what keeps it from being asked.
+pub(super) async fn ask_is_folder(
+    connector: &Connector,
+    path: &RemotePath,
+    kept: &mut Option<Remote>,
+    context: &Context,
+) -> Result<bool, Failure> {
+    let mut backoff = Backoff::new(context.global.retries);
+    loop {
+        let asked = match Remote::connect(connector).await {
+            Ok(remote) => is_folder(kept.insert(remote), path).await,
+            Err(error) => Err(error.into()),
+        };
+        let Err(Failure::Server(error)) = asked else { return asked };
+        let Some(retry_in) = backoff.next_delay(&error) else { return Err(Failure::Server(error)) };
+        let attempt = backoff.attempt();
+        transfer::tell_link(&LinkEvent::Lost { error: *error, retry_in, attempt }, context);
+        tokio::time::sleep(retry_in).await;
+    }
+}
+
+/// Tells who expects what `cp` does that a folder becomes `target`, which is there, and does not go into it.
+pub(super) fn tell_merge(name: &OsStr, target: &OsStr, context: &Context) {
+    let (name, target) = (Escaped(name.as_encoded_bytes()), Escaped(target.as_encoded_bytes()));
+    context.output.say(&format!("{target} is there; {name} is merged with it ({target}/ would mean {target}/{name})"));
 }
 
 /// Makes sure that `path` is a folder that is there.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::each::Tally;
+use super::{each::Tally, rehearsal};
 use crate::{
     context::Context,
     exit::{Exit, Looking},
@@ -28,14 +28,15 @@ pub(super) async fn run(args: MkdirArgs, context: &mut Context) -> Result<Exit, 
     let remote = context.remote(&places[0]).await?;
     let mut tally = Tally::default();
     for place in &places {
-        let result = match context.global.dry_run {
-            true => Ok(()),
-            false => remote.make_dir(place.path.clone(), args.parents).await,
+        let path = &place.path;
+        let result = if context.global.dry_run {
+            let would = rehearsal::make_dir(&remote, path, args.parents).await;
+            would.map(|()| context.output.say(&format!("would make {}", path.display())))
+        } else {
+            let made = remote.make_dir(path.clone(), args.parents).await;
+            made.map(|()| context.output.detail(&format!("{} made", path.display())))
         };
-        if result.is_ok() {
-            context.output.detail(&format!("{} made", place.path.display()));
-        }
-        let result = result.map_err(|error| Failure::remote(&place.path, Looking::Folder, error));
+        let result = result.map_err(|error| Failure::remote(path, Looking::Folder, error));
         tally.count(context, result)?;
     }
     Ok(tally.exit())

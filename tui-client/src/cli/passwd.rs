@@ -36,7 +36,9 @@ pub(super) async fn run(args: PasswdArgs, context: &mut Context) -> Result<Exit,
         (None, source) => source,
     };
     let new = new.read_new("New password: ")?;
-    if !context.global.dry_run {
+    if context.global.dry_run {
+        context.output.say("the password would be changed");
+    } else {
         remote.change_password(old, new).await?;
         context.output.say("the password is changed");
     }

@@ -8,11 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use ferry_client::{
-    Connector, Remote,
-    reconnect::Backoff,
-    transfer::{Job, JobOptions, LinkEvent, Work, remote_name},
-};
+use ferry_client::transfer::{Job, JobOptions, Work, remote_name};
 use ferry_shared::{name::Name, path::RemotePath};
 
 use super::{
@@ -31,8 +27,11 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ferry put report.odt work:\n  ferry put photos music work:backup/\n  \
     ferry put notes.txt work:notes-old.txt\n  tar c src | ferry put - work:src.tar\n\n\
-    Folders are taken whole. A folder that is there, a / at the end of REMOTE, or several LOCALs\n\
-    mean \"into this folder\". An interrupted upload goes on where it was: give the same command again.")]
+    Folders are taken whole. A / at the end of REMOTE, or several LOCALs, mean\n\
+    \"into this folder\". Without, a folder becomes REMOTE itself, also where that is\n\
+    there; unlike cp, rsync and scp: `put photos work:backup` never makes backup/photos.\n\
+    A file goes into a folder that is there.\n\
+    An interrupted upload goes on where it was: give the same command again.")]
 pub(crate) struct PutArgs {
     /// What to send, - is standard input; and last where to
     #[arg(required = true, value_name = "LOCAL… REMOTE")]
@@ -49,6 +48,9 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
     if from_stdin {
         check_stdin(locals, &to, context)?;
     }
+    if locals.len() > 1 && !to.into {
+        context.output.advise(format!("a / at its end makes the folder: {}/", to.path.display()));
+    }
     let connector = context.connector(&to)?;
     // Stays open until the end: with its last connection the login would end, too.
     let mut remote = None;
@@ -58,7 +60,9 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
         let into = match into::told(&to, locals.len()) {
             Some(into) => into,
             None => tokio::select! {
-                is_folder = is_folder(&connector, &to.path, &mut remote, context) => is_folder?,
+                there = into::ask_is_folder(&connector, &to.path, &mut remote, context) => {
+                    goes_into(&locals[0], &to, there?, context)
+                }
                 signal = signals.next() => return Ok(signal.exit()),
             },
         };
@@ -70,26 +74,16 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
     exit
 }
 
-/// Whether the target is a folder. Tries as often as a transfer does: a server that is just being
-/// started again must not end the one kind of upload that has a question first.
-async fn is_folder(
-    connector: &Connector,
-    path: &RemotePath,
-    kept: &mut Option<Remote>,
-    context: &Context,
-) -> Result<bool, Failure> {
-    let mut backoff = Backoff::new(context.global.retries);
-    loop {
-        let asked = match Remote::connect(connector).await {
-            Ok(remote) => into::is_folder(kept.insert(remote), path).await,
-            Err(error) => Err(error.into()),
-        };
-        let Err(Failure::Server(error)) = asked else { return asked };
-        let Some(retry_in) = backoff.next_delay(&error) else { return Err(Failure::Server(error)) };
-        let attempt = backoff.attempt();
-        transfer::tell_link(&LinkEvent::Lost { error: *error, retry_in, attempt }, context);
-        tokio::time::sleep(retry_in).await;
+/// Whether one source goes into `to`, which is a folder if `there`: a file can do nothing else.
+fn goes_into(local: &OsString, to: &Place, there: bool, context: &Context) -> bool {
+    let path = Path::new(local);
+    if !there || !path.is_dir() {
+        return there;
     }
+    if let Some(name) = path.file_name() {
+        into::tell_merge(name, OsStr::new(&to.path.display().to_string()), context);
+    }
+    false
 }
 
 fn check_stdin(locals: &[OsString], to: &Place, context: &Context) -> Result<(), Failure> {

@@ -42,6 +42,7 @@ pub(super) async fn run(args: RegisterArgs, context: &mut Context) -> Result<Exi
     };
     let password = context.global.password_source().read_new(&format!("Password for {}: ", place.target))?;
     if context.global.dry_run {
+        context.output.say(&format!("the account {} would be made", place.target));
         return Ok(Exit::Done);
     }
     connector.set_credential(Credential::Password(password));

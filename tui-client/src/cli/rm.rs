@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::each::Tally;
+use super::{each::Tally, rehearsal};
 use crate::{
     context::Context,
     exit::{Exit, Looking},
@@ -31,7 +31,8 @@ pub(super) async fn run(args: RmArgs, context: &mut Context) -> Result<Exit, Fai
     for place in &places {
         let path = &place.path;
         let result = if context.global.dry_run {
-            remote.stat(path.clone()).await.map(|_| context.output.say(&format!("would remove {}", path.display())))
+            let would = rehearsal::remove(&remote, path, args.recursive).await;
+            would.map(|()| context.output.say(&format!("would remove {}", path.display())))
         } else {
             remote.remove(path.clone(), args.recursive).await.map(|removed| {
                 let files = human::count(removed.files, "file", "files");

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use ferry_client::{ClientError, Remote};
 use ferry_shared::{path::RemotePath, refusal::Code};
 
-use super::{each::Tally, into};
+use super::{each::Tally, into, rehearsal};
 use crate::{
     args::Conflict,
     context::Context,
@@ -44,11 +44,12 @@ pub(super) async fn run(way: Way, arguments: &[OsString], context: &mut Context)
     let mut tally = Tally::default();
     for from in places {
         let target = into::target(&to.path, into, from.path.name().as_ref())?;
-        if context.global.dry_run {
-            context.output.say(&format!("would {} {} to {}", way.verb(), from.path.display(), target.display()));
-            continue;
-        }
-        let result = match shift(way, rule, &remote, &from.path, &target).await {
+        let dry_run = context.global.dry_run;
+        let result = match shift(way, rule, &remote, &from.path, &target, dry_run).await {
+            Ok(Ended::Done) if dry_run => {
+                context.output.say(&format!("would {} {} to {}", way.verb(), from.path.display(), target.display()));
+                Ok(())
+            }
             Ok(Ended::Done) => {
                 context.output.detail(&format!("{} is now {}", from.path.display(), target.display()));
                 Ok(())
@@ -89,10 +90,12 @@ async fn shift(
     remote: &Remote,
     from: &RemotePath,
     to: &RemotePath,
+    dry_run: bool,
 ) -> Result<Ended, ClientError> {
     let replace = rule == Conflict::Replace;
     let (from, to) = (from.clone(), to.clone());
     let result = match way {
+        _ if dry_run => rehearsal::shift(remote, &from, &to, way == Way::Copy, replace).await,
         Way::Move => remote.rename(from, to, replace).await,
         Way::Copy => remote.copy(from, to, replace).await.map(drop),
     };

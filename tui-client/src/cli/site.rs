@@ -57,8 +57,13 @@ pub(super) fn run(args: SiteArgs, context: &mut Context) -> Result<Exit, Failure
         Action::Add { name, address } => add(&name, &address, context),
         Action::List => list(context),
         Action::Remove { name } => {
-            if !context.global.dry_run {
-                context.sites()?.remove(&name)?;
+            let mut sites = context.sites()?;
+            match context.global.dry_run {
+                true => {
+                    sites.require(&name)?;
+                    context.output.say(&format!("{name} would be forgotten"));
+                }
+                false => sites.remove(&name)?,
             }
             Ok(Exit::Done)
         }
@@ -82,10 +87,13 @@ fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Fa
     let Global { identity, seal_file, server_key, .. } = &context.global;
     let (identity, seal, server_key) = (absolute(identity)?, absolute(seal_file)?, *server_key);
     let site = Site { address: place.target.address(), user, path, server_key, identity, seal };
-    if !context.global.dry_run {
+    if context.global.dry_run {
+        sites.require_free(name)?;
+        context.output.say(&format!("{name} would be saved"));
+    } else {
         sites.add(name, site)?;
+        context.output.say(&format!("saved; try `ferry ls {name}:`"));
     }
-    context.output.say(&format!("saved; try `ferry ls {name}:`"));
     Ok(Exit::Done)
 }
 

@@ -3,7 +3,12 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use ferry_shared::{message::reply::UnfinishedUpload, path::RemotePath};
+use ferry_client::ClientError;
+use ferry_shared::{
+    message::reply::UnfinishedUpload,
+    path::RemotePath,
+    refusal::{Code, Refusal},
+};
 
 use super::each::Tally;
 use crate::{
@@ -46,9 +51,18 @@ pub(super) async fn run(args: UploadsArgs, context: &mut Context) -> Result<Exit
         return Ok(Exit::Done);
     }
     let mut tally = Tally::default();
+    let dry_run = context.global.dry_run;
+    let there = if dry_run { remote.uploads().await? } else { Vec::new() };
     for path in discard {
-        let result = match context.global.dry_run {
-            true => Ok(()),
+        let result = match dry_run {
+            true if there.iter().any(|upload| upload.path == path) => {
+                context.output.say(&format!("would discard {}", path.display()));
+                Ok(())
+            }
+            true => {
+                let text = format!("no unfinished upload of {}", path.display());
+                Err(ClientError::from(Refusal::new(Code::NotFound, text)))
+            }
             false => remote.discard(path.clone()).await,
         };
         let result = result.map_err(|error| Failure::remote(&path, Looking::File, error));

@@ -40,6 +40,9 @@ fn mistakes_are_usage_errors() {
         "mv --on-conflict newer al@host:x al@host:y",
         "check al@host:x al@host:x",
         "ls nosuchsite:",
+        "ls al:pw@host:7021:",
+        "site add w al@host:99999",
+        "quota al@host:99999",
     ] {
         let assert = ferry.run(line).code(2);
         assert!(!stderr(&assert).is_empty(), "{line}");
@@ -53,6 +56,14 @@ fn the_message_says_what_to_do_instead() {
     assert!(stderr(&ferry.run("ls plain/path")).contains("SITE:path"));
     assert!(stderr(&ferry.run("put a:b al@host:")).contains("./a:b"));
     assert!(stderr(&ferry.run("ls work:")).contains("ferry site list"));
+    for line in ["lss al@host:", "lss -l al@host:"] {
+        let text = stderr(&ferry.run(line).code(2));
+        assert!(text.contains("'lss'") && text.contains("'ls'"), "{line}: {text}");
+    }
+    assert!(stderr(&ferry.run("get al@host:a al@host:b new").code(3)).contains("new/"));
+    let secret = ferry.run("ls al:pw@host:7021:x");
+    assert!(stderr(&secret).contains("--password-file") && !stderr(&secret).contains("pw@"));
+    assert!(stderr(&ferry.run("site add w al@host:99999")).contains("from 1 to 65535"));
 }
 
 #[cfg(unix)]
@@ -73,4 +84,13 @@ fn nobody_listening_is_a_network_error() {
     let line = format!("ls al@127.0.0.1:{port}: --accept-new --password-stdin");
     let assert = ferry.command(&line).write_stdin("pw\n").assert().code(5);
     assert!(stderr(&assert).contains("ferryd"), "{}", stderr(&assert));
+}
+
+#[test]
+fn a_port_taken_for_a_path_is_told() {
+    let ferry = Ferry::new();
+    // Nobody listens on the usual port of this address.
+    let line = "ls al@127.1.2.3:7390 --accept-new --password-stdin --retries=0";
+    let assert = ferry.command(line).write_stdin("pw\n").assert().code(5);
+    assert!(stderr(&assert).contains("al@127.1.2.3:7390:"), "{}", stderr(&assert));
 }

@@ -50,16 +50,32 @@ impl Folder {
     pub(crate) fn enter(&self, name: &OsStr, create: bool) -> io::Result<Option<Self>> {
         one_name(name)?;
         match self.dir.open_dir_nofollow(name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && create => match self.dir.create_dir(name) {
-                Ok(()) => {
-                    let made = self.dir.open_dir_nofollow(name)?;
-                    Ok(Some(Self { fresh: true, ..Self::held(made)? }))
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.enter(name, false),
-                Err(error) => Err(error),
-            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound && create => self.make(name, None).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(_) if self.look(name)?.is_some_and(|found| found.kind == Kind::Symlink) => Err(is_a_symlink()),
             opened => Self::held(opened?).map(Some),
+        }
+    }
+
+    /// Makes the folder `name` in this one, or enters it where it is there by now. A new one has the
+    /// permission bits `mode`, its owner's always, and never more on the way; without a `mode` the system's.
+    ///
+    /// # Errors
+    /// The disk's; also when `name` is a symlink or no folder.
+    pub(crate) fn make(&self, name: &OsStr, mode: Option<u32>) -> io::Result<Self> {
+        one_name(name)?;
+        match system::make_folder(&self.dir, name, mode.is_some()) {
+            Ok(()) => {
+                let made = self.dir.open_dir_nofollow(name)?;
+                if let Some(mode) = mode {
+                    system::set_folder_mode(&made, mode & 0o777 | 0o700)?;
+                }
+                Ok(Self { fresh: true, ..Self::held(made)? })
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.enter(name, false)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -158,6 +174,10 @@ fn one_name(name: &OsStr) -> io::Result<()> {
         (Some(std::path::Component::Normal(only)), None) if only == name => Ok(()),
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a single name")),
     }
+}
+
+fn is_a_symlink() -> io::Error {
+    io::Error::new(io::ErrorKind::NotADirectory, "it is a symlink, which is not followed; name the folder it leads to")
 }
 
 pub(super) fn not_a_file() -> io::Error {

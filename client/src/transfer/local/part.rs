@@ -5,6 +5,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs::{File, FileTimes, TryLockError},
     io,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -137,6 +138,13 @@ fn busy() -> io::Error {
     io::Error::new(io::ErrorKind::ResourceBusy, "another transfer is writing this file")
 }
 
+/// Where the unfinished download of `target` is, if there is one.
+#[must_use]
+pub fn part_of(target: &Path) -> Option<PathBuf> {
+    let part = target.with_file_name(part_name(target.file_name()?).ok()?);
+    part.symlink_metadata().is_ok().then_some(part)
+}
+
 /// Whether a name is that of an unfinished download.
 pub(crate) fn is_part_name(name: &[u8]) -> bool {
     name.len() > BEFORE.len() + AFTER.len() && name.starts_with(BEFORE) && name.ends_with(AFTER)
@@ -173,7 +181,6 @@ mod tests {
     use std::{
         io::{Read as _, Write as _},
         os::unix::fs::{PermissionsExt as _, symlink},
-        path::Path,
     };
 
     use super::*;
@@ -189,8 +196,10 @@ mod tests {
     #[test]
     fn a_part_is_found_again_and_kept_or_emptied() {
         let dir = tempfile::tempdir().unwrap();
+        assert_eq!(part_of(&dir.path().join("x")), None);
         open(dir.path(), "x", Earlier::Keep).unwrap().file.write_all(b"half").unwrap();
         assert!(dir.path().join(".x.ferry-part").exists());
+        assert_eq!(part_of(&dir.path().join("x")), Some(dir.path().join(".x.ferry-part")));
         let mut text = String::new();
         open(dir.path(), "x", Earlier::Keep).unwrap().file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "half");

@@ -1,7 +1,12 @@
 //! What differs by operating system: opening without surprises, permission bits, flushing
 //! many files at once, renaming without replacing, copies that share their blocks.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{self, Read as _, Seek as _, SeekFrom},
+    path::Path,
+};
 
 use cap_std::fs::Dir;
 
@@ -25,6 +30,22 @@ pub(crate) fn mode_of(metadata: &std::fs::Metadata) -> u32 {
 /// The disk's.
 pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     native::set_mode(file, mode & 0o777)
+}
+
+/// Makes a folder in `folder`; a `private` one is its owner's only.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn make_folder(folder: &Dir, name: &OsStr, private: bool) -> io::Result<()> {
+    native::make_folder(folder, name.as_ref(), private)
+}
+
+/// Sets an open folder's permission bits, as far as the system has them.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn set_folder_mode(folder: &Dir, mode: u32) -> io::Result<()> {
+    native::set_folder_mode(folder, mode)
 }
 
 /// Makes everything written to the file system that `any` is on durable; `false` where
@@ -61,15 +82,25 @@ pub(crate) fn rename_new(folder: &Dir, from: &Path, to: &Path) -> io::Result<()>
     }
 }
 
-/// Fills `to` with the content of `from`, sharing the blocks where the file system can.
+/// Fills `to`, which is empty, with the content of `from`, sharing the blocks where the file system can;
+/// holes stay holes.
 ///
 /// # Errors
 /// The disk's.
-pub(crate) fn copy_content(mut from: &File, mut to: &File) -> io::Result<()> {
-    if native::share_content(from, to) {
-        return Ok(());
+pub(crate) fn copy_content(from: &File, to: &File) -> io::Result<()> {
+    if native::share_content(from, to) { Ok(()) } else { copy_data(from, to) }
+}
+
+fn copy_data(mut from: &File, mut to: &File) -> io::Result<()> {
+    let length = from.metadata()?.len();
+    let mut at = 0;
+    while let Some(data) = native::next_data(from, at, length)? {
+        from.seek(SeekFrom::Start(data.start))?;
+        to.seek(SeekFrom::Start(data.start))?;
+        io::copy(&mut from.take(data.end - data.start), &mut to)?;
+        at = data.end;
     }
-    io::copy(&mut from, &mut to).map(drop)
+    to.set_len(length)
 }
 
 #[cfg(unix)]
@@ -77,6 +108,7 @@ mod native {
     use std::{
         fs::{File, Metadata, OpenOptions, Permissions},
         io,
+        ops::Range,
         os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
         path::Path,
     };
@@ -96,6 +128,20 @@ mod native {
 
     pub(super) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
         file.set_permissions(Permissions::from_mode(mode))
+    }
+
+    pub(super) fn make_folder(folder: &Dir, name: &Path, private: bool) -> io::Result<()> {
+        use cap_std::fs::{DirBuilder, DirBuilderExt as _};
+        let mut builder = DirBuilder::new();
+        if private {
+            builder.mode(0o700);
+        }
+        folder.create_dir_with(name, &builder)
+    }
+
+    pub(super) fn set_folder_mode(folder: &Dir, mode: u32) -> io::Result<()> {
+        use cap_std::fs::PermissionsExt as _;
+        folder.set_permissions(".", cap_std::fs::Permissions::from_mode(mode))
     }
 
     pub(super) fn sync_folder(folder: &Dir) -> io::Result<()> {
@@ -143,6 +189,32 @@ mod native {
     pub(super) fn share_content(_from: &File, _to: &File) -> bool {
         false
     }
+
+    /// The next part of a file of `length` that is no hole, from `at` on.
+    #[cfg(target_os = "linux")]
+    pub(super) fn next_data(file: &File, at: u64, length: u64) -> io::Result<Option<Range<u64>>> {
+        use rustix::{
+            fs::{SeekFrom, seek},
+            io::Errno,
+        };
+        if at >= length {
+            return Ok(None);
+        }
+        let start = match seek(file, SeekFrom::Data(at)) {
+            Ok(start) => start,
+            Err(Errno::NXIO) => return Ok(None),
+            // The file system does not know its holes.
+            Err(Errno::INVAL | Errno::NOTSUP) => return Ok(Some(at..length)),
+            Err(error) => return Err(error.into()),
+        };
+        let end = seek(file, SeekFrom::Hole(start))?.min(length);
+        Ok((start < end).then_some(start..end))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn next_data(_file: &File, at: u64, length: u64) -> io::Result<Option<Range<u64>>> {
+        Ok((at < length).then_some(at..length))
+    }
 }
 
 #[cfg(not(unix))]
@@ -150,6 +222,7 @@ mod native {
     use std::{
         fs::{File, Metadata},
         io,
+        ops::Range,
         path::Path,
     };
 
@@ -170,6 +243,14 @@ mod native {
         Ok(())
     }
 
+    pub(super) fn make_folder(folder: &Dir, name: &Path, _private: bool) -> io::Result<()> {
+        folder.create_dir(name)
+    }
+
+    pub(super) fn set_folder_mode(_folder: &Dir, _mode: u32) -> io::Result<()> {
+        Ok(())
+    }
+
     pub(super) fn sync_folder(_folder: &Dir) -> io::Result<()> {
         Ok(())
     }
@@ -184,5 +265,40 @@ mod native {
 
     pub(super) fn share_content(_from: &File, _to: &File) -> bool {
         false
+    }
+
+    pub(super) fn next_data(_file: &File, at: u64, length: u64) -> io::Result<Option<Range<u64>>> {
+        Ok((at < length).then_some(at..length))
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+
+    use super::*;
+
+    #[test]
+    fn a_copy_has_the_same_content_and_the_same_holes() {
+        const MIB: u64 = 1 << 20;
+        for (length, islands) in [(0, &[][..]), (5, &[0]), (64 * MIB, &[]), (64 * MIB + 3, &[0, 9 * MIB + 1, 64 * MIB])]
+        {
+            let (from, to) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+            from.set_len(length).unwrap();
+            for at in islands {
+                from.write_all_at(b"abc", *at).unwrap();
+            }
+            copy_data(&from, &to).unwrap();
+            let read = |mut file: &File| {
+                let mut content = Vec::new();
+                file.seek(SeekFrom::Start(0)).unwrap();
+                file.read_to_end(&mut content).unwrap();
+                content
+            };
+            assert!(read(&from) == read(&to), "{length} with {islands:?}");
+            let allocated = to.metadata().unwrap().blocks() * 512;
+            assert!(allocated <= MIB, "{length} with {islands:?}: {allocated} bytes on disk");
+        }
     }
 }

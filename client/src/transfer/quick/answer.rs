@@ -156,7 +156,9 @@ impl<'a> Answers<'a> {
 fn refused(item: Item, expected: &Expected, refusal: Refusal, retries: u32) -> Next {
     match (expected, refusal.code) {
         // Gone since somebody saw it: nothing is in the way any more.
-        (Expected::Entry | Expected::Compared(_), Code::NotFound) if item.is_upload() => flow::found(item, None, false),
+        (Expected::Entry | Expected::Compared(_) | Expected::Attributes, Code::NotFound) if item.is_upload() => {
+            flow::found(item, None, false)
+        }
         // A file that is not there any more need not be removed.
         (Expected::SourceRemoved(done), Code::NotFound) => flow::verified(item, *done),
         _ => flow::refused(item, refusal, retries),
@@ -188,6 +190,7 @@ fn answered(item: Item, expected: Expected, reply: Reply, core: &Core) -> Next {
             Err(error) => flow::failed(item, error, 0),
         },
         (Expected::Folder, _) => flow::folder_made(item),
+        (Expected::Attributes, _) => flow::equal(item),
         (Expected::SourceRemoved(done), _) => flow::verified(item, done),
         (Expected::Discarded, _) => flow::discarded(item),
         (_, reply) => flow::failed(item, out_of_step(&Incoming::Reply(reply)), 0),
@@ -203,7 +206,7 @@ impl Expected {
             Self::Content => false,
             Self::Entry => matches!(reply, Reply::Entry { .. }),
             Self::Compared(_) | Self::Confirmed(_) => matches!(reply, Reply::Hashed { .. }),
-            Self::Folder | Self::Discarded => matches!(reply, Reply::Done),
+            Self::Folder | Self::Attributes | Self::Discarded => matches!(reply, Reply::Done),
             Self::SourceRemoved(_) => matches!(reply, Reply::Removed { .. }),
             Self::Alive => matches!(reply, Reply::Pong),
         }

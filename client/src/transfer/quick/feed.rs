@@ -85,6 +85,10 @@ impl Feeder {
             }
             Step::Folder if !upload => self.here(item, source::make_folder, |item, ()| flow::folder_made(item)),
             Step::Folder => self.ask(item, &Request::MakeDir { path, parents: true }, Expected::Folder, 0),
+            Step::FolderMode => {
+                let request = Request::SetAttributes { path, mtime: None, mode: Some(item.mode) };
+                self.ask(item, &request, Expected::Folder, 0)
+            }
             Step::Look if upload => self.ask(item, &Request::Stat { path }, Expected::Entry, 0),
             Step::Look => self.here(item, source::look, |item, found| flow::found(item, found, false)),
             Step::Compare(_) => self.compare(item),
@@ -92,6 +96,11 @@ impl Feeder {
                 self.ask(item, &Request::Hash { path, algorithm: Algorithm::Blake3 }, Expected::Confirmed(done), 0)
             }
             Step::Confirm(done) => self.confirm(item, done),
+            Step::Attributes if upload => {
+                let (mtime, mode) = (Some(item.facts.mtime), Some(item.mode));
+                self.ask(item, &Request::SetAttributes { path, mtime, mode }, Expected::Attributes, 0)
+            }
+            Step::Attributes => self.here(item, source::set_attributes, |item, ()| flow::equal(item)),
             Step::RemoveSource(done) if upload => {
                 self.here(item, source::remove, |item, ()| flow::verified(item, done))
             }

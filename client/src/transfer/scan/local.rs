@@ -6,10 +6,16 @@ use std::{
     sync::Arc,
 };
 
-use ferry_shared::{entry::Mtime, path::RemotePath};
+use ferry_shared::{
+    entry::{Kind, Mtime},
+    path::RemotePath,
+};
 use tokio::sync::mpsc;
 
-use super::{below, enqueue, failure, new_item, remote};
+use super::{
+    below, enqueue, failure, new_item,
+    remote::{self, Prepared},
+};
 use crate::{
     error::ClientError,
     transfer::{
@@ -17,7 +23,7 @@ use crate::{
         core::Shared,
         event::{Outcome, Skip},
         flow::{self, Next},
-        item::{Item, Step},
+        item::{Item, NO_MODE, Step},
         local::{name::remote_name, part::is_part_name, system},
         path::{FolderPair, ItemPath},
         task::{SourceFolder, Task},
@@ -43,14 +49,25 @@ pub(super) async fn folder(core: &Shared, task: &Arc<Task>, from: PathBuf, to: R
         out,
     };
     let walking = core.blocking(move || walk.run());
-    let existing = remote::prepare(core, task, &to).await?;
+    let Prepared { there, existing } = remote::prepare(core, task, &to).await?;
     while let Some(batch) = found.recv().await {
-        let planned = batch.into_iter().map(|next| match next {
-            Next::Again(item) => match existing.as_ref().and_then(|map| map.get(item.path.remote().as_bytes())) {
-                Some(there) if !matches!(item.step, Step::Folder) => flow::found(item, Some(*there), false),
-                _ => Next::Again(item),
-            },
-            next => next,
+        let planned = batch.into_iter().filter_map(|next| {
+            let Next::Again(item) = next else { return Some(next) };
+            let met = existing.as_ref().and_then(|map| map.get(item.path.remote().as_bytes()));
+            if !matches!(item.step, Step::Folder) {
+                return Some(match met {
+                    Some(met) => flow::found(item, Some(*met), false),
+                    None => Next::Again(item),
+                });
+            }
+            if met.is_some_and(|met| met.kind == Kind::Folder) || (there && item.path.remote() == &to) {
+                // It keeps the permission bits it has.
+                task.tally.folder_done();
+                return None;
+            }
+            // Where too much is there to know it all, it may have been there, too.
+            let mode = if there && existing.is_none() { NO_MODE } else { item.mode };
+            Some(Next::Again(Item { mode, ..item }))
         });
         enqueue(core, task, planned.collect()).await;
     }
@@ -93,6 +110,12 @@ impl Walk {
         self.task.note_folder(SourceFolder::Local(path.clone()));
         let (mut files, folders) = (false, self.folders.len());
         let entries = std::fs::read_dir(path).and_then(|entries| {
+            // Before what is in it, so that it has its permission bits also after a break.
+            if let Some(item) = self.folder_item(folder).filter(|_| self.carries_modes())
+                && self.put(flow::start(item)).is_err()
+            {
+                return Ok(Err(Stop));
+            }
             for entry in entries {
                 match self.entry(folder, &entry?) {
                     Ok(file) => files |= file,
@@ -108,12 +131,16 @@ impl Walk {
                 return self.folder_item(folder).map_or(Ok(()), |item| self.put(Next::Done(item, error)));
             }
         }
-        if files || self.folders.len() > folders {
+        let is_empty = !files && self.folders.len() == folders;
+        match self.folder_item(folder) {
+            Some(_) if self.carries_modes() => Ok(()),
+            Some(item) if is_empty => self.put(flow::start(item)),
             // What is in it makes it.
-            self.task.tally.folder_done();
-            return Ok(());
+            _ => {
+                self.task.tally.folder_done();
+                Ok(())
+            }
         }
-        self.folder_item(folder).map_or(Ok(()), |item| self.put(flow::start(item)))
     }
 
     /// One entry; whether it is a file to be sent.
@@ -168,6 +195,10 @@ impl Walk {
         Item { facts, mode: system::mode_of(metadata), ..new_item(&self.core, &self.task, path) }
     }
 
+    fn carries_modes(&self) -> bool {
+        self.task.options.keep_attributes && !self.task.options.dry_run
+    }
+
     /// A folder as an item; `None` for the home, which is there.
     fn folder_item(&self, folder: &FolderPair) -> Option<Item> {
         let local = folder.local.as_deref()?;
@@ -175,7 +206,8 @@ impl Walk {
         let parent = local.parent().map(PathBuf::from);
         let pair = FolderPair { local: parent, remote, above: folder.above, named: false };
         let path = ItemPath::new(Arc::new(pair), local.file_name().unwrap_or_default().into(), &name).ok()?;
-        Some(Item { step: Step::Folder, ..new_item(&self.core, &self.task, path) })
+        let mode = std::fs::metadata(local).map_or(NO_MODE, |metadata| system::mode_of(&metadata) | 0o700);
+        Some(Item { step: Step::Folder, mode, ..new_item(&self.core, &self.task, path) })
     }
 
     fn leave_out(&mut self, path: ItemPath, outcome: Outcome) -> Result<bool, Stop> {

@@ -42,8 +42,17 @@ pub(super) type Existing = HashMap<Box<[u8]>, Found>;
 /// More than so many entries are not remembered: each upload then finds out for itself.
 const MOST_REMEMBERED: usize = 1_000_000;
 
-/// Makes an upload's folder; what is in it if it was there already.
-pub(super) async fn prepare(core: &Shared, task: &Task, to: &RemotePath) -> Result<Option<Existing>, ClientError> {
+/// What an upload's folder meets on the server.
+pub(super) struct Prepared {
+    /// Whether the folder was there before.
+    pub(super) there: bool,
+    /// What is in it, unless that is too much to remember.
+    pub(super) existing: Option<Existing>,
+}
+
+/// Makes an upload's folder, unless it is there.
+pub(super) async fn prepare(core: &Shared, task: &Task, to: &RemotePath) -> Result<Prepared, ClientError> {
+    let nothing = || Prepared { there: false, existing: None };
     let mut link = link(core).await?;
     if !task.options.dry_run && !to.is_home() {
         let mut made = ask(core, &mut link, &Request::MakeDir { path: to.clone(), parents: false }).await?;
@@ -54,7 +63,7 @@ pub(super) async fn prepare(core: &Shared, task: &Task, to: &RemotePath) -> Resu
         match made {
             Reply::Done => {
                 core.links.put(link);
-                return Ok(None);
+                return Ok(nothing());
             }
             Reply::Refused(refusal) if refusal.code == Code::Exists => {}
             Reply::Refused(refusal) => {
@@ -67,8 +76,8 @@ pub(super) async fn prepare(core: &Shared, task: &Task, to: &RemotePath) -> Resu
     let existing = walk_existing(core, &mut link, to).await?;
     core.links.put(link);
     match existing {
-        Ok(existing) => Ok(existing),
-        Err(refusal) if task.options.dry_run && refusal.code == Code::NotFound => Ok(None),
+        Ok(existing) => Ok(Prepared { there: true, existing }),
+        Err(refusal) if task.options.dry_run && refusal.code == Code::NotFound => Ok(nothing()),
         Err(refusal) => Err(refusal.into()),
     }
 }
@@ -109,20 +118,36 @@ pub(super) async fn look(core: &Shared, task: &Arc<Task>, from: RemotePath, to: 
     }
     match ask(core, &mut link, &Request::Stat { path: from.clone() }).await? {
         Reply::Entry { entry, .. } => match entry.kind {
-            Kind::Folder => folder(core, task, link, from, to).await,
+            Kind::Folder => {
+                task.note_mode(from.clone(), entry.mode);
+                folder(core, task, link, from, to).await
+            }
             Kind::File => {
                 core.links.put(link);
                 file(core, task, &from, &to, &entry).await
             }
             Kind::Symlink | Kind::Other => {
                 core.links.put(link);
-                Err(not_usable("neither a file nor a folder"))
+                Err(not_usable(&format!("{} is neither a file nor a folder", from.display())))
             }
         },
         Reply::Refused(refusal) => {
             core.links.put(link);
             Err(refusal.into())
         }
+        other => Err(out_of_step(&Incoming::Reply(other))),
+    }
+}
+
+/// The size of the file `from`.
+pub(super) async fn file_size(core: &Shared, from: &RemotePath) -> Result<u64, ClientError> {
+    let mut link = link(core).await?;
+    let reply = ask(core, &mut link, &Request::Stat { path: from.clone() }).await?;
+    core.links.put(link);
+    match reply {
+        Reply::Entry { entry, .. } if entry.kind == Kind::File => Ok(entry.size),
+        Reply::Entry { .. } => Err(Refusal::new(Code::IsDirectory, format!("{} is not a file", from.display())).into()),
+        Reply::Refused(refusal) => Err(refusal.into()),
         other => Err(out_of_step(&Incoming::Reply(other))),
     }
 }
@@ -229,8 +254,12 @@ impl Pages {
         if create && parents && !above.as_os_str().is_empty() {
             std::fs::create_dir_all(above)?;
         }
-        let entered = Folder::open(above)?.enter(name, create)?;
-        entered.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound))
+        let above = Folder::open(above)?;
+        match above.enter(name, false)? {
+            Some(folder) => Ok(folder),
+            None if create => above.make(name, self.task.take_mode(&self.from)),
+            None => Err(std::io::ErrorKind::NotFound.into()),
+        }
     }
 
     fn plan(&self, page: Page, left_out: &mut HashSet<RemotePath>) -> Vec<Next> {
@@ -277,6 +306,7 @@ impl Pages {
         }
         self.task.tally.add_folder();
         self.task.tally.folder_done();
+        self.task.note_mode(path.clone(), entry.mode);
         self.task.note_folder(SourceFolder::Remote(path));
         None
     }

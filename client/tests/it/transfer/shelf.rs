@@ -247,6 +247,14 @@ impl Session {
                 Some(_) => Reply::Done,
                 None => refused(Code::NotFound),
             },
+            Request::SetAttributes { path, mtime, mode } => {
+                if let Some(file) = shelf.files.get_mut(path.as_bytes()) {
+                    file.mtime = mtime.unwrap_or(file.mtime);
+                    file.mode = mode.unwrap_or(file.mode);
+                    return Reply::Done;
+                }
+                if shelf.folders.contains(path.as_bytes()) { Reply::Done } else { refused(Code::NotFound) }
+            }
             other => panic!("not expected: {other:?}"),
         }
     }

@@ -32,6 +32,8 @@ pub(super) struct Report {
     sum: Summary,
     /// Files and bytes a dry run would transfer.
     would: (u64, u64),
+    /// Whether what it would transfer has a size nobody knows before.
+    would_stream: bool,
     told: u64,
     told_of_server: Option<String>,
 }
@@ -47,6 +49,7 @@ impl Report {
             tally: Tally::default(),
             sum: Summary::default(),
             would: (0, 0),
+            would_stream: false,
             told: 0,
             told_of_server: None,
         }
@@ -70,6 +73,7 @@ impl Report {
                 self.tally.done(1);
                 self.would.0 += 1;
                 self.would.1 = self.would.1.saturating_add(*size);
+                self.would_stream |= self.is_endless(path);
             }
             Outcome::Skipped(Skip::NotNewer) => self.tally.done(1),
             Outcome::Skipped(_) => self.tally.fail(Exit::Partial),
@@ -111,6 +115,11 @@ impl Report {
         }
     }
 
+    /// Whether an item's bytes come from a stream, whose end nobody knows before.
+    fn is_endless(&self, path: &ItemPath) -> bool {
+        self.way == Way::Put && path.local().is_none()
+    }
+
     fn would(&self, path: &ItemPath, size: u64, replaces: bool, context: &mut Context) -> Result<(), Failure> {
         let mut line = match self.way {
             Way::Get => b"would get ".to_vec(),
@@ -118,7 +127,8 @@ impl Report {
         };
         context.output.name(&mut line, path.relative().as_bytes());
         let replaces = if replaces { ", replaces another" } else { "" };
-        line.extend_from_slice(format!(" ({}{replaces})\n", human::size(size)).as_bytes());
+        let size = if self.is_endless(path) { "size unknown".to_owned() } else { human::size(size).to_string() };
+        line.extend_from_slice(format!(" ({size}{replaces})\n").as_bytes());
         context.output.bytes(&line)
     }
 
@@ -215,8 +225,14 @@ impl Report {
         };
         let mut line = if self.dry_run {
             let (files, bytes) = self.would;
-            let files = human::count(files, "file", "files");
-            format!("{files}, {} would be {way}; nothing was changed", human::size(bytes))
+            let mut what = human::count(files, "file", "files");
+            if sum.folders > 0 {
+                what += &format!(", {}", human::count(sum.folders, "folder", "folders"));
+            }
+            if !self.would_stream {
+                what += &format!(", {}", human::size(bytes));
+            }
+            format!("{what} would be {way}; nothing was changed")
         } else {
             let files = human::count(sum.files, "file", "files");
             format!("{files}, {} verified", human::size(sum.bytes))

@@ -1,0 +1,120 @@
+//! What a dry run finds out: whether the server would do what is asked, judged by what is there now.
+
+use ferry_client::{ClientError, Remote};
+use ferry_shared::{
+    entry::Kind,
+    message::reply::Access,
+    path::RemotePath,
+    refusal::{Code, Refusal},
+};
+
+/// Whether `from` could be moved to `to`, or copied there with `copy`.
+///
+/// # Errors
+/// What the server would refuse it with.
+pub(super) async fn shift(
+    remote: &Remote,
+    from: &RemotePath,
+    to: &RemotePath,
+    copy: bool,
+    replace: bool,
+) -> Result<(), ClientError> {
+    may_change(remote)?;
+    if from.is_home() && !copy {
+        return Err(refusal(Code::BadPath, from, "cannot be used for this"));
+    }
+    let (source, _) = remote.stat(from.clone()).await?;
+    let is_folder = source.kind == Kind::Folder;
+    if is_folder && to.starts_with(from) && (copy || to != from) {
+        return Err(refusal(Code::BadPath, to, &format!("is inside {}", from.display())));
+    }
+    match kind(remote, to).await? {
+        // A copied folder makes those above it.
+        None if copy && is_folder => no_file_above(remote, to).await,
+        None => in_a_folder(remote, to).await,
+        Some(_) if !replace => Err(refusal(Code::Exists, to, "exists already")),
+        Some(Kind::Folder) if !(copy && is_folder) => Err(refusal(Code::IsDirectory, to, "is a folder")),
+        Some(kind) if is_folder && kind != Kind::Folder => Err(refusal(Code::Exists, to, "exists already")),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Whether `path` could be removed.
+///
+/// # Errors
+/// What the server would refuse it with.
+pub(super) async fn remove(remote: &Remote, path: &RemotePath, recursive: bool) -> Result<(), ClientError> {
+    may_change(remote)?;
+    if path.is_home() {
+        return Err(refusal(Code::BadPath, path, "cannot be used for this"));
+    }
+    let (entry, _) = remote.stat(path.clone()).await?;
+    if entry.kind != Kind::Folder || recursive {
+        return Ok(());
+    }
+    let mut pages = remote.list(path.clone()).await?;
+    while let Some(page) = pages.next().await {
+        if !page?.entries.is_empty() {
+            return Err(refusal(Code::NotEmpty, path, "is not empty"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the folder `path` could be made; with `parents` those above it, too.
+///
+/// # Errors
+/// What the server would refuse it with.
+pub(super) async fn make_dir(remote: &Remote, path: &RemotePath, parents: bool) -> Result<(), ClientError> {
+    may_change(remote)?;
+    match kind(remote, path).await? {
+        Some(Kind::Folder) if parents => Ok(()),
+        Some(_) if parents => Err(refusal(Code::NotDirectory, path, "is not a folder")),
+        Some(_) => Err(refusal(Code::Exists, path, "exists already")),
+        None if parents => no_file_above(remote, path).await,
+        None => in_a_folder(remote, path).await,
+    }
+}
+
+fn may_change(remote: &Remote) -> Result<(), ClientError> {
+    match remote.logged_in().access {
+        Access::ReadWrite => Ok(()),
+        Access::ReadOnly => Err(Refusal::new(Code::NotAllowed, "this account may look and download only").into()),
+    }
+}
+
+/// What is at `path`; `None` when nothing is.
+async fn kind(remote: &Remote, path: &RemotePath) -> Result<Option<Kind>, ClientError> {
+    match remote.stat(path.clone()).await {
+        Ok((entry, _)) => Ok(Some(entry.kind)),
+        Err(ClientError::Refused(refusal)) if refusal.code == Code::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes sure that something new at `path` would be in a folder that is there.
+async fn in_a_folder(remote: &Remote, path: &RemotePath) -> Result<(), ClientError> {
+    let Some(above) = path.parent() else { return Ok(()) };
+    match kind(remote, &above).await? {
+        Some(Kind::Folder | Kind::Symlink) => Ok(()),
+        Some(_) => Err(refusal(Code::NotDirectory, &above, "is not a folder")),
+        None => Err(refusal(Code::NotFound, &above, "is not there")),
+    }
+}
+
+/// Makes sure that the nearest thing above `path` that is there is a folder.
+async fn no_file_above(remote: &Remote, path: &RemotePath) -> Result<(), ClientError> {
+    let mut path = path.parent();
+    while let Some(above) = path {
+        match kind(remote, &above).await? {
+            Some(Kind::Folder | Kind::Symlink) => return Ok(()),
+            Some(_) => return Err(refusal(Code::NotDirectory, &above, "is not a folder")),
+            None => path = above.parent(),
+        }
+    }
+    Ok(())
+}
+
+fn refusal(code: Code, path: &RemotePath, what: &str) -> ClientError {
+    Refusal::new(code, format!("{} {what}", path.display())).into()
+}
