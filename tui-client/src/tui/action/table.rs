@@ -186,7 +186,9 @@ const IN_TRANSFERS: &[Where] = &[Where::Transfers];
 const TRANSFERS: &[Row] = &[
     row(Pause, "pause", IN_TRANSFERS, &["space"], "pause this one, or let it go on").hint("pause").rank(1),
     row(PauseAll, "pause-all", &[Browse, Where::Transfers], &["P"], "pause all, or let all go on"),
-    row(Retry, "retry", IN_TRANSFERS, &["r"], "try again what failed").hint("retry").rank(2),
+    row(Retry, "retry", IN_TRANSFERS, &["r"], "try again what failed; take up again what was cancelled")
+        .hint("retry")
+        .rank(2),
     row(Cancel, "cancel", IN_TRANSFERS, &["x", "delete"], "cancel, and keep what has arrived for another time")
         .hint("cancel")
         .rank(2),
@@ -195,7 +197,7 @@ const TRANSFERS: &[Row] = &[
         "cancel-and-discard",
         IN_TRANSFERS,
         &["X"],
-        "cancel, and throw away what has arrived of unfinished files",
+        "cancel, and throw away what has arrived of unfinished files; asks first",
     ),
     row(Earlier, "earlier", IN_TRANSFERS, &["K"], "one place earlier in the queue"),
     row(Later, "later", IN_TRANSFERS, &["J"], "one place later in the queue"),

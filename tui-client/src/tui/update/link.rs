@@ -58,6 +58,8 @@ pub(super) fn restored(state: &mut State, account: Account, out: &mut Out) {
         other => other,
     };
     state.say("the connection is back");
+    // The server is there: what the engine said before that is old.
+    state.transfers.stalled = None;
     queue::retry_lost(state, out);
     for side in remote_sides(state) {
         read::folder(state, side, out);

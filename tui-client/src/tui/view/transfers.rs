@@ -1,5 +1,7 @@
 //! The full list of transfers: each with its files that move, ask or failed.
 
+use ferry_client::transfer::ItemState;
+
 use super::{figures, gauge::Bar, paint::Paint, strip};
 use crate::tui::state::{
     State,
@@ -18,7 +20,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, view: &TransfersView, a
     strip::title(paint, state, Area { height: 1, ..area });
     let rows = state.transfers.rows();
     let list = Area { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
-    let selected = view.selected.and_then(|name| rows.iter().position(|row| row.name() == name));
+    let selected = view.selected.and_then(|name| state.transfers.row_of(name));
     let selected = selected.unwrap_or(view.row).min(rows.len().saturating_sub(1));
     let offset = view.offset.min(selected).max((selected + 1).saturating_sub(usize::from(list.height)));
     if rows.is_empty() {
@@ -79,7 +81,8 @@ fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Area) {
             let millis = item.elapsed.as_millis().max(1);
             let rate = u64::try_from(u128::from(item.done.saturating_sub(item.reused)) * 1000 / millis).unwrap_or(0);
             let mut text = format!("{}  {}", figures::percent(part(item.done)), words::item(item.state));
-            if let Some(left) = eta(size.saturating_sub(item.done), rate) {
+            let moves = !matches!(item.state, ItemState::Paused | ItemState::Waiting);
+            if let Some(left) = eta(size.saturating_sub(item.done), rate).filter(|_| moves) {
                 text += &format!("  {}", figures::time_left(left));
             }
             paint.text(right, area.y, end.saturating_sub(right), &text, theme.dim);

@@ -154,8 +154,21 @@ fn pausing_and_cancelling_are_for_the_line_of_the_cursor() {
     assert_eq!(transfers(&scene.take()), [&TransferEffect::Resume(Selected::Job(JobId(1)))]);
     scene.keys("j x");
     assert_eq!(transfers(&scene.take()), [&TransferEffect::Cancel(Selected::Job(JobId(2)), true)]);
-    scene.keys("X");
+}
+
+#[test]
+fn throwing_away_what_has_arrived_is_asked_first() {
+    let mut scene = Scene::busy();
+    let _ = scene.keys("w j X").take();
+    assert_eq!(scene.state.place(), Where::Confirm);
+    assert!(scene.text().contains("1018 MiB of 2024/ have arrived"), "{}", scene.text());
+    scene.keys("n");
+    assert!(transfers(&scene.take()).is_empty());
+    scene.keys("X y");
     assert_eq!(transfers(&scene.take()), [&TransferEffect::Cancel(Selected::Job(JobId(2)), false)]);
+    // Of the one that waits nothing has arrived.
+    scene.keys("j j X");
+    assert_eq!(transfers(&scene.take()), [&TransferEffect::Cancel(Selected::Job(JobId(3)), false)]);
 }
 
 #[test]
