@@ -259,15 +259,21 @@ pub(super) fn offer_account(state: &mut State) {
 pub(super) fn register(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
     let Link::Greeted { mut server, greeting } = state.link.clone() else { return Ok(()) };
     let user = form.get("user").to_owned();
+    if user.is_empty() {
+        form.focus_on("user");
+        return Err("the user is missing".to_owned());
+    }
     let password = Secret::new(form.take_secret("password"));
     let again = Secret::new(form.take_secret("again"));
-    let invite = Some(Secret::new(form.take_secret("invite"))).filter(|invite| !invite.expose().is_empty());
-    if user.is_empty() || password.expose().is_empty() {
-        return Err("user and password are needed".to_owned());
+    // What is typed next must be the password, where it is not shown.
+    form.focus_on("password");
+    if password.expose().is_empty() {
+        return Err("the password is missing".to_owned());
     }
     if password != again {
         return Err("the two passwords differ; type both again".to_owned());
     }
+    let invite = Some(Secret::new(form.take_secret("invite"))).filter(|invite| !invite.expose().is_empty());
     let ticket = state.tickets.next();
     server.target.user.clone_from(&user);
     state.last_server = Some(server.clone());
@@ -321,7 +327,7 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bo
         }
         if let Some(Dialog::Form(form)) = state.dialogs.iter_mut().find(|dialog| is_login(dialog)) {
             form.fault = Some(trouble.to_string());
-            form.focus = form.fields.iter().position(|field| field.label == server.secret()).unwrap_or(0);
+            form.focus_on(server.secret());
         }
         state.link = Link::Greeted { server, greeting };
         return true;

@@ -90,7 +90,7 @@ fn type_line(paint: &mut Paint<'_>, line: &TypeLine, area: Area) {
     };
     let x = area.x + 1 + paint.text(area.x + 1, area.y, area.width, word, theme.key);
     let room = area.width.saturating_sub(x + 1);
-    let taken = paint.tail(x, area.y, room, line.field.text(), theme.field_active);
+    let taken = paint.tail(x, area.y, room, &line.field.shown(), theme.field_active);
     let column = u16::try_from(line.field.column()).unwrap_or(u16::MAX).min(taken);
     paint.put_cursor(x + column, area.y);
     if let Some(fault) = &line.fault {

@@ -45,6 +45,12 @@ impl<'s> Paint<'s> {
     pub(super) fn fill(&mut self, area: Area, style: Style) {
         let style = colour::style(style, self.look.depth);
         for y in area.y..area.y.saturating_add(area.height) {
+            // A wide character that begins just left of the area would hide its first column.
+            if let Some(left) = area.x.checked_sub(1).and_then(|x| self.buffer.cell_mut((x, y)))
+                && left.symbol().width() > 1
+            {
+                left.set_symbol(" ");
+            }
             for x in area.x..area.x.saturating_add(area.width) {
                 if let Some(cell) = self.buffer.cell_mut((x, y)) {
                     cell.reset();
@@ -183,6 +189,20 @@ pub(super) fn fit_tail<'t>(text: &'t str, width: usize, more: &str) -> Cow<'t, s
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_box_over_the_half_of_a_wide_character_keeps_its_border() {
+        let look = Look::default();
+        let mut buffer = Buffer::empty(ratatui::layout::Rect::new(0, 0, 8, 3));
+        let mut paint = Paint::new(&mut buffer, &look);
+        for y in 0..3 {
+            paint.text(0, y, 8, "日本語日", look.theme.text);
+        }
+        paint.frame(Area { x: 3, y: 0, width: 4, height: 3 }, look.theme.border, look.theme.text);
+        let row = |y: u16| (0..8).map(|x| buffer[(x, y)].symbol()).collect::<Vec<_>>();
+        assert_eq!(row(1)[..4], ["日", " ", " ", look.signs.along]);
+        assert_eq!(row(0)[2], " ");
+    }
 
     #[test]
     fn text_is_cut_by_columns_and_whole_characters() {

@@ -376,6 +376,8 @@ fn a_name_cannot_forge_the_screen() {
         text.contains(r"a\u{1b}[31mred") && text.contains(r"b\u{202e}fdp.exe") && text.contains(r"c\u{a}d"),
         "{text}"
     );
+    scene.keys("j f2");
+    assert!(scene.text().contains(r"new name  a\u{1b}[31mred"), "{}", scene.text());
     for line in text.lines() {
         assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{line}");
     }

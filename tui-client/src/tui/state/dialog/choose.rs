@@ -1,5 +1,6 @@
 //! Choosing by typing: the command palette, the help, and the line below the panes for find and filter.
 
+use ferry_shared::name::Name;
 use nucleo_matcher::{
     Config, Matcher, Utf32Str,
     pattern::{CaseMatching, Normalization, Pattern},
@@ -31,6 +32,8 @@ pub(crate) struct TypeLine {
     pub(crate) field: Field,
     /// What is wrong with it.
     pub(crate) fault: Option<String>,
+    /// The entry the cursor was on; none on `..`.
+    pub(crate) origin: Option<Name>,
 }
 
 /// Choosing a command by its name.
@@ -56,9 +59,19 @@ impl Palette {
 
     /// Looks for what is typed.
     pub(crate) fn search(&mut self) {
-        let rows = table().filter(|row| row.places.contains(&self.place));
-        let rows: Vec<_> = rows.map(|row| (row, format!("{} {}", row.name, row.help))).collect();
-        self.found = best(self.field.text(), rows);
+        let rows = || table().filter(|row| row.places.contains(&self.place));
+        let typed = self.field.text();
+        // What is named so comes before what only speaks of it.
+        let mut found = best(typed, rows().map(|row| (row, row.name.to_owned())).collect());
+        let name = typed.trim().to_lowercase().replace(' ', "-");
+        found.sort_by_key(|row| (row.name != name, !row.name.starts_with(&name)));
+        let others = best(typed, rows().map(|row| (row, format!("{} {}", row.name, row.help))).collect());
+        for row in others {
+            if !found.iter().any(|named| named.name == row.name) {
+                found.push(row);
+            }
+        }
+        self.found = found;
         self.view = ListView::default();
     }
 }
@@ -143,6 +156,18 @@ mod tests {
         palette.search();
         assert_eq!(palette.found[0].action, Action::NewFolder);
         assert!(palette.found.len() < all);
+    }
+
+    #[test]
+    fn a_whole_name_chooses_its_command() {
+        for place in [Where::Browse, Where::Transfers] {
+            for row in table().filter(|row| row.places.contains(&place)) {
+                let mut palette = Palette::new(place);
+                palette.field = Field::new(row.name);
+                palette.search();
+                assert_eq!(palette.found[0].action, row.action, "{}", row.name);
+            }
+        }
     }
 
     #[test]

@@ -140,6 +140,17 @@ fn finding_moves_while_one_types_and_escape_goes_back() {
 }
 
 #[test]
+fn a_filter_given_up_while_it_is_typed_leaves_the_cursor_where_it_was() {
+    let mut scene = Scene::connected();
+    scene.keys("j j j");
+    assert_eq!(under(&scene), "holiday.raw");
+    scene.keys("f").type_text("notes").keys("esc");
+    assert_eq!(under(&scene), "holiday.raw");
+    scene.keys("g g f").type_text("notes").keys("esc");
+    assert_eq!(under(&scene), "..");
+}
+
+#[test]
 fn a_filter_stays_until_escape() {
     let mut scene = Scene::connected();
     scene.keys("f").type_text("*.jpg").keys("enter");

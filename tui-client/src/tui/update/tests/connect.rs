@@ -135,12 +135,29 @@ fn an_account_is_made_only_where_the_server_lets_one() {
     scene.keys("ctrl-n").type_text("pw").keys("tab").type_text("other").keys("enter");
     assert!(scene.text().contains("differ"));
     let _ = scene.take();
-    scene.keys("backtab").type_text("pw").keys("tab").type_text("pw").keys("enter");
+    // Who types on types the password, where it is not shown.
+    scene.type_text("pw");
+    assert!(!scene.text().contains("pw"), "{}", scene.text());
+    scene.keys("tab").type_text("pw").keys("enter");
     assert!(
         matches!(links(&scene.effects)[..], [LinkEffect::Register(_, user, _, None)] if user == "alice"),
         "{:?}",
         scene.effects
     );
+}
+
+#[test]
+fn an_invite_is_typed_once_though_the_passwords_differ() {
+    let mut scene = Scene::of(begin(Some(server())));
+    let ticket = scene.state.link.ticket().unwrap();
+    let invited = Greeting { registration: Registration::Invite, ..greeting() };
+    scene.event(Event::Answer(ticket, Answer::Greeted(invited)));
+    scene.keys("ctrl-n").type_text("pw").keys("tab").type_text("other").keys("tab").type_text("code").keys("enter");
+    let _ = scene.take();
+    scene.type_text("pw").keys("tab").type_text("pw").keys("enter");
+    let effects = scene.take();
+    let [LinkEffect::Register(_, _, _, Some(invite))] = &links(&effects)[..] else { panic!("{effects:?}") };
+    assert_eq!(invite.expose(), "code");
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn open(paint: &mut Paint<'_>, state: &State, room: Area, title: &str, field: &F
     paint.text(area.x, area.y, 1, sign, theme.key);
     let line = Area { x: area.x + 2, y: area.y, width: area.width.saturating_sub(2), height: 1 };
     paint.fill(line, theme.field_active);
-    let taken = paint.tail(line.x, line.y, line.width, field.text(), theme.field_active);
+    let taken = paint.tail(line.x, line.y, line.width, &field.shown(), theme.field_active);
     paint.put_cursor(line.x + u16::try_from(field.column()).unwrap_or(0).min(taken), line.y);
     Area { y: area.y + 2, height: area.height.saturating_sub(2), ..area }
 }
