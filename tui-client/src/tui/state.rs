@@ -4,6 +4,7 @@ pub(crate) mod dialog;
 pub(crate) mod edit;
 pub(crate) mod field;
 pub(crate) mod layout;
+pub(crate) mod lines;
 pub(crate) mod link;
 pub(crate) mod listing;
 pub(crate) mod look;

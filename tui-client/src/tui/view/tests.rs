@@ -267,6 +267,41 @@ fn choosing_a_command_and_the_help() {
 }
 
 #[test]
+fn explanations_are_whole_on_every_size() {
+    let more = look::Look::default().signs.more;
+    for (width, height) in [(60, 20), (80, 24), (120, 40)] {
+        let mut scene = Scene::connected();
+        scene.size(width, height);
+        scene.keys(":").type_text("step-together");
+        let words = |scene: &Scene| scene.text().split_whitespace().collect::<Vec<_>>().join(" ").replace(" │", "");
+        let text = words(&scene).replace("│ ", "");
+        assert!(text.contains("one follows into folders of the same name"), "{text}");
+        let mut scene = Scene::connected();
+        scene.size(width, height);
+        scene.keys("?").type_text("step");
+        let text = words(&scene).replace("│ ", "");
+        assert!(!scene.text().contains(more) && text.contains("of the same name"), "{text}");
+        // The last line can be scrolled to.
+        scene.keys("ctrl-u").type_text("");
+        for _ in 0..40 {
+            scene.keys("pagedown");
+        }
+        let last = *Scene::connected()
+            .keys("?")
+            .state
+            .dialogs
+            .last()
+            .map(|dialog| match dialog {
+                crate::tui::state::dialog::Dialog::Help(help) => help.lines.last().unwrap(),
+                _ => panic!(),
+            })
+            .unwrap();
+        let crate::tui::state::dialog::HelpLine::Command(_, row) = last else { panic!() };
+        assert!(scene.text().contains(row.help.split(' ').next_back().unwrap()), "{}", scene.text());
+    }
+}
+
+#[test]
 fn bookmarks_and_what_a_search_found() {
     let mut scene = Scene::connected();
     scene.keys("g a tab g a");

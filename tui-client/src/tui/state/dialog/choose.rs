@@ -9,7 +9,7 @@ use nucleo_matcher::{
 use super::ListView;
 use crate::tui::{
     action::{Row, Where, table},
-    state::field::Field,
+    state::{field::Field, lines::wrapped},
 };
 
 /// What is being typed for.
@@ -85,9 +85,22 @@ pub(crate) struct HelpView {
     pub(crate) field: Field,
     /// The lines: headings are places, the rest rows.
     pub(crate) lines: Vec<HelpLine>,
-    /// Lines scrolled away.
+    /// Lines of the screen scrolled away.
     pub(crate) offset: usize,
 }
+
+impl HelpLine {
+    /// What is said of a command, in lines of at most `width` columns; none for a heading.
+    pub(crate) fn words(&self, width: u16) -> Vec<String> {
+        match self {
+            Self::Heading(_) => Vec::new(),
+            Self::Command(_, row) => wrapped(row.help, usize::from(width)),
+        }
+    }
+}
+
+/// The most columns a line of the help takes.
+pub(crate) const HELP_WIDEST: u16 = 104;
 
 /// A line of the help.
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +117,18 @@ impl HelpView {
         let mut help = Self { place, field: Field::default(), lines: Vec::new(), offset: 0 };
         help.search();
         help
+    }
+
+    /// Columns for the keys and for what they do, in a box of `width`.
+    pub(crate) fn columns(width: u16) -> (u16, u16) {
+        let keys = 22.min(width / 3);
+        (keys, width.saturating_sub(keys + 4))
+    }
+
+    /// Lines it takes on a screen of `width` columns.
+    pub(crate) fn height(&self, width: u16) -> usize {
+        let (_, words) = Self::columns(width.saturating_sub(6).min(HELP_WIDEST));
+        self.lines.iter().map(|line| line.words(words).len().max(1)).sum()
     }
 
     /// Keeps what has the typed words in it.
