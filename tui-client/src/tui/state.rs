@@ -1,5 +1,6 @@
 //! All there is to draw: the panes, the way to the server, the transfers, the dialogs, the time.
 
+pub(crate) mod attempt;
 pub(crate) mod dialog;
 pub(crate) mod edit;
 pub(crate) mod field;
@@ -30,6 +31,7 @@ use ferry_shared::secret::Secret;
 use jiff::tz::TimeZone;
 
 use self::{
+    attempt::Attempt,
     dialog::Dialog,
     edit::Edit,
     layout::Layout,
@@ -111,6 +113,8 @@ pub(crate) struct State {
     pub(crate) dialogs: Vec<Dialog>,
     /// The way to the server.
     pub(crate) link: Link,
+    /// The attempt to connect.
+    pub(crate) attempt: Attempt,
     /// The transfers.
     pub(crate) transfers: Transfers,
     /// What copies do where something is there already.

@@ -29,6 +29,12 @@ fn failed(scene: &mut Scene, error: &ClientError) {
     scene.event(Event::Answer(ticket, Answer::Failed(Trouble::from(error))));
 }
 
+/// The server that is tried beside the one that is connected answers.
+fn reached(scene: &mut Scene) {
+    let ticket = scene.ticket();
+    scene.event(Event::Answer(ticket, Answer::Greeted(greeting())));
+}
+
 fn trust(scene: &mut Scene) {
     scene.event(Event::Trust(TrustView { host: "files.example.org:7021".into(), key: key() }));
 }
@@ -224,6 +230,7 @@ fn nine_tenths_of_the_quota_are_warned_about_once() {
 fn leaving_for_another_server_asks_when_transfers_run_and_they_go_on_when_one_is_back() {
     let mut scene = Scene::busy().with_sites();
     scene.keys("f9 enter");
+    reached(&mut scene);
     assert!(matches!(scene.state.dialogs.last(), Some(Dialog::Question(_))));
     scene.keys("y");
     assert!(scene.state.left.len() == 4 && matches!(scene.state.link, Link::Reaching { .. }));
@@ -253,14 +260,57 @@ fn a_typed_address_is_checked_and_saved_when_it_has_a_name() {
     scene.type_text("host:0").keys("tab").type_text("bob").keys("enter");
     assert!(scene.text().contains("is no port"), "{}", scene.text());
     scene.keys("backtab ctrl-u").type_text("host:8000").keys("tab tab tab").type_text("home").keys("enter");
-    assert!(scene.effects.iter().any(
-        |effect| matches!(effect, Effect::SaveSite(None, site) if site.name == "home" && site.address == "host:8000")
-    ));
     assert!(
         links(&scene.effects)
             .iter()
             .any(|link| matches!(link, LinkEffect::Reach(_, target, ..) if target.to_string() == "bob@host:8000"))
     );
+    let saved = |effect: &Effect| matches!(effect, Effect::SaveSite(None, site) if site.name == "home" && site.address == "host:8000");
+    assert!(!scene.effects.iter().any(saved), "nothing was reached there yet");
+    scene.greet();
+    assert!(scene.effects.iter().any(saved));
+}
+
+#[test]
+fn a_mistyped_address_costs_neither_the_connection_nor_what_was_typed() {
+    let mut scene = Scene::connected();
+    scene.keys("f9").type_text("hots").keys("tab").type_text("bob").keys("tab tab").type_text("home").keys("enter");
+    assert!(matches!(links(&scene.effects)[..], [LinkEffect::Try(_, target, ..)] if target.host == "hots"));
+    assert!(scene.state.link.is_online() && scene.text().contains("Connecting to home"));
+    let ticket = scene.ticket();
+    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::new("there is no such host"))));
+    assert!(scene.state.link.is_online() && scene.text().contains("You are still on alice@files.example.org"));
+    let _ = scene.take();
+    scene.keys("enter");
+    assert!(matches!(scene.state.dialogs.last(), Some(Dialog::Form(_))), "{}", scene.text());
+    scene.keys("ctrl-u").type_text("host").keys("enter");
+    let effects = scene.take();
+    assert!(
+        matches!(&links(&effects)[..], [LinkEffect::Try(_, target, ..)] if (&*target.user, &*target.host) == ("bob", "host"))
+    );
+    scene.effects = effects;
+    reached(&mut scene);
+    assert!(
+        scene
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::SaveSite(None, site) if site.address == "host:7021"))
+    );
+    assert!(matches!(&scene.state.link, Link::Reaching { server, .. } if server.target.host == "host"));
+}
+
+#[test]
+fn a_server_that_is_tried_can_be_given_up_without_leaving_the_other() {
+    let mut scene = Scene::connected();
+    scene.keys("f9").type_text("host").keys("tab").type_text("bob").keys("enter");
+    trust(&mut scene);
+    assert_eq!(scene.state.place(), Where::Trust);
+    scene.keys("esc");
+    assert!(scene.state.link.is_online() && !scene.effects.contains(&Effect::Link(LinkEffect::Leave)));
+    assert!(scene.effects.iter().any(|effect| matches!(effect, Effect::Drop(_))));
+    assert!(matches!(scene.state.dialogs[..], [Dialog::Form(_)]));
+    scene.keys("esc");
+    assert!(scene.state.dialogs.is_empty());
 }
 
 #[test]
