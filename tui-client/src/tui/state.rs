@@ -76,6 +76,8 @@ pub(crate) enum Quitting {
 /// What a left click was on, to tell a second one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Click {
+    /// In which pane.
+    pub(crate) side: Side,
     /// Column and line.
     pub(crate) at: (u16, u16),
     /// When.

@@ -2,7 +2,6 @@
 
 use ferry_shared::name::Escaped;
 use unicode_segmentation::UnicodeSegmentation as _;
-use unicode_width::UnicodeWidthStr as _;
 
 use crate::tui::keymap::{Code, Key};
 
@@ -45,8 +44,9 @@ impl Field {
     }
 
     /// Columns before the cursor.
-    pub(crate) fn column(&self) -> usize {
-        self.shown_before().width()
+    #[cfg(test)]
+    fn column(&self) -> usize {
+        unicode_width::UnicodeWidthStr::width(self.shown_before().as_str())
     }
 
     /// Whether nothing is typed.

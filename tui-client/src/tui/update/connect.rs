@@ -77,7 +77,7 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
             key: None,
             seal: None,
         };
-        site::check(state, None, &site)?;
+        site::check(state, None, &site).map_err(|fault| format!("save as: {fault}"))?;
         server.site = Some(name.to_owned());
         saves = Some(site);
     }
@@ -185,7 +185,7 @@ fn type_again(state: &mut State) {
 /// A server's key is not known: a person decides.
 pub(super) fn ask_trust(state: &mut State, question: TrustView) {
     if matches!(state.link, Link::Reaching { .. }) || state.attempt.beside.is_some() {
-        state.dialogs.push(Dialog::Trust(question));
+        below_notices(state, Dialog::Trust(question));
     }
 }
 
@@ -240,7 +240,13 @@ fn ask(state: &mut State, server: Server, greeting: Greeting) {
         Registration::Open => form.note("No account yet? Ctrl-N makes one."),
     };
     state.link = Link::Greeted { server, greeting };
-    state.dialogs.push(Dialog::Form(Box::new(form.secret(secret))));
+    below_notices(state, Dialog::Form(Box::new(form.secret(secret))));
+}
+
+/// Opens a dialog, but not over what is still to be read.
+fn below_notices(state: &mut State, dialog: Dialog) {
+    let unread = state.dialogs.iter().rev().take_while(|dialog| matches!(dialog, Dialog::Notice(_))).count();
+    state.dialogs.insert(state.dialogs.len() - unread, dialog);
 }
 
 /// The key needs its passphrase.

@@ -125,12 +125,12 @@ fn disconnect(state: &mut State, out: &mut Out) {
 
 /// Reads the folder again; connects again where the connection is lost.
 pub(super) fn refresh(state: &mut State, out: &mut Out) {
+    if let Link::Lost(..) = &state.link {
+        out.push(Effect::Link(LinkEffect::Retry));
+    }
     if state.pane().place.is_remote() {
         match &state.link {
-            Link::Lost(..) => {
-                out.push(Effect::Link(LinkEffect::Retry));
-                return;
-            }
+            Link::Lost(..) => return,
             Link::Offline => {
                 match state.last_server.clone() {
                     Some(server) => connect::reach(state, server, out),

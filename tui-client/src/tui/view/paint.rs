@@ -67,20 +67,40 @@ impl<'s> Paint<'s> {
         self.buffer.set_style(rect, style);
     }
 
+    /// A text as the terminal can show it: where that shows ASCII only, other characters are written out.
+    pub(super) fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if !self.look.is_plain() || text.is_ascii() {
+            return Cow::Borrowed(text);
+        }
+        let mut plain = String::new();
+        for c in text.chars() {
+            match c {
+                '×' => plain.push('x'),
+                '–' | '—' => plain.push('-'),
+                c if c.is_ascii() => plain.push(c),
+                c => plain.extend(c.escape_unicode()),
+            }
+        }
+        Cow::Owned(plain)
+    }
+
     /// Writes text into at most `width` columns, cut at its end; how many it took.
     pub(super) fn text(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
+        let text = &self.shown(text);
         let fitted = fit(text, usize::from(width), self.look.signs.more);
         self.put(x, y, width, &fitted, style)
     }
 
     /// Writes text into at most `width` columns, cut at its begin.
     pub(super) fn tail(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
+        let text = &self.shown(text);
         let fitted = fit_tail(text, usize::from(width), self.look.signs.more);
         self.put(x, y, width, &fitted, style)
     }
 
     /// Writes text so that it ends before column `end`; how many columns it took.
     pub(super) fn right(&mut self, end: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
+        let text = &self.shown(text);
         let fitted = fit(text, usize::from(width), self.look.signs.more);
         let taken = columns(&fitted);
         self.put(end.saturating_sub(taken), y, taken, &fitted, style)
@@ -88,6 +108,7 @@ impl<'s> Paint<'s> {
 
     /// Writes text in the middle of an area's first line.
     pub(super) fn centre(&mut self, area: Area, text: &str, style: Style) {
+        let text = &self.shown(text);
         let taken = columns(text).min(area.width);
         self.text(area.x + (area.width - taken) / 2, area.y, taken, text, style);
     }

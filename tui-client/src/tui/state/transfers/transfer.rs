@@ -203,10 +203,17 @@ impl Transfer {
     pub(crate) fn title(&self) -> String {
         match self.order.what.as_slice() {
             [piece] => format!("{}{}", piece.name.display(), if piece.folder { "/" } else { "" }),
-            many => match self.order.from.name() {
-                Some(folder) => format!("{} of {}", many.len(), folder.display()),
-                None => format!("{} entries", many.len()),
-            },
+            many => {
+                let what = match (many.iter().all(|piece| piece.folder), many.iter().any(|piece| piece.folder)) {
+                    (true, _) => "folders",
+                    (_, true) => "entries",
+                    (_, false) => "files",
+                };
+                match self.order.from.name() {
+                    Some(folder) => format!("{} {what} of {}", many.len(), folder.display()),
+                    None => format!("{} {what}", many.len()),
+                }
+            }
         }
     }
 
@@ -371,6 +378,14 @@ pub(crate) mod tests {
         transfer.parts[1].summary = Some(Summary::default());
         transfer.add_up();
         assert_eq!(transfer.phase(Duration::ZERO), Phase::Paused);
+    }
+
+    #[test]
+    fn a_title_says_of_what_there_are_many() {
+        let title = |names: &[&str]| Transfer::new(Key(1), order(names)).title();
+        assert_eq!(title(&["a", "b"]), "2 files of data");
+        assert_eq!(title(&["a/", "b/"]), "2 folders of data");
+        assert_eq!(title(&["a/", "b"]), "2 entries of data");
     }
 
     #[test]

@@ -184,6 +184,30 @@ fn a_lost_connection_keeps_the_panes_and_reads_again_when_it_is_back() {
 }
 
 #[test]
+fn ctrl_r_tries_at_once_from_either_pane() {
+    for keys in ["ctrl-r", "tab ctrl-r"] {
+        let mut scene = Scene::connected();
+        lost(&mut scene);
+        let effects = scene.keys(keys).take();
+        assert!(links(&effects).contains(&&LinkEffect::Retry), "{keys}");
+    }
+}
+
+#[test]
+fn faults_in_the_settings_are_read_before_anything_is_typed() {
+    let faults = vec!["config.toml, line 2: there is no theme `dusk`".to_owned()];
+    let mut scene = Scene::of(crate::tui::update::Begin { faults, ..begin(Some(server())) });
+    trust(&mut scene);
+    assert!(scene.text().contains("line 2: there is no theme") && scene.state.place() == Where::Notice);
+    scene.keys("esc y");
+    let mut scene = Scene::of(crate::tui::update::Begin { faults: vec!["x".into()], ..begin(Some(server())) });
+    scene.greet();
+    assert_eq!(scene.state.place(), Where::Notice);
+    scene.keys("esc").type_text("pw");
+    assert_eq!(scene.state.place(), Where::Form);
+}
+
+#[test]
 fn what_needs_the_server_says_so_while_it_is_lost() {
     let mut scene = Scene::connected();
     lost(&mut scene);
@@ -259,7 +283,9 @@ fn a_typed_address_is_checked_and_saved_when_it_has_a_name() {
     let mut scene = Scene::fresh();
     scene.type_text("host:0").keys("tab").type_text("bob").keys("enter");
     assert!(scene.text().contains("is no port"), "{}", scene.text());
-    scene.keys("backtab ctrl-u").type_text("host:8000").keys("tab tab tab").type_text("home").keys("enter");
+    scene.keys("backtab ctrl-u").type_text("host:8000").keys("tab tab tab").type_text("my home").keys("enter");
+    assert!(scene.text().contains("save as: a name has letters"), "{}", scene.text());
+    scene.keys("ctrl-u").type_text("home").keys("enter");
     assert!(
         links(&scene.effects)
             .iter()

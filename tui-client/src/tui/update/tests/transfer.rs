@@ -89,6 +89,17 @@ fn another_target_and_another_rule_are_taken() {
 }
 
 #[test]
+fn another_rule_is_for_this_copy_only() {
+    let mut scene = Scene::connected();
+    scene.keys("j j j f5 r r r");
+    let ticket = scene.state.rule;
+    scene.keys("esc f5 y");
+    let added = scene.take();
+    let [Effect::Transfer(TransferEffect::Add(_, order))] = &added[..] else { panic!("{added:?}") };
+    assert_eq!((order.rule, ticket), (ferry_client::transfer::ConflictRule::Ask, order.rule));
+}
+
+#[test]
 fn a_verified_transfer_is_settled_and_its_folder_read_again() {
     let mut scene = Scene::connected();
     scene.keys("j j j");

@@ -31,7 +31,8 @@ fn open(
     let line = Area { x: area.x + 2, y: area.y, width: area.width.saturating_sub(2), height: 1 };
     paint.fill(line, theme.field_active);
     let taken = paint.tail(line.x, line.y, line.width, &field.shown(), theme.field_active);
-    paint.put_cursor(line.x + u16::try_from(field.column()).unwrap_or(0).min(taken), line.y);
+    let column = columns(&paint.shown(&field.shown_before())).min(taken);
+    paint.put_cursor(line.x + column, line.y);
     Area { y: area.y + 2, height: area.height.saturating_sub(2), ..area }
 }
 

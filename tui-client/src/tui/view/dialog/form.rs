@@ -74,6 +74,7 @@ fn value(paint: &mut Paint<'_>, field: &FormField, area: Area, focused: bool) {
             (text.clone(), text)
         }
     };
+    let (text, head) = (paint.shown(&text).into_owned(), paint.shown(&head).into_owned());
     let column = usize::from(columns(&head));
     paint.fill(area, style);
     // The part around the cursor is shown.
