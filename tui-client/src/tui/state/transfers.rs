@@ -10,7 +10,7 @@ use std::{collections::HashMap, time::Duration};
 use ferry_client::transfer::{ActiveItem, Bandwidth, Conflict, ItemId, ItemState, JobId, Progress};
 use ferry_shared::name::Name;
 
-pub(crate) use part::{Part, Tally};
+pub(crate) use part::{Part, Tally, rests};
 pub(crate) use rate::{Rate, eta};
 pub(crate) use rows::Row;
 pub(crate) use transfer::{Covers, FailedItem, Key, Order, Phase, Piece, StandingAnswer, Transfer, Way};

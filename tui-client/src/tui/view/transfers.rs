@@ -1,13 +1,11 @@
 //! The full list of transfers: each with its files that move, ask or failed.
 
-use ferry_client::transfer::ItemState;
-
 use super::{figures, gauge::Bar, paint::Paint, strip};
 use crate::tui::state::{
     State,
     dialog::TransfersView,
     layout::Area,
-    transfers::{Row, eta},
+    transfers::{Row, eta, rests},
     words,
 };
 
@@ -81,8 +79,7 @@ fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Area) {
             let millis = item.elapsed.as_millis().max(1);
             let rate = u64::try_from(u128::from(item.done.saturating_sub(item.reused)) * 1000 / millis).unwrap_or(0);
             let mut text = format!("{}  {}", figures::percent(part(item.done)), words::item(item.state));
-            let moves = !matches!(item.state, ItemState::Paused | ItemState::Waiting);
-            if let Some(left) = eta(size.saturating_sub(item.done), rate).filter(|_| moves) {
+            if let Some(left) = eta(size.saturating_sub(item.done), rate).filter(|_| !rests(item)) {
                 text += &format!("  {}", figures::time_left(left));
             }
             paint.text(right, area.y, end.saturating_sub(right), &text, theme.dim);

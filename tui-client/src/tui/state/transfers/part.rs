@@ -143,6 +143,11 @@ impl Part {
     }
 }
 
+/// Whether a file that was begun does not move now.
+pub(crate) fn rests(item: &ActiveItem) -> bool {
+    matches!(item.state, ItemState::Paused | ItemState::Waiting)
+}
+
 /// Whether it is known what of a file was there already.
 fn is_past_comparing(item: &ActiveItem) -> bool {
     match item.state {
