@@ -108,8 +108,9 @@ impl Part {
             now.bytes_done = now.bytes_done.saturating_add(behind(|item| item.done)).min(now.bytes);
             now.reused = now.reused.saturating_add(behind(|item| item.reused));
         }
-        if stalled || job.paused {
-            let shown = self.tally;
+        let shown = self.tally;
+        // A file that lost its connection is gone from the figures before anybody hears why.
+        if stalled || job.paused || now.bytes_done < shown.bytes_done {
             let first = Before { files: shown.files_done, bytes: shown.bytes_done, reused: shown.reused };
             self.before.get_or_insert(first);
         }
@@ -198,6 +199,16 @@ mod tests {
         assert_eq!(shown(&mut part, 0, Some(ItemState::Checking), false, false), 60);
         assert_eq!(shown(&mut part, 0, Some(ItemState::Receiving), false, false), 60);
         assert_eq!(shown(&mut part, 58, Some(ItemState::Receiving), false, false), 58);
+    }
+
+    #[test]
+    fn the_last_figure_holds_also_before_the_break_is_told() {
+        let mut part = Part::default();
+        shown(&mut part, 60, Some(ItemState::Sending), false, false);
+        assert_eq!(shown(&mut part, 0, None, false, false), 60);
+        assert_eq!(shown(&mut part, 0, None, false, true), 60);
+        assert_eq!(shown(&mut part, 0, Some(ItemState::Waiting), false, false), 60);
+        assert_eq!(shown(&mut part, 58, Some(ItemState::Sending), false, false), 58);
     }
 
     #[test]
