@@ -68,7 +68,10 @@ the browser needs a terminal. For example:
 /// # Errors
 /// The address's, the password file's, the terminal's.
 pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Result<Exit, Failure> {
-    if !io::stdout().is_terminal() || !(io::stdin().is_terminal() || context.global.password_stdin) {
+    if Environment::of_process().is_dumb()
+        || !io::stdout().is_terminal()
+        || !(io::stdin().is_terminal() || context.global.password_stdin)
+    {
         context.output.warn(HELP);
         return Ok(Exit::Usage);
     }
@@ -138,10 +141,8 @@ fn server(context: &Context, argument: &OsStr) -> Result<Server, Failure> {
 fn read_files(context: &Context) -> (Settings, Keymap, Look, Vec<String>) {
     let folder = context.home.config();
     let mut faults = Vec::new();
-    let settings = match read(&folder.join("config.toml"), &mut faults) {
-        Some(text) => told("config.toml", Settings::read(&text), &mut faults),
-        None => Settings::default(),
-    };
+    let text = read(&folder.join("config.toml"), &mut faults).unwrap_or_default();
+    let settings = told("config.toml", Settings::read(&text), &mut faults);
     let mut keymap = match read(&folder.join("keys.toml"), &mut faults) {
         Some(text) => told("keys.toml", Keymap::read(&text), &mut faults),
         None => Keymap::preset(action::Preset::Default),
@@ -155,7 +156,8 @@ fn read_files(context: &Context) -> (Settings, Keymap, Look, Vec<String>) {
     keymap.set_plain(!unicode);
     read_themes(&folder.join("themes"), &mut look, &mut faults);
     if !look.choose(&settings.theme) {
-        faults.push(format!("config.toml: there is no theme `{}`", settings.theme));
+        let fault = Settings::fault(&text, "theme", format!("there is no theme `{}`", settings.theme));
+        faults.push(format!("config.toml, {fault}"));
     }
     (settings, keymap, look, faults)
 }

@@ -5,7 +5,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     task::Poll,
     time::{Duration, Instant},
@@ -64,6 +64,8 @@ pub(super) struct Links {
     open: Arc<AtomicUsize>,
     /// Whether somebody tries to reach the server again.
     probing: watch::Sender<bool>,
+    /// Whether it was told that the server cannot be reached, and not yet that it can.
+    lost: AtomicBool,
 }
 
 /// Counts an open connection for as long as it lives.
@@ -78,7 +80,13 @@ impl Drop for Counted {
 
 impl Links {
     pub(super) fn new(connector: Connector) -> Self {
-        Self { connector, idle: Mutex::default(), open: Arc::default(), probing: watch::Sender::new(false) }
+        Self {
+            connector,
+            idle: Mutex::default(),
+            open: Arc::default(),
+            probing: watch::Sender::new(false),
+            lost: AtomicBool::new(false),
+        }
     }
 
     /// How many are open.
@@ -156,7 +164,13 @@ impl Core {
             return Err(NoLink::Enough);
         }
         match self.links.dial().await {
-            Ok(link) => Ok(link),
+            Ok(link) => {
+                // Whoever tried for long gave up, so that nobody told it is back.
+                if self.links.lost.swap(false, Relaxed) {
+                    self.queue.link_restored();
+                }
+                Ok(link)
+            }
             Err(ClientError::Refused(refusal)) if refusal.code == Code::Busy && self.links.open() > 0 => {
                 self.queue.limit_transfers(self.links.open());
                 Err(NoLink::Enough)
@@ -173,10 +187,12 @@ impl Core {
         let mut backoff = Backoff::new(self.retries);
         loop {
             let Some(delay) = backoff.next_delay(&error) else { return Err(NoLink::Failed(error)) };
+            self.links.lost.store(true, Relaxed);
             self.queue.link_lost(error, delay, backoff.attempt());
             tokio::time::sleep(delay).await;
             match self.links.dial().await {
                 Ok(link) => {
+                    self.links.lost.store(false, Relaxed);
                     self.queue.link_restored();
                     return Ok(link);
                 }

@@ -38,7 +38,7 @@ pub struct JobProgress {
     pub bytes: u64,
     /// Files that are through, whatever became of them.
     pub files_done: u64,
-    /// Bytes that are through: travelled, reused, or of files left out or failed.
+    /// Bytes that are through: travelled, reused, or of files left out; none of files that failed.
     pub bytes_done: u64,
     /// Of these, bytes that were there already.
     pub reused: u64,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use super::event::{Outcome, Summary};
+use super::event::{Outcome, Skip, Summary};
 
 /// A job's counters.
 #[derive(Debug, Default)]
@@ -59,10 +59,12 @@ impl Tally {
         add(&self.failed, 1);
     }
 
-    /// A file of `weight` bytes in the totals is through.
+    /// A file of `weight` bytes in the totals is through, whatever became of it.
     pub(super) fn file_done(&self, weight: u64, outcome: &Outcome) {
         add(&self.files_done, 1);
-        add(&self.bytes_done, weight);
+        if counts_bytes(outcome) {
+            add(&self.bytes_done, weight);
+        }
         match outcome {
             Outcome::Verified { size, transferred, reused, .. } => {
                 add(&self.arrived, 1);
@@ -83,9 +85,8 @@ impl Tally {
     }
 
     /// A failed file is tried again.
-    pub(super) fn file_again(&self, weight: u64) {
+    pub(super) fn file_again(&self) {
         self.files_done.fetch_sub(1, Relaxed);
-        self.bytes_done.fetch_sub(weight, Relaxed);
         self.failed.fetch_sub(1, Relaxed);
     }
 
@@ -126,6 +127,11 @@ impl Tally {
     }
 }
 
+/// Whether a file's bytes are through with it: not those of one that failed or was given up.
+fn counts_bytes(outcome: &Outcome) -> bool {
+    !matches!(outcome, Outcome::Failed(_) | Outcome::Skipped(Skip::Cancelled))
+}
+
 fn add(counter: &AtomicU64, by: u64) {
     counter.fetch_add(by, Relaxed);
 }
@@ -140,7 +146,7 @@ mod tests {
     use crate::{error::ClientError, transfer::event::Failure};
 
     #[test]
-    fn every_file_is_through_once_whatever_became_of_it() {
+    fn every_file_is_through_once_but_bytes_only_where_they_are_done_with() {
         let tally = Tally::default();
         for size in [10, 20, 30] {
             tally.add_file(size);
@@ -151,12 +157,15 @@ mod tests {
         let failed = Outcome::Failed(Failure { error: ClientError::Cancelled, retryable: true });
         tally.file_done(10, &Outcome::Equal { size: 10 });
         tally.file_done(20, &failed);
-        tally.file_again(20);
-        tally.file_done(20, &Outcome::Skipped(crate::transfer::Skip::Exists));
+        assert_eq!(tally.totals().bytes_done, 10);
+        tally.file_again();
+        tally.file_done(20, &Outcome::Skipped(Skip::Exists));
         tally.file_done(30, &failed);
+        tally.add_file(40);
+        tally.file_done(40, &Outcome::Skipped(Skip::Cancelled));
         let totals = tally.totals();
-        assert_eq!((totals.files_done, totals.bytes_done, totals.bytes), (3, 60, 60));
+        assert_eq!((totals.files_done, totals.bytes_done, totals.bytes), (4, 30, 100));
         let summary = tally.summary();
-        assert_eq!((summary.files, summary.equal, summary.skipped, summary.failed), (1, 1, 1, 1));
+        assert_eq!((summary.files, summary.equal, summary.skipped, summary.failed), (1, 1, 2, 1));
     }
 }

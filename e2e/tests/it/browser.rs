@@ -229,6 +229,53 @@ fn a_conflict_waits_for_its_answer_and_holds_nothing_up() {
 }
 
 #[test]
+fn a_file_that_is_left_out_is_not_said_to_be_verified() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    fs::write(client.scratch("here").join("a.txt"), "mine").unwrap();
+    fs::write(server.home("anna").join("a.txt"), "theirs").unwrap();
+    let mut screen = Screen::logged_in(&client);
+    screen.wait("a.txt");
+    screen.keys("j c");
+    screen.wait("it fits");
+    screen.keys("enter");
+    screen.wait("1 already there: A");
+    screen.keys("A");
+    screen.wait("Already there");
+    screen.keys("s");
+    screen.wait("nothing was copied, 1 left out");
+    assert!(!screen.text().contains("verified"), "{}", screen.text());
+}
+
+#[test]
+fn another_server_is_reached_before_the_connected_one_is_left() {
+    let (first, second) = (Server::with_anna(), Server::with_anna());
+    let client = first.client("anna");
+    fs::write(first.home("anna").join("of-the-first.txt"), "1").unwrap();
+    fs::write(second.home("anna").join("of-the-second.txt"), "2").unwrap();
+    let mut screen = Screen::logged_in(&client);
+    screen.wait("of-the-first.txt");
+    screen.keys("f9");
+    screen.wait("Connect to a server");
+    // Nobody listens there.
+    screen.type_text("anna@127.0.0.1:1");
+    screen.keys("enter");
+    screen.wait("You are still on");
+    screen.keys("enter");
+    screen.wait("anna@127.0.0.1:1");
+    assert!(screen.text().contains("of-the-first.txt"), "{}", screen.text());
+    screen.keys("ctrl-u");
+    screen.type_text(&second.client("anna").address_word());
+    screen.keys("enter");
+    screen.wait(second.fingerprint());
+    screen.keys("y");
+    screen.wait("password");
+    screen.type_text(PASSWORD);
+    screen.keys("enter");
+    screen.wait("of-the-second.txt");
+}
+
+#[test]
 fn the_demo_opens_the_browser_on_a_terminal() {
     let server = Server::with_anna();
     let mut screen = Setup::new(&server.client("anna")).start_program(&ferry_e2e::binaries::demo());

@@ -64,6 +64,35 @@ fn a_cut_link_is_told_made_again_and_the_transfer_goes_on() {
     assert_resumed(&server, &proxy, &client);
 }
 
+/// Whether `word` stands before a percentage near [`CUT`]; some of what is on its way is counted too.
+fn is_far(text: &str, word: &str) -> bool {
+    (60..=90).any(|percent| text.contains(&format!("{word} {percent} %")))
+}
+
+#[test]
+fn a_pause_keeps_the_figures_and_what_arrived() {
+    let (server, proxy, client, mut screen) = held_upload();
+    screen.wait_until("how far it is", |text| is_far(text, ""));
+    screen.keys("P");
+    screen.wait_until("a pause that keeps the figures", |text| is_far(text, "paused "));
+    proxy.release();
+    screen.keys("P");
+    screen.wait("verified");
+    assert_resumed(&server, &proxy, &client);
+}
+
+#[test]
+fn a_cancelled_transfer_goes_on_from_what_arrived() {
+    let (server, proxy, client, mut screen) = held_upload();
+    screen.wait_until("how far it is", |text| is_far(text, ""));
+    screen.keys("w x");
+    screen.wait_until("a cancel that keeps the figures", |text| is_far(text, "cancelled at"));
+    proxy.release();
+    screen.keys("r");
+    screen.wait("verified");
+    assert_resumed(&server, &proxy, &client);
+}
+
 #[test]
 fn a_killed_browser_offers_to_go_on_and_resumes() {
     let (server, proxy, client, screen) = held_upload();

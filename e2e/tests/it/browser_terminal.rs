@@ -128,3 +128,11 @@ fn configure(client: &Client, name: &str, text: &str) {
     fs::create_dir_all(client.home()).unwrap();
     fs::write(client.home().join(name), text).unwrap();
 }
+
+#[test]
+fn a_terminal_that_only_prints_lines_gets_the_commands() {
+    let server = Server::with_anna();
+    let mut screen = Setup::new(&server.client("anna")).environment("TERM", "dumb").start();
+    screen.wait("the browser needs a terminal");
+    assert_eq!(screen.wait_end(), 2);
+}

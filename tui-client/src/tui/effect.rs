@@ -76,6 +76,8 @@ pub(crate) enum Effect {
 pub(crate) enum LinkEffect {
     /// Greet a server, with the secret in a file if it wants one, and see that its key is trusted.
     Reach(Ticket, Target, Option<Fingerprint>, Option<PathBuf>),
+    /// As [`Self::Reach`], while the server that is connected stays so.
+    Try(Ticket, Target, Option<Fingerprint>, Option<PathBuf>),
     /// Whether the key it shows is the right one.
     Trust(bool),
     /// Log in to the server that was greeted: with a password, or with the key in a file and its passphrase, if any.

@@ -168,7 +168,13 @@ impl Effects {
         if matches!(effect, LinkEffect::Leave | LinkEffect::Reach(..)) {
             self.queue.stop();
         }
-        self.link.run(effect);
+        match effect {
+            LinkEffect::Try(ticket, target, key, seal) => {
+                let task = self.link.try_beside(ticket, target, key, seal);
+                self.note(ticket, Asked::Task(task));
+            }
+            effect => self.link.run(effect),
+        }
     }
 
     fn rename(&mut self, ticket: Ticket, steps: Vec<(Place, Place)>) {

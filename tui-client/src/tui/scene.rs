@@ -424,7 +424,10 @@ pub(crate) fn ticket_of(effect: &Effect) -> Option<Ticket> {
         | Effect::EditText(ticket, _)
         | Effect::EditFile(ticket, _)
         | Effect::Link(
-            LinkEffect::Reach(ticket, ..) | LinkEffect::LogIn(ticket, ..) | LinkEffect::Register(ticket, ..),
+            LinkEffect::Reach(ticket, ..)
+            | LinkEffect::Try(ticket, ..)
+            | LinkEffect::LogIn(ticket, ..)
+            | LinkEffect::Register(ticket, ..),
         ) => Some(*ticket),
         _ => None,
     }

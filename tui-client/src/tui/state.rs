@@ -1,9 +1,11 @@
 //! All there is to draw: the panes, the way to the server, the transfers, the dialogs, the time.
 
+pub(crate) mod attempt;
 pub(crate) mod dialog;
 pub(crate) mod edit;
 pub(crate) mod field;
 pub(crate) mod layout;
+pub(crate) mod lines;
 pub(crate) mod link;
 pub(crate) mod listing;
 pub(crate) mod look;
@@ -29,6 +31,7 @@ use ferry_shared::secret::Secret;
 use jiff::tz::TimeZone;
 
 use self::{
+    attempt::Attempt,
     dialog::Dialog,
     edit::Edit,
     layout::Layout,
@@ -73,6 +76,8 @@ pub(crate) enum Quitting {
 /// What a left click was on, to tell a second one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Click {
+    /// In which pane.
+    pub(crate) side: Side,
     /// Column and line.
     pub(crate) at: (u16, u16),
     /// When.
@@ -110,6 +115,8 @@ pub(crate) struct State {
     pub(crate) dialogs: Vec<Dialog>,
     /// The way to the server.
     pub(crate) link: Link,
+    /// The attempt to connect.
+    pub(crate) attempt: Attempt,
     /// The transfers.
     pub(crate) transfers: Transfers,
     /// What copies do where something is there already.

@@ -224,7 +224,7 @@ impl Environment {
 
     /// How many colours the terminal has.
     pub(crate) fn depth(&self) -> Depth {
-        if self.no_color || self.term == "dumb" || self.term.starts_with("vt1") || self.term.starts_with("vt2") {
+        if self.no_color || self.is_dumb() || self.term.starts_with("vt1") || self.term.starts_with("vt2") {
             Depth::None
         } else if matches!(self.colorterm.as_str(), "truecolor" | "24bit") {
             Depth::All
@@ -233,6 +233,11 @@ impl Environment {
         } else {
             Depth::Sixteen
         }
+    }
+
+    /// Whether the terminal can only print lines.
+    pub(crate) fn is_dumb(&self) -> bool {
+        self.term == "dumb"
     }
 
     /// Whether the terminal shows Unicode.
@@ -273,6 +278,7 @@ mod tests {
         assert_eq!(of(false, "truecolor", "xterm", "").depth(), Depth::All);
         assert_eq!(of(false, "", "screen-256color", "").depth(), Depth::Many);
         assert_eq!(of(false, "", "xterm", "").depth(), Depth::Sixteen);
+        assert!(of(false, "", "dumb", "").is_dumb() && !of(false, "", "xterm", "").is_dumb());
         assert!(of(false, "", "xterm", "de_DE.UTF-8").is_unicode());
         assert!(!of(false, "", "xterm", "C").is_unicode());
         assert!(!of(false, "", "linux", "C.UTF-8").is_unicode());

@@ -142,7 +142,7 @@ impl State {
         }
         let (item, why) = self.entries.iter_mut().find_map(|entry| entry.held.remove(&id))?;
         if matches!(why, Hold::Failed) {
-            item.task.tally.file_again(item.weight());
+            item.task.tally.file_again();
         }
         Some(item)
     }
@@ -159,7 +159,7 @@ impl State {
             for id in ids.into_iter().rev() {
                 let Some((mut item, hold)) = entry.held.remove(&id) else { continue };
                 if matches!(hold, Hold::Failed) {
-                    item.task.tally.file_again(item.weight());
+                    item.task.tally.file_again();
                     item.attempts = 0;
                 }
                 entry.reported = false;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ferry_client::transfer::{Event, ItemId, ItemState, JobOptions, Outcome, Settings, Skip};
+use ferry_client::transfer::{Event, ItemId, ItemState, JobOptions, LinkEvent, Outcome, Settings, Skip};
 use ferry_shared::limits::BLOCK_LEN;
 
 use super::{Rig, bytes, shelf::LARGE, tree, write};
@@ -171,6 +171,21 @@ async fn a_server_that_cannot_be_reached_fails_everything_once() {
     }
     engine.drained().await;
     engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_the_server_is_back_is_told_also_when_trying_was_given_up() {
+    let mut rig = Rig::with(Settings { retries: 1, ..Settings::default() }).await;
+    write(&rig.local("a"), b"1");
+    rig.server.shelf().shut = true;
+    rig.upload("a", "a", JobOptions::default());
+    rig.until(|event| matches!(event, Event::Link(LinkEvent::Lost { .. })).then_some(())).await;
+    assert_eq!(rig.job_done().await.failed, 1);
+    rig.engine.drained().await;
+    rig.server.shelf().shut = false;
+    rig.upload("a", "a", JobOptions::default());
+    assert_eq!(rig.job_done().await.files, 1);
+    assert!(rig.told.iter().any(|event| matches!(event, Event::Link(LinkEvent::Restored))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,6 +53,8 @@ pub(crate) struct Shelf {
     pub(crate) damage: Option<u64>,
     /// Uploads of these names are refused.
     pub(crate) refuse: BTreeMap<Path, Code>,
+    /// Nobody is let in: each connection is closed at once.
+    pub(crate) shut: bool,
 }
 
 impl Shelf {
@@ -148,6 +150,9 @@ impl Server {
         let fake = Fake::start(move |mut peer| {
             let (shelf, gate) = (Arc::clone(&shared), open.subscribe());
             async move {
+                if shelf.lock().unwrap().shut {
+                    return None;
+                }
                 peer.let_in().await?;
                 Session { peer, shelf, gate }.run().await
             }

@@ -31,8 +31,10 @@ Keys are written `a`, `A`, `f5`, `ctrl-a`, `alt-left`, `shift-f6`, `space`, `ent
 with spaces between are pressed one after the other. A mistake in the file is shown with its line.
 
 Lines are edited with the arrows, Home and End, Backspace and Delete, Ctrl-A and Ctrl-E (begin, end), Ctrl-W
-(word before), Ctrl-U and Ctrl-K (all before, all behind), Alt-B and Alt-F (by words). The mouse: a click chooses, a second one opens, the right button marks,
-the wheel scrolls, the divider can be dragged.
+(word before), Ctrl-U and Ctrl-K (all before, all behind), Alt-B and Alt-F (by words).
+
+The mouse: in the panes a click chooses, a second one opens, the right button marks; a click on the transfers shows
+all of them, and there chooses one. The wheel scrolls everywhere, the divider can be dragged. Boxes take keys only.
 ";
 
     fn docs() -> String {

@@ -186,7 +186,9 @@ const IN_TRANSFERS: &[Where] = &[Where::Transfers];
 const TRANSFERS: &[Row] = &[
     row(Pause, "pause", IN_TRANSFERS, &["space"], "pause this one, or let it go on").hint("pause").rank(1),
     row(PauseAll, "pause-all", &[Browse, Where::Transfers], &["P"], "pause all, or let all go on"),
-    row(Retry, "retry", IN_TRANSFERS, &["r"], "try again what failed").hint("retry").rank(2),
+    row(Retry, "retry", IN_TRANSFERS, &["r"], "try again what failed; take up again what was cancelled")
+        .hint("retry")
+        .rank(2),
     row(Cancel, "cancel", IN_TRANSFERS, &["x", "delete"], "cancel, and keep what has arrived for another time")
         .hint("cancel")
         .rank(2),
@@ -195,7 +197,7 @@ const TRANSFERS: &[Row] = &[
         "cancel-and-discard",
         IN_TRANSFERS,
         &["X"],
-        "cancel, and throw away what has arrived of unfinished files",
+        "cancel, and throw away what has arrived of unfinished files; asks first",
     ),
     row(Earlier, "earlier", IN_TRANSFERS, &["K"], "one place earlier in the queue"),
     row(Later, "later", IN_TRANSFERS, &["J"], "one place later in the queue"),
@@ -223,7 +225,7 @@ const VIEW: &[Row] = &[
     row(Hex, "hex", IN_VIEW, &["x", "f4"], "bytes in hexadecimal, or text again").hint("hex"),
     row(Wrap, "wrap", IN_VIEW, &["w", "f2"], "long lines broken, or cut").hint("wrap"),
     row(Find, "find", IN_VIEW, &["/", "f7"], "find a text in what was read").hint("find"),
-    row(Close, "close", IN_VIEW, &["esc", "q", "f3", "f10", "ctrl-c"], "back to the panes").hint("close"),
+    row(Close, "close", IN_VIEW, &["esc", "q", "f3", "f10", "ctrl-c"], "back to the panes").hint("close").rank(0),
 ];
 
 const CHOOSE: &[Row] = &[
@@ -240,8 +242,8 @@ const CHOOSE: &[Row] = &[
     row(PreviousField, "previous-field", &[Form], &["backtab", "up"], "to the field before"),
     row(Accept, "accept", &[Form], &["enter"], "do it").hint("ok"),
     row(CreateAccount, "create-account", &[Form], &["ctrl-n"], "make an account on this server, where it lets you"),
-    row(Close, "close", &[List], &["esc", "q", "left", "h", "ctrl-c"], "close").hint("close"),
-    row(Close, "close", &[Type, Form], &["esc", "ctrl-c"], "close").hint("close"),
+    row(Close, "close", &[List], &["esc", "q", "left", "h", "ctrl-c"], "close").hint("close").rank(0),
+    row(Close, "close", &[Type, Form], &["esc", "ctrl-c"], "close").hint("close").rank(0),
 ];
 
 const IN_CONFLICT: &[Where] = &[Where::Conflict];
@@ -254,7 +256,7 @@ const QUESTIONS: &[Row] = &[
         .hint("if it is there"),
     row(Accept, "accept", &[Confirm], &["y", "enter"], "yes").hint("yes"),
     row(Accept, "accept", &[Trust], &["y"], "it is the right key: remember it and go on").hint("it is the right key"),
-    row(Close, "close", &[Where::Copy, Confirm, Trust], LEAVE, "no").hint("no"),
+    row(Close, "close", &[Where::Copy, Confirm, Trust], LEAVE, "no").hint("no").rank(0),
     row(Replace, "replace", IN_CONFLICT, &["r"], "replace what is there; only blocks that differ travel")
         .hint("replace"),
     row(Skip, "skip", IN_CONFLICT, &["s"], "keep what is there").hint("skip"),
@@ -264,21 +266,22 @@ const QUESTIONS: &[Row] = &[
         .hint("scope"),
     row(NextQuestion, "next-question", IN_CONFLICT, &["down", "right", "j", "l"], "the next that asks"),
     row(PreviousQuestion, "previous-question", IN_CONFLICT, &["up", "left", "k", "h"], "the one before that asks"),
-    row(Close, "close", IN_CONFLICT, &["esc", "q", "ctrl-c"], "answer later").hint("later").rank(6),
+    row(Close, "close", IN_CONFLICT, &["esc", "q", "ctrl-c"], "answer later").hint("later").rank(0),
     row(ResumeLater, "resume-later", &[Where::Quit], &["r", "enter"], "quit; the next start goes on")
         .hint("quit, go on next time"),
     row(WaitThenQuit, "wait-then-quit", &[Where::Quit], &["w"], "quit when all is done").hint("wait, then quit"),
     row(CancelAndQuit, "cancel-and-quit", &[Where::Quit], &["c"], "cancel all, then quit").hint("cancel all"),
-    row(Close, "close", &[Where::Quit], &["esc", "n", "ctrl-c"], "do not quit").hint("stay"),
+    row(Close, "close", &[Where::Quit], &["esc", "n", "ctrl-c"], "do not quit").hint("stay").rank(0),
     row(GoOn, "go-on", &[Where::Resume], &["enter", "y", "r"], "connect, and go on from what has arrived")
         .hint("go on"),
     row(KeepQueue, "keep-for-later", &[Where::Resume], &["esc", "l", "q", "ctrl-c"], "keep them for another time")
-        .hint("later"),
+        .hint("later")
+        .rank(0),
     row(DropQueue, "drop", &[Where::Resume], &["d"], "forget them; what has arrived stays").hint("forget them"),
-    row(Close, "close", &[Where::Wait], &["esc", "q", "ctrl-c"], "give it up").hint("cancel"),
+    row(Close, "close", &[Where::Wait], &["esc", "q", "ctrl-c"], "give it up").hint("cancel").rank(0),
     row(Up, "up", &[Notice], &["up", "k"], "one line up"),
     row(Down, "down", &[Notice], &["down", "j"], "one line down"),
     row(PageUp, "page-up", &[Notice], &["pageup", "ctrl-b"], "one page up"),
     row(PageDown, "page-down", &[Notice], &["pagedown", "ctrl-f", "space"], "one page down"),
-    row(Close, "close", &[Notice], &["esc", "enter", "q", "i", "ctrl-c"], "close").hint("close"),
+    row(Close, "close", &[Notice], &["esc", "enter", "q", "i", "ctrl-c"], "close").hint("close").rank(0),
 ];

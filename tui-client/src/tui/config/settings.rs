@@ -77,6 +77,13 @@ impl Settings {
         (settings, faults)
     }
 
+    /// A fault in the value of a key of the file.
+    pub(crate) fn fault(text: &str, key: &str, message: String) -> Fault {
+        let table = DeTable::parse(text).ok();
+        let value = table.as_ref().and_then(|table| table.get_ref().get(key));
+        Fault::at(text, value.map_or(0, |value| value.span().start), message)
+    }
+
     fn set(&mut self, key: &str, value: &DeValue<'_>) -> Result<(), Wrong> {
         match key {
             "theme" => self.theme = text(value)?.to_owned(),
@@ -178,6 +185,12 @@ mod tests {
             assert!(live.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key} is missing");
         }
         assert_eq!(Settings::read(COMMENTED).0, Settings::default(), "as it is, it changes nothing");
+    }
+
+    #[test]
+    fn a_fault_found_later_has_its_line_too() {
+        let fault = Settings::fault("mouse = true\ntheme = \"dusk\"\n", "theme", "no such theme".to_owned());
+        assert_eq!(fault.to_string(), "line 2: no such theme");
     }
 
     #[test]

@@ -95,6 +95,7 @@ impl LinkKeeper {
                 self.seal = seal;
                 self.reach(ticket, target, key);
             }
+            LinkEffect::Try(ticket, target, key, seal) => drop(self.try_beside(ticket, target, key, seal)),
             LinkEffect::Trust(yes) => {
                 if let Some(asking) = self.asking.lock().unwrap_or_else(PoisonError::into_inner).take() {
                     // Nobody waits any more when it was given up meanwhile.
@@ -113,7 +114,8 @@ impl LinkKeeper {
             LinkEffect::Register(ticket, user, password, invite) => {
                 let Some(before) = &self.connector else { return };
                 let target = Target { user, ..before.target().clone() };
-                let connector = self.connector_to(target, Credential::Password(password), self.server_key);
+                let connector =
+                    self.connector_to(target, Credential::Password(password), self.server_key, self.seal.clone());
                 self.connector = Some(connector.clone());
                 self.enter(ticket, connector, Some(invite));
             }
@@ -140,26 +142,52 @@ impl LinkKeeper {
 
     fn reach(&mut self, ticket: Ticket, target: Target, key: Option<Fingerprint>) {
         self.leave();
-        let key = self.server_key.or(key);
-        let connector = self.connector_to(target, Credential::Password(Secret::new(String::new())), key);
+        let connector = self.unproven(target, key, self.seal.clone());
         self.connector = Some(connector.clone());
+        self.task = Some(self.greet(ticket, connector));
+    }
+
+    /// Greets a server without leaving the one that is connected.
+    pub(super) fn try_beside(
+        &self,
+        ticket: Ticket,
+        target: Target,
+        key: Option<Fingerprint>,
+        seal: Option<PathBuf>,
+    ) -> AbortHandle {
+        self.greet(ticket, self.unproven(target, key, seal))
+    }
+
+    fn greet(&self, ticket: Ticket, connector: Connector) -> AbortHandle {
         let reply = Reply::new(self.events.clone(), ticket);
-        self.task = Some(spawn(async move {
+        spawn(async move {
             match connector.probe().await {
                 Ok((welcome, key)) => reply.send(Answer::Greeted(greeting(&welcome, key))).await,
                 Err(error) => reply.failed(&error).await,
             }
-        }));
+        })
     }
 
-    fn connector_to(&self, target: Target, credential: Credential, key: Option<Fingerprint>) -> Connector {
+    /// The way to a server before it is known who comes.
+    fn unproven(&self, target: Target, key: Option<Fingerprint>, seal: Option<PathBuf>) -> Connector {
+        let nobody = Credential::Password(Secret::new(String::new()));
+        self.connector_to(target, nobody, self.server_key.or(key), seal)
+    }
+
+    fn connector_to(
+        &self,
+        target: Target,
+        credential: Credential,
+        key: Option<Fingerprint>,
+        seal: Option<PathBuf>,
+    ) -> Connector {
         let trust = match key {
             Some(key) => Trust::Pinned(key),
             None if self.accept_new => Trust::AcceptNew,
             None => Trust::Ask(Arc::new(AskOnScreen { events: self.events.clone(), asking: Arc::clone(&self.asking) })),
         };
         let mut options = ConnectOptions::new(trust, &self.known_servers);
-        options.seal = self.seal.clone().or_else(|| self.usual_seal.clone());
+        options.seal = seal.or_else(|| self.usual_seal.clone());
         Connector::new(target, credential, options)
     }
 

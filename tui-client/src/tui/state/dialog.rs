@@ -8,7 +8,7 @@ mod notice;
 mod plan;
 mod viewer;
 
-pub(crate) use choose::{HelpLine, HelpView, Palette, TypeLine, Typing};
+pub(crate) use choose::{HELP_WIDEST, HelpLine, HelpView, Palette, TypeLine, Typing};
 pub(crate) use details::{Details, DigestState};
 pub(crate) use form::{Form, FormField, Purpose, Value};
 pub(crate) use list::{Found, FoundItem, ListView};

@@ -1,7 +1,7 @@
 //! A line being typed: its text and the cursor in it, by what a person sees as one character.
 
+use ferry_shared::name::Escaped;
 use unicode_segmentation::UnicodeSegmentation as _;
-use unicode_width::UnicodeWidthStr as _;
 
 use crate::tui::keymap::{Code, Key};
 
@@ -33,9 +33,20 @@ impl Field {
         &self.text
     }
 
+    /// The text as it is shown: what cannot be seen is written out.
+    pub(crate) fn shown(&self) -> String {
+        shown(&self.text)
+    }
+
+    /// What is shown before the cursor.
+    pub(crate) fn shown_before(&self) -> String {
+        shown(&self.text[..self.at])
+    }
+
     /// Columns before the cursor.
-    pub(crate) fn column(&self) -> usize {
-        self.text[..self.at].width()
+    #[cfg(test)]
+    fn column(&self) -> usize {
+        unicode_width::UnicodeWidthStr::width(self.shown_before().as_str())
     }
 
     /// Whether nothing is typed.
@@ -112,6 +123,10 @@ impl Field {
     }
 }
 
+fn shown(text: &str) -> String {
+    Escaped(text.as_bytes()).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +168,16 @@ mod tests {
         assert_eq!(field.text(), "ab[2J");
         field.insert(&"x".repeat(LONGEST));
         assert_eq!(field.text(), "ab[2J");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_written_out_and_is_one_step() {
+        let mut field = Field::new("a\u{1b}b\u{202e}c");
+        assert_eq!(field.shown(), r"a\u{1b}b\u{202e}c");
+        press(&mut field, "left left");
+        assert_eq!((field.shown_before().as_str(), field.column()), (r"a\u{1b}b", 8));
+        press(&mut field, "left backspace");
+        assert_eq!(field.text(), "ab\u{202e}c");
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! The table of transfers: what was ordered, how far it is, what asks and what failed.
 
+mod part;
 mod rate;
 mod rows;
 mod transfer;
 
 use std::{collections::HashMap, time::Duration};
 
-use ferry_client::transfer::{Bandwidth, Conflict, ItemId, ItemState, JobId, Progress};
+use ferry_client::transfer::{ActiveItem, Bandwidth, Conflict, ItemId, ItemState, JobId, Progress};
 use ferry_shared::name::Name;
 
+pub(crate) use part::{Part, Tally, rests};
 pub(crate) use rate::{Rate, eta};
 pub(crate) use rows::Row;
-pub(crate) use transfer::{Covers, FailedItem, Key, Order, Part, Phase, Piece, StandingAnswer, Tally, Transfer, Way};
+pub(crate) use transfer::{Covers, FailedItem, Key, Order, Phase, Piece, StandingAnswer, Transfer, Way};
 
 use crate::tui::state::trouble::Trouble;
 
@@ -73,6 +75,8 @@ pub(crate) struct Counts {
     pub(crate) failed: u64,
     /// Files that ask.
     pub(crate) asking: usize,
+    /// Given up.
+    pub(crate) cancelled: usize,
     /// Through.
     pub(crate) done: usize,
 }
@@ -141,6 +145,7 @@ impl Transfers {
         let Some(transfer) = self.all.iter_mut().find(|transfer| transfer.key == key) else { return };
         transfer.held = false;
         transfer.ended = None;
+        transfer.resting.clear();
         for ((at, part), job) in transfer.parts.iter_mut().enumerate().zip(jobs) {
             *part = Part { job: Some(*job), ..Part::default() };
             part.tally.counting = true;
@@ -168,18 +173,6 @@ impl Transfers {
         for transfer in &mut self.all {
             transfer.active.clear();
         }
-        // While the server cannot be reached nothing is under way; what had arrived is not gone.
-        let stalled = self.stalled.is_some();
-        for job in &progress.jobs {
-            if let Some(part) = self.part_of(job.job) {
-                let before = part.tally;
-                part.tally = job.into();
-                if stalled {
-                    part.tally.bytes_done = part.tally.bytes_done.max(before.bytes_done.min(part.tally.bytes));
-                    part.tally.reused = part.tally.reused.max(before.reused);
-                }
-            }
-        }
         for item in &progress.active {
             if !matches!(item.state, ItemState::Asking | ItemState::Failed)
                 && let Some(transfer) = self.of_job(item.job)
@@ -187,11 +180,37 @@ impl Transfers {
                 transfer.active.push(item.clone());
             }
         }
+        let stalled = self.stalled.is_some();
+        for job in &progress.jobs {
+            let Some((key, at)) = self.jobs.get(&job.job).copied() else { continue };
+            let Some(transfer) = self.get_mut(key) else { continue };
+            let of_job = |item: &&ActiveItem| item.job == job.job;
+            let active: Vec<_> = transfer.active.iter().filter(of_job).collect();
+            let resting: Vec<_> = transfer.resting.iter().filter(of_job).collect();
+            if let Some(part) = transfer.parts.get_mut(at).filter(|part| part.summary.is_none()) {
+                part.take(job, &active, &resting, stalled);
+            }
+        }
         for transfer in self.all.iter_mut().filter(|transfer| !transfer.held && !transfer.is_over()) {
             transfer.add_up();
-            let fresh = transfer.tally.bytes_done.saturating_sub(transfer.tally.reused);
+            let fresh = transfer.parts.iter().map(|part| part.fresh).fold(0, u64::saturating_add);
             transfer.rate.push(now, fresh);
         }
+    }
+
+    /// The server cannot be reached for now: nothing moves.
+    pub(crate) fn stall(&mut self, trouble: Trouble, until: Duration) {
+        self.stalled = Some((trouble, until));
+        self.rate = Rate::default();
+        for transfer in &mut self.all {
+            transfer.rate = Rate::default();
+            transfer.active.clear();
+        }
+    }
+
+    /// A file entered a state.
+    pub(crate) fn item_is(&mut self, item: ItemId, state: ItemState) {
+        self.all.iter_mut().for_each(|transfer| transfer.item_is(item, state));
     }
 
     /// Takes a transfer off the list.
@@ -222,7 +241,8 @@ impl Transfers {
                 Phase::Working(_) | Phase::Counting => counts.running += 1,
                 Phase::Waiting | Phase::Held => counts.waiting += 1,
                 Phase::Paused => counts.paused += 1,
-                Phase::Verified | Phase::Cancelled => counts.done += 1,
+                Phase::Cancelled => counts.cancelled += 1,
+                Phase::Verified | Phase::LeftOut => counts.done += 1,
                 Phase::Asking | Phase::Failed => {}
             }
         }

@@ -106,17 +106,14 @@ fn refused(trouble: Trouble, refusal: &Refusal) -> Trouble {
             _ => trouble.of(Kind::Login),
         },
         Code::OverQuota => {
-            let hint = match (refusal.needed, refusal.available) {
-                (Some(needed), Some(available)) => {
-                    format!(
-                        "{} needed, {} free; delete something there, then r tries again",
-                        human::size(needed),
-                        human::size(available)
-                    )
+            let text = match (refusal.needed, refusal.available) {
+                // It may be files that are too many.
+                (Some(needed), Some(available)) if refusal.message.contains("bytes") => {
+                    format!("over quota: {} needed, {} free", human::size(needed), human::size(available))
                 }
-                _ => "delete something there, then r tries again".to_owned(),
+                _ => trouble.text,
             };
-            trouble.of(Kind::Space).hint(hint)
+            Trouble::new(text).of(Kind::Space).hint("delete something there, then r tries again")
         }
         Code::DiskFull => trouble.of(Kind::Space).hint("the server's operator must make room; r tries again"),
         Code::NotAllowed => trouble.hint("your account may not do this"),

@@ -43,6 +43,7 @@ pub(crate) fn phase(phase: Phase) -> &'static str {
         Phase::Asking => "asks",
         Phase::Failed => "failed",
         Phase::Cancelled => "cancelled",
+        Phase::LeftOut => "left out",
         Phase::Verified => "verified",
     }
 }

@@ -33,6 +33,9 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
         Answer::Removed(amount) => removed(state, ticket, amount, out),
         Answer::Edited { text, changed } => edited(state, ticket, &text, changed, out),
         Answer::Greeted(greeting) => {
+            if connect::reached_beside(state, ticket, out) {
+                return;
+            }
             if state.link.ticket() == Some(ticket) {
                 connect::greeted(state, greeting, out);
             }

@@ -40,8 +40,9 @@ pub(super) fn act_palette(state: &mut State, action: Action, out: &mut Out) {
 /// Does an action in the help.
 pub(super) fn act_help(state: &mut State, action: Action) {
     let page = Layout::of(state).map_or(1, |layout| usize::from(layout.screen.height.saturating_sub(8))).max(1);
+    let width = state.size.0;
     let Some(Dialog::Help(help)) = state.dialogs.last_mut() else { return };
-    let most = help.lines.len().saturating_sub(page);
+    let most = help.height(width).saturating_sub(page);
     match action {
         Action::Up => help.offset = help.offset.saturating_sub(1),
         Action::Down => help.offset = (help.offset + 1).min(most),

@@ -16,6 +16,7 @@ use crate::{
         effect::{Effect, LinkEffect},
         state::{
             State,
+            attempt::Attempt,
             dialog::{Dialog, Form, ListView, Notice, Purpose, TrustView},
             link::{Account, Greeting, Link, Server, Session},
             place::Place,
@@ -65,6 +66,7 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
         server.identity = key_file(form.get("key file"), &state.home);
     }
     let name = form.get("save as");
+    let mut saves = None;
     if !name.is_empty() {
         let site = Site {
             name: name.to_owned(),
@@ -75,12 +77,13 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
             key: None,
             seal: None,
         };
-        site::check(state, None, &site)?;
+        site::check(state, None, &site).map_err(|fault| format!("save as: {fault}"))?;
         server.site = Some(name.to_owned());
-        out.push(Effect::SaveSite(None, site));
+        saves = Some(site);
     }
     state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_)));
     reach(state, server, out);
+    (state.attempt.form, state.attempt.site) = (Some(Box::new(form.clone())), saves);
     Ok(())
 }
 
@@ -131,24 +134,58 @@ pub(super) fn server_of(site: &Site, home: &Path) -> Result<Server, String> {
     Ok(server)
 }
 
-/// Begins to connect; leaves the server that is connected, after asking where that holds transfers up.
+/// Begins to connect. A server that is connected stays so until the new one was reached.
 pub(super) fn reach(state: &mut State, server: Server, out: &mut Out) {
-    if state.link.session().is_some() {
-        link::leave(state, Some(server), out);
-        return;
-    }
     let ticket = state.tickets.next();
+    state.attempt = Attempt::default();
     state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_) | Dialog::Reaching));
     state.dialogs.push(Dialog::Reaching);
-    out.push(Effect::Link(LinkEffect::Reach(ticket, server.target.clone(), server.key, server.seal.clone())));
+    let (target, key, seal) = (server.target.clone(), server.key, server.seal.clone());
+    if state.link.session().is_some() {
+        state.attempt.beside = Some((server, ticket));
+        out.push(Effect::Link(LinkEffect::Try(ticket, target, key, seal)));
+        return;
+    }
+    out.push(Effect::Link(LinkEffect::Reach(ticket, target, key, seal)));
     state.last_server = Some(server.clone());
     state.link = Link::Reaching { server, ticket };
 }
 
+/// A server that was tried beside the one that is connected was reached; whether it was waited for.
+pub(super) fn reached_beside(state: &mut State, ticket: Ticket, out: &mut Out) -> bool {
+    let Some((server, _)) = state.attempt.beside.take_if(|(_, waited)| *waited == ticket) else { return false };
+    close_reaching(state);
+    save_typed(state, out);
+    match state.link.session() {
+        Some(_) => link::leave(state, Some(server), out),
+        None => reach(state, server, out),
+    }
+    true
+}
+
+/// What was typed led to a server: it is saved, if it has a name.
+fn save_typed(state: &mut State, out: &mut Out) {
+    let attempt = std::mem::take(&mut state.attempt);
+    out.extend(attempt.site.map(|site| Effect::SaveSite(None, site)));
+}
+
+fn close_reaching(state: &mut State) {
+    state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Reaching | Dialog::Trust(_)));
+}
+
+/// Gives what was typed back to be mended.
+fn type_again(state: &mut State) {
+    if let Some(mut form) = state.attempt.form.take() {
+        form.focus_on("server");
+        state.dialogs.push(Dialog::Form(form));
+    }
+    state.attempt = Attempt::default();
+}
+
 /// A server's key is not known: a person decides.
 pub(super) fn ask_trust(state: &mut State, question: TrustView) {
-    if matches!(state.link, Link::Reaching { .. }) {
-        state.dialogs.push(Dialog::Trust(question));
+    if matches!(state.link, Link::Reaching { .. }) || state.attempt.beside.is_some() {
+        below_notices(state, Dialog::Trust(question));
     }
 }
 
@@ -172,7 +209,8 @@ pub(super) fn act_trust(state: &mut State, action: Action, out: &mut Out) {
 /// The server was greeted, and its key is trusted: now the password.
 pub(super) fn greeted(state: &mut State, greeting: Greeting, out: &mut Out) {
     let Link::Reaching { server, .. } = std::mem::take(&mut state.link) else { return };
-    state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Reaching | Dialog::Trust(_)));
+    close_reaching(state);
+    save_typed(state, out);
     if let Some(password) = state.password.take() {
         log_in(state, server, greeting, password, out);
         return;
@@ -202,7 +240,13 @@ fn ask(state: &mut State, server: Server, greeting: Greeting) {
         Registration::Open => form.note("No account yet? Ctrl-N makes one."),
     };
     state.link = Link::Greeted { server, greeting };
-    state.dialogs.push(Dialog::Form(Box::new(form.secret(secret))));
+    below_notices(state, Dialog::Form(Box::new(form.secret(secret))));
+}
+
+/// Opens a dialog, but not over what is still to be read.
+fn below_notices(state: &mut State, dialog: Dialog) {
+    let unread = state.dialogs.iter().rev().take_while(|dialog| matches!(dialog, Dialog::Notice(_))).count();
+    state.dialogs.insert(state.dialogs.len() - unread, dialog);
 }
 
 /// The key needs its passphrase.
@@ -259,15 +303,21 @@ pub(super) fn offer_account(state: &mut State) {
 pub(super) fn register(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
     let Link::Greeted { mut server, greeting } = state.link.clone() else { return Ok(()) };
     let user = form.get("user").to_owned();
+    if user.is_empty() {
+        form.focus_on("user");
+        return Err("the user is missing".to_owned());
+    }
     let password = Secret::new(form.take_secret("password"));
     let again = Secret::new(form.take_secret("again"));
-    let invite = Some(Secret::new(form.take_secret("invite"))).filter(|invite| !invite.expose().is_empty());
-    if user.is_empty() || password.expose().is_empty() {
-        return Err("user and password are needed".to_owned());
+    // What is typed next must be the password, where it is not shown.
+    form.focus_on("password");
+    if password.expose().is_empty() {
+        return Err("the password is missing".to_owned());
     }
     if password != again {
         return Err("the two passwords differ; type both again".to_owned());
     }
+    let invite = Some(Secret::new(form.take_secret("invite"))).filter(|invite| !invite.expose().is_empty());
     let ticket = state.tickets.next();
     server.target.user.clone_from(&user);
     state.last_server = Some(server.clone());
@@ -304,11 +354,18 @@ fn is_login(dialog: &Dialog) -> bool {
 
 /// Connecting or logging in failed.
 pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bool {
+    if state.attempt.beside.take_if(|(_, waited)| *waited == ticket).is_some() {
+        close_reaching(state);
+        type_again(state);
+        let still = state.link.server().map(|server| format!("You are still on {}.", server.name()));
+        not_connected(state, trouble, still);
+        return true;
+    }
     if state.link.ticket() != Some(ticket) {
         return false;
     }
     let was = std::mem::take(&mut state.link);
-    state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Reaching | Dialog::Trust(_)));
+    close_reaching(state);
     // A key that is no use is not mended by typing; one that asked for its passphrase is.
     let typed = |server: &Server| server.identity.is_none() || state.dialogs.iter().any(is_login);
     if let (Link::LoggingIn { server, greeting, .. }, Kind::Login | Kind::Exists | Kind::Other) = (was, trouble.kind)
@@ -321,13 +378,18 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bo
         }
         if let Some(Dialog::Form(form)) = state.dialogs.iter_mut().find(|dialog| is_login(dialog)) {
             form.fault = Some(trouble.to_string());
-            let wrong = if trouble.kind == Kind::Exists { "user" } else { server.secret() };
-            form.focus = form.fields.iter().position(|field| field.label == wrong).unwrap_or(0);
+            form.focus_on(if trouble.kind == Kind::Exists { "user" } else { server.secret() });
         }
         state.link = Link::Greeted { server, greeting };
         return true;
     }
     state.dialogs.retain(|dialog| !is_login(dialog));
+    type_again(state);
+    not_connected(state, trouble, None);
+    true
+}
+
+fn not_connected(state: &mut State, trouble: &Trouble, more: Option<String>) {
     let title = if trouble.kind == Kind::ChangedKey {
         "Stopped: the server's key is not the known one"
     } else {
@@ -337,16 +399,24 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bo
     if let Some(hint) = &trouble.hint {
         lines.extend([String::new(), hint.clone()]);
     }
+    lines.extend(more.into_iter().flat_map(|more| [String::new(), more]));
     state.dialogs.push(Dialog::Notice(Notice::bad(title, lines)));
-    true
 }
 
 /// Gives up connecting, at whatever point it is.
 pub(super) fn give_up(state: &mut State, out: &mut Out) {
+    if let Some((_, ticket)) = state.attempt.beside.take() {
+        out.push(Effect::Drop(ticket));
+        close_reaching(state);
+        type_again(state);
+        return;
+    }
     if let Some(ticket) = state.link.ticket() {
         out.push(Effect::Drop(ticket));
     }
-    state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Reaching | Dialog::Trust(_)) && !is_login(dialog));
+    state.dialogs.retain(|dialog| !is_login(dialog));
+    close_reaching(state);
+    type_again(state);
     state.link = Link::Offline;
     out.push(Effect::Link(LinkEffect::Leave));
 }

@@ -103,7 +103,6 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         Action::ChangeRule if !plan.stays() => {
             let at = RULES.iter().position(|rule| *rule == plan.order.rule).map_or(0, |at| at + 1);
             plan.order.rule = RULES[at % RULES.len()];
-            state.rule = plan.order.rule;
         }
         Action::ChangeTarget => {
             let shown = plan.order.to.display(&state.home);

@@ -2,7 +2,7 @@
 
 use ferry_shared::name::Name;
 
-use super::{Out, copy, edit, link, name, site};
+use super::{Out, copy, edit, link, name, queue, site};
 use crate::tui::{
     action::Action,
     effect::Effect,
@@ -106,6 +106,7 @@ pub(super) fn confirm(state: &mut State, action: Action, out: &mut Out) {
             (Decided::SendBack(id), yes) => edit::decided(state, id, yes, out),
             (Decided::Leave(server), true) => link::leave_now(state, server.map(|server| *server), out),
             (Decided::StartAnyway, true) => copy::start(state, out),
+            (Decided::Discard(key, item), true) => queue::discard(state, key, item, out),
             _ => {}
         },
         other => state.dialogs.extend(other),

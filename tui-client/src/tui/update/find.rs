@@ -24,7 +24,8 @@ pub(super) fn begin_filter(state: &mut State) {
 
 /// Opens the line below the panes.
 pub(super) fn open(state: &mut State, typing: Typing, text: &str) {
-    state.dialogs.push(Dialog::Type(TypeLine { typing, field: Field::new(text), fault: None }));
+    let origin = state.pane().current().map(|item| item.entry.name.clone());
+    state.dialogs.push(Dialog::Type(TypeLine { typing, field: Field::new(text), fault: None, origin }));
 }
 
 /// What is typed has changed.
@@ -106,8 +107,13 @@ pub(super) fn act(state: &mut State, action: Action, _out: &mut Out) {
             state.pane_mut().put_cursor(origin);
         }
         (Action::Close, Typing::Filter) => {
+            let origin = line.origin.clone();
             state.dialogs.pop();
             filter(state, "");
+            match origin {
+                Some(name) => state.pane_mut().land_on(name),
+                None => state.pane_mut().put_cursor(0),
+            }
         }
         (Action::Close, Typing::FindText(origin)) => {
             state.dialogs.pop();

@@ -58,6 +58,8 @@ pub(super) fn restored(state: &mut State, account: Account, out: &mut Out) {
         other => other,
     };
     state.say("the connection is back");
+    // The server is there: what the engine said before that is old.
+    state.transfers.stalled = None;
     queue::retry_lost(state, out);
     for side in remote_sides(state) {
         read::folder(state, side, out);
@@ -123,12 +125,12 @@ fn disconnect(state: &mut State, out: &mut Out) {
 
 /// Reads the folder again; connects again where the connection is lost.
 pub(super) fn refresh(state: &mut State, out: &mut Out) {
+    if let Link::Lost(..) = &state.link {
+        out.push(Effect::Link(LinkEffect::Retry));
+    }
     if state.pane().place.is_remote() {
         match &state.link {
-            Link::Lost(..) => {
-                out.push(Effect::Link(LinkEffect::Retry));
-                return;
-            }
+            Link::Lost(..) => return,
             Link::Offline => {
                 match state.last_server.clone() {
                     Some(server) => connect::reach(state, server, out),

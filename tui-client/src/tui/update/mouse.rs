@@ -108,11 +108,12 @@ fn pane(state: &mut State, layout: &Layout, side: Side, mouse: Mouse, out: &mut 
                 return;
             }
             let at = (mouse.x, mouse.y);
-            let second = state.click.take().is_some_and(|click| click.at.1 == at.1 && state.now <= click.time + SECOND);
+            let again = |click: Click| click.side == side && click.at.1 == at.1 && state.now <= click.time + SECOND;
+            let second = state.click.take().is_some_and(again);
             if second {
                 browse::open_clicked(state, out);
             } else {
-                state.click = Some(Click { at, time: state.now });
+                state.click = Some(Click { side, at, time: state.now });
             }
         }
         _ => {}

@@ -1,6 +1,6 @@
 //! The full list of transfers: moving in it, and steering what runs.
 
-use ferry_client::transfer::{ItemId, JobId, Selected};
+use ferry_client::transfer::{ItemId, ItemState, JobId, Selected};
 
 use super::{Out, choose, conflict, quit};
 use crate::{
@@ -10,9 +10,9 @@ use crate::{
         effect::{Effect, TransferEffect},
         state::{
             State,
-            dialog::{Dialog, Form, Notice, Purpose},
+            dialog::{Decided, Dialog, Form, Notice, Purpose, Question},
             layout::Layout,
-            transfers::{Key, Part, Row, Transfer},
+            transfers::{Key, Part, Phase, Row, Transfer},
             trouble::{Kind, Trouble},
             words,
         },
@@ -57,8 +57,8 @@ fn selected(state: &State) -> Option<(Key, Option<ItemId>)> {
     state.dialogs.iter().rev().find_map(|dialog| match dialog {
         Dialog::Transfers(view) => {
             let rows = state.transfers.rows();
-            let row = view.selected.and_then(|name| rows.iter().find(|row| row.name() == name));
-            row.or_else(|| rows.get(view.row.min(rows.len().saturating_sub(1)))).map(Row::name)
+            let row = view.selected.and_then(|name| state.transfers.row_of(name)).unwrap_or(view.row);
+            rows.get(row.min(rows.len().saturating_sub(1))).map(Row::name)
         }
         _ => None,
     })
@@ -92,7 +92,7 @@ pub(super) fn move_by(state: &mut State, by: isize) {
     else {
         return;
     };
-    let at = view.selected.and_then(|name| names.iter().position(|other| *other == name)).unwrap_or(view.row);
+    let at = view.selected.and_then(|name| state.transfers.row_of(name)).unwrap_or(view.row);
     let row = at.saturating_add_signed(by).min(names.len().saturating_sub(1));
     view.row = row;
     view.selected = names.get(row).copied();
@@ -103,18 +103,20 @@ pub(super) fn move_by(state: &mut State, by: isize) {
 fn act_on(state: &mut State, action: Action, key: Key, item: Option<ItemId>, out: &mut Out) {
     let Some(transfer) = state.transfers.get(key) else { return };
     let over = transfer.is_over();
-    let paused = transfer.tally.paused;
+    let paused = transfer.phase(state.now) == Phase::Paused;
     match action {
         Action::Pause if transfer.held => state.say("it is held until its server is connected"),
         Action::Pause if !over => {
             let resumes = match item.and_then(|item| active_state(transfer, item)) {
-                Some(state) => state == ferry_client::transfer::ItemState::Paused,
+                Some(state) => state == ItemState::Paused,
                 None => paused,
             };
             let make = if resumes { TransferEffect::Resume } else { TransferEffect::Pause };
             each(transfer, item, make, out);
-            if item.is_none() {
-                set_paused(state, key, !resumes);
+            match item {
+                Some(item) if resumes => state.transfers.item_is(item, ItemState::Waiting),
+                Some(item) => state.transfers.item_is(item, ItemState::Paused),
+                None => set_paused(state, key, !resumes),
             }
         }
         Action::Retry => retry(state, key, item, out),
@@ -134,8 +136,8 @@ fn act_on(state: &mut State, action: Action, key: Key, item: Option<ItemId>, out
     }
 }
 
-fn active_state(transfer: &Transfer, item: ItemId) -> Option<ferry_client::transfer::ItemState> {
-    transfer.active.iter().find(|active| active.item == item).map(|active| active.state)
+fn active_state(transfer: &Transfer, item: ItemId) -> Option<ItemState> {
+    transfer.begun().find(|begun| begun.item == item).map(|begun| begun.state)
 }
 
 /// How many jobs the transfer that changed places with `key` has.
@@ -170,23 +172,30 @@ fn each(transfer: &Transfer, item: Option<ItemId>, make: impl Fn(Selected) -> Tr
 fn set_paused(state: &mut State, key: Key, paused: bool) {
     if let Some(transfer) = state.transfers.get_mut(key) {
         transfer.parts.iter_mut().filter(|part| part.summary.is_none()).for_each(|part| part.tally.paused = paused);
+        if !paused {
+            // The whole goes on, and with it what was paused by itself.
+            transfer.resting.iter_mut().for_each(|item| item.state = ItemState::Waiting);
+        }
         transfer.add_up();
     }
 }
 
 fn retry(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
+    let now = state.now;
     let Some(transfer) = state.transfers.get_mut(key) else { return };
-    if !transfer.troubled() {
+    let cancelled = transfer.phase(now) == Phase::Cancelled;
+    if !transfer.troubled() && !cancelled {
         state.say("nothing of it failed");
         return;
     }
-    // A job that could not even begin has no items to retry, and one of an engine that is gone has
-    // none any more: such pieces are ordered anew.
-    let failed =
-        |part: &Part| part.job.is_none() || part.summary.as_ref().is_some_and(|summary| summary.error.is_some());
-    if transfer.is_over() && transfer.parts.iter().any(failed) {
+    // A job that could not even begin has no items to retry, and one that was cancelled or of an
+    // engine that is gone has none any more: such pieces are ordered anew.
+    let gone = |part: &Part| part.job.is_none() || part.summary.as_ref().is_some_and(|summary| summary.error.is_some());
+    if cancelled || transfer.is_over() && transfer.parts.iter().any(gone) {
         let order = transfer.begin_again();
-        out.push(Effect::Transfer(TransferEffect::Begin(key, order)));
+        // The journal forgot what was cancelled.
+        let begin = if cancelled { TransferEffect::Add(key, order) } else { TransferEffect::Begin(key, order) };
+        out.push(Effect::Transfer(begin));
         return;
     }
     let job =
@@ -221,22 +230,50 @@ pub(super) fn retry_lost(state: &mut State, out: &mut Out) {
     items.into_iter().for_each(|(key, item)| retry(state, key, Some(item), out));
 }
 
+/// Cancels what is under way, or takes what is over off the list.
 fn cancel(state: &mut State, key: Key, item: Option<ItemId>, keep: bool, out: &mut Out) {
     let Some(transfer) = state.transfers.get(key) else { return };
-    if transfer.held {
-        out.push(Effect::Transfer(TransferEffect::Settle(key)));
-        state.transfers.remove(key);
-    } else if transfer.is_over() {
+    if transfer.held || transfer.is_over() {
         state.transfers.remove(key);
         out.push(Effect::Transfer(TransferEffect::Settle(key)));
+    } else if keep {
+        each(transfer, item, |what| TransferEffect::Cancel(what, true), out);
+        state.say("cancelled; what has arrived is kept for another time");
     } else {
-        each(transfer, item, |what| TransferEffect::Cancel(what, keep), out);
-        state.say(if keep {
-            "cancelled; what has arrived is kept for another time"
-        } else {
-            "cancelled and thrown away"
-        });
+        ask_discard(state, key, item, out);
     }
+}
+
+/// Asks before what has arrived is thrown away; where nothing has there is nothing to ask.
+fn ask_discard(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
+    let Some(transfer) = state.transfers.get(key) else { return };
+    let file = item.and_then(|item| transfer.begun().find(|begun| begun.item == item));
+    let (arrived, name) = match (item, file) {
+        (None, _) => (transfer.tally.bytes_done, transfer.title()),
+        (Some(_), Some(file)) => (file.done, file.path.relative().display().to_string()),
+        (Some(_), None) => (0, String::new()),
+    };
+    if arrived == 0 {
+        discard(state, key, item, out);
+        return;
+    }
+    let rest = match item {
+        Some(_) => "It is cancelled, and these bytes are thrown away.",
+        None => "It is cancelled. Files that are whole stay; what has arrived of the others is thrown away.",
+    };
+    let lines =
+        vec![format!("{} of {} have arrived.", words::size(arrived), name.trim_start_matches('/')), rest.into()];
+    let title = "Throw away what has arrived?".to_owned();
+    let decided = Decided::Discard(key, item);
+    state.dialogs.push(Dialog::Question(Box::new(Question { title, lines, decided })));
+}
+
+/// Cancels, and throws away what has arrived of files that are not whole.
+pub(super) fn discard(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
+    let Some(transfer) = state.transfers.get_mut(key).filter(|transfer| !transfer.is_over()) else { return };
+    transfer.discarded = item.is_none();
+    each(transfer, item, |what| TransferEffect::Cancel(what, false), out);
+    state.say("cancelled and thrown away");
 }
 
 /// Pauses or clears all.
@@ -315,7 +352,7 @@ fn item_lines(transfer: &Transfer, item: ItemId) -> Vec<String> {
         );
         return lines;
     }
-    let Some(active) = transfer.active.iter().find(|active| active.item == item) else { return Vec::new() };
+    let Some(active) = transfer.begun().find(|begun| begun.item == item) else { return Vec::new() };
     vec![
         format!("file      {}", active.path.relative().display()),
         format!("size      {}", active.size.map_or("not known".to_owned(), words::size)),

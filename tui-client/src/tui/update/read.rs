@@ -77,8 +77,8 @@ pub(super) fn failed(state: &mut State, side: Side, trouble: Trouble, out: &mut 
     let gone = matches!(trouble.kind, Kind::Missing | Kind::NotFolder);
     let pane = &mut state.panes[side];
     if let Some(parent) = pane.place.parent().filter(|_| gone) {
-        let text = format!("{}: {trouble}", pane.place.display(&state.home));
-        state.warn(text);
+        let (place, text) = (pane.place.display(&state.home), trouble.to_string());
+        state.warn(if text.contains(&place) { text } else { format!("{place}: {text}") });
         super::browse::go(state, side, parent, out);
         return;
     }

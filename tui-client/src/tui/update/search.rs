@@ -52,12 +52,23 @@ fn waiting(state: &mut State, ticket: Ticket) -> Option<&mut Found> {
 /// Something was found; whether anybody waits for it.
 pub(super) fn found(state: &mut State, ticket: Ticket, items: Vec<FoundItem>, more: bool, most: usize) {
     if let Some(found) = waiting(state, ticket) {
+        let under = found.items.get(found.view.cursor).map(order);
         found.items.extend(items);
+        found.items.sort_by_cached_key(order);
+        // The cursor stays on what it was on, unless it was never moved.
+        if let Some(under) = under.filter(|_| found.view.cursor > 0) {
+            found.view.cursor = found.items.partition_point(|item| order(item) < under);
+        }
         if !more {
             found.ticket = None;
             found.cut = found.items.len() >= most;
         }
     }
+}
+
+/// Where something found belongs: by its folder, then by its name.
+fn order(item: &FoundItem) -> (Vec<u8>, Vec<u8>) {
+    (item.under.as_bytes().to_vec(), item.item.name().to_vec())
 }
 
 /// The search cannot go on; whether it is one.

@@ -12,6 +12,7 @@ use crate::tui::{
     keymap::Keymap,
     state::{
         Quitting, State,
+        attempt::Attempt,
         dialog::{Dialog, Notice},
         link::{Link, Server},
         listing::Viewing,
@@ -85,6 +86,7 @@ pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
         find: None,
         dialogs: Vec::new(),
         link: Link::Offline,
+        attempt: Attempt::default(),
         transfers,
         rule: begin.rule,
         edits: Vec::new(),

@@ -4,6 +4,7 @@ mod browse;
 mod connect;
 mod edit;
 mod files;
+mod outcome;
 mod transfer;
 
 use crate::tui::effect::{Effect, LinkEffect, TransferEffect};

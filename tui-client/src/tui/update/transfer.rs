@@ -1,7 +1,7 @@
 //! What the engine tells, folded into the table of transfers.
 
 use ferry_client::transfer::{
-    Conflict, Event, Failure, ItemId, ItemPath, JobId, LinkEvent, Outcome, Progress, Scope, Skip, Summary,
+    Conflict, Event, Failure, ItemId, ItemPath, JobId, LinkEvent, Outcome, Progress, Scope, Summary,
 };
 
 use super::{Out, conflict, edit, link, quit, read};
@@ -27,8 +27,11 @@ pub(super) fn take(state: &mut State, event: Event, out: &mut Out) {
             }
             add_up(state, job);
         }
-        Event::ItemStarted { .. } | Event::Idle => {}
+        Event::ItemStarted { .. } => {}
+        // Nothing is tried any more, so nothing stands in its way either.
+        Event::Idle => state.transfers.stalled = None,
         Event::ItemState { item, state: now } => {
+            state.transfers.item_is(item, now);
             if now != ferry_client::transfer::ItemState::Asking {
                 conflict::withdrawn(state, item);
             }
@@ -38,7 +41,7 @@ pub(super) fn take(state: &mut State, event: Event, out: &mut Out) {
         Event::JobDone { job, summary } => job_done(state, job, summary, out),
         Event::Link(LinkEvent::Lost { error, retry_in, .. }) => {
             let trouble = Trouble::from(&error);
-            state.transfers.stalled = Some((trouble, state.now + retry_in));
+            state.transfers.stall(trouble, state.now + retry_in);
         }
         Event::Link(LinkEvent::Restored) => state.transfers.stalled = None,
         Event::Notice(notice) => link::notice(state, notice),
@@ -54,6 +57,7 @@ fn add_up(state: &mut State, job: JobId) {
 fn item_done(state: &mut State, job: JobId, item: ItemId, path: &ItemPath, outcome: Outcome) {
     conflict::withdrawn(state, item);
     let Some(transfer) = state.transfers.of_job(job) else { return };
+    transfer.resting.retain(|other| other.item != item);
     match outcome {
         Outcome::Verified { root, .. } => {
             if matches!(transfer.order.what.as_slice(), [piece] if !piece.folder) {
@@ -65,8 +69,7 @@ fn item_done(state: &mut State, job: JobId, item: ItemId, path: &ItemPath, outco
             let trouble = Trouble::from(&error);
             transfer.failed(FailedItem { item, job, path: path.relative(), trouble, retryable });
         }
-        Outcome::Skipped(Skip::Cancelled) | Outcome::Equal { .. } | Outcome::Folder | Outcome::Would { .. } => {}
-        Outcome::Skipped(_) => transfer.left_out = transfer.left_out.saturating_add(1),
+        Outcome::Skipped(_) | Outcome::Equal { .. } | Outcome::Folder | Outcome::Would { .. } => {}
     }
 }
 
@@ -84,24 +87,16 @@ fn asks(state: &mut State, job: JobId, item: ItemId, conflict: Conflict, out: &m
 
 fn job_done(state: &mut State, job: JobId, summary: Summary, out: &mut Out) {
     let now = state.now;
+    let discarded = state.transfers.of_job(job).is_some_and(|transfer| transfer.discarded);
     let Some(part) = state.transfers.part_of(job) else { return };
-    part.tally.counting = false;
-    part.tally.paused = false;
-    part.tally.asking = 0;
-    part.tally.failed = summary.failed;
-    part.tally.files = part.tally.files.max(summary.files.saturating_add(summary.failed));
-    part.tally.bytes = part.tally.bytes.max(summary.bytes);
-    part.tally.files_done = part.tally.files;
-    part.tally.bytes_done = part.tally.bytes;
-    part.tally.reused = summary.reused;
-    part.tally.skipped = summary.skipped;
     let well = summary.failed == 0 && summary.error.is_none() && !summary.cancelled;
-    part.summary = Some(summary);
+    part.end(summary, discarded);
     if well && let Some((key, name)) = state.transfers.piece_of(job) {
         out.push(Effect::Transfer(TransferEffect::Through(key, name)));
     }
     let Some(transfer) = state.transfers.of_job(job) else { return };
     transfer.active.retain(|item| item.job != job);
+    transfer.resting.retain(|item| item.job != job);
     if transfer.parts.iter().all(|part| part.summary.is_some()) {
         transfer.ended = Some(now);
     }
@@ -135,9 +130,15 @@ fn over(state: &mut State, key: Key, out: &mut Out) {
             state.warn(format!("{name}: {} failed; w shows why", human::count(failed, "file", "files")));
         }
         Phase::Cancelled => out.push(Effect::Transfer(TransferEffect::Settle(key))),
+        Phase::LeftOut => {
+            let done = if order.moves { "moved" } else { "copied" };
+            state.warn(format!("{name}: nothing was {done}, {} left out", tally.skipped));
+            out.push(Effect::Transfer(TransferEffect::Settle(key)));
+        }
         _ => {
-            let files = human::count(tally.files, "file", "files");
-            state.say(format!("{name}: {files}, {}, verified", words::size(tally.bytes)));
+            let files = human::count(tally.files_done, "file", "files");
+            let left = if tally.skipped > 0 { format!(", {} left out", tally.skipped) } else { String::new() };
+            state.say(format!("{name}: {files}, {}, verified{left}", words::size(tally.bytes_done)));
             out.push(Effect::Transfer(TransferEffect::Settle(key)));
         }
     }

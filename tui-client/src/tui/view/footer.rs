@@ -7,8 +7,12 @@ use crate::tui::{
         State,
         dialog::{Dialog, TypeLine, Typing},
         layout::Area,
+        lines::wrapped,
     },
 };
+
+/// The most lines a word in the footer takes.
+const TOAST_LINES: usize = 3;
 
 /// Draws the last line, and above it what may follow keys that were begun.
 pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Area) {
@@ -24,8 +28,19 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Area) {
     if let Some(toast) = &state.toast {
         let (sign, style) =
             if toast.bad { (paint.look().signs.bad, theme.warn) } else { (paint.look().signs.good, theme.good) };
-        let taken = paint.text(area.x + 1, area.y, 1, sign, style);
-        paint.text(area.x + 2 + taken, area.y, area.width.saturating_sub(4), &toast.text, style);
+        let room = area.width.saturating_sub(4);
+        // What does not fit on the last line takes those above it too.
+        let lines = wrapped(&toast.text, usize::from(room));
+        let above = u16::try_from(lines.len().clamp(1, TOAST_LINES) - 1).unwrap_or(0).min(area.y);
+        let whole = Area { y: area.y - above, height: above + 1, ..area };
+        paint.fill(whole, theme.text);
+        paint.text(whole.x + 1, whole.y, 1, sign, style);
+        let cut = lines.len() > usize::from(whole.height);
+        let last = usize::from(above);
+        for (at, (line, y)) in lines.iter().zip(whole.y..whole.y + whole.height).enumerate() {
+            let line = if cut && at == last { lines[at..].join(" ") } else { line.clone() };
+            paint.text(whole.x + 3, y, room, &line, style);
+        }
         return;
     }
     // A box shows its keys itself.
@@ -90,8 +105,8 @@ fn type_line(paint: &mut Paint<'_>, line: &TypeLine, area: Area) {
     };
     let x = area.x + 1 + paint.text(area.x + 1, area.y, area.width, word, theme.key);
     let room = area.width.saturating_sub(x + 1);
-    let taken = paint.tail(x, area.y, room, line.field.text(), theme.field_active);
-    let column = u16::try_from(line.field.column()).unwrap_or(u16::MAX).min(taken);
+    let taken = paint.tail(x, area.y, room, &line.field.shown(), theme.field_active);
+    let column = columns(&paint.shown(&line.field.shown_before())).min(taken);
     paint.put_cursor(x + column, area.y);
     if let Some(fault) = &line.fault {
         let left = room.saturating_sub(taken + 3);

@@ -1,19 +1,32 @@
 //! A list in a box: its lines, and the bar of the cursor.
 
-use super::paint::Paint;
+use super::{
+    paint::{Paint, columns},
+    popup,
+};
 use crate::tui::state::{dialog::ListView, layout::Area, look::Style};
 
 /// A line's words: what it is, and what is said of it.
 pub(super) type Line = (String, String);
 
-/// Draws the lines that are on the screen; the second words begin in one column.
+/// The most lines below a list for what is cut off in it.
+const BELOW: u16 = 3;
+
+/// Draws the lines that are on the screen; the second words begin in one column. Where words are cut
+/// off, those of the line with the cursor stand whole below.
 pub(super) fn draw(paint: &mut Paint<'_>, area: Area, view: ListView, lines: &[Line], style: Style) {
     let theme = &paint.look().theme;
     let signs = paint.look().signs;
-    let first = lines.iter().map(|(first, _)| super::paint::columns(first)).max().unwrap_or(0);
-    let first = first.min(area.width.saturating_mul(3) / 5);
-    let offset = view.offset.min(view.cursor).max((view.cursor + 1).saturating_sub(usize::from(area.height)));
-    for ((at, line), y) in lines.iter().enumerate().skip(offset).zip(area.y..area.y + area.height) {
+    let widest = |of: fn(&Line) -> &String| lines.iter().map(|line| columns(of(line))).max().unwrap_or(0);
+    let (wished, second) = (widest(|line| &line.0), widest(|line| &line.1));
+    let rest = |first: u16| area.width.saturating_sub(4 + first);
+    let first = if second <= rest(wished) { wished } else { wished.min(area.width.saturating_mul(3) / 5) };
+    let second_room = rest(first);
+    let cut = if wished > first { wished } else { 0 }.max(if second > second_room { second } else { 0 });
+    let below = if cut == 0 { 0 } else { (cut / area.width.max(1) + 1).min(BELOW).min(area.height / 2) };
+    let list = Area { height: area.height - below, ..area };
+    let offset = view.offset.min(view.cursor).max((view.cursor + 1).saturating_sub(usize::from(list.height)));
+    for ((at, line), y) in lines.iter().enumerate().skip(offset).zip(list.y..list.y + list.height) {
         let here = at == view.cursor;
         let row = Area { y, height: 1, ..area };
         if here {
@@ -24,5 +37,12 @@ pub(super) fn draw(paint: &mut Paint<'_>, area: Area, view: ListView, lines: &[L
         paint.text(area.x + 2, y, first, &line.0, pick(style));
         let x = area.x + 4 + first;
         paint.text(x, y, (area.x + area.width).saturating_sub(x), &line.1, pick(theme.dim));
+    }
+    if let Some(line) = lines.get(view.cursor) {
+        let parts = [(&line.0, first), (&line.1, second_room)];
+        let cut: Vec<&str> =
+            parts.iter().filter(|(text, room)| columns(text) > *room).map(|(text, _)| text.trim()).collect();
+        let whole = popup::wrapped(&cut.join(" "), usize::from(area.width));
+        popup::write(paint, Area { y: list.y + list.height, height: below, ..area }, &whole, theme.text);
     }
 }

@@ -45,6 +45,12 @@ impl<'s> Paint<'s> {
     pub(super) fn fill(&mut self, area: Area, style: Style) {
         let style = colour::style(style, self.look.depth);
         for y in area.y..area.y.saturating_add(area.height) {
+            // A wide character that begins just left of the area would hide its first column.
+            if let Some(left) = area.x.checked_sub(1).and_then(|x| self.buffer.cell_mut((x, y)))
+                && left.symbol().width() > 1
+            {
+                left.set_symbol(" ");
+            }
             for x in area.x..area.x.saturating_add(area.width) {
                 if let Some(cell) = self.buffer.cell_mut((x, y)) {
                     cell.reset();
@@ -61,20 +67,40 @@ impl<'s> Paint<'s> {
         self.buffer.set_style(rect, style);
     }
 
+    /// A text as the terminal can show it: where that shows ASCII only, other characters are written out.
+    pub(super) fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if !self.look.is_plain() || text.is_ascii() {
+            return Cow::Borrowed(text);
+        }
+        let mut plain = String::new();
+        for c in text.chars() {
+            match c {
+                '×' => plain.push('x'),
+                '–' | '—' => plain.push('-'),
+                c if c.is_ascii() => plain.push(c),
+                c => plain.extend(c.escape_unicode()),
+            }
+        }
+        Cow::Owned(plain)
+    }
+
     /// Writes text into at most `width` columns, cut at its end; how many it took.
     pub(super) fn text(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
+        let text = &self.shown(text);
         let fitted = fit(text, usize::from(width), self.look.signs.more);
         self.put(x, y, width, &fitted, style)
     }
 
     /// Writes text into at most `width` columns, cut at its begin.
     pub(super) fn tail(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
+        let text = &self.shown(text);
         let fitted = fit_tail(text, usize::from(width), self.look.signs.more);
         self.put(x, y, width, &fitted, style)
     }
 
     /// Writes text so that it ends before column `end`; how many columns it took.
     pub(super) fn right(&mut self, end: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
+        let text = &self.shown(text);
         let fitted = fit(text, usize::from(width), self.look.signs.more);
         let taken = columns(&fitted);
         self.put(end.saturating_sub(taken), y, taken, &fitted, style)
@@ -82,6 +108,7 @@ impl<'s> Paint<'s> {
 
     /// Writes text in the middle of an area's first line.
     pub(super) fn centre(&mut self, area: Area, text: &str, style: Style) {
+        let text = &self.shown(text);
         let taken = columns(text).min(area.width);
         self.text(area.x + (area.width - taken) / 2, area.y, taken, text, style);
     }
@@ -183,6 +210,20 @@ pub(super) fn fit_tail<'t>(text: &'t str, width: usize, more: &str) -> Cow<'t, s
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_box_over_the_half_of_a_wide_character_keeps_its_border() {
+        let look = Look::default();
+        let mut buffer = Buffer::empty(ratatui::layout::Rect::new(0, 0, 8, 3));
+        let mut paint = Paint::new(&mut buffer, &look);
+        for y in 0..3 {
+            paint.text(0, y, 8, "日本語日", look.theme.text);
+        }
+        paint.frame(Area { x: 3, y: 0, width: 4, height: 3 }, look.theme.border, look.theme.text);
+        let row = |y: u16| (0..8).map(|x| buffer[(x, y)].symbol()).collect::<Vec<_>>();
+        assert_eq!(row(1)[..4], ["日", " ", " ", look.signs.along]);
+        assert_eq!(row(0)[2], " ");
+    }
 
     #[test]
     fn text_is_cut_by_columns_and_whole_characters() {

@@ -16,7 +16,7 @@ use crate::{
             PATIENCE, State,
             layout::Area,
             link::{Link, Server},
-            listing::Item,
+            listing::{Amount, Item},
             look::Style,
             order::{By, Sort},
             pane::Pane,
@@ -36,7 +36,11 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, side: Side, area: Area)
     title(paint, state, side, Area { height: 1, ..area });
     let entries = Area { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
     let pane = &state.panes[side];
-    if pane.trouble.is_some() && pane.listing.total() == 0 {
+    if let Some(trouble) = pane.trouble.as_ref().filter(|_| pane.listing.total() == 0) {
+        // The way out of a folder that cannot be read.
+        if pane.has_up() && trouble.kind != trouble::Kind::Offline {
+            line(paint, state, side, 0, Area { height: 1, ..entries }, Columns::of(area.width), None);
+        }
         instead(paint, state, pane, entries);
     } else {
         rows(paint, state, side, entries);
@@ -274,6 +278,7 @@ fn line(
     let style = if marked { theme.mark } else { kind_style(paint, item) };
     let x = area.x + 3;
     let shown = format!("{}{}", item.entry.name.display(), sign(item));
+    let shown = paint.shown(&shown);
     paint.text(x, area.y, columns.name, &shown, pick(style));
     if let Some((from, to)) = found.and_then(|pattern| pattern.find(&shown)) {
         let (from, to) = (shown[..from].width(), shown[..to].width().min(usize::from(columns.name)));
@@ -311,6 +316,16 @@ fn kind_style(paint: &Paint<'_>, item: &Item) -> Style {
     }
 }
 
+/// How much is marked: the size of files, and of folders, whose size is not known, how many.
+fn amount(marked: Amount) -> String {
+    let folders = human::count(marked.folders, "folder", "folders");
+    match (marked.files, marked.folders) {
+        (_, 0) => figures::size(marked.bytes),
+        (0, _) => folders,
+        _ => format!("{} and {folders}", figures::size(marked.bytes)),
+    }
+}
+
 /// The line below the entries: what is marked, else what there is; and how much is free.
 fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Area) {
     let theme = &paint.look().theme;
@@ -344,9 +359,9 @@ fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Area) {
     let filter = if pane.viewing.filter.is_some() { ", filtered" } else { "" };
     let total = pane.listing.total() as u64;
     let (text, style) = if pane.in_range() {
-        (format!("range: {} of {total}, {}", marked.entries(), figures::size(marked.bytes)), theme.mark)
+        (format!("range: {} of {total}, {}", marked.entries(), amount(marked)), theme.mark)
     } else if marked.entries() > 0 {
-        (format!("{} of {total} marked, {}{filter}", marked.entries(), figures::size(marked.bytes)), theme.mark)
+        (format!("{} of {total} marked, {}{filter}", marked.entries(), amount(marked)), theme.mark)
     } else if let Some(trouble) = pane.trouble.as_ref().filter(|_| total > 0) {
         (trouble.text.clone(), theme.bad)
     } else if total == 0 {

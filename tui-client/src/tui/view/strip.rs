@@ -39,7 +39,7 @@ fn rank(phase: Phase) -> u8 {
         Phase::Counting => 3,
         Phase::Paused => 4,
         Phase::Waiting | Phase::Held => 5,
-        Phase::Verified | Phase::Cancelled => 6,
+        Phase::Verified | Phase::LeftOut | Phase::Cancelled => 6,
     }
 }
 
@@ -55,6 +55,7 @@ pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Area) {
         (counts.paused as u64, "paused", theme.warn),
         (counts.failed, "failed", theme.bad),
         (counts.asking as u64, if counts.asking == 1 { "asks" } else { "ask" }, theme.warn),
+        (counts.cancelled as u64, "cancelled", theme.dim),
         (counts.done as u64, "done", theme.dim),
     ];
     let mut x = area.x + 1;
@@ -137,7 +138,8 @@ fn figures_width(width: u16) -> u16 {
 pub(super) fn bar_of(tally: Tally, phase: Phase, x: u16, y: u16, width: u16) -> Bar {
     let kept = u128::from(tally.reused) * 1000 / u128::from(tally.bytes.max(1));
     // What is through is whole, also where there was nothing in it.
-    let done = if phase == Phase::Verified { 1000 } else { tally.permille() };
+    let whole = phase == Phase::Verified && tally.skipped == 0;
+    let done = if whole { 1000 } else { tally.permille() };
     Bar { x, y, width, done, kept: u64::try_from(kept).unwrap_or(1000) }
 }
 
@@ -156,7 +158,7 @@ pub(super) fn phase_style(paint: &Paint<'_>, phase: Phase) -> Style {
         Phase::Verified => theme.good,
         Phase::Failed => theme.bad,
         Phase::Asking | Phase::Paused => theme.warn,
-        Phase::Cancelled | Phase::Held | Phase::Waiting => theme.dim,
+        Phase::Cancelled | Phase::LeftOut | Phase::Held | Phase::Waiting => theme.dim,
         Phase::Counting | Phase::Working(_) => theme.text,
     }
 }
@@ -187,11 +189,12 @@ pub(super) fn described(paint: &Paint<'_>, state: &State, transfer: &Transfer, p
         Phase::Counting => format!("counting  {}{}", signs.at_least, files()),
         Phase::Paused => format!("paused  {}", figures::percent(tally.permille())),
         Phase::Asking => format!("{} already there: A", tally.asking.max(1)),
-        Phase::Failed => {
-            format!("{} failed, {} verified", tally.failed.max(1), tally.files.saturating_sub(tally.failed))
-        }
+        Phase::Failed => format!("{} failed, {} verified", tally.failed.max(1), tally.files_done),
         Phase::Verified if tally.skipped > 0 => format!("{} verified, {} left out", signs.good, tally.skipped),
-        Phase::Verified => format!("{} verified  {}", signs.good, figures::size(tally.bytes)),
+        Phase::Verified => format!("{} verified  {}", signs.good, figures::size(tally.bytes_done)),
+        Phase::LeftOut => format!("{} left out", tally.skipped),
+        Phase::Cancelled if tally.bytes_done > 0 => format!("cancelled at {}", figures::percent(tally.permille())),
+        Phase::Waiting if tally.bytes_done > 0 => format!("waiting  {}", figures::percent(tally.permille())),
         Phase::Waiting | Phase::Held | Phase::Cancelled => words::phase(phase).to_owned(),
     }
 }

@@ -267,6 +267,41 @@ fn choosing_a_command_and_the_help() {
 }
 
 #[test]
+fn explanations_are_whole_on_every_size() {
+    let more = look::Look::default().signs.more;
+    for (width, height) in [(60, 20), (80, 24), (120, 40)] {
+        let mut scene = Scene::connected();
+        scene.size(width, height);
+        scene.keys(":").type_text("step-together");
+        let words = |scene: &Scene| scene.text().split_whitespace().collect::<Vec<_>>().join(" ").replace(" │", "");
+        let text = words(&scene).replace("│ ", "");
+        assert!(text.contains("one follows into folders of the same name"), "{text}");
+        let mut scene = Scene::connected();
+        scene.size(width, height);
+        scene.keys("?").type_text("step");
+        let text = words(&scene).replace("│ ", "");
+        assert!(!scene.text().contains(more) && text.contains("of the same name"), "{text}");
+        // The last line can be scrolled to.
+        scene.keys("ctrl-u").type_text("");
+        for _ in 0..40 {
+            scene.keys("pagedown");
+        }
+        let last = *Scene::connected()
+            .keys("?")
+            .state
+            .dialogs
+            .last()
+            .map(|dialog| match dialog {
+                crate::tui::state::dialog::Dialog::Help(help) => help.lines.last().unwrap(),
+                _ => panic!(),
+            })
+            .unwrap();
+        let crate::tui::state::dialog::HelpLine::Command(_, row) = last else { panic!() };
+        assert!(scene.text().contains(row.help.split(' ').next_back().unwrap()), "{}", scene.text());
+    }
+}
+
+#[test]
 fn bookmarks_and_what_a_search_found() {
     let mut scene = Scene::connected();
     scene.keys("g a tab g a");
@@ -324,6 +359,34 @@ fn messages() {
 }
 
 #[test]
+fn the_way_out_of_a_box_is_shown_where_there_is_little_room() {
+    for keys in ["f5", "f8", "w", ":", "f2", "g b", "i", "q", "A", "f9"] {
+        let mut scene = Scene::busy();
+        scene.size(60, 20);
+        scene.keys(keys);
+        assert!(scene.text().lines().any(|line| line.contains("Esc ")), "{keys}: {}", scene.text());
+    }
+}
+
+#[test]
+fn a_word_that_is_longer_than_a_line_takes_more_of_them() {
+    let mut scene = Scene::connected();
+    scene.size(60, 20);
+    scene.state.warn(format!("{} the end of it", "a long cause of some trouble ".repeat(4)));
+    assert!(scene.text().contains("the end of it"), "{}", scene.text());
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_shows_the_way_out() {
+    let mut scene = Scene::connected();
+    scene.keys("j enter");
+    let ticket = scene.ticket();
+    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::new("permission denied"))));
+    let text = scene.text();
+    assert!(text.contains("../") && text.contains("permission denied"), "{text}");
+}
+
+#[test]
 fn too_small() {
     let mut scene = Scene::connected();
     scene.size(40, 10);
@@ -340,7 +403,8 @@ fn other_looks() {
     scene.state.keymap.set_plain(true);
     scene.state.look.depth = look::Depth::None;
     insta::assert_snapshot!("ascii-no-colour-80x24", picture(&scene.text(), &scene.buffer()));
-    assert!(scene.keys("w").text().replace("résumé – 日本語.pdf", "").is_ascii(), "{}", scene.text());
+    assert!(scene.text().contains(r"r\u{e9}sum\u{e9} - \u{65e5}") && scene.text().is_ascii(), "{}", scene.text());
+    assert!(scene.keys("w").text().is_ascii(), "{}", scene.text());
     scene.keys("w");
     for theme in ["light", "plain"] {
         assert!(scene.state.look.choose(theme));
@@ -376,6 +440,8 @@ fn a_name_cannot_forge_the_screen() {
         text.contains(r"a\u{1b}[31mred") && text.contains(r"b\u{202e}fdp.exe") && text.contains(r"c\u{a}d"),
         "{text}"
     );
+    scene.keys("j f2");
+    assert!(scene.text().contains(r"new name  a\u{1b}[31mred"), "{}", scene.text());
     for line in text.lines() {
         assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{line}");
     }

@@ -5,7 +5,7 @@ use crate::tui::state::{
     State,
     dialog::TransfersView,
     layout::Area,
-    transfers::{Row, eta},
+    transfers::{Row, eta, rests},
     words,
 };
 
@@ -18,7 +18,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, view: &TransfersView, a
     strip::title(paint, state, Area { height: 1, ..area });
     let rows = state.transfers.rows();
     let list = Area { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
-    let selected = view.selected.and_then(|name| rows.iter().position(|row| row.name() == name));
+    let selected = view.selected.and_then(|name| state.transfers.row_of(name));
     let selected = selected.unwrap_or(view.row).min(rows.len().saturating_sub(1));
     let offset = view.offset.min(selected).max((selected + 1).saturating_sub(usize::from(list.height)));
     if rows.is_empty() {
@@ -79,7 +79,7 @@ fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Area) {
             let millis = item.elapsed.as_millis().max(1);
             let rate = u64::try_from(u128::from(item.done.saturating_sub(item.reused)) * 1000 / millis).unwrap_or(0);
             let mut text = format!("{}  {}", figures::percent(part(item.done)), words::item(item.state));
-            if let Some(left) = eta(size.saturating_sub(item.done), rate) {
+            if let Some(left) = eta(size.saturating_sub(item.done), rate).filter(|_| !rests(item)) {
                 text += &format!("  {}", figures::time_left(left));
             }
             paint.text(right, area.y, end.saturating_sub(right), &text, theme.dim);

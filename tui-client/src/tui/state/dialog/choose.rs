@@ -1,5 +1,6 @@
 //! Choosing by typing: the command palette, the help, and the line below the panes for find and filter.
 
+use ferry_shared::name::Name;
 use nucleo_matcher::{
     Config, Matcher, Utf32Str,
     pattern::{CaseMatching, Normalization, Pattern},
@@ -8,7 +9,7 @@ use nucleo_matcher::{
 use super::ListView;
 use crate::tui::{
     action::{Row, Where, table},
-    state::field::Field,
+    state::{field::Field, lines::wrapped},
 };
 
 /// What is being typed for.
@@ -31,6 +32,8 @@ pub(crate) struct TypeLine {
     pub(crate) field: Field,
     /// What is wrong with it.
     pub(crate) fault: Option<String>,
+    /// The entry the cursor was on; none on `..`.
+    pub(crate) origin: Option<Name>,
 }
 
 /// Choosing a command by its name.
@@ -56,9 +59,19 @@ impl Palette {
 
     /// Looks for what is typed.
     pub(crate) fn search(&mut self) {
-        let rows = table().filter(|row| row.places.contains(&self.place));
-        let rows: Vec<_> = rows.map(|row| (row, format!("{} {}", row.name, row.help))).collect();
-        self.found = best(self.field.text(), rows);
+        let rows = || table().filter(|row| row.places.contains(&self.place));
+        let typed = self.field.text();
+        // What is named so comes before what only speaks of it.
+        let mut found = best(typed, rows().map(|row| (row, row.name.to_owned())).collect());
+        let name = typed.trim().to_lowercase().replace(' ', "-");
+        found.sort_by_key(|row| (row.name != name, !row.name.starts_with(&name)));
+        let others = best(typed, rows().map(|row| (row, format!("{} {}", row.name, row.help))).collect());
+        for row in others {
+            if !found.iter().any(|named| named.name == row.name) {
+                found.push(row);
+            }
+        }
+        self.found = found;
         self.view = ListView::default();
     }
 }
@@ -72,9 +85,22 @@ pub(crate) struct HelpView {
     pub(crate) field: Field,
     /// The lines: headings are places, the rest rows.
     pub(crate) lines: Vec<HelpLine>,
-    /// Lines scrolled away.
+    /// Lines of the screen scrolled away.
     pub(crate) offset: usize,
 }
+
+impl HelpLine {
+    /// What is said of a command, in lines of at most `width` columns; none for a heading.
+    pub(crate) fn words(&self, width: u16) -> Vec<String> {
+        match self {
+            Self::Heading(_) => Vec::new(),
+            Self::Command(_, row) => wrapped(row.help, usize::from(width)),
+        }
+    }
+}
+
+/// The most columns a line of the help takes.
+pub(crate) const HELP_WIDEST: u16 = 104;
 
 /// A line of the help.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +117,18 @@ impl HelpView {
         let mut help = Self { place, field: Field::default(), lines: Vec::new(), offset: 0 };
         help.search();
         help
+    }
+
+    /// Columns for the keys and for what they do, in a box of `width`.
+    pub(crate) fn columns(width: u16) -> (u16, u16) {
+        let keys = 22.min(width / 3);
+        (keys, width.saturating_sub(keys + 4))
+    }
+
+    /// Lines it takes on a screen of `width` columns.
+    pub(crate) fn height(&self, width: u16) -> usize {
+        let (_, words) = Self::columns(width.saturating_sub(6).min(HELP_WIDEST));
+        self.lines.iter().map(|line| line.words(words).len().max(1)).sum()
     }
 
     /// Keeps what has the typed words in it.
@@ -143,6 +181,18 @@ mod tests {
         palette.search();
         assert_eq!(palette.found[0].action, Action::NewFolder);
         assert!(palette.found.len() < all);
+    }
+
+    #[test]
+    fn a_whole_name_chooses_its_command() {
+        for place in [Where::Browse, Where::Transfers] {
+            for row in table().filter(|row| row.places.contains(&place)) {
+                let mut palette = Palette::new(place);
+                palette.field = Field::new(row.name);
+                palette.search();
+                assert_eq!(palette.found[0].action, row.action, "{}", row.name);
+            }
+        }
     }
 
     #[test]

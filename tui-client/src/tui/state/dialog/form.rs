@@ -102,6 +102,11 @@ impl Form {
         self
     }
 
+    /// Puts the cursor into the field with this label.
+    pub(crate) fn focus_on(&mut self, label: &str) {
+        self.focus = self.fields.iter().position(|field| field.label == label).unwrap_or(0);
+    }
+
     /// What stands in a text field.
     pub(crate) fn get(&self, label: &str) -> &str {
         match self.fields.iter().find(|field| field.label == label).map(|field| &field.value) {

@@ -1,8 +1,15 @@
 //! What is about to be done, counted while a person looks at it.
 
+use ferry_client::transfer::ItemId;
 use ferry_shared::name::Name;
 
-use crate::tui::state::{listing::Amount, place::Place, ticket::Ticket, transfers::Order, trouble::Trouble};
+use crate::tui::state::{
+    listing::Amount,
+    place::Place,
+    ticket::Ticket,
+    transfers::{Key, Order},
+    trouble::Trouble,
+};
 
 /// How much something is, all below it included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,6 +78,8 @@ pub(crate) enum Decided {
     Leave(Option<Box<crate::tui::state::link::Server>>),
     /// Start though it does not fit.
     StartAnyway,
+    /// Cancel a transfer, or one file of it, and throw away what has arrived.
+    Discard(Key, Option<ItemId>),
 }
 
 /// Yes or no.

@@ -9,7 +9,7 @@ use super::{Ask, FailedItem, Key, Transfer, Transfers};
 pub(crate) enum Row<'a> {
     /// A transfer.
     Whole(&'a Transfer),
-    /// A file of it being worked on.
+    /// A large file of it that was begun: it is worked on, or rests.
     Active(&'a Transfer, &'a ActiveItem),
     /// A file of it that asks.
     Asks(&'a Transfer, &'a Ask),
@@ -52,11 +52,18 @@ impl Transfers {
             // Of a single file there is nothing more to say than of its transfer.
             let single = matches!(transfer.order.what.as_slice(), [piece] if !piece.folder);
             if !single {
-                rows.extend(transfer.active.iter().map(|item| Row::Active(transfer, item)));
+                rows.extend(transfer.begun().map(|item| Row::Active(transfer, item)));
             }
             rows.extend(self.asks.iter().filter(|ask| ask.key == transfer.key).map(|ask| Row::Asks(transfer, ask)));
             rows.extend(transfer.failures.iter().map(|failed| Row::Failed(transfer, failed)));
         }
         rows
+    }
+
+    /// Which line a name is of; that of its transfer when its own is gone.
+    pub(crate) fn row_of(&self, name: (Key, Option<ItemId>)) -> Option<usize> {
+        let names: Vec<_> = self.rows().iter().map(Row::name).collect();
+        let line = |name| names.iter().position(|other| *other == name);
+        line(name).or_else(|| line((name.0, None)))
     }
 }

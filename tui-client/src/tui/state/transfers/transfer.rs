@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use ferry_client::transfer::{
-    ActiveItem, ConflictRule, Decision, ItemId, ItemState, JobId, JobProgress, Scope, Summary,
-};
+use ferry_client::transfer::{ActiveItem, ConflictRule, Decision, ItemId, ItemState, JobId, Scope};
 use ferry_shared::{digest::Digest, name::Name, path::RemotePath};
 
-use super::rate::Rate;
+use super::{
+    part::{Part, Tally},
+    rate::Rate,
+};
 use crate::tui::state::{place::Place, trouble::Trouble};
 
 /// Failed files that are remembered with their causes; more are only counted.
@@ -57,86 +58,6 @@ impl Order {
     pub(crate) fn way(&self) -> Way {
         if self.to.is_remote() { Way::Up } else { Way::Down }
     }
-}
-
-/// How far something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Tally {
-    /// Whether the totals still grow.
-    pub(crate) counting: bool,
-    /// Whether it is held.
-    pub(crate) paused: bool,
-    /// Files known so far.
-    pub(crate) files: u64,
-    /// Their bytes.
-    pub(crate) bytes: u64,
-    /// Files that are through.
-    pub(crate) files_done: u64,
-    /// Bytes that are through.
-    pub(crate) bytes_done: u64,
-    /// Of these, bytes that were there already.
-    pub(crate) reused: u64,
-    /// Files that failed.
-    pub(crate) failed: u64,
-    /// Files that wait for an answer.
-    pub(crate) asking: u64,
-    /// Left out on purpose.
-    pub(crate) skipped: u64,
-}
-
-impl Tally {
-    /// Both together.
-    pub(crate) fn plus(self, other: Self) -> Self {
-        Self {
-            counting: self.counting || other.counting,
-            paused: self.paused || other.paused,
-            files: self.files.saturating_add(other.files),
-            bytes: self.bytes.saturating_add(other.bytes),
-            files_done: self.files_done.saturating_add(other.files_done),
-            bytes_done: self.bytes_done.saturating_add(other.bytes_done),
-            reused: self.reused.saturating_add(other.reused),
-            failed: self.failed.saturating_add(other.failed),
-            asking: self.asking.saturating_add(other.asking),
-            skipped: self.skipped.saturating_add(other.skipped),
-        }
-    }
-
-    /// Thousandths that are through; by bytes, or by files where there are no bytes.
-    pub(crate) fn permille(&self) -> u64 {
-        match (self.bytes, self.files) {
-            (0, 0) => 0,
-            (0, files) => self.files_done.saturating_mul(1000) / files,
-            (bytes, _) => u64::try_from(u128::from(self.bytes_done.min(bytes)) * 1000 / u128::from(bytes)).unwrap_or(0),
-        }
-    }
-}
-
-impl From<&JobProgress> for Tally {
-    fn from(job: &JobProgress) -> Self {
-        Self {
-            counting: job.counting,
-            paused: job.paused,
-            files: job.files,
-            bytes: job.bytes,
-            files_done: job.files_done,
-            bytes_done: job.bytes_done,
-            reused: job.reused,
-            failed: job.failed,
-            asking: job.asking,
-            skipped: 0,
-        }
-    }
-}
-
-/// A piece of an order as the engine's job.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Part {
-    /// The engine's name for it, once it has it.
-    pub(crate) job: Option<JobId>,
-    /// How far it is.
-    pub(crate) tally: Tally,
-    /// It is through: what became of it.
-    pub(crate) summary: Option<Summary>,
 }
 
 /// A file that was not transferred.
@@ -220,6 +141,8 @@ pub(crate) enum Phase {
     Failed,
     /// Given up.
     Cancelled,
+    /// Through, and none of it was copied: all was left out.
+    LeftOut,
     /// Through: whole and verified.
     Verified,
 }
@@ -237,6 +160,8 @@ pub(crate) struct Transfer {
     pub(crate) tally: Tally,
     /// Large files being worked on.
     pub(crate) active: Vec<ActiveItem>,
+    /// Large files that were paused by themselves, or wait again since.
+    pub(crate) resting: Vec<ActiveItem>,
     /// Files that failed, the latest last.
     pub(crate) failures: Vec<FailedItem>,
     /// Answers for what will still ask.
@@ -245,8 +170,8 @@ pub(crate) struct Transfer {
     pub(crate) digest: Option<Digest>,
     /// Left from the last time, and not yet begun.
     pub(crate) held: bool,
-    /// Files left out on purpose so far.
-    pub(crate) left_out: u64,
+    /// What arrived of it was thrown away.
+    pub(crate) discarded: bool,
     /// When it went through.
     pub(crate) ended: Option<Duration>,
     /// How fast it goes.
@@ -263,11 +188,12 @@ impl Transfer {
             parts,
             tally: Tally { counting: true, ..Tally::default() },
             active: Vec::new(),
+            resting: Vec::new(),
             failures: Vec::new(),
             answers: Vec::new(),
             digest: None,
             held: false,
-            left_out: 0,
+            discarded: false,
             ended: None,
             rate: Rate::default(),
         }
@@ -277,10 +203,17 @@ impl Transfer {
     pub(crate) fn title(&self) -> String {
         match self.order.what.as_slice() {
             [piece] => format!("{}{}", piece.name.display(), if piece.folder { "/" } else { "" }),
-            many => match self.order.from.name() {
-                Some(folder) => format!("{} of {}", many.len(), folder.display()),
-                None => format!("{} entries", many.len()),
-            },
+            many => {
+                let what = match (many.iter().all(|piece| piece.folder), many.iter().any(|piece| piece.folder)) {
+                    (true, _) => "folders",
+                    (_, true) => "entries",
+                    (_, false) => "files",
+                };
+                match self.order.from.name() {
+                    Some(folder) => format!("{} {what} of {}", many.len(), folder.display()),
+                    None => format!("{} {what}", many.len()),
+                }
+            }
         }
     }
 
@@ -300,6 +233,7 @@ impl Transfer {
             return match (cancelled, self.troubled()) {
                 (true, _) => Phase::Cancelled,
                 (false, true) => Phase::Failed,
+                (false, false) if self.tally.files_done == 0 && self.tally.skipped > 0 => Phase::LeftOut,
                 (false, false) => Phase::Verified,
             };
         }
@@ -312,6 +246,10 @@ impl Transfer {
         if self.rate.at(now) > 0 {
             let state = if self.order.way() == Way::Up { ItemState::Sending } else { ItemState::Receiving };
             return Phase::Working(state);
+        }
+        let paused = self.resting.iter().filter(|item| item.state == ItemState::Paused).count() as u64;
+        if paused > 0 && self.tally.files_done.saturating_add(paused) >= self.tally.files {
+            return Phase::Paused;
         }
         match (self.tally.asking > 0, self.tally.counting && self.tally.files > 0) {
             (true, _) => Phase::Asking,
@@ -338,6 +276,8 @@ impl Transfer {
         self.order.what.retain(|_| kept.next().unwrap_or(true));
         self.parts = self.order.what.iter().map(|_| Part::default()).collect();
         self.failures.clear();
+        self.resting.clear();
+        self.discarded = false;
         (self.ended, self.tally) = (None, Tally { counting: true, ..Tally::default() });
         self.order.clone()
     }
@@ -347,6 +287,32 @@ impl Transfer {
         let paused = self.parts.iter().filter(|part| part.summary.is_none()).all(|part| part.tally.paused);
         let total = self.parts.iter().map(|part| part.tally).fold(Tally::default(), Tally::plus);
         self.tally = Tally { paused: paused && !self.is_over(), ..total };
+    }
+
+    /// A file is paused by itself: it stays to be seen.
+    pub(crate) fn rest(&mut self, item: ItemId) {
+        if let Some(resting) = self.resting.iter_mut().find(|other| other.item == item) {
+            resting.state = ItemState::Paused;
+        } else if let Some(active) = self.active.iter().find(|other| other.item == item) {
+            self.resting.push(ActiveItem { state: ItemState::Paused, ..active.clone() });
+        }
+    }
+
+    /// A file entered a state.
+    pub(crate) fn item_is(&mut self, item: ItemId, state: ItemState) {
+        match state {
+            ItemState::Paused => self.rest(item),
+            ItemState::Waiting | ItemState::Checking => {
+                self.resting.iter_mut().filter(|other| other.item == item).for_each(|other| other.state = state);
+            }
+            _ => self.resting.retain(|other| other.item != item),
+        }
+    }
+
+    /// The large files that were begun: those at work, and those that rest.
+    pub(crate) fn begun(&self) -> impl Iterator<Item = &ActiveItem> {
+        let rests = |item: &&ActiveItem| self.resting.iter().any(|other| other.item == item.item);
+        self.active.iter().filter(move |item| !rests(item)).chain(&self.resting)
     }
 
     /// Remembers a failed file.
@@ -373,6 +339,8 @@ impl Transfer {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use ferry_client::transfer::Summary;
+
     use super::*;
 
     pub(crate) fn order(names: &[&str]) -> Order {
@@ -388,16 +356,6 @@ pub(crate) mod tests {
             moves: false,
             rule: ConflictRule::Ask,
         }
-    }
-
-    #[test]
-    fn progress_is_by_bytes_and_by_files_where_there_are_none() {
-        let tally =
-            |bytes, bytes_done, files, files_done| Tally { bytes, bytes_done, files, files_done, ..Tally::default() };
-        assert_eq!(tally(1000, 250, 2, 2).permille(), 250);
-        assert_eq!(tally(0, 0, 4, 1).permille(), 250);
-        assert_eq!(tally(0, 0, 0, 0).permille(), 0);
-        assert_eq!(tally(u64::MAX, u64::MAX, 1, 1).permille(), 1000);
     }
 
     #[test]
@@ -420,6 +378,14 @@ pub(crate) mod tests {
         transfer.parts[1].summary = Some(Summary::default());
         transfer.add_up();
         assert_eq!(transfer.phase(Duration::ZERO), Phase::Paused);
+    }
+
+    #[test]
+    fn a_title_says_of_what_there_are_many() {
+        let title = |names: &[&str]| Transfer::new(Key(1), order(names)).title();
+        assert_eq!(title(&["a", "b"]), "2 files of data");
+        assert_eq!(title(&["a/", "b/"]), "2 folders of data");
+        assert_eq!(title(&["a/", "b"]), "2 entries of data");
     }
 
     #[test]

@@ -140,6 +140,44 @@ fn finding_moves_while_one_types_and_escape_goes_back() {
 }
 
 #[test]
+fn a_filter_given_up_while_it_is_typed_leaves_the_cursor_where_it_was() {
+    let mut scene = Scene::connected();
+    scene.keys("j j j");
+    assert_eq!(under(&scene), "holiday.raw");
+    scene.keys("f").type_text("notes").keys("esc");
+    assert_eq!(under(&scene), "holiday.raw");
+    scene.keys("g g f").type_text("notes").keys("esc");
+    assert_eq!(under(&scene), "..");
+}
+
+#[test]
+fn what_is_marked_says_how_many_folders_where_their_size_is_not_known() {
+    let mut scene = Scene::connected();
+    scene.keys("j space space");
+    assert!(scene.text().contains("2 of 10 marked, 2 folders"), "{}", scene.text());
+    scene.keys("space");
+    assert!(scene.text().contains("3 of 10 marked, 24 MiB and 2 folders"), "{}", scene.text());
+}
+
+#[test]
+fn what_a_search_finds_is_in_order_and_the_cursor_stays_on_its_entry() {
+    use crate::tui::state::dialog::{Dialog, FoundItem};
+    let mut scene = Scene::connected();
+    scene.keys("tab F").type_text("a").keys("enter");
+    let ticket = scene.ticket();
+    let found = |under: &str, name: &str| FoundItem {
+        under: ferry_shared::path::RemotePath::from_typed(under.as_bytes()).unwrap(),
+        item: entry(name, 1, 1),
+    };
+    scene.event(Event::Answer(ticket, Answer::Found { items: vec![found("b", "x"), found("a", "z")], more: true }));
+    scene.keys("j");
+    scene.event(Event::Answer(ticket, Answer::Found { items: vec![found("a", "y"), found("", "q")], more: false }));
+    let Some(Dialog::Found(view)) = scene.state.dialogs.last() else { panic!() };
+    let names: Vec<String> = view.items.iter().map(|found| found.item.entry.name.display().to_string()).collect();
+    assert_eq!((names.join(""), view.view.cursor), ("qyzx".to_owned(), 3));
+}
+
+#[test]
 fn a_filter_stays_until_escape() {
     let mut scene = Scene::connected();
     scene.keys("f").type_text("*.jpg").keys("enter");
@@ -228,8 +266,9 @@ fn nothing_wakes_the_screen_when_nothing_moves() {
 fn the_mouse_chooses_opens_marks_and_drags() {
     let mut scene = Scene::connected();
     let mouse = |did, x, y| Event::Mouse(Mouse { did, x, y });
+    scene.event(mouse(MouseAct::Press, 5, 3));
     scene.event(mouse(MouseAct::Press, 70, 3));
-    assert_eq!((scene.state.active, under(&scene)), (Side::Right, "albums".into()));
+    assert_eq!((scene.state.active, under(&scene)), (Side::Right, "albums".into()), "each is the first in its pane");
     scene.event(mouse(MouseAct::Press, 70, 3));
     assert_eq!(shown(&scene, Side::Right), "/photos/albums");
     scene.event(mouse(MouseAct::Mark, 5, 4));

@@ -29,6 +29,12 @@ fn failed(scene: &mut Scene, error: &ClientError) {
     scene.event(Event::Answer(ticket, Answer::Failed(Trouble::from(error))));
 }
 
+/// The server that is tried beside the one that is connected answers.
+fn reached(scene: &mut Scene) {
+    let ticket = scene.ticket();
+    scene.event(Event::Answer(ticket, Answer::Greeted(greeting())));
+}
+
 fn trust(scene: &mut Scene) {
     scene.event(Event::Trust(TrustView { host: "files.example.org:7021".into(), key: key() }));
 }
@@ -135,7 +141,10 @@ fn an_account_is_made_only_where_the_server_lets_one() {
     scene.keys("ctrl-n").type_text("pw").keys("tab").type_text("other").keys("enter");
     assert!(scene.text().contains("differ"));
     let _ = scene.take();
-    scene.keys("backtab").type_text("pw").keys("tab").type_text("pw").keys("enter");
+    // Who types on types the password, where it is not shown.
+    scene.type_text("pw");
+    assert!(!scene.text().contains("pw"), "{}", scene.text());
+    scene.keys("tab").type_text("pw").keys("enter");
     assert!(
         matches!(links(&scene.effects)[..], [LinkEffect::Register(_, user, _, None)] if user == "alice"),
         "{:?}",
@@ -164,6 +173,20 @@ fn a_name_that_is_taken_is_asked_for_again() {
 }
 
 #[test]
+fn an_invite_is_typed_once_though_the_passwords_differ() {
+    let mut scene = Scene::of(begin(Some(server())));
+    let ticket = scene.state.link.ticket().unwrap();
+    let invited = Greeting { registration: Registration::Invite, ..greeting() };
+    scene.event(Event::Answer(ticket, Answer::Greeted(invited)));
+    scene.keys("ctrl-n").type_text("pw").keys("tab").type_text("other").keys("tab").type_text("code").keys("enter");
+    let _ = scene.take();
+    scene.type_text("pw").keys("tab").type_text("pw").keys("enter");
+    let effects = scene.take();
+    let [LinkEffect::Register(_, _, _, Some(invite))] = &links(&effects)[..] else { panic!("{effects:?}") };
+    assert_eq!(invite.expose(), "code");
+}
+
+#[test]
 fn a_lost_connection_keeps_the_panes_and_reads_again_when_it_is_back() {
     let mut scene = Scene::connected();
     lost(&mut scene);
@@ -178,6 +201,30 @@ fn a_lost_connection_keeps_the_panes_and_reads_again_when_it_is_back() {
     scene.event(Event::Restored(account()));
     scene.answer_lists(remote_items());
     assert!(scene.state.link.is_online() && scene.state.pane().listing.len() == 5);
+}
+
+#[test]
+fn ctrl_r_tries_at_once_from_either_pane() {
+    for keys in ["ctrl-r", "tab ctrl-r"] {
+        let mut scene = Scene::connected();
+        lost(&mut scene);
+        let effects = scene.keys(keys).take();
+        assert!(links(&effects).contains(&&LinkEffect::Retry), "{keys}");
+    }
+}
+
+#[test]
+fn faults_in_the_settings_are_read_before_anything_is_typed() {
+    let faults = vec!["config.toml, line 2: there is no theme `dusk`".to_owned()];
+    let mut scene = Scene::of(crate::tui::update::Begin { faults, ..begin(Some(server())) });
+    trust(&mut scene);
+    assert!(scene.text().contains("line 2: there is no theme") && scene.state.place() == Where::Notice);
+    scene.keys("esc y");
+    let mut scene = Scene::of(crate::tui::update::Begin { faults: vec!["x".into()], ..begin(Some(server())) });
+    scene.greet();
+    assert_eq!(scene.state.place(), Where::Notice);
+    scene.keys("esc").type_text("pw");
+    assert_eq!(scene.state.place(), Where::Form);
 }
 
 #[test]
@@ -227,6 +274,7 @@ fn nine_tenths_of_the_quota_are_warned_about_once() {
 fn leaving_for_another_server_asks_when_transfers_run_and_they_go_on_when_one_is_back() {
     let mut scene = Scene::busy().with_sites();
     scene.keys("f9 enter");
+    reached(&mut scene);
     assert!(matches!(scene.state.dialogs.last(), Some(Dialog::Question(_))));
     scene.keys("y");
     assert!(scene.state.left.len() == 4 && matches!(scene.state.link, Link::Reaching { .. }));
@@ -255,15 +303,60 @@ fn a_typed_address_is_checked_and_saved_when_it_has_a_name() {
     let mut scene = Scene::fresh();
     scene.type_text("host:0").keys("tab").type_text("bob").keys("enter");
     assert!(scene.text().contains("is no port"), "{}", scene.text());
-    scene.keys("backtab ctrl-u").type_text("host:8000").keys("tab tab tab").type_text("home").keys("enter");
-    assert!(scene.effects.iter().any(
-        |effect| matches!(effect, Effect::SaveSite(None, site) if site.name == "home" && site.address == "host:8000")
-    ));
+    scene.keys("backtab ctrl-u").type_text("host:8000").keys("tab tab tab").type_text("my home").keys("enter");
+    assert!(scene.text().contains("save as: a name has letters"), "{}", scene.text());
+    scene.keys("ctrl-u").type_text("home").keys("enter");
     assert!(
         links(&scene.effects)
             .iter()
             .any(|link| matches!(link, LinkEffect::Reach(_, target, ..) if target.to_string() == "bob@host:8000"))
     );
+    let saved = |effect: &Effect| matches!(effect, Effect::SaveSite(None, site) if site.name == "home" && site.address == "host:8000");
+    assert!(!scene.effects.iter().any(saved), "nothing was reached there yet");
+    scene.greet();
+    assert!(scene.effects.iter().any(saved));
+}
+
+#[test]
+fn a_mistyped_address_costs_neither_the_connection_nor_what_was_typed() {
+    let mut scene = Scene::connected();
+    scene.keys("f9").type_text("hots").keys("tab").type_text("bob").keys("tab tab").type_text("home").keys("enter");
+    assert!(matches!(links(&scene.effects)[..], [LinkEffect::Try(_, target, ..)] if target.host == "hots"));
+    assert!(scene.state.link.is_online() && scene.text().contains("Connecting to home"));
+    let ticket = scene.ticket();
+    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::new("there is no such host"))));
+    assert!(scene.state.link.is_online() && scene.text().contains("You are still on alice@files.example.org"));
+    let _ = scene.take();
+    scene.keys("enter");
+    assert!(matches!(scene.state.dialogs.last(), Some(Dialog::Form(_))), "{}", scene.text());
+    scene.keys("ctrl-u").type_text("host").keys("enter");
+    let effects = scene.take();
+    assert!(
+        matches!(&links(&effects)[..], [LinkEffect::Try(_, target, ..)] if (&*target.user, &*target.host) == ("bob", "host"))
+    );
+    scene.effects = effects;
+    reached(&mut scene);
+    assert!(
+        scene
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::SaveSite(None, site) if site.address == "host:7021"))
+    );
+    assert!(matches!(&scene.state.link, Link::Reaching { server, .. } if server.target.host == "host"));
+}
+
+#[test]
+fn a_server_that_is_tried_can_be_given_up_without_leaving_the_other() {
+    let mut scene = Scene::connected();
+    scene.keys("f9").type_text("host").keys("tab").type_text("bob").keys("enter");
+    trust(&mut scene);
+    assert_eq!(scene.state.place(), Where::Trust);
+    scene.keys("esc");
+    assert!(scene.state.link.is_online() && !scene.effects.contains(&Effect::Link(LinkEffect::Leave)));
+    assert!(scene.effects.iter().any(|effect| matches!(effect, Effect::Drop(_))));
+    assert!(matches!(scene.state.dialogs[..], [Dialog::Form(_)]));
+    scene.keys("esc");
+    assert!(scene.state.dialogs.is_empty());
 }
 
 #[test]

@@ -89,6 +89,17 @@ fn another_target_and_another_rule_are_taken() {
 }
 
 #[test]
+fn another_rule_is_for_this_copy_only() {
+    let mut scene = Scene::connected();
+    scene.keys("j j j f5 r r r");
+    let ticket = scene.state.rule;
+    scene.keys("esc f5 y");
+    let added = scene.take();
+    let [Effect::Transfer(TransferEffect::Add(_, order))] = &added[..] else { panic!("{added:?}") };
+    assert_eq!((order.rule, ticket), (ferry_client::transfer::ConflictRule::Ask, order.rule));
+}
+
+#[test]
 fn a_verified_transfer_is_settled_and_its_folder_read_again() {
     let mut scene = Scene::connected();
     scene.keys("j j j");
@@ -154,8 +165,21 @@ fn pausing_and_cancelling_are_for_the_line_of_the_cursor() {
     assert_eq!(transfers(&scene.take()), [&TransferEffect::Resume(Selected::Job(JobId(1)))]);
     scene.keys("j x");
     assert_eq!(transfers(&scene.take()), [&TransferEffect::Cancel(Selected::Job(JobId(2)), true)]);
-    scene.keys("X");
+}
+
+#[test]
+fn throwing_away_what_has_arrived_is_asked_first() {
+    let mut scene = Scene::busy();
+    let _ = scene.keys("w j X").take();
+    assert_eq!(scene.state.place(), Where::Confirm);
+    assert!(scene.text().contains("1018 MiB of 2024/ have arrived"), "{}", scene.text());
+    scene.keys("n");
+    assert!(transfers(&scene.take()).is_empty());
+    scene.keys("X y");
     assert_eq!(transfers(&scene.take()), [&TransferEffect::Cancel(Selected::Job(JobId(2)), false)]);
+    // Of the one that waits nothing has arrived.
+    scene.keys("j j X");
+    assert_eq!(transfers(&scene.take()), [&TransferEffect::Cancel(Selected::Job(JobId(3)), false)]);
 }
 
 #[test]

@@ -67,20 +67,21 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Area
 fn value(paint: &mut Paint<'_>, field: &FormField, area: Area, focused: bool) {
     let theme = &paint.look().theme;
     let style = if focused { theme.field_active } else { theme.field };
-    let (text, column) = match &field.value {
-        Value::Text(line) => (line.text().to_owned(), line.column()),
+    let (text, head) = match &field.value {
+        Value::Text(line) => (line.shown(), line.shown_before()),
         Value::Secret(line) => {
-            let count = line.text().chars().count();
-            (paint.look().signs.secret.repeat(count), count)
+            let text = paint.look().signs.secret.repeat(line.text().chars().count());
+            (text.clone(), text)
         }
     };
+    let (text, head) = (paint.shown(&text).into_owned(), paint.shown(&head).into_owned());
+    let column = usize::from(columns(&head));
     paint.fill(area, style);
     // The part around the cursor is shown.
     let room = usize::from(area.width.saturating_sub(1)).max(1);
     if column <= room {
         paint.text(area.x, area.y, area.width, &text, style);
     } else {
-        let head: String = text.chars().take(column).collect();
         paint.tail(area.x, area.y, area.width.saturating_sub(1), &head, style);
     }
     if focused {

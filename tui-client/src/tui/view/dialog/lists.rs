@@ -32,7 +32,7 @@ fn open(
         .saturating_add(2 + above)
         .max(5)
         .min(room.height.saturating_sub(2));
-    let area = popup::open_with(paint, state, room, title, ((first + second + 6).max(40), height), without);
+    let area = popup::open_wide(paint, state, room, title, ((first + second + 6).max(40), height), without);
     Area { y: area.y + 1 + above, height: area.height.saturating_sub(2 + above), ..area }
 }
 

@@ -42,7 +42,8 @@ fn show(paint: &mut Paint<'_>, state: &State, room: Area, title: &str, lines: Li
 
 pub(super) fn reaching(paint: &mut Paint<'_>, state: &State, room: Area) {
     let theme = &paint.look().theme;
-    let Some(server) = state.link.server() else { return };
+    let beside = state.attempt.beside.as_ref().map(|(server, _)| server);
+    let Some(server) = beside.or(state.link.server()) else { return };
     let lines = vec![
         (format!("{} {}", pane::spinner(paint, state.now), server.target.address()), theme.text),
         (String::new(), theme.text),

@@ -1,0 +1,251 @@
+//! A piece of an order, and how far it is: the engine's figures, and what is kept of them over a break.
+
+use ferry_client::transfer::{ActiveItem, ItemState, JobId, JobProgress, Summary};
+
+/// How far something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Tally {
+    /// Whether the totals still grow.
+    pub(crate) counting: bool,
+    /// Whether it is held.
+    pub(crate) paused: bool,
+    /// Files known so far.
+    pub(crate) files: u64,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+    /// Files that are through.
+    pub(crate) files_done: u64,
+    /// Bytes that are through.
+    pub(crate) bytes_done: u64,
+    /// Of these, bytes that were there already.
+    pub(crate) reused: u64,
+    /// Files that failed.
+    pub(crate) failed: u64,
+    /// Files that wait for an answer.
+    pub(crate) asking: u64,
+    /// Left out on purpose.
+    pub(crate) skipped: u64,
+}
+
+impl Tally {
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            counting: self.counting || other.counting,
+            paused: self.paused || other.paused,
+            files: self.files.saturating_add(other.files),
+            bytes: self.bytes.saturating_add(other.bytes),
+            files_done: self.files_done.saturating_add(other.files_done),
+            bytes_done: self.bytes_done.saturating_add(other.bytes_done),
+            reused: self.reused.saturating_add(other.reused),
+            failed: self.failed.saturating_add(other.failed),
+            asking: self.asking.saturating_add(other.asking),
+            skipped: self.skipped.saturating_add(other.skipped),
+        }
+    }
+
+    /// Thousandths that are through; by bytes, or by files where there are no bytes.
+    pub(crate) fn permille(&self) -> u64 {
+        match (self.bytes, self.files) {
+            (0, 0) => 0,
+            (0, files) => self.files_done.saturating_mul(1000) / files,
+            (bytes, _) => u64::try_from(u128::from(self.bytes_done.min(bytes)) * 1000 / u128::from(bytes)).unwrap_or(0),
+        }
+    }
+}
+
+impl From<&JobProgress> for Tally {
+    fn from(job: &JobProgress) -> Self {
+        Self {
+            counting: job.counting,
+            paused: job.paused,
+            files: job.files,
+            bytes: job.bytes,
+            files_done: job.files_done,
+            bytes_done: job.bytes_done,
+            reused: job.reused,
+            failed: job.failed,
+            asking: job.asking,
+            skipped: 0,
+        }
+    }
+}
+
+/// A piece of an order as the engine's job.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Part {
+    /// The engine's name for it, once it has it.
+    pub(crate) job: Option<JobId>,
+    /// How far it is.
+    pub(crate) tally: Tally,
+    /// It is through: what became of it.
+    pub(crate) summary: Option<Summary>,
+    /// Bytes that travelled: all that is through but what was there already.
+    pub(crate) fresh: u64,
+    /// What was shown before a break or a pause, until it is known again what is there.
+    pub(super) before: Option<Before>,
+}
+
+/// What was through before a break or a pause.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before {
+    files: u64,
+    bytes: u64,
+    reused: u64,
+}
+
+impl Part {
+    /// Takes the engine's figures; `active` are its files at work, `resting` those paused by themselves.
+    /// `stalled`: the server cannot be reached.
+    pub(crate) fn take(&mut self, job: &JobProgress, active: &[&ActiveItem], resting: &[&ActiveItem], stalled: bool) {
+        let sum = |of: fn(&ActiveItem) -> u64| active.iter().map(|item| of(item)).fold(0, u64::saturating_add);
+        let mut now = Tally { reused: job.reused.saturating_add(sum(|item| item.reused)), ..job.into() };
+        self.fresh = now.bytes_done.saturating_sub(now.reused);
+        for rests in resting {
+            // A file that goes on is only behind until it is compared what of it is there.
+            let again = active.iter().find(|item| item.item == rests.item);
+            let behind = |of: fn(&ActiveItem) -> u64| of(rests).saturating_sub(again.map_or(0, |item| of(item)));
+            now.bytes_done = now.bytes_done.saturating_add(behind(|item| item.done)).min(now.bytes);
+            now.reused = now.reused.saturating_add(behind(|item| item.reused));
+        }
+        let shown = self.tally;
+        // A file that lost its connection is gone from the figures before anybody hears why.
+        if stalled || job.paused || now.bytes_done < shown.bytes_done {
+            let first = Before { files: shown.files_done, bytes: shown.bytes_done, reused: shown.reused };
+            self.before.get_or_insert(first);
+        }
+        let known = |before: &Before| {
+            let compared = !active.is_empty() && active.iter().all(|item| is_past_comparing(item));
+            let small = active.is_empty() && now.files_done > before.files;
+            now.bytes_done >= before.bytes || !stalled && !job.paused && (compared || small)
+        };
+        self.before.take_if(|before| known(before));
+        if let Some(before) = self.before {
+            now.bytes_done = before.bytes.min(now.bytes);
+            now.reused = now.reused.max(before.reused);
+        }
+        self.tally = now;
+    }
+
+    /// The engine is through with it; `discarded`: what is not whole was thrown away.
+    pub(crate) fn end(&mut self, summary: Summary, discarded: bool) {
+        let tally = &mut self.tally;
+        (tally.counting, tally.paused, tally.asking) = (false, false, 0);
+        tally.files = tally.files.max(summary.files.saturating_add(summary.failed));
+        tally.bytes = tally.bytes.max(summary.bytes);
+        tally.files_done = summary.files;
+        // What had arrived of a cancelled file is kept; of a failed one nobody knows.
+        let kept = if summary.cancelled && !discarded { tally.bytes_done } else { 0 };
+        tally.bytes_done = summary.bytes.max(kept);
+        (tally.reused, tally.failed, tally.skipped) = (summary.reused, summary.failed, summary.skipped);
+        self.fresh = self.fresh.max(summary.bytes.saturating_sub(summary.reused));
+        self.before = None;
+        self.summary = Some(summary);
+    }
+}
+
+/// Whether a file that was begun does not move now.
+pub(crate) fn rests(item: &ActiveItem) -> bool {
+    matches!(item.state, ItemState::Paused | ItemState::Waiting)
+}
+
+/// Whether it is known what of a file was there already.
+fn is_past_comparing(item: &ActiveItem) -> bool {
+    match item.state {
+        ItemState::Waiting | ItemState::Checking => false,
+        ItemState::Sending | ItemState::Receiving => item.done > 0,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::scene::{active, job};
+
+    #[test]
+    fn progress_is_by_bytes_and_by_files_where_there_are_none() {
+        let tally =
+            |bytes, bytes_done, files, files_done| Tally { bytes, bytes_done, files, files_done, ..Tally::default() };
+        assert_eq!(tally(1000, 250, 2, 2).permille(), 250);
+        assert_eq!(tally(0, 0, 4, 1).permille(), 250);
+        assert_eq!(tally(0, 0, 0, 0).permille(), 0);
+        assert_eq!(tally(u64::MAX, u64::MAX, 1, 1).permille(), 1000);
+    }
+
+    /// A part's figures after each of the engine's: bytes through, of a job of 100.
+    fn shown(part: &mut Part, done: u64, state: Option<ItemState>, paused: bool, stalled: bool) -> u64 {
+        let job = JobProgress { paused, ..job(1, (0, 1), (done, 100), 0) };
+        let item = state.map(|state| active(1, 1, "a", done, 100, state));
+        part.take(&job, &item.iter().collect::<Vec<_>>(), &[], stalled);
+        part.tally.bytes_done
+    }
+
+    #[test]
+    fn a_pause_takes_nothing_of_what_arrived_away() {
+        let mut part = Part::default();
+        assert_eq!(shown(&mut part, 60, Some(ItemState::Sending), false, false), 60);
+        assert_eq!(shown(&mut part, 0, None, true, false), 60);
+        assert_eq!(shown(&mut part, 0, None, false, false), 60, "it waits to go on");
+        assert_eq!(shown(&mut part, 20, Some(ItemState::Checking), false, false), 60);
+        assert_eq!(shown(&mut part, 55, Some(ItemState::Sending), false, false), 55, "what is there is known again");
+    }
+
+    #[test]
+    fn after_a_break_the_last_figure_holds_until_it_is_compared_what_is_there() {
+        let mut part = Part::default();
+        shown(&mut part, 60, Some(ItemState::Receiving), false, false);
+        assert_eq!(shown(&mut part, 0, None, false, true), 60);
+        assert_eq!(shown(&mut part, 0, Some(ItemState::Checking), false, false), 60);
+        assert_eq!(shown(&mut part, 0, Some(ItemState::Receiving), false, false), 60);
+        assert_eq!(shown(&mut part, 58, Some(ItemState::Receiving), false, false), 58);
+    }
+
+    #[test]
+    fn the_last_figure_holds_also_before_the_break_is_told() {
+        let mut part = Part::default();
+        shown(&mut part, 60, Some(ItemState::Sending), false, false);
+        assert_eq!(shown(&mut part, 0, None, false, false), 60);
+        assert_eq!(shown(&mut part, 0, None, false, true), 60);
+        assert_eq!(shown(&mut part, 0, Some(ItemState::Waiting), false, false), 60);
+        assert_eq!(shown(&mut part, 58, Some(ItemState::Sending), false, false), 58);
+    }
+
+    #[test]
+    fn blocks_that_were_there_did_not_travel() {
+        let mut part = Part::default();
+        let item = ActiveItem { reused: 50, ..active(1, 1, "a", 60, 100, ItemState::Sending) };
+        part.take(&job(1, (0, 1), (60, 100), 0), &[&item], &[], false);
+        assert_eq!((part.fresh, part.tally.reused), (10, 50));
+    }
+
+    #[test]
+    fn a_file_paused_by_itself_keeps_its_bytes_while_others_go_on() {
+        let mut part = Part::default();
+        let rests = active(1, 1, "a", 30, 50, ItemState::Paused);
+        let other = |done| active(2, 1, "b", done, 50, ItemState::Sending);
+        for done in [10, 20] {
+            part.take(&job(1, (0, 2), (done, 100), 0), &[&other(done)], &[&rests], false);
+            assert_eq!(part.tally.bytes_done, 30 + done);
+        }
+    }
+
+    #[test]
+    fn only_what_is_whole_counts_in_the_end() {
+        let part = || Part {
+            tally: Tally { files: 2, bytes: 100, files_done: 2, bytes_done: 80, ..Tally::default() },
+            ..Part::default()
+        };
+        let figures = |part: Part| (part.tally.files_done, part.tally.bytes_done, part.tally.skipped);
+        let whole = Summary { files: 1, bytes: 40, skipped: 1, ..Summary::default() };
+        let mut skipped = part();
+        skipped.end(whole.clone(), false);
+        assert_eq!(figures(skipped), (1, 40, 1));
+        let mut cancelled = part();
+        cancelled.end(Summary { cancelled: true, ..whole.clone() }, false);
+        assert_eq!(figures(cancelled), (1, 80, 1));
+        let mut discarded = part();
+        discarded.end(Summary { cancelled: true, ..whole }, true);
+        assert_eq!(figures(discarded), (1, 40, 1));
+    }
+}
