@@ -71,7 +71,8 @@ fn the_same_command_again_goes_on_with_a_folder_that_was_new_at_first() {
         client.run(&words).ok().says("is merged with it");
         compare::same_tree(&source, &target);
         let sent = proxy.counted(way);
-        assert!(sent <= SIZE - CUT + 5 * MIB, "{way:?}: {sent} bytes travelled again");
+        // More was under way than with one file: several connections have buffers.
+        assert!(sent <= SIZE - CUT + 8 * MIB, "{way:?}: {sent} bytes travelled again");
         let uploads = client.run(&[&"uploads", &client.at("")]).ok();
         assert!(uploads.stdout.is_empty(), "unfinished uploads are left: {uploads}");
         // Once more changes nothing.
