@@ -86,8 +86,9 @@ impl Core {
                 item.uncount();
                 let (job, id) = (item.task.id, item.id);
                 // Held before it is told, so that an answer finds it.
-                self.queue.hold(item, Hold::Asking(conflict.clone()));
-                self.emit(Event::Asks { job, item: id, conflict }).await;
+                if self.queue.hold(item, Hold::Asking(conflict.clone())) {
+                    self.emit(Event::Asks { job, item: id, conflict }).await;
+                }
             }
             Next::Done(mut item, outcome) => {
                 item.uncount();

@@ -23,7 +23,7 @@ const CONTENT_RETRIES: u32 = 2;
 /// How an item goes on.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// Its step is to be done.
+    /// Its step is to be done, or, where it was stopped meanwhile, what that calls for.
     Again(Item),
     /// It waits for an answer.
     Ask(Item, Conflict),
@@ -171,8 +171,7 @@ pub(super) fn confirmed(mut item: Item, done: Done) -> Next {
 
 /// Nothing is left to do for a file that is at its target.
 pub(super) fn verified(item: Item, done: Done) -> Next {
-    let Done { root, size, transferred, reused } = done;
-    Next::Done(item, Outcome::Verified { root, size, transferred, reused })
+    Next::Done(item, done.verified())
 }
 
 /// The server refused the item's step.
@@ -189,8 +188,8 @@ pub(super) fn refused(mut item: Item, refusal: Refusal, retries: u32) -> Next {
 
 /// The item's step failed. What may pass is tried again, up to `retries` times.
 pub(super) fn failed(mut item: Item, error: ClientError, retries: u32) -> Next {
-    if item.task.stop.is_cancelled() {
-        return Next::Done(item, Outcome::Skipped(Skip::Cancelled));
+    if item.task.is_cancelled() {
+        return if matches!(item.step, Step::Discard) { discarded(item) } else { Next::Again(item) };
     }
     // A stream that was read from, or written to, cannot be begun again.
     let retryable = error.is_transient() && (item.stream.is_some() || !item.task.is_stream());

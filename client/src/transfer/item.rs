@@ -10,6 +10,7 @@ use ferry_shared::{digest::Digest, limits::BLOCK_SIZE, name::Name};
 
 use super::{
     conflict::FileFacts,
+    event::Outcome,
     job::ItemId,
     path::ItemPath,
     task::{Direction, Task},
@@ -68,6 +69,14 @@ pub(super) struct Done {
     pub(super) size: u64,
     pub(super) transferred: u64,
     pub(super) reused: u64,
+}
+
+impl Done {
+    /// What is told of it.
+    pub(super) fn verified(self) -> Outcome {
+        let Self { root, size, transferred, reused } = self;
+        Outcome::Verified { root, size, transferred, reused }
+    }
 }
 
 /// The local end of a job whose local side is no file.

@@ -35,6 +35,8 @@ pub(super) struct Task {
     pub(super) tally: Tally,
     /// Cancelled when the job is given up.
     pub(super) stop: CancellationToken,
+    /// Whether what was transferred of unfinished files stays then.
+    keep_parts: OnceLock<bool>,
     stream: bool,
     /// Where a download lands: the folder that holds its items' folders, and how many
     /// leading names of a remote folder lead to it.
@@ -74,6 +76,7 @@ impl Task {
             options,
             tally: Tally::default(),
             stop: CancellationToken::new(),
+            keep_parts: OnceLock::new(),
             stream,
             landing: OnceLock::new(),
             made_folders: AtomicBool::new(false),
@@ -85,6 +88,21 @@ impl Task {
 
     pub(super) fn is_stream(&self) -> bool {
         self.stream
+    }
+
+    /// Gives the job up; what was transferred of unfinished files stays only with `keep_parts`.
+    pub(super) fn cancel(&self, keep_parts: bool) {
+        // Who said it first has already been obeyed.
+        let _ = self.keep_parts.set(keep_parts);
+        self.stop.cancel();
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    pub(super) fn keeps_parts(&self) -> bool {
+        self.keep_parts.get().copied().unwrap_or(true)
     }
 
     /// The rule for a conflict at `path`: the job's, unless an answer covers it.

@@ -68,8 +68,15 @@ async fn stand_back(core: &Shared, turn: Turn, none: NoLink) {
             core.queue.quick_ended();
             batch
         }
+        // Stopped meanwhile: where it goes from here is for the queue to say.
+        Turn::Large(item, active) if active.why_stopped().is_some() => {
+            core.apply(Next::Again(item)).await;
+            Vec::new()
+        }
         Turn::Large(item, active) => {
-            core.queue.large_ended(&active);
+            if matches!(none, NoLink::Failed(_)) {
+                core.queue.large_ended(&active);
+            }
             vec![item]
         }
     };

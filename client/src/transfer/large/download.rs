@@ -20,6 +20,7 @@ use ferry_shared::{
     refusal::Refusal,
 };
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{After, unless_stopped};
 use crate::{
@@ -136,7 +137,8 @@ pub(super) async fn run(
         Ok((Ending::Sent { root, mtime, mode }, ())) => {
             core.state(active, ItemState::Flushing).await;
             let plan = Plan::of(item);
-            let finished = core.blocking(move || plan.finish(part, written?, root, mtime, mode));
+            let stop = active.stop.clone();
+            let finished = core.blocking(move || plan.finish(part, written?, root, mtime, mode, &stop));
             Ok(joined(finished).await.unwrap_or_else(After::Failed))
         }
         Err(error) => Err(hashed.err().filter(|error| matches!(error, ClientError::Local { .. })).unwrap_or(error)),
@@ -190,6 +192,7 @@ impl Plan {
         root: Digest,
         mtime: Mtime,
         mode: u32,
+        stop: &CancellationToken,
     ) -> Result<After, ClientError> {
         if written.root != root {
             return Err(ClientError::Mismatch { expected: root, found: written.root });
@@ -203,6 +206,9 @@ impl Plan {
                 part.set_attributes(mtime, mode)?;
             }
             part.file.sync_all()?;
+            if stop.is_cancelled() {
+                return Ok(After::Failed(ClientError::Cancelled));
+            }
             match part.publish(name, self.replace) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     let found = part.folder().look(name)?;

@@ -213,6 +213,13 @@ impl Writer {
     }
 
     fn publish(&mut self, placed: Placed) {
+        if placed.item.task.is_cancelled() {
+            let Placed { item, part, .. } = placed;
+            return match part.discard().map_err(|error| source::failed(&item.path, error)) {
+                Ok(()) => self.next(Next::Again(item)),
+                Err(error) => self.next(flow::failed(item, error, 0)),
+            };
+        }
         let name = placed.item.path.local_name();
         match placed.part.publish(name, matches!(placed.item.step, Step::Replace)) {
             Ok(()) => self.named.push(placed),

@@ -75,6 +75,9 @@ impl Feeder {
     }
 
     fn feed(&mut self, item: Item) -> Fed {
+        if item.task.is_cancelled() && !matches!(item.step, Step::Discard) {
+            return self.next(Next::Again(item));
+        }
         let upload = item.is_upload();
         let path = item.path.remote().clone();
         match item.step {
@@ -196,7 +199,7 @@ impl Feeder {
             return Err(ClientError::closed());
         }
         source::digest(&core, &item.path, opened, |_| {
-            if core.stop.is_cancelled() || item.task.stop.is_cancelled() {
+            if core.stop.is_cancelled() || item.task.is_cancelled() {
                 return Err(ClientError::Cancelled);
             }
             if last.elapsed() < KEEP_ALIVE {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ferry_client::transfer::{Event, ItemId, ItemState, JobOptions, Outcome, Settings, Skip};
+use ferry_client::transfer::{ConflictRule, Event, ItemId, ItemState, JobOptions, Outcome, Selected, Settings, Skip};
 use ferry_shared::limits::BLOCK_LEN;
 
 use super::{Rig, bytes, shelf::LARGE, tree, write};
@@ -89,6 +89,38 @@ async fn a_cancelled_job_ends_and_says_so() {
     assert!(rig.job_done().await.cancelled);
     rig.engine.drained().await;
     assert!(rig.engine.progress().jobs.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_right_after_a_pause_leaves_both_sides_as_they_were() {
+    for (upload, whole_job) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut rig = Rig::new().await;
+        rig.server.open_gate(false);
+        write(&rig.local("x"), &bytes(LARGE, 1));
+        rig.server.shelf().put("x", &bytes(LARGE, 2));
+        let replace = JobOptions { conflict: ConflictRule::Different, ..JobOptions::default() };
+        match upload {
+            true => rig.upload("x", "x", replace),
+            false => rig.download("x", "x", replace),
+        }
+        let state = if upload { ItemState::Sending } else { ItemState::Receiving };
+        let item = rig.until(|event| match event {
+            Event::ItemState { item, state: found } if *found == state => Some(*item),
+            _ => None,
+        });
+        let item = item.await;
+        let job = rig.engine.progress().jobs[0].job;
+        let what = if whole_job { Selected::Job(job) } else { Selected::Item(item) };
+        rig.engine.pause(what);
+        rig.engine.cancel(what, false);
+        rig.server.open_gate(true);
+        let summary = rig.job_done().await;
+        assert_eq!((summary.files, summary.failed, summary.cancelled), (0, 0, whole_job));
+        assert!(fs::read(rig.local("x")).unwrap() == bytes(LARGE, 1), "the local file stays");
+        assert!(rig.server.shelf().bytes("x") == bytes(LARGE, 2), "the remote file stays");
+        rig.engine.drained().await;
+        assert!(!rig.local(".x.ferry-part").exists());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
