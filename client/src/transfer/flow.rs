@@ -99,7 +99,7 @@ pub(super) fn compared(item: Item, local: Option<Digest>, remote: Digest) -> Nex
     let Step::Compare(target) = item.step else { return Next::Again(item) };
     let found = Found { kind: Kind::File, facts: target };
     match local {
-        Some(root) if root == remote && item.task.options.remove_source && !item.task.options.dry_run => {
+        Some(root) if root == remote && item.removes_source() => {
             let size = item.facts.size;
             confirmed(item, Done { root, size, transferred: 0, reused: size })
         }
@@ -162,7 +162,7 @@ pub(super) fn arrived(mut item: Item, done: Done) -> Next {
 
 /// A file that is at its target was read there again, or need not be.
 pub(super) fn confirmed(mut item: Item, done: Done) -> Next {
-    if item.task.options.remove_source && !item.task.is_stream() {
+    if item.removes_source() {
         item.step = Step::RemoveSource(done);
         return Next::Again(item);
     }
@@ -190,6 +190,11 @@ pub(super) fn refused(mut item: Item, refusal: Refusal, retries: u32) -> Next {
 pub(super) fn failed(mut item: Item, error: ClientError, retries: u32) -> Next {
     if item.task.is_cancelled() {
         return if matches!(item.step, Step::Discard) { discarded(item) } else { Next::Again(item) };
+    }
+    if matches!(item.step, Step::RemoveSource(_)) && matches!(error, ClientError::SourceChanged) {
+        // What is there now was never read. A retry looks at both sides anew.
+        (item.step, item.version) = (Step::Look, None);
+        return Next::Done(item, Outcome::Failed(Failure { error, retryable: true }));
     }
     // A stream that was read from, or written to, cannot be begun again.
     let retryable = error.is_transient() && (item.stream.is_some() || !item.task.is_stream());

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use ferry_shared::{digest::Digest, limits::BLOCK_SIZE, name::Name};
+use ferry_shared::{digest::Digest, entry::Version, limits::BLOCK_SIZE, name::Name};
 
 use super::{
     conflict::FileFacts,
@@ -27,6 +27,9 @@ pub(super) struct Item {
     pub(super) facts: FileFacts,
     /// The source's permission bits.
     pub(super) mode: u32,
+    /// The version of the server's file, as far as it matters and is known: of a download the
+    /// one that was read.
+    pub(super) version: Option<Version>,
     /// The far end of a stream, while nobody uses it.
     pub(super) stream: Option<Stream>,
     /// How often it failed for a reason that may pass.
@@ -119,6 +122,11 @@ impl Item {
 
     pub(super) fn is_upload(&self) -> bool {
         self.task.direction == Direction::Upload
+    }
+
+    /// Whether its source goes when it is at its target.
+    pub(super) fn removes_source(&self) -> bool {
+        self.task.options.remove_source && !self.task.options.dry_run && !self.task.is_stream()
     }
 
     /// Whether replacing its target sends only blocks that differ.

@@ -56,6 +56,8 @@ enum Expected {
     Content,
     /// `Entry`.
     Entry,
+    /// `Entry`: of a download's source, which is to be compared.
+    Source,
     /// `Hashed`, to be compared with the local content, which may be gone.
     Compared(Option<Digest>),
     /// `Hashed`, to be compared with what was sent.

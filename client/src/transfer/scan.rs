@@ -124,6 +124,7 @@ fn new_item(core: &Shared, task: &Arc<Task>, path: ItemPath) -> Item {
         step: Step::Fresh,
         facts: FileFacts { size: 0, mtime: Mtime(0, 0) },
         mode: 0o644,
+        version: None,
         stream: None,
         attempts: 0,
         beside: None,

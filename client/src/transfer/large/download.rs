@@ -11,7 +11,7 @@ use std::{
 use ferry_shared::{
     blocks,
     digest::{Digest, RootBuilder},
-    entry::Mtime,
+    entry::{Mtime, Version},
     frame::{self, Payload},
     limits::{BLOCK_SIZE, block_count, block_len},
     link::LinkError,
@@ -70,6 +70,7 @@ enum Ending {
         root: Digest,
         mtime: Mtime,
         mode: u32,
+        version: Version,
     },
     Refused(Refusal),
     /// The thread that writes has ended; it says why.
@@ -134,7 +135,8 @@ pub(super) async fn run(
     match ending {
         Ok((Ending::Refused(refusal), ())) => Ok(After::Refused(refusal)),
         Ok((Ending::Disk, ())) => Err(written.err().unwrap_or_else(ClientError::closed)),
-        Ok((Ending::Sent { root, mtime, mode }, ())) => {
+        Ok((Ending::Sent { root, mtime, mode, version }, ())) => {
+            item.version = Some(version);
             core.state(active, ItemState::Flushing).await;
             let plan = Plan::of(item);
             let stop = active.stop.clone();
@@ -251,8 +253,8 @@ async fn read(
         held.enough.store(true, Relaxed);
         Ok(Ending::Refused(refusal))
     };
-    let (size, mtime, mode) = match core.incoming(reader).await? {
-        Incoming::Reply(Reply::Opened { size, mtime, mode, .. }) => (size, mtime, mode),
+    let (size, mtime, mode, version) = match core.incoming(reader).await? {
+        Incoming::Reply(Reply::Opened { size, mtime, mode, version }) => (size, mtime, mode, version),
         Incoming::Reply(Reply::Refused(refusal)) => return refused(refusal),
         other => return Err(out_of_step(&other)),
     };
@@ -266,7 +268,7 @@ async fn read(
             return Ok(Ending::Disk);
         }
         if let Some(root) = sent {
-            return Ok(Ending::Sent { root, mtime, mode });
+            return Ok(Ending::Sent { root, mtime, mode, version });
         }
         told = match core.incoming(reader).await? {
             Incoming::Block { index, bytes } => ToDisk::Block(index, bytes),

@@ -37,6 +37,7 @@ fn item(queue: &Queue, task: &Arc<Task>, name: &str, size: u64) -> Item {
         step: Step::Fresh,
         facts: FileFacts { size, mtime: Mtime(0, 0) },
         mode: 0,
+        version: None,
         stream: None,
         attempts: 0,
         beside: None,

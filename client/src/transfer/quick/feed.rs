@@ -99,7 +99,9 @@ impl Feeder {
                 self.here(item, source::remove, |item, ()| flow::verified(item, done))
             }
             Step::RemoveSource(done) => {
-                self.ask(item, &Request::Remove { path, recursive: false }, Expected::SourceRemoved(done), 0)
+                let version = item.version.clone();
+                let request = Request::Remove { path, recursive: false, version };
+                self.ask(item, &request, Expected::SourceRemoved(done), 0)
             }
             Step::Discard if upload => self.ask(item, &Request::Discard { path }, Expected::Discarded, 0),
             Step::Discard => self.here(item, source::discard_part, |item, ()| flow::discarded(item)),
@@ -170,6 +172,11 @@ impl Feeder {
 
     /// Reads the local content, then asks for the remote one's digest.
     fn compare(&mut self, item: Item) -> Fed {
+        if item.removes_source() && !item.is_upload() && item.version.is_none() {
+            // What is equal will be removed: it must be known before which version was compared.
+            let request = Request::Stat { path: item.path.remote().clone() };
+            return self.ask(item, &request, Expected::Source, 0);
+        }
         let local = source::open(&item.task, &item.path).and_then(|opened| self.digest(&item, &opened));
         let local = match local {
             Ok(digest) => Some(digest),

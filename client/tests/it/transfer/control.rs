@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use ferry_client::transfer::{ConflictRule, Event, ItemId, ItemState, JobOptions, Outcome, Selected, Settings, Skip};
+use ferry_client::{
+    ClientError,
+    transfer::{ConflictRule, Event, ItemId, ItemState, JobOptions, Outcome, Selected, Settings, Skip},
+};
 use ferry_shared::limits::BLOCK_LEN;
 
 use super::{Rig, bytes, shelf::LARGE, tree, write};
@@ -167,6 +170,26 @@ async fn a_move_removes_what_arrived_and_folders_left_empty() {
     assert_eq!((summary.files, summary.failed), (3, 0));
     assert!(rig.server.shelf().files.is_empty() && rig.server.shelf().folders.is_empty());
     assert!(fs::read(rig.local("back/a/large")).unwrap() == bytes(LARGE, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_leaves_a_source_that_is_newer_than_what_arrived() {
+    // The last one is here already: equal, so that it would only have to be removed there.
+    for (size, equal) in [(1000, false), (LARGE, false), (1000, true)] {
+        let mut rig = Rig::new().await;
+        rig.server.shelf().put("x", &bytes(size, 1));
+        if equal {
+            write(&rig.local("x"), &bytes(size, 1));
+        }
+        rig.server.shelf().newer_before_remove = Some(bytes(size, 2));
+        let moving = JobOptions { remove_source: true, ..JobOptions::default() };
+        let summary = rig.downloaded("x", "x", moving).await;
+        assert_eq!((summary.files, summary.failed), (0, 1));
+        let Outcome::Failed(failure) = &rig.outcomes()["x"] else { panic!("not failed") };
+        assert!(matches!(failure.error, ClientError::SourceChanged), "{failure:?}");
+        assert!(rig.server.shelf().bytes("x") == bytes(size, 2), "the newer version stays");
+        assert!(fs::read(rig.local("x")).unwrap() == bytes(size, 1));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

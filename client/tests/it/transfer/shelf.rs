@@ -34,6 +34,12 @@ pub(crate) struct File {
     pub(crate) mode: u32,
 }
 
+impl File {
+    fn version(&self) -> Version {
+        Version(format!("{}-{:?}-{:o}", Digest::of(&self.bytes), self.mtime, self.mode))
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Shelf {
     pub(crate) files: BTreeMap<Path, File>,
@@ -51,6 +57,8 @@ pub(crate) struct Shelf {
     pub(crate) cut_after: Option<usize>,
     /// The next block of this index is damaged on its way.
     pub(crate) damage: Option<u64>,
+    /// Somebody stores this as a file that is about to be removed.
+    pub(crate) newer_before_remove: Option<Vec<u8>>,
     /// Uploads of these names are refused.
     pub(crate) refuse: BTreeMap<Path, Code>,
 }
@@ -87,6 +95,10 @@ impl Shelf {
             return Some(other(Kind::Symlink));
         }
         self.folders.contains(path).then(|| other(Kind::Folder))
+    }
+
+    fn version(&self, path: &[u8]) -> Option<Version> {
+        self.files.get(path).map(File::version)
     }
 
     /// The pages of a walk: one for each folder.
@@ -214,7 +226,7 @@ impl Session {
         match request {
             Request::Ping => Reply::Pong,
             Request::Stat { path } => match shelf.entry(path.as_bytes()) {
-                Some(entry) => Reply::Entry { entry, version: None },
+                Some(entry) => Reply::Entry { entry, version: shelf.version(path.as_bytes()) },
                 None => refused(Code::NotFound),
             },
             Request::MakeDir { path, parents } => {
@@ -232,7 +244,14 @@ impl Session {
                 Some(file) => Reply::Hashed { algorithm, digest: Digest::of(&file.bytes).to_string() },
                 None => refused(Code::NotFound),
             },
-            Request::Remove { path, .. } => {
+            Request::Remove { path, version, .. } => {
+                if let Some(bytes) = shelf.newer_before_remove.take() {
+                    shelf.put(std::str::from_utf8(path.as_bytes()).unwrap(), &bytes);
+                }
+                let there = shelf.version(path.as_bytes());
+                if version.is_some() && there.is_some() && version != there {
+                    return refused(Code::Changed);
+                }
                 let inside = [path.as_bytes(), b"/"].concat();
                 if shelf.files.keys().chain(&shelf.folders).any(|other| other.starts_with(&inside)) {
                     return refused(Code::NotEmpty);
@@ -379,7 +398,7 @@ impl Session {
             return self.say(refused(Code::NotFound)).await;
         };
         let size = file.bytes.len() as u64;
-        let version = Version("1".into());
+        let version = file.version();
         let opened = Reply::Opened { size, mtime: file.mtime, mode: file.mode, version: version.clone() };
         self.say(opened).await?;
         for index in 0..block_count(size) {
