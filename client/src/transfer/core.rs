@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     active::Active,
     event::{Event, Failure, ItemState, Outcome},
-    flow::Next,
+    flow::{self, Next},
     item::{Item, Step},
     link::Links,
     queue::{Hold, Queue},
@@ -104,7 +104,12 @@ impl Core {
                 } else {
                     item.task.tally.file_done(item.weight(), &outcome);
                 }
+                let leftover = flow::leaves_part(&item, &outcome);
                 let event = Event::ItemDone { job, item: item.id, path: item.path.clone(), outcome };
+                if leftover {
+                    self.emit(event).await;
+                    return self.queue.again(Item { step: Step::Discard, ..item });
+                }
                 if matches!(event, Event::ItemDone { outcome: Outcome::Failed(_), .. }) {
                     self.queue.keep_failed(item);
                 }

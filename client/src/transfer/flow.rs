@@ -8,7 +8,7 @@ use ferry_shared::{
 };
 
 use super::{
-    conflict::{Conflict, ConflictRule, Verdict, judge, keep_both_name},
+    conflict::{Conflict, ConflictRule, FileFacts, Verdict, judge, keep_both_name},
     event::{Failure, Outcome, Skip},
     item::{Done, Item, Step},
     local::{folder::Found, name::local_name},
@@ -17,6 +17,8 @@ use crate::error::ClientError;
 
 /// The most names beside a taken one that are tried.
 const MOST_BESIDE: u32 = 10_000;
+/// How often what is at the target may change between decision and deed.
+const MOST_RECONSIDERED: u8 = 5;
 /// How often a content that does not hold still is tried again at least.
 const CONTENT_RETRIES: u32 = 2;
 
@@ -34,9 +36,14 @@ pub(super) enum Next {
 /// It was looked what is at the item's target; `differs`: and that is not the same content.
 pub(super) fn found(mut item: Item, found: Option<Found>, differs: bool) -> Next {
     match found {
+        // What it was decided to replace is still there as it was, and its version is known by now.
+        Some(found) if matches!(item.step, Step::Look(Some(agreed)) if agreed == found.facts) => {
+            item.step = Step::Replace(Some(found.facts));
+            start(item)
+        }
         Some(found) => {
             let rule = item.task.rule(&item.path);
-            meet(item, found, differs, rule)
+            meet(item, found, differs, rule, false)
         }
         None => {
             item.step = Step::Fresh;
@@ -47,10 +54,33 @@ pub(super) fn found(mut item: Item, found: Option<Found>, differs: bool) -> Next
 
 /// The item's conflict was answered.
 pub(super) fn decided(item: Item, conflict: &Conflict, rule: ConflictRule) -> Next {
-    meet(item, Found { kind: Kind::File, facts: conflict.target }, true, rule)
+    meet(item, Found { kind: Kind::File, facts: conflict.target }, true, rule, true)
 }
 
-fn meet(mut item: Item, found: Found, differs: bool, rule: ConflictRule) -> Next {
+/// This turned out to be at the item's target, where the item may not replace it.
+pub(super) fn in_the_way(item: Item, found: Option<Found>) -> Next {
+    if item.beside.is_some() {
+        return beside(item);
+    }
+    match reconsidered(item) {
+        Next::Again(item) => self::found(item, found, false),
+        next => next,
+    }
+}
+
+/// What the item was to replace is something else by now: it is decided anew, but not for ever.
+fn reconsidered(mut item: Item) -> Next {
+    item.step = Step::Look(None);
+    item.reconsidered = item.reconsidered.saturating_add(1);
+    if item.reconsidered <= MOST_RECONSIDERED {
+        return Next::Again(item);
+    }
+    let error = Refusal::new(Code::Changed, "what is at the target changes again and again").into();
+    Next::Done(item, Outcome::Failed(Failure { error, retryable: true }))
+}
+
+/// `asked`: a person saw what was found and said so.
+fn meet(mut item: Item, found: Found, differs: bool, rule: ConflictRule, asked: bool) -> Next {
     if found.kind == Kind::Folder {
         return fail(item, Refusal::new(Code::IsDirectory, "a folder of that name is in the way"));
     }
@@ -63,15 +93,17 @@ fn meet(mut item: Item, found: Found, differs: bool, rule: ConflictRule) -> Next
             Next::Again(item)
         }
         Verdict::Equal => equal(item),
+        // Who said that whatever is there goes means what is there then.
+        Verdict::Replace if asked || rule == ConflictRule::Newer => replace_seen(item, found.facts),
         Verdict::Replace => {
-            item.step = Step::Replace;
+            item.step = Step::Replace(None);
             start(item)
         }
         Verdict::KeepBoth => beside(item),
-        Verdict::Ask if item.task.options.dry_run => start(Item { step: Step::Replace, ..item }),
+        Verdict::Ask if item.task.options.dry_run => start(Item { step: Step::Replace(None), ..item }),
         Verdict::Ask => {
             let conflict = Conflict { path: item.path.clone(), source: item.facts, target: found.facts };
-            item.step = Step::Look;
+            item.step = Step::Look(None);
             Next::Ask(item, conflict)
         }
         Verdict::Fail => fail(item, Refusal::new(Code::Exists, "another file of that name is there")),
@@ -79,12 +111,23 @@ fn meet(mut item: Item, found: Found, differs: bool, rule: ConflictRule) -> Next
     }
 }
 
+/// The item goes in place of what was seen, and of nothing newer.
+fn replace_seen(mut item: Item, seen: FileFacts) -> Next {
+    if item.is_upload() && item.version.is_none() && !item.task.options.dry_run {
+        // Only a version names what was seen so that the server can tell.
+        item.step = Step::Look(Some(seen));
+        return Next::Again(item);
+    }
+    item.step = Step::Replace(Some(seen));
+    start(item)
+}
+
 /// The item's step is a transfer: it is done, or in a dry run told.
 pub(super) fn start(item: Item) -> Next {
     if !item.task.options.dry_run {
         return Next::Again(item);
     }
-    let outcome = Outcome::Would { size: item.facts.size, replaces: matches!(item.step, Step::Replace) };
+    let outcome = Outcome::Would { size: item.facts.size, replaces: matches!(item.step, Step::Replace(_)) };
     Next::Done(item, outcome)
 }
 
@@ -112,6 +155,12 @@ pub(super) fn compared(item: Item, local: Option<Digest>, remote: Digest) -> Nex
 /// The folder is there.
 pub(super) fn folder_made(item: Item) -> Next {
     Next::Done(item, Outcome::Folder)
+}
+
+/// Whether an item that is through has left something at the server that is of no more use.
+pub(super) fn leaves_part(item: &Item, outcome: &Outcome) -> bool {
+    let unwanted = matches!(outcome, Outcome::Skipped(Skip::Exists | Skip::NotNewer) | Outcome::Equal { .. });
+    unwanted && item.begun && item.is_upload() && !item.task.is_stream() && item.beside.is_none()
 }
 
 /// What was transferred of a given-up item is gone; nobody waits to hear of it.
@@ -180,8 +229,12 @@ pub(super) fn refused(mut item: Item, refusal: Refusal, retries: u32) -> Next {
         if item.beside.is_some() {
             return beside(item);
         }
-        item.step = Step::Look;
+        item.step = Step::Look(None);
         return Next::Again(item);
+    }
+    if refusal.code == Code::Changed && item.is_upload() && matches!(item.step, Step::Replace(Some(_))) {
+        item.version = None;
+        return reconsidered(item);
     }
     failed(item, refusal.into(), retries)
 }
@@ -193,13 +246,13 @@ pub(super) fn failed(mut item: Item, error: ClientError, retries: u32) -> Next {
     }
     if matches!(item.step, Step::RemoveSource(_)) && matches!(error, ClientError::SourceChanged) {
         // What is there now was never read. A retry looks at both sides anew.
-        (item.step, item.version) = (Step::Look, None);
+        (item.step, item.version) = (Step::Look(None), None);
         return Next::Done(item, Outcome::Failed(Failure { error, retryable: true }));
     }
     // A stream that was read from, or written to, cannot be begun again.
     let retryable = error.is_transient() && (item.stream.is_some() || !item.task.is_stream());
     if matches!(item.step, Step::Confirm(_)) && matches!(error, ClientError::Mismatch { .. }) {
-        item.step = Step::Replace;
+        item.step = Step::Replace(None);
     }
     // A source that changes, or bytes that do not match, are tried again in any case: it
     // is not the network that failed.

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use ferry_shared::{digest::Digest, entry::Version, limits::BLOCK_SIZE, name::Name};
+use ferry_shared::{digest::Digest, entry::Version, limits::BLOCK_SIZE, message::request::IfExists, name::Name};
 
 use super::{
     conflict::FileFacts,
@@ -28,8 +28,10 @@ pub(super) struct Item {
     /// The source's permission bits.
     pub(super) mode: u32,
     /// The version of the server's file, as far as it matters and is known: of a download the
-    /// one that was read.
+    /// one that was read, of an upload the one that is at the target.
     pub(super) version: Option<Version>,
+    /// How often what it was to replace turned out to be something else by then.
+    pub(super) reconsidered: u8,
     /// The far end of a stream, while nobody uses it.
     pub(super) stream: Option<Stream>,
     /// How often it failed for a reason that may pass.
@@ -49,20 +51,30 @@ pub(super) struct Item {
 pub(super) enum Step {
     /// Make the folder.
     Folder,
-    /// Find out what is at the target.
-    Look,
+    /// Find out what is at the target; with facts, it is decided to replace a file of which
+    /// they are true, and only its version is missing.
+    Look(Option<FileFacts>),
     /// Compare the contents of both sides; this is at the target.
     Compare(FileFacts),
     /// Transfer it to where nothing is.
     Fresh,
-    /// Transfer it in place of what is there.
-    Replace,
+    /// Transfer it in place of what is there; with facts, only while they are true of that.
+    Replace(Option<FileFacts>),
     /// Read the target again and compare.
     Confirm(Done),
     /// Remove the source.
     RemoveSource(Done),
     /// Throw away what was transferred of it.
     Discard,
+}
+
+/// What a file may be put in place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    Nothing,
+    Anything,
+    /// A file of which this is true.
+    This(FileFacts),
 }
 
 /// How a file arrived.
@@ -115,7 +127,7 @@ pub(super) enum Lane {
 
 impl Item {
     pub(super) fn lane(&self) -> Lane {
-        let moves = matches!(self.step, Step::Fresh | Step::Replace);
+        let moves = matches!(self.step, Step::Fresh | Step::Replace(_));
         let large = self.facts.size > BLOCK_SIZE || self.task.is_stream();
         if moves && large { Lane::Large } else { Lane::Quick }
     }
@@ -127,6 +139,24 @@ impl Item {
     /// Whether its source goes when it is at its target.
     pub(super) fn removes_source(&self) -> bool {
         self.task.options.remove_source && !self.task.options.dry_run && !self.task.is_stream()
+    }
+
+    /// What it may be put in place of.
+    pub(super) fn over(&self) -> Over {
+        match self.step {
+            Step::Replace(Some(facts)) => Over::This(facts),
+            Step::Replace(None) => Over::Anything,
+            _ => Over::Nothing,
+        }
+    }
+
+    /// The same, as the server is told.
+    pub(super) fn if_exists(&self) -> IfExists {
+        match (self.over(), &self.version) {
+            (Over::Nothing, _) => IfExists::Refuse,
+            (Over::This(_), Some(version)) => IfExists::ReplaceVersion(version.clone()),
+            (Over::This(_) | Over::Anything, _) => IfExists::Replace,
+        }
     }
 
     /// Whether replacing its target sends only blocks that differ.

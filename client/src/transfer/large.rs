@@ -29,7 +29,7 @@ enum After {
     Refused(Refusal),
     /// It failed here.
     Failed(ClientError),
-    /// This turned out to be at the target.
+    /// This turned out to be at the target, where it may not be replaced.
     Found(Option<Found>),
     /// It has no more than one block by now.
     Shrunk,
@@ -63,8 +63,7 @@ pub(super) async fn run(core: &Shared, mut link: Link, mut item: Item, active: A
             hiccup = Some(ClientError::from(refusal.clone())).filter(ClientError::is_transient);
             flow::refused(item, refusal, core.retries)
         }
-        Ok(After::Found(_)) if item.beside.is_some() => flow::beside(item),
-        Ok(After::Found(found)) => flow::found(item, found, false),
+        Ok(After::Found(found)) => flow::in_the_way(item, found),
         Ok(After::Shrunk) => Next::Again(item),
         Ok(After::Failed(error)) | Err(error) => flow::failed(item, error, core.retries),
     };

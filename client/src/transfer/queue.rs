@@ -68,7 +68,7 @@ pub(super) enum Turn {
     /// Items to pipeline; more can be had with [`Queue::more_quick`].
     Quick(Vec<Item>),
     /// A file that needs the connection for itself.
-    Large(Item, Arc<Active>),
+    Large(Box<Item>, Arc<Active>),
 }
 
 /// What the supervisor is to do now.
@@ -185,7 +185,7 @@ impl Queue {
         let quick_worked_on = state.quick_workers > 0;
         let turn = state.entries.iter_mut().filter(|entry| !entry.paused).find_map(|entry| {
             let large_first = quick_worked_on || entry.quick.is_empty();
-            let large = |entry: &mut Entry| entry.take_large().map(|item| Turn::Large(item.0, item.1));
+            let large = |entry: &mut Entry| entry.take_large().map(|item| Turn::Large(Box::new(item.0), item.1));
             let quick = |entry: &mut Entry| entry.take_quick().map(Turn::Quick);
             if large_first { large(entry).or_else(|| quick(entry)) } else { quick(entry) }
         });

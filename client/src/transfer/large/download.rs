@@ -30,14 +30,14 @@ use crate::{
         active::Active,
         core::{Core, Shared, joined},
         event::ItemState,
-        item::{Done, Item, Step},
+        item::{Done, Item, Over},
         link::{Incoming, Link, out_of_step},
         local::{
             part::{Earlier, Part},
             system,
         },
         path::ItemPath,
-        source,
+        source::{self, Published},
         task::Task,
     },
 };
@@ -151,7 +151,7 @@ pub(super) async fn run(
 struct Plan {
     task: Arc<Task>,
     path: ItemPath,
-    replace: bool,
+    over: Over,
     resume: bool,
 }
 
@@ -160,7 +160,7 @@ impl Plan {
         Self {
             task: Arc::clone(&item.task),
             path: item.path.clone(),
-            replace: matches!(item.step, Step::Replace),
+            over: item.over(),
             // What this very job left is proven like anything else.
             resume: item.task.options.resume || item.begun,
         }
@@ -173,7 +173,7 @@ impl Plan {
             let folder = source::folder(&self.task, self.path.folder())?;
             let earlier = if self.resume { Earlier::Keep } else { Earlier::Empty };
             let part = Part::open(&folder, self.path.local_name(), earlier, self.task.options.keep_attributes)?;
-            if self.resume && self.replace && part.file.metadata()?.len() == 0 {
+            if self.resume && self.over != Over::Nothing && part.file.metadata()?.len() == 0 {
                 // What stands there may be no file: then it is of no use.
                 if let Ok(old) = folder.open_file(self.path.local_name())
                     && old.metadata()?.len() >= BLOCK_SIZE
@@ -211,14 +211,12 @@ impl Plan {
             if stop.is_cancelled() {
                 return Ok(After::Failed(ClientError::Cancelled));
             }
-            match part.publish(name, self.replace) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    let found = part.folder().look(name)?;
+            match source::publish(&part, name, self.over)? {
+                Published::InTheWay(found) => {
                     part.discard()?;
                     Ok(After::Found(found))
                 }
-                Err(error) => Err(error),
-                Ok(()) => {
+                Published::Named => {
                     source::sync_names(&self.task, self.path.folder(), &part)?;
                     let Written { size, transferred, reused, .. } = written;
                     Ok(After::Arrived(Done { root, size, transferred, reused }))

@@ -225,6 +225,9 @@ fn apply(entry: &mut Entry, next: Next, outbox: &mut Vec<Event>) {
             item.task.tally.file_done(item.weight(), &outcome);
             let (job, path) = (item.task.id, item.path.clone());
             outbox.push(Event::ItemDone { job, item: item.id, path, outcome: outcome.clone() });
+            if flow::leaves_part(&item, &outcome) {
+                return entry.prepend(Item { step: Step::Discard, ..item });
+            }
             if matches!(outcome, Outcome::Failed(_)) {
                 entry.held.insert(item.id, (item, Hold::Failed));
             }

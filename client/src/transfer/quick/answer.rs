@@ -179,7 +179,8 @@ fn answered(mut item: Item, expected: Expected, reply: Reply, core: &Core) -> Ne
             }
             flow::arrived(item, Done { root, size, transferred: size, reused: 0 })
         }
-        (Expected::Entry, Reply::Entry { entry, .. }) => {
+        (Expected::Entry, Reply::Entry { entry, version }) => {
+            item.version = version;
             let facts = FileFacts { size: entry.size, mtime: entry.mtime };
             flow::found(item, Some(Found { kind: entry.kind, facts }), false)
         }

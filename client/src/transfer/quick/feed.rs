@@ -15,7 +15,7 @@ use ferry_shared::{
     link::LinkError,
     message::{
         Request,
-        request::{Algorithm, Basis, IfExists, Put},
+        request::{Algorithm, Basis, Put},
     },
 };
 use tokio::sync::mpsc;
@@ -81,15 +81,15 @@ impl Feeder {
         let upload = item.is_upload();
         let path = item.path.remote().clone();
         match item.step {
-            Step::Fresh | Step::Replace if upload => self.put(item),
-            Step::Fresh | Step::Replace => {
+            Step::Fresh | Step::Replace(_) if upload => self.put(item),
+            Step::Fresh | Step::Replace(_) => {
                 let bytes = item.facts.size;
                 self.ask(item, &Request::Get { path, blocks: None }, Expected::Content, bytes)
             }
             Step::Folder if !upload => self.here(item, source::make_folder, |item, ()| flow::folder_made(item)),
             Step::Folder => self.ask(item, &Request::MakeDir { path, parents: true }, Expected::Folder, 0),
-            Step::Look if upload => self.ask(item, &Request::Stat { path }, Expected::Entry, 0),
-            Step::Look => self.here(item, source::look, |item, found| flow::found(item, found, false)),
+            Step::Look(_) if upload => self.ask(item, &Request::Stat { path }, Expected::Entry, 0),
+            Step::Look(_) => self.here(item, source::look, |item, found| flow::found(item, found, false)),
             Step::Compare(_) => self.compare(item),
             Step::Confirm(done) if upload => {
                 self.ask(item, &Request::Hash { path, algorithm: Algorithm::Blake3 }, Expected::Confirmed(done), 0)
@@ -144,7 +144,7 @@ impl Feeder {
             size: Some(size),
             mtime: keep.then_some(opened.facts.mtime),
             mode: keep.then_some(opened.mode),
-            if_exists: if matches!(item.step, Step::Fresh) { IfExists::Refuse } else { IfExists::Replace },
+            if_exists: item.if_exists(),
             parents: item.makes_parents(),
             basis: Basis::None,
         };

@@ -8,7 +8,11 @@ use ferry_client::{
 };
 use ferry_shared::limits::BLOCK_LEN;
 
-use super::{Rig, bytes, shelf::LARGE, tree, write};
+use super::{
+    Rig, bytes,
+    shelf::{File, LARGE},
+    tree, write,
+};
 
 /// Begins a large transfer that cannot get past its first block; its item.
 async fn held_up(rig: &mut Rig, upload: bool) -> ItemId {
@@ -181,7 +185,7 @@ async fn a_move_leaves_a_source_that_is_newer_than_what_arrived() {
         if equal {
             write(&rig.local("x"), &bytes(size, 1));
         }
-        rig.server.shelf().newer_before_remove = Some(bytes(size, 2));
+        rig.server.shelf().meanwhile = Some(("remove", "x", File::new(&bytes(size, 2), 1_000)));
         let moving = JobOptions { remove_source: true, ..JobOptions::default() };
         let summary = rig.downloaded("x", "x", moving).await;
         assert_eq!((summary.files, summary.failed), (0, 1));

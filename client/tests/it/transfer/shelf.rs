@@ -35,6 +35,10 @@ pub(crate) struct File {
 }
 
 impl File {
+    pub(crate) fn new(bytes: &[u8], mtime: i64) -> Self {
+        Self { bytes: bytes.to_vec(), mtime: Mtime(mtime, 5), mode: 0o640 }
+    }
+
     fn version(&self) -> Version {
         Version(format!("{}-{:?}-{:o}", Digest::of(&self.bytes), self.mtime, self.mode))
     }
@@ -57,16 +61,15 @@ pub(crate) struct Shelf {
     pub(crate) cut_after: Option<usize>,
     /// The next block of this index is damaged on its way.
     pub(crate) damage: Option<u64>,
-    /// Somebody stores this as a file that is about to be removed.
-    pub(crate) newer_before_remove: Option<Vec<u8>>,
+    /// Somebody else stores this right before the next request of that name is looked at.
+    pub(crate) meanwhile: Option<(&'static str, &'static str, File)>,
     /// Uploads of these names are refused.
     pub(crate) refuse: BTreeMap<Path, Code>,
 }
 
 impl Shelf {
     pub(crate) fn put(&mut self, path: &str, bytes: &[u8]) {
-        let file = File { bytes: bytes.to_vec(), mtime: Mtime(1_000, 5), mode: 0o640 };
-        self.files.insert(path.into(), file);
+        self.files.insert(path.into(), File::new(bytes, 1_000));
         self.make_parents(path.as_bytes());
     }
 
@@ -95,6 +98,18 @@ impl Shelf {
             return Some(other(Kind::Symlink));
         }
         self.folders.contains(path).then(|| other(Kind::Folder))
+    }
+
+    fn is_changed(&self, put: &Put) -> bool {
+        let IfExists::ReplaceVersion(wanted) = &put.if_exists else { return false };
+        self.version(put.path.as_bytes()).as_ref() != Some(wanted)
+    }
+
+    fn begin(&mut self, request: &'static str) {
+        self.requests.push(request);
+        if let Some((_, path, file)) = self.meanwhile.take_if(|(before, ..)| *before == request) {
+            self.files.insert(path.into(), file);
+        }
     }
 
     fn version(&self, path: &[u8]) -> Option<Version> {
@@ -203,7 +218,7 @@ impl Session {
                 Some(request) => request,
                 None => self.peer.request().await?,
             };
-            self.shelf().requests.push(request.name());
+            self.shelf().begin(request.name());
             match request {
                 Request::Put(put) => next = self.upload(put).await?,
                 Request::Get { path, .. } => self.download(&path).await?,
@@ -245,9 +260,6 @@ impl Session {
                 None => refused(Code::NotFound),
             },
             Request::Remove { path, version, .. } => {
-                if let Some(bytes) = shelf.newer_before_remove.take() {
-                    shelf.put(std::str::from_utf8(path.as_bytes()).unwrap(), &bytes);
-                }
                 let there = shelf.version(path.as_bytes());
                 if version.is_some() && there.is_some() && version != there {
                     return refused(Code::Changed);
@@ -330,7 +342,7 @@ impl Session {
         match shelf.entry(path) {
             Some(entry) if entry.kind == Kind::Folder => Some(Code::IsDirectory),
             Some(_) if put.if_exists == IfExists::Refuse => Some(Code::Exists),
-            _ => None,
+            _ => shelf.is_changed(put).then_some(Code::Changed),
         }
     }
 
@@ -373,6 +385,10 @@ impl Session {
                 self.shelf().staged.insert(path, part);
             }
             return self.say(refused(Code::Mismatch)).await;
+        }
+        self.shelf().begin("commit");
+        if self.shelf().is_changed(&put) {
+            return self.say(refused(Code::Changed)).await;
         }
         {
             let mut shelf = self.shelf();
