@@ -84,6 +84,12 @@ fn meet(mut item: Item, found: Found, differs: bool, rule: ConflictRule, asked: 
     if found.kind == Kind::Folder {
         return fail(item, Refusal::new(Code::IsDirectory, "a folder of that name is in the way"));
     }
+    if found.kind == Kind::Other && !matches!(rule, ConflictRule::Skip | ConflictRule::KeepBoth) {
+        return fail(
+            item,
+            Refusal::new(Code::BadPath, "a device, FIFO or socket is there, and those are never replaced"),
+        );
+    }
     let is_file = found.kind == Kind::File;
     let differs = differs || !is_file || item.task.is_stream();
     let negotiates = is_file && item.negotiates();

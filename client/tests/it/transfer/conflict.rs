@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::FileTypeExt as _,
     time::{Duration, SystemTime},
 };
 
@@ -176,6 +177,25 @@ async fn a_folder_in_the_way_is_never_replaced() {
     fs::create_dir_all(rig.local("near/here")).unwrap();
     assert_eq!(rig.downloaded("far", "near", rule(ConflictRule::Replace)).await.failed, 1);
     assert!(rig.local("near/here").is_dir());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_file_is_never_replaced() {
+    for conflict in [ConflictRule::Replace, ConflictRule::Different, ConflictRule::Newer, ConflictRule::Fail] {
+        for size in [10, LARGE] {
+            let mut rig = Rig::new().await;
+            rig.server.shelf().put("src/x", &bytes(size, 1));
+            let fifo = rig.local("dst/x");
+            fs::create_dir_all(rig.local("dst")).unwrap();
+            rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+            for (from, to) in [("src", "dst"), ("src/x", "dst/x")] {
+                let summary = rig.downloaded(from, to, rule(conflict)).await;
+                assert_eq!((summary.files, summary.failed), (0, 1), "{conflict:?}");
+                assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
+            }
+            assert_eq!(fs::read_dir(rig.local("dst")).unwrap().count(), 1);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
