@@ -3,6 +3,7 @@
 use std::{
     io,
     sync::{Arc, atomic::AtomicU64},
+    time::Duration,
 };
 
 use ferry_shared::pool::BufferPool;
@@ -28,6 +29,7 @@ pub(super) struct Core {
     pub(super) throttle: Throttle,
     pub(super) pool: BufferPool,
     pub(super) retries: u32,
+    pub(super) silence: Duration,
     /// Cancelled when the engine is to stop.
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
@@ -45,6 +47,7 @@ impl Core {
             pool: connector.buffers().clone(),
             links: Links::new(connector),
             retries: settings.retries,
+            silence: settings.silence,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             sent: AtomicU64::new(0),

@@ -85,6 +85,15 @@ impl Pending {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the server can answer the oldest one at once: it need not read a large file, or
+    /// flush, for that.
+    fn is_due(&self) -> bool {
+        let prompt = |asked: &Asked| {
+            matches!(asked.answer, Expected::Content | Expected::Entry | Expected::Source | Expected::Alive)
+        };
+        self.lock().front().is_some_and(prompt)
+    }
+
     fn is_finished(&self) -> bool {
         self.fed.load(Relaxed) && self.lock().is_empty()
     }
@@ -113,8 +122,9 @@ pub(super) async fn run(core: &Shared, mut link: Link, batch: Vec<Item>) -> Ende
 
     let mut answers = Answers::new(core, &pending, &window);
     let result = {
+        let sent = link.writer.meter();
         let sending = send(core, &mut link.writer, &mut to_send, &pending);
-        let reading = answers.read(&mut link.reader);
+        let reading = answers.read(&mut link.reader, &sent);
         tokio::select! {
             biased;
             () = core.stop.cancelled() => Err(ClientError::Cancelled),

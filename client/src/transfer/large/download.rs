@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -125,8 +125,9 @@ pub(super) async fn run(
     };
     let writing = core.blocking(move || writing.run(inbox));
 
+    let sent = link.writer.meter();
     let sending = send(core, &mut link.writer, &mut to_send);
-    let reading = read(core, &mut link.reader, active, &held, blocks);
+    let reading = read(core, &mut link.reader, &sent, active, &held, blocks);
     let both = async { tokio::try_join!(reading, sending) };
     let ending = unless_stopped(core, active, both).await;
     held.enough.store(true, Relaxed);
@@ -243,6 +244,7 @@ async fn send(core: &Core, writer: &mut FrameWriter, haves: &mut mpsc::Receiver<
 async fn read(
     core: &Core,
     reader: &mut FrameReader,
+    sent_bytes: &AtomicU64,
     active: &Active,
     held: &Held,
     disk: mpsc::Sender<ToDisk>,
@@ -251,7 +253,7 @@ async fn read(
         held.enough.store(true, Relaxed);
         Ok(Ending::Refused(refusal))
     };
-    let (size, mtime, mode, version) = match core.incoming(reader).await? {
+    let (size, mtime, mode, version) = match core.incoming_in_time(reader, sent_bytes, || true).await? {
         Incoming::Reply(Reply::Opened { size, mtime, mode, version }) => (size, mtime, mode, version),
         Incoming::Reply(Reply::Refused(refusal)) => return refused(refusal),
         other => return Err(out_of_step(&other)),
@@ -268,7 +270,7 @@ async fn read(
         if let Some(root) = sent {
             return Ok(Ending::Sent { root, mtime, mode, version });
         }
-        told = match core.incoming(reader).await? {
+        told = match core.incoming_in_time(reader, sent_bytes, || true).await? {
             Incoming::Block { index, bytes } => ToDisk::Block(index, bytes),
             Incoming::Reply(Reply::Sent { root: Some(root), .. }) => {
                 sent = Some(root);

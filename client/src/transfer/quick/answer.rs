@@ -1,6 +1,6 @@
 //! Matches answers with requests, in order, and sends each item on its way.
 
-use std::{pin::pin, task::Poll};
+use std::{pin::pin, sync::atomic::AtomicU64, task::Poll};
 
 use ferry_shared::{
     digest::Digest,
@@ -54,9 +54,10 @@ impl<'a> Answers<'a> {
     }
 
     /// Reads until all requests are answered.
-    pub(super) async fn read(&mut self, reader: &mut FrameReader) -> Result<(), ClientError> {
-        while !self.pending.is_finished() {
-            let mut next = pin!(self.core.incoming(reader));
+    pub(super) async fn read(&mut self, reader: &mut FrameReader, sent: &AtomicU64) -> Result<(), ClientError> {
+        let pending = self.pending;
+        while !pending.is_finished() {
+            let mut next = pin!(self.core.incoming_in_time(reader, sent, || pending.is_due()));
             let incoming = match std::future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await {
                 Poll::Ready(incoming) => incoming?,
                 Poll::Pending => {

@@ -81,7 +81,7 @@ async fn walk_existing(
     let mut existing = Existing::new();
     send(core, link, &Request::Walk { path: to.clone() }).await?;
     loop {
-        let page = match core.incoming(&mut link.reader).await? {
+        let page = match core.answer(link).await? {
             Incoming::Reply(Reply::Entries(page)) => page,
             Incoming::Reply(Reply::Refused(refusal)) => return Ok(Err(refusal)),
             other => return Err(out_of_step(&other)),
@@ -168,7 +168,7 @@ async fn folder(
     send(core, &mut link, &Request::Walk { path: pages.from.clone() }).await?;
     let mut left_out = HashSet::new();
     loop {
-        let page = match core.incoming(&mut link.reader).await? {
+        let page = match core.answer(&mut link).await? {
             Incoming::Reply(Reply::Entries(page)) => page,
             Incoming::Reply(Reply::Refused(refusal)) => {
                 core.links.put(link);
@@ -375,7 +375,7 @@ fn is_below(path: &RemotePath, folders: &HashSet<RemotePath>) -> bool {
 
 async fn ask(core: &Core, link: &mut Link, request: &Request) -> Result<Reply, ClientError> {
     send(core, link, request).await?;
-    match core.incoming(&mut link.reader).await? {
+    match core.answer(link).await? {
         Incoming::Reply(reply) => Ok(reply),
         other => Err(out_of_step(&other)),
     }

@@ -63,6 +63,8 @@ pub(crate) struct Shelf {
     pub(crate) damage: Option<u64>,
     /// Somebody else stores this right before the next request of that name is looked at.
     pub(crate) meanwhile: Option<(&'static str, &'static str, File)>,
+    /// Blocks are sent that the client holds, as by a server that would else be silent for long.
+    pub(crate) chatty: bool,
     /// Uploads of these names are refused.
     pub(crate) refuse: BTreeMap<Path, Code>,
 }
@@ -420,7 +422,7 @@ impl Session {
         for index in 0..block_count(size) {
             let start = usize::try_from(index).unwrap() * BLOCK_LEN;
             let bytes = &file.bytes[start..start + block_len(size, index).unwrap()];
-            if held.get(&index) == Some(&block_digest(size, index, bytes)) {
+            if held.get(&index) == Some(&block_digest(size, index, bytes)) && !self.shelf().chatty {
                 continue;
             }
             self.gate.wait_for(|open| *open).await.unwrap();
