@@ -128,6 +128,11 @@ impl Active {
         self.done.load(Relaxed)
     }
 
+    /// Bytes that travelled since it began.
+    pub(super) fn travelled(&self) -> u64 {
+        self.done().saturating_sub(self.reused.load(Relaxed))
+    }
+
     pub(super) fn picture(&self) -> ActiveItem {
         let size = self.size.load(Relaxed);
         ActiveItem {

@@ -3,12 +3,13 @@
 use ferry_shared::{
     digest::Digest,
     entry::Kind,
+    limits::BLOCK_SIZE,
     name::Name,
     refusal::{Code, Refusal},
 };
 
 use super::{
-    conflict::{Conflict, ConflictRule, FileFacts, Verdict, judge, keep_both_name},
+    conflict::{Conflict, ConflictRule, FileFacts, Verdict, is_keep_both_name, judge, keep_both_name},
     event::{Failure, Outcome, Skip},
     item::{Done, Item, Step},
     local::{folder::Found, name::local_name},
@@ -60,7 +61,7 @@ pub(super) fn decided(item: Item, conflict: &Conflict, rule: ConflictRule) -> Ne
 /// This turned out to be at the item's target, where the item may not replace it.
 pub(super) fn in_the_way(item: Item, found: Option<Found>) -> Next {
     if item.beside.is_some() {
-        return beside(item);
+        return self::found(item, found, false);
     }
     match reconsidered(item) {
         Next::Again(item) => self::found(item, found, false),
@@ -81,19 +82,34 @@ fn reconsidered(mut item: Item) -> Next {
 
 /// `asked`: a person saw what was found and said so.
 fn meet(mut item: Item, found: Found, differs: bool, rule: ConflictRule, asked: bool) -> Next {
-    if found.kind == Kind::Folder {
+    if found.kind == Kind::Folder && item.beside.is_none() {
         return fail(item, Refusal::new(Code::IsDirectory, "a folder of that name is in the way"));
     }
-    if found.kind == Kind::Other && !matches!(rule, ConflictRule::Skip | ConflictRule::KeepBoth) {
+    if found.kind == Kind::Other
+        && item.beside.is_none()
+        && !matches!(rule, ConflictRule::Skip | ConflictRule::KeepBoth)
+    {
         return fail(
             item,
             Refusal::new(Code::BadPath, "a device, FIFO or socket is there, and those are never replaced"),
         );
     }
     let is_file = found.kind == Kind::File;
+    if item.beside.is_some() {
+        let maybe_equal = is_file && !differs && !item.task.is_stream() && item.facts.size == found.facts.size;
+        if !maybe_equal {
+            return beside(item);
+        }
+        item.step = Step::Compare(found.facts);
+        return Next::Again(item);
+    }
     let differs = differs || !is_file || item.task.is_stream();
     let negotiates = is_file && item.negotiates();
-    match judge(rule, &item.facts, &found.facts, differs, negotiates) {
+    let verdict = judge(rule, &item.facts, &found.facts, differs, negotiates);
+    let may_be_ours = item.unanswered && !differs && item.facts.size == found.facts.size;
+    let left_out = matches!(verdict, Verdict::Skip(_) | Verdict::Equal);
+    // What is there may be what this very job sent: then it is not left out, it has arrived.
+    match if may_be_ours && left_out { Verdict::Compare } else { verdict } {
         Verdict::Compare => {
             item.step = Step::Compare(found.facts);
             Next::Again(item)
@@ -148,9 +164,13 @@ pub(super) fn compared(item: Item, local: Option<Digest>, remote: Digest) -> Nex
     let Step::Compare(target) = item.step else { return Next::Again(item) };
     let found = Found { kind: Kind::File, facts: target };
     match local {
-        Some(root) if root == remote && item.removes_source() => {
+        Some(root) if root == remote && (item.unanswered || item.removes_source()) => {
             let size = item.facts.size;
-            confirmed(item, Done { root, size, transferred: 0, reused: size })
+            let sent = match item.unanswered {
+                true if size <= BLOCK_SIZE => size,
+                _ => item.travelled,
+            };
+            confirmed(item, Done { root, size, transferred: 0, reused: size }.with_earlier(sent))
         }
         Some(root) if root == remote => equal(item),
         Some(_) => self::found(item, Some(found), true),
@@ -176,25 +196,41 @@ pub(super) fn discarded(item: Item) -> Next {
 
 /// The item goes on under the next name beside the taken one.
 pub(super) fn beside(mut item: Item) -> Next {
-    let (base, number) = match item.beside.take() {
+    let (base, mut number) = match item.beside.take() {
         Some(boxed) => (boxed.0, boxed.1.saturating_add(1)),
         None => match target_name(&item) {
             Some(name) => (name, 2),
             None => return fail(item, Refusal::new(Code::Exists, "there is no name beside it")),
         },
     };
-    let named = keep_both_name(&base, number).filter(|_| number <= MOST_BESIDE);
-    let path = named.and_then(|name| match item.is_upload() {
-        true => item.path.with_remote_name(&name).ok(),
-        false => local_name(&name).ok().map(|name| item.path.with_local_name(name)),
-    });
-    let Some(path) = path else {
-        return fail(item, Refusal::new(Code::Exists, "all names beside it are taken"));
+    let path = loop {
+        let named = keep_both_name(&base, number).filter(|_| number <= MOST_BESIDE);
+        let path = named.and_then(|name| match item.is_upload() {
+            true => item.path.with_remote_name(&name).ok(),
+            false => local_name(&name).ok().map(|name| item.path.with_local_name(name)),
+        });
+        let Some(path) = path else {
+            return fail(item, Refusal::new(Code::Exists, "all names beside it are taken"));
+        };
+        // Another file of this job may be on its way to that name, or wait for its turn.
+        if item.task.reserve(&path) {
+            break path;
+        }
+        number += 1;
     };
     item.path = path;
     item.beside = Some(Box::new((base, number)));
-    item.step = Step::Fresh;
+    // Looking at this side costs nothing, asking the server a round trip.
+    item.step = if item.is_upload() || item.task.options.dry_run { Step::Fresh } else { Step::Look(None) };
     start(item)
+}
+
+/// The item goes where the scan says, unless an earlier one of its job took that name to be
+/// kept beside another.
+pub(super) fn reserved(item: Item, go_on: impl FnOnce(Item) -> Next) -> Next {
+    let may_clash = matches!(item.task.options.conflict, ConflictRule::Ask | ConflictRule::KeepBoth)
+        && target_name(&item).is_some_and(|name| is_keep_both_name(&name));
+    if may_clash && !item.task.reserve(&item.path) { beside(item) } else { go_on(item) }
 }
 
 fn target_name(item: &Item) -> Option<Name> {
@@ -232,9 +268,6 @@ pub(super) fn verified(item: Item, done: Done) -> Next {
 /// The server refused the item's step.
 pub(super) fn refused(mut item: Item, refusal: Refusal, retries: u32) -> Next {
     if refusal.code == Code::Exists && matches!(item.step, Step::Fresh) {
-        if item.beside.is_some() {
-            return beside(item);
-        }
         item.step = Step::Look(None);
         return Next::Again(item);
     }

@@ -38,6 +38,10 @@ pub(super) struct Item {
     pub(super) attempts: u32,
     /// Where both are kept: the taken name and which name beside it is tried.
     pub(super) beside: Option<Box<(Name, u32)>>,
+    /// Bytes of it that travelled in attempts that did not come to their end.
+    pub(super) travelled: u64,
+    /// Whether all of it may have been sent, and only the answer was lost.
+    pub(super) unanswered: bool,
     /// Whether it was told that it is being worked on.
     pub(super) told: bool,
     /// Whether something of it may be at the target already.
@@ -87,6 +91,12 @@ pub(super) struct Done {
 }
 
 impl Done {
+    /// With what travelled in earlier attempts and was found there by the last one.
+    pub(super) fn with_earlier(self, travelled: u64) -> Self {
+        let earlier = travelled.min(self.reused);
+        Self { transferred: self.transferred.saturating_add(earlier), reused: self.reused - earlier, ..self }
+    }
+
     /// What is told of it.
     pub(super) fn verified(self) -> Outcome {
         let Self { root, size, transferred, reused } = self;

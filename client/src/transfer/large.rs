@@ -55,8 +55,15 @@ pub(super) async fn run(core: &Shared, mut link: Link, mut item: Item, active: A
     };
     let stopped = active.why_stopped().is_some();
     let mut hiccup = error.filter(|error| error.is_transient() && !stopped);
+    if !matches!(result, Ok(After::Arrived(_))) {
+        item.travelled = item.travelled.saturating_add(active.travelled());
+        item.unanswered |= result.is_err() && item.is_upload() && item.begun;
+    }
     let next = match result {
-        Ok(After::Arrived(done)) => arrived(item, done),
+        Ok(After::Arrived(done)) => {
+            let done = done.with_earlier(item.travelled);
+            arrived(item, done)
+        }
         // Where it goes from here is for the queue to say, which knows the last word.
         _ if stopped => Next::Again(item),
         Ok(After::Refused(refusal)) => {

@@ -47,6 +47,15 @@ struct Asked {
     bytes: u64,
 }
 
+impl Asked {
+    /// The item, whose answer will not come.
+    fn unanswered(self) -> Option<Item> {
+        let mut item = self.item?;
+        item.unanswered |= matches!(self.answer, Expected::Stored(_));
+        Some(item)
+    }
+}
+
 /// What a request is answered with, unless it is refused.
 #[derive(Debug)]
 enum Expected {
@@ -133,9 +142,9 @@ pub(super) async fn run(core: &Shared, mut link: Link, batch: Vec<Item>) -> Ende
     };
     window.close();
     to_send.close();
-    let mut unanswered: Vec<Item> = pending.lock().drain(..).filter_map(|asked| asked.item).collect();
+    let mut unanswered: Vec<Item> = pending.lock().drain(..).filter_map(Asked::unanswered).collect();
     while let Some(requests) = to_send.recv().await {
-        unanswered.extend(requests.asked.into_iter().filter_map(|asked| asked.item));
+        unanswered.extend(requests.asked.into_iter().filter_map(Asked::unanswered));
     }
     let hiccup = answers.finish().await;
     let unasked = feeder.await.unwrap_or_default();

@@ -129,6 +129,8 @@ fn new_item(core: &Shared, task: &Arc<Task>, path: ItemPath) -> Item {
         stream: None,
         attempts: 0,
         beside: None,
+        travelled: 0,
+        unanswered: false,
         told: false,
         begun: false,
         counted: 0,

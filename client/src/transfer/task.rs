@@ -1,7 +1,7 @@
 //! A job at work: what its items share.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool},
 };
@@ -44,6 +44,8 @@ pub(super) struct Task {
     /// Whether folders were made here, whose names must become durable with the files'.
     pub(super) made_folders: AtomicBool,
     answers: Mutex<Answers>,
+    /// Targets kept for one item each, where two of the job's might get the same name.
+    reserved: Mutex<HashSet<Box<[u8]>>>,
     folders: Mutex<Vec<SourceFolder>>,
     error: OnceLock<ClientError>,
 }
@@ -81,6 +83,7 @@ impl Task {
             landing: OnceLock::new(),
             made_folders: AtomicBool::new(false),
             answers: Mutex::default(),
+            reserved: Mutex::default(),
             folders: Mutex::default(),
             error: OnceLock::new(),
         }
@@ -125,6 +128,15 @@ impl Task {
             Scope::Kind => drop(answers.kinds.insert(kind_at(path), decision)),
             Scope::All => answers.all = Some(decision),
         }
+    }
+
+    /// Keeps a target's name for one item; `false` when another of the job's has it.
+    pub(super) fn reserve(&self, path: &ItemPath) -> bool {
+        let target = match self.direction {
+            Direction::Upload => path.remote().as_bytes().into(),
+            Direction::Download => path.local().unwrap_or_default().as_os_str().as_encoded_bytes().into(),
+        };
+        lock(&self.reserved).insert(target)
     }
 
     /// Notes a source folder, outer ones first.

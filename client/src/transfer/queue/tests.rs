@@ -42,6 +42,8 @@ fn item(queue: &Queue, task: &Arc<Task>, name: &str, size: u64) -> Item {
         stream: None,
         attempts: 0,
         beside: None,
+        travelled: 0,
+        unanswered: false,
         told: false,
         begun: false,
         counted: 0,

@@ -65,6 +65,8 @@ pub(crate) struct Shelf {
     pub(crate) meanwhile: Option<(&'static str, &'static str, File)>,
     /// Blocks are sent that the client holds, as by a server that would else be silent for long.
     pub(crate) chatty: bool,
+    /// The connection breaks right after the next file is stored, before that is said.
+    pub(crate) lose_answer: bool,
     /// Uploads of these names are refused.
     pub(crate) refuse: BTreeMap<Path, Code>,
 }
@@ -398,6 +400,9 @@ impl Session {
             shelf.make_parents(&path);
             let (mtime, mode) = (put.mtime.unwrap_or(Mtime(7, 7)), put.mode.unwrap_or(0o644));
             shelf.files.insert(path, File { bytes: part, mtime, mode });
+        }
+        if std::mem::take(&mut self.shelf().lose_answer) {
+            return None;
         }
         let usage = Usage::default();
         self.say(Reply::Stored { root, size, version: Version("1".into()), usage }).await
