@@ -421,7 +421,7 @@ impl Conversation {
             R::Rename { from, to, replace } => change::rename(user, &from, &to, replace)?,
             R::SetAttributes { path, mtime, mode } => change::set_attributes(user, &path, mtime, mode)?,
             R::Copy { from, to, replace } => return copy::start(user, &self.context, from, to, replace),
-            R::Remove { path, recursive } => return remove::start(user, &path, recursive),
+            R::Remove { path, recursive, version } => return remove::start(user, &path, recursive, version),
             R::Hash { path, algorithm } => return hash::start(user, &path, algorithm),
             R::Usage => Reply::Usage(usage::now(user).map_err(|error| refusal::of_storage(&error))?),
             R::Uploads => uploads::list(user, &self.context),

@@ -206,7 +206,7 @@ fn options(context: &Context, settings: &Settings) -> Options {
         server_key: global.server_key,
         accept_new: global.accept_new,
         seal: global.seal_for(None),
-        settings: Engine { transfers, bandwidth, retries: global.retries },
+        settings: Engine { transfers, bandwidth, retries: global.retries, ..Engine::default() },
         resume: !global.no_resume,
         verify: global.verify,
     }

@@ -111,7 +111,7 @@ impl Remote {
             Reply::Removed { files, dirs, bytes } => Some(Removed { files, dirs, bytes }),
             _ => None,
         };
-        self.call(Request::Remove { path, recursive }, take).await
+        self.call(Request::Remove { path, recursive, version: None }, take).await
     }
 
     /// Sets the modification time and the permission bits; `None` leaves one as it is.

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
@@ -25,7 +25,7 @@ pub(super) struct Active {
     started: Instant,
     /// Cancelled to close its connection.
     pub(super) stop: CancellationToken,
-    why: OnceLock<Why>,
+    why: Mutex<Option<Why>>,
 }
 
 /// Why a transfer was stopped from outside.
@@ -40,6 +40,17 @@ pub(super) enum Why {
         /// What was transferred stays.
         keep_part: bool,
     },
+}
+
+impl Why {
+    /// How final it is.
+    fn rank(self) -> u8 {
+        match self {
+            Self::Requeue => 0,
+            Self::Pause => 1,
+            Self::Cancel { .. } => 2,
+        }
+    }
 }
 
 /// A size that is not known.
@@ -58,18 +69,35 @@ impl Active {
             state: Mutex::new(ItemState::Waiting),
             started: Instant::now(),
             stop: CancellationToken::new(),
-            why: OnceLock::new(),
+            why: Mutex::default(),
         }
     }
 
+    /// Stops the transfer. It may be long in coming to its end: of what is said until then,
+    /// the stronger word counts.
     pub(super) fn stop(&self, why: Why) {
-        // The first word counts.
-        let _ = self.why.set(why);
+        let mut said = self.lock_why();
+        if said.is_none_or(|said| said.rank() < why.rank()) {
+            *said = Some(why);
+        }
+        drop(said);
         self.stop.cancel();
     }
 
+    /// Takes a pause back: the item goes on when its transfer has come to its end.
+    pub(super) fn resume(&self) {
+        let mut said = self.lock_why();
+        if *said == Some(Why::Pause) {
+            *said = Some(Why::Requeue);
+        }
+    }
+
     pub(super) fn why_stopped(&self) -> Option<Why> {
-        self.why.get().copied()
+        *self.lock_why()
+    }
+
+    fn lock_why(&self) -> MutexGuard<'_, Option<Why>> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set_size(&self, size: u64) {
@@ -98,6 +126,11 @@ impl Active {
 
     pub(super) fn done(&self) -> u64 {
         self.done.load(Relaxed)
+    }
+
+    /// Bytes that travelled since it began.
+    pub(super) fn travelled(&self) -> u64 {
+        self.done().saturating_sub(self.reused.load(Relaxed))
     }
 
     pub(super) fn picture(&self) -> ActiveItem {

@@ -50,7 +50,7 @@ async fn remove_remote(core: &Shared, link: &mut Link, folders: &[RemotePath]) -
     for folders in folders.chunks(TOGETHER) {
         let mut frames = core.pool.take();
         for path in folders.iter().filter(|path| !path.is_home()) {
-            let request = Request::Remove { path: path.clone(), recursive: false };
+            let request = Request::Remove { path: path.clone(), recursive: false, version: None };
             frame::put_message(&mut frames, &request).map_err(LinkError::from)?;
         }
         core.send(&mut link.writer, &frames, |_| {}).await?;

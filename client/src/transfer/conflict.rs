@@ -134,6 +134,16 @@ pub(super) fn keep_both_name(name: &Name, number: u32) -> Option<Name> {
     Name::new([stem, mark.as_bytes(), extension].concat()).ok()
 }
 
+/// Whether `name` looks like one that was given to keep both.
+pub(super) fn is_keep_both_name(name: &Name) -> bool {
+    let bytes = name.as_bytes();
+    let mut closing = bytes.iter().enumerate().filter(|(_, b)| **b == b')');
+    closing.any(|(end, _)| {
+        let digits = bytes[..end].iter().rev().take_while(|b| b.is_ascii_digit()).count();
+        digits > 0 && bytes[..end - digits].ends_with(b" (")
+    })
+}
+
 /// At most `most` leading bytes, not ending inside a UTF-8 character.
 pub(super) fn cut(bytes: &[u8], most: usize) -> &[u8] {
     let mut end = most.min(bytes.len());
@@ -218,6 +228,13 @@ mod tests {
         assert!(name.as_bytes().len() <= NAME_MAX && name.as_bytes().ends_with(b" (12).jpeg"));
         assert!(std::str::from_utf8(name.as_bytes()).is_ok());
         assert_eq!(both(&[0xff; 255], 2).as_bytes().len(), 255);
+    }
+
+    #[test]
+    fn a_name_that_keeps_both_is_known_as_one() {
+        let is = |name: &[u8]| is_keep_both_name(&Name::new(name).unwrap());
+        assert!(is(b"a (2).txt") && is(b"README (10)") && is(b"a (2).tar.gz"));
+        assert!(!is(b"a (x).txt") && !is(b"a(2).txt") && !is(b"a ().txt") && !is(b"a (2.txt") && !is(b")"));
     }
 
     #[test]

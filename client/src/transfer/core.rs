@@ -3,6 +3,7 @@
 use std::{
     io,
     sync::{Arc, atomic::AtomicU64},
+    time::Duration,
 };
 
 use ferry_shared::pool::BufferPool;
@@ -12,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     active::Active,
     event::{Event, Failure, ItemState, Outcome},
-    flow::Next,
+    flow::{self, Next},
     item::{Item, Step},
     link::Links,
     queue::{Hold, Queue},
@@ -28,6 +29,7 @@ pub(super) struct Core {
     pub(super) throttle: Throttle,
     pub(super) pool: BufferPool,
     pub(super) retries: u32,
+    pub(super) silence: Duration,
     /// Cancelled when the engine is to stop.
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
@@ -45,6 +47,7 @@ impl Core {
             pool: connector.buffers().clone(),
             links: Links::new(connector),
             retries: settings.retries,
+            silence: settings.silence,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             sent: AtomicU64::new(0),
@@ -86,8 +89,9 @@ impl Core {
                 item.uncount();
                 let (job, id) = (item.task.id, item.id);
                 // Held before it is told, so that an answer finds it.
-                self.queue.hold(item, Hold::Asking(conflict.clone()));
-                self.emit(Event::Asks { job, item: id, conflict }).await;
+                if self.queue.hold(item, Hold::Asking(conflict.clone())) {
+                    self.emit(Event::Asks { job, item: id, conflict }).await;
+                }
             }
             Next::Done(mut item, outcome) => {
                 item.uncount();
@@ -103,7 +107,12 @@ impl Core {
                 } else {
                     item.task.tally.file_done(item.weight(), &outcome);
                 }
+                let leftover = flow::leaves_part(&item, &outcome);
                 let event = Event::ItemDone { job, item: item.id, path: item.path.clone(), outcome };
+                if leftover {
+                    self.emit(event).await;
+                    return self.queue.again(Item { step: Step::Discard, ..item });
+                }
                 if matches!(event, Event::ItemDone { outcome: Outcome::Failed(_), .. }) {
                     self.queue.keep_failed(item);
                 }

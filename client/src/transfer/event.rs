@@ -113,9 +113,9 @@ pub enum Outcome {
         root: Digest,
         /// Its size in bytes.
         size: u64,
-        /// Bytes of it that travelled.
+        /// Bytes of it that travelled, whatever attempt of this job it was.
         transferred: u64,
-        /// Bytes of it that were there already.
+        /// Bytes of it that were there already when the job began.
         reused: u64,
     },
     /// The same content is there already; nothing was changed.

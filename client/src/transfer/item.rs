@@ -6,10 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use ferry_shared::{digest::Digest, limits::BLOCK_SIZE, name::Name};
+use ferry_shared::{digest::Digest, entry::Version, limits::BLOCK_SIZE, message::request::IfExists, name::Name};
 
 use super::{
     conflict::FileFacts,
+    event::Outcome,
     job::ItemId,
     path::ItemPath,
     task::{Direction, Task},
@@ -29,12 +30,21 @@ pub(super) struct Item {
     pub(super) facts: FileFacts,
     /// The source's permission bits.
     pub(super) mode: u32,
+    /// The version of the server's file, as far as it matters and is known: of a download the
+    /// one that was read, of an upload the one that is at the target.
+    pub(super) version: Option<Version>,
+    /// How often what it was to replace turned out to be something else by then.
+    pub(super) reconsidered: u8,
     /// The far end of a stream, while nobody uses it.
     pub(super) stream: Option<Stream>,
     /// How often it failed for a reason that may pass.
     pub(super) attempts: u32,
     /// Where both are kept: the taken name and which name beside it is tried.
     pub(super) beside: Option<Box<(Name, u32)>>,
+    /// Bytes of it that travelled in attempts that did not come to their end.
+    pub(super) travelled: u64,
+    /// Whether all of it may have been sent, and only the answer was lost.
+    pub(super) unanswered: bool,
     /// Whether it was told that it is being worked on.
     pub(super) told: bool,
     /// Whether something of it may be at the target already.
@@ -50,14 +60,15 @@ pub(super) enum Step {
     Folder,
     /// Give the folder, which this job made on the server, its permission bits.
     FolderMode,
-    /// Find out what is at the target.
-    Look,
+    /// Find out what is at the target; with facts, it is decided to replace a file of which
+    /// they are true, and only its version is missing.
+    Look(Option<FileFacts>),
     /// Compare the contents of both sides; this is at the target.
     Compare(FileFacts),
     /// Transfer it to where nothing is.
     Fresh,
-    /// Transfer it in place of what is there.
-    Replace,
+    /// Transfer it in place of what is there; with facts, only while they are true of that.
+    Replace(Option<FileFacts>),
     /// Read the target again and compare.
     Confirm(Done),
     /// Give the target, whose content is equal, the source's time and permission bits.
@@ -68,6 +79,15 @@ pub(super) enum Step {
     Discard,
 }
 
+/// What a file may be put in place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    Nothing,
+    Anything,
+    /// A file of which this is true.
+    This(FileFacts),
+}
+
 /// How a file arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Done {
@@ -75,6 +95,20 @@ pub(super) struct Done {
     pub(super) size: u64,
     pub(super) transferred: u64,
     pub(super) reused: u64,
+}
+
+impl Done {
+    /// With what travelled in earlier attempts and was found there by the last one.
+    pub(super) fn with_earlier(self, travelled: u64) -> Self {
+        let earlier = travelled.min(self.reused);
+        Self { transferred: self.transferred.saturating_add(earlier), reused: self.reused - earlier, ..self }
+    }
+
+    /// What is told of it.
+    pub(super) fn verified(self) -> Outcome {
+        let Self { root, size, transferred, reused } = self;
+        Outcome::Verified { root, size, transferred, reused }
+    }
 }
 
 /// The local end of a job whose local side is no file.
@@ -110,13 +144,36 @@ pub(super) enum Lane {
 
 impl Item {
     pub(super) fn lane(&self) -> Lane {
-        let moves = matches!(self.step, Step::Fresh | Step::Replace);
+        let moves = matches!(self.step, Step::Fresh | Step::Replace(_));
         let large = self.facts.size > BLOCK_SIZE || self.task.is_stream();
         if moves && large { Lane::Large } else { Lane::Quick }
     }
 
     pub(super) fn is_upload(&self) -> bool {
         self.task.direction == Direction::Upload
+    }
+
+    /// Whether its source goes when it is at its target.
+    pub(super) fn removes_source(&self) -> bool {
+        self.task.options.remove_source && !self.task.options.dry_run && !self.task.is_stream()
+    }
+
+    /// What it may be put in place of.
+    pub(super) fn over(&self) -> Over {
+        match self.step {
+            Step::Replace(Some(facts)) => Over::This(facts),
+            Step::Replace(None) => Over::Anything,
+            _ => Over::Nothing,
+        }
+    }
+
+    /// The same, as the server is told.
+    pub(super) fn if_exists(&self) -> IfExists {
+        match (self.over(), &self.version) {
+            (Over::Nothing, _) => IfExists::Refuse,
+            (Over::This(_), Some(version)) => IfExists::ReplaceVersion(version.clone()),
+            (Over::This(_) | Over::Anything, _) => IfExists::Replace,
+        }
     }
 
     /// Whether replacing its target sends only blocks that differ.

@@ -9,14 +9,13 @@ use std::sync::Arc;
 use ferry_shared::refusal::Refusal;
 
 use super::{
-    active::{Active, Why},
+    active::Active,
     core::{Core, Shared},
-    event::{Event, ItemState, Outcome, Skip},
+    event::Event,
     flow::{self, Next},
-    item::{Done, Item, Step},
+    item::{Done, Item},
     link::Link,
     local::folder::Found,
-    queue::Hold,
     worker::Ended,
 };
 use crate::error::ClientError;
@@ -30,7 +29,7 @@ enum After {
     Refused(Refusal),
     /// It failed here.
     Failed(ClientError),
-    /// This turned out to be at the target.
+    /// This turned out to be at the target, where it may not be replaced.
     Found(Option<Found>),
     /// It has no more than one block by now.
     Shrunk,
@@ -47,7 +46,6 @@ pub(super) async fn run(core: &Shared, mut link: Link, mut item: Item, active: A
         (false, false) => download::run(core, &mut link, &mut item, &active).await,
         (false, true) => sink::run(core, &mut link, &mut item, &active).await,
     };
-    core.queue.large_ended(&active);
     if core.stop.is_cancelled() {
         return Ended::default();
     }
@@ -55,22 +53,30 @@ pub(super) async fn run(core: &Shared, mut link: Link, mut item: Item, active: A
         Ok(_) => (Some(link), None),
         Err(error) => (None, Some(error.clone())),
     };
-    if let (Err(_), Some(why)) = (&result, active.why_stopped()) {
-        stopped(core, item, why).await;
-        return Ended { link, hiccup: None };
+    let stopped = active.why_stopped().is_some();
+    let mut hiccup = error.filter(|error| error.is_transient() && !stopped);
+    if !matches!(result, Ok(After::Arrived(_))) {
+        item.travelled = item.travelled.saturating_add(active.travelled());
+        item.unanswered |= result.is_err() && item.is_upload() && item.begun;
     }
-    let mut hiccup = error.filter(ClientError::is_transient);
     let next = match result {
-        Ok(After::Arrived(done)) => arrived(item, done),
+        Ok(After::Arrived(done)) => {
+            let done = done.with_earlier(item.travelled);
+            arrived(item, done)
+        }
+        // Where it goes from here is for the queue to say, which knows the last word.
+        _ if stopped => Next::Again(item),
         Ok(After::Refused(refusal)) => {
             hiccup = Some(ClientError::from(refusal.clone())).filter(ClientError::is_transient);
             flow::refused(item, refusal, core.retries)
         }
-        Ok(After::Found(_)) if item.beside.is_some() => flow::beside(item),
-        Ok(After::Found(found)) => flow::found(item, found, false),
+        Ok(After::Found(found)) => flow::in_the_way(item, found),
         Ok(After::Shrunk) => Next::Again(item),
         Ok(After::Failed(error)) | Err(error) => flow::failed(item, error, core.retries),
     };
+    if matches!(next, Next::Done(..)) {
+        core.queue.large_ended(&active);
+    }
     core.apply(next).await;
     Ended { link, hiccup }
 }
@@ -82,28 +88,6 @@ fn arrived(mut item: Item, done: Done) -> Next {
     }
     item.facts.size = done.size;
     flow::arrived(item, done)
-}
-
-/// Somebody outside stopped the transfer.
-async fn stopped(core: &Core, item: Item, why: Why) {
-    match why {
-        Why::Requeue => core.apply(Next::Again(item)).await,
-        Why::Pause => {
-            let id = item.id;
-            core.queue.hold(item, Hold::Paused);
-            core.emit(Event::ItemState { item: id, state: ItemState::Paused }).await;
-        }
-        Why::Cancel { keep_part } => {
-            let outcome = Outcome::Skipped(Skip::Cancelled);
-            if keep_part || item.task.is_stream() {
-                return core.apply(Next::Done(item, outcome)).await;
-            }
-            item.task.tally.file_done(item.weight(), &outcome);
-            let (job, id, path) = (item.task.id, item.id, item.path.clone());
-            core.emit(Event::ItemDone { job, item: id, path, outcome }).await;
-            core.apply(Next::Again(Item { step: Step::Discard, ..item })).await;
-        }
-    }
 }
 
 /// Does `work` unless the engine, or this file, is stopped meanwhile.

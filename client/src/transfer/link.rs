@@ -5,7 +5,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     task::Poll,
     time::{Duration, Instant},
@@ -207,11 +207,22 @@ impl Core {
         std::future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx).is_pending())).await
     }
 
-    /// The next reply, block or have-frame; notices are passed on.
+    /// The next reply, block or have-frame, however long that takes; notices are passed on.
     pub(super) async fn incoming(&self, reader: &mut FrameReader) -> Result<Incoming, ClientError> {
+        self.incoming_in_time(reader, &AtomicU64::new(0), || false).await
+    }
+
+    /// The same from a server that has no reason to be silent while `due` says so: neither
+    /// received bytes nor those of `sent` may stand still for too long.
+    pub(super) async fn incoming_in_time(
+        &self,
+        reader: &mut FrameReader,
+        sent: &AtomicU64,
+        due: impl Fn() -> bool,
+    ) -> Result<Incoming, ClientError> {
         loop {
             let before = reader.received();
-            let frame = reader.next().await?.ok_or_else(ClientError::closed)?;
+            let frame = self.frame_in_time(reader, sent, &due).await?.ok_or_else(ClientError::closed)?;
             let bytes = reader.received().saturating_sub(before);
             self.received.fetch_add(bytes, Relaxed);
             self.throttle.down(usize::try_from(bytes).unwrap_or(usize::MAX)).await;
@@ -224,6 +235,34 @@ impl Core {
                 Ok(Reply::Notice(notice)) => self.emit(Event::Notice(notice)).await,
                 Ok(reply) => return Ok(Incoming::Reply(reply)),
                 Err(error) => return Err(ClientError::Protocol(error.to_string())),
+            }
+        }
+    }
+
+    /// What the server answers to the one request that is under way, which takes it no time.
+    pub(super) async fn answer(&self, link: &mut Link) -> Result<Incoming, ClientError> {
+        self.incoming_in_time(&mut link.reader, &link.writer.meter(), || true).await
+    }
+
+    async fn frame_in_time(
+        &self,
+        reader: &mut FrameReader,
+        sent: &AtomicU64,
+        due: impl Fn() -> bool,
+    ) -> Result<Option<Frame>, ClientError> {
+        let received = reader.meter();
+        let moved = || (received.load(Relaxed), sent.load(Relaxed));
+        let mut next = pin!(reader.next());
+        loop {
+            let before = moved();
+            tokio::select! {
+                biased;
+                frame = &mut next => return Ok(frame?),
+                () = tokio::time::sleep(self.silence) => {
+                    if due() && moved() == before {
+                        return Err(ClientError::Timeout("waiting for the server's next bytes"));
+                    }
+                }
             }
         }
     }

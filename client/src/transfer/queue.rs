@@ -20,9 +20,9 @@ use tokio::sync::{Notify, watch};
 pub(super) use self::entry::Hold;
 use self::entry::{Entry, Scan};
 use super::{
-    active::Active,
+    active::{Active, Why},
     event::{Event, ItemState, LinkEvent},
-    item::Item,
+    item::{Item, Step},
     job::{ItemId, Job, JobId, Work},
     progress::JobProgress,
     task::Task,
@@ -68,7 +68,7 @@ pub(super) enum Turn {
     /// Items to pipeline; more can be had with [`Queue::more_quick`].
     Quick(Vec<Item>),
     /// A file that needs the connection for itself.
-    Large(Item, Arc<Active>),
+    Large(Box<Item>, Arc<Active>),
 }
 
 /// What the supervisor is to do now.
@@ -185,7 +185,7 @@ impl Queue {
         let quick_worked_on = state.quick_workers > 0;
         let turn = state.entries.iter_mut().filter(|entry| !entry.paused).find_map(|entry| {
             let large_first = quick_worked_on || entry.quick.is_empty();
-            let large = |entry: &mut Entry| entry.take_large().map(|item| Turn::Large(item.0, item.1));
+            let large = |entry: &mut Entry| entry.take_large().map(|item| Turn::Large(Box::new(item.0), item.1));
             let quick = |entry: &mut Entry| entry.take_quick().map(Turn::Quick);
             if large_first { large(entry).or_else(|| quick(entry)) } else { quick(entry) }
         });
@@ -216,7 +216,7 @@ impl Queue {
         self.change(|state| state.quick_workers = state.quick_workers.saturating_sub(1));
     }
 
-    /// A large file has no connection any more.
+    /// A large file is through.
     pub(super) fn large_ended(&self, active: &Arc<Active>) {
         self.change(|state| state.active.retain(|other| !Arc::ptr_eq(other, active)));
     }
@@ -235,19 +235,24 @@ impl Queue {
         });
     }
 
-    /// A taken item goes back to the head of its lane: its next step is to be done.
+    /// A taken item goes back to the head of its lane: its next step is to be done, unless
+    /// somebody said otherwise meanwhile.
     pub(super) fn again(&self, item: Item) {
         self.change(|state| state.again(item));
     }
 
-    /// A taken item is held.
-    pub(super) fn hold(&self, item: Item, why: Hold) {
+    /// A taken item is held; `false` when it was given up meanwhile instead.
+    pub(super) fn hold(&self, item: Item, why: Hold) -> bool {
         self.change(|state| {
-            if let Some(entry) = state.entry(item.task.id) {
-                entry.in_flight = entry.in_flight.saturating_sub(1);
-                entry.held.insert(item.id, (item, why));
+            if let Some(keep_part) = state.given_up(&item) {
+                state.put_back(&item);
+                state.give_up(item, keep_part);
+                return false;
             }
-        });
+            let Some(entry) = state.put_back(&item) else { return false };
+            entry.held.insert(item.id, (item, why));
+            true
+        })
     }
 
     /// A taken item is through and forgotten.
@@ -348,9 +353,37 @@ impl State {
     }
 
     fn again(&mut self, item: Item) {
-        if let Some(entry) = self.entry(item.task.id) {
-            entry.in_flight = entry.in_flight.saturating_sub(1);
+        let given_up = self.given_up(&item).filter(|_| !matches!(item.step, Step::Discard));
+        let paused = self.why_stopped(&item) == Some(Why::Pause);
+        let Some(entry) = self.put_back(&item) else { return };
+        if let Some(keep_part) = given_up {
+            self.give_up(item, keep_part);
+        } else if paused {
+            let id = item.id;
+            entry.held.insert(id, (item, Hold::Paused));
+            self.tell(id, ItemState::Paused);
+        } else {
             entry.prepend(item);
+        }
+    }
+
+    /// A taken item is no longer taken, nor active; its job.
+    fn put_back(&mut self, item: &Item) -> Option<&mut Entry> {
+        self.active.retain(|active| active.item != item.id);
+        let entry = self.entry(item.task.id)?;
+        entry.in_flight = entry.in_flight.saturating_sub(1);
+        Some(entry)
+    }
+
+    fn why_stopped(&self, item: &Item) -> Option<Why> {
+        self.active.iter().find(|active| active.item == item.id)?.why_stopped()
+    }
+
+    /// Whether a taken item, or its job, was given up meanwhile; then whether its part stays.
+    fn given_up(&self, item: &Item) -> Option<bool> {
+        match self.why_stopped(item) {
+            Some(Why::Cancel { keep_part }) => Some(keep_part),
+            _ => item.task.is_cancelled().then(|| item.task.keeps_parts()),
         }
     }
 

@@ -47,6 +47,15 @@ struct Asked {
     bytes: u64,
 }
 
+impl Asked {
+    /// The item, whose answer will not come.
+    fn unanswered(self) -> Option<Item> {
+        let mut item = self.item?;
+        item.unanswered |= matches!(self.answer, Expected::Stored(_));
+        Some(item)
+    }
+}
+
 /// What a request is answered with, unless it is refused.
 #[derive(Debug)]
 enum Expected {
@@ -56,6 +65,8 @@ enum Expected {
     Content,
     /// `Entry`.
     Entry,
+    /// `Entry`: of a download's source, which is to be compared.
+    Source,
     /// `Hashed`, to be compared with the local content, which may be gone.
     Compared(Option<Digest>),
     /// `Hashed`, to be compared with what was sent.
@@ -83,6 +94,15 @@ struct Pending {
 impl Pending {
     fn lock(&self) -> MutexGuard<'_, VecDeque<Asked>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the server can answer the oldest one at once: it need not read a large file, or
+    /// flush, for that.
+    fn is_due(&self) -> bool {
+        let prompt = |asked: &Asked| {
+            matches!(asked.answer, Expected::Content | Expected::Entry | Expected::Source | Expected::Alive)
+        };
+        self.lock().front().is_some_and(prompt)
     }
 
     fn is_finished(&self) -> bool {
@@ -113,8 +133,9 @@ pub(super) async fn run(core: &Shared, mut link: Link, batch: Vec<Item>) -> Ende
 
     let mut answers = Answers::new(core, &pending, &window);
     let result = {
+        let sent = link.writer.meter();
         let sending = send(core, &mut link.writer, &mut to_send, &pending);
-        let reading = answers.read(&mut link.reader);
+        let reading = answers.read(&mut link.reader, &sent);
         tokio::select! {
             biased;
             () = core.stop.cancelled() => Err(ClientError::Cancelled),
@@ -123,9 +144,9 @@ pub(super) async fn run(core: &Shared, mut link: Link, batch: Vec<Item>) -> Ende
     };
     window.close();
     to_send.close();
-    let mut unanswered: Vec<Item> = pending.lock().drain(..).filter_map(|asked| asked.item).collect();
+    let mut unanswered: Vec<Item> = pending.lock().drain(..).filter_map(Asked::unanswered).collect();
     while let Some(requests) = to_send.recv().await {
-        unanswered.extend(requests.asked.into_iter().filter_map(|asked| asked.item));
+        unanswered.extend(requests.asked.into_iter().filter_map(Asked::unanswered));
     }
     let hiccup = answers.finish().await;
     let unasked = feeder.await.unwrap_or_default();

@@ -106,8 +106,8 @@ async fn file(core: &Shared, mut item: Item) {
     let task = Arc::clone(&item.task);
     task.tally.add_file(item.facts.size);
     item.step = match task.options.conflict {
-        _ if task.options.dry_run => Step::Look,
-        ConflictRule::Replace => Step::Replace,
+        _ if task.options.dry_run => Step::Look(None),
+        ConflictRule::Replace => Step::Replace(None),
         _ => Step::Fresh,
     };
     enqueue(core, &task, vec![Next::Again(item)]).await;
@@ -130,9 +130,13 @@ fn new_item(core: &Shared, task: &Arc<Task>, path: ItemPath) -> Item {
         step: Step::Fresh,
         facts: FileFacts { size: 0, mtime: Mtime(0, 0) },
         mode: 0o644,
+        version: None,
+        reconsidered: 0,
         stream: None,
         attempts: 0,
         beside: None,
+        travelled: 0,
+        unanswered: false,
         told: false,
         begun: false,
         counted: 0,
@@ -157,7 +161,7 @@ async fn enqueue(core: &Shared, task: &Arc<Task>, found: Vec<Next>) {
     let mut items = Vec::with_capacity(found.len());
     for next in found {
         let next = match next {
-            Next::Again(item) if matches!(item.step, Step::Fresh | Step::Replace) => flow::start(item),
+            Next::Again(item) if matches!(item.step, Step::Fresh | Step::Replace(_)) => flow::start(item),
             next => next,
         };
         match next {

@@ -1,5 +1,7 @@
 //! What holds for the whole engine, whatever its jobs are.
 
+use std::time::Duration;
+
 /// How hard the engine works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -9,11 +11,14 @@ pub struct Settings {
     pub bandwidth: Bandwidth,
     /// How often an item, or a connection that cannot be made, is tried again; 0 is never.
     pub retries: u32,
+    /// How long a server that has all it needs to answer at once, or to send the next block, may
+    /// be silent; then the connection is given up like one that was cut.
+    pub silence: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { transfers: 4, bandwidth: Bandwidth::default(), retries: 5 }
+        Self { transfers: 4, bandwidth: Bandwidth::default(), retries: 5, silence: Duration::from_secs(90) }
     }
 }
 

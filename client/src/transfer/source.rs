@@ -1,6 +1,7 @@
 //! An item's local side: the file an upload reads, the place a download lands. Blocks on the disk.
 
 use std::{
+    ffi::OsStr,
     fs::{File, FileTimes},
     io::{self, Read as _},
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -9,7 +10,7 @@ use std::{
 use ferry_shared::{
     blocks,
     digest::{Digest, RootBuilder, block_digest},
-    entry::Mtime,
+    entry::{Kind, Mtime},
     limits::block_count,
     name::Name,
     path::RemotePath,
@@ -18,7 +19,7 @@ use ferry_shared::{
 use super::{
     conflict::FileFacts,
     core::Core,
-    item::Item,
+    item::{Item, Over},
     local::{
         folder::{Folder, Found},
         name::local_name,
@@ -120,6 +121,33 @@ pub(super) fn discard_part(item: &Item) -> Result<(), ClientError> {
         Part::open(&folder, item.path.local_name(), Earlier::Keep, true)?.discard()
     };
     discard().map_err(|error| failed(&item.path, error))
+}
+
+/// What became of a part that was to get its target's name.
+#[derive(Debug)]
+pub(super) enum Published {
+    Named,
+    /// It may not replace this; gone by now where it is `None`.
+    InTheWay(Option<Found>),
+}
+
+/// Gives a part its target's name, looking a last time at what that would replace.
+pub(super) fn publish(part: &Part, name: &OsStr, over: Over) -> io::Result<Published> {
+    let folder = part.folder();
+    let there = if over == Over::Nothing { None } else { folder.look(name)? };
+    let replaceable = |found: &Found| match over {
+        _ if matches!(found.kind, Kind::Folder | Kind::Other) => false,
+        Over::Nothing => false,
+        Over::Anything => true,
+        Over::This(facts) => found.facts == facts,
+    };
+    if there.is_some_and(|found| !replaceable(&found)) {
+        return Ok(Published::InTheWay(there));
+    }
+    match part.publish(name, there.is_some()) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Published::InTheWay(folder.look(name)?)),
+        result => result.map(|()| Published::Named),
+    }
 }
 
 /// Makes a download's folder.

@@ -1,7 +1,7 @@
 //! A job at work: what its items share.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool},
 };
@@ -35,6 +35,8 @@ pub(super) struct Task {
     pub(super) tally: Tally,
     /// Cancelled when the job is given up.
     pub(super) stop: CancellationToken,
+    /// Whether what was transferred of unfinished files stays then.
+    keep_parts: OnceLock<bool>,
     stream: bool,
     /// Where a download lands: the folder that holds its items' folders, and how many
     /// leading names of a remote folder lead to it.
@@ -44,6 +46,8 @@ pub(super) struct Task {
     /// The permission bits of a download's folders that are still to be made.
     modes: Mutex<HashMap<RemotePath, u32>>,
     answers: Mutex<Answers>,
+    /// Targets kept for one item each, where two of the job's might get the same name.
+    reserved: Mutex<HashSet<Box<[u8]>>>,
     folders: Mutex<Vec<SourceFolder>>,
     error: OnceLock<ClientError>,
 }
@@ -76,11 +80,13 @@ impl Task {
             options,
             tally: Tally::default(),
             stop: CancellationToken::new(),
+            keep_parts: OnceLock::new(),
             stream,
             landing: OnceLock::new(),
             made_folders: AtomicBool::new(false),
             modes: Mutex::default(),
             answers: Mutex::default(),
+            reserved: Mutex::default(),
             folders: Mutex::default(),
             error: OnceLock::new(),
         }
@@ -88,6 +94,21 @@ impl Task {
 
     pub(super) fn is_stream(&self) -> bool {
         self.stream
+    }
+
+    /// Gives the job up; what was transferred of unfinished files stays only with `keep_parts`.
+    pub(super) fn cancel(&self, keep_parts: bool) {
+        // Who said it first has already been obeyed.
+        let _ = self.keep_parts.set(keep_parts);
+        self.stop.cancel();
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    pub(super) fn keeps_parts(&self) -> bool {
+        self.keep_parts.get().copied().unwrap_or(true)
     }
 
     /// The rule for a conflict at `path`: the job's, unless an answer covers it.
@@ -122,6 +143,15 @@ impl Task {
     /// The permission bits a folder is to be made with; known once.
     pub(super) fn take_mode(&self, folder: &RemotePath) -> Option<u32> {
         lock(&self.modes).remove(folder)
+    }
+
+    /// Keeps a target's name for one item; `false` when another of the job's has it.
+    pub(super) fn reserve(&self, path: &ItemPath) -> bool {
+        let target = match self.direction {
+            Direction::Upload => path.remote().as_bytes().into(),
+            Direction::Download => path.local().unwrap_or_default().as_os_str().as_encoded_bytes().into(),
+        };
+        lock(&self.reserved).insert(target)
     }
 
     /// Notes a source folder, outer ones first.

@@ -36,7 +36,7 @@ pub(super) async fn work(core: Shared) {
         };
         let ended = match turn {
             Turn::Quick(batch) => quick::run(&core, link, batch).await,
-            Turn::Large(item, active) => large::run(&core, link, item, active).await,
+            Turn::Large(item, active) => large::run(&core, link, *item, active).await,
         };
         kept = ended.link;
         match ended.hiccup.and_then(|error| backoff.next_delay(&error)) {
@@ -68,9 +68,16 @@ async fn stand_back(core: &Shared, turn: Turn, none: NoLink) {
             core.queue.quick_ended();
             batch
         }
+        // Stopped meanwhile: where it goes from here is for the queue to say.
+        Turn::Large(item, active) if active.why_stopped().is_some() => {
+            core.apply(Next::Again(*item)).await;
+            Vec::new()
+        }
         Turn::Large(item, active) => {
-            core.queue.large_ended(&active);
-            vec![item]
+            if matches!(none, NoLink::Failed(_)) {
+                core.queue.large_ended(&active);
+            }
+            vec![*item]
         }
     };
     match none {

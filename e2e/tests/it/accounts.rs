@@ -92,7 +92,7 @@ async fn a_user_made_read_only_may_look_but_no_longer_change() {
     edit(&server, "anna", "access", json!("read-only"));
     until_reply(&mut peer, &Request::MakeDir { path: peer::path("d"), parents: true }, is(Code::NotAllowed)).await;
     for request in [
-        Request::Remove { path: peer::path("old"), recursive: false },
+        Request::Remove { path: peer::path("old"), recursive: false, version: None },
         Request::Rename { from: peer::path("old"), to: peer::path("new"), replace: false },
         Request::Copy { from: peer::path("old"), to: peer::path("new"), replace: false },
         Request::SetAttributes { path: peer::path("old"), mtime: None, mode: Some(0o600) },

@@ -97,7 +97,7 @@ async fn before_login_nothing_is_done() {
     std::fs::write(server.home("anna").join("file"), "x").unwrap();
     for request in [
         Request::List { path: peer::path("") },
-        Request::Remove { path: peer::path("file"), recursive: false },
+        Request::Remove { path: peer::path("file"), recursive: false, version: None },
         Request::Get { path: peer::path("file"), blocks: None },
         Request::Put(peer::put("new", Some(0))),
         Request::Usage,

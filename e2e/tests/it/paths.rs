@@ -154,9 +154,9 @@ async fn links_that_lead_out_lead_nowhere() {
         Request::MakeDir { path: peer::path("absolute/made"), parents: true },
         Request::Rename { from: peer::path("file"), to: peer::path("relative/moved"), replace: true },
         Request::Rename { from: peer::path("ben/secret"), to: peer::path("stolen"), replace: true },
-        Request::Remove { path: peer::path("absolute/secret"), recursive: false },
-        Request::Remove { path: peer::path("absolute/deep"), recursive: true },
-        Request::Remove { path: peer::path("ben/secret"), recursive: true },
+        Request::Remove { path: peer::path("absolute/secret"), recursive: false, version: None },
+        Request::Remove { path: peer::path("absolute/deep"), recursive: true, version: None },
+        Request::Remove { path: peer::path("ben/secret"), recursive: true, version: None },
     ] {
         let reply = peer.ask(&request).await.unwrap();
         assert!(matches!(reply, Reply::Refused(_)), "{request:?}: {reply:?}");

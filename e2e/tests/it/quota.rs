@@ -166,10 +166,10 @@ async fn change(peer: &mut Peer, noise: &mut Noise) -> Reply {
             ask(peer, Request::Copy { from: peer::path("d0"), to: peer::path(&format!("c{one}")), replace: false })
                 .await
         }
-        8 => ask(peer, Request::Remove { path: peer::path(&one), recursive: false }).await,
+        8 => ask(peer, Request::Remove { path: peer::path(&one), recursive: false, version: None }).await,
         _ => {
             let folder = format!("{}d{}", ["", "c"][usize::from(noise.below(2) == 0)], noise.below(3));
-            ask(peer, Request::Remove { path: peer::path(&folder), recursive: true }).await
+            ask(peer, Request::Remove { path: peer::path(&folder), recursive: true, version: None }).await
         }
     }
 }

@@ -4,7 +4,10 @@
 //! large file. Every block is read and digested here, sent or not: the root in `Sent` is of
 //! what is on this disk now.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use ferry_shared::{
     digest::{Digest, RootBuilder, block_digest},
@@ -21,6 +24,10 @@ use crate::{
     storage::OpenFile,
     user_state::UserState,
 };
+
+/// How long the connection may be silent while equal blocks are read: then one is sent though
+/// the client holds it, so that it can tell a busy server from one that hangs.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +56,8 @@ pub(super) struct Download {
     /// Digests below this block have all arrived.
     told: u64,
     all_told: bool,
+    /// When a block was last sent.
+    last_sent: Instant,
 }
 
 /// Digests of consecutive blocks the client holds.
@@ -78,7 +87,7 @@ pub(super) fn start(
         version: source.version.clone(),
     });
     let root = blocks.is_none().then(RootBuilder::new);
-    Ok(Download { source, next, end, root, held: VecDeque::new(), told: 0, all_told: false })
+    Ok(Download { source, next, end, root, held: VecDeque::new(), told: 0, all_told: false, last_sent: Instant::now() })
 }
 
 impl Download {
@@ -113,16 +122,20 @@ impl Download {
         let held = self.held_digest();
         let (size, index) = (self.source.size, self.next);
         let length = block_len(size, index).unwrap_or(0);
+        let silent = self.last_sent.elapsed() >= KEEP_ALIVE;
         let mut digest = None;
         let read = out.block(index, length, |buffer, data| {
             ferry_shared::blocks::read_block(&self.source.file, size, index, buffer)?;
             let found = block_digest(size, index, &buffer[data..]);
             digest = Some(found);
-            Ok(if held == Some(found) { Fate::Skip } else { Fate::Send })
+            Ok(if held == Some(found) && !silent { Fate::Skip } else { Fate::Send })
         });
         read.map_err(|error| changed_or(&error))?;
         if let (Some(root), Some(digest)) = (&mut self.root, digest) {
             root.push(digest);
+        }
+        if digest != held || silent {
+            self.last_sent = Instant::now();
         }
         self.next += 1;
         Ok(Step::More)

@@ -16,7 +16,7 @@ pub(super) fn act(request: &Request) -> Option<Event> {
         R::MakeDir { path, .. } => Event::MakeDir { path: shown(path) },
         R::Rename { from, to, .. } => Event::Rename { from: shown(from), to: shown(to) },
         R::Copy { from, to, .. } => Event::Copy { from: shown(from), to: shown(to) },
-        R::Remove { path, recursive } => Event::Remove { path: shown(path), recursive: *recursive },
+        R::Remove { path, recursive, .. } => Event::Remove { path: shown(path), recursive: *recursive },
         R::SetAttributes { path, .. } => Event::Attributes { path: shown(path) },
         R::Discard { path } => Event::Discard { path: shown(path) },
         R::ChangePassword { .. } => Event::Password,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferry_shared::{message::Reply, path::RemotePath, refusal::Refusal};
+use ferry_shared::{entry::Version, message::Reply, path::RemotePath, refusal::Refusal};
 
 use super::{Running, Task};
 use crate::{
@@ -16,12 +16,18 @@ use crate::{
 /// Entries removed in one step, under the user's lock.
 const STEP: u64 = 500;
 
-pub(super) fn start(user: &Arc<UserState>, path: &RemotePath, recursive: bool) -> Result<Running, Refusal> {
-    let task: Box<dyn Task> = if recursive {
+pub(super) fn start(
+    user: &Arc<UserState>,
+    path: &RemotePath,
+    recursive: bool,
+    version: Option<Version>,
+) -> Result<Running, Refusal> {
+    // Only files have versions: there is nothing below what has one.
+    let task: Box<dyn Task> = if recursive && version.is_none() {
         let removal = user.home.removal(path).map_err(|error| refusal::of_storage(&error))?;
         Box::new(Tree { user: Arc::clone(user), path: path.clone(), removal, total: Removed::default() })
     } else {
-        Box::new(One { user: Arc::clone(user), path: path.clone() })
+        Box::new(One { user: Arc::clone(user), path: path.clone(), version })
     };
     Ok(Running::Task(task))
 }
@@ -30,12 +36,17 @@ pub(super) fn start(user: &Arc<UserState>, path: &RemotePath, recursive: bool) -
 struct One {
     user: Arc<UserState>,
     path: RemotePath,
+    version: Option<Version>,
 }
 
 impl Task for One {
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
         let changes = self.user.ledger.lock_changes();
-        let removed = self.user.home.remove(&self.path).map_err(|error| refusal::of_storage(&error))?;
+        let removed = match &self.version {
+            Some(version) => self.user.home.remove_version(&self.path, version),
+            None => self.user.home.remove(&self.path),
+        };
+        let removed = removed.map_err(|error| refusal::of_storage(&error))?;
         self.user.hold_again(&changes, &self.path);
         changes.release_used(weight(removed));
         out.reply(&reply(removed));

@@ -3,7 +3,7 @@
 use std::{ffi::CString, fmt, os::unix::ffi::OsStrExt as _};
 
 use cap_std::fs::Dir;
-use ferry_shared::path::RemotePath;
+use ferry_shared::{entry::Version, path::RemotePath};
 use rustix::{
     fd::{AsFd, BorrowedFd},
     fs::AtFlags,
@@ -178,9 +178,24 @@ impl Home {
     /// # Errors
     /// `NotFound`, `NotEmpty`, `BadPath` for the home itself, or the disk's.
     pub fn remove(&self, path: &RemotePath) -> Result<Removed, StorageError> {
+        self.remove_if(path, |_| true)
+    }
+
+    /// Removes a file that still is `version`. Safe from other changes under the user's lock only.
+    ///
+    /// # Errors
+    /// `Changed` when it is another version or no file, `NotFound`, `BadPath`, or the disk's.
+    pub fn remove_version(&self, path: &RemotePath, version: &Version) -> Result<Removed, StorageError> {
+        self.remove_if(path, |state| state.is_file() && state.version() == *version)
+    }
+
+    fn remove_if(&self, path: &RemotePath, meant: impl FnOnce(&State) -> bool) -> Result<Removed, StorageError> {
         let (parent, name) = beneath::parent(self.dir(), path)?;
         let at = |error: Errno| StorageError::at(path, "remove", error);
         let state = State::at(&parent, name).map_err(at)?;
+        if !meant(&state) {
+            return Err(StorageError::Changed(path.clone()));
+        }
         if state.is_folder() {
             unlink(&parent, name, AtFlags::REMOVEDIR).map_err(at)?;
             self.names_changed();

@@ -95,6 +95,9 @@ pub enum Request {
         path: RemotePath,
         /// A folder with all below it.
         recursive: bool,
+        /// Only a file, and only if it still is this version, else refuse with `changed`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<Version>,
     },
     /// Sets times or permissions. Answered by `Done`.
     SetAttributes {

@@ -73,7 +73,14 @@ fn every_request_is_pinned() {
             Request::Copy { from: path("a"), to: path("b"), replace: true },
             r#"{"copy":{"from":"a","to":"b","replace":true}}"#,
         ),
-        (Request::Remove { path: path("a"), recursive: true }, r#"{"remove":{"path":"a","recursive":true}}"#),
+        (
+            Request::Remove { path: path("a"), recursive: true, version: None },
+            r#"{"remove":{"path":"a","recursive":true}}"#,
+        ),
+        (
+            Request::Remove { path: path("a"), recursive: false, version: Some(Version("v".into())) },
+            r#"{"remove":{"path":"a","recursive":false,"version":"v"}}"#,
+        ),
         (
             Request::SetAttributes { path: path("a"), mtime: Some(Mtime(-5, 7)), mode: Some(0o755) },
             r#"{"set_attributes":{"path":"a","mtime":[-5,7],"mode":493}}"#,

@@ -72,6 +72,7 @@ fn settings(global: &Global) -> Settings {
         transfers: global.transfers,
         bandwidth: global.bwlimit.map(|limit| limit.0).unwrap_or_default(),
         retries: global.retries,
+        ..Settings::default()
     }
 }
 

@@ -4,14 +4,14 @@ use std::{
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
 use ferry_shared::{
     blocks,
     digest::{Digest, RootBuilder},
-    entry::Mtime,
+    entry::{Mtime, Version},
     frame::{self, Payload},
     limits::{BLOCK_SIZE, block_count, block_len},
     link::LinkError,
@@ -20,6 +20,7 @@ use ferry_shared::{
     refusal::Refusal,
 };
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{After, unless_stopped};
 use crate::{
@@ -29,14 +30,14 @@ use crate::{
         active::Active,
         core::{Core, Shared, joined},
         event::ItemState,
-        item::{Done, Item, Step},
+        item::{Done, Item, Over},
         link::{Incoming, Link, out_of_step},
         local::{
             part::{Earlier, Part},
             system,
         },
         path::ItemPath,
-        source,
+        source::{self, Published},
         task::Task,
     },
 };
@@ -69,6 +70,7 @@ enum Ending {
         root: Digest,
         mtime: Mtime,
         mode: u32,
+        version: Version,
     },
     Refused(Refusal),
     /// The thread that writes has ended; it says why.
@@ -123,8 +125,9 @@ pub(super) async fn run(
     };
     let writing = core.blocking(move || writing.run(inbox));
 
+    let sent = link.writer.meter();
     let sending = send(core, &mut link.writer, &mut to_send);
-    let reading = read(core, &mut link.reader, active, &held, blocks);
+    let reading = read(core, &mut link.reader, &sent, active, &held, blocks);
     let both = async { tokio::try_join!(reading, sending) };
     let ending = unless_stopped(core, active, both).await;
     held.enough.store(true, Relaxed);
@@ -133,10 +136,12 @@ pub(super) async fn run(
     match ending {
         Ok((Ending::Refused(refusal), ())) => Ok(After::Refused(refusal)),
         Ok((Ending::Disk, ())) => Err(written.err().unwrap_or_else(ClientError::closed)),
-        Ok((Ending::Sent { root, mtime, mode }, ())) => {
+        Ok((Ending::Sent { root, mtime, mode, version }, ())) => {
+            item.version = Some(version);
             core.state(active, ItemState::Flushing).await;
             let plan = Plan::of(item);
-            let finished = core.blocking(move || plan.finish(part, written?, root, mtime, mode));
+            let stop = active.stop.clone();
+            let finished = core.blocking(move || plan.finish(part, written?, root, mtime, mode, &stop));
             Ok(joined(finished).await.unwrap_or_else(After::Failed))
         }
         Err(error) => Err(hashed.err().filter(|error| matches!(error, ClientError::Local { .. })).unwrap_or(error)),
@@ -147,7 +152,7 @@ pub(super) async fn run(
 struct Plan {
     task: Arc<Task>,
     path: ItemPath,
-    replace: bool,
+    over: Over,
     resume: bool,
 }
 
@@ -156,7 +161,7 @@ impl Plan {
         Self {
             task: Arc::clone(&item.task),
             path: item.path.clone(),
-            replace: matches!(item.step, Step::Replace),
+            over: item.over(),
             // What this very job left is proven like anything else.
             resume: item.task.options.resume || item.begun,
         }
@@ -169,7 +174,7 @@ impl Plan {
             let folder = source::folder(&self.task, self.path.folder())?;
             let earlier = if self.resume { Earlier::Keep } else { Earlier::Empty };
             let part = Part::open(&folder, self.path.local_name(), earlier, self.task.options.keep_attributes)?;
-            if self.resume && self.replace && part.file.metadata()?.len() == 0 {
+            if self.resume && self.over != Over::Nothing && part.file.metadata()?.len() == 0 {
                 // What stands there may be no file: then it is of no use.
                 if let Ok(old) = folder.open_file(self.path.local_name())
                     && old.metadata()?.len() >= BLOCK_SIZE
@@ -190,6 +195,7 @@ impl Plan {
         root: Digest,
         mtime: Mtime,
         mode: u32,
+        stop: &CancellationToken,
     ) -> Result<After, ClientError> {
         if written.root != root {
             return Err(ClientError::Mismatch { expected: root, found: written.root });
@@ -203,14 +209,15 @@ impl Plan {
                 part.set_attributes(mtime, mode)?;
             }
             part.file.sync_all()?;
-            match part.publish(name, self.replace) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    let found = part.folder().look(name)?;
+            if stop.is_cancelled() {
+                return Ok(After::Failed(ClientError::Cancelled));
+            }
+            match source::publish(&part, name, self.over)? {
+                Published::InTheWay(found) => {
                     part.discard()?;
                     Ok(After::Found(found))
                 }
-                Err(error) => Err(error),
-                Ok(()) => {
+                Published::Named => {
                     source::sync_names(&self.task, self.path.folder(), &part)?;
                     let Written { size, transferred, reused, .. } = written;
                     Ok(After::Arrived(Done { root, size, transferred, reused }))
@@ -237,6 +244,7 @@ async fn send(core: &Core, writer: &mut FrameWriter, haves: &mut mpsc::Receiver<
 async fn read(
     core: &Core,
     reader: &mut FrameReader,
+    sent_bytes: &AtomicU64,
     active: &Active,
     held: &Held,
     disk: mpsc::Sender<ToDisk>,
@@ -245,8 +253,8 @@ async fn read(
         held.enough.store(true, Relaxed);
         Ok(Ending::Refused(refusal))
     };
-    let (size, mtime, mode) = match core.incoming(reader).await? {
-        Incoming::Reply(Reply::Opened { size, mtime, mode, .. }) => (size, mtime, mode),
+    let (size, mtime, mode, version) = match core.incoming_in_time(reader, sent_bytes, || true).await? {
+        Incoming::Reply(Reply::Opened { size, mtime, mode, version }) => (size, mtime, mode, version),
         Incoming::Reply(Reply::Refused(refusal)) => return refused(refusal),
         other => return Err(out_of_step(&other)),
     };
@@ -260,9 +268,9 @@ async fn read(
             return Ok(Ending::Disk);
         }
         if let Some(root) = sent {
-            return Ok(Ending::Sent { root, mtime, mode });
+            return Ok(Ending::Sent { root, mtime, mode, version });
         }
-        told = match core.incoming(reader).await? {
+        told = match core.incoming_in_time(reader, sent_bytes, || true).await? {
             Incoming::Block { index, bytes } => ToDisk::Block(index, bytes),
             Incoming::Reply(Reply::Sent { root: Some(root), .. }) => {
                 sent = Some(root);

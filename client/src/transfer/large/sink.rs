@@ -1,6 +1,8 @@
 //! A download whose bytes are written out in order instead of kept: each block is checked
 //! against nothing but the whole at the end, so who reads them must wait for the outcome.
 
+use std::sync::atomic::AtomicU64;
+
 use ferry_shared::{
     blocks,
     digest::{Digest, block_digest, merge},
@@ -63,7 +65,8 @@ pub(super) async fn run(core: &Core, link: &mut Link, item: &mut Item, active: &
     let exchange = async {
         core.send(&mut link.writer, &frames, |_| {}).await?;
         link.writer.flush().await?;
-        read(core, &mut link.reader, active, blocks).await
+        let sent = link.writer.meter();
+        read(core, &mut link.reader, &sent, active, blocks).await
     };
     let ending = unless_stopped(core, active, exchange).await;
     let written = async { written.await.map_err(|_| ClientError::closed()) };
@@ -109,10 +112,11 @@ fn ask(core: &Core, item: &Item, written: &[Digest]) -> Result<ferry_shared::poo
 async fn read(
     core: &Core,
     reader: &mut FrameReader,
+    sent_bytes: &AtomicU64,
     active: &Active,
     sink: mpsc::Sender<ToSink>,
 ) -> Result<Ending, ClientError> {
-    let size = match core.incoming(reader).await? {
+    let size = match core.incoming_in_time(reader, sent_bytes, || true).await? {
         Incoming::Reply(Reply::Opened { size, .. }) => size,
         Incoming::Reply(Reply::Refused(refusal)) => return Ok(Ending::Refused(refusal)),
         other => return Err(out_of_step(&other)),
@@ -124,7 +128,7 @@ async fn read(
         if sink.send(told).await.is_err() {
             return Ok(Ending::Broken);
         }
-        told = match core.incoming(reader).await? {
+        told = match core.incoming_in_time(reader, sent_bytes, || true).await? {
             Incoming::Block { index, bytes } => {
                 active.moved(block_len(size, index).unwrap_or(0) as u64);
                 ToSink::Block(index, bytes)
@@ -149,7 +153,12 @@ fn write(sink: &mut Sink, mut inbox: mpsc::Receiver<ToSink>) -> Result<(), Clien
         };
         let length = block_len(size, index).unwrap_or(0);
         let bytes = if bytes.is_empty() { blocks::zeros(length) } else { &bytes };
-        if index < sink.written.len() as u64 {
+        let written = usize::try_from(index).ok().and_then(|index| sink.written.get(index));
+        if let Some(digest) = written {
+            if *digest == block_digest(size, index, bytes) {
+                // Sent only so that the connection is not silent.
+                continue;
+            }
             // What was written out cannot be taken back.
             return Err(ClientError::SourceChanged);
         }

@@ -14,7 +14,7 @@ use ferry_shared::{
     link::LinkError,
     message::{
         Reply, Request,
-        request::{Basis, IfExists, Put},
+        request::{Basis, Put},
     },
     pool::{Buffer, BufferPool},
     refusal::Refusal,
@@ -158,13 +158,13 @@ async fn conclude(ending: Result<Ending, ClientError>, reading: Reading) -> Resu
 fn put(pool: &BufferPool, item: &Item) -> Result<Buffer, ClientError> {
     let file = !item.task.is_stream();
     let keep = item.task.options.keep_attributes && file;
-    let replace = matches!(item.step, Step::Replace);
+    let replace = matches!(item.step, Step::Replace(_));
     let put = Put {
         path: item.path.remote().clone(),
         size: file.then_some(item.facts.size),
         mtime: keep.then_some(item.facts.mtime),
         mode: keep.then_some(item.mode),
-        if_exists: if replace { IfExists::Replace } else { IfExists::Refuse },
+        if_exists: item.if_exists(),
         parents: item.makes_parents(),
         basis: match item.task.options.resume {
             true if file && replace => Basis::Current,

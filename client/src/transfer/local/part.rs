@@ -6,7 +6,7 @@ use std::{
     fs::{File, FileTimes, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use cap_std::fs::OpenOptions;
@@ -14,6 +14,7 @@ use ferry_shared::{
     digest::Digest,
     entry::{Kind, Mtime},
     limits::NAME_MAX,
+    name::Escaped,
 };
 
 use super::{
@@ -24,6 +25,8 @@ use super::{
 use crate::transfer::conflict::cut;
 
 const BEFORE: &[u8] = b".";
+/// Permission bits that let an owner read and write.
+const OWNER_WRITES: u32 = 0o600;
 const AFTER: &[u8] = b".ferry-part";
 /// Hexadecimal digits that keep apart long names whose beginnings are equal.
 const HASH_DIGITS: usize = 8;
@@ -35,6 +38,9 @@ pub(crate) struct Part {
     name: OsString,
     /// The part itself, open for reading and writing.
     pub(crate) file: File,
+    /// The permission bits it gets with its target's name. Before that its owner can write it:
+    /// one that is left behind by a crash must be of use.
+    mode: OnceLock<u32>,
 }
 
 /// What to do with an earlier attempt's part.
@@ -73,12 +79,13 @@ impl Part {
                     file.set_len(0)?;
                 }
             }
-            return Ok(Self { folder: Arc::clone(folder), name, file });
+            return Ok(Self { folder: Arc::clone(folder), name, file, mode: OnceLock::new() });
         }
         Err(busy())
     }
 
-    /// Gives the part the time and permission bits it is to have.
+    /// Gives the part the time and permission bits it is to have; bits that would keep its
+    /// owner from writing it only when it is published.
     ///
     /// # Errors
     /// The disk's.
@@ -86,7 +93,12 @@ impl Part {
         if let Some(time) = mtime.to_system() {
             self.file.set_times(FileTimes::new().set_modified(time))?;
         }
-        system::set_mode(&self.file, mode)
+        if mode & OWNER_WRITES == OWNER_WRITES {
+            return system::set_mode(&self.file, mode);
+        }
+        // Once for each part.
+        let _ = self.mode.set(mode);
+        system::set_mode(&self.file, OWNER_WRITES)
     }
 
     /// Gives the finished part its target's name. The part must be durable by now; the
@@ -95,6 +107,9 @@ impl Part {
     /// # Errors
     /// The disk's; with `replace` unset, [`io::ErrorKind::AlreadyExists`] when the target exists.
     pub(crate) fn publish(&self, target: &OsStr, replace: bool) -> io::Result<()> {
+        if let Some(mode) = self.mode.get() {
+            system::set_mode(&self.file, *mode)?;
+        }
         self.folder.rename(&self.name, target, replace)
     }
 
@@ -114,15 +129,38 @@ impl Part {
 
 /// Opens what stands under the part's name; `None` when it is gone, or was a symlink and is gone now.
 fn open_earlier(folder: &Folder, name: &OsStr) -> io::Result<Option<File>> {
-    match folder.open_with(name, OpenOptions::new().read(true).write(true)) {
+    let options = || {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        options
+    };
+    match folder.open_with(name, &mut options()) {
         Ok(file) if file.metadata()?.is_file() => Ok(Some(file)),
         Ok(_) => Err(not_a_file()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => match folder.look(name)? {
             Some(found) if found.kind == Kind::Symlink => folder.remove(name).map(|()| None),
+            Some(found) if found.kind == Kind::File && error.kind() == io::ErrorKind::PermissionDenied => {
+                let again = make_writable(folder, name).and_then(|()| folder.open_with(name, &mut options()));
+                again.map(Some).map_err(|_| unusable_part(name, &error))
+            }
             _ => Err(error),
         },
     }
+}
+
+/// Lets the owner write what was left behind with the bits of a file that nobody may change.
+fn make_writable(folder: &Folder, name: &OsStr) -> io::Result<()> {
+    let file = folder.open_with(name, OpenOptions::new().read(true))?;
+    system::set_mode(&file, OWNER_WRITES)
+}
+
+fn unusable_part(name: &OsStr, error: &io::Error) -> io::Error {
+    let shown = Escaped(name.as_encoded_bytes());
+    io::Error::new(
+        error.kind(),
+        format!("the unfinished download {shown} beside it cannot be used ({error}); remove it"),
+    )
 }
 
 fn lock(file: &File) -> io::Result<()> {
@@ -240,6 +278,32 @@ mod tests {
         let metadata = std::fs::metadata(dir.path().join("x")).unwrap();
         assert_eq!(metadata.permissions().mode() & 0o7777, 0o755);
         assert_eq!(Mtime::from(metadata.modified().unwrap()), Mtime(1_000_000_007, 5));
+    }
+
+    #[test]
+    fn a_part_of_a_file_that_nobody_may_change_can_be_written_until_it_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o7777;
+        for bits in [0o444, 0o400, 0o000] {
+            let part = open(dir.path(), "x", Earlier::Keep).unwrap();
+            part.set_attributes(Mtime(1, 0), bits).unwrap();
+            assert_eq!(mode(".x.ferry-part"), 0o600);
+            part.publish("x".as_ref(), true).unwrap();
+            assert_eq!(mode("x"), bits);
+        }
+    }
+
+    #[test]
+    fn a_part_that_was_left_read_only_is_made_writable() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".x.ferry-part");
+        std::fs::write(&path, "half").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
+        // Root can open it as it is, others only when it was made so.
+        let mut part = open(dir.path(), "x", Earlier::Keep).unwrap();
+        part.file.write_all(b"more").unwrap();
+        make_writable(&folder(dir.path()), ".x.ferry-part".as_ref()).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -38,9 +38,13 @@ impl Queue {
                 if let Some(entry) = state.entry(job) {
                     entry.paused = false;
                 }
+                state.active_of(job).for_each(|active| active.resume());
                 state.release(|entry, _| entry.task.id == job, |hold| matches!(hold, Hold::Paused));
             }
-            Selected::Item(id) => state.release(|_, item| item.id == id, |hold| matches!(hold, Hold::Paused)),
+            Selected::Item(id) => {
+                state.active.iter().filter(|active| active.item == id).for_each(|active| active.resume());
+                state.release(|_, item| item.id == id, |hold| matches!(hold, Hold::Paused));
+            }
         });
     }
 
@@ -172,22 +176,39 @@ impl State {
     fn cancel_job(&mut self, job: JobId, keep_part: bool) {
         self.active_of(job).for_each(|active| active.stop(Why::Cancel { keep_part }));
         let Some(entry) = self.entry(job) else { return };
-        entry.task.stop.cancel();
+        entry.task.cancel(keep_part);
         entry.paused = false;
         entry.skip_scan();
         let waiting = entry.quick.drain(..).chain(entry.large.drain(..));
         let held = std::mem::take(&mut entry.held).into_values().map(|(item, _)| item);
-        let unfinished: Vec<Item> = waiting.chain(held).filter(|item| item.begun && !keep_part).collect();
-        for item in unfinished {
-            entry.prepend(Item { step: Step::Discard, ..item });
+        let (mut arrived, mut discarded) = (Vec::new(), Vec::new());
+        for item in waiting.chain(held) {
+            match item.step {
+                Step::Confirm(_) | Step::RemoveSource(_) => arrived.push(item),
+                Step::Discard => discarded.push(item),
+                _ if item.begun && !keep_part => discarded.push(Item { step: Step::Discard, ..item }),
+                _ => {}
+            }
         }
+        discarded.into_iter().for_each(|item| entry.prepend(item));
+        arrived.into_iter().for_each(|item| self.give_up(item, keep_part));
     }
 
-    fn give_up(&mut self, item: Item, keep_part: bool) {
-        let (discard, job) = (item.begun && !keep_part, item.task.id);
-        let (id, path) = (item.id, item.path.clone());
-        let outcome = Outcome::Skipped(Skip::Cancelled);
-        item.task.tally.file_done(item.weight(), &outcome);
+    /// Ends an item that is not taken: cancelled, unless its file is at its target by now.
+    pub(super) fn give_up(&mut self, item: Item, keep_part: bool) {
+        let (id, job, path) = (item.id, item.task.id, item.path.clone());
+        let outcome = match item.step {
+            // It was given up before.
+            Step::Discard => return self.entry(job).map_or((), |entry| entry.prepend(item)),
+            Step::Confirm(done) | Step::RemoveSource(done) => done.verified(),
+            _ => Outcome::Skipped(Skip::Cancelled),
+        };
+        let arrived = matches!(outcome, Outcome::Verified { .. });
+        let discard = item.begun && !keep_part && !arrived && !item.task.is_stream();
+        match item.step {
+            Step::Folder => {}
+            _ => item.task.tally.file_done(item.weight(), &outcome),
+        }
         self.outbox.push(Event::ItemDone { job, item: id, path, outcome });
         if let Some(entry) = self.entry(job).filter(|_| discard) {
             entry.prepend(Item { step: Step::Discard, ..item });
@@ -204,6 +225,9 @@ fn apply(entry: &mut Entry, next: Next, outbox: &mut Vec<Event>) {
             item.task.tally.file_done(item.weight(), &outcome);
             let (job, path) = (item.task.id, item.path.clone());
             outbox.push(Event::ItemDone { job, item: item.id, path, outcome: outcome.clone() });
+            if flow::leaves_part(&item, &outcome) {
+                return entry.prepend(Item { step: Step::Discard, ..item });
+            }
             if matches!(outcome, Outcome::Failed(_)) {
                 entry.held.insert(item.id, (item, Hold::Failed));
             }

@@ -2,15 +2,15 @@
 
 use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
-use ferry_shared::{entry::Mtime, limits::BLOCK_SIZE, name::Name, path::RemotePath};
+use ferry_shared::{digest::Digest, entry::Mtime, limits::BLOCK_SIZE, name::Name, path::RemotePath};
 
 use super::{BATCH_ITEMS, Hold, Queue, Turn};
 use crate::{
     error::ClientError,
     transfer::{
-        ConflictRule, Decision, Event, Failure, Job, JobOptions, Outcome, Scope, Work,
+        ConflictRule, Decision, Event, Failure, Job, JobOptions, Outcome, Scope, Selected, Skip, Work,
         conflict::{Conflict, FileFacts},
-        item::{Item, Step},
+        item::{Done, Item, Step},
         job::JobId,
         path::{FolderPair, ItemPath},
         task::Task,
@@ -37,9 +37,13 @@ fn item(queue: &Queue, task: &Arc<Task>, name: &str, size: u64) -> Item {
         step: Step::Fresh,
         facts: FileFacts { size, mtime: Mtime(0, 0) },
         mode: 0,
+        version: None,
+        reconsidered: 0,
         stream: None,
         attempts: 0,
         beside: None,
+        travelled: 0,
+        unanswered: false,
         told: false,
         begun: false,
         counted: 0,
@@ -59,7 +63,7 @@ fn quick(turn: Option<Turn>) -> Vec<Item> {
 
 fn large(turn: Option<Turn>) -> Item {
     match turn {
-        Some(Turn::Large(item, _)) => item,
+        Some(Turn::Large(item, _)) => *item,
         other => panic!("not large: {other:?}"),
     }
 }
@@ -196,5 +200,75 @@ fn an_item_that_asks_holds_its_job_open_and_nothing_else() {
     assert!(queue.settle_quiet(), "nothing can be done until it is answered");
     queue.answer(id, Decision::Replace, Scope::This);
     let answered = queue.more_quick().unwrap().pop().unwrap();
-    assert!(answered.id == id && matches!(answered.step, Step::Replace));
+    // Which version was answered about is still to be found out.
+    assert!(answered.id == id && matches!(answered.step, Step::Look(Some(seen)) if seen == facts));
+}
+
+/// A job whose one large file is being transferred.
+fn active(queue: &Queue) -> (JobId, Item) {
+    let (job, task) = add(queue);
+    queue.push(job, vec![Item { begun: true, ..item(queue, &task, "a", LARGE) }]);
+    queue.scanned(job);
+    (job, large(queue.take_turn()))
+}
+
+fn is_cancelled(events: &[Event]) -> bool {
+    events.iter().any(|event| matches!(event, Event::ItemDone { outcome: Outcome::Skipped(Skip::Cancelled), .. }))
+}
+
+#[test]
+fn a_cancel_is_the_last_word_about_a_transfer_that_was_paused() {
+    for (whole_job, keep) in [(true, true), (true, false), (false, true), (false, false)] {
+        let queue = Queue::new(1);
+        let (job, taken) = active(&queue);
+        let what = if whole_job { Selected::Job(job) } else { Selected::Item(taken.id) };
+        queue.pause(what);
+        queue.cancel(what, keep);
+        queue.pause(what);
+        queue.again(taken);
+        queue.resume(what);
+        assert!(is_cancelled(&queue.orders(false).events));
+        let left = queue.more_quick().unwrap_or_default();
+        assert_eq!(left.len(), usize::from(!keep), "what was transferred goes unless it is to stay");
+        assert!(left.iter().all(|item| matches!(item.step, Step::Discard)));
+        assert!(queue.take_turn().is_none() && queue.active().is_empty());
+    }
+}
+
+#[test]
+fn a_pause_that_was_taken_back_before_the_transfer_ended_holds_nothing() {
+    let queue = Queue::new(1);
+    let (_, taken) = active(&queue);
+    let id = taken.id;
+    queue.pause(id.into());
+    queue.resume(id.into());
+    queue.again(taken);
+    let taken = large(queue.take_turn());
+    assert_eq!(taken.id, id);
+    queue.pause(id.into());
+    queue.again(taken);
+    assert!(queue.take_turn().is_none(), "it is held");
+    queue.resume(id.into());
+    assert_eq!(large(queue.take_turn()).id, id);
+}
+
+#[test]
+fn what_a_cancelled_job_has_under_way_neither_goes_on_nor_asks() {
+    let queue = Queue::new(1);
+    let (job, task) = add(&queue);
+    queue.push(job, ["a", "b", "c"].map(|name| item(&queue, &task, name, 1)).into());
+    queue.scanned(job);
+    let mut taken = quick(queue.take_turn());
+    queue.cancel(job.into(), true);
+    let asks = taken.remove(0);
+    let conflict = Conflict { path: asks.path.clone(), source: asks.facts, target: asks.facts };
+    assert!(!queue.hold(asks, Hold::Asking(conflict)));
+    queue.again(taken.remove(0));
+    let done = Done { root: Digest::of(b"a"), size: 1, transferred: 1, reused: 0 };
+    queue.again(Item { step: Step::RemoveSource(done), ..taken.remove(0) });
+    assert!(queue.more_quick().is_none());
+    let told = queue.orders(false).events;
+    assert!(is_cancelled(&told));
+    let Some(Event::JobDone { summary, .. }) = told.last() else { panic!("not done: {told:?}") };
+    assert_eq!((summary.files, summary.skipped, summary.cancelled), (1, 2, true), "what has arrived is told");
 }

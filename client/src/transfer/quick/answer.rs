@@ -1,10 +1,10 @@
 //! Matches answers with requests, in order, and sends each item on its way.
 
-use std::{pin::pin, task::Poll};
+use std::{pin::pin, sync::atomic::AtomicU64, task::Poll};
 
 use ferry_shared::{
     digest::Digest,
-    entry::Mtime,
+    entry::{Mtime, Version},
     frame::Payload,
     limits::BLOCK_SIZE,
     message::Reply,
@@ -44,6 +44,7 @@ struct Receiving {
     size: u64,
     mtime: Mtime,
     mode: u32,
+    version: Version,
     bytes: Option<Payload>,
 }
 
@@ -53,9 +54,10 @@ impl<'a> Answers<'a> {
     }
 
     /// Reads until all requests are answered.
-    pub(super) async fn read(&mut self, reader: &mut FrameReader) -> Result<(), ClientError> {
-        while !self.pending.is_finished() {
-            let mut next = pin!(self.core.incoming(reader));
+    pub(super) async fn read(&mut self, reader: &mut FrameReader, sent: &AtomicU64) -> Result<(), ClientError> {
+        let pending = self.pending;
+        while !pending.is_finished() {
+            let mut next = pin!(self.core.incoming_in_time(reader, sent, || pending.is_due()));
             let incoming = match std::future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await {
                 Poll::Ready(incoming) => incoming?,
                 Poll::Pending => {
@@ -80,7 +82,9 @@ impl<'a> Answers<'a> {
 
     async fn take(&mut self, incoming: Incoming) -> Result<(), ClientError> {
         match incoming {
-            Incoming::Reply(Reply::Opened { size, mtime, mode, .. }) => self.opened(size, mtime, mode),
+            Incoming::Reply(Reply::Opened { size, mtime, mode, version }) => {
+                self.opened(Receiving { size, mtime, mode, version, bytes: None })
+            }
             Incoming::Block { index: 0, bytes } => self.block(bytes),
             Incoming::Reply(Reply::Sent { root: Some(root), .. }) => self.sent(root).await,
             Incoming::Reply(reply) => {
@@ -111,20 +115,20 @@ impl<'a> Answers<'a> {
         }
     }
 
-    fn opened(&mut self, size: u64, mtime: Mtime, mode: u32) -> Result<(), ClientError> {
+    fn opened(&mut self, opened: Receiving) -> Result<(), ClientError> {
         let expected = self.pending.lock().front().is_some_and(|asked| matches!(asked.answer, Expected::Content));
         if !expected || self.receiving.is_some() {
             return Err(ClientError::Protocol("a file that nobody asked for".into()));
         }
-        if size > BLOCK_SIZE {
+        if opened.size > BLOCK_SIZE {
             // It has grown: what comes now is for a connection of its own. Ours is given
             // up, which is rare and costs less than taking all of it for nothing.
             if let Some(item) = self.pending.lock().front_mut().and_then(|asked| asked.item.as_mut()) {
-                item.facts.size = size;
+                item.facts.size = opened.size;
             }
             return Err(ClientError::SourceChanged);
         }
-        self.receiving = Some(Receiving { size, mtime, mode, bytes: None });
+        self.receiving = Some(opened);
         Ok(())
     }
 
@@ -144,11 +148,12 @@ impl<'a> Answers<'a> {
 
     async fn sent(&mut self, root: Digest) -> Result<(), ClientError> {
         let asked = self.pending.lock().pop_front();
-        let (Some(receiving), Some(Asked { item: Some(item), bytes, .. })) = (self.receiving.take(), asked) else {
+        let (Some(receiving), Some(Asked { item: Some(mut item), bytes, .. })) = (self.receiving.take(), asked) else {
             return Err(ClientError::Protocol("the end of a file that nobody asked for".into()));
         };
         self.window.leave(bytes);
-        let Receiving { size, mtime, mode, bytes } = receiving;
+        let Receiving { size, mtime, mode, version, bytes } = receiving;
+        item.version = Some(version);
         self.disk.put(Arrival { item, size, mtime, mode, bytes, root }).await
     }
 }
@@ -161,12 +166,13 @@ fn refused(item: Item, expected: &Expected, refusal: Refusal, retries: u32) -> N
         }
         // A file that is not there any more need not be removed.
         (Expected::SourceRemoved(done), Code::NotFound) => flow::verified(item, *done),
+        (Expected::SourceRemoved(_), Code::Changed) => flow::failed(item, ClientError::SourceChanged, retries),
         _ => flow::refused(item, refusal, retries),
     }
 }
 
 /// What an answer that is no refusal, and fits, means for the item.
-fn answered(item: Item, expected: Expected, reply: Reply, core: &Core) -> Next {
+fn answered(mut item: Item, expected: Expected, reply: Reply, core: &Core) -> Next {
     let mismatch = |item, expected, found| flow::failed(item, ClientError::Mismatch { expected, found }, core.retries);
     let hashed = |digest: &str| digest.parse().map_err(|_| ClientError::Protocol(format!("{digest:?} is no digest")));
     match (expected, reply) {
@@ -176,10 +182,17 @@ fn answered(item: Item, expected: Expected, reply: Reply, core: &Core) -> Next {
             }
             flow::arrived(item, Done { root, size, transferred: size, reused: 0 })
         }
-        (Expected::Entry, Reply::Entry { entry, .. }) => {
+        (Expected::Entry, Reply::Entry { entry, version }) => {
+            item.version = version;
             let facts = FileFacts { size: entry.size, mtime: entry.mtime };
             flow::found(item, Some(Found { kind: entry.kind, facts }), false)
         }
+        (Expected::Source, Reply::Entry { version: Some(version), .. }) => {
+            item.version = Some(version);
+            Next::Again(item)
+        }
+        // It is no file any more.
+        (Expected::Source, Reply::Entry { version: None, .. }) => flow::failed(item, ClientError::SourceChanged, 0),
         (Expected::Compared(local), Reply::Hashed { digest, .. }) => match hashed(&digest) {
             Ok(remote) => flow::compared(item, local, remote),
             Err(error) => flow::failed(item, error, 0),
@@ -204,7 +217,7 @@ impl Expected {
             _ if matches!(reply, Reply::Refused(_)) => true,
             Self::Stored(_) => matches!(reply, Reply::Stored { .. }),
             Self::Content => false,
-            Self::Entry => matches!(reply, Reply::Entry { .. }),
+            Self::Entry | Self::Source => matches!(reply, Reply::Entry { .. }),
             Self::Compared(_) | Self::Confirmed(_) => matches!(reply, Reply::Hashed { .. }),
             Self::Folder | Self::Attributes | Self::Discarded => matches!(reply, Reply::Done),
             Self::SourceRemoved(_) => matches!(reply, Reply::Removed { .. }),

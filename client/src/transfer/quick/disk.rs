@@ -15,14 +15,14 @@ use crate::{
     transfer::{
         core::Shared,
         flow::{self, Next},
-        item::{Done, Item, Step},
+        item::{Done, Item},
         local::{
             folder::Folder,
             part::{Earlier, Part},
             system,
         },
         path::FolderPair,
-        source,
+        source::{self, Published},
     },
 };
 
@@ -213,17 +213,20 @@ impl Writer {
     }
 
     fn publish(&mut self, placed: Placed) {
+        if placed.item.task.is_cancelled() {
+            let Placed { item, part, .. } = placed;
+            return match part.discard().map_err(|error| source::failed(&item.path, error)) {
+                Ok(()) => self.next(Next::Again(item)),
+                Err(error) => self.next(flow::failed(item, error, 0)),
+            };
+        }
         let name = placed.item.path.local_name();
-        match placed.part.publish(name, matches!(placed.item.step, Step::Replace)) {
-            Ok(()) => self.named.push(placed),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+        match source::publish(&placed.part, name, placed.item.over()) {
+            Ok(Published::Named) => self.named.push(placed),
+            Ok(Published::InTheWay(found)) => {
                 let Placed { item, part, .. } = placed;
                 let next = match part.discard().map_err(|error| source::failed(&item.path, error)) {
-                    Ok(()) if item.beside.is_some() => flow::beside(item),
-                    Ok(()) => match source::look(&item) {
-                        Ok(found) => flow::found(item, found, false),
-                        Err(error) => flow::failed(item, error, self.core.retries),
-                    },
+                    Ok(()) => flow::in_the_way(item, found),
                     Err(error) => flow::failed(item, error, self.core.retries),
                 };
                 self.next(next);

@@ -15,7 +15,7 @@ use ferry_shared::{
     link::LinkError,
     message::{
         Request,
-        request::{Algorithm, Basis, IfExists, Put},
+        request::{Algorithm, Basis, Put},
     },
 };
 use tokio::sync::mpsc;
@@ -75,11 +75,14 @@ impl Feeder {
     }
 
     fn feed(&mut self, item: Item) -> Fed {
+        if item.task.is_cancelled() && !matches!(item.step, Step::Discard) {
+            return self.next(Next::Again(item));
+        }
         let upload = item.is_upload();
         let path = item.path.remote().clone();
         match item.step {
-            Step::Fresh | Step::Replace if upload => self.put(item),
-            Step::Fresh | Step::Replace => {
+            Step::Fresh | Step::Replace(_) if upload => self.put(item),
+            Step::Fresh | Step::Replace(_) => {
                 let bytes = item.facts.size;
                 self.ask(item, &Request::Get { path, blocks: None }, Expected::Content, bytes)
             }
@@ -89,8 +92,8 @@ impl Feeder {
                 let request = Request::SetAttributes { path, mtime: None, mode: Some(item.mode) };
                 self.ask(item, &request, Expected::Folder, 0)
             }
-            Step::Look if upload => self.ask(item, &Request::Stat { path }, Expected::Entry, 0),
-            Step::Look => self.here(item, source::look, |item, found| flow::found(item, found, false)),
+            Step::Look(_) if upload => self.ask(item, &Request::Stat { path }, Expected::Entry, 0),
+            Step::Look(_) => self.here(item, source::look, |item, found| flow::found(item, found, false)),
             Step::Compare(_) => self.compare(item),
             Step::Confirm(done) if upload => {
                 self.ask(item, &Request::Hash { path, algorithm: Algorithm::Blake3 }, Expected::Confirmed(done), 0)
@@ -105,7 +108,9 @@ impl Feeder {
                 self.here(item, source::remove, |item, ()| flow::verified(item, done))
             }
             Step::RemoveSource(done) => {
-                self.ask(item, &Request::Remove { path, recursive: false }, Expected::SourceRemoved(done), 0)
+                let version = item.version.clone();
+                let request = Request::Remove { path, recursive: false, version };
+                self.ask(item, &request, Expected::SourceRemoved(done), 0)
             }
             Step::Discard if upload => self.ask(item, &Request::Discard { path }, Expected::Discarded, 0),
             Step::Discard => self.here(item, source::discard_part, |item, ()| flow::discarded(item)),
@@ -148,7 +153,7 @@ impl Feeder {
             size: Some(size),
             mtime: keep.then_some(opened.facts.mtime),
             mode: keep.then_some(opened.mode),
-            if_exists: if matches!(item.step, Step::Fresh) { IfExists::Refuse } else { IfExists::Replace },
+            if_exists: item.if_exists(),
             parents: item.makes_parents(),
             basis: Basis::None,
         };
@@ -176,6 +181,11 @@ impl Feeder {
 
     /// Reads the local content, then asks for the remote one's digest.
     fn compare(&mut self, item: Item) -> Fed {
+        if item.removes_source() && !item.is_upload() && item.version.is_none() {
+            // What is equal will be removed: it must be known before which version was compared.
+            let request = Request::Stat { path: item.path.remote().clone() };
+            return self.ask(item, &request, Expected::Source, 0);
+        }
         let local = source::open(&item.task, &item.path).and_then(|opened| self.digest(&item, &opened));
         let local = match local {
             Ok(digest) => Some(digest),
@@ -205,7 +215,7 @@ impl Feeder {
             return Err(ClientError::closed());
         }
         source::digest(&core, &item.path, opened, |_| {
-            if core.stop.is_cancelled() || item.task.stop.is_cancelled() {
+            if core.stop.is_cancelled() || item.task.is_cancelled() {
                 return Err(ClientError::Cancelled);
             }
             if last.elapsed() < KEEP_ALIVE {

@@ -175,7 +175,7 @@ impl Walk {
             (None, Err(error)) => self.leave_out(path, failure(ClientError::local(entry.path(), error))),
             (None, Ok(metadata)) => {
                 let item = self.file_item(path, &metadata);
-                self.put(Next::Again(item)).map(|()| true)
+                self.put(flow::reserved(item, Next::Again)).map(|()| true)
             }
         }
     }

@@ -19,7 +19,7 @@ use super::{enqueue, failure, link, new_item, not_usable, pair, path};
 use crate::{
     error::ClientError,
     transfer::{
-        conflict::FileFacts,
+        conflict::{FileFacts, is_keep_both_name},
         core::{Core, Shared, joined},
         event::{Outcome, Skip},
         flow::{self, Next},
@@ -90,7 +90,7 @@ async fn walk_existing(
     let mut existing = Existing::new();
     send(core, link, &Request::Walk { path: to.clone() }).await?;
     loop {
-        let page = match core.incoming(&mut link.reader).await? {
+        let page = match core.answer(link).await? {
             Incoming::Reply(Reply::Entries(page)) => page,
             Incoming::Reply(Reply::Refused(refusal)) => return Ok(Err(refusal)),
             other => return Err(out_of_step(&other)),
@@ -193,7 +193,7 @@ async fn folder(
     send(core, &mut link, &Request::Walk { path: pages.from.clone() }).await?;
     let mut left_out = HashSet::new();
     loop {
-        let page = match core.incoming(&mut link.reader).await? {
+        let page = match core.answer(&mut link).await? {
             Incoming::Reply(Reply::Entries(page)) => page,
             Incoming::Reply(Reply::Refused(refusal)) => {
                 core.links.put(link);
@@ -278,7 +278,10 @@ impl Pages {
             let item = self.from.join_path(&page.under).ok().and_then(|folder| self.folder_item(&folder));
             planned.extend(item.map(|item| Next::Done(item, failure(error.clone()))));
         }
-        for entry in page.entries {
+        let mut entries = page.entries;
+        // They keep their own names, whatever is put beside the others.
+        entries.sort_by_key(|entry| !is_keep_both_name(&entry.name));
+        for entry in entries {
             match entry.kind {
                 Kind::Folder => planned.extend(self.subfolder(&pair, &page.under, &entry, left_out)),
                 _ => planned.extend(self.file(&pair, &here, &entry)),
@@ -340,7 +343,7 @@ impl Pages {
         self.task.tally.add_file(entry.size);
         let item = Item { facts: facts(entry), mode: entry.mode, ..new_item(&self.core, &self.task, path) };
         Some(match (found, here) {
-            (Ok(found), _) => flow::found(item, found, false),
+            (Ok(found), _) => flow::reserved(item, |item| flow::found(item, found, false)),
             (Err(_), Err(error)) => Next::Done(item, failure(error.clone())),
             (Err(error), Ok(_)) => {
                 let error = source::failed(&item.path, error);
@@ -405,7 +408,7 @@ fn is_below(path: &RemotePath, folders: &HashSet<RemotePath>) -> bool {
 
 async fn ask(core: &Core, link: &mut Link, request: &Request) -> Result<Reply, ClientError> {
     send(core, link, request).await?;
-    match core.incoming(&mut link.reader).await? {
+    match core.answer(link).await? {
         Incoming::Reply(reply) => Ok(reply),
         other => Err(out_of_step(&other)),
     }

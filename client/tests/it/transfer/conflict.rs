@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::FileTypeExt as _,
     time::{Duration, SystemTime},
 };
 
@@ -179,6 +180,25 @@ async fn a_folder_in_the_way_is_never_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_file_is_never_replaced() {
+    for conflict in [ConflictRule::Replace, ConflictRule::Different, ConflictRule::Newer, ConflictRule::Fail] {
+        for size in [10, LARGE] {
+            let mut rig = Rig::new().await;
+            rig.server.shelf().put("src/x", &bytes(size, 1));
+            let fifo = rig.local("dst/x");
+            fs::create_dir_all(rig.local("dst")).unwrap();
+            rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+            for (from, to) in [("src", "dst"), ("src/x", "dst/x")] {
+                let summary = rig.downloaded(from, to, rule(conflict)).await;
+                assert_eq!((summary.files, summary.failed), (0, 1), "{conflict:?}");
+                assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
+            }
+            assert_eq!(fs::read_dir(rig.local("dst")).unwrap().count(), 1);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_tells_and_changes_nothing() {
     for upload in [true, false] {
         let mut rig = both_sides(upload).await;
@@ -216,5 +236,93 @@ async fn a_file_that_appears_at_the_target_meanwhile_is_not_replaced() {
         rig.server.open_gate(true);
         assert_eq!(rig.job_done().await.failed, 1);
         assert_eq!(tree(rig.folder.path()).into_iter().collect::<Vec<_>>(), [("y".to_owned(), b"mine".to_vec())]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_are_kept_once_however_often_it_is_asked_for() {
+    for size in [100, LARGE] {
+        let mut rig = Rig::new().await;
+        write(&rig.local("up/x"), &bytes(size, 0));
+        rig.server.shelf().put("up/x", b"other");
+        rig.server.shelf().put("down/x", &bytes(size, 0));
+        write(&rig.local("down/x"), b"other");
+        for equal in [0, 1, 1] {
+            let summary = rig.uploaded("up", "up", rule(ConflictRule::KeepBoth)).await;
+            assert_eq!((summary.files, summary.equal), (1, equal));
+            let summary = rig.uploaded("up/x", "up/x", rule(ConflictRule::KeepBoth)).await;
+            assert_eq!((summary.files, summary.equal), (1, 1));
+            let summary = rig.downloaded("down", "down", rule(ConflictRule::KeepBoth)).await;
+            assert_eq!((summary.files, summary.equal), (1, equal));
+        }
+        assert_eq!(tree(&rig.local("down")).into_keys().collect::<Vec<_>>(), ["x", "x (2)"]);
+        assert_eq!(rig.server.shelf().files.len(), 3);
+        rig.server.shelf().put("up/x (2)", b"changed");
+        rig.uploaded("up", "up", rule(ConflictRule::KeepBoth)).await;
+        assert!(rig.server.shelf().bytes("up/x (3)") == bytes(size, 0), "what differs is kept too");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_makes_no_second_copy() {
+    for size in [100, LARGE] {
+        let mut rig = Rig::new().await;
+        write(&rig.local("x"), &bytes(size, 0));
+        rig.server.shelf().put("x", b"other");
+        rig.server.shelf().lose_answer = true;
+        let summary = rig.uploaded("x", "x", rule(ConflictRule::KeepBoth)).await;
+        assert_eq!((summary.files, summary.equal, summary.transferred), (1, 0, size as u64));
+        let shelf = rig.server.shelf();
+        assert_eq!(shelf.files.len(), 2);
+        assert!(shelf.bytes("x (2)") == bytes(size, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_beside_is_not_that_of_another_file_of_the_job() {
+    for upload in [true, false] {
+        for size in [100, LARGE] {
+            let mut rig = Rig::new().await;
+            let files = [("a.txt", bytes(size, 1)), ("a (2).txt", bytes(size, 2)), ("a (3).txt", bytes(size, 3))];
+            for (name, content) in &files {
+                match upload {
+                    true => write(&rig.local("src").join(name), content),
+                    false => rig.server.shelf().put(&format!("src/{name}"), content),
+                }
+            }
+            let summary = match upload {
+                true => {
+                    rig.server.shelf().put("dst/a.txt", b"other");
+                    rig.uploaded("src", "dst", rule(ConflictRule::KeepBoth)).await
+                }
+                false => {
+                    write(&rig.local("dst/a.txt"), b"other");
+                    rig.downloaded("src", "dst", rule(ConflictRule::KeepBoth)).await
+                }
+            };
+            assert_eq!((summary.files, summary.failed), (3, 0), "{:?}", rig.outcomes());
+            let at = |name: &str| match upload {
+                true => rig.server.shelf().bytes(&format!("dst/{name}")).to_vec(),
+                false => fs::read(rig.local("dst").join(name)).unwrap(),
+            };
+            assert!(at("a.txt") == b"other" && at("a (4).txt") == files[0].1);
+            assert!(at("a (2).txt") == files[1].1 && at("a (3).txt") == files[2].1);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_and_not_answered_counts_as_sent() {
+    for conflict in [ConflictRule::Skip, ConflictRule::Newer, ConflictRule::Different, ConflictRule::Fail] {
+        for size in [100, LARGE] {
+            let mut rig = Rig::new().await;
+            write(&rig.local("src/x"), &bytes(size, 0));
+            rig.server.shelf().lose_answer = true;
+            let summary = rig.uploaded("src", "dst", rule(conflict)).await;
+            let counts = (summary.files, summary.equal, summary.skipped, summary.failed);
+            assert_eq!(counts, (1, 0, 0, 0), "{conflict:?} {size}");
+            assert_eq!((summary.transferred, summary.reused), (size as u64, 0));
+            assert!(matches!(rig.outcomes()["dst/x"], Outcome::Verified { .. }));
+        }
     }
 }

@@ -2,10 +2,17 @@
 
 use std::fs;
 
-use ferry_client::transfer::{Event, ItemId, ItemState, JobOptions, LinkEvent, Outcome, Settings, Skip};
+use ferry_client::{
+    ClientError,
+    transfer::{ConflictRule, Event, ItemId, ItemState, JobOptions, LinkEvent, Outcome, Selected, Settings, Skip},
+};
 use ferry_shared::limits::BLOCK_LEN;
 
-use super::{Rig, bytes, shelf::LARGE, tree, write};
+use super::{
+    Rig, bytes,
+    shelf::{File, LARGE},
+    tree, write,
+};
 
 /// Begins a large transfer that cannot get past its first block; its item.
 async fn held_up(rig: &mut Rig, upload: bool) -> ItemId {
@@ -92,6 +99,40 @@ async fn a_cancelled_job_ends_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_right_after_a_pause_leaves_both_sides_as_they_were() {
+    // More than the network takes by itself: a commit that was sent cannot be called back.
+    let (near, far) = (bytes(4 * LARGE, 1), bytes(4 * LARGE, 2));
+    for (upload, whole_job) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut rig = Rig::new().await;
+        rig.server.open_gate(false);
+        write(&rig.local("x"), &near);
+        rig.server.shelf().put("x", &far);
+        let replace = JobOptions { conflict: ConflictRule::Different, ..JobOptions::default() };
+        match upload {
+            true => rig.upload("x", "x", replace),
+            false => rig.download("x", "x", replace),
+        }
+        let state = if upload { ItemState::Sending } else { ItemState::Receiving };
+        let item = rig.until(|event| match event {
+            Event::ItemState { item, state: found } if *found == state => Some(*item),
+            _ => None,
+        });
+        let item = item.await;
+        let job = rig.engine.progress().jobs[0].job;
+        let what = if whole_job { Selected::Job(job) } else { Selected::Item(item) };
+        rig.engine.pause(what);
+        rig.engine.cancel(what, false);
+        rig.server.open_gate(true);
+        let summary = rig.job_done().await;
+        assert_eq!((summary.files, summary.failed, summary.cancelled), (0, 0, whole_job));
+        assert!(fs::read(rig.local("x")).unwrap() == near, "the local file stays");
+        assert!(rig.server.shelf().bytes("x") == far, "the remote file stays");
+        rig.engine.drained().await;
+        assert!(!rig.local(".x.ferry-part").exists());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn shutting_down_in_the_middle_is_prompt_and_leaves_the_part() {
     for upload in [true, false] {
         let mut rig = Rig::new().await;
@@ -133,6 +174,26 @@ async fn a_move_removes_what_arrived_and_folders_left_empty() {
     assert_eq!((summary.files, summary.failed), (3, 0));
     assert!(rig.server.shelf().files.is_empty() && rig.server.shelf().folders.is_empty());
     assert!(fs::read(rig.local("back/a/large")).unwrap() == bytes(LARGE, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_leaves_a_source_that_is_newer_than_what_arrived() {
+    // The last one is here already: equal, so that it would only have to be removed there.
+    for (size, equal) in [(1000, false), (LARGE, false), (1000, true)] {
+        let mut rig = Rig::new().await;
+        rig.server.shelf().put("x", &bytes(size, 1));
+        if equal {
+            write(&rig.local("x"), &bytes(size, 1));
+        }
+        rig.server.shelf().meanwhile = Some(("remove", "x", File::new(&bytes(size, 2), 1_000)));
+        let moving = JobOptions { remove_source: true, ..JobOptions::default() };
+        let summary = rig.downloaded("x", "x", moving).await;
+        assert_eq!((summary.files, summary.failed), (0, 1));
+        let Outcome::Failed(failure) = &rig.outcomes()["x"] else { panic!("not failed") };
+        assert!(matches!(failure.error, ClientError::SourceChanged), "{failure:?}");
+        assert!(rig.server.shelf().bytes("x") == bytes(size, 2), "the newer version stays");
+        assert!(fs::read(rig.local("x")).unwrap() == bytes(size, 1));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
+    time::Duration,
 };
 
 use ferry_client::{
@@ -59,8 +60,29 @@ async fn a_cut_download_goes_on_with_the_missing_blocks() {
     let summary = rig.downloaded("x", "x", JobOptions::default()).await;
     assert!(fs::read(rig.local("x")).unwrap() == bytes(LARGE, 0));
     // The fourth was counted but broke the connection.
-    assert_eq!((rig.server.shelf().blocks_out, summary.reused), (7, 3 * BLOCK_LEN as u64));
+    assert_eq!(rig.server.shelf().blocks_out, 7);
+    assert_eq!((summary.transferred, summary.reused), (LARGE as u64, 0));
     assert_eq!(tree(rig.folder.path()).len(), 1, "no part is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_falls_silent_in_a_download_is_like_a_cut_link() {
+    for size in [1000, LARGE] {
+        let silence = Duration::from_millis(200);
+        let mut rig = Rig::with(Settings { silence, ..Settings::default() }).await;
+        rig.server.shelf().put("x", &bytes(size, 0));
+        rig.server.open_gate(false);
+        rig.download("x", "x", JobOptions::default());
+        let again = async {
+            while rig.server.fake.connections() < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), again).await.expect("another connection is made");
+        rig.server.open_gate(true);
+        assert_eq!(rig.job_done().await.files, 1);
+        assert!(fs::read(rig.local("x")).unwrap() == bytes(size, 0));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,6 +34,16 @@ pub(crate) struct File {
     pub(crate) mode: u32,
 }
 
+impl File {
+    pub(crate) fn new(bytes: &[u8], mtime: i64) -> Self {
+        Self { bytes: bytes.to_vec(), mtime: Mtime(mtime, 5), mode: 0o640 }
+    }
+
+    fn version(&self) -> Version {
+        Version(format!("{}-{:?}-{:o}", Digest::of(&self.bytes), self.mtime, self.mode))
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Shelf {
     pub(crate) files: BTreeMap<Path, File>,
@@ -51,6 +61,12 @@ pub(crate) struct Shelf {
     pub(crate) cut_after: Option<usize>,
     /// The next block of this index is damaged on its way.
     pub(crate) damage: Option<u64>,
+    /// Somebody else stores this right before the next request of that name is looked at.
+    pub(crate) meanwhile: Option<(&'static str, &'static str, File)>,
+    /// Blocks are sent that the client holds, as by a server that would else be silent for long.
+    pub(crate) chatty: bool,
+    /// The connection breaks right after the next file is stored, before that is said.
+    pub(crate) lose_answer: bool,
     /// Uploads of these names are refused.
     pub(crate) refuse: BTreeMap<Path, Code>,
     /// Nobody is let in: each connection is closed at once.
@@ -59,8 +75,7 @@ pub(crate) struct Shelf {
 
 impl Shelf {
     pub(crate) fn put(&mut self, path: &str, bytes: &[u8]) {
-        let file = File { bytes: bytes.to_vec(), mtime: Mtime(1_000, 5), mode: 0o640 };
-        self.files.insert(path.into(), file);
+        self.files.insert(path.into(), File::new(bytes, 1_000));
         self.make_parents(path.as_bytes());
     }
 
@@ -89,6 +104,22 @@ impl Shelf {
             return Some(other(Kind::Symlink));
         }
         self.folders.contains(path).then(|| other(Kind::Folder))
+    }
+
+    fn is_changed(&self, put: &Put) -> bool {
+        let IfExists::ReplaceVersion(wanted) = &put.if_exists else { return false };
+        self.version(put.path.as_bytes()).as_ref() != Some(wanted)
+    }
+
+    fn begin(&mut self, request: &'static str) {
+        self.requests.push(request);
+        if let Some((_, path, file)) = self.meanwhile.take_if(|(before, ..)| *before == request) {
+            self.files.insert(path.into(), file);
+        }
+    }
+
+    fn version(&self, path: &[u8]) -> Option<Version> {
+        self.files.get(path).map(File::version)
     }
 
     /// The pages of a walk: one for each folder.
@@ -196,7 +227,7 @@ impl Session {
                 Some(request) => request,
                 None => self.peer.request().await?,
             };
-            self.shelf().requests.push(request.name());
+            self.shelf().begin(request.name());
             match request {
                 Request::Put(put) => next = self.upload(put).await?,
                 Request::Get { path, .. } => self.download(&path).await?,
@@ -219,7 +250,7 @@ impl Session {
         match request {
             Request::Ping => Reply::Pong,
             Request::Stat { path } => match shelf.entry(path.as_bytes()) {
-                Some(entry) => Reply::Entry { entry, version: None },
+                Some(entry) => Reply::Entry { entry, version: shelf.version(path.as_bytes()) },
                 None => refused(Code::NotFound),
             },
             Request::MakeDir { path, parents } => {
@@ -237,7 +268,11 @@ impl Session {
                 Some(file) => Reply::Hashed { algorithm, digest: Digest::of(&file.bytes).to_string() },
                 None => refused(Code::NotFound),
             },
-            Request::Remove { path, .. } => {
+            Request::Remove { path, version, .. } => {
+                let there = shelf.version(path.as_bytes());
+                if version.is_some() && there.is_some() && version != there {
+                    return refused(Code::Changed);
+                }
                 let inside = [path.as_bytes(), b"/"].concat();
                 if shelf.files.keys().chain(&shelf.folders).any(|other| other.starts_with(&inside)) {
                     return refused(Code::NotEmpty);
@@ -324,7 +359,7 @@ impl Session {
         match shelf.entry(path) {
             Some(entry) if entry.kind == Kind::Folder => Some(Code::IsDirectory),
             Some(_) if put.if_exists == IfExists::Refuse => Some(Code::Exists),
-            _ => None,
+            _ => shelf.is_changed(put).then_some(Code::Changed),
         }
     }
 
@@ -368,12 +403,19 @@ impl Session {
             }
             return self.say(refused(Code::Mismatch)).await;
         }
+        self.shelf().begin("commit");
+        if self.shelf().is_changed(&put) {
+            return self.say(refused(Code::Changed)).await;
+        }
         {
             let mut shelf = self.shelf();
             shelf.staged.remove(&path);
             shelf.make_parents(&path);
             let (mtime, mode) = (put.mtime.unwrap_or(Mtime(7, 7)), put.mode.unwrap_or(0o644));
             shelf.files.insert(path, File { bytes: part, mtime, mode });
+        }
+        if std::mem::take(&mut self.shelf().lose_answer) {
+            return None;
         }
         let usage = Usage::default();
         self.say(Reply::Stored { root, size, version: Version("1".into()), usage }).await
@@ -392,13 +434,13 @@ impl Session {
             return self.say(refused(Code::NotFound)).await;
         };
         let size = file.bytes.len() as u64;
-        let version = Version("1".into());
+        let version = file.version();
         let opened = Reply::Opened { size, mtime: file.mtime, mode: file.mode, version: version.clone() };
         self.say(opened).await?;
         for index in 0..block_count(size) {
             let start = usize::try_from(index).unwrap() * BLOCK_LEN;
             let bytes = &file.bytes[start..start + block_len(size, index).unwrap()];
-            if held.get(&index) == Some(&block_digest(size, index, bytes)) {
+            if held.get(&index) == Some(&block_digest(size, index, bytes)) && !self.shelf().chatty {
                 continue;
             }
             self.gate.wait_for(|open| *open).await.unwrap();

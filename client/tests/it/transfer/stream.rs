@@ -87,6 +87,20 @@ async fn a_cut_stream_down_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn blocks_that_come_only_to_break_the_silence_are_not_written_twice() {
+    let mut rig = Rig::new().await;
+    rig.server.shelf().put("x", &bytes(LARGE, 0));
+    rig.server.shelf().chatty = true;
+    rig.server.shelf().cut_after = Some(3);
+    let (summary, found) = fetch(&mut rig).await;
+    assert_eq!((summary.files, summary.failed), (1, 0));
+    assert!(found == bytes(LARGE, 0));
+    rig.server.shelf().cut_after = Some(3);
+    assert_eq!(rig.downloaded("x", "y", JobOptions::default()).await.files, 1);
+    assert!(std::fs::read(rig.local("y")).unwrap() == bytes(LARGE, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_down_that_does_not_match_is_told() {
     let mut rig = Rig::new().await;
     rig.server.shelf().put("x", &bytes(LARGE, 0));

@@ -110,7 +110,7 @@ impl Act {
             Self::Resume => return resume(peer).await,
             Self::RenameOver => Request::Rename { from: path("from"), to: path("to"), replace: true },
             Self::Copy => Request::Copy { from: path("from"), to: path("to"), replace: true },
-            Self::RemoveTree => Request::Remove { path: path("d"), recursive: true },
+            Self::RemoveTree => Request::Remove { path: path("d"), recursive: true, version: None },
             Self::MakeDir => Request::MakeDir { path: path("d/e/f"), parents: true },
             Self::Discard => Request::Discard { path: path("file") },
         };
@@ -186,7 +186,7 @@ fn stored(reply: &Reply) -> Result<()> {
 pub(super) async fn clear(peer: &mut Peer, home: &std::path::Path) -> Result<()> {
     for entry in fs::read_dir(home)?.flatten() {
         let path = peer::path(&entry.file_name().to_string_lossy());
-        match peer.ask(&Request::Remove { path, recursive: true }).await? {
+        match peer.ask(&Request::Remove { path, recursive: true, version: None }).await? {
             Reply::Removed { .. } => {}
             other => bail!("not removed: {other:?}"),
         }

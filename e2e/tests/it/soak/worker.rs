@@ -252,7 +252,7 @@ impl Worker {
 
     async fn remove(&mut self, peer: &mut Peer) -> Result<()> {
         let Some((path, _)) = self.model.any(&mut self.noise) else { return Ok(()) };
-        let request = Request::Remove { path: peer::path(&path), recursive: false };
+        let request = Request::Remove { path: peer::path(&path), recursive: false, version: None };
         let reply = cut_off(self.patience(), peer.ask(&request)).await;
         self.outcome(&path, None, reply)
     }
@@ -264,7 +264,7 @@ impl Worker {
         if self.model.is_anything_left_alone(&folder) {
             return Ok(());
         }
-        let request = Request::Remove { path: peer::path(&folder), recursive: true };
+        let request = Request::Remove { path: peer::path(&folder), recursive: true, version: None };
         let reply = cut_off(self.patience(), peer.ask(&request)).await;
         let is_lost = reply.is_err();
         for path in self.model.below(&folder) {

@@ -198,3 +198,15 @@ fn a_plain_removal_takes_a_folder_only_when_empty() {
     assert!(matches!(place.home.removal(&p("x")), Err(StorageError::NotFound(_))));
     assert_eq!(place.home.remove(&p("empty")).unwrap(), Removed { files: 0, dirs: 1, bytes: 0 });
 }
+
+#[test]
+fn a_removal_of_one_version_takes_no_other() {
+    let place = sample();
+    place.write("f", "one");
+    let version = place.home.stat(&p("f")).unwrap().version.unwrap();
+    place.write("f", "another");
+    assert!(matches!(place.home.remove_version(&p("f"), &version), Err(StorageError::Changed(_))));
+    assert!(matches!(place.home.remove_version(&p("empty"), &version), Err(StorageError::Changed(_))));
+    let version = place.home.stat(&p("f")).unwrap().version.unwrap();
+    assert_eq!(place.home.remove_version(&p("f"), &version).unwrap(), Removed { files: 1, dirs: 0, bytes: 7 });
+}

@@ -142,9 +142,11 @@ impl Run {
                 self.upload(peer, declared, &bytes, blocks, commits);
             }
             Step::Remove { peer, name } => {
-                self.ask(peer, &Request::Remove { path: path(NAMES[name]), recursive: false })
+                self.ask(peer, &Request::Remove { path: path(NAMES[name]), recursive: false, version: None })
             }
-            Step::RemoveTree { peer } => self.ask(peer, &Request::Remove { path: path("d"), recursive: true }),
+            Step::RemoveTree { peer } => {
+                self.ask(peer, &Request::Remove { path: path("d"), recursive: true, version: None })
+            }
             Step::Rename { peer, from, to } => {
                 let (from, to) = (path(NAMES[from]), path(NAMES[to]));
                 self.ask(peer, &Request::Rename { from, to, replace: true });

@@ -105,7 +105,10 @@ fn a_part_whose_file_is_removed_holds_what_that_gave_back() {
     for recursive in [false, true] {
         store(&mut peer, "f", 4);
         begin(&mut peer, put("f", 4 * MIB, Basis::Current));
-        assert!(matches!(peer.ask(&Request::Remove { path: path("f"), recursive }), Ok(Reply::Removed { .. })));
+        assert!(matches!(
+            peer.ask(&Request::Remove { path: path("f"), recursive, version: None }),
+            Ok(Reply::Removed { .. })
+        ));
         assert_eq!((staged(&world), figures(&mut peer)), (4 * MIB, (0, 4 * MIB)));
         assert_eq!(peer.ask(&Request::Discard { path: path("f") }), Ok(Reply::Done));
         assert_eq!((staged(&world), figures(&mut peer)), (0, (0, 0)));

@@ -24,7 +24,7 @@ fn figures_that_cannot_be_right_are_counted_again_in_the_next_round() {
     assert_eq!(world.context.figures.drifts.get(), 0);
     // More goes than was believed to be there.
     fs::write(world.home().join("a"), [0; 5000]).unwrap();
-    peer.ask(&Request::Remove { path: path("a"), recursive: false }).unwrap();
+    peer.ask(&Request::Remove { path: path("a"), recursive: false, version: None }).unwrap();
     assert!(user.ledger.snapshot().suspect);
     rescan::round(&world.context);
     let figures = user.ledger.snapshot();
@@ -90,7 +90,7 @@ fn files_with_several_names_are_counted_again_after_a_stop() {
     let world = world.stop();
     let mut peer = world.connect();
     for (name, left) in [("a", 5000), ("b", 0)] {
-        peer.ask(&Request::Remove { path: path(name), recursive: false }).unwrap();
+        peer.ask(&Request::Remove { path: path(name), recursive: false, version: None }).unwrap();
         assert!(matches!(peer.ask(&Request::Usage), Ok(Reply::Usage(usage)) if usage.used == left), "{name}");
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use ferry_shared::{
+    entry::Version,
     frame,
     limits::BLOCK_LEN,
     message::{
@@ -12,7 +13,7 @@ use ferry_shared::{
     refusal::Code,
 };
 
-use super::harness::{World, block, commit, data, merged, path, put, root_of, small};
+use super::harness::{Peer, World, block, commit, data, merged, path, put, root_of, small};
 
 const MIB: usize = BLOCK_LEN;
 
@@ -316,6 +317,31 @@ fn what_is_refused_in_the_middle_of_a_pipeline_keeps_the_rest_in_step() {
 }
 
 #[test]
+fn a_removal_of_one_version_is_refused_once_there_is_another() {
+    let world = World::new(MIB as u64);
+    let mut peer = world.connect();
+    let version = |peer: &mut Peer| match peer.ask(&Request::Stat { path: path("a") }) {
+        Ok(Reply::Entry { version: Some(version), .. }) => version,
+        other => panic!("{other:?}"),
+    };
+    let remove =
+        |version: &Version, recursive| Request::Remove { path: path("a"), recursive, version: Some(version.clone()) };
+    peer.send(&small("a", b"one"));
+    peer.answer().unwrap();
+    let old = version(&mut peer);
+    let replace = Put { if_exists: IfExists::Replace, ..put("a", 3, Basis::None) };
+    let mut frames = Vec::new();
+    frame::put_message(&mut frames, &Request::Put(replace)).unwrap();
+    peer.send(&[frames, block(b"two", 0), commit(b"two")].concat());
+    peer.answer().unwrap();
+    for recursive in [false, true] {
+        assert_eq!(peer.ask(&remove(&old, recursive)).unwrap_err().code, Code::Changed);
+    }
+    let now = version(&mut peer);
+    assert_eq!(peer.ask(&remove(&now, false)), Ok(Reply::Removed { files: 1, dirs: 0, bytes: 3 }));
+}
+
+#[test]
 fn a_copy_is_counted_and_verified_and_a_removal_gives_back() {
     let world = World::new((3 * MIB) as u64);
     let mut peer = world.connect();
@@ -327,7 +353,7 @@ fn a_copy_is_counted_and_verified_and_a_removal_gives_back() {
     assert!(matches!(peer.ask(&copy("b")), Ok(Reply::Stored { root, .. }) if root == root_of(&bytes)));
     assert_eq!(peer.ask(&copy("c")).unwrap_err().code, Code::OverQuota);
     assert_eq!(peer.ask(&copy("b")).unwrap_err().code, Code::Exists);
-    let removed = peer.ask(&Request::Remove { path: path("a"), recursive: false }).unwrap();
+    let removed = peer.ask(&Request::Remove { path: path("a"), recursive: false, version: None }).unwrap();
     assert_eq!(removed, Reply::Removed { files: 1, dirs: 0, bytes: bytes.len() as u64 });
     assert!(matches!(peer.ask(&copy("c")), Err(refused) if refused.code == Code::NotFound));
     assert_eq!(world.on_disk(), (bytes.len() as u64, 1));
