@@ -36,7 +36,7 @@ const TLS_BUFFER: usize = 1 << 20;
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 4 << 20;
 
-/// How long a connection of an ended session has to take the word that it ended.
+/// How long a connection whose session is over has to take the word that it is.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 type Tls = TlsStream<PacedStream<BurstStream>>;
@@ -86,7 +86,7 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
         pace.log_in(Arc::clone(&session.user.bandwidth));
         let gate = Gate::new(context.users.clone(), Arc::clone(&session), account);
         let listed = context.live.enter(Arc::clone(&session), peer, reader.meter(), writer.meter());
-        let ended = session.ended.clone();
+        let shut = gate.shut();
         if session.is_first() {
             context.audit.note(listed.wire.who(), Event::Login).await;
         }
@@ -95,7 +95,7 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
             () = traffic::run(&mut reader, &mut writer, conversation, &pace, &context) => {}
             () = context.stop.cancelled() => {}
             // Who was sent away and does not read that is cut.
-            () = async { ended.cancelled().await; sleep(FAREWELL).await } => {}
+            () = async { shut.cancelled().await; sleep(FAREWELL).await } => {}
         }
         drop(listed);
         tracing::info!(received = reader.received(), sent = writer.sent(), "closed");
