@@ -171,6 +171,22 @@ fn check_prints_every_fault_with_its_place() {
 }
 
 #[test]
+fn a_log_level_that_is_none_is_a_fault_that_names_those_that_are() {
+    let place = Place::new();
+    fs::write(place.path().join("ferryd.toml"), "[log]\nlevel = \"warning\"\n").unwrap();
+    for line in ["check", "serve --listen 127.0.0.1:0"] {
+        let ran = place.run(line);
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(ran.code == 1 && said.contains("ferryd.toml:2:1: log.level: 'warning' is no level"), "{line}: {said}");
+        assert!(said.contains("error, warn, info, debug or trace"), "{line}: {said}");
+    }
+    fs::remove_file(place.path().join("ferryd.toml")).unwrap();
+    let served = place.command("serve --listen 127.0.0.1:0").env("RUST_LOG", "warning").output().unwrap();
+    let said = String::from_utf8(served.stderr).unwrap();
+    assert!(said.starts_with("ferryd: RUST_LOG: 'warning' is no level"), "{said}");
+}
+
+#[test]
 fn check_notices_secrets_others_can_read() {
     use std::os::unix::fs::PermissionsExt as _;
 
