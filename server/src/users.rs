@@ -120,7 +120,7 @@ impl Users {
     /// [`StoreError`]: there is no last good store to fall back on yet.
     pub fn load(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let path = path.into();
-        let accounts = read(&path)?;
+        let accounts = read(&path)?.unwrap_or_default();
         Ok(Self(Arc::new(Inner {
             path,
             accounts: ArcSwap::from_pointee(accounts),
@@ -178,7 +178,12 @@ impl Users {
     /// [`StoreError`]; the last good store then stays in force.
     pub fn reload(&self) -> Result<Changes, StoreError> {
         let _one_at_a_time = self.0.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = read(&self.0.path)?;
+        let new = match read(&self.0.path)? {
+            Some(new) => new,
+            // Taken away for a moment, it takes nobody's account away.
+            None if self.is_empty() => Accounts::new(),
+            None => return Err(StoreError::Gone(self.0.path.clone())),
+        };
         let changes = Changes::between(&self.0.accounts.load(), &new);
         if !changes.is_empty() {
             self.0.accounts.store(Arc::new(new));
@@ -276,9 +281,11 @@ impl Users {
     }
 }
 
-fn read(path: &Path) -> Result<Accounts, StoreError> {
-    let store = file::load(path)?;
-    Ok(store.users.into_iter().map(|(name, record)| (name.clone(), Arc::new(record.account(name)))).collect())
+/// The accounts in the file; `None` when it is not there.
+fn read(path: &Path) -> Result<Option<Accounts>, StoreError> {
+    let Some(store) = file::load_present(path)? else { return Ok(None) };
+    let accounts = store.users.into_iter().map(|(name, record)| (name.clone(), Arc::new(record.account(name))));
+    Ok(Some(accounts.collect()))
 }
 
 #[cfg(test)]
@@ -352,6 +359,21 @@ mod tests {
         assert!(error.contains("users.json:10:"), "{error}");
         assert!(users.current(&alice()).is_some_and(|alice| alice.enabled));
         assert!(Users::load(users.path()).is_err(), "a server must not start without a good store");
+    }
+
+    #[test]
+    fn a_file_that_is_gone_or_a_link_that_leads_nowhere_leaves_the_last_good_store_in_force() {
+        let (folder, users) = with_alice();
+        let elsewhere = folder.path().join("elsewhere.json");
+        fs::rename(users.path(), &elsewhere).unwrap();
+        let error = users.reload().unwrap_err().to_string();
+        assert!(error.contains("users.json is gone; restore it"), "{error}");
+        std::os::unix::fs::symlink("nowhere.json", users.path()).unwrap();
+        assert!(matches!(users.reload(), Err(StoreError::Read { .. })));
+        assert!(Users::load(users.path()).is_err(), "a server must not start on a link that leads nowhere");
+        assert!(users.current(&alice()).is_some());
+        fs::rename(&elsewhere, users.path()).unwrap();
+        assert!(users.reload().unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -69,7 +69,7 @@ impl Found {
 
     fn users(&mut self, path: &Path) -> Store {
         self.faults.extend(readable_by_others(path));
-        let store = match file::load(path) {
+        let store = match file::is_not_gone(path).and_then(|()| file::load(path)) {
             Ok(store) => store,
             Err(StoreError::Broken(found)) => {
                 self.faults.extend(found.iter().map(ToString::to_string));

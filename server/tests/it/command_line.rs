@@ -187,6 +187,17 @@ fn a_log_level_that_is_none_is_a_fault_that_names_those_that_are() {
 }
 
 #[test]
+fn a_user_store_that_is_gone_is_a_fault_and_not_begun_anew() {
+    let place = Place::new();
+    fs::create_dir_all(place.path().join("data/users/anna/home")).unwrap();
+    let ran = place.run("check");
+    assert!(ran.code == 1 && ran.out.contains("users.json is gone; restore it"), "{}", ran.out);
+    let ran = place.run_with("user add bert --password-stdin", "secret");
+    assert!(ran.code == 1 && ran.err.contains("users.json is gone; restore it"), "{}", ran.err);
+    assert!(!place.path().join("data/users.json").exists());
+}
+
+#[test]
 fn check_notices_secrets_others_can_read() {
     use std::os::unix::fs::PermissionsExt as _;
 
