@@ -9,6 +9,7 @@ mod password_input;
 pub mod places;
 mod quota;
 mod quota_report;
+mod tell;
 mod user;
 mod user_report;
 
@@ -158,7 +159,10 @@ fn run(args: Args) -> Result<(), AdminError> {
             let config = load(config)?.config;
             top::run(control::client::path(config.control.socket.as_deref(), &data()?))?;
         }
-        Verb::User(verb) => user::run(verb, &data()?)?,
+        Verb::User(verb) => {
+            let data = data()?;
+            user::run(verb, &data, &|| tell::users_changed(config.clone(), &data))?;
+        }
         Verb::Quota(verb) => quota::run(verb, &load(config)?, &data()?)?,
         Verb::Invite(verb) => invite::run(verb, &load(config)?.config, &data()?)?,
         Verb::Identity => {

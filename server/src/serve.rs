@@ -16,10 +16,10 @@ use tokio::{
 };
 
 use crate::{
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, keys::Key},
     confine::{self, Kept},
     control::{
-        Control, Order,
+        Control, Order, Reread,
         client::server_path,
         who::{NoSuchGroup, Who},
     },
@@ -217,17 +217,23 @@ fn open_control(server: &Server, operators: Operators) -> mpsc::Receiver<Order> 
 }
 
 /// Reads configuration, users and certificate again; what is wrong with them is logged and told.
-async fn reload(server: &Server, read_config: &ReadConfig, manager: &ServiceManager) -> Vec<String> {
+async fn reload(server: &Server, read_config: &ReadConfig, manager: &ServiceManager) -> Reread {
     manager.reloading();
     let context = server.context();
-    let mut faults: Vec<String> = reload_config(server, read_config).await.err().into_iter().collect();
+    let mut reread = Reread::default();
+    match reload_config(server, read_config).await {
+        Ok(waiting) => reread.notes = waiting,
+        Err(fault) => reread.faults.push(fault),
+    }
+    let faults = &mut reread.faults;
     faults.extend(reload_users(&context.users).await.err());
     faults.extend(reload_identity(&context.identity).await.err());
     manager.ready();
-    faults
+    reread
 }
 
-async fn reload_config(server: &Server, read_config: &ReadConfig) -> Result<(), String> {
+/// What of the new configuration waits for the next start.
+async fn reload_config(server: &Server, read_config: &ReadConfig) -> Result<Vec<String>, String> {
     let read_config = Arc::clone(read_config);
     let read = move || {
         let config = read_config().map_err(|error| error.to_string())?;
@@ -237,10 +243,10 @@ async fn reload_config(server: &Server, read_config: &ReadConfig) -> Result<(), 
     let fault = match tokio::task::spawn_blocking(read).await {
         Ok(Ok((config, secret))) => {
             tracing::info!("configuration read again");
-            for key in server.configure(config, secret) {
-                tracing::warn!("{}.{} changed and takes effect at the next start", key.section, key.name);
-            }
-            return Ok(());
+            let waits = |key: &Key| format!("{}.{} changed and takes effect at the next start", key.section, key.name);
+            let waiting: Vec<_> = server.configure(config, secret).into_iter().map(waits).collect();
+            waiting.iter().for_each(|note| tracing::warn!("{note}"));
+            return Ok(waiting);
         }
         Ok(Err(fault)) => fault,
         Err(error) => error.to_string(),
