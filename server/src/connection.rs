@@ -81,14 +81,15 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
         ticket.logged_in();
         // On every line of this connection from now on.
         Span::current().record("session", session.id).record("user", session.user.name.as_str());
-        tracing::info!("logged in");
+        let (method, key) = session.method();
+        tracing::info!(method, key, "logged in");
         reader.set_phase(Phase::LoggedIn);
         pace.log_in(Arc::clone(&session.user.bandwidth));
         let gate = Gate::new(context.users.clone(), Arc::clone(&session), account);
         let listed = context.live.enter(Arc::clone(&session), peer, reader.meter(), writer.meter());
         let shut = gate.shut();
         if session.is_first() {
-            context.audit.note(listed.wire.who(), Event::Login).await;
+            context.audit.note(listed.wire.who(), Event::Login { method, key }).await;
         }
         let conversation = Conversation::new(Arc::clone(&context), session, gate).seen_as(Arc::clone(&listed.wire));
         tokio::select! {

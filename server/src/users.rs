@@ -1,6 +1,7 @@
 //! Who may use the server: the user store in force, swapped whole when its file changes.
 
 pub mod account;
+mod denied;
 pub mod file;
 pub mod invite;
 pub mod key;
@@ -24,6 +25,7 @@ use ferry_shared::secret::Secret;
 use tokio::sync::watch as latest;
 
 pub use account::{Account, BandwidthLimits};
+pub use denied::Denied;
 pub use file::StoreError;
 pub use key::PublicKey;
 pub use name::{UserName, UserNameError};
@@ -85,9 +87,9 @@ impl Changes {
 /// Why somebody was not logged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LoginError {
-    /// Unknown, closed or wrong: never told apart, and it took the same work.
+    /// Unknown, closed or wrong: it took the same work, and the peer is never told which.
     #[error("wrong user or password")]
-    Wrong,
+    Wrong(Denied),
     /// Too many passwords wait to be checked.
     #[error("too many logins at once")]
     Busy,
@@ -222,10 +224,13 @@ impl Users {
     /// [`LoginError`].
     pub async fn login(&self, name: &str, password: &Secret) -> Result<Arc<Account>, LoginError> {
         let account = name.parse().ok().and_then(|name| self.current(&name));
-        let open = account.filter(|account| account.is_open(SystemTime::now()));
-        match self.0.verifier.verify(open.as_deref(), password).await {
-            Verdict::Right => open.ok_or(LoginError::Wrong),
-            Verdict::Wrong => Err(LoginError::Wrong),
+        let now = SystemTime::now();
+        let open = account.as_deref().filter(|account| account.is_open(now));
+        let verdict = self.0.verifier.verify(open, password).await;
+        let denied = Denied::of(account.as_deref(), now, Denied::Password);
+        match verdict {
+            Verdict::Right => account.ok_or(LoginError::Wrong(denied)),
+            Verdict::Wrong => Err(LoginError::Wrong(denied)),
             Verdict::Busy => Err(LoginError::Busy),
         }
     }
@@ -245,8 +250,10 @@ impl Users {
         // First, so that all of them cost the same.
         let signed = key.signed(text, signature);
         let account = name.parse().ok().and_then(|name| self.current(&name));
-        let open = account.filter(|account| account.is_open(SystemTime::now()) && account.has_key(&key.key()));
-        open.filter(|_| signed).ok_or(LoginError::Wrong)
+        let now = SystemTime::now();
+        let denied = Denied::of(account.as_deref(), now, Denied::Key);
+        let proven = account.filter(|account| account.is_open(now) && account.has_key(&key.key()) && signed);
+        proven.ok_or(LoginError::Wrong(denied))
     }
 
     /// Changes a user's password in the file and in force, after checking the old one.
@@ -260,7 +267,7 @@ impl Users {
         new: &Secret,
     ) -> Result<(), ChangePasswordError> {
         let account = self.login(name.as_str(), old).await.map_err(|error| match error {
-            LoginError::Wrong => ChangePasswordError::Wrong,
+            LoginError::Wrong(_) => ChangePasswordError::Wrong,
             LoginError::Busy => ChangePasswordError::Busy,
         })?;
         let hash = self.0.verifier.hash(new).await?;
@@ -380,12 +387,20 @@ mod tests {
     async fn unknown_closed_and_wrong_are_the_same_answer() {
         let (_folder, users) = with_alice();
         assert_eq!(users.login("alice", &secret("right")).await.unwrap().name, alice());
-        for (name, password) in [("alice", "wrong"), ("bob", "right"), ("../alice", "right"), ("Alice", "right")] {
-            assert_eq!(users.login(name, &secret(password)).await, Err(LoginError::Wrong), "{name}");
+        let refused = async |name: &str, password: &str, denied: Denied| {
+            let error = users.login(name, &secret(password)).await.unwrap_err();
+            assert_eq!((error, error.to_string().as_str()), (LoginError::Wrong(denied), "wrong user or password"));
+        };
+        refused("alice", "wrong", Denied::Password).await;
+        for name in ["bob", "../alice", "Alice"] {
+            refused(name, "right", Denied::Unknown).await;
         }
+        edit(&users, |store| store.users.get_mut("alice").unwrap().expires = Some("2001-01-01".parse().unwrap()));
+        users.reload().unwrap();
+        refused("alice", "right", Denied::Expired).await;
         edit(&users, |store| store.users.get_mut("alice").unwrap().enabled = false);
         users.reload().unwrap();
-        assert_eq!(users.login("alice", &secret("right")).await, Err(LoginError::Wrong));
+        refused("alice", "right", Denied::Disabled).await;
     }
 
     #[tokio::test]

@@ -140,7 +140,7 @@ fn what_a_full_disk_did_not_take_is_counted_and_told() {
     // Every write to this device ends with "no space left".
     let file = AuditFile::open(PathBuf::from("/dev/full"), 1 << 20, 3).unwrap();
     let mut writer = Writer::new(file, messages, Arc::clone(&lost));
-    let event = || (SystemTime::now(), Who::default(), Event::Login);
+    let event = || (SystemTime::now(), Who::default(), Event::Login { method: "password", key: None });
     let before = writer.before().to_owned();
     writer.write_now(vec![event(), event()]);
     assert_eq!((lost.load(Ordering::Relaxed), writer.before()), (2, before.as_str()));
