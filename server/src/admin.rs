@@ -41,6 +41,9 @@ pub enum AdminError {
     /// The server's key is not usable.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// No server has been here.
+    #[error("no key in {} yet: the first 'ferryd serve' makes it; is --data right?", .0.display())]
+    NoKey(PathBuf),
     /// No such invite.
     #[error("there is no invite '{0}'; 'ferryd invite list' shows them")]
     NoSuchInvite(String),
@@ -167,7 +170,11 @@ fn run(args: Args) -> Result<(), AdminError> {
         Verb::Invite(verb) => invite::run(verb, &load(config)?.config, &data()?)?,
         Verb::Identity => {
             let loaded = load(config)?;
-            output::line(Identity::load_or_create(&data()?, &loaded.config.tls)?.fingerprint())?;
+            let (tls, data) = (&loaded.config.tls, data()?);
+            if tls.key.is_none() && !data.join("identity").exists() {
+                return Err(AdminError::NoKey(data));
+            }
+            output::line(Identity::load(&data, tls)?.fingerprint())?;
         }
         Verb::Check => check::run(config, &data()?)?,
         Verb::Audit(AuditVerb::Verify { noted, files }) => {

@@ -96,7 +96,7 @@ pub enum Verb {
     /// Make, list and revoke invites, with which people make their own accounts
     #[command(subcommand)]
     Invite(InviteVerb),
-    /// Print the fingerprint of the server's key, which clients will see
+    /// Print the fingerprint of the server's key, which clients will see; the first 'serve' makes the key
     Identity,
     /// Read config, users and key, and print every fault with its place; exit 1 if there is one
     Check,

@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use ferry_server::{config::Tls, identity::Identity};
 use tempfile::TempDir;
 
 /// A folder for one server's data and configuration.
@@ -61,6 +62,11 @@ impl Place {
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// The server's key, as a first start makes it.
+    fn make_key(&self) {
+        Identity::load_or_create(&self.path().join("data"), &Tls::default()).unwrap();
     }
 
     fn store(&self) -> String {
@@ -155,7 +161,7 @@ fn check_prints_every_fault_with_its_place() {
     let place = Place::new();
     assert!(place.run("check").well().contains("no faults"));
     place.run_with("user add alice --password-stdin", "secret").well();
-    place.run("identity").well();
+    place.make_key();
     assert!(place.run("check").well().contains("no faults; 1 user\n"));
     let store = place.store().replacen("\"quota\": null", "\"quota\": \"lots\"", 1);
     fs::write(place.path().join("data/users.json"), store).unwrap();
@@ -203,7 +209,7 @@ fn check_notices_secrets_others_can_read() {
 
     let place = Place::new();
     place.run_with("user add alice --password-stdin", "secret").well();
-    place.run("identity").well();
+    place.make_key();
     fs::write(place.path().join("data/audit.jsonl"), "").unwrap();
     fs::write(place.path().join("seal"), "correct horse battery staple").unwrap();
     fs::write(place.path().join("ferryd.toml"), "[login]\nseal = \"seal\"\n").unwrap();
@@ -224,7 +230,7 @@ fn check_tells_what_to_do_first() {
 fn check_finds_keys_that_cannot_be_used_and_hashes_that_are_weak() {
     let place = Place::new();
     place.run_with("user add alice --password-stdin", "secret").well();
-    place.run("identity").well();
+    place.make_key();
     let weak = place.store().replacen("m=19456,t=2", "m=19456,t=1", 1);
     fs::write(place.path().join("data/users.json"), weak).unwrap();
     let key = place.path().join("data/identity/key.pem");
@@ -286,9 +292,18 @@ fn a_broken_store_is_not_written_over() {
 #[test]
 fn the_fingerprint_stays_the_same() {
     let place = Place::new();
+    place.make_key();
     let first = place.run("identity").well();
     assert!(first.starts_with("SHA256:"), "{first}");
     assert_eq!(place.run("identity").well(), first);
+}
+
+#[test]
+fn where_no_server_was_there_is_no_fingerprint_and_none_is_made() {
+    let place = Place::new();
+    let ran = place.run("identity");
+    assert!(ran.code == 1 && ran.err.contains("/data yet: the first 'ferryd serve' makes it"), "{}", ran.err);
+    assert!(!place.path().join("data").exists());
 }
 
 #[test]
