@@ -177,9 +177,11 @@ fn run(args: Args) -> Result<(), AdminError> {
             output::line(Identity::load(&data, tls)?.fingerprint())?;
         }
         Verb::Check => check::run(config, &data()?)?,
-        Verb::Audit(AuditVerb::Verify { noted, files }) => {
+        Verb::Audit(AuditVerb::Verify { noted, json, files }) => {
             let files = if files.is_empty() { verify::files(&data()?)? } else { files };
-            output::raw(audit_report::text(&verify::verify(&files, noted.as_deref())?).as_bytes())?;
+            let verified = verify::verify(&files, noted.as_deref())?;
+            let text = if json { user_report::pretty(&verified) } else { audit_report::text(&verified) };
+            output::raw(text.as_bytes())?;
         }
         Verb::Config(ConfigVerb::Show) => output::raw(show::effective(&load(config)?).as_bytes())?,
         Verb::Config(ConfigVerb::Default) => output::raw(show::DEFAULT_FILE.as_bytes())?,

@@ -147,6 +147,9 @@ pub enum AuditVerb {
         /// Fail unless a line has this hash, which an earlier run printed: so lines cut off at the end are found too
         #[arg(long, value_name = "HASH")]
         noted: Option<String>,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
         /// The files, oldest first [default: those in the data folder]
         files: Vec<PathBuf>,
     },

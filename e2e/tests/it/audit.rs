@@ -148,6 +148,12 @@ fn tampering_is_found_with_its_line_and_the_chain_goes_on_after_a_kill() {
     wait::until("the second start", || lines(&server).iter().filter(|line| line["event"] == "started").count() == 2);
     let (whole, said) = verify(&server, &[]);
     assert!(whole, "{said}");
+    let (_, json) = verify(&server, &["--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert!(
+        json["from_the_start"] == true && said.ends_with(&format!("last {}\n", json["last"].as_str().unwrap())),
+        "{json}"
+    );
     let noted = said.lines().last().unwrap().strip_prefix("last ").unwrap().to_owned();
     server.kill();
     let path = server.data().join("audit.jsonl");

@@ -44,6 +44,27 @@ fn broken_line(folder: &Path) -> u64 {
 }
 
 #[test]
+fn an_emptied_log_does_not_hold_and_a_noted_line_that_is_kept_no_more_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &config(3000, 3), 1);
+    let first = checked(folder.path()).unwrap().last;
+    for _ in 0..6 {
+        run(folder.path(), &config(3000, 3), 20);
+    }
+    let files = verify::files(folder.path()).unwrap();
+    let noted = |noted: &str| verify(&files, Some(noted));
+    assert!(matches!(noted(&first), Err(Broken::NotKept)));
+    let oldest = fs::read_to_string(&files[0]).unwrap();
+    let before = oldest.split("\"before\":\"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(noted(before).is_ok(), "the line just before those that are kept is vouched for by the first of them");
+    for file in &files {
+        fs::write(file, "").unwrap();
+    }
+    assert!(matches!(checked(folder.path()), Err(Broken::Empty)));
+    assert!(matches!(noted(&first), Err(Broken::Empty)));
+}
+
+#[test]
 fn the_chain_goes_on_over_restarts_and_files_and_only_some_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..6 {
