@@ -18,7 +18,7 @@ use std::{fs, io, path::PathBuf, process::ExitCode, sync::Arc};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
-    args::{Args, AuditVerb, ConfigVerb, Verb},
+    args::{Args, AuditVerb, ConfigVerb, UserVerb, Verb},
     audit::verify::{self, Broken},
     config::{ConfigError, Layers, Loaded, show},
     control::{self, message::Ask},
@@ -164,9 +164,16 @@ fn run(args: Args) -> Result<(), AdminError> {
         }
         Verb::User(verb) => {
             let data = data()?;
+            if let UserVerb::List { .. } | UserVerb::Show { .. } = verb {
+                places::not_there(&data).iter().for_each(output::note);
+            }
             user::run(verb, &data, &|| tell::users_changed(config.clone(), &data))?;
         }
-        Verb::Quota(verb) => quota::run(verb, &load(config)?, &data()?)?,
+        Verb::Quota(verb) => {
+            let data = data()?;
+            places::not_there(&data).iter().for_each(output::note);
+            quota::run(verb, &load(config)?, &data)?;
+        }
         Verb::Invite(verb) => invite::run(verb, &load(config)?.config, &data()?)?,
         Verb::Identity => {
             let loaded = load(config)?;
