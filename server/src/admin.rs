@@ -9,6 +9,7 @@ mod password_input;
 pub mod places;
 mod quota;
 mod quota_report;
+mod tell;
 mod user;
 mod user_report;
 
@@ -17,7 +18,7 @@ use std::{fs, io, path::PathBuf, process::ExitCode, sync::Arc};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
-    args::{Args, AuditVerb, ConfigVerb, Verb},
+    args::{Args, AuditVerb, ConfigVerb, UserVerb, Verb},
     audit::verify::{self, Broken},
     config::{ConfigError, Layers, Loaded, show},
     control::{self, message::Ask},
@@ -40,6 +41,9 @@ pub enum AdminError {
     /// The server's key is not usable.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// No server has been here.
+    #[error("no key in {} yet: the first 'ferryd serve' makes it; is --data right?", .0.display())]
+    NoKey(PathBuf),
     /// No such invite.
     #[error("there is no invite '{0}'; 'ferryd invite list' shows them")]
     NoSuchInvite(String),
@@ -158,17 +162,33 @@ fn run(args: Args) -> Result<(), AdminError> {
             let config = load(config)?.config;
             top::run(control::client::path(config.control.socket.as_deref(), &data()?))?;
         }
-        Verb::User(verb) => user::run(verb, &data()?)?,
-        Verb::Quota(verb) => quota::run(verb, &load(config)?, &data()?)?,
+        Verb::User(verb) => {
+            let data = data()?;
+            if let UserVerb::List { .. } | UserVerb::Show { .. } = verb {
+                places::not_there(&data).iter().for_each(output::note);
+            }
+            user::run(verb, &data, &|| tell::users_changed(config.clone(), &data))?;
+        }
+        Verb::Quota(verb) => {
+            let data = data()?;
+            places::not_there(&data).iter().for_each(output::note);
+            quota::run(verb, &load(config)?, &data)?;
+        }
         Verb::Invite(verb) => invite::run(verb, &load(config)?.config, &data()?)?,
         Verb::Identity => {
             let loaded = load(config)?;
-            output::line(Identity::load_or_create(&data()?, &loaded.config.tls)?.fingerprint())?;
+            let (tls, data) = (&loaded.config.tls, data()?);
+            if tls.key.is_none() && !data.join("identity").exists() {
+                return Err(AdminError::NoKey(data));
+            }
+            output::line(Identity::load(&data, tls)?.fingerprint())?;
         }
         Verb::Check => check::run(config, &data()?)?,
-        Verb::Audit(AuditVerb::Verify { noted, files }) => {
+        Verb::Audit(AuditVerb::Verify { noted, json, files }) => {
             let files = if files.is_empty() { verify::files(&data()?)? } else { files };
-            output::raw(audit_report::text(&verify::verify(&files, noted.as_deref())?).as_bytes())?;
+            let verified = verify::verify(&files, noted.as_deref())?;
+            let text = if json { user_report::pretty(&verified) } else { audit_report::text(&verified) };
+            output::raw(text.as_bytes())?;
         }
         Verb::Config(ConfigVerb::Show) => output::raw(show::effective(&load(config)?).as_bytes())?,
         Verb::Config(ConfigVerb::Default) => output::raw(show::DEFAULT_FILE.as_bytes())?,

@@ -96,7 +96,7 @@ pub enum Verb {
     /// Make, list and revoke invites, with which people make their own accounts
     #[command(subcommand)]
     Invite(InviteVerb),
-    /// Print the fingerprint of the server's key, which clients will see
+    /// Print the fingerprint of the server's key, which clients will see; the first 'serve' makes the key
     Identity,
     /// Read config, users and key, and print every fault with its place; exit 1 if there is one
     Check,
@@ -147,6 +147,9 @@ pub enum AuditVerb {
         /// Fail unless a line has this hash, which an earlier run printed: so lines cut off at the end are found too
         #[arg(long, value_name = "HASH")]
         noted: Option<String>,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
         /// The files, oldest first [default: those in the data folder]
         files: Vec<PathBuf>,
     },

@@ -222,12 +222,12 @@ impl Conversation {
         }
     }
 
-    /// Passes the operator's words on, and notices the end of the session in a long answer too.
+    /// Passes the operator's words on, and looks at the account between two steps of a long answer too.
     fn hear_the_operator(&mut self) {
         for text in self.wire.take_words() {
             self.out.notice(Notice::Broadcast { text });
         }
-        if !self.over && self.session.ended.is_cancelled() {
+        if !self.over {
             self.look();
         }
     }
@@ -257,6 +257,7 @@ impl Conversation {
             Verdict::Open => true,
             Verdict::Changed(notice) => {
                 self.out.notice(notice);
+                self.stop_writing();
                 true
             }
             Verdict::Closed(refusal) => {
@@ -270,6 +271,16 @@ impl Conversation {
                 self.over = true;
                 false
             }
+        }
+    }
+
+    /// Ends a copy or a removal under way that the account may not do any more.
+    fn stop_writing(&mut self) {
+        if let (Running::Task(_), Some(Event::Copy { .. } | Event::Remove { .. })) = (&self.running, &self.act)
+            && let Err(refused) = self.gate.admit_write()
+        {
+            (self.running, self.act) = (Running::Nothing, None);
+            self.refuse(refused);
         }
     }
 

@@ -3,6 +3,7 @@
 mod in_force;
 pub mod keys;
 pub mod load;
+pub mod log_level;
 pub mod show;
 mod validate;
 

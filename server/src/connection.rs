@@ -36,7 +36,7 @@ const TLS_BUFFER: usize = 1 << 20;
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 4 << 20;
 
-/// How long a connection of an ended session has to take the word that it ended.
+/// How long a connection whose session is over has to take the word that it is.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 type Tls = TlsStream<PacedStream<BurstStream>>;
@@ -81,20 +81,21 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
         ticket.logged_in();
         // On every line of this connection from now on.
         Span::current().record("session", session.id).record("user", session.user.name.as_str());
-        tracing::info!("logged in");
+        let (method, key) = session.method();
+        tracing::info!(method, key, "logged in");
         reader.set_phase(Phase::LoggedIn);
         pace.log_in(Arc::clone(&session.user.bandwidth));
         let listed = context.live.enter(Arc::clone(&session), peer, reader.meter(), writer.meter());
-        let ended = session.ended.clone();
+        let shut = gate.shut();
         if session.is_first() {
-            context.audit.note(listed.wire.who(), Event::Login).await;
+            context.audit.note(listed.wire.who(), Event::Login { method, key }).await;
         }
         let conversation = Conversation::new(Arc::clone(&context), session, gate).seen_as(Arc::clone(&listed.wire));
         tokio::select! {
             () = traffic::run(&mut reader, &mut writer, conversation, &pace, &context) => {}
             () = context.stop.cancelled() => {}
             // Who was sent away and does not read that is cut.
-            () = async { ended.cancelled().await; sleep(FAREWELL).await } => {}
+            () = async { shut.cancelled().await; sleep(FAREWELL).await } => {}
         }
         drop(listed);
         tracing::info!(received = reader.received(), sent = writer.sent(), "closed");

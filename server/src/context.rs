@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use ferry_shared::{pool::BufferPool, refusal::Refusal};
+use ferry_shared::{
+    pool::BufferPool,
+    refusal::{Code, Refusal},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -11,6 +14,7 @@ use crate::{
     bandwidth::Rates,
     config::{Config, InForce},
     figures::Figures,
+    full_disk::FullDisk,
     gate,
     identity::Identity,
     live::{Live, Wire},
@@ -55,6 +59,8 @@ pub struct Context {
     pub figures: Figures,
     /// Where it is noted.
     pub audit: Audit,
+    /// What the log was told of a full disk.
+    pub full_disk: FullDisk,
 }
 
 impl Context {
@@ -75,6 +81,7 @@ impl Context {
             live: Live::default(),
             figures: Figures::default(),
             audit: Audit::default(),
+            full_disk: FullDisk::default(),
             config: InForce::new(config),
             users,
             identity,
@@ -93,6 +100,9 @@ impl Context {
     pub fn count_refusal(&self, refusal: &Refusal, wire: &Wire) {
         self.figures.refused(refusal.code);
         tracing::debug!(code = refusal.code.as_str(), message = refusal.message, "refused");
+        if refusal.code == Code::DiskFull {
+            self.full_disk.notice(|| wire.session.user.home.volume_free().ok());
+        }
         if audit::is_noted(refusal) {
             self.audit.record(wire.who(), Event::refused(refusal));
         }

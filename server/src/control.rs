@@ -44,10 +44,19 @@ const MODE: u32 = 0o660;
 /// What only the main loop can do.
 #[derive(Debug)]
 pub enum Order {
-    /// Read configuration, certificate and users again, and say what is wrong with them.
-    Reload(oneshot::Sender<Vec<String>>),
+    /// Read configuration, certificate and users again, and say what became of it.
+    Reload(oneshot::Sender<Reread>),
     /// Take nobody new, give transfers their time, and end.
     Drain,
+}
+
+/// What became of a reload.
+#[derive(Debug, Default)]
+pub struct Reread {
+    /// What is wrong, and stays as it was.
+    pub faults: Vec<String>,
+    /// What waits for the next start.
+    pub notes: Vec<String>,
 }
 
 /// Why there is no control socket.

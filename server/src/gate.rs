@@ -5,6 +5,8 @@
 
 use std::{sync::Arc, time::SystemTime};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::{
     quota::Limits,
     refusal,
@@ -24,6 +26,7 @@ pub struct Gate {
     session: Arc<Session>,
     seen: u64,
     account: Arc<Account>,
+    shut: CancellationToken,
 }
 
 /// What changed since the last look.
@@ -45,7 +48,8 @@ impl Gate {
     #[must_use]
     pub fn new(users: Users, session: Arc<Session>) -> Option<Self> {
         let (seen, account) = put_in_force(&users, &session.user)?;
-        let gate = Self { users, session, seen, account };
+        let shut = session.ended.child_token();
+        let gate = Self { users, session, seen, account, shut };
         gate.is_open().then_some(gate)
     }
 
@@ -55,8 +59,22 @@ impl Gate {
         &self.account
     }
 
+    /// Cancelled once the session is over for this connection, for whatever reason.
+    #[must_use]
+    pub fn shut(&self) -> CancellationToken {
+        self.shut.clone()
+    }
+
     /// Looks at the account again. Cheap when the user store did not change.
     pub fn look(&mut self) -> Verdict {
+        let verdict = self.judge();
+        if matches!(verdict, Verdict::Closed(_)) {
+            self.shut.cancel();
+        }
+        verdict
+    }
+
+    fn judge(&mut self) -> Verdict {
         if self.session.ended.is_cancelled() {
             let word = self.session.farewell().map(str::to_owned);
             return word.map_or_else(|| Verdict::Closed(refusal::account_closed()), Verdict::Ended);

@@ -18,6 +18,7 @@ pub mod context;
 pub mod control;
 mod failpoint;
 pub mod figures;
+pub mod full_disk;
 pub mod gate;
 pub mod identity;
 pub mod inherited;

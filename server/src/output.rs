@@ -25,6 +25,11 @@ pub fn raw(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
+/// What is worth knowing beside what was asked for, on standard error.
+pub fn note(text: impl Display) {
+    error(format_args!("note: {text}"));
+}
+
 /// What went wrong, one `ferryd: ` line for each line of it.
 pub fn error(text: impl Display) {
     let mut out = io::stderr().lock();

@@ -16,10 +16,10 @@ use tokio::{
 };
 
 use crate::{
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, keys::Key},
     confine::{self, Kept},
     control::{
-        Control, Order,
+        Control, ControlError, Order, Reread,
         client::server_path,
         who::{NoSuchGroup, Who},
     },
@@ -76,6 +76,9 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// There is no control socket.
+    #[error("control.socket: {0}")]
+    Control(#[from] ControlError),
     /// The configured group is none.
     #[error(transparent)]
     Group(#[from] NoSuchGroup),
@@ -94,6 +97,8 @@ pub type ReadConfig = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>
 pub fn run(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), ServeError> {
     let config = read_config()?;
     telemetry::start(&config.log)?;
+    let shown = if file.exists() { file.display().to_string() } else { "none".to_owned() };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), config = shown, data = %data.display(), "starting");
     let inherited = Inherited::take()?;
     private_file::make_folder(&data).map_err(|source| ServeError::Data { path: data.clone(), source })?;
     let users = Users::load(users::store_file(&data))?;
@@ -143,7 +148,8 @@ async fn serve(
     let server = Server::start_on(options, inherited.clients).await?;
     open_metrics(&server, inherited.metrics, metrics).await?;
     // Before anybody hears that the server is there.
-    let mut orders = open_control(&server, operators);
+    let (orders, mut ordered) = mpsc::channel(ORDERS);
+    server.control(Control::bind(operators.socket, operators.who)?, orders);
     announce(&server, &identity)?;
     if users.is_empty() {
         let data = data.display();
@@ -157,7 +163,7 @@ async fn serve(
                 Asked::Stop => break,
                 Asked::Reload => drop(reload(&server, &read_config, &manager).await),
             },
-            Some(order) = orders.recv() => match order {
+            Some(order) = ordered.recv() => match order {
                 Order::Drain => break,
                 Order::Reload(told) => {
                     // Who asked may be gone; the log has it too.
@@ -206,28 +212,24 @@ async fn open_metrics(
     Ok(())
 }
 
-/// Makes the control socket. A server without one still serves.
-fn open_control(server: &Server, operators: Operators) -> mpsc::Receiver<Order> {
-    let (orders, received) = mpsc::channel(ORDERS);
-    match Control::bind(operators.socket, operators.who) {
-        Ok(control) => server.control(control, orders),
-        Err(error) => tracing::error!(%error, "no control socket: 'ferryd status' and the like will not work"),
-    }
-    received
-}
-
 /// Reads configuration, users and certificate again; what is wrong with them is logged and told.
-async fn reload(server: &Server, read_config: &ReadConfig, manager: &ServiceManager) -> Vec<String> {
+async fn reload(server: &Server, read_config: &ReadConfig, manager: &ServiceManager) -> Reread {
     manager.reloading();
     let context = server.context();
-    let mut faults: Vec<String> = reload_config(server, read_config).await.err().into_iter().collect();
+    let mut reread = Reread::default();
+    match reload_config(server, read_config).await {
+        Ok(waiting) => reread.notes = waiting,
+        Err(fault) => reread.faults.push(fault),
+    }
+    let faults = &mut reread.faults;
     faults.extend(reload_users(&context.users).await.err());
     faults.extend(reload_identity(&context.identity).await.err());
     manager.ready();
-    faults
+    reread
 }
 
-async fn reload_config(server: &Server, read_config: &ReadConfig) -> Result<(), String> {
+/// What of the new configuration waits for the next start.
+async fn reload_config(server: &Server, read_config: &ReadConfig) -> Result<Vec<String>, String> {
     let read_config = Arc::clone(read_config);
     let read = move || {
         let config = read_config().map_err(|error| error.to_string())?;
@@ -237,10 +239,10 @@ async fn reload_config(server: &Server, read_config: &ReadConfig) -> Result<(), 
     let fault = match tokio::task::spawn_blocking(read).await {
         Ok(Ok((config, secret))) => {
             tracing::info!("configuration read again");
-            for key in server.configure(config, secret) {
-                tracing::warn!("{}.{} changed and takes effect at the next start", key.section, key.name);
-            }
-            return Ok(());
+            let waits = |key: &Key| format!("{}.{} changed and takes effect at the next start", key.section, key.name);
+            let waiting: Vec<_> = server.configure(config, secret).into_iter().map(waits).collect();
+            waiting.iter().for_each(|note| tracing::warn!("{note}"));
+            return Ok(waiting);
         }
         Ok(Err(fault)) => fault,
         Err(error) => error.to_string(),

@@ -123,9 +123,10 @@ impl Server {
         let secret = seal::read(config.login.seal.as_deref())?;
         let failed = |source| ServerError::Data { data: data.clone(), source };
         let opened = Storage::open(&data, durability).map_err(failed)?;
+        let listeners = open_listeners(&config, inherited)?;
+        // Nothing is told of a start that failed.
         let (audit, audit_thread) = Audit::open(&data, &config.audit)?;
         audit.note(Who::default(), Event::Started { version: env!("CARGO_PKG_VERSION") }).await;
-        let listeners = open_listeners(&config, inherited)?;
         let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let places = Arc::new(Semaphore::new(config.limits.connections as usize));
         let context = Arc::new(Context { audit, ..Context::new(config, users, identity, opened) });

@@ -19,7 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     user_state::UserState,
-    users::{Account, key::KeyBytes},
+    users::{
+        Account,
+        key::{self, KeyBytes},
+    },
 };
 
 type TicketHash = [u8; 32];
@@ -67,6 +70,15 @@ impl Session {
         match &self.proven {
             Proven::Password(known) => lock(known).contains(&account.password_generation),
             Proven::Key(key) => account.has_key(key),
+        }
+    }
+
+    /// How it was logged in, and the fingerprint of the key if it was with one.
+    #[must_use]
+    pub fn method(&self) -> (&'static str, Option<String>) {
+        match &self.proven {
+            Proven::Password(_) => ("password", None),
+            Proven::Key(key) => ("key", Some(key::fingerprint(key))),
         }
     }
 

@@ -14,14 +14,17 @@ use ferry_shared::name::Escaped;
 use tracing::{Level, Metadata};
 use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter, util::SubscriberInitExt as _};
 
-use crate::config::{Log, LogFormat};
+use crate::config::{
+    Log, LogFormat,
+    log_level::{self, LogLevelError},
+};
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The level is none.
-    #[error("log.level: {0}")]
-    Level(#[from] tracing_subscriber::filter::ParseError),
+    #[error("{0}: {1}")]
+    Level(&'static str, LogLevelError),
     /// Something else in this process logs already.
     #[error("the log was set up twice")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
@@ -33,7 +36,8 @@ pub enum TelemetryError {
 /// [`TelemetryError`].
 pub fn start(log: &Log) -> Result<(), TelemetryError> {
     let wanted = env::var(EnvFilter::DEFAULT_ENV).ok().filter(|directives| !directives.is_empty());
-    let filter = EnvFilter::try_new(wanted.as_ref().unwrap_or(&log.level))?;
+    let (from, level) = wanted.as_ref().map_or(("log.level", &log.level), |wanted| (EnvFilter::DEFAULT_ENV, wanted));
+    let filter = log_level::filter(level).map_err(|error| TelemetryError::Level(from, error))?;
     let journal = is_journal(env::var("JOURNAL_STREAM").ok().as_deref(), &io::stderr());
     let builder = fmt().with_env_filter(filter).with_ansi(false);
     match (log.format, journal) {

@@ -1,9 +1,10 @@
 //! `ferryd top`: a live view of the running server over the control socket.
 //!
-//! A thread of its own asks the server, so that a slow one never freezes the keys. What is shown
-//! is worked out in `state` and drawn in `view`; only this file and `terminal` touch the world.
+//! Threads of their own ask the server and read the keys, so that neither a slow server nor a
+//! terminal that is gone holds up the end. What is shown is worked out in `state` and drawn in `view`.
 
 mod asker;
+mod keys;
 mod state;
 mod terminal;
 mod view;
@@ -15,10 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use ratatui::crossterm::event::{Event, KeyEventKind};
 
 use crate::control::client::{AskError, Line};
 use asker::Asker;
+use keys::Keys;
 use state::Top;
 use terminal::Screen;
 
@@ -51,6 +53,7 @@ pub fn run(path: PathBuf) -> Result<(), TopError> {
     let line = Line::open(path.clone())?;
     let asker = Asker::start(line, path)?;
     let mut screen = Screen::take()?;
+    let keys = Keys::start()?;
     let begun = Instant::now();
     let mut top = Top::default();
     let mut stale = true;
@@ -66,17 +69,15 @@ pub fn run(path: PathBuf) -> Result<(), TopError> {
         if std::mem::take(&mut stale) {
             screen.draw(|frame| view::draw(&top, frame))?;
         }
-        if event::poll(TICK)? {
-            match event::read()? {
-                Event::Key(key) if key.kind != KeyEventKind::Release => {
-                    if let Some(ask) = top.key(key) {
-                        asker.ask(ask);
-                    }
-                    stale = true;
+        match keys.next(TICK)? {
+            Some(Event::Key(key)) if key.kind != KeyEventKind::Release => {
+                if let Some(ask) = top.key(key) {
+                    asker.ask(ask);
                 }
-                Event::Resize(..) => stale = true,
-                _ => {}
+                stale = true;
             }
+            Some(Event::Resize(..)) => stale = true,
+            _ => {}
         }
     }
     Ok(())

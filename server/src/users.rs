@@ -1,6 +1,7 @@
 //! Who may use the server: the user store in force, swapped whole when its file changes.
 
 pub mod account;
+mod denied;
 pub mod file;
 pub mod invite;
 pub mod key;
@@ -24,6 +25,7 @@ use ferry_shared::secret::Secret;
 use tokio::sync::watch as latest;
 
 pub use account::{Account, BandwidthLimits};
+pub use denied::Denied;
 pub use file::StoreError;
 pub use key::PublicKey;
 pub use name::{UserName, UserNameError};
@@ -85,9 +87,9 @@ impl Changes {
 /// Why somebody was not logged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LoginError {
-    /// Unknown, closed or wrong: never told apart, and it took the same work.
+    /// Unknown, closed or wrong: it took the same work, and the peer is never told which.
     #[error("wrong user or password")]
-    Wrong,
+    Wrong(Denied),
     /// Too many passwords wait to be checked.
     #[error("too many logins at once")]
     Busy,
@@ -120,7 +122,7 @@ impl Users {
     /// [`StoreError`]: there is no last good store to fall back on yet.
     pub fn load(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let path = path.into();
-        let accounts = read(&path)?;
+        let accounts = read(&path)?.unwrap_or_default();
         Ok(Self(Arc::new(Inner {
             path,
             accounts: ArcSwap::from_pointee(accounts),
@@ -178,7 +180,12 @@ impl Users {
     /// [`StoreError`]; the last good store then stays in force.
     pub fn reload(&self) -> Result<Changes, StoreError> {
         let _one_at_a_time = self.0.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = read(&self.0.path)?;
+        let new = match read(&self.0.path)? {
+            Some(new) => new,
+            // Taken away for a moment, it takes nobody's account away.
+            None if self.is_empty() => Accounts::new(),
+            None => return Err(StoreError::Gone(self.0.path.clone())),
+        };
         let changes = Changes::between(&self.0.accounts.load(), &new);
         if !changes.is_empty() {
             self.0.accounts.store(Arc::new(new));
@@ -217,10 +224,13 @@ impl Users {
     /// [`LoginError`].
     pub async fn login(&self, name: &str, password: &Secret) -> Result<Arc<Account>, LoginError> {
         let account = name.parse().ok().and_then(|name| self.current(&name));
-        let open = account.filter(|account| account.is_open(SystemTime::now()));
-        match self.0.verifier.verify(open.as_deref(), password).await {
-            Verdict::Right => open.ok_or(LoginError::Wrong),
-            Verdict::Wrong => Err(LoginError::Wrong),
+        let now = SystemTime::now();
+        let open = account.as_deref().filter(|account| account.is_open(now));
+        let verdict = self.0.verifier.verify(open, password).await;
+        let denied = Denied::of(account.as_deref(), now, Denied::Password);
+        match verdict {
+            Verdict::Right => account.ok_or(LoginError::Wrong(denied)),
+            Verdict::Wrong => Err(LoginError::Wrong(denied)),
             Verdict::Busy => Err(LoginError::Busy),
         }
     }
@@ -240,8 +250,10 @@ impl Users {
         // First, so that all of them cost the same.
         let signed = key.signed(text, signature);
         let account = name.parse().ok().and_then(|name| self.current(&name));
-        let open = account.filter(|account| account.is_open(SystemTime::now()) && account.has_key(&key.key()));
-        open.filter(|_| signed).ok_or(LoginError::Wrong)
+        let now = SystemTime::now();
+        let denied = Denied::of(account.as_deref(), now, Denied::Key);
+        let proven = account.filter(|account| account.is_open(now) && account.has_key(&key.key()) && signed);
+        proven.ok_or(LoginError::Wrong(denied))
     }
 
     /// Changes a user's password in the file and in force, after checking the old one. Before
@@ -257,7 +269,7 @@ impl Users {
         learn: impl FnOnce(u64),
     ) -> Result<(), ChangePasswordError> {
         let account = self.login(name.as_str(), old).await.map_err(|error| match error {
-            LoginError::Wrong => ChangePasswordError::Wrong,
+            LoginError::Wrong(_) => ChangePasswordError::Wrong,
             LoginError::Busy => ChangePasswordError::Busy,
         })?;
         let hash = self.0.verifier.hash(new).await?;
@@ -280,9 +292,11 @@ impl Users {
     }
 }
 
-fn read(path: &Path) -> Result<Accounts, StoreError> {
-    let store = file::load(path)?;
-    Ok(store.users.into_iter().map(|(name, record)| (name.clone(), Arc::new(record.account(name)))).collect())
+/// The accounts in the file; `None` when it is not there.
+fn read(path: &Path) -> Result<Option<Accounts>, StoreError> {
+    let Some(store) = file::load_present(path)? else { return Ok(None) };
+    let accounts = store.users.into_iter().map(|(name, record)| (name.clone(), Arc::new(record.account(name))));
+    Ok(Some(accounts.collect()))
 }
 
 #[cfg(test)]
@@ -358,16 +372,39 @@ mod tests {
         assert!(Users::load(users.path()).is_err(), "a server must not start without a good store");
     }
 
+    #[test]
+    fn a_file_that_is_gone_or_a_link_that_leads_nowhere_leaves_the_last_good_store_in_force() {
+        let (folder, users) = with_alice();
+        let elsewhere = folder.path().join("elsewhere.json");
+        fs::rename(users.path(), &elsewhere).unwrap();
+        let error = users.reload().unwrap_err().to_string();
+        assert!(error.contains("users.json is gone; restore it"), "{error}");
+        std::os::unix::fs::symlink("nowhere.json", users.path()).unwrap();
+        assert!(matches!(users.reload(), Err(StoreError::Read { .. })));
+        assert!(Users::load(users.path()).is_err(), "a server must not start on a link that leads nowhere");
+        assert!(users.current(&alice()).is_some());
+        fs::rename(&elsewhere, users.path()).unwrap();
+        assert!(users.reload().unwrap().is_empty());
+    }
+
     #[tokio::test]
     async fn unknown_closed_and_wrong_are_the_same_answer() {
         let (_folder, users) = with_alice();
         assert_eq!(users.login("alice", &secret("right")).await.unwrap().name, alice());
-        for (name, password) in [("alice", "wrong"), ("bob", "right"), ("../alice", "right"), ("Alice", "right")] {
-            assert_eq!(users.login(name, &secret(password)).await, Err(LoginError::Wrong), "{name}");
+        let refused = async |name: &str, password: &str, denied: Denied| {
+            let error = users.login(name, &secret(password)).await.unwrap_err();
+            assert_eq!((error, error.to_string().as_str()), (LoginError::Wrong(denied), "wrong user or password"));
+        };
+        refused("alice", "wrong", Denied::Password).await;
+        for name in ["bob", "../alice", "Alice"] {
+            refused(name, "right", Denied::Unknown).await;
         }
+        edit(&users, |store| store.users.get_mut("alice").unwrap().expires = Some("2001-01-01".parse().unwrap()));
+        users.reload().unwrap();
+        refused("alice", "right", Denied::Expired).await;
         edit(&users, |store| store.users.get_mut("alice").unwrap().enabled = false);
         users.reload().unwrap();
-        assert_eq!(users.login("alice", &secret("right")).await, Err(LoginError::Wrong));
+        refused("alice", "right", Denied::Disabled).await;
     }
 
     #[tokio::test]

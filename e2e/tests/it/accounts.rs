@@ -315,6 +315,26 @@ fn users_added_while_the_server_runs_can_log_in_and_removed_ones_cannot() {
 }
 
 #[tokio::test]
+async fn what_ferryd_user_changed_holds_when_the_command_is_done() {
+    let server = Setup::new().config("[login]\nallow = [\"127.0.0.0/8\"]").start();
+    let change = |words: &[&str], input: &str| {
+        let (status, said) = server.ferryd(words, input);
+        // Nothing but the one line: the server was reached.
+        assert!(status.success() && said.lines().count() == 1, "{words:?}: {said}");
+    };
+    for name in ["ben", "carl", "dora"] {
+        change(&["user", "add", name, "--password-stdin"], "another password");
+        change(&["user", "passwd", name, "--password-stdin"], PASSWORD);
+        let (mut peer, _) = Peer::logged_in(server.address(), name).await.unwrap();
+        change(&["user", "set", name, "--access", "read-only"], "");
+        let reply = peer.ask(&Request::MakeDir { path: peer::path("d"), parents: true }).await.unwrap();
+        assert!(is(Code::NotAllowed)(&reply), "{reply:?}");
+        change(&["user", "remove", name, "--purge"], "");
+        assert!(Peer::logged_in(server.address(), name).await.is_err());
+    }
+}
+
+#[tokio::test]
 async fn a_user_has_so_many_connections_and_a_closed_one_makes_room() {
     let config = "[limits]\nconnections_per_user = 2\n[login]\nallow = [\"127.0.0.0/8\"]";
     let server = Setup::new().user("anna", &[]).user("ben", &[]).config(config).start();

@@ -4,6 +4,7 @@ use std::fs;
 
 use ferry_e2e::{
     MIB, material,
+    peer::{self, Peer},
     proxy::{Proxy, Then, Way},
     server::{Server, Setup},
     wait,
@@ -43,6 +44,7 @@ fn logins_changes_transfers_and_refusals_are_told_with_who_did_it() {
     let digest = |name: &str| blake3::hash(&fs::read(here.join(name)).unwrap()).to_hex().to_string();
     let login = line(&server, "login");
     assert!(login["user"] == "anna" && login["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{login}");
+    assert!(login["method"] == "password" && login.get("key").is_none(), "{login}");
     line(&server, "remove");
     let told = lines(&server);
     let of = |event: &str, path: &str| {
@@ -71,6 +73,7 @@ fn strangers_the_operator_and_the_end_are_told() {
     drop(client.run(&[&"ls", &client.at(""), &"--retries=0"]));
     let refused = line(&server, "refused");
     assert!(refused["code"] == "login_failed" && refused["user"] == "anna" && refused["peer"].is_string(), "{refused}");
+    assert!(refused["reason"] == "password" && server.log().contains(r#"reason="password""#), "{refused}");
     assert!(server.ferryd(&["broadcast", "hello"], "").0.success());
     let said = line(&server, "broadcast");
     assert!(said["text"] == "hello" && said["uid"].is_u64(), "{said}");
@@ -80,6 +83,42 @@ fn strangers_the_operator_and_the_end_are_told() {
     assert!(server.wait_end().success());
     assert_eq!(lines(&server).last().unwrap()["event"], "stopped");
     assert_eq!(lines(&server)[0]["event"], "started");
+}
+
+#[tokio::test]
+async fn why_a_login_failed_is_told_to_the_operator_only() {
+    let server = Setup::new().user("anna", &[]).config("[login]\nallow = [\"127.0.0.0/8\"]").start();
+    let mut answers = Vec::new();
+    for (change, user, reason) in [
+        (None, "nobody", "unknown"),
+        (Some(["--expires", "2001-01-01"]), "anna", "expired"),
+        (Some(["--expires=none", "--disable"]), "anna", "disabled"),
+        (Some(["--enable", "--max-files=1"]), "anna", "password"),
+    ] {
+        if let Some(words) = change {
+            let (status, said) = server.ferryd(&[&["user", "set", "anna"][..], &words].concat(), "");
+            assert!(status.success(), "{said}");
+        }
+        let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+        answers.push(format!("{:?}", peer.ask(&peer::login(user, "a guess")).await.unwrap()));
+        let told =
+            wait::some("the refusal to be told", || lines(&server).into_iter().find(|line| line["reason"] == reason));
+        assert!(told["user"] == user && told["code"] == "login_failed", "{told}");
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+}
+
+#[tokio::test]
+async fn a_ticket_whose_session_is_over_is_no_failed_login() {
+    let server = Server::with_anna();
+    let (mut peer, login) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    assert!(server.ferryd(&["kick", "anna"], "").0.success());
+    peer.last_words().await.unwrap();
+    assert!(Peer::attached(server.address(), &login.ticket).await.is_err());
+    assert!(server.ferryd(&["drain"], "").0.success());
+    assert!(lines(&server).iter().all(|line| line["event"] != "refused"), "{:?}", lines(&server));
+    assert!(!server.log().contains("login failed"));
 }
 
 #[test]
@@ -109,6 +148,12 @@ fn tampering_is_found_with_its_line_and_the_chain_goes_on_after_a_kill() {
     wait::until("the second start", || lines(&server).iter().filter(|line| line["event"] == "started").count() == 2);
     let (whole, said) = verify(&server, &[]);
     assert!(whole, "{said}");
+    let (_, json) = verify(&server, &["--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert!(
+        json["from_the_start"] == true && said.ends_with(&format!("last {}\n", json["last"].as_str().unwrap())),
+        "{json}"
+    );
     let noted = said.lines().last().unwrap().strip_prefix("last ").unwrap().to_owned();
     server.kill();
     let path = server.data().join("audit.jsonl");

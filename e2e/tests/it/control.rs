@@ -159,6 +159,21 @@ async fn a_reload_puts_changed_limits_in_force_and_says_what_waits_for_a_start()
 }
 
 #[test]
+fn a_reload_prints_what_waits_for_a_start_until_there_was_one() {
+    let mut server = Server::with_anna();
+    let pair = server.data().join("identity");
+    let tls = format!("[tls]\ncertificate = \"{0}/cert.pem\"\nkey = \"{0}/../identity/key.pem\"\n", pair.display());
+    for _ in 0..2 {
+        let (status, said) = server.ferryd_with(&["reload"], &tls);
+        assert!(status.success() && said.starts_with("reloaded\n"), "{said}");
+        assert!(said.contains("note: tls.certificate changed and takes effect at the next start"), "{said}");
+    }
+    server.kill();
+    server.start_again();
+    assert_eq!(server.ferryd(&["reload"], "").1, "reloaded\n");
+}
+
+#[test]
 fn a_reload_says_what_is_wrong_and_keeps_what_was_good() {
     let mut server = Server::with_anna();
     assert!(server.ferryd(&["reload"], "").0.success());

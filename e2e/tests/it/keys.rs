@@ -66,6 +66,15 @@ fn a_key_logs_in_and_another_does_not() {
     assert!(!refused.stderr.contains("password"), "{refused}");
     let stranger = server.client("berta");
     drop(list(&stranger, &key, None).code(7));
+    // The operator sees which it was, as ssh-keygen names it.
+    let shown = Command::new("ssh-keygen").arg("-lf").arg(&key).output().unwrap();
+    let fingerprint = String::from_utf8(shown.stdout).unwrap().split(' ').nth(1).unwrap().to_owned();
+    let told = format!(r#""event":"login","method":"key","key":"{fingerprint}""#);
+    let log = || fs::read_to_string(server.data().join("audit.jsonl")).unwrap();
+    wait::until("the login to be told", || log().contains(&told));
+    wait::until("the refusals to be told", || {
+        log().contains(r#""reason":"key""#) && log().contains(r#""reason":"unknown""#)
+    });
 }
 
 #[test]

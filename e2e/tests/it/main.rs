@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod accounts_running;
 mod audit;
 mod bandwidth;
 mod browser;

@@ -7,7 +7,9 @@ pub(super) fn text(verified: &Verified) -> String {
     let Verified { files, lines, last, from_the_start, torn } = verified;
     let mut text = format!("{lines} lines in {files} files follow one on the other\n");
     if !from_the_start {
-        text.push_str("older lines were put aside and are not kept any more\n");
+        text.push_str(
+            "the lines before the first are not there: older than audit.keep keeps, or removed by somebody\n",
+        );
     }
     if *torn {
         text.push_str("the last line has no end: it is being written, or a crash has cut it\n");

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{AdminError, layers};
+use super::{AdminError, layers, places};
 use crate::{
     audit::verify,
     config::{Config, ConfigError},
@@ -32,6 +32,10 @@ struct Found {
 
 pub(super) fn run(config: Option<PathBuf>, data: &Path) -> Result<(), AdminError> {
     let mut found = Found::default();
+    let file = config.clone().or_else(places::config_file);
+    let shown = file.as_deref().map_or_else(|| "none, all is default".to_owned(), |file| file.display().to_string());
+    output::line(format_args!("configuration {shown}\ndata {}", data.display()))?;
+    found.notes.extend(places::not_there(data));
     let config = found.config(config);
     let store = found.users(&users::store_file(data));
     if let Some(config) = &config {
@@ -69,7 +73,7 @@ impl Found {
 
     fn users(&mut self, path: &Path) -> Store {
         self.faults.extend(readable_by_others(path));
-        let store = match file::load(path) {
+        let store = match file::is_not_gone(path).and_then(|()| file::load(path)) {
             Ok(store) => store,
             Err(StoreError::Broken(found)) => {
                 self.faults.extend(found.iter().map(ToString::to_string));

@@ -27,7 +27,7 @@ pub(super) fn run(ask: &Ask, json: bool, loaded: &Loaded, data: &Path) -> Result
     }
     match answer {
         Answer::Draining { .. } => Ok(line.wait_end()?),
-        Answer::Reloaded { faults } if !faults.is_empty() => Err(AdminError::Reload(faults)),
+        Answer::Reloaded { faults, .. } if !faults.is_empty() => Err(AdminError::Reload(faults)),
         _ => Ok(()),
     }
 }
@@ -45,8 +45,10 @@ fn as_text(answer: &Answer) -> String {
         Answer::Sessions(sessions) => as_table(sessions),
         Answer::Kicked { sessions } => format!("ended {}\n", counted(sessions.len(), "session")),
         Answer::Broadcast { sessions } => format!("told {}\n", counted(*sessions, "session")),
-        Answer::Reloaded { faults } if faults.is_empty() => "reloaded\n".to_owned(),
-        Answer::Reloaded { .. } => String::new(),
+        Answer::Reloaded { faults, notes } => {
+            let done = if faults.is_empty() { "reloaded\n" } else { "" };
+            notes.iter().fold(done.to_owned(), |text, note| text + "note: " + note + "\n")
+        }
         Answer::Draining { transfers, seconds } => {
             format!("draining: {} under way, at most {seconds} s\n", counted(*transfers, "transfer"))
         }

@@ -44,6 +44,13 @@ pub fn config_place() -> PathBuf {
     first(env::var_os("CONFIGURATION_DIRECTORY")).unwrap_or_else(|| "/etc/ferryd".into()).join("ferryd.toml")
 }
 
+/// What to say of a data folder that is not there.
+#[must_use]
+pub fn not_there(data: &Path) -> Option<String> {
+    let note = || format!("{} is not there yet; the first 'ferryd serve' makes it; is --data right?", data.display());
+    (!data.exists()).then(note)
+}
+
 /// Where the service manager has put certificate, key and seal: in a service what it says, else where
 /// it takes them from, so that root is shown what the service shows.
 #[must_use]

@@ -1,4 +1,4 @@
-//! `ferryd user …`: changes the user store under its lock; a running server follows by itself.
+//! `ferryd user …`: changes the user store under its lock and has a running server follow before it says so.
 #![expect(clippy::disallowed_methods, reason = "reads a key from a file the operator names")]
 
 use std::{fs, path::Path};
@@ -18,23 +18,28 @@ use crate::{
     },
 };
 
-pub(super) fn run(verb: UserVerb, data: &Path) -> Result<(), AdminError> {
+/// Runs a verb; `tell` has a running server read what was changed.
+pub(super) fn run(verb: UserVerb, data: &Path, tell: &dyn Fn()) -> Result<(), AdminError> {
     let store = users::store_file(data);
-    match verb {
-        UserVerb::Add(add_user) => add(add_user, &store, data),
-        UserVerb::Set(set_user) => set(set_user, &store),
-        UserVerb::Passwd { name, password_stdin } => passwd(&name, password_stdin, &store),
-        UserVerb::Remove { name, purge } => remove(&name, purge, &store, data),
-        UserVerb::List { json } => Ok(output::raw(user_report::list(&file::load(&store)?, json).as_bytes())?),
+    let done = match verb {
+        UserVerb::Add(add_user) => add(add_user, &store, data)?,
+        UserVerb::Set(set_user) => set(set_user, &store)?,
+        UserVerb::Passwd { name, password_stdin } => passwd(&name, password_stdin, &store)?,
+        UserVerb::Remove { name, purge } => return remove(&name, purge, &store, data, tell),
+        UserVerb::List { json } => {
+            return Ok(output::raw(user_report::list(&file::load(&store)?, json).as_bytes())?);
+        }
         UserVerb::Show { name, json } => {
             let loaded = file::load(&store)?;
             let record = loaded.users.get(&name).ok_or_else(|| AdminError::NoSuchUser(name.clone()))?;
-            Ok(output::raw(user_report::show(&name, record, json).as_bytes())?)
+            return Ok(output::raw(user_report::show(&name, record, json).as_bytes())?);
         }
-    }
+    };
+    tell();
+    Ok(output::line(done)?)
 }
 
-fn add(add: AddUser, store: &Path, data: &Path) -> Result<(), AdminError> {
+fn add(add: AddUser, store: &Path, data: &Path) -> Result<String, AdminError> {
     let AddUser { name, quota, max_files, read_only, key, password_stdin } = add;
     // Before anybody types a password in vain; asked again under the lock.
     if file::load(store)?.users.contains_key(&name) {
@@ -58,19 +63,19 @@ fn add(add: AddUser, store: &Path, data: &Path) -> Result<(), AdminError> {
         store.users.insert(name.clone(), record);
         Ok(())
     })??;
-    output::line(format_args!("user '{name}' added"))?;
+    let mut done = format!("user '{name}' added");
     // Without a data folder there are no files either.
     if Storage::inspect(data).and_then(|storage| storage.has_user(name.as_str())).unwrap_or(false) {
         let folder = data.join("users").join(name.as_str());
-        output::line(format_args!(
-            "note: {} is there from before; what is in it is this user's now and counts against the quota",
+        done.push_str(&format!(
+            "\nnote: {} is there from before; what is in it is this user's now and counts against the quota",
             folder.display()
-        ))?;
+        ));
     }
-    Ok(())
+    Ok(done)
 }
 
-fn set(set: SetUser, store: &Path) -> Result<(), AdminError> {
+fn set(set: SetUser, store: &Path) -> Result<String, AdminError> {
     let SetUser { name, quota, max_files, access, enable, disable, expires, max_sessions, bandwidth, .. } = set;
     let mut new_keys = Vec::new();
     for path in &set.add_key {
@@ -91,7 +96,7 @@ fn set(set: SetUser, store: &Path) -> Result<(), AdminError> {
         record.enabled = enable || (record.enabled && !disable);
         Ok(())
     })?;
-    Ok(output::line(format_args!("user '{name}' changed"))?)
+    Ok(format!("user '{name}' changed"))
 }
 
 fn take_key(name: &UserName, record: &mut Record, text: &str) -> Result<(), AdminError> {
@@ -109,7 +114,7 @@ fn lay<T>(field: &mut Option<T>, wanted: Option<Limit<T>>) {
     }
 }
 
-fn passwd(name: &UserName, from_stdin: bool, store: &Path) -> Result<(), AdminError> {
+fn passwd(name: &UserName, from_stdin: bool, store: &Path) -> Result<String, AdminError> {
     if !file::load(store)?.users.contains_key(name) {
         return Err(AdminError::NoSuchUser(name.clone()));
     }
@@ -118,11 +123,13 @@ fn passwd(name: &UserName, from_stdin: bool, store: &Path) -> Result<(), AdminEr
         record.password = Some(hash);
         Ok(())
     })?;
-    Ok(output::line(format_args!("password of user '{name}' set"))?)
+    Ok(format!("password of user '{name}' set"))
 }
 
-fn remove(name: &UserName, purge: bool, store: &Path, data: &Path) -> Result<(), AdminError> {
+fn remove(name: &UserName, purge: bool, store: &Path, data: &Path, tell: &dyn Fn()) -> Result<(), AdminError> {
     let known = file::edit(store, |store| Ok::<_, AdminError>(store.users.remove(name).is_some()))??;
+    // Before the files go, so that no session uses them any more.
+    tell();
     if !purge {
         return match known {
             true => Ok(output::line(format_args!(

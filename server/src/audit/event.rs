@@ -49,13 +49,22 @@ pub enum Event {
     /// The server ended in order.
     Stopped,
     /// Somebody logged in.
-    Login,
+    Login {
+        /// With what: `password` or `key`.
+        method: &'static str,
+        /// The key's fingerprint.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+    },
     /// A request or a login was refused.
     Refused {
         /// The refusal's code.
         code: &'static str,
         /// What the peer was told.
         message: String,
+        /// What stood against a login; the peer is not told.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
     },
     /// A folder was made.
     MakeDir {
@@ -169,7 +178,14 @@ impl Event {
     /// A refusal.
     #[must_use]
     pub fn refused(refusal: &Refusal) -> Self {
-        Self::Refused { code: refusal.code.as_str(), message: Escaped(refusal.message.as_bytes()).to_string() }
+        Self::refused_for(refusal, None)
+    }
+
+    /// A refusal of a login, and what stood against it.
+    #[must_use]
+    pub fn refused_for(refusal: &Refusal, reason: Option<&'static str>) -> Self {
+        let message = Escaped(refusal.message.as_bytes()).to_string();
+        Self::Refused { code: refusal.code.as_str(), message, reason }
     }
 }
 

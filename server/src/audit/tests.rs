@@ -50,6 +50,27 @@ fn broken_line(folder: &Path) -> u64 {
 }
 
 #[test]
+fn an_emptied_log_does_not_hold_and_a_noted_line_that_is_kept_no_more_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &config(3000, 3), 1);
+    let first = checked(folder.path()).unwrap().last;
+    for _ in 0..6 {
+        run(folder.path(), &config(3000, 3), 20);
+    }
+    let files = verify::files(folder.path()).unwrap();
+    let noted = |noted: &str| verify(&files, Some(noted));
+    assert!(matches!(noted(&first), Err(Broken::NotKept)));
+    let oldest = fs::read_to_string(&files[0]).unwrap();
+    let before = oldest.split("\"before\":\"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(noted(before).is_ok(), "the line just before those that are kept is vouched for by the first of them");
+    for file in &files {
+        fs::write(file, "").unwrap();
+    }
+    assert!(matches!(checked(folder.path()), Err(Broken::Empty)));
+    assert!(matches!(noted(&first), Err(Broken::Empty)));
+}
+
+#[test]
 fn the_chain_goes_on_over_restarts_and_files_and_only_some_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..6 {
@@ -160,8 +181,11 @@ fn write_without_descriptors(folder: &Path) {
     // A few lines are enough for another file; more than a few files would be moved too far.
     let file = AuditFile::open(log(folder), 1000, 2).unwrap();
     let mut writer = Writer::new(file, messages, Arc::default());
-    let mut write =
-        |count| (0..count).for_each(|_| writer.write_now(vec![(SystemTime::now(), Who::default(), Event::Login)]));
+    let mut write = |count| {
+        (0..count).for_each(|_| {
+            writer.write_now(vec![(SystemTime::now(), Who::default(), Event::Login { method: "password", key: None })])
+        })
+    };
     write(5);
     let mut taken = Vec::new();
     while let Ok(file) = fs::File::open("/dev/null") {
@@ -205,7 +229,7 @@ fn what_a_full_disk_did_not_take_is_counted_and_told() {
     // Every write to this device ends with "no space left".
     let file = AuditFile::open(PathBuf::from("/dev/full"), 1 << 20, 3).unwrap();
     let mut writer = Writer::new(file, messages, Arc::clone(&figures));
-    let event = || (SystemTime::now(), Who::default(), Event::Login);
+    let event = || (SystemTime::now(), Who::default(), Event::Login { method: "password", key: None });
     let before = writer.before().to_owned();
     writer.write_now(vec![event(), event()]);
     assert_eq!((figures.lost.load(Ordering::Relaxed), writer.before()), (2, before.as_str()));
@@ -222,7 +246,7 @@ fn what_a_full_disk_did_not_take_is_counted_and_told() {
 fn the_last_line_before_a_quiet_time_is_flushed_too() {
     let folder = tempfile::tempdir().unwrap();
     let (audit, thread) = Audit::open(folder.path(), &config(1 << 20, 3)).unwrap();
-    audit.record(Who::default(), Event::Login);
+    audit.record(Who::default(), Event::Login { method: "password", key: None });
     let until = |is: &dyn Fn() -> bool, what: &str| {
         let end = Instant::now() + Duration::from_secs(20);
         while !is() {

@@ -7,10 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Serialize;
+
 use super::{chain, file};
 
 /// What the chain came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verified {
     /// Files.
     pub files: usize,
@@ -48,9 +50,18 @@ pub enum Broken {
     /// There is nothing.
     #[error("there is no audit log in {}", .0.display())]
     Nothing(PathBuf),
+    /// There are files and no line in them; a server writes one at its start.
+    #[error("there is no line in the audit log: it was emptied")]
+    Empty,
     /// The noted hash is of no line.
     #[error("no line has the noted hash: lines were cut off or rewritten since it was noted")]
     NotNoted,
+    /// The noted hash is of no line that is kept.
+    #[error(
+        "no line that is kept has the noted hash: it is of an older one, or lines were cut off or rewritten; note \
+         the last hash more often than audit.keep files are filled"
+    )]
+    NotKept,
 }
 
 /// The files of the log in a data folder, oldest first.
@@ -78,23 +89,19 @@ pub fn verify(files: &[PathBuf], noted: Option<&str>) -> Result<Verified, Broken
             number += 1;
             let whole = line.pop_if(|last| *last == b'\n').is_some();
             walk.line(&line, whole).map_err(|what| Broken::Line { path: path.clone(), line: number, what })?;
-            seen |= noted == walk.last.as_deref();
+            // Also when its line was the last of a file that is kept no more.
+            seen |= noted == walk.last.as_deref() || noted.is_some() && noted == walk.before.as_deref();
             line.clear();
         }
     }
     if walk.cut {
         return Err(Broken::Line { path: files.last().cloned().unwrap_or_default(), line: walk.lines, what: GARBLED });
     }
+    let Some(last) = walk.last else { return Err(Broken::Empty) };
     if !seen {
-        return Err(Broken::NotNoted);
+        return Err(if walk.from_the_start { Broken::NotNoted } else { Broken::NotKept });
     }
-    Ok(Verified {
-        files: files.len(),
-        lines: walk.lines,
-        last: walk.last.unwrap_or_else(|| chain::FIRST.to_owned()),
-        from_the_start: walk.from_the_start,
-        torn: walk.torn,
-    })
+    Ok(Verified { files: files.len(), lines: walk.lines, last, from_the_start: walk.from_the_start, torn: walk.torn })
 }
 
 const GARBLED: &str = "is no line of an audit log";
@@ -102,6 +109,8 @@ const GARBLED: &str = "is no line of an audit log";
 #[derive(Default)]
 struct Walk {
     last: Option<String>,
+    /// The hash that the first line there is names.
+    before: Option<String>,
     lines: u64,
     from_the_start: bool,
     /// The line before is none; the next must say that a crash has cut it.
@@ -125,7 +134,10 @@ impl Walk {
             return Ok(());
         };
         match &self.last {
-            None => self.from_the_start = tie.before == chain::FIRST,
+            None => {
+                self.from_the_start = tie.before == chain::FIRST;
+                self.before = Some(tie.before);
+            }
             Some(last) if *last != tie.before => {
                 return Err("does not follow on the line before: one of them was changed, or lines are missing");
             }

@@ -25,26 +25,31 @@ const AT_START: [(&str, &str); 10] = [
 
 /// The configuration in force.
 #[derive(Debug)]
-pub struct InForce(ArcSwap<Config>);
+pub struct InForce {
+    now: ArcSwap<Config>,
+    /// For the keys that only a start reads.
+    at_start: Config,
+}
 
 impl InForce {
     /// Begins with `config`.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self(ArcSwap::from_pointee(config))
+        Self { now: ArcSwap::from_pointee(config.clone()), at_start: config }
     }
 
     /// The values now. Not to be kept: the next frame may see others.
     #[must_use]
     pub fn get(&self) -> Guard<Arc<Config>> {
-        self.0.load()
+        self.now.load()
     }
 
-    /// Puts `config` in force; the keys that changed and take effect only at the next start.
+    /// Puts `config` in force; the keys that are not as at the start and take effect only at the next.
     pub fn change(&self, config: Config) -> Vec<&'static Key> {
-        let before = self.0.swap(Arc::new(config.clone()));
-        let waits = |key: &&Key| key.value(&before) != key.value(&config) && is_read_at_start(key);
-        KEYS.iter().filter(waits).collect()
+        let waits = |key: &&Key| is_read_at_start(key) && key.value(&self.at_start) != key.value(&config);
+        let waiting = KEYS.iter().filter(waits).collect();
+        self.now.store(Arc::new(config));
+        waiting
     }
 }
 
@@ -62,8 +67,10 @@ mod tests {
         let mut config = Config::default();
         config.limits.idle_seconds += 1;
         config.server.listen = vec![([127, 0, 0, 1], 1).into()];
-        let waiting: Vec<_> = in_force.change(config.clone()).iter().map(|key| key.name).collect();
-        assert_eq!(waiting, ["listen"]);
+        for _ in 0..2 {
+            let waiting: Vec<_> = in_force.change(config.clone()).iter().map(|key| key.name).collect();
+            assert_eq!(waiting, ["listen"]);
+        }
         assert_eq!(in_force.get().limits.idle_seconds, config.limits.idle_seconds);
     }
 

@@ -20,7 +20,7 @@ pub struct Key {
 /// What each section is about.
 pub const SECTIONS: [(&str, &str); 11] = [
     ("server", "Where the server listens and what it says of itself."),
-    ("tls", "A PEM pair in place of the key made at first start: both or none. Read again on SIGHUP."),
+    ("tls", "A PEM pair in place of the key made at first start: both or none. On reload its files are read again."),
     ("limits", "What the server allows once a client is logged in."),
     ("login", "What a peer may cost before it proved who it is."),
     ("quota", "How the figures of what users have are held against the disk."),

@@ -2,11 +2,11 @@
 
 use ferry_shared::limits::{HEADER_LEN, MESSAGE_MAX_BEFORE_LOGIN};
 use toml::Value;
-use tracing_subscriber::EnvFilter;
 
 use super::{
     Config, RegistrationMode,
     keys::{KEYS, Key},
+    log_level,
 };
 
 /// Numbers for which zero has a meaning.
@@ -52,7 +52,7 @@ pub(super) fn faults(config: &Config) -> Vec<(&'static Key, String)> {
     if config.registration.mode == RegistrationMode::Open && config.registration.quota.is_none() {
         fault("registration", "mode", "open to anybody, it needs a registration.quota".to_owned());
     }
-    if let Err(error) = EnvFilter::try_new(&config.log.level) {
+    if let Err(error) = log_level::filter(&config.log.level) {
         fault("log", "level", error.to_string());
     }
     faults

@@ -31,7 +31,10 @@ use crate::{
     gate::Gate,
     refusal,
     session::{OpenError, Proven, Session},
-    users::{Account, LoginError, PublicKey, UserName, key::KeyBytes},
+    users::{
+        Account, Denied, LoginError, PublicKey, UserName,
+        key::{self, KeyBytes},
+    },
 };
 
 /// What a greeting ends with when nobody is logged in.
@@ -67,7 +70,7 @@ where
     W: AsyncWrite + Unpin,
 {
     let (sealed, budget) = (!context.seal.is_demanded(), context.admission.budget());
-    let mut greeting = Greeting { reader, writer, peer, ticket, context, exported, sealed, budget };
+    let mut greeting = Greeting { reader, writer, peer, ticket, context, exported, sealed, budget, denied: None };
     let ending = match tokio::time::timeout(context.config.get().login.deadline(), greeting.run()).await {
         Ok(Ok(admitted)) => return Some(admitted),
         Ok(Err(ending)) => ending,
@@ -105,6 +108,8 @@ struct Greeting<'a, R, W> {
     /// Whether the peer knows the server's secret, or none is demanded.
     sealed: bool,
     budget: Budget,
+    /// What stood against the login that was just refused.
+    denied: Option<Denied>,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
@@ -118,6 +123,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         }
         self.welcome(&hello).await?;
         loop {
+            self.denied = None;
             let request = self.request().await?;
             let claims = match &request {
                 Some(Request::Login { user, .. } | Request::Register { user, .. }) => Some(user.clone()),
@@ -144,9 +150,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
                     return Ok(admitted);
                 }
                 Err(refused) => {
-                    self.note(&refused, claims.as_deref()).await;
+                    let is_guess = refused.code == Code::LoginFailed;
+                    if failed || !is_guess {
+                        self.note(&refused, claims.as_deref()).await;
+                    }
                     // To ask which names are taken is a guess too.
-                    if failed && matches!(refused.code, Code::LoginFailed | Code::Exists) {
+                    if failed && (is_guess || refused.code == Code::Exists) {
                         self.ticket.failed();
                     }
                     self.writer.send(&Reply::Refused(refused)).await?;
@@ -159,7 +168,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
     async fn note(&self, refusal: &Refusal, claims: Option<&str>) {
         self.context.figures.refused(refusal.code);
         if audit::is_noted(refusal) {
-            self.context.audit.note(Who::stranger(self.peer, claims), Event::refused(refusal)).await;
+            let reason = self.denied.map(Denied::as_str);
+            self.context.audit.note(Who::stranger(self.peer, claims), Event::refused_for(refusal, reason)).await;
         }
     }
 
@@ -222,9 +232,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         let account = match checked {
             Ok(account) => account,
             Err(LoginError::Busy) => return Ok(Err(refusal::busy("too many logins at once; try again"))),
-            Err(LoginError::Wrong) => {
+            Err(LoginError::Wrong(denied)) => {
                 let shown = ferry_shared::name::Escaped(user.as_bytes()).to_string();
-                tracing::warn!(user = shown, "login failed");
+                let key = key.as_ref().map(key::fingerprint);
+                tracing::warn!(user = shown, reason = denied.as_str(), key, "login failed");
+                self.denied = Some(denied);
                 return Ok(Err(refusal::login_failed()));
             }
         };

@@ -193,6 +193,7 @@ async fn work(
     let ended = conversation.session().ended.clone();
     let wire = Arc::clone(conversation.wire());
     let mut draining = false;
+    let mut end_heard = false;
     let mut conversation = Box::new(conversation);
     loop {
         activity.set(Activity::BUSY);
@@ -213,11 +214,13 @@ async fn work(
         };
         match need {
             Need::End => return,
-            Need::Room => {
-                if output.reserve().await.is_err() {
-                    return;
-                }
-            }
+            // What a change of the account means for a long answer is not put off until a slow
+            // peer makes room: it may be cut, or held back less.
+            Need::Room => tokio::select! {
+                room = output.reserve() => if room.is_err() { return },
+                _ = changes.changed() => {}
+                () = ended.cancelled(), if !end_heard => end_heard = true,
+            },
             Need::Input => {
                 let in_transfer = conversation.in_transfer();
                 if draining && !in_transfer {

@@ -6,7 +6,7 @@ use ferry_shared::name::Escaped;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Order,
+    Order, Reread,
     message::{Answer, Ask, Session, Status, Transfer, User},
     quota,
 };
@@ -35,8 +35,10 @@ pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &
             if orders.send(Order::Reload(told)).await.is_err() {
                 return Answer::failed("the server is stopping");
             }
-            heard.await.map_or_else(|_| Answer::failed("the server is stopping"), |faults| Answer::Reloaded { faults })
+            let stopping = |_| Answer::failed("the server is stopping");
+            heard.await.map_or_else(stopping, |Reread { faults, notes }| Answer::Reloaded { faults, notes })
         }
+        Ask::Users => users(context).await,
         Ask::Drain => {
             tracing::info!(uid, "the operator asks for an end");
             context.audit.note(Who::operator(uid), Event::Drain).await;
@@ -46,6 +48,17 @@ pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &
             let transfers = context.live.wires().iter().filter(|wire| wire.transfer().is_some()).count();
             Answer::Draining { transfers, seconds: context.config.get().limits.drain_seconds }
         }
+    }
+}
+
+async fn users(context: &Arc<Context>) -> Answer {
+    let users = context.users.clone();
+    match tokio::task::spawn_blocking(move || users.reload_and_log()).await {
+        Ok(reloaded) => {
+            let faults = reloaded.err().map(|error| error.to_string()).into_iter().collect();
+            Answer::Reloaded { faults, notes: Vec::new() }
+        }
+        Err(error) => Answer::failed(format!("the users were not read: {error}")),
     }
 }
 

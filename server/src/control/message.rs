@@ -37,6 +37,8 @@ pub enum Ask {
     },
     /// Read configuration, certificate and users again.
     Reload,
+    /// Read the users again.
+    Users,
     /// Take nobody new, give transfers their time, and end.
     Drain,
 }
@@ -63,10 +65,13 @@ pub enum Answer {
     Explained(Box<Explained>),
     /// To `rescan`, by name.
     Rescanned(Vec<Rescanned>),
-    /// To `reload`: what stays as it was, and why.
+    /// To `reload` and `users`: what stays as it was, and why.
     Reloaded {
-        /// What is wrong; empty when all is in force.
+        /// What is wrong; empty when all is as it should be.
         faults: Vec<String>,
+        /// What waits for the next start.
+        #[serde(default)]
+        notes: Vec<String>,
     },
     /// To `drain`: what still runs and how long it has.
     Draining {
@@ -286,6 +291,7 @@ mod tests {
     fn a_request_is_what_the_page_says() {
         for (line, ask) in [
             (r#"{"do":"status"}"#, Ask::Status),
+            (r#"{"do":"users"}"#, Ask::Users),
             (r#"{"do":"kick","who":"anna"}"#, Ask::Kick { who: "anna".into() }),
             (r#"{"do":"broadcast","text":"hi"}"#, Ask::Broadcast { text: "hi".into() }),
         ] {

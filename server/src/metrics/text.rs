@@ -48,6 +48,8 @@ pub(super) fn render(status: &Status) -> String {
         one("disk_free_bytes", Gauge, "Bytes free on the disk of the homes.", free);
     }
     one("users", Gauge, "Accounts.", &status.accounts);
+    let version = [(format!("{{version=\"{}\"}}", status.version), 1)];
+    family(&mut out, "build_info", Gauge, "1; the label has the version.", version);
     let refusals = status.refusals.iter().map(|(code, count)| (format!("{{code=\"{code}\"}}"), count));
     family(&mut out, "refusals_total", Counter, "Refusals by code.", refusals);
     let users = || status.users.iter().map(|user| (format!("{{user=\"{}\"}}", user.name), user));
@@ -96,6 +98,7 @@ mod tests {
             let counts = text.contains(&format!("# TYPE {family} counter"));
             assert_eq!(counts, family.ends_with("_total"), "{line}");
         }
+        assert!(text.contains(&format!("ferryd_build_info{{version=\"{}\"}} 1\n", status.version)), "{text}");
         assert!(text.contains("ferryd_refusals_total{code=\"over_quota\"} 2\n"), "{text}");
         assert!(text.contains("ferryd_user_used_bytes{user=\"anna\"} 1000\n"), "{text}");
         assert!(!text.contains("ferryd_user_quota_bytes{user=\"berta\"}"), "{text}");

@@ -12,6 +12,9 @@ use crate::{private_file, size::ByteCount};
 /// The version this build reads and writes.
 pub(super) const VERSION: u32 = 1;
 
+/// The folder beside the file, with what each user has.
+const USERS: &str = "users";
+
 /// The file's content.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Store {
@@ -147,6 +150,9 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
+    /// The file is not there, and something shows that it was.
+    #[error("{} is gone; restore it, or to begin anew write {{\"version\": 1}} there", .0.display())]
+    Gone(PathBuf),
     /// The file holds something wrong. It is not written over.
     #[error("{}", List(.0))]
     Broken(Vec<StoreFault>),
@@ -181,13 +187,31 @@ impl fmt::Display for List<'_> {
 /// Reads the store; a file that is not there is an empty one.
 ///
 /// # Errors
-/// [`StoreError::Read`], [`StoreError::Broken`] with every user's first fault.
+/// [`StoreError::Read`], also for a link that leads nowhere; [`StoreError::Broken`] with every user's first fault.
 pub fn load(path: &Path) -> Result<Store, StoreError> {
+    Ok(load_present(path)?.unwrap_or_default())
+}
+
+/// Reads the store; `None` when the file is not there.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn load_present(path: &Path) -> Result<Option<Store>, StoreError> {
     match fs::read_to_string(path) {
-        Ok(text) => parse::store(&text, path).map_err(StoreError::Broken),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Store::default()),
+        Ok(text) => parse::store(&text, path).map(Some).map_err(StoreError::Broken),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => Ok(None),
         Err(source) => Err(StoreError::Read { path: path.to_owned(), source }),
     }
+}
+
+/// Fails where the file is not there although users had files: what a store is begun with then
+/// would end the accounts of all others.
+///
+/// # Errors
+/// [`StoreError::Gone`].
+pub fn is_not_gone(path: &Path) -> Result<(), StoreError> {
+    let has_users = || fs::read_dir(path.with_file_name(USERS)).is_ok_and(|mut folders| folders.next().is_some());
+    if fs::symlink_metadata(path).is_err() && has_users() { Err(StoreError::Gone(path.to_owned())) } else { Ok(()) }
 }
 
 /// Reads, changes and writes the store while nobody else may. An error of `change`, like a store
@@ -199,6 +223,7 @@ pub fn edit<T, E>(path: &Path, change: impl FnOnce(&mut Store) -> Result<T, E>) 
     let write_error = |source| StoreError::Write { path: path.to_owned(), source };
     private_file::make_folder(private_file::folder_of(path)).map_err(write_error)?;
     let _locked = private_file::lock(path).map_err(write_error)?;
+    is_not_gone(path)?;
     let before = load(path)?;
     let mut store = before.clone();
     let result = change(&mut store);
@@ -300,6 +325,19 @@ mod tests {
         });
         assert!(matches!(edited, Err(StoreError::Broken(_))), "{edited:?}");
         assert_eq!(fs::read_to_string(&path).unwrap(), broken);
+    }
+
+    #[test]
+    fn a_store_that_is_gone_is_not_begun_anew_without_being_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.json");
+        fs::create_dir_all(folder.path().join("users/alice")).unwrap();
+        let edited = edit(&path, |_| Ok::<_, Infallible>(()));
+        assert!(matches!(edited, Err(StoreError::Gone(_))), "{edited:?}");
+        assert!(!path.exists());
+        fs::write(&path, "{\"version\": 1}").unwrap();
+        add(&path, "alice", "1GiB");
+        assert_eq!(load(&path).unwrap().users.len(), 1);
     }
 
     #[test]

@@ -3,8 +3,12 @@
 use std::{fmt, str::FromStr};
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 
 use super::text;
 
@@ -66,6 +70,17 @@ impl PublicKey {
         let Ok(signature) = STANDARD.decode(signature) else { return false };
         UnparsedPublicKey::new(&ED25519, self.key).verify(text, &signature).is_ok()
     }
+}
+
+/// The fingerprint of a key, as `ssh-keygen -l` prints it.
+#[must_use]
+pub fn fingerprint(key: &KeyBytes) -> String {
+    let mut wire = Vec::new();
+    for part in [KIND.as_bytes(), key] {
+        wire.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+        wire.extend(part);
+    }
+    format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(wire)))
 }
 
 fn take_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

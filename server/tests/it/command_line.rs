@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use ferry_server::{config::Tls, identity::Identity};
 use tempfile::TempDir;
 
 /// A folder for one server's data and configuration.
@@ -61,6 +62,11 @@ impl Place {
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// The server's key, as a first start makes it.
+    fn make_key(&self) {
+        Identity::load_or_create(&self.path().join("data"), &Tls::default()).unwrap();
     }
 
     fn store(&self) -> String {
@@ -159,7 +165,7 @@ fn check_prints_every_fault_with_its_place() {
     let place = Place::new();
     assert!(place.run("check").well().contains("no faults"));
     place.run_with("user add alice --password-stdin", "secret").well();
-    place.run("identity").well();
+    place.make_key();
     assert!(place.run("check").well().contains("no faults; 1 user\n"));
     let store = place.store().replacen("\"quota\": null", "\"quota\": \"lots\"", 1);
     fs::write(place.path().join("data/users.json"), store).unwrap();
@@ -175,12 +181,39 @@ fn check_prints_every_fault_with_its_place() {
 }
 
 #[test]
+fn a_log_level_that_is_none_is_a_fault_that_names_those_that_are() {
+    let place = Place::new();
+    fs::write(place.path().join("ferryd.toml"), "[log]\nlevel = \"warning\"\n").unwrap();
+    for line in ["check", "serve --listen 127.0.0.1:0"] {
+        let ran = place.run(line);
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(ran.code == 1 && said.contains("ferryd.toml:2:1: log.level: 'warning' is no level"), "{line}: {said}");
+        assert!(said.contains("error, warn, info, debug or trace"), "{line}: {said}");
+    }
+    fs::remove_file(place.path().join("ferryd.toml")).unwrap();
+    let served = place.command("serve --listen 127.0.0.1:0").env("RUST_LOG", "warning").output().unwrap();
+    let said = String::from_utf8(served.stderr).unwrap();
+    assert!(said.starts_with("ferryd: RUST_LOG: 'warning' is no level"), "{said}");
+}
+
+#[test]
+fn a_user_store_that_is_gone_is_a_fault_and_not_begun_anew() {
+    let place = Place::new();
+    fs::create_dir_all(place.path().join("data/users/anna/home")).unwrap();
+    let ran = place.run("check");
+    assert!(ran.code == 1 && ran.out.contains("users.json is gone; restore it"), "{}", ran.out);
+    let ran = place.run_with("user add bert --password-stdin", "secret");
+    assert!(ran.code == 1 && ran.err.contains("users.json is gone; restore it"), "{}", ran.err);
+    assert!(!place.path().join("data/users.json").exists());
+}
+
+#[test]
 fn check_notices_secrets_others_can_read() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let place = Place::new();
     place.run_with("user add alice --password-stdin", "secret").well();
-    place.run("identity").well();
+    place.make_key();
     fs::write(place.path().join("data/audit.jsonl"), "").unwrap();
     fs::write(place.path().join("seal"), "correct horse battery staple").unwrap();
     fs::write(place.path().join("ferryd.toml"), "[login]\nseal = \"seal\"\n").unwrap();
@@ -188,7 +221,26 @@ fn check_notices_secrets_others_can_read() {
         fs::set_permissions(place.path().join(file), fs::Permissions::from_mode(0o644)).unwrap();
     }
     let ran = place.run("check");
-    assert_eq!((ran.code, ran.out.lines().count()), (1, 4), "{}", ran.out);
+    assert_eq!((ran.code, ran.out.lines().count()), (1, 6), "{}", ran.out);
+}
+
+#[test]
+fn a_data_folder_that_is_not_there_is_told() {
+    let place = Place::new();
+    let data = place.path().join("data");
+    let note = format!("note: {} is not there yet", data.display());
+    let said = place.run("check").well();
+    let first = format!("configuration none, all is default\ndata {}\n", data.display());
+    assert!(said.starts_with(&first) && said.contains(&note), "{said}");
+    for line in ["user list", "quota rescan"] {
+        let ran = place.run(line);
+        assert!(ran.err.contains(&note), "{line}: {}{}", ran.out, ran.err);
+    }
+    fs::create_dir(&data).unwrap();
+    fs::write(place.path().join("ferryd.toml"), "").unwrap();
+    let said = place.run("check").well();
+    assert!(said.starts_with("configuration /") && !said.contains("is not there"), "{said}");
+    assert_eq!(place.run("user list").err, "");
 }
 
 #[test]
@@ -201,7 +253,7 @@ fn check_tells_what_to_do_first() {
 fn check_finds_keys_that_cannot_be_used_and_hashes_that_are_weak() {
     let place = Place::new();
     place.run_with("user add alice --password-stdin", "secret").well();
-    place.run("identity").well();
+    place.make_key();
     let weak = place.store().replacen("m=19456,t=2", "m=19456,t=1", 1);
     fs::write(place.path().join("data/users.json"), weak).unwrap();
     let key = place.path().join("data/identity/key.pem");
@@ -234,7 +286,7 @@ fn check_finds_a_home_that_is_missing_or_a_symlink_or_open_to_others() {
     fs::set_permissions(users.join("emil"), fs::Permissions::from_mode(0o755)).unwrap();
     fs::remove_dir_all(users.join("frida")).unwrap();
     let ran = place.run("check");
-    let lines: Vec<_> = ran.out.lines().collect();
+    let lines: Vec<_> = ran.out.lines().skip(2).collect();
     let expected = [
         "the home of user berta is missing",
         "home of user carl is not a folder (a symlink?)",
@@ -263,9 +315,18 @@ fn a_broken_store_is_not_written_over() {
 #[test]
 fn the_fingerprint_stays_the_same() {
     let place = Place::new();
+    place.make_key();
     let first = place.run("identity").well();
     assert!(first.starts_with("SHA256:"), "{first}");
     assert_eq!(place.run("identity").well(), first);
+}
+
+#[test]
+fn where_no_server_was_there_is_no_fingerprint_and_none_is_made() {
+    let place = Place::new();
+    let ran = place.run("identity");
+    assert!(ran.code == 1 && ran.err.contains("/data yet: the first 'ferryd serve' makes it"), "{}", ran.err);
+    assert!(!place.path().join("data").exists());
 }
 
 #[test]

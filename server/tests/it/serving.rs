@@ -107,6 +107,37 @@ fn follows_the_user_store_and_keeps_the_last_good_one() {
 }
 
 #[test]
+fn a_start_is_logged_with_what_it_uses_and_one_that_fails_is_not_told_in_the_audit_log() {
+    let place = Place::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ran = place.run_with(&format!("serve --listen {}", taken.local_addr().unwrap()), "");
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    let data = place.path().join("data");
+    assert!(!data.join("audit.jsonl").exists());
+    let config = place.path().join("ferryd.toml");
+    fs::write(&config, "").unwrap();
+    let mut serving = Serving::start(&place, "serve --listen 127.0.0.1:0");
+    assert!(serving.line().starts_with("listening"));
+    let line = format!("starting version=\"{}\" config=\"{}\"", env!("CARGO_PKG_VERSION"), config.display());
+    let log = log_with(&place, &line);
+    assert!(log.contains(&format!("data={}", data.display())), "{log}");
+    serving.signal(Signal::TERM);
+    assert_eq!(serving.ends_with(), 0);
+    let audit = fs::read_to_string(data.join("audit.jsonl")).unwrap();
+    assert_eq!(audit.matches("started").count(), 1, "{audit}");
+}
+
+#[test]
+fn does_not_start_without_its_control_socket() {
+    let place = Place::new();
+    fs::create_dir(place.path().join("data")).unwrap();
+    fs::write(place.path().join("data/control.sock"), "").unwrap();
+    let ran = place.run_with("serve --listen 127.0.0.1:0", "");
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(ran.err.contains("control.socket: ") && ran.err.contains("is there and no socket"), "{}", ran.err);
+}
+
+#[test]
 fn does_not_start_on_a_broken_store_or_configuration() {
     let place = Place::new();
     fs::create_dir(place.path().join("data")).unwrap();

@@ -25,16 +25,21 @@ struct Watched {
     text: Arc<Mutex<String>>,
 }
 
+/// `ferryd top` on a terminal of its own.
+fn spawn(place: &Place) -> (Box<dyn Child + Send + Sync>, Box<dyn MasterPty + Send>) {
+    let size = PtySize { rows: 24, cols: 100, pixel_width: 0, pixel_height: 0 };
+    let pty = native_pty_system().openpty(size).unwrap();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_ferryd"));
+    command.args(["top", "--data"]);
+    command.arg(place.path().join("data"));
+    command.env("TERM", "xterm-256color");
+    (pty.slave.spawn_command(command).unwrap(), pty.master)
+}
+
 impl Watched {
     fn start(place: &Place) -> Self {
-        let size = PtySize { rows: 24, cols: 100, pixel_width: 0, pixel_height: 0 };
-        let pty = native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_ferryd"));
-        command.args(["top", "--data"]);
-        command.arg(place.path().join("data"));
-        command.env("TERM", "xterm-256color");
-        let child = pty.slave.spawn_command(command).unwrap();
-        let mut reader = pty.master.try_clone_reader().unwrap();
+        let (child, master) = spawn(place);
+        let mut reader = master.try_clone_reader().unwrap();
         let text = Arc::new(Mutex::new(String::new()));
         let kept = Arc::clone(&text);
         thread::spawn(move || {
@@ -43,7 +48,7 @@ impl Watched {
                 kept.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
         });
-        Self { child, master: pty.master, text }
+        Self { child, master, text }
     }
 
     fn wait_for(&self, words: &str) {
@@ -78,6 +83,29 @@ fn the_terminal_is_given_back_after_a_key_and_after_a_signal() {
             watched.master.take_writer().unwrap().write_all(b"q").unwrap();
         }
         watched.ends_well();
+    }
+}
+
+#[test]
+fn it_ends_when_its_terminal_is_gone() {
+    let place = Place::new();
+    let mut serving = Serving::start(&place, "serve --listen 127.0.0.1:0");
+    assert!(serving.line().starts_with("listening"));
+    let (mut child, master) = spawn(&place);
+    let mut reader = master.try_clone_reader().unwrap();
+    let (mut text, mut bytes) = (String::new(), [0; 4096]);
+    while !text.contains("nobody is connected") {
+        let count = reader.read(&mut bytes).unwrap();
+        text.push_str(&String::from_utf8_lossy(&bytes[..count]));
+    }
+    drop((reader, master));
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begun.elapsed() > Duration::from_secs(20) {
+            child.kill().unwrap();
+            panic!("it runs on without a terminal");
+        }
+        thread::yield_now();
     }
 }
 

@@ -1,0 +1,56 @@
+//! What is logged: a level, or levels for parts of the program.
+
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
+/// Text that says no such thing.
+#[derive(Debug, thiserror::Error)]
+pub enum LogLevelError {
+    /// A word that is no level. Taken for a part of the program it would silence the rest.
+    #[error("'{0}' is no level: write off, error, warn, info, debug or trace, or PART=LEVEL")]
+    NoLevel(String),
+    /// Something else is wrong.
+    #[error(transparent)]
+    Directive(#[from] tracing_subscriber::filter::ParseError),
+}
+
+/// The filter that `text` asks for: a level and `PART=LEVEL`, with commas between them.
+///
+/// # Errors
+/// [`LogLevelError`].
+pub(crate) fn filter(text: &str) -> Result<EnvFilter, LogLevelError> {
+    for directive in text.split(',') {
+        let is_level = !directive.is_empty() && directive.parse::<LevelFilter>().is_ok();
+        if !is_level && !directive.contains('=') {
+            return Err(LogLevelError::NoLevel(directive.to_owned()));
+        }
+    }
+    Ok(EnvFilter::try_new(text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused_with_those_that_are() {
+        for text in ["warning", "", "info,notice", "Warning", "verbose"] {
+            let error = filter(text).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains("error, warn, info"), "{text}: {error}");
+        }
+        assert!(filter("ferry_server=warning").is_err());
+    }
+
+    #[test]
+    fn levels_for_all_and_for_parts_are_taken() {
+        for text in [
+            "warn",
+            "INFO",
+            "off",
+            "info,ferry_server::gate=trace",
+            "warn,rustls=error",
+            "[connection{peer}]=debug,info",
+        ] {
+            filter(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The thread that reads the terminal: when that is gone, reading it never ends, and nobody waits for it.
+
+use std::{
+    io,
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    thread,
+    time::Duration,
+};
+
+use ratatui::crossterm::event::{self, Event};
+
+/// Events that wait.
+const QUEUE: usize = 64;
+
+/// What is typed. The thread ends with the program.
+pub(super) struct Keys(Receiver<io::Result<Event>>);
+
+impl Keys {
+    /// Begins to read.
+    ///
+    /// # Errors
+    /// [`io::Error`]: the system gives no thread.
+    pub(super) fn start() -> io::Result<Self> {
+        let (events, typed) = sync_channel(QUEUE);
+        thread::Builder::new().name("keys".to_owned()).spawn(move || read(&events))?;
+        Ok(Self(typed))
+    }
+
+    /// The next event, if one comes within `patience`.
+    ///
+    /// # Errors
+    /// [`io::Error`]: the terminal cannot be read.
+    pub(super) fn next(&self, patience: Duration) -> io::Result<Option<Event>> {
+        match self.0.recv_timeout(patience) {
+            Ok(event) => event.map(Some),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+fn read(events: &SyncSender<io::Result<Event>>) {
+    loop {
+        let event = event::read();
+        let last = event.is_err();
+        if events.send(event).is_err() || last {
+            return;
+        }
+    }
+}

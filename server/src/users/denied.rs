@@ -1,0 +1,44 @@
+//! Why a login was refused: for the operator's log, never for the peer.
+
+use std::time::SystemTime;
+
+use super::Account;
+
+/// What stood against a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// Nobody has this name.
+    Unknown,
+    /// The account is switched off.
+    Disabled,
+    /// The account has ended.
+    Expired,
+    /// The password is wrong, or the account has none.
+    Password,
+    /// The account does not have the key, or the signature is wrong.
+    Key,
+}
+
+impl Denied {
+    /// The word for it in the logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Disabled => "disabled",
+            Self::Expired => "expired",
+            Self::Password => "password",
+            Self::Key => "key",
+        }
+    }
+
+    /// What stands against the account at `now`, else `proof`.
+    pub(super) fn of(account: Option<&Account>, now: SystemTime, proof: Self) -> Self {
+        match account {
+            None => Self::Unknown,
+            Some(account) if !account.enabled => Self::Disabled,
+            Some(account) if !account.is_open(now) => Self::Expired,
+            Some(_) => proof,
+        }
+    }
+}
