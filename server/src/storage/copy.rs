@@ -59,7 +59,8 @@ impl Home {
     }
 
     /// A fresh staged part for `meta.path` that begins with the bytes of the file there now, as
-    /// far as the declared size; empty when there is no such file. Half a copy is thrown away.
+    /// far as the declared size; empty when there is no such file. When the disk fails half-way
+    /// it is thrown away.
     ///
     /// # Errors
     /// As [`Self::create_part`]; `Superseded`, `Stopped`, `IsDirectory`, `NotAFile`.
@@ -74,7 +75,7 @@ impl Home {
         let Some((source, size)) = source else { return Ok(part) };
         match seed(&part, &source, size.min(most), progress) {
             Ok(()) => Ok(part),
-            Err(error @ StorageError::Superseded(_)) => Err(error),
+            Err(error @ (StorageError::Superseded(_) | StorageError::Stopped)) => Err(error),
             Err(error) => {
                 self.discard(&part.meta().path)?;
                 Err(error)

@@ -232,7 +232,7 @@ fn a_part_is_seeded_with_the_file_as_it_is() {
     let place = Place::new();
     let content = (0..3_000_000_u32).map(|i| char::from(b'a' + (i / 7 % 26) as u8)).collect::<String>();
     place.write("f", &content);
-    let part = place.home.seed_part(meta("f", 5), &mut go).unwrap();
+    let part = place.home.seed_part(meta("f", 3_000_005), &mut go).unwrap();
     assert_eq!(text(&part), content);
     write(&part, 0, b"CHANGED").unwrap();
     assert_eq!(place.read("f"), content);
@@ -246,7 +246,7 @@ fn seeding_keeps_holes() {
     let file = fs::File::create(place.real("sparse")).unwrap();
     file.set_len(64 << 20).unwrap();
     file.write_all_at(b"middle", 20 << 20).unwrap();
-    let part = place.home.seed_part(meta("sparse", 5), &mut go).unwrap();
+    let part = place.home.seed_part(meta("sparse", 64 << 20), &mut go).unwrap();
     let there = part.file().metadata().unwrap();
     assert_eq!((there.len(), part.length()), (64 << 20, 64 << 20));
     assert!(there.blocks() * 512 < 1 << 20, "{} blocks", there.blocks());
@@ -259,11 +259,11 @@ fn seeding_keeps_holes() {
 fn seeding_stops_when_told_and_can_be_resumed() {
     let place = Place::new();
     place.write("f", &"x".repeat(40 << 20));
-    let stopped = place.home.seed_part(meta("f", 5), &mut |_| ControlFlow::Break(()));
+    let stopped = place.home.seed_part(meta("f", 40 << 20), &mut |_| ControlFlow::Break(()));
     // Where the filesystem shares blocks there is nothing to stop.
     if let Err(error) = stopped {
         assert!(matches!(error, StorageError::Stopped));
-        assert!(place.home.open_part(meta("f", 5)).unwrap().unwrap().length() > 0);
+        assert!(place.home.open_part(meta("f", 40 << 20)).unwrap().unwrap().length() > 0);
     }
 }
 
