@@ -294,6 +294,12 @@ impl Conversation {
         self.group.flush(&self.context, &self.wire, &mut self.out);
     }
 
+    fn flush_if_full(&mut self) {
+        if self.group.is_full() {
+            self.flush_group();
+        }
+    }
+
     /// Goes on with what needs no input; `true` when something was done.
     fn advance(&mut self) -> bool {
         let stepped = match &mut self.running {
@@ -385,7 +391,9 @@ impl Conversation {
         if let Err(refused) = self.gate.admit(&request) {
             self.skip(follows);
             if follows == Follows::UpToCommit {
-                return self.group.add_refused(refused);
+                self.group.add_refused(refused);
+                // A client may go on like this without end.
+                return self.flush_if_full();
             }
             return self.refuse(refused);
         }

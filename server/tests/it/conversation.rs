@@ -4,3 +4,4 @@ mod harness;
 mod kills;
 mod recounts;
 mod transfers;
+mod turns;
