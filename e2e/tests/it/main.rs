@@ -44,3 +44,4 @@ mod soak;
 mod staged_part;
 mod systemd;
 mod tidy;
+mod unprivileged;

@@ -24,6 +24,34 @@ fn a_small_file_gets_its_bytes_time_and_mode() {
 }
 
 #[test]
+fn a_draft_is_the_servers_own_until_it_gets_its_mode_before_its_name() {
+    let mode = |path: PathBuf| path.metadata().unwrap().permissions().mode() & 0o7777;
+    // Flushed one by one, with all of the filesystem, and not at all.
+    for (count, durability) in [(1, Durability::Full), (6, Durability::Full), (1, Durability::Rename)] {
+        for wanted in [0o000, 0o200, 0o444, 0o600, 0o644, 0o777] {
+            let place = Place::with(durability);
+            let meta = FileMeta { mtime: None, mode: Some(wanted) };
+            let mut staged: Vec<_> =
+                (0..count).map(|_| Staged::Draft(place.home.draft(b"x", &meta).unwrap())).collect();
+            let staged_modes = || place.staged_names().iter().map(|name| mode(place.staging().join(name))).collect();
+            let before: Vec<u32> = staged_modes();
+            assert_eq!(before, vec![0o600; count], "{wanted:o}");
+            let mut group = place.home.commit_group();
+            group.flush_data(&mut staged).unwrap();
+            if durability == Durability::Full {
+                let flushed: Vec<u32> = staged_modes();
+                assert_eq!(flushed, vec![wanted; count], "its mode is flushed with it");
+            }
+            for (number, staged) in staged.into_iter().enumerate() {
+                let prepared = group.prepare(&p(&format!("f{number}")), &Overwrite::Never, false).unwrap();
+                group.publish(staged, prepared).unwrap();
+                assert_eq!(mode(place.real(&format!("f{number}"))), wanted);
+            }
+        }
+    }
+}
+
+#[test]
 fn overwriting_goes_by_the_rule_given() {
     let place = Place::new();
     let first = place.put("a", "1", &Overwrite::Never).unwrap();
