@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ferry_shared::{pool::BufferPool, refusal::Refusal};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admission::Admission,
@@ -17,6 +17,7 @@ use crate::{
     seal::Seal,
     session::Sessions,
     storage::{Storage, StorageError},
+    turns::Turns,
     user_state::{UserState, UserStates},
     users::{Account, Users},
 };
@@ -39,6 +40,10 @@ pub struct Context {
     pub sessions: Sessions,
     /// What the server knows of each user.
     pub states: UserStates,
+    /// Turns of all users together at work that goes on without its peer.
+    pub turns: Turns,
+    /// Conversations that have not ended, on whatever thread they are.
+    pub work: TaskTracker,
     /// Buffers for blocks.
     pub pool: BufferPool,
     /// Cancelled when no new work is taken.
@@ -63,15 +68,18 @@ impl Context {
     pub fn new(config: Config, users: Users, identity: Identity, storage: Storage) -> Self {
         let bandwidth = Arc::new(Rates::default());
         bandwidth.set(config.bandwidth.limits());
+        let stop = CancellationToken::new();
         Self {
             bandwidth,
             seal: Seal::default(),
             admission: Admission::new(config.login.clone()),
             sessions: Sessions::default(),
-            states: UserStates::new(storage),
+            states: UserStates::new(storage).until(stop.clone()),
+            turns: Turns::of_all(),
+            work: TaskTracker::new(),
             pool: BufferPool::new(SPARE_BUFFERS),
             drain: CancellationToken::new(),
-            stop: CancellationToken::new(),
+            stop,
             live: Live::default(),
             figures: Figures::default(),
             audit: Audit::default(),

@@ -38,5 +38,6 @@ pub mod size;
 pub mod storage;
 pub mod telemetry;
 pub mod top;
+pub mod turns;
 pub mod user_state;
 pub mod users;

@@ -37,6 +37,8 @@ use crate::{
 
 /// How often expired parts are looked for.
 const UPKEEP: Duration = Duration::from_secs(600);
+/// How long work may take to end once it is told to: it looks at that between two small steps.
+pub(crate) const LAST_STEPS: Duration = Duration::from_secs(10);
 /// Pause after an accept that failed, for example for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Keep-alive probes on an idle connection, to notice a peer that vanished.
@@ -180,9 +182,17 @@ impl Server {
             tracing::warn!("transfers still running are cut; they can be resumed");
         }
         self.context.stop.cancel();
-        self.tasks.wait().await;
+        self.context.work.close();
         self.operators.close();
-        self.operators.wait().await;
+        let ended = async {
+            self.tasks.wait().await;
+            self.operators.wait().await;
+            // A connection that is cut leaves its work on another thread, up to the next small step.
+            self.context.work.wait().await;
+        };
+        if timeout(LAST_STEPS, ended).await.is_err() {
+            tracing::error!("some work does not end; the homes it is in are counted again at the next start");
+        }
         let context = Arc::clone(&self.context);
         if let Err(error) = tokio::task::spawn_blocking(move || context.states.close()).await {
             tracing::error!(%error, "could not note what users have; the next start counts again");

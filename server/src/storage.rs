@@ -33,7 +33,7 @@ mod walk;
 mod tests;
 
 pub use commit::{CommitGroup, Overwrite, Prepared, Published, Staged, Unpublished};
-pub use copy::Progress;
+pub use copy::{Copying, Progress};
 pub use count::Counter;
 pub use error::StorageError;
 pub use file::{OpenFile, Stat};

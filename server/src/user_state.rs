@@ -12,12 +12,14 @@ use std::{
 };
 
 use ferry_shared::path::RemotePath;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     bandwidth::Rates,
     quota::{Changes, Ledger, LedgerFile, Limits, OverQuota, Reservation, Tally},
     rescan::{self, Due, Pace},
     storage::{Home, Storage, StorageError, Weight},
+    turns::Turns,
     users::UserName,
 };
 
@@ -38,6 +40,8 @@ pub struct UserState {
     pub ledger: Ledger,
     /// How fast the user's connections may be together.
     pub bandwidth: Arc<Rates>,
+    /// The user's turns at work that goes on without its peer.
+    pub turns: Turns,
     /// What each unfinished upload holds, by target. Every staged part has an entry.
     held: Mutex<HashMap<RemotePath, Reservation>>,
     connections: AtomicU32,
@@ -46,7 +50,12 @@ pub struct UserState {
 
 impl UserState {
     /// Reads, and where it must counts, what a user has. Blocks.
-    fn open(storage: &Storage, name: &UserName, limits: Limits) -> Result<Self, StorageError> {
+    fn open(
+        storage: &Storage,
+        name: &UserName,
+        limits: Limits,
+        stop: &CancellationToken,
+    ) -> Result<Self, StorageError> {
         let home = storage.home(name.as_str(), true)?;
         for line in home.take_report() {
             tracing::warn!(user = %name, "{line}");
@@ -55,7 +64,7 @@ impl UserState {
         let used = match believed {
             Some(used) => used,
             None => {
-                let (counted, counter) = rescan::count(&home, Pace::Quick, &|| false)?;
+                let (counted, counter) = rescan::count(&home, Pace::Quick, &|| stop.is_cancelled())?;
                 let unreadable = counter.unreadable();
                 if unreadable > 0 {
                     tracing::error!(user = %name, unreadable, "parts of the home cannot be read and do not count");
@@ -79,7 +88,8 @@ impl UserState {
         }
         let (bandwidth, connections) = (Arc::default(), AtomicU32::new(0));
         let due = Mutex::new(Due::first(name));
-        Ok(Self { name: name.clone(), home, ledger, bandwidth, held: Mutex::new(held), connections, due })
+        let (name, turns) = (name.clone(), Turns::of_user());
+        Ok(Self { name, home, ledger, bandwidth, turns, held: Mutex::new(held), connections, due })
     }
 
     /// Counts a connection of the user in; `None` when there are `most` already.
@@ -229,6 +239,7 @@ type Slot = Arc<Mutex<Option<Arc<UserState>>>>;
 #[derive(Debug)]
 pub struct UserStates {
     storage: Storage,
+    stop: CancellationToken,
     slots: Mutex<HashMap<UserName, Slot>>,
 }
 
@@ -236,7 +247,13 @@ impl UserStates {
     /// Nobody yet.
     #[must_use]
     pub fn new(storage: Storage) -> Self {
-        Self { storage, slots: Mutex::default() }
+        Self { storage, stop: CancellationToken::new(), slots: Mutex::default() }
+    }
+
+    /// Gives up counting homes once `stop` is cancelled.
+    #[must_use]
+    pub fn until(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
     }
 
     /// A user's state, opened at first; others who ask meanwhile wait for that. Blocks.
@@ -249,7 +266,7 @@ impl UserStates {
         if let Some(user) = &*slot {
             return Ok(Arc::clone(user));
         }
-        let user = Arc::new(UserState::open(&self.storage, name, limits)?);
+        let user = Arc::new(UserState::open(&self.storage, name, limits, &self.stop)?);
         *slot = Some(Arc::clone(&user));
         Ok(user)
     }
@@ -261,12 +278,18 @@ impl UserStates {
         slots.iter().filter_map(|slot| slot.try_lock().ok()?.clone()).collect()
     }
 
-    /// Writes down what every user has. To be called once nobody is connected any more.
+    /// Writes down what every user has. To be called once nobody is connected any more; who is
+    /// still being worked for gets nothing written, and is counted again at the next start.
     pub fn close(&self) {
         let slots: Vec<Slot> = self.slots().drain().map(|(_, slot)| slot).collect();
         for slot in slots {
-            if let Some(user) = slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                user.close();
+            // A home that is being opened just now has no ledger on the disk.
+            let user = slot.try_lock().ok().and_then(|mut slot| slot.take());
+            if let Some(user) = user {
+                match Arc::try_unwrap(user) {
+                    Ok(user) => user.close(),
+                    Err(user) => tracing::warn!(user = %user.name, "work goes on; the next start counts again"),
+                }
             }
         }
     }
@@ -275,3 +298,6 @@ impl UserStates {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

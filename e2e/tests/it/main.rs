@@ -31,6 +31,7 @@ mod inherited;
 mod interrupt;
 mod keys;
 mod large_files;
+mod long_work;
 mod memory;
 mod paths;
 mod quota;

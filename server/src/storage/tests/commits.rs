@@ -1,6 +1,6 @@
 //! From staging into the home: what is replaced, what is refused, what is copied.
 
-use std::{ops::ControlFlow, os::unix::fs::PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 
 use ferry_shared::{digest::Digest, entry::Mtime};
 
@@ -169,15 +169,8 @@ fn a_copy_has_the_bytes_digest_time_and_mode_of_its_source() {
         fs::write(place.real("from"), &content).unwrap();
         place.home.set_attributes(&p("from"), Some(Mtime(9, 9)), Some(0o755)).unwrap();
         let source = place.home.open_file(&p("from")).unwrap();
-        let mut told = 0;
-        let (draft, root) = place
-            .home
-            .copy(&source, &mut |done| {
-                told = done;
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-        assert_eq!((root, told, draft.size()), (Digest::of(&content), size, size));
+        let (draft, root) = place.home.copy(source).unwrap().finish().unwrap();
+        assert_eq!((root, draft.size()), (Digest::of(&content), size));
         place.commit("to", Staged::Draft(draft), &Overwrite::Always).unwrap();
         assert!(fs::read(place.real("to")).unwrap() == content);
         let stat = place.home.stat(&p("to")).unwrap().entry;
@@ -186,24 +179,23 @@ fn a_copy_has_the_bytes_digest_time_and_mode_of_its_source() {
 }
 
 #[test]
-fn a_copy_stops_when_told_or_when_its_source_changes() {
+fn a_copy_goes_in_steps_and_stops_when_dropped_or_when_its_source_changes() {
     let place = Place::new();
     place.write("from", &"x".repeat(3 << 20));
-    let source = place.home.open_file(&p("from")).unwrap();
-    let stopped = place.home.copy(&source, &mut |_| ControlFlow::Break(()));
-    assert!(matches!(stopped, Err(StorageError::Stopped)));
-    let copy = |meddle: &dyn Fn()| {
-        let mut first = true;
-        place.home.copy(&source, &mut |_| {
-            if std::mem::take(&mut first) {
-                meddle();
-            }
-            ControlFlow::Continue(())
-        })
+    let begun = || {
+        let mut copying = place.home.copy(place.home.open_file(&p("from")).unwrap()).unwrap();
+        assert!(copying.step(1).unwrap(), "there are two blocks more");
+        copying
     };
+    drop(begun());
+    assert!(place.staged_names().is_empty());
     let file = fs::File::options().write(true).open(place.real("from")).unwrap();
-    assert!(matches!(copy(&|| file.set_len(1 << 20).unwrap()), Err(StorageError::Changed(_))));
-    assert!(matches!(copy(&|| file.set_len(3 << 20).unwrap()), Err(StorageError::Changed(_))));
+    for length in [1 << 20, 3 << 20] {
+        let copying = begun();
+        file.set_len(length).unwrap();
+        assert!(matches!(copying.finish(), Err(StorageError::Changed(_))));
+        file.set_len(3 << 20).unwrap();
+    }
     assert!(place.staged_names().is_empty());
 }
 

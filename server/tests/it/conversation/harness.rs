@@ -76,6 +76,12 @@ impl World {
         self.context.users.reload().unwrap();
     }
 
+    /// Takes the account away.
+    pub(super) fn remove_user(&self) {
+        fs::write(users::store_file(self.folder.path()), r#"{"version":1,"users":{},"invites":{}}"#).unwrap();
+        self.context.users.reload().unwrap();
+    }
+
     /// As after `kill -9`: everything in memory is gone, nothing was written down.
     pub(super) fn kill(self) -> Self {
         let Self { folder, context } = self;
@@ -166,7 +172,8 @@ impl Peer {
                 }
             }
             match need {
-                Need::Room => {}
+                Need::Room | Need::Pause => {}
+                Need::Turn => conversation.give_turn(),
                 Need::Input => break,
                 Need::End => return false,
             }
