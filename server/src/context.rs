@@ -97,6 +97,18 @@ impl Context {
         self.states.get(&account.name, gate::limits(account))
     }
 
+    /// Ends the sessions whose home is not there any more, although there may be an account and a home of
+    /// that name again. Those of accounts that are gone end at their own next look. Blocks.
+    pub fn end_displaced(&self) {
+        for session in self.sessions.all() {
+            // A disk that does not say is the business of who works on it.
+            if self.states.is_in_place(&session.user).is_ok_and(|there| !there) {
+                tracing::info!(session = session.id, user = %session.user.name, "ended: the user's files were removed");
+                session.end("this account and its files were removed".to_owned());
+            }
+        }
+    }
+
     /// Counts a refusal after login, and has it noted when it is more than an answer.
     pub fn count_refusal(&self, refusal: &Refusal, wire: &Wire) {
         self.figures.refused(refusal.code);

@@ -23,6 +23,7 @@ use crate::{
         client::server_path,
         who::{NoSuchGroup, Who},
     },
+    descriptors,
     identity::{Identity, IdentityError},
     inherited::{Inherited, InheritedError},
     metrics::Metrics,
@@ -99,6 +100,7 @@ pub type ReadConfig = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>
 pub fn run(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), ServeError> {
     let config = read_config()?;
     telemetry::start(&config.log)?;
+    descriptors::raise(config.limits.connections);
     let inherited = Inherited::take()?;
     private_file::make_folder(&data).map_err(|source| ServeError::Data { path: data.clone(), source })?;
     let users = Users::load(users::store_file(&data))?;

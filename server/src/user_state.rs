@@ -2,6 +2,8 @@
 //!
 //! Put together here because storage and quota know nothing of each other.
 
+mod states;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -14,10 +16,15 @@ use std::{
 use ferry_shared::path::RemotePath;
 use tokio_util::sync::CancellationToken;
 
+pub use states::UserStates;
+
+/// How long a home stays open after it was used.
+pub(crate) const REST: Duration = Duration::from_secs(120);
+
 use crate::{
     bandwidth::Rates,
     quota::{Changes, Ledger, LedgerFile, Limits, OverQuota, Reservation, Tally},
-    rescan::{self, Due, Pace},
+    rescan::{self, Pace},
     storage::{Home, Storage, StorageError, Weight},
     turns::Turns,
     users::UserName,
@@ -45,7 +52,6 @@ pub struct UserState {
     /// What each unfinished upload holds, by target. Every staged part has an entry.
     held: Mutex<HashMap<RemotePath, Reservation>>,
     connections: AtomicU32,
-    due: Mutex<Due>,
 }
 
 impl UserState {
@@ -87,9 +93,8 @@ impl UserState {
             }
         }
         let (bandwidth, connections) = (Arc::default(), AtomicU32::new(0));
-        let due = Mutex::new(Due::first(name));
         let (name, turns) = (name.clone(), Turns::of_user());
-        Ok(Self { name, home, ledger, bandwidth, turns, held: Mutex::new(held), connections, due })
+        Ok(Self { name, home, ledger, bandwidth, turns, held: Mutex::new(held), connections })
     }
 
     /// Counts a connection of the user in; `None` when there are `most` already.
@@ -190,20 +195,20 @@ impl UserState {
         }
     }
 
-    /// When the home is to be counted again.
-    pub(crate) fn due(&self) -> MutexGuard<'_, Due> {
-        self.due.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn close(&self) {
-        if self.home.has_shared_files() {
-            // What removing one name of such a file frees is known only by counting.
-            return;
+    /// Writes down what the user has, to be believed when the home is opened next; whether that was
+    /// done. Nobody may change anything after it.
+    fn close(&self) -> bool {
+        let now = self.ledger.snapshot();
+        if now.suspect || self.home.has_shared_files() {
+            // Only counting tells what is there, or what removing one name of such a file frees.
+            return false;
         }
-        let file = LedgerFile { used: self.ledger.snapshot().used, clean: true };
-        if let Err(error) = self.home.write_ledger(&file.to_bytes()) {
-            tracing::error!(user = %self.name, %error, "cannot write the ledger; the next start counts again");
+        let file = LedgerFile { used: now.used, clean: true };
+        let written = self.home.write_ledger(&file.to_bytes());
+        if let Err(error) = &written {
+            tracing::error!(user = %self.name, %error, "cannot write the ledger; the home is counted again");
         }
+        written.is_ok()
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<RemotePath, Reservation>> {
@@ -230,72 +235,6 @@ pub struct Presence(Arc<UserState>);
 impl Drop for Presence {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-type Slot = Arc<Mutex<Option<Arc<UserState>>>>;
-
-/// All users the server has met since it started.
-#[derive(Debug)]
-pub struct UserStates {
-    storage: Storage,
-    stop: CancellationToken,
-    slots: Mutex<HashMap<UserName, Slot>>,
-}
-
-impl UserStates {
-    /// Nobody yet.
-    #[must_use]
-    pub fn new(storage: Storage) -> Self {
-        Self { storage, stop: CancellationToken::new(), slots: Mutex::default() }
-    }
-
-    /// Gives up counting homes once `stop` is cancelled.
-    #[must_use]
-    pub fn until(self, stop: CancellationToken) -> Self {
-        Self { stop, ..self }
-    }
-
-    /// A user's state, opened at first; others who ask meanwhile wait for that. Blocks.
-    ///
-    /// # Errors
-    /// [`StorageError`] when the home cannot be used.
-    pub fn get(&self, name: &UserName, limits: Limits) -> Result<Arc<UserState>, StorageError> {
-        let slot = Arc::clone(self.slots().entry(name.clone()).or_default());
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(user) = &*slot {
-            return Ok(Arc::clone(user));
-        }
-        let user = Arc::new(UserState::open(&self.storage, name, limits, &self.stop)?);
-        *slot = Some(Arc::clone(&user));
-        Ok(user)
-    }
-
-    /// Every user met so far whose home could be opened. Skips who is being counted just now.
-    #[must_use]
-    pub fn all(&self) -> Vec<Arc<UserState>> {
-        let slots: Vec<Slot> = self.slots().values().cloned().collect();
-        slots.iter().filter_map(|slot| slot.try_lock().ok()?.clone()).collect()
-    }
-
-    /// Writes down what every user has. To be called once nobody is connected any more; who is
-    /// still being worked for gets nothing written, and is counted again at the next start.
-    pub fn close(&self) {
-        let slots: Vec<Slot> = self.slots().drain().map(|(_, slot)| slot).collect();
-        for slot in slots {
-            // A home that is being opened just now has no ledger on the disk.
-            let user = slot.try_lock().ok().and_then(|mut slot| slot.take());
-            if let Some(user) = user {
-                match Arc::try_unwrap(user) {
-                    Ok(user) => user.close(),
-                    Err(user) => tracing::warn!(user = %user.name, "work goes on; the next start counts again"),
-                }
-            }
-        }
-    }
-
-    fn slots(&self) -> MutexGuard<'_, HashMap<UserName, Slot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -32,6 +32,7 @@ mod interrupt;
 mod keys;
 mod large_files;
 mod long_work;
+mod many_accounts;
 mod memory;
 mod paths;
 mod quota;
