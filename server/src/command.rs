@@ -15,6 +15,7 @@ mod password;
 mod record;
 mod remove;
 mod stat;
+mod steps;
 mod upload;
 mod upload_small;
 mod uploads;
@@ -34,6 +35,7 @@ use ferry_shared::{
     refusal::{Code, Refusal},
 };
 use tokio::sync::mpsc;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
     audit::event::Event,
@@ -43,6 +45,7 @@ use crate::{
     outbox::Outbox,
     refusal,
     session::Session,
+    turns::Slice,
 };
 use upload_small::Group;
 
@@ -62,12 +65,18 @@ pub enum Input {
 }
 
 /// Why the work gave its thread back.
+///
+/// Also in the middle of it: a thread is held for about 50 ms at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// It waits for the peer.
     Input,
     /// It has output and the writer has no room.
     Room,
+    /// Nothing: others come first. It goes on at once.
+    Pause,
+    /// It is at work that goes on without the peer, and goes on when it is given a turn.
+    Turn,
     /// The connection is over.
     End,
 }
@@ -93,6 +102,11 @@ enum Running {
 trait Task: std::fmt::Debug + Send {
     /// Does a little; `true` when there is more to do.
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal>;
+
+    /// Whether it is much work even where it ends soon, and so begins with a turn.
+    fn is_heavy(&self) -> bool {
+        false
+    }
 }
 
 /// One logged-in connection's side of the conversation.
@@ -112,6 +126,9 @@ pub struct Conversation {
     /// What follows the frames.
     then: Option<Input>,
     over: bool,
+    has_turn: bool,
+    /// Held to the very end: the server waits for it before it notes what users have.
+    _work: TaskTrackerToken,
 }
 
 impl Conversation {
@@ -122,6 +139,7 @@ impl Conversation {
             out: Outbox::new(context.pool.clone()),
             group: Group::new(&context.config.get().limits),
             wire: Arc::new(Wire::unlisted(Arc::clone(&session))),
+            _work: context.work.token(),
             context,
             session,
             gate,
@@ -130,6 +148,7 @@ impl Conversation {
             frames: VecDeque::new(),
             then: None,
             over: false,
+            has_turn: false,
         }
     }
 
@@ -169,6 +188,11 @@ impl Conversation {
         }
     }
 
+    /// Gives it the turn it asked for; good until it needs something again.
+    pub fn give_turn(&mut self) {
+        self.has_turn = true;
+    }
+
     /// Says something unasked.
     pub fn notify(&mut self, notice: Notice) {
         self.out.notice(notice);
@@ -176,11 +200,19 @@ impl Conversation {
 
     /// Works until it needs something; blocks on the disk only.
     pub fn run(&mut self, input: &mut mpsc::Receiver<Input>, output: &mpsc::Sender<Buffer>) -> Need {
+        let mut slice = Slice::begin(std::mem::take(&mut self.has_turn));
+        if !self.over && self.goes_on_alone() {
+            // No frame comes before which the account would be looked at.
+            self.look();
+        }
         loop {
+            if self.context.stop.is_cancelled() {
+                return Need::End;
+            }
             self.hear_the_operator();
             while let Some(buffer) = self.out.take() {
                 match output.try_send(buffer) {
-                    Ok(()) => {}
+                    Ok(()) => slice.moved = true,
                     Err(mpsc::error::TrySendError::Full(buffer)) => {
                         self.out.put_back(buffer);
                         return Need::Room;
@@ -195,10 +227,14 @@ impl Conversation {
                 }
                 return Need::End;
             }
+            if let Some(need) = self.gives_way(&slice, input.is_closed() || output.is_closed()) {
+                return need;
+            }
             if self.advance() {
                 continue;
             }
             if let Some(frame) = self.frames.pop_front() {
+                slice.moved = true;
                 self.take(frame);
             } else if let Some(then) = self.then.take() {
                 self.interrupt(then);
@@ -305,49 +341,10 @@ impl Conversation {
         self.group.flush(&self.context, &self.wire, &mut self.out);
     }
 
-    /// Goes on with what needs no input; `true` when something was done.
-    fn advance(&mut self) -> bool {
-        let stepped = match &mut self.running {
-            Running::Task(task) => task.step(&mut self.out),
-            Running::Download(download) => match download.step(&mut self.out) {
-                Ok(download::Step::NeedsHave) => return false,
-                Ok(download::Step::More) => {
-                    self.wire.advance(download.position());
-                    Ok(true)
-                }
-                Ok(download::Step::Done { root }) => {
-                    let size = download.size();
-                    self.sent(size, root);
-                    Ok(false)
-                }
-                Err(refusal) => {
-                    let follows = download.follows();
-                    self.skip(follows);
-                    self.refuse(refusal);
-                    return true;
-                }
-            },
-            Running::Upload(upload) => match upload.prepare(&mut self.out) {
-                Ok(busy) => return busy,
-                Err(refusal) => Err(refusal),
-            },
-            _ => return false,
-        };
-        match stepped {
-            Ok(true) => {}
-            Ok(false) => {
-                self.running = Running::Nothing;
-                self.done();
-            }
-            Err(refusal) => {
-                let was = std::mem::replace(&mut self.running, Running::Nothing);
-                if matches!(was, Running::Upload(_)) {
-                    self.running = Running::Skipping(Follows::UpToCommit);
-                }
-                self.refuse(refusal);
-            }
+    fn flush_if_full(&mut self) {
+        if self.group.is_full() {
+            self.flush_group();
         }
-        true
     }
 
     /// Passes over the frames that still belong to a refused request.
@@ -396,7 +393,9 @@ impl Conversation {
         if let Err(refused) = self.gate.admit(&request) {
             self.skip(follows);
             if follows == Follows::UpToCommit {
-                return self.group.add_refused(refused);
+                self.group.add_refused(refused);
+                // A client may go on like this without end.
+                return self.flush_if_full();
             }
             return self.refuse(refused);
         }
@@ -431,7 +430,7 @@ impl Conversation {
             R::MakeDir { path, parents } => change::make_dir(user, &path, parents)?,
             R::Rename { from, to, replace } => change::rename(user, &from, &to, replace)?,
             R::SetAttributes { path, mtime, mode } => change::set_attributes(user, &path, mtime, mode)?,
-            R::Copy { from, to, replace } => return copy::start(user, &self.context, from, to, replace),
+            R::Copy { from, to, replace } => return copy::start(user, from, to, replace),
             R::Remove { path, recursive, version } => return remove::start(user, &path, recursive, version),
             R::Hash { path, algorithm } => return hash::start(user, &path, algorithm),
             R::Usage => Reply::Usage(usage::now(user).map_err(|error| refusal::of_storage(&error))?),

@@ -6,7 +6,7 @@ use ferry_shared::{
     pool::BufferPool,
     refusal::{Code, Refusal},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admission::Admission,
@@ -21,6 +21,7 @@ use crate::{
     seal::Seal,
     session::Sessions,
     storage::{Storage, StorageError},
+    turns::Turns,
     user_state::{UserState, UserStates},
     users::{Account, Users},
 };
@@ -43,6 +44,10 @@ pub struct Context {
     pub sessions: Sessions,
     /// What the server knows of each user.
     pub states: UserStates,
+    /// Turns of all users together at work that goes on without its peer.
+    pub turns: Turns,
+    /// Conversations that have not ended, on whatever thread they are.
+    pub work: TaskTracker,
     /// Buffers for blocks.
     pub pool: BufferPool,
     /// Cancelled when no new work is taken.
@@ -69,15 +74,18 @@ impl Context {
     pub fn new(config: Config, users: Users, identity: Identity, storage: Storage) -> Self {
         let bandwidth = Arc::new(Rates::default());
         bandwidth.set(config.bandwidth.limits());
+        let stop = CancellationToken::new();
         Self {
             bandwidth,
             seal: Seal::default(),
             admission: Admission::new(config.login.clone()),
             sessions: Sessions::default(),
-            states: UserStates::new(storage),
+            states: UserStates::new(storage).until(stop.clone()),
+            turns: Turns::of_all(),
+            work: TaskTracker::new(),
             pool: BufferPool::new(SPARE_BUFFERS),
             drain: CancellationToken::new(),
-            stop: CancellationToken::new(),
+            stop,
             live: Live::default(),
             figures: Figures::default(),
             audit: Audit::default(),
@@ -94,6 +102,18 @@ impl Context {
     /// [`StorageError`] when the home cannot be used.
     pub fn open_user(&self, account: &Account) -> Result<Arc<UserState>, StorageError> {
         self.states.get(&account.name, gate::limits(account))
+    }
+
+    /// Ends the sessions whose home is not there any more, although there may be an account and a home of
+    /// that name again. Those of accounts that are gone end at their own next look. Blocks.
+    pub fn end_displaced(&self) {
+        for session in self.sessions.all() {
+            // A disk that does not say is the business of who works on it.
+            if self.states.is_in_place(&session.user).is_ok_and(|there| !there) {
+                tracing::info!(session = session.id, user = %session.user.name, "ended: the user's files were removed");
+                session.end("this account and its files were removed".to_owned());
+            }
+        }
     }
 
     /// Counts a refusal after login, and has it noted when it is more than an answer.

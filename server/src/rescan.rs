@@ -13,9 +13,10 @@ use std::{
 use crate::{
     context::Context,
     figures::Figures,
+    gate,
     quota::{Changes, Drift, Tally, recount},
     storage::{Counter, Home, StorageError},
-    user_state::UserState,
+    user_state::{REST, UserState},
     users::UserName,
 };
 
@@ -132,11 +133,11 @@ impl Due {
         Self { since: Instant::now(), share: u32::from(u16::from_le_bytes([low, high])) % SPREAD + 1 }
     }
 
-    fn is_now(&self, every: Duration) -> bool {
+    pub(crate) fn is_now(&self, every: Duration) -> bool {
         self.since.elapsed() >= every * self.share / SPREAD
     }
 
-    fn next(&mut self, share: u32) {
+    pub(crate) fn next(&mut self, share: u32) {
         *self = Self { since: Instant::now(), share };
     }
 }
@@ -144,28 +145,35 @@ impl Due {
 /// Counts the homes whose turn it is, and those whose figures cannot be right. Blocks.
 pub fn round(context: &Context) {
     let stop = || context.drain.is_cancelled();
-    for user in context.states.all() {
+    for account in context.users.all() {
+        let name = &account.name;
         let every = context.config.get().quota.rescan_every();
-        let is_due = every.is_some_and(|every| user.due().is_now(every));
         if stop() {
             return;
         }
-        if !is_due && !user.ledger.snapshot().suspect {
-            continue;
-        }
+        let user = match context.states.due(name, gate::limits(&account), every) {
+            Ok(Some(user)) => user,
+            Ok(None) => continue,
+            Err(error) => {
+                tracing::error!(user = %name, %error, "a home cannot be used");
+                continue;
+            }
+        };
         let share = match rescan(&user, &context.figures, Pace::Calm, &stop) {
             Ok(_) => SPREAD,
             Err(RescanError::Storage(StorageError::Stopped)) => return,
             Err(RescanError::Busy) => {
-                tracing::debug!(user = %user.name, "not counted again: the home is busy");
+                tracing::debug!(user = %name, "not counted again: the home is busy");
                 SOON
             }
             Err(error) => {
-                tracing::error!(user = %user.name, %error, "the home cannot be counted again");
+                tracing::error!(user = %name, %error, "the home cannot be counted again");
                 SPREAD
             }
         };
-        user.due().next(share);
+        drop(user);
+        context.states.next_due(name, share);
+        context.states.rest_one(name, REST);
     }
 }
 

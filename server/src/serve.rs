@@ -23,18 +23,24 @@ use crate::{
         client::server_path,
         who::{NoSuchGroup, Who},
     },
+    descriptors,
     identity::{Identity, IdentityError},
     inherited::{Inherited, InheritedError},
     metrics::Metrics,
     output, private_file, seal,
-    server::{Server, ServerError, ServerOptions},
-    service::ServiceManager,
+    server::{LAST_STEPS, Server, ServerError, ServerOptions},
+    service::{self, ServiceManager},
     telemetry::{self, TelemetryError},
     users::{self, StoreError, Users},
 };
 
 /// How long work on blocking threads may take to notice the end.
 const LAST_WORK: Duration = Duration::from_secs(5);
+/// Blocking threads beside one for each connection: passwords, upkeep, the operator.
+const MORE_THREADS: usize = 64;
+
+// What the service manager is told a stop takes at most.
+const _: () = assert!(LAST_WORK.as_secs() + LAST_STEPS.as_secs() < service::LAST_STEPS.as_secs());
 
 /// Orders of the operator that wait.
 const ORDERS: usize = 4;
@@ -99,6 +105,7 @@ pub fn run(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), Se
     telemetry::start(&config.log)?;
     let shown = if file.exists() { file.display().to_string() } else { "none".to_owned() };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = shown, data = %data.display(), "starting");
+    descriptors::raise(config.limits.connections);
     let inherited = Inherited::take()?;
     private_file::make_folder(&data).map_err(|source| ServeError::Data { path: data.clone(), source })?;
     let users = Users::load(users::store_file(&data))?;
@@ -112,7 +119,12 @@ pub fn run(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), Se
     if config.server.confine {
         confine::confine(&Kept::of(&config, file, &data, users.path(), &socket));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        // However many connections are at work, nobody waits for a thread.
+        .max_blocking_threads(config.limits.connections as usize + MORE_THREADS)
+        .enable_all()
+        .build()?;
     let options = ServerOptions { config, data, users, identity };
     let result = runtime.block_on(serve(options, read_config, inherited, Operators { who, socket }));
     runtime.shutdown_timeout(LAST_WORK);

@@ -1,7 +1,6 @@
 //! The server as a whole: listeners, one task a connection, upkeep, and an orderly stop.
 
 use std::{
-    collections::BTreeMap,
     io,
     net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
@@ -14,7 +13,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
 
@@ -29,14 +28,14 @@ use crate::{
     control::{Control, Order},
     identity::Identity,
     metrics::Metrics,
-    rescan,
     seal::{self, SealError},
     storage::{self, Storage, StorageError},
+    upkeep,
     users::Users,
 };
 
-/// How often expired parts are looked for.
-const UPKEEP: Duration = Duration::from_secs(600);
+/// How long work may take to end once it is told to: it looks at that between two small steps.
+pub(crate) const LAST_STEPS: Duration = Duration::from_secs(10);
 /// Pause after an accept that failed, for example for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Keep-alive probes on an idle connection, to notice a peer that vanished.
@@ -135,8 +134,8 @@ impl Server {
         for listener in listeners {
             tasks.spawn(accept(listener, Arc::clone(&context), tasks.clone(), Arc::clone(&places)));
         }
-        tasks.spawn(upkeep(Arc::clone(&context)));
-        tasks.spawn(note_accounts(Arc::clone(&context)));
+        tasks.spawn(upkeep::care(Arc::clone(&context)));
+        tasks.spawn(upkeep::follow_accounts(Arc::clone(&context)));
         Ok(Self { context, audit_thread: Some(audit_thread), tasks, operators: TaskTracker::new(), addresses })
     }
 
@@ -181,9 +180,17 @@ impl Server {
             tracing::warn!("transfers still running are cut; they can be resumed");
         }
         self.context.stop.cancel();
-        self.tasks.wait().await;
+        self.context.work.close();
         self.operators.close();
-        self.operators.wait().await;
+        let ended = async {
+            self.tasks.wait().await;
+            self.operators.wait().await;
+            // A connection that is cut leaves its work on another thread, up to the next small step.
+            self.context.work.wait().await;
+        };
+        if timeout(LAST_STEPS, ended).await.is_err() {
+            tracing::error!("some work does not end; the homes it is in are counted again at the next start");
+        }
         let context = Arc::clone(&self.context);
         if let Err(error) = tokio::task::spawn_blocking(move || context.states.close()).await {
             tracing::error!(%error, "could not note what users have; the next start counts again");
@@ -289,56 +296,5 @@ impl Drop for PanicWatch {
         if std::thread::panicking() {
             self.0.figures.panics.one();
         }
-    }
-}
-
-/// Counts homes whose figures are not to be believed before anybody waits for them; throws
-/// expired parts away and counts the other homes again now and then.
-async fn upkeep(context: Arc<Context>) {
-    let mut ticks = interval(UPKEEP);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = context.drain.cancelled() => return,
-        }
-        let context = Arc::clone(&context);
-        let round = move || {
-            for account in context.users.all() {
-                if context.drain.is_cancelled() {
-                    return;
-                }
-                match context.open_user(&account) {
-                    Ok(user) => user.expire(context.config.get().limits.part_age()),
-                    Err(error) => tracing::error!(user = %account.name, %error, "a home cannot be used"),
-                }
-            }
-            rescan::round(&context);
-        };
-        if let Err(error) = tokio::task::spawn_blocking(round).await {
-            tracing::error!(%error, "upkeep panicked");
-        }
-    }
-}
-
-/// Notes in the audit log whose account came, went or changed.
-async fn note_accounts(context: Arc<Context>) {
-    let by_name = || -> BTreeMap<_, _> {
-        context.users.all().into_iter().map(|account| (account.name.to_string(), account)).collect()
-    };
-    let mut changes = context.users.changes();
-    let mut before = by_name();
-    loop {
-        tokio::select! {
-            changed = changes.changed() => if changed.is_err() { return },
-            () = context.drain.cancelled() => return,
-        }
-        let now = by_name();
-        let added = now.keys().filter(|name| !before.contains_key(*name)).cloned().collect();
-        let removed = before.keys().filter(|name| !now.contains_key(*name)).cloned().collect();
-        let differs = |name: &String| before.get(name).is_some_and(|old| now.get(name).is_some_and(|new| old != new));
-        let changed = now.keys().filter(|name| differs(name)).cloned().collect();
-        context.audit.note(Who::default(), Event::Accounts { added, removed, changed }).await;
-        before = now;
     }
 }

@@ -11,7 +11,7 @@ use crate::context::Context;
 /// How often it is told at most how things are.
 const STATUS: Duration = Duration::from_secs(10);
 /// What an orderly stop may take beyond the time that transfers get.
-const LAST_STEPS: Duration = Duration::from_secs(20);
+pub(crate) const LAST_STEPS: Duration = Duration::from_secs(20);
 
 /// The service manager's side of a running server. Where there is no manager nothing is said.
 #[derive(Debug)]

@@ -3,25 +3,33 @@
 //! Put together here because storage and quota know nothing of each other.
 
 mod holds;
+mod states;
 
 use std::{
-    collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, SystemTime},
 };
 
+use tokio_util::sync::CancellationToken;
+
 use self::holds::Holds;
 pub(crate) use self::holds::held_by;
+pub use self::states::UserStates;
+
 use crate::{
     bandwidth::Rates,
     quota::{Ledger, LedgerFile, Limits, Tally},
-    rescan::{self, Due, Pace},
+    rescan::{self, Pace},
     storage::{Home, Storage, StorageError, Weight},
+    turns::Turns,
     users::UserName,
 };
+
+/// How long a home stays open after it was used.
+pub(crate) const REST: Duration = Duration::from_secs(120);
 
 impl From<Weight> for Tally {
     fn from(weight: Weight) -> Self {
@@ -41,13 +49,19 @@ pub struct UserState {
     /// How fast the user's connections may be together.
     pub bandwidth: Arc<Rates>,
     holds: Holds,
+    /// The user's turns at work that goes on without its peer.
+    pub turns: Turns,
     connections: AtomicU32,
-    due: Mutex<Due>,
 }
 
 impl UserState {
     /// Reads, and where it must counts, what a user has. Blocks.
-    fn open(storage: &Storage, name: &UserName, limits: Limits) -> Result<Self, StorageError> {
+    fn open(
+        storage: &Storage,
+        name: &UserName,
+        limits: Limits,
+        stop: &CancellationToken,
+    ) -> Result<Self, StorageError> {
         let home = storage.home(name.as_str(), true)?;
         for line in home.take_report() {
             tracing::warn!(user = %name, "{line}");
@@ -56,7 +70,7 @@ impl UserState {
         let used = match believed {
             Some(used) => used,
             None => {
-                let (counted, counter) = rescan::count(&home, Pace::Quick, &|| false)?;
+                let (counted, counter) = rescan::count(&home, Pace::Quick, &|| stop.is_cancelled())?;
                 let unreadable = counter.unreadable();
                 if unreadable > 0 {
                     tracing::error!(user = %name, unreadable, "parts of the home cannot be read and do not count");
@@ -69,8 +83,8 @@ impl UserState {
         let ledger = Ledger::new(used, limits);
         let holds = Holds::of_parts(&home, &ledger)?;
         let (bandwidth, connections) = (Arc::default(), AtomicU32::new(0));
-        let due = Mutex::new(Due::first(name));
-        Ok(Self { name: name.clone(), home, ledger, bandwidth, holds, connections, due })
+        let (name, turns) = (name.clone(), Turns::of_user());
+        Ok(Self { name, home, ledger, bandwidth, turns, holds, connections })
     }
 
     /// Counts a connection of the user in; `None` when there are `most` already.
@@ -98,20 +112,20 @@ impl UserState {
         }
     }
 
-    /// When the home is to be counted again.
-    pub(crate) fn due(&self) -> MutexGuard<'_, Due> {
-        self.due.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn close(&self) {
-        if self.home.has_shared_files() {
-            // What removing one name of such a file frees is known only by counting.
-            return;
+    /// Writes down what the user has, to be believed when the home is opened next; whether that was
+    /// done. Nobody may change anything after it.
+    fn close(&self) -> bool {
+        let now = self.ledger.snapshot();
+        if now.suspect || self.home.has_shared_files() {
+            // Only counting tells what is there, or what removing one name of such a file frees.
+            return false;
         }
-        let file = LedgerFile { used: self.ledger.snapshot().used, clean: true };
-        if let Err(error) = self.home.write_ledger(&file.to_bytes()) {
-            tracing::error!(user = %self.name, %error, "cannot write the ledger; the next start counts again");
+        let file = LedgerFile { used: now.used, clean: true };
+        let written = self.home.write_ledger(&file.to_bytes());
+        if let Err(error) = &written {
+            tracing::error!(user = %self.name, %error, "cannot write the ledger; the home is counted again");
         }
+        written.is_ok()
     }
 }
 
@@ -125,63 +139,5 @@ impl Drop for Presence {
     }
 }
 
-type Slot = Arc<Mutex<Option<Arc<UserState>>>>;
-
-/// All users the server has met since it started.
-#[derive(Debug)]
-pub struct UserStates {
-    storage: Storage,
-    slots: Mutex<HashMap<UserName, Slot>>,
-}
-
-impl UserStates {
-    /// Nobody yet.
-    #[must_use]
-    pub fn new(storage: Storage) -> Self {
-        Self { storage, slots: Mutex::default() }
-    }
-
-    /// A user's state, opened at first; others who ask meanwhile wait for that. Blocks.
-    ///
-    /// # Errors
-    /// [`StorageError`] when the home cannot be used.
-    pub fn get(&self, name: &UserName, limits: Limits) -> Result<Arc<UserState>, StorageError> {
-        let slot = Arc::clone(self.slots().entry(name.clone()).or_default());
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(user) = &*slot {
-            return Ok(Arc::clone(user));
-        }
-        let user = Arc::new(UserState::open(&self.storage, name, limits)?);
-        *slot = Some(Arc::clone(&user));
-        Ok(user)
-    }
-
-    /// Whether files are kept under this name, of whoever has or had it. Blocks.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn has_files(&self, name: &UserName) -> Result<bool, StorageError> {
-        self.storage.has_user(name.as_str())
-    }
-
-    /// Every user met so far whose home could be opened. Skips who is being counted just now.
-    #[must_use]
-    pub fn all(&self) -> Vec<Arc<UserState>> {
-        let slots: Vec<Slot> = self.slots().values().cloned().collect();
-        slots.iter().filter_map(|slot| slot.try_lock().ok()?.clone()).collect()
-    }
-
-    /// Writes down what every user has. To be called once nobody is connected any more.
-    pub fn close(&self) {
-        let slots: Vec<Slot> = self.slots().drain().map(|(_, slot)| slot).collect();
-        for slot in slots {
-            if let Some(user) = slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                user.close();
-            }
-        }
-    }
-
-    fn slots(&self) -> MutexGuard<'_, HashMap<UserName, Slot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -257,7 +257,8 @@ impl Users {
     }
 
     /// Changes a user's password in the file and in force, after checking the old one. Before
-    /// anybody else can know of the new one, `learn` is told its generation.
+    /// anybody else can know of the new one, `learn` is told its generation. To be awaited on a
+    /// thread that may block: everything is done there, so that it never waits for a second one.
     ///
     /// # Errors
     /// [`ChangePasswordError`].
@@ -268,27 +269,25 @@ impl Users {
         new: &Secret,
         learn: impl FnOnce(u64),
     ) -> Result<(), ChangePasswordError> {
-        let account = self.login(name.as_str(), old).await.map_err(|error| match error {
-            LoginError::Wrong(_) => ChangePasswordError::Wrong,
-            LoginError::Busy => ChangePasswordError::Busy,
-        })?;
-        let hash = self.0.verifier.hash(new).await?;
-        learn(hash.generation());
-        let (users, name) = (self.clone(), name.clone());
-        let write = move || {
-            file::edit(&users.0.path, |store| {
-                let record = store.users.get_mut(&name).ok_or(ChangePasswordError::Changed)?;
-                let open = record.clone().account(name).is_open(SystemTime::now());
-                if !open || record.password != account.password {
-                    return Err(ChangePasswordError::Changed);
-                }
-                record.password = Some(hash);
-                Ok(())
-            })??;
-            users.reload()?;
-            Ok(())
+        let open = self.current(name).filter(|account| account.is_open(SystemTime::now()));
+        let account = match (self.0.verifier.verify_here(open.as_deref(), old).await, open) {
+            (Verdict::Right, Some(account)) => account,
+            (Verdict::Busy, _) => return Err(ChangePasswordError::Busy),
+            _ => return Err(ChangePasswordError::Wrong),
         };
-        tokio::task::spawn_blocking(write).await.map_err(|_| ChangePasswordError::Busy)?
+        let hash = self.0.verifier.hash_here(new).await?;
+        learn(hash.generation());
+        file::edit(&self.0.path, |store| {
+            let record = store.users.get_mut(name).ok_or(ChangePasswordError::Changed)?;
+            let is_open = record.clone().account(name.clone()).is_open(SystemTime::now());
+            if !is_open || record.password != account.password {
+                return Err(ChangePasswordError::Changed);
+            }
+            record.password = Some(hash);
+            Ok(())
+        })??;
+        self.reload()?;
+        Ok(())
     }
 }
 
@@ -428,6 +427,18 @@ mod tests {
         assert!(users.login("alice", &secret("new")).await.is_ok());
         assert_ne!(users.current(&alice()).unwrap().password_generation, before);
         assert!(Users::load(users.path()).unwrap().login("alice", &secret("new")).await.is_ok());
+    }
+
+    #[test]
+    fn a_password_is_changed_on_the_only_thread_that_may_block() {
+        let (_folder, users) = with_alice();
+        let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(1).enable_all().build().unwrap();
+        let handle = runtime.handle().clone();
+        let changed = runtime.spawn_blocking(move || {
+            let (old, new) = (secret("right"), secret("new"));
+            handle.block_on(timeout(Duration::from_secs(20), users.change_password(&alice(), &old, &new, |_| {})))
+        });
+        runtime.block_on(changed).unwrap().expect("it does not wait for another thread").unwrap();
     }
 
     #[tokio::test]

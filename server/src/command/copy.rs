@@ -1,6 +1,6 @@
 //! `Copy`: a file or folder, on the server, no bytes on the wire.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::sync::Arc;
 
 use ferry_shared::{
     digest::Digest,
@@ -10,27 +10,29 @@ use ferry_shared::{
     refusal::{Code, Refusal},
 };
 
-use super::{Running, Task, hash::changed, usage};
+use super::{Running, Task, usage};
 use crate::{
-    context::Context,
     outbox::Outbox,
-    quota::Tally,
+    quota::{Reservation, Tally},
     refusal,
-    storage::{Overwrite, Published, Staged, StorageError, WalkPage, Walker},
+    storage::{Copying, Overwrite, Published, Staged, StorageError, WalkPage, Walker},
     user_state::UserState,
 };
 
+/// Blocks copied in one step.
+const STEP: u64 = 4;
+
 pub(super) fn start(
     user: &Arc<UserState>,
-    context: &Arc<Context>,
     from: RemotePath,
     to: RemotePath,
     replace: bool,
 ) -> Result<Running, Refusal> {
     let stat = user.home.stat(&from).map_err(|error| refusal::of_storage(&error))?;
-    let copier = Copier { user: Arc::clone(user), context: Arc::clone(context), replace };
+    let mut copier = Copier { user: Arc::clone(user), replace, file: None };
     if stat.entry.kind != Kind::Folder {
-        return Ok(Running::Task(Box::new(OneFile { copier, from, to })));
+        copier.begin(&from, to)?;
+        return Ok(Running::Task(Box::new(OneFile(copier))));
     }
     if to.starts_with(&from) {
         return Err(Refusal::new(Code::BadPath, format!("{} is inside {}", to.display(), from.display())));
@@ -46,8 +48,9 @@ pub(super) fn start(
 #[derive(Debug)]
 struct Copier {
     user: Arc<UserState>,
-    context: Arc<Context>,
     replace: bool,
+    /// The one at hand.
+    file: Option<OneCopy>,
 }
 
 impl Copier {
@@ -63,22 +66,35 @@ impl Copier {
         super::change::make_dir(&self.user, path, true).map(|_| ())
     }
 
-    /// Copies one file: reserved first, digested while it is copied, published like an upload.
-    fn file(&self, from: &RemotePath, to: &RemotePath) -> Result<(Digest, Published), Refusal> {
+    /// Begins to copy one file: reserved first, digested while it is copied.
+    fn begin(&mut self, from: &RemotePath, to: RemotePath) -> Result<(), Refusal> {
         let storage = |error: StorageError| refusal::of_storage(&error);
         let home = &self.user.home;
         let source = home.open_file(from).map_err(storage)?;
-        let prospect = home.prospect(to).map_err(storage)?;
+        let prospect = home.prospect(&to).map_err(storage)?;
         let growth = Tally::from(prospect.new_file(source.size)).growth_from(prospect.old().into());
-        let mut reservation = self.user.ledger.reserve(growth).map_err(|error| refusal::of_quota(&error))?;
-        let mut go_on = |_| match self.context.stop.is_cancelled() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        };
-        let (draft, root) = home.copy(&source, &mut go_on).map_err(storage)?;
-        if source.version_now().map_err(storage)? != source.version {
-            return Err(changed());
+        let reservation = self.user.ledger.reserve(growth).map_err(|error| refusal::of_quota(&error))?;
+        let copying = home.copy(source).map_err(storage)?;
+        self.file = Some(OneCopy { to, copying, reservation });
+        Ok(())
+    }
+
+    /// Goes on with the file that was begun; what came of it once it is in its place.
+    fn step(&mut self) -> Result<Option<(Digest, Published)>, Refusal> {
+        let Some(mut file) = self.file.take() else { return Ok(None) };
+        if file.copying.step(STEP).map_err(|error| refusal::of_storage(&error))? {
+            self.file = Some(file);
+            return Ok(None);
         }
+        self.publish(file).map(Some)
+    }
+
+    /// Puts a whole copy in its place, like an upload.
+    fn publish(&self, file: OneCopy) -> Result<(Digest, Published), Refusal> {
+        let storage = |error: StorageError| refusal::of_storage(&error);
+        let OneCopy { to, copying, mut reservation } = file;
+        let (home, to) = (&self.user.home, &to);
+        let (draft, root) = copying.finish().map_err(storage)?;
         let size = draft.size();
         let mut staged = Staged::Draft(draft);
         let mut group = home.commit_group();
@@ -101,17 +117,25 @@ impl Copier {
     }
 }
 
+/// A file being copied.
 #[derive(Debug)]
-struct OneFile {
-    copier: Copier,
-    from: RemotePath,
+struct OneCopy {
     to: RemotePath,
+    copying: Copying,
+    reservation: Reservation,
 }
 
+#[derive(Debug)]
+struct OneFile(Copier);
+
 impl Task for OneFile {
+    fn is_heavy(&self) -> bool {
+        true
+    }
+
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
-        let (root, published) = self.copier.file(&self.from, &self.to)?;
-        let usage = usage::now(&self.copier.user).map_err(|error| refusal::of_storage(&error))?;
+        let Some((root, published)) = self.0.step()? else { return Ok(true) };
+        let usage = usage::now(&self.0.user).map_err(|error| refusal::of_storage(&error))?;
         out.reply(&Reply::Stored { root, size: published.size, version: published.version, usage });
         Ok(false)
     }
@@ -128,7 +152,14 @@ struct Tree {
 }
 
 impl Task for Tree {
+    fn is_heavy(&self) -> bool {
+        true
+    }
+
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+        if self.copier.file.is_some() {
+            return self.copier.step().map(|_| true);
+        }
         let Some(entry) = self.page.entries.pop() else {
             let page = self.walker.next_page().map_err(|error| refusal::of_storage(&error))?;
             return match page {
@@ -147,7 +178,7 @@ impl Task for Tree {
         let to = self.to.join_path(&below).map_err(|error| too_long(&error))?;
         match entry.kind {
             Kind::Folder => self.copier.folder(&to)?,
-            Kind::File => self.copier.file(&from, &to).map(|_| ())?,
+            Kind::File => self.copier.begin(&from, to)?,
             // Clients cannot make these, so a copy is without them.
             Kind::Symlink | Kind::Other => tracing::debug!(path = %from.display(), "not copied: not a file"),
         }

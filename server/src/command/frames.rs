@@ -54,9 +54,7 @@ impl Conversation {
                     Ok(()) => self.group.add(arriving, size, root, &self.session.user),
                     Err(refused) => self.group.add_refused(refused),
                 }
-                if self.group.is_full() {
-                    self.flush_group();
-                }
+                self.flush_if_full();
             }
             Running::Upload(upload) => {
                 self.flush_group();

@@ -14,7 +14,7 @@ use super::{Running, Task};
 use crate::{outbox::Outbox, refusal, storage::OpenFile, user_state::UserState};
 
 /// Blocks digested in one step.
-const STEP: u64 = 16;
+const STEP: u64 = 4;
 
 pub(super) fn start(user: &UserState, path: &RemotePath, algorithm: Algorithm) -> Result<Running, Refusal> {
     let source = user.home.open_file(path).map_err(|error| refusal::of_storage(&error))?;
@@ -40,6 +40,10 @@ struct Hashing {
 }
 
 impl Task for Hashing {
+    fn is_heavy(&self) -> bool {
+        true
+    }
+
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
         let size = self.source.size;
         let end = block_count(size).min(self.next + STEP);

@@ -66,6 +66,10 @@ impl Task for Walking {
 struct Finding(Finder);
 
 impl Task for Finding {
+    fn is_heavy(&self) -> bool {
+        true
+    }
+
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
         match self.0.next_page() {
             // Nothing matched here; the empty page only gave others a turn.

@@ -63,6 +63,10 @@ struct Tree {
 }
 
 impl Task for Tree {
+    fn is_heavy(&self) -> bool {
+        true
+    }
+
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
         let changes = self.user.ledger.lock_changes();
         let step = self.removal.step(STEP);

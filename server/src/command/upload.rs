@@ -176,6 +176,11 @@ impl Upload {
         Ok(true)
     }
 
+    /// Whether the client waits for what the part holds.
+    pub(super) fn is_preparing(&self) -> bool {
+        !self.announced || (self.have.len() as u64) < self.had
+    }
+
     /// Bytes of the file that are there.
     pub(super) fn position(&self) -> u64 {
         self.put.size.map_or(self.streamed, |size| self.next.saturating_mul(BLOCK_SIZE).min(size))

@@ -25,12 +25,14 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
+use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::{
     bandwidth::{Pace, Way},
     command::{Conversation, Input, Need},
     context::Context,
+    turns::Turns,
 };
 
 /// Batches of frames between reader and worker; each holds at most one large block.
@@ -76,7 +78,8 @@ pub(super) async fn run<R, W>(
     let (out_tx, out_rx) = mpsc::channel(BUFFERS);
     let activity = Arc::new(Activity::default());
     let reading = read(reader, in_tx, pace, &activity, context);
-    let working = work(conversation, in_rx, out_tx, &activity, context);
+    let left = CancellationToken::new();
+    let working = work(conversation, in_rx, out_tx, &activity, &left, context);
     let writing = write(writer, out_rx, pace, context);
     pin!(reading, working, writing);
     // The end of the work ends the reading; the writer then empties its queue.
@@ -85,7 +88,10 @@ pub(super) async fn run<R, W>(
     loop {
         tokio::select! {
             () = &mut working => break,
-            () = &mut reading, if !read_done => read_done = true,
+            () = &mut reading, if !read_done => {
+                read_done = true;
+                left.cancel();
+            }
             () = &mut writing, if !written => written = true,
         }
     }
@@ -185,6 +191,7 @@ async fn work(
     mut input: mpsc::Receiver<Input>,
     output: mpsc::Sender<Buffer>,
     activity: &Activity,
+    left: &CancellationToken,
     context: &Context,
 ) {
     let mut changes = context.users.changes();
@@ -192,15 +199,19 @@ async fn work(
     changes.mark_changed();
     let ended = conversation.session().ended.clone();
     let wire = Arc::clone(conversation.wire());
+    let user = Arc::clone(&conversation.session().user);
+    let mut turn = None;
     let mut draining = false;
     let mut end_heard = false;
     let mut conversation = Box::new(conversation);
     loop {
         activity.set(Activity::BUSY);
         let (sender, span) = (output.clone(), Span::current());
+        let its_turn = turn.take();
         let ran = tokio::task::spawn_blocking(move || {
             let _on_every_line = span.entered();
             let need = conversation.run(&mut input, &sender);
+            drop(its_turn);
             (conversation, input, need)
         });
         let need;
@@ -214,6 +225,15 @@ async fn work(
         };
         match need {
             Need::End => return,
+            Need::Pause => {}
+            Need::Turn => {
+                tokio::select! {
+                    biased;
+                    next = Turns::next(&user.turns, &context.turns) => turn = next,
+                    () = left.cancelled() => return,
+                }
+                conversation.give_turn();
+            }
             // What a change of the account means for a long answer is not put off until a slow
             // peer makes room: it may be cut, or held back less.
             Need::Room => tokio::select! {

@@ -76,23 +76,23 @@ pub(crate) fn status_now(context: &Context) -> Status {
     let figures = &context.figures;
     let wires = context.live.wires();
     let (received, sent) = context.live.traffic();
-    let states = context.states.all();
-    let disk_free = states.first().and_then(|user| {
-        let free = user.home.volume_free();
-        free.inspect_err(|error| tracing::warn!(%error, "cannot tell how much of the disk is free")).ok()
-    });
-    let mut users: Vec<_> = states
-        .iter()
-        .map(|user| {
-            let now = user.ledger.snapshot();
-            User {
-                name: user.name.to_string(),
+    let disk_free = context.states.volume_free();
+    let disk_free =
+        disk_free.inspect_err(|error| tracing::warn!(%error, "cannot tell how much of the disk is free")).ok();
+    let mut users: Vec<_> = context
+        .states
+        .figures()
+        .into_iter()
+        .filter_map(|(name, now)| {
+            let account = context.users.current(&name)?;
+            Some(User {
+                name: name.to_string(),
                 used: now.used.bytes,
                 reserved: now.reserved.bytes,
-                quota: now.limits.bytes,
+                quota: account.quota,
                 files: now.used.files,
-                max_files: now.limits.files,
-            }
+                max_files: account.max_files,
+            })
         })
         .collect();
     users.sort_by(|a, b| a.name.cmp(&b.name));

@@ -95,6 +95,14 @@ impl Staged {
         }
     }
 
+    /// Gives a draft its permission bits; a finished part has them.
+    fn set_mode(&mut self) -> Result<(), StorageError> {
+        match self {
+            Self::Draft(draft) => draft.set_mode(),
+            Self::Part(_) => Ok(()),
+        }
+    }
+
     fn flush(&mut self) -> Result<(), StorageError> {
         match self {
             Self::Draft(draft) => draft.flush(),
@@ -139,6 +147,7 @@ impl CommitGroup {
         if unflushed.len() <= ONE_BY_ONE {
             return unflushed.into_iter().try_for_each(Staged::flush);
         }
+        unflushed.iter_mut().try_for_each(|staged| staged.set_mode())?;
         self.home.flush_filesystem()?;
         unflushed.iter_mut().for_each(|staged| staged.set_flushed());
         Ok(())
@@ -191,6 +200,7 @@ impl CommitGroup {
             // A name must never reach the disk before its data, whatever order we are called in.
             staged.flush()?;
         }
+        staged.set_mode()?;
         let parent = match parent {
             Some(parent) => parent,
             None => {

@@ -9,53 +9,35 @@ use std::{
 use ferry_shared::{
     blocks,
     digest::{Digest, RootBuilder, block_digest},
-    limits::{BLOCK_SIZE, block_count},
+    limits::block_count,
 };
 use rustix::{
     fs::{SeekFrom, copy_file_range, ioctl_ficlone, seek},
     io::Errno,
 };
 
-use super::{Draft, Home, OpenFile, Part, PartMeta, StorageError, beneath, disk};
+use super::{Draft, Durability, Home, OpenFile, Part, PartMeta, StorageError, beneath, disk, flush};
 
 /// Bytes copied between two questions whether to stop.
 const STEP: usize = 16 << 20;
+
+/// Blocks after which a copy is flushed.
+const FLUSH: u64 = 64;
 
 /// Told how many bytes are done; may say to stop.
 pub type Progress<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
 
 impl Home {
-    /// Copies `source`, with its time and permissions, to staging and digests it.
+    /// Begins to copy `source`, with its time and permissions, to staging.
     ///
     /// # Errors
-    /// `Changed` when the source changed meanwhile, `Stopped`, `DiskFull`, or the disk's.
-    pub fn copy(&self, source: &OpenFile, progress: Progress<'_>) -> Result<(Draft, Digest), StorageError> {
-        let at = |error: io::Error| StorageError::at(source.path(), "copy a file", error);
-        let (mut draft, file) = Draft::create(self.staging(), Some(source.mode))?;
+    /// `DiskFull`, or the disk's.
+    pub fn copy(&self, source: OpenFile) -> Result<Copying, StorageError> {
+        let (draft, file) = Draft::create(self.staging(), Some(source.mode))?;
         let cloned = ioctl_ficlone(&file, &source.file).is_ok();
-        let (mut root, mut buffer, mut length) = (RootBuilder::new(), Vec::new(), 0);
-        for index in 0..block_count(source.size) {
-            buffer.clear();
-            match blocks::read_block(&source.file, source.size, index, &mut buffer) {
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                    return Err(StorageError::Changed(source.path().clone()));
-                }
-                read => read.map_err(at)?,
-            }
-            disk::write().map_err(|error| at(error.into()))?;
-            root.push(if cloned {
-                block_digest(source.size, index, &buffer)
-            } else {
-                let bytes = if blocks::is_zero(&buffer) { &[] } else { buffer.as_slice() };
-                blocks::write_block(&file, source.size, index, bytes, &mut length).map_err(at)?
-            });
-            go_on(progress((index + 1).saturating_mul(BLOCK_SIZE).min(source.size)))?;
-        }
-        if source.version_now()? != source.version {
-            return Err(StorageError::Changed(source.path().clone()));
-        }
-        draft.complete(&file, source.size, Some(source.mtime))?;
-        Ok((draft, root.root()))
+        let flushes = !cloned && self.inner().durability == Durability::Full;
+        let (root, buffer) = (RootBuilder::new(), Vec::new());
+        Ok(Copying { source, draft, file, cloned, flushes, root, buffer, length: 0, next: 0 })
     }
 
     /// A fresh staged part for `meta.path` that begins with the bytes of the file there now, as
@@ -102,6 +84,70 @@ fn seed(part: &Part, source: &File, size: u64, progress: Progress<'_>) -> Result
         go_on(progress(part.length()))?;
     }
     Ok(())
+}
+
+/// A file being copied and digested; nothing is left of it when dropped before its end.
+#[derive(Debug)]
+pub struct Copying {
+    source: OpenFile,
+    draft: Draft,
+    file: File,
+    /// Whether the bytes are there and only to be digested.
+    cloned: bool,
+    /// Whether it is flushed now and then, so that no flush takes long.
+    flushes: bool,
+    root: RootBuilder,
+    buffer: Vec<u8>,
+    length: u64,
+    next: u64,
+}
+
+impl Copying {
+    /// Copies at most so many blocks; whether there is more to do.
+    ///
+    /// # Errors
+    /// `Changed` when the source changed meanwhile, `DiskFull`, or the disk's.
+    pub fn step(&mut self, blocks: u64) -> Result<bool, StorageError> {
+        let Self { source, file, buffer, length, .. } = self;
+        let at = |error: io::Error| StorageError::at(source.path(), "copy a file", error);
+        let count = block_count(source.size);
+        let end = count.min(self.next.saturating_add(blocks));
+        for index in self.next..end {
+            buffer.clear();
+            match blocks::read_block(&source.file, source.size, index, buffer) {
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    return Err(StorageError::Changed(source.path().clone()));
+                }
+                read => read.map_err(at)?,
+            }
+            disk::write().map_err(|error| at(error.into()))?;
+            self.root.push(if self.cloned {
+                block_digest(source.size, index, buffer)
+            } else {
+                let bytes = if blocks::is_zero(buffer) { &[] } else { buffer.as_slice() };
+                blocks::write_block(file, source.size, index, bytes, length).map_err(at)?
+            });
+        }
+        if self.flushes && self.next / FLUSH != end / FLUSH {
+            flush::some_bytes(&self.file).map_err(|error| at(error.into()))?;
+        }
+        self.next = end;
+        Ok(end < count)
+    }
+
+    /// The copy, once there is nothing more to do, and its digest.
+    ///
+    /// # Errors
+    /// `Changed` when the source changed meanwhile, or the disk's.
+    pub fn finish(mut self) -> Result<(Draft, Digest), StorageError> {
+        while self.step(1)? {}
+        let Self { source, mut draft, file, root, .. } = self;
+        if source.version_now()? != source.version {
+            return Err(StorageError::Changed(source.path().clone()));
+        }
+        draft.complete(&file, source.size, Some(source.mtime))?;
+        Ok((draft, root.root()))
+    }
 }
 
 fn go_on(flow: ControlFlow<()>) -> Result<(), StorageError> {

@@ -4,8 +4,8 @@ use rustix::fs::AtFlags;
 
 use super::{Durability, Home, StorageError, disk, durable, flush};
 
-const NAME: &str = "ledger.json";
-const BYTES_MAX: u64 = 4096;
+pub(super) const NAME: &str = "ledger.json";
+pub(super) const BYTES_MAX: u64 = 4096;
 
 impl Home {
     /// The ledger's bytes, left where they are; `None` when there is none.

@@ -96,7 +96,11 @@ impl Storage {
         // Held while opening, so that staging is cleaned before anyone uses it.
         let mut homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(inner) = homes.get(user).and_then(Weak::upgrade) {
-            return Ok(Home::from_inner(inner));
+            let home = Home::from_inner(inner);
+            // Who still holds the home of a user that was removed with all files holds it alone.
+            if self.is_in_place(&home)? {
+                return Ok(home);
+            }
         }
         let create = create && self.owner;
         let folder = private_folder(&self.users, user, user, create)?;

@@ -17,7 +17,7 @@ use std::{
 use ferry_shared::{entry::Mtime, path::RemotePath};
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
-    fs::{AtFlags, Mode},
+    fs::AtFlags,
 };
 
 pub use draft::Draft;
@@ -56,8 +56,6 @@ pub(super) struct Staging {
     folder: OwnedFd,
     durability: Durability,
     next_draft: AtomicU64,
-    /// Permission bits new files do not get.
-    mask: Mode,
     parts: Mutex<HashMap<RemotePath, Record>>,
 }
 
@@ -76,7 +74,7 @@ impl Staging {
         clean: bool,
     ) -> Result<(Self, Vec<String>), StorageError> {
         let (next_draft, parts) = (AtomicU64::new(0), Mutex::default());
-        let mut staging = Self { folder, durability, next_draft, mask: Mode::empty(), parts };
+        let mut staging = Self { folder, durability, next_draft, parts };
         let mut report = Vec::new();
         let mut parts = HashMap::new();
         let names = staging.names()?;
@@ -91,7 +89,6 @@ impl Staging {
         }
         if clean {
             staging.remove_unknown(&names, &parts, &mut report);
-            staging.mask = staging.learn_mask()?;
         }
         staging.parts = Mutex::new(parts);
         Ok((staging, report))

@@ -257,11 +257,7 @@ impl Verifier {
         let stored = account.and_then(|account| account.password.clone());
         let known = stored.is_some();
         let (hash, password) = (stored.unwrap_or_else(|| self.dummy.clone()), password.clone());
-        match self.run(move || hash.matches(&password)).await {
-            Some(true) if known => Verdict::Right,
-            Some(_) => Verdict::Wrong,
-            None => Verdict::Busy,
-        }
+        verdict(self.run(move || hash.matches(&password)).await, known)
     }
 
     /// Hashes a new password.
@@ -271,6 +267,25 @@ impl Verifier {
     pub async fn hash(&self, password: &Secret) -> Result<StoredHash, NewPasswordError> {
         let password = password.clone();
         self.run(move || hash(&password)).await.unwrap_or(Err(NewPasswordError::Busy))
+    }
+
+    /// As [`verify`](Self::verify), but the caller's thread does it, which may block.
+    pub(super) async fn verify_here(&self, account: Option<&Account>, password: &Secret) -> Verdict {
+        let stored = account.and_then(|account| account.password.clone());
+        let known = stored.is_some();
+        let hash = stored.unwrap_or_else(|| self.dummy.clone());
+        verdict(self.run_here(|| hash.matches(password)).await, known)
+    }
+
+    /// As [`hash`](Self::hash), but the caller's thread does it, which may block.
+    pub(super) async fn hash_here(&self, password: &Secret) -> Result<StoredHash, NewPasswordError> {
+        self.run_here(|| hash(password)).await.unwrap_or(Err(NewPasswordError::Busy))
+    }
+
+    async fn run_here<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let _waiting = Waiting::enter(&self.waiting, self.waiting_max)?;
+        let _permit = self.running.acquire().await.ok()?;
+        Some(work())
     }
 
     /// Runs `work` on a blocking thread when its turn comes; `None` when too many wait.
@@ -283,6 +298,14 @@ impl Verifier {
             work()
         });
         done.await.ok()
+    }
+}
+
+fn verdict(matches: Option<bool>, known: bool) -> Verdict {
+    match matches {
+        Some(true) if known => Verdict::Right,
+        Some(_) => Verdict::Wrong,
+        None => Verdict::Busy,
     }
 }
 

@@ -6,3 +6,4 @@ mod kills;
 mod parts;
 mod recounts;
 mod transfers;
+mod turns;

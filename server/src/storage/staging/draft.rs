@@ -18,11 +18,14 @@ use super::{FileMeta, Staging};
 use crate::storage::{
     Home, StorageError, disk, durable, flush,
     names::{rename_to_nothing, times},
-    state::State,
 };
 
 /// Permission bits of a file that declared none.
 const FILE_MODE: u32 = 0o644;
+
+/// Permission bits until all is written: nobody else may read it, and the server can open it
+/// again, whatever was declared.
+const OWN_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// A file in staging under a number of its own; removed when dropped unpublished.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub struct Draft {
     staging: Arc<Staging>,
     name: String,
     size: u64,
+    /// What it gets at the end, while it still has [`OWN_MODE`].
+    mode: Option<Mode>,
     flushed: bool,
     published: bool,
 }
@@ -41,22 +46,19 @@ impl Draft {
         self.size
     }
 
-    /// An empty draft with these permission bits, open for writing.
+    /// An empty draft, open for writing, that gets these permission bits before it is published.
     pub(in crate::storage) fn create(staging: &Arc<Staging>, mode: Option<u32>) -> Result<(Self, File), StorageError> {
         let own = |error: Errno| StorageError::own("make a draft", error);
         let flags = durable::OWN | OFlags::RDWR | OFlags::EXCL;
-        let bits = mode_of(mode);
+        let mode = Some(mode_of(mode)).filter(|mode| *mode != OWN_MODE);
         loop {
             let name = staging.next_draft();
-            let file = match disk::create(&staging.folder, &name, flags, bits) {
+            let file = match disk::create(&staging.folder, &name, flags, OWN_MODE) {
                 Ok(file) => File::from(file),
                 Err(Errno::EXIST) => continue,
                 Err(error) => return Err(own(error)),
             };
-            let draft = Self { staging: Arc::clone(staging), name, size: 0, flushed: false, published: false };
-            if bits.intersects(staging.mask) {
-                disk::set_mode(&file, bits).map_err(own)?;
-            }
+            let draft = Self { staging: Arc::clone(staging), name, size: 0, mode, flushed: false, published: false };
             return Ok((draft, file));
         }
     }
@@ -80,11 +82,25 @@ impl Draft {
         self.flushed = true;
     }
 
-    /// Flushes it by its name: drafts are not held open, there may be hundreds.
+    /// Gives it its permission bits and flushes it, by its name: drafts are not held open, there
+    /// may be hundreds.
     pub(in crate::storage) fn flush(&mut self) -> Result<(), StorageError> {
-        let file = openat(&self.staging.folder, &self.name, durable::OWN | OFlags::RDONLY, Mode::empty());
-        file.and_then(flush::file).map_err(|error| StorageError::own("flush a draft", error))?;
-        self.flushed = true;
+        let flushed = || {
+            let file = openat(&self.staging.folder, &self.name, durable::OWN | OFlags::RDONLY, Mode::empty())?;
+            self.mode.map_or(Ok(()), |mode| disk::set_mode(&file, mode))?;
+            flush::file(file)
+        };
+        flushed().map_err(|error: Errno| StorageError::own("flush a draft", error))?;
+        (self.mode, self.flushed) = (None, true);
+        Ok(())
+    }
+
+    /// Gives it its permission bits, before a flush of the whole filesystem or without any.
+    pub(in crate::storage) fn set_mode(&mut self) -> Result<(), StorageError> {
+        if let Some(mode) = self.mode.take() {
+            let set = disk::set_mode_at(&self.staging.folder, &self.name, mode);
+            set.map_err(|error| StorageError::own("finish a draft", error))?;
+        }
         Ok(())
     }
 
@@ -123,22 +139,6 @@ fn mode_of(declared: Option<u32>) -> Mode {
 
 fn set_mtime(file: &File, mtime: Option<Mtime>) -> rustix::io::Result<()> {
     mtime.map_or(Ok(()), |mtime| disk::set_times(file, &times(mtime)))
-}
-
-impl Staging {
-    /// The process's mask, which can only be learned from a new file. Knowing it saves a
-    /// call for each small file.
-    pub(super) fn learn_mask(&self) -> Result<Mode, StorageError> {
-        let learn = || {
-            let name = "mask.new";
-            let flags = durable::OWN | OFlags::RDWR | OFlags::EXCL;
-            let all = Mode::RWXU | Mode::RWXG | Mode::RWXO;
-            let file = disk::create(&self.folder, name, flags, all)?;
-            self.unlink(name)?;
-            Ok(all & !Mode::from_bits_truncate(State::of(&file)?.mode))
-        };
-        learn().map_err(|error: Errno| StorageError::own("open staging", error))
-    }
 }
 
 impl Home {

@@ -1,6 +1,6 @@
 //! From staging into the home: what is replaced, what is refused, what is copied.
 
-use std::{ops::ControlFlow, os::unix::fs::PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 
 use ferry_shared::{digest::Digest, entry::Mtime};
 
@@ -21,6 +21,34 @@ fn a_small_file_gets_its_bytes_time_and_mode() {
     place.put_with("all", "", &Overwrite::Never, &all).unwrap();
     assert_eq!(mode("all"), 0o777, "whatever the process's mask");
     assert!(place.staged_names().is_empty());
+}
+
+#[test]
+fn a_draft_is_the_servers_own_until_it_gets_its_mode_before_its_name() {
+    let mode = |path: PathBuf| path.metadata().unwrap().permissions().mode() & 0o7777;
+    // Flushed one by one, with all of the filesystem, and not at all.
+    for (count, durability) in [(1, Durability::Full), (6, Durability::Full), (1, Durability::Rename)] {
+        for wanted in [0o000, 0o200, 0o444, 0o600, 0o644, 0o777] {
+            let place = Place::with(durability);
+            let meta = FileMeta { mtime: None, mode: Some(wanted) };
+            let mut staged: Vec<_> =
+                (0..count).map(|_| Staged::Draft(place.home.draft(b"x", &meta).unwrap())).collect();
+            let staged_modes = || place.staged_names().iter().map(|name| mode(place.staging().join(name))).collect();
+            let before: Vec<u32> = staged_modes();
+            assert_eq!(before, vec![0o600; count], "{wanted:o}");
+            let mut group = place.home.commit_group();
+            group.flush_data(&mut staged).unwrap();
+            if durability == Durability::Full {
+                let flushed: Vec<u32> = staged_modes();
+                assert_eq!(flushed, vec![wanted; count], "its mode is flushed with it");
+            }
+            for (number, staged) in staged.into_iter().enumerate() {
+                let prepared = group.prepare(&p(&format!("f{number}")), &Overwrite::Never, false).unwrap();
+                group.publish(staged, prepared).unwrap();
+                assert_eq!(mode(place.real(&format!("f{number}"))), wanted);
+            }
+        }
+    }
 }
 
 #[test]
@@ -141,15 +169,8 @@ fn a_copy_has_the_bytes_digest_time_and_mode_of_its_source() {
         fs::write(place.real("from"), &content).unwrap();
         place.home.set_attributes(&p("from"), Some(Mtime(9, 9)), Some(0o755)).unwrap();
         let source = place.home.open_file(&p("from")).unwrap();
-        let mut told = 0;
-        let (draft, root) = place
-            .home
-            .copy(&source, &mut |done| {
-                told = done;
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-        assert_eq!((root, told, draft.size()), (Digest::of(&content), size, size));
+        let (draft, root) = place.home.copy(source).unwrap().finish().unwrap();
+        assert_eq!((root, draft.size()), (Digest::of(&content), size));
         place.commit("to", Staged::Draft(draft), &Overwrite::Always).unwrap();
         assert!(fs::read(place.real("to")).unwrap() == content);
         let stat = place.home.stat(&p("to")).unwrap().entry;
@@ -158,24 +179,23 @@ fn a_copy_has_the_bytes_digest_time_and_mode_of_its_source() {
 }
 
 #[test]
-fn a_copy_stops_when_told_or_when_its_source_changes() {
+fn a_copy_goes_in_steps_and_stops_when_dropped_or_when_its_source_changes() {
     let place = Place::new();
     place.write("from", &"x".repeat(3 << 20));
-    let source = place.home.open_file(&p("from")).unwrap();
-    let stopped = place.home.copy(&source, &mut |_| ControlFlow::Break(()));
-    assert!(matches!(stopped, Err(StorageError::Stopped)));
-    let copy = |meddle: &dyn Fn()| {
-        let mut first = true;
-        place.home.copy(&source, &mut |_| {
-            if std::mem::take(&mut first) {
-                meddle();
-            }
-            ControlFlow::Continue(())
-        })
+    let begun = || {
+        let mut copying = place.home.copy(place.home.open_file(&p("from")).unwrap()).unwrap();
+        assert!(copying.step(1).unwrap(), "there are two blocks more");
+        copying
     };
+    drop(begun());
+    assert!(place.staged_names().is_empty());
     let file = fs::File::options().write(true).open(place.real("from")).unwrap();
-    assert!(matches!(copy(&|| file.set_len(1 << 20).unwrap()), Err(StorageError::Changed(_))));
-    assert!(matches!(copy(&|| file.set_len(3 << 20).unwrap()), Err(StorageError::Changed(_))));
+    for length in [1 << 20, 3 << 20] {
+        let copying = begun();
+        file.set_len(length).unwrap();
+        assert!(matches!(copying.finish(), Err(StorageError::Changed(_))));
+        file.set_len(3 << 20).unwrap();
+    }
     assert!(place.staged_names().is_empty());
 }
 

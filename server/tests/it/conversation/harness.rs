@@ -68,6 +68,20 @@ impl World {
         }
     }
 
+    /// From now on the user may look and not change.
+    pub(super) fn make_read_only(&self) {
+        let store = users::store_file(self.folder.path());
+        let text = fs::read_to_string(&store).unwrap();
+        fs::write(&store, text.replacen("\"created\"", "\"access\":\"read-only\",\"created\"", 1)).unwrap();
+        self.context.users.reload().unwrap();
+    }
+
+    /// Takes the account away.
+    pub(super) fn remove_user(&self) {
+        fs::write(users::store_file(self.folder.path()), r#"{"version":1,"users":{},"invites":{}}"#).unwrap();
+        self.context.users.reload().unwrap();
+    }
+
     /// As after `kill -9`: everything in memory is gone, nothing was written down.
     pub(super) fn kill(self) -> Self {
         let Self { folder, context } = self;
@@ -85,12 +99,17 @@ impl World {
 
     /// A logged-in connection.
     pub(super) fn connect(&self) -> Peer {
+        Peer::new(self.conversation())
+    }
+
+    /// The server's side of it alone.
+    pub(super) fn conversation(&self) -> Conversation {
         let account = self.context.users.current(&"alice".parse().unwrap()).unwrap();
         let user = self.context.open_user(&account).unwrap();
         let (session, _ticket) =
             self.context.sessions.open(user, ferry_server::session::Proven::password_of(&account), None).unwrap();
         let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).unwrap();
-        Peer::new(Conversation::new(Arc::clone(&self.context), session, gate))
+        Conversation::new(Arc::clone(&self.context), session, gate)
     }
 
     /// Where the user's files really are.
@@ -153,7 +172,8 @@ impl Peer {
                 }
             }
             match need {
-                Need::Room => {}
+                Need::Room | Need::Pause => {}
+                Need::Turn => conversation.give_turn(),
                 Need::Input => break,
                 Need::End => return false,
             }

@@ -1,0 +1,107 @@
+//! Whose turn it is: work that goes on without its peer is done in turns, which users share fairly.
+//!
+//! A digest of a large file, a search, a copy or a removal is asked for in a few bytes and can take hours.
+//! Who moves frames is held back by the network and waits for nobody here.
+
+use std::{
+    num::NonZero,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How long a connection works before others come in.
+const SLICE: Duration = Duration::from_millis(50);
+/// Fewest turns at a time: a slow disk must not hold everybody up.
+const LEAST: usize = 2;
+
+/// So many turns at a time; who waits longest comes next.
+#[derive(Debug)]
+pub struct Turns(Arc<Semaphore>);
+
+/// A turn; over when dropped.
+#[derive(Debug)]
+pub struct Turn {
+    _own: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
+impl Turns {
+    /// Of one user: as many as there are cores.
+    #[must_use]
+    pub fn of_user() -> Self {
+        Self::with(cores())
+    }
+
+    /// Of all users together: twice as many, so that no user alone has them all.
+    #[must_use]
+    pub fn of_all() -> Self {
+        Self::with(2 * cores())
+    }
+
+    fn with(turns: usize) -> Self {
+        Self(Arc::new(Semaphore::new(turns)))
+    }
+
+    /// Waits for a turn of a user among `own`, and then among those of all users. `None` never comes.
+    pub async fn next(own: &Self, all: &Self) -> Option<Turn> {
+        // In this order: while one user's connections wait for each other, no turn is lost for others.
+        let own = Arc::clone(&own.0).acquire_owned().await.ok()?;
+        let all = Arc::clone(&all.0).acquire_owned().await.ok()?;
+        Some(Turn { _own: own, _all: all })
+    }
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(LEAST, NonZero::get).max(LEAST)
+}
+
+/// The time a connection may work now, and what it did in it.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    begun: Instant,
+    /// Whether it came with a [`Turn`].
+    pub(crate) is_turn: bool,
+    /// Whether a frame came or went.
+    pub(crate) moved: bool,
+}
+
+impl Slice {
+    pub(crate) fn begin(is_turn: bool) -> Self {
+        Self { begun: Instant::now(), is_turn, moved: false }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.begun.elapsed() >= SLICE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::{Pin, pin},
+        task::{Context, Poll, Waker},
+    };
+
+    use super::*;
+
+    fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn who_wants_many_turns_leaves_one_for_who_wants_one() {
+        let (all, greedy, modest) = (Turns::with(3), Turns::with(2), Turns::with(2));
+        let mut wanted: Vec<_> = (0..5).map(|_| Box::pin(Turns::next(&greedy, &all))).collect();
+        let mut had: Vec<_> = wanted.iter_mut().map(|turn| poll(turn.as_mut())).collect();
+        let running = |had: &[Poll<Option<Turn>>]| had.iter().filter(|turn| turn.is_ready()).count();
+        assert_eq!(running(&had), 2);
+        let mut turn = pin!(Turns::next(&modest, &all));
+        assert!(poll(turn.as_mut()).is_ready());
+        // The first one's end is the third one's turn, not the fifth one's.
+        had[0] = Poll::Pending;
+        assert!(poll(wanted[4].as_mut()).is_pending() && poll(wanted[2].as_mut()).is_ready());
+    }
+}

@@ -1,0 +1,164 @@
+//! What the server knows of users is written down when it may be believed.
+
+use std::sync::Arc;
+
+use ferry_shared::path::RemotePath;
+
+use super::*;
+use crate::storage::{Durability, FileMeta, PartMeta};
+
+struct Place {
+    folder: tempfile::TempDir,
+    states: UserStates,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let states = UserStates::new(Storage::open(folder.path(), Durability::Rename).unwrap());
+        Self { folder, states }
+    }
+
+    fn user(&self, name: &str) -> Arc<UserState> {
+        self.states.get(&name.parse().unwrap(), Limits::default()).unwrap()
+    }
+
+    fn name(name: &str) -> UserName {
+        name.parse().unwrap()
+    }
+
+    fn home(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join("users").join(name).join("home")
+    }
+
+    fn is_open(&self, name: &str) -> bool {
+        self.states.all().iter().any(|user| user.name.as_str() == name)
+    }
+
+    fn has_ledger(&self, name: &str) -> bool {
+        self.folder.path().join("users").join(name).join("ledger.json").exists()
+    }
+}
+
+#[test]
+fn who_is_still_worked_for_at_the_end_is_counted_again() {
+    let place = Place::new();
+    let at_work = place.user("anna");
+    place.user("bob");
+    place.states.close();
+    assert!(!place.has_ledger("anna") && place.has_ledger("bob"));
+    drop(at_work);
+}
+
+#[test]
+fn a_count_ends_with_the_server_and_leaves_nothing_to_believe() {
+    let mut place = Place::new();
+    let stop = CancellationToken::new();
+    place.states = place.states.until(stop.clone());
+    std::fs::create_dir_all(place.folder.path().join("users/anna/home/folder")).unwrap();
+    stop.cancel();
+    let opened = place.states.get(&"anna".parse().unwrap(), Limits::default());
+    assert!(matches!(opened, Err(StorageError::Stopped)), "{opened:?}");
+    place.states.close();
+    assert!(!place.has_ledger("anna"));
+}
+
+/// Stages a part of so many bytes for `path`.
+fn stage(user: &UserState, path: &str, size: u64) {
+    let path = RemotePath::from_wire(path.as_bytes()).unwrap();
+    user.hold(&path, Tally::new(size, 1)).unwrap();
+    let meta = PartMeta { path, size: Some(size), file: FileMeta::default() };
+    drop(user.home.create_part(meta).unwrap());
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[test]
+fn a_home_nobody_uses_is_closed_and_has_the_same_figures_when_it_is_opened_again() {
+    let place = Place::new();
+    let user = place.user("anna");
+    std::fs::write(place.home("anna").join("file"), [1; 700]).unwrap();
+    user.ledger.lock_changes().add_used(Tally::new(700, 1));
+    stage(&user, "part", 5000);
+    let before = user.ledger.snapshot();
+    assert_eq!(before.reserved, Tally::new(5000, 1));
+    let all = |_: &UserName| true;
+    place.states.rest(Duration::ZERO, all);
+    assert!(place.is_open("anna"), "somebody holds it");
+    drop(user);
+    place.states.rest(DAY, all);
+    assert!(place.is_open("anna"), "it was just used");
+    place.states.rest(Duration::ZERO, all);
+    assert!(!place.is_open("anna") && place.has_ledger("anna"));
+    assert_eq!(place.states.figures(), [(Place::name("anna"), before)], "they are told all the same");
+    // What was there is believed, so what lies there now by hand does not count.
+    std::fs::write(place.home("anna").join("by hand"), [1; 5]).unwrap();
+    let user = place.user("anna");
+    assert!(!place.has_ledger("anna"), "what is written may be wrong from now on");
+    assert_eq!(user.ledger.snapshot(), before);
+}
+
+#[test]
+fn a_home_that_can_only_be_counted_stays_open() {
+    let place = Place::new();
+    let user = place.user("anna");
+    // More taken off than there was.
+    user.ledger.lock_changes().release_used(Tally::new(1, 1));
+    drop(user);
+    place.states.rest(Duration::ZERO, |_| true);
+    assert!(place.is_open("anna") && !place.has_ledger("anna"));
+    place.states.close();
+    assert!(!place.has_ledger("anna"));
+}
+
+#[test]
+fn upkeep_opens_only_homes_that_need_it() {
+    let place = Place::new();
+    let attend = |name: &str| {
+        let opened = place.states.attend(&Place::name(name), Limits::default(), DAY).unwrap();
+        let is_opened = opened.is_some();
+        drop(opened);
+        place.states.rest(Duration::ZERO, |_| true);
+        is_opened
+    };
+    assert!(!attend("never"), "who never came has nothing");
+    assert!(!place.home("never").exists());
+    std::fs::create_dir_all(place.home("anna")).unwrap();
+    assert!(attend("anna"), "nobody knows what is there");
+    assert!(!attend("anna"));
+    stage(&place.user("anna"), "part", 5000);
+    place.states.rest(Duration::ZERO, |_| true);
+    assert!(!attend("anna"), "the part is known and young");
+    let opened = place.states.attend(&Place::name("anna"), Limits::default(), Duration::ZERO).unwrap();
+    opened.expect("the part is old").expire(Duration::ZERO);
+    place.states.rest(Duration::ZERO, |_| true);
+    let figures =
+        |states: &UserStates| states.figures().into_iter().find(|(name, _)| name.as_str() == "anna").unwrap().1;
+    assert_eq!(figures(&place.states).reserved, Tally::default());
+    stage(&place.user("anna"), "part", 5000);
+    place.states.close();
+    // Another server does not know what the part holds until it opened the home.
+    assert!(attend("anna") && !attend("anna"));
+    assert_eq!(figures(&place.states).reserved, Tally::new(5000, 1));
+}
+
+#[test]
+fn a_removed_user_is_forgotten_and_one_of_the_same_name_begins_anew() {
+    let place = Place::new();
+    let old = place.user("anna");
+    std::fs::write(place.home("anna").join("file"), [1; 700]).unwrap();
+    old.ledger.lock_changes().add_used(Tally::new(700, 1));
+    assert!(place.states.is_in_place(&old).unwrap());
+    // As 'ferryd user remove --purge' does it, beside the server.
+    assert!(Storage::inspect(place.folder.path()).unwrap().remove_user("anna").unwrap());
+    assert!(!place.states.is_in_place(&old).unwrap());
+    let new = place.user("anna");
+    assert!(place.home("anna").is_dir());
+    assert_eq!(new.ledger.snapshot().used, Tally::default());
+    let path = RemotePath::from_wire(b"folder").unwrap();
+    new.home.make_dir(&path, false, &mut 0).unwrap();
+    assert!(place.home("anna").join("folder").is_dir());
+    drop((old, new));
+    place.states.rest(DAY, |_| false);
+    assert!(place.states.figures().is_empty() && place.has_ledger("anna"));
+}

@@ -1,0 +1,110 @@
+//! When the work answers, and when it gives its thread back.
+
+use std::fs;
+
+use ferry_server::command::{Conversation, Input, Need};
+use ferry_shared::{
+    frame::{self, Frame, Phase},
+    message::{Request, request::Algorithm},
+    pool::Buffer,
+};
+use tokio::sync::mpsc;
+
+use super::harness::{World, path, small};
+
+/// What arrives of `bytes`.
+fn frames(bytes: Vec<u8>) -> Vec<Frame> {
+    let mut bytes = bytes::Bytes::from(bytes);
+    std::iter::from_fn(|| frame::decode(&mut bytes, Phase::LoggedIn).unwrap()).collect()
+}
+
+fn request(request: &Request) -> Input {
+    let mut bytes = Vec::new();
+    frame::put_message(&mut bytes, request).unwrap();
+    Input::Frames(frames(bytes))
+}
+
+/// Works until it is more than a pause.
+fn next_need(
+    conversation: &mut Conversation,
+    input: &mut mpsc::Receiver<Input>,
+    output: &mpsc::Sender<Buffer>,
+) -> Need {
+    loop {
+        match conversation.run(input, output) {
+            Need::Pause => {}
+            need => return need,
+        }
+    }
+}
+
+/// Requests of work that takes seconds and needs no frame: of one file, and of a folder with it.
+fn long_work(world: &World) -> Vec<Request> {
+    fs::create_dir(world.home_made().join("folder")).unwrap();
+    for name in ["file", "folder/file"] {
+        fs::File::create(world.home().join(name)).unwrap().set_len(8 << 30).unwrap();
+    }
+    let copy = |from, to| Request::Copy { from: path(from), to: path(to), replace: true };
+    let hash = |algorithm| Request::Hash { path: path("file"), algorithm };
+    vec![hash(Algorithm::Blake3), hash(Algorithm::Sha256), copy("file", "copy"), copy("folder", "other")]
+}
+
+#[test]
+fn long_work_gives_its_thread_back_and_ends_when_the_client_left() {
+    let world = World::new(1 << 40);
+    for long in long_work(&world) {
+        let mut conversation = world.conversation();
+        let (sender, mut input) = mpsc::channel(1);
+        let (output, mut answers) = mpsc::channel(4);
+        conversation.push(request(&long));
+        for turn in 0..3 {
+            assert_eq!(next_need(&mut conversation, &mut input, &output), Need::Turn, "{long:?}, turn {turn}");
+            conversation.give_turn();
+        }
+        drop(sender);
+        assert_eq!(next_need(&mut conversation, &mut input, &output), Need::End, "{long:?}");
+        assert!(answers.try_recv().is_err(), "{long:?} was done to the end");
+    }
+    assert!(!world.home().join("copy").exists());
+}
+
+#[test]
+fn long_work_ends_with_the_server_or_the_account() {
+    let world = World::new(1 << 40);
+    let mut begun: Vec<_> = long_work(&world)
+        .into_iter()
+        .map(|long| {
+            let mut conversation = world.conversation();
+            conversation.push(request(&long));
+            let (sender, mut input) = mpsc::channel(1);
+            let (output, answers) = mpsc::channel(4);
+            assert_eq!(next_need(&mut conversation, &mut input, &output), Need::Turn);
+            conversation.give_turn();
+            (conversation, (sender, input), (output, answers))
+        })
+        .collect();
+    let (mut conversation, (_sender, mut input), (output, mut answers)) = begun.pop().unwrap();
+    world.remove_user();
+    assert_eq!(next_need(&mut conversation, &mut input, &output), Need::End);
+    let answer = String::from_utf8_lossy(&answers.try_recv().unwrap()).into_owned();
+    assert!(answer.contains("account_closed"), "{answer}");
+    world.context.stop.cancel();
+    for (mut conversation, (_sender, mut input), (output, mut answers)) in begun {
+        assert_eq!(next_need(&mut conversation, &mut input, &output), Need::End);
+        assert!(answers.try_recv().is_err());
+    }
+}
+
+#[test]
+fn refused_uploads_without_end_are_answered_while_more_come() {
+    let world = World::new(1000);
+    world.make_read_only();
+    let mut conversation = world.conversation();
+    let many = || Input::Frames((0..20_000).flat_map(|_| frames(small("a", b"one"))).collect());
+    conversation.push(many());
+    let (sender, mut input) = mpsc::channel(1);
+    sender.try_send(many()).unwrap();
+    let (output, _unread) = mpsc::channel(1);
+    assert_eq!(next_need(&mut conversation, &mut input, &output), Need::Room, "answers wait for the peer");
+    assert!(input.try_recv().is_ok(), "and nothing more was taken before they could go");
+}
