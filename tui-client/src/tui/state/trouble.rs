@@ -120,3 +120,21 @@ fn refused(trouble: Trouble, refusal: &Refusal) -> Trouble {
         _ => trouble,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_over_quota_is_told_in_units_and_once() {
+        let refusal = |message: &str| Refusal {
+            needed: Some(2 << 30),
+            available: Some(1 << 20),
+            ..Refusal::new(Code::OverQuota, message)
+        };
+        let of = |message: &str| Trouble::from(&ClientError::from(refusal(message))).to_string();
+        let told = of("over quota: 2147483648 bytes needed, 1048576 available");
+        assert!(told.starts_with("over quota: 2.0 GiB needed, 1.0 MiB free; delete"), "{told}");
+        assert!(of("over quota: 5 more files needed, 0 available").starts_with("over quota: 5 more files needed"));
+    }
+}

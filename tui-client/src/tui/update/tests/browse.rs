@@ -151,6 +151,17 @@ fn a_filter_given_up_while_it_is_typed_leaves_the_cursor_where_it_was() {
 }
 
 #[test]
+fn a_folder_that_is_gone_is_named_once() {
+    for (told, said) in [("~/data/2024 is not there", "~/data/2024 is not there"), ("gone", "~/data/2024: gone")] {
+        let mut scene = Scene::connected();
+        scene.keys("j enter");
+        let ticket = scene.ticket();
+        scene.event(Event::Answer(ticket, Answer::Failed(Trouble::new(told).of(Kind::Missing))));
+        assert_eq!(scene.state.toast.as_ref().map(|toast| &*toast.text), Some(said));
+    }
+}
+
+#[test]
 fn what_is_marked_says_how_many_folders_where_their_size_is_not_known() {
     let mut scene = Scene::connected();
     scene.keys("j space space");
