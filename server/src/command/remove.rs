@@ -13,8 +13,8 @@ use crate::{
     user_state::UserState,
 };
 
-/// Entries removed in one step, under the user's lock.
-const STEP: u64 = 500;
+/// Entries removed in one step, under the user's lock: little enough to end soon on a slow disk.
+const STEP: u64 = 100;
 
 pub(super) fn start(
     user: &Arc<UserState>,
