@@ -16,7 +16,6 @@ use tokio::{
 };
 
 use crate::{
-    admin::places,
     config::{Config, ConfigError, keys::Key},
     confine::{self, Kept},
     control::{
@@ -97,7 +96,7 @@ pub type ReadConfig = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>
 /// [`ServeError`] when it does not come up.
 pub fn run(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), ServeError> {
     let shown = data.clone();
-    start(read_config, file, data).inspect_err(|_| places::other_owner(&shown).iter().for_each(output::note))
+    start(read_config, file, data).inspect_err(|_| private_file::other_owner(&shown).iter().for_each(output::note))
 }
 
 fn start(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), ServeError> {

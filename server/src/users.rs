@@ -407,15 +407,17 @@ mod tests {
     async fn a_changed_password_is_in_force_and_in_the_file_at_once() {
         let (_folder, users) = with_alice();
         let before = users.current(&alice()).unwrap().password_generation;
-        let wrong = users.change_password(&alice(), &secret("guess"), &secret("new")).await;
+        let wrong = users.change_password(&alice(), &secret("guess"), &secret("a new one")).await;
         assert!(matches!(wrong, Err(ChangePasswordError::Wrong)), "{wrong:?}");
         let empty = users.change_password(&alice(), &secret("right"), &secret("")).await;
         assert!(matches!(empty, Err(ChangePasswordError::New(_))), "{empty:?}");
-        users.change_password(&alice(), &secret("right"), &secret("new")).await.unwrap();
+        let short = users.change_password(&alice(), &secret("right"), &secret("7 chars")).await;
+        assert!(short.unwrap_err().to_string().contains("at least 8 characters"));
+        users.change_password(&alice(), &secret("right"), &secret("a new one")).await.unwrap();
         assert!(users.login("alice", &secret("right")).await.is_err());
-        assert!(users.login("alice", &secret("new")).await.is_ok());
+        assert!(users.login("alice", &secret("a new one")).await.is_ok());
         assert_ne!(users.current(&alice()).unwrap().password_generation, before);
-        assert!(Users::load(users.path()).unwrap().login("alice", &secret("new")).await.is_ok());
+        assert!(Users::load(users.path()).unwrap().login("alice", &secret("a new one")).await.is_ok());
     }
 
     #[tokio::test]

@@ -51,15 +51,6 @@ pub fn not_there(data: &Path) -> Option<String> {
     (!data.exists()).then(note)
 }
 
-/// What to say of a data folder that belongs to somebody else than who runs this, and not to root.
-#[must_use]
-pub fn other_owner(data: &Path) -> Option<String> {
-    let (owner, own) = (rustix::fs::stat(data).ok()?.st_uid, rustix::process::geteuid());
-    let is_other = !own.is_root() && owner != own.as_raw();
-    let (data, own) = (data.display(), own.as_raw());
-    is_other.then(|| format!("{data} belongs to user {owner}, and this runs as user {own}; chown -R {own} {data}?"))
-}
-
 /// Where the service manager has put certificate, key and seal: in a service what it says, else where
 /// it takes them from, so that root is shown what the service shows.
 #[must_use]

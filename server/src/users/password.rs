@@ -171,6 +171,9 @@ pub enum NewPasswordError {
     /// No password at all.
     #[error("a password must not be empty")]
     Empty,
+    /// Too easy to guess.
+    #[error("a password has at least {PASSWORD_MIN} characters")]
+    TooShort,
     /// Longer than any login could send.
     #[error("a password has at most {PASSWORD_MAX} bytes")]
     TooLong,
@@ -180,6 +183,15 @@ pub enum NewPasswordError {
     /// Too many passwords wait.
     #[error("too many logins at once")]
     Busy,
+}
+
+/// Characters of a password that a user chooses.
+pub const PASSWORD_MIN: usize = 8;
+
+/// Whether it has fewer characters than a user may choose. The operator may set such a one.
+#[must_use]
+pub fn is_short(password: &Secret) -> bool {
+    password.expose().chars().count() < PASSWORD_MIN
 }
 
 /// Hashes a new password. Blocks for tens of milliseconds.
@@ -264,11 +276,14 @@ impl Verifier {
         }
     }
 
-    /// Hashes a new password.
+    /// Hashes a new password that its user chose.
     ///
     /// # Errors
     /// [`NewPasswordError`].
     pub async fn hash(&self, password: &Secret) -> Result<StoredHash, NewPasswordError> {
+        if is_short(password) {
+            return Err(NewPasswordError::TooShort);
+        }
         let password = password.clone();
         self.run(move || hash(&password)).await.unwrap_or(Err(NewPasswordError::Busy))
     }

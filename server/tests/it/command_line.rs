@@ -127,6 +127,9 @@ fn a_new_password_replaces_the_old_hash() {
     let before = place.store();
     place.run_with("user passwd alice --password-stdin", "two\n").well();
     assert_ne!(place.store(), before);
+    let short = place.run_with("user passwd alice --password-stdin", "seven c\n");
+    assert!(short.code == 0 && short.err.contains("note: this password is short"), "{}", short.err);
+    assert_eq!(place.run_with("user passwd alice --password-stdin", "eight ch\n").err, "");
     assert_eq!(place.run_with("user passwd bob --password-stdin", "two\n").code, 1);
 }
 
