@@ -55,9 +55,6 @@ impl Scene {
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("server");
         fs::create_dir(&data)?;
-        if files_at_server {
-            samples::write(&data.join("users/demo/home/from the server"))?;
-        }
         let password = Secret::new(PASSWORD.into());
         let name: UserName = "demo".parse()?;
         file::edit(&users::store_file(&data), |store| {
@@ -65,6 +62,9 @@ impl Scene {
             store.users.insert(name, record);
             anyhow::Ok(())
         })??;
+        if files_at_server {
+            samples::write(&data.join("users/demo/home/from the server"))?;
+        }
         let mut config = Config::default();
         config.server.listen = vec![([127, 0, 0, 1], 0).into()];
         let identity = Identity::load_or_create(&data, &Tls::default())?;

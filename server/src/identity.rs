@@ -31,8 +31,10 @@ const TICKETS: usize = 4;
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{setting}{}: {source}", path.display())]
     File {
+        /// The key of the configuration that names it, with a colon; empty for the server's own.
+        setting: &'static str,
         /// Which.
         path: PathBuf,
         /// Why.
@@ -46,6 +48,9 @@ pub enum IdentityError {
         /// Why.
         source: pem::Error,
     },
+    /// There is no certificate in the file.
+    #[error("{}: there is no certificate in it; it should begin with -----BEGIN CERTIFICATE-----", .0.display())]
+    Empty(PathBuf),
     /// The key is gone and the certificate is not; a new key would be a stranger's to every client.
     #[error("{} is missing: restore it, or remove cert.pem beside it too for a new key", .0.display())]
     KeyMissing(PathBuf),
@@ -80,6 +85,8 @@ pub struct Identity {
 struct Files {
     certificate: PathBuf,
     key: PathBuf,
+    /// Whether the configuration names them.
+    named: bool,
 }
 
 impl Files {
@@ -88,6 +95,7 @@ impl Files {
         Self {
             certificate: tls.certificate.clone().unwrap_or_else(|| own("cert.pem")),
             key: tls.key.clone().unwrap_or_else(|| own("key.pem")),
+            named: tls.certificate.is_some(),
         }
     }
 }
@@ -179,10 +187,17 @@ fn load(files: &Files, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, I
         let path = path.to_owned();
         |source| IdentityError::Pem { path, source }
     };
-    let chain = CertificateDer::pem_slice_iter(&read(&files.certificate)?)
+    let read = |path: &Path, setting| {
+        let setting = if files.named { setting } else { "" };
+        fs::read(path).map_err(|source| IdentityError::File { setting, path: path.to_owned(), source })
+    };
+    let chain = CertificateDer::pem_slice_iter(&read(&files.certificate, "tls.certificate: ")?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(pem_error(&files.certificate))?;
-    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(pem_error(&files.key))?;
+    if chain.is_empty() {
+        return Err(IdentityError::Empty(files.certificate.clone()));
+    }
+    let key = PrivateKeyDer::from_pem_slice(&read(&files.key, "tls.key: ")?).map_err(pem_error(&files.key))?;
     let unusable =
         |source| IdentityError::Unusable { certificate: files.certificate.clone(), key: files.key.clone(), source };
     let key = provider.key_provider.load_private_key(key).map_err(unusable)?;
@@ -191,15 +206,11 @@ fn load(files: &Files, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, I
     Ok(Arc::new(pair))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
-    fs::read(path).map_err(|source| IdentityError::File { path: path.to_owned(), source })
-}
-
 /// Makes what is missing of the server's own pair.
 fn make_missing(files: &Files, folder: &Path) -> Result<(), IdentityError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
-        |source| IdentityError::File { path, source }
+        |source| IdentityError::File { setting: "", path, source }
     };
     private_file::make_folder(folder).map_err(failed(folder))?;
     // Two first starts at once must not mix two pairs.

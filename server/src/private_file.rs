@@ -91,6 +91,15 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// What to say of a folder that belongs to somebody else than who runs this, and not to root.
+#[must_use]
+pub(crate) fn other_owner(folder: &Path) -> Option<String> {
+    let (owner, own) = (rustix::fs::stat(folder).ok()?.st_uid, rustix::process::geteuid());
+    let is_other = !own.is_root() && owner != own.as_raw();
+    let (folder, own) = (folder.display(), own.as_raw());
+    is_other.then(|| format!("{folder} belongs to user {owner}, and this runs as user {own}; chown -R {own} {folder}?"))
+}
+
 /// What root makes in another account's folder belongs to that account: else a server that
 /// runs as `ferryd` could not read what `sudo ferryd user add` wrote.
 fn give_to_owner(file: &File, folder: &Path) -> io::Result<()> {

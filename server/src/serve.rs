@@ -101,6 +101,11 @@ pub type ReadConfig = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>
 /// # Errors
 /// [`ServeError`] when it does not come up.
 pub fn run(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), ServeError> {
+    let shown = data.clone();
+    start(read_config, file, data).inspect_err(|_| private_file::other_owner(&shown).iter().for_each(output::note))
+}
+
+fn start(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), ServeError> {
     let config = read_config()?;
     telemetry::start(&config.log)?;
     let shown = if file.exists() { file.display().to_string() } else { "none".to_owned() };

@@ -58,7 +58,7 @@ pub struct ServerOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// An address could not be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("server.listen: cannot listen on {address}: {source}{}", next_step(source))]
     Listen {
         /// Which.
         address: SocketAddr,
@@ -82,6 +82,14 @@ pub enum ServerError {
         /// Why.
         source: StorageError,
     },
+}
+
+/// How to find who has a port already.
+fn next_step(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; 'ss -ltnp' shows who listens there, maybe another ferryd",
+        _ => "",
+    }
 }
 
 /// A running server. [`shutdown`](Self::shutdown) ends it in order; dropping it ends it at once.

@@ -410,23 +410,25 @@ mod tests {
     async fn a_changed_password_is_in_force_and_in_the_file_at_once() {
         let (_folder, users) = with_alice();
         let before = users.current(&alice()).unwrap().password_generation;
-        let wrong = users.change_password(&alice(), &secret("guess"), &secret("new"), |_| {}).await;
+        let wrong = users.change_password(&alice(), &secret("guess"), &secret("a new one"), |_| {}).await;
         assert!(matches!(wrong, Err(ChangePasswordError::Wrong)), "{wrong:?}");
         let empty = users.change_password(&alice(), &secret("right"), &secret(""), |_| {}).await;
         assert!(matches!(empty, Err(ChangePasswordError::New(_))), "{empty:?}");
+        let short = users.change_password(&alice(), &secret("right"), &secret("7 chars"), |_| {}).await;
+        assert!(short.unwrap_err().to_string().contains("at least 8 characters"));
         let mut told = None;
         let learn = |generation| {
             let stored = fs::read_to_string(users.path()).unwrap();
             assert!(stored.contains(users.current(&alice()).unwrap().password.as_ref().unwrap().as_str()));
             told = Some((generation, users.current(&alice()).unwrap().password_generation));
         };
-        users.change_password(&alice(), &secret("right"), &secret("new"), learn).await.unwrap();
+        users.change_password(&alice(), &secret("right"), &secret("a new one"), learn).await.unwrap();
         let after = users.current(&alice()).unwrap().password_generation;
         assert_eq!(told, Some((after, before)), "who changes it must know before anybody else can");
         assert!(users.login("alice", &secret("right")).await.is_err());
-        assert!(users.login("alice", &secret("new")).await.is_ok());
+        assert!(users.login("alice", &secret("a new one")).await.is_ok());
         assert_ne!(users.current(&alice()).unwrap().password_generation, before);
-        assert!(Users::load(users.path()).unwrap().login("alice", &secret("new")).await.is_ok());
+        assert!(Users::load(users.path()).unwrap().login("alice", &secret("a new one")).await.is_ok());
     }
 
     #[test]
@@ -435,7 +437,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(1).enable_all().build().unwrap();
         let handle = runtime.handle().clone();
         let changed = runtime.spawn_blocking(move || {
-            let (old, new) = (secret("right"), secret("new"));
+            let (old, new) = (secret("right"), secret("a new one"));
             handle.block_on(timeout(Duration::from_secs(20), users.change_password(&alice(), &old, &new, |_| {})))
         });
         runtime.block_on(changed).unwrap().expect("it does not wait for another thread").unwrap();
@@ -445,7 +447,7 @@ mod tests {
     async fn an_account_that_is_closed_meanwhile_gets_no_new_password() {
         let (_folder, users) = with_alice();
         let close = |_| edit(&users, |store| store.users.get_mut("alice").unwrap().enabled = false);
-        let changed = users.change_password(&alice(), &secret("right"), &secret("new"), close).await;
+        let changed = users.change_password(&alice(), &secret("right"), &secret("a new one"), close).await;
         assert!(matches!(changed, Err(ChangePasswordError::Changed)), "{changed:?}");
     }
 

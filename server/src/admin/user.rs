@@ -11,7 +11,7 @@ use crate::{
     output,
     storage::Storage,
     users::{
-        self, UserName,
+        self, StoredHash, UserName,
         file::{self, Record},
         key::PublicKey,
         password,
@@ -50,7 +50,7 @@ fn add(add: AddUser, store: &Path, data: &Path) -> Result<String, AdminError> {
         keys.extend(read_keys(path)?);
     }
     let wants_password = password_stdin || keys.is_empty();
-    let hash = if wants_password { Some(password::hash(&new_password(password_stdin)?)?) } else { None };
+    let hash = if wants_password { Some(hash(password_stdin)?) } else { None };
     let mut record = Record::new(hash);
     (record.keys, record.quota, record.max_files) = (keys, quota, max_files);
     if read_only {
@@ -73,6 +73,17 @@ fn add(add: AddUser, store: &Path, data: &Path) -> Result<String, AdminError> {
         ));
     }
     Ok(done)
+}
+
+/// The hash of a new password; a short one is the operator's to decide.
+fn hash(from_stdin: bool) -> Result<StoredHash, AdminError> {
+    let password = new_password(from_stdin)?;
+    let hash = password::hash(&password)?;
+    if password::is_short(&password) {
+        let least = password::PASSWORD_MIN;
+        output::note(format_args!("this password is short; users who choose their own need {least} characters"));
+    }
+    Ok(hash)
 }
 
 fn set(set: SetUser, store: &Path) -> Result<String, AdminError> {
@@ -118,7 +129,7 @@ fn passwd(name: &UserName, from_stdin: bool, store: &Path) -> Result<String, Adm
     if !file::load(store)?.users.contains_key(name) {
         return Err(AdminError::NoSuchUser(name.clone()));
     }
-    let hash = password::hash(&new_password(from_stdin)?)?;
+    let hash = hash(from_stdin)?;
     change(store, name, |record| {
         record.password = Some(hash);
         Ok(())

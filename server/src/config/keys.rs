@@ -118,6 +118,12 @@ impl Key {
         KEYS.iter().find(|key| key.section == section && key.name == name)
     }
 
+    /// A value it can have, as TOML: its default where it has one.
+    #[must_use]
+    pub fn example(&self) -> String {
+        self.value(&Config::default()).map_or_else(|| self.example.to_owned(), |value| value.to_string())
+    }
+
     /// The environment variable that sets it: `FERRYD_SECTION_KEY`.
     #[must_use]
     pub fn variable(&self) -> String {

@@ -104,11 +104,14 @@ impl Loaded {
     }
 
     fn set(&mut self, key: &'static Key, value: Value, origin: Origin) -> Result<(), Fault> {
+        let given = value.to_string();
         match key.set(&self.config, value) {
             Ok(config) => self.config = config,
             Err(message) => {
-                let message = message.replace('\n', " ");
-                return Err(Fault { origin, message: format!("{}.{}: {message}", key.section, key.name) });
+                let (message, example) = (message.replace('\n', " "), key.example());
+                let message =
+                    format!("{}.{}: {message} (given: {given}; for example: {example})", key.section, key.name);
+                return Err(Fault { origin, message });
             }
         }
         self.origins.insert((key.section, key.name), origin);

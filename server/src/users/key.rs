@@ -27,7 +27,7 @@ pub type KeyBytes = [u8; 32];
 
 /// Text that is no such line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a key is a line '{KIND} AAAA… comment', as in ~/.ssh/id_ed25519.pub")]
+#[error("a key is a line '{KIND} AAAA… comment', as 'ssh-keygen -t ed25519' makes; other kinds are not taken")]
 pub struct KeyError;
 
 impl FromStr for PublicKey {

@@ -171,6 +171,9 @@ pub enum NewPasswordError {
     /// No password at all.
     #[error("a password must not be empty")]
     Empty,
+    /// Too easy to guess.
+    #[error("a password has at least {PASSWORD_MIN} characters")]
+    TooShort,
     /// Longer than any login could send.
     #[error("a password has at most {PASSWORD_MAX} bytes")]
     TooLong,
@@ -180,6 +183,15 @@ pub enum NewPasswordError {
     /// Too many passwords wait.
     #[error("too many logins at once")]
     Busy,
+}
+
+/// Characters of a password that a user chooses.
+pub const PASSWORD_MIN: usize = 8;
+
+/// Whether it has fewer characters than a user may choose. The operator may set such a one.
+#[must_use]
+pub fn is_short(password: &Secret) -> bool {
+    password.expose().chars().count() < PASSWORD_MIN
 }
 
 /// Hashes a new password. Blocks for tens of milliseconds.
@@ -196,6 +208,11 @@ pub fn hash(password: &Secret) -> Result<StoredHash, NewPasswordError> {
     let hashed: password_hash::Result<PasswordHash> =
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password(password.expose().as_bytes());
     hashed.ok().and_then(|hash| hash.to_string().parse().ok()).ok_or(NewPasswordError::Failed)
+}
+
+/// As [`hash`], of a password that a user chose.
+fn hash_chosen(password: &Secret) -> Result<StoredHash, NewPasswordError> {
+    if is_short(password) { Err(NewPasswordError::TooShort) } else { hash(password) }
 }
 
 /// What a check came to.
@@ -260,13 +277,13 @@ impl Verifier {
         verdict(self.run(move || hash.matches(&password)).await, known)
     }
 
-    /// Hashes a new password.
+    /// Hashes a new password that its user chose.
     ///
     /// # Errors
     /// [`NewPasswordError`].
     pub async fn hash(&self, password: &Secret) -> Result<StoredHash, NewPasswordError> {
         let password = password.clone();
-        self.run(move || hash(&password)).await.unwrap_or(Err(NewPasswordError::Busy))
+        self.run(move || hash_chosen(&password)).await.unwrap_or(Err(NewPasswordError::Busy))
     }
 
     /// As [`verify`](Self::verify), but the caller's thread does it, which may block.
@@ -279,7 +296,7 @@ impl Verifier {
 
     /// As [`hash`](Self::hash), but the caller's thread does it, which may block.
     pub(super) async fn hash_here(&self, password: &Secret) -> Result<StoredHash, NewPasswordError> {
-        self.run_here(|| hash(password)).await.unwrap_or(Err(NewPasswordError::Busy))
+        self.run_here(|| hash_chosen(password)).await.unwrap_or(Err(NewPasswordError::Busy))
     }
 
     async fn run_here<T>(&self, work: impl FnOnce() -> T) -> Option<T> {

@@ -131,6 +131,9 @@ fn a_new_password_replaces_the_old_hash() {
     let before = place.store();
     place.run_with("user passwd alice --password-stdin", "two\n").well();
     assert_ne!(place.store(), before);
+    let short = place.run_with("user passwd alice --password-stdin", "seven c\n");
+    assert!(short.code == 0 && short.err.contains("note: this password is short"), "{}", short.err);
+    assert_eq!(place.run_with("user passwd alice --password-stdin", "eight ch\n").err, "");
     assert_eq!(place.run_with("user passwd bob --password-stdin", "two\n").code, 1);
 }
 
@@ -205,6 +208,29 @@ fn a_user_store_that_is_gone_is_a_fault_and_not_begun_anew() {
     let ran = place.run_with("user add bert --password-stdin", "secret");
     assert!(ran.code == 1 && ran.err.contains("users.json is gone; restore it"), "{}", ran.err);
     assert!(!place.path().join("data/users.json").exists());
+}
+
+#[test]
+fn a_fault_says_what_was_given_what_is_right_and_which_key_names_the_file() {
+    let place = Place::new();
+    let faults = |toml: &str| {
+        fs::write(place.path().join("ferryd.toml"), toml).unwrap();
+        let ran = place.run("check");
+        assert_eq!(ran.code, 1, "{}", ran.out);
+        ran.out
+    };
+    let right = "for example: [\"[::]:7021\"])";
+    for given in ["[\"here\"]", "\"0.0.0.0:7021\""] {
+        let out = faults(&format!("[server]\nlisten = {given}\n"));
+        assert!(out.contains(&format!("(given: {given}; {right}")), "{out}");
+    }
+    let tls = "[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n";
+    assert!(faults(tls).contains("tls.certificate: cert.pem: No such file"));
+    fs::write(place.path().join("cert.pem"), "garbage").unwrap();
+    assert!(faults(tls).contains("cert.pem: there is no certificate in it"));
+    fs::write(place.path().join("rsa.pub"), "ssh-rsa AAAAB3NzaC1yc2E= me").unwrap();
+    let ran = place.run("user add anna --key rsa.pub");
+    assert!(ran.err.contains("ssh-keygen -t ed25519"), "{}", ran.err);
 }
 
 #[test]

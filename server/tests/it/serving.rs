@@ -112,6 +112,11 @@ fn a_start_is_logged_with_what_it_uses_and_one_that_fails_is_not_told_in_the_aud
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let ran = place.run_with(&format!("serve --listen {}", taken.local_addr().unwrap()), "");
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(
+        ran.err.contains("server.listen: cannot listen on 127.0.0.1:") && ran.err.contains("'ss -ltnp'"),
+        "{}",
+        ran.err
+    );
     let data = place.path().join("data");
     assert!(!data.join("audit.jsonl").exists());
     let config = place.path().join("ferryd.toml");
