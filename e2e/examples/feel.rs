@@ -98,7 +98,7 @@ fn keys(screen: &mut Screen, when: &str, count: usize) {
         at = position(&screen.text());
         // A person who holds a key down: thirty a second.
         thread::sleep(Duration::from_millis(33).saturating_sub(pressed.elapsed()));
-        if when != "quiet" && !screen.text().contains("sending") {
+        if when != "quiet" && !screen.text().contains("running") {
             break;
         }
     }
