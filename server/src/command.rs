@@ -201,10 +201,6 @@ impl Conversation {
     /// Works until it needs something; blocks on the disk only.
     pub fn run(&mut self, input: &mut mpsc::Receiver<Input>, output: &mpsc::Sender<Buffer>) -> Need {
         let mut slice = Slice::begin(std::mem::take(&mut self.has_turn));
-        if !self.over && self.goes_on_alone() {
-            // No frame comes before which the account would be looked at.
-            self.look();
-        }
         loop {
             if self.context.stop.is_cancelled() {
                 return Need::End;

@@ -82,18 +82,6 @@ fn reconsidered(mut item: Item) -> Next {
 
 /// `asked`: a person saw what was found and said so.
 fn meet(mut item: Item, found: Found, differs: bool, rule: ConflictRule, asked: bool) -> Next {
-    if found.kind == Kind::Folder && item.beside.is_none() {
-        return fail(item, Refusal::new(Code::IsDirectory, "a folder of that name is in the way"));
-    }
-    if found.kind == Kind::Other
-        && item.beside.is_none()
-        && !matches!(rule, ConflictRule::Skip | ConflictRule::KeepBoth)
-    {
-        return fail(
-            item,
-            Refusal::new(Code::BadPath, "a device, FIFO or socket is there, and those are never replaced"),
-        );
-    }
     let is_file = found.kind == Kind::File;
     if item.beside.is_some() {
         let maybe_equal = is_file && !differs && !item.task.is_stream() && item.facts.size == found.facts.size;
@@ -102,6 +90,13 @@ fn meet(mut item: Item, found: Found, differs: bool, rule: ConflictRule, asked: 
         }
         item.step = Step::Compare(found.facts);
         return Next::Again(item);
+    }
+    if found.kind == Kind::Folder {
+        return fail(item, Refusal::new(Code::IsDirectory, "a folder of that name is in the way"));
+    }
+    if found.kind == Kind::Other && !matches!(rule, ConflictRule::Skip | ConflictRule::KeepBoth) {
+        let refusal = Refusal::new(Code::BadPath, "a device, FIFO or socket is there, and those are never replaced");
+        return fail(item, refusal);
     }
     let differs = differs || !is_file || item.task.is_stream();
     let negotiates = is_file && item.negotiates();

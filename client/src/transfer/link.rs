@@ -165,10 +165,8 @@ impl Core {
         }
         match self.links.dial().await {
             Ok(link) => {
-                // Whoever tried for long gave up, so that nobody told it is back.
-                if self.links.lost.swap(false, Relaxed) {
-                    self.queue.link_restored();
-                }
+                // Whoever tried for long may have given up, and told nobody that it is back.
+                self.reached_again();
                 Ok(link)
             }
             Err(ClientError::Refused(refusal)) if refusal.code == Code::Busy && self.links.open() > 0 => {
@@ -192,12 +190,18 @@ impl Core {
             tokio::time::sleep(delay).await;
             match self.links.dial().await {
                 Ok(link) => {
-                    self.links.lost.store(false, Relaxed);
-                    self.queue.link_restored();
+                    self.reached_again();
                     return Ok(link);
                 }
                 Err(again) => error = again,
             }
+        }
+    }
+
+    /// Tells that the server is back, if it was told that it cannot be reached.
+    fn reached_again(&self) {
+        if self.links.lost.swap(false, Relaxed) {
+            self.queue.link_restored();
         }
     }
 

@@ -1,9 +1,11 @@
 //! What can be told of a user's files without opening the home: upkeep looks so at those who are away.
 
 use ferry_shared::entry::Mtime;
-use rustix::fs::fstatvfs;
 
-use super::{Home, Storage, StorageError, durable, ledger_file, listing::Stream, root::private_folder, state::State};
+use super::{
+    Home, Storage, StorageError, durable, home::free_beside, ledger_file, listing::Stream, root::private_folder,
+    state::State,
+};
 
 /// What was seen of a home that is not open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +62,6 @@ impl Storage {
     /// # Errors
     /// The disk's.
     pub fn volume_free(&self) -> Result<u64, StorageError> {
-        let found = fstatvfs(self.users()).map_err(|error| StorageError::own("ask for free space", error))?;
-        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+        free_beside(self.users())
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use cap_std::fs::Dir;
 use ferry_shared::{name::Name, path::RemotePath};
 use rustix::{
-    fd::{BorrowedFd, OwnedFd},
+    fd::{AsFd, BorrowedFd, OwnedFd},
     fs::fstatvfs,
 };
 
@@ -201,8 +201,7 @@ impl Home {
     /// # Errors
     /// The disk's.
     pub fn volume_free(&self) -> Result<u64, StorageError> {
-        let found = fstatvfs(self.dir()).map_err(|error| StorageError::own("ask for free space", error))?;
-        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+        free_beside(self.dir())
     }
 
     /// Whether files with several names in the home were counted. Which they are is not
@@ -220,7 +219,6 @@ impl Home {
 
     /// The user's folder, which holds the home, staging and the ledger.
     pub(super) fn user_folder(&self) -> BorrowedFd<'_> {
-        use rustix::fd::AsFd as _;
         self.inner.folder.as_fd()
     }
 }
@@ -229,4 +227,10 @@ impl fmt::Debug for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Home({})", self.inner.user)
     }
+}
+
+/// Bytes free to the server on the disk that `folder` is on.
+pub(super) fn free_beside(folder: impl AsFd) -> Result<u64, StorageError> {
+    let found = fstatvfs(folder).map_err(|error| StorageError::own("ask for free space", error))?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }

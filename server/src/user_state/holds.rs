@@ -68,7 +68,7 @@ impl UserState {
             return Ok(());
         };
         let amount = held_by(&self.home, &part);
-        let reservation = held.entry(path.clone()).or_insert_with(|| self.ledger.restore_reservation(Tally::default()));
+        let reservation = self.entry(&mut held, path);
         reservation.grow(amount.growth_from(reservation.amount()))?;
         reservation.shrink_to(amount);
         Ok(())
@@ -80,8 +80,7 @@ impl UserState {
         held.retain(|target, _| !target.starts_with(path) || self.home.has_part(target));
         for part in self.home.parts_below(path) {
             let amount = held_by(&self.home, &part);
-            let reservation =
-                held.entry(part.meta.path.clone()).or_insert_with(|| self.ledger.restore_reservation(Tally::default()));
+            let reservation = self.entry(&mut held, &part.meta.path);
             reservation.grow_anyway(amount.growth_from(reservation.amount()));
             // A stream under way holds more than it has: the step it is in.
             if part.meta.size.is_some() {
@@ -121,10 +120,15 @@ impl UserState {
     /// [`OverQuota`] when growth beyond it does not fit; nothing changed then.
     pub fn settle(&self, changes: &Changes<'_>, path: &RemotePath, old: Tally, new: Tally) -> Result<Tally, OverQuota> {
         let mut held = self.holds.lock();
-        let reservation = held.entry(path.clone()).or_insert_with(|| self.ledger.restore_reservation(Tally::default()));
+        let reservation = self.entry(&mut held, path);
         let before = reservation.amount();
         changes.settle(reservation, old, new)?;
         Ok(before)
+    }
+
+    /// What the upload to `path` holds: nothing as yet where it has no entry.
+    fn entry<'a>(&self, held: &'a mut HashMap<RemotePath, Reservation>, path: &RemotePath) -> &'a mut Reservation {
+        held.entry(path.clone()).or_insert_with(|| self.ledger.restore_reservation(Tally::default()))
     }
 
     /// Undoes a [`settle`](Self::settle) whose change failed. What was discarded meanwhile holds nothing again.
