@@ -1,14 +1,21 @@
-//! The command line: the flags every verb takes, and the words of the help.
+//! The command line: the flags in groups, and the words of the help.
+
+pub(crate) mod flags;
 
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{ArgAction, Args, Parser, ValueEnum};
 use ferry_client::{
-    transfer::{Bandwidth, ConflictRule},
+    transfer::{Bandwidth, ConflictRule, Filter, FilterError},
     trust::Fingerprint,
 };
 
 use crate::{cli::Command, secret::Source};
+
+/// How many transfers run side by side, unless the command line says otherwise.
+const TRANSFERS: usize = 4;
+/// How often a failure that may pass is put up with, unless the command line says otherwise.
+const RETRIES: u32 = 5;
 
 /// What stands below the help of the program.
 const EXAMPLES: &str = "\
@@ -33,9 +40,6 @@ or permission, 8 over quota or disk full, 11 digest mismatch, 12 differences fou
 #[command(name = "ferry", version, after_help = EXAMPLES, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 #[command(max_term_width = 120)]
 pub(crate) struct Cli {
-    /// The flags every verb takes.
-    #[command(flatten)]
-    pub(crate) global: Global,
     /// Open the browser there: a saved site, user@host[:port] or ferry://user@host[:port]/path
     #[arg(value_name = "SITE")]
     pub(crate) address: Option<OsString>,
@@ -44,86 +48,190 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
-/// The flags every verb takes, before or after it.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Flags of every verb")]
+/// The flags as they were given. A verb knows those of its groups (see [`flags`]); the others have their defaults.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Global {
-    /// What to do where something else is there already [default: ask on a terminal, else fail]
-    #[arg(long, global = true, value_name = "RULE")]
+    /// How results and messages look.
+    pub(crate) common: Common,
+    /// How the password is found, and which new servers are trusted.
+    pub(crate) login: Login,
+    /// What belongs to a server, and is saved with a site.
+    pub(crate) server: ServerFlags,
+    /// How long failures that may pass are put up with.
+    pub(crate) patience: Patience,
+    /// How transfers are done.
+    pub(crate) engine: EngineFlags,
+    /// What progress looks like.
+    pub(crate) bar: BarFlags,
+    /// Which files are meant.
+    pub(crate) filters: Filters,
+    /// What to do where something else is there already.
     pub(crate) on_conflict: Option<Conflict>,
-    /// Change nothing, tell what would be done
-    #[arg(short = 'n', long, global = true)]
+    /// Change nothing.
     pub(crate) dry_run: bool,
-    /// How many transfers run side by side
-    #[arg(short = 'j', long, global = true, value_name = "N", default_value_t = 4, value_parser = transfers)]
-    pub(crate) transfers: usize,
-    /// The most bytes a second, as 10MiB or UP:DOWN; 0 is no limit
-    #[arg(long, global = true, value_name = "UP[:DOWN]", value_parser = bandwidth)]
-    pub(crate) bwlimit: Option<Limit>,
-    /// Leave out names (or, with a `/`, paths) that match; can be given more than once
-    #[arg(long, global = true, value_name = "GLOB")]
-    pub(crate) exclude: Vec<String>,
-    /// Take only files that match; can be given more than once, --exclude wins
-    #[arg(long, global = true, value_name = "GLOB")]
-    pub(crate) include: Vec<String>,
-    /// How often to try again after a failure that may pass; 0 is never
-    #[arg(long, global = true, value_name = "N", default_value_t = 5)]
-    pub(crate) retries: u32,
-    /// Start every file anew instead of going on from what is there
-    #[arg(long, global = true)]
-    pub(crate) no_resume: bool,
-    /// Read each file again after it was written, and compare
-    #[arg(long, global = true)]
-    pub(crate) verify: bool,
+}
+
+/// How results and messages look.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Common {
     /// No messages but errors
-    #[arg(short = 'q', long, global = true, conflicts_with = "verbose")]
+    #[arg(short = 'q', long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
     /// More messages
-    #[arg(short = 'v', long, global = true, action = ArgAction::Count)]
+    #[arg(short = 'v', long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// One JSON object a line on standard output
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub(crate) json: bool,
-    /// Whether to draw a bar on standard error; `plain` writes lines instead
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(crate) progress: ProgressChoice,
     /// Whether to use colours
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
+}
+
+/// How the password is found, and which new servers are trusted.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Login {
     /// Read the password from standard input
-    #[arg(long, global = true, conflicts_with = "password_file")]
+    #[arg(long, conflicts_with = "password_file")]
     pub(crate) password_stdin: bool,
     /// Read the password from the first line of a file
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
+    /// Accept the key of a server that is not known yet, without asking
+    #[arg(long, conflicts_with = "server_key")]
+    pub(crate) accept_new: bool,
+}
+
+/// What belongs to a server, and is saved with a site.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct ServerFlags {
     /// Log in with the key in this file: made by ssh-keygen, or its .pub half when ssh-agent holds it
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
     /// The file with the secret of a server that speaks only to clients that know it
     ///
     /// Without it a site's own file is used, then the one that FERRY_SEAL_FILE names.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) seal_file: Option<PathBuf>,
     /// Accept this server key and no other
-    #[arg(long, global = true, value_name = "SHA256:…", conflicts_with = "accept_new")]
+    #[arg(long, value_name = "SHA256:…")]
     pub(crate) server_key: Option<Fingerprint>,
-    /// Accept the key of a server that is not known yet, without asking
-    #[arg(long, global = true)]
-    pub(crate) accept_new: bool,
+}
+
+/// How long failures that may pass are put up with.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Patience {
+    /// How often to try again after a failure that may pass; 0 is never
+    #[arg(long, value_name = "N", default_value_t = RETRIES)]
+    pub(crate) retries: u32,
+}
+
+/// How transfers are done.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Transfers")]
+pub(crate) struct EngineFlags {
+    /// How many transfers run side by side
+    #[arg(short = 'j', long, value_name = "N", default_value_t = TRANSFERS, value_parser = transfers)]
+    pub(crate) transfers: usize,
+    /// The most bytes a second, as 10MiB or UP:DOWN; 0 is no limit
+    #[arg(long, value_name = "UP[:DOWN]", value_parser = bandwidth)]
+    pub(crate) bwlimit: Option<Limit>,
+    /// Start every file anew instead of going on from what is there
+    #[arg(long)]
+    pub(crate) no_resume: bool,
+    /// Read each file again after it was written, and compare
+    #[arg(long)]
+    pub(crate) verify: bool,
+}
+
+/// What progress looks like.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct BarFlags {
+    /// Whether to draw a bar on standard error; `plain` writes lines instead
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) progress: ProgressChoice,
+}
+
+/// Which files are meant.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Selection")]
+pub(crate) struct Filters {
+    /// Leave out names (or, with a `/`, paths) that match; can be given more than once
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Take only files that match; can be given more than once, --exclude wins
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+}
+
+impl Filters {
+    /// The filter they make.
+    ///
+    /// # Errors
+    /// A pattern is empty or none.
+    pub(crate) fn filter(&self) -> Result<Filter, FilterError> {
+        Filter::new(&self.include, &self.exclude)
+    }
+}
+
+/// What to do where something else is there already.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Transfers")]
+pub(crate) struct ConflictFlags {
+    /// What to do where something else is there already [default: ask on a terminal, else fail]
+    #[arg(long, value_name = "RULE")]
+    pub(crate) on_conflict: Option<Conflict>,
+}
+
+/// Whether to change anything.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct DryRunFlags {
+    /// Change nothing, tell what would be done
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self { quiet: false, verbose: 0, json: false, color: ColorChoice::Auto }
+    }
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { retries: RETRIES }
+    }
+}
+
+impl Default for EngineFlags {
+    fn default() -> Self {
+        Self { transfers: TRANSFERS, bwlimit: None, no_resume: false, verify: false }
+    }
+}
+
+impl Default for BarFlags {
+    fn default() -> Self {
+        Self { progress: ProgressChoice::Auto }
+    }
 }
 
 impl Global {
     /// The file with the server's secret, if there is one: the flag's, the site's, the environment's.
     pub(crate) fn seal_for(&self, site: Option<PathBuf>) -> Option<PathBuf> {
         let environment = || std::env::var_os("FERRY_SEAL_FILE").filter(|file| !file.is_empty()).map(PathBuf::from);
-        self.seal_file.clone().or(site).or_else(environment)
+        self.server.seal_file.clone().or(site).or_else(environment)
     }
 
     /// Where passwords come from.
     pub(crate) fn password_source(&self) -> Source {
-        match &self.password_file {
+        match &self.login.password_file {
             Some(file) => Source::File(file.clone()),
-            None if self.password_stdin => Source::Stdin,
+            None if self.login.password_stdin => Source::Stdin,
             None => Source::Prompt,
         }
     }
@@ -211,37 +319,7 @@ fn transfers(text: &str) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
-
-    fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(line.split_whitespace())
-    }
-
-    #[test]
-    fn the_definitions_hold_together() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn flags_stand_before_and_after_the_verb_and_its_arguments() {
-        for line in [
-            "ferry get a@h:1:/x dst/ -q --accept-new --password-file F",
-            "ferry -q --accept-new --password-file F get a@h:1:/x dst/",
-            "ferry get -q a@h:1:/x --accept-new dst/ --password-file=F",
-        ] {
-            let global = parse(line).unwrap().global;
-            assert!(global.quiet && global.accept_new, "{line}");
-            assert_eq!(global.password_file, Some("F".into()), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_flag_before_the_verb_is_not_undone_by_its_default_after_it() {
-        let global = parse("ferry -j 2 --retries 0 --progress never ls a:").unwrap().global;
-        assert_eq!((global.transfers, global.retries, global.progress), (2, 0, ProgressChoice::Never));
-    }
 
     #[test]
     fn one_limit_holds_for_both_directions() {
@@ -250,12 +328,5 @@ mod tests {
         assert_eq!(limit("2k:0"), Ok((Some(2000), None)));
         assert_eq!(limit("0:1"), Ok((None, Some(1))));
         assert!(limit("fast").is_err() && limit("").is_err() && limit("1:2:3").is_err());
-    }
-
-    #[test]
-    fn flags_that_contradict_each_other_are_refused() {
-        for flags in ["--password-stdin --password-file f", "-q -v", "--accept-new --server-key x", "-j 0", "-j 65"] {
-            assert!(parse(&format!("ferry ls a: {flags}")).is_err(), "{flags}");
-        }
     }
 }

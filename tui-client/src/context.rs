@@ -38,7 +38,7 @@ impl Context {
     /// # Errors
     /// [`Failure::NoHome`].
     pub(crate) fn new(global: Global) -> Result<Self, Failure> {
-        let output = Output::new(&global);
+        let output = Output::new(&global.common);
         Ok(Self { global, home: Home::find()?, output })
     }
 
@@ -99,7 +99,7 @@ impl Context {
     /// # Errors
     /// [`Failure::Secret`], or the key's.
     pub(crate) fn connector(&self, place: &Place) -> Result<Connector, Failure> {
-        let credential = match self.global.identity.as_ref().or(place.identity.as_ref()) {
+        let credential = match self.global.server.identity.as_ref().or(place.identity.as_ref()) {
             Some(file) => self.key(file)?,
             None => {
                 let question = format!("Password of {}: ", place.target);
@@ -123,9 +123,9 @@ impl Context {
 
     /// The way to `place`'s server with a known credential.
     pub(crate) fn connector_with(&self, place: &Place, credential: Credential) -> Connector {
-        let trust = match self.global.server_key.or(place.server_key) {
+        let trust = match self.global.server.server_key.or(place.server_key) {
             Some(key) => Trust::Pinned(key),
-            None if self.global.accept_new => Trust::AcceptNew,
+            None if self.global.login.accept_new => Trust::AcceptNew,
             None if terminal::is_attended() => Trust::Ask(Arc::new(AskOnTerminal)),
             None => Trust::KnownOnly,
         };

@@ -22,9 +22,15 @@ mod tui;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser as _, error::ErrorKind};
+use clap::error::ErrorKind;
 
-use crate::{args::Cli, context::Context, exit::Exit, failure::Failure, output::Output};
+use crate::{
+    args::{Cli, Global, flags},
+    context::Context,
+    exit::Exit,
+    failure::Failure,
+    output::Output,
+};
 
 /// Threads for the network; disks and digests have threads of their own.
 const WORKERS: usize = 4;
@@ -32,10 +38,10 @@ const WORKERS: usize = 4;
 /// Is `ferry`, with the words of its command line, its own name first; ends the process
 /// itself when the words are wrong or ask for help.
 pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> ExitCode {
-    let Cli { global, address, command } = parse(words);
+    let (Cli { address, command }, global) = parse(words);
     let mut context = match Context::new(global.clone()) {
         Ok(context) => context,
-        Err(failure) => return report(&Output::new(&global), &failure).into(),
+        Err(failure) => return report(&Output::new(&global.common), &failure).into(),
     };
     let result = start(command, address, &mut context);
     match result {
@@ -46,9 +52,9 @@ pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Exi
 }
 
 /// The command line; ends the process when it is none.
-fn parse<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Cli {
+fn parse<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> (Cli, Global) {
     let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
-    Cli::try_parse_from(&words).unwrap_or_else(|error| match error.kind() {
+    flags::parse(&words).unwrap_or_else(|error| match error.kind() {
         ErrorKind::UnknownArgument => unknown_verb(&words).unwrap_or(error).exit(),
         _ => error.exit(),
     })
@@ -63,7 +69,7 @@ fn unknown_verb(words: &[OsString]) -> Option<clap::Error> {
         return None;
     }
     // Behind a site nothing but a verb can stand.
-    let error = Cli::try_parse_from([words.first()?.as_os_str(), "user@host".as_ref(), verb]).err();
+    let error = flags::parse(&[words.first()?.clone(), "user@host".into(), verb.clone()]).err();
     error.filter(|error| error.kind() == ErrorKind::InvalidSubcommand)
 }
 

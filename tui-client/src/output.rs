@@ -11,7 +11,7 @@ use indicatif::MultiProgress;
 use serde::Serialize;
 
 use crate::{
-    args::{ColorChoice, Global},
+    args::{ColorChoice, Common},
     failure::Failure,
 };
 
@@ -41,16 +41,16 @@ pub(crate) struct Output {
 
 impl Output {
     /// Output as the command line and the environment want it.
-    pub(crate) fn new(global: &Global) -> Self {
+    pub(crate) fn new(common: &Common) -> Self {
         let stdout_is_terminal = io::stdout().is_terminal();
         Self {
             stdout: RefCell::new(BufWriter::with_capacity(BUFFER, io::stdout())),
-            json: global.json,
-            quiet: global.quiet,
-            verbose: global.verbose,
+            json: common.json,
+            quiet: common.quiet,
+            verbose: common.verbose,
             stdout_is_terminal,
-            stdout_color: wants_color(global.color, stdout_is_terminal),
-            stderr_color: wants_color(global.color, io::stderr().is_terminal()),
+            stdout_color: wants_color(common.color, stdout_is_terminal),
+            stderr_color: wants_color(common.color, io::stderr().is_terminal()),
             advice: RefCell::default(),
             // Draws nothing before a bar is added.
             bars: MultiProgress::new(),

@@ -70,7 +70,7 @@ the browser needs a terminal. For example:
 pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Result<Exit, Failure> {
     if Environment::of_process().is_dumb()
         || !io::stdout().is_terminal()
-        || !(io::stdin().is_terminal() || context.global.password_stdin)
+        || !(io::stdin().is_terminal() || context.global.login.password_stdin)
     {
         context.output.warn(HELP);
         return Ok(Exit::Usage);
@@ -132,8 +132,8 @@ fn server(context: &Context, argument: &OsStr) -> Result<Server, Failure> {
         site,
         start: place.path,
         key: place.server_key,
-        identity: context.global.identity.clone().or(place.identity),
-        seal: context.global.seal_file.clone().or(place.seal),
+        identity: context.global.server.identity.clone().or(place.identity),
+        seal: context.global.server.seal_file.clone().or(place.seal),
     })
 }
 
@@ -150,7 +150,7 @@ fn read_files(context: &Context) -> (Settings, Keymap, Look, Vec<String>) {
     let environment = Environment::of_process();
     let unicode = settings.unicode.unwrap_or_else(|| environment.is_unicode());
     let mut look = Look { signs: if unicode { UNICODE } else { ASCII }, depth: environment.depth(), ..Look::default() };
-    if context.global.color == ColorChoice::Never {
+    if context.global.common.color == ColorChoice::Never {
         look.depth = state::look::Depth::None;
     }
     keymap.set_plain(!unicode);
@@ -199,16 +199,16 @@ fn read(path: &Path, faults: &mut Vec<String>) -> Option<String> {
 fn options(context: &Context, settings: &Settings) -> Options {
     let global = &context.global;
     let usual = Engine::default();
-    let given = global.transfers != usual.transfers;
-    let transfers = if given { global.transfers } else { settings.at_once.unwrap_or(usual.transfers) };
-    let bandwidth = global.bwlimit.map_or(Bandwidth { up: settings.up, down: settings.down }, |limit| limit.0);
+    let given = global.engine.transfers != usual.transfers;
+    let transfers = if given { global.engine.transfers } else { settings.at_once.unwrap_or(usual.transfers) };
+    let bandwidth = global.engine.bwlimit.map_or(Bandwidth { up: settings.up, down: settings.down }, |limit| limit.0);
     Options {
-        server_key: global.server_key,
-        accept_new: global.accept_new,
+        server_key: global.server.server_key,
+        accept_new: global.login.accept_new,
         seal: global.seal_for(None),
-        settings: Engine { transfers, bandwidth, retries: global.retries, ..Engine::default() },
-        resume: !global.no_resume,
-        verify: global.verify,
+        settings: Engine { transfers, bandwidth, retries: global.patience.retries, ..Engine::default() },
+        resume: !global.engine.no_resume,
+        verify: global.engine.verify,
     }
 }
 

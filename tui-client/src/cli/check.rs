@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::Args;
-use ferry_client::{Remote, transfer::Filter};
+use ferry_client::Remote;
 use ferry_shared::{entry::Kind, message::request::Algorithm, path::RemotePath, refusal::Code};
 use serde::Serialize;
 use tokio::task::JoinHandle;
@@ -70,7 +70,7 @@ struct Pair {
 
 pub(super) async fn run(args: CheckArgs, context: &mut Context) -> Result<Exit, Failure> {
     context::local(&args.local)?;
-    let filter = Filter::new(&context.global.include, &context.global.exclude)?;
+    let filter = context.global.filters.filter()?;
     let place = context.place(&args.remote)?;
     let remote = context.remote(&place).await?;
     let top = PathBuf::from(&args.local);

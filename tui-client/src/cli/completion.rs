@@ -1,9 +1,9 @@
 //! `ferry completion`: what a shell needs to complete ferry's command lines.
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use clap_complete::Shell;
 
-use crate::{args::Cli, context::Context, exit::Exit, failure::Failure};
+use crate::{args::flags, context::Context, exit::Exit, failure::Failure};
 
 /// `ferry completion`.
 #[derive(Debug, Args)]
@@ -15,7 +15,7 @@ pub(crate) struct CompletionArgs {
 
 pub(super) fn run(args: &CompletionArgs, context: &mut Context) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "ferry", &mut script);
+    clap_complete::generate(args.shell, &mut flags::command(), "ferry", &mut script);
     context.output.bytes(&script)?;
     Ok(Exit::Done)
 }

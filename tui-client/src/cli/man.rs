@@ -2,10 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 
 use crate::{
-    args::Cli,
+    args::flags,
     exit::{Exit, Looking},
     failure::Failure,
 };
@@ -20,7 +20,7 @@ pub(crate) struct ManArgs {
 
 pub(super) fn run(args: &ManArgs) -> Result<Exit, Failure> {
     fs::create_dir_all(&args.dir)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), &args.dir))
+        .and_then(|()| clap_mangen::generate_to(flags::command(), &args.dir))
         .map_err(|error| Failure::local(&args.dir, Looking::Folder, error))?;
     Ok(Exit::Done)
 }

@@ -94,7 +94,7 @@ fn check_stdin(locals: &[OsString], to: &Place, context: &Context) -> Result<(),
     if to.into {
         return wrong("standard input has no name; name the file it becomes");
     }
-    if context.global.password_stdin {
+    if context.global.login.password_stdin {
         return wrong("--password-stdin and - both want standard input; use --password-file");
     }
     Ok(())

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     address::{Address, AddressError, Server},
-    args::Global,
+    args::ServerFlags,
     context::Context,
     exit::Exit,
     failure::Failure,
@@ -84,7 +84,7 @@ fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Fa
     };
     // It is used from other folders too.
     let absolute = |file: &Option<PathBuf>| file.as_ref().map(absolute).transpose().map_err(Failure::Start);
-    let Global { identity, seal_file, server_key, .. } = &context.global;
+    let ServerFlags { identity, seal_file, server_key } = &context.global.server;
     let (identity, seal, server_key) = (absolute(identity)?, absolute(seal_file)?, *server_key);
     let site = Site { address: place.target.address(), user, path, server_key, identity, seal };
     if context.global.dry_run {

@@ -8,7 +8,7 @@ use std::{future::pending, time::Duration};
 
 use ferry_client::{
     Connector,
-    transfer::{ConflictRule, Engine, Event, Filter, Job, JobOptions, Scope, Settings},
+    transfer::{ConflictRule, Engine, Event, Job, JobOptions, Scope, Settings},
 };
 use tokio::{
     sync::mpsc,
@@ -59,19 +59,19 @@ pub(super) fn options(context: &Context) -> Result<JobOptions, Failure> {
     };
     Ok(JobOptions {
         conflict,
-        resume: !global.no_resume,
-        verify: global.verify,
+        resume: !global.engine.no_resume,
+        verify: global.engine.verify,
         dry_run: global.dry_run,
-        filter: Filter::new(&global.include, &global.exclude)?,
+        filter: global.filters.filter()?,
         ..JobOptions::default()
     })
 }
 
 fn settings(global: &Global) -> Settings {
     Settings {
-        transfers: global.transfers,
-        bandwidth: global.bwlimit.map(|limit| limit.0).unwrap_or_default(),
-        retries: global.retries,
+        transfers: global.engine.transfers,
+        bandwidth: global.engine.bwlimit.map(|limit| limit.0).unwrap_or_default(),
+        retries: global.patience.retries,
         ..Settings::default()
     }
 }
@@ -96,11 +96,11 @@ pub(super) async fn run(
     jobs: Vec<Job>,
 ) -> Result<Exit, Failure> {
     let (engine, mut events) = Engine::start(connector, settings(&context.global));
-    let mut report = Report::new(way, context.global.dry_run, context.global.verbose > 0);
+    let mut report = Report::new(way, context.global.dry_run, context.global.common.verbose > 0);
     for job in jobs {
         report.begin(engine.add(job));
     }
-    let mut bar = Bar::new(context.global.progress, &context.output, way == Way::Put);
+    let mut bar = Bar::new(context.global.bar.progress, &context.output, way == Way::Put);
     let mut asks = Asks::default();
     let mut ticks = time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

@@ -1,0 +1,237 @@
+//! Which verb takes which flags: one table, from which help, completions and manual pages are made.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _};
+
+use super::{
+    BarFlags, Cli, Common, ConflictFlags, DryRunFlags, EngineFlags, Filters, Global, Login, Patience, ServerFlags,
+};
+
+/// Flags that go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Common,
+    Login,
+    Server,
+    Patience,
+    Engine,
+    Bar,
+    Filters,
+    Conflict,
+    DryRun,
+}
+
+use Group::{Bar, Conflict, DryRun, Engine, Filters as Filter, Login as Password, Patience as Wait, Server};
+
+/// All of them.
+const ALL: [Group; 9] = [DryRun, Conflict, Engine, Filter, Bar, Password, Server, Wait, Group::Common];
+/// What every verb that talks to a server takes.
+const CONNECTS: [Group; 3] = [Password, Server, Wait];
+
+/// The groups of a verb besides [`Common`]; of the browser for the empty name.
+fn groups(verb: &str) -> Vec<Group> {
+    let more: &[Group] = match verb {
+        "completion" | "man" | "list" | "site" | "help" => return Vec::new(),
+        "add" => return vec![DryRun, Server],
+        "remove" => return vec![DryRun],
+        "" => &[Engine, Conflict],
+        "get" | "put" => &[DryRun, Conflict, Engine, Filter, Bar],
+        "cp" | "mv" => &[DryRun, Conflict],
+        "check" => &[Filter],
+        "rm" | "mkdir" | "uploads" | "passwd" | "register" => &[DryRun],
+        _ => &[],
+    };
+    [more, &CONNECTS].concat()
+}
+
+impl Group {
+    fn add_to(self, command: Command) -> Command {
+        match self {
+            Self::Common => Common::augment_args(command),
+            Self::Login => Login::augment_args(command),
+            Self::Server => ServerFlags::augment_args(command),
+            Self::Patience => Patience::augment_args(command),
+            Self::Engine => EngineFlags::augment_args(command),
+            Self::Bar => BarFlags::augment_args(command),
+            Self::Filters => Filters::augment_args(command),
+            Self::Conflict => ConflictFlags::augment_args(command),
+            Self::DryRun => DryRunFlags::augment_args(command),
+        }
+    }
+}
+
+/// The whole command line, each verb with its flags.
+pub(crate) fn command() -> Command {
+    with_flags(Cli::command(), "")
+}
+
+fn with_flags(command: Command, name: &str) -> Command {
+    let command = groups(name).into_iter().chain([Group::Common]).fold(command, |command, group| group.add_to(command));
+    command.mut_subcommands(|verb| {
+        let name = verb.get_name().to_owned();
+        with_flags(verb, &name)
+    })
+}
+
+/// Reads a command line, its own name first.
+///
+/// # Errors
+/// What is wrong with it; also when it asks for help.
+pub(crate) fn parse(words: &[OsString]) -> Result<(Cli, Global), clap::Error> {
+    let command = command();
+    let words = behind_the_verb(&command, words.to_vec());
+    let matches = command.try_get_matches_from(words)?;
+    Ok((Cli::from_arg_matches(&matches)?, given(&matches)))
+}
+
+/// The flags that were given, with defaults for those the verb does not take.
+fn given(matches: &ArgMatches) -> Global {
+    let mut verb = matches;
+    while let Some((_, inner)) = verb.subcommand() {
+        verb = inner;
+    }
+    Global {
+        common: group(verb),
+        login: group(verb),
+        server: group(verb),
+        patience: group(verb),
+        engine: group(verb),
+        bar: group(verb),
+        filters: group(verb),
+        on_conflict: group::<ConflictFlags>(verb).on_conflict,
+        dry_run: group::<DryRunFlags>(verb).dry_run,
+    }
+}
+
+/// One group's flags; the defaults where the verb does not take them.
+fn group<G: Args + Default>(matches: &ArgMatches) -> G {
+    let known = G::group_id().is_some_and(|id| matches.try_contains_id(id.as_str()).is_ok());
+    if known { G::from_arg_matches(matches).unwrap_or_default() } else { G::default() }
+}
+
+/// Flags may stand before the verb: they are read as if they stood right behind it, where each
+/// verb knows its own.
+fn behind_the_verb(command: &Command, mut words: Vec<OsString>) -> Vec<OsString> {
+    let flags = ALL.into_iter().fold(Command::new("flags"), |flags, group| group.add_to(flags));
+    let mut first = 1;
+    while let Some(width) = words.get(first).and_then(|word| flag_width(&flags, word)) {
+        first += width;
+    }
+    let (mut end, mut inner) = (first, command);
+    while let Some(verb) = words.get(end).and_then(|word| inner.find_subcommand(word)) {
+        (inner, end) = (verb, end + 1);
+    }
+    if first < end {
+        words[1..end].rotate_left(first - 1);
+    }
+    words
+}
+
+/// How many words one of `flags` takes with its value; `None` for any other word.
+fn flag_width(flags: &Command, word: &OsStr) -> Option<usize> {
+    let text = word.to_str()?;
+    if let Some(long) = text.strip_prefix("--") {
+        let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+        let takes = takes_value(flags, |arg| arg.get_long() == Some(name))?;
+        return Some(if takes && value.is_none() { 2 } else { 1 });
+    }
+    let mut letters = text.strip_prefix('-').filter(|letters| !letters.is_empty())?.chars();
+    while let Some(letter) = letters.next() {
+        if takes_value(flags, |arg| arg.get_short() == Some(letter))? {
+            return Some(if letters.as_str().is_empty() { 2 } else { 1 });
+        }
+    }
+    Some(1)
+}
+
+/// Whether the flag that `is` the one takes a value; `None` where none is.
+fn takes_value(flags: &Command, is: impl Fn(&Arg) -> bool) -> Option<bool> {
+    let found = flags.get_arguments().find(|arg| is(arg))?;
+    Some(matches!(found.get_action(), ArgAction::Set | ArgAction::Append))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::ProgressChoice;
+
+    fn read(line: &str) -> Result<(Cli, Global), clap::Error> {
+        parse(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_definitions_hold_together() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn flags_stand_before_and_after_the_verb_and_its_arguments() {
+        for line in [
+            "ferry get a@h:1:/x dst/ -q --accept-new --password-file F",
+            "ferry -q --accept-new --password-file F get a@h:1:/x dst/",
+            "ferry get -q a@h:1:/x --accept-new dst/ --password-file=F",
+            "ferry --password-file=F --accept-new get -q a@h:1:/x dst/",
+        ] {
+            let (_, global) = read(line).unwrap();
+            assert!(global.common.quiet && global.login.accept_new, "{line}");
+            assert_eq!(global.login.password_file, Some("F".into()), "{line}");
+        }
+        let (cli, global) = read("ferry --identity F -n site add work a@h").unwrap();
+        assert!(cli.command.is_some() && global.dry_run && global.server.identity == Some("F".into()));
+    }
+
+    #[test]
+    fn a_flag_before_the_verb_is_not_undone_by_its_default_after_it() {
+        for line in
+            ["ferry -j 2 --retries 0 --progress never get a:x y", "ferry -qnj2 --retries=0 --progress never get a:x y"]
+        {
+            let (_, global) = read(line).unwrap();
+            let seen = (global.engine.transfers, global.patience.retries, global.bar.progress);
+            assert_eq!(seen, (2, 0, ProgressChoice::Never), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_verb_takes_only_flags_that_mean_something_to_it() {
+        for line in [
+            "ls a: --on-conflict skip",
+            "ls a: -n",
+            "ls a: -j 2",
+            "-j 2 ls a:",
+            "cat a:x --exclude y",
+            "--exclude y cat a:x",
+            "stat a:x --include y",
+            "hash a:x --include y",
+            "mkdir a:x --exclude y",
+            "quota a: --include y",
+            "uploads a: --include y",
+            "passwd a: --exclude y",
+            "register a: --exclude y",
+            "site list --exclude y",
+            "site add x a@h --include y",
+            "completion bash --password-stdin",
+            "rm a:x --verify",
+            "--exclude y",
+            "--dry-run a:",
+        ] {
+            let error = read(&format!("ferry {line}")).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn filters_are_known_to_the_verbs_that_go_through_folders() {
+        for verb in ["put x a:", "get a:x y", "check x a:"] {
+            let (_, global) = read(&format!("ferry {verb} --include *.a --exclude b --exclude c")).unwrap();
+            assert_eq!((global.filters.include.len(), global.filters.exclude.len()), (1, 2), "{verb}");
+        }
+    }
+
+    #[test]
+    fn flags_that_contradict_each_other_are_refused() {
+        for flags in ["--password-stdin --password-file f", "-q -v", "--accept-new --server-key x", "-j 0", "-j 65"] {
+            assert!(read(&format!("ferry get a:x y {flags}")).is_err(), "{flags}");
+        }
+    }
+}
