@@ -33,11 +33,12 @@ mod throttle;
 mod window;
 mod worker;
 
-pub use conflict::{Conflict, ConflictRule, Decision, FileFacts, Scope};
+pub use conflict::{Conflict, ConflictRule, Decision, FileFacts, Scope, keep_both_name};
 pub use engine::Engine;
 pub use event::{Event, Failure, ItemState, LinkEvent, Outcome, Skip, Summary};
 pub use filter::{Filter, FilterError};
-pub use job::{ItemId, Job, JobId, JobOptions, Selected, Work};
+pub use job::{ItemId, Job, JobId, JobOptions, LinkRule, Selected, Work};
+pub use local::ancestors::Ancestors;
 pub use local::name::{UnusableName, local_name, remote_name};
 pub use local::part::part_of;
 pub use path::ItemPath;

@@ -6,9 +6,10 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{ArgAction, Args, Parser, ValueEnum};
 use ferry_client::{
-    transfer::{Bandwidth, ConflictRule, Filter, FilterError},
+    transfer::{Bandwidth, ConflictRule, Filter, FilterError, LinkRule},
     trust::Fingerprint,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{cli::Command, secret::Source};
 
@@ -65,6 +66,8 @@ pub(crate) struct Global {
     pub(crate) bar: BarFlags,
     /// Which files are meant.
     pub(crate) filters: Filters,
+    /// What becomes of symbolic links inside a folder.
+    pub(crate) links: Option<Links>,
     /// What to do where something else is there already.
     pub(crate) on_conflict: Option<Conflict>,
     /// Change nothing.
@@ -170,6 +173,11 @@ pub(crate) struct Filters {
 }
 
 impl Filters {
+    /// Whether none was given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.exclude.is_empty() && self.include.is_empty()
+    }
+
     /// The filter they make.
     ///
     /// # Errors
@@ -177,6 +185,15 @@ impl Filters {
     pub(crate) fn filter(&self) -> Result<Filter, FilterError> {
         Filter::new(&self.include, &self.exclude)
     }
+}
+
+/// What becomes of symbolic links inside a folder.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Selection")]
+pub(crate) struct LinkFlags {
+    /// What to do with symbolic links inside a folder [default: leave them out, name each, exit code 6]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) links: Option<Links>,
 }
 
 /// What to do where something else is there already.
@@ -237,6 +254,16 @@ impl Global {
     }
 }
 
+/// What becomes of symbolic links inside a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Links {
+    /// Leave them out; that is no failure
+    Skip,
+    /// Take what they lead to
+    Follow,
+}
+
 /// What to do where something else is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Conflict {
@@ -254,6 +281,25 @@ pub(crate) enum Conflict {
     KeepBoth,
     /// Fail
     Fail,
+}
+
+impl Links {
+    /// The engine's rule; without a word links are left out, and that is a failure.
+    pub(crate) fn rule(links: Option<Self>) -> LinkRule {
+        match links {
+            None => LinkRule::LeaveOut,
+            Some(Self::Skip) => LinkRule::Skip,
+            Some(Self::Follow) => LinkRule::Follow,
+        }
+    }
+
+    /// The word it is written as.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Follow => "follow",
+        }
+    }
 }
 
 impl From<Conflict> for ConflictRule {

@@ -23,6 +23,7 @@ mod rehearsal;
 mod rm;
 mod shift;
 mod site;
+mod sources;
 mod stat;
 mod transfer;
 mod tree;

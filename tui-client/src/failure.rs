@@ -211,9 +211,10 @@ pub(crate) fn hint(error: &ClientError) -> Option<String> {
 /// What to do where a name that is not there looks as if a shell should have made names of it.
 fn no_pattern(error: &ClientError) -> Option<String> {
     match error {
-        ClientError::Refused(refusal) if refusal.code == Code::NotFound && refusal.message.contains(['*', '?']) => {
-            Some("the server takes * and ? as they are: name the folder and use --include, or `ferry find`".to_owned())
-        }
+        ClientError::Refused(refusal) if refusal.code == Code::NotFound && refusal.message.contains(['*', '?']) => Some(
+            "get, rm, mv and cp take patterns, other verbs take * and ? as they are; `ferry find` shows what is there"
+                .to_owned(),
+        ),
         _ => None,
     }
 }

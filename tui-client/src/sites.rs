@@ -14,7 +14,10 @@ use ferry_shared::{
 use serde::{Deserialize, Serialize};
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use crate::address::{Address, AddressError, Server, host_and_port, is_site_name};
+use crate::{
+    address::{Address, AddressError, Server, host_and_port, is_site_name},
+    args::Links,
+};
 
 /// What a new `sites.toml` begins with.
 const HEAD: &str = "# ferry's saved servers. Passwords are never kept here.\n\n";
@@ -39,6 +42,9 @@ pub(crate) struct Site {
     /// The file with the server's secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) seal: Option<PathBuf>,
+    /// What becomes of symbolic links inside a folder, unless `--links` says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) links: Option<Links>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -108,6 +114,8 @@ pub(crate) struct Place {
     pub(crate) identity: Option<PathBuf>,
     /// The file with the server's secret.
     pub(crate) seal: Option<PathBuf>,
+    /// What becomes of symbolic links inside a folder.
+    pub(crate) links: Option<Links>,
 }
 
 impl Sites {
@@ -146,7 +154,7 @@ impl Sites {
             Server::Direct { user, host, port } => {
                 let target = Target { user: user.clone(), host: host.clone(), port: *port };
                 let path = RemotePath::from_typed(&typed)?;
-                Ok(Place { target, path, typed, into, server_key: None, identity: None, seal: None })
+                Ok(Place { target, path, typed, into, server_key: None, identity: None, seal: None, links: None })
             }
             Server::Site(name) => {
                 let site = self.sites.get(name).ok_or_else(|| unknown(name, &typed))?;
@@ -154,7 +162,7 @@ impl Sites {
                 let target = Target { user: site.user.clone(), host, port };
                 let path = below(site.path.as_deref().unwrap_or_default(), &typed)?;
                 let (server_key, identity, seal) = (site.server_key, site.identity.clone(), site.seal.clone());
-                Ok(Place { target, path, typed, into, server_key, identity, seal })
+                Ok(Place { target, path, typed, into, server_key, identity, seal, links: site.links })
             }
         }
     }
@@ -201,6 +209,7 @@ impl Sites {
             ("server_key", key),
             ("identity", text(&site.identity)),
             ("seal", text(&site.seal)),
+            ("links", site.links.map(|links| links.word().to_owned())),
         ];
         for (key, text) in optional {
             if let Some(text) = text {

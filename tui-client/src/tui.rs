@@ -134,6 +134,7 @@ fn server(context: &Context, argument: &OsStr) -> Result<Server, Failure> {
         key: place.server_key,
         identity: context.global.server.identity.clone().or(place.identity),
         seal: context.global.server.seal_file.clone().or(place.seal),
+        links: place.links,
     })
 }
 
@@ -206,6 +207,7 @@ fn options(context: &Context, settings: &Settings) -> Options {
         server_key: global.server.server_key,
         accept_new: global.login.accept_new,
         seal: global.seal_for(None),
+        links: global.links,
         settings: Engine { transfers, bandwidth, retries: global.patience.retries, ..Engine::default() },
         resume: !global.engine.no_resume,
         verify: global.engine.verify,

@@ -125,7 +125,8 @@ pub(super) fn judge(
 /// The `number`th name beside `name` for a file that keeps both: `photo (2).jpg`.
 ///
 /// The part before the extension is cut, at a character, where the whole would be too long.
-pub(super) fn keep_both_name(name: &Name, number: u32) -> Option<Name> {
+#[must_use]
+pub fn keep_both_name(name: &Name, number: u32) -> Option<Name> {
     let bytes = name.as_bytes();
     let dot = bytes.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0 && bytes.len() - dot <= 32);
     let (stem, extension) = bytes.split_at(dot.unwrap_or(bytes.len()));

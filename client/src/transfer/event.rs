@@ -145,8 +145,16 @@ pub enum Skip {
     Exists,
     /// The rule was newer-only and the target is not older.
     NotNewer,
-    /// A symlink inside a folder; those are not followed.
+    /// A symlink inside a folder, and nobody said what to do with those.
     Symlink,
+    /// A symlink inside a folder, left out as was asked.
+    LinkAsAsked,
+    /// A symlink that leads back to a folder it is in.
+    LinkLoop,
+    /// A symlink on the server that leads to a folder: one inside a folder is not followed.
+    LinkToFolder,
+    /// `--include` or `--exclude` leaves it out, though it was named.
+    Filtered,
     /// A FIFO, socket or device.
     Special,
     /// The other side cannot have a file of this name, or its path is too long there.

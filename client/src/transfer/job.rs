@@ -8,7 +8,7 @@ use std::{
 
 use ferry_shared::path::RemotePath;
 
-use super::{conflict::ConflictRule, filter::Filter};
+use super::{conflict::ConflictRule, event::Skip, filter::Filter};
 
 /// Names a job of one engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,6 +92,18 @@ impl fmt::Debug for Work {
     }
 }
 
+/// What becomes of symbolic links inside a folder. One that a person named is followed in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum LinkRule {
+    /// They are left out, and nobody asked for that.
+    #[default]
+    LeaveOut,
+    /// They are left out, as was asked.
+    Skip,
+    /// What they lead to is taken. A move follows none: it would remove what lies elsewhere.
+    Follow,
+}
+
 /// How a job is done.
 #[derive(Debug, Clone)]
 pub struct JobOptions {
@@ -105,12 +117,26 @@ pub struct JobOptions {
     pub dry_run: bool,
     /// Which files of a folder are meant.
     pub filter: Filter,
+    /// What becomes of symbolic links inside a folder.
+    pub links: LinkRule,
     /// Remove each file at its source once it is verified at its target, then empty folders.
     pub remove_source: bool,
     /// Give the target the source's modification time and permission bits.
     pub keep_attributes: bool,
     /// Make the folders above the target.
     pub parents: bool,
+}
+
+impl JobOptions {
+    /// Whether links inside a folder are followed.
+    pub(super) fn follows_links(&self) -> bool {
+        self.links == LinkRule::Follow && !self.remove_source
+    }
+
+    /// Why a link inside a folder is left out.
+    pub(super) fn skips_link(&self) -> Skip {
+        if self.links == LinkRule::Skip { Skip::LinkAsAsked } else { Skip::Symlink }
+    }
 }
 
 impl Default for JobOptions {
@@ -121,6 +147,7 @@ impl Default for JobOptions {
             verify: false,
             dry_run: false,
             filter: Filter::default(),
+            links: LinkRule::LeaveOut,
             remove_source: false,
             keep_attributes: true,
             parents: false,

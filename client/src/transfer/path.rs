@@ -32,8 +32,10 @@ pub(super) struct FolderPair {
     pub(super) remote: RemotePath,
     /// How many leading names of `remote` lie above the job's root.
     pub(super) above: usize,
-    /// Whether its items are what the user named: a symlink is then meant as what it points to.
+    /// Whether its items are what the user named.
     pub(super) named: bool,
+    /// Whether a symlink is meant as what it leads to.
+    pub(super) follows: bool,
 }
 
 impl ItemPath {
@@ -49,7 +51,7 @@ impl ItemPath {
         name: &Name,
     ) -> Result<Self, PathError> {
         let local_name = name.display().to_string().into();
-        Self::new(Arc::new(FolderPair { local, remote, above, named: false }), local_name, name)
+        Self::new(Arc::new(FolderPair { local, remote, above, named: false, follows: false }), local_name, name)
     }
 
     /// A file or folder in `folder`, by its name on either side.
@@ -98,6 +100,12 @@ impl ItemPath {
         &self.0.remote
     }
 
+    /// Whether it is what the user named, and not inside that.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.0.folder.named
+    }
+
     /// The path below the job's root, the root's own name included; empty for the home.
     #[must_use]
     pub fn relative(&self) -> RemotePath {
@@ -118,7 +126,13 @@ mod tests {
 
     fn folder(remote: &[u8], above: usize) -> Arc<FolderPair> {
         let remote = RemotePath::from_wire(remote).unwrap();
-        Arc::new(FolderPair { local: Some(PathBuf::from("/src/photos/a")), remote, above, named: false })
+        Arc::new(FolderPair {
+            local: Some(PathBuf::from("/src/photos/a")),
+            remote,
+            above,
+            named: false,
+            follows: false,
+        })
     }
 
     #[test]

@@ -1,9 +1,16 @@
 //! Looks through a job's source while its first files already travel.
 
+mod existing;
 mod local;
 mod remote;
 
-use std::{ffi::OsString, io, path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use ferry_shared::{
     entry::Mtime,
@@ -15,7 +22,7 @@ use ferry_shared::{
 use super::{
     conflict::{ConflictRule, FileFacts},
     core::Shared,
-    event::{Event, Failure, Outcome},
+    event::{Event, Failure, Outcome, Skip},
     flow::{self, Next},
     item::{Item, Sink, Step, Stream},
     job::Work,
@@ -55,6 +62,10 @@ async fn look(core: &Shared, task: &Arc<Task>, work: Work) -> Result<(), ClientE
             let path = from.clone();
             let found = core.blocking(move || std::fs::metadata(path)).await.map_err(io::Error::other);
             let metadata = found.flatten().map_err(|error| ClientError::local(&from, error))?;
+            let named = from.file_name().map(Path::new);
+            if named.is_some_and(|name| !task.options.filter.means_named(name, metadata.is_dir())) {
+                return filtered(core, task, upload_item(core, task, &from, &to)?).await;
+            }
             if metadata.is_dir() {
                 return local::folder(core, task, from, to).await;
             }
@@ -91,6 +102,13 @@ async fn look(core: &Shared, task: &Arc<Task>, work: Work) -> Result<(), ClientE
     }
 }
 
+/// What was named is left out by the filter.
+async fn filtered(core: &Shared, task: &Arc<Task>, item: Item) -> Result<(), ClientError> {
+    task.tally.add_file(0);
+    enqueue(core, task, vec![Next::Done(item, Outcome::Skipped(Skip::Filtered))]).await;
+    Ok(())
+}
+
 /// The one file of an upload, without what is known of it.
 fn upload_item(core: &Shared, task: &Arc<Task>, from: &std::path::Path, to: &RemotePath) -> Result<Item, ClientError> {
     let name = to.name().ok_or_else(|| ClientError::from(Refusal::new(Code::IsDirectory, "the home is a folder")))?;
@@ -115,7 +133,7 @@ async fn file(core: &Shared, mut item: Item) {
 
 fn pair(local: Option<PathBuf>, remote: RemotePath, named: bool) -> Arc<FolderPair> {
     let above = remote.depth();
-    Arc::new(FolderPair { local, remote, above, named })
+    Arc::new(FolderPair { local, remote, above, named, follows: named })
 }
 
 fn path(pair: &Arc<FolderPair>, local_name: OsString, remote_name: &Name) -> Result<ItemPath, ClientError> {

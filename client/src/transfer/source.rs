@@ -76,7 +76,7 @@ impl Opened {
 /// Opens an item's local file: what an upload reads, what a download finds at its target.
 pub(super) fn open(task: &Task, path: &ItemPath) -> Result<Opened, ClientError> {
     let opened = match task.direction {
-        Direction::Upload => system::open_source(&path.local().unwrap_or_default(), path.folder().named),
+        Direction::Upload => system::open_source(&path.local().unwrap_or_default(), path.folder().follows),
         Direction::Download => folder(task, path.folder()).and_then(|folder| folder.open_file(path.local_name())),
     };
     let opened = opened.and_then(Opened::new).map_err(|error| failed(path, error))?;

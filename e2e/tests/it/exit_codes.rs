@@ -346,7 +346,7 @@ fn a_failure_names_its_cause_and_what_to_do_next() {
     std::os::unix::fs::symlink("../folder", here.join("down/folder")).unwrap();
     let rows: [(i32, &str, &[&str]); 6] = [
         (1, "put ./pipe @x", &["/pipe:", "put -"]),
-        (4, "get @folder/*.jpg ./", &["/folder/*.jpg", "--include"]),
+        (4, "get @folder/*.jpg ./", &["/folder/*.jpg", "ferry find"]),
         (3, "put ./file ./other @new", &["/new is not there", "/new/"]),
         (3, "get @file @folder ./new", &["no such folder", "/new/"]),
         (3, "get @folder ./down/", &["/down/folder", "symlink"]),

@@ -5,7 +5,8 @@ use std::ffi::{OsStr, OsString};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _};
 
 use super::{
-    BarFlags, Cli, Common, ConflictFlags, DryRunFlags, EngineFlags, Filters, Global, Login, Patience, ServerFlags,
+    BarFlags, Cli, Common, ConflictFlags, DryRunFlags, EngineFlags, Filters, Global, LinkFlags, Login, Patience,
+    ServerFlags,
 };
 
 /// Flags that go together.
@@ -18,14 +19,15 @@ enum Group {
     Engine,
     Bar,
     Filters,
+    Links,
     Conflict,
     DryRun,
 }
 
-use Group::{Bar, Conflict, DryRun, Engine, Filters as Filter, Login as Password, Patience as Wait, Server};
+use Group::{Bar, Conflict, DryRun, Engine, Filters as Filter, Links, Login as Password, Patience as Wait, Server};
 
 /// All of them.
-const ALL: [Group; 9] = [DryRun, Conflict, Engine, Filter, Bar, Password, Server, Wait, Group::Common];
+const ALL: [Group; 10] = [DryRun, Conflict, Engine, Filter, Links, Bar, Password, Server, Wait, Group::Common];
 /// What every verb that talks to a server takes.
 const CONNECTS: [Group; 3] = [Password, Server, Wait];
 
@@ -33,13 +35,16 @@ const CONNECTS: [Group; 3] = [Password, Server, Wait];
 fn groups(verb: &str) -> Vec<Group> {
     let more: &[Group] = match verb {
         "completion" | "man" | "list" | "site" | "help" => return Vec::new(),
-        "add" => return vec![DryRun, Server],
+        "add" => return vec![DryRun, Server, Links],
         "remove" => return vec![DryRun],
-        "" => &[Engine, Conflict],
-        "get" | "put" => &[DryRun, Conflict, Engine, Filter, Bar],
-        "cp" | "mv" => &[DryRun, Conflict],
-        "check" => &[Filter],
-        "rm" | "mkdir" | "uploads" | "passwd" | "register" => &[DryRun],
+        "" => &[Engine, Conflict, Links],
+        "get" | "put" => &[DryRun, Conflict, Engine, Filter, Links, Bar],
+        "cp" => &[DryRun, Conflict, Filter, Links],
+        "mv" => &[DryRun, Conflict, Filter],
+        "rm" => &[DryRun, Filter],
+        "check" => &[Filter, Links],
+        "ls" | "tree" | "du" | "find" => &[Filter],
+        "mkdir" | "uploads" | "passwd" | "register" => &[DryRun],
         _ => &[],
     };
     [more, &CONNECTS].concat()
@@ -55,6 +60,7 @@ impl Group {
             Self::Engine => EngineFlags::augment_args(command),
             Self::Bar => BarFlags::augment_args(command),
             Self::Filters => Filters::augment_args(command),
+            Self::Links => LinkFlags::augment_args(command),
             Self::Conflict => ConflictFlags::augment_args(command),
             Self::DryRun => DryRunFlags::augment_args(command),
         }
@@ -99,6 +105,7 @@ fn given(matches: &ArgMatches) -> Global {
         engine: group(verb),
         bar: group(verb),
         filters: group(verb),
+        links: group::<LinkFlags>(verb).links,
         on_conflict: group::<ConflictFlags>(verb).on_conflict,
         dry_run: group::<DryRunFlags>(verb).dry_run,
     }
@@ -212,6 +219,7 @@ mod tests {
             "site add x a@h --include y",
             "completion bash --password-stdin",
             "rm a:x --verify",
+            "mv a:x a:y --links skip",
             "--exclude y",
             "--dry-run a:",
         ] {
@@ -222,7 +230,18 @@ mod tests {
 
     #[test]
     fn filters_are_known_to_the_verbs_that_go_through_folders() {
-        for verb in ["put x a:", "get a:x y", "check x a:"] {
+        for verb in [
+            "put x a:",
+            "get a:x y",
+            "cp a:x a:y",
+            "mv a:x a:y",
+            "rm a:x",
+            "ls a:",
+            "find a:",
+            "tree a:",
+            "du a:",
+            "check x a:",
+        ] {
             let (_, global) = read(&format!("ferry {verb} --include *.a --exclude b --exclude c")).unwrap();
             assert_eq!((global.filters.include.len(), global.filters.exclude.len()), (1, 2), "{verb}");
         }

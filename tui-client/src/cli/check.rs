@@ -10,17 +10,18 @@ use std::{
 };
 
 use clap::Args;
-use ferry_client::Remote;
+use ferry_client::{Remote, transfer::LinkRule};
 use ferry_shared::{entry::Kind, message::request::Algorithm, path::RemotePath, refusal::Code};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
 use self::{
     compare::{Difference, Tree},
-    local::Found,
+    local::{Found, Why},
 };
 use super::{each::Tally, listing};
 use crate::{
+    args::Links,
     context::{self, Context},
     exit::{Exit, Looking},
     failure::Failure,
@@ -34,9 +35,10 @@ const AHEAD: usize = 16;
 /// `ferry check`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  ferry check photos work:photos\n\n\
-    Compares what is in LOCAL with what is in REMOTE, names, sizes and digests. Symlinks and\n\
-    special files are left out on both sides, and so is what --include and --exclude leave out.\n\
-    Exit code 0: no difference, 12: some.")]
+    Compares what is in LOCAL with what is in REMOTE, names, sizes and digests. What --include and\n\
+    --exclude leave out is left out on both sides. Symlinks and special files inside are named and\n\
+    not compared: exit code 6, unless --links says what to do with links.\n\
+    Exit code 0: no difference, 12: some, 4: nothing matched.")]
 pub(crate) struct CheckArgs {
     /// The local file or folder
     local: OsString,
@@ -59,6 +61,7 @@ struct Count {
     files: u64,
     bytes: u64,
     differences: u64,
+    left_out: u64,
 }
 
 /// A file both sides have in the same size, and its two digests to come.
@@ -72,33 +75,43 @@ pub(super) async fn run(args: CheckArgs, context: &mut Context) -> Result<Exit, 
     context::local(&args.local)?;
     let filter = context.global.filters.filter()?;
     let place = context.place(&args.remote)?;
+    let links = Links::rule(context.global.links.or(place.links));
     let remote = context.remote(&place).await?;
     let top = PathBuf::from(&args.local);
     let walk = tokio::task::spawn_blocking({
         let top = top.clone();
-        move || local::walk(&top)
+        move || local::walk(&top, links == LinkRule::Follow)
     });
-    let mut there = walk_remote(&remote, &place.path, context).await?;
+    let mut there = walk_remote(&remote, &place.path).await?;
     let mut here = walk.await.map_err(|stopped| Failure::Start(stopped.into()))??;
+    let meant = |path: &RemotePath, kind| match (path.is_home(), top.file_name()) {
+        (true, Some(name)) => filter.means_named(Path::new(name), kind == Kind::Folder),
+        (true, None) => true,
+        (false, _) => filter.means(&local::below(Path::new(""), path), kind == Kind::Folder),
+    };
+    let mut left_out = here.left_out;
+    left_out.append(&mut there.left_out);
+    left_out.retain(|path, _| meant(path, Kind::File));
+    // Neither is what the other side has under such a name.
+    let compared = |path: &RemotePath| !left_out.keys().any(|above| path.starts_with(above));
     for tree in [&mut here.tree, &mut there.tree] {
-        // What was named is compared in any case.
-        let meant = |path: &RemotePath, kind| filter.means(&local::below(Path::new(""), path), kind == Kind::Folder);
-        tree.retain(|path, (kind, _)| path.is_home() || meant(path, *kind));
+        tree.retain(|path, (kind, _)| meant(path, *kind) && compared(path));
     }
 
-    let mut check = Check { context, tally: Tally::default(), count: Count::default() };
+    let chosen = !filter.is_open();
+    let mut check = Check { context, tally: Tally::default(), count: Count::default(), chosen };
     check.unreadable(here.unreadable, there.unreadable)?;
+    check.left_out(&left_out, links);
     let same = check.names_and_sizes(&here.tree, &there.tree)?;
     check.contents(&same, &top, &remote, &place.path).await?;
     check.finish()
 }
 
 /// The remote tree, paths relative to `top`.
-async fn walk_remote(remote: &Remote, top: &RemotePath, context: &Context) -> Result<Found, Failure> {
+async fn walk_remote(remote: &Remote, top: &RemotePath) -> Result<Found, Failure> {
     let about = |error| listing::about_folder(top, error);
     let (entry, _) = remote.stat(top.clone()).await.map_err(|error| Failure::remote(top, Looking::File, error))?;
-    let mut found =
-        Found { tree: BTreeMap::from([(RemotePath::home(), (entry.kind, entry.size))]), unreadable: vec![] };
+    let mut found = Found::of(entry.kind, entry.size);
     if entry.kind != Kind::Folder {
         return Ok(found);
     }
@@ -110,9 +123,8 @@ async fn walk_remote(remote: &Remote, top: &RemotePath, context: &Context) -> Re
                 Kind::File | Kind::Folder => {
                     found.tree.insert(page.under.join(&entry.name)?, (entry.kind, entry.size));
                 }
-                Kind::Symlink | Kind::Other => {
-                    context.output.detail(&format!("{} left out", page.under.join(&entry.name)?.display()));
-                }
+                Kind::Symlink => found.leave_out(page.under.join(&entry.name)?, Why::Symlink),
+                Kind::Other => found.leave_out(page.under.join(&entry.name)?, Why::Special),
             }
         }
         for path in page.unreadable {
@@ -128,12 +140,33 @@ struct Check<'a> {
     context: &'a mut Context,
     tally: Tally,
     count: Count,
+    /// Whether a filter chose what to compare.
+    chosen: bool,
 }
 
 impl Check<'_> {
     /// What could not be looked at cannot be said to be equal.
     fn unreadable(&mut self, here: Vec<Failure>, there: Vec<Failure>) -> Result<(), Failure> {
         here.into_iter().chain(there).try_for_each(|failure| self.tally.count(self.context, Err(failure)))
+    }
+
+    /// Tells what was not compared: a failure, unless it was asked for.
+    fn left_out(&mut self, left_out: &BTreeMap<RemotePath, Why>, links: LinkRule) {
+        for (path, why) in left_out {
+            let what = match why {
+                Why::Symlink => "a symlink",
+                Why::Loop => "a symlink that leads back to a folder it is in",
+                Why::Special => "neither file nor folder",
+            };
+            let text = format!("{} not compared: {what}", path.display());
+            self.count.left_out += 1;
+            if *why == Why::Symlink && links == LinkRule::Skip {
+                self.context.output.detail(&text);
+            } else {
+                self.context.output.warn(&format!("ferry: {text}"));
+                self.tally.fail(Exit::Partial);
+            }
+        }
     }
 
     /// Tells what differs without reading any content; gives back what may be equal.
@@ -189,10 +222,15 @@ impl Check<'_> {
         if output.json {
             output.object(&serde_json::json!({ "summary": self.count }))?;
         }
-        let Count { files, bytes, differences } = self.count;
+        let Count { files, bytes, differences, left_out } = self.count;
+        if self.chosen && files == 0 && differences == 0 {
+            output.warn("ferry: nothing was compared: nothing matches --include and --exclude");
+            return Ok(Exit::NoFile);
+        }
         let files = human::count(files, "file", "files");
         let found = human::count(differences, "difference", "differences");
-        output.say(&format!("{files} compared, {}; {found}", human::size(bytes)));
+        let left_out = if left_out > 0 { format!("; {left_out} not compared") } else { String::new() };
+        output.say(&format!("{files} compared, {}; {found}{left_out}", human::size(bytes)));
         Ok(if differences > 0 { Exit::Differences } else { self.tally.exit() })
     }
 }

@@ -10,7 +10,9 @@ use crate::{context::Context, exit::Exit, failure::Failure};
 /// `ferry cp`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  ferry cp work:report.odt work:report-old.odt\n  ferry cp work:photos work:backup/"
+    after_help = "Examples:\n  ferry cp work:report.odt work:report-old.odt\n  ferry cp work:photos work:backup/\n\n\
+    A / at the end of the last REMOTE makes that folder. A quoted pattern stands for what it matches.\n\
+    Symlinks inside a folder are left out and named: exit code 6, unless --links says what to do with them."
 )]
 pub(crate) struct CpArgs {
     /// What to copy; the last one is where to

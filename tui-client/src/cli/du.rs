@@ -3,23 +3,23 @@
 use std::{collections::HashMap, ffi::OsString};
 
 use clap::Args;
-use ferry_client::remote::PageStream;
+use ferry_client::{Remote, remote::PageStream, transfer::Filter};
 use ferry_shared::{
     entry::{Entry, Kind},
     path::RemotePath,
 };
 use serde::Serialize;
 
-use super::listing;
+use super::{each::Tally, listing, sources};
 use crate::{context::Context, exit::Exit, failure::Failure, human, output::Output};
 
 /// `ferry du`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ferry du work:\n  ferry du -d 0 work:photos")]
 pub(crate) struct DuArgs {
-    /// The folder
-    #[arg(value_name = "REMOTE")]
-    remote: OsString,
+    /// The folders
+    #[arg(required = true, value_name = "REMOTE")]
+    remotes: Vec<OsString>,
     /// Show only so many levels; 0 shows the total alone
     #[arg(short, long, value_name = "LEVELS", default_value_t = 1)]
     depth: usize,
@@ -44,30 +44,58 @@ struct FolderObject<'a> {
 }
 
 pub(super) async fn run(args: DuArgs, context: &mut Context) -> Result<Exit, Failure> {
-    let place = context.place(&args.remote)?;
-    let remote = context.remote(&place).await?;
-    let top = &place.path;
+    let places = context.places(&args.remotes)?;
+    let filter = context.global.filters.filter()?;
+    let remote = context.remote(&places[0]).await?;
+    let mut tally = Tally::default();
+    for (at, place) in places.iter().enumerate() {
+        if places.len() > 1 && !context.output.json {
+            listing::heading(&place.typed, at > 0, &context.output)?;
+        }
+        let result = one_place(&args, &place.path, &filter, &remote, &context.output).await;
+        tally.count_whole(context, result)?;
+    }
+    Ok(tally.exit())
+}
+
+/// Whether all of what a REMOTE names could be counted.
+async fn one_place(
+    args: &DuArgs,
+    top: &RemotePath,
+    filter: &Filter,
+    remote: &Remote,
+    output: &Output,
+) -> Result<bool, Failure> {
     let pages = remote.walk(top.clone()).await.map_err(|error| listing::about_folder(top, error))?;
-    let (held, unreadable) = sum(pages, top, args.depth).await?;
+    let (held, unreadable) = sum(pages, top, args.depth, filter).await?;
     let mut folders: Vec<_> = held.iter().filter(|(path, _)| path.depth() <= args.depth).collect();
     // As du does: what is below first, the total last.
     folders.sort_by(|(a, _), (b, _)| below_first(a, b));
     for (path, held) in folders {
-        show(args.bytes, path, held, top, &context.output)?;
+        show(args.bytes, path, held, top, output)?;
     }
-    let whole = listing::tell_unreadable(&context.output, top, &unreadable);
-    Ok(if whole { Exit::Done } else { Exit::Partial })
+    Ok(listing::tell_unreadable(output, top, &unreadable))
 }
 
 async fn sum(
     mut pages: PageStream,
     top: &RemotePath,
     depth: usize,
+    filter: &Filter,
 ) -> Result<(HashMap<RemotePath, Held>, Vec<RemotePath>), Failure> {
     let mut held = HashMap::from([(RemotePath::home(), Held::default())]);
     let mut unreadable = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| listing::about_folder(top, error))?;
+        let mut page = page.map_err(|error| listing::about_folder(top, error))?;
+        if !filter.is_open() {
+            let named = sources::is_meant(filter, top, Kind::Folder);
+            page.entries.retain(|entry| named && listing::means(filter, &page.under, entry));
+            page.unreadable.retain(|folder| filter.means_folder(&listing::as_path(folder)));
+            if page.entries.is_empty() {
+                unreadable.extend(page.unreadable);
+                continue;
+            }
+        }
         add(&mut held, &page.under, &page.entries, depth);
         unreadable.extend(page.unreadable);
     }

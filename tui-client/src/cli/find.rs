@@ -3,52 +3,96 @@
 use std::ffi::OsString;
 
 use clap::Args;
+use ferry_client::{Remote, transfer::Filter};
+use ferry_shared::{entry::Kind, path::RemotePath};
 
-use super::listing::{self, EntryObject};
-use crate::{context::Context, exit::Exit, failure::Failure};
+use super::{
+    each::Tally,
+    listing::{self, EntryObject},
+    sources,
+};
+use crate::{address::Address, context::Context, exit::Exit, failure::Failure, output::Output};
 
 /// `ferry find`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  ferry find work: report\n  ferry find work:photos '*.raw'\n\n\
+#[command(after_help = "Examples:\n  ferry find work: report\n  ferry find work:photos work:scans '*.raw'\n\n\
     A pattern with * ? or [ is a glob for the whole name, any other a part of it.\n\
     Without a capital letter in it, capitals do not matter.")]
 pub(crate) struct FindArgs {
-    /// The folder to search
-    #[arg(value_name = "REMOTE")]
-    remote: OsString,
-    /// A part of the name, or a glob
-    #[arg(default_value = "*")]
-    pattern: String,
+    /// The folders to search, and last, where it names no server, a part of the name or a glob
+    #[arg(required = true, value_name = "REMOTE… [PATTERN]")]
+    words: Vec<OsString>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
     limit: u64,
 }
 
 pub(super) async fn run(args: FindArgs, context: &mut Context) -> Result<Exit, Failure> {
-    let place = context.place(&args.remote)?;
-    let remote = context.remote(&place).await?;
-    let top = &place.path;
-    let about = |error| listing::about_folder(top, error);
-    let mut pages = remote.find(top.clone(), args.pattern, args.limit).await.map_err(about)?;
-    let mut unreadable = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(about)?;
-        let output = &context.output;
-        for entry in &page.entries {
-            let below = page.under.join(&entry.name)?;
-            if output.json {
-                output.object(&EntryObject::new(&top.join_path(&below)?, entry))?;
-                continue;
-            }
-            let mut line = Vec::with_capacity(80);
-            output.entry(&mut line, below.as_bytes(), entry.kind);
-            line.push(b'\n');
-            output.bytes(&line)?;
+    let (pattern, remotes) = match args.words.split_last() {
+        Some((last, rest)) if !rest.is_empty() && Address::parse(last)?.is_none() => {
+            let Some(pattern) = last.to_str() else {
+                return Err(Failure::Usage("a pattern must be UTF-8".to_owned()));
+            };
+            (pattern, rest)
         }
-        // A search may take long; what is found is shown at once.
-        output.flush()?;
-        unreadable.extend(page.unreadable);
+        _ => ("*", &args.words[..]),
+    };
+    let places = context.places(remotes)?;
+    let filter = context.global.filters.filter()?;
+    let remote = context.remote(&places[0]).await?;
+    let search = Search { remote: &remote, pattern, filter, several: places.len() > 1 };
+    let (mut tally, mut left) = (Tally::default(), args.limit);
+    for place in &places {
+        let result = search.below(&place.path, &mut left, &context.output).await;
+        tally.count_whole(context, result)?;
     }
-    let whole = listing::tell_unreadable(&context.output, top, &unreadable);
-    Ok(if whole { Exit::Done } else { Exit::Partial })
+    Ok(tally.exit())
+}
+
+struct Search<'a> {
+    remote: &'a Remote,
+    pattern: &'a str,
+    filter: Filter,
+    /// Whether a name must say in which of several folders it is.
+    several: bool,
+}
+
+impl Search<'_> {
+    /// Shows what is found below `top`, at most `left` entries; whether all of it could be searched.
+    async fn below(&self, top: &RemotePath, left: &mut u64, output: &Output) -> Result<bool, Failure> {
+        let about = |error| listing::about_folder(top, error);
+        if !sources::is_meant(&self.filter, top, Kind::Folder) {
+            return Ok(true);
+        }
+        // What the filter leaves out must not count.
+        let limit = if self.filter.is_open() { *left } else { u64::MAX };
+        let mut pages = self.remote.find(top.clone(), self.pattern.to_owned(), limit).await.map_err(about)?;
+        let mut unreadable = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(about)?;
+            for entry in &page.entries {
+                if !self.filter.is_open() && !listing::means(&self.filter, &page.under, entry) {
+                    continue;
+                }
+                if *left == 0 {
+                    return Ok(true);
+                }
+                *left -= 1;
+                let below = page.under.join(&entry.name)?;
+                if output.json {
+                    output.object(&EntryObject::new(&top.join_path(&below)?, entry))?;
+                    continue;
+                }
+                let mut line = Vec::with_capacity(80);
+                let shown = if self.several { top.join_path(&below)? } else { below };
+                output.entry(&mut line, shown.as_bytes(), entry.kind);
+                line.push(b'\n');
+                output.bytes(&line)?;
+            }
+            // A search may take long; what is found is shown at once.
+            output.flush()?;
+            unreadable.extend(page.unreadable);
+        }
+        Ok(listing::tell_unreadable(output, top, &unreadable))
+    }
 }

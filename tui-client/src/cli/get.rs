@@ -14,7 +14,7 @@ use ferry_client::{
 };
 
 use super::{
-    into,
+    into, sources,
     transfer::{self, Way},
 };
 use crate::{
@@ -30,7 +30,8 @@ use crate::{
 /// `ferry get`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ferry get work:report.odt ./\n  ferry get work:photos work:music backup/\n  \
-    ferry get work:notes.txt notes-old.txt\n  ferry get work:src.tar - | tar x\n\n\
+    ferry get work:notes.txt notes-old.txt\n  ferry get work:src.tar - | tar x\n  \
+    ferry get 'work:photos/*.jpg' here/\n\n\
     Folders are taken whole. A / at the end of LOCAL, or several REMOTEs, mean\n\
     \"into this folder\". Without, a folder becomes LOCAL itself, also where that is\n\
     there; unlike cp, rsync and scp: `get work:photos backup` never makes backup/photos.\n\
@@ -44,9 +45,19 @@ pub(crate) struct GetArgs {
 
 pub(super) async fn run(args: GetArgs, context: &mut Context, signals: &mut Signals) -> Result<Exit, Failure> {
     let (remotes, local) = super::sources_and_target(&args.paths)?;
-    let places = context.places(remotes)?;
+    let mut places = context.places(remotes)?;
+    // Stays open until the end: with its last connection the login would end, too.
+    let mut remote = None;
+    let mut connector = None;
+    if places.iter().any(sources::has_pattern) {
+        let connector = connector.insert(context.connector(&places[0])?);
+        places = tokio::select! {
+            expanded = expand(connector, places, &mut remote) => expanded?,
+            signal = signals.next() => return Ok(signal.exit()),
+        };
+    }
     // A folder named with a / at the end is made when it is not there.
-    let options = JobOptions { parents: ends_with_separator(local), ..transfer::options(context)? };
+    let options = JobOptions { parents: ends_with_separator(local), ..transfer::options(context, &places[0])? };
     let works = match local == "-" {
         true => Some(vec![to_stdout(&places, context)?]),
         false => context::local(local)
@@ -56,9 +67,10 @@ pub(super) async fn run(args: GetArgs, context: &mut Context, signals: &mut Sign
     if places.len() > 1 && !options.parents && local != "-" && !Path::new(local).exists() {
         return Err(Failure::NewFolder(local.into()));
     }
-    let connector = context.connector(&places[0])?;
-    // Stays open until the end: with its last connection the login would end, too.
-    let mut remote = None;
+    let connector = match connector {
+        Some(connector) => connector,
+        None => context.connector(&places[0])?,
+    };
     let works = match works {
         Some(works) => works,
         None => tokio::select! {
@@ -73,6 +85,10 @@ pub(super) async fn run(args: GetArgs, context: &mut Context, signals: &mut Sign
     let exit = transfer::run(context, signals, connector, Way::Get, jobs).await;
     drop(remote);
     exit
+}
+
+async fn expand(connector: &Connector, places: Vec<Place>, kept: &mut Option<Remote>) -> Result<Vec<Place>, Failure> {
+    sources::expand(kept.insert(Remote::connect(connector).await?), places).await
 }
 
 /// Whether the command line says that the sources go into `local`.
@@ -112,6 +128,9 @@ async fn destination(
 fn to_stdout(places: &[Place], context: &Context) -> Result<Work, Failure> {
     match places {
         [_] if context.output.json => Err(Failure::Usage("--json and - both want standard output".to_owned())),
+        [_] if !context.global.filters.is_empty() => {
+            Err(Failure::Usage("--include and --exclude choose files, and - is none".to_owned()))
+        }
         [place] => Ok(Work::DownloadStream {
             from: place.path.clone(),
             to: Box::new(raw_stdout::open().map_err(Failure::Output)?),
@@ -158,6 +177,7 @@ mod tests {
             server_key: None,
             identity: None,
             seal: None,
+            links: None,
         };
         let places: Vec<_> = paths.iter().map(place).collect();
         let works = to_disk(&places, Path::new(local), told(&places, OsStr::new(local)))?;

@@ -28,10 +28,18 @@ pub(super) fn told(to: &Place, sources: usize) -> Option<bool> {
 /// What the server says, other than that nothing is there.
 pub(super) async fn is_folder(remote: &Remote, path: &RemotePath) -> Result<bool, Failure> {
     match remote.stat(path.clone()).await {
+        // A link that is named is meant as what it leads to.
+        Ok((entry, _)) if entry.kind == Kind::Symlink => leads_to_folder(remote, path).await,
         Ok((entry, _)) => Ok(entry.kind == Kind::Folder),
         Err(ClientError::Refused(refusal)) if matches!(refusal.code, Code::NotFound | Code::NotDirectory) => Ok(false),
         Err(error) => Err(Failure::remote(path, Looking::Folder, error)),
     }
+}
+
+/// Whether the link at `path` leads to a folder in the home: the server lists what it leads to.
+async fn leads_to_folder(remote: &Remote, path: &RemotePath) -> Result<bool, Failure> {
+    let mut pages = remote.list(path.clone()).await.map_err(|error| Failure::remote(path, Looking::Folder, error))?;
+    Ok(matches!(pages.next().await, Some(Ok(_))))
 }
 
 /// The same over a connection of its own, which is left in `kept`. Tries as often as a transfer

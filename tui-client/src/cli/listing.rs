@@ -1,8 +1,11 @@
 //! Folders' entries as they come from the server, put in order and turned into lines.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    path::PathBuf,
+};
 
-use ferry_client::{ClientError, remote::PageStream};
+use ferry_client::{ClientError, remote::PageStream, transfer::Filter};
 use ferry_shared::{
     entry::{Entry, Kind, Mtime},
     name::Name,
@@ -10,6 +13,7 @@ use ferry_shared::{
 };
 use serde::Serialize;
 
+use super::sources;
 use crate::{
     exit::Looking,
     failure::Failure,
@@ -44,13 +48,96 @@ pub(super) struct Listed {
     pub(super) folders: Vec<(RemotePath, Vec<Entry>)>,
     /// Folders that could not be read.
     pub(super) unreadable: Vec<RemotePath>,
+    /// Folders in which, or below which, the filter left something out.
+    left: HashSet<RemotePath>,
 }
 
-/// Takes all pages and sorts them.
+impl Listed {
+    /// Folders in which nothing remains when what is listed goes, the innermost first. A filter that
+    /// includes means files only.
+    pub(super) fn emptied(&self, filter: &Filter) -> Vec<RemotePath> {
+        if filter.includes() {
+            return Vec::new();
+        }
+        let mut all: BTreeSet<RemotePath> = self.folders.iter().map(|(folder, _)| folder.clone()).collect();
+        for (folder, entries) in &self.folders {
+            let below = entries.iter().filter(|entry| entry.kind == Kind::Folder);
+            all.extend(below.filter_map(|entry| folder.join(&entry.name).ok()));
+        }
+        let stays = |folder: &RemotePath| {
+            self.left.contains(folder) || self.unreadable.iter().any(|unreadable| unreadable.starts_with(folder))
+        };
+        let mut all: Vec<_> = all.into_iter().filter(|folder| !stays(folder)).collect();
+        all.sort_by_key(|folder| std::cmp::Reverse(folder.depth()));
+        all
+    }
+
+    /// Leaves out what the filter does not take.
+    fn choose(&mut self, filter: &Filter) {
+        if filter.is_open() {
+            return;
+        }
+        let Self { folders, left, .. } = self;
+        folders.retain(|(folder, _)| folder.is_home() || filter.means_folder(&as_path(folder)));
+        for (folder, entries) in &mut *folders {
+            let before = entries.len();
+            entries.retain(|entry| {
+                let Ok(path) = folder.join(&entry.name) else { return false };
+                if entry.kind == Kind::Folder {
+                    filter.enters(&as_path(&path))
+                } else {
+                    filter.takes_file(&as_path(&path))
+                }
+            });
+            if entries.len() < before {
+                with_those_above(folder, |folder| left.insert(folder));
+            }
+        }
+        if !filter.includes() {
+            return;
+        }
+        // Only folders that hold something that was asked for.
+        let mut holding = HashSet::new();
+        for (folder, entries) in &*folders {
+            if entries.iter().any(|entry| entry.kind != Kind::Folder) {
+                with_those_above(folder, |folder| holding.insert(folder));
+            }
+        }
+        folders.retain(|(folder, _)| folder.is_home() || holding.contains(folder));
+        for (folder, entries) in folders {
+            let holds = |entry: &Entry| folder.join(&entry.name).is_ok_and(|path| holding.contains(&path));
+            entries.retain(|entry| entry.kind != Kind::Folder || holds(entry));
+        }
+    }
+}
+
+/// Calls `insert` for a folder and those above it, until it says that one is known.
+fn with_those_above(folder: &RemotePath, mut insert: impl FnMut(RemotePath) -> bool) {
+    let mut place = Some(folder.clone());
+    while let Some(folder) = place {
+        place = folder.parent();
+        if !insert(folder) {
+            return;
+        }
+    }
+}
+
+/// Whether a filter means an entry of the folder `under`, which may lie below a folder that is left out.
+pub(super) fn means(filter: &Filter, under: &RemotePath, entry: &Entry) -> bool {
+    let path = under.join(&entry.name);
+    path.is_ok_and(|path| filter.means(&as_path(&path), entry.kind == Kind::Folder))
+}
+
+/// A path as filters see it.
+pub(super) fn as_path(path: &RemotePath) -> PathBuf {
+    path.names().filter_map(|name| Name::new(name).ok()).map(|name| sources::shown(&name)).collect()
+}
+
+/// Takes all pages and sorts them; only what the filter means is kept.
 ///
 /// # Errors
 /// The server's refusal, about `path`.
-pub(super) async fn collect(mut pages: PageStream, path: &RemotePath) -> Result<Listed, Failure> {
+pub(super) async fn collect(mut pages: PageStream, path: &RemotePath, filter: &Filter) -> Result<Listed, Failure> {
     let mut listed = Listed::default();
     let mut place: HashMap<RemotePath, usize> = HashMap::new();
     let mut last = None;
@@ -74,6 +161,7 @@ pub(super) async fn collect(mut pages: PageStream, path: &RemotePath) -> Result<
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     }
     sort(&mut listed.folders);
+    listed.choose(filter);
     Ok(listed)
 }
 
@@ -85,6 +173,17 @@ pub(super) fn sort(folders: &mut [(RemotePath, Vec<Entry>)]) {
 /// The failure of a listing of `path`.
 pub(super) fn about_folder(path: &RemotePath, error: ClientError) -> Failure {
     Failure::remote(path, Looking::Folder, error)
+}
+
+/// The line before a folder's own, where several are listed.
+pub(super) fn heading(folder: &[u8], gap: bool, output: &Output) -> Result<(), Failure> {
+    let mut line = Vec::new();
+    if gap {
+        line.push(b'\n');
+    }
+    output.name(&mut line, folder);
+    line.extend_from_slice(b":\n");
+    output.bytes(&line)
 }
 
 /// Tells which folders are missing from an answer; whether there are none.

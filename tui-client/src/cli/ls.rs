@@ -3,15 +3,19 @@
 use std::{collections::HashSet, ffi::OsString};
 
 use clap::Args;
-use ferry_client::{ClientError, Remote};
+use ferry_client::{ClientError, Remote, transfer::Filter};
 use ferry_shared::{
     entry::{Entry, Kind},
     path::RemotePath,
     refusal::Code,
 };
 
-use super::listing::{self, EntryObject, Listed, LongLines};
-use crate::{context::Context, exit::Exit, failure::Failure, output::Output};
+use super::{
+    each::Tally,
+    listing::{self, EntryObject, Listed, LongLines},
+    sources,
+};
+use crate::{context::Context, exit::Exit, failure::Failure, output::Output, sites::Place};
 
 /// `ferry ls`.
 #[derive(Debug, Args)]
@@ -19,9 +23,9 @@ use crate::{context::Context, exit::Exit, failure::Failure, output::Output};
     after_help = "Examples:\n  ferry ls work:\n  ferry ls -l alice@files.example.org:photos\n  ferry ls -R --json work:docs"
 )]
 pub(crate) struct LsArgs {
-    /// The folder; a file lists itself
-    #[arg(value_name = "REMOTE")]
-    remote: OsString,
+    /// The folders; a file lists itself
+    #[arg(required = true, value_name = "REMOTE")]
+    remotes: Vec<OsString>,
     /// Show permissions, size and time
     #[arg(short, long)]
     long: bool,
@@ -31,26 +35,49 @@ pub(crate) struct LsArgs {
 }
 
 pub(super) async fn run(args: LsArgs, context: &mut Context) -> Result<Exit, Failure> {
-    let place = context.place(&args.remote)?;
-    let remote = context.remote(&place).await?;
+    let places = context.places(&args.remotes)?;
+    let filter = context.global.filters.filter()?;
+    let remote = context.remote(&places[0]).await?;
+    let mut tally = Tally::default();
+    for (at, place) in places.iter().enumerate() {
+        if places.len() > 1 && !context.output.json {
+            listing::heading(&place.typed, at > 0, &context.output)?;
+        }
+        let result = one_place(&args, place, &filter, &remote, context).await;
+        tally.count_whole(context, result)?;
+    }
+    Ok(tally.exit())
+}
+
+/// Whether all of what a REMOTE names could be listed.
+async fn one_place(
+    args: &LsArgs,
+    place: &Place,
+    filter: &Filter,
+    remote: &Remote,
+    context: &Context,
+) -> Result<bool, Failure> {
     let top = &place.path;
-    let mut listed = match fetch(&remote, top, args.recursive).await {
+    let mut listed = match fetch(remote, top, args.recursive, filter).await {
         Ok(listed) => listed,
-        Err(failure) if is_not_directory(&failure) && !place.into => return file(&args, &remote, top, context).await,
+        Err(failure) if is_not_directory(&failure) && !place.into => {
+            return file(args, remote, top, filter, context).await.map(|()| true);
+        }
         Err(failure) => return Err(failure),
     };
+    if !sources::is_meant(filter, top, Kind::Folder) {
+        return Ok(true);
+    }
     if args.recursive {
         add_empty_folders(&mut listed)?;
     }
-    let output = &context.output;
-    show(&args, &listed, top, output)?;
-    let whole = listing::tell_unreadable(output, top, &listed.unreadable);
-    Ok(if whole { Exit::Done } else { Exit::Partial })
+    show(args, &listed, top, &context.output)?;
+    Ok(listing::tell_unreadable(&context.output, top, &listed.unreadable))
 }
 
-async fn fetch(remote: &Remote, path: &RemotePath, recursive: bool) -> Result<Listed, Failure> {
+async fn fetch(remote: &Remote, path: &RemotePath, recursive: bool, filter: &Filter) -> Result<Listed, Failure> {
     let pages = if recursive { remote.walk(path.clone()).await } else { remote.list(path.clone()).await };
-    listing::collect(pages.map_err(|error| listing::about_folder(path, error))?, path).await
+    listing::collect(pages.map_err(|error| listing::about_folder(path, error))?, path, filter).await
 }
 
 /// Empty folders may come as entries only; they shall have a heading like the others.
@@ -73,7 +100,8 @@ fn show(args: &LsArgs, listed: &Listed, top: &RemotePath, output: &Output) -> Re
     let mut lines = LongLines::new(sizes);
     for (at, (folder, entries)) in listed.folders.iter().enumerate() {
         if args.recursive && !output.json {
-            heading(folder, at > 0, output)?;
+            let shown: &[u8] = if folder.is_home() { b"." } else { folder.as_bytes() };
+            listing::heading(shown, at > 0, output)?;
         }
         let folder = top.join_path(folder)?;
         for entry in entries {
@@ -81,16 +109,6 @@ fn show(args: &LsArgs, listed: &Listed, top: &RemotePath, output: &Output) -> Re
         }
     }
     Ok(())
-}
-
-fn heading(folder: &RemotePath, gap: bool, output: &Output) -> Result<(), Failure> {
-    let mut line = Vec::new();
-    if gap {
-        line.push(b'\n');
-    }
-    output.name(&mut line, if folder.is_home() { b"." } else { folder.as_bytes() });
-    line.extend_from_slice(b":\n");
-    output.bytes(&line)
 }
 
 fn one(long: bool, lines: &mut LongLines, folder: &RemotePath, entry: &Entry, output: &Output) -> Result<(), Failure> {
@@ -109,15 +127,23 @@ fn one(long: bool, lines: &mut LongLines, folder: &RemotePath, entry: &Entry, ou
 }
 
 /// `ls` of what is no folder: the entry itself.
-async fn file(args: &LsArgs, remote: &Remote, path: &RemotePath, context: &mut Context) -> Result<Exit, Failure> {
+async fn file(
+    args: &LsArgs,
+    remote: &Remote,
+    path: &RemotePath,
+    filter: &Filter,
+    context: &Context,
+) -> Result<(), Failure> {
     let (entry, _) = remote.stat(path.clone()).await.map_err(|error| listing::about_folder(path, error))?;
     if entry.kind == Kind::Folder {
         return Err(Failure::Usage(format!("{} changed while it was being listed", path.display())));
     }
+    if !sources::is_meant(filter, path, entry.kind) {
+        return Ok(());
+    }
     let mut lines = LongLines::new(std::iter::once(entry.size));
     let folder = path.parent().unwrap_or_default();
-    one(args.long, &mut lines, &folder, &entry, &context.output)?;
-    Ok(Exit::Done)
+    one(args.long, &mut lines, &folder, &entry, &context.output)
 }
 
 fn is_not_directory(failure: &Failure) -> bool {

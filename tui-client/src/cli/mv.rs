@@ -9,7 +9,12 @@ use crate::{context::Context, exit::Exit, failure::Failure};
 
 /// `ferry mv`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  ferry mv work:draft.txt work:final.txt\n  ferry mv work:a work:b work:archive/")]
+#[command(
+    after_help = "Examples:\n  ferry mv work:draft.txt work:final.txt\n  ferry mv work:a work:b work:archive/\n  \
+    ferry mv 'work:*.log' work:logs/\n\n\
+    A / at the end of the last REMOTE makes that folder. A quoted pattern stands for what it matches.\n\
+    Where a folder is there already, or --include and --exclude choose, it is moved file by file."
+)]
 pub(crate) struct MvArgs {
     /// What to move; the last one is where to
     #[arg(required = true, value_name = "REMOTE… REMOTE")]

@@ -42,7 +42,7 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
     let (locals, to) = super::sources_and_target(&args.paths)?;
     let to = context.place(to)?;
     // A folder named with a / at the end is made when it is not there.
-    let options = JobOptions { parents: to.into, ..transfer::options(context)? };
+    let options = JobOptions { parents: to.into, ..transfer::options(context, &to)? };
     locals.iter().try_for_each(|local| context::local(local))?;
     let from_stdin = locals.iter().any(|local| local == "-");
     if from_stdin {
@@ -93,6 +93,9 @@ fn check_stdin(locals: &[OsString], to: &Place, context: &Context) -> Result<(),
     }
     if to.into {
         return wrong("standard input has no name; name the file it becomes");
+    }
+    if !context.global.filters.is_empty() {
+        return wrong("--include and --exclude choose files, and - is none");
     }
     if context.global.login.password_stdin {
         return wrong("--password-stdin and - both want standard input; use --password-file");

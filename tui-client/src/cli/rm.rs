@@ -3,8 +3,13 @@
 use std::ffi::OsString;
 
 use clap::Args;
+use ferry_client::{ClientError, Remote, transfer::Filter};
+use ferry_shared::{entry::Kind, path::RemotePath};
 
-use super::{each::Tally, rehearsal};
+use super::{
+    each::{self, Tally},
+    listing, rehearsal, sources,
+};
 use crate::{
     context::Context,
     exit::{Exit, Looking},
@@ -14,7 +19,10 @@ use crate::{
 
 /// `ferry rm`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  ferry rm work:old.iso\n  ferry rm -r work:build work:tmp")]
+#[command(after_help = "Examples:\n  ferry rm work:old.iso\n  ferry rm -r work:build work:tmp\n  \
+    ferry rm 'work:logs/*.gz'\n  ferry rm -r --include '*.tmp' work:src\n\n\
+    With --include only files that match go, and every folder stays; with --exclude folders go\n\
+    in which nothing is left. A quoted pattern stands for what it matches.")]
 pub(crate) struct RmArgs {
     /// What to remove
     #[arg(required = true, value_name = "REMOTE")]
@@ -26,23 +34,97 @@ pub(crate) struct RmArgs {
 
 pub(super) async fn run(args: RmArgs, context: &mut Context) -> Result<Exit, Failure> {
     let places = context.places(&args.remotes)?;
+    sources::require_names(&places, "remove")?;
+    let filter = context.global.filters.filter()?;
     let remote = context.remote(&places[0]).await?;
+    let places = sources::expand(&remote, places).await?;
     let mut tally = Tally::default();
     for place in &places {
         let path = &place.path;
-        let result = if context.global.dry_run {
-            let would = rehearsal::remove(&remote, path, args.recursive).await;
-            would.map(|()| context.output.say(&format!("would remove {}", path.display())))
-        } else {
-            remote.remove(path.clone(), args.recursive).await.map(|removed| {
-                let files = human::count(removed.files, "file", "files");
-                let folders = human::count(removed.dirs, "folder", "folders");
-                let size = human::size(removed.bytes);
-                context.output.detail(&format!("{} removed: {files}, {folders}, {size}", path.display()));
-            })
+        let kind = match filter.is_open() {
+            true => Ok(None),
+            false => remote.stat(path.clone()).await.map(|(entry, _)| Some(entry.kind)),
         };
-        let result = result.map_err(|error| Failure::remote(path, Looking::File, error));
-        tally.count(context, result)?;
+        let result = match kind {
+            Ok(Some(kind)) if !sources::is_meant(&filter, path, kind) => {
+                context.output.say(&format!("{} left out", path.display()));
+                continue;
+            }
+            Ok(Some(Kind::Folder)) if args.recursive => {
+                chosen(&remote, path, &filter, context, &mut tally).await?;
+                continue;
+            }
+            Ok(_) => one(&remote, path, args.recursive, context).await,
+            Err(error) => Err(error),
+        };
+        tally.count(context, result.map_err(|error| Failure::remote(path, Looking::File, error)))?;
     }
     Ok(tally.exit())
+}
+
+/// Removes what a REMOTE names; the server does it all.
+async fn one(remote: &Remote, path: &RemotePath, recursive: bool, context: &Context) -> Result<(), ClientError> {
+    if context.global.dry_run {
+        rehearsal::remove(remote, path, recursive).await?;
+        context.output.say(&format!("would remove {}", path.display()));
+        return Ok(());
+    }
+    let removed = remote.remove(path.clone(), recursive).await?;
+    let files = human::count(removed.files, "file", "files");
+    let folders = human::count(removed.dirs, "folder", "folders");
+    let size = human::size(removed.bytes);
+    context.output.detail(&format!("{} removed: {files}, {folders}, {size}", path.display()));
+    Ok(())
+}
+
+/// Removes what a filter takes of a folder, from below.
+async fn chosen(
+    remote: &Remote,
+    top: &RemotePath,
+    filter: &Filter,
+    context: &Context,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    let pages = remote.walk(top.clone()).await.map_err(|error| listing::about_folder(top, error))?;
+    let listed = listing::collect(pages, top, filter).await?;
+    let mut files = Vec::new();
+    for (folder, entries) in &listed.folders {
+        for entry in entries.iter().filter(|entry| entry.kind != Kind::Folder) {
+            files.push(top.join_path(folder)?.join(&entry.name)?);
+        }
+    }
+    if !listing::tell_unreadable(&context.output, top, &listed.unreadable) {
+        tally.fail(Exit::Partial);
+    }
+    remove_each(remote, files, context, tally).await?;
+    for folder in listed.emptied(filter) {
+        let folder = top.join_path(&folder)?;
+        remove_each(remote, vec![folder], context, tally).await?;
+    }
+    Ok(())
+}
+
+async fn remove_each(
+    remote: &Remote,
+    paths: Vec<RemotePath>,
+    context: &Context,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    let dry_run = context.global.dry_run;
+    let work = |path: RemotePath| {
+        let remote = remote.clone();
+        async move {
+            let removed = if dry_run { Ok(()) } else { remote.remove(path.clone(), false).await.map(drop) };
+            (path, removed)
+        }
+    };
+    each::side_by_side(paths, work, |(path, removed)| {
+        match &removed {
+            Ok(()) if dry_run => context.output.say(&format!("would remove {}", path.display())),
+            Ok(()) => context.output.detail(&format!("{} removed", path.display())),
+            Err(_) => {}
+        }
+        tally.count(context, removed.map_err(|error| Failure::remote(&path, Looking::File, error)))
+    })
+    .await
 }

@@ -1,16 +1,27 @@
-//! What `mv` and `cp` share: sources, a destination, and the rule for what is there already.
+//! What `mv` and `cp` share: sources, a destination, what is chosen of a folder, and its links.
 
-use std::ffi::OsString;
+mod conflict;
+mod tree;
 
-use ferry_client::{ClientError, Remote};
-use ferry_shared::{path::RemotePath, refusal::Code};
+use std::{collections::HashSet, ffi::OsString};
 
-use super::{each::Tally, into, rehearsal};
+use ferry_client::{
+    Remote,
+    transfer::{ConflictRule, Filter, LinkRule},
+};
+use ferry_shared::{
+    entry::{Entry, Kind},
+    path::RemotePath,
+};
+
+use self::conflict::Ended;
+use super::{each::Tally, into, rehearsal, sources, transfer};
 use crate::{
-    args::Conflict,
+    args::Links,
     context::Context,
     exit::{Exit, Looking},
     failure::Failure,
+    sites::Place,
 };
 
 /// Which of the two.
@@ -22,50 +33,6 @@ pub(super) enum Way {
     Copy,
 }
 
-/// What became of one source.
-enum Ended {
-    Done,
-    Skipped,
-}
-
-pub(super) async fn run(way: Way, arguments: &[OsString], context: &mut Context) -> Result<Exit, Failure> {
-    let rule = rule(context.global.on_conflict)?;
-    super::sources_and_target(arguments)?;
-    let mut places = context.places(arguments)?;
-    let Some(to) = places.pop() else { return Ok(Exit::Usage) };
-    let remote = context.remote(&to).await?;
-    let into = match into::told(&to, places.len()) {
-        Some(into) => {
-            into::check(&remote, &to.path).await?;
-            into
-        }
-        None => into::is_folder(&remote, &to.path).await?,
-    };
-    let mut tally = Tally::default();
-    for from in places {
-        let target = into::target(&to.path, into, from.path.name().as_ref())?;
-        let dry_run = context.global.dry_run;
-        let result = match shift(way, rule, &remote, &from.path, &target, dry_run).await {
-            Ok(Ended::Done) if dry_run => {
-                context.output.say(&format!("would {} {} to {}", way.verb(), from.path.display(), target.display()));
-                Ok(())
-            }
-            Ok(Ended::Done) => {
-                context.output.detail(&format!("{} is now {}", from.path.display(), target.display()));
-                Ok(())
-            }
-            Ok(Ended::Skipped) => {
-                context.output.say(&format!("{} is there already, skipped", target.display()));
-                tally.fail(Exit::Partial);
-                continue;
-            }
-            Err(error) => Err(Failure::remote(&from.path, Looking::File, error)),
-        };
-        tally.count(context, result)?;
-    }
-    Ok(tally.exit())
-}
-
 impl Way {
     fn verb(self) -> &'static str {
         match self {
@@ -75,35 +42,150 @@ impl Way {
     }
 }
 
-/// What to do where something is there; the server decides, so only what it can do is offered.
-fn rule(conflict: Option<Conflict>) -> Result<Conflict, Failure> {
-    match conflict {
-        None => Ok(Conflict::Fail),
-        Some(rule @ (Conflict::Fail | Conflict::Replace | Conflict::Skip)) => Ok(rule),
-        Some(_) => Err(Failure::Usage("on the server --on-conflict is one of fail, skip and replace".to_owned())),
-    }
+/// How one command moves or copies.
+struct Shift<'a> {
+    way: Way,
+    rule: ConflictRule,
+    filter: Filter,
+    links: LinkRule,
+    dry_run: bool,
+    remote: Remote,
+    context: &'a Context,
+    tally: Tally,
 }
 
-async fn shift(
-    way: Way,
-    rule: Conflict,
-    remote: &Remote,
-    from: &RemotePath,
-    to: &RemotePath,
-    dry_run: bool,
-) -> Result<Ended, ClientError> {
-    let replace = rule == Conflict::Replace;
-    let (from, to) = (from.clone(), to.clone());
-    let result = match way {
-        _ if dry_run => rehearsal::shift(remote, &from, &to, way == Way::Copy, replace).await,
-        Way::Move => remote.rename(from, to, replace).await,
-        Way::Copy => remote.copy(from, to, replace).await.map(drop),
-    };
-    match result {
-        Ok(()) => Ok(Ended::Done),
-        Err(ClientError::Refused(refusal)) if rule == Conflict::Skip && refusal.code == Code::Exists => {
-            Ok(Ended::Skipped)
+pub(super) async fn run(way: Way, arguments: &[OsString], context: &mut Context) -> Result<Exit, Failure> {
+    super::sources_and_target(arguments)?;
+    let (rule, filter) = (transfer::rule(context)?, context.global.filters.filter()?);
+    let mut places = context.places(arguments)?;
+    let Some(to) = places.pop() else { return Ok(Exit::Usage) };
+    if way == Way::Move {
+        sources::require_names(&places, "move")?;
+    }
+    let links = Links::rule(context.global.links.or(to.links));
+    let remote = context.remote(&to).await?;
+    let places = sources::expand(&remote, places).await?;
+    let dry_run = context.global.dry_run;
+    let mut shift = Shift { way, rule, filter, links, dry_run, remote, context, tally: Tally::default() };
+    let into = shift.goes_into(&to, places.len()).await?;
+    let mut targets = Vec::with_capacity(places.len());
+    let mut taken = HashSet::new();
+    for from in places {
+        let target = into::target(&to.path, into, from.path.name().as_ref())?;
+        if !taken.insert(target.clone()) {
+            return Err(Failure::Usage(format!("two of the REMOTEs would both become {}", target.display())));
         }
-        Err(error) => Err(error),
+        targets.push((from, target));
+    }
+    for (from, target) in targets {
+        shift.source(&from, &to, target).await?;
+    }
+    Ok(shift.tally.exit())
+}
+
+impl Shift<'_> {
+    /// Whether the sources go into `to`. As with `put`, a folder named with a `/` at its end is made when it is
+    /// not there: once there is something to come into it.
+    async fn goes_into(&self, to: &Place, sources: usize) -> Result<bool, Failure> {
+        match into::told(to, sources) {
+            Some(into) if to.into => Ok(into),
+            Some(into) => {
+                self.context.output.advise(format!("a / at its end makes the folder: {}/", to.path.display()));
+                into::check(&self.remote, &to.path).await?;
+                Ok(into)
+            }
+            None => into::is_folder(&self.remote, &to.path).await,
+        }
+    }
+
+    /// Moves or copies what a REMOTE names.
+    async fn source(&mut self, from: &Place, to: &Place, target: RemotePath) -> Result<(), Failure> {
+        let from = &from.path;
+        let entry = match self.remote.stat(from.clone()).await {
+            Ok((entry, _)) => entry,
+            Err(error) => return self.count(Err(Failure::remote(from, Looking::File, error))),
+        };
+        if !sources::is_meant(&self.filter, from, entry.kind) {
+            self.context.output.say(&format!("{} left out", from.display()));
+            return Ok(());
+        }
+        if to.into && !to.path.is_home() {
+            let made = match self.dry_run {
+                true => rehearsal::make_dir(&self.remote, &to.path, true).await,
+                false => self.remote.make_dir(to.path.clone(), true).await,
+            };
+            if let Err(error) = made {
+                return self.count(Err(Failure::remote(&to.path, Looking::Folder, error)));
+            }
+        }
+        let is_folder = entry.kind == Kind::Folder;
+        if is_folder && (!self.filter.is_open() || self.merges(&target).await?) {
+            return self.tree(from, Some(&entry), &target).await;
+        }
+        // A link that is named is copied as what it leads to; the server does so with files only.
+        let linked = entry.kind == Kind::Symlink && self.way == Way::Copy;
+        if linked && into::is_folder(&self.remote, from).await? {
+            return self.tree(from, None, &target).await;
+        }
+        let rule = match self.rule {
+            // A folder has no content to compare; where one is in the way, nothing but the rule itself helps.
+            ConflictRule::Newer | ConflictRule::Different if is_folder => ConflictRule::Fail,
+            rule => rule,
+        };
+        // A folder that is to be made is not there in a dry run.
+        let made = self.dry_run && to.into && !into::is_folder(&self.remote, &to.path).await?;
+        let copied = target.clone();
+        let ended = if made { Ok(Ended::Done(target)) } else { self.one(rule, from, &entry, &target).await };
+        let done = matches!(ended, Ok(Ended::Done(_)));
+        self.ended(from, ended)?;
+        if done && is_folder && self.way == Way::Copy { self.links_of(from, &copied).await } else { Ok(()) }
+    }
+
+    /// Whether a folder that goes to `target` is put together with one that is there, file by file.
+    async fn merges(&self, target: &RemotePath) -> Result<bool, Failure> {
+        let by_server = match self.rule {
+            ConflictRule::Fail | ConflictRule::Skip => true,
+            ConflictRule::Replace => self.way == Way::Copy,
+            _ => false,
+        };
+        Ok(!by_server && into::is_folder(&self.remote, target).await?)
+    }
+
+    /// Tells and counts what became of a file, or of a whole folder.
+    fn ended(&mut self, from: &RemotePath, ended: Result<Ended, Failure>) -> Result<(), Failure> {
+        let (output, from) = (&self.context.output, from.display());
+        let result = ended.map(|ended| match ended {
+            Ended::Done(target) if self.dry_run => {
+                output.say(&format!("would {} {from} to {}", self.way.verb(), target.display()));
+            }
+            Ended::Done(target) => output.detail(&format!("{from} is now {}", target.display())),
+            Ended::Exists(target) if self.dry_run => {
+                output.say(&format!("{} is there already, would be skipped", target.display()));
+            }
+            Ended::Exists(target) => output.say(&format!("{} is there already, skipped", target.display())),
+            Ended::NotNewer(target) => output.say(&format!("{} is not older, skipped", target.display())),
+            Ended::Equal(target) => output.detail(&format!("{} is equal already", target.display())),
+        });
+        match result {
+            // Somebody said to stop.
+            Err(failure) if failure.exit() == Exit::Interrupted => Err(failure),
+            result => self.count(result),
+        }
+    }
+
+    fn count(&mut self, result: Result<(), Failure>) -> Result<(), Failure> {
+        self.tally.count(self.context, result)
+    }
+
+    /// A link in a folder that is copied is left out, and so is what is neither file nor folder: told always, and
+    /// a failure, unless that was asked for.
+    fn left_out(&mut self, path: &RemotePath, entry: &Entry) {
+        let what = if entry.kind == Kind::Symlink { "a symlink" } else { "neither file nor folder" };
+        let text = format!("{} skipped: {what}", path.display());
+        if entry.kind == Kind::Symlink && self.links != LinkRule::LeaveOut {
+            return self.context.output.detail(&text);
+        }
+        self.context.output.warn(&format!("ferry: {text}"));
+        self.tally.fail(Exit::Partial);
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct SiteArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Save a server; --server-key, --identity and --seal-file are saved with it
+    /// Save a server; --server-key, --identity, --seal-file and --links are saved with it
     #[command(after_help = "Example:\n  ferry site add work alice@files.example.org:9000:projects")]
     Add {
         /// The name it gets
@@ -86,7 +86,8 @@ fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Fa
     let absolute = |file: &Option<PathBuf>| file.as_ref().map(absolute).transpose().map_err(Failure::Start);
     let ServerFlags { identity, seal_file, server_key } = &context.global.server;
     let (identity, seal, server_key) = (absolute(identity)?, absolute(seal_file)?, *server_key);
-    let site = Site { address: place.target.address(), user, path, server_key, identity, seal };
+    let links = context.global.links;
+    let site = Site { address: place.target.address(), user, path, server_key, identity, seal, links };
     if context.global.dry_run {
         sites.require_free(name)?;
         context.output.say(&format!("{name} would be saved"));

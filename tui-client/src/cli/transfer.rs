@@ -20,14 +20,16 @@ use self::{
     report::Report,
 };
 use crate::{
-    args::Global,
+    args::{Global, Links},
     context::Context,
     exit::Exit,
     failure::Failure,
     interrupt::{Signal, Signals},
     progress::Bar,
+    sites::Place,
     terminal,
 };
+pub(super) use asks::ask_about;
 pub(super) use report::link as tell_link;
 
 /// How often the bar is brought up to date.
@@ -46,25 +48,32 @@ pub(super) enum Way {
 ///
 /// # Errors
 /// [`Failure::Filter`], or [`Failure::Usage`] when asking is wanted and nobody is there.
-pub(super) fn options(context: &Context) -> Result<JobOptions, Failure> {
+pub(super) fn options(context: &Context, place: &Place) -> Result<JobOptions, Failure> {
     let global = &context.global;
-    let attended = terminal::is_attended();
-    let conflict = match global.on_conflict.map(ConflictRule::from) {
-        Some(ConflictRule::Ask) if !attended => {
-            return Err(Failure::Usage("--on-conflict ask needs a terminal".to_owned()));
-        }
-        Some(rule) => rule,
-        None if attended => ConflictRule::Ask,
-        None => ConflictRule::Fail,
-    };
+    let links = global.links.or(place.links);
     Ok(JobOptions {
-        conflict,
+        conflict: rule(context)?,
+        links: Links::rule(links),
         resume: !global.engine.no_resume,
         verify: global.engine.verify,
         dry_run: global.dry_run,
         filter: global.filters.filter()?,
         ..JobOptions::default()
     })
+}
+
+/// What to do where something else is there already.
+///
+/// # Errors
+/// [`Failure::Usage`] when asking is wanted and nobody is there.
+pub(super) fn rule(context: &Context) -> Result<ConflictRule, Failure> {
+    let attended = terminal::is_attended();
+    match context.global.on_conflict.map(ConflictRule::from) {
+        Some(ConflictRule::Ask) if !attended => Err(Failure::Usage("--on-conflict ask needs a terminal".to_owned())),
+        Some(rule) => Ok(rule),
+        None if attended => Ok(ConflictRule::Ask),
+        None => Ok(ConflictRule::Fail),
+    }
 }
 
 fn settings(global: &Global) -> Settings {

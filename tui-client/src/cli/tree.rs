@@ -3,21 +3,26 @@
 use std::{collections::HashMap, ffi::OsString};
 
 use clap::Args;
+use ferry_client::{Remote, transfer::Filter};
 use ferry_shared::{
     entry::{Entry, Kind},
     path::RemotePath,
 };
 
-use super::listing::{self, EntryObject};
+use super::{
+    each::Tally,
+    listing::{self, EntryObject},
+    sources,
+};
 use crate::{context::Context, exit::Exit, failure::Failure, human, output::Output};
 
 /// `ferry tree`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  ferry tree -d 2 work:")]
 pub(crate) struct TreeArgs {
-    /// The folder
-    #[arg(value_name = "REMOTE")]
-    remote: OsString,
+    /// The folders
+    #[arg(required = true, value_name = "REMOTE")]
+    remotes: Vec<OsString>,
     /// Show only so many levels
     #[arg(short, long, value_name = "LEVELS")]
     depth: Option<usize>,
@@ -34,15 +39,36 @@ struct Tree<'a> {
 }
 
 pub(super) async fn run(args: TreeArgs, context: &mut Context) -> Result<Exit, Failure> {
-    let place = context.place(&args.remote)?;
-    let remote = context.remote(&place).await?;
-    let top = &place.path;
+    let places = context.places(&args.remotes)?;
+    let filter = context.global.filters.filter()?;
+    let remote = context.remote(&places[0]).await?;
+    let mut tally = Tally::default();
+    for (at, place) in places.iter().enumerate() {
+        if at > 0 && !context.output.json {
+            context.output.line("")?;
+        }
+        let result = one_place(&args, &place.path, &filter, &remote, &context.output).await;
+        tally.count_whole(context, result)?;
+    }
+    Ok(tally.exit())
+}
+
+/// Whether all of what a REMOTE names could be listed.
+async fn one_place(
+    args: &TreeArgs,
+    top: &RemotePath,
+    filter: &Filter,
+    remote: &Remote,
+    output: &Output,
+) -> Result<bool, Failure> {
     let pages = remote.walk(top.clone()).await.map_err(|error| listing::about_folder(top, error))?;
-    let listed = listing::collect(pages, top).await?;
+    let listed = listing::collect(pages, top, filter).await?;
+    if !sources::is_meant(filter, top, Kind::Folder) {
+        return Ok(true);
+    }
     let folders = listed.folders.iter().map(|(path, entries)| (path, &entries[..])).collect();
     let depth = args.depth.unwrap_or(usize::MAX);
     let mut tree = Tree { top, folders, depth, files: 0, dirs: 0, bytes: 0 };
-    let output = &context.output;
     if !output.json {
         output.line(&top.display().to_string())?;
     }
@@ -51,8 +77,7 @@ pub(super) async fn run(args: TreeArgs, context: &mut Context) -> Result<Exit, F
         let (dirs, files) = (human::count(tree.dirs, "folder", "folders"), human::count(tree.files, "file", "files"));
         output.line(&format!("\n{dirs}, {files}, {}", human::size(tree.bytes)))?;
     }
-    let whole = listing::tell_unreadable(output, top, &listed.unreadable);
-    Ok(if whole { Exit::Done } else { Exit::Partial })
+    Ok(listing::tell_unreadable(output, top, &listed.unreadable))
 }
 
 impl Tree<'_> {

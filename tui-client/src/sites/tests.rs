@@ -58,8 +58,15 @@ fn a_mistake_in_the_file_is_told_with_its_line() {
 fn adding_and_removing_keep_comments_and_other_sites() {
     let (_folder, loaded) = sites(WORK);
     let mut sites = loaded.unwrap();
-    let site =
-        Site { address: "host".into(), user: "bo".into(), path: None, server_key: None, identity: None, seal: None };
+    let site = Site {
+        address: "host".into(),
+        user: "bo".into(),
+        path: None,
+        server_key: None,
+        identity: None,
+        seal: None,
+        links: None,
+    };
     sites.add("new", site.clone()).unwrap();
     assert!(matches!(sites.add("new", site.clone()), Err(SitesError::Exists(_))));
     assert!(matches!(sites.add("a b", site.clone()), Err(SitesError::BadName(_))));
@@ -79,8 +86,15 @@ fn a_file_that_cannot_be_read_is_never_written_over() {
     let (folder, loaded) = sites("not toml at all [");
     assert!(loaded.is_err());
     let mut sites = Sites { file: folder.path().join("sites.toml"), sites: BTreeMap::new() };
-    let site =
-        Site { address: "host".into(), user: "bo".into(), path: None, server_key: None, identity: None, seal: None };
+    let site = Site {
+        address: "host".into(),
+        user: "bo".into(),
+        path: None,
+        server_key: None,
+        identity: None,
+        seal: None,
+        links: None,
+    };
     assert!(sites.add("new", site).is_err());
     assert_eq!(fs::read_to_string(&sites.file).unwrap(), "not toml at all [");
 }
@@ -100,6 +114,7 @@ fn the_first_site_makes_file_and_folder() {
                 server_key: None,
                 identity: None,
                 seal: None,
+                links: None,
             },
         )
         .unwrap();

@@ -15,6 +15,18 @@ use super::state::{
     ticket::Ticket,
     transfers::{Key, Order},
 };
+use crate::args::Links;
+
+/// What is to be done with what is counted: it says what a symbolic link is counted as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CountFor {
+    /// A marked link is what it leads to; those inside folders go by the rule of the site.
+    Copy,
+    /// The same, but those inside folders are left out.
+    Move,
+    /// A link goes itself.
+    Delete,
+}
 
 /// Something to be done outside. What has a ticket is answered with it.
 #[derive(Debug, PartialEq)]
@@ -23,8 +35,8 @@ pub(crate) enum Effect {
     List(Ticket, Place),
     /// The answer is not wanted any more.
     Drop(Ticket),
-    /// Count what is in a folder under these names.
-    Count(Ticket, Place, Vec<Name>),
+    /// Count what is in a folder under these names, for what is to be done with it.
+    Count(Ticket, Place, Vec<Name>, CountFor),
     /// Read a block of a file.
     Read(Ticket, Place, u64),
     /// Compute a file's digest.
@@ -75,7 +87,7 @@ pub(crate) enum Effect {
 #[derive(Debug, PartialEq)]
 pub(crate) enum LinkEffect {
     /// Greet a server, with the secret in a file if it wants one, and see that its key is trusted.
-    Reach(Ticket, Target, Option<Fingerprint>, Option<PathBuf>),
+    Reach(Ticket, Target, Option<Fingerprint>, Option<PathBuf>, Option<Links>),
     /// As [`Self::Reach`], while the server that is connected stays so.
     Try(Ticket, Target, Option<Fingerprint>, Option<PathBuf>),
     /// Whether the key it shows is the right one.

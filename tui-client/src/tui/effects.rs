@@ -15,7 +15,7 @@ use std::{collections::HashMap, path::PathBuf};
 
 use ferry_client::{
     ClientError,
-    transfer::{Progress, Settings},
+    transfer::{LinkRule, Progress, Settings},
     trust::Fingerprint,
 };
 use tokio::{sync::mpsc, task::AbortHandle};
@@ -23,11 +23,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::{link::LinkKeeper, queue::Queue, reply::Reply, saved::Keeper};
 use super::{
-    effect::Effect,
+    effect::{CountFor, Effect},
     event::Event,
     state::{place::Place, saved::Saved, ticket::Ticket},
 };
-use crate::home::Home;
+use crate::{args::Links, home::Home};
 
 pub(crate) use outside::{Outside, run as run_outside};
 
@@ -48,6 +48,8 @@ pub(crate) struct Options {
     pub(crate) accept_new: bool,
     /// The file with the secret of servers that demand one, where a site has none of its own.
     pub(crate) seal: Option<PathBuf>,
+    /// What becomes of symbolic links inside a folder, whatever a site says.
+    pub(crate) links: Option<Links>,
     /// How hard the engine works.
     pub(crate) settings: Settings,
     /// Go on from what an earlier attempt left.
@@ -110,10 +112,11 @@ impl Effects {
                 }
             }
             Effect::List(ticket, place) => self.ask(ticket, place, local::list, remote::list),
-            Effect::Count(ticket, place, names) => {
+            Effect::Count(ticket, place, names, purpose) => {
                 let there = names.clone();
-                let local = move |path, stop, reply| local::count(path, &names, &stop, &reply);
-                self.ask(ticket, place, local, move |ask, path| remote::count(ask, path, there));
+                let follow = purpose == CountFor::Copy && self.link.links() == LinkRule::Follow;
+                let local = move |path, stop, reply| local::count(path, &names, (purpose, follow), &stop, &reply);
+                self.ask(ticket, place, local, move |ask, path| remote::count(ask, path, there, purpose));
             }
             Effect::Read(ticket, place, block) => {
                 let local = move |path, _, reply| local::read(path, block, &reply);
@@ -138,7 +141,7 @@ impl Effects {
             Effect::Free(side, path) => local::free(self.events.clone(), side, path),
             Effect::RemoveCopy(path) => local::remove_copy(path),
             Effect::Link(effect) => self.link(effect),
-            Effect::Transfer(effect) => self.queue.run(effect, self.link.session()),
+            Effect::Transfer(effect) => self.queue.run(effect, self.link.session(), self.link.links()),
             Effect::SaveSite(old, site) => self.saved.save_site(old, site),
             Effect::RemoveSite(name) => self.saved.remove_site(name),
             Effect::SaveBookmarks(bookmarks) => self.saved.save_bookmarks(bookmarks),

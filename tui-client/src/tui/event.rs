@@ -125,6 +125,8 @@ pub(crate) enum Answer {
         amount: Amount,
         /// Folders that could not be read.
         unreadable: u64,
+        /// Links, and what is neither file nor folder, that are left out.
+        left_out: u64,
         /// Whether it goes on.
         more: bool,
     },

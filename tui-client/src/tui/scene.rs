@@ -99,6 +99,7 @@ pub(crate) fn server() -> Server {
         key: None,
         identity: None,
         seal: None,
+        links: None,
     }
 }
 
@@ -246,7 +247,7 @@ impl Scene {
         if let Some(Effect::Count(ticket, ..)) = self.effects.iter().find(|effect| matches!(effect, Effect::Count(..)))
         {
             let (ticket, amount) = (*ticket, Amount { files: 7, folders: 1, bytes: 70 << 20 });
-            self.event(Event::Answer(ticket, Answer::Counted { amount, unreadable: 0, more: false }));
+            self.event(Event::Answer(ticket, Answer::Counted { amount, unreadable: 0, left_out: 0, more: false }));
         }
         self.keys("y");
         let added = self.take().into_iter().find_map(|effect| match effect {
@@ -308,6 +309,7 @@ impl Scene {
             path: path.into(),
             identity: String::new(),
             seal: None,
+            links: None,
             key: None,
         };
         let sites =

@@ -37,7 +37,21 @@ fn mistakes_are_usage_errors() {
         "put - al@host:y --password-stdin",
         "mv al@host:x",
         "mv al@one:x al@two:y",
-        "mv --on-conflict newer al@host:x al@host:y",
+        "mv --on-conflict ask al@host:x al@host:y",
+        "cp --on-conflict ask al@host:x al@host:y",
+        "rm -r al@host:x/..",
+        "rm -r al@host:x/.",
+        "rm -r al@host:x/../",
+        "rm -r al@host:x/./",
+        "rm -r al@host:",
+        "rm -r al@host:/",
+        "rm -r al@host:good al@host:x/..",
+        "rm -r al@host:*/..",
+        "rm -r ferry://al@host/x/..",
+        "mv al@host:x/.. al@host:y/",
+        "mv al@host:good al@host:x/. al@host:y/",
+        "get --include *.x al@host:x -",
+        "put --include *.x - al@host:y",
         "check al@host:x al@host:x",
         "ls nosuchsite:",
         "ls al:pw@host:7021:",
@@ -64,6 +78,28 @@ fn the_message_says_what_to_do_instead() {
     let secret = ferry.run("ls al:pw@host:7021:x");
     assert!(stderr(&secret).contains("--password-file") && !stderr(&secret).contains("pw@"));
     assert!(stderr(&ferry.run("site add w al@host:99999")).contains("from 1 to 65535"));
+}
+
+#[test]
+fn an_empty_pattern_is_a_usage_error() {
+    let ferry = Ferry::new();
+    for verb in ["put x", "get", "cp al@host:x", "mv al@host:x", "rm", "ls", "find", "tree", "du", "check x"] {
+        for flag in ["--exclude", "--include"] {
+            let target = if verb == "get" { vec!["al@host:x", "y"] } else { vec!["al@host:x"] };
+            let assert = ferry.command(verb).args(target).args([flag, ""]).assert().code(2);
+            assert!(stderr(&assert).contains("empty"), "{verb} {flag}: {}", stderr(&assert));
+        }
+    }
+}
+
+#[test]
+fn the_folder_a_site_begins_at_is_not_removed_by_the_sites_name() {
+    let ferry = Ferry::new();
+    ferry.run("site add work al@host:docs").success();
+    for line in ["rm -r work:", "rm -r work:.", "rm -r work:a/../..", "mv work: work:/elsewhere"] {
+        let assert = ferry.run(line).code(2);
+        assert!(stderr(&assert).contains("no name of its own"), "{line}: {}", stderr(&assert));
+    }
 }
 
 #[cfg(unix)]

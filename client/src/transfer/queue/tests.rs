@@ -28,7 +28,7 @@ fn add(queue: &Queue) -> (JobId, Arc<Task>) {
 }
 
 fn item(queue: &Queue, task: &Arc<Task>, name: &str, size: u64) -> Item {
-    let pair = FolderPair { local: None, remote: RemotePath::home(), above: 0, named: false };
+    let pair = FolderPair { local: None, remote: RemotePath::home(), above: 0, named: false, follows: false };
     let path = ItemPath::new(Arc::new(pair), OsString::from(name), &Name::new(name.as_bytes()).unwrap()).unwrap();
     Item {
         id: queue.new_item_id(),

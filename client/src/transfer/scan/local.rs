@@ -1,7 +1,8 @@
 //! Looks through a local folder: a thread walks it while the server is asked what it has.
 
 use std::{
-    fs::{DirEntry, Metadata},
+    collections::HashSet,
+    fs::{DirEntry, FileType, Metadata},
     path::PathBuf,
     sync::Arc,
 };
@@ -13,8 +14,9 @@ use ferry_shared::{
 use tokio::sync::mpsc;
 
 use super::{
-    below, enqueue, failure, new_item,
-    remote::{self, Prepared},
+    below, enqueue,
+    existing::{self, Prepared},
+    failure, new_item,
 };
 use crate::{
     error::ClientError,
@@ -24,7 +26,7 @@ use crate::{
         event::{Outcome, Skip},
         flow::{self, Next},
         item::{Item, NO_MODE, Step},
-        local::{name::remote_name, part::is_part_name, system},
+        local::{ancestors::Ancestors, name::remote_name, part::is_part_name, system},
         path::{FolderPair, ItemPath},
         task::{SourceFolder, Task},
     },
@@ -39,21 +41,38 @@ const BATCHES_AHEAD: usize = 64;
 pub(super) async fn folder(core: &Shared, task: &Arc<Task>, from: PathBuf, to: RemotePath) -> Result<(), ClientError> {
     let (out, mut found) = mpsc::channel(BATCHES_AHEAD);
     let above = to.depth().saturating_sub(1);
-    let root = FolderPair { local: Some(from), remote: to.clone(), above, named: false };
+    let follows = task.options.follows_links();
+    let root = Open {
+        // Where links are not followed no folder can be met again.
+        ancestors: if follows { Ancestors::default().enter(&from).ok().flatten() } else { None },
+        pair: Arc::new(FolderPair { local: Some(from), remote: to.clone(), above, named: false, follows }),
+    };
     let walk = Walk {
         core: Arc::clone(core),
         task: Arc::clone(task),
         root_depth: to.depth(),
-        folders: vec![Arc::new(root)],
+        folders: vec![root],
+        announced: HashSet::new(),
         batch: Vec::new(),
         out,
     };
     let walking = core.blocking(move || walk.run());
-    let Prepared { there, existing } = remote::prepare(core, task, &to).await?;
+    // Of a filter that includes, folders are made for what comes into them, this one too.
+    let mut prepared = match task.options.filter.includes() {
+        true => None,
+        false => Some(existing::prepare(core, task, &to).await?),
+    };
     while let Some(batch) = found.recv().await {
+        if prepared.is_none() && batch.iter().any(|next| matches!(next, Next::Again(_))) {
+            prepared = Some(existing::prepare(core, task, &to).await?);
+        }
+        let (there, existing) = match &prepared {
+            Some(Prepared { there, existing }) => (*there, existing.as_ref()),
+            None => (false, None),
+        };
         let planned = batch.into_iter().filter_map(|next| {
             let Next::Again(item) = next else { return Some(next) };
-            let met = existing.as_ref().and_then(|map| map.get(item.path.remote().as_bytes()));
+            let met = existing.and_then(|map| map.get(item.path.remote().as_bytes()));
             if !matches!(item.step, Step::Folder) {
                 return Some(match met {
                     Some(met) => flow::found(item, Some(*met), false),
@@ -82,9 +101,19 @@ struct Walk {
     /// How many names lead to the job's folder on the server.
     root_depth: usize,
     /// Folders still to be looked into, the next one last.
-    folders: Vec<Arc<FolderPair>>,
+    folders: Vec<Open>,
+    /// Folders that are made because something comes into them, where only those are.
+    announced: HashSet<RemotePath>,
     batch: Vec<Next>,
     out: mpsc::Sender<Vec<Next>>,
+}
+
+/// A folder to be looked into.
+#[derive(Clone)]
+struct Open {
+    pair: Arc<FolderPair>,
+    /// The folders on the way to it, where links are followed.
+    ancestors: Option<Ancestors>,
 }
 
 /// Nobody wants to know more.
@@ -104,20 +133,24 @@ impl Walk {
         drop(self.hand_over());
     }
 
-    fn folder(&mut self, folder: &Arc<FolderPair>) -> Result<(), Stop> {
+    fn folder(&mut self, open: &Open) -> Result<(), Stop> {
+        let folder = &open.pair;
         let Some(path) = &folder.local else { return Ok(()) };
-        self.task.tally.add_folder();
+        let lazy = self.task.options.filter.includes();
+        if !lazy {
+            self.task.tally.add_folder();
+        }
         self.task.note_folder(SourceFolder::Local(path.clone()));
         let (mut files, folders) = (false, self.folders.len());
         let entries = std::fs::read_dir(path).and_then(|entries| {
             // Before what is in it, so that it has its permission bits also after a break.
-            if let Some(item) = self.folder_item(folder).filter(|_| self.carries_modes())
+            if let Some(item) = self.folder_item(folder).filter(|_| self.carries_modes() && !lazy)
                 && self.put(flow::start(item)).is_err()
             {
                 return Ok(Err(Stop));
             }
             for entry in entries {
-                match self.entry(folder, &entry?) {
+                match self.entry(open, &entry?) {
                     Ok(file) => files |= file,
                     Err(Stop) => return Ok(Err(Stop)),
                 }
@@ -130,6 +163,9 @@ impl Walk {
                 let error = failure(ClientError::local(path, error));
                 return self.folder_item(folder).map_or(Ok(()), |item| self.put(Next::Done(item, error)));
             }
+        }
+        if lazy {
+            return Ok(());
         }
         let is_empty = !files && self.folders.len() == folders;
         match self.folder_item(folder) {
@@ -144,7 +180,8 @@ impl Walk {
     }
 
     /// One entry; whether it is a file to be sent.
-    fn entry(&mut self, folder: &Arc<FolderPair>, entry: &DirEntry) -> Result<bool, Stop> {
+    fn entry(&mut self, open: &Open, entry: &DirEntry) -> Result<bool, Stop> {
+        let folder = &open.pair;
         let local_name = entry.file_name();
         let path =
             remote_name(&local_name).ok().and_then(|name| ItemPath::new(Arc::clone(folder), local_name, &name).ok());
@@ -153,31 +190,86 @@ impl Walk {
             return self.leave_out(path, Outcome::Skipped(Skip::UnusableName));
         };
         let kind = match entry.file_type() {
+            Ok(kind) if kind.is_symlink() && folder.follows => {
+                std::fs::metadata(entry.path()).map(|target| target.file_type())
+            }
+            kind => kind,
+        };
+        let kind = match kind {
             Ok(kind) => kind,
+            Err(_) if !self.is_meant(&path, false) => return Ok(false),
             Err(error) => return self.leave_out(path, failure(ClientError::local(entry.path(), error))),
         };
         if !self.is_meant(&path, kind.is_dir()) {
             return Ok(false);
         }
         if kind.is_dir() {
-            let (local, remote) = (Some(entry.path()), path.remote().clone());
-            self.folders.push(Arc::new(FolderPair { local, remote, above: folder.above, named: false }));
-            return Ok(false);
+            return self.subfolder(open, path, entry).map(|()| false);
         }
+        self.file(path, kind, entry)
+    }
+
+    fn subfolder(&mut self, open: &Open, path: ItemPath, entry: &DirEntry) -> Result<(), Stop> {
+        let folder = &open.pair;
+        let ancestors = match &open.ancestors {
+            None => None,
+            Some(above) => match above.enter(&entry.path()) {
+                Ok(Some(below)) => Some(below),
+                Ok(None) => return self.leave_out(path, Outcome::Skipped(Skip::LinkLoop)).map(drop),
+                Err(error) => {
+                    return self.leave_out(path, failure(ClientError::local(entry.path(), error))).map(drop);
+                }
+            },
+        };
+        let (local, remote) = (Some(entry.path()), path.remote().clone());
+        let pair = FolderPair { local, remote, above: folder.above, named: false, follows: folder.follows };
+        self.folders.push(Open { pair: Arc::new(pair), ancestors });
+        Ok(())
+    }
+
+    /// What is no folder; whether it is a file to be sent.
+    fn file(&mut self, path: ItemPath, kind: FileType, entry: &DirEntry) -> Result<bool, Stop> {
         let skip = match () {
-            () if kind.is_symlink() => Some(Skip::Symlink),
+            () if kind.is_symlink() => Some(self.task.options.skips_link()),
             () if !kind.is_file() => Some(Skip::Special),
             () if is_part_name(path.local_name().as_encoded_bytes()) => Some(Skip::Unfinished),
             () => None,
         };
-        match (skip, entry.metadata()) {
+        // The entry's own would be that of the link.
+        let metadata = if path.folder().follows { std::fs::metadata(entry.path()) } else { entry.metadata() };
+        match (skip, metadata) {
             (Some(why), _) => self.leave_out(path, Outcome::Skipped(why)),
             (None, Err(error)) => self.leave_out(path, failure(ClientError::local(entry.path(), error))),
             (None, Ok(metadata)) => {
+                self.announce(&Arc::clone(path.folder()))?;
                 let item = self.file_item(path, &metadata);
                 self.put(flow::reserved(item, Next::Again)).map(|()| true)
             }
         }
+    }
+
+    /// Something comes into `folder`: where only such folders are made, it is one, and so are those above it.
+    fn announce(&mut self, folder: &Arc<FolderPair>) -> Result<(), Stop> {
+        let mut new = Vec::new();
+        let mut place = Some((folder.local.clone(), folder.remote.clone()));
+        while self.task.options.filter.includes()
+            && let Some((local, remote)) = place.take()
+            && remote.depth() >= self.root_depth
+            && self.announced.insert(remote.clone())
+        {
+            place =
+                local.as_deref().and_then(std::path::Path::parent).map(PathBuf::from).map(Some).zip(remote.parent());
+            new.push(FolderPair { local, remote, above: folder.above, named: false, follows: folder.follows });
+        }
+        for pair in new.into_iter().rev() {
+            self.task.tally.add_folder();
+            match self.folder_item(&pair).filter(|_| self.carries_modes()) {
+                Some(item) => self.put(flow::start(item))?,
+                // What comes into it makes it.
+                None => self.task.tally.folder_done(),
+            }
+        }
+        Ok(())
     }
 
     fn is_meant(&self, path: &ItemPath, folder: bool) -> bool {
@@ -204,7 +296,7 @@ impl Walk {
         let local = folder.local.as_deref()?;
         let (remote, name) = (folder.remote.parent()?, folder.remote.name()?);
         let parent = local.parent().map(PathBuf::from);
-        let pair = FolderPair { local: parent, remote, above: folder.above, named: false };
+        let pair = FolderPair { local: parent, remote, above: folder.above, named: false, follows: false };
         let path = ItemPath::new(Arc::new(pair), local.file_name().unwrap_or_default().into(), &name).ok()?;
         let mode = std::fs::metadata(local).map_or(NO_MODE, |metadata| system::mode_of(&metadata) | 0o700);
         Some(Item { step: Step::Folder, mode, ..new_item(&self.core, &self.task, path) })

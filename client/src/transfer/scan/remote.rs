@@ -1,7 +1,7 @@
-//! Looks at the server's side: what is there to be downloaded, or what an upload will meet.
+//! Looks at what is on the server to be downloaded.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
@@ -10,8 +10,8 @@ use ferry_shared::{
     entry::{Entry, Kind},
     frame,
     link::LinkError,
-    message::{Reply, Request, reply::Page},
-    path::RemotePath,
+    message::{Reply, Request, reply::Page, request::BlockRange},
+    path::{PathError, RemotePath},
     refusal::{Code, Refusal},
 };
 
@@ -26,7 +26,7 @@ use crate::{
         item::{Item, Step},
         link::{Incoming, Link, out_of_step},
         local::{
-            folder::{Folder, Found},
+            folder::Folder,
             name::{local_name, text_of},
             part::is_part_name,
         },
@@ -36,88 +36,20 @@ use crate::{
     },
 };
 
-/// What is on the server, by its path's bytes.
-pub(super) type Existing = HashMap<Box<[u8]>, Found>;
-
-/// More than so many entries are not remembered: each upload then finds out for itself.
-const MOST_REMEMBERED: usize = 1_000_000;
-
-/// What an upload's folder meets on the server.
-pub(super) struct Prepared {
-    /// Whether the folder was there before.
-    pub(super) there: bool,
-    /// What is in it, unless that is too much to remember.
-    pub(super) existing: Option<Existing>,
-}
-
-/// Makes an upload's folder, unless it is there.
-pub(super) async fn prepare(core: &Shared, task: &Task, to: &RemotePath) -> Result<Prepared, ClientError> {
-    let nothing = || Prepared { there: false, existing: None };
-    let mut link = link(core).await?;
-    if !task.options.dry_run && !to.is_home() {
-        let mut made = ask(core, &mut link, &Request::MakeDir { path: to.clone(), parents: false }).await?;
-        let missing = matches!(&made, Reply::Refused(refusal) if refusal.code == Code::NotFound);
-        if missing && task.options.parents {
-            made = ask(core, &mut link, &Request::MakeDir { path: to.clone(), parents: true }).await?;
-        }
-        match made {
-            Reply::Done => {
-                core.links.put(link);
-                return Ok(nothing());
-            }
-            Reply::Refused(refusal) if refusal.code == Code::Exists => {}
-            Reply::Refused(refusal) => {
-                core.links.put(link);
-                return Err(refusal.into());
-            }
-            other => return Err(out_of_step(&Incoming::Reply(other))),
-        }
-    }
-    let existing = walk_existing(core, &mut link, to).await?;
-    core.links.put(link);
-    match existing {
-        Ok(existing) => Ok(Prepared { there: true, existing }),
-        Err(refusal) if task.options.dry_run && refusal.code == Code::NotFound => Ok(nothing()),
-        Err(refusal) => Err(refusal.into()),
-    }
-}
-
-async fn walk_existing(
-    core: &Core,
-    link: &mut Link,
-    to: &RemotePath,
-) -> Result<Result<Option<Existing>, Refusal>, ClientError> {
-    let mut existing = Existing::new();
-    send(core, link, &Request::Walk { path: to.clone() }).await?;
-    loop {
-        let page = match core.answer(link).await? {
-            Incoming::Reply(Reply::Entries(page)) => page,
-            Incoming::Reply(Reply::Refused(refusal)) => return Ok(Err(refusal)),
-            other => return Err(out_of_step(&other)),
-        };
-        for entry in page.entries {
-            let path = to.join_path(&page.under).and_then(|folder| folder.join(&entry.name));
-            if let Ok(path) = path
-                && existing.len() <= MOST_REMEMBERED
-            {
-                let facts = FileFacts { size: entry.size, mtime: entry.mtime };
-                existing.insert(path.as_bytes().into(), Found { kind: entry.kind, facts });
-            }
-        }
-        if !page.more {
-            return Ok(Ok((existing.len() <= MOST_REMEMBERED).then_some(existing)));
-        }
-    }
-}
-
 /// Looks through a download's source: a file or a folder.
 pub(super) async fn look(core: &Shared, task: &Arc<Task>, from: RemotePath, to: PathBuf) -> Result<(), ClientError> {
     let mut link = link(core).await?;
     if from.is_home() {
         return folder(core, task, link, from, to).await;
     }
+    let named = super::below(&from, from.depth().saturating_sub(1));
+    let leaves_out = |folder| !task.options.filter.means_named(&named, folder);
     match ask(core, &mut link, &Request::Stat { path: from.clone() }).await? {
         Reply::Entry { entry, .. } => match entry.kind {
+            kind @ (Kind::Folder | Kind::File) if leaves_out(kind == Kind::Folder) => {
+                core.links.put(link);
+                left_out(core, task, &from, &to).await
+            }
             Kind::Folder => {
                 task.note_mode(from.clone(), entry.mode);
                 folder(core, task, link, from, to).await
@@ -126,7 +58,23 @@ pub(super) async fn look(core: &Shared, task: &Arc<Task>, from: RemotePath, to: 
                 core.links.put(link);
                 file(core, task, &from, &to, &entry).await
             }
-            Kind::Symlink | Kind::Other => {
+            // One that was named is meant as what it leads to.
+            Kind::Symlink => match target(core, &mut link, &from, entry).await? {
+                Ok(Some(entry)) if !leaves_out(false) => {
+                    core.links.put(link);
+                    file(core, task, &from, &to, &entry).await
+                }
+                Ok(None) if !leaves_out(true) => folder(core, task, link, from, to).await,
+                Ok(_) => {
+                    core.links.put(link);
+                    left_out(core, task, &from, &to).await
+                }
+                Err(refusal) => {
+                    core.links.put(link);
+                    Err(refusal.into())
+                }
+            },
+            Kind::Other => {
                 core.links.put(link);
                 Err(not_usable(&format!("{} is neither a file nor a folder", from.display())))
             }
@@ -137,6 +85,44 @@ pub(super) async fn look(core: &Shared, task: &Arc<Task>, from: RemotePath, to: 
         }
         other => Err(out_of_step(&Incoming::Reply(other))),
     }
+}
+
+/// What a link in the home leads to: a file's entry under the link's name, `None` for a folder. The server
+/// follows links that stay in the home where it opens a file, and tells what it opened.
+async fn target(
+    core: &Core,
+    link: &mut Link,
+    path: &RemotePath,
+    entry: Entry,
+) -> Result<Result<Option<Entry>, Refusal>, ClientError> {
+    let range = BlockRange { first: 0, count: 0 };
+    let mut frames = core.pool.take();
+    frame::put_message(&mut frames, &Request::Get { path: path.clone(), blocks: Some(range) })
+        .map_err(LinkError::from)?;
+    frame::put_have(&mut frames, 0, &[]).map_err(LinkError::from)?;
+    core.send(&mut link.writer, &frames, |_| {}).await?;
+    link.writer.flush().await?;
+    let opened = match core.answer(link).await? {
+        Incoming::Reply(Reply::Opened { size, mtime, mode, .. }) => {
+            Entry { kind: Kind::File, size, mtime, mode, ..entry }
+        }
+        Incoming::Reply(Reply::Refused(refusal)) if refusal.code == Code::IsDirectory => return Ok(Ok(None)),
+        Incoming::Reply(Reply::Refused(refusal)) => return Ok(Err(refusal)),
+        other => return Err(out_of_step(&other)),
+    };
+    match core.answer(link).await? {
+        Incoming::Reply(Reply::Sent { .. }) => Ok(Ok(Some(opened))),
+        Incoming::Reply(Reply::Refused(refusal)) => Ok(Err(refusal)),
+        other => Err(out_of_step(&other)),
+    }
+}
+
+/// The filter leaves out what was named.
+async fn left_out(core: &Shared, task: &Arc<Task>, from: &RemotePath, to: &Path) -> Result<(), ClientError> {
+    let name = from.name().ok_or_else(|| not_usable("the home is a folder"))?;
+    let pair = pair(to.parent().map(PathBuf::from), from.parent().unwrap_or_default(), true);
+    let item = new_item(core, task, path(&pair, to.file_name().unwrap_or_default().into(), &name)?);
+    super::filtered(core, task, item).await
 }
 
 /// The size of the file `from`.
@@ -185,13 +171,16 @@ async fn folder(
     to: PathBuf,
 ) -> Result<(), ClientError> {
     let pages = Arc::new(Pages { core: Arc::clone(core), task: Arc::clone(task), from, to });
-    let there = Arc::clone(&pages);
-    joined(core.blocking(move || there.open_root())).await?;
-    task.tally.add_folder();
-    task.tally.folder_done();
+    // Of a filter that includes, folders are made for what comes into them, this one too.
+    if !task.options.filter.includes() {
+        let there = Arc::clone(&pages);
+        joined(core.blocking(move || there.open_root())).await?;
+        task.tally.add_folder();
+        task.tally.folder_done();
+    }
     task.note_folder(SourceFolder::Remote(pages.from.clone()));
     send(core, &mut link, &Request::Walk { path: pages.from.clone() }).await?;
-    let mut left_out = HashSet::new();
+    let mut seen = Seen::default();
     loop {
         let page = match core.answer(&mut link).await? {
             Incoming::Reply(Reply::Entries(page)) => page,
@@ -204,17 +193,38 @@ async fn folder(
         let more = page.more;
         let there = Arc::clone(&pages);
         let planned = core.blocking(move || {
-            let planned = there.plan(page, &mut left_out);
-            Ok((planned, left_out))
+            let planned = there.plan(page, &mut seen);
+            Ok((planned, seen))
         });
         let (planned, known) = joined(planned).await?;
-        left_out = known;
+        seen = known;
         enqueue(core, task, planned).await;
         if !more {
-            core.links.put(link);
-            return Ok(());
+            break;
         }
     }
+    // Only now: the walk's pages came on this connection.
+    for (under, entry) in seen.links {
+        let path = pages.from.join_path(&under).and_then(|folder| folder.join(&entry.name));
+        let path = path.map_err(|error| not_usable(&error.to_string()))?;
+        let target = target(core, &mut link, &path, entry.clone()).await?;
+        let there = Arc::clone(&pages);
+        let planned = joined(core.blocking(move || Ok(there.linked(&under, &entry, target)))).await?;
+        enqueue(core, task, planned.into_iter().collect()).await;
+    }
+    core.links.put(link);
+    Ok(())
+}
+
+/// What the pages so far told, that matters to those to come.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Folders whose content is not meant.
+    left_out: HashSet<RemotePath>,
+    /// Folders that are made because something comes into them, where only those are.
+    receiving: HashSet<RemotePath>,
+    /// Links to be followed, each with its folder.
+    links: Vec<(RemotePath, Entry)>,
 }
 
 /// Makes items of a remote folder's pages. Blocks on the disk.
@@ -262,17 +272,17 @@ impl Pages {
         }
     }
 
-    fn plan(&self, page: Page, left_out: &mut HashSet<RemotePath>) -> Vec<Next> {
-        let Ok(remote) = self.from.join_path(&page.under) else { return Vec::new() };
-        if !left_out.is_empty() && is_below(&page.under, left_out) {
+    fn plan(&self, page: Page, seen: &mut Seen) -> Vec<Next> {
+        let Ok(pair) = self.pair(&page.under) else { return Vec::new() };
+        if !seen.left_out.is_empty() && is_below(&page.under, &seen.left_out) {
             return Vec::new();
         }
-        let local = Some(self.local(&page.under));
-        let above = self.from.depth().saturating_sub(1);
-        let pair = Arc::new(FolderPair { local, remote, above, named: false });
-        let create = !self.task.options.dry_run;
-        let here = source::find_folder(&self.task, &pair, create);
-        let here = here.map_err(|error| ClientError::local(self.local(&page.under), error));
+        let create = !self.task.options.filter.includes() || self.receives(&pair, &page.entries);
+        if create && self.task.options.filter.includes() && seen.receiving.insert(page.under.clone()) {
+            self.task.tally.add_folder();
+            self.task.tally.folder_done();
+        }
+        let here = self.here(&pair, &page.under, create);
         let mut planned: Vec<Next> = page.unreadable.iter().filter_map(|folder| self.unreadable(folder)).collect();
         if let (Err(error), true) = (&here, page.entries.is_empty()) {
             let item = self.from.join_path(&page.under).ok().and_then(|folder| self.folder_item(&folder));
@@ -283,11 +293,61 @@ impl Pages {
         entries.sort_by_key(|entry| !is_keep_both_name(&entry.name));
         for entry in entries {
             match entry.kind {
-                Kind::Folder => planned.extend(self.subfolder(&pair, &page.under, &entry, left_out)),
+                Kind::Folder => planned.extend(self.subfolder(&pair, &page.under, &entry, &mut seen.left_out)),
+                Kind::Symlink if self.task.options.follows_links() && self.takes(&pair, &entry) => {
+                    seen.links.push((page.under.clone(), entry));
+                }
                 _ => planned.extend(self.file(&pair, &here, &entry)),
             }
         }
         planned
+    }
+
+    fn pair(&self, under: &RemotePath) -> Result<Arc<FolderPair>, PathError> {
+        let (local, remote) = (Some(self.local(under)), self.from.join_path(under)?);
+        let above = self.from.depth().saturating_sub(1);
+        Ok(Arc::new(FolderPair { local, remote, above, named: false, follows: false }))
+    }
+
+    /// The folder here that is `under` the destination, made with those above it if it is to be.
+    fn here(
+        &self,
+        pair: &Arc<FolderPair>,
+        under: &RemotePath,
+        create: bool,
+    ) -> Result<Option<Arc<Folder>>, ClientError> {
+        if create && self.task.landing.get().is_none() {
+            self.open_root()?;
+        }
+        let here = source::find_folder(&self.task, pair, create && !self.task.options.dry_run);
+        here.map_err(|error| ClientError::local(self.local(under), error))
+    }
+
+    /// Whether the filter takes what `entry` is in a folder.
+    fn takes(&self, pair: &Arc<FolderPair>, entry: &Entry) -> bool {
+        let filter = &self.task.options.filter;
+        filter.is_open() || pair.remote.join(&entry.name).is_ok_and(|path| filter.takes_file(&self.below(&path)))
+    }
+
+    /// Whether any of a folder's `entries` comes here.
+    fn receives(&self, pair: &Arc<FolderPair>, entries: &[Entry]) -> bool {
+        entries.iter().any(|entry| entry.kind == Kind::File && self.takes(pair, entry))
+    }
+
+    /// A link in the folder `under`, and what it leads to.
+    fn linked(&self, under: &RemotePath, entry: &Entry, target: Result<Option<Entry>, Refusal>) -> Option<Next> {
+        let pair = self.pair(under).ok()?;
+        match target {
+            Ok(Some(target)) => {
+                let here = self.here(&pair, under, true);
+                self.file(&pair, &here, &target)
+            }
+            Ok(None) => self.leave_out(&pair, entry, Skip::LinkToFolder),
+            Err(refusal) => match self.leave_out(&pair, entry, Skip::Symlink)? {
+                Next::Done(item, _) => Some(Next::Done(item, failure(refusal.into()))),
+                next => Some(next),
+            },
+        }
     }
 
     /// A folder's own page makes it; here it is only seen whether it can be.
@@ -307,8 +367,10 @@ impl Pages {
             left_out.insert(below);
             return self.leave_out(pair, entry, Skip::UnusableName);
         }
-        self.task.tally.add_folder();
-        self.task.tally.folder_done();
+        if !self.task.options.filter.includes() {
+            self.task.tally.add_folder();
+            self.task.tally.folder_done();
+        }
         self.task.note_mode(path.clone(), entry.mode);
         self.task.note_folder(SourceFolder::Remote(path));
         None
@@ -320,14 +382,12 @@ impl Pages {
         here: &Result<Option<Arc<Folder>>, ClientError>,
         entry: &Entry,
     ) -> Option<Next> {
-        let filter = &self.task.options.filter;
-        let path = pair.remote.join(&entry.name).ok()?;
-        if !filter.is_open() && !filter.takes_file(&self.below(&path)) {
+        if !self.takes(pair, entry) {
             return None;
         }
         match entry.kind {
             Kind::File => {}
-            Kind::Symlink => return self.leave_out(pair, entry, Skip::Symlink),
+            Kind::Symlink => return self.leave_out(pair, entry, self.task.options.skips_link()),
             Kind::Folder | Kind::Other => return self.leave_out(pair, entry, Skip::Special),
         }
         if is_part_name(entry.name.as_bytes()) {
@@ -370,7 +430,7 @@ impl Pages {
         let (parent, name) = (folder.parent()?, folder.name()?);
         let above = self.from.depth().saturating_sub(1);
         let below: RemotePath = tail(&parent, self.from.depth());
-        let pair = FolderPair { local: Some(self.local(&below)), remote: parent, above, named: false };
+        let pair = FolderPair { local: Some(self.local(&below)), remote: parent, above, named: false, follows: false };
         let path = ItemPath::new(Arc::new(pair), text_of(name.as_bytes()).ok()?, &name).ok()?;
         Some(Item { step: Step::Folder, ..new_item(&self.core, &self.task, path) })
     }
@@ -406,7 +466,7 @@ fn is_below(path: &RemotePath, folders: &HashSet<RemotePath>) -> bool {
     false
 }
 
-async fn ask(core: &Core, link: &mut Link, request: &Request) -> Result<Reply, ClientError> {
+pub(super) async fn ask(core: &Core, link: &mut Link, request: &Request) -> Result<Reply, ClientError> {
     send(core, link, request).await?;
     match core.answer(link).await? {
         Incoming::Reply(reply) => Ok(reply),
@@ -414,7 +474,7 @@ async fn ask(core: &Core, link: &mut Link, request: &Request) -> Result<Reply, C
     }
 }
 
-async fn send(core: &Core, link: &mut Link, request: &Request) -> Result<(), ClientError> {
+pub(super) async fn send(core: &Core, link: &mut Link, request: &Request) -> Result<(), ClientError> {
     let mut frames = core.pool.take();
     frame::put_message(&mut frames, request).map_err(LinkError::from)?;
     core.send(&mut link.writer, &frames, |_| {}).await?;

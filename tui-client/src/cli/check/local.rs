@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ferry_client::transfer::{local_name, remote_name};
+use ferry_client::transfer::{Ancestors, local_name, remote_name};
 use ferry_shared::{entry::Kind, name::Name, path::RemotePath};
 
 use super::compare::Tree;
@@ -20,54 +20,98 @@ pub(super) struct Found {
     pub(super) tree: Tree,
     /// What could not be looked at.
     pub(super) unreadable: Vec<Failure>,
+    /// What is not compared, and why.
+    pub(super) left_out: BTreeMap<RemotePath, Why>,
 }
 
-/// Everything below `top`; symlinks and special files are left out, `top` itself may be a symlink.
+/// Why something is not compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It is a symlink.
+    Symlink,
+    /// It is a symlink that leads back to a folder it is in.
+    Loop,
+    /// It is neither a file nor a folder.
+    Special,
+}
+
+/// A folder to be looked into: where it is, its path below the top, and, where links are followed, the folders on
+/// the way to it.
+type Open = (PathBuf, RemotePath, Option<Ancestors>);
+
+/// Everything below `top`; special files are left out, and symlinks unless they are to be followed. `top` itself
+/// may be a symlink.
 ///
 /// # Errors
 /// [`Failure::Local`] when `top` cannot be looked at.
-pub(super) fn walk(top: &Path) -> Result<Found, Failure> {
+pub(super) fn walk(top: &Path, follow: bool) -> Result<Found, Failure> {
     let metadata = fs::metadata(top).map_err(|error| Failure::local(top, Looking::File, error))?;
     let kind = if metadata.is_dir() { Kind::Folder } else { Kind::File };
     let size = if metadata.is_file() { metadata.len() } else { 0 };
-    let mut found = Found { tree: BTreeMap::from([(RemotePath::home(), (kind, size))]), unreadable: Vec::new() };
-    let mut folders = if metadata.is_dir() { vec![(top.to_owned(), RemotePath::home())] } else { Vec::new() };
-    while let Some((folder, path)) = folders.pop() {
-        match fs::read_dir(&folder) {
-            Ok(entries) => entries.for_each(|entry| take(entry, &folder, &path, &mut found, &mut folders)),
-            Err(error) => found.unreadable.push(Failure::local(folder, Looking::Folder, error)),
+    let mut found = Found::of(kind, size);
+    let mut folders = Vec::new();
+    if metadata.is_dir() {
+        let ancestors = if follow { Ancestors::default().enter(top).ok().flatten() } else { None };
+        folders.push((top.to_owned(), RemotePath::home(), ancestors));
+    }
+    while let Some(open) = folders.pop() {
+        match fs::read_dir(&open.0) {
+            Ok(entries) => entries.for_each(|entry| take(entry, &open, &mut found, &mut folders)),
+            Err(error) => found.unreadable.push(Failure::local(open.0, Looking::Folder, error)),
         }
     }
     Ok(found)
 }
 
-fn take(
-    entry: io::Result<fs::DirEntry>,
-    folder: &Path,
-    path: &RemotePath,
-    found: &mut Found,
-    folders: &mut Vec<(PathBuf, RemotePath)>,
-) {
-    let looked = entry.and_then(|entry| entry.metadata().map(|metadata| (entry, metadata)));
+fn take(entry: io::Result<fs::DirEntry>, (folder, path, ancestors): &Open, found: &mut Found, folders: &mut Vec<Open>) {
+    let follow = ancestors.is_some();
+    let looked = entry.and_then(|entry| {
+        let metadata = if follow { fs::metadata(entry.path()) } else { entry.metadata() };
+        metadata.map(|metadata| (entry, metadata))
+    });
     let (entry, metadata) = match looked {
         Ok(looked) => looked,
         Err(error) => return found.unreadable.push(Failure::local(folder, Looking::Folder, error)),
     };
     let kind = match metadata.file_type() {
-        kind if kind.is_file() => Kind::File,
-        kind if kind.is_dir() => Kind::Folder,
-        _ => return,
+        kind if kind.is_file() => Ok(Kind::File),
+        kind if kind.is_dir() => Ok(Kind::Folder),
+        kind if kind.is_symlink() => Err(Why::Symlink),
+        _ => Err(Why::Special),
     };
     let name = remote_name(&entry.file_name()).map_err(|error| Failure::Usage(error.to_string()));
     match name.and_then(|name| Ok(path.join(&name)?)) {
         Ok(below) => {
+            let kind = match kind {
+                Ok(kind) => kind,
+                Err(why) => return found.leave_out(below, why),
+            };
             if kind == Kind::Folder {
-                folders.push((entry.path(), below.clone()));
+                let entered = ancestors.as_ref().map(|above| above.enter(&entry.path())).transpose();
+                match entered {
+                    Ok(Some(Some(inside))) => folders.push((entry.path(), below.clone(), Some(inside))),
+                    Ok(None) => folders.push((entry.path(), below.clone(), None)),
+                    Ok(Some(None)) => return found.leave_out(below, Why::Loop),
+                    Err(error) => return found.unreadable.push(Failure::local(entry.path(), Looking::Folder, error)),
+                }
             }
             let size = if kind == Kind::File { metadata.len() } else { 0 };
             found.tree.insert(below, (kind, size));
         }
         Err(failure) => found.unreadable.push(failure),
+    }
+}
+
+impl Found {
+    /// A tree whose top is this, and nothing else so far.
+    pub(super) fn of(kind: Kind, size: u64) -> Self {
+        let tree = BTreeMap::from([(RemotePath::home(), (kind, size))]);
+        Self { tree, unreadable: Vec::new(), left_out: BTreeMap::new() }
+    }
+
+    /// Notes something that is not compared.
+    pub(super) fn leave_out(&mut self, path: RemotePath, why: Why) {
+        self.left_out.insert(path, why);
     }
 }
 
@@ -96,6 +140,26 @@ pub(super) fn digest(file: &Path) -> io::Result<String> {
 mod tests {
     use super::*;
 
+    fn path(text: &str) -> RemotePath {
+        RemotePath::from_wire(text.as_bytes()).unwrap()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_where_that_is_asked_and_loops_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path();
+        fs::create_dir(top.join("a")).unwrap();
+        fs::write(top.join("x"), "123").unwrap();
+        std::os::unix::fs::symlink("../x", top.join("a/file")).unwrap();
+        std::os::unix::fs::symlink("..", top.join("a/up")).unwrap();
+        std::os::unix::fs::symlink("gone", top.join("a/gone")).unwrap();
+        let found = walk(top, true).unwrap();
+        assert_eq!(found.tree[&path("a/file")], (Kind::File, 3));
+        assert_eq!(found.left_out.into_iter().collect::<Vec<_>>(), [(path("a/up"), Why::Loop)]);
+        assert_eq!(found.unreadable.len(), 1, "what leads nowhere is a failure");
+    }
+
     #[test]
     fn files_and_folders_are_found_and_symlinks_left_out() {
         let folder = tempfile::tempdir().unwrap();
@@ -104,8 +168,10 @@ mod tests {
         fs::write(top.join("a/b/x"), "123").unwrap();
         #[cfg(unix)]
         std::os::unix::fs::symlink("x", top.join("a/link")).unwrap();
-        let found = walk(top).unwrap();
+        let found = walk(top, false).unwrap();
         assert!(found.unreadable.is_empty());
+        #[cfg(unix)]
+        assert_eq!(found.left_out.into_iter().collect::<Vec<_>>(), [(path("a/link"), Why::Symlink)]);
         let paths: Vec<_> = found.tree.iter().map(|(path, what)| (path.display().to_string(), *what)).collect();
         let folder = (Kind::Folder, 0);
         let expected = [("/", folder), ("/a", folder), ("/a/b", folder), ("/a/b/x", (Kind::File, 3))];
@@ -116,6 +182,6 @@ mod tests {
 
     #[test]
     fn a_missing_top_is_a_missing_file() {
-        assert_eq!(walk(Path::new("/no/such/thing")).unwrap_err().exit(), crate::exit::Exit::NoFile);
+        assert_eq!(walk(Path::new("/no/such/thing"), false).unwrap_err().exit(), crate::exit::Exit::NoFile);
     }
 }

@@ -2,8 +2,11 @@
 
 use std::{collections::VecDeque, future::pending, io};
 
-use ferry_client::transfer::{Conflict, Decision, FileFacts, ItemId};
-use ferry_shared::name::Escaped;
+use ferry_client::{
+    ClientError,
+    transfer::{Conflict, Decision, FileFacts, ItemId},
+};
+use ferry_shared::{name::Escaped, path::RemotePath};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -65,7 +68,7 @@ impl Asks {
     /// Puts the next question on the terminal.
     pub(super) fn ask_next(&mut self) {
         let Some((item, conflict)) = self.queue.pop_front() else { return };
-        let text = question(&conflict);
+        let text = question(&conflict.path.relative(), &conflict.source, &conflict.target);
         self.open = Some((item, tokio::task::spawn_blocking(move || ask(&text, terminal::ask_line))));
     }
 
@@ -87,19 +90,42 @@ impl Asks {
     }
 }
 
-fn question(conflict: &Conflict) -> String {
+/// An answer about a file the engine has nothing to do with.
+pub(in crate::cli) struct Answered {
+    pub(in crate::cli) decision: Decision,
+    /// Whether it holds for all that follow.
+    pub(in crate::cli) for_all: bool,
+}
+
+/// Asks what to do where `target` is at `path` already.
+///
+/// # Errors
+/// [`ClientError::Cancelled`] when all is to stop.
+pub(in crate::cli) async fn ask_about(
+    path: &RemotePath,
+    source: FileFacts,
+    target: FileFacts,
+) -> Result<Answered, ClientError> {
+    let text = question(path, &source, &target);
+    match tokio::task::spawn_blocking(move || ask(&text, terminal::ask_line)).await {
+        Ok(Ok(Reply::This(decision))) => Ok(Answered { decision, for_all: false }),
+        Ok(Ok(Reply::All(decision))) => Ok(Answered { decision, for_all: true }),
+        Ok(Ok(Reply::Stop) | Err(_)) | Err(_) => Err(ClientError::Cancelled),
+    }
+}
+
+fn question(path: &RemotePath, source: &FileFacts, target: &FileFacts) -> String {
     let mut times = Times::local();
     let mut facts = |facts: &FileFacts| {
         let time = String::from_utf8_lossy(times.text(facts.mtime)).into_owned();
         format!("{}, {time}", human::size(facts.size))
     };
-    let path = conflict.path.relative();
     format!(
         "{} is there already ({}), the new one is {}.\n\
          [r]eplace, [n]ewer only, [s]kip, [k]eep both, [q]uit; a capital letter for all: ",
         Escaped(path.as_bytes()),
-        facts(&conflict.target),
-        facts(&conflict.source),
+        facts(target),
+        facts(source),
     )
 }
 

@@ -75,10 +75,10 @@ impl Report {
                 self.would.1 = self.would.1.saturating_add(*size);
                 self.would_stream |= self.is_endless(path);
             }
-            Outcome::Skipped(Skip::NotNewer) => self.tally.done(1),
+            Outcome::Skipped(Skip::NotNewer | Skip::LinkAsAsked | Skip::Filtered) => self.tally.done(1),
             Outcome::Skipped(_) => self.tally.fail(Exit::Partial),
             Outcome::Folder => {}
-            Outcome::Failed(failure) => self.failed(path.remote(), failure, context),
+            Outcome::Failed(failure) => self.failed(path.remote(), !path.is_named(), failure, context),
         }
         if context.output.json {
             let exit = |error: &ClientError| exit::of_client(error, self.looking(error));
@@ -89,6 +89,11 @@ impl Report {
         }
         if let Some(text) = self.text(path, outcome) {
             match outcome {
+                // Nobody asked for these to be missing.
+                Outcome::Skipped(Skip::Symlink | Skip::LinkLoop | Skip::LinkToFolder | Skip::Special) => {
+                    context.output.warn(&format!("ferry: {text}"));
+                }
+                Outcome::Skipped(Skip::LinkAsAsked) => context.output.detail(&text),
                 Outcome::Skipped(_) => context.output.say(&text),
                 _ => context.output.detail(&text),
             }
@@ -106,7 +111,13 @@ impl Report {
             Outcome::Verified { root, size, .. } => Some(format!("{path} verified, {}, {root}", human::size(*size))),
             Outcome::Equal { .. } => Some(format!("{path} is equal already")),
             Outcome::Skipped(Skip::Exists) => skipped("something is there already"),
-            Outcome::Skipped(Skip::Symlink) => skipped("a symlink"),
+            Outcome::Skipped(Skip::Symlink) => skipped("a symlink (--links says what to do with those)"),
+            Outcome::Skipped(Skip::LinkAsAsked) => skipped("a symlink"),
+            Outcome::Skipped(Skip::LinkLoop) => skipped("a symlink that leads back to a folder it is in"),
+            Outcome::Skipped(Skip::LinkToFolder) => {
+                skipped("a symlink to a folder of the server; get that by its name")
+            }
+            Outcome::Skipped(Skip::Filtered) => skipped("--include or --exclude leaves it out"),
             Outcome::Skipped(Skip::Special) => skipped("neither file nor folder"),
             Outcome::Skipped(Skip::UnusableName) => skipped("the other side cannot have such a name"),
             Outcome::Skipped(Skip::Unfinished) => skipped("the unfinished part of a download"),
@@ -132,9 +143,14 @@ impl Report {
         context.output.bytes(&line)
     }
 
-    fn failed(&mut self, path: &RemotePath, failure: &ItemFailure, context: &Context) {
+    fn failed(&mut self, path: &RemotePath, in_folder: bool, failure: &ItemFailure, context: &Context) {
         let looking = self.looking(&failure.error);
-        self.tally.fail(exit::of_client(&failure.error, looking));
+        let exit = match &failure.error {
+            // What cannot be read inside a folder is missing afterwards; that is no question of a login.
+            ClientError::Local { .. } if self.way == Way::Put && in_folder => Exit::Partial,
+            error => exit::of_client(error, looking),
+        };
+        self.tally.fail(exit);
         self.tell(&Failure::remote(path, looking, failure.error.clone()), context);
     }
 

@@ -10,6 +10,7 @@ use ferry_client::{
     connect::Target,
     identity::{self, Identity},
     reconnect::Backoff,
+    transfer::LinkRule,
     trust::{BoxFuture, Fingerprint, TrustPrompt, TrustQuestion},
 };
 use ferry_shared::{
@@ -25,14 +26,17 @@ use tokio::{
 };
 
 use super::{Options, remote::Ask, reply::Reply};
-use crate::tui::{
-    effect::LinkEffect,
-    event::{Answer, Event},
-    state::{
-        dialog::TrustView,
-        link::{Account, Greeting},
-        ticket::Ticket,
-        trouble::Trouble,
+use crate::{
+    args::Links,
+    tui::{
+        effect::LinkEffect,
+        event::{Answer, Event},
+        state::{
+            dialog::TrustView,
+            link::{Account, Greeting},
+            ticket::Ticket,
+            trouble::Trouble,
+        },
     },
 };
 
@@ -52,6 +56,9 @@ pub(super) struct LinkKeeper {
     usual_seal: Option<PathBuf>,
     /// The file with the secret of the one reached for.
     seal: Option<PathBuf>,
+    /// What becomes of symbolic links inside a folder: what the command line says, else the site.
+    usual_links: Option<Links>,
+    links: Option<Links>,
     connector: Option<Connector>,
     /// The connection that holds now.
     current: Arc<watch::Sender<Option<Remote>>>,
@@ -70,6 +77,8 @@ impl LinkKeeper {
             accept_new: options.accept_new,
             usual_seal: options.seal.clone(),
             seal: None,
+            usual_links: options.links,
+            links: None,
             connector: None,
             current: Arc::new(watch::Sender::new(None)),
             retry: Arc::default(),
@@ -83,6 +92,11 @@ impl LinkKeeper {
         self.connector.as_ref()
     }
 
+    /// What becomes of symbolic links inside a folder.
+    pub(super) fn links(&self) -> LinkRule {
+        Links::rule(self.usual_links.or(self.links))
+    }
+
     /// Whom to ask, if there is a connection.
     pub(super) fn ask(&self, reply: Reply) -> Option<Ask> {
         let remote = self.current.borrow().clone()?;
@@ -91,8 +105,8 @@ impl LinkKeeper {
 
     pub(super) fn run(&mut self, effect: LinkEffect) {
         match effect {
-            LinkEffect::Reach(ticket, target, key, seal) => {
-                self.seal = seal;
+            LinkEffect::Reach(ticket, target, key, seal, links) => {
+                (self.seal, self.links) = (seal, links);
                 self.reach(ticket, target, key);
             }
             LinkEffect::Try(ticket, target, key, seal) => drop(self.try_beside(ticket, target, key, seal)),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use ferry_client::{
     Connector,
-    transfer::{Engine, JobOptions, Progress, Settings},
+    transfer::{Engine, JobOptions, LinkRule, Progress, Settings},
 };
 use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::task::TaskTracker;
@@ -56,15 +56,15 @@ impl Queue {
         }
     }
 
-    pub(super) fn run(&mut self, effect: TransferEffect, connector: Option<&Connector>) {
+    pub(super) fn run(&mut self, effect: TransferEffect, connector: Option<&Connector>, links: LinkRule) {
         match effect {
             TransferEffect::Add(key, order) => {
                 if let Some(connector) = connector {
                     self.keeper.note(Note::Add(key, Box::new(order::kept(connector.target(), &order))));
                 }
-                self.begin(key, &order, connector);
+                self.begin(key, &order, connector, links);
             }
-            TransferEffect::Begin(key, order) => self.begin(key, &order, connector),
+            TransferEffect::Begin(key, order) => self.begin(key, &order, connector, links),
             TransferEffect::Settle(key) => self.keeper.note(Note::Settle(key)),
             TransferEffect::Through(key, name) => self.keeper.note(Note::Through(key, name)),
             TransferEffect::AtOnce(at_once) => {
@@ -111,13 +111,14 @@ impl Queue {
         }
     }
 
-    fn begin(&mut self, key: Key, order: &Order, connector: Option<&Connector>) {
+    fn begin(&mut self, key: Key, order: &Order, connector: Option<&Connector>, links: LinkRule) {
         let Some(connector) = connector else { return };
         let running = self.running.get_or_insert_with(|| start(connector, self.settings, &self.events));
         let options = JobOptions {
             conflict: order.rule,
             resume: self.resume,
             verify: self.verify,
+            links,
             remove_source: order.moves,
             parents: true,
             ..JobOptions::default()

@@ -13,6 +13,7 @@ use ferry_shared::{
 
 use super::reply::Reply;
 use crate::tui::{
+    effect::CountFor,
     event::Answer,
     state::{
         dialog::FoundItem,
@@ -55,9 +56,10 @@ pub(super) async fn list(ask: Ask, path: RemotePath) -> Done {
     Ok(())
 }
 
-pub(super) async fn count(ask: Ask, folder: RemotePath, names: Vec<Name>) -> Done {
+pub(super) async fn count(ask: Ask, folder: RemotePath, names: Vec<Name>, purpose: CountFor) -> Done {
     let remote = ask.aside().await?;
-    let (mut amount, mut unreadable, mut told) = (Amount::default(), 0, Instant::now());
+    let (mut amount, mut unreadable, mut left_out, mut told) = (Amount::default(), 0, 0, Instant::now());
+    let taken = |kind| purpose == CountFor::Delete || matches!(kind, Kind::File | Kind::Folder);
     for name in names {
         let Ok(path) = folder.join(&name) else { continue };
         let (entry, _) = remote.stat(path.clone()).await?;
@@ -70,14 +72,19 @@ pub(super) async fn count(ask: Ask, folder: RemotePath, names: Vec<Name>) -> Don
         while let Some(page) = pages.next().await {
             let page = page?;
             unreadable += page.unreadable.len() as u64;
-            page.entries.into_iter().for_each(|entry| amount.count(&Item::new(entry)));
+            for entry in page.entries {
+                match taken(entry.kind) {
+                    true => amount.count(&Item::new(entry)),
+                    false => left_out += 1,
+                }
+            }
             if told.elapsed() > TOLD {
                 told = Instant::now();
-                ask.reply.send(Answer::Counted { amount, unreadable, more: true }).await;
+                ask.reply.send(Answer::Counted { amount, unreadable, left_out, more: true }).await;
             }
         }
     }
-    ask.reply.send(Answer::Counted { amount, unreadable, more: false }).await;
+    ask.reply.send(Answer::Counted { amount, unreadable, left_out, more: false }).await;
     Ok(())
 }
 

@@ -79,8 +79,8 @@ impl Keeper {
             }
             let path = Some(site.path).filter(|path| !path.is_empty());
             let identity = Some(site.identity).filter(|file| !file.is_empty()).map(PathBuf::from);
-            let Site { name, address, user, seal, key: server_key, .. } = site;
-            let kept = sites::Site { address, user, path, server_key, identity, seal };
+            let Site { name, address, user, seal, links, key: server_key, .. } = site;
+            let kept = sites::Site { address, user, path, server_key, identity, seal, links };
             Ok(sites.add(&name, kept)?)
         });
     }
@@ -136,6 +136,7 @@ fn site_of(name: &str, site: &sites::Site) -> Site {
         path: site.path.clone().unwrap_or_default(),
         identity: site.identity.as_ref().map_or_else(String::new, |file| file.display().to_string()),
         seal: site.seal.clone(),
+        links: site.links,
         key: site.server_key,
     }
 }

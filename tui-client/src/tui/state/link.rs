@@ -10,6 +10,7 @@ use ferry_shared::{
 };
 
 use super::{ticket::Ticket, trouble::Trouble};
+use crate::args::Links;
 
 /// Whose account on which server, and where to start there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(crate) struct Server {
     pub(crate) identity: Option<PathBuf>,
     /// The file with the server's secret.
     pub(crate) seal: Option<PathBuf>,
+    /// What becomes of symbolic links inside a folder.
+    pub(crate) links: Option<Links>,
 }
 
 impl Server {

@@ -17,6 +17,8 @@ pub(crate) struct Site {
     pub(crate) identity: String,
     /// The file with the server's secret; written by `ferry site add --seal-file`.
     pub(crate) seal: Option<std::path::PathBuf>,
+    /// What becomes of symbolic links inside a folder; written by `ferry site add --links`.
+    pub(crate) links: Option<crate::args::Links>,
     /// The only key to accept.
     pub(crate) key: Option<ferry_shared::fingerprint::Fingerprint>,
 }

@@ -24,7 +24,9 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
             }
         }
         Answer::Found { items, more } => search::found(state, ticket, items, more, FOUND_MOST),
-        Answer::Counted { amount, unreadable, more } => delete::counted(state, ticket, amount, unreadable, more, out),
+        Answer::Counted { amount, unreadable, left_out, more } => {
+            delete::counted(state, ticket, (amount, unreadable, left_out), more, out);
+        }
         Answer::Block { index, bytes, size } => view::block(state, ticket, index, bytes, size, out),
         Answer::Digest(digest) => drop(details::digest(state, ticket, Ok(digest))),
         Answer::Version(version) => drop(edit::version(state, ticket, version, out)),

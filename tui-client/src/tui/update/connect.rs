@@ -76,6 +76,7 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
             identity: form.get("key file").to_owned(),
             key: None,
             seal: None,
+            links: None,
         };
         site::check(state, None, &site).map_err(|fault| format!("save as: {fault}"))?;
         server.site = Some(name.to_owned());
@@ -98,9 +99,15 @@ fn key_file(typed: &str, home: &Path) -> Option<PathBuf> {
 fn direct(address: Address) -> Result<Server, String> {
     let start = RemotePath::from_typed(&address.path).map_err(|error| error.to_string())?;
     match address.server {
-        address::Server::Direct { user, host, port } => {
-            Ok(Server { target: Target { user, host, port }, site: None, start, key: None, identity: None, seal: None })
-        }
+        address::Server::Direct { user, host, port } => Ok(Server {
+            target: Target { user, host, port },
+            site: None,
+            start,
+            key: None,
+            identity: None,
+            seal: None,
+            links: None,
+        }),
         address::Server::Site(name) => Err(format!("there is no site named {name}")),
     }
 }
@@ -115,6 +122,7 @@ fn named(user: &str, address: &str, folder: &str) -> Result<Server, String> {
         key: None,
         identity: None,
         seal: None,
+        links: None,
     })
 }
 
@@ -131,6 +139,7 @@ pub(super) fn server_of(site: &Site, home: &Path) -> Result<Server, String> {
     server.key = site.key;
     server.identity = key_file(&site.identity, home);
     server.seal = site.seal.clone();
+    server.links = site.links;
     Ok(server)
 }
 
@@ -140,13 +149,13 @@ pub(super) fn reach(state: &mut State, server: Server, out: &mut Out) {
     state.attempt = Attempt::default();
     state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_) | Dialog::Reaching));
     state.dialogs.push(Dialog::Reaching);
-    let (target, key, seal) = (server.target.clone(), server.key, server.seal.clone());
+    let (target, key, seal, links) = (server.target.clone(), server.key, server.seal.clone(), server.links);
     if state.link.session().is_some() {
         state.attempt.beside = Some((server, ticket));
         out.push(Effect::Link(LinkEffect::Try(ticket, target, key, seal)));
         return;
     }
-    out.push(Effect::Link(LinkEffect::Reach(ticket, target, key, seal)));
+    out.push(Effect::Link(LinkEffect::Reach(ticket, target, key, seal, links)));
     state.last_server = Some(server.clone());
     state.link = Link::Reaching { server, ticket };
 }

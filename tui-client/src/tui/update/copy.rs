@@ -5,7 +5,7 @@ use ferry_client::transfer::ConflictRule;
 use super::{Out, delete};
 use crate::tui::{
     action::Action,
-    effect::{Effect, TransferEffect},
+    effect::{CountFor, Effect, TransferEffect},
     state::{
         State,
         dialog::{CopyPlan, Decided, Dialog, Form, Purpose, Question},
@@ -45,7 +45,8 @@ pub(super) fn plan(state: &mut State, moves: bool, out: &mut Out) {
     };
     let what = chosen.iter().map(piece).collect();
     let order = Order { from: from.clone(), to, what, moves, rule: state.rule };
-    let count = delete::count(state, &from, &chosen, out);
+    let purpose = if moves { CountFor::Move } else { CountFor::Copy };
+    let count = delete::count(state, &from, &chosen, purpose, out);
     let room = room(state, &order.to);
     state.dialogs.push(Dialog::Copy(Box::new(CopyPlan { order, count, room, starts: false })));
 }

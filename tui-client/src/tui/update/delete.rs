@@ -1,11 +1,11 @@
 //! Deleting: what it would take is counted and shown first.
 
-use ferry_shared::name::Name;
+use ferry_shared::{entry::Kind, name::Name};
 
 use super::{Out, copy, edit, link, name, queue, site};
 use crate::tui::{
     action::Action,
-    effect::Effect,
+    effect::{CountFor, Effect},
     state::{
         State,
         dialog::{Count, Decided, DeletePlan, Dialog},
@@ -31,7 +31,7 @@ pub(super) fn plan(state: &mut State, out: &mut Out) {
     }
     let folder = pane.place.clone();
     let chosen: Vec<_> = pane.chosen().into_iter().cloned().collect();
-    let count = count(state, &folder, &chosen, out);
+    let count = count(state, &folder, &chosen, CountFor::Delete, out);
     state.dialogs.push(Dialog::Delete(Box::new(DeletePlan { folder, what, count })));
 }
 
@@ -40,14 +40,15 @@ pub(super) fn count(
     state: &mut State,
     folder: &crate::tui::state::place::Place,
     chosen: &[crate::tui::state::listing::Item],
+    purpose: CountFor,
     out: &mut Out,
 ) -> Count {
     let mut count = Count::default();
-    if chosen.iter().any(|item| item.is_folder()) {
+    if chosen.iter().any(|item| item.is_folder() || item.entry.kind == Kind::Symlink) {
         let ticket = state.tickets.next();
         count.ticket = Some(ticket);
         let names = chosen.iter().map(|item| item.entry.name.clone()).collect();
-        out.push(Effect::Count(ticket, folder.clone(), names));
+        out.push(Effect::Count(ticket, folder.clone(), names, purpose));
     } else {
         chosen.iter().for_each(|item| count.amount.count(item));
     }
@@ -65,9 +66,9 @@ fn waiting(state: &mut State, ticket: Ticket) -> Option<&mut Count> {
 }
 
 /// So much was counted.
-pub(super) fn counted(state: &mut State, ticket: Ticket, amount: Amount, unreadable: u64, more: bool, out: &mut Out) {
+pub(super) fn counted(state: &mut State, ticket: Ticket, so_far: (Amount, u64, u64), more: bool, out: &mut Out) {
     let Some(count) = waiting(state, ticket) else { return };
-    (count.amount, count.unreadable) = (amount, unreadable);
+    (count.amount, count.unreadable, count.left_out) = so_far;
     if !more {
         count.ticket = None;
         copy::counted(state, out);

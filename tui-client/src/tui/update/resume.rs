@@ -57,8 +57,15 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
                 let target = left.server.clone();
                 let site = state.saved.sites.iter().filter_map(|site| connect::server_of(site, &state.home).ok());
                 let known = site.into_iter().find(|server| server.target == target);
-                let fresh =
-                    Server { target, site: None, start: Default::default(), key: None, identity: None, seal: None };
+                let fresh = Server {
+                    target,
+                    site: None,
+                    start: Default::default(),
+                    key: None,
+                    identity: None,
+                    seal: None,
+                    links: None,
+                };
                 state.goes_on = true;
                 connect::reach(state, known.unwrap_or(fresh), out);
             }

@@ -96,6 +96,7 @@ pub(super) fn save(state: &mut State, old: Option<String>, form: &Form, out: &mu
         path: form.get("folder").to_owned(),
         identity: form.get("key file").to_owned(),
         seal: before.and_then(|site| site.seal.clone()),
+        links: before.and_then(|site| site.links),
         key: before.and_then(|site| site.key),
     };
     check(state, old.as_deref(), &site)?;

@@ -80,7 +80,7 @@ fn keep(name: &str, scene: &mut Scene) {
 fn count(scene: &mut Scene, bytes: u64, more: bool) {
     let ticket = scene.ticket();
     let amount = Amount { files: 1234, folders: 56, bytes };
-    scene.event(Event::Answer(ticket, Answer::Counted { amount, unreadable: 0, more }));
+    scene.event(Event::Answer(ticket, Answer::Counted { amount, unreadable: 0, left_out: 0, more }));
 }
 
 #[test]

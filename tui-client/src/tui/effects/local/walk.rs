@@ -6,12 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ferry_client::transfer::remote_name;
+use ferry_client::transfer::{Ancestors, remote_name};
 use ferry_shared::{name::Name, path::RemotePath};
 use tokio_util::sync::CancellationToken;
 
 use super::look;
 use crate::tui::{
+    effect::CountFor,
     effects::reply::Reply,
     event::Answer,
     state::{dialog::FoundItem, listing::Amount, pattern::Pattern, place::Place, trouble::Trouble},
@@ -22,11 +23,21 @@ use crate::tui::{
 const TOLD: Duration = Duration::from_millis(100);
 
 /// Counts what is in a folder under some names, with all below.
-pub(in crate::tui::effects) fn count(folder: PathBuf, names: &[Name], stop: &CancellationToken, reply: &Reply) {
-    let mut counter = Counter { amount: Amount::default(), unreadable: 0, told: Instant::now(), stop, reply };
+///
+/// Links are counted as the engine takes them: `follow` those inside folders, too.
+pub(in crate::tui::effects) fn count(
+    folder: PathBuf,
+    names: &[Name],
+    (purpose, follow): (CountFor, bool),
+    stop: &CancellationToken,
+    reply: &Reply,
+) {
+    let taken = purpose != CountFor::Delete;
+    let amount = Amount::default();
+    let mut counter = Counter { amount, unreadable: 0, left_out: 0, taken, follow, told: Instant::now(), stop, reply };
     for name in names {
         let Some(Place::Local(path)) = Place::Local(folder.clone()).join(name) else { continue };
-        counter.count(&path, true);
+        counter.count(&path, taken, &Ancestors::default());
     }
     if !stop.is_cancelled() {
         counter.tell(false);
@@ -36,27 +47,41 @@ pub(in crate::tui::effects) fn count(folder: PathBuf, names: &[Name], stop: &Can
 struct Counter<'a> {
     amount: Amount,
     unreadable: u64,
+    left_out: u64,
+    /// What is counted is to be copied or moved, and not removed.
+    taken: bool,
+    follow: bool,
     told: Instant,
     stop: &'a CancellationToken,
     reply: &'a Reply,
 }
 
 impl Counter<'_> {
-    /// Counts a file or folder. What the user named is meant as what it leads to, as the engine has it.
-    fn count(&mut self, path: &Path, named: bool) {
+    /// Counts a file or folder, `follows` saying whether a link is what it leads to.
+    fn count(&mut self, path: &Path, follows: bool, above: &Ancestors) {
         if self.stop.is_cancelled() {
             return;
         }
-        let metadata =
-            if named { fs::metadata(path).or_else(|_| fs::symlink_metadata(path)) } else { fs::symlink_metadata(path) };
+        let metadata = if follows {
+            fs::metadata(path).or_else(|_| fs::symlink_metadata(path))
+        } else {
+            fs::symlink_metadata(path)
+        };
         match metadata {
-            Ok(metadata) if metadata.is_dir() => {
-                self.amount.folders += 1;
-                match fs::read_dir(path) {
-                    Ok(entries) => entries.flatten().for_each(|entry| self.count(&entry.path(), false)),
-                    Err(_) => self.unreadable += 1,
+            Ok(metadata) if metadata.is_dir() => match above.enter(path) {
+                Ok(Some(here)) => {
+                    self.amount.folders += 1;
+                    match fs::read_dir(path) {
+                        Ok(entries) => {
+                            entries.flatten().for_each(|entry| self.count(&entry.path(), self.follow, &here))
+                        }
+                        Err(_) => self.unreadable += 1,
+                    }
                 }
-            }
+                Ok(None) => self.left_out += 1,
+                Err(_) => self.unreadable += 1,
+            },
+            Ok(metadata) if self.taken && !metadata.is_file() => self.left_out += 1,
             Ok(metadata) => {
                 self.amount.files += 1;
                 let bytes = if metadata.is_file() { metadata.len() } else { 0 };
@@ -71,7 +96,12 @@ impl Counter<'_> {
 
     fn tell(&mut self, more: bool) {
         self.told = Instant::now();
-        self.reply.post(Answer::Counted { amount: self.amount, unreadable: self.unreadable, more });
+        self.reply.post(Answer::Counted {
+            amount: self.amount,
+            unreadable: self.unreadable,
+            left_out: self.left_out,
+            more,
+        });
     }
 }
 
@@ -127,5 +157,44 @@ impl Search<'_> {
     fn tell(&mut self, more: bool) {
         self.told = Instant::now();
         self.reply.post(Answer::Found { items: std::mem::take(&mut self.found), more });
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::tui::{event::Event, state::ticket::Ticket};
+
+    /// What is counted of `names` in `folder`: files, folders and bytes, and what is left out.
+    fn counted(folder: &Path, names: &[&str], purpose: CountFor, follow: bool) -> (Amount, u64) {
+        let (events, mut told) = tokio::sync::mpsc::channel(8);
+        let reply = Reply::new(events, Ticket(1));
+        let names: Vec<Name> = names.iter().map(|name| Name::new(name.as_bytes()).unwrap()).collect();
+        count(folder.to_owned(), &names, (purpose, follow), &CancellationToken::new(), &reply);
+        let mut last = None;
+        while let Ok(Event::Answer(_, Answer::Counted { amount, left_out, .. })) = told.try_recv() {
+            last = Some((amount, left_out));
+        }
+        last.unwrap()
+    }
+
+    #[test]
+    fn links_are_counted_as_they_are_taken() {
+        let top = tempfile::tempdir().unwrap();
+        let path = |below: &str| top.path().join(below);
+        fs::create_dir_all(path("tree/in")).unwrap();
+        fs::write(path("tree/in/a"), "12345").unwrap();
+        symlink("in/a", path("tree/file")).unwrap();
+        symlink("..", path("tree/in/up")).unwrap();
+        symlink("tree", path("link")).unwrap();
+        let amount = |files, folders, bytes| Amount { files, folders, bytes };
+        let of = |name: &str, purpose, follow| counted(top.path(), &[name], purpose, follow);
+        assert_eq!(of("tree", CountFor::Copy, false), (amount(1, 2, 5), 2));
+        assert_eq!(of("link", CountFor::Move, false), (amount(1, 2, 5), 2), "a marked link is what it leads to");
+        assert_eq!(of("tree", CountFor::Copy, true), (amount(2, 2, 10), 1), "a loop ends");
+        assert_eq!(of("tree", CountFor::Delete, false), (amount(3, 2, 5), 0));
+        assert_eq!(of("link", CountFor::Delete, false), (amount(1, 0, 0), 0), "the link itself goes");
     }
 }

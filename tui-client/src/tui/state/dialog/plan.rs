@@ -20,6 +20,8 @@ pub(crate) struct Count {
     pub(crate) amount: Amount,
     /// Folders that could not be read.
     pub(crate) unreadable: u64,
+    /// Links, and what is neither file nor folder, that are left out.
+    pub(crate) left_out: u64,
     /// Why it is not known.
     pub(crate) trouble: Option<Trouble>,
 }

@@ -381,6 +381,6 @@ fn a_site_keeps_what_its_form_does_not_show_and_is_reached_with_it() {
     scene.state.link = Link::default();
     let _ = scene.take();
     scene.keys("f9 enter");
-    let sealed = |link: &&LinkEffect| matches!(link, LinkEffect::Reach(_, _, Some(_), Some(seal)) if seal.as_os_str() == "/the/seal");
+    let sealed = |link: &&LinkEffect| matches!(link, LinkEffect::Reach(_, _, Some(_), Some(seal), _) if seal.as_os_str() == "/the/seal");
     assert!(links(&scene.effects).iter().any(sealed), "{:?}", scene.effects);
 }

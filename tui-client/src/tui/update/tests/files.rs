@@ -80,7 +80,7 @@ fn deleting_counts_first_and_needs_a_yes() {
     let count = scene.ticket();
     assert!(matches!(&scene.take()[..], [Effect::Count(..)]));
     let amount = Amount { files: 12, folders: 3, bytes: 1 << 20 };
-    scene.event(Event::Answer(count, Answer::Counted { amount, unreadable: 1, more: false }));
+    scene.event(Event::Answer(count, Answer::Counted { amount, unreadable: 1, left_out: 0, more: false }));
     assert!(scene.text().contains("12 files, 3 folders, 1.0 MiB, 1 folder cannot be read"));
     scene.keys("esc");
     assert!(scene.take().is_empty() && scene.state.dialogs.is_empty());

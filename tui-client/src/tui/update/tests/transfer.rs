@@ -25,7 +25,7 @@ use crate::tui::{
 fn counted(scene: &mut Scene, bytes: u64, more: bool) {
     let ticket = scene.ticket();
     let amount = Amount { files: 3, folders: 1, bytes };
-    scene.event(Event::Answer(ticket, Answer::Counted { amount, unreadable: 0, more }));
+    scene.event(Event::Answer(ticket, Answer::Counted { amount, unreadable: 0, left_out: 0, more }));
 }
 
 fn engine(scene: &mut Scene, event: ferry_client::transfer::Event) {

@@ -113,6 +113,12 @@ fn amount(paint: &Paint<'_>, state: &State, count: &Count) -> String {
     if count.unreadable > 0 {
         text += &format!(", {} cannot be read", human::count(count.unreadable, "folder", "folders"));
     }
+    if count.left_out > 0 {
+        text += &format!(
+            ", {} left out",
+            human::count(count.left_out, "symlink or special file", "symlinks or special files")
+        );
+    }
     if count.ticket.is_some() {
         text += &format!("  {} counting", pane::spinner(paint, state.now));
     }

@@ -138,6 +138,7 @@ pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Area) {
         key: None,
         identity: None,
         seal: None,
+        links: None,
     }
     .name();
     let left: Vec<_> = left_of(state, first).collect();

@@ -1,0 +1,150 @@
+//! One file that is moved or copied on the server, and the rule for what is there already.
+
+use ferry_client::{
+    ClientError,
+    transfer::{ConflictRule, Decision, FileFacts, keep_both_name},
+};
+use ferry_shared::{
+    entry::{Entry, Kind},
+    message::request::Algorithm,
+    name::Name,
+    path::RemotePath,
+    refusal::{Code, Refusal},
+};
+
+use super::{Shift, Way};
+use crate::{
+    cli::{rehearsal, transfer},
+    exit::Looking,
+    failure::Failure,
+};
+
+/// The most names beside a taken one that are tried.
+const MOST_BESIDE: u32 = 1000;
+
+/// What became of a source.
+pub(super) enum Ended {
+    /// It is there.
+    Done(RemotePath),
+    /// The same content was there already.
+    Equal(RemotePath),
+    /// Left out: something is there.
+    Exists(RemotePath),
+    /// Left out: what is there is not older.
+    NotNewer(RemotePath),
+}
+
+impl Shift<'_> {
+    /// Moves or copies a file, or a folder as a whole.
+    pub(super) async fn one(
+        &mut self,
+        rule: ConflictRule,
+        from: &RemotePath,
+        entry: &Entry,
+        to: &RemotePath,
+    ) -> Result<Ended, Failure> {
+        let about = |error| Failure::remote(from, Looking::File, error);
+        let done = || Ended::Done(to.clone());
+        match rule {
+            ConflictRule::Replace => self.call(from, to, true).await.map(|()| done()).map_err(about),
+            ConflictRule::Fail => self.call(from, to, false).await.map(|()| done()).map_err(about),
+            _ => match self.call(from, to, false).await {
+                Ok(()) => Ok(done()),
+                Err(ClientError::Refused(refusal)) if refusal.code == Code::Exists => match rule {
+                    ConflictRule::Skip => Ok(Ended::Exists(to.clone())),
+                    ConflictRule::KeepBoth => self.beside(from, to).await,
+                    _ => self.meet(rule, from, entry, to).await,
+                },
+                Err(error) => Err(about(error)),
+            },
+        }
+    }
+
+    /// Something is at `to`: the rule goes by what that is.
+    async fn meet(
+        &mut self,
+        rule: ConflictRule,
+        from: &RemotePath,
+        entry: &Entry,
+        to: &RemotePath,
+    ) -> Result<Ended, Failure> {
+        let about = |error| Failure::remote(to, Looking::File, error);
+        let (there, _) = self.remote.stat(to.clone()).await.map_err(about)?;
+        if there.kind == Kind::Folder {
+            return Err(about(Refusal::new(Code::IsDirectory, "a folder of that name is in the way").into()));
+        }
+        match rule {
+            ConflictRule::Newer if entry.mtime <= there.mtime => return Ok(Ended::NotNewer(to.clone())),
+            ConflictRule::Different if self.way == Way::Copy && self.is_equal(from, entry, to, &there).await? => {
+                return Ok(Ended::Equal(to.clone()));
+            }
+            // In a dry run nobody is asked.
+            ConflictRule::Ask if !self.dry_run => {
+                let facts = |entry: &Entry| FileFacts { size: entry.size, mtime: entry.mtime };
+                let answer = transfer::ask_about(to, facts(entry), facts(&there)).await.map_err(Failure::from)?;
+                if answer.for_all {
+                    self.rule = answer.decision.into();
+                }
+                match answer.decision {
+                    Decision::Skip => return Ok(Ended::Exists(to.clone())),
+                    Decision::KeepBoth => return self.beside(from, to).await,
+                    Decision::Newer if entry.mtime <= there.mtime => return Ok(Ended::NotNewer(to.clone())),
+                    Decision::Newer | Decision::Replace => {}
+                }
+            }
+            ConflictRule::Newer | ConflictRule::Different | ConflictRule::Ask | ConflictRule::Replace => {}
+            // These are through before.
+            ConflictRule::Fail | ConflictRule::Skip | ConflictRule::KeepBoth => return Ok(Ended::Exists(to.clone())),
+        }
+        let done = self.call(from, to, true).await;
+        done.map(|()| Ended::Done(to.clone())).map_err(|error| Failure::remote(from, Looking::File, error))
+    }
+
+    /// Whether two files of the server have the same content; the server reads both.
+    async fn is_equal(
+        &self,
+        from: &RemotePath,
+        entry: &Entry,
+        to: &RemotePath,
+        there: &Entry,
+    ) -> Result<bool, Failure> {
+        if entry.kind != Kind::File || there.kind != Kind::File || entry.size != there.size {
+            return Ok(false);
+        }
+        let hash = |path: &RemotePath| {
+            let (remote, path) = (self.remote.clone(), path.clone());
+            async move {
+                let digest = remote.hash(path.clone(), Algorithm::Blake3).await;
+                digest.map_err(|error| Failure::remote(&path, Looking::File, error))
+            }
+        };
+        Ok(hash(from).await? == hash(to).await?)
+    }
+
+    /// Goes to the first name beside `to` that is free.
+    async fn beside(&self, from: &RemotePath, to: &RemotePath) -> Result<Ended, Failure> {
+        let about = |error| Failure::remote(from, Looking::File, error);
+        let base: Option<(RemotePath, Name)> = to.parent().zip(to.name());
+        for number in 2..=MOST_BESIDE {
+            let name = base.as_ref().and_then(|(folder, name)| Some((folder, keep_both_name(name, number)?)));
+            let Some((folder, name)) = name else { break };
+            let path = folder.join(&name)?;
+            match self.call(from, &path, false).await {
+                Ok(()) => return Ok(Ended::Done(path)),
+                Err(ClientError::Refused(refusal)) if refusal.code == Code::Exists => {}
+                Err(error) => return Err(about(error)),
+            }
+        }
+        Err(about(Refusal::new(Code::Exists, "all names beside it are taken").into()))
+    }
+
+    /// Asks the server to do it, or, in a dry run, whether it would.
+    async fn call(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<(), ClientError> {
+        let (copy, source, target) = (self.way == Way::Copy, from.clone(), to.clone());
+        match self.way {
+            _ if self.dry_run => rehearsal::shift(&self.remote, from, to, copy, replace).await,
+            Way::Move => self.remote.rename(source, target, replace).await,
+            Way::Copy => self.remote.copy(source, target, replace).await.map(drop),
+        }
+    }
+}
