@@ -1,0 +1,175 @@
+//! Symbolic links, and what is neither file nor folder: what is named is followed, what lies in a folder is
+//! left out and named.
+
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+use ferry_e2e::{MIB, client::Client, material, server::Server};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+/// A tree with a file, a folder, and links to a file, to a folder, back up, and to nothing.
+fn tree(root: &Path) {
+    fs::create_dir_all(root.join("tree/folder")).unwrap();
+    fs::create_dir(root.join("beside")).unwrap();
+    fs::write(root.join("beside/leaf"), "leaf").unwrap();
+    material::random_file(&root.join("target"), 2 * MIB + 5, 7);
+    fs::write(root.join("tree/plain"), "plain").unwrap();
+    symlink("../target", root.join("tree/to-file")).unwrap();
+    symlink("../beside", root.join("tree/to-folder")).unwrap();
+}
+
+fn put(client: &Client, from: &Path, to: &str, flags: &[&str]) -> ferry_e2e::client::Outcome {
+    let target = client.at(to);
+    let mut words: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&"put", &from, &target, &"-q"];
+    words.extend(flags.iter().map(|flag| flag as &dyn AsRef<std::ffi::OsStr>));
+    client.run(&words)
+}
+
+#[test]
+fn links_in_a_folder_that_is_sent_are_named_skipped_or_followed() {
+    let server = Server::with_anna();
+    let (client, home) = (server.client("anna"), server.home("anna"));
+    let here = client.scratch("here");
+    tree(&here);
+    let from = here.join("tree");
+    put(&client, &from, "named", &[]).code(6).says("to-file skipped: a symlink").says("to-folder skipped: a symlink");
+    assert!(home.join("named/plain").is_file() && fs::symlink_metadata(home.join("named/to-file")).is_err());
+    let skipped = put(&client, &from, "skipped", &["--links=skip"]).ok();
+    assert!(skipped.stderr.is_empty(), "{skipped}");
+    assert!(home.join("skipped/plain").is_file() && !home.join("skipped/to-file").exists());
+    put(&client, &from, "followed", &["--links=follow"]).ok();
+    assert!(fs::read(home.join("followed/to-file")).unwrap() == fs::read(here.join("target")).unwrap());
+    assert!(!fs::symlink_metadata(home.join("followed/to-file")).unwrap().is_symlink());
+    assert_eq!(fs::read(home.join("followed/to-folder/leaf")).unwrap(), b"leaf");
+    // A move follows none: it would remove what lies elsewhere.
+    assert!(here.join("beside/leaf").exists() && here.join("target").exists());
+}
+
+#[test]
+fn following_ends_where_a_link_leads_back_and_tells_what_leads_nowhere() {
+    let server = Server::with_anna();
+    let (client, home) = (server.client("anna"), server.home("anna"));
+    let here = client.scratch("here");
+    tree(&here);
+    symlink("..", here.join("tree/folder/up")).unwrap();
+    symlink(".", here.join("tree/self")).unwrap();
+    symlink("gone", here.join("tree/dangling")).unwrap();
+    let outcome = put(&client, &here.join("tree"), "t", &["--links=follow"]).code(6);
+    for text in ["folder/up skipped: a symlink that leads back", "self skipped: a symlink that leads back", "dangling"]
+    {
+        assert!(outcome.stderr.contains(text), "{text}: {outcome}");
+    }
+    assert!(home.join("t/plain").is_file() && home.join("t/folder").is_dir() && !home.join("t/folder/up").exists());
+}
+
+#[test]
+fn a_link_that_is_named_is_followed() {
+    let server = Server::with_anna();
+    let (client, home) = (server.client("anna"), server.home("anna"));
+    let here = client.scratch("here");
+    tree(&here);
+    tree(&home);
+    put(&client, &here.join("tree/to-file"), "file", &[]).ok();
+    put(&client, &here.join("tree/to-folder"), "folder", &[]).ok();
+    assert_eq!(fs::read(home.join("folder/leaf")).unwrap(), b"leaf");
+    let target = fs::read(home.join("target")).unwrap();
+    client.get("tree/to-file", &here.join("got")).ok();
+    assert!(fs::read(here.join("got")).unwrap() == target);
+    client.get("tree/to-folder", &here.join("got-folder")).ok();
+    assert_eq!(fs::read(here.join("got-folder/leaf")).unwrap(), b"leaf");
+    client.run(&[&"cp", &client.at("tree/to-file"), &client.at("copied")]).ok();
+    assert!(fs::read(home.join("copied")).unwrap() == target);
+    client.run(&[&"cp", &client.at("tree/to-folder"), &client.at("copied-folder")]).ok();
+    assert_eq!(fs::read(home.join("copied-folder/leaf")).unwrap(), b"leaf");
+    client.run(&[&"check", &here.join("tree/to-file"), &client.at("file")]).ok();
+}
+
+#[test]
+fn links_in_the_home_are_named_skipped_or_followed_to_files() {
+    let server = Server::with_anna();
+    let (client, home) = (server.client("anna"), server.home("anna"));
+    let here = client.scratch("here");
+    tree(&home);
+    symlink("gone", home.join("tree/dangling")).unwrap();
+    let run = |verb: &str, to: &std::ffi::OsStr, flags: &[&str]| {
+        let from = client.at("tree");
+        let mut words: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&verb, &from, &to, &"-q"];
+        words.extend(flags.iter().map(|flag| flag as &dyn AsRef<std::ffi::OsStr>));
+        client.run(&words)
+    };
+    run("get", here.join("named").as_os_str(), &[]).code(6).says("to-file skipped").says("dangling skipped");
+    assert!(here.join("named/plain").is_file() && !here.join("named/to-file").exists());
+    run("get", here.join("skipped").as_os_str(), &["--links=skip"]).ok();
+    let followed = run("get", here.join("followed").as_os_str(), &["--links=follow"]).code(6);
+    assert!(fs::read(here.join("followed/to-file")).unwrap() == fs::read(home.join("target")).unwrap(), "{followed}");
+    assert!(followed.stderr.contains("to-folder skipped") && followed.stderr.contains("dangling"), "{followed}");
+    run("cp", &client.at("copy"), &[]).code(6).says("to-file skipped");
+    assert!(home.join("copy/plain").is_file() && !home.join("copy/to-file").exists());
+    run("cp", &client.at("copy2"), &["--links=skip"]).ok();
+    run("cp", &client.at("copy3"), &["--links=follow"]).code(6);
+    assert!(fs::read(home.join("copy3/to-file")).unwrap() == fs::read(home.join("target")).unwrap());
+}
+
+#[test]
+fn a_site_says_what_to_do_with_links_unless_the_flag_does() {
+    let server = Server::with_anna();
+    let (client, home) = (server.client("anna"), server.home("anna"));
+    let here = client.scratch("here");
+    tree(&here);
+    for links in ["skip", "follow"] {
+        let flag = format!("--links={links}");
+        let line: [&dyn AsRef<std::ffi::OsStr>; 6] = [&"site", &"add", &links, &client.at(""), &flag, &"-q"];
+        ferry_e2e::client::Running::spawn(client.bare(&line), Vec::new()).wait().ok();
+    }
+    let from = here.join("tree");
+    client.run(&[&"put", &from, &"skip:a"]).ok();
+    client.run(&[&"put", &from, &"follow:b"]).ok();
+    client.run(&[&"put", &from, &"follow:c", &"--links=skip"]).ok();
+    assert!(!home.join("a/to-file").exists() && home.join("b/to-file").exists() && !home.join("c/to-file").exists());
+}
+
+#[test]
+fn what_cannot_be_sent_of_a_folder_is_named_and_6() {
+    let server = Server::with_anna();
+    let (client, home) = (server.client("anna"), server.home("anna"));
+    let here = client.scratch("here");
+    for name in ["fifo", "socket"] {
+        let folder = here.join(name);
+        fs::create_dir(&folder).unwrap();
+        let kind = if name == "fifo" { FileType::Fifo } else { FileType::Socket };
+        mknodat(CWD, folder.join(name), kind, Mode::from_raw_mode(0o600), 0).unwrap();
+        put(&client, &folder, name, &[]).code(6).says(&format!("{name} skipped: neither file nor folder"));
+        put(&client, &folder, name, &["--links=skip"]).code(6);
+    }
+    fs::create_dir(here.join("mixed")).unwrap();
+    fs::write(here.join("mixed/plain"), "plain").unwrap();
+    mknodat(CWD, here.join("mixed/pipe"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    put(&client, &here.join("mixed"), "mixed", &[]).code(6).says("pipe");
+    assert!(home.join("mixed/plain").exists());
+}
+
+#[test]
+fn check_tells_what_it_did_not_compare() {
+    let server = Server::with_anna();
+    let (client, home) = (server.client("anna"), server.home("anna"));
+    let here = client.scratch("here");
+    tree(&here);
+    let from = here.join("tree");
+    put(&client, &from, "t", &["--links=follow"]).ok();
+    let check = |flags: &[&str]| {
+        let at = client.at("t");
+        let mut words: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&"check", &from, &at, &"-q"];
+        words.extend(flags.iter().map(|flag| flag as &dyn AsRef<std::ffi::OsStr>));
+        client.run(&words)
+    };
+    check(&[]).code(6).says("to-file not compared: a symlink").says("to-folder not compared");
+    check(&["--links=skip"]).ok();
+    check(&["--links=follow"]).ok();
+    fs::write(home.join("t/to-folder/leaf"), "fael").unwrap();
+    check(&["--links=skip"]).ok();
+    let outcome = check(&["--links=follow"]).code(12);
+    assert!(outcome.text().contains("to-folder/leaf"), "{outcome}");
+    symlink("plain", home.join("t/there")).unwrap();
+    check(&["--links=skip"]).ok();
+    fs::write(home.join("t/to-folder/leaf"), "leaf").unwrap();
+    check(&["--links=follow"]).code(6).says("there not compared");
+}
