@@ -35,7 +35,7 @@ mod worker;
 
 pub use conflict::{Conflict, ConflictRule, Decision, FileFacts, Scope};
 pub use engine::Engine;
-pub use event::{Event, Failure, ItemState, LinkEvent, Outcome, Skip, Summary};
+pub use event::{Event, Failure, Grown, ItemState, LinkEvent, Outcome, Skip, Summary};
 pub use filter::{Filter, FilterError};
 pub use job::{ItemId, Job, JobId, JobOptions, Selected, Work};
 pub use local::name::{UnusableName, local_name, remote_name};
