@@ -35,7 +35,7 @@ mod worker;
 
 pub use conflict::{Conflict, ConflictRule, Decision, FileFacts, Scope, keep_both_name};
 pub use engine::Engine;
-pub use event::{Event, Failure, ItemState, LinkEvent, Outcome, Skip, Summary};
+pub use event::{Event, Failure, Grown, ItemState, LinkEvent, Outcome, Skip, Summary};
 pub use filter::{Filter, FilterError};
 pub use job::{ItemId, Job, JobId, JobOptions, LinkRule, Selected, Work};
 pub use local::ancestors::Ancestors;

@@ -275,8 +275,10 @@ pub(crate) enum Conflict {
     Replace,
     /// Replace it if it is older
     Newer,
-    /// Replace it if the content differs
+    /// Replace it if the content differs; that is compared
     Different,
+    /// Replace it if size or date differs; what has the same of both is not compared
+    Changed,
     /// Give the new one another name
     KeepBoth,
     /// Fail
@@ -310,6 +312,7 @@ impl From<Conflict> for ConflictRule {
             Conflict::Replace => Self::Replace,
             Conflict::Newer => Self::Newer,
             Conflict::Different => Self::Different,
+            Conflict::Changed => Self::Changed,
             Conflict::KeepBoth => Self::KeepBoth,
             Conflict::Fail => Self::Fail,
         }

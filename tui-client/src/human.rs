@@ -1,6 +1,9 @@
 //! Sizes, times and permissions as people read them; quick enough for a hundred thousand lines.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use bytesize::ByteSize;
 use ferry_shared::{
@@ -108,6 +111,14 @@ impl Times {
             text[at + 1] = digit(number % 10);
         }
         text
+    }
+}
+
+/// A moment of today as `2026-11-02 17:40:05`, in the zone of this machine.
+pub(crate) fn second(time: SystemTime) -> String {
+    match Timestamp::try_from(time) {
+        Ok(time) => TimeZone::system().to_datetime(time).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => "?".to_owned(),
     }
 }
 

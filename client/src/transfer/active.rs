@@ -19,6 +19,8 @@ pub(super) struct Active {
     pub(super) task: Arc<Task>,
     path: ItemPath,
     size: AtomicU64,
+    /// Its bytes in the totals.
+    counted: AtomicU64,
     done: AtomicU64,
     reused: AtomicU64,
     state: Mutex<ItemState>,
@@ -64,6 +66,7 @@ impl Active {
             task: Arc::clone(&item.task),
             path: item.path.clone(),
             size: AtomicU64::new(size),
+            counted: AtomicU64::new(item.facts.size),
             done: AtomicU64::new(0),
             reused: AtomicU64::new(0),
             state: Mutex::new(ItemState::Waiting),
@@ -100,8 +103,29 @@ impl Active {
         self.why.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// It has this size by now, which is in the totals once it is through.
     pub(super) fn set_size(&self, size: u64) {
         self.size.store(size, Relaxed);
+    }
+
+    /// It has this size, and that is in the totals.
+    pub(super) fn set_counted_size(&self, size: u64) {
+        self.counted.store(size, Relaxed);
+        self.set_size(size);
+    }
+
+    /// Bytes it has more than the totals know of; of a stream those that came so far.
+    pub(super) fn growth(&self) -> u64 {
+        let size = match self.size.load(Relaxed) {
+            UNKNOWN => self.done(),
+            size => size,
+        };
+        size.saturating_sub(self.counted.load(Relaxed))
+    }
+
+    /// Whether nobody knows yet how large it is.
+    pub(super) fn is_endless(&self) -> bool {
+        self.size.load(Relaxed) == UNKNOWN
     }
 
     pub(super) fn moved(&self, bytes: u64) {
@@ -124,8 +148,9 @@ impl Active {
         std::mem::replace(&mut *current, state) != state
     }
 
+    /// Bytes that are through; the heads of frames, which travel too, are none of them.
     pub(super) fn done(&self) -> u64 {
-        self.done.load(Relaxed)
+        self.done.load(Relaxed).min(self.size.load(Relaxed))
     }
 
     /// Bytes that travelled since it began.
@@ -140,7 +165,7 @@ impl Active {
             job: self.task.id,
             path: self.path.clone(),
             size: (size != UNKNOWN).then_some(size),
-            done: self.done().min(size),
+            done: self.done(),
             reused: self.reused.load(Relaxed).min(size),
             state: *self.state.lock().unwrap_or_else(PoisonError::into_inner),
             elapsed: self.started.elapsed(),

@@ -8,6 +8,7 @@ use super::event::Skip;
 ///
 /// Equal content is no conflict: whatever the rule, a target of the same size and digest
 /// keeps its content. Where the rule would have replaced it, it gets the source's time and permission bits.
+/// All rules but [`ConflictRule::Changed`] compare the content before they call it equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConflictRule {
     /// Ask, and go on with all else meanwhile.
@@ -18,12 +19,22 @@ pub enum ConflictRule {
     Replace,
     /// Replace it if the source was changed later.
     Newer,
-    /// Replace it if the content differs: same size and time count as equal.
+    /// Replace it if the content differs.
     Different,
+    /// Replace it if size or time differs: what has the same of both is not compared. Quick, and blind to
+    /// changes that keep both.
+    Changed,
     /// Give the new one another name.
     KeepBoth,
     /// Fail the item.
     Fail,
+}
+
+impl ConflictRule {
+    /// Whether it puts a file in the place of one that differs.
+    pub(super) fn replaces(self) -> bool {
+        matches!(self, Self::Replace | Self::Newer | Self::Different | Self::Changed)
+    }
 }
 
 /// What can be told of a file without reading it.
@@ -88,8 +99,8 @@ impl From<Decision> for ConflictRule {
 pub(super) enum Verdict {
     /// Only digests can tell whether the contents differ.
     Compare,
-    /// The contents are equal.
-    Equal,
+    /// The same size and time, which is all the rule asks.
+    Unchanged,
     Replace,
     KeepBoth,
     Ask,
@@ -112,10 +123,12 @@ pub(super) fn judge(
     match rule {
         ConflictRule::Skip => Verdict::Skip(Skip::Exists),
         ConflictRule::Newer if source.mtime <= target.mtime => Verdict::Skip(Skip::NotNewer),
-        ConflictRule::Different if maybe_equal && source.mtime == target.mtime => Verdict::Equal,
-        ConflictRule::Replace | ConflictRule::Newer | ConflictRule::Different if negotiates => Verdict::Replace,
+        ConflictRule::Changed if maybe_equal && source.mtime == target.mtime => Verdict::Unchanged,
+        _ if negotiates && rule.replaces() => Verdict::Replace,
         _ if maybe_equal => Verdict::Compare,
-        ConflictRule::Replace | ConflictRule::Newer | ConflictRule::Different => Verdict::Replace,
+        ConflictRule::Replace | ConflictRule::Newer | ConflictRule::Different | ConflictRule::Changed => {
+            Verdict::Replace
+        }
         ConflictRule::KeepBoth => Verdict::KeepBoth,
         ConflictRule::Ask => Verdict::Ask,
         ConflictRule::Fail => Verdict::Fail,
@@ -180,7 +193,8 @@ mod tests {
 
     #[test]
     fn files_of_one_size_are_compared_before_anyone_is_bothered() {
-        for rule in [ConflictRule::Ask, ConflictRule::Fail, ConflictRule::KeepBoth, ConflictRule::Replace] {
+        let replacing = [ConflictRule::Replace, ConflictRule::Different, ConflictRule::Changed];
+        for rule in [ConflictRule::Ask, ConflictRule::Fail, ConflictRule::KeepBoth].into_iter().chain(replacing) {
             assert_eq!(first(rule, NEW, OLD), Verdict::Compare);
             assert_ne!(first(rule, LONGER, OLD), Verdict::Compare);
             assert_ne!(compared(rule, NEW, OLD), Verdict::Compare);
@@ -195,6 +209,7 @@ mod tests {
         assert_eq!(compared(ConflictRule::KeepBoth, NEW, OLD), Verdict::KeepBoth);
         assert_eq!(compared(ConflictRule::Fail, NEW, OLD), Verdict::Fail);
         assert_eq!(compared(ConflictRule::Different, NEW, OLD), Verdict::Replace);
+        assert_eq!(compared(ConflictRule::Changed, OLD, OLD), Verdict::Replace);
         assert_eq!(compared(ConflictRule::Newer, NEW, OLD), Verdict::Replace);
     }
 
@@ -206,15 +221,26 @@ mod tests {
     }
 
     #[test]
-    fn different_trusts_equal_size_and_time_and_else_asks_the_digest() {
-        assert_eq!(first(ConflictRule::Different, OLD, OLD), Verdict::Equal);
-        assert_eq!(first(ConflictRule::Different, NEW, OLD), Verdict::Compare);
+    fn only_the_rule_changed_takes_equal_size_and_time_for_enough() {
+        assert_eq!(first(ConflictRule::Changed, OLD, OLD), Verdict::Unchanged);
+        assert_eq!(first(ConflictRule::Changed, NEW, OLD), Verdict::Compare);
+        assert_eq!(first(ConflictRule::Changed, LONGER, OLD), Verdict::Replace);
+        assert_eq!(first(ConflictRule::Different, OLD, OLD), Verdict::Compare);
         assert_eq!(first(ConflictRule::Different, LONGER, OLD), Verdict::Replace);
     }
 
     #[test]
+    fn each_answer_is_the_rule_of_its_name() {
+        let rules = [Decision::Replace, Decision::Newer, Decision::Skip, Decision::KeepBoth].map(ConflictRule::from);
+        let expected = [ConflictRule::Replace, ConflictRule::Newer, ConflictRule::Skip, ConflictRule::KeepBoth];
+        assert_eq!(rules, expected);
+    }
+
+    #[test]
     fn a_replacement_that_negotiates_is_its_own_comparison() {
-        assert_eq!(judge(ConflictRule::Replace, &NEW, &OLD, false, true), Verdict::Replace);
+        for rule in [ConflictRule::Replace, ConflictRule::Newer, ConflictRule::Different, ConflictRule::Changed] {
+            assert_eq!(judge(rule, &NEW, &OLD, false, true), Verdict::Replace);
+        }
         assert_eq!(judge(ConflictRule::Fail, &NEW, &OLD, false, true), Verdict::Compare);
     }
 

@@ -145,5 +145,22 @@ pub(super) async fn joined<T>(thread: JoinHandle<Result<T, ClientError>>) -> Res
     thread.await.unwrap_or_else(|error| Err(ClientError::local("", io::Error::other(error))))
 }
 
+#[cfg(test)]
+impl Core {
+    /// An engine that connects to nobody, for what needs no server; its events.
+    pub(super) fn alone() -> (Shared, mpsc::Receiver<Event>) {
+        use crate::{
+            connect::{ConnectOptions, Target},
+            identity::Credential,
+            trust::Trust,
+        };
+        let target = Target { user: "al".into(), host: "localhost".into(), port: 1 };
+        let password = Credential::Password(ferry_shared::secret::Secret::new("p".into()));
+        let connector = Connector::new(target, password, ConnectOptions::new(Trust::KnownOnly, "none"));
+        let (events, receiver) = mpsc::channel(64);
+        (Arc::new(Self::new(connector, Settings::default(), events)), receiver)
+    }
+}
+
 /// Shares the engine.
 pub(super) type Shared = Arc<Core>;

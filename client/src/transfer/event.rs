@@ -1,6 +1,6 @@
 //! What the engine tells about jobs, items and the link.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ferry_shared::{digest::Digest, message::Notice};
 
@@ -117,9 +117,16 @@ pub enum Outcome {
         transferred: u64,
         /// Bytes of it that were there already when the job began.
         reused: u64,
+        /// The source grew while it was sent: this is its beginning, as it was.
+        grown: Option<Grown>,
     },
-    /// The same content is there already; nothing was changed.
+    /// The same content, compared, is there already; nothing was changed.
     Equal {
+        /// The file's size in bytes.
+        size: u64,
+    },
+    /// What is there has the same size and date, and the rule goes by those; no content was compared.
+    Unchanged {
         /// The file's size in bytes.
         size: u64,
     },
@@ -136,6 +143,15 @@ pub enum Outcome {
     },
     /// Not done.
     Failed(Failure),
+}
+
+/// A source that grew while it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grown {
+    /// When it was as it is stored.
+    pub at: SystemTime,
+    /// Whether a second look at what was sent proved that; else its bytes may be of several times.
+    pub proven: bool,
 }
 
 /// Why an item was left out.
@@ -181,6 +197,10 @@ pub struct Summary {
     pub files: u64,
     /// Of these, files that were equal already.
     pub equal: u64,
+    /// Of these, files that grew while they were sent, and were not proven to be as they were at one time.
+    pub unproven: u64,
+    /// Files that were not compared: the same size and date was there already.
+    pub unchanged: u64,
     /// Folders that are there.
     pub folders: u64,
     /// Bytes of those files.

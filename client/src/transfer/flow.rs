@@ -36,6 +36,9 @@ pub(super) enum Next {
 
 /// It was looked what is at the item's target; `differs`: and that is not the same content.
 pub(super) fn found(mut item: Item, found: Option<Found>, differs: bool) -> Next {
+    if !item.is_upload() {
+        item.identity = found.and_then(|found| found.identity);
+    }
     match found {
         // What it was decided to replace is still there as it was, and its version is known by now.
         Some(found) if matches!(item.step, Step::Look(Some(agreed)) if agreed == found.facts) => {
@@ -55,7 +58,8 @@ pub(super) fn found(mut item: Item, found: Option<Found>, differs: bool) -> Next
 
 /// The item's conflict was answered.
 pub(super) fn decided(item: Item, conflict: &Conflict, rule: ConflictRule) -> Next {
-    meet(item, Found { kind: Kind::File, facts: conflict.target }, true, rule, true)
+    let identity = item.identity;
+    meet(item, Found { kind: Kind::File, facts: conflict.target, identity }, true, rule, true)
 }
 
 /// This turned out to be at the item's target, where the item may not replace it.
@@ -101,15 +105,23 @@ fn meet(mut item: Item, found: Found, differs: bool, rule: ConflictRule, asked: 
     let differs = differs || !is_file || item.task.is_stream();
     let negotiates = is_file && item.negotiates();
     let verdict = judge(rule, &item.facts, &found.facts, differs, negotiates);
-    let may_be_ours = item.unanswered && !differs && item.facts.size == found.facts.size;
-    let left_out = matches!(verdict, Verdict::Skip(_) | Verdict::Equal);
-    // What is there may be what this very job sent: then it is not left out, it has arrived.
-    match if may_be_ours && left_out { Verdict::Compare } else { verdict } {
+    let may_be_equal = !differs && item.facts.size == found.facts.size;
+    // What is there may be what this very job sent, or did before it was begun again: then it is not
+    // left out, it has arrived.
+    let compares = match verdict {
+        Verdict::Skip(_) => may_be_equal && (item.unanswered || item.task.options.again),
+        Verdict::Unchanged => item.unanswered || item.task.options.again || item.removes_source(),
+        _ => false,
+    };
+    match if compares { Verdict::Compare } else { verdict } {
         Verdict::Compare => {
             item.step = Step::Compare(found.facts);
             Next::Again(item)
         }
-        Verdict::Equal => equal(item),
+        Verdict::Unchanged => {
+            let size = item.facts.size;
+            Next::Done(item, Outcome::Unchanged { size })
+        }
         // Who said that whatever is there goes means what is there then.
         Verdict::Replace if asked || rule == ConflictRule::Newer => replace_seen(item, found.facts),
         Verdict::Replace => {
@@ -118,6 +130,11 @@ fn meet(mut item: Item, found: Found, differs: bool, rule: ConflictRule, asked: 
         }
         Verdict::KeepBoth => beside(item),
         Verdict::Ask if item.task.options.dry_run => start(Item { step: Step::Replace(None), ..item }),
+        // Only a version names what is asked about so that the server can tell.
+        Verdict::Ask if item.is_upload() && item.version.is_none() && !matches!(item.step, Step::Look(_)) => {
+            item.step = Step::Look(None);
+            Next::Again(item)
+        }
         Verdict::Ask => {
             let conflict = Conflict { path: item.path.clone(), source: item.facts, target: found.facts };
             item.step = Step::Look(None);
@@ -154,24 +171,28 @@ pub(super) fn start(item: Item) -> Next {
 /// The contents are equal: what the rule would replace gets the source's attributes all the same.
 fn same(mut item: Item) -> Next {
     let rule = item.task.rule(&item.path);
-    let replaces = matches!(rule, ConflictRule::Replace | ConflictRule::Newer | ConflictRule::Different);
-    if !replaces || !item.task.options.keep_attributes || item.task.options.dry_run {
+    if !rule.replaces() || !item.task.options.keep_attributes || item.task.options.dry_run {
         return equal(item);
     }
     item.step = Step::Attributes;
     Next::Again(item)
 }
 
-/// The contents are taken to be equal.
+/// The contents are equal: they were compared.
 pub(super) fn equal(item: Item) -> Next {
     let size = item.facts.size;
     Next::Done(item, Outcome::Equal { size })
 }
 
+/// The target, whose content is equal, has the source's time and permission bits; unless it is another file by now.
+pub(super) fn attributes_set(item: Item, set: bool) -> Next {
+    if set { equal(item) } else { reconsidered(item) }
+}
+
 /// The contents were compared.
 pub(super) fn compared(item: Item, local: Option<Digest>, remote: Digest) -> Next {
     let Step::Compare(target) = item.step else { return Next::Again(item) };
-    let found = Found { kind: Kind::File, facts: target };
+    let found = Found { kind: Kind::File, facts: target, identity: item.identity };
     match local {
         Some(root) if root == remote && (item.unanswered || item.removes_source()) => {
             let size = item.facts.size;
@@ -179,7 +200,7 @@ pub(super) fn compared(item: Item, local: Option<Digest>, remote: Digest) -> Nex
                 true if size <= BLOCK_SIZE => size,
                 _ => item.travelled,
             };
-            confirmed(item, Done { root, size, transferred: 0, reused: size }.with_earlier(sent))
+            confirmed(item, Done { root, size, transferred: 0, reused: size, grown: None }.with_earlier(sent))
         }
         Some(root) if root == remote => same(item),
         Some(_) => self::found(item, Some(found), true),

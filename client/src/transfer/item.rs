@@ -10,9 +10,11 @@ use ferry_shared::{digest::Digest, entry::Version, limits::BLOCK_SIZE, message::
 
 use super::{
     conflict::FileFacts,
-    event::Outcome,
+    event::{Grown, Outcome},
     job::ItemId,
+    local::identity::Identity,
     path::ItemPath,
+    source::Opened,
     task::{Direction, Task},
 };
 
@@ -33,6 +35,9 @@ pub(super) struct Item {
     /// The version of the server's file, as far as it matters and is known: of a download the
     /// one that was read, of an upload the one that is at the target.
     pub(super) version: Option<Version>,
+    /// The state of this computer's file, likewise: of an upload the one that was read, of a download
+    /// the one that was found at the target.
+    pub(super) identity: Option<Identity>,
     /// How often what it was to replace turned out to be something else by then.
     pub(super) reconsidered: u8,
     /// The far end of a stream, while nobody uses it.
@@ -84,8 +89,8 @@ pub(super) enum Step {
 pub(super) enum Over {
     Nothing,
     Anything,
-    /// A file of which this is true.
-    This(FileFacts),
+    /// The file that was seen there; of an upload the server knows it by its version.
+    This(Option<Identity>),
 }
 
 /// How a file arrived.
@@ -95,6 +100,8 @@ pub(super) struct Done {
     pub(super) size: u64,
     pub(super) transferred: u64,
     pub(super) reused: u64,
+    /// The source grew while it was read.
+    pub(super) grown: Option<Grown>,
 }
 
 impl Done {
@@ -106,8 +113,8 @@ impl Done {
 
     /// What is told of it.
     pub(super) fn verified(self) -> Outcome {
-        let Self { root, size, transferred, reused } = self;
-        Outcome::Verified { root, size, transferred, reused }
+        let Self { root, size, transferred, reused, grown } = self;
+        Outcome::Verified { root, size, transferred, reused, grown }
     }
 }
 
@@ -161,7 +168,7 @@ impl Item {
     /// What it may be put in place of.
     pub(super) fn over(&self) -> Over {
         match self.step {
-            Step::Replace(Some(facts)) => Over::This(facts),
+            Step::Replace(Some(_)) => Over::This(self.identity),
             Step::Replace(None) => Over::Anything,
             _ => Over::Nothing,
         }
@@ -193,6 +200,18 @@ impl Item {
             Step::Folder | Step::FolderMode | Step::Discard => 0,
             _ => self.facts.size,
         }
+    }
+
+    /// It turned out to have another size: the totals follow.
+    pub(super) fn set_size(&mut self, size: u64) {
+        self.task.tally.resize(self.facts.size, size);
+        self.facts.size = size;
+    }
+
+    /// What its local file, a source, turned out to be.
+    pub(super) fn set_source(&mut self, opened: &Opened) {
+        self.set_size(opened.facts.size);
+        (self.facts, self.mode, self.identity) = (opened.facts, opened.mode, Some(opened.identity));
     }
 
     /// Counts `bytes` of it as under way.

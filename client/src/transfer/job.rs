@@ -125,6 +125,11 @@ pub struct JobOptions {
     pub keep_attributes: bool,
     /// Make the folders above the target.
     pub parents: bool,
+    /// Send the beginning of a file that grows meanwhile without reading it twice to prove that it was so at one time.
+    pub growing: bool,
+    /// It was begun before and cut off: what is at a target may be its work, so it is compared before a rule
+    /// that would leave it alone does so.
+    pub again: bool,
 }
 
 impl JobOptions {
@@ -151,6 +156,8 @@ impl Default for JobOptions {
             remove_source: false,
             keep_attributes: true,
             parents: false,
+            growing: false,
+            again: false,
         }
     }
 }

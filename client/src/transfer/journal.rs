@@ -3,6 +3,10 @@
 //! A journal is a file of one JSON object a line: orders as they are added, and what of
 //! them is through. Each line is flushed before the call returns. A process holds its
 //! journal locked; one that starts takes over what others left that are gone.
+//!
+//! Its first line is its version. A journal of a higher one is that of a newer program: it is refused, and kept as
+//! it is. Programs from before there were versions throw away what they do not know, so a journal has another name
+//! than theirs; theirs are taken over.
 
 mod file;
 mod line;
@@ -15,12 +19,18 @@ use std::{
 
 use ferry_shared::{name::Name, path::RemotePath};
 
-use self::{file::JournalFile, line::Line};
+use self::{
+    file::JournalFile,
+    line::{Line, VERSION},
+};
 use super::conflict::ConflictRule;
 use crate::connect::Target;
 
 /// The most journals side by side: so many programs may run at a time.
 const JOURNALS: usize = 16;
+/// The name of a journal with a version, and of one without.
+const NAME: &str = "transfers";
+const OLD_NAME: &str = "queue";
 
 /// A folder on one side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +82,8 @@ pub struct Found {
     pub orders: BTreeMap<u64, Order>,
     /// Lines that are none, other than one cut off at an end; they are lost.
     pub unreadable: usize,
+    /// Journals of newer programs, which are left as they are.
+    pub newer: Vec<PathBuf>,
 }
 
 impl Journal {
@@ -84,13 +96,18 @@ impl Journal {
         let mut found = Found::default();
         let mut mine = None;
         let mut others = Vec::new();
-        for number in 1..=JOURNALS {
+        let numbered = |name| (1..=JOURNALS).map(move |number| (name, number));
+        for (name, number) in numbered(NAME).chain(numbered(OLD_NAME)) {
             let path =
-                folder.join(if number == 1 { "queue.jsonl".to_owned() } else { format!("queue-{number}.jsonl") });
-            if mine.is_some() && !path.exists() {
+                folder.join(if number == 1 { format!("{name}.jsonl") } else { format!("{name}-{number}.jsonl") });
+            if (mine.is_some() || name == OLD_NAME) && !path.exists() {
                 continue;
             }
             let Some((file, text)) = JournalFile::lock(&path)? else { continue };
+            if name == NAME && !is_known(&text) {
+                found.newer.push(path);
+                continue;
+            }
             let orders = replay(&text, &mut found.unreadable);
             // A key of this process must not be one of another's.
             for (key, order) in orders {
@@ -98,13 +115,14 @@ impl Journal {
                 found.orders.insert(if mine.is_none() { key } else { next }, order);
             }
             match mine {
-                None => mine = Some(file),
-                Some(_) => others.push(file),
+                None if name == NAME => mine = Some(file),
+                _ => others.push(file),
             }
         }
         let Some(file) = mine else { return Err(io::ErrorKind::WouldBlock.into()) };
         let mut journal = Self { file };
-        journal.file.rewrite(&found.orders.iter().map(|(key, order)| Line::add(*key, order)).collect::<Vec<_>>())?;
+        let orders = found.orders.iter().map(|(key, order)| Line::add(*key, order));
+        journal.file.rewrite(&std::iter::once(Line::Version(VERSION)).chain(orders).collect::<Vec<_>>())?;
         // Only now: what was theirs is safely ours.
         others.into_iter().try_for_each(JournalFile::remove)?;
         Ok((journal, found))
@@ -137,6 +155,12 @@ impl Journal {
     }
 }
 
+/// Whether this program knows what a journal says: one of a newer program is for that one.
+fn is_known(text: &[u8]) -> bool {
+    let first = text.split(|b| *b == b'\n').next().unwrap_or_default();
+    first.is_empty() || matches!(serde_json::from_slice(first), Ok(Line::Version(version)) if version <= VERSION)
+}
+
 /// What a journal's text says is not through.
 fn replay(text: &[u8], unreadable: &mut usize) -> BTreeMap<u64, Order> {
     let mut orders: BTreeMap<u64, Order> = BTreeMap::new();
@@ -144,6 +168,7 @@ fn replay(text: &[u8], unreadable: &mut usize) -> BTreeMap<u64, Order> {
     let mut lines = text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).peekable();
     while let Some(line) = lines.next() {
         match serde_json::from_slice::<Line>(line) {
+            Ok(Line::Version(_)) => {}
             Ok(Line::Add(add)) => drop(orders.insert(add.key, add.into())),
             Ok(Line::Settled { key }) => drop(orders.remove(&key)),
             Ok(Line::Through { key, name }) => {
@@ -214,7 +239,7 @@ mod tests {
         let (mut journal, _) = Journal::open(folder.path()).unwrap();
         journal.add(1, &order(&[b"x"])).unwrap();
         drop(journal);
-        let path = folder.path().join("queue.jsonl");
+        let path = folder.path().join("transfers.jsonl");
         let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"settled\":{\"ke").unwrap();
         let (mut journal, found) = Journal::open(folder.path()).unwrap();
@@ -222,7 +247,7 @@ mod tests {
         journal.add(2, &order(&[b"y"])).unwrap();
         drop(journal);
         assert_eq!(Journal::open(folder.path()).unwrap().1.orders.len(), 2, "what is added later is not glued to it");
-        fs::write(&path, b"garbage\n").unwrap();
+        fs::write(&path, b"{\"version\":1}\ngarbage\n").unwrap();
         assert_eq!(Journal::open(folder.path()).unwrap().1.unreadable, 1);
     }
 
@@ -253,7 +278,7 @@ mod tests {
         }
         drop(journal);
         drop(Journal::open(folder.path()).unwrap());
-        assert_eq!(fs::metadata(folder.path().join("queue.jsonl")).unwrap().len(), 0);
+        assert_eq!(fs::read(folder.path().join("transfers.jsonl")).unwrap(), b"{\"version\":1}\n");
     }
 
     #[test]
@@ -262,11 +287,41 @@ mod tests {
         let (mut journal, _) = Journal::open(folder.path()).unwrap();
         journal.add(1, &order(&[b"x"])).unwrap();
         drop(journal);
-        let path = folder.path().join("queue.jsonl");
-        fs::copy(&path, folder.path().join("queue.jsonl.keep")).unwrap();
+        let path = folder.path().join("transfers.jsonl");
+        fs::copy(&path, folder.path().join("transfers.jsonl.keep")).unwrap();
         fs::write(&path, b"{\"add\":{\"k").unwrap();
         assert_eq!(Journal::open(folder.path()).unwrap().1.orders.len(), 1);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_journal_of_a_newer_program_is_refused_and_kept() {
+        for newer in [&b"{\"version\":2}\n{\"new\":1}\n"[..], b"\x00 no lines at all", b"{\"add\":{}}\n"] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("transfers.jsonl");
+            fs::write(&path, newer).unwrap();
+            for kept in [1, 2] {
+                let (mut journal, found) = Journal::open(folder.path()).unwrap();
+                assert_eq!((found.orders.len(), found.unreadable), (kept - 1, 0));
+                assert_eq!(found.newer, [path.clone()]);
+                journal.add(u64::try_from(kept).unwrap(), &order(&[b"x"])).unwrap();
+            }
+            assert_eq!(fs::read(&path).unwrap(), newer);
+        }
+    }
+
+    #[test]
+    fn what_a_program_without_versions_left_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = serde_json::to_string(&Line::add(4, &order(&[b"x"]))).unwrap();
+        for name in ["queue.jsonl", "queue-3.jsonl"] {
+            fs::write(folder.path().join(name), format!("{line}\n")).unwrap();
+        }
+        let (journal, found) = Journal::open(folder.path()).unwrap();
+        assert_eq!(found.orders.into_values().collect::<Vec<_>>(), [order(&[b"x"]), order(&[b"x"])]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        drop(journal);
+        assert_eq!(Journal::open(folder.path()).unwrap().1.orders.len(), 2);
     }
 
     #[cfg(unix)]
@@ -275,7 +330,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let _journal = Journal::open(folder.path()).unwrap();
-        let mode = fs::metadata(folder.path().join("queue.jsonl")).unwrap().permissions().mode();
+        let mode = fs::metadata(folder.path().join("transfers.jsonl")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 }

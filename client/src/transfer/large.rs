@@ -82,11 +82,8 @@ pub(super) async fn run(core: &Shared, mut link: Link, mut item: Item, active: A
 }
 
 fn arrived(mut item: Item, done: Done) -> Next {
-    if item.task.is_stream() {
-        // Only now is it known how much there was.
-        item.task.tally.add_bytes(done.size.saturating_sub(item.facts.size));
-    }
-    item.facts.size = done.size;
+    // Of a stream only now is it known how much there was.
+    item.set_size(done.size);
     flow::arrived(item, done)
 }
 

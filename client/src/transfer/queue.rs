@@ -313,9 +313,9 @@ impl Queue {
 
     pub(super) fn pictures(&self) -> Vec<JobProgress> {
         let state = self.lock();
-        let active = |job| state.active.iter().filter(move |active| active.task.id == job).map(|active| active.done());
+        let active = |job| state.active.iter().filter(move |active| active.task.id == job).map(AsRef::as_ref);
         let open = state.entries.iter().filter(|entry| !entry.reported);
-        open.map(|entry| entry.picture(active(entry.task.id).sum())).collect()
+        open.map(|entry| entry.picture(active(entry.task.id))).collect()
     }
 
     /// Changes the state and tells the supervisor.

@@ -60,7 +60,7 @@ impl Asked {
 #[derive(Debug)]
 enum Expected {
     /// `Stored`, with this root.
-    Stored(Digest),
+    Stored(Done),
     /// `Opened`, a block, `Sent`.
     Content,
     /// `Entry`.

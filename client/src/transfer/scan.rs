@@ -140,7 +140,7 @@ fn path(pair: &Arc<FolderPair>, local_name: OsString, remote_name: &Name) -> Res
     ItemPath::new(Arc::clone(pair), local_name, remote_name).map_err(|error| not_usable(&error.to_string()))
 }
 
-fn new_item(core: &Shared, task: &Arc<Task>, path: ItemPath) -> Item {
+pub(super) fn new_item(core: &Shared, task: &Arc<Task>, path: ItemPath) -> Item {
     Item {
         id: core.queue.new_item_id(),
         task: Arc::clone(task),
@@ -149,6 +149,7 @@ fn new_item(core: &Shared, task: &Arc<Task>, path: ItemPath) -> Item {
         facts: FileFacts { size: 0, mtime: Mtime(0, 0) },
         mode: 0o644,
         version: None,
+        identity: None,
         reconsidered: 0,
         stream: None,
         attempts: 0,

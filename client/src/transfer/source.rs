@@ -5,13 +5,14 @@ use std::{
     fs::{File, FileTimes},
     io::{self, Read as _},
     sync::{Arc, atomic::Ordering::Relaxed},
+    time::SystemTime,
 };
 
 use ferry_shared::{
     blocks,
     digest::{Digest, RootBuilder, block_digest},
     entry::{Kind, Mtime},
-    limits::block_count,
+    limits::{BLOCK_SIZE, block_count},
     name::Name,
     path::RemotePath,
 };
@@ -19,12 +20,15 @@ use ferry_shared::{
 use super::{
     conflict::FileFacts,
     core::Core,
+    event::Grown,
     item::{Item, Over},
     local::{
+        flush,
         folder::{Folder, Found},
+        identity::Identity,
         name::local_name,
         part::{Earlier, Part},
-        system,
+        system::{self, Disk},
     },
     path::{FolderPair, ItemPath},
     task::{Direction, Task},
@@ -38,8 +42,13 @@ const NO_SIZE: &str = "it has content but no size; `ferry put -` sends such a fi
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) file: File,
+    /// Its time, and its size: where the file ends, whatever the system says.
     pub(super) facts: FileFacts,
     pub(super) mode: u32,
+    /// What was read since is the content of the file in this state.
+    pub(super) identity: Identity,
+    /// All that is in it, where it ended before its size: the system makes that up at each look, as in `/sys`.
+    pub(super) content: Option<Vec<u8>>,
 }
 
 impl Opened {
@@ -49,7 +58,26 @@ impl Opened {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
         let facts = FileFacts { size: metadata.len(), mtime: Mtime::from(metadata.modified()?) };
-        Ok(Self { facts, mode: system::mode_of(&metadata), file })
+        let identity = Identity::of(&file)?;
+        Ok(Self { facts, mode: system::mode_of(&metadata), identity, content: None, file })
+    }
+
+    /// Reads to its end a file that says it is longer than it is.
+    fn find_end(&mut self) -> io::Result<()> {
+        let claimed = self.facts.size;
+        if claimed == 0 || system::disk_of(&self.file) == Disk::Local {
+            return Ok(());
+        }
+        match blocks::read_exact_at(&self.file, &mut [0], claimed - 1) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                let mut content = Vec::new();
+                let read = (&self.file).take(claimed.min(BLOCK_SIZE + 1)).read_to_end(&mut content)? as u64;
+                self.facts.size = read + io::copy(&mut (&self.file).take(claimed - read), &mut io::sink())?;
+                self.content = Some(content).filter(|_| read <= BLOCK_SIZE);
+                Ok(())
+            }
+            read => read,
+        }
     }
 
     /// Refuses a file that says it is empty and is not, as those of `/proc` and some network disks:
@@ -65,12 +93,6 @@ impl Opened {
             Err(error) => Err(error),
         }
     }
-
-    /// Whether the file is no longer as it was when it was opened.
-    pub(super) fn changed(&self) -> io::Result<bool> {
-        let metadata = self.file.metadata()?;
-        Ok(metadata.len() != self.facts.size || Mtime::from(metadata.modified()?) != self.facts.mtime)
-    }
 }
 
 /// Opens an item's local file: what an upload reads, what a download finds at its target.
@@ -79,8 +101,11 @@ pub(super) fn open(task: &Task, path: &ItemPath) -> Result<Opened, ClientError> 
         Direction::Upload => system::open_source(&path.local().unwrap_or_default(), path.folder().follows),
         Direction::Download => folder(task, path.folder()).and_then(|folder| folder.open_file(path.local_name())),
     };
-    let opened = opened.and_then(Opened::new).map_err(|error| failed(path, error))?;
-    let empty = task.direction == Direction::Upload && opened.facts.size == 0;
+    let mut opened = opened.and_then(Opened::new).map_err(|error| failed(path, error))?;
+    if task.direction == Direction::Upload {
+        opened.find_end().map_err(|error| failed(path, error))?;
+    }
+    let empty = task.direction == Direction::Upload && opened.identity.size() == 0;
     if empty && !opened.require_size().map_err(|error| failed(path, error))? {
         return Err(ClientError::SourceChanged);
     }
@@ -93,25 +118,33 @@ pub(super) fn look(item: &Item) -> Result<Option<Found>, ClientError> {
     look().map_err(|error| failed(&item.path, error))
 }
 
-/// Gives a download's target, whose content is equal, the source's time and permission bits.
-pub(super) fn set_attributes(item: &Item) -> Result<(), ClientError> {
+/// Gives a download's target, whose content is equal, the source's time and permission bits; `false` when it
+/// is not the file any more that was compared.
+pub(super) fn set_attributes(item: &Item) -> Result<bool, ClientError> {
     let opened = open(&item.task, &item.path)?;
+    if item.identity != Some(opened.identity) {
+        return Ok(false);
+    }
     let set = || {
         if let Some(time) = item.facts.mtime.to_system().filter(|_| opened.facts.mtime != item.facts.mtime) {
             opened.file.set_times(FileTimes::new().set_modified(time))?;
         }
         if opened.mode == item.mode & 0o777 { Ok(()) } else { system::set_mode(&opened.file, item.mode) }
     };
-    set().map_err(|error| failed(&item.path, error))
+    set().map(|()| true).map_err(|error| failed(&item.path, error))
 }
 
-/// Removes an upload's source, unless it changed since it was read.
-pub(super) fn remove(item: &Item) -> Result<(), ClientError> {
-    let opened = open(&item.task, &item.path)?;
-    if opened.facts != item.facts {
-        return Err(ClientError::SourceChanged);
-    }
-    std::fs::remove_file(item.path.local().unwrap_or_default()).map_err(|error| failed(&item.path, error))
+/// Removes an upload's source; `false` when it is not, open and by its name, what `opened` was looked at as.
+pub(super) fn remove(item: &Item, opened: &Opened) -> Result<bool, ClientError> {
+    let path = item.path.local().unwrap_or_default();
+    let remove = || {
+        let named = system::open_source(&path, item.path.folder().named)?;
+        if Identity::of(&opened.file)? != opened.identity || Identity::of(&named)? != opened.identity {
+            return Ok(false);
+        }
+        std::fs::remove_file(&path).map(|()| true)
+    };
+    remove().map_err(|error| failed(&item.path, error))
 }
 
 /// Removes what an unfinished download left.
@@ -139,7 +172,7 @@ pub(super) fn publish(part: &Part, name: &OsStr, over: Over) -> io::Result<Publi
         _ if matches!(found.kind, Kind::Folder | Kind::Other) => false,
         Over::Nothing => false,
         Over::Anything => true,
-        Over::This(facts) => found.facts == facts,
+        Over::This(seen) => seen.is_some() && found.identity == seen,
     };
     if there.is_some_and(|found| !replaceable(&found)) {
         return Ok(Published::InTheWay(there));
@@ -197,7 +230,7 @@ pub(super) fn sync_names(task: &Task, pair: &FolderPair, part: &Part) -> io::Res
     if !task.made_folders.load(Relaxed) {
         return part.folder().sync();
     }
-    if system::sync_file_system(&part.file)? {
+    if flush::file_system(&part.file)? {
         return Ok(());
     }
     let mut pair = pair.remote.clone();
@@ -219,6 +252,9 @@ pub(super) fn digest(
     opened: &Opened,
     mut each: impl FnMut(u64) -> Result<(), ClientError>,
 ) -> Result<Digest, ClientError> {
+    if let Some(content) = &opened.content {
+        return Ok(Digest::of(content));
+    }
     let (size, mut root) = (opened.facts.size, RootBuilder::new());
     let mut block = core.pool.take();
     for index in 0..block_count(size) {
@@ -228,6 +264,34 @@ pub(super) fn digest(
         root.push(block_digest(size, index, &block));
     }
     Ok(root.root())
+}
+
+/// Looks whether what was read of a file, with the digest `root`, is what was in it at one time. Where its state
+/// does not prove that, it is read again: what is found twice was there between the two. A file that
+/// only grew meanwhile counts as it was then; `unproven`: also without being read again.
+pub(super) fn settle(
+    core: &Core,
+    path: &ItemPath,
+    opened: &mut Opened,
+    root: Digest,
+    unproven: bool,
+    each: impl FnMut(u64) -> Result<(), ClientError>,
+) -> Result<Option<Grown>, ClientError> {
+    let now = Identity::of(&opened.file).map_err(|error| failed(path, error))?;
+    if opened.identity.proves(&now) || opened.content.is_some() {
+        return Ok(None);
+    }
+    if now.size() < opened.identity.size() {
+        return Err(ClientError::SourceChanged);
+    }
+    let grown = now.size() > opened.identity.size();
+    let at = SystemTime::now();
+    let proven = !(grown && unproven);
+    if proven && digest(core, path, opened, each)? != root {
+        return Err(ClientError::SourceChanged);
+    }
+    opened.identity = now;
+    Ok(grown.then_some(Grown { at, proven }))
 }
 
 /// What a file that cannot be read to the size it had means.

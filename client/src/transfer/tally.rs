@@ -20,6 +20,8 @@ pub(super) struct Tally {
     transferred: AtomicU64,
     reused: AtomicU64,
     equal: AtomicU64,
+    unproven: AtomicU64,
+    unchanged: AtomicU64,
     skipped: AtomicU64,
     failed: AtomicU64,
 }
@@ -44,9 +46,10 @@ impl Tally {
         add(&self.folders, 1);
     }
 
-    /// A stream turned out to have so many bytes.
-    pub(super) fn add_bytes(&self, bytes: u64) {
-        add(&self.bytes, bytes);
+    /// A file that is in the totals turned out to have another size.
+    pub(super) fn resize(&self, from: u64, to: u64) {
+        // Wraps around to subtract.
+        add(&self.bytes, to.wrapping_sub(from));
     }
 
     /// A folder is there.
@@ -66,8 +69,9 @@ impl Tally {
             add(&self.bytes_done, weight);
         }
         match outcome {
-            Outcome::Verified { size, transferred, reused, .. } => {
+            Outcome::Verified { size, transferred, reused, grown, .. } => {
                 add(&self.arrived, 1);
+                add(&self.unproven, u64::from(grown.is_some_and(|grown| !grown.proven)));
                 add(&self.arrived_bytes, *size);
                 add(&self.transferred, *transferred);
                 add(&self.reused, *reused);
@@ -78,6 +82,7 @@ impl Tally {
                 add(&self.arrived_bytes, *size);
                 add(&self.reused, *size);
             }
+            Outcome::Unchanged { .. } => add(&self.unchanged, 1),
             Outcome::Skipped(_) => add(&self.skipped, 1),
             Outcome::Failed(_) => add(&self.failed, 1),
             Outcome::Folder | Outcome::Would { .. } => {}
@@ -115,6 +120,8 @@ impl Tally {
         Summary {
             files: get(&self.arrived),
             equal: get(&self.equal),
+            unproven: get(&self.unproven),
+            unchanged: get(&self.unchanged),
             folders: get(&self.folders_done),
             bytes: get(&self.arrived_bytes),
             transferred: get(&self.transferred),

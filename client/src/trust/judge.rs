@@ -154,3 +154,59 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, ClientError> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(ClientError::Cancelled))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::BoxFuture;
+
+    /// Somebody who accepts every key.
+    struct Trusting;
+
+    impl TrustPrompt for Trusting {
+        fn accept<'a>(&'a self, _question: &'a TrustQuestion) -> BoxFuture<'a, bool> {
+            Box::pin(async { true })
+        }
+    }
+
+    /// A certificate of a new key.
+    fn key() -> CertificateDer<'static> {
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.der().clone()
+    }
+
+    fn judge(trust: Trust, known: &std::path::Path) -> Judge {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        Judge::new("localhost:1".into(), &ConnectOptions::new(trust, known), provider)
+    }
+
+    async fn shown(judge: &Judge, key: &CertificateDer<'static>) -> Result<Fingerprint, ClientError> {
+        match judge.judge("localhost".try_into().unwrap(), vec![key.clone()]).await? {
+            Verdict::Trusted(found) => Ok(found),
+            Verdict::Ask(found) => judge.ask(found).await.map(|()| found),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_changes_while_the_client_runs_is_a_hard_stop() {
+        for trust in [Trust::AcceptNew, Trust::Ask(Arc::new(Trusting))] {
+            // With its line in the file, and when that was taken away meanwhile.
+            for forgotten in [false, true] {
+                let folder = tempfile::tempdir().unwrap();
+                let file = folder.path().join("known");
+                let judge = judge(trust.clone(), &file);
+                let (right, other) = (key(), key());
+                let first = shown(&judge, &right).await.unwrap();
+                if forgotten {
+                    std::fs::remove_file(&file).unwrap();
+                }
+                match shown(&judge, &other).await {
+                    Err(ClientError::ChangedKey { expected, found, .. }) => {
+                        assert!(expected == first && found != first);
+                    }
+                    accepted => panic!("{accepted:?}"),
+                }
+                assert_eq!(shown(&judge, &right).await.unwrap(), first, "the right one is still accepted");
+            }
+        }
+    }
+}

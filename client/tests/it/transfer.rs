@@ -3,6 +3,7 @@
 mod conflict;
 mod control;
 mod download;
+mod identity;
 mod meanwhile;
 mod shelf;
 mod stream;

@@ -28,6 +28,7 @@ mod hostile;
 mod hostile_login;
 mod hostile_server;
 mod hostile_transfer;
+mod identity;
 mod inherited;
 mod interrupt;
 mod keys;

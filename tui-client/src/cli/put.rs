@@ -36,13 +36,16 @@ pub(crate) struct PutArgs {
     /// What to send, - is standard input; and last where to
     #[arg(required = true, value_name = "LOCAL… REMOTE")]
     paths: Vec<OsString>,
+    /// Send the beginning of a file that grows meanwhile without reading it twice; it is not proven then
+    #[arg(long)]
+    growing: bool,
 }
 
 pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Signals) -> Result<Exit, Failure> {
     let (locals, to) = super::sources_and_target(&args.paths)?;
     let to = context.place(to)?;
     // A folder named with a / at the end is made when it is not there.
-    let options = JobOptions { parents: to.into, ..transfer::options(context, &to)? };
+    let options = JobOptions { parents: to.into, growing: args.growing, ..transfer::options(context, &to)? };
     locals.iter().try_for_each(|local| context::local(local))?;
     let from_stdin = locals.iter().any(|local| local == "-");
     if from_stdin {

@@ -164,6 +164,9 @@ impl Shift<'_> {
             }
             Ended::Exists(target) => output.say(&format!("{} is there already, skipped", target.display())),
             Ended::NotNewer(target) => output.say(&format!("{} is not older, skipped", target.display())),
+            Ended::Unchanged(target) => {
+                output.detail(&format!("{} has the same size and date, skipped", target.display()));
+            }
             Ended::Equal(target) => output.detail(&format!("{} is equal already", target.display())),
         });
         match result {

@@ -9,10 +9,15 @@ use serde::{Deserialize, Serialize};
 use super::{Order, Piece, Side};
 use crate::{connect::Target, transfer::conflict::ConflictRule};
 
-/// A line.
+/// The version of the lines below: higher when a program of today would misread them.
+pub(super) const VERSION: u64 = 1;
+
+/// A line. A field that is missing means that it is not known, and that ferry looks again.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Line {
+    /// What wrote the lines that follow; always the first one.
+    Version(u64),
     /// An order.
     Add(Box<Add>),
     /// An order is through.
@@ -31,7 +36,9 @@ pub(super) struct Add {
     from: End,
     to: End,
     what: Vec<What>,
+    #[serde(default)]
     moves: bool,
+    #[serde(default)]
     rule: Rule,
 }
 
@@ -52,14 +59,16 @@ struct What {
     folder: bool,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Rule {
+    #[default]
     Ask,
     Skip,
     Replace,
     Newer,
     Different,
+    Changed,
     KeepBoth,
     Fail,
 }
@@ -146,6 +155,7 @@ impl From<ConflictRule> for Rule {
             ConflictRule::Replace => Self::Replace,
             ConflictRule::Newer => Self::Newer,
             ConflictRule::Different => Self::Different,
+            ConflictRule::Changed => Self::Changed,
             ConflictRule::KeepBoth => Self::KeepBoth,
             ConflictRule::Fail => Self::Fail,
         }
@@ -160,6 +170,7 @@ impl From<Rule> for ConflictRule {
             Rule::Replace => Self::Replace,
             Rule::Newer => Self::Newer,
             Rule::Different => Self::Different,
+            Rule::Changed => Self::Changed,
             Rule::KeepBoth => Self::KeepBoth,
             Rule::Fail => Self::Fail,
         }
@@ -186,5 +197,14 @@ mod tests {
         let order = Order::from(add);
         assert_eq!((key, order.rule, order.what[0].becomes.as_bytes()), (7, ConflictRule::KeepBoth, &b"n"[..]));
         assert_eq!(serde_json::to_string(&Line::add(7, &order)).unwrap(), line);
+    }
+
+    #[test]
+    fn a_line_that_lacks_a_field_asks_and_keeps_the_source() {
+        let line =
+            r#"{"add":{"key":7,"user":"al","host":"h","port":1,"from":{"local":"/x"},"to":{"remote":"y"},"what":[]}}"#;
+        let Line::Add(add) = serde_json::from_str(line).unwrap() else { panic!() };
+        let order = Order::from(add);
+        assert_eq!((order.rule, order.moves), (ConflictRule::Ask, false));
     }
 }

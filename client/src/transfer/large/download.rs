@@ -1,5 +1,8 @@
 //! A large download: say what is here, take what differs into the part, publish it.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     io,
     sync::{
@@ -33,6 +36,7 @@ use crate::{
         item::{Done, Item, Over},
         link::{Incoming, Link, out_of_step},
         local::{
+            flush,
             part::{Earlier, Part},
             system,
         },
@@ -208,7 +212,7 @@ impl Plan {
             if self.task.options.keep_attributes {
                 part.set_attributes(mtime, mode)?;
             }
-            part.file.sync_all()?;
+            flush::file(&part.file)?;
             if stop.is_cancelled() {
                 return Ok(After::Failed(ClientError::Cancelled));
             }
@@ -220,7 +224,7 @@ impl Plan {
                 Published::Named => {
                     source::sync_names(&self.task, self.path.folder(), &part)?;
                     let Written { size, transferred, reused, .. } = written;
-                    Ok(After::Arrived(Done { root, size, transferred, reused }))
+                    Ok(After::Arrived(Done { root, size, transferred, reused, grown: None }))
                 }
             }
         };

@@ -78,9 +78,13 @@ pub(super) async fn run(core: &Core, link: &mut Link, item: &mut Item, active: &
         (_, Err(error)) => Err(error),
         (Ok(Ending::Broken), Ok(())) => Err(ClientError::closed()),
         (Ok(Ending::Sent { root: expected, size }), Ok(())) => match root(size) {
-            Some(found) if found == expected => {
-                Ok(After::Arrived(Done { root: found, size, transferred, reused: size.saturating_sub(transferred) }))
-            }
+            Some(found) if found == expected => Ok(After::Arrived(Done {
+                root: found,
+                size,
+                transferred,
+                reused: size.saturating_sub(transferred),
+                grown: None,
+            })),
             Some(found) => Ok(After::Failed(ClientError::Mismatch { expected, found })),
             None => Err(ClientError::Protocol(format!("the file ends after {digests} blocks"))),
         },

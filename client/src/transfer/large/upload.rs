@@ -1,16 +1,13 @@
 //! A large upload: declare, hear what the server has, send what differs, commit.
 
-use std::{
-    io::Read,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod file;
+
+use std::{io::Read, sync::Arc};
 
 use ferry_shared::{
-    blocks,
-    digest::{Digest, RootBuilder, block_digest, chaining_value},
+    digest::{Digest, RootBuilder, chaining_value},
     frame,
-    limits::{BLOCK_LEN, BLOCK_SIZE, block_count, block_len},
+    limits::{BLOCK_LEN, BLOCK_SIZE},
     link::LinkError,
     message::{
         Reply, Request,
@@ -24,6 +21,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+use self::file::BlockReader;
 use super::{After, unless_stopped};
 use crate::{
     connection::{FrameReader, FrameWriter},
@@ -31,11 +29,11 @@ use crate::{
     transfer::{
         active::Active,
         core::{Core, Shared, joined},
-        event::ItemState,
+        event::{Grown, ItemState},
         item::{Done, Item, Step, Stream},
         link::{Incoming, Link, out_of_step},
-        path::ItemPath,
-        source::{self, Opened},
+        local::identity::Identity,
+        source,
     },
 };
 
@@ -43,8 +41,6 @@ use crate::{
 const BLOCKS_AHEAD: usize = 2;
 /// Have-frames kept for the thread that compares.
 const HAVES_AHEAD: usize = 4;
-/// How long the connection may be silent while equal blocks are read.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Frames to send, and whether they end the upload.
 struct Piece {
@@ -59,6 +55,9 @@ struct Sent {
     size: u64,
     transferred: u64,
     reused: u64,
+    grown: Option<Grown>,
+    /// The state of the file that was read.
+    identity: Option<Identity>,
 }
 
 /// How the exchange of blocks ended.
@@ -97,17 +96,16 @@ pub(super) async fn run(
     if item.stream.is_none() {
         let (task, path) = (Arc::clone(&item.task), item.path.clone());
         match joined(core.blocking(move || source::open(&task, &path))).await {
-            Ok(file) if file.facts.size <= BLOCK_SIZE => {
-                item.facts = file.facts;
-                return Ok(After::Shrunk);
+            Ok(file) => {
+                item.set_source(&file);
+                if file.facts.size <= BLOCK_SIZE {
+                    return Ok(After::Shrunk);
+                }
+                active.set_counted_size(file.facts.size);
+                opened = Some(file);
             }
-            Ok(file) => opened = Some(file),
             Err(error) => return Ok(After::Failed(error)),
         }
-    }
-    if let Some(file) = &opened {
-        (item.facts, item.mode) = (file.facts, file.mode);
-        active.set_size(file.facts.size);
     }
     let declared = put(&core.pool, item)?;
     let have_blocks = match unless_stopped(core, active, declare(core, link, &declared)).await? {
@@ -122,7 +120,9 @@ pub(super) async fn run(
         (Some(Stream::Source(from)), _) => read_stream(core.pool.clone(), from, out)?,
         (_, Some(opened)) => {
             let (core, active, path) = (Arc::clone(core), Arc::clone(active), item.path.clone());
-            let reader = BlockReader { core: Arc::clone(&core), active, path, opened, have_blocks, held, out };
+            let unproven = item.task.options.growing;
+            let reader =
+                BlockReader { core: Arc::clone(&core), active, path, opened, unproven, have_blocks, held, out };
             Reading::File(core.blocking(move || reader.run()))
         }
         (_, None) => return Err(ClientError::Cancelled),
@@ -131,10 +131,14 @@ pub(super) async fn run(
     let ending = unless_stopped(core, active, ending).await;
     pieces.close();
     drop(pieces);
-    conclude(ending, reading).await
+    conclude(ending, reading, item).await
 }
 
-async fn conclude(ending: Result<Ending, ClientError>, reading: Reading) -> Result<After, ClientError> {
+async fn conclude(
+    ending: Result<Ending, ClientError>,
+    reading: Reading,
+    item: &mut Item,
+) -> Result<After, ClientError> {
     // A stream may not end for a long time: nobody waits for one whose upload is over.
     let waits = matches!(reading, Reading::File(_)) || matches!(ending, Ok(Ending::Answered(_) | Ending::Unfinished));
     let sent = if waits { reading.ended().await } else { Err(ClientError::closed()) };
@@ -143,8 +147,9 @@ async fn conclude(ending: Result<Ending, ClientError>, reading: Reading) -> Resu
             if root != sent.root || size != sent.size {
                 return Ok(After::Failed(ClientError::Mismatch { expected: sent.root, found: root }));
             }
-            let Sent { root, size, transferred, reused } = sent;
-            Ok(After::Arrived(Done { root, size, transferred, reused }))
+            let Sent { root, size, transferred, reused, grown, identity } = sent;
+            item.identity = identity;
+            Ok(After::Arrived(Done { root, size, transferred, reused, grown }))
         }
         (Ending::Answered(Reply::Refused(refusal)), _) => Ok(After::Refused(refusal)),
         (Ending::Answered(reply), _) => Err(out_of_step(&Incoming::Reply(reply))),
@@ -254,77 +259,6 @@ async fn read(
     }
 }
 
-/// Reads a file's blocks and hands over those the server does not have.
-struct BlockReader {
-    core: Shared,
-    active: Arc<Active>,
-    path: ItemPath,
-    opened: Opened,
-    have_blocks: u64,
-    held: mpsc::Receiver<Vec<Digest>>,
-    out: mpsc::Sender<Piece>,
-}
-
-impl BlockReader {
-    fn run(mut self) -> Result<Sent, ClientError> {
-        let size = self.opened.facts.size;
-        let (mut transferred, mut reused) = (0, 0);
-        let mut root = RootBuilder::new();
-        let mut held = Vec::new().into_iter();
-        let mut last_sent = Instant::now();
-        for index in 0..block_count(size) {
-            let (frames, digest) = self.block(index)?;
-            root.push(digest);
-            let length = block_len(size, index).unwrap_or(0) as u64;
-            let equal = index < self.have_blocks && self.next_held(&mut held)? == digest;
-            if equal && last_sent.elapsed() < KEEP_ALIVE {
-                reused += length;
-                self.active.kept(length);
-                continue;
-            }
-            transferred += length;
-            last_sent = Instant::now();
-            self.hand_over(Piece { frames, commits: false })?;
-        }
-        if self.opened.changed().map_err(|error| source::failed(&self.path, error))? {
-            return Err(ClientError::SourceChanged);
-        }
-        let root = root.root();
-        self.hand_over(Piece { frames: commit(&self.core.pool, size, root)?, commits: true })?;
-        Ok(Sent { root, size, transferred, reused })
-    }
-
-    /// One block, as a frame, and its digest.
-    fn block(&self, index: u64) -> Result<(Buffer, Digest), ClientError> {
-        let size = self.opened.facts.size;
-        let mut frames = self.core.pool.take();
-        let length = block_len(size, index).unwrap_or(0);
-        frame::put_block_head(&mut frames, index, length).map_err(LinkError::from)?;
-        let start = frames.len();
-        let read = blocks::read_block(&self.opened.file, size, index, &mut frames);
-        read.map_err(|error| source::read_error(&self.path, error))?;
-        let digest = block_digest(size, index, &frames[start..]);
-        if blocks::is_zero(&frames[start..]) {
-            frames.clear();
-            frame::put_block_head(&mut frames, index, 0).map_err(LinkError::from)?;
-        }
-        Ok((frames, digest))
-    }
-
-    /// The digest of the next block the server has.
-    fn next_held(&mut self, held: &mut std::vec::IntoIter<Digest>) -> Result<Digest, ClientError> {
-        if let Some(digest) = held.next() {
-            return Ok(digest);
-        }
-        *held = self.held.blocking_recv().ok_or_else(ClientError::closed)?.into_iter();
-        held.next().ok_or_else(ClientError::closed)
-    }
-
-    fn hand_over(&self, piece: Piece) -> Result<(), ClientError> {
-        self.out.blocking_send(piece).map_err(|_| ClientError::closed())
-    }
-}
-
 fn commit(pool: &BufferPool, size: u64, root: Digest) -> Result<Buffer, ClientError> {
     let mut frames = pool.take();
     frame::put_message(&mut frames, &Request::Commit { size, root }).map_err(LinkError::from)?;
@@ -375,5 +309,5 @@ fn send_stream(
     let root = if root.count() > 1 { root.root() } else { only };
     let last = Piece { frames: commit(pool, size, root)?, commits: true };
     out.blocking_send(last).map_err(|_| ClientError::closed())?;
-    Ok(Sent { root, size, transferred: size, reused: 0 })
+    Ok(Sent { root, size, transferred: size, reused: 0, grown: None, identity: None })
 }

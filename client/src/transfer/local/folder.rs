@@ -10,7 +10,11 @@ use cap_std::{
 };
 use ferry_shared::entry::{Kind, Mtime};
 
-use super::system;
+use super::{
+    flush,
+    identity::Identity,
+    system::{self, Disk},
+};
 use crate::transfer::conflict::FileFacts;
 
 /// A folder below, or at, the destination the user named.
@@ -18,6 +22,7 @@ use crate::transfer::conflict::FileFacts;
 pub(crate) struct Folder {
     dir: Dir,
     device: u64,
+    disk: Disk,
     fresh: bool,
 }
 
@@ -26,6 +31,8 @@ pub(crate) struct Folder {
 pub(crate) struct Found {
     pub(crate) kind: Kind,
     pub(crate) facts: FileFacts,
+    /// Which file it is, where it is one of this computer.
+    pub(crate) identity: Option<Identity>,
 }
 
 impl Folder {
@@ -40,7 +47,8 @@ impl Folder {
 
     fn held(dir: Dir) -> io::Result<Self> {
         let device = dir.dir_metadata()?.dev();
-        Ok(Self { dir, device, fresh: false })
+        let disk = system::disk_of(&dir);
+        Ok(Self { dir, device, disk, fresh: false })
     }
 
     /// The folder `name` in this one, made if `create`; `None` when it is not there.
@@ -86,7 +94,7 @@ impl Folder {
     pub(crate) fn look(&self, name: &OsStr) -> io::Result<Option<Found>> {
         one_name(name)?;
         match self.dir.symlink_metadata(name) {
-            Ok(metadata) => Ok(Some(found(&metadata)?)),
+            Ok(metadata) => Ok(Some(self.found(&metadata)?)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -121,10 +129,12 @@ impl Folder {
     pub(super) fn rename(&self, from: &OsStr, to: &OsStr, replace: bool) -> io::Result<()> {
         one_name(from).and(one_name(to))?;
         if replace {
-            self.dir.rename(from, &self.dir, to)
+            self.dir.rename(from, &self.dir, to)?;
         } else {
-            system::rename_new(&self.dir, from.as_ref(), to.as_ref())
+            system::rename_new(&self.dir, from.as_ref(), to.as_ref())?;
         }
+        flush::note(flush::Done::Name);
+        Ok(())
     }
 
     /// Removes the file or symlink `name`.
@@ -141,7 +151,23 @@ impl Folder {
     /// # Errors
     /// The disk's.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        system::sync_folder(&self.dir)
+        flush::folder(&self.dir)
+    }
+
+    fn found(&self, metadata: &Metadata) -> io::Result<Found> {
+        let kind = metadata.file_type();
+        let kind = match () {
+            () if kind.is_file() => Kind::File,
+            () if kind.is_dir() => Kind::Folder,
+            () if kind.is_symlink() => Kind::Symlink,
+            () => Kind::Other,
+        };
+        let size = if kind == Kind::File { metadata.len() } else { 0 };
+        let mtime = Mtime::from(metadata.modified()?.into_std());
+        // Another disk may be mounted on a name.
+        let disk = if metadata.dev() == self.device { self.disk } else { Disk::Far };
+        let identity = Some(Identity::new(metadata, disk)?);
+        Ok(Found { kind, facts: FileFacts { size, mtime }, identity })
     }
 
     /// Whether it was made just now, so that nothing of others is in it.
@@ -153,18 +179,6 @@ impl Folder {
     pub(crate) fn device(&self) -> u64 {
         self.device
     }
-}
-
-fn found(metadata: &Metadata) -> io::Result<Found> {
-    let kind = metadata.file_type();
-    let kind = match () {
-        () if kind.is_file() => Kind::File,
-        () if kind.is_dir() => Kind::Folder,
-        () if kind.is_symlink() => Kind::Symlink,
-        () => Kind::Other,
-    };
-    let size = if kind == Kind::File { metadata.len() } else { 0 };
-    Ok(Found { kind, facts: FileFacts { size, mtime: Mtime::from(metadata.modified()?.into_std()) } })
 }
 
 /// Belt and braces: a name that is more than a name never reaches the disk.

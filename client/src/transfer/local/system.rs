@@ -19,6 +19,21 @@ pub(crate) fn open_source(path: &Path, follow: bool) -> io::Result<File> {
     native::open_source(path, follow)
 }
 
+/// How far what a file system says of its files can be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    /// Any change shows in a file's times, and sizes are true.
+    Local,
+    /// Others may change its files, or its times are coarse, or it says what it likes: a change may not show,
+    /// and a file may end before its size.
+    Far,
+}
+
+/// What the file system of an open file or folder is.
+pub(crate) fn disk_of(open: &impl native::Open) -> Disk {
+    if native::is_local(open) { Disk::Local } else { Disk::Far }
+}
+
 /// A file's permission bits, as far as the system has them.
 pub(crate) fn mode_of(metadata: &std::fs::Metadata) -> u32 {
     native::mode_of(metadata) & 0o777
@@ -114,12 +129,62 @@ mod native {
     };
 
     use cap_std::fs::Dir;
+    pub(crate) use rustix::fd::AsFd as Open;
     use rustix::fs::{Mode, OFlags};
 
     pub(super) fn open_source(path: &Path, follow: bool) -> io::Result<File> {
         let nofollow = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY | nofollow).bits().cast_signed();
         OpenOptions::new().read(true).custom_flags(flags).open(path)
+    }
+
+    /// Disks are known by name; whatever else there is may be far away.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_local(open: &impl Open) -> bool {
+        const EXT: i128 = 0xef53;
+        const XFS: i128 = 0x5846_5342;
+        const BTRFS: i128 = 0x9123_683e;
+        const TMPFS: i128 = 0x0102_1994;
+        const OVERLAY: i128 = 0x794c_7630;
+        const F2FS: i128 = 0xf2f5_2010;
+        const ZFS: i128 = 0x2fc1_2fc1;
+        const BCACHEFS: i128 = 0xca45_1a4e;
+        const NILFS: i128 = 0x3434;
+        const JFS: i128 = 0x3153_464a;
+        const REISERFS: i128 = 0x5265_4973;
+        const ECRYPTFS: i128 = 0xf15f;
+        const RAMFS: i128 = 0x8584_58f6;
+        const UBIFS: i128 = 0x2405_1905;
+        let known = |kind| {
+            matches!(
+                kind,
+                EXT | XFS
+                    | BTRFS
+                    | TMPFS
+                    | OVERLAY
+                    | F2FS
+                    | ZFS
+                    | BCACHEFS
+                    | NILFS
+                    | JFS
+                    | REISERFS
+                    | ECRYPTFS
+                    | RAMFS
+                    | UBIFS
+            )
+        };
+        rustix::fs::fstatfs(open).is_ok_and(|system| known(i128::from(system.f_type) & 0xffff_ffff))
+    }
+
+    #[cfg(target_vendor = "apple")]
+    pub(super) fn is_local(open: &impl Open) -> bool {
+        const MNT_LOCAL: u32 = 0x1000;
+        rustix::fs::fstatfs(open).is_ok_and(|system| system.f_flags & MNT_LOCAL != 0)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+    pub(super) fn is_local(_open: &impl Open) -> bool {
+        true
     }
 
     pub(super) fn mode_of(metadata: &Metadata) -> u32 {
@@ -233,6 +298,14 @@ mod native {
             return Err(io::Error::other("it is a symlink"));
         }
         File::open(path)
+    }
+
+    /// Nothing is asked of it.
+    pub(crate) trait Open {}
+    impl<T> Open for T {}
+
+    pub(super) fn is_local(_open: &impl Open) -> bool {
+        true
     }
 
     pub(super) fn mode_of(metadata: &Metadata) -> u32 {

@@ -150,17 +150,24 @@ impl Entry {
         !self.held.is_empty() && !self.task.stop.is_cancelled()
     }
 
-    pub(super) fn picture(&self, active: u64) -> JobProgress {
+    pub(super) fn picture<'a>(&self, active: impl Iterator<Item = &'a Active>) -> JobProgress {
+        let (mut done, mut growth, mut endless) = (0u64, 0u64, false);
+        for active in active {
+            done = done.saturating_add(active.done());
+            growth = growth.saturating_add(active.growth());
+            endless |= active.is_endless();
+        }
         let totals = self.task.tally.totals();
+        let bytes = totals.bytes.saturating_add(growth);
         let summary = self.task.tally.summary();
         JobProgress {
             job: self.task.id,
-            counting: !self.task.tally.counted.load(Relaxed),
+            counting: endless || !self.task.tally.counted.load(Relaxed),
             paused: self.paused,
             files: totals.files,
-            bytes: totals.bytes,
+            bytes,
             files_done: totals.files_done,
-            bytes_done: totals.bytes_done.saturating_add(active).min(totals.bytes.max(active)),
+            bytes_done: totals.bytes_done.saturating_add(done).min(bytes),
             reused: summary.reused,
             transferred: summary.transferred,
             failed: summary.failed,

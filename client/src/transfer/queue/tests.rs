@@ -38,6 +38,7 @@ fn item(queue: &Queue, task: &Arc<Task>, name: &str, size: u64) -> Item {
         facts: FileFacts { size, mtime: Mtime(0, 0) },
         mode: 0,
         version: None,
+        identity: None,
         reconsidered: 0,
         stream: None,
         attempts: 0,
@@ -264,7 +265,7 @@ fn what_a_cancelled_job_has_under_way_neither_goes_on_nor_asks() {
     let conflict = Conflict { path: asks.path.clone(), source: asks.facts, target: asks.facts };
     assert!(!queue.hold(asks, Hold::Asking(conflict)));
     queue.again(taken.remove(0));
-    let done = Done { root: Digest::of(b"a"), size: 1, transferred: 1, reused: 0 };
+    let done = Done { root: Digest::of(b"a"), size: 1, transferred: 1, reused: 0, grown: None };
     queue.again(Item { step: Step::RemoveSource(done), ..taken.remove(0) });
     assert!(queue.more_quick().is_none());
     let told = queue.orders(false).events;

@@ -22,7 +22,7 @@ use crate::{
         conflict::FileFacts,
         core::{Core, Shared},
         flow::{self, Next},
-        item::{Done, Item},
+        item::Item,
         link::{Incoming, out_of_step},
         local::folder::Found,
         window::Window,
@@ -124,7 +124,7 @@ impl<'a> Answers<'a> {
             // It has grown: what comes now is for a connection of its own. Ours is given
             // up, which is rare and costs less than taking all of it for nothing.
             if let Some(item) = self.pending.lock().front_mut().and_then(|asked| asked.item.as_mut()) {
-                item.facts.size = opened.size;
+                item.set_size(opened.size);
             }
             return Err(ClientError::SourceChanged);
         }
@@ -154,6 +154,7 @@ impl<'a> Answers<'a> {
         self.window.leave(bytes);
         let Receiving { size, mtime, mode, version, bytes } = receiving;
         item.version = Some(version);
+        item.set_size(size);
         self.disk.put(Arrival { item, size, mtime, mode, bytes, root }).await
     }
 }
@@ -176,16 +177,16 @@ fn answered(mut item: Item, expected: Expected, reply: Reply, core: &Core) -> Ne
     let mismatch = |item, expected, found| flow::failed(item, ClientError::Mismatch { expected, found }, core.retries);
     let hashed = |digest: &str| digest.parse().map_err(|_| ClientError::Protocol(format!("{digest:?} is no digest")));
     match (expected, reply) {
-        (Expected::Stored(root), Reply::Stored { root: stored, size, .. }) => {
-            if stored != root || size != item.facts.size {
-                return mismatch(item, root, stored);
+        (Expected::Stored(done), Reply::Stored { root: stored, size, .. }) => {
+            if stored != done.root || size != done.size {
+                return mismatch(item, done.root, stored);
             }
-            flow::arrived(item, Done { root, size, transferred: size, reused: 0 })
+            flow::arrived(item, done)
         }
         (Expected::Entry, Reply::Entry { entry, version }) => {
             item.version = version;
             let facts = FileFacts { size: entry.size, mtime: entry.mtime };
-            flow::found(item, Some(Found { kind: entry.kind, facts }), false)
+            flow::found(item, Some(Found { kind: entry.kind, facts, identity: None }), false)
         }
         (Expected::Source, Reply::Entry { version: Some(version), .. }) => {
             item.version = Some(version);

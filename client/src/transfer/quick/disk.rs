@@ -1,6 +1,9 @@
 //! The thread that puts small downloads on disk: writes many, flushes them together,
 //! renames them, and tells of each only when a flush covers its name too.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeMap,
     io,
@@ -17,9 +20,9 @@ use crate::{
         flow::{self, Next},
         item::{Done, Item},
         local::{
+            flush,
             folder::Folder,
             part::{Earlier, Part},
-            system,
         },
         path::FolderPair,
         source::{self, Published},
@@ -173,7 +176,7 @@ impl Writer {
             Ok(part)
         });
         let part = part.map_err(|error| source::failed(&item.path, error))?;
-        Ok((part, Done { root: *root, size: *size, transferred: *size, reused: 0 }))
+        Ok((part, Done { root: *root, size: *size, transferred: *size, reused: 0, grown: None }))
     }
 
     fn folder(&mut self, item: &Item) -> io::Result<Arc<Folder>> {
@@ -253,13 +256,13 @@ fn make_durable(written: &[Placed], named: &[Placed]) -> io::Result<()> {
         // Every file system that is touched, through any file on it.
         let touched = written.iter().chain(named).map(|placed| (placed.part.folder().device(), placed));
         for (device, placed) in touched.collect::<BTreeMap<_, _>>() {
-            if system::sync_file_system(&placed.part.file)? {
+            if flush::file_system(&placed.part.file)? {
                 left_files.retain(|placed| placed.part.folder().device() != device);
                 folders.retain(|_, placed| placed.part.folder().device() != device);
             }
         }
     }
-    left_files.iter().try_for_each(|placed| placed.part.file.sync_all())?;
+    left_files.iter().try_for_each(|placed| flush::file(&placed.part.file))?;
     folders
         .values()
         .try_for_each(|placed| source::sync_names(&placed.item.task, placed.item.path.folder(), &placed.part))

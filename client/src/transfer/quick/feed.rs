@@ -34,6 +34,8 @@ use crate::{
 
 /// Bytes of frames that are handed over together.
 const ENOUGH: usize = 256 << 10;
+/// How often a source that is touched again and again is looked at before it is removed.
+const LOOKS: u8 = 5;
 /// How long a connection may be silent while a large file is read.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -103,10 +105,8 @@ impl Feeder {
                 let (mtime, mode) = (Some(item.facts.mtime), Some(item.mode));
                 self.ask(item, &Request::SetAttributes { path, mtime, mode }, Expected::Attributes, 0)
             }
-            Step::Attributes => self.here(item, source::set_attributes, |item, ()| flow::equal(item)),
-            Step::RemoveSource(done) if upload => {
-                self.here(item, source::remove, |item, ()| flow::verified(item, done))
-            }
+            Step::Attributes => self.here(item, source::set_attributes, flow::attributes_set),
+            Step::RemoveSource(done) if upload => self.remove(item, done),
             Step::RemoveSource(done) => {
                 let version = item.version.clone();
                 let request = Request::Remove { path, recursive: false, version };
@@ -121,11 +121,11 @@ impl Feeder {
 impl Feeder {
     /// A file of one block or less: declared, sent and committed at once.
     fn put(&mut self, mut item: Item) -> Fed {
-        let opened = match source::open(&item.task, &item.path) {
+        let mut opened = match source::open(&item.task, &item.path) {
             Ok(opened) => opened,
             Err(error) => return self.failed(item, error),
         };
-        (item.facts, item.mode) = (opened.facts, opened.mode);
+        item.set_source(&opened);
         let size = opened.facts.size;
         if size > BLOCK_SIZE {
             return self.next(Next::Again(item));
@@ -134,8 +134,11 @@ impl Feeder {
             return ControlFlow::Break(Some(item));
         }
         let start = self.filling.frames.len();
-        match self.encode_put(&item, &opened) {
-            Ok(root) => self.asked(Asked { item: Some(item), answer: Expected::Stored(root), bytes: size }),
+        match self.encode_put(&item, &mut opened) {
+            Ok(done) => {
+                item.identity = Some(opened.identity);
+                self.asked(Asked { item: Some(item), answer: Expected::Stored(done), bytes: size })
+            }
             Err(error) => {
                 self.filling.frames.truncate(start);
                 self.window.leave(size);
@@ -144,7 +147,7 @@ impl Feeder {
         }
     }
 
-    fn encode_put(&mut self, item: &Item, opened: &Opened) -> Result<Digest, ClientError> {
+    fn encode_put(&mut self, item: &Item, opened: &mut Opened) -> Result<Done, ClientError> {
         let out = &mut *self.filling.frames;
         let size = opened.facts.size;
         let keep = item.task.options.keep_attributes;
@@ -162,7 +165,11 @@ impl Feeder {
         let root = if size > 0 {
             frame::put_block_head(out, 0, usize::try_from(size).unwrap_or(usize::MAX)).map_err(unsendable)?;
             let data = out.len();
-            blocks::read_block(&opened.file, size, 0, out).map_err(|error| source::read_error(&item.path, error))?;
+            match &opened.content {
+                Some(content) => out.extend_from_slice(content),
+                None => blocks::read_block(&opened.file, size, 0, out)
+                    .map_err(|error| source::read_error(&item.path, error))?,
+            }
             let root = Digest::of(&out[data..]);
             if blocks::is_zero(&out[data..]) {
                 out.truncate(head);
@@ -172,23 +179,30 @@ impl Feeder {
         } else {
             Digest::of(b"")
         };
-        if opened.changed().map_err(|error| source::failed(&item.path, error))? {
-            return Err(ClientError::SourceChanged);
-        }
+        let growing = item.task.options.growing;
+        let grown = source::settle(&self.core, &item.path, opened, root, growing, |_| Ok(()))?;
         frame::put_message(out, &Request::Commit { size, root }).map_err(unsendable)?;
-        Ok(root)
+        Ok(Done { root, size, transferred: size, reused: 0, grown })
     }
 
     /// Reads the local content, then asks for the remote one's digest.
-    fn compare(&mut self, item: Item) -> Fed {
+    fn compare(&mut self, mut item: Item) -> Fed {
         if item.removes_source() && !item.is_upload() && item.version.is_none() {
             // What is equal will be removed: it must be known before which version was compared.
             let request = Request::Stat { path: item.path.remote().clone() };
             return self.ask(item, &request, Expected::Source, 0);
         }
-        let local = source::open(&item.task, &item.path).and_then(|opened| self.digest(&item, &opened));
+        let local = source::open(&item.task, &item.path)
+            .and_then(|opened| self.digest(&item, &opened).map(|digest| (digest, opened)));
         let local = match local {
-            Ok(digest) => Some(digest),
+            Ok((digest, opened)) => {
+                // What is compared is this, whatever was seen before.
+                match item.is_upload() {
+                    true => item.set_source(&opened),
+                    false => (item.step, item.identity) = (Step::Compare(opened.facts), Some(opened.identity)),
+                }
+                Some(digest)
+            }
             // What is at a download's target may be gone by now, which is no failure.
             Err(ClientError::Local { .. }) if !item.is_upload() => None,
             Err(error) => return self.failed(item, error),
@@ -205,6 +219,29 @@ impl Feeder {
             Ok(found) => self.failed(item, ClientError::Mismatch { expected: done.root, found }),
             Err(error) => self.failed(item, error),
         }
+    }
+
+    /// Removes an upload's source if it still is what was stored: by its state, or else by its content.
+    fn remove(&mut self, item: Item, done: Done) -> Fed {
+        match self.remove_unchanged(&item, &done) {
+            Ok(()) => self.next(flow::verified(item, done)),
+            Err(error) => self.failed(item, error),
+        }
+    }
+
+    fn remove_unchanged(&mut self, item: &Item, done: &Done) -> Result<(), ClientError> {
+        for _ in 0..LOOKS {
+            let opened = source::open(&item.task, &item.path)?;
+            let read = item.identity.filter(|_| done.grown.is_none());
+            let proven = read.is_some_and(|read| read.proves(&opened.identity));
+            if !proven && (opened.facts.size != done.size || self.digest(item, &opened)? != done.root) {
+                return Err(ClientError::SourceChanged);
+            }
+            if source::remove(item, &opened)? {
+                return Ok(());
+            }
+        }
+        Err(ClientError::SourceChanged)
     }
 
     /// A local file's digest; keeps the connection alive meanwhile.

@@ -88,7 +88,7 @@ async fn walk_existing(
                 && existing.len() <= MOST_REMEMBERED
             {
                 let facts = FileFacts { size: entry.size, mtime: entry.mtime };
-                existing.insert(path.as_bytes().into(), Found { kind: entry.kind, facts });
+                existing.insert(path.as_bytes().into(), Found { kind: entry.kind, facts, identity: None });
             }
         }
         if !page.more {

@@ -138,3 +138,78 @@ async fn who_said_replace_beforehand_meant_whatever_is_there() {
         assert!(fs::read(rig.local("y")).unwrap() == bytes(size, 1));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_does_not_hold_for_another_content_of_the_same_size_and_date() {
+    for size in [5, 1000, LARGE] {
+        for upload in [true, false] {
+            let mut rig = Rig::new().await;
+            match upload {
+                true => {
+                    write_at(&rig, "src/x", &bytes(size, 1), 2_000);
+                    rig.server.shelf().put("dst/x", b"shown");
+                    rig.upload("src", "dst", rule(ConflictRule::Ask));
+                }
+                false => {
+                    rig.server.shelf().put("src/x", &bytes(size, 1));
+                    write_at(&rig, "dst/x", b"shown", 500);
+                    rig.download("src", "dst", rule(ConflictRule::Ask));
+                }
+            }
+            let (item, _) = asked(&mut rig).await;
+            match upload {
+                true => rig.server.shelf().put("dst/x", b"other"),
+                false => write_at(&rig, "dst/x", b"other", 500),
+            }
+            rig.engine.answer(item, Decision::Replace, Scope::This);
+            let (item, _) = asked(&mut rig).await;
+            rig.engine.answer(item, Decision::Skip, Scope::This);
+            assert_eq!(counts(&rig.job_done().await), (0, 1, 0), "{size} {upload}");
+            let there = match upload {
+                true => rig.server.shelf().bytes("dst/x").to_vec(),
+                false => fs::read(rig.local("dst/x")).unwrap(),
+            };
+            assert_eq!(there, b"other");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_newer_replaces_only_what_is_older() {
+    for (time, replaced) in [(500, true), (FUTURE, false)] {
+        let mut rig = Rig::new().await;
+        rig.server.shelf().put("src/x", b"from the server");
+        write_at(&rig, "dst/x", b"here", time);
+        rig.download("src", "dst", rule(ConflictRule::Ask));
+        let (item, _) = asked(&mut rig).await;
+        rig.engine.answer(item, Decision::Newer, Scope::This);
+        assert_eq!(counts(&rig.job_done().await), if replaced { (1, 0, 0) } else { (0, 1, 0) });
+        assert_eq!(fs::read(rig.local("dst/x")).unwrap() == b"here", !replaced);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fifo_or_a_folder_that_appears_at_the_target_is_not_replaced() {
+    for size in [1000, LARGE] {
+        for folder in [true, false] {
+            let mut rig = Rig::new().await;
+            rig.server.shelf().put("x", &bytes(size, 1));
+            rig.server.open_gate(false);
+            rig.download("x", "x", rule(ConflictRule::Replace));
+            while !rig.server.shelf().requests.contains(&"get") {
+                tokio::task::yield_now().await;
+            }
+            let target = rig.local("x");
+            match folder {
+                true => fs::create_dir(&target).unwrap(),
+                false => {
+                    rustix::fs::mknodat(rustix::fs::CWD, &target, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap()
+                }
+            }
+            rig.server.open_gate(true);
+            assert_eq!(counts(&rig.job_done().await), (0, 0, 1), "{size} {folder}");
+            assert!(!fs::symlink_metadata(&target).unwrap().is_file());
+            assert_eq!(fs::read_dir(rig.folder.path()).unwrap().count(), 1, "no part is left");
+        }
+    }
+}

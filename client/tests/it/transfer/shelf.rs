@@ -63,6 +63,8 @@ pub(crate) struct Shelf {
     pub(crate) damage: Option<u64>,
     /// Somebody else stores this right before the next request of that name is looked at.
     pub(crate) meanwhile: Option<(&'static str, &'static str, File)>,
+    /// Done right before the next request of that name is looked at.
+    pub(crate) before: Option<(&'static str, Box<dyn FnOnce() + Send>)>,
     /// Blocks are sent that the client holds, as by a server that would else be silent for long.
     pub(crate) chatty: bool,
     /// The connection breaks right after the next file is stored, before that is said.
@@ -75,7 +77,11 @@ pub(crate) struct Shelf {
 
 impl Shelf {
     pub(crate) fn put(&mut self, path: &str, bytes: &[u8]) {
-        self.files.insert(path.into(), File::new(bytes, 1_000));
+        self.make(path, File::new(bytes, 1_000));
+    }
+
+    pub(crate) fn make(&mut self, path: &str, file: File) {
+        self.files.insert(path.into(), file);
         self.make_parents(path.as_bytes());
     }
 
@@ -113,6 +119,9 @@ impl Shelf {
 
     fn begin(&mut self, request: &'static str) {
         self.requests.push(request);
+        if let Some((_, deed)) = self.before.take_if(|(before, _)| *before == request) {
+            deed();
+        }
         if let Some((_, path, file)) = self.meanwhile.take_if(|(before, ..)| *before == request) {
             self.files.insert(path.into(), file);
         }

@@ -28,6 +28,8 @@ pub(super) enum Ended {
     Done(RemotePath),
     /// The same content was there already.
     Equal(RemotePath),
+    /// Left out: what is there has the same size and date.
+    Unchanged(RemotePath),
     /// Left out: something is there.
     Exists(RemotePath),
     /// Left out: what is there is not older.
@@ -92,7 +94,14 @@ impl Shift<'_> {
                     Decision::Newer | Decision::Replace => {}
                 }
             }
-            ConflictRule::Newer | ConflictRule::Different | ConflictRule::Ask | ConflictRule::Replace => {}
+            ConflictRule::Changed if self.way == Way::Copy && looks_the_same(entry, &there) => {
+                return Ok(Ended::Unchanged(to.clone()));
+            }
+            ConflictRule::Newer
+            | ConflictRule::Different
+            | ConflictRule::Changed
+            | ConflictRule::Ask
+            | ConflictRule::Replace => {}
             // These are through before.
             ConflictRule::Fail | ConflictRule::Skip | ConflictRule::KeepBoth => return Ok(Ended::Exists(to.clone())),
         }
@@ -147,4 +156,9 @@ impl Shift<'_> {
             Way::Copy => self.remote.copy(source, target, replace).await.map(drop),
         }
     }
+}
+
+/// Whether two files have the same size and date.
+fn looks_the_same(one: &Entry, other: &Entry) -> bool {
+    one.kind == Kind::File && other.kind == Kind::File && (one.size, one.mtime) == (other.size, other.mtime)
 }

@@ -6,7 +6,7 @@ use ferry_client::{
     ClientError,
     transfer::{ItemPath, Outcome, Skip, Summary},
 };
-use ferry_shared::{digest::Digest, path::RemotePath, refusal::Refusal};
+use ferry_shared::{digest::Digest, entry::Mtime, path::RemotePath, refusal::Refusal};
 use serde::Serialize;
 
 use crate::{exit::Exit, json::Bytes, os_bytes::bytes_of};
@@ -25,12 +25,41 @@ pub(super) struct ItemObject<'a> {
 #[derive(Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum OutcomeObject {
-    Verified { size: u64, transferred: u64, reused: u64, digest: Digest },
-    Equal { size: u64 },
+    Verified {
+        size: u64,
+        transferred: u64,
+        reused: u64,
+        digest: Digest,
+        /// The source grew: this is its beginning as it was then.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        as_of: Option<Mtime>,
+    },
+    /// The same, not proven to be as it was at one time.
+    Unproven {
+        size: u64,
+        transferred: u64,
+        reused: u64,
+        digest: Digest,
+        as_of: Mtime,
+    },
+    Equal {
+        size: u64,
+    },
+    /// The same size and date; not compared.
+    Unchanged {
+        size: u64,
+    },
     Folder,
-    Skipped { why: &'static str },
-    Would { size: u64, replaces: bool },
-    Failed { error: ErrorObject },
+    Skipped {
+        why: &'static str,
+    },
+    Would {
+        size: u64,
+        replaces: bool,
+    },
+    Failed {
+        error: ErrorObject,
+    },
 }
 
 /// Why it was not done.
@@ -76,6 +105,8 @@ pub(super) struct SummaryObject {
 struct Sum {
     files: u64,
     equal: u64,
+    unproven: u64,
+    unchanged: u64,
     folders: u64,
     bytes: u64,
     transferred: u64,
@@ -96,10 +127,18 @@ pub(super) fn item<T>(
     let local = path.local();
     let local = local.as_ref().map(|path| bytes_of(path.as_os_str()));
     let outcome = match outcome {
-        Outcome::Verified { root, size, transferred, reused } => {
-            OutcomeObject::Verified { size: *size, transferred: *transferred, reused: *reused, digest: *root }
+        Outcome::Verified { root, size, transferred, reused, grown } => {
+            let (size, transferred, reused, digest) = (*size, *transferred, *reused, *root);
+            let as_of = grown.map(|grown| Mtime::from(grown.at));
+            match (as_of, grown) {
+                (Some(as_of), Some(grown)) if !grown.proven => {
+                    OutcomeObject::Unproven { size, transferred, reused, digest, as_of }
+                }
+                _ => OutcomeObject::Verified { size, transferred, reused, digest, as_of },
+            }
         }
         Outcome::Equal { size } => OutcomeObject::Equal { size: *size },
+        Outcome::Unchanged { size } => OutcomeObject::Unchanged { size: *size },
         Outcome::Folder => OutcomeObject::Folder,
         Outcome::Skipped(skip) => OutcomeObject::Skipped { why: why(*skip) },
         Outcome::Would { size, replaces } => OutcomeObject::Would { size: *size, replaces: *replaces },
@@ -118,9 +157,11 @@ pub(super) fn job_error(error: &ClientError, exit: Exit) -> JobError {
 
 /// The sum of all jobs.
 pub(super) fn summary(sum: &Summary, elapsed: Duration, exit: Exit) -> SummaryObject {
-    let Summary { files, equal, folders, bytes, transferred, reused, skipped, failed, .. } = *sum;
+    let Summary { files, equal, unproven, unchanged, folders, bytes, transferred, reused, skipped, failed, .. } = *sum;
     let (seconds, exit) = (elapsed.as_secs_f64(), exit as u8);
-    SummaryObject { summary: Sum { files, equal, folders, bytes, transferred, reused, skipped, failed, seconds, exit } }
+    let sum =
+        Sum { files, equal, unproven, unchanged, folders, bytes, transferred, reused, skipped, failed, seconds, exit };
+    SummaryObject { summary: sum }
 }
 
 fn error_object(error: &ClientError, exit: Exit, retry: bool) -> ErrorObject {

@@ -4,7 +4,7 @@ use std::{collections::HashSet, time::Instant};
 
 use ferry_client::{
     ClientError,
-    transfer::{Failure as ItemFailure, ItemPath, JobId, LinkEvent, Outcome, Skip, Summary},
+    transfer::{Failure as ItemFailure, Grown, ItemPath, JobId, LinkEvent, Outcome, Skip, Summary},
 };
 use ferry_shared::{message::Notice, name::Escaped, path::RemotePath};
 
@@ -68,7 +68,7 @@ impl Report {
     /// An item is through.
     pub(super) fn item(&mut self, path: &ItemPath, outcome: &Outcome, context: &mut Context) -> Result<(), Failure> {
         match outcome {
-            Outcome::Verified { .. } | Outcome::Equal { .. } => self.tally.done(1),
+            Outcome::Verified { .. } | Outcome::Equal { .. } | Outcome::Unchanged { .. } => self.tally.done(1),
             Outcome::Would { size, .. } => {
                 self.tally.done(1);
                 self.would.0 += 1;
@@ -94,7 +94,7 @@ impl Report {
                     context.output.warn(&format!("ferry: {text}"));
                 }
                 Outcome::Skipped(Skip::LinkAsAsked) => context.output.detail(&text),
-                Outcome::Skipped(_) => context.output.say(&text),
+                Outcome::Skipped(_) | Outcome::Verified { grown: Some(_), .. } => context.output.say(&text),
                 _ => context.output.detail(&text),
             }
         }
@@ -108,8 +108,16 @@ impl Report {
         let path = Escaped(local.as_ref().map_or(relative.as_bytes(), |path| path.as_os_str().as_encoded_bytes()));
         let skipped = |why| Some(format!("{path} skipped: {why}"));
         match outcome {
-            Outcome::Verified { root, size, .. } => Some(format!("{path} verified, {}, {root}", human::size(*size))),
+            Outcome::Verified { root, size, grown: None, .. } => {
+                Some(format!("{path} verified, {}, {root}", human::size(*size)))
+            }
+            Outcome::Verified { size, grown: Some(Grown { at, proven }), .. } => {
+                let (size, at) = (human::size(*size), human::second(*at));
+                let proven = if *proven { "" } else { ", not proven" };
+                Some(format!("{path} grew meanwhile; its first {size} are stored as it was at {at}{proven}"))
+            }
             Outcome::Equal { .. } => Some(format!("{path} is equal already")),
+            Outcome::Unchanged { .. } => Some(format!("{path} has the same size and date")),
             Outcome::Skipped(Skip::Exists) => skipped("something is there already"),
             Outcome::Skipped(Skip::Symlink) => skipped("a symlink (--links says what to do with those)"),
             Outcome::Skipped(Skip::LinkAsAsked) => skipped("a symlink"),
@@ -185,6 +193,8 @@ impl Report {
         let sum = &mut self.sum;
         sum.files += summary.files;
         sum.equal += summary.equal;
+        sum.unproven += summary.unproven;
+        sum.unchanged += summary.unchanged;
         sum.folders += summary.folders;
         sum.bytes = sum.bytes.saturating_add(summary.bytes);
         sum.transferred = sum.transferred.saturating_add(summary.transferred);
@@ -230,7 +240,7 @@ impl Report {
     /// Whether the sum says more than the failures that were told.
     fn has_news(&self) -> bool {
         let sum = &self.sum;
-        sum.files + sum.skipped + self.would.0 > 0 || (sum.folders > 0 && sum.failed == 0)
+        sum.files + sum.unchanged + sum.skipped + self.would.0 > 0 || (sum.folders > 0 && sum.failed == 0)
     }
 
     fn summary_line(&self) -> String {
@@ -249,9 +259,12 @@ impl Report {
                 what += &format!(", {}", human::size(bytes));
             }
             format!("{what} would be {way}; nothing was changed")
+        } else if sum.files == 0 && sum.unchanged > 0 {
+            "nothing was compared".to_owned()
         } else {
             let files = human::count(sum.files, "file", "files");
-            format!("{files}, {} verified", human::size(sum.bytes))
+            let word = if sum.unproven > 0 { "stored" } else { "verified" };
+            format!("{files}, {} {word}", human::size(sum.bytes))
         };
         if sum.transferred > 0 {
             let elapsed = self.started.elapsed();
@@ -261,7 +274,13 @@ impl Report {
         if sum.reused > 0 {
             line += &format!("; {} were there already", human::size(sum.reused));
         }
-        for (number, word) in [(sum.equal, "equal already"), (sum.skipped, "skipped"), (sum.failed, "failed")] {
+        for (number, word) in [
+            (sum.equal, "equal already"),
+            (sum.unproven, "not proven"),
+            (sum.unchanged, "of the same size and date"),
+            (sum.skipped, "skipped"),
+            (sum.failed, "failed"),
+        ] {
             if number > 0 {
                 line += &format!("; {number} {word}");
             }

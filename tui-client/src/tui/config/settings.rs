@@ -150,8 +150,13 @@ fn rule(text: &str) -> Result<ConflictRule, Wrong> {
         "replace" => ConflictRule::Replace,
         "newer" => ConflictRule::Newer,
         "different" => ConflictRule::Different,
+        "changed" => ConflictRule::Changed,
         "keep-both" => ConflictRule::KeepBoth,
-        _ => return Err(Wrong::Value("\"ask\", \"skip\", \"replace\", \"newer\", \"different\" or \"keep-both\"")),
+        _ => {
+            return Err(Wrong::Value(
+                "\"ask\", \"skip\", \"replace\", \"newer\", \"different\", \"changed\" or \"keep-both\"",
+            ));
+        }
     })
 }
 

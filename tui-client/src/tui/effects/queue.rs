@@ -62,9 +62,10 @@ impl Queue {
                 if let Some(connector) = connector {
                     self.keeper.note(Note::Add(key, Box::new(order::kept(connector.target(), &order))));
                 }
-                self.begin(key, &order, connector, links);
+                self.begin(key, &order, connector, links, false);
             }
-            TransferEffect::Begin(key, order) => self.begin(key, &order, connector, links),
+            // What an order did before it was left is not known any more.
+            TransferEffect::Begin(key, order) => self.begin(key, &order, connector, links, true),
             TransferEffect::Settle(key) => self.keeper.note(Note::Settle(key)),
             TransferEffect::Through(key, name) => self.keeper.note(Note::Through(key, name)),
             TransferEffect::AtOnce(at_once) => {
@@ -111,7 +112,7 @@ impl Queue {
         }
     }
 
-    fn begin(&mut self, key: Key, order: &Order, connector: Option<&Connector>, links: LinkRule) {
+    fn begin(&mut self, key: Key, order: &Order, connector: Option<&Connector>, links: LinkRule, again: bool) {
         let Some(connector) = connector else { return };
         let running = self.running.get_or_insert_with(|| start(connector, self.settings, &self.events));
         let options = JobOptions {
@@ -121,6 +122,7 @@ impl Queue {
             links,
             remove_source: order.moves,
             parents: true,
+            again,
             ..JobOptions::default()
         };
         let jobs = order::jobs(order, &options).into_iter().map(|job| running.engine.add(job)).collect();

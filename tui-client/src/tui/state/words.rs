@@ -11,7 +11,8 @@ pub(crate) fn rule(rule: ConflictRule) -> &'static str {
         ConflictRule::Skip => "keep what is there",
         ConflictRule::Replace => "replace it",
         ConflictRule::Newer => "replace it if the new one is newer",
-        ConflictRule::Different => "replace it if it differs",
+        ConflictRule::Different => "replace it if its content differs",
+        ConflictRule::Changed => "replace it if size or date differs",
         ConflictRule::KeepBoth => "keep both",
         ConflictRule::Fail => "leave it, and say so",
     }

@@ -19,9 +19,10 @@ use crate::tui::{
 };
 
 /// The rules a person can choose from, in turn.
-const RULES: [ConflictRule; 6] = [
+const RULES: [ConflictRule; 7] = [
     ConflictRule::Ask,
     ConflictRule::Different,
+    ConflictRule::Changed,
     ConflictRule::Newer,
     ConflictRule::Replace,
     ConflictRule::KeepBoth,

@@ -378,9 +378,7 @@ fn whole_lines(state: &State, transfer: &Transfer) -> Vec<String> {
         lines.push("moves     sources are removed once they are verified at the target".to_owned());
     }
     lines.extend(transfer.digest.map(|digest| format!("digest    {digest}")));
-    if tally.skipped > 0 {
-        lines.push(format!("left out  {}", tally.skipped));
-    }
+    lines.extend(transfer.left_out().map(|left| format!("of them   {left}")));
     if tally.failed > 0 {
         lines.push(format!("failed    {}", tally.failed));
     }

@@ -69,7 +69,11 @@ fn item_done(state: &mut State, job: JobId, item: ItemId, path: &ItemPath, outco
             let trouble = Trouble::from(&error);
             transfer.failed(FailedItem { item, job, path: path.relative(), trouble, retryable });
         }
-        Outcome::Skipped(_) | Outcome::Equal { .. } | Outcome::Folder | Outcome::Would { .. } => {}
+        Outcome::Skipped(_)
+        | Outcome::Equal { .. }
+        | Outcome::Unchanged { .. }
+        | Outcome::Folder
+        | Outcome::Would { .. } => {}
     }
 }
 
@@ -112,6 +116,7 @@ fn over(state: &mut State, key: Key, out: &mut Out) {
     let Some(transfer) = state.transfers.get(key) else { return };
     let (order, tally) = (transfer.order.clone(), transfer.tally);
     let name = transfer.title();
+    let left_out = transfer.left_out();
     let phase = transfer.phase(state.now);
     for place in [&order.to, &order.from] {
         read::changed(state, place);
@@ -132,12 +137,13 @@ fn over(state: &mut State, key: Key, out: &mut Out) {
         Phase::Cancelled => out.push(Effect::Transfer(TransferEffect::Settle(key))),
         Phase::LeftOut => {
             let done = if order.moves { "moved" } else { "copied" };
-            state.warn(format!("{name}: nothing was {done}, {} left out", tally.skipped));
+            let left = left_out.unwrap_or_default();
+            state.warn(format!("{name}: nothing was {done}, {left}"));
             out.push(Effect::Transfer(TransferEffect::Settle(key)));
         }
         _ => {
             let files = human::count(tally.files_done, "file", "files");
-            let left = if tally.skipped > 0 { format!(", {} left out", tally.skipped) } else { String::new() };
+            let left = left_out.map(|left| format!(", {left}")).unwrap_or_default();
             state.say(format!("{name}: {files}, {}, verified{left}", words::size(tally.bytes_done)));
             out.push(Effect::Transfer(TransferEffect::Settle(key)));
         }

@@ -63,6 +63,10 @@ fn keep(events: &mpsc::Sender<Event>, folder: &std::path::Path, notes: &std_mpsc
                     found.unreadable
                 ))));
             }
+            for path in &found.newer {
+                let text = format!("{} is the queue of a newer ferry; it is kept for that one", path.display());
+                tell(Event::Trouble(Trouble::new(text)));
+            }
             let Found { orders, .. } = found;
             tell(Event::Left(orders.into_iter().map(|(key, order)| order::left(key, order)).collect()));
             journal

@@ -137,7 +137,9 @@ impl Part {
         // What had arrived of a cancelled file is kept; of a failed one nobody knows.
         let kept = if summary.cancelled && !discarded { tally.bytes_done } else { 0 };
         tally.bytes_done = summary.bytes.max(kept);
-        (tally.reused, tally.failed, tally.skipped) = (summary.reused, summary.failed, summary.skipped);
+        (tally.reused, tally.failed) = (summary.reused, summary.failed);
+        // What was not compared is not verified either.
+        tally.skipped = summary.skipped.saturating_add(summary.unchanged);
         self.fresh = self.fresh.max(summary.bytes.saturating_sub(summary.reused));
         self.before = None;
         self.summary = Some(summary);

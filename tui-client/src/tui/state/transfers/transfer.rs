@@ -264,6 +264,18 @@ impl Transfer {
             || self.parts.iter().any(|part| part.summary.as_ref().is_some_and(|summary| summary.error.is_some()))
     }
 
+    /// What was left out of it, in words; nothing where that is nothing.
+    pub(crate) fn left_out(&self) -> Option<String> {
+        let unchanged: u64 = self.parts.iter().filter_map(|part| part.summary.as_ref()).map(|sum| sum.unchanged).sum();
+        let skipped = self.tally.skipped.saturating_sub(unchanged);
+        match (unchanged, skipped) {
+            (0, 0) => None,
+            (0, skipped) => Some(format!("{skipped} left out")),
+            (unchanged, 0) => Some(format!("{unchanged} of the same size and date left out")),
+            (unchanged, skipped) => Some(format!("{unchanged} of the same size and date and {skipped} more left out")),
+        }
+    }
+
     /// Drops the pieces that are through, and what is known of the others; what is to be ordered again.
     pub(crate) fn begin_again(&mut self) -> Order {
         let well = |part: &Part| {

@@ -42,6 +42,18 @@ fn what_was_left_out_is_not_said_to_be_verified() {
 }
 
 #[test]
+fn what_was_not_compared_is_said_to_have_the_same_size_and_date() {
+    let mut scene = Scene::connected();
+    scene.keys("j");
+    let key = scene.copy(1);
+    scene.progress(vec![job(1, (2, 2), (9, 9), 0)], Vec::new(), 9);
+    ended(&mut scene, 1, Summary { unchanged: 2, ..Summary::default() });
+    assert_eq!(phase(&scene, key), Phase::LeftOut);
+    let text = scene.text();
+    assert!(text.contains("2 of the same size and date left out") && !text.contains("verified"), "{text}");
+}
+
+#[test]
 fn what_was_verified_and_what_was_left_out_are_both_said() {
     let mut scene = Scene::connected();
     scene.keys("j");
