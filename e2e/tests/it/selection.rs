@@ -101,6 +101,9 @@ fn folders_come_only_with_what_an_include_brings() {
     assert_eq!(below(&home.join("up")), set(&["a", "a/p.jpg"]));
     client.run(&[&"put", &here.join("up"), &client.at("none"), &"--include=*.png"]).ok();
     assert!(!home.join("none").exists(), "nothing came into it");
+    let dry = [&"get" as &dyn AsRef<std::ffi::OsStr>, &client.at("t"), &here.join("down"), &"--include=b.tmp", &"-n"];
+    client.run(&dry).ok().says("1 file, 2 folders");
+    assert!(!here.join("down").exists());
     client.run(&[&"get", &client.at("t"), &here.join("down"), &"--include=b.tmp"]).ok();
     assert_eq!(below(&here.join("down")), set(&["sub", "sub/b.tmp"]));
     client.run(&[&"get", &client.at("t"), &here.join("none"), &"--include=*.png"]).ok();

@@ -73,7 +73,16 @@ pub(crate) fn command() -> Command {
 }
 
 fn with_flags(command: Command, name: &str) -> Command {
-    let command = groups(name).into_iter().chain([Group::Common]).fold(command, |command, group| group.add_to(command));
+    // A group's own description takes the place of the verb's.
+    let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
+    let mut command =
+        groups(name).into_iter().chain([Group::Common]).fold(command, |command, group| group.add_to(command));
+    if let Some(about) = about {
+        command = command.about(about);
+    }
+    if let Some(long_about) = long_about {
+        command = command.long_about(long_about);
+    }
     command.mut_subcommands(|verb| {
         let name = verb.get_name().to_owned();
         with_flags(verb, &name)

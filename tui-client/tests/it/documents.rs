@@ -32,9 +32,10 @@ fn every_verb_has_help() {
     let ferry = Ferry::new();
     let help = stdout(&ferry.run("--help").success());
     for verb in VERBS {
-        assert!(help.contains(&format!("\n  {verb} ")), "{verb}");
+        let line = help.lines().find_map(|line| line.strip_prefix(&format!("  {verb} ")));
+        let about = line.unwrap_or_else(|| panic!("{verb}")).trim();
         let help = stdout(&ferry.run(&format!("{verb} --help")).success());
-        assert!(help.contains("Usage: ferry "), "{verb}");
+        assert!(help.contains("Usage: ferry ") && help.starts_with(about), "{verb}: {help}");
         let connects = !["site", "completion", "man"].contains(&verb);
         assert_eq!(help.contains("--password-file"), connects, "{verb}");
         assert_eq!(help.contains("--bwlimit"), ["get", "put"].contains(&verb), "{verb}");

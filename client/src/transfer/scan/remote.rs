@@ -278,9 +278,8 @@ impl Pages {
             return Vec::new();
         }
         let create = !self.task.options.filter.includes() || self.receives(&pair, &page.entries);
-        if create && self.task.options.filter.includes() && seen.receiving.insert(page.under.clone()) {
-            self.task.tally.add_folder();
-            self.task.tally.folder_done();
+        if create && self.task.options.filter.includes() {
+            self.count_receiving(&page.under, &mut seen.receiving);
         }
         let here = self.here(&pair, &page.under, create);
         let mut planned: Vec<Next> = page.unreadable.iter().filter_map(|folder| self.unreadable(folder)).collect();
@@ -321,6 +320,16 @@ impl Pages {
         }
         let here = source::find_folder(&self.task, pair, create && !self.task.options.dry_run);
         here.map_err(|error| ClientError::local(self.local(under), error))
+    }
+
+    /// Something comes into the folder `under`: it is made, and so are those above it.
+    fn count_receiving(&self, under: &RemotePath, receiving: &mut HashSet<RemotePath>) {
+        let mut place = Some(under.clone());
+        while let Some(folder) = place.filter(|folder| receiving.insert(folder.clone())) {
+            self.task.tally.add_folder();
+            self.task.tally.folder_done();
+            place = folder.parent();
+        }
     }
 
     /// Whether the filter takes what `entry` is in a folder.
