@@ -111,6 +111,8 @@ pub struct JobOptions {
     pub keep_attributes: bool,
     /// Make the folders above the target.
     pub parents: bool,
+    /// Carry what fits where not all does; else such a job is refused, or stopped, as a whole.
+    pub fill: bool,
 }
 
 impl Default for JobOptions {
@@ -124,6 +126,7 @@ impl Default for JobOptions {
             remove_source: false,
             keep_attributes: true,
             parents: false,
+            fill: false,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod conflict;
 mod control;
 mod download;
+mod fit;
 mod meanwhile;
 mod shelf;
 mod stream;

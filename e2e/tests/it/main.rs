@@ -45,6 +45,7 @@ mod resume_server;
 mod seal;
 mod soak;
 mod staged_part;
+mod streams;
 mod systemd;
 mod tidy;
 mod unprivileged;

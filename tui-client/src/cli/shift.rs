@@ -56,7 +56,7 @@ pub(super) async fn run(way: Way, arguments: &[OsString], context: &mut Context)
             }
             Ok(Ended::Skipped) => {
                 context.output.say(&format!("{} is there already, skipped", target.display()));
-                tally.fail(Exit::Partial);
+                tally.done(1);
                 continue;
             }
             Err(error) => Err(Failure::remote(&from.path, Looking::File, error)),

@@ -8,6 +8,7 @@ use std::{future::pending, time::Duration};
 
 use ferry_client::{
     Connector,
+    reconnect::Patience,
     transfer::{ConflictRule, Engine, Event, Filter, Job, JobOptions, Scope, Settings},
 };
 use tokio::{
@@ -68,10 +69,12 @@ pub(super) fn options(context: &Context) -> Result<JobOptions, Failure> {
 }
 
 fn settings(global: &Global) -> Settings {
+    let Patience { time: retry_for, retries } = global.patience.of_transfer();
     Settings {
         transfers: global.transfers,
         bandwidth: global.bwlimit.map(|limit| limit.0).unwrap_or_default(),
-        retries: global.retries,
+        retry_for,
+        retries,
         ..Settings::default()
     }
 }
@@ -95,8 +98,12 @@ pub(super) async fn run(
     way: Way,
     jobs: Vec<Job>,
 ) -> Result<Exit, Failure> {
+    if context.output.json || context.global.dry_run {
+        context.output.check()?;
+        context.output.outlive_reader();
+    }
     let (engine, mut events) = Engine::start(connector, settings(&context.global));
-    let mut report = Report::new(way, context.global.dry_run, context.global.verbose > 0);
+    let mut report = Report::new(way, context.global.dry_run);
     for job in jobs {
         report.begin(engine.add(job));
     }

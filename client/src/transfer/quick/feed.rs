@@ -135,7 +135,11 @@ impl Feeder {
         }
         let start = self.filling.frames.len();
         match self.encode_put(&item, &opened) {
-            Ok(root) => self.asked(Asked { item: Some(item), answer: Expected::Stored(root), bytes: size }),
+            Ok(root) => {
+                // From here on it is for the server to say whether it fits.
+                item.growth = None;
+                self.asked(Asked { item: Some(item), answer: Expected::Stored(root), bytes: size })
+            }
             Err(error) => {
                 self.filling.frames.truncate(start);
                 self.window.leave(size);
@@ -289,7 +293,7 @@ impl Feeder {
     }
 
     fn failed(&mut self, item: Item, error: ClientError) -> Fed {
-        self.next(flow::failed(item, error, self.core.retries))
+        self.next(flow::failed(item, error, self.core.patience))
     }
 
     fn next(&mut self, next: Next) -> Fed {

@@ -8,20 +8,21 @@ use std::{
 
 use ferry_shared::{
     entry::{Entry, Kind},
-    frame,
-    link::LinkError,
+    limits::BLOCK_SIZE,
     message::{Reply, Request, reply::Page},
     path::RemotePath,
     refusal::{Code, Refusal},
 };
 
-use super::{enqueue, failure, link, new_item, not_usable, pair, path};
+use super::{Seen, enqueue, failure, link, new_item, not_usable, outlive, pair, path};
 use crate::{
     error::ClientError,
+    reconnect::Backoff,
     transfer::{
         conflict::{FileFacts, is_keep_both_name},
         core::{Core, Shared, joined},
         event::{Outcome, Skip},
+        fit::{Planned, admit_here, growth},
         flow::{self, Next},
         item::{Item, Step},
         link::{Incoming, Link, out_of_step},
@@ -52,8 +53,17 @@ pub(super) struct Prepared {
 
 /// Makes an upload's folder, unless it is there.
 pub(super) async fn prepare(core: &Shared, task: &Task, to: &RemotePath) -> Result<Prepared, ClientError> {
+    let mut backoff = Backoff::new(core.patience);
+    loop {
+        match prepare_over(core, link(core).await?, task, to).await {
+            Err(error) => outlive(&mut backoff, error).await?,
+            prepared => return prepared,
+        }
+    }
+}
+
+async fn prepare_over(core: &Shared, mut link: Link, task: &Task, to: &RemotePath) -> Result<Prepared, ClientError> {
     let nothing = || Prepared { there: false, existing: None };
-    let mut link = link(core).await?;
     if !task.options.dry_run && !to.is_home() {
         let mut made = ask(core, &mut link, &Request::MakeDir { path: to.clone(), parents: false }).await?;
         let missing = matches!(&made, Reply::Refused(refusal) if refusal.code == Code::NotFound);
@@ -88,7 +98,7 @@ async fn walk_existing(
     to: &RemotePath,
 ) -> Result<Result<Option<Existing>, Refusal>, ClientError> {
     let mut existing = Existing::new();
-    send(core, link, &Request::Walk { path: to.clone() }).await?;
+    core.request(link, &Request::Walk { path: to.clone() }).await?;
     loop {
         let page = match core.answer(link).await? {
             Incoming::Reply(Reply::Entries(page)) => page,
@@ -112,15 +122,23 @@ async fn walk_existing(
 
 /// Looks through a download's source: a file or a folder.
 pub(super) async fn look(core: &Shared, task: &Arc<Task>, from: RemotePath, to: PathBuf) -> Result<(), ClientError> {
-    let mut link = link(core).await?;
     if from.is_home() {
-        return folder(core, task, link, from, to).await;
+        return folder(core, task, from, to).await;
     }
-    match ask(core, &mut link, &Request::Stat { path: from.clone() }).await? {
+    let mut backoff = Backoff::new(core.patience);
+    let (reply, link) = loop {
+        let mut link = link(core).await?;
+        match ask(core, &mut link, &Request::Stat { path: from.clone() }).await {
+            Err(error) => outlive(&mut backoff, error).await?,
+            Ok(reply) => break (reply, link),
+        }
+    };
+    match reply {
         Reply::Entry { entry, .. } => match entry.kind {
             Kind::Folder => {
+                core.links.put(link);
                 task.note_mode(from.clone(), entry.mode);
-                folder(core, task, link, from, to).await
+                folder(core, task, from, to).await
             }
             Kind::File => {
                 core.links.put(link);
@@ -161,7 +179,7 @@ async fn file(core: &Shared, task: &Arc<Task>, from: &RemotePath, to: &Path, ent
     let item = Item { facts: facts(entry), mode: entry.mode, ..item };
     task.tally.add_file(entry.size);
     let make = task.options.parents && !task.options.dry_run;
-    let (above, task_there) = (pair.remote.depth(), Arc::clone(task));
+    let (above, task_there, core_there) = (pair.remote.depth(), Arc::clone(task), Arc::clone(core));
     let planned = core.blocking(move || {
         if make {
             std::fs::create_dir_all(if parent.as_os_str().is_empty() { Path::new(".") } else { &parent })
@@ -169,50 +187,72 @@ async fn file(core: &Shared, task: &Arc<Task>, from: &RemotePath, to: &Path, ent
         }
         let root = Folder::open(&parent).map_err(|error| ClientError::local(&parent, error))?;
         // Set once: nobody else scans this job.
-        drop(task_there.landing.set((Arc::new(root), above)));
-        source::look(&item).map(|found| flow::found(item, found, false))
+        let root = Arc::new(root);
+        drop(task_there.landing.set((Arc::clone(&root), above)));
+        let found = source::look(&item)?;
+        let next = flow::found(item, found, false);
+        let more = growth(&next, found.as_ref());
+        fits_here(&core_there, &task_there, &root, vec![(next, more)])
     });
     let planned = joined(planned).await?;
-    enqueue(core, task, vec![planned]).await;
+    enqueue(core, task, planned).await;
     Ok(())
 }
 
-async fn folder(
-    core: &Shared,
-    task: &Arc<Task>,
-    mut link: Link,
-    from: RemotePath,
-    to: PathBuf,
-) -> Result<(), ClientError> {
+async fn folder(core: &Shared, task: &Arc<Task>, from: RemotePath, to: PathBuf) -> Result<(), ClientError> {
     let pages = Arc::new(Pages { core: Arc::clone(core), task: Arc::clone(task), from, to });
     let there = Arc::clone(&pages);
     joined(core.blocking(move || there.open_root())).await?;
     task.tally.add_folder();
     task.tally.folder_done();
     task.note_folder(SourceFolder::Remote(pages.from.clone()));
-    send(core, &mut link, &Request::Walk { path: pages.from.clone() }).await?;
-    let mut left_out = HashSet::new();
+    let (mut seen, mut backoff) = (Seen::default(), Backoff::new(core.patience));
     loop {
-        let page = match core.answer(&mut link).await? {
-            Incoming::Reply(Reply::Entries(page)) => page,
-            Incoming::Reply(Reply::Refused(refusal)) => {
-                core.links.put(link);
-                return Err(refusal.into());
+        let mut link = link(core).await?;
+        let before = seen.count();
+        match walk(core, &pages, &mut link, &mut seen).await {
+            // What was planned is in the queue; the server is asked for the rest.
+            Err(error) if seen.is_whole() => {
+                if seen.count() > before {
+                    backoff.reset();
+                }
+                outlive(&mut backoff, error).await?;
             }
+            Err(error) => return Err(error),
+            Ok(ended) => {
+                core.links.put(link);
+                return ended.map_err(ClientError::from);
+            }
+        }
+    }
+}
+
+/// Queues what is in a remote folder and was not seen yet.
+async fn walk(
+    core: &Shared,
+    pages: &Arc<Pages>,
+    link: &mut Link,
+    seen: &mut Seen,
+) -> Result<Result<(), Refusal>, ClientError> {
+    core.request(link, &Request::Walk { path: pages.from.clone() }).await?;
+    loop {
+        let page = match core.answer(link).await? {
+            Incoming::Reply(Reply::Entries(page)) => page,
+            Incoming::Reply(Reply::Refused(refusal)) => return Ok(Err(refusal)),
             other => return Err(out_of_step(&other)),
         };
         let more = page.more;
-        let there = Arc::clone(&pages);
+        let (there, mut known) = (Arc::clone(pages), std::mem::take(seen));
         let planned = core.blocking(move || {
-            let planned = there.plan(page, &mut left_out);
-            Ok((planned, left_out))
+            let page = known.news(page);
+            let planned = there.plan(page, &mut known.left_out)?;
+            Ok((planned, known))
         });
         let (planned, known) = joined(planned).await?;
-        left_out = known;
-        enqueue(core, task, planned).await;
+        *seen = known;
+        enqueue(core, &pages.task, planned).await;
         if !more {
-            core.links.put(link);
-            return Ok(());
+            return Ok(Ok(()));
         }
     }
 }
@@ -262,10 +302,10 @@ impl Pages {
         }
     }
 
-    fn plan(&self, page: Page, left_out: &mut HashSet<RemotePath>) -> Vec<Next> {
-        let Ok(remote) = self.from.join_path(&page.under) else { return Vec::new() };
+    fn plan(&self, page: Page, left_out: &mut HashSet<RemotePath>) -> Result<Vec<Next>, ClientError> {
+        let Ok(remote) = self.from.join_path(&page.under) else { return Ok(Vec::new()) };
         if !left_out.is_empty() && is_below(&page.under, left_out) {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let local = Some(self.local(&page.under));
         let above = self.from.depth().saturating_sub(1);
@@ -273,21 +313,27 @@ impl Pages {
         let create = !self.task.options.dry_run;
         let here = source::find_folder(&self.task, &pair, create);
         let here = here.map_err(|error| ClientError::local(self.local(&page.under), error));
-        let mut planned: Vec<Next> = page.unreadable.iter().filter_map(|folder| self.unreadable(folder)).collect();
+        let unreadable = page.unreadable.iter().filter_map(|folder| self.unreadable(folder));
+        let mut planned: Vec<Planned> = unreadable.map(|next| (next, 0)).collect();
         if let (Err(error), true) = (&here, page.entries.is_empty()) {
             let item = self.from.join_path(&page.under).ok().and_then(|folder| self.folder_item(&folder));
-            planned.extend(item.map(|item| Next::Done(item, failure(error.clone()))));
+            planned.extend(item.map(|item| (Next::Done(item, failure(error.clone())), 0)));
         }
         let mut entries = page.entries;
         // They keep their own names, whatever is put beside the others.
         entries.sort_by_key(|entry| !is_keep_both_name(&entry.name));
         for entry in entries {
             match entry.kind {
-                Kind::Folder => planned.extend(self.subfolder(&pair, &page.under, &entry, left_out)),
+                Kind::Folder => {
+                    planned.extend(self.subfolder(&pair, &page.under, &entry, left_out).map(|next| (next, 0)));
+                }
                 _ => planned.extend(self.file(&pair, &here, &entry)),
             }
         }
-        planned
+        match here {
+            Ok(Some(folder)) => fits_here(&self.core, &self.task, &folder, planned),
+            _ => Ok(planned.into_iter().map(|(next, _)| next).collect()),
+        }
     }
 
     /// A folder's own page makes it; here it is only seen whether it can be.
@@ -319,7 +365,7 @@ impl Pages {
         pair: &Arc<FolderPair>,
         here: &Result<Option<Arc<Folder>>, ClientError>,
         entry: &Entry,
-    ) -> Option<Next> {
+    ) -> Option<Planned> {
         let filter = &self.task.options.filter;
         let path = pair.remote.join(&entry.name).ok()?;
         if !filter.is_open() && !filter.takes_file(&self.below(&path)) {
@@ -327,13 +373,15 @@ impl Pages {
         }
         match entry.kind {
             Kind::File => {}
-            Kind::Symlink => return self.leave_out(pair, entry, Skip::Symlink),
-            Kind::Folder | Kind::Other => return self.leave_out(pair, entry, Skip::Special),
+            Kind::Symlink => return self.leave_out(pair, entry, Skip::Symlink).map(|next| (next, 0)),
+            Kind::Folder | Kind::Other => return self.leave_out(pair, entry, Skip::Special).map(|next| (next, 0)),
         }
         if is_part_name(entry.name.as_bytes()) {
-            return self.leave_out(pair, entry, Skip::Unfinished);
+            return self.leave_out(pair, entry, Skip::Unfinished).map(|next| (next, 0));
         }
-        let Ok(name) = local_name(&entry.name) else { return self.leave_out(pair, entry, Skip::UnusableName) };
+        let Ok(name) = local_name(&entry.name) else {
+            return self.leave_out(pair, entry, Skip::UnusableName).map(|next| (next, 0));
+        };
         let found = match here {
             Ok(Some(folder)) if !folder.is_fresh() => folder.look(&name),
             Ok(_) => Ok(None),
@@ -342,14 +390,17 @@ impl Pages {
         let path = ItemPath::new(Arc::clone(pair), name, &entry.name).ok()?;
         self.task.tally.add_file(entry.size);
         let item = Item { facts: facts(entry), mode: entry.mode, ..new_item(&self.core, &self.task, path) };
-        Some(match (found, here) {
+        let met = found.as_ref().ok().copied().flatten();
+        let next = match (found, here) {
             (Ok(found), _) => flow::reserved(item, |item| flow::found(item, found, false)),
             (Err(_), Err(error)) => Next::Done(item, failure(error.clone())),
             (Err(error), Ok(_)) => {
                 let error = source::failed(&item.path, error);
                 Next::Done(item, failure(error))
             }
-        })
+        };
+        let more = growth(&next, met.as_ref());
+        Some((next, more))
     }
 
     fn leave_out(&self, pair: &Arc<FolderPair>, entry: &Entry, why: Skip) -> Option<Next> {
@@ -385,6 +436,14 @@ impl Pages {
     }
 }
 
+/// Lets in what fits on the disk that `folder` is on. Blocks on it.
+fn fits_here(core: &Core, task: &Task, folder: &Folder, planned: Vec<Planned>) -> Result<Vec<Next>, ClientError> {
+    let Some(free) = folder.free() else { return Ok(planned.into_iter().map(|(next, _)| next).collect()) };
+    admit_here(task, &core.places.disk(folder.device()), free, planned, |item| {
+        if item.facts.size > BLOCK_SIZE { source::part_length(item) } else { 0 }
+    })
+}
+
 fn facts(entry: &Entry) -> FileFacts {
     FileFacts { size: entry.size, mtime: entry.mtime }
 }
@@ -407,16 +466,9 @@ fn is_below(path: &RemotePath, folders: &HashSet<RemotePath>) -> bool {
 }
 
 async fn ask(core: &Core, link: &mut Link, request: &Request) -> Result<Reply, ClientError> {
-    send(core, link, request).await?;
+    core.request(link, request).await?;
     match core.answer(link).await? {
         Incoming::Reply(reply) => Ok(reply),
         other => Err(out_of_step(&other)),
     }
-}
-
-async fn send(core: &Core, link: &mut Link, request: &Request) -> Result<(), ClientError> {
-    let mut frames = core.pool.take();
-    frame::put_message(&mut frames, request).map_err(LinkError::from)?;
-    core.send(&mut link.writer, &frames, |_| {}).await?;
-    Ok(link.writer.flush().await?)
 }

@@ -18,14 +18,10 @@ use crate::{
     interrupt::Signal,
 };
 
-/// Failures told one by one; the others are only counted, unless `-v` wants them.
-const TOLD: u64 = 50;
-
 /// Gathers what happened.
 pub(super) struct Report {
     way: Way,
     dry_run: bool,
-    verbose: bool,
     started: Instant,
     open: HashSet<JobId>,
     tally: Tally,
@@ -34,23 +30,20 @@ pub(super) struct Report {
     would: (u64, u64),
     /// Whether what it would transfer has a size nobody knows before.
     would_stream: bool,
-    told: u64,
     told_of_server: Option<String>,
 }
 
 impl Report {
-    pub(super) fn new(way: Way, dry_run: bool, verbose: bool) -> Self {
+    pub(super) fn new(way: Way, dry_run: bool) -> Self {
         Self {
             way,
             dry_run,
-            verbose,
             started: Instant::now(),
             open: HashSet::new(),
             tally: Tally::default(),
             sum: Summary::default(),
             would: (0, 0),
             would_stream: false,
-            told: 0,
             told_of_server: None,
         }
     }
@@ -75,7 +68,7 @@ impl Report {
                 self.would.1 = self.would.1.saturating_add(*size);
                 self.would_stream |= self.is_endless(path);
             }
-            Outcome::Skipped(Skip::NotNewer) => self.tally.done(1),
+            Outcome::Skipped(why) if is_asked_for(*why) => self.tally.done(1),
             Outcome::Skipped(_) => self.tally.fail(Exit::Partial),
             Outcome::Folder => {}
             Outcome::Failed(failure) => self.failed(path.remote(), failure, context),
@@ -89,7 +82,9 @@ impl Report {
         }
         if let Some(text) = self.text(path, outcome) {
             match outcome {
-                Outcome::Skipped(_) => context.output.say(&text),
+                Outcome::Skipped(Skip::Exists | Skip::Cancelled) => context.output.say(&text),
+                // Nobody asked for it: it is told even with `-q`.
+                Outcome::Skipped(_) => context.output.warn(&text),
                 _ => context.output.detail(&text),
             }
         }
@@ -133,9 +128,9 @@ impl Report {
     }
 
     fn failed(&mut self, path: &RemotePath, failure: &ItemFailure, context: &Context) {
-        let looking = self.looking(&failure.error);
-        self.tally.fail(exit::of_client(&failure.error, looking));
-        self.tell(&Failure::remote(path, looking, failure.error.clone()), context);
+        let failure = Failure::remote(path, self.looking(&failure.error), failure.error.clone());
+        self.tally.fail(failure.cause());
+        self.tell(&failure, context);
     }
 
     fn tell(&mut self, failure: &Failure, context: &Context) {
@@ -145,12 +140,7 @@ impl Report {
         {
             return;
         }
-        self.told += 1;
-        if self.told <= TOLD || self.verbose {
-            context.output.error(failure);
-        } else if self.told == TOLD + 1 {
-            context.output.warn("ferry: more failed; -v tells each");
-        }
+        context.output.error(failure);
     }
 
     /// What is missing when something is: the source is looked for as a file, the target's
@@ -175,6 +165,10 @@ impl Report {
         sum.reused = sum.reused.saturating_add(summary.reused);
         sum.skipped += summary.skipped;
         sum.failed += summary.failed;
+        if summary.cancelled {
+            // Only what there is no room for ends a job of ours.
+            context.output.warn("ferry: there is no more room: the rest was not tried; --fill tries what fits");
+        }
         if let Some(error) = &summary.error {
             sum.failed += 1;
             let exit = exit::of_client(error, self.looking(error));
@@ -254,12 +248,19 @@ impl Report {
     }
 }
 
+/// Whether the command line, or the person asked, wants such an item to be left out.
+fn is_asked_for(why: Skip) -> bool {
+    match why {
+        Skip::Exists | Skip::NotNewer => true,
+        Skip::Symlink | Skip::Special | Skip::UnusableName | Skip::Unfinished | Skip::Cancelled => false,
+    }
+}
+
 /// Tells what became of the connection.
 pub(in crate::cli) fn link(event: &LinkEvent, context: &Context) {
     match event {
         LinkEvent::Lost { error, retry_in, attempt } => {
-            let wait = retry_in.as_secs_f32();
-            context.output.say(&format!("{error}; trying again in {wait:.1} s (attempt {attempt})"));
+            context.output.say(&human::trying_again(error, *retry_in, *attempt));
         }
         LinkEvent::Restored => context.output.say("connected again"),
     }

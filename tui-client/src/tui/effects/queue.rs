@@ -120,6 +120,8 @@ impl Queue {
             verify: self.verify,
             remove_source: order.moves,
             parents: true,
+            // The plan showed whether all fits, and was started.
+            fill: true,
             ..JobOptions::default()
         };
         let jobs = order::jobs(order, &options).into_iter().map(|job| running.engine.add(job)).collect();
