@@ -141,11 +141,18 @@ impl Context {
     /// # Errors
     /// [`Failure::Secret`] or [`Failure::Server`].
     pub(crate) async fn remote(&self, place: &Place) -> Result<Remote, Failure> {
-        let connector = self.connector(place)?;
+        self.reach(&self.connector(place)?).await
+    }
+
+    /// A logged-in connection through `connector`; waits where that is wanted, or the server asks for it.
+    ///
+    /// # Errors
+    /// [`Failure::Server`].
+    pub(crate) async fn reach(&self, connector: &Connector) -> Result<Remote, Failure> {
         let patience = self.global.patience;
         let mut backoff = Backoff::new(patience.of_transfer());
         loop {
-            let error = match Remote::connect(&connector).await {
+            let error = match Remote::connect(connector).await {
                 Ok(remote) => return Ok(remote),
                 Err(error) => error,
             };

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
 };
 
@@ -111,7 +112,7 @@ pub(super) fn growth(next: &Next, met: Option<&Found>) -> i128 {
     }
 }
 
-/// Lets in what fits on the disk of a download, of which `arrived` tells how much of an item is there. A
+/// Lets in what fits on the disk of a download to `to`, of which `arrived` tells how much of an item is there. A
 /// job that takes only what fits goes on without the rest; any other is refused as a whole.
 ///
 /// # Errors
@@ -120,6 +121,7 @@ pub(super) fn admit_here(
     task: &Task,
     place: &Place,
     free: u64,
+    to: &Path,
     planned: Vec<Planned>,
     arrived: impl Fn(&Item) -> u64,
 ) -> Result<Vec<Next>, ClientError> {
@@ -134,7 +136,7 @@ pub(super) fn admit_here(
         Next::Again(item) | Next::Ask(item, _) | Next::Done(item, _) => item.path.local().unwrap_or_default(),
     };
     admit(task, place, i128::from(free), planned.collect(), |next, Short { needed, available }| ClientError::NoRoom {
-        path: next.map(path).unwrap_or_default(),
+        path: next.map_or_else(|| to.to_owned(), path),
         needed,
         available,
     })

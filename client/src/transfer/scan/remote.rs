@@ -192,7 +192,7 @@ async fn file(core: &Shared, task: &Arc<Task>, from: &RemotePath, to: &Path, ent
         let found = source::look(&item)?;
         let next = flow::found(item, found, false);
         let more = growth(&next, found.as_ref());
-        fits_here(&core_there, &task_there, &root, vec![(next, more)])
+        fits_here(&core_there, &task_there, &root, &parent, vec![(next, more)])
     });
     let planned = joined(planned).await?;
     enqueue(core, task, planned).await;
@@ -331,7 +331,7 @@ impl Pages {
             }
         }
         match here {
-            Ok(Some(folder)) => fits_here(&self.core, &self.task, &folder, planned),
+            Ok(Some(folder)) => fits_here(&self.core, &self.task, &folder, &self.to, planned),
             _ => Ok(planned.into_iter().map(|(next, _)| next).collect()),
         }
     }
@@ -437,9 +437,15 @@ impl Pages {
 }
 
 /// Lets in what fits on the disk that `folder` is on. Blocks on it.
-fn fits_here(core: &Core, task: &Task, folder: &Folder, planned: Vec<Planned>) -> Result<Vec<Next>, ClientError> {
+fn fits_here(
+    core: &Core,
+    task: &Task,
+    folder: &Folder,
+    to: &Path,
+    planned: Vec<Planned>,
+) -> Result<Vec<Next>, ClientError> {
     let Some(free) = folder.free() else { return Ok(planned.into_iter().map(|(next, _)| next).collect()) };
-    admit_here(task, &core.places.disk(folder.device()), free, planned, |item| {
+    admit_here(task, &core.places.disk(folder.device()), free, to, planned, |item| {
         if item.facts.size > BLOCK_SIZE { source::part_length(item) } else { 0 }
     })
 }

@@ -174,6 +174,9 @@ impl Report {
             let exit = exit::of_client(error, self.looking(error));
             self.tally.fail(exit);
             self.tell(&Failure::from(error.clone()), context);
+            if error.is_no_room() {
+                context.output.warn("       --fill carries what fits");
+            }
             if context.output.json {
                 context.output.object(&object::job_error(error, exit))?;
             }
