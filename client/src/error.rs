@@ -2,7 +2,12 @@
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use ferry_shared::{digest::Digest, link::LinkError, name::Escaped, refusal::Refusal};
+use ferry_shared::{
+    digest::Digest,
+    link::LinkError,
+    name::Escaped,
+    refusal::{Code, Refusal},
+};
 
 use crate::{identity::IdentityError, trust::Fingerprint};
 
@@ -101,6 +106,19 @@ pub enum ClientError {
         /// What the system says.
         error: Arc<io::Error>,
     },
+    /// What is to come here does not fit on the disk.
+    #[error(
+        "{}: the disk has no room for it: at least {needed} bytes are needed, {available} are free",
+        Escaped(.path.as_os_str().as_encoded_bytes())
+    )]
+    NoRoom {
+        /// Where it was to go.
+        path: PathBuf,
+        /// Bytes that are needed, as far as is known.
+        needed: u64,
+        /// Bytes that are free.
+        available: u64,
+    },
     /// The file changed while it was being read; what was sent is not committed.
     #[error("the file changed while it was being read")]
     SourceChanged,
@@ -147,7 +165,21 @@ impl ClientError {
             | Self::Identity(_)
             | Self::Seal { .. }
             | Self::Local { .. }
+            | Self::NoRoom { .. }
             | Self::Cancelled => false,
+        }
+    }
+
+    /// Whether a disk, or the user's quota, has no room for it.
+    #[must_use]
+    pub fn is_no_room(&self) -> bool {
+        match self {
+            Self::NoRoom { .. } => true,
+            Self::Refused(refusal) => matches!(refusal.code, Code::OverQuota | Code::DiskFull),
+            Self::Local { error, .. } => {
+                matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            _ => false,
         }
     }
 
@@ -175,7 +207,7 @@ impl From<Refusal> for ClientError {
 
 #[cfg(test)]
 mod tests {
-    use ferry_shared::{frame::FrameError, refusal::Code};
+    use ferry_shared::frame::FrameError;
 
     use super::*;
 

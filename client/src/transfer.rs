@@ -13,6 +13,7 @@ mod core;
 mod engine;
 mod event;
 mod filter;
+mod fit;
 mod flow;
 mod item;
 mod job;
@@ -30,6 +31,7 @@ mod source;
 mod tally;
 mod task;
 mod throttle;
+mod tries;
 mod window;
 mod worker;
 

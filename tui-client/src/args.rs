@@ -2,21 +2,21 @@
 
 pub(crate) mod flags;
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, ValueEnum};
 use ferry_client::{
+    ClientError, reconnect,
     transfer::{Bandwidth, ConflictRule, Filter, FilterError, LinkRule},
     trust::Fingerprint,
 };
+use ferry_shared::refusal::{Code, Refusal};
 use serde::{Deserialize, Serialize};
 
 use crate::{cli::Command, secret::Source};
 
 /// How many transfers run side by side, unless the command line says otherwise.
 const TRANSFERS: usize = 4;
-/// How often a failure that may pass is put up with, unless the command line says otherwise.
-const RETRIES: u32 = 5;
 
 /// What stands below the help of the program.
 const EXAMPLES: &str = "\
@@ -32,9 +32,10 @@ Digits between two colons are a port; a path that begins so is written user@host
 A local name with a colon is written ./a:b. IPv6 addresses stand in brackets.
 
 Exit codes: 0 done and verified, 1 other, 2 usage, 3 folder missing, 4 file missing,
-5 network or busy, try again, 6 some items failed or were skipped, 7 login, server key
-or permission, 8 over quota or disk full, 11 digest mismatch, 12 differences found,
-130 and 143 interrupted: the same command goes on from there.";
+5 network or busy, try again, 6 some items failed, 7 login, server key or permission,
+8 over quota or disk full, 11 digest mismatch, 12 differences found, 130 and 143
+interrupted: the same command goes on from there, 141 the reader of the output left.
+Of several the first of 130, 143, 7, 8, 11, 5, 6 counts. Skipped as asked is 0.";
 
 /// Moves files to and from a ferryd server: verified, resumable, quick.
 #[derive(Debug, Parser)]
@@ -125,12 +126,19 @@ pub(crate) struct ServerFlags {
 }
 
 /// How long failures that may pass are put up with.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Copy, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Patience {
-    /// How often to try again after a failure that may pass; 0 is never
-    #[arg(long, value_name = "N", default_value_t = RETRIES)]
-    pub(crate) retries: u32,
+    /// How long to wait for a server that is away, as 90s, 10m or 2h; 0 is not at all
+    ///
+    /// The time counts from the failure on; what gets through ends the wait. Transfers wait for ten
+    /// minutes, other verbs only where this is given. A server that asks to wait after failed logins
+    /// is waited for up to 30 s by every verb.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) retry_for: Option<Duration>,
+    /// The most attempts within that time; 0 is never to try again
+    #[arg(long, value_name = "N")]
+    pub(crate) retries: Option<u32>,
 }
 
 /// How transfers are done.
@@ -219,12 +227,6 @@ impl Default for Common {
     }
 }
 
-impl Default for Patience {
-    fn default() -> Self {
-        Self { retries: RETRIES }
-    }
-}
-
 impl Default for EngineFlags {
     fn default() -> Self {
         Self { transfers: TRANSFERS, bwlimit: None, no_resume: false, verify: false }
@@ -262,6 +264,31 @@ pub(crate) enum Links {
     Skip,
     /// Take what they lead to
     Follow,
+}
+
+impl Patience {
+    /// What transfers have.
+    pub(crate) fn of_transfer(self) -> reconnect::Patience {
+        let usual = reconnect::Patience::default();
+        reconnect::Patience {
+            time: self.retry_for.unwrap_or(usual.time),
+            retries: self.retries.unwrap_or(usual.retries),
+        }
+    }
+
+    /// Whether a verb that is no transfer waits at all when it fails so.
+    pub(crate) fn waits_for(self, error: &ClientError) -> bool {
+        let asked = |refusal: &Refusal| refusal.code == Code::TooManyAttempts;
+        self.retry_for.is_some() || matches!(error, ClientError::Refused(refusal) if asked(refusal))
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is no time; write 90s, 10m, 2h or 0");
+    match text.parse::<u64>() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => text.parse::<jiff::SignedDuration>().ok().and_then(|time| time.try_into().ok()).ok_or_else(wrong),
+    }
 }
 
 /// What to do where something else is there already.
@@ -369,6 +396,31 @@ fn transfers(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn patience(line: &str) -> Patience {
+        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        flags::parse(&words).unwrap().1.patience
+    }
+
+    #[test]
+    fn patience_is_a_time_and_retries_are_a_cap() {
+        let of = |flags: &str| patience(&format!("ferry get a: b {flags}")).of_transfer();
+        assert_eq!(of(""), reconnect::Patience::default());
+        for (flags, seconds) in [("90s", 90), ("10m", 600), ("2h", 7200), ("1h30m", 5400), ("45", 45), ("0", 0)] {
+            assert_eq!(of(&format!("--retry-for {flags}")), reconnect::Patience::of(Duration::from_secs(seconds)));
+        }
+        let capped = reconnect::Patience { retries: 3, ..reconnect::Patience::default() };
+        assert_eq!(of("--retries 3"), capped);
+        assert!(duration("soon").is_err() && duration("-1s").is_err() && duration("").is_err());
+    }
+
+    #[test]
+    fn other_verbs_wait_only_where_they_are_told_to_or_asked_by_the_server() {
+        let refused = |code| ClientError::from(Refusal::new(code, ""));
+        let waits = |flags: &str, error| patience(&format!("ferry ls a: {flags}")).waits_for(&error);
+        assert!(!waits("", ClientError::closed()) && waits("--retry-for 5", ClientError::closed()));
+        assert!(waits("", refused(Code::TooManyAttempts)) && !waits("", refused(Code::Busy)));
+    }
 
     #[test]
     fn one_limit_holds_for_both_directions() {

@@ -16,6 +16,7 @@ mod man;
 mod mkdir;
 mod mv;
 mod passwd;
+mod producer;
 mod put;
 mod quota;
 mod register;

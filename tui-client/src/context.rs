@@ -9,6 +9,7 @@ use std::{
 use ferry_client::{
     ClientError, ConnectOptions, Connector, Credential, Remote, Trust,
     identity::{self, Identity, IdentityError},
+    reconnect::Backoff,
 };
 
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     args::Global,
     failure::Failure,
     home::Home,
+    human,
     output::Output,
     sites::{Place, Sites},
     terminal,
@@ -139,8 +141,26 @@ impl Context {
     /// # Errors
     /// [`Failure::Secret`] or [`Failure::Server`].
     pub(crate) async fn remote(&self, place: &Place) -> Result<Remote, Failure> {
-        let connector = self.connector(place)?;
-        Ok(Remote::connect(&connector).await?)
+        self.reach(&self.connector(place)?).await
+    }
+
+    /// A logged-in connection through `connector`; waits where that is wanted, or the server asks for it.
+    ///
+    /// # Errors
+    /// [`Failure::Server`].
+    pub(crate) async fn reach(&self, connector: &Connector) -> Result<Remote, Failure> {
+        let patience = self.global.patience;
+        let mut backoff = Backoff::new(patience.of_transfer());
+        loop {
+            let error = match Remote::connect(connector).await {
+                Ok(remote) => return Ok(remote),
+                Err(error) => error,
+            };
+            let delay = backoff.next_delay(&error).filter(|_| patience.waits_for(&error));
+            let Some(delay) = delay else { return Err(error.into()) };
+            self.output.say(&human::trying_again(&error, delay, backoff.attempt()));
+            tokio::time::sleep(delay).await;
+        }
     }
 }
 

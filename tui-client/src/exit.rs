@@ -8,12 +8,15 @@
 //! | 3 | folder missing |
 //! | 4 | file missing |
 //! | 5 | network or a busy server, worth trying again |
-//! | 6 | finished, but some items failed or were skipped |
+//! | 6 | finished, but some items failed |
 //! | 7 | login, server key or permission |
 //! | 8 | over quota or disk full |
 //! | 11 | digest mismatch |
 //! | 12 | differences found |
 //! | 130, 143 | interrupted by SIGINT, SIGTERM; what was staged is kept |
+//! | 141 | the reader of the output left |
+//!
+//! Of several the first of 130, 143, 7, 8, 11, 5, 6 counts; a failure that stands alone has its own.
 
 use std::{io, process::ExitCode};
 
@@ -36,7 +39,7 @@ pub(crate) enum Exit {
     NoFile = 4,
     /// The network failed or the server is busy.
     Network = 5,
-    /// Some items failed or were skipped.
+    /// Some items failed.
     Partial = 6,
     /// Login, server key or permission.
     Denied = 7,
@@ -48,6 +51,8 @@ pub(crate) enum Exit {
     Differences = 12,
     /// Stopped by SIGINT.
     Interrupted = 130,
+    /// The reader of the output left.
+    Unread = 141,
     /// Stopped by SIGTERM.
     Terminated = 143,
 }
@@ -55,6 +60,44 @@ pub(crate) enum Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
+    }
+}
+
+/// What tells most, first: it counts whatever else was done or failed.
+const FIRST: [Exit; 6] =
+    [Exit::Interrupted, Exit::Terminated, Exit::Denied, Exit::NoSpace, Exit::Mismatch, Exit::Network];
+
+/// How one of several things failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// With a code that may tell of the whole command.
+    Any(Exit),
+    /// With a code that tells of this one thing: a local file that cannot be read, say.
+    Own(Exit),
+}
+
+impl Cause {
+    fn exit(self) -> Exit {
+        let (Self::Any(exit) | Self::Own(exit)) = self;
+        exit
+    }
+}
+
+impl From<Exit> for Cause {
+    fn from(exit: Exit) -> Self {
+        Self::Any(exit)
+    }
+}
+
+/// The code of several things, some of which failed; `done`: others were done.
+pub(crate) fn of_several(done: bool, failed: &[Cause]) -> Exit {
+    let first = FIRST.into_iter().find(|exit| failed.contains(&Cause::Any(*exit)));
+    match failed.split_first() {
+        None => Exit::Done,
+        Some((one, rest)) => first.unwrap_or_else(|| {
+            let alone = !done && rest.iter().all(|other| other.exit() == one.exit());
+            if alone { one.exit() } else { Exit::Partial }
+        }),
     }
 }
 
@@ -87,6 +130,7 @@ pub(crate) fn of_client(error: &ClientError, looking: Looking) -> Exit {
         | ClientError::Identity(_)
         | ClientError::Seal { .. } => Exit::Denied,
         ClientError::Local { error, .. } => of_io(error, looking),
+        ClientError::NoRoom { .. } => Exit::NoSpace,
         ClientError::Mismatch { .. } => Exit::Mismatch,
         ClientError::Cancelled => Exit::Interrupted,
         ClientError::Lost(_) | ClientError::Unreachable { .. } | ClientError::Timeout(_) => Exit::Network,
@@ -98,15 +142,13 @@ pub(crate) fn of_client(error: &ClientError, looking: Looking) -> Exit {
 /// The code of a server's refusal.
 pub(crate) fn of_refusal(code: Code, looking: Looking) -> Exit {
     match code {
-        Code::Unsealed | Code::LoginFailed | Code::TooManyAttempts | Code::AccountClosed | Code::NotAllowed => {
-            Exit::Denied
-        }
+        Code::Unsealed | Code::LoginFailed | Code::AccountClosed | Code::NotAllowed => Exit::Denied,
         Code::NotFound => looking.missing(),
         Code::NotDirectory => Exit::NoFolder,
         Code::IsDirectory => Exit::NoFile,
         Code::BadPath => Exit::Usage,
         Code::OverQuota | Code::DiskFull => Exit::NoSpace,
-        Code::Busy | Code::Changed => Exit::Network,
+        Code::TooManyAttempts | Code::Busy | Code::Changed => Exit::Network,
         Code::Mismatch => Exit::Mismatch,
         Code::Malformed
         | Code::Unsupported
@@ -127,6 +169,7 @@ pub(crate) fn of_io(error: &io::Error, looking: Looking) -> Exit {
         io::ErrorKind::IsADirectory => Exit::NoFile,
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Exit::Denied,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Exit::NoSpace,
+        io::ErrorKind::BrokenPipe => Exit::Unread,
         _ => Exit::Other,
     }
 }
@@ -146,7 +189,7 @@ mod tests {
             ("unsupported", 1),
             ("unsealed", 7),
             ("login_failed", 7),
-            ("too_many_attempts", 7),
+            ("too_many_attempts", 5),
             ("busy", 5),
             ("account_closed", 7),
             ("not_allowed", 7),
@@ -169,6 +212,32 @@ mod tests {
     }
 
     #[test]
+    fn of_several_codes_the_one_that_tells_most_counts() {
+        let all = |done, codes: &[Exit]| of_several(done, &codes.iter().copied().map(Cause::Any).collect::<Vec<_>>());
+        let order = [Exit::Interrupted, Exit::Denied, Exit::NoSpace, Exit::Mismatch, Exit::Network, Exit::NoFile];
+        for at in 0..order.len() - 1 {
+            for done in [false, true] {
+                let mut codes = order[at..].to_vec();
+                assert_eq!(all(done, &codes), order[at]);
+                codes.reverse();
+                assert_eq!(all(done, &codes), order[at]);
+            }
+        }
+        assert_eq!(all(true, &[]), Exit::Done);
+        assert_eq!(all(false, &[Exit::NoFile, Exit::NoFile]), Exit::NoFile);
+        assert_eq!(all(true, &[Exit::NoFile]), Exit::Partial);
+        assert_eq!(all(false, &[Exit::NoFile, Exit::Other]), Exit::Partial);
+    }
+
+    #[test]
+    fn a_code_of_one_file_counts_only_where_it_is_alone() {
+        let unreadable = Cause::Own(Exit::Denied);
+        assert_eq!(of_several(false, &[unreadable, unreadable]), Exit::Denied);
+        assert_eq!(of_several(true, &[unreadable]), Exit::Partial);
+        assert_eq!(of_several(false, &[unreadable, Cause::Any(Exit::Network)]), Exit::Network);
+    }
+
+    #[test]
     fn lost_links_are_worth_trying_again() {
         assert_eq!(of_client(&ClientError::closed(), Looking::File), Exit::Network);
         assert_eq!(of_client(&ClientError::Timeout("waiting"), Looking::File), Exit::Network);
@@ -183,5 +252,8 @@ mod tests {
         assert_eq!(of(io::ErrorKind::NotFound, Looking::Folder), Exit::NoFolder);
         assert_eq!(of(io::ErrorKind::PermissionDenied, Looking::File), Exit::Denied);
         assert_eq!(of(io::ErrorKind::StorageFull, Looking::File), Exit::NoSpace);
+        assert_eq!(of(io::ErrorKind::BrokenPipe, Looking::File), Exit::Unread);
+        let full = ClientError::NoRoom { path: "x".into(), needed: 2, available: 1 };
+        assert_eq!(of_client(&full, Looking::File), Exit::NoSpace);
     }
 }

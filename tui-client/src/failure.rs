@@ -14,7 +14,7 @@ use ferry_shared::{
 
 use crate::{
     address::AddressError,
-    exit::{self, Exit, Looking},
+    exit::{self, Cause, Exit, Looking},
     home::NoHome,
     human,
     secret::SecretError,
@@ -74,6 +74,9 @@ pub(crate) enum Failure {
     /// Several sources are to go into what is not there.
     #[error("{}: there is no such folder", Escaped(.0.as_os_str().as_encoded_bytes()))]
     NewFolder(PathBuf),
+    /// Standard input is needed and closed.
+    #[error("{0}")]
+    NoInput(io::Error),
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(io::Error),
@@ -88,7 +91,7 @@ impl Failure {
         let error = Box::new(error);
         match *error {
             // Its text names the file already, and it is not the remote one.
-            ClientError::Local { .. } => Self::Server(error),
+            ClientError::Local { .. } | ClientError::NoRoom { .. } => Self::Server(error),
             _ if is_about_link(&error) => Self::Server(error),
             _ => {
                 let about = Some(path.display().to_string());
@@ -109,13 +112,27 @@ impl Failure {
             Self::Usage(_) | Self::Address(_) | Self::Path(_) | Self::Filter(_) => Exit::Usage,
             Self::Sites(SitesError::Io { .. } | SitesError::Syntax { .. }) => Exit::Other,
             Self::Sites(_) => Exit::Usage,
-            Self::NoHome(_) | Self::Start(_) => Exit::Other,
+            Self::NoHome(_) | Self::Start(_) | Self::NoInput(_) => Exit::Other,
             Self::Output(error) => exit::of_io(error, Looking::File),
             Self::NewFolder(_) => Exit::NoFolder,
             Self::Secret(error) => error.exit(),
             Self::Server(error) | Self::Register(error) => exit::of_client(error, Looking::File),
             Self::Remote { looking, error, .. } => exit::of_client(error, *looking),
             Self::Local { looking, error, .. } => exit::of_io(error, *looking),
+        }
+    }
+
+    /// What it means for a command that does several things: a local file that cannot be read is no
+    /// matter of login or permission there.
+    pub(crate) fn cause(&self) -> Cause {
+        let local = match self {
+            Self::Local { .. } => true,
+            Self::Server(error) | Self::Remote { error, .. } => matches!(&**error, ClientError::Local { .. }),
+            _ => false,
+        };
+        match self.exit() {
+            exit @ Exit::Denied if local => Cause::Own(exit),
+            exit => Cause::Any(exit),
         }
     }
 
@@ -194,6 +211,9 @@ pub(crate) fn hint(error: &ClientError) -> Option<String> {
                 let part = Escaped(part.as_os_str().as_encoded_bytes()).to_string();
                 format!("what has arrived is kept in {part}: make room and give the same command again, or remove it")
             })
+        }
+        ClientError::NoRoom { needed, available, .. } => {
+            Some(format!("{} needed, {} free", human::size(*needed), human::size(*available)))
         }
         ClientError::Refused(refusal) => match refusal.code {
             Code::OverQuota => Some(over_quota(refusal.needed, refusal.available, refusal.held)),

@@ -6,11 +6,17 @@ use std::{
 };
 
 use bytesize::ByteSize;
+use ferry_client::ClientError;
 use ferry_shared::{
     entry::{Kind, Mtime},
     message::reply::Access,
 };
 use jiff::{Timestamp, tz::TimeZone};
+
+/// That something failed and is tried again.
+pub(crate) fn trying_again(error: &ClientError, delay: Duration, attempt: u32) -> String {
+    format!("{error}; trying again in {:.1} s (attempt {attempt})", delay.as_secs_f32())
+}
 
 /// Bytes as `1.2 GiB`.
 pub(crate) fn size(bytes: u64) -> impl fmt::Display {

@@ -16,6 +16,7 @@ mod progress;
 mod raw_stdout;
 mod secret;
 mod sites;
+mod streams;
 mod terminal;
 mod trust;
 mod tui;

@@ -1,7 +1,7 @@
 //! The only file that writes to standard output and standard error.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io::{self, BufWriter, IsTerminal as _, Stdout, Write as _},
 };
 
@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::{
     args::{ColorChoice, Common},
     failure::Failure,
+    streams,
 };
 
 /// Bytes gathered before they are written: large listings go out in few pieces.
@@ -36,6 +37,10 @@ pub(crate) struct Output {
     stdout_color: bool,
     stderr_color: bool,
     advice: RefCell<Option<String>>,
+    /// What was said last to do about an error.
+    hint: RefCell<Option<String>>,
+    /// Whether what is done goes on when the reader of standard output leaves.
+    outlives_reader: Cell<bool>,
     bars: MultiProgress,
 }
 
@@ -52,6 +57,8 @@ impl Output {
             stdout_color: wants_color(common.color, stdout_is_terminal),
             stderr_color: wants_color(common.color, io::stderr().is_terminal()),
             advice: RefCell::default(),
+            hint: RefCell::default(),
+            outlives_reader: Cell::new(false),
             // Draws nothing before a bar is added.
             bars: MultiProgress::new(),
         }
@@ -72,12 +79,33 @@ impl Output {
         self.quiet
     }
 
+    /// Makes sure that there is a standard output.
+    ///
+    /// # Errors
+    /// [`Failure::Output`].
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        streams::check_output().map_err(Failure::Output)
+    }
+
+    /// Goes on when the reader of standard output leaves: what is done counts more than telling it.
+    pub(crate) fn outlive_reader(&self) {
+        self.outlives_reader.set(true);
+    }
+
+    fn written(&self, result: io::Result<()>) -> Result<(), Failure> {
+        match result {
+            Err(error) if self.outlives_reader.get() && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.map_err(Failure::Output),
+        }
+    }
+
     /// Writes bytes to standard output as they are.
     ///
     /// # Errors
     /// [`Failure::Output`].
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
-        self.stdout.borrow_mut().write_all(bytes).map_err(Failure::Output)
+        self.check()?;
+        self.written(self.stdout.borrow_mut().write_all(bytes))
     }
 
     /// Writes a line of text to standard output.
@@ -94,7 +122,8 @@ impl Output {
     /// # Errors
     /// [`Failure::Output`].
     pub(crate) fn object(&self, value: &impl Serialize) -> Result<(), Failure> {
-        serde_json::to_writer(&mut *self.stdout.borrow_mut(), value).map_err(|error| Failure::Output(error.into()))?;
+        self.check()?;
+        self.written(serde_json::to_writer(&mut *self.stdout.borrow_mut(), value).map_err(io::Error::from))?;
         self.bytes(b"\n")
     }
 
@@ -134,7 +163,7 @@ impl Output {
     /// # Errors
     /// [`Failure::Output`].
     pub(crate) fn flush(&self) -> Result<(), Failure> {
-        self.stdout.borrow_mut().flush().map_err(Failure::Output)
+        self.written(self.stdout.borrow_mut().flush())
     }
 
     /// A message for a person; not with `-q`.
@@ -169,7 +198,10 @@ impl Output {
         let style = if self.stderr_color { ERROR } else { Style::new() };
         let mut text = format!(" {failure}");
         let advice = self.advice.borrow().clone().filter(|_| failure.is_not_found());
-        if let Some(hint) = advice.or_else(|| failure.hint()) {
+        let hint = advice.or_else(|| failure.hint());
+        // Once is enough where many fail alike.
+        let said = self.hint.replace(hint.clone());
+        if let Some(hint) = hint.filter(|hint| said.as_ref() != Some(hint)) {
             text += "\n       ";
             text += &hint;
         }

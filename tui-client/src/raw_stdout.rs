@@ -9,6 +9,7 @@ use std::{fs::File, io};
 /// The system's.
 #[cfg(unix)]
 pub(crate) fn open() -> io::Result<File> {
+    crate::streams::check_output()?;
     use std::os::fd::AsFd as _;
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }

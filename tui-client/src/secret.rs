@@ -9,7 +9,7 @@ use std::{
 use ferry_shared::secret::Secret;
 use zeroize::Zeroizing;
 
-use crate::{exit::Exit, exit::Looking, exit::of_io, terminal};
+use crate::{exit::Exit, exit::Looking, exit::of_io, streams, terminal};
 
 /// Bytes a password may have; anything longer is a wrong file.
 const LONGEST: usize = 1024;
@@ -72,7 +72,7 @@ impl Source {
     /// [`SecretError`].
     pub(crate) fn read(&self, question: &str) -> Result<Secret, SecretError> {
         match self {
-            Self::Stdin => first_line(&mut io::stdin().lock(), "standard input"),
+            Self::Stdin => first_line(&mut streams::input().map_err(SecretError::Read)?.lock(), "standard input"),
             Self::File(path) => from_file(path),
             Self::Prompt if terminal::is_attended() => prompt(question),
             Self::Prompt => Err(SecretError::NoTerminal),

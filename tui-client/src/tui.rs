@@ -27,7 +27,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use ferry_client::transfer::{Bandwidth, Settings as Engine};
+use ferry_client::{
+    reconnect::Patience,
+    transfer::{Bandwidth, Settings as Engine},
+};
 use jiff::tz::TimeZone;
 
 use self::{
@@ -203,12 +206,13 @@ fn options(context: &Context, settings: &Settings) -> Options {
     let given = global.engine.transfers != usual.transfers;
     let transfers = if given { global.engine.transfers } else { settings.at_once.unwrap_or(usual.transfers) };
     let bandwidth = global.engine.bwlimit.map_or(Bandwidth { up: settings.up, down: settings.down }, |limit| limit.0);
+    let Patience { time: retry_for, retries } = global.patience.of_transfer();
     Options {
         server_key: global.server.server_key,
         accept_new: global.login.accept_new,
         seal: global.seal_for(None),
         links: global.links,
-        settings: Engine { transfers, bandwidth, retries: global.patience.retries, ..Engine::default() },
+        settings: Engine { transfers, bandwidth, retry_for, retries, ..Engine::default() },
         resume: !global.engine.no_resume,
         verify: global.engine.verify,
     }

@@ -1,6 +1,14 @@
 //! From a host name to a TLS stream: resolve, try each address, shake hands.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use ferry_shared::{limits::ALPN, pool::BufferPool, socket::BurstStream};
 use rustls::{
@@ -29,6 +37,8 @@ pub(super) struct Dialer {
     name: ServerName<'static>,
     tls: TlsConfig,
     pool: BufferPool,
+    /// Whether the host's name has been an address.
+    resolved: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -44,7 +54,7 @@ impl Dialer {
             .to_owned();
         let tls = config(provider)
             .map_err(|error| ClientError::Insecure { address: target.address(), message: error.to_string() })?;
-        Ok(Self { target: target.clone(), name, tls: TlsConfig(Arc::new(tls)), pool })
+        Ok(Self { target: target.clone(), name, tls: TlsConfig(Arc::new(tls)), pool, resolved: AtomicBool::new(false) })
     }
 
     pub(super) fn name(&self) -> ServerName<'static> {
@@ -61,7 +71,8 @@ impl Dialer {
     }
 
     async fn dial_unbounded(&self) -> Result<Stream, ClientError> {
-        let tcp = connect_any(&self.target).await.map_err(|error| unreachable(&self.target, error))?;
+        let found = self.resolve().await.map_err(|error| unreachable(&self.target, error))?;
+        let tcp = connect_any(found).await.map_err(|error| unreachable(&self.target, error))?;
         socket::prepare(&tcp).map_err(|error| unreachable(&self.target, error))?;
         let tcp = BurstStream::new(tcp, self.pool.clone());
         let handshake = TlsConnector::from(Arc::clone(&self.tls.0)).connect(self.name(), tcp);
@@ -72,6 +83,19 @@ impl Dialer {
         }
         session.set_buffer_limit(Some(TLS_BUFFER));
         Ok(stream)
+    }
+
+    /// The host's addresses. A name that has never been one is likely mistyped:
+    /// then the error is [`io::ErrorKind::NotFound`].
+    async fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        match tokio::net::lookup_host((self.target.host.as_str(), self.target.port)).await {
+            Ok(found) => {
+                self.resolved.store(true, Relaxed);
+                Ok(found.collect())
+            }
+            Err(error) if self.resolved.load(Relaxed) => Err(error),
+            Err(error) => Err(io::Error::new(io::ErrorKind::NotFound, error)),
+        }
     }
 
     /// Tells a broken network from a peer that is no ferry server.
@@ -118,8 +142,7 @@ fn unreachable(target: &Target, error: io::Error) -> ClientError {
 
 /// Connects to the first of the host's addresses that answers; the attempts overlap, and
 /// those that lose are dropped.
-async fn connect_any(target: &Target) -> io::Result<TcpStream> {
-    let found: Vec<_> = tokio::net::lookup_host((target.host.as_str(), target.port)).await?.collect();
+async fn connect_any(found: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut addresses = by_turns(found).into_iter().peekable();
     let mut attempts = JoinSet::new();
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");

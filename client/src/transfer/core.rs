@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     active::Active,
     event::{Event, Failure, ItemState, Outcome},
+    fit::Places,
     flow::{self, Next},
     item::{Item, Step},
     link::Links,
@@ -20,15 +21,16 @@ use super::{
     settings::Settings,
     throttle::Throttle,
 };
-use crate::{connect::Connector, error::ClientError};
+use crate::{connect::Connector, error::ClientError, reconnect::Patience};
 
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) queue: Queue,
     pub(super) links: Links,
+    pub(super) places: Places,
     pub(super) throttle: Throttle,
     pub(super) pool: BufferPool,
-    pub(super) retries: u32,
+    pub(super) patience: Patience,
     pub(super) silence: Duration,
     /// Cancelled when the engine is to stop.
     pub(super) stop: CancellationToken,
@@ -46,7 +48,8 @@ impl Core {
             throttle: Throttle::new(settings.bandwidth),
             pool: connector.buffers().clone(),
             links: Links::new(connector),
-            retries: settings.retries,
+            places: Places::default(),
+            patience: settings.patience(),
             silence: settings.silence,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -94,6 +97,7 @@ impl Core {
                 }
             }
             Next::Done(mut item, outcome) => {
+                item.growth = None;
                 item.uncount();
                 let job = item.task.id;
                 if matches!(item.step, Step::Discard) {
@@ -113,10 +117,16 @@ impl Core {
                     self.emit(event).await;
                     return self.queue.again(Item { step: Step::Discard, ..item });
                 }
-                if matches!(event, Event::ItemDone { outcome: Outcome::Failed(_), .. }) {
+                let mut full = false;
+                if let Event::ItemDone { outcome: Outcome::Failed(failure), .. } = &event {
+                    // What the disk or the quota has no room for need not travel.
+                    full = failure.error.is_no_room() && !item.task.options.fill;
                     self.queue.keep_failed(item);
                 }
                 self.emit(event).await;
+                if full {
+                    self.queue.stop_full(job);
+                }
                 // Last, so that nobody hears of the job's end before.
                 self.queue.finished(job);
             }

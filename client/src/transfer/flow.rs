@@ -14,14 +14,12 @@ use super::{
     item::{Done, Item, NO_MODE, Step},
     local::{folder::Found, name::local_name},
 };
-use crate::error::ClientError;
+use crate::{error::ClientError, reconnect::Patience};
 
 /// The most names beside a taken one that are tried.
 const MOST_BESIDE: u32 = 10_000;
 /// How often what is at the target may change between decision and deed.
 const MOST_RECONSIDERED: u8 = 5;
-/// How often a content that does not hold still is tried again at least.
-const CONTENT_RETRIES: u32 = 2;
 
 /// How an item goes on.
 #[derive(Debug)]
@@ -301,7 +299,7 @@ pub(super) fn verified(item: Item, done: Done) -> Next {
 }
 
 /// The server refused the item's step.
-pub(super) fn refused(mut item: Item, refusal: Refusal, retries: u32) -> Next {
+pub(super) fn refused(mut item: Item, refusal: Refusal, patience: Patience) -> Next {
     if refusal.code == Code::Exists && matches!(item.step, Step::Fresh) {
         item.step = Step::Look(None);
         return Next::Again(item);
@@ -310,11 +308,11 @@ pub(super) fn refused(mut item: Item, refusal: Refusal, retries: u32) -> Next {
         item.version = None;
         return reconsidered(item);
     }
-    failed(item, refusal.into(), retries)
+    failed(item, refusal.into(), patience)
 }
 
-/// The item's step failed. What may pass is tried again, up to `retries` times.
-pub(super) fn failed(mut item: Item, error: ClientError, retries: u32) -> Next {
+/// The item's step failed. What may pass is tried again while there is patience.
+pub(super) fn failed(mut item: Item, error: ClientError, patience: Patience) -> Next {
     if item.task.is_cancelled() {
         return if matches!(item.step, Step::Discard) { discarded(item) } else { Next::Again(item) };
     }
@@ -328,24 +326,12 @@ pub(super) fn failed(mut item: Item, error: ClientError, retries: u32) -> Next {
     if matches!(item.step, Step::Confirm(_)) && matches!(error, ClientError::Mismatch { .. }) {
         item.step = Step::Replace(None);
     }
-    // A source that changes, or bytes that do not match, are tried again in any case: it
-    // is not the network that failed.
-    let retries = if is_content(&error) { retries.max(CONTENT_RETRIES) } else { retries };
-    if retryable && item.attempts < retries {
-        item.attempts += 1;
+    if retryable && item.tries.again(&error, patience) {
         return Next::Again(item);
     }
     Next::Done(item, Outcome::Failed(Failure { error, retryable }))
 }
 
-fn is_content(error: &ClientError) -> bool {
-    match error {
-        ClientError::SourceChanged | ClientError::Mismatch { .. } => true,
-        ClientError::Refused(refusal) => matches!(refusal.code, Code::Mismatch | Code::Changed),
-        _ => false,
-    }
-}
-
 fn fail(item: Item, refusal: Refusal) -> Next {
-    failed(item, refusal.into(), 0)
+    failed(item, refusal.into(), Patience::NONE)
 }

@@ -11,11 +11,13 @@ use ferry_shared::{digest::Digest, entry::Version, limits::BLOCK_SIZE, message::
 use super::{
     conflict::FileFacts,
     event::{Grown, Outcome},
+    fit::Growth,
     job::ItemId,
     local::identity::Identity,
     path::ItemPath,
     source::Opened,
     task::{Direction, Task},
+    tries::Tries,
 };
 
 /// The permission bits of a folder that gets none.
@@ -42,8 +44,8 @@ pub(super) struct Item {
     pub(super) reconsidered: u8,
     /// The far end of a stream, while nobody uses it.
     pub(super) stream: Option<Stream>,
-    /// How often it failed for a reason that may pass.
-    pub(super) attempts: u32,
+    /// What it has tried.
+    pub(super) tries: Tries,
     /// Where both are kept: the taken name and which name beside it is tried.
     pub(super) beside: Option<Box<(Name, u32)>>,
     /// Bytes of it that travelled in attempts that did not come to their end.
@@ -54,6 +56,8 @@ pub(super) struct Item {
     pub(super) told: bool,
     /// Whether something of it may be at the target already.
     pub(super) begun: bool,
+    /// What it adds to where it goes, while that is to come.
+    pub(super) growth: Option<Arc<Growth>>,
     /// Bytes of it that its task counts as under way.
     pub(super) counted: u64,
 }

@@ -130,6 +130,8 @@ pub struct JobOptions {
     /// It was begun before and cut off: what is at a target may be its work, so it is compared before a rule
     /// that would leave it alone does so.
     pub again: bool,
+    /// Carry what fits where not all does; else such a job is refused, or stopped, as a whole.
+    pub fill: bool,
 }
 
 impl JobOptions {
@@ -158,6 +160,7 @@ impl Default for JobOptions {
             parents: false,
             growing: false,
             again: false,
+            fill: false,
         }
     }
 }

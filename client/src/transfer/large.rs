@@ -57,6 +57,7 @@ pub(super) async fn run(core: &Shared, mut link: Link, mut item: Item, active: A
     let mut hiccup = error.filter(|error| error.is_transient() && !stopped);
     if !matches!(result, Ok(After::Arrived(_))) {
         item.travelled = item.travelled.saturating_add(active.travelled());
+        item.tries.reached(active.done());
         item.unanswered |= result.is_err() && item.is_upload() && item.begun;
     }
     let next = match result {
@@ -68,11 +69,11 @@ pub(super) async fn run(core: &Shared, mut link: Link, mut item: Item, active: A
         _ if stopped => Next::Again(item),
         Ok(After::Refused(refusal)) => {
             hiccup = Some(ClientError::from(refusal.clone())).filter(ClientError::is_transient);
-            flow::refused(item, refusal, core.retries)
+            flow::refused(item, refusal, core.patience)
         }
         Ok(After::Found(found)) => flow::in_the_way(item, found),
         Ok(After::Shrunk) => Next::Again(item),
-        Ok(After::Failed(error)) | Err(error) => flow::failed(item, error, core.retries),
+        Ok(After::Failed(error)) | Err(error) => flow::failed(item, error, core.patience),
     };
     if matches!(next, Next::Done(..)) {
         core.queue.large_ended(&active);

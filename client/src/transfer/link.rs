@@ -13,13 +13,14 @@ use std::{
 
 use ferry_shared::{
     digest::Digest,
-    frame::{Frame, Payload},
-    message::Reply,
+    frame::{self, Frame, Payload},
+    link::LinkError,
+    message::{Reply, Request, reply::Usage},
     refusal::Code,
 };
 use tokio::sync::watch;
 
-use super::{core::Core, event::Event};
+use super::{core::Core, event::Event, fit::Room};
 use crate::{
     connect::Connector,
     connection::{FrameReader, FrameWriter},
@@ -66,6 +67,7 @@ pub(super) struct Links {
     probing: watch::Sender<bool>,
     /// Whether it was told that the server cannot be reached, and not yet that it can.
     lost: AtomicBool,
+    room: Mutex<Option<Room>>,
 }
 
 /// Counts an open connection for as long as it lives.
@@ -86,6 +88,7 @@ impl Links {
             open: Arc::default(),
             probing: watch::Sender::new(false),
             lost: AtomicBool::new(false),
+            room: Mutex::default(),
         }
     }
 
@@ -122,8 +125,19 @@ impl Links {
         idle.pop().map(|(_, link)| link)
     }
 
-    async fn dial(&self) -> Result<Link, ClientError> {
+    /// What is free on the server, as far as that is known.
+    pub(super) fn room(&self) -> Option<Room> {
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The account is like this after `sent` bytes.
+    pub(super) fn note_room(&self, usage: Usage, sent: u64) -> Room {
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner).insert(Room::new(usage, sent))
+    }
+
+    async fn dial(&self, sent: &AtomicU64) -> Result<Link, ClientError> {
         let connection = self.connector.open().await?;
+        self.note_room(connection.logged_in.usage, sent.load(Relaxed));
         self.open.fetch_add(1, Relaxed);
         Ok(Link { reader: connection.reader, writer: connection.writer, _open: Counted(Arc::clone(&self.open)) })
     }
@@ -163,7 +177,7 @@ impl Core {
         if self.links.is_probing() {
             return Err(NoLink::Enough);
         }
-        match self.links.dial().await {
+        match self.links.dial(&self.sent).await {
             Ok(link) => {
                 // Whoever tried for long may have given up, and told nobody that it is back.
                 self.reached_again();
@@ -182,13 +196,13 @@ impl Core {
             return Err(NoLink::Enough);
         }
         let _ended = Probe(self);
-        let mut backoff = Backoff::new(self.retries);
+        let mut backoff = Backoff::new(self.patience);
         loop {
             let Some(delay) = backoff.next_delay(&error) else { return Err(NoLink::Failed(error)) };
             self.links.lost.store(true, Relaxed);
             self.queue.link_lost(error, delay, backoff.attempt());
             tokio::time::sleep(delay).await;
-            match self.links.dial().await {
+            match self.links.dial(&self.sent).await {
                 Ok(link) => {
                     self.reached_again();
                     return Ok(link);
@@ -241,6 +255,14 @@ impl Core {
                 Err(error) => return Err(ClientError::Protocol(error.to_string())),
             }
         }
+    }
+
+    /// Sends a request that is alone on its connection.
+    pub(super) async fn request(&self, link: &mut Link, request: &Request) -> Result<(), ClientError> {
+        let mut frames = self.pool.take();
+        frame::put_message(&mut frames, request).map_err(LinkError::from)?;
+        self.send(&mut link.writer, &frames, |_| {}).await?;
+        Ok(link.writer.flush().await?)
     }
 
     /// What the server answers to the one request that is under way, which takes it no time.

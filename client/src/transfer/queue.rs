@@ -235,7 +235,7 @@ impl Queue {
         });
     }
 
-    /// A taken item goes back to the head of its lane: its next step is to be done, unless
+    /// A taken item goes back to the head of its lane, or to its end when it failed again and again: its next step is to be done, unless
     /// somebody said otherwise meanwhile.
     pub(super) fn again(&self, item: Item) {
         self.change(|state| state.again(item));
@@ -362,6 +362,8 @@ impl State {
             let id = item.id;
             entry.held.insert(id, (item, Hold::Paused));
             self.tell(id, ItemState::Paused);
+        } else if item.tries.stands_back() {
+            entry.append(item);
         } else {
             entry.prepend(item);
         }

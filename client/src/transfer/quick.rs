@@ -191,6 +191,6 @@ async fn give_back(core: &Core, unanswered: Vec<Item>, unasked: Vec<Item>, error
         core.apply(Next::Again(item)).await;
     }
     if let (Some(item), Some(error)) = (first, error) {
-        core.apply(flow::failed(item, error.clone(), core.retries)).await;
+        core.apply(flow::failed(item, error.clone(), core.patience)).await;
     }
 }

@@ -3,6 +3,7 @@
 mod existing;
 mod local;
 mod remote;
+mod seen;
 
 use std::{
     ffi::OsString,
@@ -19,19 +20,21 @@ use ferry_shared::{
     refusal::{Code, Refusal},
 };
 
+use self::seen::Seen;
 use super::{
     conflict::{ConflictRule, FileFacts},
     core::Shared,
     event::{Event, Failure, Outcome, Skip},
     flow::{self, Next},
     item::{Item, Sink, Step, Stream},
-    job::Work,
+    job::{Selected, Work},
     link::{Link, NoLink},
     local::{name::text_of, system},
     path::{FolderPair, ItemPath},
     task::Task,
+    tries::{Tries, is_outage},
 };
-use crate::error::ClientError;
+use crate::{error::ClientError, reconnect::Backoff};
 
 /// Why a pipe or a device that is named as a file is not sent.
 const SPECIAL: &str = "it is neither a file nor a folder; `ferry put -` sends what a pipe gives";
@@ -51,7 +54,13 @@ pub(super) async fn run(core: Shared, task: Arc<Task>, work: Work) {
             core.emit(Event::JobCounted { job: task.id, files, folders, bytes }).await;
         }
         Err(_) if task.stop.is_cancelled() || core.stop.is_cancelled() => {}
-        Err(error) => task.fail(error),
+        Err(error) => {
+            let full = error.is_no_room();
+            task.fail(error);
+            if full {
+                core.queue.cancel(Selected::Job(task.id), true);
+            }
+        }
     }
     core.queue.scanned(task.id);
 }
@@ -152,12 +161,13 @@ pub(super) fn new_item(core: &Shared, task: &Arc<Task>, path: ItemPath) -> Item 
         identity: None,
         reconsidered: 0,
         stream: None,
-        attempts: 0,
+        tries: Tries::default(),
         beside: None,
         travelled: 0,
         unanswered: false,
         told: false,
         begun: false,
+        growth: None,
         counted: 0,
     }
 }
@@ -195,6 +205,18 @@ async fn enqueue(core: &Shared, task: &Arc<Task>, found: Vec<Next>) {
         core.queue.push(task.id, items);
     }
     core.queue.room(task.id).await;
+}
+
+/// Waits after an exchange with the server broke that may be begun anew.
+///
+/// # Errors
+/// What broke it, when it was no outage or one for too long.
+async fn outlive(backoff: &mut Backoff, error: ClientError) -> Result<(), ClientError> {
+    match backoff.next_delay(&error).filter(|_| is_outage(&error)) {
+        Some(delay) => tokio::time::sleep(delay).await,
+        None => return Err(error),
+    }
+    Ok(())
 }
 
 /// A connection for looking at the server's side.

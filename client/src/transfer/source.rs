@@ -118,6 +118,12 @@ pub(super) fn look(item: &Item) -> Result<Option<Found>, ClientError> {
     look().map_err(|error| failed(&item.path, error))
 }
 
+/// Bytes of a download that an earlier attempt left here.
+pub(super) fn part_length(item: &Item) -> u64 {
+    let folder = find_folder(&item.task, item.path.folder(), false).ok().flatten();
+    folder.map_or(0, |folder| Part::length(&folder, item.path.local_name()))
+}
+
 /// Gives a download's target, whose content is equal, the source's time and permission bits; `false` when it
 /// is not the file any more that was compared.
 pub(super) fn set_attributes(item: &Item) -> Result<bool, ClientError> {

@@ -182,7 +182,9 @@ impl Task {
     }
 
     pub(super) fn summary(&self) -> Summary {
-        Summary { cancelled: self.stop.is_cancelled(), error: self.error(), ..self.tally.summary() }
+        let error = self.error();
+        // A job that is refused is stopped, too.
+        Summary { cancelled: self.stop.is_cancelled() && error.is_none(), error, ..self.tally.summary() }
     }
 }
 

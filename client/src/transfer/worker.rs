@@ -8,7 +8,10 @@ use super::{
     queue::Turn,
     quick,
 };
-use crate::{error::ClientError, reconnect::Backoff};
+use crate::{
+    error::ClientError,
+    reconnect::{Backoff, Patience},
+};
 
 /// How a turn ended.
 #[derive(Debug, Default)]
@@ -22,7 +25,7 @@ pub(super) struct Ended {
 /// Works until the queue has nothing more for it.
 pub(super) async fn work(core: Shared) {
     let _ended = Counted(&core);
-    let mut backoff = Backoff::new(u32::MAX);
+    let mut backoff = Backoff::new(Patience::ENDLESS);
     let mut kept = None;
     while !core.stop.is_cancelled() {
         let Some(turn) = core.queue.take_turn() else { break };

@@ -3,6 +3,7 @@
 mod conflict;
 mod control;
 mod download;
+mod fit;
 mod identity;
 mod meanwhile;
 mod shelf;

@@ -1,11 +1,16 @@
 //! A full disk is a refusal: nothing is torn and the server goes on.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use ferry_e2e::{
     MIB,
-    client::{Client, Running},
+    client::{Client, Outcome, Running, Words},
     compare, material,
+    proxy::{Proxy, Way},
     server::{Server, Setup},
 };
 
@@ -55,8 +60,9 @@ fn a_full_disk_is_refused_with_exit_code_8_and_the_old_file_stays() {
     discard_all(&client);
     let tree = client.scratch("tree");
     material::many_files(&tree, 300, 200_000, 3);
-    let outcome = client.put(&tree, "/");
-    assert!(matches!(outcome.status.code(), Some(6 | 8)), "{outcome}");
+    client.put(&tree, "/").code(8).says("disk");
+    assert!(!home(&server).join("tree").exists() || compare::bytes_below(&home(&server).join("tree")) == 0);
+    let _ = client.run(&[&"put", &tree, &client.at("/"), &"--fill"]).code(8);
     let mut compared = 0;
     for folder in fs::read_dir(home(&server).join("tree")).into_iter().flatten().flatten() {
         for file in fs::read_dir(folder.path()).unwrap().flatten() {
@@ -96,9 +102,26 @@ fn a_full_disk_here_is_8_and_what_is_kept_is_named() {
     let client = server.client("anna");
     material::random_file(&server.home("anna").join("film"), 20 * MIB, 1);
     let small = client.scratch("small");
-    let inner = client.command(&[&"get", &client.at("film"), &small.join("")]);
+    let outcome = on_a_small_disk_here(&client, &small, "true", &[&"get", &client.at("film"), &small.join("")]).code(8);
+    assert!(outcome.stderr.contains("8.0 MiB free"), "{outcome}");
+    // Room that goes meanwhile: what has arrived is kept and named.
+    let slowly: Words = &[&"get", &client.at("film"), &small.join(""), &"--bwlimit=4MiB"];
+    let takes =
+        r#"(while [ ! -s "$0/.film.ferry-part" ]; do sleep 0.01; done; head -c 7000000 /dev/zero >"$0/other") &"#;
+    fs::write(server.home("anna").join("film"), vec![7; 6 << 20]).unwrap();
+    let outcome = on_a_small_disk_here(&client, &small, takes, slowly).code(8);
+    assert!(outcome.stderr.contains(&small.join(".film.ferry-part").display().to_string()), "{outcome}");
+}
+
+/// Runs `ferry` where `small` is a disk of 8 MiB, after `before`.
+fn on_a_small_disk_here(client: &Client, small: &Path, before: &str, words: Words) -> Outcome {
+    let inner = client.command(words);
     let mut command = Command::new("unshare");
-    command.args(["-rm", "sh", "-c", r#"mount -t tmpfs -o size=8m none "$0" && exec "$@""#]).arg(&small);
+    let script = format!(
+        r#"mount -t tmpfs -o size=8m none "$0" && {{ {before}
+}} && "$@"; code=$?; ls -A "$0"; exit $code"#
+    );
+    command.args(["-rm", "sh", "-c", &script]).arg(small);
     command.arg(inner.get_program()).args(inner.get_args());
     for (name, value) in inner.get_envs() {
         match value {
@@ -106,8 +129,29 @@ fn a_full_disk_here_is_8_and_what_is_kept_is_named() {
             None => command.env_remove(name),
         };
     }
-    let outcome = Running::spawn(command, Vec::new()).wait().code(8);
-    assert!(outcome.stderr.contains(&small.join(".film.ferry-part").display().to_string()), "{outcome}");
+    Running::spawn(command, Vec::new()).wait()
+}
+
+#[test]
+fn a_tree_that_cannot_fit_here_does_not_travel() {
+    if !namespaces_work() {
+        eprintln!("not run: this system lets nobody mount a small disk");
+        return;
+    }
+    let server = Server::with_anna();
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    material::many_files(&server.home("anna").join("tree"), 40, 1_000_000, 1);
+    let small = client.scratch("small");
+    let get: Words = &[&"get", &client.at("tree"), &small.join("tree"), &"-q"];
+    let outcome = on_a_small_disk_here(&client, &small, "true", get).code(8).says("room");
+    assert!(outcome.stderr.lines().count() <= 3, "{outcome}");
+    assert!(proxy.counted(Way::Down) < MIB, "{} bytes travelled in vain", proxy.counted(Way::Down));
+    proxy.reset_counters();
+    let fill: Words = &[&"get", &client.at("tree"), &small.join("tree"), &"-q", &"--fill"];
+    on_a_small_disk_here(&client, &small, "true", fill).code(8);
+    let came = proxy.counted(Way::Down);
+    assert!(came > 5_000_000 && came < 9_000_000, "{came} bytes travelled");
 }
 
 #[test]

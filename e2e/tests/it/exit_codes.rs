@@ -58,6 +58,10 @@ const ROWS: &[Row] = &[
     (0, "completion bash"),
     (0, "--help"),
     (0, "--version"),
+    // Skipped as asked.
+    (0, "put ./other @file --on-conflict=skip"),
+    (0, "get @file ./other --on-conflict=skip"),
+    (0, "cp @file @folder/file --on-conflict=skip"),
     // Usage.
     (2, "no-such-command"),
     (2, "get"),
@@ -79,13 +83,13 @@ const ROWS: &[Row] = &[
     (4, "rm @missing"),
     (4, "mv @missing @x"),
     (4, "cp @missing @x"),
-    // Some items failed or were skipped.
+    // Some items failed.
     (6, "put ./file ./missing @into2/"),
     (6, "get @file @missing ./into2/"),
-    (6, "put ./other @file --on-conflict=skip"),
-    (6, "get @file ./other --on-conflict=skip"),
-    // Over quota.
+    // Over quota, also when some arrived.
     (8, "put ./large @large"),
+    (8, "put ./file ./large @into3/"),
+    (8, "put ./file ./large ./missing @into4/"),
     // Differences.
     (12, "check ./other @file"),
 ];
@@ -157,6 +161,36 @@ fn a_login_or_permission_that_fails_is_7() {
 
     let nobody = server.client("nobody");
     nobody.run(&[&"ls", &nobody.at("")]).code(7);
+}
+
+#[test]
+fn too_many_attempts_are_waited_for_or_are_5() {
+    let server = Setup::new().user("anna", &[]).start();
+    let client = server.client("anna");
+    client.run(&[&"ls", &client.at("")]).ok();
+    client.set_password("wrong");
+    client.run(&[&"ls", &client.at("")]).code(7);
+    client.set_password(ferry_e2e::PASSWORD);
+    client.run(&[&"ls", &client.at(""), &"--retries=0"]).code(5).says("try again");
+    client.run(&[&"ls", &client.at("")]).ok();
+}
+
+#[test]
+fn each_failure_has_a_line_of_its_own_also_where_few_messages_are_wanted() {
+    let (_server, client, here) = scene();
+    let tree = here.join("many");
+    for number in 0..60 {
+        fs::create_dir_all(tree.join(format!("{number}"))).unwrap();
+    }
+    let (at, many) = (client.at("many"), here.join("many"));
+    client.run(&[&"put", &tree, &at]).ok();
+    for number in 0..60 {
+        fs::remove_dir(tree.join(format!("{number}"))).unwrap();
+        fs::write(tree.join(format!("{number}")), "a folder is there").unwrap();
+    }
+    fs::write(tree.join("fine"), "x").unwrap();
+    let outcome = client.run(&[&"put", &many, &at, &"-q"]).code(6);
+    assert_eq!(outcome.stderr.lines().filter(|line| line.contains("in the way")).count(), 60, "{outcome}");
 }
 
 #[test]
@@ -232,7 +266,7 @@ fn conflicts_are_decided_as_asked() {
     let (file, other) = (here.join("file"), here.join("other"));
     let there = server.home("anna").join("file");
     let put = |rule: &str| client.run(&[&"put", &other, &client.at("file"), &format!("--on-conflict={rule}")]);
-    put("skip").code(6);
+    put("skip").ok();
     assert_eq!(fs::read_to_string(&there).unwrap(), "content");
     assert_ne!(put("fail").status.code(), Some(0));
     assert_eq!(fs::read_to_string(&there).unwrap(), "content");

@@ -49,6 +49,7 @@ mod seal;
 mod selection;
 mod soak;
 mod staged_part;
+mod streams;
 mod systemd;
 mod tidy;
 mod unprivileged;

@@ -57,16 +57,38 @@ fn a_replacement_over_quota_leaves_the_old_file_as_it_was() {
 }
 
 #[test]
-fn small_files_over_quota_are_refused_one_by_one() {
+fn a_tree_over_quota_is_refused_or_what_fits_is_sent() {
     let server = server_with("100kB");
     let client = server.client("anna");
     let tree = client.scratch("tree");
     for number in 0..30 {
         fs::write(tree.join(format!("f{number}")), vec![number; 9000]).unwrap();
     }
-    client.put(&tree, "/").code(6).says("quota");
+    let outcome = client.run(&[&"put", &tree, &client.at("/"), &"-q"]).code(8).says("quota");
+    assert!(outcome.stderr.lines().count() <= 3, "{outcome}");
+    assert_eq!(compare::bytes_below(&server.home("anna").join("tree")), 0, "what cannot fit is not begun");
+    let outcome = client.run(&[&"put", &tree, &client.at("/"), &"-q", &"--fill"]).code(8).says("quota");
+    assert_eq!(outcome.stderr.lines().filter(|line| line.contains("/tree/f")).count(), 19, "{outcome}");
     let there = server.home("anna").join("tree");
     assert_eq!(compare::bytes_below(&there), 11 * 9000, "eleven fit into 100,000 bytes");
+}
+
+#[test]
+fn only_growth_counts_against_the_quota() {
+    let server = server_with("100kB");
+    let client = server.client("anna");
+    let tree = client.scratch("tree");
+    for number in 0..10 {
+        fs::write(tree.join(format!("f{number}")), vec![number; 9000]).unwrap();
+    }
+    let put = || client.run(&[&"put", &tree, &client.at("/"), &"--on-conflict=replace"]);
+    put().ok();
+    put().ok();
+    fs::write(tree.join("f0"), vec![7; 19_000]).unwrap();
+    put().ok();
+    fs::write(tree.join("f0"), vec![8; 19_001]).unwrap();
+    put().code(8).says("quota");
+    assert_eq!(compare::bytes_below(&server.home("anna").join("tree")), 100_000);
 }
 
 #[test]

@@ -204,7 +204,7 @@ mod tests {
         {
             let (_, global) = read(line).unwrap();
             let seen = (global.engine.transfers, global.patience.retries, global.bar.progress);
-            assert_eq!(seen, (2, 0, ProgressChoice::Never), "{line}");
+            assert_eq!(seen, (2, Some(0), ProgressChoice::Never), "{line}");
         }
     }
 

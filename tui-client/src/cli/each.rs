@@ -2,7 +2,11 @@
 
 use std::collections::VecDeque;
 
-use crate::{context::Context, exit::Exit, failure::Failure};
+use crate::{
+    context::Context,
+    exit::{self, Cause, Exit},
+    failure::Failure,
+};
 
 /// Calls on their way at once, so that no round trip is waited for.
 const AHEAD: usize = 16;
@@ -33,7 +37,7 @@ pub(super) async fn side_by_side<I, R: Send + 'static, F: Future<Output = R> + S
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     done: u64,
-    failed: Vec<Exit>,
+    failed: Vec<Cause>,
 }
 
 impl Tally {
@@ -47,7 +51,7 @@ impl Tally {
             Err(failure @ Failure::Output(_)) => return Err(failure),
             Err(failure) => {
                 context.output.error(&failure);
-                self.fail(failure.exit());
+                self.fail(failure.cause());
             }
         }
         Ok(())
@@ -69,8 +73,8 @@ impl Tally {
     }
 
     /// Counts a failure that was told already.
-    pub(super) fn fail(&mut self, exit: Exit) {
-        self.failed.push(exit);
+    pub(super) fn fail(&mut self, cause: impl Into<Cause>) {
+        self.failed.push(cause.into());
     }
 
     /// Counts `number` things done.
@@ -78,40 +82,8 @@ impl Tally {
         self.done += number;
     }
 
-    /// The exit code: a failure's own where nothing else happened, else 6. A network that
-    /// failed has its own code whatever was done before: giving the command again helps.
+    /// The exit code.
     pub(super) fn exit(&self) -> Exit {
-        match self.failed.split_first() {
-            None => Exit::Done,
-            Some((first, rest))
-                if (self.done == 0 || *first == Exit::Network) && rest.iter().all(|other| other == first) =>
-            {
-                *first
-            }
-            Some(_) => Exit::Partial,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn exit(done: u64, failed: &[Exit]) -> Exit {
-        Tally { done, failed: failed.to_vec() }.exit()
-    }
-
-    #[test]
-    fn a_single_failure_keeps_its_own_code() {
-        assert_eq!(exit(0, &[]), Exit::Done);
-        assert_eq!(exit(2, &[]), Exit::Done);
-        assert_eq!(exit(0, &[Exit::NoSpace]), Exit::NoSpace);
-        assert_eq!(exit(0, &[Exit::Denied, Exit::Denied]), Exit::Denied);
-    }
-
-    #[test]
-    fn some_done_or_several_causes_are_a_partial_failure() {
-        assert_eq!(exit(1, &[Exit::NoSpace]), Exit::Partial);
-        assert_eq!(exit(0, &[Exit::NoSpace, Exit::NoFile]), Exit::Partial);
+        exit::of_several(self.done > 0, &self.failed)
     }
 }

@@ -38,6 +38,9 @@ use crate::{
     A file goes into a folder that is there.\n\
     An interrupted download goes on where it was: give the same command again.")]
 pub(crate) struct GetArgs {
+    /// Take what fits where the disk has no room for all of it
+    #[arg(long)]
+    fill: bool,
     /// What to fetch, and last where to; - is standard output
     #[arg(required = true, value_name = "REMOTE… LOCAL")]
     paths: Vec<OsString>,
@@ -57,7 +60,8 @@ pub(super) async fn run(args: GetArgs, context: &mut Context, signals: &mut Sign
         };
     }
     // A folder named with a / at the end is made when it is not there.
-    let options = JobOptions { parents: ends_with_separator(local), ..transfer::options(context, &places[0])? };
+    let options =
+        JobOptions { parents: ends_with_separator(local), fill: args.fill, ..transfer::options(context, &places[0])? };
     let works = match local == "-" {
         true => Some(vec![to_stdout(&places, context)?]),
         false => context::local(local)

@@ -53,7 +53,7 @@ pub(super) async fn ask_is_folder(
     kept: &mut Option<Remote>,
     context: &Context,
 ) -> Result<bool, Failure> {
-    let mut backoff = Backoff::new(context.global.patience.retries);
+    let mut backoff = Backoff::new(context.global.patience.of_transfer());
     loop {
         let asked = match Remote::connect(connector).await {
             Ok(remote) => is_folder(kept.insert(remote), path).await,

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::Args;
-use ferry_client::{Credential, Remote};
+use ferry_client::Credential;
 
 use crate::{context::Context, exit::Exit, failure::Failure, secret::Source};
 
@@ -28,7 +28,7 @@ pub(super) async fn run(args: PasswdArgs, context: &mut Context) -> Result<Exit,
     let source = context.global.password_source();
     let old = source.read(&format!("Present password of {}: ", place.target))?;
     let connector = context.connector_with(&place, Credential::Password(old.clone()));
-    let remote = Remote::connect(&connector).await?;
+    let remote = context.reach(&connector).await?;
     let new = match (args.new_password_file, source) {
         (Some(file), _) => Source::File(file),
         // A file holds one password, the present one.

@@ -13,6 +13,7 @@ use ferry_shared::{name::Name, path::RemotePath};
 
 use super::{
     into,
+    producer::Producer,
     transfer::{self, Way},
 };
 use crate::{
@@ -21,18 +22,29 @@ use crate::{
     failure::Failure,
     interrupt::Signals,
     sites::Place,
+    streams,
 };
 
 /// `ferry put`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ferry put report.odt work:\n  ferry put photos music work:backup/\n  \
-    ferry put notes.txt work:notes-old.txt\n  tar c src | ferry put - work:src.tar\n\n\
+    ferry put notes.txt work:notes-old.txt\n  tar c src | ferry put - work:src.tar\n  \
+    ferry put --from-command work:shop.sql -- pg_dump shop\n\n\
     Folders are taken whole. A / at the end of REMOTE, or several LOCALs, mean\n\
     \"into this folder\". Without, a folder becomes REMOTE itself, also where that is\n\
     there; unlike cp, rsync and scp: `put photos work:backup` never makes backup/photos.\n\
     A file goes into a folder that is there.\n\
     An interrupted upload goes on where it was: give the same command again.")]
 pub(crate) struct PutArgs {
+    /// Send what fits where the server has no room for all of it
+    #[arg(long)]
+    fill: bool,
+    /// Send what a command writes, and store it only if the command ends with 0
+    ///
+    /// The words are then REMOTE -- CMD…, as in `ferry put --from-command work:dump -- pg_dump shop`.
+    /// The command is killed when the upload ends before it does.
+    #[arg(long)]
+    from_command: bool,
     /// What to send, - is standard input; and last where to
     #[arg(required = true, value_name = "LOCAL… REMOTE")]
     paths: Vec<OsString>,
@@ -42,10 +54,14 @@ pub(crate) struct PutArgs {
 }
 
 pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Signals) -> Result<Exit, Failure> {
+    if args.from_command {
+        return from_command(&args.paths, context, signals).await;
+    }
     let (locals, to) = super::sources_and_target(&args.paths)?;
     let to = context.place(to)?;
     // A folder named with a / at the end is made when it is not there.
-    let options = JobOptions { parents: to.into, growing: args.growing, ..transfer::options(context, &to)? };
+    let options =
+        JobOptions { parents: to.into, growing: args.growing, fill: args.fill, ..transfer::options(context, &to)? };
     locals.iter().try_for_each(|local| context::local(local))?;
     let from_stdin = locals.iter().any(|local| local == "-");
     if from_stdin {
@@ -58,7 +74,7 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
     // Stays open until the end: with its last connection the login would end, too.
     let mut remote = None;
     let works = if from_stdin {
-        vec![Work::UploadStream { from: Box::new(io::stdin()), to: to.path.clone() }]
+        vec![Work::UploadStream { from: Box::new(streams::input().map_err(Failure::NoInput)?), to: to.path.clone() }]
     } else {
         let into = match into::told(&to, locals.len()) {
             Some(into) => into,
@@ -74,6 +90,33 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
     let jobs = works.into_iter().map(|work| Job { work, options: options.clone() }).collect();
     let exit = transfer::run(context, signals, connector, Way::Put, jobs).await;
     drop(remote);
+    exit
+}
+
+/// What a command writes becomes a file, if the command says that it is whole.
+async fn from_command(words: &[OsString], context: &mut Context, signals: &mut Signals) -> Result<Exit, Failure> {
+    let Some((to, command)) = words.split_first() else { return Ok(Exit::Usage) };
+    let to = context.place(to)?;
+    if to.into {
+        return Err(Failure::Usage("what a command writes has no name; name the file it becomes".to_owned()));
+    }
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(Failure::Usage("which command? It stands behind --, after REMOTE".to_owned()));
+    };
+    if !context.global.filters.is_empty() {
+        return Err(Failure::Usage("--include and --exclude choose files, and a command is none".to_owned()));
+    }
+    let options = transfer::options(context, &to)?;
+    let connector = context.connector(&to)?;
+    let (producer, from): (_, Box<dyn io::Read + Send>) = match options.dry_run {
+        true => (None, Box::new(io::empty())),
+        false => Producer::start(program, arguments).map(|(producer, from)| (Some(producer), from))?,
+    };
+    let job = Job { work: Work::UploadStream { from, to: to.path }, options };
+    let exit = transfer::run(context, signals, connector, Way::Put, vec![job]).await;
+    if let Some(producer) = producer {
+        producer.end().await;
+    }
     exit
 }
 

@@ -8,6 +8,7 @@ use std::{future::pending, time::Duration};
 
 use ferry_client::{
     Connector,
+    reconnect::Patience,
     transfer::{ConflictRule, Engine, Event, Job, JobOptions, Scope, Settings},
 };
 use tokio::{
@@ -77,10 +78,12 @@ pub(super) fn rule(context: &Context) -> Result<ConflictRule, Failure> {
 }
 
 fn settings(global: &Global) -> Settings {
+    let Patience { time: retry_for, retries } = global.patience.of_transfer();
     Settings {
         transfers: global.engine.transfers,
         bandwidth: global.engine.bwlimit.map(|limit| limit.0).unwrap_or_default(),
-        retries: global.patience.retries,
+        retry_for,
+        retries,
         ..Settings::default()
     }
 }
@@ -104,8 +107,12 @@ pub(super) async fn run(
     way: Way,
     jobs: Vec<Job>,
 ) -> Result<Exit, Failure> {
+    if context.output.json || context.global.dry_run {
+        context.output.check()?;
+        context.output.outlive_reader();
+    }
     let (engine, mut events) = Engine::start(connector, settings(&context.global));
-    let mut report = Report::new(way, context.global.dry_run, context.global.common.verbose > 0);
+    let mut report = Report::new(way, context.global.dry_run);
     for job in jobs {
         report.begin(engine.add(job));
     }

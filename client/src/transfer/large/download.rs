@@ -33,6 +33,7 @@ use crate::{
         active::Active,
         core::{Core, Shared, joined},
         event::ItemState,
+        fit::Growth,
         item::{Done, Item, Over},
         link::{Incoming, Link, out_of_step},
         local::{
@@ -126,6 +127,7 @@ pub(super) async fn run(
         path: item.path.clone(),
         held: Arc::clone(&held),
         active: Arc::clone(active),
+        growth: item.growth.clone(),
     };
     let writing = core.blocking(move || writing.run(inbox));
 
@@ -341,6 +343,7 @@ struct Writer {
     path: ItemPath,
     held: Arc<Held>,
     active: Arc<Active>,
+    growth: Option<Arc<Growth>>,
 }
 
 impl Writer {
@@ -367,6 +370,9 @@ impl Writer {
                     }
                     _ => source::failed(&self.path, error),
                 })?;
+            if let Some(growth) = &self.growth {
+                growth.arrived(length);
+            }
             root.push(digest);
             let count = block_len(size, until).unwrap_or(0) as u64;
             self.active.moved(count);

@@ -92,6 +92,8 @@ pub(super) async fn run(
     active: &Arc<Active>,
 ) -> Result<After, ClientError> {
     active.restart();
+    // From here on it is for the server to say whether it fits.
+    item.growth = None;
     let mut opened = None;
     if item.stream.is_none() {
         let (task, path) = (Arc::clone(&item.task), item.path.clone());

@@ -175,6 +175,11 @@ impl Folder {
         self.fresh
     }
 
+    /// Bytes that are free where it is, where the system says so.
+    pub(crate) fn free(&self) -> Option<u64> {
+        system::free(&self.dir)
+    }
+
     /// Names the file system the folder is on.
     pub(crate) fn device(&self) -> u64 {
         self.device

@@ -84,6 +84,12 @@ impl Part {
         Err(busy())
     }
 
+    /// Bytes in the part of `target`; none where it cannot be looked at.
+    pub(crate) fn length(folder: &Folder, target: &OsStr) -> u64 {
+        let found = part_name(target).and_then(|name| folder.look(&name)).ok().flatten();
+        found.filter(|found| found.kind == Kind::File).map_or(0, |found| found.facts.size)
+    }
+
     /// Gives the part the time and permission bits it is to have; bits that would keep its
     /// owner from writing it only when it is published.
     ///

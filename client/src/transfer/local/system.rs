@@ -80,6 +80,11 @@ pub(crate) fn sync_folder(folder: &Dir) -> io::Result<()> {
     native::sync_folder(folder)
 }
 
+/// Bytes that are free for this user where a folder is; `None` where the system does not say.
+pub(crate) fn free(folder: &Dir) -> Option<u64> {
+    native::free(folder)
+}
+
 /// Renames inside a folder and fails with [`io::ErrorKind::AlreadyExists`] instead of replacing.
 ///
 /// # Errors
@@ -220,6 +225,12 @@ mod native {
         }
     }
 
+    pub(super) fn free(folder: &Dir) -> Option<u64> {
+        let stat = rustix::fs::fstatvfs(folder).ok()?;
+        // A file system without sizes has no such limit.
+        (stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
     #[cfg(target_os = "linux")]
     pub(super) fn sync_file_system(any: &File) -> io::Result<bool> {
         rustix::fs::syncfs(any)?;
@@ -330,6 +341,10 @@ mod native {
 
     pub(super) fn sync_file_system(_any: &File) -> io::Result<bool> {
         Ok(false)
+    }
+
+    pub(super) fn free(_folder: &Dir) -> Option<u64> {
+        None
     }
 
     pub(super) fn rename_new(_folder: &Dir, _from: &Path, _to: &Path) -> Option<io::Result<()>> {

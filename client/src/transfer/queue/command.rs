@@ -10,6 +10,7 @@ use crate::transfer::{
     flow::{self, Next},
     item::{Item, Step},
     job::{ItemId, JobId, Selected},
+    tries::Tries,
 };
 
 impl Queue {
@@ -66,6 +67,17 @@ impl Queue {
                 } else if let Some(taken) = state.take_idle(item) {
                     state.give_up(taken, keep_part);
                 }
+            }
+        });
+        self.room.notify_waiters();
+    }
+
+    /// Gives up what is left of a job, as there is no room for it.
+    pub(crate) fn stop_full(&self, job: JobId) {
+        self.command(|state| {
+            let entry = state.entry(job);
+            if entry.is_some_and(|entry| entry.is_scanning() || entry.waiting() > 0 || entry.in_flight > 1) {
+                state.cancel_job(job, true);
             }
         });
         self.room.notify_waiters();
@@ -164,7 +176,7 @@ impl State {
                 let Some((mut item, hold)) = entry.held.remove(&id) else { continue };
                 if matches!(hold, Hold::Failed) {
                     item.task.tally.file_again();
-                    item.attempts = 0;
+                    item.tries = Tries::default();
                 }
                 entry.reported = false;
                 self.outbox.push(Event::ItemState { item: id, state: ItemState::Waiting });

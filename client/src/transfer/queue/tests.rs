@@ -14,6 +14,7 @@ use crate::{
         job::JobId,
         path::{FolderPair, ItemPath},
         task::Task,
+        tries::Tries,
     },
 };
 
@@ -41,12 +42,13 @@ fn item(queue: &Queue, task: &Arc<Task>, name: &str, size: u64) -> Item {
         identity: None,
         reconsidered: 0,
         stream: None,
-        attempts: 0,
+        tries: Tries::default(),
         beside: None,
         travelled: 0,
         unanswered: false,
         told: false,
         begun: false,
+        growth: None,
         counted: 0,
     }
 }

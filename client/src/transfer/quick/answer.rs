@@ -18,6 +18,7 @@ use super::{
 use crate::{
     connection::FrameReader,
     error::ClientError,
+    reconnect::Patience,
     transfer::{
         conflict::FileFacts,
         core::{Core, Shared},
@@ -97,7 +98,7 @@ impl<'a> Answers<'a> {
                 let next = match reply {
                     Reply::Refused(refusal) => {
                         self.note_hiccup(&refusal);
-                        refused(item, &asked.answer, refusal, self.core.retries)
+                        refused(item, &asked.answer, refusal, self.core.patience)
                     }
                     reply => answered(item, asked.answer, reply, self.core),
                 };
@@ -159,7 +160,7 @@ impl<'a> Answers<'a> {
     }
 }
 
-fn refused(item: Item, expected: &Expected, refusal: Refusal, retries: u32) -> Next {
+fn refused(item: Item, expected: &Expected, refusal: Refusal, patience: Patience) -> Next {
     match (expected, refusal.code) {
         // Gone since somebody saw it: nothing is in the way any more.
         (Expected::Entry | Expected::Compared(_) | Expected::Attributes, Code::NotFound) if item.is_upload() => {
@@ -167,14 +168,14 @@ fn refused(item: Item, expected: &Expected, refusal: Refusal, retries: u32) -> N
         }
         // A file that is not there any more need not be removed.
         (Expected::SourceRemoved(done), Code::NotFound) => flow::verified(item, *done),
-        (Expected::SourceRemoved(_), Code::Changed) => flow::failed(item, ClientError::SourceChanged, retries),
-        _ => flow::refused(item, refusal, retries),
+        (Expected::SourceRemoved(_), Code::Changed) => flow::failed(item, ClientError::SourceChanged, patience),
+        _ => flow::refused(item, refusal, patience),
     }
 }
 
 /// What an answer that is no refusal, and fits, means for the item.
 fn answered(mut item: Item, expected: Expected, reply: Reply, core: &Core) -> Next {
-    let mismatch = |item, expected, found| flow::failed(item, ClientError::Mismatch { expected, found }, core.retries);
+    let mismatch = |item, expected, found| flow::failed(item, ClientError::Mismatch { expected, found }, core.patience);
     let hashed = |digest: &str| digest.parse().map_err(|_| ClientError::Protocol(format!("{digest:?} is no digest")));
     match (expected, reply) {
         (Expected::Stored(done), Reply::Stored { root: stored, size, .. }) => {
@@ -193,21 +194,23 @@ fn answered(mut item: Item, expected: Expected, reply: Reply, core: &Core) -> Ne
             Next::Again(item)
         }
         // It is no file any more.
-        (Expected::Source, Reply::Entry { version: None, .. }) => flow::failed(item, ClientError::SourceChanged, 0),
+        (Expected::Source, Reply::Entry { version: None, .. }) => {
+            flow::failed(item, ClientError::SourceChanged, Patience::NONE)
+        }
         (Expected::Compared(local), Reply::Hashed { digest, .. }) => match hashed(&digest) {
             Ok(remote) => flow::compared(item, local, remote),
-            Err(error) => flow::failed(item, error, 0),
+            Err(error) => flow::failed(item, error, Patience::NONE),
         },
         (Expected::Confirmed(done), Reply::Hashed { digest, .. }) => match hashed(&digest) {
             Ok(found) if found == done.root => flow::confirmed(item, done),
             Ok(found) => mismatch(item, done.root, found),
-            Err(error) => flow::failed(item, error, 0),
+            Err(error) => flow::failed(item, error, Patience::NONE),
         },
         (Expected::Folder, _) => flow::folder_made(item),
         (Expected::Attributes, _) => flow::equal(item),
         (Expected::SourceRemoved(done), _) => flow::verified(item, done),
         (Expected::Discarded, _) => flow::discarded(item),
-        (_, reply) => flow::failed(item, out_of_step(&Incoming::Reply(reply)), 0),
+        (_, reply) => flow::failed(item, out_of_step(&Incoming::Reply(reply)), Patience::NONE),
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     error::ClientError,
+    reconnect::Patience,
     transfer::{
         core::Shared,
         flow::{self, Next},
@@ -150,7 +151,7 @@ impl Writer {
     fn place(&mut self, arrival: Arrival) {
         match self.write(&arrival) {
             Ok((part, done)) => self.written.push(Placed { item: arrival.item, part, done }),
-            Err(error) => self.next(flow::failed(arrival.item, error, self.core.retries)),
+            Err(error) => self.next(flow::failed(arrival.item, error, self.core.patience)),
         }
     }
 
@@ -169,12 +170,20 @@ impl Writer {
         let keep = item.task.options.keep_attributes;
         let part = self.folder(item).and_then(|folder| {
             let part = Part::open(&folder, item.path.local_name(), Earlier::Empty, keep)?;
-            blocks::write_all_at(&part.file, data, 0)?;
-            if keep {
-                part.set_attributes(*mtime, *mode)?;
+            let written = blocks::write_all_at(&part.file, data, 0)
+                .and_then(|()| if keep { part.set_attributes(*mtime, *mode) } else { Ok(()) });
+            match written {
+                Ok(()) => Ok(part),
+                Err(error) => {
+                    // Of no use to a later attempt, which begins anew; the first error is the one to tell.
+                    let _ = part.discard();
+                    Err(error)
+                }
             }
-            Ok(part)
         });
+        if let (Some(growth), Ok(_)) = (&item.growth, &part) {
+            growth.arrived(*size);
+        }
         let part = part.map_err(|error| source::failed(&item.path, error))?;
         Ok((part, Done { root: *root, size: *size, transferred: *size, reused: 0, grown: None }))
     }
@@ -203,7 +212,7 @@ impl Writer {
             for placed in self.written.drain(..).chain(self.named.drain(..)).collect::<Vec<_>>() {
                 let path = placed.item.path.local().unwrap_or_default();
                 let error = ClientError::Local { path, error: Arc::clone(&error) };
-                self.next(flow::failed(placed.item, error, self.core.retries));
+                self.next(flow::failed(placed.item, error, self.core.patience));
             }
             return;
         }
@@ -220,7 +229,7 @@ impl Writer {
             let Placed { item, part, .. } = placed;
             return match part.discard().map_err(|error| source::failed(&item.path, error)) {
                 Ok(()) => self.next(Next::Again(item)),
-                Err(error) => self.next(flow::failed(item, error, 0)),
+                Err(error) => self.next(flow::failed(item, error, Patience::NONE)),
             };
         }
         let name = placed.item.path.local_name();
@@ -230,13 +239,13 @@ impl Writer {
                 let Placed { item, part, .. } = placed;
                 let next = match part.discard().map_err(|error| source::failed(&item.path, error)) {
                     Ok(()) => flow::in_the_way(item, found),
-                    Err(error) => flow::failed(item, error, self.core.retries),
+                    Err(error) => flow::failed(item, error, self.core.patience),
                 };
                 self.next(next);
             }
             Err(error) => {
                 let error = source::failed(&placed.item.path, error);
-                self.next(flow::failed(placed.item, error, self.core.retries));
+                self.next(flow::failed(placed.item, error, self.core.patience));
             }
         }
     }

@@ -137,6 +137,8 @@ impl Feeder {
         match self.encode_put(&item, &mut opened) {
             Ok(done) => {
                 item.identity = Some(opened.identity);
+                // From here on it is for the server to say whether it fits.
+                item.growth = None;
                 self.asked(Asked { item: Some(item), answer: Expected::Stored(done), bytes: size })
             }
             Err(error) => {
@@ -326,7 +328,7 @@ impl Feeder {
     }
 
     fn failed(&mut self, item: Item, error: ClientError) -> Fed {
-        self.next(flow::failed(item, error, self.core.retries))
+        self.next(flow::failed(item, error, self.core.patience))
     }
 
     fn next(&mut self, next: Next) -> Fed {

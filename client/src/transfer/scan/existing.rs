@@ -8,12 +8,10 @@ use ferry_shared::{
     refusal::{Code, Refusal},
 };
 
-use super::{
-    link,
-    remote::{ask, send},
-};
+use super::{link, outlive, remote::ask};
 use crate::{
     error::ClientError,
+    reconnect::Backoff,
     transfer::{
         conflict::FileFacts,
         core::{Core, Shared},
@@ -39,8 +37,17 @@ pub(super) struct Prepared {
 
 /// Makes an upload's folder, unless it is there.
 pub(super) async fn prepare(core: &Shared, task: &Task, to: &RemotePath) -> Result<Prepared, ClientError> {
+    let mut backoff = Backoff::new(core.patience);
+    loop {
+        match prepare_over(core, link(core).await?, task, to).await {
+            Err(error) => outlive(&mut backoff, error).await?,
+            prepared => return prepared,
+        }
+    }
+}
+
+async fn prepare_over(core: &Shared, mut link: Link, task: &Task, to: &RemotePath) -> Result<Prepared, ClientError> {
     let nothing = || Prepared { there: false, existing: None };
-    let mut link = link(core).await?;
     if !task.options.dry_run && !to.is_home() {
         let mut made = ask(core, &mut link, &Request::MakeDir { path: to.clone(), parents: false }).await?;
         let missing = matches!(&made, Reply::Refused(refusal) if refusal.code == Code::NotFound);
@@ -75,7 +82,7 @@ async fn walk_existing(
     to: &RemotePath,
 ) -> Result<Result<Option<Existing>, Refusal>, ClientError> {
     let mut existing = Existing::new();
-    send(core, link, &Request::Walk { path: to.clone() }).await?;
+    core.request(link, &Request::Walk { path: to.clone() }).await?;
     loop {
         let page = match core.answer(link).await? {
             Incoming::Reply(Reply::Entries(page)) => page,

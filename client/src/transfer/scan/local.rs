@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::{
     below, enqueue,
     existing::{self, Prepared},
-    failure, new_item,
+    failure, link, new_item,
 };
 use crate::{
     error::ClientError,
@@ -24,6 +24,7 @@ use crate::{
         conflict::FileFacts,
         core::Shared,
         event::{Outcome, Skip},
+        fit::{admit_there, growth},
         flow::{self, Next},
         item::{Item, NO_MODE, Step},
         local::{ancestors::Ancestors, name::remote_name, part::is_part_name, system},
@@ -70,14 +71,17 @@ pub(super) async fn folder(core: &Shared, task: &Arc<Task>, from: PathBuf, to: R
             Some(Prepared { there, existing }) => (*there, existing.as_ref()),
             None => (false, None),
         };
+        let knows_all = !there || existing.is_some();
         let planned = batch.into_iter().filter_map(|next| {
-            let Next::Again(item) = next else { return Some(next) };
+            let Next::Again(item) = next else { return Some((next, 0)) };
             let met = existing.and_then(|map| map.get(item.path.remote().as_bytes()));
             if !matches!(item.step, Step::Folder) {
-                return Some(match met {
+                let next = match met {
                     Some(met) => flow::found(item, Some(*met), false),
                     None => Next::Again(item),
-                });
+                };
+                let more = if knows_all { growth(&next, met) } else { 0 };
+                return Some((next, more));
             }
             if met.is_some_and(|met| met.kind == Kind::Folder) || (there && item.path.remote() == &to) {
                 // It keeps the permission bits it has.
@@ -86,9 +90,10 @@ pub(super) async fn folder(core: &Shared, task: &Arc<Task>, from: PathBuf, to: R
             }
             // Where too much is there to know it all, it may have been there, too.
             let mode = if there && existing.is_none() { NO_MODE } else { item.mode };
-            Some(Next::Again(Item { mode, ..item }))
+            Some((Next::Again(Item { mode, ..item }), 0))
         });
-        enqueue(core, task, planned.collect()).await;
+        let planned = admit_there(core, task, planned.collect(), link(core)).await?;
+        enqueue(core, task, planned).await;
     }
     // Its panics are told by the runtime; what it found is queued.
     drop(walking.await);

@@ -9,19 +9,22 @@ use std::{
 use ferry_shared::{
     entry::{Entry, Kind},
     frame,
+    limits::BLOCK_SIZE,
     link::LinkError,
     message::{Reply, Request, reply::Page, request::BlockRange},
     path::{PathError, RemotePath},
     refusal::{Code, Refusal},
 };
 
-use super::{enqueue, failure, link, new_item, not_usable, pair, path};
+use super::{Seen, enqueue, failure, link, new_item, not_usable, outlive, pair, path};
 use crate::{
     error::ClientError,
+    reconnect::Backoff,
     transfer::{
         conflict::{FileFacts, is_keep_both_name},
         core::{Core, Shared, joined},
         event::{Outcome, Skip},
+        fit::{Planned, admit_here, growth},
         flow::{self, Next},
         item::{Item, Step},
         link::{Incoming, Link, out_of_step},
@@ -38,21 +41,29 @@ use crate::{
 
 /// Looks through a download's source: a file or a folder.
 pub(super) async fn look(core: &Shared, task: &Arc<Task>, from: RemotePath, to: PathBuf) -> Result<(), ClientError> {
-    let mut link = link(core).await?;
     if from.is_home() {
-        return folder(core, task, link, from, to).await;
+        return folder(core, task, from, to).await;
     }
     let named = super::below(&from, from.depth().saturating_sub(1));
     let leaves_out = |folder| !task.options.filter.means_named(&named, folder);
-    match ask(core, &mut link, &Request::Stat { path: from.clone() }).await? {
+    let mut backoff = Backoff::new(core.patience);
+    let (reply, mut link) = loop {
+        let mut link = link(core).await?;
+        match ask(core, &mut link, &Request::Stat { path: from.clone() }).await {
+            Err(error) => outlive(&mut backoff, error).await?,
+            Ok(reply) => break (reply, link),
+        }
+    };
+    match reply {
         Reply::Entry { entry, .. } => match entry.kind {
             kind @ (Kind::Folder | Kind::File) if leaves_out(kind == Kind::Folder) => {
                 core.links.put(link);
                 left_out(core, task, &from, &to).await
             }
             Kind::Folder => {
+                core.links.put(link);
                 task.note_mode(from.clone(), entry.mode);
-                folder(core, task, link, from, to).await
+                folder(core, task, from, to).await
             }
             Kind::File => {
                 core.links.put(link);
@@ -64,7 +75,10 @@ pub(super) async fn look(core: &Shared, task: &Arc<Task>, from: RemotePath, to: 
                     core.links.put(link);
                     file(core, task, &from, &to, &entry).await
                 }
-                Ok(None) if !leaves_out(true) => folder(core, task, link, from, to).await,
+                Ok(None) if !leaves_out(true) => {
+                    core.links.put(link);
+                    folder(core, task, from, to).await
+                }
                 Ok(_) => {
                     core.links.put(link);
                     left_out(core, task, &from, &to).await
@@ -147,7 +161,7 @@ async fn file(core: &Shared, task: &Arc<Task>, from: &RemotePath, to: &Path, ent
     let item = Item { facts: facts(entry), mode: entry.mode, ..item };
     task.tally.add_file(entry.size);
     let make = task.options.parents && !task.options.dry_run;
-    let (above, task_there) = (pair.remote.depth(), Arc::clone(task));
+    let (above, task_there, core_there) = (pair.remote.depth(), Arc::clone(task), Arc::clone(core));
     let planned = core.blocking(move || {
         if make {
             std::fs::create_dir_all(if parent.as_os_str().is_empty() { Path::new(".") } else { &parent })
@@ -155,21 +169,19 @@ async fn file(core: &Shared, task: &Arc<Task>, from: &RemotePath, to: &Path, ent
         }
         let root = Folder::open(&parent).map_err(|error| ClientError::local(&parent, error))?;
         // Set once: nobody else scans this job.
-        drop(task_there.landing.set((Arc::new(root), above)));
-        source::look(&item).map(|found| flow::found(item, found, false))
+        let root = Arc::new(root);
+        drop(task_there.landing.set((Arc::clone(&root), above)));
+        let found = source::look(&item)?;
+        let next = flow::found(item, found, false);
+        let more = growth(&next, found.as_ref());
+        fits_here(&core_there, &task_there, &root, &parent, vec![(next, more)])
     });
     let planned = joined(planned).await?;
-    enqueue(core, task, vec![planned]).await;
+    enqueue(core, task, planned).await;
     Ok(())
 }
 
-async fn folder(
-    core: &Shared,
-    task: &Arc<Task>,
-    mut link: Link,
-    from: RemotePath,
-    to: PathBuf,
-) -> Result<(), ClientError> {
+async fn folder(core: &Shared, task: &Arc<Task>, from: RemotePath, to: PathBuf) -> Result<(), ClientError> {
     let pages = Arc::new(Pages { core: Arc::clone(core), task: Arc::clone(task), from, to });
     // Of a filter that includes, folders are made for what comes into them, this one too.
     if !task.options.filter.includes() {
@@ -179,52 +191,83 @@ async fn folder(
         task.tally.folder_done();
     }
     task.note_folder(SourceFolder::Remote(pages.from.clone()));
-    send(core, &mut link, &Request::Walk { path: pages.from.clone() }).await?;
-    let mut seen = Seen::default();
+    let (mut seen, mut backoff) = (Seen::default(), Backoff::new(core.patience));
     loop {
-        let page = match core.answer(&mut link).await? {
-            Incoming::Reply(Reply::Entries(page)) => page,
-            Incoming::Reply(Reply::Refused(refusal)) => {
+        let mut link = link(core).await?;
+        let before = seen.count();
+        match walk(core, &pages, &mut link, &mut seen).await {
+            // What was planned is in the queue; the server is asked for the rest.
+            Err(error) if seen.is_whole() => {
+                if seen.count() > before {
+                    backoff.reset();
+                }
+                outlive(&mut backoff, error).await?;
+            }
+            Err(error) => return Err(error),
+            Ok(Err(refusal)) => {
                 core.links.put(link);
                 return Err(refusal.into());
             }
-            other => return Err(out_of_step(&other)),
-        };
-        let more = page.more;
-        let there = Arc::clone(&pages);
-        let planned = core.blocking(move || {
-            let planned = there.plan(page, &mut seen);
-            Ok((planned, seen))
-        });
-        let (planned, known) = joined(planned).await?;
-        seen = known;
-        enqueue(core, task, planned).await;
-        if !more {
-            break;
+            // Only now: the walk's pages came on this connection.
+            Ok(Ok(())) => return follow(core, &pages, link, std::mem::take(&mut seen.links)).await,
         }
     }
-    // Only now: the walk's pages came on this connection.
-    for (under, entry) in seen.links {
+}
+
+/// Queues what links of a remote folder lead to.
+async fn follow(
+    core: &Shared,
+    pages: &Arc<Pages>,
+    mut link: Link,
+    links: Vec<(RemotePath, Entry)>,
+) -> Result<(), ClientError> {
+    for (under, entry) in links {
         let path = pages.from.join_path(&under).and_then(|folder| folder.join(&entry.name));
         let path = path.map_err(|error| not_usable(&error.to_string()))?;
-        let target = target(core, &mut link, &path, entry.clone()).await?;
-        let there = Arc::clone(&pages);
-        let planned = joined(core.blocking(move || Ok(there.linked(&under, &entry, target)))).await?;
-        enqueue(core, task, planned.into_iter().collect()).await;
+        let mut backoff = Backoff::new(core.patience);
+        let target = loop {
+            match target(core, &mut link, &path, entry.clone()).await {
+                Err(error) => outlive(&mut backoff, error).await?,
+                Ok(target) => break target,
+            }
+            link = super::link(core).await?;
+        };
+        let there = Arc::clone(pages);
+        let planned = joined(core.blocking(move || there.linked(&under, &entry, target))).await?;
+        enqueue(core, &pages.task, planned).await;
     }
     core.links.put(link);
     Ok(())
 }
 
-/// What the pages so far told, that matters to those to come.
-#[derive(Debug, Default)]
-struct Seen {
-    /// Folders whose content is not meant.
-    left_out: HashSet<RemotePath>,
-    /// Folders that are made because something comes into them, where only those are.
-    receiving: HashSet<RemotePath>,
-    /// Links to be followed, each with its folder.
-    links: Vec<(RemotePath, Entry)>,
+/// Queues what is in a remote folder and was not seen yet.
+async fn walk(
+    core: &Shared,
+    pages: &Arc<Pages>,
+    link: &mut Link,
+    seen: &mut Seen,
+) -> Result<Result<(), Refusal>, ClientError> {
+    core.request(link, &Request::Walk { path: pages.from.clone() }).await?;
+    loop {
+        let page = match core.answer(link).await? {
+            Incoming::Reply(Reply::Entries(page)) => page,
+            Incoming::Reply(Reply::Refused(refusal)) => return Ok(Err(refusal)),
+            other => return Err(out_of_step(&other)),
+        };
+        let more = page.more;
+        let (there, mut known) = (Arc::clone(pages), std::mem::take(seen));
+        let planned = core.blocking(move || {
+            let page = known.news(page);
+            let planned = there.plan(page, &mut known)?;
+            Ok((planned, known))
+        });
+        let (planned, known) = joined(planned).await?;
+        *seen = known;
+        enqueue(core, &pages.task, planned).await;
+        if !more {
+            return Ok(Ok(()));
+        }
+    }
 }
 
 /// Makes items of a remote folder's pages. Blocks on the disk.
@@ -272,34 +315,50 @@ impl Pages {
         }
     }
 
-    fn plan(&self, page: Page, seen: &mut Seen) -> Vec<Next> {
-        let Ok(pair) = self.pair(&page.under) else { return Vec::new() };
+    fn plan(&self, page: Page, seen: &mut Seen) -> Result<Vec<Next>, ClientError> {
+        let Ok(pair) = self.pair(&page.under) else { return Ok(Vec::new()) };
         if !seen.left_out.is_empty() && is_below(&page.under, &seen.left_out) {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let create = !self.task.options.filter.includes() || self.receives(&pair, &page.entries);
         if create && self.task.options.filter.includes() {
             self.count_receiving(&page.under, &mut seen.receiving);
         }
         let here = self.here(&pair, &page.under, create);
-        let mut planned: Vec<Next> = page.unreadable.iter().filter_map(|folder| self.unreadable(folder)).collect();
+        let unreadable = page.unreadable.iter().filter_map(|folder| self.unreadable(folder));
+        let mut planned: Vec<Planned> = unreadable.map(|next| (next, 0)).collect();
         if let (Err(error), true) = (&here, page.entries.is_empty()) {
             let item = self.from.join_path(&page.under).ok().and_then(|folder| self.folder_item(&folder));
-            planned.extend(item.map(|item| Next::Done(item, failure(error.clone()))));
+            planned.extend(item.map(|item| (Next::Done(item, failure(error.clone())), 0)));
         }
         let mut entries = page.entries;
         // They keep their own names, whatever is put beside the others.
         entries.sort_by_key(|entry| !is_keep_both_name(&entry.name));
         for entry in entries {
             match entry.kind {
-                Kind::Folder => planned.extend(self.subfolder(&pair, &page.under, &entry, &mut seen.left_out)),
+                Kind::Folder => {
+                    let next = self.subfolder(&pair, &page.under, &entry, &mut seen.left_out);
+                    planned.extend(next.map(|next| (next, 0)));
+                }
                 Kind::Symlink if self.task.options.follows_links() && self.takes(&pair, &entry) => {
                     seen.links.push((page.under.clone(), entry));
                 }
                 _ => planned.extend(self.file(&pair, &here, &entry)),
             }
         }
-        planned
+        self.fitting(here, planned)
+    }
+
+    /// What of `planned` is begun: all of it where it fits on the disk of the folder `here`.
+    fn fitting(
+        &self,
+        here: Result<Option<Arc<Folder>>, ClientError>,
+        planned: Vec<Planned>,
+    ) -> Result<Vec<Next>, ClientError> {
+        match here {
+            Ok(Some(folder)) => fits_here(&self.core, &self.task, &folder, &self.to, planned),
+            _ => Ok(planned.into_iter().map(|(next, _)| next).collect()),
+        }
     }
 
     fn pair(&self, under: &RemotePath) -> Result<Arc<FolderPair>, PathError> {
@@ -344,19 +403,26 @@ impl Pages {
     }
 
     /// A link in the folder `under`, and what it leads to.
-    fn linked(&self, under: &RemotePath, entry: &Entry, target: Result<Option<Entry>, Refusal>) -> Option<Next> {
-        let pair = self.pair(under).ok()?;
-        match target {
+    fn linked(
+        &self,
+        under: &RemotePath,
+        entry: &Entry,
+        target: Result<Option<Entry>, Refusal>,
+    ) -> Result<Vec<Next>, ClientError> {
+        let Ok(pair) = self.pair(under) else { return Ok(Vec::new()) };
+        let left_out = match target {
             Ok(Some(target)) => {
                 let here = self.here(&pair, under, true);
-                self.file(&pair, &here, &target)
+                let planned: Vec<Planned> = self.file(&pair, &here, &target).into_iter().collect();
+                return self.fitting(here, planned);
             }
             Ok(None) => self.leave_out(&pair, entry, Skip::LinkToFolder),
-            Err(refusal) => match self.leave_out(&pair, entry, Skip::Symlink)? {
-                Next::Done(item, _) => Some(Next::Done(item, failure(refusal.into()))),
-                next => Some(next),
-            },
-        }
+            Err(refusal) => self.leave_out(&pair, entry, Skip::Symlink).map(|next| match next {
+                Next::Done(item, _) => Next::Done(item, failure(refusal.into())),
+                next => next,
+            }),
+        };
+        Ok(left_out.into_iter().collect())
     }
 
     /// A folder's own page makes it; here it is only seen whether it can be.
@@ -390,19 +456,23 @@ impl Pages {
         pair: &Arc<FolderPair>,
         here: &Result<Option<Arc<Folder>>, ClientError>,
         entry: &Entry,
-    ) -> Option<Next> {
+    ) -> Option<Planned> {
         if !self.takes(pair, entry) {
             return None;
         }
         match entry.kind {
             Kind::File => {}
-            Kind::Symlink => return self.leave_out(pair, entry, self.task.options.skips_link()),
-            Kind::Folder | Kind::Other => return self.leave_out(pair, entry, Skip::Special),
+            Kind::Symlink => {
+                return self.leave_out(pair, entry, self.task.options.skips_link()).map(|next| (next, 0));
+            }
+            Kind::Folder | Kind::Other => return self.leave_out(pair, entry, Skip::Special).map(|next| (next, 0)),
         }
         if is_part_name(entry.name.as_bytes()) {
-            return self.leave_out(pair, entry, Skip::Unfinished);
+            return self.leave_out(pair, entry, Skip::Unfinished).map(|next| (next, 0));
         }
-        let Ok(name) = local_name(&entry.name) else { return self.leave_out(pair, entry, Skip::UnusableName) };
+        let Ok(name) = local_name(&entry.name) else {
+            return self.leave_out(pair, entry, Skip::UnusableName).map(|next| (next, 0));
+        };
         let found = match here {
             Ok(Some(folder)) if !folder.is_fresh() => folder.look(&name),
             Ok(_) => Ok(None),
@@ -411,14 +481,17 @@ impl Pages {
         let path = ItemPath::new(Arc::clone(pair), name, &entry.name).ok()?;
         self.task.tally.add_file(entry.size);
         let item = Item { facts: facts(entry), mode: entry.mode, ..new_item(&self.core, &self.task, path) };
-        Some(match (found, here) {
+        let met = found.as_ref().ok().copied().flatten();
+        let next = match (found, here) {
             (Ok(found), _) => flow::reserved(item, |item| flow::found(item, found, false)),
             (Err(_), Err(error)) => Next::Done(item, failure(error.clone())),
             (Err(error), Ok(_)) => {
                 let error = source::failed(&item.path, error);
                 Next::Done(item, failure(error))
             }
-        })
+        };
+        let more = growth(&next, met.as_ref());
+        Some((next, more))
     }
 
     fn leave_out(&self, pair: &Arc<FolderPair>, entry: &Entry, why: Skip) -> Option<Next> {
@@ -454,6 +527,20 @@ impl Pages {
     }
 }
 
+/// Lets in what fits on the disk that `folder` is on. Blocks on it.
+fn fits_here(
+    core: &Core,
+    task: &Task,
+    folder: &Folder,
+    to: &Path,
+    planned: Vec<Planned>,
+) -> Result<Vec<Next>, ClientError> {
+    let Some(free) = folder.free() else { return Ok(planned.into_iter().map(|(next, _)| next).collect()) };
+    admit_here(task, &core.places.disk(folder.device()), free, to, planned, |item| {
+        if item.facts.size > BLOCK_SIZE { source::part_length(item) } else { 0 }
+    })
+}
+
 fn facts(entry: &Entry) -> FileFacts {
     FileFacts { size: entry.size, mtime: entry.mtime }
 }
@@ -476,16 +563,9 @@ fn is_below(path: &RemotePath, folders: &HashSet<RemotePath>) -> bool {
 }
 
 pub(super) async fn ask(core: &Core, link: &mut Link, request: &Request) -> Result<Reply, ClientError> {
-    send(core, link, request).await?;
+    core.request(link, request).await?;
     match core.answer(link).await? {
         Incoming::Reply(reply) => Ok(reply),
         other => Err(out_of_step(&other)),
     }
-}
-
-pub(super) async fn send(core: &Core, link: &mut Link, request: &Request) -> Result<(), ClientError> {
-    let mut frames = core.pool.take();
-    frame::put_message(&mut frames, request).map_err(LinkError::from)?;
-    core.send(&mut link.writer, &frames, |_| {}).await?;
-    Ok(link.writer.flush().await?)
 }

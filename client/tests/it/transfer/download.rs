@@ -17,6 +17,23 @@ use super::{Rig, bytes, shelf::LARGE, tree, write};
 const PART: &str = ".x.ferry-part";
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_walk_that_breaks_goes_on_and_nothing_comes_twice() {
+    for pages in 0..4 {
+        let mut rig = Rig::new().await;
+        for folder in ["a", "b", "c"] {
+            for number in 0..20 {
+                rig.server.shelf().put(&format!("src/{folder}/{number}"), &bytes(500 + number, number));
+            }
+        }
+        rig.server.shelf().cut_walk = Some(pages);
+        let summary = rig.downloaded("src", "dst", JobOptions::default()).await;
+        assert_eq!((summary.files, summary.folders, summary.failed), (60, 4, 0), "after {pages} pages");
+        assert!(summary.error.is_none() && rig.server.shelf().cut_walk.is_none());
+        assert_eq!(rig.server.shelf().blocks_out, 60, "after {pages} pages");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_arrives_with_everything_in_it() {
     let mut rig = Rig::new().await;
     let sizes = [0, 1, 1000, BLOCK_LEN - 1, BLOCK_LEN, BLOCK_LEN + 1, LARGE];

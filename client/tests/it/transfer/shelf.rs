@@ -71,6 +71,10 @@ pub(crate) struct Shelf {
     pub(crate) lose_answer: bool,
     /// Uploads of these names are refused.
     pub(crate) refuse: BTreeMap<Path, Code>,
+    /// The next walk breaks after so many pages.
+    pub(crate) cut_walk: Option<usize>,
+    /// What the user has and may have.
+    pub(crate) usage: Usage,
     /// Nobody is let in: each connection is closed at once.
     pub(crate) shut: bool,
 }
@@ -184,7 +188,8 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        let shelf = Arc::new(Mutex::new(Shelf::default()));
+        let usage = Usage { volume_free: 1 << 50, ..Usage::default() };
+        let shelf = Arc::new(Mutex::new(Shelf { usage, ..Shelf::default() }));
         let gate = watch::Sender::new(true);
         let (shared, open) = (Arc::clone(&shelf), gate.clone());
         let fake = Fake::start(move |mut peer| {
@@ -241,8 +246,14 @@ impl Session {
                 Request::Put(put) => next = self.upload(put).await?,
                 Request::Get { path, .. } => self.download(&path).await?,
                 Request::Walk { path } => {
-                    let pages = self.shelf().walk(&path);
-                    for page in pages {
+                    let (pages, cut) = {
+                        let mut shelf = self.shelf();
+                        (shelf.walk(&path), shelf.cut_walk.take())
+                    };
+                    for (number, page) in pages.into_iter().enumerate() {
+                        if cut == Some(number) {
+                            return None;
+                        }
                         self.say(Reply::Entries(page)).await?;
                     }
                 }
@@ -258,6 +269,7 @@ impl Session {
         let mut shelf = self.shelf();
         match request {
             Request::Ping => Reply::Pong,
+            Request::Usage => Reply::Usage(shelf.usage),
             Request::Stat { path } => match shelf.entry(path.as_bytes()) {
                 Some(entry) => Reply::Entry { entry, version: shelf.version(path.as_bytes()) },
                 None => refused(Code::NotFound),

@@ -14,6 +14,17 @@ use ferry_shared::{entry::Mtime, limits::BLOCK_LEN, refusal::Code};
 use super::{Rig, bytes, shelf::LARGE, write};
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_the_target_that_breaks_is_begun_anew() {
+    let mut rig = Rig::new().await;
+    write(&rig.local("src/x"), b"new");
+    rig.server.shelf().put("dst/y", b"there");
+    rig.server.shelf().cut_walk = Some(0);
+    let summary = rig.uploaded("src", "dst", JobOptions::default()).await;
+    assert_eq!((summary.files, summary.failed), (1, 0));
+    assert!(summary.error.is_none() && rig.server.shelf().cut_walk.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_arrives_with_everything_in_it() {
     let mut rig = Rig::new().await;
     let sizes = [0, 1, 1000, BLOCK_LEN - 1, BLOCK_LEN, BLOCK_LEN + 1, LARGE];
@@ -155,7 +166,7 @@ async fn what_does_not_fit_fails_at_once_and_the_rest_goes_on() {
     write(&rig.local("src/large"), &bytes(LARGE, 0));
     rig.server.shelf().refuse.insert(b"dst/b".to_vec(), Code::OverQuota);
     rig.server.shelf().refuse.insert(b"dst/large".to_vec(), Code::OverQuota);
-    let summary = rig.uploaded("src", "dst", JobOptions::default()).await;
+    let summary = rig.uploaded("src", "dst", JobOptions { fill: true, ..JobOptions::default() }).await;
     assert_eq!((summary.files, summary.failed), (2, 2));
     for name in ["src/b", "src/large"] {
         let name = name.replace("src", "dst");

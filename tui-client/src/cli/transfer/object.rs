@@ -170,6 +170,9 @@ fn error_object(error: &ClientError, exit: Exit, retry: bool) -> ErrorObject {
             let Refusal { needed, available, held, retry_after, .. } = *refusal;
             (Some(refusal.code.as_str()), Figures { needed, available, held, retry_after })
         }
+        ClientError::NoRoom { needed, available, .. } => {
+            (None, Figures { needed: Some(*needed), available: Some(*available), ..Figures::default() })
+        }
         _ => (None, Figures::default()),
     };
     ErrorObject { code, message: error.to_string(), exit: exit as u8, retry, figures }

@@ -18,14 +18,10 @@ use crate::{
     interrupt::Signal,
 };
 
-/// Failures told one by one; the others are only counted, unless `-v` wants them.
-const TOLD: u64 = 50;
-
 /// Gathers what happened.
 pub(super) struct Report {
     way: Way,
     dry_run: bool,
-    verbose: bool,
     started: Instant,
     open: HashSet<JobId>,
     tally: Tally,
@@ -34,23 +30,20 @@ pub(super) struct Report {
     would: (u64, u64),
     /// Whether what it would transfer has a size nobody knows before.
     would_stream: bool,
-    told: u64,
     told_of_server: Option<String>,
 }
 
 impl Report {
-    pub(super) fn new(way: Way, dry_run: bool, verbose: bool) -> Self {
+    pub(super) fn new(way: Way, dry_run: bool) -> Self {
         Self {
             way,
             dry_run,
-            verbose,
             started: Instant::now(),
             open: HashSet::new(),
             tally: Tally::default(),
             sum: Summary::default(),
             would: (0, 0),
             would_stream: false,
-            told: 0,
             told_of_server: None,
         }
     }
@@ -75,7 +68,7 @@ impl Report {
                 self.would.1 = self.would.1.saturating_add(*size);
                 self.would_stream |= self.is_endless(path);
             }
-            Outcome::Skipped(Skip::NotNewer | Skip::LinkAsAsked | Skip::Filtered) => self.tally.done(1),
+            Outcome::Skipped(why) if is_asked_for(*why) => self.tally.done(1),
             Outcome::Skipped(_) => self.tally.fail(Exit::Partial),
             Outcome::Folder => {}
             Outcome::Failed(failure) => self.failed(path.remote(), !path.is_named(), failure, context),
@@ -89,12 +82,11 @@ impl Report {
         }
         if let Some(text) = self.text(path, outcome) {
             match outcome {
-                // Nobody asked for these to be missing.
-                Outcome::Skipped(Skip::Symlink | Skip::LinkLoop | Skip::LinkToFolder | Skip::Special) => {
-                    context.output.warn(&format!("ferry: {text}"));
-                }
                 Outcome::Skipped(Skip::LinkAsAsked) => context.output.detail(&text),
-                Outcome::Skipped(_) | Outcome::Verified { grown: Some(_), .. } => context.output.say(&text),
+                Outcome::Skipped(Skip::Exists | Skip::Filtered | Skip::Cancelled)
+                | Outcome::Verified { grown: Some(_), .. } => context.output.say(&text),
+                // Nobody asked for it: it is told even with `-q`.
+                Outcome::Skipped(_) => context.output.warn(&format!("ferry: {text}")),
                 _ => context.output.detail(&text),
             }
         }
@@ -151,15 +143,12 @@ impl Report {
         context.output.bytes(&line)
     }
 
-    fn failed(&mut self, path: &RemotePath, in_folder: bool, failure: &ItemFailure, context: &Context) {
-        let looking = self.looking(&failure.error);
-        let exit = match &failure.error {
-            // What cannot be read inside a folder is missing afterwards; that is no question of a login.
-            ClientError::Local { .. } if self.way == Way::Put && in_folder => Exit::Partial,
-            error => exit::of_client(error, looking),
-        };
-        self.tally.fail(exit);
-        self.tell(&Failure::remote(path, looking, failure.error.clone()), context);
+    fn failed(&mut self, path: &RemotePath, in_folder: bool, item: &ItemFailure, context: &Context) {
+        let failure = Failure::remote(path, self.looking(&item.error), item.error.clone());
+        // What cannot be read inside a folder is missing afterwards; that is no question of a login.
+        let is_unreadable = matches!(item.error, ClientError::Local { .. }) && self.way == Way::Put && in_folder;
+        self.tally.fail(if is_unreadable { Exit::Partial.into() } else { failure.cause() });
+        self.tell(&failure, context);
     }
 
     fn tell(&mut self, failure: &Failure, context: &Context) {
@@ -169,12 +158,7 @@ impl Report {
         {
             return;
         }
-        self.told += 1;
-        if self.told <= TOLD || self.verbose {
-            context.output.error(failure);
-        } else if self.told == TOLD + 1 {
-            context.output.warn("ferry: more failed; -v tells each");
-        }
+        context.output.error(failure);
     }
 
     /// What is missing when something is: the source is looked for as a file, the target's
@@ -201,11 +185,18 @@ impl Report {
         sum.reused = sum.reused.saturating_add(summary.reused);
         sum.skipped += summary.skipped;
         sum.failed += summary.failed;
+        if summary.cancelled {
+            // Only what there is no room for ends a job of ours.
+            context.output.warn("ferry: there is no more room: the rest was not tried; --fill tries what fits");
+        }
         if let Some(error) = &summary.error {
             sum.failed += 1;
             let exit = exit::of_client(error, self.looking(error));
             self.tally.fail(exit);
             self.tell(&Failure::from(error.clone()), context);
+            if error.is_no_room() {
+                context.output.warn("       --fill carries what fits");
+            }
             if context.output.json {
                 context.output.object(&object::job_error(error, exit))?;
             }
@@ -289,12 +280,25 @@ impl Report {
     }
 }
 
+/// Whether the command line, or the person asked, wants such an item to be left out.
+fn is_asked_for(why: Skip) -> bool {
+    match why {
+        Skip::Exists | Skip::NotNewer | Skip::LinkAsAsked | Skip::Filtered => true,
+        Skip::Symlink
+        | Skip::LinkLoop
+        | Skip::LinkToFolder
+        | Skip::Special
+        | Skip::UnusableName
+        | Skip::Unfinished
+        | Skip::Cancelled => false,
+    }
+}
+
 /// Tells what became of the connection.
 pub(in crate::cli) fn link(event: &LinkEvent, context: &Context) {
     match event {
         LinkEvent::Lost { error, retry_in, attempt } => {
-            let wait = retry_in.as_secs_f32();
-            context.output.say(&format!("{error}; trying again in {wait:.1} s (attempt {attempt})"));
+            context.output.say(&human::trying_again(error, *retry_in, *attempt));
         }
         LinkEvent::Restored => context.output.say("connected again"),
     }

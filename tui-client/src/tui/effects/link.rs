@@ -9,7 +9,7 @@ use ferry_client::{
     ClientError, ConnectOptions, Connector, Credential, Remote, Trust,
     connect::Target,
     identity::{self, Identity},
-    reconnect::Backoff,
+    reconnect::{Backoff, Patience},
     transfer::LinkRule,
     trust::{BoxFuture, Fingerprint, TrustPrompt, TrustQuestion},
 };
@@ -292,7 +292,7 @@ struct Keep {
 
 impl Keep {
     async fn run(&self, mut remote: Remote) {
-        let mut backoff = Backoff::new(u32::MAX);
+        let mut backoff = Backoff::new(Patience::ENDLESS);
         loop {
             let mut error = self.watch(&remote).await;
             self.current.send_replace(None);

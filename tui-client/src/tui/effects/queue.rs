@@ -123,6 +123,8 @@ impl Queue {
             remove_source: order.moves,
             parents: true,
             again,
+            // The plan showed whether all fits, and was started.
+            fill: true,
             ..JobOptions::default()
         };
         let jobs = order::jobs(order, &options).into_iter().map(|job| running.engine.add(job)).collect();

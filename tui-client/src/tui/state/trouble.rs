@@ -87,6 +87,14 @@ impl From<&ClientError> for Trouble {
                 std::io::ErrorKind::PermissionDenied => trouble.hint("this computer's permissions do not allow it"),
                 _ => trouble,
             },
+            ClientError::NoRoom { needed, available, .. } => {
+                let text = format!(
+                    "no room on this computer: {} needed, {} free",
+                    human::size(*needed),
+                    human::size(*available)
+                );
+                Self::new(text).of(Kind::Space).hint("make room on this computer, then r tries again")
+            }
             ClientError::SourceChanged => trouble.hint("r tries again with what it is now"),
             _ => trouble,
         }

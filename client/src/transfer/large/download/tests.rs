@@ -18,7 +18,13 @@ fn finished(folder: &std::path::Path) -> (Plan, Arc<Part>, Written) {
     let task = Task::new(JobId(1), &work, JobOptions::default());
     let root = Arc::new(Folder::open(folder).unwrap());
     task.landing.set((Arc::clone(&root), 0)).unwrap();
-    let pair = FolderPair { local: Some(folder.to_owned()), remote: RemotePath::default(), above: 0, named: true };
+    let pair = FolderPair {
+        local: Some(folder.to_owned()),
+        remote: RemotePath::default(),
+        above: 0,
+        named: true,
+        follows: true,
+    };
     let path = ItemPath::new(Arc::new(pair), "x".into(), &Name::new(*b"x").unwrap()).unwrap();
     let part = Part::open(&root, "x".as_ref(), Earlier::Keep, true).unwrap();
     blocks::write_all_at(&part.file, b"content", 0).unwrap();

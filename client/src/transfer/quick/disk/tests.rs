@@ -19,7 +19,13 @@ fn arrivals(core: &Shared, folder: &std::path::Path, count: usize) -> Vec<Arriva
     let work = Work::Download { from: RemotePath::default(), to: folder.to_owned() };
     let task = Arc::new(Task::new(JobId(1), &work, JobOptions::default()));
     task.landing.set((Arc::new(Folder::open(folder).unwrap()), 0)).unwrap();
-    let pair = FolderPair { local: Some(folder.to_owned()), remote: RemotePath::default(), above: 0, named: true };
+    let pair = FolderPair {
+        local: Some(folder.to_owned()),
+        remote: RemotePath::default(),
+        above: 0,
+        named: true,
+        follows: true,
+    };
     let pair = Arc::new(pair);
     let arrival = |number: usize| {
         let name = format!("x{number}");

@@ -1,0 +1,90 @@
+//! A command whose output is sent (`ferry put --from-command`): only its exit code says that all of it came.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::{self, Read},
+    process::{ExitStatus, Stdio},
+    sync::mpsc,
+};
+
+use tokio::{
+    process::{Child, ChildStdout, Command},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{exit::Looking, failure::Failure};
+
+/// A command that runs. It is killed when it is still there at the end.
+pub(super) struct Producer {
+    stop: CancellationToken,
+    watching: JoinHandle<()>,
+}
+
+/// What a command writes; its end is one only if the command ended with 0.
+struct Produced {
+    pipe: File,
+    ended: mpsc::Receiver<io::Result<ExitStatus>>,
+}
+
+impl Producer {
+    /// Starts `program`. Needs a runtime.
+    ///
+    /// # Errors
+    /// [`Failure::Local`] when it cannot be started.
+    pub(super) fn start(program: &OsStr, arguments: &[OsString]) -> Result<(Self, Box<dyn Read + Send>), Failure> {
+        let failed = |error| Failure::local(program, Looking::File, error);
+        let mut command = Command::new(program);
+        let mut child = command.args(arguments).stdout(Stdio::piped()).kill_on_drop(true).spawn().map_err(failed)?;
+        let pipe = child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
+        let pipe = blocking(pipe).map_err(failed)?;
+        let (tell, ended) = mpsc::sync_channel(1);
+        let stop = CancellationToken::new();
+        let watching = tokio::spawn(watch(child, stop.clone(), tell));
+        Ok((Self { stop, watching }, Box::new(Produced { pipe, ended })))
+    }
+
+    /// Ends the command, if it has not ended by itself, and waits for its end.
+    pub(super) async fn end(self) {
+        self.stop.cancel();
+        // Its panics are told by the runtime.
+        drop(self.watching.await);
+    }
+}
+
+async fn watch(mut child: Child, stop: CancellationToken, tell: mpsc::SyncSender<io::Result<ExitStatus>>) {
+    let ended = tokio::select! {
+        biased;
+        status = child.wait() => status,
+        () = stop.cancelled() => child.kill().await.and(Err(io::ErrorKind::Interrupted.into())),
+    };
+    // Nobody waits for it when the transfer has ended.
+    drop(tell.send(ended));
+}
+
+impl Read for Produced {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.pipe.read(buffer)?;
+        if count > 0 || buffer.is_empty() {
+            return Ok(count);
+        }
+        match self.ended.recv() {
+            Ok(Ok(status)) if status.success() => Ok(0),
+            Ok(Ok(status)) => Err(io::Error::other(format!("the command failed ({status}); nothing is stored"))),
+            // Not as "interrupted": who reads would try again.
+            Ok(Err(error)) => Err(io::Error::other(error.to_string())),
+            Err(_) => Err(io::Error::other("the command was stopped")),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn blocking(pipe: ChildStdout) -> io::Result<File> {
+    Ok(File::from(pipe.into_owned_fd()?))
+}
+
+#[cfg(windows)]
+fn blocking(pipe: ChildStdout) -> io::Result<File> {
+    Ok(File::from(pipe.into_owned_handle()?))
+}
