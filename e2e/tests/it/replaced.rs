@@ -15,8 +15,8 @@ use ferry_e2e::{
     wait,
 };
 
-/// Size of the file when the download begins.
-const SIZE: u64 = 12 * MIB + 5;
+/// Size of the file when the download begins: more than wires hold, so that the server is not through with it.
+const SIZE: u64 = 40 * MIB + 5;
 /// Bytes after which it is replaced.
 const HELD: u64 = 7 * MIB;
 /// Nothing, little, one block fewer, as much, one block more.
