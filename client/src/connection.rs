@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ferry_shared::{
     binding::{self, Exported, LOGIN_LABEL, SEAL_LABEL},
+    feature::Features,
     frame::{Frame, Phase, put_message},
     link::{LinkError, LinkReader, LinkWriter},
     message::{
@@ -96,8 +97,8 @@ impl Greeted {
         let seal = secret.map(|secret| STANDARD.encode(binding::seal(secret, &for_seal)));
         let (reader, writer) = tokio::io::split(stream);
         let (mut reader, mut writer) = (LinkReader::new(reader, pool.clone()), LinkWriter::new(writer));
-        let hello =
-            Request::Hello(Hello { protocol: version::CURRENT, client: client.to_owned(), features: Vec::new(), seal });
+        let features = Features::known();
+        let hello = Request::Hello(Hello { protocol: version::CURRENT, client: client.to_owned(), features, seal });
         match exchange(&mut reader, &mut writer, &hello, GREETING, "greeting the server").await? {
             Reply::Welcome(welcome) if (version::OLDEST..=version::CURRENT).contains(&welcome.protocol) => {
                 Ok(Self { welcome, server_key, exported, reader, writer })

@@ -13,6 +13,7 @@ mod waiter;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ferry_shared::{
+    feature::Features,
     frame::{put_have, put_message},
     link::LinkError,
     message::{
@@ -111,6 +112,12 @@ impl Remote {
     #[must_use]
     pub fn welcome(&self) -> &Welcome {
         &self.shared.welcome
+    }
+
+    /// What both sides know beyond the first version of the protocol.
+    #[must_use]
+    pub fn features(&self) -> Features {
+        Features::known().common(self.shared.welcome.features)
     }
 
     /// The account as it was at login; notices tell what changes.

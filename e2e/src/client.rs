@@ -28,6 +28,7 @@ pub struct Client {
     folder: Arc<TempDir>,
     user: String,
     address: SocketAddr,
+    program: PathBuf,
 }
 
 /// A command that runs.
@@ -71,7 +72,7 @@ impl Client {
     #[must_use]
     pub fn new(address: SocketAddr, user: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("ferry-").tempdir().expect("a temporary folder");
-        let client = Self { folder: Arc::new(folder), user: user.to_owned(), address };
+        let client = Self { folder: Arc::new(folder), user: user.to_owned(), address, program: binaries::ferry() };
         client.set_password(PASSWORD);
         client
     }
@@ -80,6 +81,18 @@ impl Client {
     #[must_use]
     pub fn at_address(&self, address: SocketAddr) -> Self {
         Self { address, ..self.clone() }
+    }
+
+    /// The `ferry` it runs.
+    #[must_use]
+    pub fn program(&self) -> PathBuf {
+        self.program.clone()
+    }
+
+    /// The same user and folder with another `ferry` than the one under test.
+    #[must_use]
+    pub fn with_program(&self, ferry: PathBuf) -> Self {
+        Self { program: ferry, ..self.clone() }
     }
 
     /// Puts another password into the password file.
@@ -142,7 +155,7 @@ impl Client {
         let mut command = Command::new("setsid");
         forget_environment(&mut command);
         command.env("FERRY_HOME", self.home()).env("NO_COLOR", "1").current_dir(self.folder.path());
-        command.arg(binaries::ferry()).args(words.iter().map(AsRef::as_ref));
+        command.arg(&self.program).args(words.iter().map(AsRef::as_ref));
         command
     }
 

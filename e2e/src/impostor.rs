@@ -7,6 +7,7 @@ use std::{
 };
 
 use ferry_shared::{
+    feature::Features,
     frame::{self, Frame, Phase},
     limits::ALPN,
     link::LinkReader,
@@ -129,7 +130,7 @@ fn own_answer(request: &Request) -> Option<Vec<u8>> {
         Request::Hello(_) => Reply::Welcome(Welcome {
             protocol: version::CURRENT,
             server: "impostor".to_owned(),
-            features: Vec::new(),
+            features: Features::NONE,
             registration: Registration::Closed,
             limits: ServerLimits { connections: 32, idle_seconds: 90 },
         }),

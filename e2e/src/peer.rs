@@ -14,6 +14,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ferry_shared::{
     binding::{self, Exported, LOGIN_LABEL, SEAL_LABEL},
     digest::{Digest, block_digest, merge},
+    feature::Features,
     frame::{self, Frame, FrameKind, Header, Phase},
     limits::{ALPN, BLOCK_SIZE},
     link::LinkReader,
@@ -24,6 +25,7 @@ use ferry_shared::{
     },
     path::RemotePath,
     pool::BufferPool,
+    refusal::Code,
     secret::Secret,
     version,
 };
@@ -235,6 +237,17 @@ impl Peer {
         self.reply().await
     }
 
+    /// Gives the upload under way up for another request. All blocks before are kept then.
+    ///
+    /// # Errors
+    /// When it is not answered once, with a refusal, and the request after it.
+    pub async fn give_up(&mut self) -> Result<()> {
+        match (self.ask(&Request::Ping).await?, self.reply().await?) {
+            (Reply::Refused(refusal), Reply::Pong) if refusal.code == Code::Superseded => Ok(()),
+            other => bail!("expected Refused and Pong, got {other:?}"),
+        }
+    }
+
     /// Everything the server still says until it closes, messages only, for reading by a test.
     ///
     /// # Errors
@@ -300,7 +313,7 @@ pub fn hello() -> Request {
     Request::Hello(Hello {
         protocol: version::CURRENT,
         client: "ferry-e2e".to_owned(),
-        features: Vec::new(),
+        features: Features::NONE,
         seal: None,
     })
 }

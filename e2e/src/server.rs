@@ -25,6 +25,7 @@ pub struct Setup {
     wrapper: Vec<String>,
     may_panic: bool,
     inherited: Option<TcpListener>,
+    program: Option<PathBuf>,
 }
 
 /// A running server. Killed when dropped; a panic in its log fails the test then.
@@ -116,6 +117,17 @@ impl Setup {
         self.wrapper(&["sh", "-c", hand_over, "sh"])
     }
 
+    /// Runs this `ferryd` instead of the one under test.
+    #[must_use]
+    pub fn program(mut self, ferryd: PathBuf) -> Self {
+        self.program = Some(ferryd);
+        self
+    }
+
+    fn ferryd(&self) -> PathBuf {
+        self.program.clone().unwrap_or_else(binaries::ferryd)
+    }
+
     /// Does not take a panic in the log for a failure of the test.
     #[must_use]
     pub fn may_panic(mut self) -> Self {
@@ -161,7 +173,7 @@ impl Server {
         let data = self.data();
         let mut words: Vec<String> =
             self.setup.wrapper.iter().map(|word| word.replace("{data}", &data.to_string_lossy())).collect();
-        words.push(binaries::ferryd().to_string_lossy().into_owned());
+        words.push(self.setup.ferryd().to_string_lossy().into_owned());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).arg("serve").arg("--config").arg(self.folder.path().join("ferryd.toml"));
         command.arg("--data").arg(&data).arg("--listen").arg(self.address.to_string());
@@ -212,7 +224,7 @@ impl Server {
     /// When it does not run.
     #[must_use]
     pub fn ferryd(&self, arguments: &[&str], stdin: &str) -> (ExitStatus, String) {
-        let mut command = Command::new(binaries::ferryd());
+        let mut command = Command::new(self.setup.ferryd());
         command
             .args(arguments)
             .arg("--data")
@@ -379,6 +391,12 @@ impl Server {
 
     /// Starts it again after [`Server::kill`] or [`Server::wait_end`]: same data, same address.
     pub fn start_again(&mut self) {
+        self.launch();
+    }
+
+    /// As [`Server::start_again`], with the program under test, whatever it was started with first.
+    pub fn start_updated(&mut self) {
+        self.setup.program = None;
         self.launch();
     }
 

@@ -25,6 +25,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use ferry_shared::{
+    feature::Features,
     frame::Frame,
     message::{
         Notice, Reply, Request,
@@ -116,6 +117,8 @@ pub struct Conversation {
     session: Arc<Session>,
     gate: Gate,
     wire: Arc<Wire>,
+    /// What the client knows as well.
+    features: Features,
     out: Outbox,
     running: Running,
     /// What the audit log will tell once it is done.
@@ -143,6 +146,7 @@ impl Conversation {
             context,
             session,
             gate,
+            features: Features::NONE,
             running: Running::Nothing,
             act: None,
             frames: VecDeque::new(),
@@ -150,6 +154,13 @@ impl Conversation {
             over: false,
             has_turn: false,
         }
+    }
+
+    /// Lets it use what the client knows as well.
+    #[must_use]
+    pub fn with_features(mut self, common: Features) -> Self {
+        self.features = common;
+        self
     }
 
     /// Lets the operator see what it does.
@@ -174,7 +185,8 @@ impl Conversation {
     /// Whether frames of a transfer are awaited, not a new request.
     #[must_use]
     pub fn in_transfer(&self) -> bool {
-        !matches!(self.running, Running::Nothing)
+        // A refused one is over, whatever the peer still sends of it.
+        !matches!(self.running, Running::Nothing | Running::Skipping(_))
     }
 
     /// Hands in what came while the work was not running.
@@ -364,28 +376,53 @@ impl Conversation {
     }
 
     fn message(&mut self, json: &Bytes) {
-        match Request::decode(json) {
-            Ok(Request::Commit { size, root }) => self.commit(size, root),
-            Ok(request) => self.request(request),
-            Err(Undecodable::Malformed(reason)) => self.close(refusal::malformed(&reason)),
-            Err(Undecodable::Unknown(name)) => {
-                self.refuse(refusal::unsupported(&Escaped(name.as_bytes()).to_string()));
+        let request = match Request::decode(json) {
+            Ok(Request::Commit { size, root }) => return self.commit(size, root),
+            Ok(request) => Ok(request),
+            Err(Undecodable::Malformed(reason)) => return self.close(refusal::malformed(&reason)),
+            Err(Undecodable::BadPath { message, follows }) => Err((Refusal::new(Code::BadPath, message), follows)),
+            Err(Undecodable::Unsupported { what, follows }) => {
+                Err((refusal::unsupported(&Escaped(what.as_bytes()).to_string()), follows))
             }
-            Err(Undecodable::BadPath { message, follows }) => {
+        };
+        if !self.make_way(request.as_ref().ok()) {
+            return self.close(refusal::malformed("a request in the middle of a transfer's frames"));
+        }
+        match request {
+            Ok(request) => self.request(request),
+            Err((refused, follows)) => {
                 self.skip(follows);
-                self.refuse(Refusal::new(Code::BadPath, message));
+                self.refuse(refused);
             }
         }
     }
 
-    fn request(&mut self, request: Request) {
-        // A request where blocks were awaited gives the upload up; its part stays.
-        let follows = request.follows();
-        let interrupts = matches!(&self.running, Running::Upload(_) | Running::Skipping(Follows::UpToCommit));
-        if !interrupts && !matches!(self.running, Running::Nothing) {
-            return self.close(refusal::malformed("a request in the middle of a transfer's frames"));
+    /// Ends what a new request ends, whichever it is. An upload is given up, which is its one
+    /// answer; a part of it stays, unless the request is to throw that away, whose answer is then
+    /// enough. `false` where no request may come.
+    fn make_way(&mut self, request: Option<&Request>) -> bool {
+        match std::mem::replace(&mut self.running, Running::Nothing) {
+            // A refused upload was answered already.
+            Running::Nothing | Running::Skipping(Follows::UpToCommit) => {}
+            Running::Small(_) => {
+                self.group.add_refused(refusal::given_up());
+                self.flush_if_full();
+            }
+            Running::Upload(upload) => {
+                let discarded = matches!(request, Some(Request::Discard { path }) if upload.is_of(path));
+                // Before it is said: a stream has no part any more then.
+                drop(upload);
+                if !discarded {
+                    self.refuse(refusal::given_up());
+                }
+            }
+            _ => return false,
         }
-        self.running = Running::Nothing;
+        true
+    }
+
+    fn request(&mut self, request: Request) {
+        let follows = request.follows();
         if let Err(refused) = self.gate.admit(&request) {
             self.skip(follows);
             if follows == Follows::UpToCommit {
@@ -430,7 +467,7 @@ impl Conversation {
             R::Remove { path, recursive, version } => return remove::start(user, &path, recursive, version),
             R::Hash { path, algorithm } => return hash::start(user, &path, algorithm),
             R::Usage => Reply::Usage(usage::now(user).map_err(|error| refusal::of_storage(&error))?),
-            R::Uploads => uploads::list(user, &self.context),
+            R::Uploads => return Ok(uploads::list(user, &self.context, self.features)),
             R::Discard { path } => uploads::discard(user, &path)?,
             R::ChangePassword { old, new } => password::change(&self.context, &self.session, &old, &new)?,
             R::Ping => Reply::Pong,

@@ -11,6 +11,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ferry_shared::{
     binding::{Exported, LOGIN_LABEL, SEAL_LABEL},
+    feature::Features,
     frame::Phase,
     link::{LinkReader, LinkWriter},
     socket::BurstStream,
@@ -53,6 +54,8 @@ struct Bindings {
 struct Admitted {
     session: Arc<Session>,
     gate: Gate,
+    /// What both sides know beyond the first version.
+    features: Features,
     _presence: crate::user_state::Presence,
 }
 
@@ -77,7 +80,7 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
         () = context.stop.cancelled() => None,
     };
     let Some((mut reader, mut writer, admitted)) = entered else { return };
-    if let Some(Admitted { session, gate, _presence }) = admitted {
+    if let Some(Admitted { session, gate, features, _presence }) = admitted {
         ticket.logged_in();
         // On every line of this connection from now on.
         Span::current().record("session", session.id).record("user", session.user.name.as_str());
@@ -90,7 +93,9 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
         if session.is_first() {
             context.audit.note(listed.wire.who(), Event::Login { method, key }).await;
         }
-        let conversation = Conversation::new(Arc::clone(&context), session, gate).seen_as(Arc::clone(&listed.wire));
+        let conversation = Conversation::new(Arc::clone(&context), session, gate)
+            .with_features(features)
+            .seen_as(Arc::clone(&listed.wire));
         tokio::select! {
             () = traffic::run(&mut reader, &mut writer, conversation, &pace, &context) => {}
             () = context.stop.cancelled() => {}

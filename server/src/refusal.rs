@@ -90,6 +90,12 @@ pub fn superseded() -> Refusal {
     Refusal::new(Code::Superseded, "a newer upload of the same path took over")
 }
 
+/// The client asked for something else in place of an upload's next frame.
+#[must_use]
+pub fn given_up() -> Refusal {
+    Refusal::new(Code::Superseded, "the upload was given up for another request; what arrived can be gone on with")
+}
+
 /// The proof did not hold; never says whether the user exists.
 #[must_use]
 pub fn login_failed() -> Refusal {

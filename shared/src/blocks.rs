@@ -218,6 +218,63 @@ mod tests {
         assert!(is_zero(&block));
     }
 
+    /// Whichever blocks are zeros, the last one too: the length told is the file's.
+    #[test]
+    fn the_length_follows_every_block_and_never_shrinks() {
+        let size = 3 * BLOCK_SIZE + 7;
+        let bytes = vec![9; BLOCK_LEN];
+        for zeros in 0..16_u32 {
+            let file = tempfile::tempfile().unwrap();
+            let mut length = 0;
+            for index in 0..4 {
+                let whole = &bytes[..block_len(size, index).unwrap()];
+                let sent = if zeros >> index & 1 == 1 { &[] } else { whole };
+                write_block(&file, size, index, sent, &mut length).unwrap();
+                assert_eq!(length, size.min((index + 1) * BLOCK_SIZE), "zeros {zeros:04b}, block {index}");
+                assert_eq!(file.metadata().unwrap().len(), length, "zeros {zeros:04b}, block {index}");
+            }
+            for again in [&[][..], &bytes] {
+                write_block(&file, size, 0, again, &mut length).unwrap();
+                assert_eq!((length, file.metadata().unwrap().len()), (size, size));
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_over_the_end_of_a_part_replace_its_tail_and_lengthen_it() {
+        let size = 2 * BLOCK_SIZE;
+        let file = tempfile::tempfile().unwrap();
+        write_all_at(&file, &vec![7; BLOCK_LEN + 5], 0).unwrap();
+        let mut length = BLOCK_SIZE + 5;
+        let digest = write_block(&file, size, 1, &[], &mut length).unwrap();
+        assert_eq!((length, file.metadata().unwrap().len()), (size, size));
+        let mut block = vec![3];
+        assert_eq!(held_digest(&file, size, 1, &mut block).unwrap(), digest);
+        assert!(block.len() == BLOCK_LEN && is_zero(&block));
+    }
+
+    #[test]
+    fn only_zeros_of_a_block_at_most_are_taken_for_zeros() {
+        let mut bytes = vec![0; BLOCK_LEN];
+        assert!(is_zero(&[]) && is_zero(&bytes));
+        for place in [0, 1, BLOCK_LEN - 1] {
+            bytes[place] = 1;
+            assert!(!is_zero(&bytes), "{place}");
+            bytes[place] = 0;
+        }
+        bytes.push(0);
+        assert!(!is_zero(&bytes));
+        assert_eq!(zeros(BLOCK_LEN + 1).len(), BLOCK_LEN);
+    }
+
+    #[test]
+    fn a_block_past_the_end_is_not_read() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(9).unwrap();
+        let error = read_block(&file, 9, 1, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
+
     #[test]
     fn a_block_of_another_length_is_refused() {
         let file = tempfile::tempfile().unwrap();

@@ -1,6 +1,6 @@
 //! The ferry protocol, version 1: what a client and a server say, and how it is carried.
 //!
-//! The *words* ([`limits`], [`version`], [`name`], [`path`], [`entry`], [`digest`],
+//! The *words* ([`limits`], [`version`], [`feature`], [`name`], [`path`], [`entry`], [`digest`],
 //! [`refusal`], [`message`], [`frame`]) are pure: no I/O, no clock, no runtime.
 //! The *carriage* moves them: [`link`] sends frames over any async stream and
 //! [`blocks`] turns files into digested blocks and back, [`bucket`] holds bytes back to a rate.
@@ -11,6 +11,7 @@ pub mod blocks;
 pub mod bucket;
 pub mod digest;
 pub mod entry;
+pub mod feature;
 pub mod fingerprint;
 pub mod frame;
 pub mod limits;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ferry_shared::{
     digest::Digest,
     entry::{Entry, Mtime, Version},
+    feature::Feature,
     message::{
         Reply, Request,
         reply::{UnfinishedUpload, Usage},
@@ -13,13 +14,13 @@ use ferry_shared::{
     path::RemotePath,
     secret::Secret,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Remote,
     pages::PageStream,
     reading::BlockStream,
-    waiter::{BLOCKS, PAGES, ReadWaiter, Waiter},
+    waiter::{BLOCKS, PAGES, ReadWaiter, UploadsWaiter, Waiter},
 };
 use crate::{error::ClientError, identity::Credential};
 
@@ -143,13 +144,16 @@ impl Remote {
         self.call(Request::Usage, take).await
     }
 
-    /// The user's unfinished uploads.
+    /// The user's unfinished uploads; of a server that knows no pages, as many as it tells.
     pub async fn uploads(&self) -> Result<Vec<UnfinishedUpload>, ClientError> {
-        let take = |reply| match reply {
-            Reply::Uploads { uploads } => Some(uploads),
-            _ => None,
-        };
-        self.call(Request::Uploads, take).await
+        let paged = self.features().has(Feature::UploadsPages);
+        let (sender, uploads) = oneshot::channel();
+        let waiter = Waiter::Uploads(UploadsWaiter::new(sender, paged));
+        self.shared.send(&Request::Uploads, waiter).await?;
+        match uploads.await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(self.shared.end().await),
+        }
     }
 
     /// Throws away the unfinished upload of `path`.

@@ -8,7 +8,11 @@ use ferry_shared::{
     frame::Payload,
     limits::BLOCK_SIZE,
     link::LinkError,
-    message::{Reply, reply::Page, request::BlockRange},
+    message::{
+        Reply,
+        reply::{Page, UnfinishedUpload},
+        request::BlockRange,
+    },
     refusal::Refusal,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -47,10 +51,20 @@ pub(super) enum Waiter {
     One(oneshot::Sender<Result<Reply, Refusal>>),
     /// Pages up to one without `more`.
     Pages(mpsc::Sender<Result<Page, Refusal>>),
+    /// Unfinished uploads up to a page without `more`.
+    Uploads(UploadsWaiter),
     /// Blocks up to `Sent`.
     Read(ReadWaiter),
     /// The task itself.
     Pong(oneshot::Sender<()>),
+}
+
+/// Gathers the pages of unfinished uploads.
+#[derive(Debug)]
+pub(super) struct UploadsWaiter {
+    uploads: Vec<UnfinishedUpload>,
+    answer: oneshot::Sender<Result<Vec<UnfinishedUpload>, Refusal>>,
+    paged: bool,
 }
 
 /// Waits for the blocks of a `Get`.
@@ -76,6 +90,7 @@ impl Waiter {
                 Ok(None)
             }
             (Self::Pages(sender), Incoming::Reply(reply)) => take_page(sender, reply).await,
+            (Self::Uploads(waiter), Incoming::Reply(reply)) => waiter.take(reply),
             (Self::Read(waiter), incoming) => waiter.take(incoming).await,
             (Self::Pong(sender), Incoming::Reply(Reply::Pong)) => {
                 let _gone = sender.send(());
@@ -104,6 +119,29 @@ async fn take_page(sender: mpsc::Sender<Result<Page, Refusal>>, reply: Reply) ->
     let more = page.as_ref().is_ok_and(|page| page.more);
     let _gone = sender.send(page).await;
     Ok(more.then_some(Waiter::Pages(sender)))
+}
+
+impl UploadsWaiter {
+    /// `paged`: the server may answer in more than one message.
+    pub(super) fn new(answer: oneshot::Sender<Result<Vec<UnfinishedUpload>, Refusal>>, paged: bool) -> Self {
+        Self { uploads: Vec::new(), answer, paged }
+    }
+
+    fn take(mut self, reply: Reply) -> Result<Option<Waiter>, ClientError> {
+        let answer = match reply {
+            Reply::Uploads { mut uploads, more } => {
+                self.uploads.append(&mut uploads);
+                if more && self.paged {
+                    return Ok(Some(Waiter::Uploads(self)));
+                }
+                Ok(self.uploads)
+            }
+            Reply::Refused(refusal) => Err(refusal),
+            _ => return Err(connection::unexpected("uploads")),
+        };
+        let _gone = self.answer.send(answer);
+        Ok(None)
+    }
 }
 
 impl ReadWaiter {

@@ -11,6 +11,7 @@ use std::{
 
 use ferry_client::{ConnectOptions, Connector, Credential, Fingerprint, Target, Trust};
 use ferry_shared::{
+    feature::Features,
     frame::{Frame, Phase, put_block_head},
     limits::ALPN,
     link::{LinkReader, LinkWriter},
@@ -101,7 +102,7 @@ impl Peer {
 
 pub(crate) fn welcome(protocol: u32) -> Reply {
     let limits = ServerLimits { connections: 8, idle_seconds: 90 };
-    let (server, features, registration) = ("fake".to_owned(), Vec::new(), Registration::Open);
+    let (server, features, registration) = ("fake".to_owned(), Features::NONE, Registration::Open);
     Reply::Welcome(Welcome { protocol, server, features, registration, limits })
 }
 

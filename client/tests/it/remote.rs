@@ -5,9 +5,11 @@ use std::time::Duration;
 use ferry_client::{ClientError, Remote};
 use ferry_shared::{
     entry::{Entry, Kind, Mtime},
+    feature::Features,
+    frame::Phase,
     message::{
         Notice, Reply, Request,
-        reply::{Page, Usage},
+        reply::{Page, UnfinishedUpload, Usage, Welcome},
         request::Proof,
     },
     name::Name,
@@ -17,7 +19,7 @@ use ferry_shared::{
 };
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::fake::{Fake, logged_in};
+use crate::fake::{Fake, logged_in, welcome};
 
 fn path(text: &str) -> RemotePath {
     RemotePath::from_wire(text.as_bytes()).unwrap()
@@ -159,6 +161,46 @@ async fn pages_come_as_they_are_read() {
     }
     assert_eq!(number, 50);
     remote.usage().await.unwrap();
+}
+
+#[tokio::test]
+async fn uploads_are_gathered_from_pages_of_a_server_that_has_them() {
+    for features in [Features::known(), Features::NONE] {
+        let fake = Fake::start(move |mut peer| async move {
+            let Request::Hello(hello) = peer.request().await? else { panic!("no hello") };
+            assert_eq!(hello.features, Features::known());
+            let Reply::Welcome(welcome) = welcome(1) else { panic!() };
+            peer.send(Reply::Welcome(Welcome { features, ..welcome })).await;
+            peer.request().await?;
+            peer.reader.set_phase(Phase::LoggedIn);
+            peer.send(Reply::LoggedIn(logged_in("ticket"))).await;
+            assert_eq!(peer.request().await?, Request::Uploads);
+            let pages = if features == Features::NONE { 1 } else { 3 };
+            for page in 0..pages {
+                let uploads = vec![unfinished(&format!("{page}-a")), unfinished(&format!("{page}-b"))];
+                peer.send(Reply::Uploads { uploads, more: page + 1 < pages }).await;
+            }
+            peer.answer(Reply::Usage(Usage::default())).await?;
+            Some(())
+        })
+        .await;
+        let remote = Remote::connect(&fake.trusting()).await.unwrap();
+        let uploads = remote.uploads().await.unwrap();
+        assert_eq!(uploads.len(), if features == Features::NONE { 2 } else { 6 });
+        remote.usage().await.unwrap();
+    }
+}
+
+fn unfinished(name: &str) -> UnfinishedUpload {
+    UnfinishedUpload {
+        path: path(name),
+        size: Some(5),
+        received: 0,
+        reserved: 5,
+        started: Mtime(0, 0),
+        expires: Mtime(1, 0),
+        active: false,
+    }
 }
 
 #[tokio::test]

@@ -111,7 +111,7 @@ impl World {
         let now = self.tree();
         let bytes: u64 = now.values().flatten().map(|content| content.len() as u64).sum();
         assert_eq!((usage.used, usage.files), (bytes, now.len() as u64), "{what}: used is not what is there");
-        let Reply::Uploads { uploads } = self.peer.ask(&Request::Uploads).await.unwrap() else {
+        let Reply::Uploads { uploads, .. } = self.peer.ask(&Request::Uploads).await.unwrap() else {
             panic!("{what}: no uploads")
         };
         let reserved: u64 = uploads.iter().map(|upload| upload.reserved).sum();

@@ -101,7 +101,44 @@ async fn frames_that_end_in_the_middle_leave_nothing_behind() {
     for length in [0, 1, 7, 8, 9, 4000] {
         let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
         let _ = peer.send_bytes(&frame(2, 1 << 20, &vec![7; length])).await;
+        // In the middle of a small upload, and of a stream: neither can be gone on with.
+        for put in [peer::put("small", Some(1 << 20)), peer::put("stream", None)] {
+            let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
+            peer.send(&Request::Put(put.clone())).await.unwrap();
+            if !put.is_optimistic() {
+                assert!(matches!(peer.reply().await.unwrap(), Reply::Ready { .. }));
+            }
+            let _ = peer.send_bytes(&frame(2, 8 + (1 << 20), &vec![0; length])).await;
+        }
     }
+    // In the middle of a block of a declared upload: its part stays, and holds what it declared.
+    let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    peer.send(&Request::Put(peer::put("kept", Some(3 << 20)))).await.unwrap();
+    assert!(matches!(peer.reply().await.unwrap(), Reply::Ready { .. }));
+    let _ = peer.send_bytes(&frame(2, 8 + (1 << 20), &[0; 4000])).await;
+    drop(peer);
+    let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    let mut uploads = Vec::new();
+    // The server sees the ends of connections in its own time.
+    for _ in 0..3000 {
+        let Reply::Uploads { uploads: now, .. } = peer.ask(&Request::Uploads).await.unwrap() else { panic!("no list") };
+        uploads = now;
+        if uploads.iter().all(|upload| upload.size.is_some() && !upload.active) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let left: Vec<_> = uploads.iter().map(|upload| (upload.path.clone(), upload.received, upload.reserved)).collect();
+    assert_eq!(left, [(peer::path("kept"), 0, 3 << 20)]);
+    let parts: Vec<_> = server.staged_parts("anna").iter().map(|part| std::fs::metadata(part).unwrap().len()).collect();
+    assert_eq!(parts, [0], "half a frame was written");
+    let files = std::fs::read_dir(server.staging("anna")).unwrap().count();
+    assert_eq!(files, 2, "a part and what is known of it are all there is in staging");
+    assert!(matches!(peer.ask(&Request::Discard { path: peer::path("kept") }).await.unwrap(), Reply::Done));
+    let Reply::Usage(usage) = peer.ask(&Request::Usage).await.unwrap() else { panic!("no usage") };
+    assert_eq!((usage.used, usage.reserved, usage.files), (0, 0, 0));
+    assert_eq!(std::fs::read_dir(server.staging("anna")).unwrap().count(), 0);
+    drop(peer);
     server.assert_serves("anna");
 }
 

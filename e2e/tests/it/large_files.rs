@@ -47,6 +47,36 @@ fn five_sparse_gib_survive_both_ways_and_stay_sparse() {
 }
 
 #[test]
+fn a_sparse_file_that_ends_in_a_hole_survives_both_ways() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    // Nothing but holes; a hole at the end of whole blocks, in the middle of one, of one byte.
+    let files: [(&str, u64, &[u64]); 4] = [
+        ("holes", 3 * MIB + 9, &[]),
+        ("whole", 4 * MIB, &[0, MIB]),
+        ("middle", 5 * MIB + 77, &[2 * MIB]),
+        ("byte", 3 * MIB + 1, &[2 * MIB]),
+    ];
+    for (name, size, islands) in files {
+        let source = client.scratch("here").join(name);
+        material::sparse_file(&source, size, islands);
+        client.put(&source, name).ok();
+        let there = server.home("anna").join(name);
+        compare::same_file(&source, &there);
+        let back = client.scratch("back").join(name);
+        client.get(name, &back).ok();
+        compare::same_file(&there, &back);
+        // The same over a file without holes, whose tail is to become one.
+        material::random_file(&back, size, 3);
+        client.run(&[&"put", &back, &client.at(name), &"--on-conflict=replace"]).ok();
+        client.run(&[&"put", &source, &client.at(name), &"--on-conflict=replace"]).ok();
+        compare::same_file(&source, &there);
+        client.run(&[&"get", &client.at(name), &back, &"--on-conflict=replace"]).ok();
+        compare::same_file(&source, &back);
+    }
+}
+
+#[test]
 fn a_sparse_file_that_a_download_replaces_stays_sparse() {
     let server = Server::with_anna();
     let client = server.client("anna");

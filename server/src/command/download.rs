@@ -92,7 +92,10 @@ pub(super) fn start(
 
 impl Download {
     /// Takes the client's digests; an empty list ends them.
-    pub(super) fn have(&mut self, first: u64, digests: Vec<Digest>) -> Result<(), &'static str> {
+    ///
+    /// The client may know a longer file than there is now: what it tells of blocks past the
+    /// end is true and of no use.
+    pub(super) fn have(&mut self, first: u64, mut digests: Vec<Digest>) -> Result<(), &'static str> {
         if self.all_told {
             return Err("have-frames after the last one");
         }
@@ -100,12 +103,15 @@ impl Download {
             self.all_told = true;
             return Ok(());
         }
-        let end = first.saturating_add(digests.len() as u64);
-        if first < self.told || end > block_count(self.source.size) {
-            return Err("have-frames out of order or past the end");
+        if first < self.told {
+            return Err("have-frames out of order");
         }
-        self.told = end;
-        self.held.push_back(Held { first, digests });
+        self.told = first.saturating_add(digests.len() as u64);
+        let useful = block_count(self.source.size).saturating_sub(first);
+        digests.truncate(usize::try_from(useful).unwrap_or(usize::MAX));
+        if !digests.is_empty() {
+            self.held.push_back(Held { first, digests });
+        }
         Ok(())
     }
 

@@ -186,6 +186,11 @@ impl Upload {
         self.put.size.map_or(self.streamed, |size| self.next.saturating_mul(BLOCK_SIZE).min(size))
     }
 
+    /// Whether it is for this path.
+    pub(super) fn is_of(&self, path: &RemotePath) -> bool {
+        self.put.path == *path
+    }
+
     /// Writes one block.
     pub(super) fn block(&mut self, index: u64, bytes: &[u8]) -> Result<(), Refusal> {
         match self.put.size {
@@ -256,17 +261,17 @@ impl Upload {
     pub(super) fn commit(mut self: Box<Self>, size: u64, root: Digest, figures: &Figures) -> Result<Reply, Refusal> {
         let total = self.put.size.unwrap_or(self.streamed);
         if size != total {
-            return Err(mismatch("the size is not the declared one"));
+            return Err(self.mismatch("the size is not the declared one"));
         }
         if self.put.size.is_some() && self.keep_up_to(block_count(size)).is_err() {
-            return Err(mismatch("blocks are missing"));
+            return Err(self.mismatch("blocks are missing"));
         }
         let found = match self.first_plain {
             Some(plain) if size <= BLOCK_SIZE => plain,
             _ => self.root.root(),
         };
         if found != root {
-            return Err(mismatch("the bytes that arrived have another digest"));
+            return Err(self.mismatch("the bytes that arrived have another digest"));
         }
         self.part.finish(size).map_err(|error| refusal::of_storage(&error))?;
         let start = Instant::now();
@@ -296,6 +301,14 @@ impl Upload {
         let usage = usage::now(&user).map_err(storage)?;
         tracing::debug!(user = %user.name, path = %put.path.display(), size, "stored");
         Ok(Reply::Stored { root, size, version: published.version, usage })
+    }
+
+    fn mismatch(&self, reason: &str) -> Refusal {
+        let next = match self.put.size {
+            Some(_) => "what arrived is kept, send the rest again",
+            None => "nothing of it is kept, send it again",
+        };
+        Refusal::new(Code::Mismatch, format!("{reason}; {next}"))
     }
 
     fn unwritten(&self, error: StorageError) -> Refusal {
@@ -330,8 +343,4 @@ impl Drop for StreamEnd {
             tracing::warn!(user = %self.user.name, %error, "cannot throw a cut stream away");
         }
     }
-}
-
-fn mismatch(reason: &str) -> Refusal {
-    Refusal::new(Code::Mismatch, format!("{reason}; what arrived is kept, send the rest again"))
 }

@@ -1,39 +1,72 @@
 //! `Uploads` and `Discard`: what was begun and not committed.
 
+use std::{collections::VecDeque, sync::Arc};
+
 use ferry_shared::{
     entry::Mtime,
+    feature::{Feature, Features},
+    limits::{MESSAGE_MAX, PAGE_MAX},
     message::{Reply, reply::UnfinishedUpload},
     path::RemotePath,
     refusal::{Code, Refusal},
 };
 
-use crate::{context::Context, refusal, user_state::UserState};
+use super::{Running, Task};
+use crate::{context::Context, outbox::Outbox, refusal, storage::PartInfo, user_state::UserState};
 
-/// Bytes of JSON the list may take, well below what a message may have; the rest is left out.
-const MOST_BYTES: usize = 512 << 10;
-/// What one takes besides its path, and what one byte of a path takes at worst.
-const UPLOAD_BYTES: usize = 256;
-const ESCAPED_BYTES: usize = 6;
+/// Bytes of JSON the uploads of one message may take; the rest is for what stands around them.
+const MOST_BYTES: usize = MESSAGE_MAX - (4 << 10);
 
-pub(super) fn list(user: &UserState, context: &Context) -> Reply {
+/// A client that knows of no pages gets what one message has room for.
+pub(super) fn list(user: &Arc<UserState>, context: &Context, features: Features) -> Running {
     let age = i64::try_from(context.config.get().limits.part_age().as_secs()).unwrap_or(i64::MAX);
     let mut parts = user.home.parts();
     parts.sort_by(|a, b| a.meta.path.cmp(&b.meta.path));
-    let mut bytes = 0;
-    parts.retain(|part| {
-        bytes += UPLOAD_BYTES + part.meta.path.as_bytes().len() * ESCAPED_BYTES;
-        bytes <= MOST_BYTES
-    });
-    let uploads = parts.into_iter().map(|part| UnfinishedUpload {
-        reserved: user.held_for(&part.meta.path).bytes,
-        size: part.meta.size,
-        received: part.length,
-        started: part.started,
-        expires: Mtime(part.touched.0.saturating_add(age), part.touched.1),
-        active: part.active,
-        path: part.meta.path,
-    });
-    Reply::Uploads { uploads: uploads.collect() }
+    let (user, paged) = (Arc::clone(user), features.has(Feature::UploadsPages));
+    Running::Task(Box::new(Listing { user, age, parts: parts.into(), paged }))
+}
+
+#[derive(Debug)]
+struct Listing {
+    user: Arc<UserState>,
+    /// How long a part is kept, in seconds.
+    age: i64,
+    parts: VecDeque<PartInfo>,
+    paged: bool,
+}
+
+impl Task for Listing {
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+        let most = if self.paged { PAGE_MAX } else { usize::MAX };
+        let (mut uploads, mut bytes) = (Vec::new(), 0);
+        while let Some(part) = self.parts.pop_front_if(|_| uploads.len() < most) {
+            let upload = self.upload(&part);
+            bytes += serde_json::to_string(&upload).map_or(MOST_BYTES, |json| json.len() + 1);
+            if bytes > MOST_BYTES && !uploads.is_empty() {
+                self.parts.push_front(part);
+                break;
+            }
+            uploads.push(upload);
+        }
+        let more = self.paged && !self.parts.is_empty();
+        out.reply(&Reply::Uploads { uploads, more });
+        out.finish();
+        Ok(more)
+    }
+}
+
+impl Listing {
+    fn upload(&self, part: &PartInfo) -> UnfinishedUpload {
+        UnfinishedUpload {
+            reserved: self.user.held_for(&part.meta.path).bytes,
+            size: part.meta.size,
+            received: part.length,
+            started: part.started,
+            expires: Mtime(part.touched.0.saturating_add(self.age), part.touched.1),
+            active: part.active,
+            path: part.meta.path.clone(),
+        }
+    }
 }
 
 pub(super) fn discard(user: &UserState, path: &RemotePath) -> Result<Reply, Refusal> {

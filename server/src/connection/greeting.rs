@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use ferry_shared::{
     binding,
+    feature::Features,
     frame::Frame,
     link::{LinkError, LinkReader, LinkWriter},
     message::{
@@ -70,7 +71,9 @@ where
     W: AsyncWrite + Unpin,
 {
     let (sealed, budget) = (!context.seal.is_demanded(), context.admission.budget());
-    let mut greeting = Greeting { reader, writer, peer, ticket, context, exported, sealed, budget, denied: None };
+    let features = Features::NONE;
+    let mut greeting =
+        Greeting { reader, writer, peer, ticket, context, exported, sealed, features, budget, denied: None };
     let ending = match tokio::time::timeout(context.config.get().login.deadline(), greeting.run()).await {
         Ok(Ok(admitted)) => return Some(admitted),
         Ok(Err(ending)) => ending,
@@ -107,6 +110,8 @@ struct Greeting<'a, R, W> {
     exported: &'a Bindings,
     /// Whether the peer knows the server's secret, or none is demanded.
     sealed: bool,
+    /// What both sides know beyond the first version.
+    features: Features,
     budget: Budget,
     /// What stood against the login that was just refused.
     denied: Option<Denied>,
@@ -114,8 +119,12 @@ struct Greeting<'a, R, W> {
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
     async fn run(&mut self) -> Result<Admitted, Ending> {
-        let Some(Request::Hello(hello)) = self.request().await? else {
-            return Err(Ending::Punish(refusal::malformed("the first message must be 'hello'")));
+        let hello = loop {
+            match self.request().await? {
+                Some(Request::Hello(hello)) => break hello,
+                Some(_) => return Err(Ending::Punish(refusal::malformed("the first message must be 'hello'"))),
+                None => {}
+            }
         };
         self.sealed |= self.context.seal.admits(hello.seal.as_deref(), &self.exported.seal);
         if !self.sealed {
@@ -173,7 +182,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         }
     }
 
-    /// The next request; `None` for one this build does not know, which is answered here.
+    /// The next request; `None` for one this build does not know like that, which is answered here.
     async fn request(&mut self) -> Result<Option<Request>, Ending> {
         let frame = self.reader.next().await?.ok_or(Ending::Quiet)?;
         if let Err(over) = self.budget.frame(self.reader.received()) {
@@ -184,9 +193,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         };
         match Request::decode(&json) {
             Ok(request) => Ok(Some(request)),
-            Err(Undecodable::Unknown(_)) if !self.sealed => Err(Ending::Punish(refusal::unsealed())),
-            Err(Undecodable::Unknown(name)) => {
-                let shown = ferry_shared::name::Escaped(name.as_bytes()).to_string();
+            Err(Undecodable::Unsupported { .. }) if !self.sealed => Err(Ending::Punish(refusal::unsealed())),
+            Err(Undecodable::Unsupported { what, .. }) => {
+                let shown = ferry_shared::name::Escaped(what.as_bytes()).to_string();
                 self.writer.send(&Reply::Refused(refusal::unsupported(&shown))).await?;
                 Ok(None)
             }
@@ -200,13 +209,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
             return Err(Ending::Refuse(Refusal::new(Code::Unsupported, message)));
         };
         let client = ferry_shared::name::Escaped(hello.client.as_bytes()).to_string();
-        tracing::debug!(client, protocol, "hello");
+        self.features = Features::known().common(hello.features);
+        tracing::debug!(client, protocol, features = ?self.features, "hello");
         let config = self.context.config.get();
         let limits = &config.limits;
         let welcome = Welcome {
             protocol,
             server: format!("{} {}", self.context.config.get().server.name, env!("CARGO_PKG_VERSION")),
-            features: Vec::new(),
+            features: Features::known(),
             registration: match config.registration.mode {
                 RegistrationMode::Closed => Registration::Closed,
                 RegistrationMode::Invite => Registration::Invite,
@@ -322,7 +332,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
             ticket,
             motd: self.context.config.get().server.motd.clone(),
         };
-        Ok((Admitted { session, gate, _presence: presence }, logged_in))
+        Ok((Admitted { session, gate, features: self.features, _presence: presence }, logged_in))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::request::{NAMES, Request};
-use crate::{limits::BLOCK_SIZE, path::RemotePath};
+use crate::path::RemotePath;
 
 /// Why a client's message could not be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,9 +13,15 @@ pub enum Undecodable {
     /// Not JSON, or not a message's shape: the connection must be closed.
     #[error("{0}")]
     Malformed(String),
-    /// A request this build does not know: refuse it and go on.
-    #[error("unknown request {0:?}")]
-    Unknown(String),
+    /// A request this build does not know, or does not know like that: refuse it, skip what
+    /// follows, go on.
+    #[error("{what}")]
+    Unsupported {
+        /// What it does not know, in the peer's words, of bounded length.
+        what: String,
+        /// The frames that belong to the refused request and come after it.
+        follows: Follows,
+    },
     /// A known request with a path that is none: refuse it, skip what follows, go on.
     #[error("{message}")]
     BadPath {
@@ -64,22 +70,44 @@ const WITH_PATH: [&str; 13] = [
     "put",
 ];
 
+/// Characters of a peer's words that an answer repeats.
+const MOST_REPEATED: usize = 200;
+
 /// Tells why a message did not decode, by reading it again as its outer shape only.
 fn why(json: &[u8], error: &serde_json::Error) -> Undecodable {
-    let malformed = || Undecodable::Malformed(error.to_string());
+    let malformed = || Undecodable::Malformed(shortened(&error.to_string()));
     let name = match outer_name(json) {
         Some(name) if error.is_data() => name,
         _ => return malformed(),
     };
     if !NAMES.contains(&name.as_str()) {
-        return Undecodable::Unknown(name);
+        return Undecodable::Unsupported { what: shortened(&name), follows: Follows::Nothing };
+    }
+    let text = error.to_string();
+    // A later version may know more values, or do without a field. serde tells this apart from
+    // other faults in words only; the tests below notice when those change.
+    if text.starts_with("unknown variant ") || text.starts_with("missing field ") {
+        return Undecodable::Unsupported { what: shortened(&format!("'{name}' with {text}")), follows: follows(&name) };
     }
     let shape = serde_json::from_slice::<HashMap<String, Shape>>(json).ok().and_then(|map| map.into_values().next());
     match shape {
         Some(shape) if WITH_PATH.contains(&name.as_str()) && shape.has_bad_path() => {
-            Undecodable::BadPath { message: error.to_string(), follows: shape.follows(&name) }
+            Undecodable::BadPath { message: text, follows: follows(&name) }
         }
         _ => malformed(),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(MOST_REPEATED).collect()
+}
+
+/// What a client may have sent behind a request of this name.
+fn follows(name: &str) -> Follows {
+    match name {
+        "put" => Follows::UpToCommit,
+        "get" => Follows::UpToEmptyHave,
+        _ => Follows::Nothing,
     }
 }
 
@@ -98,7 +126,6 @@ struct Shape {
     path: Option<serde_json::Value>,
     from: Option<serde_json::Value>,
     to: Option<serde_json::Value>,
-    size: Option<u64>,
 }
 
 impl Shape {
@@ -108,19 +135,15 @@ impl Shape {
             .flatten()
             .any(|value| (value.is_string() || value.is_object()) && RemotePath::deserialize(value).is_err())
     }
-
-    fn follows(&self, name: &str) -> Follows {
-        match name {
-            "put" if self.size.is_some_and(|size| size <= BLOCK_SIZE) => Follows::UpToCommit,
-            "get" => Follows::UpToEmptyHave,
-            _ => Follows::Nothing,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        feature::Features,
+        message::request::{Basis, Hello, IfExists, Put},
+    };
 
     fn decode(json: &str) -> Result<Request, Undecodable> {
         Request::decode(json.as_bytes())
@@ -128,8 +151,9 @@ mod tests {
 
     #[test]
     fn an_unknown_request_is_told_from_bad_json() {
-        assert_eq!(decode(r#"{"dance":{}}"#), Err(Undecodable::Unknown("dance".into())));
-        assert_eq!(decode(r#""dance""#), Err(Undecodable::Unknown("dance".into())));
+        let dance = Undecodable::Unsupported { what: "dance".into(), follows: Follows::Nothing };
+        assert_eq!(decode(r#"{"dance":{}}"#), Err(dance.clone()));
+        assert_eq!(decode(r#""dance""#), Err(dance));
         for bad in [r#"{"list":"#, r#"{"list":{"path":7}}"#, "[]", r#"{"list":{"path":""},"walk":{"path":""}}"#] {
             assert!(matches!(decode(bad), Err(Undecodable::Malformed(_))), "{bad}");
         }
@@ -145,8 +169,77 @@ mod tests {
         assert_eq!(follows(r#"{"rename":{"from":"a","to":"/etc","replace":true}}"#), Follows::Nothing);
         assert_eq!(follows(r#"{"get":{"path":".."}}"#), Follows::UpToEmptyHave);
         assert_eq!(follows(r#"{"put":{"path":"..","size":3,"if_exists":"refuse"}}"#), Follows::UpToCommit);
-        assert_eq!(follows(r#"{"put":{"path":"..","size":3000000,"if_exists":"refuse"}}"#), Follows::Nothing);
+        assert_eq!(follows(r#"{"put":{"path":"..","size":3000000,"if_exists":"refuse"}}"#), Follows::UpToCommit);
         assert_eq!(follows(r#"{"get":{"path":{"bytes":"Li4="}}}"#), Follows::UpToEmptyHave);
+    }
+
+    #[test]
+    fn unknown_values_and_missing_fields_say_what_to_skip() {
+        let put = |fields: &str| format!(r#"{{"put":{{"path":"a","size":3,{fields}}}}}"#);
+        for (json, word, skip) in [
+            (r#"{"hash":{"path":"a","algorithm":"md5"}}"#.to_owned(), "`md5`", Follows::Nothing),
+            (r#"{"login":{"user":"a","proof":{"smile":{}}}}"#.to_owned(), "`smile`", Follows::Nothing),
+            (put(r#""if_exists":"rename""#), "`rename`", Follows::UpToCommit),
+            (put(r#""if_exists":{"replace_older":"v"}"#), "`replace_older`", Follows::UpToCommit),
+            (put(r#""basis":"guessed""#), "`guessed`", Follows::UpToCommit),
+            (r#"{"get":{"path":"a","blocks":{"first":1}}}"#.to_owned(), "`count`", Follows::UpToEmptyHave),
+            (r#"{"list":{}}"#.to_owned(), "`path`", Follows::Nothing),
+            (r#"{"rename":{"from":"a"}}"#.to_owned(), "`to`", Follows::Nothing),
+            (r#"{"put":{"size":3}}"#.to_owned(), "`path`", Follows::UpToCommit),
+        ] {
+            match decode(&json) {
+                Err(Undecodable::Unsupported { what, follows }) => {
+                    assert!(what.contains(word) && follows == skip, "{json}: {what}, {follows:?}");
+                }
+                other => panic!("{json}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn words_of_a_peer_are_repeated_to_a_bounded_length() {
+        let long = "x".repeat(1 << 19);
+        for json in [
+            format!("\"{long}\""),
+            format!(r#"{{"hash":{{"path":"a","algorithm":"{long}"}}}}"#),
+            format!(r#"{{"find":{{"path":"a","pattern":"a","limit":"{long}"}}}}"#),
+        ] {
+            let said = decode(&json).unwrap_err().to_string();
+            assert!(said.len() <= MOST_REPEATED, "{} bytes", said.len());
+        }
+    }
+
+    #[test]
+    fn fields_with_a_plain_meaning_may_be_left_out() {
+        let path = || RemotePath::from_wire(b"a").unwrap();
+        for (json, request) in [
+            (r#"{"make_dir":{"path":"a"}}"#, Request::MakeDir { path: path(), parents: false }),
+            (r#"{"rename":{"from":"a","to":"a"}}"#, Request::Rename { from: path(), to: path(), replace: false }),
+            (r#"{"copy":{"from":"a","to":"a"}}"#, Request::Copy { from: path(), to: path(), replace: false }),
+            (r#"{"remove":{"path":"a"}}"#, Request::Remove { path: path(), recursive: false, version: None }),
+            (
+                r#"{"find":{"path":"a","pattern":"b"}}"#,
+                Request::Find { path: path(), pattern: "b".into(), limit: u64::MAX },
+            ),
+            (
+                r#"{"put":{"path":"a"}}"#,
+                Request::Put(Put {
+                    path: path(),
+                    size: None,
+                    mtime: None,
+                    mode: None,
+                    if_exists: IfExists::Refuse,
+                    parents: false,
+                    basis: Basis::None,
+                }),
+            ),
+            (
+                r#"{"hello":{"protocol":1}}"#,
+                Request::Hello(Hello { protocol: 1, client: String::new(), features: Features::NONE, seal: None }),
+            ),
+        ] {
+            assert_eq!(decode(json), Ok(request));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     digest::Digest,
     entry::{Entry, Mtime, Version},
+    feature::Features,
     path::RemotePath,
     refusal::Refusal,
     secret::Secret,
@@ -56,8 +57,13 @@ pub enum Reply {
     Usage(Usage),
     /// To `Uploads`.
     Uploads {
-        /// All of the user's unfinished uploads.
+        /// Some of the user's unfinished uploads, in the order of their paths.
         uploads: Vec<UnfinishedUpload>,
+        /// Whether another page follows; only where [`Feature::UploadsPages`] is common.
+        ///
+        /// [`Feature::UploadsPages`]: crate::feature::Feature::UploadsPages
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
     },
     /// To `Ping`.
     Pong,
@@ -112,7 +118,7 @@ pub struct Welcome {
     pub server: String,
     /// Optional abilities it has.
     #[serde(default)]
-    pub features: Vec<String>,
+    pub features: Features,
     /// Who may make an account.
     pub registration: Registration,
     /// What this server allows.

@@ -6,6 +6,7 @@ use super::decode::Follows;
 use crate::{
     digest::Digest,
     entry::{Mtime, Version},
+    feature::Features,
     limits::BLOCK_SIZE,
     path::RemotePath,
     secret::Secret,
@@ -56,7 +57,8 @@ pub enum Request {
         /// A part of the name, or a glob when it has one of `*?[`. Without a capital
         /// letter in it, capitals do not matter.
         pattern: String,
-        /// At most so many entries.
+        /// At most so many entries; all of them if absent.
+        #[serde(default = "all")]
         limit: u64,
     },
     /// One entry. Answered by `Entry`.
@@ -69,6 +71,7 @@ pub enum Request {
         /// The new folder.
         path: RemotePath,
         /// Make the folders above too, and do not mind if it exists.
+        #[serde(default)]
         parents: bool,
     },
     /// Renames or moves, atomically. Answered by `Done`.
@@ -78,6 +81,7 @@ pub enum Request {
         /// To here.
         to: RemotePath,
         /// Replace a file that is there.
+        #[serde(default)]
         replace: bool,
     },
     /// Copies a file or folder on the server. Answered by `Stored` for a file, `Done` for a folder.
@@ -87,6 +91,7 @@ pub enum Request {
         /// To here.
         to: RemotePath,
         /// Replace a file that is there.
+        #[serde(default)]
         replace: bool,
     },
     /// Removes. Answered by `Removed`.
@@ -94,6 +99,7 @@ pub enum Request {
         /// What.
         path: RemotePath,
         /// A folder with all below it.
+        #[serde(default)]
         recursive: bool,
         /// Only a file, and only if it still is this version, else refuse with `changed`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,7 +125,7 @@ pub enum Request {
     },
     /// How much the user has and may have. Answered by `Usage`.
     Usage,
-    /// The user's unfinished uploads. Answered by `Uploads`.
+    /// The user's unfinished uploads. Answered by `Uploads`, until one has no `more`.
     Uploads,
     /// Throws an unfinished upload away. Answered by `Done`.
     Discard {
@@ -161,10 +167,11 @@ pub struct Hello {
     /// The highest protocol version it speaks.
     pub protocol: u32,
     /// Its name and version, for logs.
+    #[serde(default)]
     pub client: String,
     /// Optional abilities it has.
     #[serde(default)]
-    pub features: Vec<String>,
+    pub features: Features,
     /// HMAC-SHA-256 (base64) of the TLS exporter `EXPORTER-ferry-seal` under the shared secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seal: Option<String>,
@@ -219,6 +226,7 @@ pub struct Put {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<u32>,
     /// What to do when the target exists.
+    #[serde(default)]
     pub if_exists: IfExists,
     /// Make the folders above the target.
     #[serde(default)]
@@ -238,10 +246,11 @@ impl Put {
 }
 
 /// What an upload does when its target exists.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IfExists {
     /// Refuse with `exists`.
+    #[default]
     Refuse,
     /// Replace it.
     Replace,
@@ -260,6 +269,11 @@ pub enum Basis {
     Staged,
     /// The staged part, else the file as it is now.
     Current,
+}
+
+/// The `limit` of a `find` without one.
+const fn all() -> u64 {
+    u64::MAX
 }
 
 impl Request {
@@ -292,11 +306,11 @@ impl Request {
         }
     }
 
-    /// The frames that follow this request before its answer.
+    /// The frames that may follow this request before its answer.
     #[must_use]
     pub fn follows(&self) -> Follows {
         match self {
-            Self::Put(put) if put.is_optimistic() => Follows::UpToCommit,
+            Self::Put(_) => Follows::UpToCommit,
             Self::Get { .. } => Follows::UpToEmptyHave,
             _ => Follows::Nothing,
         }

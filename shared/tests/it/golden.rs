@@ -6,6 +6,7 @@ use bytes::Bytes;
 use ferry_shared::{
     digest::Digest,
     entry::{Entry, Kind, Mtime, Version},
+    feature::Features,
     frame::{self, Frame, Phase},
     message::{
         Notice, Reply, Request,
@@ -45,8 +46,17 @@ fn pin<M: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(message: &
 fn every_request_is_pinned() {
     let usage = [
         (
-            Request::Hello(Hello { protocol: 1, client: "ferry 0.1.0".into(), features: vec![], seal: None }),
+            Request::Hello(Hello { protocol: 1, client: "ferry 0.1.0".into(), features: Features::NONE, seal: None }),
             r#"{"hello":{"protocol":1,"client":"ferry 0.1.0","features":[]}}"#,
+        ),
+        (
+            Request::Hello(Hello {
+                protocol: 1,
+                client: "ferry 0.1.0".into(),
+                features: Features::known(),
+                seal: Some("c2VhbA==".into()),
+            }),
+            r#"{"hello":{"protocol":1,"client":"ferry 0.1.0","features":["uploads_pages"],"seal":"c2VhbA=="}}"#,
         ),
         (
             Request::Login { user: "alice".into(), proof: Proof::Password(secret("pw")) },
@@ -136,11 +146,11 @@ fn every_reply_is_pinned() {
         &Reply::Welcome(Welcome {
             protocol: 1,
             server: "ferry 0.1.0".into(),
-            features: vec![],
+            features: Features::known(),
             registration: Registration::Closed,
             limits: ServerLimits { connections: 32, idle_seconds: 90 },
         }),
-        r#"{"welcome":{"protocol":1,"server":"ferry 0.1.0","features":[],"registration":"closed","limits":{"connections":32,"idle_seconds":90}}}"#,
+        r#"{"welcome":{"protocol":1,"server":"ferry 0.1.0","features":["uploads_pages"],"registration":"closed","limits":{"connections":32,"idle_seconds":90}}}"#,
     );
     pin(
         &Reply::LoggedIn(LoggedIn {
@@ -183,9 +193,10 @@ fn every_reply_is_pinned() {
         active: false,
     };
     pin(
-        &Reply::Uploads { uploads: vec![upload] },
+        &Reply::Uploads { uploads: vec![upload], more: false },
         r#"{"uploads":{"uploads":[{"path":"a","size":10,"received":4,"reserved":10,"started":[1,0],"expires":[2,0],"active":false}]}}"#,
     );
+    pin(&Reply::Uploads { uploads: vec![], more: true }, r#"{"uploads":{"uploads":[],"more":true}}"#);
     pin(&Reply::Pong, r#""pong""#);
     pin(&Reply::Ready { basis: Basis::Current, have_blocks: 7 }, r#"{"ready":{"basis":"current","have_blocks":7}}"#);
     pin(

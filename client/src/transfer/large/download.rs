@@ -292,8 +292,8 @@ async fn read(
 struct Hasher {
     pool: BufferPool,
     part: Arc<Part>,
-    /// The file's size as it was seen; should it be another by now, digests differ and
-    /// the blocks are sent.
+    /// The file's size as it was seen. Should it be another by now, digests differ and the
+    /// blocks are sent; those past its end the server passes over.
     size: u64,
     held: Arc<Held>,
     out: mpsc::Sender<Buffer>,

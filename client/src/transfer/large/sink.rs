@@ -7,7 +7,7 @@ use ferry_shared::{
     blocks,
     digest::{Digest, block_digest, merge},
     frame::{self, Payload},
-    limits::{HAVE_MAX, block_len},
+    limits::{HAVE_MAX, block_count, block_len},
     link::LinkError,
     message::{Reply, Request},
     refusal::Refusal,
@@ -86,6 +86,8 @@ pub(super) async fn run(core: &Core, link: &mut Link, item: &mut Item, active: &
                 grown: None,
             })),
             Some(found) => Ok(After::Failed(ClientError::Mismatch { expected, found })),
+            // It is shorter by now, and what was written out cannot be taken back.
+            None if block_count(size) < digests as u64 => Ok(After::Failed(ClientError::SourceChanged)),
             None => Err(ClientError::Protocol(format!("the file ends after {digests} blocks"))),
         },
         (Ok(Ending::Refused(refusal)), Ok(())) => {

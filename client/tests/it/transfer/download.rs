@@ -128,6 +128,22 @@ async fn only_proven_blocks_of_an_earlier_part_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_move_of_a_file_that_is_replaced_meanwhile_takes_the_new_one_and_removes_that() {
+    for size in [0, 1, BLOCK_LEN, LARGE - BLOCK_LEN, LARGE, LARGE + BLOCK_LEN] {
+        let mut rig = Rig::new().await;
+        rig.server.shelf().put("x", &bytes(LARGE, 0));
+        rig.server.shelf().cut_after = Some(4);
+        rig.server.shelf().when_cut = Some(("x", bytes(size, 1)));
+        let options = JobOptions { remove_source: true, ..JobOptions::default() };
+        let summary = rig.downloaded("x", "x", options).await;
+        assert_eq!((summary.files, summary.failed), (1, 0), "{size} bytes");
+        assert!(fs::read(rig.local("x")).unwrap() == bytes(size, 1), "{size} bytes");
+        assert!(rig.server.shelf().files.is_empty(), "{size} bytes");
+        assert_eq!(tree(rig.folder.path()).len(), 1, "{size} bytes: a part is left");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_part_of_another_version_is_never_glued() {
     let mut rig = Rig::new().await;
     rig.server.shelf().put("x", &bytes(LARGE, 1));

@@ -59,6 +59,8 @@ pub(crate) struct Shelf {
     pub(crate) requests: Vec<&'static str>,
     /// The connection breaks when so many more blocks have come or gone.
     pub(crate) cut_after: Option<usize>,
+    /// When it breaks, somebody else has just put this content there.
+    pub(crate) when_cut: Option<(&'static str, Vec<u8>)>,
     /// The next block of this index is damaged on its way.
     pub(crate) damage: Option<u64>,
     /// Somebody else stores this right before the next request of that name is looked at.
@@ -165,6 +167,9 @@ impl Shelf {
         let cut = *left == 0;
         if cut {
             self.cut_after = None;
+            if let Some((path, bytes)) = self.when_cut.take() {
+                self.put(path, &bytes);
+            }
         }
         cut
     }

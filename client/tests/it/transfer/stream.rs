@@ -87,6 +87,21 @@ async fn a_cut_stream_down_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_down_of_a_file_that_became_shorter_is_told_and_not_taken_for_whole() {
+    for shorter in [0, 1, BLOCK_LEN, 2 * BLOCK_LEN, 2 * BLOCK_LEN + 7] {
+        let mut rig = Rig::new().await;
+        rig.server.shelf().put("x", &bytes(LARGE, 0));
+        rig.server.shelf().cut_after = Some(4);
+        rig.server.shelf().when_cut = Some(("x", bytes(LARGE, 0)[..shorter].to_vec()));
+        let (summary, _) = fetch(&mut rig).await;
+        assert_eq!(summary.failed, 1, "{shorter} bytes");
+        let outcomes = rig.outcomes();
+        let [Outcome::Failed(failure)] = &outcomes.values().collect::<Vec<_>>()[..] else { panic!("{outcomes:?}") };
+        assert!(matches!(failure.error, ClientError::SourceChanged), "{shorter} bytes: {:?}", failure.error);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn blocks_that_come_only_to_break_the_silence_are_not_written_twice() {
     let mut rig = Rig::new().await;
     rig.server.shelf().put("x", &bytes(LARGE, 0));

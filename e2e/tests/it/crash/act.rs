@@ -77,7 +77,7 @@ impl Act {
             anyhow::ensure!(ready(peer).await?.is_ok(), "no part can be begun");
             peer.send_block(0, &content[..BLOCK_LEN]).await?;
             // Answered once the block is kept.
-            peer.ask(&Request::Ping).await?;
+            peer.give_up().await?;
         }
         Ok(())
     }
@@ -191,7 +191,7 @@ pub(super) async fn clear(peer: &mut Peer, home: &std::path::Path) -> Result<()>
             other => bail!("not removed: {other:?}"),
         }
     }
-    let Reply::Uploads { uploads } = peer.ask(&Request::Uploads).await? else { bail!("no list of uploads") };
+    let Reply::Uploads { uploads, .. } = peer.ask(&Request::Uploads).await? else { bail!("no list of uploads") };
     for upload in uploads {
         peer.ask(&Request::Discard { path: upload.path }).await?;
     }

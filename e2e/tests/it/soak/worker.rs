@@ -193,8 +193,7 @@ impl Worker {
         if self.noise.below(2) == 0 {
             bail!("hung up");
         }
-        peer.ask(&Request::Ping).await?;
-        Ok(())
+        peer.give_up().await
     }
 
     async fn get(&mut self, peer: &mut Peer) -> Result<()> {

@@ -20,6 +20,7 @@ use ferry_server::{
 };
 use ferry_shared::{
     digest::{Digest, RootBuilder, block_digest},
+    feature::Features,
     frame::{self, Frame, Phase},
     limits::BLOCK_LEN,
     message::{
@@ -100,6 +101,11 @@ impl World {
     /// A logged-in connection.
     pub(super) fn connect(&self) -> Peer {
         Peer::new(self.conversation())
+    }
+
+    /// A logged-in connection of a client that knows `features`.
+    pub(super) fn connect_with(&self, features: Features) -> Peer {
+        Peer::new(self.conversation().with_features(features))
     }
 
     /// The server's side of it alone.
@@ -197,9 +203,18 @@ impl Peer {
         self.replies.is_empty()
     }
 
-    /// Asks and takes the one answer.
+    /// Asks and takes the one answer. An upload under way is given up by that, which is said first,
+    /// unless it is its own part that is thrown away.
     pub(super) fn ask(&mut self, request: &Request) -> Result<Reply, Refusal> {
+        let gives_up = self.conversation.as_ref().is_some_and(Conversation::in_transfer);
         self.request(request);
+        if gives_up {
+            let first = self.answer();
+            if self.has_no_reply() && matches!(request, Request::Discard { .. }) {
+                return first;
+            }
+            assert_eq!(first.unwrap_err().code, Code::Superseded);
+        }
         self.answer()
     }
 

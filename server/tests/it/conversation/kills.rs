@@ -176,9 +176,9 @@ impl Run {
         }
         if commits {
             peer.send(&commit(bytes));
-            while !peer.has_no_reply() {
-                drop(peer.reply());
-            }
+        }
+        while !peer.has_no_reply() {
+            drop(peer.reply());
         }
     }
 

@@ -86,7 +86,7 @@ fn a_commit_of_another_size_is_refused_and_keeps_the_part() {
         assert_eq!(peer.answer().unwrap_err().code, Code::Mismatch, "{size}");
         assert_eq!(world.on_disk(), (0, 0));
     }
-    assert!(matches!(peer.ask(&Request::Uploads), Ok(Reply::Uploads { uploads }) if uploads.len() == 1));
+    assert!(matches!(peer.ask(&Request::Uploads), Ok(Reply::Uploads { uploads, .. }) if uploads.len() == 1));
 }
 
 #[test]
