@@ -96,13 +96,20 @@ impl Core {
             Next::Done(mut item, outcome) => {
                 item.uncount();
                 let job = item.task.id;
-                if matches!(item.step, Step::Discard) {
+                let failed = matches!(outcome, Outcome::Failed(_));
+                let dated = matches!(item.step, Step::FolderDate);
+                // A folder was told of when it was made.
+                if matches!(item.step, Step::Discard) || dated && !failed {
                     return self.queue.finished(job);
                 }
-                if matches!(item.step, Step::Folder | Step::FolderMode) {
-                    match outcome {
-                        Outcome::Failed(_) => item.task.tally.folder_failed(),
-                        _ => item.task.tally.folder_done(),
+                item.task.came_to(&item.path, &outcome);
+                if matches!(item.step, Step::Folder | Step::FolderMode | Step::FolderDate) {
+                    if failed {
+                        // What is in its way has a date of its own.
+                        item.task.forget_date(item.path.remote());
+                        item.task.tally.folder_failed();
+                    } else {
+                        item.task.tally.folder_done();
                     }
                 } else {
                     item.task.tally.file_done(item.weight(), &outcome);
@@ -113,7 +120,7 @@ impl Core {
                     self.emit(event).await;
                     return self.queue.again(Item { step: Step::Discard, ..item });
                 }
-                if matches!(event, Event::ItemDone { outcome: Outcome::Failed(_), .. }) {
+                if failed && !dated {
                     self.queue.keep_failed(item);
                 }
                 self.emit(event).await;

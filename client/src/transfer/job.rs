@@ -109,8 +109,17 @@ pub struct JobOptions {
     pub remove_source: bool,
     /// Give the target the source's modification time and permission bits.
     pub keep_attributes: bool,
+    /// Permission bits the target file gets in place of its source's.
+    pub mode: Option<u32>,
     /// Make the folders above the target.
     pub parents: bool,
+}
+
+impl JobOptions {
+    /// The permission bits of a target file whose source has `mode`.
+    pub(super) fn mode_for(&self, mode: u32) -> u32 {
+        self.mode.unwrap_or(mode)
+    }
 }
 
 impl Default for JobOptions {
@@ -123,6 +132,7 @@ impl Default for JobOptions {
             filter: Filter::default(),
             remove_source: false,
             keep_attributes: true,
+            mode: None,
             parents: false,
         }
     }

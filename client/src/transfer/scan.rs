@@ -123,24 +123,7 @@ fn path(pair: &Arc<FolderPair>, local_name: OsString, remote_name: &Name) -> Res
 }
 
 fn new_item(core: &Shared, task: &Arc<Task>, path: ItemPath) -> Item {
-    Item {
-        id: core.queue.new_item_id(),
-        task: Arc::clone(task),
-        path,
-        step: Step::Fresh,
-        facts: FileFacts { size: 0, mtime: Mtime(0, 0) },
-        mode: 0o644,
-        version: None,
-        reconsidered: 0,
-        stream: None,
-        attempts: 0,
-        beside: None,
-        travelled: 0,
-        unanswered: false,
-        told: false,
-        begun: false,
-        counted: 0,
-    }
+    Item::new(core.queue.new_item_id(), Arc::clone(task), path)
 }
 
 fn not_usable(why: &str) -> ClientError {

@@ -144,6 +144,19 @@ impl Folder {
         system::sync_folder(&self.dir)
     }
 
+    /// Gives the folder itself a date, where it has another.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn set_date(&self, mtime: Mtime) -> io::Result<()> {
+        match mtime.to_system() {
+            Some(time) if self.dir.dir_metadata()?.modified()?.into_std() != time => {
+                system::set_folder_date(&self.dir, time)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it was made just now, so that nothing of others is in it.
     pub(crate) fn is_fresh(&self) -> bool {
         self.fresh

@@ -168,7 +168,7 @@ impl Writer {
             let part = Part::open(&folder, item.path.local_name(), Earlier::Empty, keep)?;
             blocks::write_all_at(&part.file, data, 0)?;
             if keep {
-                part.set_attributes(*mtime, *mode)?;
+                part.set_attributes(*mtime, item.task.options.mode_for(*mode))?;
             }
             Ok(part)
         });

@@ -119,6 +119,7 @@ impl Queue {
             resume: self.resume,
             verify: self.verify,
             remove_source: order.moves,
+            mode: order.mode,
             parents: true,
             ..JobOptions::default()
         };

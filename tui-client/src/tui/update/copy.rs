@@ -44,7 +44,7 @@ pub(super) fn plan(state: &mut State, moves: bool, out: &mut Out) {
         folder: item.is_folder(),
     };
     let what = chosen.iter().map(piece).collect();
-    let order = Order { from: from.clone(), to, what, moves, rule: state.rule };
+    let order = Order { from: from.clone(), to, what, moves, rule: state.rule, mode: None };
     let count = delete::count(state, &from, &chosen, out);
     let room = room(state, &order.to);
     state.dialogs.push(Dialog::Copy(Box::new(CopyPlan { order, count, room, starts: false })));
