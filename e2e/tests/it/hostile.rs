@@ -1,12 +1,14 @@
 //! Bytes that are no protocol at all: refused at once, cheaply, and the server goes on.
 
 use ferry_e2e::{
+    compare,
     noise::Noise,
-    peer::{self, Peer},
+    peer::{self, Peer, put},
     server::{Server, Setup},
 };
 use ferry_shared::{
-    frame::Frame,
+    digest::Digest,
+    frame::{Frame, put_block_head, put_message},
     limits::PATTERN_MAX,
     message::{Reply, Request},
     refusal::Code,
@@ -102,7 +104,23 @@ async fn frames_that_end_in_the_middle_leave_nothing_behind() {
         let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
         let _ = peer.send_bytes(&frame(2, 1 << 20, &vec![7; length])).await;
     }
+    // A small upload, cut anywhere before the end of its last frame.
+    let mut upload = Vec::new();
+    put_message(&mut upload, &Request::Put(put("small", Some(4000)))).unwrap();
+    put_block_head(&mut upload, 0, 4000).unwrap();
+    upload.extend([7; 4000]);
+    put_message(&mut upload, &Request::Commit { size: 4000, root: Digest::of(&[7; 4000]) }).unwrap();
+    for cut in [upload.len() / 100, upload.len() / 2, upload.len() - 1] {
+        let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
+        let _ = peer.send_bytes(&upload[..cut]).await;
+    }
     server.assert_serves("anna");
+    let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    peer.send(&Request::Usage).await.unwrap();
+    let Reply::Usage(usage) = peer.reply().await.unwrap() else { panic!("no usage") };
+    assert_eq!(usage.reserved, 0);
+    assert!(!server.home("anna").join("small").exists());
+    assert_eq!(compare::count_below(&server.home("anna").with_file_name("staging")), 0);
 }
 
 #[tokio::test]
