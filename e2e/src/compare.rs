@@ -28,7 +28,7 @@ pub fn equal(left: &Path, right: &Path) -> bool {
     run("cmp", &[&"-s", &left, &right]).status.success()
 }
 
-/// Fails unless both trees have the same names, contents, file dates and file permissions.
+/// Fails unless both trees have the same names, contents, dates and file permissions.
 ///
 /// # Panics
 /// When they differ, with what differs.
@@ -40,7 +40,7 @@ pub fn same_tree(left: &Path, right: &Path) {
     assert!(differing.is_empty() && ours.len() == theirs.len(), "attributes differ: {differing:?}");
 }
 
-/// Kind, path and, for files, permissions, size and date of everything below `root`, sorted.
+/// Kind, path, date and, for files, permissions and size of everything below `root`, sorted.
 fn attributes(root: &Path) -> Vec<String> {
     let output = run(
         "find",
@@ -56,7 +56,7 @@ fn attributes(root: &Path) -> Vec<String> {
             &"-mindepth",
             &"1",
             &"-printf",
-            &"%P %y\\0",
+            &"%P %y %T@\\0",
         ],
     );
     assert!(output.status.success(), "{}", text(&output.stderr));

@@ -12,7 +12,7 @@ use crate::{
     refusal,
     session::Session,
     user_state::UserState,
-    users::{Account, Users},
+    users::{Account, UserName, Users},
 };
 use ferry_shared::{
     message::{Notice, Request, reply::Access},
@@ -122,11 +122,17 @@ impl Gate {
 /// The account as it is now, with its limits in force for the user, and the generation of the
 /// store it is of or newer than. `None` when there is no such account.
 fn put_in_force(users: &Users, user: &UserState) -> Option<(u64, Arc<Account>)> {
+    put_in_force_by(users, &user.name, |account| {
+        user.ledger.set_limits(limits(account));
+        user.bandwidth.set(account.bandwidth);
+    })
+}
+
+fn put_in_force_by(users: &Users, name: &UserName, mut put: impl FnMut(&Account)) -> Option<(u64, Arc<Account>)> {
     loop {
         let generation = users.generation();
-        let account = users.current(&user.name)?;
-        user.ledger.set_limits(limits(&account));
-        user.bandwidth.set(account.bandwidth);
+        let account = users.current(name)?;
+        put(&account);
         // Else these limits may be older than what another connection has just put in force.
         if users.generation() == generation {
             return Some((generation, account));
@@ -160,4 +166,37 @@ fn writes(request: &Request) -> bool {
             | R::Attach { .. }
             | R::Register { .. }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn limits_that_became_old_while_they_were_put_in_force_do_not_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = crate::users::store_file(folder.path());
+        let write = |quota: u64| {
+            let user = format!(r#"{{"password":null,"quota":"{quota} B","created":"2026-01-01T00:00:00Z"}}"#);
+            fs::write(&store, format!(r#"{{"version":1,"users":{{"anna":{user}}},"invites":{{}}}}"#)).unwrap();
+        };
+        write(1000);
+        let users = Users::load(&store).unwrap();
+        let name = "anna".parse().unwrap();
+        let mut in_force = Vec::new();
+        let (generation, account) = put_in_force_by(&users, &name, |account| {
+            if in_force.is_empty() {
+                // The account changes, and another connection is quicker with what it is now.
+                write(500);
+                users.reload().unwrap();
+                in_force.push(500);
+            }
+            in_force.extend(account.quota);
+        })
+        .unwrap();
+        assert_eq!(in_force, [500, 1000, 500], "the last word is the newest");
+        assert_eq!((generation, account.quota), (users.generation(), Some(500)));
+    }
 }

@@ -21,6 +21,7 @@ mod home;
 mod ledger_file;
 mod listing;
 mod look;
+mod mode;
 mod names;
 mod prospect;
 mod root;

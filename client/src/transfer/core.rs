@@ -100,13 +100,20 @@ impl Core {
                 item.growth = None;
                 item.uncount();
                 let job = item.task.id;
-                if matches!(item.step, Step::Discard) {
+                let failed = matches!(outcome, Outcome::Failed(_));
+                let dated = matches!(item.step, Step::FolderDate);
+                // A folder was told of when it was made.
+                if matches!(item.step, Step::Discard) || dated && !failed {
                     return self.queue.finished(job);
                 }
-                if matches!(item.step, Step::Folder | Step::FolderMode) {
-                    match outcome {
-                        Outcome::Failed(_) => item.task.tally.folder_failed(),
-                        _ => item.task.tally.folder_done(),
+                item.task.came_to(&item.path, &outcome);
+                if matches!(item.step, Step::Folder | Step::FolderMode | Step::FolderDate) {
+                    if failed {
+                        // What is in its way has a date of its own.
+                        item.task.forget_date(item.path.remote());
+                        item.task.tally.folder_failed();
+                    } else {
+                        item.task.tally.folder_done();
                     }
                 } else {
                     item.task.tally.file_done(item.weight(), &outcome);
@@ -120,7 +127,9 @@ impl Core {
                 let mut full = false;
                 if let Event::ItemDone { outcome: Outcome::Failed(failure), .. } = &event {
                     // What the disk or the quota has no room for need not travel.
-                    full = failure.error.is_no_room() && !item.task.options.fill;
+                    full = failure.error.is_no_room() && !dated && !item.task.options.fill;
+                }
+                if failed && !dated {
                     self.queue.keep_failed(item);
                 }
                 self.emit(event).await;

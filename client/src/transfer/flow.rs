@@ -216,6 +216,11 @@ pub(super) fn folder_made(mut item: Item) -> Next {
     Next::Done(item, Outcome::Folder)
 }
 
+/// The folder has its date, or is not there to have one.
+pub(super) fn folder_dated(item: Item) -> Next {
+    Next::Done(item, Outcome::Folder)
+}
+
 /// Whether an item that is through has left something at the server that is of no more use.
 pub(super) fn leaves_part(item: &Item, outcome: &Outcome) -> bool {
     let unwanted = matches!(outcome, Outcome::Skipped(Skip::Exists | Skip::NotNewer) | Outcome::Equal { .. });

@@ -6,7 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use ferry_shared::{digest::Digest, entry::Version, limits::BLOCK_SIZE, message::request::IfExists, name::Name};
+use ferry_shared::{
+    digest::Digest,
+    entry::{Mtime, Version},
+    limits::BLOCK_SIZE,
+    message::request::IfExists,
+    name::Name,
+};
 
 use super::{
     conflict::FileFacts,
@@ -69,6 +75,8 @@ pub(super) enum Step {
     Folder,
     /// Give the folder, which this job made on the server, its permission bits.
     FolderMode,
+    /// Give the folder, in which everything is by now, its source's date.
+    FolderDate,
     /// Find out what is at the target; with facts, it is decided to replace a file of which
     /// they are true, and only its version is missing.
     Look(Option<FileFacts>),
@@ -154,6 +162,30 @@ pub(super) enum Lane {
 }
 
 impl Item {
+    /// What nothing is known of yet.
+    pub(super) fn new(id: ItemId, task: Arc<Task>, path: ItemPath) -> Self {
+        Self {
+            id,
+            task,
+            path,
+            step: Step::Fresh,
+            facts: FileFacts { size: 0, mtime: Mtime(0, 0) },
+            mode: 0o644,
+            version: None,
+            identity: None,
+            reconsidered: 0,
+            stream: None,
+            tries: Tries::default(),
+            beside: None,
+            travelled: 0,
+            unanswered: false,
+            told: false,
+            begun: false,
+            growth: None,
+            counted: 0,
+        }
+    }
+
     pub(super) fn lane(&self) -> Lane {
         let moves = matches!(self.step, Step::Fresh | Step::Replace(_));
         let large = self.facts.size > BLOCK_SIZE || self.task.is_stream();
@@ -201,7 +233,7 @@ impl Item {
     /// The bytes it stands for in the totals.
     pub(super) fn weight(&self) -> u64 {
         match self.step {
-            Step::Folder | Step::FolderMode | Step::Discard => 0,
+            Step::Folder | Step::FolderMode | Step::FolderDate | Step::Discard => 0,
             _ => self.facts.size,
         }
     }

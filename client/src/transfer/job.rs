@@ -123,6 +123,8 @@ pub struct JobOptions {
     pub remove_source: bool,
     /// Give the target the source's modification time and permission bits.
     pub keep_attributes: bool,
+    /// Permission bits the target file gets in place of its source's.
+    pub mode: Option<u32>,
     /// Make the folders above the target.
     pub parents: bool,
     /// Send the beginning of a file that grows meanwhile without reading it twice to prove that it was so at one time.
@@ -146,6 +148,13 @@ impl JobOptions {
     }
 }
 
+impl JobOptions {
+    /// The permission bits of a target file whose source has `mode`.
+    pub(super) fn mode_for(&self, mode: u32) -> u32 {
+        self.mode.unwrap_or(mode)
+    }
+}
+
 impl Default for JobOptions {
     fn default() -> Self {
         Self {
@@ -157,6 +166,7 @@ impl Default for JobOptions {
             links: LinkRule::LeaveOut,
             remove_source: false,
             keep_attributes: true,
+            mode: None,
             parents: false,
             growing: false,
             again: false,

@@ -25,7 +25,7 @@ use super::{
     item::{Item, Step},
     job::{ItemId, Job, JobId, Work},
     progress::JobProgress,
-    task::Task,
+    task::{FolderDate, Task},
 };
 
 /// Items taken by a connection at a time.
@@ -36,6 +36,8 @@ const BATCH_BYTES: u64 = 4 << 20;
 const BACKLOG: usize = 50_000;
 /// Waiting quick items that are worth another connection.
 const ANOTHER_CONNECTION: usize = 256;
+/// Folders that are given their dates together.
+const DATES: usize = 1024;
 /// Jobs looked through at a time.
 const SCANS: usize = 2;
 
@@ -110,7 +112,7 @@ impl Queue {
     pub(super) fn orders(&self, probing: bool) -> Orders {
         let mut state = self.lock();
         let mut orders = Orders::default();
-        state.settle(&mut orders);
+        state.settle(&mut orders, || self.new_item_id());
         orders.events.append(&mut state.outbox);
         let scanning = state.entries.iter().filter(|entry| entry.is_scanning() && !entry.paused).count();
         let waiting = state.entries.iter_mut().filter(|entry| !entry.paused);
@@ -390,8 +392,17 @@ impl State {
     }
 
     /// Tells jobs that are through and forgets them, unless their failed items may be retried.
-    fn settle(&mut self, orders: &mut Orders) {
+    fn settle(&mut self, orders: &mut Orders, new_id: impl Fn() -> ItemId) {
         for entry in self.entries.iter_mut().filter(|entry| entry.is_through()) {
+            let dates = entry.task.take_dates(DATES);
+            if !dates.is_empty() {
+                for FolderDate { path, mtime, .. } in dates {
+                    let mut item = Item::new(new_id(), Arc::clone(&entry.task), path);
+                    (item.step, item.facts.mtime) = (Step::FolderDate, mtime);
+                    entry.append(item);
+                }
+                continue;
+            }
             if entry.task.has_folders() {
                 entry.cleaning = true;
                 orders.cleanups.push(Arc::clone(&entry.task));

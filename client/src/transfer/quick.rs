@@ -73,6 +73,8 @@ enum Expected {
     Confirmed(Done),
     /// `Done`: the folder is there.
     Folder,
+    /// `Done`: the folder has its date.
+    FolderDate,
     /// `Done`: the target has the source's attributes.
     Attributes,
     /// `Removed`: the source is gone.

@@ -32,7 +32,7 @@ use super::{
     local::{name::text_of, system},
     path::{FolderPair, ItemPath},
     task::Task,
-    tries::{Tries, is_outage},
+    tries::is_outage,
 };
 use crate::{error::ClientError, reconnect::Backoff};
 
@@ -150,26 +150,7 @@ fn path(pair: &Arc<FolderPair>, local_name: OsString, remote_name: &Name) -> Res
 }
 
 pub(super) fn new_item(core: &Shared, task: &Arc<Task>, path: ItemPath) -> Item {
-    Item {
-        id: core.queue.new_item_id(),
-        task: Arc::clone(task),
-        path,
-        step: Step::Fresh,
-        facts: FileFacts { size: 0, mtime: Mtime(0, 0) },
-        mode: 0o644,
-        version: None,
-        identity: None,
-        reconsidered: 0,
-        stream: None,
-        tries: Tries::default(),
-        beside: None,
-        travelled: 0,
-        unanswered: false,
-        told: false,
-        begun: false,
-        growth: None,
-        counted: 0,
-    }
+    Item::new(core.queue.new_item_id(), Arc::clone(task), path)
 }
 
 fn not_usable(why: &str) -> ClientError {

@@ -135,7 +135,8 @@ pub(super) fn set_attributes(item: &Item) -> Result<bool, ClientError> {
         if let Some(time) = item.facts.mtime.to_system().filter(|_| opened.facts.mtime != item.facts.mtime) {
             opened.file.set_times(FileTimes::new().set_modified(time))?;
         }
-        if opened.mode == item.mode & 0o777 { Ok(()) } else { system::set_mode(&opened.file, item.mode) }
+        let mode = item.task.options.mode_for(item.mode) & 0o777;
+        if opened.mode == mode { Ok(()) } else { system::set_mode(&opened.file, mode) }
     };
     set().map(|()| true).map_err(|error| failed(&item.path, error))
 }
@@ -193,6 +194,19 @@ pub(super) fn publish(part: &Part, name: &OsStr, over: Over) -> io::Result<Publi
 pub(super) fn make_folder(item: &Item) -> Result<(), ClientError> {
     let make = || folder(&item.task, item.path.folder())?.enter(item.path.local_name(), true).map(drop);
     make().map_err(|error| failed(&item.path, error))
+}
+
+/// Gives a download's folder its source's date, where it is there and may be changed.
+pub(super) fn set_folder_date(item: &Item) -> Result<(), ClientError> {
+    let set = || match find_folder_at(&item.task, item.path.remote(), false)? {
+        Some(folder) => folder.set_date(item.facts.mtime),
+        None => Ok(()),
+    };
+    match set().map_err(|error| (error.kind(), error)) {
+        // One that was there may be somebody else's. What stands in the way of one was told of before.
+        Err((io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory, _)) => Ok(()),
+        set => set.map_err(|(_, error)| failed(&item.path, error)),
+    }
 }
 
 /// The folder a download's item is in, made where it is missing.

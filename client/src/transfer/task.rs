@@ -6,12 +6,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool},
 };
 
-use ferry_shared::path::RemotePath;
+use ferry_shared::{entry::Mtime, path::RemotePath};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     conflict::{ConflictRule, Decision, Scope, kind_of},
-    event::Summary,
+    event::{Outcome, Summary},
     job::{JobId, JobOptions, Work},
     local::folder::Folder,
     path::ItemPath,
@@ -43,6 +43,8 @@ pub(super) struct Task {
     pub(super) landing: OnceLock<(Arc<Folder>, usize)>,
     /// Whether folders were made here, whose names must become durable with the files'.
     pub(super) made_folders: AtomicBool,
+    /// The dates of the target's folders, by their remote paths.
+    dates: Mutex<HashMap<RemotePath, FolderDate>>,
     /// The permission bits of a download's folders that are still to be made.
     modes: Mutex<HashMap<RemotePath, u32>>,
     answers: Mutex<Answers>,
@@ -57,6 +59,15 @@ pub(super) struct Task {
 pub(super) enum SourceFolder {
     Local(PathBuf),
     Remote(RemotePath),
+}
+
+/// The date a folder of the target is to have.
+#[derive(Debug, Clone)]
+pub(super) struct FolderDate {
+    pub(super) path: ItemPath,
+    pub(super) mtime: Mtime,
+    /// Whether it may have another one now.
+    due: bool,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +95,7 @@ impl Task {
             stream,
             landing: OnceLock::new(),
             made_folders: AtomicBool::new(false),
+            dates: Mutex::default(),
             modes: Mutex::default(),
             answers: Mutex::default(),
             reserved: Mutex::default(),
@@ -143,6 +155,48 @@ impl Task {
     /// The permission bits a folder is to be made with; known once.
     pub(super) fn take_mode(&self, folder: &RemotePath) -> Option<u32> {
         lock(&self.modes).remove(folder)
+    }
+
+    /// Notes the date a folder is to get, once everything is in it. Each name that is made or replaced in a
+    /// folder changes its date.
+    pub(super) fn note_date(&self, path: ItemPath, mtime: Mtime) {
+        if self.options.keep_attributes && !self.options.dry_run {
+            lock(&self.dates).insert(path.remote().clone(), FolderDate { path, mtime, due: true });
+        }
+    }
+
+    /// The folder was there and has this date.
+    pub(super) fn has_date(&self, folder: &RemotePath, mtime: Mtime) {
+        if let Some(date) = lock(&self.dates).get_mut(folder) {
+            date.due = date.mtime != mtime;
+        }
+    }
+
+    /// The folder cannot be made, and gets no date.
+    pub(super) fn forget_date(&self, folder: &RemotePath) {
+        lock(&self.dates).remove(folder);
+    }
+
+    /// Something came of an item: the folder it is in may have another date now.
+    pub(super) fn came_to(&self, path: &ItemPath, outcome: &Outcome) {
+        let as_it_was = matches!(outcome, Outcome::Equal { .. } | Outcome::Skipped(_) | Outcome::Would { .. });
+        if !as_it_was && let Some(date) = lock(&self.dates).get_mut(&path.folder().remote) {
+            date.due = true;
+        }
+    }
+
+    /// At most `most` folders that are to get their dates now; they count as having them then.
+    pub(super) fn take_dates(&self, most: usize) -> Vec<FolderDate> {
+        if self.is_cancelled() {
+            return Vec::new();
+        }
+        let mut dates = lock(&self.dates);
+        let due = dates.values_mut().filter(|date| date.due).take(most);
+        due.map(|date| {
+            date.due = false;
+            date.clone()
+        })
+        .collect()
     }
 
     /// Keeps a target's name for one item; `false` when another of the job's has it.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     time::{Duration, Instant},
 };
 
@@ -96,6 +97,29 @@ fn a_changed_key_is_a_hard_stop() {
     assert!(!screen.text().contains("password"), "{}", screen.text());
     screen.keys("y enter");
     assert!(!screen.text().contains("free on server"));
+}
+
+#[test]
+fn a_file_that_is_edited_keeps_the_servers_mode_whatever_the_editor_leaves() {
+    // Saved by renaming, with a mode of the editor's own, and saved in place.
+    let by_renaming = r#"umask 077; { cat "$1"; echo more; } >"$1.new"; mv "$1.new" "$1""#;
+    for (save, mode) in [(by_renaming, 0o775), (r#"echo more >>"$1"; chmod 777 "$1""#, 0o444)] {
+        let server = Server::with_anna();
+        let client = server.client("anna");
+        let file = server.home("anna").join("notes.txt");
+        fs::write(&file, "text\n").unwrap();
+        material::set_mode(&file, mode);
+        let editor = client.scratch("bin").join("editor");
+        fs::write(&editor, format!("#!/bin/sh\n{save}\n")).unwrap();
+        material::set_mode(&editor, 0o755);
+        let setup = Setup::new(&client).environment("EDITOR", &editor).folder(&client.scratch("here"));
+        let mut screen = Screen::log_in(setup.environment("VISUAL", ""), &client);
+        screen.wait("notes.txt");
+        screen.keys("tab j f4");
+        screen.wait("is back on the server");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "text\nmore\n");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, mode);
+    }
 }
 
 #[test]

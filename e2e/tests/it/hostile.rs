@@ -1,6 +1,7 @@
 //! Bytes that are no protocol at all: refused at once, cheaply, and the server goes on.
 
 use ferry_e2e::{
+    compare,
     noise::Noise,
     peer::{self, Peer},
     server::{Server, Setup},
@@ -140,6 +141,12 @@ async fn frames_that_end_in_the_middle_leave_nothing_behind() {
     assert_eq!(std::fs::read_dir(server.staging("anna")).unwrap().count(), 0);
     drop(peer);
     server.assert_serves("anna");
+    let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    peer.send(&Request::Usage).await.unwrap();
+    let Reply::Usage(usage) = peer.reply().await.unwrap() else { panic!("no usage") };
+    assert_eq!(usage.reserved, 0);
+    assert!(!server.home("anna").join("small").exists());
+    assert_eq!(compare::count_below(&server.home("anna").with_file_name("staging")), 0);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ mod disk_full;
 mod exit_codes;
 mod faults;
 mod files;
+mod folders;
 mod guarantees;
 mod hostile;
 mod hostile_login;

@@ -125,6 +125,52 @@ fn a_line_cut_by_a_crash_is_closed_and_told() {
 }
 
 #[test]
+fn each_way_a_log_can_end_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &config(1 << 20, 3), 3);
+    let whole = fs::read_to_string(log(folder.path())).unwrap();
+    let garbled = |text: &str| {
+        let last = text.trim_end().rsplit('\n').next().unwrap().replace("\"event\"", "\"evxnt\"");
+        let kept = text.trim_end().rsplit_once('\n').map_or("", |(kept, _)| kept);
+        format!("{kept}\n{last}\n").trim_start().to_owned()
+    };
+    let ends = |text: &str| {
+        fs::write(log(folder.path()), text).unwrap();
+        checked(folder.path())
+    };
+    let torn = |text: &str, lines: u64| {
+        let verified = ends(text).unwrap();
+        assert_eq!((verified.torn, verified.lines), (true, lines), "{text}");
+    };
+    let broken = |text: &str, expected: u64, why: &str| match ends(text) {
+        Err(Broken::Line { line, what, .. }) => {
+            assert!(line == expected && what.contains(why), "{line} {what}: {text}");
+        }
+        other => panic!("{other:?}: {text}"),
+    };
+    assert!(!ends(&whole).unwrap().torn);
+    torn(whole.trim_end(), 3);
+    torn(&whole[..whole.len() - 30], 3);
+    torn(&(whole.clone() + "{"), 4);
+    // A crash cuts a line before its end; one that has its end was garbled by somebody.
+    broken(&garbled(&whole), 3, "is no line");
+    broken(&(whole.clone() + "{\n"), 4, "is no line");
+    broken("{\n", 1, "is no line");
+    broken(&(whole.clone() + "{\n{\n"), 5, "is no line");
+    broken(&(garbled(&whole) + whole.lines().next().unwrap() + "\n"), 4, "does not follow");
+    let after = |cut: &str, event: &str| {
+        let before = super::chain::hash(cut.lines().last().unwrap().as_bytes());
+        format!("{cut}{{\"event\":\"{event}\",\"before\":\"{before}\"}}\n")
+    };
+    broken(&after(&garbled(&whole), "login"), 4, "follows on a garbled line");
+    assert!(!ends(&after(&garbled(&whole), "recovered")).unwrap().torn);
+    // Only the very last line of all may have no end.
+    fs::write(folder.path().join("audit.jsonl.1"), whole.trim_end()).unwrap();
+    let last = super::chain::hash(whole.lines().last().unwrap().as_bytes());
+    broken(&format!("{{\"event\":\"login\",\"before\":\"{last}\"}}\n"), 1, "without an end");
+}
+
+#[test]
 fn a_crash_between_two_files_does_not_break_the_chain() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), &config(1 << 20, 3), 5);

@@ -8,8 +8,13 @@ use crate::{
     user_state::UserState,
 };
 
-/// Makes a folder. Folders count against the user's files.
+/// Makes a folder.
 pub(super) fn make_dir(user: &UserState, path: &RemotePath, parents: bool) -> Result<Reply, Refusal> {
+    make_dirs(user, path, parents).map(|_| Reply::Done)
+}
+
+/// Makes a folder; how many were made, those above it included. Folders count against the user's files.
+pub(super) fn make_dirs(user: &UserState, path: &RemotePath, parents: bool) -> Result<u64, Refusal> {
     let changes = user.ledger.lock_changes();
     let prospect = user.home.prospect(path).map_err(|error| refusal::of_storage(&error))?;
     let wanted = prospect.missing_folders + u64::from(prospect.kind().is_none());
@@ -19,7 +24,7 @@ pub(super) fn make_dir(user: &UserState, path: &RemotePath, parents: bool) -> Re
     let done = user.home.make_dir(path, parents, &mut made);
     // What was made before an error stays, and weighs.
     changes.release_used(charged.minus(Tally::new(0, made)));
-    done.map(|_| Reply::Done).map_err(|error| refusal::of_storage(&error))
+    done.map(|()| made).map_err(|error| refusal::of_storage(&error))
 }
 
 /// Renames or moves; what it replaces is given back.

@@ -1,11 +1,12 @@
 //! `Copy`: a file or folder, on the server, no bytes on the wire.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use ferry_shared::{
     digest::Digest,
-    entry::Kind,
+    entry::{Entry, Kind, Mtime},
     message::Reply,
+    name::Name,
     path::RemotePath,
     refusal::{Code, Refusal},
 };
@@ -41,8 +42,9 @@ pub(super) fn start(
         return Err(Refusal::new(Code::Exists, format!("{} exists already", to.display())));
     }
     let walker = user.home.walker(&from).map_err(|error| refusal::of_storage(&error))?;
-    copier.folder(&to)?;
-    Ok(Running::Task(Box::new(Tree { copier, from, to, walker, page: WalkPage::default() })))
+    let facts = copier.folder(&to)?.then_some(Facts::of(&stat.entry));
+    let folders = Folders { to, facts, open: Vec::new() };
+    Ok(Running::Task(Box::new(Tree { copier, from, folders, walker, page: WalkPage::default() })))
 }
 
 #[derive(Debug)]
@@ -62,8 +64,9 @@ impl Copier {
         }
     }
 
-    fn folder(&self, path: &RemotePath) -> Result<(), Refusal> {
-        super::change::make_dir(&self.user, path, true).map(|_| ())
+    /// Makes a folder; whether it was not there.
+    fn folder(&self, path: &RemotePath) -> Result<bool, Refusal> {
+        super::change::make_dirs(&self.user, path, true).map(|made| made > 0)
     }
 
     /// Begins to copy one file: reserved first, digested while it is copied.
@@ -146,7 +149,7 @@ impl Task for OneFile {
 struct Tree {
     copier: Copier,
     from: RemotePath,
-    to: RemotePath,
+    folders: Folders,
     walker: Walker,
     page: WalkPage,
 }
@@ -162,27 +165,115 @@ impl Task for Tree {
         }
         let Some(entry) = self.page.entries.pop() else {
             let page = self.walker.next_page().map_err(|error| refusal::of_storage(&error))?;
-            return match page {
-                Some(page) => {
-                    self.page = page;
-                    Ok(true)
-                }
-                None => {
-                    out.reply(&Reply::Done);
-                    Ok(false)
-                }
+            let Some(page) = page else {
+                self.folders.end(&self.copier.user)?;
+                out.reply(&Reply::Done);
+                return Ok(false);
             };
+            self.folders.enter(&page.under, &self.copier.user)?;
+            self.page = page;
+            return Ok(true);
         };
         let below = self.page.under.join(&entry.name).map_err(|error| too_long(&error))?;
         let from = self.from.join_path(&below).map_err(|error| too_long(&error))?;
-        let to = self.to.join_path(&below).map_err(|error| too_long(&error))?;
+        let to = self.folders.to.join_path(&below).map_err(|error| too_long(&error))?;
         match entry.kind {
-            Kind::Folder => self.copier.folder(&to)?,
+            Kind::Folder if self.copier.folder(&to)? => self.folders.made(&entry),
+            Kind::Folder => {}
             Kind::File => self.copier.begin(&from, to)?,
             // Clients cannot make these, so a copy is without them.
             Kind::Symlink | Kind::Other => tracing::debug!(path = %from.display(), "not copied: not a file"),
         }
         Ok(true)
+    }
+}
+
+/// What a folder that a copy makes gets from the one it is copied from.
+#[derive(Debug, Clone, Copy)]
+struct Facts {
+    mtime: Mtime,
+    mode: u32,
+}
+
+impl Facts {
+    fn of(entry: &Entry) -> Self {
+        Self { mtime: entry.mtime, mode: entry.mode }
+    }
+}
+
+/// Gives each folder that was made its date and permission bits, once all is in it. Memory is a page of names for
+/// each level, as the walk's own.
+#[derive(Debug)]
+struct Folders {
+    /// The copy.
+    to: RemotePath,
+    /// What it gets itself, if it was made.
+    facts: Option<Facts>,
+    /// The folder that is being copied and those above it, innermost last.
+    open: Vec<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    under: RemotePath,
+    /// Folders in it that were made and are not whole.
+    made: HashMap<Name, Facts>,
+}
+
+impl Folders {
+    /// A page of the folder `under` comes: the walk is through with all that it is not in.
+    fn enter(&mut self, under: &RemotePath, user: &UserState) -> Result<(), Refusal> {
+        while self.open.last().is_some_and(|open| !under.starts_with(&open.under)) {
+            self.leave(user)?;
+        }
+        match self.open.last_mut() {
+            // Its next page: the walk was in all folders of the one before.
+            Some(open) if open.under == *under => {
+                let whole = std::mem::take(&mut open.made);
+                self.whole(under, whole, user)
+            }
+            _ => {
+                self.open.push(Open { under: under.clone(), made: HashMap::new() });
+                Ok(())
+            }
+        }
+    }
+
+    /// An entry of the innermost folder was made as a folder of the copy.
+    fn made(&mut self, entry: &Entry) {
+        if let Some(open) = self.open.last_mut() {
+            open.made.insert(entry.name.clone(), Facts::of(entry));
+        }
+    }
+
+    /// All of the copy is there.
+    fn end(&mut self, user: &UserState) -> Result<(), Refusal> {
+        while !self.open.is_empty() {
+            self.leave(user)?;
+        }
+        self.facts.take().map_or(Ok(()), |facts| give(&self.to, facts, user))
+    }
+
+    fn leave(&mut self, user: &UserState) -> Result<(), Refusal> {
+        let Some(Open { under, made }) = self.open.pop() else { return Ok(()) };
+        self.whole(&under, made, user)?;
+        let facts = self.open.last_mut().and_then(|above| above.made.remove(&under.name()?));
+        let path = self.to.join_path(&under).map_err(|error| too_long(&error))?;
+        facts.map_or(Ok(()), |facts| give(&path, facts, user))
+    }
+
+    fn whole(&self, under: &RemotePath, made: HashMap<Name, Facts>, user: &UserState) -> Result<(), Refusal> {
+        let above = self.to.join_path(under).map_err(|error| too_long(&error))?;
+        made.into_iter()
+            .try_for_each(|(name, facts)| give(&above.join(&name).map_err(|error| too_long(&error))?, facts, user))
+    }
+}
+
+/// Gives a folder of a copy its date and permission bits, unless it was taken away meanwhile.
+fn give(path: &RemotePath, Facts { mtime, mode }: Facts, user: &UserState) -> Result<(), Refusal> {
+    match super::change::set_attributes(user, path, Some(mtime), Some(mode)) {
+        Err(refused) if refused.code == Code::NotFound => Ok(()),
+        given => given.map(|_| ()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::{fs::File, io};
 
 use rustix::{
     fd::{AsFd, OwnedFd},
-    fs::{self, AtFlags, Mode, OFlags, RenameFlags, Timestamps},
+    fs::{self, AtFlags, Mode, OFlags, RenameFlags, Timestamps, XattrFlags},
     io::Result,
     path::Arg,
 };
@@ -38,6 +38,17 @@ pub(super) fn set_mode(file: impl AsFd, mode: Mode) -> Result<()> {
 pub(super) fn set_mode_at(folder: impl AsFd, name: impl Arg, mode: Mode) -> Result<()> {
     failpoint::step("mode")?;
     fs::chmodat(folder, name, mode, AtFlags::empty())
+}
+
+/// Keeps `value` with an open file.
+pub(super) fn set_attribute(file: impl AsFd, name: &str, value: &[u8]) -> Result<()> {
+    failpoint::step("attribute")?;
+    fs::fsetxattr(file, name, value, XattrFlags::empty())
+}
+
+pub(super) fn remove_attribute(file: impl AsFd, name: &str) -> Result<()> {
+    failpoint::step("attribute")?;
+    fs::fremovexattr(file, name)
 }
 
 pub(super) fn set_times(file: impl AsFd, times: &Timestamps) -> Result<()> {

@@ -7,7 +7,7 @@ use ferry_shared::{
     path::RemotePath,
 };
 
-use super::{StorageError, state::State};
+use super::{StorageError, mode, state::State};
 
 /// One entry and, where it is a regular file, its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,8 @@ pub struct OpenFile {
 
 impl OpenFile {
     pub(super) fn new(path: &RemotePath, file: File, state: &State) -> Self {
-        let State { size, mtime, mode, .. } = *state;
+        let State { size, mtime, .. } = *state;
+        let mode = mode::shown(&file, state.mode);
         Self { file, size, mtime, mode, version: state.version(), path: path.clone() }
     }
 

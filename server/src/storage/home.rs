@@ -14,6 +14,7 @@ use ferry_shared::{name::Name, path::RemotePath};
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
     fs::fstatvfs,
+    io::Errno,
 };
 
 use super::{
@@ -133,18 +134,14 @@ impl Home {
     /// # Errors
     /// `NotFound`, `NotDirectory`, `Outside`, or the disk's.
     pub fn stat(&self, path: &RemotePath) -> Result<Stat, StorageError> {
-        let (state, name) = match path.name() {
-            Some(name) => {
-                let (parent, last) = beneath::parent(self.dir(), path)?;
-                (State::at(&parent, last), name)
-            }
-            None => {
-                let name = Name::try_from(self.user()).map_err(|_| StorageError::NoSuchUser)?;
-                (State::of(self.dir()), name)
-            }
+        let at = |error: Errno| StorageError::at(path, "look at an entry", error);
+        let Some(name) = path.name() else {
+            let name = Name::try_from(self.user()).map_err(|_| StorageError::NoSuchUser)?;
+            return Ok(Stat { entry: State::of(self.dir()).map_err(at)?.entry(self.dir(), name), version: None });
         };
-        let state = state.map_err(|error| StorageError::at(path, "look at an entry", error))?;
-        Ok(Stat { version: state.is_file().then(|| state.version()), entry: state.entry(name) })
+        let (parent, last) = beneath::parent(self.dir(), path)?;
+        let state = State::at(&parent, last).map_err(at)?;
+        Ok(Stat { version: state.is_file().then(|| state.version()), entry: state.entry(&parent, name) })
     }
 
     /// Opens a regular file for reading. Links inside the home are followed.

@@ -36,7 +36,7 @@ impl Lister {
             let Some(found) = self.stream.next() else { break };
             let (name, state) = found?;
             if let Ok(name) = Name::new(name.into_bytes()) {
-                page.push(state.entry(name));
+                page.push(state.entry(self.stream.folder()?, name));
             }
         }
         Ok((!page.is_empty()).then_some(page))

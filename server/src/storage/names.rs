@@ -18,7 +18,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Durability, Home, StorageError, Weight, beneath, disk, flush, state::State};
+use super::{Durability, Home, StorageError, Weight, beneath, disk, flush, mode, state::State};
 
 /// Permissions of a new folder in a home; the process's mask applies. The home is 0700 itself.
 const FOLDER_MODE: Mode = Mode::from_bits_retain(0o755);
@@ -166,16 +166,31 @@ impl Home {
             return Err(StorageError::NotAFile(path.clone()));
         }
         if let Some(mode) = mode {
-            let keep = if state.is_folder() { 0o700 } else { 0 };
-            let permissions = cap_std::fs::Permissions::from_std(Permissions::from_mode(mode & 0o777 | keep));
             disk::write().map_err(at)?;
-            let set = self.dir().set_permissions(beneath::system_path(path), permissions);
-            set.map_err(|error| StorageError::at(path, "set permissions", error))?;
+            self.set_mode(path, &state, mode & 0o777)?;
         }
         if let Some(mtime) = mtime {
             disk::set_times_at(&open, c"", &times(mtime), AtFlags::EMPTY_PATH).map_err(at)?;
         }
         Ok(())
+    }
+
+    fn set_mode(&self, path: &RemotePath, state: &State, mode: u32) -> Result<(), StorageError> {
+        let set = |mode: u32| {
+            let permissions = cap_std::fs::Permissions::from_std(Permissions::from_mode(mode));
+            let set = self.dir().set_permissions(beneath::system_path(path), permissions);
+            set.map_err(|error| StorageError::at(path, "set permissions", error))
+        };
+        if state.is_folder() {
+            return set(mode | 0o700);
+        }
+        if mode::is_plain(mode) && mode::is_plain(state.mode) {
+            return set(mode);
+        }
+        // By its path first: a file that was put there by hand may forbid to be opened.
+        set(mode::OWN_MODE.bits())?;
+        let (file, _) = beneath::file_to_read(self.dir(), path)?;
+        mode::change(file, mode).map_err(|error| StorageError::at(path, "set permissions", error))
     }
 }
 

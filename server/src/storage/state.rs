@@ -14,7 +14,7 @@ use rustix::{
     path::Arg,
 };
 
-use super::StorageError;
+use super::{StorageError, mode};
 
 /// Which inode on which device.
 pub(super) type FileId = (u64, u64);
@@ -26,6 +26,7 @@ pub(super) struct State {
     /// Bytes as the disk says; meaningful for files.
     pub(super) size: u64,
     pub(super) mtime: Mtime,
+    /// Permission bits the disk has; those that are shown may be others.
     pub(super) mode: u32,
     pub(super) id: FileId,
     /// How many names the inode has, wherever they are.
@@ -74,10 +75,11 @@ impl State {
         }
     }
 
-    /// The entry it makes in a listing.
-    pub(super) fn entry(&self, name: Name) -> Entry {
+    /// The entry it makes in a listing of `folder`, where it was seen as `name`.
+    pub(super) fn entry(&self, folder: impl AsFd, name: Name) -> Entry {
         let size = if self.is_file() { self.size } else { 0 };
-        Entry { name, kind: self.kind, size, mtime: self.mtime, mode: self.mode }
+        let mode = if self.is_file() { mode::shown_at(folder, name.as_bytes(), self.mode) } else { self.mode };
+        Entry { name, kind: self.kind, size, mtime: self.mtime, mode }
     }
 
     /// The file's version: changes with its inode, its size, either of its times.

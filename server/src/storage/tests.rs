@@ -2,6 +2,7 @@
 
 mod commits;
 mod escape;
+mod modes;
 mod names;
 mod parts;
 mod roots;

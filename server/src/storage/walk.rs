@@ -138,7 +138,7 @@ impl Level {
             if state.is_folder() {
                 self.pending.push(name.clone());
             }
-            page.push(state.entry(name));
+            page.push(state.entry(self.stream.folder()?, name));
         }
         self.pending.reverse();
         Ok(page)

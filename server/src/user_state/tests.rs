@@ -162,3 +162,38 @@ fn a_removed_user_is_forgotten_and_one_of_the_same_name_begins_anew() {
     place.states.rest(DAY, |_| false);
     assert!(place.states.figures().is_empty() && place.has_ledger("anna"));
 }
+
+fn held(user: &UserState, path: &str) -> Tally {
+    user.held_for(&RemotePath::from_wire(path.as_bytes()).unwrap())
+}
+
+#[test]
+fn what_an_upload_holds_is_let_go_only_once_its_part_is_gone() {
+    let place = Place::new();
+    let user = place.user("anna");
+    let path = RemotePath::from_wire(b"part").unwrap();
+    stage(&user, "part", 5000);
+    user.let_go_unless_staged(&path);
+    assert_eq!(held(&user, "part"), Tally::new(5000, 1), "another upload of that name has begun");
+    user.home.discard(&path).unwrap();
+    user.let_go_unless_staged(&path);
+    assert_eq!((held(&user, "part"), user.ledger.snapshot().reserved), (Tally::default(), Tally::default()));
+}
+
+#[test]
+fn a_part_in_a_folder_that_moves_away_holds_the_folders_it_would_need() {
+    let place = Place::new();
+    let limits = Limits { bytes: None, files: Some(5) };
+    let user = place.states.get(&Place::name("anna"), limits).unwrap();
+    let folder = RemotePath::from_wire(b"d").unwrap();
+    user.home.make_dir(&RemotePath::from_wire(b"d/e").unwrap(), true, &mut 0).unwrap();
+    user.ledger.lock_changes().add_used(Tally::new(0, 2));
+    stage(&user, "d/e/f", 100);
+    user.hold_alone(&user.ledger.lock_changes(), &folder).unwrap();
+    assert_eq!(held(&user, "d/e/f"), Tally::new(100, 3), "itself and two folders");
+    // With one file more there is no room for them.
+    user.hold_again(&user.ledger.lock_changes(), &folder);
+    user.ledger.lock_changes().add_used(Tally::new(0, 1));
+    let (part, _) = user.hold_alone(&user.ledger.lock_changes(), &folder).unwrap_err();
+    assert_eq!((part.as_bytes(), held(&user, "d/e/f")), (&b"d/e/f"[..], Tally::new(100, 1)));
+}

@@ -141,8 +141,8 @@ pub(crate) enum Answer {
     },
     /// A file's digest.
     Digest(String),
-    /// A file's version; `None` where there is none (any more).
-    Version(Option<Version>),
+    /// A file's version and permission bits; `None` where there is none (any more).
+    Version(Option<(Version, u32)>),
     /// Of what was to be removed or renamed, this entry is.
     Gone(Name),
     /// It was done.

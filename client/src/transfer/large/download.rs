@@ -212,7 +212,7 @@ impl Plan {
                 part.file.set_len(written.size)?;
             }
             if self.task.options.keep_attributes {
-                part.set_attributes(mtime, mode)?;
+                part.set_attributes(mtime, self.task.options.mode_for(mode))?;
             }
             flush::file(&part.file)?;
             if stop.is_cancelled() {

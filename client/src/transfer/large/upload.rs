@@ -170,7 +170,7 @@ fn put(pool: &BufferPool, item: &Item) -> Result<Buffer, ClientError> {
         path: item.path.remote().clone(),
         size: file.then_some(item.facts.size),
         mtime: keep.then_some(item.facts.mtime),
-        mode: keep.then_some(item.mode),
+        mode: keep.then(|| item.task.options.mode_for(item.mode)),
         if_exists: item.if_exists(),
         parents: item.makes_parents(),
         basis: match item.task.options.resume {

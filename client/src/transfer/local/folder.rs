@@ -170,6 +170,19 @@ impl Folder {
         Ok(Found { kind, facts: FileFacts { size, mtime }, identity })
     }
 
+    /// Gives the folder itself a date, where it has another.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn set_date(&self, mtime: Mtime) -> io::Result<()> {
+        match mtime.to_system() {
+            Some(time) if self.dir.dir_metadata()?.modified()?.into_std() != time => {
+                system::set_folder_date(&self.dir, time)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it was made just now, so that nothing of others is in it.
     pub(crate) fn is_fresh(&self) -> bool {
         self.fresh

@@ -6,6 +6,7 @@ use std::{
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom},
     path::Path,
+    time::SystemTime,
 };
 
 use cap_std::fs::Dir;
@@ -61,6 +62,14 @@ pub(crate) fn make_folder(folder: &Dir, name: &OsStr, private: bool) -> io::Resu
 /// The disk's.
 pub(crate) fn set_folder_mode(folder: &Dir, mode: u32) -> io::Result<()> {
     native::set_folder_mode(folder, mode)
+}
+
+/// Gives an open folder a date.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn set_folder_date(folder: &Dir, time: SystemTime) -> io::Result<()> {
+    native::set_folder_date(folder, time)
 }
 
 /// Makes everything written to the file system that `any` is on durable; `false` where
@@ -131,9 +140,11 @@ mod native {
         ops::Range,
         os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
         path::Path,
+        time::SystemTime,
     };
 
     use cap_std::fs::Dir;
+    use ferry_shared::entry::Mtime;
     pub(crate) use rustix::fd::AsFd as Open;
     use rustix::fs::{Mode, OFlags};
 
@@ -212,6 +223,17 @@ mod native {
     pub(super) fn set_folder_mode(folder: &Dir, mode: u32) -> io::Result<()> {
         use cap_std::fs::PermissionsExt as _;
         folder.set_permissions(".", cap_std::fs::Permissions::from_mode(mode))
+    }
+
+    pub(super) fn set_folder_date(folder: &Dir, time: SystemTime) -> io::Result<()> {
+        use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT};
+        let Mtime(tv_sec, nanos) = Mtime::from(time);
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: Timespec { tv_sec, tv_nsec: nanos.into() },
+        };
+        // By a name: the handle may be one (`O_PATH`) through which nothing can be set.
+        Ok(rustix::fs::utimensat(folder, ".", &times, AtFlags::empty())?)
     }
 
     pub(super) fn sync_folder(folder: &Dir) -> io::Result<()> {
@@ -300,6 +322,7 @@ mod native {
         io,
         ops::Range,
         path::Path,
+        time::SystemTime,
     };
 
     use cap_std::fs::Dir;
@@ -337,6 +360,11 @@ mod native {
 
     pub(super) fn sync_folder(_folder: &Dir) -> io::Result<()> {
         Ok(())
+    }
+
+    pub(super) fn set_folder_date(folder: &Dir, time: SystemTime) -> io::Result<()> {
+        use cap_fs_ext::{DirExt as _, SystemTimeSpec};
+        folder.set_mtime(".", SystemTimeSpec::Absolute(cap_std::time::SystemTime::from_std(time)))
     }
 
     pub(super) fn sync_file_system(_any: &File) -> io::Result<bool> {

@@ -210,11 +210,13 @@ impl State {
     pub(super) fn give_up(&mut self, item: Item, keep_part: bool) {
         let (id, job, path) = (item.id, item.task.id, item.path.clone());
         let outcome = match item.step {
+            Step::FolderDate => return,
             // It was given up before.
             Step::Discard => return self.entry(job).map_or((), |entry| entry.prepend(item)),
             Step::Confirm(done) | Step::RemoveSource(done) => done.verified(),
             _ => Outcome::Skipped(Skip::Cancelled),
         };
+        item.task.came_to(&path, &outcome);
         let arrived = matches!(outcome, Outcome::Verified { .. });
         let discard = item.begun && !keep_part && !arrived && !item.task.is_stream();
         match item.step {

@@ -166,6 +166,8 @@ fn refused(item: Item, expected: &Expected, refusal: Refusal, patience: Patience
         (Expected::Entry | Expected::Compared(_) | Expected::Attributes, Code::NotFound) if item.is_upload() => {
             flow::found(item, None, false)
         }
+        // Filters left it empty, so that it was not made; or it is somebody else's.
+        (Expected::FolderDate, Code::NotFound | Code::NotAllowed) => flow::folder_dated(item),
         // A file that is not there any more need not be removed.
         (Expected::SourceRemoved(done), Code::NotFound) => flow::verified(item, *done),
         (Expected::SourceRemoved(_), Code::Changed) => flow::failed(item, ClientError::SourceChanged, patience),
@@ -207,6 +209,7 @@ fn answered(mut item: Item, expected: Expected, reply: Reply, core: &Core) -> Ne
             Err(error) => flow::failed(item, error, Patience::NONE),
         },
         (Expected::Folder, _) => flow::folder_made(item),
+        (Expected::FolderDate, _) => flow::folder_dated(item),
         (Expected::Attributes, _) => flow::equal(item),
         (Expected::SourceRemoved(done), _) => flow::verified(item, done),
         (Expected::Discarded, _) => flow::discarded(item),
@@ -223,7 +226,7 @@ impl Expected {
             Self::Content => false,
             Self::Entry | Self::Source => matches!(reply, Reply::Entry { .. }),
             Self::Compared(_) | Self::Confirmed(_) => matches!(reply, Reply::Hashed { .. }),
-            Self::Folder | Self::Attributes | Self::Discarded => matches!(reply, Reply::Done),
+            Self::Folder | Self::FolderDate | Self::Attributes | Self::Discarded => matches!(reply, Reply::Done),
             Self::SourceRemoved(_) => matches!(reply, Reply::Removed { .. }),
             Self::Alive => matches!(reply, Reply::Pong),
         }

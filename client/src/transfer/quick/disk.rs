@@ -170,8 +170,10 @@ impl Writer {
         let keep = item.task.options.keep_attributes;
         let part = self.folder(item).and_then(|folder| {
             let part = Part::open(&folder, item.path.local_name(), Earlier::Empty, keep)?;
-            let written = blocks::write_all_at(&part.file, data, 0)
-                .and_then(|()| if keep { part.set_attributes(*mtime, *mode) } else { Ok(()) });
+            let written = blocks::write_all_at(&part.file, data, 0).and_then(|()| match keep {
+                true => part.set_attributes(*mtime, item.task.options.mode_for(*mode)),
+                false => Ok(()),
+            });
             match written {
                 Ok(()) => Ok(part),
                 Err(error) => {

@@ -94,6 +94,11 @@ impl Feeder {
                 let request = Request::SetAttributes { path, mtime: None, mode: Some(item.mode) };
                 self.ask(item, &request, Expected::Folder, 0)
             }
+            Step::FolderDate if upload => {
+                let request = Request::SetAttributes { path, mtime: Some(item.facts.mtime), mode: None };
+                self.ask(item, &request, Expected::FolderDate, 0)
+            }
+            Step::FolderDate => self.here(item, source::set_folder_date, |item, ()| flow::folder_dated(item)),
             Step::Look(_) if upload => self.ask(item, &Request::Stat { path }, Expected::Entry, 0),
             Step::Look(_) => self.here(item, source::look, |item, found| flow::found(item, found, false)),
             Step::Compare(_) => self.compare(item),
@@ -102,7 +107,7 @@ impl Feeder {
             }
             Step::Confirm(done) => self.confirm(item, done),
             Step::Attributes if upload => {
-                let (mtime, mode) = (Some(item.facts.mtime), Some(item.mode));
+                let (mtime, mode) = (Some(item.facts.mtime), Some(item.task.options.mode_for(item.mode)));
                 self.ask(item, &Request::SetAttributes { path, mtime, mode }, Expected::Attributes, 0)
             }
             Step::Attributes => self.here(item, source::set_attributes, flow::attributes_set),
@@ -157,7 +162,7 @@ impl Feeder {
             path: item.path.remote().clone(),
             size: Some(size),
             mtime: keep.then_some(opened.facts.mtime),
-            mode: keep.then_some(opened.mode),
+            mode: keep.then(|| item.task.options.mode_for(opened.mode)),
             if_exists: item.if_exists(),
             parents: item.makes_parents(),
             basis: Basis::None,

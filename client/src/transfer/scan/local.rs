@@ -83,6 +83,9 @@ pub(super) async fn folder(core: &Shared, task: &Arc<Task>, from: PathBuf, to: R
                 let more = if knows_all { growth(&next, met) } else { 0 };
                 return Some((next, more));
             }
+            if let Some(met) = met {
+                task.has_date(item.path.remote(), met.facts.mtime);
+            }
             if met.is_some_and(|met| met.kind == Kind::Folder) || (there && item.path.remote() == &to) {
                 // It keeps the permission bits it has.
                 task.tally.folder_done();
@@ -149,10 +152,11 @@ impl Walk {
         let (mut files, folders) = (false, self.folders.len());
         let entries = std::fs::read_dir(path).and_then(|entries| {
             // Before what is in it, so that it has its permission bits also after a break.
-            if let Some(item) = self.folder_item(folder).filter(|_| self.carries_modes() && !lazy)
-                && self.put(flow::start(item)).is_err()
-            {
-                return Ok(Err(Stop));
+            if let Some(item) = self.folder_item(folder).filter(|_| self.carries_modes()) {
+                self.task.note_date(item.path.clone(), item.facts.mtime);
+                if !lazy && self.put(flow::start(item)).is_err() {
+                    return Ok(Err(Stop));
+                }
             }
             for entry in entries {
                 match self.entry(open, &entry?) {
@@ -303,8 +307,11 @@ impl Walk {
         let parent = local.parent().map(PathBuf::from);
         let pair = FolderPair { local: parent, remote, above: folder.above, named: false, follows: false };
         let path = ItemPath::new(Arc::new(pair), local.file_name().unwrap_or_default().into(), &name).ok()?;
-        let mode = std::fs::metadata(local).map_or(NO_MODE, |metadata| system::mode_of(&metadata) | 0o700);
-        Some(Item { step: Step::Folder, mode, ..new_item(&self.core, &self.task, path) })
+        let metadata = std::fs::metadata(local).ok();
+        let mode = metadata.as_ref().map_or(NO_MODE, |metadata| system::mode_of(metadata) | 0o700);
+        let mtime = metadata.and_then(|metadata| metadata.modified().ok()).map_or(Mtime(0, 0), Mtime::from);
+        let facts = FileFacts { size: 0, mtime };
+        Some(Item { step: Step::Folder, mode, facts, ..new_item(&self.core, &self.task, path) })
     }
 
     fn leave_out(&mut self, path: ItemPath, outcome: Outcome) -> Result<bool, Stop> {

@@ -63,6 +63,7 @@ pub(super) async fn look(core: &Shared, task: &Arc<Task>, from: RemotePath, to: 
             Kind::Folder => {
                 core.links.put(link);
                 task.note_mode(from.clone(), entry.mode);
+                task.note_date(folder_path(&from, &to)?, entry.mtime);
                 folder(core, task, from, to).await
             }
             Kind::File => {
@@ -137,6 +138,15 @@ async fn left_out(core: &Shared, task: &Arc<Task>, from: &RemotePath, to: &Path)
     let pair = pair(to.parent().map(PathBuf::from), from.parent().unwrap_or_default(), true);
     let item = new_item(core, task, path(&pair, to.file_name().unwrap_or_default().into(), &name)?);
     super::filtered(core, task, item).await
+}
+
+/// The folder of a download, as its item would have it.
+fn folder_path(from: &RemotePath, to: &Path) -> Result<ItemPath, ClientError> {
+    let (remote, above) = (from.parent().unwrap_or_default(), from.depth().saturating_sub(1));
+    let pair =
+        Arc::new(FolderPair { local: to.parent().map(PathBuf::from), remote, above, named: false, follows: false });
+    let name = from.name().ok_or_else(|| not_usable("the home has no name"))?;
+    path(&pair, to.file_name().unwrap_or_default().into(), &name)
 }
 
 /// The size of the file `from`.
@@ -438,15 +448,16 @@ impl Pages {
             left_out.insert(below);
             return None;
         }
-        if local_name(&entry.name).is_err() {
+        let Ok(name) = local_name(&entry.name) else {
             left_out.insert(below);
             return self.leave_out(pair, entry, Skip::UnusableName);
-        }
+        };
         if !self.task.options.filter.includes() {
             self.task.tally.add_folder();
             self.task.tally.folder_done();
         }
         self.task.note_mode(path.clone(), entry.mode);
+        self.task.note_date(ItemPath::new(Arc::clone(pair), name, &entry.name).ok()?, entry.mtime);
         self.task.note_folder(SourceFolder::Remote(path));
         None
     }

@@ -48,6 +48,8 @@ impl File {
 pub(crate) struct Shelf {
     pub(crate) files: BTreeMap<Path, File>,
     pub(crate) folders: BTreeSet<Path>,
+    /// Dates of folders that have one other than `(1, 0)`.
+    pub(crate) dates: BTreeMap<Path, Mtime>,
     pub(crate) symlinks: BTreeSet<Path>,
     pub(crate) staged: BTreeMap<Path, Vec<u8>>,
     /// Blocks with bytes that came in and went out.
@@ -115,7 +117,8 @@ impl Shelf {
         if self.symlinks.contains(path) {
             return Some(other(Kind::Symlink));
         }
-        self.folders.contains(path).then(|| other(Kind::Folder))
+        let mtime = self.dates.get(path).copied().unwrap_or(Mtime(1, 0));
+        self.folders.contains(path).then(|| Entry { mtime, ..other(Kind::Folder) })
     }
 
     fn is_changed(&self, put: &Put) -> bool {
@@ -286,6 +289,9 @@ impl Session {
                 if !parents && !shelf.parent_exists(&path) {
                     return refused(Code::NotFound);
                 }
+                if shelf.files.contains_key(path.as_bytes()) {
+                    return refused(Code::NotDirectory);
+                }
                 shelf.make_parents(path.as_bytes());
                 shelf.folders.insert(path.as_bytes().to_vec());
                 Reply::Done
@@ -319,7 +325,13 @@ impl Session {
                     file.mode = mode.unwrap_or(file.mode);
                     return Reply::Done;
                 }
-                if shelf.folders.contains(path.as_bytes()) { Reply::Done } else { refused(Code::NotFound) }
+                if !shelf.folders.contains(path.as_bytes()) {
+                    return refused(Code::NotFound);
+                }
+                if let Some(mtime) = mtime {
+                    shelf.dates.insert(path.as_bytes().to_vec(), mtime);
+                }
+                Reply::Done
             }
             other => panic!("not expected: {other:?}"),
         }

@@ -225,3 +225,94 @@ async fn a_missing_folder_above_the_target_is_told_unless_it_is_to_be_made() {
     rig.uploaded("src/x", "nor/there", parents).await;
     assert_eq!(rig.server.shelf().files.len(), 2);
 }
+
+/// Gives a folder a date.
+fn date(path: &std::path::Path, seconds: u64) -> Mtime {
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    fs::File::open(path).unwrap().set_modified(time).unwrap();
+    Mtime::from(time)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn folders_get_their_dates_last_and_only_where_they_have_others() {
+    let mut rig = Rig::new().await;
+    for number in 0..5 {
+        write(&rig.local(&format!("src/{number}/small")), &bytes(10, number));
+    }
+    write(&rig.local("src/2/large"), &bytes(LARGE, 0));
+    let dated = |rig: &Rig| {
+        for number in 0..5 {
+            date(&rig.local(&format!("src/{number}")), 100 + number);
+        }
+        date(&rig.local("src"), 99);
+    };
+    dated(&rig);
+    rig.uploaded("src", "dst", JobOptions::default()).await;
+    {
+        let shelf = rig.server.shelf();
+        let expected = (0..5).map(|n| (format!("dst/{n}").into_bytes(), Mtime(100 + n, 0)));
+        let expected = expected.chain([(b"dst".to_vec(), Mtime(99, 0))]).collect();
+        assert_eq!(shelf.dates, expected);
+        let last = shelf.requests.iter().rev().take_while(|request| **request == "set_attributes").count();
+        assert!(last >= 6, "{:?}", shelf.requests);
+    }
+    let asked = |rig: &Rig| rig.server.shelf().requests.drain(..).filter(|name| *name == "set_attributes").count();
+    asked(&rig);
+    rig.uploaded("src", "dst", JobOptions::default()).await;
+    assert_eq!(asked(&rig), 1, "only of the root it is not known which date it has");
+    // What comes into a folder changes its date, though it was right before.
+    write(&rig.local("src/3/new"), &bytes(10, 9));
+    dated(&rig);
+    rig.uploaded("src", "dst", JobOptions { conflict: ConflictRule::Skip, ..JobOptions::default() }).await;
+    assert_eq!(asked(&rig), 2);
+    rig.uploaded("src", "dst", JobOptions { keep_attributes: false, ..JobOptions::default() }).await;
+    assert_eq!(asked(&rig), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_in_the_way_of_a_folder_keeps_its_date() {
+    let mut rig = Rig::new().await;
+    write(&rig.local("src/below/file"), &bytes(10, 0));
+    date(&rig.local("src/below"), 100);
+    rig.server.shelf().put("dst/below", b"a file");
+    let summary = rig.uploaded("src", "dst", JobOptions::default()).await;
+    assert!(summary.failed > 0, "{summary:?}");
+    assert_eq!(rig.server.shelf().files[&b"dst/below"[..]].mtime, Mtime(1_000, 5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn folders_of_a_move_get_the_dates_their_sources_had_before_it() {
+    let mut rig = Rig::new().await;
+    write(&rig.local("src/below/file"), &bytes(10, 0));
+    let dates = [("src/below", 100), ("src", 99)].map(|(folder, seconds)| date(&rig.local(folder), seconds));
+    let options = JobOptions { remove_source: true, ..JobOptions::default() };
+    rig.uploaded("src", "dst", options.clone()).await;
+    assert!(!rig.local("src").exists());
+    let shelf = |rig: &Rig| ["dst/below", "dst"].map(|folder| rig.server.shelf().dates[folder.as_bytes()]);
+    assert_eq!(shelf(&rig), dates);
+    rig.downloaded("dst", "back", options).await;
+    let back = ["back/below", "back"].map(|name| fs::metadata(rig.local(name)).unwrap().modified().unwrap());
+    assert_eq!(back.map(Mtime::from), dates);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_gets_other_permission_bits_than_its_source_where_that_is_said() {
+    let mut rig = Rig::new().await;
+    let options = || JobOptions { mode: Some(0o751), conflict: ConflictRule::Replace, ..JobOptions::default() };
+    for (name, size) in [("small", 10), ("large", LARGE)] {
+        write(&rig.local(name), &bytes(size, 0));
+        // The second time the content is equal.
+        for _ in 0..2 {
+            rig.uploaded(name, name, options()).await;
+            let mut shelf = rig.server.shelf();
+            let file = shelf.files.get_mut(name.as_bytes()).unwrap();
+            assert_eq!(std::mem::replace(&mut file.mode, 0o600), 0o751, "{name}");
+        }
+        for _ in 0..2 {
+            rig.downloaded(name, "back", options()).await;
+            let back = rig.local("back");
+            assert_eq!(fs::metadata(&back).unwrap().permissions().mode() & 0o7777, 0o751, "{name}");
+            fs::set_permissions(&back, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+}

@@ -17,15 +17,12 @@ use rustix::{
 use super::{FileMeta, Staging};
 use crate::storage::{
     Home, StorageError, disk, durable, flush,
+    mode::{self, OWN_MODE},
     names::{rename_to_nothing, times},
 };
 
 /// Permission bits of a file that declared none.
 const FILE_MODE: u32 = 0o644;
-
-/// Permission bits until all is written: nobody else may read it, and the server can open it
-/// again, whatever was declared.
-const OWN_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// A file in staging under a number of its own; removed when dropped unpublished.
 #[derive(Debug)]
@@ -33,8 +30,9 @@ pub struct Draft {
     staging: Arc<Staging>,
     name: String,
     size: u64,
-    /// What it gets at the end, while it still has [`OWN_MODE`].
-    mode: Option<Mode>,
+    /// What it gets at the end, while it still has [`OWN_MODE`]: nobody else may read it, and the server
+    /// can open it again, whatever was declared.
+    mode: Option<u32>,
     flushed: bool,
     published: bool,
 }
@@ -50,7 +48,7 @@ impl Draft {
     pub(in crate::storage) fn create(staging: &Arc<Staging>, mode: Option<u32>) -> Result<(Self, File), StorageError> {
         let own = |error: Errno| StorageError::own("make a draft", error);
         let flags = durable::OWN | OFlags::RDWR | OFlags::EXCL;
-        let mode = Some(mode_of(mode)).filter(|mode| *mode != OWN_MODE);
+        let mode = Some(mode_of(mode)).filter(|mode| *mode != OWN_MODE.bits());
         loop {
             let name = staging.next_draft();
             let file = match disk::create(&staging.folder, &name, flags, OWN_MODE) {
@@ -87,7 +85,7 @@ impl Draft {
     pub(in crate::storage) fn flush(&mut self) -> Result<(), StorageError> {
         let flushed = || {
             let file = openat(&self.staging.folder, &self.name, durable::OWN | OFlags::RDONLY, Mode::empty())?;
-            self.mode.map_or(Ok(()), |mode| disk::set_mode(&file, mode))?;
+            self.mode.map_or(Ok(()), |mode| mode::set(&file, mode))?;
             flush::file(file)
         };
         flushed().map_err(|error: Errno| StorageError::own("flush a draft", error))?;
@@ -97,11 +95,14 @@ impl Draft {
 
     /// Gives it its permission bits, before a flush of the whole filesystem or without any.
     pub(in crate::storage) fn set_mode(&mut self) -> Result<(), StorageError> {
-        if let Some(mode) = self.mode.take() {
-            let set = disk::set_mode_at(&self.staging.folder, &self.name, mode);
-            set.map_err(|error| StorageError::own("finish a draft", error))?;
-        }
-        Ok(())
+        let Some(mode) = self.mode.take() else { return Ok(()) };
+        let set = if mode::is_plain(mode) {
+            disk::set_mode_at(&self.staging.folder, &self.name, Mode::from_bits_truncate(mode))
+        } else {
+            openat(&self.staging.folder, &self.name, durable::OWN | OFlags::RDONLY, Mode::empty())
+                .and_then(|file| mode::set(file, mode))
+        };
+        set.map_err(|error| StorageError::own("finish a draft", error))
     }
 
     /// Renames it into a home; with `replace`, over what is there.
@@ -129,12 +130,12 @@ impl Drop for Draft {
 
 /// Sets time and permissions of a staged file.
 pub(super) fn apply(file: &File, meta: &FileMeta) -> rustix::io::Result<()> {
-    disk::set_mode(file, mode_of(meta.mode))?;
+    mode::set(file, mode_of(meta.mode))?;
     set_mtime(file, meta.mtime)
 }
 
-fn mode_of(declared: Option<u32>) -> Mode {
-    Mode::from_bits_truncate(declared.unwrap_or(FILE_MODE) & 0o777)
+fn mode_of(declared: Option<u32>) -> u32 {
+    declared.unwrap_or(FILE_MODE) & 0o777
 }
 
 fn set_mtime(file: &File, mtime: Option<Mtime>) -> rustix::io::Result<()> {

@@ -5,8 +5,9 @@ use std::{
         fs::{FileTypeExt as _, symlink},
         net::UnixListener,
     },
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
 use ferry_shared::entry::Kind;
@@ -212,6 +213,50 @@ fn a_file_swapped_for_a_link_between_look_and_open_is_not_followed() {
         assert!(inside > 0 && refused > 0, "{inside} inside, {refused} refused");
     });
     assert_untouched(&outside);
+}
+
+#[test]
+fn a_file_swapped_for_a_fifo_between_look_and_open_is_neither_waited_for_nor_given() {
+    for name in ["x", "to-x"] {
+        let place = Place::with(Durability::Rename);
+        place.write("x", "inside");
+        symlink("x", place.real("to-x")).unwrap();
+        mkfifoat(CWD, place.real("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
+        let (stop, rounds) = (&AtomicBool::new(false), &AtomicU64::new(0));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let exchange = rustix::fs::RenameFlags::EXCHANGE;
+                let (mut seen, mut since) = (0, Instant::now());
+                while !stop.load(Ordering::Relaxed) {
+                    rustix::fs::renameat_with(CWD, place.real("x"), CWD, place.real("fifo"), exchange).unwrap();
+                    let now = rounds.load(Ordering::Relaxed);
+                    if now != seen {
+                        (seen, since) = (now, Instant::now());
+                    }
+                    if since.elapsed() > Duration::from_secs(20) {
+                        // Whoever waits for the other end of a FIFO gets it, so that the test can end.
+                        for end in ["x", "fifo"] {
+                            drop(fs::File::options().read(true).write(true).open(place.real(end)));
+                        }
+                        panic!("a FIFO is waited for");
+                    }
+                }
+            });
+            let _guard = StopOnDrop(stop);
+            let (mut inside, mut refused) = (0, 0);
+            for _ in 0..50_000 {
+                rounds.fetch_add(1, Ordering::Relaxed);
+                match place.home.open_file(&p(name)) {
+                    Ok(open) => {
+                        assert!(open.file.metadata().unwrap().is_file(), "a FIFO was given");
+                        inside += 1;
+                    }
+                    Err(_) => refused += 1,
+                }
+            }
+            assert!(inside > 0 && refused > 0, "{inside} inside, {refused} refused");
+        });
+    }
 }
 
 #[test]

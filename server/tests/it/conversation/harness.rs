@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -85,11 +85,30 @@ impl World {
 
     /// As after `kill -9`: everything in memory is gone, nothing was written down.
     pub(super) fn kill(self) -> Self {
+        self.kill_after(|| {})
+    }
+
+    fn kill_after(self, meanwhile: impl FnOnce()) -> Self {
         let Self { folder, context } = self;
         assert_eq!(Arc::strong_count(&context), 1, "a conversation is still open");
         drop(context);
+        meanwhile();
         let context = Self::context(&folder);
         Self { folder, context }
+    }
+
+    /// The same while these connections are at work: what they were in the middle of lies as it is.
+    pub(super) fn kill_with(self, peers: impl IntoIterator<Item = Peer>) -> Self {
+        let staging = self.home().with_file_name("staging");
+        let kept = tempfile::tempdir().unwrap();
+        let copy = |from: &Path, to: &Path| {
+            for file in fs::read_dir(from).unwrap().map(Result::unwrap) {
+                fs::copy(file.path(), to.join(file.file_name())).unwrap();
+            }
+        };
+        copy(&staging, kept.path());
+        drop(peers.into_iter().collect::<Vec<_>>());
+        self.kill_after(|| copy(kept.path(), &staging))
     }
 
     /// As after an orderly stop.

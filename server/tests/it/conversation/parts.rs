@@ -159,3 +159,106 @@ fn a_small_upload_discards_only_parts_begun_before_it() {
     stage(&mut other, "f", 2);
     assert_eq!(figures(&mut one), (5, 2 * MIB - 5));
 }
+
+#[test]
+fn a_part_is_gone_on_with_where_the_quota_has_no_room_for_it_twice() {
+    let world = World::new(6 * MIB);
+    let mut peer = world.connect();
+    stage(&mut peer, "f", 4);
+    assert_eq!(figures(&mut peer), (0, 4 * MIB));
+    // Larger by what there still is room for, too.
+    for blocks in [4, 5] {
+        let bytes = data(blocks * BLOCK_LEN, 1);
+        let answer = peer.ask(&Request::Put(put("f", bytes.len() as u64, Basis::Staged)));
+        assert_eq!(answer, Ok(Reply::Ready { basis: Basis::Staged, have_blocks: 4 }), "{blocks} blocks");
+    }
+    let refused = peer.ask(&Request::Put(put("f", 7 * MIB, Basis::Staged))).unwrap_err();
+    assert_eq!(refused.code, Code::OverQuota);
+}
+
+fn stream(name: &str) -> Put {
+    Put { size: None, ..put(name, 0, Basis::None) }
+}
+
+#[test]
+fn a_stream_under_way_keeps_the_step_it_holds_when_names_change() {
+    let world = World::new(200 * MIB);
+    let (mut peer, mut other) = (world.connect(), world.connect());
+    assert_eq!(peer.ask(&Request::MakeDir { path: path("d"), parents: false }), Ok(Reply::Done));
+    begin(&mut peer, stream("d/f"));
+    peer.send(&block(&data(BLOCK_LEN, 1), 0));
+    let before = figures(&mut other);
+    assert_eq!(before, (0, 64 * MIB));
+    assert_eq!(other.ask(&Request::Rename { from: path("d"), to: path("e"), replace: false }), Ok(Reply::Done));
+    assert_eq!(figures(&mut other), before);
+    let removed = other.ask(&Request::Remove { path: path("e"), recursive: true, version: None });
+    assert!(matches!(removed, Ok(Reply::Removed { .. })), "{removed:?}");
+    assert_eq!(figures(&mut other), before);
+}
+
+#[test]
+fn a_stream_whose_file_goes_away_holds_all_it_has_taken() {
+    for recursive in [false, true] {
+        let world = World::new(200 * MIB);
+        let (mut peer, mut other) = (world.connect(), world.connect());
+        store(&mut other, "f", 4);
+        // It grows by less than the file it is for has, so that it holds nothing.
+        store(&mut other, "large", 70);
+        assert_eq!(other.ask(&Request::Rename { from: path("large"), to: path("f"), replace: true }), Ok(Reply::Done));
+        begin(&mut peer, stream("f"));
+        let bytes = data(3 * BLOCK_LEN, 1);
+        for index in 0..3 {
+            peer.send(&block(&bytes, index));
+        }
+        assert_eq!((staged(&world), figures(&mut other)), (3 * MIB, (70 * MIB, 0)));
+        let removed = other.ask(&Request::Remove { path: path("f"), recursive, version: None });
+        assert!(matches!(removed, Ok(Reply::Removed { .. })), "{removed:?}");
+        assert_eq!(figures(&mut other), (0, 3 * MIB));
+    }
+}
+
+#[test]
+fn a_stream_that_a_kill_has_cut_is_thrown_away_with_what_it_held() {
+    let world = World::new(200 * MIB);
+    let (mut peer, mut other) = (world.connect(), world.connect());
+    begin(&mut peer, stream("f"));
+    peer.send(&block(&data(BLOCK_LEN, 1), 0));
+    stage(&mut other, "g", 2);
+    assert_eq!(staged(&world), 3 * MIB);
+    let world = world.kill_with([peer, other]);
+    assert_eq!(figures(&mut world.connect()), (0, 2 * MIB));
+    assert_eq!(staged(&world), 2 * MIB);
+}
+
+#[test]
+fn a_part_whose_target_nothing_can_be_at_holds_all_it_takes() {
+    let world = World::new(200 * MIB);
+    let mut peer = world.connect();
+    assert_eq!(peer.ask(&Request::MakeDir { path: path("d"), parents: false }), Ok(Reply::Done));
+    stage(&mut peer, "d/f", 2);
+    let removed = peer.ask(&Request::Remove { path: path("d"), recursive: true, version: None });
+    assert!(matches!(removed, Ok(Reply::Removed { .. })), "{removed:?}");
+    peer.send(&small("d", b"a file"));
+    peer.answer().unwrap();
+    assert_eq!(figures(&mut peer), (6, 2 * MIB));
+    let world = world.kill_with([peer]);
+    assert_eq!((staged(&world), figures(&mut world.connect())), (2 * MIB, (6, 2 * MIB)));
+}
+
+#[test]
+fn a_folder_that_may_not_move_leaves_its_parts_holding_what_they_held() {
+    let world = World::new(12 * MIB);
+    let mut peer = world.connect();
+    assert_eq!(peer.ask(&Request::MakeDir { path: path("d"), parents: false }), Ok(Reply::Done));
+    for name in ["d/f", "d/g"] {
+        store(&mut peer, name, 4);
+    }
+    for name in ["d/f", "d/g"] {
+        begin(&mut peer, put(name, 4 * MIB, Basis::Current));
+    }
+    assert_eq!(figures(&mut peer), (8 * MIB, 0));
+    // There is room for one of both.
+    let refused = peer.ask(&Request::Rename { from: path("d"), to: path("e"), replace: false }).unwrap_err();
+    assert_eq!(refused.code, Code::OverQuota);
+    assert_eq!(figures(&mut peer), (8 * MIB, 0));
+}

@@ -121,6 +121,7 @@ impl Queue {
             verify: self.verify,
             links,
             remove_source: order.moves,
+            mode: order.mode,
             parents: true,
             again,
             // The plan showed whether all fits, and was started.

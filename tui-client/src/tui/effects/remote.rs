@@ -107,7 +107,7 @@ pub(super) async fn digest(ask: Ask, path: RemotePath) -> Done {
 
 pub(super) async fn version(ask: Ask, path: RemotePath) -> Done {
     let version = match ask.remote.stat(path).await {
-        Ok((_, version)) => version,
+        Ok((entry, version)) => version.map(|version| (version, entry.mode)),
         Err(ClientError::Refused(refusal)) if refusal.code == Code::NotFound => None,
         Err(error) => return Err(error),
     };

@@ -34,6 +34,8 @@ pub(crate) struct Edit {
     pub(crate) copy: PathBuf,
     /// The version that was fetched.
     pub(crate) version: Option<Version>,
+    /// The permission bits the file has on the server, and keeps.
+    pub(crate) mode: Option<u32>,
     /// What it is at.
     pub(crate) stage: Stage,
 }

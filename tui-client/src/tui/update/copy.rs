@@ -45,7 +45,7 @@ pub(super) fn plan(state: &mut State, moves: bool, out: &mut Out) {
         folder: item.is_folder(),
     };
     let what = chosen.iter().map(piece).collect();
-    let order = Order { from: from.clone(), to, what, moves, rule: state.rule };
+    let order = Order { from: from.clone(), to, what, moves, rule: state.rule, mode: None };
     let purpose = if moves { CountFor::Move } else { CountFor::Copy };
     let count = delete::count(state, &from, &chosen, purpose, out);
     let room = room(state, &order.to);

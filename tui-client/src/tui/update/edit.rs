@@ -26,6 +26,10 @@ use crate::tui::{
 /// The largest file that is fetched to be edited.
 const LARGEST: u64 = 64 << 20;
 
+/// The permission bits of the copy here. Those at the server may forbid to read or change it, and an editor
+/// may give it others.
+const COPY_MODE: u32 = 0o600;
+
 /// Edits the file under the cursor.
 pub(super) fn begin(state: &mut State, out: &mut Out) {
     let Some(item) = state.pane().current().cloned() else { return };
@@ -61,19 +65,22 @@ fn fetch(state: &mut State, path: RemotePath, out: &mut Out) {
         path: path.clone(),
         copy: PathBuf::new(),
         version: None,
+        mode: None,
         stage: Stage::Asking(ticket),
     });
     out.push(Effect::Version(ticket, path));
 }
 
-/// The version of a file that is edited is known; whether that was waited for.
-pub(super) fn version(state: &mut State, ticket: Ticket, version: Option<Version>, out: &mut Out) -> bool {
+/// What a file that is edited is at the server is known; whether that was waited for.
+pub(super) fn version(state: &mut State, ticket: Ticket, seen: Option<(Version, u32)>, out: &mut Out) -> bool {
     let Some(edit) =
         state.edits.iter_mut().find(|edit| matches!(edit.stage, Stage::Asking(t) | Stage::Checking(t) if t == ticket))
     else {
         return false;
     };
     let id = edit.id;
+    let (version, mode) = seen.unzip();
+    edit.mode = mode.or(edit.mode);
     if matches!(edit.stage, Stage::Asking(_)) {
         edit.version = version;
         come(state, id, out);
@@ -102,15 +109,15 @@ fn come(state: &mut State, id: u64, out: &mut Out) {
         return;
     };
     edit.copy = copy;
-    let order = order(Place::Remote(from), Place::Local(folder), name);
+    let order = order(Place::Remote(from), Place::Local(folder), name, Some(COPY_MODE));
     let key = state.transfers.add(order.clone());
     edit.stage = Stage::Fetching(key);
     out.push(Effect::Transfer(TransferEffect::Begin(key, order)));
 }
 
-fn order(from: Place, to: Place, name: Name) -> Order {
+fn order(from: Place, to: Place, name: Name, mode: Option<u32>) -> Order {
     let piece = Piece { becomes: name.clone(), name, folder: false };
-    Order { from, to, what: vec![piece], moves: false, rule: ConflictRule::Replace }
+    Order { from, to, what: vec![piece], moves: false, rule: ConflictRule::Replace, mode }
 }
 
 /// A transfer is through: perhaps that of a file that is edited.
@@ -190,7 +197,7 @@ fn send(state: &mut State, id: u64, out: &mut Out) {
     let (Some(folder), Some(to), Some(name)) = (edit.copy.parent(), edit.path.parent(), edit.path.name()) else {
         return;
     };
-    let order = order(Place::Local(folder.to_owned()), Place::Remote(to.clone()), name);
+    let order = order(Place::Local(folder.to_owned()), Place::Remote(to.clone()), name, edit.mode);
     let key = state.transfers.add(order.clone());
     edit.stage = Stage::Sending(key);
     out.push(Effect::Transfer(TransferEffect::Begin(key, order)));

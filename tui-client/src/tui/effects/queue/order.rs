@@ -60,5 +60,5 @@ pub(super) fn left(key: u64, order: journal::Order) -> Left {
     let piece = |journal::Piece { name, becomes, folder }| Piece { name, becomes, folder };
     let journal::Order { server, from, to, what, moves, rule } = order;
     let what = what.into_iter().map(piece).collect();
-    Left { server, key: Key(key), order: Order { from: place(from), to: place(to), what, moves, rule } }
+    Left { server, key: Key(key), order: Order { from: place(from), to: place(to), what, moves, rule, mode: None } }
 }

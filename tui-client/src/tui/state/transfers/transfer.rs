@@ -40,6 +40,8 @@ pub(crate) struct Order {
     pub(crate) moves: bool,
     /// What to do where something is there already.
     pub(crate) rule: ConflictRule,
+    /// Permission bits its files get in place of their sources'.
+    pub(crate) mode: Option<u32>,
 }
 
 /// A file or folder of an order.
@@ -367,6 +369,7 @@ pub(crate) mod tests {
             what: names.iter().map(piece).collect(),
             moves: false,
             rule: ConflictRule::Ask,
+            mode: None,
         }
     }
 

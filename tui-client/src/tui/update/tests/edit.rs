@@ -9,11 +9,14 @@ use crate::tui::{
     effect::{Effect, TransferEffect},
     event::{Answer, Event},
     scene::{Scene, done},
-    state::{dialog::Dialog, transfers::Key},
+    state::{
+        dialog::Dialog,
+        transfers::{Key, Order},
+    },
 };
 
-fn version(text: &str) -> Option<Version> {
-    Some(Version(text.to_owned()))
+fn version(text: &str) -> Option<(Version, u32)> {
+    Some((Version(text.to_owned()), 0o775))
 }
 
 /// `notes.txt` of the server is in the editor.
@@ -30,13 +33,18 @@ fn in_editor() -> Scene {
     scene
 }
 
-/// The transfer that was begun goes through.
-fn arrive(scene: &mut Scene, job: u64) -> Key {
+/// The transfer that was begun.
+fn begun(scene: &mut Scene) -> (Key, Order) {
     let begun = scene.take().into_iter().find_map(|effect| match effect {
-        Effect::Transfer(TransferEffect::Begin(key, _)) => Some(key),
+        Effect::Transfer(TransferEffect::Begin(key, order)) => Some((key, order)),
         _ => None,
     });
-    let key = begun.unwrap();
+    begun.unwrap()
+}
+
+/// The transfer that was begun goes through.
+fn arrive(scene: &mut Scene, job: u64) -> Key {
+    let (key, _) = begun(scene);
     scene.event(Event::Started(key, vec![JobId(job)]));
     scene.event(Event::Transfer(done(job, 0)));
     key
@@ -63,6 +71,36 @@ fn an_edited_file_goes_back_and_its_copy_is_removed() {
         |effect| matches!(effect, Effect::RemoveCopy(path) if path.starts_with(Path::new("/home/al/.ferry/edit")))
     ));
     assert!(scene.state.edits.is_empty());
+}
+
+#[test]
+fn an_edited_file_keeps_the_permission_bits_it_has_on_the_server_by_then() {
+    let mut scene = Scene::connected();
+    scene.keys("tab g g j j j j f4");
+    let ticket = scene.ticket();
+    let _ = scene.take();
+    scene.event(Event::Answer(ticket, Answer::Version(Some((Version("1".to_owned()), 0o444)))));
+    let (key, order) = begun(&mut scene);
+    assert_eq!(order.mode, Some(0o600), "the copy can be read and changed here");
+    scene.event(Event::Started(key, vec![JobId(1)]));
+    scene.event(Event::Transfer(done(1, 0)));
+    editor_ends(&mut scene, true);
+    let ticket = scene.ticket();
+    let _ = scene.take();
+    scene.event(Event::Answer(ticket, Answer::Version(Some((Version("2".to_owned()), 0o640)))));
+    scene.keys("y");
+    assert_eq!(begun(&mut scene).1.mode, Some(0o640));
+}
+
+#[test]
+fn an_edited_file_that_was_removed_meanwhile_gets_the_permission_bits_it_had() {
+    let mut scene = in_editor();
+    editor_ends(&mut scene, true);
+    let ticket = scene.ticket();
+    let _ = scene.take();
+    scene.event(Event::Answer(ticket, Answer::Version(None)));
+    scene.keys("y");
+    assert_eq!(begun(&mut scene).1.mode, Some(0o775));
 }
 
 #[test]
