@@ -54,6 +54,8 @@ pub(crate) enum Failure {
     /// The client library's word, about one path.
     #[error("{}{error}", .about.as_ref().map(|about| format!("{about}: ")).unwrap_or_default())]
     Remote {
+        /// Which.
+        path: RemotePath,
         /// The path, for a person, unless the error names it.
         about: Option<String>,
         /// What was looked for there.
@@ -93,7 +95,7 @@ impl Failure {
             _ => {
                 let about = Some(path.display().to_string());
                 let text = error.to_string();
-                Self::Remote { about: about.filter(|about| !text.contains(about)), looking, error }
+                Self::Remote { path: path.clone(), about: about.filter(|about| !text.contains(about)), looking, error }
             }
         }
     }

@@ -48,9 +48,15 @@ pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Exi
 /// The command line; ends the process when it is none.
 fn parse<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Cli {
     let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
-    Cli::try_parse_from(&words).unwrap_or_else(|error| match error.kind() {
-        ErrorKind::UnknownArgument => unknown_verb(&words).unwrap_or(error).exit(),
-        _ => error.exit(),
+    Cli::try_parse_from(&words).unwrap_or_else(|error| {
+        let error = match error.kind() {
+            ErrorKind::UnknownArgument => unknown_verb(&words).unwrap_or(error),
+            _ => error,
+        };
+        if error.use_stderr() && words.iter().any(|word| word == "--json") {
+            output::usage_object(&error.to_string());
+        }
+        error.exit()
     })
 }
 
@@ -90,6 +96,6 @@ fn start(command: Option<cli::Command>, address: Option<OsString>, context: &mut
 }
 
 fn report(output: &Output, failure: &Failure) -> Exit {
-    output.error(failure);
+    output.failure(failure);
     failure.exit()
 }

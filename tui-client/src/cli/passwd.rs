@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::Args;
 use ferry_client::{Credential, Remote};
 
-use crate::{context::Context, exit::Exit, failure::Failure, secret::Source};
+use crate::{context::Context, exit::Exit, failure::Failure, json::NameObject, secret::Source};
 
 /// `ferry passwd`.
 #[derive(Debug, Args)]
@@ -36,11 +36,14 @@ pub(super) async fn run(args: PasswdArgs, context: &mut Context) -> Result<Exit,
         (None, source) => source,
     };
     let new = new.read_new("New password: ")?;
-    if context.global.dry_run {
+    let outcome = if context.global.dry_run {
         context.output.say("the password would be changed");
+        "would"
     } else {
         remote.change_password(old, new).await?;
         context.output.say("the password is changed");
-    }
+        "changed"
+    };
+    context.output.result(&NameObject { name: &place.target.user, outcome })?;
     Ok(Exit::Done)
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use ferry_client::{ClientError, Remote};
 use ferry_shared::{path::RemotePath, refusal::Code};
+use serde::Serialize;
 
 use super::{each::Tally, into, rehearsal};
 use crate::{
@@ -20,6 +21,16 @@ pub(super) enum Way {
     Move,
     /// The source stays.
     Copy,
+}
+
+/// What became of one source, as `--json` shows it.
+#[derive(Serialize)]
+struct ShiftedObject<'a> {
+    path: &'a RemotePath,
+    to: &'a RemotePath,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'static str>,
 }
 
 /// What became of one source.
@@ -45,17 +56,19 @@ pub(super) async fn run(way: Way, arguments: &[OsString], context: &mut Context)
     for from in places {
         let target = into::target(&to.path, into, from.path.name().as_ref())?;
         let dry_run = context.global.dry_run;
+        let object = |outcome, why| ShiftedObject { path: &from.path, to: &target, outcome, why };
         let result = match shift(way, rule, &remote, &from.path, &target, dry_run).await {
             Ok(Ended::Done) if dry_run => {
                 context.output.say(&format!("would {} {} to {}", way.verb(), from.path.display(), target.display()));
-                Ok(())
+                context.output.result(&object("would", None))
             }
             Ok(Ended::Done) => {
                 context.output.detail(&format!("{} is now {}", from.path.display(), target.display()));
-                Ok(())
+                context.output.result(&object(way.done(), None))
             }
             Ok(Ended::Skipped) => {
                 context.output.say(&format!("{} is there already, skipped", target.display()));
+                context.output.result(&object("skipped", Some("exists")))?;
                 tally.fail(Exit::Partial);
                 continue;
             }
@@ -71,6 +84,13 @@ impl Way {
         match self {
             Self::Move => "move",
             Self::Copy => "copy",
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Move => "moved",
+            Self::Copy => "copied",
         }
     }
 }
