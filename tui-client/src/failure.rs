@@ -15,7 +15,7 @@ use ferry_shared::{
 use crate::{
     address::AddressError,
     exit::{self, Exit, Looking},
-    home::NoHome,
+    home::{HOME_VARIABLE, NoHome},
     human,
     secret::SecretError,
     sites::SitesError,
@@ -152,6 +152,9 @@ impl Failure {
             Self::Register(error) if matches!(&**error, ClientError::Refused(no) if no.code == Code::Exists) => None,
             Self::Server(error) | Self::Register(error) | Self::Remote { error, .. } => {
                 hint(error).or_else(|| no_pattern(error))
+            }
+            Self::Sites(SitesError::Io { source, .. }) if exit::of_io(source, Looking::File) == Exit::Denied => {
+                Some(format!("{HOME_VARIABLE} names another folder for ferry's files"))
             }
             Self::NewFolder(path) => {
                 Some(format!("a / at its end makes it: {}/", Escaped(path.as_os_str().as_encoded_bytes())))

@@ -3,7 +3,9 @@
 mod address;
 mod args;
 mod cli;
+mod completion;
 mod context;
+mod estimate;
 mod exit;
 mod failure;
 mod home;
@@ -32,7 +34,13 @@ const WORKERS: usize = 4;
 /// Is `ferry`, with the words of its command line, its own name first; ends the process
 /// itself when the words are wrong or ask for help.
 pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> ExitCode {
-    let Cli { global, address, command } = parse(words);
+    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    match completion::answered(&words) {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(error) => error.exit(),
+    }
+    let Cli { global, address, command } = parse(&words);
     let mut context = match Context::new(global.clone()) {
         Ok(context) => context,
         Err(failure) => return report(&Output::new(&global), &failure).into(),
@@ -46,11 +54,10 @@ pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Exi
 }
 
 /// The command line; ends the process when it is none.
-fn parse<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Cli {
-    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
-    Cli::try_parse_from(&words).unwrap_or_else(|error| {
+fn parse(words: &[OsString]) -> Cli {
+    Cli::try_parse_from(words).unwrap_or_else(|error| {
         let error = match error.kind() {
-            ErrorKind::UnknownArgument => unknown_verb(&words).unwrap_or(error),
+            ErrorKind::UnknownArgument => unknown_verb(words).unwrap_or(error),
             _ => error,
         };
         if error.use_stderr() && words.iter().any(|word| word == "--json") {

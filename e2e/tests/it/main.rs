@@ -42,6 +42,7 @@ mod races;
 mod register;
 mod resume;
 mod resume_server;
+mod scripting;
 mod seal;
 mod soak;
 mod staged_part;

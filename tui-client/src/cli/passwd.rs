@@ -25,12 +25,12 @@ pub(crate) struct PasswdArgs {
 
 pub(super) async fn run(args: PasswdArgs, context: &mut Context) -> Result<Exit, Failure> {
     let place = context.server(&args.site)?;
-    let source = context.global.password_source();
+    let source = context.passwords();
     let old = source.read(&format!("Present password of {}: ", place.target))?;
     let connector = context.connector_with(&place, Credential::Password(old.clone()));
     let remote = Remote::connect(&connector).await?;
     let new = match (args.new_password_file, source) {
-        (Some(file), _) => Source::File(file),
+        (Some(file), _) => context.told(Source::File(file)),
         // A file holds one password, the present one.
         (None, Source::File(_)) => Source::Prompt,
         (None, source) => source,

@@ -48,10 +48,10 @@ pub(super) async fn run(args: RegisterArgs, context: &mut Context) -> Result<Exi
             return Err(ClientError::from(no).into());
         }
         (Registration::Open, _) => None,
-        (Registration::Invite, Some(file)) => Some(Source::File(file).read("")?),
+        (Registration::Invite, Some(file)) => Some(context.told(Source::File(file)).read("")?),
         (Registration::Invite, None) => Some(Source::Prompt.read("Invite: ")?),
     };
-    let password = context.global.password_source().read_new(&format!("Password for {}: ", place.target))?;
+    let password = context.passwords().read_new(&format!("Password for {}: ", place.target))?;
     if context.global.dry_run {
         context.output.say(&format!("the account {} would be made", place.target));
         context.output.result(&NameObject { name: &place.target.user, outcome: "would" })?;

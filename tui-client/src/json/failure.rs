@@ -134,6 +134,7 @@ fn of_client(error: &ClientError) -> &'static str {
         ClientError::DeclinedKey { .. } => "declined_key",
         ClientError::ChangedKey { .. } => "changed_key",
         ClientError::WrongKey { .. } => "wrong_key",
+        ClientError::KnownServers { .. } => "known_servers",
         ClientError::Identity(_) => "identity",
         ClientError::Seal { .. } => "seal",
         ClientError::Lost(_) => "lost",
