@@ -1,5 +1,6 @@
 //! Opens connections to one server: dial, trust, greet, and log in once for all of them.
 
+mod address;
 mod dial;
 mod socket;
 
@@ -24,6 +25,7 @@ use crate::{
     seal,
     trust::{Fingerprint, Judge, Trust, Verdict},
 };
+pub(crate) use address::canonical;
 use dial::Dialer;
 
 /// Spare block buffers kept for all of a connector's connections.
@@ -34,18 +36,17 @@ const SPARE_BUFFERS: usize = 8;
 pub struct Target {
     /// The user's name there.
     pub user: String,
-    /// The server's name or address; an IPv6 address without brackets.
+    /// The server's name or address; an IPv6 address without brackets, with its zone where it has one.
     pub host: String,
     /// Its port.
     pub port: u16,
 }
 
 impl Target {
-    /// The server as `host:port`, as it is kept in `known_servers`.
+    /// The server as `host:port`, as it is kept in `known_servers`: the same for every spelling of an address.
     #[must_use]
     pub fn address(&self) -> String {
-        let host = self.host.to_ascii_lowercase();
-        if host.contains(':') { format!("[{host}]:{}", self.port) } else { format!("{host}:{}", self.port) }
+        address::joined(&address::canonical_host(&self.host), self.port)
     }
 }
 

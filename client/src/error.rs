@@ -59,6 +59,19 @@ pub enum ClientError {
         /// The key it showed.
         found: Fingerprint,
     },
+    /// The file of known servers cannot be read, or a new key not be kept in it.
+    #[error(
+        "the keys of servers cannot be kept in {}: {error}. Set FERRY_HOME to a folder that can be written, or accept \
+         this server alone with --server-key {found}", Escaped(.path.as_os_str().as_encoded_bytes())
+    )]
+    KnownServers {
+        /// The file.
+        path: PathBuf,
+        /// The key the server showed.
+        found: Fingerprint,
+        /// What the system says.
+        error: Arc<io::Error>,
+    },
     /// The user's key cannot be used.
     #[error("{0}")]
     Identity(Arc<IdentityError>),
@@ -160,6 +173,7 @@ impl ClientError {
             | Self::DeclinedKey { .. }
             | Self::ChangedKey { .. }
             | Self::WrongKey { .. }
+            | Self::KnownServers { .. }
             | Self::Insecure { .. }
             | Self::Protocol(_)
             | Self::Identity(_)

@@ -101,6 +101,8 @@ impl Client {
     /// When it cannot be written.
     pub fn set_password(&self, password: &str) {
         fs::write(self.password_file(), format!("{password}\n")).expect("the password file can be written");
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(self.password_file(), private).expect("it is our own");
     }
 
     /// The file `--password-file` gets.

@@ -4,6 +4,7 @@
 mod audit_report;
 mod check;
 mod invite;
+mod objects;
 pub(crate) mod operate;
 mod password_input;
 pub mod places;
@@ -13,10 +14,12 @@ mod tell;
 mod user;
 mod user_report;
 
-use std::{fs, io, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{env, fs, io, path::PathBuf, process::ExitCode, sync::Arc};
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+use serde_json::json;
 
+use self::objects::{FailureObject, WrittenObject};
 use crate::{
     args::{Args, AuditVerb, ConfigVerb, UserVerb, Verb},
     audit::verify::{self, Broken},
@@ -132,11 +135,23 @@ pub enum AdminError {
 /// Runs `ferryd`: 0 done, 1 failed, 2 wrong usage.
 #[must_use]
 pub fn main() -> ExitCode {
-    match run(Args::parse()) {
+    let args = Args::try_parse().unwrap_or_else(|error| {
+        if error.use_stderr() && env::args_os().any(|word| word == "--json") {
+            // Who does not read it is told on standard error.
+            let _ = output::result(true, String::new, &FailureObject::usage(&error.to_string()));
+        }
+        error.exit()
+    });
+    let json = args.json;
+    match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader has seen enough, as in `ferryd config show | head -1`.
         Err(AdminError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(object) = FailureObject::new(&error).filter(|_| json) {
+                // Who does not read it is told on standard error.
+                let _ = output::result(true, String::new, &object);
+            }
             output::error(error);
             ExitCode::FAILURE
         }
@@ -144,63 +159,74 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), AdminError> {
-    let Args { config, data, verb } = args;
+    let Args { config, data, json, verb } = args;
     let data = || places::data_folder(data.as_deref());
     match verb {
+        Verb::Serve { .. } | Verb::Top if json => {
+            let text = "serve and top take no --json: set log.format = \"json\", or ask 'ferryd status --json'";
+            Args::command().error(ErrorKind::ArgumentConflict, text).exit();
+        }
         Verb::Serve { listen } => {
             let file = config.clone().unwrap_or_else(places::config_place);
             let read = move || Ok(layers(config.clone())?.listen(&listen).load()?.config);
             serve::run(Arc::new(read), &file, data()?)?;
         }
-        Verb::Status { json } => operate::run(&Ask::Status, json, &load(config)?, &data()?)?,
-        Verb::Sessions { json } => operate::run(&Ask::Sessions, json, &load(config)?, &data()?)?,
-        Verb::Kick { who, json } => operate::run(&Ask::Kick { who }, json, &load(config)?, &data()?)?,
-        Verb::Broadcast { text, json } => operate::run(&Ask::Broadcast { text }, json, &load(config)?, &data()?)?,
-        Verb::Reload { json } => operate::run(&Ask::Reload, json, &load(config)?, &data()?)?,
-        Verb::Drain { json } => operate::run(&Ask::Drain, json, &load(config)?, &data()?)?,
+        Verb::Status => operate::run(&Ask::Status, json, &load(config)?, &data()?)?,
+        Verb::Sessions => operate::run(&Ask::Sessions, json, &load(config)?, &data()?)?,
+        Verb::Kick { who } => operate::run(&Ask::Kick { who }, json, &load(config)?, &data()?)?,
+        Verb::Broadcast { text } => operate::run(&Ask::Broadcast { text }, json, &load(config)?, &data()?)?,
+        Verb::Reload => operate::run(&Ask::Reload, json, &load(config)?, &data()?)?,
+        Verb::Drain => operate::run(&Ask::Drain, json, &load(config)?, &data()?)?,
         Verb::Top => {
             let config = load(config)?.config;
             top::run(control::client::path(config.control.socket.as_deref(), &data()?))?;
         }
         Verb::User(verb) => {
             let data = data()?;
-            if let UserVerb::List { .. } | UserVerb::Show { .. } = verb {
+            if let UserVerb::List | UserVerb::Show { .. } = verb {
                 places::not_there(&data).iter().for_each(output::note);
             }
-            user::run(verb, &data, &|| tell::users_changed(config.clone(), &data))?;
+            user::run(verb, json, &data, &|| tell::users_changed(config.clone(), &data))?;
         }
         Verb::Quota(verb) => {
             let data = data()?;
             places::not_there(&data).iter().for_each(output::note);
-            quota::run(verb, &load(config)?, &data)?;
+            quota::run(verb, json, &load(config)?, &data)?;
         }
-        Verb::Invite(verb) => invite::run(verb, &load(config)?.config, &data()?)?,
+        Verb::Invite(verb) => invite::run(verb, json, &load(config)?.config, &data()?)?,
         Verb::Identity => {
             let loaded = load(config)?;
             let (tls, data) = (&loaded.config.tls, data()?);
             if tls.key.is_none() && !data.join("identity").exists() {
                 return Err(AdminError::NoKey(data));
             }
-            output::line(Identity::load(&data, tls)?.fingerprint())?;
+            let fingerprint = Identity::load(&data, tls)?.fingerprint().to_string();
+            output::result(json, || format!("{fingerprint}\n"), &json!({ "fingerprint": fingerprint }))?;
         }
-        Verb::Check => check::run(config, &data()?)?,
-        Verb::Audit(AuditVerb::Verify { noted, json, files }) => {
+        Verb::Check => check::run(config, json, &data()?)?,
+        Verb::Audit(AuditVerb::Verify { noted, files }) => {
             let files = if files.is_empty() { verify::files(&data()?)? } else { files };
             let verified = verify::verify(&files, noted.as_deref())?;
-            let text = if json { user_report::pretty(&verified) } else { audit_report::text(&verified) };
-            output::raw(text.as_bytes())?;
+            output::result(json, || audit_report::text(&verified), &verified)?;
         }
-        Verb::Config(ConfigVerb::Show) => output::raw(show::effective(&load(config)?).as_bytes())?,
-        Verb::Config(ConfigVerb::Default) => output::raw(show::DEFAULT_FILE.as_bytes())?,
+        Verb::Config(ConfigVerb::Show) => {
+            let loaded = load(config)?;
+            output::result(json, || show::effective(&loaded), &show::object(&loaded))?;
+        }
+        Verb::Config(ConfigVerb::Default) => {
+            output::result(json, || show::DEFAULT_FILE.to_owned(), &json!({ "file": show::DEFAULT_FILE }))?;
+        }
         Verb::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "ferryd", &mut script);
-            output::raw(&script)?;
+            let script = String::from_utf8_lossy(&script);
+            output::result(json, || script.to_string(), &json!({ "shell": shell.to_string(), "script": script }))?;
         }
         Verb::Man { dir } => {
             fs::create_dir_all(&dir).and_then(|()| clap_mangen::generate_to(Args::command(), &dir)).map_err(
-                |error| AdminError::File { path: dir, message: format!("cannot write the man pages: {error}") },
+                |error| AdminError::File { path: dir.clone(), message: format!("cannot write the man pages: {error}") },
             )?;
+            output::result(json, String::new, &WrittenObject { folder: &dir, outcome: "written" })?;
         }
     }
     Ok(())

@@ -30,6 +30,9 @@ pub struct Args {
     /// The data folder [default: $STATE_DIRECTORY, else /var/lib/ferryd for root, else the user's data folder]
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// One line of JSON on standard output, also for a failure
+    #[arg(long, global = true)]
+    pub json: bool,
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
@@ -45,17 +48,9 @@ pub enum Verb {
         listen: Vec<SocketAddr>,
     },
     /// Show how the running server is
-    Status {
-        /// As a JSON object
-        #[arg(long)]
-        json: bool,
-    },
+    Status,
     /// Show who is connected to the running server, and what travels
-    Sessions {
-        /// As a JSON array
-        #[arg(long)]
-        json: bool,
-    },
+    Sessions,
     /// Watch sessions, transfers, rates, quotas and refusals of the running server, live
     Top,
     /// Close the sessions of a user, or one by its number; what was cut can be resumed
@@ -63,30 +58,16 @@ pub enum Verb {
         /// A user's name, or a session's number from 'ferryd sessions'
         #[arg(value_name = "NAME|ID")]
         who: String,
-        /// As a JSON object
-        #[arg(long)]
-        json: bool,
     },
     /// Say something to everybody who is connected
     Broadcast {
         /// What
         text: String,
-        /// As a JSON object
-        #[arg(long)]
-        json: bool,
     },
     /// Make the running server read configuration, certificate and users again
-    Reload {
-        /// As a JSON object
-        #[arg(long)]
-        json: bool,
-    },
+    Reload,
     /// Make the running server take nobody new, give transfers their time, and end; waits for that
-    Drain {
-        /// As a JSON object
-        #[arg(long)]
-        json: bool,
-    },
+    Drain,
     /// Add, change and list users; a running server follows at once
     #[command(subcommand)]
     User(UserVerb),
@@ -125,17 +106,11 @@ pub enum QuotaVerb {
     Explain {
         /// Whose
         name: UserName,
-        /// As a JSON object
-        #[arg(long)]
-        json: bool,
     },
     /// Count homes again, after files were changed by hand; beside the work of the running server
     Rescan {
         /// Whose [default: everybody's]
         name: Option<UserName>,
-        /// As a JSON array
-        #[arg(long)]
-        json: bool,
     },
 }
 
@@ -147,9 +122,6 @@ pub enum AuditVerb {
         /// Fail unless a line has this hash, which an earlier run printed: so lines cut off at the end are found too
         #[arg(long, value_name = "HASH")]
         noted: Option<String>,
-        /// As a JSON object
-        #[arg(long)]
-        json: bool,
         /// The files, oldest first [default: those in the data folder]
         files: Vec<PathBuf>,
     },
@@ -180,11 +152,7 @@ pub enum InviteVerb {
         expires: Limit<Moment>,
     },
     /// List the invites
-    List {
-        /// As a JSON array
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Take an invite back
     Revoke {
         /// Its name in the list
@@ -216,18 +184,11 @@ pub enum UserVerb {
         purge: bool,
     },
     /// List the users
-    List {
-        /// As a JSON array
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Show one user
     Show {
         /// Whom
         name: UserName,
-        /// As a JSON object
-        #[arg(long)]
-        json: bool,
     },
 }
 

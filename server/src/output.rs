@@ -5,6 +5,8 @@ use std::{
     io::{self, Write as _},
 };
 
+use serde::Serialize;
+
 /// A line for the reader or the pipe: what was asked for.
 ///
 /// # Errors
@@ -13,6 +15,14 @@ pub fn line(text: impl Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()
+}
+
+/// What a verb came to: text for people, or one line of JSON for programs.
+///
+/// # Errors
+/// As for [`line()`].
+pub fn result(json: bool, text: impl FnOnce() -> String, value: &impl Serialize) -> io::Result<()> {
+    if json { line(serde_json::to_string(value)?) } else { raw(text().as_bytes()) }
 }
 
 /// Text as it is.

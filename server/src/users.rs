@@ -10,6 +10,7 @@ pub mod name;
 mod parse;
 pub mod password;
 pub mod register;
+mod spelling;
 mod text;
 pub mod watch;
 

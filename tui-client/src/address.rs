@@ -59,6 +59,17 @@ pub(crate) enum AddressError {
     /// The host is missing or is none.
     #[error("{0} names no host")]
     NoHost(String),
+    /// An IPv6 address whose colons would be taken for others.
+    #[error("an IPv6 address stands in brackets: write {0}")]
+    Brackets(String),
+    /// A user's name that differs by capitals only from one a server can have.
+    #[error("user names have no capital letters, so there is no {user}; do you mean {meant}?")]
+    Capitals {
+        /// What was typed.
+        user: String,
+        /// The name that a server can have.
+        meant: String,
+    },
     /// The port is none.
     #[error("{0} is no port; a port is a number from 1 to 65535")]
     Port(String),
@@ -127,6 +138,20 @@ pub(crate) fn host_and_port(address: &str) -> Result<(String, u16), AddressError
         None => return Err(no_host()),
     };
     Ok((host.to_owned(), port))
+}
+
+/// Refuses a user's name that no server has, because of its capitals alone: a login with it can only
+/// fail, and counts there.
+///
+/// # Errors
+/// [`AddressError::Capitals`].
+pub(crate) fn check_user(user: &str) -> Result<(), AddressError> {
+    let meant = user.to_ascii_lowercase();
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
+    match meant != user && meant.bytes().all(legal) {
+        true => Err(AddressError::Capitals { user: user.to_owned(), meant }),
+        false => Ok(()),
+    }
 }
 
 /// Whether `name` may name a site: letters, digits, `.`, `_` and `-`, the first a letter or digit.

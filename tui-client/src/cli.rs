@@ -127,7 +127,7 @@ async fn run_short(command: Command, context: &mut Context) -> Result<Exit, Fail
         Command::Passwd(args) => passwd::run(args, context).await,
         Command::Site(args) => site::run(args, context),
         Command::Completion(args) => completion::run(&args, context),
-        Command::Man(args) => man::run(&args),
+        Command::Man(args) => man::run(&args, context),
         Command::Get(_) | Command::Put(_) => Ok(Exit::Other),
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     home::Home,
     human,
     output::Output,
+    secret::Source,
     sites::{Place, Sites},
     terminal,
     trust::AskOnTerminal,
@@ -105,10 +106,21 @@ impl Context {
             Some(file) => self.key(file)?,
             None => {
                 let question = format!("Password of {}: ", place.target);
-                Credential::Password(self.global.password_source().read(&question)?)
+                Credential::Password(self.passwords().read(&question)?)
             }
         };
         Ok(self.connector_with(place, credential))
+    }
+
+    /// Where passwords come from; a file that others may read is told.
+    pub(crate) fn passwords(&self) -> Source {
+        self.told(self.global.password_source())
+    }
+
+    /// `source`, after it was told if it is a file that others may read.
+    pub(crate) fn told(&self, source: Source) -> Source {
+        source.exposed().iter().for_each(|text| self.output.say(text));
+        source
     }
 
     /// The key in a file. Its passphrase comes from where passwords come from.
@@ -118,7 +130,7 @@ impl Context {
             Identity::Ready(credential) => Ok(credential),
             Identity::Locked(key) => {
                 let question = format!("Passphrase of {}: ", file.display());
-                key.unlock(&self.global.password_source().read(&question)?).map_err(unusable)
+                key.unlock(&self.passwords().read(&question)?).map_err(unusable)
             }
         }
     }

@@ -127,6 +127,7 @@ pub(crate) fn of_client(error: &ClientError, looking: Looking) -> Exit {
         | ClientError::DeclinedKey { .. }
         | ClientError::ChangedKey { .. }
         | ClientError::WrongKey { .. }
+        | ClientError::KnownServers { .. }
         | ClientError::Identity(_)
         | ClientError::Seal { .. } => Exit::Denied,
         ClientError::Local { error, .. } => of_io(error, looking),

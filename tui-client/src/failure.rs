@@ -15,7 +15,7 @@ use ferry_shared::{
 use crate::{
     address::AddressError,
     exit::{self, Cause, Exit, Looking},
-    home::NoHome,
+    home::{HOME_VARIABLE, NoHome},
     human,
     secret::SecretError,
     sites::SitesError,
@@ -54,6 +54,8 @@ pub(crate) enum Failure {
     /// The client library's word, about one path.
     #[error("{}{error}", .about.as_ref().map(|about| format!("{about}: ")).unwrap_or_default())]
     Remote {
+        /// Which.
+        path: RemotePath,
         /// The path, for a person, unless the error names it.
         about: Option<String>,
         /// What was looked for there.
@@ -96,7 +98,7 @@ impl Failure {
             _ => {
                 let about = Some(path.display().to_string());
                 let text = error.to_string();
-                Self::Remote { about: about.filter(|about| !text.contains(about)), looking, error }
+                Self::Remote { path: path.clone(), about: about.filter(|about| !text.contains(about)), looking, error }
             }
         }
     }
@@ -167,6 +169,9 @@ impl Failure {
             Self::Register(error) if matches!(&**error, ClientError::Refused(no) if no.code == Code::Exists) => None,
             Self::Server(error) | Self::Register(error) | Self::Remote { error, .. } => {
                 hint(error).or_else(|| no_pattern(error))
+            }
+            Self::Sites(SitesError::Io { source, .. }) if exit::of_io(source, Looking::File) == Exit::Denied => {
+                Some(format!("{HOME_VARIABLE} names another folder for ferry's files"))
             }
             Self::NewFolder(path) => {
                 Some(format!("a / at its end makes it: {}/", Escaped(path.as_os_str().as_encoded_bytes())))

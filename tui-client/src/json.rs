@@ -1,9 +1,49 @@
-//! Bytes in `--json` output: a string where they are UTF-8, else `{"bytes":"<base64>"}`, as in the protocol.
+//! What several verbs share of their `--json` output; `docs/scripting.md` has every shape.
+//!
+//! These types are the promise to scripts and none of the protocol's: a field added there must not
+//! change what a script reads.
+
+pub(crate) mod failure;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ferry_shared::path::RemotePath;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
-/// Bytes that are mostly text.
+/// What became of a path, where there is nothing more to tell.
+#[derive(Debug, Serialize)]
+pub(crate) struct PathObject<'a> {
+    pub(crate) path: &'a RemotePath,
+    pub(crate) outcome: &'static str,
+}
+
+/// A path that was left out, and why.
+#[derive(Debug, Serialize)]
+pub(crate) struct SkippedObject<'a> {
+    path: &'a RemotePath,
+    outcome: &'static str,
+    why: &'static str,
+}
+
+impl<'a> SkippedObject<'a> {
+    /// Left out for the reason `why`.
+    pub(crate) fn of(path: &'a RemotePath, why: &'static str) -> Self {
+        Self { path, outcome: "skipped", why }
+    }
+
+    /// Left out by `--include` or `--exclude`.
+    pub(crate) fn filtered(path: &'a RemotePath) -> Self {
+        Self::of(path, "filtered")
+    }
+}
+
+/// What became of something that has a name and no path.
+#[derive(Debug, Serialize)]
+pub(crate) struct NameObject<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) outcome: &'static str,
+}
+
+/// Bytes that are mostly text: a string where they are UTF-8, else `{"bytes":"<base64>"}`, as in the protocol.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 

@@ -3,7 +3,9 @@
 mod address;
 mod args;
 mod cli;
+mod completion;
 mod context;
+mod estimate;
 mod exit;
 mod failure;
 mod home;
@@ -39,7 +41,13 @@ const WORKERS: usize = 4;
 /// Is `ferry`, with the words of its command line, its own name first; ends the process
 /// itself when the words are wrong or ask for help.
 pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> ExitCode {
-    let (Cli { address, command }, global) = parse(words);
+    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    match completion::answered(&words) {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(error) => error.exit(),
+    }
+    let (Cli { address, command }, global) = parse(&words);
     let mut context = match Context::new(global.clone()) {
         Ok(context) => context,
         Err(failure) => return report(&Output::new(&global.common), &failure).into(),
@@ -53,11 +61,16 @@ pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Exi
 }
 
 /// The command line; ends the process when it is none.
-fn parse<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> (Cli, Global) {
-    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
-    flags::parse(&words).unwrap_or_else(|error| match error.kind() {
-        ErrorKind::UnknownArgument => unknown_verb(&words).unwrap_or(error).exit(),
-        _ => error.exit(),
+fn parse(words: &[OsString]) -> (Cli, Global) {
+    flags::parse(words).unwrap_or_else(|error| {
+        let error = match error.kind() {
+            ErrorKind::UnknownArgument => unknown_verb(words).unwrap_or(error),
+            _ => error,
+        };
+        if error.use_stderr() && words.iter().any(|word| word == "--json") {
+            output::usage_object(&error.to_string());
+        }
+        error.exit()
     })
 }
 
@@ -97,6 +110,6 @@ fn start(command: Option<cli::Command>, address: Option<OsString>, context: &mut
 }
 
 fn report(output: &Output, failure: &Failure) -> Exit {
-    output.error(failure);
+    output.failure(failure);
     failure.exit()
 }

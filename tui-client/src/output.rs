@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::{
     args::{ColorChoice, Common},
     failure::Failure,
+    json::failure::{FailureObject, UsageObject},
     streams,
 };
 
@@ -127,6 +128,14 @@ impl Output {
         self.bytes(b"\n")
     }
 
+    /// With `--json`, writes what became of something as [`Output::object`] does; else nothing.
+    ///
+    /// # Errors
+    /// [`Failure::Output`].
+    pub(crate) fn result(&self, value: &impl Serialize) -> Result<(), Failure> {
+        if self.json { self.object(value) } else { Ok(()) }
+    }
+
     /// Appends a name or path to `line`: escaped for a terminal, as it is for a program.
     pub(crate) fn name(&self, line: &mut Vec<u8>, name: &[u8]) {
         if self.stdout_is_terminal {
@@ -190,6 +199,16 @@ impl Output {
         self.advice.replace(Some(advice));
     }
 
+    /// A failure of its own: as [`Output::error`], and with `--json` an object for programs too.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        // Where the output itself is what fails, nothing more can be written to it.
+        if self.json && !matches!(failure, Failure::Output(_)) {
+            // An error will be met again by the next write.
+            let _ = self.object(&FailureObject::new(failure)).and_then(|()| self.flush());
+        }
+        self.error(failure);
+    }
+
     /// An error: its cause, and what to do next.
     pub(crate) fn error(&self, failure: &Failure) {
         if failure.is_broken_pipe() {
@@ -215,6 +234,14 @@ impl Output {
         let _ = self.flush();
         // A message that cannot be shown has nowhere else to go.
         self.bars.suspend(|| drop(io::stderr().write_all(&plain(head, text))));
+    }
+}
+
+/// The object of a command line that cannot be understood, before there is any [`Output`].
+pub(crate) fn usage_object(message: &str) {
+    if let Ok(line) = serde_json::to_string(&UsageObject::new(message)) {
+        // The text on standard error follows in any case.
+        let _ = writeln!(io::stdout(), "{line}");
     }
 }
 

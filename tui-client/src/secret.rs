@@ -13,6 +13,8 @@ use crate::{exit::Exit, exit::Looking, exit::of_io, streams, terminal};
 
 /// Bytes a password may have; anything longer is a wrong file.
 const LONGEST: usize = 1024;
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Why there is no password.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +39,14 @@ pub(crate) enum SecretError {
     /// There is nothing, too much, or no text where the password should be.
     #[error("{0} holds no password: one line of text is needed, at most {LONGEST} bytes")]
     Unusable(String),
+    /// It is text in another form than UTF-8.
+    #[error("{shown} cannot be read: {why}; save it as UTF-8")]
+    Encoding {
+        /// What was read.
+        shown: String,
+        /// How it is seen.
+        why: &'static str,
+    },
     /// The new password was not typed the same twice.
     #[error("the two new passwords differ; nothing was changed")]
     Differ,
@@ -46,7 +56,7 @@ impl SecretError {
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::NoTerminal | Self::Unusable(_) => Exit::Denied,
+            Self::NoTerminal | Self::Unusable(_) | Self::Encoding { .. } => Exit::Denied,
             Self::File { error, .. } => of_io(error, Looking::File),
             Self::Read(_) | Self::Differ => Exit::Other,
             Self::Interrupted => Exit::Interrupted,
@@ -79,6 +89,13 @@ impl Source {
         }
     }
 
+    /// What to tell of a file that people who may not know the password can read; nothing where that is not so.
+    pub(crate) fn exposed(&self) -> Option<String> {
+        let Self::File(path) = self else { return None };
+        let mode = readable_by_all(path)?;
+        Some(format!("{}: everybody on this machine may read it (mode {mode:o}); chmod 600 it", path.display()))
+    }
+
     /// A new password: asked twice at a prompt.
     ///
     /// # Errors
@@ -97,6 +114,20 @@ fn prompt(question: &str) -> Result<Secret, SecretError> {
         io::ErrorKind::Interrupted => SecretError::Interrupted,
         _ => SecretError::Read(error),
     })
+}
+
+/// The mode of a file that everybody may read. Not of what is no file: a pipe of the shell is nobody else's.
+#[cfg(unix)]
+fn readable_by_all(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    Some(metadata.mode() & 0o777).filter(|mode| mode & 0o004 != 0)
+}
+
+/// Elsewhere the folder of a file decides who may read it.
+#[cfg(not(unix))]
+fn readable_by_all(_: &Path) -> Option<u32> {
+    None
 }
 
 fn from_file(path: &Path) -> Result<Secret, SecretError> {
@@ -124,9 +155,23 @@ fn first_line(source: &mut impl Read, shown: &str) -> Result<Secret, SecretError
     if line.last() == Some(&b'\r') {
         line.pop();
     }
-    match std::str::from_utf8(&line) {
+    if let Some(why) = foreign(&line) {
+        return Err(SecretError::Encoding { shown: shown.to_owned(), why });
+    }
+    // Editors put it in front of UTF-8; nobody types it.
+    match std::str::from_utf8(line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line)) {
         Ok(text) if !text.is_empty() && text.len() <= LONGEST => Ok(Secret::new(text.to_owned())),
         _ => Err(SecretError::Unusable(shown.to_owned())),
+    }
+}
+
+/// What a line is seen to be that is no UTF-8.
+fn foreign(line: &[u8]) -> Option<&'static str> {
+    match line {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("it is UTF-16, as PowerShell's > writes it"),
+        _ if line.contains(&0) => Some("there is a zero byte in it, as in UTF-16"),
+        _ if std::str::from_utf8(line).is_err() => Some("it is not UTF-8"),
+        _ => None,
     }
 }
 
@@ -155,10 +200,40 @@ mod tests {
 
     #[test]
     fn a_wrong_file_is_told_and_not_sent() {
-        for bad in [&b""[..], b"\n", b"\xff\n", &[b'x'; LONGEST + 1]] {
+        for bad in [&b""[..], b"\n", BYTE_ORDER_MARK, &[b'x'; LONGEST + 1]] {
             assert!(matches!(line(bad), Err(SecretError::Unusable(_))));
         }
         assert!(line(&[b'x'; LONGEST]).is_ok());
+    }
+
+    #[test]
+    fn what_windows_and_editors_write_is_read_or_refused_with_the_reason() {
+        assert_eq!(line(b"\xef\xbb\xbfpw\r\n").unwrap(), "pw");
+        for (bytes, reason) in [
+            (&b"\xff\xfep\0w\0\r\0\n\0"[..], "UTF-16"),
+            (b"\xfe\xff\0p\0w\0\r\0\n", "UTF-16"),
+            (b"p\0w\0\r\0\n\0", "UTF-16"),
+            (b"p\xe4ss\n", "not UTF-8"),
+        ] {
+            let error = line(bytes).unwrap_err();
+            assert!(error.to_string().contains(reason), "{bytes:?}: {error}");
+            assert_eq!(error.exit(), Exit::Denied);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_everybody_may_read_is_told() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pw");
+        std::fs::write(&path, "x").unwrap();
+        for (mode, told) in [(0o600, false), (0o640, false), (0o644, true), (0o404, true)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(Source::File(path.clone()).exposed().is_some(), told, "{mode:o}");
+        }
+        assert_eq!(Source::File("/dev/null".into()).exposed(), None);
+        assert_eq!(Source::Stdin.exposed(), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::{
-    address::{Address, AddressError, Server, host_and_port, is_site_name},
+    address::{Address, AddressError, Server, check_user, host_and_port, is_site_name},
     args::Links,
 };
 
@@ -150,6 +150,9 @@ impl Sites {
     pub(crate) fn resolve(&self, address: &Address) -> Result<Place, SitesError> {
         let into = address.is_into();
         let typed = address.path.clone();
+        if let Some(user) = self.user_of(&address.server) {
+            check_user(user)?;
+        }
         match &address.server {
             Server::Direct { user, host, port } => {
                 let target = Target { user: user.clone(), host: host.clone(), port: *port };
@@ -164,6 +167,13 @@ impl Sites {
                 let (server_key, identity, seal) = (site.server_key, site.identity.clone(), site.seal.clone());
                 Ok(Place { target, path, typed, into, server_key, identity, seal, links: site.links })
             }
+        }
+    }
+
+    fn user_of<'a>(&'a self, server: &'a Server) -> Option<&'a str> {
+        match server {
+            Server::Direct { user, .. } => Some(user),
+            Server::Site(name) => self.sites.get(name).map(|site| &*site.user),
         }
     }
 

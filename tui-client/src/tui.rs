@@ -79,7 +79,7 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
         return Ok(Exit::Usage);
     }
     let server = address.map(|address| server(context, address)).transpose()?;
-    let password = match context.global.password_source() {
+    let password = match context.passwords() {
         Source::Prompt => None,
         source => Some(source.read("")?),
     };

@@ -20,7 +20,7 @@ use rustls_pki_types::ServerName;
 use tokio::{net::TcpStream, task::JoinSet, time};
 use tokio_rustls::TlsConnector;
 
-use super::{Target, socket};
+use super::{Target, address, socket};
 use crate::{connection::Stream, error::ClientError, trust::SignatureVerifier};
 
 /// How long one address may take before the next is tried beside it (RFC 8305, section 5).
@@ -49,7 +49,9 @@ impl Dialer {
     /// [`ClientError::Unreachable`] when the host is no name, [`ClientError::Insecure`] when
     /// this build has no TLS 1.3.
     pub(super) fn new(target: &Target, provider: Arc<CryptoProvider>, pool: BufferPool) -> Result<Self, ClientError> {
-        let name = ServerName::try_from(target.host.as_str())
+        // A zone is this machine's business, and the dot of the root is no part of a name in TLS.
+        let host = address::canonical_host(&target.host);
+        let name = ServerName::try_from(address::without_zone(&host))
             .map_err(|error| unreachable(target, io::Error::new(io::ErrorKind::InvalidInput, error)))?
             .to_owned();
         let tls = config(provider)

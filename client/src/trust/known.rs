@@ -4,10 +4,11 @@ use std::{
     fs::{self, File},
     io::{self, Read as _, Write as _},
     path::PathBuf,
+    sync::Arc,
 };
 
 use super::{Fingerprint, private_file};
-use crate::error::ClientError;
+use crate::{connect::canonical, error::ClientError};
 
 /// The file; read anew each time, so that two processes agree.
 #[derive(Debug, Clone)]
@@ -38,7 +39,8 @@ impl KnownServers {
     /// What is known about `host` (a `host:port`), which shows the key `found`.
     ///
     /// # Errors
-    /// [`ClientError::Local`] when the file cannot be read or its line for `host` is damaged.
+    /// [`ClientError::KnownServers`] when the file cannot be read, [`ClientError::Local`] when its line for
+    /// `host` is damaged.
     pub(super) fn look_up(&self, host: &str, found: Fingerprint) -> Result<Known, ClientError> {
         let read = || {
             let mut file = File::open(&self.path)?;
@@ -46,8 +48,19 @@ impl KnownServers {
             look_up_in(&read_all(&mut file)?, host, found)
         };
         match read() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Known::Unknown),
-            result => result.map_err(|error| ClientError::local(&self.path, error)),
+            // Nor is it there where something above it is no folder, as with HOME=/dev/null.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(Known::Unknown)
+            }
+            result => result.map_err(|error| self.error(found, error)),
+        }
+    }
+
+    /// A file that is damaged is to be put right; one that cannot be used needs another place.
+    fn error(&self, found: Fingerprint, error: io::Error) -> ClientError {
+        match error.kind() {
+            io::ErrorKind::InvalidData => ClientError::local(&self.path, error),
+            _ => ClientError::KnownServers { path: self.path.clone(), found, error: Arc::new(error) },
         }
     }
 
@@ -55,9 +68,9 @@ impl KnownServers {
     /// said before that.
     ///
     /// # Errors
-    /// [`ClientError::Local`].
+    /// As [`KnownServers::look_up`].
     pub(super) fn add(&self, host: &str, key: Fingerprint) -> Result<Known, ClientError> {
-        self.append(host, key).map_err(|error| ClientError::local(&self.path, error))
+        self.append(host, key).map_err(|error| self.error(key, error))
     }
 
     fn append(&self, host: &str, key: Fingerprint) -> io::Result<Known> {
@@ -97,7 +110,7 @@ fn look_up_in(text: &str, host: &str, found: Fingerprint) -> io::Result<Known> {
     let mut known = Known::Unknown;
     for (line, number) in text.lines().zip(1u32..) {
         let mut words = line.split_whitespace();
-        if !words.next().is_some_and(|word| word.eq_ignore_ascii_case(host)) {
+        if words.next().map(canonical) != Some(canonical(host)) {
             continue;
         }
         let key = words.next().and_then(|word| word.parse().ok());
@@ -131,6 +144,32 @@ mod tests {
         assert_eq!(known.look_up("H:1", key).unwrap(), Known::Same);
         assert_eq!(known.look_up("h:1", other).unwrap(), Known::Other(key));
         assert_eq!(known.look_up("h:2", key).unwrap(), Known::Unknown);
+    }
+
+    #[test]
+    fn a_server_is_known_under_every_spelling_of_its_address() {
+        let (_folder, known) = file();
+        let (key, other) = (Fingerprint::of_spki(b"a"), Fingerprint::of_spki(b"b"));
+        fs::create_dir(known.path.parent().unwrap()).unwrap();
+        // As it was typed, and kept so by programs from before.
+        fs::write(&known.path, format!("[0:0:0:0:0:0:0:1]:1 {key}\n")).unwrap();
+        for host in ["[::1]:1", "[0::1]:1", "[::0001]:1"] {
+            assert_eq!(known.look_up(host, key).unwrap(), Known::Same, "{host}");
+            assert_eq!(known.add(host, other).unwrap(), Known::Other(key), "{host}");
+        }
+        assert_eq!(known.look_up("[::1]:2", key).unwrap(), Known::Unknown);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_place_that_cannot_be_used_is_told_with_what_helps() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        let known = KnownServers::new(folder.path().join("file/state/known_servers"));
+        let key = Fingerprint::of_spki(b"a");
+        assert_eq!(known.look_up("h:1", key).unwrap(), Known::Unknown);
+        let error = known.add("h:1", key).unwrap_err().to_string();
+        assert!(error.contains("FERRY_HOME") && error.contains(&format!("--server-key {key}")), "{error}");
     }
 
     #[test]

@@ -49,6 +49,7 @@ mod register;
 mod replaced;
 mod resume;
 mod resume_server;
+mod scripting;
 mod seal;
 mod selection;
 mod soak;

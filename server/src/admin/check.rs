@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Serialize;
+
 use super::{AdminError, layers, places};
 use crate::{
     audit::verify,
@@ -30,11 +32,19 @@ struct Found {
     notes: Vec<String>,
 }
 
-pub(super) fn run(config: Option<PathBuf>, data: &Path) -> Result<(), AdminError> {
+/// The same for programs.
+#[derive(Serialize)]
+struct FoundObject<'a> {
+    configuration: Option<&'a Path>,
+    data: &'a Path,
+    faults: &'a [String],
+    notes: &'a [String],
+    users: usize,
+}
+
+pub(super) fn run(config: Option<PathBuf>, json: bool, data: &Path) -> Result<(), AdminError> {
     let mut found = Found::default();
     let file = config.clone().or_else(places::config_file);
-    let shown = file.as_deref().map_or_else(|| "none, all is default".to_owned(), |file| file.display().to_string());
-    output::line(format_args!("configuration {shown}\ndata {}", data.display()))?;
     found.notes.extend(places::not_there(data));
     let config = found.config(config);
     let store = found.users(&users::store_file(data));
@@ -47,18 +57,26 @@ pub(super) fn run(config: Option<PathBuf>, data: &Path) -> Result<(), AdminError
     found.homes(&store, data);
     let audit = verify::files(data).unwrap_or_default();
     found.faults.extend(audit.iter().filter_map(|path| readable_by_others(path)));
-    for fault in &found.faults {
-        output::line(fault)?;
-    }
-    for note in &found.notes {
-        output::line(format_args!("note: {note}"))?;
-    }
-    let count = store.users.len();
+    let (configuration, users) = (file.as_deref(), store.users.len());
+    let object = FoundObject { configuration, data, faults: &found.faults, notes: &found.notes, users };
+    output::result(json, || text(&object), &object)?;
     match found.faults.len() {
-        0 => Ok(output::line(format_args!("no faults; {count} {}", if count == 1 { "user" } else { "users" }))?),
+        0 => Ok(()),
         1 => Err(AdminError::Faulty("1 fault".to_owned())),
         many => Err(AdminError::Faulty(format!("{many} faults"))),
     }
+}
+
+fn text(found: &FoundObject<'_>) -> String {
+    let FoundObject { configuration, data, faults, notes, users } = found;
+    let file = configuration.map_or_else(|| "none, all is default".to_owned(), |file| file.display().to_string());
+    let mut lines = vec![format!("configuration {file}"), format!("data {}", data.display())];
+    lines.extend_from_slice(faults);
+    lines.extend(notes.iter().map(|note| format!("note: {note}")));
+    if faults.is_empty() {
+        lines.push(format!("no faults; {users} {}", if *users == 1 { "user" } else { "users" }));
+    }
+    lines.join("\n") + "\n"
 }
 
 impl Found {

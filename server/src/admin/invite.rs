@@ -1,10 +1,10 @@
 //! `ferryd invite …`: makes, lists and takes back invites in the user store.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use serde_json::json;
 
-use super::AdminError;
+use super::{AdminError, objects::InviteObject};
 use crate::{
     args::InviteVerb,
     config::{Config, RegistrationMode},
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-pub(super) fn run(verb: InviteVerb, config: &Config, data: &Path) -> Result<(), AdminError> {
+pub(super) fn run(verb: InviteVerb, json: bool, config: &Config, data: &Path) -> Result<(), AdminError> {
     let store = users::store_file(data);
     match verb {
         InviteVerb::Create { quota, uses, expires } => {
@@ -26,35 +26,42 @@ pub(super) fn run(verb: InviteVerb, config: &Config, data: &Path) -> Result<(), 
                 store.invites.insert(hash.clone(), made);
                 Ok::<_, AdminError>(())
             })??;
-            output::line(token.expose())?;
+            let object = json!({
+                "id": invite::id(&hash),
+                "token": token.expose(),
+                "quota": quota,
+                "uses": uses,
+                "expires": expires.0,
+            });
+            output::result(json, || format!("{}\n", token.expose()), &object)?;
             if config.registration.mode == RegistrationMode::Closed {
                 output::error("nobody can use it before the configuration says: [registration] mode = \"invite\"");
             }
             Ok(())
         }
-        InviteVerb::List { json } => Ok(output::raw(list(&file::load(&store)?, json).as_bytes())?),
+        InviteVerb::List => Ok(list(&file::load(&store)?, json)?),
         InviteVerb::Revoke { id } => {
             let revoked = file::edit(&store, |store| {
                 let before = store.invites.len();
                 store.invites.retain(|hash, _| invite::id(hash) != id && *hash != id);
                 Ok::<_, AdminError>(before > store.invites.len())
             })??;
-            if revoked { Ok(output::line("the invite is taken back")?) } else { Err(AdminError::NoSuchInvite(id)) }
+            if !revoked {
+                return Err(AdminError::NoSuchInvite(id));
+            }
+            let object = InviteObject { id: &id, outcome: "revoked" };
+            Ok(output::result(json, || "the invite is taken back\n".to_owned(), &object)?)
         }
     }
 }
 
-fn list(store: &Store, as_json: bool) -> String {
-    if as_json {
-        let all: Vec<_> = store
-            .invites
-            .iter()
-            .map(|(hash, invite)| {
-                json!({ "id": invite::id(hash), "quota": invite.quota, "uses": invite.uses, "expires": invite.expires })
-            })
-            .collect();
-        return format!("{}\n", serde_json::Value::from(all));
-    }
+fn list(store: &Store, as_json: bool) -> io::Result<()> {
+    let object = |(hash, invite): (&String, &Invite)| json!({ "id": invite::id(hash), "quota": invite.quota, "uses": invite.uses, "expires": invite.expires });
+    let all: Vec<_> = store.invites.iter().map(object).collect();
+    output::result(as_json, || list_text(store), &all)
+}
+
+fn list_text(store: &Store) -> String {
     let line = |(hash, invite): (&String, &Invite)| {
         let quota = invite.quota.map_or("default quota".to_owned(), |quota| quota.to_string());
         let end = invite.expires.map_or("never ends".to_owned(), |end| format!("until {end}"));

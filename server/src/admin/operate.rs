@@ -2,10 +2,9 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use super::{
-    AdminError,
-    user_report::{pretty, table},
-};
+use serde_json::Value;
+
+use super::{AdminError, user_report::table};
 use crate::{
     config::Loaded,
     control::{
@@ -20,11 +19,7 @@ use crate::{
 pub(super) fn run(ask: &Ask, json: bool, loaded: &Loaded, data: &Path) -> Result<(), AdminError> {
     let mut line = Line::open(client::path(loaded.config.control.socket.as_deref(), data))?;
     let answer = line.ask(ask)?;
-    if json {
-        output::raw(as_json(&answer)?.as_bytes())?;
-    } else {
-        output::raw(as_text(&answer).as_bytes())?;
-    }
+    output::result(json, || as_text(&answer), &inside(&answer)?)?;
     match answer {
         Answer::Draining { .. } => Ok(line.wait_end()?),
         Answer::Reloaded { faults, .. } if !faults.is_empty() => Err(AdminError::Reload(faults)),
@@ -33,10 +28,12 @@ pub(super) fn run(ask: &Ask, json: bool, loaded: &Loaded, data: &Path) -> Result
 }
 
 /// What is inside of the answer: who asked for a status knows that it is one.
-fn as_json(answer: &Answer) -> Result<String, AskError> {
+fn inside(answer: &Answer) -> Result<Value, AskError> {
     let value = serde_json::to_value(answer).map_err(|_| AskError::Strange)?;
-    let inside = value.as_object().and_then(|object| object.values().next()).ok_or(AskError::Strange)?;
-    Ok(pretty(inside))
+    match value {
+        Value::Object(object) => object.into_iter().next().map(|(_, inside)| inside).ok_or(AskError::Strange),
+        _ => Err(AskError::Strange),
+    }
 }
 
 fn as_text(answer: &Answer) -> String {

@@ -26,7 +26,15 @@ pub(super) fn new_password(from_stdin: bool) -> Result<Secret, AdminError> {
 fn first_line(input: impl BufRead) -> io::Result<Secret> {
     let mut line = Zeroizing::new(String::new());
     input.take(LINE_MAX).read_line(&mut line)?;
-    let text = line.strip_suffix('\n').unwrap_or(&line);
+    if line.contains('\0') {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "there is a zero byte in it, as in UTF-16; save it as UTF-8",
+        ));
+    }
+    // Editors put a byte order mark in front of UTF-8; nobody types it.
+    let text = line.strip_prefix('\u{feff}').unwrap_or(&line);
+    let text = text.strip_suffix('\n').unwrap_or(text);
     Ok(Secret::new(text.strip_suffix('\r').unwrap_or(text).to_owned()))
 }
 
@@ -36,10 +44,21 @@ mod tests {
 
     #[test]
     fn only_the_end_of_the_line_is_not_part_of_the_password() {
-        for (input, password) in
-            [("pass\n", "pass"), ("pass", "pass"), (" pa ss \r\nmore\n", " pa ss "), ("", ""), ("\n", "")]
-        {
+        for (input, password) in [
+            ("pass\n", "pass"),
+            ("pass", "pass"),
+            (" pa ss \r\nmore\n", " pa ss "),
+            ("", ""),
+            ("\n", ""),
+            ("\u{feff}pass\n", "pass"),
+        ] {
             assert_eq!(first_line(input.as_bytes()).unwrap().expose(), password, "{input:?}");
+        }
+    }
+    #[test]
+    fn utf_16_is_refused() {
+        for input in [&b"\xff\xfep\0w\0\n\0"[..], b"p\0w\0\n\0"] {
+            assert_eq!(first_line(input).unwrap_err().kind(), io::ErrorKind::InvalidData);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{AdminError, quota_report as report, user_report::pretty};
+use super::{AdminError, quota_report as report};
 use crate::{
     args::QuotaVerb,
     config::Loaded,
@@ -19,7 +19,7 @@ use crate::{
     users::{self, UserName, file},
 };
 
-pub(super) fn run(verb: QuotaVerb, loaded: &Loaded, data: &Path) -> Result<(), AdminError> {
+pub(super) fn run(verb: QuotaVerb, json: bool, loaded: &Loaded, data: &Path) -> Result<(), AdminError> {
     let socket = client::path(loaded.config.control.socket.as_deref(), data);
     let line = match Line::open(socket.clone()) {
         Ok(line) => Some(line.patient()?),
@@ -27,7 +27,7 @@ pub(super) fn run(verb: QuotaVerb, loaded: &Loaded, data: &Path) -> Result<(), A
         Err(error) => return Err(error.into()),
     };
     match verb {
-        QuotaVerb::Explain { name, json } => {
+        QuotaVerb::Explain { name } => {
             let explained = match line {
                 Some(mut line) => match line.ask(&Ask::Explain { user: name.to_string() })? {
                     Answer::Explained(explained) => *explained,
@@ -35,10 +35,9 @@ pub(super) fn run(verb: QuotaVerb, loaded: &Loaded, data: &Path) -> Result<(), A
                 },
                 None => explain(&name, data)?,
             };
-            let text = if json { pretty(&explained) } else { report::explained(&explained) };
-            Ok(output::raw(text.as_bytes())?)
+            Ok(output::result(json, || report::explained(&explained), &explained)?)
         }
-        QuotaVerb::Rescan { name, json } => {
+        QuotaVerb::Rescan { name } => {
             let all = match line {
                 Some(mut line) => match line.ask(&Ask::Rescan { user: name.map(|name| name.to_string()) })? {
                     Answer::Rescanned(all) => all,
@@ -49,8 +48,7 @@ pub(super) fn run(verb: QuotaVerb, loaded: &Loaded, data: &Path) -> Result<(), A
                     other => other,
                 })?,
             };
-            let text = if json { pretty(&all) } else { report::rescanned(&all) };
-            output::raw(text.as_bytes())?;
+            output::result(json, || report::rescanned(&all), &all)?;
             let failed: Vec<_> = all.iter().filter(|one| one.failed.is_some()).map(|one| one.user.as_str()).collect();
             if failed.is_empty() { Ok(()) } else { Err(AdminError::NotCounted(failed.join(", "))) }
         }

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use ferry_shared::{message::reply::Access, name::Escaped};
 
-use super::{AdminError, password_input::new_password, user_report};
+use super::{AdminError, objects::UserObject, password_input::new_password, user_report};
 use crate::{
     args::{AddUser, Limit, SetUser, UserVerb},
     output,
@@ -19,27 +19,42 @@ use crate::{
 };
 
 /// Runs a verb; `tell` has a running server read what was changed.
-pub(super) fn run(verb: UserVerb, data: &Path, tell: &dyn Fn()) -> Result<(), AdminError> {
+pub(super) fn run(verb: UserVerb, json: bool, data: &Path, tell: &dyn Fn()) -> Result<(), AdminError> {
     let store = users::store_file(data);
     let done = match verb {
         UserVerb::Add(add_user) => add(add_user, &store, data)?,
         UserVerb::Set(set_user) => set(set_user, &store)?,
-        UserVerb::Passwd { name, password_stdin } => passwd(&name, password_stdin, &store)?,
-        UserVerb::Remove { name, purge } => return remove(&name, purge, &store, data, tell),
-        UserVerb::List { json } => {
-            return Ok(output::raw(user_report::list(&file::load(&store)?, json).as_bytes())?);
-        }
-        UserVerb::Show { name, json } => {
+        UserVerb::Passwd { name, password_stdin } => passwd(name, password_stdin, &store)?,
+        UserVerb::Remove { name, purge } => return remove(&name, purge, json, &store, data, tell),
+        UserVerb::List => return Ok(user_report::list(&file::load(&store)?, json)?),
+        UserVerb::Show { name } => {
             let loaded = file::load(&store)?;
             let record = loaded.users.get(&name).ok_or_else(|| AdminError::NoSuchUser(name.clone()))?;
-            return Ok(output::raw(user_report::show(&name, record, json).as_bytes())?);
+            return Ok(user_report::show(&name, record, json)?);
         }
     };
     tell();
-    Ok(output::line(done)?)
+    done.print(json)
 }
 
-fn add(add: AddUser, store: &Path, data: &Path) -> Result<String, AdminError> {
+/// What was done, to be said once a running server knows it.
+struct Done {
+    name: UserName,
+    outcome: &'static str,
+    text: String,
+    note: Option<String>,
+}
+
+impl Done {
+    fn print(self, json: bool) -> Result<(), AdminError> {
+        let Self { name, outcome, text, note } = self;
+        let object = UserObject { name: &name, outcome, note };
+        let note = object.note.as_ref().map(|note| format!("note: {note}\n")).unwrap_or_default();
+        Ok(output::result(json, || format!("{text}\n{note}"), &object)?)
+    }
+}
+
+fn add(add: AddUser, store: &Path, data: &Path) -> Result<Done, AdminError> {
     let AddUser { name, quota, max_files, read_only, key, password_stdin } = add;
     // Before anybody types a password in vain; asked again under the lock.
     if file::load(store)?.users.contains_key(&name) {
@@ -63,16 +78,16 @@ fn add(add: AddUser, store: &Path, data: &Path) -> Result<String, AdminError> {
         store.users.insert(name.clone(), record);
         Ok(())
     })??;
-    let mut done = format!("user '{name}' added");
+    let mut note = None;
     // Without a data folder there are no files either.
     if Storage::inspect(data).and_then(|storage| storage.has_user(name.as_str())).unwrap_or(false) {
         let folder = data.join("users").join(name.as_str());
-        done.push_str(&format!(
-            "\nnote: {} is there from before; what is in it is this user's now and counts against the quota",
+        note = Some(format!(
+            "{} is there from before; what is in it is this user's now and counts against the quota",
             folder.display()
         ));
     }
-    Ok(done)
+    Ok(Done { text: format!("user '{name}' added"), name, outcome: "added", note })
 }
 
 /// The hash of a new password; a short one is the operator's to decide.
@@ -86,7 +101,7 @@ fn hash(from_stdin: bool) -> Result<StoredHash, AdminError> {
     Ok(hash)
 }
 
-fn set(set: SetUser, store: &Path) -> Result<String, AdminError> {
+fn set(set: SetUser, store: &Path) -> Result<Done, AdminError> {
     let SetUser { name, quota, max_files, access, enable, disable, expires, max_sessions, bandwidth, .. } = set;
     let mut new_keys = Vec::new();
     for path in &set.add_key {
@@ -107,7 +122,7 @@ fn set(set: SetUser, store: &Path) -> Result<String, AdminError> {
         record.enabled = enable || (record.enabled && !disable);
         Ok(())
     })?;
-    Ok(format!("user '{name}' changed"))
+    Ok(Done { text: format!("user '{name}' changed"), name, outcome: "changed", note: None })
 }
 
 fn take_key(name: &UserName, record: &mut Record, text: &str) -> Result<(), AdminError> {
@@ -125,27 +140,38 @@ fn lay<T>(field: &mut Option<T>, wanted: Option<Limit<T>>) {
     }
 }
 
-fn passwd(name: &UserName, from_stdin: bool, store: &Path) -> Result<String, AdminError> {
-    if !file::load(store)?.users.contains_key(name) {
-        return Err(AdminError::NoSuchUser(name.clone()));
+fn passwd(name: UserName, from_stdin: bool, store: &Path) -> Result<Done, AdminError> {
+    if !file::load(store)?.users.contains_key(&name) {
+        return Err(AdminError::NoSuchUser(name));
     }
     let hash = hash(from_stdin)?;
-    change(store, name, |record| {
+    change(store, &name, |record| {
         record.password = Some(hash);
         Ok(())
     })?;
-    Ok(format!("password of user '{name}' set"))
+    Ok(Done { text: format!("password of user '{name}' set"), name, outcome: "changed", note: None })
 }
 
-fn remove(name: &UserName, purge: bool, store: &Path, data: &Path, tell: &dyn Fn()) -> Result<(), AdminError> {
+fn remove(
+    name: &UserName,
+    purge: bool,
+    json: bool,
+    store: &Path,
+    data: &Path,
+    tell: &dyn Fn(),
+) -> Result<(), AdminError> {
+    let done = |outcome, text| Done { name: name.clone(), outcome, text, note: None }.print(json);
     let known = file::edit(store, |store| Ok::<_, AdminError>(store.users.remove(name).is_some()))??;
     // Before the files go, so that no session uses them any more.
     tell();
     if !purge {
         return match known {
-            true => Ok(output::line(format_args!(
-                "user '{name}' removed; the files stay for a user of that name whom you add, --purge removes them"
-            ))?),
+            true => done(
+                "removed",
+                format!(
+                    "user '{name}' removed; the files stay for a user of that name whom you add, --purge removes them"
+                ),
+            ),
             false => Err(AdminError::NoSuchUser(name.clone())),
         };
     }
@@ -153,7 +179,7 @@ fn remove(name: &UserName, purge: bool, store: &Path, data: &Path, tell: &dyn Fn
     let purged = Storage::inspect(data).and_then(|storage| storage.remove_user(name.as_str()));
     match purged.map_err(|source| AdminError::Purge { name: name.clone(), source })? {
         false if !known => Err(AdminError::NoSuchUser(name.clone())),
-        _ => Ok(output::line(format_args!("user '{name}' and all files removed"))?),
+        _ => done("purged", format!("user '{name}' and all files removed")),
     }
 }
 

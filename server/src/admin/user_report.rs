@@ -1,14 +1,17 @@
 //! Users as a table, a list of facts, or JSON; never with a password's hash.
 
-use std::{fmt::Write as _, time::SystemTime};
+use std::{fmt::Write as _, io, time::SystemTime};
 
 use ferry_shared::message::reply::Access;
 use serde::Serialize;
 
-use crate::users::{
-    UserName,
-    file::{Record, Store},
-    moment::Moment,
+use crate::{
+    output,
+    users::{
+        UserName,
+        file::{Record, Store},
+        moment::Moment,
+    },
 };
 
 /// A user for programs: sizes in bytes, moments in RFC 3339.
@@ -58,13 +61,14 @@ impl<'a> Facts<'a> {
 }
 
 /// All users: a table or a JSON array.
-pub(super) fn list(store: &Store, json: bool) -> String {
+pub(super) fn list(store: &Store, json: bool) -> io::Result<()> {
     let facts: Vec<_> = store.users.iter().map(|(name, record)| Facts::of(name, record)).collect();
-    if json {
-        return pretty(&facts);
-    }
+    output::result(json, || list_text(store, &facts), &facts)
+}
+
+fn list_text(store: &Store, facts: &[Facts<'_>]) -> String {
     let head = ["NAME", "STATE", "ACCESS", "QUOTA", "MAX FILES", "EXPIRES"].map(str::to_owned);
-    let rows = store.users.iter().zip(&facts).map(|((name, record), facts)| {
+    let rows = store.users.iter().zip(facts).map(|((name, record), facts)| {
         [
             name.to_string(),
             facts.state().to_owned(),
@@ -78,11 +82,12 @@ pub(super) fn list(store: &Store, json: bool) -> String {
 }
 
 /// One user: facts line by line or a JSON object.
-pub(super) fn show(name: &UserName, record: &Record, json: bool) -> String {
+pub(super) fn show(name: &UserName, record: &Record, json: bool) -> io::Result<()> {
     let facts = Facts::of(name, record);
-    if json {
-        return pretty(&facts);
-    }
+    output::result(json, || show_text(name, record, &facts), &facts)
+}
+
+fn show_text(name: &UserName, record: &Record, facts: &Facts<'_>) -> String {
     let password = if facts.password { "set" } else { "none" };
     let mut rows = vec![
         ["name", name.as_str()].map(str::to_owned),
@@ -97,7 +102,7 @@ pub(super) fn show(name: &UserName, record: &Record, json: bool) -> String {
         ["created".to_owned(), or_none(record.created)],
         ["password", password].map(str::to_owned),
     ];
-    rows.extend(facts.keys.into_iter().map(|key| ["key".to_owned(), key]));
+    rows.extend(facts.keys.iter().map(|key| ["key".to_owned(), key.clone()]));
     table(&rows)
 }
 
@@ -110,11 +115,6 @@ fn access(access: Access) -> &'static str {
 
 fn or_none(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "none".to_owned(), |value| value.to_string())
-}
-
-pub(super) fn pretty(value: &impl Serialize) -> String {
-    // These types always have a JSON form.
-    serde_json::to_string_pretty(value).map(|json| json + "\n").unwrap_or_default()
 }
 
 /// Columns as wide as their widest cell.

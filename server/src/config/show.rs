@@ -1,6 +1,11 @@
 //! The configuration as text: the commented default file, and the values in force with their origins.
 
-use std::fmt::{self, Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
+
+use serde::Serialize;
 
 use super::{
     Config,
@@ -40,6 +45,24 @@ pub fn effective(loaded: &Loaded) -> String {
             None => writeln!(out, "#{} is not set", key.name),
         }
     })
+}
+
+/// A value in force, and where it came from.
+#[derive(Debug, Serialize)]
+pub struct ValueObject {
+    value: Option<toml::Value>,
+    origin: String,
+}
+
+/// The same for programs, by section and key.
+#[must_use]
+pub fn object(loaded: &Loaded) -> BTreeMap<&'static str, BTreeMap<&'static str, ValueObject>> {
+    let mut all: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for key in &KEYS {
+        let value = ValueObject { value: key.value(&loaded.config), origin: loaded.origin(key).to_string() };
+        all.entry(key.section).or_default().insert(key.name, value);
+    }
+    all
 }
 
 fn render(head: &str, line: impl Fn(&Key, &mut String) -> fmt::Result) -> String {

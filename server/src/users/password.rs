@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 
-use super::{Account, text};
+use super::{Account, spelling, text};
 
 /// KiB, passes and lanes of a new hash: the OWASP password storage cheat sheet's first choice
 /// for Argon2id with little memory.
@@ -87,9 +87,9 @@ impl StoredHash {
         digest.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
     }
 
-    /// Whether `password` is the one. Takes as long as the hash asks for.
+    /// Whether `password` is the one. Takes as long as the hash asks for, for each spelling.
     fn matches(&self, password: &Secret) -> bool {
-        self.compute(password).is_some_and(|right| right)
+        spelling::all(password).iter().any(|spelling| self.compute(spelling) == Some(true))
     }
 
     fn compute(&self, password: &Secret) -> Option<bool> {
@@ -199,6 +199,11 @@ pub fn is_short(password: &Secret) -> bool {
 /// # Errors
 /// [`NewPasswordError`].
 pub fn hash(password: &Secret) -> Result<StoredHash, NewPasswordError> {
+    hash_spelling(&spelling::composed(password))
+}
+
+/// Hashes one spelling.
+pub(super) fn hash_spelling(password: &Secret) -> Result<StoredHash, NewPasswordError> {
     match password.expose().len() {
         0 => return Err(NewPasswordError::Empty),
         length if length > PASSWORD_MAX => return Err(NewPasswordError::TooLong),

@@ -1,6 +1,6 @@
 //! Taking an address apart; the rules stand in the parent.
 
-use std::ffi::OsStr;
+use std::{ffi::OsStr, net::Ipv6Addr};
 
 use ferry_shared::{limits::DEFAULT_PORT, name::Escaped};
 use percent_encoding::percent_decode;
@@ -15,6 +15,9 @@ pub(super) fn parse(argument: &OsStr) -> Result<Option<Address>, AddressError> {
     let bytes = bytes_of(argument);
     if let Some(rest) = bytes.strip_prefix(SCHEME) {
         return url(rest).map(Some);
+    }
+    if let Some(meant) = bare_ipv6(&bytes) {
+        return Err(AddressError::Brackets(meant));
     }
     let Some((head, rest)) = split_head(&bytes) else { return Ok(None) };
     let Ok(head) = std::str::from_utf8(head) else { return Ok(None) };
@@ -34,6 +37,7 @@ pub(super) fn server(argument: &OsStr) -> Result<Address, AddressError> {
         }
         if let Some((user, address)) = text.split_once('@')
             && !text.as_bytes().starts_with(SCHEME)
+            && bare_ipv6(text.as_bytes()).is_none()
         {
             match host_and_port(address) {
                 Ok((host, port)) => return Ok(Address { server: named(user, host, port)?, path: Vec::new() }),
@@ -66,6 +70,19 @@ fn split_head(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (!head.is_empty() && !head.contains(&b'/')).then_some((head, rest))
 }
 
+/// What was meant with `user@::1:/path`, where the brackets around the address are missing.
+fn bare_ipv6(bytes: &[u8]) -> Option<String> {
+    let (user, rest) = std::str::from_utf8(bytes).ok()?.split_once('@')?;
+    if user.is_empty() || user.contains(['/', ':']) {
+        return None;
+    }
+    let ends = rest.match_indices([':', '/']).map(|(at, _)| at).chain([rest.len()]);
+    let is_address = |text: &str| text.split('%').next().is_some_and(|text| text.parse::<Ipv6Addr>().is_ok());
+    let end = ends.filter(|end| is_address(&rest[..*end])).max()?;
+    let (address, rest) = rest.split_at(end);
+    Some(format!("{user}@[{address}]{}", if rest.is_empty() { ":" } else { rest }))
+}
+
 fn direct(user: &str, host: &str, rest: &[u8]) -> Result<Address, AddressError> {
     let (host, _) = host_and_port(host)?;
     let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
@@ -81,12 +98,16 @@ fn url(rest: &[u8]) -> Result<Address, AddressError> {
     let (authority, path) = rest.split_at(cut);
     let shown = || format!("ferry://{}", Escaped(rest));
     let authority = std::str::from_utf8(authority).map_err(|_| AddressError::NoHost(shown()))?;
+    if let Some(meant) = bare_ipv6(rest) {
+        return Err(AddressError::Brackets(format!("ferry://{meant}")));
+    }
     let (user, address) = authority.rsplit_once('@').ok_or_else(|| AddressError::NoUser(shown()))?;
     if user.contains(':') {
         return Err(AddressError::Password);
     }
     let user = percent_decode(user.as_bytes()).decode_utf8().map_err(|_| AddressError::Escapes(shown()))?;
-    let (host, port) = host_and_port(address)?;
+    // RFC 6874: in a URL the sign before a zone is escaped.
+    let (host, port) = host_and_port(&address.replacen("%25", "%", 1))?;
     let path = decode_path(path).ok_or_else(|| AddressError::Escapes(shown()))?;
     Ok(Address { server: named(&user, host, port)?, path })
 }

@@ -48,6 +48,42 @@ fn ipv6_addresses_stand_in_brackets() {
 }
 
 #[test]
+fn a_zone_stays_with_its_address() {
+    assert_eq!(parse("al@[fe80::1%eth0]:x"), direct("al", "fe80::1%eth0", 7021, "x"));
+    assert_eq!(parse("ferry://al@[fe80::1%25eth0]:9/x"), direct("al", "fe80::1%eth0", 9, "/x"));
+    assert_eq!(parse("ferry://al@[fe80::1%eth0]/x"), direct("al", "fe80::1%eth0", 7021, "/x"));
+}
+
+#[test]
+fn an_ipv6_address_without_brackets_is_told_with_them() {
+    for (typed, meant) in [
+        ("al@::1:/", "al@[::1]:/"),
+        ("al@::1", "al@[::1]:"),
+        ("al@fe80::1:x", "al@[fe80::1]:x"),
+        ("al@fe80::1%lo:/x", "al@[fe80::1%lo]:/x"),
+        ("al@2001:db8::1:/a:b", "al@[2001:db8::1]:/a:b"),
+        ("ferry://al@::1/x", "ferry://al@[::1]/x"),
+    ] {
+        assert_eq!(error(typed), AddressError::Brackets(meant.into()), "{typed}");
+        assert_eq!(Address::server(OsStr::new(typed)), Err(AddressError::Brackets(meant.into())), "{typed}");
+    }
+    // Hosts and paths that look a little alike.
+    assert_eq!(parse("al@abcd:1:x"), direct("al", "abcd", 1, "x"));
+    assert_eq!(parse("al@host:a::b"), direct("al", "host", 7021, "a::b"));
+    assert_eq!(parse("./al@::1"), None);
+}
+
+#[test]
+fn a_name_that_differs_by_capitals_only_is_told() {
+    let capitals = |user: &str, meant: &str| Err(AddressError::Capitals { user: user.into(), meant: meant.into() });
+    assert_eq!(check_user("Alice"), capitals("Alice", "alice"));
+    assert_eq!(check_user("A.B-c_1"), capitals("A.B-c_1", "a.b-c_1"));
+    for user in ["alice", "0", "Älice", "A B", ""] {
+        assert_eq!(check_user(user), Ok(()), "{user}");
+    }
+}
+
+#[test]
 fn urls_are_unescaped() {
     assert_eq!(parse("ferry://al@host"), direct("al", "host", 7021, ""));
     assert_eq!(parse("ferry://al@host/"), direct("al", "host", 7021, "/"));

@@ -29,6 +29,9 @@ pub(crate) struct CatArgs {
 }
 
 pub(super) async fn run(args: CatArgs, context: &mut Context) -> Result<Exit, Failure> {
+    if context.output.json {
+        return Err(Failure::Usage("--json and the files both want standard output".to_owned()));
+    }
     let places = context.places(&args.remotes)?;
     let remote = context.remote(&places[0]).await?;
     let mut tally = Tally::default();

@@ -50,7 +50,7 @@ impl Tally {
             Ok(()) => self.done += 1,
             Err(failure @ Failure::Output(_)) => return Err(failure),
             Err(failure) => {
-                context.output.error(&failure);
+                context.output.failure(&failure);
                 self.fail(failure.cause());
             }
         }

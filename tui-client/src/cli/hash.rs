@@ -36,7 +36,7 @@ pub(crate) struct HashArgs {
 #[derive(Serialize)]
 struct HashObject<'a> {
     path: &'a RemotePath,
-    algorithm: Algorithm,
+    algorithm: &'static str,
     digest: &'a str,
 }
 
@@ -66,6 +66,10 @@ pub(super) async fn run(args: HashArgs, context: &mut Context) -> Result<Exit, F
 
 fn show(place: &Place, algorithm: Algorithm, digest: &str, output: &Output) -> Result<(), Failure> {
     if output.json {
+        let algorithm = match algorithm {
+            Algorithm::Blake3 => "blake3",
+            Algorithm::Sha256 => "sha256",
+        };
         return output.object(&HashObject { path: &place.path, algorithm, digest });
     }
     let digest = Escaped(digest.as_bytes());

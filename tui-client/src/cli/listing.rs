@@ -10,6 +10,7 @@ use ferry_shared::{
     entry::{Entry, Kind, Mtime},
     name::Name,
     path::RemotePath,
+    refusal::{Code, Refusal},
 };
 use serde::Serialize;
 
@@ -21,22 +22,32 @@ use crate::{
     output::Output,
 };
 
-/// An entry as `--json` shows it: the protocol's own words, with the path from the home on.
+/// An entry as `--json` shows it, with the path from the home on.
 #[derive(Debug, Serialize)]
 pub(super) struct EntryObject<'a> {
-    pub(super) path: &'a RemotePath,
-    pub(super) name: &'a Name,
-    pub(super) kind: Kind,
-    pub(super) size: u64,
-    pub(super) mtime: Mtime,
-    pub(super) mode: u32,
+    path: &'a RemotePath,
+    name: &'a Name,
+    kind: &'static str,
+    size: u64,
+    mtime: (i64, u32),
+    mode: u32,
 }
 
 impl<'a> EntryObject<'a> {
     /// `entry`, which is at `path`.
     pub(super) fn new(path: &'a RemotePath, entry: &'a Entry) -> Self {
-        let Entry { name, kind, size, mtime, mode } = entry;
-        Self { path, name, kind: *kind, size: *size, mtime: *mtime, mode: *mode }
+        let Entry { name, kind, size, mtime: Mtime(seconds, nanos), mode } = entry;
+        Self { path, name, kind: word(*kind), size: *size, mtime: (*seconds, *nanos), mode: *mode }
+    }
+}
+
+/// A kind in a word.
+pub(super) fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Folder => "folder",
+        Kind::Symlink => "symlink",
+        Kind::Other => "other",
     }
 }
 
@@ -190,7 +201,8 @@ pub(super) fn heading(folder: &[u8], gap: bool, output: &Output) -> Result<(), F
 pub(super) fn tell_unreadable(output: &Output, top: &RemotePath, unreadable: &[RemotePath]) -> bool {
     for path in unreadable {
         let path = top.join_path(path).unwrap_or_else(|_| path.clone());
-        output.warn(&format!("ferry: {} cannot be read and is missing here", path.display()));
+        let text = format!("{} cannot be read and is missing here", path.display());
+        output.failure(&about_folder(&path, Refusal::new(Code::NotAllowed, text).into()));
     }
     unreadable.is_empty()
 }
@@ -253,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_speak_as_the_protocol_does() {
+    fn an_entry_is_shown_with_its_path_from_the_home_on() {
         let entry =
             Entry { name: Name::new(*b"\xff").unwrap(), kind: Kind::File, size: 3, mtime: Mtime(5, 6), mode: 0o644 };
         let path = RemotePath::home().join(&entry.name).unwrap();

@@ -4,10 +4,14 @@ use std::{fs, path::PathBuf};
 
 use clap::Args;
 
+use serde::Serialize;
+
 use crate::{
     args::flags,
+    context::Context,
     exit::{Exit, Looking},
     failure::Failure,
+    json::Bytes,
 };
 
 /// `ferry man`.
@@ -18,9 +22,18 @@ pub(crate) struct ManArgs {
     dir: PathBuf,
 }
 
-pub(super) fn run(args: &ManArgs) -> Result<Exit, Failure> {
+/// The folder that was written, as `--json` shows it.
+#[derive(Serialize)]
+struct WrittenObject<'a> {
+    local: Bytes<'a>,
+    outcome: &'static str,
+}
+
+pub(super) fn run(args: &ManArgs, context: &Context) -> Result<Exit, Failure> {
     fs::create_dir_all(&args.dir)
         .and_then(|()| clap_mangen::generate_to(flags::command(), &args.dir))
         .map_err(|error| Failure::local(&args.dir, Looking::Folder, error))?;
+    let local = Bytes(args.dir.as_os_str().as_encoded_bytes());
+    context.output.result(&WrittenObject { local, outcome: "written" })?;
     Ok(Exit::Done)
 }

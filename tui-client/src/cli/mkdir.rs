@@ -9,6 +9,7 @@ use crate::{
     context::Context,
     exit::{Exit, Looking},
     failure::Failure,
+    json::PathObject,
 };
 
 /// `ferry mkdir`.
@@ -31,12 +32,20 @@ pub(super) async fn run(args: MkdirArgs, context: &mut Context) -> Result<Exit, 
         let path = &place.path;
         let result = if context.global.dry_run {
             let would = rehearsal::make_dir(&remote, path, args.parents).await;
-            would.map(|()| context.output.say(&format!("would make {}", path.display())))
+            would.map(|()| {
+                context.output.say(&format!("would make {}", path.display()));
+                "would"
+            })
         } else {
             let made = remote.make_dir(path.clone(), args.parents).await;
-            made.map(|()| context.output.detail(&format!("{} made", path.display())))
+            made.map(|()| {
+                context.output.detail(&format!("{} made", path.display()));
+                "made"
+            })
         };
-        let result = result.map_err(|error| Failure::remote(path, Looking::Folder, error));
+        let result = result
+            .map_err(|error| Failure::remote(path, Looking::Folder, error))
+            .and_then(|outcome| context.output.result(&PathObject { path, outcome }));
         tally.count(context, result)?;
     }
     Ok(tally.exit())

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::Args;
 use ferry_client::Credential;
 
-use crate::{context::Context, exit::Exit, failure::Failure, secret::Source};
+use crate::{context::Context, exit::Exit, failure::Failure, json::NameObject, secret::Source};
 
 /// `ferry passwd`.
 #[derive(Debug, Args)]
@@ -25,22 +25,25 @@ pub(crate) struct PasswdArgs {
 
 pub(super) async fn run(args: PasswdArgs, context: &mut Context) -> Result<Exit, Failure> {
     let place = context.server(&args.site)?;
-    let source = context.global.password_source();
+    let source = context.passwords();
     let old = source.read(&format!("Present password of {}: ", place.target))?;
     let connector = context.connector_with(&place, Credential::Password(old.clone()));
     let remote = context.reach(&connector).await?;
     let new = match (args.new_password_file, source) {
-        (Some(file), _) => Source::File(file),
+        (Some(file), _) => context.told(Source::File(file)),
         // A file holds one password, the present one.
         (None, Source::File(_)) => Source::Prompt,
         (None, source) => source,
     };
     let new = new.read_new("New password: ")?;
-    if context.global.dry_run {
+    let outcome = if context.global.dry_run {
         context.output.say("the password would be changed");
+        "would"
     } else {
         remote.change_password(old, new).await?;
         context.output.say("the password is changed");
-    }
+        "changed"
+    };
+    context.output.result(&NameObject { name: &place.target.user, outcome })?;
     Ok(Exit::Done)
 }

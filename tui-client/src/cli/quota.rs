@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 use ferry_shared::message::reply::Usage;
+use serde::Serialize;
 
 use crate::{context::Context, exit::Exit, failure::Failure, human};
 
@@ -19,12 +20,32 @@ pub(crate) struct QuotaArgs {
     remote: OsString,
 }
 
+/// Usage as `--json` shows it.
+#[derive(Serialize)]
+struct UsageObject {
+    used: u64,
+    reserved: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+    files: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_limit: Option<u64>,
+    volume_free: u64,
+}
+
+impl From<Usage> for UsageObject {
+    fn from(usage: Usage) -> Self {
+        let Usage { used, reserved, limit, files, file_limit, volume_free, .. } = usage;
+        Self { used, reserved, limit, files, file_limit, volume_free }
+    }
+}
+
 pub(super) async fn run(args: QuotaArgs, context: &mut Context) -> Result<Exit, Failure> {
     let place = context.server(&args.remote)?;
     let remote = context.remote(&place).await?;
     let usage = remote.usage().await?;
     if context.output.json {
-        context.output.object(&usage)?;
+        context.output.object(&UsageObject::from(usage))?;
     } else {
         context.output.line(&text(&usage))?;
     }

@@ -9,8 +9,9 @@ use ferry_shared::{
     refusal::{Code, Refusal},
     secret::Secret,
 };
+use serde::Serialize;
 
-use crate::{context::Context, exit::Exit, failure::Failure, human, secret::Source};
+use crate::{context::Context, exit::Exit, failure::Failure, human, json::NameObject, secret::Source};
 
 /// `ferry register`.
 #[derive(Debug, Args)]
@@ -26,6 +27,16 @@ pub(crate) struct RegisterArgs {
     invite_file: Option<PathBuf>,
 }
 
+/// The new account as `--json` shows it.
+#[derive(Serialize)]
+struct MadeObject<'a> {
+    #[serde(flatten)]
+    account: NameObject<'a>,
+    /// Bytes it may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+}
+
 pub(super) async fn run(args: RegisterArgs, context: &mut Context) -> Result<Exit, Failure> {
     let place = context.server(&args.site)?;
     // First the server's key and what it allows: nothing is typed in vain.
@@ -37,17 +48,21 @@ pub(super) async fn run(args: RegisterArgs, context: &mut Context) -> Result<Exi
             return Err(ClientError::from(no).into());
         }
         (Registration::Open, _) => None,
-        (Registration::Invite, Some(file)) => Some(Source::File(file).read("")?),
+        (Registration::Invite, Some(file)) => Some(context.told(Source::File(file)).read("")?),
         (Registration::Invite, None) => Some(Source::Prompt.read("Invite: ")?),
     };
-    let password = context.global.password_source().read_new(&format!("Password for {}: ", place.target))?;
+    let password = context.passwords().read_new(&format!("Password for {}: ", place.target))?;
     if context.global.dry_run {
         context.output.say(&format!("the account {} would be made", place.target));
+        context.output.result(&NameObject { name: &place.target.user, outcome: "would" })?;
         return Ok(Exit::Done);
     }
     connector.set_credential(Credential::Password(password));
     let remote = Remote::register(&connector, invite).await.map_err(|error| Failure::Register(Box::new(error)))?;
-    let room = remote.logged_in().usage.limit.map_or("no limit".to_owned(), |limit| human::size(limit).to_string());
+    let limit = remote.logged_in().usage.limit;
+    let account = NameObject { name: &place.target.user, outcome: "made" };
+    context.output.result(&MadeObject { account, limit })?;
+    let room = limit.map_or("no limit".to_owned(), |limit| human::size(limit).to_string());
     context.output.say(&format!("the account {} is made; room: {room}", place.target));
     Ok(Exit::Done)
 }

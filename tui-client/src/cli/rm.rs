@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use ferry_client::{ClientError, Remote, transfer::Filter};
+use ferry_client::{ClientError, Remote, remote::Removed, transfer::Filter};
 use ferry_shared::{entry::Kind, path::RemotePath};
+use serde::Serialize;
 
 use super::{
     each::{self, Tally},
@@ -15,6 +16,7 @@ use crate::{
     exit::{Exit, Looking},
     failure::Failure,
     human,
+    json::{PathObject, SkippedObject},
 };
 
 /// `ferry rm`.
@@ -30,6 +32,16 @@ pub(crate) struct RmArgs {
     /// Folders with all below them
     #[arg(short, long)]
     recursive: bool,
+}
+
+/// What was removed, as `--json` shows it.
+#[derive(Serialize)]
+struct RemovedObject<'a> {
+    #[serde(flatten)]
+    path: PathObject<'a>,
+    files: u64,
+    folders: u64,
+    bytes: u64,
 }
 
 pub(super) async fn run(args: RmArgs, context: &mut Context) -> Result<Exit, Failure> {
@@ -48,6 +60,7 @@ pub(super) async fn run(args: RmArgs, context: &mut Context) -> Result<Exit, Fai
         let result = match kind {
             Ok(Some(kind)) if !sources::is_meant(&filter, path, kind) => {
                 context.output.say(&format!("{} left out", path.display()));
+                context.output.result(&SkippedObject::filtered(path))?;
                 continue;
             }
             Ok(Some(Kind::Folder)) if args.recursive => {
@@ -55,26 +68,27 @@ pub(super) async fn run(args: RmArgs, context: &mut Context) -> Result<Exit, Fai
                 continue;
             }
             Ok(_) => one(&remote, path, args.recursive, context).await,
-            Err(error) => Err(error),
+            Err(error) => Err(Failure::remote(path, Looking::File, error)),
         };
-        tally.count(context, result.map_err(|error| Failure::remote(path, Looking::File, error)))?;
+        tally.count(context, result)?;
     }
     Ok(tally.exit())
 }
 
 /// Removes what a REMOTE names; the server does it all.
-async fn one(remote: &Remote, path: &RemotePath, recursive: bool, context: &Context) -> Result<(), ClientError> {
+async fn one(remote: &Remote, path: &RemotePath, recursive: bool, context: &Context) -> Result<(), Failure> {
+    let failed = |error: ClientError| Failure::remote(path, Looking::File, error);
     if context.global.dry_run {
-        rehearsal::remove(remote, path, recursive).await?;
+        rehearsal::remove(remote, path, recursive).await.map_err(failed)?;
         context.output.say(&format!("would remove {}", path.display()));
-        return Ok(());
+        return context.output.result(&PathObject { path, outcome: "would" });
     }
-    let removed = remote.remove(path.clone(), recursive).await?;
+    let removed = remote.remove(path.clone(), recursive).await.map_err(failed)?;
     let files = human::count(removed.files, "file", "files");
     let folders = human::count(removed.dirs, "folder", "folders");
     let size = human::size(removed.bytes);
     context.output.detail(&format!("{} removed: {files}, {folders}, {size}", path.display()));
-    Ok(())
+    context.output.result(&object(path, &removed))
 }
 
 /// Removes what a filter takes of a folder, from below.
@@ -119,12 +133,20 @@ async fn remove_each(
         }
     };
     each::side_by_side(paths, work, |(path, removed)| {
-        match &removed {
-            Ok(()) if dry_run => context.output.say(&format!("would remove {}", path.display())),
-            Ok(()) => context.output.detail(&format!("{} removed", path.display())),
-            Err(_) => {}
-        }
-        tally.count(context, removed.map_err(|error| Failure::remote(&path, Looking::File, error)))
+        let removed = removed.map_err(|error| Failure::remote(&path, Looking::File, error)).and_then(|()| {
+            let outcome = if dry_run { "would" } else { "removed" };
+            match dry_run {
+                true => context.output.say(&format!("would remove {}", path.display())),
+                false => context.output.detail(&format!("{} removed", path.display())),
+            }
+            context.output.result(&PathObject { path: &path, outcome })
+        });
+        tally.count(context, removed)
     })
     .await
+}
+
+fn object<'a>(path: &'a RemotePath, removed: &Removed) -> RemovedObject<'a> {
+    let Removed { files, dirs: folders, bytes } = *removed;
+    RemovedObject { path: PathObject { path, outcome: "removed" }, files, folders, bytes }
 }

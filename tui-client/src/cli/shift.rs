@@ -13,6 +13,7 @@ use ferry_shared::{
     entry::{Entry, Kind},
     path::RemotePath,
 };
+use serde::Serialize;
 
 use self::conflict::Ended;
 use super::{each::Tally, into, rehearsal, sources, transfer};
@@ -21,6 +22,7 @@ use crate::{
     context::Context,
     exit::{Exit, Looking},
     failure::Failure,
+    json::SkippedObject,
     sites::Place,
 };
 
@@ -33,11 +35,28 @@ pub(super) enum Way {
     Copy,
 }
 
+/// What became of one source, as `--json` shows it.
+#[derive(Serialize)]
+struct ShiftedObject<'a> {
+    path: &'a RemotePath,
+    to: &'a RemotePath,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'static str>,
+}
+
 impl Way {
     fn verb(self) -> &'static str {
         match self {
             Self::Move => "move",
             Self::Copy => "copy",
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Move => "moved",
+            Self::Copy => "copied",
         }
     }
 }
@@ -107,7 +126,7 @@ impl Shift<'_> {
         };
         if !sources::is_meant(&self.filter, from, entry.kind) {
             self.context.output.say(&format!("{} left out", from.display()));
-            return Ok(());
+            return self.context.output.result(&SkippedObject::filtered(from));
         }
         if to.into && !to.path.is_home() {
             let made = match self.dry_run {
@@ -153,21 +172,29 @@ impl Shift<'_> {
 
     /// Tells and counts what became of a file, or of a whole folder.
     fn ended(&mut self, from: &RemotePath, ended: Result<Ended, Failure>) -> Result<(), Failure> {
-        let (output, from) = (&self.context.output, from.display());
-        let result = ended.map(|ended| match ended {
-            Ended::Done(target) if self.dry_run => {
-                output.say(&format!("would {} {from} to {}", self.way.verb(), target.display()));
+        let output = &self.context.output;
+        let result = ended.and_then(|ended| {
+            let (to, outcome, why) = match &ended {
+                Ended::Done(to) if self.dry_run => (to, "would", None),
+                Ended::Done(to) => (to, self.way.done(), None),
+                Ended::Exists(to) => (to, "skipped", Some("exists")),
+                Ended::NotNewer(to) => (to, "skipped", Some("not_newer")),
+                Ended::Unchanged(to) => (to, "unchanged", None),
+                Ended::Equal(to) => (to, "equal", None),
+            };
+            let (shown, target) = (from.display(), to.display());
+            match &ended {
+                Ended::Done(_) if self.dry_run => {
+                    output.say(&format!("would {} {shown} to {target}", self.way.verb()));
+                }
+                Ended::Done(_) => output.detail(&format!("{shown} is now {target}")),
+                Ended::Exists(_) if self.dry_run => output.say(&format!("{target} is there already, would be skipped")),
+                Ended::Exists(_) => output.say(&format!("{target} is there already, skipped")),
+                Ended::NotNewer(_) => output.say(&format!("{target} is not older, skipped")),
+                Ended::Unchanged(_) => output.detail(&format!("{target} has the same size and date, skipped")),
+                Ended::Equal(_) => output.detail(&format!("{target} is equal already")),
             }
-            Ended::Done(target) => output.detail(&format!("{from} is now {}", target.display())),
-            Ended::Exists(target) if self.dry_run => {
-                output.say(&format!("{} is there already, would be skipped", target.display()));
-            }
-            Ended::Exists(target) => output.say(&format!("{} is there already, skipped", target.display())),
-            Ended::NotNewer(target) => output.say(&format!("{} is not older, skipped", target.display())),
-            Ended::Unchanged(target) => {
-                output.detail(&format!("{} has the same size and date, skipped", target.display()));
-            }
-            Ended::Equal(target) => output.detail(&format!("{} is equal already", target.display())),
+            output.result(&ShiftedObject { path: from, to, outcome, why })
         });
         match result {
             // Somebody said to stop.
@@ -182,13 +209,16 @@ impl Shift<'_> {
 
     /// A link in a folder that is copied is left out, and so is what is neither file nor folder: told always, and
     /// a failure, unless that was asked for.
-    fn left_out(&mut self, path: &RemotePath, entry: &Entry) {
+    fn left_out(&mut self, path: &RemotePath, entry: &Entry) -> Result<(), Failure> {
         let what = if entry.kind == Kind::Symlink { "a symlink" } else { "neither file nor folder" };
         let text = format!("{} skipped: {what}", path.display());
         if entry.kind == Kind::Symlink && self.links != LinkRule::LeaveOut {
-            return self.context.output.detail(&text);
+            self.context.output.detail(&text);
+        } else {
+            self.context.output.warn(&format!("ferry: {text}"));
+            self.tally.fail(Exit::Partial);
         }
-        self.context.output.warn(&format!("ferry: {text}"));
-        self.tally.fail(Exit::Partial);
+        let why = if entry.kind == Kind::Symlink { "symlink" } else { "special" };
+        self.context.output.result(&SkippedObject::of(path, why))
     }
 }

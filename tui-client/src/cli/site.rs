@@ -15,6 +15,7 @@ use crate::{
     context::Context,
     exit::Exit,
     failure::Failure,
+    json::NameObject,
     sites::Site,
 };
 
@@ -44,7 +45,7 @@ enum Action {
     },
 }
 
-/// A site as `--json` shows it.
+/// A site as `--json` shows it: as it stands in `sites.toml`, where it is for people.
 #[derive(Serialize)]
 struct Named<'a> {
     name: &'a str,
@@ -58,13 +59,15 @@ pub(super) fn run(args: SiteArgs, context: &mut Context) -> Result<Exit, Failure
         Action::List => list(context),
         Action::Remove { name } => {
             let mut sites = context.sites()?;
-            match context.global.dry_run {
-                true => {
-                    sites.require(&name)?;
-                    context.output.say(&format!("{name} would be forgotten"));
-                }
-                false => sites.remove(&name)?,
-            }
+            let outcome = if context.global.dry_run {
+                sites.require(&name)?;
+                context.output.say(&format!("{name} would be forgotten"));
+                "would"
+            } else {
+                sites.remove(&name)?;
+                "forgotten"
+            };
+            context.output.result(&NameObject { name: &name, outcome })?;
             Ok(Exit::Done)
         }
     }
@@ -88,13 +91,16 @@ fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Fa
     let (identity, seal, server_key) = (absolute(identity)?, absolute(seal_file)?, *server_key);
     let links = context.global.links;
     let site = Site { address: place.target.address(), user, path, server_key, identity, seal, links };
-    if context.global.dry_run {
+    let outcome = if context.global.dry_run {
         sites.require_free(name)?;
         context.output.say(&format!("{name} would be saved"));
+        "would"
     } else {
         sites.add(name, site)?;
         context.output.say(&format!("saved; try `ferry ls {name}:`"));
-    }
+        "saved"
+    };
+    context.output.result(&NameObject { name, outcome })?;
     Ok(Exit::Done)
 }
 

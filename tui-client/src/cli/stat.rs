@@ -10,7 +10,10 @@ use ferry_shared::{
 };
 use serde::Serialize;
 
-use super::{each::Tally, listing::EntryObject};
+use super::{
+    each::Tally,
+    listing::{self, EntryObject},
+};
 use crate::{
     context::Context,
     exit::{Exit, Looking},
@@ -34,7 +37,7 @@ struct StatObject<'a> {
     #[serde(flatten)]
     entry: EntryObject<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<&'a Version>,
+    version: Option<&'a str>,
 }
 
 pub(super) async fn run(args: StatArgs, context: &mut Context) -> Result<Exit, Failure> {
@@ -53,19 +56,14 @@ pub(super) async fn run(args: StatArgs, context: &mut Context) -> Result<Exit, F
 
 fn show(path: &RemotePath, entry: &Entry, version: Option<&Version>, output: &Output) -> Result<(), Failure> {
     if output.json {
+        let version = version.map(|version| version.0.as_str());
         return output.object(&StatObject { entry: EntryObject::new(path, entry), version });
     }
-    let kind = match entry.kind {
-        Kind::File => "file",
-        Kind::Folder => "folder",
-        Kind::Symlink => "symlink",
-        Kind::Other => "other",
-    };
     let mut line = b"    path: /".to_vec();
     output.name(&mut line, path.as_bytes());
     line.push(b'\n');
     output.bytes(&line)?;
-    output.line(&format!("    kind: {kind}"))?;
+    output.line(&format!("    kind: {}", listing::word(entry.kind)))?;
     if entry.kind == Kind::File {
         output.line(&format!("    size: {} ({})", entry.size, human::size(entry.size)))?;
     }

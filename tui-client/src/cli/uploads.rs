@@ -9,6 +9,7 @@ use ferry_shared::{
     path::RemotePath,
     refusal::{Code, Refusal},
 };
+use serde::Serialize;
 
 use super::each::Tally;
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     exit::{Exit, Looking},
     failure::Failure,
     human::{self, Times},
+    json::PathObject,
     output::Output,
 };
 
@@ -30,6 +32,34 @@ pub(crate) struct UploadsArgs {
     /// Throw the unfinished upload of this path away; can be given more than once
     #[arg(long, value_name = "PATH")]
     discard: Vec<OsString>,
+}
+
+/// An unfinished upload as `--json` shows it.
+#[derive(Serialize)]
+struct UploadObject<'a> {
+    path: &'a RemotePath,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    received: u64,
+    reserved: u64,
+    started: (i64, u32),
+    expires: (i64, u32),
+    active: bool,
+}
+
+impl<'a> From<&'a UnfinishedUpload> for UploadObject<'a> {
+    fn from(upload: &'a UnfinishedUpload) -> Self {
+        let UnfinishedUpload { path, size, received, reserved, started, expires, active, .. } = upload;
+        Self {
+            path,
+            size: *size,
+            received: *received,
+            reserved: *reserved,
+            started: (started.0, started.1),
+            expires: (expires.0, expires.1),
+            active: *active,
+        }
+    }
 }
 
 pub(super) async fn run(args: UploadsArgs, context: &mut Context) -> Result<Exit, Failure> {
@@ -57,15 +87,17 @@ pub(super) async fn run(args: UploadsArgs, context: &mut Context) -> Result<Exit
         let result = match dry_run {
             true if there.iter().any(|upload| upload.path == path) => {
                 context.output.say(&format!("would discard {}", path.display()));
-                Ok(())
+                Ok("would")
             }
             true => {
                 let text = format!("no unfinished upload of {}", path.display());
                 Err(ClientError::from(Refusal::new(Code::NotFound, text)))
             }
-            false => remote.discard(path.clone()).await,
+            false => remote.discard(path.clone()).await.map(|()| "discarded"),
         };
-        let result = result.map_err(|error| Failure::remote(&path, Looking::File, error));
+        let result = result
+            .map_err(|error| Failure::remote(&path, Looking::File, error))
+            .and_then(|outcome| context.output.result(&PathObject { path: &path, outcome }));
         tally.count(context, result)?;
     }
     Ok(tally.exit())
@@ -73,7 +105,7 @@ pub(super) async fn run(args: UploadsArgs, context: &mut Context) -> Result<Exit
 
 fn show(upload: &UnfinishedUpload, output: &Output) -> Result<(), Failure> {
     if output.json {
-        return output.object(upload);
+        return output.object(&UploadObject::from(upload));
     }
     let mut times = Times::local();
     let of = upload.size.map(|size| format!(" of {}", human::size(size))).unwrap_or_default();

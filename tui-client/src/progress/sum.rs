@@ -8,7 +8,7 @@ use std::{
 use ferry_client::transfer::{ItemState, JobId, JobProgress, Progress};
 
 use super::word;
-use crate::human;
+use crate::{estimate::Estimate, human};
 
 /// Over how long the rate is averaged.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -16,8 +16,11 @@ const WINDOW: Duration = Duration::from_secs(5);
 /// What all jobs come to, finished ones included.
 pub(super) struct Sum {
     upload: bool,
-    jobs: HashMap<JobId, (u64, u64)>,
+    jobs: HashMap<JobId, Part>,
     rate: Rate,
+    started: Option<Instant>,
+    estimate: Estimate,
+    files_left: u64,
     /// Bytes known of.
     pub(super) bytes: u64,
     /// Bytes that are through.
@@ -33,6 +36,9 @@ impl Sum {
             upload,
             jobs: HashMap::new(),
             rate: Rate::default(),
+            started: None,
+            estimate: Estimate::default(),
+            files_left: 0,
             bytes: 0,
             bytes_done: 0,
             counting: true,
@@ -44,14 +50,19 @@ impl Sum {
     /// Takes in how far everything is.
     pub(super) fn update(&mut self, progress: &Progress, now: Instant) {
         // Jobs that are gone are through.
-        for (bytes, done) in self.jobs.values_mut() {
-            *done = *bytes;
+        for part in self.jobs.values_mut() {
+            (part.bytes_done, part.files_done) = (part.bytes, part.files);
         }
         for job in &progress.jobs {
-            self.jobs.insert(job.job, (job.bytes, job.bytes_done));
+            self.jobs.insert(job.job, Part::of(job));
         }
-        self.bytes = self.jobs.values().map(|(bytes, _)| *bytes).fold(0, u64::saturating_add);
-        self.bytes_done = self.jobs.values().map(|(_, done)| *done).fold(0, u64::saturating_add);
+        let sum = |of: fn(&Part) -> u64| self.jobs.values().map(of).fold(0, u64::saturating_add);
+        (self.bytes, self.bytes_done) = (sum(|part| part.bytes), sum(|part| part.bytes_done));
+        let files_done = sum(|part| part.files_done);
+        self.files_left = sum(|part| part.files).saturating_sub(files_done);
+        let there = progress.active.iter().map(|item| item.reused).fold(sum(|part| part.reused), u64::saturating_add);
+        let since = now.duration_since(*self.started.get_or_insert(now));
+        self.estimate.push(since, self.bytes_done.saturating_sub(there), files_done);
         self.counting = progress.jobs.iter().any(|job| job.counting);
         self.asking = progress.jobs.iter().map(|job| job.asking).sum();
         self.rate.add(now, if self.upload { progress.sent } else { progress.received });
@@ -93,8 +104,8 @@ impl Sum {
         let mut text = format!("{} of {least}{}", human::size(self.bytes_done), human::size(self.bytes));
         if let Some(rate) = self.rate.get().filter(|rate| *rate > 0) {
             text += &format!(", {}/s", human::size(rate));
-            if !self.counting {
-                let left = Duration::from_secs(self.bytes.saturating_sub(self.bytes_done) / rate);
+            let left = self.estimate.left(self.bytes.saturating_sub(self.bytes_done), self.files_left);
+            if let Some(left) = left.filter(|_| !self.counting) {
                 text += &format!(", {} left", human::duration(left));
             }
         }
@@ -104,6 +115,23 @@ impl Sum {
             text += &format!(", {} to be answered", self.asking);
         }
         text
+    }
+}
+
+/// How far a job is.
+#[derive(Clone, Copy)]
+struct Part {
+    bytes: u64,
+    bytes_done: u64,
+    reused: u64,
+    files: u64,
+    files_done: u64,
+}
+
+impl Part {
+    fn of(job: &JobProgress) -> Self {
+        let JobProgress { bytes, bytes_done, reused, files, files_done, .. } = *job;
+        Self { bytes, bytes_done, reused, files, files_done }
     }
 }
 
@@ -171,6 +199,18 @@ mod tests {
         assert_eq!(sum.text(), "2.0 KiB of ≥ 4.0 KiB, 1.0 KiB/s, sending");
         sum.update(&progress(vec![job(1, 4096, 3072, false)], 2048), start + Duration::from_secs(2));
         assert_eq!(sum.text(), "3.0 KiB of 4.0 KiB, 1.0 KiB/s, 0:01 left, sending");
+    }
+
+    #[test]
+    fn the_time_left_of_small_files_is_that_of_their_number() {
+        let (mut sum, start) = (Sum::new(true), Instant::now());
+        for second in 0..=10 {
+            // 100 files of 10 bytes a second; each costs 500 bytes on the wire.
+            let files_done = 100 * second;
+            let job = JobProgress { files: 7000, files_done, reused: 0, ..job(1, 70_000, files_done * 10, false) };
+            sum.update(&progress(vec![job], files_done * 510), start + Duration::from_secs(second));
+        }
+        assert!(sum.text().contains(", 1:00 left,") || sum.text().contains(", 0:59 left,"), "{}", sum.text());
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Shift<'_> {
             for entry in entries.iter().filter(|entry| entry.kind != Kind::Folder) {
                 let (from, to) = (source.join(&entry.name)?, target.join(&entry.name)?);
                 if self.way == Way::Copy && !self.copies(entry) {
-                    self.left_out(&from, entry);
+                    self.left_out(&from, entry)?;
                     continue;
                 }
                 let ended = match self.dry_run {
@@ -74,7 +74,7 @@ impl Shift<'_> {
             for entry in entries.iter().filter(|entry| matches!(entry.kind, Kind::Symlink | Kind::Other)) {
                 let path = from.join_path(under)?.join(&entry.name)?;
                 if !self.copies(entry) {
-                    self.left_out(&path, entry);
+                    self.left_out(&path, entry)?;
                     continue;
                 }
                 let target = to.join_path(under)?.join(&entry.name)?;

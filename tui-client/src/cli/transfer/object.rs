@@ -6,10 +6,14 @@ use ferry_client::{
     ClientError,
     transfer::{ItemPath, Outcome, Skip, Summary},
 };
-use ferry_shared::{digest::Digest, entry::Mtime, path::RemotePath, refusal::Refusal};
+use ferry_shared::{digest::Digest, entry::Mtime, path::RemotePath};
 use serde::Serialize;
 
-use crate::{exit::Exit, json::Bytes, os_bytes::bytes_of};
+use crate::{
+    exit::Exit,
+    json::{Bytes, failure::ErrorObject},
+    os_bytes::bytes_of,
+};
 
 /// An item.
 #[derive(Serialize)]
@@ -60,33 +64,6 @@ enum OutcomeObject {
     Failed {
         error: ErrorObject,
     },
-}
-
-/// Why it was not done.
-#[derive(Serialize)]
-struct ErrorObject {
-    /// The server's code, where it was the server that refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
-    message: String,
-    /// The exit code this error alone would have.
-    exit: u8,
-    retry: bool,
-    #[serde(flatten)]
-    figures: Figures,
-}
-
-/// What a refusal counts.
-#[derive(Serialize, Default)]
-struct Figures {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    needed: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    available: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    held: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<u64>,
 }
 
 /// Why nothing of a job could be done.
@@ -144,7 +121,7 @@ pub(super) fn item<T>(
         Outcome::Would { size, replaces } => OutcomeObject::Would { size: *size, replaces: *replaces },
         Outcome::Failed(failure) => {
             let error = &failure.error;
-            OutcomeObject::Failed { error: error_object(error, exit(error), failure.retryable) }
+            OutcomeObject::Failed { error: ErrorObject::of_client(error, exit(error), failure.retryable) }
         }
     };
     show(&ItemObject { path: path.remote(), local: local.as_deref().map(Bytes), outcome })
@@ -152,7 +129,7 @@ pub(super) fn item<T>(
 
 /// Why nothing of a job could be done.
 pub(super) fn job_error(error: &ClientError, exit: Exit) -> JobError {
-    JobError { error: error_object(error, exit, error.is_transient()) }
+    JobError { error: ErrorObject::of_client(error, exit, error.is_transient()) }
 }
 
 /// The sum of all jobs.
@@ -162,20 +139,6 @@ pub(super) fn summary(sum: &Summary, elapsed: Duration, exit: Exit) -> SummaryOb
     let sum =
         Sum { files, equal, unproven, unchanged, folders, bytes, transferred, reused, skipped, failed, seconds, exit };
     SummaryObject { summary: sum }
-}
-
-fn error_object(error: &ClientError, exit: Exit, retry: bool) -> ErrorObject {
-    let (code, figures) = match error {
-        ClientError::Refused(refusal) => {
-            let Refusal { needed, available, held, retry_after, .. } = *refusal;
-            (Some(refusal.code.as_str()), Figures { needed, available, held, retry_after })
-        }
-        ClientError::NoRoom { needed, available, .. } => {
-            (None, Figures { needed: Some(*needed), available: Some(*available), ..Figures::default() })
-        }
-        _ => (None, Figures::default()),
-    };
-    ErrorObject { code, message: error.to_string(), exit: exit as u8, retry, figures }
 }
 
 fn why(skip: Skip) -> &'static str {

@@ -15,7 +15,7 @@ pub(crate) use rate::{Rate, eta};
 pub(crate) use rows::Row;
 pub(crate) use transfer::{Covers, FailedItem, Key, Order, Phase, Piece, StandingAnswer, Transfer, Way};
 
-use crate::tui::state::trouble::Trouble;
+use crate::{estimate::Estimate, tui::state::trouble::Trouble};
 
 /// A question of the engine: something is already where a file is to go.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub(crate) struct Transfers {
     pub(crate) stalled: Option<(Trouble, Duration)>,
     /// How fast all of it goes.
     pub(crate) rate: Rate,
+    /// How long the rest of it takes.
+    estimate: Estimate,
     /// The most at a time.
     pub(crate) at_once: usize,
     /// The most bytes a second.
@@ -55,6 +57,7 @@ impl Default for Transfers {
             asks: Vec::new(),
             stalled: None,
             rate: Rate::default(),
+            estimate: Estimate::default(),
             at_once: ferry_client::transfer::Settings::default().transfers,
             bandwidth: Bandwidth::default(),
             last_key: 0,
@@ -195,15 +198,24 @@ impl Transfers {
             transfer.add_up();
             let fresh = transfer.parts.iter().map(|part| part.fresh).fold(0, u64::saturating_add);
             transfer.rate.push(now, fresh);
+            transfer.estimate.push(now, fresh, transfer.tally.files_done);
         }
+        let fresh = self.all.iter().flat_map(|transfer| &transfer.parts).map(|part| part.fresh);
+        let files = self.all.iter().map(|transfer| transfer.tally.files_done);
+        self.estimate.push(now, fresh.fold(0, u64::saturating_add), files.fold(0, u64::saturating_add));
+    }
+
+    /// How long what is not through yet takes; nothing while it is not known what that is.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        self.total().left(&self.estimate)
     }
 
     /// The server cannot be reached for now: nothing moves.
     pub(crate) fn stall(&mut self, trouble: Trouble, until: Duration) {
         self.stalled = Some((trouble, until));
-        self.rate = Rate::default();
+        (self.rate, self.estimate) = (Rate::default(), Estimate::default());
         for transfer in &mut self.all {
-            transfer.rate = Rate::default();
+            (transfer.rate, transfer.estimate) = (Rate::default(), Estimate::default());
             transfer.active.clear();
         }
     }

@@ -99,20 +99,17 @@ fn key_file(typed: &str, home: &Path) -> Option<PathBuf> {
 fn direct(address: Address) -> Result<Server, String> {
     let start = RemotePath::from_typed(&address.path).map_err(|error| error.to_string())?;
     match address.server {
-        address::Server::Direct { user, host, port } => Ok(Server {
-            target: Target { user, host, port },
-            site: None,
-            start,
-            key: None,
-            identity: None,
-            seal: None,
-            links: None,
-        }),
+        address::Server::Direct { user, host, port } => {
+            address::check_user(&user).map_err(|error| error.to_string())?;
+            let target = Target { user, host, port };
+            Ok(Server { target, site: None, start, key: None, identity: None, seal: None, links: None })
+        }
         address::Server::Site(name) => Err(format!("there is no site named {name}")),
     }
 }
 
 fn named(user: &str, address: &str, folder: &str) -> Result<Server, String> {
+    address::check_user(user).map_err(|error| error.to_string())?;
     let (host, port) = address::host_and_port(address).map_err(|error| error.to_string())?;
     let start = RemotePath::from_typed(folder.as_bytes()).map_err(|error| error.to_string())?;
     Ok(Server {

@@ -11,7 +11,7 @@ use crate::tui::state::{
     Quitting, State,
     layout::{Area, TWO_PANES},
     look::Style,
-    transfers::{Phase, Tally, Transfer, Way, eta},
+    transfers::{Phase, Tally, Transfer, Way},
     words,
 };
 
@@ -95,7 +95,7 @@ fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
     let percent = figures::percent(total.permille());
     let part = figures::part(total.bytes_done, total.bytes, total.counting, &paint.look().signs);
     let speed = if rate > 0 { format!("  {}", figures::rate(rate)) } else { String::new() };
-    let left = eta(total.bytes.saturating_sub(total.bytes_done), rate).filter(|_| !total.counting);
+    let left = state.transfers.left().filter(|_| rate > 0);
     let left = left.map_or(String::new(), |left| format!("  {}", figures::time_left(left)));
     let then = if state.quitting == Quitting::WhenDone { "  then quit" } else { "" };
     let texts = vec![
@@ -177,7 +177,7 @@ pub(super) fn described(paint: &Paint<'_>, state: &State, transfer: &Transfer, p
                 return text;
             }
             text += &format!("  {}", figures::rate(rate));
-            if let Some(left) = eta(tally.bytes.saturating_sub(tally.bytes_done), rate).filter(|_| !tally.counting) {
+            if let Some(left) = tally.left(&transfer.estimate) {
                 text += &format!("  {}", figures::time_left(left));
             }
             // Where files are small their number says more than their bytes.

@@ -1,6 +1,10 @@
 //! A piece of an order, and how far it is: the engine's figures, and what is kept of them over a break.
 
+use std::time::Duration;
+
 use ferry_client::transfer::{ActiveItem, ItemState, JobId, JobProgress, Summary};
+
+use crate::estimate::Estimate;
 
 /// How far something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,6 +46,13 @@ impl Tally {
             asking: self.asking.saturating_add(other.asking),
             skipped: self.skipped.saturating_add(other.skipped),
         }
+    }
+
+    /// How long the rest takes; nothing while it is not known how much that is.
+    pub(crate) fn left(self, estimate: &Estimate) -> Option<Duration> {
+        let left =
+            estimate.left(self.bytes.saturating_sub(self.bytes_done), self.files.saturating_sub(self.files_done));
+        left.filter(|_| !self.counting)
     }
 
     /// Thousandths that are through; by bytes, or by files where there are no bytes.

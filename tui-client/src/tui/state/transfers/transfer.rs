@@ -9,7 +9,10 @@ use super::{
     part::{Part, Tally},
     rate::Rate,
 };
-use crate::tui::state::{place::Place, trouble::Trouble};
+use crate::{
+    estimate::Estimate,
+    tui::state::{place::Place, trouble::Trouble},
+};
 
 /// Failed files that are remembered with their causes; more are only counted.
 const FAILURES: usize = 500;
@@ -178,6 +181,8 @@ pub(crate) struct Transfer {
     pub(crate) ended: Option<Duration>,
     /// How fast it goes.
     pub(crate) rate: Rate,
+    /// How long the rest of it takes.
+    pub(crate) estimate: Estimate,
 }
 
 impl Transfer {
@@ -198,6 +203,7 @@ impl Transfer {
             discarded: false,
             ended: None,
             rate: Rate::default(),
+            estimate: Estimate::default(),
         }
     }
 

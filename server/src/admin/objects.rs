@@ -1,0 +1,91 @@
+//! What `--json` shows of verbs that change something, and of failures; `docs/scripting.md` has every shape.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::AdminError;
+use crate::{audit::verify::Broken, users::UserName};
+
+/// What became of a user.
+#[derive(Debug, Serialize)]
+pub(super) struct UserObject<'a> {
+    pub(super) name: &'a UserName,
+    pub(super) outcome: &'static str,
+    /// What the operator may want to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) note: Option<String>,
+}
+
+/// What became of an invite.
+#[derive(Debug, Serialize)]
+pub(super) struct InviteObject<'a> {
+    pub(super) id: &'a str,
+    pub(super) outcome: &'static str,
+}
+
+/// A folder that was written.
+#[derive(Debug, Serialize)]
+pub(super) struct WrittenObject<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) outcome: &'static str,
+}
+
+/// What could not be done.
+#[derive(Debug, Serialize)]
+pub(super) struct FailureObject<'a> {
+    error: About<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct About<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    code: &'static str,
+    message: String,
+    exit: u8,
+}
+
+impl<'a> FailureObject<'a> {
+    /// The object of a command line that is wrong in the way that `message` says.
+    pub(super) fn usage(message: &str) -> Self {
+        let message = message.trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned();
+        Self { error: About { path: None, line: None, code: "usage", message, exit: 2 } }
+    }
+
+    /// The object of `error`; `None` where the result that was printed tells it already, and where
+    /// nothing can be printed.
+    pub(super) fn new(error: &'a AdminError) -> Option<Self> {
+        let (path, line) = match error {
+            AdminError::File { path, .. } | AdminError::NoKey(path) | AdminError::InUse(path) => (Some(&**path), None),
+            AdminError::Audit(Broken::Line { path, line, .. }) => (Some(&**path), Some(*line)),
+            AdminError::Audit(Broken::Read { path, .. }) => (Some(&**path), None),
+            _ => (None, None),
+        };
+        let (code, message, exit) = (code(error)?, error.to_string(), 1);
+        Some(Self { error: About { path, line, code, message, exit } })
+    }
+}
+
+fn code(error: &AdminError) -> Option<&'static str> {
+    Some(match error {
+        AdminError::Faulty(_) | AdminError::NotCounted(_) | AdminError::Reload(_) | AdminError::Output(_) => {
+            return None;
+        }
+        AdminError::Config(_) => "config",
+        AdminError::Store(_) => "users",
+        AdminError::Identity(_) | AdminError::NoKey(_) => "identity",
+        AdminError::NoSuchInvite(_) | AdminError::NoSuchUser(_) | AdminError::WhichKey { .. } => "not_found",
+        AdminError::UserExists(_) => "exists",
+        AdminError::NewPassword(_) | AdminError::NoTerminal | AdminError::PasswordsDiffer | AdminError::Input(_) => {
+            "password"
+        }
+        AdminError::File { .. } => "file",
+        AdminError::Control(_) => "control",
+        AdminError::Audit(_) => "audit",
+        AdminError::Storage(_) | AdminError::Purge { .. } | AdminError::InUse(_) => "storage",
+        _ => "other",
+    })
+}

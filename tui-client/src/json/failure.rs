@@ -1,0 +1,204 @@
+//! A failure as `--json` shows it: a code, a sentence, and the exit code it would have alone.
+
+use std::io;
+
+use ferry_client::ClientError;
+use ferry_shared::refusal::Refusal;
+use serde::Serialize;
+
+use super::Bytes;
+use crate::{exit::Exit, failure::Failure};
+
+/// A line of its own about something that could not be done.
+#[derive(Debug, Serialize)]
+pub(crate) struct FailureObject<'a> {
+    error: About<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct About<'a> {
+    /// The path on the server, from the home on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<Bytes<'a>>,
+    /// The file or folder of this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local: Option<Bytes<'a>>,
+    #[serde(flatten)]
+    error: ErrorObject,
+}
+
+/// Why something was not done.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorObject {
+    /// The server's code where the server refused, else one of this program's.
+    code: &'static str,
+    message: String,
+    /// The exit code this error alone would have.
+    exit: u8,
+    /// Whether the same may work later without anybody changing anything.
+    retry: bool,
+    #[serde(flatten)]
+    figures: Figures,
+}
+
+/// What a refusal counts.
+#[derive(Debug, Serialize, Default)]
+struct Figures {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+}
+
+/// A command line that cannot be understood.
+#[derive(Debug, Serialize)]
+pub(crate) struct UsageObject {
+    error: ErrorObject,
+}
+
+impl<'a> FailureObject<'a> {
+    /// The object of `failure`.
+    pub(crate) fn new(failure: &'a Failure) -> Self {
+        let mut about = About { path: None, local: None, error: ErrorObject::of_failure(failure) };
+        let local = match failure {
+            Failure::Remote { path, .. } => {
+                about.path = Some(Bytes(path.as_bytes()));
+                None
+            }
+            Failure::Local { path, .. } | Failure::NewFolder(path) => Some(path),
+            Failure::Server(error) => match &**error {
+                ClientError::Local { path, .. } => Some(path),
+                _ => None,
+            },
+            _ => None,
+        };
+        about.local = local.map(|path| Bytes(path.as_os_str().as_encoded_bytes()));
+        Self { error: about }
+    }
+}
+
+impl UsageObject {
+    /// The object of a line that is wrong in the way that `message` says.
+    pub(crate) fn new(message: &str) -> Self {
+        let message = message.trim().trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned();
+        Self { error: ErrorObject::plain("usage", message, Exit::Usage) }
+    }
+}
+
+impl ErrorObject {
+    /// An error of the client library.
+    pub(crate) fn of_client(error: &ClientError, exit: Exit, retry: bool) -> Self {
+        let figures = match error {
+            ClientError::Refused(refusal) => {
+                let Refusal { needed, available, held, retry_after, .. } = *refusal;
+                Figures { needed, available, held, retry_after }
+            }
+            ClientError::NoRoom { needed, available, .. } => {
+                Figures { needed: Some(*needed), available: Some(*available), ..Figures::default() }
+            }
+            _ => Figures::default(),
+        };
+        Self { code: of_client(error), message: error.to_string(), exit: exit as u8, retry, figures }
+    }
+
+    fn of_failure(failure: &Failure) -> Self {
+        let exit = failure.exit();
+        let code = match failure {
+            Failure::Server(error) | Failure::Register(error) | Failure::Remote { error, .. } => {
+                let object = Self::of_client(error, exit, error.is_transient());
+                // With the path in it, as people are told.
+                return Self { message: failure.to_string(), ..object };
+            }
+            Failure::Usage(_) | Failure::Address(_) | Failure::Path(_) | Failure::Filter(_) => "usage",
+            Failure::Sites(_) => "sites",
+            Failure::NoHome(_) => "no_home",
+            Failure::Secret(_) => "password",
+            Failure::Local { error, .. } => of_io(error),
+            Failure::NewFolder(_) => "not_found",
+            _ => "other",
+        };
+        Self::plain(code, failure.to_string(), exit)
+    }
+
+    fn plain(code: &'static str, message: String, exit: Exit) -> Self {
+        Self { code, message, exit: exit as u8, retry: false, figures: Figures::default() }
+    }
+}
+
+fn of_client(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Refused(refusal) => refusal.code.as_str(),
+        ClientError::Local { error, .. } => of_io(error),
+        ClientError::UntrustedKey { .. } => "unknown_key",
+        ClientError::DeclinedKey { .. } => "declined_key",
+        ClientError::ChangedKey { .. } => "changed_key",
+        ClientError::WrongKey { .. } => "wrong_key",
+        ClientError::KnownServers { .. } => "known_servers",
+        ClientError::Identity(_) => "identity",
+        ClientError::Seal { .. } => "seal",
+        ClientError::Lost(_) => "lost",
+        ClientError::Unreachable { .. } => "unreachable",
+        ClientError::Insecure { .. } => "insecure",
+        ClientError::Timeout(_) => "timeout",
+        ClientError::Protocol(_) => "protocol",
+        ClientError::NoRoom { .. } => "no_room",
+        ClientError::Mismatch { .. } => "mismatch",
+        ClientError::Cancelled => "stopped",
+        _ => "other",
+    }
+}
+
+/// The server's words for the same, where there are some.
+fn of_io(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "not_found",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "not_allowed",
+        io::ErrorKind::AlreadyExists => "exists",
+        io::ErrorKind::IsADirectory => "is_directory",
+        io::ErrorKind::NotADirectory => "not_directory",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "disk_full",
+        _ => "local",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferry_shared::{path::RemotePath, refusal::Code};
+
+    use super::*;
+    use crate::exit::Looking;
+
+    fn json(failure: &Failure) -> String {
+        serde_json::to_string(&FailureObject::new(failure)).unwrap()
+    }
+
+    #[test]
+    fn a_failure_names_its_path_its_code_and_its_exit() {
+        let path = RemotePath::from_wire(b"a/\xff").unwrap();
+        let failure = Failure::remote(&path, Looking::File, Refusal::new(Code::NotFound, "it is not there").into());
+        let expected = r#"{"error":{"path":{"bytes":"YS//"},"code":"not_found","message":"/a/\\u{ff}: it is not there","exit":4,"retry":false}}"#;
+        let shown = json(&failure);
+        assert!(shown.starts_with(&expected[..50]) && shown.ends_with(&expected[expected.len() - 35..]), "{shown}");
+        let full = Refusal { needed: Some(5), available: Some(3), ..Refusal::new(Code::OverQuota, "full") };
+        let shown = json(&Failure::remote(&path, Looking::File, full.into()));
+        assert!(shown.contains(r#""code":"over_quota""#) && shown.contains(r#""needed":5,"available":3"#), "{shown}");
+    }
+
+    #[test]
+    fn this_machines_failures_have_the_servers_words() {
+        let local = |kind: io::ErrorKind| json(&Failure::local("/x", Looking::File, kind.into()));
+        assert!(local(io::ErrorKind::NotFound).starts_with(r#"{"error":{"local":"/x","code":"not_found""#));
+        assert!(local(io::ErrorKind::PermissionDenied).contains(r#""code":"not_allowed""#));
+        assert!(json(&Failure::Usage("no".into())).contains(r#"{"code":"usage","message":"no","exit":2"#));
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_understood_is_told_in_one_sentence() {
+        let shown = serde_json::to_string(&UsageObject::new("error: what?\n\nUsage: ferry\n")).unwrap();
+        assert_eq!(shown, r#"{"error":{"code":"usage","message":"what?","exit":2,"retry":false}}"#);
+    }
+}
