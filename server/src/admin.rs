@@ -19,14 +19,17 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
     args::{Args, AuditVerb, ConfigVerb, UserVerb, Verb},
-    audit::verify::{self, Broken},
+    audit::{
+        AuditError,
+        verify::{self, Broken},
+    },
     config::{ConfigError, Layers, Loaded, show},
     control::{self, message::Ask},
     identity::{Identity, IdentityError},
     output, serve,
     storage::StorageError,
     top::{self, TopError},
-    users::{StoreError, UserName, invite::NoRandomness, password::NewPasswordError},
+    users::{StoreError, UserName, file::Store, invite::NoRandomness, password::NewPasswordError},
 };
 
 /// Why a verb failed.
@@ -118,6 +121,9 @@ pub enum AdminError {
     /// There is nothing to look at, or no way to.
     #[error(transparent)]
     Top(#[from] TopError),
+    /// The audit log cannot be gone on with.
+    #[error(transparent)]
+    Append(#[from] AuditError),
     /// The audit log does not hold.
     #[error(transparent)]
     Audit(#[from] Broken),
@@ -167,14 +173,19 @@ fn run(args: Args) -> Result<(), AdminError> {
             if let UserVerb::List { .. } | UserVerb::Show { .. } = verb {
                 places::not_there(&data).iter().for_each(output::note);
             }
-            user::run(verb, &data, &|| tell::users_changed(config.clone(), &data))?;
+            let tell = |old: &Store, new: &Store| tell::users_changed(config.clone(), &data, old, new);
+            user::run(verb, &data, &tell)?;
         }
         Verb::Quota(verb) => {
             let data = data()?;
             places::not_there(&data).iter().for_each(output::note);
             quota::run(verb, &load(config)?, &data)?;
         }
-        Verb::Invite(verb) => invite::run(verb, &load(config)?.config, &data()?)?,
+        Verb::Invite(verb) => {
+            let data = data()?;
+            let tell = |old: &Store, new: &Store| tell::users_changed(config.clone(), &data, old, new);
+            invite::run(verb, &load(config.clone())?.config, &data, &tell)?;
+        }
         Verb::Identity => {
             let loaded = load(config)?;
             let (tls, data) = (&loaded.config.tls, data()?);
@@ -185,8 +196,9 @@ fn run(args: Args) -> Result<(), AdminError> {
         }
         Verb::Check => check::run(config, &data()?)?,
         Verb::Audit(AuditVerb::Verify { noted, json, files }) => {
-            let files = if files.is_empty() { verify::files(&data()?)? } else { files };
-            let verified = verify::verify(&files, noted.as_deref())?;
+            let noted = noted.as_deref();
+            let verified =
+                if files.is_empty() { verify::whole(&data()?, noted)? } else { verify::part(&files, noted)? };
             let text = if json { user_report::pretty(&verified) } else { audit_report::text(&verified) };
             output::raw(text.as_bytes())?;
         }

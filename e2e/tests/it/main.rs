@@ -10,6 +10,7 @@
 
 mod accounts;
 mod accounts_running;
+mod alerts;
 mod audit;
 mod bandwidth;
 mod browser;
@@ -20,6 +21,7 @@ mod control;
 mod crash;
 mod crash_own_files;
 mod disk_full;
+mod drift;
 mod exit_codes;
 mod faults;
 mod files;
@@ -35,6 +37,7 @@ mod large_files;
 mod long_work;
 mod many_accounts;
 mod memory;
+mod outputs;
 mod paths;
 mod quota;
 mod quota_care;

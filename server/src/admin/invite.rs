@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::AdminError;
+use super::{AdminError, tell::Tell};
 use crate::{
     args::InviteVerb,
     config::{Config, RegistrationMode},
@@ -16,16 +16,18 @@ use crate::{
     },
 };
 
-pub(super) fn run(verb: InviteVerb, config: &Config, data: &Path) -> Result<(), AdminError> {
+/// Runs a verb; `tell` has a running server read what was changed.
+pub(super) fn run(verb: InviteVerb, config: &Config, data: &Path, tell: Tell<'_>) -> Result<(), AdminError> {
     let store = users::store_file(data);
     match verb {
         InviteVerb::Create { quota, uses, expires } => {
             let (token, hash) = invite::token()?;
             let made = Invite { quota, uses, expires: expires.0 };
-            file::edit(&store, |store| {
+            let insert = |store: &mut Store| {
                 store.invites.insert(hash.clone(), made);
                 Ok::<_, AdminError>(())
-            })??;
+            };
+            file::edit_then(&store, insert, tell)??;
             output::line(token.expose())?;
             if config.registration.mode == RegistrationMode::Closed {
                 output::error("nobody can use it before the configuration says: [registration] mode = \"invite\"");
@@ -34,11 +36,12 @@ pub(super) fn run(verb: InviteVerb, config: &Config, data: &Path) -> Result<(), 
         }
         InviteVerb::List { json } => Ok(output::raw(list(&file::load(&store)?, json).as_bytes())?),
         InviteVerb::Revoke { id } => {
-            let revoked = file::edit(&store, |store| {
+            let revoke = |store: &mut Store| {
                 let before = store.invites.len();
                 store.invites.retain(|hash, _| invite::id(hash) != id && *hash != id);
                 Ok::<_, AdminError>(before > store.invites.len())
-            })??;
+            };
+            let (revoked, ()) = file::edit_then(&store, revoke, tell)??;
             if revoked { Ok(output::line("the invite is taken back")?) } else { Err(AdminError::NoSuchInvite(id)) }
         }
     }

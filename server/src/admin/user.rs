@@ -5,41 +5,43 @@ use std::{fs, path::Path};
 
 use ferry_shared::{message::reply::Access, name::Escaped};
 
-use super::{AdminError, password_input::new_password, user_report};
+use super::{AdminError, password_input::new_password, tell::Tell, user_report};
 use crate::{
     args::{AddUser, Limit, SetUser, UserVerb},
     output,
     storage::Storage,
     users::{
         self, StoredHash, UserName,
-        file::{self, Record},
+        file::{self, Record, Store},
         key::PublicKey,
         password,
     },
 };
 
 /// Runs a verb; `tell` has a running server read what was changed.
-pub(super) fn run(verb: UserVerb, data: &Path, tell: &dyn Fn()) -> Result<(), AdminError> {
+pub(super) fn run(verb: UserVerb, data: &Path, tell: Tell<'_>) -> Result<(), AdminError> {
     let store = users::store_file(data);
     let done = match verb {
-        UserVerb::Add(add_user) => add(add_user, &store, data)?,
-        UserVerb::Set(set_user) => set(set_user, &store)?,
-        UserVerb::Passwd { name, password_stdin } => passwd(&name, password_stdin, &store)?,
+        UserVerb::Add(add_user) => add(add_user, &store, data, tell)?,
+        UserVerb::Set(set_user) => set(set_user, &store, tell)?,
+        UserVerb::Passwd { name, password_stdin } => passwd(&name, password_stdin, &store, tell)?,
         UserVerb::Remove { name, purge } => return remove(&name, purge, &store, data, tell),
         UserVerb::List { json } => {
+            // What is shown of a store that is gone would be that there are no users.
+            file::is_not_gone(&store)?;
             return Ok(output::raw(user_report::list(&file::load(&store)?, json).as_bytes())?);
         }
         UserVerb::Show { name, json } => {
+            file::is_not_gone(&store)?;
             let loaded = file::load(&store)?;
             let record = loaded.users.get(&name).ok_or_else(|| AdminError::NoSuchUser(name.clone()))?;
             return Ok(output::raw(user_report::show(&name, record, json).as_bytes())?);
         }
     };
-    tell();
     Ok(output::line(done)?)
 }
 
-fn add(add: AddUser, store: &Path, data: &Path) -> Result<String, AdminError> {
+fn add(add: AddUser, store: &Path, data: &Path, tell: Tell<'_>) -> Result<String, AdminError> {
     let AddUser { name, quota, max_files, read_only, key, password_stdin } = add;
     // Before anybody types a password in vain; asked again under the lock.
     if file::load(store)?.users.contains_key(&name) {
@@ -56,13 +58,14 @@ fn add(add: AddUser, store: &Path, data: &Path) -> Result<String, AdminError> {
     if read_only {
         record.access = Access::ReadOnly;
     }
-    file::edit(store, |store| {
+    let insert = |store: &mut Store| {
         if store.users.contains_key(&name) {
             return Err(AdminError::UserExists(name.clone()));
         }
         store.users.insert(name.clone(), record);
         Ok(())
-    })??;
+    };
+    file::edit_then(store, insert, tell)??;
     let mut done = format!("user '{name}' added");
     // Without a data folder there are no files either.
     if Storage::inspect(data).and_then(|storage| storage.has_user(name.as_str())).unwrap_or(false) {
@@ -86,13 +89,13 @@ fn hash(from_stdin: bool) -> Result<StoredHash, AdminError> {
     Ok(hash)
 }
 
-fn set(set: SetUser, store: &Path) -> Result<String, AdminError> {
+fn set(set: SetUser, store: &Path, tell: Tell<'_>) -> Result<String, AdminError> {
     let SetUser { name, quota, max_files, access, enable, disable, expires, max_sessions, bandwidth, .. } = set;
     let mut new_keys = Vec::new();
     for path in &set.add_key {
         new_keys.extend(read_keys(path)?);
     }
-    change(store, &name, |record| {
+    let change_fields = |record: &mut Record| {
         for text in &set.remove_key {
             take_key(&name, record, text)?;
         }
@@ -106,7 +109,8 @@ fn set(set: SetUser, store: &Path) -> Result<String, AdminError> {
         record.bandwidth = bandwidth.unwrap_or(record.bandwidth);
         record.enabled = enable || (record.enabled && !disable);
         Ok(())
-    })?;
+    };
+    change(store, &name, change_fields, tell)?;
     Ok(format!("user '{name}' changed"))
 }
 
@@ -125,22 +129,23 @@ fn lay<T>(field: &mut Option<T>, wanted: Option<Limit<T>>) {
     }
 }
 
-fn passwd(name: &UserName, from_stdin: bool, store: &Path) -> Result<String, AdminError> {
+fn passwd(name: &UserName, from_stdin: bool, store: &Path, tell: Tell<'_>) -> Result<String, AdminError> {
     if !file::load(store)?.users.contains_key(name) {
         return Err(AdminError::NoSuchUser(name.clone()));
     }
     let hash = hash(from_stdin)?;
-    change(store, name, |record| {
+    let set_password = |record: &mut Record| {
         record.password = Some(hash);
         Ok(())
-    })?;
+    };
+    change(store, name, set_password, tell)?;
     Ok(format!("password of user '{name}' set"))
 }
 
-fn remove(name: &UserName, purge: bool, store: &Path, data: &Path, tell: &dyn Fn()) -> Result<(), AdminError> {
-    let known = file::edit(store, |store| Ok::<_, AdminError>(store.users.remove(name).is_some()))??;
-    // Before the files go, so that no session uses them any more.
-    tell();
+fn remove(name: &UserName, purge: bool, store: &Path, data: &Path, tell: Tell<'_>) -> Result<(), AdminError> {
+    let take = |store: &mut Store| Ok::<_, AdminError>(store.users.remove(name).is_some());
+    // Told before the files go, so that no session uses them any more.
+    let (known, ()) = file::edit_then(store, take, tell)??;
     if !purge {
         return match known {
             true => Ok(output::line(format_args!(
@@ -161,11 +166,14 @@ fn change(
     store: &Path,
     name: &UserName,
     change: impl FnOnce(&mut Record) -> Result<(), AdminError>,
+    tell: Tell<'_>,
 ) -> Result<(), AdminError> {
-    file::edit(store, |store| {
+    let change = |store: &mut Store| {
         let record = store.users.get_mut(name).ok_or_else(|| AdminError::NoSuchUser(name.clone()))?;
         change(record)
-    })?
+    };
+    file::edit_then(store, change, tell)??;
+    Ok(())
 }
 
 /// The keys in a file as `~/.ssh/id_ed25519.pub` or `authorized_keys`.

@@ -2,14 +2,15 @@
 
 use ferry_shared::{entry::Mtime, message::Reply, path::RemotePath, refusal::Refusal};
 
+use super::record::Act;
 use crate::{
     quota::{OverQuota, Tally},
     refusal,
     user_state::UserState,
 };
 
-/// Makes a folder. Folders count against the user's files.
-pub(super) fn make_dir(user: &UserState, path: &RemotePath, parents: bool) -> Result<Reply, Refusal> {
+/// Makes a folder. Folders count against the user's files, and are told to `act` also where not all were made.
+pub(super) fn make_dir(user: &UserState, path: &RemotePath, parents: bool, act: &mut Act) -> Result<Reply, Refusal> {
     let changes = user.ledger.lock_changes();
     let prospect = user.home.prospect(path).map_err(|error| refusal::of_storage(&error))?;
     let wanted = prospect.missing_folders + u64::from(prospect.kind().is_none());
@@ -19,6 +20,9 @@ pub(super) fn make_dir(user: &UserState, path: &RemotePath, parents: bool) -> Re
     let done = user.home.make_dir(path, parents, &mut made);
     // What was made before an error stays, and weighs.
     changes.release_used(charged.minus(Tally::new(0, made)));
+    if made > 0 {
+        act.reached().folders += made;
+    }
     done.map(|_| Reply::Done).map_err(|error| refusal::of_storage(&error))
 }
 

@@ -24,12 +24,18 @@ pub(super) fn list(user: &UserState, context: &Context) -> Reply {
         bytes += UPLOAD_BYTES + part.meta.path.as_bytes().len() * ESCAPED_BYTES;
         bytes <= MOST_BYTES
     });
+    // Downtime does not count.
+    let begun = Mtime::from(context.figures.started);
+    let expires = |touched: Mtime| {
+        let since = touched.max(begun);
+        Mtime(since.0.saturating_add(age), since.1)
+    };
     let uploads = parts.into_iter().map(|part| UnfinishedUpload {
         reserved: user.held_for(&part.meta.path).bytes,
         size: part.meta.size,
         received: part.length,
         started: part.started,
-        expires: Mtime(part.touched.0.saturating_add(age), part.touched.1),
+        expires: expires(part.touched),
         active: part.active,
         path: part.meta.path,
     });

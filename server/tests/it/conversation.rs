@@ -1,5 +1,6 @@
 //! The conversation after login, without a network: frames in, replies out, a real disk below.
 
+mod cuts;
 mod entering;
 mod harness;
 mod kills;
