@@ -198,7 +198,7 @@ fn run(args: Args) -> Result<(), AdminError> {
         Verb::Audit(AuditVerb::Verify { noted, json, files }) => {
             let noted = noted.as_deref();
             let verified =
-                if files.is_empty() { verify::whole(&data()?, noted)? } else { verify::part(&files, noted)? };
+                if files.is_empty() { verify::whole(&data()?, noted)? } else { verify::verify(&files, noted)? };
             let text = if json { user_report::pretty(&verified) } else { audit_report::text(&verified) };
             output::raw(text.as_bytes())?;
         }

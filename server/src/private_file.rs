@@ -98,10 +98,15 @@ pub(crate) fn lock_within(path: &Path, patience: Duration) -> io::Result<File> {
     }
 }
 
-fn lock_file(path: &Path) -> io::Result<File> {
+/// The lock file of `path`.
+pub(crate) fn lock_path(path: &Path) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
-    let beside = PathBuf::from(beside);
+    beside.into()
+}
+
+fn lock_file(path: &Path) -> io::Result<File> {
+    let beside = lock_path(path);
     let file = File::options().create(true).append(true).mode(0o600).open(&beside)?;
     give_to_owner(&file, folder_of(&beside))?;
     Ok(file)

@@ -222,7 +222,7 @@ impl Users {
         }
         match read(&self.0.path) {
             Ok(Some((accounts, _))) if accounts == **self.0.accounts.load() => None,
-            Ok(Some(_)) => Some(format!("{} is another one; it is read within a second", self.0.path.display())),
+            Ok(Some(_)) => Some(format!("{} is another one; 'ferryd reload' reads it", self.0.path.display())),
             Ok(None) if self.is_empty() => None,
             Ok(None) => Some(StoreError::Gone(self.0.path.clone()).to_string()),
             Err(error) => Some(error.to_string()),

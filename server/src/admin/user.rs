@@ -28,11 +28,11 @@ pub(super) fn run(verb: UserVerb, data: &Path, tell: Tell<'_>) -> Result<(), Adm
         UserVerb::Remove { name, purge } => return remove(&name, purge, &store, data, tell),
         UserVerb::List { json } => {
             // What is shown of a store that is gone would be that there are no users.
-            file::is_not_gone(&store)?;
+            file::is_there_or_new(&store)?;
             return Ok(output::raw(user_report::list(&file::load(&store)?, json).as_bytes())?);
         }
         UserVerb::Show { name, json } => {
-            file::is_not_gone(&store)?;
+            file::is_there_or_new(&store)?;
             let loaded = file::load(&store)?;
             let record = loaded.users.get(&name).ok_or_else(|| AdminError::NoSuchUser(name.clone()))?;
             return Ok(output::raw(user_report::show(&name, record, json).as_bytes())?);

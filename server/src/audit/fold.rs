@@ -121,31 +121,31 @@ impl Folding {
     /// Whether this is to be told by itself; else it is kept for a line with others.
     pub(super) fn admits(&mut self, now: Instant, time: SystemTime, who: &Who, event: &Event) -> bool {
         let folds = event.folds();
-        if folds == Folds::Never {
+        let source = Source::of(who);
+        let is_user = matches!(source, Source::User(_));
+        // Only users change anything.
+        if folds == Folds::Never || folds == Folds::WhenMany && !is_user {
             return true;
         }
-        let source = Source::of(who);
         let hour = self.hour(now);
-        let is_user = matches!(source, Source::User(_));
+        let is_known = is_user || self.told.contains_key(&source);
         // Strangers are as many as they like.
-        if is_user || self.told.contains_key(&source) || self.addresses < ADDRESSES {
-            if !is_user && !self.told.contains_key(&source) {
-                self.addresses += 1;
-            }
-            let told = self.told.entry(source.clone()).or_default();
-            told.turn_to(hour);
-            let is_quiet = told.today() <= self.most;
-            let has_few = told.few < FEW && (is_user || self.strangers < FEW_OF_STRANGERS);
-            if is_quiet && (folds == Folds::WhenMany || has_few) {
-                told.few += u32::from(folds == Folds::Freely);
-                self.strangers += u32::from(!is_user);
-                return true;
-            }
-            self.keep(source, time, who, event);
-        } else {
+        if !is_known && self.addresses >= ADDRESSES {
             self.keep(Source::Strangers, time, who, event);
+            return false;
         }
-        false
+        self.addresses += usize::from(!is_known);
+        let told = self.told.entry(source.clone()).or_default();
+        told.turn_to(hour);
+        let has_share = told.today() <= self.most;
+        let has_few = told.few < FEW && (is_user || self.strangers < FEW_OF_STRANGERS);
+        if !has_share || folds == Folds::Freely && !has_few {
+            self.keep(source, time, who, event);
+            return false;
+        }
+        told.few += u32::from(folds == Folds::Freely);
+        self.strangers += u32::from(!is_user);
+        true
     }
 
     /// So many bytes were told of somebody.

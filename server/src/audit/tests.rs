@@ -301,7 +301,7 @@ fn a_missing_file_and_a_start_that_was_not_retired_are_reported() {
     let away = folder.path().join("away");
     fs::rename(file(2), &away).unwrap();
     assert!(matches!(checked(folder.path()), Err(Broken::Missing(path)) if path == file(2)));
-    let part = verify::part(&[file(4), file(3), away.clone(), file(1), log(folder.path())], None).unwrap();
+    let part = verify::verify(&[file(4), file(3), away.clone(), file(1), log(folder.path())], None).unwrap();
     assert_eq!(part.lines, 5);
     fs::rename(&away, file(2)).unwrap();
     fs::rename(file(4), &away).unwrap();
@@ -310,7 +310,7 @@ fn a_missing_file_and_a_start_that_was_not_retired_are_reported() {
         "{:?}",
         checked(folder.path())
     );
-    assert!(verify::part(&verify::files(folder.path()).unwrap(), None).is_ok());
+    assert!(verify::verify(&verify::files(folder.path()).unwrap(), None).is_ok());
     fs::rename(&away, file(4)).unwrap();
     fs::rename(log(folder.path()), &away).unwrap();
     assert!(matches!(checked(folder.path()), Err(Broken::Missing(path)) if path == log(folder.path())));
@@ -357,7 +357,7 @@ fn a_log_that_is_moved_replaced_or_cut_goes_on_where_it_can_be_found() {
         assert_eq!(told(folder.path(), "password").len(), 1);
         assert!(matches!(checked(folder.path()), Err(Broken::Start { .. })));
         if found != "cut" {
-            assert_eq!(verify::part(&[away, log(folder.path())], None).unwrap().lines, 4);
+            assert_eq!(verify::verify(&[away, log(folder.path())], None).unwrap().lines, 4);
         }
     }
 }

@@ -116,7 +116,7 @@ pub fn whole(data: &Path, noted: Option<&str>) -> Result<Verified, Broken> {
 ///
 /// # Errors
 /// [`Broken`], for the first line that does not hold.
-pub fn part(files: &[PathBuf], noted: Option<&str>) -> Result<Verified, Broken> {
+pub fn verify(files: &[PathBuf], noted: Option<&str>) -> Result<Verified, Broken> {
     walk(files, noted).map(|(verified, _)| verified)
 }
 

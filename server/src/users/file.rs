@@ -236,6 +236,17 @@ pub fn is_not_gone(path: &Path) -> Result<(), StoreError> {
     if fs::symlink_metadata(path).is_err() && has_users() { Err(StoreError::Gone(path.to_owned())) } else { Ok(()) }
 }
 
+/// Fails where the file is not there although something shows that it was, if only the lock of who wrote it. To
+/// begin anew that is no hindrance; to show no users it is.
+///
+/// # Errors
+/// [`StoreError::Gone`].
+pub fn is_there_or_new(path: &Path) -> Result<(), StoreError> {
+    is_not_gone(path)?;
+    let was_written = private_file::lock_path(path).exists();
+    if fs::symlink_metadata(path).is_err() && was_written { Err(StoreError::Gone(path.to_owned())) } else { Ok(()) }
+}
+
 /// Reads, changes and writes the store while nobody else may. An error of `change`, like a store
 /// that does not parse, leaves the file as it is.
 ///
@@ -366,6 +377,9 @@ mod tests {
     fn a_store_that_is_gone_is_not_begun_anew_without_being_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users.json");
+        assert!(is_there_or_new(&path).is_ok());
+        drop(private_file::lock(&path).unwrap());
+        assert!(is_there_or_new(&path).is_err() && is_not_gone(&path).is_ok());
         fs::create_dir_all(folder.path().join("users/alice")).unwrap();
         let edited = edit(&path, |_| Ok::<_, Infallible>(()));
         assert!(matches!(edited, Err(StoreError::Gone(_))), "{edited:?}");
