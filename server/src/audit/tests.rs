@@ -325,7 +325,7 @@ fn a_missing_file_and_a_start_that_was_not_retired_are_reported() {
 fn retired_files_are_told_with_their_last_line_and_its_hash() {
     let folder = tempfile::tempdir().unwrap();
     (0..4).for_each(|_| run(folder.path(), &config(1, 1), 1));
-    let retired = told(folder.path(), "retired").remove(0);
+    let retired = told(folder.path(), "retired").pop().unwrap();
     let verified = checked(folder.path()).unwrap();
     assert_eq!((verified.retired, retired["hash"].as_str().unwrap().len()), (retired["through"].as_u64(), 64));
     let oldest = fs::read_to_string(&verify::files(folder.path()).unwrap()[0]).unwrap();
