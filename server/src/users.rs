@@ -160,23 +160,6 @@ impl Users {
         self.0.generation.subscribe()
     }
 
-    /// What changed since this was last asked; waits for something.
-    pub async fn next_changes(&self) -> Vec<Changes> {
-        loop {
-            let changes = self.take_changes();
-            if !changes.is_empty() {
-                return changes;
-            }
-            self.0.changed.notified().await;
-        }
-    }
-
-    /// What changed since this was last asked.
-    #[must_use]
-    pub fn take_changes(&self) -> Vec<Changes> {
-        std::mem::take(&mut *lock(&self.0.untold))
-    }
-
     /// As [`reload_for`](Self::reload_for), where nobody in particular is behind it.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use ferry_shared::message::reply::Access;
 use serde_json::Value;
 
 use super::{
-    Account, Accounts, UserName,
+    Account, Accounts, UserName, Users,
     file::{Record, Store},
     invite::{self, Invite},
     key,
@@ -131,6 +131,25 @@ impl Changes {
                 None => self.revoked.push(short(hash)),
             }
         }
+    }
+}
+
+impl Users {
+    /// What changed since this was last asked; waits for something.
+    pub async fn next_changes(&self) -> Vec<Changes> {
+        loop {
+            let changes = self.take_changes();
+            if !changes.is_empty() {
+                return changes;
+            }
+            self.0.changed.notified().await;
+        }
+    }
+
+    /// What changed since this was last asked.
+    #[must_use]
+    pub fn take_changes(&self) -> Vec<Changes> {
+        std::mem::take(&mut *super::lock(&self.0.untold))
     }
 }
 
