@@ -22,14 +22,17 @@ use serde_json::json;
 use self::objects::{FailureObject, WrittenObject};
 use crate::{
     args::{Args, AuditVerb, ConfigVerb, UserVerb, Verb},
-    audit::verify::{self, Broken},
+    audit::{
+        AuditError,
+        verify::{self, Broken},
+    },
     config::{ConfigError, Layers, Loaded, show},
     control::{self, message::Ask},
     identity::{Identity, IdentityError},
     output, serve,
     storage::StorageError,
     top::{self, TopError},
-    users::{StoreError, UserName, invite::NoRandomness, password::NewPasswordError},
+    users::{StoreError, UserName, file::Store, invite::NoRandomness, password::NewPasswordError},
 };
 
 /// Why a verb failed.
@@ -121,6 +124,9 @@ pub enum AdminError {
     /// There is nothing to look at, or no way to.
     #[error(transparent)]
     Top(#[from] TopError),
+    /// The audit log cannot be gone on with.
+    #[error(transparent)]
+    Append(#[from] AuditError),
     /// The audit log does not hold.
     #[error(transparent)]
     Audit(#[from] Broken),
@@ -186,14 +192,19 @@ fn run(args: Args) -> Result<(), AdminError> {
             if let UserVerb::List | UserVerb::Show { .. } = verb {
                 places::not_there(&data).iter().for_each(output::note);
             }
-            user::run(verb, json, &data, &|| tell::users_changed(config.clone(), &data))?;
+            let tell = |old: &Store, new: &Store| tell::users_changed(config.clone(), &data, old, new);
+            user::run(verb, json, &data, &tell)?;
         }
         Verb::Quota(verb) => {
             let data = data()?;
             places::not_there(&data).iter().for_each(output::note);
             quota::run(verb, json, &load(config)?, &data)?;
         }
-        Verb::Invite(verb) => invite::run(verb, json, &load(config)?.config, &data()?)?,
+        Verb::Invite(verb) => {
+            let data = data()?;
+            let tell = |old: &Store, new: &Store| tell::users_changed(config.clone(), &data, old, new);
+            invite::run(verb, json, &load(config.clone())?.config, &data, &tell)?;
+        }
         Verb::Identity => {
             let loaded = load(config)?;
             let (tls, data) = (&loaded.config.tls, data()?);
@@ -205,8 +216,9 @@ fn run(args: Args) -> Result<(), AdminError> {
         }
         Verb::Check => check::run(config, json, &data()?)?,
         Verb::Audit(AuditVerb::Verify { noted, files }) => {
-            let files = if files.is_empty() { verify::files(&data()?)? } else { files };
-            let verified = verify::verify(&files, noted.as_deref())?;
+            let noted = noted.as_deref();
+            let verified =
+                if files.is_empty() { verify::whole(&data()?, noted)? } else { verify::verify(&files, noted)? };
             output::result(json, || audit_report::text(&verified), &verified)?;
         }
         Verb::Config(ConfigVerb::Show) => {

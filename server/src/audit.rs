@@ -1,13 +1,14 @@
 //! The audit log: one line for each login, change, transfer, refusal and act of the operator.
 //!
-//! Each line carries the hash of the line before, so that nobody can change, drop or slip in one
-//! unnoticed. One thread writes; a bounded queue leads to it, and who records waits while that is
+//! Each line has a number and the hash of the line before, so that nobody can change, drop or slip in one
+//! unnoticed. What one user or stranger does too much of is told together, so that the rest is not pushed out. One thread writes; a bounded queue leads to it, and who records waits while that is
 //! full. When the disk takes nothing the server goes on: what could not be written is counted, and
 //! a `gap` line says how many lines are missing once there is room again.
 
 mod chain;
 pub mod event;
 mod file;
+mod fold;
 pub mod verify;
 mod writer;
 
@@ -19,7 +20,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use ferry_shared::refusal::{Code, Refusal};
@@ -27,11 +28,13 @@ use tokio::sync::mpsc;
 
 use crate::config;
 use event::{Event, Who};
-use file::AuditFile;
+use file::{AuditFile, Keep};
 use writer::Writer;
 
 /// Lines that wait to be written.
 const QUEUE: usize = 1024;
+/// The part of the log that one user may fill in a day before changes are told together.
+const SHARE: u64 = 10;
 
 /// Why there is no audit log.
 #[derive(Debug, thiserror::Error)]
@@ -76,12 +79,41 @@ impl Audit {
     pub fn open(folder: &Path, config: &config::Audit) -> Result<(Self, AuditThread), AuditError> {
         let path = folder.join(file::NAME);
         let failed = |source| AuditError { path: path.clone(), source };
-        let file = AuditFile::open(path.clone(), config.max_size.0, config.keep).map_err(failed)?;
+        let age = Duration::from_secs(u64::from(config.keep_days) * 24 * 60 * 60);
+        let keep = Keep { max_size: config.max_size.0, files: config.keep, age };
+        let file = AuditFile::open(path.clone(), keep).map_err(failed)?;
+        let most = config.max_size.0.saturating_mul(u64::from(config.keep) + 1) / SHARE;
         let (queue, messages) = mpsc::channel(QUEUE);
         let figures = Arc::default();
-        let writer = Writer::new(file, messages, Arc::clone(&figures));
+        let writer = Writer::new(file, messages, Arc::clone(&figures), most);
         let thread = thread::Builder::new().name("audit".to_owned()).spawn(|| writer.run()).map_err(failed)?;
         Ok((Self { queue: Some(queue), figures }, AuditThread(thread)))
+    }
+
+    /// Goes on with a log that is there, where no server does: for a command that changes what a server would tell of.
+    /// Whoever calls it keeps servers out meanwhile. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub fn append(folder: &Path, lines: Vec<(Who, Event)>) -> Result<(), AuditError> {
+        let path = folder.join(file::NAME);
+        // Before the first start there is nothing to go on with, and nobody it could belong to.
+        if !path.is_file() || lines.is_empty() {
+            return Ok(());
+        }
+        let append = || {
+            // The server begins other files, which are its own.
+            let keep = Keep { max_size: u64::MAX, files: u32::MAX, age: Duration::MAX };
+            let mut file = AuditFile::open(path.clone(), keep)?;
+            let recovered = file.torn.then_some((Who::default(), Event::Recovered));
+            let mut bytes = Vec::new();
+            for (who, event) in recovered.into_iter().chain(lines) {
+                file.end.append(&mut bytes, SystemTime::now(), &who, &event)?;
+            }
+            file.append(&bytes)?;
+            file.flush()
+        };
+        append().map_err(|source| AuditError { path: path.clone(), source })
     }
 
     /// Records an event from a thread that may wait.

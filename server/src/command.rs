@@ -39,7 +39,6 @@ use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
-    audit::event::Event,
     context::Context,
     gate::{Gate, Verdict},
     live::{Direction, Wire},
@@ -48,6 +47,7 @@ use crate::{
     session::Session,
     turns::Slice,
 };
+use record::Act;
 use upload_small::Group;
 
 /// What the connection hands to the work.
@@ -104,6 +104,11 @@ trait Task: std::fmt::Debug + Send {
     /// Does a little; `true` when there is more to do.
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal>;
 
+    /// Whether it changes the home, and ends when the account may not do that any more.
+    fn writes(&self) -> bool {
+        false
+    }
+
     /// Whether it is much work even where it ends soon, and so begins with a turn.
     fn is_heavy(&self) -> bool {
         false
@@ -121,8 +126,8 @@ pub struct Conversation {
     features: Features,
     out: Outbox,
     running: Running,
-    /// What the audit log will tell once it is done.
-    act: Option<Event>,
+    /// What the audit log will tell once it is done; a task has its own.
+    act: Act,
     /// Small uploads that arrived and whose answers wait for their common flush.
     group: Group,
     frames: VecDeque<Frame>,
@@ -148,7 +153,7 @@ impl Conversation {
             gate,
             features: Features::NONE,
             running: Running::Nothing,
-            act: None,
+            act: Act::default(),
             frames: VecDeque::new(),
             then: None,
             over: false,
@@ -320,10 +325,11 @@ impl Conversation {
 
     /// Ends a copy or a removal under way that the account may not do any more.
     fn stop_writing(&mut self) {
-        if let (Running::Task(_), Some(Event::Copy { .. } | Event::Remove { .. })) = (&self.running, &self.act)
+        if let Running::Task(task) = &self.running
+            && task.writes()
             && let Err(refused) = self.gate.admit_write()
         {
-            (self.running, self.act) = (Running::Nothing, None);
+            self.running = Running::Nothing;
             self.refuse(refused);
         }
     }
@@ -436,13 +442,12 @@ impl Conversation {
             Request::Put(put) if put.is_optimistic() => self.running = Running::Small(upload_small::Arriving::new(put)),
             request => {
                 self.flush_group();
-                self.cut_off();
-                self.act = record::act(&request);
+                self.act = Act::new(&request, &self.context.audit, &self.wire);
                 match self.start(request) {
                     Ok(Running::Nothing) => self.done(),
                     Ok(running) => self.running = running,
                     Err(refused) => {
-                        self.act = None;
+                        self.act = Act::default();
                         self.skip(follows);
                         self.refuse(refused);
                     }
@@ -460,11 +465,15 @@ impl Conversation {
             R::Walk { path } => return pages::walk(user, &path),
             R::Find { path, pattern, limit } => return pages::find(user, &path, &pattern, limit),
             R::Stat { path } => stat::stat(user, &path)?,
-            R::MakeDir { path, parents } => change::make_dir(user, &path, parents)?,
+            R::MakeDir { path, parents } => change::make_dir(user, &path, parents, &mut self.act)?,
             R::Rename { from, to, replace } => change::rename(user, &from, &to, replace)?,
             R::SetAttributes { path, mtime, mode } => change::set_attributes(user, &path, mtime, mode)?,
-            R::Copy { from, to, replace } => return copy::start(user, from, to, replace),
-            R::Remove { path, recursive, version } => return remove::start(user, &path, recursive, version),
+            R::Copy { from, to, replace } => {
+                return copy::start(user, from, to, replace, std::mem::take(&mut self.act));
+            }
+            R::Remove { path, recursive, version } => {
+                return remove::start(user, &path, recursive, version, std::mem::take(&mut self.act));
+            }
             R::Hash { path, algorithm } => return hash::start(user, &path, algorithm),
             R::Usage => Reply::Usage(usage::now(user).map_err(|error| refusal::of_storage(&error))?),
             R::Uploads => return Ok(uploads::list(user, &self.context, self.features)),
@@ -474,6 +483,7 @@ impl Conversation {
             R::Get { path, blocks } => {
                 let download = download::start(user, &path, blocks, &mut self.out)?;
                 self.wire.begin(Direction::Down, path, Some(download.size()));
+                self.act.reached();
                 return Ok(Running::Download(Box::new(download)));
             }
             R::Put(put) => {

@@ -231,11 +231,13 @@ pub struct Audit {
     pub max_size: ByteCount,
     /// How many older files stay.
     pub keep: u32,
+    /// Days for which older files stay beyond that, up to twice as many.
+    pub keep_days: u32,
 }
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { max_size: ByteCount(64 << 20), keep: 9 }
+        Self { max_size: ByteCount(64 << 20), keep: 31, keep_days: 30 }
     }
 }
 
@@ -246,6 +248,17 @@ pub struct Metrics {
     /// Where they are served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    /// Whether `/healthz` is answered; if not set, only without a seal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthz: Option<bool>,
+}
+
+impl Config {
+    /// Whether who reaches the listener of the metrics is told at `/healthz` how the server is.
+    #[must_use]
+    pub fn tells_health(&self) -> bool {
+        self.metrics.healthz.unwrap_or(self.login.seal.is_none())
+    }
 }
 
 /// Section `[log]`.
@@ -365,8 +378,11 @@ impl Default for Log {
 mod networks {
     use std::net::IpAddr;
 
-    use ipnet::IpNet;
+    use ipnet::{IpNet, Ipv4Net};
     use serde::{Deserialize as _, Deserializer, Serializer, de, ser::SerializeSeq as _};
+
+    /// Bits before an address of IPv4 that is written as one of IPv6.
+    const MAPPED: u8 = 96;
 
     pub(super) fn serialize<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(networks.len()))?;
@@ -380,8 +396,34 @@ mod networks {
         Vec::<String>::deserialize(deserializer)?.iter().map(|text| parse(text).map_err(de::Error::custom)).collect()
     }
 
-    fn parse(text: &str) -> Result<IpNet, String> {
+    /// Peers of IPv4 are known by their addresses of IPv4, so networks are too.
+    pub(super) fn parse(text: &str) -> Result<IpNet, String> {
         let address = text.parse::<IpAddr>().map(IpNet::from);
-        address.or_else(|_| text.parse()).map_err(|_| format!("'{text}' is no address or network such as 10.0.0.0/8"))
+        let network = address.or_else(|_| text.parse());
+        let network = network.map_err(|_| format!("'{text}' is no address or network such as 10.0.0.0/8"))?;
+        let IpAddr::V6(address) = network.addr() else { return Ok(network) };
+        let Some(address) = address.to_ipv4_mapped() else { return Ok(network) };
+        let prefix = network.prefix_len().checked_sub(MAPPED);
+        match prefix.and_then(|prefix| Ipv4Net::new(address, prefix).ok()) {
+            Some(network) => Ok(network.into()),
+            None => Err(format!("'{text}' is more than IPv4 and less than IPv6; write networks of IPv4 as 10.0.0.0/8")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::networks::parse;
+
+    #[test]
+    fn a_network_of_ipv4_written_as_ipv6_is_the_one_it_means_or_a_fault() {
+        let shown = |text: &str| parse(text).map(|network| network.to_string());
+        assert_eq!(shown("::ffff:127.0.0.0/104").as_deref(), Ok("127.0.0.0/8"));
+        assert_eq!(shown("::ffff:192.0.2.7").as_deref(), Ok("192.0.2.7/32"));
+        assert_eq!(shown("::ffff:0:0/96").as_deref(), Ok("0.0.0.0/0"));
+        assert_eq!(shown("2001:db8::/32").as_deref(), Ok("2001:db8::/32"));
+        for wrong in ["::ffff:0:0/95", "::ffff:127.0.0.1/8", "localhost", "127.0.0.0/104"] {
+            assert!(shown(wrong).is_err(), "{wrong}");
+        }
     }
 }

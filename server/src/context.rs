@@ -13,6 +13,7 @@ use crate::{
     audit::{self, Audit, event::Event},
     bandwidth::Rates,
     config::{Config, InForce},
+    drift::Drift,
     figures::Figures,
     full_disk::FullDisk,
     gate,
@@ -64,6 +65,8 @@ pub struct Context {
     pub figures: Figures,
     /// Where it is noted.
     pub audit: Audit,
+    /// What is in force and not as it is on disk.
+    pub drift: Drift,
     /// What the log was told of a full disk.
     pub full_disk: FullDisk,
 }
@@ -89,6 +92,7 @@ impl Context {
             live: Live::default(),
             figures: Figures::default(),
             audit: Audit::default(),
+            drift: Drift::default(),
             full_disk: FullDisk::default(),
             config: InForce::new(config),
             users,

@@ -44,8 +44,8 @@ const MODE: u32 = 0o660;
 /// What only the main loop can do.
 #[derive(Debug)]
 pub enum Order {
-    /// Read configuration, certificate and users again, and say what became of it.
-    Reload(oneshot::Sender<Reread>),
+    /// Read configuration, certificate and users again for this user of the system, and say what became of it.
+    Reload(u32, oneshot::Sender<Reread>),
     /// Take nobody new, give transfers their time, and end.
     Drain,
 }

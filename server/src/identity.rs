@@ -137,6 +137,16 @@ impl Identity {
         Ok(self.fingerprint())
     }
 
+    /// What is on disk in place of the pair in use, if it is another. Blocks on the disk.
+    #[must_use]
+    pub fn difference(&self) -> Option<String> {
+        match load(&self.files, self.config.crypto_provider()) {
+            Ok(pair) if pair.cert == self.current.0.load().cert => None,
+            Ok(_) => Some(format!("{} is another one; 'ferryd reload'", self.files.certificate.display())),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
     /// What clients compare.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {

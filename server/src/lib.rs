@@ -17,6 +17,7 @@ mod connection;
 pub mod context;
 pub mod control;
 mod descriptors;
+mod drift;
 mod failpoint;
 pub mod figures;
 pub mod full_disk;

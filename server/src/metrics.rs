@@ -1,4 +1,5 @@
-//! The figures for a monitoring system: `GET /metrics` over HTTP, in Prometheus' text format.
+//! The figures for a monitoring system: `GET /metrics` over HTTP, in Prometheus' text format; and `GET /healthz`
+//! for a balancer, which tells whether the server takes new connections.
 //!
 //! A small answerer of its own: one request a connection, few at once, little time and few
 //! bytes for each. Who can reach the listener can read the figures, so it belongs on loopback
@@ -94,6 +95,9 @@ async fn answer(mut tcp: TcpStream, context: &Arc<Context>) -> io::Result<()> {
             // Asking the disk may block.
             let text = tokio::task::spawn_blocking(move || text::render(&status_now(&context))).await;
             (text.map_or(Answer::Failed, Answer::Text), body)
+        }
+        Request::Get { path, body } if path == "/healthz" && context.config.get().tells_health() => {
+            (Answer::Health(!context.drain.is_cancelled()), body)
         }
         Request::Get { body, .. } => (Answer::NotFound, body),
         Request::Other => (Answer::NotAllowed, true),

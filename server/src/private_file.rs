@@ -3,10 +3,12 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::failpoint;
@@ -76,12 +78,37 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// [`io::Error`].
 pub(crate) fn lock(path: &Path) -> io::Result<File> {
+    let file = lock_file(path)?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// As [`lock`], and no longer than this.
+///
+/// # Errors
+/// [`io::Error`]; `WouldBlock` when somebody else holds it all the time.
+pub(crate) fn lock_within(path: &Path, patience: Duration) -> io::Result<File> {
+    let (file, end) = (lock_file(path)?, Instant::now() + patience);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < end => thread::sleep(Duration::from_millis(10)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The lock file of `path`.
+pub(crate) fn lock_path(path: &Path) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
-    let beside = PathBuf::from(beside);
+    beside.into()
+}
+
+fn lock_file(path: &Path) -> io::Result<File> {
+    let beside = lock_path(path);
     let file = File::options().create(true).append(true).mode(0o600).open(&beside)?;
     give_to_owner(&file, folder_of(&beside))?;
-    file.lock()?;
     Ok(file)
 }
 
@@ -157,6 +184,7 @@ mod tests {
         let held = lock(&path).unwrap();
         let other = File::open(folder.path().join("file.lock")).unwrap();
         assert!(other.try_lock().is_err());
+        assert_eq!(lock_within(&path, Duration::ZERO).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(held);
         assert!(other.try_lock().is_ok());
     }

@@ -1,11 +1,12 @@
 //! `ferryd serve`: starts the server, says where it is, and follows signals until it ends.
 
 use std::{
+    fmt::Display,
     io,
     net::{SocketAddr, TcpListener},
     num::NonZero,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
@@ -16,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    config::{Config, ConfigError, keys::Key},
+    config::{ConfigError, keys::Key},
     confine::{self, Kept},
     control::{
         Control, ControlError, Order, Reread,
@@ -24,6 +25,7 @@ use crate::{
         who::{NoSuchGroup, Who},
     },
     descriptors,
+    drift::ReadConfig,
     identity::{Identity, IdentityError},
     inherited::{Inherited, InheritedError},
     metrics::Metrics,
@@ -31,7 +33,7 @@ use crate::{
     server::{LAST_STEPS, Server, ServerError, ServerOptions},
     service::{self, ServiceManager},
     telemetry::{self, TelemetryError},
-    users::{self, StoreError, Users},
+    users::{self, By, StoreError, Users},
 };
 
 /// How long work on blocking threads may take to notice the end.
@@ -41,6 +43,9 @@ const MORE_THREADS: usize = 64;
 
 // What the service manager is told a stop takes at most.
 const _: () = assert!(LAST_WORK.as_secs() + LAST_STEPS.as_secs() < service::LAST_STEPS.as_secs());
+
+/// Threads beside the workers that a start needs: for the audit log, for watching the user store, for the disk.
+const FIRST_THREADS: usize = 8;
 
 /// Orders of the operator that wait.
 const ORDERS: usize = 4;
@@ -88,13 +93,13 @@ pub enum ServeError {
     /// The configured group is none.
     #[error(transparent)]
     Group(#[from] NoSuchGroup),
-    /// The system gave no threads or signals, or standard output is gone.
+    /// The system lets this user start no more threads.
+    #[error("cannot start threads: {0}; raise the limit of processes (ulimit -u, LimitNPROC, TasksMax)")]
+    Threads(io::Error),
+    /// The system gave no signals or sockets.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
-
-/// Reads the configuration, at the start and whenever the operator wants it.
-pub type ReadConfig = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -124,6 +129,7 @@ fn start(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), Serv
     if config.server.confine {
         confine::confine(&Kept::of(&config, file, &data, users.path(), &socket));
     }
+    may_start(threads + FIRST_THREADS).map_err(ServeError::Threads)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         // However many connections are at work, nobody waits for a thread.
@@ -134,6 +140,20 @@ fn start(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), Serv
     let result = runtime.block_on(serve(options, read_config, inherited, Operators { who, socket }));
     runtime.shutdown_timeout(LAST_WORK);
     result
+}
+
+/// Whether so many threads can be started. The runtime panics where it can start none, or waits for one for ever.
+fn may_start(threads: usize) -> io::Result<()> {
+    let (hold, held) = std::sync::mpsc::sync_channel::<()>(0);
+    let held = Arc::new(Mutex::new(held));
+    let start = |_| {
+        let held = Arc::clone(&held);
+        // It ends when what holds it is dropped.
+        thread::Builder::new().spawn(move || drop(held.lock().map(|held| held.recv())))
+    };
+    let started: Vec<_> = (0..threads).map(start).collect();
+    drop(hold);
+    started.into_iter().try_for_each(|started| started.map(|thread| drop(thread.join())))
 }
 
 /// Who may use the control socket, and where it is.
@@ -161,16 +181,17 @@ async fn serve(
     };
     // What was written between the first reading and the watch.
     // A fault is in the log; the store that was read at first stays.
-    let _ = reload_users(&users).await;
+    let _ = reload_users(&users, By::Unknown).await;
     let server = Server::start_on(options, inherited.clients).await?;
+    server.context().drift.read_with(Arc::clone(&read_config));
     open_metrics(&server, inherited.metrics, metrics).await?;
     // Before anybody hears that the server is there.
     let (orders, mut ordered) = mpsc::channel(ORDERS);
     server.control(Control::bind(operators.socket, operators.who)?, orders);
-    announce(&server, &identity)?;
+    announce(&server, &identity);
     if users.is_empty() {
         let data = data.display();
-        output::line(format_args!("no users yet; add the first with: ferryd user add NAME --data {data}"))?;
+        say(format_args!("no users yet; add the first with: ferryd user add NAME --data {data}"));
     }
     let mut manager = ServiceManager::find(Arc::clone(server.context()));
     manager.ready();
@@ -178,13 +199,13 @@ async fn serve(
         tokio::select! {
             asked = signals.next() => match asked {
                 Asked::Stop => break,
-                Asked::Reload => drop(reload(&server, &read_config, &manager).await),
+                Asked::Reload => drop(reload(&server, &read_config, &manager, By::Unknown).await),
             },
             Some(order) = ordered.recv() => match order {
                 Order::Drain => break,
-                Order::Reload(told) => {
+                Order::Reload(uid, told) => {
                     // Who asked may be gone; the log has it too.
-                    let _ = told.send(reload(&server, &read_config, &manager).await);
+                    let _ = told.send(reload(&server, &read_config, &manager, By::Operator(uid)).await);
                 }
             },
             () = manager.time_to_speak() => manager.say_alive().await,
@@ -200,13 +221,20 @@ async fn serve(
     Ok(())
 }
 
-fn announce(server: &Server, identity: &Identity) -> io::Result<()> {
+fn announce(server: &Server, identity: &Identity) {
     let fingerprint = identity.fingerprint();
     for address in server.local_addrs() {
         tracing::info!(%address, %fingerprint, "listening");
-        output::line(format_args!("listening on {address}"))?;
+        say(format_args!("listening on {address}"));
     }
-    output::line(format_args!("fingerprint {fingerprint}"))
+    say(format_args!("fingerprint {fingerprint}"));
+}
+
+/// Says it on standard output, which may be gone or full: the log has it too.
+fn say(text: impl Display) {
+    if let Err(error) = output::line(&text) {
+        tracing::warn!(%error, %text, "standard output takes nothing");
+    }
 }
 
 /// Serves the figures on the inherited listener, else where the operator wants them.
@@ -224,13 +252,13 @@ async fn open_metrics(
     };
     let address = metrics.address()?;
     tracing::info!(%address, "metrics");
-    output::line(format_args!("metrics on http://{address}/metrics"))?;
+    say(format_args!("metrics on http://{address}/metrics"));
     server.metrics(metrics);
     Ok(())
 }
 
 /// Reads configuration, users and certificate again; what is wrong with them is logged and told.
-async fn reload(server: &Server, read_config: &ReadConfig, manager: &ServiceManager) -> Reread {
+async fn reload(server: &Server, read_config: &ReadConfig, manager: &ServiceManager, by: By) -> Reread {
     manager.reloading();
     let context = server.context();
     let mut reread = Reread::default();
@@ -239,7 +267,7 @@ async fn reload(server: &Server, read_config: &ReadConfig, manager: &ServiceMana
         Err(fault) => reread.faults.push(fault),
     }
     let faults = &mut reread.faults;
-    faults.extend(reload_users(&context.users).await.err());
+    faults.extend(reload_users(&context.users, by).await.err());
     faults.extend(reload_identity(&context.identity).await.err());
     manager.ready();
     reread
@@ -268,9 +296,9 @@ async fn reload_config(server: &Server, read_config: &ReadConfig) -> Result<Vec<
     Err(fault)
 }
 
-async fn reload_users(users: &Users) -> Result<(), String> {
+async fn reload_users(users: &Users, by: By) -> Result<(), String> {
     let users = users.clone();
-    match tokio::task::spawn_blocking(move || users.reload_and_log()).await {
+    match tokio::task::spawn_blocking(move || users.reload_and_log(by)).await {
         Ok(reloaded) => reloaded.map_err(|error| error.to_string()),
         Err(error) => {
             tracing::error!(%error, "reloading the users");

@@ -264,6 +264,8 @@ async fn accept(listener: TcpListener, context: Arc<Context>, tasks: TaskTracker
             accepted = listener.accept() => accepted,
             () = context.drain.cancelled() => return,
         };
+        // A peer of IPv4 has an address of IPv4, also where the socket is of both.
+        let accepted = accepted.map(|(tcp, peer)| (tcp, SocketAddr::new(peer.ip().to_canonical(), peer.port())));
         match accepted {
             Ok((tcp, peer)) => match Arc::clone(&places).try_acquire_owned() {
                 Ok(place) => receive(tcp, peer, &context, &tasks, place),

@@ -6,11 +6,17 @@
 
 use std::{
     env,
-    io::{self, Stderr, Write},
+    io::{self, Write},
     panic,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
 };
 
 use ferry_shared::name::Escaped;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fd::AsFd,
+};
 use tracing::{Level, Metadata};
 use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter, util::SubscriberInitExt as _};
 
@@ -18,6 +24,20 @@ use crate::config::{
     Log, LogFormat,
     log_level::{self, LogLevelError},
 };
+
+/// How long a line waits for room in a pipe or terminal that nobody reads.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Bytes that are taken at once where there is any room, as of a pipe.
+const PIECE: usize = 4096;
+
+/// Lines that could not be written.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// Lines of the log that standard error did not take.
+#[must_use]
+pub fn lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +59,8 @@ pub fn start(log: &Log) -> Result<(), TelemetryError> {
     let (from, level) = wanted.as_ref().map_or(("log.level", &log.level), |wanted| (EnvFilter::DEFAULT_ENV, wanted));
     let filter = log_level::filter(level).map_err(|error| TelemetryError::Level(from, error))?;
     let journal = is_journal(env::var("JOURNAL_STREAM").ok().as_deref(), &io::stderr());
-    let builder = fmt().with_env_filter(filter).with_ansi(false);
+    // Whatever cannot be logged must not end in a panic, which would be logged.
+    let builder = fmt().with_env_filter(filter).with_ansi(false).log_internal_errors(false);
     match (log.format, journal) {
         (LogFormat::Text, false) => builder.with_writer(Lines { priority: false, escape: true }).finish().try_init()?,
         (LogFormat::Text, true) => {
@@ -59,7 +80,7 @@ pub fn start(log: &Log) -> Result<(), TelemetryError> {
 }
 
 /// Whether standard error is the journal's: systemd says which device and inode that would be.
-fn is_journal(said: Option<&str>, stderr: &impl rustix::fd::AsFd) -> bool {
+fn is_journal(said: Option<&str>, stderr: &impl AsFd) -> bool {
     let Some((device, inode)) = said.and_then(|said| said.split_once(':')) else { return false };
     rustix::fs::fstat(stderr).is_ok_and(|stat| device == stat.st_dev.to_string() && inode == stat.st_ino.to_string())
 }
@@ -72,15 +93,15 @@ struct Lines {
 }
 
 impl<'a> MakeWriter<'a> for Lines {
-    type Writer = OneLine<Stderr>;
+    type Writer = OneLine<Patient>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        OneLine { to: io::stderr(), priority: "", escape: self.escape }
+        OneLine { to: Patient, priority: "", escape: self.escape }
     }
 
     fn make_writer_for(&'a self, about: &Metadata<'_>) -> Self::Writer {
         let priority = if self.priority { priority(*about.level()) } else { "" };
-        OneLine { to: io::stderr(), priority, escape: self.escape }
+        OneLine { to: Patient, priority, escape: self.escape }
     }
 }
 
@@ -94,8 +115,46 @@ fn priority(level: Level) -> &'static str {
     }
 }
 
+/// Standard error, for which nobody waits long: not while a pipe or a terminal is full.
+struct Patient;
+
+/// Whether the last line was not taken, or not all of it.
+static IS_STUCK: AtomicBool = AtomicBool::new(false);
+
+impl Write for Patient {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut stderr = io::stderr().lock();
+        let was_stuck = IS_STUCK.swap(true, Ordering::Relaxed);
+        let patience = if was_stuck { Duration::ZERO } else { PATIENCE };
+        // What was written of a line that was cut is ended.
+        let end: &[u8] = if was_stuck { b"\n" } else { b"" };
+        for piece in [end, line].into_iter().flat_map(|part| part.chunks(PIECE)) {
+            if !has_room(&stderr, patience)? {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            stderr.write_all(piece)?;
+        }
+        IS_STUCK.store(false, Ordering::Relaxed);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether the next write does not block, or fails.
+fn has_room(to: &impl AsFd, patience: Duration) -> io::Result<bool> {
+    let patience = Timespec::try_from(patience).unwrap_or_default();
+    match poll(&mut [PollFd::new(to, PollFlags::OUT)], Some(&patience)) {
+        // There is nothing to be asked of; the write tells.
+        Err(rustix::io::Errno::INTR) => Ok(true),
+        ready => Ok(ready? > 0),
+    }
+}
+
 /// Writes each event as one line: control characters and marks that reorder text, which a
-/// file name or client name may hold, come out as escapes.
+/// file name or client name may hold, come out as escapes. A line that cannot be written is counted.
 struct OneLine<W> {
     to: W,
     priority: &'static str,
@@ -113,12 +172,14 @@ impl<W: Write> Write for OneLine<W> {
             out.extend(line);
         }
         out.push(b'\n');
-        self.to.write_all(&out)?;
+        if self.to.write_all(&out).is_err() {
+            LOST.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
+        Ok(())
     }
 }
 
@@ -145,6 +206,36 @@ mod tests {
         fn text(&self) -> String {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
         }
+    }
+
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_written_is_counted_and_no_error() {
+        let before = lost();
+        let log = fmt().with_writer(|| OneLine { to: Full, priority: "", escape: true }).finish();
+        tracing::subscriber::with_default(log, log_hostile);
+        assert!(lost() > before);
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_has_no_room_once_it_is_full() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        assert!(has_room(&writer, Duration::ZERO).unwrap());
+        while writer.write(&[b'x'; PIECE]).is_ok() {}
+        assert!(!has_room(&writer, Duration::ZERO).unwrap());
+        drop(reader);
+        assert!(has_room(&writer, Duration::ZERO).unwrap(), "the write tells that nobody is there");
     }
 
     const HOSTILE: &str = "a\nERROR forged \u{1b}[2J\u{202e}x";

@@ -1,14 +1,14 @@
 //! What the server does by itself now and then: homes that need care, parts that expired, accounts that went.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
-    audit::event::{Event, Who},
     context::Context,
     gate, rescan,
-    user_state::REST,
+    user_state::{Expiry, REST},
+    users::Changes,
 };
 
 /// How often homes are looked at for what expired or is due.
@@ -34,6 +34,8 @@ pub(crate) async fn care(context: Arc<Context>) {
                 rescan::round(&context);
             }
             close_unused(&context);
+            // The log hears of it.
+            context.drift.look(&context);
         };
         if let Err(error) = tokio::task::spawn_blocking(work).await {
             tracing::error!(%error, "upkeep panicked");
@@ -46,9 +48,9 @@ fn look_after(context: &Context) {
         if context.drain.is_cancelled() {
             return;
         }
-        let part_age = context.config.get().limits.part_age();
-        match context.states.attend(&account.name, gate::limits(&account), part_age) {
-            Ok(Some(user)) => user.expire(part_age),
+        let old = Expiry { age: context.config.get().limits.part_age(), uptime: context.figures.uptime() };
+        match context.states.attend(&account.name, gate::limits(&account), old) {
+            Ok(Some(user)) => user.expire(old),
             Ok(None) => continue,
             Err(error) => tracing::error!(user = %account.name, %error, "a home cannot be used"),
         }
@@ -61,25 +63,20 @@ fn close_unused(context: &Context) {
     context.states.rest(REST, |name| context.users.current(name).is_some());
 }
 
-/// Ends the sessions of accounts that went, and notes in the audit log whose account came, went or changed.
+/// Ends the sessions of accounts that went, and notes in the audit log what of accounts and invites changed, and
+/// who is behind it.
 pub(crate) async fn follow_accounts(context: Arc<Context>) {
-    let by_name = || -> BTreeMap<_, _> {
-        context.users.all().into_iter().map(|account| (account.name.to_string(), account)).collect()
-    };
-    let mut changes = context.users.changes();
-    let mut before = by_name();
     loop {
-        tokio::select! {
-            changed = changes.changed() => if changed.is_err() { return },
-            () = context.drain.cancelled() => return,
+        let (changes, is_over) = tokio::select! {
+            changes = context.users.next_changes() => (changes, false),
+            () = context.drain.cancelled() => (context.users.take_changes(), true),
+        };
+        for (who, event) in changes.iter().flat_map(Changes::told) {
+            context.audit.note(who, event).await;
         }
-        let now = by_name();
-        let added = now.keys().filter(|name| !before.contains_key(*name)).cloned().collect();
-        let removed = before.keys().filter(|name| !now.contains_key(*name)).cloned().collect();
-        let differs = |name: &String| before.get(name).is_some_and(|old| now.get(name).is_some_and(|new| old != new));
-        let changed = now.keys().filter(|name| differs(name)).cloned().collect();
-        context.audit.note(Who::default(), Event::Accounts { added, removed, changed }).await;
-        before = now;
+        if is_over {
+            return;
+        }
         let context = Arc::clone(&context);
         let tidy = move || {
             context.end_displaced();

@@ -13,6 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use ferry_shared::entry::Mtime;
 use tokio_util::sync::CancellationToken;
 
 use self::holds::Holds;
@@ -30,6 +31,25 @@ use crate::{
 
 /// How long a home stays open after it was used.
 pub(crate) const REST: Duration = Duration::from_secs(120);
+
+/// When an unfinished upload is thrown away. While no server ran nobody could go on with it, so that time does not
+/// count.
+#[derive(Debug, Clone, Copy)]
+pub struct Expiry {
+    /// How long it is kept.
+    pub age: Duration,
+    /// How long the server runs.
+    pub uptime: Duration,
+}
+
+impl Expiry {
+    /// Whether a part that was touched last then has been left alone for too long.
+    fn is_over(self, touched: Mtime) -> bool {
+        let touched = touched.to_system().unwrap_or(SystemTime::UNIX_EPOCH);
+        let idle = SystemTime::now().duration_since(touched).unwrap_or_default();
+        idle.min(self.uptime) >= self.age
+    }
+}
 
 impl From<Weight> for Tally {
     fn from(weight: Weight) -> Self {
@@ -95,12 +115,10 @@ impl UserState {
         entered.ok().map(|_| Presence(Arc::clone(self)))
     }
 
-    /// Throws away parts nobody has touched for `age`.
-    pub fn expire(&self, age: Duration) {
+    /// Throws away parts that nobody has touched for too long.
+    pub fn expire(&self, expiry: Expiry) {
         for part in self.home.parts() {
-            let touched = part.touched.to_system().unwrap_or(SystemTime::UNIX_EPOCH);
-            let idle = SystemTime::now().duration_since(touched).unwrap_or_default();
-            if part.active || idle < age {
+            if part.active || !expiry.is_over(part.touched) {
                 continue;
             }
             match self.discard(&part.meta.path) {

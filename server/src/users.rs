@@ -1,6 +1,7 @@
 //! Who may use the server: the user store in force, swapped whole when its file changes.
 
 pub mod account;
+mod changes;
 mod denied;
 pub mod file;
 pub mod invite;
@@ -17,15 +18,18 @@ pub mod watch;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
 use arc_swap::ArcSwap;
 use ferry_shared::secret::Secret;
-use tokio::sync::watch as latest;
+use tokio::sync::{Notify, watch as latest};
+
+use changes::Invites;
 
 pub use account::{Account, BandwidthLimits};
+pub use changes::{By, Changes};
 pub use denied::Denied;
 pub use file::StoreError;
 pub use key::PublicKey;
@@ -52,37 +56,14 @@ struct Inner {
     accounts: ArcSwap<Accounts>,
     generation: latest::Sender<u64>,
     verifier: Verifier,
-    /// Held while the file is read and swapped in, so that an older reading never wins.
-    reloading: Mutex<()>,
-}
-
-/// What a reload changed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Changes {
-    /// Users that were not there before.
-    pub added: Vec<UserName>,
-    /// Users that are no more.
-    pub removed: Vec<UserName>,
-    /// Users of whom anything is different.
-    pub changed: Vec<UserName>,
-}
-
-impl Changes {
-    /// Whether nothing changed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
-    }
-
-    fn between(old: &Accounts, new: &Accounts) -> Self {
-        let gone = |from: &Accounts, to: &Accounts| -> Vec<UserName> {
-            from.keys().filter(|name| !to.contains_key(*name)).cloned().collect()
-        };
-        let differs = |(name, account): (&UserName, &Arc<Account>)| {
-            old.get(name).is_some_and(|before| before != account).then(|| name.clone())
-        };
-        Self { added: gone(new, old), removed: gone(old, new), changed: new.iter().filter_map(differs).collect() }
-    }
+    /// Held while the file is read and swapped in, so that an older reading never wins. The invites that were
+    /// read last: only the file is asked about them.
+    reloading: Mutex<Invites>,
+    /// Which file that was.
+    read: Mutex<Option<file::Stamp>>,
+    /// What changed and is not told yet, and how who tells it hears of it.
+    untold: Mutex<Vec<Changes>>,
+    changed: Notify,
 }
 
 /// Why somebody was not logged in.
@@ -123,13 +104,18 @@ impl Users {
     /// [`StoreError`]: there is no last good store to fall back on yet.
     pub fn load(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let path = path.into();
-        let accounts = read(&path)?.unwrap_or_default();
+        // Before it is read: a file that changes meanwhile is another.
+        let stamp = file::Stamp::of(&path);
+        let (accounts, invites) = read(&path)?.unwrap_or_default();
         Ok(Self(Arc::new(Inner {
             path,
             accounts: ArcSwap::from_pointee(accounts),
             generation: latest::Sender::new(0),
             verifier: Verifier::new(),
-            reloading: Mutex::new(()),
+            reloading: Mutex::new(invites),
+            read: Mutex::new(stamp),
+            untold: Mutex::default(),
+            changed: Notify::new(),
         })))
     }
 
@@ -175,32 +161,64 @@ impl Users {
         self.0.generation.subscribe()
     }
 
-    /// Reads the file again and swaps it in. Blocks on the disk.
+    /// As [`reload_for`](Self::reload_for), where nobody in particular is behind it.
     ///
     /// # Errors
     /// [`StoreError`]; the last good store then stays in force.
     pub fn reload(&self) -> Result<Changes, StoreError> {
-        let _one_at_a_time = self.0.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = match read(&self.0.path)? {
+        self.reload_for(By::Unknown)
+    }
+
+    /// Reads the file again and swaps it in. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the last good store then stays in force.
+    pub fn reload_for(&self, by: By) -> Result<Changes, StoreError> {
+        let mut invites_before = lock(&self.0.reloading);
+        let stamp = file::Stamp::of(&self.0.path);
+        let (new, invites) = match read(&self.0.path)? {
             Some(new) => new,
             // Taken away for a moment, it takes nobody's account away.
-            None if self.is_empty() => Accounts::new(),
+            None if self.is_empty() => <_>::default(),
             None => return Err(StoreError::Gone(self.0.path.clone())),
         };
-        let changes = Changes::between(&self.0.accounts.load(), &new);
+        let mut changes = Changes::between(by, &self.0.accounts.load(), &new);
+        changes.add_invites(&invites_before, &invites);
+        *invites_before = invites;
+        *lock(&self.0.read) = stamp;
         if !changes.is_empty() {
             self.0.accounts.store(Arc::new(new));
             self.0.generation.send_modify(|generation| *generation += 1);
         }
+        if !changes.is_empty() || !changes.has_no_invites() {
+            lock(&self.0.untold).push(changes.clone());
+            self.0.changed.notify_one();
+        }
         Ok(changes)
+    }
+
+    /// What is on disk in place of the store in force, if it is another or none that can be. Blocks on the disk,
+    /// and long only where the file is not the one that was read.
+    #[must_use]
+    pub fn difference(&self) -> Option<String> {
+        if file::Stamp::of(&self.0.path).is_some_and(|now| *lock(&self.0.read) == Some(now)) {
+            return None;
+        }
+        match read(&self.0.path) {
+            Ok(Some((accounts, _))) if accounts == **self.0.accounts.load() => None,
+            Ok(Some(_)) => Some(format!("{} is another one; 'ferryd reload' reads it", self.0.path.display())),
+            Ok(None) if self.is_empty() => None,
+            Ok(None) => Some(StoreError::Gone(self.0.path.clone()).to_string()),
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     /// Reloads and logs what came of it.
     ///
     /// # Errors
-    /// As [`reload`](Self::reload); it is logged already.
-    pub fn reload_and_log(&self) -> Result<(), StoreError> {
-        let reloaded = self.reload();
+    /// As [`reload_for`](Self::reload_for); it is logged already.
+    pub fn reload_and_log(&self, by: By) -> Result<(), StoreError> {
+        let reloaded = self.reload_for(by);
         match &reloaded {
             Ok(changes) if changes.is_empty() => {}
             Ok(changes) => tracing::info!(
@@ -278,7 +296,7 @@ impl Users {
         };
         let hash = self.0.verifier.hash_here(new).await?;
         learn(hash.generation());
-        file::edit(&self.0.path, |store| {
+        let change = |store: &mut file::Store| {
             let record = store.users.get_mut(name).ok_or(ChangePasswordError::Changed)?;
             let is_open = record.clone().account(name.clone()).is_open(SystemTime::now());
             if !is_open || record.password != account.password {
@@ -286,17 +304,22 @@ impl Users {
             }
             record.password = Some(hash);
             Ok(())
-        })??;
-        self.reload()?;
+        };
+        let (_, reloaded) = file::edit_then(&self.0.path, change, |_, _| self.reload_for(By::User(name.clone())))??;
+        reloaded?;
         Ok(())
     }
 }
 
-/// The accounts in the file; `None` when it is not there.
-fn read(path: &Path) -> Result<Option<Accounts>, StoreError> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The accounts and invites in the file; `None` when it is not there.
+fn read(path: &Path) -> Result<Option<(Accounts, Invites)>, StoreError> {
     let Some(store) = file::load_present(path)? else { return Ok(None) };
     let accounts = store.users.into_iter().map(|(name, record)| (name.clone(), Arc::new(record.account(name))));
-    Ok(Some(accounts.collect()))
+    Ok(Some((accounts.collect(), store.invites)))
 }
 
 #[cfg(test)]

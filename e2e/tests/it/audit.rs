@@ -3,12 +3,15 @@
 use std::fs;
 
 use ferry_e2e::{
-    MIB, material,
+    MIB,
+    failpoints::{Failpoints, Fault},
+    material,
     peer::{self, Peer},
     proxy::{Proxy, Then, Way},
     server::{Server, Setup},
     wait,
 };
+use ferry_shared::{message::Request, secret::Secret};
 use serde_json::Value;
 
 fn lines(server: &Server) -> Vec<Value> {
@@ -78,7 +81,8 @@ fn strangers_the_operator_and_the_end_are_told() {
     let said = line(&server, "broadcast");
     assert!(said["text"] == "hello" && said["uid"].is_u64(), "{said}");
     server.add_user("berta", &[]);
-    assert_eq!(line(&server, "accounts")["added"][0], "berta");
+    let added = line(&server, "accounts");
+    assert!(added["added"][0] == "berta" && added["uid"].is_u64(), "{added}");
     assert!(server.ferryd(&["drain"], "").0.success());
     assert!(server.wait_end().success());
     assert_eq!(lines(&server).last().unwrap()["event"], "stopped");
@@ -168,4 +172,113 @@ fn tampering_is_found_with_its_line_and_the_chain_goes_on_after_a_kill() {
     assert!(!verify(&server, &["--noted", &noted]).0, "the noted hash must tell");
     fs::write(&path, good).unwrap();
     assert!(verify(&server, &["--noted", &noted]).0);
+}
+
+#[test]
+fn work_that_a_disk_cuts_short_is_told_with_how_far_it_came() {
+    let mut server = Failpoints::setup(Setup::new().user("anna", &[])).start();
+    let Some(mut points) = Failpoints::of(&mut server) else { return };
+    let client = server.client("anna");
+    let tree = server.home("anna").join("tree");
+    fs::create_dir(&tree).unwrap();
+    (0..250).for_each(|number| fs::write(tree.join(number.to_string()), "12345").unwrap());
+    points.arm(Fault::Broken, 4);
+    drop(client.run(&[&"mkdir", &"--parents", &client.at("a/b/c/d/e/f")]));
+    let cut = line(&server, "make_dir_cut");
+    assert!(
+        cut["path"] == "/a/b/c/d/e/f" && cut["folders"].as_u64().is_some_and(|made| (1..6).contains(&made)),
+        "{cut}"
+    );
+    points.arm(Fault::Broken, 100);
+    drop(client.run(&[&"cp", &client.at("tree"), &client.at("copy")]));
+    let cut = line(&server, "copy_cut");
+    let files = cut["files"].as_u64().unwrap();
+    assert!(cut["to"] == "/copy" && (1..250).contains(&files) && cut["bytes"] == files * 5, "{cut}");
+    assert_eq!(fs::read_dir(server.home("anna").join("copy")).unwrap().count() as u64, files);
+    points.arm(Fault::Broken, 151);
+    drop(client.run(&[&"rm", &"-r", &client.at("tree")]));
+    points.end();
+    let cut = line(&server, "remove_cut");
+    let gone = 250 - fs::read_dir(&tree).unwrap().count() as u64;
+    assert!(cut["path"] == "/tree" && cut["files"] == gone && (1..250).contains(&gone), "{cut}");
+    assert!(verify(&server, &[]).0);
+}
+
+#[test]
+fn who_changed_what_of_accounts_and_invites_is_told() {
+    let config = "[registration]\nmode = \"invite\"\nquota = \"1MiB\"";
+    let server = Setup::new().user("anna", &[]).config(config).start();
+    let run = |words: &[&str]| {
+        let (status, said) = server.ferryd(words, "");
+        assert!(status.success(), "{said}");
+        said
+    };
+    run(&["user", "set", "anna", "--quota", "5MiB", "--disable"]);
+    let changed = wait::some("the change", || {
+        lines(&server).into_iter().find(|line| line["changed"] == serde_json::json!(["anna"]))
+    });
+    let uid = rustix::process::getuid().as_raw();
+    let fields = serde_json::json!([
+        { "field": "quota", "from": null, "to": 5 * MIB },
+        { "field": "enabled", "from": true, "to": false },
+    ]);
+    assert!(changed["fields"]["anna"] == fields && changed["uid"] == uid, "{changed}");
+    let invite = run(&["invite", "create", "--uses", "1"]);
+    let created = line(&server, "invites");
+    assert!(created["created"][0].is_string() && created["uid"] == uid, "{created}");
+    let id = created["created"][0].as_str().unwrap().to_owned();
+    run(&["invite", "create"]);
+    let other = wait::some("the other", || {
+        lines(&server).into_iter().find(|line| line["created"][0].as_str().is_some_and(|other| other != id))
+    });
+    run(&["invite", "revoke", other["created"][0].as_str().unwrap()]);
+    wait::until("the end of the other", || lines(&server).iter().any(|line| line["revoked"] == other["created"]));
+    let invite = invite.trim().to_owned();
+    let registered = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+        let register = Request::Register {
+            user: "carl".to_owned(),
+            password: Secret::new("a long password".into()),
+            invite: Some(Secret::new(invite)),
+        };
+        format!("{:?}", peer.ask(&register).await.unwrap())
+    });
+    assert!(registered.contains("LoggedIn"), "{registered}");
+    let used = wait::some("the use", || lines(&server).into_iter().find(|line| line["used"] == created["created"]));
+    assert_eq!(used["user"], "carl");
+    let added = lines(&server).into_iter().find(|line| line["added"] == serde_json::json!(["carl"])).unwrap();
+    assert_eq!(added["user"], "carl");
+    let text = fs::read_to_string(server.data().join("audit.jsonl")).unwrap();
+    assert!(!text.contains("argon2"), "{text}");
+}
+
+#[test]
+fn a_log_that_was_taken_away_goes_on_and_is_reported() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    client.run(&[&"ls", &client.at("")]).ok();
+    line(&server, "login");
+    fs::remove_file(server.data().join("audit.jsonl")).unwrap();
+    client.run(&[&"mkdir", &client.at("new")]).ok();
+    line(&server, "make_dir");
+    assert_eq!(lines(&server)[0]["event"], "moved_away");
+    assert!(server.log().contains("moved, removed or cut the audit log"), "{}", server.log());
+    let (whole, said) = verify(&server, &[]);
+    assert!(!whole && said.contains("the start is missing"), "{said}");
+}
+
+#[test]
+fn what_is_changed_while_no_server_runs_is_told_by_the_command() {
+    let mut server = Server::with_anna();
+    assert!(server.ferryd(&["drain"], "").0.success());
+    assert!(server.wait_end().success());
+    let told = lines(&server).len();
+    assert!(server.ferryd(&["user", "set", "anna", "--max-files", "7"], "").0.success());
+    let changed = lines(&server).pop().unwrap();
+    let fields = serde_json::json!([{ "field": "max_files", "from": null, "to": 7 }]);
+    assert!(changed["fields"]["anna"] == fields && changed["uid"].is_u64(), "{changed}");
+    server.start_again();
+    wait::until("the second start", || lines(&server).len() == told + 2);
+    let (whole, said) = verify(&server, &[]);
+    assert!(whole, "{said}");
 }

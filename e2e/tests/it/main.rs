@@ -10,6 +10,7 @@
 
 mod accounts;
 mod accounts_running;
+mod alerts;
 mod audit;
 mod bandwidth;
 mod browser;
@@ -20,6 +21,7 @@ mod control;
 mod crash;
 mod crash_own_files;
 mod disk_full;
+mod drift;
 mod exit_codes;
 mod faults;
 mod files;
@@ -40,6 +42,7 @@ mod many_accounts;
 mod memory;
 mod names_on_server;
 mod old_programs;
+mod outputs;
 mod page;
 mod paths;
 mod quota;

@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use serde_json::json;
 
-use super::{AdminError, objects::InviteObject};
+use super::{AdminError, objects::InviteObject, tell::Tell};
 use crate::{
     args::InviteVerb,
     config::{Config, RegistrationMode},
@@ -16,16 +16,24 @@ use crate::{
     },
 };
 
-pub(super) fn run(verb: InviteVerb, json: bool, config: &Config, data: &Path) -> Result<(), AdminError> {
+/// Runs a verb; `tell` has a running server read what was changed.
+pub(super) fn run(
+    verb: InviteVerb,
+    json: bool,
+    config: &Config,
+    data: &Path,
+    tell: Tell<'_>,
+) -> Result<(), AdminError> {
     let store = users::store_file(data);
     match verb {
         InviteVerb::Create { quota, uses, expires } => {
             let (token, hash) = invite::token()?;
             let made = Invite { quota, uses, expires: expires.0 };
-            file::edit(&store, |store| {
+            let insert = |store: &mut Store| {
                 store.invites.insert(hash.clone(), made);
                 Ok::<_, AdminError>(())
-            })??;
+            };
+            file::edit_then(&store, insert, tell)??;
             let object = json!({
                 "id": invite::id(&hash),
                 "token": token.expose(),
@@ -41,11 +49,12 @@ pub(super) fn run(verb: InviteVerb, json: bool, config: &Config, data: &Path) ->
         }
         InviteVerb::List => Ok(list(&file::load(&store)?, json)?),
         InviteVerb::Revoke { id } => {
-            let revoked = file::edit(&store, |store| {
+            let revoke = |store: &mut Store| {
                 let before = store.invites.len();
                 store.invites.retain(|hash, _| invite::id(hash) != id && *hash != id);
                 Ok::<_, AdminError>(before > store.invites.len())
-            })??;
+            };
+            let (revoked, ()) = file::edit_then(&store, revoke, tell)??;
             if !revoked {
                 return Err(AdminError::NoSuchInvite(id));
             }

@@ -9,7 +9,7 @@ use crate::{
     config::Loaded,
     control::{
         client::{self, AskError, Line},
-        message::{Answer, Ask, Session, Status, Transfer},
+        message::{Answer, Ask, Differs, Session, Status, Transfer},
     },
     live::Direction,
     output,
@@ -76,12 +76,16 @@ fn as_facts(status: &Status) -> String {
         ("panics", status.panics.to_string()),
         ("quota drifts", status.quota_drifts.to_string()),
         ("audit lines lost", status.audit_lost.to_string()),
+        ("log lines lost", status.log_lost.to_string()),
         ("tasks", status.tasks.to_string()),
         ("hash queue", status.hash_queue.to_string()),
         ("flushes", format!("{}, {:.1} s", status.flushes, status.flush_seconds)),
         ("disk free", status.disk_free.map_or_else(|| "unknown".to_owned(), size)),
     ];
     let mut out = table(&rows.map(|(name, value)| [name.to_owned(), value]));
+    for Differs { what, why, since } in &status.differs {
+        let _ = write!(out, "\nin force is not what is on disk: {what}, known since {since}: {why}\n");
+    }
     if !status.users.is_empty() {
         let head = ["USER", "USED", "HELD", "QUOTA", "FILES"].map(str::to_owned);
         let rows = status.users.iter().map(|user| {

@@ -5,35 +5,39 @@ use std::{fs, path::Path};
 
 use ferry_shared::{message::reply::Access, name::Escaped};
 
-use super::{AdminError, objects::UserObject, password_input::new_password, user_report};
+use super::{AdminError, objects::UserObject, password_input::new_password, tell::Tell, user_report};
 use crate::{
     args::{AddUser, Limit, SetUser, UserVerb},
     output,
     storage::Storage,
     users::{
         self, StoredHash, UserName,
-        file::{self, Record},
+        file::{self, Record, Store},
         key::PublicKey,
         password,
     },
 };
 
 /// Runs a verb; `tell` has a running server read what was changed.
-pub(super) fn run(verb: UserVerb, json: bool, data: &Path, tell: &dyn Fn()) -> Result<(), AdminError> {
+pub(super) fn run(verb: UserVerb, json: bool, data: &Path, tell: Tell<'_>) -> Result<(), AdminError> {
     let store = users::store_file(data);
     let done = match verb {
-        UserVerb::Add(add_user) => add(add_user, &store, data)?,
-        UserVerb::Set(set_user) => set(set_user, &store)?,
-        UserVerb::Passwd { name, password_stdin } => passwd(name, password_stdin, &store)?,
+        UserVerb::Add(add_user) => add(add_user, &store, data, tell)?,
+        UserVerb::Set(set_user) => set(set_user, &store, tell)?,
+        UserVerb::Passwd { name, password_stdin } => passwd(name, password_stdin, &store, tell)?,
         UserVerb::Remove { name, purge } => return remove(&name, purge, json, &store, data, tell),
-        UserVerb::List => return Ok(user_report::list(&file::load(&store)?, json)?),
+        UserVerb::List => {
+            // What is shown of a store that is gone would be that there are no users.
+            file::is_there_or_new(&store)?;
+            return Ok(user_report::list(&file::load(&store)?, json)?);
+        }
         UserVerb::Show { name } => {
+            file::is_there_or_new(&store)?;
             let loaded = file::load(&store)?;
             let record = loaded.users.get(&name).ok_or_else(|| AdminError::NoSuchUser(name.clone()))?;
             return Ok(user_report::show(&name, record, json)?);
         }
     };
-    tell();
     done.print(json)
 }
 
@@ -54,7 +58,7 @@ impl Done {
     }
 }
 
-fn add(add: AddUser, store: &Path, data: &Path) -> Result<Done, AdminError> {
+fn add(add: AddUser, store: &Path, data: &Path, tell: Tell<'_>) -> Result<Done, AdminError> {
     let AddUser { name, quota, max_files, read_only, key, password_stdin } = add;
     // Before anybody types a password in vain; asked again under the lock.
     if file::load(store)?.users.contains_key(&name) {
@@ -71,13 +75,14 @@ fn add(add: AddUser, store: &Path, data: &Path) -> Result<Done, AdminError> {
     if read_only {
         record.access = Access::ReadOnly;
     }
-    file::edit(store, |store| {
+    let insert = |store: &mut Store| {
         if store.users.contains_key(&name) {
             return Err(AdminError::UserExists(name.clone()));
         }
         store.users.insert(name.clone(), record);
         Ok(())
-    })??;
+    };
+    file::edit_then(store, insert, tell)??;
     let mut note = None;
     // Without a data folder there are no files either.
     if Storage::inspect(data).and_then(|storage| storage.has_user(name.as_str())).unwrap_or(false) {
@@ -101,13 +106,13 @@ fn hash(from_stdin: bool) -> Result<StoredHash, AdminError> {
     Ok(hash)
 }
 
-fn set(set: SetUser, store: &Path) -> Result<Done, AdminError> {
+fn set(set: SetUser, store: &Path, tell: Tell<'_>) -> Result<Done, AdminError> {
     let SetUser { name, quota, max_files, access, enable, disable, expires, max_sessions, bandwidth, .. } = set;
     let mut new_keys = Vec::new();
     for path in &set.add_key {
         new_keys.extend(read_keys(path)?);
     }
-    change(store, &name, |record| {
+    let change_fields = |record: &mut Record| {
         for text in &set.remove_key {
             take_key(&name, record, text)?;
         }
@@ -121,7 +126,8 @@ fn set(set: SetUser, store: &Path) -> Result<Done, AdminError> {
         record.bandwidth = bandwidth.unwrap_or(record.bandwidth);
         record.enabled = enable || (record.enabled && !disable);
         Ok(())
-    })?;
+    };
+    change(store, &name, change_fields, tell)?;
     Ok(Done { text: format!("user '{name}' changed"), name, outcome: "changed", note: None })
 }
 
@@ -140,15 +146,16 @@ fn lay<T>(field: &mut Option<T>, wanted: Option<Limit<T>>) {
     }
 }
 
-fn passwd(name: UserName, from_stdin: bool, store: &Path) -> Result<Done, AdminError> {
+fn passwd(name: UserName, from_stdin: bool, store: &Path, tell: Tell<'_>) -> Result<Done, AdminError> {
     if !file::load(store)?.users.contains_key(&name) {
         return Err(AdminError::NoSuchUser(name));
     }
     let hash = hash(from_stdin)?;
-    change(store, &name, |record| {
+    let set_password = |record: &mut Record| {
         record.password = Some(hash);
         Ok(())
-    })?;
+    };
+    change(store, &name, set_password, tell)?;
     Ok(Done { text: format!("password of user '{name}' set"), name, outcome: "changed", note: None })
 }
 
@@ -158,12 +165,12 @@ fn remove(
     json: bool,
     store: &Path,
     data: &Path,
-    tell: &dyn Fn(),
+    tell: Tell<'_>,
 ) -> Result<(), AdminError> {
     let done = |outcome, text| Done { name: name.clone(), outcome, text, note: None }.print(json);
-    let known = file::edit(store, |store| Ok::<_, AdminError>(store.users.remove(name).is_some()))??;
-    // Before the files go, so that no session uses them any more.
-    tell();
+    let take = |store: &mut Store| Ok::<_, AdminError>(store.users.remove(name).is_some());
+    // Told before the files go, so that no session uses them any more.
+    let (known, ()) = file::edit_then(store, take, tell)??;
     if !purge {
         return match known {
             true => done(
@@ -187,11 +194,14 @@ fn change(
     store: &Path,
     name: &UserName,
     change: impl FnOnce(&mut Record) -> Result<(), AdminError>,
+    tell: Tell<'_>,
 ) -> Result<(), AdminError> {
-    file::edit(store, |store| {
+    let change = |store: &mut Store| {
         let record = store.users.get_mut(name).ok_or_else(|| AdminError::NoSuchUser(name.clone()))?;
         change(record)
-    })?
+    };
+    file::edit_then(store, change, tell)??;
+    Ok(())
 }
 
 /// The keys in a file as `~/.ssh/id_ed25519.pub` or `authorized_keys`.

@@ -9,14 +9,19 @@ use std::{
 };
 
 use super::{
+    event::shown,
     file::{AuditFile, NAME},
-    verify::{Broken, verify},
+    verify::Broken,
     *,
 };
 use crate::size::ByteCount;
 
 fn config(max_size: u64, keep: u32) -> config::Audit {
-    config::Audit { max_size: ByteCount(max_size), keep }
+    config::Audit { max_size: ByteCount(max_size), keep, keep_days: 0 }
+}
+
+fn keep(max_size: u64, files: u32) -> Keep {
+    Keep { max_size, files, age: Duration::ZERO }
 }
 
 fn finish(audit: &Audit, thread: AuditThread) {
@@ -39,7 +44,7 @@ fn log(folder: &Path) -> PathBuf {
 }
 
 fn checked(folder: &Path) -> Result<verify::Verified, Broken> {
-    verify(&verify::files(folder)?, None)
+    verify::whole(folder, None)
 }
 
 fn broken_line(folder: &Path) -> u64 {
@@ -58,7 +63,7 @@ fn an_emptied_log_does_not_hold_and_a_noted_line_that_is_kept_no_more_is_told_ap
         run(folder.path(), &config(3000, 3), 20);
     }
     let files = verify::files(folder.path()).unwrap();
-    let noted = |noted: &str| verify(&files, Some(noted));
+    let noted = |noted: &str| verify::whole(folder.path(), Some(noted));
     assert!(matches!(noted(&first), Err(Broken::NotKept)));
     let oldest = fs::read_to_string(&files[0]).unwrap();
     let before = oldest.split("\"before\":\"").nth(1).unwrap().split('"').next().unwrap();
@@ -79,7 +84,7 @@ fn the_chain_goes_on_over_restarts_and_files_and_only_some_are_kept() {
     let files = verify::files(folder.path()).unwrap();
     assert_eq!(files.len(), 4, "{files:?}");
     let verified = checked(folder.path()).unwrap();
-    assert!(!verified.from_the_start && verified.lines < 120, "{verified:?}");
+    assert!(!verified.from_the_start && verified.retired.is_some() && verified.lines < 120, "{verified:?}");
     assert!(files.iter().all(|file| fs::metadata(file).unwrap().permissions().mode() & 0o777 == 0o600));
     run(folder.path(), &config(1 << 20, 3), 1);
     assert_eq!(checked(folder.path()).unwrap().lines, verified.lines + 1);
@@ -105,10 +110,9 @@ fn every_kind_of_tampering_is_found_at_its_line() {
     // Nothing follows on the last lines: only what was noted elsewhere tells.
     with(&lines[..8]);
     assert!(checked(folder.path()).unwrap().from_the_start);
-    let files = verify::files(folder.path()).unwrap();
-    assert!(matches!(verify(&files, Some(&noted)), Err(Broken::NotNoted)));
+    assert!(matches!(verify::whole(folder.path(), Some(&noted)), Err(Broken::NotNoted)));
     fs::write(log(folder.path()), &whole).unwrap();
-    assert!(verify(&files, Some(&noted)).is_ok());
+    assert!(verify::whole(folder.path(), Some(&noted)).is_ok());
 }
 
 #[test]
@@ -225,8 +229,8 @@ fn while_no_file_can_be_opened_no_line_is_lost() {
 fn write_without_descriptors(folder: &Path) {
     let (_queue, messages) = mpsc::channel(QUEUE);
     // A few lines are enough for another file; more than a few files would be moved too far.
-    let file = AuditFile::open(log(folder), 1000, 2).unwrap();
-    let mut writer = Writer::new(file, messages, Arc::default());
+    let file = AuditFile::open(log(folder), keep(1000, 2)).unwrap();
+    let mut writer = Writer::new(file, messages, Arc::default(), u64::MAX);
     let mut write = |count| {
         (0..count).for_each(|_| {
             writer.write_now(vec![(SystemTime::now(), Who::default(), Event::Login { method: "password", key: None })])
@@ -256,7 +260,7 @@ fn a_name_cannot_forge_a_line() {
 }
 
 #[test]
-fn a_flood_of_refusals_is_summed_up() {
+fn a_flood_of_refusals_is_told_in_few_lines_and_none_is_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let (audit, thread) = Audit::open(folder.path(), &config(1 << 20, 3)).unwrap();
     let refusal = Refusal::new(Code::NotAllowed, "no");
@@ -265,6 +269,153 @@ fn a_flood_of_refusals_is_summed_up() {
     }
     finish(&audit, thread);
     assert!(checked(folder.path()).unwrap().lines < 100);
+    assert_eq!(told(folder.path(), "refused").len() as u64 + count(&told(folder.path(), "folded")), 500);
+}
+
+fn told(folder: &Path, event: &str) -> Vec<serde_json::Value> {
+    let files = verify::files(folder).unwrap();
+    let text: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines.filter(|line| line["event"] == event).collect()
+}
+
+fn count(folded: &[serde_json::Value]) -> u64 {
+    folded.iter().map(|line| line["count"].as_u64().unwrap()).sum()
+}
+
+fn user(name: &str) -> Who {
+    Who { session: Some(1), user: Some(name.to_owned()), ..Who::default() }
+}
+
+#[test]
+fn one_user_cannot_push_the_lines_about_others_out_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(500_000, 1);
+    let (audit, thread) = Audit::open(folder.path(), &config).unwrap();
+    audit.record(user("anna"), Event::Login { method: "password", key: None });
+    // Three times what is kept.
+    let name = shown(&ferry_shared::path::RemotePath::from_wire(&[b'x'; 250]).unwrap());
+    for _ in 0..2500 {
+        audit.record(user("eve"), Event::MakeDir { path: name.clone() });
+        audit.record(user("eve"), Event::Remove { path: name.clone(), recursive: true });
+    }
+    audit.record(user("bert"), Event::MakeDir { path: "/of bert".to_owned() });
+    finish(&audit, thread);
+    assert!(checked(folder.path()).unwrap().from_the_start);
+    assert_eq!(
+        (told(folder.path(), "login").len(), told(folder.path(), "make_dir").last().unwrap()["user"].as_str()),
+        (1, Some("bert"))
+    );
+    let folded = told(folder.path(), "folded");
+    let one_by_one = told(folder.path(), "remove").len() + told(folder.path(), "make_dir").len() - 1;
+    assert_eq!(count(&folded) + one_by_one as u64, 5000, "{folded:?}");
+    assert_eq!((folded.len(), &folded[0]["user"], &folded[0]["folder"]), (1, &"eve".into(), &"/".into()));
+}
+
+#[test]
+fn long_paths_are_told_by_their_ends_and_differ_where_the_paths_do() {
+    let of = |byte: u8| {
+        let mut path = vec![1; 150];
+        path.push(byte);
+        path.extend([1; 90]);
+        let path = [&path[..]; 12].join(&b"/"[..]);
+        shown(&ferry_shared::path::RemotePath::from_wire(&path).unwrap())
+    };
+    assert!(of(b'a').len() < 700, "{}", of(b'a'));
+    assert_ne!(of(b'a'), of(b'b'));
+    assert_eq!(shown(&ferry_shared::path::RemotePath::from_wire(b"a/b").unwrap()), "/a/b");
+}
+
+#[test]
+fn young_files_stay_beyond_the_number_that_is_kept_but_not_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config::Audit { keep_days: 30, ..config(1, 3) };
+    run(folder.path(), &config, 5);
+    // A line a file.
+    (0..5).for_each(|_| run(folder.path(), &config, 1));
+    let verified = checked(folder.path()).unwrap();
+    assert!(verified.from_the_start && verified.files == 6, "{verified:?}");
+    (0..5).for_each(|_| run(folder.path(), &config, 1));
+    let verified = checked(folder.path()).unwrap();
+    assert!(verified.retired.is_some() && verified.files == 7, "{verified:?}");
+}
+
+#[test]
+fn a_missing_file_and_a_start_that_was_not_retired_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    (0..5).for_each(|_| run(folder.path(), &config(1, 9), 1));
+    let file = |number: u32| folder.path().join(format!("audit.jsonl.{number}"));
+    let away = folder.path().join("away");
+    fs::rename(file(2), &away).unwrap();
+    assert!(matches!(checked(folder.path()), Err(Broken::Missing(path)) if path == file(2)));
+    let part = verify::verify(&[file(4), file(3), away.clone(), file(1), log(folder.path())], None).unwrap();
+    assert_eq!(part.lines, 5);
+    fs::rename(&away, file(2)).unwrap();
+    fs::rename(file(4), &away).unwrap();
+    assert!(
+        matches!(checked(folder.path()), Err(Broken::Start { number: Some(2), .. })),
+        "{:?}",
+        checked(folder.path())
+    );
+    assert!(verify::verify(&verify::files(folder.path()).unwrap(), None).is_ok());
+    fs::rename(&away, file(4)).unwrap();
+    fs::rename(log(folder.path()), &away).unwrap();
+    assert!(matches!(checked(folder.path()), Err(Broken::Missing(path)) if path == log(folder.path())));
+    fs::rename(&away, log(folder.path())).unwrap();
+    // A number that is free, and nothing missing: a crash can leave that.
+    fs::rename(file(4), file(7)).unwrap();
+    assert!(checked(folder.path()).unwrap().from_the_start);
+}
+
+#[test]
+fn retired_files_are_told_with_their_last_line_and_its_hash() {
+    let folder = tempfile::tempdir().unwrap();
+    (0..4).for_each(|_| run(folder.path(), &config(1, 1), 1));
+    let retired = told(folder.path(), "retired").pop().unwrap();
+    let verified = checked(folder.path()).unwrap();
+    assert_eq!((verified.retired, retired["hash"].as_str().unwrap().len()), (retired["through"].as_u64(), 64));
+    let oldest = fs::read_to_string(&verify::files(folder.path()).unwrap()[0]).unwrap();
+    let first: serde_json::Value = serde_json::from_str(oldest.lines().next().unwrap()).unwrap();
+    assert_eq!(first["before"], retired["hash"]);
+    assert_eq!(first["number"].as_u64().unwrap(), retired["through"].as_u64().unwrap() + 1);
+}
+
+#[test]
+fn a_log_that_is_moved_replaced_or_cut_goes_on_where_it_can_be_found() {
+    for found in ["gone", "replaced", "cut"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (_queue, messages) = mpsc::channel(QUEUE);
+        let file = AuditFile::open(log(folder.path()), keep(1 << 20, 3)).unwrap();
+        let mut writer = Writer::new(file, messages, Arc::default(), u64::MAX);
+        let mut write = || writer.write_now(vec![(SystemTime::now(), user("anna"), Event::Password)]);
+        write();
+        write();
+        let away = folder.path().join("away");
+        match found {
+            "cut" => fs::write(log(folder.path()), "").unwrap(),
+            _ => fs::rename(log(folder.path()), &away).unwrap(),
+        }
+        if found == "replaced" {
+            fs::write(log(folder.path()), "").unwrap();
+        }
+        write();
+        let moved = told(folder.path(), "moved_away").remove(0);
+        assert_eq!((&moved["found"], moved["through"].as_u64()), (&found.into(), Some(2)));
+        assert_eq!(told(folder.path(), "password").len(), 1);
+        assert!(matches!(checked(folder.path()), Err(Broken::Start { .. })));
+        if found != "cut" {
+            assert_eq!(verify::verify(&[away, log(folder.path())], None).unwrap().lines, 4);
+        }
+    }
+}
+
+#[test]
+fn a_log_of_lines_without_numbers_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = format!(r#"{{"time":"","event":"started","version":"0","before":"{}"}}"#, chain::FIRST);
+    fs::write(log(folder.path()), format!("{first}\n")).unwrap();
+    run(folder.path(), &config(1 << 20, 3), 2);
+    assert_eq!(checked(folder.path()).unwrap().lines, 3);
 }
 
 #[test]
@@ -273,13 +424,13 @@ fn what_a_full_disk_did_not_take_is_counted_and_told() {
     let (queue, messages) = mpsc::channel(QUEUE);
     let figures: Arc<Figures> = Arc::default();
     // Every write to this device ends with "no space left".
-    let file = AuditFile::open(PathBuf::from("/dev/full"), 1 << 20, 3).unwrap();
-    let mut writer = Writer::new(file, messages, Arc::clone(&figures));
+    let file = AuditFile::open(PathBuf::from("/dev/full"), keep(1 << 20, 3)).unwrap();
+    let mut writer = Writer::new(file, messages, Arc::clone(&figures), u64::MAX);
     let event = || (SystemTime::now(), Who::default(), Event::Login { method: "password", key: None });
     let before = writer.before().to_owned();
     writer.write_now(vec![event(), event()]);
     assert_eq!((figures.lost.load(Ordering::Relaxed), writer.before()), (2, before.as_str()));
-    writer.replace_file(AuditFile::open(log(folder.path()), 1 << 20, 3).unwrap());
+    writer.replace_file(AuditFile::open(log(folder.path()), keep(1 << 20, 3)).unwrap());
     writer.write_now(vec![event()]);
     drop(queue);
     let text = fs::read_to_string(log(folder.path())).unwrap();

@@ -9,7 +9,10 @@ use std::{
 
 use serde::Serialize;
 
-use super::{chain, file};
+use super::{
+    chain::{self, End, Tie},
+    file,
+};
 
 /// What the chain came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,6 +25,8 @@ pub struct Verified {
     pub last: String,
     /// Whether the very first line of all is there.
     pub from_the_start: bool,
+    /// The number of the last line that the server itself gave up, if it did.
+    pub retired: Option<u64>,
     /// Whether the last line has no end: it is being written, or a crash has cut it.
     pub torn: bool,
 }
@@ -37,7 +42,21 @@ pub enum Broken {
         /// Its number, from 1.
         line: u64,
         /// What is wrong with it.
-        what: &'static str,
+        what: String,
+    },
+    /// A file of the log is not there.
+    #[error("{} is missing: it was removed or moved; what is left does not follow on without it", .0.display())]
+    Missing(PathBuf),
+    /// The first lines are not there, and no line says that the server gave them up.
+    #[error(
+        "{}: the start is missing: what was before {} was removed or moved, and not by the server; if it was moved, \
+         name all files, oldest first", path.display(), number.map_or("the first line".to_owned(), |number| format!("line {number}"))
+    )]
+    Start {
+        /// The oldest file that is there.
+        path: PathBuf,
+        /// The number of its first line.
+        number: Option<u64>,
     },
     /// The file could not be read.
     #[error("{}: {source}", path.display())]
@@ -67,19 +86,44 @@ pub enum Broken {
 /// The files of the log in a data folder, oldest first.
 ///
 /// # Errors
-/// [`Broken::Nothing`].
+/// [`Broken::Nothing`], [`Broken::Missing`] when the newest one is not there, or the disk's.
 pub fn files(data: &Path) -> Result<Vec<PathBuf>, Broken> {
-    let files = file::files(&data.join(file::NAME));
-    if files.is_empty() { Err(Broken::Nothing(data.to_owned())) } else { Ok(files) }
+    let log = data.join(file::NAME);
+    let files = file::files(&log).map_err(|source| Broken::Read { path: data.to_owned(), source })?;
+    match files.last() {
+        None => Err(Broken::Nothing(data.to_owned())),
+        // A crash can leave it like this for the next start, with the new one still under its other name.
+        Some(last) if *last != log && !file::beginning(&log).exists() => Err(Broken::Missing(log)),
+        Some(_) => Ok(files),
+    }
 }
 
-/// Walks the chain through `files`, oldest first; with `noted`, a line must have this hash.
+/// Walks the chain through all files of the log in a data folder; with `noted`, a line must have this hash.
+///
+/// # Errors
+/// [`Broken`], for the first line that does not hold or what is missing.
+pub fn whole(data: &Path, noted: Option<&str>) -> Result<Verified, Broken> {
+    let files = files(data)?;
+    let (verified, walk) = walk(&files, noted)?;
+    if !verified.from_the_start && verified.retired.is_none() {
+        return Err(Broken::Start { path: files.first().cloned().unwrap_or_default(), number: walk.first });
+    }
+    Ok(verified)
+}
+
+/// Walks the chain through `files`, oldest first, which may be a part of it; with `noted`, a line must have
+/// this hash.
 ///
 /// # Errors
 /// [`Broken`], for the first line that does not hold.
 pub fn verify(files: &[PathBuf], noted: Option<&str>) -> Result<Verified, Broken> {
+    walk(files, noted).map(|(verified, _)| verified)
+}
+
+fn walk(files: &[PathBuf], noted: Option<&str>) -> Result<(Verified, Walk), Broken> {
     let mut walk = Walk::default();
     let mut seen = noted.is_none();
+    let mut newer: Option<&PathBuf> = None;
     for path in files {
         let failed = |source| Broken::Read { path: path.clone(), source };
         let mut reader = BufReader::new(File::open(path).map_err(failed)?);
@@ -88,20 +132,42 @@ pub fn verify(files: &[PathBuf], noted: Option<&str>) -> Result<Verified, Broken
         while reader.read_until(b'\n', &mut line).map_err(failed)? > 0 {
             number += 1;
             let whole = line.pop_if(|last| *last == b'\n').is_some();
-            walk.line(&line, whole).map_err(|what| Broken::Line { path: path.clone(), line: number, what })?;
+            walk.line(&line, whole).map_err(|what| match (number, newer.and_then(|newer| between(newer, path))) {
+                (1, Some(missing)) => Broken::Missing(missing),
+                _ => Broken::Line { path: path.clone(), line: number, what },
+            })?;
             // Also when its line was the last of a file that is kept no more.
             seen |= noted == walk.last.as_deref() || noted.is_some() && noted == walk.before.as_deref();
             line.clear();
         }
+        newer = Some(path);
     }
     if walk.cut {
-        return Err(Broken::Line { path: files.last().cloned().unwrap_or_default(), line: walk.lines, what: GARBLED });
+        let path = files.last().cloned().unwrap_or_default();
+        return Err(Broken::Line { path, line: walk.lines, what: GARBLED.to_owned() });
     }
-    let Some(last) = walk.last else { return Err(Broken::Empty) };
+    let Some(last) = walk.last.clone() else { return Err(Broken::Empty) };
     if !seen {
         return Err(if walk.from_the_start { Broken::NotNoted } else { Broken::NotKept });
     }
-    Ok(Verified { files: files.len(), lines: walk.lines, last, from_the_start: walk.from_the_start, torn: walk.torn })
+    let retired = walk.retired.iter().find(|end| walk.before.as_ref() == Some(&end.hash)).map(|end| end.number);
+    let verified = Verified {
+        files: files.len(),
+        lines: walk.lines,
+        last,
+        from_the_start: walk.from_the_start,
+        retired,
+        torn: walk.torn,
+    };
+    Ok((verified, walk))
+}
+
+/// The file that should be between two of one log, by their numbers.
+fn between(older: &Path, newer: &Path) -> Option<PathBuf> {
+    let log = newer.with_file_name(file::NAME);
+    let older = file::number_of(&log, older)?;
+    let newer = if newer == log { 0 } else { file::number_of(&log, newer)? };
+    (older > newer + 1).then(|| file::numbered(&log, newer + 1))
 }
 
 const GARBLED: &str = "is no line of an audit log";
@@ -109,47 +175,65 @@ const GARBLED: &str = "is no line of an audit log";
 #[derive(Default)]
 struct Walk {
     last: Option<String>,
-    /// The hash that the first line there is names.
+    /// The hash that the first line there is names, and that line's number.
     before: Option<String>,
+    first: Option<u64>,
+    /// The number of the last line, where lines have one.
+    number: Option<u64>,
     lines: u64,
     from_the_start: bool,
+    /// What the server itself gave up.
+    retired: Vec<End>,
     /// The line before is none; the next must say that a crash has cut it.
     cut: bool,
     torn: bool,
 }
 
 impl Walk {
-    fn line(&mut self, line: &[u8], whole: bool) -> Result<(), &'static str> {
+    fn line(&mut self, line: &[u8], whole: bool) -> Result<(), String> {
         if self.torn {
-            return Err("follows on a line without an end");
+            return Err("follows on a line without an end".to_owned());
         }
         let hash = chain::hash(line);
-        let Ok(tie) = serde_json::from_slice::<chain::Tie>(line) else {
+        let Ok(tie) = serde_json::from_slice::<Tie>(line) else {
             if self.cut || self.lines == 0 && whole {
-                return Err(GARBLED);
+                return Err(GARBLED.to_owned());
             }
             (self.cut, self.torn) = (whole, !whole);
             self.lines += 1;
+            self.number = self.number.map(|number| number.saturating_add(1));
             self.last = Some(hash);
             return Ok(());
         };
         match &self.last {
             None => {
                 self.from_the_start = tie.before == chain::FIRST;
-                self.before = Some(tie.before);
+                self.first = tie.number;
             }
-            Some(last) if *last != tie.before => {
-                return Err("does not follow on the line before: one of them was changed, or lines are missing");
-            }
+            Some(last) if *last != tie.before => return Err(self.does_not_follow(&tie)),
             Some(_) => {}
         }
         if self.cut && tie.event != "recovered" {
-            return Err("follows on a garbled line");
+            return Err("follows on a garbled line".to_owned());
         }
+        self.retired.extend(tie.retired());
+        self.before.get_or_insert(tie.before);
+        self.number = tie.number;
         self.cut = false;
         self.torn = !whole;
         self.lines += 1;
         self.last = Some(hash);
         Ok(())
+    }
+
+    fn does_not_follow(&self, tie: &Tie) -> String {
+        const WHY: &str = "does not follow on the line before: ";
+        match (self.number.map(|last| last.saturating_add(1)), tie.number) {
+            (Some(next), Some(number)) if number > next => match number - 1 {
+                last if last == next => format!("{WHY}line {next} is missing"),
+                last => format!("{WHY}lines {next} to {last} are missing"),
+            },
+            _ => format!("{WHY}one of them was changed, or lines are missing"),
+        }
     }
 }

@@ -13,17 +13,21 @@ use tokio::{
 };
 
 use super::{
-    Figures, Message, chain,
+    Figures, Message,
     event::{Event, Who},
     file::AuditFile,
+    fold::Folding,
 };
 
 /// Lines written at once.
 const BATCH: usize = 256;
-/// Refusals told one by one in a second; more would let a stranger push the rest out.
-const REFUSALS: u32 = 20;
 /// How old lines may get before they are on the disk for good.
 const FLUSH: Duration = Duration::from_secs(1);
+/// How often it is seen in a quiet time whether the file is in its place.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// What a line tells, and when that was.
+type Told = (SystemTime, Who, Event);
 
 pub(super) struct Writer {
     file: AuditFile,
@@ -31,7 +35,7 @@ pub(super) struct Writer {
     figures: Arc<Figures>,
     /// Lines lost since the last one that was written.
     gap: u64,
-    refusals: Refusals,
+    folding: Folding,
     /// When the oldest line came that is not on the disk for good.
     unflushed: Option<Instant>,
 }
@@ -39,21 +43,15 @@ pub(super) struct Writer {
 /// What the thread goes on with.
 enum Next {
     Message(Message),
-    TimeToFlush,
+    Time,
     Gone,
 }
 
-/// How many refusals came in this second.
-struct Refusals {
-    second: Instant,
-    told: u32,
-    left_out: u64,
-}
-
 impl Writer {
-    pub(super) fn new(file: AuditFile, messages: mpsc::Receiver<Message>, figures: Arc<Figures>) -> Self {
-        let refusals = Refusals { second: Instant::now(), told: 0, left_out: 0 };
-        Self { file, messages, figures, gap: 0, refusals, unflushed: None }
+    /// A writer that folds what one user does once that fills `most` bytes of the log in a day.
+    pub(super) fn new(file: AuditFile, messages: mpsc::Receiver<Message>, figures: Arc<Figures>, most: u64) -> Self {
+        let folding = Folding::new(most, Instant::now());
+        Self { file, messages, figures, gap: 0, folding, unflushed: None }
     }
 
     /// Writes until everybody who records is gone, or told to stop.
@@ -69,7 +67,7 @@ impl Writer {
             match self.next(clock.as_ref()) {
                 Next::Message(Message::Line(time, who, event)) => batch.push((time, who, event)),
                 Next::Message(Message::Stop) | Next::Gone => open = false,
-                Next::TimeToFlush => {}
+                Next::Time => {}
             }
             while open && batch.len() < BATCH {
                 match self.messages.try_recv() {
@@ -78,7 +76,11 @@ impl Writer {
                     Err(_) => break,
                 }
             }
-            self.write(&mut batch);
+            let mut lines = self.fold(&mut batch, Instant::now());
+            if !open {
+                lines.extend(now(self.folding.take()));
+            }
+            self.write(lines);
             if self.unflushed.is_some_and(|since| !open || clock.is_none() || since.elapsed() >= FLUSH) {
                 self.flush();
             }
@@ -87,18 +89,19 @@ impl Writer {
 
     /// Waits for a message, but not while lines get too old.
     fn next(&mut self, clock: Option<&Runtime>) -> Next {
-        let received = match (self.unflushed, clock) {
-            (Some(since), Some(clock)) => {
-                let left = FLUSH.saturating_sub(since.elapsed());
+        let received = match clock {
+            Some(clock) => {
+                let flush = self.unflushed.map_or(LOOK, |since| FLUSH.saturating_sub(since.elapsed()));
+                let due = self.folding.due().map_or(LOOK, |due| due.saturating_duration_since(Instant::now()));
                 // The timer is made where the clock is.
-                clock.block_on(async { timeout(left, self.messages.recv()).await })
+                clock.block_on(async { timeout(flush.min(due), self.messages.recv()).await })
             }
-            _ => Ok(self.messages.blocking_recv()),
+            None => Ok(self.messages.blocking_recv()),
         };
         match received {
             Ok(Some(message)) => Next::Message(message),
             Ok(None) => Next::Gone,
-            Err(_) => Next::TimeToFlush,
+            Err(_) => Next::Time,
         }
     }
 
@@ -110,12 +113,25 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, batch: &mut Vec<(SystemTime, Who, Event)>) {
-        let count = batch.len() as u64;
-        let before = self.file.before.clone();
-        let gap = (self.gap > 0).then(|| (SystemTime::now(), Who::default(), Event::Gap { lost: self.gap }));
-        match self.append(gap.into_iter().chain(batch.drain(..))) {
-            Ok(()) if self.gap > 0 => {
+    /// What of a batch is told now, and what was gathered before.
+    fn fold(&mut self, batch: &mut Vec<Told>, at: Instant) -> Vec<Told> {
+        let mut lines: Vec<_> = now(self.folding.turn(at)).collect();
+        for (time, who, event) in batch.drain(..) {
+            if matches!(event, Event::Stopped) {
+                lines.extend(now(self.folding.take()));
+            }
+            if self.folding.admits(at, time, &who, &event) {
+                lines.push((time, who, event));
+            }
+        }
+        lines
+    }
+
+    fn write(&mut self, lines: Vec<Told>) {
+        let count = lines.len() as u64;
+        let before = self.file.end.clone();
+        match self.append(lines) {
+            Ok(()) if self.gap > 0 && count > 0 => {
                 tracing::warn!(lost = self.gap, "the audit log goes on");
                 self.gap = 0;
             }
@@ -124,73 +140,66 @@ impl Writer {
                 if self.gap == 0 {
                     tracing::error!(%error, "the audit log cannot be written; the server goes on without it");
                 }
-                self.file.before = before;
+                self.file.end = before;
                 self.gap += count;
                 self.figures.lost.fetch_add(count, Ordering::Relaxed);
             }
         }
     }
 
-    fn append(&mut self, events: impl Iterator<Item = (SystemTime, Who, Event)>) -> io::Result<()> {
-        let (mut lines, mut count) = (Vec::new(), 0);
-        for (time, who, event) in events {
-            if matches!(event, Event::Refused { .. }) {
-                match self.refusals.admit() {
-                    Admit::No => continue,
-                    Admit::Yes { left_out: 0 } => {}
-                    Admit::Yes { left_out } => {
-                        self.line(&mut lines, time, &Who::default(), &Event::RefusalsLeftOut { count: left_out })?;
-                        count += 1;
-                    }
-                }
-            }
-            self.line(&mut lines, time, &who, &event)?;
-            count += 1;
-        }
+    fn append(&mut self, mut lines: Vec<Told>) -> io::Result<()> {
+        let gap = (self.gap > 0 && !lines.is_empty()).then_some(Event::Gap { lost: self.gap });
+        let moved = self.file.look()?;
+        lines.splice(..0, moved.into_iter().chain(gap).map(about));
         if lines.is_empty() {
             return Ok(());
         }
+        let before = self.file.end.clone();
+        let mut bytes = self.encode(&lines)?;
+        if let Some(retired) = self.file.make_room(bytes.len()) {
+            lines.insert(0, about(retired));
+            self.file.end = before;
+            bytes = self.encode(&lines)?;
+        }
         self.unflushed.get_or_insert_with(Instant::now);
-        self.figures.unflushed.fetch_add(count, Ordering::Release);
-        self.file.append(&lines)
+        self.figures.unflushed.fetch_add(lines.len() as u64, Ordering::Release);
+        self.file.append(&bytes)
     }
 
-    fn line(&mut self, lines: &mut Vec<u8>, time: SystemTime, who: &Who, event: &Event) -> io::Result<()> {
-        let line = chain::line(time, who, event, &self.file.before)?;
-        self.file.before = chain::hash(&line);
-        lines.extend(line);
-        lines.push(b'\n');
-        Ok(())
+    fn encode(&mut self, lines: &[Told]) -> io::Result<Vec<u8>> {
+        let (mut bytes, at) = (Vec::new(), Instant::now());
+        for (time, who, event) in lines {
+            let before = bytes.len();
+            self.file.end.append(&mut bytes, *time, who, event)?;
+            self.folding.wrote(at, who, (bytes.len() - before) as u64);
+        }
+        Ok(bytes)
     }
 }
 
-enum Admit {
-    Yes { left_out: u64 },
-    No,
+/// What nobody in particular did, just now.
+fn about(event: Event) -> Told {
+    (SystemTime::now(), Who::default(), event)
 }
 
-impl Refusals {
-    fn admit(&mut self) -> Admit {
-        if self.second.elapsed() >= Duration::from_secs(1) {
-            (self.second, self.told) = (Instant::now(), 0);
-        }
-        if self.told >= REFUSALS {
-            self.left_out += 1;
-            return Admit::No;
-        }
-        self.told += 1;
-        Admit::Yes { left_out: std::mem::take(&mut self.left_out) }
-    }
+fn now(lines: Vec<(Who, Event)>) -> impl Iterator<Item = Told> {
+    let time = SystemTime::now();
+    lines.into_iter().map(move |(who, event)| (time, who, event))
 }
 
 #[cfg(test)]
 impl Writer {
-    pub(super) fn write_now(&mut self, mut batch: Vec<(SystemTime, Who, Event)>) {
-        self.write(&mut batch);
+    pub(super) fn write_now(&mut self, mut batch: Vec<Told>) {
+        self.write_at(&mut batch, Instant::now());
+    }
+
+    pub(super) fn write_at(&mut self, batch: &mut Vec<Told>, at: Instant) {
+        let lines = self.fold(batch, at);
+        self.write(lines);
     }
 
     pub(super) fn before(&self) -> &str {
-        &self.file.before
+        &self.file.end.hash
     }
 
     pub(super) fn replace_file(&mut self, file: AuditFile) {

@@ -2,19 +2,20 @@
 
 use ferry_shared::{entry::Mtime, message::Reply, path::RemotePath, refusal::Refusal};
 
+use super::record::Act;
 use crate::{
     quota::{OverQuota, Tally},
     refusal,
     user_state::UserState,
 };
 
-/// Makes a folder.
-pub(super) fn make_dir(user: &UserState, path: &RemotePath, parents: bool) -> Result<Reply, Refusal> {
-    make_dirs(user, path, parents).map(|_| Reply::Done)
+/// Makes a folder. Folders count against the user's files, and are told to `act` also where not all were made.
+pub(super) fn make_dir(user: &UserState, path: &RemotePath, parents: bool, act: &mut Act) -> Result<Reply, Refusal> {
+    make_dirs(user, path, parents, act).map(|_| Reply::Done)
 }
 
-/// Makes a folder; how many were made, those above it included. Folders count against the user's files.
-pub(super) fn make_dirs(user: &UserState, path: &RemotePath, parents: bool) -> Result<u64, Refusal> {
+/// As [`make_dir`]; how many were made, those above it included.
+pub(super) fn make_dirs(user: &UserState, path: &RemotePath, parents: bool, act: &mut Act) -> Result<u64, Refusal> {
     let changes = user.ledger.lock_changes();
     let prospect = user.home.prospect(path).map_err(|error| refusal::of_storage(&error))?;
     let wanted = prospect.missing_folders + u64::from(prospect.kind().is_none());
@@ -24,6 +25,9 @@ pub(super) fn make_dirs(user: &UserState, path: &RemotePath, parents: bool) -> R
     let done = user.home.make_dir(path, parents, &mut made);
     // What was made before an error stays, and weighs.
     changes.release_used(charged.minus(Tally::new(0, made)));
+    if made > 0 {
+        act.reached().folders += made;
+    }
     done.map(|()| made).map_err(|error| refusal::of_storage(&error))
 }
 

@@ -11,7 +11,7 @@ use ferry_shared::{
     refusal::{Code, Refusal},
 };
 
-use super::{Running, Task, usage};
+use super::{Running, Task, record::Act, usage};
 use crate::{
     outbox::Outbox,
     quota::{Reservation, Tally},
@@ -28,9 +28,10 @@ pub(super) fn start(
     from: RemotePath,
     to: RemotePath,
     replace: bool,
+    act: Act,
 ) -> Result<Running, Refusal> {
     let stat = user.home.stat(&from).map_err(|error| refusal::of_storage(&error))?;
-    let mut copier = Copier { user: Arc::clone(user), replace, file: None };
+    let mut copier = Copier { user: Arc::clone(user), replace, file: None, act };
     if stat.entry.kind != Kind::Folder {
         copier.begin(&from, to)?;
         return Ok(Running::Task(Box::new(OneFile(copier))));
@@ -53,6 +54,7 @@ struct Copier {
     replace: bool,
     /// The one at hand.
     file: Option<OneCopy>,
+    act: Act,
 }
 
 impl Copier {
@@ -65,8 +67,8 @@ impl Copier {
     }
 
     /// Makes a folder; whether it was not there.
-    fn folder(&self, path: &RemotePath) -> Result<bool, Refusal> {
-        super::change::make_dirs(&self.user, path, true).map(|made| made > 0)
+    fn folder(&mut self, path: &RemotePath) -> Result<bool, Refusal> {
+        super::change::make_dirs(&self.user, path, true, &mut self.act).map(|made| made > 0)
     }
 
     /// Begins to copy one file: reserved first, digested while it is copied.
@@ -93,7 +95,7 @@ impl Copier {
     }
 
     /// Puts a whole copy in its place, like an upload.
-    fn publish(&self, file: OneCopy) -> Result<(Digest, Published), Refusal> {
+    fn publish(&mut self, file: OneCopy) -> Result<(Digest, Published), Refusal> {
         let storage = |error: StorageError| refusal::of_storage(&error);
         let OneCopy { to, copying, mut reservation } = file;
         let (home, to) = (&self.user.home, &to);
@@ -115,6 +117,8 @@ impl Copier {
         })?;
         self.user.hold_again(&changes, to);
         drop(changes);
+        let reached = self.act.reached();
+        (reached.files, reached.bytes) = (reached.files + 1, reached.bytes.saturating_add(published.size));
         group.flush_names().map_err(storage)?;
         Ok((root, published))
     }
@@ -132,12 +136,17 @@ struct OneCopy {
 struct OneFile(Copier);
 
 impl Task for OneFile {
+    fn writes(&self) -> bool {
+        true
+    }
+
     fn is_heavy(&self) -> bool {
         true
     }
 
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
         let Some((root, published)) = self.0.step()? else { return Ok(true) };
+        self.0.act.done();
         let usage = usage::now(&self.0.user).map_err(|error| refusal::of_storage(&error))?;
         out.reply(&Reply::Stored { root, size: published.size, version: published.version, usage });
         Ok(false)
@@ -155,6 +164,10 @@ struct Tree {
 }
 
 impl Task for Tree {
+    fn writes(&self) -> bool {
+        true
+    }
+
     fn is_heavy(&self) -> bool {
         true
     }
@@ -167,6 +180,7 @@ impl Task for Tree {
             let page = self.walker.next_page().map_err(|error| refusal::of_storage(&error))?;
             let Some(page) = page else {
                 self.folders.end(&self.copier.user)?;
+                self.copier.act.done();
                 out.reply(&Reply::Done);
                 return Ok(false);
             };

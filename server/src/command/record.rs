@@ -1,4 +1,6 @@
-//! What of a conversation the audit log and the figures are told, once it is done.
+//! What of a conversation the audit log and the figures are told: once it is done, or how far it came.
+
+use std::sync::Arc;
 
 use ferry_shared::{
     digest::Digest,
@@ -6,11 +8,55 @@ use ferry_shared::{
 };
 
 use super::Conversation;
-use crate::audit::event::{Event, shown};
+use crate::{
+    audit::{
+        Audit,
+        event::{Event, Reached, shown},
+    },
+    live::Wire,
+};
+
+/// What a request will have done. It is told when it is done; dropped before, it tells how far that came, however
+/// the work ended. The default tells nothing.
+#[derive(Debug, Default)]
+pub(super) struct Act {
+    told: Option<(Audit, Arc<Wire>, Event)>,
+    /// What is done so far; nothing where nobody could see anything of it yet.
+    reached: Option<Reached>,
+}
+
+impl Act {
+    pub(super) fn new(request: &Request, audit: &Audit, wire: &Arc<Wire>) -> Self {
+        let told = event(request).map(|event| (audit.clone(), Arc::clone(wire), event));
+        Self { told, reached: None }
+    }
+
+    /// What is done so far, to be added to.
+    pub(super) fn reached(&mut self) -> &mut Reached {
+        self.reached.get_or_insert_default()
+    }
+
+    /// It is done. Blocks while the audit log is behind.
+    pub(super) fn done(&mut self) {
+        if let Some((audit, wire, event)) = self.told.take() {
+            audit.record(wire.who(), event);
+        }
+    }
+}
+
+impl Drop for Act {
+    fn drop(&mut self) {
+        if let (Some((audit, wire, event)), Some(reached)) = (self.told.take(), self.reached)
+            && let Some(cut) = cut(event, reached, &wire)
+        {
+            audit.record_now(wire.who(), cut);
+        }
+    }
+}
 
 /// What a request will have done; `None` for one that only looks. Transfers get size and digest
 /// when they are through; small uploads are told of by their group.
-pub(super) fn act(request: &Request) -> Option<Event> {
+fn event(request: &Request) -> Option<Event> {
     use Request as R;
     Some(match request {
         R::MakeDir { path, .. } => Event::MakeDir { path: shown(path) },
@@ -26,33 +72,30 @@ pub(super) fn act(request: &Request) -> Option<Event> {
     })
 }
 
-impl Drop for Conversation {
-    fn drop(&mut self) {
-        self.cut_off();
+/// What is told of work that ended before its time. A download has shown a part of the file by then.
+fn cut(event: Event, reached: Reached, wire: &Wire) -> Option<Event> {
+    let is_something = reached != Reached::default();
+    match event {
+        Event::Download { path, .. } => Some(Event::DownloadCut { path, reached: wire.position() }),
+        Event::Remove { path, .. } => is_something.then_some(Event::RemoveCut { path, reached }),
+        Event::Copy { from, to } => is_something.then_some(Event::CopyCut { from, to, reached }),
+        Event::MakeDir { path } => is_something.then_some(Event::MakeDirCut { path, folders: reached.folders }),
+        // Done at once or not at all; what has come of an upload is no file.
+        _ => None,
     }
 }
 
 impl Conversation {
     /// The request that ran is done.
     pub(super) fn done(&mut self) {
-        if let Some(event) = self.act.take() {
-            self.context.audit.record(self.wire.who(), event);
-        }
-    }
-
-    /// What was under way ends before its time. A download has shown a part of the file by then.
-    pub(super) fn cut_off(&mut self) {
-        if let Some(Event::Download { path, .. }) = self.act.take() {
-            let reached = self.wire.position();
-            self.context.audit.record_now(self.wire.who(), Event::DownloadCut { path, reached });
-        }
+        self.act.done();
     }
 
     /// An upload is stored.
     pub(super) fn stored(&mut self, reply: &Reply) {
         self.context.figures.uploads.one();
-        if let (Some(Event::Upload { size, digest, .. }), Reply::Stored { root, size: stored, .. }) =
-            (&mut self.act, reply)
+        if let (Some((_, _, Event::Upload { size, digest, .. })), Reply::Stored { root, size: stored, .. }) =
+            (&mut self.act.told, reply)
         {
             (*size, *digest) = (*stored, Some(*root));
         }
@@ -62,7 +105,7 @@ impl Conversation {
     /// A file was sent; without a root only a part of it was asked for.
     pub(super) fn sent(&mut self, whole: u64, root: Option<Digest>) {
         self.context.figures.downloads.one();
-        if let Some(Event::Download { size, digest, .. }) = &mut self.act {
+        if let Some((_, _, Event::Download { size, digest, .. })) = &mut self.act.told {
             (*size, *digest) = (whole, root);
         }
     }

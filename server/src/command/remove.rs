@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use ferry_shared::{entry::Version, message::Reply, path::RemotePath, refusal::Refusal};
 
-use super::{Running, Task};
+use super::{Running, Task, record::Act};
 use crate::{
+    audit::event::Reached,
     outbox::Outbox,
     quota::Tally,
     refusal,
@@ -21,13 +22,14 @@ pub(super) fn start(
     path: &RemotePath,
     recursive: bool,
     version: Option<Version>,
+    act: Act,
 ) -> Result<Running, Refusal> {
     // Only files have versions: there is nothing below what has one.
     let task: Box<dyn Task> = if recursive && version.is_none() {
         let removal = user.home.removal(path).map_err(|error| refusal::of_storage(&error))?;
-        Box::new(Tree { user: Arc::clone(user), path: path.clone(), removal, total: Removed::default() })
+        Box::new(Tree { user: Arc::clone(user), path: path.clone(), removal, total: Removed::default(), act })
     } else {
-        Box::new(One { user: Arc::clone(user), path: path.clone(), version })
+        Box::new(One { user: Arc::clone(user), path: path.clone(), version, act })
     };
     Ok(Running::Task(task))
 }
@@ -37,9 +39,14 @@ struct One {
     user: Arc<UserState>,
     path: RemotePath,
     version: Option<Version>,
+    act: Act,
 }
 
 impl Task for One {
+    fn writes(&self) -> bool {
+        true
+    }
+
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
         let changes = self.user.ledger.lock_changes();
         let removed = match &self.version {
@@ -49,6 +56,7 @@ impl Task for One {
         let removed = removed.map_err(|error| refusal::of_storage(&error))?;
         self.user.hold_again(&changes, &self.path);
         changes.release_used(weight(removed));
+        self.act.done();
         out.reply(&reply(removed));
         Ok(false)
     }
@@ -60,9 +68,14 @@ struct Tree {
     path: RemotePath,
     removal: Removal,
     total: Removed,
+    act: Act,
 }
 
 impl Task for Tree {
+    fn writes(&self) -> bool {
+        true
+    }
+
     fn is_heavy(&self) -> bool {
         true
     }
@@ -73,11 +86,12 @@ impl Task for Tree {
         self.user.hold_again(&changes, &self.path);
         changes.release_used(weight(step.removed));
         drop(changes);
-        self.total.files += step.removed.files;
-        self.total.dirs += step.removed.dirs;
-        self.total.bytes += step.removed.bytes;
+        self.total.add(step.removed);
+        let Removed { files, dirs: folders, bytes } = self.total;
+        *self.act.reached() = Reached { files, folders, bytes };
         let more = step.outcome.map_err(|error| refusal::of_storage(&error))?;
         if !more {
+            self.act.done();
             out.reply(&reply(self.total));
         }
         Ok(more)

@@ -23,7 +23,8 @@ pub(super) fn list(user: &Arc<UserState>, context: &Context, features: Features)
     let mut parts = user.home.parts();
     parts.sort_by(|a, b| a.meta.path.cmp(&b.meta.path));
     let (user, paged) = (Arc::clone(user), features.has(Feature::UploadsPages));
-    Running::Task(Box::new(Listing { user, age, parts: parts.into(), paged }))
+    let begun = Mtime::from(context.figures.started);
+    Running::Task(Box::new(Listing { user, age, begun, parts: parts.into(), paged }))
 }
 
 #[derive(Debug)]
@@ -31,6 +32,8 @@ struct Listing {
     user: Arc<UserState>,
     /// How long a part is kept, in seconds.
     age: i64,
+    /// When the server was started: downtime does not count.
+    begun: Mtime,
     parts: VecDeque<PartInfo>,
     paged: bool,
 }
@@ -57,12 +60,13 @@ impl Task for Listing {
 
 impl Listing {
     fn upload(&self, part: &PartInfo) -> UnfinishedUpload {
+        let since = part.touched.max(self.begun);
         UnfinishedUpload {
             reserved: self.user.held_for(&part.meta.path).bytes,
             size: part.meta.size,
             received: part.length,
             started: part.started,
-            expires: Mtime(part.touched.0.saturating_add(self.age), part.touched.1),
+            expires: Mtime(since.0.saturating_add(self.age), since.1),
             active: part.active,
             path: part.meta.path.clone(),
         }

@@ -19,7 +19,7 @@ const AT_START: [(&str, &str); 10] = [
     ("tls", ""),
     ("control", ""),
     ("audit", ""),
-    ("metrics", ""),
+    ("metrics", "listen"),
     ("log", ""),
 ];
 
@@ -42,6 +42,13 @@ impl InForce {
     #[must_use]
     pub fn get(&self) -> Guard<Arc<Config>> {
         self.now.load()
+    }
+
+    /// The keys that have another value in `config` than the one in force.
+    pub fn differs(&self, config: &Config) -> Vec<&'static Key> {
+        let now = self.now.load();
+        let in_force = |key: &Key| key.value(if is_read_at_start(key) { &self.at_start } else { &now });
+        KEYS.iter().filter(|key| in_force(key) != key.value(config)).collect()
     }
 
     /// Puts `config` in force; the keys that are not as at the start and take effect only at the next.
@@ -72,6 +79,9 @@ mod tests {
             assert_eq!(waiting, ["listen"]);
         }
         assert_eq!(in_force.get().limits.idle_seconds, config.limits.idle_seconds);
+        let differs = |config: &Config| in_force.differs(config).iter().map(|key| key.name).collect::<Vec<_>>();
+        assert_eq!(differs(&config), ["listen"], "it is not in force");
+        assert_eq!(differs(&Config::default()), ["idle_seconds"]);
     }
 
     #[test]

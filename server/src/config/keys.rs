@@ -33,7 +33,7 @@ pub const SECTIONS: [(&str, &str); 11] = [
 ];
 
 /// Every key, in the order of the default file.
-pub const KEYS: [Key; 39] = [
+pub const KEYS: [Key; 41] = [
     key("server", "listen", "Addresses and ports to listen on. [::] takes IPv4 too, where the system has both."),
     key("server", "name", "The name clients are told."),
     optional("server", "motd", "What users are told at login.", "\"Backups run at 3:00\""),
@@ -92,13 +92,15 @@ pub const KEYS: [Key; 39] = [
     ),
     optional("control", "group", "A group whose members may use it too.", "\"adm\""),
     key("audit", "max_size", "A file of it that would grow beyond this is put aside and a new one begun."),
-    key("audit", "keep", "How many of those put aside are kept."),
+    key("audit", "keep", "How many of those put aside are kept; with the one written to that is 2 GiB."),
+    key("audit", "keep_days", "Those that are not so old yet are kept beyond that, up to twice as many."),
     optional(
         "metrics",
         "listen",
         "Where; nowhere if not set. Who can connect there can read them.",
         "\"127.0.0.1:7022\"",
     ),
+    optional("metrics", "healthz", "Answer /healthz there; if not set, only without login.seal.", "true"),
     key("log", "format", "\"text\" for people, \"json\" for programs."),
     key("log", "level", "error, warn, info, debug or trace; or for parts, as in \"info,ferry_server=debug\"."),
 ];

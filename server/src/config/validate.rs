@@ -10,8 +10,13 @@ use super::{
 };
 
 /// Numbers for which zero has a meaning.
-const MAY_BE_ZERO: [(&str, &str); 4] =
-    [("audit", "keep"), ("limits", "drain_seconds"), ("login", "penalty_max_seconds"), ("quota", "rescan_hours")];
+const MAY_BE_ZERO: [(&str, &str); 5] = [
+    ("audit", "keep"),
+    ("audit", "keep_days"),
+    ("limits", "drain_seconds"),
+    ("login", "penalty_max_seconds"),
+    ("quota", "rescan_hours"),
+];
 /// The largest of any number: as seconds or days it never overflows a point in time.
 const LARGEST: i64 = 1_000_000;
 

@@ -14,7 +14,8 @@ use crate::{
     audit::event::{Event, Who},
     context::Context,
     live::Wire,
-    users::moment::Moment,
+    telemetry,
+    users::{By, moment::Moment},
 };
 
 /// The longest word for everybody.
@@ -32,13 +33,13 @@ pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &
             tracing::info!(uid, "the operator asks for a reload");
             context.audit.note(Who::operator(uid), Event::Reload).await;
             let (told, heard) = oneshot::channel();
-            if orders.send(Order::Reload(told)).await.is_err() {
+            if orders.send(Order::Reload(uid, told)).await.is_err() {
                 return Answer::failed("the server is stopping");
             }
             let stopping = |_| Answer::failed("the server is stopping");
             heard.await.map_or_else(stopping, |Reread { faults, notes }| Answer::Reloaded { faults, notes })
         }
-        Ask::Users => users(context).await,
+        Ask::Users => users(context, uid).await,
         Ask::Drain => {
             tracing::info!(uid, "the operator asks for an end");
             context.audit.note(Who::operator(uid), Event::Drain).await;
@@ -51,9 +52,9 @@ pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &
     }
 }
 
-async fn users(context: &Arc<Context>) -> Answer {
+async fn users(context: &Arc<Context>, uid: u32) -> Answer {
     let users = context.users.clone();
-    match tokio::task::spawn_blocking(move || users.reload_and_log()).await {
+    match tokio::task::spawn_blocking(move || users.reload_and_log(By::Operator(uid))).await {
         Ok(reloaded) => {
             let faults = reloaded.err().map(|error| error.to_string()).into_iter().collect();
             Answer::Reloaded { faults, notes: Vec::new() }
@@ -117,6 +118,8 @@ pub(crate) fn status_now(context: &Context) -> Status {
         quota_drifts: figures.drifts.get(),
         accounts: context.users.all().len(),
         audit_lost: context.audit.lost(),
+        log_lost: telemetry::lost(),
+        differs: context.drift.look(context),
         tasks: tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks()),
         hash_queue: context.users.hash_queue(),
         flushes: figures.flushes.get(),

@@ -136,6 +136,10 @@ pub struct Status {
     pub quota_drifts: u64,
     /// Lines the audit log could not take.
     pub audit_lost: u64,
+    /// Lines of the log that standard error did not take.
+    pub log_lost: u64,
+    /// What is in force and not as it is on disk.
+    pub differs: Vec<Differs>,
     /// What runs at once inside the server: connections, listeners, upkeep.
     pub tasks: usize,
     /// Password checks that wait or run.
@@ -188,6 +192,17 @@ pub struct Explained {
     pub suspect: bool,
     /// Unfinished uploads, by path.
     pub parts: Vec<StagedPart>,
+}
+
+/// Something in force that is not as it is on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Differs {
+    /// What: `users`, `certificate` or `configuration`.
+    pub what: String,
+    /// What is on disk, or what is wrong with it.
+    pub why: String,
+    /// Since when that is known.
+    pub since: Moment,
 }
 
 /// Where figures come from.

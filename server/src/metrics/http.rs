@@ -30,6 +30,8 @@ pub(super) enum Request {
 pub(super) enum Answer {
     /// The figures.
     Text(String),
+    /// Whether new connections are taken.
+    Health(bool),
     /// Another path.
     NotFound,
     /// Another method.
@@ -68,6 +70,8 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Re
 pub(super) async fn write(stream: &mut (impl AsyncWrite + Unpin), answer: &Answer, with_body: bool) -> io::Result<()> {
     let (status, body) = match answer {
         Answer::Text(text) => ("200 OK", text.as_str()),
+        Answer::Health(true) => ("200 OK", "ok\n"),
+        Answer::Health(false) => ("503 Service Unavailable", "draining\n"),
         Answer::NotFound => ("404 Not Found", "the figures are at /metrics\n"),
         Answer::NotAllowed => ("405 Method Not Allowed", "only GET\n"),
         Answer::Malformed => ("400 Bad Request", "not HTTP\n"),

@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Display, Write as _};
 
-use crate::control::message::Status;
+use ferry_shared::refusal::Code;
+
+use crate::{control::message::Status, drift};
 
 /// Whether a figure may fall.
 #[derive(Clone, Copy)]
@@ -43,6 +45,7 @@ pub(super) fn render(status: &Status) -> String {
     one("flushes_total", Counter, "Commits that were made durable.", &status.flushes);
     one("flush_seconds_total", Counter, "Seconds they took.", &status.flush_seconds);
     one("audit_lost_total", Counter, "Lines the audit log could not take.", &status.audit_lost);
+    one("log_lost_total", Counter, "Lines of the log that standard error did not take.", &status.log_lost);
     one("quota_drifts_total", Counter, "Recounts that found other figures than were believed.", &status.quota_drifts);
     if let Some(free) = &status.disk_free {
         one("disk_free_bytes", Gauge, "Bytes free on the disk of the homes.", free);
@@ -50,8 +53,15 @@ pub(super) fn render(status: &Status) -> String {
     one("users", Gauge, "Accounts.", &status.accounts);
     let version = [(format!("{{version=\"{}\"}}", status.version), 1)];
     family(&mut out, "build_info", Gauge, "1; the label has the version.", version);
-    let refusals = status.refusals.iter().map(|(code, count)| (format!("{{code=\"{code}\"}}"), count));
+    // All of them from the start: what first comes with a 1 has no growth that an alarm could see.
+    let refusals = Code::ALL.iter().map(|code| {
+        let code = code.as_str();
+        (format!("{{code=\"{code}\"}}"), status.refusals.get(code).copied().unwrap_or_default())
+    });
     family(&mut out, "refusals_total", Counter, "Refusals by code.", refusals);
+    let differs = |what: &str| u8::from(status.differs.iter().any(|one| one.what == what));
+    let differs = drift::WHAT.map(|what| (format!("{{what=\"{what}\"}}"), differs(what)));
+    family(&mut out, "differs_from_disk", Gauge, "1 while what is in force is not what is on disk.", differs);
     let users = || status.users.iter().map(|user| (format!("{{user=\"{}\"}}", user.name), user));
     family(&mut out, "user_used_bytes", Gauge, "Bytes in a home.", users().map(|(label, user)| (label, user.used)));
     let reserved = users().map(|(label, user)| (label, user.reserved));
@@ -100,6 +110,11 @@ mod tests {
         }
         assert!(text.contains(&format!("ferryd_build_info{{version=\"{}\"}} 1\n", status.version)), "{text}");
         assert!(text.contains("ferryd_refusals_total{code=\"over_quota\"} 2\n"), "{text}");
+        assert!(text.contains("ferryd_refusals_total{code=\"internal\"} 0\n"), "{text}");
+        assert_eq!(text.matches("ferryd_refusals_total{").count(), Code::ALL.len());
+        for (what, differs) in [("users", 1), ("certificate", 0), ("configuration", 0)] {
+            assert!(text.contains(&format!("ferryd_differs_from_disk{{what=\"{what}\"}} {differs}\n")), "{text}");
+        }
         assert!(text.contains("ferryd_user_used_bytes{user=\"anna\"} 1000\n"), "{text}");
         assert!(!text.contains("ferryd_user_quota_bytes{user=\"berta\"}"), "{text}");
     }

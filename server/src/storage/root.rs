@@ -56,13 +56,21 @@ impl Storage {
         let users = data.join("users");
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&users);
         made.map_err(|error| StorageError::own("make the data folder", error))?;
-        let storage = Self::at(&users, durability, true)?;
-        match flock(&storage.users, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => return Err(StorageError::InUse),
-            locked => locked.map_err(|error| StorageError::own("lock the data folder", error))?,
-        }
+        let storage = Self::at(&users, durability, true)?.alone()?;
         storage.remove_leftovers()?;
         Ok(storage)
+    }
+
+    /// Keeps other servers out while this value lives.
+    ///
+    /// # Errors
+    /// `InUse` when another process has it open, or the disk's.
+    pub fn alone(self) -> Result<Self, StorageError> {
+        match flock(&self.users, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => Err(StorageError::InUse),
+            Err(error) => Err(StorageError::own("lock the data folder", error)),
+            Ok(()) => Ok(self),
+        }
     }
 
     /// Opens the data folder beside a server that may be running, to look and count:

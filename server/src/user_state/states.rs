@@ -5,12 +5,12 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use tokio_util::sync::CancellationToken;
 
-use super::UserState;
+use super::{Expiry, UserState};
 use crate::{
     quota::{LedgerFile, Limits, Snapshot},
     rescan::Due,
@@ -100,7 +100,7 @@ impl UserStates {
     }
 
     /// A user's state for upkeep, opened only where that has something to do: figures that are not to
-    /// be believed, parts that are not known or older than `part_age`. Blocks.
+    /// be believed, parts that are not known or old. Blocks.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -108,17 +108,17 @@ impl UserStates {
         &self,
         name: &UserName,
         limits: Limits,
-        part_age: Duration,
+        expiry: Expiry,
     ) -> Result<Option<Arc<UserState>>, StorageError> {
         let slot = self.slot(name);
         let mut slot = lock(&slot);
-        if slot.open.is_none() && !self.needs_care(&mut slot, name, part_age)? {
+        if slot.open.is_none() && !self.needs_care(&mut slot, name, expiry)? {
             return Ok(None);
         }
         self.open(&mut slot, name, limits).map(Some)
     }
 
-    fn needs_care(&self, slot: &mut Slot, name: &UserName, part_age: Duration) -> Result<bool, StorageError> {
+    fn needs_care(&self, slot: &mut Slot, name: &UserName, expiry: Expiry) -> Result<bool, StorageError> {
         let Some(seen) = self.storage.glance(name.as_str())? else {
             // Who never came has nothing.
             slot.last = Some(Snapshot::default());
@@ -129,10 +129,8 @@ impl UserStates {
             slot.last = Some(Snapshot { used, ..Snapshot::default() });
             return Ok(false);
         };
-        let touched = oldest.to_system().unwrap_or(SystemTime::UNIX_EPOCH);
-        let idle = SystemTime::now().duration_since(touched).unwrap_or_default();
         // What unfinished uploads hold is known only after the home was open once.
-        Ok(slot.last.is_none() || idle >= part_age)
+        Ok(slot.last.is_none() || expiry.is_over(oldest))
     }
 
     /// A user's state if the home is due to be counted, every so often; opened for that. Blocks.

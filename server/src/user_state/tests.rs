@@ -111,11 +111,30 @@ fn a_home_that_can_only_be_counted_stays_open() {
     assert!(!place.has_ledger("anna"));
 }
 
+/// Of a server that runs for ever.
+fn expiry(age: Duration) -> Expiry {
+    Expiry { age, uptime: Duration::MAX }
+}
+
+#[test]
+fn a_part_is_not_thrown_away_for_the_time_in_which_no_server_ran() {
+    let after = |uptime| Expiry { age: DAY, uptime };
+    let old = Mtime::from(SystemTime::now() - 30 * DAY);
+    assert!(after(DAY).is_over(old) && !after(Duration::from_secs(600)).is_over(old));
+    let place = Place::new();
+    let user = place.user("anna");
+    stage(&user, "part", 5000);
+    user.expire(Expiry { age: Duration::from_nanos(1), uptime: Duration::ZERO });
+    assert_eq!(user.home.parts().len(), 1);
+    user.expire(expiry(Duration::ZERO));
+    assert_eq!(user.home.parts().len(), 0);
+}
+
 #[test]
 fn upkeep_opens_only_homes_that_need_it() {
     let place = Place::new();
     let attend = |name: &str| {
-        let opened = place.states.attend(&Place::name(name), Limits::default(), DAY).unwrap();
+        let opened = place.states.attend(&Place::name(name), Limits::default(), expiry(DAY)).unwrap();
         let is_opened = opened.is_some();
         drop(opened);
         place.states.rest(Duration::ZERO, |_| true);
@@ -129,8 +148,8 @@ fn upkeep_opens_only_homes_that_need_it() {
     stage(&place.user("anna"), "part", 5000);
     place.states.rest(Duration::ZERO, |_| true);
     assert!(!attend("anna"), "the part is known and young");
-    let opened = place.states.attend(&Place::name("anna"), Limits::default(), Duration::ZERO).unwrap();
-    opened.expect("the part is old").expire(Duration::ZERO);
+    let opened = place.states.attend(&Place::name("anna"), Limits::default(), expiry(Duration::ZERO)).unwrap();
+    opened.expect("the part is old").expire(expiry(Duration::ZERO));
     place.states.rest(Duration::ZERO, |_| true);
     let figures =
         |states: &UserStates| states.figures().into_iter().find(|(name, _)| name.as_str() == "anna").unwrap().1;

@@ -1,7 +1,7 @@
 //! The user store's file: made to be kept under git and edited by hand, never half written.
 #![expect(clippy::disallowed_methods, reason = "reads the user store, a file of the server's own")]
 
-use std::{collections::BTreeMap, fmt, fs, io, path::Path, path::PathBuf};
+use std::{collections::BTreeMap, fmt, fs, io, os::unix::fs::MetadataExt as _, path::Path, path::PathBuf};
 
 use ferry_shared::message::reply::Access;
 use serde::{Deserialize, Serialize};
@@ -184,6 +184,28 @@ impl fmt::Display for List<'_> {
     }
 }
 
+/// Tells one state of the file from another without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    file: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// Of the file there now.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let now = fs::metadata(path).ok()?;
+        Some(Self {
+            file: (now.dev(), now.ino()),
+            size: now.size(),
+            modified: (now.mtime(), now.mtime_nsec()),
+            changed: (now.ctime(), now.ctime_nsec()),
+        })
+    }
+}
+
 /// Reads the store; a file that is not there is an empty one.
 ///
 /// # Errors
@@ -214,12 +236,36 @@ pub fn is_not_gone(path: &Path) -> Result<(), StoreError> {
     if fs::symlink_metadata(path).is_err() && has_users() { Err(StoreError::Gone(path.to_owned())) } else { Ok(()) }
 }
 
+/// Fails where the file is not there although something shows that it was, if only the lock of who wrote it. To
+/// begin anew that is no hindrance; to show no users it is.
+///
+/// # Errors
+/// [`StoreError::Gone`].
+pub fn is_there_or_new(path: &Path) -> Result<(), StoreError> {
+    is_not_gone(path)?;
+    let was_written = private_file::lock_path(path).exists();
+    if fs::symlink_metadata(path).is_err() && was_written { Err(StoreError::Gone(path.to_owned())) } else { Ok(()) }
+}
+
 /// Reads, changes and writes the store while nobody else may. An error of `change`, like a store
 /// that does not parse, leaves the file as it is.
 ///
 /// # Errors
 /// [`StoreError`]; inside, what `change` said.
 pub fn edit<T, E>(path: &Path, change: impl FnOnce(&mut Store) -> Result<T, E>) -> Result<Result<T, E>, StoreError> {
+    Ok(edit_then(path, change, |_, _| ())?.map(|(changed, ())| changed))
+}
+
+/// As [`edit`], and `then`, with what was and what is, while still nobody else may change it: a server told by who changed the store knows who
+/// that was before it sees the new file by itself.
+///
+/// # Errors
+/// As [`edit`].
+pub fn edit_then<T, E, U>(
+    path: &Path,
+    change: impl FnOnce(&mut Store) -> Result<T, E>,
+    then: impl FnOnce(&Store, &Store) -> U,
+) -> Result<Result<(T, U), E>, StoreError> {
     let write_error = |source| StoreError::Write { path: path.to_owned(), source };
     private_file::make_folder(private_file::folder_of(path)).map_err(write_error)?;
     let _locked = private_file::lock(path).map_err(write_error)?;
@@ -232,7 +278,7 @@ pub fn edit<T, E>(path: &Path, change: impl FnOnce(&mut Store) -> Result<T, E>) 
         let json = serde_json::to_vec_pretty(&store).map_err(|error| write_error(error.into()))?;
         private_file::replace(path, &[&json[..], b"\n"].concat()).map_err(write_error)?;
     }
-    Ok(result)
+    Ok(result.map(|changed| (changed, then(&before, &store))))
 }
 
 #[cfg(test)]
@@ -331,6 +377,9 @@ mod tests {
     fn a_store_that_is_gone_is_not_begun_anew_without_being_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users.json");
+        assert!(is_there_or_new(&path).is_ok());
+        drop(private_file::lock(&path).unwrap());
+        assert!(is_there_or_new(&path).is_err() && is_not_gone(&path).is_ok());
         fs::create_dir_all(folder.path().join("users/alice")).unwrap();
         let edited = edit(&path, |_| Ok::<_, Infallible>(()));
         assert!(matches!(edited, Err(StoreError::Gone(_))), "{edited:?}");

@@ -1,11 +1,11 @@
 //! Making an account from outside, where the operator lets people do that.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use ferry_shared::secret::Secret;
 
 use super::{
-    Account, StoreError, UserName, Users,
+    Account, By, StoreError, UserName, Users,
     file::{self, Record},
     invite, password,
 };
@@ -64,12 +64,7 @@ impl Users {
         let mut record = Record::new(Some(hash));
         (record.quota, record.max_files) = (terms.quota, terms.max_files);
         let (users, made) = (self.clone(), name.clone());
-        blocking(move || {
-            add(users.path(), made, record, invite.as_deref(), is_kept)?;
-            users.reload()?;
-            Ok(())
-        })
-        .await?;
+        blocking(move || add(&users, &made, record, invite.as_deref(), is_kept)).await?;
         self.current(&name).ok_or(RegisterError::Stopped)
     }
 
@@ -95,13 +90,13 @@ async fn blocking(work: impl FnOnce() -> Result<(), RegisterError> + Send + 'sta
 
 /// Adds the account and takes one use off the invite, both or neither.
 fn add(
-    store: &Path,
-    name: UserName,
+    users: &Users,
+    name: &UserName,
     mut record: Record,
     invite: Option<&str>,
     is_kept: impl Fn(&UserName) -> bool,
 ) -> Result<(), RegisterError> {
-    file::edit(store, |store| {
+    let change = |store: &mut file::Store| {
         if let Some(hash) = invite {
             let invite = store.invites.get_mut(hash).filter(|invite| invite.is_valid()).ok_or(RegisterError::Invite)?;
             // Its own quota, else what everybody gets.
@@ -111,10 +106,13 @@ fn add(
                 store.invites.remove(hash);
             }
         }
-        if store.users.contains_key(&name) || is_kept(&name) {
+        if store.users.contains_key(name) || is_kept(name) {
             return Err(RegisterError::Taken);
         }
-        store.users.insert(name, record);
+        store.users.insert(name.clone(), record);
         Ok(())
-    })?
+    };
+    let (_, reloaded) = file::edit_then(users.path(), change, |_, _| users.reload_for(By::User(name.clone())))??;
+    reloaded?;
+    Ok(())
 }

@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use ferry_server::{
+    audit::Audit,
     command::{Conversation, Input, Need},
     config::{Config, Tls},
     context::Context,
@@ -48,6 +49,15 @@ impl World {
         fs::write(users::store_file(folder.path()), users).unwrap();
         let context = Self::context(&folder);
         Self { folder, context }
+    }
+
+    /// With an audit log; what it tells so far.
+    pub(super) fn audited(quota: u64) -> (Self, impl Fn() -> String) {
+        let mut world = Self::new(quota);
+        let folder = world.folder.path().to_owned();
+        let (audit, _thread) = Audit::open(&folder, &Config::default().audit).unwrap();
+        Arc::get_mut(&mut world.context).unwrap().audit = audit;
+        (world, move || fs::read_to_string(folder.join("audit.jsonl")).unwrap_or_default())
     }
 
     fn context(folder: &tempfile::TempDir) -> Arc<Context> {

@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use ferry_server::rescan;
+use ferry_server::{rescan, user_state::Expiry};
 use ferry_shared::{
     message::{Reply, Request, request::Basis},
     refusal::Code,
@@ -63,6 +63,10 @@ fn a_refused_upload_leaves_a_staged_part_what_it_held() {
     assert_eq!(reserved(&mut peer), 3 << 20);
 }
 
+fn expiry(seconds: u64) -> Expiry {
+    Expiry { age: Duration::from_secs(seconds), uptime: Duration::MAX }
+}
+
 #[test]
 fn a_part_expires_with_what_it_holds_when_it_is_old_and_nobody_s() {
     let world = World::new(10 << 20);
@@ -70,13 +74,13 @@ fn a_part_expires_with_what_it_holds_when_it_is_old_and_nobody_s() {
     begin(&mut peer);
     let account = world.context.users.current(&"alice".parse().unwrap()).unwrap();
     let user = world.context.open_user(&account).unwrap();
-    user.expire(Duration::ZERO);
+    user.expire(expiry(0));
     assert_eq!(user.home.parts().len(), 1, "an upload under way is thrown away");
     assert_eq!(reserved(&mut peer), 3 << 20);
     drop(peer);
-    user.expire(Duration::from_secs(3600));
+    user.expire(expiry(3600));
     assert_eq!(user.home.parts().len(), 1, "it is not an hour old");
-    user.expire(Duration::ZERO);
+    user.expire(expiry(0));
     assert_eq!(user.home.parts().len(), 0);
     assert_eq!(reserved(&mut world.connect()), 0);
 }

@@ -1,0 +1,111 @@
+//! What is in force and not as it is on disk: told by `status`, the metrics and the log until that is resolved.
+//!
+//! A broken user store, a renewed certificate or a changed configuration is in force only once it was read and
+//! found good. Who changed the file may never have looked whether it was.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    config::{Config, ConfigError},
+    context::Context,
+    control::message::Differs,
+    users::moment::Moment,
+};
+
+/// What can differ.
+pub(crate) const WHAT: [&str; 3] = ["users", "certificate", "configuration"];
+/// How often the files are looked at, however often it is asked.
+const LOOK: Duration = Duration::from_secs(2);
+/// How often the log says the same again.
+const AGAIN: Duration = Duration::from_secs(60 * 60);
+
+/// Reads the configuration as a start would.
+pub(crate) type ReadConfig = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+
+/// What was found when the files were last looked at.
+#[derive(Default)]
+pub struct Drift {
+    read_config: OnceLock<ReadConfig>,
+    found: Mutex<Found>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    looked: Option<Instant>,
+    now: BTreeMap<&'static str, Difference>,
+}
+
+#[derive(Debug)]
+struct Difference {
+    why: String,
+    since: Moment,
+    told: Instant,
+}
+
+impl fmt::Debug for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Drift").field(&self.found).finish()
+    }
+}
+
+impl Drift {
+    /// Where the configuration on disk is to be read from.
+    pub(crate) fn read_with(&self, read_config: ReadConfig) {
+        // The first one stays; there is only one.
+        let _ = self.read_config.set(read_config);
+    }
+
+    /// What differs now, the log being told of what is new. Blocks on the disk.
+    pub(crate) fn look(&self, context: &Context) -> Vec<Differs> {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+            found.looked = Some(Instant::now());
+            for (what, why) in WHAT.into_iter().zip(self.differences(context)) {
+                found.note(what, why);
+            }
+        }
+        let differs = |(what, difference): (&&str, &Difference)| Differs {
+            what: (*what).to_owned(),
+            why: difference.why.clone(),
+            since: difference.since,
+        };
+        found.now.iter().map(differs).collect()
+    }
+
+    /// In the order of [`WHAT`].
+    fn differences(&self, context: &Context) -> [Option<String>; 3] {
+        let configuration = self.read_config.get().and_then(|read| match read() {
+            Ok(config) => {
+                let keys = context.config.differs(&config);
+                let names: Vec<_> = keys.iter().map(|key| format!("{}.{}", key.section, key.name)).collect();
+                (!names.is_empty()).then(|| format!("{} changed; 'ferryd reload', or a start", names.join(", ")))
+            }
+            Err(error) => Some(error.to_string()),
+        });
+        [context.users.difference(), context.identity.difference(), configuration]
+    }
+}
+
+impl Found {
+    fn note(&mut self, what: &'static str, why: Option<String>) {
+        let Some(why) = why else {
+            if self.now.remove(what).is_some() {
+                tracing::info!(what, "what is in force is what is on disk again");
+            }
+            return;
+        };
+        let (why, now) = (why.replace('\n', "; "), Instant::now());
+        let before = self.now.get(what);
+        let is_new = before.is_none_or(|before| before.why != why || before.told.elapsed() >= AGAIN);
+        if is_new {
+            tracing::warn!(what, why, "what is in force is not what is on disk");
+            let since = before.map_or_else(Moment::now, |before| before.since);
+            self.now.insert(what, Difference { why, since, told: now });
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Work that ends before its time is told of in the audit log with how far it came, however it ended.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use ferry_server::command::{Input, Need};
+use ferry_shared::{
+    frame::{self, Phase},
+    message::Request,
+    pool::Buffer,
+};
+use tokio::sync::mpsc;
+
+use super::harness::{World, path};
+
+/// The first line of this event, once it is there.
+fn line(log: &impl Fn() -> String, event: &str) -> serde_json::Value {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let text = log();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        if let Some(found) = lines.into_iter().find(|line| line["event"] == event) {
+            return found;
+        }
+        assert!(Instant::now() < end, "no line '{event}': {text}");
+        std::thread::yield_now();
+    }
+}
+
+/// A conversation that is in the middle of copying `folder`, of which a folder and no file is there yet.
+fn copying(world: &World) -> (ferry_server::command::Conversation, mpsc::Sender<Input>, mpsc::Receiver<Input>) {
+    fs::create_dir(world.home_made().join("folder")).unwrap();
+    fs::File::create(world.home().join("folder/file")).unwrap().set_len(8 << 30).unwrap();
+    let mut bytes = Vec::new();
+    let copy = Request::Copy { from: path("folder"), to: path("copy"), replace: false };
+    frame::put_message(&mut bytes, &copy).unwrap();
+    let mut bytes = bytes::Bytes::from(bytes);
+    let mut conversation = world.conversation();
+    conversation.push(Input::Frames(vec![frame::decode(&mut bytes, Phase::LoggedIn).unwrap().unwrap()]));
+    let (sender, input) = mpsc::channel(1);
+    (conversation, sender, input)
+}
+
+fn work(
+    conversation: &mut ferry_server::command::Conversation,
+    input: &mut mpsc::Receiver<Input>,
+    output: &mpsc::Sender<Buffer>,
+) -> Need {
+    loop {
+        match conversation.run(input, output) {
+            Need::Pause => {}
+            need => return need,
+        }
+    }
+}
+
+#[test]
+fn a_copy_that_its_client_leaves_or_its_account_may_not_finish_is_told_with_what_is_there() {
+    for is_left in [true, false] {
+        let (world, log) = World::audited(1 << 40);
+        let (mut conversation, sender, mut input) = copying(&world);
+        let (output, _answers) = mpsc::channel(4);
+        for _ in 0..2 {
+            assert_eq!(work(&mut conversation, &mut input, &output), Need::Turn);
+            conversation.give_turn();
+        }
+        if is_left {
+            drop(sender);
+            assert_eq!(work(&mut conversation, &mut input, &output), Need::End);
+            drop(conversation);
+        } else {
+            world.make_read_only();
+            assert_eq!(work(&mut conversation, &mut input, &output), Need::Input);
+            assert_eq!(line(&log, "refused")["code"], "not_allowed");
+        }
+        let cut = line(&log, "copy_cut");
+        assert_eq!((&cut["from"], &cut["to"], &cut["user"]), (&"/folder".into(), &"/copy".into(), &"alice".into()));
+        assert_eq!((&cut["folders"], &cut["files"]), (&1.into(), &0.into()), "{cut}");
+    }
+}
+
+#[test]
+fn work_that_came_to_its_end_or_never_began_is_not_told_as_cut() {
+    let (world, log) = World::audited(1 << 40);
+    fs::create_dir(world.home_made().join("folder")).unwrap();
+    let mut peer = world.connect();
+    let remove = |name: &str| Request::Remove { path: path(name), recursive: true, version: None };
+    peer.ask(&Request::Copy { from: path("folder"), to: path("copy"), replace: false }).unwrap();
+    peer.ask(&remove("folder")).unwrap();
+    peer.ask(&remove("missing")).unwrap_err();
+    peer.ask(&Request::MakeDir { path: path("a/b"), parents: false }).unwrap_err();
+    peer.ask(&Request::MakeDir { path: path("last"), parents: false }).unwrap();
+    line(&log, "make_dir");
+    let text = log();
+    assert!(!text.contains("_cut"), "{text}");
+    assert_eq!((text.matches("\"copy\"").count(), text.matches("\"remove\"").count()), (1, 1), "{text}");
+}
