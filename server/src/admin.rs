@@ -141,13 +141,7 @@ pub enum AdminError {
 /// Runs `ferryd`: 0 done, 1 failed, 2 wrong usage.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = Args::try_parse().unwrap_or_else(|error| {
-        if error.use_stderr() && env::args_os().any(|word| word == "--json") {
-            // Who does not read it is told on standard error.
-            let _ = output::result(true, String::new, &FailureObject::usage(&error.to_string()));
-        }
-        error.exit()
-    });
+    let args = Args::try_parse().unwrap_or_else(|error| misused(&error));
     let json = args.json;
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
@@ -164,13 +158,22 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Ends the process of a line that cannot be understood, or that asks for help.
+fn misused(error: &clap::Error) -> ! {
+    if error.use_stderr() && env::args_os().any(|word| word == "--json") {
+        // Who does not read it is told on standard error.
+        let _ = output::result(true, String::new, &FailureObject::usage(&error.to_string()));
+    }
+    error.exit()
+}
+
 fn run(args: Args) -> Result<(), AdminError> {
     let Args { config, data, json, verb } = args;
     let data = || places::data_folder(data.as_deref());
     match verb {
         Verb::Serve { .. } | Verb::Top if json => {
             let text = "serve and top take no --json: set log.format = \"json\", or ask 'ferryd status --json'";
-            Args::command().error(ErrorKind::ArgumentConflict, text).exit();
+            misused(&Args::command().error(ErrorKind::ArgumentConflict, text));
         }
         Verb::Serve { listen } => {
             let file = config.clone().unwrap_or_else(places::config_place);

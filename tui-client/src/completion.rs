@@ -169,7 +169,7 @@ mod tests {
         let all = offered("ferry ");
         assert!(all.iter().any(|word| word == "put") && !all.iter().any(|word| word.starts_with('-')), "{all:?}");
         assert!(offered("ferry ls --js").contains(&"--json".to_owned()));
-        assert_eq!(offered("ferry put --on-conflict key"), ["keep-both"]);
+        assert_eq!(offered("ferry put --on-conflict kee"), ["keep-both"]);
     }
 
     /// Every argument that names a server, a file or a site has something that completes it.

@@ -14,7 +14,7 @@ const HALF_LIFE: f64 = 10.0;
 const BELIEVED: (f64, f64) = (0.01, 0.0005);
 /// How much that counts beside what was seen. Where all files are of one size, both explain the time
 /// alike; it goes to the files then.
-const BELIEF: (f64, f64) = (1e-2, 1e-4);
+const BELIEF: (f64, f64) = (1e-3, 1e-5);
 
 /// Learns what a file and a byte cost.
 #[derive(Debug, Clone, Default)]
@@ -61,10 +61,10 @@ impl Estimate {
         add(&mut self.seen.files_time, files * time);
     }
 
-    /// How long so many bytes in so many files take; `None` before anything was seen.
+    /// How long so many bytes in so many files take, in whole seconds; `None` before anything was seen.
     pub(crate) fn left(&self, bytes: u64, files: u64) -> Option<Duration> {
         let (byte, file) = self.seen.costs()?;
-        Duration::try_from_secs_f64(mebibytes(bytes) * byte + number(files) * file).ok()
+        Duration::try_from_secs_f64((mebibytes(bytes) * byte + number(files) * file).round()).ok()
     }
 }
 

@@ -51,8 +51,10 @@ struct About<'a> {
 impl<'a> FailureObject<'a> {
     /// The object of a command line that is wrong in the way that `message` says.
     pub(super) fn usage(message: &str) -> Self {
-        let message = message.trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned();
-        Self { error: About { path: None, line: None, code: "usage", message, exit: 2 } }
+        // The parser's first paragraph; the others are the usage and where to find help.
+        let first = message.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+        let words: Vec<_> = first.split_whitespace().collect();
+        Self { error: About { path: None, line: None, code: "usage", message: words.join(" "), exit: 2 } }
     }
 
     /// The object of `error`; `None` where the result that was printed tells it already, and where

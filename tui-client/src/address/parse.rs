@@ -77,7 +77,10 @@ fn bare_ipv6(bytes: &[u8]) -> Option<String> {
         return None;
     }
     let ends = rest.match_indices([':', '/']).map(|(at, _)| at).chain([rest.len()]);
-    let is_address = |text: &str| text.split('%').next().is_some_and(|text| text.parse::<Ipv6Addr>().is_ok());
+    let is_address = |text: &str| {
+        let (address, zone) = text.split_once('%').unwrap_or((text, ""));
+        address.parse::<Ipv6Addr>().is_ok() && !zone.contains([':', '/'])
+    };
     let end = ends.filter(|end| is_address(&rest[..*end])).max()?;
     let (address, rest) = rest.split_at(end);
     Some(format!("{user}@[{address}]{}", if rest.is_empty() { ":" } else { rest }))

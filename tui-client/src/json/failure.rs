@@ -84,8 +84,10 @@ impl<'a> FailureObject<'a> {
 impl UsageObject {
     /// The object of a line that is wrong in the way that `message` says.
     pub(crate) fn new(message: &str) -> Self {
-        let message = message.trim().trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned();
-        Self { error: ErrorObject::plain("usage", message, Exit::Usage) }
+        // The parser's first paragraph; the others are the usage and where to find help.
+        let first = message.trim().trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+        let words: Vec<_> = first.split_whitespace().collect();
+        Self { error: ErrorObject::plain("usage", words.join(" "), Exit::Usage) }
     }
 }
 
@@ -198,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_line_that_cannot_be_understood_is_told_in_one_sentence() {
-        let shown = serde_json::to_string(&UsageObject::new("error: what?\n\nUsage: ferry\n")).unwrap();
-        assert_eq!(shown, r#"{"error":{"code":"usage","message":"what?","exit":2,"retry":false}}"#);
+        let shown = serde_json::to_string(&UsageObject::new("error: what?\n  <X>\n\nUsage: ferry\n")).unwrap();
+        assert_eq!(shown, r#"{"error":{"code":"usage","message":"what? <X>","exit":2,"retry":false}}"#);
     }
 }

@@ -60,7 +60,11 @@ fn mistakes_are_usage_errors() {
     ] {
         let assert = ferry.run(line).code(2);
         assert!(!stderr(&assert).is_empty(), "{line}");
-        assert_eq!(stdout(&assert), "", "{line}");
+        let told = stdout(&assert);
+        match line.contains("--json") {
+            true => assert!(told.starts_with(r#"{"error":{"code":"usage""#), "{line}: {told}"),
+            false => assert_eq!(told, "", "{line}"),
+        }
     }
 }
 
