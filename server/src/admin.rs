@@ -18,7 +18,7 @@ use std::{fs, io, path::PathBuf, process::ExitCode, sync::Arc};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
-    args::{Args, AuditVerb, ConfigVerb, UserVerb, Verb},
+    args::{Args, AuditVerb, ConfigVerb, PenaltiesVerb, UserVerb, Verb},
     audit::verify::{self, Broken},
     config::{ConfigError, Layers, Loaded, show},
     control::{self, message::Ask},
@@ -156,6 +156,13 @@ fn run(args: Args) -> Result<(), AdminError> {
         Verb::Sessions { json } => operate::run(&Ask::Sessions, json, &load(config)?, &data()?)?,
         Verb::Kick { who, json } => operate::run(&Ask::Kick { who }, json, &load(config)?, &data()?)?,
         Verb::Broadcast { text, json } => operate::run(&Ask::Broadcast { text }, json, &load(config)?, &data()?)?,
+        Verb::Penalties { json, verb } => {
+            let (ask, json) = match verb {
+                Some(PenaltiesVerb::Lift { address, json: also }) => (Ask::Lift { address }, json || also),
+                None => (Ask::Penalties, json),
+            };
+            operate::run(&ask, json, &load(config)?, &data()?)?;
+        }
         Verb::Reload { json } => operate::run(&Ask::Reload, json, &load(config)?, &data()?)?,
         Verb::Drain { json } => operate::run(&Ask::Drain, json, &load(config)?, &data()?)?,
         Verb::Top => {

@@ -137,7 +137,7 @@ fn put_in_force(users: &Users, user: &UserState) -> Option<(u64, Arc<Account>)> 
 /// What an account may have, in the ledger's words.
 #[must_use]
 pub fn limits(account: &Account) -> Limits {
-    Limits { bytes: account.quota, files: account.max_files }
+    Limits { bytes: account.quota, files: Some(account.max_files) }
 }
 
 /// Whether a request changes the home. An unlisted request counts as one that does.

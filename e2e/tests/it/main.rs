@@ -11,6 +11,7 @@
 mod accounts;
 mod accounts_running;
 mod audit;
+mod balancer;
 mod bandwidth;
 mod browser;
 mod browser_faults;

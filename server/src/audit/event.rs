@@ -141,6 +141,11 @@ pub enum Event {
         /// What.
         text: String,
     },
+    /// The operator had the failed logins from an address forgotten.
+    Lift {
+        /// The address, or the network.
+        address: String,
+    },
     /// The operator had homes counted again.
     Rescan {
         /// Whose; everybody's if absent.

@@ -112,6 +112,7 @@ impl Copier {
         })?;
         self.user.hold_again(&changes, to);
         drop(changes);
+        self.user.waste.replaced(old.bytes.min(size));
         group.flush_names().map_err(storage)?;
         Ok((root, published))
     }
@@ -135,7 +136,7 @@ impl Task for OneFile {
 
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
         let Some((root, published)) = self.0.step()? else { return Ok(true) };
-        let usage = usage::now(&self.0.user).map_err(|error| refusal::of_storage(&error))?;
+        let usage = usage::with_free(&self.0.user, usage::free(&self.0.user));
         out.reply(&Reply::Stored { root, size: published.size, version: published.version, usage });
         Ok(false)
     }

@@ -52,6 +52,8 @@ pub(super) fn render(status: &Status) -> String {
     family(&mut out, "build_info", Gauge, "1; the label has the version.", version);
     let refusals = status.refusals.iter().map(|(code, count)| (format!("{{code=\"{code}\"}}"), count));
     family(&mut out, "refusals_total", Counter, "Refusals by code.", refusals);
+    let turned_away = status.turned_away.iter().map(|(reason, count)| (format!("{{reason=\"{reason}\"}}"), count));
+    family(&mut out, "turned_away_total", Counter, "Connections that came to nothing before login.", turned_away);
     let users = || status.users.iter().map(|user| (format!("{{user=\"{}\"}}", user.name), user));
     family(&mut out, "user_used_bytes", Gauge, "Bytes in a home.", users().map(|(label, user)| (label, user.used)));
     let reserved = users().map(|(label, user)| (label, user.reserved));
