@@ -82,6 +82,14 @@ impl Peer {
         Self::connect_through(tcp_from(from, server).await?, &[ALPN]).await
     }
 
+    /// Shakes hands over a connection that is there.
+    ///
+    /// # Errors
+    /// When the server does not take it.
+    pub async fn over(tcp: TcpStream) -> Result<Self> {
+        Self::connect_through(tcp, &[ALPN]).await
+    }
+
     async fn connect_through(tcp: TcpStream, protocols: &[&[u8]]) -> Result<Self> {
         let server = tcp.peer_addr()?;
         tcp.set_nodelay(true)?;

@@ -21,7 +21,7 @@ use serde_json::json;
 
 use self::objects::{FailureObject, WrittenObject};
 use crate::{
-    args::{Args, AuditVerb, ConfigVerb, UserVerb, Verb},
+    args::{Args, AuditVerb, ConfigVerb, PenaltiesVerb, UserVerb, Verb},
     audit::{
         AuditError,
         verify::{self, Broken},
@@ -184,6 +184,13 @@ fn run(args: Args) -> Result<(), AdminError> {
         Verb::Sessions => operate::run(&Ask::Sessions, json, &load(config)?, &data()?)?,
         Verb::Kick { who } => operate::run(&Ask::Kick { who }, json, &load(config)?, &data()?)?,
         Verb::Broadcast { text } => operate::run(&Ask::Broadcast { text }, json, &load(config)?, &data()?)?,
+        Verb::Penalties { verb } => {
+            let ask = match verb {
+                Some(PenaltiesVerb::Lift { address }) => Ask::Lift { address },
+                None => Ask::Penalties,
+            };
+            operate::run(&ask, json, &load(config)?, &data()?)?;
+        }
         Verb::Reload => operate::run(&Ask::Reload, json, &load(config)?, &data()?)?,
         Verb::Drain => operate::run(&Ask::Drain, json, &load(config)?, &data()?)?,
         Verb::Top => {

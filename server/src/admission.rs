@@ -4,24 +4,30 @@
 //! Time comes from [`tokio::time::Instant`], so that tests can move it.
 
 pub mod budget;
+mod pace;
 pub mod penalty;
+mod places;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 pub use budget::{Budget, OverBudget};
-use penalty::Penalties;
+use pace::Pace;
+use penalty::{Penalties, Tried, Waiting};
+use places::{Dropped, Places, Stage};
 
-use crate::config::Login;
+use crate::{config::Login, turned_away::Reason, users::UserName};
 
 /// Decides about peers that have not logged in. A handle: clones share it.
 #[derive(Debug, Clone)]
@@ -35,27 +41,28 @@ struct Inner {
 
 #[derive(Debug)]
 struct State {
-    /// Connections not yet logged in; the lowest number is the oldest.
-    unfinished: BTreeMap<u64, (IpAddr, CancellationToken)>,
-    per_address: HashMap<IpAddr, u32>,
-    next: u64,
+    places: Places,
     penalties: Penalties,
+    registrations: Pace,
+    /// Whose passwords are being checked, by address: one at a time each, so that a wave of guesses hears of the
+    /// wait that the first one costs.
+    trying: HashMap<(IpAddr, Tried), Weak<Semaphore>>,
 }
 
 /// Why a connection is closed without a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many connections of this address have not logged in")]
-pub struct TooMany;
+#[error("too many connections are at their login")]
+pub struct TooMany(pub Reason);
 
 impl Admission {
     /// Keeps the limits of `login`.
     #[must_use]
     pub fn new(login: Login) -> Self {
         let state = State {
-            unfinished: BTreeMap::new(),
-            per_address: HashMap::new(),
-            next: 0,
+            places: Places::default(),
             penalties: Penalties::new(login.penalty_max()),
+            registrations: Pace::default(),
+            trying: HashMap::new(),
         };
         Self(Arc::new(Inner { login: ArcSwap::from_pointee(login), state: Mutex::new(state) }))
     }
@@ -66,37 +73,24 @@ impl Admission {
         self.0.login.store(Arc::new(login));
     }
 
-    /// Gives a new connection its place; when all are taken the oldest unfinished one loses its.
+    /// Gives a new connection its place. When its address or all have theirs taken, another one loses its own.
     ///
     /// # Errors
-    /// [`TooMany`]: close the connection.
+    /// [`TooMany`]: nobody could make room; close the connection.
     pub fn admit(&self, peer: IpAddr) -> Result<Ticket, TooMany> {
-        let peer = peer.to_canonical();
-        let key = penalty::network_of(peer);
         let login = self.0.login.load();
-        let exempt = allowed(&login.allow, peer);
-        let mut state = self.0.state();
-        let held = state.per_address.entry(key).or_insert(0);
-        if !exempt && *held >= login.unfinished_per_address {
-            return Err(TooMany);
-        }
-        *held += 1;
-        let (number, dropped) = (state.next, CancellationToken::new());
-        state.next += 1;
-        state.unfinished.insert(number, (key, dropped.clone()));
-        while state.unfinished.len() > usize::try_from(login.unfinished.max(1)).unwrap_or(usize::MAX) {
-            let Some((_, (key, oldest))) = state.unfinished.pop_first() else { break };
-            oldest.cancel();
-            state.release(key);
-        }
-        drop(state);
-        Ok(Ticket { admission: self.clone(), number, key, exempt, dropped })
+        let key = penalty::network_of(peer);
+        let is_balancer = contains(&login.balancers, peer.to_canonical());
+        let exempt = contains(&login.allow, peer.to_canonical());
+        let share = (!exempt && !is_balancer).then_some(login.unfinished_per_address);
+        let (number, dropped) = self.0.state().places.enter(key, share, login.unfinished).map_err(TooMany)?;
+        Ok(Ticket { admission: self.clone(), number, key, exempt, is_balancer, dropped })
     }
 
     /// Connections that have not logged in.
     #[must_use]
     pub fn unfinished(&self) -> usize {
-        self.0.state().unfinished.len()
+        self.0.state().places.len()
     }
 
     /// The limits of one connection until it is logged in.
@@ -104,28 +98,23 @@ impl Admission {
     pub fn budget(&self) -> Budget {
         Budget::new(&self.0.login.load())
     }
+
+    /// Everybody who has to wait now.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Waiting> {
+        self.0.state().penalties.waiting(Instant::now())
+    }
+
+    /// Forgets what failed from `address`; whether there was anything.
+    #[must_use]
+    pub fn lift(&self, address: IpAddr) -> bool {
+        self.0.state().penalties.lift(penalty::network_of(address))
+    }
 }
 
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn release(&mut self, key: IpAddr) {
-        if let Some(held) = self.per_address.get_mut(&key) {
-            *held = held.saturating_sub(1);
-            if *held == 0 {
-                self.per_address.remove(&key);
-            }
-        }
-    }
-
-    fn leave(&mut self, number: u64) {
-        if let Some((key, _)) = self.unfinished.remove(&number) {
-            self.release(key);
-        }
     }
 }
 
@@ -136,139 +125,144 @@ pub struct Ticket {
     number: u64,
     key: IpAddr,
     exempt: bool,
-    dropped: CancellationToken,
+    is_balancer: bool,
+    dropped: Arc<Dropped>,
+}
+
+/// A proof of a connection that is being checked: it is not dropped meanwhile.
+#[derive(Debug)]
+pub struct Check<'a> {
+    ticket: &'a Ticket,
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Ticket {
-    /// Resolves when this connection lost its place to newer ones and is to be closed.
-    /// Never resolves after [`logged_in`](Self::logged_in).
-    pub async fn dropped(&self) {
-        self.dropped.cancelled().await;
+    /// Whether it comes from a load balancer, which has to say for whom.
+    #[must_use]
+    pub fn is_balancer(&self) -> bool {
+        self.is_balancer
     }
 
-    /// How long the address still has to wait before it may offer a proof; ask before each.
+    /// Counts it as a connection of `peer` from now on, as the balancer said.
+    ///
+    /// # Errors
+    /// As [`Admission::admit`].
+    pub fn comes_from(&mut self, peer: IpAddr) -> Result<(), TooMany> {
+        let login = self.admission.0.login.load();
+        (self.key, self.exempt) = (penalty::network_of(peer), contains(&login.allow, peer.to_canonical()));
+        let has_share = !self.exempt && !contains(&login.balancers, peer.to_canonical());
+        let share = has_share.then_some(login.unfinished_per_address);
+        self.admission.0.state().places.change(self.number, self.key, share).map_err(TooMany)
+    }
+
+    /// Resolves when this connection lost its place to newer ones and is to be closed, with the reason.
+    /// Never resolves after [`logged_in`](Self::logged_in).
+    pub async fn dropped(&self) -> Reason {
+        self.dropped.token.cancelled().await;
+        self.dropped.reason.get().copied().unwrap_or(Reason::Unfinished)
+    }
+
+    /// TLS is there: it is worth more than connections that have not come so far.
+    pub fn shook_hands(&self) {
+        self.admission.0.state().places.set_stage(self.number, Stage::Greeting);
+    }
+
+    /// To be held while a proof is checked.
     #[must_use]
-    pub fn must_wait(&self) -> Option<Duration> {
+    pub fn keep(&self) -> Check<'_> {
+        self.admission.0.state().places.set_stage(self.number, Stage::Checking);
+        Check { ticket: self, _turn: None }
+    }
+
+    /// As [`keep`](Self::keep); others for the same user from the same address wait meanwhile.
+    pub async fn check(&self, user: &str) -> Check<'_> {
+        // Before the wait, so that whoever gives up leaves the stage again.
+        let mut check = self.keep();
+        if !self.exempt {
+            let one = {
+                let mut state = self.admission.0.state();
+                state.trying.retain(|_, one| one.strong_count() > 0);
+                let key = (self.key, tried(user));
+                state.trying.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
+                    let one = Arc::new(Semaphore::new(1));
+                    state.trying.insert(key, Arc::downgrade(&one));
+                    one
+                })
+            };
+            // It is never closed.
+            check._turn = one.acquire_owned().await.ok();
+        }
+        check
+    }
+
+    /// How long a login as `user` from this address still has to wait; ask before each proof that can be guessed.
+    #[must_use]
+    pub fn must_wait(&self, user: &str) -> Option<Duration> {
         if self.exempt {
             return None;
         }
-        self.admission.0.state().penalties.remaining(self.key, Instant::now())
+        self.admission.0.state().penalties.remaining(self.key, &tried(user), Instant::now())
     }
 
-    /// A failed proof, a missing seal or a malformed message: the address pays.
-    /// Returns how long it now has to wait.
-    pub fn failed(&self) -> Duration {
-        if self.exempt {
-            return Duration::ZERO;
+    /// `secret` was no proof for `user` while the user store was of `generation`.
+    pub fn failed(&self, user: &str, secret: &[u8], generation: u64) {
+        if !self.exempt {
+            self.admission.0.state().penalties.failed(self.key, &tried(user), secret, generation, Instant::now());
         }
-        self.admission.0.state().penalties.failed(self.key, Instant::now())
     }
 
-    /// A right proof: leaves the place to others and lowers what the address has to pay.
+    /// A missing seal or a malformed message. However often it comes, it is one failure of the address.
+    pub fn is_strange(&self) {
+        self.failed("", &[], 0);
+    }
+
+    /// How long to wait before an account is made, of which this address makes `per_minute`.
+    ///
+    /// # Errors
+    /// How long until it is worth asking again.
+    pub fn pace_registration(&self, per_minute: u32) -> Result<Duration, Duration> {
+        if self.exempt {
+            return Ok(Duration::ZERO);
+        }
+        self.admission.0.state().registrations.take(self.key, per_minute, Instant::now())
+    }
+
+    /// A right proof for `user`: lowers what the next failures cost.
+    pub fn succeeded(&self, user: &UserName) {
+        self.admission.0.state().penalties.succeeded(self.key, user, Instant::now());
+    }
+
+    /// Leaves the place to others.
     pub fn logged_in(&self) {
-        let mut state = self.admission.0.state();
-        state.leave(self.number);
-        state.penalties.succeeded(self.key, Instant::now());
+        self.admission.0.state().places.leave(self.number);
+    }
+
+    /// Whether this connection lost its place.
+    #[must_use]
+    pub fn is_dropped(&self) -> bool {
+        self.dropped.token.is_cancelled()
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.admission.0.state().leave(self.number);
+        self.admission.0.state().places.leave(self.number);
     }
 }
 
-fn allowed(networks: &[IpNet], peer: IpAddr) -> bool {
+impl Drop for Check<'_> {
+    fn drop(&mut self) {
+        self.ticket.admission.0.state().places.set_stage(self.ticket.number, Stage::Greeting);
+    }
+}
+
+fn contains(networks: &[IpNet], peer: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&peer))
 }
 
-#[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use tokio::time::{advance, timeout};
-
-    use super::*;
-
-    fn peer(number: u8) -> IpAddr {
-        Ipv4Addr::new(192, 0, 2, number).into()
-    }
-
-    fn admission(unfinished: u32, per_address: u32) -> Admission {
-        Admission::new(Login { unfinished, unfinished_per_address: per_address, ..Login::default() })
-    }
-
-    fn is_dropped(ticket: &Ticket) -> bool {
-        ticket.dropped.is_cancelled()
-    }
-
-    #[tokio::test]
-    async fn the_oldest_unfinished_connection_makes_room() {
-        let admission = admission(2, 2);
-        let (first, second) = (admission.admit(peer(1)).unwrap(), admission.admit(peer(2)).unwrap());
-        assert!(!is_dropped(&first));
-        let third = admission.admit(peer(3)).unwrap();
-        timeout(Duration::from_secs(5), first.dropped()).await.expect("the oldest is told");
-        assert!(!is_dropped(&second) && !is_dropped(&third));
-    }
-
-    #[test]
-    fn who_logged_in_or_left_holds_no_place() {
-        let admission = admission(2, 2);
-        let (first, second) = (admission.admit(peer(1)).unwrap(), admission.admit(peer(2)).unwrap());
-        first.logged_in();
-        let third = admission.admit(peer(3)).unwrap();
-        drop(third);
-        let _fourth = admission.admit(peer(4)).unwrap();
-        assert!(!is_dropped(&first) && !is_dropped(&second));
-    }
-
-    #[test]
-    fn one_address_gets_its_share_and_no_more() {
-        let admission = admission(64, 2);
-        let first = admission.admit(peer(1)).unwrap();
-        let _second = admission.admit(peer(1)).unwrap();
-        assert_eq!(admission.admit(peer(1)).unwrap_err(), TooMany);
-        assert!(admission.admit(peer(2)).is_ok());
-        drop(first);
-        assert!(admission.admit(peer(1)).is_ok());
-    }
-
-    #[test]
-    fn a_dropped_connection_frees_its_share_once() {
-        let admission = admission(1, 2);
-        let first = admission.admit(peer(1)).unwrap();
-        let second = admission.admit(peer(1)).unwrap();
-        assert!(is_dropped(&first));
-        drop(first);
-        drop(second);
-        assert!(admission.0.state().per_address.is_empty());
-        assert!(admission.0.state().unfinished.is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_address_waits_after_failing_on_all_its_connections() {
-        let admission = admission(64, 16);
-        let (one, other) = (admission.admit(peer(1)).unwrap(), admission.admit(peer(2)).unwrap());
-        assert_eq!(one.must_wait(), None);
-        assert_eq!(one.failed(), Duration::from_secs(1));
-        assert_eq!(one.failed(), Duration::from_secs(2));
-        assert_eq!(admission.admit(peer(1)).unwrap().must_wait(), Some(Duration::from_secs(2)));
-        assert_eq!(other.must_wait(), None);
-        advance(Duration::from_secs(2)).await;
-        assert_eq!(one.must_wait(), None);
-        one.logged_in();
-        assert_eq!(one.failed(), Duration::from_secs(1));
-    }
-
-    #[test]
-    fn allowed_networks_never_wait_and_share_no_limit() {
-        let allow = vec!["192.0.2.0/28".parse().unwrap()];
-        let admission = Admission::new(Login { allow, unfinished_per_address: 1, ..Login::default() });
-        let mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
-        let (first, second) = (admission.admit(peer(1)).unwrap(), admission.admit(mapped).unwrap());
-        assert_eq!((first.failed(), second.failed()), (Duration::ZERO, Duration::ZERO));
-        assert_eq!(second.must_wait(), None);
-        assert!(admission.admit(peer(16)).unwrap().failed() > Duration::ZERO);
-    }
+fn tried(user: &str) -> Tried {
+    user.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,10 @@
 //! The command line of `ferryd`; help, man pages and completions are made from it.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+};
 
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -64,6 +68,12 @@ pub enum Verb {
         /// What
         text: String,
     },
+    /// Show who has to wait after failed logins to the running server, or let an address off
+    Penalties {
+        /// Do this instead
+        #[command(subcommand)]
+        verb: Option<PenaltiesVerb>,
+    },
     /// Make the running server read configuration, certificate and users again
     Reload,
     /// Make the running server take nobody new, give transfers their time, and end; waits for that
@@ -96,6 +106,17 @@ pub enum Verb {
     Man {
         /// The folder
         dir: PathBuf,
+    },
+}
+
+/// Actions on waits after failed logins.
+#[derive(Debug, Clone, Subcommand)]
+pub enum PenaltiesVerb {
+    /// Forget the failed logins from an address
+    Lift {
+        /// The address, as 'ferryd penalties' shows it; of IPv6 any in its /64
+        #[arg(value_name = "ADDR", value_parser = address)]
+        address: IpAddr,
     },
 }
 
@@ -200,7 +221,7 @@ pub struct AddUser {
     /// Bytes the user may have, such as 10GiB; no limit if left out
     #[arg(long, value_name = "SIZE")]
     pub quota: Option<ByteCount>,
-    /// Files and folders the user may have; no limit if left out
+    /// Files and folders the user may have [default: one for each 16 KiB of the quota, at least 10000; without one 1000000]
     #[arg(long, value_name = "N")]
     pub max_files: Option<u64>,
     /// The user may look and download, but change nothing
@@ -225,7 +246,7 @@ pub struct SetUser {
     /// Bytes the user may have, such as 10GiB, or none
     #[arg(long, value_name = "SIZE|none")]
     pub quota: Option<Limit<ByteCount>>,
-    /// Files and folders the user may have, or none
+    /// Files and folders the user may have, or none for the default of 'ferryd user add'
     #[arg(long, value_name = "N|none")]
     pub max_files: Option<Limit<u64>>,
     /// What the user may do
@@ -289,6 +310,12 @@ fn expiry(text: &str) -> Result<Limit<Moment>, String> {
         return Ok(Limit(None));
     }
     Moment::from_now(text).map(|moment| Limit(Some(moment))).map_err(|error| format!("{error}, or 30d"))
+}
+
+/// An address, also written as the network that pays together.
+fn address(text: &str) -> Result<IpAddr, String> {
+    let bare = text.strip_suffix("/64").unwrap_or(text);
+    bare.parse().map_err(|_| "not an address such as 192.0.2.7 or 2001:db8::1".to_owned())
 }
 
 fn sessions(text: &str) -> Result<Limit<u32>, String> {

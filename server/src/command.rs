@@ -21,7 +21,7 @@ mod upload_small;
 mod uploads;
 pub mod usage;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use ferry_shared::{
@@ -78,6 +78,8 @@ pub enum Need {
     Pause,
     /// It is at work that goes on without the peer, and goes on when it is given a turn.
     Turn,
+    /// Its user wasted so much of the server's work that it goes on only after this time.
+    Later(Duration),
     /// The connection is over.
     End,
 }
@@ -89,6 +91,8 @@ enum Running {
     Nothing,
     /// Frames that belong to a refused request are passed over.
     Skipping(Follows),
+    /// A request that makes the server write a lot waits for its time.
+    Paced(Box<Request>),
     /// An optimistic upload waits for its block and `Commit`.
     Small(upload_small::Arriving),
     /// An upload of several blocks, or of unknown size.
@@ -442,16 +446,22 @@ impl Conversation {
             Request::Put(put) if put.is_optimistic() => self.running = Running::Small(upload_small::Arriving::new(put)),
             request => {
                 self.flush_group();
-                self.act = Act::new(&request, &self.context.audit, &self.wire);
-                match self.start(request) {
-                    Ok(Running::Nothing) => self.done(),
-                    Ok(running) => self.running = running,
-                    Err(refused) => {
-                        self.act = Act::default();
-                        self.skip(follows);
-                        self.refuse(refused);
-                    }
-                }
+                self.pace(request);
+            }
+        }
+    }
+
+    /// Begins with a request now.
+    fn begin(&mut self, request: Request) {
+        let follows = request.follows();
+        self.act = Act::new(&request, &self.context.audit, &self.wire);
+        match self.start(request) {
+            Ok(Running::Nothing) => self.done(),
+            Ok(running) => self.running = running,
+            Err(refused) => {
+                self.act = Act::default();
+                self.skip(follows);
+                self.refuse(refused);
             }
         }
     }

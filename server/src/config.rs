@@ -101,7 +101,7 @@ impl Quota {
 }
 
 /// Section `[registration]`: accounts that people make themselves.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Registration {
     /// Who may.
@@ -112,6 +112,16 @@ pub struct Registration {
     /// Files and folders such an account may have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_files: Option<u64>,
+    /// Accounts one address can make in a minute.
+    pub per_minute: u32,
+    /// Accounts in all beyond which none is made.
+    pub max_accounts: u32,
+}
+
+impl Default for Registration {
+    fn default() -> Self {
+        Self { mode: RegistrationMode::Closed, quota: None, max_files: None, per_minute: 120, max_accounts: 10_000 }
+    }
 }
 
 /// Who may make an account.
@@ -171,7 +181,7 @@ pub struct Login {
     pub handshake_seconds: u64,
     /// Seconds from the connection to the login.
     pub login_seconds: u64,
-    /// Connections not yet logged in; beyond them the oldest is dropped.
+    /// Connections not yet logged in; beyond them one of those is dropped.
     pub unfinished: u32,
     /// Of those, connections of one address.
     pub unfinished_per_address: u32,
@@ -189,6 +199,9 @@ pub struct Login {
     /// Addresses and networks that never wait.
     #[serde(with = "networks")]
     pub allow: Vec<IpNet>,
+    /// Load balancers, which say in a PROXY header for whom they connect.
+    #[serde(with = "networks")]
+    pub balancers: Vec<IpNet>,
 }
 
 /// Section `[bandwidth]`: bytes a second, all users together.
@@ -344,6 +357,7 @@ impl Default for Login {
             penalty_max_seconds: 600,
             seal: None,
             allow: Vec::new(),
+            balancers: Vec::new(),
         }
     }
 }

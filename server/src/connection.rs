@@ -5,29 +5,31 @@
 
 mod greeting;
 mod paced;
+mod proxy_header;
 mod traffic;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ferry_shared::{
     binding::{Exported, LOGIN_LABEL, SEAL_LABEL},
     feature::Features,
     frame::Phase,
     link::{LinkReader, LinkWriter},
+    message::Reply,
     socket::BurstStream,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     net::TcpStream,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::{Span, field::Empty};
 
-use self::paced::PacedStream;
+use self::{paced::PacedStream, proxy_header::ProxyError};
 use crate::{
     admission::Ticket, audit::event::Event, bandwidth::Pace, command::Conversation, context::Context, gate::Gate,
-    session::Session,
+    refusal, session::Session, turned_away::Reason,
 };
 
 /// Plain bytes rustls takes before it wants to write: a whole chunk of ours.
@@ -59,27 +61,117 @@ struct Admitted {
     _presence: crate::user_state::Presence,
 }
 
-/// Serves one connection until it ends.
-#[tracing::instrument(level = "error", name = "connection", skip_all, fields(%peer, session = Empty, user = Empty))]
-pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, context: Arc<Context>) {
-    let pace = Arc::new(Pace::new(Arc::clone(&context.bandwidth)));
-    let entering = async {
-        let (tls, exported) = handshake(tcp, &pace, &context).await?;
-        let (read, write) = tokio::io::split(tls);
-        let mut reader = LinkReader::new(read, context.pool.clone());
-        let mut writer = LinkWriter::new(write);
-        let admitted = greeting::greet(&mut reader, &mut writer, peer, &ticket, &context, &exported).await;
-        Some((reader, writer, admitted))
+/// Serves one connection until it ends. One of a balancer is served as that of whom the balancer names.
+pub(crate) async fn serve(mut tcp: TcpStream, peer: SocketAddr, mut ticket: Ticket, context: Arc<Context>) {
+    let deadline = Instant::now() + context.config.get().login.handshake();
+    let named = tokio::select! {
+        named = timeout_at(deadline, introduce(&mut tcp, peer, &ticket, &context)) => named,
+        reason = ticket.dropped() => return told_dropped(&context, reason, peer),
+        () = context.stop.cancelled() => return,
     };
-    let entered = tokio::select! {
-        entered = entering => entered,
-        () = ticket.dropped() => {
-            tracing::debug!("dropped: too many connections not yet logged in");
-            None
+    let peer = match named {
+        Ok(Ok(named)) => named.unwrap_or(peer),
+        Ok(Err(ProxyError::Closed)) => return,
+        Ok(Err(error)) => {
+            if context.turned_away.count(Reason::Proxy) {
+                tracing::warn!(%peer, %error, "turned away: see login.balancers");
+            }
+            return;
         }
-        () = context.stop.cancelled() => None,
+        Err(_) => return too_slow(&context, peer),
     };
-    let Some((mut reader, mut writer, admitted)) = entered else { return };
+    if ticket.is_balancer()
+        && let Err(error) = ticket.comes_from(peer.ip())
+    {
+        return told_dropped(&context, error.0, peer);
+    }
+    serve_peer(tcp, peer, ticket, context, deadline).await;
+}
+
+/// For whom a balancer connects. Nobody else may say such a thing.
+async fn introduce(
+    tcp: &mut TcpStream,
+    peer: SocketAddr,
+    ticket: &Ticket,
+    context: &Context,
+) -> Result<Option<SocketAddr>, ProxyError> {
+    if ticket.is_balancer() {
+        let most = context.config.get().login.bytes.0;
+        return Ok(Some(proxy_header::read(tcp, most).await?.unwrap_or(peer)));
+    }
+    let mut first = [0; 16];
+    let there = tcp.peek(&mut first).await?;
+    if there == 0 {
+        return Err(ProxyError::Closed);
+    }
+    match proxy_header::begins(&first[..there]) {
+        true => Err(ProxyError::Broken("its sender is not listed")),
+        false => Ok(None),
+    }
+}
+
+/// Counts a connection that has no place among those not yet logged in.
+pub(crate) fn told_dropped(context: &Context, reason: Reason, peer: SocketAddr) {
+    if context.turned_away.count(reason) {
+        tracing::warn!(%peer, reason = reason.as_str(), "turned away: too many connections are at their login");
+    }
+}
+
+/// Counts a connection that took too long for its login.
+fn too_slow(context: &Context, peer: SocketAddr) {
+    if context.turned_away.count(Reason::Time) {
+        tracing::info!(%peer, "turned away: no login in time");
+    }
+}
+
+/// Tells a connection for which there is no place why it is closed, in the protocol's words where it gets so far.
+pub(crate) async fn turn_away(tcp: TcpStream, context: Arc<Context>) {
+    let pace = Arc::new(Pace::new(Arc::clone(&context.bandwidth)));
+    // Strangers to the secret are told nothing, and nobody is asked for it here.
+    if context.seal.is_demanded() {
+        return;
+    }
+    let told = async {
+        let Ok((tls, _)) = handshake(tcp, &pace, &context).await else { return };
+        let (read, write) = tokio::io::split(tls);
+        let mut writer = LinkWriter::new(write);
+        let refusal = refusal::busy("all connections of this server are taken; try again");
+        if writer.send(&Reply::Refused(refusal)).await.is_ok() && writer.close().await.is_ok() {
+            linger(read).await;
+        }
+    };
+    tokio::select! {
+        // It is closed, told or not.
+        _ = timeout(FAREWELL, told) => {}
+        () = context.stop.cancelled() => {}
+    }
+}
+
+#[tracing::instrument(level = "error", name = "connection", skip_all, fields(%peer, session = Empty, user = Empty))]
+async fn serve_peer(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, context: Arc<Context>, deadline: Instant) {
+    let pace = Arc::new(Pace::new(Arc::clone(&context.bandwidth)));
+    let shaken = tokio::select! {
+        shaken = timeout_at(deadline, handshake(tcp, &pace, &context)) => shaken,
+        reason = ticket.dropped() => return told_dropped(&context, reason, peer),
+        () = context.stop.cancelled() => return,
+    };
+    let (tls, exported) = match shaken {
+        Ok(Ok(shaken)) => shaken,
+        Ok(Err(error)) => {
+            if context.turned_away.count(Reason::Handshake) {
+                tracing::info!(%error, "turned away: TLS did not come about");
+            }
+            return;
+        }
+        Err(_) => return too_slow(&context, peer),
+    };
+    ticket.shook_hands();
+    let (read, write) = tokio::io::split(tls);
+    let (mut reader, mut writer) = (LinkReader::new(read, context.pool.clone()), LinkWriter::new(write));
+    let admitted = tokio::select! {
+        admitted = greeting::greet(&mut reader, &mut writer, peer, &ticket, &context, &exported) => admitted,
+        () = context.stop.cancelled() => return,
+    };
     if let Some(Admitted { session, gate, features, _presence }) = admitted {
         ticket.logged_in();
         // On every line of this connection from now on.
@@ -105,37 +197,23 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, cont
         drop(listed);
         tracing::info!(received = reader.received(), sent = writer.sent(), "closed");
     }
-    if timeout(LINGER, writer.close()).await.is_ok_and(|closed| closed.is_ok()) {
+    let is_closed = timeout(LINGER, writer.close()).await.is_ok_and(|closed| closed.is_ok());
+    // Room for others is made at once.
+    if is_closed && !ticket.is_dropped() {
         linger(reader.into_inner()).await;
     }
 }
 
 /// TLS, and the bytes that bind a login to it.
-async fn handshake(tcp: TcpStream, pace: &Arc<Pace>, context: &Context) -> Option<(Tls, Bindings)> {
+async fn handshake(tcp: TcpStream, pace: &Arc<Pace>, context: &Context) -> io::Result<(Tls, Bindings)> {
     let acceptor = TlsAcceptor::from(context.identity.server_config());
     let stream = PacedStream::new(BurstStream::new(tcp, context.pool.clone()), Arc::clone(pace));
-    match timeout(context.config.get().login.handshake(), acceptor.accept(stream)).await {
-        Ok(Ok(mut tls)) => {
-            let session = tls.get_mut().1;
-            session.set_buffer_limit(Some(TLS_BUFFER));
-            let export = |label| session.export_keying_material(Exported::default(), label, None);
-            match export(LOGIN_LABEL).and_then(|login| Ok(Bindings { login, seal: export(SEAL_LABEL)? })) {
-                Ok(bindings) => Some((tls, bindings)),
-                Err(error) => {
-                    tracing::error!(%error, "TLS exports no keys");
-                    None
-                }
-            }
-        }
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "TLS handshake failed");
-            None
-        }
-        Err(_) => {
-            tracing::debug!("TLS handshake took too long");
-            None
-        }
-    }
+    let mut tls = acceptor.accept(stream).await?;
+    let session = tls.get_mut().1;
+    session.set_buffer_limit(Some(TLS_BUFFER));
+    let export = |label| session.export_keying_material(Exported::default(), label, None).map_err(io::Error::other);
+    let bindings = Bindings { login: export(LOGIN_LABEL)?, seal: export(SEAL_LABEL)? };
+    Ok((tls, bindings))
 }
 
 async fn linger(mut stream: impl AsyncRead + Unpin) {

@@ -6,6 +6,7 @@ use ferry_shared::{
     pool::BufferPool,
     refusal::{Code, Refusal},
 };
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
     seal::Seal,
     session::Sessions,
     storage::{Storage, StorageError},
+    turned_away::TurnedAway,
     turns::Turns,
     user_state::{UserState, UserStates},
     users::{Account, Users},
@@ -29,6 +31,8 @@ use crate::{
 
 /// Spare buffers kept, about 1 MiB each.
 const SPARE_BUFFERS: usize = 12;
+/// Connections at once that get no place and are told so.
+const FAREWELLS: usize = 8;
 
 /// The parts a server is made of, and the tokens that stop it.
 #[derive(Debug)]
@@ -69,6 +73,10 @@ pub struct Context {
     pub drift: Drift,
     /// What the log was told of a full disk.
     pub full_disk: FullDisk,
+    /// Connections that came to nothing before login.
+    pub turned_away: TurnedAway,
+    /// Places for connections that are only told why they get none.
+    pub farewells: Arc<Semaphore>,
 }
 
 impl Context {
@@ -94,6 +102,8 @@ impl Context {
             audit: Audit::default(),
             drift: Drift::default(),
             full_disk: FullDisk::default(),
+            turned_away: TurnedAway::default(),
+            farewells: Arc::new(Semaphore::new(FAREWELLS)),
             config: InForce::new(config),
             users,
             identity,

@@ -7,6 +7,7 @@
 mod answer;
 pub mod client;
 pub mod message;
+mod penalties;
 mod quota;
 pub mod who;
 

@@ -143,7 +143,7 @@ fn put_in_force_by(users: &Users, name: &UserName, mut put: impl FnMut(&Account)
 /// What an account may have, in the ledger's words.
 #[must_use]
 pub fn limits(account: &Account) -> Limits {
-    Limits { bytes: account.quota, files: account.max_files }
+    Limits { bytes: account.quota, files: Some(account.max_files) }
 }
 
 /// Whether a request changes the home. An unlisted request counts as one that does.

@@ -41,6 +41,7 @@ pub mod size;
 pub mod storage;
 pub mod telemetry;
 pub mod top;
+pub mod turned_away;
 pub mod turns;
 mod upkeep;
 pub mod user_state;

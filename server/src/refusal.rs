@@ -111,6 +111,13 @@ pub fn too_many_attempts(seconds: u64) -> Refusal {
     }
 }
 
+/// The address makes accounts faster than the server wants.
+#[must_use]
+pub fn too_many_accounts(seconds: u64) -> Refusal {
+    let message = format!("too many accounts are made from this address; try again in {seconds} s");
+    Refusal { retry_after: Some(seconds), ..Refusal::new(Code::TooManyAttempts, message) }
+}
+
 /// The server or the user's share of it is full for now.
 #[must_use]
 pub fn busy(message: &str) -> Refusal {
@@ -122,7 +129,9 @@ pub fn busy(message: &str) -> Refusal {
 pub fn of_registration(error: &RegisterError) -> Refusal {
     match error {
         RegisterError::Invite => Refusal::new(Code::LoginFailed, error.to_string()),
-        RegisterError::Closed | RegisterError::Name(_) => Refusal::new(Code::NotAllowed, error.to_string()),
+        RegisterError::Closed | RegisterError::Full | RegisterError::Name(_) => {
+            Refusal::new(Code::NotAllowed, error.to_string())
+        }
         RegisterError::Taken => Refusal::new(Code::Exists, error.to_string()),
         RegisterError::Password(NewPasswordError::Busy) => busy("too many logins at once; try again"),
         RegisterError::Password(_) => Refusal::new(Code::NotAllowed, error.to_string()),

@@ -30,6 +30,7 @@ use crate::{
     metrics::Metrics,
     seal::{self, SealError},
     storage::{self, Storage, StorageError},
+    turned_away::Reason,
     upkeep,
     users::Users,
 };
@@ -269,10 +270,24 @@ async fn accept(listener: TcpListener, context: Arc<Context>, tasks: TaskTracker
         match accepted {
             Ok((tcp, peer)) => match Arc::clone(&places).try_acquire_owned() {
                 Ok(place) => receive(tcp, peer, &context, &tasks, place),
-                Err(_) => tracing::warn!(%peer, "turned away: all connections are taken"),
+                Err(_) => {
+                    if context.turned_away.count(Reason::Connections) {
+                        tracing::warn!(%peer, "turned away: all connections are taken");
+                    }
+                    // Told why as long as that costs little.
+                    if let Ok(place) = Arc::clone(&context.farewells).try_acquire_owned() {
+                        let context = Arc::clone(&context);
+                        tasks.spawn(async move {
+                            let _place = place;
+                            connection::turn_away(tcp, context).await;
+                        });
+                    }
+                }
             },
             Err(error) => {
-                tracing::warn!(%error, "accept failed");
+                if context.turned_away.count(Reason::Accept) {
+                    tracing::warn!(%error, "turned away: accept failed");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -282,7 +297,7 @@ async fn accept(listener: TcpListener, context: Arc<Context>, tasks: TaskTracker
 fn receive(tcp: TcpStream, peer: SocketAddr, context: &Arc<Context>, tasks: &TaskTracker, place: OwnedSemaphorePermit) {
     let ticket = match context.admission.admit(peer.ip()) {
         Ok(ticket) => ticket,
-        Err(error) => return tracing::debug!(%peer, %error, "turned away"),
+        Err(error) => return connection::told_dropped(context, error.0, peer),
     };
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
     let tuned = tcp.set_nodelay(true).and_then(|()| SockRef::from(&tcp).set_tcp_keepalive(&keepalive));

@@ -24,8 +24,8 @@ pub(crate) async fn care(context: Arc<Context>) {
     let rounds = CARE.as_secs() / CLOSE.as_secs();
     for round in (0..rounds).cycle() {
         tokio::select! {
-            _ = ticks.tick() => {}
-            () = context.drain.cancelled() => return,
+            _ = ticks.tick() => context.turned_away.sum_up(),
+            () = context.drain.cancelled() => return context.turned_away.sum_up(),
         }
         let context = Arc::clone(&context);
         let work = move || {

@@ -4,6 +4,7 @@
 
 mod holds;
 mod states;
+mod waste;
 
 use std::{
     sync::{
@@ -16,9 +17,9 @@ use std::{
 use ferry_shared::entry::Mtime;
 use tokio_util::sync::CancellationToken;
 
-use self::holds::Holds;
 pub(crate) use self::holds::held_by;
 pub use self::states::UserStates;
+use self::{holds::Holds, waste::Waste};
 
 use crate::{
     bandwidth::Rates,
@@ -71,6 +72,8 @@ pub struct UserState {
     holds: Holds,
     /// The user's turns at work that goes on without its peer.
     pub turns: Turns,
+    /// The server's work for the user that was thrown away again.
+    pub waste: Waste,
     connections: AtomicU32,
 }
 
@@ -103,8 +106,8 @@ impl UserState {
         let ledger = Ledger::new(used, limits);
         let holds = Holds::of_parts(&home, &ledger)?;
         let (bandwidth, connections) = (Arc::default(), AtomicU32::new(0));
-        let (name, turns) = (name.clone(), Turns::of_user());
-        Ok(Self { name, home, ledger, bandwidth, turns, holds, connections })
+        let (name, turns, waste) = (name.clone(), Turns::of_user(), Waste::default());
+        Ok(Self { name, home, ledger, bandwidth, turns, waste, holds, connections })
     }
 
     /// Counts a connection of the user in; `None` when there are `most` already.

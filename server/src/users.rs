@@ -143,6 +143,12 @@ impl Users {
         self.0.accounts.load().values().cloned().collect()
     }
 
+    /// How many accounts there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.accounts.load().len()
+    }
+
     /// Whether there is no account at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -377,7 +383,7 @@ mod tests {
         });
         let changes = users.reload().unwrap();
         assert_eq!((changes.added.len(), changes.removed.len(), changes.changed), (1, 0, vec![alice()]));
-        assert_eq!(users.current(&alice()).unwrap().max_files, Some(1));
+        assert_eq!(users.current(&alice()).unwrap().max_files, 1);
         assert!(*told.borrow_and_update() > before);
         edit(&users, |store| drop(store.users.remove("alice")));
         assert_eq!(users.reload().unwrap().removed, [alice()]);

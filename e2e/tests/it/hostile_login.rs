@@ -52,7 +52,7 @@ async fn unknown_disabled_and_wrong_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_flood_of_logins_makes_its_address_wait_and_says_how_long() {
+async fn a_flood_of_logins_makes_its_user_wait_and_says_how_long() {
     let server = Setup::new().user("anna", &[]).start();
     let mut waits = Vec::new();
     for attempt in 0..20 {
@@ -182,27 +182,109 @@ async fn a_byte_at_a_time_does_not_buy_more_time() {
 async fn unfinished_connections_have_few_places_and_do_not_keep_users_out() {
     let mut server = Setup::new().user("anna", &[]).start();
     let mut peers = Vec::new();
-    let mut refused = 0;
     for _ in 0..40 {
-        match Peer::connect(server.address()).await {
-            Ok(peer) => peers.push(peer),
-            Err(_) => refused += 1,
-        }
+        peers.push(Peer::connect(server.address()).await.unwrap());
     }
-    assert!(refused >= 40 - 16, "{refused} of 40 unfinished connections of one address were refused");
-    drop(peers);
+    // The oldest made room, and hears why; the newest did not.
+    let word = peers[0].last_words().await.unwrap();
+    assert!(word.contains("\"busy\"") && word.contains("too many connections"), "{word}");
     server.assert_serves("anna");
+    let status: serde_json::Value = serde_json::from_str(&server.ferryd(&["status", "--json"], "").1).unwrap();
+    assert!(status["turned_away"]["address"].as_u64().unwrap() >= 40 - 16, "{status}");
+    assert!(matches!(peers[39].ask(&peer::hello()).await.unwrap(), Reply::Welcome(_)));
+    drop(peers);
 
-    // With room for many of one address, the oldest makes place for the newest.
+    // With room for many of one address, any of them makes place.
     let config = "[login]\nunfinished = 8\nunfinished_per_address = 1000\nallow = [\"127.0.0.0/8\"]";
     let mut server = Setup::new().user("anna", &[]).config(config).start();
-    let mut oldest = Peer::connect(server.address()).await.unwrap();
-    let mut newer = Vec::new();
+    let mut peers = Vec::new();
     for _ in 0..20 {
-        newer.push(Peer::connect(server.address()).await.unwrap());
+        peers.push(Peer::connect(server.address()).await.unwrap());
     }
-    oldest.last_words().await.expect("the oldest was dropped");
     server.assert_serves("anna");
+}
+
+#[tokio::test]
+async fn connections_of_one_address_that_lie_idle_do_not_keep_out_who_logs_in_beside_them() {
+    let server = Setup::new().user("anna", &[]).start();
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        for _ in 0..16 {
+            idle.push(peer::tcp_from(ELSEWHERE, server.address()).await.unwrap());
+        }
+        let mut peer = Peer::connect_from(ELSEWHERE, server.address()).await.unwrap();
+        assert!(matches!(peer.ask(&peer::hello()).await.unwrap(), Reply::Welcome(_)));
+        assert!(matches!(peer.ask(&peer::login("anna", PASSWORD)).await.unwrap(), Reply::LoggedIn(_)));
+    }
+}
+
+#[tokio::test]
+async fn guesses_at_one_user_and_a_repeated_old_password_hold_up_nobody_else_at_the_address() {
+    let server = Setup::new().user("anna", &[]).user("bob", &[]).start();
+    for attempt in 0..60 {
+        // One user and ever another password, and one that is always the same.
+        for (user, password) in [("bob", format!("guess {attempt}")), ("stale", "old".to_owned())] {
+            let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+            refusal(peer.ask(&peer::login(user, &password)).await.unwrap());
+        }
+    }
+    assert!(Peer::logged_in(server.address(), "anna").await.is_ok(), "anna waits for what others do");
+}
+
+#[tokio::test]
+async fn an_address_with_many_different_failures_waits_but_no_ticket_does_and_the_operator_lifts_it() {
+    let server = Setup::new().user("anna", &[]).start();
+    let (_first, login) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    // Until the wait is so long that what follows comes within it.
+    for number in 0.. {
+        let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+        let refused = refusal(peer.ask(&peer::login(&format!("user-{number}"), "guess")).await.unwrap());
+        if refused.retry_after >= Some(7) {
+            break;
+        }
+        assert!(number >= 20 || refused.code == Code::LoginFailed, "{number}: {refused:?}");
+    }
+    let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+    assert_eq!(refusal(peer.ask(&peer::login("anna", PASSWORD)).await.unwrap()).code, Code::TooManyAttempts);
+    Peer::attached(server.address(), &login.ticket).await.expect("a ticket never waits");
+    let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+    // A key that is not right hears what a password does.
+    let proof = Proof::Key { public_key: A_KEY.to_owned(), signature: "AAAA".to_owned() };
+    let refused = refusal(peer.ask(&Request::Login { user: "anna".to_owned(), proof }).await.unwrap());
+    assert_eq!(refused.code, Code::TooManyAttempts);
+
+    let (status, said) = server.ferryd(&["penalties"], "");
+    assert!(status.success() && said.contains("127.0.0.1") && said.contains("everybody"), "{said}");
+    let (_, json) = server.ferryd(&["penalties", "--json"], "");
+    let listed: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(listed.as_array().unwrap().iter().any(|one| one["user"].is_null() && one["seconds"].as_u64() > Some(0)));
+    let (status, said) = server.ferryd(&["penalties", "lift", "192.0.2.1"], "");
+    assert!(!status.success() && said.contains("nothing failed from 192.0.2.1"), "{said}");
+    let (status, said) = server.ferryd(&["penalties", "lift", "127.0.0.1"], "");
+    assert!(status.success(), "{said}");
+    assert!(Peer::logged_in(server.address(), "anna").await.is_ok());
+    assert_eq!(server.ferryd(&["penalties"], "").1, "nobody has to wait\n");
+}
+
+/// A public key of nobody.
+const A_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea";
+
+#[tokio::test]
+async fn connections_beyond_the_limit_are_told_so_and_summed_up_in_the_log() {
+    let server = Setup::new().user("anna", &[]).config("[limits]\nconnections = 2").start();
+    let held = [Peer::connect(server.address()).await.unwrap(), Peer::connect(server.address()).await.unwrap()];
+    let mut told = Peer::connect(server.address()).await.unwrap();
+    let word = told.last_words().await.unwrap();
+    assert!(word.contains("\"busy\"") && word.contains("all connections"), "{word}");
+    for _ in 0..200 {
+        drop(tokio::net::TcpStream::connect(server.address()).await.unwrap());
+    }
+    ferry_e2e::wait::until("all to be counted", || {
+        let status: serde_json::Value = serde_json::from_str(&server.ferryd(&["status", "--json"], "").1).unwrap();
+        status["turned_away"]["connections"] == 201
+    });
+    assert_eq!(server.log().matches("all connections are taken").count(), 1, "{}", server.log());
+    drop(held);
 }
 
 /// Another machine, as the server sees it.

@@ -12,6 +12,7 @@ mod accounts;
 mod accounts_running;
 mod alerts;
 mod audit;
+mod balancer;
 mod bandwidth;
 mod browser;
 mod browser_faults;

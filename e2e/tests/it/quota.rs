@@ -129,6 +129,27 @@ fn the_number_of_files_is_limited_too() {
 }
 
 #[test]
+fn a_user_without_a_file_limit_has_one_that_fits_the_quota() {
+    let server = Setup::new().user("anna", &["--quota", "1MiB"]).start();
+    let client = server.client("anna");
+    for number in 0..10_000 {
+        fs::write(server.home("anna").join(number.to_string()), "").unwrap();
+    }
+    client.run(&[&"mkdir", &client.at("more")]).code(8);
+    client.run(&[&"rm", &client.at("1")]).ok();
+    client.run(&[&"mkdir", &client.at("more")]).ok();
+    let (_, shown) = server.ferryd(&["user", "show", "anna"], "");
+    assert!(shown.contains("10000"), "{shown}");
+    // A limit that came later takes nothing away, and is told.
+    let (status, said) = server.ferryd(&["user", "set", "anna", "--max-files", "5"], "");
+    assert!(status.success(), "{said}");
+    client.run(&[&"ls", &client.at("more")]).ok();
+    client.run(&[&"mkdir", &client.at("yet more")]).code(8);
+    let (_, said) = server.ferryd(&["check"], "");
+    assert!(said.contains("'anna' has 10000 files and folders and may have 5"), "{said}");
+}
+
+#[test]
 fn a_copy_on_the_server_counts() {
     let server = server_with("5MiB");
     let client = server.client("anna");

@@ -16,8 +16,12 @@ use ferry_e2e::{
     server::{Server, Setup},
 };
 use ferry_shared::{
-    message::{Reply, Request},
-    refusal::Code,
+    frame::Frame,
+    message::{
+        Reply, Request,
+        request::{Basis, Put},
+    },
+    refusal::{Code, Refusal},
 };
 
 #[test]
@@ -46,6 +50,87 @@ fn two_clients_that_put_the_same_path_leave_one_file_whole() {
         }
     }
     server.assert_serves("anna");
+}
+
+/// Begins an upload from the file that is there, and hears what is held; the refusal where it gets one.
+async fn begin_from_current(peer: &mut Peer, target: &str, size: u64) -> Result<(), Refusal> {
+    let put = Put { basis: Basis::Current, ..peer::put(target, Some(size)) };
+    let mut left = match peer.ask(&Request::Put(put)).await.unwrap() {
+        Reply::Ready { have_blocks, .. } => have_blocks,
+        Reply::Refused(refused) => return Err(refused),
+        other => panic!("{other:?}"),
+    };
+    while left > 0 {
+        match peer.next().await.unwrap().expect("digests, or a refusal") {
+            Frame::Have { digests, .. } => left -= digests.len() as u64,
+            Frame::Message(json) => match serde_json::from_slice(&json).unwrap() {
+                Reply::Refused(refused) => return Err(refused),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_who_has_much_written_and_thrown_away_waits() {
+    const SIZE: u64 = 700 << 20;
+    let server = Server::with_anna();
+    fs::File::create(server.home("anna").join("large")).unwrap().set_len(SIZE).unwrap();
+    let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    begin_from_current(&mut peer, "large", SIZE).await.unwrap();
+    let discard = Request::Discard { path: peer::path("large") };
+    assert!(matches!(peer.ask(&discard).await.unwrap(), Reply::Done));
+    let refused = begin_from_current(&mut peer, "large", SIZE).await.unwrap_err();
+    assert_eq!(refused.code, Code::Busy);
+    assert!(refused.retry_after > Some(30), "{refused:?}");
+    // An upload costs the server no more than the sender.
+    let content = Noise::new(47).bytes(3 << 20);
+    peer.upload(&peer::put("other", Some(3 << 20)), &content).await.unwrap();
+    // And nobody else pays.
+    server.add_user("bob", &[]);
+    let (mut bob, _) = Peer::logged_in(server.address(), "bob").await.unwrap();
+    bob.upload(&peer::put("file", Some(3 << 20)), &content).await.unwrap();
+    begin_from_current(&mut bob, "file", 3 << 20).await.unwrap();
+}
+
+/// Uploads of one path that take each other over, with sizes that differ, while it is thrown away now and then.
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_that_race_hear_that_they_were_superseded_and_never_of_a_fault() {
+    let server = Server::with_anna();
+    let (mut first, login) = Peer::logged_in(server.address(), "anna").await.unwrap();
+    let content = Noise::new(48).bytes(4 << 20);
+    first.upload(&peer::put("file", Some(4 << 20)), &content).await.unwrap();
+    let mut racing = tokio::task::JoinSet::new();
+    for number in 0..4_u64 {
+        let mut peer = Peer::attached(server.address(), &login.ticket).await.unwrap();
+        racing.spawn(async move {
+            let mut refusals = Vec::new();
+            // Few enough to waste too little for a wait.
+            for round in 0..30 {
+                let size = (1 << 20) + (number + round) % 3 * (1 << 20) + 1 + number;
+                let began = begin_from_current(&mut peer, "file", size).await;
+                let refused = match began {
+                    Ok(()) if round % 3 == number % 3 => {
+                        match peer.ask(&Request::Discard { path: peer::path("file") }).await.unwrap() {
+                            Reply::Refused(refused) => Some(refused),
+                            _ => None,
+                        }
+                    }
+                    Ok(()) => None,
+                    Err(refused) => Some(refused),
+                };
+                refusals.extend(refused.map(|refused| refused.code));
+            }
+            refusals
+        });
+    }
+    while let Some(refusals) = racing.join_next().await {
+        let strange =
+            refusals.unwrap().into_iter().find(|code| !matches!(code, Code::Superseded | Code::NotFound | Code::Busy));
+        assert_eq!(strange, None, "{}", server.log());
+    }
 }
 
 #[tokio::test]

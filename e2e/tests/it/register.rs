@@ -5,7 +5,7 @@ use std::fs;
 use ferry_e2e::{
     PASSWORD,
     client::{Client, Outcome},
-    peer::Peer,
+    peer::{self, Peer},
     screen::Setup as Terminal,
     server::{Server, Setup},
     wait,
@@ -44,7 +44,7 @@ fn a_closed_server_makes_no_accounts() {
 
 #[test]
 fn an_invite_makes_its_accounts_with_its_quota_and_no_more() {
-    let server = with("mode = \"invite\"");
+    let server = with("mode = \"invite\"\nquota = \"2MiB\"");
     let token = invite(&server, &["--quota", "3MiB", "--uses", "2"]);
     drop(register(&server.client("wrong"), "guess").code(7).says("invite"));
     for name in ["berta", "carl"] {
@@ -61,7 +61,7 @@ fn an_invite_makes_its_accounts_with_its_quota_and_no_more() {
 
 #[test]
 fn an_invite_that_is_over_or_taken_back_is_no_invite() {
-    let server = with("mode = \"invite\"");
+    let server = with("mode = \"invite\"\nquota = \"2MiB\"");
     let over = invite(&server, &["--expires", "2020-01-01"]);
     drop(register(&server.client("berta"), &over).code(7).says("invite"));
     let token = invite(&server, &[]);
@@ -76,7 +76,7 @@ fn an_invite_that_is_over_or_taken_back_is_no_invite() {
 
 #[test]
 fn one_use_raced_by_many_makes_one_account() {
-    let server = with("mode = \"invite\"");
+    let server = with("mode = \"invite\"\nquota = \"2MiB\"");
     let token = invite(&server, &[]);
     let codes: Vec<_> = std::thread::scope(|scope| {
         let start = |number: u32| {
@@ -97,13 +97,16 @@ fn an_open_server_needs_a_quota_and_gives_it_and_taken_names_stay_taken() {
     assert!(!refused.stderr.contains("--on-conflict"), "{}", refused.stderr);
     drop(register(&server.client("anna"), "").code(1).says("taken"));
     drop(register(&server.client("../x"), "").code(7));
-    let (status, said) = Setup::new().start().ferryd_with(&["check"], "[registration]\nmode = \"open\"\n");
-    assert!(!status.success() && said.contains("registration.quota"), "{said}");
+    for mode in ["open", "invite"] {
+        let config = format!("[registration]\nmode = \"{mode}\"\n");
+        let (status, said) = Setup::new().start().ferryd_with(&["check"], &config);
+        assert!(!status.success() && said.contains("registration.quota"), "{said}");
+    }
 }
 
 #[test]
 fn files_of_a_removed_user_are_nobodys_until_the_operator_says_whose() {
-    for mode in ["mode = \"open\"\nquota = \"2MiB\"", "mode = \"invite\""] {
+    for mode in ["mode = \"open\"\nquota = \"2MiB\"", "mode = \"invite\"\nquota = \"2MiB\""] {
         let server = with(mode);
         let token = if mode.contains("open") { String::new() } else { invite(&server, &[]) };
         let client = server.client("berta");
@@ -144,9 +147,50 @@ async fn asking_which_names_are_taken_costs_as_much_as_a_wrong_password() {
     panic!("names can be asked for without a wait");
 }
 
+fn registration(user: &str) -> Request {
+    Request::Register { user: user.to_owned(), password: Secret::new(PASSWORD.to_owned()), invite: None }
+}
+
+#[tokio::test]
+async fn an_address_makes_accounts_at_a_pace_and_hears_when_to_come_again() {
+    let config = "[registration]\nmode = \"open\"\nquota = \"2MiB\"\nper_minute = 1";
+    let server = Setup::new().user("anna", &[]).config(config).start();
+    let register = async |number: usize| {
+        let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+        peer.ask(&registration(&format!("user-{number}"))).await.unwrap()
+    };
+    for number in 0..4 {
+        let reply = register(number).await;
+        assert!(matches!(reply, Reply::LoggedIn(_)), "{number}: {reply:?}");
+    }
+    let Reply::Refused(refused) = register(4).await else { panic!("there is no pace") };
+    assert_eq!(refused.code, Code::TooManyAttempts);
+    assert!((30..=60).contains(&refused.retry_after.unwrap()), "{refused:?}");
+    // Nobody else at this address has to wait for that.
+    assert!(Peer::logged_in(server.address(), "anna").await.is_ok());
+    let elsewhere = "127.0.0.2".parse().unwrap();
+    let mut peer = Peer::connect_from(elsewhere, server.address()).await.unwrap();
+    assert!(matches!(peer.ask(&peer::hello()).await.unwrap(), Reply::Welcome(_)));
+    assert!(matches!(peer.ask(&registration("user-5")).await.unwrap(), Reply::LoggedIn(_)));
+}
+
+#[tokio::test]
+async fn no_account_is_made_beyond_the_number_the_operator_wants() {
+    let server = with("mode = \"open\"\nquota = \"2MiB\"\nmax_accounts = 2");
+    let register = async |user: &str| {
+        let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
+        peer.ask(&registration(user)).await.unwrap()
+    };
+    assert!(matches!(register("berta").await, Reply::LoggedIn(_)));
+    let Reply::Refused(refused) = register("carl").await else { panic!("a third account was made") };
+    assert_eq!(refused.code, Code::NotAllowed);
+    // The operator may go on.
+    server.add_user("dora", &[]);
+}
+
 #[test]
 fn the_browser_makes_an_account() {
-    let server = with("mode = \"invite\"");
+    let server = with("mode = \"invite\"\nquota = \"2MiB\"");
     let token = invite(&server, &["--quota", "1MiB"]);
     let client = server.client("berta");
     let mut screen = Terminal::new(&client).word(client.address_word()).word("--accept-new").start();

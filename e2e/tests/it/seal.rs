@@ -7,10 +7,7 @@ use ferry_e2e::{
     peer::{self, Peer},
     server::{Server, Setup},
 };
-use ferry_shared::{
-    message::{Reply, Request},
-    refusal::Code,
-};
+use ferry_shared::message::{Reply, Request};
 use tempfile::NamedTempFile;
 
 const SECRET: &str = "correct horse battery staple";
@@ -96,10 +93,10 @@ async fn who_knows_it_logs_in_and_a_changed_secret_holds_from_the_reload_on() {
 }
 
 #[tokio::test]
-async fn an_address_pays_for_words_without_a_seal() {
+async fn a_client_without_the_seal_holds_up_nobody_else_at_its_address() {
     let file = secret_file(SECRET);
     let server = sealed_server(&file, "");
-    for _ in 0..6 {
+    for _ in 0..40 {
         let mut peer = Peer::connect(server.address()).await.unwrap();
         peer.send(&peer::hello()).await.unwrap();
         assert_unsealed(&mut peer, "no seal").await;
@@ -107,8 +104,6 @@ async fn an_address_pays_for_words_without_a_seal() {
     let mut peer = Peer::connect(server.address()).await.unwrap();
     let hello = peer.sealed_hello(SECRET);
     assert!(matches!(peer.ask(&hello).await.unwrap(), Reply::Welcome(_)));
-    match peer.ask(&peer::login("anna", PASSWORD)).await.unwrap() {
-        Reply::Refused(refusal) => assert_eq!(refusal.code, Code::TooManyAttempts),
-        other => panic!("the address did not pay: {other:?}"),
-    }
+    let reply = peer.ask(&peer::login("anna", PASSWORD)).await.unwrap();
+    assert!(matches!(reply, Reply::LoggedIn(_)), "{reply:?}");
 }

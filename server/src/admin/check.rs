@@ -9,7 +9,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{AdminError, layers, places};
+use super::{AdminError, layers, places, quota};
 use crate::{
     audit::verify,
     config::{Config, ConfigError},
@@ -55,6 +55,7 @@ pub(super) fn run(config: Option<PathBuf>, json: bool, data: &Path) -> Result<()
         found.faults.extend(config.login.seal.as_deref().and_then(readable_by_others));
     }
     found.homes(&store, data);
+    found.full_homes(&store, data);
     let audit = verify::files(data).unwrap_or_default();
     found.faults.extend(audit.iter().filter_map(|path| readable_by_others(path)));
     let (configuration, users) = (file.as_deref(), store.users.len());
@@ -130,6 +131,23 @@ impl Found {
                 }
             }
             Err(error) => self.faults.push(format!("{}: {error}", data.display())),
+        }
+    }
+}
+
+impl Found {
+    /// Users with more files than a limit that came later: they keep them.
+    fn full_homes(&mut self, store: &Store, data: &Path) {
+        for (name, record) in &store.users {
+            match quota::files(name, data) {
+                Ok(Some(files)) if files > record.file_limit() => self.notes.push(format!(
+                    "user '{name}' has {files} files and folders and may have {}: keeps them and can add none; \
+                     see 'ferryd user set {name} --max-files'",
+                    record.file_limit()
+                )),
+                // A home that cannot be looked at is told as a fault of its own.
+                Ok(_) | Err(_) => {}
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     config::Loaded,
     control::{
         client::{self, AskError, Line},
-        message::{Answer, Ask, Differs, Session, Status, Transfer},
+        message::{Answer, Ask, Differs, Penalty, Session, Status, Transfer},
     },
     live::Direction,
     output,
@@ -42,6 +42,8 @@ fn as_text(answer: &Answer) -> String {
         Answer::Sessions(sessions) => as_table(sessions),
         Answer::Kicked { sessions } => format!("ended {}\n", counted(sessions.len(), "session")),
         Answer::Broadcast { sessions } => format!("told {}\n", counted(*sessions, "session")),
+        Answer::Penalties(penalties) => as_waits(penalties),
+        Answer::Lifted { address } => format!("nothing from {address} has to wait now\n"),
         Answer::Reloaded { faults, notes } => {
             let done = if faults.is_empty() { "reloaded\n" } else { "" };
             notes.iter().fold(done.to_owned(), |text, note| text + "note: " + note + "\n")
@@ -62,6 +64,8 @@ fn counted(count: usize, what: &str) -> String {
 fn as_facts(status: &Status) -> String {
     let state = if status.draining { "draining" } else { "serving" };
     let refusals: Vec<_> = status.refusals.iter().map(|(code, count)| format!("{code} {count}")).collect();
+    let turned_away = status.turned_away.iter().filter(|(_, count)| **count > 0);
+    let turned_away: Vec<_> = turned_away.map(|(reason, count)| format!("{reason} {count}")).collect();
     let rows = [
         ("state", format!("{state}, ferryd {} as process {}", status.version, status.pid)),
         ("since", format!("{} ({})", status.started, span(status.uptime_seconds))),
@@ -73,6 +77,7 @@ fn as_facts(status: &Status) -> String {
         ("files", format!("{} stored, {} sent", status.uploads, status.downloads)),
         ("logins", status.logins.to_string()),
         ("refusals", if refusals.is_empty() { "none".to_owned() } else { refusals.join(", ") }),
+        ("turned away", if turned_away.is_empty() { "none".to_owned() } else { turned_away.join(", ") }),
         ("panics", status.panics.to_string()),
         ("quota drifts", status.quota_drifts.to_string()),
         ("audit lines lost", status.audit_lost.to_string()),
@@ -96,6 +101,22 @@ fn as_facts(status: &Status) -> String {
         let _ = write!(out, "\n{}", table(&rows));
     }
     out
+}
+
+fn as_waits(penalties: &[Penalty]) -> String {
+    if penalties.is_empty() {
+        return "nobody has to wait\n".to_owned();
+    }
+    let head = ["ADDRESS", "USER", "FAILED", "WAITS"].map(str::to_owned);
+    let rows = penalties.iter().map(|penalty| {
+        let user = match penalty.user.as_deref() {
+            None => "everybody",
+            Some("") => "no name",
+            Some(name) => name,
+        };
+        [penalty.address.clone(), user.to_owned(), penalty.failures.to_string(), span(penalty.seconds)]
+    });
+    table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
 }
 
 fn as_table(sessions: &[Session]) -> String {

@@ -65,7 +65,7 @@ fn explain(name: &UserName, data: &Path) -> Result<Explained, AdminError> {
         used: Tally::default().into(),
         reserved: Tally::default().into(),
         quota: record.quota.map(|size| size.0),
-        max_files: record.max_files,
+        max_files: Some(record.file_limit()),
         suspect: false,
         parts: Vec::new(),
     };
@@ -93,6 +93,19 @@ fn explain(name: &UserName, data: &Path) -> Result<Explained, AdminError> {
     }
     explained.reserved = reserved.into();
     Ok(explained)
+}
+
+/// How many files and folders a user has; `None` when nobody has met the user yet.
+pub(super) fn files(name: &UserName, data: &Path) -> Result<Option<u64>, StorageError> {
+    let home = match Storage::inspect(data).and_then(|storage| storage.home(name.as_str(), false)) {
+        Err(StorageError::NoSuchUser) => return Ok(None),
+        home => home?,
+    };
+    let used = match believed(&home)? {
+        Some(used) => used,
+        None => rescan::count(&home, Pace::Quick, &|| false)?.0,
+    };
+    Ok(Some(used.files))
 }
 
 fn believed(home: &Home) -> Result<Option<Tally>, StorageError> {

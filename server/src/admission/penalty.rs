@@ -1,39 +1,96 @@
-//! What failing costs an address: waiting, longer each time, forgotten after a while.
+//! The price of failed logins: waiting, longer each time, forgotten after a while.
+//!
+//! An address is often many people. So the wait is first for whoever tries the same user from the same address, and
+//! for the whole address only after many different failures. A client that repeats one wrong password, such as a
+//! scheduled job nobody looks after, costs nobody else anything.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher as _, RandomState},
     net::{IpAddr, Ipv6Addr},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
+use crate::users::UserName;
+
 /// Addresses remembered; beyond them the one longest quiet is forgotten.
 const ADDRESSES_MAX: usize = 10_000;
+/// Users of one address remembered; a whole address waits long before it has tried so many.
+const USERS_MAX: usize = 64;
+/// Failures of one address that are known again.
+const SEEN_MAX: usize = 64;
+/// Different users or passwords that fail before the whole address waits.
+const DIFFERENT: u32 = 20;
 /// A good login lowers the price at most this often, so that a guesser with one account of
 /// their own cannot keep the price down.
 const FORGIVE_EVERY: Duration = Duration::from_secs(60);
+
+/// Whose login is tried: nobody's, where the text cannot be a name.
+pub type Tried = Option<UserName>;
 
 /// What every address has to pay.
 #[derive(Debug)]
 pub struct Penalties {
     max: Duration,
-    entries: HashMap<IpAddr, Entry>,
+    /// Makes digests of what failed worthless outside of this process.
+    key: [u8; 32],
+    addresses: HashMap<IpAddr, Address>,
 }
 
+/// Everything known of one address.
+#[derive(Debug)]
+struct Address {
+    own: Wait,
+    users: HashMap<Tried, Wait>,
+    /// Different failures so far.
+    different: u32,
+    /// The latest of them.
+    seen: VecDeque<Seen>,
+    /// When the last wait of all ends.
+    until: Instant,
+}
+
+/// A wait that doubles.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct Wait {
     failures: u32,
     until: Instant,
-    last: Instant,
     forgiven: Option<Instant>,
+}
+
+/// A failure that costs nothing more when it comes again, until the user store changes: then what was wrong may be
+/// right, and is asked about anew.
+#[derive(Debug)]
+struct Seen {
+    digest: [u8; 16],
+    generation: u64,
+}
+
+/// A wait, for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The address, or the first one of its network.
+    pub address: IpAddr,
+    /// The user whose login waits; `None` when the whole address does.
+    pub user: Option<Tried>,
+    /// Failures that count.
+    pub failures: u32,
+    /// How long it still waits.
+    pub left: Duration,
 }
 
 impl Penalties {
     /// Waits of 1, 2, 4 … seconds, up to `max`.
     #[must_use]
     pub fn new(max: Duration) -> Self {
-        Self { max, entries: HashMap::new() }
+        let random = RandomState::new();
+        let mut key = [0; 32];
+        for (number, part) in key.chunks_exact_mut(8).enumerate() {
+            part.copy_from_slice(&random.hash_one(number).to_ne_bytes());
+        }
+        Self { max, key, addresses: HashMap::new() }
     }
 
     /// Waits up to `max` from now on.
@@ -41,56 +98,153 @@ impl Penalties {
         self.max = max;
     }
 
-    /// How long `key` still has to wait.
+    /// How long a login as `user` from `address` still has to wait.
     #[must_use]
-    pub fn remaining(&self, key: IpAddr, now: Instant) -> Option<Duration> {
-        let left = self.entries.get(&key)?.until.saturating_duration_since(now);
+    pub fn remaining(&self, address: IpAddr, user: &Tried, now: Instant) -> Option<Duration> {
+        let known = self.addresses.get(&address)?;
+        let left = known.left(user, now);
         (!left.is_zero()).then_some(left)
     }
 
-    /// `key` failed: how long it now has to wait.
-    pub fn failed(&mut self, key: IpAddr, now: Instant) -> Duration {
-        if !self.entries.contains_key(&key) {
+    /// `secret` failed for `user` from `address` while the user store was of `generation`: how long the next try
+    /// now has to wait.
+    pub fn failed(&mut self, address: IpAddr, user: &Tried, secret: &[u8], generation: u64, now: Instant) -> Duration {
+        if !self.addresses.contains_key(&address) {
             self.make_room(now);
         }
+        let digest = self.digest(user, secret);
         let max = self.max;
-        let entry = self.entries.entry(key).or_insert(Entry { failures: 0, until: now, last: now, forgiven: None });
-        if is_stale(entry, max, now) {
-            entry.failures = 0;
+        let known = self.addresses.entry(address).or_insert_with(|| Address::new(now));
+        if known.is_stale(max, now) {
+            *known = Address::new(now);
         }
-        let wait = Duration::from_secs(1u64.checked_shl(entry.failures).unwrap_or(u64::MAX)).min(max);
-        entry.failures = entry.failures.saturating_add(1).min(63);
-        entry.last = now;
-        entry.until = entry.until.max(now + wait);
+        let is_new = match known.seen.iter_mut().find(|seen| seen.digest == digest) {
+            Some(seen) if seen.generation == generation => return known.left(user, now),
+            Some(seen) => {
+                seen.generation = generation;
+                false
+            }
+            None => true,
+        };
+        if is_new {
+            known.seen.truncate(SEEN_MAX - 1);
+            known.seen.push_front(Seen { digest, generation });
+            known.different = known.different.saturating_add(1);
+        }
+        let mut wait = known.user(user, now).grow(max, now);
+        if is_new && known.different >= DIFFERENT {
+            wait = wait.max(known.own.grow(max, now));
+        }
+        known.until = known.until.max(now + wait);
         wait
     }
 
-    /// `key` logged in: what the next failure costs is halved twice.
-    pub fn succeeded(&mut self, key: IpAddr, now: Instant) {
-        let Some(entry) = self.entries.get_mut(&key) else { return };
-        if entry.forgiven.is_some_and(|last| now.saturating_duration_since(last) < FORGIVE_EVERY) {
-            return;
+    /// `user` proved a password from `address`: the price of the next failures is halved twice.
+    pub fn succeeded(&mut self, address: IpAddr, user: &UserName, now: Instant) {
+        let Some(known) = self.addresses.get_mut(&address) else { return };
+        known.own.forgive(now);
+        if let Some(wait) = known.users.get_mut(&Some(user.clone())) {
+            wait.forgive(now);
         }
-        entry.forgiven = Some(now);
-        entry.failures = entry.failures.saturating_sub(2);
+    }
+
+    /// Everybody who waits, the longest first.
+    #[must_use]
+    pub fn waiting(&self, now: Instant) -> Vec<Waiting> {
+        let of_address = |(address, known): (&IpAddr, &Address)| {
+            let row = |user: Option<Tried>, wait: &Wait| Waiting {
+                address: *address,
+                user,
+                failures: wait.failures,
+                left: wait.left(now),
+            };
+            let own = row(None, &known.own);
+            let users: Vec<_> = known.users.iter().map(|(user, wait)| row(Some(user.clone()), wait)).collect();
+            std::iter::once(own).chain(users)
+        };
+        let mut all: Vec<_> =
+            self.addresses.iter().flat_map(of_address).filter(|waiting| !waiting.left.is_zero()).collect();
+        all.sort_by(|a, b| b.left.cmp(&a.left).then(a.address.cmp(&b.address)));
+        all
+    }
+
+    /// Forgets all failures of `address`; whether there were any.
+    pub fn lift(&mut self, address: IpAddr) -> bool {
+        self.addresses.remove(&address).is_some()
+    }
+
+    fn digest(&self, user: &Tried, secret: &[u8]) -> [u8; 16] {
+        let name = user.as_ref().map_or("", UserName::as_str);
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        // No name has a NUL in it.
+        hasher.update(name.as_bytes()).update(&[0]).update(secret);
+        let mut digest = [0; 16];
+        hasher.finalize_xof().fill(&mut digest);
+        digest
     }
 
     fn make_room(&mut self, now: Instant) {
-        if self.entries.len() < ADDRESSES_MAX {
+        if self.addresses.len() < ADDRESSES_MAX {
             return;
         }
         let max = self.max;
-        self.entries.retain(|_, entry| !is_stale(entry, max, now));
-        if self.entries.len() >= ADDRESSES_MAX {
-            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.last).map(|(key, _)| *key);
-            oldest.and_then(|key| self.entries.remove(&key));
+        self.addresses.retain(|_, known| !known.is_stale(max, now));
+        if self.addresses.len() >= ADDRESSES_MAX {
+            let oldest = self.addresses.iter().min_by_key(|(_, known)| known.until).map(|(key, _)| *key);
+            oldest.and_then(|key| self.addresses.remove(&key));
         }
     }
 }
 
-/// Whether an address was quiet, after its wait, for as long as the longest wait.
-fn is_stale(entry: &Entry, max: Duration, now: Instant) -> bool {
-    now.saturating_duration_since(entry.until) >= max
+impl Address {
+    fn new(now: Instant) -> Self {
+        Self { own: Wait::none(now), users: HashMap::new(), different: 0, seen: VecDeque::new(), until: now }
+    }
+
+    fn left(&self, user: &Tried, now: Instant) -> Duration {
+        let of_user = self.users.get(user).map_or(Duration::ZERO, |wait| wait.left(now));
+        self.own.left(now).max(of_user)
+    }
+
+    fn user(&mut self, user: &Tried, now: Instant) -> &mut Wait {
+        if self.users.len() >= USERS_MAX && !self.users.contains_key(user) {
+            let first = self.users.iter().min_by_key(|(_, wait)| wait.until).map(|(user, _)| user.clone());
+            first.and_then(|user| self.users.remove(&user));
+        }
+        self.users.entry(user.clone()).or_insert_with(|| Wait::none(now))
+    }
+
+    /// Whether it was quiet, after its last wait, for as long as the longest wait.
+    fn is_stale(&self, max: Duration, now: Instant) -> bool {
+        now.saturating_duration_since(self.until) >= max
+    }
+}
+
+impl Wait {
+    fn none(now: Instant) -> Self {
+        Self { failures: 0, until: now, forgiven: None }
+    }
+
+    fn left(&self, now: Instant) -> Duration {
+        self.until.saturating_duration_since(now)
+    }
+
+    fn grow(&mut self, max: Duration, now: Instant) -> Duration {
+        if now.saturating_duration_since(self.until) >= max {
+            self.failures = 0;
+        }
+        let wait = Duration::from_secs(1u64.checked_shl(self.failures).unwrap_or(u64::MAX)).min(max);
+        self.failures = self.failures.saturating_add(1).min(63);
+        self.until = self.until.max(now + wait);
+        wait
+    }
+
+    fn forgive(&mut self, now: Instant) {
+        if self.forgiven.is_none_or(|last| now.saturating_duration_since(last) >= FORGIVE_EVERY) {
+            self.forgiven = Some(now);
+            self.failures = self.failures.saturating_sub(2);
+        }
+    }
 }
 
 /// The network that pays together: an IPv4 address alone, an IPv6 address with its /64,
@@ -104,69 +258,4 @@ pub fn network_of(address: IpAddr) -> IpAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use super::*;
-
-    const MAX: Duration = Duration::from_secs(600);
-    const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-
-    fn seconds(count: u64) -> Duration {
-        Duration::from_secs(count)
-    }
-
-    #[test]
-    fn waits_double_up_to_the_longest() {
-        let (mut penalties, now) = (Penalties::new(MAX), Instant::now());
-        let waits: Vec<u64> = (0..80).map(|_| penalties.failed(PEER, now).as_secs()).collect();
-        assert_eq!(waits[..11], [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600]);
-        assert!(waits[11..].iter().all(|wait| *wait == 600));
-        assert_eq!(penalties.remaining(PEER, now + seconds(599)), Some(seconds(1)));
-        assert_eq!(penalties.remaining(PEER, now + seconds(600)), None);
-    }
-
-    #[test]
-    fn a_quiet_address_is_forgiven() {
-        let (mut penalties, now) = (Penalties::new(MAX), Instant::now());
-        for _ in 0..5 {
-            penalties.failed(PEER, now);
-        }
-        assert_eq!(penalties.failed(PEER, now + seconds(16 + 599)), seconds(32));
-        assert_eq!(penalties.failed(PEER, now + seconds(16 + 599 + 32 + 600)), seconds(1));
-    }
-
-    #[test]
-    fn a_good_login_lowers_the_price_but_not_over_and_over() {
-        let (mut penalties, now) = (Penalties::new(MAX), Instant::now());
-        for _ in 0..4 {
-            penalties.failed(PEER, now);
-        }
-        penalties.succeeded(PEER, now);
-        penalties.succeeded(PEER, now);
-        assert_eq!(penalties.failed(PEER, now), seconds(4));
-        penalties.succeeded(PEER, now + FORGIVE_EVERY);
-        assert_eq!(penalties.failed(PEER, now + FORGIVE_EVERY), seconds(2));
-    }
-
-    #[test]
-    fn neighbours_in_a_64_pay_together_and_ipv4_hosts_do_not() {
-        let of = |text: &str| network_of(text.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
-    }
-
-    #[test]
-    fn memory_is_bounded_and_the_longest_quiet_is_forgotten_first() {
-        let (mut penalties, start) = (Penalties::new(MAX), Instant::now());
-        let peer = |number: u32| IpAddr::V4(Ipv4Addr::from_bits(number));
-        for number in 0..10_002 {
-            penalties.failed(peer(number), start + Duration::from_millis(number.into()) / 100);
-        }
-        assert_eq!(penalties.entries.len(), ADDRESSES_MAX);
-        assert!(!penalties.entries.contains_key(&peer(1)));
-        assert!(penalties.entries.contains_key(&peer(2)));
-    }
-}
+mod tests;

@@ -169,6 +169,11 @@ pub enum Event {
         /// What.
         text: String,
     },
+    /// The operator had the failed logins from an address forgotten.
+    Lift {
+        /// The address, or the network.
+        address: String,
+    },
     /// The operator had homes counted again.
     Rescan {
         /// Whose; everybody's if absent.
@@ -318,6 +323,7 @@ impl Event {
             | Self::Stopped
             | Self::Kick { .. }
             | Self::Broadcast { .. }
+            | Self::Lift { .. }
             | Self::Rescan { .. }
             | Self::Reload
             | Self::Drain

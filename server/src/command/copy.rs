@@ -119,6 +119,7 @@ impl Copier {
         drop(changes);
         let reached = self.act.reached();
         (reached.files, reached.bytes) = (reached.files + 1, reached.bytes.saturating_add(published.size));
+        self.user.waste.replaced(old.bytes.min(size));
         group.flush_names().map_err(storage)?;
         Ok((root, published))
     }
@@ -147,7 +148,7 @@ impl Task for OneFile {
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
         let Some((root, published)) = self.0.step()? else { return Ok(true) };
         self.0.act.done();
-        let usage = usage::now(&self.0.user).map_err(|error| refusal::of_storage(&error))?;
+        let usage = usage::with_free(&self.0.user, usage::free(&self.0.user));
         out.reply(&Reply::Stored { root, size: published.size, version: published.version, usage });
         Ok(false)
     }

@@ -1,15 +1,42 @@
 //! What goes on between two frames: transfers and tasks, step by step, and when they give way.
 
-use ferry_shared::message::decode::Follows;
+use std::time::Duration;
+
+use ferry_shared::{
+    message::{
+        Request,
+        decode::Follows,
+        request::{Basis, Put},
+    },
+    refusal::Refusal,
+};
 
 use super::{Conversation, Need, Running, download};
-use crate::turns::Slice;
+use crate::{refusal, turns::Slice};
+
+/// The longest a request is held up; a longer wait is told and not waited for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 impl Conversation {
+    /// Begins with a request, at once unless it makes the server write a lot for a user who threw much of that away.
+    pub(super) fn pace(&mut self, request: Request) {
+        let wait = if writes_much(&request) { self.session.user.waste.wait() } else { Duration::ZERO };
+        if wait.is_zero() {
+            return self.begin(request);
+        }
+        if wait > LONGEST_PAUSE {
+            let busy = refusal::busy("the server wrote much that was thrown away again; try again later");
+            return self.refuse(Refusal { retry_after: Some(wait.as_secs()), ..busy });
+        }
+        self.running = Running::Paced(Box::new(request));
+        // Earlier answers are not held up.
+        self.out.finish();
+    }
+
     /// Whether it works on without the peer, who may have left.
     pub(super) fn goes_on_alone(&self) -> bool {
         match &self.running {
-            Running::Task(_) | Running::Download(_) => true,
+            Running::Task(_) | Running::Download(_) | Running::Paced(_) => true,
             Running::Upload(upload) => upload.is_preparing(),
             _ => false,
         }
@@ -17,6 +44,10 @@ impl Conversation {
 
     /// What it needs before it may go on; nothing where it may at once.
     pub(super) fn gives_way(&self, slice: &Slice, is_left: bool) -> Option<Need> {
+        if matches!(self.running, Running::Paced(_)) {
+            let wait = self.session.user.waste.wait();
+            return (!wait.is_zero()).then_some(if is_left { Need::End } else { Need::Later(wait) });
+        }
         if slice.is_over() {
             return Some(match slice.moved {
                 true => Need::Pause,
@@ -30,6 +61,16 @@ impl Conversation {
 
     /// Goes on with what needs no input; `true` when something was done.
     pub(super) fn advance(&mut self) -> bool {
+        if let Running::Paced(_) = self.running
+            && let Running::Paced(request) = std::mem::replace(&mut self.running, Running::Nothing)
+        {
+            // The account may have changed meanwhile.
+            match self.gate.admit(&request) {
+                Ok(()) => self.begin(*request),
+                Err(refused) => self.refuse(refused),
+            }
+            return true;
+        }
         let stepped = match &mut self.running {
             Running::Task(task) => task.step(&mut self.out),
             Running::Download(download) => match download.step(&mut self.out) {
@@ -72,4 +113,9 @@ impl Conversation {
         }
         true
     }
+}
+
+/// Whether a few bytes of the client make the server write as much as a file has.
+fn writes_much(request: &Request) -> bool {
+    matches!(request, Request::Copy { .. } | Request::Put(Put { basis: Basis::Current, .. }))
 }

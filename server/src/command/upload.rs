@@ -145,7 +145,9 @@ fn open_part(
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             };
-            return Ok((user.home.seed_part(meta, &mut go_on)?, Basis::Current));
+            let part = user.home.seed_part(meta, &mut go_on)?;
+            user.waste.begun(&put.path, part.length());
+            return Ok((part, Basis::Current));
         }
     }
     Ok((user.home.create_part(meta)?, Basis::None))
@@ -298,7 +300,8 @@ impl Upload {
         drop(changes);
         group.flush_names().map_err(storage)?;
         user.let_go_unless_staged(&put.path);
-        let usage = usage::now(&user).map_err(storage)?;
+        user.waste.kept(&put.path);
+        let usage = usage::with_free(&user, usage::free(&user));
         tracing::debug!(user = %user.name, path = %put.path.display(), size, "stored");
         Ok(Reply::Stored { root, size, version: published.version, usage })
     }
@@ -321,6 +324,10 @@ impl Upload {
     }
 
     fn disk(&self, error: &io::Error) -> Refusal {
+        // The upload that took the part over may have cut it.
+        if self.part.is_superseded() {
+            return refusal::superseded();
+        }
         tracing::warn!(user = %self.user.name, path = %self.put.path.display(), "a staged part cannot be read");
         refusal::internal(error)
     }

@@ -160,10 +160,7 @@ impl Group {
                 });
             }
         }
-        let free = user.home.volume_free().unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot tell how much of the disk is free");
-            0
-        });
+        let free = usage::free(user);
         usage::warn(&wire.session, free, out);
         for member in members {
             match member {

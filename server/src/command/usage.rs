@@ -12,6 +12,15 @@ pub fn now(user: &UserState) -> Result<Usage, StorageError> {
     Ok(with_free(user, user.home.volume_free()?))
 }
 
+/// Bytes free on the disk, for whom that is not the point: nothing that was done fails because it cannot be told.
+#[must_use]
+pub(super) fn free(user: &UserState) -> u64 {
+    user.home.volume_free().unwrap_or_else(|error| {
+        tracing::warn!(user = %user.name, %error, "cannot tell how much of the disk is free");
+        0
+    })
+}
+
 /// The user's figures now, with a figure for the disk that is known already.
 #[must_use]
 pub fn with_free(user: &UserState, volume_free: u64) -> Usage {

@@ -33,7 +33,7 @@ pub const SECTIONS: [(&str, &str); 11] = [
 ];
 
 /// Every key, in the order of the default file.
-pub const KEYS: [Key; 41] = [
+pub const KEYS: [Key; 44] = [
     key("server", "listen", "Addresses and ports to listen on. [::] takes IPv4 too, where the system has both."),
     key("server", "name", "The name clients are told."),
     optional("server", "motd", "What users are told at login.", "\"Backups run at 3:00\""),
@@ -56,12 +56,24 @@ pub const KEYS: [Key; 41] = [
     key("limits", "group_commit_bytes", "How many of their bytes."),
     key("login", "handshake_seconds", "How long the TLS handshake may take."),
     key("login", "login_seconds", "How long a connection may take to log in."),
-    key("login", "unfinished", "Connections not yet logged in; beyond them the oldest is dropped."),
-    key("login", "unfinished_per_address", "How many of those one address may hold (of IPv6, one /64)."),
+    key(
+        "login",
+        "unfinished",
+        "Connections not yet logged in; beyond them one without a handshake is dropped, else any.",
+    ),
+    key(
+        "login",
+        "unfinished_per_address",
+        "How many of those one address may hold (of IPv6, one /64); then its oldest is dropped.",
+    ),
     key("login", "proofs", "Passwords or keys one connection may try."),
     key("login", "bytes", "Bytes one connection may send before login."),
     key("login", "frames", "Messages one connection may send before login."),
-    key("login", "penalty_max_seconds", "A failed login costs its address 1, 2, 4 … seconds, and at most so many."),
+    key(
+        "login",
+        "penalty_max_seconds",
+        "After a failed login the same user waits 1, 2, 4 … seconds at that address, and at most so many.",
+    ),
     optional(
         "login",
         "seal",
@@ -69,6 +81,11 @@ pub const KEYS: [Key; 41] = [
         "\"/etc/ferryd/seal\"",
     ),
     key("login", "allow", "Addresses and networks that never wait, such as \"192.0.2.7\" or \"10.0.0.0/8\"."),
+    key(
+        "login",
+        "balancers",
+        "Load balancers: every connection of theirs must begin with a PROXY header (version 2), and no other may.",
+    ),
     key("quota", "rescan_hours", "Each home is counted again after so many hours, beside the work in it; 0: never."),
     key(
         "registration",
@@ -78,10 +95,17 @@ pub const KEYS: [Key; 41] = [
     optional(
         "registration",
         "quota",
-        "Bytes such an account may have, unless its invite says; \"open\" needs it.",
+        "Bytes such an account may have, unless its invite says; \"invite\" and \"open\" need it.",
         "\"1GiB\"",
     ),
-    optional("registration", "max_files", "Files and folders such an account may have.", "10000"),
+    optional(
+        "registration",
+        "max_files",
+        "Files and folders such an account may have, if not one for each 16 KiB of its quota and at least 10000.",
+        "20000",
+    ),
+    key("registration", "per_minute", "Accounts one address can make in a minute; more have to wait."),
+    key("registration", "max_accounts", "When there are so many accounts, however made, nobody can register."),
     optional("bandwidth", "up", "From clients to the server.", "\"100MiB\""),
     optional("bandwidth", "down", "From the server to clients.", "\"100MiB\""),
     optional(

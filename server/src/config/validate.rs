@@ -54,8 +54,8 @@ pub(super) fn faults(config: &Config) -> Vec<(&'static Key, String)> {
             fault("bandwidth", name, "zero would stop every transfer; leave it out for no limit".to_owned());
         }
     }
-    if config.registration.mode == RegistrationMode::Open && config.registration.quota.is_none() {
-        fault("registration", "mode", "open to anybody, it needs a registration.quota".to_owned());
+    if config.registration.mode != RegistrationMode::Closed && config.registration.quota.is_none() {
+        fault("registration", "mode", "where people make accounts, there must be a registration.quota".to_owned());
     }
     if let Err(error) = log_level::filter(&config.log.level) {
         fault("log", "level", error.to_string());

@@ -1,6 +1,6 @@
 //! The conversation before login: `Hello`, then proofs until one holds or a budget is gone.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ferry_shared::{
     binding,
@@ -17,11 +17,14 @@ use ferry_shared::{
     secret::Secret,
     version,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{sleep, timeout},
+};
 
-use super::{Admitted, Bindings};
+use super::{Admitted, Bindings, FAREWELL};
 use crate::{
-    admission::{Budget, Ticket},
+    admission::{Budget, OverBudget, Ticket},
     audit::{
         self,
         event::{Event, Who},
@@ -32,8 +35,9 @@ use crate::{
     gate::Gate,
     refusal,
     session::{OpenError, Proven, Session},
+    turned_away::Reason,
     users::{
-        Account, Denied, LoginError, PublicKey, UserName,
+        Account, Denied, LoginError, PublicKey, RegisterError, UserName,
         key::{self, KeyBytes},
     },
 };
@@ -46,6 +50,8 @@ enum Ending {
     Refuse(Refusal),
     /// As `Refuse`, and its address pays for it.
     Punish(Refusal),
+    /// It lost its place to others.
+    Dropped(Reason),
 }
 
 impl From<LinkError> for Ending {
@@ -74,28 +80,37 @@ where
     let features = Features::NONE;
     let mut greeting =
         Greeting { reader, writer, peer, ticket, context, exported, sealed, features, budget, denied: None };
-    let ending = match tokio::time::timeout(context.config.get().login.deadline(), greeting.run()).await {
+    let ended = tokio::select! {
+        ended = timeout(context.config.get().login.deadline(), greeting.run()) => ended,
+        reason = ticket.dropped() => Ok(Err(Ending::Dropped(reason))),
+    };
+    let ending = match ended {
         Ok(Ok(admitted)) => return Some(admitted),
         Ok(Err(ending)) => ending,
-        Err(_) => Ending::Quiet,
+        Err(_) => {
+            super::too_slow(context, peer);
+            return None;
+        }
     };
-    let refusal = match ending {
+    let (reason, refusal) = match ending {
         Ending::Quiet => return None,
-        // Not even what is wrong with its words.
-        Ending::Refuse(_) | Ending::Punish(_) if !greeting.sealed => {
-            ticket.failed();
-            refusal::unsealed()
-        }
-        Ending::Refuse(refusal) => refusal,
+        Ending::Dropped(reason) => (reason, refusal::busy("too many connections are at their login; try again")),
+        Ending::Refuse(refusal) => (Reason::Refused, refusal),
         Ending::Punish(refusal) => {
-            ticket.failed();
-            refusal
+            ticket.is_strange();
+            (Reason::Refused, refusal)
         }
     };
+    // Not even what is wrong with its words.
+    let refusal = if greeting.sealed { refusal } else { refusal::unsealed() };
     greeting.note(&refusal, None).await;
-    tracing::info!(%peer, code = refusal.code.as_str(), "refused before login");
-    if let Err(error) = greeting.writer.send(&Reply::Refused(refusal)).await {
-        tracing::debug!(%error, "the refused peer was gone already");
+    if context.turned_away.count(reason) {
+        tracing::info!(%peer, reason = reason.as_str(), code = refusal.code.as_str(), "turned away: refused before login");
+    }
+    match timeout(FAREWELL, greeting.writer.send(&Reply::Refused(refusal))).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "the refused peer was gone already"),
+        Err(_) => tracing::debug!("the refused peer does not read"),
     }
     None
 }
@@ -163,10 +178,6 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
                     if failed || !is_guess {
                         self.note(&refused, claims.as_deref()).await;
                     }
-                    // To ask which names are taken is a guess too.
-                    if failed && (is_guess || refused.code == Code::Exists) {
-                        self.ticket.failed();
-                    }
                     self.writer.send(&Reply::Refused(refused)).await?;
                 }
             }
@@ -228,28 +239,52 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
     }
 
     async fn log_in(&mut self, user: &str, proof: &Proof) -> Result<Result<(Admitted, LoggedIn), Refusal>, Ending> {
-        self.may_try()?;
+        self.take_proof()?;
+        let ticket = self.ticket;
+        // To look at a key takes no time.
+        let _kept_until_judged = match proof {
+            Proof::Password(_) => ticket.check(user).await,
+            Proof::Key { .. } => ticket.keep(),
+        };
+        let generation = self.context.users.generation();
         let (checked, key) = match proof {
-            Proof::Password(password) => (self.context.users.login(user, password).await, None),
+            Proof::Password(password) => {
+                self.may_guess(user)?;
+                (self.context.users.login(user, password).await, None)
+            }
             Proof::Key { public_key, signature } => {
                 let Ok(key) = public_key.parse::<PublicKey>() else {
                     return Ok(Err(Refusal::new(Code::Unsupported, "keys are of the kind ssh-ed25519")));
                 };
                 let text = binding::login_text(user, &self.exported.login);
-                (self.context.users.login_with_key(user, &key, &text, signature), Some(key.key()))
+                let checked = self.context.users.login_with_key(user, &key, &text, signature);
+                // A right one never waits, and a wrong one hears what a password would.
+                if checked.is_err() {
+                    self.may_guess(user)?;
+                }
+                (checked, Some(key.key()))
             }
         };
         let account = match checked {
             Ok(account) => account,
             Err(LoginError::Busy) => return Ok(Err(refusal::busy("too many logins at once; try again"))),
             Err(LoginError::Wrong(denied)) => {
-                let shown = ferry_shared::name::Escaped(user.as_bytes()).to_string();
-                let key = key.as_ref().map(key::fingerprint);
-                tracing::warn!(user = shown, reason = denied.as_str(), key, "login failed");
+                let secret = match (proof, &key) {
+                    (Proof::Password(password), _) => password.expose().as_bytes(),
+                    (_, Some(key)) => key.as_slice(),
+                    _ => &[],
+                };
+                ticket.failed(user, secret, generation);
+                if self.context.turned_away.count(Reason::Login) {
+                    let shown = ferry_shared::name::Escaped(user.as_bytes()).to_string();
+                    let key = key.as_ref().map(key::fingerprint);
+                    tracing::warn!(user = shown, reason = denied.as_str(), key, "login failed");
+                }
                 self.denied = Some(denied);
                 return Ok(Err(refusal::login_failed()));
             }
         };
+        ticket.succeeded(&account.name);
         Ok(self.enter(account, key).await)
     }
 
@@ -259,8 +294,18 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         password: &Secret,
         invite: Option<&Secret>,
     ) -> Result<Result<(Admitted, LoggedIn), Refusal>, Ending> {
-        self.may_try()?;
+        self.take_proof()?;
         let terms = self.context.config.get().registration.clone();
+        if terms.mode != RegistrationMode::Closed {
+            match self.ticket.pace_registration(terms.per_minute) {
+                Ok(wait) => sleep(wait).await,
+                Err(wait) => return Err(Ending::Refuse(refusal::too_many_accounts(whole_seconds(wait)))),
+            }
+        }
+        let ticket = self.ticket;
+        let _kept_until_judged = ticket.check(user).await;
+        self.may_guess(user)?;
+        let generation = self.context.users.generation();
         let context = Arc::clone(self.context);
         let is_kept = move |name: &UserName| {
             context.states.has_files(name).unwrap_or_else(|error| {
@@ -273,7 +318,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
                 tracing::info!(user = %account.name, "account made");
                 Ok(self.enter(account, None).await)
             }
-            Err(error) => Ok(Err(refusal::of_registration(&error))),
+            Err(error) => {
+                // A wrong invite is a guess, and so is to ask which names are taken.
+                if matches!(error, RegisterError::Invite | RegisterError::Taken) {
+                    ticket.failed(user, invite.map_or(&[][..], |invite| invite.expose().as_bytes()), generation);
+                }
+                Ok(Err(refusal::of_registration(&error)))
+            }
         }
     }
 
@@ -300,19 +351,23 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         }
     }
 
+    /// A ticket is too long to be guessed, so it never waits.
     fn attach(&mut self, ticket: &Secret) -> Result<Result<(Admitted, LoggedIn), Refusal>, Ending> {
-        self.may_try()?;
+        self.take_proof()?;
         let session = self.context.sessions.attach(ticket);
         Ok(session.ok_or_else(refusal::login_failed).and_then(|session| self.join(session, ticket.clone())))
     }
 
-    /// Takes a proof off the budget and asks whether the address has to wait.
-    fn may_try(&mut self) -> Result<(), Ending> {
-        if let Err(over) = self.budget.proof() {
-            return Err(Ending::Refuse(Refusal::new(Code::TooManyAttempts, over.to_string())));
-        }
-        match self.ticket.must_wait() {
-            Some(wait) => Err(Ending::Refuse(refusal::too_many_attempts(wait.as_secs().max(1)))),
+    /// Takes a proof off the budget.
+    fn take_proof(&mut self) -> Result<(), Ending> {
+        let over = |over: OverBudget| Ending::Refuse(Refusal::new(Code::TooManyAttempts, over.to_string()));
+        self.budget.proof().map_err(over)
+    }
+
+    /// Asks whether this user's logins from this address have to wait.
+    fn may_guess(&self, user: &str) -> Result<(), Ending> {
+        match self.ticket.must_wait(user) {
+            Some(wait) => Err(Ending::Refuse(refusal::too_many_attempts(whole_seconds(wait)))),
             None => Ok(()),
         }
     }
@@ -334,6 +389,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         };
         Ok((Admitted { session, gate, features: self.features, _presence: presence }, logged_in))
     }
+}
+
+/// Rounded up, so that a client that comes back then need not wait again.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 fn not_logged_in(request: &str) -> Refusal {

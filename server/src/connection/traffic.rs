@@ -22,7 +22,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     pin,
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval_at},
+    time::{Instant, MissedTickBehavior, interval_at, sleep},
 };
 
 use tokio_util::sync::CancellationToken;
@@ -234,6 +234,13 @@ async fn work(
                 }
                 conversation.give_turn();
             }
+            Need::Later(wait) => tokio::select! {
+                () = sleep(wait) => {}
+                _ = changes.changed() => {}
+                () = ended.cancelled(), if !end_heard => end_heard = true,
+                () = left.cancelled() => return,
+                () = context.drain.cancelled() => return,
+            },
             // What a change of the account means for a long answer is not put off until a slow
             // peer makes room: it may be cut, or held back less.
             Need::Room => tokio::select! {

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Order, Reread,
     message::{Answer, Ask, Session, Status, Transfer, User},
-    quota,
+    penalties, quota,
 };
 use crate::{
     audit::event::{Event, Who},
@@ -29,6 +29,8 @@ pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &
         Ask::Broadcast { text } => broadcast(context, uid, &text).await,
         Ask::Explain { user } => quota::explain(context, &user).await,
         Ask::Rescan { user } => quota::rescan(context, uid, user.as_deref()).await,
+        Ask::Penalties => Answer::Penalties(penalties::list(context)),
+        Ask::Lift { address } => penalties::lift(context, uid, address).await,
         Ask::Reload => {
             tracing::info!(uid, "the operator asks for a reload");
             context.audit.note(Who::operator(uid), Event::Reload).await;
@@ -92,7 +94,7 @@ pub(crate) fn status_now(context: &Context) -> Status {
                 reserved: now.reserved.bytes,
                 quota: account.quota,
                 files: now.used.files,
-                max_files: account.max_files,
+                max_files: Some(account.max_files),
             })
         })
         .collect();
@@ -114,9 +116,10 @@ pub(crate) fn status_now(context: &Context) -> Status {
         uploads: figures.uploads.get(),
         downloads: figures.downloads.get(),
         refusals: figures.refusals().map(|(code, count)| (code.as_str().to_owned(), count)).collect(),
+        turned_away: context.turned_away.totals().map(|(reason, count)| (reason.as_str().to_owned(), count)).collect(),
         panics: figures.panics.get(),
         quota_drifts: figures.drifts.get(),
-        accounts: context.users.all().len(),
+        accounts: context.users.count(),
         audit_lost: context.audit.lost(),
         log_lost: telemetry::lost(),
         differs: context.drift.look(context),

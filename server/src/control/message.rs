@@ -1,6 +1,6 @@
 //! What is asked and answered on the control socket, one JSON object a line.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,13 @@ pub enum Ask {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<String>,
     },
+    /// The waits after failed logins.
+    Penalties,
+    /// Forget the failed logins from an address.
+    Lift {
+        /// Which; of IPv6 its /64.
+        address: IpAddr,
+    },
     /// Read configuration, certificate and users again.
     Reload,
     /// Read the users again.
@@ -65,6 +72,13 @@ pub enum Answer {
     Explained(Box<Explained>),
     /// To `rescan`, by name.
     Rescanned(Vec<Rescanned>),
+    /// To `penalties`, the longest wait first.
+    Penalties(Vec<Penalty>),
+    /// To `lift`: nothing from there waits now.
+    Lifted {
+        /// The address or network.
+        address: String,
+    },
     /// To `reload` and `users`: what stays as it was, and why.
     Reloaded {
         /// What is wrong; empty when all is as it should be.
@@ -130,6 +144,9 @@ pub struct Status {
     pub downloads: u64,
     /// Refusals by code.
     pub refusals: BTreeMap<String, u64>,
+    /// Connections that came to nothing before login, by reason.
+    #[serde(default)]
+    pub turned_away: BTreeMap<String, u64>,
     /// Connections that ended in a panic.
     pub panics: u64,
     /// Recounts that found other figures than were believed.
@@ -260,6 +277,19 @@ pub struct Rescanned {
     pub counted: Option<Weighed>,
     /// Why it was not counted.
     pub failed: Option<String>,
+}
+
+/// A wait after failed logins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Penalty {
+    /// The address; of IPv6 its /64.
+    pub address: String,
+    /// The user whose logins from there wait, `""` for what can be no user's name; `None` when all from there do.
+    pub user: Option<String>,
+    /// Failures that count.
+    pub failures: u32,
+    /// Seconds it still waits.
+    pub seconds: u64,
 }
 
 /// A login and its connections.

@@ -62,6 +62,8 @@ pub(super) fn render(status: &Status) -> String {
     let differs = |what: &str| u8::from(status.differs.iter().any(|one| one.what == what));
     let differs = drift::WHAT.map(|what| (format!("{{what=\"{what}\"}}"), differs(what)));
     family(&mut out, "differs_from_disk", Gauge, "1 while what is in force is not what is on disk.", differs);
+    let turned_away = status.turned_away.iter().map(|(reason, count)| (format!("{{reason=\"{reason}\"}}"), count));
+    family(&mut out, "turned_away_total", Counter, "Connections that came to nothing before login.", turned_away);
     let users = || status.users.iter().map(|user| (format!("{{user=\"{}\"}}", user.name), user));
     family(&mut out, "user_used_bytes", Gauge, "Bytes in a home.", users().map(|(label, user)| (label, user.used)));
     let reserved = users().map(|(label, user)| (label, user.reserved));

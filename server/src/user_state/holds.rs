@@ -153,6 +153,7 @@ impl UserState {
         let was_there = self.home.discard(path)?;
         if was_there {
             held.remove(path);
+            self.waste.thrown_away(path);
         }
         Ok(was_there)
     }

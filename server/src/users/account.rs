@@ -26,8 +26,8 @@ pub struct Account {
     pub expires: Option<SystemTime>,
     /// Bytes the user may have.
     pub quota: Option<u64>,
-    /// Files and folders the user may have.
-    pub max_files: Option<u64>,
+    /// Files and folders the user may have, as the operator says or as fits the quota.
+    pub max_files: u64,
     /// Sessions the user may have at once.
     pub max_sessions: Option<u32>,
     /// How fast the user's bytes may travel, all connections together.
@@ -44,6 +44,20 @@ pub struct BandwidthLimits {
     pub up: Option<u64>,
     /// From the server to the client.
     pub down: Option<u64>,
+}
+
+/// Bytes of a quota for which there may be one file or folder.
+const BYTES_PER_FILE: u64 = 16 << 10;
+/// Files and folders that any user may have.
+const FILES_LEAST: u64 = 10_000;
+/// Files and folders of a user without a quota.
+const FILES_WITHOUT_QUOTA: u64 = 1_000_000;
+
+/// Files and folders a user may have of whom the operator does not say it: a file takes from the disk what no quota
+/// of bytes counts.
+#[must_use]
+pub fn default_max_files(quota: Option<u64>) -> u64 {
+    quota.map_or(FILES_WITHOUT_QUOTA, |quota| (quota / BYTES_PER_FILE).max(FILES_LEAST))
 }
 
 impl Account {
@@ -66,6 +80,16 @@ mod tests {
 
     use super::*;
     use crate::users::file::Record;
+
+    #[test]
+    fn without_a_word_of_the_operator_the_quota_says_how_many_files() {
+        let most = |quota: Option<u64>, max_files| {
+            let record = Record { quota: quota.map(crate::size::ByteCount), max_files, ..Record::new(None) };
+            record.account("alice".parse().unwrap()).max_files
+        };
+        assert_eq!([None, Some(1 << 20), Some(10 << 30)].map(|quota| most(quota, None)), [1_000_000, 10_000, 655_360]);
+        assert_eq!((most(Some(1 << 20), Some(5)), most(None, Some(2_000_000))), (5, 2_000_000));
+    }
 
     #[test]
     fn is_open_while_enabled_and_until_it_ends() {

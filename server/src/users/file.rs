@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, fmt, fs, io, os::unix::fs::MetadataExt as _, pa
 use ferry_shared::message::reply::Access;
 use serde::{Deserialize, Serialize};
 
-use super::{Account, BandwidthLimits, StoredHash, UserName, invite::Invite, key::PublicKey, moment::Moment, parse};
+use super::{
+    Account, BandwidthLimits, StoredHash, UserName, account::default_max_files, invite::Invite, key::PublicKey,
+    moment::Moment, parse,
+};
 use crate::{private_file, size::ByteCount};
 
 /// The version this build reads and writes.
@@ -50,7 +53,7 @@ pub struct Record {
     /// Bytes the user may have; null for no limit.
     #[serde(default)]
     pub quota: Option<ByteCount>,
-    /// Files and folders the user may have; null for no limit.
+    /// Files and folders the user may have; null for as many as fit the quota.
     #[serde(default)]
     pub max_files: Option<u64>,
     /// What the user may do.
@@ -111,8 +114,15 @@ impl Record {
         }
     }
 
+    /// Files and folders the user may have.
+    #[must_use]
+    pub fn file_limit(&self) -> u64 {
+        self.max_files.unwrap_or_else(|| default_max_files(self.quota.map(|quota| quota.0)))
+    }
+
     pub(crate) fn account(self, name: UserName) -> Account {
         Account {
+            max_files: self.file_limit(),
             name,
             password_generation: self.password.as_ref().map_or(0, StoredHash::generation),
             password: self.password,
@@ -121,7 +131,6 @@ impl Record {
             enabled: self.enabled,
             expires: self.expires.map(Moment::to_system_time),
             quota: self.quota.map(|bytes| bytes.0),
-            max_files: self.max_files,
             max_sessions: self.max_sessions,
             bandwidth: BandwidthLimits {
                 up: self.bandwidth.up.map(|bytes| bytes.0),

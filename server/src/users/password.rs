@@ -8,10 +8,8 @@ use std::{
     thread,
 };
 
-use argon2::{
-    Algorithm, Argon2, Block, Params, PasswordHasher as _, Version,
-    password_hash::{self, phc::PasswordHash},
-};
+use argon2::{Algorithm, Argon2, Block, Params, Version, password_hash::phc::PasswordHash};
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use ferry_shared::secret::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -28,6 +26,9 @@ const WEAKEST: (u32, u32, u32) = (7 * 1024, 1, 1);
 const COSTLIEST: (u32, u32, u32) = (64 * 1024, 10, 4);
 /// What the same sheet calls as good as that: less memory needs more passes.
 const GOOD: [(u32, u32); 5] = [(46 * 1024, 1), (19 * 1024, 2), (12 * 1024, 3), (9 * 1024, 4), (7 * 1024, 5)];
+/// Bytes of a new hash's salt and of the hash itself.
+const SALT: usize = 16;
+const OUTPUT: usize = 32;
 /// Bytes in a password.
 const PASSWORD_MAX: usize = 1024;
 /// Checks that may wait for one that runs.
@@ -105,8 +106,7 @@ impl StoredHash {
     }
 }
 
-/// The memory a hash works in. One is kept: freeing 19 MiB after every login would make the
-/// system's allocator keep as much for each thread that ever checked a password.
+/// The memory a hash works in. That of one new hash is kept for the next; more than that is given back.
 struct Scratch(Vec<Block>);
 
 static SPARE: Mutex<Option<Vec<Block>>> = Mutex::new(None);
@@ -121,7 +121,10 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        *SPARE.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::mem::take(&mut self.0));
+        // A block has 1 KiB.
+        if self.0.capacity() <= NEW.0 as usize {
+            *SPARE.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::mem::take(&mut self.0));
+        }
     }
 }
 
@@ -210,9 +213,20 @@ pub(super) fn hash_spelling(password: &Secret) -> Result<StoredHash, NewPassword
         _ => {}
     }
     let params = Params::new(NEW.0, NEW.1, NEW.2, None).map_err(|_| NewPasswordError::Failed)?;
-    let hashed: password_hash::Result<PasswordHash> =
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password(password.expose().as_bytes());
-    hashed.ok().and_then(|hash| hash.to_string().parse().ok()).ok_or(NewPasswordError::Failed)
+    let (mut salt, mut output) = ([0; SALT], [0; OUTPUT]);
+    aws_lc_rs::rand::fill(&mut salt).map_err(|_| NewPasswordError::Failed)?;
+    let mut memory = Scratch::take(params.block_count());
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into_with_memory(password.expose().as_bytes(), &salt, &mut output, &mut memory.0)
+        .map_err(|_| NewPasswordError::Failed)?;
+    phc(&salt, &output).parse().map_err(|_| NewPasswordError::Failed)
+}
+
+/// A hash as it is stored.
+fn phc(salt: &[u8; SALT], output: &[u8; OUTPUT]) -> String {
+    let (memory, passes, lanes) = NEW;
+    let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
+    format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${output}")
 }
 
 /// As [`hash`], of a password that a user chose.
@@ -257,8 +271,7 @@ impl Verifier {
     }
 
     fn with_limits(running: usize, waiting_max: usize) -> Self {
-        let (memory, passes, lanes) = NEW;
-        let dummy = format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${}${}", "A".repeat(22), "A".repeat(43),);
+        let dummy = phc(&[0; SALT], &[0; OUTPUT]);
         Self {
             running: Arc::new(Semaphore::new(running)),
             waiting: AtomicUsize::new(0),

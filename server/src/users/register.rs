@@ -23,6 +23,9 @@ pub enum RegisterError {
     /// The name cannot be one.
     #[error(transparent)]
     Name(#[from] super::UserNameError),
+    /// There are as many accounts as the operator wants.
+    #[error("this server has as many accounts as it may; ask its operator")]
+    Full,
     /// Somebody has the name, or had it and left files.
     #[error("this name is taken; choose another")]
     Taken,
@@ -59,12 +62,13 @@ impl Users {
         let name: UserName = name.parse()?;
         // Before the costly hash, so that a guess at an invite costs little here; asked again under the lock.
         let (users, wanted, kept, token) = (self.clone(), name.clone(), is_kept.clone(), invite.clone());
-        blocking(move || users.may_register(&wanted, token.as_deref(), kept)).await?;
+        let most = usize::try_from(terms.max_accounts).unwrap_or(usize::MAX);
+        blocking(move || users.may_register(&wanted, token.as_deref(), most, kept)).await?;
         let hash = self.0.verifier.hash(password).await?;
         let mut record = Record::new(Some(hash));
         (record.quota, record.max_files) = (terms.quota, terms.max_files);
         let (users, made) = (self.clone(), name.clone());
-        blocking(move || add(&users, &made, record, invite.as_deref(), is_kept)).await?;
+        blocking(move || add(&users, &made, record, invite.as_deref(), most, is_kept)).await?;
         self.current(&name).ok_or(RegisterError::Stopped)
     }
 
@@ -72,6 +76,7 @@ impl Users {
         &self,
         name: &UserName,
         invite: Option<&str>,
+        most: usize,
         is_kept: impl Fn(&UserName) -> bool,
     ) -> Result<(), RegisterError> {
         // Invites are only in the file.
@@ -79,6 +84,9 @@ impl Users {
             && !file::load(self.path())?.invites.get(hash).is_some_and(invite::Invite::is_valid)
         {
             return Err(RegisterError::Invite);
+        }
+        if self.count() >= most {
+            return Err(RegisterError::Full);
         }
         if self.current(name).is_some() || is_kept(name) { Err(RegisterError::Taken) } else { Ok(()) }
     }
@@ -94,6 +102,7 @@ fn add(
     name: &UserName,
     mut record: Record,
     invite: Option<&str>,
+    most: usize,
     is_kept: impl Fn(&UserName) -> bool,
 ) -> Result<(), RegisterError> {
     let change = |store: &mut file::Store| {
@@ -108,6 +117,10 @@ fn add(
         }
         if store.users.contains_key(name) || is_kept(name) {
             return Err(RegisterError::Taken);
+        }
+        // An error takes the use of the invite back.
+        if store.users.len() >= most {
+            return Err(RegisterError::Full);
         }
         store.users.insert(name.clone(), record);
         Ok(())

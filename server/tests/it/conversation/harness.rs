@@ -207,7 +207,7 @@ impl Peer {
                 }
             }
             match need {
-                Need::Room | Need::Pause => {}
+                Need::Room | Need::Pause | Need::Later(_) => {}
                 Need::Turn => conversation.give_turn(),
                 Need::Input => break,
                 Need::End => return false,

@@ -1,0 +1,137 @@
+//! Connections that came to nothing before login: counted by reason, and told in the log a few times a minute at
+//! most, however many strangers try.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Lines in full for each reason between two sums. A guess costs its guesser a wait and is worth more lines.
+const IN_FULL: u64 = 1;
+const GUESSES_IN_FULL: u64 = 60;
+
+/// Why a connection came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// `limits.connections` are there.
+    Connections,
+    /// Its address had too many that have not logged in.
+    Address,
+    /// There were too many that have not logged in.
+    Unfinished,
+    /// The system gave no connection, for example for want of descriptors.
+    Accept,
+    /// A PROXY header is missing, broken, or from an address that is no balancer.
+    Proxy,
+    /// TLS did not come about.
+    Handshake,
+    /// It did not log in in time.
+    Time,
+    /// It was told a refusal and closed.
+    Refused,
+    /// A login failed; the connection may go on.
+    Login,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Connections,
+        Self::Address,
+        Self::Unfinished,
+        Self::Accept,
+        Self::Proxy,
+        Self::Handshake,
+        Self::Time,
+        Self::Refused,
+        Self::Login,
+    ];
+
+    /// The word for it in figures.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::Address => "address",
+            Self::Unfinished => "unfinished",
+            Self::Accept => "accept",
+            Self::Proxy => "proxy",
+            Self::Handshake => "handshake",
+            Self::Time => "time",
+            Self::Refused => "refused",
+            Self::Login => "login",
+        }
+    }
+
+    const fn in_full(self) -> u64 {
+        match self {
+            Self::Login => GUESSES_IN_FULL,
+            _ => IN_FULL,
+        }
+    }
+}
+
+/// How often each reason came.
+#[derive(Debug, Default)]
+pub struct TurnedAway([Tally; Reason::ALL.len()]);
+
+#[derive(Debug, Default)]
+struct Tally {
+    all: AtomicU64,
+    /// Since the last sum.
+    lately: AtomicU64,
+}
+
+impl TurnedAway {
+    /// Counts one; whether it is to be told in full.
+    #[must_use]
+    pub fn count(&self, reason: Reason) -> bool {
+        let tally = &self.0[reason as usize];
+        tally.all.fetch_add(1, Ordering::Relaxed);
+        tally.lately.fetch_add(1, Ordering::Relaxed) < reason.in_full()
+    }
+
+    /// All since the start.
+    pub fn totals(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
+        Reason::ALL.iter().zip(&self.0).map(|(reason, tally)| (*reason, tally.all.load(Ordering::Relaxed)))
+    }
+
+    /// Those not told in full since this was asked last.
+    fn take_untold(&self) -> Vec<(Reason, u64)> {
+        let taken = Reason::ALL
+            .iter()
+            .zip(&self.0)
+            .map(|(reason, tally)| (*reason, tally.lately.swap(0, Ordering::Relaxed).saturating_sub(reason.in_full())));
+        taken.filter(|(_, more)| *more > 0).collect()
+    }
+
+    /// Sums up in the log what was not told in full. To be called once a minute, and at the end.
+    pub(crate) fn sum_up(&self) {
+        for (reason, more) in self.take_untold() {
+            match reason {
+                Reason::Login => tracing::warn!(more, "more logins failed in the last minute"),
+                _ => tracing::warn!(more, reason = reason.as_str(), "more were turned away in the last minute"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_line_and_then_a_sum() {
+        let turned_away = TurnedAway::default();
+        let lines = |reason| (0..3000).filter(|_| turned_away.count(reason)).count();
+        assert_eq!(lines(Reason::Connections), 1);
+        assert_eq!(lines(Reason::Login), 60);
+        assert!(turned_away.count(Reason::Address), "another reason has a line of its own");
+        assert_eq!(turned_away.take_untold(), [(Reason::Connections, 2999), (Reason::Login, 2940)]);
+        assert_eq!(turned_away.take_untold(), []);
+        assert!(turned_away.count(Reason::Connections), "after the sum it is told in full again");
+        assert_eq!(turned_away.totals().next(), Some((Reason::Connections, 3001)));
+    }
+
+    #[test]
+    fn each_reason_is_counted_in_its_own_place() {
+        assert!(Reason::ALL.iter().enumerate().all(|(place, reason)| *reason as usize == place));
+    }
+}

@@ -1,0 +1,135 @@
+//! Bytes that the server wrote for a user by itself and the user threw away again: they are paid for in time.
+//!
+//! A `put` from the present file or a copy over another file makes the server write any number of bytes for a few.
+//! A user who keeps the result pays nothing. A user who throws it away waits before the next such request, longer
+//! the more was written for nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use ferry_shared::path::RemotePath;
+
+/// Bytes a user may waste at once without a wait.
+const FREE: u64 = 128 << 20;
+/// Bytes a second that are forgotten.
+const FORGOTTEN: u64 = 16 << 20;
+/// The most that is remembered.
+const MOST: u64 = FREE + FORGOTTEN * 600;
+
+/// One user's account of it.
+#[derive(Debug)]
+pub struct Waste(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    /// Bytes that unfinished uploads began with, by target.
+    begun: HashMap<RemotePath, u64>,
+    wasted: u64,
+    /// When `wasted` was right.
+    at: Instant,
+}
+
+impl Default for Waste {
+    fn default() -> Self {
+        Self(Mutex::new(State { begun: HashMap::new(), wasted: 0, at: Instant::now() }))
+    }
+}
+
+impl Waste {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The upload to `path` began with so many bytes of the file that is there.
+    pub fn begun(&self, path: &RemotePath, bytes: u64) {
+        self.lock().begun.insert(path.clone(), bytes);
+    }
+
+    /// The upload to `path` was stored.
+    pub fn kept(&self, path: &RemotePath) {
+        self.lock().begun.remove(path);
+    }
+
+    /// The upload to `path` was thrown away.
+    pub fn thrown_away(&self, path: &RemotePath) {
+        let mut state = self.lock();
+        if let Some(bytes) = state.begun.remove(path) {
+            state.add(bytes, Instant::now());
+        }
+    }
+
+    /// A copy replaced so many bytes.
+    pub fn replaced(&self, bytes: u64) {
+        self.lock().add(bytes, Instant::now());
+    }
+
+    /// How long the next such request has to wait.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        self.lock().wait(Instant::now())
+    }
+}
+
+impl State {
+    fn add(&mut self, bytes: u64, now: Instant) {
+        self.forget(now);
+        self.wasted = self.wasted.saturating_add(bytes).min(MOST);
+    }
+
+    fn wait(&mut self, now: Instant) -> Duration {
+        self.forget(now);
+        Duration::from_millis(self.wasted.saturating_sub(FREE).saturating_mul(1000) / FORGOTTEN)
+    }
+
+    fn forget(&mut self, now: Instant) {
+        let millis = u64::try_from(now.saturating_duration_since(self.at).as_millis()).unwrap_or(u64::MAX);
+        // Not the rest of a millisecond, which would be lost however often this is asked.
+        if millis > 0 {
+            self.wasted = self.wasted.saturating_sub(millis.saturating_mul(FORGOTTEN / 1000));
+            self.at = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RemotePath {
+        RemotePath::from_wire(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn kept_work_costs_nothing_and_work_thrown_away_a_wait() {
+        let waste = Waste::default();
+        for _ in 0..1000 {
+            waste.begun(&path("f"), 10 << 30);
+            waste.kept(&path("f"));
+        }
+        waste.thrown_away(&path("f"));
+        assert_eq!(waste.wait(), Duration::ZERO);
+        waste.begun(&path("f"), FREE);
+        waste.begun(&path("g"), 100 << 20);
+        waste.thrown_away(&path("f"));
+        waste.thrown_away(&path("f"));
+        assert_eq!(waste.wait(), Duration::ZERO, "a little is free");
+        waste.thrown_away(&path("g"));
+        assert!(waste.wait() > Duration::from_secs(5));
+    }
+
+    #[test]
+    fn it_is_forgotten_in_time_and_never_grows_without_end() {
+        let waste = Waste::default();
+        let mut state = waste.lock();
+        let now = state.at;
+        state.add(u64::MAX, now);
+        state.add(u64::MAX, now);
+        assert_eq!(state.wait(now).as_secs(), 600);
+        let half = state.wait(now + Duration::from_secs(300));
+        assert!((299..=301).contains(&half.as_secs()), "{half:?}");
+        assert_eq!(state.wait(now + Duration::from_secs(700)), Duration::ZERO);
+    }
+}
