@@ -98,7 +98,8 @@ fn explain(name: &UserName, data: &Path) -> Result<Explained, AdminError> {
 }
 
 fn believed(home: &Home) -> Result<Option<Tally>, StorageError> {
-    Ok(home.read_ledger()?.and_then(|bytes| LedgerFile::believed(&bytes)))
+    let stamp = home.stamp()?;
+    Ok(home.read_ledger()?.and_then(|bytes| LedgerFile::believed(&bytes, &stamp)))
 }
 
 /// Counts while no server runs, and keeps servers out meanwhile.
