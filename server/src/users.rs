@@ -465,4 +465,27 @@ mod tests {
         timeout(Duration::from_secs(20), told.changed()).await.expect("the change is noticed").unwrap();
         assert!(users.current(&alice()).unwrap().enabled);
     }
+
+    #[tokio::test]
+    async fn a_watched_store_behind_links_follows_an_edit_there_and_a_folder_that_is_swapped() {
+        use std::os::unix::fs::symlink;
+        let (folder, users) = with_alice();
+        let (first, second) = (folder.path().join("mount/v1"), folder.path().join("mount/v2"));
+        fs::create_dir_all(&first).unwrap();
+        fs::create_dir_all(&second).unwrap();
+        let text = fs::read_to_string(users.path()).unwrap();
+        fs::rename(users.path(), first.join("users.json")).unwrap();
+        fs::write(second.join("users.json"), &text).unwrap();
+        symlink("v1", folder.path().join("mount/..data")).unwrap();
+        symlink("mount/..data/users.json", users.path()).unwrap();
+        let mut told = users.changes();
+        let _watch = users.watch().unwrap();
+        fs::write(first.join("users.json"), text.replacen("true", "false", 1)).unwrap();
+        timeout(Duration::from_secs(20), told.changed()).await.expect("the edit is noticed").unwrap();
+        assert!(!users.current(&alice()).unwrap().enabled);
+        symlink("v2", folder.path().join("mount/..new")).unwrap();
+        fs::rename(folder.path().join("mount/..new"), folder.path().join("mount/..data")).unwrap();
+        timeout(Duration::from_secs(20), told.changed()).await.expect("the swap is noticed").unwrap();
+        assert!(users.current(&alice()).unwrap().enabled);
+    }
 }
