@@ -10,14 +10,51 @@ use landlock::{
     RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 
-use crate::{config::Config, private_file::folder_of};
+use crate::{
+    config::Config,
+    links::{Stop, stops},
+    private_file::folder_of,
+};
 
 /// The newest rules this is written for; an older kernel enforces what it knows of them.
 const RULES: ABI = ABI::V6;
 /// Devices every program may need.
 const DEVICES: [&str; 2] = ["/dev/null", "/dev/urandom"];
-/// Folders with so much else in them that only the named file is opened up.
-const SHARED: [&str; 3] = ["/", "/etc", "/tmp"];
+/// Folders of the system with so much else in them that only the named file is opened up.
+const SHARED: [&str; 32] = [
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/dev/shm",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/local",
+    "/usr/local/etc",
+    "/usr/share",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/lib/private",
+    "/var/log",
+    "/var/spool",
+    "/var/tmp",
+];
 
 /// What the process keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,39 +63,69 @@ pub struct Kept {
     pub write: Vec<PathBuf>,
     /// Folders and files that may be read.
     pub read: Vec<PathBuf>,
+    /// Links in folders of the system: what they lead to now is kept, and not what they may lead to later.
+    pub fixed: Vec<PathBuf>,
 }
 
 impl Kept {
     /// What a server with this configuration needs.
     #[must_use]
     pub fn of(config: &Config, file: &Path, data: &Path, users: &Path, socket: &Path) -> Self {
-        let mut kept = Self { write: vec![data.to_owned(), folder_of(socket).to_owned()], read: Vec::new() };
+        let mut kept = Self { write: vec![data.to_owned(), folder_of(socket).to_owned()], ..Self::default() };
         // A user store kept elsewhere, as in a repository, is a link that leads there.
-        kept.write.extend(users.canonicalize().ok().and_then(|real| Some(real.parent()?.to_owned())));
+        for stop in elsewhere(users) {
+            kept.keep(&stop, true);
+        }
         let Config { tls, login, .. } = config;
         let files = [Some(file), tls.certificate.as_deref(), tls.key.as_deref(), login.seal.as_deref()];
-        // The folder, not the file: what is put in its place later is another file.
         for file in files.into_iter().flatten() {
-            kept.read.push(readable(file));
+            // Where the folder is not there yet there is nothing to resolve.
+            kept.keep(
+                &Stop { folder: folder_of(file).to_owned(), name: file.file_name().unwrap_or_default().into() },
+                false,
+            );
             // Tools that renew certificates keep links to the newest.
-            kept.read.extend(file.canonicalize().ok().map(|real| readable(&real)));
+            for stop in elsewhere(file) {
+                kept.keep(&stop, false);
+            }
         }
-        kept.write.sort();
-        kept.write.dedup();
-        kept.read.sort();
-        kept.read.dedup();
+        for list in [&mut kept.write, &mut kept.read, &mut kept.fixed] {
+            list.sort();
+            list.dedup();
+        }
         kept
+    }
+
+    /// Keeps the folder of what is at `stop`, not the file alone: what is put in its place later is another file.
+    /// Of a folder of the system only the file is kept.
+    fn keep(&mut self, stop: &Stop, write: bool) {
+        let path = stop.folder.join(&stop.name);
+        let list = if write { &mut self.write } else { &mut self.read };
+        if !is_shared(&stop.folder) {
+            list.push(stop.folder.clone());
+        } else if path.is_symlink() {
+            self.fixed.push(path);
+        } else {
+            list.push(path);
+        }
     }
 }
 
-fn readable(file: &Path) -> PathBuf {
-    let folder = folder_of(file);
-    let shared = folder.canonicalize().is_ok_and(|folder| SHARED.iter().any(|shared| folder == Path::new(shared)));
-    if shared { file.to_owned() } else { folder.to_owned() }
+/// What is on the way to `file` beyond its own folder.
+fn elsewhere(file: &Path) -> Vec<Stop> {
+    let stops = stops(file);
+    if stops.len() > 1 { stops } else { Vec::new() }
+}
+
+fn is_shared(folder: &Path) -> bool {
+    folder.canonicalize().is_ok_and(|folder| SHARED.iter().any(|shared| folder == Path::new(shared)))
 }
 
 /// Gives up everything else, as far as the kernel can, and logs how far that is.
 pub fn confine(kept: &Kept) {
+    for link in &kept.fixed {
+        tracing::warn!(link = %link.display(), "this link is in a folder of the system: restart the server after changing it");
+    }
     match enforce(kept) {
         Ok(status) => match status.ruleset {
             RulesetStatus::FullyEnforced => tracing::info!(write = ?kept.write, read = ?kept.read, "confined"),
@@ -133,6 +200,33 @@ mod tests {
         assert!(kept.write.contains(&real) && kept.write.contains(&"/run/x".into()), "{kept:?}");
     }
 
+    #[test]
+    fn a_folder_that_may_be_swapped_is_kept_with_its_neighbours_and_a_folder_of_the_system_never() {
+        use std::os::unix::fs::symlink;
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().canonicalize().unwrap();
+        let (data, mount) = (root.join("data"), root.join("mount"));
+        fs::create_dir(&data).unwrap();
+        fs::create_dir_all(mount.join("v1")).unwrap();
+        fs::write(mount.join("v1/users.json"), "{}").unwrap();
+        symlink("v1", mount.join("..data")).unwrap();
+        symlink(mount.join("..data/users.json"), data.join("users.json")).unwrap();
+        let of = |users: &Path| {
+            let socket = data.join("control.sock");
+            Kept::of(&Config::default(), Path::new("/etc/ferryd/ferryd.toml"), &data, users, &socket)
+        };
+        assert_eq!(of(&data.join("users.json")).write, [data.clone(), mount.clone(), mount.join("v1")]);
+        symlink("/etc/hostname", data.join("system.json")).unwrap();
+        let kept = of(&data.join("system.json"));
+        assert_eq!(kept.write, ["/etc/hostname".into(), data.clone()]);
+        // A link in a folder of the system may lead anywhere later.
+        let link = Path::new("/etc/mtab");
+        if link.is_symlink() {
+            symlink(link, data.join("mtab.json")).unwrap();
+            assert_eq!(of(&data.join("mtab.json")).fixed, [link]);
+        }
+    }
+
     /// Only the thread that asks is confined, so a test can do it to one of its own.
     #[test]
     fn a_confined_thread_keeps_its_folders_and_nothing_else() {
@@ -147,7 +241,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let tried = thread::spawn(move || {
-            let kept = Kept { write: vec![data.clone()], read: vec![keys.clone()] };
+            let kept = Kept { write: vec![data.clone()], read: vec![keys.clone()], fixed: Vec::new() };
             let status = enforce(&kept).unwrap().ruleset;
             if status == RulesetStatus::NotEnforced {
                 return;

@@ -24,6 +24,7 @@ pub mod full_disk;
 pub mod gate;
 pub mod identity;
 pub mod inherited;
+mod links;
 pub mod live;
 pub mod metrics;
 pub mod outbox;

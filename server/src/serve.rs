@@ -175,7 +175,7 @@ async fn serve(
     let _watch = match users.watch() {
         Ok(watch) => Some(watch),
         Err(error) => {
-            tracing::warn!(%error, "cannot watch the user store; SIGHUP reads it again");
+            tracing::warn!(%error, "cannot watch the user store; 'ferryd reload' reads it again");
             None
         }
     };

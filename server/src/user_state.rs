@@ -89,7 +89,8 @@ impl UserState {
         for line in home.take_report() {
             tracing::warn!(user = %name, "{line}");
         }
-        let believed = home.take_ledger()?.and_then(|bytes| LedgerFile::believed(&bytes));
+        let stamp = home.stamp()?;
+        let believed = home.take_ledger()?.and_then(|bytes| LedgerFile::believed(&bytes, &stamp));
         let used = match believed {
             Some(used) => used,
             None => {
@@ -141,8 +142,8 @@ impl UserState {
             // Only counting tells what is there, or what removing one name of such a file frees.
             return false;
         }
-        let file = LedgerFile { used: now.used, clean: true };
-        let written = self.home.write_ledger(&file.to_bytes());
+        let file = |home| LedgerFile { used: now.used, clean: true, home };
+        let written = self.home.stamp().and_then(|home| self.home.write_ledger(&file(home).to_bytes()));
         if let Err(error) = &written {
             tracing::error!(user = %self.name, %error, "cannot write the ledger; the home is counted again");
         }

@@ -1,6 +1,6 @@
 //! What users have is explained, and counted again after files were changed behind the server's back.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use ferry_e2e::{
     MIB, compare, material,
@@ -94,15 +94,47 @@ async fn explain_shows_what_unfinished_uploads_hold_with_and_without_a_server() 
 }
 
 #[test]
+fn a_ledger_older_than_the_home_it_is_restored_with_is_not_believed() {
+    let mut server = Setup::new().user("anna", &["--quota", "30MiB"]).start();
+    let client = server.client("anna");
+    let file = client.scratch("here").join("file");
+    material::random_file(&file, 20 * MIB, 1);
+    let folder = client.scratch("folder");
+    client.put(&folder, "folder").ok();
+    server.signal(Signal::TERM);
+    let _ = server.wait_end();
+    let home = server.home("anna");
+    let ledger = home.with_file_name("ledger.json");
+    let early = fs::read(&ledger).unwrap();
+    server.start_again();
+    server.client("anna").put(&file, "folder/file").ok();
+    server.signal(Signal::TERM);
+    let _ = server.wait_end();
+    // The backup has the ledger as it was at first, and the home as it is now.
+    let aside = home.with_file_name("aside");
+    fs::rename(&home, &aside).unwrap();
+    let copied = Command::new("cp").arg("-a").arg(&aside).arg(&home).status().unwrap();
+    assert!(copied.success());
+    fs::remove_dir_all(&aside).unwrap();
+    fs::write(&ledger, early).unwrap();
+    server.start_again();
+    let explained = asked(&server, &["quota", "explain", "anna"]);
+    assert_eq!(explained["used"], weighed(&home), "{explained}");
+    server.client("anna").put(&file, "again").code(8);
+}
+
+#[test]
 fn without_a_server_a_rescan_makes_the_next_start_count_and_beside_one_it_is_refused() {
     let mut server = Setup::new().user("anna", &[]).start();
     server.assert_serves("anna");
     server.signal(Signal::TERM);
     let _ = server.wait_end();
     let home = server.home("anna");
+    let ledger = home.with_file_name("ledger.json");
+    assert!(ledger.exists());
     material::random_file(&home.join("by hand"), MIB, 1);
     let all = asked(&server, &["quota", "rescan"]);
-    assert_eq!(all[0]["believed"], serde_json::json!({ "bytes": 0, "files": 0 }), "{all}");
+    assert_eq!(all[0]["believed"], Value::Null, "a name in the home is new since the ledger was written: {all}");
     assert_eq!(all[0]["counted"], weighed(&home), "{all}");
     server.start_again();
     assert_eq!(asked(&server, &["quota", "explain", "anna"])["used"], weighed(&home));

@@ -109,7 +109,8 @@ pub(super) fn files(name: &UserName, data: &Path) -> Result<Option<u64>, Storage
 }
 
 fn believed(home: &Home) -> Result<Option<Tally>, StorageError> {
-    Ok(home.read_ledger()?.and_then(|bytes| LedgerFile::believed(&bytes)))
+    let stamp = home.stamp()?;
+    Ok(home.read_ledger()?.and_then(|bytes| LedgerFile::believed(&bytes, &stamp)))
 }
 
 /// Counts while no server runs, and keeps servers out meanwhile.

@@ -1,18 +1,22 @@
-//! The last known usage as bytes: a cache, believed only whole and after a clean stop.
+//! The last known usage as bytes: a cache, believed only whole, after a clean stop, and of the home it is for.
 
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Tally;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// More than any disk holds.
+const BYTES_MAX: u64 = 1 << 62;
 
 /// What a ledger file says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerFile {
     /// What was used.
     pub used: Tally,
     /// Whether nothing could have changed since it was written.
     pub clean: bool,
+    /// The stamp of the home when it was written: a home restored from a backup has another one.
+    pub home: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -22,13 +26,14 @@ struct Written {
     bytes: u64,
     files: u64,
     clean: bool,
+    home: String,
     checksum: String,
 }
 
 impl Written {
     fn expected_checksum(&self) -> String {
-        let Self { version, bytes, files, clean, .. } = self;
-        let text = format!("ferry ledger {version} {bytes} {files} {clean}");
+        let Self { version, bytes, files, clean, home, .. } = self;
+        let text = format!("ferry ledger {version} {bytes} {files} {clean} {home}");
         blake3::hash(text.as_bytes()).to_hex().to_string()
     }
 }
@@ -38,7 +43,8 @@ impl LedgerFile {
     #[must_use]
     pub fn to_bytes(self) -> Vec<u8> {
         let Tally { bytes, files } = self.used;
-        let mut written = Written { version: VERSION, bytes, files, clean: self.clean, checksum: String::new() };
+        let Self { clean, home, .. } = self;
+        let mut written = Written { version: VERSION, bytes, files, clean, home, checksum: String::new() };
         written.checksum = written.expected_checksum();
         // Numbers and plain text cannot fail to serialise; an empty file would only mean a recount.
         serde_json::to_vec(&written).unwrap_or_default()
@@ -49,13 +55,19 @@ impl LedgerFile {
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let written: Written = serde_json::from_slice(bytes).ok()?;
         let whole = written.version == VERSION && written.checksum == written.expected_checksum();
-        whole.then_some(Self { used: Tally::new(written.bytes, written.files), clean: written.clean })
+        let Written { bytes, files, clean, home, .. } = written;
+        whole.then_some(Self { used: Tally::new(bytes, files), clean, home })
     }
 
-    /// What may be believed to be used; `None` means count again.
+    /// What may be believed to be used in the home that has the stamp `home` now; `None` means count again.
     #[must_use]
-    pub fn believed(bytes: &[u8]) -> Option<Tally> {
-        Self::read(bytes).filter(|file| file.clean).map(|file| file.used)
+    pub fn believed(bytes: &[u8], home: &str) -> Option<Tally> {
+        Self::read(bytes).filter(|file| file.clean && file.home == home && file.is_possible()).map(|file| file.used)
+    }
+
+    fn is_possible(&self) -> bool {
+        let Tally { bytes, files } = self.used;
+        bytes <= BYTES_MAX && (files > 0 || bytes == 0)
     }
 }
 
@@ -63,37 +75,58 @@ impl LedgerFile {
 mod tests {
     use super::*;
 
-    const CLEAN: LedgerFile = LedgerFile { used: Tally::new(123, 45), clean: true };
+    fn clean(bytes: u64, files: u64) -> LedgerFile {
+        LedgerFile { used: Tally::new(bytes, files), clean: true, home: "a-home".to_owned() }
+    }
+
+    fn believed(bytes: &[u8]) -> Option<Tally> {
+        LedgerFile::believed(bytes, "a-home")
+    }
 
     #[test]
     fn a_clean_file_is_believed() {
-        assert_eq!(LedgerFile::believed(&CLEAN.to_bytes()), Some(Tally::new(123, 45)));
+        assert_eq!(believed(&clean(123, 45).to_bytes()), Some(Tally::new(123, 45)));
+        assert_eq!(believed(&clean(0, 0).to_bytes()), Some(Tally::default()));
+    }
+
+    #[test]
+    fn a_file_written_for_another_home_is_not_believed() {
+        assert_eq!(LedgerFile::believed(&clean(123, 45).to_bytes(), "another"), None);
+    }
+
+    #[test]
+    fn impossible_figures_are_not_believed() {
+        for (bytes, files) in [(1, 0), (BYTES_MAX + 1, 1), (u64::MAX, u64::MAX)] {
+            assert_eq!(believed(&clean(bytes, files).to_bytes()), None);
+        }
+        assert!(believed(&clean(BYTES_MAX, 1).to_bytes()).is_some());
     }
 
     #[test]
     fn a_file_of_a_stop_that_was_not_clean_is_not_believed() {
-        let dirty = LedgerFile { clean: false, ..CLEAN }.to_bytes();
-        assert_eq!(LedgerFile::believed(&dirty), None);
+        let dirty = LedgerFile { clean: false, ..clean(123, 45) }.to_bytes();
+        assert_eq!(believed(&dirty), None);
         assert!(LedgerFile::read(&dirty).is_some());
     }
 
     #[test]
     fn a_torn_file_is_not_believed() {
-        let bytes = CLEAN.to_bytes();
+        let bytes = clean(123, 45).to_bytes();
         for length in 0..bytes.len() {
-            assert_eq!(LedgerFile::believed(&bytes[..length]), None);
+            assert_eq!(believed(&bytes[..length]), None);
         }
     }
 
     #[test]
     fn an_altered_file_is_not_believed() {
-        let text = String::from_utf8(CLEAN.to_bytes()).unwrap();
-        for (from, to) in [("123", "124"), ("45", "0"), ("\"version\":1", "\"version\":2")] {
+        let text = String::from_utf8(clean(123, 45).to_bytes()).unwrap();
+        for (from, to) in [("123", "124"), ("45", "0"), ("\"version\":2", "\"version\":1"), ("a-home", "b-home")] {
             let altered = text.replacen(from, to, 1);
             assert_ne!(altered, text);
-            assert_eq!(LedgerFile::believed(altered.as_bytes()), None, "{altered}");
+            assert_eq!(believed(altered.as_bytes()), None, "{altered}");
+            assert_eq!(LedgerFile::believed(altered.as_bytes(), "b-home"), None, "{altered}");
         }
-        let dirty = String::from_utf8(LedgerFile { clean: false, ..CLEAN }.to_bytes()).unwrap();
-        assert_eq!(LedgerFile::believed(dirty.replace("false", "true").as_bytes()), None);
+        let dirty = String::from_utf8(LedgerFile { clean: false, ..clean(123, 45) }.to_bytes()).unwrap();
+        assert_eq!(believed(dirty.replace("false", "true").as_bytes()), None);
     }
 }

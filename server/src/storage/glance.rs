@@ -1,6 +1,7 @@
 //! What can be told of a user's files without opening the home: upkeep looks so at those who are away.
 
 use ferry_shared::entry::Mtime;
+use rustix::fd::AsFd;
 
 use super::{
     Home, Storage, StorageError, durable, home::free_beside, ledger_file, listing::Stream, root::private_folder,
@@ -12,6 +13,8 @@ use super::{
 pub struct Glance {
     /// The ledger's bytes, left where they are.
     pub ledger: Option<Vec<u8>>,
+    /// The home's stamp, as [`Home::stamp`] gives it.
+    pub home: String,
     /// When the staged part that changed longest ago did so; `None` without parts.
     pub oldest_part: Option<Mtime>,
 }
@@ -27,9 +30,8 @@ impl Storage {
             opened => opened.map(Some),
         };
         let Some(folder) = there(private_folder(self.users(), user, user, false))? else { return Ok(None) };
-        if there(private_folder(&folder, "home", user, false))?.is_none() {
-            return Ok(None);
-        }
+        let Some(home) = there(private_folder(&folder, "home", user, false))? else { return Ok(None) };
+        let home = stamp(&home)?;
         let ledger = durable::read_whole(&folder, ledger_file::NAME, ledger_file::BYTES_MAX);
         let ledger = ledger.map_err(|error| StorageError::own("read a ledger", error))?;
         let mut oldest_part = None;
@@ -42,7 +44,7 @@ impl Storage {
                 }
             }
         }
-        Ok(Some(Glance { ledger, oldest_part }))
+        Ok(Some(Glance { ledger, home, oldest_part }))
     }
 
     /// Whether an open home still is the one under its user's name: not after all of the user's files were
@@ -64,4 +66,19 @@ impl Storage {
     pub fn volume_free(&self) -> Result<u64, StorageError> {
         free_beside(self.users())
     }
+}
+
+impl Home {
+    /// Tells this home from every other one, restored copies of it included, and changes when a name directly in
+    /// it does.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn stamp(&self) -> Result<String, StorageError> {
+        stamp(self.dir())
+    }
+}
+
+fn stamp(home: impl AsFd) -> Result<String, StorageError> {
+    State::of(home).map(|state| state.stamp()).map_err(|error| StorageError::own("look at a home", error))
 }

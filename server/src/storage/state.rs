@@ -98,6 +98,17 @@ impl State {
         Version(digest.as_str().chars().take(32).collect())
     }
 
+    /// Tells a folder from every other one, restored copies of it included, and changes when a name directly in
+    /// it does. The device is left out: its number can be another one after a restart of the machine.
+    pub(super) fn stamp(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.id.1.to_le_bytes());
+        for Mtime(seconds, nanos) in [self.mtime, self.ctime] {
+            hasher.update(&seconds.to_le_bytes()).update(&nanos.to_le_bytes());
+        }
+        hasher.finalize().to_hex().chars().take(32).collect()
+    }
+
     /// When content or metadata last changed, as the disk noted it itself.
     pub(super) fn touched(&self) -> Mtime {
         self.ctime

@@ -124,7 +124,8 @@ impl UserStates {
             slot.last = Some(Snapshot::default());
             return Ok(false);
         };
-        let Some(used) = seen.ledger.and_then(|bytes| LedgerFile::believed(&bytes)) else { return Ok(true) };
+        let believed = seen.ledger.and_then(|bytes| LedgerFile::believed(&bytes, &seen.home));
+        let Some(used) = believed else { return Ok(true) };
         let Some(oldest) = seen.oldest_part else {
             slot.last = Some(Snapshot { used, ..Snapshot::default() });
             return Ok(false);

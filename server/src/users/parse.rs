@@ -61,8 +61,9 @@ pub(super) fn store(text: &str, path: &Path) -> Result<Store, Vec<StoreFault>> {
         faults.push(place((1, 1), format!("version {found} of the user store; this ferryd reads version {VERSION}")));
     }
     let mut users = BTreeMap::new();
+    let mut lines = Lines::new(text);
     for (name, raw) in &outline.users.0 {
-        let start = position(text, raw.get());
+        let start = lines.position(raw.get());
         match user(name, raw, start) {
             Ok((name, record)) => {
                 if users.contains_key(&name) {
@@ -102,12 +103,47 @@ fn senseless(record: &Record) -> Option<&'static str> {
     (record.max_sessions == Some(0)).then_some("max_sessions is zero; set enabled to false to let nobody in")
 }
 
-/// Line and column of `part` in `text`, of which it is a piece.
-fn position(text: &str, part: &str) -> Place {
-    let offset = part.as_ptr().addr().saturating_sub(text.as_ptr().addr());
-    let before = text.get(..offset).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before.len() - line_start + 1)
+/// Tells the line and column of pieces of a text that are asked for in their order. Each byte is looked at
+/// once, however many pieces there are: a store has one for each user.
+struct Lines<'a> {
+    text: &'a str,
+    /// Bytes of `text` that were counted.
+    counted: usize,
+    /// The line `counted` is in, from 1, and where that begins.
+    line: usize,
+    line_start: usize,
+    /// Bytes looked at in all.
+    #[cfg(test)]
+    looked_at: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            counted: 0,
+            line: 1,
+            line_start: 0,
+            #[cfg(test)]
+            looked_at: 0,
+        }
+    }
+
+    /// Line and column, from 1, of `part`, a piece of the text that begins no earlier than the one before.
+    fn position(&mut self, part: &str) -> Place {
+        let offset = part.as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
+        let between = self.text.get(self.counted..offset).unwrap_or_default();
+        #[cfg(test)]
+        {
+            self.looked_at += between.len();
+        }
+        self.line += between.matches('\n').count();
+        if let Some(newline) = between.rfind('\n') {
+            self.line_start = self.counted + newline + 1;
+        }
+        self.counted += between.len();
+        (self.line, self.counted - self.line_start + 1)
+    }
 }
 
 /// What is wrong, without the place serde_json adds: it is relative to the record.
@@ -166,6 +202,20 @@ mod tests {
         for (fault, (place, message)) in found.iter().zip(expected) {
             assert!(fault.starts_with(&format!("users.json:{place}: ")) && fault.contains(message), "{fault}");
         }
+    }
+
+    #[test]
+    fn a_store_is_read_in_one_pass_however_many_users_it_has() {
+        let text: Vec<String> = (0..1000).map(|number| format!("{{\n \"a\": {number}}}")).collect();
+        let joined = text.join(",\n");
+        let mut lines = Lines::new(&joined);
+        let mut rest = joined.as_str();
+        for number in 0..1000 {
+            let at = rest.find('{').unwrap();
+            assert_eq!(lines.position(&rest[at..]), (2 * number + 1, 1));
+            rest = &rest[at + 1..];
+        }
+        assert!(lines.looked_at <= joined.len(), "{} of {} bytes", lines.looked_at, joined.len());
     }
 
     #[test]
