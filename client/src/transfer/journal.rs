@@ -303,7 +303,7 @@ mod tests {
             for kept in [1, 2] {
                 let (mut journal, found) = Journal::open(folder.path()).unwrap();
                 assert_eq!((found.orders.len(), found.unreadable), (kept - 1, 0));
-                assert_eq!(found.newer, [path.clone()]);
+                assert_eq!(found.newer, std::slice::from_ref(&path));
                 journal.add(u64::try_from(kept).unwrap(), &order(&[b"x"])).unwrap();
             }
             assert_eq!(fs::read(&path).unwrap(), newer);

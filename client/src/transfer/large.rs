@@ -63,7 +63,9 @@ pub(super) async fn run(core: &Shared, mut link: Link, mut item: Item, active: A
     let next = match result {
         Ok(After::Arrived(done)) => {
             let done = done.with_earlier(item.travelled);
-            arrived(item, done)
+            // Of a stream only now is it known how much there was.
+            core.queue.settle_size(&active, &mut item, done.size);
+            flow::arrived(item, done)
         }
         // Where it goes from here is for the queue to say, which knows the last word.
         _ if stopped => Next::Again(item),
@@ -80,12 +82,6 @@ pub(super) async fn run(core: &Shared, mut link: Link, mut item: Item, active: A
     }
     core.apply(next).await;
     Ended { link, hiccup }
-}
-
-fn arrived(mut item: Item, done: Done) -> Next {
-    // Of a stream only now is it known how much there was.
-    item.set_size(done.size);
-    flow::arrived(item, done)
 }
 
 /// Does `work` unless the engine, or this file, is stopped meanwhile.

@@ -223,6 +223,16 @@ impl Queue {
         self.change(|state| state.active.retain(|other| !Arc::ptr_eq(other, active)));
     }
 
+    /// A large file arrived with this size: it moves from what is under way to the totals, in one step for
+    /// whoever looks at both.
+    pub(super) fn settle_size(&self, active: &Active, item: &mut Item, size: u64) {
+        self.quietly(|_| {
+            item.set_size(size);
+            active.set_counted_size(size);
+            false
+        });
+    }
+
     pub(super) fn worker_ended(&self) {
         self.change(|state| state.workers = state.workers.saturating_sub(1));
     }

@@ -41,6 +41,7 @@ pub(super) struct Writer {
 }
 
 /// What the thread goes on with.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are messages")]
 enum Next {
     Message(Message),
     Time,

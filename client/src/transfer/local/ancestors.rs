@@ -50,7 +50,8 @@ fn id(path: &Path) -> io::Result<Id> {
     std::fs::canonicalize(path)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::{fs, os::unix::fs::symlink};
 

@@ -44,6 +44,9 @@ impl File {
     }
 }
 
+/// What a test does while a request waits.
+pub(crate) type Meanwhile = Box<dyn FnOnce() + Send>;
+
 #[derive(Default)]
 pub(crate) struct Shelf {
     pub(crate) files: BTreeMap<Path, File>,
@@ -68,7 +71,7 @@ pub(crate) struct Shelf {
     /// Somebody else stores this right before the next request of that name is looked at.
     pub(crate) meanwhile: Option<(&'static str, &'static str, File)>,
     /// Done right before the next request of that name is looked at.
-    pub(crate) before: Option<(&'static str, Box<dyn FnOnce() + Send>)>,
+    pub(crate) before: Option<(&'static str, Meanwhile)>,
     /// Blocks are sent that the client holds, as by a server that would else be silent for long.
     pub(crate) chatty: bool,
     /// The connection breaks right after the next file is stored, before that is said.
