@@ -142,10 +142,13 @@ impl Client {
         format!("{}@{}", self.user, self.address)
     }
 
-    /// A command line with the folder, the password and the trust of this client.
+    /// A command line with the folder, and for a verb that connects the password and the trust, of this client.
     #[must_use]
     pub fn command(&self, words: Words) -> Command {
         let mut command = self.bare(words);
+        if words.first().is_some_and(|verb| ["site", "man", "completion"].iter().any(|alone| verb.as_ref() == *alone)) {
+            return command;
+        }
         command.arg("--accept-new").arg("--password-file").arg(self.password_file());
         command
     }

@@ -2,6 +2,7 @@
 
 mod existing;
 mod local;
+mod pages;
 mod remote;
 mod seen;
 

@@ -79,7 +79,7 @@ fn sent_while_it_grows(server: &Server, words: &[&str]) -> String {
     let outcome = running.wait().ok();
     let (sent, stored) = (fs::read(&log).unwrap(), fs::read(server.home("anna").join("log")).unwrap());
     assert!(stored.len() >= 8 << 20 && sent.starts_with(&stored), "it is not the beginning of the file");
-    outcome.text()
+    format!("{}{}", outcome.stderr, outcome.text())
 }
 
 #[test]

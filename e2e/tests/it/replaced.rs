@@ -94,7 +94,11 @@ fn a_file_in_a_tree_that_shrinks_while_it_is_downloaded_is_not_lost() {
         let target = download.here.join("logs");
         let source = download.client.at("logs");
         let running = download.start(&[&"get", &source, &target], &target.join("today/.log.ferry-part"));
+        // It has its folder's date already.
+        let folder = download.server.home("anna").join("logs/today");
+        let date = fs::metadata(&folder).unwrap().modified().unwrap();
         download.replace("logs/today/log", size);
+        fs::File::open(&folder).unwrap().set_modified(date).unwrap();
         download.proxy.release();
         drop(running.wait().ok());
         compare::same_tree(&download.server.home("anna").join("logs"), &target);

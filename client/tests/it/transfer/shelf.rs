@@ -1,5 +1,7 @@
 //! A server that keeps files in memory, counts what travels and fails when told to.
 
+mod file;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
@@ -22,27 +24,11 @@ use ferry_shared::{
 };
 use tokio::sync::watch;
 
+pub(crate) use self::file::File;
+
 use crate::fake::{Fake, Peer};
 
 type Path = Vec<u8>;
-
-/// A file on the server.
-#[derive(Clone)]
-pub(crate) struct File {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) mtime: Mtime,
-    pub(crate) mode: u32,
-}
-
-impl File {
-    pub(crate) fn new(bytes: &[u8], mtime: i64) -> Self {
-        Self { bytes: bytes.to_vec(), mtime: Mtime(mtime, 5), mode: 0o640 }
-    }
-
-    fn version(&self) -> Version {
-        Version(format!("{}-{:?}-{:o}", Digest::of(&self.bytes), self.mtime, self.mode))
-    }
-}
 
 /// What a test does while a request waits.
 pub(crate) type Meanwhile = Box<dyn FnOnce() + Send>;
