@@ -180,19 +180,19 @@ fn run(args: Args) -> Result<(), AdminError> {
             let read = move || Ok(layers(config.clone())?.listen(&listen).load()?.config);
             serve::run(Arc::new(read), &file, data()?)?;
         }
-        Verb::Status => operate::run(&Ask::Status, json, &load(config)?, &data()?)?,
-        Verb::Sessions => operate::run(&Ask::Sessions, json, &load(config)?, &data()?)?,
-        Verb::Kick { who } => operate::run(&Ask::Kick { who }, json, &load(config)?, &data()?)?,
-        Verb::Broadcast { text } => operate::run(&Ask::Broadcast { text }, json, &load(config)?, &data()?)?,
+        Verb::Status => operate::run(&Ask::Status, json, load(config), &data()?)?,
+        Verb::Sessions => operate::run(&Ask::Sessions, json, load(config), &data()?)?,
+        Verb::Kick { who } => operate::run(&Ask::Kick { who }, json, load(config), &data()?)?,
+        Verb::Broadcast { text } => operate::run(&Ask::Broadcast { text }, json, load(config), &data()?)?,
         Verb::Penalties { verb } => {
             let ask = match verb {
                 Some(PenaltiesVerb::Lift { address }) => Ask::Lift { address },
                 None => Ask::Penalties,
             };
-            operate::run(&ask, json, &load(config)?, &data()?)?;
+            operate::run(&ask, json, load(config), &data()?)?;
         }
-        Verb::Reload => operate::run(&Ask::Reload, json, &load(config)?, &data()?)?,
-        Verb::Drain => operate::run(&Ask::Drain, json, &load(config)?, &data()?)?,
+        Verb::Reload => operate::run(&Ask::Reload, json, load(config), &data()?)?,
+        Verb::Drain => operate::run(&Ask::Drain, json, load(config), &data()?)?,
         Verb::Top => {
             let config = load(config)?.config;
             top::run(control::client::path(config.control.socket.as_deref(), &data()?))?;

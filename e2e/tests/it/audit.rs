@@ -220,6 +220,8 @@ fn who_changed_what_of_accounts_and_invites_is_told() {
     let uid = rustix::process::getuid().as_raw();
     let fields = serde_json::json!([
         { "field": "quota", "from": null, "to": 5 * MIB },
+        // Where none is set, the limit of files follows the quota.
+        { "field": "max_files", "from": 1_000_000, "to": 10_000 },
         { "field": "enabled", "from": true, "to": false },
     ]);
     assert!(changed["fields"]["anna"] == fields && changed["uid"] == uid, "{changed}");
@@ -275,7 +277,7 @@ fn what_is_changed_while_no_server_runs_is_told_by_the_command() {
     let told = lines(&server).len();
     assert!(server.ferryd(&["user", "set", "anna", "--max-files", "7"], "").0.success());
     let changed = lines(&server).pop().unwrap();
-    let fields = serde_json::json!([{ "field": "max_files", "from": null, "to": 7 }]);
+    let fields = serde_json::json!([{ "field": "max_files", "from": 1_000_000, "to": 7 }]);
     assert!(changed["fields"]["anna"] == fields && changed["uid"].is_u64(), "{changed}");
     server.start_again();
     wait::until("the second start", || lines(&server).len() == told + 2);

@@ -16,8 +16,15 @@ use crate::{
 };
 
 /// Asks the server and prints its answer.
-pub(super) fn run(ask: &Ask, json: bool, loaded: &Loaded, data: &Path) -> Result<(), AdminError> {
-    let mut line = Line::open(client::path(loaded.config.control.socket.as_deref(), data))?;
+///
+/// A configuration with faults keeps nobody from asking: the server runs with an earlier one.
+pub(super) fn run(ask: &Ask, json: bool, loaded: Result<Loaded, AdminError>, data: &Path) -> Result<(), AdminError> {
+    let fault = loaded.as_ref().err().map(ToString::to_string);
+    let socket = loaded.ok().and_then(|loaded| loaded.config.control.socket);
+    let mut line = Line::open(client::path(socket.as_deref(), data))?;
+    if let Some(fault) = fault.filter(|_| !json) {
+        output::note(format_args!("asked at the usual socket, for the configuration has faults: {fault}"));
+    }
     let answer = line.ask(ask)?;
     output::result(json, || as_text(&answer), &inside(&answer)?)?;
     match answer {
