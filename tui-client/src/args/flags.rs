@@ -50,6 +50,21 @@ fn groups(verb: &str) -> Vec<Group> {
     [more, &CONNECTS].concat()
 }
 
+/// The groups that a verb about saved servers takes and does not list. It connects nowhere, but a script that
+/// gives all its calls of `ferry` the same login is not to stumble here.
+fn tolerated(verb: &str) -> Vec<Group> {
+    match verb {
+        "add" | "list" | "remove" => CONNECTS.into_iter().filter(|group| !groups(verb).contains(group)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// `command` with the flags of `group`, which its help does not list.
+fn with_hidden(command: Command, group: Group) -> Command {
+    let flags = group.add_to(Command::new("flags"));
+    flags.get_arguments().fold(command, |command, flag| command.arg(flag.clone().hide(true)))
+}
+
 impl Group {
     fn add_to(self, command: Command) -> Command {
         match self {
@@ -83,6 +98,7 @@ fn with_flags(command: Command, name: &str) -> Command {
     if let Some(long_about) = long_about {
         command = command.long_about(long_about);
     }
+    command = tolerated(name).into_iter().fold(command, with_hidden);
     command.mut_subcommands(|verb| {
         let name = verb.get_name().to_owned();
         with_flags(verb, &name)
@@ -234,6 +250,15 @@ mod tests {
         ] {
             let error = read(&format!("ferry {line}")).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn verbs_about_saved_servers_take_the_flags_of_a_login_and_do_not_list_them() {
+        for line in ["site add x a@h", "site list", "site remove x"] {
+            assert!(read(&format!("ferry {line} --accept-new --password-file f --retries 0")).is_ok(), "{line}");
+            let help = read(&format!("ferry {line} --help")).unwrap_err().to_string();
+            assert!(!help.contains("--accept-new") && !help.contains("--retries"), "{help}");
         }
     }
 
