@@ -118,7 +118,10 @@ async fn uploads_that_race_hear_that_they_were_superseded_and_never_of_a_fault()
                             _ => None,
                         }
                     }
-                    Ok(()) => None,
+                    Ok(()) => {
+                        peer.give_up().await.unwrap();
+                        None
+                    }
                     Err(refused) => Some(refused),
                 };
                 refusals.extend(refused.map(|refused| refused.code));
