@@ -223,7 +223,7 @@ mod tests {
         let link = Path::new("/etc/mtab");
         if link.is_symlink() {
             symlink(link, data.join("mtab.json")).unwrap();
-            assert_eq!(of(&data.join("mtab.json")).fixed, [link]);
+            assert!(of(&data.join("mtab.json")).fixed.contains(&link.to_owned()));
         }
     }
 

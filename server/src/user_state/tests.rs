@@ -91,11 +91,16 @@ fn a_home_nobody_uses_is_closed_and_has_the_same_figures_when_it_is_opened_again
     place.states.rest(Duration::ZERO, all);
     assert!(!place.is_open("anna") && place.has_ledger("anna"));
     assert_eq!(place.states.figures(), [(Place::name("anna"), before)], "they are told all the same");
-    // What was there is believed, so what lies there now by hand does not count.
-    std::fs::write(place.home("anna").join("by hand"), [1; 5]).unwrap();
+    // What was there is believed, so what a file grew by hand does not count.
+    std::fs::write(place.home("anna").join("file"), [1; 705]).unwrap();
     let user = place.user("anna");
     assert!(!place.has_ledger("anna"), "what is written may be wrong from now on");
     assert_eq!(user.ledger.snapshot(), before);
+    drop(user);
+    place.states.rest(Duration::ZERO, all);
+    // A name that is new in the home is noticed: all is counted.
+    std::fs::write(place.home("anna").join("by hand"), [1; 5]).unwrap();
+    assert_eq!(place.user("anna").ledger.snapshot().used, Tally::new(710, 2));
 }
 
 #[test]

@@ -24,14 +24,11 @@ use ferry_shared::{
 };
 use tokio::sync::watch;
 
-pub(crate) use self::file::File;
+pub(crate) use self::file::{File, Meanwhile};
 
 use crate::fake::{Fake, Peer};
 
 type Path = Vec<u8>;
-
-/// What a test does while a request waits.
-pub(crate) type Meanwhile = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 pub(crate) struct Shelf {

@@ -22,3 +22,6 @@ impl File {
         Version(format!("{}-{:?}-{:o}", Digest::of(&self.bytes), self.mtime, self.mode))
     }
 }
+
+/// What a test does while a request waits.
+pub(crate) type Meanwhile = Box<dyn FnOnce() + Send>;
