@@ -119,7 +119,7 @@ pub enum ClientError {
         /// What the system says.
         error: Arc<io::Error>,
     },
-    /// What is to come here does not fit on the disk.
+    /// The files to come do not fit on this disk.
     #[error(
         "{}: the disk has no room for it: at least {needed} bytes are needed, {available} are free",
         Escaped(.path.as_os_str().as_encoded_bytes())

@@ -51,7 +51,7 @@ impl Patience {
 }
 
 impl Default for Patience {
-    /// What transfers have: ten minutes, so that a server that is restarted is waited for.
+    /// The patience of transfers: ten minutes, enough for a server to be restarted.
     fn default() -> Self {
         Self::of(Duration::from_secs(600))
     }

@@ -114,7 +114,7 @@ impl Remote {
         &self.shared.welcome
     }
 
-    /// What both sides know beyond the first version of the protocol.
+    /// The features of the protocol that both sides know.
     #[must_use]
     pub fn features(&self) -> Features {
         Features::known().common(self.shared.welcome.features)

@@ -109,7 +109,7 @@ impl Core {
                 item.task.came_to(&item.path, &outcome);
                 if matches!(item.step, Step::Folder | Step::FolderMode | Step::FolderDate) {
                     if failed {
-                        // What is in its way has a date of its own.
+                        // Another thing has its name, with a date of its own.
                         item.task.forget_date(item.path.remote());
                         item.task.tally.folder_failed();
                     } else {
@@ -126,7 +126,7 @@ impl Core {
                 }
                 let mut full = false;
                 if let Event::ItemDone { outcome: Outcome::Failed(failure), .. } = &event {
-                    // What the disk or the quota has no room for need not travel.
+                    // Without room on the disk or in the quota the rest need not travel.
                     full = failure.error.is_no_room() && !dated && !item.task.options.fill;
                 }
                 if failed && !dated {

@@ -14,7 +14,6 @@ use crate::{
         job::JobId,
         path::{FolderPair, ItemPath},
         task::Task,
-        tries::Tries,
     },
 };
 
@@ -31,26 +30,8 @@ fn add(queue: &Queue) -> (JobId, Arc<Task>) {
 fn item(queue: &Queue, task: &Arc<Task>, name: &str, size: u64) -> Item {
     let pair = FolderPair { local: None, remote: RemotePath::home(), above: 0, named: false, follows: false };
     let path = ItemPath::new(Arc::new(pair), OsString::from(name), &Name::new(name.as_bytes()).unwrap()).unwrap();
-    Item {
-        id: queue.new_item_id(),
-        task: Arc::clone(task),
-        path,
-        step: Step::Fresh,
-        facts: FileFacts { size, mtime: Mtime(0, 0) },
-        mode: 0,
-        version: None,
-        identity: None,
-        reconsidered: 0,
-        stream: None,
-        tries: Tries::default(),
-        beside: None,
-        travelled: 0,
-        unanswered: false,
-        told: false,
-        begun: false,
-        growth: None,
-        counted: 0,
-    }
+    let facts = FileFacts { size, mtime: Mtime(0, 0) };
+    Item { facts, mode: 0, ..Item::new(queue.new_item_id(), Arc::clone(task), path) }
 }
 
 fn name(item: &Item) -> &str {
