@@ -23,6 +23,7 @@ pub mod picture;
 pub mod proxy;
 pub mod screen;
 pub mod server;
+mod sockets;
 pub mod wait;
 
 /// The password of every test user.

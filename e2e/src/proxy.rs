@@ -19,7 +19,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::wait;
+use crate::{sockets, wait};
 
 /// Bytes forwarded at a time.
 const CHUNK: usize = 32 << 10;
@@ -171,9 +171,18 @@ impl Proxy {
         self.shared.lock().gates[way as usize].tripped
     }
 
-    /// Waits until the fault set by [`Proxy::after`] has come.
+    /// Waits until the fault set by [`Proxy::after`] has come. Where bytes are held, waits also until the
+    /// server has read those that were let through: sockets may hold 32 MiB, and how much they do depends
+    /// on the machine.
     pub fn wait_tripped(&self, way: Way) {
         wait::until(&format!("the fault {way:?} the wire"), || self.tripped(way));
+        let (target, then) = {
+            let state = self.shared.lock();
+            (state.target, state.gates[way as usize].then)
+        };
+        if way == Way::Up && then == Then::Hold {
+            wait::until("the server to read what came", || sockets::in_flight(target) == 0);
+        }
     }
 
     /// Takes all faults away and lets held bytes go.
