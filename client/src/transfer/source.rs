@@ -65,7 +65,7 @@ impl Opened {
     /// Reads to its end a file that says it is longer than it is.
     fn find_end(&mut self) -> io::Result<()> {
         let claimed = self.facts.size;
-        if claimed == 0 || system::disk_of(&self.file) == Disk::Local {
+        if claimed == 0 || self.identity.disk() == Disk::Local {
             return Ok(());
         }
         match blocks::read_exact_at(&self.file, &mut [0], claimed - 1) {
@@ -146,7 +146,8 @@ pub(super) fn remove(item: &Item, opened: &Opened) -> Result<bool, ClientError> 
     let path = item.path.local().unwrap_or_default();
     let remove = || {
         let named = system::open_source(&path, item.path.folder().named)?;
-        if Identity::of(&opened.file)? != opened.identity || Identity::of(&named)? != opened.identity {
+        let seen = &opened.identity;
+        if seen.now(&opened.file)? != *seen || seen.now(&named)? != *seen {
             return Ok(false);
         }
         std::fs::remove_file(&path).map(|()| true)
@@ -297,7 +298,7 @@ pub(super) fn settle(
     unproven: bool,
     each: impl FnMut(u64) -> Result<(), ClientError>,
 ) -> Result<Option<Grown>, ClientError> {
-    let now = Identity::of(&opened.file).map_err(|error| failed(path, error))?;
+    let now = opened.identity.now(&opened.file).map_err(|error| failed(path, error))?;
     if opened.identity.proves(&now) || opened.content.is_some() {
         return Ok(None);
     }

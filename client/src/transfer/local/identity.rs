@@ -29,6 +29,7 @@ pub(crate) struct Identity {
     ctime: Mtime,
     /// Whether any later change shows in the figures above.
     tells: bool,
+    disk: Disk,
 }
 
 impl Identity {
@@ -38,6 +39,15 @@ impl Identity {
     /// The disk's.
     pub(crate) fn of(file: &File) -> io::Result<Self> {
         Self::new(&Metadata::from_file(file)?, system::disk_of(file))
+    }
+
+    /// The state now of an open file whose state this is, or of one that is to be compared with it. Spares the
+    /// question which disk it is on, which no comparison asks of the later state.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn now(&self, file: &File) -> io::Result<Self> {
+        Self::new(&Metadata::from_file(file)?, self.disk)
     }
 
     /// The state that `metadata` shows of a file on `disk`.
@@ -54,12 +64,18 @@ impl Identity {
             mtime: Mtime::from(metadata.modified()?.into_std()),
             ctime,
             tells: disk == Disk::Local && age.is_some_and(|age| age >= CLOCK_STEP),
+            disk,
         })
     }
 
     /// Whether `now`, taken later, proves that the file is unchanged since. If not, only its content can tell.
     pub(crate) fn proves(&self, now: &Self) -> bool {
         self.tells && self == now
+    }
+
+    /// Where the file is.
+    pub(crate) fn disk(&self) -> Disk {
+        self.disk
     }
 
     /// Bytes, as the system says.
