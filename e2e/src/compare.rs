@@ -5,6 +5,8 @@ use std::{
     process::{Command, Output},
 };
 
+use crate::needs;
+
 fn run(program: &str, arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Output {
     let mut command = Command::new(program);
     arguments.iter().for_each(|argument| {
@@ -96,8 +98,7 @@ pub fn count_below(root: &Path) -> u64 {
 /// What `b3sum` prints for a file; `None` where it is not installed.
 #[must_use]
 pub fn b3sum(path: &Path) -> Option<String> {
-    let output = Command::new("b3sum").arg("--no-names").arg(path).output().ok()?;
-    output.status.success().then(|| text(&output.stdout).trim().to_owned())
+    needs::program("b3sum", "b3sum").then(|| text(&run("b3sum", &[&"--no-names", &path]).stdout).trim().to_owned())
 }
 
 /// What `sha256sum` prints for a file.

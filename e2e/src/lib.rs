@@ -17,6 +17,7 @@ pub mod compare;
 pub mod failpoints;
 pub mod impostor;
 pub mod material;
+pub mod needs;
 pub mod noise;
 pub mod peer;
 pub mod picture;
@@ -32,14 +33,7 @@ pub const PASSWORD: &str = "correct horse battery staple";
 /// One MiB, the protocol's block.
 pub const MIB: u64 = 1 << 20;
 
-/// Says why a test does not run here.
-///
-/// # Panics
-/// Where everything has to run: with `FERRY_REQUIRE_ALL=1`.
-pub fn skipped(why: &str) {
-    assert!(std::env::var_os("FERRY_REQUIRE_ALL").is_none_or(|all| all != "1"), "cannot run: {why}");
-    eprintln!("skipped: {why}");
-}
+pub use needs::skipped;
 
 /// Whether the long variants of the tests were asked for (`FERRY_E2E_LONG=1`).
 #[must_use]

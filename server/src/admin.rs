@@ -26,7 +26,7 @@ use crate::{
         AuditError,
         verify::{self, Broken},
     },
-    config::{ConfigError, Layers, Loaded, show},
+    config::{ConfigError, Layers, Loaded, manual, show},
     control::{self, message::Ask},
     identity::{Identity, IdentityError},
     output, serve,
@@ -245,9 +245,13 @@ fn run(args: Args) -> Result<(), AdminError> {
             output::result(json, || script.to_string(), &json!({ "shell": shell.to_string(), "script": script }))?;
         }
         Verb::Man { dir } => {
-            fs::create_dir_all(&dir).and_then(|()| clap_mangen::generate_to(Args::command(), &dir)).map_err(
-                |error| AdminError::File { path: dir.clone(), message: format!("cannot write the man pages: {error}") },
-            )?;
+            let written = fs::create_dir_all(&dir)
+                .and_then(|()| clap_mangen::generate_to(Args::command(), &dir))
+                .and_then(|()| fs::write(dir.join(manual::PAGE), manual::page()));
+            written.map_err(|error| AdminError::File {
+                path: dir.clone(),
+                message: format!("cannot write the man pages: {error}"),
+            })?;
             output::result(json, String::new, &WrittenObject { folder: &dir, outcome: "written" })?;
         }
     }

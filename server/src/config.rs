@@ -4,6 +4,7 @@ mod in_force;
 pub mod keys;
 pub mod load;
 pub mod log_level;
+pub mod manual;
 pub mod show;
 mod validate;
 

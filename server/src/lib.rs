@@ -39,6 +39,8 @@ pub mod server;
 mod service;
 pub mod session;
 pub mod size;
+#[cfg(test)]
+mod skipped;
 pub mod storage;
 pub mod telemetry;
 pub mod top;

@@ -9,9 +9,10 @@ use std::{
 
 use ferry_e2e::{
     binaries::repository,
+    needs,
     peer::Peer,
     server::{Server, Setup},
-    wait,
+    skipped, wait,
 };
 
 const LISTEN: &str = "[metrics]\nlisten = \"127.0.0.1:0\"\n";
@@ -58,9 +59,7 @@ fn the_alerts_name_figures_that_are_there_from_the_start_and_hold_with_promtool(
         named += 1;
     }
     assert!(named >= 7, "{rules}");
-    if Command::new("promtool").arg("--version").output().is_err() {
-        assert!(std::env::var_os("FERRY_REQUIRE_ALL").is_none(), "promtool is missing (Debian package prometheus)");
-        eprintln!("skipped: promtool is missing (Debian package prometheus)");
+    if !needs::program("promtool", "prometheus") {
         return;
     }
     promtool(&["check", "rules", "ferryd.rules.yml"], "");
@@ -85,8 +84,7 @@ fn a_balancer_is_told_whether_the_server_is_well_unless_there_is_a_seal() {
 #[tokio::test]
 async fn a_peer_of_ipv4_is_shown_as_one_on_a_socket_of_both() {
     let Ok(listener) = TcpListener::bind("[::]:0") else {
-        eprintln!("skipped: this machine has no IPv6");
-        return;
+        return skipped("this machine has no IPv6");
     };
     let port = listener.local_addr().unwrap().port();
     let server = Setup::new().user("anna", &[]).inherit(listener).start();

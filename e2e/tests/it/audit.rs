@@ -174,6 +174,8 @@ fn tampering_is_found_with_its_line_and_the_chain_goes_on_after_a_kill() {
     assert!(verify(&server, &["--noted", &noted]).0);
 }
 
+// A server built for release follows no plans.
+#[cfg(debug_assertions)]
 #[test]
 fn work_that_a_disk_cuts_short_is_told_with_how_far_it_came() {
     let mut server = Failpoints::setup(Setup::new().user("anna", &[])).start();

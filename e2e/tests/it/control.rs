@@ -2,14 +2,14 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, ErrorKind, Write as _},
+    io::{BufRead as _, BufReader, Write as _},
     os::unix::{fs::PermissionsExt as _, net::UnixStream, process::CommandExt as _},
     path::Path,
     process::Command,
 };
 
 use ferry_e2e::{
-    MIB, binaries, compare, material,
+    MIB, compare, material, needs,
     peer::Peer,
     proxy::{Proxy, Then, Way},
     server::{Server, Setup},
@@ -221,23 +221,14 @@ fn malformed_requests_are_answered_and_end_nothing() {
 
 /// Asks for the status as a stranger of this group; `None` where that cannot be tried.
 fn as_stranger(socket: &Path, group: u32) -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
+    if !needs::root() {
         return None;
     }
     let folder = socket.parent().unwrap();
-    let program = folder.join("ferryd");
-    if !program.exists() {
-        // Where it was built, a stranger may not be let in.
-        fs::copy(binaries::ferryd(), &program).unwrap();
-    }
-    let mut command = Command::new(&program);
+    let mut command = Command::new(needs::ferryd_for_all(folder));
     command.args(["status", "--json", "--data"]).arg(folder).env("FERRYD_CONTROL_SOCKET", socket);
     command.uid(65534).gid(group).current_dir(folder);
-    // Another test may just be starting a program and hold the fresh copy open for a moment.
-    let output = wait::some("the copy to be free", || match command.output() {
-        Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => None,
-        output => Some(output.unwrap()),
-    });
+    let output = command.output().unwrap();
     Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 

@@ -9,7 +9,7 @@ use std::{
 use ferry_e2e::{
     MIB,
     client::{Client, Outcome, Running, Words},
-    compare, material,
+    compare, material, needs,
     proxy::{Proxy, Way},
     server::{Server, Setup},
 };
@@ -19,14 +19,8 @@ use ferry_e2e::{
 const SMALL_DISK: &str =
     r#"cp -a "$0" "$0.seed" && mount -t tmpfs -o size=24m none "$0" && cp -a "$0.seed/." "$0" && exec "$@""#;
 
-fn namespaces_work() -> bool {
-    let script = "mount -t tmpfs none /tmp";
-    Command::new("unshare").args(["-rm", "sh", "-c", script]).output().is_ok_and(|output| output.status.success())
-}
-
 fn on_a_small_disk() -> Option<Server> {
-    if !namespaces_work() {
-        eprintln!("not run: this system lets nobody mount a small disk");
+    if !needs::mounts() {
         return None;
     }
     let wrapper = ["unshare", "-rm", "sh", "-c", SMALL_DISK, "{data}"];
@@ -94,8 +88,7 @@ fn discard_all(client: &Client) {
 
 #[test]
 fn a_full_disk_here_is_8_and_what_is_kept_is_named() {
-    if !namespaces_work() {
-        eprintln!("not run: this system lets nobody mount a small disk");
+    if !needs::mounts() {
         return;
     }
     let server = Server::with_anna();
@@ -134,8 +127,7 @@ fn on_a_small_disk_here(client: &Client, small: &Path, before: &str, words: Word
 
 #[test]
 fn a_tree_that_cannot_fit_here_does_not_travel() {
-    if !namespaces_work() {
-        eprintln!("not run: this system lets nobody mount a small disk");
+    if !needs::mounts() {
         return;
     }
     let server = Server::with_anna();

@@ -19,7 +19,10 @@ mod browser_faults;
 mod browser_terminal;
 mod confine;
 mod control;
+// A server built for release follows no plans of faults.
+#[cfg(debug_assertions)]
 mod crash;
+#[cfg(debug_assertions)]
 mod crash_own_files;
 mod disk_full;
 mod drift;

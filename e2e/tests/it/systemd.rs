@@ -10,6 +10,7 @@ use std::{
 
 use ferry_e2e::{
     binaries::{self, repository},
+    needs,
     server::{Server, Setup},
 };
 use rustix::process::Signal;
@@ -18,13 +19,8 @@ use rustix::process::Signal;
 const SERVICES: [(&str, u32); 2] = [("ferryd.service", 5), ("ferryd-standalone.service", 12)];
 
 fn analyze(words: &[&str], units: &[&Path]) -> Option<Output> {
-    match Command::new("systemd-analyze").args(words).args(units).output() {
-        Ok(output) => Some(output),
-        Err(error) => {
-            eprintln!("not tried: systemd-analyze: {error}");
-            None
-        }
-    }
+    needs::program("systemd-analyze", "systemd")
+        .then(|| Command::new("systemd-analyze").args(words).args(units).output().expect("systemd-analyze runs"))
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! A server that is not root: what the permission bits of its own files forbid, it may not.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use ferry_e2e::{
-    MIB, binaries, compare, material,
+    MIB, compare, material, needs,
     peer::{Peer, path, put},
     server::{Server, Setup},
 };
@@ -12,27 +12,22 @@ use ferry_shared::{
     frame,
     message::{Reply, Request, request::Put},
 };
+use tempfile::TempDir;
 
-const BECOME: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-
-/// A server under another user where this test is root; `None` where that cannot be.
-fn server() -> Option<Server> {
-    let setup = Setup::new().user("anna", &[]);
+/// A server under another user where this test is root, and the folder of its program; `None` where that cannot be.
+fn server() -> Option<(Server, TempDir)> {
+    let (setup, folder) = (Setup::new().user("anna", &[]), tempfile::tempdir().unwrap());
     if !rustix::process::geteuid().is_root() {
-        return Some(setup.start());
+        return Some((setup.start(), folder));
     }
-    let may_run = Command::new(BECOME[0]).args(&BECOME[1..]).arg("test").arg("-x").arg(binaries::ferryd()).status();
-    if !may_run.is_ok_and(|status| status.success()) {
-        eprintln!("not run: no setpriv, or the server's program is out of reach for others");
-        return None;
-    }
-    let own = format!(r#"chown -R 65534:65534 "$0/.." && exec {} "$@""#, BECOME.join(" "));
-    Some(setup.wrapper(&["sh", "-c", &own, "{data}"]).start())
+    let own = format!(r#"chown -R 65534:65534 "$0/.." && exec {} "$@""#, needs::as_nobody(65534)?.join(" "));
+    let setup = setup.program(needs::ferryd_for_all(folder.path()));
+    Some((setup.wrapper(&["sh", "-c", &own, "{data}"]).start(), folder))
 }
 
 #[tokio::test]
 async fn files_that_nobody_may_read_are_stored_beside_others() {
-    let Some(server) = server() else { return };
+    let Some((server, _program)) = server() else { return };
     let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
     // Few enough to be flushed one by one, then more.
     for (round, count) in [3, 9].into_iter().enumerate() {
@@ -60,8 +55,8 @@ async fn files_that_nobody_may_read_are_stored_beside_others() {
 
 #[tokio::test]
 async fn a_file_that_its_owner_may_not_read_can_be_got_back_with_its_mode() {
-    for server in [server(), Some(Server::with_anna())] {
-        let Some(server) = server else { return };
+    let Some((as_nobody, _program)) = server() else { return };
+    for server in [as_nobody, Server::with_anna()] {
         let client = server.client("anna");
         let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
         for (number, mode) in [0o000, 0o200, 0o044, 0o111, 0o377].into_iter().enumerate() {

@@ -168,6 +168,9 @@ fn each_way_a_log_can_end_is_told_apart() {
     };
     broken(&after(&garbled(&whole), "login"), 4, "follows on a garbled line");
     assert!(!ends(&after(&garbled(&whole), "recovered")).unwrap().torn);
+    // A crash cuts one line, and never the first of a log.
+    broken(&after(&(garbled(&whole) + "{\n"), "recovered"), 4, "is no line");
+    broken(&after("{\n", "recovered"), 1, "is no line");
     // Only the very last line of all may have no end.
     fs::write(folder.path().join("audit.jsonl.1"), whole.trim_end()).unwrap();
     let last = super::chain::hash(whole.lines().last().unwrap().as_bytes());

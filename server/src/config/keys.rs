@@ -200,6 +200,38 @@ mod tests {
         assert_eq!(there, listed);
     }
 
+    /// The names that may stand in this section, or the sections: what TOML says of a name that may not.
+    fn possible(section: Option<&str>) -> Vec<String> {
+        let head = section.map(|section| format!("[{section}]\n")).unwrap_or_default();
+        let error = toml::from_str::<Config>(&format!("{head}no_such_name = 0")).unwrap_err();
+        let (_, expected) = error.message().split_once("expected").unwrap();
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn no_section_and_no_setting_is_missing_from_the_table() {
+        assert_eq!(possible(None), SECTIONS.map(|(name, _)| name));
+        for (section, _) in SECTIONS {
+            let mut listed: Vec<_> = KEYS.iter().filter(|key| key.section == section).map(|key| key.name).collect();
+            let mut possible = possible(Some(section));
+            listed.sort_unstable();
+            possible.sort_unstable();
+            assert_eq!(possible, listed, "section {section}");
+        }
+    }
+
+    #[test]
+    fn figures_in_the_words_about_keys_are_those_of_the_code() {
+        let about = |section, name| Key::find(section, name).unwrap().about;
+        let audit = Config::default().audit;
+        let most = crate::size::ByteCount(u64::from(audit.keep + 1) * audit.max_size.0).to_string();
+        assert!(about("audit", "keep").contains(&most.replace("GiB", " GiB")), "{most}");
+        let files = about("registration", "max_files");
+        let least = crate::users::account::default_max_files(Some(0));
+        assert!(files.contains(&format!("at least {least}")) && files.contains("16 KiB"), "{files}");
+        assert_eq!(crate::users::account::default_max_files(Some(least * 2 * (16 << 10))), least * 2);
+    }
+
     #[test]
     fn only_keys_without_a_default_have_an_example() {
         for key in KEYS {

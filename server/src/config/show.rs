@@ -19,19 +19,23 @@ pub const DEFAULT_FILE: &str = include_str!("../../../assets/ferryd.toml");
 const HEAD: &str = "\
 # ferryd.toml: the configuration of the ferry server.
 #
-# Every key is optional; the values below are the defaults. Each key can also be set in the
+# Every key is optional. The values below are the defaults, and examples where a key has none,
+# as is said there. ferryd.toml(5) has the same as a man page. Each key can also be set in the
 # environment as FERRYD_SECTION_KEY, for example FERRYD_LIMITS_IDLE_SECONDS=120, and a list as
 # FERRYD_SERVER_LISTEN=127.0.0.1:7021,[::1]:7021. The command line wins over the environment,
 # the environment over this file. 'ferryd check' finds mistakes, 'ferryd config show' prints
 # what is in force and where it came from. Sizes are written 16KiB, 10GiB or 500MB.
 ";
 
+/// The line above a value that is no default.
+const EXAMPLE: &str = "# Not set by default; for example:\n";
+
 /// The default file, made from the table of keys.
 #[must_use]
 pub fn default_file() -> String {
     render(HEAD, |key, out| {
-        let value = key.value(&Config::default()).map_or_else(|| key.example.to_owned(), |value| value.to_string());
-        writeln!(out, "# {}\n#{} = {value}", key.about, key.name)
+        let note = if key.value(&Config::default()).is_none() { EXAMPLE } else { "" };
+        writeln!(out, "# {}\n{note}#{} = {}", key.about, key.name, key.example())
     })
 }
 
@@ -95,18 +99,11 @@ mod tests {
     fn the_shipped_file_changes_nothing_and_with_its_values_neither() {
         let load = |text: &str| Layers::default().file_text(Path::new(""), text).load().unwrap().config;
         assert_eq!(load(DEFAULT_FILE), Config::default());
-        let defaults = |line: &&str| {
-            let name = line.trim_start_matches('#').split(' ').next();
-            !KEYS.iter().any(|key| !key.example.is_empty() && Some(key.name) == name && line.contains(key.example))
-        };
-        let used: Vec<_> = DEFAULT_FILE.lines().filter(defaults).collect();
-        let uncommented = used
-            .join("\n")
-            .replace("\n#", "\n")
-            .lines()
-            .filter(|line| line.starts_with('[') || (line.contains(" = ") && !line.starts_with(' ')))
-            .collect::<Vec<_>>()
-            .join("\n");
+        // Prose has a space after its mark.
+        let defaults = DEFAULT_FILE.replace(&format!("{EXAMPLE}#"), "# ");
+        let values = defaults.lines().map(|line| line.strip_prefix('#').unwrap_or(line));
+        let uncommented: Vec<_> = values.filter(|line| !line.starts_with(' ')).collect();
+        let uncommented = uncommented.join("\n");
         assert!(uncommented.lines().count() > 25, "{uncommented}");
         assert_eq!(load(&uncommented), Config::default());
     }

@@ -9,10 +9,12 @@ mod roots;
 mod trees;
 
 use std::{
+    env,
     ffi::OsStr,
     fs,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use ferry_shared::path::RemotePath;
@@ -106,6 +108,22 @@ fn p(text: &str) -> RemotePath {
 
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// Runs the test of this name in a process that permission bits hold for, as they do for others; not where they
+/// hold for this one.
+fn ran_without_roots_rights(test: &str) -> bool {
+    const AGAIN: &str = "FERRY_WITHOUT_RIGHTS";
+    if !is_root() || env::var_os(AGAIN).is_some() {
+        return false;
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]);
+    command.arg(env::current_exe().unwrap()).args(["--exact", test]).env(AGAIN, "1");
+    let output = command.output().expect("setpriv runs (Debian package util-linux)");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    true
 }
 
 /// All entries of all pages, as `under/name`, in order of their names.

@@ -373,7 +373,7 @@ fn config_show_names_where_each_value_is_from() {
 fn man_pages_and_completions_are_made_for_every_verb() {
     let place = Place::new();
     place.run("man pages").well();
-    for page in ["ferryd.1", "ferryd-serve.1", "ferryd-user-add.1", "ferryd-config-show.1"] {
+    for page in ["ferryd.1", "ferryd-serve.1", "ferryd-user-add.1", "ferryd-config-show.1", "ferryd.toml.5"] {
         assert!(place.path().join("pages").join(page).is_file(), "{page}");
     }
     for shell in ["bash", "zsh", "fish"] {

@@ -270,6 +270,8 @@ fn fifos_sockets_and_devices_are_listed_but_never_opened() {
         mknodat(CWD, place.real("null"), FileType::CharacterDevice, Mode::RUSR, makedev(1, 3)).unwrap();
         assert!(place.real("null").metadata().unwrap().file_type().is_char_device());
         names.push("null");
+    } else {
+        crate::skipped::skipped("only root can make devices");
     }
     for name in names {
         symlink(name, place.real(&format!("to-{name}"))).unwrap();
