@@ -180,7 +180,7 @@ impl Identity {
         let provider = provider();
         let remade = if files.named { None } else { own::look(&files, &provider)? };
         let pair = match remade {
-            Some(remade) => pair(&files, remade.pem.as_bytes(), &read(&files, &files.key)?, &provider)?,
+            Some(remade) => pair(&files, chain(&files, remade.pem.as_bytes())?, &read(&files, &files.key)?, &provider)?,
             None => load(&files, &provider)?,
         };
         Self::of(pair, files, provider)
@@ -231,15 +231,15 @@ impl Identity {
     /// # Errors
     /// [`IdentityError`]; the pair in use then stays.
     pub fn take(&self, handed: Handed) -> Result<bool, IdentityError> {
-        let Handed { certificate: (certificate, chain), key: (key, secret) } = handed;
+        let Handed { certificate: (certificate, certificate_file), key: (key, secret) } = handed;
         let (files, provider) = (&*self.files, self.config.crypto_provider());
         if !files.named || !handed::is_same(&files.certificate, &certificate) || !handed::is_same(&files.key, &key) {
             return Err(IdentityError::Stranger(certificate));
         }
         let files = Files { certificate, key, named: true };
         let read = |path: &Path, file| handed::read(file).map_err(files.failed(path));
-        let (chain, secret) = (read(&files.certificate, chain)?, read(&files.key, secret)?);
-        let pair = pair(&files, &chain, &secret, provider)?;
+        let (pem, secret) = (read(&files.certificate, certificate_file)?, read(&files.key, secret)?);
+        let pair = pair(&files, chain(&files, &pem)?, &secret, provider)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.handed = Some(load(&self.files, provider).ok().map(|seen| seen.cert));
         Ok(self.put(pair))
@@ -339,30 +339,34 @@ fn provider() -> CryptoProvider {
 }
 
 fn load(files: &Files, provider: &CryptoProvider) -> Result<CertifiedKey, IdentityError> {
-    pair(files, &read(files, &files.certificate)?, &read(files, &files.key)?, provider)
+    // What is wrong with the certificate is told first.
+    let chain = chain(files, &read(files, &files.certificate)?)?;
+    pair(files, chain, &read(files, &files.key)?, provider)
 }
 
 fn read(files: &Files, path: &Path) -> Result<Vec<u8>, IdentityError> {
     fs::read(path).map_err(files.failed(path))
 }
 
-/// The pair in the bytes of both files.
+fn pem_error(path: &Path) -> impl FnOnce(pem::Error) -> IdentityError + use<> {
+    let path = path.to_owned();
+    |source| IdentityError::Pem { path, source }
+}
+
+/// The certificates in the bytes of their file.
+fn chain(files: &Files, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(pem_error(&files.certificate))?;
+    if chain.is_empty() { Err(IdentityError::Empty(files.certificate.clone())) } else { Ok(chain) }
+}
+
+/// The pair of a chain and the bytes of the key's file.
 fn pair(
     files: &Files,
-    certificate: &[u8],
+    chain: Vec<CertificateDer<'static>>,
     key: &[u8],
     provider: &CryptoProvider,
 ) -> Result<CertifiedKey, IdentityError> {
-    let pem_error = |path: &Path| {
-        let path = path.to_owned();
-        |source| IdentityError::Pem { path, source }
-    };
-    let chain = CertificateDer::pem_slice_iter(certificate)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(pem_error(&files.certificate))?;
-    if chain.is_empty() {
-        return Err(IdentityError::Empty(files.certificate.clone()));
-    }
     let key = PrivateKeyDer::from_pem_slice(key).map_err(pem_error(&files.key))?;
     let unusable =
         |source| IdentityError::Unusable { certificate: files.certificate.clone(), key: files.key.clone(), source };
