@@ -168,12 +168,12 @@ fn list(data: &Path, named: &[PathBuf]) -> Vec<Own> {
     let homes = data.join("users");
     if homes.is_dir() {
         for (user, is_folder) in entries(&homes) {
-            // What is no folder is told of as no home.
+            // Other things are told of as no home.
             if !is_folder {
                 continue;
             }
             for (path, is_folder) in entries(&user) {
-                // What is in homes belongs to their users.
+                // Files in homes belong to their users.
                 if is_folder && path.ends_with("staging") {
                     entries(&path).into_iter().for_each(|(part, _)| add(part, Use::Write));
                 }
@@ -210,8 +210,8 @@ fn entries(folder: &Path) -> Vec<(PathBuf, bool)> {
     entries.filter_map(kind).collect()
 }
 
-/// Whether the user of this thread may not do what the server does, with the folder above that is in the way. What
-/// is below the data folder is reached through its descriptor: systemd shows a service what lies behind a wall.
+/// Whether the user of this thread may not do what the server does, with the folder above that is in the way. Files
+/// below the data folder are reached through its descriptor: systemd shows a service what lies behind a wall.
 fn denied<'a>(own: &'a Own, data: &Path, folder: &OwnedFd) -> Option<(&'a Own, Option<PathBuf>)> {
     let below = own.path.strip_prefix(data).ok().filter(|_| own.is_inside);
     let may = |path: &Path, access| match path.strip_prefix(data) {

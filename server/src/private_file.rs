@@ -137,7 +137,7 @@ pub(crate) fn other_owner(folder: &Path) -> Option<String> {
     is_other.then(|| format!("{folder} belongs to user {owner}, and this runs as user {own}; chown -R {own} {folder}?"))
 }
 
-/// What root makes in another account's folder belongs to that account: else a server that runs as `ferryd` could
+/// Files that root makes in another account's folder belong to that account: else a server that runs as `ferryd` could
 /// not open what `sudo ferryd user add` wrote. Only what is root's is given, and no file with a second name: that
 /// may be one of the system's.
 pub(crate) fn give(made: impl AsFd, folder: impl AsFd) -> rustix::io::Result<()> {
@@ -224,7 +224,7 @@ mod tests {
         for name in ["file", "file.lock", "made"] {
             assert_eq!(owner(&at(name)), 65534, "{name}");
         }
-        // What the folder's owner could put there to get a file of the system.
+        // The folder's owner could put this there to get a file of the system.
         let theirs = system.path().join("shadow");
         fs::write(&theirs, "").unwrap();
         symlink(&theirs, at("linked.lock")).unwrap();

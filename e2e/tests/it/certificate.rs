@@ -87,7 +87,7 @@ fn root_hands_a_renewed_certificate_to_a_server_that_may_not_read_it() {
     let (status, said) = server.ferryd(&["reload"], "");
     assert!(status.success() && said.contains("changed: the certificate"), "{said}");
     wait::until("the new one to be in use", || server.log().contains(&format!("read again fingerprint={second}")));
-    // What it cannot read by itself takes nothing back, and is no difference.
+    // A pair that it cannot read by itself takes nothing back, and is no difference.
     server.signal(Signal::HUP);
     wait::until("another reading", || server.log().matches(&format!("fingerprint={second}")).count() == 2);
     let status: serde_json::Value = serde_json::from_str(&server.ferryd(&["status", "--json"], "").1).unwrap();

@@ -172,12 +172,12 @@ impl Found {
     }
 }
 
-/// What the service would find that uses the data folder.
 impl Found {
+    /// Looks at what a service would find that uses the data folder.
     fn service(&mut self, loaded: Option<&Loaded>, file: Option<&Path>, data: &Path) {
         let data = &data.canonicalize().unwrap_or_else(|_| data.to_owned());
         let user = ServiceUser::of(data);
-        // What the service manager hands over it opens itself.
+        // Files that the service manager hands over it opens itself.
         let is_handed = |loaded: &Loaded, section, name| {
             Key::find(section, name).is_some_and(|key| matches!(loaded.origin(key), Origin::Credential(_)))
         };

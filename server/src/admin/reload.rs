@@ -20,7 +20,7 @@ pub(super) fn run(config: Option<PathBuf>, json: bool, data: &Path) -> Result<()
         let tls = &loaded.config.tls;
         Some((tls.certificate.as_deref()?, tls.key.as_deref()?))
     });
-    // What cannot be opened here is for the server to try.
+    // Files that cannot be opened here are for the server to try.
     let (pair, files) = pair.and_then(|(certificate, key)| open(certificate, key)).unzip();
     let files = files.map(Vec::from).unwrap_or_default();
     operate::run_with(&Ask::Reload { pair }, &files, json, loaded.map_err(AdminError::from), data)

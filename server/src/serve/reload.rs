@@ -59,7 +59,7 @@ impl Rereading<'_> {
             Ok::<_, String>((config, secret))
         };
         let (config, secret) = tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())??;
-        // What can fail comes first: all of it is in force, or nothing.
+        // Steps that can fail come first: all of it is in force, or nothing.
         self.figures.move_to(self.server, config.metrics.listen).await.map_err(|error| error.to_string())?;
         let has_other_level = config.log.level != self.server.context().config.get().log.level;
         if has_other_level {

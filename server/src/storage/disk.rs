@@ -13,7 +13,7 @@ use rustix::{
 
 use crate::{failpoint, private_file};
 
-/// Makes a file of the server's own, or empties one, as `flags` say. What root makes is the folder's owner's.
+/// Makes a file of the server's own, or empties one, as `flags` say; the folder's owner's, also where root makes it.
 pub(super) fn create(folder: impl AsFd, name: impl Arg, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
     failpoint::step("create")?;
     let file = fs::openat(&folder, name, flags | OFlags::CREATE, mode)?;

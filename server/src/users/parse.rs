@@ -54,7 +54,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
 pub(super) fn store(text: &str, path: &Path) -> Result<Store, Vec<StoreFault>> {
     let place = |(line, column), message| StoreFault { path: path.to_owned(), line, column, message };
     if text.chars().all(|c| c == '\0' || c.is_whitespace()) {
-        // What a power cut or an editor that failed leaves.
+        // Left by a power cut, or by an editor that failed.
         let why = if text.trim().is_empty() { "the file is empty" } else { "there are only zeros in the file" };
         let message = format!("{why}; restore it from a backup, or to begin anew write {{\"version\": 1}} there");
         return Err(vec![place((1, 1), message)]);
