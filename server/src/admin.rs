@@ -10,6 +10,7 @@ mod password_input;
 pub mod places;
 mod quota;
 mod quota_report;
+mod reload;
 mod tell;
 mod user;
 mod user_report;
@@ -191,7 +192,7 @@ fn run(args: Args) -> Result<(), AdminError> {
             };
             operate::run(&ask, json, load(config), &data()?)?;
         }
-        Verb::Reload => operate::run(&Ask::Reload, json, load(config), &data()?)?,
+        Verb::Reload => reload::run(config, json, &data()?)?,
         Verb::Drain => operate::run(&Ask::Drain, json, load(config), &data()?)?,
         Verb::Top => {
             let config = load(config)?.config;
@@ -264,7 +265,12 @@ fn load(config: Option<PathBuf>) -> Result<Loaded, AdminError> {
 
 /// File and environment; the file may only be missing where it was not asked for.
 fn layers(config: Option<PathBuf>) -> Result<Layers, ConfigError> {
-    let layers = Layers::default().credentials(places::credentials()).environment(places::environment());
+    layers_with(config, places::credentials())
+}
+
+/// The same with what the service manager keeps in this folder.
+fn layers_with(config: Option<PathBuf>, credentials: Option<PathBuf>) -> Result<Layers, ConfigError> {
+    let layers = Layers::default().credentials(credentials).environment(places::environment());
     match config.or_else(places::config_file) {
         Some(path) => layers.read_file(&path),
         None => Ok(layers),

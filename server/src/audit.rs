@@ -49,6 +49,7 @@ pub struct AuditError {
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are lines")]
 enum Message {
     Line(SystemTime, Who, Event),
+    Keep(Keep),
     Stop,
 }
 
@@ -80,13 +81,11 @@ impl Audit {
     pub fn open(folder: &Path, config: &config::Audit) -> Result<(Self, AuditThread), AuditError> {
         let path = folder.join(file::NAME);
         let failed = |source| AuditError { path: path.clone(), source };
-        let age = Duration::from_secs(u64::from(config.keep_days) * 24 * 60 * 60);
-        let keep = Keep { max_size: config.max_size.0, files: config.keep, age };
+        let keep = keep(config);
         let file = AuditFile::open(path.clone(), keep).map_err(failed)?;
-        let most = config.max_size.0.saturating_mul(u64::from(config.keep) + 1) / SHARE;
         let (queue, messages) = mpsc::channel(QUEUE);
         let figures = Arc::default();
-        let writer = Writer::new(file, messages, Arc::clone(&figures), most);
+        let writer = Writer::new(file, messages, Arc::clone(&figures), share(keep));
         let thread = thread::Builder::new().name("audit".to_owned()).spawn(|| writer.run()).map_err(failed)?;
         Ok((Self { queue: Some(queue), figures }, AuditThread(thread)))
     }
@@ -115,6 +114,15 @@ impl Audit {
             file.flush()
         };
         append().map_err(|source| AuditError { path: path.clone(), source })
+    }
+
+    /// Keeps as much from now on as `config` says.
+    pub async fn change(&self, config: &config::Audit) {
+        if let Some(queue) = &self.queue
+            && queue.send(Message::Keep(keep(config))).await.is_err()
+        {
+            tracing::error!("the audit log's thread ended early");
+        }
     }
 
     /// Records an event from a thread that may wait.
@@ -173,6 +181,16 @@ impl Audit {
         self.figures.lost.fetch_add(1, Ordering::Relaxed);
         tracing::warn!("an event is missing in the audit log");
     }
+}
+
+fn keep(config: &config::Audit) -> Keep {
+    let age = Duration::from_secs(u64::from(config.keep_days) * 24 * 60 * 60);
+    Keep { max_size: config.max_size.0, files: config.keep, age }
+}
+
+/// Bytes of the log that one user may fill in a day before changes are told together.
+fn share(keep: Keep) -> u64 {
+    keep.max_size.saturating_mul(u64::from(keep.files) + 1) / SHARE
 }
 
 /// Whether a refusal is worth a line. The others are plain answers, as when somebody looks for a

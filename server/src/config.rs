@@ -18,8 +18,8 @@ use ferry_shared::limits::DEFAULT_PORT;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use in_force::InForce;
-pub use load::{ConfigError, Fault, Layers, Loaded};
+pub use in_force::{Change, InForce};
+pub use load::{ConfigError, Fault, Layers, Loaded, Origin};
 
 use crate::{size::ByteCount, users::BandwidthLimits};
 

@@ -9,6 +9,7 @@ pub mod client;
 pub mod message;
 mod penalties;
 mod quota;
+mod requests;
 pub mod who;
 
 use std::{
@@ -20,21 +21,20 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::AsyncWriteExt as _,
     net::{UnixListener, UnixStream},
     sync::{Semaphore, mpsc, oneshot},
     time::timeout,
 };
 use tokio_util::task::TaskTracker;
 
-use crate::{context::Context, private_file};
+use crate::{context::Context, identity::Handed, private_file};
 pub(crate) use answer::status_now;
-use message::{Answer, Ask};
+use message::{Answer, Ask, Pair};
 pub(crate) use quota::staged_part;
+use requests::{Request, Requests};
 use who::Who;
 
-/// Bytes in a request.
-const LINE: u64 = 64 << 10;
 /// How long an operator's program may be silent.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Operators' programs at once.
@@ -46,7 +46,7 @@ const MODE: u32 = 0o660;
 #[derive(Debug)]
 pub enum Order {
     /// Read configuration, certificate and users again for this user of the system, and say what became of it.
-    Reload(u32, oneshot::Sender<Reread>),
+    Reload(u32, Option<Handed>, oneshot::Sender<Reread>),
     /// Take nobody new, give transfers their time, and end.
     Drain,
 }
@@ -56,6 +56,8 @@ pub enum Order {
 pub struct Reread {
     /// What is wrong, and stays as it was.
     pub faults: Vec<String>,
+    /// What is another now.
+    pub changed: Vec<String>,
     /// What waits for the next start.
     pub notes: Vec<String>,
 }
@@ -154,34 +156,30 @@ fn remove_stale(path: &Path) -> Result<(), ControlError> {
     }
 }
 
-async fn converse(stream: UnixStream, who: &Who, context: &Arc<Context>, orders: &mpsc::Sender<Order>) {
+async fn converse(mut stream: UnixStream, who: &Who, context: &Arc<Context>, orders: &mpsc::Sender<Order>) {
     let peer = match stream.peer_cred() {
         Ok(peer) => peer,
         Err(error) => return tracing::warn!(%error, "the kernel does not say who speaks on the control socket"),
     };
-    let (read, mut write) = stream.into_split();
     if !who.allows(peer.uid()) {
         tracing::warn!(uid = peer.uid(), gid = peer.gid(), "refused on the control socket");
         let refused = Answer::failed("only root, the server's own user and the group in control.group may do this");
-        return say(&mut write, &refused).await.unwrap_or_else(|error| tracing::debug!(%error, "control socket"));
+        return say(&mut stream, &refused).await.unwrap_or_else(|error| tracing::debug!(%error, "control socket"));
     }
-    let mut reader = BufReader::new(read);
-    let mut line = Vec::new();
+    let mut requests = Requests::default();
     loop {
-        line.clear();
-        let mut limited = (&mut reader).take(LINE);
-        match timeout(PATIENCE, limited.read_until(b'\n', &mut line)).await {
-            Ok(Ok(1..)) => {}
-            Ok(Ok(0)) | Err(_) => return,
+        let request = match timeout(PATIENCE, requests.next(&stream)).await {
+            Ok(Ok(Some(request))) => request,
+            Ok(Ok(None)) | Err(_) => return,
             Ok(Err(error)) => return tracing::debug!(%error, "control socket"),
-        }
-        let whole = line.last() == Some(&b'\n');
-        let answer = match serde_json::from_slice::<Ask>(&line) {
-            _ if !whole => Answer::failed("a request is one line of JSON and not longer than 64 KiB"),
-            Ok(ask) => answer::answer(ask, peer.uid(), context, orders).await,
-            Err(error) => Answer::failed(format!("no such request: {error}")),
         };
-        if let Err(error) = say(&mut write, &answer).await {
+        let whole = request.line.last() == Some(&b'\n');
+        let answer = if whole {
+            answer(request, who, peer.uid(), context, orders).await
+        } else {
+            Answer::failed("a request is one line of JSON and not longer than 64 KiB")
+        };
+        if let Err(error) = say(&mut stream, &answer).await {
             return tracing::debug!(%error, "control socket");
         }
         if !whole {
@@ -190,10 +188,35 @@ async fn converse(stream: UnixStream, who: &Who, context: &Arc<Context>, orders:
     }
 }
 
-async fn say(write: &mut tokio::net::unix::OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+async fn answer(
+    Request { line, files }: Request,
+    who: &Who,
+    uid: u32,
+    context: &Arc<Context>,
+    orders: &mpsc::Sender<Order>,
+) -> Answer {
+    let ask = match serde_json::from_slice::<Ask>(&line) {
+        Ok(ask) => ask,
+        Err(error) => return Answer::failed(format!("no such request: {error}")),
+    };
+    let Ask::Reload { pair } = ask else { return answer::answer(ask, uid, context, orders).await };
+    let handed = match pair {
+        None => None,
+        Some(_) if !who.may_hand_over(uid) => {
+            return Answer::failed("only root and the server's own user may hand a certificate over");
+        }
+        Some(Pair { certificate, key }) => match <[_; requests::FILES]>::try_from(files) {
+            Ok([chain, secret]) => Some(Handed { certificate: (certificate, chain), key: (key, secret) }),
+            Err(_) => return Answer::failed("a certificate and its key come as two open files with the request"),
+        },
+    };
+    answer::reload(uid, handed, context, orders).await
+}
+
+async fn say(stream: &mut UnixStream, answer: &Answer) -> io::Result<()> {
     let mut line = serde_json::to_vec(answer)?;
     line.push(b'\n');
-    match timeout(PATIENCE, write.write_all(&line)).await {
+    match timeout(PATIENCE, stream.write_all(&line)).await {
         Ok(written) => written,
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }

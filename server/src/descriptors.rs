@@ -7,6 +7,11 @@ const EACH: u64 = 4;
 /// What is asked for where there is no limit.
 const ENOUGH: u64 = 1 << 20;
 
+/// Files that so many connections may have open.
+pub(crate) fn needed(connections: u32) -> u64 {
+    u64::from(connections).saturating_mul(EACH)
+}
+
 /// Raises the limit as far as the system lets the process; what is wrong with it is logged.
 pub(crate) fn raise(connections: u32) {
     let limit = getrlimit(Resource::Nofile);
@@ -18,7 +23,7 @@ pub(crate) fn raise(connections: u32) {
             Err(error) => tracing::debug!(%error, "the limit of open files stays"),
         }
     }
-    if now < u64::from(connections).saturating_mul(EACH) {
+    if now < needed(connections) {
         tracing::warn!(limit = now, "few files may be open for limits.connections = {connections}; see ulimit -n");
     }
 }

@@ -1,15 +1,19 @@
 //! The server's key: made at first start or given as PEM, and the TLS configuration around it.
 #![expect(clippy::disallowed_methods, reason = "the server's key is a file of its own")]
 
+mod handed;
+mod own;
+mod term;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
 use ferry_shared::{fingerprint::Fingerprint, limits::ALPN};
-use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::{
     CipherSuite, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
@@ -22,10 +26,15 @@ use rustls_pki_types::{
     pem::{self, PemObject as _},
 };
 
-use crate::{config::Tls, private_file};
+pub use handed::Handed;
+pub use term::{State, Term};
+
+use crate::{config::Tls, users::moment::Moment};
 
 /// Tickets a connection gives: a client opens about so many more, and each takes one.
 const TICKETS: usize = 4;
+/// How often the log tells that a certificate ends.
+const AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why there is no identity.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +63,21 @@ pub enum IdentityError {
     /// The key is gone and the certificate is not; a new key would be a stranger's to every client.
     #[error("{} is missing: restore it, or remove cert.pem beside it too for a new key", .0.display())]
     KeyMissing(PathBuf),
+    /// The key is there and none.
+    #[error(
+        "{} is damaged ({why}): restore it from a backup; without one remove it and cert.pem beside it, and the next \
+         start makes a new key, which every client has to accept",
+        path.display()
+    )]
+    KeyDamaged {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// Another pair than the configured one was handed over.
+    #[error("{} was handed over and is not the certificate in the server's configuration: restart the server after changing tls.certificate or tls.key", .0.display())]
+    Stranger(PathBuf),
     /// Key and certificate cannot be used, or do not belong together.
     #[error("{} and {}: {source}", certificate.display(), key.display())]
     Unusable {
@@ -78,6 +102,16 @@ pub struct Identity {
     files: Arc<Files>,
     current: Arc<Current>,
     config: Arc<ServerConfig>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What is known of the pair in use beyond what is in it.
+#[derive(Debug, Default)]
+struct Known {
+    /// Where it was handed over: the certificate that the server then saw by itself, if it saw one.
+    handed: Option<Option<Vec<CertificateDer<'static>>>>,
+    /// When the log was last told how it is, and what.
+    told: Option<(Instant, Moment, State)>,
 }
 
 /// Where the pair lies.
@@ -98,6 +132,29 @@ impl Files {
             named: tls.certificate.is_some(),
         }
     }
+
+    fn failed(&self, path: &Path) -> impl FnOnce(io::Error) -> IdentityError + use<> {
+        let setting = match (self.named, path == self.key) {
+            (false, _) => "",
+            (true, true) => "tls.key: ",
+            (true, false) => "tls.certificate: ",
+        };
+        let path = path.to_owned();
+        move |source| IdentityError::File { setting, path, source }
+    }
+}
+
+impl Known {
+    /// Whether a pair that was handed over is still the newest there is: the server reads by itself what it did
+    /// then, or may not read it.
+    fn handed_stays(&self, read: &Result<CertifiedKey, IdentityError>) -> bool {
+        let Some(seen) = &self.handed else { return false };
+        match read {
+            Ok(read) => seen.as_ref() == Some(&read.cert),
+            Err(IdentityError::File { source, .. }) => source.kind() == io::ErrorKind::PermissionDenied,
+            Err(_) => false,
+        }
+    }
 }
 
 impl Identity {
@@ -107,43 +164,132 @@ impl Identity {
     /// [`IdentityError`].
     pub fn load_or_create(data: &Path, tls: &Tls) -> Result<Self, IdentityError> {
         let files = Files::of(data, tls);
-        if tls.key.is_none() {
-            make_missing(&files, &data.join("identity"))?;
+        let provider = provider();
+        if !files.named {
+            own::make(&files, &provider)?;
         }
-        Self::from_files(files)
+        Self::of(load(&files, &provider)?, files, provider)
     }
 
-    /// The same pair, where it is there already.
+    /// The same pair, where it is there already; a certificate that the next start makes anew is made for this value only.
     ///
     /// # Errors
     /// [`IdentityError`].
     pub fn load(data: &Path, tls: &Tls) -> Result<Self, IdentityError> {
-        Self::from_files(Files::of(data, tls))
+        let files = Files::of(data, tls);
+        let provider = provider();
+        let remade = if files.named { None } else { own::look(&files, &provider)? };
+        let pair = match remade {
+            Some(remade) => pair(&files, chain(&files, remade.pem.as_bytes())?, &read(&files, &files.key)?, &provider)?,
+            None => load(&files, &provider)?,
+        };
+        Self::of(pair, files, provider)
     }
 
-    fn from_files(files: Files) -> Result<Self, IdentityError> {
-        let provider = Arc::new(provider());
-        let current = Arc::new(Current(ArcSwap::from(load(&files, &provider)?)));
-        let config = server_config(provider, Arc::clone(&current))?;
-        Ok(Self { files: Arc::new(files), current, config: Arc::new(config) })
+    /// What is wrong with the server's own certificate, which the next start makes anew.
+    ///
+    /// # Errors
+    /// [`IdentityError`] where that is not enough.
+    pub fn damage(data: &Path, tls: &Tls) -> Result<Option<String>, IdentityError> {
+        let files = Files::of(data, tls);
+        if files.named {
+            return Ok(None);
+        }
+        let again = "the next start makes it anew, for the same key";
+        let told = |remade: own::Remade| format!("{}: {}; {again}", files.certificate.display(), remade.why);
+        Ok(own::look(&files, &provider())?.map(told))
     }
 
-    /// Reads the pair again; new connections get it, present ones keep theirs. Blocks on the disk.
+    fn of(pair: CertifiedKey, files: Files, provider: CryptoProvider) -> Result<Self, IdentityError> {
+        let current = Arc::new(Current(ArcSwap::from_pointee(pair)));
+        let config = server_config(Arc::new(provider), Arc::clone(&current))?;
+        Ok(Self { files: Arc::new(files), current, config: Arc::new(config), known: Arc::default() })
+    }
+
+    /// Reads the pair again; new connections get it, present ones keep theirs. One that was handed over stays until
+    /// another can be read. Whether there is another now. Blocks on the disk.
     ///
     /// # Errors
     /// [`IdentityError`]; the pair in use then stays.
-    pub fn reload(&self) -> Result<Fingerprint, IdentityError> {
-        self.current.0.store(load(&self.files, self.config.crypto_provider())?);
-        Ok(self.fingerprint())
+    pub fn reload(&self) -> Result<bool, IdentityError> {
+        let provider = self.config.crypto_provider();
+        if !self.files.named {
+            own::make(&self.files, provider)?;
+        }
+        let read = load(&self.files, provider);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.handed_stays(&read) {
+            return Ok(false);
+        }
+        let read = read?;
+        known.handed = None;
+        Ok(self.put(read))
+    }
+
+    /// Takes a pair that was handed over. Whether it is another. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`IdentityError`]; the pair in use then stays.
+    pub fn take(&self, handed: Handed) -> Result<bool, IdentityError> {
+        let Handed { certificate: (certificate, certificate_file), key: (key, secret) } = handed;
+        let (files, provider) = (&*self.files, self.config.crypto_provider());
+        if !files.named || !handed::is_same(&files.certificate, &certificate) || !handed::is_same(&files.key, &key) {
+            return Err(IdentityError::Stranger(certificate));
+        }
+        let files = Files { certificate, key, named: true };
+        let read = |path: &Path, file| handed::read(file).map_err(files.failed(path));
+        let (pem, secret) = (read(&files.certificate, certificate_file)?, read(&files.key, secret)?);
+        let pair = pair(&files, chain(&files, &pem)?, &secret, provider)?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.handed = Some(load(&self.files, provider).ok().map(|seen| seen.cert));
+        Ok(self.put(pair))
+    }
+
+    fn put(&self, pair: CertifiedKey) -> bool {
+        let before = self.current.0.swap(Arc::new(pair));
+        before.cert != self.current.0.load().cert
     }
 
     /// What is on disk in place of the pair in use, if it is another. Blocks on the disk.
     #[must_use]
     pub fn difference(&self) -> Option<String> {
-        match load(&self.files, self.config.crypto_provider()) {
+        let read = load(&self.files, self.config.crypto_provider());
+        if self.known.lock().unwrap_or_else(PoisonError::into_inner).handed_stays(&read) {
+            return None;
+        }
+        match read {
             Ok(pair) if pair.cert == self.current.0.load().cert => None,
             Ok(_) => Some(format!("{} is another one; 'ferryd reload'", self.files.certificate.display())),
             Err(error) => Some(error.to_string()),
+        }
+    }
+
+    /// What the certificate in use says of itself, where it can be read.
+    #[must_use]
+    pub fn term(&self) -> Option<Term> {
+        Term::of(&self.current.0.load().cert)
+    }
+
+    /// Where the certificate in use is kept.
+    #[must_use]
+    pub fn certificate(&self) -> &Path {
+        &self.files.certificate
+    }
+
+    /// Tells the log that the certificate ends, has ended or has not begun: once a day, and when that changes.
+    pub fn remind(&self) {
+        let now = Moment::now();
+        let Some((term, state)) = self.term().and_then(|term| term.state(now).map(|state| (term, state))) else {
+            return;
+        };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_told = known.told.is_some_and(|(when, until, told)| {
+            when.elapsed() < AGAIN && until == term.until && (told == State::Over) == (state == State::Over)
+        });
+        if !is_told {
+            known.told = Some((Instant::now(), term.until, state));
+            let why = term.warning(now).unwrap_or_default();
+            tracing::warn!("the certificate {} {why}", self.files.certificate.display());
         }
     }
 
@@ -192,61 +338,40 @@ fn provider() -> CryptoProvider {
     provider
 }
 
-fn load(files: &Files, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, IdentityError> {
-    let pem_error = |path: &Path| {
-        let path = path.to_owned();
-        |source| IdentityError::Pem { path, source }
-    };
-    let read = |path: &Path, setting| {
-        let setting = if files.named { setting } else { "" };
-        fs::read(path).map_err(|source| IdentityError::File { setting, path: path.to_owned(), source })
-    };
-    let chain = CertificateDer::pem_slice_iter(&read(&files.certificate, "tls.certificate: ")?)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(pem_error(&files.certificate))?;
-    if chain.is_empty() {
-        return Err(IdentityError::Empty(files.certificate.clone()));
-    }
-    let key = PrivateKeyDer::from_pem_slice(&read(&files.key, "tls.key: ")?).map_err(pem_error(&files.key))?;
+fn load(files: &Files, provider: &CryptoProvider) -> Result<CertifiedKey, IdentityError> {
+    // What is wrong with the certificate is told first.
+    let chain = chain(files, &read(files, &files.certificate)?)?;
+    pair(files, chain, &read(files, &files.key)?, provider)
+}
+
+fn read(files: &Files, path: &Path) -> Result<Vec<u8>, IdentityError> {
+    fs::read(path).map_err(files.failed(path))
+}
+
+fn pem_error(path: &Path) -> impl FnOnce(pem::Error) -> IdentityError + use<> {
+    let path = path.to_owned();
+    |source| IdentityError::Pem { path, source }
+}
+
+/// The certificates in the bytes of their file.
+fn chain(files: &Files, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(pem_error(&files.certificate))?;
+    if chain.is_empty() { Err(IdentityError::Empty(files.certificate.clone())) } else { Ok(chain) }
+}
+
+/// The pair of a chain and the bytes of the key's file.
+fn pair(
+    files: &Files,
+    chain: Vec<CertificateDer<'static>>,
+    key: &[u8],
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, IdentityError> {
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(pem_error(&files.key))?;
     let unusable =
         |source| IdentityError::Unusable { certificate: files.certificate.clone(), key: files.key.clone(), source };
     let key = provider.key_provider.load_private_key(key).map_err(unusable)?;
     let pair = CertifiedKey::new(chain, key);
     pair.keys_match().map_err(unusable)?;
-    Ok(Arc::new(pair))
-}
-
-/// Makes what is missing of the server's own pair.
-fn make_missing(files: &Files, folder: &Path) -> Result<(), IdentityError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        |source| IdentityError::File { setting: "", path, source }
-    };
-    private_file::make_folder(folder).map_err(failed(folder))?;
-    // Two first starts at once must not mix two pairs.
-    let _locked = private_file::lock(&files.key).map_err(failed(folder))?;
-    if files.certificate.exists() {
-        return if files.key.exists() { Ok(()) } else { Err(IdentityError::KeyMissing(files.key.clone())) };
-    }
-    // The key comes first: after a crash between the two it gets its certificate.
-    let key = if files.key.exists() {
-        let pem = fs::read_to_string(&files.key).map_err(failed(&files.key))?;
-        KeyPair::from_pem(&pem)?
-    } else {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        private_file::replace(&files.key, key.serialize_pem().as_bytes()).map_err(failed(&files.key))?;
-        key
-    };
-    let certificate = self_signed(&key)?;
-    private_file::replace(&files.certificate, certificate.as_bytes()).map_err(failed(&files.certificate))
-}
-
-/// A certificate for `key`, as PEM. Clients pin the key, so it never has to expire.
-fn self_signed(key: &KeyPair) -> Result<String, rcgen::Error> {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let named = CertificateParams::new(vec!["localhost".to_owned(), host]);
-    let mut params = named.or_else(|_| CertificateParams::new(vec!["localhost".to_owned()]))?;
-    params.distinguished_name.push(DnType::CommonName, "ferry server");
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    Ok(params.self_signed(key)?.pem())
+    Ok(pair)
 }

@@ -29,6 +29,7 @@ pub mod live;
 pub mod metrics;
 pub mod outbox;
 pub mod output;
+mod own_files;
 mod private_file;
 pub mod quota;
 pub mod refusal;

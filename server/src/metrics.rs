@@ -15,7 +15,7 @@ use tokio::{
     sync::Semaphore,
     time::{sleep, timeout},
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{context::Context, control::status_now};
 use http::{Answer, Request};
@@ -55,13 +55,13 @@ impl Metrics {
         self.0.local_addr()
     }
 
-    /// Answers until the server has stopped; `tasks` keeps what runs.
-    pub async fn serve(self, context: Arc<Context>, tasks: TaskTracker) {
+    /// Answers until `stop`; `tasks` keeps what runs.
+    pub async fn serve(self, context: Arc<Context>, tasks: TaskTracker, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(PLACES));
         loop {
             let accepted = tokio::select! {
                 accepted = self.0.accept() => accepted,
-                () = context.stop.cancelled() => return,
+                () = stop.cancelled() => return,
             };
             match accepted {
                 Ok((tcp, peer)) => {

@@ -5,13 +5,21 @@ use std::{
     ffi::OsString,
     fs::{self, File, TryLockError},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
 
+use rustix::{
+    fd::AsFd,
+    fs::{FileType, Gid, Uid, fchown, fstat},
+};
+
 use crate::failpoint;
+
+/// No link is followed at the end of a path.
+pub(crate) const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Puts `bytes` at `path`: a crash leaves the old file or the new one. Mode 0600.
 ///
@@ -26,13 +34,14 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(&temporary_prefix(&target)).tempfile_in(folder)?;
     failpoint::step("write")?;
     file.write_all(bytes)?;
-    give_to_owner(file.as_file(), folder)?;
+    let opened = File::open(folder)?;
+    give(&file, &opened)?;
     failpoint::step("flush file")?;
     file.as_file().sync_all()?;
     failpoint::step("rename")?;
     file.persist(&target).map_err(|failed| failed.error)?;
     failpoint::step("flush folder")?;
-    File::open(folder)?.sync_all()
+    opened.sync_all()
 }
 
 /// What a writer of `target` that was killed has left begins so.
@@ -69,7 +78,8 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
         return Ok(());
     }
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    give_to_owner(&File::open(folder)?, folder_of(folder))
+    let made = File::options().read(true).custom_flags(NO_FOLLOW).open(folder)?;
+    Ok(give(made, File::open(folder_of(folder))?)?)
 }
 
 /// Opens the lock file beside `path` and waits until nobody else holds it; dropping the file
@@ -107,8 +117,8 @@ pub(crate) fn lock_path(path: &Path) -> PathBuf {
 
 fn lock_file(path: &Path) -> io::Result<File> {
     let beside = lock_path(path);
-    let file = File::options().create(true).append(true).mode(0o600).open(&beside)?;
-    give_to_owner(&file, folder_of(&beside))?;
+    let file = File::options().create(true).append(true).mode(0o600).custom_flags(NO_FOLLOW).open(&beside)?;
+    give(&file, File::open(folder_of(&beside))?)?;
     Ok(file)
 }
 
@@ -127,19 +137,28 @@ pub(crate) fn other_owner(folder: &Path) -> Option<String> {
     is_other.then(|| format!("{folder} belongs to user {owner}, and this runs as user {own}; chown -R {own} {folder}?"))
 }
 
-/// What root makes in another account's folder belongs to that account: else a server that
-/// runs as `ferryd` could not read what `sudo ferryd user add` wrote.
-fn give_to_owner(file: &File, folder: &Path) -> io::Result<()> {
+/// Files that root makes in another account's folder belong to that account: else a server that runs as `ferryd` could
+/// not open what `sudo ferryd user add` wrote. Only what is root's is given, and no file with a second name: that
+/// may be one of the system's.
+pub(crate) fn give(made: impl AsFd, folder: impl AsFd) -> rustix::io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    let owner = fs::metadata(folder)?;
-    std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()))
+    let (made, owner, there) = (made.as_fd(), fstat(folder)?, fstat(&made)?);
+    let is_ours = match FileType::from_raw_mode(there.st_mode) {
+        FileType::Directory => true,
+        FileType::RegularFile => there.st_nlink == 1,
+        _ => false,
+    };
+    if !is_ours || owner.st_uid == 0 || there.st_uid != 0 {
+        return Ok(());
+    }
+    fchown(made, Some(Uid::from_raw(owner.st_uid)), Some(Gid::from_raw(owner.st_gid)))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 
     use super::*;
 
@@ -187,5 +206,36 @@ mod tests {
         assert_eq!(lock_within(&path, Duration::ZERO).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(held);
         assert!(other.try_lock().is_ok());
+    }
+
+    #[test]
+    fn what_root_makes_is_given_to_the_folders_owner_and_nothing_through_a_link_or_with_two_names() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can give files away");
+            return;
+        }
+        let (folder, system) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let at = |name: &str| folder.path().join(name);
+        let owner = |path: &Path| fs::metadata(path).unwrap().uid();
+        chown(folder.path(), Some(65534), Some(65534)).unwrap();
+        replace(&at("file"), b"x").unwrap();
+        drop(lock(&at("file")).unwrap());
+        make_folder(&at("made")).unwrap();
+        for name in ["file", "file.lock", "made"] {
+            assert_eq!(owner(&at(name)), 65534, "{name}");
+        }
+        // The folder's owner could put this there to get a file of the system.
+        let theirs = system.path().join("shadow");
+        fs::write(&theirs, "").unwrap();
+        symlink(&theirs, at("linked.lock")).unwrap();
+        assert!(lock(&at("linked")).is_err());
+        fs::hard_link(&theirs, at("second.lock")).unwrap();
+        drop(lock(&at("second")).unwrap());
+        assert_eq!(owner(&theirs), 0);
+        // Another's file is not root's to give.
+        fs::write(at("third.lock"), "").unwrap();
+        chown(at("third.lock"), Some(65533), None).unwrap();
+        drop(lock(&at("third")).unwrap());
+        assert_eq!(owner(&at("third.lock")), 65533);
     }
 }

@@ -1,9 +1,12 @@
 //! `ferryd serve`: starts the server, says where it is, and follows signals until it ends.
 
+mod figures;
+mod reload;
+
 use std::{
     fmt::Display,
     io,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     num::NonZero,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -17,10 +20,10 @@ use tokio::{
 };
 
 use crate::{
-    config::{ConfigError, keys::Key},
+    config::ConfigError,
     confine::{self, Kept},
     control::{
-        Control, ControlError, Order, Reread,
+        Control, ControlError, Order,
         client::server_path,
         who::{NoSuchGroup, Who},
     },
@@ -28,13 +31,17 @@ use crate::{
     drift::ReadConfig,
     identity::{Identity, IdentityError},
     inherited::{Inherited, InheritedError},
-    metrics::Metrics,
-    output, private_file, seal,
+    output,
+    own_files::{self, ServiceUser},
+    private_file,
     server::{LAST_STEPS, Server, ServerError, ServerOptions},
     service::{self, ServiceManager},
     telemetry::{self, TelemetryError},
     users::{self, By, StoreError, Users},
 };
+
+use figures::Figures;
+use reload::Rereading;
 
 /// How long work on blocking threads may take to notice the end.
 const LAST_WORK: Duration = Duration::from_secs(5);
@@ -106,8 +113,14 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`] when it does not come up.
 pub fn run(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), ServeError> {
-    let shown = data.clone();
-    start(read_config, file, data).inspect_err(|_| private_file::other_owner(&shown).iter().for_each(output::note))
+    let (shown, config) = (data.clone(), Arc::clone(&read_config));
+    start(read_config, file, data).inspect_err(|_| {
+        let named = config().map(|config| own_files::named(&config, Some(file))).unwrap_or_default();
+        let denied = ServiceUser::of(&shown).and_then(|user| own_files::faults(&user, &shown, &named));
+        // Root may open all of them.
+        let denied = denied.filter(|_| !rustix::process::geteuid().is_root()).unwrap_or_default();
+        private_file::other_owner(&shown).iter().chain(&denied).for_each(output::note);
+    })
 }
 
 fn start(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), ServeError> {
@@ -181,31 +194,33 @@ async fn serve(
     };
     // What was written between the first reading and the watch.
     // A fault is in the log; the store that was read at first stays.
-    let _ = reload_users(&users, By::Unknown).await;
+    let _ = reload::users(&users, By::Unknown).await;
     let server = Server::start_on(options, inherited.clients).await?;
     server.context().drift.read_with(Arc::clone(&read_config));
-    open_metrics(&server, inherited.metrics, metrics).await?;
+    let figures = Figures::open(&server, inherited.metrics, metrics).await?;
     // Before anybody hears that the server is there.
     let (orders, mut ordered) = mpsc::channel(ORDERS);
     server.control(Control::bind(operators.socket, operators.who)?, orders);
     announce(&server, &identity);
+    identity.remind();
     if users.is_empty() {
         let data = data.display();
         say(format_args!("no users yet; add the first with: ferryd user add NAME --data {data}"));
     }
     let mut manager = ServiceManager::find(Arc::clone(server.context()));
     manager.ready();
+    let mut rereading = Rereading { server: &server, read_config, figures };
     loop {
         tokio::select! {
             asked = signals.next() => match asked {
                 Asked::Stop => break,
-                Asked::Reload => drop(reload(&server, &read_config, &manager, By::Unknown).await),
+                Asked::Reload => drop(rereading.all(&manager, By::Unknown, None).await),
             },
             Some(order) = ordered.recv() => match order {
                 Order::Drain => break,
-                Order::Reload(uid, told) => {
+                Order::Reload(uid, handed, told) => {
                     // Who asked may be gone; the log has it too.
-                    let _ = told.send(reload(&server, &read_config, &manager, By::Operator(uid)).await);
+                    let _ = told.send(rereading.all(&manager, By::Operator(uid), handed).await);
                 }
             },
             () = manager.time_to_speak() => manager.say_alive().await,
@@ -235,90 +250,6 @@ fn say(text: impl Display) {
     if let Err(error) = output::line(&text) {
         tracing::warn!(%error, %text, "standard output takes nothing");
     }
-}
-
-/// Serves the figures on the inherited listener, else where the operator wants them.
-async fn open_metrics(
-    server: &Server,
-    inherited: Option<TcpListener>,
-    address: Option<SocketAddr>,
-) -> Result<(), ServeError> {
-    let metrics = match (inherited, address) {
-        (Some(listener), _) => Metrics::inherit(listener)?,
-        (None, Some(address)) => {
-            Metrics::bind(address).await.map_err(|source| ServeError::Metrics { address, source })?
-        }
-        (None, None) => return Ok(()),
-    };
-    let address = metrics.address()?;
-    tracing::info!(%address, "metrics");
-    say(format_args!("metrics on http://{address}/metrics"));
-    server.metrics(metrics);
-    Ok(())
-}
-
-/// Reads configuration, users and certificate again; what is wrong with them is logged and told.
-async fn reload(server: &Server, read_config: &ReadConfig, manager: &ServiceManager, by: By) -> Reread {
-    manager.reloading();
-    let context = server.context();
-    let mut reread = Reread::default();
-    match reload_config(server, read_config).await {
-        Ok(waiting) => reread.notes = waiting,
-        Err(fault) => reread.faults.push(fault),
-    }
-    let faults = &mut reread.faults;
-    faults.extend(reload_users(&context.users, by).await.err());
-    faults.extend(reload_identity(&context.identity).await.err());
-    manager.ready();
-    reread
-}
-
-/// What of the new configuration waits for the next start.
-async fn reload_config(server: &Server, read_config: &ReadConfig) -> Result<Vec<String>, String> {
-    let read_config = Arc::clone(read_config);
-    let read = move || {
-        let config = read_config().map_err(|error| error.to_string())?;
-        let secret = seal::read(config.login.seal.as_deref()).map_err(|error| error.to_string())?;
-        Ok::<_, String>((config, secret))
-    };
-    let fault = match tokio::task::spawn_blocking(read).await {
-        Ok(Ok((config, secret))) => {
-            tracing::info!("configuration read again");
-            let waits = |key: &Key| format!("{}.{} changed and takes effect at the next start", key.section, key.name);
-            let waiting: Vec<_> = server.configure(config, secret).into_iter().map(waits).collect();
-            waiting.iter().for_each(|note| tracing::warn!("{note}"));
-            return Ok(waiting);
-        }
-        Ok(Err(fault)) => fault,
-        Err(error) => error.to_string(),
-    };
-    tracing::error!(error = fault, "the configuration in force stays");
-    Err(fault)
-}
-
-async fn reload_users(users: &Users, by: By) -> Result<(), String> {
-    let users = users.clone();
-    match tokio::task::spawn_blocking(move || users.reload_and_log(by)).await {
-        Ok(reloaded) => reloaded.map_err(|error| error.to_string()),
-        Err(error) => {
-            tracing::error!(%error, "reloading the users");
-            Err(error.to_string())
-        }
-    }
-}
-
-async fn reload_identity(identity: &Identity) -> Result<(), String> {
-    let identity = identity.clone();
-    let fault = match tokio::task::spawn_blocking(move || identity.reload()).await {
-        Ok(Ok(fingerprint)) => {
-            tracing::info!(%fingerprint, "certificate read again");
-            return Ok(());
-        }
-        Ok(Err(error)) => error.to_string(),
-        Err(error) => error.to_string(),
-    };
-    tracing::error!(error = fault, "the certificate in use stays");
-    Err(fault)
 }
 
 /// What a signal asks for.

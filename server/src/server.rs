@@ -13,16 +13,17 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinHandle,
     time::{sleep, timeout},
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     audit::{
         Audit, AuditError, AuditThread,
         event::{Event, Who},
     },
-    config::{Config, Durability, keys::Key},
+    config::{Change, Config, Durability},
     connection,
     context::Context,
     control::{Control, Order},
@@ -85,9 +86,12 @@ pub enum ServerError {
     },
 }
 
-/// How to find who has a port already.
-fn next_step(error: &io::Error) -> &'static str {
+/// What helps where a port cannot be had.
+pub(crate) fn next_step(error: &io::Error) -> &'static str {
     match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; below 1024 a port is for root: let ferryd.socket of systemd hold it, or take one above"
+        }
         io::ErrorKind::AddrInUse => "; 'ss -ltnp' shows who listens there, maybe another ferryd",
         _ => "",
     }
@@ -160,12 +164,13 @@ impl Server {
         &self.context
     }
 
-    /// Puts another configuration in force, with the secret that goes with it; the keys in it
-    /// that wait for the next start.
-    pub fn configure(&self, config: Config, secret: Option<Secret>) -> Vec<&'static Key> {
+    /// Puts another configuration in force, with the secret that goes with it; what of it is another now, and what
+    /// waits for the next start.
+    pub async fn configure(&self, config: Config, secret: Option<Secret>) -> Change {
         self.context.seal.set(secret);
         self.context.bandwidth.set(config.bandwidth.limits());
         self.context.admission.change(config.login.clone());
+        self.context.audit.change(&config.audit).await;
         self.context.config.change(config)
     }
 
@@ -175,9 +180,12 @@ impl Server {
         self.operators.spawn(control.serve(Arc::clone(&self.context), orders, self.operators.clone()));
     }
 
-    /// Serves the figures on `metrics` until the server has stopped.
-    pub fn metrics(&self, metrics: Metrics) {
-        self.operators.spawn(metrics.serve(Arc::clone(&self.context), self.operators.clone()));
+    /// Serves the figures on `metrics` until the server has stopped, or what this returns is cancelled; the task ends
+    /// when nobody listens there any more.
+    pub fn metrics(&self, metrics: Metrics) -> (CancellationToken, JoinHandle<()>) {
+        let stop = self.context.stop.child_token();
+        let served = metrics.serve(Arc::clone(&self.context), self.operators.clone(), stop.clone());
+        (stop, self.operators.spawn(served))
     }
 
     /// Stops in order: takes nothing new, gives running transfers their time, closes the
@@ -248,6 +256,25 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let socket = take(address)?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Whether an address can be had, as a server that starts would find it; nobody can connect meanwhile.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn can_take(address: SocketAddr) -> io::Result<()> {
+    match take(address).map(drop) {
+        Err(error) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && is_missing(&error) => {
+            take((Ipv4Addr::UNSPECIFIED, address.port()).into()).map(drop)
+        }
+        taken => taken,
+    }
+}
+
+fn take(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() && address.ip().is_unspecified() {
         socket.set_only_v6(false)?;
@@ -255,8 +282,7 @@ fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-    TcpListener::from_std(socket.into())
+    Ok(socket)
 }
 
 async fn accept(listener: TcpListener, context: Arc<Context>, tasks: TaskTracker, places: Arc<Semaphore>) {

@@ -8,7 +8,10 @@ use std::{
     env,
     io::{self, Write},
     panic,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,8 +20,8 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fd::AsFd,
 };
-use tracing::{Level, Metadata};
-use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter, util::SubscriberInitExt as _};
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter, reload, util::SubscriberInitExt as _};
 
 use crate::config::{
     Log, LogFormat,
@@ -32,6 +35,12 @@ const PIECE: usize = 4096;
 
 /// Lines that could not be written.
 static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// Puts another filter in place of the one in force.
+type Refilter = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
+
+/// How that is done, once there is a log.
+static REFILTER: OnceLock<Refilter> = OnceLock::new();
 
 /// Lines of the log that standard error did not take.
 #[must_use]
@@ -48,6 +57,9 @@ pub enum TelemetryError {
     /// Something else in this process logs already.
     #[error("the log was set up twice")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
+    /// The level stays.
+    #[error("log.level stays as it was: {0}")]
+    Stays(#[from] reload::Error),
 }
 
 /// Starts logging. `RUST_LOG`, where it is set, wins over the configured level.
@@ -55,20 +67,30 @@ pub enum TelemetryError {
 /// # Errors
 /// [`TelemetryError`].
 pub fn start(log: &Log) -> Result<(), TelemetryError> {
-    let wanted = env::var(EnvFilter::DEFAULT_ENV).ok().filter(|directives| !directives.is_empty());
+    let wanted = from_environment();
     let (from, level) = wanted.as_ref().map_or(("log.level", &log.level), |wanted| (EnvFilter::DEFAULT_ENV, wanted));
     let filter = log_level::filter(level).map_err(|error| TelemetryError::Level(from, error))?;
     let journal = is_journal(env::var("JOURNAL_STREAM").ok().as_deref(), &io::stderr());
     // Whatever cannot be logged must not end in a panic, which would be logged.
     let builder = fmt().with_env_filter(filter).with_ansi(false).log_internal_errors(false);
     match (log.format, journal) {
-        (LogFormat::Text, false) => builder.with_writer(Lines { priority: false, escape: true }).finish().try_init()?,
+        (LogFormat::Text, false) => {
+            let builder = builder.with_writer(Lines { priority: false, escape: true }).with_filter_reloading();
+            keep(builder.reload_handle());
+            builder.finish().try_init()?;
+        }
         (LogFormat::Text, true) => {
-            builder.without_time().with_writer(Lines { priority: true, escape: true }).finish().try_init()?;
+            let builder = builder.without_time().with_writer(Lines { priority: true, escape: true });
+            let builder = builder.with_filter_reloading();
+            keep(builder.reload_handle());
+            builder.finish().try_init()?;
         }
         // JSON strings cannot hold a control character.
         (LogFormat::Json, priority) => {
-            builder.json().flatten_event(true).with_writer(Lines { priority, escape: false }).finish().try_init()?;
+            let builder = builder.json().flatten_event(true).with_writer(Lines { priority, escape: false });
+            let builder = builder.with_filter_reloading();
+            keep(builder.reload_handle());
+            builder.finish().try_init()?;
         }
     }
     panic::set_hook(Box::new(|panic| {
@@ -77,6 +99,29 @@ pub fn start(log: &Log) -> Result<(), TelemetryError> {
         tracing::error!("panicked at {place}: {what}");
     }));
     Ok(())
+}
+
+fn keep<S: Subscriber + 'static>(handle: reload::Handle<EnvFilter, S>) {
+    // There is one log, and a second start fails.
+    let _ = REFILTER.set(Box::new(move |filter| handle.reload(filter)));
+}
+
+/// The level that the environment wants, which wins over the configuration.
+fn from_environment() -> Option<String> {
+    env::var(EnvFilter::DEFAULT_ENV).ok().filter(|directives| !directives.is_empty())
+}
+
+/// Logs at another level from now on; what to say where the environment wants another still.
+///
+/// # Errors
+/// [`TelemetryError`]; the level in force then stays.
+pub fn change(log: &Log) -> Result<Option<String>, TelemetryError> {
+    if let Some(level) = from_environment() {
+        return Ok(Some(format!("log.level has no effect: {} says {level}", EnvFilter::DEFAULT_ENV)));
+    }
+    let filter = log_level::filter(&log.level).map_err(|error| TelemetryError::Level("log.level", error))?;
+    REFILTER.get().map_or(Ok(()), |refilter| refilter(filter))?;
+    Ok(None)
 }
 
 /// Whether standard error is the journal's: systemd says which device and inode that would be.

@@ -36,6 +36,7 @@ pub(crate) async fn care(context: Arc<Context>) {
             close_unused(&context);
             // The log hears of it.
             context.drift.look(&context);
+            context.identity.remind();
         };
         if let Err(error) = tokio::task::spawn_blocking(work).await {
             tracing::error!(%error, "upkeep panicked");

@@ -219,11 +219,11 @@ impl Users {
         }
     }
 
-    /// Reloads and logs what came of it.
+    /// Reloads and logs what came of it; whether accounts are others now.
     ///
     /// # Errors
     /// As [`reload_for`](Self::reload_for); it is logged already.
-    pub fn reload_and_log(&self, by: By) -> Result<(), StoreError> {
+    pub fn reload_and_log(&self, by: By) -> Result<bool, StoreError> {
         let reloaded = self.reload_for(by);
         match &reloaded {
             Ok(changes) if changes.is_empty() => {}
@@ -240,7 +240,7 @@ impl Users {
             }
             Err(error) => tracing::error!(%error, "the last good user store stays in force"),
         }
-        reloaded.map(|_| ())
+        reloaded.map(|changes| !changes.is_empty())
     }
 
     /// Checks a password. An unknown name, a closed account and a wrong password cost the same.

@@ -17,6 +17,7 @@ mod bandwidth;
 mod browser;
 mod browser_faults;
 mod browser_terminal;
+mod certificate;
 mod confine;
 mod control;
 // A server built for release follows no plans of faults.
@@ -47,6 +48,7 @@ mod memory;
 mod names_on_server;
 mod old_programs;
 mod outputs;
+mod ownership;
 mod page;
 mod paths;
 mod quota;

@@ -1,6 +1,10 @@
 //! `ferryd check`: every fault with its place, before a server stumbles over it.
 #![expect(clippy::disallowed_methods, reason = "looks at the modes of the server's own files")]
 
+mod mounts;
+mod ports;
+mod unit;
+
 use std::{
     fs, io,
     os::unix::fs::PermissionsExt as _,
@@ -12,16 +16,24 @@ use serde::Serialize;
 use super::{AdminError, layers, places, quota};
 use crate::{
     audit::verify,
-    config::{Config, ConfigError},
-    control::who::Who,
-    identity::Identity,
-    output, seal,
-    storage::{self, Seen},
+    config::{Config, ConfigError, Loaded, Origin, keys::Key},
+    control::{
+        client::{self, AskError, Line},
+        who::Who,
+    },
+    identity::{Identity, State},
+    output,
+    own_files::{self, ServiceUser},
+    private_file, seal,
+    storage::{self, Seen, Storage},
     users::{
         self,
         file::{self, Store, StoreError},
+        invite::{self, Invite},
+        moment::Moment,
     },
 };
+use ports::Holders;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -46,14 +58,21 @@ pub(super) fn run(config: Option<PathBuf>, json: bool, data: &Path) -> Result<()
     let mut found = Found::default();
     let file = config.clone().or_else(places::config_file);
     found.notes.extend(places::not_there(data));
-    let config = found.config(config);
-    let store = found.users(&users::store_file(data));
-    if let Some(config) = &config {
+    let loaded = found.config(config);
+    let read = found.users(&users::store_file(data));
+    if let Some(loaded) = &loaded {
+        let config = &loaded.config;
         found.faults.extend(Who::new(config.control.group.as_deref()).err().map(|error| error.to_string()));
-        found.faults.extend(identity_fault(config, data));
+        found.certificate(config, data);
         found.faults.extend(seal::read(config.login.seal.as_deref()).err().map(|error| error.to_string()));
         found.faults.extend(config.login.seal.as_deref().and_then(readable_by_others));
     }
+    found.service(loaded.as_ref(), file.as_deref(), data);
+    if let Some(store) = &read {
+        found.orphans(store, data);
+        found.invites(store, loaded.as_ref().map(|loaded| &loaded.config));
+    }
+    let store = read.unwrap_or_default();
     found.homes(&store, data);
     found.full_homes(&store, data);
     let audit = verify::files(data).unwrap_or_default();
@@ -81,26 +100,27 @@ fn text(found: &FoundObject<'_>) -> String {
 }
 
 impl Found {
-    fn config(&mut self, config: Option<PathBuf>) -> Option<Config> {
+    fn config(&mut self, config: Option<PathBuf>) -> Option<Loaded> {
         match layers(config).and_then(|layers| layers.load()) {
-            Ok(loaded) => return Some(loaded.config),
+            Ok(loaded) => return Some(loaded),
             Err(ConfigError::Faults(found)) => self.faults.extend(found.iter().map(ToString::to_string)),
             Err(error) => self.faults.push(error.to_string()),
         }
         None
     }
 
-    fn users(&mut self, path: &Path) -> Store {
+    /// The user store, where it is one.
+    fn users(&mut self, path: &Path) -> Option<Store> {
         self.faults.extend(readable_by_others(path));
         let store = match file::is_not_gone(path).and_then(|()| file::load(path)) {
             Ok(store) => store,
             Err(StoreError::Broken(found)) => {
                 self.faults.extend(found.iter().map(ToString::to_string));
-                return Store::default();
+                return None;
             }
             Err(error) => {
                 self.faults.push(error.to_string());
-                return Store::default();
+                return None;
             }
         };
         for (name, record) in &store.users {
@@ -115,7 +135,7 @@ impl Found {
         if store.users.is_empty() {
             self.notes.push("no users yet; add the first with: ferryd user add NAME".to_owned());
         }
-        store
+        Some(store)
     }
 
     fn homes(&mut self, store: &Store, data: &Path) {
@@ -152,18 +172,105 @@ impl Found {
     }
 }
 
-/// The key, if there is one yet; checking makes none.
-fn identity_fault(config: &Config, data: &Path) -> Option<String> {
-    let tls = &config.tls;
-    if tls.certificate.is_none() && !data.join("identity").exists() {
-        return None;
-    }
-    match Identity::load(data, tls) {
-        Ok(_) => {
-            let key = tls.key.clone().unwrap_or_else(|| data.join("identity/key.pem"));
-            readable_by_others(&key)
+impl Found {
+    /// Looks at what a service would find that uses the data folder.
+    fn service(&mut self, loaded: Option<&Loaded>, file: Option<&Path>, data: &Path) {
+        let data = &data.canonicalize().unwrap_or_else(|_| data.to_owned());
+        let user = ServiceUser::of(data);
+        // Files that the service manager hands over it opens itself.
+        let is_handed = |loaded: &Loaded, section, name| {
+            Key::find(section, name).is_some_and(|key| matches!(loaded.origin(key), Origin::Credential(_)))
+        };
+        let named = loaded.map(|loaded| {
+            let mut config = loaded.config.clone();
+            if is_handed(loaded, "tls", "certificate") {
+                (config.tls.certificate, config.tls.key) = (None, None);
+            }
+            config.login.seal = config.login.seal.filter(|_| !is_handed(loaded, "login", "seal"));
+            own_files::named(&config, file)
+        });
+        let named = named.unwrap_or_default();
+        match user.as_ref().map(|user| (user, own_files::faults(user, data, &named))) {
+            Some((_, Some(faults))) => self.faults.extend(faults),
+            Some((user, None)) => self.notes.extend(private_file::other_owner(data).or_else(|| {
+                Some(format!(
+                    "what user {} can open is not known: this process may not look as that user",
+                    user.shown()
+                ))
+            })),
+            None => {}
         }
-        Err(error) => Some(error.to_string()),
+        if let Ok(mounts) = fs::read_to_string("/proc/self/mountinfo") {
+            self.mounts(&mounts, data);
+        }
+        if let Some(loaded) = loaded {
+            let held = self.unit(Path::new("/"), loaded, data);
+            let socket = client::path(loaded.config.control.socket.as_deref(), data);
+            let is_running = !matches!(Line::open(socket), Err(AskError::NoServer(_)));
+            let holders = Holders { is_running, socket: held.clients, metrics: held.metrics };
+            self.faults.extend(ports::faults(&loaded.config, user.as_ref(), holders));
+        }
+    }
+
+    /// The certificate and its key, if there are some yet; checking makes none.
+    fn certificate(&mut self, config: &Config, data: &Path) {
+        let tls = &config.tls;
+        if tls.certificate.is_none() && !data.join("identity").exists() {
+            return;
+        }
+        let identity = match Identity::load(data, tls) {
+            Ok(identity) => identity,
+            Err(error) => return self.faults.push(error.to_string()),
+        };
+        self.notes.extend(Identity::damage(data, tls).ok().flatten());
+        let key = tls.key.clone().unwrap_or_else(|| data.join("identity/key.pem"));
+        self.faults.extend(readable_by_others(&key));
+        let Some(term) = identity.term() else { return };
+        let (path, now) = (identity.certificate().display(), Moment::now());
+        if tls.certificate.is_some() {
+            if term.names.is_empty() {
+                let why = "clients that do not know the key yet accept it for no address";
+                self.faults.push(format!("{path}: the certificate names no host: {why}"));
+            } else {
+                self.notes.push(format!("{path} is for {}, until {}", term.names.join(", "), term.until));
+            }
+        }
+        if let Some(warning) = term.warning(now) {
+            let list = match term.state(now) {
+                Some(State::Soon(_)) => &mut self.notes,
+                _ => &mut self.faults,
+            };
+            list.push(format!("{path}: the certificate {warning}"));
+        }
+    }
+
+    /// Files of users who are none.
+    fn orphans(&mut self, store: &Store, data: &Path) {
+        let on_disk = Storage::inspect(data).and_then(|storage| storage.users_on_disk());
+        // Where nothing can be listed, it is told of the homes of those who are users.
+        for name in on_disk.unwrap_or_default() {
+            if !store.users.contains_key(name.as_str()) {
+                let help = format!(
+                    "'ferryd user add {name}' gives them back, 'ferryd user remove {name} --purge' removes them"
+                );
+                self.notes.push(format!("there are files of '{name}', who is no user: {help}"));
+            }
+        }
+    }
+
+    fn invites(&mut self, store: &Store, config: Option<&Config>) {
+        let without = store.invites.iter().filter(|(_, invite)| invite.is_valid() && invite.quota.is_none());
+        let ids: Vec<_> = without.map(|(hash, _): (&String, &Invite)| invite::id(hash)).collect();
+        let Some(config) = config.filter(|_| !ids.is_empty()) else { return };
+        let ids = ids.join(", ");
+        match config.registration.quota {
+            Some(quota) => {
+                self.notes.push(format!("invites without a quota: {ids}; accounts get registration.quota, {quota}"))
+            }
+            None => self.faults.push(format!(
+                "invites without a quota: {ids}; set registration.quota, or revoke them and create others with --quota"
+            )),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The verbs that talk to the running server: status, sessions, kick, broadcast, reload, drain.
 
-use std::{fmt::Write as _, path::Path};
+use std::{fmt::Write as _, os::fd::OwnedFd, path::Path};
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::{
     config::Loaded,
     control::{
         client::{self, AskError, Line},
-        message::{Answer, Ask, Differs, Penalty, Session, Status, Transfer},
+        message::{Answer, Ask, Certificate, Differs, Penalty, Session, Status, Transfer},
     },
     live::Direction,
     output,
@@ -19,13 +19,24 @@ use crate::{
 ///
 /// A configuration with faults keeps nobody from asking: the server runs with an earlier one.
 pub(super) fn run(ask: &Ask, json: bool, loaded: Result<Loaded, AdminError>, data: &Path) -> Result<(), AdminError> {
+    run_with(ask, &[], json, loaded, data)
+}
+
+/// As [`run`], with open files that the server is to have.
+pub(super) fn run_with(
+    ask: &Ask,
+    files: &[OwnedFd],
+    json: bool,
+    loaded: Result<Loaded, AdminError>,
+    data: &Path,
+) -> Result<(), AdminError> {
     let fault = loaded.as_ref().err().map(ToString::to_string);
     let socket = loaded.ok().and_then(|loaded| loaded.config.control.socket);
     let mut line = Line::open(client::path(socket.as_deref(), data))?;
     if let Some(fault) = fault.filter(|_| !json) {
         output::note(format_args!("asked at the usual socket, for the configuration has faults: {fault}"));
     }
-    let answer = line.ask(ask)?;
+    let answer = line.ask_with(ask, files)?;
     output::result(json, || as_text(&answer), &inside(&answer)?)?;
     match answer {
         Answer::Draining { .. } => Ok(line.wait_end()?),
@@ -51,9 +62,15 @@ fn as_text(answer: &Answer) -> String {
         Answer::Broadcast { sessions } => format!("told {}\n", counted(*sessions, "session")),
         Answer::Penalties(penalties) => as_waits(penalties),
         Answer::Lifted { address } => format!("nothing from {address} has to wait now\n"),
-        Answer::Reloaded { faults, notes } => {
-            let done = if faults.is_empty() { "reloaded\n" } else { "" };
-            notes.iter().fold(done.to_owned(), |text, note| text + "note: " + note + "\n")
+        Answer::Reloaded { faults, changed, notes } => {
+            let mut text = match (faults.is_empty(), changed.is_empty()) {
+                (true, true) => "reloaded; nothing changed\n".to_owned(),
+                (true, false) => "reloaded\n".to_owned(),
+                (false, _) => String::new(),
+            };
+            text.extend(changed.iter().map(|changed| format!("changed: {changed}\n")));
+            text.extend(notes.iter().map(|note| format!("note: {note}\n")));
+            text
         }
         Answer::Draining { transfers, seconds } => {
             format!("draining: {} under way, at most {seconds} s\n", counted(*transfers, "transfer"))
@@ -92,9 +109,13 @@ fn as_facts(status: &Status) -> String {
         ("tasks", status.tasks.to_string()),
         ("hash queue", status.hash_queue.to_string()),
         ("flushes", format!("{}, {:.1} s", status.flushes, status.flush_seconds)),
+        ("certificate", status.certificate.as_ref().map_or_else(|| "unknown".to_owned(), as_term)),
         ("disk free", status.disk_free.map_or_else(|| "unknown".to_owned(), size)),
     ];
     let mut out = table(&rows.map(|(name, value)| [name.to_owned(), value]));
+    if let Some(warning) = status.certificate.as_ref().and_then(|certificate| certificate.warning.as_ref()) {
+        let _ = write!(out, "\nthe certificate {warning}\n");
+    }
     for Differs { what, why, since } in &status.differs {
         let _ = write!(out, "\nin force is not what is on disk: {what}, known since {since}: {why}\n");
     }
@@ -108,6 +129,11 @@ fn as_facts(status: &Status) -> String {
         let _ = write!(out, "\n{}", table(&rows));
     }
     out
+}
+
+fn as_term(certificate: &Certificate) -> String {
+    let names = if certificate.names.is_empty() { "no name".to_owned() } else { certificate.names.join(", ") };
+    format!("until {}, for {names}", certificate.until)
 }
 
 fn as_waits(penalties: &[Penalty]) -> String {

@@ -51,12 +51,15 @@ pub fn not_there(data: &Path) -> Option<String> {
     (!data.exists()).then(note)
 }
 
+/// Where the service manager takes certificate, key and seal from.
+pub(super) const CREDENTIALS: &str = "/etc/credstore";
+
 /// Where the service manager has put certificate, key and seal: in a service what it says, else where
 /// it takes them from, so that root is shown what the service shows.
 #[must_use]
 pub fn credentials() -> Option<PathBuf> {
     let root = rustix::process::geteuid().is_root();
-    first(env::var_os("CREDENTIALS_DIRECTORY")).or_else(|| root.then(|| "/etc/credstore".into()))
+    first(env::var_os("CREDENTIALS_DIRECTORY")).or_else(|| root.then(|| CREDENTIALS.into()))
 }
 
 /// The environment as far as it is text: a key's value always is.

@@ -13,7 +13,7 @@ use super::{
     chain::{self, End, Tie},
     event::Event,
 };
-use crate::private_file::folder_of;
+use crate::private_file::{self, NO_FOLLOW, folder_of};
 
 /// The file's name in the data folder.
 pub(super) const NAME: &str = "audit.jsonl";
@@ -66,6 +66,11 @@ impl AuditFile {
         let end = last.map_or_else(End::default, |last| last.end);
         let length = length + u64::from(torn);
         Ok(Self { path, file, length, keep, stuck: false, retiring: Vec::new(), end, torn })
+    }
+
+    /// Keeps as much as this from now on; older files go with the next one.
+    pub(super) fn keep(&mut self, keep: Keep) {
+        self.keep = keep;
     }
 
     /// Looks whether the file is still the one under its name, and whole: a program that rotates logs may
@@ -202,12 +207,12 @@ fn same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-fn append(path: &Path) -> io::Result<File> {
-    File::options().create(true).append(true).mode(0o600).custom_flags(NO_FOLLOW).open(path)
-}
-
 /// The log is never written through a link.
-const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+fn append(path: &Path) -> io::Result<File> {
+    let file = File::options().create(true).append(true).mode(0o600).custom_flags(NO_FOLLOW).open(path)?;
+    private_file::give(&file, File::open(folder_of(path))?)?;
+    Ok(file)
+}
 
 /// What the new file is called until the others have made room.
 pub(super) fn beginning(path: &Path) -> PathBuf {

@@ -102,6 +102,11 @@ pub(super) struct Folding {
 }
 
 impl Folding {
+    /// Folds what one user does beyond so many bytes of the log in a day.
+    pub(super) fn share(&mut self, most: u64) {
+        self.most = most;
+    }
+
     pub(super) fn new(most: u64, now: Instant) -> Self {
         Self {
             begun: now,

@@ -17,6 +17,7 @@ use super::{
     event::{Event, Who},
     file::AuditFile,
     fold::Folding,
+    share,
 };
 
 /// Lines written at once.
@@ -66,16 +67,13 @@ impl Writer {
         let mut open = true;
         while open {
             match self.next(clock.as_ref()) {
-                Next::Message(Message::Line(time, who, event)) => batch.push((time, who, event)),
-                Next::Message(Message::Stop) | Next::Gone => open = false,
+                Next::Message(message) => open = self.take(message, &mut batch),
+                Next::Gone => open = false,
                 Next::Time => {}
             }
             while open && batch.len() < BATCH {
-                match self.messages.try_recv() {
-                    Ok(Message::Line(time, who, event)) => batch.push((time, who, event)),
-                    Ok(Message::Stop) => open = false,
-                    Err(_) => break,
-                }
+                let Ok(message) = self.messages.try_recv() else { break };
+                open = self.take(message, &mut batch);
             }
             let mut lines = self.fold(&mut batch, Instant::now());
             if !open {
@@ -86,6 +84,19 @@ impl Writer {
                 self.flush();
             }
         }
+    }
+
+    /// Puts a line to the others, or does what else is wanted; false when that is to end.
+    fn take(&mut self, message: Message, batch: &mut Vec<Told>) -> bool {
+        match message {
+            Message::Line(time, who, event) => batch.push((time, who, event)),
+            Message::Keep(keep) => {
+                self.file.keep(keep);
+                self.folding.share(share(keep));
+            }
+            Message::Stop => return false,
+        }
+        true
     }
 
     /// Waits for a message, but not while lines get too old.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
+use toml::Value;
 
 use super::{
     Config,
@@ -10,7 +11,7 @@ use super::{
 };
 
 /// What only a start reads: sections whole, or single keys of others.
-const AT_START: [(&str, &str); 10] = [
+const AT_START: [(&str, &str); 8] = [
     ("server", "confine"),
     ("server", "listen"),
     ("server", "durability"),
@@ -18,10 +19,17 @@ const AT_START: [(&str, &str); 10] = [
     ("limits", "backlog"),
     ("tls", ""),
     ("control", ""),
-    ("audit", ""),
-    ("metrics", "listen"),
-    ("log", ""),
+    ("log", "format"),
 ];
+
+/// What another configuration came to.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// What is in force and was not before.
+    pub now: Vec<String>,
+    /// The keys that are not as at the start and take effect only at the next.
+    pub waiting: Vec<&'static Key>,
+}
 
 /// The configuration in force.
 #[derive(Debug)]
@@ -51,12 +59,25 @@ impl InForce {
         KEYS.iter().filter(|key| in_force(key) != key.value(config)).collect()
     }
 
-    /// Puts `config` in force; the keys that are not as at the start and take effect only at the next.
-    pub fn change(&self, config: Config) -> Vec<&'static Key> {
-        let waits = |key: &&Key| is_read_at_start(key) && key.value(&self.at_start) != key.value(&config);
-        let waiting = KEYS.iter().filter(waits).collect();
+    /// Puts `config` in force.
+    pub fn change(&self, config: Config) -> Change {
+        let mut change = Change::default();
+        let before = self.now.load();
+        for key in &KEYS {
+            let waits = is_read_at_start(key);
+            let (old, new) = (key.value(if waits { &self.at_start } else { &before }), key.value(&config));
+            if old == new {
+                continue;
+            }
+            if waits {
+                change.waiting.push(key);
+            } else {
+                let shown = |value: Option<Value>| value.map_or_else(|| "none".to_owned(), |value| value.to_string());
+                change.now.push(format!("{}.{} = {}, was {}", key.section, key.name, shown(new), shown(old)));
+            }
+        }
         self.now.store(Arc::new(config));
-        waiting
+        change
     }
 }
 
@@ -74,9 +95,10 @@ mod tests {
         let mut config = Config::default();
         config.limits.idle_seconds += 1;
         config.server.listen = vec![([127, 0, 0, 1], 1).into()];
-        for _ in 0..2 {
-            let waiting: Vec<_> = in_force.change(config.clone()).iter().map(|key| key.name).collect();
-            assert_eq!(waiting, ["listen"]);
+        for changed in [&["limits.idle_seconds = 91, was 90".to_owned()][..], &[]] {
+            let change = in_force.change(config.clone());
+            assert_eq!(change.waiting.iter().map(|key| key.name).collect::<Vec<_>>(), ["listen"]);
+            assert_eq!(change.now, changed);
         }
         assert_eq!(in_force.get().limits.idle_seconds, config.limits.idle_seconds);
         let differs = |config: &Config| in_force.differs(config).iter().map(|key| key.name).collect::<Vec<_>>();

@@ -7,12 +7,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Order, Reread,
-    message::{Answer, Ask, Session, Status, Transfer, User},
+    message::{Answer, Ask, Certificate, Session, Status, Transfer, User},
     penalties, quota,
 };
 use crate::{
     audit::event::{Event, Who},
     context::Context,
+    identity::{Handed, Term},
     live::Wire,
     telemetry,
     users::{By, moment::Moment},
@@ -31,16 +32,7 @@ pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &
         Ask::Rescan { user } => quota::rescan(context, uid, user.as_deref()).await,
         Ask::Penalties => Answer::Penalties(penalties::list(context)),
         Ask::Lift { address } => penalties::lift(context, uid, address).await,
-        Ask::Reload => {
-            tracing::info!(uid, "the operator asks for a reload");
-            context.audit.note(Who::operator(uid), Event::Reload).await;
-            let (told, heard) = oneshot::channel();
-            if orders.send(Order::Reload(uid, told)).await.is_err() {
-                return Answer::failed("the server is stopping");
-            }
-            let stopping = |_| Answer::failed("the server is stopping");
-            heard.await.map_or_else(stopping, |Reread { faults, notes }| Answer::Reloaded { faults, notes })
-        }
+        Ask::Reload { .. } => reload(uid, None, context, orders).await,
         Ask::Users => users(context, uid).await,
         Ask::Drain => {
             tracing::info!(uid, "the operator asks for an end");
@@ -54,12 +46,30 @@ pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &
     }
 }
 
+/// Has everything read again, with the certificate that was handed over, if there is one.
+pub(super) async fn reload(
+    uid: u32,
+    handed: Option<Handed>,
+    context: &Arc<Context>,
+    orders: &mpsc::Sender<Order>,
+) -> Answer {
+    tracing::info!(uid, "the operator asks for a reload");
+    context.audit.note(Who::operator(uid), Event::Reload).await;
+    let (told, heard) = oneshot::channel();
+    let stopping = || Answer::failed("the server is stopping");
+    if orders.send(Order::Reload(uid, handed, told)).await.is_err() {
+        return stopping();
+    }
+    let reread = |Reread { faults, changed, notes }| Answer::Reloaded { faults, changed, notes };
+    heard.await.map_or_else(|_| stopping(), reread)
+}
+
 async fn users(context: &Arc<Context>, uid: u32) -> Answer {
     let users = context.users.clone();
     match tokio::task::spawn_blocking(move || users.reload_and_log(By::Operator(uid))).await {
         Ok(reloaded) => {
             let faults = reloaded.err().map(|error| error.to_string()).into_iter().collect();
-            Answer::Reloaded { faults, notes: Vec::new() }
+            Answer::Reloaded { faults, changed: Vec::new(), notes: Vec::new() }
         }
         Err(error) => Answer::failed(format!("the users were not read: {error}")),
     }
@@ -123,6 +133,7 @@ pub(crate) fn status_now(context: &Context) -> Status {
         audit_lost: context.audit.lost(),
         log_lost: telemetry::lost(),
         differs: context.drift.look(context),
+        certificate: context.identity.term().map(certificate),
         tasks: tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks()),
         hash_queue: context.users.hash_queue(),
         flushes: figures.flushes.get(),
@@ -130,6 +141,11 @@ pub(crate) fn status_now(context: &Context) -> Status {
         disk_free,
         users,
     }
+}
+
+fn certificate(term: Term) -> Certificate {
+    let warning = term.warning(Moment::now());
+    Certificate { names: term.names, from: term.from, until: term.until, warning }
 }
 
 fn sessions(context: &Context) -> Vec<Session> {

@@ -2,13 +2,22 @@
 
 use std::{
     env, io,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    os::unix::net::UnixStream,
+    io::{BufRead as _, BufReader, IoSlice, Read as _, Write as _},
+    mem::MaybeUninit,
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::net::UnixStream,
+    },
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use super::message::{Answer, Ask};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+
+use super::{
+    message::{Answer, Ask},
+    requests::FILES,
+};
 
 /// The socket's name in the server's folder.
 const NAME: &str = "control.sock";
@@ -111,7 +120,15 @@ impl Line {
     /// # Errors
     /// [`AskError`]; also for what the server did not do.
     pub fn ask(&mut self, ask: &Ask) -> Result<Answer, AskError> {
-        let line = self.exchange(ask).map_err(|source| AskError::Io { path: self.path.clone(), source })?;
+        self.ask_with(ask, &[])
+    }
+
+    /// As [`ask`](Self::ask), with open files that the server is to have.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn ask_with(&mut self, ask: &Ask, files: &[OwnedFd]) -> Result<Answer, AskError> {
+        let line = self.exchange(ask, files).map_err(|source| AskError::Io { path: self.path.clone(), source })?;
         match serde_json::from_str(&line) {
             Ok(Answer::Failed { message }) => Err(AskError::Failed(message)),
             Ok(answer) => Ok(answer),
@@ -119,11 +136,11 @@ impl Line {
         }
     }
 
-    fn exchange(&mut self, ask: &Ask) -> io::Result<String> {
+    fn exchange(&mut self, ask: &Ask, files: &[OwnedFd]) -> io::Result<String> {
         let mut line = serde_json::to_vec(ask)?;
         line.push(b'\n');
         // A server that refuses us may have hung up by now; its word is still to be read.
-        let written = self.stream.get_mut().write_all(&line);
+        let written = send(self.stream.get_mut(), &line, files);
         let mut answer = String::new();
         if (&mut self.stream).take(ANSWER).read_line(&mut answer)? == 0 {
             written?;
@@ -145,4 +162,16 @@ impl Line {
             Err(source) => Err(AskError::Io { path: self.path, source }),
         }
     }
+}
+
+/// Writes a line, with open files.
+fn send(stream: &mut UnixStream, line: &[u8], files: &[OwnedFd]) -> io::Result<()> {
+    let files: Vec<_> = files.iter().map(|file| file.as_fd()).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
+    let mut beside = SendAncillaryBuffer::new(&mut space);
+    if !files.is_empty() && !beside.push(SendAncillaryMessage::ScmRights(&files)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let sent = sendmsg(&*stream, &[IoSlice::new(line)], &mut beside, SendFlags::NOSIGNAL)?;
+    stream.write_all(line.get(sent..).unwrap_or_default())
 }

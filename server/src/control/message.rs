@@ -1,6 +1,6 @@
 //! What is asked and answered on the control socket, one JSON object a line.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -43,11 +43,25 @@ pub enum Ask {
         address: IpAddr,
     },
     /// Read configuration, certificate and users again.
-    Reload,
+    Reload {
+        /// A certificate and its key that come along as open files, for a server whose user may not read them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pair: Option<Pair>,
+    },
     /// Read the users again.
     Users,
     /// Take nobody new, give transfers their time, and end.
     Drain,
+}
+
+/// Where the certificate and the key lie that are handed over, in the order of the files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
 }
 
 /// An answer.
@@ -83,6 +97,9 @@ pub enum Answer {
     Reloaded {
         /// What is wrong; empty when all is as it should be.
         faults: Vec<String>,
+        /// What is in force and was not before.
+        #[serde(default)]
+        changed: Vec<String>,
         /// What waits for the next start.
         #[serde(default)]
         notes: Vec<String>,
@@ -157,6 +174,9 @@ pub struct Status {
     pub log_lost: u64,
     /// What is in force and not as it is on disk.
     pub differs: Vec<Differs>,
+    /// The certificate in use, where it can be read.
+    #[serde(default)]
+    pub certificate: Option<Certificate>,
     /// What runs at once inside the server: connections, listeners, upkeep.
     pub tasks: usize,
     /// Password checks that wait or run.
@@ -220,6 +240,19 @@ pub struct Differs {
     pub why: String,
     /// Since when that is known.
     pub since: Moment,
+}
+
+/// A certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The names and addresses it is for.
+    pub names: Vec<String>,
+    /// When it begins.
+    pub from: Moment,
+    /// When it ends, or the first of those that vouch for it.
+    pub until: Moment,
+    /// What needs care: it ends within 21 days, has ended, or has not begun.
+    pub warning: Option<String>,
 }
 
 /// Where figures come from.
@@ -337,6 +370,7 @@ mod tests {
         for (line, ask) in [
             (r#"{"do":"status"}"#, Ask::Status),
             (r#"{"do":"users"}"#, Ask::Users),
+            (r#"{"do":"reload"}"#, Ask::Reload { pair: None }),
             (r#"{"do":"kick","who":"anna"}"#, Ask::Kick { who: "anna".into() }),
             (r#"{"do":"broadcast","text":"hi"}"#, Ask::Broadcast { text: "hi".into() }),
         ] {

@@ -41,6 +41,11 @@ impl Who {
         }
     }
 
+    /// Whether a peer of this user may give the server another certificate.
+    pub(super) fn may_hand_over(&self, uid: u32) -> bool {
+        uid == 0 || uid == self.own
+    }
+
     /// Whether a peer of this user may speak. Where a group is named, the file's mode has let only
     /// its members connect; the kernel names but one of a process's groups to ask again.
     pub(super) fn allows(&self, uid: u32) -> bool {
@@ -61,6 +66,8 @@ mod tests {
     fn strangers_are_out_unless_a_group_is_named() {
         let own = Who { own: 977, group: None };
         assert!(own.allows(0) && own.allows(977) && !own.allows(1000));
+        let staff = Who { group: Some(50), ..own.clone() };
+        assert!(staff.may_hand_over(0) && staff.may_hand_over(977) && !staff.may_hand_over(1000));
         assert!(Who { group: Some(50), ..own }.allows(1000));
     }
 

@@ -50,6 +50,10 @@ pub(super) fn render(status: &Status) -> String {
     if let Some(free) = &status.disk_free {
         one("disk_free_bytes", Gauge, "Bytes free on the disk of the homes.", free);
     }
+    if let Some(certificate) = &status.certificate {
+        let about = "When the certificate ends, in seconds since 1970.";
+        one("certificate_end_time_seconds", Gauge, about, &certificate.until.as_second());
+    }
     one("users", Gauge, "Accounts.", &status.accounts);
     let version = [(format!("{{version=\"{}\"}}", status.version), 1)];
     family(&mut out, "build_info", Gauge, "1; the label has the version.", version);
@@ -117,6 +121,7 @@ mod tests {
         for (what, differs) in [("users", 1), ("certificate", 0), ("configuration", 0)] {
             assert!(text.contains(&format!("ferryd_differs_from_disk{{what=\"{what}\"}} {differs}\n")), "{text}");
         }
+        assert!(text.contains("ferryd_certificate_end_time_seconds 1893456000\n"), "{text}");
         assert!(text.contains("ferryd_user_used_bytes{user=\"anna\"} 1000\n"), "{text}");
         assert!(!text.contains("ferryd_user_quota_bytes{user=\"berta\"}"), "{text}");
     }

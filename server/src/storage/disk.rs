@@ -11,12 +11,21 @@ use rustix::{
     path::Arg,
 };
 
-use crate::failpoint;
+use crate::{failpoint, private_file};
 
-/// Makes a file, or empties one, as `flags` say.
+/// Makes a file of the server's own, or empties one, as `flags` say; the folder's owner's, also where root makes it.
 pub(super) fn create(folder: impl AsFd, name: impl Arg, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
     failpoint::step("create")?;
-    fs::openat(folder, name, flags | OFlags::CREATE, mode)
+    let file = fs::openat(&folder, name, flags | OFlags::CREATE, mode)?;
+    give(&file, &folder);
+    Ok(file)
+}
+
+/// Gives what root has made to the owner of the folder it is in. Where that cannot be, as among users that a
+/// container knows no numbers for, it is root's: 'ferryd check' tells.
+pub(super) fn give(made: impl AsFd, folder: impl AsFd) {
+    let given = private_file::give(made, folder);
+    drop(given.inspect_err(|error| tracing::debug!(%error, "a file stays root's")));
 }
 
 /// To be asked before bytes are written to a file.

@@ -23,6 +23,8 @@ use super::{
 
 /// Bytes in a user's name.
 const USER_MAX: usize = 64;
+/// How a folder is opened that may be reached through links.
+const ABOVE: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// What a removed user's folder is called until it is gone; no user's name begins so.
 const REMOVED: &str = ".removed-";
 
@@ -54,8 +56,16 @@ impl Storage {
     /// `InUse` when another process has it open, or the disk's.
     pub fn open(data: &Path, durability: Durability) -> Result<Self, StorageError> {
         let users = data.join("users");
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&users);
-        made.map_err(|error| StorageError::own("make the data folder", error))?;
+        let make = || {
+            if !users.exists() {
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(&users)?;
+                let (folder, made) =
+                    (openat(CWD, data, ABOVE, Mode::empty())?, openat(CWD, &users, ABOVE, Mode::empty())?);
+                disk::give(made, folder);
+            }
+            Ok(())
+        };
+        make().map_err(|error: std::io::Error| StorageError::own("make the data folder", error))?;
         let storage = Self::at(&users, durability, true)?.alone()?;
         storage.remove_leftovers()?;
         Ok(storage)
@@ -83,8 +93,7 @@ impl Storage {
     }
 
     fn at(users: &Path, durability: Durability, owner: bool) -> Result<Self, StorageError> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let users = openat(CWD, users, flags, Mode::empty());
+        let users = openat(CWD, users, ABOVE, Mode::empty());
         let users = users.map_err(|error| StorageError::own("open the data folder", error))?;
         Ok(Self { users, durability, owner, homes: Mutex::default() })
     }
@@ -206,15 +215,24 @@ fn require_user_name(user: &str) -> Result<(), StorageError> {
 
 /// Opens one of a user's folders, never through a link; makes it (0700) if it is to be.
 pub(super) fn private_folder(above: &OwnedFd, name: &str, user: &str, create: bool) -> Result<OwnedFd, StorageError> {
+    let mut is_new = false;
     if create {
         match disk::make_folder(above, name, Mode::RWXU) {
-            Ok(()) => flush::folder(above).map_err(|error| StorageError::own("make a home", error))?,
+            Ok(()) => {
+                flush::folder(above).map_err(|error| StorageError::own("make a home", error))?;
+                is_new = true;
+            }
             Err(Errno::EXIST) => {}
             Err(error) => return Err(StorageError::own("make a home", error)),
         }
     }
     match openat(above, name, beneath::FOLDER, Mode::empty()) {
-        Ok(folder) => Ok(folder),
+        Ok(folder) => {
+            if is_new {
+                disk::give(&folder, above);
+            }
+            Ok(folder)
+        }
         Err(Errno::NOENT) => Err(StorageError::NoSuchUser),
         Err(Errno::LOOP | Errno::NOTDIR) => {
             Err(StorageError::Unsafe(format!("{name} of user {user} is not a folder (a symlink?); refusing to use it")))

@@ -39,6 +39,13 @@ impl Moment {
         Timestamp::try_from(time).map_or_else(|_| Self::now(), Self::from_timestamp)
     }
 
+    /// So many seconds after 1970; the first or last moment that can be written where that is beyond it.
+    #[must_use]
+    pub fn from_second(second: i64) -> Self {
+        let nearest = if second < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        Self::from_timestamp(Timestamp::from_second(second).unwrap_or(nearest))
+    }
+
     /// Seconds since 1970.
     #[must_use]
     pub fn as_second(self) -> i64 {

@@ -53,6 +53,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
 /// Every user's first fault, or the first of the file as a whole.
 pub(super) fn store(text: &str, path: &Path) -> Result<Store, Vec<StoreFault>> {
     let place = |(line, column), message| StoreFault { path: path.to_owned(), line, column, message };
+    if text.chars().all(|c| c == '\0' || c.is_whitespace()) {
+        // Left by a power cut, or by an editor that failed.
+        let why = if text.trim().is_empty() { "the file is empty" } else { "there are only zeros in the file" };
+        let message = format!("{why}; restore it from a backup, or to begin anew write {{\"version\": 1}} there");
+        return Err(vec![place((1, 1), message)]);
+    }
     let outline: Outline<'_> =
         serde_json::from_str(text).map_err(|error| vec![place((error.line(), error.column()), message(&error))])?;
     let mut faults = Vec::new();
@@ -221,7 +227,9 @@ mod tests {
     #[test]
     fn a_file_that_is_no_store_is_refused_as_a_whole() {
         for (text, place, message) in [
-            ("", "1:0", "EOF"),
+            ("", "1:1", "the file is empty; restore it"),
+            ("\n \n", "1:1", "the file is empty"),
+            ("\0\0\0\n", "1:1", "only zeros"),
             ("{\n\"version\": 1,\n}", "3:1", "trailing comma"),
             ("{\"version\": 1, \"user\": {}}", "1:21", "unknown field `user`"),
             ("{}", "1:2", "missing field `version`"),

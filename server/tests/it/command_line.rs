@@ -285,12 +285,12 @@ fn check_finds_keys_that_cannot_be_used_and_hashes_that_are_weak() {
     let key = place.path().join("data/identity/key.pem");
     fs::write(&key, "no key\n").unwrap();
     let ran = place.run("check");
-    for expected in ["users.json: user 'alice': the password's hash is weaker", "data/identity/key.pem: "] {
+    for expected in ["users.json: user 'alice': the password's hash is weaker", "data/identity/key.pem is damaged"] {
         assert!(ran.out.contains(expected), "{expected} in {}", ran.out);
     }
     assert!(ran.err.contains("2 faults found"), "{}", ran.err);
     fs::remove_file(&key).unwrap();
-    assert!(place.run("check").out.contains("data/identity/key.pem: No such file"));
+    assert!(place.run("check").out.contains("data/identity/key.pem is missing: restore it"));
 }
 
 #[test]
@@ -325,6 +325,29 @@ fn check_finds_a_home_that_is_missing_or_a_symlink_or_open_to_others() {
         assert!(line.contains(expected), "{expected} in {line}");
     }
     assert_eq!(ran.code, 1);
+}
+
+#[test]
+fn check_finds_invites_without_a_quota_and_files_of_nobodys() {
+    let place = Place::new();
+    place.run_with("user add alice --password-stdin", "secret").well();
+    fs::create_dir_all(place.path().join("data/users/bob/home")).unwrap();
+    let id = |line: &str| {
+        let made: serde_json::Value = serde_json::from_str(&place.run(line).well()).unwrap();
+        made["id"].as_str().unwrap().to_owned()
+    };
+    let (without, with) = (id("invite create --uses 1 --json"), id("invite create --uses 1 --quota 1GiB --json"));
+    let ran = place.run("check");
+    assert!(ran.code == 1 && ran.out.contains(&format!("invites without a quota: {without}; set")), "{}", ran.out);
+    assert!(!ran.out.contains(&with), "{}", ran.out);
+    assert!(ran.out.contains("note: there are files of 'bob', who is no user: 'ferryd user add bob'"), "{}", ran.out);
+    assert!(!ran.out.contains("files of 'alice'"), "{}", ran.out);
+    fs::write(place.path().join("ferryd.toml"), "[registration]\nmode = 'invite'\nquota = '2GiB'\n").unwrap();
+    assert!(place.run("check").well().contains(&format!("note: invites without a quota: {without}; accounts get")));
+    // Of a store that cannot be read nobody's files are nobody's.
+    fs::write(place.path().join("data/users.json"), "").unwrap();
+    let ran = place.run("check");
+    assert!(ran.out.contains("the file is empty; restore it") && !ran.out.contains("who is no user"), "{}", ran.out);
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! The server's key: made once, the same ever after, shown only to who speaks ferry.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use ferry_server::{
     config::Tls,
-    identity::{Identity, IdentityError},
+    identity::{Handed, Identity, IdentityError},
 };
 use ferry_shared::{fingerprint::Fingerprint, limits::ALPN};
 use rcgen::{CertificateParams, KeyPair};
@@ -184,7 +189,8 @@ fn a_renewed_pair_is_used_after_a_reload_and_a_broken_one_is_not() {
     let identity = Identity::load_or_create(folder.path(), &tls).unwrap();
     let (first, config) = (identity.fingerprint(), identity.server_config());
     pair(folder.path());
-    let second = identity.reload().unwrap();
+    assert!(identity.reload().unwrap());
+    let second = identity.fingerprint();
     assert_ne!(second, first);
     assert!(Arc::ptr_eq(&config, &identity.server_config()));
     assert_eq!(shown(&handshake(&identity, client_config(&[ALPN])).unwrap()), second);
@@ -195,4 +201,142 @@ fn a_renewed_pair_is_used_after_a_reload_and_a_broken_one_is_not() {
     assert!(identity.reload().is_err());
     assert_eq!(shown(&handshake(&identity, client_config(&[ALPN])).unwrap()), second);
     assert!(!folder.path().join("identity").exists(), "no key of its own is made beside a given one");
+}
+
+#[test]
+fn a_damaged_certificate_of_its_own_is_made_anew_for_the_same_key() {
+    let data = tempfile::tempdir().unwrap();
+    let fingerprint = own(data.path()).fingerprint();
+    let path = data.path().join("identity/cert.pem");
+    let good = fs::read_to_string(&path).unwrap();
+    let garbled = good.replace("MII", "AAA");
+    let damages: [&[u8]; 7] = [
+        b"",
+        b"\0\0\0\0",
+        &good.as_bytes()[..200],
+        b"no PEM at all",
+        garbled.as_bytes(),
+        b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        &[0xff; 300],
+    ];
+    for damage in damages {
+        fs::write(&path, damage).unwrap();
+        // Looking changes nothing, and shows what will be.
+        assert_eq!(Identity::load(data.path(), &Tls::default()).unwrap().fingerprint(), fingerprint);
+        let told = Identity::damage(data.path(), &Tls::default()).unwrap().unwrap();
+        assert!(told.contains("cert.pem") && told.contains("makes it anew"), "{told}");
+        assert_eq!(fs::read(&path).unwrap(), damage);
+        let identity = own(data.path());
+        assert_eq!(identity.fingerprint(), fingerprint);
+        assert_eq!(shown(&handshake(&identity, client_config(&[ALPN])).unwrap()), fingerprint);
+        assert_ne!(fs::read(&path).unwrap(), damage);
+        assert_eq!(Identity::damage(data.path(), &Tls::default()).unwrap(), None);
+        // While it runs, too.
+        fs::write(&path, damage).unwrap();
+        identity.reload().unwrap();
+        assert_eq!(own(data.path()).fingerprint(), fingerprint);
+    }
+}
+
+#[test]
+fn a_damaged_key_stops_the_start_with_what_helps_and_nothing_is_made() {
+    let data = tempfile::tempdir().unwrap();
+    own(data.path());
+    let (key, certificate) = (data.path().join("identity/key.pem"), data.path().join("identity/cert.pem"));
+    let good = fs::read(&key).unwrap();
+    for damage in [&b""[..], b"\0\0", &good[..good.len() / 2], b"no PEM", &certificate_of(&certificate)] {
+        fs::write(&key, damage).unwrap();
+        for certificate_there in [true, false] {
+            if !certificate_there {
+                fs::remove_file(&certificate).unwrap();
+            }
+            let error = Identity::load_or_create(data.path(), &Tls::default()).unwrap_err();
+            assert!(matches!(error, IdentityError::KeyDamaged { .. }), "{error}");
+            let told = error.to_string();
+            assert!(told.contains("key.pem is damaged") && told.contains("restore it from a backup"), "{told}");
+            assert_eq!(fs::read(&key).unwrap(), damage);
+            assert_eq!(certificate.exists(), certificate_there);
+        }
+        fs::write(&key, &good).unwrap();
+        own(data.path());
+    }
+}
+
+fn certificate_of(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap()
+}
+
+#[test]
+fn a_certificate_of_another_key_is_not_made_anew() {
+    let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    own(data.path());
+    own(other.path());
+    let cert = "identity/cert.pem";
+    fs::copy(other.path().join(cert), data.path().join(cert)).unwrap();
+    let before = fs::read(data.path().join(cert)).unwrap();
+    let error = Identity::load_or_create(data.path(), &Tls::default()).unwrap_err();
+    assert!(matches!(error, IdentityError::Unusable { .. }), "{error}");
+    assert_eq!(fs::read(data.path().join(cert)).unwrap(), before);
+}
+
+/// The pair as root hands it over.
+fn opened(tls: &Tls) -> Handed {
+    let open = |path: &Option<PathBuf>| {
+        let path = path.clone().unwrap();
+        (path.clone(), fs::File::open(path).unwrap().into())
+    };
+    Handed { certificate: open(&tls.certificate), key: open(&tls.key) }
+}
+
+#[test]
+fn a_pair_that_is_handed_over_stays_until_the_server_can_read_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = pair(folder.path());
+    let identity = Identity::load_or_create(folder.path(), &tls).unwrap();
+    let first = identity.fingerprint();
+    let copies = fs::read(folder.path().join("c.pem")).unwrap();
+    let old_key = fs::read(folder.path().join("k.pem")).unwrap();
+    pair(folder.path());
+    let handed = opened(&tls);
+    let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+    let newer = (fs::read(&certificate).unwrap(), fs::read(&key).unwrap());
+    // The server sees only what it was started with, as a service does that has copies.
+    for (path, bytes) in [(&certificate, &copies), (&key, &old_key)] {
+        fs::remove_file(path).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    assert!(identity.take(handed).unwrap());
+    let second = identity.fingerprint();
+    assert_ne!(second, first);
+    assert_eq!(identity.difference(), None);
+    assert!(!identity.reload().unwrap());
+    assert_eq!(identity.fingerprint(), second, "the old copies came back");
+    fs::write(&certificate, newer.0).unwrap();
+    fs::write(&key, newer.1).unwrap();
+    assert!(!identity.reload().unwrap(), "it is the same");
+    pair(folder.path());
+    assert!(identity.difference().unwrap().contains("is another one"));
+    assert!(identity.reload().unwrap());
+    assert_ne!(identity.fingerprint(), second);
+}
+
+#[test]
+fn only_the_configured_pair_is_taken_when_handed_over_and_no_broken_one() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (tls, strange) = (pair(folder.path()), pair(other.path()));
+    let identity = Identity::load_or_create(folder.path(), &tls).unwrap();
+    let first = identity.fingerprint();
+    let error = identity.take(opened(&strange)).unwrap_err();
+    assert!(matches!(error, IdentityError::Stranger(_)), "{error}");
+    let mixed = Handed { key: (tls.key.clone().unwrap(), opened(&strange).key.1), ..opened(&tls) };
+    assert!(matches!(identity.take(mixed), Err(IdentityError::Unusable { .. })));
+    let device = Handed {
+        certificate: (tls.certificate.clone().unwrap(), fs::File::open("/dev/zero").unwrap().into()),
+        ..opened(&tls)
+    };
+    assert!(matches!(identity.take(device), Err(IdentityError::File { .. })));
+    let data = tempfile::tempdir().unwrap();
+    assert!(matches!(own(data.path()).take(opened(&tls)), Err(IdentityError::Stranger(_))));
+    assert_eq!(identity.fingerprint(), first);
+    assert!(!identity.take(opened(&tls)).unwrap());
 }

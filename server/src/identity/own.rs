@@ -1,0 +1,107 @@
+//! The server's own pair: made where it is not there. Of a damaged one the certificate is made anew, the key never.
+#![expect(clippy::disallowed_methods, reason = "the server's key is a file of its own")]
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rustls::{InconsistentKeys, crypto::CryptoProvider, sign::CertifiedKey};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+
+use super::{Files, IdentityError};
+use crate::private_file;
+
+/// A certificate that has to be made anew.
+#[derive(Debug)]
+pub(super) struct Remade {
+    /// What is wrong with the one that is there.
+    pub(super) why: String,
+    /// The one to put in its place.
+    pub(super) pem: String,
+}
+
+/// Makes what is missing or damaged, except a key that was there.
+pub(super) fn make(files: &Files, provider: &CryptoProvider) -> Result<(), IdentityError> {
+    let folder = private_file::folder_of(&files.key);
+    private_file::make_folder(folder).map_err(failed(folder))?;
+    // Two first starts at once must not mix two pairs.
+    let _locked = private_file::lock(&files.key).map_err(failed(&private_file::lock_path(&files.key)))?;
+    let write = |path: &Path, pem: &str| private_file::replace(path, pem.as_bytes()).map_err(failed(path));
+    if !is_there(&files.key)? && !is_there(&files.certificate)? {
+        // The key comes first: after a crash between the two it gets its certificate.
+        write(&files.key, &KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?.serialize_pem())?;
+        return write(&files.certificate, &look(files, provider)?.map(|remade| remade.pem).unwrap_or_default());
+    }
+    let Some(Remade { why, pem }) = look(files, provider)? else { return Ok(()) };
+    write(&files.certificate, &pem)?;
+    let path = files.certificate.display();
+    tracing::warn!(%path, why, "the server's own certificate is made anew, for the same key: its fingerprint stays");
+    Ok(())
+}
+
+/// Whether the certificate has to be made anew; changes nothing.
+pub(super) fn look(files: &Files, provider: &CryptoProvider) -> Result<Option<Remade>, IdentityError> {
+    let damaged = |why: String| IdentityError::KeyDamaged { path: files.key.clone(), why };
+    let key = match fs::read(&files.key) {
+        Ok(key) if is_blank(&key) => return Err(damaged("it is empty".to_owned())),
+        Ok(key) => key,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_there(&files.certificate)? => {
+            return Err(IdentityError::KeyMissing(files.key.clone()));
+        }
+        Err(source) => return Err(failed(&files.key)(source)),
+    };
+    let der = PrivateKeyDer::from_pem_slice(&key).map_err(|error| damaged(error.to_string()))?;
+    let signing = provider.key_provider.load_private_key(der).map_err(|error| damaged(error.to_string()))?;
+    let why = match fs::read(&files.certificate) {
+        Ok(certificate) => match fault(&certificate, |chain| CertifiedKey::new(chain, signing)) {
+            None => return Ok(None),
+            Some(why) => why,
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "it is missing".to_owned(),
+        Err(source) => return Err(failed(&files.certificate)(source)),
+    };
+    let key = KeyPair::from_pem(&String::from_utf8_lossy(&key))?;
+    Ok(Some(Remade { why, pem: self_signed(&key)? }))
+}
+
+/// What is wrong with a certificate. That it is another key's is no damage: one of both is not what it was.
+fn fault(pem: &[u8], pair: impl FnOnce(Vec<CertificateDer<'static>>) -> CertifiedKey) -> Option<String> {
+    if is_blank(pem) {
+        return Some("it is empty".to_owned());
+    }
+    let chain = match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
+        Ok(chain) if chain.is_empty() => return Some("there is no certificate in it".to_owned()),
+        Ok(chain) => chain,
+        Err(error) => return Some(error.to_string()),
+    };
+    match pair(chain).keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => None,
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Whether nothing is in a file, or what a power cut leaves of one: zeros.
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace())
+}
+
+fn is_there(path: &Path) -> Result<bool, IdentityError> {
+    path.try_exists().map_err(failed(path))
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> IdentityError + use<> {
+    let path: PathBuf = path.to_owned();
+    |source| IdentityError::File { setting: "", path, source }
+}
+
+/// A certificate for `key`, as PEM. Clients pin the key, so it never has to expire.
+fn self_signed(key: &KeyPair) -> Result<String, rcgen::Error> {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let named = CertificateParams::new(vec!["localhost".to_owned(), host]);
+    let mut params = named.or_else(|_| CertificateParams::new(vec!["localhost".to_owned()]))?;
+    params.distinguished_name.push(DnType::CommonName, "ferry server");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    Ok(params.self_signed(key)?.pem())
+}

@@ -1,0 +1,93 @@
+//! Where the figures are served: on an inherited listener, else where the configuration says by now.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{ServeError, say};
+use crate::{metrics::Metrics, server::Server};
+
+/// The listener of the figures, as long as there is one.
+#[derive(Default)]
+pub(super) struct Figures {
+    is_inherited: bool,
+    place: Option<SocketAddr>,
+    served: Option<(CancellationToken, JoinHandle<()>)>,
+}
+
+impl Figures {
+    /// Begins on `inherited`, else at `place`.
+    pub(super) async fn open(
+        server: &Server,
+        inherited: Option<TcpListener>,
+        place: Option<SocketAddr>,
+    ) -> Result<Self, ServeError> {
+        let mut figures = Self::default();
+        match inherited {
+            Some(listener) => {
+                figures.is_inherited = true;
+                figures.serve(server, Metrics::inherit(listener)?)?;
+            }
+            None => figures.move_to(server, place).await?,
+        }
+        Ok(figures)
+    }
+
+    /// Serves at `place` from now on, or nowhere; where that cannot be, as before.
+    pub(super) async fn move_to(&mut self, server: &Server, place: Option<SocketAddr>) -> Result<(), ServeError> {
+        // The service manager's stays, and is what the operator has switched on.
+        if self.is_inherited || self.place == place {
+            return Ok(());
+        }
+        let Some(address) = place else {
+            self.close().await;
+            self.place = None;
+            return Ok(());
+        };
+        let failed = |source| ServeError::Metrics { address, source };
+        let metrics = match Metrics::bind(address).await {
+            // An address and all addresses of one port exclude each other.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && self.shares_port(address) => {
+                self.close().await;
+                match Metrics::bind(address).await {
+                    Ok(metrics) => metrics,
+                    Err(error) => {
+                        let before = self.place.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+                        self.serve(server, Metrics::bind(before).await.map_err(failed)?)?;
+                        return Err(failed(error));
+                    }
+                }
+            }
+            bound => bound.map_err(failed)?,
+        };
+        self.close().await;
+        self.serve(server, metrics)?;
+        self.place = place;
+        Ok(())
+    }
+
+    fn shares_port(&self, address: SocketAddr) -> bool {
+        self.place.is_some_and(|place| place.port() == address.port())
+    }
+
+    fn serve(&mut self, server: &Server, metrics: Metrics) -> io::Result<()> {
+        let address = metrics.address()?;
+        tracing::info!(%address, "metrics");
+        say(format_args!("metrics on http://{address}/metrics"));
+        self.served = Some(server.metrics(metrics));
+        Ok(())
+    }
+
+    async fn close(&mut self) {
+        if let Some((stop, task)) = self.served.take() {
+            stop.cancel();
+            if let Err(error) = task.await {
+                tracing::error!(%error, "the listener of the metrics");
+            }
+        }
+    }
+}
