@@ -205,13 +205,25 @@ fn a_copy_goes_in_steps_and_stops_when_dropped_or_when_its_source_changes() {
 fn disk_errors_become_what_the_user_can_act_on() {
     use rustix::io::Errno;
     let at = |errno: Errno| StorageError::at(&p("a"), "test", errno);
-    for errno in [Errno::NOSPC, Errno::DQUOT, Errno::FBIG] {
-        assert!(matches!(at(errno), StorageError::DiskFull));
-        assert!(matches!(StorageError::own("test", errno), StorageError::DiskFull));
+    for (errno, wrong) in [
+        (Errno::NOSPC, Fault::Full),
+        (Errno::DQUOT, Fault::Quota),
+        (Errno::FBIG, Fault::LargestFile),
+        (Errno::ROFS, Fault::ReadOnly),
+        (Errno::IO, Fault::Failing),
+    ] {
+        for error in [at(errno), StorageError::own("test", errno)] {
+            assert!(matches!(error, StorageError::Disk { fault, .. } if fault == wrong), "{errno}: {error:?}");
+        }
     }
-    assert!(matches!(at(Errno::ACCESS), StorageError::Denied(_)));
-    assert!(matches!(at(Errno::XDEV), StorageError::Outside(_)));
-    assert!(matches!(at(Errno::IO), StorageError::Io { .. }));
+    for errno in [Errno::ACCESS, Errno::PERM] {
+        assert!(matches!(at(errno), StorageError::Denied(_)));
+    }
+    for errno in [Errno::XDEV, Errno::BUSY] {
+        assert!(matches!(at(errno), StorageError::OtherFilesystem(_)));
+    }
+    assert!(matches!(at(Errno::LOOP), StorageError::Outside(_)));
+    assert!(matches!(at(Errno::MFILE), StorageError::Io { .. }));
 }
 
 /// Publishes `count` files in `folders` folders that are there, flushing as the server does.

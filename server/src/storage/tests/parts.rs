@@ -271,7 +271,7 @@ fn seeding_stops_when_told_and_can_be_resumed() {
 fn a_failed_write_is_told_and_the_part_goes_on() {
     let place = Place::new();
     let part = place.home.create_part(meta("a", 10)).unwrap();
-    let full = part.write(|_, _| Err::<(), _>(io::Error::from_raw_os_error(28)));
-    assert!(matches!(full, Err(StorageError::DiskFull)));
+    let full = part.write(1, |_, _| Err::<(), _>(io::Error::from_raw_os_error(28)));
+    assert!(matches!(full, Err(StorageError::Disk { fault: Fault::Full, .. })));
     write(&part, 0, b"goes on").unwrap();
 }
