@@ -199,3 +199,34 @@ pub fn read_only() -> Refusal {
 pub fn unsupported(what: &str) -> Refusal {
     Refusal::new(Code::Unsupported, format!("this server does not know {what}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rustix::io::Errno;
+
+    use super::*;
+    use crate::users::StoreError;
+
+    #[test]
+    fn a_disk_in_trouble_has_codes_and_words_of_its_own_wherever_it_is_noticed() {
+        for (errno, code, words) in [
+            (Errno::NOSPC, Code::DiskFull, "disk is full"),
+            (Errno::DQUOT, Code::DiskFull, "share of its disk is used up"),
+            (Errno::ROFS, Code::DiskReadOnly, "disk is read-only"),
+            (Errno::IO, Code::DiskFailing, "disk is failing"),
+        ] {
+            let cause = || io::Error::from(errno);
+            let store = StoreError::Write { path: "/data/users.json".into(), source: cause() };
+            for refused in [internal(&cause()), internal(&store), of_registration(&store.into())] {
+                assert_eq!((refused.code, refused.retry, &refused.reference), (code, false, &None));
+                let told = &refused.message;
+                assert!(told.starts_with("the server's ") && told.contains(words), "{told}");
+                assert!(told.ends_with("; tell its operator") && !told.contains("users.json"), "{told}");
+            }
+        }
+        let fault = internal(&io::Error::from(Errno::MFILE));
+        assert!(fault.code == Code::Internal && fault.reference.is_some());
+    }
+}

@@ -12,6 +12,7 @@ use ferry_e2e::{
     compare, material,
     proxy::{Proxy, Way},
     server::{Server, Setup},
+    skipped,
 };
 
 /// Puts the data folder on a disk of 24 MiB, in a mount namespace of the server's own, so
@@ -26,7 +27,7 @@ fn namespaces_work() -> bool {
 
 fn on_a_small_disk() -> Option<Server> {
     if !namespaces_work() {
-        eprintln!("not run: this system lets nobody mount a small disk");
+        skipped("this system lets nobody mount a small disk");
         return None;
     }
     let wrapper = ["unshare", "-rm", "sh", "-c", SMALL_DISK, "{data}"];
@@ -95,7 +96,7 @@ fn discard_all(client: &Client) {
 #[test]
 fn a_full_disk_here_is_8_and_what_is_kept_is_named() {
     if !namespaces_work() {
-        eprintln!("not run: this system lets nobody mount a small disk");
+        skipped("this system lets nobody mount a small disk");
         return;
     }
     let server = Server::with_anna();
@@ -135,7 +136,7 @@ fn on_a_small_disk_here(client: &Client, small: &Path, before: &str, words: Word
 #[test]
 fn a_tree_that_cannot_fit_here_does_not_travel() {
     if !namespaces_work() {
-        eprintln!("not run: this system lets nobody mount a small disk");
+        skipped("this system lets nobody mount a small disk");
         return;
     }
     let server = Server::with_anna();

@@ -22,6 +22,7 @@ mod control;
 mod crash;
 mod crash_own_files;
 mod disk_full;
+mod disk_trouble;
 mod drift;
 mod exit_codes;
 mod faults;

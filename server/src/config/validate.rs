@@ -71,3 +71,20 @@ pub(super) fn faults(config: &Config) -> Vec<(&'static Key, String)> {
     }
     faults
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_audit_log_gets_no_folder_of_the_system() {
+        let with = |folder: &str| {
+            let mut config = Config::default();
+            config.audit.folder = Some(folder.into());
+            faults(&config)
+        };
+        let found = with("/var");
+        assert!(matches!(&found[..], [(key, why)] if key.name == "folder" && why.contains("/var/ferryd")), "{found:?}");
+        assert!(with("/var/a-folder-of-its-own").is_empty());
+    }
+}

@@ -48,7 +48,7 @@ pub enum StorageError {
     #[error("{} is on another filesystem of the server: it can be downloaded and not changed", .0.display())]
     OtherFilesystem(RemotePath),
     /// It is the disk that does not do it, for whatever file.
-    #[error("{fault}")]
+    #[error("{what}: {source}")]
     Disk {
         /// What is wrong with it.
         fault: Fault,
@@ -131,8 +131,9 @@ impl StorageError {
         }
     }
 
-    /// There is not so much room as users need.
+    /// There is not so much room as users need, though the disk has some left.
     pub(super) fn full(what: &'static str) -> Self {
-        Self::own(what, Errno::NOSPC)
+        let source = io::Error::new(io::ErrorKind::StorageFull, "users have to leave the rest free (limits.min_free)");
+        Self::Disk { fault: Fault::Full, what, source }
     }
 }

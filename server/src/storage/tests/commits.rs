@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use ferry_shared::{digest::Digest, entry::Mtime};
 
 use super::{flush::Done, *};
+use crate::disk_fault::Fault;
 
 #[test]
 fn a_small_file_gets_its_bytes_time_and_mode() {
@@ -272,7 +273,7 @@ fn a_part_is_flushed_before_its_name_whoever_forgot_to() {
     let place = Place::new();
     let meta = PartMeta { path: p("a"), size: Some(1), file: FileMeta::default() };
     let part = place.home.create_part(meta).unwrap();
-    part.write(|_, _| Ok(())).unwrap();
+    part.write(0, |_, _| Ok(())).unwrap();
     part.finish(0).unwrap();
     let mut group = place.home.commit_group();
     let prepared = group.prepare(&p("a"), &Overwrite::Never, false).unwrap();
