@@ -228,8 +228,10 @@ fn run(args: Args) -> Result<(), AdminError> {
         Verb::Check => check::run(config, json, &data()?)?,
         Verb::Audit(AuditVerb::Verify { noted, files }) => {
             let noted = noted.as_deref();
-            let verified =
-                if files.is_empty() { verify::whole(&data()?, noted)? } else { verify::verify(&files, noted)? };
+            let verified = match files.is_empty() {
+                true => verify::whole(load(config)?.config.audit.folder(&data()?), noted)?,
+                false => verify::verify(&files, noted)?,
+            };
             output::result(json, || audit_report::text(&verified), &verified)?;
         }
         Verb::Config(ConfigVerb::Show) => {

@@ -26,7 +26,7 @@ use std::{
 use ferry_shared::refusal::{Code, Refusal};
 use tokio::sync::mpsc;
 
-use crate::config;
+use crate::{config, disk_fault::Fault, private_file};
 use event::{Event, Who};
 use file::{AuditFile, Keep};
 use writer::Writer;
@@ -74,15 +74,22 @@ struct Figures {
 pub struct AuditThread(JoinHandle<()>);
 
 impl Audit {
-    /// Goes on with the log in `folder`. Blocks on the disk.
+    /// Goes on with the log in `folder`; where the disk does not let it, as soon as it does. Blocks on the disk.
     ///
     /// # Errors
     /// [`AuditError`].
     pub fn open(folder: &Path, config: &config::Audit) -> Result<(Self, AuditThread), AuditError> {
         let path = folder.join(file::NAME);
         let failed = |source| AuditError { path: path.clone(), source };
+        private_file::make_folder(folder).map_err(failed)?;
         let keep = keep(config);
-        let file = AuditFile::open(path.clone(), keep).map_err(failed)?;
+        let file = match AuditFile::open(path.clone(), keep) {
+            Err(error) if Fault::behind(&error).is_some() => {
+                tracing::error!(path = %path.display(), %error, "the audit log cannot be opened; the server goes on without it until it can");
+                AuditFile::waiting(path.clone(), keep)
+            }
+            opened => opened.map_err(failed)?,
+        };
         let (queue, messages) = mpsc::channel(QUEUE);
         let figures = Arc::default();
         let writer = Writer::new(file, messages, Arc::clone(&figures), share(keep));
@@ -208,6 +215,7 @@ pub fn is_noted(refusal: &Refusal) -> bool {
             | Code::Superseded
             | Code::Changed
             | Code::Unsupported
+            | Code::OtherFilesystem
     )
 }
 

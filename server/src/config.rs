@@ -10,7 +10,7 @@ mod validate;
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -168,6 +168,9 @@ pub struct Limits {
     pub part_days: u32,
     /// Connections the system holds until they are accepted.
     pub backlog: u32,
+    /// Bytes of the disk that users leave free.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_free: Option<ByteCount>,
     /// Small files that may share one flush.
     pub group_commit_files: u32,
     /// Bytes of small files that may share one flush.
@@ -247,11 +250,22 @@ pub struct Audit {
     pub keep: u32,
     /// Days for which older files stay beyond that, up to twice as many.
     pub keep_days: u32,
+    /// Where it is, if not in the data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+}
+
+impl Audit {
+    /// The folder it is in.
+    #[must_use]
+    pub fn folder<'a>(&'a self, data: &'a Path) -> &'a Path {
+        self.folder.as_deref().unwrap_or(data)
+    }
 }
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { max_size: ByteCount(64 << 20), keep: 31, keep_days: 30 }
+        Self { max_size: ByteCount(64 << 20), keep: 31, keep_days: 30, folder: None }
     }
 }
 
@@ -313,6 +327,7 @@ impl Default for Limits {
             connections_per_user: 32,
             part_days: 7,
             backlog: 1024,
+            min_free: None,
             group_commit_files: 256,
             group_commit_bytes: ByteCount(64 << 20),
         }

@@ -14,48 +14,13 @@ use crate::{
     config::Config,
     links::{Stop, stops},
     private_file::folder_of,
+    system_folders::is_shared,
 };
 
 /// The newest rules this is written for; an older kernel enforces what it knows of them.
 const RULES: ABI = ABI::V6;
 /// Devices every program may need.
 const DEVICES: [&str; 2] = ["/dev/null", "/dev/urandom"];
-/// Folders of the system with so much else in them that only the named file is opened up.
-const SHARED: [&str; 32] = [
-    "/",
-    "/bin",
-    "/boot",
-    "/dev",
-    "/dev/shm",
-    "/etc",
-    "/home",
-    "/lib",
-    "/lib64",
-    "/media",
-    "/mnt",
-    "/opt",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/srv",
-    "/sys",
-    "/tmp",
-    "/usr",
-    "/usr/bin",
-    "/usr/lib",
-    "/usr/local",
-    "/usr/local/etc",
-    "/usr/share",
-    "/var",
-    "/var/cache",
-    "/var/lib",
-    "/var/lib/private",
-    "/var/log",
-    "/var/spool",
-    "/var/tmp",
-];
-
 /// What the process keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Kept {
@@ -72,6 +37,8 @@ impl Kept {
     #[must_use]
     pub fn of(config: &Config, file: &Path, data: &Path, users: &Path, socket: &Path) -> Self {
         let mut kept = Self { write: vec![data.to_owned(), folder_of(socket).to_owned()], ..Self::default() };
+        // No folder of the system: the configuration is not taken with one.
+        kept.write.extend(config.audit.folder.clone());
         // A user store kept elsewhere, as in a repository, is a link that leads there.
         for stop in elsewhere(users) {
             kept.keep(&stop, true);
@@ -115,10 +82,6 @@ impl Kept {
 fn elsewhere(file: &Path) -> Vec<Stop> {
     let stops = stops(file);
     if stops.len() > 1 { stops } else { Vec::new() }
-}
-
-fn is_shared(folder: &Path) -> bool {
-    folder.canonicalize().is_ok_and(|folder| SHARED.iter().any(|shared| folder == Path::new(shared)))
 }
 
 /// Gives up everything else, as far as the kernel can, and logs how far that is.
@@ -198,6 +161,15 @@ mod tests {
         );
         let real = elsewhere.canonicalize().unwrap();
         assert!(kept.write.contains(&real) && kept.write.contains(&"/run/x".into()), "{kept:?}");
+    }
+
+    #[test]
+    fn an_audit_log_elsewhere_keeps_its_folder() {
+        let mut config = Config::default();
+        config.audit.folder = Some("/var/log/ferryd".into());
+        let (file, data) = (Path::new("/etc/ferryd/ferryd.toml"), Path::new("/var/lib/ferryd"));
+        let kept = Kept::of(&config, file, data, &data.join("users.json"), &data.join("control.sock"));
+        assert_eq!(kept.write, [data, Path::new("/var/log/ferryd")]);
     }
 
     #[test]

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use ferry_shared::{
-    pool::BufferPool,
-    refusal::{Code, Refusal},
-};
+use ferry_shared::{pool::BufferPool, refusal::Refusal};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -16,7 +13,6 @@ use crate::{
     config::{Config, InForce},
     drift::Drift,
     figures::Figures,
-    full_disk::FullDisk,
     gate,
     identity::Identity,
     live::{Live, Wire},
@@ -71,8 +67,6 @@ pub struct Context {
     pub audit: Audit,
     /// What is in force and not as it is on disk.
     pub drift: Drift,
-    /// What the log was told of a full disk.
-    pub full_disk: FullDisk,
     /// Connections that came to nothing before login.
     pub turned_away: TurnedAway,
     /// Places for connections that are only told why they get none.
@@ -85,6 +79,7 @@ impl Context {
     pub fn new(config: Config, users: Users, identity: Identity, storage: Storage) -> Self {
         let bandwidth = Arc::new(Rates::default());
         bandwidth.set(config.bandwidth.limits());
+        storage.keep_free(config.limits.min_free.map(|bytes| bytes.0));
         let stop = CancellationToken::new();
         Self {
             bandwidth,
@@ -101,7 +96,6 @@ impl Context {
             figures: Figures::default(),
             audit: Audit::default(),
             drift: Drift::default(),
-            full_disk: FullDisk::default(),
             turned_away: TurnedAway::default(),
             farewells: Arc::new(Semaphore::new(FAREWELLS)),
             config: InForce::new(config),
@@ -134,9 +128,6 @@ impl Context {
     pub fn count_refusal(&self, refusal: &Refusal, wire: &Wire) {
         self.figures.refused(refusal.code);
         tracing::debug!(code = refusal.code.as_str(), message = refusal.message, "refused");
-        if refusal.code == Code::DiskFull {
-            self.full_disk.notice(|| wire.session.user.home.volume_free().ok());
-        }
         if audit::is_noted(refusal) {
             self.audit.record(wire.who(), Event::refused(refusal));
         }

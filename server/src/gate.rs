@@ -107,13 +107,13 @@ impl Gate {
         if writes(request) { self.admit_write() } else { Ok(()) }
     }
 
-    /// Whether the account may change its home now.
+    /// Whether the account may change its home now, and the disk lets it begin.
     ///
     /// # Errors
     /// The refusal to answer with.
     pub fn admit_write(&self) -> Result<(), Refusal> {
         match self.account.access {
-            Access::ReadWrite => Ok(()),
+            Access::ReadWrite => self.session.user.begin_changing().map_err(|error| refusal::of_storage(&error)),
             Access::ReadOnly => Err(refusal::read_only()),
         }
     }

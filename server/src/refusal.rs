@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ferry_shared::refusal::{Code, Refusal};
 
 use crate::{
+    disk_fault::Fault,
+    disk_trouble,
     quota::{OverQuota, What},
     storage::StorageError,
     users::{RegisterError, password::NewPasswordError},
@@ -30,7 +32,8 @@ pub fn of_storage(error: &StorageError) -> Refusal {
         E::Changed(_) => Code::Changed,
         E::Superseded(_) => Code::Superseded,
         E::Denied(_) => Code::NotAllowed,
-        E::DiskFull => Code::DiskFull,
+        E::OtherFilesystem(_) => Code::OtherFilesystem,
+        E::Disk { fault, what, source } => return of_fault(*fault, what, source),
         E::TooLong(_) => Code::TooLarge,
         E::BadPattern(_) => Code::Unsupported,
         E::Stopped => return busy("the server stopped this; try again"),
@@ -38,6 +41,30 @@ pub fn of_storage(error: &StorageError) -> Refusal {
     };
     // These errors hold the user's own path and nothing of the server's.
     Refusal::new(code, error.to_string())
+}
+
+/// The refusal for what the disk does not do, whatever file it is. The log is told the cause, though not each time.
+fn of_fault(fault: Fault, what: &str, cause: &std::io::Error) -> Refusal {
+    disk_trouble::tell(fault, |count| tracing::error!(what, %cause, refused_since = count, "{fault}"));
+    Refusal::new(code_of(fault), format!("{fault}; tell its operator"))
+}
+
+fn code_of(fault: Fault) -> Code {
+    match fault {
+        Fault::Full | Fault::NoInodes | Fault::Quota | Fault::LargestFile => Code::DiskFull,
+        Fault::ReadOnly => Code::DiskReadOnly,
+        Fault::Failing => Code::DiskFailing,
+    }
+}
+
+/// The refusal for an upload of `needed` bytes where only so many are `free` to users.
+#[must_use]
+pub fn disk_full(needed: u64, free: u64) -> Refusal {
+    disk_trouble::tell(Fault::Full, |count| {
+        tracing::error!(needed, free, refused_since = count, "{}", Fault::Full);
+    });
+    let message = format!("the server's disk is full: {needed} bytes needed, {free} free; tell its operator");
+    Refusal { needed: Some(needed), available: Some(free), ..Refusal::new(Code::DiskFull, message) }
 }
 
 /// The refusal for what does not fit the quota.
@@ -61,9 +88,12 @@ pub fn of_quota(error: &OverQuota) -> Refusal {
     }
 }
 
-/// The refusal for a fault of ours: logged whole, told by reference only.
+/// The refusal for a fault of ours: logged whole, told by reference only. Where the disk is behind it, it is the disk's.
 #[must_use]
-pub fn internal(error: &dyn std::error::Error) -> Refusal {
+pub fn internal(error: &(dyn std::error::Error + 'static)) -> Refusal {
+    if let Some((fault, cause)) = Fault::behind(error) {
+        return of_fault(fault, &error.to_string(), cause);
+    }
     let number = NEXT_REFERENCE.fetch_add(1, Ordering::Relaxed);
     let reference = format!("{}-{number}", std::process::id());
     tracing::error!(reference, error = %chain(error), "internal fault");
@@ -168,4 +198,35 @@ pub fn read_only() -> Refusal {
 #[must_use]
 pub fn unsupported(what: &str) -> Refusal {
     Refusal::new(Code::Unsupported, format!("this server does not know {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rustix::io::Errno;
+
+    use super::*;
+    use crate::users::StoreError;
+
+    #[test]
+    fn a_disk_in_trouble_has_codes_and_words_of_its_own_wherever_it_is_noticed() {
+        for (errno, code, words) in [
+            (Errno::NOSPC, Code::DiskFull, "disk is full"),
+            (Errno::DQUOT, Code::DiskFull, "share of its disk is used up"),
+            (Errno::ROFS, Code::DiskReadOnly, "disk is read-only"),
+            (Errno::IO, Code::DiskFailing, "disk is failing"),
+        ] {
+            let cause = || io::Error::from(errno);
+            let store = StoreError::Write { path: "/data/users.json".into(), source: cause() };
+            for refused in [internal(&cause()), internal(&store), of_registration(&store.into())] {
+                assert_eq!((refused.code, refused.retry, &refused.reference), (code, false, &None));
+                let told = &refused.message;
+                assert!(told.starts_with("the server's ") && told.contains(words), "{told}");
+                assert!(told.ends_with("; tell its operator") && !told.contains("users.json"), "{told}");
+            }
+        }
+        let fault = internal(&io::Error::from(Errno::MFILE));
+        assert!(fault.code == Code::Internal && fault.reference.is_some());
+    }
 }

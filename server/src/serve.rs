@@ -17,6 +17,7 @@ use std::{
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
+    time::interval,
 };
 
 use crate::{
@@ -28,6 +29,8 @@ use crate::{
         who::{NoSuchGroup, Who},
     },
     descriptors,
+    disk_fault::Fault,
+    disk_trouble,
     drift::ReadConfig,
     identity::{Identity, IdentityError},
     inherited::{Inherited, InheritedError},
@@ -53,6 +56,9 @@ const _: () = assert!(LAST_WORK.as_secs() + LAST_STEPS.as_secs() < service::LAST
 
 /// Threads beside the workers that a start needs: for the audit log, for watching the user store, for the disk.
 const FIRST_THREADS: usize = 8;
+
+/// How often it is tried to open a control socket that the disk had no place for.
+const CONTROL_AGAIN: Duration = Duration::from_secs(10);
 
 /// Orders of the operator that wait.
 const ORDERS: usize = 4;
@@ -137,6 +143,8 @@ fn start(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), Serv
     let socket = server_path(config.control.socket.as_deref(), &data);
     // It must be there to be kept. What is wrong with it is told when the socket is made.
     let _ = private_file::make_folder(private_file::folder_of(&socket));
+    // The same.
+    let _ = config.audit.folder.as_deref().map(private_file::make_folder);
     // Asked before, because the answer lies in files of the system.
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     if config.server.confine {
@@ -200,7 +208,8 @@ async fn serve(
     let figures = Figures::open(&server, inherited.metrics, metrics).await?;
     // Before anybody hears that the server is there.
     let (orders, mut ordered) = mpsc::channel(ORDERS);
-    server.control(Control::bind(operators.socket, operators.who)?, orders);
+    let mut has_control = open_control(&server, &operators, &orders)?;
+    let mut try_again = interval(CONTROL_AGAIN);
     announce(&server, &identity);
     identity.remind();
     if users.is_empty() {
@@ -223,6 +232,10 @@ async fn serve(
                     let _ = told.send(rereading.all(&manager, By::Operator(uid), handed).await);
                 }
             },
+            _ = try_again.tick(), if !has_control => {
+                let opened = open_control(&server, &operators, &orders);
+                has_control = opened.inspect_err(|error| tracing::error!(%error, "no control socket")).unwrap_or_default();
+            }
             () = manager.time_to_speak() => manager.say_alive().await,
         }
     }
@@ -234,6 +247,22 @@ async fn serve(
         () = manager.keep_alive() => {}
     }
     Ok(())
+}
+
+/// Opens the control socket; `false` where the disk has no place for it now. Users are served without it.
+fn open_control(server: &Server, operators: &Operators, orders: &mpsc::Sender<Order>) -> Result<bool, ServeError> {
+    match Control::bind(operators.socket.clone(), operators.who.clone()) {
+        Ok(control) => server.control(control, orders.clone()),
+        Err(error) => {
+            let Some((fault, _)) = Fault::behind(&error) else { return Err(error.into()) };
+            let fault = fault.making_in(private_file::folder_of(&operators.socket));
+            disk_trouble::tell(fault, |_| {
+                tracing::error!(%error, "{fault}: no control socket, so 'ferryd status' and the like do not work; tried again");
+            });
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn announce(server: &Server, identity: &Identity) {

@@ -137,7 +137,7 @@ impl Server {
         let opened = Storage::open(&data, durability).map_err(failed)?;
         let listeners = open_listeners(&config, inherited)?;
         // Nothing is told of a start that failed.
-        let (audit, audit_thread) = Audit::open(&data, &config.audit)?;
+        let (audit, audit_thread) = Audit::open(config.audit.folder(&data), &config.audit)?;
         audit.note(Who::default(), Event::Started { version: env!("CARGO_PKG_VERSION") }).await;
         let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let places = Arc::new(Semaphore::new(config.limits.connections as usize));
@@ -171,6 +171,7 @@ impl Server {
         self.context.bandwidth.set(config.bandwidth.limits());
         self.context.admission.change(config.login.clone());
         self.context.audit.change(&config.audit).await;
+        self.context.states.keep_free(config.limits.min_free.map(|bytes| bytes.0));
         self.context.config.change(config)
     }
 

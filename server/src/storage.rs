@@ -29,6 +29,7 @@ mod shared_files;
 mod staging;
 mod state;
 mod tree;
+mod volume;
 mod walk;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod waste;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -67,6 +67,8 @@ pub struct UserState {
     pub home: Home,
     /// The user's figures.
     pub ledger: Ledger,
+    /// Whether a ledger may lie on the disk that could not be taken away when the home was opened.
+    ledger_lies: AtomicBool,
     /// How fast the user's connections may be together.
     pub bandwidth: Arc<Rates>,
     holds: Holds,
@@ -90,7 +92,12 @@ impl UserState {
             tracing::warn!(user = %name, "{line}");
         }
         let stamp = home.stamp()?;
-        let believed = home.take_ledger()?.and_then(|bytes| LedgerFile::believed(&bytes, &stamp));
+        let (bytes, lies) = match home.take_ledger() {
+            // As long as nothing can be changed there it tells the truth.
+            Err(StorageError::Disk { .. }) => (home.read_ledger()?, true),
+            taken => (taken?, false),
+        };
+        let believed = bytes.and_then(|bytes| LedgerFile::believed(&bytes, &stamp));
         let used = match believed {
             Some(used) => used,
             None => {
@@ -108,7 +115,20 @@ impl UserState {
         let holds = Holds::of_parts(&home, &ledger)?;
         let (bandwidth, connections) = (Arc::default(), AtomicU32::new(0));
         let (name, turns, waste) = (name.clone(), Turns::of_user(), Waste::default());
-        Ok(Self { name, home, ledger, bandwidth, turns, waste, holds, connections })
+        let ledger_lies = AtomicBool::new(lies);
+        Ok(Self { name, home, ledger, ledger_lies, bandwidth, turns, waste, holds, connections })
+    }
+
+    /// To be called before something is changed: a ledger that could not be taken away is not to be believed then.
+    ///
+    /// # Errors
+    /// The disk's; nothing may be changed.
+    pub fn begin_changing(&self) -> Result<(), StorageError> {
+        if self.ledger_lies.load(Ordering::Acquire) {
+            self.home.remove_ledger()?;
+            self.ledger_lies.store(false, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Counts a connection of the user in; `None` when there are `most` already.
@@ -137,6 +157,10 @@ impl UserState {
     /// Writes down what the user has, to be believed when the home is opened next; whether that was
     /// done. Nobody may change anything after it.
     fn close(&self) -> bool {
+        if self.ledger_lies.load(Ordering::Acquire) {
+            // Nothing was changed, so what lies there is as good as it was.
+            return true;
+        }
         let now = self.ledger.snapshot();
         if now.suspect || self.home.has_shared_files() {
             // Only counting tells what is there, or what removing one name of such a file frees.

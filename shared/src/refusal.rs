@@ -38,8 +38,14 @@ pub enum Code {
     BadPath,
     /// Would exceed the user's quota; see `needed`, `available` and `held`.
     OverQuota,
-    /// The server's disk is full.
+    /// The server's disk is full: of bytes, of files, or of what the server may have there.
     DiskFull,
+    /// The server's disk is read-only: nothing can be changed, and all can be read.
+    DiskReadOnly,
+    /// The server's disk does not read or write what it should.
+    DiskFailing,
+    /// The path is on another filesystem of the server, mounted in the home: it can only be read.
+    OtherFilesystem,
     /// A newer upload of the same path took over.
     Superseded,
     /// The file changed meanwhile.
@@ -57,7 +63,7 @@ pub enum Code {
 
 impl Code {
     /// Every code a server of this version sends.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::Malformed,
         Self::Unsupported,
         Self::Unsealed,
@@ -74,6 +80,9 @@ impl Code {
         Self::BadPath,
         Self::OverQuota,
         Self::DiskFull,
+        Self::DiskReadOnly,
+        Self::DiskFailing,
+        Self::OtherFilesystem,
         Self::Superseded,
         Self::Changed,
         Self::Mismatch,
@@ -107,6 +116,9 @@ impl Code {
             Self::BadPath => "bad_path",
             Self::OverQuota => "over_quota",
             Self::DiskFull => "disk_full",
+            Self::DiskReadOnly => "disk_read_only",
+            Self::DiskFailing => "disk_failing",
+            Self::OtherFilesystem => "other_filesystem",
             Self::Superseded => "superseded",
             Self::Changed => "changed",
             Self::Mismatch => "mismatch",

@@ -157,6 +157,9 @@ pub(crate) fn of_refusal(code: Code, looking: Looking) -> Exit {
         | Code::NotEmpty
         | Code::Superseded
         | Code::TooLarge
+        | Code::DiskReadOnly
+        | Code::DiskFailing
+        | Code::OtherFilesystem
         | Code::Internal
         | Code::Unknown => Exit::Other,
     }
@@ -202,6 +205,9 @@ mod tests {
             ("bad_path", 2),
             ("over_quota", 8),
             ("disk_full", 8),
+            ("disk_read_only", 1),
+            ("disk_failing", 1),
+            ("other_filesystem", 1),
             ("superseded", 1),
             ("changed", 5),
             ("mismatch", 11),

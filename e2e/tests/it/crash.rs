@@ -191,7 +191,7 @@ async fn dies_at_every_step(act: Act) {
 /// Lets each step fail in turn: refused clearly, the old bytes there, and the server serves on.
 async fn outlives_a_fault_at_every_step(act: Act, fault: Fault) {
     let Some(mut world) = World::new(act).await else { return };
-    let code = if fault == Fault::Full { Code::DiskFull } else { Code::Internal };
+    let code = if fault == Fault::Full { Code::DiskFull } else { Code::DiskFailing };
     let mut number = 0;
     loop {
         number += 1;

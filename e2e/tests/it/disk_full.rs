@@ -12,6 +12,7 @@ use ferry_e2e::{
     compare, material, needs,
     proxy::{Proxy, Way},
     server::{Server, Setup},
+    skipped,
 };
 
 /// Puts the data folder on a disk of 24 MiB, in a mount namespace of the server's own, so
@@ -67,7 +68,7 @@ fn a_full_disk_is_refused_with_exit_code_8_and_the_old_file_stays() {
     assert!(compared > 0, "nothing fitted");
     // The operator is told, and not once for each of the files.
     let log = server.log();
-    let said: Vec<_> = log.lines().filter(|line| line.contains("WARN") && line.contains("the disk is full")).collect();
+    let said: Vec<_> = log.lines().filter(|line| line.contains("ERROR") && line.contains("disk is full")).collect();
     assert!(!said.is_empty() && said.len() < 5 && said[0].contains("free="), "{said:?}");
     server.assert_serves("anna");
     // Room made is room had.

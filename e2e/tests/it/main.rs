@@ -26,6 +26,7 @@ mod crash;
 #[cfg(debug_assertions)]
 mod crash_own_files;
 mod disk_full;
+mod disk_trouble;
 mod drift;
 mod exit_codes;
 mod faults;

@@ -75,8 +75,7 @@ pub(super) fn run(config: Option<PathBuf>, json: bool, data: &Path) -> Result<()
     let store = read.unwrap_or_default();
     found.homes(&store, data);
     found.full_homes(&store, data);
-    let audit = verify::files(data).unwrap_or_default();
-    found.faults.extend(audit.iter().filter_map(|path| readable_by_others(path)));
+    found.audit(config.as_ref(), data);
     let (configuration, users) = (file.as_deref(), store.users.len());
     let object = FoundObject { configuration, data, faults: &found.faults, notes: &found.notes, users };
     output::result(json, || text(&object), &object)?;
@@ -156,6 +155,30 @@ impl Found {
 }
 
 impl Found {
+    /// The audit log, where it is.
+    fn audit(&mut self, config: Option<&Config>, data: &Path) {
+        let folder = config.map_or(data, |config| config.audit.folder(data));
+        let files = verify::files(folder).unwrap_or_default();
+        self.faults.extend(files.iter().filter_map(|path| readable_by_others(path)));
+        if folder == data {
+            return;
+        }
+        match fs::metadata(folder) {
+            Ok(there) if there.is_dir() => {}
+            Ok(_) => self.faults.push(format!("audit.folder: {} is no folder", folder.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let folder = folder.display();
+                self.notes.push(format!("audit.folder: {folder} is not there yet; 'ferryd serve' makes it"));
+            }
+            Err(error) => self.faults.push(format!("audit.folder: {}: {error}", folder.display())),
+        }
+        // The chain begins anew there, and who looks for what was before should know where.
+        if let (true, Ok(_)) = (files.is_empty(), verify::files(data)) {
+            let (folder, data) = (folder.display(), data.display());
+            self.notes.push(format!("the audit log in {data} is not gone on with: move its files to {folder}"));
+        }
+    }
+
     /// Users with more files than a limit that came later: they keep them.
     fn full_homes(&mut self, store: &Store, data: &Path) {
         for (name, record) in &store.users {

@@ -22,13 +22,14 @@ pub(super) type Tell<'a> = &'a dyn Fn(&Store, &Store);
 /// is in the way is said and no failure. Where no server runs, the audit log is told here.
 pub(super) fn users_changed(config: Option<PathBuf>, data: &Path, old: &Store, new: &Store) {
     // A configuration with faults says nothing of its socket, and is not what was changed.
-    let socket = load(config).ok().and_then(|loaded| loaded.config.control.socket);
-    let asked = Line::open(client::path(socket.as_deref(), data)).and_then(|mut line| line.ask(&Ask::Users));
+    let config = load(config).map(|loaded| loaded.config).unwrap_or_default();
+    let socket = config.control.socket.as_deref();
+    let asked = Line::open(client::path(socket, data)).and_then(|mut line| line.ask(&Ask::Users));
     match asked {
         Ok(Answer::Reloaded { faults, .. }) => faults.iter().for_each(output::error),
         Ok(_) => output::error(AskError::Strange),
         Err(AskError::NoServer(_)) => {
-            if let Err(error) = note(data, old, new) {
+            if let Err(error) = note(data, config.audit.folder(data), old, new) {
                 output::error(format_args!("the audit log does not tell of it: {error}"));
             }
         }
@@ -36,9 +37,9 @@ pub(super) fn users_changed(config: Option<PathBuf>, data: &Path, old: &Store, n
     }
 }
 
-fn note(data: &Path, old: &Store, new: &Store) -> Result<(), AdminError> {
+fn note(data: &Path, audit: &Path, old: &Store, new: &Store) -> Result<(), AdminError> {
     // A server that runs and was not found follows by itself.
     let Ok(_alone) = Storage::inspect(data).and_then(Storage::alone) else { return Ok(()) };
     let changes = Changes::of(By::Operator(rustix::process::getuid().as_raw()), old, new);
-    Ok(Audit::append(data, changes.told())?)
+    Ok(Audit::append(audit, changes.told())?)
 }

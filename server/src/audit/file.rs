@@ -35,7 +35,8 @@ pub(super) struct Keep {
 #[derive(Debug)]
 pub(super) struct AuditFile {
     path: PathBuf,
-    file: File,
+    /// Nothing as long as the disk does not let it be opened.
+    file: Option<File>,
     /// Bytes of whole lines in it.
     length: u64,
     keep: Keep,
@@ -65,7 +66,13 @@ impl AuditFile {
         }
         let end = last.map_or_else(End::default, |last| last.end);
         let length = length + u64::from(torn);
-        Ok(Self { path, file, length, keep, stuck: false, retiring: Vec::new(), end, torn })
+        Ok(Self { path, file: Some(file), length, keep, stuck: false, retiring: Vec::new(), end, torn })
+    }
+
+    /// Opens nothing for now: [`look`](Self::look) does, as soon as the disk lets it.
+    pub(super) fn waiting(path: PathBuf, keep: Keep) -> Self {
+        let (retiring, end) = (Vec::new(), End::default());
+        Self { path, file: None, length: 0, keep, stuck: false, retiring, end, torn: false }
     }
 
     /// Keeps as much as this from now on; older files go with the next one.
@@ -76,8 +83,12 @@ impl AuditFile {
     /// Looks whether the file is still the one under its name, and whole: a program that rotates logs may
     /// have moved it. Then it goes on in another, which begins with the event that comes back.
     pub(super) fn look(&mut self) -> io::Result<Option<Event>> {
+        let Some(file) = &self.file else {
+            *self = Self::open(self.path.clone(), self.keep)?;
+            return Ok(None);
+        };
         let found = match fs::symlink_metadata(&self.path) {
-            Ok(there) if same(&there, &self.file.metadata()?) => match there.len() < self.length {
+            Ok(there) if same(&there, &file.metadata()?) => match there.len() < self.length {
                 true => "cut",
                 false => return Ok(None),
             },
@@ -93,7 +104,7 @@ impl AuditFile {
         }
         // Wherever it is now, its lines stay.
         self.flush()?;
-        (self.file, self.length) = (file, length + u64::from(is_cut));
+        (self.file, self.length) = (Some(file), length + u64::from(is_cut));
         let path = self.path.display();
         tracing::error!(%path, found, "something else moved, removed or cut the audit log; it goes on in a new file");
         Ok(Some(Event::MovedAway { through: self.end.number, hash: self.end.hash.clone(), found }))
@@ -118,9 +129,10 @@ impl AuditFile {
 
     /// Appends whole lines, or nothing; files whose end they tell of go then.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.file.write_all(lines) {
+        let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
+        if let Err(error) = file.write_all(lines) {
             // What was written of them would be a torn line in the middle of the file.
-            self.file.set_len(self.length)?;
+            file.set_len(self.length)?;
             self.retiring.clear();
             return Err(error);
         }
@@ -131,7 +143,7 @@ impl AuditFile {
 
     /// Makes everything so far durable.
     pub(super) fn flush(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
 
     /// Opens the new file before any other is moved: what can fail, fails while all is in its place.
@@ -146,7 +158,7 @@ impl AuditFile {
         self.flush()?;
         self.move_on()?;
         fs::rename(&new, &self.path)?;
-        self.file = file;
+        self.file = Some(file);
         self.length = 0;
         File::open(folder_of(&self.path))?.sync_all()
     }

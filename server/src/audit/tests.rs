@@ -17,7 +17,7 @@ use super::{
 use crate::size::ByteCount;
 
 fn config(max_size: u64, keep: u32) -> config::Audit {
-    config::Audit { max_size: ByteCount(max_size), keep, keep_days: 0 }
+    config::Audit { max_size: ByteCount(max_size), keep, keep_days: 0, folder: None }
 }
 
 fn keep(max_size: u64, files: u32) -> Keep {
@@ -458,4 +458,33 @@ fn the_last_line_before_a_quiet_time_is_flushed_too() {
     until(&|| fs::metadata(log(folder.path())).unwrap().len() > 0, "written");
     until(&|| audit.unflushed() == 0, "flushed");
     finish(&audit, thread);
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_at_first_goes_on_where_it_ended_and_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &config(1 << 20, 3), 2);
+    let mut text = fs::read_to_string(log(folder.path())).unwrap();
+    text.push_str("{\"cut");
+    fs::write(log(folder.path()), &text).unwrap();
+    let away = folder.path().join("away");
+    fs::rename(log(folder.path()), &away).unwrap();
+    // Whatever keeps it from being opened.
+    fs::create_dir(log(folder.path())).unwrap();
+    let (_queue, messages) = mpsc::channel(QUEUE);
+    let file = AuditFile::waiting(log(folder.path()), keep(1 << 20, 3));
+    let mut writer = Writer::new(file, messages, Arc::default(), u64::MAX);
+    let event = || (SystemTime::now(), Who::default(), Event::Password);
+    writer.write_now(vec![event()]);
+    fs::remove_dir(log(folder.path())).unwrap();
+    fs::rename(&away, log(folder.path())).unwrap();
+    writer.write_now(vec![event()]);
+    let text = fs::read_to_string(log(folder.path())).unwrap();
+    let last: Vec<_> = text.lines().skip(3).collect();
+    assert!(
+        matches!(last[..], [recovered, gap, password] if recovered.contains("recovered")
+        && gap.contains(r#""lost":1"#) && password.contains("password")),
+        "{text}"
+    );
+    assert_eq!(checked(folder.path()).unwrap().lines, 6, "two, one that was cut, and three");
 }

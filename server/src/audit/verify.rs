@@ -83,27 +83,27 @@ pub enum Broken {
     NotKept,
 }
 
-/// The files of the log in a data folder, oldest first.
+/// The files of the log in its folder, oldest first.
 ///
 /// # Errors
 /// [`Broken::Nothing`], [`Broken::Missing`] when the newest one is not there, or the disk's.
-pub fn files(data: &Path) -> Result<Vec<PathBuf>, Broken> {
-    let log = data.join(file::NAME);
-    let files = file::files(&log).map_err(|source| Broken::Read { path: data.to_owned(), source })?;
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Broken> {
+    let log = folder.join(file::NAME);
+    let files = file::files(&log).map_err(|source| Broken::Read { path: folder.to_owned(), source })?;
     match files.last() {
-        None => Err(Broken::Nothing(data.to_owned())),
+        None => Err(Broken::Nothing(folder.to_owned())),
         // A crash can leave it like this for the next start, with the new one still under its other name.
         Some(last) if *last != log && !file::beginning(&log).exists() => Err(Broken::Missing(log)),
         Some(_) => Ok(files),
     }
 }
 
-/// Walks the chain through all files of the log in a data folder; with `noted`, a line must have this hash.
+/// Walks the chain through all files of the log in its folder; with `noted`, a line must have this hash.
 ///
 /// # Errors
 /// [`Broken`], for the first line that does not hold or what is missing.
-pub fn whole(data: &Path, noted: Option<&str>) -> Result<Verified, Broken> {
-    let files = files(data)?;
+pub fn whole(folder: &Path, noted: Option<&str>) -> Result<Verified, Broken> {
+    let files = files(folder)?;
     let (verified, walk) = walk(&files, noted)?;
     if !verified.from_the_start && verified.retired.is_none() {
         return Err(Broken::Start { path: files.first().cloned().unwrap_or_default(), number: walk.first });

@@ -14,6 +14,7 @@ use tokio::{
 
 use super::{
     Figures, Message,
+    chain::End,
     event::{Event, Who},
     file::AuditFile,
     fold::Folding,
@@ -61,9 +62,6 @@ impl Writer {
         let clock = runtime::Builder::new_current_thread().enable_time().build();
         let clock = clock.inspect_err(|error| tracing::warn!(%error, "the audit log flushes each line")).ok();
         let mut batch = Vec::with_capacity(BATCH);
-        if std::mem::take(&mut self.file.torn) {
-            batch.push((SystemTime::now(), Who::default(), Event::Recovered));
-        }
         let mut open = true;
         while open {
             match self.next(clock.as_ref()) {
@@ -141,7 +139,6 @@ impl Writer {
 
     fn write(&mut self, lines: Vec<Told>) {
         let count = lines.len() as u64;
-        let before = self.file.end.clone();
         match self.append(lines) {
             Ok(()) if self.gap > 0 && count > 0 => {
                 tracing::warn!(lost = self.gap, "the audit log goes on");
@@ -152,7 +149,6 @@ impl Writer {
                 if self.gap == 0 {
                     tracing::error!(%error, "the audit log cannot be written; the server goes on without it");
                 }
-                self.file.end = before;
                 self.gap += count;
                 self.figures.lost.fetch_add(count, Ordering::Relaxed);
             }
@@ -162,15 +158,26 @@ impl Writer {
     fn append(&mut self, mut lines: Vec<Told>) -> io::Result<()> {
         let gap = (self.gap > 0 && !lines.is_empty()).then_some(Event::Gap { lost: self.gap });
         let moved = self.file.look()?;
-        lines.splice(..0, moved.into_iter().chain(gap).map(about));
+        // A line that a crash has cut stands before all that comes now.
+        let recovered = self.file.torn.then_some(Event::Recovered);
+        lines.splice(..0, recovered.into_iter().chain(moved).chain(gap).map(about));
         if lines.is_empty() {
             return Ok(());
         }
         let before = self.file.end.clone();
+        let appended = self.append_after(&before, lines);
+        match appended {
+            Ok(()) => self.file.torn = false,
+            Err(_) => self.file.end = before,
+        }
+        appended
+    }
+
+    fn append_after(&mut self, before: &End, mut lines: Vec<Told>) -> io::Result<()> {
         let mut bytes = self.encode(&lines)?;
         if let Some(retired) = self.file.make_room(bytes.len()) {
             lines.insert(0, about(retired));
-            self.file.end = before;
+            self.file.end = before.clone();
             bytes = self.encode(&lines)?;
         }
         self.unflushed.get_or_insert_with(Instant::now);

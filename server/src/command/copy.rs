@@ -148,7 +148,7 @@ impl Task for OneFile {
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
         let Some((root, published)) = self.0.step()? else { return Ok(true) };
         self.0.act.done();
-        let usage = usage::with_free(&self.0.user, usage::free(&self.0.user));
+        let usage = usage::now(&self.0.user);
         out.reply(&Reply::Stored { root, size: published.size, version: published.version, usage });
         Ok(false)
     }

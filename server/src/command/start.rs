@@ -30,7 +30,7 @@ impl Conversation {
                 return remove::start(user, &path, recursive, version, std::mem::take(&mut self.act));
             }
             R::Hash { path, algorithm } => return hash::start(user, &path, algorithm),
-            R::Usage => Reply::Usage(usage::now(user).map_err(|error| refusal::of_storage(&error))?),
+            R::Usage => Reply::Usage(usage::now(user)),
             R::Uploads => return Ok(uploads::list(user, &self.context, self.features)),
             R::Discard { path } => uploads::discard(user, &path)?,
             R::ChangePassword { old, new } => password::change(&self.context, &self.session, &old, &new)?,
@@ -45,7 +45,7 @@ impl Conversation {
                 let (path, size) = (put.path.clone(), put.size);
                 let upload = upload::start(user, &self.context, put)?;
                 self.wire.begin(Direction::Up, path, size);
-                usage::warn(&self.session, user.home.volume_free().unwrap_or_default(), &mut self.out);
+                usage::warn(&self.session, usage::free(user), &mut self.out);
                 return Ok(Running::Upload(Box::new(upload)));
             }
             R::Register { .. } => return Err(refusal::unsupported("'register' on a logged-in connection")),

@@ -97,18 +97,13 @@ pub(super) fn start(user: &Arc<UserState>, context: &Context, put: Put) -> Resul
     })
 }
 
-/// Refuses what the disk has no room for before any data comes. A part that is there already
-/// has its room.
+/// Refuses what the disk has no room for before any data comes. What of it is there already has its room.
 fn fits_the_disk(user: &UserState, put: &Put) -> Result<(), Refusal> {
+    let staged = user.home.part_info(&put.path).filter(|_| put.basis != Basis::None);
     // The file it replaces takes its room until the very end.
-    let needed = put.size.unwrap_or(0);
+    let needed = put.size.map_or(1, |size| size.saturating_sub(staged.map_or(0, |part| part.length)));
     let free = user.home.volume_free().map_err(|error| refusal::of_storage(&error))?;
-    let resumed = put.basis != Basis::None && user.home.parts().iter().any(|part| part.meta.path == put.path);
-    if needed <= free || resumed {
-        return Ok(());
-    }
-    let message = format!("the server's disk is full: {needed} bytes needed, {free} free; tell its operator");
-    Err(Refusal { needed: Some(needed), available: Some(free), ..Refusal::new(Code::DiskFull, message) })
+    if needed <= free { Ok(()) } else { Err(refusal::disk_full(needed, free)) }
 }
 
 fn check_target(put: &Put, prospect: &Prospect) -> Result<(), Refusal> {
@@ -206,7 +201,9 @@ impl Upload {
             return Err(refusal::malformed("a block out of order or past the end"));
         }
         self.keep_up_to(index)?;
-        let written = self.part.write(|file, length| blocks::write_block(file, size, index, bytes, length));
+        // What of the part is only written again has its room.
+        let more = if index < self.had { 0 } else { bytes.len() as u64 };
+        let written = self.part.write(more, |file, length| blocks::write_block(file, size, index, bytes, length));
         let digest = written.map_err(|error| self.unwritten(error))?;
         self.root.push(digest);
         self.next = index + 1;
@@ -223,7 +220,7 @@ impl Upload {
         // while the block does.
         let step = end.div_ceil(RESERVE_STEP) * RESERVE_STEP;
         self.hold_for(step).or_else(|_| self.hold_for(end))?;
-        let written = self.part.write(|file, length| {
+        let written = self.part.write(bytes.len() as u64, |file, length| {
             blocks::write_all_at(file, bytes, index * BLOCK_SIZE)?;
             *length = end.max(*length);
             Ok(())
@@ -301,7 +298,7 @@ impl Upload {
         group.flush_names().map_err(storage)?;
         user.let_go_unless_staged(&put.path);
         user.waste.kept(&put.path);
-        let usage = usage::with_free(&user, usage::free(&user));
+        let usage = usage::now(&user);
         tracing::debug!(user = %user.name, path = %put.path.display(), size, "stored");
         Ok(Reply::Stored { root, size, version: published.version, usage })
     }
@@ -328,7 +325,6 @@ impl Upload {
         if self.part.is_superseded() {
             return refusal::superseded();
         }
-        tracing::warn!(user = %self.user.name, path = %self.put.path.display(), "a staged part cannot be read");
         refusal::internal(error)
     }
 }

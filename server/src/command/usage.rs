@@ -2,17 +2,15 @@
 
 use ferry_shared::message::{Notice, reply::Usage};
 
-use crate::{outbox::Outbox, session::Session, storage::StorageError, user_state::UserState};
+use crate::{outbox::Outbox, session::Session, user_state::UserState};
 
 /// The user's figures now.
-///
-/// # Errors
-/// The disk's, when it will not say how much is free.
-pub fn now(user: &UserState) -> Result<Usage, StorageError> {
-    Ok(with_free(user, user.home.volume_free()?))
+#[must_use]
+pub fn now(user: &UserState) -> Usage {
+    with_free(user, free(user))
 }
 
-/// Bytes free on the disk, for whom that is not the point: nothing that was done fails because it cannot be told.
+/// Bytes free to users on the disk; none where it does not say. Nothing else fails because it cannot be told.
 #[must_use]
 pub(super) fn free(user: &UserState) -> u64 {
     user.home.volume_free().unwrap_or_else(|error| {

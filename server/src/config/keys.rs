@@ -27,13 +27,13 @@ pub const SECTIONS: [(&str, &str); 11] = [
     ("registration", "Accounts that people make themselves, with 'ferry register' or in the browser."),
     ("bandwidth", "Bytes a second, all users together; users can have limits of their own."),
     ("control", "The socket of 'ferryd status', 'ferryd top' and the like: for root and the server's own user."),
-    ("audit", "The audit log, audit.jsonl in the data folder; 'ferryd audit verify' checks it."),
+    ("audit", "The audit log, audit.jsonl in the data folder if not elsewhere; 'ferryd audit verify' checks it."),
     ("metrics", "Figures for a monitoring system, in Prometheus' format at http://ADDRESS/metrics."),
     ("log", "What is logged, to standard error."),
 ];
 
 /// Every key, in the order of the default file.
-pub const KEYS: [Key; 44] = [
+pub const KEYS: [Key; 46] = [
     key("server", "listen", "Addresses and ports to listen on. [::] takes IPv4 too, where the system has both."),
     key("server", "name", "The name clients are told."),
     optional("server", "motd", "What users are told at login.", "\"Backups run at 3:00\""),
@@ -52,6 +52,12 @@ pub const KEYS: [Key; 44] = [
     key("limits", "connections_per_user", "Connections of one user."),
     key("limits", "part_days", "How many days an unfinished upload is kept."),
     key("limits", "backlog", "Connections the system holds until they are accepted."),
+    optional(
+        "limits",
+        "min_free",
+        "Bytes of the disk that users leave free, if not 1 % of it and at most 256MiB; the server's own files need them.",
+        "\"1GiB\"",
+    ),
     key("limits", "group_commit_files", "How many small uploads may share one flush of the disk."),
     key("limits", "group_commit_bytes", "How many of their bytes."),
     key("login", "handshake_seconds", "How long the TLS handshake may take."),
@@ -115,6 +121,12 @@ pub const KEYS: [Key; 44] = [
         "\"/run/ferryd/control.sock\"",
     ),
     optional("control", "group", "A group whose members may use it too.", "\"adm\""),
+    optional(
+        "audit",
+        "folder",
+        "A folder of its own for it, as on another disk; it is made if it is not there.",
+        "\"/var/log/ferryd\"",
+    ),
     key("audit", "max_size", "A file of it that would grow beyond this is put aside and a new one begun."),
     key("audit", "keep", "How many of those put aside are kept; with the one written to that is 2 GiB."),
     key("audit", "keep_days", "Those that are not so old yet are kept beyond that, up to twice as many."),

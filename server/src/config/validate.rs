@@ -8,6 +8,7 @@ use super::{
     keys::{KEYS, Key},
     log_level,
 };
+use crate::system_folders::is_shared;
 
 /// Numbers for which zero has a meaning.
 const MAY_BE_ZERO: [(&str, &str); 5] = [
@@ -57,8 +58,33 @@ pub(super) fn faults(config: &Config) -> Vec<(&'static Key, String)> {
     if config.registration.mode != RegistrationMode::Closed && config.registration.quota.is_none() {
         fault("registration", "mode", "where people make accounts, there must be a registration.quota".to_owned());
     }
+    if let Some(folder) = config.audit.folder.as_deref().filter(|folder| is_shared(folder)) {
+        let (folder, own) = (folder.display(), folder.join("ferryd"));
+        fault(
+            "audit",
+            "folder",
+            format!("{folder} holds other things of the system; name one of its own, such as {}", own.display()),
+        );
+    }
     if let Err(error) = log_level::filter(&config.log.level) {
         fault("log", "level", error.to_string());
     }
     faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_audit_log_gets_no_folder_of_the_system() {
+        let with = |folder: &str| {
+            let mut config = Config::default();
+            config.audit.folder = Some(folder.into());
+            faults(&config)
+        };
+        let found = with("/var");
+        assert!(matches!(&found[..], [(key, why)] if key.name == "folder" && why.contains("/var/ferryd")), "{found:?}");
+        assert!(with("/var/a-folder-of-its-own").is_empty());
+    }
 }

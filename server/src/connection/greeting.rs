@@ -383,7 +383,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         let logged_in = LoggedIn {
             user: gate.account().name.to_string(),
             access: gate.account().access,
-            usage: usage::now(&session.user).map_err(|error| refusal::of_storage(&error))?,
+            usage: usage::now(&session.user),
             ticket,
             motd: self.context.config.get().server.motd.clone(),
         };

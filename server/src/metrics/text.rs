@@ -48,7 +48,7 @@ pub(super) fn render(status: &Status) -> String {
     one("log_lost_total", Counter, "Lines of the log that standard error did not take.", &status.log_lost);
     one("quota_drifts_total", Counter, "Recounts that found other figures than were believed.", &status.quota_drifts);
     if let Some(free) = &status.disk_free {
-        one("disk_free_bytes", Gauge, "Bytes free on the disk of the homes.", free);
+        one("disk_free_bytes", Gauge, "Bytes free to users on the disk of the homes.", free);
     }
     if let Some(certificate) = &status.certificate {
         let about = "When the certificate ends, in seconds since 1970.";

@@ -245,6 +245,7 @@ impl CommitGroup {
         let (_, name) = beneath::split(path)?;
         let Some(parent) = parent else { return self.home.prospect(path) };
         let there = State::if_there(parent, name).map_err(|error| StorageError::at(path, "look at a target", error))?;
+        self.home.require_replaceable(there.as_ref(), path)?;
         Ok(Prospect::new(0, there, self.home.shared_files()))
     }
 
@@ -259,6 +260,7 @@ impl CommitGroup {
         }
         match beneath::folder(self.home.dir(), path) {
             Ok(folder) => {
+                self.home.require_here(&folder, path)?;
                 let folder = Arc::new(folder);
                 self.last = Some((path.clone(), epoch, Arc::clone(&folder)));
                 Ok(Some(folder))

@@ -31,7 +31,7 @@ impl Home {
     /// Begins to copy `source`, with its time and permissions, to staging.
     ///
     /// # Errors
-    /// `DiskFull`, or the disk's.
+    /// The disk's.
     pub fn copy(&self, source: OpenFile) -> Result<Copying, StorageError> {
         let (draft, file) = Draft::create(self.staging(), Some(source.mode))?;
         let cloned = ioctl_ficlone(&file, &source.file).is_ok();
@@ -68,7 +68,7 @@ impl Home {
 
 /// Fills a fresh part with the first `size` bytes of `source`.
 fn seed(part: &Part, source: &File, size: u64, progress: Progress<'_>) -> Result<(), StorageError> {
-    let cloned = part.write(|file, length| {
+    let cloned = part.write(0, |file, length| {
         let cloned = ioctl_ficlone(file, source).is_ok();
         if cloned {
             *length = file.metadata()?.len().min(size);
@@ -77,7 +77,8 @@ fn seed(part: &Part, source: &File, size: u64, progress: Progress<'_>) -> Result
         Ok(cloned)
     })?;
     while !cloned && part.length() < size {
-        let done = part.write(|file, length| copy_step(source, file, size, length))?;
+        let next = (STEP as u64).min(size - part.length());
+        let done = part.write(next, |file, length| copy_step(source, file, size, length))?;
         if !done {
             break;
         }
@@ -106,9 +107,9 @@ impl Copying {
     /// Copies at most so many blocks; whether there is more to do.
     ///
     /// # Errors
-    /// `Changed` when the source changed meanwhile, `DiskFull`, or the disk's.
+    /// `Changed` when the source changed meanwhile, or the disk's.
     pub fn step(&mut self, blocks: u64) -> Result<bool, StorageError> {
-        let Self { source, file, buffer, length, .. } = self;
+        let Self { source, draft, file, buffer, length, .. } = self;
         let at = |error: io::Error| StorageError::at(source.path(), "copy a file", error);
         let count = block_count(source.size);
         let end = count.min(self.next.saturating_add(blocks));
@@ -125,6 +126,7 @@ impl Copying {
                 block_digest(source.size, index, buffer)
             } else {
                 let bytes = if blocks::is_zero(buffer) { &[] } else { buffer.as_slice() };
+                draft.require_room(bytes.len() as u64)?;
                 blocks::write_block(file, source.size, index, bytes, length).map_err(at)?
             });
         }

@@ -19,7 +19,7 @@ pub(super) fn write_whole(
     bytes: &[u8],
     durability: Durability,
 ) -> Result<(), StorageError> {
-    let own = |error: std::io::Error| StorageError::own("write a file of the server's own", error);
+    let own = |error: std::io::Error| StorageError::own("write a file of the server's own", error).making(&folder);
     let temporary = format!("{name}.new");
     let write = || -> std::io::Result<()> {
         let flags = OWN | OFlags::WRONLY | OFlags::TRUNC;

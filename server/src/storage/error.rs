@@ -3,7 +3,9 @@
 use std::io;
 
 use ferry_shared::path::RemotePath;
-use rustix::io::Errno;
+use rustix::{fd::AsFd, io::Errno};
+
+use crate::disk_fault::Fault;
 
 /// Why storage did not do it. Never holds a real path: what a user may learn is in the kind
 /// and the [`RemotePath`]; `what` and `source` are for the log.
@@ -42,9 +44,19 @@ pub enum StorageError {
     /// The file's own permissions forbid it to the server.
     #[error("the server may not do this to {}", .0.display())]
     Denied(RemotePath),
-    /// No space: the disk, a quota of the filesystem's own, or its largest file.
-    #[error("the server's disk is full")]
-    DiskFull,
+    /// Another filesystem is mounted there, or above: what is on it can be read, and not changed from here.
+    #[error("{} is on another filesystem of the server: it can be downloaded and not changed", .0.display())]
+    OtherFilesystem(RemotePath),
+    /// It is the disk that does not do it, for whatever file.
+    #[error("{what}: {source}")]
+    Disk {
+        /// What is wrong with it.
+        fault: Fault,
+        /// What was being done.
+        what: &'static str,
+        /// What the disk said.
+        source: io::Error,
+    },
     /// A name or path too long for the server's filesystem.
     #[error("{} is too long for the server's disk", .0.display())]
     TooLong(RemotePath),
@@ -91,22 +103,37 @@ impl StorageError {
             Errno::ISDIR => Self::IsDirectory(path()),
             Errno::NOTDIR => Self::NotDirectory(path()),
             Errno::NOTEMPTY => Self::NotEmpty(path()),
-            Errno::LOOP | Errno::XDEV => Self::Outside(path()),
-            Errno::ACCESS | Errno::PERM | Errno::ROFS => Self::Denied(path()),
+            Errno::LOOP => Self::Outside(path()),
+            // A rename from one filesystem to another, or of what another one is mounted on.
+            Errno::XDEV | Errno::BUSY => Self::OtherFilesystem(path()),
+            Errno::ACCESS | Errno::PERM => Self::Denied(path()),
             Errno::NXIO | Errno::OPNOTSUPP => Self::NotAFile(path()),
             Errno::NAMETOOLONG => Self::TooLong(path()),
             Errno::INVAL => Self::BadPath(path()),
-            Errno::NOSPC | Errno::DQUOT | Errno::FBIG => Self::DiskFull,
-            _ => Self::Io { what, source },
+            _ => Self::own(what, source),
         }
     }
 
     /// Names what the disk said about something of the server's own.
     pub(super) fn own(what: &'static str, error: impl Into<io::Error>) -> Self {
         let source = error.into();
-        match Errno::from_io_error(&source) {
-            Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Self::DiskFull,
-            _ => Self::Io { what, source },
+        match Errno::from_io_error(&source).and_then(Fault::of) {
+            Some(fault) => Self::Disk { fault, what, source },
+            None => Self::Io { what, source },
         }
+    }
+
+    /// The same, where something was to be made on the disk of `folder`.
+    pub(super) fn making(self, folder: impl AsFd) -> Self {
+        match self {
+            Self::Disk { fault, what, source } => Self::Disk { fault: fault.making(folder), what, source },
+            other => other,
+        }
+    }
+
+    /// There is not so much room as users need, though the disk has some left.
+    pub(super) fn full(what: &'static str) -> Self {
+        let source = io::Error::new(io::ErrorKind::StorageFull, "users have to leave the rest free (limits.min_free)");
+        Self::Disk { fault: Fault::Full, what, source }
     }
 }

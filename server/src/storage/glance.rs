@@ -3,10 +3,7 @@
 use ferry_shared::entry::Mtime;
 use rustix::fd::AsFd;
 
-use super::{
-    Home, Storage, StorageError, durable, home::free_beside, ledger_file, listing::Stream, root::private_folder,
-    state::State,
-};
+use super::{Home, Storage, StorageError, durable, ledger_file, listing::Stream, root::private_folder, state::State};
 
 /// What was seen of a home that is not open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,12 +56,12 @@ impl Storage {
         Ok(there.is_some_and(|there| there.id == open.id))
     }
 
-    /// Bytes free to the server on the disk of the homes.
+    /// Bytes free to users on the disk of the homes.
     ///
     /// # Errors
     /// The disk's.
     pub fn volume_free(&self) -> Result<u64, StorageError> {
-        free_beside(self.users())
+        self.reserve.free(self.users())
     }
 }
 

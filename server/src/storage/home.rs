@@ -1,6 +1,7 @@
 //! One user's home: an open handle that every access goes through and cannot leave.
 
 use std::{
+    ffi::OsStr,
     fmt,
     fs::File,
     sync::{
@@ -12,14 +13,16 @@ use std::{
 use cap_std::fs::Dir;
 use ferry_shared::{name::Name, path::RemotePath};
 use rustix::{
-    fd::{AsFd, BorrowedFd, OwnedFd},
-    fs::fstatvfs,
+    fd::{AsFd as _, BorrowedFd, OwnedFd},
     io::Errno,
 };
 
 use super::{
     CommitGroup, Counter, Durability, Finder, Lister, OpenFile, Stat, StorageError, Walker, beneath, flush,
-    shared_files::SharedFiles, staging::Staging, state::State,
+    shared_files::SharedFiles,
+    staging::Staging,
+    state::{Place, State},
+    volume::Reserve,
 };
 
 /// One user's home and staging. Clones share it.
@@ -32,6 +35,8 @@ pub(super) struct Inner {
     user: String,
     home: Dir,
     pub(super) folder: OwnedFd,
+    /// Where staging is: only there something can be put or changed.
+    place: Place,
     pub(super) durability: Durability,
     pub(super) staging: Arc<Staging>,
     shared: SharedFiles,
@@ -51,19 +56,31 @@ pub(super) struct Handles {
     pub(super) staging: OwnedFd,
 }
 
+/// How a [`Home`] is opened.
+pub(super) struct Manner {
+    pub(super) durability: Durability,
+    /// Whether what is unusable in staging is thrown away.
+    pub(super) clean: bool,
+    /// What users leave free of the disk.
+    pub(super) reserve: Arc<Reserve>,
+}
+
 impl Home {
-    /// Takes handles on a user's folders; `clean` throws away what is unusable in staging.
-    pub(super) fn new(user: &str, handles: Handles, durability: Durability, clean: bool) -> Result<Self, StorageError> {
+    /// Takes handles on a user's folders.
+    pub(super) fn new(user: &str, handles: Handles, manner: Manner) -> Result<Self, StorageError> {
         let Handles { folder, home, staging } = handles;
-        let device = |open: &OwnedFd| State::of(open).map_err(|error| StorageError::own("look at a home", error));
-        if device(&home)?.id.0 != device(&staging)?.id.0 {
+        let durability = manner.durability;
+        let look = |open: &OwnedFd| State::of(open).map_err(|error| StorageError::own("look at a home", error));
+        let place = look(&staging)?.place();
+        if look(&home)?.id.0 != place.0 {
             return Err(StorageError::Unsafe(format!("home and staging of {user} are on different filesystems")));
         }
-        let (staging, report) = Staging::open(staging, durability, clean)?;
+        let (staging, report) = Staging::open(staging, manner)?;
         let inner = Inner {
             user: user.to_owned(),
             home: Dir::from_std_file(File::from(home)),
             folder,
+            place,
             durability,
             staging: Arc::new(staging),
             shared: SharedFiles::default(),
@@ -193,12 +210,35 @@ impl Home {
         CommitGroup::new(self.clone())
     }
 
-    /// Bytes free to the server on the disk.
+    /// Bytes free to users on the disk.
     ///
     /// # Errors
     /// The disk's.
     pub fn volume_free(&self) -> Result<u64, StorageError> {
-        free_beside(self.dir())
+        self.staging().free()
+    }
+
+    /// Where something can be put or changed.
+    pub(super) fn place(&self) -> Place {
+        self.inner.place
+    }
+
+    /// Refuses to change anything in a folder, called `path` in errors, that another filesystem is mounted on or above.
+    pub(super) fn require_here(&self, folder: &Dir, path: &RemotePath) -> Result<(), StorageError> {
+        let state = State::of(folder).map_err(|error| StorageError::at(path, "look at a folder", error))?;
+        self.require_at(&state, path)
+    }
+
+    /// The same, of what was looked at.
+    pub(super) fn require_at(&self, state: &State, path: &RemotePath) -> Result<(), StorageError> {
+        if state.is_at(self.place()) { Ok(()) } else { Err(StorageError::OtherFilesystem(path.clone())) }
+    }
+
+    /// The folder in which the name at the end of `path` is to be changed, and that name.
+    pub(super) fn parent_to_change<'a>(&self, path: &'a RemotePath) -> Result<(Dir, &'a OsStr), StorageError> {
+        let (parent, name) = beneath::parent(self.dir(), path)?;
+        self.require_here(&parent, path)?;
+        Ok((parent, name))
     }
 
     /// Whether files with several names in the home were counted. Which they are is not
@@ -224,10 +264,4 @@ impl fmt::Debug for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Home({})", self.inner.user)
     }
-}
-
-/// Bytes free to the server on the disk that `folder` is on.
-pub(super) fn free_beside(folder: impl AsFd) -> Result<u64, StorageError> {
-    let found = fstatvfs(folder).map_err(|error| StorageError::own("ask for free space", error))?;
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -1,6 +1,6 @@
 //! Where the bytes of a user's ledger lie; what they say is not storage's to know.
 
-use rustix::fs::AtFlags;
+use rustix::{fs::AtFlags, io::Errno};
 
 use super::{Durability, Home, StorageError, disk, durable, flush};
 
@@ -23,12 +23,24 @@ impl Home {
     /// # Errors
     /// The disk's.
     pub fn take_ledger(&self) -> Result<Option<Vec<u8>>, StorageError> {
-        let Some(bytes) = self.read_ledger()? else { return Ok(None) };
-        let own = |error: rustix::io::Errno| StorageError::own("take a ledger", error);
-        disk::unlink(self.user_folder(), NAME, AtFlags::empty()).map_err(own)?;
+        let bytes = self.read_ledger()?;
+        if bytes.is_some() {
+            self.remove_ledger()?;
+        }
+        Ok(bytes)
+    }
+
+    /// Takes the ledger away durably, also where it may be gone already.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn remove_ledger(&self) -> Result<(), StorageError> {
+        let removed = match disk::unlink(self.user_folder(), NAME, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => flush::folder(self.user_folder()),
+            error => error,
+        };
         // Flushed whatever the durability: a ledger come back after a power cut would be believed.
-        flush::folder(self.user_folder()).map_err(own)?;
-        Ok(Some(bytes))
+        removed.map_err(|error| StorageError::own("take a ledger", error))
     }
 
     /// Puts the ledger's bytes on the disk.

@@ -28,13 +28,14 @@ impl Home {
     /// and one that exists is fine.
     ///
     /// # Errors
-    /// `Exists`, `NotFound` or `NotDirectory` above it, `Outside`, `BadPath` for the home
+    /// `Exists`, `NotFound` or `NotDirectory` above it, `Outside`, `OtherFilesystem`, `BadPath` for the home
     /// itself without `parents`, or the disk's. Folders made before the error remain, and are in `made`.
     pub fn make_dir(&self, path: &RemotePath, parents: bool, made: &mut u64) -> Result<(), StorageError> {
         if !parents {
-            let (parent, name) = beneath::parent(self.dir(), path)?;
+            let (parent, name) = self.parent_to_change(path)?;
+            self.staging().require_room(0, "make a folder")?;
             disk::make_folder(&parent, name, FOLDER_MODE)
-                .map_err(|error| StorageError::at(path, "make a folder", error))?;
+                .map_err(|error| StorageError::at(path, "make a folder", error).making(&parent))?;
             self.folder_was_made();
             *made += 1;
             return Ok(());
@@ -45,6 +46,9 @@ impl Home {
     /// Makes a folder and those above it, adding to `made` each that was; returns it opened.
     pub(super) fn make_dirs(&self, path: &RemotePath, made: &mut u64) -> Result<Dir, StorageError> {
         let (mut folder, missing) = self.nearest(path)?;
+        if missing > 0 {
+            self.staging().require_room(0, "make a folder")?;
+        }
         let first = path.depth().saturating_sub(usize::try_from(missing).unwrap_or(usize::MAX));
         for name in path.names().skip(first) {
             let name = OsStr::from_bytes(name);
@@ -54,7 +58,7 @@ impl Home {
                     self.folder_was_made();
                 }
                 Err(Errno::EXIST) => {}
-                Err(error) => return Err(StorageError::at(path, "make a folder", error)),
+                Err(error) => return Err(StorageError::at(path, "make a folder", error).making(&folder)),
             }
             folder = folder.open_dir(name).map_err(|error| StorageError::at(path, "open a new folder", error))?;
         }
@@ -67,14 +71,16 @@ impl Home {
     ///
     /// # Errors
     /// `NotFound`, `Exists`, `IsDirectory` (a folder in the way), `NotDirectory`, `Outside`,
-    /// `BadPath` (the home, or a folder into itself), `TooLong` (what is below would no
+    /// `OtherFilesystem`, `BadPath` (the home, or a folder into itself), `TooLong` (what is below would no
     /// longer have a path), or the disk's.
     pub fn rename(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<Weight, StorageError> {
-        let (from_parent, from_name) = beneath::parent(self.dir(), from)?;
-        let (to_parent, to_name) = beneath::parent(self.dir(), to)?;
+        let (from_parent, from_name) = self.parent_to_change(from)?;
+        let (to_parent, to_name) = self.parent_to_change(to)?;
         let source = State::at(&from_parent, from_name).map_err(|error| StorageError::at(from, "rename", error))?;
+        self.require_at(&source, from)?;
         let at = |error: Errno| StorageError::at(to, "rename", error);
         let target = State::if_there(&to_parent, to_name).map_err(at)?;
+        self.require_replaceable(target.as_ref(), to)?;
         if source.is_folder() {
             self.require_short(from, to)?;
         }
@@ -152,7 +158,7 @@ impl Home {
     /// A folder keeps its owner's bits, or the server could neither list nor count what is in it.
     ///
     /// # Errors
-    /// `NotFound`, `NotAFile`, `Outside`, `Denied`, or the disk's.
+    /// `NotFound`, `NotAFile`, `Outside`, `OtherFilesystem`, `Denied`, or the disk's.
     pub fn set_attributes(
         &self,
         path: &RemotePath,
@@ -165,6 +171,7 @@ impl Home {
         if !matches!(state.kind, Kind::File | Kind::Folder) {
             return Err(StorageError::NotAFile(path.clone()));
         }
+        self.require_at(&state, path)?;
         if let Some(mode) = mode {
             disk::write().map_err(at)?;
             self.set_mode(path, &state, mode & 0o777)?;

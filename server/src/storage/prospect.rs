@@ -62,7 +62,7 @@ impl Home {
     /// What is at `path`, for quota: also where a folder is to be made.
     ///
     /// # Errors
-    /// `BadPath` for the home itself, `NotDirectory`, `Outside`, or the disk's.
+    /// `BadPath` for the home itself, `NotDirectory`, `Outside`, `OtherFilesystem`, or the disk's.
     pub fn prospect(&self, path: &RemotePath) -> Result<Prospect, StorageError> {
         let (above, name) = beneath::split(path)?;
         let (parent, missing) = self.nearest(&above)?;
@@ -70,10 +70,16 @@ impl Home {
             0 => State::if_there(&parent, name).map_err(|error| StorageError::at(path, "look at a target", error))?,
             _ => None,
         };
+        self.require_replaceable(there.as_ref(), path)?;
         Ok(Prospect::new(missing, there, self.shared_files()))
     }
 
-    /// The nearest folder that is there, from `path` upwards, and how many are missing below it.
+    /// Refuses what another filesystem is mounted on. A folder is in the way for another reason.
+    pub(super) fn require_replaceable(&self, there: Option<&State>, path: &RemotePath) -> Result<(), StorageError> {
+        there.filter(|there| !there.is_folder()).map_or(Ok(()), |there| self.require_at(there, path))
+    }
+
+    /// The nearest folder that is there, from `path` upwards, and how many are missing below it. Things can be put there.
     pub(super) fn nearest(&self, path: &RemotePath) -> Result<(Dir, u64), StorageError> {
         let mut missing = 0;
         let mut at = path.clone();
@@ -83,7 +89,11 @@ impl Home {
                     missing += 1;
                     at = at.parent().unwrap_or_default();
                 }
-                found => return Ok((found?, missing)),
+                found => {
+                    let found = found?;
+                    self.require_here(&found, path)?;
+                    return Ok((found, missing));
+                }
             }
         }
     }

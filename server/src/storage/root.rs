@@ -17,8 +17,9 @@ use rustix::{
 
 use super::{
     Home, StorageError, beneath, disk, flush,
-    home::{Handles, Inner},
+    home::{Handles, Inner, Manner},
     listing::Stream,
+    volume::Reserve,
 };
 
 /// Bytes in a user's name.
@@ -45,6 +46,8 @@ pub struct Storage {
     durability: Durability,
     /// Only the process that owns the folder cleans up and makes things.
     owner: bool,
+    /// What users leave free of the disk.
+    pub(super) reserve: Arc<Reserve>,
     homes: Mutex<HashMap<String, Weak<Inner>>>,
 }
 
@@ -95,7 +98,13 @@ impl Storage {
     fn at(users: &Path, durability: Durability, owner: bool) -> Result<Self, StorageError> {
         let users = openat(CWD, users, ABOVE, Mode::empty());
         let users = users.map_err(|error| StorageError::own("open the data folder", error))?;
-        Ok(Self { users, durability, owner, homes: Mutex::default() })
+        Ok(Self { users, durability, owner, reserve: Arc::default(), homes: Mutex::default() })
+    }
+
+    /// Has users leave so many bytes of the disk free from now on; a share of it, if `None`. The server's own files
+    /// are written all the same.
+    pub fn keep_free(&self, bytes: Option<u64>) {
+        self.reserve.set(bytes);
     }
 
     /// `DATA/users`.
@@ -123,7 +132,9 @@ impl Storage {
         let folder = private_folder(&self.users, user, user, create)?;
         let home = private_folder(&folder, "home", user, create)?;
         let staging = private_folder(&folder, "staging", user, create || self.owner)?;
-        let home = Home::new(user, Handles { folder, home, staging }, self.durability, self.owner)?;
+        let (durability, reserve) = (self.durability, Arc::clone(&self.reserve));
+        let manner = Manner { durability, clean: self.owner, reserve };
+        let home = Home::new(user, Handles { folder, home, staging }, manner)?;
         homes.retain(|_, inner| inner.strong_count() > 0);
         homes.insert(user.to_owned(), Arc::downgrade(home.inner()));
         Ok(home)
@@ -174,7 +185,11 @@ impl Storage {
     fn remove_leftovers(&self) -> Result<(), StorageError> {
         for name in self.names()? {
             if name.starts_with(REMOVED) {
-                self.remove_tree(&name)?;
+                match self.remove_tree(&name) {
+                    // Users get at their files all the same; it goes at a later start.
+                    Err(error @ StorageError::Disk { .. }) => tracing::warn!(%error, name, "not removed yet"),
+                    removed => removed?,
+                }
             }
         }
         Ok(())
@@ -223,7 +238,7 @@ pub(super) fn private_folder(above: &OwnedFd, name: &str, user: &str, create: bo
                 is_new = true;
             }
             Err(Errno::EXIST) => {}
-            Err(error) => return Err(StorageError::own("make a home", error)),
+            Err(error) => return Err(StorageError::own("make a home", error).making(above)),
         }
     }
     match openat(above, name, beneath::FOLDER, Mode::empty()) {

@@ -9,7 +9,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -25,7 +25,7 @@ pub use part::Part;
 pub use registry::PartInfo;
 
 use self::{part::Holder, sidecar::Sidecar};
-use super::{Durability, StorageError, disk, listing::Stream, state::State};
+use super::{Durability, StorageError, disk, home::Manner, listing::Stream, state::State, volume::Reserve};
 
 /// What a stored file gets besides its bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,6 +55,7 @@ pub struct PartMeta {
 pub(super) struct Staging {
     folder: OwnedFd,
     durability: Durability,
+    reserve: Arc<Reserve>,
     next_draft: AtomicU64,
     parts: Mutex<HashMap<RemotePath, Record>>,
 }
@@ -68,13 +69,10 @@ struct Record {
 
 impl Staging {
     /// Reads what is there; with `clean`, throws away what is unusable, with a line each.
-    pub(super) fn open(
-        folder: OwnedFd,
-        durability: Durability,
-        clean: bool,
-    ) -> Result<(Self, Vec<String>), StorageError> {
+    pub(super) fn open(folder: OwnedFd, manner: Manner) -> Result<(Self, Vec<String>), StorageError> {
+        let Manner { durability, clean, reserve } = manner;
         let (next_draft, parts) = (AtomicU64::new(0), Mutex::default());
-        let mut staging = Self { folder, durability, next_draft, parts };
+        let mut staging = Self { folder, durability, reserve, next_draft, parts };
         let mut report = Vec::new();
         let mut parts = HashMap::new();
         let names = staging.names()?;
@@ -119,6 +117,16 @@ impl Staging {
     /// The folder's handle; it can be flushed too.
     pub(super) fn folder(&self) -> BorrowedFd<'_> {
         self.folder.as_fd()
+    }
+
+    /// Bytes free to users on the disk.
+    pub(super) fn free(&self) -> Result<u64, StorageError> {
+        self.reserve.free(&self.folder)
+    }
+
+    /// Refuses to write so many bytes more where users have to leave them free.
+    pub(super) fn require_room(&self, bytes: u64, what: &'static str) -> Result<(), StorageError> {
+        self.reserve.require(&self.folder, bytes, what)
     }
 
     fn unlink(&self, name: &str) -> rustix::io::Result<()> {

@@ -16,8 +16,14 @@ use rustix::{
 
 use super::{StorageError, mode};
 
+/// Which disk, and where in the tree it is mounted.
+pub(super) type Place = (u64, u64);
+
 /// Which inode on which device.
 pub(super) type FileId = (u64, u64);
+
+/// What is asked for.
+const LOOK: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
 
 /// A snapshot of one thing's metadata.
 #[derive(Debug, Clone, Copy)]
@@ -31,18 +37,20 @@ pub(super) struct State {
     pub(super) id: FileId,
     /// How many names the inode has, wherever they are.
     pub(super) names: u32,
+    /// Which mount it was reached by; 0 where the kernel does not say.
+    mount: u64,
     ctime: Mtime,
 }
 
 impl State {
     /// Of `name` in a folder; a link is looked at itself.
     pub(super) fn at(folder: impl AsFd, name: impl Arg) -> Result<Self> {
-        statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS).map(|found| Self::from(&found))
+        statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, LOOK).map(|found| Self::from(&found))
     }
 
     /// Of what is open.
     pub(super) fn of(open: impl AsFd) -> Result<Self> {
-        statx(open, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS).map(|found| Self::from(&found))
+        statx(open, c"", AtFlags::EMPTY_PATH, LOOK).map(|found| Self::from(&found))
     }
 
     /// Of `name` in a folder, as for an [`OsStr`]; `None` when nothing is there.
@@ -52,6 +60,17 @@ impl State {
             Err(rustix::io::Errno::NOENT) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Where a folder is.
+    pub(super) fn place(&self) -> Place {
+        (self.id.0, self.mount)
+    }
+
+    /// Whether it can be changed, or be put in its place, by one who works at `place`. Only folders tell their
+    /// device: an overlay tells another one for a file.
+    pub(super) fn is_at(&self, place: Place) -> bool {
+        self.mount == place.1 && (!self.is_folder() || self.id.0 == place.0)
     }
 
     pub(super) fn is_file(&self) -> bool {
@@ -132,6 +151,7 @@ impl From<&Statx> for State {
             mode: u32::from(found.stx_mode) & 0o777,
             id: (device, found.stx_ino),
             names: found.stx_nlink,
+            mount: if found.stx_mask & StatxFlags::MNT_ID.bits() != 0 { found.stx_mnt_id } else { 0 },
             ctime: Mtime(found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec),
         }
     }

@@ -3,7 +3,7 @@
 use std::{ffi::CString, fmt, os::unix::ffi::OsStrExt as _};
 
 use cap_std::fs::Dir;
-use ferry_shared::{entry::Version, path::RemotePath};
+use ferry_shared::{entry::Version, name::Name, path::RemotePath};
 use rustix::{
     fd::{AsFd, BorrowedFd},
     fs::AtFlags,
@@ -11,7 +11,7 @@ use rustix::{
     path::Arg,
 };
 
-use super::{Home, StorageError, beneath, count::LEVELS_MAX, disk, listing::Stream, state::State, walk::open_child};
+use super::{Home, StorageError, count::LEVELS_MAX, disk, listing::Stream, state::State, walk::open_child};
 
 /// How often a folder that is not empty after all was removed from it is read again.
 const READ_AGAIN: u8 = 3;
@@ -65,14 +65,14 @@ struct Level {
 
 impl Removal {
     pub(super) fn new(home: Home, path: &RemotePath) -> Result<Self, StorageError> {
-        let (parent, name) = beneath::parent(home.dir(), path)?;
+        let (parent, name) = home.parent_to_change(path)?;
         let at = |error: Errno| StorageError::at(path, "remove", error);
-        State::at(&parent, name).map_err(at)?;
+        home.require_at(&State::at(&parent, name).map_err(at)?, path)?;
         let name = CString::new(name.as_bytes()).map_err(|_| StorageError::BadPath(path.clone()))?;
         Ok(Self { home, path: path.clone(), parent, first: Some(name), levels: Vec::new() })
     }
 
-    /// Removes about `max` entries. After an error the rest stays as it is.
+    /// Removes about `max` entries. After an error, as at another filesystem, the rest stays as it is.
     pub fn step(&mut self, max: u64) -> Step {
         let mut removed = Removed::default();
         let mut outcome = Ok(true);
@@ -103,6 +103,9 @@ impl Removal {
 
     /// Removes an entry of the innermost folder, or makes it the innermost folder.
     fn remove_entry(&mut self, name: CString, state: &State, removed: &mut Removed) -> Result<(), StorageError> {
+        if !state.is_at(self.home.place()) {
+            return Err(StorageError::OtherFilesystem(self.path_of(&name)));
+        }
         if state.is_folder() {
             if self.levels.len() >= LEVELS_MAX {
                 return Err(StorageError::TooLong(self.path.clone()));
@@ -153,6 +156,15 @@ impl Removal {
         .map_err(|error| self.at(error))
     }
 
+    /// Where an entry of the innermost folder is; what it was reached through, where that is no path.
+    fn path_of(&self, name: &CString) -> RemotePath {
+        // The first level is what is removed itself.
+        let Some((_, below)) = self.levels.split_first() else { return self.path.clone() };
+        let names = below.iter().map(|level| &level.name).chain([name]);
+        let join = |path: RemotePath, name: &CString| path.join(&Name::new(name.as_bytes().to_vec()).ok()?).ok();
+        names.fold(Some(self.path.clone()), |path, name| join(path?, name)).unwrap_or_else(|| self.path.clone())
+    }
+
     fn at(&self, error: Errno) -> StorageError {
         StorageError::at(&self.path, "remove", error)
     }
@@ -176,7 +188,7 @@ impl Home {
     /// Removes one file, link or empty folder.
     ///
     /// # Errors
-    /// `NotFound`, `NotEmpty`, `BadPath` for the home itself, or the disk's.
+    /// `NotFound`, `NotEmpty`, `OtherFilesystem`, `BadPath` for the home itself, or the disk's.
     pub fn remove(&self, path: &RemotePath) -> Result<Removed, StorageError> {
         self.remove_if(path, |_| true)
     }
@@ -190,9 +202,10 @@ impl Home {
     }
 
     fn remove_if(&self, path: &RemotePath, meant: impl FnOnce(&State) -> bool) -> Result<Removed, StorageError> {
-        let (parent, name) = beneath::parent(self.dir(), path)?;
+        let (parent, name) = self.parent_to_change(path)?;
         let at = |error: Errno| StorageError::at(path, "remove", error);
         let state = State::at(&parent, name).map_err(at)?;
+        self.require_at(&state, path)?;
         if !meant(&state) {
             return Err(StorageError::Changed(path.clone()));
         }
@@ -208,7 +221,7 @@ impl Home {
     /// Removes all of what is at `path`, in steps.
     ///
     /// # Errors
-    /// `NotFound`, `BadPath` for the home itself, or the disk's.
+    /// `NotFound`, `OtherFilesystem`, `BadPath` for the home itself, or the disk's.
     pub fn removal(&self, path: &RemotePath) -> Result<Removal, StorageError> {
         Removal::new(self.clone(), path)
     }

@@ -27,13 +27,19 @@ impl Holds {
     pub(super) fn of_parts(home: &Home, ledger: &Ledger) -> Result<Self, StorageError> {
         let mut held = HashMap::new();
         for part in home.parts() {
-            if part.meta.size.is_some() {
-                let amount = held_by(home, &part);
-                held.insert(part.meta.path, ledger.restore_reservation(amount));
-            } else {
+            if part.meta.size.is_none() {
                 // A stream that was cut: nobody can say what it should have become.
-                home.discard(&part.meta.path)?;
+                match home.discard(&part.meta.path) {
+                    // It takes its room until it can be thrown away.
+                    Err(error @ StorageError::Disk { .. }) => tracing::warn!(%error, "a cut stream stays for now"),
+                    discarded => {
+                        discarded?;
+                        continue;
+                    }
+                }
             }
+            let amount = held_by(home, &part);
+            held.insert(part.meta.path, ledger.restore_reservation(amount));
         }
         Ok(Self(Mutex::new(held)))
     }

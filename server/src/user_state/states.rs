@@ -172,7 +172,12 @@ impl UserStates {
         self.each().into_iter().filter_map(known).collect()
     }
 
-    /// Bytes free on the disk of the homes.
+    /// Has users leave so many bytes of the disk free from now on; a share of it, if `None`.
+    pub fn keep_free(&self, bytes: Option<u64>) {
+        self.storage.keep_free(bytes);
+    }
+
+    /// Bytes free to users on the disk of the homes.
     ///
     /// # Errors
     /// The disk's.

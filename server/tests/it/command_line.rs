@@ -251,6 +251,26 @@ fn check_notices_secrets_others_can_read() {
 }
 
 #[test]
+fn an_audit_log_elsewhere_is_checked_and_verified_there() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let place = Place::new();
+    place.run_with("user add alice --password-stdin", "secret").well();
+    fs::write(place.path().join("ferryd.toml"), "[audit]\nfolder = \"log\"\n").unwrap();
+    assert!(place.run("check").well().contains("note: audit.folder: log is not there yet"));
+    assert!(place.run("audit verify").err.contains("there is no audit log in log"));
+    fs::create_dir(place.path().join("log")).unwrap();
+    fs::write(place.path().join("data/audit.jsonl"), "").unwrap();
+    assert!(place.run("check").well().contains("is not gone on with: move its files to log"));
+    fs::rename(place.path().join("data/audit.jsonl"), place.path().join("log/audit.jsonl")).unwrap();
+    fs::set_permissions(place.path().join("log/audit.jsonl"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(place.run("check").out.contains("log/audit.jsonl: others may read it"));
+    fs::remove_dir_all(place.path().join("log")).unwrap();
+    fs::write(place.path().join("log"), "").unwrap();
+    assert!(place.run("check").out.contains("audit.folder: log is no folder"));
+}
+
+#[test]
 fn a_data_folder_that_is_not_there_is_told() {
     let place = Place::new();
     let data = place.path().join("data");

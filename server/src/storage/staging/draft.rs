@@ -54,11 +54,16 @@ impl Draft {
             let file = match disk::create(&staging.folder, &name, flags, OWN_MODE) {
                 Ok(file) => File::from(file),
                 Err(Errno::EXIST) => continue,
-                Err(error) => return Err(own(error)),
+                Err(error) => return Err(own(error).making(&staging.folder)),
             };
             let draft = Self { staging: Arc::clone(staging), name, size: 0, mode, flushed: false, published: false };
             return Ok((draft, file));
         }
+    }
+
+    /// Refuses to write so many bytes more to it where users have to leave them free.
+    pub(in crate::storage) fn require_room(&self, bytes: u64) -> Result<(), StorageError> {
+        self.staging.require_room(bytes, "write a draft")
     }
 
     /// Says that `file`, which it was created with, is written.
@@ -146,8 +151,9 @@ impl Home {
     /// Writes a whole new file to staging.
     ///
     /// # Errors
-    /// `DiskFull`, or the disk's.
+    /// The disk's; it is full, too, where users would not leave free what they have to.
     pub fn draft(&self, bytes: &[u8], meta: &FileMeta) -> Result<Draft, StorageError> {
+        self.staging().require_room(bytes.len() as u64, "make a draft")?;
         let (mut draft, mut file) = Draft::create(self.staging(), meta.mode)?;
         let written = disk::write().map_err(io::Error::from).and_then(|()| file.write_all(bytes));
         written.map_err(|error| StorageError::own("write a draft", error))?;

@@ -100,12 +100,20 @@ impl Part {
         self.holder.is_superseded()
     }
 
-    /// Runs one write, which is given the file and its length to keep up to date.
+    /// Runs one write of so many `bytes` more, which is given the file and its length to keep up to date.
     ///
     /// # Errors
-    /// `Superseded`, without running it; `DiskFull`; or what `write` said.
-    pub fn write<T>(&self, write: impl FnOnce(&File, &mut u64) -> io::Result<T>) -> Result<T, StorageError> {
+    /// `Superseded`, or a full disk, without running it; or what `write` said.
+    pub fn write<T>(
+        &self,
+        bytes: u64,
+        write: impl FnOnce(&File, &mut u64) -> io::Result<T>,
+    ) -> Result<T, StorageError> {
         let mut held = self.unless_superseded()?;
+        // What is only written again has its room.
+        if bytes > 0 {
+            self.staging.require_room(bytes, "write a part")?;
+        }
         held.flushed = false;
         let begun = disk::write().map_err(io::Error::from);
         let done = begun

@@ -34,22 +34,23 @@ impl Home {
     /// A fresh staged part for `meta.path`. One that is there is thrown away and its holder superseded.
     ///
     /// # Errors
-    /// `DiskFull`, or the disk's.
+    /// The disk's; the one that is there then stays, without a holder.
     pub fn create_part(&self, meta: PartMeta) -> Result<Part, StorageError> {
         let staging = self.staging();
         let mut parts = staging.parts();
-        if let Some(record) = parts.remove(&meta.path) {
+        if let Some(record) = parts.get(&meta.path) {
             record.supersede();
         }
         let id = sidecar::id(&meta.path);
         let name = format!("{id}.part");
         let own = |error: Errno| StorageError::own("make a part", error);
         match staging.unlink(&name) {
-            Ok(()) | Err(Errno::NOENT) => {}
+            Ok(()) | Err(Errno::NOENT) => drop(parts.remove(&meta.path)),
             Err(error) => return Err(own(error)),
         }
         let flags = durable::OWN | OFlags::RDWR | OFlags::EXCL;
-        let file = disk::create(&staging.folder, &name, flags, Mode::RUSR | Mode::WUSR).map_err(own)?;
+        let file = disk::create(&staging.folder, &name, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|error| own(error).making(&staging.folder))?;
         let sidecar = Sidecar::new(&meta, SystemTime::now().into());
         if let Err(error) = staging.write_sidecar(&sidecar) {
             // Both are orphans to the next start should they not go now.

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use ferry_shared::{digest::Digest, entry::Mtime};
 
 use super::{flush::Done, *};
+use crate::disk_fault::Fault;
 
 #[test]
 fn a_small_file_gets_its_bytes_time_and_mode() {
@@ -205,13 +206,25 @@ fn a_copy_goes_in_steps_and_stops_when_dropped_or_when_its_source_changes() {
 fn disk_errors_become_what_the_user_can_act_on() {
     use rustix::io::Errno;
     let at = |errno: Errno| StorageError::at(&p("a"), "test", errno);
-    for errno in [Errno::NOSPC, Errno::DQUOT, Errno::FBIG] {
-        assert!(matches!(at(errno), StorageError::DiskFull));
-        assert!(matches!(StorageError::own("test", errno), StorageError::DiskFull));
+    for (errno, wrong) in [
+        (Errno::NOSPC, Fault::Full),
+        (Errno::DQUOT, Fault::Quota),
+        (Errno::FBIG, Fault::LargestFile),
+        (Errno::ROFS, Fault::ReadOnly),
+        (Errno::IO, Fault::Failing),
+    ] {
+        for error in [at(errno), StorageError::own("test", errno)] {
+            assert!(matches!(error, StorageError::Disk { fault, .. } if fault == wrong), "{errno}: {error:?}");
+        }
     }
-    assert!(matches!(at(Errno::ACCESS), StorageError::Denied(_)));
-    assert!(matches!(at(Errno::XDEV), StorageError::Outside(_)));
-    assert!(matches!(at(Errno::IO), StorageError::Io { .. }));
+    for errno in [Errno::ACCESS, Errno::PERM] {
+        assert!(matches!(at(errno), StorageError::Denied(_)));
+    }
+    for errno in [Errno::XDEV, Errno::BUSY] {
+        assert!(matches!(at(errno), StorageError::OtherFilesystem(_)));
+    }
+    assert!(matches!(at(Errno::LOOP), StorageError::Outside(_)));
+    assert!(matches!(at(Errno::MFILE), StorageError::Io { .. }));
 }
 
 /// Publishes `count` files in `folders` folders that are there, flushing as the server does.
@@ -260,7 +273,7 @@ fn a_part_is_flushed_before_its_name_whoever_forgot_to() {
     let place = Place::new();
     let meta = PartMeta { path: p("a"), size: Some(1), file: FileMeta::default() };
     let part = place.home.create_part(meta).unwrap();
-    part.write(|_, _| Ok(())).unwrap();
+    part.write(0, |_, _| Ok(())).unwrap();
     part.finish(0).unwrap();
     let mut group = place.home.commit_group();
     let prepared = group.prepare(&p("a"), &Overwrite::Never, false).unwrap();

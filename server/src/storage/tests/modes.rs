@@ -53,11 +53,11 @@ fn a_large_file_does_too_and_its_part_can_be_gone_on_with_before() {
             *length = 3;
             std::os::unix::fs::FileExt::write_all_at(file, b"abc", 0)
         };
-        part.write(write).unwrap();
+        part.write(0, write).unwrap();
         part.finish(3).unwrap();
         drop(part);
         let part = place.home.open_part(meta(then)).unwrap().unwrap();
-        part.write(write).unwrap();
+        part.write(0, write).unwrap();
         part.finish(3).unwrap();
         place.commit("f", Staged::Part(part), &Overwrite::Always).unwrap();
         assert_eq!(shown(&place.home, "f"), then, "{first:o}, then {then:o}");

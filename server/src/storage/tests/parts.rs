@@ -20,7 +20,7 @@ fn meta(path: &str, size: u64) -> PartMeta {
 }
 
 fn write(part: &Part, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
-    part.write(|file, length| {
+    part.write(bytes.len() as u64, |file, length| {
         file.write_all_at(bytes, offset)?;
         *length = (*length).max(offset + bytes.len() as u64);
         Ok(())
@@ -105,7 +105,7 @@ fn taking_over_waits_for_the_write_in_flight() {
     let (in_write, done) = (Barrier::new(2), AtomicBool::new(false));
     thread::scope(|scope| {
         scope.spawn(|| {
-            let writing = old.write(|file, length| {
+            let writing = old.write(1, |file, length| {
                 in_write.wait();
                 // Time enough for a takeover that does not wait to get ahead of this write.
                 (0..10_000).for_each(|_| thread::yield_now());
@@ -271,7 +271,7 @@ fn seeding_stops_when_told_and_can_be_resumed() {
 fn a_failed_write_is_told_and_the_part_goes_on() {
     let place = Place::new();
     let part = place.home.create_part(meta("a", 10)).unwrap();
-    let full = part.write(|_, _| Err::<(), _>(io::Error::from_raw_os_error(28)));
-    assert!(matches!(full, Err(StorageError::DiskFull)));
+    let full = part.write(1, |_, _| Err::<(), _>(io::Error::from_raw_os_error(28)));
+    assert!(matches!(full, Err(StorageError::Disk { fault: crate::disk_fault::Fault::Full, .. })));
     write(&part, 0, b"goes on").unwrap();
 }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;
+use crate::disk_fault::Fault;
 
 fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().permissions().mode() & 0o777
@@ -106,7 +107,39 @@ fn a_ledger_can_be_taken_once() {
 }
 
 #[test]
-fn free_space_is_the_disk_s() {
+fn what_users_leave_free_is_refused_to_them_and_not_to_the_server_s_own_files() {
     let place = Place::new();
-    assert!(place.home.volume_free().unwrap() > 0);
+    let part = place.home.create_part(meta("part")).unwrap();
+    assert!(place.home.volume_free().unwrap() > 0 && place.storage.volume_free().unwrap() > 0);
+    place.storage.keep_free(Some(1 << 60));
+    assert_eq!((place.home.volume_free().unwrap(), place.storage.volume_free().unwrap()), (0, 0));
+    let is_full =
+        |error: Option<StorageError>| assert!(matches!(error, Some(StorageError::Disk { fault: Fault::Full, .. })));
+    is_full(place.home.draft(b"", &FileMeta::default()).err());
+    is_full(part.write(1, |_, _| Ok(())).err());
+    is_full(place.home.make_dir(&p("folder"), false, &mut 0).err());
+    is_full(place.home.make_dir(&p("some/folder"), true, &mut 0).err());
+    // What is only written again has its room, and what the server notes for itself.
+    part.write(0, |_, _| Ok(())).unwrap();
+    place.home.write_ledger(b"figures").unwrap();
+    assert!(place.home.remove_ledger().is_ok() && place.home.remove_ledger().is_ok());
+    place.storage.keep_free(Some(0));
+    place.home.make_dir(&p("folder"), false, &mut 0).unwrap();
+}
+
+fn meta(path: &str) -> PartMeta {
+    PartMeta { path: p(path), size: Some(10), file: FileMeta::default() }
+}
+
+#[test]
+fn a_part_that_cannot_be_replaced_stays_known() {
+    let place = Place::new();
+    drop(place.home.create_part(meta("a")).unwrap());
+    let staged: Vec<_> = place.staged_names();
+    let part = place.staging().join(staged.iter().find(|name| name.ends_with(".part")).unwrap());
+    // As on a disk that does not let it go.
+    fs::remove_file(&part).unwrap();
+    fs::create_dir(&part).unwrap();
+    assert!(place.home.create_part(meta("a")).is_err());
+    assert!(place.home.has_part(&p("a")));
 }

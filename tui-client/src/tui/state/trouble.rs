@@ -124,6 +124,7 @@ fn refused(trouble: Trouble, refusal: &Refusal) -> Trouble {
             Trouble::new(text).of(Kind::Space).hint("delete something there, then r tries again")
         }
         Code::DiskFull => trouble.of(Kind::Space).hint("the server's operator must make room; r tries again"),
+        Code::DiskReadOnly | Code::DiskFailing => trouble.hint("r tries again when that is mended"),
         Code::NotAllowed => trouble.hint("your account may not do this"),
         _ => trouble,
     }
