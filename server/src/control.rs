@@ -4,6 +4,7 @@
 //! decided twice: by the file's mode, and by the credentials the kernel gives for the peer.
 #![expect(clippy::disallowed_methods, reason = "the control socket has a file of its own")]
 
+mod accounts;
 mod answer;
 pub mod client;
 pub mod message;
@@ -30,8 +31,8 @@ use tokio_util::task::TaskTracker;
 use crate::{context::Context, private_file};
 pub(crate) use answer::status_now;
 use message::{Answer, Ask};
-pub(crate) use quota::staged_part;
-use who::Who;
+pub(crate) use quota::{same_path, staged_part, wanted};
+use who::{Right, Who};
 
 /// Bytes in a request.
 const LINE: u64 = 64 << 10;
@@ -79,12 +80,20 @@ pub enum ControlError {
     NoSocket(PathBuf),
 }
 
-/// The socket, listening. Its file goes when this is dropped.
+/// The sockets, listening: one, and where a group may change accounts another for it. Their files go when this is
+/// dropped.
 #[derive(Debug)]
 pub struct Control {
+    sockets: Vec<Listening>,
+    who: Who,
+}
+
+#[derive(Debug)]
+struct Listening {
     listener: UnixListener,
     path: PathBuf,
-    who: Who,
+    /// What its group may do.
+    right: Right,
 }
 
 impl Control {
@@ -93,18 +102,45 @@ impl Control {
     /// # Errors
     /// [`ControlError`].
     pub fn bind(path: PathBuf, who: Who) -> Result<Self, ControlError> {
+        let admins = who.has_admins().then(|| (client::admin_path(&path), Right::Accounts));
+        let mut control = Self { sockets: Vec::new(), who };
+        for (path, right) in [(path, Right::Look)].into_iter().chain(admins) {
+            let listening = Listening::bind(path, right, &control.who)?;
+            control.sockets.push(listening);
+        }
+        Ok(control)
+    }
+
+    /// Answers until the server has stopped; `tasks` keeps what runs.
+    pub async fn serve(mut self, context: Arc<Context>, orders: mpsc::Sender<Order>, tasks: TaskTracker) {
+        let places = Arc::new(Semaphore::new(PLACES));
+        for listening in std::mem::take(&mut self.sockets) {
+            let (context, orders, who) = (Arc::clone(&context), orders.clone(), self.who.clone());
+            tasks.spawn(listening.serve(Arc::clone(&places), who, context, orders, tasks.clone()));
+        }
+    }
+}
+
+impl Listening {
+    fn bind(path: PathBuf, right: Right, who: &Who) -> Result<Self, ControlError> {
         let failed = |source| ControlError::File { path: path.clone(), source };
         private_file::make_folder(private_file::folder_of(&path)).map_err(failed)?;
         remove_stale(&path)?;
         let listener = UnixListener::bind(&path).map_err(failed)?;
-        who.own(&path).map_err(failed)?;
+        let listening = Self { listener, path: path.clone(), right };
+        who.own(&path, right).map_err(failed)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(MODE)).map_err(failed)?;
-        Ok(Self { listener, path, who })
+        Ok(listening)
     }
 
-    /// Answers until the server has stopped; `tasks` keeps what runs.
-    pub async fn serve(self, context: Arc<Context>, orders: mpsc::Sender<Order>, tasks: TaskTracker) {
-        let places = Arc::new(Semaphore::new(PLACES));
+    async fn serve(
+        self,
+        places: Arc<Semaphore>,
+        who: Who,
+        context: Arc<Context>,
+        orders: mpsc::Sender<Order>,
+        tasks: TaskTracker,
+    ) {
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -119,11 +155,11 @@ impl Control {
                 }
             };
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-            let (context, orders, who) = (Arc::clone(&context), orders.clone(), self.who.clone());
+            let (context, orders, who, right) = (Arc::clone(&context), orders.clone(), who.clone(), self.right);
             tasks.spawn(async move {
                 let _place = place;
                 tokio::select! {
-                    () = converse(stream, &who, &context, &orders) => {}
+                    () = converse(stream, &who, right, &context, &orders) => {}
                     () = context.stop.cancelled() => {}
                 }
             });
@@ -131,7 +167,7 @@ impl Control {
     }
 }
 
-impl Drop for Control {
+impl Drop for Listening {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.path) {
             tracing::debug!(%error, "the control socket's file was gone already");
@@ -154,17 +190,17 @@ fn remove_stale(path: &Path) -> Result<(), ControlError> {
     }
 }
 
-async fn converse(stream: UnixStream, who: &Who, context: &Arc<Context>, orders: &mpsc::Sender<Order>) {
+async fn converse(stream: UnixStream, who: &Who, socket: Right, context: &Arc<Context>, orders: &mpsc::Sender<Order>) {
     let peer = match stream.peer_cred() {
         Ok(peer) => peer,
         Err(error) => return tracing::warn!(%error, "the kernel does not say who speaks on the control socket"),
     };
     let (read, mut write) = stream.into_split();
-    if !who.allows(peer.uid()) {
+    let Some(right) = who.right(peer.uid(), socket) else {
         tracing::warn!(uid = peer.uid(), gid = peer.gid(), "refused on the control socket");
-        let refused = Answer::failed("only root, the server's own user and the group in control.group may do this");
+        let refused = Answer::failed(Right::Look.of_whom());
         return say(&mut write, &refused).await.unwrap_or_else(|error| tracing::debug!(%error, "control socket"));
-    }
+    };
     let mut reader = BufReader::new(read);
     let mut line = Vec::new();
     loop {
@@ -178,6 +214,10 @@ async fn converse(stream: UnixStream, who: &Who, context: &Arc<Context>, orders:
         let whole = line.last() == Some(&b'\n');
         let answer = match serde_json::from_slice::<Ask>(&line) {
             _ if !whole => Answer::failed("a request is one line of JSON and not longer than 64 KiB"),
+            Ok(ask) if ask.needs() > right => {
+                tracing::warn!(uid = peer.uid(), gid = peer.gid(), needs = ?ask.needs(), "refused on the control socket");
+                Answer::failed(ask.needs().of_whom())
+            }
             Ok(ask) => answer::answer(ask, peer.uid(), context, orders).await,
             Err(error) => Answer::failed(format!("no such request: {error}")),
         };

@@ -8,7 +8,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use ferry_shared::{fingerprint::Fingerprint, limits::ALPN};
+use ferry_shared::{fingerprint::Fingerprint, limits::ALPN, text_file};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::{
     CipherSuite, ServerConfig,
@@ -201,13 +201,15 @@ fn load(files: &Files, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, I
         let setting = if files.named { setting } else { "" };
         fs::read(path).map_err(|source| IdentityError::File { setting, path: path.to_owned(), source })
     };
-    let chain = CertificateDer::pem_slice_iter(&read(&files.certificate, "tls.certificate: ")?)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(pem_error(&files.certificate))?;
+    let chain =
+        CertificateDer::pem_slice_iter(text_file::without_mark(&read(&files.certificate, "tls.certificate: ")?))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(pem_error(&files.certificate))?;
     if chain.is_empty() {
         return Err(IdentityError::Empty(files.certificate.clone()));
     }
-    let key = PrivateKeyDer::from_pem_slice(&read(&files.key, "tls.key: ")?).map_err(pem_error(&files.key))?;
+    let key = read(&files.key, "tls.key: ")?;
+    let key = PrivateKeyDer::from_pem_slice(text_file::without_mark(&key)).map_err(pem_error(&files.key))?;
     let unusable =
         |source| IdentityError::Unusable { certificate: files.certificate.clone(), key: files.key.clone(), source };
     let key = provider.key_provider.load_private_key(key).map_err(unusable)?;
@@ -230,7 +232,7 @@ fn make_missing(files: &Files, folder: &Path) -> Result<(), IdentityError> {
     }
     // The key comes first: after a crash between the two it gets its certificate.
     let key = if files.key.exists() {
-        let pem = fs::read_to_string(&files.key).map_err(failed(&files.key))?;
+        let pem = text_file::read(&files.key).map_err(failed(&files.key))?;
         KeyPair::from_pem(&pem)?
     } else {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;

@@ -43,6 +43,7 @@ mod many_accounts;
 mod memory;
 mod names_on_server;
 mod old_programs;
+mod operators;
 mod outputs;
 mod page;
 mod paths;

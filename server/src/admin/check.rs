@@ -49,7 +49,11 @@ pub(super) fn run(config: Option<PathBuf>, json: bool, data: &Path) -> Result<()
     let config = found.config(config);
     let store = found.users(&users::store_file(data));
     if let Some(config) = &config {
-        found.faults.extend(Who::new(config.control.group.as_deref()).err().map(|error| error.to_string()));
+        found.faults.extend(
+            Who::new(config.control.group.as_deref(), config.control.admin_group.as_deref())
+                .err()
+                .map(|error| error.to_string()),
+        );
         found.faults.extend(identity_fault(config, data));
         found.faults.extend(seal::read(config.login.seal.as_deref()).err().map(|error| error.to_string()));
         found.faults.extend(config.login.seal.as_deref().and_then(readable_by_others));

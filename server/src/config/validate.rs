@@ -8,6 +8,7 @@ use super::{
     keys::{KEYS, Key},
     log_level,
 };
+use crate::users::change::sensible_quota;
 
 /// Numbers for which zero has a meaning.
 const MAY_BE_ZERO: [(&str, &str); 5] = [
@@ -56,6 +57,9 @@ pub(super) fn faults(config: &Config) -> Vec<(&'static Key, String)> {
     }
     if config.registration.mode != RegistrationMode::Closed && config.registration.quota.is_none() {
         fault("registration", "mode", "where people make accounts, there must be a registration.quota".to_owned());
+    }
+    if let Some(Err(message)) = config.registration.quota.map(sensible_quota) {
+        fault("registration", "quota", message);
     }
     if let Err(error) = log_level::filter(&config.log.level) {
         fault("log", "level", error.to_string());
