@@ -1,8 +1,8 @@
 //! The secret of a server that speaks only to clients that know it: read where the user keeps it.
 
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
-use ferry_shared::secret::Secret;
+use ferry_shared::{secret::Secret, text_file};
 
 use crate::error::ClientError;
 
@@ -13,7 +13,7 @@ use crate::error::ClientError;
 pub(crate) async fn read(path: Option<PathBuf>) -> Result<Option<Secret>, ClientError> {
     let Some(path) = path else { return Ok(None) };
     let at = path.clone();
-    let read = move || fs::read_to_string(at).map(Secret::new);
+    let read = move || text_file::read(&at).map(Secret::new);
     let text = match tokio::task::spawn_blocking(read).await {
         Ok(Ok(text)) => text,
         Ok(Err(error)) => return Err(ClientError::Seal { path, error: Arc::new(error) }),

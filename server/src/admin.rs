@@ -1,8 +1,10 @@
 //! The verbs of the command line that only look at files: users, identity, check, config.
 #![expect(clippy::disallowed_methods, reason = "man pages are written where the operator says")]
 
+mod accounts;
 mod audit_report;
 mod check;
+mod drain;
 mod invite;
 mod objects;
 pub(crate) mod operate;
@@ -20,7 +22,10 @@ use std::{env, fs, io, path::PathBuf, process::ExitCode, sync::Arc};
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 use serde_json::json;
 
-use self::objects::{FailureObject, WrittenObject};
+use self::{
+    accounts::Accounts,
+    objects::{FailureObject, WrittenObject},
+};
 use crate::{
     args::{Args, AuditVerb, ConfigVerb, PenaltiesVerb, UserVerb, Verb},
     audit::{
@@ -33,7 +38,7 @@ use crate::{
     output, serve,
     storage::StorageError,
     top::{self, TopError},
-    users::{StoreError, UserName, file::Store, invite::NoRandomness, password::NewPasswordError},
+    users::{StoreError, UserName, change::ChangeError, invite::NoRandomness, password::NewPasswordError},
 };
 
 /// Why a verb failed.
@@ -51,9 +56,6 @@ pub enum AdminError {
     /// No server has been here.
     #[error("no key in {} yet: the first 'ferryd serve' makes it; is --data right?", .0.display())]
     NoKey(PathBuf),
-    /// No such invite.
-    #[error("there is no invite '{0}'; 'ferryd invite list' shows them")]
-    NoSuchInvite(String),
     /// No token could be made.
     #[error(transparent)]
     Token(#[from] NoRandomness),
@@ -74,21 +76,39 @@ pub enum AdminError {
     /// The two entries differ.
     #[error("the two passwords differ")]
     PasswordsDiffer,
-    /// The name is taken.
-    #[error("user '{0}' is there already; see 'ferryd user set' and 'ferryd user passwd'")]
-    UserExists(UserName),
-    /// The name is unknown.
-    #[error("there is no user '{0}'; see 'ferryd user list'")]
-    NoSuchUser(UserName),
-    /// No key is called that, or several are.
-    #[error("user '{name}' has {found} keys '{key}'; see 'ferryd user show {name}'")]
-    WhichKey {
+    /// The user would get a second way in.
+    #[error("user '{0}' logs in with keys only and would get a password too: say so with --yes")]
+    KeysOnly(UserName),
+    /// The operator said no.
+    #[error("nothing was changed")]
+    Declined,
+    /// No account or invite was changed.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// The file was not written, and the running server keeps somebody out.
+    #[error("{0}")]
+    Barred(String),
+    /// The user store is another user's, and no server does it instead.
+    #[error(
+        "{0}; be root or the server's user, or a member of control.group (to look) or control.admin_group (to change) \
+         while the server runs"
+    )]
+    NotYours(String),
+    /// No such unfinished upload.
+    #[error("user '{user}' has no unfinished upload '{path}' that waits; see 'ferryd quota explain {user}'")]
+    NoSuchUpload {
         /// Whose.
-        name: UserName,
-        /// What was asked for.
-        key: String,
-        /// How many are called that.
-        found: usize,
+        user: UserName,
+        /// Which was asked for.
+        path: String,
+    },
+    /// The sockets of the service could not be stopped.
+    #[error("cannot stop {units}, on which systemd would start the server again: {message}")]
+    Sockets {
+        /// Which.
+        units: String,
+        /// Why.
+        message: String,
     },
     /// A file the operator named is not usable.
     #[error("{}: {message}", path.display())]
@@ -170,7 +190,8 @@ fn misused(error: &clap::Error) -> ! {
 
 fn run(args: Args) -> Result<(), AdminError> {
     let Args { config, data, json, verb } = args;
-    let data = || places::data_folder(data.as_deref());
+    let flag = data;
+    let data = || places::data_folder_to_ask(flag.as_deref());
     match verb {
         Verb::Serve { .. } | Verb::Top if json => {
             let text = "serve and top take no --json: set log.format = \"json\", or ask 'ferryd status --json'";
@@ -179,7 +200,7 @@ fn run(args: Args) -> Result<(), AdminError> {
         Verb::Serve { listen } => {
             let file = config.clone().unwrap_or_else(places::config_place);
             let read = move || Ok(layers(config.clone())?.listen(&listen).load()?.config);
-            serve::run(Arc::new(read), &file, data()?)?;
+            serve::run(Arc::new(read), &file, places::data_folder(flag.as_deref())?)?;
         }
         Verb::Status => operate::run(&Ask::Status, json, load(config), &data()?)?,
         Verb::Sessions => operate::run(&Ask::Sessions, json, load(config), &data()?)?,
@@ -193,7 +214,7 @@ fn run(args: Args) -> Result<(), AdminError> {
             operate::run(&ask, json, load(config), &data()?)?;
         }
         Verb::Reload => reload::run(config, json, &data()?)?,
-        Verb::Drain => operate::run(&Ask::Drain, json, load(config), &data()?)?,
+        Verb::Drain { message } => drain::run(message, json, load(config), &data()?)?,
         Verb::Top => {
             let config = load(config)?.config;
             top::run(control::client::path(config.control.socket.as_deref(), &data()?))?;
@@ -203,8 +224,7 @@ fn run(args: Args) -> Result<(), AdminError> {
             if let UserVerb::List | UserVerb::Show { .. } = verb {
                 places::not_there(&data).iter().for_each(output::note);
             }
-            let tell = |old: &Store, new: &Store| tell::users_changed(config.clone(), &data, old, new);
-            user::run(verb, json, &data, &tell)?;
+            user::run(verb, json, &Accounts::new(config, &data), &data)?;
         }
         Verb::Quota(verb) => {
             let data = data()?;
@@ -213,8 +233,7 @@ fn run(args: Args) -> Result<(), AdminError> {
         }
         Verb::Invite(verb) => {
             let data = data()?;
-            let tell = |old: &Store, new: &Store| tell::users_changed(config.clone(), &data, old, new);
-            invite::run(verb, json, &load(config.clone())?.config, &data, &tell)?;
+            invite::run(verb, json, &Accounts::new(config, &data))?;
         }
         Verb::Identity => {
             let loaded = load(config)?;

@@ -80,11 +80,17 @@ impl Admission {
     pub fn admit(&self, peer: IpAddr) -> Result<Ticket, TooMany> {
         let login = self.0.login.load();
         let key = penalty::network_of(peer);
-        let is_balancer = contains(&login.balancers, peer.to_canonical());
+        let is_balancer = self.is_balancer(peer);
         let exempt = contains(&login.allow, peer.to_canonical());
         let share = (!exempt && !is_balancer).then_some(login.unfinished_per_address);
         let (number, dropped) = self.0.state().places.enter(key, share, login.unfinished).map_err(TooMany)?;
         Ok(Ticket { admission: self.clone(), number, key, exempt, is_balancer, dropped })
+    }
+
+    /// Whether this address is a load balancer's.
+    #[must_use]
+    pub fn is_balancer(&self, peer: IpAddr) -> bool {
+        contains(&self.0.login.load().balancers, peer.to_canonical())
     }
 
     /// Connections that have not logged in.

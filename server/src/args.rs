@@ -12,7 +12,12 @@ use ferry_shared::message::reply::Access;
 
 use crate::{
     size::ByteCount,
-    users::{UserName, file::RecordBandwidth, moment::Moment},
+    users::{
+        UserName,
+        change::{self, Limit},
+        file::RecordBandwidth,
+        moment::Moment,
+    },
 };
 
 /// The ferry server: encrypted file transfer for the users you add.
@@ -76,8 +81,13 @@ pub enum Verb {
     },
     /// Make the running server read configuration, certificate and users again
     Reload,
-    /// Make the running server take nobody new, give transfers their time, and end; waits for that
-    Drain,
+    /// Make the running server take nobody new, give transfers their time, and end; waits for that. As root it
+    /// first stops the sockets on which systemd would start the server again
+    Drain {
+        /// Tell it to everybody who is connected, and to those who come until the end
+        #[arg(long, value_name = "TEXT")]
+        message: Option<String>,
+    },
     /// Add, change and list users; a running server follows at once
     #[command(subcommand)]
     User(UserVerb),
@@ -128,6 +138,17 @@ pub enum QuotaVerb {
         /// Whose
         name: UserName,
     },
+    /// Throw away a user's unfinished uploads, so that they hold no quota
+    Discard {
+        /// Whose
+        name: UserName,
+        /// Their paths, as 'ferryd quota explain' shows them
+        #[arg(value_name = "PATH", required_unless_present = "all")]
+        paths: Vec<String>,
+        /// All of the user's that are not under way
+        #[arg(long, conflicts_with = "paths")]
+        all: bool,
+    },
     /// Count homes again, after files were changed by hand; beside the work of the running server
     Rescan {
         /// Whose [default: everybody's]
@@ -163,13 +184,13 @@ pub enum InviteVerb {
     /// Make an invite and print its token, which is kept nowhere
     Create {
         /// Bytes the account may have, such as 10GiB [default: registration.quota]
-        #[arg(long, value_name = "SIZE")]
+        #[arg(long, value_name = "SIZE", value_parser = size_of_quota)]
         quota: Option<ByteCount>,
         /// How many accounts can be made with it
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         uses: u32,
         /// When it ends: a date, a time from now such as 7d, or none
-        #[arg(long, value_name = "WHEN|none", default_value = "7d", value_parser = expiry)]
+        #[arg(long, value_name = "WHEN|none", default_value = "7d", value_parser = invite_end)]
         expires: Limit<Moment>,
     },
     /// List the invites
@@ -188,10 +209,13 @@ pub enum UserVerb {
     Add(AddUser),
     /// Change what a user may do; open sessions follow at once
     Set(SetUser),
-    /// Set a user's password; ends the user's sessions
+    /// Set a user's password; ends the sessions that a password opened
     Passwd {
         /// Whose
         name: UserName,
+        /// Do not ask before a user who has keys only gets a password
+        #[arg(long)]
+        yes: bool,
         /// Read the password from the first line of standard input
         #[arg(long)]
         password_stdin: bool,
@@ -218,21 +242,15 @@ pub enum UserVerb {
 pub struct AddUser {
     /// The name: a-z, 0-9, '.', '_' and '-', at most 64
     pub name: UserName,
-    /// Bytes the user may have, such as 10GiB; no limit if left out
-    #[arg(long, value_name = "SIZE")]
-    pub quota: Option<ByteCount>,
-    /// Files and folders the user may have [default: one for each 16 KiB of the quota, at least 10000; without one 1000000]
-    #[arg(long, value_name = "N")]
-    pub max_files: Option<u64>,
-    /// The user may look and download, but change nothing
-    #[arg(long)]
+    /// The same as --access read-only
+    #[arg(long, conflicts_with = "access")]
     pub read_only: bool,
-    /// A public key to log in with, from a file as ~/.ssh/id_ed25519.pub; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub key: Vec<PathBuf>,
     /// Read the password from the first line of standard input
     #[arg(long)]
     pub password_stdin: bool,
+    /// What is not as it is by default.
+    #[command(flatten)]
+    pub account: AccountArgs,
 }
 
 /// `ferryd user set`.
@@ -243,11 +261,20 @@ pub struct AddUser {
 pub struct SetUser {
     /// Whom
     pub name: UserName,
+    /// What.
+    #[command(flatten)]
+    pub account: AccountArgs,
+}
+
+/// What can be said of an account, when it is made and later.
+#[derive(Debug, ClapArgs)]
+pub struct AccountArgs {
     /// Bytes the user may have, such as 10GiB, or none
-    #[arg(long, value_name = "SIZE|none")]
+    #[arg(long, value_name = "SIZE|none", value_parser = quota)]
     pub quota: Option<Limit<ByteCount>>,
-    /// Files and folders the user may have, or none for the default of 'ferryd user add'
-    #[arg(long, value_name = "N|none")]
+    /// Files and folders the user may have, or none for one for each 16 KiB of the quota and at least 10000 (without a
+    /// quota 1000000)
+    #[arg(long, value_name = "N|none", value_parser = files)]
     pub max_files: Option<Limit<u64>>,
     /// What the user may do
     #[arg(long)]
@@ -258,8 +285,8 @@ pub struct SetUser {
     /// Switch the account off; ends the user's sessions
     #[arg(long)]
     pub disable: bool,
-    /// When the account ends: a date, a time from now such as 30d, or none
-    #[arg(long, value_name = "WHEN|none", value_parser = expiry)]
+    /// When the account ends: a date (its first moment in UTC), a time from now such as 30d, or none
+    #[arg(long, value_name = "WHEN|none", value_parser = account_end)]
     pub expires: Option<Limit<Moment>>,
     /// Sessions at once, or none for no limit of the user's own
     #[arg(long, value_name = "N|none", value_parser = sessions)]
@@ -267,8 +294,8 @@ pub struct SetUser {
     /// Bytes a second, such as 10MiB:none; one size is for both ways
     #[arg(long, value_name = "UP:DOWN|none", value_parser = bandwidth)]
     pub bandwidth: Option<RecordBandwidth>,
-    /// One more public key to log in with, from a file as ~/.ssh/id_ed25519.pub; may be repeated
-    #[arg(long, value_name = "FILE")]
+    /// A public key to log in with, from a file as ~/.ssh/id_ed25519.pub; may be repeated
+    #[arg(long, visible_alias = "key", value_name = "FILE")]
     pub add_key: Vec<PathBuf>,
     /// Take a key away, by its comment or its text as 'ferryd user show' has it; ends the sessions it opened
     #[arg(long, value_name = "KEY")]
@@ -294,22 +321,50 @@ impl From<AccessArg> for Access {
 }
 
 /// A value or `none`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit<T>(pub Option<T>);
-
-impl<T: FromStr> FromStr for Limit<T> {
-    type Err = T::Err;
-
-    fn from_str(text: &str) -> Result<Self, T::Err> {
-        if text == "none" { Ok(Self(None)) } else { text.parse().map(|value| Self(Some(value))) }
+fn limit<T: FromStr<Err: ToString>>(text: &str) -> Result<Limit<T>, String> {
+    match text {
+        "none" => Ok(Limit(None)),
+        text => text.parse().map(|value| Limit(Some(value))).map_err(|error: T::Err| error.to_string()),
     }
+}
+
+/// A limit whose value is held to be sensible.
+fn sensible<T: FromStr<Err: ToString>>(
+    text: &str,
+    judge: impl FnOnce(T) -> Result<T, String>,
+) -> Result<Limit<T>, String> {
+    match limit(text)? {
+        Limit(Some(value)) => judge(value).map(|value| Limit(Some(value))),
+        none => Ok(none),
+    }
+}
+
+fn quota(text: &str) -> Result<Limit<ByteCount>, String> {
+    sensible(text, change::sensible_quota)
+}
+
+fn size_of_quota(text: &str) -> Result<ByteCount, String> {
+    text.parse().map_err(|error: crate::size::SizeError| error.to_string()).and_then(change::sensible_quota)
+}
+
+fn files(text: &str) -> Result<Limit<u64>, String> {
+    sensible(text, change::sensible_files)
+}
+
+fn account_end(text: &str) -> Result<Limit<Moment>, String> {
+    expiry(text).map_err(|error| format!("{error}; to end the account now, use 'ferryd user set NAME --disable'"))
+}
+
+fn invite_end(text: &str) -> Result<Limit<Moment>, String> {
+    expiry(text).map_err(|error| format!("{error}; to end an invite now, use 'ferryd invite revoke ID'"))
 }
 
 fn expiry(text: &str) -> Result<Limit<Moment>, String> {
     if text == "none" {
         return Ok(Limit(None));
     }
-    Moment::from_now(text).map(|moment| Limit(Some(moment))).map_err(|error| format!("{error}, or 30d"))
+    let end = Moment::from_now(text).map_err(|error| format!("{error}, or 30d"))?;
+    change::future(end).map(|end| Limit(Some(end)))
 }
 
 /// An address, also written as the network that pays together.
@@ -319,7 +374,7 @@ fn address(text: &str) -> Result<IpAddr, String> {
 }
 
 fn sessions(text: &str) -> Result<Limit<u32>, String> {
-    match text.parse::<Limit<u32>>().map_err(|error| error.to_string())? {
+    match limit::<u32>(text)? {
         Limit(Some(0)) => Err("use --disable to let nobody in".to_owned()),
         limit => Ok(limit),
     }
@@ -327,7 +382,7 @@ fn sessions(text: &str) -> Result<Limit<u32>, String> {
 
 fn bandwidth(text: &str) -> Result<RecordBandwidth, String> {
     let (up, down) = text.split_once(':').unwrap_or((text, text));
-    let part = |text: &str| match text.parse::<Limit<ByteCount>>().map_err(|error| error.to_string())? {
+    let part = |text: &str| match limit::<ByteCount>(text)? {
         Limit(Some(ByteCount(0))) => Err("zero would stop every transfer".to_owned()),
         Limit(limit) => Ok(limit),
     };
@@ -366,12 +421,43 @@ mod tests {
     #[test]
     fn limits_can_be_lifted() {
         let line = "ferryd user set bob --quota none --max-files 5 --expires none --bandwidth 10MiB:none";
-        let SetUser { quota, max_files, expires, bandwidth, access, .. } = set(line);
+        let AccountArgs { quota, max_files, expires, bandwidth, access, .. } = set(line).account;
         assert_eq!(quota, Some(Limit(None)));
         assert_eq!(max_files, Some(Limit(Some(5))));
         assert_eq!(expires, Some(Limit(None)));
         assert_eq!(bandwidth, Some(RecordBandwidth { up: Some(ByteCount(10 << 20)), down: None }));
         assert!(access.is_none());
+    }
+
+    #[test]
+    fn an_end_that_is_over_is_refused_with_the_moment_and_what_to_do_instead() {
+        let today = Moment::now().to_string();
+        let today = today.split('T').next().unwrap();
+        for (line, step) in [
+            (format!("ferryd user set bob --expires {today}"), "--disable"),
+            (format!("ferryd user add bob --expires {today}"), "--disable"),
+            (format!("ferryd invite create --expires {today}"), "invite revoke"),
+        ] {
+            let said = parse(&line).unwrap_err().to_string();
+            assert!(
+                said.contains(&format!("{today}T00:00:00Z (UTC) is over already")) && said.contains(step),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_user_is_added_with_every_option_that_can_be_set() {
+        let names = |verb: &str| -> Vec<String> {
+            let command = Args::command();
+            let user = command.find_subcommand("user").and_then(|user| user.find_subcommand(verb)).unwrap();
+            user.get_opts().filter_map(|option| option.get_long()).map(str::to_owned).collect()
+        };
+        let add = names("add");
+        let missing: Vec<_> = names("set").into_iter().filter(|name| !add.contains(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        let line = "ferryd user add bob --quota 1GiB --expires 30d --max-sessions 2 --bandwidth 1MiB --disable --key a";
+        assert!(matches!(parse(line).unwrap().verb, Verb::User(UserVerb::Add(add)) if add.account.disable));
     }
 
     #[test]
@@ -384,6 +470,17 @@ mod tests {
             "ferryd user set bob --bandwidth 0",
             "ferryd user set bob --max-sessions 0",
             "ferryd user set bob --expires soon",
+            "ferryd user set bob --expires 2020-01-01",
+            "ferryd user set bob --expires -1d",
+            "ferryd user set bob --quota 0",
+            "ferryd user set bob --quota 99999999EiB",
+            "ferryd user add bob --quota 18446744073709551615",
+            "ferryd user add bob --max-files 0",
+            "ferryd user add bob --read-only --access read-write",
+            "ferryd invite create --expires 2020-01-01",
+            "ferryd invite create --quota 2EiB",
+            "ferryd quota discard bob",
+            "ferryd quota discard bob /a --all",
             "ferryd user add Bob",
             "ferryd user add ../bob",
             "ferryd serve --listen nowhere",

@@ -235,9 +235,12 @@ pub struct Control {
     /// Where the socket is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub socket: Option<PathBuf>,
-    /// Who else may use it.
+    /// Who else may look, end sessions and lift waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// Who else may do that and change accounts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_group: Option<String>,
 }
 
 /// Section `[audit]`.

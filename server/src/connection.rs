@@ -16,6 +16,7 @@ use ferry_shared::{
     frame::Phase,
     link::{LinkReader, LinkWriter},
     message::Reply,
+    refusal::Refusal,
     socket::BurstStream,
 };
 use tokio::{
@@ -124,20 +125,22 @@ fn too_slow(context: &Context, peer: SocketAddr) {
     }
 }
 
-/// Tells a connection for which there is no place why it is closed, in the protocol's words where it gets so far.
-pub(crate) async fn turn_away(tcp: TcpStream, context: Arc<Context>) {
+/// Tells a connection that is not taken why, in the protocol's words where it gets so far: `why`, or that the server
+/// speaks only to clients that know its seal.
+pub(crate) async fn turn_away(mut tcp: TcpStream, peer: SocketAddr, context: Arc<Context>, why: Refusal) {
     let pace = Arc::new(Pace::new(Arc::clone(&context.bandwidth)));
-    // Strangers to the secret are told nothing, and nobody is asked for it here.
-    if context.seal.is_demanded() {
-        return;
-    }
     let told = async {
-        let Ok((tls, _)) = handshake(tcp, &pace, &context).await else { return };
+        if context.admission.is_balancer(peer.ip()) {
+            let most = context.config.get().login.bytes.0;
+            let Ok(_) = proxy_header::read(&mut tcp, most).await else { return };
+        }
+        let Ok((tls, exported)) = handshake(tcp, &pace, &context).await else { return };
         let (read, write) = tokio::io::split(tls);
-        let mut writer = LinkWriter::new(write);
-        let refusal = refusal::busy("all connections of this server are taken; try again");
+        let (mut reader, mut writer) = (LinkReader::new(read, context.pool.clone()), LinkWriter::new(write));
+        let is_sealed = !context.seal.is_demanded() || greeting::knows_the_seal(&mut reader, &context, &exported).await;
+        let refusal = if is_sealed { why } else { refusal::unsealed() };
         if writer.send(&Reply::Refused(refusal)).await.is_ok() && writer.close().await.is_ok() {
-            linger(read).await;
+            linger(reader.into_inner()).await;
         }
     };
     tokio::select! {

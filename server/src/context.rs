@@ -1,6 +1,6 @@
 //! What every connection of a server shares.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ferry_shared::{pool::BufferPool, refusal::Refusal};
 use tokio::sync::Semaphore;
@@ -53,6 +53,8 @@ pub struct Context {
     pub pool: BufferPool,
     /// Cancelled when no new work is taken.
     pub drain: CancellationToken,
+    /// What the operator has to say to everybody about the end.
+    pub farewell: OnceLock<String>,
     /// Cancelled when everything must end now.
     pub stop: CancellationToken,
     /// What clients must know.
@@ -91,6 +93,7 @@ impl Context {
             work: TaskTracker::new(),
             pool: BufferPool::new(SPARE_BUFFERS),
             drain: CancellationToken::new(),
+            farewell: OnceLock::new(),
             stop,
             live: Live::default(),
             figures: Figures::default(),
@@ -121,6 +124,14 @@ impl Context {
                 tracing::info!(session = session.id, user = %session.user.name, "ended: the user's files were removed");
                 session.end("this account and its files were removed".to_owned());
             }
+        }
+    }
+
+    /// Why the server ends, for clients.
+    pub fn why_it_ends(&self) -> String {
+        match self.farewell.get() {
+            Some(message) => format!("the server is stopping: {message}"),
+            None => "the server is stopping".to_owned(),
         }
     }
 

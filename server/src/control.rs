@@ -4,6 +4,7 @@
 //! decided twice: by the file's mode, and by the credentials the kernel gives for the peer.
 #![expect(clippy::disallowed_methods, reason = "the control socket has a file of its own")]
 
+mod accounts;
 mod answer;
 pub mod client;
 pub mod message;
@@ -31,9 +32,9 @@ use tokio_util::task::TaskTracker;
 use crate::{context::Context, identity::Handed, private_file};
 pub(crate) use answer::status_now;
 use message::{Answer, Ask, Pair};
-pub(crate) use quota::staged_part;
+pub(crate) use quota::{same_path, staged_part, wanted};
 use requests::{Request, Requests};
-use who::Who;
+use who::{Right, Who};
 
 /// How long an operator's program may be silent.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -81,12 +82,20 @@ pub enum ControlError {
     NoSocket(PathBuf),
 }
 
-/// The socket, listening. Its file goes when this is dropped.
+/// The sockets, listening: one, and where a group may change accounts another for it. Their files go when this is
+/// dropped.
 #[derive(Debug)]
 pub struct Control {
+    sockets: Vec<Listening>,
+    who: Who,
+}
+
+#[derive(Debug)]
+struct Listening {
     listener: UnixListener,
     path: PathBuf,
-    who: Who,
+    /// What its group may do.
+    right: Right,
 }
 
 impl Control {
@@ -95,18 +104,45 @@ impl Control {
     /// # Errors
     /// [`ControlError`].
     pub fn bind(path: PathBuf, who: Who) -> Result<Self, ControlError> {
+        let admins = who.has_admins().then(|| (client::admin_path(&path), Right::Accounts));
+        let mut control = Self { sockets: Vec::new(), who };
+        for (path, right) in [(path, Right::Look)].into_iter().chain(admins) {
+            let listening = Listening::bind(path, right, &control.who)?;
+            control.sockets.push(listening);
+        }
+        Ok(control)
+    }
+
+    /// Answers until the server has stopped; `tasks` keeps what runs.
+    pub async fn serve(mut self, context: Arc<Context>, orders: mpsc::Sender<Order>, tasks: TaskTracker) {
+        let places = Arc::new(Semaphore::new(PLACES));
+        for listening in std::mem::take(&mut self.sockets) {
+            let (context, orders, who) = (Arc::clone(&context), orders.clone(), self.who.clone());
+            tasks.spawn(listening.serve(Arc::clone(&places), who, context, orders, tasks.clone()));
+        }
+    }
+}
+
+impl Listening {
+    fn bind(path: PathBuf, right: Right, who: &Who) -> Result<Self, ControlError> {
         let failed = |source| ControlError::File { path: path.clone(), source };
         private_file::make_folder(private_file::folder_of(&path)).map_err(failed)?;
         remove_stale(&path)?;
         let listener = UnixListener::bind(&path).map_err(failed)?;
-        who.own(&path).map_err(failed)?;
+        let listening = Self { listener, path: path.clone(), right };
+        who.own(&path, right).map_err(failed)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(MODE)).map_err(failed)?;
-        Ok(Self { listener, path, who })
+        Ok(listening)
     }
 
-    /// Answers until the server has stopped; `tasks` keeps what runs.
-    pub async fn serve(self, context: Arc<Context>, orders: mpsc::Sender<Order>, tasks: TaskTracker) {
-        let places = Arc::new(Semaphore::new(PLACES));
+    async fn serve(
+        self,
+        places: Arc<Semaphore>,
+        who: Who,
+        context: Arc<Context>,
+        orders: mpsc::Sender<Order>,
+        tasks: TaskTracker,
+    ) {
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -121,11 +157,11 @@ impl Control {
                 }
             };
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-            let (context, orders, who) = (Arc::clone(&context), orders.clone(), self.who.clone());
+            let (context, orders, who, right) = (Arc::clone(&context), orders.clone(), who.clone(), self.right);
             tasks.spawn(async move {
                 let _place = place;
                 tokio::select! {
-                    () = converse(stream, &who, &context, &orders) => {}
+                    () = converse(stream, &who, right, &context, &orders) => {}
                     () = context.stop.cancelled() => {}
                 }
             });
@@ -133,7 +169,7 @@ impl Control {
     }
 }
 
-impl Drop for Control {
+impl Drop for Listening {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.path) {
             tracing::debug!(%error, "the control socket's file was gone already");
@@ -156,16 +192,22 @@ fn remove_stale(path: &Path) -> Result<(), ControlError> {
     }
 }
 
-async fn converse(mut stream: UnixStream, who: &Who, context: &Arc<Context>, orders: &mpsc::Sender<Order>) {
+async fn converse(
+    mut stream: UnixStream,
+    who: &Who,
+    socket: Right,
+    context: &Arc<Context>,
+    orders: &mpsc::Sender<Order>,
+) {
     let peer = match stream.peer_cred() {
         Ok(peer) => peer,
         Err(error) => return tracing::warn!(%error, "the kernel does not say who speaks on the control socket"),
     };
-    if !who.allows(peer.uid()) {
+    let Some(right) = who.right(peer.uid(), socket) else {
         tracing::warn!(uid = peer.uid(), gid = peer.gid(), "refused on the control socket");
-        let refused = Answer::failed("only root, the server's own user and the group in control.group may do this");
+        let refused = Answer::failed(Right::Look.of_whom());
         return say(&mut stream, &refused).await.unwrap_or_else(|error| tracing::debug!(%error, "control socket"));
-    }
+    };
     let mut requests = Requests::default();
     loop {
         let request = match timeout(PATIENCE, requests.next(&stream)).await {
@@ -175,7 +217,7 @@ async fn converse(mut stream: UnixStream, who: &Who, context: &Arc<Context>, ord
         };
         let whole = request.line.last() == Some(&b'\n');
         let answer = if whole {
-            answer(request, who, peer.uid(), context, orders).await
+            answer(request, right, peer.uid(), context, orders).await
         } else {
             Answer::failed("a request is one line of JSON and not longer than 64 KiB")
         };
@@ -190,7 +232,7 @@ async fn converse(mut stream: UnixStream, who: &Who, context: &Arc<Context>, ord
 
 async fn answer(
     Request { line, files }: Request,
-    who: &Who,
+    right: Right,
     uid: u32,
     context: &Arc<Context>,
     orders: &mpsc::Sender<Order>,
@@ -199,12 +241,13 @@ async fn answer(
         Ok(ask) => ask,
         Err(error) => return Answer::failed(format!("no such request: {error}")),
     };
+    if ask.needs() > right {
+        tracing::warn!(uid, needs = ?ask.needs(), "refused on the control socket");
+        return Answer::failed(ask.needs().of_whom());
+    }
     let Ask::Reload { pair } = ask else { return answer::answer(ask, uid, context, orders).await };
     let handed = match pair {
         None => None,
-        Some(_) if !who.may_hand_over(uid) => {
-            return Answer::failed("only root and the server's own user may hand a certificate over");
-        }
         Some(Pair { certificate, key }) => match <[_; requests::FILES]>::try_from(files) {
             Ok([chain, secret]) => Some(Handed { certificate: (certificate, chain), key: (key, secret) }),
             Err(_) => return Answer::failed("a certificate and its key come as two open files with the request"),

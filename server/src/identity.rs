@@ -13,7 +13,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use ferry_shared::{fingerprint::Fingerprint, limits::ALPN};
+use ferry_shared::{fingerprint::Fingerprint, limits::ALPN, text_file};
 use rustls::{
     CipherSuite, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
@@ -355,7 +355,7 @@ fn pem_error(path: &Path) -> impl FnOnce(pem::Error) -> IdentityError + use<> {
 
 /// The certificates in the bytes of their file.
 fn chain(files: &Files, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
-    let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let chain = CertificateDer::pem_slice_iter(text_file::without_mark(pem)).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(pem_error(&files.certificate))?;
     if chain.is_empty() { Err(IdentityError::Empty(files.certificate.clone())) } else { Ok(chain) }
 }
@@ -367,7 +367,7 @@ fn pair(
     key: &[u8],
     provider: &CryptoProvider,
 ) -> Result<CertifiedKey, IdentityError> {
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(pem_error(&files.key))?;
+    let key = PrivateKeyDer::from_pem_slice(text_file::without_mark(key)).map_err(pem_error(&files.key))?;
     let unusable =
         |source| IdentityError::Unusable { certificate: files.certificate.clone(), key: files.key.clone(), source };
     let key = provider.key_provider.load_private_key(key).map_err(unusable)?;

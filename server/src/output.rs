@@ -35,6 +35,16 @@ pub fn raw(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
+/// A question, on standard error: standard output is for results.
+///
+/// # Errors
+/// [`io::Error`].
+pub fn ask(question: &str) -> io::Result<()> {
+    let mut out = io::stderr().lock();
+    out.write_all(question.as_bytes())?;
+    out.flush()
+}
+
 /// What is worth knowing beside what was asked for, on standard error.
 pub fn note(text: impl Display) {
     error(format_args!("note: {text}"));

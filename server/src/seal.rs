@@ -1,13 +1,14 @@
 //! The secret that clients must know before they are told anything.
 #![expect(clippy::disallowed_methods, reason = "the secret is a file the operator names")]
 
-use std::{fs, io, path::Path, path::PathBuf, sync::Arc};
+use std::{io, path::Path, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ferry_shared::{
     binding::{self, Exported, SEAL_SECRET_MIN},
     secret::Secret,
+    text_file,
 };
 
 /// Why the secret cannot be used.
@@ -66,7 +67,7 @@ impl Seal {
 /// [`SealError`].
 pub fn read(path: Option<&Path>) -> Result<Option<Secret>, SealError> {
     let Some(path) = path else { return Ok(None) };
-    let text = fs::read_to_string(path).map_err(|source| SealError::Io { path: path.to_owned(), source })?;
+    let text = text_file::read(path).map_err(|source| SealError::Io { path: path.to_owned(), source })?;
     let text = Secret::new(text);
     let secret = Secret::new(text.expose().trim().to_owned());
     match secret.expose().len() {
@@ -77,6 +78,8 @@ pub fn read(path: Option<&Path>) -> Result<Option<Secret>, SealError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

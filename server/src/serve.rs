@@ -139,7 +139,7 @@ fn start(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), Serv
     private_file::make_folder(&data).map_err(|source| ServeError::Data { path: data.clone(), source })?;
     let users = Users::load(users::store_file(&data))?;
     let identity = Identity::load_or_create(&data, &config.tls)?;
-    let who = Who::new(config.control.group.as_deref())?;
+    let who = Who::new(config.control.group.as_deref(), config.control.admin_group.as_deref())?;
     let socket = server_path(config.control.socket.as_deref(), &data);
     // It must be there to be kept. What is wrong with it is told when the socket is made.
     let _ = private_file::make_folder(private_file::folder_of(&socket));

@@ -29,6 +29,7 @@ use crate::{
     control::{Control, Order},
     identity::Identity,
     metrics::Metrics,
+    refusal,
     seal::{self, SealError},
     storage::{self, Storage, StorageError},
     turned_away::Reason,
@@ -143,13 +144,21 @@ impl Server {
         let places = Arc::new(Semaphore::new(config.limits.connections as usize));
         let context = Arc::new(Context { audit, ..Context::new(config, users, identity, opened) });
         context.seal.set(secret);
-        let tasks = TaskTracker::new();
+        let (tasks, operators) = (TaskTracker::new(), TaskTracker::new());
         for listener in listeners {
-            tasks.spawn(accept(listener, Arc::clone(&context), tasks.clone(), Arc::clone(&places)));
+            let (context, tasks, places) = (Arc::clone(&context), tasks.clone(), Arc::clone(&places));
+            let farewells = operators.clone();
+            tasks.clone().spawn(async move {
+                let listener = accept(listener, Arc::clone(&context), tasks, places).await;
+                // Apart from the tasks that the end waits for.
+                if context.farewell.get().is_some() {
+                    farewells.spawn(say_farewell(listener, context, farewells.clone()));
+                }
+            });
         }
         tasks.spawn(upkeep::care(Arc::clone(&context)));
         tasks.spawn(upkeep::follow_accounts(Arc::clone(&context)));
-        Ok(Self { context, audit_thread: Some(audit_thread), tasks, operators: TaskTracker::new(), addresses })
+        Ok(Self { context, audit_thread: Some(audit_thread), tasks, operators, addresses })
     }
 
     /// The addresses it listens on, with the ports the system chose.
@@ -286,11 +295,17 @@ fn take(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-async fn accept(listener: TcpListener, context: Arc<Context>, tasks: TaskTracker, places: Arc<Semaphore>) {
+/// Takes connections until the server drains; the listener, for those who come later.
+async fn accept(
+    listener: TcpListener,
+    context: Arc<Context>,
+    tasks: TaskTracker,
+    places: Arc<Semaphore>,
+) -> TcpListener {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = context.drain.cancelled() => return,
+            () = context.drain.cancelled() => return listener,
         };
         // A peer of IPv4 has an address of IPv4, also where the socket is of both.
         let accepted = accepted.map(|(tcp, peer)| (tcp, SocketAddr::new(peer.ip().to_canonical(), peer.port())));
@@ -301,22 +316,49 @@ async fn accept(listener: TcpListener, context: Arc<Context>, tasks: TaskTracker
                     if context.turned_away.count(Reason::Connections) {
                         tracing::warn!(%peer, "turned away: all connections are taken");
                     }
-                    // Told why as long as that costs little.
-                    if let Ok(place) = Arc::clone(&context.farewells).try_acquire_owned() {
-                        let context = Arc::clone(&context);
-                        tasks.spawn(async move {
-                            let _place = place;
-                            connection::turn_away(tcp, context).await;
-                        });
-                    }
+                    tell_why(tcp, peer, &context, &tasks, "all connections of this server are taken; try again");
                 }
             },
-            Err(error) => {
-                if context.turned_away.count(Reason::Accept) {
-                    tracing::warn!(%error, "turned away: accept failed");
+            Err(error) => accept_failed(&error, &context).await,
+        }
+    }
+}
+
+async fn accept_failed(error: &io::Error, context: &Context) {
+    if context.turned_away.count(Reason::Accept) {
+        tracing::warn!(%error, "turned away: accept failed");
+    }
+    sleep(ACCEPT_PAUSE).await;
+}
+
+/// Tells a connection that is not taken why, as long as that costs little.
+fn tell_why(tcp: TcpStream, peer: SocketAddr, context: &Arc<Context>, tasks: &TaskTracker, why: &str) {
+    if let Ok(place) = Arc::clone(&context.farewells).try_acquire_owned() {
+        let (context, refusal) = (Arc::clone(context), refusal::busy(why));
+        tasks.spawn(async move {
+            let _place = place;
+            connection::turn_away(tcp, peer, context, refusal).await;
+        });
+    }
+}
+
+/// Tells those who come while the server ends what the operator has to say about it.
+async fn say_farewell(listener: TcpListener, context: Arc<Context>, tasks: TaskTracker) {
+    let why = context.why_it_ends();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = context.stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((tcp, peer)) => {
+                if context.turned_away.count(Reason::Ending) {
+                    tracing::info!(%peer, "turned away: the server ends");
                 }
-                sleep(ACCEPT_PAUSE).await;
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                tell_why(tcp, peer, &context, &tasks, &why);
             }
+            Err(error) => accept_failed(&error, &context).await,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod asker;
 mod keys;
+mod quotas;
 mod state;
 mod terminal;
 mod view;

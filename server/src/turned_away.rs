@@ -28,11 +28,13 @@ pub enum Reason {
     Refused,
     /// A login failed; the connection may go on.
     Login,
+    /// The server was about to end, and said so.
+    Ending,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Connections,
         Self::Address,
         Self::Unfinished,
@@ -42,6 +44,7 @@ impl Reason {
         Self::Time,
         Self::Refused,
         Self::Login,
+        Self::Ending,
     ];
 
     /// The word for it in figures.
@@ -57,6 +60,7 @@ impl Reason {
             Self::Time => "time",
             Self::Refused => "refused",
             Self::Login => "login",
+            Self::Ending => "ending",
         }
     }
 

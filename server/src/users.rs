@@ -1,8 +1,11 @@
 //! Who may use the server: the user store in force, swapped whole when its file changes.
 
 pub mod account;
+pub mod barred;
+pub mod change;
 mod changes;
 mod denied;
+pub mod facts;
 pub mod file;
 pub mod invite;
 pub mod key;
@@ -26,6 +29,7 @@ use arc_swap::ArcSwap;
 use ferry_shared::secret::Secret;
 use tokio::sync::{Notify, watch as latest};
 
+use barred::Barred;
 use changes::Invites;
 
 pub use account::{Account, BandwidthLimits};
@@ -54,6 +58,8 @@ pub struct Users(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     accounts: ArcSwap<Accounts>,
+    /// Whose accounts are closed whatever the file says.
+    barred: ArcSwap<Barred>,
     generation: latest::Sender<u64>,
     verifier: Verifier,
     /// Held while the file is read and swapped in, so that an older reading never wins. The invites that were
@@ -110,6 +116,7 @@ impl Users {
         Ok(Self(Arc::new(Inner {
             path,
             accounts: ArcSwap::from_pointee(accounts),
+            barred: ArcSwap::default(),
             generation: latest::Sender::new(0),
             verifier: Verifier::new(),
             reloading: Mutex::new(invites),
@@ -128,7 +135,7 @@ impl Users {
     /// The account as it is now. Cheap: ask again rather than keep it.
     #[must_use]
     pub fn current(&self, name: &UserName) -> Option<Arc<Account>> {
-        self.0.accounts.load().get(name).cloned()
+        self.0.accounts.load().get(name).map(|account| self.in_force(account))
     }
 
     /// Password checks that wait or run.
@@ -192,10 +199,12 @@ impl Users {
         changes.add_invites(&invites_before, &invites);
         *invites_before = invites;
         *lock(&self.0.read) = stamp;
+        let new = Arc::new(new);
         if !changes.is_empty() {
-            self.0.accounts.store(Arc::new(new));
+            self.0.accounts.store(Arc::clone(&new));
             self.0.generation.send_modify(|generation| *generation += 1);
         }
+        self.lift_barred(&new);
         if !changes.is_empty() || !changes.has_no_invites() {
             lock(&self.0.untold).push(changes.clone());
             self.0.changed.notify_one();
@@ -207,6 +216,11 @@ impl Users {
     /// and long only where the file is not the one that was read.
     #[must_use]
     pub fn difference(&self) -> Option<String> {
+        if let [name, more @ ..] = &*self.barred() {
+            let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+            let path = self.0.path.display();
+            return Some(format!("'{name}'{more} is barred here and has an open account in {path}"));
+        }
         if file::Stamp::of(&self.0.path).is_some_and(|now| *lock(&self.0.read) == Some(now)) {
             return None;
         }
@@ -311,7 +325,8 @@ impl Users {
             record.password = Some(hash);
             Ok(())
         };
-        let (_, reloaded) = file::edit_then(&self.0.path, change, |_, _| self.reload_for(By::User(name.clone())))??;
+        let (_, reloaded) =
+            file::edit_then(&self.0.path, change, |_| {}, |_, _| self.reload_for(By::User(name.clone())))??;
         reloaded?;
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! [`refusal`], [`message`], [`frame`]) are pure: no I/O, no clock, no runtime.
 //! The *carriage* moves them: [`link`] sends frames over any async stream and
 //! [`blocks`] turns files into digested blocks and back, [`bucket`] holds bytes back to a rate.
+//! [`text_file`] reads what people edit by hand, on either side.
 //! `docs/protocol.md` is the same protocol in prose.
 
 pub mod binding;
@@ -23,5 +24,6 @@ pub mod pool;
 pub mod refusal;
 pub mod secret;
 pub mod socket;
+pub mod text_file;
 pub mod version;
 mod wire_bytes;

@@ -6,15 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ferry_shared::secret::Secret;
+use ferry_shared::{secret::Secret, text_file};
 use zeroize::Zeroizing;
 
 use crate::{exit::Exit, exit::Looking, exit::of_io, streams, terminal};
 
 /// Bytes a password may have; anything longer is a wrong file.
 const LONGEST: usize = 1024;
-/// U+FEFF in UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Why there is no password.
 #[derive(Debug, thiserror::Error)]
@@ -155,23 +153,12 @@ fn first_line(source: &mut impl Read, shown: &str) -> Result<Secret, SecretError
     if line.last() == Some(&b'\r') {
         line.pop();
     }
-    if let Some(why) = foreign(&line) {
+    if let Some(why) = text_file::foreign(&line) {
         return Err(SecretError::Encoding { shown: shown.to_owned(), why });
     }
-    // Editors put it in front of UTF-8; nobody types it.
-    match std::str::from_utf8(line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line)) {
+    match std::str::from_utf8(text_file::without_mark(&line)) {
         Ok(text) if !text.is_empty() && text.len() <= LONGEST => Ok(Secret::new(text.to_owned())),
         _ => Err(SecretError::Unusable(shown.to_owned())),
-    }
-}
-
-/// What a line is seen to be that is no UTF-8.
-fn foreign(line: &[u8]) -> Option<&'static str> {
-    match line {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("it is UTF-16, as PowerShell's > writes it"),
-        _ if line.contains(&0) => Some("there is a zero byte in it, as in UTF-16"),
-        _ if std::str::from_utf8(line).is_err() => Some("it is not UTF-8"),
-        _ => None,
     }
 }
 
@@ -200,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_wrong_file_is_told_and_not_sent() {
-        for bad in [&b""[..], b"\n", BYTE_ORDER_MARK, &[b'x'; LONGEST + 1]] {
+        for bad in [&b""[..], b"\n", text_file::BYTE_ORDER_MARK, &[b'x'; LONGEST + 1]] {
             assert!(matches!(line(bad), Err(SecretError::Unusable(_))));
         }
         assert!(line(&[b'x'; LONGEST]).is_ok());

@@ -10,6 +10,7 @@ use ferry_client::connect::Target;
 use ferry_shared::{
     fingerprint::Fingerprint,
     path::{PathError, RemotePath},
+    text_file,
 };
 use serde::{Deserialize, Serialize};
 use toml_edit::{DocumentMut, Item, Table, value};
@@ -287,7 +288,7 @@ fn below(folder: &str, typed: &[u8]) -> Result<RemotePath, PathError> {
 }
 
 fn read(file: &Path) -> Result<String, SitesError> {
-    match fs::read_to_string(file) {
+    match text_file::read(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         other => other.map_err(|source| SitesError::Io { path: file.to_owned(), source }),
     }

@@ -31,6 +31,7 @@ use ferry_client::{
     reconnect::Patience,
     transfer::{Bandwidth, Settings as Engine},
 };
+use ferry_shared::text_file;
 use jiff::tz::TimeZone;
 
 use self::{
@@ -189,7 +190,7 @@ fn told<T>(file: &str, (value, wrong): (T, Vec<config::Fault>), faults: &mut Vec
 
 /// A file's text, if there is one.
 fn read(path: &Path, faults: &mut Vec<String>) -> Option<String> {
-    match fs::read_to_string(path) {
+    match text_file::read(path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {

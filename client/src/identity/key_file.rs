@@ -8,7 +8,7 @@ use std::{
 };
 
 use aws_lc_rs::signature::Ed25519KeyPair;
-use ferry_shared::secret::Secret;
+use ferry_shared::{secret::Secret, text_file};
 use ssh_key::{Algorithm, PrivateKey, PublicKey};
 use zeroize::Zeroizing;
 
@@ -110,8 +110,9 @@ pub fn open(path: &Path) -> Result<Identity, IdentityError> {
     let read = |error| IdentityError::Read { path: path.to_owned(), error };
     let file = File::open(path).map_err(read)?;
     let exposed = is_exposed(&file).map_err(read)?;
-    let mut text = Zeroizing::new(String::new());
-    file.take(LONGEST).read_to_string(&mut text).map_err(read)?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(LONGEST).read_to_end(&mut bytes).map_err(read)?;
+    let text = Zeroizing::new(text_file::decode(bytes.to_vec()).map_err(read)?);
     let no_key = |reason: &str| IdentityError::NoKey { path: path.to_owned(), reason: reason.to_owned() };
     if let Ok(public) = PublicKey::from_openssh(&text) {
         if public.algorithm() != Algorithm::Ed25519 {

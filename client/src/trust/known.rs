@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use ferry_shared::text_file;
+
 use super::{Fingerprint, private_file};
 use crate::{connect::canonical, error::ClientError};
 
@@ -102,7 +104,7 @@ fn locked(result: io::Result<()>) -> io::Result<()> {
 fn read_all(file: &mut File) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(String::from_utf8_lossy(text_file::without_mark(&bytes)).into_owned())
 }
 
 /// A damaged line for `host` is an error: passing over it would make a known server a new one.
@@ -191,6 +193,16 @@ mod tests {
         known.add("h:1", key).unwrap();
         let text = fs::read_to_string(&known.path).unwrap();
         assert!(text.starts_with(&format!("# mine\n\nother:1 {key}\nh:1 {key} 20")), "{text}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_makes_no_known_server_a_new_one() {
+        let (_folder, known) = file();
+        let key = Fingerprint::of_spki(b"a");
+        known.add("host:7021", key).unwrap();
+        let text = fs::read(&known.path).unwrap();
+        fs::write(&known.path, [text_file::BYTE_ORDER_MARK, &text].concat().as_slice()).unwrap();
+        assert_eq!(known.look_up("host:7021", key).unwrap(), Known::Same);
     }
 
     #[test]

@@ -48,6 +48,7 @@ mod many_accounts;
 mod memory;
 mod names_on_server;
 mod old_programs;
+mod operators;
 mod outputs;
 mod ownership;
 mod page;

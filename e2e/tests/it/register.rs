@@ -62,7 +62,11 @@ fn an_invite_makes_its_accounts_with_its_quota_and_no_more() {
 #[test]
 fn an_invite_that_is_over_or_taken_back_is_no_invite() {
     let server = with("mode = \"invite\"\nquota = \"2MiB\"");
-    let over = invite(&server, &["--expires", "2020-01-01"]);
+    let over = invite(&server, &["--expires", "2999-01-01"]);
+    // The command refuses an end that is over.
+    let store = server.data().join("users.json");
+    let text = fs::read_to_string(&store).unwrap().replace("2999-01-01", "2020-01-01");
+    fs::write(&store, text).unwrap();
     drop(register(&server.client("berta"), &over).code(7).says("invite"));
     let token = invite(&server, &[]);
     let (_, listed) = server.ferryd(&["invite", "list", "--json"], "");

@@ -62,7 +62,11 @@ pub(super) fn run(config: Option<PathBuf>, json: bool, data: &Path) -> Result<()
     let read = found.users(&users::store_file(data));
     if let Some(loaded) = &loaded {
         let config = &loaded.config;
-        found.faults.extend(Who::new(config.control.group.as_deref()).err().map(|error| error.to_string()));
+        found.faults.extend(
+            Who::new(config.control.group.as_deref(), config.control.admin_group.as_deref())
+                .err()
+                .map(|error| error.to_string()),
+        );
         found.certificate(config, data);
         found.faults.extend(seal::read(config.login.seal.as_deref()).err().map(|error| error.to_string()));
         found.faults.extend(config.login.seal.as_deref().and_then(readable_by_others));
@@ -75,7 +79,7 @@ pub(super) fn run(config: Option<PathBuf>, json: bool, data: &Path) -> Result<()
     let store = read.unwrap_or_default();
     found.homes(&store, data);
     found.full_homes(&store, data);
-    found.audit(config.as_ref(), data);
+    found.audit(loaded.as_ref().map(|loaded| &loaded.config), data);
     let (configuration, users) = (file.as_deref(), store.users.len());
     let object = FoundObject { configuration, data, faults: &found.faults, notes: &found.notes, users };
     output::result(json, || text(&object), &object)?;

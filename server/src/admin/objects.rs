@@ -5,13 +5,19 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::AdminError;
-use crate::{audit::verify::Broken, users::UserName};
+use crate::{
+    audit::verify::Broken,
+    users::{UserName, change::ChangeError, moment::Moment},
+};
 
 /// What became of a user.
 #[derive(Debug, Serialize)]
 pub(super) struct UserObject<'a> {
     pub(super) name: &'a UserName,
     pub(super) outcome: &'static str,
+    /// When the account ends, where that was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) expires: Option<Moment>,
     /// What the operator may want to know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
@@ -77,13 +83,20 @@ fn code(error: &AdminError) -> Option<&'static str> {
             return None;
         }
         AdminError::Config(_) => "config",
-        AdminError::Store(_) => "users",
+        AdminError::Store(_) | AdminError::Barred(_) | AdminError::NotYours(_) => "users",
         AdminError::Identity(_) | AdminError::NoKey(_) => "identity",
-        AdminError::NoSuchInvite(_) | AdminError::NoSuchUser(_) | AdminError::WhichKey { .. } => "not_found",
-        AdminError::UserExists(_) => "exists",
-        AdminError::NewPassword(_) | AdminError::NoTerminal | AdminError::PasswordsDiffer | AdminError::Input(_) => {
-            "password"
-        }
+        AdminError::Change(error) => match error {
+            ChangeError::UserExists(_) => "exists",
+            ChangeError::NoSuchUser(_) | ChangeError::WhichKey { .. } | ChangeError::NoSuchInvite(_) => "not_found",
+            ChangeError::Senseless(_) => "users",
+        },
+        AdminError::NoSuchUpload { .. } => "not_found",
+        AdminError::NewPassword(_)
+        | AdminError::NoTerminal
+        | AdminError::PasswordsDiffer
+        | AdminError::Input(_)
+        | AdminError::KeysOnly(_)
+        | AdminError::Declined => "password",
         AdminError::File { .. } => "file",
         AdminError::Control(_) => "control",
         AdminError::Audit(_) => "audit",

@@ -30,19 +30,23 @@ pub(super) fn run_with(
     loaded: Result<Loaded, AdminError>,
     data: &Path,
 ) -> Result<(), AdminError> {
-    let fault = loaded.as_ref().err().map(ToString::to_string);
-    let socket = loaded.ok().and_then(|loaded| loaded.config.control.socket);
-    let mut line = Line::open(client::path(socket.as_deref(), data))?;
-    if let Some(fault) = fault.filter(|_| !json) {
-        output::note(format_args!("asked at the usual socket, for the configuration has faults: {fault}"));
-    }
-    let answer = line.ask_with(ask, files)?;
+    let answer = open(json, loaded, data)?.ask_with(ask, files)?;
     output::result(json, || as_text(&answer), &inside(&answer)?)?;
     match answer {
-        Answer::Draining { .. } => Ok(line.wait_end()?),
         Answer::Reloaded { faults, .. } if !faults.is_empty() => Err(AdminError::Reload(faults)),
         _ => Ok(()),
     }
+}
+
+/// Reaches the server.
+pub(super) fn open(json: bool, loaded: Result<Loaded, AdminError>, data: &Path) -> Result<Line, AdminError> {
+    let fault = loaded.as_ref().err().map(ToString::to_string);
+    let socket = loaded.ok().and_then(|loaded| loaded.config.control.socket);
+    let line = Line::open(client::path(socket.as_deref(), data))?;
+    if let Some(fault) = fault.filter(|_| !json) {
+        output::note(format_args!("asked at the usual socket, for the configuration has faults: {fault}"));
+    }
+    Ok(line)
 }
 
 /// What is inside of the answer: who asked for a status knows that it is one.
@@ -54,7 +58,8 @@ fn inside(answer: &Answer) -> Result<Value, AskError> {
     }
 }
 
-fn as_text(answer: &Answer) -> String {
+/// An answer for people.
+pub(super) fn as_text(answer: &Answer) -> String {
     match answer {
         Answer::Status(status) => as_facts(status),
         Answer::Sessions(sessions) => as_table(sessions),
@@ -76,7 +81,14 @@ fn as_text(answer: &Answer) -> String {
             format!("draining: {} under way, at most {seconds} s\n", counted(*transfers, "transfer"))
         }
         // Asked by another verb.
-        Answer::Explained(_) | Answer::Rescanned(_) => String::new(),
+        Answer::Explained(_)
+        | Answer::Rescanned(_)
+        | Answer::Discarded { .. }
+        | Answer::Accounts(_)
+        | Answer::Changed { .. }
+        | Answer::Unchanged(_)
+        | Answer::Barred { .. }
+        | Answer::Done => String::new(),
         Answer::Failed { message } => format!("{message}\n"),
     }
 }

@@ -1,11 +1,12 @@
 //! Gets a new password from a terminal or a pipe, never from the command line.
 
-use std::io::{self, BufRead, IsTerminal as _};
+use std::io::{self, BufRead, IsTerminal as _, Read as _};
 
-use ferry_shared::secret::Secret;
+use ferry_shared::{secret::Secret, text_file};
 use zeroize::Zeroizing;
 
 use super::AdminError;
+use crate::output;
 
 /// Bytes read at most: more than any password has.
 const LINE_MAX: u64 = 4096;
@@ -23,18 +24,19 @@ pub(super) fn new_password(from_stdin: bool) -> Result<Secret, AdminError> {
     if first == second { Ok(Secret::new(first.to_string())) } else { Err(AdminError::PasswordsDiffer) }
 }
 
+/// Asks on the terminal; anything but a yes is a no.
+pub(super) fn agrees(question: &str) -> Result<bool, AdminError> {
+    output::ask(question).map_err(AdminError::Input)?;
+    let mut answer = String::new();
+    io::stdin().lock().take(LINE_MAX).read_line(&mut answer).map_err(AdminError::Input)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
 fn first_line(input: impl BufRead) -> io::Result<Secret> {
-    let mut line = Zeroizing::new(String::new());
-    input.take(LINE_MAX).read_line(&mut line)?;
-    if line.contains('\0') {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "there is a zero byte in it, as in UTF-16; save it as UTF-8",
-        ));
-    }
-    // Editors put a byte order mark in front of UTF-8; nobody types it.
-    let text = line.strip_prefix('\u{feff}').unwrap_or(&line);
-    let text = text.strip_suffix('\n').unwrap_or(text);
+    let mut line = Zeroizing::new(Vec::new());
+    input.take(LINE_MAX).read_until(b'\n', &mut line)?;
+    let text = Zeroizing::new(text_file::decode(line.to_vec())?);
+    let text = text.strip_suffix('\n').unwrap_or(&text);
     Ok(Secret::new(text.strip_suffix('\r').unwrap_or(text).to_owned()))
 }
 

@@ -9,6 +9,7 @@ use std::{
 use directories::ProjectDirs;
 
 use super::AdminError;
+use crate::control::client;
 
 /// The data folder: what `flag` says, else `$STATE_DIRECTORY` (systemd), else by who runs this.
 ///
@@ -22,6 +23,17 @@ pub fn data_folder(flag: Option<&Path>) -> Result<PathBuf, AdminError> {
     .ok_or(AdminError::NoDataFolder)
 }
 
+/// As [`data_folder`], for all but a server: who has no data folder and may ask the service means that one.
+///
+/// # Errors
+/// [`AdminError::NoDataFolder`].
+pub fn data_folder_to_ask(flag: Option<&Path>) -> Result<PathBuf, AdminError> {
+    let own = data_folder(flag);
+    let is_given = flag.is_some() || env::var_os("STATE_DIRECTORY").is_some();
+    let has_own = own.as_ref().is_ok_and(|own| own.exists());
+    if is_given || has_own || !client::may_ask_the_service() { own } else { Ok(client::SERVICE_DATA.into()) }
+}
+
 fn choose(
     flag: Option<&Path>,
     state: Option<OsString>,
@@ -29,7 +41,7 @@ fn choose(
     home: impl FnOnce() -> Option<PathBuf>,
 ) -> Option<PathBuf> {
     let given = flag.map(Path::to_owned).or_else(|| first(state));
-    given.or_else(|| root.then(|| "/var/lib/ferryd".into())).or_else(home)
+    given.or_else(|| root.then(|| client::SERVICE_DATA.into())).or_else(home)
 }
 
 /// The configuration where it is looked for, if it is there.

@@ -1,6 +1,8 @@
 //! `ferryd quota …`: asks the running server, or looks at the disk when none runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
 
 use super::{AdminError, quota_report as report};
 use crate::{
@@ -10,13 +12,14 @@ use crate::{
         self,
         client::{self, AskError, Line},
         message::{Answer, Ask, Explained, Rescanned, Source},
+        same_path,
     },
     output,
     quota::{LedgerFile, Tally},
     rescan::{self, Pace},
     storage::{Durability, Home, Storage, StorageError},
     user_state::held_by,
-    users::{self, UserName, file},
+    users::{self, UserName, change::ChangeError, file},
 };
 
 pub(super) fn run(verb: QuotaVerb, json: bool, loaded: &Loaded, data: &Path) -> Result<(), AdminError> {
@@ -37,16 +40,31 @@ pub(super) fn run(verb: QuotaVerb, json: bool, loaded: &Loaded, data: &Path) -> 
             };
             Ok(output::result(json, || report::explained(&explained), &explained)?)
         }
+        QuotaVerb::Discard { name, paths, all } => {
+            let paths = Some(paths).filter(|_| !all);
+            let gone = match line {
+                Some(mut line) => match line.ask(&Ask::Discard { user: name.clone(), paths: paths.clone() })? {
+                    Answer::Discarded { paths } => paths,
+                    _ => return Err(AskError::Strange.into()),
+                },
+                None => discard(&name, data, paths.as_deref()).map_err(|error| in_use(error, socket))?,
+            };
+            let result = |path: &String| json!({ "path": path, "outcome": "discarded" });
+            let text = || gone.iter().map(|path| format!("{path} discarded\n")).collect();
+            output::result(json, text, &gone.iter().map(result).collect::<Vec<_>>())?;
+            let is_gone = |path: &&String| gone.iter().any(|gone| same_path(gone, path));
+            match paths.unwrap_or_default().iter().find(|path| !is_gone(path)) {
+                Some(path) => Err(AdminError::NoSuchUpload { user: name, path: path.clone() }),
+                None => Ok(()),
+            }
+        }
         QuotaVerb::Rescan { name } => {
             let all = match line {
                 Some(mut line) => match line.ask(&Ask::Rescan { user: name.map(|name| name.to_string()) })? {
                     Answer::Rescanned(all) => all,
                     _ => return Err(AskError::Strange.into()),
                 },
-                None => rescan(name, data).map_err(|error| match error {
-                    AdminError::Storage(StorageError::InUse) => AdminError::InUse(socket),
-                    other => other,
-                })?,
+                None => rescan(name, data).map_err(|error| in_use(error, socket))?,
             };
             output::result(json, || report::rescanned(&all), &all)?;
             let failed: Vec<_> = all.iter().filter(|one| one.failed.is_some()).map(|one| one.user.as_str()).collect();
@@ -55,10 +73,48 @@ pub(super) fn run(verb: QuotaVerb, json: bool, loaded: &Loaded, data: &Path) -> 
     }
 }
 
+/// A server that has the folder and was not reached.
+fn in_use(error: AdminError, socket: PathBuf) -> AdminError {
+    match error {
+        AdminError::Storage(StorageError::InUse) => AdminError::InUse(socket),
+        other => other,
+    }
+}
+
+/// Throws unfinished uploads away while no server runs; their paths.
+fn discard(name: &UserName, data: &Path, paths: Option<&[String]>) -> Result<Vec<String>, AdminError> {
+    is_known(name, data)?;
+    if !data.join("users").exists() {
+        return Ok(Vec::new());
+    }
+    let home = match Storage::open(data, Durability::Full)?.home(name.as_str(), false) {
+        Err(StorageError::NoSuchUser) => return Ok(Vec::new()),
+        home => home?,
+    };
+    let mut gone = Vec::new();
+    for path in control::wanted(&home.parts(), paths) {
+        if home.discard(&path)? {
+            gone.push(path.display().to_string());
+        }
+    }
+    Ok(gone)
+}
+
+/// The record of a user. A store that is gone or cannot be read is none without users.
+fn is_known(name: &UserName, data: &Path) -> Result<file::Record, AdminError> {
+    let mut store = load(data)?;
+    store.users.remove(name).ok_or_else(|| ChangeError::NoSuchUser(name.clone()).into())
+}
+
+fn load(data: &Path) -> Result<file::Store, AdminError> {
+    let path = users::store_file(data);
+    file::is_there_or_new(&path)?;
+    Ok(file::load(&path)?)
+}
+
 /// What the disk says while no server runs.
 fn explain(name: &UserName, data: &Path) -> Result<Explained, AdminError> {
-    let store = file::load(&users::store_file(data))?;
-    let record = store.users.get(name).ok_or_else(|| AdminError::NoSuchUser(name.clone()))?;
+    let record = is_known(name, data)?;
     let mut explained = Explained {
         user: name.to_string(),
         source: Source::Count,
@@ -115,9 +171,9 @@ fn believed(home: &Home) -> Result<Option<Tally>, StorageError> {
 
 /// Counts while no server runs, and keeps servers out meanwhile.
 fn rescan(name: Option<UserName>, data: &Path) -> Result<Vec<Rescanned>, AdminError> {
-    let store = file::load(&users::store_file(data))?;
+    let store = load(data)?;
     if let Some(name) = name.as_ref().filter(|name| !store.users.contains_key(*name)) {
-        return Err(AdminError::NoSuchUser(name.clone()));
+        return Err(ChangeError::NoSuchUser(name.clone()).into());
     }
     if !data.join("users").exists() {
         return Ok(Vec::new());

@@ -1,5 +1,5 @@
-//! Tells a running server that the user store changed, so that the next login finds it so, and the audit log who
-//! changed it.
+//! Tells a running server that the user store is about to change or has changed, so that the next login finds it so,
+//! and the audit log who changed it.
 
 use std::path::{Path, PathBuf};
 
@@ -12,24 +12,47 @@ use crate::{
     },
     output,
     storage::Storage,
-    users::{By, Changes, file::Store},
+    users::{By, Changes, UserName, file::Store},
 };
 
-/// Told of a change with what was and what is, while nobody else may change it.
-pub(super) type Tell<'a> = &'a dyn Fn(&Store, &Store);
+/// Where the server that uses `data` listens. A configuration with faults says nothing of its socket, and is not
+/// what was changed.
+pub(super) fn socket(config: Option<PathBuf>, data: &Path) -> PathBuf {
+    let socket = load(config).ok().and_then(|loaded| loaded.config.control.socket);
+    client::path(socket.as_deref(), data)
+}
+
+fn ask(config: Option<PathBuf>, data: &Path, ask: &Ask) -> Result<Answer, AskError> {
+    Line::open(socket(config, data)).and_then(|mut line| line.ask(ask))
+}
+
+/// Has the server close these accounts before the file says so; those that it closed.
+pub(super) fn closing(config: Option<PathBuf>, data: &Path, names: &[UserName]) -> Vec<UserName> {
+    if names.is_empty() {
+        return Vec::new();
+    }
+    match ask(config, data, &Ask::Bar { users: names.to_vec() }) {
+        Ok(Answer::Barred { users }) => users,
+        // The server learns of it from the file, and what is in the way is said then.
+        _ => Vec::new(),
+    }
+}
+
+/// Has the server open an account again that it closed although the file has it open.
+pub(super) fn allow(config: Option<PathBuf>, data: &Path, name: &UserName) {
+    // A server that is not reached has closed nothing that outlives it.
+    let _ = ask(config, data, &Ask::Allow { user: name.clone() });
+}
 
 /// Has the server that uses `data` read the user store. It would follow by itself, only later: what
 /// is in the way is said and no failure. Where no server runs, the audit log is told here.
 pub(super) fn users_changed(config: Option<PathBuf>, data: &Path, old: &Store, new: &Store) {
-    // A configuration with faults says nothing of its socket, and is not what was changed.
-    let config = load(config).map(|loaded| loaded.config).unwrap_or_default();
-    let socket = config.control.socket.as_deref();
-    let asked = Line::open(client::path(socket, data)).and_then(|mut line| line.ask(&Ask::Users));
-    match asked {
+    match ask(config.clone(), data, &Ask::Users) {
         Ok(Answer::Reloaded { faults, .. }) => faults.iter().for_each(output::error),
         Ok(_) => output::error(AskError::Strange),
         Err(AskError::NoServer(_)) => {
-            if let Err(error) = note(data, config.audit.folder(data), old, new) {
+            let audit = load(config).map(|loaded| loaded.config.audit).unwrap_or_default();
+            if let Err(error) = note(data, audit.folder(data), old, new) {
                 output::error(format_args!("the audit log does not tell of it: {error}"));
             }
         }

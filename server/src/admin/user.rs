@@ -1,44 +1,39 @@
-//! `ferryd user …`: changes the user store under its lock and has a running server follow before it says so.
+//! `ferryd user …`: makes changes of accounts out of what the command line says, and tells what came of them.
 #![expect(clippy::disallowed_methods, reason = "reads a key from a file the operator names")]
 
-use std::{fs, path::Path};
+use std::{io::IsTerminal as _, path::Path};
 
-use ferry_shared::{message::reply::Access, name::Escaped};
+use ferry_shared::{message::reply::Access, name::Escaped, text_file};
 
-use super::{AdminError, objects::UserObject, password_input::new_password, tell::Tell, user_report};
+use super::{AdminError, accounts::Accounts, objects::UserObject, password_input, user_report};
 use crate::{
-    args::{AddUser, Limit, SetUser, UserVerb},
+    args::{AccountArgs, AddUser, SetUser, UserVerb},
     output,
-    storage::Storage,
     users::{
-        self, StoredHash, UserName,
-        file::{self, Record, Store},
+        StoredHash, UserName,
+        change::{Change, ChangeError, Limit, Settings},
         key::PublicKey,
+        moment::Moment,
         password,
     },
 };
 
-/// Runs a verb; `tell` has a running server read what was changed.
-pub(super) fn run(verb: UserVerb, json: bool, data: &Path, tell: Tell<'_>) -> Result<(), AdminError> {
-    let store = users::store_file(data);
+/// Runs a verb.
+pub(super) fn run(verb: UserVerb, json: bool, accounts: &Accounts<'_>, data: &Path) -> Result<(), AdminError> {
     let done = match verb {
-        UserVerb::Add(add_user) => add(add_user, &store, data, tell)?,
-        UserVerb::Set(set_user) => set(set_user, &store, tell)?,
-        UserVerb::Passwd { name, password_stdin } => passwd(name, password_stdin, &store, tell)?,
-        UserVerb::Remove { name, purge } => return remove(&name, purge, json, &store, data, tell),
-        UserVerb::List => {
-            // What is shown of a store that is gone would be that there are no users.
-            file::is_there_or_new(&store)?;
-            return Ok(user_report::list(&file::load(&store)?, json)?);
-        }
-        UserVerb::Show { name } => {
-            file::is_there_or_new(&store)?;
-            let loaded = file::load(&store)?;
-            let record = loaded.users.get(&name).ok_or_else(|| AdminError::NoSuchUser(name.clone()))?;
-            return Ok(user_report::show(&name, record, json)?);
-        }
+        UserVerb::Add(add_user) => add(add_user, accounts, data)?,
+        UserVerb::Set(set_user) => set(set_user, accounts)?,
+        UserVerb::Passwd { name, yes, password_stdin } => passwd(name, yes, password_stdin, accounts)?,
+        UserVerb::Remove { name, purge } => remove(name, purge, accounts)?,
+        UserVerb::List => return Ok(user_report::list(&accounts.facts()?.users, json)?),
+        UserVerb::Show { name } => return show(&name, json, accounts),
     };
     done.print(json)
+}
+
+fn show(name: &UserName, json: bool, accounts: &Accounts<'_>) -> Result<(), AdminError> {
+    let found = accounts.facts()?.users.into_iter().find(|user| user.name == *name);
+    Ok(user_report::show(&found.ok_or_else(|| ChangeError::NoSuchUser(name.clone()))?, json)?)
 }
 
 /// What was done, to be said once a running server knows it.
@@ -46,58 +41,63 @@ struct Done {
     name: UserName,
     outcome: &'static str,
     text: String,
+    /// When the account ends, where that was set.
+    expires: Option<Moment>,
     note: Option<String>,
 }
 
 impl Done {
+    fn new(name: UserName, outcome: &'static str, text: String) -> Self {
+        Self { name, outcome, text, expires: None, note: None }
+    }
+
+    /// Says which moment `expires` means.
+    fn ending(mut self, expires: Option<Limit<Moment>>) -> Self {
+        self.expires = expires.and_then(|end| end.0);
+        if let Some(end) = self.expires {
+            self.text.push_str(&format!("; the account ends {end} (UTC)"));
+        }
+        self
+    }
+
     fn print(self, json: bool) -> Result<(), AdminError> {
-        let Self { name, outcome, text, note } = self;
-        let object = UserObject { name: &name, outcome, note };
+        let Self { name, outcome, text, expires, note } = self;
+        let object = UserObject { name: &name, outcome, expires, note };
         let note = object.note.as_ref().map(|note| format!("note: {note}\n")).unwrap_or_default();
         Ok(output::result(json, || format!("{text}\n{note}"), &object)?)
     }
 }
 
-fn add(add: AddUser, store: &Path, data: &Path, tell: Tell<'_>) -> Result<Done, AdminError> {
-    let AddUser { name, quota, max_files, read_only, key, password_stdin } = add;
+fn add(add: AddUser, accounts: &Accounts<'_>, data: &Path) -> Result<Done, AdminError> {
+    let AddUser { name, read_only, password_stdin, account } = add;
     // Before anybody types a password in vain; asked again under the lock.
-    if file::load(store)?.users.contains_key(&name) {
-        return Err(AdminError::UserExists(name));
+    if accounts.find(&name)?.is_some() {
+        return Err(ChangeError::UserExists(name).into());
     }
-    let mut keys = Vec::new();
-    for path in &key {
-        keys.extend(read_keys(path)?);
-    }
-    let wants_password = password_stdin || keys.is_empty();
-    let hash = if wants_password { Some(hash(password_stdin)?) } else { None };
-    let mut record = Record::new(hash);
-    (record.keys, record.quota, record.max_files) = (keys, quota, max_files);
+    let mut settings = settings(account)?;
     if read_only {
-        record.access = Access::ReadOnly;
+        settings.access = Some(Access::ReadOnly);
     }
-    let insert = |store: &mut Store| {
-        if store.users.contains_key(&name) {
-            return Err(AdminError::UserExists(name.clone()));
-        }
-        store.users.insert(name.clone(), record);
-        Ok(())
-    };
-    file::edit_then(store, insert, tell)??;
-    let mut note = None;
-    // Without a data folder there are no files either.
-    if Storage::inspect(data).and_then(|storage| storage.has_user(name.as_str())).unwrap_or(false) {
-        let folder = data.join("users").join(name.as_str());
-        note = Some(format!(
+    let wants_password = password_stdin || settings.add_keys.is_empty();
+    let password = if wants_password { Some(hash(password_stdin)?) } else { None };
+    let expires = settings.expires;
+    let change = Change::Add { name: name.clone(), password, settings: Box::new(settings) };
+    let changed = accounts.change(&change)?;
+    let text = format!("user '{name}' added");
+    let mut done = Done::new(name, "added", text).ending(expires);
+    if changed.files {
+        let folder = data.join("users").join(done.name.as_str());
+        done.note = Some(format!(
             "{} is there from before; what is in it is this user's now and counts against the quota",
             folder.display()
         ));
     }
-    Ok(Done { text: format!("user '{name}' added"), name, outcome: "added", note })
+    Ok(done)
 }
 
 /// The hash of a new password; a short one is the operator's to decide.
 fn hash(from_stdin: bool) -> Result<StoredHash, AdminError> {
-    let password = new_password(from_stdin)?;
+    let password = password_input::new_password(from_stdin)?;
     let hash = password::hash(&password)?;
     if password::is_short(&password) {
         let least = password::PASSWORD_MIN;
@@ -106,108 +106,65 @@ fn hash(from_stdin: bool) -> Result<StoredHash, AdminError> {
     Ok(hash)
 }
 
-fn set(set: SetUser, store: &Path, tell: Tell<'_>) -> Result<Done, AdminError> {
-    let SetUser { name, quota, max_files, access, enable, disable, expires, max_sessions, bandwidth, .. } = set;
-    let mut new_keys = Vec::new();
-    for path in &set.add_key {
-        new_keys.extend(read_keys(path)?);
+fn settings(account: AccountArgs) -> Result<Settings, AdminError> {
+    let AccountArgs { quota, max_files, access, enable, disable, expires, max_sessions, bandwidth, .. } = account;
+    let mut add_keys = Vec::new();
+    for path in &account.add_key {
+        add_keys.extend(read_keys(path)?);
     }
-    let change_fields = |record: &mut Record| {
-        for text in &set.remove_key {
-            take_key(&name, record, text)?;
+    Ok(Settings {
+        quota,
+        max_files,
+        access: access.map(Access::from),
+        enabled: (enable || disable).then_some(enable),
+        expires,
+        max_sessions,
+        bandwidth,
+        add_keys,
+        remove_keys: account.remove_key,
+    })
+}
+
+fn set(set: SetUser, accounts: &Accounts<'_>) -> Result<Done, AdminError> {
+    let (name, settings) = (set.name, settings(set.account)?);
+    let expires = settings.expires;
+    accounts.change(&Change::Set { name: name.clone(), settings: Box::new(settings) })?;
+    let text = format!("user '{name}' changed");
+    Ok(Done::new(name, "changed", text).ending(expires))
+}
+
+fn passwd(name: UserName, yes: bool, from_stdin: bool, accounts: &Accounts<'_>) -> Result<Done, AdminError> {
+    let user = accounts.find(&name)?.ok_or_else(|| ChangeError::NoSuchUser(name.clone()))?;
+    if !user.password && !user.keys.is_empty() && !yes {
+        if from_stdin || !std::io::stdin().is_terminal() {
+            return Err(AdminError::KeysOnly(name));
         }
-        new_keys.retain(|new| !record.keys.iter().any(|old| old.key() == new.key()));
-        record.keys.append(&mut new_keys);
-        lay(&mut record.quota, quota);
-        lay(&mut record.max_files, max_files);
-        lay(&mut record.expires, expires);
-        lay(&mut record.max_sessions, max_sessions);
-        record.access = access.map_or(record.access, Access::from);
-        record.bandwidth = bandwidth.unwrap_or(record.bandwidth);
-        record.enabled = enable || (record.enabled && !disable);
-        Ok(())
+        let question = format!("'{name}' logs in with keys only. Give this user a password too? [y/N] ");
+        if !password_input::agrees(&question)? {
+            return Err(AdminError::Declined);
+        }
+    }
+    accounts.change(&Change::Password { name: name.clone(), password: hash(from_stdin)? })?;
+    let text = format!("password of user '{name}' set");
+    Ok(Done::new(name, "changed", text))
+}
+
+fn remove(name: UserName, purge: bool, accounts: &Accounts<'_>) -> Result<Done, AdminError> {
+    accounts.change(&Change::Remove { name: name.clone(), purge })?;
+    let (outcome, text) = match purge {
+        true => ("purged", format!("user '{name}' and all files removed")),
+        false => (
+            "removed",
+            format!("user '{name}' removed; the files stay for a user of that name whom you add, --purge removes them"),
+        ),
     };
-    change(store, &name, change_fields, tell)?;
-    Ok(Done { text: format!("user '{name}' changed"), name, outcome: "changed", note: None })
-}
-
-fn take_key(name: &UserName, record: &mut Record, text: &str) -> Result<(), AdminError> {
-    let found = record.keys.iter().filter(|key| key.is_called(text)).count();
-    if found != 1 {
-        return Err(AdminError::WhichKey { name: name.clone(), key: text.to_owned(), found });
-    }
-    record.keys.retain(|key| !key.is_called(text));
-    Ok(())
-}
-
-fn lay<T>(field: &mut Option<T>, wanted: Option<Limit<T>>) {
-    if let Some(Limit(value)) = wanted {
-        *field = value;
-    }
-}
-
-fn passwd(name: UserName, from_stdin: bool, store: &Path, tell: Tell<'_>) -> Result<Done, AdminError> {
-    if !file::load(store)?.users.contains_key(&name) {
-        return Err(AdminError::NoSuchUser(name));
-    }
-    let hash = hash(from_stdin)?;
-    let set_password = |record: &mut Record| {
-        record.password = Some(hash);
-        Ok(())
-    };
-    change(store, &name, set_password, tell)?;
-    Ok(Done { text: format!("password of user '{name}' set"), name, outcome: "changed", note: None })
-}
-
-fn remove(
-    name: &UserName,
-    purge: bool,
-    json: bool,
-    store: &Path,
-    data: &Path,
-    tell: Tell<'_>,
-) -> Result<(), AdminError> {
-    let done = |outcome, text| Done { name: name.clone(), outcome, text, note: None }.print(json);
-    let take = |store: &mut Store| Ok::<_, AdminError>(store.users.remove(name).is_some());
-    // Told before the files go, so that no session uses them any more.
-    let (known, ()) = file::edit_then(store, take, tell)??;
-    if !purge {
-        return match known {
-            true => done(
-                "removed",
-                format!(
-                    "user '{name}' removed; the files stay for a user of that name whom you add, --purge removes them"
-                ),
-            ),
-            false => Err(AdminError::NoSuchUser(name.clone())),
-        };
-    }
-    // Also for a user removed before, whose files are still there.
-    let purged = Storage::inspect(data).and_then(|storage| storage.remove_user(name.as_str()));
-    match purged.map_err(|source| AdminError::Purge { name: name.clone(), source })? {
-        false if !known => Err(AdminError::NoSuchUser(name.clone())),
-        _ => done("purged", format!("user '{name}' and all files removed")),
-    }
-}
-
-fn change(
-    store: &Path,
-    name: &UserName,
-    change: impl FnOnce(&mut Record) -> Result<(), AdminError>,
-    tell: Tell<'_>,
-) -> Result<(), AdminError> {
-    let change = |store: &mut Store| {
-        let record = store.users.get_mut(name).ok_or_else(|| AdminError::NoSuchUser(name.clone()))?;
-        change(record)
-    };
-    file::edit_then(store, change, tell)??;
-    Ok(())
+    Ok(Done::new(name, outcome, text))
 }
 
 /// The keys in a file as `~/.ssh/id_ed25519.pub` or `authorized_keys`.
 fn read_keys(path: &Path) -> Result<Vec<PublicKey>, AdminError> {
     let fault = |message: String| AdminError::File { path: path.to_owned(), message };
-    let text = fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
+    let text = text_file::read(path).map_err(|error| fault(error.to_string()))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let keys = lines
         .map(|line| {

@@ -1,108 +1,52 @@
-//! Users as a table, a list of facts, or JSON; never with a password's hash.
+//! Users as a table or a list of facts.
 
-use std::{fmt::Write as _, io, time::SystemTime};
+use std::{fmt::Write as _, io};
 
 use ferry_shared::message::reply::Access;
-use serde::Serialize;
 
-use crate::{
-    output,
-    users::{
-        UserName,
-        file::{Record, Store},
-        moment::Moment,
-    },
-};
-
-/// A user for programs: sizes in bytes, moments in RFC 3339.
-#[derive(Serialize)]
-struct Facts<'a> {
-    name: &'a UserName,
-    access: Access,
-    enabled: bool,
-    expired: bool,
-    expires: Option<Moment>,
-    quota: Option<u64>,
-    max_files: u64,
-    max_sessions: Option<u32>,
-    bandwidth_up: Option<u64>,
-    bandwidth_down: Option<u64>,
-    password: bool,
-    keys: Vec<String>,
-    created: Option<Moment>,
-}
-
-impl<'a> Facts<'a> {
-    fn of(name: &'a UserName, record: &Record) -> Self {
-        Self {
-            name,
-            access: record.access,
-            enabled: record.enabled,
-            expired: record.expires.is_some_and(|end| end.to_system_time() <= SystemTime::now()),
-            expires: record.expires,
-            quota: record.quota.map(|size| size.0),
-            max_files: record.file_limit(),
-            max_sessions: record.max_sessions,
-            bandwidth_up: record.bandwidth.up.map(|size| size.0),
-            bandwidth_down: record.bandwidth.down.map(|size| size.0),
-            password: record.password.is_some(),
-            keys: record.keys.iter().map(ToString::to_string).collect(),
-            created: record.created,
-        }
-    }
-
-    fn state(&self) -> &'static str {
-        match (self.enabled, self.expired) {
-            (false, _) => "disabled",
-            (true, true) => "expired",
-            (true, false) => "open",
-        }
-    }
-}
+use crate::{output, size::ByteCount, users::facts::AccountFacts};
 
 /// All users: a table or a JSON array.
-pub(super) fn list(store: &Store, json: bool) -> io::Result<()> {
-    let facts: Vec<_> = store.users.iter().map(|(name, record)| Facts::of(name, record)).collect();
-    output::result(json, || list_text(store, &facts), &facts)
+pub(super) fn list(users: &[AccountFacts], json: bool) -> io::Result<()> {
+    output::result(json, || list_text(users), &users)
 }
 
-fn list_text(store: &Store, facts: &[Facts<'_>]) -> String {
+fn list_text(users: &[AccountFacts]) -> String {
     let head = ["NAME", "STATE", "ACCESS", "QUOTA", "MAX FILES", "EXPIRES"].map(str::to_owned);
-    let rows = store.users.iter().zip(facts).map(|((name, record), facts)| {
+    let rows = users.iter().map(|user| {
         [
-            name.to_string(),
-            facts.state().to_owned(),
-            access(record.access).to_owned(),
-            or_none(record.quota),
-            record.file_limit().to_string(),
-            or_none(record.expires),
+            user.name.to_string(),
+            user.state().to_owned(),
+            access(user.access).to_owned(),
+            or_none(user.quota.map(ByteCount)),
+            user.max_files.to_string(),
+            or_none(user.expires),
         ]
     });
     table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
 }
 
 /// One user: facts line by line or a JSON object.
-pub(super) fn show(name: &UserName, record: &Record, json: bool) -> io::Result<()> {
-    let facts = Facts::of(name, record);
-    output::result(json, || show_text(name, record, &facts), &facts)
+pub(super) fn show(user: &AccountFacts, json: bool) -> io::Result<()> {
+    output::result(json, || show_text(user), user)
 }
 
-fn show_text(name: &UserName, record: &Record, facts: &Facts<'_>) -> String {
-    let password = if facts.password { "set" } else { "none" };
+fn show_text(user: &AccountFacts) -> String {
+    let password = if user.password { "set" } else { "none" };
     let mut rows = vec![
-        ["name", name.as_str()].map(str::to_owned),
-        ["state", facts.state()].map(str::to_owned),
-        ["access", access(record.access)].map(str::to_owned),
-        ["quota".to_owned(), or_none(record.quota)],
-        ["max files".to_owned(), record.file_limit().to_string()],
-        ["max sessions".to_owned(), or_none(record.max_sessions)],
-        ["bandwidth up".to_owned(), or_none(record.bandwidth.up)],
-        ["bandwidth down".to_owned(), or_none(record.bandwidth.down)],
-        ["expires".to_owned(), or_none(record.expires)],
-        ["created".to_owned(), or_none(record.created)],
+        ["name", user.name.as_str()].map(str::to_owned),
+        ["state", user.state()].map(str::to_owned),
+        ["access", access(user.access)].map(str::to_owned),
+        ["quota".to_owned(), or_none(user.quota.map(ByteCount))],
+        ["max files".to_owned(), user.max_files.to_string()],
+        ["max sessions".to_owned(), or_none(user.max_sessions)],
+        ["bandwidth up".to_owned(), or_none(user.bandwidth_up.map(ByteCount))],
+        ["bandwidth down".to_owned(), or_none(user.bandwidth_down.map(ByteCount))],
+        ["expires".to_owned(), or_none(user.expires)],
+        ["created".to_owned(), or_none(user.created)],
         ["password", password].map(str::to_owned),
     ];
-    rows.extend(facts.keys.iter().map(|key| ["key".to_owned(), key.clone()]));
+    rows.extend(user.keys.iter().map(|key| ["key".to_owned(), key.clone()]));
     table(&rows)
 }
 
@@ -119,16 +63,45 @@ fn or_none(value: Option<impl ToString>) -> String {
 
 /// Columns as wide as their widest cell.
 pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    measured(rows, |cell| cell.chars().count())
+}
+
+/// As [`table`], with the width of a cell as `measure` says. Each cell is measured once, however many rows there
+/// are: a table may have one for each user.
+fn measured<const N: usize>(rows: &[[String; N]], mut measure: impl FnMut(&str) -> usize) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = measure(cell).max(*width);
+        }
+    }
     let mut out = String::new();
     for row in rows {
-        let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let width = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let begin = out.len();
+        for (cell, width) in row.iter().zip(widths) {
             // Writing to a string cannot fail.
-            let _ = write!(line, "{cell:width$}  ");
+            let _ = write!(out, "{cell:width$}  ");
         }
-        out.push_str(line.trim_end());
+        let end = begin + out[begin..].trim_end().len();
+        out.truncate(end);
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_measures_each_cell_once_however_many_users_there_are() {
+        let rows: Vec<_> = (0..1000).map(|user| [format!("user{user}"), "é".to_owned(), String::new()]).collect();
+        let mut measured_cells = 0;
+        let text = measured(&rows, |cell| {
+            measured_cells += 1;
+            cell.chars().count()
+        });
+        assert_eq!(measured_cells, 3 * rows.len());
+        assert!(text.starts_with("user0    é\n") && text.ends_with("user999  é\n"), "{text}");
+    }
 }

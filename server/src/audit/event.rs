@@ -157,6 +157,13 @@ pub enum Event {
         /// How far it came, in bytes of the file.
         reached: u64,
     },
+    /// The operator threw an unfinished upload of a user away.
+    Discarded {
+        /// Whose.
+        of: String,
+        /// Its path.
+        path: String,
+    },
     /// The operator ended a session.
     Kick {
         /// Which.
@@ -168,6 +175,16 @@ pub enum Event {
     Broadcast {
         /// What.
         text: String,
+    },
+    /// The operator closed an account; the user store says so next, if it can be written.
+    Barred {
+        /// Whose.
+        of: String,
+    },
+    /// The operator took that back.
+    Allowed {
+        /// Whose.
+        of: String,
     },
     /// The operator had the failed logins from an address forgotten.
     Lift {
@@ -183,7 +200,11 @@ pub enum Event {
     /// The operator had the server read its files again.
     Reload,
     /// The operator had the server end.
-    Drain,
+    Drain {
+        /// What everybody was told.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
     /// Accounts came, went or changed.
     Accounts {
         /// New ones.
@@ -323,10 +344,13 @@ impl Event {
             | Self::Stopped
             | Self::Kick { .. }
             | Self::Broadcast { .. }
+            | Self::Barred { .. }
+            | Self::Allowed { .. }
             | Self::Lift { .. }
+            | Self::Discarded { .. }
             | Self::Rescan { .. }
             | Self::Reload
-            | Self::Drain
+            | Self::Drain { .. }
             | Self::Accounts { .. }
             | Self::Invites { .. }
             | Self::Recovered

@@ -33,7 +33,7 @@ pub const SECTIONS: [(&str, &str); 11] = [
 ];
 
 /// Every key, in the order of the default file.
-pub const KEYS: [Key; 46] = [
+pub const KEYS: [Key; 47] = [
     key("server", "listen", "Addresses and ports to listen on. [::] takes IPv4 too, where the system has both."),
     key("server", "name", "The name clients are told."),
     optional("server", "motd", "What users are told at login.", "\"Backups run at 3:00\""),
@@ -120,7 +120,13 @@ pub const KEYS: [Key; 46] = [
         "Where it is, if not $RUNTIME_DIRECTORY/control.sock, else control.sock in the data folder.",
         "\"/run/ferryd/control.sock\"",
     ),
-    optional("control", "group", "A group whose members may use it too.", "\"adm\""),
+    optional("control", "group", "A group whose members may look, end sessions and lift waits.", "\"adm\""),
+    optional(
+        "control",
+        "admin_group",
+        "A group whose members may do that and change accounts and invites, on a socket of its own beside it.",
+        "\"ferry-admins\"",
+    ),
     optional(
         "audit",
         "folder",

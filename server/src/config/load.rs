@@ -3,11 +3,12 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs, io,
+    fmt, io,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
+use ferry_shared::text_file;
 use serde::Deserialize as _;
 use toml::{
     Spanned, Value,
@@ -136,7 +137,7 @@ impl Layers {
     /// # Errors
     /// [`ConfigError::Read`].
     pub fn read_file(mut self, path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text = text_file::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         self.file = Some((path.to_owned(), text));
         Ok(self)
     }
@@ -294,6 +295,8 @@ fn list(text: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::config::Durability;
 

@@ -8,7 +8,7 @@ use super::{
     keys::{KEYS, Key},
     log_level,
 };
-use crate::system_folders::is_shared;
+use crate::{system_folders::is_shared, users::change::sensible_quota};
 
 /// Numbers for which zero has a meaning.
 const MAY_BE_ZERO: [(&str, &str); 5] = [
@@ -65,6 +65,9 @@ pub(super) fn faults(config: &Config) -> Vec<(&'static Key, String)> {
             "folder",
             format!("{folder} holds other things of the system; name one of its own, such as {}", own.display()),
         );
+    }
+    if let Some(Err(message)) = config.registration.quota.map(sensible_quota) {
+        fault("registration", "quota", message);
     }
     if let Err(error) = log_level::filter(&config.log.level) {
         fault("log", "level", error.to_string());

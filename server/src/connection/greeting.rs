@@ -115,6 +115,19 @@ where
     None
 }
 
+/// Whether the first message of a peer that is not taken shows that it knows the server's secret.
+pub(super) async fn knows_the_seal<R: AsyncRead + Unpin>(
+    reader: &mut LinkReader<R>,
+    context: &Context,
+    exported: &Bindings,
+) -> bool {
+    let Ok(Some(Frame::Message(json))) = reader.next().await else { return false };
+    match Request::decode(&json) {
+        Ok(Request::Hello(hello)) => context.seal.admits(hello.seal.as_deref(), &exported.seal),
+        _ => false,
+    }
+}
+
 struct Greeting<'a, R, W> {
     reader: &'a mut LinkReader<R>,
     writer: &'a mut LinkWriter<W>,

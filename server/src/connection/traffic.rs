@@ -267,7 +267,7 @@ async fn work(
                     () = context.drain.cancelled(), if !draining => {
                         draining = true;
                         let seconds = if in_transfer { context.config.get().limits.drain().as_secs() } else { 0 };
-                        conversation.notify(Notice::Closing { reason: "the server is stopping".into(), seconds });
+                        conversation.notify(Notice::Closing { reason: context.why_it_ends(), seconds });
                     }
                 }
             }

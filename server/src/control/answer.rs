@@ -6,7 +6,7 @@ use ferry_shared::name::Escaped;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Order, Reread,
+    Order, Reread, accounts,
     message::{Answer, Ask, Certificate, Session, Status, Transfer, User},
     penalties, quota,
 };
@@ -34,15 +34,12 @@ pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &
         Ask::Lift { address } => penalties::lift(context, uid, address).await,
         Ask::Reload { .. } => reload(uid, None, context, orders).await,
         Ask::Users => users(context, uid).await,
-        Ask::Drain => {
-            tracing::info!(uid, "the operator asks for an end");
-            context.audit.note(Who::operator(uid), Event::Drain).await;
-            if orders.send(Order::Drain).await.is_err() {
-                return Answer::failed("the server is stopping already");
-            }
-            let transfers = context.live.wires().iter().filter(|wire| wire.transfer().is_some()).count();
-            Answer::Draining { transfers, seconds: context.config.get().limits.drain_seconds }
-        }
+        Ask::Accounts => accounts::list(context).await,
+        Ask::Change { change } => accounts::change(context, uid, change).await,
+        Ask::Bar { users } => accounts::bar(context, uid, &users).await,
+        Ask::Allow { user } => accounts::allow(context, uid, &user).await,
+        Ask::Discard { user, paths } => quota::discard(context, uid, &user, paths).await,
+        Ask::Drain { message } => drain(context, uid, message, orders).await,
     }
 }
 
@@ -62,6 +59,23 @@ pub(super) async fn reload(
     }
     let reread = |Reread { faults, changed, notes }| Answer::Reloaded { faults, changed, notes };
     heard.await.map_or_else(|_| stopping(), reread)
+}
+
+async fn drain(context: &Context, uid: u32, message: Option<String>, orders: &mpsc::Sender<Order>) -> Answer {
+    if message.as_ref().is_some_and(|text| text.trim().is_empty() || text.len() > WORD) {
+        return Answer::failed(format!("the message must have 1 to {WORD} bytes"));
+    }
+    tracing::info!(uid, message, "the operator asks for an end");
+    context.audit.note(Who::operator(uid), Event::Drain { message: message.clone() }).await;
+    if let Some(message) = message {
+        // The first one stays, as the end does.
+        let _ = context.farewell.set(message);
+    }
+    if orders.send(Order::Drain).await.is_err() {
+        return Answer::failed("the server is stopping already");
+    }
+    let transfers = context.live.wires().iter().filter(|wire| wire.transfer().is_some()).count();
+    Answer::Draining { transfers, seconds: context.config.get().limits.drain_seconds }
 }
 
 async fn users(context: &Arc<Context>, uid: u32) -> Answer {

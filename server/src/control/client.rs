@@ -23,6 +23,8 @@ use super::{
 const NAME: &str = "control.sock";
 /// Where a service of systemd has it.
 const SERVICE: &str = "/run/ferryd/control.sock";
+/// The data folder of such a service.
+pub const SERVICE_DATA: &str = "/var/lib/ferryd";
 /// How long a server may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes in an answer: much more than any server has sessions.
@@ -39,7 +41,8 @@ pub enum AskError {
     NoServer(PathBuf),
     /// The file says no.
     #[error(
-        "{}: you may not use this socket; be root, the server's user, or of the group in control.group",
+        "{}: you may not use this socket; be root, the server's user, or of the group in control.group or \
+         control.admin_group",
         .0.display()
     )]
     NotAllowed(PathBuf),
@@ -72,8 +75,26 @@ pub fn server_path(configured: Option<&Path>, data: &Path) -> PathBuf {
 pub fn path(configured: Option<&Path>, data: &Path) -> PathBuf {
     let path = server_path(configured, data);
     let service = Path::new(SERVICE);
-    let elsewhere = configured.is_none() && !path.exists() && data == Path::new("/var/lib/ferryd") && service.exists();
+    let elsewhere = configured.is_none() && !path.exists() && data == Path::new(SERVICE_DATA) && service.exists();
     if elsewhere { service.to_owned() } else { path }
+}
+
+/// Whether a service of systemd runs that this user may ask.
+#[must_use]
+pub fn may_ask_the_service() -> bool {
+    let may = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
+    let service = Path::new(SERVICE);
+    may(service) || may(&admin_path(service))
+}
+
+/// Where members of `control.admin_group` reach the server whose other socket is at `path`: a file belongs to but one
+/// group.
+#[must_use]
+pub fn admin_path(path: &Path) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push("-admin.");
+    name.push(path.extension().unwrap_or_else(|| "sock".as_ref()));
+    path.with_file_name(name)
 }
 
 /// A connection to the server.
@@ -84,11 +105,26 @@ pub struct Line {
 }
 
 impl Line {
-    /// Reaches the server.
+    /// Reaches the server, on the socket for the one group or the other.
     ///
     /// # Errors
     /// [`AskError`].
     pub fn open(path: PathBuf) -> Result<Self, AskError> {
+        match Self::open_at(path.clone()) {
+            Err(AskError::NotAllowed(_)) => Self::open_at(admin_path(&path)).map_err(|_| AskError::NotAllowed(path)),
+            opened => opened,
+        }
+    }
+
+    /// Reaches the server where it takes changes of accounts; `path` is that of the socket for all else.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub fn open_for_accounts(path: PathBuf) -> Result<Self, AskError> {
+        Self::open_at(admin_path(&path)).or_else(|_| Self::open_at(path))
+    }
+
+    fn open_at(path: PathBuf) -> Result<Self, AskError> {
         let connected = UnixStream::connect(&path).and_then(|stream| {
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_write_timeout(Some(PATIENCE))?;

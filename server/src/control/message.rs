@@ -4,7 +4,17 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{live::Direction, quota::Tally, users::moment::Moment};
+use super::who::Right;
+use crate::{
+    live::Direction,
+    quota::Tally,
+    users::{
+        UserName,
+        change::{Change, ChangeError},
+        facts::Facts,
+        moment::Moment,
+    },
+};
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,8 +60,62 @@ pub enum Ask {
     },
     /// Read the users again.
     Users,
+    /// The accounts and invites, without secrets.
+    Accounts,
+    /// Change an account or an invite.
+    Change {
+        /// How.
+        change: Change,
+    },
+    /// Close these accounts before the file says so.
+    Bar {
+        /// Whose.
+        users: Vec<UserName>,
+    },
+    /// Take that back.
+    Allow {
+        /// Whose.
+        user: UserName,
+    },
+    /// Throw unfinished uploads away.
+    Discard {
+        /// Whose.
+        user: UserName,
+        /// Which, as `explain` shows them; all that are not under way if left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        paths: Option<Vec<String>>,
+    },
     /// Take nobody new, give transfers their time, and end.
-    Drain,
+    Drain {
+        /// What sessions and new clients are told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+}
+
+impl Ask {
+    /// What a peer has to be allowed for it.
+    #[must_use]
+    pub fn needs(&self) -> Right {
+        match self {
+            Self::Status
+            | Self::Sessions
+            | Self::Explain { .. }
+            | Self::Penalties
+            | Self::Accounts
+            | Self::Kick { .. }
+            | Self::Lift { .. } => Right::Look,
+            Self::Change { .. } => Right::Accounts,
+            Self::Broadcast { .. }
+            | Self::Rescan { .. }
+            | Self::Reload { .. }
+            | Self::Users
+            | Self::Bar { .. }
+            | Self::Allow { .. }
+            | Self::Discard { .. }
+            | Self::Drain { .. } => Right::All,
+        }
+    }
 }
 
 /// Where the certificate and the key lie that are handed over, in the order of the files.
@@ -104,6 +168,27 @@ pub enum Answer {
         #[serde(default)]
         notes: Vec<String>,
     },
+    /// To `accounts`.
+    Accounts(Box<Facts>),
+    /// To `change`: it is in the file and in force.
+    Changed {
+        /// Whether a user who was added finds files, or those of a removed user were there to be removed.
+        files: bool,
+    },
+    /// To `change`: why nothing is changed.
+    Unchanged(ChangeError),
+    /// To `bar`: those whose accounts were open and are closed.
+    Barred {
+        /// Their names.
+        users: Vec<UserName>,
+    },
+    /// To `discard`: the uploads that are gone.
+    Discarded {
+        /// Their paths.
+        paths: Vec<String>,
+    },
+    /// To `allow`.
+    Done,
     /// To `drain`: what still runs and how long it has.
     Draining {
         /// Files on their way.
@@ -373,6 +458,8 @@ mod tests {
             (r#"{"do":"reload"}"#, Ask::Reload { pair: None }),
             (r#"{"do":"kick","who":"anna"}"#, Ask::Kick { who: "anna".into() }),
             (r#"{"do":"broadcast","text":"hi"}"#, Ask::Broadcast { text: "hi".into() }),
+            (r#"{"do":"drain"}"#, Ask::Drain { message: None }),
+            (r#"{"do":"drain","message":"hi"}"#, Ask::Drain { message: Some("hi".into()) }),
         ] {
             assert_eq!(serde_json::from_str::<Ask>(line).unwrap(), ask);
             assert_eq!(serde_json::to_string(&ask).unwrap(), line);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferry_shared::name::Escaped;
+use ferry_shared::{name::Escaped, path::RemotePath};
 
 use super::message::{Answer, Explained, Rescanned, Source, StagedPart};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     rescan::{self, Pace},
     storage::PartInfo,
     user_state::UserState,
-    users::moment::Moment,
+    users::{UserName, moment::Moment},
 };
 
 /// A staged part and what it holds, for the operator.
@@ -48,6 +48,49 @@ fn explained(user: &UserState) -> Explained {
         suspect: now.suspect,
         parts: parts.collect(),
     }
+}
+
+/// Throws unfinished uploads of a user away: those with these paths, else all that are not under way.
+pub(super) async fn discard(context: &Arc<Context>, uid: u32, name: &UserName, paths: Option<Vec<String>>) -> Answer {
+    let name_shown = name.to_string();
+    let work = move |_: &Context, user: &UserState| {
+        let mut gone = Vec::new();
+        for path in wanted(&user.home.parts(), paths.as_deref()) {
+            match user.discard(&path) {
+                Ok(true) => gone.push(path.display().to_string()),
+                // It was committed or thrown away meanwhile.
+                Ok(false) => {}
+                Err(error) => return Answer::failed(format!("{}: {error}", path.display())),
+            }
+        }
+        Answer::Discarded { paths: gone }
+    };
+    let answer = on_disk(context, &name_shown, work).await;
+    if let Answer::Discarded { paths } = &answer {
+        for path in paths {
+            let event = Event::Discarded { of: name_shown.clone(), path: path.clone() };
+            context.audit.note(Who::operator(uid), event).await;
+        }
+    }
+    answer
+}
+
+/// Of a user's parts those that are meant: by their paths as they are shown, with or without the `/` in front; all
+/// that are not under way without paths.
+pub(crate) fn wanted(parts: &[PartInfo], paths: Option<&[String]>) -> Vec<RemotePath> {
+    let is_wanted = |part: &&PartInfo| match paths {
+        None => !part.active,
+        Some(paths) => {
+            let shown = part.meta.path.display().to_string();
+            paths.iter().any(|path| same_path(path, &shown))
+        }
+    };
+    parts.iter().filter(is_wanted).map(|part| part.meta.path.clone()).collect()
+}
+
+/// Whether both are the same path, with or without the `/` in front.
+pub(crate) fn same_path(one: &str, other: &str) -> bool {
+    one.trim_start_matches('/') == other.trim_start_matches('/')
 }
 
 pub(super) async fn rescan(context: &Arc<Context>, uid: u32, name: Option<&str>) -> Answer {

@@ -1,4 +1,5 @@
-//! Who may use the control socket: root, the server's own user, and one group if the operator names it.
+//! Who may do what on the control sockets: root and the server's own user everything, and two groups, if the operator
+//! names them, a part of it.
 #![expect(clippy::disallowed_methods, reason = "looks at the system's groups and the control socket's file")]
 
 use std::{
@@ -7,49 +8,89 @@ use std::{
     path::Path,
 };
 
+/// What somebody may do: each has those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// Look, end sessions, lift waits: `control.group`.
+    Look,
+    /// Change accounts and invites: `control.admin_group`.
+    Accounts,
+    /// Everything: root and the server's own user.
+    All,
+}
+
+impl Right {
+    /// Who has it, for those who do not.
+    #[must_use]
+    pub fn of_whom(self) -> &'static str {
+        match self {
+            Self::Look => {
+                "only root, the server's own user and the groups in control.group and control.admin_group may do this"
+            }
+            Self::Accounts => "only root, the server's own user and the group in control.admin_group may do this",
+            Self::All => {
+                "only root and the server's own user may do this; members of control.group may look, end sessions and \
+                 lift waits, those of control.admin_group change accounts and invites too"
+            }
+        }
+    }
+}
+
 /// The rule, made once at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
     own: u32,
     group: Option<u32>,
+    admin_group: Option<u32>,
 }
 
 /// There is no such group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("control.group: there is no group '{0}'")]
-pub struct NoSuchGroup(String);
+#[error("control.{key}: there is no group '{name}'")]
+pub struct NoSuchGroup {
+    key: &'static str,
+    name: String,
+}
 
 impl Who {
-    /// The server's own user, root, and `group`, a name or a number.
+    /// The server's own user, root, and two groups, each a name or a number.
     ///
     /// # Errors
     /// [`NoSuchGroup`].
-    pub fn new(group: Option<&str>) -> Result<Self, NoSuchGroup> {
-        let number = |name: &str| {
+    pub fn new(group: Option<&str>, admin_group: Option<&str>) -> Result<Self, NoSuchGroup> {
+        let number = |key, name: &str| {
             let listed = || find(&fs::read_to_string("/etc/group").unwrap_or_default(), name);
-            name.parse().ok().or_else(listed).ok_or_else(|| NoSuchGroup(name.to_owned()))
+            name.parse().ok().or_else(listed).ok_or_else(|| NoSuchGroup { key, name: name.to_owned() })
         };
-        Ok(Self { own: rustix::process::geteuid().as_raw(), group: group.map(number).transpose()? })
+        Ok(Self {
+            own: rustix::process::geteuid().as_raw(),
+            group: group.map(|name| number("group", name)).transpose()?,
+            admin_group: admin_group.map(|name| number("admin_group", name)).transpose()?,
+        })
     }
 
-    /// Gives the socket to the group, if it is not the group's already: a service kept in tightly
+    /// Whether there is a socket for [`Right::Accounts`] beside the one for all else.
+    pub(super) fn has_admins(&self) -> bool {
+        self.admin_group.is_some()
+    }
+
+    fn group_of(&self, socket: Right) -> Option<u32> {
+        if socket == Right::Look { self.group } else { self.admin_group }
+    }
+
+    /// Gives a socket to its group, if it is not the group's already: a service kept in tightly
     /// may not give files away, and gets the group as its own.
-    pub(super) fn own(&self, path: &Path) -> io::Result<()> {
-        match self.group {
+    pub(super) fn own(&self, path: &Path, socket: Right) -> io::Result<()> {
+        match self.group_of(socket) {
             Some(group) if fs::metadata(path)?.gid() != group => chown(path, None, Some(group)),
             _ => Ok(()),
         }
     }
 
-    /// Whether a peer of this user may give the server another certificate.
-    pub(super) fn may_hand_over(&self, uid: u32) -> bool {
-        uid == 0 || uid == self.own
-    }
-
-    /// Whether a peer of this user may speak. Where a group is named, the file's mode has let only
-    /// its members connect; the kernel names but one of a process's groups to ask again.
-    pub(super) fn allows(&self, uid: u32) -> bool {
-        uid == 0 || uid == self.own || self.group.is_some()
+    /// What a peer of this user may do who connected to this socket. Where a group is named, the file's mode has let
+    /// only its members connect; the kernel names but one of a process's groups to ask again.
+    pub(super) fn right(&self, uid: u32, socket: Right) -> Option<Right> {
+        if uid == 0 || uid == self.own { Some(Right::All) } else { self.group_of(socket).map(|_| socket) }
     }
 }
 
@@ -63,12 +104,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strangers_are_out_unless_a_group_is_named() {
-        let own = Who { own: 977, group: None };
-        assert!(own.allows(0) && own.allows(977) && !own.allows(1000));
-        let staff = Who { group: Some(50), ..own.clone() };
-        assert!(staff.may_hand_over(0) && staff.may_hand_over(977) && !staff.may_hand_over(1000));
-        assert!(Who { group: Some(50), ..own }.allows(1000));
+    fn strangers_are_out_and_a_group_has_the_right_of_its_socket() {
+        let own = Who { own: 977, group: None, admin_group: None };
+        for socket in [Right::Look, Right::Accounts] {
+            let right = |who: &Who, uid| who.right(uid, socket);
+            assert_eq!([0, 977, 1000].map(|uid| right(&own, uid)), [Some(Right::All), Some(Right::All), None]);
+            let groups = Who { group: Some(50), admin_group: Some(51), ..own.clone() };
+            assert_eq!([0, 1000].map(|uid| right(&groups, uid)), [Some(Right::All), Some(socket)]);
+        }
+        assert_eq!(Who { group: Some(50), ..own }.right(1000, Right::Accounts), None);
+        assert!(Right::Look < Right::Accounts && Right::Accounts < Right::All);
     }
 
     #[test]
@@ -76,7 +121,9 @@ mod tests {
         let groups = "root:x:0:\nstaffers:x:51:\nstaff:x:50:anna,berta\nbroken\n";
         assert_eq!(find(groups, "staff"), Some(50));
         assert_eq!(find(groups, "broken"), None);
-        assert_eq!(Who::new(Some("17")).unwrap().group, Some(17));
-        assert!(Who::new(Some("no such group here")).is_err());
+        let who = Who::new(Some("17"), Some("18")).unwrap();
+        assert_eq!((who.group, who.admin_group), (Some(17), Some(18)));
+        let missing = Who::new(None, Some("no such group here")).unwrap_err();
+        assert_eq!(missing.to_string(), "control.admin_group: there is no group 'no such group here'");
     }
 }

@@ -25,7 +25,9 @@ pub(super) fn create(folder: impl AsFd, name: impl Arg, flags: OFlags, mode: Mod
 /// container knows no numbers for, it is root's: 'ferryd check' tells.
 pub(super) fn give(made: impl AsFd, folder: impl AsFd) {
     let given = private_file::give(made, folder);
-    drop(given.inspect_err(|error| tracing::debug!(%error, "a file stays root's")));
+    if let Err(error) = given {
+        tracing::debug!(%error, "a file stays root's");
+    }
 }
 
 /// To be asked before bytes are written to a file.

@@ -4,12 +4,14 @@ use std::{collections::HashMap, time::Duration};
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::asker::News;
+use super::{asker::News, quotas::Quotas};
 use crate::{
     control::message::{Answer, Ask, Session, Status, Transfer},
     live::Direction,
 };
 
+/// Rows that a page is.
+const PAGE: usize = 10;
 /// The longest word for everybody that is typed here.
 const WORD: usize = 500;
 
@@ -58,6 +60,16 @@ pub(super) enum Dialog {
     Help,
 }
 
+/// Which list the keys are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Focus {
+    /// The sessions.
+    #[default]
+    Sessions,
+    /// The users' quotas.
+    Quotas,
+}
+
 /// Bytes a second, each way.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Rate {
@@ -87,6 +99,10 @@ pub(super) struct Top {
     pub(super) sort: Sort,
     /// The session the keys act on.
     pub(super) selected: Option<u64>,
+    /// How many of its transfers are above the first that is shown.
+    pub(super) skipped: usize,
+    pub(super) focus: Focus,
+    pub(super) quotas: Quotas,
     pub(super) dialog: Option<Dialog>,
     /// What became of the last order.
     pub(super) message: Option<String>,
@@ -196,6 +212,13 @@ impl Top {
         match key {
             KeyCode::Char('q') | KeyCode::Esc => self.quit = true,
             KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.dialog = Some(Dialog::Help),
+            KeyCode::Tab => {
+                self.focus = match self.focus {
+                    Focus::Sessions => Focus::Quotas,
+                    Focus::Quotas => Focus::Sessions,
+                };
+            }
+            KeyCode::Char('s') if self.focus == Focus::Quotas => self.quotas.sort = self.quotas.sort.next(),
             KeyCode::Char('s') => {
                 self.sort = self.sort.next();
                 self.arrange();
@@ -206,18 +229,34 @@ impl Top {
                     self.dialog = Some(Dialog::Kick { id: session.id, user: session.user.clone() });
                 }
             }
-            KeyCode::Down | KeyCode::Char('j') => self.select(|at, last| (at + 1).min(last)),
-            KeyCode::Up | KeyCode::Char('k') => self.select(|at, _| at.saturating_sub(1)),
-            KeyCode::Home | KeyCode::Char('g') => self.select(|_, _| 0),
-            KeyCode::End | KeyCode::Char('G') => self.select(|_, last| last),
+            KeyCode::Down | KeyCode::Char('j') => self.go(|at, last| (at + 1).min(last)),
+            KeyCode::Up | KeyCode::Char('k') => self.go(|at, _| at.saturating_sub(1)),
+            KeyCode::PageDown => self.go(|at, last| (at + PAGE).min(last)),
+            KeyCode::PageUp => self.go(|at, _| at.saturating_sub(PAGE)),
+            KeyCode::Home | KeyCode::Char('g') => self.go(|_, _| 0),
+            KeyCode::End | KeyCode::Char('G') => self.go(|_, last| last),
+            KeyCode::Right | KeyCode::Char('l') => self.skip(|skipped, last| (skipped + 1).min(last)),
+            KeyCode::Left => self.skip(|skipped, _| skipped.saturating_sub(1)),
             _ => {}
         }
     }
 
-    fn select(&mut self, to: impl FnOnce(usize, usize) -> usize) {
+    /// Moves in the list that the keys are for, to where `to` says of where one is and of the last place.
+    fn go(&mut self, to: impl FnOnce(usize, usize) -> usize) {
+        if self.focus == Focus::Quotas {
+            let count = self.status.as_ref().map_or(0, |status| status.users.len());
+            return self.quotas.scroll(count, to);
+        }
         let last = self.sessions.len().saturating_sub(1);
         let at = to(self.at().unwrap_or(0), last);
         self.selected = self.sessions.get(at).map(|session| session.id);
+        self.skipped = 0;
+    }
+
+    /// Shows other transfers of the selected session than the first ones.
+    fn skip(&mut self, to: impl FnOnce(usize, usize) -> usize) {
+        let transfers = self.at().and_then(|at| self.sessions.get(at)).map_or(0, |session| session.transfers.len());
+        self.skipped = to(self.skipped, transfers.saturating_sub(1));
     }
 }
 

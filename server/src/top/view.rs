@@ -11,28 +11,29 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthChar as _;
 
-use super::state::{Dialog, Top, as_float};
+use super::{
+    quotas::{self, share},
+    state::{Dialog, Focus, Top, as_float},
+};
 use crate::{
     admin::operate::{size, span},
-    control::message::{Session, Status, Transfer, User},
+    control::message::{Session, Status, Transfer},
     live::Direction,
 };
 
 /// Cells of a bar.
 const BAR: usize = 12;
-/// Rows for users' figures at most.
-const USERS: usize = 6;
 
 /// Draws everything.
 pub(super) fn draw(top: &Top, frame: &mut Frame<'_>) {
-    let users = top.status.as_ref().map_or(0, |status| status.users.len().min(USERS));
+    let users = top.status.as_ref().map_or(0, |status| status.users.len().min(quotas::ROWS));
     let users_height = if users == 0 { 0 } else { u16::try_from(users).unwrap_or(0) + 1 };
     let rows = [Constraint::Length(4), Constraint::Min(3), Constraint::Length(users_height), Constraint::Length(1)];
     let [head, list, quotas, foot] = Layout::vertical(rows).areas(frame.area());
     frame.render_widget(Paragraph::new(head_lines(top)), head);
     draw_sessions(top, list, frame);
     if let Some(status) = &top.status {
-        frame.render_widget(Paragraph::new(user_lines(status)), quotas);
+        frame.render_widget(Paragraph::new(user_lines(top, status)), quotas);
     }
     frame.render_widget(Paragraph::new(foot_line(top)), foot);
     if let Some(dialog) = &top.dialog {
@@ -105,7 +106,10 @@ fn draw_sessions(top: &Top, area: Rect, frame: &mut Frame<'_>) {
             line = line.style(Style::new().add_modifier(Modifier::REVERSED));
         }
         lines.push(line);
-        lines.extend(session.transfers.iter().map(|transfer| transfer_line(top, session, transfer, width)));
+        let skipped = if top.selected == Some(session.id) { top.skipped } else { 0 };
+        lines.extend(
+            session.transfers.iter().skip(skipped).map(|transfer| transfer_line(top, session, transfer, width)),
+        );
         if top.selected == Some(session.id) {
             selected = begin..lines.len();
         }
@@ -169,22 +173,29 @@ fn transfer_line(top: &Top, session: &Session, transfer: &Transfer, width: usize
     ])
 }
 
-/// Who is closest to the limit comes first.
-fn user_lines(status: &Status) -> Vec<Line<'static>> {
-    let part = |user: &User| {
-        user.quota.map_or(0.0, |quota| as_float(user.used.saturating_add(user.reserved)) / as_float(quota.max(1)))
-    };
-    let mut users: Vec<_> = status.users.iter().collect();
-    users.sort_by(|a, b| part(b).total_cmp(&part(a)).then(b.used.cmp(&a.used)).then(a.name.cmp(&b.name)));
-    let more = users.len().saturating_sub(USERS);
-    let title = if more > 0 { format!("QUOTAS ({more} more)") } else { "QUOTAS".to_owned() };
+/// The users' quotas that are in sight.
+fn user_lines(top: &Top, status: &Status) -> Vec<Line<'static>> {
+    let count = status.users.len();
+    let mut title = "QUOTAS".to_owned();
+    if count > quotas::ROWS {
+        let first = top.quotas.first(count);
+        title.push_str(&format!(
+            " {} to {} of {count}, by {}",
+            first + 1,
+            first + quotas::ROWS,
+            top.quotas.sort.name()
+        ));
+    }
     let mut lines = vec![Line::from(title).bold().underlined()];
-    for user in users.into_iter().take(USERS) {
+    if top.focus == Focus::Quotas {
+        lines[0] = std::mem::take(&mut lines[0]).reversed();
+    }
+    for user in top.quotas.in_sight(&status.users) {
         let name = fitted(&user.name, 16);
         let held = if user.reserved > 0 { format!(" and {} held", size(user.reserved)) } else { String::new() };
         lines.push(match user.quota {
             Some(quota) => {
-                let full = part(user);
+                let full = share(user);
                 let text = format!(
                     "{name} {} {:>3.0}%  {}{held} of {}",
                     bar(full.min(1.0)),
@@ -205,7 +216,11 @@ fn foot_line(top: &Top) -> Line<'static> {
         (Some(lost), _) => Line::from(lost.clone()).red(),
         (None, Some(message)) => Line::from(message.clone()).bold(),
         (None, None) => {
-            Line::from(format!("x kick  b broadcast  s sort (by {})  ↑↓ select  ? help  q quit", top.sort.name())).dim()
+            let by = match top.focus {
+                Focus::Sessions => top.sort.name(),
+                Focus::Quotas => top.quotas.sort.name(),
+            };
+            Line::from(format!("x kick  b broadcast  s sort (by {by})  ↑↓ scroll  Tab list  ? help  q quit")).dim()
         }
     }
 }
@@ -219,8 +234,10 @@ fn draw_dialog(dialog: &Dialog, frame: &mut Frame<'_>) {
         Dialog::Broadcast { text } => (" Say to everybody ", format!("{text}▏\n\nEnter send   Esc cancel")),
         Dialog::Help => (
             " Keys ",
-            "↑ ↓ j k  select a session\n      x  end it (asks first)\n      b  say something to everybody\n      \
-             s  sort by rate, bytes, user, age\n      q  quit\n\nUp is to the server, down is from it."
+            "  ↑ ↓ j k  select a session, scroll the list\nPgUp PgDn  ten rows at once\n g G Home End  first, last\n      \
+             ← →  scroll its transfers\n      Tab  sessions or quotas\n        x  end it (asks first)\n        \
+             b  say something to everybody\n        s  sort: rate, bytes, user, age;\n           \
+             quotas: share, bytes, user\n        q  quit\n\nUp is to the server, down is from it."
                 .to_owned(),
         ),
     };

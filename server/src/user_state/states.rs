@@ -99,6 +99,14 @@ impl UserStates {
         self.storage.has_user(name.as_str())
     }
 
+    /// Removes all files under this name; whether there were any. Blocks.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn remove_files(&self, name: &UserName) -> Result<bool, StorageError> {
+        self.storage.remove_user(name.as_str())
+    }
+
     /// A user's state for upkeep, opened only where that has something to do: figures that are not to
     /// be believed, parts that are not known or old. Blocks.
     ///

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt, fs, io, os::unix::fs::MetadataExt as _, path::Path, path::PathBuf};
 
-use ferry_shared::message::reply::Access;
+use ferry_shared::{message::reply::Access, text_file};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -228,7 +228,7 @@ pub fn load(path: &Path) -> Result<Store, StoreError> {
 /// # Errors
 /// As [`load`].
 pub(super) fn load_present(path: &Path) -> Result<Option<Store>, StoreError> {
-    match fs::read_to_string(path) {
+    match text_file::read(path) {
         Ok(text) => parse::store(&text, path).map(Some).map_err(StoreError::Broken),
         Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => Ok(None),
         Err(source) => Err(StoreError::Read { path: path.to_owned(), source }),
@@ -262,32 +262,46 @@ pub fn is_there_or_new(path: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`]; inside, what `change` said.
 pub fn edit<T, E>(path: &Path, change: impl FnOnce(&mut Store) -> Result<T, E>) -> Result<Result<T, E>, StoreError> {
-    Ok(edit_then(path, change, |_, _| ())?.map(|(changed, ())| changed))
+    Ok(edit_then(path, change, |_| {}, |_, _| ())?.map(|(changed, ())| changed))
 }
 
-/// As [`edit`], and `then`, with what was and what is, while still nobody else may change it: a server told by who changed the store knows who
-/// that was before it sees the new file by itself.
+/// As [`edit`]. Before the file is written, `closing` is told whose accounts are to be closed, also where it then cannot be
+/// written. After it, while still nobody else may change it, `then` is told what was and what is: a server told by
+/// the author of a change knows who that was before it sees the new file by itself.
 ///
 /// # Errors
 /// As [`edit`].
 pub fn edit_then<T, E, U>(
     path: &Path,
     change: impl FnOnce(&mut Store) -> Result<T, E>,
+    closing: impl FnOnce(&[UserName]),
     then: impl FnOnce(&Store, &Store) -> U,
 ) -> Result<Result<(T, U), E>, StoreError> {
     let write_error = |source| StoreError::Write { path: path.to_owned(), source };
     private_file::make_folder(private_file::folder_of(path)).map_err(write_error)?;
-    let _locked = private_file::lock(path).map_err(write_error)?;
+    // A disk that takes no lock keeps nobody from closing an account.
+    let locked = private_file::lock(path).map_err(write_error);
     is_not_gone(path)?;
     let before = load(path)?;
     let mut store = before.clone();
     let result = change(&mut store);
-    if result.is_ok() && store != before {
+    let is_changed = result.is_ok() && store != before;
+    if is_changed {
+        closing(&closed(&before, &store));
+    }
+    let _locked = locked?;
+    if is_changed {
         private_file::remove_leftovers(path).map_err(write_error)?;
         let json = serde_json::to_vec_pretty(&store).map_err(|error| write_error(error.into()))?;
         private_file::replace(path, &[&json[..], b"\n"].concat()).map_err(write_error)?;
     }
     Ok(result.map(|changed| (changed, then(&before, &store))))
+}
+
+/// Whose accounts are open in one state of the file and not in the next.
+fn closed(before: &Store, after: &Store) -> Vec<UserName> {
+    let is_open = |store: &Store, name: &UserName| store.users.get(name).is_some_and(|record| record.enabled);
+    before.users.keys().filter(|name| is_open(before, name) && !is_open(after, name)).cloned().collect()
 }
 
 #[cfg(test)]

@@ -125,7 +125,8 @@ fn add(
         store.users.insert(name.clone(), record);
         Ok(())
     };
-    let (_, reloaded) = file::edit_then(users.path(), change, |_, _| users.reload_for(By::User(name.clone())))??;
+    let (_, reloaded) =
+        file::edit_then(users.path(), change, |_| {}, |_, _| users.reload_for(By::User(name.clone())))??;
     reloaded?;
     Ok(())
 }

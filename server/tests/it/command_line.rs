@@ -434,3 +434,58 @@ fn wrong_usage_exits_with_2() {
     assert_eq!(place.run("--help").code, 0);
     assert_eq!(place.run("--version").code, 0);
 }
+
+#[test]
+fn an_end_is_answered_with_its_moment_and_one_that_is_over_is_refused() {
+    let place = Place::new();
+    place.run_with("user add anna --password-stdin --expires 2999-12-31", "secret").well();
+    let said = place.run("user set anna --expires 2998-12-31").well();
+    assert!(said.contains("the account ends 2998-12-31T00:00:00Z (UTC)"), "{said}");
+    let said = place.run("user set anna --expires 2998-12-31 --json").well();
+    assert!(said.contains(r#""expires":"2998-12-31T00:00:00Z""#), "{said}");
+    let before = place.store();
+    let ran = place.run("user set anna --expires 2020-01-01");
+    assert!(ran.code == 2 && ran.err.contains("2020-01-01T00:00:00Z (UTC) is over already"), "{}", ran.err);
+    assert!(ran.err.contains("--disable"), "{}", ran.err);
+    let ran = place.run("invite create --expires 2998-12-31");
+    assert!(ran.code == 0 && ran.err.contains("until 2998-12-31T00:00:00Z (UTC)"), "{}", ran.err);
+    assert_eq!(place.run("invite create --expires 2020-01-01").code, 2);
+    assert!(place.store().contains(&before[..before.len() / 2]));
+}
+
+#[test]
+fn a_user_is_added_with_all_that_can_be_set() {
+    let place = Place::new();
+    let line = "user add anna --password-stdin --quota 1GiB --max-files 7 --access read-only --disable \
+                --max-sessions 2 --bandwidth 1MiB:none --expires 2999-01-01 --json";
+    place.run_with(line, "secret").well();
+    let shown = place.run("user show anna --json").well();
+    for field in [
+        r#""quota":1073741824"#,
+        r#""max_files":7"#,
+        r#""access":"read-only""#,
+        r#""enabled":false"#,
+        r#""max_sessions":2"#,
+        r#""bandwidth_up":1048576"#,
+        r#""bandwidth_down":null"#,
+        r#""expires":"2999-01-01T00:00:00Z""#,
+    ] {
+        assert!(shown.contains(field), "{field} in {shown}");
+    }
+}
+
+#[test]
+fn a_user_with_keys_only_gets_a_password_only_where_that_is_said() {
+    let place = Place::new();
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me";
+    fs::write(place.path().join("id.pub"), format!("\u{feff}{key}\r\n")).unwrap();
+    place.run("user add anna --key id.pub").well();
+    let before = place.store();
+    let ran = place.run_with("user passwd anna --password-stdin", "a new secret\n");
+    assert!(ran.code == 1 && ran.err.contains("keys only") && ran.err.contains("--yes"), "{}", ran.err);
+    assert_eq!(place.store(), before);
+    place.run_with("user passwd anna --yes --password-stdin", "a new secret\n").well();
+    assert!(place.run("user show anna").well().contains("password        set"));
+    // A second time there is nothing to ask.
+    place.run_with("user passwd anna --password-stdin", "another secret\n").well();
+}

@@ -11,7 +11,7 @@ use ratatui::{
 
 use super::*;
 use crate::{
-    control::message::{Answer, Ask},
+    control::message::{Answer, Ask, User},
     top::{asker::News, state::Sort},
 };
 
@@ -70,6 +70,7 @@ fn press(top: &mut Top, keys: &str) -> Option<Ask> {
             '\n' => KeyCode::Enter,
             '\u{1b}' => KeyCode::Esc,
             '\u{8}' => KeyCode::Backspace,
+            '\t' => KeyCode::Tab,
             c => KeyCode::Char(c),
         }))
     })
@@ -156,6 +157,70 @@ fn sorting_keeps_the_selection_and_goes_round() {
     assert_eq!((top.sort, order(&top), top.selected), (Sort::Age, vec![1, 2, 3], Some(2)));
     press(&mut top, "s");
     assert_eq!(top.sort, Sort::Rate);
+}
+
+#[test]
+fn quotas_are_sorted_and_scrolled_where_they_do_not_fit() {
+    let mut top = running();
+    let Some(status) = &mut top.status else { panic!("no status") };
+    status.users = (0..20)
+        .map(|number| User {
+            name: format!("user{number:02}"),
+            used: (19 - number) * MIB,
+            reserved: 0,
+            quota: Some(100 * MIB),
+            files: 1,
+            max_files: None,
+        })
+        .collect();
+    let list = |top: &Top| {
+        let picture = picture(top, 90, 24);
+        let shown = picture.lines().filter_map(|line| line.get(1..7).filter(|name| name.starts_with("user")));
+        (shown.map(str::to_owned).collect::<Vec<_>>(), picture)
+    };
+    let (shown, picture) = list(&top);
+    assert!(shown[0] == "user00" && shown.len() == 6 && picture.contains("QUOTAS 1 to 6 of 20, by share"), "{picture}");
+    press(&mut top, "\t");
+    press(&mut top, "jj");
+    let (shown, picture) = list(&top);
+    assert!(shown[0] == "user02" && picture.contains("QUOTAS 3 to 8 of 20"), "{picture}");
+    assert_eq!(top.selected, Some(3), "the sessions stay as they are");
+    press(&mut top, "G");
+    assert_eq!(list(&top).0[5], "user19");
+    press(&mut top, "jgss");
+    let (shown, picture) = list(&top);
+    assert!(shown[0] == "user00" && picture.contains("by user") && picture.contains("s sort (by user)"), "{picture}");
+    press(&mut top, "\t");
+    press(&mut top, "j");
+    assert_eq!(top.selected, Some(2));
+}
+
+#[test]
+fn the_transfers_of_a_session_that_do_not_fit_are_scrolled() {
+    let mut top = running();
+    top.sessions[0].transfers =
+        (0..30).map(|number| transfer(Direction::Up, &format!("/file{number:02}"), Some(MIB), 0)).collect();
+    assert!(picture(&top, 80, 16).contains("/file00") && !picture(&top, 80, 16).contains("/file20"));
+    let right = KeyEvent::new(KeyCode::Right, KeyModifiers::NONE);
+    (0..20).for_each(|_| drop(top.key(right)));
+    assert!(picture(&top, 80, 16).contains("/file20") && !picture(&top, 80, 16).contains("/file00"));
+    (0..20).for_each(|_| drop(top.key(right)));
+    assert!(picture(&top, 80, 16).contains("/file29"));
+    top.key(KeyEvent::new(KeyCode::Left, KeyModifiers::NONE));
+    assert!(picture(&top, 80, 16).contains("/file28"));
+}
+
+#[test]
+fn a_page_of_sessions_is_passed_at_once() {
+    let mut top = running();
+    top.sessions = (1..=25).map(|id| session(id, "anna", 0, 0, vec![])).collect();
+    top.selected = Some(1);
+    let mut paged = |code| {
+        top.key(KeyEvent::new(code, KeyModifiers::NONE));
+        top.selected
+    };
+    assert_eq!([KeyCode::PageDown, KeyCode::PageDown].map(&mut paged), [Some(11), Some(21)]);
+    assert_eq!([KeyCode::PageDown, KeyCode::PageUp].map(paged), [Some(25), Some(15)]);
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ferry_shared::path::{PathError, RemotePath};
+use ferry_shared::{
+    path::{PathError, RemotePath},
+    text_file,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -142,7 +145,7 @@ fn site_of(name: &str, site: &sites::Site) -> Site {
 }
 
 fn read(file: &Path) -> Result<Vec<Bookmark>, SavedError> {
-    let text = match fs::read_to_string(file) {
+    let text = match text_file::read(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
     };

@@ -1,0 +1,319 @@
+//! One change of accounts or invites: the same whether a command writes the file itself or has the running server
+//! do it.
+
+use ferry_shared::message::reply::Access;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{
+    PublicKey, StoredHash, UserName,
+    file::{Record, RecordBandwidth, Store},
+    invite::{self, Invite},
+    moment::Moment,
+};
+use crate::size::ByteCount;
+
+/// The largest quota: no filesystem that ferryd runs on holds more.
+pub const QUOTA_MAX: ByteCount = ByteCount(bytesize::EIB);
+
+/// A change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Change {
+    /// Add a user.
+    Add {
+        /// The name.
+        name: UserName,
+        /// The password's hash; without one the user has keys only.
+        #[serde(default)]
+        password: Option<StoredHash>,
+        /// What is not as it is by default.
+        #[serde(default)]
+        settings: Box<Settings>,
+    },
+    /// Change what a user may do.
+    Set {
+        /// Whom.
+        name: UserName,
+        /// What.
+        settings: Box<Settings>,
+    },
+    /// Set a user's password.
+    Password {
+        /// Whose.
+        name: UserName,
+        /// Its hash.
+        password: StoredHash,
+    },
+    /// Remove a user.
+    Remove {
+        /// Whom.
+        name: UserName,
+        /// Whether with all files, also those of a user removed before.
+        purge: bool,
+    },
+    /// Make an invite.
+    Invite {
+        /// The hash of its token.
+        hash: String,
+        /// What it is good for.
+        invite: Invite,
+    },
+    /// Take invites back.
+    Revoke {
+        /// The name in the list, or the whole hash.
+        id: String,
+    },
+}
+
+/// A value, or `none`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Limit<T>(pub Option<T>);
+
+/// What is to be set of an account. A field that is left out stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Bytes the user may have.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Limit<ByteCount>>,
+    /// Files and folders the user may have.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub max_files: Option<Limit<u64>>,
+    /// What the user may do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// Whether the account is switched on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// When the account ends.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Limit<Moment>>,
+    /// Sessions at once.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub max_sessions: Option<Limit<u32>>,
+    /// Bytes a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<RecordBandwidth>,
+    /// More keys to log in with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub add_keys: Vec<PublicKey>,
+    /// Keys to take away, by comment or text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remove_keys: Vec<String>,
+}
+
+/// Tells `null`, which lifts a limit, from a field that is left out.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Why nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeError {
+    /// The name is taken.
+    #[error("user '{0}' is there already; see 'ferryd user set' and 'ferryd user passwd'")]
+    UserExists(UserName),
+    /// The name is unknown.
+    #[error("there is no user '{0}'; see 'ferryd user list'")]
+    NoSuchUser(UserName),
+    /// No key is called that, or several are.
+    #[error("user '{name}' has {found} keys '{key}'; see 'ferryd user show {name}'")]
+    WhichKey {
+        /// Whose.
+        name: UserName,
+        /// What was asked for.
+        key: String,
+        /// How many are called that.
+        found: usize,
+    },
+    /// No such invite.
+    #[error("there is no invite '{0}'; 'ferryd invite list' shows them")]
+    NoSuchInvite(String),
+    /// A value makes no sense.
+    #[error("{0}")]
+    Senseless(String),
+}
+
+/// A quota that something can be stored in and that a disk could hold.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn sensible_quota(quota: ByteCount) -> Result<ByteCount, String> {
+    match quota {
+        ByteCount(0) => {
+            Err("nothing could be stored; --access read-only lets a user only look and download".to_owned())
+        }
+        quota if quota > QUOTA_MAX => Err(format!("no disk holds so much; at most {QUOTA_MAX}, or none for no limit")),
+        quota => Ok(quota),
+    }
+}
+
+/// A limit of files that something can be stored under.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn sensible_files(files: u64) -> Result<u64, String> {
+    match files {
+        0 => Err("nothing could be stored; --access read-only lets a user only look and download".to_owned()),
+        files => Ok(files),
+    }
+}
+
+/// An end that is still to come.
+///
+/// # Errors
+/// Which moment it is and that it is over.
+pub fn future(end: Moment) -> Result<Moment, String> {
+    if end > Moment::now() { Ok(end) } else { Err(format!("{end} (UTC) is over already")) }
+}
+
+impl Settings {
+    /// Lays them over a user's record.
+    fn apply(&self, name: &UserName, record: &mut Record) -> Result<(), ChangeError> {
+        fn lay<T: Copy>(field: &mut Option<T>, wanted: Option<Limit<T>>) {
+            if let Some(Limit(value)) = wanted {
+                *field = value;
+            }
+        }
+        self.judge().map_err(ChangeError::Senseless)?;
+        for text in &self.remove_keys {
+            let found = record.keys.iter().filter(|key| key.is_called(text)).count();
+            if found != 1 {
+                return Err(ChangeError::WhichKey { name: name.clone(), key: text.clone(), found });
+            }
+            record.keys.retain(|key| !key.is_called(text));
+        }
+        for new in &self.add_keys {
+            if !record.keys.iter().any(|old| old.key() == new.key()) {
+                record.keys.push(new.clone());
+            }
+        }
+        lay(&mut record.quota, self.quota);
+        lay(&mut record.max_files, self.max_files);
+        lay(&mut record.expires, self.expires);
+        lay(&mut record.max_sessions, self.max_sessions);
+        record.access = self.access.unwrap_or(record.access);
+        record.bandwidth = self.bandwidth.unwrap_or(record.bandwidth);
+        record.enabled = self.enabled.unwrap_or(record.enabled);
+        Ok(())
+    }
+
+    /// What a command line was told already, for those who speak to the control socket themselves.
+    fn judge(&self) -> Result<(), String> {
+        fn value<T: Copy>(limit: Option<Limit<T>>) -> Option<T> {
+            limit.and_then(|limit| limit.0)
+        }
+        value(self.quota).map_or(Ok(()), |quota| sensible_quota(quota).map(drop))?;
+        value(self.max_files).map_or(Ok(()), |files| sensible_files(files).map(drop))?;
+        value(self.expires).map_or(Ok(()), |end| future(end).map(drop))?;
+        let bandwidth = self.bandwidth.unwrap_or_default();
+        if value(self.max_sessions) == Some(0) || [bandwidth.up, bandwidth.down].contains(&Some(ByteCount(0))) {
+            return Err("a limit of zero lets nobody in; disable the account instead".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Change {
+    /// Carries it out on the store that is to be written.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn apply(&self, store: &mut Store) -> Result<(), ChangeError> {
+        let unknown = |name: &UserName| ChangeError::NoSuchUser(name.clone());
+        match self {
+            Self::Add { name, password, settings } => {
+                if store.users.contains_key(name) {
+                    return Err(ChangeError::UserExists(name.clone()));
+                }
+                let mut record = Record::new(password.clone());
+                settings.apply(name, &mut record)?;
+                store.users.insert(name.clone(), record);
+            }
+            Self::Set { name, settings } => {
+                settings.apply(name, store.users.get_mut(name).ok_or_else(|| unknown(name))?)?;
+            }
+            Self::Password { name, password } => {
+                store.users.get_mut(name).ok_or_else(|| unknown(name))?.password = Some(password.clone());
+            }
+            Self::Remove { name, purge } => {
+                if store.users.remove(name).is_none() && !purge {
+                    return Err(unknown(name));
+                }
+            }
+            Self::Invite { hash, invite } => {
+                invite.quota.map_or(Ok(()), |quota| sensible_quota(quota).map(drop)).map_err(ChangeError::Senseless)?;
+                invite.expires.map_or(Ok(()), |end| future(end).map(drop)).map_err(ChangeError::Senseless)?;
+                store.invites.insert(hash.clone(), *invite);
+            }
+            Self::Revoke { id } => {
+                let before = store.invites.len();
+                store.invites.retain(|hash, _| invite::id(hash) != id && hash != id);
+                if store.invites.len() == before {
+                    return Err(ChangeError::NoSuchInvite(id.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The user whose account it switches on, whatever the file says.
+    #[must_use]
+    pub fn enables(&self) -> Option<&UserName> {
+        match self {
+            Self::Set { name, settings } if settings.enabled == Some(true) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(settings: Settings) -> Change {
+        Change::Set { name: "anna".parse().unwrap(), settings: Box::new(settings) }
+    }
+
+    fn with_anna() -> Store {
+        let mut store = Store::default();
+        let mut record = Record::new(None);
+        record.quota = Some(ByteCount(5));
+        store.users.insert("anna".parse().unwrap(), record);
+        store
+    }
+
+    #[test]
+    fn a_field_that_is_left_out_stays_and_one_that_is_null_lifts_the_limit() {
+        for (json, quota) in [
+            (r#"{"set":{"name":"anna","settings":{}}}"#, Some(ByteCount(5))),
+            (r#"{"set":{"name":"anna","settings":{"quota":null}}}"#, None),
+            (r#"{"set":{"name":"anna","settings":{"quota":"1MiB"}}}"#, Some(ByteCount(1 << 20))),
+        ] {
+            let change: Change = serde_json::from_str(json).unwrap();
+            assert_eq!(serde_json::to_string(&change).unwrap(), json);
+            let mut store = with_anna();
+            change.apply(&mut store).unwrap();
+            assert_eq!(store.users["anna"].quota, quota, "{json}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_whoever_asks_for_it() {
+        let quota = |bytes| Settings { quota: Some(Limit(Some(ByteCount(bytes)))), ..Settings::default() };
+        let past = Settings { expires: Some(Limit(Some("2020-01-01".parse().unwrap()))), ..Settings::default() };
+        let nobody = Settings { max_sessions: Some(Limit(Some(0))), ..Settings::default() };
+        let none = Settings { max_files: Some(Limit(Some(0))), ..Settings::default() };
+        for settings in [quota(0), quota(QUOTA_MAX.0 + 1), past, nobody, none] {
+            let mut store = with_anna();
+            let refused = set(settings.clone()).apply(&mut store);
+            assert!(matches!(refused, Err(ChangeError::Senseless(_))), "{settings:?}: {refused:?}");
+        }
+        assert_eq!(set(quota(QUOTA_MAX.0)).apply(&mut with_anna()), Ok(()));
+        let invite = Invite { quota: None, uses: 1, expires: Some("2020-01-01".parse().unwrap()) };
+        let refused = Change::Invite { hash: "cafe".into(), invite }.apply(&mut Store::default());
+        assert!(matches!(refused, Err(ChangeError::Senseless(said)) if said.contains("2020-01-01T00:00:00Z (UTC)")));
+    }
+}
