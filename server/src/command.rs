@@ -41,6 +41,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
     context::Context,
+    files::Error,
     gate::{Gate, Verdict},
     live::Wire,
     outbox::Outbox,
@@ -107,7 +108,7 @@ enum Running {
 /// A request whose answer takes many steps; between two of them the connection may end.
 trait Task: std::fmt::Debug + Send {
     /// Does a little; `true` when there is more to do.
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal>;
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Error>;
 
     /// Whether it changes the home, and ends when the account may not do that any more.
     fn writes(&self) -> bool {
@@ -332,10 +333,10 @@ impl Conversation {
     fn stop_writing(&mut self) {
         if let Running::Task(task) = &self.running
             && task.writes()
-            && let Err(refused) = self.gate.admit_write()
+            && let Err(error) = self.gate.admit_write()
         {
             self.running = Running::Nothing;
-            self.refuse(refused);
+            self.refuse(error);
         }
     }
 
@@ -350,7 +351,8 @@ impl Conversation {
     }
 
     /// Answers a request with a refusal; the connection goes on.
-    fn refuse(&mut self, refusal: Refusal) {
+    fn refuse(&mut self, refusal: impl Into<Refusal>) {
+        let refusal = refusal.into();
         self.flush_group();
         self.context.count_refusal(&refusal, &self.wire);
         self.out.reply(&Reply::Refused(refusal));
@@ -434,14 +436,14 @@ impl Conversation {
 
     fn request(&mut self, request: Request) {
         let follows = request.follows();
-        if let Err(refused) = self.gate.admit(&request) {
+        if let Err(error) = self.gate.admit(&request) {
             self.skip(follows);
             if follows == Follows::UpToCommit {
-                self.group.add_refused(refused);
+                self.group.add_refused(error.into());
                 // A client may go on like this without end.
                 return self.flush_if_full();
             }
-            return self.refuse(refused);
+            return self.refuse(error);
         }
         match request {
             Request::Put(put) if put.is_optimistic() => self.running = Running::Small(upload_small::Arriving::new(put)),

@@ -20,6 +20,7 @@ mod descriptors;
 mod drift;
 mod failpoint;
 pub mod figures;
+pub mod files;
 pub mod full_disk;
 pub mod gate;
 pub mod identity;

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ferry_shared::refusal::{Code, Refusal};
 
 use crate::{
-    quota::{OverQuota, What},
+    files::Error,
+    quota::OverQuota,
     storage::StorageError,
     users::{RegisterError, password::NewPasswordError},
 };
@@ -16,9 +17,33 @@ use crate::{
 /// Names faults so that a user's report leads to the log line.
 static NEXT_REFERENCE: AtomicU64 = AtomicU64::new(1);
 
-/// The refusal for an error of the storage.
-#[must_use]
-pub fn of_storage(error: &StorageError) -> Refusal {
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        use Error as E;
+        // These errors hold the user's own paths and nothing of the server's.
+        let told = |code| Self::new(code, error.to_string());
+        match &error {
+            E::Storage(error) => of_storage(error),
+            E::Quota(quota) => over(told(Code::OverQuota), quota),
+            E::LeftBehind { quota, .. } => over(told(Code::OverQuota), quota),
+            E::ReadOnly => told(Code::NotAllowed),
+            E::Mismatch { .. } => told(Code::Mismatch),
+            E::Sequence(reason) => malformed(reason),
+            E::ReadChanged => told(Code::Changed),
+            E::IntoItself { .. } => told(Code::BadPath),
+            E::NoRoom { needed, free } => {
+                Self { needed: Some(*needed), available: Some(*free), ..told(Code::DiskFull) }
+            }
+            E::TooLarge | E::TooLong(_) => told(Code::TooLarge),
+            E::NoUpload(_) => told(Code::NotFound),
+            E::NotStored => busy(&error.to_string()),
+            E::Wasteful { seconds } => Self { retry_after: Some(*seconds), ..told(Code::Busy) },
+            E::Fault(error) => internal(&**error),
+        }
+    }
+}
+
+fn of_storage(error: &StorageError) -> Refusal {
     use StorageError as E;
     let code = match error {
         E::NotFound(_) => Code::NotFound,
@@ -36,29 +61,12 @@ pub fn of_storage(error: &StorageError) -> Refusal {
         E::Stopped => return busy("the server stopped this; try again"),
         E::NoSuchUser | E::InUse | E::Unsafe(_) | E::Io { .. } => return internal(error),
     };
-    // These errors hold the user's own path and nothing of the server's.
     Refusal::new(code, error.to_string())
 }
 
-/// The refusal for what does not fit the quota.
-#[must_use]
-pub fn of_quota(error: &OverQuota) -> Refusal {
-    let message = match error.what {
-        What::Bytes => format!(
-            "over quota: {} bytes needed, {} available ({} held by unfinished uploads); remove files or ask for more",
-            error.needed, error.available, error.held
-        ),
-        What::Files => format!(
-            "over quota: {} more files needed, {} available; remove files or ask for more",
-            error.needed, error.available
-        ),
-    };
-    Refusal {
-        needed: Some(error.needed),
-        available: Some(error.available),
-        held: Some(error.held),
-        ..Refusal::new(Code::OverQuota, message)
-    }
+/// With the figures, for programs.
+fn over(refusal: Refusal, quota: &OverQuota) -> Refusal {
+    Refusal { needed: Some(quota.needed), available: Some(quota.available), held: Some(quota.held), ..refusal }
 }
 
 /// The refusal for a fault of ours: logged whole, told by reference only.
@@ -82,12 +90,6 @@ fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
-}
-
-/// A newer upload of the same path took over.
-#[must_use]
-pub fn superseded() -> Refusal {
-    Refusal::new(Code::Superseded, "a newer upload of the same path took over")
 }
 
 /// The client asked for something else in place of an upload's next frame.
@@ -156,12 +158,6 @@ pub fn unsealed() -> Refusal {
 #[must_use]
 pub fn account_closed() -> Refusal {
     Refusal::new(Code::AccountClosed, "this account was closed or its password changed; log in again")
-}
-
-/// The account is read-only.
-#[must_use]
-pub fn read_only() -> Refusal {
-    Refusal::new(Code::NotAllowed, "this account may look and download only")
 }
 
 /// The request is not known, or not offered here.

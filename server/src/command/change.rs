@@ -1,26 +1,22 @@
 //! `MakeDir`, `Rename`, `SetAttributes`: small changes, each one step under the user's lock.
 
-use ferry_shared::{entry::Mtime, message::Reply, path::RemotePath, refusal::Refusal};
+use ferry_shared::{entry::Mtime, message::Reply, path::RemotePath};
 
 use super::record::Act;
-use crate::{
-    quota::{OverQuota, Tally},
-    refusal,
-    user_state::UserState,
-};
+use crate::{files::Error, quota::Tally, user_state::UserState};
 
 /// Makes a folder. Folders count against the user's files, and are told to `act` also where not all were made.
-pub(super) fn make_dir(user: &UserState, path: &RemotePath, parents: bool, act: &mut Act) -> Result<Reply, Refusal> {
+pub(super) fn make_dir(user: &UserState, path: &RemotePath, parents: bool, act: &mut Act) -> Result<Reply, Error> {
     make_dirs(user, path, parents, act).map(|_| Reply::Done)
 }
 
 /// As [`make_dir`]; how many were made, those above it included.
-pub(super) fn make_dirs(user: &UserState, path: &RemotePath, parents: bool, act: &mut Act) -> Result<u64, Refusal> {
+pub(super) fn make_dirs(user: &UserState, path: &RemotePath, parents: bool, act: &mut Act) -> Result<u64, Error> {
     let changes = user.ledger.lock_changes();
-    let prospect = user.home.prospect(path).map_err(|error| refusal::of_storage(&error))?;
+    let prospect = user.home.prospect(path)?;
     let wanted = prospect.missing_folders + u64::from(prospect.kind().is_none());
     let charged = Tally::new(0, wanted);
-    changes.charge(Tally::default(), charged).map_err(|error| refusal::of_quota(&error))?;
+    changes.charge(Tally::default(), charged)?;
     let mut made = 0;
     let done = user.home.make_dir(path, parents, &mut made);
     // What was made before an error stays, and weighs.
@@ -28,30 +24,22 @@ pub(super) fn make_dirs(user: &UserState, path: &RemotePath, parents: bool, act:
     if made > 0 {
         act.reached().folders += made;
     }
-    done.map(|()| made).map_err(|error| refusal::of_storage(&error))
+    Ok(done.map(|()| made)?)
 }
 
 /// Renames or moves; what it replaces is given back.
-pub(super) fn rename(user: &UserState, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<Reply, Refusal> {
+pub(super) fn rename(user: &UserState, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<Reply, Error> {
     let changes = user.ledger.lock_changes();
-    user.hold_alone(&changes, from).map_err(|(part, error)| left_behind(&part, &error))?;
+    user.hold_alone(&changes, from).map_err(|(part, quota)| Error::LeftBehind { part, quota })?;
     let renamed = user.home.rename(from, to, replace);
     user.hold_again(&changes, from);
     user.hold_again(&changes, to);
-    let replaced = renamed.map_err(|error| refusal::of_storage(&error))?;
+    let replaced = renamed?;
     changes.release_used(replaced.into());
     drop(changes);
     // `Done` promises that the new name is on disk.
-    user.home.flush_name(to).map_err(|error| refusal::of_storage(&error))?;
+    user.home.flush_name(to)?;
     Ok(Reply::Done)
-}
-
-/// An unfinished upload would lose the file whose room it counts on.
-fn left_behind(part: &RemotePath, error: &OverQuota) -> Refusal {
-    let refused = refusal::of_quota(error);
-    let message =
-        format!("an unfinished upload of {} needs its room; discard it first: {}", part.display(), refused.message);
-    Refusal { message, ..refused }
 }
 
 /// Sets times and permissions.
@@ -60,9 +48,9 @@ pub(super) fn set_attributes(
     path: &RemotePath,
     mtime: Option<Mtime>,
     mode: Option<u32>,
-) -> Result<Reply, Refusal> {
+) -> Result<Reply, Error> {
     // What is looked at and what is changed are the same only while nothing is renamed.
     let _nothing_moves = user.ledger.lock_changes();
-    user.home.set_attributes(path, mtime, mode).map_err(|error| refusal::of_storage(&error))?;
+    user.home.set_attributes(path, mtime, mode)?;
     Ok(Reply::Done)
 }

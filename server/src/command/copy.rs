@@ -8,14 +8,13 @@ use ferry_shared::{
     message::Reply,
     name::Name,
     path::RemotePath,
-    refusal::{Code, Refusal},
 };
 
 use super::{Running, Task, record::Act, usage};
 use crate::{
+    files::Error,
     outbox::Outbox,
     quota::{Reservation, Tally},
-    refusal,
     storage::{Copying, Overwrite, Published, Staged, StorageError, WalkPage, Walker},
     user_state::UserState,
 };
@@ -29,20 +28,20 @@ pub(super) fn start(
     to: RemotePath,
     replace: bool,
     act: Act,
-) -> Result<Running, Refusal> {
-    let stat = user.home.stat(&from).map_err(|error| refusal::of_storage(&error))?;
+) -> Result<Running, Error> {
+    let stat = user.home.stat(&from)?;
     let mut copier = Copier { user: Arc::clone(user), replace, file: None, act };
     if stat.entry.kind != Kind::Folder {
         copier.begin(&from, to)?;
         return Ok(Running::Task(Box::new(OneFile(copier))));
     }
     if to.starts_with(&from) {
-        return Err(Refusal::new(Code::BadPath, format!("{} is inside {}", to.display(), from.display())));
+        return Err(Error::IntoItself { from, to });
     }
     if !replace && copier.exists(&to)? {
-        return Err(Refusal::new(Code::Exists, format!("{} exists already", to.display())));
+        return Err(StorageError::Exists(to).into());
     }
-    let walker = user.home.walker(&from).map_err(|error| refusal::of_storage(&error))?;
+    let walker = user.home.walker(&from)?;
     let facts = copier.folder(&to)?.then_some(Facts::of(&stat.entry));
     let folders = Folders { to, facts, open: Vec::new() };
     Ok(Running::Task(Box::new(Tree { copier, from, folders, walker, page: WalkPage::default() })))
@@ -58,36 +57,35 @@ struct Copier {
 }
 
 impl Copier {
-    fn exists(&self, path: &RemotePath) -> Result<bool, Refusal> {
+    fn exists(&self, path: &RemotePath) -> Result<bool, Error> {
         match self.user.home.stat(path) {
             Ok(_) => Ok(true),
             Err(StorageError::NotFound(_)) => Ok(false),
-            Err(error) => Err(refusal::of_storage(&error)),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// Makes a folder; whether it was not there.
-    fn folder(&mut self, path: &RemotePath) -> Result<bool, Refusal> {
+    fn folder(&mut self, path: &RemotePath) -> Result<bool, Error> {
         super::change::make_dirs(&self.user, path, true, &mut self.act).map(|made| made > 0)
     }
 
     /// Begins to copy one file: reserved first, digested while it is copied.
-    fn begin(&mut self, from: &RemotePath, to: RemotePath) -> Result<(), Refusal> {
-        let storage = |error: StorageError| refusal::of_storage(&error);
+    fn begin(&mut self, from: &RemotePath, to: RemotePath) -> Result<(), Error> {
         let home = &self.user.home;
-        let source = home.open_file(from).map_err(storage)?;
-        let prospect = home.prospect(&to).map_err(storage)?;
+        let source = home.open_file(from)?;
+        let prospect = home.prospect(&to)?;
         let growth = Tally::from(prospect.new_file(source.size)).growth_from(prospect.old().into());
-        let reservation = self.user.ledger.reserve(growth).map_err(|error| refusal::of_quota(&error))?;
-        let copying = home.copy(source).map_err(storage)?;
+        let reservation = self.user.ledger.reserve(growth)?;
+        let copying = home.copy(source)?;
         self.file = Some(OneCopy { to, copying, reservation });
         Ok(())
     }
 
     /// Goes on with the file that was begun; what came of it once it is in its place.
-    fn step(&mut self) -> Result<Option<(Digest, Published)>, Refusal> {
+    fn step(&mut self) -> Result<Option<(Digest, Published)>, Error> {
         let Some(mut file) = self.file.take() else { return Ok(None) };
-        if file.copying.step(STEP).map_err(|error| refusal::of_storage(&error))? {
+        if file.copying.step(STEP)? {
             self.file = Some(file);
             return Ok(None);
         }
@@ -95,32 +93,31 @@ impl Copier {
     }
 
     /// Puts a whole copy in its place, like an upload.
-    fn publish(&mut self, file: OneCopy) -> Result<(Digest, Published), Refusal> {
-        let storage = |error: StorageError| refusal::of_storage(&error);
+    fn publish(&mut self, file: OneCopy) -> Result<(Digest, Published), Error> {
         let OneCopy { to, copying, mut reservation } = file;
         let (home, to) = (&self.user.home, &to);
-        let (draft, root) = copying.finish().map_err(storage)?;
+        let (draft, root) = copying.finish()?;
         let size = draft.size();
         let mut staged = Staged::Draft(draft);
         let mut group = home.commit_group();
-        group.flush_data([&mut staged]).map_err(storage)?;
+        group.flush_data([&mut staged])?;
         let overwrite = if self.replace { Overwrite::Always } else { Overwrite::Never };
         let changes = self.user.ledger.lock_changes();
-        let prepared = group.prepare(to, &overwrite, false).map_err(storage)?;
+        let prepared = group.prepare(to, &overwrite, false)?;
         let (old, new) = (Tally::from(prepared.prospect.old()), Tally::from(prepared.prospect.new_file(size)));
         let before = reservation.amount();
-        changes.settle(&mut reservation, old, new).map_err(|error| refusal::of_quota(&error))?;
+        changes.settle(&mut reservation, old, new)?;
         let published = group.publish(staged, prepared).map_err(|failed| {
             changes.unsettle(&mut reservation, before, old, new);
             changes.add_used(Tally::new(0, failed.folders));
-            refusal::of_storage(&failed.error)
+            failed.error
         })?;
         self.user.hold_again(&changes, to);
         drop(changes);
         let reached = self.act.reached();
         (reached.files, reached.bytes) = (reached.files + 1, reached.bytes.saturating_add(published.size));
         self.user.waste.replaced(old.bytes.min(size));
-        group.flush_names().map_err(storage)?;
+        group.flush_names()?;
         Ok((root, published))
     }
 }
@@ -145,7 +142,7 @@ impl Task for OneFile {
         true
     }
 
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Error> {
         let Some((root, published)) = self.0.step()? else { return Ok(true) };
         self.0.act.done();
         let usage = usage::with_free(&self.0.user, usage::free(&self.0.user));
@@ -173,12 +170,12 @@ impl Task for Tree {
         true
     }
 
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Error> {
         if self.copier.file.is_some() {
             return self.copier.step().map(|_| true);
         }
         let Some(entry) = self.page.entries.pop() else {
-            let page = self.walker.next_page().map_err(|error| refusal::of_storage(&error))?;
+            let page = self.walker.next_page()?;
             let Some(page) = page else {
                 self.folders.end(&self.copier.user)?;
                 self.copier.act.done();
@@ -189,9 +186,9 @@ impl Task for Tree {
             self.page = page;
             return Ok(true);
         };
-        let below = self.page.under.join(&entry.name).map_err(|error| too_long(&error))?;
-        let from = self.from.join_path(&below).map_err(|error| too_long(&error))?;
-        let to = self.folders.to.join_path(&below).map_err(|error| too_long(&error))?;
+        let below = self.page.under.join(&entry.name)?;
+        let from = self.from.join_path(&below)?;
+        let to = self.folders.to.join_path(&below)?;
         match entry.kind {
             Kind::Folder if self.copier.folder(&to)? => self.folders.made(&entry),
             Kind::Folder => {}
@@ -237,7 +234,7 @@ struct Open {
 
 impl Folders {
     /// A page of the folder `under` comes: the walk is through with all that it is not in.
-    fn enter(&mut self, under: &RemotePath, user: &UserState) -> Result<(), Refusal> {
+    fn enter(&mut self, under: &RemotePath, user: &UserState) -> Result<(), Error> {
         while self.open.last().is_some_and(|open| !under.starts_with(&open.under)) {
             self.leave(user)?;
         }
@@ -262,36 +259,31 @@ impl Folders {
     }
 
     /// All of the copy is there.
-    fn end(&mut self, user: &UserState) -> Result<(), Refusal> {
+    fn end(&mut self, user: &UserState) -> Result<(), Error> {
         while !self.open.is_empty() {
             self.leave(user)?;
         }
         self.facts.take().map_or(Ok(()), |facts| give(&self.to, facts, user))
     }
 
-    fn leave(&mut self, user: &UserState) -> Result<(), Refusal> {
+    fn leave(&mut self, user: &UserState) -> Result<(), Error> {
         let Some(Open { under, made }) = self.open.pop() else { return Ok(()) };
         self.whole(&under, made, user)?;
         let facts = self.open.last_mut().and_then(|above| above.made.remove(&under.name()?));
-        let path = self.to.join_path(&under).map_err(|error| too_long(&error))?;
+        let path = self.to.join_path(&under)?;
         facts.map_or(Ok(()), |facts| give(&path, facts, user))
     }
 
-    fn whole(&self, under: &RemotePath, made: HashMap<Name, Facts>, user: &UserState) -> Result<(), Refusal> {
-        let above = self.to.join_path(under).map_err(|error| too_long(&error))?;
-        made.into_iter()
-            .try_for_each(|(name, facts)| give(&above.join(&name).map_err(|error| too_long(&error))?, facts, user))
+    fn whole(&self, under: &RemotePath, made: HashMap<Name, Facts>, user: &UserState) -> Result<(), Error> {
+        let above = self.to.join_path(under)?;
+        made.into_iter().try_for_each(|(name, facts)| give(&above.join(&name)?, facts, user))
     }
 }
 
 /// Gives a folder of a copy its date and permission bits, unless it was taken away meanwhile.
-fn give(path: &RemotePath, Facts { mtime, mode }: Facts, user: &UserState) -> Result<(), Refusal> {
+fn give(path: &RemotePath, Facts { mtime, mode }: Facts, user: &UserState) -> Result<(), Error> {
     match super::change::set_attributes(user, path, Some(mtime), Some(mode)) {
-        Err(refused) if refused.code == Code::NotFound => Ok(()),
+        Err(Error::Storage(StorageError::NotFound(_))) => Ok(()),
         given => given.map(|_| ()),
     }
-}
-
-fn too_long(error: &ferry_shared::path::PathError) -> Refusal {
-    Refusal::new(Code::TooLarge, error.to_string())
 }

@@ -14,13 +14,11 @@ use ferry_shared::{
     limits::{BLOCK_SIZE, block_count, block_len},
     message::{Reply, decode::Follows, request::BlockRange},
     path::RemotePath,
-    refusal::Refusal,
 };
 
-use super::hash::{changed, changed_or};
 use crate::{
+    files::Error,
     outbox::{Fate, Outbox},
-    refusal,
     storage::OpenFile,
     user_state::UserState,
 };
@@ -73,8 +71,8 @@ pub(super) fn start(
     path: &RemotePath,
     blocks: Option<BlockRange>,
     out: &mut Outbox,
-) -> Result<Download, Refusal> {
-    let source = user.home.open_file(path).map_err(|error| refusal::of_storage(&error))?;
+) -> Result<Download, Error> {
+    let source = user.home.open_file(path)?;
     let count = block_count(source.size);
     let (next, end) = match blocks {
         Some(range) => (range.first.min(count), range.first.saturating_add(range.count).min(count)),
@@ -116,7 +114,7 @@ impl Download {
     }
 
     /// Looks at one block.
-    pub(super) fn step(&mut self, out: &mut Outbox) -> Result<Step, Refusal> {
+    pub(super) fn step(&mut self, out: &mut Outbox) -> Result<Step, Error> {
         let known = self.all_told || self.next < self.told;
         if self.next < self.end && !known {
             return Ok(Step::NeedsHave);
@@ -136,7 +134,7 @@ impl Download {
             digest = Some(found);
             Ok(if held == Some(found) && !silent { Fate::Skip } else { Fate::Send })
         });
-        read.map_err(|error| changed_or(&error))?;
+        read.map_err(Error::of_reading)?;
         if let (Some(root), Some(digest)) = (&mut self.root, digest) {
             root.push(digest);
         }
@@ -159,15 +157,15 @@ impl Download {
         None
     }
 
-    fn finish(&mut self, out: &mut Outbox) -> Result<Step, Refusal> {
+    fn finish(&mut self, out: &mut Outbox) -> Result<Step, Error> {
         match self.source.version_now() {
             Ok(version) if version == self.source.version => {
                 let root = self.root.as_ref().map(RootBuilder::root);
                 out.reply(&Reply::Sent { root, version });
                 Ok(Step::Done { root })
             }
-            Ok(_) => Err(changed()),
-            Err(error) => Err(refusal::of_storage(&error)),
+            Ok(_) => Err(Error::ReadChanged),
+            Err(error) => Err(error.into()),
         }
     }
 

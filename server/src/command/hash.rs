@@ -6,18 +6,17 @@ use ferry_shared::{
     limits::block_count,
     message::{Reply, request::Algorithm},
     path::RemotePath,
-    refusal::{Code, Refusal},
 };
 use sha2::{Digest as _, Sha256};
 
 use super::{Running, Task};
-use crate::{outbox::Outbox, refusal, storage::OpenFile, user_state::UserState};
+use crate::{files::Error, outbox::Outbox, storage::OpenFile, user_state::UserState};
 
 /// Blocks digested in one step.
 const STEP: u64 = 4;
 
-pub(super) fn start(user: &UserState, path: &RemotePath, algorithm: Algorithm) -> Result<Running, Refusal> {
-    let source = user.home.open_file(path).map_err(|error| refusal::of_storage(&error))?;
+pub(super) fn start(user: &UserState, path: &RemotePath, algorithm: Algorithm) -> Result<Running, Error> {
+    let source = user.home.open_file(path)?;
     let state = match algorithm {
         Algorithm::Blake3 => State::Blake3(RootBuilder::new()),
         Algorithm::Sha256 => State::Sha256(Box::default()),
@@ -44,12 +43,12 @@ impl Task for Hashing {
         true
     }
 
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Error> {
         let size = self.source.size;
         let end = block_count(size).min(self.next + STEP);
         for index in self.next..end {
             self.buffer.clear();
-            blocks::read_block(&self.source.file, size, index, &mut self.buffer).map_err(|error| changed_or(&error))?;
+            blocks::read_block(&self.source.file, size, index, &mut self.buffer).map_err(Error::of_reading)?;
             match &mut self.state {
                 State::Blake3(root) => root.push(digest::block_digest(size, index, &self.buffer)),
                 State::Sha256(hasher) => hasher.update(&self.buffer),
@@ -59,8 +58,8 @@ impl Task for Hashing {
         if end < block_count(size) {
             return Ok(true);
         }
-        if self.source.version_now().map_err(|error| refusal::of_storage(&error))? != self.source.version {
-            return Err(changed());
+        if self.source.version_now()? != self.source.version {
+            return Err(Error::ReadChanged);
         }
         let reply = match &mut self.state {
             State::Blake3(root) => Reply::Hashed { algorithm: Algorithm::Blake3, digest: root.root().to_string() },
@@ -72,14 +71,4 @@ impl Task for Hashing {
         out.reply(&reply);
         Ok(false)
     }
-}
-
-/// The refusal for a file that was not the same at the end.
-pub(super) fn changed() -> Refusal {
-    Refusal::new(Code::Changed, "the file changed while it was read; try again")
-}
-
-/// A file that ended early has changed; anything else is the disk's fault.
-pub(super) fn changed_or(error: &std::io::Error) -> Refusal {
-    if error.kind() == std::io::ErrorKind::UnexpectedEof { changed() } else { refusal::internal(error) }
 }

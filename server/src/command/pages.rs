@@ -5,13 +5,12 @@ use ferry_shared::{
     limits::PAGE_MAX,
     message::{Reply, reply::Page},
     path::RemotePath,
-    refusal::Refusal,
 };
 
 use super::{Running, Task};
 use crate::{
+    files::Error,
     outbox::Outbox,
-    refusal,
     storage::{Finder, Lister, StorageError, WalkPage, Walker},
     user_state::UserState,
 };
@@ -23,18 +22,18 @@ const ENTRY_BYTES: usize = 128;
 /// What one byte of a name takes at worst (`\u001f`).
 const ESCAPED_BYTES: usize = 6;
 
-pub(super) fn list(user: &UserState, path: &RemotePath) -> Result<Running, Refusal> {
-    let lister = user.home.lister(path).map_err(|error| refusal::of_storage(&error))?;
+pub(super) fn list(user: &UserState, path: &RemotePath) -> Result<Running, Error> {
+    let lister = user.home.lister(path)?;
     Ok(Running::Task(Box::new(Listing(lister))))
 }
 
-pub(super) fn walk(user: &UserState, path: &RemotePath) -> Result<Running, Refusal> {
-    let walker = user.home.walker(path).map_err(|error| refusal::of_storage(&error))?;
+pub(super) fn walk(user: &UserState, path: &RemotePath) -> Result<Running, Error> {
+    let walker = user.home.walker(path)?;
     Ok(Running::Task(Box::new(Walking(walker))))
 }
 
-pub(super) fn find(user: &UserState, path: &RemotePath, pattern: &str, limit: u64) -> Result<Running, Refusal> {
-    let finder = user.home.finder(path, pattern, limit).map_err(|error| refusal::of_storage(&error))?;
+pub(super) fn find(user: &UserState, path: &RemotePath, pattern: &str, limit: u64) -> Result<Running, Error> {
+    let finder = user.home.finder(path, pattern, limit)?;
     Ok(Running::Task(Box::new(Finding(finder))))
 }
 
@@ -42,8 +41,8 @@ pub(super) fn find(user: &UserState, path: &RemotePath, pattern: &str, limit: u6
 struct Listing(Lister);
 
 impl Task for Listing {
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
-        let entries = self.0.next_page(PAGE_MAX).map_err(|error| refusal::of_storage(&error))?;
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Error> {
+        let entries = self.0.next_page(PAGE_MAX)?;
         let more = entries.is_some();
         emit(out, WalkPage { entries: entries.unwrap_or_default(), ..WalkPage::default() }, more);
         // The first page must not wait in the outbox for a second one.
@@ -57,7 +56,7 @@ struct Walking(Walker);
 
 impl Task for Walking {
     /// Every folder has its page, an empty one too: that is how a client knows of it.
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Error> {
         next(self.0.next_page(), out)
     }
 }
@@ -70,7 +69,7 @@ impl Task for Finding {
         true
     }
 
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Error> {
         match self.0.next_page() {
             // Nothing matched here; the empty page only gave others a turn.
             Ok(Some(page)) if page.entries.is_empty() && page.unreadable.is_empty() => Ok(true),
@@ -79,8 +78,8 @@ impl Task for Finding {
     }
 }
 
-fn next(page: Result<Option<WalkPage>, StorageError>, out: &mut Outbox) -> Result<bool, Refusal> {
-    let page = page.map_err(|error| refusal::of_storage(&error))?;
+fn next(page: Result<Option<WalkPage>, StorageError>, out: &mut Outbox) -> Result<bool, Error> {
+    let page = page?;
     let more = page.is_some();
     emit(out, page.unwrap_or_default(), more);
     Ok(more)

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use ferry_shared::{entry::Version, message::Reply, path::RemotePath, refusal::Refusal};
+use ferry_shared::{entry::Version, message::Reply, path::RemotePath};
 
 use super::{Running, Task, record::Act};
 use crate::{
     audit::event::Reached,
+    files::Error,
     outbox::Outbox,
     quota::Tally,
-    refusal,
     storage::{Removal, Removed},
     user_state::UserState,
 };
@@ -23,10 +23,10 @@ pub(super) fn start(
     recursive: bool,
     version: Option<Version>,
     act: Act,
-) -> Result<Running, Refusal> {
+) -> Result<Running, Error> {
     // Only files have versions: there is nothing below what has one.
     let task: Box<dyn Task> = if recursive && version.is_none() {
-        let removal = user.home.removal(path).map_err(|error| refusal::of_storage(&error))?;
+        let removal = user.home.removal(path)?;
         Box::new(Tree { user: Arc::clone(user), path: path.clone(), removal, total: Removed::default(), act })
     } else {
         Box::new(One { user: Arc::clone(user), path: path.clone(), version, act })
@@ -47,13 +47,13 @@ impl Task for One {
         true
     }
 
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Error> {
         let changes = self.user.ledger.lock_changes();
         let removed = match &self.version {
             Some(version) => self.user.home.remove_version(&self.path, version),
             None => self.user.home.remove(&self.path),
         };
-        let removed = removed.map_err(|error| refusal::of_storage(&error))?;
+        let removed = removed?;
         self.user.hold_again(&changes, &self.path);
         changes.release_used(weight(removed));
         self.act.done();
@@ -80,7 +80,7 @@ impl Task for Tree {
         true
     }
 
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Error> {
         let changes = self.user.ledger.lock_changes();
         let step = self.removal.step(STEP);
         self.user.hold_again(&changes, &self.path);
@@ -89,7 +89,7 @@ impl Task for Tree {
         self.total.add(step.removed);
         let Removed { files, dirs: folders, bytes } = self.total;
         *self.act.reached() = Reached { files, folders, bytes };
-        let more = step.outcome.map_err(|error| refusal::of_storage(&error))?;
+        let more = step.outcome?;
         if !more {
             self.act.done();
             out.reply(&reply(self.total));

@@ -8,7 +8,7 @@ use ferry_shared::{
 use super::{
     Conversation, Running, change, copy, download, hash, pages, password, remove, stat, upload, uploads, usage,
 };
-use crate::{live::Direction, refusal};
+use crate::{files::Error, live::Direction, refusal};
 
 impl Conversation {
     /// Runs a request, or starts what will run in steps.
@@ -16,21 +16,21 @@ impl Conversation {
         use Request as R;
         let user = &self.session.user;
         let reply = match request {
-            R::List { path } => return pages::list(user, &path),
-            R::Walk { path } => return pages::walk(user, &path),
-            R::Find { path, pattern, limit } => return pages::find(user, &path, &pattern, limit),
+            R::List { path } => return Ok(pages::list(user, &path)?),
+            R::Walk { path } => return Ok(pages::walk(user, &path)?),
+            R::Find { path, pattern, limit } => return Ok(pages::find(user, &path, &pattern, limit)?),
             R::Stat { path } => stat::stat(user, &path)?,
             R::MakeDir { path, parents } => change::make_dir(user, &path, parents, &mut self.act)?,
             R::Rename { from, to, replace } => change::rename(user, &from, &to, replace)?,
             R::SetAttributes { path, mtime, mode } => change::set_attributes(user, &path, mtime, mode)?,
             R::Copy { from, to, replace } => {
-                return copy::start(user, from, to, replace, std::mem::take(&mut self.act));
+                return Ok(copy::start(user, from, to, replace, std::mem::take(&mut self.act))?);
             }
             R::Remove { path, recursive, version } => {
-                return remove::start(user, &path, recursive, version, std::mem::take(&mut self.act));
+                return Ok(remove::start(user, &path, recursive, version, std::mem::take(&mut self.act))?);
             }
-            R::Hash { path, algorithm } => return hash::start(user, &path, algorithm),
-            R::Usage => Reply::Usage(usage::now(user).map_err(|error| refusal::of_storage(&error))?),
+            R::Hash { path, algorithm } => return Ok(hash::start(user, &path, algorithm)?),
+            R::Usage => Reply::Usage(usage::now(user).map_err(Error::from)?),
             R::Uploads => return Ok(uploads::list(user, &self.context, self.features)),
             R::Discard { path } => uploads::discard(user, &path)?,
             R::ChangePassword { old, new } => password::change(&self.context, &self.session, &old, &new)?,

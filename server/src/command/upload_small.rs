@@ -13,18 +13,18 @@ use ferry_shared::{
         Reply,
         request::{IfExists, Put},
     },
-    refusal::{Code, Refusal},
+    refusal::Refusal,
 };
 
 use crate::{
     audit::event::{Event, shown},
     config::Limits,
     context::Context,
+    files::Error,
     live::Wire,
     outbox::Outbox,
     quota::{Changes, Reservation, Tally},
-    refusal,
-    storage::{CommitGroup, Draft, FileMeta, Overwrite, Published, Staged},
+    storage::{CommitGroup, Draft, FileMeta, Overwrite, Published, Staged, StorageError},
     user_state::UserState,
 };
 
@@ -114,30 +114,24 @@ impl Group {
     /// Checks an upload and writes it to staging.
     pub(super) fn add(&mut self, arriving: Arriving, size: u64, root: Digest, user: &UserState) {
         let member = self.stage(arriving, size, root, user);
-        self.members.push(member.map_or_else(Member::Refused, Member::Store));
+        self.members.push(member.map_or_else(|error| Member::Refused(error.into()), Member::Store));
     }
 
-    fn stage(
-        &mut self,
-        arriving: Arriving,
-        size: u64,
-        root: Digest,
-        user: &UserState,
-    ) -> Result<Box<Storing>, Refusal> {
+    fn stage(&mut self, arriving: Arriving, size: u64, root: Digest, user: &UserState) -> Result<Box<Storing>, Error> {
         let Arriving { put, bytes } = arriving;
         let bytes = whole(&put, size, bytes.as_deref())?;
         if Digest::of(bytes) != root {
-            return Err(Refusal::new(Code::Mismatch, "the bytes that arrived have another digest; send them again"));
+            return Err(Error::Mismatch { reason: "the bytes that arrived have another digest", kept: false });
         }
         let commits = self.commits.get_or_insert_with(|| user.home.commit_group());
-        let prospect = commits.prospect(&put.path).map_err(|error| refusal::of_storage(&error))?;
+        let prospect = commits.prospect(&put.path)?;
         if prospect.kind().is_some() && put.if_exists == IfExists::Refuse {
-            return Err(Refusal::new(Code::Exists, format!("{} exists already", put.path.display())));
+            return Err(StorageError::Exists(put.path).into());
         }
         let growth = Tally::from(prospect.new_file(size)).growth_from(prospect.old().into());
-        let reservation = user.ledger.reserve(growth).map_err(|error| refusal::of_quota(&error))?;
+        let reservation = user.ledger.reserve(growth)?;
         let meta = FileMeta { mtime: put.mtime, mode: put.mode };
-        let draft: Draft = user.home.draft(bytes, &meta).map_err(|error| refusal::of_storage(&error))?;
+        let draft: Draft = user.home.draft(bytes, &meta)?;
         self.bytes = self.bytes.saturating_add(size);
         Ok(Box::new(Storing { put, root, staged: Some(Staged::Draft(draft)), reservation, published: None }))
     }
@@ -154,7 +148,8 @@ impl Group {
             let start = Instant::now();
             let committed = commit(&mut members, &mut commits, user);
             context.figures.flushed(start);
-            if let Err(refused) = committed {
+            if let Err(error) = committed {
+                let refused = Refusal::from(error);
                 members.iter_mut().filter(|member| matches!(member, Member::Store(_))).for_each(|member| {
                     *member = Member::Refused(refused.clone());
                 });
@@ -183,8 +178,8 @@ impl Group {
 }
 
 /// The bytes of an upload, if they are what was declared.
-fn whole<'a>(put: &Put, size: u64, bytes: Option<&'a [u8]>) -> Result<&'a [u8], Refusal> {
-    let cut = || Refusal::new(Code::Mismatch, "the upload does not have the declared size; send it again");
+fn whole<'a>(put: &Put, size: u64, bytes: Option<&'a [u8]>) -> Result<&'a [u8], Error> {
+    let cut = || Error::Mismatch { reason: "the size is not the declared one", kept: false };
     let length = usize::try_from(size).map_err(|_| cut())?;
     let bytes = match bytes {
         Some([]) => blocks::zeros(length),
@@ -195,34 +190,32 @@ fn whole<'a>(put: &Put, size: u64, bytes: Option<&'a [u8]>) -> Result<&'a [u8], 
 }
 
 /// Data durable, names changed under the user's lock, names durable.
-fn commit(members: &mut [Member], commits: &mut CommitGroup, user: &UserState) -> Result<(), Refusal> {
+fn commit(members: &mut [Member], commits: &mut CommitGroup, user: &UserState) -> Result<(), Error> {
     let staged = members.iter_mut().filter_map(|member| match member {
         Member::Store(storing) => storing.staged.as_mut(),
         Member::Refused(_) => None,
     });
-    commits.flush_data(staged).map_err(|error| refusal::of_storage(&error))?;
+    commits.flush_data(staged)?;
     let changes = user.ledger.lock_changes();
     for member in members.iter_mut() {
         if let Member::Store(storing) = member
-            && let Err(refused) = storing.publish(commits, &changes, user)
+            && let Err(error) = storing.publish(commits, &changes, user)
         {
-            *member = Member::Refused(refused);
+            *member = Member::Refused(error.into());
         }
     }
     drop(changes);
-    commits.flush_names().map_err(|error| refusal::of_storage(&error))
+    Ok(commits.flush_names()?)
 }
 
 impl Storing {
-    fn publish(&mut self, commits: &mut CommitGroup, changes: &Changes<'_>, user: &UserState) -> Result<(), Refusal> {
+    fn publish(&mut self, commits: &mut CommitGroup, changes: &Changes<'_>, user: &UserState) -> Result<(), Error> {
         let Some(staged) = self.staged.take() else { return Ok(()) };
-        let prepared = commits
-            .prepare(&self.put.path, &overwrite(&self.put.if_exists), self.put.parents)
-            .map_err(|error| refusal::of_storage(&error))?;
+        let prepared = commits.prepare(&self.put.path, &overwrite(&self.put.if_exists), self.put.parents)?;
         let old = Tally::from(prepared.prospect.old());
         let new = Tally::from(prepared.prospect.new_file(self.put.size.unwrap_or(0)));
         let before = self.reservation.amount();
-        changes.settle(&mut self.reservation, old, new).map_err(|error| refusal::of_quota(&error))?;
+        changes.settle(&mut self.reservation, old, new)?;
         match commits.publish(staged, prepared) {
             Ok(published) => {
                 self.published = Some(published);
@@ -237,14 +230,14 @@ impl Storing {
                 // Only the folders made on the way stay.
                 changes.unsettle(&mut self.reservation, before, old, new);
                 changes.add_used(Tally::new(0, failed.folders));
-                Err(refusal::of_storage(&failed.error))
+                Err(failed.error.into())
             }
         }
     }
 
     fn answer(self: Box<Self>, user: &UserState, volume_free: u64) -> Reply {
         let Some(published) = self.published else {
-            return Reply::Refused(refusal::busy("the upload was not stored; send it again"));
+            return Reply::Refused(Error::NotStored.into());
         };
         Reply::Stored {
             root: self.root,

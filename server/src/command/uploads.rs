@@ -8,11 +8,10 @@ use ferry_shared::{
     limits::{MESSAGE_MAX, PAGE_MAX},
     message::{Reply, reply::UnfinishedUpload},
     path::RemotePath,
-    refusal::{Code, Refusal},
 };
 
 use super::{Running, Task};
-use crate::{context::Context, outbox::Outbox, refusal, storage::PartInfo, user_state::UserState};
+use crate::{context::Context, files::Error, outbox::Outbox, storage::PartInfo, user_state::UserState};
 
 /// Bytes of JSON the uploads of one message may take; the rest is for what stands around them.
 const MOST_BYTES: usize = MESSAGE_MAX - (4 << 10);
@@ -39,7 +38,7 @@ struct Listing {
 }
 
 impl Task for Listing {
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Error> {
         let most = if self.paged { PAGE_MAX } else { usize::MAX };
         let (mut uploads, mut bytes) = (Vec::new(), 0);
         while let Some(part) = self.parts.pop_front_if(|_| uploads.len() < most) {
@@ -73,9 +72,9 @@ impl Listing {
     }
 }
 
-pub(super) fn discard(user: &UserState, path: &RemotePath) -> Result<Reply, Refusal> {
-    match user.discard(path).map_err(|error| refusal::of_storage(&error))? {
+pub(super) fn discard(user: &UserState, path: &RemotePath) -> Result<Reply, Error> {
+    match user.discard(path)? {
         true => Ok(Reply::Done),
-        false => Err(Refusal::new(Code::NotFound, format!("no unfinished upload of {}", path.display()))),
+        false => Err(Error::NoUpload(path.clone())),
     }
 }

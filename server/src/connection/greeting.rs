@@ -32,6 +32,7 @@ use crate::{
     command::usage,
     config::RegistrationMode,
     context::Context,
+    files,
     gate::Gate,
     refusal,
     session::{OpenError, Proven, Session},
@@ -337,7 +338,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         let opened = tokio::task::spawn_blocking(move || span.in_scope(|| context.open_user(&opening))).await;
         let user = match opened {
             Ok(Ok(user)) => user,
-            Ok(Err(error)) => return Err(refusal::of_storage(&error)),
+            Ok(Err(error)) => return Err(files::Error::from(error).into()),
             Err(error) => return Err(refusal::internal(&error)),
         };
         match self.context.sessions.open(user, proven, now()?.max_sessions) {
@@ -383,7 +384,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         let logged_in = LoggedIn {
             user: gate.account().name.to_string(),
             access: gate.account().access,
-            usage: usage::now(&session.user).map_err(|error| refusal::of_storage(&error))?,
+            usage: usage::now(&session.user).map_err(files::Error::from)?,
             ticket,
             motd: self.context.config.get().server.motd.clone(),
         };

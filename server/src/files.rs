@@ -1,0 +1,7 @@
+//! What a user may do with files, whatever the protocol: storage, quota and account put together.
+//!
+//! Knows no message, frame or connection. Everything in it blocks, as storage does.
+
+mod error;
+
+pub use self::error::Error;
