@@ -3,5 +3,6 @@
 //! Knows no message, frame or connection. Everything in it blocks, as storage does.
 
 mod error;
+pub(crate) mod publish;
 
-pub use self::error::Error;
+pub use self::{error::Error, publish::Placed};

@@ -12,10 +12,13 @@ use ferry_shared::{
 
 use super::{Running, Task, record::Act, usage};
 use crate::{
-    files::Error,
+    files::{
+        Error, Placed,
+        publish::{self, Payment, Ready},
+    },
     outbox::Outbox,
     quota::{Reservation, Tally},
-    storage::{Copying, Overwrite, Published, Staged, StorageError, WalkPage, Walker},
+    storage::{Copying, Overwrite, Staged, StorageError, WalkPage, Walker},
     user_state::UserState,
 };
 
@@ -83,7 +86,7 @@ impl Copier {
     }
 
     /// Goes on with the file that was begun; what came of it once it is in its place.
-    fn step(&mut self) -> Result<Option<(Digest, Published)>, Error> {
+    fn step(&mut self) -> Result<Option<(Digest, Placed)>, Error> {
         let Some(mut file) = self.file.take() else { return Ok(None) };
         if file.copying.step(STEP)? {
             self.file = Some(file);
@@ -93,32 +96,18 @@ impl Copier {
     }
 
     /// Puts a whole copy in its place, like an upload.
-    fn publish(&mut self, file: OneCopy) -> Result<(Digest, Published), Error> {
-        let OneCopy { to, copying, mut reservation } = file;
-        let (home, to) = (&self.user.home, &to);
+    fn publish(&mut self, file: OneCopy) -> Result<(Digest, Placed), Error> {
+        let OneCopy { to, copying, reservation } = file;
         let (draft, root) = copying.finish()?;
-        let size = draft.size();
-        let mut staged = Staged::Draft(draft);
-        let mut group = home.commit_group();
-        group.flush_data([&mut staged])?;
+        let (size, staged) = (draft.size(), Staged::Draft(draft));
         let overwrite = if self.replace { Overwrite::Always } else { Overwrite::Never };
-        let changes = self.user.ledger.lock_changes();
-        let prepared = group.prepare(to, &overwrite, false)?;
-        let (old, new) = (Tally::from(prepared.prospect.old()), Tally::from(prepared.prospect.new_file(size)));
-        let before = reservation.amount();
-        changes.settle(&mut reservation, old, new)?;
-        let published = group.publish(staged, prepared).map_err(|failed| {
-            changes.unsettle(&mut reservation, before, old, new);
-            changes.add_used(Tally::new(0, failed.folders));
-            failed.error
-        })?;
-        self.user.hold_again(&changes, to);
-        drop(changes);
+        let payment = Payment::Copy(reservation);
+        let ready = Ready { staged, target: to, size, overwrite, parents: false, payment };
+        let placed = publish::publish_one(&self.user, ready)?;
         let reached = self.act.reached();
-        (reached.files, reached.bytes) = (reached.files + 1, reached.bytes.saturating_add(published.size));
-        self.user.waste.replaced(old.bytes.min(size));
-        group.flush_names()?;
-        Ok((root, published))
+        (reached.files, reached.bytes) = (reached.files + 1, reached.bytes.saturating_add(placed.size));
+        self.user.waste.replaced(placed.replaced.min(size));
+        Ok((root, placed))
     }
 }
 

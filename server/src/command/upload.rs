@@ -17,7 +17,10 @@ use super::{upload_small::overwrite, usage};
 use crate::{
     context::Context,
     figures::Figures,
-    files::Error,
+    files::{
+        Error,
+        publish::{self, Payment, Ready},
+    },
     outbox::Outbox,
     quota::Tally,
     storage::{FileMeta, Part, PartInfo, PartMeta, Prospect, Staged, StorageError},
@@ -278,25 +281,14 @@ impl Upload {
 
     fn publish(self, size: u64, root: Digest) -> Result<Reply, Error> {
         let Self { user, put, part, stream: _at_the_end, .. } = self;
-        let mut staged = Staged::Part(part);
-        let mut group = user.home.commit_group();
-        group.flush_data([&mut staged])?;
-        let changes = user.ledger.lock_changes();
-        let prepared = group.prepare(&put.path, &overwrite(&put.if_exists), put.parents)?;
-        let (old, new) = (Tally::from(prepared.prospect.old()), Tally::from(prepared.prospect.new_file(size)));
-        let before = user.settle(&changes, &put.path, old, new)?;
-        let published = group.publish(staged, prepared).map_err(|failed| {
-            user.unsettle(&changes, &put.path, before, old, new);
-            changes.add_used(Tally::new(0, failed.folders));
-            failed.error
-        })?;
-        drop(changes);
-        group.flush_names()?;
-        user.let_go_unless_staged(&put.path);
-        user.waste.kept(&put.path);
+        let Put { path, if_exists, parents, .. } = put;
+        let (staged, overwrite) = (Staged::Part(part), overwrite(&if_exists));
+        let ready = Ready { staged, target: path.clone(), size, overwrite, parents, payment: Payment::Part };
+        let placed = publish::publish_one(&user, ready)?;
+        user.waste.kept(&path);
         let usage = usage::with_free(&user, usage::free(&user));
-        tracing::debug!(user = %user.name, path = %put.path.display(), size, "stored");
-        Ok(Reply::Stored { root, size, version: published.version, usage })
+        tracing::debug!(user = %user.name, path = %path.display(), size, "stored");
+        Ok(Reply::Stored { root, size, version: placed.version, usage })
     }
 
     fn mismatch(&self, reason: &'static str) -> Error {
