@@ -17,10 +17,10 @@ use ferry_shared::{
 };
 
 use crate::{
-    files::Error,
+    audit::event::{Event, shown},
+    files::{Act, Error, Files},
     outbox::{Fate, Outbox},
     storage::OpenFile,
-    user_state::UserState,
 };
 
 /// How long the connection may be silent while equal blocks are read: then one is sent though
@@ -35,10 +35,7 @@ pub(super) enum Step {
     /// One block is done.
     More,
     /// `Sent` is on its way.
-    Done {
-        /// Of the whole file; absent for a range.
-        root: Option<Digest>,
-    },
+    Done,
 }
 
 /// A download under way.
@@ -56,6 +53,7 @@ pub(super) struct Download {
     all_told: bool,
     /// When a block was last sent.
     last_sent: Instant,
+    act: Act,
 }
 
 /// Digests of consecutive blocks the client holds.
@@ -67,12 +65,15 @@ struct Held {
 
 /// Opens the file and says so at once.
 pub(super) fn start(
-    user: &UserState,
+    files: &Files,
     path: &RemotePath,
     blocks: Option<BlockRange>,
     out: &mut Outbox,
 ) -> Result<Download, Error> {
-    let source = user.home.open_file(path)?;
+    let source = files.user().home.open_file(path)?;
+    let mut act = files.act(Event::Download { path: shown(path), size: 0, digest: None });
+    // It is told of whatever becomes of it.
+    act.reached();
     let count = block_count(source.size);
     let (next, end) = match blocks {
         Some(range) => (range.first.min(count), range.first.saturating_add(range.count).min(count)),
@@ -85,7 +86,17 @@ pub(super) fn start(
         version: source.version.clone(),
     });
     let root = blocks.is_none().then(RootBuilder::new);
-    Ok(Download { source, next, end, root, held: VecDeque::new(), told: 0, all_told: false, last_sent: Instant::now() })
+    Ok(Download {
+        source,
+        next,
+        end,
+        root,
+        held: VecDeque::new(),
+        told: 0,
+        all_told: false,
+        last_sent: Instant::now(),
+        act,
+    })
 }
 
 impl Download {
@@ -142,6 +153,7 @@ impl Download {
             self.last_sent = Instant::now();
         }
         self.next += 1;
+        self.act.reached().bytes = self.position();
         Ok(Step::More)
     }
 
@@ -162,7 +174,8 @@ impl Download {
             Ok(version) if version == self.source.version => {
                 let root = self.root.as_ref().map(RootBuilder::root);
                 out.reply(&Reply::Sent { root, version });
-                Ok(Step::Done { root })
+                self.act.transferred(self.source.size, root);
+                Ok(Step::Done)
             }
             Ok(_) => Err(Error::ReadChanged),
             Err(error) => Err(error.into()),

@@ -60,7 +60,7 @@ impl Conversation {
                 self.flush_group();
                 match self.gate.admit_write().and_then(|()| upload.commit(size, root, &self.context.figures)) {
                     Ok(reply) => {
-                        self.stored(&reply);
+                        self.context.figures.uploads.one();
                         self.out.reply(&reply);
                     }
                     Err(error) => self.refuse(error),

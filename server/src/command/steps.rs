@@ -75,9 +75,8 @@ impl Conversation {
                     self.wire.advance(download.position());
                     Ok(true)
                 }
-                Ok(download::Step::Done { root }) => {
-                    let size = download.size();
-                    self.sent(size, root);
+                Ok(download::Step::Done) => {
+                    self.context.figures.downloads.one();
                     Ok(false)
                 }
                 Err(error) => {
@@ -95,10 +94,7 @@ impl Conversation {
         };
         match stepped {
             Ok(true) => {}
-            Ok(false) => {
-                self.running = Running::Nothing;
-                self.done();
-            }
+            Ok(false) => self.running = Running::Nothing,
             Err(error) => {
                 let was = std::mem::replace(&mut self.running, Running::Nothing);
                 if matches!(was, Running::Upload(_)) {

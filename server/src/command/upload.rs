@@ -15,10 +15,11 @@ use ferry_shared::{
 
 use super::{upload_small::overwrite, usage};
 use crate::{
+    audit::event::{Event, shown},
     context::Context,
     figures::Figures,
     files::{
-        Error,
+        Act, Error, Files,
         publish::{self, Payment, Ready},
     },
     outbox::Outbox,
@@ -52,10 +53,12 @@ pub(super) struct Upload {
     streamed: u64,
     first_plain: Option<Digest>,
     buffer: Vec<u8>,
+    act: Act,
 }
 
 /// Checks, reserves and opens the part. An error here comes before any data.
-pub(super) fn start(user: &Arc<UserState>, context: &Context, put: Put) -> Result<Upload, Error> {
+pub(super) fn start(files: &Files, context: &Context, put: Put) -> Result<Upload, Error> {
+    let user = files.user();
     if put.size.is_some_and(|size| size > FILE_SIZE_MAX) {
         return Err(Error::TooLarge);
     }
@@ -81,6 +84,7 @@ pub(super) fn start(user: &Arc<UserState>, context: &Context, put: Put) -> Resul
     };
     tracing::debug!(user = %user.name, path = %put.path.display(), size = ?put.size, had, "upload begins");
     Ok(Upload {
+        act: files.act(Event::Upload { path: shown(&put.path), size: 0, digest: None }),
         user: Arc::clone(user),
         stream: put.size.is_none().then(|| StreamEnd { user: Arc::clone(user), path: put.path.clone() }),
         put,
@@ -280,11 +284,12 @@ impl Upload {
     }
 
     fn publish(self, size: u64, root: Digest) -> Result<Reply, Error> {
-        let Self { user, put, part, stream: _at_the_end, .. } = self;
+        let Self { user, put, part, stream: _at_the_end, mut act, .. } = self;
         let Put { path, if_exists, parents, .. } = put;
         let (staged, overwrite) = (Staged::Part(part), overwrite(&if_exists));
         let ready = Ready { staged, target: path.clone(), size, overwrite, parents, payment: Payment::Part };
         let placed = publish::publish_one(&user, ready)?;
+        act.transferred(size, Some(root));
         user.waste.kept(&path);
         let usage = usage::with_free(&user, usage::free(&user));
         tracing::debug!(user = %user.name, path = %path.display(), size, "stored");

@@ -1,22 +1,20 @@
-//! `Copy`: a file or folder, on the server, no bytes on the wire.
+//! Copies of a file or folder within a home, in steps: digested and published like uploads.
 
 use std::{collections::HashMap, sync::Arc};
 
 use ferry_shared::{
     digest::Digest,
     entry::{Entry, Kind, Mtime},
-    message::Reply,
     name::Name,
     path::RemotePath,
 };
 
-use super::{Running, Task, record::Act, usage};
+use super::{
+    Act, Error, Files, Placed, Step, Work, change,
+    publish::{self, Payment, Ready},
+};
 use crate::{
-    files::{
-        Error, Placed,
-        publish::{self, Payment, Ready},
-    },
-    outbox::Outbox,
+    audit::event::{Event, shown},
     quota::{Reservation, Tally},
     storage::{Copying, Overwrite, Staged, StorageError, WalkPage, Walker},
     user_state::UserState,
@@ -25,29 +23,39 @@ use crate::{
 /// Blocks copied in one step.
 const STEP: u64 = 4;
 
-pub(super) fn start(
-    user: &Arc<UserState>,
-    from: RemotePath,
-    to: RemotePath,
-    replace: bool,
-    act: Act,
-) -> Result<Running, Error> {
-    let stat = user.home.stat(&from)?;
-    let mut copier = Copier { user: Arc::clone(user), replace, file: None, act };
-    if stat.entry.kind != Kind::Folder {
-        copier.begin(&from, to)?;
-        return Ok(Running::Task(Box::new(OneFile(copier))));
+/// What a copy came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Copied {
+    /// A file, and its digest.
+    File(Placed, Digest),
+    /// A folder with all below it.
+    Folder,
+}
+
+impl Files {
+    /// Copies a file, or a folder with all below it. With `replace` files at the target are replaced.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn copy(&self, from: RemotePath, to: RemotePath, replace: bool) -> Result<Box<dyn Work<Item = Copied>>, Error> {
+        let act = self.act(Event::Copy { from: shown(&from), to: shown(&to) });
+        let stat = self.user.home.stat(&from)?;
+        let mut copier = Copier { user: Arc::clone(&self.user), replace, file: None, act };
+        if stat.entry.kind != Kind::Folder {
+            copier.begin(&from, to)?;
+            return Ok(Box::new(OneFile(copier)));
+        }
+        if to.starts_with(&from) {
+            return Err(Error::IntoItself { from, to });
+        }
+        if !replace && copier.exists(&to)? {
+            return Err(StorageError::Exists(to).into());
+        }
+        let walker = self.user.home.walker(&from)?;
+        let facts = copier.folder(&to)?.then_some(Facts::of(&stat.entry));
+        let folders = Folders { to, facts, open: Vec::new() };
+        Ok(Box::new(Tree { copier, from, folders, walker, page: WalkPage::default() }))
     }
-    if to.starts_with(&from) {
-        return Err(Error::IntoItself { from, to });
-    }
-    if !replace && copier.exists(&to)? {
-        return Err(StorageError::Exists(to).into());
-    }
-    let walker = user.home.walker(&from)?;
-    let facts = copier.folder(&to)?.then_some(Facts::of(&stat.entry));
-    let folders = Folders { to, facts, open: Vec::new() };
-    Ok(Running::Task(Box::new(Tree { copier, from, folders, walker, page: WalkPage::default() })))
 }
 
 #[derive(Debug)]
@@ -70,7 +78,7 @@ impl Copier {
 
     /// Makes a folder; whether it was not there.
     fn folder(&mut self, path: &RemotePath) -> Result<bool, Error> {
-        super::change::make_dirs(&self.user, path, true, &mut self.act).map(|made| made > 0)
+        change::make_dirs(&self.user, path, true, &mut self.act).map(|made| made > 0)
     }
 
     /// Begins to copy one file: reserved first, digested while it is copied.
@@ -122,7 +130,9 @@ struct OneCopy {
 #[derive(Debug)]
 struct OneFile(Copier);
 
-impl Task for OneFile {
+impl Work for OneFile {
+    type Item = Copied;
+
     fn writes(&self) -> bool {
         true
     }
@@ -131,12 +141,10 @@ impl Task for OneFile {
         true
     }
 
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Error> {
-        let Some((root, published)) = self.0.step()? else { return Ok(true) };
+    fn step(&mut self) -> Result<Step<Copied>, Error> {
+        let Some((root, placed)) = self.0.step()? else { return Ok(Step::Busy) };
         self.0.act.done();
-        let usage = usage::with_free(&self.0.user, usage::free(&self.0.user));
-        out.reply(&Reply::Stored { root, size: published.size, version: published.version, usage });
-        Ok(false)
+        Ok(Step::Last(Copied::File(placed, root)))
     }
 }
 
@@ -150,7 +158,9 @@ struct Tree {
     page: WalkPage,
 }
 
-impl Task for Tree {
+impl Work for Tree {
+    type Item = Copied;
+
     fn writes(&self) -> bool {
         true
     }
@@ -159,21 +169,20 @@ impl Task for Tree {
         true
     }
 
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Error> {
+    fn step(&mut self) -> Result<Step<Copied>, Error> {
         if self.copier.file.is_some() {
-            return self.copier.step().map(|_| true);
+            return self.copier.step().map(|_| Step::Busy);
         }
         let Some(entry) = self.page.entries.pop() else {
             let page = self.walker.next_page()?;
             let Some(page) = page else {
                 self.folders.end(&self.copier.user)?;
                 self.copier.act.done();
-                out.reply(&Reply::Done);
-                return Ok(false);
+                return Ok(Step::Last(Copied::Folder));
             };
             self.folders.enter(&page.under, &self.copier.user)?;
             self.page = page;
-            return Ok(true);
+            return Ok(Step::Busy);
         };
         let below = self.page.under.join(&entry.name)?;
         let from = self.from.join_path(&below)?;
@@ -185,7 +194,7 @@ impl Task for Tree {
             // Clients cannot make these, so a copy is without them.
             Kind::Symlink | Kind::Other => tracing::debug!(path = %from.display(), "not copied: not a file"),
         }
-        Ok(true)
+        Ok(Step::Busy)
     }
 }
 
@@ -271,8 +280,8 @@ impl Folders {
 
 /// Gives a folder of a copy its date and permission bits, unless it was taken away meanwhile.
 fn give(path: &RemotePath, Facts { mtime, mode }: Facts, user: &UserState) -> Result<(), Error> {
-    match super::change::set_attributes(user, path, Some(mtime), Some(mode)) {
+    match change::set_attributes(user, path, Some(mtime), Some(mode)) {
         Err(Error::Storage(StorageError::NotFound(_))) => Ok(()),
-        given => given.map(|_| ()),
+        given => given,
     }
 }
