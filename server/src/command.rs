@@ -4,19 +4,13 @@
 //! a blocking thread and never waits for the peer there: when it needs more input, or room
 //! for output, it says so and gives the thread back.
 
-mod change;
-mod copy;
 mod download;
-mod fault;
 mod frames;
-mod hash;
 mod pages;
 mod password;
-mod record;
-mod remove;
 mod start;
-mod stat;
 mod steps;
+mod telling;
 mod upload;
 mod upload_small;
 mod uploads;
@@ -41,6 +35,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
     context::Context,
+    files::{Error, Files},
     gate::{Gate, Verdict},
     live::Wire,
     outbox::Outbox,
@@ -48,7 +43,6 @@ use crate::{
     session::Session,
     turns::Slice,
 };
-use record::Act;
 use upload_small::Group;
 
 /// What the connection hands to the work.
@@ -107,7 +101,7 @@ enum Running {
 /// A request whose answer takes many steps; between two of them the connection may end.
 trait Task: std::fmt::Debug + Send {
     /// Does a little; `true` when there is more to do.
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal>;
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Error>;
 
     /// Whether it changes the home, and ends when the account may not do that any more.
     fn writes(&self) -> bool {
@@ -126,13 +120,12 @@ pub struct Conversation {
     context: Arc<Context>,
     session: Arc<Session>,
     gate: Gate,
+    files: Files,
     wire: Arc<Wire>,
     /// What the client knows as well.
     features: Features,
     out: Outbox,
     running: Running,
-    /// What the audit log will tell once it is done; a task has its own.
-    act: Act,
     /// Small uploads that arrived and whose answers wait for their common flush.
     group: Group,
     frames: VecDeque<Frame>,
@@ -148,17 +141,18 @@ impl Conversation {
     /// A conversation that begins right after login.
     #[must_use]
     pub fn new(context: Arc<Context>, session: Arc<Session>, gate: Gate) -> Self {
+        let wire = Arc::new(Wire::unlisted(Arc::clone(&session)));
         Self {
             out: Outbox::new(context.pool.clone()),
             group: Group::new(&context.config.get().limits),
-            wire: Arc::new(Wire::unlisted(Arc::clone(&session))),
+            files: Files::new(Arc::clone(&session.user), context.audit.clone(), wire.who()),
+            wire,
             _work: context.work.token(),
             context,
             session,
             gate,
             features: Features::NONE,
             running: Running::Nothing,
-            act: Act::default(),
             frames: VecDeque::new(),
             then: None,
             over: false,
@@ -176,6 +170,7 @@ impl Conversation {
     /// Lets the operator see what it does.
     #[must_use]
     pub fn seen_as(mut self, wire: Arc<Wire>) -> Self {
+        self.files = Files::new(Arc::clone(&self.session.user), self.context.audit.clone(), wire.who());
         self.wire = wire;
         self
     }
@@ -332,10 +327,10 @@ impl Conversation {
     fn stop_writing(&mut self) {
         if let Running::Task(task) = &self.running
             && task.writes()
-            && let Err(refused) = self.gate.admit_write()
+            && let Err(error) = self.gate.admit_write()
         {
             self.running = Running::Nothing;
-            self.refuse(refused);
+            self.refuse(error);
         }
     }
 
@@ -350,7 +345,8 @@ impl Conversation {
     }
 
     /// Answers a request with a refusal; the connection goes on.
-    fn refuse(&mut self, refusal: Refusal) {
+    fn refuse(&mut self, refusal: impl Into<Refusal>) {
+        let refusal = refusal.into();
         self.flush_group();
         self.context.count_refusal(&refusal, &self.wire);
         self.out.reply(&Reply::Refused(refusal));
@@ -434,14 +430,14 @@ impl Conversation {
 
     fn request(&mut self, request: Request) {
         let follows = request.follows();
-        if let Err(refused) = self.gate.admit(&request) {
+        if let Err(error) = self.gate.admit(&request) {
             self.skip(follows);
             if follows == Follows::UpToCommit {
-                self.group.add_refused(refused);
+                self.group.add_refused(error.into());
                 // A client may go on like this without end.
                 return self.flush_if_full();
             }
-            return self.refuse(refused);
+            return self.refuse(error);
         }
         match request {
             Request::Put(put) if put.is_optimistic() => self.running = Running::Small(upload_small::Arriving::new(put)),
@@ -455,12 +451,9 @@ impl Conversation {
     /// Begins with a request now.
     fn begin(&mut self, request: Request) {
         let follows = request.follows();
-        self.act = Act::new(&request, &self.context.audit, &self.wire);
         match self.start(request) {
-            Ok(Running::Nothing) => self.done(),
             Ok(running) => self.running = running,
             Err(refused) => {
-                self.act = Act::default();
                 self.skip(follows);
                 self.refuse(refused);
             }

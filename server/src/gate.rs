@@ -8,6 +8,7 @@ use std::{sync::Arc, time::SystemTime};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    files::Error,
     quota::Limits,
     refusal,
     session::Session,
@@ -102,19 +103,19 @@ impl Gate {
     /// Whether this request may run.
     ///
     /// # Errors
-    /// The refusal to answer with.
-    pub fn admit(&self, request: &Request) -> Result<(), Refusal> {
+    /// [`Error::ReadOnly`].
+    pub fn admit(&self, request: &Request) -> Result<(), Error> {
         if writes(request) { self.admit_write() } else { Ok(()) }
     }
 
     /// Whether the account may change its home now, and the disk lets it begin.
     ///
     /// # Errors
-    /// The refusal to answer with.
-    pub fn admit_write(&self) -> Result<(), Refusal> {
+    /// [`Error::ReadOnly`].
+    pub fn admit_write(&self) -> Result<(), Error> {
         match self.account.access {
-            Access::ReadWrite => self.session.user.begin_changing().map_err(|error| refusal::of_storage(&error)),
-            Access::ReadOnly => Err(refusal::read_only()),
+            Access::ReadWrite => Ok(self.session.user.begin_changing()?),
+            Access::ReadOnly => Err(Error::ReadOnly),
         }
     }
 }

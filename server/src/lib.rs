@@ -22,6 +22,7 @@ mod disk_trouble;
 mod drift;
 mod failpoint;
 pub mod figures;
+pub mod files;
 pub mod gate;
 pub mod identity;
 pub mod inherited;

@@ -10,7 +10,8 @@ use ferry_shared::refusal::{Code, Refusal};
 use crate::{
     disk_fault::Fault,
     disk_trouble,
-    quota::{OverQuota, What},
+    files::Error,
+    quota::OverQuota,
     storage::StorageError,
     users::{RegisterError, password::NewPasswordError},
 };
@@ -18,9 +19,31 @@ use crate::{
 /// Names faults so that a user's report leads to the log line.
 static NEXT_REFERENCE: AtomicU64 = AtomicU64::new(1);
 
-/// The refusal for an error of the storage.
-#[must_use]
-pub fn of_storage(error: &StorageError) -> Refusal {
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        use Error as E;
+        // These errors hold the user's own paths and nothing of the server's.
+        let told = |code| Self::new(code, error.to_string());
+        match &error {
+            E::Storage(error) => of_storage(error),
+            E::Quota(quota) => over(told(Code::OverQuota), quota),
+            E::LeftBehind { quota, .. } => over(told(Code::OverQuota), quota),
+            E::ReadOnly => told(Code::NotAllowed),
+            E::Mismatch { .. } => told(Code::Mismatch),
+            E::Sequence(reason) => malformed(reason),
+            E::ReadChanged => told(Code::Changed),
+            E::IntoItself { .. } => told(Code::BadPath),
+            E::NoRoom { needed, free } => disk_full(told(Code::DiskFull), *needed, *free),
+            E::TooLarge | E::TooLong(_) => told(Code::TooLarge),
+            E::NoUpload(_) => told(Code::NotFound),
+            E::NotStored => busy(&error.to_string()),
+            E::Wasteful { seconds } => Self { retry_after: Some(*seconds), ..told(Code::Busy) },
+            E::Fault(error) => internal(&**error),
+        }
+    }
+}
+
+fn of_storage(error: &StorageError) -> Refusal {
     use StorageError as E;
     let code = match error {
         E::NotFound(_) => Code::NotFound,
@@ -39,7 +62,6 @@ pub fn of_storage(error: &StorageError) -> Refusal {
         E::Stopped => return busy("the server stopped this; try again"),
         E::NoSuchUser | E::InUse | E::Unsafe(_) | E::Io { .. } => return internal(error),
     };
-    // These errors hold the user's own path and nothing of the server's.
     Refusal::new(code, error.to_string())
 }
 
@@ -58,34 +80,16 @@ fn code_of(fault: Fault) -> Code {
 }
 
 /// The refusal for an upload of `needed` bytes where only so many are `free` to users.
-#[must_use]
-pub fn disk_full(needed: u64, free: u64) -> Refusal {
+fn disk_full(told: Refusal, needed: u64, free: u64) -> Refusal {
     disk_trouble::tell(Fault::Full, |count| {
         tracing::error!(needed, free, refused_since = count, "{}", Fault::Full);
     });
-    let message = format!("the server's disk is full: {needed} bytes needed, {free} free; tell its operator");
-    Refusal { needed: Some(needed), available: Some(free), ..Refusal::new(Code::DiskFull, message) }
+    Refusal { needed: Some(needed), available: Some(free), ..told }
 }
 
-/// The refusal for what does not fit the quota.
-#[must_use]
-pub fn of_quota(error: &OverQuota) -> Refusal {
-    let message = match error.what {
-        What::Bytes => format!(
-            "over quota: {} bytes needed, {} available ({} held by unfinished uploads); remove files or ask for more",
-            error.needed, error.available, error.held
-        ),
-        What::Files => format!(
-            "over quota: {} more files needed, {} available; remove files or ask for more",
-            error.needed, error.available
-        ),
-    };
-    Refusal {
-        needed: Some(error.needed),
-        available: Some(error.available),
-        held: Some(error.held),
-        ..Refusal::new(Code::OverQuota, message)
-    }
+/// With the figures, for programs.
+fn over(refusal: Refusal, quota: &OverQuota) -> Refusal {
+    Refusal { needed: Some(quota.needed), available: Some(quota.available), held: Some(quota.held), ..refusal }
 }
 
 /// The refusal for a fault of ours: logged whole, told by reference only. Where the disk is behind it, it is the disk's.
@@ -112,12 +116,6 @@ fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
-}
-
-/// A newer upload of the same path took over.
-#[must_use]
-pub fn superseded() -> Refusal {
-    Refusal::new(Code::Superseded, "a newer upload of the same path took over")
 }
 
 /// The client asked for something else in place of an upload's next frame.
@@ -186,12 +184,6 @@ pub fn unsealed() -> Refusal {
 #[must_use]
 pub fn account_closed() -> Refusal {
     Refusal::new(Code::AccountClosed, "this account was closed or its password changed; log in again")
-}
-
-/// The account is read-only.
-#[must_use]
-pub fn read_only() -> Refusal {
-    Refusal::new(Code::NotAllowed, "this account may look and download only")
 }
 
 /// The request is not known, or not offered here.

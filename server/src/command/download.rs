@@ -14,15 +14,13 @@ use ferry_shared::{
     limits::{BLOCK_SIZE, block_count, block_len},
     message::{Reply, decode::Follows, request::BlockRange},
     path::RemotePath,
-    refusal::Refusal,
 };
 
-use super::hash::{changed, changed_or};
 use crate::{
+    audit::event::{Event, shown},
+    files::{Act, Error, Files},
     outbox::{Fate, Outbox},
-    refusal,
     storage::OpenFile,
-    user_state::UserState,
 };
 
 /// How long the connection may be silent while equal blocks are read: then one is sent though
@@ -37,10 +35,7 @@ pub(super) enum Step {
     /// One block is done.
     More,
     /// `Sent` is on its way.
-    Done {
-        /// Of the whole file; absent for a range.
-        root: Option<Digest>,
-    },
+    Done,
 }
 
 /// A download under way.
@@ -58,6 +53,7 @@ pub(super) struct Download {
     all_told: bool,
     /// When a block was last sent.
     last_sent: Instant,
+    act: Act,
 }
 
 /// Digests of consecutive blocks the client holds.
@@ -69,12 +65,15 @@ struct Held {
 
 /// Opens the file and says so at once.
 pub(super) fn start(
-    user: &UserState,
+    files: &Files,
     path: &RemotePath,
     blocks: Option<BlockRange>,
     out: &mut Outbox,
-) -> Result<Download, Refusal> {
-    let source = user.home.open_file(path).map_err(|error| refusal::of_storage(&error))?;
+) -> Result<Download, Error> {
+    let source = files.user().home.open_file(path)?;
+    let mut act = files.act(Event::Download { path: shown(path), size: 0, digest: None });
+    // It is told of whatever becomes of it.
+    act.reached();
     let count = block_count(source.size);
     let (next, end) = match blocks {
         Some(range) => (range.first.min(count), range.first.saturating_add(range.count).min(count)),
@@ -87,7 +86,17 @@ pub(super) fn start(
         version: source.version.clone(),
     });
     let root = blocks.is_none().then(RootBuilder::new);
-    Ok(Download { source, next, end, root, held: VecDeque::new(), told: 0, all_told: false, last_sent: Instant::now() })
+    Ok(Download {
+        source,
+        next,
+        end,
+        root,
+        held: VecDeque::new(),
+        told: 0,
+        all_told: false,
+        last_sent: Instant::now(),
+        act,
+    })
 }
 
 impl Download {
@@ -116,7 +125,7 @@ impl Download {
     }
 
     /// Looks at one block.
-    pub(super) fn step(&mut self, out: &mut Outbox) -> Result<Step, Refusal> {
+    pub(super) fn step(&mut self, out: &mut Outbox) -> Result<Step, Error> {
         let known = self.all_told || self.next < self.told;
         if self.next < self.end && !known {
             return Ok(Step::NeedsHave);
@@ -136,7 +145,7 @@ impl Download {
             digest = Some(found);
             Ok(if held == Some(found) && !silent { Fate::Skip } else { Fate::Send })
         });
-        read.map_err(|error| changed_or(&error))?;
+        read.map_err(Error::of_reading)?;
         if let (Some(root), Some(digest)) = (&mut self.root, digest) {
             root.push(digest);
         }
@@ -144,6 +153,7 @@ impl Download {
             self.last_sent = Instant::now();
         }
         self.next += 1;
+        self.act.reached().bytes = self.position();
         Ok(Step::More)
     }
 
@@ -159,15 +169,16 @@ impl Download {
         None
     }
 
-    fn finish(&mut self, out: &mut Outbox) -> Result<Step, Refusal> {
+    fn finish(&mut self, out: &mut Outbox) -> Result<Step, Error> {
         match self.source.version_now() {
             Ok(version) if version == self.source.version => {
                 let root = self.root.as_ref().map(RootBuilder::root);
                 out.reply(&Reply::Sent { root, version });
-                Ok(Step::Done { root })
+                self.act.transferred(self.source.size, root);
+                Ok(Step::Done)
             }
-            Ok(_) => Err(changed()),
-            Err(error) => Err(refusal::of_storage(&error)),
+            Ok(_) => Err(Error::ReadChanged),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -1,13 +1,13 @@
 //! The frames of a transfer: blocks, digests of what the client holds, and the `Commit` at the end.
 
-use ferry_shared::{digest::Digest, frame::Payload, message::decode::Follows, refusal::Code};
+use ferry_shared::{digest::Digest, frame::Payload, message::decode::Follows};
 
 use super::{Conversation, Running};
-use crate::refusal;
+use crate::{files::Error, refusal};
 
 impl Conversation {
     pub(super) fn block(&mut self, index: u64, bytes: Payload) {
-        let refused = match &mut self.running {
+        let error = match &mut self.running {
             Running::Skipping(Follows::UpToCommit) => return,
             Running::Small(arriving) => match arriving.block(index, bytes) {
                 Ok(()) => return,
@@ -16,18 +16,18 @@ impl Conversation {
             Running::Upload(upload) => match self.gate.admit_write() {
                 Ok(()) => match upload.block(index, &bytes) {
                     Ok(()) => return self.wire.advance(upload.position()),
-                    Err(refused) => refused,
+                    Err(error) => error,
                 },
-                Err(refused) => refused,
+                Err(error) => error,
             },
             _ => return self.close(refusal::malformed("a block outside an upload")),
         };
-        if refused.code == Code::Malformed {
-            return self.close(refused);
+        if let Error::Sequence(_) = error {
+            return self.close(error.into());
         }
         // The upload's frames up to its `Commit` are on their way; this is their one answer.
         self.running = Running::Skipping(Follows::UpToCommit);
-        self.refuse(refused);
+        self.refuse(error);
     }
 
     pub(super) fn have(&mut self, first: u64, digests: Vec<Digest>) {
@@ -52,7 +52,7 @@ impl Conversation {
             Running::Small(arriving) => {
                 match self.gate.admit_write() {
                     Ok(()) => self.group.add(arriving, size, root, &self.session.user),
-                    Err(refused) => self.group.add_refused(refused),
+                    Err(error) => self.group.add_refused(error.into()),
                 }
                 self.flush_if_full();
             }
@@ -60,10 +60,10 @@ impl Conversation {
                 self.flush_group();
                 match self.gate.admit_write().and_then(|()| upload.commit(size, root, &self.context.figures)) {
                     Ok(reply) => {
-                        self.stored(&reply);
+                        self.context.figures.uploads.one();
                         self.out.reply(&reply);
                     }
-                    Err(refused) => self.refuse(refused),
+                    Err(error) => self.refuse(error),
                 }
             }
             _ => self.close(refusal::malformed("'commit' outside an upload")),

@@ -1,20 +1,12 @@
-//! `List`, `Walk`, `Find`: entries, a page at a time, the first as soon as it is read.
+//! Pages of entries, as replies.
 
 use ferry_shared::{
     entry::Entry,
     limits::PAGE_MAX,
-    message::{Reply, reply::Page},
-    path::RemotePath,
-    refusal::Refusal,
+    message::{Reply, reply},
 };
 
-use super::{Running, Task};
-use crate::{
-    outbox::Outbox,
-    refusal,
-    storage::{Finder, Lister, StorageError, WalkPage, Walker},
-    user_state::UserState,
-};
+use crate::{files::Page, outbox::Outbox};
 
 /// Estimated JSON bytes in one page; far enough below the frame limit for any name.
 const PAGE_BYTES: usize = 512 << 10;
@@ -23,83 +15,20 @@ const ENTRY_BYTES: usize = 128;
 /// What one byte of a name takes at worst (`\u001f`).
 const ESCAPED_BYTES: usize = 6;
 
-pub(super) fn list(user: &UserState, path: &RemotePath) -> Result<Running, Refusal> {
-    let lister = user.home.lister(path).map_err(|error| refusal::of_storage(&error))?;
-    Ok(Running::Task(Box::new(Listing(lister))))
-}
-
-pub(super) fn walk(user: &UserState, path: &RemotePath) -> Result<Running, Refusal> {
-    let walker = user.home.walker(path).map_err(|error| refusal::of_storage(&error))?;
-    Ok(Running::Task(Box::new(Walking(walker))))
-}
-
-pub(super) fn find(user: &UserState, path: &RemotePath, pattern: &str, limit: u64) -> Result<Running, Refusal> {
-    let finder = user.home.finder(path, pattern, limit).map_err(|error| refusal::of_storage(&error))?;
-    Ok(Running::Task(Box::new(Finding(finder))))
-}
-
-#[derive(Debug)]
-struct Listing(Lister);
-
-impl Task for Listing {
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
-        let entries = self.0.next_page(PAGE_MAX).map_err(|error| refusal::of_storage(&error))?;
-        let more = entries.is_some();
-        emit(out, WalkPage { entries: entries.unwrap_or_default(), ..WalkPage::default() }, more);
-        // The first page must not wait in the outbox for a second one.
-        out.finish();
-        Ok(more)
-    }
-}
-
-#[derive(Debug)]
-struct Walking(Walker);
-
-impl Task for Walking {
-    /// Every folder has its page, an empty one too: that is how a client knows of it.
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
-        next(self.0.next_page(), out)
-    }
-}
-
-#[derive(Debug)]
-struct Finding(Finder);
-
-impl Task for Finding {
-    fn is_heavy(&self) -> bool {
-        true
-    }
-
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
-        match self.0.next_page() {
-            // Nothing matched here; the empty page only gave others a turn.
-            Ok(Some(page)) if page.entries.is_empty() && page.unreadable.is_empty() => Ok(true),
-            page => next(page, out),
-        }
-    }
-}
-
-fn next(page: Result<Option<WalkPage>, StorageError>, out: &mut Outbox) -> Result<bool, Refusal> {
-    let page = page.map_err(|error| refusal::of_storage(&error))?;
-    let more = page.is_some();
-    emit(out, page.unwrap_or_default(), more);
-    Ok(more)
-}
-
 /// Sends a page, in several where its names are long.
-fn emit(out: &mut Outbox, page: WalkPage, more: bool) {
-    let WalkPage { under, entries, mut unreadable } = page;
+pub(super) fn send(page: Page, is_last: bool, out: &mut Outbox) {
+    let Page { under, entries, mut unreadable } = page;
     let mut rest = entries;
     loop {
         let tail = rest.split_off(fitting(&rest));
-        let last = tail.is_empty();
-        out.reply(&Reply::Entries(Page {
+        let is_whole = tail.is_empty();
+        out.reply(&Reply::Entries(reply::Page {
             under: under.clone(),
             entries: rest,
             unreadable: std::mem::take(&mut unreadable),
-            more: more || !last,
+            more: !(is_last && is_whole),
         }));
-        if last {
+        if is_whole {
             return;
         }
         rest = tail;

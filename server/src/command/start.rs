@@ -1,49 +1,86 @@
 //! What each request does: all are listed here.
 
+use std::sync::Arc;
+
 use ferry_shared::{
-    message::{Reply, Request},
+    message::{Reply, Request, request::Algorithm},
     refusal::Refusal,
 };
 
-use super::{
-    Conversation, Running, change, copy, download, hash, pages, password, remove, stat, upload, uploads, usage,
+use super::{Conversation, Running, download, pages, password, telling, upload, uploads, usage};
+use crate::{
+    audit::event::Event,
+    files::{self, Copied, Error, Gone, Placed},
+    live::Direction,
+    refusal,
 };
-use crate::{live::Direction, refusal};
 
 impl Conversation {
     /// Runs a request, or starts what will run in steps.
     pub(super) fn start(&mut self, request: Request) -> Result<Running, Refusal> {
         use Request as R;
-        let user = &self.session.user;
+        let (user, files) = (&self.session.user, &self.files);
         let reply = match request {
-            R::List { path } => return pages::list(user, &path),
-            R::Walk { path } => return pages::walk(user, &path),
-            R::Find { path, pattern, limit } => return pages::find(user, &path, &pattern, limit),
-            R::Stat { path } => stat::stat(user, &path)?,
-            R::MakeDir { path, parents } => change::make_dir(user, &path, parents, &mut self.act)?,
-            R::Rename { from, to, replace } => change::rename(user, &from, &to, replace)?,
-            R::SetAttributes { path, mtime, mode } => change::set_attributes(user, &path, mtime, mode)?,
+            R::List { path } => {
+                return Ok(telling::run(files.list(&path)?, |page, is_last, out| {
+                    pages::send(page, is_last, out);
+                    // The first page must not wait in the outbox for a second one.
+                    out.finish();
+                }));
+            }
+            R::Walk { path } => return Ok(telling::run(files.walk(&path)?, pages::send)),
+            R::Find { path, pattern, limit } => {
+                return Ok(telling::run(files.find(&path, &pattern, limit)?, pages::send));
+            }
+            R::Stat { path } => {
+                let (entry, version) = files.stat(&path)?;
+                Reply::Entry { entry, version }
+            }
+            R::MakeDir { path, parents } => done(files.make_dir(&path, parents))?,
+            R::Rename { from, to, replace } => done(files.rename(&from, &to, replace))?,
+            R::SetAttributes { path, mtime, mode } => done(files.set_attributes(&path, mtime, mode))?,
             R::Copy { from, to, replace } => {
-                return copy::start(user, from, to, replace, std::mem::take(&mut self.act));
+                let user = Arc::clone(user);
+                return Ok(telling::answer(files.copy(from, to, replace)?, move |copied| match copied {
+                    Copied::File(Placed { size, version, .. }, root) => {
+                        Reply::Stored { root, size, version, usage: usage::now(&user) }
+                    }
+                    Copied::Folder => Reply::Done,
+                }));
             }
             R::Remove { path, recursive, version } => {
-                return remove::start(user, &path, recursive, version, std::mem::take(&mut self.act));
+                return Ok(telling::answer(files.remove(path, recursive, version)?, |gone| {
+                    let Gone { files, folders, bytes } = gone;
+                    Reply::Removed { files, dirs: folders, bytes }
+                }));
             }
-            R::Hash { path, algorithm } => return hash::start(user, &path, algorithm),
+            R::Hash { path, algorithm } => {
+                let wanted = match algorithm {
+                    Algorithm::Blake3 => files::Algorithm::Blake3,
+                    Algorithm::Sha256 => files::Algorithm::Sha256,
+                };
+                return Ok(telling::answer(files.hash(&path, wanted)?, move |digest| Reply::Hashed {
+                    algorithm,
+                    digest: digest.to_string(),
+                }));
+            }
             R::Usage => Reply::Usage(usage::now(user)),
-            R::Uploads => return Ok(uploads::list(user, &self.context, self.features)),
-            R::Discard { path } => uploads::discard(user, &path)?,
-            R::ChangePassword { old, new } => password::change(&self.context, &self.session, &old, &new)?,
+            R::Uploads => return Ok(uploads::list(files, &self.context, self.features)),
+            R::Discard { path } => done(files.discard(&path))?,
+            R::ChangePassword { old, new } => {
+                let reply = password::change(&self.context, &self.session, &old, &new)?;
+                files.act(Event::Password).done();
+                reply
+            }
             R::Ping => Reply::Pong,
             R::Get { path, blocks } => {
-                let download = download::start(user, &path, blocks, &mut self.out)?;
+                let download = download::start(files, &path, blocks, &mut self.out)?;
                 self.wire.begin(Direction::Down, path, Some(download.size()));
-                self.act.reached();
                 return Ok(Running::Download(Box::new(download)));
             }
             R::Put(put) => {
                 let (path, size) = (put.path.clone(), put.size);
-                let upload = upload::start(user, &self.context, put)?;
+                let upload = upload::start(files, &self.context, put)?;
                 self.wire.begin(Direction::Up, path, size);
                 usage::warn(&self.session, usage::free(user), &mut self.out);
                 return Ok(Running::Upload(Box::new(upload)));
@@ -56,4 +93,8 @@ impl Conversation {
         self.out.reply(&reply);
         Ok(Running::Nothing)
     }
+}
+
+fn done(result: Result<(), Error>) -> Result<Reply, Error> {
+    result.map(|()| Reply::Done)
 }

@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use ferry_shared::{
-    message::{
-        Request,
-        decode::Follows,
-        request::{Basis, Put},
-    },
-    refusal::Refusal,
+use ferry_shared::message::{
+    Request,
+    decode::Follows,
+    request::{Basis, Put},
 };
 
 use super::{Conversation, Need, Running, download};
-use crate::{refusal, turns::Slice};
+use crate::{files::Error, turns::Slice};
 
 /// The longest a request is held up; a longer wait is told and not waited for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -25,8 +22,7 @@ impl Conversation {
             return self.begin(request);
         }
         if wait > LONGEST_PAUSE {
-            let busy = refusal::busy("the server wrote much that was thrown away again; try again later");
-            return self.refuse(Refusal { retry_after: Some(wait.as_secs()), ..busy });
+            return self.refuse(Error::Wasteful { seconds: wait.as_secs() });
         }
         self.running = Running::Paced(Box::new(request));
         // Earlier answers are not held up.
@@ -79,36 +75,32 @@ impl Conversation {
                     self.wire.advance(download.position());
                     Ok(true)
                 }
-                Ok(download::Step::Done { root }) => {
-                    let size = download.size();
-                    self.sent(size, root);
+                Ok(download::Step::Done) => {
+                    self.context.figures.downloads.one();
                     Ok(false)
                 }
-                Err(refusal) => {
+                Err(error) => {
                     let follows = download.follows();
                     self.skip(follows);
-                    self.refuse(refusal);
+                    self.refuse(error);
                     return true;
                 }
             },
             Running::Upload(upload) => match upload.prepare(&mut self.out) {
                 Ok(busy) => return busy,
-                Err(refusal) => Err(refusal),
+                Err(error) => Err(error),
             },
             _ => return false,
         };
         match stepped {
             Ok(true) => {}
-            Ok(false) => {
-                self.running = Running::Nothing;
-                self.done();
-            }
-            Err(refusal) => {
+            Ok(false) => self.running = Running::Nothing,
+            Err(error) => {
                 let was = std::mem::replace(&mut self.running, Running::Nothing);
                 if matches!(was, Running::Upload(_)) {
                     self.running = Running::Skipping(Follows::UpToCommit);
                 }
-                self.refuse(refusal);
+                self.refuse(error);
             }
         }
         true

@@ -11,16 +11,19 @@ use ferry_shared::{
         request::{Basis, IfExists, Put},
     },
     path::RemotePath,
-    refusal::{Code, Refusal},
 };
 
 use super::{upload_small::overwrite, usage};
 use crate::{
+    audit::event::{Event, shown},
     context::Context,
     figures::Figures,
+    files::{
+        Act, Error, Files,
+        publish::{self, Payment, Ready},
+    },
     outbox::Outbox,
     quota::Tally,
-    refusal,
     storage::{FileMeta, Part, PartInfo, PartMeta, Prospect, Staged, StorageError},
     user_state::UserState,
 };
@@ -50,29 +53,29 @@ pub(super) struct Upload {
     streamed: u64,
     first_plain: Option<Digest>,
     buffer: Vec<u8>,
+    act: Act,
 }
 
-/// Checks, reserves and opens the part. A refusal here comes before any data.
-pub(super) fn start(user: &Arc<UserState>, context: &Context, put: Put) -> Result<Upload, Refusal> {
-    let storage = |error: StorageError| refusal::of_storage(&error);
+/// Checks, reserves and opens the part. An error here comes before any data.
+pub(super) fn start(files: &Files, context: &Context, put: Put) -> Result<Upload, Error> {
+    let user = files.user();
     if put.size.is_some_and(|size| size > FILE_SIZE_MAX) {
-        return Err(Refusal::new(Code::TooLarge, "no file can be that large"));
+        return Err(Error::TooLarge);
     }
-    let prospect = user.home.prospect(&put.path).map_err(storage)?;
+    let prospect = user.home.prospect(&put.path)?;
     check_target(&put, &prospect)?;
     let size = put.size.unwrap_or(0);
     let growth = Tally::from(prospect.new_file(size)).growth_from(prospect.old().into());
-    user.hold(&put.path, growth).map_err(|error| refusal::of_quota(&error))?;
-    let opened = fits_the_disk(user, &put)
-        .and_then(|()| open_part(user, context, &put, &prospect).map_err(|error| refusal::of_storage(&error)));
+    user.hold(&put.path, growth)?;
+    let opened = fits_the_disk(user, &put).and_then(|()| Ok(open_part(user, context, &put, &prospect)?));
     let changes = user.ledger.lock_changes();
     let (part, basis) = opened.inspect_err(|_| user.hold_again(&changes, &put.path))?;
     if let Err(error) = user.hold_opened(&changes, &put.path) {
         drop(changes);
         if basis != Basis::Staged {
-            user.discard(&put.path).map_err(storage)?;
+            user.discard(&put.path)?;
         }
-        return Err(refusal::of_quota(&error));
+        return Err(error.into());
     }
     drop(changes);
     let had = match put.size {
@@ -81,6 +84,7 @@ pub(super) fn start(user: &Arc<UserState>, context: &Context, put: Put) -> Resul
     };
     tracing::debug!(user = %user.name, path = %put.path.display(), size = ?put.size, had, "upload begins");
     Ok(Upload {
+        act: files.act(Event::Upload { path: shown(&put.path), size: 0, digest: None }),
         user: Arc::clone(user),
         stream: put.size.is_none().then(|| StreamEnd { user: Arc::clone(user), path: put.path.clone() }),
         put,
@@ -98,26 +102,24 @@ pub(super) fn start(user: &Arc<UserState>, context: &Context, put: Put) -> Resul
 }
 
 /// Refuses what the disk has no room for before any data comes. What of it is there already has its room.
-fn fits_the_disk(user: &UserState, put: &Put) -> Result<(), Refusal> {
+fn fits_the_disk(user: &UserState, put: &Put) -> Result<(), Error> {
     let staged = user.home.part_info(&put.path).filter(|_| put.basis != Basis::None);
     // The file it replaces takes its room until the very end.
     let needed = put.size.map_or(1, |size| size.saturating_sub(staged.map_or(0, |part| part.length)));
-    let free = user.home.volume_free().map_err(|error| refusal::of_storage(&error))?;
-    if needed <= free { Ok(()) } else { Err(refusal::disk_full(needed, free)) }
+    let free = user.home.volume_free()?;
+    if needed <= free { Ok(()) } else { Err(Error::NoRoom { needed, free }) }
 }
 
-fn check_target(put: &Put, prospect: &Prospect) -> Result<(), Refusal> {
-    let shown = || put.path.display();
+fn check_target(put: &Put, prospect: &Prospect) -> Result<(), Error> {
+    let target = || put.path.clone();
     if prospect.missing_folders > 0 && !put.parents {
-        return Err(Refusal::new(Code::NotFound, format!("the folder of {} does not exist", shown())));
+        return Err(StorageError::NotFound(put.path.parent().unwrap_or_default()).into());
     }
     match (prospect.kind(), &put.if_exists) {
-        (Some(ferry_shared::entry::Kind::Folder), _) => {
-            Err(Refusal::new(Code::IsDirectory, format!("{} is a folder", shown())))
-        }
-        (Some(_), IfExists::Refuse) => Err(Refusal::new(Code::Exists, format!("{} exists already", shown()))),
+        (Some(ferry_shared::entry::Kind::Folder), _) => Err(StorageError::IsDirectory(target()).into()),
+        (Some(_), IfExists::Refuse) => Err(StorageError::Exists(target()).into()),
         (_, IfExists::ReplaceVersion(version)) if prospect.version().as_ref() != Some(version) => {
-            Err(Refusal::new(Code::Changed, format!("{} is not the version it was", shown())))
+            Err(StorageError::Changed(target()).into())
         }
         _ => Ok(()),
     }
@@ -151,7 +153,7 @@ fn open_part(
 impl Upload {
     /// Says `Ready`, then tells the digests of what the part holds, some at a time.
     /// `false` once the client's blocks are awaited.
-    pub(super) fn prepare(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+    pub(super) fn prepare(&mut self, out: &mut Outbox) -> Result<bool, Error> {
         if !self.announced {
             self.announced = true;
             out.reply(&Reply::Ready { basis: self.basis, have_blocks: self.had });
@@ -165,10 +167,10 @@ impl Upload {
         let end = self.had.min(first + TOLD_AT_ONCE.min(HAVE_MAX as u64));
         for index in first..end {
             let digest = blocks::held_digest(self.part.file(), size, index, &mut self.buffer);
-            self.have.push(digest.map_err(|error| self.disk(&error))?);
+            self.have.push(digest.map_err(|error| self.disk(error))?);
         }
         let told = usize::try_from(first).ok().and_then(|first| self.have.get(first..)).unwrap_or_default();
-        out.have(first, told).map_err(|error| refusal::internal(&error))?;
+        out.have(first, told).map_err(Error::fault)?;
         out.finish();
         Ok(true)
     }
@@ -189,16 +191,16 @@ impl Upload {
     }
 
     /// Writes one block.
-    pub(super) fn block(&mut self, index: u64, bytes: &[u8]) -> Result<(), Refusal> {
+    pub(super) fn block(&mut self, index: u64, bytes: &[u8]) -> Result<(), Error> {
         match self.put.size {
             Some(size) => self.declared_block(size, index, bytes),
             None => self.streamed_block(index, bytes),
         }
     }
 
-    fn declared_block(&mut self, size: u64, index: u64, bytes: &[u8]) -> Result<(), Refusal> {
+    fn declared_block(&mut self, size: u64, index: u64, bytes: &[u8]) -> Result<(), Error> {
         if index < self.next || index >= block_count(size) {
-            return Err(refusal::malformed("a block out of order or past the end"));
+            return Err(Error::Sequence("a block out of order or past the end"));
         }
         self.keep_up_to(index)?;
         // What of the part is only written again has its room.
@@ -210,10 +212,10 @@ impl Upload {
         Ok(())
     }
 
-    fn streamed_block(&mut self, index: u64, bytes: &[u8]) -> Result<(), Refusal> {
+    fn streamed_block(&mut self, index: u64, bytes: &[u8]) -> Result<(), Error> {
         let in_order = index == self.next && self.streamed == index * BLOCK_SIZE;
         if !in_order || bytes.is_empty() || bytes.len() > BLOCK_LEN {
-            return Err(refusal::malformed("a block out of order or after a short one"));
+            return Err(Error::Sequence("a block out of order or after a short one"));
         }
         let end = self.streamed + bytes.len() as u64;
         // Each time: the file it replaces may have gone. Near the limit the whole step may not fit
@@ -236,28 +238,28 @@ impl Upload {
     }
 
     /// Reserves what the target would grow by at `size` bytes.
-    fn hold_for(&self, size: u64) -> Result<(), Refusal> {
+    fn hold_for(&self, size: u64) -> Result<(), Error> {
         if self.part.is_superseded() {
-            return Err(refusal::of_storage(&StorageError::Superseded(self.put.path.clone())));
+            return Err(self.superseded());
         }
         let _nothing_moves = self.user.ledger.lock_changes();
-        let prospect = self.user.home.prospect(&self.put.path).map_err(|error| refusal::of_storage(&error))?;
+        let prospect = self.user.home.prospect(&self.put.path)?;
         let growth = Tally::from(prospect.new_file(size)).growth_from(prospect.old().into());
-        self.user.hold(&self.put.path, growth).map_err(|error| refusal::of_quota(&error))
+        Ok(self.user.hold(&self.put.path, growth)?)
     }
 
     /// Counts blocks the client left out because the part holds them.
-    fn keep_up_to(&mut self, end: u64) -> Result<(), Refusal> {
+    fn keep_up_to(&mut self, end: u64) -> Result<(), Error> {
         for index in self.next..end {
             let kept = usize::try_from(index).ok().and_then(|index| self.have.get(index));
-            self.root.push(*kept.ok_or_else(|| refusal::malformed("a block was left out that is not held"))?);
+            self.root.push(*kept.ok_or_else(|| Error::Sequence("a block was left out that is not held"))?);
         }
         self.next = end;
         Ok(())
     }
 
     /// Verifies, makes durable, and puts the file in its place.
-    pub(super) fn commit(mut self: Box<Self>, size: u64, root: Digest, figures: &Figures) -> Result<Reply, Refusal> {
+    pub(super) fn commit(mut self: Box<Self>, size: u64, root: Digest, figures: &Figures) -> Result<Reply, Error> {
         let total = self.put.size.unwrap_or(self.streamed);
         if size != total {
             return Err(self.mismatch("the size is not the declared one"));
@@ -272,60 +274,49 @@ impl Upload {
         if found != root {
             return Err(self.mismatch("the bytes that arrived have another digest"));
         }
-        self.part.finish(size).map_err(|error| refusal::of_storage(&error))?;
+        self.part.finish(size)?;
         let start = Instant::now();
         let stored = self.publish(size, root);
         figures.flushed(start);
         stored
     }
 
-    fn publish(self, size: u64, root: Digest) -> Result<Reply, Refusal> {
-        let storage = |error: StorageError| refusal::of_storage(&error);
-        let Self { user, put, part, stream: _at_the_end, .. } = self;
-        let mut staged = Staged::Part(part);
-        let mut group = user.home.commit_group();
-        group.flush_data([&mut staged]).map_err(storage)?;
-        let changes = user.ledger.lock_changes();
-        let prepared = group.prepare(&put.path, &overwrite(&put.if_exists), put.parents).map_err(storage)?;
-        let (old, new) = (Tally::from(prepared.prospect.old()), Tally::from(prepared.prospect.new_file(size)));
-        let before = user.settle(&changes, &put.path, old, new).map_err(|error| refusal::of_quota(&error))?;
-        let published = group.publish(staged, prepared).map_err(|failed| {
-            user.unsettle(&changes, &put.path, before, old, new);
-            changes.add_used(Tally::new(0, failed.folders));
-            refusal::of_storage(&failed.error)
-        })?;
-        drop(changes);
-        group.flush_names().map_err(storage)?;
-        user.let_go_unless_staged(&put.path);
-        user.waste.kept(&put.path);
+    fn publish(self, size: u64, root: Digest) -> Result<Reply, Error> {
+        let Self { user, put, part, stream: _at_the_end, mut act, .. } = self;
+        let Put { path, if_exists, parents, .. } = put;
+        let (staged, overwrite) = (Staged::Part(part), overwrite(&if_exists));
+        let ready = Ready { staged, target: path.clone(), size, overwrite, parents, payment: Payment::Part };
+        let placed = publish::publish_one(&user, ready)?;
+        act.transferred(size, Some(root));
+        user.waste.kept(&path);
         let usage = usage::now(&user);
-        tracing::debug!(user = %user.name, path = %put.path.display(), size, "stored");
-        Ok(Reply::Stored { root, size, version: published.version, usage })
+        tracing::debug!(user = %user.name, path = %path.display(), size, "stored");
+        Ok(Reply::Stored { root, size, version: placed.version, usage })
     }
 
-    fn mismatch(&self, reason: &str) -> Refusal {
-        let next = match self.put.size {
-            Some(_) => "what arrived is kept, send the rest again",
-            None => "nothing of it is kept, send it again",
-        };
-        Refusal::new(Code::Mismatch, format!("{reason}; {next}"))
+    fn mismatch(&self, reason: &'static str) -> Error {
+        Error::Mismatch { reason, kept: self.put.size.is_some() }
     }
 
-    fn unwritten(&self, error: StorageError) -> Refusal {
+    fn superseded(&self) -> Error {
+        StorageError::Superseded(self.put.path.clone()).into()
+    }
+
+    fn unwritten(&self, error: StorageError) -> Error {
         match error {
             StorageError::Io { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
-                refusal::malformed("a block of the wrong length")
+                Error::Sequence("a block of the wrong length")
             }
-            other => refusal::of_storage(&other),
+            other => other.into(),
         }
     }
 
-    fn disk(&self, error: &io::Error) -> Refusal {
+    fn disk(&self, error: io::Error) -> Error {
         // The upload that took the part over may have cut it.
         if self.part.is_superseded() {
-            return refusal::superseded();
+            return self.superseded();
         }
-        refusal::internal(error)
+        Error::fault(error)
     }
 }
 

@@ -13,18 +13,21 @@ use ferry_shared::{
         Reply,
         request::{IfExists, Put},
     },
-    refusal::{Code, Refusal},
+    refusal::Refusal,
 };
 
 use crate::{
     audit::event::{Event, shown},
     config::Limits,
     context::Context,
+    files::{
+        Error, Placed,
+        publish::{self, Payment, Ready},
+    },
     live::Wire,
     outbox::Outbox,
-    quota::{Changes, Reservation, Tally},
-    refusal,
-    storage::{CommitGroup, Draft, FileMeta, Overwrite, Published, Staged},
+    quota::Tally,
+    storage::{CommitGroup, FileMeta, Overwrite, Staged, StorageError},
     user_state::UserState,
 };
 
@@ -64,17 +67,8 @@ pub(super) fn overwrite(if_exists: &IfExists) -> Overwrite {
 /// One answer of a group, in its place.
 #[derive(Debug)]
 enum Member {
-    Store(Box<Storing>),
+    Ready(Box<Ready>, Digest),
     Refused(Refusal),
-}
-
-#[derive(Debug)]
-struct Storing {
-    put: Put,
-    root: Digest,
-    staged: Option<Staged>,
-    reservation: Reservation,
-    published: Option<Published>,
 }
 
 /// Small uploads that arrived whole.
@@ -114,32 +108,35 @@ impl Group {
     /// Checks an upload and writes it to staging.
     pub(super) fn add(&mut self, arriving: Arriving, size: u64, root: Digest, user: &UserState) {
         let member = self.stage(arriving, size, root, user);
-        self.members.push(member.map_or_else(Member::Refused, Member::Store));
+        self.members.push(member.unwrap_or_else(|error| Member::Refused(error.into())));
     }
 
-    fn stage(
-        &mut self,
-        arriving: Arriving,
-        size: u64,
-        root: Digest,
-        user: &UserState,
-    ) -> Result<Box<Storing>, Refusal> {
+    fn stage(&mut self, arriving: Arriving, size: u64, root: Digest, user: &UserState) -> Result<Member, Error> {
         let Arriving { put, bytes } = arriving;
         let bytes = whole(&put, size, bytes.as_deref())?;
         if Digest::of(bytes) != root {
-            return Err(Refusal::new(Code::Mismatch, "the bytes that arrived have another digest; send them again"));
+            return Err(Error::Mismatch { reason: "the bytes that arrived have another digest", kept: false });
         }
         let commits = self.commits.get_or_insert_with(|| user.home.commit_group());
-        let prospect = commits.prospect(&put.path).map_err(|error| refusal::of_storage(&error))?;
+        let prospect = commits.prospect(&put.path)?;
         if prospect.kind().is_some() && put.if_exists == IfExists::Refuse {
-            return Err(Refusal::new(Code::Exists, format!("{} exists already", put.path.display())));
+            return Err(StorageError::Exists(put.path).into());
         }
         let growth = Tally::from(prospect.new_file(size)).growth_from(prospect.old().into());
-        let reservation = user.ledger.reserve(growth).map_err(|error| refusal::of_quota(&error))?;
+        let reservation = user.ledger.reserve(growth)?;
         let meta = FileMeta { mtime: put.mtime, mode: put.mode };
-        let draft: Draft = user.home.draft(bytes, &meta).map_err(|error| refusal::of_storage(&error))?;
+        let draft = user.home.draft(bytes, &meta)?;
         self.bytes = self.bytes.saturating_add(size);
-        Ok(Box::new(Storing { put, root, staged: Some(Staged::Draft(draft)), reservation, published: None }))
+        let Put { path, if_exists, parents, .. } = put;
+        let ready = Ready {
+            staged: Staged::Draft(draft),
+            target: path,
+            size,
+            overwrite: overwrite(&if_exists),
+            parents,
+            payment: Payment::Upload(reservation),
+        };
+        Ok(Member::Ready(Box::new(ready), root))
     }
 
     /// Makes all of them durable and answers them, in order.
@@ -148,34 +145,43 @@ impl Group {
             return;
         }
         let user = &*wire.session.user;
-        let mut members = std::mem::take(&mut self.members);
         self.bytes = 0;
-        if let Some(mut commits) = self.commits.take() {
-            let start = Instant::now();
-            let committed = commit(&mut members, &mut commits, user);
-            context.figures.flushed(start);
-            if let Err(refused) = committed {
-                members.iter_mut().filter(|member| matches!(member, Member::Store(_))).for_each(|member| {
-                    *member = Member::Refused(refused.clone());
-                });
-            }
+        let (mut ready, mut answers) = (Vec::new(), Vec::new());
+        for member in std::mem::take(&mut self.members) {
+            answers.push(match member {
+                Member::Ready(file, root) => {
+                    let path = shown(&file.target);
+                    ready.push(*file);
+                    Ok((path, root))
+                }
+                Member::Refused(refused) => Err(refused),
+            });
         }
+        let mut placed = match self.commits.take() {
+            Some(mut commits) => {
+                let start = Instant::now();
+                let placed = publish::publish(user, &mut commits, ready);
+                context.figures.flushed(start);
+                placed.map(Vec::into_iter).map_err(Refusal::from)
+            }
+            None => Ok(Vec::new().into_iter()),
+        };
         let free = usage::free(user);
         usage::warn(&wire.session, free, out);
-        for member in members {
-            match member {
-                Member::Refused(refused) => {
+        for answer in answers {
+            let stored = answer.and_then(|(path, root)| {
+                let placed = placed.as_mut().map_err(|refused| refused.clone())?;
+                Ok((path, root, placed.next().unwrap_or(Err(Error::NotStored))?))
+            });
+            match stored {
+                Ok((path, root, Placed { size, version, .. })) => {
+                    context.figures.uploads.one();
+                    context.audit.record(wire.who(), Event::Upload { path, size, digest: Some(root) });
+                    out.reply(&Reply::Stored { root, size, version, usage: usage::with_free(user, free) });
+                }
+                Err(refused) => {
                     context.count_refusal(&refused, wire);
                     out.reply(&Reply::Refused(refused));
-                }
-                Member::Store(storing) => {
-                    let path = shown(&storing.put.path);
-                    let reply = storing.answer(user, free);
-                    if let Reply::Stored { root, size, .. } = &reply {
-                        context.figures.uploads.one();
-                        context.audit.record(wire.who(), Event::Upload { path, size: *size, digest: Some(*root) });
-                    }
-                    out.reply(&reply);
                 }
             }
         }
@@ -183,8 +189,8 @@ impl Group {
 }
 
 /// The bytes of an upload, if they are what was declared.
-fn whole<'a>(put: &Put, size: u64, bytes: Option<&'a [u8]>) -> Result<&'a [u8], Refusal> {
-    let cut = || Refusal::new(Code::Mismatch, "the upload does not have the declared size; send it again");
+fn whole<'a>(put: &Put, size: u64, bytes: Option<&'a [u8]>) -> Result<&'a [u8], Error> {
+    let cut = || Error::Mismatch { reason: "the size is not the declared one", kept: false };
     let length = usize::try_from(size).map_err(|_| cut())?;
     let bytes = match bytes {
         Some([]) => blocks::zeros(length),
@@ -192,65 +198,4 @@ fn whole<'a>(put: &Put, size: u64, bytes: Option<&'a [u8]>) -> Result<&'a [u8], 
         None => &[],
     };
     if put.size == Some(size) && bytes.len() == length { Ok(bytes) } else { Err(cut()) }
-}
-
-/// Data durable, names changed under the user's lock, names durable.
-fn commit(members: &mut [Member], commits: &mut CommitGroup, user: &UserState) -> Result<(), Refusal> {
-    let staged = members.iter_mut().filter_map(|member| match member {
-        Member::Store(storing) => storing.staged.as_mut(),
-        Member::Refused(_) => None,
-    });
-    commits.flush_data(staged).map_err(|error| refusal::of_storage(&error))?;
-    let changes = user.ledger.lock_changes();
-    for member in members.iter_mut() {
-        if let Member::Store(storing) = member
-            && let Err(refused) = storing.publish(commits, &changes, user)
-        {
-            *member = Member::Refused(refused);
-        }
-    }
-    drop(changes);
-    commits.flush_names().map_err(|error| refusal::of_storage(&error))
-}
-
-impl Storing {
-    fn publish(&mut self, commits: &mut CommitGroup, changes: &Changes<'_>, user: &UserState) -> Result<(), Refusal> {
-        let Some(staged) = self.staged.take() else { return Ok(()) };
-        let prepared = commits
-            .prepare(&self.put.path, &overwrite(&self.put.if_exists), self.put.parents)
-            .map_err(|error| refusal::of_storage(&error))?;
-        let old = Tally::from(prepared.prospect.old());
-        let new = Tally::from(prepared.prospect.new_file(self.put.size.unwrap_or(0)));
-        let before = self.reservation.amount();
-        changes.settle(&mut self.reservation, old, new).map_err(|error| refusal::of_quota(&error))?;
-        match commits.publish(staged, prepared) {
-            Ok(published) => {
-                self.published = Some(published);
-                // A part left by an earlier, larger upload of the same path is of no more use.
-                if let Err(error) = user.discard(&self.put.path) {
-                    tracing::warn!(%error, "cannot discard a part that was overtaken");
-                    user.hold_again(changes, &self.put.path);
-                }
-                Ok(())
-            }
-            Err(failed) => {
-                // Only the folders made on the way stay.
-                changes.unsettle(&mut self.reservation, before, old, new);
-                changes.add_used(Tally::new(0, failed.folders));
-                Err(refusal::of_storage(&failed.error))
-            }
-        }
-    }
-
-    fn answer(self: Box<Self>, user: &UserState, volume_free: u64) -> Reply {
-        let Some(published) = self.published else {
-            return Reply::Refused(refusal::busy("the upload was not stored; send it again"));
-        };
-        Reply::Stored {
-            root: self.root,
-            size: published.size,
-            version: published.version,
-            usage: usage::with_free(user, volume_free),
-        }
-    }
 }

@@ -1,81 +1,66 @@
-//! `Uploads` and `Discard`: what was begun and not committed.
+//! `Uploads`: what was begun and not committed, in pages.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
 use ferry_shared::{
     entry::Mtime,
     feature::{Feature, Features},
     limits::{MESSAGE_MAX, PAGE_MAX},
     message::{Reply, reply::UnfinishedUpload},
-    path::RemotePath,
-    refusal::{Code, Refusal},
 };
 
 use super::{Running, Task};
-use crate::{context::Context, outbox::Outbox, refusal, storage::PartInfo, user_state::UserState};
+use crate::{
+    context::Context,
+    files::{Error, Files, Unfinished},
+    outbox::Outbox,
+};
 
 /// Bytes of JSON the uploads of one message may take; the rest is for what stands around them.
 const MOST_BYTES: usize = MESSAGE_MAX - (4 << 10);
 
 /// A client that knows of no pages gets what one message has room for.
-pub(super) fn list(user: &Arc<UserState>, context: &Context, features: Features) -> Running {
+pub(super) fn list(files: &Files, context: &Context, features: Features) -> Running {
     let age = i64::try_from(context.config.get().limits.part_age().as_secs()).unwrap_or(i64::MAX);
-    let mut parts = user.home.parts();
-    parts.sort_by(|a, b| a.meta.path.cmp(&b.meta.path));
-    let (user, paged) = (Arc::clone(user), features.has(Feature::UploadsPages));
     let begun = Mtime::from(context.figures.started);
-    Running::Task(Box::new(Listing { user, age, begun, parts: parts.into(), paged }))
+    let upload = |upload: Unfinished| {
+        let since = upload.touched.max(begun);
+        UnfinishedUpload {
+            reserved: upload.reserved,
+            size: upload.size,
+            received: upload.received,
+            started: upload.started,
+            // How long the server was down does not count.
+            expires: Mtime(since.0.saturating_add(age), since.1),
+            active: upload.active,
+            path: upload.path,
+        }
+    };
+    let uploads = files.unfinished().into_iter().map(upload).collect();
+    Running::Task(Box::new(Listing { uploads, paged: features.has(Feature::UploadsPages) }))
 }
 
 #[derive(Debug)]
 struct Listing {
-    user: Arc<UserState>,
-    /// How long a part is kept, in seconds.
-    age: i64,
-    /// When the server was started: downtime does not count.
-    begun: Mtime,
-    parts: VecDeque<PartInfo>,
+    uploads: VecDeque<UnfinishedUpload>,
     paged: bool,
 }
 
 impl Task for Listing {
-    fn step(&mut self, out: &mut Outbox) -> Result<bool, Refusal> {
+    fn step(&mut self, out: &mut Outbox) -> Result<bool, Error> {
         let most = if self.paged { PAGE_MAX } else { usize::MAX };
         let (mut uploads, mut bytes) = (Vec::new(), 0);
-        while let Some(part) = self.parts.pop_front_if(|_| uploads.len() < most) {
-            let upload = self.upload(&part);
+        while let Some(upload) = self.uploads.pop_front_if(|_| uploads.len() < most) {
             bytes += serde_json::to_string(&upload).map_or(MOST_BYTES, |json| json.len() + 1);
             if bytes > MOST_BYTES && !uploads.is_empty() {
-                self.parts.push_front(part);
+                self.uploads.push_front(upload);
                 break;
             }
             uploads.push(upload);
         }
-        let more = self.paged && !self.parts.is_empty();
+        let more = self.paged && !self.uploads.is_empty();
         out.reply(&Reply::Uploads { uploads, more });
         out.finish();
         Ok(more)
-    }
-}
-
-impl Listing {
-    fn upload(&self, part: &PartInfo) -> UnfinishedUpload {
-        let since = part.touched.max(self.begun);
-        UnfinishedUpload {
-            reserved: self.user.held_for(&part.meta.path).bytes,
-            size: part.meta.size,
-            received: part.length,
-            started: part.started,
-            expires: Mtime(since.0.saturating_add(self.age), since.1),
-            active: part.active,
-            path: part.meta.path.clone(),
-        }
-    }
-}
-
-pub(super) fn discard(user: &UserState, path: &RemotePath) -> Result<Reply, Refusal> {
-    match user.discard(path).map_err(|error| refusal::of_storage(&error))? {
-        true => Ok(Reply::Done),
-        false => Err(Refusal::new(Code::NotFound, format!("no unfinished upload of {}", path.display()))),
     }
 }

@@ -32,6 +32,7 @@ use crate::{
     command::usage,
     config::RegistrationMode,
     context::Context,
+    files,
     gate::Gate,
     refusal,
     session::{OpenError, Proven, Session},
@@ -350,7 +351,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         let opened = tokio::task::spawn_blocking(move || span.in_scope(|| context.open_user(&opening))).await;
         let user = match opened {
             Ok(Ok(user)) => user,
-            Ok(Err(error)) => return Err(refusal::of_storage(&error)),
+            Ok(Err(error)) => return Err(files::Error::from(error).into()),
             Err(error) => return Err(refusal::internal(&error)),
         };
         match self.context.sessions.open(user, proven, now()?.max_sessions) {

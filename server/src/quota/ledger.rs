@@ -39,7 +39,7 @@ pub enum What {
 
 /// It does not fit. The figures are bytes or files, as `what` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("over quota: {needed} {} needed, {available} available, {held} held by unfinished uploads", .what.unit())]
+#[error("over quota: {needed} {} needed, {available} available{}; remove files or ask for more", .what.unit(), self.unfinished())]
 pub struct OverQuota {
     /// Which limit.
     pub what: What,
@@ -108,7 +108,16 @@ impl What {
     const fn unit(self) -> &'static str {
         match self {
             Self::Bytes => "bytes",
-            Self::Files => "files",
+            Self::Files => "more files",
+        }
+    }
+}
+
+impl OverQuota {
+    fn unfinished(&self) -> String {
+        match self.what {
+            What::Bytes => format!(" ({} held by unfinished uploads)", self.held),
+            What::Files => String::new(),
         }
     }
 }

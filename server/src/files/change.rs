@@ -1,0 +1,81 @@
+//! Small changes, each one step under the user's lock.
+
+use ferry_shared::{entry::Mtime, path::RemotePath};
+
+use super::{Act, Error, Files};
+use crate::{
+    audit::event::{Event, shown},
+    quota::Tally,
+    user_state::UserState,
+};
+
+impl Files {
+    /// Makes a folder, with `parents` also those above it that are missing.
+    ///
+    /// # Errors
+    /// [`Error`]; folders made before it stay.
+    pub fn make_dir(&self, path: &RemotePath, parents: bool) -> Result<(), Error> {
+        let mut act = self.act(Event::MakeDir { path: shown(path) });
+        make_dirs(&self.user, path, parents, &mut act)?;
+        act.done();
+        Ok(())
+    }
+
+    /// Renames or moves; the room of what it replaces is given back.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn rename(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<(), Error> {
+        let user = &*self.user;
+        let changes = user.ledger.lock_changes();
+        user.hold_alone(&changes, from).map_err(|(part, quota)| Error::LeftBehind { part, quota })?;
+        let renamed = user.home.rename(from, to, replace);
+        user.hold_again(&changes, from);
+        user.hold_again(&changes, to);
+        changes.release_used(renamed?.into());
+        drop(changes);
+        // Success promises that the new name is on disk.
+        user.home.flush_name(to)?;
+        self.act(Event::Rename { from: shown(from), to: shown(to) }).done();
+        Ok(())
+    }
+
+    /// Sets times and permissions.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn set_attributes(&self, path: &RemotePath, mtime: Option<Mtime>, mode: Option<u32>) -> Result<(), Error> {
+        set_attributes(&self.user, path, mtime, mode)?;
+        self.act(Event::Attributes { path: shown(path) }).done();
+        Ok(())
+    }
+}
+
+/// Makes a folder; how many were made, those above it included. Folders count against the user's files, and are told
+/// to `act` also where not all were made.
+pub(super) fn make_dirs(user: &UserState, path: &RemotePath, parents: bool, act: &mut Act) -> Result<u64, Error> {
+    let changes = user.ledger.lock_changes();
+    let prospect = user.home.prospect(path)?;
+    let wanted = prospect.missing_folders + u64::from(prospect.kind().is_none());
+    let charged = Tally::new(0, wanted);
+    changes.charge(Tally::default(), charged)?;
+    let mut made = 0;
+    let done = user.home.make_dir(path, parents, &mut made);
+    // What was made before an error stays, and weighs.
+    changes.release_used(charged.minus(Tally::new(0, made)));
+    if made > 0 {
+        act.reached().folders += made;
+    }
+    Ok(done.map(|()| made)?)
+}
+
+pub(super) fn set_attributes(
+    user: &UserState,
+    path: &RemotePath,
+    mtime: Option<Mtime>,
+    mode: Option<u32>,
+) -> Result<(), Error> {
+    // What is looked at and what is changed are the same only while nothing is renamed.
+    let _nothing_moves = user.ledger.lock_changes();
+    Ok(user.home.set_attributes(path, mtime, mode)?)
+}

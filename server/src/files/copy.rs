@@ -1,0 +1,287 @@
+//! Copies of a file or folder within a home, in steps: digested and published like uploads.
+
+use std::{collections::HashMap, sync::Arc};
+
+use ferry_shared::{
+    digest::Digest,
+    entry::{Entry, Kind, Mtime},
+    name::Name,
+    path::RemotePath,
+};
+
+use super::{
+    Act, Error, Files, Placed, Step, Work, change,
+    publish::{self, Payment, Ready},
+};
+use crate::{
+    audit::event::{Event, shown},
+    quota::{Reservation, Tally},
+    storage::{Copying, Overwrite, Staged, StorageError, WalkPage, Walker},
+    user_state::UserState,
+};
+
+/// Blocks copied in one step.
+const STEP: u64 = 4;
+
+/// What a copy came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Copied {
+    /// A file, and its digest.
+    File(Placed, Digest),
+    /// A folder with all below it.
+    Folder,
+}
+
+impl Files {
+    /// Copies a file, or a folder with all below it. With `replace` files at the target are replaced.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn copy(&self, from: RemotePath, to: RemotePath, replace: bool) -> Result<Box<dyn Work<Item = Copied>>, Error> {
+        let act = self.act(Event::Copy { from: shown(&from), to: shown(&to) });
+        let stat = self.user.home.stat(&from)?;
+        let mut copier = Copier { user: Arc::clone(&self.user), replace, file: None, act };
+        if stat.entry.kind != Kind::Folder {
+            copier.begin(&from, to)?;
+            return Ok(Box::new(OneFile(copier)));
+        }
+        if to.starts_with(&from) {
+            return Err(Error::IntoItself { from, to });
+        }
+        if !replace && copier.exists(&to)? {
+            return Err(StorageError::Exists(to).into());
+        }
+        let walker = self.user.home.walker(&from)?;
+        let facts = copier.folder(&to)?.then_some(Facts::of(&stat.entry));
+        let folders = Folders { to, facts, open: Vec::new() };
+        Ok(Box::new(Tree { copier, from, folders, walker, page: WalkPage::default() }))
+    }
+}
+
+#[derive(Debug)]
+struct Copier {
+    user: Arc<UserState>,
+    replace: bool,
+    /// The one at hand.
+    file: Option<OneCopy>,
+    act: Act,
+}
+
+impl Copier {
+    fn exists(&self, path: &RemotePath) -> Result<bool, Error> {
+        match self.user.home.stat(path) {
+            Ok(_) => Ok(true),
+            Err(StorageError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes a folder; whether it was not there.
+    fn folder(&mut self, path: &RemotePath) -> Result<bool, Error> {
+        change::make_dirs(&self.user, path, true, &mut self.act).map(|made| made > 0)
+    }
+
+    /// Begins to copy one file: reserved first, digested while it is copied.
+    fn begin(&mut self, from: &RemotePath, to: RemotePath) -> Result<(), Error> {
+        let home = &self.user.home;
+        let source = home.open_file(from)?;
+        let prospect = home.prospect(&to)?;
+        let growth = Tally::from(prospect.new_file(source.size)).growth_from(prospect.old().into());
+        let reservation = self.user.ledger.reserve(growth)?;
+        let copying = home.copy(source)?;
+        self.file = Some(OneCopy { to, copying, reservation });
+        Ok(())
+    }
+
+    /// Goes on with the file that was begun; what came of it once it is in its place.
+    fn step(&mut self) -> Result<Option<(Digest, Placed)>, Error> {
+        let Some(mut file) = self.file.take() else { return Ok(None) };
+        if file.copying.step(STEP)? {
+            self.file = Some(file);
+            return Ok(None);
+        }
+        self.publish(file).map(Some)
+    }
+
+    /// Puts a whole copy in its place, like an upload.
+    fn publish(&mut self, file: OneCopy) -> Result<(Digest, Placed), Error> {
+        let OneCopy { to, copying, reservation } = file;
+        let (draft, root) = copying.finish()?;
+        let (size, staged) = (draft.size(), Staged::Draft(draft));
+        let overwrite = if self.replace { Overwrite::Always } else { Overwrite::Never };
+        let payment = Payment::Copy(reservation);
+        let ready = Ready { staged, target: to, size, overwrite, parents: false, payment };
+        let placed = publish::publish_one(&self.user, ready)?;
+        let reached = self.act.reached();
+        (reached.files, reached.bytes) = (reached.files + 1, reached.bytes.saturating_add(placed.size));
+        self.user.waste.replaced(placed.replaced.min(size));
+        Ok((root, placed))
+    }
+}
+
+/// A file being copied.
+#[derive(Debug)]
+struct OneCopy {
+    to: RemotePath,
+    copying: Copying,
+    reservation: Reservation,
+}
+
+#[derive(Debug)]
+struct OneFile(Copier);
+
+impl Work for OneFile {
+    type Item = Copied;
+
+    fn writes(&self) -> bool {
+        true
+    }
+
+    fn is_heavy(&self) -> bool {
+        true
+    }
+
+    fn step(&mut self) -> Result<Step<Copied>, Error> {
+        let Some((root, placed)) = self.0.step()? else { return Ok(Step::Busy) };
+        self.0.act.done();
+        Ok(Step::Last(Copied::File(placed, root)))
+    }
+}
+
+/// A folder being copied: its own folder is made already.
+#[derive(Debug)]
+struct Tree {
+    copier: Copier,
+    from: RemotePath,
+    folders: Folders,
+    walker: Walker,
+    page: WalkPage,
+}
+
+impl Work for Tree {
+    type Item = Copied;
+
+    fn writes(&self) -> bool {
+        true
+    }
+
+    fn is_heavy(&self) -> bool {
+        true
+    }
+
+    fn step(&mut self) -> Result<Step<Copied>, Error> {
+        if self.copier.file.is_some() {
+            return self.copier.step().map(|_| Step::Busy);
+        }
+        let Some(entry) = self.page.entries.pop() else {
+            let page = self.walker.next_page()?;
+            let Some(page) = page else {
+                self.folders.end(&self.copier.user)?;
+                self.copier.act.done();
+                return Ok(Step::Last(Copied::Folder));
+            };
+            self.folders.enter(&page.under, &self.copier.user)?;
+            self.page = page;
+            return Ok(Step::Busy);
+        };
+        let below = self.page.under.join(&entry.name)?;
+        let from = self.from.join_path(&below)?;
+        let to = self.folders.to.join_path(&below)?;
+        match entry.kind {
+            Kind::Folder if self.copier.folder(&to)? => self.folders.made(&entry),
+            Kind::Folder => {}
+            Kind::File => self.copier.begin(&from, to)?,
+            // Clients cannot make these, so a copy is without them.
+            Kind::Symlink | Kind::Other => tracing::debug!(path = %from.display(), "not copied: not a file"),
+        }
+        Ok(Step::Busy)
+    }
+}
+
+/// What a folder that a copy makes gets from the one it is copied from.
+#[derive(Debug, Clone, Copy)]
+struct Facts {
+    mtime: Mtime,
+    mode: u32,
+}
+
+impl Facts {
+    fn of(entry: &Entry) -> Self {
+        Self { mtime: entry.mtime, mode: entry.mode }
+    }
+}
+
+/// Gives each folder that was made its date and permission bits, once all is in it. Memory is a page of names for
+/// each level, as the walk's own.
+#[derive(Debug)]
+struct Folders {
+    /// The copy.
+    to: RemotePath,
+    /// What it gets itself, if it was made.
+    facts: Option<Facts>,
+    /// The folder that is being copied and those above it, innermost last.
+    open: Vec<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    under: RemotePath,
+    /// Folders in it that were made and are not whole.
+    made: HashMap<Name, Facts>,
+}
+
+impl Folders {
+    /// A page of the folder `under` comes: the walk is through with all that it is not in.
+    fn enter(&mut self, under: &RemotePath, user: &UserState) -> Result<(), Error> {
+        while self.open.last().is_some_and(|open| !under.starts_with(&open.under)) {
+            self.leave(user)?;
+        }
+        match self.open.last_mut() {
+            // Its next page: the walk was in all folders of the one before.
+            Some(open) if open.under == *under => {
+                let whole = std::mem::take(&mut open.made);
+                self.whole(under, whole, user)
+            }
+            _ => {
+                self.open.push(Open { under: under.clone(), made: HashMap::new() });
+                Ok(())
+            }
+        }
+    }
+
+    /// An entry of the innermost folder was made as a folder of the copy.
+    fn made(&mut self, entry: &Entry) {
+        if let Some(open) = self.open.last_mut() {
+            open.made.insert(entry.name.clone(), Facts::of(entry));
+        }
+    }
+
+    /// All of the copy is there.
+    fn end(&mut self, user: &UserState) -> Result<(), Error> {
+        while !self.open.is_empty() {
+            self.leave(user)?;
+        }
+        self.facts.take().map_or(Ok(()), |facts| give(&self.to, facts, user))
+    }
+
+    fn leave(&mut self, user: &UserState) -> Result<(), Error> {
+        let Some(Open { under, made }) = self.open.pop() else { return Ok(()) };
+        self.whole(&under, made, user)?;
+        let facts = self.open.last_mut().and_then(|above| above.made.remove(&under.name()?));
+        let path = self.to.join_path(&under)?;
+        facts.map_or(Ok(()), |facts| give(&path, facts, user))
+    }
+
+    fn whole(&self, under: &RemotePath, made: HashMap<Name, Facts>, user: &UserState) -> Result<(), Error> {
+        let above = self.to.join_path(under)?;
+        made.into_iter().try_for_each(|(name, facts)| give(&above.join(&name)?, facts, user))
+    }
+}
+
+/// Gives a folder of a copy its date and permission bits, unless it was taken away meanwhile.
+fn give(path: &RemotePath, Facts { mtime, mode }: Facts, user: &UserState) -> Result<(), Error> {
+    match change::set_attributes(user, path, Some(mtime), Some(mode)) {
+        Err(Error::Storage(StorageError::NotFound(_))) => Ok(()),
+        given => given,
+    }
+}

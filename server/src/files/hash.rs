@@ -1,0 +1,85 @@
+//! The digest of a file, in steps, so that a client that left is noticed.
+
+use ferry_shared::{
+    blocks,
+    digest::{self, Digest, RootBuilder},
+    limits::block_count,
+    path::RemotePath,
+};
+use sha2::{Digest as _, Sha256};
+
+use super::{Error, Files, Step, Work};
+use crate::storage::OpenFile;
+
+/// Blocks digested in one step.
+const STEP: u64 = 4;
+
+/// What a digest is computed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// BLAKE3.
+    Blake3,
+    /// SHA-256.
+    Sha256,
+}
+
+impl Files {
+    /// The digest of a file.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::ReadChanged`] when the file was written to meanwhile.
+    pub fn hash(&self, path: &RemotePath, algorithm: Algorithm) -> Result<Box<dyn Work<Item = Digest>>, Error> {
+        let source = self.user.home.open_file(path)?;
+        let state = match algorithm {
+            Algorithm::Blake3 => State::Blake3(RootBuilder::new()),
+            Algorithm::Sha256 => State::Sha256(Box::default()),
+        };
+        Ok(Box::new(Hashing { source, state, next: 0, buffer: Vec::new() }))
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    Blake3(RootBuilder),
+    Sha256(Box<Sha256>),
+}
+
+#[derive(Debug)]
+struct Hashing {
+    source: OpenFile,
+    state: State,
+    next: u64,
+    buffer: Vec<u8>,
+}
+
+impl Work for Hashing {
+    type Item = Digest;
+
+    fn is_heavy(&self) -> bool {
+        true
+    }
+
+    fn step(&mut self) -> Result<Step<Digest>, Error> {
+        let size = self.source.size;
+        let end = block_count(size).min(self.next + STEP);
+        for index in self.next..end {
+            self.buffer.clear();
+            blocks::read_block(&self.source.file, size, index, &mut self.buffer).map_err(Error::of_reading)?;
+            match &mut self.state {
+                State::Blake3(root) => root.push(digest::block_digest(size, index, &self.buffer)),
+                State::Sha256(hasher) => hasher.update(&self.buffer),
+            }
+        }
+        self.next = end;
+        if end < block_count(size) {
+            return Ok(Step::Busy);
+        }
+        if self.source.version_now()? != self.source.version {
+            return Err(Error::ReadChanged);
+        }
+        Ok(Step::Last(match &mut self.state {
+            State::Blake3(root) => root.root(),
+            State::Sha256(hasher) => Digest(std::mem::take(hasher).finalize().into()),
+        }))
+    }
+}

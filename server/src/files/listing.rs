@@ -1,0 +1,92 @@
+//! Entries of a folder, of a tree, or by a pattern: a page at a time, the first as soon as it is read.
+
+use ferry_shared::{entry::Entry, limits::PAGE_MAX, path::RemotePath};
+
+use super::{Error, Files, Step, Work};
+use crate::storage::{Finder, Lister, WalkPage, Walker};
+
+/// Entries of one folder.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The folder, from where the work began.
+    pub under: RemotePath,
+    /// Its entries, or some of them.
+    pub entries: Vec<Entry>,
+    /// Folders that could not be read.
+    pub unreadable: Vec<RemotePath>,
+}
+
+impl Files {
+    /// The entries of one folder.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn list(&self, path: &RemotePath) -> Result<Box<dyn Work<Item = Page>>, Error> {
+        Ok(Box::new(Listing(self.user.home.lister(path)?)))
+    }
+
+    /// The entries of a folder and all below. Every folder has its page, an empty one too.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn walk(&self, path: &RemotePath) -> Result<Box<dyn Work<Item = Page>>, Error> {
+        Ok(Box::new(Walking(self.user.home.walker(path)?)))
+    }
+
+    /// The entries below a folder whose names match a pattern; `limit` of them at most.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn find(&self, path: &RemotePath, pattern: &str, limit: u64) -> Result<Box<dyn Work<Item = Page>>, Error> {
+        Ok(Box::new(Finding(self.user.home.finder(path, pattern, limit)?)))
+    }
+}
+
+#[derive(Debug)]
+struct Listing(Lister);
+
+impl Work for Listing {
+    type Item = Page;
+
+    fn step(&mut self) -> Result<Step<Page>, Error> {
+        let entries = self.0.next_page(PAGE_MAX)?;
+        Ok(step(entries.map(|entries| WalkPage { entries, ..WalkPage::default() })))
+    }
+}
+
+#[derive(Debug)]
+struct Walking(Walker);
+
+impl Work for Walking {
+    type Item = Page;
+
+    fn step(&mut self) -> Result<Step<Page>, Error> {
+        Ok(step(self.0.next_page()?))
+    }
+}
+
+#[derive(Debug)]
+struct Finding(Finder);
+
+impl Work for Finding {
+    type Item = Page;
+
+    fn step(&mut self) -> Result<Step<Page>, Error> {
+        Ok(match self.0.next_page()? {
+            // Nothing matched here; the empty page only gave others a turn.
+            Some(page) if page.entries.is_empty() && page.unreadable.is_empty() => Step::Busy,
+            page => step(page),
+        })
+    }
+
+    fn is_heavy(&self) -> bool {
+        true
+    }
+}
+
+fn step(page: Option<WalkPage>) -> Step<Page> {
+    match page {
+        Some(WalkPage { under, entries, unreadable }) => Step::Item(Page { under, entries, unreadable }),
+        None => Step::Last(Page::default()),
+    }
+}

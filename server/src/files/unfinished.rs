@@ -1,0 +1,56 @@
+//! Uploads that were begun and not committed.
+
+use ferry_shared::{entry::Mtime, path::RemotePath};
+
+use super::{Error, Files};
+use crate::audit::event::{Event, shown};
+
+/// An unfinished upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Its target.
+    pub path: RemotePath,
+    /// Its declared size in bytes; none for a stream.
+    pub size: Option<u64>,
+    /// Bytes that arrived.
+    pub received: u64,
+    /// Bytes of the quota that it holds.
+    pub reserved: u64,
+    /// When it began.
+    pub started: Mtime,
+    /// When it was written to last.
+    pub touched: Mtime,
+    /// Whether it is under way now.
+    pub active: bool,
+}
+
+impl Files {
+    /// The user's unfinished uploads, by target.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<Unfinished> {
+        let mut parts = self.user.home.parts();
+        parts.sort_by(|a, b| a.meta.path.cmp(&b.meta.path));
+        let unfinished = parts.into_iter().map(|part| Unfinished {
+            reserved: self.user.held_for(&part.meta.path).bytes,
+            size: part.meta.size,
+            received: part.length,
+            started: part.started,
+            touched: part.touched,
+            active: part.active,
+            path: part.meta.path,
+        });
+        unfinished.collect()
+    }
+
+    /// Throws an unfinished upload away.
+    ///
+    /// # Errors
+    /// [`Error::NoUpload`], or the disk's.
+    pub fn discard(&self, path: &RemotePath) -> Result<(), Error> {
+        if !self.user.discard(path)? {
+            return Err(Error::NoUpload(path.clone()));
+        }
+        self.act(Event::Discard { path: shown(path) }).done();
+        Ok(())
+    }
+}
