@@ -4,14 +4,13 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, chown},
     path::Path,
-    process::Command,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use ferry_e2e::{
-    binaries,
+    needs,
     server::{Server, Setup},
-    skipped, wait,
+    wait,
 };
 use rustix::process::Signal;
 
@@ -62,14 +61,7 @@ fn the_end_of_a_certificate_is_told_by_check_start_reload_and_status() {
 
 #[test]
 fn root_hands_a_renewed_certificate_to_a_server_that_may_not_read_it() {
-    if !rustix::process::geteuid().is_root() {
-        return skipped("only root can read what another user cannot");
-    }
-    let become_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    let may_run = Command::new(become_user[0]).args(&become_user[1..]).arg("test").arg("-x").arg(binaries::ferryd());
-    if !{ may_run }.status().is_ok_and(|status| status.success()) {
-        return skipped("no setpriv, or the server's program is out of reach for others");
-    }
+    let Some(become_user) = needs::as_nobody(65534) else { return };
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let config = pair(folder.path(), today() + 10);
@@ -78,7 +70,7 @@ fn root_hands_a_renewed_certificate_to_a_server_that_may_not_read_it() {
     }
     let own = format!(r#"chown -R 65534:65534 "$0/.." && exec {} "$@""#, become_user.join(" "));
     let setup = Setup::new().user("anna", &[]).config(&config).wrapper(&["sh", "-c", &own, "{data}"]);
-    let mut server = setup.start();
+    let mut server = setup.program(needs::ferryd_for_all(folder.path())).start();
     let first = server.fingerprint().to_owned();
     // Renewed, and readable to root alone.
     pair(folder.path(), today() + 90);

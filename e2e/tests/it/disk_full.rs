@@ -12,7 +12,6 @@ use ferry_e2e::{
     compare, material, needs,
     proxy::{Proxy, Way},
     server::{Server, Setup},
-    skipped,
 };
 
 /// Puts the data folder on a disk of 24 MiB, in a mount namespace of the server's own, so

@@ -3,14 +3,13 @@
 
 use std::{
     fs,
-    io::ErrorKind,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::Path,
     process::Command,
 };
 
 use ferry_e2e::{
-    MIB, binaries, compare, material,
+    MIB, binaries, compare, material, needs,
     peer::Peer,
     proxy::{Proxy, Then, Way},
     server::{Server, Setup},
@@ -51,19 +50,10 @@ async fn a_disable_holds_in_the_running_server_although_the_file_cannot_be_writt
 /// Runs `ferryd` as a stranger of this group; what it wrote, and whether it succeeded.
 fn as_member(server: &Server, socket: &Path, group: u32, words: &[&str]) -> (bool, String) {
     let folder = socket.parent().unwrap();
-    let program = folder.join("ferryd");
-    if !program.exists() {
-        // Where it was built, a stranger may not be let in.
-        fs::copy(binaries::ferryd(), &program).unwrap();
-    }
-    let mut command = Command::new(&program);
+    let mut command = Command::new(needs::ferryd_for_all(folder));
     command.args(words).arg("--data").arg(server.data()).env("FERRYD_CONTROL_SOCKET", socket);
     command.uid(65534).gid(group).current_dir(folder);
-    // Another test may just be starting a program and hold the fresh copy open for a moment.
-    let output = wait::some("the copy to be free", || match command.output() {
-        Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => None,
-        output => Some(output.unwrap()),
-    });
+    let output = command.output().unwrap();
     (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
@@ -78,8 +68,8 @@ fn for_groups() -> (Server, tempfile::TempDir, std::path::PathBuf) {
 
 #[test]
 fn members_of_the_group_look_kick_and_lift_and_change_nothing() {
-    if !rustix::process::geteuid().is_root() {
-        return skipped("only root can run a program as somebody else");
+    if !needs::root() {
+        return;
     }
     let (server, _open, socket) = for_groups();
     let member = |words: &[&str]| as_member(&server, &socket, 54321, words);
@@ -110,8 +100,8 @@ fn members_of_the_group_look_kick_and_lift_and_change_nothing() {
 
 #[test]
 fn members_of_the_admin_group_change_accounts_through_the_server_and_the_log_has_who() {
-    if !rustix::process::geteuid().is_root() {
-        return skipped("only root can run a program as somebody else");
+    if !needs::root() {
+        return;
     }
     let (server, _open, socket) = for_groups();
     let admin = |words: &[&str]| as_member(&server, &socket, 54322, words);

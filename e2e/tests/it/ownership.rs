@@ -4,32 +4,29 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::Path,
-    process::Command,
 };
 
 use ferry_e2e::{
-    binaries,
+    needs,
     server::{Server, Setup},
-    skipped, wait,
+    wait,
 };
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 const USER: u32 = 65534;
-const BECOME: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
-/// A server of root's in a data folder of another user, which later starts are made as.
-fn server() -> Option<Server> {
-    let may_run = Command::new(BECOME[0]).args(&BECOME[1..]).arg("test").arg("-x").arg(binaries::ferryd()).status();
-    if !rustix::process::geteuid().is_root() || !may_run.is_ok_and(|status| status.success()) {
-        skipped("needs root, setpriv, and a program that others reach");
-        return None;
-    }
+/// A server of root's in a data folder of another user, which later starts are made as, and the folder of its program.
+fn server() -> Option<(Server, TempDir)> {
+    let become_user = needs::as_nobody(USER)?;
     let start = format!(
         r#"if test -e "$0/../seen"; then exec {} "$@"; fi; chown 65534:65534 "$0" "$0/users.json" "$0/users.json.lock"
            chmod 755 "$0/.."; : >"$0/../seen"; exec "$@""#,
-        BECOME.join(" ")
+        become_user.join(" ")
     );
-    Some(Setup::new().user("anna", &[]).wrapper(&["sh", "-c", &start, "{data}"]).start())
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::new().user("anna", &[]).wrapper(&["sh", "-c", &start, "{data}"]);
+    Some((setup.program(needs::ferryd_for_all(folder.path())).start(), folder))
 }
 
 /// What is root's below `folder`, homes left out.
@@ -49,7 +46,7 @@ fn of_root(folder: &Path) -> Vec<String> {
 
 #[test]
 fn a_server_that_root_ran_once_leaves_nothing_the_services_user_cannot_open() {
-    let Some(mut server) = server() else { return };
+    let Some((mut server, _program)) = server() else { return };
     let client = server.client("anna");
     let file = client.scratch("here").join("file");
     fs::write(&file, "content").unwrap();
@@ -67,7 +64,7 @@ fn a_server_that_root_ran_once_leaves_nothing_the_services_user_cannot_open() {
 
 #[test]
 fn a_file_that_the_services_user_cannot_open_is_told_by_check_and_at_the_start_with_chown() {
-    let Some(mut server) = server() else { return };
+    let Some((mut server, _program)) = server() else { return };
     server.signal(Signal::TERM);
     assert!(server.wait_end().success());
     for name in ["users.json", "users.json.lock", "identity/key.pem", "identity/cert.pem", "audit.jsonl"] {

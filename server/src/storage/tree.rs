@@ -160,9 +160,9 @@ impl Removal {
     fn path_of(&self, name: &CString) -> RemotePath {
         // The first level is what is removed itself.
         let Some((_, below)) = self.levels.split_first() else { return self.path.clone() };
-        let names = below.iter().map(|level| &level.name).chain([name]);
+        let mut names = below.iter().map(|level| &level.name).chain([name]);
         let join = |path: RemotePath, name: &CString| path.join(&Name::new(name.as_bytes().to_vec()).ok()?).ok();
-        names.fold(Some(self.path.clone()), |path, name| join(path?, name)).unwrap_or_else(|| self.path.clone())
+        names.try_fold(self.path.clone(), join).unwrap_or_else(|| self.path.clone())
     }
 
     fn at(&self, error: Errno) -> StorageError {
