@@ -26,6 +26,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("server/storage", &["quota", "users", "command", "connection", "session", "gate"]),
     ("server/quota", &["storage", "users", "command", "connection", "session", "gate"]),
     ("server/users", &["storage", "quota", "command", "connection", "session", "gate"]),
+    ("server/files", &["command", "connection", "session", "gate", "live", "outbox", "refusal", "context", "users"]),
     ("server/session", &["connection", "command"]),
     ("server/live", &["connection", "command", "control"]),
     ("server/audit", &["connection", "command", "control", "storage", "quota", "users"]),
