@@ -77,6 +77,11 @@ impl Drift {
         found.now.iter().map(differs).collect()
     }
 
+    /// Has the next look see what is there then: something was just read again.
+    pub(crate) fn look_anew(&self) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).looked = None;
+    }
+
     /// In the order of [`WHAT`].
     fn differences(&self, context: &Context) -> [Option<String>; 3] {
         let configuration = self.read_config.get().and_then(|read| match read() {

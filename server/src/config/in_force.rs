@@ -11,7 +11,7 @@ use super::{
 };
 
 /// What only a start reads: sections whole, or single keys of others.
-const AT_START: [(&str, &str); 8] = [
+const AT_START: [(&str, &str); 9] = [
     ("server", "confine"),
     ("server", "listen"),
     ("server", "durability"),
@@ -19,6 +19,7 @@ const AT_START: [(&str, &str); 8] = [
     ("limits", "backlog"),
     ("tls", ""),
     ("control", ""),
+    ("audit", "folder"),
     ("log", "format"),
 ];
 

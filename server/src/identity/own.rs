@@ -24,6 +24,10 @@ pub(super) struct Remade {
 
 /// Makes what is missing or damaged, except a key that was there.
 pub(super) fn make(files: &Files, provider: &CryptoProvider) -> Result<(), IdentityError> {
+    // Nothing is written where nothing has to be: a disk that takes nothing does not stop a start.
+    if is_there(&files.key)? && is_there(&files.certificate)? && look(files, provider)?.is_none() {
+        return Ok(());
+    }
     let folder = private_file::folder_of(&files.key);
     private_file::make_folder(folder).map_err(failed(folder))?;
     // Two first starts at once must not mix two pairs.

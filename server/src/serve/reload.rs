@@ -46,6 +46,7 @@ impl Rereading<'_> {
                 reread.faults.push(fault);
             }
         }
+        context.drift.look_anew();
         manager.ready();
         reread
     }
