@@ -242,6 +242,8 @@ fn a_conflict_waits_for_its_answer_and_holds_nothing_up() {
     screen.wait("it fits");
     screen.keys("enter");
     screen.wait("1 already there: A");
+    // Each goes its own way, so either may be first.
+    wait::until("the other file", || there.join("b.txt").exists());
     compare::same_file(&here.join("b.txt"), &there.join("b.txt"));
     assert_eq!(fs::read(there.join("a.txt")).unwrap(), b"theirs");
     screen.keys("A");
