@@ -98,12 +98,6 @@ impl Wire {
         self.position.store(position, Ordering::Relaxed);
     }
 
-    /// How far that is.
-    #[must_use]
-    pub fn position(&self) -> u64 {
-        self.position.load(Ordering::Relaxed)
-    }
-
     /// Nothing travels.
     pub fn rest(&self) {
         *lock(&self.transfer) = None;
