@@ -16,7 +16,7 @@ use ferry_e2e::{
 
 /// Puts the data folder on a disk of 24 MiB, in a mount namespace of the server's own, so
 /// that neither root nor a real disk is needed.
-const SMALL_DISK: &str =
+pub(crate) const SMALL_DISK: &str =
     r#"cp -a "$0" "$0.seed" && mount -t tmpfs -o size=24m none "$0" && cp -a "$0.seed/." "$0" && exec "$@""#;
 
 fn on_a_small_disk() -> Option<Server> {

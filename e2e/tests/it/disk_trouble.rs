@@ -16,6 +16,8 @@ use ferry_e2e::{
 };
 use rustix::process::Signal;
 
+use crate::disk_full::SMALL_DISK;
+
 /// The data folder becomes read-only once there is a file `….ro` beside it; without it, it is a disk of its own with
 /// no inode left once there is a file `….none`.
 const DISK: &str = r#"
@@ -44,9 +46,6 @@ done
 chmod 700 "$0/users/anna"
 exec "$@"
 "#;
-
-const SMALL: &str =
-    r#"cp -a "$0" "$0.seed" && mount -t tmpfs -o size=24m none "$0" && cp -a "$0.seed/." "$0" && exec "$@""#;
 
 /// A server in a mount namespace of its own, so that neither root nor a real disk is needed.
 fn setup(script: &str) -> Option<Setup> {
@@ -201,7 +200,7 @@ fn a_disk_mounted_inside_a_home_can_be_downloaded_and_is_not_changed() {
     assert_eq!(client.run(&[&"uploads", &client.at(""), &"--json"]).ok().json().len(), 0);
     let usage = client.run(&[&"quota", &client.at(""), &"--json"]).ok().json().remove(0);
     assert_eq!(usage["reserved"].as_u64(), Some(0), "{usage}");
-    // What is there can be had.
+    // Files that are there can be had.
     for folder in ["disk", "top/disk"] {
         let got = at(&client, "got");
         client.run(&[&"get", &client.at(format!("{folder}/seen")), &got, &"--on-conflict=replace"]).ok();
@@ -212,7 +211,7 @@ fn a_disk_mounted_inside_a_home_can_be_downloaded_and_is_not_changed() {
 
 #[test]
 fn what_users_leave_free_stays_free_and_is_not_told_as_free() {
-    let Some(setup) = setup(SMALL) else { return };
+    let Some(setup) = setup(SMALL_DISK) else { return };
     let server = setup.config("[limits]\nmin_free = \"8MiB\"").start();
     let client = server.client("anna");
     let free = || {
