@@ -23,7 +23,7 @@ use crate::{
 /// Blocks copied in one step.
 const STEP: u64 = 4;
 
-/// What a copy came to.
+/// The outcome of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Copied {
     /// A file, and its digest.
@@ -43,7 +43,7 @@ impl Files {
         let mut copier = Copier { user: Arc::clone(&self.user), replace, file: None, act };
         if stat.entry.kind != Kind::Folder {
             copier.begin(&from, to)?;
-            return Ok(Box::new(OneFile(copier)));
+            return Ok(Box::new(Copy { copier, tree: None }));
         }
         if to.starts_with(&from) {
             return Err(Error::IntoItself { from, to });
@@ -54,7 +54,8 @@ impl Files {
         let walker = self.user.home.walker(&from)?;
         let facts = copier.folder(&to)?.then_some(Facts::of(&stat.entry));
         let folders = Folders { to, facts, open: Vec::new() };
-        Ok(Box::new(Tree { copier, from, folders, walker, page: WalkPage::default() }))
+        let tree = Tree { from, folders, walker, page: WalkPage::default() };
+        Ok(Box::new(Copy { copier, tree: Some(tree) }))
     }
 }
 
@@ -127,11 +128,26 @@ struct OneCopy {
     reservation: Reservation,
 }
 
+/// A copy under way.
 #[derive(Debug)]
-struct OneFile(Copier);
+struct Copy {
+    copier: Copier,
+    /// Where a folder is copied; its own copy is made already.
+    tree: Option<Tree>,
+}
 
-impl Work for OneFile {
+impl Work for Copy {
     type Item = Copied;
+
+    fn step(&mut self) -> Result<Step<Copied>, Error> {
+        let copied = match &mut self.tree {
+            Some(tree) => tree.step(&mut self.copier)?.then_some(Copied::Folder),
+            None => self.copier.step()?.map(|(root, placed)| Copied::File(placed, root)),
+        };
+        let Some(copied) = copied else { return Ok(Step::Busy) };
+        self.copier.act.done();
+        Ok(Step::Last(copied))
+    }
 
     fn writes(&self) -> bool {
         true
@@ -140,61 +156,43 @@ impl Work for OneFile {
     fn is_heavy(&self) -> bool {
         true
     }
-
-    fn step(&mut self) -> Result<Step<Copied>, Error> {
-        let Some((root, placed)) = self.0.step()? else { return Ok(Step::Busy) };
-        self.0.act.done();
-        Ok(Step::Last(Copied::File(placed, root)))
-    }
 }
 
-/// A folder being copied: its own folder is made already.
+/// The rest of a folder that is being copied.
 #[derive(Debug)]
 struct Tree {
-    copier: Copier,
     from: RemotePath,
     folders: Folders,
     walker: Walker,
     page: WalkPage,
 }
 
-impl Work for Tree {
-    type Item = Copied;
-
-    fn writes(&self) -> bool {
-        true
-    }
-
-    fn is_heavy(&self) -> bool {
-        true
-    }
-
-    fn step(&mut self) -> Result<Step<Copied>, Error> {
-        if self.copier.file.is_some() {
-            return self.copier.step().map(|_| Step::Busy);
+impl Tree {
+    /// Does a little; `true` once all of it is copied.
+    fn step(&mut self, copier: &mut Copier) -> Result<bool, Error> {
+        if copier.file.is_some() {
+            return copier.step().map(|_| false);
         }
         let Some(entry) = self.page.entries.pop() else {
-            let page = self.walker.next_page()?;
-            let Some(page) = page else {
-                self.folders.end(&self.copier.user)?;
-                self.copier.act.done();
-                return Ok(Step::Last(Copied::Folder));
+            let Some(page) = self.walker.next_page()? else {
+                self.folders.end(&copier.user)?;
+                return Ok(true);
             };
-            self.folders.enter(&page.under, &self.copier.user)?;
+            self.folders.enter(&page.under, &copier.user)?;
             self.page = page;
-            return Ok(Step::Busy);
+            return Ok(false);
         };
         let below = self.page.under.join(&entry.name)?;
         let from = self.from.join_path(&below)?;
         let to = self.folders.to.join_path(&below)?;
         match entry.kind {
-            Kind::Folder if self.copier.folder(&to)? => self.folders.made(&entry),
+            Kind::Folder if copier.folder(&to)? => self.folders.made(&entry),
             Kind::Folder => {}
-            Kind::File => self.copier.begin(&from, to)?,
+            Kind::File => copier.begin(&from, to)?,
             // Clients cannot make these, so a copy is without them.
             Kind::Symlink | Kind::Other => tracing::debug!(path = %from.display(), "not copied: not a file"),
         }
-        Ok(Step::Busy)
+        Ok(false)
     }
 }
 
