@@ -1,4 +1,4 @@
-//! What some tests need of the machine they run on; each says so where it is missing.
+//! Needs that some tests have of the machine they run on; each test says so where one is missing.
 
 use std::{
     env, fs,

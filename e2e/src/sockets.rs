@@ -1,4 +1,4 @@
-//! What the kernel still holds for connections on loopback, read from `/proc/net/tcp`.
+//! Bytes that the kernel still holds for connections on loopback, read from `/proc/net/tcp`.
 
 use std::{fs, net::SocketAddr};
 

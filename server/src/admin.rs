@@ -99,7 +99,7 @@ pub enum AdminError {
     NoSuchUpload {
         /// Whose.
         user: UserName,
-        /// Which was asked for.
+        /// The one asked for.
         path: String,
     },
     /// The sockets of the service could not be stopped.

@@ -1,4 +1,4 @@
-//! What a user may do with files, whatever the protocol: storage, quota and the audit log put together.
+//! The operations on files that a user has, whatever the protocol: storage, quota and the audit log put together.
 //!
 //! Knows no message, frame or connection. Everything in it blocks, as storage does. Each operation tells the audit
 //! log itself, also where it is cut short.
@@ -56,7 +56,7 @@ impl Files {
         Self { user, audit, who }
     }
 
-    /// What is at `path`, links not followed, and its version if it is a file.
+    /// The entry at `path`, links not followed, and its version if it is a file.
     ///
     /// # Errors
     /// [`Error`].

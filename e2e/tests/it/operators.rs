@@ -1,4 +1,4 @@
-//! What operators change while the server runs: who may, what holds although a disk does not take it, and what
+//! Changes that operators make while the server runs: who may, what holds although a disk does not take it, and what
 //! everybody is told of an end.
 
 use std::{

@@ -1,4 +1,4 @@
-//! What root makes in the data folder of another user, and what that user could not open.
+//! Files that root makes in the data folder of another user, and files that this user could not open.
 
 use std::{
     fs,
@@ -29,7 +29,7 @@ fn server() -> Option<(Server, TempDir)> {
     Some((setup.program(needs::ferryd_for_all(folder.path())).start(), folder))
 }
 
-/// What is root's below `folder`, homes left out.
+/// The files of root's below `folder`, homes left out.
 fn of_root(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().flatten() {

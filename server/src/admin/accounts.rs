@@ -27,7 +27,7 @@ pub(super) struct Accounts<'a> {
     store: PathBuf,
 }
 
-/// What a change came to.
+/// The outcome of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Changed {
     /// Whether a user who was added finds files, or those of a removed user were there to be removed.
@@ -124,7 +124,7 @@ impl<'a> Accounts<'a> {
         }
     }
 
-    /// What the configuration says, where it can be read.
+    /// The configuration, where it can be read.
     pub(super) fn is_registration_closed(&self) -> Result<bool, AdminError> {
         use crate::config::RegistrationMode;
         Ok(load(self.config.clone())?.config.registration.mode == RegistrationMode::Closed)

@@ -1,4 +1,4 @@
-//! What an operation has done, for the audit log: once it is through, or how far it came.
+//! The outcome of an operation, for the audit log: once it is through, or how far it came.
 
 use ferry_shared::digest::Digest;
 
@@ -7,12 +7,12 @@ use crate::audit::{
     event::{Event, Reached, Who},
 };
 
-/// What an operation will have done. It is told when it is done; dropped before, it tells how far that came, however
+/// An operation and how far it came. It is told when it is done; dropped before, it tells how far that came, however
 /// the work ended. The default tells nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Act {
     told: Option<(Audit, Who, Event)>,
-    /// What is done so far; nothing where nobody could see anything of it yet.
+    /// All that is done so far; nothing where nobody could see anything of it yet.
     reached: Option<Reached>,
 }
 
@@ -21,7 +21,7 @@ impl Act {
         Self { told: Some((audit.clone(), who.clone(), event)), reached: None }
     }
 
-    /// What is done so far, to be added to.
+    /// All that is done so far, to be added to.
     pub(crate) fn reached(&mut self) -> &mut Reached {
         self.reached.get_or_insert_default()
     }
@@ -53,7 +53,7 @@ impl Drop for Act {
     }
 }
 
-/// What is told of work that ended before its time. A download has shown a part of the file by then.
+/// The event that tells of work that ended before its time. A download has shown a part of the file by then.
 fn cut(event: Event, reached: Reached) -> Option<Event> {
     let is_something = reached != Reached::default();
     match event {

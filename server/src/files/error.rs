@@ -16,7 +16,7 @@ pub enum Error {
     /// The account is read-only.
     #[error("this account may look and download only")]
     ReadOnly,
-    /// What arrived of an upload is not what was declared.
+    /// An upload that arrived is not what was declared.
     #[error("{reason}; {}", if *.kept { "what arrived is kept, send the rest again" } else { "nothing of it is kept, send it again" })]
     Mismatch {
         /// In what way.
@@ -83,7 +83,7 @@ impl Error {
         Self::Fault(error.into())
     }
 
-    /// What an error of reading an open file comes to: a file that ended early has changed.
+    /// The meaning of an error of reading an open file: a file that ended early has changed.
     pub(crate) fn of_reading(error: std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::UnexpectedEof => Self::ReadChanged,

@@ -14,7 +14,7 @@ use crate::storage::OpenFile;
 /// Blocks digested in one step.
 const STEP: u64 = 4;
 
-/// What a digest is computed with.
+/// The function that computes a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     /// BLAKE3.

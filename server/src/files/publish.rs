@@ -13,7 +13,7 @@ use crate::{
     user_state::UserState,
 };
 
-/// What pays for a file, and so what becomes of an unfinished upload to the same name.
+/// The room that pays for a file, and so what becomes of an unfinished upload to the same name.
 #[derive(Debug)]
 pub(crate) enum Payment {
     /// What the upload holds, whose part this is. The part becomes the file.
@@ -104,7 +104,7 @@ fn place(user: &UserState, group: &mut CommitGroup, changes: &Changes<'_>, ready
     }
 }
 
-/// What becomes of the unfinished upload to a name that is a new file now.
+/// Settles the unfinished upload to a name that is a new file now.
 fn see_to_parts(user: &UserState, changes: &Changes<'_>, target: &RemotePath, payment: &Payment) {
     match payment {
         Payment::Part => user.let_go_unless_staged(target),

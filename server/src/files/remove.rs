@@ -15,7 +15,7 @@ use crate::{
 /// Entries removed in one step, under the user's lock: little enough to end soon on a slow disk.
 const STEP: u64 = 100;
 
-/// What was removed.
+/// Counts of what was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Gone {
     /// Files, and all else that is no folder.

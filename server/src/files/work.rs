@@ -2,7 +2,7 @@
 
 use super::Error;
 
-/// What a step came to.
+/// The outcome of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step<T> {
     /// There is more to do, and nothing to tell of yet.
@@ -15,7 +15,7 @@ pub enum Step<T> {
 
 /// An operation in steps. Dropped before its end, it leaves what it has done, and tells the audit log of it.
 pub trait Work: std::fmt::Debug + Send {
-    /// What it results in.
+    /// A part of its result.
     type Item;
 
     /// Does a little.

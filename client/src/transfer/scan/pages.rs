@@ -114,7 +114,7 @@ impl Pages {
         self.fitting(here, planned)
     }
 
-    /// What of `planned` is begun: all of it where it fits on the disk of the folder `here`.
+    /// The part of `planned` that is begun: all of it where it fits on the disk of the folder `here`.
     fn fitting(
         &self,
         here: Result<Option<Arc<Folder>>, ClientError>,

@@ -23,5 +23,5 @@ impl File {
     }
 }
 
-/// What a test does while a request waits.
+/// A test's own deed while a request waits.
 pub(crate) type Meanwhile = Box<dyn FnOnce() + Send>;
