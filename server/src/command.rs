@@ -142,10 +142,11 @@ impl Conversation {
     #[must_use]
     pub fn new(context: Arc<Context>, session: Arc<Session>, gate: Gate) -> Self {
         let wire = Arc::new(Wire::unlisted(Arc::clone(&session)));
+        let files = context.files(&wire);
         Self {
             out: Outbox::new(context.pool.clone()),
-            group: Group::new(&context.config.get().limits),
-            files: Files::new(Arc::clone(&session.user), context.audit.clone(), wire.who()),
+            group: Group::new(&files, &context.config.get().limits),
+            files,
             wire,
             _work: context.work.token(),
             context,
@@ -170,7 +171,8 @@ impl Conversation {
     /// Lets the operator see what it does.
     #[must_use]
     pub fn seen_as(mut self, wire: Arc<Wire>) -> Self {
-        self.files = Files::new(Arc::clone(&self.session.user), self.context.audit.clone(), wire.who());
+        self.files = self.context.files(&wire);
+        self.group = Group::new(&self.files, &self.context.config.get().limits);
         self.wire = wire;
         self
     }
@@ -433,7 +435,7 @@ impl Conversation {
         if let Err(error) = self.gate.admit(&request) {
             self.skip(follows);
             if follows == Follows::UpToCommit {
-                self.group.add_refused(error.into());
+                self.group.add_refused(error);
                 // A client may go on like this without end.
                 return self.flush_if_full();
             }

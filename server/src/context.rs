@@ -13,6 +13,7 @@ use crate::{
     config::{Config, InForce},
     drift::Drift,
     figures::Figures,
+    files::Files,
     gate,
     identity::Identity,
     live::{Live, Wire},
@@ -64,7 +65,7 @@ pub struct Context {
     /// Who is connected now.
     pub live: Live,
     /// What happened so far.
-    pub figures: Figures,
+    pub figures: Arc<Figures>,
     /// Where it is noted.
     pub audit: Audit,
     /// What is in force and not as it is on disk.
@@ -96,7 +97,7 @@ impl Context {
             farewell: OnceLock::new(),
             stop,
             live: Live::default(),
-            figures: Figures::default(),
+            figures: Arc::default(),
             audit: Audit::default(),
             drift: Drift::default(),
             turned_away: TurnedAway::default(),
@@ -113,6 +114,13 @@ impl Context {
     /// [`StorageError`] when the home cannot be used.
     pub fn open_user(&self, account: &Account) -> Result<Arc<UserState>, StorageError> {
         self.states.get(&account.name, gate::limits(account))
+    }
+
+    /// The files of the user who is at the other end of `wire`.
+    #[must_use]
+    pub fn files(&self, wire: &Wire) -> Files {
+        let user = Arc::clone(&wire.session.user);
+        Files::new(user, self.audit.clone(), Arc::clone(&self.figures), wire.who(), self.stop.clone())
     }
 
     /// Ends the sessions whose home is not there any more, although there may be an account and a home of

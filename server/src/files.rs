@@ -4,56 +4,74 @@
 //! log itself, also where it is cut short.
 
 mod act;
+mod batch;
 mod change;
 mod copy;
 mod error;
 mod fault;
 mod hash;
 mod listing;
-pub(crate) mod publish;
+mod new_file;
+mod publish;
+mod reading;
 mod remove;
 mod unfinished;
+mod usage;
 mod work;
+mod writing;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ferry_shared::{
     entry::{Entry, Version},
     path::RemotePath,
 };
+use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::act::Act;
+use self::act::Act;
 pub use self::{
+    batch::Batch,
     copy::Copied,
-    error::Error,
+    error::{Error, PathFault},
     hash::Algorithm,
     listing::Page,
-    publish::Placed,
+    new_file::{Basis, NewFile, Replace},
+    publish::Stored,
+    reading::Reading,
     remove::Gone,
     unfinished::Unfinished,
+    usage::Usage,
     work::{Step, Work},
+    writing::Writing,
 };
 use crate::{
     audit::{
         Audit,
         event::{Event, Who},
     },
+    figures::Figures,
     user_state::UserState,
 };
+
+/// The longest an operation is held up; a longer wait is told and not waited for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// One connection's use of its user's home.
 #[derive(Debug, Clone)]
 pub struct Files {
     user: Arc<UserState>,
     audit: Audit,
+    figures: Arc<Figures>,
     who: Who,
+    stop: CancellationToken,
 }
 
 impl Files {
-    /// The home of `user`; what is done is told to `audit` as the doing of `who`.
+    /// The home of `user`; what is done is told to `audit` as the doing of `who`, and counted in `figures`. Long steps
+    /// end when `stop` is cancelled.
     #[must_use]
-    pub fn new(user: Arc<UserState>, audit: Audit, who: Who) -> Self {
-        Self { user, audit, who }
+    pub fn new(user: Arc<UserState>, audit: Audit, figures: Arc<Figures>, who: Who, stop: CancellationToken) -> Self {
+        Self { user, audit, figures, who, stop }
     }
 
     /// The entry at `path`, links not followed, and its version if it is a file.
@@ -66,13 +84,18 @@ impl Files {
         Ok((stat.entry, stat.version))
     }
 
-    /// The user.
-    pub(crate) fn user(&self) -> &Arc<UserState> {
-        &self.user
+    /// How long to wait before an operation that makes the server write much for few bytes of the peer's: nothing,
+    /// unless the user has thrown much of that away.
+    ///
+    /// # Errors
+    /// [`Error::Wasteful`] where it is too long to wait for.
+    pub fn pause(&self) -> Result<Duration, Error> {
+        let wait = self.user.waste.wait();
+        if wait > LONGEST_PAUSE { Err(Error::Wasteful { seconds: wait.as_secs() }) } else { Ok(wait) }
     }
 
     /// An act that will have been `event`.
-    pub(crate) fn act(&self, event: Event) -> Act {
+    fn act(&self, event: Event) -> Act {
         Act::new(event, &self.audit, &self.who)
     }
 }

@@ -1,6 +1,6 @@
 //! Frames on their way out: encoded where they are made, moved as whole buffers after.
 
-use std::{collections::VecDeque, io};
+use std::collections::VecDeque;
 
 use ferry_shared::{
     blocks,
@@ -9,6 +9,8 @@ use ferry_shared::{
     message::{Notice, Reply},
     pool::{Buffer, BufferPool},
 };
+
+use crate::files::Error;
 
 /// A buffer this full is handed on.
 const FULL: usize = 256 << 10;
@@ -76,18 +78,18 @@ impl Outbox {
         &mut self,
         index: u64,
         length: usize,
-        read: impl FnOnce(&mut Vec<u8>, usize) -> io::Result<Fate>,
-    ) -> io::Result<()> {
+        read: impl FnOnce(&mut Vec<u8>) -> Result<Fate, Error>,
+    ) -> Result<(), Error> {
         if length >= OWN_BUFFER {
             self.hand_on_if(1);
         }
         let start = self.current().len();
-        frame::put_block_head(&mut self.current, index, length).map_err(io::Error::other)?;
+        frame::put_block_head(&mut self.current, index, length).map_err(Error::fault)?;
         let data = self.current.len();
-        match read(&mut self.current, data) {
+        match read(&mut self.current) {
             Ok(Fate::Send) if length > 0 && blocks::is_zero(&self.current[data..]) => {
                 self.current.truncate(start);
-                frame::put_block_head(&mut self.current, index, 0).map_err(io::Error::other)?;
+                frame::put_block_head(&mut self.current, index, 0).map_err(Error::fault)?;
             }
             Ok(Fate::Send) => {}
             Ok(Fate::Skip) => self.current.truncate(start),
@@ -150,14 +152,14 @@ mod tests {
     #[test]
     fn a_skipped_or_failed_block_leaves_no_trace() {
         let mut out = Outbox::new(BufferPool::new(2));
-        out.block(0, 3, |buffer, _| {
+        out.block(0, 3, |buffer| {
             buffer.extend_from_slice(b"abc");
             Ok(Fate::Skip)
         })
         .unwrap();
-        let failed = out.block(1, 3, |buffer, _| {
+        let failed = out.block(1, 3, |buffer| {
             buffer.push(1);
-            Err(io::ErrorKind::UnexpectedEof.into())
+            Err(Error::ReadOnly)
         });
         assert!(failed.is_err() && out.is_empty());
     }
@@ -165,8 +167,8 @@ mod tests {
     #[test]
     fn a_block_of_zeros_travels_without_bytes() {
         let mut out = Outbox::new(BufferPool::new(2));
-        out.block(5, 1000, |buffer, data| {
-            buffer.resize(data + 1000, 0);
+        out.block(5, 1000, |buffer| {
+            buffer.resize(buffer.len() + 1000, 0);
             Ok(Fate::Send)
         })
         .unwrap();

@@ -10,9 +10,7 @@ use ferry_shared::refusal::{Code, Refusal};
 use crate::{
     disk_fault::Fault,
     disk_trouble,
-    files::Error,
-    quota::OverQuota,
-    storage::StorageError,
+    files::{Error, PathFault},
     users::{RegisterError, password::NewPasswordError},
 };
 
@@ -22,47 +20,39 @@ static NEXT_REFERENCE: AtomicU64 = AtomicU64::new(1);
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         use Error as E;
-        // These errors hold the user's own paths and nothing of the server's.
         let told = |code| Self::new(code, error.to_string());
         match &error {
-            E::Storage(error) => of_storage(error),
-            E::Quota(quota) => over(told(Code::OverQuota), quota),
-            E::LeftBehind { quota, .. } => over(told(Code::OverQuota), quota),
+            E::Path { kind, .. } => told(code_of_path(*kind)),
+            E::OverQuota { needed, available, held, .. } => {
+                Self { needed: Some(*needed), available: Some(*available), held: Some(*held), ..told(Code::OverQuota) }
+            }
             E::ReadOnly => told(Code::NotAllowed),
             E::Mismatch { .. } => told(Code::Mismatch),
             E::Sequence(reason) => malformed(reason),
-            E::ReadChanged => told(Code::Changed),
-            E::IntoItself { .. } => told(Code::BadPath),
             E::NoRoom { needed, free } => disk_full(told(Code::DiskFull), *needed, *free),
-            E::TooLarge | E::TooLong(_) => told(Code::TooLarge),
-            E::NoUpload(_) => told(Code::NotFound),
-            E::NotStored => busy(&error.to_string()),
+            E::Disk { fault, what, source } => of_fault(*fault, what, source),
+            E::NotStored | E::Stopped => busy(&error.to_string()),
             E::Wasteful { seconds } => Self { retry_after: Some(*seconds), ..told(Code::Busy) },
             E::Fault(error) => internal(&**error),
         }
     }
 }
 
-fn of_storage(error: &StorageError) -> Refusal {
-    use StorageError as E;
-    let code = match error {
-        E::NotFound(_) => Code::NotFound,
-        E::Exists(_) => Code::Exists,
-        E::IsDirectory(_) => Code::IsDirectory,
-        E::NotDirectory(_) => Code::NotDirectory,
-        E::NotEmpty(_) => Code::NotEmpty,
-        E::Outside(_) | E::BadPath(_) | E::NotAFile(_) => Code::BadPath,
-        E::Changed(_) => Code::Changed,
-        E::Superseded(_) => Code::Superseded,
-        E::Denied(_) => Code::NotAllowed,
-        E::OtherFilesystem(_) => Code::OtherFilesystem,
-        E::Disk { fault, what, source } => return of_fault(*fault, what, source),
-        E::TooLong(_) => Code::TooLarge,
-        E::BadPattern(_) => Code::Unsupported,
-        E::Stopped => return busy("the server stopped this; try again"),
-        E::NoSuchUser | E::InUse | E::Unsafe(_) | E::Io { .. } => return internal(error),
-    };
-    Refusal::new(code, error.to_string())
+fn code_of_path(kind: PathFault) -> Code {
+    match kind {
+        PathFault::NotFound => Code::NotFound,
+        PathFault::Exists => Code::Exists,
+        PathFault::IsDirectory => Code::IsDirectory,
+        PathFault::NotDirectory => Code::NotDirectory,
+        PathFault::NotEmpty => Code::NotEmpty,
+        PathFault::Bad => Code::BadPath,
+        PathFault::Changed => Code::Changed,
+        PathFault::Superseded => Code::Superseded,
+        PathFault::Denied => Code::NotAllowed,
+        PathFault::OtherFilesystem => Code::OtherFilesystem,
+        PathFault::TooLarge => Code::TooLarge,
+        PathFault::BadPattern => Code::Unsupported,
+    }
 }
 
 /// The refusal for what the disk does not do, whatever file it is. The log is told the cause, though not each time.
@@ -85,11 +75,6 @@ fn disk_full(told: Refusal, needed: u64, free: u64) -> Refusal {
         tracing::error!(needed, free, refused_since = count, "{}", Fault::Full);
     });
     Refusal { needed: Some(needed), available: Some(free), ..told }
-}
-
-/// With the figures, for programs.
-fn over(refusal: Refusal, quota: &OverQuota) -> Refusal {
-    Refusal { needed: Some(quota.needed), available: Some(quota.available), held: Some(quota.held), ..refusal }
 }
 
 /// The refusal for a fault of ours: logged whole, told by reference only. Where the disk is behind it, it is the disk's.

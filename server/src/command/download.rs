@@ -10,17 +10,15 @@ use std::{
 };
 
 use ferry_shared::{
-    digest::{Digest, RootBuilder, block_digest},
+    digest::Digest,
     limits::{BLOCK_SIZE, block_count, block_len},
     message::{Reply, decode::Follows, request::BlockRange},
     path::RemotePath,
 };
 
 use crate::{
-    audit::event::{Event, shown},
-    files::{Act, Error, Files},
+    files::{Error, Files, Reading},
     outbox::{Fate, Outbox},
-    storage::OpenFile,
 };
 
 /// How long the connection may be silent while equal blocks are read: then one is sent though
@@ -41,19 +39,20 @@ pub(super) enum Step {
 /// A download under way.
 #[derive(Debug)]
 pub(super) struct Download {
-    source: OpenFile,
+    /// None once it is finished.
+    reading: Option<Reading>,
+    size: u64,
     /// The block to look at next, and the first one past what was asked for.
     next: u64,
     end: u64,
-    /// Absent for a range: its root would be of nothing anybody has.
-    root: Option<RootBuilder>,
+    /// Whether blocks were asked for: their digest would be of nothing anybody has.
+    is_range: bool,
     held: VecDeque<Held>,
     /// Digests below this block have all arrived.
     told: u64,
     all_told: bool,
     /// When a block was last sent.
     last_sent: Instant,
-    act: Act,
 }
 
 /// Digests of consecutive blocks the client holds.
@@ -70,32 +69,29 @@ pub(super) fn start(
     blocks: Option<BlockRange>,
     out: &mut Outbox,
 ) -> Result<Download, Error> {
-    let source = files.user().home.open_file(path)?;
-    let mut act = files.act(Event::Download { path: shown(path), size: 0, digest: None });
-    // It is told of whatever becomes of it.
-    act.reached();
-    let count = block_count(source.size);
+    let reading = files.read(path)?;
+    let size = reading.size();
+    let count = block_count(size);
     let (next, end) = match blocks {
         Some(range) => (range.first.min(count), range.first.saturating_add(range.count).min(count)),
         None => (0, count),
     };
     out.reply(&Reply::Opened {
-        size: source.size,
-        mtime: source.mtime,
-        mode: source.mode,
-        version: source.version.clone(),
+        size,
+        mtime: reading.mtime(),
+        mode: reading.mode(),
+        version: reading.version().clone(),
     });
-    let root = blocks.is_none().then(RootBuilder::new);
     Ok(Download {
-        source,
+        reading: Some(reading),
+        size,
         next,
         end,
-        root,
+        is_range: blocks.is_some(),
         held: VecDeque::new(),
         told: 0,
         all_told: false,
         last_sent: Instant::now(),
-        act,
     })
 }
 
@@ -116,7 +112,7 @@ impl Download {
             return Err("have-frames out of order");
         }
         self.told = first.saturating_add(digests.len() as u64);
-        let useful = block_count(self.source.size).saturating_sub(first);
+        let useful = block_count(self.size).saturating_sub(first);
         digests.truncate(usize::try_from(useful).unwrap_or(usize::MAX));
         if !digests.is_empty() {
             self.held.push_back(Held { first, digests });
@@ -135,25 +131,20 @@ impl Download {
             return if self.all_told { self.finish(out) } else { Ok(Step::NeedsHave) };
         }
         let held = self.held_digest();
-        let (size, index) = (self.source.size, self.next);
-        let length = block_len(size, index).unwrap_or(0);
+        let index = self.next;
+        let length = block_len(self.size, index).unwrap_or(0);
         let silent = self.last_sent.elapsed() >= KEEP_ALIVE;
+        let Some(reading) = &mut self.reading else { return Ok(Step::Done) };
         let mut digest = None;
-        let read = out.block(index, length, |buffer, data| {
-            ferry_shared::blocks::read_block(&self.source.file, size, index, buffer)?;
-            let found = block_digest(size, index, &buffer[data..]);
+        out.block(index, length, |buffer| {
+            let found = reading.read_block(index, buffer)?;
             digest = Some(found);
             Ok(if held == Some(found) && !silent { Fate::Skip } else { Fate::Send })
-        });
-        read.map_err(Error::of_reading)?;
-        if let (Some(root), Some(digest)) = (&mut self.root, digest) {
-            root.push(digest);
-        }
+        })?;
         if digest != held || silent {
             self.last_sent = Instant::now();
         }
         self.next += 1;
-        self.act.reached().bytes = self.position();
         Ok(Step::More)
     }
 
@@ -170,26 +161,21 @@ impl Download {
     }
 
     fn finish(&mut self, out: &mut Outbox) -> Result<Step, Error> {
-        match self.source.version_now() {
-            Ok(version) if version == self.source.version => {
-                let root = self.root.as_ref().map(RootBuilder::root);
-                out.reply(&Reply::Sent { root, version });
-                self.act.transferred(self.source.size, root);
-                Ok(Step::Done)
-            }
-            Ok(_) => Err(Error::ReadChanged),
-            Err(error) => Err(error.into()),
+        if let Some(reading) = self.reading.take() {
+            let (root, version) = reading.finish()?;
+            out.reply(&Reply::Sent { root: root.filter(|_| !self.is_range), version });
         }
+        Ok(Step::Done)
     }
 
     /// The file's size.
     pub(super) fn size(&self) -> u64 {
-        self.source.size
+        self.size
     }
 
     /// Bytes of the file that are looked at.
     pub(super) fn position(&self) -> u64 {
-        self.next.saturating_mul(BLOCK_SIZE).min(self.source.size)
+        self.next.saturating_mul(BLOCK_SIZE).min(self.size)
     }
 
     /// The frames of the request that are still to come.

@@ -2,7 +2,7 @@
 
 use ferry_shared::{digest::Digest, frame::Payload, message::decode::Follows};
 
-use super::{Conversation, Running};
+use super::{Conversation, Running, upload, usage};
 use crate::{files::Error, refusal};
 
 impl Conversation {
@@ -51,18 +51,15 @@ impl Conversation {
             Running::Skipping(Follows::UpToCommit) => {}
             Running::Small(arriving) => {
                 match self.gate.admit_write() {
-                    Ok(()) => self.group.add(arriving, size, root, &self.session.user),
-                    Err(error) => self.group.add_refused(error.into()),
+                    Ok(()) => self.group.add(arriving, size, root),
+                    Err(error) => self.group.add_refused(error),
                 }
                 self.flush_if_full();
             }
             Running::Upload(upload) => {
                 self.flush_group();
-                match self.gate.admit_write().and_then(|()| upload.commit(size, root, &self.context.figures)) {
-                    Ok(reply) => {
-                        self.context.figures.uploads.one();
-                        self.out.reply(&reply);
-                    }
+                match self.gate.admit_write().and_then(|()| upload.commit(size, root)) {
+                    Ok(file) => self.out.reply(&upload::stored(file, usage::now(&self.session.user))),
                     Err(error) => self.refuse(error),
                 }
             }

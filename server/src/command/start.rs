@@ -10,7 +10,7 @@ use ferry_shared::{
 use super::{Conversation, Running, download, pages, password, telling, upload, uploads, usage};
 use crate::{
     audit::event::Event,
-    files::{self, Copied, Error, Gone, Placed},
+    files::{self, Copied, Error, Gone},
     live::Direction,
     refusal,
 };
@@ -42,9 +42,7 @@ impl Conversation {
             R::Copy { from, to, replace } => {
                 let user = Arc::clone(user);
                 return Ok(telling::answer(files.copy(from, to, replace)?, move |copied| match copied {
-                    Copied::File(Placed { size, version, .. }, root) => {
-                        Reply::Stored { root, size, version, usage: usage::now(&user) }
-                    }
+                    Copied::File(file) => upload::stored(file, usage::now(&user)),
                     Copied::Folder => Reply::Done,
                 }));
             }
@@ -69,7 +67,7 @@ impl Conversation {
             R::Discard { path } => done(files.discard(&path))?,
             R::ChangePassword { old, new } => {
                 let reply = password::change(&self.context, &self.session, &old, &new)?;
-                files.act(Event::Password).done();
+                self.context.audit.record(self.wire.who(), Event::Password);
                 reply
             }
             R::Ping => Reply::Pong,
@@ -80,9 +78,9 @@ impl Conversation {
             }
             R::Put(put) => {
                 let (path, size) = (put.path.clone(), put.size);
-                let upload = upload::start(files, &self.context, put)?;
+                let upload = upload::start(files, put)?;
                 self.wire.begin(Direction::Up, path, size);
-                usage::warn(&self.session, usage::free(user), &mut self.out);
+                usage::warn(&self.session, usage::now(user), &mut self.out);
                 return Ok(Running::Upload(Box::new(upload)));
             }
             R::Register { .. } => return Err(refusal::unsupported("'register' on a logged-in connection")),

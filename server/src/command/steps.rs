@@ -9,20 +9,16 @@ use ferry_shared::message::{
 };
 
 use super::{Conversation, Need, Running, download};
-use crate::{files::Error, turns::Slice};
-
-/// The longest a request is held up; a longer wait is told and not waited for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+use crate::turns::Slice;
 
 impl Conversation {
     /// Begins with a request, at once unless it makes the server write a lot for a user who threw much of that away.
     pub(super) fn pace(&mut self, request: Request) {
-        let wait = if writes_much(&request) { self.session.user.waste.wait() } else { Duration::ZERO };
-        if wait.is_zero() {
-            return self.begin(request);
-        }
-        if wait > LONGEST_PAUSE {
-            return self.refuse(Error::Wasteful { seconds: wait.as_secs() });
+        let wait = if writes_much(&request) { self.files.pause() } else { Ok(Duration::ZERO) };
+        match wait {
+            Ok(Duration::ZERO) => return self.begin(request),
+            Ok(_) => {}
+            Err(error) => return self.refuse(error),
         }
         self.running = Running::Paced(Box::new(request));
         // Earlier answers are not held up.
@@ -41,7 +37,7 @@ impl Conversation {
     /// What it needs before it may go on; nothing where it may at once.
     pub(super) fn gives_way(&self, slice: &Slice, is_left: bool) -> Option<Need> {
         if matches!(self.running, Running::Paced(_)) {
-            let wait = self.session.user.waste.wait();
+            let wait = self.files.pause().unwrap_or_default();
             return (!wait.is_zero()).then_some(if is_left { Need::End } else { Need::Later(wait) });
         }
         if slice.is_over() {
@@ -75,10 +71,7 @@ impl Conversation {
                     self.wire.advance(download.position());
                     Ok(true)
                 }
-                Ok(download::Step::Done) => {
-                    self.context.figures.downloads.one();
-                    Ok(false)
-                }
+                Ok(download::Step::Done) => Ok(false),
                 Err(error) => {
                     let follows = download.follows();
                     self.skip(follows);

@@ -28,7 +28,7 @@ impl Files {
     pub fn rename(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<(), Error> {
         let user = &*self.user;
         let changes = user.ledger.lock_changes();
-        user.hold_alone(&changes, from).map_err(|(part, quota)| Error::LeftBehind { part, quota })?;
+        user.hold_alone(&changes, from).map_err(|(part, quota)| Error::left_behind(&part, quota))?;
         let renamed = user.home.rename(from, to, replace);
         user.hold_again(&changes, from);
         user.hold_again(&changes, to);

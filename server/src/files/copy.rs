@@ -3,14 +3,13 @@
 use std::{collections::HashMap, sync::Arc};
 
 use ferry_shared::{
-    digest::Digest,
     entry::{Entry, Kind, Mtime},
     name::Name,
     path::RemotePath,
 };
 
 use super::{
-    Act, Error, Files, Placed, Step, Work, change,
+    Act, Error, Files, PathFault, Step, Stored, Work, change,
     publish::{self, Payment, Ready},
 };
 use crate::{
@@ -26,8 +25,8 @@ const STEP: u64 = 4;
 /// The outcome of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Copied {
-    /// A file, and its digest.
-    File(Placed, Digest),
+    /// A file.
+    File(Stored),
     /// A folder with all below it.
     Folder,
 }
@@ -46,7 +45,8 @@ impl Files {
             return Ok(Box::new(Copy { copier, tree: None }));
         }
         if to.starts_with(&from) {
-            return Err(Error::IntoItself { from, to });
+            let message = format!("{} is inside {}", to.display(), from.display());
+            return Err(Error::path(PathFault::Bad, message));
         }
         if !replace && copier.exists(&to)? {
             return Err(StorageError::Exists(to).into());
@@ -95,7 +95,7 @@ impl Copier {
     }
 
     /// Goes on with the file that was begun; what came of it once it is in its place.
-    fn step(&mut self) -> Result<Option<(Digest, Placed)>, Error> {
+    fn step(&mut self) -> Result<Option<Stored>, Error> {
         let Some(mut file) = self.file.take() else { return Ok(None) };
         if file.copying.step(STEP)? {
             self.file = Some(file);
@@ -105,18 +105,18 @@ impl Copier {
     }
 
     /// Puts a whole copy in its place, like an upload.
-    fn publish(&mut self, file: OneCopy) -> Result<(Digest, Placed), Error> {
+    fn publish(&mut self, file: OneCopy) -> Result<Stored, Error> {
         let OneCopy { to, copying, reservation } = file;
-        let (draft, root) = copying.finish()?;
+        let (draft, digest) = copying.finish()?;
         let (size, staged) = (draft.size(), Staged::Draft(draft));
         let overwrite = if self.replace { Overwrite::Always } else { Overwrite::Never };
         let payment = Payment::Copy(reservation);
-        let ready = Ready { staged, target: to, size, overwrite, parents: false, payment };
-        let placed = publish::publish_one(&self.user, ready)?;
+        let ready = Ready { staged, target: to, size, digest, overwrite, parents: false, payment };
+        let stored = publish::publish_one(&self.user, ready)?;
         let reached = self.act.reached();
-        (reached.files, reached.bytes) = (reached.files + 1, reached.bytes.saturating_add(placed.size));
-        self.user.waste.replaced(placed.replaced.min(size));
-        Ok((root, placed))
+        (reached.files, reached.bytes) = (reached.files + 1, reached.bytes.saturating_add(stored.size));
+        self.user.waste.replaced(stored.replaced.min(size));
+        Ok(stored)
     }
 }
 
@@ -142,7 +142,7 @@ impl Work for Copy {
     fn step(&mut self) -> Result<Step<Copied>, Error> {
         let copied = match &mut self.tree {
             Some(tree) => tree.step(&mut self.copier)?.then_some(Copied::Folder),
-            None => self.copier.step()?.map(|(root, placed)| Copied::File(placed, root)),
+            None => self.copier.step()?.map(Copied::File),
         };
         let Some(copied) = copied else { return Ok(Step::Busy) };
         self.copier.act.done();
@@ -279,7 +279,7 @@ impl Folders {
 /// Gives a folder of a copy its date and permission bits, unless it was taken away meanwhile.
 fn give(path: &RemotePath, Facts { mtime, mode }: Facts, user: &UserState) -> Result<(), Error> {
     match change::set_attributes(user, path, Some(mtime), Some(mode)) {
-        Err(Error::Storage(StorageError::NotFound(_))) => Ok(()),
+        Err(error) if error.is_not_found() => Ok(()),
         given => given,
     }
 }

@@ -27,7 +27,7 @@ impl Files {
     /// The digest of a file.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::ReadChanged`] when the file was written to meanwhile.
+    /// [`Error`]; [`PathFault::Changed`](super::PathFault) when the file was written to meanwhile.
     pub fn hash(&self, path: &RemotePath, algorithm: Algorithm) -> Result<Box<dyn Work<Item = Digest>>, Error> {
         let source = self.user.home.open_file(path)?;
         let state = match algorithm {
@@ -75,7 +75,7 @@ impl Work for Hashing {
             return Ok(Step::Busy);
         }
         if self.source.version_now()? != self.source.version {
-            return Err(Error::ReadChanged);
+            return Err(Error::read_changed());
         }
         Ok(Step::Last(match &mut self.state {
             State::Blake3(root) => root.root(),

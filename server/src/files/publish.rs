@@ -4,7 +4,7 @@
 //! there, the name changed, and the settlement undone where that failed; without the lock, names durable. Only then
 //! may any of it be acknowledged.
 
-use ferry_shared::{entry::Version, path::RemotePath};
+use ferry_shared::{digest::Digest, entry::Version, path::RemotePath};
 
 use super::Error;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 
 /// The room that pays for a file, and so what becomes of an unfinished upload to the same name.
 #[derive(Debug)]
-pub(crate) enum Payment {
+pub(super) enum Payment {
     /// What the upload holds, whose part this is. The part becomes the file.
     Part,
     /// A reservation of its own, for an upload that came whole: it overtakes an unfinished one, which is discarded.
@@ -26,23 +26,26 @@ pub(crate) enum Payment {
 
 /// A file that is whole in staging.
 #[derive(Debug)]
-pub(crate) struct Ready {
-    pub(crate) staged: Staged,
-    pub(crate) target: RemotePath,
-    pub(crate) size: u64,
-    pub(crate) overwrite: Overwrite,
+pub(super) struct Ready {
+    pub(super) staged: Staged,
+    pub(super) target: RemotePath,
+    pub(super) size: u64,
+    pub(super) digest: Digest,
+    pub(super) overwrite: Overwrite,
     /// Whether folders above it that are missing are made.
-    pub(crate) parents: bool,
-    pub(crate) payment: Payment,
+    pub(super) parents: bool,
+    pub(super) payment: Payment,
 }
 
 /// A file that is durable under its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed {
+pub struct Stored {
     /// Its version.
     pub version: Version,
     /// Bytes.
     pub size: u64,
+    /// The digest of what arrived, or was copied.
+    pub digest: Digest,
     /// Bytes of the file it replaced.
     pub replaced: u64,
 }
@@ -50,8 +53,8 @@ pub struct Placed {
 /// Publishes one file.
 ///
 /// # Errors
-/// [`Error::Storage`] or [`Error::Quota`]; the target is then as it was, and a part stays staged.
-pub(crate) fn publish_one(user: &UserState, ready: Ready) -> Result<Placed, Error> {
+/// [`Error`]; the target is then as it was, and a part stays staged.
+pub(super) fn publish_one(user: &UserState, ready: Ready) -> Result<Stored, Error> {
     let mut placed = publish(user, &mut user.home.commit_group(), vec![ready])?;
     placed.pop().unwrap_or(Err(Error::NotStored))
 }
@@ -60,11 +63,11 @@ pub(crate) fn publish_one(user: &UserState, ready: Ready) -> Result<Placed, Erro
 ///
 /// # Errors
 /// When data or names cannot be made durable. None of the files may be acknowledged then.
-pub(crate) fn publish(
+pub(super) fn publish(
     user: &UserState,
     group: &mut CommitGroup,
     mut files: Vec<Ready>,
-) -> Result<Vec<Result<Placed, Error>>, Error> {
+) -> Result<Vec<Result<Stored, Error>>, Error> {
     group.flush_data(files.iter_mut().map(|ready| &mut ready.staged))?;
     let changes = user.ledger.lock_changes();
     let placed = files.into_iter().map(|ready| place(user, group, &changes, ready)).collect();
@@ -73,8 +76,8 @@ pub(crate) fn publish(
     Ok(placed)
 }
 
-fn place(user: &UserState, group: &mut CommitGroup, changes: &Changes<'_>, ready: Ready) -> Result<Placed, Error> {
-    let Ready { staged, target, size, overwrite, parents, mut payment } = ready;
+fn place(user: &UserState, group: &mut CommitGroup, changes: &Changes<'_>, ready: Ready) -> Result<Stored, Error> {
+    let Ready { staged, target, size, digest, overwrite, parents, mut payment } = ready;
     let prepared = group.prepare(&target, &overwrite, parents)?;
     let (old, new) = (Tally::from(prepared.prospect.old()), Tally::from(prepared.prospect.new_file(size)));
     let before = match &mut payment {
@@ -88,7 +91,7 @@ fn place(user: &UserState, group: &mut CommitGroup, changes: &Changes<'_>, ready
     match group.publish(staged, prepared) {
         Ok(Published { version, size, .. }) => {
             see_to_parts(user, changes, &target, &payment);
-            Ok(Placed { version, size, replaced: old.bytes })
+            Ok(Stored { version, size, digest, replaced: old.bytes })
         }
         Err(failed) => {
             match &mut payment {

@@ -2,7 +2,7 @@
 
 use ferry_shared::{entry::Mtime, path::RemotePath};
 
-use super::{Error, Files};
+use super::{Error, Files, PathFault};
 use crate::audit::event::{Event, shown};
 
 /// An unfinished upload.
@@ -45,10 +45,10 @@ impl Files {
     /// Throws an unfinished upload away.
     ///
     /// # Errors
-    /// [`Error::NoUpload`], or the disk's.
+    /// [`PathFault::NotFound`] where there is none, or the disk's.
     pub fn discard(&self, path: &RemotePath) -> Result<(), Error> {
         if !self.user.discard(path)? {
-            return Err(Error::NoUpload(path.clone()));
+            return Err(Error::path(PathFault::NotFound, format!("no unfinished upload of {}", path.display())));
         }
         self.act(Event::Discard { path: shown(path) }).done();
         Ok(())

@@ -1,0 +1,88 @@
+//! Small files that come whole and are stored together, so that they share their flushes.
+
+use std::{sync::Arc, time::Instant};
+
+use ferry_shared::digest::Digest;
+
+use super::{
+    Act, Error, Files, NewFile, Replace, Stored,
+    publish::{self, Payment, Ready},
+};
+use crate::{
+    audit::event::{Event, shown},
+    quota::Tally,
+    storage::{CommitGroup, Staged, StorageError},
+};
+
+/// Files that are in staging and wait for their common flush. Dropped before [`Batch::store`], nothing of them stays.
+#[derive(Debug)]
+pub struct Batch {
+    files: Files,
+    commits: Option<CommitGroup>,
+    ready: Vec<(Ready, Act)>,
+    bytes: u64,
+}
+
+impl Files {
+    /// A batch without files yet.
+    #[must_use]
+    pub fn batch(&self) -> Batch {
+        Batch { files: self.clone(), commits: None, ready: Vec::new(), bytes: 0 }
+    }
+}
+
+impl Batch {
+    /// Bytes of its files.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Checks a file that came whole and writes it to staging. The declared size is the caller's to check.
+    ///
+    /// # Errors
+    /// [`Error`]; the file is not in the batch then.
+    pub fn add(&mut self, new: NewFile, bytes: &[u8], expected: Digest) -> Result<(), Error> {
+        if Digest::of(bytes) != expected {
+            return Err(Error::Mismatch { reason: "the bytes that arrived have another digest", kept: false });
+        }
+        let user = Arc::clone(&self.files.user);
+        let size = bytes.len() as u64;
+        let commits = self.commits.get_or_insert_with(|| user.home.commit_group());
+        let prospect = commits.prospect(&new.path)?;
+        if prospect.kind().is_some() && new.replace == Replace::Never {
+            return Err(StorageError::Exists(new.path).into());
+        }
+        let growth = Tally::from(prospect.new_file(size)).growth_from(prospect.old().into());
+        let payment = Payment::Upload(user.ledger.reserve(growth)?);
+        let staged = Staged::Draft(user.home.draft(bytes, &new.meta())?);
+        let act = self.files.act(Event::Upload { path: shown(&new.path), size: 0, digest: None });
+        let NewFile { path: target, replace, parents, .. } = new;
+        let ready = Ready { staged, target, size, digest: expected, overwrite: replace.into(), parents, payment };
+        self.bytes = self.bytes.saturating_add(size);
+        self.ready.push((ready, act));
+        Ok(())
+    }
+
+    /// Makes all of them durable under their names; the outcomes are in the order of the files. The batch is empty
+    /// afterwards.
+    ///
+    /// # Errors
+    /// When they cannot be made durable: none of them may be acknowledged then.
+    pub fn store(&mut self) -> Result<Vec<Result<Stored, Error>>, Error> {
+        self.bytes = 0;
+        let (ready, acts): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ready).into_iter().unzip();
+        let Some(mut commits) = self.commits.take() else { return Ok(Vec::new()) };
+        let start = Instant::now();
+        let outcomes = publish::publish(&self.files.user, &mut commits, ready);
+        self.files.figures.flushed(start);
+        let outcomes = outcomes?;
+        for (outcome, mut act) in outcomes.iter().zip(acts) {
+            if let Ok(stored) = outcome {
+                self.files.figures.uploads.one();
+                act.transferred(stored.size, Some(stored.digest));
+            }
+        }
+        Ok(outcomes)
+    }
+}

@@ -1,0 +1,155 @@
+//! What a new file is to be, and the checks before any of its data comes.
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use ferry_shared::{
+    blocks,
+    entry::{Kind, Mtime, Version},
+    limits::FILE_SIZE_MAX,
+    path::RemotePath,
+};
+
+use super::{Error, Files, PathFault, Writing};
+use crate::{
+    audit::event::{Event, shown},
+    quota::Tally,
+    storage::{FileMeta, Overwrite, Part, PartMeta, Prospect, StorageError},
+};
+
+/// A file that is to be written.
+#[derive(Debug, Clone)]
+pub struct NewFile {
+    /// Its path.
+    pub path: RemotePath,
+    /// Its size in bytes; `None` where only the end will tell.
+    pub size: Option<u64>,
+    /// What is to happen to a file that has the path already.
+    pub replace: Replace,
+    /// Whether folders above it that are missing are made.
+    pub parents: bool,
+    /// Its date; the time of the commit, if absent.
+    pub mtime: Option<Mtime>,
+    /// Its permission bits; the server's default, if absent.
+    pub mode: Option<u32>,
+    /// What it may begin from.
+    pub from: Basis,
+}
+
+/// What happens to a file that has the path of a new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replace {
+    /// It stays, and the new one is refused.
+    Never,
+    /// It is replaced.
+    Always,
+    /// It is replaced if it still is this version.
+    IfVersion(Version),
+}
+
+/// What a new file begins from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// Nothing.
+    Nothing,
+    /// The part of an unfinished upload to the same path.
+    Staged,
+    /// The same, or else a copy of the file that has the path.
+    Current,
+}
+
+impl From<Replace> for Overwrite {
+    fn from(replace: Replace) -> Self {
+        match replace {
+            Replace::Never => Self::Never,
+            Replace::Always => Self::Always,
+            Replace::IfVersion(version) => Self::IfVersion(version),
+        }
+    }
+}
+
+impl NewFile {
+    pub(super) fn meta(&self) -> FileMeta {
+        FileMeta { mtime: self.mtime, mode: self.mode }
+    }
+
+    /// Refuses what could not be published as things are.
+    fn check_target(&self, prospect: &Prospect) -> Result<(), Error> {
+        let target = || self.path.clone();
+        if prospect.missing_folders > 0 && !self.parents {
+            return Err(StorageError::NotFound(self.path.parent().unwrap_or_default()).into());
+        }
+        match (prospect.kind(), &self.replace) {
+            (Some(Kind::Folder), _) => Err(StorageError::IsDirectory(target()).into()),
+            (Some(_), Replace::Never) => Err(StorageError::Exists(target()).into()),
+            (_, Replace::IfVersion(version)) if prospect.version().as_ref() != Some(version) => {
+                Err(StorageError::Changed(target()).into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Files {
+    /// Begins to write a file: checks, reserves and opens its part.
+    ///
+    /// # Errors
+    /// [`Error`], before any data is asked for.
+    pub fn write(&self, new: NewFile) -> Result<Writing, Error> {
+        let user = &self.user;
+        if new.size.is_some_and(|size| size > FILE_SIZE_MAX) {
+            return Err(Error::path(PathFault::TooLarge, "no file can be that large"));
+        }
+        let prospect = user.home.prospect(&new.path)?;
+        new.check_target(&prospect)?;
+        let growth = Tally::from(prospect.new_file(new.size.unwrap_or(0))).growth_from(prospect.old().into());
+        user.hold(&new.path, growth)?;
+        let opened = self.fits_the_disk(&new).and_then(|()| Ok(self.open_part(&new, &prospect)?));
+        let changes = user.ledger.lock_changes();
+        let (part, basis) = opened.inspect_err(|_| user.hold_again(&changes, &new.path))?;
+        if let Err(error) = user.hold_opened(&changes, &new.path) {
+            drop(changes);
+            if basis != Basis::Staged {
+                user.discard(&new.path)?;
+            }
+            return Err(error.into());
+        }
+        drop(changes);
+        let held = match new.size {
+            Some(size) if basis != Basis::Nothing => blocks::held_blocks(size, part.length()),
+            _ => 0,
+        };
+        tracing::debug!(user = %user.name, path = %new.path.display(), size = ?new.size, held, "upload begins");
+        let act = self.act(Event::Upload { path: shown(&new.path), size: 0, digest: None });
+        Ok(Writing::new(Arc::clone(user), Arc::clone(&self.figures), act, new, part, basis, held))
+    }
+
+    /// Refuses what the disk has no room for before any data comes. What of it is there already has its room.
+    fn fits_the_disk(&self, new: &NewFile) -> Result<(), Error> {
+        let staged = self.user.home.part_info(&new.path).filter(|_| new.from != Basis::Nothing);
+        // The file it replaces takes its room until the very end.
+        let needed = new.size.map_or(1, |size| size.saturating_sub(staged.map_or(0, |part| part.length)));
+        let free = self.user.home.volume_free()?;
+        if needed <= free { Ok(()) } else { Err(Error::NoRoom { needed, free }) }
+    }
+
+    /// The part to go on with, and what it really begins from.
+    fn open_part(&self, new: &NewFile, prospect: &Prospect) -> Result<(Part, Basis), StorageError> {
+        let home = &self.user.home;
+        let meta = PartMeta { path: new.path.clone(), size: new.size, file: new.meta() };
+        if new.size.is_some() && new.from != Basis::Nothing {
+            if let Some(part) = home.open_part(meta.clone())? {
+                return Ok((part, Basis::Staged));
+            }
+            if new.from == Basis::Current && prospect.version().is_some() {
+                let mut go_on = |_| match self.stop.is_cancelled() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                };
+                let part = home.seed_part(meta, &mut go_on)?;
+                self.user.waste.begun(&new.path, part.length());
+                return Ok((part, Basis::Current));
+            }
+        }
+        Ok((home.create_part(meta)?, Basis::Nothing))
+    }
+}
