@@ -103,11 +103,6 @@ trait Task: std::fmt::Debug + Send {
     /// Does a little; `true` when there is more to do.
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Error>;
 
-    /// Whether it changes the home, and ends when the account may not do that any more.
-    fn writes(&self) -> bool {
-        false
-    }
-
     /// Whether it is much work even where it ends soon, and so begins with a turn.
     fn is_heavy(&self) -> bool {
         false
@@ -308,7 +303,6 @@ impl Conversation {
             Verdict::Open => true,
             Verdict::Changed(notice) => {
                 self.out.notice(notice);
-                self.stop_writing();
                 true
             }
             Verdict::Closed(refusal) => {
@@ -322,17 +316,6 @@ impl Conversation {
                 self.over = true;
                 false
             }
-        }
-    }
-
-    /// Ends a copy or a removal under way that the account may not do any more.
-    fn stop_writing(&mut self) {
-        if let Running::Task(task) = &self.running
-            && task.writes()
-            && let Err(error) = self.gate.admit_write()
-        {
-            self.running = Running::Nothing;
-            self.refuse(error);
         }
     }
 
@@ -431,16 +414,6 @@ impl Conversation {
     }
 
     fn request(&mut self, request: Request) {
-        let follows = request.follows();
-        if let Err(error) = self.gate.admit(&request) {
-            self.skip(follows);
-            if follows == Follows::UpToCommit {
-                self.group.add_refused(error);
-                // A client may go on like this without end.
-                return self.flush_if_full();
-            }
-            return self.refuse(error);
-        }
         match request {
             Request::Put(put) if put.is_optimistic() => self.running = Running::Small(upload_small::Arriving::new(put)),
             request => {

@@ -84,6 +84,14 @@ impl Files {
         Ok((stat.entry, stat.version))
     }
 
+    /// Whether the account may change its home now, and the disk lets it begin.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`], or the disk's.
+    fn may_change(&self) -> Result<(), Error> {
+        may_change(&self.user)
+    }
+
     /// How long to wait before an operation that makes the server write much for few bytes of the peer's: nothing,
     /// unless the user has thrown much of that away.
     ///
@@ -98,4 +106,9 @@ impl Files {
     fn act(&self, event: Event) -> Act {
         Act::new(event, &self.audit, &self.who)
     }
+}
+
+/// As [`Files::may_change`], for work under way.
+fn may_change(user: &UserState) -> Result<(), Error> {
+    if user.is_read_only() { Err(Error::ReadOnly) } else { Ok(user.begin_changing()?) }
 }

@@ -8,7 +8,6 @@ use std::{sync::Arc, time::SystemTime};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    files::Error,
     quota::Limits,
     refusal,
     session::Session,
@@ -16,7 +15,7 @@ use crate::{
     users::{Account, UserName, Users},
 };
 use ferry_shared::{
-    message::{Notice, Request, reply::Access},
+    message::{Notice, reply::Access},
     refusal::Refusal,
 };
 
@@ -99,25 +98,6 @@ impl Gate {
     fn is_open(&self) -> bool {
         self.session.is_proven_to(&self.account) && self.account.is_open(SystemTime::now())
     }
-
-    /// Whether this request may run.
-    ///
-    /// # Errors
-    /// [`Error::ReadOnly`].
-    pub fn admit(&self, request: &Request) -> Result<(), Error> {
-        if writes(request) { self.admit_write() } else { Ok(()) }
-    }
-
-    /// Whether the account may change its home now, and the disk lets it begin.
-    ///
-    /// # Errors
-    /// [`Error::ReadOnly`].
-    pub fn admit_write(&self) -> Result<(), Error> {
-        match self.account.access {
-            Access::ReadWrite => Ok(self.session.user.begin_changing()?),
-            Access::ReadOnly => Err(Error::ReadOnly),
-        }
-    }
 }
 
 /// The account as it is now, with its limits in force for the user, and the generation of the
@@ -126,6 +106,7 @@ fn put_in_force(users: &Users, user: &UserState) -> Option<(u64, Arc<Account>)> 
     put_in_force_by(users, &user.name, |account| {
         user.ledger.set_limits(limits(account));
         user.bandwidth.set(account.bandwidth);
+        user.set_read_only(account.access == Access::ReadOnly);
     })
 }
 
@@ -145,28 +126,6 @@ fn put_in_force_by(users: &Users, name: &UserName, mut put: impl FnMut(&Account)
 #[must_use]
 pub fn limits(account: &Account) -> Limits {
     Limits { bytes: account.quota, files: Some(account.max_files) }
-}
-
-/// Whether a request changes the home. An unlisted request counts as one that does.
-fn writes(request: &Request) -> bool {
-    use Request as R;
-    !matches!(
-        request,
-        R::List { .. }
-            | R::Walk { .. }
-            | R::Find { .. }
-            | R::Stat { .. }
-            | R::Hash { .. }
-            | R::Get { .. }
-            | R::Usage
-            | R::Uploads
-            | R::Ping
-            | R::ChangePassword { .. }
-            | R::Hello(_)
-            | R::Login { .. }
-            | R::Attach { .. }
-            | R::Register { .. }
-    )
 }
 
 #[cfg(test)]

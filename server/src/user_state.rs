@@ -77,6 +77,7 @@ pub struct UserState {
     /// The server's work for the user that was thrown away again.
     pub waste: Waste,
     connections: AtomicU32,
+    read_only: AtomicBool,
 }
 
 impl UserState {
@@ -115,8 +116,20 @@ impl UserState {
         let holds = Holds::of_parts(&home, &ledger)?;
         let (bandwidth, connections) = (Arc::default(), AtomicU32::new(0));
         let (name, turns, waste) = (name.clone(), Turns::of_user(), Waste::default());
-        let ledger_lies = AtomicBool::new(lies);
-        Ok(Self { name, home, ledger, ledger_lies, bandwidth, turns, waste, holds, connections })
+        // The account's own word comes before anybody can do anything.
+        let (ledger_lies, read_only) = (AtomicBool::new(lies), AtomicBool::new(true));
+        Ok(Self { name, home, ledger, ledger_lies, bandwidth, turns, waste, holds, connections, read_only })
+    }
+
+    /// Whether the account may look and download only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.read_only.load(Ordering::Acquire)
+    }
+
+    /// From now on the account may look and download only, or change its home, too.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.read_only.store(read_only, Ordering::Release);
     }
 
     /// To be called before something is changed: a ledger that could not be taken away is not to be believed then.

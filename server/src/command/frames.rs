@@ -13,11 +13,8 @@ impl Conversation {
                 Ok(()) => return,
                 Err(reason) => return self.close(refusal::malformed(reason)),
             },
-            Running::Upload(upload) => match self.gate.admit_write() {
-                Ok(()) => match upload.block(index, &bytes) {
-                    Ok(()) => return self.wire.advance(upload.position()),
-                    Err(error) => error,
-                },
+            Running::Upload(upload) => match upload.block(index, &bytes) {
+                Ok(()) => return self.wire.advance(upload.position()),
                 Err(error) => error,
             },
             _ => return self.close(refusal::malformed("a block outside an upload")),
@@ -50,15 +47,12 @@ impl Conversation {
         match std::mem::replace(&mut self.running, Running::Nothing) {
             Running::Skipping(Follows::UpToCommit) => {}
             Running::Small(arriving) => {
-                match self.gate.admit_write() {
-                    Ok(()) => self.group.add(arriving, size, root),
-                    Err(error) => self.group.add_refused(error),
-                }
+                self.group.add(arriving, size, root);
                 self.flush_if_full();
             }
             Running::Upload(upload) => {
                 self.flush_group();
-                match self.gate.admit_write().and_then(|()| upload.commit(size, root)) {
+                match upload.commit(size, root) {
                     Ok(file) => self.out.reply(&upload::stored(file, usage::now(&self.session.user))),
                     Err(error) => self.refuse(error),
                 }

@@ -56,11 +56,7 @@ impl Conversation {
         if let Running::Paced(_) = self.running
             && let Running::Paced(request) = std::mem::replace(&mut self.running, Running::Nothing)
         {
-            // The account may have changed meanwhile.
-            match self.gate.admit(&request) {
-                Ok(()) => self.begin(*request),
-                Err(refused) => self.refuse(refused),
-            }
+            self.begin(*request);
             return true;
         }
         let stepped = match &mut self.running {

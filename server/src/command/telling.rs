@@ -46,10 +46,6 @@ impl<T, F: FnMut(T, bool, &mut Outbox) + Send> Task for Telling<T, F> {
         Ok(!is_last)
     }
 
-    fn writes(&self) -> bool {
-        self.work.writes()
-    }
-
     fn is_heavy(&self) -> bool {
         self.work.is_heavy()
     }

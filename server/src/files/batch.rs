@@ -43,6 +43,7 @@ impl Batch {
     /// # Errors
     /// [`Error`]; the file is not in the batch then.
     pub fn add(&mut self, new: NewFile, bytes: &[u8], expected: Digest) -> Result<(), Error> {
+        self.files.may_change()?;
         if Digest::of(bytes) != expected {
             return Err(Error::Mismatch { reason: "the bytes that arrived have another digest", kept: false });
         }

@@ -1,11 +1,17 @@
 //! Small changes, each one step under the user's lock.
 
-use ferry_shared::{entry::Mtime, path::RemotePath};
+use std::time::SystemTime;
 
-use super::{Act, Error, Files};
+use ferry_shared::{digest::Digest, entry::Mtime, path::RemotePath};
+
+use super::{
+    Act, Error, Files, Stored,
+    publish::{self, Payment, Ready},
+};
 use crate::{
     audit::event::{Event, shown},
     quota::Tally,
+    storage::{FileMeta, Overwrite, Staged},
     user_state::UserState,
 };
 
@@ -15,9 +21,26 @@ impl Files {
     /// # Errors
     /// [`Error`]; folders made before it stay.
     pub fn make_dir(&self, path: &RemotePath, parents: bool) -> Result<(), Error> {
+        self.may_change()?;
         let mut act = self.act(Event::MakeDir { path: shown(path) });
         make_dirs(&self.user, path, parents, &mut act)?;
         act.done();
+        Ok(())
+    }
+
+    /// Makes an empty file where nothing is, else sets the date of what is there to now.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn touch(&self, path: &RemotePath) -> Result<(), Error> {
+        match self.set_attributes(path, Some(SystemTime::now().into()), None) {
+            Err(error) if error.is_not_found() => {}
+            dated => return dated,
+        }
+        let mut act = self.act(Event::Upload { path: shown(path), size: 0, digest: None });
+        let stored = make_empty(&self.user, path)?;
+        self.figures.uploads.one();
+        act.transferred(0, Some(stored.digest));
         Ok(())
     }
 
@@ -26,6 +49,7 @@ impl Files {
     /// # Errors
     /// [`Error`].
     pub fn rename(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<(), Error> {
+        self.may_change()?;
         let user = &*self.user;
         let changes = user.ledger.lock_changes();
         user.hold_alone(&changes, from).map_err(|(part, quota)| Error::left_behind(&part, quota))?;
@@ -45,10 +69,27 @@ impl Files {
     /// # Errors
     /// [`Error`].
     pub fn set_attributes(&self, path: &RemotePath, mtime: Option<Mtime>, mode: Option<u32>) -> Result<(), Error> {
+        self.may_change()?;
         set_attributes(&self.user, path, mtime, mode)?;
         self.act(Event::Attributes { path: shown(path) }).done();
         Ok(())
     }
+}
+
+/// Puts an empty file where nothing is. An unfinished upload to the same path stays and can be gone on with.
+fn make_empty(user: &UserState, path: &RemotePath) -> Result<Stored, Error> {
+    let prospect = user.home.prospect(path)?;
+    let reservation = user.ledger.reserve(Tally::from(prospect.new_file(0)).growth_from(prospect.old().into()))?;
+    let ready = Ready {
+        staged: Staged::Draft(user.home.draft(b"", &FileMeta::default())?),
+        target: path.clone(),
+        size: 0,
+        digest: Digest::of(b""),
+        overwrite: Overwrite::Never,
+        parents: false,
+        payment: Payment::Copy(reservation),
+    };
+    publish::publish_one(user, ready)
 }
 
 /// Makes a folder; how many were made, those above it included. Folders count against the user's files, and are told

@@ -37,6 +37,7 @@ impl Files {
     /// # Errors
     /// [`Error`].
     pub fn copy(&self, from: RemotePath, to: RemotePath, replace: bool) -> Result<Box<dyn Work<Item = Copied>>, Error> {
+        self.may_change()?;
         let act = self.act(Event::Copy { from: shown(&from), to: shown(&to) });
         let stat = self.user.home.stat(&from)?;
         let mut copier = Copier { user: Arc::clone(&self.user), replace, file: None, act };
@@ -140,6 +141,7 @@ impl Work for Copy {
     type Item = Copied;
 
     fn step(&mut self) -> Result<Step<Copied>, Error> {
+        super::may_change(&self.copier.user)?;
         let copied = match &mut self.tree {
             Some(tree) => tree.step(&mut self.copier)?.then_some(Copied::Folder),
             None => self.copier.step()?.map(Copied::File),
@@ -147,10 +149,6 @@ impl Work for Copy {
         let Some(copied) = copied else { return Ok(Step::Busy) };
         self.copier.act.done();
         Ok(Step::Last(copied))
-    }
-
-    fn writes(&self) -> bool {
-        true
     }
 
     fn is_heavy(&self) -> bool {

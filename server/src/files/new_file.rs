@@ -95,6 +95,7 @@ impl Files {
     /// # Errors
     /// [`Error`], before any data is asked for.
     pub fn write(&self, new: NewFile) -> Result<Writing, Error> {
+        self.may_change()?;
         let user = &self.user;
         if new.size.is_some_and(|size| size > FILE_SIZE_MAX) {
             return Err(Error::path(PathFault::TooLarge, "no file can be that large"));

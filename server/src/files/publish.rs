@@ -20,7 +20,7 @@ pub(super) enum Payment {
     Part,
     /// A reservation of its own, for an upload that came whole: it overtakes an unfinished one, which is discarded.
     Upload(Reservation),
-    /// A reservation of its own, for a copy: an unfinished upload may still go on, and holds what it must now.
+    /// A reservation of its own, for a copy or an empty file: an unfinished upload may still go on, and holds what it must now.
     Copy(Reservation),
 }
 

@@ -38,6 +38,7 @@ impl Files {
         recursive: bool,
         version: Option<Version>,
     ) -> Result<Box<dyn Work<Item = Gone>>, Error> {
+        self.may_change()?;
         let act = self.act(Event::Remove { path: shown(&path), recursive });
         let user = Arc::clone(&self.user);
         // Only files have versions: there is nothing below what has one.
@@ -61,6 +62,7 @@ impl Work for One {
     type Item = Gone;
 
     fn step(&mut self) -> Result<Step<Gone>, Error> {
+        super::may_change(&self.user)?;
         let changes = self.user.ledger.lock_changes();
         let removed = match &self.version {
             Some(version) => self.user.home.remove_version(&self.path, version)?,
@@ -71,10 +73,6 @@ impl Work for One {
         drop(changes);
         self.act.done();
         Ok(Step::Last(gone(removed)))
-    }
-
-    fn writes(&self) -> bool {
-        true
     }
 }
 
@@ -91,6 +89,7 @@ impl Work for Tree {
     type Item = Gone;
 
     fn step(&mut self) -> Result<Step<Gone>, Error> {
+        super::may_change(&self.user)?;
         let changes = self.user.ledger.lock_changes();
         let step = self.removal.step(STEP);
         self.user.hold_again(&changes, &self.path);
@@ -105,10 +104,6 @@ impl Work for Tree {
         }
         self.act.done();
         Ok(Step::Last(gone))
-    }
-
-    fn writes(&self) -> bool {
-        true
     }
 
     fn is_heavy(&self) -> bool {

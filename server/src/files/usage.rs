@@ -1,5 +1,6 @@
 //! What a user has and may have.
 
+use super::Files;
 use crate::{quota::Snapshot, user_state::UserState};
 
 /// A user's figures at one moment.
@@ -22,7 +23,7 @@ pub struct Usage {
 impl Usage {
     /// The figures of `user` now. Nothing fails because the disk does not tell its own.
     #[must_use]
-    pub fn of(user: &UserState) -> Self {
+    pub(crate) fn of(user: &UserState) -> Self {
         let free = user.home.volume_free().inspect_err(|error| {
             tracing::warn!(user = %user.name, %error, "cannot tell how much of the disk is free");
         });
@@ -35,5 +36,13 @@ impl Usage {
             file_limit: limits.files,
             free: free.ok(),
         }
+    }
+}
+
+impl Files {
+    /// The user's figures now.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage::of(&self.user)
     }
 }

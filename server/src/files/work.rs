@@ -24,11 +24,6 @@ pub trait Work: std::fmt::Debug + Send {
     /// [`Error`]; the work is over then.
     fn step(&mut self) -> Result<Step<Self::Item>, Error>;
 
-    /// Whether it changes the home, and ends when the account may not do that any more.
-    fn writes(&self) -> bool {
-        false
-    }
-
     /// Whether it is much work even where it ends soon, and so begins with a turn.
     fn is_heavy(&self) -> bool {
         false

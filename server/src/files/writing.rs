@@ -127,6 +127,7 @@ impl Writing {
     /// # Errors
     /// [`Error::Sequence`] for blocks out of order or of a wrong length, or another [`Error`].
     pub fn write_block(&mut self, index: u64, bytes: &[u8]) -> Result<(), Error> {
+        super::may_change(&self.user)?;
         match self.new.size {
             Some(size) => self.declared_block(size, index, bytes),
             None => self.streamed_block(index, bytes),
@@ -199,6 +200,7 @@ impl Writing {
     /// # Errors
     /// [`Error::Mismatch`], or another [`Error`]. It is parked then.
     pub fn commit(mut self, expected: Option<(u64, Digest)>) -> Result<Stored, Error> {
+        super::may_change(&self.user)?;
         let size = self.new.size.unwrap_or(self.streamed);
         if expected.is_some_and(|(expected, _)| expected != size) {
             return Err(self.mismatch("the size is not the declared one"));

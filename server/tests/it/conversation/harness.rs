@@ -14,8 +14,11 @@ use ferry_server::{
     command::{Conversation, Input, Need},
     config::{Config, Tls},
     context::Context,
+    files::Files,
     gate::Gate,
     identity::Identity,
+    live::Wire,
+    session::{Proven, Session},
     storage::{Durability, Storage, StorageError},
     users::{self, Users},
 };
@@ -108,7 +111,7 @@ impl World {
     }
 
     /// The same while these connections are at work: what they were in the middle of lies as it is.
-    pub(super) fn kill_with(self, peers: impl IntoIterator<Item = Peer>) -> Self {
+    pub(super) fn kill_with<T>(self, connections: impl IntoIterator<Item = T>) -> Self {
         let staging = self.home().with_file_name("staging");
         let kept = tempfile::tempdir().unwrap();
         let copy = |from: &Path, to: &Path| {
@@ -117,7 +120,7 @@ impl World {
             }
         };
         copy(&staging, kept.path());
-        drop(peers.into_iter().collect::<Vec<_>>());
+        drop(connections.into_iter().collect::<Vec<_>>());
         self.kill_after(|| copy(kept.path(), &staging))
     }
 
@@ -137,12 +140,23 @@ impl World {
         Peer::new(self.conversation().with_features(features))
     }
 
-    /// The server's side of it alone.
-    pub(super) fn conversation(&self) -> Conversation {
+    fn session(&self) -> Arc<Session> {
         let account = self.context.users.current(&"alice".parse().unwrap()).unwrap();
         let user = self.context.open_user(&account).unwrap();
-        let (session, _ticket) =
-            self.context.sessions.open(user, ferry_server::session::Proven::password_of(&account), None).unwrap();
+        let (session, _ticket) = self.context.sessions.open(user, Proven::password_of(&account), None).unwrap();
+        session
+    }
+
+    /// The user's files, without a protocol above them, and the gate before them.
+    pub(super) fn files(&self) -> (Files, Gate) {
+        let session = self.session();
+        let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).unwrap();
+        (self.context.files(&Wire::unlisted(session)), gate)
+    }
+
+    /// The server's side of it alone.
+    pub(super) fn conversation(&self) -> Conversation {
+        let session = self.session();
         let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).unwrap();
         Conversation::new(Arc::clone(&self.context), session, gate)
     }
