@@ -26,6 +26,7 @@ mod shift;
 mod site;
 mod sources;
 mod stat;
+mod touch;
 mod transfer;
 mod tree;
 mod uploads;
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     Find(find::FindArgs),
     /// Make folders
     Mkdir(mkdir::MkdirArgs),
+    /// Make empty files, or set dates to now
+    Touch(touch::TouchArgs),
     /// Rename or move on the server
     Mv(mv::MvArgs),
     /// Copy on the server
@@ -116,6 +119,7 @@ async fn run_short(command: Command, context: &mut Context) -> Result<Exit, Fail
         Command::Du(args) => du::run(args, context).await,
         Command::Find(args) => find::run(args, context).await,
         Command::Mkdir(args) => mkdir::run(args, context).await,
+        Command::Touch(args) => touch::run(args, context).await,
         Command::Mv(args) => mv::run(args, context).await,
         Command::Cp(args) => cp::run(args, context).await,
         Command::Rm(args) => rm::run(args, context).await,

@@ -91,6 +91,11 @@ impl Remote {
         self.call(Request::MakeDir { path, parents }, done).await
     }
 
+    /// Makes an empty file where nothing is, else sets the date of what is there to now.
+    pub async fn touch(&self, path: RemotePath) -> Result<(), ClientError> {
+        self.call(Request::Touch { path }, done).await
+    }
+
     /// Renames or moves, atomically.
     pub async fn rename(&self, from: RemotePath, to: RemotePath, replace: bool) -> Result<(), ClientError> {
         self.call(Request::Rename { from, to, replace }, done).await

@@ -37,6 +37,7 @@ impl Conversation {
                 Reply::Entry { entry, version }
             }
             R::MakeDir { path, parents } => done(files.make_dir(&path, parents))?,
+            R::Touch { path } => done(files.touch(&path))?,
             R::Rename { from, to, replace } => done(files.rename(&from, &to, replace))?,
             R::SetAttributes { path, mtime, mode } => done(files.set_attributes(&path, mtime, mode))?,
             R::Copy { from, to, replace } => {

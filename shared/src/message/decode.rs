@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::request::{NAMES, Request};
+use super::request::Request;
 use crate::path::RemotePath;
 
 /// Why a client's message could not be taken.
@@ -53,23 +53,6 @@ impl Request {
     }
 }
 
-/// The requests that carry a path: the ones that can be refused with `bad_path`.
-const WITH_PATH: [&str; 13] = [
-    "list",
-    "walk",
-    "find",
-    "stat",
-    "make_dir",
-    "rename",
-    "copy",
-    "remove",
-    "set_attributes",
-    "hash",
-    "discard",
-    "get",
-    "put",
-];
-
 /// Characters of a peer's words that an answer repeats.
 const MOST_REPEATED: usize = 200;
 
@@ -80,7 +63,7 @@ fn why(json: &[u8], error: &serde_json::Error) -> Undecodable {
         Some(name) if error.is_data() => name,
         _ => return malformed(),
     };
-    if !NAMES.contains(&name.as_str()) {
+    if !Request::NAMES.contains(&name.as_str()) {
         return Undecodable::Unsupported { what: shortened(&name), follows: Follows::Nothing };
     }
     let text = error.to_string();
@@ -91,9 +74,7 @@ fn why(json: &[u8], error: &serde_json::Error) -> Undecodable {
     }
     let shape = serde_json::from_slice::<HashMap<String, Shape>>(json).ok().and_then(|map| map.into_values().next());
     match shape {
-        Some(shape) if WITH_PATH.contains(&name.as_str()) && shape.has_bad_path() => {
-            Undecodable::BadPath { message: text, follows: follows(&name) }
-        }
+        Some(shape) if shape.has_bad_path() => Undecodable::BadPath { message: text, follows: follows(&name) },
         _ => malformed(),
     }
 }

@@ -1,6 +1,7 @@
 //! What a client asks.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
 
 use super::decode::Follows;
 use crate::{
@@ -13,8 +14,9 @@ use crate::{
 };
 
 /// A client's message. Answered strictly in order; see each variant's reply.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Request {
     /// The first message: who speaks. Answered by `Welcome`.
     Hello(Hello),
@@ -64,6 +66,11 @@ pub enum Request {
     /// One entry. Answered by `Entry`.
     Stat {
         /// Which.
+        path: RemotePath,
+    },
+    /// Makes an empty file, or sets the modification time of what is there to now. Answered by `Done`.
+    Touch {
+        /// The file or folder.
         path: RemotePath,
     },
     /// Makes a folder. Answered by `Done`.
@@ -277,33 +284,13 @@ const fn all() -> u64 {
 }
 
 impl Request {
+    /// Every request's name, in their order.
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
+
     /// The request's name as it travels.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Hello(_) => "hello",
-            Self::Login { .. } => "login",
-            Self::Attach { .. } => "attach",
-            Self::Register { .. } => "register",
-            Self::List { .. } => "list",
-            Self::Walk { .. } => "walk",
-            Self::Find { .. } => "find",
-            Self::Stat { .. } => "stat",
-            Self::MakeDir { .. } => "make_dir",
-            Self::Rename { .. } => "rename",
-            Self::Copy { .. } => "copy",
-            Self::Remove { .. } => "remove",
-            Self::SetAttributes { .. } => "set_attributes",
-            Self::Hash { .. } => "hash",
-            Self::Usage => "usage",
-            Self::Uploads => "uploads",
-            Self::Discard { .. } => "discard",
-            Self::ChangePassword { .. } => "change_password",
-            Self::Ping => "ping",
-            Self::Get { .. } => "get",
-            Self::Put(_) => "put",
-            Self::Commit { .. } => "commit",
-        }
+        self.into()
     }
 
     /// The frames that may follow this request before its answer.
@@ -316,32 +303,6 @@ impl Request {
         }
     }
 }
-
-/// Every request's name, in the order of [`Request`].
-pub const NAMES: [&str; 22] = [
-    "hello",
-    "login",
-    "attach",
-    "register",
-    "list",
-    "walk",
-    "find",
-    "stat",
-    "make_dir",
-    "rename",
-    "copy",
-    "remove",
-    "set_attributes",
-    "hash",
-    "usage",
-    "uploads",
-    "discard",
-    "change_password",
-    "ping",
-    "get",
-    "put",
-    "commit",
-];
 
 #[cfg(test)]
 mod tests {

@@ -44,7 +44,7 @@ fn groups(verb: &str) -> Vec<Group> {
         "rm" => &[DryRun, Filter],
         "check" => &[Filter, Links],
         "ls" | "tree" | "du" | "find" => &[Filter],
-        "mkdir" | "uploads" | "passwd" | "register" => &[DryRun],
+        "mkdir" | "touch" | "uploads" | "passwd" | "register" => &[DryRun],
         _ => &[],
     };
     [more, &CONNECTS].concat()

@@ -76,6 +76,18 @@ pub(super) async fn make_dir(remote: &Remote, path: &RemotePath, parents: bool) 
     }
 }
 
+/// Whether `path` could be touched.
+///
+/// # Errors
+/// What the server would refuse it with.
+pub(super) async fn touch(remote: &Remote, path: &RemotePath) -> Result<(), ClientError> {
+    may_change(remote)?;
+    match kind(remote, path).await? {
+        Some(_) => Ok(()),
+        None => in_a_folder(remote, path).await,
+    }
+}
+
 fn may_change(remote: &Remote) -> Result<(), ClientError> {
     match remote.logged_in().access {
         Access::ReadWrite => Ok(()),

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::program::{Ferry, stdout};
 
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "get",
     "put",
     "ls",
@@ -14,6 +14,7 @@ const VERBS: [&str; 20] = [
     "du",
     "find",
     "mkdir",
+    "touch",
     "mv",
     "cp",
     "rm",

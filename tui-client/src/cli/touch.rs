@@ -1,0 +1,42 @@
+//! `ferry touch`: makes empty files, or sets dates to now.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::{each::Tally, rehearsal};
+use crate::{
+    context::Context,
+    exit::{Exit, Looking},
+    failure::Failure,
+    json::PathObject,
+};
+
+/// `ferry touch`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  ferry touch work:done")]
+pub(crate) struct TouchArgs {
+    /// The files; of what is there already only the date changes
+    #[arg(required = true, value_name = "REMOTE")]
+    remotes: Vec<OsString>,
+}
+
+pub(super) async fn run(args: TouchArgs, context: &mut Context) -> Result<Exit, Failure> {
+    let places = context.places(&args.remotes)?;
+    let remote = context.remote(&places[0]).await?;
+    let mut tally = Tally::default();
+    for place in &places {
+        let path = &place.path;
+        let (result, said, outcome) = if context.global.dry_run {
+            (rehearsal::touch(&remote, path).await, "would touch", "would")
+        } else {
+            (remote.touch(path.clone()).await, "touched", "touched")
+        };
+        let result = result.map_err(|error| Failure::remote(path, Looking::Folder, error)).and_then(|()| {
+            context.output.detail(&format!("{said} {}", path.display()));
+            context.output.result(&PathObject { path, outcome })
+        });
+        tally.count(context, result)?;
+    }
+    Ok(tally.exit())
+}
