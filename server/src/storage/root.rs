@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fs,
+    io::ErrorKind,
     os::unix::fs::DirBuilderExt as _,
     path::Path,
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -28,6 +29,8 @@ const USER_MAX: usize = 64;
 const ABOVE: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// What a removed user's folder is called until it is gone; no user's name begins so.
 const REMOVED: &str = ".removed-";
+/// How often a folder is emptied that others still write to: sessions that are ending write little.
+const REMOVALS: u32 = 100;
 
 /// How far a commit goes before it is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,11 +200,18 @@ impl Storage {
 
     fn remove_tree(&self, name: &str) -> Result<(), StorageError> {
         let users = self.users.try_clone().map_err(|error| StorageError::own("open the data folder", error))?;
-        match cap_std::fs::Dir::from_std_file(users.into()).remove_dir_all(name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(StorageError::own("remove a user's files", error))
+        let users = cap_std::fs::Dir::from_std_file(users.into());
+        let mut tries = REMOVALS;
+        loop {
+            tries -= 1;
+            match users.remove_dir_all(name) {
+                // A session that is just ending has put its last file there, after all others were gone.
+                Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && tries > 0 => {}
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(StorageError::own("remove a user's files", error));
+                }
+                _ => return Ok(()),
             }
-            _ => Ok(()),
         }
     }
 

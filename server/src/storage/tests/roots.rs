@@ -143,3 +143,18 @@ fn a_part_that_cannot_be_replaced_stays_known() {
     assert!(place.home.create_part(meta("a")).is_err());
     assert!(place.home.has_part(&p("a")));
 }
+
+#[test]
+fn a_user_is_removed_although_a_session_that_ends_still_writes_its_last_file() {
+    for _ in 0..30 {
+        let place = Place::new();
+        (0..20).for_each(|number| fs::create_dir(place.real(&format!("folder-{number}"))).unwrap());
+        let last_words = std::thread::spawn({
+            let home = place.home.clone();
+            move || (0..50).for_each(|_| drop(home.write_ledger(b"figures")))
+        });
+        let removed = place.storage.remove_user("alice");
+        last_words.join().unwrap();
+        assert!(removed.unwrap());
+    }
+}
