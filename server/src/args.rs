@@ -6,14 +6,13 @@ use std::{
     str::FromStr,
 };
 
-use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
-use ferry_shared::message::reply::Access;
 
 use crate::{
     size::ByteCount,
     users::{
-        UserName,
+        Access, UserName,
         change::{self, Limit},
         file::RecordBandwidth,
         moment::Moment,
@@ -278,7 +277,7 @@ pub struct AccountArgs {
     pub max_files: Option<Limit<u64>>,
     /// What the user may do
     #[arg(long)]
-    pub access: Option<AccessArg>,
+    pub access: Option<Access>,
     /// Switch the account on
     #[arg(long, conflicts_with = "disable")]
     pub enable: bool,
@@ -300,24 +299,6 @@ pub struct AccountArgs {
     /// Take a key away, by its comment or its text as 'ferryd user show' has it; ends the sessions it opened
     #[arg(long, value_name = "KEY")]
     pub remove_key: Vec<String>,
-}
-
-/// What a user may do, on the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum AccessArg {
-    /// Look and download
-    ReadOnly,
-    /// Everything in the home
-    ReadWrite,
-}
-
-impl From<AccessArg> for Access {
-    fn from(access: AccessArg) -> Self {
-        match access {
-            AccessArg::ReadOnly => Self::ReadOnly,
-            AccessArg::ReadWrite => Self::ReadWrite,
-        }
-    }
 }
 
 /// A value or `none`.

@@ -12,10 +12,10 @@ use crate::{
     refusal,
     session::Session,
     user_state::UserState,
-    users::{Account, UserName, Users},
+    users::{Access, Account, UserName, Users},
 };
 use ferry_shared::{
-    message::{Notice, reply::Access},
+    message::{Notice, reply},
     refusal::Refusal,
 };
 
@@ -91,7 +91,7 @@ impl Gate {
         }
         match self.account.access {
             access if access == before => Verdict::Open,
-            access => Verdict::Changed(Notice::AccountChanged { access }),
+            access => Verdict::Changed(Notice::AccountChanged { access: told(access) }),
         }
     }
 
@@ -119,6 +119,15 @@ fn put_in_force_by(users: &Users, name: &UserName, mut put: impl FnMut(&Account)
         if users.generation() == generation {
             return Some((generation, account));
         }
+    }
+}
+
+/// What a user may do, in the protocol's words.
+#[must_use]
+pub fn told(access: Access) -> reply::Access {
+    match access {
+        Access::ReadOnly => reply::Access::ReadOnly,
+        Access::ReadWrite => reply::Access::ReadWrite,
     }
 }
 

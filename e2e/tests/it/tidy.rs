@@ -10,7 +10,7 @@ use ferry_e2e::binaries::repository;
 use ferry_shared::refusal::Code;
 
 /// Who may not use what. The left is a module (`crate/module`) or a crate; the right a
-/// module of the same crate, or an outer crate after `::`.
+/// module of the same crate, one of crate shared after `shared/`, or an outer crate after `::`.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("shared/limits", &["::tokio", "link", "message", "frame"]),
     ("shared/version", &["::tokio", "link", "message", "frame"]),
@@ -26,7 +26,24 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("server/storage", &["quota", "users", "command", "connection", "session", "gate"]),
     ("server/quota", &["storage", "users", "command", "connection", "session", "gate"]),
     ("server/users", &["storage", "quota", "command", "connection", "session", "gate"]),
-    ("server/files", &["command", "connection", "session", "gate", "live", "outbox", "refusal", "context", "users"]),
+    (
+        "server/files",
+        &[
+            "command",
+            "connection",
+            "session",
+            "gate",
+            "live",
+            "outbox",
+            "refusal",
+            "context",
+            "users",
+            "shared/message",
+            "shared/frame",
+            "shared/link",
+            "shared/refusal",
+        ],
+    ),
     ("server/session", &["connection", "command"]),
     ("server/live", &["connection", "command", "control"]),
     ("server/audit", &["connection", "command", "control", "storage", "quota", "users"]),
@@ -34,7 +51,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("server/top", &["connection", "command", "context", "server", "::tokio"]),
     ("server/control", &["connection", "command", "server"]),
     ("server/gate", &["connection", "command"]),
-    ("server/command", &["connection", "server", "::cap_std"]),
+    ("server/command", &["connection", "server", "storage", "quota", "users", "::cap_std"]),
     ("server/connection", &["server", "storage", "::cap_std"]),
     ("server", &["::ferry_client"]),
     ("client/transfer", &["remote"]),
@@ -154,6 +171,7 @@ fn uses(path: &Path, text: &str) -> BTreeSet<String> {
     if depth == 3 {
         found.extend(after(text, "super::"));
     }
+    found.extend(after(text, "ferry_shared::").into_iter().map(|module| format!("shared/{module}")));
     for outer in ["tokio", "ratatui", "crossterm", "clap", "indicatif", "cap_std", "ferry_server", "ferry_client"] {
         let named = [format!("{outer}::"), format!("use {outer};")];
         let starts = |at: usize| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
@@ -192,6 +210,15 @@ fn arrows_point_one_way() {
     let idle =
         FORBIDDEN.iter().filter(|(module, _)| !seen.contains(module) && (has_screen || !module.contains("tui/")));
     assert_none("rules about nothing", &idle.map(|(module, _)| (*module).to_owned()).collect::<Vec<_>>());
+}
+
+/// Else a protocol would come to depend on what lies below the files layer.
+#[test]
+fn the_files_layer_shows_nothing_of_what_it_is_made_of() {
+    let files = sources().into_iter().filter(|(path, _)| lies_in(path, "server/files"));
+    let shows = |text: &str| code(text).lines().any(|line| line.trim_start().starts_with("pub use crate::"));
+    let faults: Vec<_> = files.filter(|(_, text)| shows(text)).map(|(path, _)| path.display().to_string()).collect();
+    assert_none("re-exports", &faults);
 }
 
 /// Else a test could not stop the server there.

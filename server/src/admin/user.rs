@@ -3,14 +3,14 @@
 
 use std::{io::IsTerminal as _, path::Path};
 
-use ferry_shared::{message::reply::Access, name::Escaped, text_file};
+use ferry_shared::{name::Escaped, text_file};
 
 use super::{AdminError, accounts::Accounts, objects::UserObject, password_input, user_report};
 use crate::{
     args::{AccountArgs, AddUser, SetUser, UserVerb},
     output,
     users::{
-        StoredHash, UserName,
+        Access, StoredHash, UserName,
         change::{Change, ChangeError, Limit, Settings},
         key::PublicKey,
         moment::Moment,
@@ -115,7 +115,7 @@ fn settings(account: AccountArgs) -> Result<Settings, AdminError> {
     Ok(Settings {
         quota,
         max_files,
-        access: access.map(Access::from),
+        access,
         enabled: (enable || disable).then_some(enable),
         expires,
         max_sessions,

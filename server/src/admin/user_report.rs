@@ -2,8 +2,6 @@
 
 use std::{fmt::Write as _, io};
 
-use ferry_shared::message::reply::Access;
-
 use crate::{output, size::ByteCount, users::facts::AccountFacts};
 
 /// All users: a table or a JSON array.
@@ -17,7 +15,7 @@ fn list_text(users: &[AccountFacts]) -> String {
         [
             user.name.to_string(),
             user.state().to_owned(),
-            access(user.access).to_owned(),
+            user.access.as_str().to_owned(),
             or_none(user.quota.map(ByteCount)),
             user.max_files.to_string(),
             or_none(user.expires),
@@ -36,7 +34,7 @@ fn show_text(user: &AccountFacts) -> String {
     let mut rows = vec![
         ["name", user.name.as_str()].map(str::to_owned),
         ["state", user.state()].map(str::to_owned),
-        ["access", access(user.access)].map(str::to_owned),
+        ["access", user.access.as_str()].map(str::to_owned),
         ["quota".to_owned(), or_none(user.quota.map(ByteCount))],
         ["max files".to_owned(), user.max_files.to_string()],
         ["max sessions".to_owned(), or_none(user.max_sessions)],
@@ -48,13 +46,6 @@ fn show_text(user: &AccountFacts) -> String {
     ];
     rows.extend(user.keys.iter().map(|key| ["key".to_owned(), key.clone()]));
     table(&rows)
-}
-
-fn access(access: Access) -> &'static str {
-    match access {
-        Access::ReadWrite => "read-write",
-        Access::ReadOnly => "read-only",
-    }
 }
 
 fn or_none(value: Option<impl ToString>) -> String {

@@ -33,7 +33,7 @@ use crate::{
     config::RegistrationMode,
     context::Context,
     files,
-    gate::Gate,
+    gate::{self, Gate},
     refusal,
     session::{OpenError, Proven, Session},
     turned_away::Reason,
@@ -396,7 +396,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
             .ok_or_else(|| refusal::busy(&format!("at most {most} connections a user; close one")))?;
         let logged_in = LoggedIn {
             user: gate.account().name.to_string(),
-            access: gate.account().access,
+            access: gate::told(gate.account().access),
             usage: usage::now(&session.user),
             ticket,
             motd: self.context.config.get().server.motd.clone(),

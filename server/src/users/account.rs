@@ -2,12 +2,35 @@
 
 use std::time::SystemTime;
 
-use ferry_shared::message::reply::Access;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 use super::{
     StoredHash, UserName,
     key::{KeyBytes, PublicKey},
 };
+
+/// What a user may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Look and download
+    ReadOnly,
+    /// Everything in the home
+    #[default]
+    ReadWrite,
+}
+
+impl Access {
+    /// Its name in the user store and on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadWrite => "read-write",
+            Self::ReadOnly => "read-only",
+        }
+    }
+}
 
 /// What a user is and may do.
 #[derive(Debug, Clone, PartialEq, Eq)]

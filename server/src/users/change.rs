@@ -1,11 +1,10 @@
 //! One change of accounts or invites: the same whether a command writes the file itself or has the running server
 //! do it.
 
-use ferry_shared::message::reply::Access;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    PublicKey, StoredHash, UserName,
+    Access, PublicKey, StoredHash, UserName,
     file::{Record, RecordBandwidth, Store},
     invite::{self, Invite},
     moment::Moment,

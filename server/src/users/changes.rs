@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
-use ferry_shared::message::reply::Access;
 use serde_json::Value;
 
 use super::{
@@ -181,12 +180,11 @@ fn fields(old: &Account, new: &Account) -> Vec<FieldChange> {
             found.push(FieldChange { field, from: Some(from), to: Some(to) });
         }
     };
-    let access_name = |access: Access| serde_json::to_value(access).unwrap_or_default();
     let end = |expires: Option<SystemTime>| expires.map(|at| Moment::from_system_time(at).to_string());
     differ("keys", prints(&old.keys).into(), prints(keys).into());
     differ("quota", old.quota.into(), (*quota).into());
     differ("max_files", old.max_files.into(), (*max_files).into());
-    differ("access", access_name(old.access), access_name(*access));
+    differ("access", old.access.as_str().into(), access.as_str().into());
     differ("enabled", old.enabled.into(), (*enabled).into());
     differ("expires", end(old.expires).into(), end(*expires).into());
     differ("max_sessions", old.max_sessions.into(), (*max_sessions).into());

@@ -2,11 +2,10 @@
 
 use std::time::SystemTime;
 
-use ferry_shared::message::reply::Access;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    UserName,
+    Access, UserName,
     file::{Record, Store},
     invite::{self, Invite},
     moment::Moment,

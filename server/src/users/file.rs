@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeMap, fmt, fs, io, os::unix::fs::MetadataExt as _, path::Path, path::PathBuf};
 
-use ferry_shared::{message::reply::Access, text_file};
+use ferry_shared::text_file;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, BandwidthLimits, StoredHash, UserName, account::default_max_files, invite::Invite, key::PublicKey,
+    Access, Account, BandwidthLimits, StoredHash, UserName, account::default_max_files, invite::Invite, key::PublicKey,
     moment::Moment, parse,
 };
 use crate::{private_file, size::ByteCount};
@@ -57,7 +57,7 @@ pub struct Record {
     #[serde(default)]
     pub max_files: Option<u64>,
     /// What the user may do.
-    #[serde(default = "read_write")]
+    #[serde(default)]
     pub access: Access,
     /// Whether the account is switched on.
     #[serde(default = "yes")]
@@ -88,10 +88,6 @@ pub struct RecordBandwidth {
     pub down: Option<ByteCount>,
 }
 
-fn read_write() -> Access {
-    Access::ReadWrite
-}
-
 fn yes() -> bool {
     true
 }
@@ -105,7 +101,7 @@ impl Record {
             keys: Vec::new(),
             quota: None,
             max_files: None,
-            access: Access::ReadWrite,
+            access: Access::default(),
             enabled: true,
             expires: None,
             max_sessions: None,

@@ -160,7 +160,7 @@ fn message(error: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ferry_shared::message::reply::Access;
+    use super::super::Access;
 
     use super::*;
 

@@ -7,11 +7,12 @@ use ferry_server::{
     session::Proven,
     size::ByteCount,
     users::{
+        Access,
         file::{self, Record},
         password,
     },
 };
-use ferry_shared::{message::reply::Access, secret::Secret};
+use ferry_shared::secret::Secret;
 
 use super::harness::World;
 
