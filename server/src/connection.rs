@@ -12,7 +12,6 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ferry_shared::{
     binding::{Exported, LOGIN_LABEL, SEAL_LABEL},
-    feature::Features,
     frame::Phase,
     link::{LinkReader, LinkWriter},
     message::Reply,
@@ -25,12 +24,12 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tracing::{Span, field::Empty};
+use tracing::field::Empty;
 
 use self::{paced::PacedStream, proxy_header::ProxyError};
 use crate::{
-    admission::Ticket, audit::event::Event, bandwidth::Pace, command::Conversation, context::Context, gate::Gate,
-    refusal, session::Session, turned_away::Reason,
+    admission::Ticket, bandwidth::Pace, command::Conversation, context::Context, login::Admitted, refusal,
+    turned_away::Reason,
 };
 
 /// Plain bytes rustls takes before it wants to write: a whole chunk of ours.
@@ -50,16 +49,6 @@ type Tls = TlsStream<PacedStream<BurstStream>>;
 struct Bindings {
     login: Exported,
     seal: Exported,
-}
-
-/// A peer whose greeting went through.
-#[derive(Debug)]
-struct Admitted {
-    session: Arc<Session>,
-    gate: Gate,
-    /// What both sides know beyond the first version.
-    features: Features,
-    _presence: crate::user_state::Presence,
 }
 
 /// Serves one connection until it ends. One of a balancer is served as that of whom the balancer names.
@@ -175,19 +164,11 @@ async fn serve_peer(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, context: A
         admitted = greeting::greet(&mut reader, &mut writer, peer, &ticket, &context, &exported) => admitted,
         () = context.stop.cancelled() => return,
     };
-    if let Some(Admitted { session, gate, features, _presence }) = admitted {
-        ticket.logged_in();
-        // On every line of this connection from now on.
-        Span::current().record("session", session.id).record("user", session.user.name.as_str());
-        let (method, key) = session.method();
-        tracing::info!(method, key, "logged in");
+    if let Some((Admitted { session, gate, presence: _presence, .. }, features)) = admitted {
         reader.set_phase(Phase::LoggedIn);
         pace.log_in(Arc::clone(&session.user.bandwidth));
         let listed = context.live.enter(Arc::clone(&session), peer, reader.meter(), writer.meter());
         let shut = gate.shut();
-        if session.is_first() {
-            context.audit.note(listed.wire.who(), Event::Login { method, key }).await;
-        }
         let conversation = Conversation::new(Arc::clone(&context), session, gate)
             .with_features(features)
             .seen_as(Arc::clone(&listed.wire));

@@ -28,6 +28,7 @@ pub mod identity;
 pub mod inherited;
 mod links;
 pub mod live;
+mod login;
 pub mod metrics;
 pub mod outbox;
 pub mod output;

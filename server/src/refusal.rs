@@ -3,7 +3,10 @@
 //! The log gets the whole error; the peer gets a code, a sentence and, for a fault of
 //! ours, only the reference under which the log has it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use ferry_shared::refusal::{Code, Refusal};
 
@@ -11,6 +14,7 @@ use crate::{
     disk_fault::Fault,
     disk_trouble,
     files::Error,
+    login,
     quota::OverQuota,
     storage::StorageError,
     users::{RegisterError, password::NewPasswordError},
@@ -41,6 +45,26 @@ impl From<Error> for Refusal {
             E::Fault(error) => internal(&**error),
         }
     }
+}
+
+impl From<&login::Error> for Refusal {
+    fn from(error: &login::Error) -> Self {
+        use login::Error as E;
+        match error {
+            E::Wrong(_) | E::NoSession => login_failed(),
+            E::MustWait(wait) => too_many_attempts(whole_seconds(*wait)),
+            E::TooManyAccounts(wait) => too_many_accounts(whole_seconds(*wait)),
+            E::Busy | E::TooManySessions(_) | E::TooManyConnections(_) => busy(&error.to_string()),
+            E::Registration(error) => of_registration(error),
+            E::Home(error) => of_storage(error),
+            E::Fault(error) => internal(&**error),
+        }
+    }
+}
+
+/// Rounded up, so that a client that comes back then need not wait again.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 fn of_storage(error: &StorageError) -> Refusal {
@@ -125,14 +149,12 @@ pub fn given_up() -> Refusal {
 }
 
 /// The proof did not hold; never says whether the user exists.
-#[must_use]
-pub fn login_failed() -> Refusal {
+fn login_failed() -> Refusal {
     Refusal::new(Code::LoginFailed, "wrong user name or password")
 }
 
 /// The address failed too often.
-#[must_use]
-pub fn too_many_attempts(seconds: u64) -> Refusal {
+fn too_many_attempts(seconds: u64) -> Refusal {
     Refusal {
         retry_after: Some(seconds),
         ..Refusal::new(Code::TooManyAttempts, format!("too many failed attempts; try again in {seconds} s"))
@@ -140,8 +162,7 @@ pub fn too_many_attempts(seconds: u64) -> Refusal {
 }
 
 /// The address makes accounts faster than the server wants.
-#[must_use]
-pub fn too_many_accounts(seconds: u64) -> Refusal {
+fn too_many_accounts(seconds: u64) -> Refusal {
     let message = format!("too many accounts are made from this address; try again in {seconds} s");
     Refusal { retry_after: Some(seconds), ..Refusal::new(Code::TooManyAttempts, message) }
 }
@@ -153,8 +174,7 @@ pub fn busy(message: &str) -> Refusal {
 }
 
 /// No account was made.
-#[must_use]
-pub fn of_registration(error: &RegisterError) -> Refusal {
+fn of_registration(error: &RegisterError) -> Refusal {
     match error {
         RegisterError::Invite => Refusal::new(Code::LoginFailed, error.to_string()),
         RegisterError::Closed | RegisterError::Full | RegisterError::Name(_) => {

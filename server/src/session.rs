@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -18,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    audit::event::Who,
     user_state::UserState,
     users::{
         Account,
@@ -80,6 +82,12 @@ impl Session {
             Proven::Password(_) => ("password", None),
             Proven::Key(key) => ("key", Some(key::fingerprint(key))),
         }
+    }
+
+    /// Whose doing things on a connection from `peer` are, for the audit log.
+    #[must_use]
+    pub fn who(&self, peer: Option<SocketAddr>) -> Who {
+        Who { session: Some(self.id), user: Some(self.user.name.to_string()), peer, uid: None }
     }
 
     /// Notes the password that this very session is about to give the account. To be told before

@@ -274,25 +274,16 @@ impl Users {
         }
     }
 
-    /// Checks what a key signed. An unknown name, a closed account, a key of somebody else and
-    /// a wrong signature are never told apart.
+    /// The account of this name, if the key is one of its keys. Whether the key signed anything is another question.
+    /// A peer is never told an unknown name, a closed account and a key of somebody else apart.
     ///
     /// # Errors
-    /// [`LoginError::Wrong`].
-    pub fn login_with_key(
-        &self,
-        name: &str,
-        key: &PublicKey,
-        text: &[u8],
-        signature: &str,
-    ) -> Result<Arc<Account>, LoginError> {
-        // First, so that all of them cost the same.
-        let signed = key.signed(text, signature);
+    /// What stands against a login.
+    pub fn owner_of(&self, name: &str, key: &PublicKey) -> Result<Arc<Account>, Denied> {
         let account = name.parse().ok().and_then(|name| self.current(&name));
         let now = SystemTime::now();
         let denied = Denied::of(account.as_deref(), now, Denied::Key);
-        let proven = account.filter(|account| account.is_open(now) && account.has_key(&key.key()) && signed);
-        proven.ok_or(LoginError::Wrong(denied))
+        account.filter(|account| account.is_open(now) && account.has_key(&key.key())).ok_or(denied)
     }
 
     /// Changes a user's password in the file and in force, after checking the old one. Before

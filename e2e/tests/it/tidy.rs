@@ -28,6 +28,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("server/users", &["storage", "quota", "command", "connection", "session", "gate"]),
     ("server/files", &["command", "connection", "session", "gate", "live", "outbox", "refusal", "context", "users"]),
     ("server/session", &["connection", "command"]),
+    ("server/login", &["connection", "command", "control", "outbox", "refusal", "server"]),
     ("server/live", &["connection", "command", "control"]),
     ("server/audit", &["connection", "command", "control", "storage", "quota", "users"]),
     ("server/figures", &["connection", "command", "control"]),
@@ -46,6 +47,9 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("tui-client/tui/update", &["::tokio", "::ratatui"]),
     ("tui-client", &["::ferry_server"]),
 ];
+
+/// What of `shared` is one protocol's.
+const WIRE: [&str; 5] = ["message", "frame", "link", "binding", "feature"];
 
 const CRATES: [&str; 6] = ["shared", "server", "client", "tui-client", "e2e", "demo"];
 
@@ -228,6 +232,14 @@ fn storage_changes_the_disk_in_two_places_only() {
     }
     assert_none("changes of the disk beside disk.rs and flush.rs", &faults);
     assert!(seen > 8, "the calls are called otherwise now");
+}
+
+/// Every door logs people in with it, whatever words its protocol has.
+#[test]
+fn a_login_sees_no_message_and_no_frame() {
+    let sees = |text: &str| after(&code(text), "ferry_shared::").iter().any(|name| WIRE.contains(&name.as_str()));
+    let faults = sources().into_iter().filter(|(path, text)| lies_in(path, "server/login") && sees(text));
+    assert_none("sees messages or frames", &faults.map(|(path, _)| path.display().to_string()).collect::<Vec<_>>());
 }
 
 #[test]
