@@ -4,6 +4,7 @@
 //! a blocking thread and never waits for the peer there: when it needs more input, or room
 //! for output, it says so and gives the thread back.
 
+mod admit;
 mod download;
 mod frames;
 mod pages;
@@ -36,13 +37,14 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::{
     context::Context,
     files::{Error, Files},
-    gate::{Gate, Verdict},
+    gate::{Gate, Standing},
     live::Wire,
     outbox::Outbox,
     refusal,
     session::Session,
     turns::Slice,
 };
+use admit::admit;
 use upload_small::Group;
 
 /// What the connection hands to the work.
@@ -302,18 +304,18 @@ impl Conversation {
 
     /// Whether the account still allows this connection; ends it when not.
     fn look(&mut self) -> bool {
-        match self.gate.look() {
-            Verdict::Open => true,
-            Verdict::Changed(notice) => {
-                self.out.notice(notice);
+        match self.gate.standing() {
+            Standing::Open => true,
+            Standing::AccessChanged(access) => {
+                self.out.notice(Notice::AccountChanged { access });
                 self.stop_writing();
                 true
             }
-            Verdict::Closed(refusal) => {
-                self.close(refusal);
+            Standing::Closed => {
+                self.close(refusal::account_closed());
                 false
             }
-            Verdict::Ended(reason) => {
+            Standing::Farewell(reason) => {
                 self.flush_group();
                 self.running = Running::Nothing;
                 self.out.notice(Notice::Closing { reason, seconds: 0 });
@@ -430,7 +432,7 @@ impl Conversation {
 
     fn request(&mut self, request: Request) {
         let follows = request.follows();
-        if let Err(error) = self.gate.admit(&request) {
+        if let Err(error) = admit(&self.gate, &request) {
             self.skip(follows);
             if follows == Follows::UpToCommit {
                 self.group.add_refused(error.into());

@@ -13,7 +13,6 @@ use crate::{
     config::{Config, InForce},
     drift::Drift,
     figures::Figures,
-    gate,
     identity::Identity,
     live::{Live, Wire},
     seal::Seal,
@@ -88,7 +87,7 @@ impl Context {
             seal: Seal::default(),
             admission: Admission::new(config.login.clone()),
             sessions: Sessions::default(),
-            states: UserStates::new(storage).until(stop.clone()),
+            states: UserStates::new(storage, users.clone()).until(stop.clone()),
             turns: Turns::of_all(),
             work: TaskTracker::new(),
             pool: BufferPool::new(SPARE_BUFFERS),
@@ -112,7 +111,7 @@ impl Context {
     /// # Errors
     /// [`StorageError`] when the home cannot be used.
     pub fn open_user(&self, account: &Account) -> Result<Arc<UserState>, StorageError> {
-        self.states.get(&account.name, gate::limits(account))
+        self.states.get(&account.name)
     }
 
     /// Ends the sessions whose home is not there any more, although there may be an account and a home of

@@ -13,7 +13,6 @@ use std::{
 use crate::{
     context::Context,
     figures::Figures,
-    gate,
     quota::{Changes, Drift, Tally, recount},
     storage::{Counter, Home, StorageError},
     user_state::{REST, UserState},
@@ -151,7 +150,7 @@ pub fn round(context: &Context) {
         if stop() {
             return;
         }
-        let user = match context.states.due(name, gate::limits(&account), every) {
+        let user = match context.states.due(name, every) {
             Ok(Some(user)) => user,
             Ok(None) => continue,
             Err(error) => {

@@ -240,10 +240,15 @@ fn hash(ticket: &Secret) -> TicketHash {
 mod tests {
     use super::*;
     use crate::{
-        quota::Limits,
         storage::{Durability, Storage},
         user_state::UserStates,
+        users::{Users, store_file},
     };
+
+    fn states(data: &tempfile::TempDir) -> UserStates {
+        let users = Users::load(store_file(data.path())).unwrap();
+        UserStates::new(Storage::open(data.path(), Durability::Rename).unwrap(), users)
+    }
 
     fn open(
         sessions: &Sessions,
@@ -256,8 +261,8 @@ mod tests {
     #[test]
     fn a_ticket_is_good_for_as_long_as_its_session_is() {
         let data = tempfile::tempdir().unwrap();
-        let states = UserStates::new(Storage::open(data.path(), Durability::Rename).unwrap());
-        let user = states.get(&"anna".parse().unwrap(), Limits::default()).unwrap();
+        let states = states(&data);
+        let user = states.get(&"anna".parse().unwrap()).unwrap();
         let sessions = Sessions::default();
         let (first, ticket) = open(&sessions, &user, Some(2)).unwrap();
         let (second, other) = open(&sessions, &user, Some(2)).unwrap();
@@ -277,8 +282,8 @@ mod tests {
     #[test]
     fn a_session_knows_the_password_it_was_opened_with_and_those_it_sets() {
         let data = tempfile::tempdir().unwrap();
-        let states = UserStates::new(Storage::open(data.path(), Durability::Rename).unwrap());
-        let user = states.get(&"anna".parse().unwrap(), Limits::default()).unwrap();
+        let states = states(&data);
+        let user = states.get(&"anna".parse().unwrap()).unwrap();
         let account = |password_generation| Account {
             password_generation,
             ..crate::users::file::Record::new(None).account("anna".parse().unwrap())

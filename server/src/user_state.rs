@@ -2,6 +2,7 @@
 //!
 //! Put together here because storage and quota know nothing of each other.
 
+mod allowance;
 mod holds;
 mod states;
 mod waste;
@@ -81,12 +82,7 @@ pub struct UserState {
 
 impl UserState {
     /// Reads, and where it must counts, what a user has. Blocks.
-    fn open(
-        storage: &Storage,
-        name: &UserName,
-        limits: Limits,
-        stop: &CancellationToken,
-    ) -> Result<Self, StorageError> {
+    fn open(storage: &Storage, name: &UserName, stop: &CancellationToken) -> Result<Self, StorageError> {
         let home = storage.home(name.as_str(), true)?;
         for line in home.take_report() {
             tracing::warn!(user = %name, "{line}");
@@ -111,7 +107,7 @@ impl UserState {
                 counted
             }
         };
-        let ledger = Ledger::new(used, limits);
+        let ledger = Ledger::new(used, Limits::default());
         let holds = Holds::of_parts(&home, &ledger)?;
         let (bandwidth, connections) = (Arc::default(), AtomicU32::new(0));
         let (name, turns, waste) = (name.clone(), Turns::of_user(), Waste::default());

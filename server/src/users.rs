@@ -20,8 +20,9 @@ pub mod watch;
 
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::SystemTime,
 };
 
@@ -61,6 +62,8 @@ struct Inner {
     /// Whose accounts are closed whatever the file says.
     barred: ArcSwap<Barred>,
     generation: latest::Sender<u64>,
+    /// Those that are told of a change before anybody sees the new generation.
+    followers: Mutex<Vec<Weak<dyn Follower>>>,
     verifier: Verifier,
     /// Held while the file is read and swapped in, so that an older reading never wins. The invites that were
     /// read last: only the file is asked about them.
@@ -70,6 +73,12 @@ struct Inner {
     /// What changed and is not told yet, and how who tells it hears of it.
     untold: Mutex<Vec<Changes>>,
     changed: Notify,
+}
+
+/// Something that keeps up with the accounts.
+pub(crate) trait Follower: fmt::Debug + Send + Sync {
+    /// The accounts are others now; [`Users::generation`] grows after this. It blocks every reload.
+    fn accounts_changed(&self);
 }
 
 /// Why somebody was not logged in.
@@ -118,6 +127,7 @@ impl Users {
             accounts: ArcSwap::from_pointee(accounts),
             barred: ArcSwap::default(),
             generation: latest::Sender::new(0),
+            followers: Mutex::default(),
             verifier: Verifier::new(),
             reloading: Mutex::new(invites),
             read: Mutex::new(stamp),
@@ -174,6 +184,24 @@ impl Users {
         self.0.generation.subscribe()
     }
 
+    /// Tells `follower` from now on, for as long as it is there.
+    pub(crate) fn tell(&self, follower: Weak<dyn Follower>) {
+        lock(&self.0.followers).push(follower);
+    }
+
+    /// The accounts are others now. The lock of the reading is held.
+    fn changed(&self) {
+        let mut followers = Vec::new();
+        lock(&self.0.followers).retain(|follower| {
+            let there = follower.upgrade();
+            let is_there = there.is_some();
+            followers.extend(there);
+            is_there
+        });
+        followers.iter().for_each(|follower| follower.accounts_changed());
+        self.0.generation.send_modify(|generation| *generation += 1);
+    }
+
     /// As [`reload_for`](Self::reload_for), where nobody in particular is behind it.
     ///
     /// # Errors
@@ -202,7 +230,7 @@ impl Users {
         let new = Arc::new(new);
         if !changes.is_empty() {
             self.0.accounts.store(Arc::clone(&new));
-            self.0.generation.send_modify(|generation| *generation += 1);
+            self.changed();
         }
         self.lift_barred(&new);
         if !changes.is_empty() || !changes.has_no_invites() {

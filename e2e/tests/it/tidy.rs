@@ -34,7 +34,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("server/figures", &["connection", "command", "control"]),
     ("server/top", &["connection", "command", "context", "server", "::tokio"]),
     ("server/control", &["connection", "command", "server"]),
-    ("server/gate", &["connection", "command"]),
+    ("server/gate", &["connection", "command", "refusal"]),
     ("server/command", &["connection", "server", "::cap_std"]),
     ("server/connection", &["server", "storage", "::cap_std"]),
     ("server", &["::ferry_client"]),

@@ -8,7 +8,7 @@ use ferry_shared::message::{
     request::{Basis, Put},
 };
 
-use super::{Conversation, Need, Running, download};
+use super::{Conversation, Need, Running, admit::admit, download};
 use crate::{files::Error, turns::Slice};
 
 /// The longest a request is held up; a longer wait is told and not waited for.
@@ -61,7 +61,7 @@ impl Conversation {
             && let Running::Paced(request) = std::mem::replace(&mut self.running, Running::Nothing)
         {
             // The account may have changed meanwhile.
-            match self.gate.admit(&request) {
+            match admit(&self.gate, &request) {
                 Ok(()) => self.begin(*request),
                 Err(refused) => self.refuse(refused),
             }

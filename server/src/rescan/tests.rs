@@ -12,9 +12,9 @@ use ferry_shared::path::RemotePath;
 
 use super::*;
 use crate::{
-    quota::Limits,
     storage::{Durability, Storage},
     user_state::UserStates,
+    users::{Users, store_file},
 };
 
 struct Place {
@@ -26,12 +26,13 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let states = UserStates::new(Storage::open(folder.path(), Durability::Rename).unwrap());
+        let users = Users::load(store_file(folder.path())).unwrap();
+        let states = UserStates::new(Storage::open(folder.path(), Durability::Rename).unwrap(), users);
         Self { folder, states, figures: Figures::default() }
     }
 
     fn user(&self) -> Arc<UserState> {
-        self.states.get(&"anna".parse().unwrap(), Limits::default()).unwrap()
+        self.states.get(&"anna".parse().unwrap()).unwrap()
     }
 
     fn home(&self) -> std::path::PathBuf {
