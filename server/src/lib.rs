@@ -19,6 +19,7 @@ pub mod control;
 mod descriptors;
 pub mod disk_fault;
 mod disk_trouble;
+pub mod door;
 mod drift;
 mod failpoint;
 pub mod figures;

@@ -81,7 +81,7 @@ where
         Ok(Ok(admitted)) => return Some(admitted),
         Ok(Err(ending)) => ending,
         Err(_) => {
-            super::too_slow(context, peer);
+            context.turned_away.too_slow(peer);
             return None;
         }
     };
