@@ -17,6 +17,7 @@ use crate::{
     },
     config::RegistrationMode,
     context::Context,
+    door::Door,
     gate::Gate,
     session::{OpenError, Proven, Session},
     storage::StorageError,
@@ -129,6 +130,8 @@ pub(crate) struct Entrance<'a> {
     pub(crate) context: &'a Arc<Context>,
     /// The connection's place among those not logged in.
     pub(crate) ticket: &'a Ticket,
+    /// The door it came to.
+    pub(crate) door: Door,
     /// Where it comes from.
     pub(crate) peer: SocketAddr,
 }
@@ -171,7 +174,7 @@ impl Entrance<'_> {
         self.context.figures.refused(refusal.code);
         if audit::is_noted(refusal) {
             let event = Event::refused_for(refusal, denied.map(Denied::as_str));
-            self.context.audit.note(Who::stranger(self.peer, claims), event).await;
+            self.context.audit.note(Who::stranger(self.door, self.peer, claims), event).await;
         }
     }
 
@@ -246,7 +249,9 @@ impl Entrance<'_> {
 
     /// A ticket is too long to be guessed, so it never waits.
     fn with_ticket(&self, ticket: &Secret) -> Result<Admitted, Error> {
-        let session = self.context.sessions.attach(ticket).ok_or(Error::NoSession)?;
+        // A session has one door.
+        let session = self.context.sessions.attach(ticket).filter(|session| session.door == self.door);
+        let session = session.ok_or(Error::NoSession)?;
         match self.join(session, ticket.clone()) {
             Err(Error::Wrong(_)) => Err(Error::NoSession),
             joined => joined,
@@ -309,12 +314,12 @@ impl Entrance<'_> {
         let opened = tokio::task::spawn_blocking(move || span.in_scope(|| context.open_user(&opening))).await;
         let user = opened.map_err(|error| Error::Fault(error.into()))??;
         let (session, ticket) =
-            self.context.sessions.open(user, proven, now()?.max_sessions).map_err(|error| match error {
+            self.context.sessions.open(self.door, user, proven, now()?.max_sessions).map_err(|error| match error {
                 OpenError::TooMany(most) => Error::TooManySessions(most),
                 error @ OpenError::NoRandomness => Error::Fault(error.into()),
             })?;
         let admitted = self.join(session, ticket)?;
-        self.context.figures.logins.one();
+        self.context.figures.logins.one(self.door);
         Ok(admitted)
     }
 

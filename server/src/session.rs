@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     audit::event::Who,
+    door::Door,
     user_state::UserState,
     users::{
         Account,
@@ -53,6 +54,8 @@ pub struct Session {
     pub id: u64,
     /// Whose it is.
     pub user: Arc<UserState>,
+    /// The door that it was opened at, and that all its connections come through.
+    pub door: Door,
     /// When it was opened.
     pub since: SystemTime,
     proven: Proven,
@@ -87,7 +90,8 @@ impl Session {
     /// Whose doing things on a connection from `peer` are, for the audit log.
     #[must_use]
     pub fn who(&self, peer: Option<SocketAddr>) -> Who {
-        Who { session: Some(self.id), user: Some(self.user.name.to_string()), peer, uid: None }
+        let user = Some(self.user.name.to_string());
+        Who { session: Some(self.id), user, peer, door: Some(self.door), uid: None }
     }
 
     /// Notes the password that this very session is about to give the account. To be told before
@@ -158,13 +162,14 @@ pub enum OpenError {
 }
 
 impl Sessions {
-    /// Opens a session and makes its ticket: 256 random bits, of which only a hash is kept.
+    /// Opens a session at a door and makes its ticket: 256 random bits, of which only a hash is kept.
     /// With `most`, the user has no more than so many.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn open(
         &self,
+        door: Door,
         user: Arc<UserState>,
         proven: Proven,
         most: Option<u32>,
@@ -179,6 +184,7 @@ impl Sessions {
         let session = Arc::new(Session {
             id: self.0.next_id.fetch_add(1, Ordering::Relaxed) + 1,
             user,
+            door,
             since: SystemTime::now(),
             proven,
             ended: CancellationToken::new(),
@@ -255,7 +261,7 @@ mod tests {
         user: &Arc<UserState>,
         most: Option<u32>,
     ) -> Result<(Arc<Session>, Secret), OpenError> {
-        sessions.open(Arc::clone(user), Proven::Key([0; 32]), most)
+        sessions.open(Door::Ferry, Arc::clone(user), Proven::Key([0; 32]), most)
     }
 
     #[test]
@@ -288,7 +294,7 @@ mod tests {
             password_generation,
             ..crate::users::file::Record::new(None).account("anna".parse().unwrap())
         };
-        let (session, _) = Sessions::default().open(user, Proven::password_of(&account(1)), None).unwrap();
+        let (session, _) = Sessions::default().open(Door::Ferry, user, Proven::password_of(&account(1)), None).unwrap();
         let knows = || [1, 2, 3].map(|generation| session.is_proven_to(&account(generation)));
         assert_eq!(knows(), [true, false, false]);
         session.learn_password(2);

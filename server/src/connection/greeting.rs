@@ -27,6 +27,7 @@ use crate::{
     command::usage,
     config::RegistrationMode,
     context::Context,
+    door::Door,
     login::{Admitted, Credential, Entrance, Refused},
     refusal,
     turned_away::Reason,
@@ -71,7 +72,7 @@ where
 {
     let (sealed, budget) = (!context.seal.is_demanded(), context.admission.budget());
     let features = Features::NONE;
-    let entrance = Entrance { context, ticket, peer };
+    let entrance = Entrance { context, ticket, door: Door::Ferry, peer };
     let mut greeting = Greeting { reader, writer, entrance, exported, sealed, features, budget };
     let ended = tokio::select! {
         ended = timeout(context.config.get().login.deadline(), greeting.run()) => ended,

@@ -7,12 +7,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Order, Reread, accounts,
-    message::{Answer, Ask, Certificate, Session, Status, Transfer, User},
+    message::{Answer, Ask, AtDoor, Certificate, Session, Status, Transfer, User},
     penalties, quota,
 };
 use crate::{
     audit::event::{Event, Who},
     context::Context,
+    door::Door,
     identity::{Handed, Term},
     live::Wire,
     telemetry,
@@ -139,6 +140,7 @@ pub(crate) fn status_now(context: &Context) -> Status {
         logins: figures.logins.get(),
         uploads: figures.uploads.get(),
         downloads: figures.downloads.get(),
+        doors: Door::ALL.into_iter().map(|door| (door.to_string(), at_door(context, door, &wires))).collect(),
         refusals: figures.refusals().map(|(code, count)| (code.as_str().to_owned(), count)).collect(),
         turned_away: context.turned_away.totals().map(|(reason, count)| (reason.as_str().to_owned(), count)).collect(),
         panics: figures.panics.get(),
@@ -157,6 +159,15 @@ pub(crate) fn status_now(context: &Context) -> Status {
     }
 }
 
+fn at_door(context: &Context, door: Door, wires: &[Arc<Wire>]) -> AtDoor {
+    AtDoor {
+        sessions: context.sessions.all().iter().filter(|session| session.door == door).count(),
+        connections: wires.iter().filter(|wire| wire.session.door == door).count(),
+        accepted: context.figures.connections.at(door),
+        logins: context.figures.logins.at(door),
+    }
+}
+
 fn certificate(term: Term) -> Certificate {
     let warning = term.warning(Moment::now());
     Certificate { names: term.names, from: term.from, until: term.until, warning }
@@ -169,6 +180,7 @@ fn sessions(context: &Context) -> Vec<Session> {
             id: wire.session.id,
             user: wire.session.user.name.to_string(),
             peer: wire.peer.map(|peer| peer.to_string()).unwrap_or_default(),
+            door: wire.session.door.to_string(),
             since: Moment::from_system_time(wire.session.since),
             connections: 0,
             received: 0,
@@ -259,7 +271,7 @@ mod tests {
         let account = context.users.all().remove(0);
         let user = context.open_user(&account).unwrap();
         let (session, _ticket) =
-            context.sessions.open(user, crate::session::Proven::password_of(&account), None).unwrap();
+            context.sessions.open(Door::Ferry, user, crate::session::Proven::password_of(&account), None).unwrap();
         let peer = "192.0.2.1:5".parse().unwrap();
         let enter = |_| context.live.enter(Arc::clone(&session), peer, Arc::default(), Arc::default());
         (0..connections).map(enter).collect()

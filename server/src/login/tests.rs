@@ -38,7 +38,7 @@ impl Place {
     }
 
     fn entrance<'a>(&'a self, ticket: &'a Ticket) -> Entrance<'a> {
-        Entrance { context: &self.context, ticket, peer: "192.0.2.7:9".parse().unwrap() }
+        Entrance { context: &self.context, ticket, door: Door::Ferry, peer: "192.0.2.7:9".parse().unwrap() }
     }
 
     /// The audit log's lines, without what chains them.
@@ -66,6 +66,7 @@ async fn a_key_that_did_not_sign_is_a_failed_login_and_the_log_says_why() {
     let noted = place.noted().await;
     assert_eq!((&noted[0]["event"], &noted[0]["reason"]), (&"refused".into(), &"key".into()), "{noted:?}");
     assert_eq!((&noted[0]["user"], &noted[0]["peer"]), (&"anna".into(), &"192.0.2.7:9".into()), "{noted:?}");
+    assert_eq!(noted[0]["door"], "ferry");
 }
 
 #[tokio::test]
@@ -87,6 +88,7 @@ async fn a_session_is_noted_once_and_joined_with_its_ticket_until_it_ends() {
     drop((ticket, other, late));
     let noted = place.noted().await;
     assert_eq!(noted.iter().map(|line| &line["event"]).collect::<Vec<_>>(), ["login"], "{noted:?}");
+    assert_eq!(noted[0]["door"], "ferry");
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ pub(super) fn receive(
     if let Err(error) = tuned {
         return tracing::debug!(%peer, %error, "the connection was gone before it began");
     }
-    context.figures.connections.one();
+    context.figures.connections.one(door);
     let context = Arc::clone(context);
     tasks.spawn(async move {
         let _watch = PanicWatch(Arc::clone(&context));

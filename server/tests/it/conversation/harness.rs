@@ -14,6 +14,7 @@ use ferry_server::{
     command::{Conversation, Input, Need},
     config::{Config, Tls},
     context::Context,
+    door::Door,
     gate::Gate,
     identity::Identity,
     storage::{Durability, Storage, StorageError},
@@ -141,8 +142,11 @@ impl World {
     pub(super) fn conversation(&self) -> Conversation {
         let account = self.context.users.current(&"alice".parse().unwrap()).unwrap();
         let user = self.context.open_user(&account).unwrap();
-        let (session, _ticket) =
-            self.context.sessions.open(user, ferry_server::session::Proven::password_of(&account), None).unwrap();
+        let (session, _ticket) = self
+            .context
+            .sessions
+            .open(Door::Ferry, user, ferry_server::session::Proven::password_of(&account), None)
+            .unwrap();
         let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).unwrap();
         Conversation::new(Arc::clone(&self.context), session, gate)
     }
