@@ -1,6 +1,9 @@
 //! What every connection of a server shares.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use ferry_shared::{pool::BufferPool, refusal::Refusal};
 use tokio::sync::Semaphore;
@@ -11,7 +14,7 @@ use crate::{
     audit::{self, Audit, event::Event},
     bandwidth::Rates,
     config::{Config, InForce},
-    drift::Drift,
+    drift::{Difference, Drift},
     figures::Figures,
     identity::Identity,
     live::{Live, Wire},
@@ -124,6 +127,11 @@ impl Context {
                 session.end("this account and its files were removed".to_owned());
             }
         }
+    }
+
+    /// What is in force and not as it is on disk. Blocks on the disk.
+    pub(crate) fn differences(&self) -> BTreeMap<&'static str, Difference> {
+        self.drift.look(&self.users, &self.identity, &self.config)
     }
 
     /// Why the server ends, for clients.

@@ -35,7 +35,7 @@ pub(crate) async fn care(context: Arc<Context>) {
             }
             close_unused(&context);
             // The log hears of it.
-            context.drift.look(&context);
+            context.differences();
             context.identity.remind();
         };
         if let Err(error) = tokio::task::spawn_blocking(work).await {

@@ -3,6 +3,8 @@
 //! Put together here because storage and quota know nothing of each other.
 
 mod allowance;
+mod count;
+mod due;
 mod holds;
 mod states;
 mod waste;
@@ -18,14 +20,14 @@ use std::{
 use ferry_shared::entry::Mtime;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::holds::held_by;
+pub use self::count::Pace;
 pub use self::states::UserStates;
+pub(crate) use self::{count::count, due::SPREAD, holds::held_by};
 use self::{holds::Holds, waste::Waste};
 
 use crate::{
     bandwidth::Rates,
     quota::{Ledger, LedgerFile, Limits, Tally},
-    rescan::{self, Pace},
     storage::{Home, Storage, StorageError, Weight},
     turns::Turns,
     users::UserName,
@@ -97,7 +99,7 @@ impl UserState {
         let used = match believed {
             Some(used) => used,
             None => {
-                let (counted, counter) = rescan::count(&home, Pace::Quick, &|| stop.is_cancelled())?;
+                let (counted, counter) = count(&home, Pace::Quick, &|| stop.is_cancelled())?;
                 let unreadable = counter.unreadable();
                 if unreadable > 0 {
                     tracing::error!(user = %name, unreadable, "parts of the home cannot be read and do not count");

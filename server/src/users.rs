@@ -33,7 +33,7 @@ use tokio::sync::{Notify, watch as latest};
 use barred::Barred;
 use changes::Invites;
 
-pub use account::{Account, BandwidthLimits};
+pub use account::Account;
 pub use changes::{By, Changes};
 pub use denied::Denied;
 pub use file::StoreError;

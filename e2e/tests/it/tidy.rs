@@ -1,7 +1,7 @@
 //! The house rules that a machine can keep: names, sizes, first lines, and which way arrows point.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -196,6 +196,67 @@ fn arrows_point_one_way() {
     let idle =
         FORBIDDEN.iter().filter(|(module, _)| !seen.contains(module) && (has_screen || !module.contains("tui/")));
     assert_none("rules about nothing", &idle.map(|(module, _)| (*module).to_owned()).collect::<Vec<_>>());
+}
+
+/// Which modules at the top of a crate use which.
+fn graph(name: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut graph = BTreeMap::new();
+    for (path, text) in sources() {
+        let Ok(inside) = path.strip_prefix(Path::new(name).join("src")) else { continue };
+        let module = inside.iter().next().map(|first| Path::new(first).with_extension(""));
+        let module = module.unwrap_or_default().to_string_lossy().into_owned();
+        let is_test = inside.with_extension("").iter().any(|part| part == "tests");
+        if !is_test && module != "lib" && module != "main" {
+            graph.entry(module).or_insert_with(BTreeSet::new).extend(uses(&path, &code(&text)));
+        }
+    }
+    let known: BTreeSet<String> = graph.keys().cloned().collect();
+    graph.iter_mut().for_each(|(module, used)| used.retain(|name| name != module && known.contains(name)));
+    graph
+}
+
+/// The groups of more than one that all reach each other.
+fn cycles(graph: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<Vec<&String>> {
+    let reached = |from: &String| {
+        let mut found = BTreeSet::new();
+        let mut next: Vec<&String> = graph.get(from).into_iter().flatten().collect();
+        while let Some(module) = next.pop() {
+            if found.insert(module) {
+                next.extend(graph.get(module).into_iter().flatten());
+            }
+        }
+        found
+    };
+    let all: BTreeMap<_, _> = graph.keys().map(|module| (module, reached(module))).collect();
+    let mut groups = BTreeSet::new();
+    for (module, found) in &all {
+        let back = |other: &&String| all.get(other).is_some_and(|found| found.contains(module));
+        let group: Vec<&String> = found.iter().copied().filter(back).collect();
+        if group.len() > 1 {
+            groups.insert(group);
+        }
+    }
+    groups
+}
+
+#[test]
+fn no_modules_of_shared_and_server_use_each_other_in_a_circle() {
+    for name in ["shared", "server"] {
+        let graph = graph(name);
+        assert!(graph.values().any(|used| !used.is_empty()), "nothing is found in {name}");
+        let faults: Vec<_> = cycles(&graph).iter().map(|group| format!("{name}: {group:?}")).collect();
+        assert_none("modules that use each other in a circle", &faults);
+    }
+}
+
+#[test]
+fn a_circle_is_found_with_all_that_are_in_it_and_no_others() {
+    let graph = [("a", vec!["b"]), ("b", vec!["c", "d"]), ("c", vec!["a"]), ("d", vec!["e"]), ("e", vec![])];
+    let owned = |(name, used): &(&str, Vec<&str>)| {
+        ((*name).to_owned(), used.iter().map(ToString::to_string).collect::<BTreeSet<_>>())
+    };
+    let graph = graph.iter().map(owned).collect();
+    assert_eq!(cycles(&graph).into_iter().collect::<Vec<_>>(), [["a", "b", "c"]]);
 }
 
 /// Else a test could not stop the server there.

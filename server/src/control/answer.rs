@@ -7,13 +7,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Order, Reread, accounts,
-    message::{Answer, Ask, AtDoor, Certificate, Session, Status, Transfer, User},
+    message::{Answer, Ask, AtDoor, Certificate, Differs, Session, Status, Transfer, User},
     penalties, quota,
 };
 use crate::{
     audit::event::{Event, Who},
     context::Context,
     door::Door,
+    drift::Difference,
     identity::{Handed, Term},
     live::Wire,
     telemetry,
@@ -148,7 +149,7 @@ pub(crate) fn status_now(context: &Context) -> Status {
         accounts: context.users.count(),
         audit_lost: context.audit.lost(),
         log_lost: telemetry::lost(),
-        differs: context.drift.look(context),
+        differs: context.differences().into_iter().map(differs).collect(),
         certificate: context.identity.term().map(certificate),
         tasks: tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks()),
         hash_queue: context.users.hash_queue(),
@@ -166,6 +167,10 @@ fn at_door(context: &Context, door: Door, wires: &[Arc<Wire>]) -> AtDoor {
         accepted: context.figures.connections.at(door),
         logins: context.figures.logins.at(door),
     }
+}
+
+fn differs((what, difference): (&str, Difference)) -> Differs {
+    Differs { what: what.to_owned(), why: difference.why, since: difference.since }
 }
 
 fn certificate(term: Term) -> Certificate {

@@ -114,15 +114,3 @@ fn what_cannot_be_read_changes_no_figures() {
     assert!(matches!(failed, Err(RescanError::Unreadable(1))), "{failed:?}");
     assert_eq!(user.ledger.snapshot().used, Tally::default());
 }
-
-#[test]
-fn first_counts_are_spread_over_the_interval_and_none_is_left_out() {
-    let hour = Duration::from_secs(3600);
-    let shares: Vec<u32> = (0..200).map(|n| Due::first(&format!("user{n}").parse().unwrap()).share).collect();
-    assert!(shares.iter().all(|share| (1..=SPREAD).contains(share)));
-    assert!(shares.iter().any(|share| *share < 200) && shares.iter().any(|share| *share > 800));
-    let mut due = Due { since: Instant::now(), share: 0 };
-    assert!(due.is_now(hour));
-    due.next(SPREAD);
-    assert!(!due.is_now(hour) && due.is_now(Duration::ZERO));
-}

@@ -16,9 +16,9 @@ use super::{
     state::{Dialog, Focus, Top, as_float},
 };
 use crate::{
-    admin::operate::{size, span},
     control::message::{Session, Status, Transfer},
     live::Direction,
+    output::{size, span},
 };
 
 /// Cells of a bar.

@@ -10,10 +10,9 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Expiry, UserState, allowance::Allowances};
+use super::{Expiry, UserState, allowance::Allowances, due::Due};
 use crate::{
     quota::{LedgerFile, Snapshot},
-    rescan::Due,
     storage::{Storage, StorageError},
     users::{UserName, Users},
 };

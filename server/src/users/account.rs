@@ -8,6 +8,7 @@ use super::{
     StoredHash, UserName,
     key::{KeyBytes, PublicKey},
 };
+use crate::bandwidth::BandwidthLimits;
 
 /// What a user is and may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,15 +36,6 @@ pub struct Account {
     /// Differs when the password does, also across restarts; sessions that logged in under
     /// another one are to end.
     pub password_generation: u64,
-}
-
-/// Bytes a second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct BandwidthLimits {
-    /// From the client to the server.
-    pub up: Option<u64>,
-    /// From the server to the client.
-    pub down: Option<u64>,
 }
 
 /// Bytes of a quota for which there may be one file or folder.

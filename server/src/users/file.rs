@@ -7,10 +7,9 @@ use ferry_shared::{message::reply::Access, text_file};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, BandwidthLimits, StoredHash, UserName, account::default_max_files, invite::Invite, key::PublicKey,
-    moment::Moment, parse,
+    Account, StoredHash, UserName, account::default_max_files, invite::Invite, key::PublicKey, moment::Moment, parse,
 };
-use crate::{private_file, size::ByteCount};
+use crate::{bandwidth::BandwidthLimits, private_file, size::ByteCount};
 
 /// The version this build reads and writes.
 pub(super) const VERSION: u32 = 1;
