@@ -11,7 +11,6 @@ pub mod invite;
 pub mod key;
 pub mod moment;
 pub mod name;
-mod parse;
 pub mod password;
 pub mod register;
 mod spelling;
