@@ -7,7 +7,7 @@ mod check;
 mod drain;
 mod invite;
 mod objects;
-pub(crate) mod operate;
+mod operate;
 mod password_input;
 pub mod places;
 mod quota;

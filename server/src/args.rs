@@ -321,11 +321,11 @@ fn sensible<T: FromStr<Err: ToString>>(
 }
 
 fn quota(text: &str) -> Result<Limit<ByteCount>, String> {
-    sensible(text, change::sensible_quota)
+    sensible(text, crate::size::sensible_quota)
 }
 
 fn size_of_quota(text: &str) -> Result<ByteCount, String> {
-    text.parse().map_err(|error: crate::size::SizeError| error.to_string()).and_then(change::sensible_quota)
+    text.parse().map_err(|error: crate::size::SizeError| error.to_string()).and_then(crate::size::sensible_quota)
 }
 
 fn files(text: &str) -> Result<Limit<u64>, String> {

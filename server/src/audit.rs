@@ -46,6 +46,7 @@ pub struct AuditError {
 
 /// What waits to be written.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are lines")]
 enum Message {
     Line(SystemTime, Who, Event),
     Keep(Keep),

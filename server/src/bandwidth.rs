@@ -10,7 +10,14 @@ use std::{
 
 use ferry_shared::bucket::Bucket;
 
-use crate::users::BandwidthLimits;
+/// Bytes a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BandwidthLimits {
+    /// From the client to the server.
+    pub up: Option<u64>,
+    /// From the server to the client.
+    pub down: Option<u64>,
+}
 
 /// The way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

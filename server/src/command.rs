@@ -36,7 +36,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::{
     context::Context,
     files::{Error, Files},
-    gate::{Gate, Verdict},
+    gate::{Gate, Standing},
     live::Wire,
     outbox::Outbox,
     refusal,
@@ -299,17 +299,17 @@ impl Conversation {
 
     /// Whether the account still allows this connection; ends it when not.
     fn look(&mut self) -> bool {
-        match self.gate.look() {
-            Verdict::Open => true,
-            Verdict::Changed(notice) => {
-                self.out.notice(notice);
+        match self.gate.standing() {
+            Standing::Open => true,
+            Standing::AccessChanged(access) => {
+                self.out.notice(Notice::AccountChanged { access: usage::access(access.is_read_only()) });
                 true
             }
-            Verdict::Closed(refusal) => {
-                self.close(refusal);
+            Standing::Closed => {
+                self.close(refusal::account_closed());
                 false
             }
-            Verdict::Ended(reason) => {
+            Standing::Farewell(reason) => {
                 self.flush_group();
                 self.running = Running::Nothing;
                 self.out.notice(Notice::Closing { reason, seconds: 0 });

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use in_force::{Change, InForce};
 pub use load::{ConfigError, Fault, Layers, Loaded, Origin};
 
-use crate::{size::ByteCount, users::BandwidthLimits};
+use crate::{bandwidth::BandwidthLimits, size::ByteCount};
 
 /// Everything the operator may set. [`keys::KEYS`] describes each key.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

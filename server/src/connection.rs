@@ -1,22 +1,19 @@
-//! One TCP connection, from accept to close: TLS, greeting, traffic.
+//! Ferry's own door: one connection of its protocol, from TLS over greeting and traffic to the close.
 //!
 //! Everything that can go wrong with a peer ends here: in a log line and a closed socket,
 //! never further up.
 
 mod greeting;
 mod paced;
-mod proxy_header;
 mod traffic;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ferry_shared::{
     binding::{Exported, LOGIN_LABEL, SEAL_LABEL},
-    feature::Features,
     frame::Phase,
     link::{LinkReader, LinkWriter},
     message::Reply,
-    refusal::Refusal,
     socket::BurstStream,
 };
 use tokio::{
@@ -25,12 +22,11 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tracing::{Span, field::Empty};
 
-use self::{paced::PacedStream, proxy_header::ProxyError};
+use self::paced::PacedStream;
 use crate::{
-    admission::Ticket, audit::event::Event, bandwidth::Pace, command::Conversation, context::Context, gate::Gate,
-    refusal, session::Session, turned_away::Reason,
+    admission::Ticket, bandwidth::Pace, command::Conversation, context::Context, login::Admitted, refusal,
+    turned_away::Reason,
 };
 
 /// Plain bytes rustls takes before it wants to write: a whole chunk of ours.
@@ -52,110 +48,26 @@ struct Bindings {
     seal: Exported,
 }
 
-/// A peer whose greeting went through.
-#[derive(Debug)]
-struct Admitted {
-    session: Arc<Session>,
-    gate: Gate,
-    /// What both sides know beyond the first version.
-    features: Features,
-    _presence: crate::user_state::Presence,
-}
-
-/// Serves one connection until it ends. One of a balancer is served as that of whom the balancer names.
-pub(crate) async fn serve(mut tcp: TcpStream, peer: SocketAddr, mut ticket: Ticket, context: Arc<Context>) {
-    let deadline = Instant::now() + context.config.get().login.handshake();
-    let named = tokio::select! {
-        named = timeout_at(deadline, introduce(&mut tcp, peer, &ticket, &context)) => named,
-        reason = ticket.dropped() => return told_dropped(&context, reason, peer),
-        () = context.stop.cancelled() => return,
-    };
-    let peer = match named {
-        Ok(Ok(named)) => named.unwrap_or(peer),
-        Ok(Err(ProxyError::Closed)) => return,
-        Ok(Err(error)) => {
-            if context.turned_away.count(Reason::Proxy) {
-                tracing::warn!(%peer, %error, "turned away: see login.balancers");
-            }
-            return;
-        }
-        Err(_) => return too_slow(&context, peer),
-    };
-    if ticket.is_balancer()
-        && let Err(error) = ticket.comes_from(peer.ip())
-    {
-        return told_dropped(&context, error.0, peer);
-    }
-    serve_peer(tcp, peer, ticket, context, deadline).await;
-}
-
-/// For whom a balancer connects. Nobody else may say such a thing.
-async fn introduce(
-    tcp: &mut TcpStream,
-    peer: SocketAddr,
-    ticket: &Ticket,
-    context: &Context,
-) -> Result<Option<SocketAddr>, ProxyError> {
-    if ticket.is_balancer() {
-        let most = context.config.get().login.bytes.0;
-        return Ok(Some(proxy_header::read(tcp, most).await?.unwrap_or(peer)));
-    }
-    let mut first = [0; 16];
-    let there = tcp.peek(&mut first).await?;
-    if there == 0 {
-        return Err(ProxyError::Closed);
-    }
-    match proxy_header::begins(&first[..there]) {
-        true => Err(ProxyError::Broken("its sender is not listed")),
-        false => Ok(None),
-    }
-}
-
-/// Counts a connection that has no place among those not yet logged in.
-pub(crate) fn told_dropped(context: &Context, reason: Reason, peer: SocketAddr) {
-    if context.turned_away.count(reason) {
-        tracing::warn!(%peer, reason = reason.as_str(), "turned away: too many connections are at their login");
-    }
-}
-
-/// Counts a connection that took too long for its login.
-fn too_slow(context: &Context, peer: SocketAddr) {
-    if context.turned_away.count(Reason::Time) {
-        tracing::info!(%peer, "turned away: no login in time");
-    }
-}
-
 /// Tells a connection that is not taken why, in the protocol's words where it gets so far: `why`, or that the server
 /// speaks only to clients that know its seal.
-pub(crate) async fn turn_away(mut tcp: TcpStream, peer: SocketAddr, context: Arc<Context>, why: Refusal) {
+pub(crate) async fn turn_away(tcp: TcpStream, context: &Context, why: &str) {
     let pace = Arc::new(Pace::new(Arc::clone(&context.bandwidth)));
-    let told = async {
-        if context.admission.is_balancer(peer.ip()) {
-            let most = context.config.get().login.bytes.0;
-            let Ok(_) = proxy_header::read(&mut tcp, most).await else { return };
-        }
-        let Ok((tls, exported)) = handshake(tcp, &pace, &context).await else { return };
-        let (read, write) = tokio::io::split(tls);
-        let (mut reader, mut writer) = (LinkReader::new(read, context.pool.clone()), LinkWriter::new(write));
-        let is_sealed = !context.seal.is_demanded() || greeting::knows_the_seal(&mut reader, &context, &exported).await;
-        let refusal = if is_sealed { why } else { refusal::unsealed() };
-        if writer.send(&Reply::Refused(refusal)).await.is_ok() && writer.close().await.is_ok() {
-            linger(reader.into_inner()).await;
-        }
-    };
-    tokio::select! {
-        // It is closed, told or not.
-        _ = timeout(FAREWELL, told) => {}
-        () = context.stop.cancelled() => {}
+    let Ok((tls, exported)) = handshake(tcp, &pace, context).await else { return };
+    let (read, write) = tokio::io::split(tls);
+    let (mut reader, mut writer) = (LinkReader::new(read, context.pool.clone()), LinkWriter::new(write));
+    let is_sealed = !context.seal.is_demanded() || greeting::knows_the_seal(&mut reader, context, &exported).await;
+    let refusal = if is_sealed { refusal::busy(why) } else { refusal::unsealed() };
+    if writer.send(&Reply::Refused(refusal)).await.is_ok() && writer.close().await.is_ok() {
+        linger(reader.into_inner()).await;
     }
 }
 
-#[tracing::instrument(level = "error", name = "connection", skip_all, fields(%peer, session = Empty, user = Empty))]
-async fn serve_peer(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, context: Arc<Context>, deadline: Instant) {
+/// Serves one connection until it ends. TLS must be there by the deadline.
+pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, deadline: Instant, context: Arc<Context>) {
     let pace = Arc::new(Pace::new(Arc::clone(&context.bandwidth)));
     let shaken = tokio::select! {
         shaken = timeout_at(deadline, handshake(tcp, &pace, &context)) => shaken,
-        reason = ticket.dropped() => return told_dropped(&context, reason, peer),
+        reason = ticket.dropped() => return context.turned_away.dropped(reason, peer),
         () = context.stop.cancelled() => return,
     };
     let (tls, exported) = match shaken {
@@ -166,7 +78,7 @@ async fn serve_peer(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, context: A
             }
             return;
         }
-        Err(_) => return too_slow(&context, peer),
+        Err(_) => return context.turned_away.too_slow(peer),
     };
     ticket.shook_hands();
     let (read, write) = tokio::io::split(tls);
@@ -175,19 +87,11 @@ async fn serve_peer(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, context: A
         admitted = greeting::greet(&mut reader, &mut writer, peer, &ticket, &context, &exported) => admitted,
         () = context.stop.cancelled() => return,
     };
-    if let Some(Admitted { session, gate, features, _presence }) = admitted {
-        ticket.logged_in();
-        // On every line of this connection from now on.
-        Span::current().record("session", session.id).record("user", session.user.name.as_str());
-        let (method, key) = session.method();
-        tracing::info!(method, key, "logged in");
+    if let Some((Admitted { session, gate, presence: _presence, .. }, features)) = admitted {
         reader.set_phase(Phase::LoggedIn);
         pace.log_in(Arc::clone(&session.user.bandwidth));
         let listed = context.live.enter(Arc::clone(&session), peer, reader.meter(), writer.meter());
         let shut = gate.shut();
-        if session.is_first() {
-            context.audit.note(listed.wire.who(), Event::Login { method, key }).await;
-        }
         let conversation = Conversation::new(Arc::clone(&context), session, gate)
             .with_features(features)
             .seen_as(Arc::clone(&listed.wire));

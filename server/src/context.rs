@@ -1,6 +1,9 @@
 //! What every connection of a server shares.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use ferry_shared::{pool::BufferPool, refusal::Refusal};
 use tokio::sync::Semaphore;
@@ -11,10 +14,9 @@ use crate::{
     audit::{self, Audit, event::Event},
     bandwidth::Rates,
     config::{Config, InForce},
-    drift::Drift,
+    drift::{Difference, Drift},
     figures::Figures,
     files::Files,
-    gate,
     identity::Identity,
     live::{Live, Wire},
     seal::Seal,
@@ -89,7 +91,7 @@ impl Context {
             seal: Seal::default(),
             admission: Admission::new(config.login.clone()),
             sessions: Sessions::default(),
-            states: UserStates::new(storage).until(stop.clone()),
+            states: UserStates::new(storage, users.clone()).until(stop.clone()),
             turns: Turns::of_all(),
             work: TaskTracker::new(),
             pool: BufferPool::new(SPARE_BUFFERS),
@@ -113,7 +115,7 @@ impl Context {
     /// # Errors
     /// [`StorageError`] when the home cannot be used.
     pub fn open_user(&self, account: &Account) -> Result<Arc<UserState>, StorageError> {
-        self.states.get(&account.name, gate::limits(account))
+        self.states.get(&account.name)
     }
 
     /// The files of the user who is at the other end of `wire`.
@@ -133,6 +135,11 @@ impl Context {
                 session.end("this account and its files were removed".to_owned());
             }
         }
+    }
+
+    /// What is in force and not as it is on disk. Blocks on the disk.
+    pub(crate) fn differences(&self) -> BTreeMap<&'static str, Difference> {
+        self.drift.look(&self.users, &self.identity, &self.config)
     }
 
     /// Why the server ends, for clients.

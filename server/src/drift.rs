@@ -11,10 +11,9 @@ use std::{
 };
 
 use crate::{
-    config::{Config, ConfigError},
-    context::Context,
-    control::message::Differs,
-    users::moment::Moment,
+    config::{Config, ConfigError, InForce},
+    identity::Identity,
+    users::{Users, moment::Moment},
 };
 
 /// What can differ.
@@ -40,10 +39,13 @@ struct Found {
     now: BTreeMap<&'static str, Difference>,
 }
 
-#[derive(Debug)]
-struct Difference {
-    why: String,
-    since: Moment,
+/// Something in force that is not as it is on disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Difference {
+    /// What is on disk, or what is wrong with it.
+    pub(crate) why: String,
+    /// Since when that is known.
+    pub(crate) since: Moment,
     told: Instant,
 }
 
@@ -60,21 +62,21 @@ impl Drift {
         let _ = self.read_config.set(read_config);
     }
 
-    /// What differs now, the log being told of what is new. Blocks on the disk.
-    pub(crate) fn look(&self, context: &Context) -> Vec<Differs> {
+    /// What differs now, by its name in [`WHAT`], the log being told of what is new. Blocks on the disk.
+    pub(crate) fn look(
+        &self,
+        users: &Users,
+        identity: &Identity,
+        config: &InForce,
+    ) -> BTreeMap<&'static str, Difference> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if found.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
             found.looked = Some(Instant::now());
-            for (what, why) in WHAT.into_iter().zip(self.differences(context)) {
+            for (what, why) in WHAT.into_iter().zip(self.differences(users, identity, config)) {
                 found.note(what, why);
             }
         }
-        let differs = |(what, difference): (&&str, &Difference)| Differs {
-            what: (*what).to_owned(),
-            why: difference.why.clone(),
-            since: difference.since,
-        };
-        found.now.iter().map(differs).collect()
+        found.now.clone()
     }
 
     /// Has the next look see what is there then: something was just read again.
@@ -83,16 +85,16 @@ impl Drift {
     }
 
     /// In the order of [`WHAT`].
-    fn differences(&self, context: &Context) -> [Option<String>; 3] {
+    fn differences(&self, users: &Users, identity: &Identity, config: &InForce) -> [Option<String>; 3] {
         let configuration = self.read_config.get().and_then(|read| match read() {
-            Ok(config) => {
-                let keys = context.config.differs(&config);
+            Ok(read) => {
+                let keys = config.differs(&read);
                 let names: Vec<_> = keys.iter().map(|key| format!("{}.{}", key.section, key.name)).collect();
                 (!names.is_empty()).then(|| format!("{} changed; 'ferryd reload', or a start", names.join(", ")))
             }
             Err(error) => Some(error.to_string()),
         });
-        [context.users.difference(), context.identity.difference(), configuration]
+        [users.difference(), identity.difference(), configuration]
     }
 }
 

@@ -7,6 +7,8 @@ use std::{
 
 use ferry_shared::refusal::Code;
 
+use crate::door::Door;
+
 /// A number that only grows.
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
@@ -29,6 +31,29 @@ impl Count {
     }
 }
 
+/// The same for each door.
+#[derive(Debug, Default)]
+pub struct DoorCount([Count; Door::ALL.len()]);
+
+impl DoorCount {
+    /// One more at this door.
+    pub fn one(&self, door: Door) {
+        self.0[door as usize].one();
+    }
+
+    /// How many at all doors.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.iter().map(Count::get).sum()
+    }
+
+    /// How many at this door.
+    #[must_use]
+    pub fn at(&self, door: Door) -> u64 {
+        self.0[door as usize].get()
+    }
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Figures {
@@ -37,9 +62,9 @@ pub struct Figures {
     /// The same on the clock that never jumps.
     begun: Instant,
     /// Connections that logged in, joined a session, or tried in vain.
-    pub connections: Count,
+    pub connections: DoorCount,
     /// Logins that opened a session.
-    pub logins: Count,
+    pub logins: DoorCount,
     /// Files stored.
     pub uploads: Count,
     /// Files sent whole.
@@ -59,8 +84,8 @@ impl Default for Figures {
         Self {
             started: SystemTime::now(),
             begun: Instant::now(),
-            connections: Count::default(),
-            logins: Count::default(),
+            connections: DoorCount::default(),
+            logins: DoorCount::default(),
             uploads: Count::default(),
             downloads: Count::default(),
             panics: Count::default(),
@@ -102,5 +127,15 @@ impl Figures {
     #[must_use]
     pub fn uptime(&self) -> Duration {
         self.begun.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_door_is_counted_in_its_own_place() {
+        assert!(Door::ALL.iter().enumerate().all(|(place, door)| *door as usize == place));
     }
 }

@@ -112,8 +112,7 @@ impl Wire {
     /// Whose doing things on it are, for the audit log.
     #[must_use]
     pub fn who(&self) -> Who {
-        let user = Some(self.session.user.name.to_string());
-        Who { session: Some(self.session.id), user, peer: self.peer, uid: None }
+        self.session.who(self.peer)
     }
 
     /// Bytes received and sent.

@@ -3,7 +3,10 @@
 //! The log gets the whole error; the peer gets a code, a sentence and, for a fault of
 //! ours, only the reference under which the log has it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use ferry_shared::refusal::{Code, Refusal};
 
@@ -11,7 +14,8 @@ use crate::{
     disk_fault::Fault,
     disk_trouble,
     files::{Error, PathFault},
-    users::{RegisterError, password::NewPasswordError},
+    login,
+    users::{ChangePasswordError, RegisterError, password::NewPasswordError},
 };
 
 /// Names faults so that a user's report leads to the log line.
@@ -19,9 +23,15 @@ static NEXT_REFERENCE: AtomicU64 = AtomicU64::new(1);
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&Error> for Refusal {
+    fn from(error: &Error) -> Self {
         use Error as E;
         let told = |code| Self::new(code, error.to_string());
-        match &error {
+        match error {
             E::Path { kind, .. } => told(code_of_path(*kind)),
             E::OverQuota { needed, available, held, .. } => {
                 Self { needed: Some(*needed), available: Some(*available), held: Some(*held), ..told(Code::OverQuota) }
@@ -53,6 +63,38 @@ fn code_of_path(kind: PathFault) -> Code {
         PathFault::TooLarge => Code::TooLarge,
         PathFault::BadPattern => Code::Unsupported,
     }
+}
+
+impl From<&login::Error> for Refusal {
+    fn from(error: &login::Error) -> Self {
+        use login::Error as E;
+        match error {
+            E::Wrong(_) | E::NoSession => login_failed(),
+            E::MustWait(wait) => too_many_attempts(whole_seconds(*wait)),
+            E::TooManyAccounts(wait) => too_many_accounts(whole_seconds(*wait)),
+            E::Busy | E::TooManySessions(_) | E::TooManyConnections(_) => busy(&error.to_string()),
+            E::Registration(error) => of_registration(error),
+            E::Home(error) => error.into(),
+            E::Fault(error) => internal(&**error),
+        }
+    }
+}
+
+impl From<ChangePasswordError> for Refusal {
+    fn from(error: ChangePasswordError) -> Self {
+        match error {
+            ChangePasswordError::Wrong => Self::new(Code::LoginFailed, "the old password is wrong"),
+            ChangePasswordError::New(reason) => Self::new(Code::NotAllowed, reason.to_string()),
+            ChangePasswordError::Busy => busy("too many logins at once; try again"),
+            ChangePasswordError::Changed => Self::new(Code::Changed, "the account was changed meanwhile; try again"),
+            ChangePasswordError::Store(error) => internal(&error),
+        }
+    }
+}
+
+/// Rounded up, so that a client that comes back then need not wait again.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// The refusal for what the disk does not do, whatever file it is. The log is told the cause, though not each time.
@@ -110,14 +152,12 @@ pub fn given_up() -> Refusal {
 }
 
 /// The proof did not hold; never says whether the user exists.
-#[must_use]
-pub fn login_failed() -> Refusal {
+fn login_failed() -> Refusal {
     Refusal::new(Code::LoginFailed, "wrong user name or password")
 }
 
 /// The address failed too often.
-#[must_use]
-pub fn too_many_attempts(seconds: u64) -> Refusal {
+fn too_many_attempts(seconds: u64) -> Refusal {
     Refusal {
         retry_after: Some(seconds),
         ..Refusal::new(Code::TooManyAttempts, format!("too many failed attempts; try again in {seconds} s"))
@@ -125,8 +165,7 @@ pub fn too_many_attempts(seconds: u64) -> Refusal {
 }
 
 /// The address makes accounts faster than the server wants.
-#[must_use]
-pub fn too_many_accounts(seconds: u64) -> Refusal {
+fn too_many_accounts(seconds: u64) -> Refusal {
     let message = format!("too many accounts are made from this address; try again in {seconds} s");
     Refusal { retry_after: Some(seconds), ..Refusal::new(Code::TooManyAttempts, message) }
 }
@@ -138,8 +177,7 @@ pub fn busy(message: &str) -> Refusal {
 }
 
 /// No account was made.
-#[must_use]
-pub fn of_registration(error: &RegisterError) -> Refusal {
+fn of_registration(error: &RegisterError) -> Refusal {
     match error {
         RegisterError::Invite => Refusal::new(Code::LoginFailed, error.to_string()),
         RegisterError::Closed | RegisterError::Full | RegisterError::Name(_) => {

@@ -4,37 +4,20 @@
 //! user's lock only for a moment; it is tried again, and at last, if the operator asks for it, made
 //! under that lock.
 
-use std::{
-    convert::Infallible,
-    thread,
-    time::{Duration, Instant},
-};
+use std::convert::Infallible;
 
 use crate::{
     context::Context,
     figures::Figures,
-    gate,
     quota::{Changes, Drift, Tally, recount},
-    storage::{Counter, Home, StorageError},
-    user_state::{REST, UserState},
-    users::UserName,
+    storage::{Counter, StorageError},
+    user_state::{Pace, REST, SPREAD, UserState, count},
 };
 
 /// How often a count that was overtaken by a change is begun again.
 const TRIES: u32 = 3;
-/// A thousandth of the interval is the unit the first counts are spread in.
-const SPREAD: u32 = 1000;
 /// A count in vain is tried again after this part of the interval.
 const SOON: u32 = SPREAD / 10;
-
-/// How a count treats the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// As fast as it can: somebody waits.
-    Quick,
-    /// It rests as long as it works.
-    Calm,
-}
 
 /// Why a home was not counted.
 #[derive(Debug, thiserror::Error)]
@@ -48,23 +31,6 @@ pub enum RescanError {
     /// The home changed faster than it could be counted.
     #[error("the home changes too fast to be counted beside the work in it")]
     Busy,
-}
-
-/// Adds up everything in `home`; [`StorageError::Stopped`] once `stop` says so.
-pub(crate) fn count(home: &Home, pace: Pace, stop: &dyn Fn() -> bool) -> Result<(Tally, Counter), StorageError> {
-    let mut counter = home.counter()?;
-    let mut counted = Tally::default();
-    loop {
-        let begun = Instant::now();
-        let Some(weight) = counter.next() else { return Ok((counted, counter)) };
-        counted = counted.plus(weight?.into());
-        if stop() {
-            return Err(StorageError::Stopped);
-        }
-        if pace == Pace::Calm {
-            thread::sleep(begun.elapsed());
-        }
-    }
 }
 
 /// Counts a user's home again and puts the sum in force; drift is logged and counted. Blocks.
@@ -117,31 +83,6 @@ fn settle(
     Ok(drift)
 }
 
-/// When a home is to be counted next.
-#[derive(Debug)]
-pub(crate) struct Due {
-    since: Instant,
-    /// Thousandths of the interval from then on.
-    share: u32,
-}
-
-impl Due {
-    /// After a part of the interval that differs from user to user, so that not all are counted at once.
-    pub(crate) fn first(name: &UserName) -> Self {
-        let digest = blake3::hash(name.as_str().as_bytes());
-        let [low, high, ..] = *digest.as_bytes();
-        Self { since: Instant::now(), share: u32::from(u16::from_le_bytes([low, high])) % SPREAD + 1 }
-    }
-
-    pub(crate) fn is_now(&self, every: Duration) -> bool {
-        self.since.elapsed() >= every * self.share / SPREAD
-    }
-
-    pub(crate) fn next(&mut self, share: u32) {
-        *self = Self { since: Instant::now(), share };
-    }
-}
-
 /// Counts the homes whose turn it is, and those whose figures cannot be right. Blocks.
 pub fn round(context: &Context) {
     let stop = || context.drain.is_cancelled();
@@ -151,7 +92,7 @@ pub fn round(context: &Context) {
         if stop() {
             return;
         }
-        let user = match context.states.due(name, gate::limits(&account), every) {
+        let user = match context.states.due(name, every) {
             Ok(Some(user)) => user,
             Ok(None) => continue,
             Err(error) => {

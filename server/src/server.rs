@@ -1,5 +1,8 @@
 //! The server as a whole: listeners, one task a connection, upkeep, and an orderly stop.
 
+mod arrival;
+mod proxy_header;
+
 use std::{
     io,
     net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -9,10 +12,10 @@ use std::{
 };
 
 use ferry_shared::secret::Secret;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{Semaphore, mpsc},
     task::JoinHandle,
     time::{sleep, timeout},
 };
@@ -24,12 +27,11 @@ use crate::{
         event::{Event, Who},
     },
     config::{Change, Config, Durability},
-    connection,
     context::Context,
     control::{Control, Order},
+    door::Door,
     identity::Identity,
     metrics::Metrics,
-    refusal,
     seal::{self, SealError},
     storage::{self, Storage, StorageError},
     turned_away::Reason,
@@ -41,8 +43,6 @@ use crate::{
 pub(crate) const LAST_STEPS: Duration = Duration::from_secs(10);
 /// Pause after an accept that failed, for example for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Keep-alive probes on an idle connection, to notice a peer that vanished.
-const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// What a server is started from.
 #[derive(Debug)]
@@ -140,19 +140,19 @@ impl Server {
         // Nothing is told of a start that failed.
         let (audit, audit_thread) = Audit::open(config.audit.folder(&data), &config.audit)?;
         audit.note(Who::default(), Event::Started { version: env!("CARGO_PKG_VERSION") }).await;
-        let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let addresses = listeners.iter().filter_map(|listening| listening.listener.local_addr().ok()).collect();
         let places = Arc::new(Semaphore::new(config.limits.connections as usize));
         let context = Arc::new(Context { audit, ..Context::new(config, users, identity, opened) });
         context.seal.set(secret);
         let (tasks, operators) = (TaskTracker::new(), TaskTracker::new());
-        for listener in listeners {
+        for listening in listeners {
             let (context, tasks, places) = (Arc::clone(&context), tasks.clone(), Arc::clone(&places));
             let farewells = operators.clone();
             tasks.clone().spawn(async move {
-                let listener = accept(listener, Arc::clone(&context), tasks, places).await;
+                let listening = accept(listening, Arc::clone(&context), tasks, places).await;
                 // Apart from the tasks that the end waits for.
                 if context.farewell.get().is_some() {
-                    farewells.spawn(say_farewell(listener, context, farewells.clone()));
+                    farewells.spawn(say_farewell(listening, context, farewells.clone()));
                 }
             });
         }
@@ -236,14 +236,31 @@ impl Drop for Server {
     }
 }
 
+/// A listener, and the door that its connections come to.
+#[derive(Debug)]
+struct Listening {
+    door: Door,
+    listener: TcpListener,
+}
+
+impl Listening {
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (tcp, peer) = self.listener.accept().await?;
+        // A peer of IPv4 has an address of IPv4, also where the socket is of both.
+        Ok((tcp, SocketAddr::new(peer.ip().to_canonical(), peer.port())))
+    }
+}
+
 /// What was handed over, else what is configured.
-fn open_listeners(config: &Config, inherited: Vec<net::TcpListener>) -> Result<Vec<TcpListener>, ServerError> {
+fn open_listeners(config: &Config, inherited: Vec<net::TcpListener>) -> Result<Vec<Listening>, ServerError> {
+    let ferry = |listener| Listening { door: Door::Ferry, listener };
     if !inherited.is_empty() {
-        let taken = inherited.into_iter().map(TcpListener::from_std).collect::<io::Result<_>>();
-        return taken.map_err(ServerError::Inherited);
+        let taken = inherited.into_iter().map(|listener| TcpListener::from_std(listener).map(ferry));
+        return taken.collect::<io::Result<_>>().map_err(ServerError::Inherited);
     }
     let listening = config.server.listen.iter().map(|address| {
-        listen(*address, config.limits.backlog).map_err(|source| ServerError::Listen { address: *address, source })
+        let opened = listen(*address, config.limits.backlog);
+        opened.map(ferry).map_err(|source| ServerError::Listen { address: *address, source })
     });
     listening.collect()
 }
@@ -296,27 +313,21 @@ fn take(address: SocketAddr) -> io::Result<Socket> {
 }
 
 /// Takes connections until the server drains; the listener, for those who come later.
-async fn accept(
-    listener: TcpListener,
-    context: Arc<Context>,
-    tasks: TaskTracker,
-    places: Arc<Semaphore>,
-) -> TcpListener {
+async fn accept(listening: Listening, context: Arc<Context>, tasks: TaskTracker, places: Arc<Semaphore>) -> Listening {
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = context.drain.cancelled() => return listener,
+            accepted = listening.accept() => accepted,
+            () = context.drain.cancelled() => return listening,
         };
-        // A peer of IPv4 has an address of IPv4, also where the socket is of both.
-        let accepted = accepted.map(|(tcp, peer)| (tcp, SocketAddr::new(peer.ip().to_canonical(), peer.port())));
         match accepted {
             Ok((tcp, peer)) => match Arc::clone(&places).try_acquire_owned() {
-                Ok(place) => receive(tcp, peer, &context, &tasks, place),
+                Ok(place) => arrival::receive(listening.door, tcp, peer, &context, &tasks, place),
                 Err(_) => {
                     if context.turned_away.count(Reason::Connections) {
                         tracing::warn!(%peer, "turned away: all connections are taken");
                     }
-                    tell_why(tcp, peer, &context, &tasks, "all connections of this server are taken; try again");
+                    let why = "all connections of this server are taken; try again";
+                    arrival::tell_why(listening.door, tcp, peer, &context, &tasks, why);
                 }
             },
             Err(error) => accept_failed(&error, &context).await,
@@ -331,23 +342,12 @@ async fn accept_failed(error: &io::Error, context: &Context) {
     sleep(ACCEPT_PAUSE).await;
 }
 
-/// Tells a connection that is not taken why, as long as that costs little.
-fn tell_why(tcp: TcpStream, peer: SocketAddr, context: &Arc<Context>, tasks: &TaskTracker, why: &str) {
-    if let Ok(place) = Arc::clone(&context.farewells).try_acquire_owned() {
-        let (context, refusal) = (Arc::clone(context), refusal::busy(why));
-        tasks.spawn(async move {
-            let _place = place;
-            connection::turn_away(tcp, peer, context, refusal).await;
-        });
-    }
-}
-
 /// Tells those who come while the server ends what the operator has to say about it.
-async fn say_farewell(listener: TcpListener, context: Arc<Context>, tasks: TaskTracker) {
+async fn say_farewell(listening: Listening, context: Arc<Context>, tasks: TaskTracker) {
     let why = context.why_it_ends();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = listening.accept() => accepted,
             () = context.stop.cancelled() => return,
         };
         match accepted {
@@ -355,40 +355,9 @@ async fn say_farewell(listener: TcpListener, context: Arc<Context>, tasks: TaskT
                 if context.turned_away.count(Reason::Ending) {
                     tracing::info!(%peer, "turned away: the server ends");
                 }
-                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                tell_why(tcp, peer, &context, &tasks, &why);
+                arrival::tell_why(listening.door, tcp, peer, &context, &tasks, &why);
             }
             Err(error) => accept_failed(&error, &context).await,
-        }
-    }
-}
-
-fn receive(tcp: TcpStream, peer: SocketAddr, context: &Arc<Context>, tasks: &TaskTracker, place: OwnedSemaphorePermit) {
-    let ticket = match context.admission.admit(peer.ip()) {
-        Ok(ticket) => ticket,
-        Err(error) => return connection::told_dropped(context, error.0, peer),
-    };
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
-    let tuned = tcp.set_nodelay(true).and_then(|()| SockRef::from(&tcp).set_tcp_keepalive(&keepalive));
-    if let Err(error) = tuned {
-        return tracing::debug!(%peer, %error, "the connection was gone before it began");
-    }
-    context.figures.connections.one();
-    let context = Arc::clone(context);
-    tasks.spawn(async move {
-        let _watch = PanicWatch(Arc::clone(&context));
-        let _place = place;
-        connection::serve(tcp, peer, ticket, context).await;
-    });
-}
-
-/// Counts a connection that ends in a panic outside of its work, which counts its own.
-struct PanicWatch(Arc<Context>);
-
-impl Drop for PanicWatch {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.figures.panics.one();
         }
     }
 }

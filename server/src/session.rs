@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -18,6 +19,8 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    audit::event::Who,
+    door::Door,
     user_state::UserState,
     users::{
         Account,
@@ -51,6 +54,8 @@ pub struct Session {
     pub id: u64,
     /// Whose it is.
     pub user: Arc<UserState>,
+    /// The door that it was opened at, and that all its connections come through.
+    pub door: Door,
     /// When it was opened.
     pub since: SystemTime,
     proven: Proven,
@@ -80,6 +85,13 @@ impl Session {
             Proven::Password(_) => ("password", None),
             Proven::Key(key) => ("key", Some(key::fingerprint(key))),
         }
+    }
+
+    /// Whose doing things on a connection from `peer` are, for the audit log.
+    #[must_use]
+    pub fn who(&self, peer: Option<SocketAddr>) -> Who {
+        let user = Some(self.user.name.to_string());
+        Who { session: Some(self.id), user, peer, door: Some(self.door), uid: None }
     }
 
     /// Notes the password that this very session is about to give the account. To be told before
@@ -150,13 +162,14 @@ pub enum OpenError {
 }
 
 impl Sessions {
-    /// Opens a session and makes its ticket: 256 random bits, of which only a hash is kept.
+    /// Opens a session at a door and makes its ticket: 256 random bits, of which only a hash is kept.
     /// With `most`, the user has no more than so many.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn open(
         &self,
+        door: Door,
         user: Arc<UserState>,
         proven: Proven,
         most: Option<u32>,
@@ -171,6 +184,7 @@ impl Sessions {
         let session = Arc::new(Session {
             id: self.0.next_id.fetch_add(1, Ordering::Relaxed) + 1,
             user,
+            door,
             since: SystemTime::now(),
             proven,
             ended: CancellationToken::new(),
@@ -232,24 +246,29 @@ fn hash(ticket: &Secret) -> TicketHash {
 mod tests {
     use super::*;
     use crate::{
-        quota::Limits,
         storage::{Durability, Storage},
         user_state::UserStates,
+        users::{Users, store_file},
     };
+
+    fn states(data: &tempfile::TempDir) -> UserStates {
+        let users = Users::load(store_file(data.path())).unwrap();
+        UserStates::new(Storage::open(data.path(), Durability::Rename).unwrap(), users)
+    }
 
     fn open(
         sessions: &Sessions,
         user: &Arc<UserState>,
         most: Option<u32>,
     ) -> Result<(Arc<Session>, Secret), OpenError> {
-        sessions.open(Arc::clone(user), Proven::Key([0; 32]), most)
+        sessions.open(Door::Ferry, Arc::clone(user), Proven::Key([0; 32]), most)
     }
 
     #[test]
     fn a_ticket_is_good_for_as_long_as_its_session_is() {
         let data = tempfile::tempdir().unwrap();
-        let states = UserStates::new(Storage::open(data.path(), Durability::Rename).unwrap());
-        let user = states.get(&"anna".parse().unwrap(), Limits::default()).unwrap();
+        let states = states(&data);
+        let user = states.get(&"anna".parse().unwrap()).unwrap();
         let sessions = Sessions::default();
         let (first, ticket) = open(&sessions, &user, Some(2)).unwrap();
         let (second, other) = open(&sessions, &user, Some(2)).unwrap();
@@ -269,13 +288,13 @@ mod tests {
     #[test]
     fn a_session_knows_the_password_it_was_opened_with_and_those_it_sets() {
         let data = tempfile::tempdir().unwrap();
-        let states = UserStates::new(Storage::open(data.path(), Durability::Rename).unwrap());
-        let user = states.get(&"anna".parse().unwrap(), Limits::default()).unwrap();
+        let states = states(&data);
+        let user = states.get(&"anna".parse().unwrap()).unwrap();
         let account = |password_generation| Account {
             password_generation,
             ..crate::users::file::Record::new(None).account("anna".parse().unwrap())
         };
-        let (session, _) = Sessions::default().open(user, Proven::password_of(&account(1)), None).unwrap();
+        let (session, _) = Sessions::default().open(Door::Ferry, user, Proven::password_of(&account(1)), None).unwrap();
         let knows = || [1, 2, 3].map(|generation| session.is_proven_to(&account(generation)));
         assert_eq!(knows(), [true, false, false]);
         session.learn_password(2);

@@ -31,6 +31,9 @@ pub struct ByteCount(pub u64);
 #[error("'{0}' is not a size such as 10GiB, 500MB or 4096")]
 pub struct SizeError(String);
 
+/// The largest quota: no filesystem that ferryd runs on holds more.
+pub const QUOTA_MAX: ByteCount = ByteCount(bytesize::EIB);
+
 impl FromStr for ByteCount {
     type Err = SizeError;
 
@@ -72,6 +75,20 @@ impl<'de> Deserialize<'de> for ByteCount {
             }
         }
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A quota that something can be stored in and that a disk could hold.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn sensible_quota(quota: ByteCount) -> Result<ByteCount, String> {
+    match quota {
+        ByteCount(0) => {
+            Err("nothing could be stored; --access read-only lets a user only look and download".to_owned())
+        }
+        quota if quota > QUOTA_MAX => Err(format!("no disk holds so much; at most {QUOTA_MAX}, or none for no limit")),
+        quota => Ok(quota),
     }
 }
 

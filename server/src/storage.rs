@@ -35,6 +35,8 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+use rustix::fs::OFlags;
+
 pub use commit::{CommitGroup, Overwrite, Prepared, Published, Staged, Unpublished};
 pub use copy::{Copying, Progress};
 pub use count::Counter;
@@ -50,6 +52,9 @@ pub use root::{Durability, Storage};
 pub use staging::{Draft, FileMeta, Part, PartInfo, PartMeta};
 pub use tree::{Removal, Removed, Step};
 pub use walk::{WalkPage, Walker};
+
+/// How folders are opened to be read by single names.
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// What something adds to a user's usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,7 +1,10 @@
 //! Connections that came to nothing before login: counted by reason, and told in the log a few times a minute at
 //! most, however many strangers try.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// Lines in full for each reason between two sums. A guess costs its guesser a wait and is worth more lines.
 const IN_FULL: u64 = 1;
@@ -90,6 +93,20 @@ impl TurnedAway {
         let tally = &self.0[reason as usize];
         tally.all.fetch_add(1, Ordering::Relaxed);
         tally.lately.fetch_add(1, Ordering::Relaxed) < reason.in_full()
+    }
+
+    /// Counts a connection that has no place among those not yet logged in.
+    pub(crate) fn dropped(&self, reason: Reason, peer: SocketAddr) {
+        if self.count(reason) {
+            tracing::warn!(%peer, reason = reason.as_str(), "turned away: too many connections are at their login");
+        }
+    }
+
+    /// Counts a connection that took too long for its login.
+    pub(crate) fn too_slow(&self, peer: SocketAddr) {
+        if self.count(Reason::Time) {
+            tracing::info!(%peer, "turned away: no login in time");
+        }
     }
 
     /// All since the start.

@@ -6,7 +6,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     context::Context,
-    gate, rescan,
+    rescan,
     user_state::{Expiry, REST},
     users::Changes,
 };
@@ -35,7 +35,7 @@ pub(crate) async fn care(context: Arc<Context>) {
             }
             close_unused(&context);
             // The log hears of it.
-            context.drift.look(&context);
+            context.differences();
             context.identity.remind();
         };
         if let Err(error) = tokio::task::spawn_blocking(work).await {
@@ -50,7 +50,7 @@ fn look_after(context: &Context) {
             return;
         }
         let old = Expiry { age: context.config.get().limits.part_age(), uptime: context.figures.uptime() };
-        match context.states.attend(&account.name, gate::limits(&account), old) {
+        match context.states.attend(&account.name, old) {
             Ok(Some(user)) => user.expire(old),
             Ok(None) => continue,
             Err(error) => tracing::error!(user = %account.name, %error, "a home cannot be used"),

@@ -2,6 +2,9 @@
 //!
 //! Put together here because storage and quota know nothing of each other.
 
+mod allowance;
+mod count;
+mod due;
 mod holds;
 mod states;
 mod waste;
@@ -17,14 +20,14 @@ use std::{
 use ferry_shared::entry::Mtime;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::holds::held_by;
+pub use self::count::Pace;
 pub use self::states::UserStates;
+pub(crate) use self::{count::count, due::SPREAD, holds::held_by};
 use self::{holds::Holds, waste::Waste};
 
 use crate::{
     bandwidth::Rates,
     quota::{Ledger, LedgerFile, Limits, Tally},
-    rescan::{self, Pace},
     storage::{Home, Storage, StorageError, Weight},
     turns::Turns,
     users::UserName,
@@ -82,12 +85,7 @@ pub struct UserState {
 
 impl UserState {
     /// Reads, and where it must counts, what a user has. Blocks.
-    fn open(
-        storage: &Storage,
-        name: &UserName,
-        limits: Limits,
-        stop: &CancellationToken,
-    ) -> Result<Self, StorageError> {
+    fn open(storage: &Storage, name: &UserName, stop: &CancellationToken) -> Result<Self, StorageError> {
         let home = storage.home(name.as_str(), true)?;
         for line in home.take_report() {
             tracing::warn!(user = %name, "{line}");
@@ -102,7 +100,7 @@ impl UserState {
         let used = match believed {
             Some(used) => used,
             None => {
-                let (counted, counter) = rescan::count(&home, Pace::Quick, &|| stop.is_cancelled())?;
+                let (counted, counter) = count(&home, Pace::Quick, &|| stop.is_cancelled())?;
                 let unreadable = counter.unreadable();
                 if unreadable > 0 {
                     tracing::error!(user = %name, unreadable, "parts of the home cannot be read and do not count");
@@ -112,7 +110,7 @@ impl UserState {
                 counted
             }
         };
-        let ledger = Ledger::new(used, limits);
+        let ledger = Ledger::new(used, Limits::default());
         let holds = Holds::of_parts(&home, &ledger)?;
         let (bandwidth, connections) = (Arc::default(), AtomicU32::new(0));
         let (name, turns, waste) = (name.clone(), Turns::of_user(), Waste::default());

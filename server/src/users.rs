@@ -11,7 +11,6 @@ pub mod invite;
 pub mod key;
 pub mod moment;
 pub mod name;
-mod parse;
 pub mod password;
 pub mod register;
 mod spelling;
@@ -20,8 +19,9 @@ pub mod watch;
 
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::SystemTime,
 };
 
@@ -32,7 +32,7 @@ use tokio::sync::{Notify, watch as latest};
 use barred::Barred;
 use changes::Invites;
 
-pub use account::{Access, Account, BandwidthLimits};
+pub use account::{Access, Account};
 pub use changes::{By, Changes};
 pub use denied::Denied;
 pub use file::StoreError;
@@ -61,6 +61,8 @@ struct Inner {
     /// Whose accounts are closed whatever the file says.
     barred: ArcSwap<Barred>,
     generation: latest::Sender<u64>,
+    /// Those that are told of a change before anybody sees the new generation.
+    followers: Mutex<Vec<Weak<dyn Follower>>>,
     verifier: Verifier,
     /// Held while the file is read and swapped in, so that an older reading never wins. The invites that were
     /// read last: only the file is asked about them.
@@ -70,6 +72,12 @@ struct Inner {
     /// What changed and is not told yet, and how who tells it hears of it.
     untold: Mutex<Vec<Changes>>,
     changed: Notify,
+}
+
+/// Something that keeps up with the accounts.
+pub(crate) trait Follower: fmt::Debug + Send + Sync {
+    /// The accounts are others now; [`Users::generation`] grows after this. It blocks every reload.
+    fn accounts_changed(&self);
 }
 
 /// Why somebody was not logged in.
@@ -118,6 +126,7 @@ impl Users {
             accounts: ArcSwap::from_pointee(accounts),
             barred: ArcSwap::default(),
             generation: latest::Sender::new(0),
+            followers: Mutex::default(),
             verifier: Verifier::new(),
             reloading: Mutex::new(invites),
             read: Mutex::new(stamp),
@@ -174,6 +183,24 @@ impl Users {
         self.0.generation.subscribe()
     }
 
+    /// Tells `follower` from now on, for as long as it is there.
+    pub(crate) fn tell(&self, follower: Weak<dyn Follower>) {
+        lock(&self.0.followers).push(follower);
+    }
+
+    /// The accounts are others now. The lock of the reading is held.
+    fn changed(&self) {
+        let mut followers = Vec::new();
+        lock(&self.0.followers).retain(|follower| {
+            let there = follower.upgrade();
+            let is_there = there.is_some();
+            followers.extend(there);
+            is_there
+        });
+        followers.iter().for_each(|follower| follower.accounts_changed());
+        self.0.generation.send_modify(|generation| *generation += 1);
+    }
+
     /// As [`reload_for`](Self::reload_for), where nobody in particular is behind it.
     ///
     /// # Errors
@@ -202,7 +229,7 @@ impl Users {
         let new = Arc::new(new);
         if !changes.is_empty() {
             self.0.accounts.store(Arc::clone(&new));
-            self.0.generation.send_modify(|generation| *generation += 1);
+            self.changed();
         }
         self.lift_barred(&new);
         if !changes.is_empty() || !changes.has_no_invites() {
@@ -274,25 +301,16 @@ impl Users {
         }
     }
 
-    /// Checks what a key signed. An unknown name, a closed account, a key of somebody else and
-    /// a wrong signature are never told apart.
+    /// The account of this name, if the key is one of its keys. Whether the key signed anything is another question.
+    /// A peer is never told an unknown name, a closed account and a key of somebody else apart.
     ///
     /// # Errors
-    /// [`LoginError::Wrong`].
-    pub fn login_with_key(
-        &self,
-        name: &str,
-        key: &PublicKey,
-        text: &[u8],
-        signature: &str,
-    ) -> Result<Arc<Account>, LoginError> {
-        // First, so that all of them cost the same.
-        let signed = key.signed(text, signature);
+    /// What stands against a login.
+    pub fn owner_of(&self, name: &str, key: &PublicKey) -> Result<Arc<Account>, Denied> {
         let account = name.parse().ok().and_then(|name| self.current(&name));
         let now = SystemTime::now();
         let denied = Denied::of(account.as_deref(), now, Denied::Key);
-        let proven = account.filter(|account| account.is_open(now) && account.has_key(&key.key()) && signed);
-        proven.ok_or(LoginError::Wrong(denied))
+        account.filter(|account| account.is_open(now) && account.has_key(&key.key())).ok_or(denied)
     }
 
     /// Changes a user's password in the file and in force, after checking the old one. Before

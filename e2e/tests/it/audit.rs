@@ -47,6 +47,7 @@ fn logins_changes_transfers_and_refusals_are_told_with_who_did_it() {
     let digest = |name: &str| blake3::hash(&fs::read(here.join(name)).unwrap()).to_hex().to_string();
     let login = line(&server, "login");
     assert!(login["user"] == "anna" && login["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{login}");
+    assert!(login["door"] == "ferry" && line(&server, "upload")["door"] == "ferry", "{login}");
     assert!(login["method"] == "password" && login.get("key").is_none(), "{login}");
     line(&server, "remove");
     let told = lines(&server);

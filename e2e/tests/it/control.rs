@@ -51,7 +51,7 @@ fn status_and_sessions_show_an_upload_under_way() {
         let transfer = session["transfers"].get(0)?.clone();
         (transfer["done"].as_u64()? > 2 * MIB).then_some((session, transfer))
     });
-    assert_eq!(session["user"], "anna");
+    assert_eq!((&session["user"], &session["door"]), (&Value::from("anna"), &Value::from("ferry")));
     assert!(session["received"].as_u64().unwrap() > 2 * MIB, "{session}");
     assert_eq!(
         (&transfer["direction"], &transfer["path"], &transfer["size"]),
@@ -61,8 +61,9 @@ fn status_and_sessions_show_an_upload_under_way() {
     let status = asked(&server, &["status"]);
     assert_eq!((&status["sessions"], &status["transfers"]), (&Value::from(1), &Value::from(1)), "{status}");
     assert_eq!(status["users"][0]["reserved"], SIZE);
+    assert_eq!(status["doors"]["ferry"]["sessions"], 1);
     let (_, table) = server.ferryd(&["sessions"], "");
-    assert!(table.contains("anna") && table.contains("up /a file"), "{table}");
+    assert!(table.contains("anna  ferry") && table.contains("up /a file"), "{table}");
     proxy.release();
     running.wait().ok();
     wait::until("the session to end", || asked(&server, &["sessions"]).as_array().unwrap().is_empty());

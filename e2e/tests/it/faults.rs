@@ -62,5 +62,6 @@ fn every_line_about_a_connection_says_session_user_and_peer_and_none_can_be_forg
     for line in lines.iter().filter(|line| line["message"] == "closed").chain([stored]) {
         let span = &line["span"];
         assert!(span["session"].is_u64() && span["user"] == "anna" && span["peer"].is_string(), "{line}");
+        assert_eq!(span["door"], "ferry", "{line}");
     }
 }

@@ -1,7 +1,7 @@
 //! The house rules that a machine can keep: names, sizes, first lines, and which way arrows point.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -45,12 +45,13 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         ],
     ),
     ("server/session", &["connection", "command"]),
+    ("server/login", &["connection", "command", "control", "outbox", "refusal", "server"]),
     ("server/live", &["connection", "command", "control"]),
     ("server/audit", &["connection", "command", "control", "storage", "quota", "users"]),
     ("server/figures", &["connection", "command", "control"]),
     ("server/top", &["connection", "command", "context", "server", "::tokio"]),
     ("server/control", &["connection", "command", "server"]),
-    ("server/gate", &["connection", "command"]),
+    ("server/gate", &["connection", "command", "refusal", "shared/message"]),
     ("server/command", &["connection", "server", "storage", "quota", "users", "::cap_std"]),
     ("server/connection", &["server", "storage", "::cap_std"]),
     ("server", &["::ferry_client"]),
@@ -63,6 +64,9 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("tui-client/tui/update", &["::tokio", "::ratatui"]),
     ("tui-client", &["::ferry_server"]),
 ];
+
+/// What of `shared` is one protocol's.
+const WIRE: [&str; 5] = ["message", "frame", "link", "binding", "feature"];
 
 const CRATES: [&str; 6] = ["shared", "server", "client", "tui-client", "e2e", "demo"];
 
@@ -221,6 +225,83 @@ fn the_files_layer_shows_nothing_of_what_it_is_made_of() {
     assert_none("re-exports", &faults);
 }
 
+/// Which modules in a folder of a crate use which others there, by its path or, from the folder itself, by `super`.
+fn graph(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let within: PathBuf = folder.iter().skip(2).collect();
+    let crates = within.iter().fold("crate::".to_owned(), |path, part| path + &part.to_string_lossy() + "::");
+    let mut graph = BTreeMap::new();
+    for (path, text) in sources() {
+        let Ok(inside) = path.strip_prefix(folder) else { continue };
+        let stem = inside.with_extension("");
+        let module = stem.iter().next().unwrap_or_default().to_string_lossy().into_owned();
+        if stem.iter().any(|part| part == "tests") || module == "lib" || module == "main" {
+            continue;
+        }
+        let code = code(&text);
+        let used: &mut BTreeSet<String> = graph.entry(module).or_default();
+        used.extend(after(&code, &crates));
+        if stem.components().count() == 1 {
+            used.extend(after(&code, "super::"));
+        }
+    }
+    let known: BTreeSet<String> = graph.keys().cloned().collect();
+    graph.iter_mut().for_each(|(module, used)| used.retain(|name| name != module && known.contains(name)));
+    graph
+}
+
+/// The groups of more than one that all reach each other.
+fn cycles(graph: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<Vec<&String>> {
+    let reached = |from: &String| {
+        let mut found = BTreeSet::new();
+        let mut next: Vec<&String> = graph.get(from).into_iter().flatten().collect();
+        while let Some(module) = next.pop() {
+            if found.insert(module) {
+                next.extend(graph.get(module).into_iter().flatten());
+            }
+        }
+        found
+    };
+    let all: BTreeMap<_, _> = graph.keys().map(|module| (module, reached(module))).collect();
+    let mut groups = BTreeSet::new();
+    for (module, found) in &all {
+        let back = |other: &&String| all.get(other).is_some_and(|found| found.contains(module));
+        let group: Vec<&String> = found.iter().copied().filter(back).collect();
+        if group.len() > 1 {
+            groups.insert(group);
+        }
+    }
+    groups
+}
+
+#[test]
+fn no_modules_beside_each_other_in_the_server_use_each_other_in_a_circle() {
+    // In `shared`, messages and what reads them belong together. The live view is a program of its own.
+    let kept = |folder: &&PathBuf| {
+        folder.starts_with("server/src") && !folder.ends_with("top") || folder.as_path() == Path::new("shared/src")
+    };
+    let folders: BTreeSet<PathBuf> =
+        sources().iter().filter_map(|(path, _)| path.parent().map(Path::to_owned)).collect();
+    let mut count = 0;
+    let mut faults = Vec::new();
+    for folder in folders.iter().filter(kept) {
+        let graph = graph(folder);
+        count += graph.values().map(BTreeSet::len).sum::<usize>();
+        faults.extend(cycles(&graph).iter().map(|group| format!("{}: {group:?}", folder.display())));
+    }
+    assert_none("modules that use each other in a circle", &faults);
+    assert!(count > 200, "only {count} uses are found");
+}
+
+#[test]
+fn a_circle_is_found_with_all_that_are_in_it_and_no_others() {
+    let graph = [("a", vec!["b"]), ("b", vec!["c", "d"]), ("c", vec!["a"]), ("d", vec!["e"]), ("e", vec![])];
+    let owned = |(name, used): &(&str, Vec<&str>)| {
+        ((*name).to_owned(), used.iter().map(ToString::to_string).collect::<BTreeSet<_>>())
+    };
+    let graph = graph.iter().map(owned).collect();
+    assert_eq!(cycles(&graph).into_iter().collect::<Vec<_>>(), [["a", "b", "c"]]);
+}
+
 /// Else a test could not stop the server there.
 #[test]
 fn storage_changes_the_disk_in_two_places_only() {
@@ -255,6 +336,14 @@ fn storage_changes_the_disk_in_two_places_only() {
     }
     assert_none("changes of the disk beside disk.rs and flush.rs", &faults);
     assert!(seen > 8, "the calls are called otherwise now");
+}
+
+/// Every door logs people in with it, whatever words its protocol has.
+#[test]
+fn a_login_sees_no_message_and_no_frame() {
+    let sees = |text: &str| after(&code(text), "ferry_shared::").iter().any(|name| WIRE.contains(&name.as_str()));
+    let faults = sources().into_iter().filter(|(path, text)| lies_in(path, "server/login") && sees(text));
+    assert_none("sees messages or frames", &faults.map(|(path, _)| path.display().to_string()).collect::<Vec<_>>());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{
         message::{Answer, Ask, Certificate, Differs, Penalty, Session, Status, Transfer},
     },
     live::Direction,
-    output,
+    output::{self, size, span},
 };
 
 /// Asks the server and prints its answer.
@@ -165,13 +165,14 @@ fn as_waits(penalties: &[Penalty]) -> String {
 }
 
 fn as_table(sessions: &[Session]) -> String {
-    let head = ["ID", "USER", "FROM", "SINCE", "CONNS", "RECEIVED", "SENT", "TRANSFERS"].map(str::to_owned);
+    let head = ["ID", "USER", "DOOR", "FROM", "SINCE", "CONNS", "RECEIVED", "SENT", "TRANSFERS"].map(str::to_owned);
     let mut rows = vec![head];
     for session in sessions {
         let mut transfers = session.transfers.iter().map(one_transfer);
         rows.push([
             session.id.to_string(),
             session.user.clone(),
+            session.door.clone(),
             session.peer.clone(),
             session.since.to_string(),
             session.connections.to_string(),
@@ -180,8 +181,8 @@ fn as_table(sessions: &[Session]) -> String {
             transfers.next().unwrap_or_default(),
         ]);
         rows.extend(transfers.map(|transfer| {
-            let mut row: [String; 8] = Default::default();
-            row[7] = transfer;
+            let mut row: [String; 9] = Default::default();
+            row[8] = transfer;
             row
         }));
     }
@@ -202,22 +203,6 @@ fn one_transfer(transfer: &Transfer) -> String {
     }
 }
 
-/// A size for people, to one decimal.
-pub(crate) fn size(bytes: u64) -> String {
-    bytesize::ByteSize(bytes).display().iec().to_string()
-}
-
-/// A time for people.
-pub(crate) fn span(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min"),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, hours, _) => format!("{days} d {hours} h"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,6 +220,7 @@ mod tests {
             id: 7,
             user: "anna".into(),
             peer: "[::1]:5".into(),
+            door: "ferry".into(),
             since: "2026-01-01".parse().unwrap(),
             connections: 2,
             received: 2048,
@@ -244,12 +230,7 @@ mod tests {
         let text = as_table(&[session]);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
-        assert!(lines[1].contains("anna") && lines[1].ends_with("up /a 50% of 200 B"), "{text}");
+        assert!(lines[1].contains("anna  ferry") && lines[1].ends_with("up /a 50% of 200 B"), "{text}");
         assert!(lines[2].trim() == "up /b 0% of 200 B", "{text}");
-    }
-
-    #[test]
-    fn spans_are_short() {
-        assert_eq!([59, 61, 7300, 200_000].map(span), ["59 s", "1 min", "2 h 1 min", "2 d 7 h"]);
     }
 }

@@ -16,9 +16,9 @@ use crate::{
     },
     output,
     quota::{LedgerFile, Tally},
-    rescan::{self, Pace},
+    rescan::RescanError,
     storage::{Durability, Home, Storage, StorageError},
-    user_state::held_by,
+    user_state::{Pace, count, held_by},
     users::{self, UserName, change::ChangeError, file},
 };
 
@@ -135,7 +135,7 @@ fn explain(name: &UserName, data: &Path) -> Result<Explained, AdminError> {
             explained.source = Source::Ledger;
             used.into()
         }
-        None => rescan::count(&home, Pace::Quick, &|| false)?.0.into(),
+        None => count(&home, Pace::Quick, &|| false)?.0.into(),
     };
     let mut reserved = Tally::default();
     for part in home.parts() {
@@ -159,7 +159,7 @@ pub(super) fn files(name: &UserName, data: &Path) -> Result<Option<u64>, Storage
     };
     let used = match believed(&home)? {
         Some(used) => used,
-        None => rescan::count(&home, Pace::Quick, &|| false)?.0,
+        None => count(&home, Pace::Quick, &|| false)?.0,
     };
     Ok(Some(used.files))
 }
@@ -194,10 +194,10 @@ fn rescan(name: Option<UserName>, data: &Path) -> Result<Vec<Rescanned>, AdminEr
 /// what root writes the server could not read.
 fn rescan_one(user: &UserName, home: &Home) -> Result<Rescanned, AdminError> {
     let believed = believed(home)?;
-    let (counted, counter) = rescan::count(home, Pace::Quick, &|| false)?;
+    let (counted, counter) = count(home, Pace::Quick, &|| false)?;
     let failed = match counter.unreadable() {
         0 => None,
-        unreadable => Some(rescan::RescanError::Unreadable(unreadable).to_string()),
+        unreadable => Some(RescanError::Unreadable(unreadable).to_string()),
     };
     if believed.is_some_and(|believed| believed != counted) && failed.is_none() {
         home.take_ledger()?;

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use ferry_shared::{digest::Digest, name::Escaped, path::RemotePath, refusal::Refusal};
 use serde::Serialize;
 
+use crate::door::Door;
+
 /// Bytes that a folder, a name or a message may take; longer ones are shown by their two ends.
 const TEXT_MAX: usize = 200;
 
@@ -20,6 +22,9 @@ pub struct Who {
     /// Where it came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<SocketAddr>,
+    /// The door it came through: the protocol.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub door: Option<Door>,
     /// The system's user who gave the order on the control socket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
@@ -28,9 +33,9 @@ pub struct Who {
 impl Who {
     /// A peer that is not logged in, and who it claims to be.
     #[must_use]
-    pub fn stranger(peer: SocketAddr, claims: Option<&str>) -> Self {
+    pub fn stranger(door: Door, peer: SocketAddr, claims: Option<&str>) -> Self {
         let user = claims.map(|name| shortened(Escaped(name.as_bytes()).to_string()));
-        Self { user, peer: Some(peer), ..Self::default() }
+        Self { user, peer: Some(peer), door: Some(door), ..Self::default() }
     }
 
     /// The operator, on the control socket.

@@ -198,6 +198,9 @@ impl Folding {
         if group.who.peer != who.peer {
             group.who.peer = None;
         }
+        if group.who.door != who.door {
+            group.who.door = None;
+        }
         if group.who.user != who.user {
             group.who.user = None;
         }

@@ -14,7 +14,7 @@ use super::{
     verify::Broken,
     *,
 };
-use crate::size::ByteCount;
+use crate::{door::Door, size::ByteCount};
 
 fn config(max_size: u64, keep: u32) -> config::Audit {
     config::Audit { max_size: ByteCount(max_size), keep, keep_days: 0, folder: None }
@@ -255,7 +255,8 @@ fn a_name_cannot_forge_a_line() {
     let (audit, thread) = Audit::open(folder.path(), &config(1 << 20, 3)).unwrap();
     let peer = "192.0.2.1:5".parse().unwrap();
     let refusal = Refusal::new(Code::LoginFailed, "no\n{}\u{1b}[2J");
-    audit.record(Who::stranger(peer, Some("eve\n{\"event\":\"login\"}\u{202e}")), Event::refused(&refusal));
+    audit
+        .record(Who::stranger(Door::Ferry, peer, Some("eve\n{\"event\":\"login\"}\u{202e}")), Event::refused(&refusal));
     finish(&audit, thread);
     let text = fs::read_to_string(log(folder.path())).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");

@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use ferry_shared::{
-    message::Reply,
-    refusal::{Code, Refusal},
-    secret::Secret,
-};
+use ferry_shared::{message::Reply, refusal::Refusal, secret::Secret};
 use tokio::runtime::Handle;
 
-use crate::{context::Context, refusal, session::Session, users::ChangePasswordError};
+use crate::{context::Context, session::Session};
 
 /// Runs on a blocking thread of the runtime, so waiting for the hash there is allowed.
 pub(super) fn change(
@@ -20,14 +16,7 @@ pub(super) fn change(
 ) -> Result<Reply, Refusal> {
     let name = &session.user.name;
     let learn = |generation| session.learn_password(generation);
-    let changed = Handle::current().block_on(context.users.change_password(name, old, new, learn));
-    changed.map_err(|error| match error {
-        ChangePasswordError::Wrong => Refusal::new(Code::LoginFailed, "the old password is wrong"),
-        ChangePasswordError::New(reason) => Refusal::new(Code::NotAllowed, reason.to_string()),
-        ChangePasswordError::Busy => refusal::busy("too many logins at once; try again"),
-        ChangePasswordError::Changed => Refusal::new(Code::Changed, "the account was changed meanwhile; try again"),
-        ChangePasswordError::Store(error) => refusal::internal(&error),
-    })?;
+    Handle::current().block_on(context.users.change_password(name, old, new, learn))?;
     tracing::info!(user = %name, "password changed");
     Ok(Reply::Done)
 }

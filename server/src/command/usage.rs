@@ -1,6 +1,9 @@
 //! `Usage`: what the user has and may have, in the protocol's words.
 
-use ferry_shared::message::{Notice, reply};
+use ferry_shared::message::{
+    Notice,
+    reply::{self, Access},
+};
 
 use crate::{files::Usage, outbox::Outbox, session::Session, user_state::UserState};
 
@@ -10,6 +13,12 @@ pub fn now(user: &UserState) -> reply::Usage {
     let Usage { used, reserved, limit, files, file_limit, free } = Usage::of(user);
     // The message has no word for a disk that does not say.
     reply::Usage { used, reserved, limit, files, file_limit, volume_free: free.unwrap_or(0) }
+}
+
+/// What a user may do.
+#[must_use]
+pub fn access(is_read_only: bool) -> Access {
+    if is_read_only { Access::ReadOnly } else { Access::ReadWrite }
 }
 
 /// Tells the session, once until there is room again, that little is left of the quota. To be

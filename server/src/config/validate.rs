@@ -8,7 +8,7 @@ use super::{
     keys::{KEYS, Key},
     log_level,
 };
-use crate::{system_folders::is_shared, users::change::sensible_quota};
+use crate::{size::sensible_quota, system_folders::is_shared};
 
 /// Numbers for which zero has a meaning.
 const MAY_BE_ZERO: [(&str, &str); 5] = [

@@ -1,6 +1,6 @@
 //! The conversation before login: `Hello`, then proofs until one holds or a budget is gone.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use ferry_shared::{
     binding,
@@ -14,33 +14,24 @@ use ferry_shared::{
         request::{Hello, Proof},
     },
     refusal::{Code, Refusal},
-    secret::Secret,
     version,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{sleep, timeout},
+    time::timeout,
 };
 
-use super::{Admitted, Bindings, FAREWELL};
+use super::{Bindings, FAREWELL};
 use crate::{
     admission::{Budget, OverBudget, Ticket},
-    audit::{
-        self,
-        event::{Event, Who},
-    },
     command::usage,
     config::RegistrationMode,
     context::Context,
-    files,
-    gate::{self, Gate},
+    door::Door,
+    login::{Admitted, Credential, Entrance, Refused},
     refusal,
-    session::{OpenError, Proven, Session},
     turned_away::Reason,
-    users::{
-        Account, Denied, LoginError, PublicKey, RegisterError, UserName,
-        key::{self, KeyBytes},
-    },
+    users::PublicKey,
 };
 
 /// What a greeting ends with when nobody is logged in.
@@ -49,6 +40,8 @@ enum Ending {
     Quiet,
     /// Tell it this, then close.
     Refuse(Refusal),
+    /// As `Refuse`, after a login that is noted already.
+    Waits(Refusal),
     /// As `Refuse`, and its address pays for it.
     Punish(Refusal),
     /// It lost its place to others.
@@ -72,15 +65,15 @@ pub(super) async fn greet<R, W>(
     ticket: &Ticket,
     context: &Arc<Context>,
     exported: &Bindings,
-) -> Option<Admitted>
+) -> Option<(Admitted, Features)>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     let (sealed, budget) = (!context.seal.is_demanded(), context.admission.budget());
     let features = Features::NONE;
-    let mut greeting =
-        Greeting { reader, writer, peer, ticket, context, exported, sealed, features, budget, denied: None };
+    let entrance = Entrance { context, ticket, door: Door::Ferry, peer };
+    let mut greeting = Greeting { reader, writer, entrance, exported, sealed, features, budget };
     let ended = tokio::select! {
         ended = timeout(context.config.get().login.deadline(), greeting.run()) => ended,
         reason = ticket.dropped() => Ok(Err(Ending::Dropped(reason))),
@@ -89,22 +82,23 @@ where
         Ok(Ok(admitted)) => return Some(admitted),
         Ok(Err(ending)) => ending,
         Err(_) => {
-            super::too_slow(context, peer);
+            context.turned_away.too_slow(peer);
             return None;
         }
     };
     let (reason, refusal) = match ending {
         Ending::Quiet => return None,
-        Ending::Dropped(reason) => (reason, refusal::busy("too many connections are at their login; try again")),
-        Ending::Refuse(refusal) => (Reason::Refused, refusal),
+        Ending::Waits(refusal) => (Reason::Refused, refusal),
+        Ending::Dropped(reason) => {
+            let refusal = refusal::busy("too many connections are at their login; try again");
+            (reason, greeting.own(refusal).await)
+        }
+        Ending::Refuse(refusal) => (Reason::Refused, greeting.own(refusal).await),
         Ending::Punish(refusal) => {
             ticket.is_strange();
-            (Reason::Refused, refusal)
+            (Reason::Refused, greeting.own(refusal).await)
         }
     };
-    // Not even what is wrong with its words.
-    let refusal = if greeting.sealed { refusal } else { refusal::unsealed() };
-    greeting.note(&refusal, None).await;
     if context.turned_away.count(reason) {
         tracing::info!(%peer, reason = reason.as_str(), code = refusal.code.as_str(), "turned away: refused before login");
     }
@@ -132,9 +126,7 @@ pub(super) async fn knows_the_seal<R: AsyncRead + Unpin>(
 struct Greeting<'a, R, W> {
     reader: &'a mut LinkReader<R>,
     writer: &'a mut LinkWriter<W>,
-    peer: SocketAddr,
-    ticket: &'a Ticket,
-    context: &'a Arc<Context>,
+    entrance: Entrance<'a>,
     /// What a key's signature and a seal on this connection cover.
     exported: &'a Bindings,
     /// Whether the peer knows the server's secret, or none is demanded.
@@ -142,12 +134,10 @@ struct Greeting<'a, R, W> {
     /// What both sides know beyond the first version.
     features: Features,
     budget: Budget,
-    /// What stood against the login that was just refused.
-    denied: Option<Denied>,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
-    async fn run(&mut self) -> Result<Admitted, Ending> {
+    async fn run(&mut self) -> Result<(Admitted, Features), Ending> {
         let hello = loop {
             match self.request().await? {
                 Some(Request::Hello(hello)) => break hello,
@@ -155,56 +145,50 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
                 None => {}
             }
         };
-        self.sealed |= self.context.seal.admits(hello.seal.as_deref(), &self.exported.seal);
+        self.sealed |= self.entrance.context.seal.admits(hello.seal.as_deref(), &self.exported.seal);
         if !self.sealed {
             return Err(Ending::Punish(refusal::unsealed()));
         }
         self.welcome(&hello).await?;
         loop {
-            self.denied = None;
-            let request = self.request().await?;
-            let claims = match &request {
-                Some(Request::Login { user, .. } | Request::Register { user, .. }) => Some(user.clone()),
-                _ => None,
-            };
-            let (joined, failed) = match request {
-                Some(Request::Login { user, proof }) => (self.log_in(&user, &proof).await?, true),
-                // A dead ticket is no guess: an honest client offers it after its session ended.
-                Some(Request::Attach { ticket }) => (self.attach(&ticket)?, false),
+            let joined = match self.request().await? {
+                Some(Request::Login { user, proof }) => self.log_in(&user, &proof).await?,
+                Some(Request::Attach { ticket }) => {
+                    self.take_proof()?;
+                    concluded(self.entrance.log_in(Credential::Session(&ticket)).await)?
+                }
                 Some(Request::Register { user, password, invite }) => {
-                    (self.register(&user, &password, invite.as_ref()).await?, true)
+                    self.take_proof()?;
+                    concluded(self.entrance.register(&user, &password, invite.as_ref()).await)?
                 }
                 Some(Request::Ping) => {
                     self.writer.send(&Reply::Pong).await?;
                     continue;
                 }
                 Some(Request::Hello(_)) => return Err(Ending::Punish(refusal::malformed("a second 'hello'"))),
-                Some(other) => (Err(not_logged_in(other.name())), false),
+                Some(other) => {
+                    let refusal = not_logged_in(other.name());
+                    self.entrance.note(&refusal, None).await;
+                    Err(refusal)
+                }
                 None => continue,
             };
             match joined {
-                Ok((admitted, logged_in)) => {
-                    self.writer.send(&Reply::LoggedIn(logged_in)).await?;
-                    return Ok(admitted);
+                Ok(admitted) => {
+                    self.writer.send(&Reply::LoggedIn(self.logged_in(&admitted))).await?;
+                    return Ok((admitted, self.features));
                 }
-                Err(refused) => {
-                    let is_guess = refused.code == Code::LoginFailed;
-                    if failed || !is_guess {
-                        self.note(&refused, claims.as_deref()).await;
-                    }
-                    self.writer.send(&Reply::Refused(refused)).await?;
-                }
+                Err(refused) => self.writer.send(&Reply::Refused(refused)).await?,
             }
         }
     }
 
-    /// Counts a refusal, and has it noted when it is more than an answer.
-    async fn note(&self, refusal: &Refusal, claims: Option<&str>) {
-        self.context.figures.refused(refusal.code);
-        if audit::is_noted(refusal) {
-            let reason = self.denied.map(Denied::as_str);
-            self.context.audit.note(Who::stranger(self.peer, claims), Event::refused_for(refusal, reason)).await;
-        }
+    /// A refusal of this door's own as the peer is told it: one that is not sealed learns not even what is wrong with
+    /// its words.
+    async fn own(&self, refusal: Refusal) -> Refusal {
+        let refusal = if self.sealed { refusal } else { refusal::unsealed() };
+        self.entrance.note(&refusal, None).await;
+        refusal
     }
 
     /// The next request; `None` for one this build does not know like that, which is answered here.
@@ -236,11 +220,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         let client = ferry_shared::name::Escaped(hello.client.as_bytes()).to_string();
         self.features = Features::known().common(hello.features);
         tracing::debug!(client, protocol, features = ?self.features, "hello");
-        let config = self.context.config.get();
+        let config = self.entrance.context.config.get();
         let limits = &config.limits;
         let welcome = Welcome {
             protocol,
-            server: format!("{} {}", self.context.config.get().server.name, env!("CARGO_PKG_VERSION")),
+            server: format!("{} {}", self.entrance.context.config.get().server.name, env!("CARGO_PKG_VERSION")),
             features: Features::known(),
             registration: match config.registration.mode {
                 RegistrationMode::Closed => Registration::Closed,
@@ -252,124 +236,27 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         Ok(self.writer.send(&Reply::Welcome(welcome)).await?)
     }
 
-    async fn log_in(&mut self, user: &str, proof: &Proof) -> Result<Result<(Admitted, LoggedIn), Refusal>, Ending> {
+    /// Hands a proof over; it takes one off the budget.
+    async fn log_in(&mut self, user: &str, proof: &Proof) -> Result<Result<Admitted, Refusal>, Ending> {
         self.take_proof()?;
-        let ticket = self.ticket;
-        // To look at a key takes no time.
-        let _kept_until_judged = match proof {
-            Proof::Password(_) => ticket.check(user).await,
-            Proof::Key { .. } => ticket.keep(),
-        };
-        let generation = self.context.users.generation();
-        let (checked, key) = match proof {
-            Proof::Password(password) => {
-                self.may_guess(user)?;
-                (self.context.users.login(user, password).await, None)
-            }
+        let key;
+        let credential = match proof {
+            Proof::Password(password) => Credential::Password { user, password },
             Proof::Key { public_key, signature } => {
-                let Ok(key) = public_key.parse::<PublicKey>() else {
-                    return Ok(Err(Refusal::new(Code::Unsupported, "keys are of the kind ssh-ed25519")));
+                key = match public_key.parse::<PublicKey>() {
+                    Ok(key) => key,
+                    Err(_) => {
+                        let refusal = Refusal::new(Code::Unsupported, "keys are of the kind ssh-ed25519");
+                        self.entrance.note(&refusal, Some(user)).await;
+                        return Ok(Err(refusal));
+                    }
                 };
-                let text = binding::login_text(user, &self.exported.login);
-                let checked = self.context.users.login_with_key(user, &key, &text, signature);
-                // A right one never waits, and a wrong one hears what a password would.
-                if checked.is_err() {
-                    self.may_guess(user)?;
-                }
-                (checked, Some(key.key()))
+                // Checked whatever the name is, so that all of them cost the same.
+                let signed = key.signed(&binding::login_text(user, &self.exported.login), signature);
+                Credential::Key { user, key: &key, signed }
             }
         };
-        let account = match checked {
-            Ok(account) => account,
-            Err(LoginError::Busy) => return Ok(Err(refusal::busy("too many logins at once; try again"))),
-            Err(LoginError::Wrong(denied)) => {
-                let secret = match (proof, &key) {
-                    (Proof::Password(password), _) => password.expose().as_bytes(),
-                    (_, Some(key)) => key.as_slice(),
-                    _ => &[],
-                };
-                ticket.failed(user, secret, generation);
-                if self.context.turned_away.count(Reason::Login) {
-                    let shown = ferry_shared::name::Escaped(user.as_bytes()).to_string();
-                    let key = key.as_ref().map(key::fingerprint);
-                    tracing::warn!(user = shown, reason = denied.as_str(), key, "login failed");
-                }
-                self.denied = Some(denied);
-                return Ok(Err(refusal::login_failed()));
-            }
-        };
-        ticket.succeeded(&account.name);
-        Ok(self.enter(account, key).await)
-    }
-
-    async fn register(
-        &mut self,
-        user: &str,
-        password: &Secret,
-        invite: Option<&Secret>,
-    ) -> Result<Result<(Admitted, LoggedIn), Refusal>, Ending> {
-        self.take_proof()?;
-        let terms = self.context.config.get().registration.clone();
-        if terms.mode != RegistrationMode::Closed {
-            match self.ticket.pace_registration(terms.per_minute) {
-                Ok(wait) => sleep(wait).await,
-                Err(wait) => return Err(Ending::Refuse(refusal::too_many_accounts(whole_seconds(wait)))),
-            }
-        }
-        let ticket = self.ticket;
-        let _kept_until_judged = ticket.check(user).await;
-        self.may_guess(user)?;
-        let generation = self.context.users.generation();
-        let context = Arc::clone(self.context);
-        let is_kept = move |name: &UserName| {
-            context.states.has_files(name).unwrap_or_else(|error| {
-                tracing::error!(user = %name, %error, "cannot see whether files are kept; no account is made");
-                true
-            })
-        };
-        match self.context.users.register(user, password, invite, &terms, is_kept).await {
-            Ok(account) => {
-                tracing::info!(user = %account.name, "account made");
-                Ok(self.enter(account, None).await)
-            }
-            Err(error) => {
-                // A wrong invite is a guess, and so is to ask which names are taken.
-                if matches!(error, RegisterError::Invite | RegisterError::Taken) {
-                    ticket.failed(user, invite.map_or(&[][..], |invite| invite.expose().as_bytes()), generation);
-                }
-                Ok(Err(refusal::of_registration(&error)))
-            }
-        }
-    }
-
-    /// Opens a session for who proved to be this account, with a key if not with the password.
-    async fn enter(&self, account: Arc<Account>, key: Option<KeyBytes>) -> Result<(Admitted, LoggedIn), Refusal> {
-        let proven = key.map_or_else(|| Proven::password_of(&account), Proven::Key);
-        // The proof took its time. A home is not made for whose account is gone since.
-        let now = || self.context.users.current(&account.name).ok_or_else(refusal::login_failed);
-        let (context, opening, span) = (Arc::clone(self.context), now()?, tracing::Span::current());
-        let opened = tokio::task::spawn_blocking(move || span.in_scope(|| context.open_user(&opening))).await;
-        let user = match opened {
-            Ok(Ok(user)) => user,
-            Ok(Err(error)) => return Err(files::Error::from(error).into()),
-            Err(error) => return Err(refusal::internal(&error)),
-        };
-        match self.context.sessions.open(user, proven, now()?.max_sessions) {
-            Ok((session, ticket)) => {
-                let joined = self.join(session, ticket)?;
-                self.context.figures.logins.one();
-                Ok(joined)
-            }
-            Err(error @ OpenError::TooMany(_)) => Err(refusal::busy(&format!("{error}; close one"))),
-            Err(error) => Err(refusal::internal(&error)),
-        }
-    }
-
-    /// A ticket is too long to be guessed, so it never waits.
-    fn attach(&mut self, ticket: &Secret) -> Result<Result<(Admitted, LoggedIn), Refusal>, Ending> {
-        self.take_proof()?;
-        let session = self.context.sessions.attach(ticket);
-        Ok(session.ok_or_else(refusal::login_failed).and_then(|session| self.join(session, ticket.clone())))
+        concluded(self.entrance.log_in(credential).await)
     }
 
     /// Takes a proof off the budget.
@@ -378,36 +265,25 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         self.budget.proof().map_err(over)
     }
 
-    /// Asks whether this user's logins from this address have to wait.
-    fn may_guess(&self, user: &str) -> Result<(), Ending> {
-        match self.ticket.must_wait(user) {
-            Some(wait) => Err(Ending::Refuse(refusal::too_many_attempts(whole_seconds(wait)))),
-            None => Ok(()),
+    /// What a client is told that is logged in.
+    fn logged_in(&self, admitted: &Admitted) -> LoggedIn {
+        let account = admitted.gate.account();
+        LoggedIn {
+            user: account.name.to_string(),
+            access: usage::access(account.access.is_read_only()),
+            usage: usage::now(&admitted.session.user),
+            ticket: admitted.ticket.clone(),
+            motd: self.entrance.context.config.get().server.motd.clone(),
         }
-    }
-
-    /// Lets the connection into the session, if the account as it is now does.
-    fn join(&self, session: Arc<Session>, ticket: Secret) -> Result<(Admitted, LoggedIn), Refusal> {
-        let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).ok_or_else(refusal::login_failed)?;
-        let most = self.context.config.get().limits.connections_per_user;
-        let presence = session
-            .user
-            .enter(most)
-            .ok_or_else(|| refusal::busy(&format!("at most {most} connections a user; close one")))?;
-        let logged_in = LoggedIn {
-            user: gate.account().name.to_string(),
-            access: gate::told(gate.account().access),
-            usage: usage::now(&session.user),
-            ticket,
-            motd: self.context.config.get().server.motd.clone(),
-        };
-        Ok((Admitted { session, gate, features: self.features, _presence: presence }, logged_in))
     }
 }
 
-/// Rounded up, so that a client that comes back then need not wait again.
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+/// The answer to a login, or the end where that costs the connection.
+fn concluded(entered: Result<Admitted, Refused>) -> Result<Result<Admitted, Refusal>, Ending> {
+    match entered {
+        Err(Refused { error, told }) if error.is_final() => Err(Ending::Waits(told)),
+        entered => Ok(entered.map_err(|refused| refused.told)),
+    }
 }
 
 fn not_logged_in(request: &str) -> Refusal {

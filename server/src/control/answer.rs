@@ -7,12 +7,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Order, Reread, accounts,
-    message::{Answer, Ask, Certificate, Session, Status, Transfer, User},
+    message::{Answer, Ask, AtDoor, Certificate, Differs, Session, Status, Transfer, User},
     penalties, quota,
 };
 use crate::{
     audit::event::{Event, Who},
     context::Context,
+    door::Door,
+    drift::Difference,
     identity::{Handed, Term},
     live::Wire,
     telemetry,
@@ -139,6 +141,7 @@ pub(crate) fn status_now(context: &Context) -> Status {
         logins: figures.logins.get(),
         uploads: figures.uploads.get(),
         downloads: figures.downloads.get(),
+        doors: Door::ALL.into_iter().map(|door| (door.to_string(), at_door(context, door, &wires))).collect(),
         refusals: figures.refusals().map(|(code, count)| (code.as_str().to_owned(), count)).collect(),
         turned_away: context.turned_away.totals().map(|(reason, count)| (reason.as_str().to_owned(), count)).collect(),
         panics: figures.panics.get(),
@@ -146,7 +149,7 @@ pub(crate) fn status_now(context: &Context) -> Status {
         accounts: context.users.count(),
         audit_lost: context.audit.lost(),
         log_lost: telemetry::lost(),
-        differs: context.drift.look(context),
+        differs: context.differences().into_iter().map(differs).collect(),
         certificate: context.identity.term().map(certificate),
         tasks: tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks()),
         hash_queue: context.users.hash_queue(),
@@ -155,6 +158,19 @@ pub(crate) fn status_now(context: &Context) -> Status {
         disk_free,
         users,
     }
+}
+
+fn at_door(context: &Context, door: Door, wires: &[Arc<Wire>]) -> AtDoor {
+    AtDoor {
+        sessions: context.sessions.all().iter().filter(|session| session.door == door).count(),
+        connections: wires.iter().filter(|wire| wire.session.door == door).count(),
+        accepted: context.figures.connections.at(door),
+        logins: context.figures.logins.at(door),
+    }
+}
+
+fn differs((what, difference): (&str, Difference)) -> Differs {
+    Differs { what: what.to_owned(), why: difference.why, since: difference.since }
 }
 
 fn certificate(term: Term) -> Certificate {
@@ -169,6 +185,7 @@ fn sessions(context: &Context) -> Vec<Session> {
             id: wire.session.id,
             user: wire.session.user.name.to_string(),
             peer: wire.peer.map(|peer| peer.to_string()).unwrap_or_default(),
+            door: wire.session.door.to_string(),
             since: Moment::from_system_time(wire.session.since),
             connections: 0,
             received: 0,
@@ -259,7 +276,7 @@ mod tests {
         let account = context.users.all().remove(0);
         let user = context.open_user(&account).unwrap();
         let (session, _ticket) =
-            context.sessions.open(user, crate::session::Proven::password_of(&account), None).unwrap();
+            context.sessions.open(Door::Ferry, user, crate::session::Proven::password_of(&account), None).unwrap();
         let peer = "192.0.2.1:5".parse().unwrap();
         let enter = |_| context.live.enter(Arc::clone(&session), peer, Arc::default(), Arc::default());
         (0..connections).map(enter).collect()

@@ -244,6 +244,9 @@ pub struct Status {
     pub uploads: u64,
     /// Files sent whole.
     pub downloads: u64,
+    /// The same of each door by its name; an earlier server does not tell.
+    #[serde(default)]
+    pub doors: BTreeMap<String, AtDoor>,
     /// Refusals by code.
     pub refusals: BTreeMap<String, u64>,
     /// Connections that came to nothing before login, by reason.
@@ -276,6 +279,19 @@ pub struct Status {
     pub accounts: usize,
     /// Users met since the start, by name.
     pub users: Vec<User>,
+}
+
+/// What one door had to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtDoor {
+    /// Logins that are open.
+    pub sessions: usize,
+    /// Their connections.
+    pub connections: usize,
+    /// Connections that were taken.
+    pub accepted: u64,
+    /// Logins that opened a session.
+    pub logins: u64,
 }
 
 /// A user's figures.
@@ -419,6 +435,9 @@ pub struct Session {
     pub user: String,
     /// Where its first connection comes from.
     pub peer: String,
+    /// The door it came through; an earlier server does not tell.
+    #[serde(default)]
+    pub door: String,
     /// Since when.
     pub since: Moment,
     /// Its connections.
@@ -447,25 +466,4 @@ pub struct Transfer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_is_what_the_page_says() {
-        for (line, ask) in [
-            (r#"{"do":"status"}"#, Ask::Status),
-            (r#"{"do":"users"}"#, Ask::Users),
-            (r#"{"do":"reload"}"#, Ask::Reload { pair: None }),
-            (r#"{"do":"kick","who":"anna"}"#, Ask::Kick { who: "anna".into() }),
-            (r#"{"do":"broadcast","text":"hi"}"#, Ask::Broadcast { text: "hi".into() }),
-            (r#"{"do":"drain"}"#, Ask::Drain { message: None }),
-            (r#"{"do":"drain","message":"hi"}"#, Ask::Drain { message: Some("hi".into()) }),
-        ] {
-            assert_eq!(serde_json::from_str::<Ask>(line).unwrap(), ask);
-            assert_eq!(serde_json::to_string(&ask).unwrap(), line);
-        }
-        for line in [r#"{"do":"explode"}"#, r#"{"do":"kick"}"#, r#"{"do":"kick","who":"a","force":1}"#, "[]"] {
-            assert!(serde_json::from_str::<Ask>(line).is_err(), "{line}");
-        }
-    }
-}
+mod tests;

@@ -8,9 +8,9 @@ use super::message::{Answer, Explained, Rescanned, Source, StagedPart};
 use crate::{
     audit::event::{Event, Who},
     context::Context,
-    rescan::{self, Pace},
+    rescan,
     storage::PartInfo,
-    user_state::UserState,
+    user_state::{Pace, UserState},
     users::{UserName, moment::Moment},
 };
 

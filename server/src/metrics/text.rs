@@ -68,6 +68,15 @@ pub(super) fn render(status: &Status) -> String {
     family(&mut out, "differs_from_disk", Gauge, "1 while what is in force is not what is on disk.", differs);
     let turned_away = status.turned_away.iter().map(|(reason, count)| (format!("{{reason=\"{reason}\"}}"), count));
     family(&mut out, "turned_away_total", Counter, "Connections that came to nothing before login.", turned_away);
+    let doors = || status.doors.iter().map(|(door, at)| (format!("{{door=\"{door}\"}}"), at));
+    let sessions = doors().map(|(label, at)| (label, at.sessions));
+    family(&mut out, "door_sessions", Gauge, "Open logins by door, the protocol.", sessions);
+    let connections = doors().map(|(label, at)| (label, at.connections));
+    family(&mut out, "door_connections", Gauge, "Connections of open logins by door.", connections);
+    let accepted = doors().map(|(label, at)| (label, at.accepted));
+    family(&mut out, "door_connections_total", Counter, "Connections that were taken, by door.", accepted);
+    let logins = doors().map(|(label, at)| (label, at.logins));
+    family(&mut out, "door_logins_total", Counter, "Logins that opened a session, by door.", logins);
     let users = || status.users.iter().map(|user| (format!("{{user=\"{}\"}}", user.name), user));
     family(&mut out, "user_used_bytes", Gauge, "Bytes in a home.", users().map(|(label, user)| (label, user.used)));
     let reserved = users().map(|(label, user)| (label, user.reserved));
@@ -121,6 +130,7 @@ mod tests {
         for (what, differs) in [("users", 1), ("certificate", 0), ("configuration", 0)] {
             assert!(text.contains(&format!("ferryd_differs_from_disk{{what=\"{what}\"}} {differs}\n")), "{text}");
         }
+        assert!(text.contains("ferryd_door_logins_total{door=\"ferry\"} 3\n"), "{text}");
         assert!(text.contains("ferryd_certificate_end_time_seconds 1893456000\n"), "{text}");
         assert!(text.contains("ferryd_user_used_bytes{user=\"anna\"} 1000\n"), "{text}");
         assert!(!text.contains("ferryd_user_quota_bytes{user=\"berta\"}"), "{text}");

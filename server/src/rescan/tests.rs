@@ -12,9 +12,9 @@ use ferry_shared::path::RemotePath;
 
 use super::*;
 use crate::{
-    quota::Limits,
     storage::{Durability, Storage},
     user_state::UserStates,
+    users::{Users, store_file},
 };
 
 struct Place {
@@ -26,12 +26,13 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let states = UserStates::new(Storage::open(folder.path(), Durability::Rename).unwrap());
+        let users = Users::load(store_file(folder.path())).unwrap();
+        let states = UserStates::new(Storage::open(folder.path(), Durability::Rename).unwrap(), users);
         Self { folder, states, figures: Figures::default() }
     }
 
     fn user(&self) -> Arc<UserState> {
-        self.states.get(&"anna".parse().unwrap(), Limits::default()).unwrap()
+        self.states.get(&"anna".parse().unwrap()).unwrap()
     }
 
     fn home(&self) -> std::path::PathBuf {
@@ -112,16 +113,4 @@ fn what_cannot_be_read_changes_no_figures() {
     let failed = rescan(&user, &place.figures, Pace::Quick, &|| false);
     assert!(matches!(failed, Err(RescanError::Unreadable(1))), "{failed:?}");
     assert_eq!(user.ledger.snapshot().used, Tally::default());
-}
-
-#[test]
-fn first_counts_are_spread_over_the_interval_and_none_is_left_out() {
-    let hour = Duration::from_secs(3600);
-    let shares: Vec<u32> = (0..200).map(|n| Due::first(&format!("user{n}").parse().unwrap()).share).collect();
-    assert!(shares.iter().all(|share| (1..=SPREAD).contains(share)));
-    assert!(shares.iter().any(|share| *share < 200) && shares.iter().any(|share| *share > 800));
-    let mut due = Due { since: Instant::now(), share: 0 };
-    assert!(due.is_now(hour));
-    due.next(SPREAD);
-    assert!(!due.is_now(hour) && due.is_now(Duration::ZERO));
 }

@@ -14,11 +14,7 @@ use rustix::{
     fs::{Mode, OFlags, openat},
 };
 
-use super::{StorageError, state::State};
-
-/// How folders are opened to be read by single names.
-pub(super) const FOLDER: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+use super::{FOLDER, StorageError, state::State};
 
 /// The path as the system takes it, relative to the home.
 pub(super) fn system_path(path: &RemotePath) -> &Path {

@@ -6,7 +6,7 @@ use rustix::{
     io::Result,
 };
 
-use super::beneath::FOLDER;
+use super::FOLDER;
 use crate::failpoint;
 
 /// What was done, in order; the promise about durability is an order of these.

@@ -20,9 +20,8 @@ use rustix::{
 use super::{
     CommitGroup, Counter, Durability, Finder, Lister, OpenFile, Stat, StorageError, Walker, beneath, flush,
     shared_files::SharedFiles,
-    staging::Staging,
+    staging::{Manner, Staging},
     state::{Place, State},
-    volume::Reserve,
 };
 
 /// One user's home and staging. Clones share it.
@@ -54,15 +53,6 @@ pub(super) struct Handles {
     pub(super) folder: OwnedFd,
     pub(super) home: OwnedFd,
     pub(super) staging: OwnedFd,
-}
-
-/// How a [`Home`] is opened.
-pub(super) struct Manner {
-    pub(super) durability: Durability,
-    /// Whether what is unusable in staging is thrown away.
-    pub(super) clean: bool,
-    /// What users leave free of the disk.
-    pub(super) reserve: Arc<Reserve>,
 }
 
 impl Home {

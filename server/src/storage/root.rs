@@ -17,9 +17,10 @@ use rustix::{
 };
 
 use super::{
-    Home, StorageError, beneath, disk, flush,
-    home::{Handles, Inner, Manner},
+    FOLDER, Home, StorageError, disk, flush,
+    home::{Handles, Inner},
     listing::Stream,
+    staging::Manner,
     volume::Reserve,
 };
 
@@ -218,7 +219,7 @@ impl Storage {
     /// The names in the folder; those that are not UTF-8 are nobody's and left out.
     fn names(&self) -> Result<Vec<String>, StorageError> {
         let own = |error: Errno| StorageError::own("read the data folder", error);
-        let users = openat(&self.users, c".", beneath::FOLDER, Mode::empty()).map_err(own)?;
+        let users = openat(&self.users, c".", FOLDER, Mode::empty()).map_err(own)?;
         let mut names = Vec::new();
         for found in Stream::new(users, RemotePath::home())? {
             let (name, state) = found?;
@@ -251,7 +252,7 @@ pub(super) fn private_folder(above: &OwnedFd, name: &str, user: &str, create: bo
             Err(error) => return Err(StorageError::own("make a home", error).making(above)),
         }
     }
-    match openat(above, name, beneath::FOLDER, Mode::empty()) {
+    match openat(above, name, FOLDER, Mode::empty()) {
         Ok(folder) => {
             if is_new {
                 disk::give(&folder, above);

@@ -25,7 +25,16 @@ pub use part::Part;
 pub use registry::PartInfo;
 
 use self::{part::Holder, sidecar::Sidecar};
-use super::{Durability, StorageError, disk, home::Manner, listing::Stream, state::State, volume::Reserve};
+use super::{Durability, StorageError, disk, listing::Stream, state::State, volume::Reserve};
+
+/// How a [`Home`] is opened.
+pub(super) struct Manner {
+    pub(super) durability: Durability,
+    /// Whether what is unusable in staging is thrown away.
+    pub(super) clean: bool,
+    /// What users leave free of the disk.
+    pub(super) reserve: Arc<Reserve>,
+}
 
 /// What a stored file gets besides its bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

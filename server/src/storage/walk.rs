@@ -17,7 +17,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{StorageError, beneath, listing::Stream};
+use super::{FOLDER, StorageError, listing::Stream};
 
 /// Some entries of one folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Level {
 
 /// Opens a folder by its name in an open one; `None` when it is no folder any more.
 pub(super) fn open_child(folder: impl AsFd, name: &[u8]) -> rustix::io::Result<Option<OwnedFd>> {
-    match openat(folder, name, beneath::FOLDER, Mode::empty()) {
+    match openat(folder, name, FOLDER, Mode::empty()) {
         Ok(child) => Ok(Some(child)),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
         Err(error) => Err(error),

@@ -16,9 +16,9 @@ use super::{
     state::{Dialog, Focus, Top, as_float},
 };
 use crate::{
-    admin::operate::{size, span},
     control::message::{Session, Status, Transfer},
     live::Direction,
+    output::{size, span},
 };
 
 /// Cells of a bar.
@@ -115,7 +115,8 @@ fn draw_sessions(top: &Top, area: Rect, frame: &mut Frame<'_>) {
         }
     }
     let [title, body] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
-    let head = format!("{:>6} {:<16} {:>10} {:>5} {:>12} {:>12}  FROM", "ID", "USER", "FOR", "CONNS", "UP", "DOWN");
+    let head =
+        format!("{:>6} {:<16} {:>10} {:>5} {:>12} {:>12}  FROM, DOOR", "ID", "USER", "FOR", "CONNS", "UP", "DOWN");
     frame.render_widget(Paragraph::new(head).style(Style::new().bold().underlined()), title);
     if lines.is_empty() && top.status.is_some() {
         lines.push(Line::from("  nobody is connected").dim());
@@ -135,6 +136,8 @@ fn session_line(top: &Top, session: &Session) -> Line<'static> {
     });
     let age = u64::try_from(clock.saturating_sub(begun)).unwrap_or(0);
     let user = fitted(&session.user, 16);
+    // An earlier server does not tell the door.
+    let from: Vec<_> = [&session.peer, &session.door].into_iter().filter(|part| !part.is_empty()).cloned().collect();
     Line::from(format!(
         "{:>6} {user} {:>10} {:>5} {:>12} {:>12}  {}",
         session.id,
@@ -142,7 +145,7 @@ fn session_line(top: &Top, session: &Session) -> Line<'static> {
         session.connections,
         rate(now.up),
         rate(now.down),
-        session.peer
+        from.join(", ")
     ))
 }
 

@@ -10,12 +10,11 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Expiry, UserState};
+use super::{Expiry, UserState, allowance::Allowances, due::Due};
 use crate::{
-    quota::{LedgerFile, Limits, Snapshot},
-    rescan::Due,
+    quota::{LedgerFile, Snapshot},
     storage::{Storage, StorageError},
-    users::UserName,
+    users::{UserName, Users},
 };
 
 /// What is kept of one user.
@@ -51,14 +50,16 @@ fn lock(slot: &SharedSlot) -> MutexGuard<'_, Slot> {
 pub struct UserStates {
     storage: Storage,
     stop: CancellationToken,
+    allowances: Arc<Allowances>,
     slots: Mutex<HashMap<UserName, SharedSlot>>,
 }
 
 impl UserStates {
-    /// Nobody yet.
+    /// Nobody yet. What each may have is what `users` says, always.
     #[must_use]
-    pub fn new(storage: Storage) -> Self {
-        Self { storage, stop: CancellationToken::new(), slots: Mutex::default() }
+    pub fn new(storage: Storage, users: Users) -> Self {
+        let (stop, allowances) = (CancellationToken::new(), Allowances::follow(users));
+        Self { storage, stop, allowances, slots: Mutex::default() }
     }
 
     /// Gives up counting homes once `stop` is cancelled.
@@ -71,14 +72,14 @@ impl UserStates {
     ///
     /// # Errors
     /// [`StorageError`] when the home cannot be used.
-    pub fn get(&self, name: &UserName, limits: Limits) -> Result<Arc<UserState>, StorageError> {
+    pub fn get(&self, name: &UserName) -> Result<Arc<UserState>, StorageError> {
         let slot = self.slot(name);
         let mut slot = lock(&slot);
         slot.used = Some(Instant::now());
-        self.open(&mut slot, name, limits)
+        self.open(&mut slot, name)
     }
 
-    fn open(&self, slot: &mut Slot, name: &UserName, limits: Limits) -> Result<Arc<UserState>, StorageError> {
+    fn open(&self, slot: &mut Slot, name: &UserName) -> Result<Arc<UserState>, StorageError> {
         if let Some(user) = &slot.open
             && self.storage.is_in_place(&user.home)?
         {
@@ -86,7 +87,8 @@ impl UserStates {
         }
         // What was open is of a user who was removed with all files; who is still there works on nothing.
         slot.open = None;
-        let user = Arc::new(UserState::open(&self.storage, name, limits, &self.stop)?);
+        let user = Arc::new(UserState::open(&self.storage, name, &self.stop)?);
+        self.allowances.opened(&user);
         slot.open = Some(Arc::clone(&user));
         Ok(user)
     }
@@ -112,18 +114,13 @@ impl UserStates {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub fn attend(
-        &self,
-        name: &UserName,
-        limits: Limits,
-        expiry: Expiry,
-    ) -> Result<Option<Arc<UserState>>, StorageError> {
+    pub fn attend(&self, name: &UserName, expiry: Expiry) -> Result<Option<Arc<UserState>>, StorageError> {
         let slot = self.slot(name);
         let mut slot = lock(&slot);
         if slot.open.is_none() && !self.needs_care(&mut slot, name, expiry)? {
             return Ok(None);
         }
-        self.open(&mut slot, name, limits).map(Some)
+        self.open(&mut slot, name).map(Some)
     }
 
     fn needs_care(&self, slot: &mut Slot, name: &UserName, expiry: Expiry) -> Result<bool, StorageError> {
@@ -146,12 +143,7 @@ impl UserStates {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub(crate) fn due(
-        &self,
-        name: &UserName,
-        limits: Limits,
-        every: Option<Duration>,
-    ) -> Result<Option<Arc<UserState>>, StorageError> {
+    pub(crate) fn due(&self, name: &UserName, every: Option<Duration>) -> Result<Option<Arc<UserState>>, StorageError> {
         let slot = self.slot(name);
         let mut slot = lock(&slot);
         let is_due = every.is_some_and(|every| slot.due.is_now(every));
@@ -159,7 +151,7 @@ impl UserStates {
         if !is_suspect && (!is_due || self.storage.glance(name.as_str())?.is_none()) {
             return Ok(None);
         }
-        self.open(&mut slot, name, limits).map(Some)
+        self.open(&mut slot, name).map(Some)
     }
 
     /// Has a home counted again after `share` thousandths of the interval.
@@ -173,7 +165,7 @@ impl UserStates {
         self.each().iter().filter_map(|(_, slot)| slot.try_lock().ok()?.open.clone()).collect()
     }
 
-    /// What each user has, as far as it is known, open or not. The limits are those of the last login.
+    /// What each user has, as far as it is known, open or not. The limits are those of when it was open last.
     #[must_use]
     pub fn figures(&self) -> Vec<(UserName, Snapshot)> {
         let known = |(name, slot): (UserName, SharedSlot)| Some((name, slot.try_lock().ok()?.figures()?));
@@ -244,6 +236,7 @@ impl UserStates {
     /// Writes down what every user has. To be called once nobody is connected any more; who is
     /// still being worked for gets nothing written, and is counted again at the next start.
     pub fn close(&self) {
+        self.allowances.close();
         let slots: Vec<SharedSlot> = self.slots().drain().map(|(_, slot)| slot).collect();
         for slot in slots {
             // A home that is being opened just now has no ledger on the disk.

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use ferry_shared::path::RemotePath;
 
 use super::*;
-use crate::storage::{Durability, FileMeta, PartMeta};
+use crate::{
+    storage::{Durability, FileMeta, PartMeta},
+    users::{Users, store_file},
+};
 
 struct Place {
     folder: tempfile::TempDir,
@@ -15,12 +18,13 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let states = UserStates::new(Storage::open(folder.path(), Durability::Rename).unwrap());
+        let users = Users::load(store_file(folder.path())).unwrap();
+        let states = UserStates::new(Storage::open(folder.path(), Durability::Rename).unwrap(), users);
         Self { folder, states }
     }
 
     fn user(&self, name: &str) -> Arc<UserState> {
-        self.states.get(&name.parse().unwrap(), Limits::default()).unwrap()
+        self.states.get(&name.parse().unwrap()).unwrap()
     }
 
     fn name(name: &str) -> UserName {
@@ -57,7 +61,7 @@ fn a_count_ends_with_the_server_and_leaves_nothing_to_believe() {
     place.states = place.states.until(stop.clone());
     std::fs::create_dir_all(place.folder.path().join("users/anna/home/folder")).unwrap();
     stop.cancel();
-    let opened = place.states.get(&"anna".parse().unwrap(), Limits::default());
+    let opened = place.states.get(&"anna".parse().unwrap());
     assert!(matches!(opened, Err(StorageError::Stopped)), "{opened:?}");
     place.states.close();
     assert!(!place.has_ledger("anna"));
@@ -139,7 +143,7 @@ fn a_part_is_not_thrown_away_for_the_time_in_which_no_server_ran() {
 fn upkeep_opens_only_homes_that_need_it() {
     let place = Place::new();
     let attend = |name: &str| {
-        let opened = place.states.attend(&Place::name(name), Limits::default(), expiry(DAY)).unwrap();
+        let opened = place.states.attend(&Place::name(name), expiry(DAY)).unwrap();
         let is_opened = opened.is_some();
         drop(opened);
         place.states.rest(Duration::ZERO, |_| true);
@@ -153,7 +157,7 @@ fn upkeep_opens_only_homes_that_need_it() {
     stage(&place.user("anna"), "part", 5000);
     place.states.rest(Duration::ZERO, |_| true);
     assert!(!attend("anna"), "the part is known and young");
-    let opened = place.states.attend(&Place::name("anna"), Limits::default(), expiry(Duration::ZERO)).unwrap();
+    let opened = place.states.attend(&Place::name("anna"), expiry(Duration::ZERO)).unwrap();
     opened.expect("the part is old").expire(expiry(Duration::ZERO));
     place.states.rest(Duration::ZERO, |_| true);
     let figures =
@@ -207,8 +211,8 @@ fn what_an_upload_holds_is_let_go_only_once_its_part_is_gone() {
 #[test]
 fn a_part_in_a_folder_that_moves_away_holds_the_folders_it_would_need() {
     let place = Place::new();
-    let limits = Limits { bytes: None, files: Some(5) };
-    let user = place.states.get(&Place::name("anna"), limits).unwrap();
+    let user = place.user("anna");
+    user.ledger.set_limits(Limits { bytes: None, files: Some(5) });
     let folder = RemotePath::from_wire(b"d").unwrap();
     user.home.make_dir(&RemotePath::from_wire(b"d/e").unwrap(), true, &mut 0).unwrap();
     user.ledger.lock_changes().add_used(Tally::new(0, 2));

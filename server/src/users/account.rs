@@ -9,6 +9,7 @@ use super::{
     StoredHash, UserName,
     key::{KeyBytes, PublicKey},
 };
+use crate::bandwidth::BandwidthLimits;
 
 /// What a user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
@@ -22,6 +23,12 @@ pub enum Access {
 }
 
 impl Access {
+    /// Whether the user may look and download only.
+    #[must_use]
+    pub fn is_read_only(self) -> bool {
+        self == Self::ReadOnly
+    }
+
     /// Its name in the user store and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -58,15 +65,6 @@ pub struct Account {
     /// Differs when the password does, also across restarts; sessions that logged in under
     /// another one are to end.
     pub password_generation: u64,
-}
-
-/// Bytes a second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct BandwidthLimits {
-    /// From the client to the server.
-    pub up: Option<u64>,
-    /// From the server to the client.
-    pub down: Option<u64>,
 }
 
 /// Bytes of a quota for which there may be one file or folder.

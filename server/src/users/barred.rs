@@ -66,7 +66,7 @@ impl Users {
         change(&mut after);
         if after != **before {
             self.0.barred.store(Arc::new(after));
-            self.0.generation.send_modify(|generation| *generation += 1);
+            self.changed();
         }
     }
 }

@@ -9,10 +9,7 @@ use super::{
     invite::{self, Invite},
     moment::Moment,
 };
-use crate::size::ByteCount;
-
-/// The largest quota: no filesystem that ferryd runs on holds more.
-pub const QUOTA_MAX: ByteCount = ByteCount(bytesize::EIB);
+use crate::size::{ByteCount, sensible_quota};
 
 /// A change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,20 +130,6 @@ pub enum ChangeError {
     /// A value makes no sense.
     #[error("{0}")]
     Senseless(String),
-}
-
-/// A quota that something can be stored in and that a disk could hold.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn sensible_quota(quota: ByteCount) -> Result<ByteCount, String> {
-    match quota {
-        ByteCount(0) => {
-            Err("nothing could be stored; --access read-only lets a user only look and download".to_owned())
-        }
-        quota if quota > QUOTA_MAX => Err(format!("no disk holds so much; at most {QUOTA_MAX}, or none for no limit")),
-        quota => Ok(quota),
-    }
 }
 
 /// A limit of files that something can be stored under.
@@ -271,6 +254,7 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::size::QUOTA_MAX;
 
     fn set(settings: Settings) -> Change {
         Change::Set { name: "anna".parse().unwrap(), settings: Box::new(settings) }

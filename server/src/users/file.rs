@@ -1,16 +1,17 @@
 //! The user store's file: made to be kept under git and edited by hand, never half written.
 #![expect(clippy::disallowed_methods, reason = "reads the user store, a file of the server's own")]
 
+mod parse;
+
 use std::{collections::BTreeMap, fmt, fs, io, os::unix::fs::MetadataExt as _, path::Path, path::PathBuf};
 
 use ferry_shared::text_file;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Access, Account, BandwidthLimits, StoredHash, UserName, account::default_max_files, invite::Invite, key::PublicKey,
-    moment::Moment, parse,
+    Access, Account, StoredHash, UserName, account::default_max_files, invite::Invite, key::PublicKey, moment::Moment,
 };
-use crate::{private_file, size::ByteCount};
+use crate::{bandwidth::BandwidthLimits, private_file, size::ByteCount};
 
 /// The version this build reads and writes.
 pub(super) const VERSION: u32 = 1;

@@ -1,7 +1,7 @@
 //! Tests of what is told one by one and what in one line.
 
 use super::*;
-use crate::audit::event::Event;
+use crate::{audit::event::Event, door::Door};
 
 const MOST: u64 = 10_000;
 
@@ -43,7 +43,7 @@ fn user(name: &str) -> Who {
 }
 
 fn stranger(address: &str) -> Who {
-    Who::stranger(address.parse().unwrap(), Some("anna"))
+    Who::stranger(Door::Ferry, address.parse().unwrap(), Some("anna"))
 }
 
 fn upload(path: impl Into<String>, size: u64) -> Event {

@@ -20,6 +20,7 @@ fn session(id: u64, user: &str, received: u64, sent: u64, transfers: Vec<Transfe
         id,
         user: user.into(),
         peer: format!("192.0.2.{id}:50000"),
+        door: "ferry".into(),
         since: "2026-01-01T00:00:30Z".parse().unwrap(),
         connections: 1 + transfers.len(),
         received,

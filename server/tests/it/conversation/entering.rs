@@ -3,6 +3,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use ferry_server::{
+    door::Door,
     gate::Gate,
     session::Proven,
     size::ByteCount,
@@ -41,7 +42,7 @@ fn entering(by_key: bool, changed: impl FnOnce(&World)) -> (World, Option<Gate>)
     let account = context.users.current(&"alice".parse().unwrap()).unwrap();
     let proven = if by_key { Proven::Key(key.key()) } else { Proven::password_of(&account) };
     let user = context.open_user(&account).unwrap();
-    let (session, _ticket) = context.sessions.open(user, proven, None).unwrap();
+    let (session, _ticket) = context.sessions.open(Door::Ferry, user, proven, None).unwrap();
     changed(&world);
     let gate = Gate::new(context.users.clone(), Arc::clone(&session));
     (world, gate)

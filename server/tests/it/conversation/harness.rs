@@ -14,6 +14,7 @@ use ferry_server::{
     command::{Conversation, Input, Need},
     config::{Config, Tls},
     context::Context,
+    door::Door,
     files::Files,
     gate::Gate,
     identity::Identity,
@@ -143,7 +144,8 @@ impl World {
     fn session(&self) -> Arc<Session> {
         let account = self.context.users.current(&"alice".parse().unwrap()).unwrap();
         let user = self.context.open_user(&account).unwrap();
-        let (session, _ticket) = self.context.sessions.open(user, Proven::password_of(&account), None).unwrap();
+        let (session, _ticket) =
+            self.context.sessions.open(Door::Ferry, user, Proven::password_of(&account), None).unwrap();
         session
     }
 

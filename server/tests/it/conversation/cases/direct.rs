@@ -2,7 +2,7 @@
 
 use ferry_server::{
     files::{Basis, Copied, Error, Files, NewFile, PathFault, Reading, Replace, Step, Work, Writing},
-    gate::{Gate, Verdict},
+    gate::{Gate, Standing},
 };
 use ferry_shared::{
     digest::Digest,
@@ -33,9 +33,9 @@ impl Direct {
     }
 
     fn look(&mut self) -> Done {
-        match self.gate.look() {
-            Verdict::Open | Verdict::Changed(_) => Ok(()),
-            Verdict::Closed(_) | Verdict::Ended(_) => Err(Why::Closed),
+        match self.gate.standing() {
+            Standing::Open | Standing::AccessChanged(_) => Ok(()),
+            Standing::Closed | Standing::Farewell(_) => Err(Why::Closed),
         }
     }
 }

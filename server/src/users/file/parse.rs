@@ -5,12 +5,11 @@ use std::{collections::BTreeMap, fmt, path::Path};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
-use super::{
-    UserName,
-    file::{Record, Store, StoreFault, VERSION},
-    invite::Invite,
+use super::{Record, Store, StoreFault, VERSION};
+use crate::{
+    size::ByteCount,
+    users::{UserName, invite::Invite},
 };
-use crate::size::ByteCount;
 
 /// The file with its users not yet looked into, so that one broken record hides no other.
 #[derive(Deserialize)]
@@ -86,7 +85,7 @@ pub(super) fn store(text: &str, path: &Path) -> Result<Store, Vec<StoreFault>> {
 type Place = (usize, usize);
 
 fn user(name: &str, raw: &RawValue, start: Place) -> Result<(UserName, Record), (Place, String)> {
-    let name: UserName = name.parse().map_err(|error: super::UserNameError| (start, error.to_string()))?;
+    let name: UserName = name.parse().map_err(|error: crate::users::UserNameError| (start, error.to_string()))?;
     match serde_json::from_str(raw.get()) {
         Ok(record) => match senseless(&record) {
             Some(message) => Err((start, format!("user '{name}': {message}"))),

@@ -1,0 +1,336 @@
+//! Logging somebody in, whatever the door: waits and penalties, the account, the session, presence, audit.
+//!
+//! Knows no protocol. A door proves by itself what only it can prove, such as that a key signed, and hands over a
+//! [`Credential`]. A login that is refused is counted, noted and paid for before the door hears of it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use ferry_shared::{name::Escaped, refusal::Refusal, secret::Secret};
+use tokio::time::sleep;
+use tracing::Span;
+
+use crate::{
+    admission::Ticket,
+    audit::{
+        self,
+        event::{Event, Who},
+    },
+    config::RegistrationMode,
+    context::Context,
+    door::Door,
+    files,
+    gate::Gate,
+    session::{OpenError, Proven, Session},
+    turned_away::Reason,
+    user_state::Presence,
+    users::{Account, Denied, LoginError, PublicKey, RegisterError, UserName, key},
+};
+
+/// What somebody shows to be let in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Credential<'a> {
+    /// A password, which is checked here.
+    Password {
+        /// The name that is claimed.
+        user: &'a str,
+        /// The password.
+        password: &'a Secret,
+    },
+    /// A key, whose signature the door has checked.
+    Key {
+        /// The name that is claimed.
+        user: &'a str,
+        /// The key.
+        key: &'a PublicKey,
+        /// Whether the key signed what binds this login to its connection.
+        signed: bool,
+    },
+    /// The ticket of a session that is open already.
+    Session(&'a Secret),
+}
+
+impl Credential<'_> {
+    fn user(&self) -> Option<&str> {
+        match self {
+            Self::Password { user, .. } | Self::Key { user, .. } => Some(user),
+            Self::Session(_) => None,
+        }
+    }
+}
+
+/// Why nobody was logged in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The proof does not hold, or the account is closed; the peer never learns what stood against it.
+    #[error("wrong user name or password")]
+    Wrong(Option<Denied>),
+    /// No open session has this ticket. An honest client may offer one after its session ended.
+    #[error("wrong user name or password")]
+    NoSession,
+    /// The address failed too often for this user and has to wait; the connection ends.
+    #[error("too many failed attempts")]
+    MustWait(Duration),
+    /// The address makes accounts faster than the server wants; the connection ends.
+    #[error("too many accounts are made from this address")]
+    TooManyAccounts(Duration),
+    /// Too many passwords wait to be checked.
+    #[error("too many logins at once; try again")]
+    Busy,
+    /// The account has all its sessions open.
+    #[error("the account has all its {0} sessions open; close one")]
+    TooManySessions(u32),
+    /// The user has all connections open that a user may have.
+    #[error("at most {0} connections a user; close one")]
+    TooManyConnections(u32),
+    /// No account was made.
+    #[error(transparent)]
+    Registration(#[from] RegisterError),
+    /// The home cannot be used.
+    #[error(transparent)]
+    Home(#[from] files::Error),
+    /// A fault of the server.
+    #[error(transparent)]
+    Fault(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// Whether the connection ends with it: another try from there has to wait.
+    #[must_use]
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::MustWait(_) | Self::TooManyAccounts(_))
+    }
+}
+
+/// A login that was refused; it is counted and noted already.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// Why.
+    pub(crate) error: Error,
+    /// What the peer may learn of it, as the audit log has it.
+    pub(crate) told: Refusal,
+}
+
+/// Somebody who is logged in, as long as this is kept.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    /// The session that was opened or joined.
+    pub(crate) session: Arc<Session>,
+    /// What looks at the account from now on.
+    pub(crate) gate: Gate,
+    /// Lets more connections join the session.
+    pub(crate) ticket: Secret,
+    /// Counts the connection among those of the user.
+    pub(crate) presence: Presence,
+}
+
+/// One connection that wants to be let in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entrance<'a> {
+    /// What the server shares.
+    pub(crate) context: &'a Arc<Context>,
+    /// The connection's place among those not logged in.
+    pub(crate) ticket: &'a Ticket,
+    /// The door it came to.
+    pub(crate) door: Door,
+    /// Where it comes from.
+    pub(crate) peer: SocketAddr,
+}
+
+impl Entrance<'_> {
+    /// Lets the connection in with what it shows.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub(crate) async fn log_in(&self, credential: Credential<'_>) -> Result<Admitted, Refused> {
+        let entered = match credential {
+            Credential::Password { user, password } => self.with_password(user, password).await,
+            Credential::Key { user, key, signed } => self.with_key(user, key, signed).await,
+            Credential::Session(ticket) => self.with_ticket(ticket),
+        };
+        self.conclude(entered, credential.user()).await
+    }
+
+    /// Makes an account as the operator lets people do, and lets the connection in.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub(crate) async fn register(
+        &self,
+        user: &str,
+        password: &Secret,
+        invite: Option<&Secret>,
+    ) -> Result<Admitted, Refused> {
+        let entered = self.with_new_account(user, password, invite).await;
+        self.conclude(entered, Some(user)).await
+    }
+
+    /// Counts a refusal before login, and has it noted when it is more than an answer: for what a door refuses by
+    /// itself.
+    pub(crate) async fn note(&self, refusal: &Refusal, claims: Option<&str>) {
+        self.note_for(refusal, claims, None).await;
+    }
+
+    async fn note_for(&self, refusal: &Refusal, claims: Option<&str>, denied: Option<Denied>) {
+        self.context.figures.refused(refusal.code);
+        if audit::is_noted(refusal) {
+            let event = Event::refused_for(refusal, denied.map(Denied::as_str));
+            self.context.audit.note(Who::stranger(self.door, self.peer, claims), event).await;
+        }
+    }
+
+    /// Tells logs and figures how it ended.
+    async fn conclude(&self, entered: Result<Admitted, Error>, user: Option<&str>) -> Result<Admitted, Refused> {
+        match entered {
+            Ok(admitted) => {
+                self.welcome(&admitted.session).await;
+                Ok(admitted)
+            }
+            Err(error) => {
+                let told = Refusal::from(&error);
+                match &error {
+                    // No guess.
+                    Error::NoSession => {}
+                    Error::Wrong(denied) => self.note_for(&told, user, *denied).await,
+                    error => self.note_for(&told, user.filter(|_| !error.is_final()), None).await,
+                }
+                Err(Refused { error, told })
+            }
+        }
+    }
+
+    async fn welcome(&self, session: &Session) {
+        self.ticket.logged_in();
+        // On every line of this connection from now on.
+        Span::current().record("session", session.id).record("user", session.user.name.as_str());
+        let (method, key) = session.method();
+        tracing::info!(method, key, "logged in");
+        if session.is_first() {
+            self.context.audit.note(session.who(Some(self.peer)), Event::Login { method, key }).await;
+        }
+    }
+
+    async fn with_password(&self, user: &str, password: &Secret) -> Result<Admitted, Error> {
+        let _kept_until_judged = self.ticket.check(user).await;
+        let generation = self.context.users.generation();
+        self.may_guess(user)?;
+        match self.context.users.login(user, password).await {
+            Ok(account) => self.enter(account, Proven::password_of).await,
+            Err(LoginError::Busy) => Err(Error::Busy),
+            Err(LoginError::Wrong(denied)) => {
+                self.ticket.failed(user, password.expose().as_bytes(), generation);
+                self.log_failure(user, denied, None);
+                Err(Error::Wrong(Some(denied)))
+            }
+        }
+    }
+
+    async fn with_key(&self, user: &str, key: &PublicKey, signed: bool) -> Result<Admitted, Error> {
+        // To look at a key takes no time.
+        let _kept_until_judged = self.ticket.keep();
+        let generation = self.context.users.generation();
+        let denied = match self.context.users.owner_of(user, key) {
+            Ok(account) if signed => return self.enter(account, |_| Proven::Key(key.key())).await,
+            Ok(_) => Denied::Key,
+            Err(denied) => denied,
+        };
+        // A right one never waits, and a wrong one hears what a password would.
+        self.may_guess(user)?;
+        self.ticket.failed(user, key.key().as_slice(), generation);
+        self.log_failure(user, denied, Some(key::fingerprint(&key.key())));
+        Err(Error::Wrong(Some(denied)))
+    }
+
+    fn log_failure(&self, user: &str, denied: Denied, key: Option<String>) {
+        if self.context.turned_away.count(Reason::Login) {
+            let shown = Escaped(user.as_bytes()).to_string();
+            tracing::warn!(user = shown, reason = denied.as_str(), key, "login failed");
+        }
+    }
+
+    /// A ticket is too long to be guessed, so it never waits.
+    fn with_ticket(&self, ticket: &Secret) -> Result<Admitted, Error> {
+        // A session has one door.
+        let session = self.context.sessions.attach(ticket).filter(|session| session.door == self.door);
+        let session = session.ok_or(Error::NoSession)?;
+        match self.join(session, ticket.clone()) {
+            Err(Error::Wrong(_)) => Err(Error::NoSession),
+            joined => joined,
+        }
+    }
+
+    async fn with_new_account(
+        &self,
+        user: &str,
+        password: &Secret,
+        invite: Option<&Secret>,
+    ) -> Result<Admitted, Error> {
+        let terms = self.context.config.get().registration.clone();
+        if terms.mode != RegistrationMode::Closed {
+            sleep(self.ticket.pace_registration(terms.per_minute).map_err(Error::TooManyAccounts)?).await;
+        }
+        let _kept_until_judged = self.ticket.check(user).await;
+        self.may_guess(user)?;
+        let generation = self.context.users.generation();
+        let context = Arc::clone(self.context);
+        let is_kept = move |name: &UserName| {
+            context.states.has_files(name).unwrap_or_else(|error| {
+                tracing::error!(user = %name, %error, "cannot see whether files are kept; no account is made");
+                true
+            })
+        };
+        match self.context.users.register(user, password, invite, &terms, is_kept).await {
+            Ok(account) => {
+                tracing::info!(user = %account.name, "account made");
+                self.open(account, Proven::password_of).await
+            }
+            Err(error) => {
+                // A wrong invite is a guess, and so is to ask which names are taken.
+                if matches!(error, RegisterError::Invite | RegisterError::Taken) {
+                    let secret = invite.map_or(&[][..], |invite| invite.expose().as_bytes());
+                    self.ticket.failed(user, secret, generation);
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Asks whether this user's logins from this address have to wait.
+    fn may_guess(&self, user: &str) -> Result<(), Error> {
+        self.ticket.must_wait(user).map_or(Ok(()), |wait| Err(Error::MustWait(wait)))
+    }
+
+    /// The proof held.
+    async fn enter(&self, account: Arc<Account>, proven: impl FnOnce(&Account) -> Proven) -> Result<Admitted, Error> {
+        self.ticket.succeeded(&account.name);
+        self.open(account, proven).await
+    }
+
+    /// Opens a session for somebody who proved to be this account.
+    async fn open(&self, account: Arc<Account>, proven: impl FnOnce(&Account) -> Proven) -> Result<Admitted, Error> {
+        let proven = proven(&account);
+        // The proof took its time. No home is made for an account that is gone since.
+        let now = || self.context.users.current(&account.name).ok_or(Error::Wrong(None));
+        let (context, opening, span) = (Arc::clone(self.context), now()?, Span::current());
+        let opened = tokio::task::spawn_blocking(move || span.in_scope(|| context.open_user(&opening))).await;
+        let user = opened.map_err(|error| Error::Fault(error.into()))?.map_err(files::Error::from)?;
+        let (session, ticket) =
+            self.context.sessions.open(self.door, user, proven, now()?.max_sessions).map_err(|error| match error {
+                OpenError::TooMany(most) => Error::TooManySessions(most),
+                error @ OpenError::NoRandomness => Error::Fault(error.into()),
+            })?;
+        let admitted = self.join(session, ticket)?;
+        self.context.figures.logins.one(self.door);
+        Ok(admitted)
+    }
+
+    /// Lets the connection into the session, if the account as it is now does.
+    fn join(&self, session: Arc<Session>, ticket: Secret) -> Result<Admitted, Error> {
+        let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).ok_or(Error::Wrong(None))?;
+        let most = self.context.config.get().limits.connections_per_user;
+        let presence = session.user.enter(most).ok_or(Error::TooManyConnections(most))?;
+        Ok(Admitted { session, gate, ticket, presence })
+    }
+}
+
+#[cfg(test)]
+mod tests;

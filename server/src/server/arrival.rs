@@ -1,0 +1,147 @@
+//! What every connection goes through before and around its door: a place, its peer's address, and who watches it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    net::TcpStream,
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_util::task::TaskTracker;
+use tracing::field::Empty;
+
+use super::proxy_header::{self, ProxyError};
+use crate::{admission::Ticket, connection, context::Context, door::Door, turned_away::Reason};
+
+/// Keep-alive probes on an idle connection, to notice a peer that vanished.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// How long a connection that is not taken has to hear why.
+const TELLING: Duration = Duration::from_secs(5);
+
+/// Has a connection served that was just accepted.
+pub(super) fn receive(
+    door: Door,
+    tcp: TcpStream,
+    peer: SocketAddr,
+    context: &Arc<Context>,
+    tasks: &TaskTracker,
+    place: OwnedSemaphorePermit,
+) {
+    let ticket = match context.admission.admit(peer.ip()) {
+        Ok(ticket) => ticket,
+        Err(error) => return context.turned_away.dropped(error.0, peer),
+    };
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    let tuned = tcp.set_nodelay(true).and_then(|()| SockRef::from(&tcp).set_tcp_keepalive(&keepalive));
+    if let Err(error) = tuned {
+        return tracing::debug!(%peer, %error, "the connection was gone before it began");
+    }
+    context.figures.connections.one(door);
+    let context = Arc::clone(context);
+    tasks.spawn(async move {
+        let _watch = PanicWatch(Arc::clone(&context));
+        let _place = place;
+        attend(door, tcp, peer, ticket, context).await;
+    });
+}
+
+/// Counts a connection that ends in a panic outside of its work, which counts its own.
+struct PanicWatch(Arc<Context>);
+
+impl Drop for PanicWatch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.figures.panics.one();
+        }
+    }
+}
+
+/// Serves one connection until it ends. One of a balancer is served as that of whom the balancer names.
+async fn attend(door: Door, mut tcp: TcpStream, peer: SocketAddr, mut ticket: Ticket, context: Arc<Context>) {
+    let deadline = Instant::now() + context.config.get().login.handshake();
+    let named = tokio::select! {
+        named = timeout_at(deadline, introduce(&mut tcp, peer, &ticket, &context)) => named,
+        reason = ticket.dropped() => return context.turned_away.dropped(reason, peer),
+        () = context.stop.cancelled() => return,
+    };
+    let peer = match named {
+        Ok(Ok(named)) => named.unwrap_or(peer),
+        Ok(Err(ProxyError::Closed)) => return,
+        Ok(Err(error)) => {
+            if context.turned_away.count(Reason::Proxy) {
+                tracing::warn!(%peer, %error, "turned away: see login.balancers");
+            }
+            return;
+        }
+        Err(_) => return context.turned_away.too_slow(peer),
+    };
+    if ticket.is_balancer()
+        && let Err(error) = ticket.comes_from(peer.ip())
+    {
+        return context.turned_away.dropped(error.0, peer);
+    }
+    serve(door, tcp, peer, ticket, deadline, context).await;
+}
+
+/// For whom a balancer connects. Nobody else may say such a thing.
+async fn introduce(
+    tcp: &mut TcpStream,
+    peer: SocketAddr,
+    ticket: &Ticket,
+    context: &Context,
+) -> Result<Option<SocketAddr>, ProxyError> {
+    if ticket.is_balancer() {
+        let most = context.config.get().login.bytes.0;
+        return Ok(Some(proxy_header::read(tcp, most).await?.unwrap_or(peer)));
+    }
+    let mut first = [0; 16];
+    let there = tcp.peek(&mut first).await?;
+    if there == 0 {
+        return Err(ProxyError::Closed);
+    }
+    match proxy_header::begins(&first[..there]) {
+        true => Err(ProxyError::Broken("its sender is not listed")),
+        false => Ok(None),
+    }
+}
+
+/// Has the door serve it, which must have shaken hands by the deadline.
+#[tracing::instrument(
+    level = "error", name = "connection", skip_all, fields(%door, %peer, session = Empty, user = Empty)
+)]
+async fn serve(door: Door, tcp: TcpStream, peer: SocketAddr, ticket: Ticket, deadline: Instant, context: Arc<Context>) {
+    match door {
+        Door::Ferry => connection::serve(tcp, peer, ticket, deadline, context).await,
+    }
+}
+
+/// Tells a connection that is not taken why, as long as that costs little.
+pub(super) fn tell_why(
+    door: Door,
+    mut tcp: TcpStream,
+    peer: SocketAddr,
+    context: &Arc<Context>,
+    tasks: &TaskTracker,
+    why: &str,
+) {
+    let Ok(place) = Arc::clone(&context.farewells).try_acquire_owned() else { return };
+    let (context, why) = (Arc::clone(context), why.to_owned());
+    tasks.spawn(async move {
+        let _place = place;
+        let told = async {
+            if context.admission.is_balancer(peer.ip()) {
+                let most = context.config.get().login.bytes.0;
+                let Ok(_) = proxy_header::read(&mut tcp, most).await else { return };
+            }
+            match door {
+                Door::Ferry => connection::turn_away(tcp, &context, &why).await,
+            }
+        };
+        tokio::select! {
+            // It is closed, told or not.
+            _ = timeout(TELLING, told) => {}
+            () = context.stop.cancelled() => {}
+        }
+    });
+}

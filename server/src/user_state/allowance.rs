@@ -1,0 +1,144 @@
+//! Puts what accounts allow in force for the users whose homes are open. Nothing else does.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use super::UserState;
+use crate::{
+    quota::Limits,
+    users::{Account, Follower, UserName, Users},
+};
+
+/// Every open state, so that a change of the user store reaches it before anybody hears of that change.
+#[derive(Debug)]
+pub(super) struct Allowances {
+    users: Users,
+    /// Locked from reading an account to its limits being in force, so that an older account never has the last word.
+    open: Mutex<HashMap<UserName, Weak<UserState>>>,
+}
+
+impl Allowances {
+    /// Follows `users` for as long as what this returns is kept.
+    pub(super) fn follow(users: Users) -> Arc<Self> {
+        let new = Arc::new(Self { users, open: Mutex::default() });
+        let follower: Weak<Self> = Arc::downgrade(&new);
+        new.users.tell(follower);
+        new
+    }
+
+    /// Puts the limits of a state that was just opened in force, and keeps them so.
+    pub(super) fn opened(&self, user: &Arc<UserState>) {
+        self.opened_as(user, |users| users.current(&user.name));
+    }
+
+    fn opened_as(&self, user: &Arc<UserState>, account: impl FnOnce(&Users) -> Option<Arc<Account>>) {
+        let mut open = self.open();
+        if let Some(account) = account(&self.users) {
+            put_in_force(&account, user);
+        }
+        open.insert(user.name.clone(), Arc::downgrade(user));
+    }
+
+    /// Forgets every state, so that none is held by who puts its limits in force.
+    pub(super) fn close(&self) {
+        self.open().clear();
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<UserName, Weak<UserState>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Follower for Allowances {
+    fn accounts_changed(&self) {
+        self.open().retain(|name, user| {
+            let Some(user) = user.upgrade() else { return false };
+            // The sessions of an account that is gone end; what it had allowed does not matter then.
+            if let Some(account) = self.users.current(name) {
+                put_in_force(&account, &user);
+            }
+            true
+        });
+    }
+}
+
+fn put_in_force(account: &Account, user: &UserState) {
+    user.ledger.set_limits(Limits { bytes: account.quota, files: Some(account.max_files) });
+    user.bandwidth.set(account.bandwidth);
+    user.set_read_only(account.access.is_read_only());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, thread};
+
+    use super::*;
+    use crate::{
+        storage::{Durability, Storage},
+        user_state::UserStates,
+        users::store_file,
+    };
+
+    fn write(folder: &Path, quota: u64, rate: u64) {
+        let user = format!(r#"{{"quota":"{quota} B","bandwidth":{{"up":"{rate} B"}}}}"#);
+        fs::write(store_file(folder), format!(r#"{{"version":1,"users":{{"anna":{user}}}}}"#)).unwrap();
+    }
+
+    fn quota(user: &UserState) -> Option<u64> {
+        user.ledger.snapshot().limits.bytes
+    }
+
+    #[test]
+    fn what_an_account_allows_is_in_force_before_anybody_hears_that_it_changed() {
+        #[derive(Debug)]
+        struct Hears(Arc<UserState>, Mutex<Vec<Option<u64>>>);
+        impl Follower for Hears {
+            fn accounts_changed(&self) {
+                self.1.lock().unwrap().push(quota(&self.0));
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 1000, 1);
+        let users = Users::load(store_file(folder.path())).unwrap();
+        let states = UserStates::new(Storage::open(folder.path(), Durability::Rename).unwrap(), users.clone());
+        let user = states.get(&"anna".parse().unwrap()).unwrap();
+        assert_eq!(quota(&user), Some(1000));
+        let hears = Arc::new(Hears(Arc::clone(&user), Mutex::default()));
+        let hearing: Weak<Hears> = Arc::downgrade(&hears);
+        users.tell(hearing);
+        write(folder.path(), 500, 1_000_000_000);
+        let generation = users.generation();
+        users.reload().unwrap();
+        assert_eq!((hears.1.lock().unwrap().as_slice(), quota(&user)), (&[Some(500)][..], Some(500)));
+        assert!(users.generation() > generation);
+        let pace = crate::bandwidth::Pace::new(Arc::default());
+        pace.log_in(Arc::clone(&user.bandwidth));
+        assert_eq!(pace.rate(crate::bandwidth::Way::Up), Some(1_000_000_000));
+    }
+
+    #[test]
+    fn limits_that_became_old_while_they_were_put_in_force_do_not_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 1000, 1);
+        let users = Users::load(store_file(folder.path())).unwrap();
+        let storage = Storage::open(folder.path(), Durability::Rename).unwrap();
+        let user = UserStates::new(storage, users.clone()).get(&"anna".parse().unwrap()).unwrap();
+        let allowances = Allowances::follow(users.clone());
+        let mut reloading = None;
+        allowances.opened_as(&user, |users| {
+            let old = users.current(&user.name);
+            write(folder.path(), 500, 1);
+            let (reloaded, name) = (users.clone(), user.name.clone());
+            reloading = Some(thread::spawn(move || reloaded.reload().unwrap()));
+            // The account is another now, and whoever changed it waits to put that in force.
+            while users.current(&name).unwrap().quota != Some(500) {
+                thread::yield_now();
+            }
+            old
+        });
+        reloading.unwrap().join().unwrap();
+        assert_eq!(quota(&user), Some(500), "the last word is the newest");
+    }
+}
