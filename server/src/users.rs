@@ -62,7 +62,7 @@ struct Inner {
     barred: ArcSwap<Barred>,
     generation: latest::Sender<u64>,
     /// Those that are told of a change before anybody sees the new generation.
-    followers: Mutex<Vec<Weak<dyn Follower>>>,
+    observers: Mutex<Vec<Weak<dyn Observer>>>,
     verifier: Verifier,
     /// Held while the file is read and swapped in, so that an older reading never wins. The invites that were
     /// read last: only the file is asked about them.
@@ -74,8 +74,8 @@ struct Inner {
     changed: Notify,
 }
 
-/// Something that keeps up with the accounts.
-pub(crate) trait Follower: fmt::Debug + Send + Sync {
+/// Something that has to keep up with the accounts.
+pub(crate) trait Observer: fmt::Debug + Send + Sync {
     /// The accounts are others now; [`Users::generation`] grows after this. It blocks every reload.
     fn accounts_changed(&self);
 }
@@ -126,7 +126,7 @@ impl Users {
             accounts: ArcSwap::from_pointee(accounts),
             barred: ArcSwap::default(),
             generation: latest::Sender::new(0),
-            followers: Mutex::default(),
+            observers: Mutex::default(),
             verifier: Verifier::new(),
             reloading: Mutex::new(invites),
             read: Mutex::new(stamp),
@@ -183,21 +183,21 @@ impl Users {
         self.0.generation.subscribe()
     }
 
-    /// Tells `follower` from now on, for as long as it is there.
-    pub(crate) fn tell(&self, follower: Weak<dyn Follower>) {
-        lock(&self.0.followers).push(follower);
+    /// Tells `observer` from now on, for as long as it is there.
+    pub(crate) fn observe_with(&self, observer: Weak<dyn Observer>) {
+        lock(&self.0.observers).push(observer);
     }
 
     /// The accounts are others now. The lock of the reading is held.
     fn changed(&self) {
-        let mut followers = Vec::new();
-        lock(&self.0.followers).retain(|follower| {
-            let there = follower.upgrade();
+        let mut observers = Vec::new();
+        lock(&self.0.observers).retain(|observer| {
+            let there = observer.upgrade();
             let is_there = there.is_some();
-            followers.extend(there);
+            observers.extend(there);
             is_there
         });
-        followers.iter().for_each(|follower| follower.accounts_changed());
+        observers.iter().for_each(|observer| observer.accounts_changed());
         self.0.generation.send_modify(|generation| *generation += 1);
     }
 

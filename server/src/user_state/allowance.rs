@@ -8,7 +8,7 @@ use std::{
 use super::UserState;
 use crate::{
     quota::Limits,
-    users::{Account, Follower, UserName, Users},
+    users::{Account, Observer, UserName, Users},
 };
 
 /// Every open state, so that a change of the user store reaches it before anybody hears of that change.
@@ -23,8 +23,8 @@ impl Allowances {
     /// Follows `users` for as long as what this returns is kept.
     pub(super) fn follow(users: Users) -> Arc<Self> {
         let new = Arc::new(Self { users, open: Mutex::default() });
-        let follower: Weak<Self> = Arc::downgrade(&new);
-        new.users.tell(follower);
+        let observer: Weak<Self> = Arc::downgrade(&new);
+        new.users.observe_with(observer);
         new
     }
 
@@ -51,7 +51,7 @@ impl Allowances {
     }
 }
 
-impl Follower for Allowances {
+impl Observer for Allowances {
     fn accounts_changed(&self) {
         self.open().retain(|name, user| {
             let Some(user) = user.upgrade() else { return false };
@@ -94,7 +94,7 @@ mod tests {
     fn what_an_account_allows_is_in_force_before_anybody_hears_that_it_changed() {
         #[derive(Debug)]
         struct Hears(Arc<UserState>, Mutex<Vec<Option<u64>>>);
-        impl Follower for Hears {
+        impl Observer for Hears {
             fn accounts_changed(&self) {
                 self.1.lock().unwrap().push(quota(&self.0));
             }
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(quota(&user), Some(1000));
         let hears = Arc::new(Hears(Arc::clone(&user), Mutex::default()));
         let hearing: Weak<Hears> = Arc::downgrade(&hears);
-        users.tell(hearing);
+        users.observe_with(hearing);
         write(folder.path(), 500, 1_000_000_000);
         let generation = users.generation();
         users.reload().unwrap();
