@@ -58,3 +58,31 @@ pub fn error(text: impl Display) {
         let _ = writeln!(out, "ferryd: {line}");
     }
 }
+
+/// A size for people, to one decimal.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    bytesize::ByteSize(bytes).display().iec().to_string()
+}
+
+/// A time for people.
+#[must_use]
+pub fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_short() {
+        assert_eq!([59, 61, 7300, 200_000].map(span), ["59 s", "1 min", "2 h 1 min", "2 d 7 h"]);
+    }
+}

@@ -12,7 +12,7 @@ use crate::{
         message::{Answer, Ask, Certificate, Differs, Penalty, Session, Status, Transfer},
     },
     live::Direction,
-    output,
+    output::{self, size, span},
 };
 
 /// Asks the server and prints its answer.
@@ -202,22 +202,6 @@ fn one_transfer(transfer: &Transfer) -> String {
     }
 }
 
-/// A size for people, to one decimal.
-pub(crate) fn size(bytes: u64) -> String {
-    bytesize::ByteSize(bytes).display().iec().to_string()
-}
-
-/// A time for people.
-pub(crate) fn span(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min"),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, hours, _) => format!("{days} d {hours} h"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,10 +230,5 @@ mod tests {
         assert_eq!(lines.len(), 3, "{text}");
         assert!(lines[1].contains("anna") && lines[1].ends_with("up /a 50% of 200 B"), "{text}");
         assert!(lines[2].trim() == "up /b 0% of 200 B", "{text}");
-    }
-
-    #[test]
-    fn spans_are_short() {
-        assert_eq!([59, 61, 7300, 200_000].map(span), ["59 s", "1 min", "2 h 1 min", "2 d 7 h"]);
     }
 }

@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{operate::size, user_report::table};
-use crate::control::message::{Explained, Rescanned, Source, Weighed};
+use super::user_report::table;
+use crate::{
+    control::message::{Explained, Rescanned, Source, Weighed},
+    output::size,
+};
 
 fn or_none(value: Option<String>) -> String {
     value.unwrap_or_else(|| "none".to_owned())
