@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::SystemTime,
@@ -14,6 +14,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ferry_shared::secret::Secret;
+use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -130,7 +131,7 @@ struct Registry {
 
 impl Registry {
     fn by_ticket(&self) -> MutexGuard<'_, HashMap<TicketHash, Weak<Session>>> {
-        self.by_ticket.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_ticket.lock()
     }
 }
 
@@ -221,7 +222,7 @@ impl Sessions {
 }
 
 fn lock(known: &Mutex<Vec<u64>>) -> MutexGuard<'_, Vec<u64>> {
-    known.lock().unwrap_or_else(PoisonError::into_inner)
+    known.lock()
 }
 
 fn hash(ticket: &Secret) -> TicketHash {
