@@ -4,12 +4,7 @@ mod address;
 mod dial;
 mod socket;
 
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use ferry_shared::{
     message::{Request, reply::Welcome},
@@ -17,6 +12,7 @@ use ferry_shared::{
     refusal::{Code, Refusal},
     secret::Secret,
 };
+use parking_lot::Mutex;
 
 use crate::{
     connection::{Connection, Greeted},
@@ -175,7 +171,7 @@ impl Connector {
     /// [`ClientError::Refused`] where the server does not let this be done, or as [`open`](Self::open).
     pub async fn register(&self, invite: Option<Secret>) -> Result<Connection, ClientError> {
         let _one_at_a_time = self.shared.login.lock().await;
-        let Credential::Password(password) = self.session().credential.clone() else {
+        let Credential::Password(password) = self.shared.session.lock().credential.clone() else {
             return Err(Refusal::new(Code::NotAllowed, "an account is made with a password").into());
         };
         let request = Request::Register { user: self.shared.target.user.clone(), password, invite };
@@ -184,7 +180,7 @@ impl Connector {
 
     /// Uses `credential` for logins from now on.
     pub fn set_credential(&self, credential: Credential) {
-        let mut session = self.session();
+        let mut session = self.shared.session.lock();
         session.credential = credential;
         session.rejected = None;
     }
@@ -201,7 +197,7 @@ impl Connector {
     async fn log_in(&self) -> Result<Option<Connection>, ClientError> {
         let _one_at_a_time = self.shared.login.lock().await;
         let credential = {
-            let session = self.session();
+            let session = self.shared.session.lock();
             match &session.rejected {
                 _ if session.ticket.is_some() => return Ok(None),
                 Some(refusal) => return Err(refusal.clone().into()),
@@ -219,7 +215,7 @@ impl Connector {
             if !matches!(credential, Credential::Password(_)) {
                 refusal.message = "wrong user name, or the account does not have this key".to_owned();
             }
-            self.session().rejected = Some(refusal.clone());
+            self.shared.session.lock().rejected = Some(refusal.clone());
         }
         result.map(Some)
     }
@@ -227,7 +223,7 @@ impl Connector {
     /// A connection on which `request` proved the user; its ticket is kept.
     async fn enter(&self, greeted: Greeted, request: &Request) -> Result<Connection, ClientError> {
         let connection = greeted.enter(request).await?;
-        self.session().ticket = Some(connection.logged_in.ticket.clone());
+        self.shared.session.lock().ticket = Some(connection.logged_in.ticket.clone());
         Ok(connection)
     }
 
@@ -254,15 +250,11 @@ impl Connector {
     }
 
     fn ticket(&self) -> Option<Secret> {
-        self.session().ticket.clone()
+        self.shared.session.lock().ticket.clone()
     }
 
     /// Forgets `ticket` unless another one has taken its place.
     fn forget(&self, ticket: &Secret) {
-        self.session().ticket.take_if(|current| current == ticket);
-    }
-
-    fn session(&self) -> MutexGuard<'_, Session> {
-        self.shared.session.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.session.lock().ticket.take_if(|current| current == ticket);
     }
 }

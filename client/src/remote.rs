@@ -10,7 +10,7 @@ mod reading;
 mod task;
 mod waiter;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ferry_shared::{
     feature::Features,
@@ -22,6 +22,7 @@ use ferry_shared::{
     },
     secret::Secret,
 };
+use parking_lot::Mutex;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -136,7 +137,7 @@ impl Remote {
     /// further ones what comes from now on.
     #[must_use]
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
-        let first = self.shared.first_notices.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let first = self.shared.first_notices.lock().take();
         first.unwrap_or_else(|| self.shared.notices.subscribe())
     }
 

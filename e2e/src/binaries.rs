@@ -13,6 +13,12 @@ pub fn ferryd() -> PathBuf {
     folder().join("ferryd")
 }
 
+/// What `ferryd top` becomes.
+#[must_use]
+pub fn ferryd_top() -> PathBuf {
+    folder().join("ferryd-top")
+}
+
 /// The client.
 #[must_use]
 pub fn ferry() -> PathBuf {
@@ -58,6 +64,8 @@ fn build(folder: &Path) {
             "--quiet",
             "-p",
             "ferry-server",
+            "-p",
+            "ferry-server-top",
             "-p",
             "ferry-tui-client",
             "-p",

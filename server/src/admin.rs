@@ -14,6 +14,7 @@ mod quota;
 mod quota_report;
 mod reload;
 mod tell;
+mod top;
 mod user;
 mod user_report;
 
@@ -37,7 +38,6 @@ use crate::{
     identity::{Identity, IdentityError},
     output, serve,
     storage::StorageError,
-    top::{self, TopError},
     users::{StoreError, UserName, change::ChangeError, invite::NoRandomness, password::NewPasswordError},
 };
 
@@ -142,9 +142,9 @@ pub enum AdminError {
     /// Some homes were not counted.
     #[error("not counted: {0}")]
     NotCounted(String),
-    /// There is nothing to look at, or no way to.
+    /// The program of `ferryd top` was not run.
     #[error(transparent)]
-    Top(#[from] TopError),
+    Top(#[from] top::TopError),
     /// The audit log cannot be gone on with.
     #[error(transparent)]
     Append(#[from] AuditError),
@@ -217,7 +217,7 @@ fn run(args: Args) -> Result<(), AdminError> {
         Verb::Drain { message } => drain::run(message, json, load(config), &data()?)?,
         Verb::Top => {
             let config = load(config)?.config;
-            top::run(control::client::path(config.control.socket.as_deref(), &data()?))?;
+            return Err(top::become_view(&control::client::path(config.control.socket.as_deref(), &data()?)).into());
         }
         Verb::User(verb) => {
             let data = data()?;

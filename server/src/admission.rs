@@ -11,12 +11,13 @@ mod places;
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
+use parking_lot::Mutex;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
@@ -69,7 +70,7 @@ impl Admission {
 
     /// Keeps the limits of `login` from now on, for connections that come.
     pub fn change(&self, login: Login) {
-        self.0.state().penalties.set_max(login.penalty_max());
+        self.0.state.lock().penalties.set_max(login.penalty_max());
         self.0.login.store(Arc::new(login));
     }
 
@@ -83,7 +84,7 @@ impl Admission {
         let is_balancer = self.is_balancer(peer);
         let exempt = contains(&login.allow, peer.to_canonical());
         let share = (!exempt && !is_balancer).then_some(login.unfinished_per_address);
-        let (number, dropped) = self.0.state().places.enter(key, share, login.unfinished).map_err(TooMany)?;
+        let (number, dropped) = self.0.state.lock().places.enter(key, share, login.unfinished).map_err(TooMany)?;
         Ok(Ticket { admission: self.clone(), number, key, exempt, is_balancer, dropped })
     }
 
@@ -96,7 +97,7 @@ impl Admission {
     /// Connections that have not logged in.
     #[must_use]
     pub fn unfinished(&self) -> usize {
-        self.0.state().places.len()
+        self.0.state.lock().places.len()
     }
 
     /// The limits of one connection until it is logged in.
@@ -108,19 +109,13 @@ impl Admission {
     /// Everybody who has to wait now.
     #[must_use]
     pub fn waiting(&self) -> Vec<Waiting> {
-        self.0.state().penalties.waiting(Instant::now())
+        self.0.state.lock().penalties.waiting(Instant::now())
     }
 
     /// Forgets what failed from `address`; whether there was anything.
     #[must_use]
     pub fn lift(&self, address: IpAddr) -> bool {
-        self.0.state().penalties.lift(penalty::network_of(address))
-    }
-}
-
-impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().penalties.lift(penalty::network_of(address))
     }
 }
 
@@ -158,7 +153,7 @@ impl Ticket {
         (self.key, self.exempt) = (penalty::network_of(peer), contains(&login.allow, peer.to_canonical()));
         let has_share = !self.exempt && !contains(&login.balancers, peer.to_canonical());
         let share = has_share.then_some(login.unfinished_per_address);
-        self.admission.0.state().places.change(self.number, self.key, share).map_err(TooMany)
+        self.admission.0.state.lock().places.change(self.number, self.key, share).map_err(TooMany)
     }
 
     /// Resolves when this connection lost its place to newer ones and is to be closed, with the reason.
@@ -170,13 +165,13 @@ impl Ticket {
 
     /// TLS is there: it is worth more than connections that have not come so far.
     pub fn shook_hands(&self) {
-        self.admission.0.state().places.set_stage(self.number, Stage::Greeting);
+        self.admission.0.state.lock().places.set_stage(self.number, Stage::Greeting);
     }
 
     /// To be held while a proof is checked.
     #[must_use]
     pub fn keep(&self) -> Check<'_> {
-        self.admission.0.state().places.set_stage(self.number, Stage::Checking);
+        self.admission.0.state.lock().places.set_stage(self.number, Stage::Checking);
         Check { ticket: self, _turn: None }
     }
 
@@ -186,7 +181,7 @@ impl Ticket {
         let mut check = self.keep();
         if !self.exempt {
             let one = {
-                let mut state = self.admission.0.state();
+                let mut state = self.admission.0.state.lock();
                 state.trying.retain(|_, one| one.strong_count() > 0);
                 let key = (self.key, tried(user));
                 state.trying.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
@@ -207,13 +202,13 @@ impl Ticket {
         if self.exempt {
             return None;
         }
-        self.admission.0.state().penalties.remaining(self.key, &tried(user), Instant::now())
+        self.admission.0.state.lock().penalties.remaining(self.key, &tried(user), Instant::now())
     }
 
     /// `secret` was no proof for `user` while the user store was of `generation`.
     pub fn failed(&self, user: &str, secret: &[u8], generation: u64) {
         if !self.exempt {
-            self.admission.0.state().penalties.failed(self.key, &tried(user), secret, generation, Instant::now());
+            self.admission.0.state.lock().penalties.failed(self.key, &tried(user), secret, generation, Instant::now());
         }
     }
 
@@ -230,17 +225,17 @@ impl Ticket {
         if self.exempt {
             return Ok(Duration::ZERO);
         }
-        self.admission.0.state().registrations.take(self.key, per_minute, Instant::now())
+        self.admission.0.state.lock().registrations.take(self.key, per_minute, Instant::now())
     }
 
     /// A right proof for `user`: lowers what the next failures cost.
     pub fn succeeded(&self, user: &UserName) {
-        self.admission.0.state().penalties.succeeded(self.key, user, Instant::now());
+        self.admission.0.state.lock().penalties.succeeded(self.key, user, Instant::now());
     }
 
     /// Leaves the place to others.
     pub fn logged_in(&self) {
-        self.admission.0.state().places.leave(self.number);
+        self.admission.0.state.lock().places.leave(self.number);
     }
 
     /// Whether this connection lost its place.
@@ -252,13 +247,13 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.admission.0.state().places.leave(self.number);
+        self.admission.0.state.lock().places.leave(self.number);
     }
 }
 
 impl Drop for Check<'_> {
     fn drop(&mut self) {
-        self.ticket.admission.0.state().places.set_stage(self.ticket.number, Stage::Greeting);
+        self.ticket.admission.0.state.lock().places.set_stage(self.ticket.number, Stage::Greeting);
     }
 }
 

@@ -60,6 +60,8 @@ pub enum Verb {
     /// Show who is connected to the running server, and what travels
     Sessions,
     /// Watch sessions, transfers, rates, quotas and refusals of the running server, live
+    ///
+    /// Runs the program ferryd-top, from beside ferryd or else from /usr/libexec/ferryd.
     Top,
     /// Close the sessions of a user, or one by its number; what was cut can be resumed
     Kick {

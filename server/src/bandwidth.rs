@@ -2,13 +2,14 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use ferry_shared::bucket::Bucket;
+use parking_lot::{Mutex, MutexGuard};
 
 /// Bytes a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,7 +41,7 @@ pub struct Rates {
 impl Rates {
     /// Lets these rates hold from the next byte on.
     pub fn set(&self, limits: BandwidthLimits) {
-        for (mut bucket, rate) in [(lock(&self.up), limits.up), (lock(&self.down), limits.down)] {
+        for (mut bucket, rate) in [(self.up.lock(), limits.up), (self.down.lock(), limits.down)] {
             // What was let through at another rate is no debt at this one.
             if bucket.rate != rate {
                 *bucket = Bucket::new(rate);
@@ -51,8 +52,8 @@ impl Rates {
 
     fn bucket(&self, way: Way) -> MutexGuard<'_, Bucket> {
         match way {
-            Way::Up => lock(&self.up),
-            Way::Down => lock(&self.down),
+            Way::Up => self.up.lock(),
+            Way::Down => self.down.lock(),
         }
     }
 }
@@ -104,10 +105,6 @@ impl Pace {
         let rates = std::iter::once(&*self.all).chain(self.user.get().map(|rates| &**rates));
         rates.filter(|rates| rates.limited.load(Ordering::Acquire))
     }
-}
-
-fn lock(bucket: &Mutex<Bucket>) -> MutexGuard<'_, Bucket> {
-    bucket.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 use crate::disk_fault::Fault;
 
@@ -36,7 +38,7 @@ impl Told {
 
 /// Has `log` say what is wrong with the disk, if that is due; it is given how often that came since the last time.
 pub(crate) fn tell(fault: Fault, log: impl FnOnce(u64)) {
-    let due = TOLD.lock().unwrap_or_else(PoisonError::into_inner).due(fault, Instant::now());
+    let due = TOLD.lock().due(fault, Instant::now());
     if let Some(count) = due {
         log(count);
     }

@@ -6,9 +6,11 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 use crate::{
     config::{Config, ConfigError, InForce},
@@ -69,7 +71,7 @@ impl Drift {
         identity: &Identity,
         config: &InForce,
     ) -> BTreeMap<&'static str, Difference> {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = self.found.lock();
         if found.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
             found.looked = Some(Instant::now());
             for (what, why) in WHAT.into_iter().zip(self.differences(users, identity, config)) {
@@ -81,7 +83,7 @@ impl Drift {
 
     /// Has the next look see what is there then: something was just read again.
     pub(crate) fn look_anew(&self) {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner).looked = None;
+        self.found.lock().looked = None;
     }
 
     /// In the order of [`WHAT`].

@@ -26,9 +26,10 @@ mod planned {
         io::Write as _,
         path::{Path, PathBuf},
         process,
-        sync::{Mutex, OnceLock, PoisonError},
+        sync::OnceLock,
     };
 
+    use parking_lot::Mutex;
     use rustix::io::{Errno, Result};
 
     /// The plan that is followed and how many steps were taken since.
@@ -47,7 +48,7 @@ mod planned {
     }
 
     fn follow(folder: &Path, what: &str) -> Result<()> {
-        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = TAKEN.lock();
         let Ok(plan) = fs::read_to_string(folder.join("plan")) else { return Ok(()) };
         if taken.0 != plan {
             *taken = (plan, 0);

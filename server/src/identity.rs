@@ -8,12 +8,13 @@ mod term;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
 use ferry_shared::{fingerprint::Fingerprint, limits::ALPN, text_file};
+use parking_lot::Mutex;
 use rustls::{
     CipherSuite, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
@@ -217,7 +218,7 @@ impl Identity {
             own::make(&self.files, provider)?;
         }
         let read = load(&self.files, provider);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         if known.handed_stays(&read) {
             return Ok(false);
         }
@@ -240,7 +241,7 @@ impl Identity {
         let read = |path: &Path, file| handed::read(file).map_err(files.failed(path));
         let (pem, secret) = (read(&files.certificate, certificate_file)?, read(&files.key, secret)?);
         let pair = pair(&files, chain(&files, &pem)?, &secret, provider)?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         known.handed = Some(load(&self.files, provider).ok().map(|seen| seen.cert));
         Ok(self.put(pair))
     }
@@ -254,7 +255,7 @@ impl Identity {
     #[must_use]
     pub fn difference(&self) -> Option<String> {
         let read = load(&self.files, self.config.crypto_provider());
-        if self.known.lock().unwrap_or_else(PoisonError::into_inner).handed_stays(&read) {
+        if self.known.lock().handed_stays(&read) {
             return None;
         }
         match read {
@@ -282,7 +283,7 @@ impl Identity {
         let Some((term, state)) = self.term().and_then(|term| term.state(now).map(|state| (term, state))) else {
             return;
         };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         let is_told = known.told.is_some_and(|(when, until, told)| {
             when.elapsed() < AGAIN && until == term.until && (told == State::Over) == (state == State::Over)
         });

@@ -49,7 +49,6 @@ mod skipped;
 pub mod storage;
 mod system_folders;
 pub mod telemetry;
-pub mod top;
 pub mod turned_away;
 pub mod turns;
 mod upkeep;

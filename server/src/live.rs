@@ -6,13 +6,14 @@ use std::{
     collections::{HashMap, VecDeque},
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
 
 use ferry_shared::path::RemotePath;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -90,7 +91,7 @@ impl Wire {
     /// A transfer begins; it takes the place of the one before.
     pub fn begin(&self, direction: Direction, path: RemotePath, size: Option<u64>) {
         self.position.store(0, Ordering::Relaxed);
-        *lock(&self.transfer) = Some(Transfer { direction, path, size, since: Instant::now() });
+        *self.transfer.lock() = Some(Transfer { direction, path, size, since: Instant::now() });
     }
 
     /// How far the transfer is.
@@ -100,13 +101,13 @@ impl Wire {
 
     /// Nothing travels.
     pub fn rest(&self) {
-        *lock(&self.transfer) = None;
+        *self.transfer.lock() = None;
     }
 
     /// What travels, and how many bytes of it are through.
     #[must_use]
     pub fn transfer(&self) -> Option<(Transfer, u64)> {
-        Some((lock(&self.transfer).clone()?, self.position.load(Ordering::Relaxed)))
+        Some((self.transfer.lock().clone()?, self.position.load(Ordering::Relaxed)))
     }
 
     /// Whose doing things on it are, for the audit log.
@@ -130,12 +131,12 @@ impl Wire {
     /// may keep a connection for later without reading from it.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        lock(&self.transfer).is_some() || millis(self.since).saturating_sub(self.heard.load(Ordering::Relaxed)) < 1000
+        self.transfer.lock().is_some() || millis(self.since).saturating_sub(self.heard.load(Ordering::Relaxed)) < 1000
     }
 
     /// Hands the connection a word for its user.
     pub fn tell(&self, word: String) {
-        let mut words = lock(&self.words);
+        let mut words = self.words.lock();
         if words.len() >= WORDS {
             words.pop_front();
         }
@@ -150,16 +151,12 @@ impl Wire {
         if !self.spoken.swap(false, Ordering::AcqRel) {
             return VecDeque::new();
         }
-        std::mem::take(&mut *lock(&self.words))
+        std::mem::take(&mut *self.words.lock())
     }
 }
 
 fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug, Default)]
@@ -187,14 +184,14 @@ impl Live {
     ) -> Listed {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed) + 1;
         let wire = Arc::new(Wire::new(id, session, Some(peer), received, sent));
-        lock(&self.0.wires).insert(id, Arc::clone(&wire));
+        self.0.wires.lock().insert(id, Arc::clone(&wire));
         Listed { live: self.clone(), wire }
     }
 
     /// Every connection, oldest first.
     #[must_use]
     pub fn wires(&self) -> Vec<Arc<Wire>> {
-        let mut wires: Vec<_> = lock(&self.0.wires).values().cloned().collect();
+        let mut wires: Vec<_> = self.0.wires.lock().values().cloned().collect();
         wires.sort_by_key(|wire| wire.id);
         wires
     }
@@ -202,7 +199,7 @@ impl Live {
     /// Bytes received and sent since the start, by connections that are and that were.
     #[must_use]
     pub fn traffic(&self) -> (u64, u64) {
-        let wires = lock(&self.0.wires);
+        let wires = self.0.wires.lock();
         let past = (self.0.past_received.load(Ordering::Relaxed), self.0.past_sent.load(Ordering::Relaxed));
         wires.values().map(|wire| wire.traffic()).fold(past, |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
@@ -218,7 +215,7 @@ pub struct Listed {
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        let mut wires = lock(&self.live.0.wires);
+        let mut wires = self.live.0.wires.lock();
         let (received, sent) = self.wire.traffic();
         self.live.0.past_received.fetch_add(received, Ordering::Relaxed);
         self.live.0.past_sent.fetch_add(sent, Ordering::Relaxed);

@@ -9,11 +9,12 @@ use std::{
     net::SocketAddr,
     num::NonZero,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
@@ -170,7 +171,7 @@ fn may_start(threads: usize) -> io::Result<()> {
     let start = |_| {
         let held = Arc::clone(&held);
         // It ends when what holds it is dropped.
-        thread::Builder::new().spawn(move || drop(held.lock().map(|held| held.recv())))
+        thread::Builder::new().spawn(move || held.lock().recv())
     };
     let started: Vec<_> = (0..threads).map(start).collect();
     drop(hold);

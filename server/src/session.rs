@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::SystemTime,
@@ -15,6 +15,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ferry_shared::secret::Secret;
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -73,7 +74,7 @@ impl Session {
     #[must_use]
     pub fn is_proven_to(&self, account: &Account) -> bool {
         match &self.proven {
-            Proven::Password(known) => lock(known).contains(&account.password_generation),
+            Proven::Password(known) => known.lock().contains(&account.password_generation),
             Proven::Key(key) => account.has_key(key),
         }
     }
@@ -98,7 +99,7 @@ impl Session {
     /// anybody else can know; those before it stay known to connections that look at an older account.
     pub fn learn_password(&self, generation: u64) {
         if let Proven::Password(known) = &self.proven {
-            lock(known).push(generation);
+            known.lock().push(generation);
         }
     }
 
@@ -129,7 +130,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(registry) = self.registry.upgrade() {
-            registry.by_ticket().remove(&self.ticket);
+            registry.by_ticket.lock().remove(&self.ticket);
         }
     }
 }
@@ -138,12 +139,6 @@ impl Drop for Session {
 struct Registry {
     by_ticket: Mutex<HashMap<TicketHash, Weak<Session>>>,
     next_id: AtomicU64,
-}
-
-impl Registry {
-    fn by_ticket(&self) -> MutexGuard<'_, HashMap<TicketHash, Weak<Session>>> {
-        self.by_ticket.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// All sessions of the server; clones share them.
@@ -194,7 +189,7 @@ impl Sessions {
             ticket: hash,
             registry: Arc::downgrade(&self.0),
         });
-        let mut by_ticket = self.0.by_ticket();
+        let mut by_ticket = self.0.by_ticket.lock();
         if let Some(most) = most {
             let of_user = |other: &Weak<Session>| other.upgrade().filter(|other| other.user.name == session.user.name);
             // Upgraded ones are let go only after the lock: the last one's end takes it too.
@@ -215,14 +210,14 @@ impl Sessions {
     /// The session a ticket belongs to. Looked up by hash, so timing tells nothing of the ticket.
     #[must_use]
     pub fn attach(&self, ticket: &Secret) -> Option<Arc<Session>> {
-        let session = self.0.by_ticket().get(&hash(ticket))?.upgrade()?;
+        let session = self.0.by_ticket.lock().get(&hash(ticket))?.upgrade()?;
         (!session.ended.is_cancelled()).then_some(session)
     }
 
     /// Every open session, oldest first.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Session>> {
-        let mut all: Vec<_> = self.0.by_ticket().values().filter_map(Weak::upgrade).collect();
+        let mut all: Vec<_> = self.0.by_ticket.lock().values().filter_map(Weak::upgrade).collect();
         all.sort_by_key(|session| session.id);
         all
     }
@@ -230,12 +225,8 @@ impl Sessions {
     /// How many sessions are open.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.0.by_ticket().len()
+        self.0.by_ticket.lock().len()
     }
-}
-
-fn lock(known: &Mutex<Vec<u64>>) -> MutexGuard<'_, Vec<u64>> {
-    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn hash(ticket: &Secret) -> TicketHash {

@@ -21,12 +21,13 @@ use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::SystemTime,
 };
 
 use arc_swap::ArcSwap;
 use ferry_shared::secret::Secret;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch as latest};
 
 use barred::Barred;
@@ -185,13 +186,13 @@ impl Users {
 
     /// Tells `observer` from now on, for as long as it is there.
     pub(crate) fn observe_with(&self, observer: Weak<dyn Observer>) {
-        lock(&self.0.observers).push(observer);
+        self.0.observers.lock().push(observer);
     }
 
     /// The accounts are others now. The lock of the reading is held.
     fn changed(&self) {
         let mut observers = Vec::new();
-        lock(&self.0.observers).retain(|observer| {
+        self.0.observers.lock().retain(|observer| {
             let there = observer.upgrade();
             let is_there = there.is_some();
             observers.extend(there);
@@ -214,7 +215,7 @@ impl Users {
     /// # Errors
     /// [`StoreError`]; the last good store then stays in force.
     pub fn reload_for(&self, by: By) -> Result<Changes, StoreError> {
-        let mut invites_before = lock(&self.0.reloading);
+        let mut invites_before = self.0.reloading.lock();
         let stamp = file::Stamp::of(&self.0.path);
         let (new, invites) = match read(&self.0.path)? {
             Some(new) => new,
@@ -225,7 +226,7 @@ impl Users {
         let mut changes = Changes::between(by, &self.0.accounts.load(), &new);
         changes.add_invites(&invites_before, &invites);
         *invites_before = invites;
-        *lock(&self.0.read) = stamp;
+        *self.0.read.lock() = stamp;
         let new = Arc::new(new);
         if !changes.is_empty() {
             self.0.accounts.store(Arc::clone(&new));
@@ -233,7 +234,7 @@ impl Users {
         }
         self.lift_barred(&new);
         if !changes.is_empty() || !changes.has_no_invites() {
-            lock(&self.0.untold).push(changes.clone());
+            self.0.untold.lock().push(changes.clone());
             self.0.changed.notify_one();
         }
         Ok(changes)
@@ -248,7 +249,7 @@ impl Users {
             let path = self.0.path.display();
             return Some(format!("'{name}'{more} is barred here and has an open account in {path}"));
         }
-        if file::Stamp::of(&self.0.path).is_some_and(|now| *lock(&self.0.read) == Some(now)) {
+        if file::Stamp::of(&self.0.path).is_some_and(|now| *self.0.read.lock() == Some(now)) {
             return None;
         }
         match read(&self.0.path) {
@@ -348,10 +349,6 @@ impl Users {
         reloaded?;
         Ok(())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The accounts and invites in the file; `None` when it is not there.

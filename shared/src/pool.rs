@@ -3,8 +3,10 @@
 use std::{
     fmt, mem,
     ops::{Deref, DerefMut},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
+
+use parking_lot::Mutex;
 
 use crate::limits::BLOCK_FRAME_MAX;
 
@@ -28,7 +30,7 @@ impl BufferPool {
     /// An empty buffer: a spare one, or a fresh one without capacity.
     #[must_use]
     pub fn take(&self) -> Buffer {
-        let bytes = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let bytes = self.spare.lock().pop().unwrap_or_default();
         Buffer { bytes, home: Some(self.clone()) }
     }
 
@@ -37,7 +39,7 @@ impl BufferPool {
             return;
         }
         bytes.clear();
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spare = self.spare.lock();
         if spare.len() < self.most {
             spare.push(bytes);
         }
@@ -111,6 +113,6 @@ mod tests {
             })
             .collect();
         drop(many);
-        assert_eq!(pool.spare.lock().unwrap().len(), 2);
+        assert_eq!(pool.spare.lock().len(), 2);
     }
 }

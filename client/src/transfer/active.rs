@@ -2,12 +2,13 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
 };
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{event::ItemState, item::Item, job::ItemId, path::ItemPath, progress::ActiveItem, task::Task};
@@ -79,7 +80,7 @@ impl Active {
     /// Stops the transfer. It may be long in coming to its end: of what is said until then,
     /// the stronger word counts.
     pub(super) fn stop(&self, why: Why) {
-        let mut said = self.lock_why();
+        let mut said = self.why.lock();
         if said.is_none_or(|said| said.rank() < why.rank()) {
             *said = Some(why);
         }
@@ -89,18 +90,14 @@ impl Active {
 
     /// Takes a pause back: the item goes on when its transfer has come to its end.
     pub(super) fn resume(&self) {
-        let mut said = self.lock_why();
+        let mut said = self.why.lock();
         if *said == Some(Why::Pause) {
             *said = Some(Why::Requeue);
         }
     }
 
     pub(super) fn why_stopped(&self) -> Option<Why> {
-        *self.lock_why()
-    }
-
-    fn lock_why(&self) -> MutexGuard<'_, Option<Why>> {
-        self.why.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.why.lock()
     }
 
     /// It has this size by now, which is in the totals once it is through.
@@ -144,7 +141,7 @@ impl Active {
     }
 
     pub(super) fn set_state(&self, state: ItemState) -> bool {
-        let mut current = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.state.lock();
         std::mem::replace(&mut *current, state) != state
     }
 
@@ -167,7 +164,7 @@ impl Active {
             size: (size != UNKNOWN).then_some(size),
             done: self.done(),
             reused: self.reused.load(Relaxed).min(size),
-            state: *self.state.lock().unwrap_or_else(PoisonError::into_inner),
+            state: *self.state.lock(),
             elapsed: self.started.elapsed(),
         }
     }

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use ferry_shared::{
@@ -14,6 +14,7 @@ use ferry_shared::{
     message::{Reply, Request, reply::Usage},
     refusal::{Code, Refusal},
 };
+use parking_lot::Mutex;
 
 use super::{
     core::Shared,
@@ -64,19 +65,19 @@ impl Places {
 
     /// The disk of this number.
     pub(super) fn disk(&self, device: u64) -> Place {
-        lock(&self.disks).entry(device).or_default().clone()
+        self.disks.lock().entry(device).or_default().clone()
     }
 }
 
 impl Place {
     /// Takes `bytes` more into account.
     fn claim(&self, whole: i128, left: i128) -> Growth {
-        *lock(&self.0) += left;
+        *self.0.lock() += left;
         Growth { place: self.clone(), whole, left: Mutex::new(left) }
     }
 
     fn known(&self) -> i128 {
-        *lock(&self.0)
+        *self.0.lock()
     }
 }
 
@@ -87,8 +88,8 @@ impl Growth {
     }
 
     fn set(&self, now: i128) {
-        let mut left = lock(&self.left);
-        *lock(&self.place.0) += now - *left;
+        let mut left = self.left.lock();
+        *self.place.0.lock() += now - *left;
         *left = now;
     }
 }
@@ -266,8 +267,4 @@ fn claimed(next: Next, place: &Place, whole: i128, left: i128) -> Next {
 
 fn bytes(number: i128) -> u64 {
     u64::try_from(number.max(0)).unwrap_or(u64::MAX)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@
 use std::{
     pin::pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     task::Poll,
@@ -18,6 +18,7 @@ use ferry_shared::{
     message::{Reply, Request, reply::Usage},
     refusal::Code,
 };
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{core::Core, event::Event, fit::Room};
@@ -103,36 +104,36 @@ impl Links {
 
     /// Keeps a connection on which nothing is under way.
     pub(super) fn put(&self, link: Link) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         idle.retain(|(since, _)| since.elapsed() < KEEP);
         idle.push((Instant::now(), link));
     }
 
     /// Closes the connections nobody used for a while; the time until the next is due.
     pub(super) fn close_old(&self) -> Option<Duration> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         idle.retain(|(since, _)| since.elapsed() < KEEP);
         idle.iter().map(|(since, _)| KEEP.saturating_sub(since.elapsed())).min()
     }
 
     pub(super) fn close_all(&self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.idle.lock().clear();
     }
 
     fn take_idle(&self) -> Option<Link> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         idle.retain(|(since, _)| since.elapsed() < KEEP);
         idle.pop().map(|(_, link)| link)
     }
 
     /// What is free on the server, as far as that is known.
     pub(super) fn room(&self) -> Option<Room> {
-        *self.room.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.room.lock()
     }
 
     /// The account is like this after `sent` bytes.
     pub(super) fn note_room(&self, usage: Usage, sent: u64) -> Room {
-        *self.room.lock().unwrap_or_else(PoisonError::into_inner).insert(Room::new(usage, sent))
+        *self.room.lock().insert(Room::new(usage, sent))
     }
 
     async fn dial(&self, sent: &AtomicU64) -> Result<Link, ClientError> {

@@ -9,12 +9,13 @@ mod tests;
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 pub(super) use self::entry::Hold;
@@ -110,7 +111,7 @@ impl Queue {
     /// What there is to start now; marks it as started. `probing`: the server cannot be
     /// reached and one worker tries.
     pub(super) fn orders(&self, probing: bool) -> Orders {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut orders = Orders::default();
         state.settle(&mut orders, || self.new_item_id());
         orders.events.append(&mut state.outbox);
@@ -125,7 +126,7 @@ impl Queue {
     /// Called when all orders are given: tells who waits whether anything is left to do;
     /// `true` when it just became nothing.
     pub(super) fn settle_quiet(&self) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let quiet = state.is_quiet();
         if quiet {
             state.let_in = None;
@@ -151,7 +152,7 @@ impl Queue {
     pub(super) async fn room(&self, job: JobId) {
         loop {
             let freed = self.room.notified();
-            match self.lock().entry(job) {
+            match self.state.lock().entry(job) {
                 Some(entry) if entry.waiting() >= BACKLOG && !entry.task.stop.is_cancelled() => {}
                 _ => return,
             }
@@ -180,7 +181,7 @@ impl Queue {
 
     /// Work for one connection, if there is any.
     pub(super) fn take_turn(&self) -> Option<Turn> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.has_too_many_workers() {
             return None;
         }
@@ -203,7 +204,7 @@ impl Queue {
 
     /// More items for a connection that pipelines.
     pub(super) fn more_quick(&self) -> Option<Vec<Item>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.has_too_many_workers() {
             return None;
         }
@@ -320,11 +321,11 @@ impl Queue {
     }
 
     pub(super) fn active(&self) -> Vec<Arc<Active>> {
-        self.lock().active.clone()
+        self.state.lock().active.clone()
     }
 
     pub(super) fn pictures(&self) -> Vec<JobProgress> {
-        let state = self.lock();
+        let state = self.state.lock();
         let active = |job| state.active.iter().filter(move |active| active.task.id == job).map(AsRef::as_ref);
         let open = state.entries.iter().filter(|entry| !entry.reported);
         open.map(|entry| entry.picture(active(entry.task.id))).collect()
@@ -332,7 +333,7 @@ impl Queue {
 
     /// Changes the state and tells the supervisor.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let result = change(&mut state);
         drop(state);
         self.changed.notify_one();
@@ -349,13 +350,9 @@ impl Queue {
 
     /// Changes the state and tells the supervisor only when the change says so.
     fn quietly(&self, change: impl FnOnce(&mut State) -> bool) {
-        if change(&mut self.lock()) {
+        if change(&mut self.state.lock()) {
             self.changed.notify_one();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,12 +8,13 @@ mod feed;
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
 
 use ferry_shared::{digest::Digest, pool::Buffer};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
 use self::{answer::Answers, feed::Feeder};
@@ -94,21 +95,17 @@ struct Pending {
 }
 
 impl Pending {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Asked>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether the server can answer the oldest one at once: it need not read a large file, or
     /// flush, for that.
     fn is_due(&self) -> bool {
         let prompt = |asked: &Asked| {
             matches!(asked.answer, Expected::Content | Expected::Entry | Expected::Source | Expected::Alive)
         };
-        self.lock().front().is_some_and(prompt)
+        self.asked.lock().front().is_some_and(prompt)
     }
 
     fn is_finished(&self) -> bool {
-        self.fed.load(Relaxed) && self.lock().is_empty()
+        self.fed.load(Relaxed) && self.asked.lock().is_empty()
     }
 
     /// No more requests will come.
@@ -146,7 +143,7 @@ pub(super) async fn run(core: &Shared, mut link: Link, batch: Vec<Item>) -> Ende
     };
     window.close();
     to_send.close();
-    let mut unanswered: Vec<Item> = pending.lock().drain(..).filter_map(Asked::unanswered).collect();
+    let mut unanswered: Vec<Item> = pending.asked.lock().drain(..).filter_map(Asked::unanswered).collect();
     while let Some(requests) = to_send.recv().await {
         unanswered.extend(requests.asked.into_iter().filter_map(Asked::unanswered));
     }
@@ -169,7 +166,7 @@ async fn send(
     pending: &Pending,
 ) -> Result<(), ClientError> {
     while let Some(Requests { frames, asked }) = requests.recv().await {
-        pending.lock().extend(asked);
+        pending.asked.lock().extend(asked);
         pending.changed.notify_one();
         core.send(writer, &frames, |_| {}).await?;
         if requests.is_empty() {

@@ -3,10 +3,11 @@
 use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 
 use ferry_shared::{entry::Mtime, path::RemotePath};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -128,7 +129,7 @@ impl Task {
         if self.options.conflict != ConflictRule::Ask {
             return self.options.conflict;
         }
-        let answers = lock(&self.answers);
+        let answers = self.answers.lock();
         let answer = || answers.folders.get(&path.folder().remote).copied();
         let kind = || answers.kinds.get(&kind_at(path)).copied();
         answers.all.or_else(answer).or_else(kind).map_or(ConflictRule::Ask, ConflictRule::from)
@@ -136,7 +137,7 @@ impl Task {
 
     /// Remembers an answer given at `path` for all it is to cover.
     pub(super) fn remember(&self, path: &ItemPath, decision: Decision, scope: Scope) {
-        let mut answers = lock(&self.answers);
+        let mut answers = self.answers.lock();
         match scope {
             Scope::This => {}
             Scope::Folder => drop(answers.folders.insert(path.folder().remote.clone(), decision)),
@@ -148,39 +149,39 @@ impl Task {
     /// Notes which permission bits a folder of a download is to get if it is made here.
     pub(super) fn note_mode(&self, folder: RemotePath, mode: u32) {
         if self.options.keep_attributes && !self.options.dry_run {
-            lock(&self.modes).insert(folder, mode);
+            self.modes.lock().insert(folder, mode);
         }
     }
 
     /// The permission bits a folder is to be made with; known once.
     pub(super) fn take_mode(&self, folder: &RemotePath) -> Option<u32> {
-        lock(&self.modes).remove(folder)
+        self.modes.lock().remove(folder)
     }
 
     /// Notes the date a folder is to get, once everything is in it. Each name that is made or replaced in a
     /// folder changes its date.
     pub(super) fn note_date(&self, path: ItemPath, mtime: Mtime) {
         if self.options.keep_attributes && !self.options.dry_run {
-            lock(&self.dates).insert(path.remote().clone(), FolderDate { path, mtime, due: true });
+            self.dates.lock().insert(path.remote().clone(), FolderDate { path, mtime, due: true });
         }
     }
 
     /// The folder was there and has this date.
     pub(super) fn has_date(&self, folder: &RemotePath, mtime: Mtime) {
-        if let Some(date) = lock(&self.dates).get_mut(folder) {
+        if let Some(date) = self.dates.lock().get_mut(folder) {
             date.due = date.mtime != mtime;
         }
     }
 
     /// The folder cannot be made, and gets no date.
     pub(super) fn forget_date(&self, folder: &RemotePath) {
-        lock(&self.dates).remove(folder);
+        self.dates.lock().remove(folder);
     }
 
     /// Something came of an item: the folder it is in may have another date now.
     pub(super) fn came_to(&self, path: &ItemPath, outcome: &Outcome) {
         let as_it_was = matches!(outcome, Outcome::Equal { .. } | Outcome::Skipped(_) | Outcome::Would { .. });
-        if !as_it_was && let Some(date) = lock(&self.dates).get_mut(&path.folder().remote) {
+        if !as_it_was && let Some(date) = self.dates.lock().get_mut(&path.folder().remote) {
             date.due = true;
         }
     }
@@ -190,7 +191,7 @@ impl Task {
         if self.is_cancelled() {
             return Vec::new();
         }
-        let mut dates = lock(&self.dates);
+        let mut dates = self.dates.lock();
         let due = dates.values_mut().filter(|date| date.due).take(most);
         due.map(|date| {
             date.due = false;
@@ -205,23 +206,23 @@ impl Task {
             Direction::Upload => path.remote().as_bytes().into(),
             Direction::Download => path.local().unwrap_or_default().as_os_str().as_encoded_bytes().into(),
         };
-        lock(&self.reserved).insert(target)
+        self.reserved.lock().insert(target)
     }
 
     /// Notes a source folder, outer ones first.
     pub(super) fn note_folder(&self, folder: SourceFolder) {
         if self.options.remove_source && !self.options.dry_run {
-            lock(&self.folders).push(folder);
+            self.folders.lock().push(folder);
         }
     }
 
     pub(super) fn has_folders(&self) -> bool {
-        !lock(&self.folders).is_empty()
+        !self.folders.lock().is_empty()
     }
 
     /// The noted source folders, deepest first; afterwards none are noted.
     pub(super) fn take_folders(&self) -> Vec<SourceFolder> {
-        let mut folders = std::mem::take(&mut *lock(&self.folders));
+        let mut folders = std::mem::take(&mut *self.folders.lock());
         folders.reverse();
         folders
     }
@@ -244,8 +245,4 @@ impl Task {
 
 fn kind_at(path: &ItemPath) -> Vec<u8> {
     kind_of(path.remote().names().next_back().unwrap_or_default())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,11 +1,9 @@
 //! Holds bytes back to a rate: one bucket a direction, shared by all connections.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Instant,
-};
+use std::time::Instant;
 
 use ferry_shared::bucket::Bucket;
+use parking_lot::Mutex;
 
 use super::settings::Bandwidth;
 
@@ -25,8 +23,8 @@ impl Throttle {
     }
 
     pub(super) fn set(&self, bandwidth: Bandwidth) {
-        lock(&self.up).rate = bandwidth.up;
-        lock(&self.down).rate = bandwidth.down;
+        self.up.lock().rate = bandwidth.up;
+        self.down.lock().rate = bandwidth.down;
     }
 
     /// Waits until `bytes` more may go up.
@@ -41,20 +39,16 @@ impl Throttle {
 
     /// How many bytes to hand up at a time, so that a low rate is not a series of jolts.
     pub(super) fn chunk(&self) -> usize {
-        let rate = lock(&self.up).rate.and_then(|rate| usize::try_from(rate / 8).ok());
+        let rate = self.up.lock().rate.and_then(|rate| usize::try_from(rate / 8).ok());
         rate.map_or(CHUNK, |rate| rate.clamp(1 << 10, CHUNK))
     }
 }
 
 async fn pass(bucket: &Mutex<Bucket>, bytes: usize) {
-    let wait = lock(bucket).take(Instant::now(), bytes as u64);
+    let wait = bucket.lock().take(Instant::now(), bytes as u64);
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;
     }
-}
-
-fn lock(bucket: &Mutex<Bucket>) -> std::sync::MutexGuard<'_, Bucket> {
-    bucket.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -68,9 +62,9 @@ mod tests {
         let throttle = Throttle::new(Bandwidth::default());
         assert_eq!(throttle.chunk(), CHUNK);
         let now = Instant::now();
-        assert_eq!(lock(&throttle.up).take(now, u64::MAX), Duration::ZERO);
+        assert_eq!(throttle.up.lock().take(now, u64::MAX), Duration::ZERO);
         throttle.set(Bandwidth { up: Some(80_000), down: None });
         assert_eq!(throttle.chunk(), 10_000);
-        assert_eq!(lock(&throttle.up).take(now, 40_000), Duration::from_millis(500));
+        assert_eq!(throttle.up.lock().take(now, 40_000), Duration::from_millis(500));
     }
 }

@@ -1,7 +1,7 @@
 //! How many requests may be unanswered at a time: entered by the thread that asks, left
 //! by the task that reads the answers.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Condvar, Mutex};
 
 /// Requests unanswered on a connection, at most.
 const MOST_REQUESTS: usize = 512;
@@ -36,7 +36,7 @@ impl Held {
 impl Window {
     /// Enters if there is room right now.
     pub(super) fn try_enter(&self, bytes: u64) -> bool {
-        let mut held = self.lock();
+        let mut held = self.held.lock();
         let fits = held.fits(bytes) && !held.closed;
         if fits {
             held.enter(bytes);
@@ -47,7 +47,8 @@ impl Window {
     /// Waits for room and enters; `false` when the window was closed.
     pub(super) fn enter(&self, bytes: u64) -> bool {
         let full = |held: &mut Held| !held.closed && !held.fits(bytes);
-        let mut held = self.room.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.lock();
+        self.room.wait_while(&mut held, full);
         if !held.closed {
             held.enter(bytes);
         }
@@ -56,7 +57,7 @@ impl Window {
 
     /// One request was answered.
     pub(super) fn leave(&self, bytes: u64) {
-        let mut held = self.lock();
+        let mut held = self.held.lock();
         held.requests = held.requests.saturating_sub(1);
         held.bytes = held.bytes.saturating_sub(bytes);
         // Waking for each of hundreds of answers costs more than sending: wait for some room.
@@ -67,12 +68,8 @@ impl Window {
 
     /// Lets nobody in any more.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
+        self.held.lock().closed = true;
         self.room.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

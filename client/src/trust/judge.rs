@@ -1,10 +1,8 @@
 //! Decides about the key a server showed, after the handshake and before a byte is said inside it.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
+use parking_lot::Mutex;
 use rustls::{crypto::CryptoProvider, server::ParsedCertificate};
 use rustls_pki_types::{CertificateDer, ServerName};
 
@@ -63,7 +61,7 @@ impl Judge {
             let wrong = || ClientError::WrongKey { host: self.host.clone(), expected, found };
             return if found == expected { Ok(Verdict::Trusted(found)) } else { Err(wrong()) };
         }
-        let accepted = *held(&self.accepted);
+        let accepted = *self.accepted.lock();
         if accepted == Some(found) {
             return Ok(Verdict::Trusted(found));
         }
@@ -88,10 +86,10 @@ impl Judge {
     pub(crate) async fn ask(&self, found: Fingerprint) -> Result<(), ClientError> {
         let Trust::Ask(prompt) = &self.trust else { return Ok(()) };
         let question = TrustQuestion { host: self.host.clone(), fingerprint: found };
-        if *held(&self.declined) != Some(found) && TrustPrompt::accept(&**prompt, &question).await {
+        if *self.declined.lock() != Some(found) && TrustPrompt::accept(&**prompt, &question).await {
             return self.remember(found).await;
         }
-        *held(&self.declined) = Some(found);
+        *self.declined.lock() = Some(found);
         Err(ClientError::DeclinedKey { host: question.host, found })
     }
 
@@ -129,7 +127,7 @@ impl Judge {
     }
 
     fn accept(&self, found: Fingerprint) -> Verdict {
-        *held(&self.accepted) = Some(found);
+        *self.accepted.lock() = Some(found);
         Verdict::Trusted(found)
     }
 
@@ -142,10 +140,6 @@ impl fmt::Debug for Judge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Judge").field("host", &self.host).field("trust", &self.trust).finish_non_exhaustive()
     }
-}
-
-fn held(key: &Mutex<Option<Fingerprint>>) -> MutexGuard<'_, Option<Fingerprint>> {
-    key.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs `work`, which reads or writes the disk, off the async threads.

@@ -116,7 +116,18 @@ fn every_file_the_pages_name_is_there() {
                 expect(&page, top.join(&page).parent().unwrap(), link);
             }
         }
-        let folders = ["server/", "client/", "tui-client/", "shared/", "e2e/", "demo/", "assets/", "docs/", ".ci/"];
+        let folders = [
+            "server/",
+            "server-top/",
+            "client/",
+            "tui-client/",
+            "shared/",
+            "e2e/",
+            "demo/",
+            "assets/",
+            "docs/",
+            ".ci/",
+        ];
         for name in text.split('`').skip(1).step_by(2).filter(|name| folders.iter().any(|at| name.starts_with(at))) {
             let path = name.split(' ').next().unwrap_or_default();
             expanded(path).iter().filter(|path| !path.contains("NAME")).for_each(|path| expect(&page, top, path));

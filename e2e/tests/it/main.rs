@@ -68,4 +68,5 @@ mod staged_part;
 mod streams;
 mod systemd;
 mod tidy;
+mod top;
 mod unprivileged;

@@ -2,8 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    env, fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use ferry_e2e::binaries::repository;
@@ -49,12 +50,12 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("server/live", &["connection", "command", "control"]),
     ("server/audit", &["connection", "command", "control", "storage", "quota", "users"]),
     ("server/figures", &["connection", "command", "control"]),
-    ("server/top", &["connection", "command", "context", "server", "::tokio"]),
     ("server/control", &["connection", "command", "server"]),
     ("server/gate", &["connection", "command", "refusal", "shared/message"]),
     ("server/command", &["connection", "server", "storage", "quota", "users", "::cap_std"]),
     ("server/connection", &["server", "storage", "::cap_std"]),
-    ("server", &["::ferry_client"]),
+    ("server", &["::ferry_client", "::ratatui", "::crossterm"]),
+    ("server-top", &["::ferry_client", "::tokio"]),
     ("client/transfer", &["remote"]),
     ("client/remote", &["transfer"]),
     ("client/connection", &["remote", "transfer"]),
@@ -68,7 +69,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 /// What of `shared` is one protocol's.
 const WIRE: [&str; 5] = ["message", "frame", "link", "binding", "feature"];
 
-const CRATES: [&str; 6] = ["shared", "server", "client", "tui-client", "e2e", "demo"];
+const CRATES: [&str; 7] = ["shared", "server", "server-top", "client", "tui-client", "e2e", "demo"];
 
 /// Every Rust file of ours, by its path in the repository.
 pub(crate) fn sources() -> Vec<(PathBuf, String)> {
@@ -359,6 +360,7 @@ fn nothing_depends_on_these_tests_and_crates_keep_apart() {
     let forbidden = [
         ("shared", ["ferry-server", "ferry-client", "ferry-e2e"]),
         ("server", ["ferry-client", "ferry-tui-client", "ferry-e2e"]),
+        ("server-top", ["ferry-client", "ferry-tui-client", "ferry-e2e"]),
         ("client", ["ferry-server", "ferry-tui-client", "ferry-e2e"]),
         ("tui-client", ["ferry-server", "ferry-demo", "ferry-e2e"]),
         ("demo", ["ferry-e2e", "ferry-e2e", "ferry-e2e"]),
@@ -373,6 +375,26 @@ fn nothing_depends_on_these_tests_and_crates_keep_apart() {
         faults.extend(never.iter().filter(|other| depends(other)).map(|other| format!("{name} depends on {other}")));
     }
     assert_none("dependencies that may not be", &faults);
+}
+
+/// Whether the server needs this crate, for whatever.
+fn server_needs(name: &str) -> bool {
+    let words = ["tree", "--locked", "--offline", "--package=ferry-server", "--edges=all", "--prefix=none"];
+    let tree = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(words)
+        .current_dir(repository())
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    String::from_utf8_lossy(&tree.stdout).lines().any(|line| line.split(' ').next() == Some(name))
+}
+
+#[test]
+fn the_server_needs_nothing_of_a_screen() {
+    assert!(server_needs("clap"), "the names of crates are looked for in vain");
+    let faults: Vec<_> =
+        ["ratatui", "ratatui-core", "crossterm"].into_iter().filter(|name| server_needs(name)).collect();
+    assert!(faults.is_empty(), "ferry-server depends on {}", faults.join(", "));
 }
 
 #[test]

@@ -6,9 +6,11 @@
 //! done, so that the figures follow the tree exactly.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc,
     atomic::{AtomicU64, Ordering},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// Bytes and files: what something weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,6 +74,7 @@ pub struct Ledger {
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// They change by single assignments after all checks, so they are whole even after a panic.
     figures: Mutex<Snapshot>,
     changes: Mutex<()>,
     /// How often the user's lock was taken.
@@ -161,7 +164,7 @@ impl Ledger {
 
     /// The reservation of an upload admitted before a restart: never refused.
     pub fn restore_reservation(&self, amount: Tally) -> Reservation {
-        let mut figures = self.inner.figures();
+        let mut figures = self.inner.figures.lock();
         let before = figures.reserved;
         figures.reserved = before.plus(amount);
         // What was added in fact, so that giving it back is exact even at the end of the numbers.
@@ -173,27 +176,20 @@ impl Ledger {
     #[must_use]
     pub fn lock_changes(&self) -> Changes<'_> {
         // The lock guards no data of its own, so a panic under it leaves nothing half done here.
-        let guard = self.inner.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = self.inner.changes.lock();
         let number = self.inner.taken.fetch_add(1, Ordering::Relaxed);
         Changes { inner: &self.inner, number, _guard: guard }
     }
 
     /// Other limits from now on. What is there or promised beyond them stays.
     pub fn set_limits(&self, limits: Limits) {
-        self.inner.figures().limits = limits;
+        self.inner.figures.lock().limits = limits;
     }
 
     /// The figures now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        *self.inner.figures()
-    }
-}
-
-impl Inner {
-    fn figures(&self) -> MutexGuard<'_, Snapshot> {
-        // Figures change by single assignments after all checks, so they are whole even after a panic.
-        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.inner.figures.lock()
     }
 }
 
@@ -217,7 +213,7 @@ impl Reservation {
     /// # Errors
     /// [`OverQuota`] when that does not fit; it then holds what it held.
     pub fn grow(&mut self, more: Tally) -> Result<(), OverQuota> {
-        let mut figures = self.inner.figures();
+        let mut figures = self.inner.figures.lock();
         figures.admit(more)?;
         figures.reserved = figures.reserved.plus(more);
         self.amount = self.amount.plus(more);
@@ -226,7 +222,7 @@ impl Reservation {
 
     /// Holds so much more, whatever the limit: what is promised is there already.
     pub fn grow_anyway(&mut self, more: Tally) {
-        let mut figures = self.inner.figures();
+        let mut figures = self.inner.figures.lock();
         let before = figures.reserved;
         figures.reserved = before.plus(more);
         self.amount = self.amount.plus(figures.reserved.minus(before));
@@ -235,7 +231,7 @@ impl Reservation {
     /// Holds at most `amount`; the rest is given back.
     pub fn shrink_to(&mut self, amount: Tally) {
         let less = self.amount.growth_from(amount);
-        let mut figures = self.inner.figures();
+        let mut figures = self.inner.figures.lock();
         figures.reserved = figures.reserved.minus(less);
         self.amount = self.amount.minus(less);
     }
@@ -272,7 +268,7 @@ impl Changes<'_> {
     /// and the reservation holds what it held. `needed` is the growth beyond it.
     pub fn settle(&self, reservation: &mut Reservation, old: Tally, new: Tally) -> Result<(), OverQuota> {
         debug_assert!(std::ptr::eq(self.inner, &*reservation.inner), "a reservation of another user");
-        let mut figures = self.inner.figures();
+        let mut figures = self.inner.figures.lock();
         figures.admit(new.growth_from(old).growth_from(reservation.amount))?;
         figures.reserved = figures.reserved.minus(reservation.amount);
         figures.change_used(old, new);
@@ -282,7 +278,7 @@ impl Changes<'_> {
 
     /// Undoes a [`Self::settle`] whose change then failed; `reserved` is what was held before.
     pub fn unsettle(&self, reservation: &mut Reservation, reserved: Tally, old: Tally, new: Tally) {
-        let mut figures = self.inner.figures();
+        let mut figures = self.inner.figures.lock();
         figures.change_used(new, old);
         figures.reserved = figures.reserved.plus(reserved);
         reservation.amount = reservation.amount.plus(reserved);
@@ -293,7 +289,7 @@ impl Changes<'_> {
     /// # Errors
     /// [`OverQuota`] when its growth does not fit; nothing changed then.
     pub fn charge(&self, old: Tally, new: Tally) -> Result<(), OverQuota> {
-        let mut figures = self.inner.figures();
+        let mut figures = self.inner.figures.lock();
         figures.admit(new.growth_from(old))?;
         figures.change_used(old, new);
         Ok(())
@@ -301,18 +297,18 @@ impl Changes<'_> {
 
     /// Adds what is there already, whatever the limit: folders a failed upload left.
     pub fn add_used(&self, there: Tally) {
-        let mut figures = self.inner.figures();
+        let mut figures = self.inner.figures.lock();
         figures.used = figures.used.plus(there);
     }
 
     /// Takes off what was removed.
     pub fn release_used(&self, gone: Tally) {
-        self.inner.figures().change_used(gone, Tally::default());
+        self.inner.figures.lock().change_used(gone, Tally::default());
     }
 
     /// Puts what was counted in place of what was believed; returns the latter.
     pub(super) fn set_used(&self, counted: Tally) -> Tally {
-        let mut figures = self.inner.figures();
+        let mut figures = self.inner.figures.lock();
         figures.suspect = false;
         std::mem::replace(&mut figures.used, counted)
     }

@@ -5,13 +5,14 @@ use std::{
     fmt,
     fs::File,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use cap_std::fs::Dir;
 use ferry_shared::{name::Name, path::RemotePath};
+use parking_lot::Mutex;
 use rustix::{
     fd::{AsFd as _, BorrowedFd, OwnedFd},
     io::Errno,
@@ -241,7 +242,7 @@ impl Home {
     /// What opening the home threw away from staging, a line each for the log; given once.
     #[must_use]
     pub fn take_report(&self) -> Vec<String> {
-        std::mem::take(&mut *self.inner.report.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.inner.report.lock())
     }
 
     /// The user's folder, which holds the home, staging and the ledger.

@@ -6,10 +6,11 @@ use std::{
     io::ErrorKind,
     os::unix::fs::DirBuilderExt as _,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
 };
 
 use ferry_shared::path::RemotePath;
+use parking_lot::Mutex;
 use rustix::{
     fd::OwnedFd,
     fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, openat, statat},
@@ -124,7 +125,7 @@ impl Storage {
     pub fn home(&self, user: &str, create: bool) -> Result<Home, StorageError> {
         require_user_name(user)?;
         // Held while opening, so that staging is cleaned before anyone uses it.
-        let mut homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut homes = self.homes.lock();
         if let Some(inner) = homes.get(user).and_then(Weak::upgrade) {
             let home = Home::from_inner(inner);
             // Who still holds the home of a user that was removed with all files holds it alone.
@@ -181,7 +182,7 @@ impl Storage {
             Err(Errno::NOENT) => return Ok(false),
             Err(error) => return Err(StorageError::own("remove a user's files", error)),
         }
-        self.homes.lock().unwrap_or_else(PoisonError::into_inner).remove(user);
+        self.homes.lock().remove(user);
         self.remove_tree(&removed)?;
         Ok(true)
     }

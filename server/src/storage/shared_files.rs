@@ -4,14 +4,14 @@
 //! inodes that have several in a home are known, and each that goes can be told from the
 //! last one. Names outside the home, such as of a hard-linked backup, do not matter.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
 
 use super::state::{FileId, State};
 
-/// How many names in the home each inode has that has more than one there.
+/// How many names in the home each inode has that has more than one there; whole after every statement, so also after a
+/// panic.
 #[derive(Debug, Default)]
 pub(super) struct SharedFiles(Mutex<HashMap<FileId, u64>>);
 
@@ -19,24 +19,24 @@ impl SharedFiles {
     /// Takes the names a count has seen.
     pub(super) fn set(&self, mut names: HashMap<FileId, u64>) {
         names.retain(|_, names| *names > 1);
-        *self.lock() = names;
+        *self.0.lock() = names;
     }
 
     /// Whether there are any.
     pub(super) fn any(&self) -> bool {
-        !self.lock().is_empty()
+        !self.0.lock().is_empty()
     }
 
     /// The bytes that go when this name goes.
     pub(super) fn bytes(&self, state: &State) -> u64 {
-        if !state.is_file() || (state.names > 1 && self.lock().contains_key(&state.id)) { 0 } else { state.size }
+        if !state.is_file() || (state.names > 1 && self.0.lock().contains_key(&state.id)) { 0 } else { state.size }
     }
 
     /// Notes that this name went; returns the bytes that went with it.
     pub(super) fn removed(&self, state: &State) -> u64 {
         let bytes = self.bytes(state);
         if state.is_file() && state.names > 1 {
-            let mut shared = self.lock();
+            let mut shared = self.0.lock();
             if let Some(names) = shared.get_mut(&state.id) {
                 *names -= 1;
                 if *names == 1 {
@@ -45,10 +45,5 @@ impl SharedFiles {
             }
         }
         bytes
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<FileId, u64>> {
-        // Whole after every statement, so also after a panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

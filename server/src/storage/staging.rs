@@ -9,12 +9,13 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use ferry_shared::{entry::Mtime, path::RemotePath};
+use parking_lot::Mutex;
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
     fs::AtFlags,
@@ -66,6 +67,7 @@ pub(super) struct Staging {
     durability: Durability,
     reserve: Arc<Reserve>,
     next_draft: AtomicU64,
+    /// Records are inserted and removed whole, after their files were; also after a panic.
     parts: Mutex<HashMap<RemotePath, Record>>,
 }
 
@@ -148,11 +150,6 @@ impl Staging {
 
     fn next_draft(&self) -> String {
         format!("{}.draft", self.next_draft.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn parts(&self) -> MutexGuard<'_, HashMap<RemotePath, Record>> {
-        // Records are inserted and removed whole, after their files were; also after a panic.
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

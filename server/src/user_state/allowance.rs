@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::UserState;
 use crate::{
@@ -47,7 +49,7 @@ impl Allowances {
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<UserName, Weak<UserState>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 }
 
@@ -96,7 +98,7 @@ mod tests {
         struct Hears(Arc<UserState>, Mutex<Vec<Option<u64>>>);
         impl Observer for Hears {
             fn accounts_changed(&self) {
-                self.1.lock().unwrap().push(quota(&self.0));
+                self.1.lock().push(quota(&self.0));
             }
         }
         let folder = tempfile::tempdir().unwrap();
@@ -111,7 +113,7 @@ mod tests {
         write(folder.path(), 500, 1_000_000_000);
         let generation = users.generation();
         users.reload().unwrap();
-        assert_eq!((hears.1.lock().unwrap().as_slice(), quota(&user)), (&[Some(500)][..], Some(500)));
+        assert_eq!((hears.1.lock().as_slice(), quota(&user)), (&[Some(500)][..], Some(500)));
         assert!(users.generation() > generation);
         let pace = crate::bandwidth::Pace::new(Arc::default());
         pace.log_in(Arc::clone(&user.bandwidth));

@@ -5,12 +5,10 @@
 //! user at most as much again as the user's files and reservations. That is true only as long as
 //! the file is there: when it is renamed or removed, its part holds all it takes.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::HashMap;
 
 use ferry_shared::path::RemotePath;
+use parking_lot::Mutex;
 
 use super::UserState;
 use crate::{
@@ -43,10 +41,6 @@ impl Holds {
         }
         Ok(Self(Mutex::new(held)))
     }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<RemotePath, Reservation>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl UserState {
@@ -55,7 +49,7 @@ impl UserState {
     /// # Errors
     /// [`OverQuota`]; it then holds what it held.
     pub fn hold(&self, path: &RemotePath, amount: Tally) -> Result<(), OverQuota> {
-        let mut held = self.holds.lock();
+        let mut held = self.holds.0.lock();
         match held.get_mut(path) {
             Some(reservation) => reservation.grow(amount.growth_from(reservation.amount())),
             None => self.ledger.reserve(amount).map(|reservation| drop(held.insert(path.clone(), reservation))),
@@ -68,7 +62,7 @@ impl UserState {
     /// # Errors
     /// [`OverQuota`] when the file it is to replace went away meanwhile; it then holds what it held.
     pub fn hold_opened(&self, _: &Changes<'_>, path: &RemotePath) -> Result<(), OverQuota> {
-        let mut held = self.holds.lock();
+        let mut held = self.holds.0.lock();
         let Some(part) = self.home.part_info(path) else {
             held.remove(path);
             return Ok(());
@@ -82,7 +76,7 @@ impl UserState {
 
     /// Makes all parts at `path` and below hold what they must now, whatever the limit.
     pub fn hold_again(&self, _: &Changes<'_>, path: &RemotePath) {
-        let mut held = self.holds.lock();
+        let mut held = self.holds.0.lock();
         held.retain(|target, _| !target.starts_with(path) || self.home.has_part(target));
         for part in self.home.parts_below(path) {
             let amount = held_by(&self.home, &part);
@@ -114,7 +108,7 @@ impl UserState {
 
     /// Gives back what the upload to `path` holds, unless its part is staged.
     pub fn let_go_unless_staged(&self, path: &RemotePath) {
-        let mut held = self.holds.lock();
+        let mut held = self.holds.0.lock();
         if !self.home.has_part(path) {
             held.remove(path);
         }
@@ -125,7 +119,7 @@ impl UserState {
     /// # Errors
     /// [`OverQuota`] when growth beyond it does not fit; nothing changed then.
     pub fn settle(&self, changes: &Changes<'_>, path: &RemotePath, old: Tally, new: Tally) -> Result<Tally, OverQuota> {
-        let mut held = self.holds.lock();
+        let mut held = self.holds.0.lock();
         let reservation = self.entry(&mut held, path);
         let before = reservation.amount();
         changes.settle(reservation, old, new)?;
@@ -139,7 +133,7 @@ impl UserState {
 
     /// Undoes a [`settle`](Self::settle) whose change failed. What was discarded meanwhile holds nothing again.
     pub fn unsettle(&self, changes: &Changes<'_>, path: &RemotePath, before: Tally, old: Tally, new: Tally) {
-        let mut held = self.holds.lock();
+        let mut held = self.holds.0.lock();
         let mut gone = self.ledger.restore_reservation(Tally::default());
         changes.unsettle(held.get_mut(path).unwrap_or(&mut gone), before, old, new);
     }
@@ -147,7 +141,7 @@ impl UserState {
     /// What the upload to `path` holds; nothing when there is none.
     #[must_use]
     pub fn held_for(&self, path: &RemotePath) -> Tally {
-        self.holds.lock().get(path).map_or_else(Tally::default, Reservation::amount)
+        self.holds.0.lock().get(path).map_or_else(Tally::default, Reservation::amount)
     }
 
     /// Throws the staged part of `path` away with what it holds; whether there was one.
@@ -155,7 +149,7 @@ impl UserState {
     /// # Errors
     /// The disk's.
     pub fn discard(&self, path: &RemotePath) -> Result<bool, StorageError> {
-        let mut held = self.holds.lock();
+        let mut held = self.holds.0.lock();
         let was_there = self.home.discard(path)?;
         if was_there {
             held.remove(path);

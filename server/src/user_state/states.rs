@@ -4,10 +4,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{Expiry, UserState, allowance::Allowances, due::Due};
@@ -41,10 +42,6 @@ impl Slot {
 
 type SharedSlot = Arc<Mutex<Slot>>;
 
-fn lock(slot: &SharedSlot) -> MutexGuard<'_, Slot> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// All users the server has met since it started.
 #[derive(Debug)]
 pub struct UserStates {
@@ -74,7 +71,7 @@ impl UserStates {
     /// [`StorageError`] when the home cannot be used.
     pub fn get(&self, name: &UserName) -> Result<Arc<UserState>, StorageError> {
         let slot = self.slot(name);
-        let mut slot = lock(&slot);
+        let mut slot = slot.lock();
         slot.used = Some(Instant::now());
         self.open(&mut slot, name)
     }
@@ -116,7 +113,7 @@ impl UserStates {
     /// As [`get`](Self::get).
     pub fn attend(&self, name: &UserName, expiry: Expiry) -> Result<Option<Arc<UserState>>, StorageError> {
         let slot = self.slot(name);
-        let mut slot = lock(&slot);
+        let mut slot = slot.lock();
         if slot.open.is_none() && !self.needs_care(&mut slot, name, expiry)? {
             return Ok(None);
         }
@@ -145,7 +142,7 @@ impl UserStates {
     /// As [`get`](Self::get).
     pub(crate) fn due(&self, name: &UserName, every: Option<Duration>) -> Result<Option<Arc<UserState>>, StorageError> {
         let slot = self.slot(name);
-        let mut slot = lock(&slot);
+        let mut slot = slot.lock();
         let is_due = every.is_some_and(|every| slot.due.is_now(every));
         let is_suspect = slot.open.as_ref().is_some_and(|user| user.ledger.snapshot().suspect);
         if !is_suspect && (!is_due || self.storage.glance(name.as_str())?.is_none()) {
@@ -156,19 +153,19 @@ impl UserStates {
 
     /// Has a home counted again after `share` thousandths of the interval.
     pub(crate) fn next_due(&self, name: &UserName, share: u32) {
-        lock(&self.slot(name)).due.next(share);
+        self.slot(name).lock().due.next(share);
     }
 
     /// Every user whose home is open. Skips who is being counted just now.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<UserState>> {
-        self.each().iter().filter_map(|(_, slot)| slot.try_lock().ok()?.open.clone()).collect()
+        self.each().iter().filter_map(|(_, slot)| slot.try_lock()?.open.clone()).collect()
     }
 
     /// What each user has, as far as it is known, open or not. The limits are those of when it was open last.
     #[must_use]
     pub fn figures(&self) -> Vec<(UserName, Snapshot)> {
-        let known = |(name, slot): (UserName, SharedSlot)| Some((name, slot.try_lock().ok()?.figures()?));
+        let known = |(name, slot): (UserName, SharedSlot)| Some((name, slot.try_lock()?.figures()?));
         self.each().into_iter().filter_map(known).collect()
     }
 
@@ -204,8 +201,8 @@ impl UserStates {
                 continue;
             }
             // Under the lock that everybody takes to get at a slot: so nobody has it now.
-            let mut slots = self.slots();
-            let unused = |slot: &SharedSlot| Arc::strong_count(slot) == 1 && lock(slot).open.is_none();
+            let mut slots = self.slots.lock();
+            let unused = |slot: &SharedSlot| Arc::strong_count(slot) == 1 && slot.lock().open.is_none();
             if slots.get(&name).is_some_and(unused) {
                 slots.remove(&name);
             }
@@ -219,7 +216,7 @@ impl UserStates {
 
     /// Closes the home unless somebody uses it, or it can only be counted again.
     fn close_slot(&self, slot: &SharedSlot, idle: Duration) {
-        let Ok(mut slot) = slot.try_lock() else { return };
+        let Some(mut slot) = slot.try_lock() else { return };
         if slot.used.is_some_and(|used| used.elapsed() < idle) {
             return;
         }
@@ -237,10 +234,10 @@ impl UserStates {
     /// still being worked for gets nothing written, and is counted again at the next start.
     pub fn close(&self) {
         self.allowances.close();
-        let slots: Vec<SharedSlot> = self.slots().drain().map(|(_, slot)| slot).collect();
+        let slots: Vec<SharedSlot> = self.slots.lock().drain().map(|(_, slot)| slot).collect();
         for slot in slots {
             // A home that is being opened just now has no ledger on the disk.
-            let user = slot.try_lock().ok().and_then(|mut slot| slot.open.take());
+            let user = slot.try_lock().and_then(|mut slot| slot.open.take());
             match user.map(Arc::try_unwrap) {
                 // Where nothing can be written the next start counts.
                 Some(Ok(user)) => drop(user.close()),
@@ -251,16 +248,12 @@ impl UserStates {
     }
 
     fn slot(&self, name: &UserName) -> SharedSlot {
-        let mut slots = self.slots();
+        let mut slots = self.slots.lock();
         let slot = slots.entry(name.clone()).or_insert_with(|| Arc::new(Mutex::new(Slot::new(name))));
         Arc::clone(slot)
     }
 
     fn each(&self) -> Vec<(UserName, SharedSlot)> {
-        self.slots().iter().map(|(name, slot)| (name.clone(), Arc::clone(slot))).collect()
-    }
-
-    fn slots(&self) -> MutexGuard<'_, HashMap<UserName, SharedSlot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock().iter().map(|(name, slot)| (name.clone(), Arc::clone(slot))).collect()
     }
 }

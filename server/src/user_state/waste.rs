@@ -6,11 +6,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use ferry_shared::path::RemotePath;
+use parking_lot::Mutex;
 
 /// Bytes a user may waste at once without a wait.
 const FREE: u64 = 128 << 20;
@@ -39,23 +39,19 @@ impl Default for Waste {
 }
 
 impl Waste {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The upload to `path` began with so many bytes of the file that is there.
     pub fn begun(&self, path: &RemotePath, bytes: u64) {
-        self.lock().begun.insert(path.clone(), bytes);
+        self.0.lock().begun.insert(path.clone(), bytes);
     }
 
     /// The upload to `path` was stored.
     pub fn kept(&self, path: &RemotePath) {
-        self.lock().begun.remove(path);
+        self.0.lock().begun.remove(path);
     }
 
     /// The upload to `path` was thrown away.
     pub fn thrown_away(&self, path: &RemotePath) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if let Some(bytes) = state.begun.remove(path) {
             state.add(bytes, Instant::now());
         }
@@ -63,13 +59,13 @@ impl Waste {
 
     /// A copy replaced so many bytes.
     pub fn replaced(&self, bytes: u64) {
-        self.lock().add(bytes, Instant::now());
+        self.0.lock().add(bytes, Instant::now());
     }
 
     /// How long the next such request has to wait.
     #[must_use]
     pub fn wait(&self) -> Duration {
-        self.lock().wait(Instant::now())
+        self.0.lock().wait(Instant::now())
     }
 }
 
@@ -123,7 +119,7 @@ mod tests {
     #[test]
     fn it_is_forgotten_in_time_and_never_grows_without_end() {
         let waste = Waste::default();
-        let mut state = waste.lock();
+        let mut state = waste.0.lock();
         let now = state.at;
         state.add(u64::MAX, now);
         state.add(u64::MAX, now);

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Account, Accounts, UserName, Users, file::StoreError, lock};
+use super::{Account, Accounts, UserName, Users, file::StoreError};
 
 /// Users whose accounts are closed whatever the file says.
 pub(super) type Barred = BTreeSet<UserName>;
@@ -60,7 +60,7 @@ impl Users {
     }
 
     fn change_barred(&self, change: impl FnOnce(&mut Barred)) {
-        let _while_nobody_reads_the_file = lock(&self.0.reloading);
+        let _while_nobody_reads_the_file = self.0.reloading.lock();
         let before = self.0.barred.load();
         let mut after = (**before).clone();
         change(&mut after);

@@ -148,7 +148,7 @@ impl Users {
     /// What changed since this was last asked.
     #[must_use]
     pub fn take_changes(&self) -> Vec<Changes> {
-        std::mem::take(&mut *super::lock(&self.0.untold))
+        std::mem::take(&mut *self.0.untold.lock())
     }
 }
 

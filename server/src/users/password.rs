@@ -4,13 +4,14 @@ use std::{
     fmt,
     num::NonZeroUsize,
     str::FromStr,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize, atomic::Ordering},
+    sync::{Arc, atomic::AtomicUsize, atomic::Ordering},
     thread,
 };
 
 use argon2::{Algorithm, Argon2, Block, Params, Version, password_hash::phc::PasswordHash};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use ferry_shared::secret::Secret;
+use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -113,7 +114,7 @@ static SPARE: Mutex<Option<Vec<Block>>> = Mutex::new(None);
 
 impl Scratch {
     fn take(blocks: usize) -> Self {
-        let mut memory = SPARE.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        let mut memory = SPARE.lock().take().unwrap_or_default();
         memory.resize(blocks, Block::default());
         Self(memory)
     }
@@ -123,7 +124,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // A block has 1 KiB.
         if self.0.capacity() <= NEW.0 as usize {
-            *SPARE.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::mem::take(&mut self.0));
+            *SPARE.lock() = Some(std::mem::take(&mut self.0));
         }
     }
 }

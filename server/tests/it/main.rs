@@ -11,5 +11,3 @@ mod conversation;
 mod identity;
 #[cfg(test)]
 mod serving;
-#[cfg(test)]
-mod top;

@@ -6,7 +6,7 @@ mod tests;
 use std::{
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
@@ -22,6 +22,7 @@ use ferry_shared::{
     pool::{Buffer, BufferPool},
     refusal::Refusal,
 };
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -88,12 +89,6 @@ struct Held {
     digests: Mutex<Vec<Digest>>,
     /// The server needs to hear of no more.
     enough: AtomicBool,
-}
-
-impl Held {
-    fn lock(&self) -> MutexGuard<'_, Vec<Digest>> {
-        self.digests.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 pub(super) async fn run(
@@ -328,7 +323,7 @@ impl Hasher {
 
     fn tell(&self, frames: &mut Buffer, first: u64, digests: &[Digest]) -> Result<(), ClientError> {
         // Before the server hears of them, so that they are known when it leaves them out.
-        self.held.lock().extend_from_slice(digests);
+        self.held.digests.lock().extend_from_slice(digests);
         Ok(frame::put_have(frames, first, digests).map_err(LinkError::from)?)
     }
 
@@ -389,7 +384,7 @@ impl Writer {
         }
         while root.count() < until {
             let index = root.count();
-            let held = usize::try_from(index).ok().and_then(|index| self.held.lock().get(index).copied());
+            let held = usize::try_from(index).ok().and_then(|index| self.held.digests.lock().get(index).copied());
             let Some(digest) = held else {
                 return Err(ClientError::Protocol(format!("block {index} is missing")));
             };

@@ -91,7 +91,7 @@ impl<'a> Answers<'a> {
             Incoming::Reply(reply) => {
                 self.receiving = None;
                 // Stays where it is unless it is answered, so that it is not lost with the connection.
-                let asked = self.pending.lock().pop_front_if(|asked| asked.answer.fits(&reply));
+                let asked = self.pending.asked.lock().pop_front_if(|asked| asked.answer.fits(&reply));
                 let Some(asked) = asked else { return Err(out_of_step(&Incoming::Reply(reply))) };
                 self.window.leave(asked.bytes);
                 let Some(item) = asked.item else { return Ok(()) };
@@ -117,14 +117,14 @@ impl<'a> Answers<'a> {
     }
 
     fn opened(&mut self, opened: Receiving) -> Result<(), ClientError> {
-        let expected = self.pending.lock().front().is_some_and(|asked| matches!(asked.answer, Expected::Content));
+        let expected = self.pending.asked.lock().front().is_some_and(|asked| matches!(asked.answer, Expected::Content));
         if !expected || self.receiving.is_some() {
             return Err(ClientError::Protocol("a file that nobody asked for".into()));
         }
         if opened.size > BLOCK_SIZE {
             // It has grown: what comes now is for a connection of its own. Ours is given
             // up, which is rare and costs less than taking all of it for nothing.
-            if let Some(item) = self.pending.lock().front_mut().and_then(|asked| asked.item.as_mut()) {
+            if let Some(item) = self.pending.asked.lock().front_mut().and_then(|asked| asked.item.as_mut()) {
                 item.set_size(opened.size);
             }
             return Err(ClientError::SourceChanged);
@@ -134,7 +134,7 @@ impl<'a> Answers<'a> {
     }
 
     fn block(&mut self, bytes: Payload) -> Result<(), ClientError> {
-        let mut pending = self.pending.lock();
+        let mut pending = self.pending.asked.lock();
         let asked = pending.front_mut().and_then(|asked| asked.item.as_mut());
         let (Some(receiving), Some(item)) = (&mut self.receiving, asked) else {
             return Err(ClientError::Protocol("a block that nobody asked for".into()));
@@ -148,7 +148,7 @@ impl<'a> Answers<'a> {
     }
 
     async fn sent(&mut self, root: Digest) -> Result<(), ClientError> {
-        let asked = self.pending.lock().pop_front();
+        let asked = self.pending.asked.lock().pop_front();
         let (Some(receiving), Some(Asked { item: Some(mut item), bytes, .. })) = (self.receiving.take(), asked) else {
             return Err(ClientError::Protocol("the end of a file that nobody asked for".into()));
         };

@@ -4,15 +4,10 @@
 //! in the middle of a write, it marks the older hold as superseded. Each write of the older
 //! upload asks under that lock first, so none comes after. Both go on with the same bytes.
 
-use std::{
-    ffi::OsStr,
-    fs::File,
-    io,
-    num::NonZeroU64,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{ffi::OsStr, fs::File, io, num::NonZeroU64, sync::Arc};
 
 use cap_std::fs::Dir;
+use parking_lot::{Mutex, MutexGuard};
 use rustix::fs::{Advice, fadvise};
 
 use super::{PartMeta, Staging, draft::apply, sidecar};
@@ -35,6 +30,7 @@ pub struct Part {
 #[derive(Debug)]
 pub(super) struct Holder {
     file: Arc<File>,
+    /// After a panic in a write the length may be short of what was written: only less is then resumed.
     held: Mutex<Held>,
 }
 
@@ -55,19 +51,14 @@ impl Holder {
         Arc::new(Self { file, held: Mutex::new(held) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        // After a panic in a write the length may be short of what was written: only less is then resumed.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Ends this hold, waiting for the write it is in; returns the file to go on with.
     pub(super) fn supersede(&self) -> Arc<File> {
-        self.lock().superseded = true;
+        self.held.lock().superseded = true;
         Arc::clone(&self.file)
     }
 
     pub(super) fn is_superseded(&self) -> bool {
-        self.lock().superseded
+        self.held.lock().superseded
     }
 }
 
@@ -85,7 +76,7 @@ impl Part {
     /// Its length in bytes now.
     #[must_use]
     pub fn length(&self) -> u64 {
-        self.holder.lock().length
+        self.holder.held.lock().length
     }
 
     /// The file, for reading what is held. Write through [`Self::write`] only.
@@ -141,7 +132,7 @@ impl Part {
     }
 
     fn unless_superseded(&self) -> Result<MutexGuard<'_, Held>, StorageError> {
-        let held = self.holder.lock();
+        let held = self.holder.held.lock();
         if held.superseded { Err(StorageError::Superseded(self.meta.path.clone())) } else { Ok(held) }
     }
 
@@ -165,11 +156,11 @@ impl Part {
     }
 
     pub(in crate::storage) fn is_flushed(&self) -> bool {
-        self.holder.lock().flushed
+        self.holder.held.lock().flushed
     }
 
     pub(in crate::storage) fn set_flushed(&self) {
-        self.holder.lock().flushed = true;
+        self.holder.held.lock().flushed = true;
     }
 
     pub(in crate::storage) fn flush(&self) -> Result<(), StorageError> {
@@ -182,7 +173,7 @@ impl Part {
     /// Renames it into a home and forgets it; with `replace`, over what is there.
     /// On failure it stays staged.
     pub(in crate::storage) fn publish(&self, to: &Dir, name: &OsStr, replace: bool) -> Result<(), StorageError> {
-        let mut parts = self.staging.parts();
+        let mut parts = self.staging.parts.lock();
         let mut held = self.unless_superseded()?;
         let id = sidecar::id(&self.meta.path);
         let part = format!("{id}.part");

@@ -37,7 +37,7 @@ impl Home {
     /// The disk's; the one that is there then stays, without a holder.
     pub fn create_part(&self, meta: PartMeta) -> Result<Part, StorageError> {
         let staging = self.staging();
-        let mut parts = staging.parts();
+        let mut parts = staging.parts.lock();
         if let Some(record) = parts.get(&meta.path) {
             record.supersede();
         }
@@ -69,7 +69,7 @@ impl Home {
     /// The disk's.
     pub fn open_part(&self, meta: PartMeta) -> Result<Option<Part>, StorageError> {
         let staging = self.staging();
-        let mut parts = staging.parts();
+        let mut parts = staging.parts.lock();
         let Some(record) = parts.get_mut(&meta.path) else { return Ok(None) };
         let file = match record.supersede() {
             Some(file) => file,
@@ -96,7 +96,7 @@ impl Home {
     /// The disk's.
     pub fn discard(&self, path: &RemotePath) -> Result<bool, StorageError> {
         let staging = self.staging();
-        let mut parts = staging.parts();
+        let mut parts = staging.parts.lock();
         let Some(record) = parts.get(path) else { return Ok(false) };
         record.supersede();
         let id = sidecar::id(path);
@@ -120,7 +120,7 @@ impl Home {
     #[must_use]
     pub fn parts_below(&self, path: &RemotePath) -> Vec<PartInfo> {
         let staging = self.staging();
-        let parts = staging.parts();
+        let parts = staging.parts.lock();
         let below = parts.iter().filter(|(target, _)| target.starts_with(path));
         let mut found: Vec<PartInfo> = below.map(|(_, record)| record.info(staging)).collect();
         found.sort_by(|a, b| a.meta.path.cmp(&b.meta.path));
@@ -130,14 +130,14 @@ impl Home {
     /// Whether there is a staged part of `path`.
     #[must_use]
     pub fn has_part(&self, path: &RemotePath) -> bool {
-        self.staging().parts().contains_key(path)
+        self.staging().parts.lock().contains_key(path)
     }
 
     /// The staged part of `path`, if there is one.
     #[must_use]
     pub fn part_info(&self, path: &RemotePath) -> Option<PartInfo> {
         let staging = self.staging();
-        staging.parts().get(path).map(|record| record.info(staging))
+        staging.parts.lock().get(path).map(|record| record.info(staging))
     }
 }
 

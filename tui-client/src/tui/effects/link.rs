@@ -1,9 +1,6 @@
 //! The connection for browsing: made, watched, made again, left.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{path::PathBuf, sync::Arc};
 
 use ferry_client::{
     ClientError, ConnectOptions, Connector, Credential, Remote, Trust,
@@ -20,6 +17,7 @@ use ferry_shared::{
     },
     secret::Secret,
 };
+use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, broadcast, mpsc, oneshot, watch},
     task::AbortHandle,
@@ -111,7 +109,7 @@ impl LinkKeeper {
             }
             LinkEffect::Try(ticket, target, key, seal) => drop(self.try_beside(ticket, target, key, seal)),
             LinkEffect::Trust(yes) => {
-                if let Some(asking) = self.asking.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                if let Some(asking) = self.asking.lock().take() {
                     // Nobody waits any more when it was given up meanwhile.
                     let _ = asking.send(yes);
                 }
@@ -151,7 +149,7 @@ impl LinkKeeper {
             task.abort();
         }
         self.current.send_replace(None);
-        self.asking.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.asking.lock().take();
     }
 
     fn reach(&mut self, ticket: Ticket, target: Target, key: Option<Fingerprint>) {
@@ -357,7 +355,7 @@ impl TrustPrompt for AskOnScreen {
     fn accept<'a>(&'a self, question: &'a TrustQuestion) -> BoxFuture<'a, bool> {
         Box::pin(async move {
             let (sender, answer) = oneshot::channel();
-            *self.asking.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+            *self.asking.lock() = Some(sender);
             let view = TrustView { host: question.host.clone(), key: question.fingerprint };
             if self.events.send(Event::Trust(view)).await.is_err() {
                 return false;

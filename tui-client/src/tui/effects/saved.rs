@@ -3,13 +3,14 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use ferry_shared::{
     path::{PathError, RemotePath},
     text_file,
 };
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -101,7 +102,7 @@ impl Keeper {
         let (events, busy) = (self.events.clone(), Arc::clone(&self.busy));
         let (sites, bookmarks) = (self.sites.clone(), self.bookmarks.clone());
         tokio::task::spawn_blocking(move || {
-            let _one_at_a_time = busy.lock().unwrap_or_else(PoisonError::into_inner);
+            let _one_at_a_time = busy.lock();
             if let Err(error) = work(&sites, &bookmarks) {
                 let _ = events.blocking_send(Event::Trouble(Trouble::new(format!("not saved: {error}"))));
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ferry_server::control::message::{Answer, Ask, User};
 use ratatui::{
     Terminal,
     backend::TestBackend,
@@ -10,10 +11,7 @@ use ratatui::{
 };
 
 use super::*;
-use crate::{
-    control::message::{Answer, Ask, User},
-    top::{asker::News, state::Sort},
-};
+use crate::{asker::News, state::Sort};
 
 fn session(id: u64, user: &str, received: u64, sent: u64, transfers: Vec<Transfer>) -> Session {
     Session {
@@ -37,7 +35,7 @@ const MIB: u64 = 1 << 20;
 
 /// The server after `ticks` seconds: anna uploads 10 MiB each second, berta downloads 2, carl idles.
 fn news(ticks: u64) -> News {
-    let status = include_str!("../../metrics/text/status.json");
+    let status = include_str!("../../../server/src/metrics/text/status.json");
     let mut status: Status = serde_json::from_str(status).unwrap();
     status.received = ticks * 10 * MIB;
     status.sent = ticks * 2 * MIB;

@@ -16,7 +16,7 @@ use signal_hook::{
 };
 
 /// The terminal, as long as this lives.
-pub(super) struct Screen {
+pub(crate) struct Screen {
     terminal: DefaultTerminal,
     stop: Arc<AtomicBool>,
     signals: Vec<SigId>,
@@ -24,7 +24,7 @@ pub(super) struct Screen {
 
 impl Screen {
     /// Takes it. A panic gives it back before it speaks.
-    pub(super) fn take() -> io::Result<Self> {
+    pub(crate) fn take() -> io::Result<Self> {
         let stop = Arc::default();
         let listen = |signal| flag::register(signal, Arc::clone(&stop));
         let signals = [SIGTERM, SIGHUP, SIGINT].into_iter().map(listen).collect::<io::Result<_>>()?;
@@ -34,11 +34,11 @@ impl Screen {
     }
 
     /// Whether a signal asked for the end.
-    pub(super) fn is_told_to_stop(&self) -> bool {
+    pub(crate) fn is_told_to_stop(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
-    pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+    pub(crate) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         self.terminal.draw(draw).map(|_| ())
     }
 }

@@ -1,14 +1,14 @@
 //! The list of users' quotas in `ferryd top`: its order, and which part of it is in sight.
 
-use super::state::as_float;
-use crate::control::message::User;
+use crate::state::as_float;
+use ferry_server::control::message::User;
 
 /// Rows of the list at most.
-pub(super) const ROWS: usize = 6;
+pub(crate) const ROWS: usize = 6;
 
 /// What the list is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum QuotaSort {
+pub(crate) enum QuotaSort {
     /// The share of the quota that is taken, most first.
     #[default]
     Share,
@@ -19,7 +19,7 @@ pub(super) enum QuotaSort {
 }
 
 impl QuotaSort {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Share => "share",
             Self::Used => "bytes",
@@ -27,7 +27,7 @@ impl QuotaSort {
         }
     }
 
-    pub(super) fn next(self) -> Self {
+    pub(crate) fn next(self) -> Self {
         match self {
             Self::Share => Self::Used,
             Self::Used => Self::Name,
@@ -38,26 +38,26 @@ impl QuotaSort {
 
 /// The list.
 #[derive(Debug, Default)]
-pub(super) struct Quotas {
-    pub(super) sort: QuotaSort,
+pub(crate) struct Quotas {
+    pub(crate) sort: QuotaSort,
     /// How many users are above the first row.
     first: usize,
 }
 
 impl Quotas {
     /// How many users are above the first row.
-    pub(super) fn first(&self, count: usize) -> usize {
+    pub(crate) fn first(&self, count: usize) -> usize {
         self.first.min(count.saturating_sub(ROWS))
     }
 
     /// Shows another part of the list of so many users.
-    pub(super) fn scroll(&mut self, count: usize, to: impl FnOnce(usize, usize) -> usize) {
+    pub(crate) fn scroll(&mut self, count: usize, to: impl FnOnce(usize, usize) -> usize) {
         let last = count.saturating_sub(ROWS);
         self.first = to(self.first(count), last).min(last);
     }
 
     /// The users that are in sight, in order.
-    pub(super) fn in_sight<'a>(&self, users: &'a [User]) -> Vec<&'a User> {
+    pub(crate) fn in_sight<'a>(&self, users: &'a [User]) -> Vec<&'a User> {
         let mut sorted: Vec<_> = users.iter().collect();
         sorted.sort_by(|a, b| {
             let order = match self.sort {
@@ -72,6 +72,6 @@ impl Quotas {
 }
 
 /// The share of the quota that is taken.
-pub(super) fn share(user: &User) -> f64 {
+pub(crate) fn share(user: &User) -> f64 {
     user.quota.map_or(0.0, |quota| as_float(user.used.saturating_add(user.reserved)) / as_float(quota.max(1)))
 }

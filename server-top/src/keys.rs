@@ -13,14 +13,14 @@ use ratatui::crossterm::event::{self, Event};
 const QUEUE: usize = 64;
 
 /// What is typed. The thread ends with the program.
-pub(super) struct Keys(Receiver<io::Result<Event>>);
+pub(crate) struct Keys(Receiver<io::Result<Event>>);
 
 impl Keys {
     /// Begins to read.
     ///
     /// # Errors
     /// [`io::Error`]: the system gives no thread.
-    pub(super) fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         let (events, typed) = sync_channel(QUEUE);
         thread::Builder::new().name("keys".to_owned()).spawn(move || read(&events))?;
         Ok(Self(typed))
@@ -30,7 +30,7 @@ impl Keys {
     ///
     /// # Errors
     /// [`io::Error`]: the terminal cannot be read.
-    pub(super) fn next(&self, patience: Duration) -> io::Result<Option<Event>> {
+    pub(crate) fn next(&self, patience: Duration) -> io::Result<Option<Event>> {
         match self.0.recv_timeout(patience) {
             Ok(event) => event.map(Some),
             Err(RecvTimeoutError::Timeout) => Ok(None),

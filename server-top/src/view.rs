@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use ferry_server::{
+    control::message::{Session, Status, Transfer},
+    live::Direction,
+    output::{size, span},
+};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -11,21 +16,16 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthChar as _;
 
-use super::{
+use crate::{
     quotas::{self, share},
     state::{Dialog, Focus, Top, as_float},
-};
-use crate::{
-    control::message::{Session, Status, Transfer},
-    live::Direction,
-    output::{size, span},
 };
 
 /// Cells of a bar.
 const BAR: usize = 12;
 
 /// Draws everything.
-pub(super) fn draw(top: &Top, frame: &mut Frame<'_>) {
+pub(crate) fn draw(top: &Top, frame: &mut Frame<'_>) {
     let users = top.status.as_ref().map_or(0, |status| status.users.len().min(quotas::ROWS));
     let users_height = if users == 0 { 0 } else { u16::try_from(users).unwrap_or(0) + 1 };
     let rows = [Constraint::Length(4), Constraint::Min(3), Constraint::Length(users_height), Constraint::Length(1)];

@@ -1,4 +1,4 @@
-//! `ferryd top`: a live view of the running server over the control socket.
+//! `ferryd-top SOCKET`: a live view of the running server over its control socket, for `ferryd top`.
 //!
 //! Threads of their own ask the server and read the keys, so that neither a slow server nor a
 //! terminal that is gone holds up the end. What is shown is worked out in `state` and drawn in `view`.
@@ -11,15 +11,20 @@ mod terminal;
 mod view;
 
 use std::{
+    env,
     io::{self, IsTerminal as _},
     path::PathBuf,
+    process::ExitCode,
     sync::mpsc::TryRecvError,
     time::{Duration, Instant},
 };
 
+use ferry_server::{
+    control::client::{AskError, Line},
+    output,
+};
 use ratatui::crossterm::event::{Event, KeyEventKind};
 
-use crate::control::client::{AskError, Line};
 use asker::Asker;
 use keys::Keys;
 use state::Top;
@@ -30,7 +35,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Why there is no view.
 #[derive(Debug, thiserror::Error)]
-pub enum TopError {
+enum TopError {
     /// No server.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -42,11 +47,24 @@ pub enum TopError {
     Terminal(#[from] io::Error),
 }
 
+/// 0 the operator quits, 1 failed, 2 wrong usage, as `ferryd` ends.
+fn main() -> ExitCode {
+    let mut words = env::args_os().skip(1);
+    let (Some(socket), None) = (words.next(), words.next()) else {
+        output::error("usage: ferryd-top SOCKET; 'ferryd top' knows the control socket and runs it");
+        return ExitCode::from(2);
+    };
+    match run(socket.into()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Shows the server that listens on the control socket at `path`, until the operator quits.
-///
-/// # Errors
-/// [`TopError`].
-pub fn run(path: PathBuf) -> Result<(), TopError> {
+fn run(path: PathBuf) -> Result<(), TopError> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(TopError::NoTerminal);
     }

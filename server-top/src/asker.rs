@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::control::{
+use ferry_server::control::{
     client::{AskError, Line},
     message::{Answer, Ask, Session, Status},
 };
@@ -20,7 +20,7 @@ const QUEUE: usize = 8;
 
 /// What the thread has to tell.
 #[derive(Debug)]
-pub(super) enum News {
+pub(crate) enum News {
     /// How the server is now.
     Fresh(Box<Status>, Vec<Session>),
     /// What became of an order.
@@ -30,14 +30,14 @@ pub(super) enum News {
 }
 
 /// The thread's two ends; it stops when this is dropped.
-pub(super) struct Asker {
+pub(crate) struct Asker {
     orders: SyncSender<Ask>,
-    pub(super) news: Receiver<News>,
+    pub(crate) news: Receiver<News>,
 }
 
 impl Asker {
     /// Begins to ask on `line`, and anew at `path` when that is lost.
-    pub(super) fn start(line: Line, path: PathBuf) -> io::Result<Self> {
+    pub(crate) fn start(line: Line, path: PathBuf) -> io::Result<Self> {
         let (orders, ordered) = sync_channel(QUEUE);
         let (told, news) = sync_channel(QUEUE);
         thread::Builder::new().name("asker".to_owned()).spawn(move || work(line, path, &ordered, &told))?;
@@ -45,7 +45,7 @@ impl Asker {
     }
 
     /// Hands an order over; a server that answers none gets no more.
-    pub(super) fn ask(&self, ask: Ask) {
+    pub(crate) fn ask(&self, ask: Ask) {
         // Full: the operator sees that nothing happens and asks again.
         let _ = self.orders.try_send(ask);
     }

@@ -2,13 +2,13 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-
-use super::{asker::News, quotas::Quotas};
-use crate::{
+use ferry_server::{
     control::message::{Answer, Ask, Session, Status, Transfer},
     live::Direction,
 };
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::{asker::News, quotas::Quotas};
 
 /// Rows that a page is.
 const PAGE: usize = 10;
@@ -17,7 +17,7 @@ const WORD: usize = 500;
 
 /// What the sessions are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Sort {
+pub(crate) enum Sort {
     /// What they move now, most first.
     #[default]
     Rate,
@@ -30,7 +30,7 @@ pub(super) enum Sort {
 }
 
 impl Sort {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Rate => "rate",
             Self::Bytes => "bytes",
@@ -51,7 +51,7 @@ impl Sort {
 
 /// What stands over the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Dialog {
+pub(crate) enum Dialog {
     /// Whether to end this session.
     Kick { id: u64, user: String },
     /// What to say to everybody.
@@ -62,7 +62,7 @@ pub(super) enum Dialog {
 
 /// Which list the keys are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Focus {
+pub(crate) enum Focus {
     /// The sessions.
     #[default]
     Sessions,
@@ -72,48 +72,48 @@ pub(super) enum Focus {
 
 /// Bytes a second, each way.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Rate {
-    pub(super) up: f64,
-    pub(super) down: f64,
+pub(crate) struct Rate {
+    pub(crate) up: f64,
+    pub(crate) down: f64,
 }
 
 impl Rate {
-    pub(super) fn sum(self) -> f64 {
+    pub(crate) fn sum(self) -> f64 {
         self.up + self.down
     }
 }
 
 /// Everything that is shown.
 #[derive(Debug, Default)]
-pub(super) struct Top {
-    pub(super) status: Option<Box<Status>>,
+pub(crate) struct Top {
+    pub(crate) status: Option<Box<Status>>,
     /// In the order they are shown.
-    pub(super) sessions: Vec<Session>,
+    pub(crate) sessions: Vec<Session>,
     /// By session.
-    pub(super) rates: HashMap<u64, Rate>,
-    pub(super) total: Rate,
+    pub(crate) rates: HashMap<u64, Rate>,
+    pub(crate) total: Rate,
     /// Of each transfer, by session, way and path.
-    pub(super) speeds: HashMap<(u64, Direction, String), f64>,
+    pub(crate) speeds: HashMap<(u64, Direction, String), f64>,
     /// When the figures are from.
     heard: Duration,
-    pub(super) sort: Sort,
+    pub(crate) sort: Sort,
     /// The session the keys act on.
-    pub(super) selected: Option<u64>,
+    pub(crate) selected: Option<u64>,
     /// How many of its transfers are above the first that is shown.
-    pub(super) skipped: usize,
-    pub(super) focus: Focus,
-    pub(super) quotas: Quotas,
-    pub(super) dialog: Option<Dialog>,
+    pub(crate) skipped: usize,
+    pub(crate) focus: Focus,
+    pub(crate) quotas: Quotas,
+    pub(crate) dialog: Option<Dialog>,
     /// What became of the last order.
-    pub(super) message: Option<String>,
+    pub(crate) message: Option<String>,
     /// Why there is nothing new.
-    pub(super) lost: Option<String>,
-    pub(super) quit: bool,
+    pub(crate) lost: Option<String>,
+    pub(crate) quit: bool,
 }
 
 impl Top {
     /// Takes news; `now` is any clock that only grows.
-    pub(super) fn hear(&mut self, news: News, now: Duration) {
+    pub(crate) fn hear(&mut self, news: News, now: Duration) {
         match news {
             News::Fresh(status, sessions) => self.fresh(status, sessions, now),
             News::Lost(why) => self.lost = Some(why),
@@ -175,7 +175,7 @@ impl Top {
     }
 
     /// What a key does; the order it gives, if any.
-    pub(super) fn key(&mut self, key: KeyEvent) -> Option<Ask> {
+    pub(crate) fn key(&mut self, key: KeyEvent) -> Option<Ask> {
         if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
             self.quit = true;
             return None;
@@ -274,6 +274,6 @@ fn said(answer: &Answer) -> Option<String> {
 
 /// Close enough for a rate.
 #[expect(clippy::cast_precision_loss, reason = "a rate is shown with a few digits")]
-pub(super) fn as_float(number: u64) -> f64 {
+pub(crate) fn as_float(number: u64) -> f64 {
     number as f64
 }
