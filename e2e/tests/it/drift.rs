@@ -50,7 +50,8 @@ fn a_user_store_that_is_broken_or_gone_is_told_until_it_is_right_again() {
     }
     fs::write(&store, good).unwrap();
     nothing(&server);
-    assert!(server.log().contains("is what is on disk again"), "{}", server.log());
+    // The log travels through a pipe of its own.
+    wait::until("the log to tell it", || server.log().contains("is what is on disk again"));
 }
 
 #[test]
