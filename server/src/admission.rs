@@ -3,9 +3,9 @@
 //! A peer that has not logged in may hold one of few places, for a short time, and say little.
 //! Time comes from [`tokio::time::Instant`], so that tests can move it.
 
-pub mod budget;
+pub(crate) mod budget;
 mod pace;
-pub mod penalty;
+pub(crate) mod penalty;
 mod places;
 
 use std::{
@@ -23,7 +23,7 @@ use tokio::{
     time::Instant,
 };
 
-pub use budget::{Budget, OverBudget};
+pub(crate) use budget::{Budget, OverBudget};
 use pace::Pace;
 use penalty::{Penalties, Tried, Waiting};
 use places::{Dropped, Places, Stage};

@@ -31,7 +31,7 @@ use crate::{
         ferryd identity                         the fingerprint clients will see\n  \
         ferryd check                            find mistakes in config and users"
 )]
-pub struct Args {
+pub(crate) struct Args {
     /// The configuration [default: $CONFIGURATION_DIRECTORY/ferryd.toml, else /etc/ferryd/ferryd.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -48,7 +48,7 @@ pub struct Args {
 
 /// What `ferryd` can do.
 #[derive(Debug, Subcommand)]
-pub enum Verb {
+pub(crate) enum Verb {
     /// Serve until SIGTERM or SIGINT; SIGHUP reads certificate and users again
     Serve {
         /// Listen here instead of where the configuration says; may be repeated, port 0 picks a free one
@@ -122,7 +122,7 @@ pub enum Verb {
 
 /// Actions on waits after failed logins.
 #[derive(Debug, Clone, Subcommand)]
-pub enum PenaltiesVerb {
+pub(crate) enum PenaltiesVerb {
     /// Forget the failed logins from an address
     Lift {
         /// The address, as 'ferryd penalties' shows it; of IPv6 any in its /64
@@ -133,7 +133,7 @@ pub enum PenaltiesVerb {
 
 /// What can be done with quotas. Set them with `ferryd user set`.
 #[derive(Debug, Clone, Subcommand)]
-pub enum QuotaVerb {
+pub(crate) enum QuotaVerb {
     /// Show what a user has, and which unfinished uploads hold how much
     Explain {
         /// Whose
@@ -159,7 +159,7 @@ pub enum QuotaVerb {
 
 /// What can be done with the audit log.
 #[derive(Debug, Clone, Subcommand)]
-pub enum AuditVerb {
+pub(crate) enum AuditVerb {
     /// Walk the chain of hashes and print the first line that does not hold; exit 1 if there is one
     Verify {
         /// Fail unless a line has this hash, which an earlier run printed: so lines cut off at the end are found too
@@ -172,7 +172,7 @@ pub enum AuditVerb {
 
 /// What can be done with the configuration.
 #[derive(Debug, Clone, Copy, Subcommand)]
-pub enum ConfigVerb {
+pub(crate) enum ConfigVerb {
     /// Print every value in force and where it came from
     Show,
     /// Print the commented default file
@@ -181,7 +181,7 @@ pub enum ConfigVerb {
 
 /// What can be done with invites.
 #[derive(Debug, Subcommand)]
-pub enum InviteVerb {
+pub(crate) enum InviteVerb {
     /// Make an invite and print its token, which is kept nowhere
     Create {
         /// Bytes the account may have, such as 10GiB [default: registration.quota]
@@ -205,7 +205,7 @@ pub enum InviteVerb {
 
 /// What can be done with users.
 #[derive(Debug, Subcommand)]
-pub enum UserVerb {
+pub(crate) enum UserVerb {
     /// Add a user; asks for the password, unless a key is given
     Add(AddUser),
     /// Change what a user may do; open sessions follow at once
@@ -240,7 +240,7 @@ pub enum UserVerb {
 
 /// `ferryd user add`.
 #[derive(Debug, ClapArgs)]
-pub struct AddUser {
+pub(crate) struct AddUser {
     /// The name: a-z, 0-9, '.', '_' and '-', at most 64
     pub name: UserName,
     /// The same as --access read-only
@@ -259,7 +259,7 @@ pub struct AddUser {
 #[command(group = ArgGroup::new("change").required(true).multiple(true).args(
     ["quota", "max_files", "access", "enable", "disable", "expires", "max_sessions", "bandwidth", "add_key", "remove_key"]
 ))]
-pub struct SetUser {
+pub(crate) struct SetUser {
     /// Whom
     pub name: UserName,
     /// What.
@@ -269,7 +269,7 @@ pub struct SetUser {
 
 /// What can be said of an account, when it is made and later.
 #[derive(Debug, ClapArgs)]
-pub struct AccountArgs {
+pub(crate) struct AccountArgs {
     /// Bytes the user may have, such as 10GiB, or none
     #[arg(long, value_name = "SIZE|none", value_parser = quota)]
     pub quota: Option<Limit<ByteCount>>,

@@ -6,10 +6,10 @@
 //! a `gap` line says how many lines are missing once there is room again.
 
 mod chain;
-pub mod event;
+pub(crate) mod event;
 mod file;
 mod fold;
-pub mod verify;
+pub(crate) mod verify;
 mod writer;
 
 use std::{
@@ -203,7 +203,7 @@ fn share(keep: Keep) -> u64 {
 /// Whether a refusal is worth a line. The others are plain answers, as when somebody looks for a
 /// file that is not there; lines about them would hide the rest.
 #[must_use]
-pub fn is_noted(refusal: &Refusal) -> bool {
+pub(crate) fn is_noted(refusal: &Refusal) -> bool {
     !matches!(
         refusal.code,
         Code::NotFound

@@ -14,7 +14,7 @@ mod telling;
 mod upload;
 mod upload_small;
 mod uploads;
-pub mod usage;
+pub(crate) mod usage;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -47,7 +47,7 @@ use upload_small::Group;
 
 /// What the connection hands to the work.
 #[derive(Debug)]
-pub enum Input {
+pub(crate) enum Input {
     /// Frames, in order.
     Frames(Vec<Frame>),
     /// The peer broke the protocol after the frames before this.
@@ -64,7 +64,7 @@ pub enum Input {
 ///
 /// Also in the middle of it: a thread is held for about 50 ms at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub(crate) enum Need {
     /// It waits for the peer.
     Input,
     /// It has output and the writer has no room.
@@ -111,7 +111,7 @@ trait Task: std::fmt::Debug + Send {
 
 /// One logged-in connection's side of the conversation.
 #[derive(Debug)]
-pub struct Conversation {
+pub(crate) struct Conversation {
     context: Arc<Context>,
     session: Arc<Session>,
     gate: Gate,
@@ -135,7 +135,7 @@ pub struct Conversation {
 impl Conversation {
     /// A conversation that begins right after login.
     #[must_use]
-    pub fn new(context: Arc<Context>, session: Arc<Session>, gate: Gate) -> Self {
+    pub(crate) fn new(context: Arc<Context>, session: Arc<Session>, gate: Gate) -> Self {
         let wire = Arc::new(Wire::unlisted(Arc::clone(&session)));
         let files = context.files(&wire);
         Self {
@@ -158,14 +158,14 @@ impl Conversation {
 
     /// Lets it use what the client knows as well.
     #[must_use]
-    pub fn with_features(mut self, common: Features) -> Self {
+    pub(crate) fn with_features(mut self, common: Features) -> Self {
         self.features = common;
         self
     }
 
     /// Lets the operator see what it does.
     #[must_use]
-    pub fn seen_as(mut self, wire: Arc<Wire>) -> Self {
+    pub(crate) fn seen_as(mut self, wire: Arc<Wire>) -> Self {
         self.files = self.context.files(&wire);
         self.group = Group::new(&self.files, &self.context.config.get().limits);
         self.wire = wire;
@@ -174,25 +174,25 @@ impl Conversation {
 
     /// The connection as the operator sees it.
     #[must_use]
-    pub fn wire(&self) -> &Arc<Wire> {
+    pub(crate) fn wire(&self) -> &Arc<Wire> {
         &self.wire
     }
 
     /// The session it belongs to.
     #[must_use]
-    pub fn session(&self) -> &Arc<Session> {
+    pub(crate) fn session(&self) -> &Arc<Session> {
         &self.session
     }
 
     /// Whether frames of a transfer are awaited, not a new request.
     #[must_use]
-    pub fn in_transfer(&self) -> bool {
+    pub(crate) fn in_transfer(&self) -> bool {
         // A refused one is over, whatever the peer still sends of it.
         !matches!(self.running, Running::Nothing | Running::Skipping(_))
     }
 
     /// Hands in what came while the work was not running.
-    pub fn push(&mut self, input: Input) {
+    pub(crate) fn push(&mut self, input: Input) {
         match input {
             Input::Frames(frames) => {
                 self.wire.hear();
@@ -203,17 +203,17 @@ impl Conversation {
     }
 
     /// Gives it the turn it asked for; good until it needs something again.
-    pub fn give_turn(&mut self) {
+    pub(crate) fn give_turn(&mut self) {
         self.has_turn = true;
     }
 
     /// Says something unasked.
-    pub fn notify(&mut self, notice: Notice) {
+    pub(crate) fn notify(&mut self, notice: Notice) {
         self.out.notice(notice);
     }
 
     /// Works until it needs something; blocks on the disk only.
-    pub fn run(&mut self, input: &mut mpsc::Receiver<Input>, output: &mpsc::Sender<Buffer>) -> Need {
+    pub(crate) fn run(&mut self, input: &mut mpsc::Receiver<Input>, output: &mpsc::Sender<Buffer>) -> Need {
         let mut slice = Slice::begin(std::mem::take(&mut self.has_turn));
         loop {
             if self.context.stop.is_cancelled() {
@@ -435,3 +435,6 @@ impl Conversation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

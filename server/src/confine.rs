@@ -23,7 +23,7 @@ const RULES: ABI = ABI::V6;
 const DEVICES: [&str; 2] = ["/dev/null", "/dev/urandom"];
 /// What the process keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// Folders in which files may be read, written, made and removed.
     pub write: Vec<PathBuf>,
     /// Folders and files that may be read.
@@ -35,7 +35,7 @@ pub struct Kept {
 impl Kept {
     /// What a server with this configuration needs.
     #[must_use]
-    pub fn of(config: &Config, file: &Path, data: &Path, users: &Path, socket: &Path) -> Self {
+    pub(crate) fn of(config: &Config, file: &Path, data: &Path, users: &Path, socket: &Path) -> Self {
         let mut kept = Self { write: vec![data.to_owned(), folder_of(socket).to_owned()], ..Self::default() };
         // No folder of the system: the configuration is not taken with one.
         kept.write.extend(config.audit.folder.clone());
@@ -85,7 +85,7 @@ fn elsewhere(file: &Path) -> Vec<Stop> {
 }
 
 /// Gives up everything else, as far as the kernel can, and logs how far that is.
-pub fn confine(kept: &Kept) {
+pub(crate) fn confine(kept: &Kept) {
     for link in &kept.fixed {
         tracing::warn!(link = %link.display(), "this link is in a folder of the system: restart the server after changing it");
     }

@@ -29,7 +29,7 @@ use ferry_shared::{
 use tokio_util::sync::CancellationToken;
 
 use self::act::Act;
-pub use self::{
+pub(crate) use self::{
     batch::Batch,
     copy::Copied,
     error::{Error, PathFault},

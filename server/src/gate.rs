@@ -14,7 +14,7 @@ use crate::{
 
 /// What the gate keeps between two frames of one connection.
 #[derive(Debug)]
-pub struct Gate {
+pub(crate) struct Gate {
     users: Users,
     session: Arc<Session>,
     seen: u64,
@@ -24,7 +24,7 @@ pub struct Gate {
 
 /// How the account and the session are now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// As they were; go on.
     Open,
     /// The account may do other things than before; go on, and tell the client first.
@@ -39,7 +39,7 @@ impl Gate {
     /// A gate for a connection that joins `session`; `None` when the account does not let it in
     /// any more: a proof takes its time, and the account may have changed meanwhile.
     #[must_use]
-    pub fn new(users: Users, session: Arc<Session>) -> Option<Self> {
+    pub(crate) fn new(users: Users, session: Arc<Session>) -> Option<Self> {
         // Before the account, which is then of this generation or newer.
         let seen = users.generation();
         let account = users.current(&session.user.name)?;
@@ -50,18 +50,18 @@ impl Gate {
 
     /// The account as it was at the last look.
     #[must_use]
-    pub fn account(&self) -> &Account {
+    pub(crate) fn account(&self) -> &Account {
         &self.account
     }
 
     /// Cancelled once the session is over for this connection, for whatever reason.
     #[must_use]
-    pub fn shut(&self) -> CancellationToken {
+    pub(crate) fn shut(&self) -> CancellationToken {
         self.shut.clone()
     }
 
     /// How things stand now. Cheap when the user store did not change.
-    pub fn standing(&mut self) -> Standing {
+    pub(crate) fn standing(&mut self) -> Standing {
         let standing = self.judge();
         if standing == Standing::Closed {
             self.shut.cancel();

@@ -12,7 +12,7 @@ const METRICS: &str = "metrics";
 
 /// What was handed over.
 #[derive(Debug, Default)]
-pub struct Inherited {
+pub(crate) struct Inherited {
     /// For clients; empty when the configuration says where to listen.
     pub clients: Vec<TcpListener>,
     /// For the figures.
@@ -33,7 +33,7 @@ impl Inherited {
     ///
     /// # Errors
     /// [`InheritedError`].
-    pub fn take() -> Result<Self, InheritedError> {
+    pub(crate) fn take() -> Result<Self, InheritedError> {
         // Read before the crate below clears what it has read.
         let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':');

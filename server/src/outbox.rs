@@ -19,7 +19,7 @@ const OWN_BUFFER: usize = 64 << 10;
 
 /// What became of a block that was read to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// Send it.
     Send,
     /// The peer has it.
@@ -28,7 +28,7 @@ pub enum Fate {
 
 /// Encoded frames waiting for the writer.
 #[derive(Debug)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     pool: BufferPool,
     current: Buffer,
     full: VecDeque<Buffer>,
@@ -37,12 +37,12 @@ pub struct Outbox {
 impl Outbox {
     /// An empty outbox whose buffers come from `pool`.
     #[must_use]
-    pub fn new(pool: BufferPool) -> Self {
+    pub(crate) fn new(pool: BufferPool) -> Self {
         Self { current: Buffer::default(), full: VecDeque::new(), pool }
     }
 
     /// Appends a reply.
-    pub fn reply(&mut self, reply: &Reply) {
+    pub(crate) fn reply(&mut self, reply: &Reply) {
         if let Err(error) = frame::put_message(self.current(), reply) {
             // Only a page can grow, and pages are cut well below the limit.
             tracing::error!(%error, "a reply does not fit its frame");
@@ -55,7 +55,7 @@ impl Outbox {
     }
 
     /// Appends a notice.
-    pub fn notice(&mut self, notice: Notice) {
+    pub(crate) fn notice(&mut self, notice: Notice) {
         self.reply(&Reply::Notice(notice));
     }
 
@@ -63,7 +63,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`FrameError::TooLong`] for too many digests.
-    pub fn have(&mut self, first: u64, digests: &[Digest]) -> Result<(), FrameError> {
+    pub(crate) fn have(&mut self, first: u64, digests: &[Digest]) -> Result<(), FrameError> {
         frame::put_have(self.current(), first, digests)?;
         self.hand_on_if(FULL);
         Ok(())
@@ -74,7 +74,7 @@ impl Outbox {
     ///
     /// # Errors
     /// What `read` returns; nothing is appended then.
-    pub fn block(
+    pub(crate) fn block(
         &mut self,
         index: u64,
         length: usize,
@@ -103,30 +103,24 @@ impl Outbox {
     }
 
     /// Makes what is there ready to be taken, however little it is.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.hand_on_if(1);
     }
 
     /// The next buffer to send.
-    pub fn take(&mut self) -> Option<Buffer> {
+    pub(crate) fn take(&mut self) -> Option<Buffer> {
         self.full.pop_front()
     }
 
     /// Puts a buffer back that could not be sent yet.
-    pub fn put_back(&mut self, buffer: Buffer) {
+    pub(crate) fn put_back(&mut self, buffer: Buffer) {
         self.full.push_front(buffer);
     }
 
     /// Whether a buffer waits to be taken.
     #[must_use]
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         !self.full.is_empty()
-    }
-
-    /// Whether nothing waits at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.full.is_empty() && self.current.is_empty()
     }
 
     fn hand_on_if(&mut self, filled: usize) {
@@ -161,7 +155,8 @@ mod tests {
             buffer.push(1);
             Err(Error::ReadOnly)
         });
-        assert!(failed.is_err() && out.is_empty());
+        out.finish();
+        assert!(failed.is_err() && !out.is_full());
     }
 
     #[test]

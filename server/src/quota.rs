@@ -7,6 +7,6 @@ mod file;
 mod ledger;
 mod recount;
 
-pub use file::LedgerFile;
-pub use ledger::{Changes, Ledger, Limits, OverQuota, Reservation, Snapshot, Tally, What};
-pub use recount::{Drift, recount};
+pub(crate) use file::LedgerFile;
+pub(crate) use ledger::{Changes, Ledger, Limits, OverQuota, Reservation, Snapshot, Tally};
+pub(crate) use recount::{Drift, recount};

@@ -121,7 +121,7 @@ fn disk_full(told: Refusal, needed: u64, free: u64) -> Refusal {
 
 /// The refusal for a fault of ours: logged whole, told by reference only. Where the disk is behind it, it is the disk's.
 #[must_use]
-pub fn internal(error: &(dyn std::error::Error + 'static)) -> Refusal {
+pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Refusal {
     if let Some((fault, cause)) = Fault::behind(error) {
         return of_fault(fault, &error.to_string(), cause);
     }
@@ -147,7 +147,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// The client asked for something else in place of an upload's next frame.
 #[must_use]
-pub fn given_up() -> Refusal {
+pub(crate) fn given_up() -> Refusal {
     Refusal::new(Code::Superseded, "the upload was given up for another request; what arrived can be gone on with")
 }
 
@@ -172,7 +172,7 @@ fn too_many_accounts(seconds: u64) -> Refusal {
 
 /// The server or the user's share of it is full for now.
 #[must_use]
-pub fn busy(message: &str) -> Refusal {
+pub(crate) fn busy(message: &str) -> Refusal {
     Refusal { retry_after: Some(5), ..Refusal::new(Code::Busy, message) }
 }
 
@@ -193,25 +193,25 @@ fn of_registration(error: &RegisterError) -> Refusal {
 
 /// The peer does not speak the protocol.
 #[must_use]
-pub fn malformed(reason: &str) -> Refusal {
+pub(crate) fn malformed(reason: &str) -> Refusal {
     Refusal::new(Code::Malformed, format!("not the ferry protocol: {reason}"))
 }
 
 /// The one word for who does not know the server's secret, whatever else is wrong with it.
 #[must_use]
-pub fn unsealed() -> Refusal {
+pub(crate) fn unsealed() -> Refusal {
     Refusal::new(Code::Unsealed, "this server speaks only to clients that know its seal; set it with --seal-file FILE")
 }
 
 /// The account or the session was closed.
 #[must_use]
-pub fn account_closed() -> Refusal {
+pub(crate) fn account_closed() -> Refusal {
     Refusal::new(Code::AccountClosed, "this account was closed or its password changed; log in again")
 }
 
 /// The request is not known, or not offered here.
 #[must_use]
-pub fn unsupported(what: &str) -> Refusal {
+pub(crate) fn unsupported(what: &str) -> Refusal {
     Refusal::new(Code::Unsupported, format!("this server does not know {what}"))
 }
 

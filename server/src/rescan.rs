@@ -21,7 +21,7 @@ const SOON: u32 = SPREAD / 10;
 
 /// Why a home was not counted.
 #[derive(Debug, thiserror::Error)]
-pub enum RescanError {
+pub(crate) enum RescanError {
     /// The disk says no.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -39,7 +39,12 @@ pub enum RescanError {
 ///
 /// # Errors
 /// [`RescanError`]; the figures are then as they were.
-pub fn rescan(user: &UserState, figures: &Figures, pace: Pace, stop: &dyn Fn() -> bool) -> Result<Drift, RescanError> {
+pub(crate) fn rescan(
+    user: &UserState,
+    figures: &Figures,
+    pace: Pace,
+    stop: &dyn Fn() -> bool,
+) -> Result<Drift, RescanError> {
     for _ in 0..TRIES {
         let before = user.ledger.lock_changes().number();
         let (counted, counter) = count(&user.home, pace, stop)?;
@@ -84,7 +89,7 @@ fn settle(
 }
 
 /// Counts the homes whose turn it is, and those whose figures cannot be right. Blocks.
-pub fn round(context: &Context) {
+pub(crate) fn round(context: &Context) {
     let stop = || context.drain.is_cancelled();
     for account in context.users.all() {
         let name = &account.name;

@@ -65,7 +65,7 @@ impl Seal {
 ///
 /// # Errors
 /// [`SealError`].
-pub fn read(path: Option<&Path>) -> Result<Option<Secret>, SealError> {
+pub(crate) fn read(path: Option<&Path>) -> Result<Option<Secret>, SealError> {
     let Some(path) = path else { return Ok(None) };
     let text = text_file::read(path).map_err(|source| SealError::Io { path: path.to_owned(), source })?;
     let text = Secret::new(text);

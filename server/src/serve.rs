@@ -119,7 +119,7 @@ pub enum ServeError {
 ///
 /// # Errors
 /// [`ServeError`] when it does not come up.
-pub fn run(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), ServeError> {
+pub(crate) fn run(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), ServeError> {
     let (shown, config) = (data.clone(), Arc::clone(&read_config));
     start(read_config, file, data).inspect_err(|_| {
         let named = config().map(|config| own_files::named(&config, Some(file))).unwrap_or_default();

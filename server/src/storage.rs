@@ -37,21 +37,20 @@ mod tests;
 
 use rustix::fs::OFlags;
 
-pub use commit::{CommitGroup, Overwrite, Prepared, Published, Staged, Unpublished};
-pub use copy::{Copying, Progress};
-pub use count::Counter;
-pub use error::StorageError;
-pub use file::{OpenFile, Stat};
-pub use find::Finder;
-pub use glance::Glance;
-pub use home::Home;
-pub use listing::Lister;
-pub use look::{Seen, look};
-pub use prospect::Prospect;
-pub use root::{Durability, Storage};
-pub use staging::{Draft, FileMeta, Part, PartInfo, PartMeta};
-pub use tree::{Removal, Removed, Step};
-pub use walk::{WalkPage, Walker};
+pub(crate) use commit::{CommitGroup, Overwrite, Published, Staged};
+pub(crate) use copy::Copying;
+pub(crate) use count::Counter;
+pub(crate) use error::StorageError;
+pub(crate) use file::{OpenFile, Stat};
+pub(crate) use find::Finder;
+pub(crate) use home::Home;
+pub(crate) use listing::Lister;
+pub(crate) use look::{Seen, look};
+pub(crate) use prospect::Prospect;
+pub(crate) use root::{Durability, Storage};
+pub(crate) use staging::{Draft, FileMeta, Part, PartInfo, PartMeta};
+pub(crate) use tree::{Removal, Removed};
+pub(crate) use walk::{WalkPage, Walker};
 
 /// How folders are opened to be read by single names.
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);

@@ -44,7 +44,7 @@ static REFILTER: OnceLock<Refilter> = OnceLock::new();
 
 /// Lines of the log that standard error did not take.
 #[must_use]
-pub fn lost() -> u64 {
+pub(crate) fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
@@ -66,7 +66,7 @@ pub enum TelemetryError {
 ///
 /// # Errors
 /// [`TelemetryError`].
-pub fn start(log: &Log) -> Result<(), TelemetryError> {
+pub(crate) fn start(log: &Log) -> Result<(), TelemetryError> {
     let wanted = from_environment();
     let (from, level) = wanted.as_ref().map_or(("log.level", &log.level), |wanted| (EnvFilter::DEFAULT_ENV, wanted));
     let filter = log_level::filter(level).map_err(|error| TelemetryError::Level(from, error))?;
@@ -115,7 +115,7 @@ fn from_environment() -> Option<String> {
 ///
 /// # Errors
 /// [`TelemetryError`]; the level in force then stays.
-pub fn change(log: &Log) -> Result<Option<String>, TelemetryError> {
+pub(crate) fn change(log: &Log) -> Result<Option<String>, TelemetryError> {
     if let Some(level) = from_environment() {
         return Ok(Some(format!("log.level has no effect: {} says {level}", EnvFilter::DEFAULT_ENV)));
     }

@@ -20,8 +20,8 @@ use std::{
 use ferry_shared::entry::Mtime;
 use tokio_util::sync::CancellationToken;
 
-pub use self::count::Pace;
-pub use self::states::UserStates;
+pub(crate) use self::count::Pace;
+pub(crate) use self::states::UserStates;
 pub(crate) use self::{count::count, due::SPREAD, holds::held_by};
 use self::{holds::Holds, waste::Waste};
 
@@ -178,7 +178,7 @@ impl UserState {
             return false;
         }
         let file = |home| LedgerFile { used: now.used, clean: true, home };
-        let written = self.home.stamp().and_then(|home| self.home.write_ledger(&file(home).to_bytes()));
+        let written = self.home.stamp().and_then(|home| self.home.write_ledger(&file(home).into_bytes()));
         if let Err(error) = &written {
             tracing::error!(user = %self.name, %error, "cannot write the ledger; the home is counted again");
         }

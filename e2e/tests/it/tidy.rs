@@ -217,6 +217,15 @@ fn arrows_point_one_way() {
     assert_none("rules about nothing", &idle.map(|(module, _)| (*module).to_owned()).collect::<Vec<_>>());
 }
 
+/// What programs and their tests need of the server; all else is its own.
+#[test]
+fn the_server_shows_few_modules() {
+    let lib =
+        sources().into_iter().find(|(path, _)| path == Path::new("server/src/lib.rs")).expect("the server is one").1;
+    let shown: Vec<_> = lib.lines().filter(|line| line.starts_with("pub ")).map(str::to_owned).collect();
+    assert!(shown.len() <= 15, "{shown:?}");
+}
+
 /// Else a protocol would come to depend on what lies below the files layer.
 #[test]
 fn the_files_layer_shows_nothing_of_what_it_is_made_of() {

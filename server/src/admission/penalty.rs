@@ -28,11 +28,11 @@ const DIFFERENT: u32 = 20;
 const FORGIVE_EVERY: Duration = Duration::from_secs(60);
 
 /// Whose login is tried: nobody's, where the text cannot be a name.
-pub type Tried = Option<UserName>;
+pub(crate) type Tried = Option<UserName>;
 
 /// What every address has to pay.
 #[derive(Debug)]
-pub struct Penalties {
+pub(crate) struct Penalties {
     max: Duration,
     /// Makes digests of what failed worthless outside of this process.
     key: [u8; 32],
@@ -84,7 +84,7 @@ pub struct Waiting {
 impl Penalties {
     /// Waits of 1, 2, 4 … seconds, up to `max`.
     #[must_use]
-    pub fn new(max: Duration) -> Self {
+    pub(crate) fn new(max: Duration) -> Self {
         let random = RandomState::new();
         let mut key = [0; 32];
         for (number, part) in key.chunks_exact_mut(8).enumerate() {
@@ -94,13 +94,13 @@ impl Penalties {
     }
 
     /// Waits up to `max` from now on.
-    pub fn set_max(&mut self, max: Duration) {
+    pub(crate) fn set_max(&mut self, max: Duration) {
         self.max = max;
     }
 
     /// How long a login as `user` from `address` still has to wait.
     #[must_use]
-    pub fn remaining(&self, address: IpAddr, user: &Tried, now: Instant) -> Option<Duration> {
+    pub(crate) fn remaining(&self, address: IpAddr, user: &Tried, now: Instant) -> Option<Duration> {
         let known = self.addresses.get(&address)?;
         let left = known.left(user, now);
         (!left.is_zero()).then_some(left)
@@ -108,7 +108,14 @@ impl Penalties {
 
     /// `secret` failed for `user` from `address` while the user store was of `generation`: how long the next try
     /// now has to wait.
-    pub fn failed(&mut self, address: IpAddr, user: &Tried, secret: &[u8], generation: u64, now: Instant) -> Duration {
+    pub(crate) fn failed(
+        &mut self,
+        address: IpAddr,
+        user: &Tried,
+        secret: &[u8],
+        generation: u64,
+        now: Instant,
+    ) -> Duration {
         if !self.addresses.contains_key(&address) {
             self.make_room(now);
         }
@@ -140,7 +147,7 @@ impl Penalties {
     }
 
     /// `user` proved a password from `address`: the price of the next failures is halved twice.
-    pub fn succeeded(&mut self, address: IpAddr, user: &UserName, now: Instant) {
+    pub(crate) fn succeeded(&mut self, address: IpAddr, user: &UserName, now: Instant) {
         let Some(known) = self.addresses.get_mut(&address) else { return };
         known.own.forgive(now);
         if let Some(wait) = known.users.get_mut(&Some(user.clone())) {
@@ -150,7 +157,7 @@ impl Penalties {
 
     /// Everybody who waits, the longest first.
     #[must_use]
-    pub fn waiting(&self, now: Instant) -> Vec<Waiting> {
+    pub(crate) fn waiting(&self, now: Instant) -> Vec<Waiting> {
         let of_address = |(address, known): (&IpAddr, &Address)| {
             let row = |user: Option<Tried>, wait: &Wait| Waiting {
                 address: *address,
@@ -169,7 +176,7 @@ impl Penalties {
     }
 
     /// Forgets all failures of `address`; whether there were any.
-    pub fn lift(&mut self, address: IpAddr) -> bool {
+    pub(crate) fn lift(&mut self, address: IpAddr) -> bool {
         self.addresses.remove(&address).is_some()
     }
 
@@ -250,7 +257,7 @@ impl Wait {
 /// The network that pays together: an IPv4 address alone, an IPv6 address with its /64,
 /// which is the least one customer gets.
 #[must_use]
-pub fn network_of(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),

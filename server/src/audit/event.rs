@@ -419,7 +419,7 @@ impl Event {
 
 /// A path as the log has it: folder and name are shortened apart, so that paths of one folder still show it.
 #[must_use]
-pub fn shown(path: &RemotePath) -> String {
+pub(crate) fn shown(path: &RemotePath) -> String {
     let whole = path.display().to_string();
     match whole.rsplit_once('/') {
         Some((folder, name)) => format!("{}/{}", shortened(folder.to_owned()), shortened(name.to_owned())),

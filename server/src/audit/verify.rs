@@ -16,7 +16,7 @@ use super::{
 
 /// What the chain came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Verified {
+pub(crate) struct Verified {
     /// Files.
     pub files: usize,
     /// Lines.
@@ -87,7 +87,7 @@ pub enum Broken {
 ///
 /// # Errors
 /// [`Broken::Nothing`], [`Broken::Missing`] when the newest one is not there, or the disk's.
-pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Broken> {
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Broken> {
     let log = folder.join(file::NAME);
     let files = file::files(&log).map_err(|source| Broken::Read { path: folder.to_owned(), source })?;
     match files.last() {
@@ -102,7 +102,7 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Broken> {
 ///
 /// # Errors
 /// [`Broken`], for the first line that does not hold or what is missing.
-pub fn whole(folder: &Path, noted: Option<&str>) -> Result<Verified, Broken> {
+pub(crate) fn whole(folder: &Path, noted: Option<&str>) -> Result<Verified, Broken> {
     let files = files(folder)?;
     let (verified, walk) = walk(&files, noted)?;
     if !verified.from_the_start && verified.retired.is_none() {
@@ -116,7 +116,7 @@ pub fn whole(folder: &Path, noted: Option<&str>) -> Result<Verified, Broken> {
 ///
 /// # Errors
 /// [`Broken`], for the first line that does not hold.
-pub fn verify(files: &[PathBuf], noted: Option<&str>) -> Result<Verified, Broken> {
+pub(crate) fn verify(files: &[PathBuf], noted: Option<&str>) -> Result<Verified, Broken> {
     walk(files, noted).map(|(verified, _)| verified)
 }
 

@@ -9,7 +9,7 @@ use crate::{files::Usage, outbox::Outbox, session::Session, user_state::UserStat
 
 /// The user's figures now.
 #[must_use]
-pub fn now(user: &UserState) -> reply::Usage {
+pub(crate) fn now(user: &UserState) -> reply::Usage {
     let Usage { used, reserved, limit, files, file_limit, free } = Usage::of(user);
     // The message has no word for a disk that does not say.
     reply::Usage { used, reserved, limit, files, file_limit, volume_free: free.unwrap_or(0) }
@@ -17,7 +17,7 @@ pub fn now(user: &UserState) -> reply::Usage {
 
 /// What a user may do.
 #[must_use]
-pub fn access(is_read_only: bool) -> Access {
+pub(crate) fn access(is_read_only: bool) -> Access {
     if is_read_only { Access::ReadOnly } else { Access::ReadWrite }
 }
 

@@ -10,7 +10,7 @@ const BYTES_MAX: u64 = 1 << 62;
 
 /// What a ledger file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerFile {
+pub(crate) struct LedgerFile {
     /// What was used.
     pub used: Tally,
     /// Whether nothing could have changed since it was written.
@@ -41,7 +41,7 @@ impl Written {
 impl LedgerFile {
     /// The file's bytes.
     #[must_use]
-    pub fn to_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         let Tally { bytes, files } = self.used;
         let Self { clean, home, .. } = self;
         let mut written = Written { version: VERSION, bytes, files, clean, home, checksum: String::new() };
@@ -52,7 +52,7 @@ impl LedgerFile {
 
     /// What `bytes` say; `None` when they are torn, altered or of another version.
     #[must_use]
-    pub fn read(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let written: Written = serde_json::from_slice(bytes).ok()?;
         let whole = written.version == VERSION && written.checksum == written.expected_checksum();
         let Written { bytes, files, clean, home, .. } = written;
@@ -61,7 +61,7 @@ impl LedgerFile {
 
     /// What may be believed to be used in the home that has the stamp `home` now; `None` means count again.
     #[must_use]
-    pub fn believed(bytes: &[u8], home: &str) -> Option<Tally> {
+    pub(crate) fn believed(bytes: &[u8], home: &str) -> Option<Tally> {
         Self::read(bytes).filter(|file| file.clean && file.home == home && file.is_possible()).map(|file| file.used)
     }
 
@@ -85,33 +85,33 @@ mod tests {
 
     #[test]
     fn a_clean_file_is_believed() {
-        assert_eq!(believed(&clean(123, 45).to_bytes()), Some(Tally::new(123, 45)));
-        assert_eq!(believed(&clean(0, 0).to_bytes()), Some(Tally::default()));
+        assert_eq!(believed(&clean(123, 45).into_bytes()), Some(Tally::new(123, 45)));
+        assert_eq!(believed(&clean(0, 0).into_bytes()), Some(Tally::default()));
     }
 
     #[test]
     fn a_file_written_for_another_home_is_not_believed() {
-        assert_eq!(LedgerFile::believed(&clean(123, 45).to_bytes(), "another"), None);
+        assert_eq!(LedgerFile::believed(&clean(123, 45).into_bytes(), "another"), None);
     }
 
     #[test]
     fn impossible_figures_are_not_believed() {
         for (bytes, files) in [(1, 0), (BYTES_MAX + 1, 1), (u64::MAX, u64::MAX)] {
-            assert_eq!(believed(&clean(bytes, files).to_bytes()), None);
+            assert_eq!(believed(&clean(bytes, files).into_bytes()), None);
         }
-        assert!(believed(&clean(BYTES_MAX, 1).to_bytes()).is_some());
+        assert!(believed(&clean(BYTES_MAX, 1).into_bytes()).is_some());
     }
 
     #[test]
     fn a_file_of_a_stop_that_was_not_clean_is_not_believed() {
-        let dirty = LedgerFile { clean: false, ..clean(123, 45) }.to_bytes();
+        let dirty = LedgerFile { clean: false, ..clean(123, 45) }.into_bytes();
         assert_eq!(believed(&dirty), None);
         assert!(LedgerFile::read(&dirty).is_some());
     }
 
     #[test]
     fn a_torn_file_is_not_believed() {
-        let bytes = clean(123, 45).to_bytes();
+        let bytes = clean(123, 45).into_bytes();
         for length in 0..bytes.len() {
             assert_eq!(believed(&bytes[..length]), None);
         }
@@ -119,14 +119,14 @@ mod tests {
 
     #[test]
     fn an_altered_file_is_not_believed() {
-        let text = String::from_utf8(clean(123, 45).to_bytes()).unwrap();
+        let text = String::from_utf8(clean(123, 45).into_bytes()).unwrap();
         for (from, to) in [("123", "124"), ("45", "0"), ("\"version\":2", "\"version\":1"), ("a-home", "b-home")] {
             let altered = text.replacen(from, to, 1);
             assert_ne!(altered, text);
             assert_eq!(believed(altered.as_bytes()), None, "{altered}");
             assert_eq!(LedgerFile::believed(altered.as_bytes(), "b-home"), None, "{altered}");
         }
-        let dirty = String::from_utf8(LedgerFile { clean: false, ..clean(123, 45) }.to_bytes()).unwrap();
+        let dirty = String::from_utf8(LedgerFile { clean: false, ..clean(123, 45) }.into_bytes()).unwrap();
         assert_eq!(believed(dirty.replace("false", "true").as_bytes()), None);
     }
 }

@@ -5,7 +5,7 @@ use super::ledger::{Changes, Tally};
 /// What a recount found: to be logged and exported, whatever it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "drift is to be logged, never passed over"]
-pub struct Drift {
+pub(crate) struct Drift {
     /// What was believed.
     pub believed: Tally,
     /// What is there; it is believed from now on.
@@ -15,7 +15,7 @@ pub struct Drift {
 impl Drift {
     /// Whether what was believed was wrong.
     #[must_use]
-    pub fn is_any(&self) -> bool {
+    pub(crate) fn is_any(&self) -> bool {
         self.believed != self.counted
     }
 }
@@ -26,7 +26,10 @@ impl Drift {
 ///
 /// # Errors
 /// The first error among `weights`; what is used is then as it was.
-pub fn recount<E>(changes: &Changes<'_>, weights: impl IntoIterator<Item = Result<Tally, E>>) -> Result<Drift, E> {
+pub(crate) fn recount<E>(
+    changes: &Changes<'_>,
+    weights: impl IntoIterator<Item = Result<Tally, E>>,
+) -> Result<Drift, E> {
     let mut counted = Tally::default();
     for weight in weights {
         counted = counted.plus(weight?);

@@ -25,7 +25,7 @@ const STEP: usize = 16 << 20;
 const FLUSH: u64 = 64;
 
 /// Told how many bytes are done; may say to stop.
-pub type Progress<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
+pub(crate) type Progress<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
 
 impl Home {
     /// Begins to copy `source`, with its time and permissions, to staging.

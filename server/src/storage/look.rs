@@ -8,7 +8,7 @@ use super::{Storage, StorageError, root::private_folder};
 
 /// What there is of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// A home.
     Home,
     /// Nothing: the user never came, or the files are not where they were.
@@ -21,7 +21,7 @@ pub enum Seen {
 ///
 /// # Errors
 /// The disk's.
-pub fn look(data: &Path, users: &[&str]) -> Result<Vec<Seen>, StorageError> {
+pub(crate) fn look(data: &Path, users: &[&str]) -> Result<Vec<Seen>, StorageError> {
     let storage = match Storage::inspect(data) {
         Err(StorageError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         opened => opened?,

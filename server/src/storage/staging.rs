@@ -21,9 +21,9 @@ use rustix::{
     fs::AtFlags,
 };
 
-pub use draft::Draft;
-pub use part::Part;
-pub use registry::PartInfo;
+pub(crate) use draft::Draft;
+pub(crate) use part::Part;
+pub(crate) use registry::PartInfo;
 
 use self::{part::Holder, sidecar::Sidecar};
 use super::{Durability, StorageError, disk, listing::Stream, state::State, volume::Reserve};

@@ -9,7 +9,7 @@ use crate::{
 
 /// How a count treats the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+pub(crate) enum Pace {
     /// As fast as it can: somebody waits.
     Quick,
     /// It rests as long as it works.

@@ -6,8 +6,6 @@
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
-mod conversation;
-#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod serving;

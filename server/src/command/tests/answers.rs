@@ -147,8 +147,8 @@ fn a_refused_upload_is_no_transfer_that_a_stopping_server_waits_for() {
     frame::put_message(&mut declared, &Request::Put(put("no/f", SIZE, Basis::None))).unwrap();
     let mut bytes = bytes::Bytes::from(declared);
     let frame = frame::decode(&mut bytes, frame::Phase::LoggedIn).unwrap().unwrap();
-    conversation.push(ferry_server::command::Input::Frames(vec![frame]));
-    assert_eq!(conversation.run(&mut input, &output), ferry_server::command::Need::Input);
+    conversation.push(crate::command::Input::Frames(vec![frame]));
+    assert_eq!(conversation.run(&mut input, &output), crate::command::Need::Input);
     assert!(!conversation.in_transfer());
 }
 

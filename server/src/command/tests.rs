@@ -1,4 +1,6 @@
 //! The conversation after login, without a network: frames in, replies out, a real disk below.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step of a test should end it")]
+#![allow(clippy::disallowed_methods, reason = "tests prepare files and look at them")]
 
 mod answers;
 mod cases;

@@ -8,8 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use ferry_server::{
+use crate::{
     audit::Audit,
     command::{Conversation, Input, Need},
     config::{Config, Tls},
@@ -23,6 +22,7 @@ use ferry_server::{
     storage::{Durability, Storage, StorageError},
     users::{self, Users},
 };
+use bytes::Bytes;
 use ferry_shared::{
     digest::{Digest, RootBuilder, block_digest},
     feature::Features,

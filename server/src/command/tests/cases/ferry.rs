@@ -11,7 +11,7 @@ use ferry_shared::{
 };
 
 use super::door::{Done, Door, New, Why, parse};
-use crate::conversation::harness::{Peer, World, block, commit, put};
+use crate::command::tests::harness::{Peer, World, block, commit, put};
 
 struct Ferry(Peer);
 

@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use ferry_server::{rescan, user_state::Expiry};
+use crate::{rescan, user_state::Expiry};
 use ferry_shared::{
     message::{Reply, Request, request::Basis},
     refusal::Code,

@@ -1,6 +1,6 @@
 //! The files layer itself, without a protocol above it.
 
-use ferry_server::{
+use crate::{
     files::{Basis, Copied, Error, Files, NewFile, PathFault, Reading, Replace, Step, Work, Writing},
     gate::{Gate, Standing},
 };
@@ -10,7 +10,7 @@ use ferry_shared::{
 };
 
 use super::door::{Done, Door, New, Why, parse};
-use crate::conversation::harness::{World, root_of};
+use crate::command::tests::harness::{World, root_of};
 
 #[derive(Debug)]
 struct Direct {

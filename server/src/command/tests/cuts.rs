@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ferry_server::command::{Input, Need};
+use crate::command::{Input, Need};
 use ferry_shared::{
     frame::{self, Phase},
     message::Request,
@@ -30,7 +30,7 @@ fn line(log: &impl Fn() -> String, event: &str) -> serde_json::Value {
 }
 
 /// A conversation that is in the middle of copying `folder`, of which a folder and no file is there yet.
-fn copying(world: &World) -> (ferry_server::command::Conversation, mpsc::Sender<Input>, mpsc::Receiver<Input>) {
+fn copying(world: &World) -> (crate::command::Conversation, mpsc::Sender<Input>, mpsc::Receiver<Input>) {
     fs::create_dir(world.home_made().join("folder")).unwrap();
     fs::File::create(world.home().join("folder/file")).unwrap().set_len(8 << 30).unwrap();
     let mut bytes = Vec::new();
@@ -44,7 +44,7 @@ fn copying(world: &World) -> (ferry_server::command::Conversation, mpsc::Sender<
 }
 
 fn work(
-    conversation: &mut ferry_server::command::Conversation,
+    conversation: &mut crate::command::Conversation,
     input: &mut mpsc::Receiver<Input>,
     output: &mpsc::Sender<Buffer>,
 ) -> Need {

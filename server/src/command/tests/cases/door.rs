@@ -2,7 +2,7 @@
 
 use ferry_shared::{path::RemotePath, refusal::Code};
 
-use crate::conversation::harness::World;
+use crate::command::tests::harness::World;
 
 /// Why something was not done, as far as every protocol can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ferry_server::command::{Conversation, Input, Need};
+use crate::command::{Conversation, Input, Need};
 use ferry_shared::{
     frame::{self, Frame, Phase},
     message::{Request, request::Algorithm},

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use ferry_server::{
+use crate::{
     door::Door,
     gate::Gate,
     session::Proven,
@@ -36,7 +36,7 @@ fn set_password(record: &mut Record) {
 /// The gate of a session that was proven, and then `changed` before it began.
 fn entering(by_key: bool, changed: impl FnOnce(&World)) -> (World, Option<Gate>) {
     let world = World::new(1000);
-    let key: ferry_server::users::PublicKey = KEY.parse().unwrap();
+    let key: crate::users::PublicKey = KEY.parse().unwrap();
     change(&world, |alice| alice.keys.push(KEY.parse().unwrap()));
     let context = &world.context;
     let account = context.users.current(&"alice".parse().unwrap()).unwrap();
