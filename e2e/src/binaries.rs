@@ -13,7 +13,7 @@ pub fn ferryd() -> PathBuf {
     folder().join("ferryd")
 }
 
-/// What `ferryd top` becomes.
+/// The program that `ferryd top` becomes.
 #[must_use]
 pub fn ferryd_top() -> PathBuf {
     folder().join("ferryd-top")

@@ -386,7 +386,7 @@ fn nothing_depends_on_these_tests_and_crates_keep_apart() {
     assert_none("dependencies that may not be", &faults);
 }
 
-/// Whether the server needs this crate, for whatever.
+/// Tells whether the crate of the server depends on this one in any way.
 fn server_needs(name: &str) -> bool {
     let words = ["tree", "--locked", "--offline", "--package=ferry-server", "--edges=all", "--prefix=none"];
     let tree = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))

@@ -38,7 +38,7 @@ fn run(ferryd: &Path, data: &Path) -> (Option<i32>, String) {
     (status.code(), String::from_utf8(stderr).unwrap())
 }
 
-/// What the kernel says a process runs.
+/// The program that a process runs, as the kernel has it.
 fn program_of(pid: u32) -> PathBuf {
     fs::read_link(format!("/proc/{pid}/exe")).unwrap()
 }

@@ -14,6 +14,8 @@ use super::text;
 
 /// The only kind: short, fast, and without parameters to get wrong.
 const KIND: &str = "ssh-ed25519";
+/// The bytes before a key of this kind as SSH encodes it (RFC 8709): the kind after its length, and the length of the key.
+const PREFIX: &[u8] = b"\0\0\0\x0bssh-ed25519\0\0\0\x20";
 
 /// An OpenSSH public key line: `ssh-ed25519`, base64, and a comment if any.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +40,9 @@ impl FromStr for PublicKey {
         let mut words = text.split_ascii_whitespace();
         let (Some(KIND), Some(encoded)) = (words.next(), words.next()) else { return Err(KeyError) };
         let bytes = STANDARD.decode(encoded).map_err(|_| KeyError)?;
-        // RFC 8709: two strings, the kind and the 32 bytes of the key, each after its length.
-        let (kind, rest) = take_string(&bytes).ok_or(KeyError)?;
-        let (key, rest) = take_string(rest).ok_or(KeyError)?;
-        let whole = kind == KIND.as_bytes() && rest.is_empty();
-        let printable = !text.chars().any(char::is_control);
-        match KeyBytes::try_from(key) {
-            Ok(key) if whole && printable => Ok(Self { line: text.to_owned(), key }),
+        let key = bytes.strip_prefix(PREFIX).and_then(|key| KeyBytes::try_from(key).ok());
+        match key {
+            Some(key) if !text.contains(char::is_control) => Ok(Self { line: text.to_owned(), key }),
             _ => Err(KeyError),
         }
     }
@@ -75,17 +73,7 @@ impl PublicKey {
 /// The fingerprint of a key, as `ssh-keygen -l` prints it.
 #[must_use]
 pub fn fingerprint(key: &KeyBytes) -> String {
-    let mut wire = Vec::new();
-    for part in [KIND.as_bytes(), key] {
-        wire.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
-        wire.extend(part);
-    }
-    format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(wire)))
-}
-
-fn take_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
+    format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest([PREFIX, key].concat())))
 }
 
 impl fmt::Display for PublicKey {
@@ -112,20 +100,29 @@ mod tests {
 
     const LINE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl user@laptop";
 
+    /// A key of another kind.
+    const ECDSA: &str = "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBMkmaadrZh4vAyOXq8QmU1hv6oYAGDroW5aN\
+        rDMGAXkKyxsXowfAIfWDq7sW2Lf20CrjN3tPlwiCvlwkGw1asO8=";
+
     #[test]
     fn accepts_what_ssh_keygen_writes() {
         assert_eq!(LINE.parse::<PublicKey>().unwrap().to_string(), LINE);
         assert!(format!("{LINE}\n").parse::<PublicKey>().is_ok());
+        let wide = LINE.replace(' ', "   ");
+        assert_eq!(wide.parse::<PublicKey>().unwrap().to_string(), wide, "kept as it was written");
+    }
+
+    #[test]
+    fn its_fingerprint_is_that_of_ssh_keygen() {
+        let key = LINE.parse::<PublicKey>().unwrap().key();
+        assert_eq!(fingerprint(&key), "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU");
     }
 
     #[test]
     fn only_what_this_key_signed_is_its() {
         use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
         let pair = Ed25519KeyPair::from_seed_unchecked(&[9; 32]).unwrap();
-        let mut blob = vec![0, 0, 0, 11];
-        blob.extend_from_slice(KIND.as_bytes());
-        blob.extend_from_slice(&[0, 0, 0, 32]);
-        blob.extend_from_slice(pair.public_key().as_ref());
+        let blob = [PREFIX, pair.public_key().as_ref()].concat();
         let key: PublicKey = format!("{KIND} {} comment", STANDARD.encode(blob)).parse().unwrap();
         let signature = STANDARD.encode(pair.sign(b"text"));
         assert!(key.signed(b"text", &signature));
@@ -147,6 +144,11 @@ mod tests {
             format!("{kind} {}", &key[..key.len() - 4]),
             format!("{kind} {key}AAAA"),
             format!("{kind} not-base64"),
+            format!("{kind} {ECDSA}"),
+            // It says to be longer than it is.
+            format!("{kind} {}", key.replace("AAAAIO", "AACKIO")),
+            format!("{LINE}\t{LINE}"),
+            format!("{LINE}\n{LINE}"),
             "-----BEGIN OPENSSH PRIVATE KEY-----".to_owned(),
         ] {
             assert_eq!(line.parse::<PublicKey>(), Err(KeyError), "{line}");
