@@ -58,6 +58,11 @@ impl Credential<'_> {
     }
 }
 
+/// A key as a line of OpenSSH's, if it is of the one kind that accounts can have.
+pub(crate) fn public_key(line: &str) -> Option<PublicKey> {
+    line.parse().ok()
+}
+
 /// Why nobody was logged in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {

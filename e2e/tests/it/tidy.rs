@@ -53,7 +53,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("server/control", &["connection", "command", "server"]),
     ("server/gate", &["connection", "command", "refusal", "shared/message"]),
     ("server/command", &["connection", "server", "storage", "quota", "users", "::cap_std"]),
-    ("server/connection", &["server", "storage", "::cap_std"]),
+    ("server/connection", &["server", "storage", "quota", "users", "::cap_std"]),
     ("server", &["::ferry_client", "::ratatui", "::crossterm"]),
     ("server-top", &["::ferry_client", "::tokio"]),
     ("client/transfer", &["remote"]),

@@ -28,10 +28,9 @@ use crate::{
     config::RegistrationMode,
     context::Context,
     door::Door,
-    login::{Admitted, Credential, Entrance, Refused},
+    login::{self, Admitted, Credential, Entrance, Refused},
     refusal,
     turned_away::Reason,
-    users::PublicKey,
 };
 
 /// What a greeting ends with when nobody is logged in.
@@ -243,14 +242,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         let credential = match proof {
             Proof::Password(password) => Credential::Password { user, password },
             Proof::Key { public_key, signature } => {
-                key = match public_key.parse::<PublicKey>() {
-                    Ok(key) => key,
-                    Err(_) => {
-                        let refusal = Refusal::new(Code::Unsupported, "keys are of the kind ssh-ed25519");
-                        self.entrance.note(&refusal, Some(user)).await;
-                        return Ok(Err(refusal));
-                    }
+                let Some(read) = login::public_key(public_key) else {
+                    let refusal = Refusal::new(Code::Unsupported, "keys are of the kind ssh-ed25519");
+                    self.entrance.note(&refusal, Some(user)).await;
+                    return Ok(Err(refusal));
                 };
+                key = read;
                 // Checked whatever the name is, so that all of them cost the same.
                 let signed = key.signed(&binding::login_text(user, &self.exported.login), signature);
                 Credential::Key { user, key: &key, signed }

@@ -2,8 +2,6 @@
 
 use ferry_shared::{path::RemotePath, refusal::Code};
 
-use crate::command::tests::harness::World;
-
 /// Why something was not done, as far as every protocol can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
@@ -78,12 +76,6 @@ pub(super) trait Door {
         self.commit(data)
     }
 }
-
-/// Logs somebody in through a protocol.
-type Connect = fn(&World) -> Box<dyn Door>;
-
-/// The protocols, by name.
-pub(super) const ALL: [(&str, Connect); 2] = [("files", super::direct::connect), ("ferry", super::ferry::connect)];
 
 /// A path as it comes from a peer.
 pub(super) fn parse(path: &str) -> Done<RemotePath> {
