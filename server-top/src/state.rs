@@ -3,8 +3,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use ferry_server::{
+    bandwidth::Direction,
     control::message::{Answer, Ask, Session, Status, Transfer},
-    live::Direction,
 };
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 

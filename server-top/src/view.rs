@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ferry_server::{
+    bandwidth::Direction,
     control::message::{Session, Status, Transfer},
-    live::Direction,
     output::{size, span},
 };
 use ratatui::{

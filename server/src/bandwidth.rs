@@ -10,6 +10,7 @@ use std::{
 
 use ferry_shared::bucket::Bucket;
 use parking_lot::{Mutex, MutexGuard};
+use serde::{Deserialize, Serialize};
 
 /// Bytes a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,9 +21,10 @@ pub struct BandwidthLimits {
     pub down: Option<u64>,
 }
 
-/// The way bytes go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+/// The direction in which bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
     /// From the client to the server.
     Up,
     /// From the server to the client.
@@ -50,10 +52,10 @@ impl Rates {
         self.limited.store(limits != BandwidthLimits::default(), Ordering::Release);
     }
 
-    fn bucket(&self, way: Way) -> MutexGuard<'_, Bucket> {
-        match way {
-            Way::Up => self.up.lock(),
-            Way::Down => self.down.lock(),
+    fn bucket(&self, direction: Direction) -> MutexGuard<'_, Bucket> {
+        match direction {
+            Direction::Up => self.up.lock(),
+            Direction::Down => self.down.lock(),
         }
     }
 }
@@ -81,22 +83,22 @@ impl Pace {
     }
 
     /// The lowest rate that way, in bytes a second; `None` without a limit.
-    pub(crate) fn rate(&self, way: Way) -> Option<u64> {
-        self.rates().filter_map(|rates| rates.bucket(way).rate).min()
+    pub(crate) fn rate(&self, direction: Direction) -> Option<u64> {
+        self.rates().filter_map(|rates| rates.bucket(direction).rate).min()
     }
 
     /// Counts `bytes` that moved, and says how long to wait before the next.
-    pub(crate) fn took(&self, way: Way, bytes: usize) -> Duration {
+    pub(crate) fn took(&self, direction: Direction, bytes: usize) -> Duration {
         let bytes = bytes as u64;
-        self.meter(way).fetch_add(bytes, Ordering::Relaxed);
-        self.rates().map(|rates| rates.bucket(way).take(Instant::now(), bytes)).max().unwrap_or_default()
+        self.meter(direction).fetch_add(bytes, Ordering::Relaxed);
+        self.rates().map(|rates| rates.bucket(direction).take(Instant::now(), bytes)).max().unwrap_or_default()
     }
 
     /// Bytes that moved so far, to be watched while more do.
-    pub(crate) fn meter(&self, way: Way) -> &Arc<AtomicU64> {
-        match way {
-            Way::Up => &self.received,
-            Way::Down => &self.sent,
+    pub(crate) fn meter(&self, direction: Direction) -> &Arc<AtomicU64> {
+        match direction {
+            Direction::Up => &self.received,
+            Direction::Down => &self.sent,
         }
     }
 
@@ -119,12 +121,12 @@ mod tests {
     fn the_lower_of_both_rates_holds_and_each_way_has_its_own() {
         let (all, user) = (Arc::new(Rates::default()), Arc::new(Rates::default()));
         let pace = Pace::new(Arc::clone(&all));
-        assert_eq!((pace.rate(Way::Up), pace.rate(Way::Down)), (None, None));
+        assert_eq!((pace.rate(Direction::Up), pace.rate(Direction::Down)), (None, None));
         all.set(limits(Some(1000), None));
         user.set(limits(Some(500), Some(2000)));
-        assert_eq!((pace.rate(Way::Up), pace.rate(Way::Down)), (Some(1000), None));
+        assert_eq!((pace.rate(Direction::Up), pace.rate(Direction::Down)), (Some(1000), None));
         pace.log_in(user);
-        assert_eq!((pace.rate(Way::Up), pace.rate(Way::Down)), (Some(500), Some(2000)));
+        assert_eq!((pace.rate(Direction::Up), pace.rate(Direction::Down)), (Some(500), Some(2000)));
     }
 
     #[test]
@@ -133,9 +135,9 @@ mod tests {
         user.set(limits(Some(1_000_000), None));
         let paces = [Pace::new(Arc::clone(&all)), Pace::new(all)];
         paces.iter().for_each(|pace| pace.log_in(Arc::clone(&user)));
-        assert!(paces[0].took(Way::Up, 500_000) > Duration::from_millis(450));
-        assert!(paces[1].took(Way::Up, 500_000) > Duration::from_millis(900));
-        assert_eq!(paces[1].took(Way::Down, 500_000), Duration::ZERO);
+        assert!(paces[0].took(Direction::Up, 500_000) > Duration::from_millis(450));
+        assert!(paces[1].took(Direction::Up, 500_000) > Duration::from_millis(900));
+        assert_eq!(paces[1].took(Direction::Down, 500_000), Duration::ZERO);
     }
 
     #[test]
@@ -143,11 +145,11 @@ mod tests {
         let all = Arc::new(Rates::default());
         let pace = Pace::new(Arc::clone(&all));
         all.set(limits(Some(1), None));
-        assert!(pace.took(Way::Up, 100) > Duration::from_secs(90));
+        assert!(pace.took(Direction::Up, 100) > Duration::from_secs(90));
         all.set(limits(None, None));
-        assert_eq!(pace.took(Way::Up, 100), Duration::ZERO);
+        assert_eq!(pace.took(Direction::Up, 100), Duration::ZERO);
         all.set(limits(Some(1_000_000), None));
-        assert!(pace.took(Way::Up, 100) < Duration::from_secs(1), "the old debt is still there");
-        assert_eq!(pace.meter(Way::Up).load(Ordering::Relaxed), 300);
+        assert!(pace.took(Direction::Up, 100) < Duration::from_secs(1), "the old debt is still there");
+        assert_eq!(pace.meter(Direction::Up).load(Ordering::Relaxed), 300);
     }
 }

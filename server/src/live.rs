@@ -14,23 +14,12 @@ use std::{
 
 use ferry_shared::path::RemotePath;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::{audit::event::Who, session::Session};
+use crate::{audit::event::Who, bandwidth::Direction, session::Session};
 
 /// Words of the operator that wait for one connection; an older one gives way.
 const WORDS: usize = 8;
-
-/// Which way a file travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// From the client to the server.
-    Up,
-    /// From the server to the client.
-    Down,
-}
 
 /// A file on its way. Small uploads come and go too quickly to be shown.
 #[derive(Debug, Clone)]

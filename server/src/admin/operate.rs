@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::{AdminError, user_report::table};
 use crate::{
+    bandwidth::Direction,
     config::Loaded,
     control::{
         client::{self, AskError, Line},
         message::{Answer, Ask, Certificate, Differs, Penalty, Session, Status, Transfer},
     },
-    live::Direction,
     output::{self, size, span},
 };
 

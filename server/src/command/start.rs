@@ -10,8 +10,8 @@ use ferry_shared::{
 use super::{Conversation, Running, download, pages, password, telling, upload, uploads, usage};
 use crate::{
     audit::event::Event,
+    bandwidth::Direction,
     files::{self, Copied, Error, Gone},
-    live::Direction,
     refusal,
 };
 

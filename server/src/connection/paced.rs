@@ -13,7 +13,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::bandwidth::{Pace, Way};
+use crate::bandwidth::{Direction, Pace};
 
 /// Most bytes that move at a time under a limit: a low rate is many small steps and no jolts.
 const CHUNK: u64 = 256 << 10;
@@ -54,8 +54,8 @@ impl<S: AsyncRead + Unpin> PacedStream<S> {
     }
 
     /// Most bytes that may move at once; `None` without a limit.
-    fn step(&self, way: Way) -> Option<u64> {
-        Some((self.pace.rate(way)? / STEPS).clamp(1, CHUNK))
+    fn step(&self, direction: Direction) -> Option<u64> {
+        Some((self.pace.rate(direction)? / STEPS).clamp(1, CHUNK))
     }
 
     fn inner(&mut self) -> Pin<&mut S> {
@@ -64,7 +64,7 @@ impl<S: AsyncRead + Unpin> PacedStream<S> {
 
     fn wrote(&mut self, result: io::Result<usize>) -> Poll<io::Result<usize>> {
         if let Ok(count) = result {
-            self.writing.begin(self.pace.took(Way::Down, count));
+            self.writing.begin(self.pace.took(Direction::Down, count));
         }
         Poll::Ready(result)
     }
@@ -73,11 +73,11 @@ impl<S: AsyncRead + Unpin> PacedStream<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for PacedStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         ready!(self.reading.poll(cx));
-        let step = self.step(Way::Up).unwrap_or(u64::MAX);
+        let step = self.step(Direction::Up).unwrap_or(u64::MAX);
         self.stream.set_limit(step);
         let before = out.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, out))?;
-        let wait = self.pace.took(Way::Up, out.filled().len() - before);
+        let wait = self.pace.took(Direction::Up, out.filled().len() - before);
         self.reading.begin(wait);
         Poll::Ready(Ok(()))
     }
@@ -86,7 +86,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for PacedStream<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for PacedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.writing.poll(cx));
-        let step = self.step(Way::Down).and_then(|step| usize::try_from(step).ok());
+        let step = self.step(Direction::Down).and_then(|step| usize::try_from(step).ok());
         let step = step.unwrap_or(usize::MAX).min(bytes.len());
         let result = ready!(self.inner().poll_write(cx, &bytes[..step]));
         self.wrote(result)
@@ -98,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for PacedStream<S> {
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.writing.poll(cx));
-        if self.step(Way::Down).is_some() {
+        if self.step(Direction::Down).is_some() {
             let first = bytes.iter().find(|slice| !slice.is_empty()).map_or(&[][..], |slice| &**slice);
             return self.poll_write(cx, first);
         }

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::{
-    bandwidth::{Pace, Way},
+    bandwidth::{Direction, Pace},
     command::{Conversation, Input, Need},
     context::Context,
     turns::Turns,
@@ -109,7 +109,7 @@ async fn read<R: AsyncRead + Unpin>(
 ) {
     loop {
         let patience = || activity.patience(context);
-        let first = match patient(reader.next(), pace.meter(Way::Up), patience, context).await {
+        let first = match patient(reader.next(), pace.meter(Direction::Up), patience, context).await {
             Some(Ok(Some(frame))) => frame,
             Some(Ok(None)) => return,
             Some(Err(LinkError::Frame(error))) => {
@@ -287,7 +287,7 @@ async fn write<W: AsyncWrite + Unpin>(
             writer.write(&buffer).await?;
             if buffers.is_empty() { writer.flush().await } else { Ok(()) }
         };
-        match patient(sending, pace.meter(Way::Down), patience, context).await {
+        match patient(sending, pace.meter(Direction::Down), patience, context).await {
             Some(Ok(())) => {}
             Some(Err(error)) => {
                 tracing::debug!(%error, "connection lost while sending");

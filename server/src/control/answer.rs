@@ -255,9 +255,10 @@ mod tests {
 
     use super::*;
     use crate::{
+        bandwidth::Direction,
         config::{Config, Tls},
         identity::Identity,
-        live::{Direction, Listed},
+        live::Listed,
         storage::{Durability, Storage},
         users::{self, Users},
     };

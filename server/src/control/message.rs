@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::who::Right;
 use crate::{
-    live::Direction,
+    bandwidth::Direction,
     quota::Tally,
     users::{
         UserName,

@@ -117,7 +117,7 @@ mod tests {
         assert!(users.generation() > generation);
         let pace = crate::bandwidth::Pace::new(Arc::default());
         pace.log_in(Arc::clone(&user.bandwidth));
-        assert_eq!(pace.rate(crate::bandwidth::Way::Up), Some(1_000_000_000));
+        assert_eq!(pace.rate(crate::bandwidth::Direction::Up), Some(1_000_000_000));
     }
 
     #[test]
