@@ -106,6 +106,24 @@ async fn unknown_closed_and_wrong_are_the_same_answer() {
     refused("alice", "right", Denied::Disabled).await;
 }
 
+#[test]
+fn a_key_belongs_to_its_user_while_the_account_is_open() {
+    let made = |letter: &str| -> PublicKey {
+        format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{}", letter.repeat(43)).parse().unwrap()
+    };
+    let (key, other) = (made("A"), made("B"));
+    let (_folder, users) = with_alice();
+    edit(&users, |store| store.users.get_mut("alice").unwrap().keys.push(key.clone()));
+    users.reload().unwrap();
+    let owner = |name, key| users.owner_of(name, key).map(|account| account.name.clone());
+    assert_eq!(owner("alice", &key), Ok(alice()));
+    assert_eq!(owner("alice", &other), Err(Denied::Key));
+    assert_eq!(owner("bob", &key), Err(Denied::Unknown));
+    edit(&users, |store| store.users.get_mut("alice").unwrap().enabled = false);
+    users.reload().unwrap();
+    assert_eq!(owner("alice", &key), Err(Denied::Disabled));
+}
+
 #[tokio::test]
 async fn a_changed_password_is_in_force_and_in_the_file_at_once() {
     let (_folder, users) = with_alice();
