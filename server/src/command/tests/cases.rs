@@ -183,6 +183,23 @@ fn what_was_damaged_in_staging_is_never_stored() {
 }
 
 #[test]
+fn a_write_that_is_aborted_leaves_nothing_and_the_old_file() {
+    each(20, |world, connect| {
+        let (old, new) = (data(BLOCK_LEN, 1), data(3 * BLOCK_LEN, 2));
+        let mut door = connect(world);
+        door.store("f", &old).unwrap();
+        door.begin(New::of("f", new.len())).unwrap();
+        door.block(&new, 0).unwrap();
+        assert_eq!(connect(world).usage(), Ok((MIB, 2 * MIB)));
+        door.abort("f").unwrap();
+        assert_eq!((door.usage(), staged(world)), (Ok((MIB, 0)), 0));
+        assert_eq!(door.begin(New { resume: true, ..New::of("f", new.len()) }), Ok(0), "nothing to go on with");
+        door.rest(&new, 0).unwrap();
+        assert_eq!(read(&mut *door, "f"), root_of(&new));
+    });
+}
+
+#[test]
 fn a_newer_upload_of_a_path_takes_over() {
     each(20, |world, connect| {
         let bytes = data(3 * BLOCK_LEN, 1);

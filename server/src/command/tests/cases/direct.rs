@@ -108,6 +108,13 @@ impl Door for Direct {
         Ok(())
     }
 
+    fn abort(&mut self, path: &str) -> Done {
+        self.look()?;
+        let writing = self.writing.take().unwrap();
+        assert_eq!(writing.path(), &parse(path)?);
+        Ok(writing.abort()?)
+    }
+
     fn open(&mut self, path: &str) -> Done {
         self.reading = Some(self.files()?.read(&parse(path)?)?);
         Ok(())

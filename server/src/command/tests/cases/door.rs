@@ -46,6 +46,8 @@ pub(super) trait Door {
     fn block(&mut self, data: &[u8], index: usize) -> Done;
     /// Commits what was written as `data`.
     fn commit(&mut self, data: &[u8]) -> Done;
+    /// Ends the write under way, of this path, for good.
+    fn abort(&mut self, path: &str) -> Done;
     /// Opens a file to be read, and reads none of it.
     fn open(&mut self, path: &str) -> Done;
     /// Reads what was opened to its end; its digest.

@@ -80,6 +80,10 @@ impl Door for Ferry {
         self.answer().map(drop)
     }
 
+    fn abort(&mut self, path: &str) -> Done {
+        self.discard(path)
+    }
+
     fn open(&mut self, path: &str) -> Done {
         let opened = self.done(&Request::Get { path: parse(path)?, blocks: None });
         opened.inspect_err(|_| self.nothing_held())
