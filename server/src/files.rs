@@ -94,11 +94,17 @@ impl Files {
 
     /// How long to wait before an operation that makes the server write much for few bytes of the peer's: nothing,
     /// unless the user has thrown much of that away.
+    #[must_use]
+    pub fn pause(&self) -> Duration {
+        self.user.waste.wait()
+    }
+
+    /// As [`Files::pause`], for an operation that is just asked for.
     ///
     /// # Errors
     /// [`Error::Wasteful`] where it is too long to wait for.
-    pub fn pause(&self) -> Result<Duration, Error> {
-        let wait = self.user.waste.wait();
+    pub fn pause_at_first(&self) -> Result<Duration, Error> {
+        let wait = self.pause();
         if wait > LONGEST_PAUSE { Err(Error::Wasteful { seconds: wait.as_secs() }) } else { Ok(wait) }
     }
 

@@ -14,7 +14,7 @@ use crate::turns::Slice;
 impl Conversation {
     /// Begins with a request, at once unless it makes the server write a lot for a user who threw much of that away.
     pub(super) fn pace(&mut self, request: Request) {
-        let wait = if writes_much(&request) { self.files.pause() } else { Ok(Duration::ZERO) };
+        let wait = if writes_much(&request) { self.files.pause_at_first() } else { Ok(Duration::ZERO) };
         match wait {
             Ok(Duration::ZERO) => return self.begin(request),
             Ok(_) => {}
@@ -37,7 +37,7 @@ impl Conversation {
     /// What it needs before it may go on; nothing where it may at once.
     pub(super) fn gives_way(&self, slice: &Slice, is_left: bool) -> Option<Need> {
         if matches!(self.running, Running::Paced(_)) {
-            let wait = self.files.pause().unwrap_or_default();
+            let wait = self.files.pause();
             return (!wait.is_zero()).then_some(if is_left { Need::End } else { Need::Later(wait) });
         }
         if slice.is_over() {

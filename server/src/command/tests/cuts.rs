@@ -5,15 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::command::{Input, Need};
-use ferry_shared::{
-    frame::{self, Phase},
-    message::Request,
-    pool::Buffer,
-};
+use ferry_shared::message::Request;
 use tokio::sync::mpsc;
 
-use super::harness::{World, path};
+use super::harness::{World, asking, next_need, path};
+use crate::command::{Conversation, Input, Need};
 
 /// The first line of this event, once it is there.
 fn line(log: &impl Fn() -> String, event: &str) -> serde_json::Value {
@@ -30,30 +26,13 @@ fn line(log: &impl Fn() -> String, event: &str) -> serde_json::Value {
 }
 
 /// A conversation that is in the middle of copying `folder`, of which a folder and no file is there yet.
-fn copying(world: &World) -> (crate::command::Conversation, mpsc::Sender<Input>, mpsc::Receiver<Input>) {
+fn copying(world: &World) -> (Conversation, mpsc::Sender<Input>, mpsc::Receiver<Input>) {
     fs::create_dir(world.home_made().join("folder")).unwrap();
     fs::File::create(world.home().join("folder/file")).unwrap().set_len(8 << 30).unwrap();
-    let mut bytes = Vec::new();
-    let copy = Request::Copy { from: path("folder"), to: path("copy"), replace: false };
-    frame::put_message(&mut bytes, &copy).unwrap();
-    let mut bytes = bytes::Bytes::from(bytes);
     let mut conversation = world.conversation();
-    conversation.push(Input::Frames(vec![frame::decode(&mut bytes, Phase::LoggedIn).unwrap().unwrap()]));
+    conversation.push(asking(&Request::Copy { from: path("folder"), to: path("copy"), replace: false }));
     let (sender, input) = mpsc::channel(1);
     (conversation, sender, input)
-}
-
-fn work(
-    conversation: &mut crate::command::Conversation,
-    input: &mut mpsc::Receiver<Input>,
-    output: &mpsc::Sender<Buffer>,
-) -> Need {
-    loop {
-        match conversation.run(input, output) {
-            Need::Pause => {}
-            need => return need,
-        }
-    }
 }
 
 #[test]
@@ -63,16 +42,16 @@ fn a_copy_that_its_client_leaves_or_its_account_may_not_finish_is_told_with_what
         let (mut conversation, sender, mut input) = copying(&world);
         let (output, _answers) = mpsc::channel(4);
         for _ in 0..2 {
-            assert_eq!(work(&mut conversation, &mut input, &output), Need::Turn);
+            assert_eq!(next_need(&mut conversation, &mut input, &output), Need::Turn);
             conversation.give_turn();
         }
         if is_left {
             drop(sender);
-            assert_eq!(work(&mut conversation, &mut input, &output), Need::End);
+            assert_eq!(next_need(&mut conversation, &mut input, &output), Need::End);
             drop(conversation);
         } else {
             world.make_read_only();
-            assert_eq!(work(&mut conversation, &mut input, &output), Need::Input);
+            assert_eq!(next_need(&mut conversation, &mut input, &output), Need::Input);
             assert_eq!(line(&log, "refused")["code"], "not_allowed");
         }
         let cut = line(&log, "copy_cut");

@@ -33,6 +33,7 @@ use ferry_shared::{
         request::{Basis, IfExists, Put},
     },
     path::RemotePath,
+    pool::Buffer,
     refusal::{Code, Refusal},
 };
 use tokio::sync::mpsc;
@@ -187,6 +188,33 @@ impl World {
     }
 }
 
+/// The frames that `bytes` are.
+pub(super) fn frames(bytes: &[u8]) -> Vec<Frame> {
+    let mut bytes = Bytes::copy_from_slice(bytes);
+    std::iter::from_fn(|| frame::decode(&mut bytes, Phase::LoggedIn).unwrap()).collect()
+}
+
+/// The input of a connection whose client asks for this.
+pub(super) fn asking(request: &Request) -> Input {
+    let mut bytes = Vec::new();
+    frame::put_message(&mut bytes, request).unwrap();
+    Input::Frames(frames(&bytes))
+}
+
+/// Works until it is more than a pause.
+pub(super) fn next_need(
+    conversation: &mut Conversation,
+    input: &mut mpsc::Receiver<Input>,
+    output: &mpsc::Sender<Buffer>,
+) -> Need {
+    loop {
+        match conversation.run(input, output) {
+            Need::Pause => {}
+            need => return need,
+        }
+    }
+}
+
 /// One connection: what is sent is worked off at once.
 pub(super) struct Peer {
     conversation: Option<Conversation>,
@@ -201,20 +229,15 @@ impl Peer {
 
     /// Hands encoded frames in and takes everything that comes out. `false`: it was closed.
     pub(super) fn send(&mut self, frames: &[u8]) -> bool {
-        let mut bytes = Bytes::copy_from_slice(frames);
-        let mut batch = Vec::new();
-        while let Some(frame) = frame::decode(&mut bytes, Phase::LoggedIn).unwrap() {
-            batch.push(frame);
-        }
+        let arriving = self::frames(frames);
         let Some(mut conversation) = self.conversation.take() else { return false };
-        conversation.push(Input::Frames(batch));
+        conversation.push(Input::Frames(arriving));
         let (_input_end, mut input) = mpsc::channel(1);
         let (output, mut buffers) = mpsc::channel(4);
         loop {
             let need = conversation.run(&mut input, &output);
             while let Ok(buffer) = buffers.try_recv() {
-                let mut bytes = Bytes::copy_from_slice(&buffer);
-                while let Some(frame) = frame::decode(&mut bytes, Phase::LoggedIn).unwrap() {
+                for frame in self::frames(&buffer) {
                     match frame {
                         Frame::Message(json) => self.replies.push_back(json),
                         Frame::Block { index, .. } => self.blocks_received.push(index),

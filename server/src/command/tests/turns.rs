@@ -1,42 +1,12 @@
 //! When the work answers, and when it gives its thread back.
 
-use std::fs;
+use std::{fs, sync::Arc, time::Duration};
 
-use crate::command::{Conversation, Input, Need};
-use ferry_shared::{
-    frame::{self, Frame, Phase},
-    message::{Request, request::Algorithm},
-    pool::Buffer,
-};
+use ferry_shared::message::{Request, request::Algorithm};
 use tokio::sync::mpsc;
 
-use super::harness::{World, path, small};
-
-/// What arrives of `bytes`.
-fn frames(bytes: Vec<u8>) -> Vec<Frame> {
-    let mut bytes = bytes::Bytes::from(bytes);
-    std::iter::from_fn(|| frame::decode(&mut bytes, Phase::LoggedIn).unwrap()).collect()
-}
-
-fn request(request: &Request) -> Input {
-    let mut bytes = Vec::new();
-    frame::put_message(&mut bytes, request).unwrap();
-    Input::Frames(frames(bytes))
-}
-
-/// Works until it is more than a pause.
-fn next_need(
-    conversation: &mut Conversation,
-    input: &mut mpsc::Receiver<Input>,
-    output: &mpsc::Sender<Buffer>,
-) -> Need {
-    loop {
-        match conversation.run(input, output) {
-            Need::Pause => {}
-            need => return need,
-        }
-    }
-}
+use super::harness::{World, asking, frames, next_need, path, small};
+use crate::command::{Input, Need};
 
 /// Requests of work that takes seconds and needs no frame: of one file, and of a folder with it.
 fn long_work(world: &World) -> Vec<Request> {
@@ -56,7 +26,7 @@ fn long_work_gives_its_thread_back_and_ends_when_the_client_left() {
         let mut conversation = world.conversation();
         let (sender, mut input) = mpsc::channel(1);
         let (output, mut answers) = mpsc::channel(4);
-        conversation.push(request(&long));
+        conversation.push(asking(&long));
         for turn in 0..3 {
             assert_eq!(next_need(&mut conversation, &mut input, &output), Need::Turn, "{long:?}, turn {turn}");
             conversation.give_turn();
@@ -75,7 +45,7 @@ fn long_work_ends_with_the_server_or_the_account() {
         .into_iter()
         .map(|long| {
             let mut conversation = world.conversation();
-            conversation.push(request(&long));
+            conversation.push(asking(&long));
             let (sender, mut input) = mpsc::channel(1);
             let (output, answers) = mpsc::channel(4);
             assert_eq!(next_need(&mut conversation, &mut input, &output), Need::Turn);
@@ -100,11 +70,30 @@ fn refused_uploads_without_end_are_answered_while_more_come() {
     let world = World::new(1000);
     world.make_read_only();
     let mut conversation = world.conversation();
-    let many = || Input::Frames((0..20_000).flat_map(|_| frames(small("a", b"one"))).collect());
+    let many = || Input::Frames((0..20_000).flat_map(|_| frames(&small("a", b"one"))).collect());
     conversation.push(many());
     let (sender, mut input) = mpsc::channel(1);
     sender.try_send(many()).unwrap();
     let (output, _unread) = mpsc::channel(1);
     assert_eq!(next_need(&mut conversation, &mut input, &output), Need::Room, "answers wait for the peer");
     assert!(input.try_recv().is_ok(), "and nothing more was taken before they could go");
+}
+
+#[test]
+fn a_request_that_is_held_up_waits_on_when_more_is_thrown_away_meanwhile() {
+    const MIB: u64 = 1 << 20;
+    let world = World::new(1 << 40);
+    fs::write(world.home_made().join("file"), b"content").unwrap();
+    let mut conversation = world.conversation();
+    // A second's worth beyond what is free, then a minute's.
+    let user = Arc::clone(&conversation.session().user);
+    user.waste.replaced((128 + 16) * MIB);
+    conversation.push(asking(&Request::Copy { from: path("file"), to: path("copy"), replace: false }));
+    let (_sender, mut input) = mpsc::channel(1);
+    let (output, _answers) = mpsc::channel(4);
+    assert!(matches!(next_need(&mut conversation, &mut input, &output), Need::Later(_)));
+    user.waste.replaced(16 * 60 * MIB);
+    let need = next_need(&mut conversation, &mut input, &output);
+    assert!(matches!(need, Need::Later(wait) if wait > Duration::from_secs(30)), "{need:?}");
+    assert!(!world.home().join("copy").exists());
 }
