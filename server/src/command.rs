@@ -133,19 +133,18 @@ pub(crate) struct Conversation {
 }
 
 impl Conversation {
-    /// A conversation that begins right after login.
+    /// A conversation that begins right after login; the operator sees it as `wire`.
     #[must_use]
-    pub(crate) fn new(context: Arc<Context>, session: Arc<Session>, gate: Gate) -> Self {
-        let wire = Arc::new(Wire::unlisted(Arc::clone(&session)));
+    pub(crate) fn new(context: Arc<Context>, wire: Arc<Wire>, gate: Gate) -> Self {
         let files = context.files(&wire);
         Self {
             out: Outbox::new(context.pool.clone()),
             group: Group::new(&files, &context.config.get().limits),
             files,
+            session: Arc::clone(&wire.session),
             wire,
             _work: context.work.token(),
             context,
-            session,
             gate,
             features: Features::NONE,
             running: Running::Nothing,
@@ -160,15 +159,6 @@ impl Conversation {
     #[must_use]
     pub(crate) fn with_features(mut self, common: Features) -> Self {
         self.features = common;
-        self
-    }
-
-    /// Lets the operator see what it does.
-    #[must_use]
-    pub(crate) fn seen_as(mut self, wire: Arc<Wire>) -> Self {
-        self.files = self.context.files(&wire);
-        self.group = Group::new(&self.files, &self.context.config.get().limits);
-        self.wire = wire;
         self
     }
 

@@ -137,7 +137,7 @@ impl Context {
         }
     }
 
-    /// What is in force and not as it is on disk. Blocks on the disk.
+    /// The differences between what is in force and what is on disk. Blocks on the disk.
     pub(crate) fn differences(&self) -> BTreeMap<&'static str, Difference> {
         self.drift.look(&self.users, &self.identity, &self.config)
     }

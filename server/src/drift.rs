@@ -44,7 +44,7 @@ struct Found {
 /// Something in force that is not as it is on disk.
 #[derive(Debug, Clone)]
 pub(crate) struct Difference {
-    /// What is on disk, or what is wrong with it.
+    /// The state of the disk, or its fault.
     pub(crate) why: String,
     /// Since when that is known.
     pub(crate) since: Moment,
@@ -64,7 +64,7 @@ impl Drift {
         let _ = self.read_config.set(read_config);
     }
 
-    /// What differs now, by its name in [`WHAT`], the log being told of what is new. Blocks on the disk.
+    /// The differences now, by their names in [`WHAT`]; the log is told of new ones. Blocks on the disk.
     pub(crate) fn look(
         &self,
         users: &Users,

@@ -84,14 +84,6 @@ impl Files {
         Ok((stat.entry, stat.version))
     }
 
-    /// Whether the account may change its home now, and the disk lets it begin.
-    ///
-    /// # Errors
-    /// [`Error::ReadOnly`], or the disk's.
-    fn may_change(&self) -> Result<(), Error> {
-        may_change(&self.user)
-    }
-
     /// How long to wait before an operation that makes the server write much for few bytes of the peer's: nothing,
     /// unless the user has thrown much of that away.
     #[must_use]
@@ -114,7 +106,8 @@ impl Files {
     }
 }
 
-/// As [`Files::may_change`], for work under way.
+/// Whether the account may change its home now, and the disk lets it begin. Each operation that changes something asks
+/// this first, and again at each of its steps.
 fn may_change(user: &UserState) -> Result<(), Error> {
     if user.is_read_only() { Err(Error::ReadOnly) } else { Ok(user.begin_changing()?) }
 }

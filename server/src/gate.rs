@@ -1,7 +1,7 @@
 //! The one gate before every request and every part of a transfer, whatever the door.
 //!
 //! It only reads: the account as it is *now*, so what an operator changes is felt at the next step.
-//! What an account allows is in force by then (`user_state/allowance.rs`).
+//! The limits of the account are in force by then (`user_state/allowance.rs`).
 
 use std::{sync::Arc, time::SystemTime};
 

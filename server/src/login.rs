@@ -26,7 +26,7 @@ use crate::{
     users::{Account, Denied, LoginError, PublicKey, RegisterError, UserName, key},
 };
 
-/// What somebody shows to be let in.
+/// The proof that somebody shows to be let in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Credential<'a> {
     /// A password, which is checked here.
@@ -111,7 +111,7 @@ impl Error {
 pub(crate) struct Refused {
     /// Why.
     pub(crate) error: Error,
-    /// What the peer may learn of it, as the audit log has it.
+    /// The part of it that the peer may learn, as the audit log has it.
     pub(crate) told: Refusal,
 }
 
@@ -120,7 +120,7 @@ pub(crate) struct Refused {
 pub(crate) struct Admitted {
     /// The session that was opened or joined.
     pub(crate) session: Arc<Session>,
-    /// What looks at the account from now on.
+    /// The gate that looks at the account from now on.
     pub(crate) gate: Gate,
     /// Lets more connections join the session.
     pub(crate) ticket: Secret,
@@ -131,13 +131,13 @@ pub(crate) struct Admitted {
 /// One connection that wants to be let in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entrance<'a> {
-    /// What the server shares.
+    /// The state that all connections share.
     pub(crate) context: &'a Arc<Context>,
     /// The connection's place among those not logged in.
     pub(crate) ticket: &'a Ticket,
     /// The door it came to.
     pub(crate) door: Door,
-    /// Where it comes from.
+    /// Its address.
     pub(crate) peer: SocketAddr,
 }
 

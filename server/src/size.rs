@@ -81,7 +81,7 @@ impl<'de> Deserialize<'de> for ByteCount {
 /// A quota that something can be stored in and that a disk could hold.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The reason why nobody can mean it.
 pub fn sensible_quota(quota: ByteCount) -> Result<ByteCount, String> {
     match quota {
         ByteCount(0) => {

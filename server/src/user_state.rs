@@ -22,7 +22,11 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::count::Pace;
 pub(crate) use self::states::UserStates;
-pub(crate) use self::{count::count, due::SPREAD, holds::held_by};
+pub(crate) use self::{
+    count::count,
+    due::SPREAD,
+    holds::{growth, held_by},
+};
 use self::{holds::Holds, waste::Waste};
 
 use crate::{

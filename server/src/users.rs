@@ -306,7 +306,7 @@ impl Users {
     /// A peer is never told an unknown name, a closed account and a key of somebody else apart.
     ///
     /// # Errors
-    /// What stands against a login.
+    /// The reason that stands against a login.
     pub fn owner_of(&self, name: &str, key: &PublicKey) -> Result<Arc<Account>, Denied> {
         let account = name.parse().ok().and_then(|name| self.current(&name));
         let now = SystemTime::now();

@@ -18,7 +18,7 @@ use ferry_e2e::{
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rustix::process::Signal;
 
-/// Where the package has the program.
+/// The path of the program in the package.
 const INSTALLED: &str = "/usr/libexec/ferryd/ferryd-top";
 
 /// The words of `ferryd top` for a server's data.

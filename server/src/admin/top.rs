@@ -9,7 +9,7 @@ use std::{
 
 /// The program that draws.
 const PROGRAM: &str = "ferryd-top";
-/// Where the package puts it.
+/// Its path in the package.
 const INSTALLED: &str = "/usr/libexec/ferryd";
 
 /// Why there is no view.

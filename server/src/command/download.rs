@@ -39,9 +39,7 @@ pub(super) enum Step {
 /// A download under way.
 #[derive(Debug)]
 pub(super) struct Download {
-    /// None once it is finished.
-    reading: Option<Reading>,
-    size: u64,
+    reading: Reading,
     /// The block to look at next, and the first one past what was asked for.
     next: u64,
     end: u64,
@@ -70,21 +68,19 @@ pub(super) fn start(
     out: &mut Outbox,
 ) -> Result<Download, Error> {
     let reading = files.read(path)?;
-    let size = reading.size();
-    let count = block_count(size);
+    let count = block_count(reading.size());
     let (next, end) = match blocks {
         Some(range) => (range.first.min(count), range.first.saturating_add(range.count).min(count)),
         None => (0, count),
     };
     out.reply(&Reply::Opened {
-        size,
+        size: reading.size(),
         mtime: reading.mtime(),
         mode: reading.mode(),
         version: reading.version().clone(),
     });
     Ok(Download {
-        reading: Some(reading),
-        size,
+        reading,
         next,
         end,
         is_range: blocks.is_some(),
@@ -112,7 +108,7 @@ impl Download {
             return Err("have-frames out of order");
         }
         self.told = first.saturating_add(digests.len() as u64);
-        let useful = block_count(self.size).saturating_sub(first);
+        let useful = block_count(self.size()).saturating_sub(first);
         digests.truncate(usize::try_from(useful).unwrap_or(usize::MAX));
         if !digests.is_empty() {
             self.held.push_back(Held { first, digests });
@@ -132,12 +128,11 @@ impl Download {
         }
         let held = self.held_digest();
         let index = self.next;
-        let length = block_len(self.size, index).unwrap_or(0);
+        let length = block_len(self.size(), index).unwrap_or(0);
         let silent = self.last_sent.elapsed() >= KEEP_ALIVE;
-        let Some(reading) = &mut self.reading else { return Ok(Step::Done) };
         let mut digest = None;
         out.block(index, length, |buffer| {
-            let found = reading.read_block(index, buffer)?;
+            let found = self.reading.read_block(index, buffer)?;
             digest = Some(found);
             Ok(if held == Some(found) && !silent { Fate::Skip } else { Fate::Send })
         })?;
@@ -161,21 +156,19 @@ impl Download {
     }
 
     fn finish(&mut self, out: &mut Outbox) -> Result<Step, Error> {
-        if let Some(reading) = self.reading.take() {
-            let (root, version) = reading.finish()?;
-            out.reply(&Reply::Sent { root: root.filter(|_| !self.is_range), version });
-        }
+        let (root, version) = self.reading.finish()?;
+        out.reply(&Reply::Sent { root: root.filter(|_| !self.is_range), version });
         Ok(Step::Done)
     }
 
     /// The file's size.
     pub(super) fn size(&self) -> u64 {
-        self.size
+        self.reading.size()
     }
 
     /// Bytes of the file that are looked at.
     pub(super) fn position(&self) -> u64 {
-        self.next.saturating_mul(BLOCK_SIZE).min(self.size)
+        self.next.saturating_mul(BLOCK_SIZE).min(self.size())
     }
 
     /// The frames of the request that are still to come.

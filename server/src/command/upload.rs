@@ -32,7 +32,7 @@ pub(super) fn start(files: &Files, put: Put) -> Result<Upload, Error> {
     Ok(Upload { writing: files.write(new_file(put))?, announced: false })
 }
 
-/// What a `Put` asks for.
+/// The file that a `Put` asks for.
 pub(super) fn new_file(put: Put) -> NewFile {
     let Put { path, size, mtime, mode, if_exists, parents, basis, .. } = put;
     let replace = match if_exists {

@@ -15,7 +15,7 @@ pub(crate) fn now(user: &UserState) -> reply::Usage {
     reply::Usage { used, reserved, limit, files, file_limit, volume_free: free.unwrap_or(0) }
 }
 
-/// What a user may do.
+/// The access of a user, in the protocol's words.
 #[must_use]
 pub(crate) fn access(is_read_only: bool) -> Access {
     if is_read_only { Access::ReadOnly } else { Access::ReadWrite }

@@ -262,7 +262,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         self.budget.proof().map_err(over)
     }
 
-    /// What a client is told that is logged in.
+    /// The answer to a client that is logged in.
     fn logged_in(&self, admitted: &Admitted) -> LoggedIn {
         let account = admitted.gate.account();
         LoggedIn {

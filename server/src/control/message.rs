@@ -281,7 +281,7 @@ pub struct Status {
     pub users: Vec<User>,
 }
 
-/// What one door had to do.
+/// The figures of one door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AtDoor {
     /// Logins that are open.

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     audit::event::{Event, shown},
-    quota::Tally,
     storage::{CommitGroup, Staged, StorageError},
+    user_state::growth,
 };
 
 /// Files that are in staging and wait for their common flush. Dropped before [`Batch::store`], nothing of them stays.
@@ -43,7 +43,7 @@ impl Batch {
     /// # Errors
     /// [`Error`]; the file is not in the batch then.
     pub fn add(&mut self, new: NewFile, bytes: &[u8], expected: Digest) -> Result<(), Error> {
-        self.files.may_change()?;
+        super::may_change(&self.files.user)?;
         if Digest::of(bytes) != expected {
             return Err(Error::Mismatch { reason: "the bytes that arrived have another digest", kept: false });
         }
@@ -54,8 +54,7 @@ impl Batch {
         if prospect.kind().is_some() && new.replace == Replace::Never {
             return Err(StorageError::Exists(new.path).into());
         }
-        let growth = Tally::from(prospect.new_file(size)).growth_from(prospect.old().into());
-        let payment = Payment::Upload(user.ledger.reserve(growth)?);
+        let payment = Payment::Upload(user.ledger.reserve(growth(&prospect, size))?);
         let staged = Staged::Draft(user.home.draft(bytes, &new.meta())?);
         let act = self.files.act(Event::Upload { path: shown(&new.path), size: 0, digest: None });
         let NewFile { path: target, replace, parents, .. } = new;

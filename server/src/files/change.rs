@@ -12,7 +12,7 @@ use crate::{
     audit::event::{Event, shown},
     quota::Tally,
     storage::{FileMeta, Overwrite, Staged},
-    user_state::UserState,
+    user_state::{UserState, growth},
 };
 
 impl Files {
@@ -21,7 +21,7 @@ impl Files {
     /// # Errors
     /// [`Error`]; folders made before it stay.
     pub fn make_dir(&self, path: &RemotePath, parents: bool) -> Result<(), Error> {
-        self.may_change()?;
+        super::may_change(&self.user)?;
         let mut act = self.act(Event::MakeDir { path: shown(path) });
         make_dirs(&self.user, path, parents, &mut act)?;
         act.done();
@@ -49,7 +49,7 @@ impl Files {
     /// # Errors
     /// [`Error`].
     pub fn rename(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<(), Error> {
-        self.may_change()?;
+        super::may_change(&self.user)?;
         let user = &*self.user;
         let changes = user.ledger.lock_changes();
         user.hold_alone(&changes, from).map_err(|(part, quota)| Error::left_behind(&part, quota))?;
@@ -69,7 +69,7 @@ impl Files {
     /// # Errors
     /// [`Error`].
     pub fn set_attributes(&self, path: &RemotePath, mtime: Option<Mtime>, mode: Option<u32>) -> Result<(), Error> {
-        self.may_change()?;
+        super::may_change(&self.user)?;
         set_attributes(&self.user, path, mtime, mode)?;
         self.act(Event::Attributes { path: shown(path) }).done();
         Ok(())
@@ -79,7 +79,7 @@ impl Files {
 /// Puts an empty file where nothing is. An unfinished upload to the same path stays and can be gone on with.
 fn make_empty(user: &UserState, path: &RemotePath) -> Result<Stored, Error> {
     let prospect = user.home.prospect(path)?;
-    let reservation = user.ledger.reserve(Tally::from(prospect.new_file(0)).growth_from(prospect.old().into()))?;
+    let reservation = user.ledger.reserve(growth(&prospect, 0))?;
     let ready = Ready {
         staged: Staged::Draft(user.home.draft(b"", &FileMeta::default())?),
         target: path.clone(),

@@ -14,9 +14,9 @@ use super::{
 };
 use crate::{
     audit::event::{Event, shown},
-    quota::{Reservation, Tally},
+    quota::Reservation,
     storage::{Copying, Overwrite, Staged, StorageError, WalkPage, Walker},
-    user_state::UserState,
+    user_state::{UserState, growth},
 };
 
 /// Blocks copied in one step.
@@ -37,7 +37,7 @@ impl Files {
     /// # Errors
     /// [`Error`].
     pub fn copy(&self, from: RemotePath, to: RemotePath, replace: bool) -> Result<Box<dyn Work<Item = Copied>>, Error> {
-        self.may_change()?;
+        super::may_change(&self.user)?;
         let act = self.act(Event::Copy { from: shown(&from), to: shown(&to) });
         let stat = self.user.home.stat(&from)?;
         let mut copier = Copier { user: Arc::clone(&self.user), replace, file: None, act };
@@ -88,8 +88,7 @@ impl Copier {
         let home = &self.user.home;
         let source = home.open_file(from)?;
         let prospect = home.prospect(&to)?;
-        let growth = Tally::from(prospect.new_file(source.size)).growth_from(prospect.old().into());
-        let reservation = self.user.ledger.reserve(growth)?;
+        let reservation = self.user.ledger.reserve(growth(&prospect, source.size))?;
         let copying = home.copy(source)?;
         self.file = Some(OneCopy { to, copying, reservation });
         Ok(())

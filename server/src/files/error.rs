@@ -21,11 +21,11 @@ pub enum Error {
     OverQuota {
         /// The same in words.
         message: String,
-        /// What it needs.
+        /// The amount it needs.
         needed: u64,
-        /// What is left.
+        /// The amount that is left.
         available: u64,
-        /// What unfinished uploads hold.
+        /// The amount that unfinished uploads hold.
         held: u64,
     },
     /// The account is read-only.
@@ -53,11 +53,11 @@ pub enum Error {
     /// The server's disk does not do it, whatever file it is.
     #[error("{what}: {source}")]
     Disk {
-        /// What is wrong with it.
+        /// The kind of trouble.
         fault: Fault,
-        /// What was being done.
+        /// The step that failed.
         what: &'static str,
-        /// What the disk said.
+        /// The disk's own error.
         source: std::io::Error,
     },
     /// Others of its group failed first.
@@ -77,7 +77,7 @@ pub enum Error {
     Fault(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What is wrong with a path, or with what it names.
+/// The fault of a path, or of what it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathFault {
     /// There is nothing.

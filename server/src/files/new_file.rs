@@ -1,4 +1,4 @@
-//! What a new file is to be, and the checks before any of its data comes.
+//! The description of a file that is to be written, and the checks before any of its data comes.
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -12,8 +12,8 @@ use ferry_shared::{
 use super::{Error, Files, PathFault, Writing};
 use crate::{
     audit::event::{Event, shown},
-    quota::Tally,
     storage::{FileMeta, Overwrite, Part, PartMeta, Prospect, StorageError},
+    user_state::growth,
 };
 
 /// A file that is to be written.
@@ -23,7 +23,7 @@ pub struct NewFile {
     pub path: RemotePath,
     /// Its size in bytes; `None` where only the end will tell.
     pub size: Option<u64>,
-    /// What is to happen to a file that has the path already.
+    /// The fate of a file that has the path already.
     pub replace: Replace,
     /// Whether folders above it that are missing are made.
     pub parents: bool,
@@ -31,11 +31,11 @@ pub struct NewFile {
     pub mtime: Option<Mtime>,
     /// Its permission bits; the server's default, if absent.
     pub mode: Option<u32>,
-    /// What it may begin from.
+    /// The bytes that it may begin from.
     pub from: Basis,
 }
 
-/// What happens to a file that has the path of a new one.
+/// The fate of a file that has the path of a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replace {
     /// It stays, and the new one is refused.
@@ -46,7 +46,7 @@ pub enum Replace {
     IfVersion(Version),
 }
 
-/// What a new file begins from.
+/// The bytes that a new file begins from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
     /// Nothing.
@@ -95,15 +95,14 @@ impl Files {
     /// # Errors
     /// [`Error`], before any data is asked for.
     pub fn write(&self, new: NewFile) -> Result<Writing, Error> {
-        self.may_change()?;
+        super::may_change(&self.user)?;
         let user = &self.user;
         if new.size.is_some_and(|size| size > FILE_SIZE_MAX) {
             return Err(Error::path(PathFault::TooLarge, "no file can be that large"));
         }
         let prospect = user.home.prospect(&new.path)?;
         new.check_target(&prospect)?;
-        let growth = Tally::from(prospect.new_file(new.size.unwrap_or(0))).growth_from(prospect.old().into());
-        user.hold(&new.path, growth)?;
+        user.hold(&new.path, growth(&prospect, new.size.unwrap_or(0)))?;
         let opened = self.fits_the_disk(&new).and_then(|()| Ok(self.open_part(&new, &prospect)?));
         let changes = user.ledger.lock_changes();
         let (part, basis) = opened.inspect_err(|_| user.hold_again(&changes, &new.path))?;

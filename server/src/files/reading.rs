@@ -90,7 +90,7 @@ impl Reading {
     ///
     /// # Errors
     /// [`PathFault::Changed`](super::PathFault) when it is not the version it was, or another [`Error`].
-    pub fn finish(mut self) -> Result<(Option<Digest>, Version), Error> {
+    pub fn finish(&mut self) -> Result<(Option<Digest>, Version), Error> {
         let version = self.source.version_now()?;
         if version != self.source.version {
             return Err(Error::read_changed());

@@ -38,7 +38,7 @@ impl Files {
         recursive: bool,
         version: Option<Version>,
     ) -> Result<Box<dyn Work<Item = Gone>>, Error> {
-        self.may_change()?;
+        super::may_change(&self.user)?;
         let act = self.act(Event::Remove { path: shown(&path), recursive });
         let user = Arc::clone(&self.user);
         // Only files have versions: there is nothing below what has one.

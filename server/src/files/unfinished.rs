@@ -47,7 +47,7 @@ impl Files {
     /// # Errors
     /// [`PathFault::NotFound`] where there is none, or the disk's.
     pub fn discard(&self, path: &RemotePath) -> Result<(), Error> {
-        self.may_change()?;
+        super::may_change(&self.user)?;
         if !self.user.discard(path)? {
             return Err(Error::path(PathFault::NotFound, format!("no unfinished upload of {}", path.display())));
         }

@@ -1,4 +1,4 @@
-//! What a user has and may have.
+//! The figures of what a user has and may have.
 
 use super::Files;
 use crate::{quota::Snapshot, user_state::UserState};

@@ -19,9 +19,8 @@ use super::{
 };
 use crate::{
     figures::Figures,
-    quota::Tally,
     storage::{Part, PartInfo, Staged, StorageError},
-    user_state::UserState,
+    user_state::{UserState, growth},
 };
 
 /// A file that is being written.
@@ -82,7 +81,7 @@ impl Writing {
         &self.new.path
     }
 
-    /// What it really begins from.
+    /// The basis that it really begins from.
     #[must_use]
     pub fn basis(&self) -> Basis {
         self.basis
@@ -139,7 +138,7 @@ impl Writing {
             return Err(Error::Sequence("a block out of order or past the end"));
         }
         self.keep_up_to(index)?;
-        // What of the part is only written again has its room.
+        // Blocks of the part that are written again have their room.
         let more = if index < self.held { 0 } else { bytes.len() as u64 };
         let written = self.part.write(more, |file, length| blocks::write_block(file, size, index, bytes, length));
         let digest = written.map_err(unwritten)?;
@@ -180,8 +179,7 @@ impl Writing {
         }
         let _nothing_moves = self.user.ledger.lock_changes();
         let prospect = self.user.home.prospect(&self.new.path)?;
-        let growth = Tally::from(prospect.new_file(size)).growth_from(prospect.old().into());
-        Ok(self.user.hold(&self.new.path, growth)?)
+        Ok(self.user.hold(&self.new.path, growth(&prospect, size))?)
     }
 
     /// Counts blocks that were left out because the part holds them.

@@ -1,4 +1,4 @@
-//! What every connection goes through before and around its door: a place, its peer's address, and who watches it.
+//! The way of every connection to its door: a place, its peer's address, and a watch over it.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -84,7 +84,7 @@ async fn attend(door: Door, mut tcp: TcpStream, peer: SocketAddr, mut ticket: Ti
     serve(door, tcp, peer, ticket, deadline, context).await;
 }
 
-/// For whom a balancer connects. Nobody else may say such a thing.
+/// The client for which a balancer connects. Nobody else may name one.
 async fn introduce(
     tcp: &mut TcpStream,
     peer: SocketAddr,

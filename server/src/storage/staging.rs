@@ -33,7 +33,7 @@ pub(super) struct Manner {
     pub(super) durability: Durability,
     /// Whether what is unusable in staging is thrown away.
     pub(super) clean: bool,
-    /// What users leave free of the disk.
+    /// The room that users leave free on the disk.
     pub(super) reserve: Arc<Reserve>,
 }
 

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::UserState;
 use crate::{
     quota::{Changes, Ledger, OverQuota, Reservation, Tally},
-    storage::{Home, PartInfo, StorageError},
+    storage::{Home, PartInfo, Prospect, StorageError},
 };
 
 /// What each unfinished upload holds, by target. Every staged part has an entry.
@@ -159,10 +159,15 @@ impl UserState {
     }
 }
 
+/// The growth of what a user has when a file of `size` bytes takes the place of what is at a path.
+pub(crate) fn growth(prospect: &Prospect, size: u64) -> Tally {
+    Tally::from(prospect.new_file(size)).growth_from(prospect.old().into())
+}
+
 /// What a part holds: what its target, as it is now, would grow by.
 pub(crate) fn held_by(home: &Home, part: &PartInfo) -> Tally {
     match home.prospect(&part.meta.path) {
-        Ok(prospect) => Tally::from(prospect.new_file(bytes(part))).growth_from(prospect.old().into()),
+        Ok(prospect) => growth(&prospect, bytes(part)),
         // Nothing can be there, as when the target's folder became something else. The part still takes space.
         Err(_) => Tally::new(bytes(part), 1),
     }

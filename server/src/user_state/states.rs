@@ -162,7 +162,7 @@ impl UserStates {
         self.each().iter().filter_map(|(_, slot)| slot.try_lock()?.open.clone()).collect()
     }
 
-    /// What each user has, as far as it is known, open or not. The limits are those of when it was open last.
+    /// The figures of each user, as far as they are known, open or not. The limits are those of when it was open last.
     #[must_use]
     pub fn figures(&self) -> Vec<(UserName, Snapshot)> {
         let known = |(name, slot): (UserName, SharedSlot)| Some((name, slot.try_lock()?.figures()?));

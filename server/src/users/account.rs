@@ -11,7 +11,7 @@ use super::{
 };
 use crate::bandwidth::BandwidthLimits;
 
-/// What a user may do.
+/// The extent to which a user may use the home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {

@@ -79,7 +79,7 @@ pub(super) async fn make_dir(remote: &Remote, path: &RemotePath, parents: bool) 
 /// Whether `path` could be touched.
 ///
 /// # Errors
-/// What the server would refuse it with.
+/// The server's refusal, if it would refuse it.
 pub(super) async fn touch(remote: &Remote, path: &RemotePath) -> Result<(), ClientError> {
     may_change(remote)?;
     match kind(remote, path).await? {

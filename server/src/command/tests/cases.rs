@@ -1,4 +1,4 @@
-//! What holds for files whatever the protocol: each case runs against the files layer and through every door.
+//! The rules for files, alike in every protocol: each case runs against the files layer and through every door.
 
 mod direct;
 mod door;
@@ -174,7 +174,7 @@ fn what_was_damaged_in_staging_is_never_stored() {
         assert_eq!(door.begin(New { resume: true, ..New::of("f", bytes.len()) }), Ok(1));
         assert_eq!(door.rest(&bytes, 1), Err(Why::Mismatch));
         assert_eq!(door.list("").unwrap(), [""; 0]);
-        // What is there is told by its digests, so the damaged block alone comes again.
+        // The server tells the digests of what it has, so the damaged block alone comes again.
         assert_eq!(door.begin(New { resume: true, ..New::of("f", bytes.len()) }), Ok(3));
         door.block(&bytes, 0).unwrap();
         door.commit(&bytes).unwrap();

@@ -161,7 +161,7 @@ impl World {
     pub(super) fn conversation(&self) -> Conversation {
         let session = self.session();
         let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).unwrap();
-        Conversation::new(Arc::clone(&self.context), session, gate)
+        Conversation::new(Arc::clone(&self.context), Arc::new(Wire::unlisted(session)), gate)
     }
 
     /// Where the user's files really are.

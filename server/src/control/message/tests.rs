@@ -1,4 +1,4 @@
-//! What old and new programs send each other on the control socket.
+//! Messages between old and new programs on the control socket.
 
 use super::*;
 

@@ -121,7 +121,7 @@ impl Door for Direct {
     }
 
     fn read(&mut self) -> Done<Digest> {
-        let mut reading = self.reading.take().unwrap();
+        let reading = self.reading.as_mut().unwrap();
         let mut bytes = Vec::new();
         for index in 0..block_count(reading.size()) {
             reading.read_block(index, &mut bytes)?;
