@@ -23,6 +23,8 @@ fn every_verb_of_ferry_tells_what_became_of_its_paths_as_objects() {
     };
     let at = |path: &str| client.at(path);
     assert_eq!(outcome(&[&"mkdir", &at("/d")]), "made");
+    assert_eq!(outcome(&[&"touch", &at("/t")]), "touched");
+    assert_eq!(outcome(&[&"touch", &at("/u"), &"-n"]), "would");
     assert_eq!(outcome(&[&"cp", &at("/f"), &at("/d/")]), "copied");
     assert_eq!(outcome(&[&"mv", &at("/f"), &at("/g")]), "moved");
     assert_eq!(outcome(&[&"rm", &at("/g"), &"-n"]), "would");

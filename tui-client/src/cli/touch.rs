@@ -27,15 +27,22 @@ pub(super) async fn run(args: TouchArgs, context: &mut Context) -> Result<Exit, 
     let mut tally = Tally::default();
     for place in &places {
         let path = &place.path;
-        let (result, said, outcome) = if context.global.dry_run {
-            (rehearsal::touch(&remote, path).await, "would touch", "would")
+        let result = if context.global.dry_run {
+            let would = rehearsal::touch(&remote, path).await;
+            would.map(|()| {
+                context.output.say(&format!("would touch {}", path.display()));
+                "would"
+            })
         } else {
-            (remote.touch(path.clone()).await, "touched", "touched")
+            let touched = remote.touch(path.clone()).await;
+            touched.map(|()| {
+                context.output.detail(&format!("{} touched", path.display()));
+                "touched"
+            })
         };
-        let result = result.map_err(|error| Failure::remote(path, Looking::Folder, error)).and_then(|()| {
-            context.output.detail(&format!("{said} {}", path.display()));
-            context.output.result(&PathObject { path, outcome })
-        });
+        let result = result
+            .map_err(|error| Failure::remote(path, Looking::Folder, error))
+            .and_then(|outcome| context.output.result(&PathObject { path, outcome }));
         tally.count(context, result)?;
     }
     Ok(tally.exit())
