@@ -40,8 +40,8 @@ use crate::{
     live::Wire,
     outbox::Outbox,
     refusal,
+    scheduler::Slice,
     session::Session,
-    turns::Slice,
 };
 use upload_small::Group;
 

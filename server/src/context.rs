@@ -19,11 +19,11 @@ use crate::{
     files::Files,
     identity::Identity,
     live::{Live, Wire},
+    scheduler::Turns,
     seal::Seal,
     session::Sessions,
     storage::{Storage, StorageError},
     turned_away::TurnedAway,
-    turns::Turns,
     user_state::{UserState, UserStates},
     users::{Account, Users},
 };

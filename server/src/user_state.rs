@@ -32,8 +32,8 @@ use self::{holds::Holds, waste::Waste};
 use crate::{
     bandwidth::Rates,
     quota::{Ledger, LedgerFile, Limits, Tally},
+    scheduler::Turns,
     storage::{Home, Storage, StorageError, Weight},
-    turns::Turns,
     users::UserName,
 };
 

@@ -9,7 +9,7 @@ use ferry_shared::message::{
 };
 
 use super::{Conversation, Need, Running, download};
-use crate::turns::Slice;
+use crate::scheduler::Slice;
 
 impl Conversation {
     /// Begins with a request, at once unless it makes the server write a lot for a user who threw much of that away.

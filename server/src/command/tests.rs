@@ -10,5 +10,5 @@ mod harness;
 mod kills;
 mod parts;
 mod recounts;
+mod scheduling;
 mod transfers;
-mod turns;

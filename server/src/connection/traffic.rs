@@ -32,7 +32,7 @@ use crate::{
     bandwidth::{Direction, Pace},
     command::{Conversation, Input, Need},
     context::Context,
-    turns::Turns,
+    scheduler::Turns,
 };
 
 /// Batches of frames between reader and worker; each holds at most one large block.
