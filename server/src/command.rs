@@ -34,10 +34,10 @@ use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
+    connections::ConnectionInfo,
     context::Context,
     files::{Error, Files},
     gate::{Gate, Standing},
-    live::Wire,
     outbox::Outbox,
     refusal,
     scheduler::Slice,
@@ -116,7 +116,7 @@ pub(crate) struct Conversation {
     session: Arc<Session>,
     gate: Gate,
     files: Files,
-    wire: Arc<Wire>,
+    connection: Arc<ConnectionInfo>,
     /// What the client knows as well.
     features: Features,
     out: Outbox,
@@ -133,16 +133,16 @@ pub(crate) struct Conversation {
 }
 
 impl Conversation {
-    /// A conversation that begins right after login; the operator sees it as `wire`.
+    /// A conversation that begins right after login; the operator sees it as `connection`.
     #[must_use]
-    pub(crate) fn new(context: Arc<Context>, wire: Arc<Wire>, gate: Gate) -> Self {
-        let files = context.files(&wire);
+    pub(crate) fn new(context: Arc<Context>, connection: Arc<ConnectionInfo>, gate: Gate) -> Self {
+        let files = context.files(&connection);
         Self {
             out: Outbox::new(context.pool.clone()),
             group: Group::new(&files, &context.config.get().limits),
             files,
-            session: Arc::clone(&wire.session),
-            wire,
+            session: Arc::clone(&connection.session),
+            connection,
             _work: context.work.token(),
             context,
             gate,
@@ -164,8 +164,8 @@ impl Conversation {
 
     /// The connection as the operator sees it.
     #[must_use]
-    pub(crate) fn wire(&self) -> &Arc<Wire> {
-        &self.wire
+    pub(crate) fn connection(&self) -> &Arc<ConnectionInfo> {
+        &self.connection
     }
 
     /// The session it belongs to.
@@ -185,7 +185,7 @@ impl Conversation {
     pub(crate) fn push(&mut self, input: Input) {
         match input {
             Input::Frames(frames) => {
-                self.wire.hear();
+                self.connection.hear();
                 self.frames.extend(frames);
             }
             other => self.then = Some(other),
@@ -248,7 +248,7 @@ impl Conversation {
                         self.out.finish();
                         if !self.out.is_full() {
                             if !self.in_transfer() {
-                                self.wire.rest();
+                                self.connection.rest();
                             }
                             return Need::Input;
                         }
@@ -260,7 +260,7 @@ impl Conversation {
 
     /// Passes the operator's words on, and looks at the account between two steps of a long answer too.
     fn hear_the_operator(&mut self) {
-        for text in self.wire.take_words() {
+        for text in self.connection.take_words() {
             self.out.notice(Notice::Broadcast { text });
         }
         if !self.over {
@@ -314,7 +314,7 @@ impl Conversation {
         self.flush_group();
         self.running = Running::Nothing;
         tracing::info!(session = self.session.id, code = refusal.code.as_str(), "connection refused");
-        self.context.count_refusal(&refusal, &self.wire);
+        self.context.count_refusal(&refusal, &self.connection);
         self.out.reply(&Reply::Refused(refusal));
         self.over = true;
     }
@@ -323,12 +323,12 @@ impl Conversation {
     fn refuse(&mut self, refusal: impl Into<Refusal>) {
         let refusal = refusal.into();
         self.flush_group();
-        self.context.count_refusal(&refusal, &self.wire);
+        self.context.count_refusal(&refusal, &self.connection);
         self.out.reply(&Reply::Refused(refusal));
     }
 
     fn flush_group(&mut self) {
-        self.group.flush(&self.context, &self.wire, &mut self.out);
+        self.group.flush(&self.context, &self.connection, &mut self.out);
     }
 
     fn flush_if_full(&mut self) {

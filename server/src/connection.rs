@@ -90,10 +90,10 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, dead
     if let Some((Admitted { session, gate, presence: _presence, .. }, features)) = admitted {
         reader.set_phase(Phase::LoggedIn);
         pace.log_in(Arc::clone(&session.user.bandwidth));
-        let listed = context.live.enter(session, peer, reader.meter(), writer.meter());
+        let listed = context.connections.enter(session, peer, reader.meter(), writer.meter());
         let shut = gate.shut();
         let conversation =
-            Conversation::new(Arc::clone(&context), Arc::clone(&listed.wire), gate).with_features(features);
+            Conversation::new(Arc::clone(&context), Arc::clone(&listed.connection), gate).with_features(features);
         tokio::select! {
             () = traffic::run(&mut reader, &mut writer, conversation, &pace, &context) => {}
             () = context.stop.cancelled() => {}

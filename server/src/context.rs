@@ -14,11 +14,11 @@ use crate::{
     audit::{self, Audit, event::Event},
     bandwidth::Rates,
     config::{Config, InForce},
+    connections::{ConnectionInfo, Connections},
     drift::{Difference, Drift},
     figures::Figures,
     files::Files,
     identity::Identity,
-    live::{Live, Wire},
     scheduler::Turns,
     seal::Seal,
     session::Sessions,
@@ -65,7 +65,7 @@ pub struct Context {
     /// How fast all users together may be.
     pub bandwidth: Arc<Rates>,
     /// Who is connected now.
-    pub live: Live,
+    pub connections: Connections,
     /// What happened so far.
     pub figures: Arc<Figures>,
     /// Where it is noted.
@@ -98,7 +98,7 @@ impl Context {
             drain: CancellationToken::new(),
             farewell: OnceLock::new(),
             stop,
-            live: Live::default(),
+            connections: Connections::default(),
             figures: Arc::default(),
             audit: Audit::default(),
             drift: Drift::default(),
@@ -118,11 +118,11 @@ impl Context {
         self.states.get(&account.name)
     }
 
-    /// The files of the user who is at the other end of `wire`.
+    /// The files of the user who is at the other end of `connection`.
     #[must_use]
-    pub fn files(&self, wire: &Wire) -> Files {
-        let user = Arc::clone(&wire.session.user);
-        Files::new(user, self.audit.clone(), Arc::clone(&self.figures), wire.who(), self.stop.clone())
+    pub fn files(&self, connection: &ConnectionInfo) -> Files {
+        let user = Arc::clone(&connection.session.user);
+        Files::new(user, self.audit.clone(), Arc::clone(&self.figures), connection.who(), self.stop.clone())
     }
 
     /// Ends the sessions whose home is not there any more, although there may be an account and a home of
@@ -151,11 +151,11 @@ impl Context {
     }
 
     /// Counts a refusal after login, and has it noted when it is more than an answer.
-    pub fn count_refusal(&self, refusal: &Refusal, wire: &Wire) {
+    pub fn count_refusal(&self, refusal: &Refusal, connection: &ConnectionInfo) {
         self.figures.refused(refusal.code);
         tracing::debug!(code = refusal.code.as_str(), message = refusal.message, "refused");
         if audit::is_noted(refusal) {
-            self.audit.record(wire.who(), Event::refused(refusal));
+            self.audit.record(connection.who(), Event::refused(refusal));
         }
     }
 }

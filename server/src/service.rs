@@ -89,8 +89,8 @@ impl ServiceManager {
 }
 
 fn summary(context: &Context) -> String {
-    let wires = context.live.wires();
-    let transfers = wires.iter().filter(|wire| wire.transfer().is_some()).count();
+    let connections = context.connections.list();
+    let transfers = connections.iter().filter(|connection| connection.transfer().is_some()).count();
     let state = if context.drain.is_cancelled() { "stopping: " } else { "" };
     format!("{state}{} sessions, {transfers} transfers", context.sessions.count())
 }

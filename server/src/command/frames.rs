@@ -14,7 +14,7 @@ impl Conversation {
                 Err(reason) => return self.close(refusal::malformed(reason)),
             },
             Running::Upload(upload) => match upload.block(index, &bytes) {
-                Ok(()) => return self.wire.advance(upload.position()),
+                Ok(()) => return self.connection.advance(upload.position()),
                 Err(error) => error,
             },
             _ => return self.close(refusal::malformed("a block outside an upload")),

@@ -68,19 +68,19 @@ impl Conversation {
             R::Discard { path } => done(files.discard(&path))?,
             R::ChangePassword { old, new } => {
                 let reply = password::change(&self.context, &self.session, &old, &new)?;
-                self.context.audit.record(self.wire.who(), Event::Password);
+                self.context.audit.record(self.connection.who(), Event::Password);
                 reply
             }
             R::Ping => Reply::Pong,
             R::Get { path, blocks } => {
                 let download = download::start(files, &path, blocks, &mut self.out)?;
-                self.wire.begin(Direction::Down, path, Some(download.size()));
+                self.connection.begin(Direction::Down, path, Some(download.size()));
                 return Ok(Running::Download(Box::new(download)));
             }
             R::Put(put) => {
                 let (path, size) = (put.path.clone(), put.size);
                 let upload = upload::start(files, put)?;
-                self.wire.begin(Direction::Up, path, size);
+                self.connection.begin(Direction::Up, path, size);
                 usage::warn(&self.session, usage::now(user), &mut self.out);
                 return Ok(Running::Upload(Box::new(upload)));
             }

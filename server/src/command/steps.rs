@@ -64,7 +64,7 @@ impl Conversation {
             Running::Download(download) => match download.step(&mut self.out) {
                 Ok(download::Step::NeedsHave) => return false,
                 Ok(download::Step::More) => {
-                    self.wire.advance(download.position());
+                    self.connection.advance(download.position());
                     Ok(true)
                 }
                 Ok(download::Step::Done) => Ok(false),

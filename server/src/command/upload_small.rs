@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{
     config::Limits,
+    connections::ConnectionInfo,
     context::Context,
     files::{Batch, Error, Files},
-    live::Wire,
     outbox::Outbox,
 };
 
@@ -87,13 +87,13 @@ impl Group {
     }
 
     /// Makes all of them durable and answers them, in order.
-    pub(super) fn flush(&mut self, context: &Context, wire: &Wire, out: &mut Outbox) {
+    pub(super) fn flush(&mut self, context: &Context, connection: &ConnectionInfo, out: &mut Outbox) {
         if self.refused.is_empty() {
             return;
         }
         let mut outcomes = self.batch.store().map(Vec::into_iter).map_err(Refusal::from);
-        let usage = usage::now(&wire.session.user);
-        usage::warn(&wire.session, usage, out);
+        let usage = usage::now(&connection.session.user);
+        usage::warn(&connection.session, usage, out);
         for refused in std::mem::take(&mut self.refused) {
             let outcome = match (refused, &mut outcomes) {
                 (Some(refused), _) => Err(refused),
@@ -103,7 +103,7 @@ impl Group {
             match outcome {
                 Ok(file) => out.reply(&stored(file, usage)),
                 Err(refused) => {
-                    context.count_refusal(&refused, wire);
+                    context.count_refusal(&refused, connection);
                     out.reply(&Reply::Refused(refused));
                 }
             }

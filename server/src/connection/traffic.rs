@@ -198,7 +198,7 @@ async fn work(
     // What changed since the login is heard too.
     changes.mark_changed();
     let ended = conversation.session().ended.clone();
-    let wire = Arc::clone(conversation.wire());
+    let connection = Arc::clone(conversation.connection());
     let user = Arc::clone(&conversation.session().user);
     let mut turn = None;
     let mut draining = false;
@@ -263,7 +263,7 @@ async fn work(
                     _ = changes.changed() => conversation.push(Input::AccountChanged),
                     () = ended.cancelled() => conversation.push(Input::AccountChanged),
                     // What woke it is heard when the work goes on.
-                    () = wire.woken.notified() => {}
+                    () = connection.woken.notified() => {}
                     () = context.drain.cancelled(), if !draining => {
                         draining = true;
                         let seconds = if in_transfer { context.config.get().limits.drain().as_secs() } else { 0 };

@@ -12,11 +12,11 @@ use super::{
 };
 use crate::{
     audit::event::{Event, Who},
+    connections::ConnectionInfo,
     context::Context,
     door::Door,
     drift::Difference,
     identity::{Handed, Term},
-    live::Wire,
     telemetry,
     users::{By, moment::Moment},
 };
@@ -76,7 +76,7 @@ async fn drain(context: &Context, uid: u32, message: Option<String>, orders: &mp
     if orders.send(Order::Drain).await.is_err() {
         return Answer::failed("the server is stopping already");
     }
-    let transfers = context.live.wires().iter().filter(|wire| wire.transfer().is_some()).count();
+    let transfers = context.connections.list().iter().filter(|connection| connection.transfer().is_some()).count();
     Answer::Draining { transfers, seconds: context.config.get().limits.drain_seconds }
 }
 
@@ -103,8 +103,8 @@ async fn status(context: &Arc<Context>) -> Answer {
 /// How the server is. Blocks on the disk.
 pub(crate) fn status_now(context: &Context) -> Status {
     let figures = &context.figures;
-    let wires = context.live.wires();
-    let (received, sent) = context.live.traffic();
+    let connections = context.connections.list();
+    let (received, sent) = context.connections.traffic();
     let disk_free = context.states.volume_free();
     let disk_free =
         disk_free.inspect_err(|error| tracing::warn!(%error, "cannot tell how much of the disk is free")).ok();
@@ -132,16 +132,16 @@ pub(crate) fn status_now(context: &Context) -> Status {
         uptime_seconds: figures.uptime().as_secs(),
         draining: context.drain.is_cancelled(),
         sessions: context.sessions.count(),
-        connections: wires.len(),
+        connections: connections.len(),
         unfinished: context.admission.unfinished(),
-        transfers: wires.iter().filter(|wire| wire.transfer().is_some()).count(),
+        transfers: connections.iter().filter(|connection| connection.transfer().is_some()).count(),
         received,
         sent,
         accepted: figures.connections.get(),
         logins: figures.logins.get(),
         uploads: figures.uploads.get(),
         downloads: figures.downloads.get(),
-        doors: Door::ALL.into_iter().map(|door| (door.to_string(), at_door(context, door, &wires))).collect(),
+        doors: Door::ALL.into_iter().map(|door| (door.to_string(), at_door(context, door, &connections))).collect(),
         refusals: figures.refusals().map(|(code, count)| (code.as_str().to_owned(), count)).collect(),
         turned_away: context.turned_away.totals().map(|(reason, count)| (reason.as_str().to_owned(), count)).collect(),
         panics: figures.panics.get(),
@@ -160,10 +160,10 @@ pub(crate) fn status_now(context: &Context) -> Status {
     }
 }
 
-fn at_door(context: &Context, door: Door, wires: &[Arc<Wire>]) -> AtDoor {
+fn at_door(context: &Context, door: Door, connections: &[Arc<ConnectionInfo>]) -> AtDoor {
     AtDoor {
         sessions: context.sessions.all().iter().filter(|session| session.door == door).count(),
-        connections: wires.iter().filter(|wire| wire.session.door == door).count(),
+        connections: connections.iter().filter(|connection| connection.session.door == door).count(),
         accepted: context.figures.connections.at(door),
         logins: context.figures.logins.at(door),
     }
@@ -180,29 +180,29 @@ fn certificate(term: Term) -> Certificate {
 
 fn sessions(context: &Context) -> Vec<Session> {
     let mut found: BTreeMap<u64, Session> = BTreeMap::new();
-    for wire in context.live.wires() {
-        let session = found.entry(wire.session.id).or_insert_with(|| Session {
-            id: wire.session.id,
-            user: wire.session.user.name.to_string(),
-            peer: wire.peer.map(|peer| peer.to_string()).unwrap_or_default(),
-            door: wire.session.door.to_string(),
-            since: Moment::from_system_time(wire.session.since),
+    for connection in context.connections.list() {
+        let session = found.entry(connection.session.id).or_insert_with(|| Session {
+            id: connection.session.id,
+            user: connection.session.user.name.to_string(),
+            peer: connection.peer.map(|peer| peer.to_string()).unwrap_or_default(),
+            door: connection.session.door.to_string(),
+            since: Moment::from_system_time(connection.session.since),
             connections: 0,
             received: 0,
             sent: 0,
             transfers: Vec::new(),
         });
-        let (received, sent) = wire.traffic();
+        let (received, sent) = connection.traffic();
         session.connections += 1;
         session.received += received;
         session.sent += sent;
-        session.transfers.extend(transfer(&wire));
+        session.transfers.extend(transfer(&connection));
     }
     found.into_values().collect()
 }
 
-fn transfer(wire: &Wire) -> Option<Transfer> {
-    let (transfer, done) = wire.transfer()?;
+fn transfer(connection: &ConnectionInfo) -> Option<Transfer> {
+    let (transfer, done) = connection.transfer()?;
     Some(Transfer {
         direction: transfer.direction,
         path: transfer.path.display().to_string(),
@@ -236,11 +236,11 @@ async fn broadcast(context: &Context, uid: u32, text: &str) -> Answer {
         return Answer::failed(format!("the text must have 1 to {WORD} bytes"));
     }
     let mut told = std::collections::BTreeSet::new();
-    let mut wires = context.live.wires();
-    wires.sort_by_key(|wire| (wire.transfer().is_none(), !wire.is_busy(), wire.id));
-    for wire in wires {
-        if told.insert(wire.session.id) {
-            wire.tell(text.to_owned());
+    let mut connections = context.connections.list();
+    connections.sort_by_key(|connection| (connection.transfer().is_none(), !connection.is_busy(), connection.id));
+    for connection in connections {
+        if told.insert(connection.session.id) {
+            connection.tell(text.to_owned());
         }
     }
     let shown = Escaped(text.as_bytes()).to_string();
@@ -257,8 +257,8 @@ mod tests {
     use crate::{
         bandwidth::Direction,
         config::{Config, Tls},
+        connections::Listed,
         identity::Identity,
-        live::Listed,
         storage::{Durability, Storage},
         users::{self, Users},
     };
@@ -279,7 +279,7 @@ mod tests {
         let (session, _ticket) =
             context.sessions.open(Door::Ferry, user, crate::session::Proven::password_of(&account), None).unwrap();
         let peer = "192.0.2.1:5".parse().unwrap();
-        let enter = |_| context.live.enter(Arc::clone(&session), peer, Arc::default(), Arc::default());
+        let enter = |_| context.connections.enter(Arc::clone(&session), peer, Arc::default(), Arc::default());
         (0..connections).map(enter).collect()
     }
 
@@ -289,9 +289,11 @@ mod tests {
         let context = context(&folder);
         let (idle, busy) = (session(&context, 3), session(&context, 3));
         let path = ferry_shared::path::RemotePath::from_wire(b"file").unwrap();
-        busy[1].wire.begin(Direction::Up, path, None);
+        busy[1].connection.begin(Direction::Up, path, None);
         assert_eq!(broadcast(&context, 0, "hello").await, Answer::Broadcast { sessions: 2 });
-        let told = |wires: &[Listed]| wires.iter().map(|listed| listed.wire.take_words().len()).collect::<Vec<_>>();
+        let told = |connections: &[Listed]| {
+            connections.iter().map(|listed| listed.connection.take_words().len()).collect::<Vec<_>>()
+        };
         assert_eq!((told(&idle), told(&busy)), (vec![1, 0, 0], vec![0, 1, 0]));
         for text in ["", " \n", &"x".repeat(WORD + 1)] {
             assert!(matches!(broadcast(&context, 0, text).await, Answer::Failed { .. }));
@@ -303,8 +305,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let context = context(&folder);
         let (first, second) = (session(&context, 1), session(&context, 1));
-        let ended = |listed: &[Listed]| listed[0].wire.session.ended.is_cancelled();
-        let number = second[0].wire.session.id;
+        let ended = |listed: &[Listed]| listed[0].connection.session.ended.is_cancelled();
+        let number = second[0].connection.session.id;
         assert_eq!(kick(&context, 0, &number.to_string()).await, Answer::Kicked { sessions: vec![number] });
         assert!(!ended(&first) && ended(&second));
         assert!(matches!(kick(&context, 0, "ann").await, Answer::Failed { .. }));
@@ -319,7 +321,7 @@ mod tests {
         let listed = session(&context, 1).remove(0);
         let meter = Arc::new(std::sync::atomic::AtomicU64::new(7));
         let peer = "192.0.2.1:5".parse().unwrap();
-        let metered = context.live.enter(Arc::clone(&listed.wire.session), peer, meter, Arc::default());
+        let metered = context.connections.enter(Arc::clone(&listed.connection.session), peer, meter, Arc::default());
         assert_eq!((status_now(&context).received, sessions(&context)[0].connections), (7, 2));
         drop(metered);
         assert_eq!((status_now(&context).received, sessions(&context)[0].connections), (7, 1));

@@ -12,12 +12,12 @@ use crate::{
     audit::Audit,
     command::{Conversation, Input, Need},
     config::{Config, Tls},
+    connections::ConnectionInfo,
     context::Context,
     door::Door,
     files::Files,
     gate::Gate,
     identity::Identity,
-    live::Wire,
     session::{Proven, Session},
     storage::{Durability, Storage, StorageError},
     users::{self, Users},
@@ -154,14 +154,14 @@ impl World {
     pub(super) fn files(&self) -> (Files, Gate) {
         let session = self.session();
         let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).unwrap();
-        (self.context.files(&Wire::unlisted(session)), gate)
+        (self.context.files(&ConnectionInfo::unlisted(session)), gate)
     }
 
     /// The server's side of it alone.
     pub(super) fn conversation(&self) -> Conversation {
         let session = self.session();
         let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).unwrap();
-        Conversation::new(Arc::clone(&self.context), Arc::new(Wire::unlisted(session)), gate)
+        Conversation::new(Arc::clone(&self.context), Arc::new(ConnectionInfo::unlisted(session)), gate)
     }
 
     /// Where the user's files really are.

@@ -36,7 +36,7 @@ pub struct Transfer {
 
 /// One logged-in connection as the operator sees it.
 #[derive(Debug)]
-pub struct Wire {
+pub struct ConnectionInfo {
     /// Tells connections apart; the older has the lower one.
     pub id: u64,
     /// Whose it is.
@@ -57,7 +57,7 @@ pub struct Wire {
     pub woken: Notify,
 }
 
-impl Wire {
+impl ConnectionInfo {
     /// One that no list shows, for a conversation without a network.
     #[must_use]
     pub fn unlisted(session: Arc<Session>) -> Self {
@@ -150,7 +150,7 @@ fn millis(since: Instant) -> u64 {
 
 #[derive(Debug, Default)]
 struct Registry {
-    wires: Mutex<HashMap<u64, Arc<Wire>>>,
+    connections: Mutex<HashMap<u64, Arc<ConnectionInfo>>>,
     next: AtomicU64,
     /// Bytes of connections that have ended.
     past_received: AtomicU64,
@@ -159,9 +159,9 @@ struct Registry {
 
 /// All logged-in connections; clones share the list.
 #[derive(Debug, Clone, Default)]
-pub struct Live(Arc<Registry>);
+pub struct Connections(Arc<Registry>);
 
-impl Live {
+impl Connections {
     /// Lists a connection until what this returns is dropped.
     #[must_use]
     pub fn enter(
@@ -172,42 +172,45 @@ impl Live {
         sent: Arc<AtomicU64>,
     ) -> Listed {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed) + 1;
-        let wire = Arc::new(Wire::new(id, session, Some(peer), received, sent));
-        self.0.wires.lock().insert(id, Arc::clone(&wire));
-        Listed { live: self.clone(), wire }
+        let connection = Arc::new(ConnectionInfo::new(id, session, Some(peer), received, sent));
+        self.0.connections.lock().insert(id, Arc::clone(&connection));
+        Listed { connections: self.clone(), connection }
     }
 
     /// Every connection, oldest first.
     #[must_use]
-    pub fn wires(&self) -> Vec<Arc<Wire>> {
-        let mut wires: Vec<_> = self.0.wires.lock().values().cloned().collect();
-        wires.sort_by_key(|wire| wire.id);
-        wires
+    pub fn list(&self) -> Vec<Arc<ConnectionInfo>> {
+        let mut connections: Vec<_> = self.0.connections.lock().values().cloned().collect();
+        connections.sort_by_key(|connection| connection.id);
+        connections
     }
 
     /// Bytes received and sent since the start, by connections that are and that were.
     #[must_use]
     pub fn traffic(&self) -> (u64, u64) {
-        let wires = self.0.wires.lock();
+        let connections = self.0.connections.lock();
         let past = (self.0.past_received.load(Ordering::Relaxed), self.0.past_sent.load(Ordering::Relaxed));
-        wires.values().map(|wire| wire.traffic()).fold(past, |sum, one| (sum.0 + one.0, sum.1 + one.1))
+        connections
+            .values()
+            .map(|connection| connection.traffic())
+            .fold(past, |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 }
 
 /// A connection's place in the list; leaves it when dropped.
 #[derive(Debug)]
 pub struct Listed {
-    live: Live,
+    connections: Connections,
     /// The connection.
-    pub wire: Arc<Wire>,
+    pub connection: Arc<ConnectionInfo>,
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        let mut wires = self.live.0.wires.lock();
-        let (received, sent) = self.wire.traffic();
-        self.live.0.past_received.fetch_add(received, Ordering::Relaxed);
-        self.live.0.past_sent.fetch_add(sent, Ordering::Relaxed);
-        wires.remove(&self.wire.id);
+        let mut connections = self.connections.0.connections.lock();
+        let (received, sent) = self.connection.traffic();
+        self.connections.0.past_received.fetch_add(received, Ordering::Relaxed);
+        self.connections.0.past_sent.fetch_add(sent, Ordering::Relaxed);
+        connections.remove(&self.connection.id);
     }
 }
