@@ -57,12 +57,12 @@ enum Message {
 #[derive(Debug, Clone, Default)]
 pub struct Audit {
     queue: Option<mpsc::Sender<Message>>,
-    figures: Arc<Figures>,
+    counts: Arc<LineCounts>,
 }
 
 /// What is known of the lines.
 #[derive(Debug, Default)]
-struct Figures {
+struct LineCounts {
     /// They could not be written.
     lost: AtomicU64,
     /// They are written, but a power cut could take them.
@@ -91,10 +91,10 @@ impl Audit {
             opened => opened.map_err(failed)?,
         };
         let (queue, messages) = mpsc::channel(QUEUE);
-        let figures = Arc::default();
-        let writer = Writer::new(file, messages, Arc::clone(&figures), share(keep));
+        let counts = Arc::default();
+        let writer = Writer::new(file, messages, Arc::clone(&counts), share(keep));
         let thread = thread::Builder::new().name("audit".to_owned()).spawn(|| writer.run()).map_err(failed)?;
-        Ok((Self { queue: Some(queue), figures }, AuditThread(thread)))
+        Ok((Self { queue: Some(queue), counts }, AuditThread(thread)))
     }
 
     /// Goes on with a log that is there, where no server does: for a command that changes what a server would tell of.
@@ -162,13 +162,13 @@ impl Audit {
     /// Lines that could not be written.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.figures.lost.load(Ordering::Relaxed)
+        self.counts.lost.load(Ordering::Relaxed)
     }
 
     /// Lines that a power cut could take; none a moment after the last one came.
     #[must_use]
     pub fn unflushed(&self) -> u64 {
-        self.figures.unflushed.load(Ordering::Acquire)
+        self.counts.unflushed.load(Ordering::Acquire)
     }
 
     /// Writes what waits and ends the thread; what comes later is lost.
@@ -185,7 +185,7 @@ impl Audit {
     }
 
     fn too_late(&self) {
-        self.figures.lost.fetch_add(1, Ordering::Relaxed);
+        self.counts.lost.fetch_add(1, Ordering::Relaxed);
         tracing::warn!("an event is missing in the audit log");
     }
 }

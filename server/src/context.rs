@@ -15,8 +15,8 @@ use crate::{
     bandwidth::Rates,
     config::{Config, InForce},
     connections::{ConnectionInfo, Connections},
+    counters::Counters,
     drift::{Difference, Drift},
-    figures::Figures,
     files::Files,
     identity::Identity,
     scheduler::Turns,
@@ -67,7 +67,7 @@ pub struct Context {
     /// Who is connected now.
     pub connections: Connections,
     /// What happened so far.
-    pub figures: Arc<Figures>,
+    pub counters: Arc<Counters>,
     /// Where it is noted.
     pub audit: Audit,
     /// What is in force and not as it is on disk.
@@ -99,7 +99,7 @@ impl Context {
             farewell: OnceLock::new(),
             stop,
             connections: Connections::default(),
-            figures: Arc::default(),
+            counters: Arc::default(),
             audit: Audit::default(),
             drift: Drift::default(),
             turned_away: TurnedAway::default(),
@@ -122,7 +122,7 @@ impl Context {
     #[must_use]
     pub fn files(&self, connection: &ConnectionInfo) -> Files {
         let user = Arc::clone(&connection.session.user);
-        Files::new(user, self.audit.clone(), Arc::clone(&self.figures), connection.who(), self.stop.clone())
+        Files::new(user, self.audit.clone(), Arc::clone(&self.counters), connection.who(), self.stop.clone())
     }
 
     /// Ends the sessions whose home is not there any more, although there may be an account and a home of
@@ -152,7 +152,7 @@ impl Context {
 
     /// Counts a refusal after login, and has it noted when it is more than an answer.
     pub fn count_refusal(&self, refusal: &Refusal, connection: &ConnectionInfo) {
-        self.figures.refused(refusal.code);
+        self.counters.refused(refusal.code);
         tracing::debug!(code = refusal.code.as_str(), message = refusal.message, "refused");
         if audit::is_noted(refusal) {
             self.audit.record(connection.who(), Event::refused(refusal));

@@ -49,7 +49,7 @@ use crate::{
         Audit,
         event::{Event, Who},
     },
-    figures::Figures,
+    counters::Counters,
     user_state::UserState,
 };
 
@@ -61,17 +61,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub struct Files {
     user: Arc<UserState>,
     audit: Audit,
-    figures: Arc<Figures>,
+    counters: Arc<Counters>,
     who: Who,
     stop: CancellationToken,
 }
 
 impl Files {
-    /// The home of `user`; what is done is told to `audit` as the doing of `who`, and counted in `figures`. Long steps
+    /// The home of `user`; what is done is told to `audit` as the doing of `who`, and counted in `counters`. Long steps
     /// end when `stop` is cancelled.
     #[must_use]
-    pub fn new(user: Arc<UserState>, audit: Audit, figures: Arc<Figures>, who: Who, stop: CancellationToken) -> Self {
-        Self { user, audit, figures, who, stop }
+    pub fn new(user: Arc<UserState>, audit: Audit, counters: Arc<Counters>, who: Who, stop: CancellationToken) -> Self {
+        Self { user, audit, counters, who, stop }
     }
 
     /// The entry at `path`, links not followed, and its version if it is a file.

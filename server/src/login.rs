@@ -176,7 +176,7 @@ impl Entrance<'_> {
     }
 
     async fn note_for(&self, refusal: &Refusal, claims: Option<&str>, denied: Option<Denied>) {
-        self.context.figures.refused(refusal.code);
+        self.context.counters.refused(refusal.code);
         if audit::is_noted(refusal) {
             let event = Event::refused_for(refusal, denied.map(Denied::as_str));
             self.context.audit.note(Who::stranger(self.door, self.peer, claims), event).await;
@@ -324,7 +324,7 @@ impl Entrance<'_> {
                 error @ OpenError::NoRandomness => Error::Fault(error.into()),
             })?;
         let admitted = self.join(session, ticket)?;
-        self.context.figures.logins.one(self.door);
+        self.context.counters.logins.one(self.door);
         Ok(admitted)
     }
 

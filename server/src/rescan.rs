@@ -8,7 +8,7 @@ use std::convert::Infallible;
 
 use crate::{
     context::Context,
-    figures::Figures,
+    counters::Counters,
     quota::{Changes, Drift, Tally, recount},
     storage::{Counter, StorageError},
     user_state::{Pace, REST, SPREAD, UserState, count},
@@ -41,7 +41,7 @@ pub(crate) enum RescanError {
 /// [`RescanError`]; the figures are then as they were.
 pub(crate) fn rescan(
     user: &UserState,
-    figures: &Figures,
+    counters: &Counters,
     pace: Pace,
     stop: &dyn Fn() -> bool,
 ) -> Result<Drift, RescanError> {
@@ -50,7 +50,7 @@ pub(crate) fn rescan(
         let (counted, counter) = count(&user.home, pace, stop)?;
         let changes = user.ledger.lock_changes();
         if changes.number() == before + 1 {
-            return settle(user, figures, &changes, counted, counter);
+            return settle(user, counters, &changes, counted, counter);
         }
     }
     if pace == Pace::Calm {
@@ -58,12 +58,12 @@ pub(crate) fn rescan(
     }
     let changes = user.ledger.lock_changes();
     let (counted, counter) = count(&user.home, pace, stop)?;
-    settle(user, figures, &changes, counted, counter)
+    settle(user, counters, &changes, counted, counter)
 }
 
 fn settle(
     user: &UserState,
-    figures: &Figures,
+    counters: &Counters,
     changes: &Changes<'_>,
     counted: Tally,
     counter: Counter,
@@ -74,7 +74,7 @@ fn settle(
     }
     let Ok(drift) = recount(changes, [Ok::<_, Infallible>(counted)]);
     if drift.is_any() {
-        figures.drifts.one();
+        counters.drifts.one();
         let Drift { believed, counted } = drift;
         tracing::warn!(
             user = %user.name,
@@ -105,7 +105,7 @@ pub(crate) fn round(context: &Context) {
                 continue;
             }
         };
-        let share = match rescan(&user, &context.figures, Pace::Calm, &stop) {
+        let share = match rescan(&user, &context.counters, Pace::Calm, &stop) {
             Ok(_) => SPREAD,
             Err(RescanError::Storage(StorageError::Stopped)) => return,
             Err(RescanError::Busy) => {

@@ -1,6 +1,6 @@
 //! `ferryd serve`: starts the server, says where it is, and follows signals until it ends.
 
-mod figures;
+mod metrics_listener;
 mod reload;
 
 use std::{
@@ -44,7 +44,7 @@ use crate::{
     users::{self, By, StoreError, Users},
 };
 
-use figures::Figures;
+use metrics_listener::MetricsListener;
 use reload::Rereading;
 
 /// How long work on blocking threads may take to notice the end.
@@ -206,7 +206,7 @@ async fn serve(
     let _ = reload::users(&users, By::Unknown).await;
     let server = Server::start_on(options, inherited.clients).await?;
     server.context().drift.read_with(Arc::clone(&read_config));
-    let figures = Figures::open(&server, inherited.metrics, metrics).await?;
+    let metrics_listener = MetricsListener::open(&server, inherited.metrics, metrics).await?;
     // Before anybody hears that the server is there.
     let (orders, mut ordered) = mpsc::channel(ORDERS);
     let mut has_control = open_control(&server, &operators, &orders)?;
@@ -219,7 +219,7 @@ async fn serve(
     }
     let mut manager = ServiceManager::find(Arc::clone(server.context()));
     manager.ready();
-    let mut rereading = Rereading { server: &server, read_config, figures };
+    let mut rereading = Rereading { server: &server, read_config, metrics_listener };
     loop {
         tokio::select! {
             asked = signals.next() => match asked {

@@ -49,7 +49,7 @@ fn look_after(context: &Context) {
         if context.drain.is_cancelled() {
             return;
         }
-        let old = Expiry { age: context.config.get().limits.part_age(), uptime: context.figures.uptime() };
+        let old = Expiry { age: context.config.get().limits.part_age(), uptime: context.counters.uptime() };
         match context.states.attend(&account.name, old) {
             Ok(Some(user)) => user.expire(old),
             Ok(None) => continue,

@@ -35,7 +35,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("server/login", &["connection", "command", "control", "outbox", "refusal", "server"]),
     ("server/connections", &["connection", "command", "control"]),
     ("server/audit", &["connection", "command", "control", "storage", "quota", "users"]),
-    ("server/figures", &["connection", "command", "control"]),
+    ("server/counters", &["connection", "command", "control"]),
     ("server/control", &["connection", "command", "server"]),
     ("server/gate", &["connection", "command", "refusal"]),
     ("server/command", &["connection", "server", "storage", "quota", "users", "::cap_std"]),

@@ -425,14 +425,14 @@ fn a_log_of_lines_without_numbers_goes_on() {
 fn what_a_full_disk_did_not_take_is_counted_and_told() {
     let folder = tempfile::tempdir().unwrap();
     let (queue, messages) = mpsc::channel(QUEUE);
-    let figures: Arc<Figures> = Arc::default();
+    let counts: Arc<LineCounts> = Arc::default();
     // Every write to this device ends with "no space left".
     let file = AuditFile::open(PathBuf::from("/dev/full"), keep(1 << 20, 3)).unwrap();
-    let mut writer = Writer::new(file, messages, Arc::clone(&figures), u64::MAX);
+    let mut writer = Writer::new(file, messages, Arc::clone(&counts), u64::MAX);
     let event = || (SystemTime::now(), Who::default(), Event::Login { method: "password", key: None });
     let before = writer.before().to_owned();
     writer.write_now(vec![event(), event()]);
-    assert_eq!((figures.lost.load(Ordering::Relaxed), writer.before()), (2, before.as_str()));
+    assert_eq!((counts.lost.load(Ordering::Relaxed), writer.before()), (2, before.as_str()));
     writer.replace_file(AuditFile::open(log(folder.path()), keep(1 << 20, 3)).unwrap());
     writer.write_now(vec![event()]);
     drop(queue);

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    Figures, Message,
+    LineCounts, Message,
     chain::End,
     event::{Event, Who},
     file::AuditFile,
@@ -34,7 +34,7 @@ type Told = (SystemTime, Who, Event);
 pub(super) struct Writer {
     file: AuditFile,
     messages: mpsc::Receiver<Message>,
-    figures: Arc<Figures>,
+    counts: Arc<LineCounts>,
     /// Lines lost since the last one that was written.
     gap: u64,
     folding: Folding,
@@ -52,9 +52,9 @@ enum Next {
 
 impl Writer {
     /// A writer that folds what one user does once that fills `most` bytes of the log in a day.
-    pub(super) fn new(file: AuditFile, messages: mpsc::Receiver<Message>, figures: Arc<Figures>, most: u64) -> Self {
+    pub(super) fn new(file: AuditFile, messages: mpsc::Receiver<Message>, counts: Arc<LineCounts>, most: u64) -> Self {
         let folding = Folding::new(most, Instant::now());
-        Self { file, messages, figures, gap: 0, folding, unflushed: None }
+        Self { file, messages, counts, gap: 0, folding, unflushed: None }
     }
 
     /// Writes until everybody who records is gone, or told to stop.
@@ -118,7 +118,7 @@ impl Writer {
     fn flush(&mut self) {
         self.unflushed = None;
         match self.file.flush() {
-            Ok(()) => self.figures.unflushed.store(0, Ordering::Release),
+            Ok(()) => self.counts.unflushed.store(0, Ordering::Release),
             Err(error) => tracing::error!(%error, "the audit log cannot be flushed"),
         }
     }
@@ -150,7 +150,7 @@ impl Writer {
                     tracing::error!(%error, "the audit log cannot be written; the server goes on without it");
                 }
                 self.gap += count;
-                self.figures.lost.fetch_add(count, Ordering::Relaxed);
+                self.counts.lost.fetch_add(count, Ordering::Relaxed);
             }
         }
     }
@@ -181,7 +181,7 @@ impl Writer {
             bytes = self.encode(&lines)?;
         }
         self.unflushed.get_or_insert_with(Instant::now);
-        self.figures.unflushed.fetch_add(lines.len() as u64, Ordering::Release);
+        self.counts.unflushed.fetch_add(lines.len() as u64, Ordering::Release);
         self.file.append(&bytes)
     }
 

@@ -22,7 +22,7 @@ const MOST_BYTES: usize = MESSAGE_MAX - (4 << 10);
 /// A client that knows of no pages gets what one message has room for.
 pub(super) fn list(files: &Files, context: &Context, features: Features) -> Running {
     let age = i64::try_from(context.config.get().limits.part_age().as_secs()).unwrap_or(i64::MAX);
-    let begun = Mtime::from(context.figures.started);
+    let begun = Mtime::from(context.counters.started);
     let upload = |upload: Unfinished| {
         let since = upload.touched.max(begun);
         UnfinishedUpload {

@@ -218,7 +218,7 @@ async fn work(
         (conversation, input, need) = match ran.await {
             Ok(back) => back,
             Err(error) => {
-                context.figures.panics.one();
+                context.counters.panics.one();
                 tracing::error!(%error, "a connection's work panicked; only this connection ends");
                 return;
             }

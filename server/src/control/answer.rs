@@ -102,7 +102,7 @@ async fn status(context: &Arc<Context>) -> Answer {
 
 /// How the server is. Blocks on the disk.
 pub(crate) fn status_now(context: &Context) -> Status {
-    let figures = &context.figures;
+    let counters = &context.counters;
     let connections = context.connections.list();
     let (received, sent) = context.connections.traffic();
     let disk_free = context.states.volume_free();
@@ -128,8 +128,8 @@ pub(crate) fn status_now(context: &Context) -> Status {
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
-        started: Moment::from_system_time(figures.started),
-        uptime_seconds: figures.uptime().as_secs(),
+        started: Moment::from_system_time(counters.started),
+        uptime_seconds: counters.uptime().as_secs(),
         draining: context.drain.is_cancelled(),
         sessions: context.sessions.count(),
         connections: connections.len(),
@@ -137,15 +137,15 @@ pub(crate) fn status_now(context: &Context) -> Status {
         transfers: connections.iter().filter(|connection| connection.transfer().is_some()).count(),
         received,
         sent,
-        accepted: figures.connections.get(),
-        logins: figures.logins.get(),
-        uploads: figures.uploads.get(),
-        downloads: figures.downloads.get(),
+        accepted: counters.connections.get(),
+        logins: counters.logins.get(),
+        uploads: counters.uploads.get(),
+        downloads: counters.downloads.get(),
         doors: Door::ALL.into_iter().map(|door| (door.to_string(), at_door(context, door, &connections))).collect(),
-        refusals: figures.refusals().map(|(code, count)| (code.as_str().to_owned(), count)).collect(),
+        refusals: counters.refusals().map(|(code, count)| (code.as_str().to_owned(), count)).collect(),
         turned_away: context.turned_away.totals().map(|(reason, count)| (reason.as_str().to_owned(), count)).collect(),
-        panics: figures.panics.get(),
-        quota_drifts: figures.drifts.get(),
+        panics: counters.panics.get(),
+        quota_drifts: counters.drifts.get(),
         accounts: context.users.count(),
         audit_lost: context.audit.lost(),
         log_lost: telemetry::lost(),
@@ -153,8 +153,8 @@ pub(crate) fn status_now(context: &Context) -> Status {
         certificate: context.identity.term().map(certificate),
         tasks: tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks()),
         hash_queue: context.users.hash_queue(),
-        flushes: figures.flushes.get(),
-        flush_seconds: figures.flush_time().as_secs_f64(),
+        flushes: counters.flushes.get(),
+        flush_seconds: counters.flush_time().as_secs_f64(),
         disk_free,
         users,
     }
@@ -164,8 +164,8 @@ fn at_door(context: &Context, door: Door, connections: &[Arc<ConnectionInfo>]) -
     AtDoor {
         sessions: context.sessions.all().iter().filter(|session| session.door == door).count(),
         connections: connections.iter().filter(|connection| connection.session.door == door).count(),
-        accepted: context.figures.connections.at(door),
-        logins: context.figures.logins.at(door),
+        accepted: context.counters.connections.at(door),
+        logins: context.counters.logins.at(door),
     }
 }
 

@@ -113,7 +113,7 @@ pub(super) async fn rescan(context: &Arc<Context>, uid: u32, name: Option<&str>)
 
 fn rescanned(context: &Context, user: &UserState) -> Rescanned {
     let name = user.name.to_string();
-    match rescan::rescan(user, &context.figures, Pace::Quick, &|| context.stop.is_cancelled()) {
+    match rescan::rescan(user, &context.counters, Pace::Quick, &|| context.stop.is_cancelled()) {
         Ok(drift) => Rescanned {
             user: name,
             believed: Some(drift.believed.into()),

@@ -75,11 +75,11 @@ impl Batch {
         let Some(mut commits) = self.commits.take() else { return Ok(Vec::new()) };
         let start = Instant::now();
         let outcomes = publish::publish(&self.files.user, &mut commits, ready);
-        self.files.figures.flushed(start);
+        self.files.counters.flushed(start);
         let outcomes = outcomes?;
         for (outcome, mut act) in outcomes.iter().zip(acts) {
             if let Ok(stored) = outcome {
-                self.files.figures.uploads.one();
+                self.files.counters.uploads.one();
                 act.transferred(stored.size, Some(stored.digest));
             }
         }

@@ -39,7 +39,7 @@ impl Files {
         }
         let mut act = self.act(Event::Upload { path: shown(path), size: 0, digest: None });
         let stored = make_empty(&self.user, path)?;
-        self.figures.uploads.one();
+        self.counters.uploads.one();
         act.transferred(0, Some(stored.digest));
         Ok(())
     }

@@ -120,7 +120,7 @@ impl Files {
         };
         tracing::debug!(user = %user.name, path = %new.path.display(), size = ?new.size, held, "upload begins");
         let act = self.act(Event::Upload { path: shown(&new.path), size: 0, digest: None });
-        Ok(Writing::new(Arc::clone(user), Arc::clone(&self.figures), act, new, part, basis, held))
+        Ok(Writing::new(Arc::clone(user), Arc::clone(&self.counters), act, new, part, basis, held))
     }
 
     /// Refuses what the disk has no room for before any data comes. What of it is there already has its room.

@@ -13,7 +13,7 @@ use ferry_shared::{
 use super::{Act, Error, Files};
 use crate::{
     audit::event::{Event, shown},
-    figures::Figures,
+    counters::Counters,
     storage::OpenFile,
 };
 
@@ -25,7 +25,7 @@ pub struct Reading {
     /// The digest of the blocks up to `next`, as long as none was left out.
     root: Option<RootBuilder>,
     next: u64,
-    figures: Arc<Figures>,
+    counters: Arc<Counters>,
     act: Act,
 }
 
@@ -39,8 +39,8 @@ impl Files {
         let mut act = self.act(Event::Download { path: shown(path), size: 0, digest: None });
         // It is told of whatever becomes of it.
         act.reached();
-        let (root, figures) = (Some(RootBuilder::new()), Arc::clone(&self.figures));
-        Ok(Reading { source, root, next: 0, figures, act })
+        let (root, counters) = (Some(RootBuilder::new()), Arc::clone(&self.counters));
+        Ok(Reading { source, root, next: 0, counters, act })
     }
 }
 
@@ -97,7 +97,7 @@ impl Reading {
         }
         let is_whole = self.next == block_count(self.source.size);
         let digest = self.root.as_ref().filter(|_| is_whole).map(RootBuilder::root);
-        self.figures.downloads.one();
+        self.counters.downloads.one();
         self.act.transferred(self.source.size, digest);
         Ok((digest, version))
     }

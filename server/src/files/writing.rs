@@ -18,7 +18,7 @@ use super::{
     publish::{self, Payment, Ready},
 };
 use crate::{
-    figures::Figures,
+    counters::Counters,
     storage::{Part, PartInfo, Staged, StorageError},
     user_state::{UserState, growth},
 };
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Writing {
     user: Arc<UserState>,
-    figures: Arc<Figures>,
+    counters: Arc<Counters>,
     new: NewFile,
     part: Part,
     /// After `part`, which must be let go when this is dropped.
@@ -50,7 +50,7 @@ pub struct Writing {
 impl Writing {
     pub(super) fn new(
         user: Arc<UserState>,
-        figures: Arc<Figures>,
+        counters: Arc<Counters>,
         act: Act,
         new: NewFile,
         part: Part,
@@ -60,7 +60,7 @@ impl Writing {
         Self {
             stream: new.size.is_none().then(|| StreamEnd { user: Arc::clone(&user), path: new.path.clone() }),
             user,
-            figures,
+            counters,
             new,
             part,
             basis,
@@ -215,19 +215,19 @@ impl Writing {
         }
         self.part.finish(size)?;
         let start = Instant::now();
-        let figures = Arc::clone(&self.figures);
+        let counters = Arc::clone(&self.counters);
         let stored = self.publish(size, found);
-        figures.flushed(start);
+        counters.flushed(start);
         stored
     }
 
     fn publish(self, size: u64, digest: Digest) -> Result<Stored, Error> {
-        let Self { user, figures, new, part, stream: _at_the_end, mut act, .. } = self;
+        let Self { user, counters, new, part, stream: _at_the_end, mut act, .. } = self;
         let NewFile { path, replace, parents, .. } = new;
         let (staged, overwrite) = (Staged::Part(part), replace.into());
         let ready = Ready { staged, target: path.clone(), size, digest, overwrite, parents, payment: Payment::Part };
         let placed = publish::publish_one(&user, ready)?;
-        figures.uploads.one();
+        counters.uploads.one();
         act.transferred(size, Some(digest));
         user.waste.kept(&path);
         tracing::debug!(user = %user.name, path = %path.display(), size, "stored");

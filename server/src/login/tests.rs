@@ -78,13 +78,13 @@ async fn a_session_is_noted_once_and_joined_with_its_ticket_until_it_ends() {
     assert_eq!(place.context.admission.unfinished(), 0, "it still has a place among those not logged in");
     let other = place.ticket();
     let second = place.entrance(&other).log_in(Credential::Session(&first.ticket)).await.unwrap();
-    assert_eq!((second.session.id, place.context.figures.logins.get()), (first.session.id, 1));
+    assert_eq!((second.session.id, place.context.counters.logins.get()), (first.session.id, 1));
     first.session.end("enough".to_owned());
     let late = place.ticket();
     let refused = place.entrance(&late).log_in(Credential::Session(&first.ticket)).await.unwrap_err();
     assert!(matches!(refused.error, Error::NoSession), "{refused:?}");
     // Somebody who comes back late did not guess.
-    assert!(late.must_wait("").is_none() && place.context.figures.refusals().next().is_none());
+    assert!(late.must_wait("").is_none() && place.context.counters.refusals().next().is_none());
     drop((ticket, other, late));
     let noted = place.noted().await;
     assert_eq!(noted.iter().map(|line| &line["event"]).collect::<Vec<_>>(), ["login"], "{noted:?}");

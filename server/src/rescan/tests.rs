@@ -20,7 +20,7 @@ use crate::{
 struct Place {
     folder: tempfile::TempDir,
     states: UserStates,
-    figures: Figures,
+    counters: Counters,
 }
 
 impl Place {
@@ -28,7 +28,7 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let users = Users::load(store_file(folder.path())).unwrap();
         let states = UserStates::new(Storage::open(folder.path(), Durability::Rename).unwrap(), users);
-        Self { folder, states, figures: Figures::default() }
+        Self { folder, states, counters: Counters::default() }
     }
 
     fn user(&self) -> Arc<UserState> {
@@ -51,14 +51,14 @@ fn make_dir(user: &UserState, number: u64) {
 fn what_was_put_there_by_hand_counts_and_is_told_as_drift() {
     let place = Place::new();
     let user = place.user();
-    assert!(!rescan(&user, &place.figures, Pace::Quick, &|| false).unwrap().is_any());
+    assert!(!rescan(&user, &place.counters, Pace::Quick, &|| false).unwrap().is_any());
     fs::write(place.home().join("by hand"), [1; 700]).unwrap();
     for pace in [Pace::Calm, Pace::Quick] {
-        let drift = rescan(&user, &place.figures, pace, &|| false).unwrap();
+        let drift = rescan(&user, &place.counters, pace, &|| false).unwrap();
         assert_eq!(drift.counted, Tally::new(700, 1));
         assert_eq!(drift.is_any(), pace == Pace::Calm);
     }
-    assert_eq!(place.figures.drifts.get(), 1);
+    assert_eq!(place.counters.drifts.get(), 1);
     assert_eq!(user.ledger.snapshot().used, Tally::new(700, 1));
 }
 
@@ -74,7 +74,7 @@ fn a_home_that_never_rests_is_left_alone_by_the_schedule_and_counted_for_the_ope
         make_dir(&user, made.get());
         false
     };
-    assert!(matches!(rescan(&user, &place.figures, Pace::Calm, &change), Err(RescanError::Busy)));
+    assert!(matches!(rescan(&user, &place.counters, Pace::Calm, &change), Err(RescanError::Busy)));
     assert_eq!(user.ledger.snapshot().used, Tally::new(0, made.get()), "a count that was overtaken was believed");
 
     let stop = AtomicBool::new(false);
@@ -88,7 +88,7 @@ fn a_home_that_never_rests_is_left_alone_by_the_schedule_and_counted_for_the_ope
             }
             0
         });
-        let drift = rescan(&user, &place.figures, Pace::Quick, &|| false).unwrap();
+        let drift = rescan(&user, &place.counters, Pace::Quick, &|| false).unwrap();
         assert!(drift.is_any());
         stop.store(true, Ordering::Relaxed);
         let more = worker.join().unwrap();
@@ -110,7 +110,7 @@ fn what_cannot_be_read_changes_no_figures() {
     }
     deep.push("file");
     fs::write(&deep, [1; 700]).unwrap();
-    let failed = rescan(&user, &place.figures, Pace::Quick, &|| false);
+    let failed = rescan(&user, &place.counters, Pace::Quick, &|| false);
     assert!(matches!(failed, Err(RescanError::Unreadable(1))), "{failed:?}");
     assert_eq!(user.ledger.snapshot().used, Tally::default());
 }

@@ -12,13 +12,13 @@ use crate::{
     users::{By, Users, moment::Moment},
 };
 
-use super::figures::Figures;
+use super::metrics_listener::MetricsListener;
 
 /// What is needed to read everything again.
 pub(super) struct Rereading<'a> {
     pub(super) server: &'a Server,
     pub(super) read_config: ReadConfig,
-    pub(super) figures: Figures,
+    pub(super) metrics_listener: MetricsListener,
 }
 
 impl Rereading<'_> {
@@ -61,7 +61,7 @@ impl Rereading<'_> {
         };
         let (config, secret) = tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())??;
         // Steps that can fail come first: all of it is in force, or nothing.
-        self.figures.move_to(self.server, config.metrics.listen).await.map_err(|error| error.to_string())?;
+        self.metrics_listener.move_to(self.server, config.metrics.listen).await.map_err(|error| error.to_string())?;
         let has_other_level = config.log.level != self.server.context().config.get().log.level;
         if has_other_level {
             notes.extend(telemetry::change(&config.log).map_err(|error| error.to_string())?);

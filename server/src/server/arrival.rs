@@ -37,7 +37,7 @@ pub(super) fn receive(
     if let Err(error) = tuned {
         return tracing::debug!(%peer, %error, "the connection was gone before it began");
     }
-    context.figures.connections.one(door);
+    context.counters.connections.one(door);
     let context = Arc::clone(context);
     tasks.spawn(async move {
         let _watch = PanicWatch(Arc::clone(&context));
@@ -52,7 +52,7 @@ struct PanicWatch(Arc<Context>);
 impl Drop for PanicWatch {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.figures.panics.one();
+            self.0.counters.panics.one();
         }
     }
 }

@@ -21,7 +21,7 @@ fn figures_that_cannot_be_right_are_counted_again_in_the_next_round() {
     let account = world.context.users.current(&"alice".parse().unwrap()).unwrap();
     let user = world.context.open_user(&account).unwrap();
     rescan::round(&world.context);
-    assert_eq!(world.context.figures.drifts.get(), 0);
+    assert_eq!(world.context.counters.drifts.get(), 0);
     // More goes than was believed to be there.
     fs::write(world.home().join("a"), [0; 5000]).unwrap();
     peer.ask(&Request::Remove { path: path("a"), recursive: false, version: None }).unwrap();
@@ -30,7 +30,7 @@ fn figures_that_cannot_be_right_are_counted_again_in_the_next_round() {
     let figures = user.ledger.snapshot();
     assert_eq!((figures.used.bytes, figures.used.files), world.on_disk());
     assert!(!figures.suspect);
-    assert_eq!(world.context.figures.drifts.get(), 1);
+    assert_eq!(world.context.counters.drifts.get(), 1);
 }
 
 /// An upload of which one block of three came.

@@ -13,28 +13,28 @@ use crate::{metrics::Metrics, server::Server};
 
 /// The listener of the figures, as long as there is one.
 #[derive(Default)]
-pub(super) struct Figures {
+pub(super) struct MetricsListener {
     is_inherited: bool,
     place: Option<SocketAddr>,
     served: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
-impl Figures {
+impl MetricsListener {
     /// Begins on `inherited`, else at `place`.
     pub(super) async fn open(
         server: &Server,
         inherited: Option<TcpListener>,
         place: Option<SocketAddr>,
     ) -> Result<Self, ServeError> {
-        let mut figures = Self::default();
+        let mut listening = Self::default();
         match inherited {
             Some(listener) => {
-                figures.is_inherited = true;
-                figures.serve(server, Metrics::inherit(listener)?)?;
+                listening.is_inherited = true;
+                listening.serve(server, Metrics::inherit(listener)?)?;
             }
-            None => figures.move_to(server, place).await?,
+            None => listening.move_to(server, place).await?,
         }
-        Ok(figures)
+        Ok(listening)
     }
 
     /// Serves at `place` from now on, or nowhere; where that cannot be, as before.

@@ -56,7 +56,7 @@ impl DoorCount {
 
 /// Everything that is counted.
 #[derive(Debug)]
-pub struct Figures {
+pub struct Counters {
     /// When the server began.
     pub started: SystemTime,
     /// The same on the clock that never jumps.
@@ -79,7 +79,7 @@ pub struct Figures {
     refused: [Count; Code::ALL.len()],
 }
 
-impl Default for Figures {
+impl Default for Counters {
     fn default() -> Self {
         Self {
             started: SystemTime::now(),
@@ -97,7 +97,7 @@ impl Default for Figures {
     }
 }
 
-impl Figures {
+impl Counters {
     /// Counts a refusal, before or after login.
     pub fn refused(&self, code: Code) {
         if let Some(at) = Code::ALL.iter().position(|one| *one == code) {
