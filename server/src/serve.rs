@@ -49,7 +49,7 @@ use reload::Rereading;
 
 /// How long work on blocking threads may take to notice the end.
 const LAST_WORK: Duration = Duration::from_secs(5);
-/// Blocking threads beside one for each connection: passwords, upkeep, the operator.
+/// Blocking threads beside one for each connection: passwords, maintenance, the operator.
 const MORE_THREADS: usize = 64;
 
 // What the service manager is told a stop takes at most.

@@ -1,4 +1,4 @@
-//! The server as a whole: listeners, one task a connection, upkeep, and an orderly stop.
+//! The server as a whole: listeners, one task a connection, maintenance, and an orderly stop.
 
 mod arrival;
 mod proxy_header;
@@ -31,11 +31,11 @@ use crate::{
     control::{Control, Order},
     door::Door,
     identity::Identity,
+    maintenance,
     metrics::Metrics,
     seal::{self, SealError},
     storage::{self, Storage, StorageError},
     turned_away::Reason,
-    upkeep,
     users::Users,
 };
 
@@ -156,8 +156,8 @@ impl Server {
                 }
             });
         }
-        tasks.spawn(upkeep::care(Arc::clone(&context)));
-        tasks.spawn(upkeep::follow_accounts(Arc::clone(&context)));
+        tasks.spawn(maintenance::maintain(Arc::clone(&context)));
+        tasks.spawn(maintenance::follow_accounts(Arc::clone(&context)));
         Ok(Self { context, audit_thread: Some(audit_thread), tasks, operators, addresses })
     }
 

@@ -265,7 +265,7 @@ pub struct Status {
     /// The certificate in use, where it can be read.
     #[serde(default)]
     pub certificate: Option<Certificate>,
-    /// What runs at once inside the server: connections, listeners, upkeep.
+    /// What runs at once inside the server: connections, listeners, maintenance.
     pub tasks: usize,
     /// Password checks that wait or run.
     pub hash_queue: usize,

@@ -1,4 +1,4 @@
-//! What can be told of a user's files without opening the home: upkeep looks so at those who are away.
+//! What can be told of a user's files without opening the home: maintenance looks so at those who are away.
 
 use ferry_shared::entry::Mtime;
 use rustix::fd::AsFd;

@@ -106,7 +106,7 @@ impl UserStates {
         self.storage.remove_user(name.as_str())
     }
 
-    /// A user's state for upkeep, opened only where that has something to do: figures that are not to
+    /// A user's state for maintenance, opened only where that has something to do: figures that are not to
     /// be believed, parts that are not known or old. Blocks.
     ///
     /// # Errors

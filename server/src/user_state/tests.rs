@@ -140,7 +140,7 @@ fn a_part_is_not_thrown_away_for_the_time_in_which_no_server_ran() {
 }
 
 #[test]
-fn upkeep_opens_only_homes_that_need_it() {
+fn maintenance_opens_only_homes_that_need_it() {
     let place = Place::new();
     let attend = |name: &str| {
         let opened = place.states.attend(&Place::name(name), expiry(DAY)).unwrap();

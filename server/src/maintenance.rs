@@ -12,16 +12,16 @@ use crate::{
 };
 
 /// How often homes are looked at for what expired or is due.
-const CARE: Duration = Duration::from_secs(600);
+const MAINTAIN: Duration = Duration::from_secs(600);
 /// How often homes that nobody uses are closed.
 const CLOSE: Duration = Duration::from_secs(60);
 
 /// Counts homes whose figures are not to be believed before anybody waits for them, throws expired parts
 /// away, counts the other homes again now and then, and closes those that nobody uses.
-pub(crate) async fn care(context: Arc<Context>) {
+pub(crate) async fn maintain(context: Arc<Context>) {
     let mut ticks = interval(CLOSE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let rounds = CARE.as_secs() / CLOSE.as_secs();
+    let rounds = MAINTAIN.as_secs() / CLOSE.as_secs();
     for round in (0..rounds).cycle() {
         tokio::select! {
             _ = ticks.tick() => context.turned_away.sum_up(),
@@ -30,7 +30,7 @@ pub(crate) async fn care(context: Arc<Context>) {
         let context = Arc::clone(&context);
         let work = move || {
             if round == 0 {
-                look_after(&context);
+                maintain_homes(&context);
                 rescan::round(&context);
             }
             close_unused(&context);
@@ -39,12 +39,12 @@ pub(crate) async fn care(context: Arc<Context>) {
             context.identity.remind();
         };
         if let Err(error) = tokio::task::spawn_blocking(work).await {
-            tracing::error!(%error, "upkeep panicked");
+            tracing::error!(%error, "maintenance panicked");
         }
     }
 }
 
-fn look_after(context: &Context) {
+fn maintain_homes(context: &Context) {
     for account in context.users.all() {
         if context.drain.is_cancelled() {
             return;
@@ -84,7 +84,7 @@ pub(crate) async fn follow_accounts(context: Arc<Context>) {
             close_unused(&context);
         };
         if let Err(error) = tokio::task::spawn_blocking(tidy).await {
-            tracing::error!(%error, "upkeep panicked");
+            tracing::error!(%error, "maintenance panicked");
         }
     }
 }
