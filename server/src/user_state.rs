@@ -5,7 +5,7 @@
 mod allowance;
 mod count;
 mod due;
-mod holds;
+mod reservations;
 mod states;
 mod waste;
 
@@ -25,9 +25,9 @@ pub(crate) use self::states::UserStates;
 pub(crate) use self::{
     count::count,
     due::SPREAD,
-    holds::{growth, held_by},
+    reservations::{growth, part_growth},
 };
-use self::{holds::Holds, waste::Waste};
+use self::{reservations::Reservations, waste::Waste};
 
 use crate::{
     bandwidth::Rates,
@@ -78,7 +78,7 @@ pub struct UserState {
     ledger_lies: AtomicBool,
     /// How fast the user's connections may be together.
     pub bandwidth: Arc<Rates>,
-    holds: Holds,
+    reservations: Reservations,
     /// The user's turns at work that goes on without its peer.
     pub turns: Turns,
     /// The server's work for the user that was thrown away again.
@@ -115,12 +115,12 @@ impl UserState {
             }
         };
         let ledger = Ledger::new(used, Limits::default());
-        let holds = Holds::of_parts(&home, &ledger)?;
+        let reservations = Reservations::of_parts(&home, &ledger)?;
         let (bandwidth, connections) = (Arc::default(), AtomicU32::new(0));
         let (name, turns, waste) = (name.clone(), Turns::of_user(), Waste::default());
         // The account's own word comes before anybody can do anything.
         let (ledger_lies, read_only) = (AtomicBool::new(lies), AtomicBool::new(true));
-        Ok(Self { name, home, ledger, ledger_lies, bandwidth, turns, waste, holds, connections, read_only })
+        Ok(Self { name, home, ledger, ledger_lies, bandwidth, turns, waste, reservations, connections, read_only })
     }
 
     /// Whether the account may look and download only.

@@ -18,7 +18,7 @@ use crate::{
     quota::{LedgerFile, Tally},
     rescan::RescanError,
     storage::{Durability, Home, Storage, StorageError},
-    user_state::{Pace, count, held_by},
+    user_state::{Pace, count, part_growth},
     users::{self, UserName, change::ChangeError, file},
 };
 
@@ -143,7 +143,7 @@ fn explain(name: &UserName, data: &Path) -> Result<Explained, AdminError> {
         if part.meta.size.is_none() {
             continue;
         }
-        let held = held_by(&home, &part);
+        let held = part_growth(&home, &part);
         reserved = reserved.plus(held);
         explained.parts.push(control::staged_part(part, held.bytes));
     }

@@ -35,7 +35,7 @@ fn explained(user: &UserState) -> Explained {
     let mut parts = user.home.parts();
     parts.sort_by(|a, b| a.meta.path.cmp(&b.meta.path));
     let parts = parts.into_iter().map(|part| {
-        let reserved = user.held_for(&part.meta.path).bytes;
+        let reserved = user.reserved_for(&part.meta.path).bytes;
         staged_part(part, reserved)
     });
     Explained {

@@ -52,10 +52,10 @@ impl Files {
         super::may_change(&self.user)?;
         let user = &*self.user;
         let changes = user.ledger.lock_changes();
-        user.hold_alone(&changes, from).map_err(|(part, quota)| Error::left_behind(&part, quota))?;
+        user.reserve_sole(&changes, from).map_err(|(part, quota)| Error::left_behind(&part, quota))?;
         let renamed = user.home.rename(from, to, replace);
-        user.hold_again(&changes, from);
-        user.hold_again(&changes, to);
+        user.refit(&changes, from);
+        user.refit(&changes, to);
         changes.release_used(renamed?.into());
         drop(changes);
         // Success promises that the new name is on disk.

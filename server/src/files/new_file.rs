@@ -102,11 +102,11 @@ impl Files {
         }
         let prospect = user.home.prospect(&new.path)?;
         new.check_target(&prospect)?;
-        user.hold(&new.path, growth(&prospect, new.size.unwrap_or(0)))?;
+        user.reserve(&new.path, growth(&prospect, new.size.unwrap_or(0)))?;
         let opened = self.fits_the_disk(&new).and_then(|()| Ok(self.open_part(&new, &prospect)?));
         let changes = user.ledger.lock_changes();
-        let (part, basis) = opened.inspect_err(|_| user.hold_again(&changes, &new.path))?;
-        if let Err(error) = user.hold_opened(&changes, &new.path) {
+        let (part, basis) = opened.inspect_err(|_| user.refit(&changes, &new.path))?;
+        if let Err(error) = user.refit_opened(&changes, &new.path) {
             drop(changes);
             if basis != Basis::Staged {
                 user.discard(&new.path)?;

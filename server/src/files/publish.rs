@@ -110,13 +110,13 @@ fn place(user: &UserState, group: &mut CommitGroup, changes: &Changes<'_>, ready
 /// Settles the unfinished upload to a name that is a new file now.
 fn see_to_parts(user: &UserState, changes: &Changes<'_>, target: &RemotePath, payment: &Payment) {
     match payment {
-        Payment::Part => user.let_go_unless_staged(target),
+        Payment::Part => user.release_if_unstaged(target),
         Payment::Upload(_) => {
             if let Err(error) = user.discard(target) {
                 tracing::warn!(%error, "cannot discard a part that was overtaken");
-                user.hold_again(changes, target);
+                user.refit(changes, target);
             }
         }
-        Payment::Copy(_) => user.hold_again(changes, target),
+        Payment::Copy(_) => user.refit(changes, target),
     }
 }

@@ -68,7 +68,7 @@ impl Work for One {
             Some(version) => self.user.home.remove_version(&self.path, version)?,
             None => self.user.home.remove(&self.path)?,
         };
-        self.user.hold_again(&changes, &self.path);
+        self.user.refit(&changes, &self.path);
         changes.release_used(weight(removed));
         drop(changes);
         self.act.done();
@@ -92,7 +92,7 @@ impl Work for Tree {
         super::may_change(&self.user)?;
         let changes = self.user.ledger.lock_changes();
         let step = self.removal.step(STEP);
-        self.user.hold_again(&changes, &self.path);
+        self.user.refit(&changes, &self.path);
         changes.release_used(weight(step.removed));
         drop(changes);
         self.total.add(step.removed);

@@ -31,7 +31,7 @@ impl Files {
         let mut parts = self.user.home.parts();
         parts.sort_by(|a, b| a.meta.path.cmp(&b.meta.path));
         let unfinished = parts.into_iter().map(|part| Unfinished {
-            reserved: self.user.held_for(&part.meta.path).bytes,
+            reserved: self.user.reserved_for(&part.meta.path).bytes,
             size: part.meta.size,
             received: part.length,
             started: part.started,

@@ -179,7 +179,7 @@ impl Writing {
         }
         let _nothing_moves = self.user.ledger.lock_changes();
         let prospect = self.user.home.prospect(&self.new.path)?;
-        Ok(self.user.hold(&self.new.path, growth(&prospect, size))?)
+        Ok(self.user.reserve(&self.new.path, growth(&prospect, size))?)
     }
 
     /// Counts blocks that were left out because the part holds them.

@@ -70,7 +70,7 @@ fn a_count_ends_with_the_server_and_leaves_nothing_to_believe() {
 /// Stages a part of so many bytes for `path`.
 fn stage(user: &UserState, path: &str, size: u64) {
     let path = RemotePath::from_wire(path.as_bytes()).unwrap();
-    user.hold(&path, Tally::new(size, 1)).unwrap();
+    user.reserve(&path, Tally::new(size, 1)).unwrap();
     let meta = PartMeta { path, size: Some(size), file: FileMeta::default() };
     drop(user.home.create_part(meta).unwrap());
 }
@@ -192,7 +192,7 @@ fn a_removed_user_is_forgotten_and_one_of_the_same_name_begins_anew() {
 }
 
 fn held(user: &UserState, path: &str) -> Tally {
-    user.held_for(&RemotePath::from_wire(path.as_bytes()).unwrap())
+    user.reserved_for(&RemotePath::from_wire(path.as_bytes()).unwrap())
 }
 
 #[test]
@@ -201,10 +201,10 @@ fn what_an_upload_holds_is_let_go_only_once_its_part_is_gone() {
     let user = place.user("anna");
     let path = RemotePath::from_wire(b"part").unwrap();
     stage(&user, "part", 5000);
-    user.let_go_unless_staged(&path);
+    user.release_if_unstaged(&path);
     assert_eq!(held(&user, "part"), Tally::new(5000, 1), "another upload of that name has begun");
     user.home.discard(&path).unwrap();
-    user.let_go_unless_staged(&path);
+    user.release_if_unstaged(&path);
     assert_eq!((held(&user, "part"), user.ledger.snapshot().reserved), (Tally::default(), Tally::default()));
 }
 
@@ -217,11 +217,11 @@ fn a_part_in_a_folder_that_moves_away_holds_the_folders_it_would_need() {
     user.home.make_dir(&RemotePath::from_wire(b"d/e").unwrap(), true, &mut 0).unwrap();
     user.ledger.lock_changes().add_used(Tally::new(0, 2));
     stage(&user, "d/e/f", 100);
-    user.hold_alone(&user.ledger.lock_changes(), &folder).unwrap();
+    user.reserve_sole(&user.ledger.lock_changes(), &folder).unwrap();
     assert_eq!(held(&user, "d/e/f"), Tally::new(100, 3), "itself and two folders");
     // With one file more there is no room for them.
-    user.hold_again(&user.ledger.lock_changes(), &folder);
+    user.refit(&user.ledger.lock_changes(), &folder);
     user.ledger.lock_changes().add_used(Tally::new(0, 1));
-    let (part, _) = user.hold_alone(&user.ledger.lock_changes(), &folder).unwrap_err();
+    let (part, _) = user.reserve_sole(&user.ledger.lock_changes(), &folder).unwrap_err();
     assert_eq!((part.as_bytes(), held(&user, "d/e/f")), (&b"d/e/f"[..], Tally::new(100, 1)));
 }

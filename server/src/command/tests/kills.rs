@@ -208,7 +208,7 @@ impl Run {
         assert!(figures.used.bytes + figures.reserved.bytes <= QUOTA, "after {step:?}: {figures:?}");
         let mut held = 0;
         for part in user.home.parts() {
-            let own = user.held_for(&part.meta.path).bytes;
+            let own = user.reserved_for(&part.meta.path).bytes;
             let target = self.world.home().join(std::str::from_utf8(part.meta.path.as_bytes()).unwrap());
             let replaced = std::fs::metadata(target).map_or(0, |meta| if meta.is_file() { meta.len() } else { 0 });
             assert!(part.length <= own + replaced, "after {step:?}: {part:?} holds {own} beside {replaced}");

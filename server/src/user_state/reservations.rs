@@ -18,12 +18,12 @@ use crate::{
 
 /// What each unfinished upload holds, by target. Every staged part has an entry.
 #[derive(Debug)]
-pub(super) struct Holds(Mutex<HashMap<RemotePath, Reservation>>);
+pub(super) struct Reservations(Mutex<HashMap<RemotePath, Reservation>>);
 
-impl Holds {
+impl Reservations {
     /// What the parts found on disk hold: admitted before, so never refused.
     pub(super) fn of_parts(home: &Home, ledger: &Ledger) -> Result<Self, StorageError> {
-        let mut held = HashMap::new();
+        let mut reservations = HashMap::new();
         for part in home.parts() {
             if part.meta.size.is_none() {
                 // A stream that was cut: nobody can say what it should have become.
@@ -36,10 +36,10 @@ impl Holds {
                     }
                 }
             }
-            let amount = held_by(home, &part);
-            held.insert(part.meta.path, ledger.restore_reservation(amount));
+            let amount = part_growth(home, &part);
+            reservations.insert(part.meta.path, ledger.restore_reservation(amount));
         }
-        Ok(Self(Mutex::new(held)))
+        Ok(Self(Mutex::new(reservations)))
     }
 }
 
@@ -48,11 +48,11 @@ impl UserState {
     ///
     /// # Errors
     /// [`OverQuota`]; it then holds what it held.
-    pub fn hold(&self, path: &RemotePath, amount: Tally) -> Result<(), OverQuota> {
-        let mut held = self.holds.0.lock();
-        match held.get_mut(path) {
+    pub fn reserve(&self, path: &RemotePath, amount: Tally) -> Result<(), OverQuota> {
+        let mut reservations = self.reservations.0.lock();
+        match reservations.get_mut(path) {
             Some(reservation) => reservation.grow(amount.growth_from(reservation.amount())),
-            None => self.ledger.reserve(amount).map(|reservation| drop(held.insert(path.clone(), reservation))),
+            None => self.ledger.reserve(amount).map(|reservation| drop(reservations.insert(path.clone(), reservation))),
         }
     }
 
@@ -61,26 +61,26 @@ impl UserState {
     ///
     /// # Errors
     /// [`OverQuota`] when the file it is to replace went away meanwhile; it then holds what it held.
-    pub fn hold_opened(&self, _: &Changes<'_>, path: &RemotePath) -> Result<(), OverQuota> {
-        let mut held = self.holds.0.lock();
+    pub fn refit_opened(&self, _: &Changes<'_>, path: &RemotePath) -> Result<(), OverQuota> {
+        let mut reservations = self.reservations.0.lock();
         let Some(part) = self.home.part_info(path) else {
-            held.remove(path);
+            reservations.remove(path);
             return Ok(());
         };
-        let amount = held_by(&self.home, &part);
-        let reservation = self.entry(&mut held, path);
+        let amount = part_growth(&self.home, &part);
+        let reservation = self.entry(&mut reservations, path);
         reservation.grow(amount.growth_from(reservation.amount()))?;
         reservation.shrink_to(amount);
         Ok(())
     }
 
     /// Makes all parts at `path` and below hold what they must now, whatever the limit.
-    pub fn hold_again(&self, _: &Changes<'_>, path: &RemotePath) {
-        let mut held = self.holds.0.lock();
-        held.retain(|target, _| !target.starts_with(path) || self.home.has_part(target));
+    pub fn refit(&self, _: &Changes<'_>, path: &RemotePath) {
+        let mut reservations = self.reservations.0.lock();
+        reservations.retain(|target, _| !target.starts_with(path) || self.home.has_part(target));
         for part in self.home.parts_below(path) {
-            let amount = held_by(&self.home, &part);
-            let reservation = self.entry(&mut held, &part.meta.path);
+            let amount = part_growth(&self.home, &part);
+            let reservation = self.entry(&mut reservations, &part.meta.path);
             reservation.grow_anyway(amount.growth_from(reservation.amount()));
             // A stream under way holds more than it has: the step it is in.
             if part.meta.size.is_some() {
@@ -93,13 +93,13 @@ impl UserState {
     ///
     /// # Errors
     /// [`OverQuota`] and the part that has no room of its own; nothing changed then.
-    pub fn hold_alone(&self, changes: &Changes<'_>, path: &RemotePath) -> Result<(), (RemotePath, OverQuota)> {
+    pub fn reserve_sole(&self, changes: &Changes<'_>, path: &RemotePath) -> Result<(), (RemotePath, OverQuota)> {
         for part in self.home.parts_below(path) {
             let target = part.meta.path.clone();
             let folders = (target.depth() - path.depth()) as u64;
             let amount = Tally::new(bytes(&part), folders.saturating_add(1));
-            if let Err(error) = self.hold(&target, amount) {
-                self.hold_again(changes, path);
+            if let Err(error) = self.reserve(&target, amount) {
+                self.refit(changes, path);
                 return Err((target, error));
             }
         }
@@ -107,10 +107,10 @@ impl UserState {
     }
 
     /// Gives back what the upload to `path` holds, unless its part is staged.
-    pub fn let_go_unless_staged(&self, path: &RemotePath) {
-        let mut held = self.holds.0.lock();
+    pub fn release_if_unstaged(&self, path: &RemotePath) {
+        let mut reservations = self.reservations.0.lock();
         if !self.home.has_part(path) {
-            held.remove(path);
+            reservations.remove(path);
         }
     }
 
@@ -119,29 +119,33 @@ impl UserState {
     /// # Errors
     /// [`OverQuota`] when growth beyond it does not fit; nothing changed then.
     pub fn settle(&self, changes: &Changes<'_>, path: &RemotePath, old: Tally, new: Tally) -> Result<Tally, OverQuota> {
-        let mut held = self.holds.0.lock();
-        let reservation = self.entry(&mut held, path);
+        let mut reservations = self.reservations.0.lock();
+        let reservation = self.entry(&mut reservations, path);
         let before = reservation.amount();
         changes.settle(reservation, old, new)?;
         Ok(before)
     }
 
     /// What the upload to `path` holds: nothing as yet where it has no entry.
-    fn entry<'a>(&self, held: &'a mut HashMap<RemotePath, Reservation>, path: &RemotePath) -> &'a mut Reservation {
-        held.entry(path.clone()).or_insert_with(|| self.ledger.restore_reservation(Tally::default()))
+    fn entry<'a>(
+        &self,
+        reservations: &'a mut HashMap<RemotePath, Reservation>,
+        path: &RemotePath,
+    ) -> &'a mut Reservation {
+        reservations.entry(path.clone()).or_insert_with(|| self.ledger.restore_reservation(Tally::default()))
     }
 
     /// Undoes a [`settle`](Self::settle) whose change failed. What was discarded meanwhile holds nothing again.
     pub fn unsettle(&self, changes: &Changes<'_>, path: &RemotePath, before: Tally, old: Tally, new: Tally) {
-        let mut held = self.holds.0.lock();
+        let mut reservations = self.reservations.0.lock();
         let mut gone = self.ledger.restore_reservation(Tally::default());
-        changes.unsettle(held.get_mut(path).unwrap_or(&mut gone), before, old, new);
+        changes.unsettle(reservations.get_mut(path).unwrap_or(&mut gone), before, old, new);
     }
 
     /// What the upload to `path` holds; nothing when there is none.
     #[must_use]
-    pub fn held_for(&self, path: &RemotePath) -> Tally {
-        self.holds.0.lock().get(path).map_or_else(Tally::default, Reservation::amount)
+    pub fn reserved_for(&self, path: &RemotePath) -> Tally {
+        self.reservations.0.lock().get(path).map_or_else(Tally::default, Reservation::amount)
     }
 
     /// Throws the staged part of `path` away with what it holds; whether there was one.
@@ -149,10 +153,10 @@ impl UserState {
     /// # Errors
     /// The disk's.
     pub fn discard(&self, path: &RemotePath) -> Result<bool, StorageError> {
-        let mut held = self.holds.0.lock();
+        let mut reservations = self.reservations.0.lock();
         let was_there = self.home.discard(path)?;
         if was_there {
-            held.remove(path);
+            reservations.remove(path);
             self.waste.thrown_away(path);
         }
         Ok(was_there)
@@ -165,7 +169,7 @@ pub(crate) fn growth(prospect: &Prospect, size: u64) -> Tally {
 }
 
 /// What a part holds: what its target, as it is now, would grow by.
-pub(crate) fn held_by(home: &Home, part: &PartInfo) -> Tally {
+pub(crate) fn part_growth(home: &Home, part: &PartInfo) -> Tally {
     match home.prospect(&part.meta.path) {
         Ok(prospect) => growth(&prospect, bytes(part)),
         // Nothing can be there, as when the target's folder became something else. The part still takes space.
