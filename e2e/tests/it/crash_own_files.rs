@@ -118,7 +118,7 @@ async fn a_start_that_is_cut_short_is_made_good_by_the_next() {
         for number in 1.. {
             server.signal(Signal::TERM);
             let _ = server.wait_end();
-            fs::write(server.staging("anna").join("7.draft"), "left over").unwrap();
+            fs::write(server.staging("anna").join("7.tmp"), "left over").unwrap();
             points.arm(fault, number);
             if server.can_start_again() {
                 // After a login the home is open, or the server is gone, or the fault was this login's.

@@ -50,12 +50,12 @@ impl Batch {
         let user = Arc::clone(&self.files.user);
         let size = bytes.len() as u64;
         let commits = self.commits.get_or_insert_with(|| user.home.commit_group());
-        let prospect = commits.prospect(&new.path)?;
-        if prospect.kind().is_some() && new.replace == Replace::Never {
+        let target_state = commits.target_state(&new.path)?;
+        if target_state.kind().is_some() && new.replace == Replace::Never {
             return Err(StorageError::Exists(new.path).into());
         }
-        let payment = Payment::Upload(user.ledger.reserve(growth(&prospect, size))?);
-        let staged = Staged::Draft(user.home.draft(bytes, &new.meta())?);
+        let payment = Payment::Upload(user.ledger.reserve(growth(&target_state, size))?);
+        let staged = Staged::TempFile(user.home.temp_file(bytes, &new.meta())?);
         let act = self.files.act(Event::Upload { path: shown(&new.path), size: 0, digest: None });
         let NewFile { path: target, replace, parents, .. } = new;
         let ready = Ready { staged, target, size, digest: expected, overwrite: replace.into(), parents, payment };

@@ -78,10 +78,10 @@ impl Files {
 
 /// Puts an empty file where nothing is. An unfinished upload to the same path stays and can be gone on with.
 fn make_empty(user: &UserState, path: &RemotePath) -> Result<Stored, Error> {
-    let prospect = user.home.prospect(path)?;
-    let reservation = user.ledger.reserve(growth(&prospect, 0))?;
+    let target_state = user.home.target_state(path)?;
+    let reservation = user.ledger.reserve(growth(&target_state, 0))?;
     let ready = Ready {
-        staged: Staged::Draft(user.home.draft(b"", &FileMeta::default())?),
+        staged: Staged::TempFile(user.home.temp_file(b"", &FileMeta::default())?),
         target: path.clone(),
         size: 0,
         digest: Digest::of(b""),
@@ -96,8 +96,8 @@ fn make_empty(user: &UserState, path: &RemotePath) -> Result<Stored, Error> {
 /// to `act` also where not all were made.
 pub(super) fn make_dirs(user: &UserState, path: &RemotePath, parents: bool, act: &mut Act) -> Result<u64, Error> {
     let changes = user.ledger.lock_changes();
-    let prospect = user.home.prospect(path)?;
-    let wanted = prospect.missing_folders + u64::from(prospect.kind().is_none());
+    let target_state = user.home.target_state(path)?;
+    let wanted = target_state.missing_folders + u64::from(target_state.kind().is_none());
     let charged = Tally::new(0, wanted);
     changes.charge(Tally::default(), charged)?;
     let mut made = 0;

@@ -87,8 +87,8 @@ impl Copier {
     fn begin(&mut self, from: &RemotePath, to: RemotePath) -> Result<(), Error> {
         let home = &self.user.home;
         let source = home.open_file(from)?;
-        let prospect = home.prospect(&to)?;
-        let reservation = self.user.ledger.reserve(growth(&prospect, source.size))?;
+        let target_state = home.target_state(&to)?;
+        let reservation = self.user.ledger.reserve(growth(&target_state, source.size))?;
         let copying = home.copy(source)?;
         self.file = Some(OneCopy { to, copying, reservation });
         Ok(())
@@ -107,8 +107,8 @@ impl Copier {
     /// Puts a whole copy in its place, like an upload.
     fn publish(&mut self, file: OneCopy) -> Result<Stored, Error> {
         let OneCopy { to, copying, reservation } = file;
-        let (draft, digest) = copying.finish()?;
-        let (size, staged) = (draft.size(), Staged::Draft(draft));
+        let (temp_file, digest) = copying.finish()?;
+        let (size, staged) = (temp_file.size(), Staged::TempFile(temp_file));
         let overwrite = if self.replace { Overwrite::Always } else { Overwrite::Never };
         let payment = Payment::Copy(reservation);
         let ready = Ready { staged, target: to, size, digest, overwrite, parents: false, payment };

@@ -12,7 +12,7 @@ use ferry_shared::{
 use super::{Error, Files, PathFault, Writing};
 use crate::{
     audit::event::{Event, shown},
-    storage::{FileMeta, Overwrite, Part, PartMeta, Prospect, StorageError},
+    storage::{FileMeta, Overwrite, Part, PartMeta, StorageError, TargetState},
     user_state::growth,
 };
 
@@ -73,15 +73,15 @@ impl NewFile {
     }
 
     /// Refuses what could not be published as things are.
-    fn check_target(&self, prospect: &Prospect) -> Result<(), Error> {
+    fn check_target(&self, target_state: &TargetState) -> Result<(), Error> {
         let target = || self.path.clone();
-        if prospect.missing_folders > 0 && !self.parents {
+        if target_state.missing_folders > 0 && !self.parents {
             return Err(StorageError::NotFound(self.path.parent().unwrap_or_default()).into());
         }
-        match (prospect.kind(), &self.replace) {
+        match (target_state.kind(), &self.replace) {
             (Some(Kind::Folder), _) => Err(StorageError::IsDirectory(target()).into()),
             (Some(_), Replace::Never) => Err(StorageError::Exists(target()).into()),
-            (_, Replace::IfVersion(version)) if prospect.version().as_ref() != Some(version) => {
+            (_, Replace::IfVersion(version)) if target_state.version().as_ref() != Some(version) => {
                 Err(StorageError::Changed(target()).into())
             }
             _ => Ok(()),
@@ -100,10 +100,10 @@ impl Files {
         if new.size.is_some_and(|size| size > FILE_SIZE_MAX) {
             return Err(Error::path(PathFault::TooLarge, "no file can be that large"));
         }
-        let prospect = user.home.prospect(&new.path)?;
-        new.check_target(&prospect)?;
-        user.reserve(&new.path, growth(&prospect, new.size.unwrap_or(0)))?;
-        let opened = self.fits_the_disk(&new).and_then(|()| Ok(self.open_part(&new, &prospect)?));
+        let target_state = user.home.target_state(&new.path)?;
+        new.check_target(&target_state)?;
+        user.reserve(&new.path, growth(&target_state, new.size.unwrap_or(0)))?;
+        let opened = self.fits_the_disk(&new).and_then(|()| Ok(self.open_part(&new, &target_state)?));
         let changes = user.ledger.lock_changes();
         let (part, basis) = opened.inspect_err(|_| user.refit(&changes, &new.path))?;
         if let Err(error) = user.refit_opened(&changes, &new.path) {
@@ -133,14 +133,14 @@ impl Files {
     }
 
     /// The part to go on with, and what it really begins from.
-    fn open_part(&self, new: &NewFile, prospect: &Prospect) -> Result<(Part, Basis), StorageError> {
+    fn open_part(&self, new: &NewFile, target_state: &TargetState) -> Result<(Part, Basis), StorageError> {
         let home = &self.user.home;
         let meta = PartMeta { path: new.path.clone(), size: new.size, file: new.meta() };
         if new.size.is_some() && new.from != Basis::Nothing {
             if let Some(part) = home.open_part(meta.clone())? {
                 return Ok((part, Basis::Staged));
             }
-            if new.from == Basis::Current && prospect.version().is_some() {
+            if new.from == Basis::Current && target_state.version().is_some() {
                 let mut go_on = |_| match self.stop.is_cancelled() {
                     true => ControlFlow::Break(()),
                     false => ControlFlow::Continue(()),

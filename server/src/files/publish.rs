@@ -79,7 +79,7 @@ pub(super) fn publish(
 fn place(user: &UserState, group: &mut CommitGroup, changes: &Changes<'_>, ready: Ready) -> Result<Stored, Error> {
     let Ready { staged, target, size, digest, overwrite, parents, mut payment } = ready;
     let prepared = group.prepare(&target, &overwrite, parents)?;
-    let (old, new) = (Tally::from(prepared.prospect.old()), Tally::from(prepared.prospect.new_file(size)));
+    let (old, new) = (Tally::from(prepared.target_state.old()), Tally::from(prepared.target_state.new_file(size)));
     let before = match &mut payment {
         Payment::Part => user.settle(changes, &target, old, new)?,
         Payment::Upload(reservation) | Payment::Copy(reservation) => {

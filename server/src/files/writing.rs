@@ -178,8 +178,8 @@ impl Writing {
             return Err(self.superseded());
         }
         let _nothing_moves = self.user.ledger.lock_changes();
-        let prospect = self.user.home.prospect(&self.new.path)?;
-        Ok(self.user.reserve(&self.new.path, growth(&prospect, size))?)
+        let target_state = self.user.home.target_state(&self.new.path)?;
+        Ok(self.user.reserve(&self.new.path, growth(&target_state, size))?)
     }
 
     /// Counts blocks that were left out because the part holds them.

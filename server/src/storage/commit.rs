@@ -8,7 +8,7 @@ use ferry_shared::{
     path::RemotePath,
 };
 
-use super::{Draft, Durability, Home, Part, Prospect, StorageError, beneath, flush, state::State};
+use super::{Durability, Home, Part, StorageError, TargetState, TempFile, beneath, flush, state::State};
 
 /// Up to how many files or folders are flushed one by one; more are flushed by one `syncfs`.
 const ONE_BY_ONE: usize = 4;
@@ -28,7 +28,7 @@ pub enum Overwrite {
 #[derive(Debug)]
 pub enum Staged {
     /// A small file or a copy.
-    Draft(Draft),
+    TempFile(TempFile),
     /// A finished part.
     Part(Part),
 }
@@ -37,7 +37,7 @@ pub enum Staged {
 #[derive(Debug)]
 pub struct Prepared {
     /// What is at the target: what quota is settled with.
-    pub prospect: Prospect,
+    pub target_state: TargetState,
     target: RemotePath,
     above: RemotePath,
     replace: bool,
@@ -83,38 +83,38 @@ pub struct CommitGroup {
 impl Staged {
     fn is_flushed(&self) -> bool {
         match self {
-            Self::Draft(draft) => draft.is_flushed(),
+            Self::TempFile(temp_file) => temp_file.is_flushed(),
             Self::Part(part) => part.is_flushed(),
         }
     }
 
     fn set_flushed(&mut self) {
         match self {
-            Self::Draft(draft) => draft.set_flushed(),
+            Self::TempFile(temp_file) => temp_file.set_flushed(),
             Self::Part(part) => part.set_flushed(),
         }
     }
 
-    /// Gives a draft its permission bits; a finished part has them.
+    /// Gives a temporary file its permission bits; a finished part has them.
     fn set_mode(&mut self) -> Result<(), StorageError> {
         match self {
-            Self::Draft(draft) => draft.set_mode(),
+            Self::TempFile(temp_file) => temp_file.set_mode(),
             Self::Part(_) => Ok(()),
         }
     }
 
     fn flush(&mut self) -> Result<(), StorageError> {
         match self {
-            Self::Draft(draft) => draft.flush(),
+            Self::TempFile(temp_file) => temp_file.flush(),
             Self::Part(part) => part.flush(),
         }
     }
 
     fn publish(&mut self, to: &Dir, name: &OsStr, replace: bool, target: &RemotePath) -> Result<(), StorageError> {
         match self {
-            Self::Draft(draft) => {
-                draft.publish(to, name, replace).map_err(|error| StorageError::at(target, "publish a draft", error))
-            }
+            Self::TempFile(temp_file) => temp_file
+                .publish(to, name, replace)
+                .map_err(|error| StorageError::at(target, "publish a temporary file", error)),
             Self::Part(part) => part.publish(to, name, replace),
         }
     }
@@ -125,11 +125,11 @@ impl CommitGroup {
         Self { home, last: None, touched: HashMap::new() }
     }
 
-    /// As [`Home::prospect`], faster for targets in one folder.
+    /// As [`Home::target_state`], faster for targets in one folder.
     ///
     /// # Errors
     /// As there.
-    pub fn prospect(&mut self, path: &RemotePath) -> Result<Prospect, StorageError> {
+    pub fn target_state(&mut self, path: &RemotePath) -> Result<TargetState, StorageError> {
         let (above, _) = beneath::split(path)?;
         let parent = self.folder(&above)?;
         self.look(path, parent.as_deref())
@@ -169,16 +169,16 @@ impl CommitGroup {
         if parent.is_none() && !parents {
             return Err(StorageError::NotFound(above));
         }
-        let prospect = self.look(target, parent.as_deref())?;
-        let replace = match (prospect.kind(), overwrite) {
+        let target_state = self.look(target, parent.as_deref())?;
+        let replace = match (target_state.kind(), overwrite) {
             (Some(Kind::Folder), _) => return Err(StorageError::IsDirectory(target.clone())),
             (Some(_), Overwrite::Never) => return Err(StorageError::Exists(target.clone())),
-            (_, Overwrite::IfVersion(version)) if prospect.version().as_ref() != Some(version) => {
+            (_, Overwrite::IfVersion(version)) if target_state.version().as_ref() != Some(version) => {
                 return Err(StorageError::Changed(target.clone()));
             }
             (_, overwrite) => *overwrite != Overwrite::Never,
         };
-        Ok(Prepared { prospect, target: target.clone(), above, replace, parent })
+        Ok(Prepared { target_state, target: target.clone(), above, replace, parent })
     }
 
     /// Renames it into its place, making the folders above it that are missing.
@@ -194,7 +194,7 @@ impl CommitGroup {
     }
 
     fn place(&mut self, staged: &mut Staged, prepared: Prepared, made: &mut u64) -> Result<State, StorageError> {
-        let Prepared { prospect, target, above, replace, parent } = prepared;
+        let Prepared { target_state, target, above, replace, parent } = prepared;
         let (_, name) = beneath::split(&target)?;
         if self.flushes() && !staged.is_flushed() {
             // A name must never reach the disk before its data, whatever order we are called in.
@@ -211,7 +211,7 @@ impl CommitGroup {
             }
         };
         staged.publish(&parent, name, replace, &target)?;
-        if let Some(old) = prospect.there() {
+        if let Some(old) = target_state.there() {
             self.home.shared_files().removed(old);
         }
         self.touched.entry(above).or_insert_with(|| Arc::clone(&parent));
@@ -241,12 +241,12 @@ impl CommitGroup {
         self.home.inner().durability == Durability::Full
     }
 
-    fn look(&self, path: &RemotePath, parent: Option<&Dir>) -> Result<Prospect, StorageError> {
+    fn look(&self, path: &RemotePath, parent: Option<&Dir>) -> Result<TargetState, StorageError> {
         let (_, name) = beneath::split(path)?;
-        let Some(parent) = parent else { return self.home.prospect(path) };
+        let Some(parent) = parent else { return self.home.target_state(path) };
         let there = State::if_there(parent, name).map_err(|error| StorageError::at(path, "look at a target", error))?;
         self.home.require_replaceable(there.as_ref(), path)?;
-        Ok(Prospect::new(0, there, self.home.shared_files()))
+        Ok(TargetState::new(0, there, self.home.shared_files()))
     }
 
     /// A folder by its path; the one last used is resolved again only if names changed since.

@@ -16,7 +16,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Draft, Durability, Home, OpenFile, Part, PartMeta, StorageError, beneath, disk, flush};
+use super::{Durability, Home, OpenFile, Part, PartMeta, StorageError, TempFile, beneath, disk, flush};
 
 /// Bytes copied between two questions whether to stop.
 const STEP: usize = 16 << 20;
@@ -33,11 +33,11 @@ impl Home {
     /// # Errors
     /// The disk's.
     pub fn copy(&self, source: OpenFile) -> Result<Copying, StorageError> {
-        let (draft, file) = Draft::create(self.staging(), Some(source.mode))?;
+        let (temp_file, file) = TempFile::create(self.staging(), Some(source.mode))?;
         let cloned = ioctl_ficlone(&file, &source.file).is_ok();
         let flushes = !cloned && self.inner().durability == Durability::Full;
         let (root, buffer) = (RootBuilder::new(), Vec::new());
-        Ok(Copying { source, draft, file, cloned, flushes, root, buffer, length: 0, next: 0 })
+        Ok(Copying { source, temp_file, file, cloned, flushes, root, buffer, length: 0, next: 0 })
     }
 
     /// A fresh staged part for `meta.path` that begins with the bytes of the file there now, as
@@ -91,7 +91,7 @@ fn seed(part: &Part, source: &File, size: u64, progress: Progress<'_>) -> Result
 #[derive(Debug)]
 pub struct Copying {
     source: OpenFile,
-    draft: Draft,
+    temp_file: TempFile,
     file: File,
     /// Whether the bytes are there and only to be digested.
     cloned: bool,
@@ -109,7 +109,7 @@ impl Copying {
     /// # Errors
     /// `Changed` when the source changed meanwhile, or the disk's.
     pub fn step(&mut self, blocks: u64) -> Result<bool, StorageError> {
-        let Self { source, draft, file, buffer, length, .. } = self;
+        let Self { source, temp_file, file, buffer, length, .. } = self;
         let at = |error: io::Error| StorageError::at(source.path(), "copy a file", error);
         let count = block_count(source.size);
         let end = count.min(self.next.saturating_add(blocks));
@@ -126,7 +126,7 @@ impl Copying {
                 block_digest(source.size, index, buffer)
             } else {
                 let bytes = if blocks::is_zero(buffer) { &[] } else { buffer.as_slice() };
-                draft.require_room(bytes.len() as u64)?;
+                temp_file.require_room(bytes.len() as u64)?;
                 blocks::write_block(file, source.size, index, bytes, length).map_err(at)?
             });
         }
@@ -141,14 +141,14 @@ impl Copying {
     ///
     /// # Errors
     /// `Changed` when the source changed meanwhile, or the disk's.
-    pub fn finish(mut self) -> Result<(Draft, Digest), StorageError> {
+    pub fn finish(mut self) -> Result<(TempFile, Digest), StorageError> {
         while self.step(1)? {}
-        let Self { source, mut draft, file, root, .. } = self;
+        let Self { source, mut temp_file, file, root, .. } = self;
         if source.version_now()? != source.version {
             return Err(StorageError::Changed(source.path().clone()));
         }
-        draft.complete(&file, source.size, Some(source.mtime))?;
-        Ok((draft, root.root()))
+        temp_file.complete(&file, source.size, Some(source.mtime))?;
+        Ok((temp_file, root.root()))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The folder of unfinished things beside a home: what is in it, and in whose hands.
 
-mod draft;
 mod part;
 mod registry;
 mod sidecar;
+mod temp_file;
 
 use std::{
     collections::HashMap,
@@ -21,9 +21,9 @@ use rustix::{
     fs::AtFlags,
 };
 
-pub(crate) use draft::Draft;
 pub(crate) use part::Part;
 pub(crate) use registry::PartInfo;
+pub(crate) use temp_file::TempFile;
 
 use self::{part::Holder, sidecar::Sidecar};
 use super::{Durability, StorageError, disk, listing::Stream, state::State, volume::Reserve};
@@ -60,13 +60,13 @@ pub struct PartMeta {
 /// A user's staging folder.
 ///
 /// A part is `ID.part` with `ID.json` beside it, and the ID is made from the target's path:
-/// so there is one part for each target. Drafts are `N.draft`. What is neither is thrown
+/// so there is one part for each target. Temporary files are `N.tmp`. What is neither is thrown
 /// away when the folder is opened.
 pub(super) struct Staging {
     folder: OwnedFd,
     durability: Durability,
     reserve: Arc<Reserve>,
-    next_draft: AtomicU64,
+    next_temp_file: AtomicU64,
     /// Records are inserted and removed whole, after their files were; also after a panic.
     parts: Mutex<HashMap<RemotePath, Record>>,
 }
@@ -82,8 +82,8 @@ impl Staging {
     /// Reads what is there; with `clean`, throws away what is unusable, with a line each.
     pub(super) fn open(folder: OwnedFd, manner: Manner) -> Result<(Self, Vec<String>), StorageError> {
         let Manner { durability, clean, reserve } = manner;
-        let (next_draft, parts) = (AtomicU64::new(0), Mutex::default());
-        let mut staging = Self { folder, durability, reserve, next_draft, parts };
+        let (next_temp_file, parts) = (AtomicU64::new(0), Mutex::default());
+        let mut staging = Self { folder, durability, reserve, next_temp_file, parts };
         let mut report = Vec::new();
         let mut parts = HashMap::new();
         let names = staging.names()?;
@@ -148,8 +148,8 @@ impl Staging {
         State::at(&self.folder, name)
     }
 
-    fn next_draft(&self) -> String {
-        format!("{}.draft", self.next_draft.fetch_add(1, Ordering::Relaxed))
+    fn next_temp_file(&self) -> String {
+        format!("{}.tmp", self.next_temp_file.fetch_add(1, Ordering::Relaxed))
     }
 }
 

@@ -78,8 +78,8 @@ impl Place {
     }
 
     fn put_with(&self, text: &str, bytes: &str, how: &Overwrite, meta: &FileMeta) -> Result<Published, StorageError> {
-        let draft = self.home.draft(bytes.as_bytes(), meta)?;
-        self.commit(text, Staged::Draft(draft), how)
+        let temp_file = self.home.temp_file(bytes.as_bytes(), meta)?;
+        self.commit(text, Staged::TempFile(temp_file), how)
     }
 
     fn commit(&self, text: &str, mut staged: Staged, how: &Overwrite) -> Result<Published, StorageError> {

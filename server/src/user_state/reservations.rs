@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::UserState;
 use crate::{
     quota::{Changes, Ledger, OverQuota, Reservation, Tally},
-    storage::{Home, PartInfo, Prospect, StorageError},
+    storage::{Home, PartInfo, StorageError, TargetState},
 };
 
 /// What each unfinished upload holds, by target. Every staged part has an entry.
@@ -164,14 +164,14 @@ impl UserState {
 }
 
 /// The growth of what a user has when a file of `size` bytes takes the place of what is at a path.
-pub(crate) fn growth(prospect: &Prospect, size: u64) -> Tally {
-    Tally::from(prospect.new_file(size)).growth_from(prospect.old().into())
+pub(crate) fn growth(target_state: &TargetState, size: u64) -> Tally {
+    Tally::from(target_state.new_file(size)).growth_from(target_state.old().into())
 }
 
 /// What a part holds: what its target, as it is now, would grow by.
 pub(crate) fn part_growth(home: &Home, part: &PartInfo) -> Tally {
-    match home.prospect(&part.meta.path) {
-        Ok(prospect) => growth(&prospect, bytes(part)),
+    match home.target_state(&part.meta.path) {
+        Ok(target_state) => growth(&target_state, bytes(part)),
         // Nothing can be there, as when the target's folder became something else. The part still takes space.
         Err(_) => Tally::new(bytes(part), 1),
     }

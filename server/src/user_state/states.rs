@@ -121,7 +121,7 @@ impl UserStates {
     }
 
     fn needs_care(&self, slot: &mut Slot, name: &UserName, expiry: Expiry) -> Result<bool, StorageError> {
-        let Some(seen) = self.storage.glance(name.as_str())? else {
+        let Some(seen) = self.storage.peek(name.as_str())? else {
             // Who never came has nothing.
             slot.last = Some(Snapshot::default());
             return Ok(false);
@@ -145,7 +145,7 @@ impl UserStates {
         let mut slot = slot.lock();
         let is_due = every.is_some_and(|every| slot.due.is_now(every));
         let is_suspect = slot.open.as_ref().is_some_and(|user| user.ledger.snapshot().suspect);
-        if !is_suspect && (!is_due || self.storage.glance(name.as_str())?.is_none()) {
+        if !is_suspect && (!is_due || self.storage.peek(name.as_str())?.is_none()) {
             return Ok(None);
         }
         self.open(&mut slot, name).map(Some)

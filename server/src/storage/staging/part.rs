@@ -10,7 +10,7 @@ use cap_std::fs::Dir;
 use parking_lot::{Mutex, MutexGuard};
 use rustix::fs::{Advice, fadvise};
 
-use super::{PartMeta, Staging, draft::apply, sidecar};
+use super::{PartMeta, Staging, sidecar, temp_file::apply};
 use crate::storage::{Durability, StorageError, disk, flush, names::rename_to_nothing};
 
 /// Bytes after which the disk is set to work, so that little is left to flush at the end.

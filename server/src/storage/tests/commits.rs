@@ -25,7 +25,7 @@ fn a_small_file_gets_its_bytes_time_and_mode() {
 }
 
 #[test]
-fn a_draft_is_the_servers_own_until_it_gets_its_mode_before_its_name() {
+fn a_temporary_file_is_the_servers_own_until_it_gets_its_mode_before_its_name() {
     let mode = |path: PathBuf| path.metadata().unwrap().permissions().mode() & 0o7777;
     // Flushed one by one, with all of the filesystem, and not at all.
     for (count, durability) in [(1, Durability::Full), (6, Durability::Full), (1, Durability::Rename)] {
@@ -33,7 +33,7 @@ fn a_draft_is_the_servers_own_until_it_gets_its_mode_before_its_name() {
             let place = Place::with(durability);
             let meta = FileMeta { mtime: None, mode: Some(wanted) };
             let mut staged: Vec<_> =
-                (0..count).map(|_| Staged::Draft(place.home.draft(b"x", &meta).unwrap())).collect();
+                (0..count).map(|_| Staged::TempFile(place.home.temp_file(b"x", &meta).unwrap())).collect();
             let staged_modes = || place.staged_names().iter().map(|name| mode(place.staging().join(name))).collect();
             let before: Vec<u32> = staged_modes();
             assert_eq!(before, vec![0o600; count], "{wanted:o}");
@@ -89,10 +89,10 @@ fn parents_are_made_and_counted_only_when_it_is_published() {
     let place = Place::new();
     let mut group = place.home.commit_group();
     let prepared = group.prepare(&p("x/y/f"), &Overwrite::Never, true).unwrap();
-    assert_eq!(prepared.prospect.new_file(3), Weight { bytes: 3, files: 3 });
+    assert_eq!(prepared.target_state.new_file(3), Weight { bytes: 3, files: 3 });
     assert!(!place.real("x").exists());
-    let draft = Staged::Draft(place.home.draft(b"abc", &FileMeta::default()).unwrap());
-    assert_eq!(group.publish(draft, prepared).unwrap().folders, 2);
+    let temp_file = Staged::TempFile(place.home.temp_file(b"abc", &FileMeta::default()).unwrap());
+    assert_eq!(group.publish(temp_file, prepared).unwrap().folders, 2);
     group.flush_names().unwrap();
     assert_eq!(place.counted(), Weight { bytes: 3, files: 3 });
 }
@@ -104,8 +104,8 @@ fn a_commit_that_fails_tells_the_folders_it_leaves() {
     let prepared = group.prepare(&p("x/y/f"), &Overwrite::Never, true).unwrap();
     fs::create_dir_all(place.real("x")).unwrap();
     place.write("x/y", "a file came in between");
-    let draft = Staged::Draft(place.home.draft(b"abc", &FileMeta::default()).unwrap());
-    let failed = group.publish(draft, prepared).unwrap_err();
+    let temp_file = Staged::TempFile(place.home.temp_file(b"abc", &FileMeta::default()).unwrap());
+    let failed = group.publish(temp_file, prepared).unwrap_err();
     assert_eq!(failed.folders, 0, "{failed:?}");
     assert!(place.staged_names().is_empty());
 }
@@ -116,8 +116,10 @@ fn many_files_share_their_flushes_and_all_arrive() {
         let place = Place::with(durability);
         let mut group = place.home.commit_group();
         let mut staged: Vec<_> = (0..40)
-            .map(|i| (format!("d{}/f{i}", i % 7), place.home.draft(format!("{i}").as_bytes(), &FileMeta::default())))
-            .map(|(path, draft)| (path, Staged::Draft(draft.unwrap())))
+            .map(|i| {
+                (format!("d{}/f{i}", i % 7), place.home.temp_file(format!("{i}").as_bytes(), &FileMeta::default()))
+            })
+            .map(|(path, temp_file)| (path, Staged::TempFile(temp_file.unwrap())))
             .collect();
         group.flush_data(staged.iter_mut().map(|(_, staged)| staged)).unwrap();
         for (path, staged) in staged {
@@ -137,9 +139,9 @@ fn a_group_does_not_follow_a_folder_that_was_moved() {
     fs::create_dir(place.real("a")).unwrap();
     let mut group = place.home.commit_group();
     let put = |group: &mut CommitGroup, path: &str| {
-        let draft = Staged::Draft(place.home.draft(b"x", &FileMeta::default()).unwrap());
+        let temp_file = Staged::TempFile(place.home.temp_file(b"x", &FileMeta::default()).unwrap());
         let prepared = group.prepare(&p(path), &Overwrite::Always, true).unwrap();
-        group.publish(draft, prepared).unwrap();
+        group.publish(temp_file, prepared).unwrap();
     };
     put(&mut group, "a/1");
     place.home.rename(&p("a"), &p("b"), false).unwrap();
@@ -157,9 +159,9 @@ fn a_group_does_not_follow_a_folder_that_was_moved() {
 }
 
 #[test]
-fn an_unpublished_draft_leaves_nothing() {
+fn an_unpublished_temporary_file_leaves_nothing() {
     let place = Place::new();
-    drop(place.home.draft(b"abc", &FileMeta::default()).unwrap());
+    drop(place.home.temp_file(b"abc", &FileMeta::default()).unwrap());
     assert!(place.staged_names().is_empty());
 }
 
@@ -172,9 +174,9 @@ fn a_copy_has_the_bytes_digest_time_and_mode_of_its_source() {
         fs::write(place.real("from"), &content).unwrap();
         place.home.set_attributes(&p("from"), Some(Mtime(9, 9)), Some(0o755)).unwrap();
         let source = place.home.open_file(&p("from")).unwrap();
-        let (draft, root) = place.home.copy(source).unwrap().finish().unwrap();
-        assert_eq!((root, draft.size()), (Digest::of(&content), size));
-        place.commit("to", Staged::Draft(draft), &Overwrite::Always).unwrap();
+        let (temp_file, root) = place.home.copy(source).unwrap().finish().unwrap();
+        assert_eq!((root, temp_file.size()), (Digest::of(&content), size));
+        place.commit("to", Staged::TempFile(temp_file), &Overwrite::Always).unwrap();
         assert!(fs::read(place.real("to")).unwrap() == content);
         let stat = place.home.stat(&p("to")).unwrap().entry;
         assert_eq!((stat.mtime, stat.mode), (Mtime(9, 9), 0o755));
@@ -231,7 +233,7 @@ fn disk_errors_become_what_the_user_can_act_on() {
 fn publish(place: &Place, count: usize, folders: usize, new: bool) -> Vec<Done> {
     let mut group = place.home.commit_group();
     let mut staged: Vec<_> =
-        (0..count).map(|_| Staged::Draft(place.home.draft(b"x", &FileMeta::default()).unwrap())).collect();
+        (0..count).map(|_| Staged::TempFile(place.home.temp_file(b"x", &FileMeta::default()).unwrap())).collect();
     flush::take_seen();
     group.flush_data(&mut staged).unwrap();
     for (i, staged) in staged.into_iter().enumerate() {

@@ -47,7 +47,7 @@ fn assert_refused_below(place: &Place, folder: &str) {
         assert!(matches!(error, StorageError::Outside(_)), "{what} of {path:?}: {error:?}");
     };
     outside("stat", home.stat(path).unwrap_err());
-    outside("prospect", home.prospect(path).unwrap_err());
+    outside("target_state", home.target_state(path).unwrap_err());
     outside("make", home.make_dir(new, false, &mut 0).unwrap_err());
     outside("make all", home.make_dir(new, true, &mut 0).unwrap_err());
     outside("rename from", home.rename(path, &p("got"), true).unwrap_err());
@@ -325,7 +325,7 @@ fn the_home_itself_is_no_target() {
     assert!(matches!(home.removal(&root), Err(StorageError::BadPath(_))));
     assert!(matches!(home.rename(&root, &p("x"), true), Err(StorageError::BadPath(_))));
     assert!(matches!(home.rename(&p("f"), &root, true), Err(StorageError::BadPath(_))));
-    assert!(matches!(home.prospect(&root), Err(StorageError::BadPath(_))));
+    assert!(matches!(home.target_state(&root), Err(StorageError::BadPath(_))));
     assert!(matches!(home.open_file(&root), Err(StorageError::IsDirectory(_))));
     assert_eq!(home.stat(&root).unwrap().entry.kind, Kind::Folder);
 }

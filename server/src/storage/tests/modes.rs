@@ -88,8 +88,8 @@ fn a_mode_goes_with_the_file_when_it_is_renamed_and_copied_and_not_with_what_rep
         put(&place, "f", mode);
         let mut copying = place.home.copy(place.home.open_file(&p("f")).unwrap()).unwrap();
         while copying.step(1).unwrap() {}
-        let (draft, _) = copying.finish().unwrap();
-        place.commit("copy", Staged::Draft(draft), &Overwrite::Always).unwrap();
+        let (temp_file, _) = copying.finish().unwrap();
+        place.commit("copy", Staged::TempFile(temp_file), &Overwrite::Always).unwrap();
         assert_eq!((shown(&place.home, "copy"), place.read("copy").as_str()), (mode, "text"));
         place.home.rename(&p("f"), &p("moved"), true).unwrap();
         assert_eq!(shown(&place.home, "moved"), mode);

@@ -35,18 +35,18 @@ fn folders_made_are_counted() {
 }
 
 #[test]
-fn a_prospect_tells_what_is_there_and_what_is_missing() {
+fn a_target_state_tells_what_is_there_and_what_is_missing() {
     let place = Place::new();
     fs::create_dir(place.real("a")).unwrap();
     place.write("a/f", "12345");
-    let there = place.home.prospect(&p("a/f")).unwrap();
+    let there = place.home.target_state(&p("a/f")).unwrap();
     assert_eq!((there.kind(), there.missing_folders), (Some(Kind::File), 0));
     assert_eq!(there.old(), Weight { bytes: 5, files: 1 });
     assert_eq!(there.version(), place.home.stat(&p("a/f")).unwrap().version);
-    let new = place.home.prospect(&p("a/b/c/f")).unwrap();
+    let new = place.home.target_state(&p("a/b/c/f")).unwrap();
     assert_eq!((new.kind(), new.missing_folders, new.old()), (None, 2, Weight::default()));
     assert_eq!(new.new_file(7), Weight { bytes: 7, files: 3 });
-    assert!(matches!(place.home.prospect(&p("a/f/x")), Err(StorageError::NotDirectory(_))));
+    assert!(matches!(place.home.target_state(&p("a/f/x")), Err(StorageError::NotDirectory(_))));
 }
 
 #[test]

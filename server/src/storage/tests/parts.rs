@@ -205,13 +205,13 @@ fn what_belongs_to_no_upload_is_thrown_away_at_the_next_start_and_told() {
     fs::remove_file(file("partless", "part")).unwrap();
     fs::copy(file("good", "json"), file("moved", "json")).unwrap();
     fs::write(staging.join("1234.part"), "orphan").unwrap();
-    fs::write(staging.join("17.draft"), "left by a crash").unwrap();
+    fs::write(staging.join("17.tmp"), "left by a crash").unwrap();
     fs::write(staging.join("x.json.new"), "left by a crash").unwrap();
     let place = place.reopen();
     assert_eq!(place.staged_names().len(), 2);
     assert_eq!(place.home.parts().len(), 1);
     let report = place.home.take_report();
-    for told in ["is corrupt", "its part cannot be found", "belongs to another path", "17.draft", "1234.part"] {
+    for told in ["is corrupt", "its part cannot be found", "belongs to another path", "17.tmp", "1234.part"] {
         assert!(report.iter().any(|line| line.contains(told)), "{told} in {report:?}");
     }
     assert_eq!(place.home.take_report(), [""; 0]);
@@ -221,7 +221,7 @@ fn what_belongs_to_no_upload_is_thrown_away_at_the_next_start_and_told() {
 fn inspecting_throws_nothing_away() {
     let place = Place::new();
     drop(place.home.create_part(meta("a", 3)).unwrap());
-    fs::write(place.staging().join("17.draft"), "being written").unwrap();
+    fs::write(place.staging().join("17.tmp"), "being written").unwrap();
     let beside = Storage::inspect(place.data.path()).unwrap().home("alice", false).unwrap();
     assert_eq!(beside.parts().len(), 1);
     assert_eq!(place.staged_names().len(), 3);

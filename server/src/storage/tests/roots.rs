@@ -115,7 +115,7 @@ fn what_users_leave_free_is_refused_to_them_and_not_to_the_server_s_own_files() 
     assert_eq!((place.home.volume_free().unwrap(), place.storage.volume_free().unwrap()), (0, 0));
     let is_full =
         |error: Option<StorageError>| assert!(matches!(error, Some(StorageError::Disk { fault: Fault::Full, .. })));
-    is_full(place.home.draft(b"", &FileMeta::default()).err());
+    is_full(place.home.temp_file(b"", &FileMeta::default()).err());
     is_full(part.write(1, |_, _| Ok(())).err());
     is_full(place.home.make_dir(&p("folder"), false, &mut 0).err());
     is_full(place.home.make_dir(&p("some/folder"), true, &mut 0).err());

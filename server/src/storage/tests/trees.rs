@@ -130,13 +130,13 @@ fn usage_follows_du_while_names_of_one_file_go() {
     fs::hard_link(place.real("a/one"), place.real("third")).unwrap();
     let mut bytes = place.counted().bytes;
     assert!(place.home.has_shared_files());
-    assert_eq!(place.home.prospect(&p("again")).unwrap().old(), Weight { bytes: 0, files: 1 });
+    assert_eq!(place.home.target_state(&p("again")).unwrap().old(), Weight { bytes: 0, files: 1 });
     place.put("again", "new", &Overwrite::Always).unwrap();
     bytes += 3;
     assert_eq!(bytes, du_of_files(&place.real("")));
     bytes -= removed_all(&place, "a", 1).bytes;
     assert_eq!(bytes, du_of_files(&place.real("")));
-    let old = place.home.prospect(&p("third")).unwrap().old().bytes;
+    let old = place.home.target_state(&p("third")).unwrap().old().bytes;
     place.put("third", "now", &Overwrite::Always).unwrap();
     assert_eq!((bytes + 3 - old, old), (du_of_files(&place.real("")), 2));
     assert!(!place.home.has_shared_files());

@@ -26,7 +26,7 @@ const FILE_MODE: u32 = 0o644;
 
 /// A file in staging under a number of its own; removed when dropped unpublished.
 #[derive(Debug)]
-pub struct Draft {
+pub struct TempFile {
     staging: Arc<Staging>,
     name: String,
     size: u64,
@@ -37,33 +37,34 @@ pub struct Draft {
     published: bool,
 }
 
-impl Draft {
+impl TempFile {
     /// Its size in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// An empty draft, open for writing, that gets these permission bits before it is published.
+    /// An empty temporary file, open for writing, that gets these permission bits before it is published.
     pub(in crate::storage) fn create(staging: &Arc<Staging>, mode: Option<u32>) -> Result<(Self, File), StorageError> {
-        let own = |error: Errno| StorageError::own("make a draft", error);
+        let own = |error: Errno| StorageError::own("make a temporary file", error);
         let flags = durable::OWN | OFlags::RDWR | OFlags::EXCL;
         let mode = Some(mode_of(mode)).filter(|mode| *mode != OWN_MODE.bits());
         loop {
-            let name = staging.next_draft();
+            let name = staging.next_temp_file();
             let file = match disk::create(&staging.folder, &name, flags, OWN_MODE) {
                 Ok(file) => File::from(file),
                 Err(Errno::EXIST) => continue,
                 Err(error) => return Err(own(error).making(&staging.folder)),
             };
-            let draft = Self { staging: Arc::clone(staging), name, size: 0, mode, flushed: false, published: false };
-            return Ok((draft, file));
+            let temp_file =
+                Self { staging: Arc::clone(staging), name, size: 0, mode, flushed: false, published: false };
+            return Ok((temp_file, file));
         }
     }
 
     /// Refuses to write so many bytes more to it where users have to leave them free.
     pub(in crate::storage) fn require_room(&self, bytes: u64) -> Result<(), StorageError> {
-        self.staging.require_room(bytes, "write a draft")
+        self.staging.require_room(bytes, "write a temporary file")
     }
 
     /// Says that `file`, which it was created with, is written.
@@ -74,7 +75,7 @@ impl Draft {
         mtime: Option<Mtime>,
     ) -> Result<(), StorageError> {
         self.size = size;
-        set_mtime(file, mtime).map_err(|error| StorageError::own("finish a draft", error))
+        set_mtime(file, mtime).map_err(|error| StorageError::own("finish a temporary file", error))
     }
 
     pub(in crate::storage) fn is_flushed(&self) -> bool {
@@ -85,7 +86,7 @@ impl Draft {
         self.flushed = true;
     }
 
-    /// Gives it its permission bits and flushes it, by its name: drafts are not held open, there
+    /// Gives it its permission bits and flushes it, by its name: temporary files are not held open, there
     /// may be hundreds.
     pub(in crate::storage) fn flush(&mut self) -> Result<(), StorageError> {
         let flushed = || {
@@ -93,7 +94,7 @@ impl Draft {
             self.mode.map_or(Ok(()), |mode| mode::set(&file, mode))?;
             flush::file(file)
         };
-        flushed().map_err(|error: Errno| StorageError::own("flush a draft", error))?;
+        flushed().map_err(|error: Errno| StorageError::own("flush a temporary file", error))?;
         (self.mode, self.flushed) = (None, true);
         Ok(())
     }
@@ -107,7 +108,7 @@ impl Draft {
             openat(&self.staging.folder, &self.name, durable::OWN | OFlags::RDONLY, Mode::empty())
                 .and_then(|file| mode::set(file, mode))
         };
-        set.map_err(|error| StorageError::own("finish a draft", error))
+        set.map_err(|error| StorageError::own("finish a temporary file", error))
     }
 
     /// Renames it into a home; with `replace`, over what is there.
@@ -124,7 +125,7 @@ impl Draft {
     }
 }
 
-impl Drop for Draft {
+impl Drop for TempFile {
     fn drop(&mut self) {
         if !self.published {
             // What cannot be removed now is thrown away when the home is opened next.
@@ -152,12 +153,12 @@ impl Home {
     ///
     /// # Errors
     /// The disk's; it is full, too, where users would not leave free what they have to.
-    pub fn draft(&self, bytes: &[u8], meta: &FileMeta) -> Result<Draft, StorageError> {
-        self.staging().require_room(bytes.len() as u64, "make a draft")?;
-        let (mut draft, mut file) = Draft::create(self.staging(), meta.mode)?;
+    pub fn temp_file(&self, bytes: &[u8], meta: &FileMeta) -> Result<TempFile, StorageError> {
+        self.staging().require_room(bytes.len() as u64, "make a temporary file")?;
+        let (mut temp_file, mut file) = TempFile::create(self.staging(), meta.mode)?;
         let written = disk::write().map_err(io::Error::from).and_then(|()| file.write_all(bytes));
-        written.map_err(|error| StorageError::own("write a draft", error))?;
-        draft.complete(&file, bytes.len() as u64, meta.mtime)?;
-        Ok(draft)
+        written.map_err(|error| StorageError::own("write a temporary file", error))?;
+        temp_file.complete(&file, bytes.len() as u64, meta.mtime)?;
+        Ok(temp_file)
     }
 }

@@ -7,7 +7,7 @@ use super::{Home, Storage, StorageError, durable, ledger_file, listing::Stream, 
 
 /// What was seen of a home that is not open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Glance {
+pub struct Peek {
     /// The ledger's bytes, left where they are.
     pub ledger: Option<Vec<u8>>,
     /// The home's stamp, as [`Home::stamp`] gives it.
@@ -21,7 +21,7 @@ impl Storage {
     ///
     /// # Errors
     /// `Unsafe` when a folder is a symlink, or the disk's.
-    pub fn glance(&self, user: &str) -> Result<Option<Glance>, StorageError> {
+    pub fn peek(&self, user: &str) -> Result<Option<Peek>, StorageError> {
         let there = |opened| match opened {
             Err(StorageError::NoSuchUser) => Ok(None),
             opened => opened.map(Some),
@@ -41,7 +41,7 @@ impl Storage {
                 }
             }
         }
-        Ok(Some(Glance { ledger, home, oldest_part }))
+        Ok(Some(Peek { ledger, home, oldest_part }))
     }
 
     /// Whether an open home still is the one under its user's name: not after all of the user's files were

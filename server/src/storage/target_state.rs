@@ -10,14 +10,14 @@ use super::{Home, StorageError, Weight, beneath, shared_files::SharedFiles, stat
 
 /// What is at a path now, and what a file put there would add.
 #[derive(Debug, Clone)]
-pub struct Prospect {
+pub struct TargetState {
     /// Folders above it that are not there.
     pub missing_folders: u64,
     there: Option<State>,
     old: Weight,
 }
 
-impl Prospect {
+impl TargetState {
     pub(super) fn new(missing_folders: u64, there: Option<State>, shared: &SharedFiles) -> Self {
         let old = there.map_or(Weight::default(), |state| Weight { bytes: shared.bytes(&state), files: 1 });
         Self { missing_folders, there, old }
@@ -63,7 +63,7 @@ impl Home {
     ///
     /// # Errors
     /// `BadPath` for the home itself, `NotDirectory`, `Outside`, `OtherFilesystem`, or the disk's.
-    pub fn prospect(&self, path: &RemotePath) -> Result<Prospect, StorageError> {
+    pub fn target_state(&self, path: &RemotePath) -> Result<TargetState, StorageError> {
         let (above, name) = beneath::split(path)?;
         let (parent, missing) = self.nearest(&above)?;
         let there = match missing {
@@ -71,7 +71,7 @@ impl Home {
             _ => None,
         };
         self.require_replaceable(there.as_ref(), path)?;
-        Ok(Prospect::new(missing, there, self.shared_files()))
+        Ok(TargetState::new(missing, there, self.shared_files()))
     }
 
     /// Refuses what another filesystem is mounted on. A folder is in the way for another reason.
