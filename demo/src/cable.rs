@@ -16,7 +16,7 @@ use tokio::{
 
 /// The cable's state, shared with the task that is the cable.
 #[derive(Debug, Default)]
-struct State {
+struct CableState {
     /// Bytes that went to the server since the last look.
     up: AtomicU64,
     /// Bytes until the cut; negative: none is planned.
@@ -28,7 +28,7 @@ struct State {
 pub(crate) struct Cable {
     /// Where to connect.
     pub(crate) address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<CableState>,
     _tasks: JoinSet<()>,
 }
 
@@ -37,7 +37,7 @@ impl Cable {
     pub(crate) async fn lay(server: SocketAddr) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State { up: AtomicU64::new(0), left: AtomicI64::new(-1) });
+        let state = Arc::new(CableState { up: AtomicU64::new(0), left: AtomicI64::new(-1) });
         let mut tasks = JoinSet::new();
         let shared = Arc::clone(&state);
         tasks.spawn(async move {
@@ -61,7 +61,7 @@ impl Cable {
 }
 
 /// One connection through the cable. An error on either side is an end like any other.
-async fn wire(client: TcpStream, server: SocketAddr, state: Arc<State>) {
+async fn wire(client: TcpStream, server: SocketAddr, state: Arc<CableState>) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();

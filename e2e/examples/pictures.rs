@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 
 use ferry_e2e::{
     MIB, binaries, material, picture,
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     screen::{Screen, Setup},
     server,
 };
@@ -31,9 +31,9 @@ fn main() {
     screen.keys("c");
     screen.wait("it fits");
     keep(&screen, "copy", "what a copy comes to, before it starts");
-    proxy.after(Way::Up, 70 * MIB, Then::Hold);
+    proxy.after(Direction::Up, 70 * MIB, Then::Hold);
     screen.keys("enter");
-    proxy.wait_tripped(Way::Up);
+    proxy.wait_tripped(Direction::Up);
     screen.wait("sending");
     keep(&screen, "transfer", "a copy under way");
     proxy.unplug();

@@ -18,7 +18,7 @@ const SIXTEEN: [&str; 16] = [
 
 /// How a run of cells looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Look {
+struct Style {
     ink: String,
     paper: String,
     bold: bool,
@@ -49,44 +49,44 @@ fn draw_line(out: &mut String, screen: &Screen, line: u16, columns: u16) {
     let mut column = 0;
     while column < columns {
         let Some(first) = screen.cell(line, column) else { break };
-        let look = look(first);
+        let style = style_of(first);
         let start = column;
         let mut text = String::new();
-        while let Some(cell) = screen.cell(line, column).filter(|cell| self::look(cell) == look) {
+        while let Some(cell) = screen.cell(line, column).filter(|cell| style_of(cell) == style) {
             if !cell.is_wide_continuation() {
                 text.push_str(if cell.has_contents() { cell.contents() } else { " " });
             }
             column += 1;
         }
-        draw_run(out, (start, column - start), line, &text, &look);
+        draw_run(out, (start, column - start), line, &text, &style);
     }
 }
 
-fn draw_run(out: &mut String, (start, count): (u16, u16), line: u16, text: &str, look: &Look) {
+fn draw_run(out: &mut String, (start, count): (u16, u16), line: u16, text: &str, style: &Style) {
     let (x, y, width) = (MARGIN + start * CELL.0, MARGIN + line * CELL.1, count * CELL.0);
-    if look.paper != BACKGROUND {
+    if style.paper != BACKGROUND {
         let _ = writeln!(
             out,
             "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{}\" fill=\"{}\"/>",
-            CELL.1, look.paper
+            CELL.1, style.paper
         );
     }
     if text.trim().is_empty() {
         return;
     }
-    let weight = if look.bold { " font-weight=\"bold\"" } else { "" };
-    let style = if look.italic { " font-style=\"italic\"" } else { "" };
-    let line = if look.underline { " text-decoration=\"underline\"" } else { "" };
+    let weight = if style.bold { " font-weight=\"bold\"" } else { "" };
+    let slant = if style.italic { " font-style=\"italic\"" } else { "" };
+    let line = if style.underline { " text-decoration=\"underline\"" } else { "" };
     let _ = writeln!(
         out,
-        "<text x=\"{x}\" y=\"{}\" textLength=\"{width}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{}\"{weight}{style}{line}>{}</text>",
+        "<text x=\"{x}\" y=\"{}\" textLength=\"{width}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{}\"{weight}{slant}{line}>{}</text>",
         y + CELL.1 - 4,
-        look.ink,
+        style.ink,
         escaped(text)
     );
 }
 
-fn look(cell: &Cell) -> Look {
+fn style_of(cell: &Cell) -> Style {
     let (mut ink, mut paper) = (colour(cell.fgcolor(), FOREGROUND), colour(cell.bgcolor(), BACKGROUND));
     if cell.inverse() {
         std::mem::swap(&mut ink, &mut paper);
@@ -94,7 +94,7 @@ fn look(cell: &Cell) -> Look {
     if cell.dim() {
         ink = "#8b919c".to_owned();
     }
-    Look { ink, paper, bold: cell.bold(), italic: cell.italic(), underline: cell.underline() }
+    Style { ink, paper, bold: cell.bold(), italic: cell.italic(), underline: cell.underline() }
 }
 
 fn colour(colour: Color, otherwise: &str) -> String {

@@ -26,7 +26,7 @@ const CHUNK: usize = 32 << 10;
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// From the client to the server.
     Up = 0,
     /// From the server to the client.
@@ -54,7 +54,7 @@ struct Gate {
 const OPEN: Gate = Gate { left: u64::MAX, then: Then::Hold, tripped: false };
 
 #[derive(Debug)]
-struct State {
+struct ProxyState {
     target: SocketAddr,
     gates: [Gate; 2],
     counted: [u64; 2],
@@ -78,13 +78,13 @@ pub struct Proxy {
 
 #[derive(Debug, Clone)]
 struct Shared {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ProxyState>>,
     /// Rings whenever the state changed in a way a waiting pump must know.
     bell: watch::Sender<()>,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ProxyState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -96,7 +96,7 @@ impl Proxy {
     /// When no port can be had.
     #[must_use]
     pub fn new(target: SocketAddr) -> Self {
-        let state = State {
+        let state = ProxyState {
             target,
             gates: [OPEN; 2],
             counted: [0; 2],
@@ -134,15 +134,15 @@ impl Proxy {
 
     /// Bytes that went `way` since the start or [`Proxy::reset_counters`].
     #[must_use]
-    pub fn counted(&self, way: Way) -> u64 {
-        self.shared.lock().counted[way as usize]
+    pub fn counted(&self, direction: Direction) -> u64 {
+        self.shared.lock().counted[direction as usize]
     }
 
     /// How often bytes were picked up to go `way`. With a [`Proxy::delay`] that tells how often a
     /// side had to wait: what is sent without waiting gathers and goes together.
     #[must_use]
-    pub fn chunks(&self, way: Way) -> u64 {
-        self.shared.lock().chunks[way as usize]
+    pub fn chunks(&self, direction: Direction) -> u64 {
+        self.shared.lock().chunks[direction as usize]
     }
 
     /// Starts counting bytes, chunks and connections again.
@@ -160,27 +160,27 @@ impl Proxy {
     }
 
     /// Lets `bytes` more go `way`, over all connections together, and then does `then`.
-    pub fn after(&self, way: Way, bytes: u64, then: Then) {
-        self.shared.lock().gates[way as usize] = Gate { left: bytes, then, tripped: false };
+    pub fn after(&self, direction: Direction, bytes: u64, then: Then) {
+        self.shared.lock().gates[direction as usize] = Gate { left: bytes, then, tripped: false };
         self.shared.bell.send_replace(());
     }
 
     /// Whether the fault set by [`Proxy::after`] has come.
     #[must_use]
-    pub fn tripped(&self, way: Way) -> bool {
-        self.shared.lock().gates[way as usize].tripped
+    pub fn tripped(&self, direction: Direction) -> bool {
+        self.shared.lock().gates[direction as usize].tripped
     }
 
     /// Waits until the fault set by [`Proxy::after`] has come. Where bytes are held, waits also until the
     /// server has read those that were let through: sockets may hold 32 MiB, and how much they do depends
     /// on the machine.
-    pub fn wait_tripped(&self, way: Way) {
-        wait::until(&format!("the fault {way:?} the wire"), || self.tripped(way));
+    pub fn wait_tripped(&self, direction: Direction) {
+        wait::until(&format!("the fault {direction:?} the wire"), || self.tripped(direction));
         let (target, then) = {
             let state = self.shared.lock();
-            (state.target, state.gates[way as usize].then)
+            (state.target, state.gates[direction as usize].then)
         };
-        if way == Way::Up && then == Then::Hold {
+        if direction == Direction::Up && then == Then::Hold {
             wait::until("the server to read what came", || sockets::in_flight(target) == 0);
         }
     }
@@ -259,8 +259,8 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, shared: &Shared) {
     let how = {
         let (client_in, client_out) = client.split();
         let (server_in, server_out) = server.split();
-        let up = pump(Way::Up, client_in, server_out, shared);
-        let down = pump(Way::Down, server_in, client_out, shared);
+        let up = pump(Direction::Up, client_in, server_out, shared);
+        let down = pump(Direction::Down, server_in, client_out, shared);
         tokio::select! {
             biased;
             how = ended => how,
@@ -273,11 +273,11 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, shared: &Shared) {
 }
 
 /// Carries bytes one way, within the gate's allowance.
-async fn pump(way: Way, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &Shared) {
+async fn pump(direction: Direction, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &Shared) {
     let mut buffer = vec![0; CHUNK];
     let mut bell = shared.bell.subscribe();
     loop {
-        let allowed = shared.lock().gates[way as usize].left;
+        let allowed = shared.lock().gates[direction as usize].left;
         if allowed == 0 {
             if bell.changed().await.is_err() {
                 return;
@@ -298,7 +298,7 @@ async fn pump(way: Way, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &
             tokio::time::sleep(delay).await;
         }
         let written = to.write_all(&buffer[..count]).await;
-        spend(way, count as u64, shared);
+        spend(direction, count as u64, shared);
         if written.is_err() {
             return;
         }
@@ -306,11 +306,11 @@ async fn pump(way: Way, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &
 }
 
 /// Counts bytes that went and lets the gate fall when its allowance is used up.
-fn spend(way: Way, count: u64, shared: &Shared) {
+fn spend(direction: Direction, count: u64, shared: &Shared) {
     let mut state = shared.lock();
-    state.counted[way as usize] += count;
-    state.chunks[way as usize] += 1;
-    let gate = &mut state.gates[way as usize];
+    state.counted[direction as usize] += count;
+    state.chunks[direction as usize] += 1;
+    let gate = &mut state.gates[direction as usize];
     if gate.left == u64::MAX {
         return;
     }

@@ -58,7 +58,7 @@ fn work(line: Line, path: PathBuf, orders: &Receiver<Ask>, news: &SyncSender<New
             Some(line) => Ok(line),
             None => Line::open(path.clone()),
         };
-        let told = match open.and_then(|mut open| Ok((look(&mut open)?, open))) {
+        let told = match open.and_then(|mut open| Ok((fetch_status(&mut open)?, open))) {
             Ok((fresh, open)) => {
                 line = Some(open);
                 fresh
@@ -85,7 +85,7 @@ fn work(line: Line, path: PathBuf, orders: &Receiver<Ask>, news: &SyncSender<New
     }
 }
 
-fn look(line: &mut Line) -> Result<News, AskError> {
+fn fetch_status(line: &mut Line) -> Result<News, AskError> {
     match (line.ask(&Ask::Status)?, line.ask(&Ask::Sessions)?) {
         (Answer::Status(status), Answer::Sessions(sessions)) => Ok(News::Fresh(status, sessions)),
         _ => Err(AskError::Strange),

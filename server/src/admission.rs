@@ -37,11 +37,11 @@ pub struct Admission(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     login: ArcSwap<Login>,
-    state: Mutex<State>,
+    tables: Mutex<Tables>,
 }
 
 #[derive(Debug)]
-struct State {
+struct Tables {
     places: Places,
     penalties: Penalties,
     registrations: Pace,
@@ -59,18 +59,18 @@ impl Admission {
     /// Keeps the limits of `login`.
     #[must_use]
     pub fn new(login: Login) -> Self {
-        let state = State {
+        let tables = Tables {
             places: Places::default(),
             penalties: Penalties::new(login.penalty_max()),
             registrations: Pace::default(),
             trying: HashMap::new(),
         };
-        Self(Arc::new(Inner { login: ArcSwap::from_pointee(login), state: Mutex::new(state) }))
+        Self(Arc::new(Inner { login: ArcSwap::from_pointee(login), tables: Mutex::new(tables) }))
     }
 
     /// Keeps the limits of `login` from now on, for connections that come.
     pub fn change(&self, login: Login) {
-        self.0.state.lock().penalties.set_max(login.penalty_max());
+        self.0.tables.lock().penalties.set_max(login.penalty_max());
         self.0.login.store(Arc::new(login));
     }
 
@@ -84,7 +84,7 @@ impl Admission {
         let is_balancer = self.is_balancer(peer);
         let exempt = contains(&login.allow, peer.to_canonical());
         let share = (!exempt && !is_balancer).then_some(login.unfinished_per_address);
-        let (number, dropped) = self.0.state.lock().places.enter(key, share, login.unfinished).map_err(TooMany)?;
+        let (number, dropped) = self.0.tables.lock().places.enter(key, share, login.unfinished).map_err(TooMany)?;
         Ok(Ticket { admission: self.clone(), number, key, exempt, is_balancer, dropped })
     }
 
@@ -97,7 +97,7 @@ impl Admission {
     /// Connections that have not logged in.
     #[must_use]
     pub fn unfinished(&self) -> usize {
-        self.0.state.lock().places.len()
+        self.0.tables.lock().places.len()
     }
 
     /// The limits of one connection until it is logged in.
@@ -109,13 +109,13 @@ impl Admission {
     /// Everybody who has to wait now.
     #[must_use]
     pub fn waiting(&self) -> Vec<Waiting> {
-        self.0.state.lock().penalties.waiting(Instant::now())
+        self.0.tables.lock().penalties.waiting(Instant::now())
     }
 
     /// Forgets what failed from `address`; whether there was anything.
     #[must_use]
     pub fn lift(&self, address: IpAddr) -> bool {
-        self.0.state.lock().penalties.lift(penalty::network_of(address))
+        self.0.tables.lock().penalties.lift(penalty::network_of(address))
     }
 }
 
@@ -153,7 +153,7 @@ impl Ticket {
         (self.key, self.exempt) = (penalty::network_of(peer), contains(&login.allow, peer.to_canonical()));
         let has_share = !self.exempt && !contains(&login.balancers, peer.to_canonical());
         let share = has_share.then_some(login.unfinished_per_address);
-        self.admission.0.state.lock().places.change(self.number, self.key, share).map_err(TooMany)
+        self.admission.0.tables.lock().places.change(self.number, self.key, share).map_err(TooMany)
     }
 
     /// Resolves when this connection lost its place to newer ones and is to be closed, with the reason.
@@ -165,13 +165,13 @@ impl Ticket {
 
     /// TLS is there: it is worth more than connections that have not come so far.
     pub fn shook_hands(&self) {
-        self.admission.0.state.lock().places.set_stage(self.number, Stage::Greeting);
+        self.admission.0.tables.lock().places.set_stage(self.number, Stage::Greeting);
     }
 
     /// To be held while a proof is checked.
     #[must_use]
     pub fn keep(&self) -> Check<'_> {
-        self.admission.0.state.lock().places.set_stage(self.number, Stage::Checking);
+        self.admission.0.tables.lock().places.set_stage(self.number, Stage::Checking);
         Check { ticket: self, _turn: None }
     }
 
@@ -181,12 +181,12 @@ impl Ticket {
         let mut check = self.keep();
         if !self.exempt {
             let one = {
-                let mut state = self.admission.0.state.lock();
-                state.trying.retain(|_, one| one.strong_count() > 0);
+                let mut tables = self.admission.0.tables.lock();
+                tables.trying.retain(|_, one| one.strong_count() > 0);
                 let key = (self.key, tried(user));
-                state.trying.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
+                tables.trying.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
                     let one = Arc::new(Semaphore::new(1));
-                    state.trying.insert(key, Arc::downgrade(&one));
+                    tables.trying.insert(key, Arc::downgrade(&one));
                     one
                 })
             };
@@ -202,13 +202,13 @@ impl Ticket {
         if self.exempt {
             return None;
         }
-        self.admission.0.state.lock().penalties.remaining(self.key, &tried(user), Instant::now())
+        self.admission.0.tables.lock().penalties.remaining(self.key, &tried(user), Instant::now())
     }
 
     /// `secret` was no proof for `user` while the user store was of `generation`.
     pub fn failed(&self, user: &str, secret: &[u8], generation: u64) {
         if !self.exempt {
-            self.admission.0.state.lock().penalties.failed(self.key, &tried(user), secret, generation, Instant::now());
+            self.admission.0.tables.lock().penalties.failed(self.key, &tried(user), secret, generation, Instant::now());
         }
     }
 
@@ -225,17 +225,17 @@ impl Ticket {
         if self.exempt {
             return Ok(Duration::ZERO);
         }
-        self.admission.0.state.lock().registrations.take(self.key, per_minute, Instant::now())
+        self.admission.0.tables.lock().registrations.take(self.key, per_minute, Instant::now())
     }
 
     /// A right proof for `user`: lowers what the next failures cost.
     pub fn succeeded(&self, user: &UserName) {
-        self.admission.0.state.lock().penalties.succeeded(self.key, user, Instant::now());
+        self.admission.0.tables.lock().penalties.succeeded(self.key, user, Instant::now());
     }
 
     /// Leaves the place to others.
     pub fn logged_in(&self) {
-        self.admission.0.state.lock().places.leave(self.number);
+        self.admission.0.tables.lock().places.leave(self.number);
     }
 
     /// Whether this connection lost its place.
@@ -247,13 +247,13 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.admission.0.state.lock().places.leave(self.number);
+        self.admission.0.tables.lock().places.leave(self.number);
     }
 }
 
 impl Drop for Check<'_> {
     fn drop(&mut self) {
-        self.ticket.admission.0.state.lock().places.set_stage(self.ticket.number, Stage::Greeting);
+        self.ticket.admission.0.tables.lock().places.set_stage(self.ticket.number, Stage::Greeting);
     }
 }
 

@@ -264,7 +264,7 @@ impl Conversation {
             self.out.notice(Notice::Broadcast { text });
         }
         if !self.over {
-            self.look();
+            self.check_account();
         }
     }
 
@@ -278,7 +278,7 @@ impl Conversation {
                 self.over = true;
             }
             Input::AccountChanged => {
-                self.look();
+                self.check_account();
             }
             Input::Gone => {
                 self.flush_group();
@@ -288,7 +288,7 @@ impl Conversation {
     }
 
     /// Whether the account still allows this connection; ends it when not.
-    fn look(&mut self) -> bool {
+    fn check_account(&mut self) -> bool {
         match self.gate.standing() {
             Standing::Open => true,
             Standing::AccessChanged(access) => {
@@ -347,7 +347,7 @@ impl Conversation {
 
     /// Takes the next frame. `advance` has nothing to do at this point.
     fn take(&mut self, frame: Frame) {
-        if !self.look() {
+        if !self.check_account() {
             return;
         }
         match frame {

@@ -12,8 +12,8 @@ use landlock::{
 
 use crate::{
     config::Config,
-    links::{Stop, stops},
     private_file::folder_of,
+    symlinks::{Stop, stops},
     system_folders::is_shared,
 };
 

@@ -139,7 +139,7 @@ impl Context {
 
     /// The differences between what is in force and what is on disk. Blocks on the disk.
     pub(crate) fn differences(&self) -> BTreeMap<&'static str, Difference> {
-        self.drift.look(&self.users, &self.identity, &self.config)
+        self.drift.check(&self.users, &self.identity, &self.config)
     }
 
     /// Why the server ends, for clients.

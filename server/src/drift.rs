@@ -20,24 +20,24 @@ use crate::{
 
 /// What can differ.
 pub(crate) const WHAT: [&str; 3] = ["users", "certificate", "configuration"];
-/// How often the files are looked at, however often it is asked.
-const LOOK: Duration = Duration::from_secs(2);
+/// How often the files are checked, however often it is asked.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// How often the log says the same again.
 const AGAIN: Duration = Duration::from_secs(60 * 60);
 
 /// Reads the configuration as a start would.
 pub(crate) type ReadConfig = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
-/// What was found when the files were last looked at.
+/// What was found when the files were last checked.
 #[derive(Default)]
 pub struct Drift {
     read_config: OnceLock<ReadConfig>,
-    found: Mutex<Found>,
+    found: Mutex<Known>,
 }
 
 #[derive(Debug, Default)]
-struct Found {
-    looked: Option<Instant>,
+struct Known {
+    checked: Option<Instant>,
     now: BTreeMap<&'static str, Difference>,
 }
 
@@ -65,15 +65,15 @@ impl Drift {
     }
 
     /// The differences now, by their names in [`WHAT`]; the log is told of new ones. Blocks on the disk.
-    pub(crate) fn look(
+    pub(crate) fn check(
         &self,
         users: &Users,
         identity: &Identity,
         config: &InForce,
     ) -> BTreeMap<&'static str, Difference> {
         let mut found = self.found.lock();
-        if found.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
-            found.looked = Some(Instant::now());
+        if found.checked.is_none_or(|checked| checked.elapsed() >= CHECK_INTERVAL) {
+            found.checked = Some(Instant::now());
             for (what, why) in WHAT.into_iter().zip(self.differences(users, identity, config)) {
                 found.note(what, why);
             }
@@ -82,8 +82,8 @@ impl Drift {
     }
 
     /// Has the next look see what is there then: something was just read again.
-    pub(crate) fn look_anew(&self) {
-        self.found.lock().looked = None;
+    pub(crate) fn check_again(&self) {
+        self.found.lock().checked = None;
     }
 
     /// In the order of [`WHAT`].
@@ -100,7 +100,7 @@ impl Drift {
     }
 }
 
-impl Found {
+impl Known {
     fn note(&mut self, what: &'static str, why: Option<String>) {
         let Some(why) = why else {
             if self.now.remove(what).is_some() {

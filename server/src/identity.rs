@@ -28,7 +28,7 @@ use rustls_pki_types::{
 };
 
 pub use handed::Handed;
-pub use term::{State, Term};
+pub use term::{Condition, Term};
 
 use crate::{config::Tls, users::moment::Moment};
 
@@ -112,7 +112,7 @@ struct Known {
     /// Where it was handed over: the certificate that the server then saw by itself, if it saw one.
     handed: Option<Option<Vec<CertificateDer<'static>>>>,
     /// When the log was last told how it is, and what.
-    told: Option<(Instant, Moment, State)>,
+    told: Option<(Instant, Moment, Condition)>,
 }
 
 /// Where the pair lies.
@@ -179,7 +179,7 @@ impl Identity {
     pub fn load(data: &Path, tls: &Tls) -> Result<Self, IdentityError> {
         let files = Files::of(data, tls);
         let provider = provider();
-        let remade = if files.named { None } else { own::look(&files, &provider)? };
+        let remade = if files.named { None } else { own::replacement(&files, &provider)? };
         let pair = match remade {
             Some(remade) => pair(&files, chain(&files, remade.pem.as_bytes())?, &read(&files, &files.key)?, &provider)?,
             None => load(&files, &provider)?,
@@ -198,7 +198,7 @@ impl Identity {
         }
         let again = "the next start makes it anew, for the same key";
         let told = |remade: own::Remade| format!("{}: {}; {again}", files.certificate.display(), remade.why);
-        Ok(own::look(&files, &provider())?.map(told))
+        Ok(own::replacement(&files, &provider())?.map(told))
     }
 
     fn of(pair: CertifiedKey, files: Files, provider: CryptoProvider) -> Result<Self, IdentityError> {
@@ -280,12 +280,12 @@ impl Identity {
     /// Tells the log that the certificate ends, has ended or has not begun: once a day, and when that changes.
     pub fn remind(&self) {
         let now = Moment::now();
-        let Some((term, state)) = self.term().and_then(|term| term.state(now).map(|state| (term, state))) else {
+        let Some((term, state)) = self.term().and_then(|term| term.condition(now).map(|state| (term, state))) else {
             return;
         };
         let mut known = self.known.lock();
         let is_told = known.told.is_some_and(|(when, until, told)| {
-            when.elapsed() < AGAIN && until == term.until && (told == State::Over) == (state == State::Over)
+            when.elapsed() < AGAIN && until == term.until && (told == Condition::Over) == (state == Condition::Over)
         });
         if !is_told {
             known.told = Some((Instant::now(), term.until, state));

@@ -28,7 +28,6 @@ mod files;
 mod gate;
 pub mod identity;
 mod inherited;
-mod links;
 mod login;
 mod maintenance;
 mod metrics;
@@ -49,6 +48,7 @@ pub mod size;
 #[cfg(test)]
 mod skipped;
 mod storage;
+mod symlinks;
 mod system_folders;
 mod telemetry;
 mod turned_away;

@@ -19,7 +19,7 @@ use rustix::{
     thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
 };
 
-use crate::{config::Config, links, users};
+use crate::{config::Config, symlinks, users};
 
 /// Where systemd keeps the data of services that have no fixed user. It lets nobody through, and shows each its own.
 const PRIVATE: &str = "/var/lib/private";
@@ -188,7 +188,7 @@ fn list(data: &Path, named: &[PathBuf]) -> Vec<Own> {
         add(homes, Use::Folder);
     }
     // A user store kept elsewhere is replaced there.
-    let store = links::stops(&users::store_file(data));
+    let store = symlinks::stops(&users::store_file(data));
     if store.len() > 1
         && let Some(stop) = store.last()
     {

@@ -6,7 +6,7 @@ use ferry_e2e::{
     MIB, PASSWORD, compare, material,
     noise::Noise,
     peer::{self, Peer},
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     server::{Server, Setup},
     wait,
 };
@@ -123,9 +123,9 @@ fn a_running_transfer_of_a_disabled_user_ends_with_exit_code_7() {
     let client = server.client("anna").at_address(proxy.address());
     let source = client.scratch("here").join("file");
     material::random_file(&source, 48 * MIB, 1);
-    proxy.after(Way::Up, 4 * MIB, Then::Hold);
+    proxy.after(Direction::Up, 4 * MIB, Then::Hold);
     let running = client.start(&[&"put", &source, &client.at("file")]);
-    proxy.wait_tripped(Way::Up);
+    proxy.wait_tripped(Direction::Up);
     edit(&server, "anna", "enabled", json!(false));
     let other = server.client("anna");
     wait::until("the server to know", || other.run(&[&"ls", &other.at("")]).status.code() == Some(7));

@@ -7,7 +7,7 @@ use ferry_e2e::{
     failpoints::{Failpoints, Fault},
     material,
     peer::{self, Peer},
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     server::{Server, Setup},
     wait,
 };
@@ -139,7 +139,7 @@ fn a_download_that_was_cut_is_told_with_how_far_it_came() {
     let proxy = Proxy::new(server.address());
     let client = server.client("anna").at_address(proxy.address());
     material::random_file(&server.home("anna").join("file"), 24 * MIB, 1);
-    proxy.after(Way::Down, 8 * MIB, Then::Reset);
+    proxy.after(Direction::Down, 8 * MIB, Then::Reset);
     drop(client.run(&[&"get", &client.at("file"), &client.scratch("here").join("file"), &"--retries=0"]));
     let cut = line(&server, "download_cut");
     assert!(cut["path"] == "/file" && cut["reached"].as_u64().unwrap() >= 8 * MIB, "{cut}");

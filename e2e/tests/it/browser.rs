@@ -8,7 +8,7 @@ use std::{
 
 use ferry_e2e::{
     MIB, PASSWORD, compare, material,
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     screen::{Screen, Setup},
     server::{self, Server},
     wait,
@@ -189,11 +189,11 @@ fn the_bar_moves_and_ends_in_verified() {
     material::random_file(&client.scratch("here").join("large.bin"), 64 * MIB, 3);
     let mut screen = Screen::logged_in(&client);
     screen.wait("large.bin");
-    proxy.after(Way::Up, 24 * MIB, Then::Hold);
+    proxy.after(Direction::Up, 24 * MIB, Then::Hold);
     screen.keys("j c");
     screen.wait("it fits");
     screen.keys("enter");
-    proxy.wait_tripped(Way::Up);
+    proxy.wait_tripped(Direction::Up);
     // Held: the bar stands somewhere in the middle, and the word is not the last one.
     screen.wait_until("a bar in the middle", |text| {
         let line = text.lines().rev().find(|line| line.contains("large.bin") && line.contains('%'));

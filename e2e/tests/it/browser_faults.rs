@@ -6,7 +6,7 @@ use ferry_e2e::{
     MIB, PASSWORD,
     client::Client,
     compare, material,
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     screen::{Screen, Setup},
     server::Server,
 };
@@ -24,11 +24,11 @@ fn held_upload() -> (Server, Proxy, Client, Screen) {
     material::random_file(&client.scratch("here").join("large.bin"), SIZE, 3);
     let mut screen = Screen::logged_in(&client);
     screen.wait("large.bin");
-    proxy.after(Way::Up, CUT, Then::Hold);
+    proxy.after(Direction::Up, CUT, Then::Hold);
     screen.keys("j c");
     screen.wait("it fits");
     screen.keys("enter");
-    proxy.wait_tripped(Way::Up);
+    proxy.wait_tripped(Direction::Up);
     (server, proxy, client, screen)
 }
 
@@ -45,7 +45,7 @@ fn next_start(client: &Client) -> Screen {
 
 fn assert_resumed(server: &Server, proxy: &Proxy, client: &Client) {
     compare::same_file(&client.scratch("here").join("large.bin"), &server.home("anna").join("large.bin"));
-    let sent = proxy.counted(Way::Up);
+    let sent = proxy.counted(Direction::Up);
     assert!(sent <= SIZE + SLACK, "{sent} bytes went up");
 }
 
@@ -135,7 +135,7 @@ fn a_server_that_stops_answering_never_freezes_the_keys() {
     fs::write(client.scratch("here").join("near.txt"), "x").unwrap();
     let mut screen = Screen::logged_in(&client);
     screen.wait("far/");
-    proxy.after(Way::Down, 0, Then::Hold);
+    proxy.after(Direction::Down, 0, Then::Hold);
     screen.keys("tab j enter");
     screen.wait("reading");
     screen.keys("tab f7");

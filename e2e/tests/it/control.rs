@@ -11,7 +11,7 @@ use std::{
 use ferry_e2e::{
     MIB, compare, material, needs,
     peer::Peer,
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     server::{Server, Setup},
     wait,
 };
@@ -43,9 +43,9 @@ fn status_and_sessions_show_an_upload_under_way() {
     let client = server.client("anna").at_address(proxy.address());
     let source = client.scratch("here").join("a file");
     material::random_file(&source, SIZE, 1);
-    proxy.after(Way::Up, CUT, Then::Hold);
+    proxy.after(Direction::Up, CUT, Then::Hold);
     let running = client.start(&[&"put", &source, &client.at("a file"), &"--retries=0"]);
-    proxy.wait_tripped(Way::Up);
+    proxy.wait_tripped(Direction::Up);
     let (session, transfer) = wait::some("the upload to be shown", || {
         let session = asked(&server, &["sessions"])[0].clone();
         let transfer = session["transfers"].get(0)?.clone();
@@ -76,28 +76,32 @@ fn status_and_sessions_show_an_upload_under_way() {
 
 #[test]
 fn a_kicked_transfer_is_told_why_and_goes_on_where_it_was() {
-    for way in [Way::Up, Way::Down] {
+    for direction in [Direction::Up, Direction::Down] {
         let server = Server::with_anna();
         let proxy = Proxy::new(server.address());
         let client = server.client("anna").at_address(proxy.address());
         let (local, remote) = (client.scratch("here").join("file"), server.home("anna").join("file"));
         let at = client.at("file");
-        let (words, source, target): ([&dyn AsRef<std::ffi::OsStr>; 4], _, _) = match way {
-            Way::Up => ([&"put", &local, &at, &"--retries=20"], &local, &remote),
-            Way::Down => ([&"get", &at, &local, &"--retries=20"], &remote, &local),
+        let (words, source, target): ([&dyn AsRef<std::ffi::OsStr>; 4], _, _) = match direction {
+            Direction::Up => ([&"put", &local, &at, &"--retries=20"], &local, &remote),
+            Direction::Down => ([&"get", &at, &local, &"--retries=20"], &remote, &local),
         };
         material::random_file(source, SIZE, 2);
-        proxy.after(way, CUT, Then::Hold);
+        proxy.after(direction, CUT, Then::Hold);
         let running = client.start(&words);
-        proxy.wait_tripped(way);
+        proxy.wait_tripped(direction);
         let kicked = asked(&server, &["kick", "anna"]);
         assert_eq!(kicked["sessions"].as_array().unwrap().len(), 1, "{kicked}");
         wait::until("the session to be gone", || asked(&server, &["sessions"]).as_array().unwrap().is_empty());
         proxy.release();
         running.wait().ok();
         compare::same_file(source, target);
-        assert!(proxy.counted(way) <= SIZE + 12 * MIB, "{way:?}: {} bytes travelled", proxy.counted(way));
-        assert_eq!(asked(&server, &["status"])["logins"], 2, "{way:?}: the old session was joined again");
+        assert!(
+            proxy.counted(direction) <= SIZE + 12 * MIB,
+            "{direction:?}: {} bytes travelled",
+            proxy.counted(direction)
+        );
+        assert_eq!(asked(&server, &["status"])["logins"], 2, "{direction:?}: the old session was joined again");
     }
 }
 
@@ -108,9 +112,9 @@ fn a_broadcast_reaches_a_client_at_work() {
     let client = server.client("anna").at_address(proxy.address());
     let source = client.scratch("here").join("file");
     material::random_file(&source, SIZE, 3);
-    proxy.after(Way::Up, CUT, Then::Hold);
+    proxy.after(Direction::Up, CUT, Then::Hold);
     let running = client.start(&[&"put", &source, &client.at("file"), &"--retries=0"]);
-    proxy.wait_tripped(Way::Up);
+    proxy.wait_tripped(Direction::Up);
     assert_eq!(asked(&server, &["broadcast", "disks change at 3:00"])["sessions"], 1);
     proxy.release();
     let outcome = running.wait().ok();
@@ -124,9 +128,9 @@ fn a_drain_lets_the_upload_finish_and_ends_the_server() {
     let client = server.client("anna").at_address(proxy.address());
     let source = client.scratch("here").join("file");
     material::random_file(&source, SIZE, 4);
-    proxy.after(Way::Up, CUT, Then::Hold);
+    proxy.after(Direction::Up, CUT, Then::Hold);
     let running = client.start(&[&"put", &source, &client.at("file"), &"--retries=0"]);
-    proxy.wait_tripped(Way::Up);
+    proxy.wait_tripped(Direction::Up);
     let draining = std::thread::scope(|scope| {
         let draining = scope.spawn(|| server.ferryd(&["drain"], ""));
         wait::until("the server to drain", || asked(&server, &["status"])["draining"] == true);

@@ -10,7 +10,7 @@ use ferry_e2e::{
     MIB,
     client::{Client, Outcome, Running, Words},
     compare, material, needs,
-    proxy::{Proxy, Way},
+    proxy::{Direction, Proxy},
     server::{Server, Setup},
 };
 
@@ -138,11 +138,11 @@ fn a_tree_that_cannot_fit_here_does_not_travel() {
     let get: Words = &[&"get", &client.at("tree"), &small.join("tree"), &"-q"];
     let outcome = on_a_small_disk_here(&client, &small, "true", get).code(8).says("room");
     assert!(outcome.stderr.lines().count() <= 3, "{outcome}");
-    assert!(proxy.counted(Way::Down) < MIB, "{} bytes travelled in vain", proxy.counted(Way::Down));
+    assert!(proxy.counted(Direction::Down) < MIB, "{} bytes travelled in vain", proxy.counted(Direction::Down));
     proxy.reset_counters();
     let fill: Words = &[&"get", &client.at("tree"), &small.join("tree"), &"-q", &"--fill"];
     on_a_small_disk_here(&client, &small, "true", fill).code(8);
-    let came = proxy.counted(Way::Down);
+    let came = proxy.counted(Direction::Down);
     assert!(came > 5_000_000 && came < 9_000_000, "{came} bytes travelled");
 }
 

@@ -10,7 +10,7 @@ use ferry_e2e::{
     MIB,
     client::{Client, Words},
     compare, material,
-    proxy::{Proxy, Way},
+    proxy::{Direction, Proxy},
     server::{Server, Setup},
     skipped, wait,
 };
@@ -193,7 +193,7 @@ fn a_disk_mounted_inside_a_home_can_be_downloaded_and_is_not_changed() {
     }
     client.run_with_input(&[&"put", &"-", &client.at("disk/piped")], vec![7; 2 << 20]).code(1).says(words);
     client.run(&[&"rm", &"-r", &client.at("top")]).says("/top/disk");
-    assert!(proxy.counted(Way::Up) < 3 * MIB, "{} bytes travelled in vain", proxy.counted(Way::Up));
+    assert!(proxy.counted(Direction::Up) < 3 * MIB, "{} bytes travelled in vain", proxy.counted(Direction::Up));
     assert!(!server.log().contains("internal fault"), "{}", server.log());
     // Nothing is left of it, there or of the quota.
     assert_eq!(fs::read_dir(seen(&server, "users/anna/staging")).unwrap().count(), 0);

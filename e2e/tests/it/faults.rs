@@ -2,7 +2,7 @@
 
 use ferry_e2e::{
     MIB, compare, material,
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     server::Setup,
     wait,
 };
@@ -18,9 +18,9 @@ fn a_panic_ends_one_connection_and_is_logged_and_counted() {
     let berta = server.client("berta").at_address(proxy.address());
     let source = berta.scratch("here").join("file");
     material::random_file(&source, 24 * MIB, 1);
-    proxy.after(Way::Up, 8 * MIB, Then::Hold);
+    proxy.after(Direction::Up, 8 * MIB, Then::Hold);
     let running = berta.start(&[&"put", &source, &berta.at("file"), &"--retries=0"]);
-    proxy.wait_tripped(Way::Up);
+    proxy.wait_tripped(Direction::Up);
     let anna = server.client("anna");
     let outcome = anna.run(&[&"stat", &anna.at("panic"), &"--retries=0"]);
     assert_eq!(outcome.status.code(), Some(5), "{outcome}");

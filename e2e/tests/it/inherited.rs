@@ -7,7 +7,7 @@ use std::{
 
 use ferry_e2e::{
     MIB, compare, material,
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     server::Setup,
 };
 use rustix::process::Signal;
@@ -18,7 +18,7 @@ const CUT: u64 = 16 * MIB;
 
 #[test]
 fn a_restart_in_the_middle_of_a_transfer_refuses_nobody_and_the_transfer_goes_on() {
-    for way in [Way::Up, Way::Down] {
+    for direction in [Direction::Up, Direction::Down] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let setup = Setup::new().user("anna", &[]).config("[limits]\ndrain_seconds = 1").inherit(listener);
@@ -28,14 +28,14 @@ fn a_restart_in_the_middle_of_a_transfer_refuses_nobody_and_the_transfer_goes_on
         let client = server.client("anna").at_address(proxy.address());
         let (local, remote) = (client.scratch("here").join("file"), server.home("anna").join("file"));
         let at = client.at("file");
-        let (words, source, target): ([&dyn AsRef<std::ffi::OsStr>; 4], _, _) = match way {
-            Way::Up => ([&"put", &local, &at, &"--retries=50"], &local, &remote),
-            Way::Down => ([&"get", &at, &local, &"--retries=50"], &remote, &local),
+        let (words, source, target): ([&dyn AsRef<std::ffi::OsStr>; 4], _, _) = match direction {
+            Direction::Up => ([&"put", &local, &at, &"--retries=50"], &local, &remote),
+            Direction::Down => ([&"get", &at, &local, &"--retries=50"], &remote, &local),
         };
         material::random_file(source, SIZE, 1);
-        proxy.after(way, CUT, Then::Hold);
+        proxy.after(direction, CUT, Then::Hold);
         let running = client.start(&words);
-        proxy.wait_tripped(way);
+        proxy.wait_tripped(direction);
         server.signal(Signal::TERM);
         assert!(server.wait_end().success());
         proxy.release();
@@ -47,7 +47,11 @@ fn a_restart_in_the_middle_of_a_transfer_refuses_nobody_and_the_transfer_goes_on
         waiting.wait().ok();
         running.wait().ok();
         compare::same_file(source, target);
-        assert!(proxy.counted(way) <= SIZE + 12 * MIB, "{way:?}: {} bytes travelled", proxy.counted(way));
+        assert!(
+            proxy.counted(direction) <= SIZE + 12 * MIB,
+            "{direction:?}: {} bytes travelled",
+            proxy.counted(direction)
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ferry_e2e::{
     MIB, compare, material,
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     server::Server,
 };
 use rustix::process::Signal;
@@ -13,20 +13,20 @@ const CUT: u64 = 16 * MIB;
 #[test]
 fn an_interrupted_transfer_ends_with_130_or_143_and_can_go_on() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        for way in [Way::Up, Way::Down] {
+        for direction in [Direction::Up, Direction::Down] {
             let server = Server::with_anna();
             let proxy = Proxy::new(server.address());
             let client = server.client("anna").at_address(proxy.address());
             let (local, remote) = (client.scratch("here").join("file"), server.home("anna").join("file"));
             let at = client.at("file");
-            let (words, source, target): ([&dyn AsRef<std::ffi::OsStr>; 3], _, _) = match way {
-                Way::Up => ([&"put", &local, &at], &local, &remote),
-                Way::Down => ([&"get", &at, &local], &remote, &local),
+            let (words, source, target): ([&dyn AsRef<std::ffi::OsStr>; 3], _, _) = match direction {
+                Direction::Up => ([&"put", &local, &at], &local, &remote),
+                Direction::Down => ([&"get", &at, &local], &remote, &local),
             };
             material::random_file(source, SIZE, 1);
-            proxy.after(way, CUT, Then::Hold);
+            proxy.after(direction, CUT, Then::Hold);
             let running = client.start(&words);
-            proxy.wait_tripped(way);
+            proxy.wait_tripped(direction);
             running.signal(signal);
             let outcome = running.wait().code(code);
             assert!(!outcome.stderr.trim().is_empty(), "says nothing of how to go on: {outcome}");
@@ -35,51 +35,51 @@ fn an_interrupted_transfer_ends_with_130_or_143_and_can_go_on() {
             proxy.reset_counters();
             client.run(&words).ok();
             compare::same_file(source, target);
-            let sent = proxy.counted(way);
-            assert!(sent <= SIZE - CUT + 5 * MIB, "{way:?}: {sent} bytes travelled again");
+            let sent = proxy.counted(direction);
+            assert!(sent <= SIZE - CUT + 5 * MIB, "{direction:?}: {sent} bytes travelled again");
         }
     }
 }
 
 #[test]
 fn the_same_command_again_goes_on_with_a_folder_that_was_new_at_first() {
-    for way in [Way::Up, Way::Down] {
+    for direction in [Direction::Up, Direction::Down] {
         let server = Server::with_anna();
         let proxy = Proxy::new(server.address());
         let client = server.client("anna").at_address(proxy.address());
         let (here, there) = (client.scratch("here"), server.home("anna"));
-        let (source, target) = match way {
-            Way::Up => (here.join("movies"), there.join("copy")),
-            Way::Down => (there.join("movies"), here.join("copy")),
+        let (source, target) = match direction {
+            Direction::Up => (here.join("movies"), there.join("copy")),
+            Direction::Down => (there.join("movies"), here.join("copy")),
         };
-        let (remote, local) = (client.at(if way == Way::Up { "copy" } else { "movies" }), &here);
-        let local = local.join(if way == Way::Up { "movies" } else { "copy" });
-        let words: [&dyn AsRef<std::ffi::OsStr>; 3] = match way {
-            Way::Up => [&"put", &local, &remote],
-            Way::Down => [&"get", &remote, &local],
+        let (remote, local) = (client.at(if direction == Direction::Up { "copy" } else { "movies" }), &here);
+        let local = local.join(if direction == Direction::Up { "movies" } else { "copy" });
+        let words: [&dyn AsRef<std::ffi::OsStr>; 3] = match direction {
+            Direction::Up => [&"put", &local, &remote],
+            Direction::Down => [&"get", &remote, &local],
         };
         std::fs::create_dir_all(source.join("below")).unwrap();
         material::many_files(&source, 20, 100, 1);
         material::random_file(&source.join("below/large"), SIZE, 1);
-        proxy.after(way, CUT, Then::Hold);
+        proxy.after(direction, CUT, Then::Hold);
         let running = client.start(&words);
-        proxy.wait_tripped(way);
+        proxy.wait_tripped(direction);
         running.signal(Signal::INT);
         drop(running.wait().code(130));
         proxy.release();
         proxy.reset_counters();
         client.run(&words).ok().says("is merged with it");
         compare::same_tree(&source, &target);
-        let sent = proxy.counted(way);
+        let sent = proxy.counted(direction);
         // More was under way than with one file: several connections have buffers.
-        assert!(sent <= SIZE - CUT + 8 * MIB, "{way:?}: {sent} bytes travelled again");
+        assert!(sent <= SIZE - CUT + 8 * MIB, "{direction:?}: {sent} bytes travelled again");
         let uploads = client.run(&[&"uploads", &client.at("")]).ok();
         assert!(uploads.stdout.is_empty(), "unfinished uploads are left: {uploads}");
         // Once more changes nothing.
         proxy.reset_counters();
         client.run(&words).ok();
         compare::same_tree(&source, &target);
-        assert!(proxy.counted(way) <= MIB, "{way:?}: what is equal travelled again");
+        assert!(proxy.counted(direction) <= MIB, "{direction:?}: what is equal travelled again");
     }
 }
 
@@ -89,30 +89,30 @@ fn an_interrupted_listing_ends_with_130() {
     material::many_files(&server.home("anna"), 500, 10, 1);
     let proxy = Proxy::new(server.address());
     let client = server.client("anna").at_address(proxy.address());
-    proxy.after(Way::Down, 8000, Then::Hold);
+    proxy.after(Direction::Down, 8000, Then::Hold);
     let running = client.start(&[&"ls", &client.at(""), &"-R", &"-l"]);
-    proxy.wait_tripped(Way::Down);
+    proxy.wait_tripped(Direction::Down);
     running.signal(Signal::INT);
     drop(running.wait().code(130));
 }
 
 #[test]
 fn a_server_told_to_stop_ends_well_and_its_transfers_can_go_on() {
-    for way in [Way::Up, Way::Down] {
+    for direction in [Direction::Up, Direction::Down] {
         let mut server =
             ferry_e2e::server::Setup::new().user("anna", &[]).config("[limits]\ndrain_seconds = 1").start();
         let proxy = Proxy::new(server.address());
         let client = server.client("anna").at_address(proxy.address());
         let (local, remote) = (client.scratch("here").join("file"), server.home("anna").join("file"));
         let at = client.at("file");
-        let (words, source, target): ([&dyn AsRef<std::ffi::OsStr>; 4], _, _) = match way {
-            Way::Up => ([&"put", &local, &at, &"--retries=50"], &local, &remote),
-            Way::Down => ([&"get", &at, &local, &"--retries=50"], &remote, &local),
+        let (words, source, target): ([&dyn AsRef<std::ffi::OsStr>; 4], _, _) = match direction {
+            Direction::Up => ([&"put", &local, &at, &"--retries=50"], &local, &remote),
+            Direction::Down => ([&"get", &at, &local, &"--retries=50"], &remote, &local),
         };
         material::random_file(source, SIZE, 2);
-        proxy.after(way, CUT, Then::Hold);
+        proxy.after(direction, CUT, Then::Hold);
         let running = client.start(&words);
-        proxy.wait_tripped(way);
+        proxy.wait_tripped(direction);
         server.signal(Signal::TERM);
         let ended = server.wait_end();
         assert!(ended.success(), "the server ended with {ended}");
@@ -120,7 +120,7 @@ fn a_server_told_to_stop_ends_well_and_its_transfers_can_go_on() {
         server.start_again();
         running.wait().ok();
         compare::same_file(source, target);
-        assert!(proxy.counted(way) <= SIZE + 5 * MIB);
+        assert!(proxy.counted(direction) <= SIZE + 5 * MIB);
     }
 }
 
@@ -131,9 +131,9 @@ fn a_stopped_server_lets_a_running_transfer_finish() {
     let client = server.client("anna").at_address(proxy.address());
     let source = client.scratch("here").join("file");
     material::random_file(&source, SIZE, 3);
-    proxy.after(Way::Up, CUT, Then::Hold);
+    proxy.after(Direction::Up, CUT, Then::Hold);
     let running = client.start(&[&"put", &source, &client.at("file"), &"--retries=0"]);
-    proxy.wait_tripped(Way::Up);
+    proxy.wait_tripped(Direction::Up);
     server.signal(Signal::TERM);
     // It takes nobody new from now on.
     let late = server.client("anna");

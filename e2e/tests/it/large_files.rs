@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use ferry_e2e::{
     MIB, compare, material,
-    proxy::{Proxy, Way},
+    proxy::{Direction, Proxy},
     server::Server,
 };
 
@@ -114,11 +114,11 @@ fn small_files_do_not_wait_for_one_another() {
     // On a distant line each wait for an answer is a chunk of its own on the wire.
     proxy.delay(Duration::from_millis(20));
     client.put(&tree, "").ok();
-    let up = proxy.chunks(Way::Up);
+    let up = proxy.chunks(Direction::Up);
     assert!(up < FILES / 2, "{FILES} files went up in {up} steps");
     proxy.reset_counters();
     client.get("many", &back.join("")).ok();
-    let up = proxy.chunks(Way::Up);
+    let up = proxy.chunks(Direction::Up);
     assert!(up < FILES / 2, "{FILES} files were asked for in {up} steps");
     compare::same_tree(&tree, &back.join("many"));
 }

@@ -6,7 +6,7 @@ use ferry_e2e::{
     material,
     noise::Noise,
     peer::{self, Peer},
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     server::{Server, Setup},
 };
 use ferry_shared::{
@@ -64,11 +64,11 @@ async fn a_running_transfer_takes_at_most_6_mib_more() {
 
 /// Runs `words` and returns the most KiB the server took more than at rest, once it had checked the
 /// password: that takes its 19 MiB for a moment, and is no part of the transfer.
-fn peak_of(server: &Server, proxy: &Proxy, way: Way, client: &Client, words: Words) -> u64 {
+fn peak_of(server: &Server, proxy: &Proxy, direction: Direction, client: &Client, words: Words) -> u64 {
     let before = server.memory().now;
-    proxy.after(way, 100_000, Then::Hold);
+    proxy.after(direction, 100_000, Then::Hold);
     let running = client.start(words);
-    proxy.wait_tripped(way);
+    proxy.wait_tripped(direction);
     server.forget_peak();
     proxy.release();
     running.wait().ok();
@@ -86,8 +86,8 @@ fn real_clients_at_full_speed_keep_the_server_small() {
         material::random_file(&tree.join(format!("large-{number}")), 48 * MIB, number);
     }
     let (at, back) = (client.at("tree"), client.scratch("back"));
-    let put = peak_of(&server, &proxy, Way::Up, &client, &[&"put", &tree, &client.at("/"), &"-j", &"4"]);
-    let get = peak_of(&server, &proxy, Way::Down, &client, &[&"get", &at, &back.join(""), &"-j", &"4"]);
+    let put = peak_of(&server, &proxy, Direction::Up, &client, &[&"put", &tree, &client.at("/"), &"-j", &"4"]);
+    let get = peak_of(&server, &proxy, Direction::Down, &client, &[&"get", &at, &back.join(""), &"-j", &"4"]);
     // Four transfers and a connection to browse.
     for (what, peak) in [("uploads", put), ("downloads", get)] {
         assert!(peak <= 5 * (6 << 10), "four {what} took {peak} KiB more");
@@ -136,12 +136,12 @@ fn a_client_that_does_not_read_holds_little() {
     let client = server.client("anna").at_address(proxy.address());
     let before = server.memory().now;
     let target = client.scratch("here").join("large");
-    proxy.after(Way::Down, 100_000, Then::Hold);
+    proxy.after(Direction::Down, 100_000, Then::Hold);
     let running = client.start(&[&"get", &client.at("large"), &target]);
-    proxy.wait_tripped(Way::Down);
+    proxy.wait_tripped(Direction::Down);
     server.forget_peak();
-    proxy.after(Way::Down, 8 * MIB, Then::Hold);
-    proxy.wait_tripped(Way::Down);
+    proxy.after(Direction::Down, 8 * MIB, Then::Hold);
+    proxy.wait_tripped(Direction::Down);
     let peak = server.memory().peak.saturating_sub(before);
     drop(running.kill());
     assert!(peak <= 2 * (6 << 10), "a held download took {peak} KiB");

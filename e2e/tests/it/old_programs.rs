@@ -9,7 +9,7 @@ use ferry_e2e::{
     client::Client,
     compare, material,
     peer::{self, Peer},
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     server::{Server, Setup},
     skipped, wait,
 };
@@ -79,37 +79,37 @@ fn old_and_new_programs_put_list_get_and_remove() {
 
 #[test]
 fn old_and_new_programs_go_on_with_what_was_cut() {
-    for way in [Way::Up, Way::Down] {
+    for direction in [Direction::Up, Direction::Down] {
         both("", |server, client| {
             let proxy = Proxy::new(server.address());
             let client = client.at_address(proxy.address());
             let (local, remote) = (client.scratch("here").join("file"), server.home("anna").join("file"));
-            let (source, target) = if way == Way::Up { (&local, &remote) } else { (&remote, &local) };
+            let (source, target) = if direction == Direction::Up { (&local, &remote) } else { (&remote, &local) };
             material::random_file(source, SIZE, 3);
-            let run = || match way {
-                Way::Up => client.start(&[&"put", &local, &client.at("file"), &"--retries=0"]),
-                Way::Down => client.start(&[&"get", &client.at("file"), &local, &"--retries=0"]),
+            let run = || match direction {
+                Direction::Up => client.start(&[&"put", &local, &client.at("file"), &"--retries=0"]),
+                Direction::Down => client.start(&[&"get", &client.at("file"), &local, &"--retries=0"]),
             };
-            proxy.after(way, 9 * MIB, Then::Hold);
+            proxy.after(direction, 9 * MIB, Then::Hold);
             let running = run();
-            proxy.wait_tripped(way);
-            let part = || match way {
-                Way::Up => server.staged_parts("anna").first().cloned(),
-                Way::Down => Some(local.with_file_name(".file.ferry-part")),
+            proxy.wait_tripped(direction);
+            let part = || match direction {
+                Direction::Up => server.staged_parts("anna").first().cloned(),
+                Direction::Down => Some(local.with_file_name(".file.ferry-part")),
             };
             let held = || part().and_then(|part| fs::metadata(part).ok()).map_or(0, |part| part.len());
             wait::until("most of it to be written", || held() >= 7 * MIB);
             drop(running.kill());
             proxy.cut();
             proxy.release();
-            if way == Way::Up {
+            if direction == Direction::Up {
                 let told = || client.run(&[&"uploads", &"--json", &client.at("")]).ok().json();
                 assert_eq!(told().len(), 1, "the unfinished upload is listed");
             }
             proxy.reset_counters();
             drop(run().wait().ok());
             compare::same_file(source, target);
-            let sent = proxy.counted(way);
+            let sent = proxy.counted(direction);
             assert!(sent < 7 * MIB, "{sent} bytes travelled again");
             assert!(client.run(&[&"uploads", &"--json", &client.at("")]).ok().json().is_empty());
         });
@@ -146,10 +146,10 @@ fn what_an_old_server_left_is_taken_over_by_the_new_one() {
     material::random_file(&large, SIZE, 5);
     client.put(&small, "small").ok();
     let proxy = Proxy::new(server.address());
-    proxy.after(Way::Up, 9 * MIB, Then::Hold);
+    proxy.after(Direction::Up, 9 * MIB, Then::Hold);
     let cut = client.at_address(proxy.address());
     let running = cut.start(&[&"put", &large, &cut.at("large")]);
-    proxy.wait_tripped(Way::Up);
+    proxy.wait_tripped(Direction::Up);
     wait::until("most of it to be staged", || {
         server
             .staged_parts("anna")
@@ -167,7 +167,7 @@ fn what_an_old_server_left_is_taken_over_by_the_new_one() {
     let again = new.at_address(proxy.address());
     again.put(&large, "large").ok();
     compare::same_file(&large, &server.home("anna").join("large"));
-    assert!(proxy.counted(Way::Up) < 7 * MIB, "what was there was sent again");
+    assert!(proxy.counted(Direction::Up) < 7 * MIB, "what was there was sent again");
     drop(new.run(&[&"rm", &new.at("small"), &new.at("large")]).ok());
     let Some(usage) = new.run(&[&"quota", &"--json", &new.at("")]).ok().json().pop() else { panic!("no usage") };
     assert_eq!(usage["used"], 0, "{usage}");

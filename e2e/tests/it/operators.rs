@@ -11,7 +11,7 @@ use std::{
 use ferry_e2e::{
     MIB, binaries, compare, material, needs,
     peer::Peer,
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     server::{Server, Setup},
     skipped, wait,
 };
@@ -166,11 +166,11 @@ async fn a_drain_tells_its_message_to_sessions_and_to_new_clients_that_know_the_
         let client = server.client("anna").at_address(proxy.address());
         let source = client.scratch("here").join("file");
         material::random_file(&source, 48 * MIB, 4);
-        proxy.after(Way::Up, 16 * MIB, Then::Hold);
+        proxy.after(Direction::Up, 16 * MIB, Then::Hold);
         let seal_file = format!("--seal-file={}", seal.path().display());
         let seal_flag = if sealed { seal_file.as_str() } else { "--retry-for=1s" };
         let running = client.start(&[&"put", &source, &client.at("file"), &"--retries=0", &seal_flag]);
-        proxy.wait_tripped(Way::Up);
+        proxy.wait_tripped(Direction::Up);
         let draining = std::thread::scope(|scope| {
             let draining = scope.spawn(|| server.ferryd(&["drain", "--message", "new disks until 9:00"], ""));
             wait::until("the server to drain", || server.ferryd(&["status"], "").1.contains("draining"));
@@ -235,9 +235,9 @@ fn unfinished_uploads_are_thrown_away_where_they_are_listed_with_and_without_a_s
         let client = server.client("anna").at_address(proxy.address());
         let source = client.scratch("here").join(name);
         material::random_file(&source, 48 * MIB, 1);
-        proxy.after(Way::Up, 16 * MIB, Then::Hold);
+        proxy.after(Direction::Up, 16 * MIB, Then::Hold);
         let running = client.start(&[&"put", &source, &client.at(name), &"--retries=0"]);
-        proxy.wait_tripped(Way::Up);
+        proxy.wait_tripped(Direction::Up);
         drop(running.kill());
     };
     let parts = |server: &Server| -> Value {

@@ -6,7 +6,7 @@ use ferry_e2e::{
     MIB, client, compare, long, material,
     noise::Noise,
     peer::{self, Peer},
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     server::{Server, Setup},
 };
 use ferry_shared::{
@@ -30,7 +30,7 @@ fn an_upload_over_quota_is_refused_with_figures_before_any_data() {
         let shown = [figure.to_string(), format!("{} MiB", figure / MIB), format!("{}.0 MiB", figure / MIB)];
         assert!(shown.iter().any(|text| outcome.stderr.contains(text)), "no {figure} in: {outcome}");
     }
-    assert!(proxy.counted(Way::Up) < 100_000, "{} bytes travelled in vain", proxy.counted(Way::Up));
+    assert!(proxy.counted(Direction::Up) < 100_000, "{} bytes travelled in vain", proxy.counted(Direction::Up));
     assert_eq!(compare::bytes_below(&server.home("anna")), 0);
     server.assert_serves("anna");
 }
@@ -171,7 +171,7 @@ fn an_unfinished_upload_holds_its_room_until_it_is_discarded() {
     let (large, small) = (client.scratch("here").join("large"), client.scratch("here").join("small"));
     material::random_file(&large, 8 * MIB, 1);
     material::random_file(&small, 3 * MIB, 2);
-    proxy.after(Way::Up, 5 * MIB, Then::Reset);
+    proxy.after(Direction::Up, 5 * MIB, Then::Reset);
     client.run(&[&"put", &large, &client.at("large"), &"--retries=0"]).code(5);
     proxy.release();
     proxy.wait_idle();

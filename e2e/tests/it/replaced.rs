@@ -10,7 +10,7 @@ use ferry_e2e::{
     MIB,
     client::{Client, Running},
     compare, material,
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     server::Server,
     wait,
 };
@@ -43,9 +43,9 @@ impl Download {
 
     /// Starts a command and waits until `part` has most of what the wire let through.
     fn start(&self, words: &[&dyn AsRef<OsStr>], part: &Path) -> Running {
-        self.proxy.after(Way::Down, HELD, Then::Hold);
+        self.proxy.after(Direction::Down, HELD, Then::Hold);
         let running = self.client.start(words);
-        self.proxy.wait_tripped(Way::Down);
+        self.proxy.wait_tripped(Direction::Down);
         wait::until("what came to be written", || fs::metadata(part).is_ok_and(|part| part.len() + 2 * MIB >= HELD));
         running
     }
@@ -125,9 +125,9 @@ fn a_download_begun_again_after_the_file_shrank_gives_the_new_file() {
 fn what_was_written_out_of_a_file_that_shrank_is_never_taken_for_whole() {
     for size in [0, 1, 2 * MIB, SIZE - MIB] {
         let download = Download::new("log");
-        download.proxy.after(Way::Down, HELD, Then::Hold);
+        download.proxy.after(Direction::Down, HELD, Then::Hold);
         let running = download.client.start(&[&"cat", &download.client.at("log")]);
-        download.proxy.wait_tripped(Way::Down);
+        download.proxy.wait_tripped(Direction::Down);
         // The same beginning, so that digests alone do not tell.
         let there = download.server.home("anna").join("log");
         let bytes = fs::read(&there).unwrap();

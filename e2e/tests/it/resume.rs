@@ -11,7 +11,7 @@ use ferry_e2e::{
     client::{Client, Outcome, Running},
     compare, long, material,
     noise::Noise,
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     server::Server,
     wait,
 };
@@ -25,7 +25,7 @@ const SLACK: u64 = 4 * MIB;
 
 /// One direction of a transfer of one file, so that each test runs both.
 struct Transfer {
-    way: Way,
+    direction: Direction,
     proxy: Proxy,
     client: Client,
     source: PathBuf,
@@ -33,20 +33,20 @@ struct Transfer {
 }
 
 impl Transfer {
-    fn new(server: &Server, way: Way, size: u64) -> Self {
+    fn new(server: &Server, direction: Direction, size: u64) -> Self {
         let proxy = Proxy::new(server.address());
         let client = server.client("anna").at_address(proxy.address());
         let (local, remote) = (client.scratch("here").join("file"), server.home("anna").join("file"));
-        let (source, target) = if way == Way::Up { (local, remote) } else { (remote, local) };
+        let (source, target) = if direction == Direction::Up { (local, remote) } else { (remote, local) };
         material::random_file(&source, size, 11);
-        Self { way, proxy, client, source, target }
+        Self { direction, proxy, client, source, target }
     }
 
     fn words(&self, more: &[&str]) -> Vec<OsString> {
         let (source, target) = (self.source.clone().into_os_string(), self.target.clone().into_os_string());
-        let mut words = match self.way {
-            Way::Up => vec!["put".into(), source, self.client.at("file")],
-            Way::Down => vec!["get".into(), self.client.at("file"), target],
+        let mut words = match self.direction {
+            Direction::Up => vec!["put".into(), source, self.client.at("file")],
+            Direction::Down => vec!["get".into(), self.client.at("file"), target],
         };
         words.push("--on-conflict=replace".into());
         words.extend(more.iter().map(OsString::from));
@@ -65,12 +65,12 @@ impl Transfer {
 
     /// Lets `bytes` through and waits until the receiver has written about all of them.
     fn start_and_hold(&self, server: &Server, bytes: u64) -> Running {
-        self.proxy.after(self.way, bytes, Then::Hold);
+        self.proxy.after(self.direction, bytes, Then::Hold);
         let running = self.start(&["--retries=0"]);
-        self.proxy.wait_tripped(self.way);
-        let held = || match self.way {
-            Way::Up => length_of(server.staged_parts("anna").first()),
-            Way::Down => length_of(Some(&self.target.with_file_name(".file.ferry-part"))),
+        self.proxy.wait_tripped(self.direction);
+        let held = || match self.direction {
+            Direction::Up => length_of(server.staged_parts("anna").first()),
+            Direction::Down => length_of(Some(&self.target.with_file_name(".file.ferry-part"))),
         };
         wait::until("what came to be written", || held() + 2 * MIB >= bytes);
         running
@@ -89,8 +89,8 @@ impl Transfer {
         self.proxy.reset_counters();
         self.run(&[]).ok();
         compare::same_file(&self.source, &self.target);
-        let sent = self.proxy.counted(self.way);
-        assert!(sent <= most, "{:?}: {sent} bytes travelled where at most {most} were missing", self.way);
+        let sent = self.proxy.counted(self.direction);
+        assert!(sent <= most, "{:?}: {sent} bytes travelled where at most {most} were missing", self.direction);
     }
 }
 
@@ -98,16 +98,16 @@ fn length_of(file: Option<&PathBuf>) -> u64 {
     file.and_then(|file| fs::metadata(file).ok()).map_or(0, |meta| meta.len())
 }
 
-fn both(test: impl Fn(Way)) {
-    test(Way::Up);
-    test(Way::Down);
+fn both(test: impl Fn(Direction)) {
+    test(Direction::Up);
+    test(Direction::Down);
 }
 
 #[test]
 fn a_cut_cable_costs_only_what_was_under_way() {
-    both(|way| {
+    both(|direction| {
         let server = Server::with_anna();
-        let transfer = Transfer::new(&server, way, SIZE);
+        let transfer = Transfer::new(&server, direction, SIZE);
         transfer.cut(&server);
         assert!(!transfer.target.exists(), "half a file has the file's name");
         transfer.finish_within(SIZE - CUT + SLACK);
@@ -116,9 +116,9 @@ fn a_cut_cable_costs_only_what_was_under_way() {
 
 #[test]
 fn a_killed_client_costs_only_what_was_under_way() {
-    both(|way| {
+    both(|direction| {
         let server = Server::with_anna();
-        let transfer = Transfer::new(&server, way, SIZE);
+        let transfer = Transfer::new(&server, direction, SIZE);
         drop(transfer.start_and_hold(&server, CUT).kill());
         transfer.proxy.release();
         assert!(!transfer.target.exists(), "half a file has the file's name");
@@ -131,22 +131,22 @@ fn a_line_that_breaks_at_random_places_is_survived_by_the_client_itself() {
     let rounds = if long() { 20 } else { 2 };
     let (mut noise, seed) = Noise::any();
     for round in 0..rounds {
-        both(|way| {
+        both(|direction| {
             let mut noise = noise.clone();
             let server = Server::with_anna();
-            let transfer = Transfer::new(&server, way, SIZE);
+            let transfer = Transfer::new(&server, direction, SIZE);
             let mut running = transfer.start(&["--retries=50"]);
             for _ in 0..5 {
                 // One time in two the line ends in order, in the middle of a frame.
                 let then = if noise.below(2) == 0 { Then::Reset } else { Then::Close };
-                transfer.proxy.after(way, 100 + noise.below(5 * MIB), then);
-                wait::until("the fault or the end", || transfer.proxy.tripped(way) || running.ended());
+                transfer.proxy.after(direction, 100 + noise.below(5 * MIB), then);
+                wait::until("the fault or the end", || transfer.proxy.tripped(direction) || running.ended());
             }
             transfer.proxy.release();
             let _ = running.wait().ok();
-            assert!(compare::equal(&transfer.source, &transfer.target), "seed {seed}, round {round}, {way:?}");
-            let sent = transfer.proxy.counted(way);
-            assert!(sent <= SIZE + 6 * SLACK, "seed {seed}, round {round}, {way:?}: {sent} bytes travelled");
+            assert!(compare::equal(&transfer.source, &transfer.target), "seed {seed}, round {round}, {direction:?}");
+            let sent = transfer.proxy.counted(direction);
+            assert!(sent <= SIZE + 6 * SLACK, "seed {seed}, round {round}, {direction:?}: {sent} bytes travelled");
         });
         noise.next_u64();
     }
@@ -154,12 +154,12 @@ fn a_line_that_breaks_at_random_places_is_survived_by_the_client_itself() {
 
 #[test]
 fn a_cable_that_is_pulled_is_waited_for_until_it_is_back() {
-    both(|way| {
+    both(|direction| {
         let server = Server::with_anna();
-        let transfer = Transfer::new(&server, way, SIZE);
-        transfer.proxy.after(way, CUT, Then::Hold);
+        let transfer = Transfer::new(&server, direction, SIZE);
+        transfer.proxy.after(direction, CUT, Then::Hold);
         let running = transfer.start(&["--retries=50"]);
-        transfer.proxy.wait_tripped(way);
+        transfer.proxy.wait_tripped(direction);
         let before = transfer.proxy.connections();
         transfer.proxy.unplug();
         wait::until("the client to try again, in vain", || transfer.proxy.connections() >= before + 2);
@@ -171,27 +171,27 @@ fn a_cable_that_is_pulled_is_waited_for_until_it_is_back() {
 
 #[test]
 fn no_resume_begins_anew() {
-    both(|way| {
+    both(|direction| {
         let server = Server::with_anna();
-        let transfer = Transfer::new(&server, way, SIZE);
+        let transfer = Transfer::new(&server, direction, SIZE);
         transfer.cut(&server);
         transfer.proxy.reset_counters();
         transfer.run(&["--no-resume"]).ok();
         compare::same_file(&transfer.source, &transfer.target);
-        assert!(transfer.proxy.counted(way) >= SIZE);
+        assert!(transfer.proxy.counted(direction) >= SIZE);
     });
 }
 
 #[test]
 fn a_source_changed_after_the_cut_gives_the_new_source_not_a_mixture() {
-    both(|way| {
+    both(|direction| {
         for change in ["first block", "longer", "shorter", "all"] {
             let server = Server::with_anna();
-            let transfer = Transfer::new(&server, way, SIZE);
+            let transfer = Transfer::new(&server, direction, SIZE);
             transfer.cut(&server);
             alter(&transfer.source, change);
             transfer.run(&[]).ok();
-            assert!(compare::equal(&transfer.source, &transfer.target), "{way:?}, {change}: a mixture");
+            assert!(compare::equal(&transfer.source, &transfer.target), "{direction:?}, {change}: a mixture");
         }
     });
 }
@@ -208,9 +208,9 @@ fn alter(file: &Path, change: &str) {
 
 #[test]
 fn a_changed_file_costs_only_its_changed_blocks() {
-    both(|way| {
+    both(|direction| {
         let server = Server::with_anna();
-        let transfer = Transfer::new(&server, way, SIZE);
+        let transfer = Transfer::new(&server, direction, SIZE);
         transfer.run(&[]).ok();
         material::flip_byte(&transfer.source, 3 * MIB);
         material::flip_byte(&transfer.source, 20 * MIB + 5);
@@ -222,7 +222,7 @@ fn a_changed_file_costs_only_its_changed_blocks() {
 #[test]
 fn another_client_can_go_on_with_an_upload() {
     let server = Server::with_anna();
-    let transfer = Transfer::new(&server, Way::Up, SIZE);
+    let transfer = Transfer::new(&server, Direction::Up, SIZE);
     transfer.cut(&server);
     let other = server.client("anna").at_address(transfer.proxy.address());
     let copy = other.scratch("elsewhere").join("copy");
@@ -230,35 +230,35 @@ fn another_client_can_go_on_with_an_upload() {
     transfer.proxy.reset_counters();
     other.put(&copy, "file").ok();
     compare::same_file(&transfer.source, &transfer.target);
-    let sent = transfer.proxy.counted(Way::Up);
+    let sent = transfer.proxy.counted(Direction::Up);
     assert!(sent <= SIZE - CUT + SLACK, "{sent} bytes travelled");
 }
 
 #[test]
 fn a_tree_that_was_cut_goes_on_without_sending_what_is_there() {
-    both(|way| {
+    both(|direction| {
         let server = Server::with_anna();
         let proxy = Proxy::new(server.address());
         let client = server.client("anna").at_address(proxy.address());
         let (here, there) = (client.scratch("here"), server.home("anna"));
-        let (source, target) = if way == Way::Up { (&here, &there) } else { (&there, &here) };
+        let (source, target) = if direction == Direction::Up { (&here, &there) } else { (&there, &here) };
         material::many_files(&source.join("tree"), 400, 60_000, 5);
         let run = |retries: &str| {
-            if way == Way::Up {
+            if direction == Direction::Up {
                 let tree = here.join("tree");
                 client.run(&[&"put", &tree, &client.at("/"), &"--on-conflict=different", &retries])
             } else {
                 client.run(&[&"get", &client.at("tree"), &here.join(""), &"--on-conflict=different", &retries])
             }
         };
-        proxy.after(way, 6 * MIB, Then::Reset);
+        proxy.after(direction, 6 * MIB, Then::Reset);
         let _ = run("--retries=0").code(5);
         proxy.release();
         proxy.reset_counters();
         run("--retries=3").ok();
         compare::same_tree(&source.join("tree"), &target.join("tree"));
         let whole = compare::bytes_below(&source.join("tree"));
-        let sent = proxy.counted(way);
-        assert!(sent <= whole - 2 * MIB, "{way:?}: {sent} of {whole} bytes travelled again");
+        let sent = proxy.counted(direction);
+        assert!(sent <= whole - 2 * MIB, "{direction:?}: {sent} of {whole} bytes travelled again");
     });
 }

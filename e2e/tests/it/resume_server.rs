@@ -5,7 +5,7 @@ use std::fs;
 use ferry_e2e::{
     MIB, compare, long, material,
     noise::Noise,
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     server::Server,
 };
 
@@ -26,9 +26,9 @@ fn an_upload_goes_on_after_the_server_was_killed() {
         let retries = if patient { "--retries=50" } else { "--retries=0" };
         let target = client.at("file");
         let words: [&dyn AsRef<std::ffi::OsStr>; 4] = [&"put", &source, &target, &retries];
-        proxy.after(Way::Up, CUT, Then::Hold);
+        proxy.after(Direction::Up, CUT, Then::Hold);
         let running = client.start(&words);
-        proxy.wait_tripped(Way::Up);
+        proxy.wait_tripped(Direction::Up);
         server.kill();
         proxy.release();
         if patient {
@@ -41,7 +41,7 @@ fn an_upload_goes_on_after_the_server_was_killed() {
             client.run(&words).ok();
         }
         compare::same_file(&source, &server.home("anna").join("file"));
-        let sent = proxy.counted(Way::Up);
+        let sent = proxy.counted(Direction::Up);
         assert!(sent <= SIZE + SLACK, "patient {patient}: {sent} bytes travelled");
     }
 }
@@ -58,9 +58,9 @@ fn a_download_goes_on_after_the_server_was_killed() {
         let retries = if patient { "--retries=50" } else { "--retries=0" };
         let remote = client.at("file");
         let words: [&dyn AsRef<std::ffi::OsStr>; 4] = [&"get", &remote, &target, &retries];
-        proxy.after(Way::Down, CUT, Then::Hold);
+        proxy.after(Direction::Down, CUT, Then::Hold);
         let running = client.start(&words);
-        proxy.wait_tripped(Way::Down);
+        proxy.wait_tripped(Direction::Down);
         server.kill();
         proxy.release();
         if patient {
@@ -73,7 +73,7 @@ fn a_download_goes_on_after_the_server_was_killed() {
             client.run(&words).ok();
         }
         compare::same_file(&source, &target);
-        let sent = proxy.counted(Way::Down);
+        let sent = proxy.counted(Direction::Down);
         assert!(sent <= SIZE + SLACK, "patient {patient}: {sent} bytes travelled");
     }
 }
@@ -90,10 +90,10 @@ fn what_was_acknowledged_before_a_kill_is_there_after_it() {
         // More than what four connections may have asked for beyond the cut.
         material::many_files(&tree, 3200, 4_000, seed ^ round);
         // Cut by what the server has answered, so that it has acknowledged something.
-        proxy.after(Way::Down, 15_000 + noise.below(60_000), Then::Hold);
+        proxy.after(Direction::Down, 15_000 + noise.below(60_000), Then::Hold);
         let running =
             client.start(&[&"put", &tree, &client.at("/"), &"--json", &"--retries=0", &"--on-conflict=replace"]);
-        proxy.wait_tripped(Way::Down);
+        proxy.wait_tripped(Direction::Down);
         server.kill();
         proxy.release();
         let outcome = running.wait().code(5);
@@ -130,10 +130,10 @@ fn a_replaced_file_is_wholly_old_or_wholly_new_after_a_kill() {
     client.put(&old, "file").ok();
     for _ in 0..if long() { 30 } else { 4 } {
         // The last bytes are the commit: most kills shall fall around it.
-        proxy.after(Way::Up, 6 * MIB + noise.below(8000) - 2000, Then::Hold);
+        proxy.after(Direction::Up, 6 * MIB + noise.below(8000) - 2000, Then::Hold);
         let mut running =
             client.start(&[&"put", &new, &client.at("file"), &"--on-conflict=replace", &"--retries=0", &"--no-resume"]);
-        ferry_e2e::wait::until("the fault or the end", || proxy.tripped(Way::Up) || running.ended());
+        ferry_e2e::wait::until("the fault or the end", || proxy.tripped(Direction::Up) || running.ended());
         server.kill();
         proxy.release();
         let outcome = running.wait();
@@ -157,7 +157,7 @@ fn an_unfinished_upload_outlives_the_server_and_is_listed() {
     let source = client.scratch("here").join("file");
     material::random_file(&source, SIZE, 23);
     client.run(&[&"mkdir", &client.at("folder")]).ok();
-    proxy.after(Way::Up, CUT, Then::Reset);
+    proxy.after(Direction::Up, CUT, Then::Reset);
     client.run(&[&"put", &source, &client.at("folder/file"), &"--retries=0"]).code(5);
     proxy.release();
     server.kill();

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use ferry_e2e::{
     MIB, compare, material,
     peer::{self, Peer},
-    proxy::{Proxy, Then, Way},
+    proxy::{Direction, Proxy, Then},
     server::Server,
 };
 use ferry_shared::message::{Reply, Request};
@@ -32,7 +32,7 @@ async fn a_flipped_byte_in_a_staged_part_costs_one_block() {
     // Whether the source is the same file is known by digests, so its date may differ.
     client.put(&source, "file").ok();
     compare::same_file(&source, &server.home("anna").join("file"));
-    let sent = proxy.counted(Way::Up);
+    let sent = proxy.counted(Direction::Up);
     assert!((MIB..MIB + MIB / 2).contains(&sent), "{sent} bytes travelled for one bad block");
 }
 
@@ -51,9 +51,9 @@ fn a_flipped_byte_in_a_downloaded_part_costs_one_block_more() {
     let here = client.scratch("here");
     let target = here.join("file");
     let words: [&dyn AsRef<std::ffi::OsStr>; 3] = [&"get", &client.at("file"), &target];
-    proxy.after(Way::Down, 9 * MIB, Then::Hold);
+    proxy.after(Direction::Down, 9 * MIB, Then::Hold);
     let running = client.start(&words);
-    proxy.wait_tripped(Way::Down);
+    proxy.wait_tripped(Direction::Down);
     let part = ferry_e2e::wait::some("the client to write what came", || {
         local_part(&here).filter(|part| fs::metadata(part).is_ok_and(|meta| meta.len() >= 7 * MIB))
     });
@@ -65,7 +65,7 @@ fn a_flipped_byte_in_a_downloaded_part_costs_one_block_more() {
     proxy.reset_counters();
     client.run(&words).ok();
     compare::same_file(&source, &target);
-    let sent = proxy.counted(Way::Down);
+    let sent = proxy.counted(Direction::Down);
     let missing = SIZE - held / MIB * MIB + MIB;
     assert!(sent <= missing + MIB / 2, "{sent} bytes travelled where {missing} were missing");
     assert_eq!(fs::read_dir(&here).unwrap().count(), 1, "the part was left behind");

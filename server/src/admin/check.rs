@@ -21,11 +21,11 @@ use crate::{
         client::{self, AskError, Line},
         who::Who,
     },
-    identity::{Identity, State},
+    identity::{Condition, Identity},
     output,
     own_files::{self, ServiceUser},
     private_file, seal,
-    storage::{self, Seen, Storage},
+    storage::{self, HomeStatus, Storage},
     users::{
         self,
         file::{self, Store, StoreError},
@@ -37,7 +37,7 @@ use ports::Holders;
 
 /// What was found.
 #[derive(Debug, Default)]
-struct Found {
+struct Report {
     /// What has to be put right.
     faults: Vec<String>,
     /// What the operator may want to know, and may be meant so.
@@ -46,7 +46,7 @@ struct Found {
 
 /// The same for programs.
 #[derive(Serialize)]
-struct FoundObject<'a> {
+struct ReportObject<'a> {
     configuration: Option<&'a Path>,
     data: &'a Path,
     faults: &'a [String],
@@ -55,7 +55,7 @@ struct FoundObject<'a> {
 }
 
 pub(super) fn run(config: Option<PathBuf>, json: bool, data: &Path) -> Result<(), AdminError> {
-    let mut found = Found::default();
+    let mut found = Report::default();
     let file = config.clone().or_else(places::config_file);
     found.notes.extend(places::not_there(data));
     let loaded = found.config(config);
@@ -81,7 +81,7 @@ pub(super) fn run(config: Option<PathBuf>, json: bool, data: &Path) -> Result<()
     found.full_homes(&store, data);
     found.audit(loaded.as_ref().map(|loaded| &loaded.config), data);
     let (configuration, users) = (file.as_deref(), store.users.len());
-    let object = FoundObject { configuration, data, faults: &found.faults, notes: &found.notes, users };
+    let object = ReportObject { configuration, data, faults: &found.faults, notes: &found.notes, users };
     output::result(json, || text(&object), &object)?;
     match found.faults.len() {
         0 => Ok(()),
@@ -90,8 +90,8 @@ pub(super) fn run(config: Option<PathBuf>, json: bool, data: &Path) -> Result<()
     }
 }
 
-fn text(found: &FoundObject<'_>) -> String {
-    let FoundObject { configuration, data, faults, notes, users } = found;
+fn text(found: &ReportObject<'_>) -> String {
+    let ReportObject { configuration, data, faults, notes, users } = found;
     let file = configuration.map_or_else(|| "none, all is default".to_owned(), |file| file.display().to_string());
     let mut lines = vec![format!("configuration {file}"), format!("data {}", data.display())];
     lines.extend_from_slice(faults);
@@ -102,7 +102,7 @@ fn text(found: &FoundObject<'_>) -> String {
     lines.join("\n") + "\n"
 }
 
-impl Found {
+impl Report {
     fn config(&mut self, config: Option<PathBuf>) -> Option<Loaded> {
         match layers(config).and_then(|layers| layers.load()) {
             Ok(loaded) => return Some(loaded),
@@ -143,13 +143,13 @@ impl Found {
 
     fn homes(&mut self, store: &Store, data: &Path) {
         let names: Vec<_> = store.users.keys().map(users::UserName::as_str).collect();
-        match storage::look(data, &names) {
+        match storage::inspect_homes(data, &names) {
             Ok(seen) => {
                 for (name, seen) in names.into_iter().zip(seen) {
                     match seen {
-                        Seen::Home => {}
-                        Seen::Nothing => self.notes.push(format!("user '{name}' has no files yet")),
-                        Seen::Fault(fault) => self.faults.push(format!("{}: {fault}", data.display())),
+                        HomeStatus::Home => {}
+                        HomeStatus::Nothing => self.notes.push(format!("user '{name}' has no files yet")),
+                        HomeStatus::Fault(fault) => self.faults.push(format!("{}: {fault}", data.display())),
                     }
                 }
             }
@@ -158,7 +158,7 @@ impl Found {
     }
 }
 
-impl Found {
+impl Report {
     /// The audit log, where it is.
     fn audit(&mut self, config: Option<&Config>, data: &Path) {
         let folder = config.map_or(data, |config| config.audit.folder(data));
@@ -199,7 +199,7 @@ impl Found {
     }
 }
 
-impl Found {
+impl Report {
     /// Looks at what a service would find that uses the data folder.
     fn service(&mut self, loaded: Option<&Loaded>, file: Option<&Path>, data: &Path) {
         let data = &data.canonicalize().unwrap_or_else(|_| data.to_owned());
@@ -263,8 +263,8 @@ impl Found {
             }
         }
         if let Some(warning) = term.warning(now) {
-            let list = match term.state(now) {
-                Some(State::Soon(_)) => &mut self.notes,
+            let list = match term.condition(now) {
+                Some(Condition::Soon(_)) => &mut self.notes,
                 _ => &mut self.faults,
             };
             list.push(format!("{path}: the certificate {warning}"));

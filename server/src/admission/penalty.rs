@@ -47,7 +47,7 @@ struct Address {
     /// Different failures so far.
     different: u32,
     /// The latest of them.
-    seen: VecDeque<Seen>,
+    counted: VecDeque<CountedFailure>,
     /// When the last wait of all ends.
     until: Instant,
 }
@@ -63,7 +63,7 @@ struct Wait {
 /// A failure that costs nothing more when it comes again, until the user store changes: then what was wrong may be
 /// right, and is asked about anew.
 #[derive(Debug)]
-struct Seen {
+struct CountedFailure {
     digest: [u8; 16],
     generation: u64,
 }
@@ -125,17 +125,17 @@ impl Penalties {
         if known.is_stale(max, now) {
             *known = Address::new(now);
         }
-        let is_new = match known.seen.iter_mut().find(|seen| seen.digest == digest) {
-            Some(seen) if seen.generation == generation => return known.left(user, now),
-            Some(seen) => {
-                seen.generation = generation;
+        let is_new = match known.counted.iter_mut().find(|counted| counted.digest == digest) {
+            Some(counted) if counted.generation == generation => return known.left(user, now),
+            Some(counted) => {
+                counted.generation = generation;
                 false
             }
             None => true,
         };
         if is_new {
-            known.seen.truncate(SEEN_MAX - 1);
-            known.seen.push_front(Seen { digest, generation });
+            known.counted.truncate(SEEN_MAX - 1);
+            known.counted.push_front(CountedFailure { digest, generation });
             known.different = known.different.saturating_add(1);
         }
         let mut wait = known.user(user, now).grow(max, now);
@@ -205,7 +205,7 @@ impl Penalties {
 
 impl Address {
     fn new(now: Instant) -> Self {
-        Self { own: Wait::none(now), users: HashMap::new(), different: 0, seen: VecDeque::new(), until: now }
+        Self { own: Wait::none(now), users: HashMap::new(), different: 0, counted: VecDeque::new(), until: now }
     }
 
     fn left(&self, user: &Tried, now: Instant) -> Duration {

@@ -82,7 +82,7 @@ impl AuditFile {
 
     /// Looks whether the file is still the one under its name, and whole: a program that rotates logs may
     /// have moved it. Then it goes on in another, which begins with the event that comes back.
-    pub(super) fn look(&mut self) -> io::Result<Option<Event>> {
+    pub(super) fn check_in_place(&mut self) -> io::Result<Option<Event>> {
         let Some(file) = &self.file else {
             *self = Self::open(self.path.clone(), self.keep)?;
             return Ok(None);

@@ -26,7 +26,7 @@ const BATCH: usize = 256;
 /// How old lines may get before they are on the disk for good.
 const FLUSH: Duration = Duration::from_secs(1);
 /// How often it is seen in a quiet time whether the file is in its place.
-const LOOK: Duration = Duration::from_secs(60);
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What a line tells, and when that was.
 type Told = (SystemTime, Who, Event);
@@ -101,8 +101,9 @@ impl Writer {
     fn next(&mut self, clock: Option<&Runtime>) -> Next {
         let received = match clock {
             Some(clock) => {
-                let flush = self.unflushed.map_or(LOOK, |since| FLUSH.saturating_sub(since.elapsed()));
-                let due = self.folding.due().map_or(LOOK, |due| due.saturating_duration_since(Instant::now()));
+                let flush = self.unflushed.map_or(CHECK_INTERVAL, |since| FLUSH.saturating_sub(since.elapsed()));
+                let due =
+                    self.folding.due().map_or(CHECK_INTERVAL, |due| due.saturating_duration_since(Instant::now()));
                 // The timer is made where the clock is.
                 clock.block_on(async { timeout(flush.min(due), self.messages.recv()).await })
             }
@@ -157,7 +158,7 @@ impl Writer {
 
     fn append(&mut self, mut lines: Vec<Told>) -> io::Result<()> {
         let gap = (self.gap > 0 && !lines.is_empty()).then_some(Event::Gap { lost: self.gap });
-        let moved = self.file.look()?;
+        let moved = self.file.check_in_place()?;
         // A line that a crash has cut stands before all that comes now.
         let recovered = self.file.torn.then_some(Event::Recovered);
         lines.splice(..0, recovered.into_iter().chain(moved).chain(gap).map(about));

@@ -45,7 +45,7 @@ pub(super) struct Download {
     end: u64,
     /// Whether blocks were asked for: their digest would be of nothing anybody has.
     is_range: bool,
-    held: VecDeque<Held>,
+    known: VecDeque<KnownDigests>,
     /// Digests below this block have all arrived.
     told: u64,
     all_told: bool,
@@ -55,7 +55,7 @@ pub(super) struct Download {
 
 /// Digests of consecutive blocks the client holds.
 #[derive(Debug)]
-struct Held {
+struct KnownDigests {
     first: u64,
     digests: Vec<Digest>,
 }
@@ -84,7 +84,7 @@ pub(super) fn start(
         next,
         end,
         is_range: blocks.is_some(),
-        held: VecDeque::new(),
+        known: VecDeque::new(),
         told: 0,
         all_told: false,
         last_sent: Instant::now(),
@@ -111,7 +111,7 @@ impl Download {
         let useful = block_count(self.size()).saturating_sub(first);
         digests.truncate(usize::try_from(useful).unwrap_or(usize::MAX));
         if !digests.is_empty() {
-            self.held.push_back(Held { first, digests });
+            self.known.push_back(KnownDigests { first, digests });
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ impl Download {
             // The client's last have-frame belongs to this request; do not answer before it.
             return if self.all_told { self.finish(out) } else { Ok(Step::NeedsHave) };
         }
-        let held = self.held_digest();
+        let held = self.known_digest();
         let index = self.next;
         let length = block_len(self.size(), index).unwrap_or(0);
         let silent = self.last_sent.elapsed() >= KEEP_ALIVE;
@@ -144,13 +144,13 @@ impl Download {
     }
 
     /// The client's digest of the next block, if it told one.
-    fn held_digest(&mut self) -> Option<Digest> {
-        while let Some(held) = self.held.front() {
+    fn known_digest(&mut self) -> Option<Digest> {
+        while let Some(held) = self.known.front() {
             let offset = self.next.checked_sub(held.first)?;
             if let Some(digest) = usize::try_from(offset).ok().and_then(|offset| held.digests.get(offset)) {
                 return Some(*digest);
             }
-            self.held.pop_front();
+            self.known.pop_front();
         }
         None
     }

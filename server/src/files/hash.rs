@@ -30,16 +30,16 @@ impl Files {
     /// [`Error`]; [`PathFault::Changed`](super::PathFault) when the file was written to meanwhile.
     pub fn hash(&self, path: &RemotePath, algorithm: Algorithm) -> Result<Box<dyn Work<Item = Digest>>, Error> {
         let source = self.user.home.open_file(path)?;
-        let state = match algorithm {
-            Algorithm::Blake3 => State::Blake3(RootBuilder::new()),
-            Algorithm::Sha256 => State::Sha256(Box::default()),
+        let hasher = match algorithm {
+            Algorithm::Blake3 => Hasher::Blake3(RootBuilder::new()),
+            Algorithm::Sha256 => Hasher::Sha256(Box::default()),
         };
-        Ok(Box::new(Hashing { source, state, next: 0, buffer: Vec::new() }))
+        Ok(Box::new(Hashing { source, hasher, next: 0, buffer: Vec::new() }))
     }
 }
 
 #[derive(Debug)]
-enum State {
+enum Hasher {
     Blake3(RootBuilder),
     Sha256(Box<Sha256>),
 }
@@ -47,7 +47,7 @@ enum State {
 #[derive(Debug)]
 struct Hashing {
     source: OpenFile,
-    state: State,
+    hasher: Hasher,
     next: u64,
     buffer: Vec<u8>,
 }
@@ -65,9 +65,9 @@ impl Work for Hashing {
         for index in self.next..end {
             self.buffer.clear();
             blocks::read_block(&self.source.file, size, index, &mut self.buffer).map_err(Error::of_reading)?;
-            match &mut self.state {
-                State::Blake3(root) => root.push(digest::block_digest(size, index, &self.buffer)),
-                State::Sha256(hasher) => hasher.update(&self.buffer),
+            match &mut self.hasher {
+                Hasher::Blake3(root) => root.push(digest::block_digest(size, index, &self.buffer)),
+                Hasher::Sha256(sha256) => sha256.update(&self.buffer),
             }
         }
         self.next = end;
@@ -77,9 +77,9 @@ impl Work for Hashing {
         if self.source.version_now()? != self.source.version {
             return Err(Error::read_changed());
         }
-        Ok(Step::Last(match &mut self.state {
-            State::Blake3(root) => root.root(),
-            State::Sha256(hasher) => Digest(std::mem::take(hasher).finalize().into()),
+        Ok(Step::Last(match &mut self.hasher {
+            Hasher::Blake3(root) => root.root(),
+            Hasher::Sha256(sha256) => Digest(std::mem::take(sha256).finalize().into()),
         }))
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Remade {
 /// Makes what is missing or damaged, except a key that was there.
 pub(super) fn make(files: &Files, provider: &CryptoProvider) -> Result<(), IdentityError> {
     // Nothing is written where nothing has to be: a disk that takes nothing does not stop a start.
-    if is_there(&files.key)? && is_there(&files.certificate)? && look(files, provider)?.is_none() {
+    if is_there(&files.key)? && is_there(&files.certificate)? && replacement(files, provider)?.is_none() {
         return Ok(());
     }
     let folder = private_file::folder_of(&files.key);
@@ -36,9 +36,9 @@ pub(super) fn make(files: &Files, provider: &CryptoProvider) -> Result<(), Ident
     if !is_there(&files.key)? && !is_there(&files.certificate)? {
         // The key comes first: after a crash between the two it gets its certificate.
         write(&files.key, &KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?.serialize_pem())?;
-        return write(&files.certificate, &look(files, provider)?.map(|remade| remade.pem).unwrap_or_default());
+        return write(&files.certificate, &replacement(files, provider)?.map(|remade| remade.pem).unwrap_or_default());
     }
-    let Some(Remade { why, pem }) = look(files, provider)? else { return Ok(()) };
+    let Some(Remade { why, pem }) = replacement(files, provider)? else { return Ok(()) };
     write(&files.certificate, &pem)?;
     let path = files.certificate.display();
     tracing::warn!(%path, why, "the server's own certificate is made anew, for the same key: its fingerprint stays");
@@ -46,7 +46,7 @@ pub(super) fn make(files: &Files, provider: &CryptoProvider) -> Result<(), Ident
 }
 
 /// Whether the certificate has to be made anew; changes nothing.
-pub(super) fn look(files: &Files, provider: &CryptoProvider) -> Result<Option<Remade>, IdentityError> {
+pub(super) fn replacement(files: &Files, provider: &CryptoProvider) -> Result<Option<Remade>, IdentityError> {
     let damaged = |why: String| IdentityError::KeyDamaged { path: files.key.clone(), why };
     let key = match fs::read(&files.key) {
         Ok(key) if is_blank(&key) => return Err(damaged("it is empty".to_owned())),

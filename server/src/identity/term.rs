@@ -24,7 +24,7 @@ pub struct Term {
 
 /// How a certificate is now, where that needs somebody's care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum Condition {
     /// It has not begun.
     Early,
     /// It ends after so many days.
@@ -54,12 +54,12 @@ impl Term {
 
     /// What of it needs care at `now`.
     #[must_use]
-    pub fn state(&self, now: Moment) -> Option<State> {
+    pub fn condition(&self, now: Moment) -> Option<Condition> {
         let left = self.until.as_second() - now.as_second();
         match left {
-            _ if now < self.from => Some(State::Early),
-            ..0 => Some(State::Over),
-            0..SOON => Some(State::Soon(left / DAY)),
+            _ if now < self.from => Some(Condition::Early),
+            ..0 => Some(Condition::Over),
+            0..SOON => Some(Condition::Soon(left / DAY)),
             _ => None,
         }
     }
@@ -67,10 +67,10 @@ impl Term {
     /// The same in words.
     #[must_use]
     pub fn warning(&self, now: Moment) -> Option<String> {
-        Some(match self.state(now)? {
-            State::Early => format!("is not valid before {}; is the clock right?", self.from),
-            State::Over => format!("ended on {}: renew it, then 'ferryd reload'", self.until),
-            State::Soon(days) => {
+        Some(match self.condition(now)? {
+            Condition::Early => format!("is not valid before {}; is the clock right?", self.from),
+            Condition::Over => format!("ended on {}: renew it, then 'ferryd reload'", self.until),
+            Condition::Soon(days) => {
                 let left = match days {
                     0 => "in less than a day".to_owned(),
                     1 => "in 1 day".to_owned(),
@@ -124,12 +124,12 @@ mod tests {
     #[test]
     fn the_end_of_a_certificate_is_told_from_21_days_before() {
         let term = term();
-        let state = |now: &str| term.state(now.parse().unwrap());
-        assert_eq!(state("2029-12-31"), Some(State::Early));
+        let state = |now: &str| term.condition(now.parse().unwrap());
+        assert_eq!(state("2029-12-31"), Some(Condition::Early));
         assert_eq!((state("2030-01-01"), state("2030-03-11")), (None, None));
-        assert_eq!(state("2030-03-11T00:00:01Z"), Some(State::Soon(20)));
-        assert_eq!(state("2030-04-01"), Some(State::Soon(0)));
-        assert_eq!(state("2030-04-01T00:00:01Z"), Some(State::Over));
+        assert_eq!(state("2030-03-11T00:00:01Z"), Some(Condition::Soon(20)));
+        assert_eq!(state("2030-04-01"), Some(Condition::Soon(0)));
+        assert_eq!(state("2030-04-01T00:00:01Z"), Some(Condition::Over));
         let said = |now: &str| term.warning(now.parse().unwrap()).unwrap_or_default();
         assert!(said("2030-03-20").starts_with("ends in 12 days, on 2030-04-01"), "{}", said("2030-03-20"));
         assert!(said("2030-05-01").starts_with("ended on 2030-04-01"), "{}", said("2030-05-01"));

@@ -46,7 +46,7 @@ impl Rereading<'_> {
                 reread.faults.push(fault);
             }
         }
-        context.drift.look_anew();
+        context.drift.check_again();
         manager.ready();
         reread
     }

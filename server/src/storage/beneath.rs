@@ -14,7 +14,7 @@ use rustix::{
     fs::{Mode, OFlags, openat},
 };
 
-use super::{FOLDER, StorageError, state::State};
+use super::{FOLDER, StorageError, metadata::Metadata};
 
 /// The path as the system takes it, relative to the home.
 pub(super) fn system_path(path: &RemotePath) -> &Path {
@@ -52,16 +52,16 @@ pub(super) fn split(path: &RemotePath) -> Result<(RemotePath, &OsStr), StorageEr
 /// What is no regular file is not opened, not even for a moment: opening a FIFO blocks and
 /// opening a device may act on it. Should one be put there between look and open,
 /// `O_NONBLOCK` and a second look catch it.
-pub(super) fn file_to_read(home: &Dir, path: &RemotePath) -> Result<(File, State), StorageError> {
+pub(super) fn file_to_read(home: &Dir, path: &RemotePath) -> Result<(File, Metadata), StorageError> {
     let at = |error: std::io::Error| StorageError::at(path, "open a file", error);
     let (parent, name) = parent(home, path).map_err(|error| match error {
         StorageError::BadPath(path) => StorageError::IsDirectory(path),
         error => error,
     })?;
-    let mut seen = State::at(&parent, name).map_err(|error| at(error.into()))?;
+    let mut seen = Metadata::at(&parent, name).map_err(|error| at(error.into()))?;
     let linked = seen.is_link();
     if linked {
-        seen = State::of(&anything(home, path)?).map_err(|error| at(error.into()))?;
+        seen = Metadata::of(&anything(home, path)?).map_err(|error| at(error.into()))?;
     }
     seen.require_file(path)?;
     let file = if linked {
@@ -71,9 +71,9 @@ pub(super) fn file_to_read(home: &Dir, path: &RemotePath) -> Result<(File, State
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         openat(&parent, name, flags, Mode::empty()).map_err(|error| at(error.into()))?.into()
     };
-    let state = State::of(&file).map_err(|error| at(error.into()))?;
-    state.require_file(path)?;
-    Ok((file, state))
+    let metadata = Metadata::of(&file).map_err(|error| at(error.into()))?;
+    metadata.require_file(path)?;
+    Ok((file, metadata))
 }
 
 /// A handle (`O_PATH`) on whatever is at the end of the links: it can be looked at, not read.

@@ -8,7 +8,7 @@ use ferry_shared::{
     path::RemotePath,
 };
 
-use super::{Durability, Home, Part, StorageError, TargetState, TempFile, beneath, flush, state::State};
+use super::{Durability, Home, Part, StorageError, TargetState, TempFile, beneath, flush, metadata::Metadata};
 
 /// Up to how many files or folders are flushed one by one; more are flushed by one `syncfs`.
 const ONE_BY_ONE: usize = 4;
@@ -132,7 +132,7 @@ impl CommitGroup {
     pub fn target_state(&mut self, path: &RemotePath) -> Result<TargetState, StorageError> {
         let (above, _) = beneath::split(path)?;
         let parent = self.folder(&above)?;
-        self.look(path, parent.as_deref())
+        self.target_state_in(path, parent.as_deref())
     }
 
     /// Makes the bytes of all of these durable.
@@ -169,7 +169,7 @@ impl CommitGroup {
         if parent.is_none() && !parents {
             return Err(StorageError::NotFound(above));
         }
-        let target_state = self.look(target, parent.as_deref())?;
+        let target_state = self.target_state_in(target, parent.as_deref())?;
         let replace = match (target_state.kind(), overwrite) {
             (Some(Kind::Folder), _) => return Err(StorageError::IsDirectory(target.clone())),
             (Some(_), Overwrite::Never) => return Err(StorageError::Exists(target.clone())),
@@ -188,12 +188,12 @@ impl CommitGroup {
     pub fn publish(&mut self, mut staged: Staged, prepared: Prepared) -> Result<Published, Unpublished> {
         let mut folders = 0;
         match self.place(&mut staged, prepared, &mut folders) {
-            Ok(state) => Ok(Published { version: state.version(), size: state.size, folders }),
+            Ok(metadata) => Ok(Published { version: metadata.version(), size: metadata.size, folders }),
             Err(error) => Err(Unpublished { error, folders }),
         }
     }
 
-    fn place(&mut self, staged: &mut Staged, prepared: Prepared, made: &mut u64) -> Result<State, StorageError> {
+    fn place(&mut self, staged: &mut Staged, prepared: Prepared, made: &mut u64) -> Result<Metadata, StorageError> {
         let Prepared { target_state, target, above, replace, parent } = prepared;
         let (_, name) = beneath::split(&target)?;
         if self.flushes() && !staged.is_flushed() {
@@ -215,7 +215,7 @@ impl CommitGroup {
             self.home.shared_files().removed(old);
         }
         self.touched.entry(above).or_insert_with(|| Arc::clone(&parent));
-        State::at(&parent, name).map_err(|error| StorageError::at(&target, "look at what was published", error))
+        Metadata::at(&parent, name).map_err(|error| StorageError::at(&target, "look at what was published", error))
     }
 
     /// Makes the names of all that was published durable. Acknowledge after this.
@@ -241,10 +241,11 @@ impl CommitGroup {
         self.home.inner().durability == Durability::Full
     }
 
-    fn look(&self, path: &RemotePath, parent: Option<&Dir>) -> Result<TargetState, StorageError> {
+    fn target_state_in(&self, path: &RemotePath, parent: Option<&Dir>) -> Result<TargetState, StorageError> {
         let (_, name) = beneath::split(path)?;
         let Some(parent) = parent else { return self.home.target_state(path) };
-        let there = State::if_there(parent, name).map_err(|error| StorageError::at(path, "look at a target", error))?;
+        let there =
+            Metadata::if_there(parent, name).map_err(|error| StorageError::at(path, "look at a target", error))?;
         self.home.require_replaceable(there.as_ref(), path)?;
         Ok(TargetState::new(0, there, self.home.shared_files()))
     }

@@ -48,7 +48,7 @@ impl Home {
     /// As [`Self::create_part`]; `Superseded`, `Stopped`, `IsDirectory`, `NotAFile`.
     pub fn seed_part(&self, meta: PartMeta, progress: Progress<'_>) -> Result<Part, StorageError> {
         let source = match beneath::file_to_read(self.dir(), &meta.path) {
-            Ok((file, state)) => Some((file, state.size)),
+            Ok((file, metadata)) => Some((file, metadata.size)),
             Err(StorageError::NotFound(_)) => None,
             Err(error) => return Err(error),
         };

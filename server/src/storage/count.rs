@@ -11,7 +11,7 @@ use rustix::{fd::OwnedFd, io::Errno};
 use super::{
     Home, StorageError, Weight,
     listing::Stream,
-    state::{FileId, State},
+    metadata::{FileId, Metadata},
     walk::open_child,
 };
 
@@ -71,12 +71,12 @@ impl Counter {
             let Some(found) = level.stream.next() else { break };
             read = true;
             match found {
-                Ok((name, state)) => {
-                    if state.is_folder() {
+                Ok((name, metadata)) => {
+                    if metadata.is_folder() {
                         level.pending.push(name);
                     }
                     weight.files += 1;
-                    weight.bytes = weight.bytes.saturating_add(self.bytes(&state));
+                    weight.bytes = weight.bytes.saturating_add(self.bytes(&metadata));
                 }
                 Err(error) if at_home => return Err(error),
                 Err(_) => self.unreadable += 1,
@@ -85,18 +85,18 @@ impl Counter {
         Ok(read.then_some(weight))
     }
 
-    fn bytes(&mut self, state: &State) -> u64 {
-        if !state.is_file() {
+    fn bytes(&mut self, metadata: &Metadata) -> u64 {
+        if !metadata.is_file() {
             return 0;
         }
-        if state.names > 1 {
-            let names = self.shared.entry(state.id).or_default();
+        if metadata.names > 1 {
+            let names = self.shared.entry(metadata.id).or_default();
             *names += 1;
             if *names > 1 {
                 return 0;
             }
         }
-        state.size
+        metadata.size
     }
 
     fn descend(&mut self, name: &CString) {

@@ -7,7 +7,7 @@ use ferry_shared::{
     path::RemotePath,
 };
 
-use super::{StorageError, mode, state::State};
+use super::{StorageError, metadata::Metadata, mode};
 
 /// One entry and, where it is a regular file, its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +35,10 @@ pub struct OpenFile {
 }
 
 impl OpenFile {
-    pub(super) fn new(path: &RemotePath, file: File, state: &State) -> Self {
-        let State { size, mtime, .. } = *state;
-        let mode = mode::shown(&file, state.mode);
-        Self { file, size, mtime, mode, version: state.version(), path: path.clone() }
+    pub(super) fn new(path: &RemotePath, file: File, metadata: &Metadata) -> Self {
+        let Metadata { size, mtime, .. } = *metadata;
+        let mode = mode::shown(&file, metadata.mode);
+        Self { file, size, mtime, mode, version: metadata.version(), path: path.clone() }
     }
 
     /// The path it was opened by.
@@ -52,8 +52,8 @@ impl OpenFile {
     /// # Errors
     /// The disk's.
     pub fn version_now(&self) -> Result<Version, StorageError> {
-        match State::of(&self.file) {
-            Ok(state) => Ok(state.version()),
+        match Metadata::of(&self.file) {
+            Ok(metadata) => Ok(metadata.version()),
             Err(error) => Err(StorageError::at(&self.path, "look at an open file", error)),
         }
     }

@@ -20,9 +20,9 @@ use rustix::{
 
 use super::{
     CommitGroup, Counter, Durability, Finder, Lister, OpenFile, Stat, StorageError, Walker, beneath, flush,
+    metadata::{Metadata, Place},
     shared_files::SharedFiles,
     staging::{Manner, Staging},
-    state::{Place, State},
 };
 
 /// One user's home and staging. Clones share it.
@@ -61,9 +61,9 @@ impl Home {
     pub(super) fn new(user: &str, handles: Handles, manner: Manner) -> Result<Self, StorageError> {
         let Handles { folder, home, staging } = handles;
         let durability = manner.durability;
-        let look = |open: &OwnedFd| State::of(open).map_err(|error| StorageError::own("look at a home", error));
-        let place = look(&staging)?.place();
-        if look(&home)?.id.0 != place.0 {
+        let metadata = |open: &OwnedFd| Metadata::of(open).map_err(|error| StorageError::own("look at a home", error));
+        let place = metadata(&staging)?.place();
+        if metadata(&home)?.id.0 != place.0 {
             return Err(StorageError::Unsafe(format!("home and staging of {user} are on different filesystems")));
         }
         let (staging, report) = Staging::open(staging, manner)?;
@@ -145,11 +145,11 @@ impl Home {
         let at = |error: Errno| StorageError::at(path, "look at an entry", error);
         let Some(name) = path.name() else {
             let name = Name::try_from(self.user()).map_err(|_| StorageError::NoSuchUser)?;
-            return Ok(Stat { entry: State::of(self.dir()).map_err(at)?.entry(self.dir(), name), version: None });
+            return Ok(Stat { entry: Metadata::of(self.dir()).map_err(at)?.entry(self.dir(), name), version: None });
         };
         let (parent, last) = beneath::parent(self.dir(), path)?;
-        let state = State::at(&parent, last).map_err(at)?;
-        Ok(Stat { version: state.is_file().then(|| state.version()), entry: state.entry(&parent, name) })
+        let metadata = Metadata::at(&parent, last).map_err(at)?;
+        Ok(Stat { version: metadata.is_file().then(|| metadata.version()), entry: metadata.entry(&parent, name) })
     }
 
     /// Opens a regular file for reading. Links inside the home are followed.
@@ -158,8 +158,8 @@ impl Home {
     /// `NotFound`, `IsDirectory`, `NotDirectory`, `NotAFile` (which is not opened then),
     /// `Outside`, `Denied`, or the disk's.
     pub fn open_file(&self, path: &RemotePath) -> Result<OpenFile, StorageError> {
-        let (file, state) = beneath::file_to_read(self.dir(), path)?;
-        Ok(OpenFile::new(path, file, &state))
+        let (file, metadata) = beneath::file_to_read(self.dir(), path)?;
+        Ok(OpenFile::new(path, file, &metadata))
     }
 
     /// The entries of a folder, page by page.
@@ -216,13 +216,13 @@ impl Home {
 
     /// Refuses to change anything in a folder, called `path` in errors, that another filesystem is mounted on or above.
     pub(super) fn require_here(&self, folder: &Dir, path: &RemotePath) -> Result<(), StorageError> {
-        let state = State::of(folder).map_err(|error| StorageError::at(path, "look at a folder", error))?;
-        self.require_at(&state, path)
+        let metadata = Metadata::of(folder).map_err(|error| StorageError::at(path, "look at a folder", error))?;
+        self.require_at(&metadata, path)
     }
 
     /// The same, of what was looked at.
-    pub(super) fn require_at(&self, state: &State, path: &RemotePath) -> Result<(), StorageError> {
-        if state.is_at(self.place()) { Ok(()) } else { Err(StorageError::OtherFilesystem(path.clone())) }
+    pub(super) fn require_at(&self, metadata: &Metadata, path: &RemotePath) -> Result<(), StorageError> {
+        if metadata.is_at(self.place()) { Ok(()) } else { Err(StorageError::OtherFilesystem(path.clone())) }
     }
 
     /// The folder in which the name at the end of `path` is to be changed, and that name.

@@ -10,7 +10,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{StorageError, beneath, state::State};
+use super::{StorageError, beneath, metadata::Metadata};
 
 /// Reads a folder's entries: one stream of names, one look at each.
 pub struct Lister {
@@ -34,9 +34,9 @@ impl Lister {
         let mut page = Vec::with_capacity(max.min(64));
         while page.len() < max {
             let Some(found) = self.stream.next() else { break };
-            let (name, state) = found?;
+            let (name, metadata) = found?;
             if let Ok(name) = Name::new(name.into_bytes()) {
-                page.push(state.entry(self.stream.folder()?, name));
+                page.push(metadata.entry(self.stream.folder()?, name));
             }
         }
         Ok((!page.is_empty()).then_some(page))
@@ -80,7 +80,7 @@ impl Stream {
 }
 
 impl Iterator for Stream {
-    type Item = Result<(CString, State), StorageError>;
+    type Item = Result<(CString, Metadata), StorageError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -95,8 +95,8 @@ impl Iterator for Stream {
                 Ok(folder) => folder,
                 Err(error) => return Some(Err(error)),
             };
-            return match State::at(folder, name.as_c_str()) {
-                Ok(state) => Some(Ok((name, state))),
+            return match Metadata::at(folder, name.as_c_str()) {
+                Ok(metadata) => Some(Ok((name, metadata))),
                 Err(Errno::NOENT) => continue,
                 Err(error) => Some(Err(StorageError::at(&self.path, "look at an entry", error))),
             };

@@ -18,7 +18,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Durability, Home, StorageError, Weight, beneath, disk, flush, mode, state::State};
+use super::{Durability, Home, StorageError, Weight, beneath, disk, flush, metadata::Metadata, mode};
 
 /// Permissions of a new folder in a home; the process's mask applies. The home is 0700 itself.
 const FOLDER_MODE: Mode = Mode::from_bits_retain(0o755);
@@ -76,10 +76,10 @@ impl Home {
     pub fn rename(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<Weight, StorageError> {
         let (from_parent, from_name) = self.parent_to_change(from)?;
         let (to_parent, to_name) = self.parent_to_change(to)?;
-        let source = State::at(&from_parent, from_name).map_err(|error| StorageError::at(from, "rename", error))?;
+        let source = Metadata::at(&from_parent, from_name).map_err(|error| StorageError::at(from, "rename", error))?;
         self.require_at(&source, from)?;
         let at = |error: Errno| StorageError::at(to, "rename", error);
-        let target = State::if_there(&to_parent, to_name).map_err(at)?;
+        let target = Metadata::if_there(&to_parent, to_name).map_err(at)?;
         self.require_replaceable(target.as_ref(), to)?;
         if source.is_folder() {
             self.require_short(from, to)?;
@@ -120,15 +120,20 @@ impl Home {
     }
 
     /// `rename(2)` does nothing between two names of one inode; `mv` then removes the first.
-    fn rename_to_itself(&self, from: &RemotePath, to: &RemotePath, state: &State) -> Result<Weight, StorageError> {
+    fn rename_to_itself(
+        &self,
+        from: &RemotePath,
+        to: &RemotePath,
+        metadata: &Metadata,
+    ) -> Result<Weight, StorageError> {
         let (parent, name) = beneath::parent(self.dir(), from)?;
         let (other_parent, other) = beneath::parent(self.dir(), to)?;
-        let look = |folder: &Dir| State::of(folder).map_err(|error| StorageError::at(from, "rename", error));
-        if name == other && look(&parent)?.id == look(&other_parent)?.id {
+        let of = |folder: &Dir| Metadata::of(folder).map_err(|error| StorageError::at(from, "rename", error));
+        if name == other && of(&parent)?.id == of(&other_parent)?.id {
             return Ok(Weight::default());
         }
         disk::unlink(&parent, name, AtFlags::empty()).map_err(|error| StorageError::at(from, "rename", error))?;
-        Ok(Weight { bytes: self.shared_files().removed(state), files: 1 })
+        Ok(Weight { bytes: self.shared_files().removed(metadata), files: 1 })
     }
 
     /// Refuses to move a folder where something below it would have no path any more.
@@ -167,14 +172,14 @@ impl Home {
     ) -> Result<(), StorageError> {
         let at = |error: Errno| StorageError::at(path, "set attributes", error);
         let open = beneath::anything(self.dir(), path)?;
-        let state = State::of(&open).map_err(at)?;
-        if !matches!(state.kind, Kind::File | Kind::Folder) {
+        let metadata = Metadata::of(&open).map_err(at)?;
+        if !matches!(metadata.kind, Kind::File | Kind::Folder) {
             return Err(StorageError::NotAFile(path.clone()));
         }
-        self.require_at(&state, path)?;
+        self.require_at(&metadata, path)?;
         if let Some(mode) = mode {
             disk::write().map_err(at)?;
-            self.set_mode(path, &state, mode & 0o777)?;
+            self.set_mode(path, &metadata, mode & 0o777)?;
         }
         if let Some(mtime) = mtime {
             disk::set_times_at(&open, c"", &times(mtime), AtFlags::EMPTY_PATH).map_err(at)?;
@@ -182,16 +187,16 @@ impl Home {
         Ok(())
     }
 
-    fn set_mode(&self, path: &RemotePath, state: &State, mode: u32) -> Result<(), StorageError> {
+    fn set_mode(&self, path: &RemotePath, metadata: &Metadata, mode: u32) -> Result<(), StorageError> {
         let set = |mode: u32| {
             let permissions = cap_std::fs::Permissions::from_std(Permissions::from_mode(mode));
             let set = self.dir().set_permissions(beneath::system_path(path), permissions);
             set.map_err(|error| StorageError::at(path, "set permissions", error))
         };
-        if state.is_folder() {
+        if metadata.is_folder() {
             return set(mode | 0o700);
         }
-        if mode::is_plain(mode) && mode::is_plain(state.mode) {
+        if mode::is_plain(mode) && mode::is_plain(metadata.mode) {
             return set(mode);
         }
         // By its path first: a file that was put there by hand may forbid to be opened.
@@ -214,7 +219,7 @@ pub(super) fn rename_to_nothing(from: (impl AsFd, &OsStr), to: (impl AsFd, &OsSt
     let ((from, name), (to, new)) = (from, to);
     match disk::rename_unless_there(&from, name, &to, new) {
         // EINVAL also means a folder into itself; then the plain rename says so again.
-        Err(Errno::INVAL | Errno::NOSYS) => match State::if_there(&to, new)? {
+        Err(Errno::INVAL | Errno::NOSYS) => match Metadata::if_there(&to, new)? {
             Some(_) => Err(Errno::EXIST),
             None => disk::rename(from, name, to, new),
         },

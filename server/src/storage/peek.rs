@@ -3,7 +3,9 @@
 use ferry_shared::entry::Mtime;
 use rustix::fd::AsFd;
 
-use super::{Home, Storage, StorageError, durable, ledger_file, listing::Stream, root::private_folder, state::State};
+use super::{
+    Home, Storage, StorageError, durable, ledger_file, listing::Stream, metadata::Metadata, root::private_folder,
+};
 
 /// What was seen of a home that is not open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +36,9 @@ impl Storage {
         let mut oldest_part = None;
         if let Some(staging) = there(private_folder(&folder, "staging", user, false))? {
             for found in Stream::new(staging, ferry_shared::path::RemotePath::home())? {
-                let (name, state) = found?;
+                let (name, metadata) = found?;
                 if name.to_bytes().ends_with(b".part") {
-                    let touched = state.touched();
+                    let touched = metadata.touched();
                     oldest_part = Some(oldest_part.map_or(touched, |oldest: Mtime| oldest.min(touched)));
                 }
             }
@@ -51,8 +53,8 @@ impl Storage {
     /// The disk's.
     pub fn is_in_place(&self, home: &Home) -> Result<bool, StorageError> {
         let own = |error| StorageError::own("look at a home", error);
-        let there = State::if_there(self.users(), home.user().as_ref()).map_err(own)?;
-        let open = State::of(home.user_folder()).map_err(own)?;
+        let there = Metadata::if_there(self.users(), home.user().as_ref()).map_err(own)?;
+        let open = Metadata::of(home.user_folder()).map_err(own)?;
         Ok(there.is_some_and(|there| there.id == open.id))
     }
 
@@ -77,5 +79,5 @@ impl Home {
 }
 
 fn stamp(home: impl AsFd) -> Result<String, StorageError> {
-    State::of(home).map(|state| state.stamp()).map_err(|error| StorageError::own("look at a home", error))
+    Metadata::of(home).map(|metadata| metadata.stamp()).map_err(|error| StorageError::own("look at a home", error))
 }

@@ -223,8 +223,8 @@ impl Storage {
         let users = openat(&self.users, c".", FOLDER, Mode::empty()).map_err(own)?;
         let mut names = Vec::new();
         for found in Stream::new(users, RemotePath::home())? {
-            let (name, state) = found?;
-            if let (true, Ok(name)) = (state.is_folder(), name.into_string()) {
+            let (name, metadata) = found?;
+            if let (true, Ok(name)) = (metadata.is_folder(), name.into_string()) {
                 names.push(name);
             }
         }

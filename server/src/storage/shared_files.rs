@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-use super::state::{FileId, State};
+use super::metadata::{FileId, Metadata};
 
 /// How many names in the home each inode has that has more than one there; whole after every statement, so also after a
 /// panic.
@@ -28,19 +28,23 @@ impl SharedFiles {
     }
 
     /// The bytes that go when this name goes.
-    pub(super) fn bytes(&self, state: &State) -> u64 {
-        if !state.is_file() || (state.names > 1 && self.0.lock().contains_key(&state.id)) { 0 } else { state.size }
+    pub(super) fn bytes(&self, metadata: &Metadata) -> u64 {
+        if !metadata.is_file() || (metadata.names > 1 && self.0.lock().contains_key(&metadata.id)) {
+            0
+        } else {
+            metadata.size
+        }
     }
 
     /// Notes that this name went; returns the bytes that went with it.
-    pub(super) fn removed(&self, state: &State) -> u64 {
-        let bytes = self.bytes(state);
-        if state.is_file() && state.names > 1 {
+    pub(super) fn removed(&self, metadata: &Metadata) -> u64 {
+        let bytes = self.bytes(metadata);
+        if metadata.is_file() && metadata.names > 1 {
             let mut shared = self.0.lock();
-            if let Some(names) = shared.get_mut(&state.id) {
+            if let Some(names) = shared.get_mut(&metadata.id) {
                 *names -= 1;
                 if *names == 1 {
-                    shared.remove(&state.id);
+                    shared.remove(&metadata.id);
                 }
             }
         }

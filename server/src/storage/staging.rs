@@ -26,7 +26,7 @@ pub(crate) use registry::PartInfo;
 pub(crate) use temp_file::TempFile;
 
 use self::{part::Holder, sidecar::Sidecar};
-use super::{Durability, StorageError, disk, listing::Stream, state::State, volume::Reserve};
+use super::{Durability, StorageError, disk, listing::Stream, metadata::Metadata, volume::Reserve};
 
 /// How a [`Home`] is opened.
 pub(super) struct Manner {
@@ -144,8 +144,8 @@ impl Staging {
         disk::unlink(&self.folder, name, AtFlags::empty())
     }
 
-    fn state(&self, name: &str) -> rustix::io::Result<State> {
-        State::at(&self.folder, name)
+    fn metadata(&self, name: &str) -> rustix::io::Result<Metadata> {
+        Metadata::at(&self.folder, name)
     }
 
     fn next_temp_file(&self) -> String {

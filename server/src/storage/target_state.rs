@@ -6,37 +6,37 @@ use ferry_shared::{
     path::RemotePath,
 };
 
-use super::{Home, StorageError, Weight, beneath, shared_files::SharedFiles, state::State};
+use super::{Home, StorageError, Weight, beneath, metadata::Metadata, shared_files::SharedFiles};
 
 /// What is at a path now, and what a file put there would add.
 #[derive(Debug, Clone)]
 pub struct TargetState {
     /// Folders above it that are not there.
     pub missing_folders: u64,
-    there: Option<State>,
+    there: Option<Metadata>,
     old: Weight,
 }
 
 impl TargetState {
-    pub(super) fn new(missing_folders: u64, there: Option<State>, shared: &SharedFiles) -> Self {
-        let old = there.map_or(Weight::default(), |state| Weight { bytes: shared.bytes(&state), files: 1 });
+    pub(super) fn new(missing_folders: u64, there: Option<Metadata>, shared: &SharedFiles) -> Self {
+        let old = there.map_or(Weight::default(), |metadata| Weight { bytes: shared.bytes(&metadata), files: 1 });
         Self { missing_folders, there, old }
     }
 
-    pub(super) fn there(&self) -> Option<&State> {
+    pub(super) fn there(&self) -> Option<&Metadata> {
         self.there.as_ref()
     }
 
     /// What is there; `None` when nothing is.
     #[must_use]
     pub fn kind(&self) -> Option<Kind> {
-        self.there.map(|state| state.kind)
+        self.there.map(|metadata| metadata.kind)
     }
 
     /// The version of the file there.
     #[must_use]
     pub fn version(&self) -> Option<Version> {
-        self.there.filter(State::is_file).map(|state| state.version())
+        self.there.filter(Metadata::is_file).map(|metadata| metadata.version())
     }
 
     /// What is there weighs; nothing, when nothing is. Of a folder only itself, not what is in it.
@@ -67,7 +67,9 @@ impl Home {
         let (above, name) = beneath::split(path)?;
         let (parent, missing) = self.nearest(&above)?;
         let there = match missing {
-            0 => State::if_there(&parent, name).map_err(|error| StorageError::at(path, "look at a target", error))?,
+            0 => {
+                Metadata::if_there(&parent, name).map_err(|error| StorageError::at(path, "look at a target", error))?
+            }
             _ => None,
         };
         self.require_replaceable(there.as_ref(), path)?;
@@ -75,7 +77,7 @@ impl Home {
     }
 
     /// Refuses what another filesystem is mounted on. A folder is in the way for another reason.
-    pub(super) fn require_replaceable(&self, there: Option<&State>, path: &RemotePath) -> Result<(), StorageError> {
+    pub(super) fn require_replaceable(&self, there: Option<&Metadata>, path: &RemotePath) -> Result<(), StorageError> {
         there.filter(|there| !there.is_folder()).map_or(Ok(()), |there| self.require_at(there, path))
     }
 

@@ -11,7 +11,7 @@ use rustix::{
     path::Arg,
 };
 
-use super::{Home, StorageError, count::LEVELS_MAX, disk, listing::Stream, state::State, walk::open_child};
+use super::{Home, StorageError, count::LEVELS_MAX, disk, listing::Stream, metadata::Metadata, walk::open_child};
 
 /// How often a folder that is not empty after all was removed from it is read again.
 const READ_AGAIN: u8 = 3;
@@ -67,7 +67,7 @@ impl Removal {
     pub(super) fn new(home: Home, path: &RemotePath) -> Result<Self, StorageError> {
         let (parent, name) = home.parent_to_change(path)?;
         let at = |error: Errno| StorageError::at(path, "remove", error);
-        home.require_at(&State::at(&parent, name).map_err(at)?, path)?;
+        home.require_at(&Metadata::at(&parent, name).map_err(at)?, path)?;
         let name = CString::new(name.as_bytes()).map_err(|_| StorageError::BadPath(path.clone()))?;
         Ok(Self { home, path: path.clone(), parent, first: Some(name), levels: Vec::new() })
     }
@@ -86,15 +86,15 @@ impl Removal {
     /// Removes the next thing, or goes one level down to be able to.
     fn remove_one(&mut self, removed: &mut Removed) -> Result<bool, StorageError> {
         if let Some(name) = self.first.take() {
-            let state = State::at(&self.parent, name.as_c_str()).map_err(|error| self.at(error))?;
-            self.remove_entry(name, &state, removed)?;
+            let metadata = Metadata::at(&self.parent, name.as_c_str()).map_err(|error| self.at(error))?;
+            self.remove_entry(name, &metadata, removed)?;
             return Ok(!self.levels.is_empty());
         }
         let Some(level) = self.levels.last_mut() else { return Ok(false) };
         match level.stream.next() {
             Some(found) => {
-                let (name, state) = found?;
-                self.remove_entry(name, &state, removed)?;
+                let (name, metadata) = found?;
+                self.remove_entry(name, &metadata, removed)?;
             }
             None => self.ascend(removed)?,
         }
@@ -102,11 +102,11 @@ impl Removal {
     }
 
     /// Removes an entry of the innermost folder, or makes it the innermost folder.
-    fn remove_entry(&mut self, name: CString, state: &State, removed: &mut Removed) -> Result<(), StorageError> {
-        if !state.is_at(self.home.place()) {
+    fn remove_entry(&mut self, name: CString, metadata: &Metadata, removed: &mut Removed) -> Result<(), StorageError> {
+        if !metadata.is_at(self.home.place()) {
             return Err(StorageError::OtherFilesystem(self.path_of(&name)));
         }
-        if state.is_folder() {
+        if metadata.is_folder() {
             if self.levels.len() >= LEVELS_MAX {
                 return Err(StorageError::TooLong(self.path.clone()));
             }
@@ -119,7 +119,7 @@ impl Removal {
         }
         if self.unlink(&name, AtFlags::empty())? {
             removed.files += 1;
-            removed.bytes = removed.bytes.saturating_add(self.home.shared_files().removed(state));
+            removed.bytes = removed.bytes.saturating_add(self.home.shared_files().removed(metadata));
         }
         Ok(())
     }
@@ -198,24 +198,24 @@ impl Home {
     /// # Errors
     /// `Changed` when it is another version or no file, `NotFound`, `BadPath`, or the disk's.
     pub fn remove_version(&self, path: &RemotePath, version: &Version) -> Result<Removed, StorageError> {
-        self.remove_if(path, |state| state.is_file() && state.version() == *version)
+        self.remove_if(path, |metadata| metadata.is_file() && metadata.version() == *version)
     }
 
-    fn remove_if(&self, path: &RemotePath, meant: impl FnOnce(&State) -> bool) -> Result<Removed, StorageError> {
+    fn remove_if(&self, path: &RemotePath, meant: impl FnOnce(&Metadata) -> bool) -> Result<Removed, StorageError> {
         let (parent, name) = self.parent_to_change(path)?;
         let at = |error: Errno| StorageError::at(path, "remove", error);
-        let state = State::at(&parent, name).map_err(at)?;
-        self.require_at(&state, path)?;
-        if !meant(&state) {
+        let metadata = Metadata::at(&parent, name).map_err(at)?;
+        self.require_at(&metadata, path)?;
+        if !meant(&metadata) {
             return Err(StorageError::Changed(path.clone()));
         }
-        if state.is_folder() {
+        if metadata.is_folder() {
             unlink(&parent, name, AtFlags::REMOVEDIR).map_err(at)?;
             self.names_changed();
             return Ok(Removed { dirs: 1, ..Removed::default() });
         }
         unlink(&parent, name, AtFlags::empty()).map_err(at)?;
-        Ok(Removed { files: 1, bytes: self.shared_files().removed(&state), dirs: 0 })
+        Ok(Removed { files: 1, bytes: self.shared_files().removed(&metadata), dirs: 0 })
     }
 
     /// Removes all of what is at `path`, in steps.

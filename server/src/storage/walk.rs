@@ -133,12 +133,12 @@ impl Level {
         let mut page = Vec::new();
         while page.len() < PAGE_MAX {
             let Some(found) = self.stream.next() else { break };
-            let (name, state) = found?;
+            let (name, metadata) = found?;
             let Ok(name) = Name::new(name.into_bytes()) else { continue };
-            if state.is_folder() {
+            if metadata.is_folder() {
                 self.pending.push(name.clone());
             }
-            page.push(state.entry(self.stream.folder()?, name));
+            page.push(metadata.entry(self.stream.folder()?, name));
         }
         self.pending.reverse();
         Ok(page)

@@ -21,10 +21,10 @@ const MOST: u64 = FREE + FORGOTTEN * 600;
 
 /// One user's account of it.
 #[derive(Debug)]
-pub struct Waste(Mutex<State>);
+pub struct Waste(Mutex<Totals>);
 
 #[derive(Debug)]
-struct State {
+struct Totals {
     /// Bytes that unfinished uploads began with, by target.
     begun: HashMap<RemotePath, u64>,
     wasted: u64,
@@ -34,7 +34,7 @@ struct State {
 
 impl Default for Waste {
     fn default() -> Self {
-        Self(Mutex::new(State { begun: HashMap::new(), wasted: 0, at: Instant::now() }))
+        Self(Mutex::new(Totals { begun: HashMap::new(), wasted: 0, at: Instant::now() }))
     }
 }
 
@@ -51,9 +51,9 @@ impl Waste {
 
     /// The upload to `path` was thrown away.
     pub fn thrown_away(&self, path: &RemotePath) {
-        let mut state = self.0.lock();
-        if let Some(bytes) = state.begun.remove(path) {
-            state.add(bytes, Instant::now());
+        let mut totals = self.0.lock();
+        if let Some(bytes) = totals.begun.remove(path) {
+            totals.add(bytes, Instant::now());
         }
     }
 
@@ -69,7 +69,7 @@ impl Waste {
     }
 }
 
-impl State {
+impl Totals {
     fn add(&mut self, bytes: u64, now: Instant) {
         self.forget(now);
         self.wasted = self.wasted.saturating_add(bytes).min(MOST);
@@ -119,13 +119,13 @@ mod tests {
     #[test]
     fn it_is_forgotten_in_time_and_never_grows_without_end() {
         let waste = Waste::default();
-        let mut state = waste.0.lock();
-        let now = state.at;
-        state.add(u64::MAX, now);
-        state.add(u64::MAX, now);
-        assert_eq!(state.wait(now).as_secs(), 600);
-        let half = state.wait(now + Duration::from_secs(300));
+        let mut totals = waste.0.lock();
+        let now = totals.at;
+        totals.add(u64::MAX, now);
+        totals.add(u64::MAX, now);
+        assert_eq!(totals.wait(now).as_secs(), 600);
+        let half = totals.wait(now + Duration::from_secs(300));
         assert!((299..=301).contains(&half.as_secs()), "{half:?}");
-        assert_eq!(state.wait(now + Duration::from_secs(700)), Duration::ZERO);
+        assert_eq!(totals.wait(now + Duration::from_secs(700)), Duration::ZERO);
     }
 }

@@ -17,7 +17,7 @@ use std::{
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::{By, Users};
-use crate::{links::stops, private_file};
+use crate::{private_file, symlinks::stops};
 
 /// How long the file has to stay as it is before it is read: an editor writes in several steps.
 const QUIET: Duration = Duration::from_millis(100);
@@ -26,7 +26,7 @@ const TELLING: Duration = Duration::from_secs(2);
 /// How often a file that does not come to rest is looked at before it is read anyway.
 const ROUNDS: u32 = 20;
 /// How often the file is looked at without word of a change: some disks send none.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Keeps watching until dropped.
 #[must_use]
@@ -43,7 +43,8 @@ impl Users {
     /// The system's, when it gives no thread.
     pub fn watch(&self) -> io::Result<Watch> {
         let alive = Arc::new(());
-        let follower = Follower { users: self.clone(), alive: Arc::downgrade(&alive), seen: Seen::at(self.path()) };
+        let follower =
+            Follower { users: self.clone(), alive: Arc::downgrade(&alive), seen: FileStamp::at(self.path()) };
         thread::Builder::new().name("user store".to_owned()).spawn(move || follower.run())?;
         Ok(Watch { _alive: alive })
     }
@@ -59,12 +60,12 @@ impl Users {
 
 /// Which file is there and how it is: another value whenever anything of it changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
+enum FileStamp {
     File { inode: (u64, u64), size: u64, mtime: (i64, i64), ctime: (i64, i64) },
     Nothing(io::ErrorKind),
 }
 
-impl Seen {
+impl FileStamp {
     fn at(path: &Path) -> Self {
         match fs::metadata(path) {
             Ok(found) => Self::File {
@@ -81,7 +82,7 @@ impl Seen {
 struct Follower {
     users: Users,
     alive: Weak<()>,
-    seen: Seen,
+    seen: FileStamp,
 }
 
 impl Follower {
@@ -109,21 +110,21 @@ impl Follower {
     /// Waits until the file has changed and come to rest; false when nobody wants to know any more.
     fn wait(&mut self, woken: &Receiver<()>) -> bool {
         loop {
-            match woken.recv_timeout(LOOK) {
+            match woken.recv_timeout(POLL_INTERVAL) {
                 Ok(()) | Err(RecvTimeoutError::Timeout) => {}
                 // There is no watcher: only time passes.
-                Err(RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
+                Err(RecvTimeoutError::Disconnected) => thread::sleep(POLL_INTERVAL),
             }
             if self.alive.strong_count() == 0 {
                 return false;
             }
-            let mut now = Seen::at(self.users.path());
+            let mut now = FileStamp::at(self.users.path());
             if now == self.seen {
                 continue;
             }
             for _ in 0..ROUNDS {
                 thread::sleep(QUIET);
-                let before = std::mem::replace(&mut now, Seen::at(self.users.path()));
+                let before = std::mem::replace(&mut now, FileStamp::at(self.users.path()));
                 if before == now {
                     break;
                 }

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::admin::check::Found;
+use crate::admin::check::Report;
 
 /// Filesystems over a network, which may lack what durable files need.
 const NETWORK: [&str; 9] = ["nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "fuse.sshfs", "fuse.glusterfs"];
@@ -17,7 +17,7 @@ struct Mount {
     is_read_only: bool,
 }
 
-impl Found {
+impl Report {
     /// Looks at what `mountinfo` says of the data folder, which is without links.
     pub(super) fn mounts(&mut self, mountinfo: &str, data: &Path) {
         let mounts: Vec<_> = mountinfo.lines().filter_map(parse).collect();
@@ -82,9 +82,9 @@ fn unescape(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn found(below: &str) -> Found {
+    fn found(below: &str) -> Report {
         let text = format!("22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n{below}\n");
-        let mut found = Found::default();
+        let mut found = Report::default();
         found.mounts(&text, Path::new("/srv/my data"));
         found
     }

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Found;
+use super::Report;
 use crate::{
     config::{Loaded, Origin, keys::Key},
     descriptors,
@@ -31,7 +31,7 @@ struct Unit(BTreeMap<String, String>);
 
 /// What systemd holds for the server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct SystemdSockets {
     pub(super) clients: bool,
     pub(super) metrics: bool,
 }
@@ -83,18 +83,18 @@ fn is_enabled(root: &Path, name: &str) -> bool {
     wanted("etc/systemd/system") || wanted("run/systemd/system")
 }
 
-impl Found {
+impl Report {
     /// Looks at the service below `root` that is in use, if it uses `data`; what systemd holds for it.
-    pub(super) fn unit(&mut self, root: &Path, loaded: &Loaded, data: &Path) -> Held {
+    pub(super) fn unit(&mut self, root: &Path, loaded: &Loaded, data: &Path) -> SystemdSockets {
         let in_use = SERVICES.iter().find(|name| is_enabled(root, name));
         let Some((name, unit)) = in_use.and_then(|name| Some((*name, Unit::read(root, name)?))) else {
-            return Held::default();
+            return SystemdSockets::default();
         };
         let state = Path::new("/var/lib").join(unit.get("StateDirectory"));
         let private = Path::new("/var/lib/private").join(unit.get("StateDirectory"));
         let said = unit.get("ExecStart").split_whitespace().any(|word| Path::new(word) == data);
         if data != state && data != private && !said {
-            return Held::default();
+            return SystemdSockets::default();
         }
         let socket = Some("ferryd.socket").filter(|_| name == "ferryd.service");
         let socket = socket.and_then(|name| Unit::read(root, name));
@@ -121,7 +121,7 @@ impl Found {
             self.notes.push(format!("metrics.listen is not used: {why}; see 'systemctl edit ferryd-metrics.socket'"));
         }
         self.limits(name, &unit, loaded);
-        Held { clients: socket.is_some(), metrics: metrics || unit.is_on("PrivateNetwork") }
+        SystemdSockets { clients: socket.is_some(), metrics: metrics || unit.is_on("PrivateNetwork") }
     }
 
     fn limits(&mut self, name: &str, unit: &Unit, loaded: &Loaded) {
@@ -174,11 +174,11 @@ mod tests {
         root
     }
 
-    fn found(root: &Path, toml: &str, data: &str) -> (Vec<String>, Vec<String>, Held) {
+    fn found(root: &Path, toml: &str, data: &str) -> (Vec<String>, Vec<String>, SystemdSockets) {
         let file = root.join("ferryd.toml");
         fs::write(&file, toml).unwrap();
         let loaded = Layers::default().read_file(&file).unwrap().load().unwrap();
-        let mut found = Found::default();
+        let mut found = Report::default();
         let held = found.unit(root, &loaded, Path::new(data));
         (found.faults, found.notes, held)
     }
@@ -192,13 +192,13 @@ mod tests {
         assert!(notes[0].starts_with("server.listen is not used: ferryd.socket listens, on 7021"), "{notes:?}");
         assert_eq!(notes[1], "limits.backlog is not used: ferryd.socket says Backlog=1024");
         assert!(notes[2].starts_with("metrics.listen is not used: the service has no network"), "{notes:?}");
-        assert_eq!(held, Held { clients: true, metrics: true });
+        assert_eq!(held, SystemdSockets { clients: true, metrics: true });
         // Nothing is set, or another folder is meant, or nothing is in use.
         assert!(found(place.path(), "", DATA).1.is_empty());
-        assert_eq!(found(place.path(), toml, "/srv/other"), (vec![], vec![], Held::default()));
-        assert_eq!(found(root(&[]).path(), toml, DATA), (vec![], vec![], Held::default()));
+        assert_eq!(found(place.path(), toml, "/srv/other"), (vec![], vec![], SystemdSockets::default()));
+        assert_eq!(found(root(&[]).path(), toml, DATA), (vec![], vec![], SystemdSockets::default()));
         let alone = root(&["ferryd-standalone.service"]);
-        assert_eq!(found(alone.path(), toml, DATA), (vec![], vec![], Held::default()));
+        assert_eq!(found(alone.path(), toml, DATA), (vec![], vec![], SystemdSockets::default()));
     }
 
     #[test]

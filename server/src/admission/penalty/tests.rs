@@ -120,5 +120,5 @@ fn memory_is_bounded_and_the_longest_quiet_is_forgotten_first() {
         penalties.failed(PEER, &user(&format!("u{number}")), b"", 0, start);
     }
     let known = &penalties.addresses[&PEER];
-    assert_eq!((known.users.len(), known.seen.len()), (USERS_MAX, SEEN_MAX));
+    assert_eq!((known.users.len(), known.counted.len()), (USERS_MAX, SEEN_MAX));
 }

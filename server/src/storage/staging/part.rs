@@ -31,11 +31,11 @@ pub struct Part {
 pub(super) struct Holder {
     file: Arc<File>,
     /// After a panic in a write the length may be short of what was written: only less is then resumed.
-    held: Mutex<Held>,
+    progress: Mutex<Progress>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct Progress {
     length: u64,
     superseded: bool,
     flushed: bool,
@@ -47,18 +47,18 @@ struct Held {
 
 impl Holder {
     pub(super) fn new(file: Arc<File>, length: u64) -> Arc<Self> {
-        let held = Held { length, written_back: length, flushed_to: length, ..Held::default() };
-        Arc::new(Self { file, held: Mutex::new(held) })
+        let progress = Progress { length, written_back: length, flushed_to: length, ..Progress::default() };
+        Arc::new(Self { file, progress: Mutex::new(progress) })
     }
 
     /// Ends this hold, waiting for the write it is in; returns the file to go on with.
     pub(super) fn supersede(&self) -> Arc<File> {
-        self.held.lock().superseded = true;
+        self.progress.lock().superseded = true;
         Arc::clone(&self.file)
     }
 
     pub(super) fn is_superseded(&self) -> bool {
-        self.held.lock().superseded
+        self.progress.lock().superseded
     }
 }
 
@@ -76,7 +76,7 @@ impl Part {
     /// Its length in bytes now.
     #[must_use]
     pub fn length(&self) -> u64 {
-        self.holder.held.lock().length
+        self.holder.progress.lock().length
     }
 
     /// The file, for reading what is held. Write through [`Self::write`] only.
@@ -100,17 +100,17 @@ impl Part {
         bytes: u64,
         write: impl FnOnce(&File, &mut u64) -> io::Result<T>,
     ) -> Result<T, StorageError> {
-        let mut held = self.unless_superseded()?;
+        let mut progress = self.unless_superseded()?;
         // What is only written again has its room.
         if bytes > 0 {
             self.staging.require_room(bytes, "write a part")?;
         }
-        held.flushed = false;
+        progress.flushed = false;
         let begun = disk::write().map_err(io::Error::from);
         let done = begun
-            .and_then(|()| write(&self.holder.file, &mut held.length))
+            .and_then(|()| write(&self.holder.file, &mut progress.length))
             .map_err(|error| self.at("write a part", error))?;
-        self.write_back(&mut held)?;
+        self.write_back(&mut progress)?;
         Ok(done)
     }
 
@@ -119,54 +119,54 @@ impl Part {
     /// # Errors
     /// `Superseded`, or the disk's; also when it is shorter than `size`.
     pub fn finish(&self, size: u64) -> Result<(), StorageError> {
-        let mut held = self.unless_superseded()?;
-        held.flushed = false;
-        if held.length < size {
+        let mut progress = self.unless_superseded()?;
+        progress.flushed = false;
+        if progress.length < size {
             return Err(self.at("finish a part", io::Error::from(io::ErrorKind::UnexpectedEof)));
         }
-        if held.length > size {
+        if progress.length > size {
             disk::set_length(&self.holder.file, size).map_err(|error| self.at("cut a part", error))?;
-            held.length = size;
+            progress.length = size;
         }
         apply(&self.holder.file, &self.meta.file).map_err(|error| self.at("finish a part", error))
     }
 
-    fn unless_superseded(&self) -> Result<MutexGuard<'_, Held>, StorageError> {
-        let held = self.holder.held.lock();
-        if held.superseded { Err(StorageError::Superseded(self.meta.path.clone())) } else { Ok(held) }
+    fn unless_superseded(&self) -> Result<MutexGuard<'_, Progress>, StorageError> {
+        let progress = self.holder.progress.lock();
+        if progress.superseded { Err(StorageError::Superseded(self.meta.path.clone())) } else { Ok(progress) }
     }
 
     /// Keeps what is not on the disk yet small. Without it the flush before `Stored`, and
     /// with `syncfs` everyone else's, would wait for all a fast network has brought.
-    fn write_back(&self, held: &mut Held) -> Result<(), StorageError> {
+    fn write_back(&self, progress: &mut Progress) -> Result<(), StorageError> {
         if self.staging.durability != Durability::Full {
             return Ok(());
         }
-        if held.length.saturating_sub(held.flushed_to) >= FLUSH {
+        if progress.length.saturating_sub(progress.flushed_to) >= FLUSH {
             flush::some_bytes(&*self.holder.file).map_err(|error| self.at("flush a part", error))?;
-            (held.flushed_to, held.written_back) = (held.length, held.length);
-        } else if let Some(bytes) = NonZeroU64::new(held.length.saturating_sub(held.written_back))
+            (progress.flushed_to, progress.written_back) = (progress.length, progress.length);
+        } else if let Some(bytes) = NonZeroU64::new(progress.length.saturating_sub(progress.written_back))
             && bytes.get() >= WRITE_BACK
         {
             // On Linux this starts writing dirty pages and drops only clean ones. A hint: may fail.
-            let _ = fadvise(&*self.holder.file, held.written_back, Some(bytes), Advice::DontNeed);
-            held.written_back = held.length;
+            let _ = fadvise(&*self.holder.file, progress.written_back, Some(bytes), Advice::DontNeed);
+            progress.written_back = progress.length;
         }
         Ok(())
     }
 
     pub(in crate::storage) fn is_flushed(&self) -> bool {
-        self.holder.held.lock().flushed
+        self.holder.progress.lock().flushed
     }
 
     pub(in crate::storage) fn set_flushed(&self) {
-        self.holder.held.lock().flushed = true;
+        self.holder.progress.lock().flushed = true;
     }
 
     pub(in crate::storage) fn flush(&self) -> Result<(), StorageError> {
-        let mut held = self.unless_superseded()?;
+        let mut progress = self.unless_superseded()?;
         flush::file(&*self.holder.file).map_err(|error| self.at("flush a part", error))?;
-        held.flushed = true;
+        progress.flushed = true;
         Ok(())
     }
 
@@ -174,7 +174,7 @@ impl Part {
     /// On failure it stays staged.
     pub(in crate::storage) fn publish(&self, to: &Dir, name: &OsStr, replace: bool) -> Result<(), StorageError> {
         let mut parts = self.staging.parts.lock();
-        let mut held = self.unless_superseded()?;
+        let mut progress = self.unless_superseded()?;
         let id = sidecar::id(&self.meta.path);
         let part = format!("{id}.part");
         let from = (&self.staging.folder, OsStr::new(&part));
@@ -182,7 +182,7 @@ impl Part {
             if replace { disk::rename(from.0, from.1, to, name) } else { rename_to_nothing(from, (to, name)) };
         renamed.map_err(|error| self.at("publish a part", error))?;
         flush::note(flush::Done::Name);
-        held.superseded = true;
+        progress.superseded = true;
         parts.remove(&self.meta.path);
         // Should this not come to be, the next start throws a sidecar without a part away.
         let _ = self.staging.unlink(&format!("{id}.json"));

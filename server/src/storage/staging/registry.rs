@@ -13,7 +13,7 @@ use super::{
     part::Holder,
     sidecar::{self, Sidecar},
 };
-use crate::storage::{Home, StorageError, disk, durable, state::State};
+use crate::storage::{Home, StorageError, disk, durable, metadata::Metadata};
 
 /// A staged part as listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,9 +75,9 @@ impl Home {
             Some(file) => file,
             None => Arc::new(staging.reopen(&meta.path)?),
         };
-        let state = State::of(&*file).map_err(|error| StorageError::own("look at a part", error))?;
-        let length = meta.size.map_or(state.size, |size| size.min(state.size));
-        if length < state.size {
+        let metadata = Metadata::of(&*file).map_err(|error| StorageError::own("look at a part", error))?;
+        let length = meta.size.map_or(metadata.size, |size| size.min(metadata.size));
+        if length < metadata.size {
             disk::set_length(&file, length).map_err(|error| StorageError::own("cut a part", error))?;
         }
         let sidecar = Sidecar::new(&meta, record.sidecar.started);
@@ -148,9 +148,10 @@ impl Record {
     }
 
     fn info(&self, staging: &Staging) -> PartInfo {
-        let state = staging.state(&format!("{}.part", sidecar::id(&self.sidecar.path)));
+        let metadata = staging.metadata(&format!("{}.part", sidecar::id(&self.sidecar.path)));
         // A part that cannot be looked at has nothing to show; using it will say why.
-        let (length, touched) = state.map_or((0, self.sidecar.started), |state| (state.size, state.touched()));
+        let (length, touched) =
+            metadata.map_or((0, self.sidecar.started), |metadata| (metadata.size, metadata.touched()));
         let active = self.holder.upgrade().is_some_and(|holder| !holder.is_superseded());
         PartInfo { meta: self.sidecar.meta(), length, started: self.sidecar.started, touched, active }
     }

@@ -56,8 +56,8 @@ impl Staging {
         if id(&sidecar.path) != found {
             return Err("belongs to another path".to_owned());
         }
-        match self.state(&format!("{found}.part")) {
-            Ok(state) if state.is_file() => Ok(sidecar),
+        match self.metadata(&format!("{found}.part")) {
+            Ok(metadata) if metadata.is_file() => Ok(sidecar),
             Ok(_) => Err("its part is no file".to_owned()),
             Err(error) => Err(format!("its part cannot be found: {error}")),
         }

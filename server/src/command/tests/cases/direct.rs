@@ -28,11 +28,11 @@ pub(super) fn connect(world: &World) -> Box<dyn Door> {
 impl Direct {
     /// The files, if the session goes on, as each protocol asks before each of its steps.
     fn files(&mut self) -> Done<&Files> {
-        self.look()?;
+        self.check_account()?;
         Ok(&self.files)
     }
 
-    fn look(&mut self) -> Done {
+    fn check_account(&mut self) -> Done {
         match self.gate.standing() {
             Standing::Open | Standing::AccessChanged(_) => Ok(()),
             Standing::Closed | Standing::Farewell(_) => Err(Why::Closed),
@@ -91,7 +91,7 @@ impl Door for Direct {
     }
 
     fn block(&mut self, data: &[u8], index: usize) -> Done {
-        self.look()?;
+        self.check_account()?;
         let bytes = data.chunks(BLOCK_LEN).nth(index).unwrap();
         let writing = self.writing.as_mut().unwrap();
         let written = writing.write_block(index as u64, bytes);
@@ -102,14 +102,14 @@ impl Door for Direct {
     }
 
     fn commit(&mut self, data: &[u8]) -> Done {
-        self.look()?;
+        self.check_account()?;
         let stored = self.writing.take().unwrap().commit(Some((data.len() as u64, root_of(data))))?;
         assert_eq!((stored.size, stored.digest), (data.len() as u64, root_of(data)));
         Ok(())
     }
 
     fn abort(&mut self, path: &str) -> Done {
-        self.look()?;
+        self.check_account()?;
         let writing = self.writing.take().unwrap();
         assert_eq!(writing.path(), &parse(path)?);
         Ok(writing.abort()?)

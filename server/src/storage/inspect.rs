@@ -8,7 +8,7 @@ use super::{Storage, StorageError, root::private_folder};
 
 /// What there is of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum HomeStatus {
     /// A home.
     Home,
     /// Nothing: the user never came, or the files are not where they were.
@@ -21,19 +21,19 @@ pub(crate) enum Seen {
 ///
 /// # Errors
 /// The disk's.
-pub(crate) fn look(data: &Path, users: &[&str]) -> Result<Vec<Seen>, StorageError> {
+pub(crate) fn inspect_homes(data: &Path, users: &[&str]) -> Result<Vec<HomeStatus>, StorageError> {
     let storage = match Storage::inspect(data) {
         Err(StorageError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         opened => opened?,
     };
-    users.iter().map(|user| storage.see(user)).collect()
+    users.iter().map(|user| storage.status_of(user)).collect()
 }
 
 impl Storage {
-    fn see(&self, user: &str) -> Result<Seen, StorageError> {
+    fn status_of(&self, user: &str) -> Result<HomeStatus, StorageError> {
         let folder = match private_folder(self.users(), user, user, false) {
-            Err(StorageError::NoSuchUser) => return Ok(Seen::Nothing),
-            Err(StorageError::Unsafe(fault)) => return Ok(Seen::Fault(fault)),
+            Err(StorageError::NoSuchUser) => return Ok(HomeStatus::Nothing),
+            Err(StorageError::Unsafe(fault)) => return Ok(HomeStatus::Fault(fault)),
             opened => opened?,
         };
         for name in ["home", "staging"] {
@@ -41,18 +41,18 @@ impl Storage {
                 Ok(_) => {}
                 Err(StorageError::NoSuchUser) if name == "home" => {
                     let fault = format!("the home of user {user} is missing; the server would begin an empty one");
-                    return Ok(Seen::Fault(fault));
+                    return Ok(HomeStatus::Fault(fault));
                 }
                 // It is made again when it is needed.
                 Err(StorageError::NoSuchUser) => {}
-                Err(StorageError::Unsafe(fault)) => return Ok(Seen::Fault(fault)),
+                Err(StorageError::Unsafe(fault)) => return Ok(HomeStatus::Fault(fault)),
                 Err(error) => return Err(error),
             }
         }
         let mode = fstat(&folder).map_err(|error| StorageError::own("look at a home", error))?.st_mode & 0o777;
         if mode & 0o007 != 0 {
-            return Ok(Seen::Fault(format!("others may look into the folder of user {user} (mode {mode:o})")));
+            return Ok(HomeStatus::Fault(format!("others may look into the folder of user {user} (mode {mode:o})")));
         }
-        Ok(Seen::Home)
+        Ok(HomeStatus::Home)
     }
 }

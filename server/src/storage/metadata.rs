@@ -23,11 +23,11 @@ pub(super) type Place = (u64, u64);
 pub(super) type FileId = (u64, u64);
 
 /// What is asked for.
-const LOOK: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
+const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
 
 /// A snapshot of one thing's metadata.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct State {
+pub(super) struct Metadata {
     pub(super) kind: Kind,
     /// Bytes as the disk says; meaningful for files.
     pub(super) size: u64,
@@ -42,21 +42,21 @@ pub(super) struct State {
     ctime: Mtime,
 }
 
-impl State {
+impl Metadata {
     /// Of `name` in a folder; a link is looked at itself.
     pub(super) fn at(folder: impl AsFd, name: impl Arg) -> Result<Self> {
-        statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, LOOK).map(|found| Self::from(&found))
+        statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, WANTED).map(|found| Self::from(&found))
     }
 
     /// Of what is open.
     pub(super) fn of(open: impl AsFd) -> Result<Self> {
-        statx(open, c"", AtFlags::EMPTY_PATH, LOOK).map(|found| Self::from(&found))
+        statx(open, c"", AtFlags::EMPTY_PATH, WANTED).map(|found| Self::from(&found))
     }
 
     /// Of `name` in a folder, as for an [`OsStr`]; `None` when nothing is there.
     pub(super) fn if_there(folder: impl AsFd, name: &OsStr) -> Result<Option<Self>> {
         match Self::at(folder, name) {
-            Ok(state) => Ok(Some(state)),
+            Ok(metadata) => Ok(Some(metadata)),
             Err(rustix::io::Errno::NOENT) => Ok(None),
             Err(error) => Err(error),
         }
@@ -134,7 +134,7 @@ impl State {
     }
 }
 
-impl From<&Statx> for State {
+impl From<&Statx> for Metadata {
     fn from(found: &Statx) -> Self {
         let raw = RawMode::from(found.stx_mode);
         let kind = match FileType::from_raw_mode(raw) {
@@ -167,7 +167,7 @@ mod tests {
     fn a_version_stays_while_nothing_changes_and_changes_with_content() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
-        let version = || State::at(rustix::fs::CWD, path.as_path()).unwrap().version();
+        let version = || Metadata::at(rustix::fs::CWD, path.as_path()).unwrap().version();
         fs::write(&path, "one").unwrap();
         let first = version();
         assert_eq!(first, version());
@@ -184,14 +184,14 @@ mod tests {
             fs::write(&path, text).unwrap();
             let file = fs::File::options().write(true).open(&path).unwrap();
             file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
-            State::of(&file).unwrap()
+            Metadata::of(&file).unwrap()
         };
         let first = write("one");
         // The kernel's clock for times may tick coarsely; write until it has moved on.
         let second = loop {
-            let state = write("two");
-            if state.ctime != first.ctime {
-                break state;
+            let metadata = write("two");
+            if metadata.ctime != first.ctime {
+                break metadata;
             }
         };
         assert_eq!((first.mtime, first.size, first.id), (second.mtime, second.size, second.id));
@@ -202,6 +202,6 @@ mod tests {
     fn only_permission_bits_show() {
         let file = tempfile::tempfile().unwrap();
         file.set_permissions(fs::Permissions::from_mode(0o6755)).unwrap();
-        assert_eq!(State::of(&file).unwrap().mode, 0o755);
+        assert_eq!(Metadata::of(&file).unwrap().mode, 0o755);
     }
 }
