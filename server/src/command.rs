@@ -1,8 +1,8 @@
-//! What a logged-in connection does with its frames: synchronous, in order, one at a time.
+//! The conversation after login: handles a connection's frames synchronously, in order, one at a time.
 //!
-//! Knows no sockets: frames are handed in, encoded frames come out of the outbox. It runs on
-//! a blocking thread and never waits for the peer there: when it needs more input, or room
-//! for output, it says so and gives the thread back.
+//! This module knows no sockets: the connection hands in frames and takes encoded frames from the outbox. The
+//! conversation runs on a blocking thread and never waits for the peer there: when it needs more input, or room for
+//! output, it returns that need and gives the thread back.
 
 mod download;
 mod frames;
@@ -45,7 +45,7 @@ use crate::{
 };
 use upload_small::Group;
 
-/// What the connection hands to the work.
+/// Input that the connection hands to the conversation.
 #[derive(Debug)]
 pub(crate) enum Input {
     /// Frames, in order.
@@ -60,50 +60,50 @@ pub(crate) enum Input {
     Gone,
 }
 
-/// Why the work gave its thread back.
+/// The reason why the conversation gave its thread back.
 ///
-/// Also in the middle of it: a thread is held for about 50 ms at most.
+/// It does so in the middle of a request too: it holds a thread for about 50 ms at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// It waits for the peer.
+    /// The conversation waits for input from the peer.
     Input,
-    /// It has output and the writer has no room.
+    /// There is output, and the writer has no room for it.
     Room,
-    /// Nothing: others come first. It goes on at once.
+    /// Nothing is missing: the thread goes to others first, and the conversation continues at once.
     Pause,
-    /// It is at work that goes on without the peer, and goes on when it is given a turn.
+    /// The current work goes on without the peer; the conversation continues when it is given a turn.
     Turn,
-    /// Its user wasted so much of the server's work that it goes on only after this time.
+    /// The user has caused so much wasted work that the conversation continues only after this time.
     Later(Duration),
     /// The connection is over.
     End,
 }
 
-/// What is going on between two requests.
+/// The request that is being handled.
 #[derive(Debug)]
 enum Running {
-    /// Nothing: the next frame must be a request.
+    /// None: the next frame must be a request.
     Nothing,
-    /// Frames that belong to a refused request are passed over.
+    /// The remaining frames of a refused request are skipped.
     Skipping(Follows),
-    /// A request that makes the server write a lot waits for its time.
+    /// A request that makes the server write a lot, delayed by the user's wait.
     Paced(Box<Request>),
-    /// An optimistic upload waits for its block and `Commit`.
+    /// An optimistic upload that waits for its block and its `Commit`.
     Small(upload_small::Arriving),
     /// An upload of several blocks, or of unknown size.
     Upload(Box<upload::Upload>),
     /// A download.
     Download(Box<download::Download>),
-    /// Something that goes on without the peer: pages, a digest, a copy, a removal.
+    /// Work that goes on without the peer: pages, a digest, a copy, a removal.
     Task(Box<dyn Task>),
 }
 
-/// A request whose answer takes many steps; between two of them the connection may end.
+/// A request whose answer takes many steps. The connection may end between two steps.
 trait Task: std::fmt::Debug + Send {
-    /// Does a little; `true` when there is more to do.
+    /// Does one small step; returns `true` when there is more to do.
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Error>;
 
-    /// Whether it is much work even where it ends soon, and so begins with a turn.
+    /// Whether the task is expensive even if it takes few steps, so that it must wait for a turn first.
     fn is_heavy(&self) -> bool {
         false
     }
@@ -117,23 +117,24 @@ pub(crate) struct Conversation {
     gate: Gate,
     files: Files,
     connection: Arc<ConnectionInfo>,
-    /// What the client knows as well.
+    /// The features that both sides know.
     features: Features,
     out: Outbox,
     running: Running,
-    /// Small uploads that arrived and whose answers wait for their common flush.
+    /// Small uploads that have arrived and are answered after their common flush.
     group: Group,
     frames: VecDeque<Frame>,
-    /// What follows the frames.
+    /// The input to handle after the frames.
     then: Option<Input>,
     over: bool,
     has_turn: bool,
-    /// Held to the very end: the server waits for it before it notes what users have.
+    /// Kept until the conversation is dropped: at shutdown the server waits for it before it writes the users'
+    /// ledgers.
     _work: TaskTrackerToken,
 }
 
 impl Conversation {
-    /// A conversation that begins right after login; the operator sees it as `connection`.
+    /// Creates the conversation that begins right after login; operators see it as `connection`.
     #[must_use]
     pub(crate) fn new(context: Arc<Context>, connection: Arc<ConnectionInfo>, gate: Gate) -> Self {
         let files = context.files(&connection);
@@ -155,33 +156,33 @@ impl Conversation {
         }
     }
 
-    /// Lets it use what the client knows as well.
+    /// Enables the features that both sides know.
     #[must_use]
     pub(crate) fn with_features(mut self, common: Features) -> Self {
         self.features = common;
         self
     }
 
-    /// The connection as the operator sees it.
+    /// The connection as operators see it.
     #[must_use]
     pub(crate) fn connection(&self) -> &Arc<ConnectionInfo> {
         &self.connection
     }
 
-    /// The session it belongs to.
+    /// The session of this connection.
     #[must_use]
     pub(crate) fn session(&self) -> &Arc<Session> {
         &self.session
     }
 
-    /// Whether frames of a transfer are awaited, not a new request.
+    /// Whether the next frames belong to a transfer rather than to a new request.
     #[must_use]
     pub(crate) fn in_transfer(&self) -> bool {
-        // A refused one is over, whatever the peer still sends of it.
+        // A refused transfer is over, even if the peer still sends frames of it.
         !matches!(self.running, Running::Nothing | Running::Skipping(_))
     }
 
-    /// Hands in what came while the work was not running.
+    /// Hands in input that arrived while the conversation was not running.
     pub(crate) fn push(&mut self, input: Input) {
         match input {
             Input::Frames(frames) => {
@@ -192,17 +193,17 @@ impl Conversation {
         }
     }
 
-    /// Gives it the turn it asked for; good until it needs something again.
+    /// Grants the turn that the conversation asked for; it lasts until the next [`Need`].
     pub(crate) fn give_turn(&mut self) {
         self.has_turn = true;
     }
 
-    /// Says something unasked.
+    /// Sends a notice, which answers no request.
     pub(crate) fn notify(&mut self, notice: Notice) {
         self.out.notice(notice);
     }
 
-    /// Works until it needs something; blocks on the disk only.
+    /// Works until the conversation needs something; blocks on the disk only.
     pub(crate) fn run(&mut self, input: &mut mpsc::Receiver<Input>, output: &mpsc::Sender<Buffer>) -> Need {
         let mut slice = Slice::begin(std::mem::take(&mut self.has_turn));
         loop {
@@ -241,7 +242,7 @@ impl Conversation {
             } else {
                 match input.try_recv() {
                     Ok(next) => self.push(next),
-                    // What is flushed now could not have been shared with more: none is here.
+                    // The input is empty, so waiting would not enlarge this group: flush now.
                     Err(mpsc::error::TryRecvError::Empty) if !self.group.is_empty() => self.flush_group(),
                     Err(mpsc::error::TryRecvError::Disconnected) => self.then = Some(Input::Gone),
                     Err(mpsc::error::TryRecvError::Empty) => {
@@ -258,7 +259,7 @@ impl Conversation {
         }
     }
 
-    /// Passes the operator's words on, and looks at the account between two steps of a long answer too.
+    /// Passes messages of the operator on, and checks the account between two steps of a long answer too.
     fn hear_the_operator(&mut self) {
         for text in self.connection.take_words() {
             self.out.notice(Notice::Broadcast { text });
@@ -287,7 +288,7 @@ impl Conversation {
         }
     }
 
-    /// Whether the account still allows this connection; ends it when not.
+    /// Whether the account still allows this connection; ends the connection if not.
     fn check_account(&mut self) -> bool {
         match self.gate.standing() {
             Standing::Open => true,
@@ -337,7 +338,7 @@ impl Conversation {
         }
     }
 
-    /// Passes over the frames that still belong to a refused request.
+    /// Skips the remaining frames of a refused request.
     fn skip(&mut self, follows: Follows) {
         self.running = match follows {
             Follows::Nothing => Running::Nothing,
@@ -345,7 +346,7 @@ impl Conversation {
         };
     }
 
-    /// Takes the next frame. `advance` has nothing to do at this point.
+    /// Handles the next frame. The caller has made sure that `advance` has nothing to do.
     fn take(&mut self, frame: Frame) {
         if !self.check_account() {
             return;
@@ -379,12 +380,12 @@ impl Conversation {
         }
     }
 
-    /// Ends what a new request ends, whichever it is. An upload is given up, which is its one
-    /// answer; a part of it stays, unless the request is to throw that away, whose answer is then
-    /// enough. `false` where no request may come.
+    /// Ends the current transfer when a new request arrives. An upload is given up, and that refusal is its only
+    /// answer; its part stays. If the new request discards that same part, the answer to that request is enough.
+    /// Returns `false` where no request may come.
     fn make_way(&mut self, request: Option<&Request>) -> bool {
         match std::mem::replace(&mut self.running, Running::Nothing) {
-            // A refused upload was answered already.
+            // A refused upload has been answered already.
             Running::Nothing | Running::Skipping(Follows::UpToCommit) => {}
             Running::Small(_) => {
                 self.group.add_refused(refusal::given_up());
@@ -392,7 +393,7 @@ impl Conversation {
             }
             Running::Upload(upload) => {
                 let discarded = matches!(request, Some(Request::Discard { path }) if upload.is_of(path));
-                // Before it is said: a stream has no part any more then.
+                // Drop the upload before the answer is sent: the part of a stream is gone by then.
                 drop(upload);
                 if !discarded {
                     self.refuse(refusal::given_up());
@@ -413,7 +414,7 @@ impl Conversation {
         }
     }
 
-    /// Begins with a request now.
+    /// Starts a request now.
     fn begin(&mut self, request: Request) {
         let follows = request.follows();
         match self.start(request) {

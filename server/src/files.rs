@@ -1,7 +1,7 @@
-//! The operations on files that a user has, whatever the protocol: storage, quota and the audit log put together.
+//! The operations on a user's files, whatever the protocol: they combine storage, quota and the audit log.
 //!
-//! Knows no message, frame or connection. Everything in it blocks, as storage does. Each operation tells the audit
-//! log itself, also where it is cut short.
+//! This module knows no message, frame or connection. Everything in it blocks, as storage does. Each operation
+//! writes to the audit log itself, also when it is interrupted.
 
 mod act;
 mod batch;
@@ -53,10 +53,10 @@ use crate::{
     user_state::UserState,
 };
 
-/// The longest an operation is held up; a longer wait is told and not waited for.
+/// The longest time for which an operation is delayed; the caller is refused instead of made to wait longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// One connection's use of its user's home.
+/// The files of one user, as one connection uses them.
 #[derive(Debug, Clone)]
 pub struct Files {
     user: Arc<UserState>,
@@ -67,14 +67,14 @@ pub struct Files {
 }
 
 impl Files {
-    /// The home of `user`; what is done is told to `audit` as the doing of `who`, and counted in `counters`. Long steps
-    /// end when `stop` is cancelled.
+    /// Opens the home of `user`; operations are recorded in `audit` as those of `who`, and counted in `counters`.
+    /// Long steps end when `stop` is cancelled.
     #[must_use]
     pub fn new(user: Arc<UserState>, audit: Audit, counters: Arc<Counters>, who: Who, stop: CancellationToken) -> Self {
         Self { user, audit, counters, who, stop }
     }
 
-    /// The entry at `path`, links not followed, and its version if it is a file.
+    /// The entry at `path`, without following symlinks, and its version if it is a file.
     ///
     /// # Errors
     /// [`Error`].
@@ -84,30 +84,30 @@ impl Files {
         Ok((stat.entry, stat.version))
     }
 
-    /// How long to wait before an operation that makes the server write much for few bytes of the peer's: nothing,
-    /// unless the user has thrown much of that away.
+    /// How long to delay an operation that makes the server write a lot for a few bytes from the peer. Zero unless
+    /// the user has thrown much of such work away.
     #[must_use]
     pub fn pause(&self) -> Duration {
         self.user.waste.wait()
     }
 
-    /// As [`Files::pause`], for an operation that is just asked for.
+    /// As [`Files::pause`], for an operation that has just been requested.
     ///
     /// # Errors
-    /// [`Error::Wasteful`] where it is too long to wait for.
+    /// [`Error::Wasteful`] if the delay is too long.
     pub fn pause_at_first(&self) -> Result<Duration, Error> {
         let wait = self.pause();
         if wait > LONGEST_PAUSE { Err(Error::Wasteful { seconds: wait.as_secs() }) } else { Ok(wait) }
     }
 
-    /// An act that will have been `event`.
+    /// An act that is recorded as `event` once it is done.
     fn act(&self, event: Event) -> Act {
         Act::new(event, &self.audit, &self.who)
     }
 }
 
-/// Whether the account may change its home now, and the disk lets it begin. Each operation that changes something asks
-/// this first, and again at each of its steps.
+/// Checks that the account may change its home now, and that the disk lets the change begin. Each operation that
+/// changes something checks this first, and again at each of its steps.
 fn may_change(user: &UserState) -> Result<(), Error> {
     if user.is_read_only() { Err(Error::ReadOnly) } else { Ok(user.begin_changing()?) }
 }

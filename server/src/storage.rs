@@ -1,9 +1,8 @@
 //! The users' files on disk: the only part of the server that names real paths.
 //!
-//! Below the data folder each user has `users/NAME/home` (plain files, nothing of ours in
-//! it), `users/NAME/staging` (unfinished uploads) and `users/NAME/ledger.json`. A home is
-//! opened once; every access is relative to that handle and cannot leave it.
-//! All of it blocks on the disk; run it off the async threads.
+//! Below the data folder each user has `users/NAME/home` (plain files, nothing of the server's in it),
+//! `users/NAME/staging` (unfinished uploads) and `users/NAME/ledger.json`. A home is opened once; every access is
+//! relative to that handle and cannot leave it. Everything here blocks on the disk; run it off the async threads.
 #![expect(clippy::disallowed_methods, reason = "this is the part that names real paths")]
 
 mod beneath;
@@ -52,14 +51,14 @@ pub(crate) use target_state::TargetState;
 pub(crate) use tree::{Removal, Removed};
 pub(crate) use walk::{WalkPage, Walker};
 
-/// How folders are opened to be read by single names.
+/// Flags for opening a folder by a single name.
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// What something adds to a user's usage.
+/// The amount that an entry adds to a user's usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Weight {
-    /// Bytes, as `du --apparent-size` counts regular files: an inode with several names once.
+    /// Bytes, as `du --apparent-size` counts regular files: an inode with several names counts once.
     pub bytes: u64,
-    /// Files, folders, symlinks and all else; the home itself is not counted.
+    /// Files, folders, symlinks and everything else; the home itself is not counted.
     pub files: u64,
 }

@@ -1,8 +1,7 @@
 //! `Get`: the blocks of a file that the client does not hold.
 //!
-//! The client's digests are used as they arrive, so neither side ever holds the list of a
-//! large file. Every block is read and digested here, sent or not: the root in `Sent` is of
-//! what is on this disk now.
+//! The client's digests are used as they arrive, so neither side ever holds the list for a large file. The server
+//! reads and digests every block, sent or not: the root in `Sent` describes the file as it is on this disk now.
 
 use std::{
     collections::VecDeque,
@@ -21,32 +20,32 @@ use crate::{
     outbox::{Fate, Outbox},
 };
 
-/// How long the connection may be silent while equal blocks are read: then one is sent though
-/// the client holds it, so that it can tell a busy server from one that hangs.
+/// How long the connection may be silent while equal blocks are read. After that one block is sent although the
+/// client holds it, so that the client can tell a busy server from one that hangs.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The next block turns on digests that have not arrived.
+    /// The next block depends on digests that have not arrived yet.
     NeedsHave,
-    /// One block is done.
+    /// One block was handled.
     More,
-    /// `Sent` is on its way.
+    /// `Sent` is in the outbox.
     Done,
 }
 
-/// A download under way.
+/// A download in progress.
 #[derive(Debug)]
 pub(super) struct Download {
     reading: Reading,
-    /// The block to look at next, and the first one past what was asked for.
+    /// The next block, and the first block after the requested range.
     next: u64,
     end: u64,
-    /// Whether blocks were asked for: their digest would be of nothing anybody has.
+    /// Whether a range was requested: the digest of a range is not the root of any file.
     is_range: bool,
     known: VecDeque<KnownDigests>,
-    /// Digests below this block have all arrived.
+    /// All digests below this block have arrived.
     told: u64,
     all_told: bool,
     /// When a block was last sent.
@@ -60,7 +59,7 @@ struct KnownDigests {
     digests: Vec<Digest>,
 }
 
-/// Opens the file and says so at once.
+/// Opens the file and sends `Opened` at once.
 pub(super) fn start(
     files: &Files,
     path: &RemotePath,
@@ -92,10 +91,10 @@ pub(super) fn start(
 }
 
 impl Download {
-    /// Takes the client's digests; an empty list ends them.
+    /// Takes digests from the client; an empty list ends them.
     ///
-    /// The client may know a longer file than there is now: what it tells of blocks past the
-    /// end is true and of no use.
+    /// The client may know a longer file than the present one. Its digests of blocks past the end are valid and
+    /// ignored.
     pub(super) fn have(&mut self, first: u64, mut digests: Vec<Digest>) -> Result<(), &'static str> {
         if self.all_told {
             return Err("have-frames after the last one");
@@ -116,14 +115,14 @@ impl Download {
         Ok(())
     }
 
-    /// Looks at one block.
+    /// Handles one block.
     pub(super) fn step(&mut self, out: &mut Outbox) -> Result<Step, Error> {
         let known = self.all_told || self.next < self.told;
         if self.next < self.end && !known {
             return Ok(Step::NeedsHave);
         }
         if self.next >= self.end {
-            // The client's last have-frame belongs to this request; do not answer before it.
+            // The client's last have-frame belongs to this request; do not answer before it arrives.
             return if self.all_told { self.finish(out) } else { Ok(Step::NeedsHave) };
         }
         let held = self.known_digest();
@@ -143,7 +142,7 @@ impl Download {
         Ok(Step::More)
     }
 
-    /// The client's digest of the next block, if it told one.
+    /// The client's digest of the next block, if the client sent one.
     fn known_digest(&mut self) -> Option<Digest> {
         while let Some(held) = self.known.front() {
             let offset = self.next.checked_sub(held.first)?;
@@ -166,7 +165,7 @@ impl Download {
         self.reading.size()
     }
 
-    /// Bytes of the file that are looked at.
+    /// Bytes of the file that have been handled.
     pub(super) fn position(&self) -> u64 {
         self.next.saturating_mul(BLOCK_SIZE).min(self.size())
     }

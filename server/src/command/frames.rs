@@ -22,7 +22,7 @@ impl Conversation {
         if let Error::Sequence(_) = error {
             return self.close(error.into());
         }
-        // The upload's frames up to its `Commit` are on their way; this is their one answer.
+        // More frames of this upload, up to its `Commit`, may be in flight; this refusal answers all of them.
         self.running = Running::Skipping(Follows::UpToCommit);
         self.refuse(error);
     }

@@ -10,12 +10,12 @@ use crate::{files::Page, outbox::Outbox};
 
 /// Estimated JSON bytes in one page; far enough below the frame limit for any name.
 const PAGE_BYTES: usize = 512 << 10;
-/// What an entry's JSON takes besides its name.
+/// JSON bytes of an entry besides its name.
 const ENTRY_BYTES: usize = 128;
-/// What one byte of a name takes at worst (`\u001f`).
+/// JSON bytes of one byte of a name in the worst case (`\u001f`).
 const ESCAPED_BYTES: usize = 6;
 
-/// Sends a page, in several where its names are long.
+/// Sends a page, as several replies if its names are long.
 pub(super) fn send(page: Page, is_last: bool, out: &mut Outbox) {
     let Page { under, entries, mut unreadable } = page;
     let mut rest = entries;
@@ -35,7 +35,7 @@ pub(super) fn send(page: Page, is_last: bool, out: &mut Outbox) {
     }
 }
 
-/// How many leading entries fit one page; at least one.
+/// The number of leading entries that fit in one reply; at least one.
 fn fitting(entries: &[Entry]) -> usize {
     let mut bytes = 0;
     for (count, entry) in entries.iter().enumerate() {

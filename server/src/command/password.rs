@@ -1,4 +1,4 @@
-//! `ChangePassword`: the user's own, after the old one was proven; other sessions end.
+//! `ChangePassword`: replaces the user's own password after checking the old one; other sessions end.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::{context::Context, session::Session};
 
-/// Runs on a blocking thread of the runtime, so waiting for the hash there is allowed.
+/// Runs on a blocking thread of the runtime, so it may wait for the hash.
 pub(super) fn change(
     context: &Arc<Context>,
     session: &Arc<Session>,

@@ -1,4 +1,4 @@
-//! What each request does: all are listed here.
+//! The dispatch of requests: every request is listed here.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Conversation {
-    /// Runs a request, or starts what will run in steps.
+    /// Runs a request, or starts one that runs in steps.
     pub(super) fn start(&mut self, request: Request) -> Result<Running, Refusal> {
         use Request as R;
         let (user, files) = (&self.session.user, &self.files);
@@ -24,7 +24,7 @@ impl Conversation {
             R::List { path } => {
                 return Ok(telling::run(files.list(&path)?, |page, is_last, out| {
                     pages::send(page, is_last, out);
-                    // The first page must not wait in the outbox for a second one.
+                    // Send the first page at once; do not keep it in the outbox until the second one.
                     out.finish();
                 }));
             }

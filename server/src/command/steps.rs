@@ -1,4 +1,4 @@
-//! What goes on between two frames: transfers and tasks, step by step, and when they give way.
+//! The work between two frames: steps of transfers and tasks, and when they give way to others.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{Conversation, Need, Running, download};
 use crate::scheduler::Slice;
 
 impl Conversation {
-    /// Begins with a request, at once unless it makes the server write a lot for a user who threw much of that away.
+    /// Starts a request, delayed if it makes the server write a lot for a user who has thrown much of that away.
     pub(super) fn pace(&mut self, request: Request) {
         let wait = if writes_much(&request) { self.files.pause_at_first() } else { Ok(Duration::ZERO) };
         match wait {
@@ -21,11 +21,11 @@ impl Conversation {
             Err(error) => return self.refuse(error),
         }
         self.running = Running::Paced(Box::new(request));
-        // Earlier answers are not held up.
+        // Do not hold earlier answers back.
         self.out.finish();
     }
 
-    /// Whether it works on without the peer, who may have left.
+    /// Whether the current work goes on without the peer, which may have left.
     pub(super) fn goes_on_alone(&self) -> bool {
         match &self.running {
             Running::Task(_) | Running::Download(_) | Running::Paced(_) => true,
@@ -34,7 +34,7 @@ impl Conversation {
         }
     }
 
-    /// What it needs before it may go on; nothing where it may at once.
+    /// What the conversation needs before it may continue; `None` if it may continue at once.
     pub(super) fn gives_way(&self, slice: &Slice, is_left: bool) -> Option<Need> {
         if matches!(self.running, Running::Paced(_)) {
             let wait = self.files.pause();
@@ -51,7 +51,7 @@ impl Conversation {
         (begins_with_a_turn && !slice.is_turn).then_some(Need::Turn)
     }
 
-    /// Goes on with what needs no input; `true` when something was done.
+    /// Advances the work that needs no input; returns `true` if something was done.
     pub(super) fn advance(&mut self) -> bool {
         if let Running::Paced(_) = self.running
             && let Running::Paced(request) = std::mem::replace(&mut self.running, Running::Nothing)
@@ -96,7 +96,7 @@ impl Conversation {
     }
 }
 
-/// Whether a few bytes of the client make the server write as much as a file has.
+/// Whether a request of a few bytes makes the server write as much as a whole file.
 fn writes_much(request: &Request) -> bool {
     matches!(request, Request::Copy { .. } | Request::Put(Put { basis: Basis::Current, .. }))
 }

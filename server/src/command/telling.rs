@@ -1,4 +1,4 @@
-//! Work of the files layer, with its results told as replies.
+//! Runs work of the files layer and turns its results into replies.
 
 use ferry_shared::message::Reply;
 
@@ -8,7 +8,7 @@ use crate::{
     outbox::Outbox,
 };
 
-/// Runs `work`; `tell` answers with each part of its result, and hears whether it is the last one.
+/// Runs `work`; `tell` sends each item of its result, and is told whether it is the last one.
 pub(super) fn run<T: 'static>(
     work: Box<dyn Work<Item = T>>,
     tell: impl FnMut(T, bool, &mut Outbox) + Send + 'static,
@@ -16,7 +16,7 @@ pub(super) fn run<T: 'static>(
     Running::Task(Box::new(Telling { work, tell }))
 }
 
-/// Runs `work`, whose result is one reply.
+/// Runs `work`, whose result is a single reply.
 pub(super) fn answer<T: 'static>(
     work: Box<dyn Work<Item = T>>,
     reply: impl Fn(T) -> Reply + Send + 'static,

@@ -1,5 +1,5 @@
-//! `Put` of a file of several blocks or of unknown size, as the protocol has it: `Ready`, digests of what is held,
-//! blocks, `Commit`.
+//! `Put` of a file of several blocks or of unknown size, in the terms of the protocol: `Ready`, the digests of the
+//! part's blocks, blocks, `Commit`.
 
 use ferry_shared::{
     digest::Digest,
@@ -17,22 +17,22 @@ use crate::{
     outbox::Outbox,
 };
 
-/// Digests told in one step: enough to keep the client busy, few enough to begin soon.
+/// Digests sent in one step: enough to keep the client busy, few enough to start soon.
 const TOLD_AT_ONCE: u64 = 64;
 
-/// An upload under way. Dropping it parks it.
+/// An upload in progress. Dropping it parks it.
 #[derive(Debug)]
 pub(super) struct Upload {
     writing: Writing,
     announced: bool,
 }
 
-/// Checks, reserves and opens the part. An error here comes before any data.
+/// Checks, reserves and opens the part. Errors are returned before any data is requested.
 pub(super) fn start(files: &Files, put: Put) -> Result<Upload, Error> {
     Ok(Upload { writing: files.write(new_file(put))?, announced: false })
 }
 
-/// The file that a `Put` asks for.
+/// The file that a `Put` describes.
 pub(super) fn new_file(put: Put) -> NewFile {
     let Put { path, size, mtime, mode, if_exists, parents, basis, .. } = put;
     let replace = match if_exists {
@@ -48,15 +48,15 @@ pub(super) fn new_file(put: Put) -> NewFile {
     NewFile { path, size, replace, parents, mtime, mode, from }
 }
 
-/// The answer for a file that is stored.
+/// The reply for a stored file.
 pub(super) fn stored(file: Stored, usage: Usage) -> Reply {
     let Stored { version, size, digest: root, .. } = file;
     Reply::Stored { root, size, version, usage }
 }
 
 impl Upload {
-    /// Says `Ready`, then tells the digests of what the part holds, some at a time.
-    /// `false` once the client's blocks are awaited.
+    /// Sends `Ready`, then the digests of the blocks that the part holds, some at a time. Returns `false` once the
+    /// client is to send blocks.
     pub(super) fn prepare(&mut self, out: &mut Outbox) -> Result<bool, Error> {
         if !self.announced {
             self.announced = true;
@@ -78,17 +78,17 @@ impl Upload {
         Ok(true)
     }
 
-    /// Whether the client waits for what the part holds.
+    /// Whether the client waits for the digests of the part.
     pub(super) fn is_preparing(&self) -> bool {
         !self.announced || self.writing.digested() < self.writing.held_blocks()
     }
 
-    /// Bytes of the file that are there.
+    /// Bytes of the file that are present.
     pub(super) fn position(&self) -> u64 {
         self.writing.position()
     }
 
-    /// Whether it is for this path.
+    /// Whether the upload is for this path.
     pub(super) fn is_of(&self, path: &RemotePath) -> bool {
         self.writing.path() == path
     }
@@ -98,7 +98,7 @@ impl Upload {
         self.writing.write_block(index, bytes)
     }
 
-    /// Verifies, makes durable, and puts the file in its place.
+    /// Verifies the file, makes it durable and publishes it.
     pub(super) fn commit(self: Box<Self>, size: u64, root: Digest) -> Result<Stored, Error> {
         self.writing.commit(Some((size, root)))
     }

@@ -1,7 +1,7 @@
-//! Uploads of one block: checked when their `Commit` comes, answered in groups.
+//! Uploads of one block: checked at their `Commit`, answered in groups.
 //!
-//! A group shares its disk flushes. It ends when the connection has nothing more to hand in,
-//! when it is large enough, or when any other request comes, and its answers go out in order.
+//! The uploads of a group share their disk flushes. A group ends when the connection has no more input, when it is
+//! large enough, or when another kind of request arrives; its answers are sent in order.
 
 use ferry_shared::{
     blocks,
@@ -23,7 +23,7 @@ use crate::{
     outbox::Outbox,
 };
 
-/// A declared upload whose frames are still to come.
+/// A declared upload whose frames have not all arrived.
 #[derive(Debug)]
 pub(super) struct Arriving {
     put: Put,
@@ -35,7 +35,7 @@ impl Arriving {
         Self { put, bytes: None }
     }
 
-    /// Takes the one block.
+    /// Takes the only block.
     pub(super) fn block(&mut self, index: u64, bytes: Payload) -> Result<(), &'static str> {
         if index != 0 || self.bytes.is_some() || self.put.size == Some(0) {
             return Err("a block past the end of the upload");
@@ -45,11 +45,11 @@ impl Arriving {
     }
 }
 
-/// Small uploads that arrived whole, and those refused between them.
+/// Small uploads that arrived completely, and the refused ones between them.
 #[derive(Debug)]
 pub(super) struct Group {
     batch: Batch,
-    /// In the order of the uploads: nothing for one that is in the batch.
+    /// One entry for each upload, in order: `None` for an upload that is in the batch.
     refused: Vec<Option<Refusal>>,
     most: usize,
     most_bytes: u64,
@@ -73,7 +73,7 @@ impl Group {
         self.refused.len() >= self.most || self.batch.bytes() >= self.most_bytes
     }
 
-    /// Adds an upload that was refused, so that its answer keeps its place.
+    /// Adds a refused upload, so that its answer keeps its place in the order.
     pub(super) fn add_refused(&mut self, refused: impl Into<Refusal>) {
         self.refused.push(Some(refused.into()));
     }
@@ -86,7 +86,7 @@ impl Group {
         self.refused.push(added.err().map(Refusal::from));
     }
 
-    /// Makes all of them durable and answers them, in order.
+    /// Makes all uploads durable and answers them, in order.
     pub(super) fn flush(&mut self, context: &Context, connection: &ConnectionInfo, out: &mut Outbox) {
         if self.refused.is_empty() {
             return;
@@ -111,7 +111,7 @@ impl Group {
     }
 }
 
-/// The bytes of an upload, if they are what was declared.
+/// The bytes of an upload, if they match the declaration.
 fn whole(declared: Option<u64>, size: u64, bytes: Option<&[u8]>) -> Result<&[u8], Error> {
     let cut = || Error::Mismatch { reason: "the size is not the declared one", kept: false };
     let length = usize::try_from(size).map_err(|_| cut())?;

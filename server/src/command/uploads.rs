@@ -1,4 +1,4 @@
-//! `Uploads`: what was begun and not committed, in pages.
+//! `Uploads`: the unfinished uploads, in pages.
 
 use std::collections::VecDeque;
 
@@ -16,10 +16,10 @@ use crate::{
     outbox::Outbox,
 };
 
-/// Bytes of JSON the uploads of one message may take; the rest is for what stands around them.
+/// JSON bytes that the uploads in one message may take; the rest is for the surrounding fields.
 const MOST_BYTES: usize = MESSAGE_MAX - (4 << 10);
 
-/// A client that knows of no pages gets what one message has room for.
+/// Clients without the paging feature get as many uploads as fit in one message.
 pub(super) fn list(files: &Files, context: &Context, features: Features) -> Running {
     let age = i64::try_from(context.config.get().limits.part_age().as_secs()).unwrap_or(i64::MAX);
     let begun = Mtime::from(context.counters.started);
@@ -30,7 +30,7 @@ pub(super) fn list(files: &Files, context: &Context, features: Features) -> Runn
             size: upload.size,
             received: upload.received,
             started: upload.started,
-            // How long the server was down does not count.
+            // The time the server was down does not count.
             expires: Mtime(since.0.saturating_add(age), since.1),
             active: upload.active,
             path: upload.path,

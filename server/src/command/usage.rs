@@ -1,4 +1,4 @@
-//! `Usage`: what the user has and may have, in the protocol's words.
+//! `Usage`: a user's usage and limits, in the types of the protocol.
 
 use ferry_shared::message::{
     Notice,
@@ -7,22 +7,22 @@ use ferry_shared::message::{
 
 use crate::{files::Usage, outbox::Outbox, session::Session, user_state::UserState};
 
-/// The user's figures now.
+/// The user's usage now.
 #[must_use]
 pub(crate) fn now(user: &UserState) -> reply::Usage {
     let Usage { used, reserved, limit, files, file_limit, free } = Usage::of(user);
-    // The message has no word for a disk that does not say.
+    // The message cannot express that the free space is unknown.
     reply::Usage { used, reserved, limit, files, file_limit, volume_free: free.unwrap_or(0) }
 }
 
-/// The access of a user, in the protocol's words.
+/// The access of a user, in the types of the protocol.
 #[must_use]
 pub(crate) fn access(is_read_only: bool) -> Access {
     if is_read_only { Access::ReadOnly } else { Access::ReadWrite }
 }
 
-/// Tells the session, once until there is room again, that little is left of the quota. To be
-/// said before the answer of what took it: who has that answer may leave.
+/// Warns the session that little of the quota is left, once until there is room again. Send this before the reply
+/// to the request that used the space, because the client may disconnect after that reply.
 pub(super) fn warn(session: &Session, usage: reply::Usage, out: &mut Outbox) {
     if session.is_first_warning(usage.is_nearly_full()) {
         out.notice(Notice::UsageChanged(usage));

@@ -1,4 +1,4 @@
-//! The outcome of an operation, for the audit log: once it is through, or how far it came.
+//! The outcome of an operation, for the audit log: complete, or how far it got.
 
 use ferry_shared::digest::Digest;
 
@@ -7,12 +7,12 @@ use crate::audit::{
     event::{Event, Reached, Who},
 };
 
-/// An operation and how far it came. It is told when it is done; dropped before, it tells how far that came, however
-/// the work ended. The default tells nothing.
+/// An operation and its progress. It is recorded when it is done; if it is dropped earlier, its progress is
+/// recorded, however the work ended. The default records nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Act {
     told: Option<(Audit, Who, Event)>,
-    /// All that is done so far; nothing where nobody could see anything of it yet.
+    /// The progress so far; `None` while nothing of it is visible to anybody.
     reached: Option<Reached>,
 }
 
@@ -21,12 +21,12 @@ impl Act {
         Self { told: Some((audit.clone(), who.clone(), event)), reached: None }
     }
 
-    /// All that is done so far, to be added to.
+    /// The progress so far, to add to.
     pub(crate) fn reached(&mut self) -> &mut Reached {
         self.reached.get_or_insert_default()
     }
 
-    /// A transfer is through: its size, and its digest where it was of the whole file.
+    /// Completes a transfer of this size, with its digest if the whole file was transferred.
     pub(crate) fn transferred(&mut self, bytes: u64, root: Option<Digest>) {
         if let Some((_, _, Event::Upload { size, digest, .. } | Event::Download { size, digest, .. })) = &mut self.told
         {
@@ -35,7 +35,7 @@ impl Act {
         self.done();
     }
 
-    /// It is done. Blocks while the audit log is behind.
+    /// Completes the operation. Blocks while the audit log lags behind.
     pub(crate) fn done(&mut self) {
         if let Some((audit, who, event)) = self.told.take() {
             audit.record(who, event);
@@ -53,7 +53,7 @@ impl Drop for Act {
     }
 }
 
-/// The event that tells of work that ended before its time. A download has shown a part of the file by then.
+/// The event for work that was interrupted. An interrupted download has already sent part of the file.
 fn cut(event: Event, reached: Reached) -> Option<Event> {
     let is_something = reached != Reached::default();
     match event {
@@ -61,7 +61,7 @@ fn cut(event: Event, reached: Reached) -> Option<Event> {
         Event::Remove { path, .. } => is_something.then_some(Event::RemoveCut { path, reached }),
         Event::Copy { from, to } => is_something.then_some(Event::CopyCut { from, to, reached }),
         Event::MakeDir { path } => is_something.then_some(Event::MakeDirCut { path, folders: reached.folders }),
-        // Done at once or not at all; what has come of an upload is no file.
+        // These happen at once or not at all; an interrupted upload leaves no file.
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Small files that come whole and are stored together, so that they share their flushes.
+//! Small files that arrive whole and are stored together, so that they share their flushes.
 
 use std::{sync::Arc, time::Instant};
 
@@ -14,7 +14,8 @@ use crate::{
     user_state::growth,
 };
 
-/// Files that are in staging and wait for their common flush. Dropped before [`Batch::store`], nothing of them stays.
+/// Files in staging that wait for their common flush. If it is dropped before [`Batch::store`], the files are
+/// removed.
 #[derive(Debug)]
 pub struct Batch {
     files: Files,
@@ -24,7 +25,7 @@ pub struct Batch {
 }
 
 impl Files {
-    /// A batch without files yet.
+    /// A batch without files.
     #[must_use]
     pub fn batch(&self) -> Batch {
         Batch { files: self.clone(), commits: None, ready: Vec::new(), bytes: 0 }
@@ -32,16 +33,16 @@ impl Files {
 }
 
 impl Batch {
-    /// Bytes of its files.
+    /// The total size of its files in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Checks a file that came whole and writes it to staging. The declared size is the caller's to check.
+    /// Checks a file that arrived whole and writes it to staging. The caller checks the declared size.
     ///
     /// # Errors
-    /// [`Error`]; the file is not in the batch then.
+    /// [`Error`]; the file is then not in the batch.
     pub fn add(&mut self, new: NewFile, bytes: &[u8], expected: Digest) -> Result<(), Error> {
         super::may_change(&self.files.user)?;
         if Digest::of(bytes) != expected {
@@ -64,11 +65,11 @@ impl Batch {
         Ok(())
     }
 
-    /// Makes all of them durable under their names; the outcomes are in the order of the files. The batch is empty
+    /// Makes all files durable under their names; the outcomes are in the order of the files. The batch is empty
     /// afterwards.
     ///
     /// # Errors
-    /// When they cannot be made durable: none of them may be acknowledged then.
+    /// If the files cannot be made durable: none of them may be acknowledged.
     pub fn store(&mut self) -> Result<Vec<Result<Stored, Error>>, Error> {
         self.bytes = 0;
         let (ready, acts): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ready).into_iter().unzip();

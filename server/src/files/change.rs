@@ -1,4 +1,4 @@
-//! Small changes, each one step under the user's lock.
+//! Small changes, each a single step under the user's lock.
 
 use std::time::SystemTime;
 
@@ -16,10 +16,10 @@ use crate::{
 };
 
 impl Files {
-    /// Makes a folder, with `parents` also those above it that are missing.
+    /// Makes a folder, with `parents` also its missing parents.
     ///
     /// # Errors
-    /// [`Error`]; folders made before it stay.
+    /// [`Error`]; parents made before the error stay.
     pub fn make_dir(&self, path: &RemotePath, parents: bool) -> Result<(), Error> {
         super::may_change(&self.user)?;
         let mut act = self.act(Event::MakeDir { path: shown(path) });
@@ -28,7 +28,7 @@ impl Files {
         Ok(())
     }
 
-    /// Makes an empty file where nothing is, else sets the date of what is there to now.
+    /// Makes an empty file if nothing is there, else sets the modification time to now.
     ///
     /// # Errors
     /// [`Error`].
@@ -44,7 +44,7 @@ impl Files {
         Ok(())
     }
 
-    /// Renames or moves; the room of what it replaces is given back.
+    /// Renames or moves an entry; the space of a replaced file is given back.
     ///
     /// # Errors
     /// [`Error`].
@@ -58,13 +58,13 @@ impl Files {
         user.refit(&changes, to);
         changes.release_used(renamed?.into());
         drop(changes);
-        // Success promises that the new name is on disk.
+        // A reply of success promises that the new name is on disk.
         user.home.flush_name(to)?;
         self.act(Event::Rename { from: shown(from), to: shown(to) }).done();
         Ok(())
     }
 
-    /// Sets times and permissions.
+    /// Sets the modification time and the permission bits.
     ///
     /// # Errors
     /// [`Error`].
@@ -76,7 +76,7 @@ impl Files {
     }
 }
 
-/// Puts an empty file where nothing is. An unfinished upload to the same path stays and can be gone on with.
+/// Makes an empty file where nothing is. An unfinished upload to the same path stays and can be resumed.
 fn make_empty(user: &UserState, path: &RemotePath) -> Result<Stored, Error> {
     let target_state = user.home.target_state(path)?;
     let reservation = user.ledger.reserve(growth(&target_state, 0))?;
@@ -92,8 +92,8 @@ fn make_empty(user: &UserState, path: &RemotePath) -> Result<Stored, Error> {
     publish::publish_one(user, ready)
 }
 
-/// Makes a folder; how many were made, those above it included. Folders count against the user's files, and are told
-/// to `act` also where not all were made.
+/// Makes a folder and returns how many folders were made, parents included. Folders count against the user's limit
+/// of files. They are recorded in `act` even if an error stops the operation half-way.
 pub(super) fn make_dirs(user: &UserState, path: &RemotePath, parents: bool, act: &mut Act) -> Result<u64, Error> {
     let changes = user.ledger.lock_changes();
     let target_state = user.home.target_state(path)?;
@@ -102,7 +102,7 @@ pub(super) fn make_dirs(user: &UserState, path: &RemotePath, parents: bool, act:
     changes.charge(Tally::default(), charged)?;
     let mut made = 0;
     let done = user.home.make_dir(path, parents, &mut made);
-    // What was made before an error stays, and weighs.
+    // Folders made before an error stay, and count.
     changes.release_used(charged.minus(Tally::new(0, made)));
     if made > 0 {
         act.reached().folders += made;
@@ -116,7 +116,7 @@ pub(super) fn set_attributes(
     mtime: Option<Mtime>,
     mode: Option<u32>,
 ) -> Result<(), Error> {
-    // What is looked at and what is changed are the same only while nothing is renamed.
+    // Without renames in between, the checked entry and the changed entry are the same.
     let _nothing_moves = user.ledger.lock_changes();
     Ok(user.home.set_attributes(path, mtime, mode)?)
 }

@@ -22,17 +22,17 @@ use crate::{
 /// Blocks copied in one step.
 const STEP: u64 = 4;
 
-/// The outcome of a copy.
+/// The result of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Copied {
     /// A file.
     File(Stored),
-    /// A folder with all below it.
+    /// A folder with everything below it.
     Folder,
 }
 
 impl Files {
-    /// Copies a file, or a folder with all below it. With `replace` files at the target are replaced.
+    /// Copies a file, or a folder with everything below it. With `replace`, files at the target are replaced.
     ///
     /// # Errors
     /// [`Error`].
@@ -64,7 +64,7 @@ impl Files {
 struct Copier {
     user: Arc<UserState>,
     replace: bool,
-    /// The one at hand.
+    /// The file that is being copied.
     file: Option<OneCopy>,
     act: Act,
 }
@@ -78,12 +78,12 @@ impl Copier {
         }
     }
 
-    /// Makes a folder; whether it was not there.
+    /// Makes a folder; returns whether it was missing.
     fn folder(&mut self, path: &RemotePath) -> Result<bool, Error> {
         change::make_dirs(&self.user, path, true, &mut self.act).map(|made| made > 0)
     }
 
-    /// Begins to copy one file: reserved first, digested while it is copied.
+    /// Starts to copy one file: reserves its size first, and digests it while copying.
     fn begin(&mut self, from: &RemotePath, to: RemotePath) -> Result<(), Error> {
         let home = &self.user.home;
         let source = home.open_file(from)?;
@@ -94,7 +94,7 @@ impl Copier {
         Ok(())
     }
 
-    /// Goes on with the file that was begun; what came of it once it is in its place.
+    /// Advances the file that was started; returns its result once it is published.
     fn step(&mut self) -> Result<Option<Stored>, Error> {
         let Some(mut file) = self.file.take() else { return Ok(None) };
         if file.copying.step(STEP)? {
@@ -104,7 +104,7 @@ impl Copier {
         self.publish(file).map(Some)
     }
 
-    /// Puts a whole copy in its place, like an upload.
+    /// Publishes a complete copy, like an upload.
     fn publish(&mut self, file: OneCopy) -> Result<Stored, Error> {
         let OneCopy { to, copying, reservation } = file;
         let (temp_file, digest) = copying.finish()?;
@@ -128,11 +128,11 @@ struct OneCopy {
     reservation: Reservation,
 }
 
-/// A copy under way.
+/// A copy in progress.
 #[derive(Debug)]
 struct Copy {
     copier: Copier,
-    /// Where a folder is copied; its own copy is made already.
+    /// Set while a folder is copied; the copy of the folder itself has been made.
     tree: Option<Tree>,
 }
 
@@ -165,7 +165,7 @@ struct Tree {
 }
 
 impl Tree {
-    /// Does a little; `true` once all of it is copied.
+    /// Does one small step; returns `true` once everything is copied.
     fn step(&mut self, copier: &mut Copier) -> Result<bool, Error> {
         if copier.file.is_some() {
             return copier.step().map(|_| false);
@@ -186,14 +186,14 @@ impl Tree {
             Kind::Folder if copier.folder(&to)? => self.folders.made(&entry),
             Kind::Folder => {}
             Kind::File => copier.begin(&from, to)?,
-            // Clients cannot make these, so a copy is without them.
+            // Clients cannot create these, so a copy leaves them out.
             Kind::Symlink | Kind::Other => tracing::debug!(path = %from.display(), "not copied: not a file"),
         }
         Ok(false)
     }
 }
 
-/// What a folder that a copy makes gets from the one it is copied from.
+/// Attributes that a copied folder takes from its source.
 #[derive(Debug, Clone, Copy)]
 struct Facts {
     mtime: Mtime,
@@ -206,33 +206,34 @@ impl Facts {
     }
 }
 
-/// Gives each folder that was made its date and permission bits, once all is in it. Memory is a page of names for
-/// each level, as the walk's own.
+/// Sets the modification time and permission bits of each new folder once its contents are complete. Memory is
+/// bounded by a page of names for each level, as in the walk.
 #[derive(Debug)]
 struct Folders {
     /// The copy.
     to: RemotePath,
-    /// What it gets itself, if it was made.
+    /// Its own attributes, if the copy made it.
     facts: Option<Facts>,
-    /// The folder that is being copied and those above it, innermost last.
+    /// The folder that is being copied and its parents, innermost last.
     open: Vec<Open>,
 }
 
 #[derive(Debug)]
 struct Open {
     under: RemotePath,
-    /// Folders in it that were made and are not whole.
+    /// Folders inside it that the copy made and whose contents are not complete yet.
     made: HashMap<Name, Facts>,
 }
 
 impl Folders {
-    /// A page of the folder `under` comes: the walk is through with all that it is not in.
+    /// Handles the start of a page of folder `under`: the walk is finished with every folder that does not contain
+    /// it.
     fn enter(&mut self, under: &RemotePath, user: &UserState) -> Result<(), Error> {
         while self.open.last().is_some_and(|open| !under.starts_with(&open.under)) {
             self.leave(user)?;
         }
         match self.open.last_mut() {
-            // Its next page: the walk was in all folders of the one before.
+            // This is the next page of the same folder: the walk has visited all folders on the previous page.
             Some(open) if open.under == *under => {
                 let whole = std::mem::take(&mut open.made);
                 self.whole(under, whole, user)
@@ -244,14 +245,14 @@ impl Folders {
         }
     }
 
-    /// An entry of the innermost folder was made as a folder of the copy.
+    /// Notes that the copy made a folder for this entry of the innermost folder.
     fn made(&mut self, entry: &Entry) {
         if let Some(open) = self.open.last_mut() {
             open.made.insert(entry.name.clone(), Facts::of(entry));
         }
     }
 
-    /// All of the copy is there.
+    /// Handles the end of the copy.
     fn end(&mut self, user: &UserState) -> Result<(), Error> {
         while !self.open.is_empty() {
             self.leave(user)?;
@@ -273,7 +274,7 @@ impl Folders {
     }
 }
 
-/// Gives a folder of a copy its date and permission bits, unless it was taken away meanwhile.
+/// Sets the modification time and permission bits of a copied folder, unless it was removed meanwhile.
 fn give(path: &RemotePath, Facts { mtime, mode }: Facts, user: &UserState) -> Result<(), Error> {
     match change::set_attributes(user, path, Some(mtime), Some(mode)) {
         Err(error) if error.is_not_found() => Ok(()),

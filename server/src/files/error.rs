@@ -1,48 +1,48 @@
-//! Why an operation on a user's files was not done; each protocol decides what of it the peer may learn.
+//! The reasons why an operation on a user's files fails; each protocol decides how much of it the peer may learn.
 
 use ferry_shared::path::{PathError, RemotePath};
 
 use crate::{disk_fault::Fault, quota::OverQuota, storage::StorageError};
 
-/// Why it was not done. Messages hold the user's own paths and nothing of the server's, but for those of
+/// An operation failed. Messages contain the user's own paths and no details of the server, except those of
 /// [`Error::Disk`] and [`Error::Fault`], which are for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A path, or what it names, does not allow it.
+    /// The path, or the entry there, does not allow the operation.
     #[error("{message}")]
     Path {
-        /// In what way.
+        /// The kind of fault.
         kind: PathFault,
-        /// The same in words.
+        /// The same as text.
         message: String,
     },
-    /// It does not fit the quota. The figures are bytes, or files where that limit is in the way.
+    /// The quota is exceeded. The amounts are bytes, or files if the limit of files is exceeded.
     #[error("{message}")]
     OverQuota {
-        /// The same in words.
+        /// The same as text.
         message: String,
-        /// The amount it needs.
+        /// The amount that is needed.
         needed: u64,
         /// The amount that is left.
         available: u64,
-        /// The amount that unfinished uploads hold.
+        /// The amount that unfinished uploads have reserved.
         held: u64,
     },
     /// The account is read-only.
     #[error("this account may look and download only")]
     ReadOnly,
-    /// An upload that arrived is not what was declared.
+    /// The uploaded data does not match its declaration.
     #[error("{reason}; {}", if *.kept { "what arrived is kept, send the rest again" } else { "nothing of it is kept, send it again" })]
     Mismatch {
-        /// In what way.
+        /// What does not match.
         reason: &'static str,
         /// Whether the part stays for a resume.
         kept: bool,
     },
-    /// Blocks of an upload in an order or of a length that none can have: the peer's fault.
+    /// Blocks of an upload are out of order or have an impossible length: a fault of the peer.
     #[error("{0}")]
     Sequence(&'static str),
-    /// The server's disk has no room for it.
+    /// The server's disk has no room.
     #[error("the server's disk is full: {needed} bytes needed, {free} free; tell its operator")]
     NoRoom {
         /// Bytes.
@@ -50,79 +50,79 @@ pub enum Error {
         /// Bytes.
         free: u64,
     },
-    /// The server's disk does not do it, whatever file it is.
+    /// The server's disk fails, whichever file is written.
     #[error("{what}: {source}")]
     Disk {
-        /// The kind of trouble.
+        /// The kind of problem.
         fault: Fault,
         /// The step that failed.
         what: &'static str,
-        /// The disk's own error.
+        /// The error from the operating system.
         source: std::io::Error,
     },
-    /// Others of its group failed first.
+    /// Other files of the same group failed first.
     #[error("the upload was not stored; send it again")]
     NotStored,
-    /// The server is ending.
+    /// The server is stopping.
     #[error("the server stopped this; try again")]
     Stopped,
-    /// The user makes the server write much that is thrown away again.
+    /// The user makes the server write much data that is thrown away again.
     #[error("the server wrote much that was thrown away again; try again later")]
     Wasteful {
         /// When to try again.
         seconds: u64,
     },
-    /// A fault of the server's own.
+    /// A fault of the server itself.
     #[error(transparent)]
     Fault(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// The fault of a path, or of what it names.
+/// A fault of a path, or of the entry there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathFault {
-    /// There is nothing.
+    /// There is no entry.
     NotFound,
-    /// There is something already.
+    /// There is an entry already.
     Exists,
     /// There is a folder where a file is needed.
     IsDirectory,
-    /// It, or something above it, is no folder.
+    /// The entry, or a parent of it, is not a folder.
     NotDirectory,
     /// The folder is not empty.
     NotEmpty,
-    /// It leads out of the home, is a device, or cannot be meant.
+    /// The path leads out of the home, names a device, or makes no sense.
     Bad,
-    /// It is not the version that it was.
+    /// The entry does not have the expected version.
     Changed,
-    /// A newer upload of the same path took over.
+    /// A newer upload of the same path took the part over.
     Superseded,
-    /// The file's own permissions forbid it to the server.
+    /// The file's own permissions deny the server access.
     Denied,
-    /// It is on another filesystem: it can be read and not changed.
+    /// The entry is on another filesystem: it can be read but not changed.
     OtherFilesystem,
-    /// The path, or the file, is larger than any can be.
+    /// The path, or the file, exceeds the maximum length or size.
     TooLarge,
-    /// The pattern of a search is none.
+    /// The pattern of a search is invalid.
     BadPattern,
 }
 
 impl Error {
-    /// A path, or what it names, does not allow it.
+    /// The path, or the entry there, does not allow the operation.
     pub(super) fn path(kind: PathFault, message: impl Into<String>) -> Self {
         Self::Path { kind, message: message.into() }
     }
 
-    /// The file was not the same at the end of reading it.
+    /// The file changed while it was read.
     pub(super) fn read_changed() -> Self {
         Self::path(PathFault::Changed, "the file changed while it was read; try again")
     }
 
-    /// A fault of the server's own.
+    /// A fault of the server itself.
     pub(crate) fn fault(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Fault(error.into())
     }
 
-    /// The meaning of an error of reading an open file: a file that ended early has changed.
+    /// Interprets an error while an open file is read: a file that ends early has changed.
     pub(super) fn of_reading(error: std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::UnexpectedEof => Self::read_changed(),
@@ -130,7 +130,8 @@ impl Error {
         }
     }
 
-    /// Over the quota, where an unfinished upload would lose the file whose room it counts on.
+    /// The quota is exceeded because an unfinished upload would no longer replace the file whose space it counts
+    /// on.
     pub(super) fn left_behind(part: &RemotePath, quota: OverQuota) -> Self {
         let message = format!("an unfinished upload of {} needs its room; discard it first: {quota}", part.display());
         Self::over_quota(message, quota)
@@ -156,7 +157,7 @@ impl From<OverQuota> for Error {
 
 impl From<PathError> for Error {
     fn from(error: PathError) -> Self {
-        // The path of a result, put together of paths that were good.
+        // The path of a result, joined from valid paths.
         Self::path(PathFault::TooLarge, error.to_string())
     }
 }

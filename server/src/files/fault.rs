@@ -1,8 +1,8 @@
-//! A panic on purpose, so that a test can show that only one connection ends. Not in release builds.
+//! A deliberate panic, so that a test can show that only one connection ends. Not in release builds.
 
 use ferry_shared::path::RemotePath;
 
-/// Panics for this path when the environment asks for it.
+/// Panics for this path if the environment asks for it.
 #[cfg(debug_assertions)]
 #[expect(clippy::panic, reason = "what it is for")]
 pub(super) fn trip(path: &RemotePath) {

@@ -1,4 +1,4 @@
-//! The digest of a file, in steps, so that a client that left is noticed.
+//! The digest of a file, computed in steps, so that the server notices when the client leaves.
 
 use ferry_shared::{
     blocks,
@@ -27,7 +27,7 @@ impl Files {
     /// The digest of a file.
     ///
     /// # Errors
-    /// [`Error`]; [`PathFault::Changed`](super::PathFault) when the file was written to meanwhile.
+    /// [`Error`]; [`PathFault::Changed`](super::PathFault) if the file was written to meanwhile.
     pub fn hash(&self, path: &RemotePath, algorithm: Algorithm) -> Result<Box<dyn Work<Item = Digest>>, Error> {
         let source = self.user.home.open_file(path)?;
         let hasher = match algorithm {

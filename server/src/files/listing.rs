@@ -1,4 +1,5 @@
-//! Entries of a folder, of a tree, or by a pattern: a page at a time, the first as soon as it is read.
+//! The entries of a folder, of a tree, or those that match a pattern: one page at a time, each sent as soon as it
+//! is read.
 
 use ferry_shared::{entry::Entry, limits::PAGE_MAX, path::RemotePath};
 
@@ -8,9 +9,9 @@ use crate::storage::{Finder, Lister, WalkPage, Walker};
 /// Entries of one folder.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// The folder, from where the work began.
+    /// The folder, relative to where the work began.
     pub under: RemotePath,
-    /// Its entries, or some of them.
+    /// All or some of its entries.
     pub entries: Vec<Entry>,
     /// Folders that could not be read.
     pub unreadable: Vec<RemotePath>,
@@ -25,7 +26,7 @@ impl Files {
         Ok(Box::new(Listing(self.user.home.lister(path)?)))
     }
 
-    /// The entries of a folder and all below. Every folder has its page, an empty one too.
+    /// The entries of a folder and everything below. Every folder has a page, even an empty one.
     ///
     /// # Errors
     /// [`Error`].
@@ -33,7 +34,7 @@ impl Files {
         Ok(Box::new(Walking(self.user.home.walker(path)?)))
     }
 
-    /// The entries below a folder whose names match a pattern; `limit` of them at most.
+    /// The entries below a folder whose names match a pattern, at most `limit` of them.
     ///
     /// # Errors
     /// [`Error`].
@@ -73,7 +74,7 @@ impl Work for Finding {
 
     fn step(&mut self) -> Result<Step<Page>, Error> {
         Ok(match self.0.next_page()? {
-            // Nothing matched here; the empty page only gave others a turn.
+            // Nothing matched on this page; an empty page only gives others a turn.
             Some(page) if page.entries.is_empty() && page.unreadable.is_empty() => Step::Busy,
             page => step(page),
         })

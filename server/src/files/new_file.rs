@@ -1,4 +1,4 @@
-//! The description of a file that is to be written, and the checks before any of its data comes.
+//! The description of a file to write, and the checks before any of its data arrives.
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -16,44 +16,44 @@ use crate::{
     user_state::growth,
 };
 
-/// A file that is to be written.
+/// A file to write.
 #[derive(Debug, Clone)]
 pub struct NewFile {
     /// Its path.
     pub path: RemotePath,
-    /// Its size in bytes; `None` where only the end will tell.
+    /// Its size in bytes; `None` if only the end will tell.
     pub size: Option<u64>,
-    /// The fate of a file that has the path already.
+    /// What happens to an existing file at the path.
     pub replace: Replace,
-    /// Whether folders above it that are missing are made.
+    /// Whether missing parent folders are made.
     pub parents: bool,
-    /// Its date; the time of the commit, if absent.
+    /// Its modification time; the time of the commit, if absent.
     pub mtime: Option<Mtime>,
     /// Its permission bits; the server's default, if absent.
     pub mode: Option<u32>,
-    /// The bytes that it may begin from.
+    /// The bytes that it may start from.
     pub from: Basis,
 }
 
-/// The fate of a file that has the path of a new one.
+/// What happens to an existing file at the path of a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replace {
-    /// It stays, and the new one is refused.
+    /// The existing file stays, and the new one is refused.
     Never,
-    /// It is replaced.
+    /// The existing file is replaced.
     Always,
-    /// It is replaced if it still is this version.
+    /// The existing file is replaced if it still has this version.
     IfVersion(Version),
 }
 
-/// The bytes that a new file begins from.
+/// The bytes that a new file starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
     /// Nothing.
     Nothing,
     /// The part of an unfinished upload to the same path.
     Staged,
-    /// The same, or else a copy of the file that has the path.
+    /// The part of an unfinished upload to the same path, or else a copy of the existing file.
     Current,
 }
 
@@ -72,7 +72,7 @@ impl NewFile {
         FileMeta { mtime: self.mtime, mode: self.mode }
     }
 
-    /// Refuses what could not be published as things are.
+    /// Refuses a file that could not be published in the present state of the target.
     fn check_target(&self, target_state: &TargetState) -> Result<(), Error> {
         let target = || self.path.clone();
         if target_state.missing_folders > 0 && !self.parents {
@@ -90,10 +90,10 @@ impl NewFile {
 }
 
 impl Files {
-    /// Begins to write a file: checks, reserves and opens its part.
+    /// Starts to write a file: checks, reserves and opens its part.
     ///
     /// # Errors
-    /// [`Error`], before any data is asked for.
+    /// [`Error`], before any data is requested.
     pub fn write(&self, new: NewFile) -> Result<Writing, Error> {
         super::may_change(&self.user)?;
         let user = &self.user;
@@ -123,16 +123,17 @@ impl Files {
         Ok(Writing::new(Arc::clone(user), Arc::clone(&self.counters), act, new, part, basis, held))
     }
 
-    /// Refuses what the disk has no room for before any data comes. What of it is there already has its room.
+    /// Refuses a file that does not fit on the disk, before any data arrives. The bytes of an existing part already
+    /// have their space.
     fn fits_the_disk(&self, new: &NewFile) -> Result<(), Error> {
         let staged = self.user.home.part_info(&new.path).filter(|_| new.from != Basis::Nothing);
-        // The file it replaces takes its room until the very end.
+        // A replaced file takes its space until the end.
         let needed = new.size.map_or(1, |size| size.saturating_sub(staged.map_or(0, |part| part.length)));
         let free = self.user.home.volume_free()?;
         if needed <= free { Ok(()) } else { Err(Error::NoRoom { needed, free }) }
     }
 
-    /// The part to go on with, and what it really begins from.
+    /// The part to write to, and the basis that it really starts from.
     fn open_part(&self, new: &NewFile, target_state: &TargetState) -> Result<(Part, Basis), StorageError> {
         let home = &self.user.home;
         let meta = PartMeta { path: new.path.clone(), size: new.size, file: new.meta() };

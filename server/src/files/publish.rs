@@ -1,8 +1,8 @@
-//! The one commit: what is whole in staging gets its name, with the quota settled.
+//! The single commit path: complete files in staging get their names, and the quota is settled.
 //!
-//! In this order: data durable; then, under the user's lock, each target looked at, the quota settled with what is
-//! there, the name changed, and the settlement undone where that failed; without the lock, names durable. Only then
-//! may any of it be acknowledged.
+//! The order is: make the data durable; then, under the user's lock, check each target, settle the quota against
+//! it, change the name, and undo the settlement if that fails; then, without the lock, make the names durable. Only
+//! then may any of the files be acknowledged.
 
 use ferry_shared::{digest::Digest, entry::Version, path::RemotePath};
 
@@ -13,18 +13,20 @@ use crate::{
     user_state::UserState,
 };
 
-/// The room that pays for a file, and so what becomes of an unfinished upload to the same name.
+/// The reservation that pays for a file. It also decides what happens to an unfinished upload to the same name.
 #[derive(Debug)]
 pub(super) enum Payment {
-    /// What the upload holds, whose part this is. The part becomes the file.
+    /// The reservation of the upload whose part this is. The part becomes the file.
     Part,
-    /// A reservation of its own, for an upload that came whole: it overtakes an unfinished one, which is discarded.
+    /// A separate reservation, for an upload that arrived whole. It supersedes an unfinished upload, which is
+    /// discarded.
     Upload(Reservation),
-    /// A reservation of its own, for a copy or an empty file: an unfinished upload may still go on, and holds what it must now.
+    /// A separate reservation, for a copy or an empty file. An unfinished upload may still continue, and its
+    /// reservation is refitted.
     Copy(Reservation),
 }
 
-/// A file that is whole in staging.
+/// A file that is complete in staging.
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) staged: Staged,
@@ -32,7 +34,7 @@ pub(super) struct Ready {
     pub(super) size: u64,
     pub(super) digest: Digest,
     pub(super) overwrite: Overwrite,
-    /// Whether folders above it that are missing are made.
+    /// Whether missing parent folders are made.
     pub(super) parents: bool,
     pub(super) payment: Payment,
 }
@@ -42,18 +44,18 @@ pub(super) struct Ready {
 pub struct Stored {
     /// Its version.
     pub version: Version,
-    /// Bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// The digest of what arrived, or was copied.
+    /// The digest of the received or copied bytes.
     pub digest: Digest,
-    /// Bytes of the file it replaced.
+    /// The size in bytes of the file it replaced.
     pub replaced: u64,
 }
 
 /// Publishes one file.
 ///
 /// # Errors
-/// [`Error`]; the target is then as it was, and a part stays staged.
+/// [`Error`]; the target is then unchanged, and a part stays staged.
 pub(super) fn publish_one(user: &UserState, ready: Ready) -> Result<Stored, Error> {
     let mut placed = publish(user, &mut user.home.commit_group(), vec![ready])?;
     placed.pop().unwrap_or(Err(Error::NotStored))
@@ -62,7 +64,7 @@ pub(super) fn publish_one(user: &UserState, ready: Ready) -> Result<Stored, Erro
 /// Publishes files that share their flushes; the outcomes are in the order of the files.
 ///
 /// # Errors
-/// When data or names cannot be made durable. None of the files may be acknowledged then.
+/// If data or names cannot be made durable. None of the files may be acknowledged then.
 pub(super) fn publish(
     user: &UserState,
     group: &mut CommitGroup,
@@ -100,14 +102,14 @@ fn place(user: &UserState, group: &mut CommitGroup, changes: &Changes<'_>, ready
                     changes.unsettle(reservation, before, old, new);
                 }
             }
-            // Folders made on the way stay, and weigh.
+            // Folders made on the way stay, and count.
             changes.add_used(Tally::new(0, failed.folders));
             Err(failed.error.into())
         }
     }
 }
 
-/// Settles the unfinished upload to a name that is a new file now.
+/// Settles the unfinished upload to a name that is now a new file.
 fn see_to_parts(user: &UserState, changes: &Changes<'_>, target: &RemotePath, payment: &Payment) {
     match payment {
         Payment::Part => user.release_if_unstaged(target),

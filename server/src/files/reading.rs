@@ -1,4 +1,4 @@
-//! A file that is being read: its blocks, their digests, and whether it is the same at the end.
+//! A file that is being read: its blocks, their digests, and whether it is unchanged at the end.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use crate::{
     storage::OpenFile,
 };
 
-/// A file that is being read. It stays the file that it was, whatever becomes of its name. Dropped before
-/// [`Reading::finish`], it is told to the audit log as cut.
+/// A file that is being read. It stays the same file even if its name is changed or removed. If it is dropped
+/// before [`Reading::finish`], the audit log records an interrupted download.
 #[derive(Debug)]
 pub struct Reading {
     source: OpenFile,
-    /// The digest of the blocks up to `next`, as long as none was left out.
+    /// The digest of the blocks up to `next`; `None` once a block was left out.
     root: Option<RootBuilder>,
     next: u64,
     counters: Arc<Counters>,
@@ -37,7 +37,7 @@ impl Files {
     pub fn read(&self, path: &RemotePath) -> Result<Reading, Error> {
         let source = self.user.home.open_file(path)?;
         let mut act = self.act(Event::Download { path: shown(path), size: 0, digest: None });
-        // It is told of whatever becomes of it.
+        // Record the download even if it is interrupted.
         act.reached();
         let (root, counters) = (Some(RootBuilder::new()), Arc::clone(&self.counters));
         Ok(Reading { source, root, next: 0, counters, act })
@@ -45,13 +45,13 @@ impl Files {
 }
 
 impl Reading {
-    /// Bytes when it was opened.
+    /// Its size in bytes when it was opened.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.source.size
     }
 
-    /// Its date when it was opened.
+    /// Its modification time when it was opened.
     #[must_use]
     pub fn mtime(&self) -> Mtime {
         self.source.mtime
@@ -69,10 +69,10 @@ impl Reading {
         &self.source.version
     }
 
-    /// Appends block `index`, of 1 MiB but for the last one, to `buffer`; returns its digest.
+    /// Appends block `index` to `buffer` and returns its digest. Blocks have 1 MiB, except the last one.
     ///
     /// # Errors
-    /// [`PathFault::Changed`](super::PathFault) where the file ends early now, or another [`Error`].
+    /// [`PathFault::Changed`](super::PathFault) if the file is shorter now, or another [`Error`].
     pub fn read_block(&mut self, index: u64, buffer: &mut Vec<u8>) -> Result<Digest, Error> {
         let (size, start) = (self.source.size, buffer.len());
         blocks::read_block(&self.source.file, size, index, buffer).map_err(Error::of_reading)?;
@@ -86,10 +86,10 @@ impl Reading {
         Ok(digest)
     }
 
-    /// Ends it: the file's digest, where all its blocks were read in order, and its version.
+    /// Finishes the reading: returns the digest of the file, if all its blocks were read in order, and its version.
     ///
     /// # Errors
-    /// [`PathFault::Changed`](super::PathFault) when it is not the version it was, or another [`Error`].
+    /// [`PathFault::Changed`](super::PathFault) if its version changed, or another [`Error`].
     pub fn finish(&mut self) -> Result<(Option<Digest>, Version), Error> {
         let version = self.source.version_now()?;
         if version != self.source.version {

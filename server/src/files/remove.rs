@@ -1,4 +1,4 @@
-//! Removal of one entry, or of a folder with all below it, in steps the ledger follows.
+//! Removal of one entry, or of a folder with everything below it, in steps that the ledger follows.
 
 use std::sync::Arc;
 
@@ -12,23 +12,22 @@ use crate::{
     user_state::UserState,
 };
 
-/// Entries removed in one step, under the user's lock: little enough to end soon on a slow disk.
+/// Entries removed in one step, under the user's lock: few enough to finish soon on a slow disk.
 const STEP: u64 = 100;
 
 /// Counts of what was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Gone {
-    /// Files, and all else that is no folder.
+    /// Files and everything else that is not a folder.
     pub files: u64,
     /// Folders.
     pub folders: u64,
-    /// Bytes given back.
+    /// Bytes that were freed.
     pub bytes: u64,
 }
 
 impl Files {
-    /// Removes an entry; a folder that is not empty only when `recursive`. With a version, only the file of that
-    /// version.
+    /// Removes an entry; a non-empty folder only if `recursive`. With a version, only the file of that version.
     ///
     /// # Errors
     /// [`Error`].
@@ -41,7 +40,7 @@ impl Files {
         super::may_change(&self.user)?;
         let act = self.act(Event::Remove { path: shown(&path), recursive });
         let user = Arc::clone(&self.user);
-        // Only files have versions: there is nothing below what has one.
+        // Only files have versions, and nothing is below a file.
         if recursive && version.is_none() {
             let removal = user.home.removal(&path)?;
             return Ok(Box::new(Tree { user, path, removal, total: Removed::default(), act }));

@@ -1,4 +1,4 @@
-//! Uploads that were begun and not committed.
+//! The uploads that are started and not committed.
 
 use ferry_shared::{entry::Mtime, path::RemotePath};
 
@@ -12,15 +12,15 @@ pub struct Unfinished {
     pub path: RemotePath,
     /// Its declared size in bytes; none for a stream.
     pub size: Option<u64>,
-    /// Bytes that arrived.
+    /// Bytes received.
     pub received: u64,
-    /// Bytes of the quota that it holds.
+    /// Bytes of the quota that it has reserved.
     pub reserved: u64,
-    /// When it began.
+    /// When it was started.
     pub started: Mtime,
-    /// When it was written to last.
+    /// When it was last written to.
     pub touched: Mtime,
-    /// Whether it is under way now.
+    /// Whether a connection is writing to it now.
     pub active: bool,
 }
 
@@ -42,10 +42,10 @@ impl Files {
         unfinished.collect()
     }
 
-    /// Throws an unfinished upload away.
+    /// Discards an unfinished upload.
     ///
     /// # Errors
-    /// [`PathFault::NotFound`] where there is none, or the disk's.
+    /// [`PathFault::NotFound`] if there is none, or an error of the disk.
     pub fn discard(&self, path: &RemotePath) -> Result<(), Error> {
         super::may_change(&self.user)?;
         if !self.user.discard(path)? {

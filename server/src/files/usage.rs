@@ -1,27 +1,27 @@
-//! The figures of what a user has and may have.
+//! A user's usage and limits.
 
 use super::Files;
 use crate::{quota::Snapshot, user_state::UserState};
 
-/// A user's figures at one moment.
+/// A user's usage and limits at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
     /// Bytes of the user's files.
     pub used: u64,
-    /// Bytes that unfinished uploads hold.
+    /// Bytes that unfinished uploads have reserved.
     pub reserved: u64,
-    /// Bytes there may be; no limit where absent.
+    /// The limit of bytes; `None` if there is no limit.
     pub limit: Option<u64>,
-    /// Files, folders and all else.
+    /// The number of files, folders and everything else.
     pub files: u64,
-    /// How many there may be; no limit where absent.
+    /// The limit of files; `None` if there is no limit.
     pub file_limit: Option<u64>,
-    /// Bytes free to users on the disk; absent where the disk does not say.
+    /// Bytes free to users on the disk; `None` if unknown.
     pub free: Option<u64>,
 }
 
 impl Usage {
-    /// The figures of `user` now. Nothing fails because the disk does not tell its own.
+    /// The usage of `user` now. An error while asking the disk for its free space is ignored.
     #[must_use]
     pub(crate) fn of(user: &UserState) -> Self {
         let free = user.home.volume_free().inspect_err(|error| {
@@ -40,7 +40,7 @@ impl Usage {
 }
 
 impl Files {
-    /// The user's figures now.
+    /// The user's usage now.
     #[must_use]
     pub fn usage(&self) -> Usage {
         Usage::of(&self.user)

@@ -1,30 +1,31 @@
-//! Operations that take many steps. Between two of them others get their turn, and the work may be dropped.
+//! Operations that take many steps. Between two steps others get their turn, and the operation may be dropped.
 
 use super::Error;
 
-/// The outcome of a step.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step<T> {
-    /// There is more to do, and nothing to tell of yet.
+    /// There is more to do, and no result yet.
     Busy,
-    /// A part of the result; more may come.
+    /// A part of the result; more may follow.
     Item(T),
     /// The result, or the last part of it.
     Last(T),
 }
 
-/// An operation in steps. Dropped before its end, it leaves what it has done, and tells the audit log of it.
+/// An operation in steps. If it is dropped before its end, finished steps stay done, and the audit log records
+/// them.
 pub trait Work: std::fmt::Debug + Send {
-    /// A part of its result.
+    /// A part of the result.
     type Item;
 
-    /// Does a little.
+    /// Does one small step.
     ///
     /// # Errors
-    /// [`Error`]; the work is over then.
+    /// [`Error`]; the operation is then over.
     fn step(&mut self) -> Result<Step<Self::Item>, Error>;
 
-    /// Whether it is much work even where it ends soon, and so begins with a turn.
+    /// Whether the operation is expensive even if it takes few steps, so that it must wait for a turn first.
     fn is_heavy(&self) -> bool {
         false
     }

@@ -1,8 +1,8 @@
 //! A file that is being written: staged, resumed, verified, and ended in one of three ways.
 //!
-//! [`Writing::commit`] verifies it and gives it its name. [`Writing::park`] keeps the part and the room it holds, to
-//! be resumed; to drop a [`Writing`] is the same. [`Writing::abort`] discards it. A file of unknown size cannot be
-//! parked, for nobody can say what its part should become: it is aborted instead.
+//! [`Writing::commit`] verifies the file and publishes it under its name. [`Writing::park`] keeps the part and its
+//! reservation, to be resumed; dropping a [`Writing`] does the same. [`Writing::abort`] discards the part. A file
+//! of unknown size cannot be parked, because the rest of it is unknown: it is aborted instead.
 
 use std::{io, sync::Arc, time::Instant};
 
@@ -30,14 +30,14 @@ pub struct Writing {
     counters: Arc<Counters>,
     new: NewFile,
     part: Part,
-    /// After `part`, which must be let go when this is dropped.
+    /// Dropped after `part`: it inspects the part once the handle is closed.
     stream: Option<StreamEnd>,
     basis: Basis,
-    /// Whole leading blocks the part held at the start.
+    /// The number of complete leading blocks that the part held at the start.
     held: u64,
-    /// Their digests, 32 bytes for each MiB, as far as they are computed.
+    /// The digests of those blocks that are computed so far: 32 bytes for each MiB.
     have: Vec<Digest>,
-    /// The block expected next at the earliest.
+    /// The lowest index that the next block may have.
     next: u64,
     root: RootBuilder,
     /// Bytes received of a file of unknown size, and the plain digest of its first block.
@@ -81,25 +81,25 @@ impl Writing {
         &self.new.path
     }
 
-    /// The basis that it really begins from.
+    /// The basis that it really starts from.
     #[must_use]
     pub fn basis(&self) -> Basis {
         self.basis
     }
 
-    /// Whole leading blocks that were there at the start: they may be left out.
+    /// The number of complete leading blocks that were present at the start: the caller may leave them out.
     #[must_use]
     pub fn held_blocks(&self) -> u64 {
         self.held
     }
 
-    /// Leading blocks whose digests are computed.
+    /// The number of leading blocks whose digests are computed.
     #[must_use]
     pub fn digested(&self) -> u64 {
         self.have.len() as u64
     }
 
-    /// Computes the digests of up to `most` further blocks that were there at the start, and returns them.
+    /// Computes and returns the digests of up to `most` further blocks that were present at the start.
     ///
     /// # Errors
     /// [`Error`].
@@ -114,14 +114,14 @@ impl Writing {
         Ok(self.have.get(known..).unwrap_or_default())
     }
 
-    /// Bytes of the file that are there.
+    /// Bytes of the file that are present.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.new.size.map_or(self.streamed, |size| self.next.saturating_mul(BLOCK_SIZE).min(size))
     }
 
-    /// Writes block `index`, of 1 MiB but for the last one. No bytes stand for a block of zeros where the size is
-    /// known.
+    /// Writes block `index`. Blocks have 1 MiB, except the last one. If the size is known, an empty slice stands
+    /// for a block of zeros.
     ///
     /// # Errors
     /// [`Error::Sequence`] for blocks out of order or of a wrong length, or another [`Error`].
@@ -138,7 +138,7 @@ impl Writing {
             return Err(Error::Sequence("a block out of order or past the end"));
         }
         self.keep_up_to(index)?;
-        // Blocks of the part that are written again have their room.
+        // Blocks of the part that are overwritten already have their space.
         let more = if index < self.held { 0 } else { bytes.len() as u64 };
         let written = self.part.write(more, |file, length| blocks::write_block(file, size, index, bytes, length));
         let digest = written.map_err(unwritten)?;
@@ -153,8 +153,8 @@ impl Writing {
             return Err(Error::Sequence("a block out of order or after a short one"));
         }
         let end = self.streamed + bytes.len() as u64;
-        // Each time: the file it replaces may have gone. Near the limit the whole step may not fit
-        // while the block does.
+        // Check each time: the file to replace may be gone. Near the limit a single block may fit where a whole
+        // step does not.
         let step = end.div_ceil(RESERVE_STEP) * RESERVE_STEP;
         self.hold_for(step).or_else(|_| self.hold_for(end))?;
         let written = self.part.write(bytes.len() as u64, |file, length| {
@@ -172,7 +172,7 @@ impl Writing {
         Ok(())
     }
 
-    /// Reserves what the target would grow by at `size` bytes.
+    /// Reserves the growth of the target for a file of `size` bytes.
     fn hold_for(&self, size: u64) -> Result<(), Error> {
         if self.part.is_superseded() {
             return Err(self.superseded());
@@ -182,7 +182,7 @@ impl Writing {
         Ok(self.user.reserve(&self.new.path, growth(&target_state, size))?)
     }
 
-    /// Counts blocks that were left out because the part holds them.
+    /// Adds the digests of blocks that were left out because the part holds them.
     fn keep_up_to(&mut self, end: u64) -> Result<(), Error> {
         for index in self.next..end {
             let kept = usize::try_from(index).ok().and_then(|index| self.have.get(index));
@@ -192,11 +192,11 @@ impl Writing {
         Ok(())
     }
 
-    /// Verifies it, makes it durable and gives it its name. Where the caller expects no size and digest, it is what
-    /// arrived; a declared size has to be reached nevertheless.
+    /// Verifies the file, makes it durable and publishes it under its name. If the caller expects no size and
+    /// digest, the received bytes are accepted, but a declared size must still be reached.
     ///
     /// # Errors
-    /// [`Error::Mismatch`], or another [`Error`]. It is parked then.
+    /// [`Error::Mismatch`], or another [`Error`]. The file is then parked.
     pub fn commit(mut self, expected: Option<(u64, Digest)>) -> Result<Stored, Error> {
         super::may_change(&self.user)?;
         let size = self.new.size.unwrap_or(self.streamed);
@@ -234,15 +234,15 @@ impl Writing {
         Ok(placed)
     }
 
-    /// Ends it for now: what arrived stays, with the room it holds, and can be gone on with by a [`NewFile`] from
-    /// [`Basis::Staged`]. A file of unknown size is discarded.
+    /// Ends the writing for now: the received bytes and their reservation stay, and a [`NewFile`] with
+    /// [`Basis::Staged`] can continue from them. A file of unknown size is discarded.
     pub fn park(self) {}
 
-    /// Ends it for good: nothing of it stays, and its room is given back. What a newer upload of the same path took
-    /// over stays with that one.
+    /// Ends the writing for good: discards the part and releases its reservation. A part that a newer upload of the
+    /// same path took over stays with that upload.
     ///
     /// # Errors
-    /// The disk's; the part is parked then.
+    /// An error of the disk; the part is then parked.
     pub fn abort(self) -> Result<(), Error> {
         let Self { user, new, part, .. } = self;
         if part.is_superseded() {
@@ -262,7 +262,7 @@ impl Writing {
     }
 
     fn disk(&self, error: io::Error) -> Error {
-        // The upload that took the part over may have cut it.
+        // The upload that took the part over may have truncated it.
         if self.part.is_superseded() { self.superseded() } else { Error::fault(error) }
     }
 }
@@ -276,7 +276,7 @@ fn unwritten(error: StorageError) -> Error {
     }
 }
 
-/// Discards the part of a file of unknown size when it is not written any further.
+/// Discards the part of a file of unknown size once nobody writes to it any more.
 #[derive(Debug)]
 struct StreamEnd {
     user: Arc<UserState>,
@@ -285,7 +285,7 @@ struct StreamEnd {
 
 impl Drop for StreamEnd {
     fn drop(&mut self) {
-        // A stored part is gone by now; one in use belongs to an upload that took over.
+        // A stored part is gone by now, and an active one belongs to an upload that took it over.
         let left = |part: &PartInfo| part.meta.path == self.path && part.meta.size.is_none() && !part.active;
         if self.user.home.parts().iter().any(left)
             && let Err(error) = self.user.discard(&self.path)

@@ -1,8 +1,7 @@
-//! From a path to an open handle below the home: the only place links are followed.
+//! Resolves paths to open handles below the home: the only place that follows symlinks.
 //!
-//! Folders are resolved by `cap-std` (`openat2` with `RESOLVE_BENEATH`), so no link leads
-//! out. What is then done to the last name is one system call on that handle with one
-//! name, which no link can divert.
+//! `cap-std` resolves folders (`openat2` with `RESOLVE_BENEATH`), so no symlink leads out. The last name is then
+//! handled by one system call on that handle with a single name, which no symlink can divert.
 
 use std::{ffi::OsStr, fs::File, os::unix::ffi::OsStrExt as _, path::Path};
 
@@ -16,30 +15,30 @@ use rustix::{
 
 use super::{FOLDER, StorageError, metadata::Metadata};
 
-/// The path as the system takes it, relative to the home.
+/// The path in the form the system takes, relative to the home.
 pub(super) fn system_path(path: &RemotePath) -> &Path {
     let bytes = if path.is_home() { b"." } else { path.as_bytes() };
     Path::new(OsStr::from_bytes(bytes))
 }
 
-/// A handle on a folder, good for `*at` calls but not for reading it.
+/// Opens a handle on a folder for `*at` calls; its entries cannot be read through it.
 pub(super) fn folder(home: &Dir, path: &RemotePath) -> Result<Dir, StorageError> {
     home.open_dir(system_path(path)).map_err(|error| StorageError::at(path, "open a folder", error))
 }
 
-/// A folder opened for reading its entries and for flushing it.
+/// Opens a folder for reading its entries and for flushing it.
 pub(super) fn readable_folder(home: &Dir, path: &RemotePath) -> Result<OwnedFd, StorageError> {
     let folder = folder(home, path)?;
     openat(&folder, c".", FOLDER, Mode::empty()).map_err(|error| StorageError::at(path, "open a folder", error))
 }
 
-/// The folder a path is in, and its name there. The home itself has neither: `BadPath`.
+/// Opens the parent folder of a path, and returns the name in it. The home itself has neither: `BadPath`.
 pub(super) fn parent<'a>(home: &Dir, path: &'a RemotePath) -> Result<(Dir, &'a OsStr), StorageError> {
     let (above, name) = split(path)?;
     Ok((folder(home, &above)?, name))
 }
 
-/// The path of the folder a path is in, and its name there.
+/// Splits a path into the path of its parent folder and its name there.
 pub(super) fn split(path: &RemotePath) -> Result<(RemotePath, &OsStr), StorageError> {
     match (path.parent(), path.names().next_back()) {
         (Some(above), Some(name)) => Ok((above, OsStr::from_bytes(name))),
@@ -47,11 +46,10 @@ pub(super) fn split(path: &RemotePath) -> Result<(RemotePath, &OsStr), StorageEr
     }
 }
 
-/// A regular file opened for reading. Links that stay inside are followed.
+/// Opens a regular file for reading. Symlinks that stay inside the home are followed.
 ///
-/// What is no regular file is not opened, not even for a moment: opening a FIFO blocks and
-/// opening a device may act on it. Should one be put there between look and open,
-/// `O_NONBLOCK` and a second look catch it.
+/// Anything but a regular file is not opened, not even for a moment: opening a FIFO blocks, and opening a device
+/// may act on it. If one appears between the check and the open, `O_NONBLOCK` and a second check catch it.
 pub(super) fn file_to_read(home: &Dir, path: &RemotePath) -> Result<(File, Metadata), StorageError> {
     let at = |error: std::io::Error| StorageError::at(path, "open a file", error);
     let (parent, name) = parent(home, path).map_err(|error| match error {
@@ -76,7 +74,7 @@ pub(super) fn file_to_read(home: &Dir, path: &RemotePath) -> Result<(File, Metad
     Ok((file, metadata))
 }
 
-/// A handle (`O_PATH`) on whatever is at the end of the links: it can be looked at, not read.
+/// Opens a handle (`O_PATH`) on whatever the symlinks lead to: it can be inspected, not read.
 pub(super) fn anything(home: &Dir, path: &RemotePath) -> Result<File, StorageError> {
     let mut options = OpenOptions::new();
     options.read(true).follow(cap_fs_ext::FollowSymlinks::Yes).custom_flags(OFlags::PATH.bits().cast_signed());

@@ -1,4 +1,4 @@
-//! From staging into the home: data durable before the name, the name before the answer.
+//! Moves staged files into the home: the data is durable before the name, and the name before the reply.
 
 use std::{collections::HashMap, ffi::OsStr, sync::Arc};
 
@@ -10,7 +10,7 @@ use ferry_shared::{
 
 use super::{Durability, Home, Part, StorageError, TargetState, TempFile, beneath, flush, metadata::Metadata};
 
-/// Up to how many files or folders are flushed one by one; more are flushed by one `syncfs`.
+/// Up to this many files or folders are flushed one by one; more are flushed by a single `syncfs`.
 const ONE_BY_ONE: usize = 4;
 
 /// What to do when the target exists.
@@ -20,11 +20,11 @@ pub enum Overwrite {
     Never,
     /// Replace it.
     Always,
-    /// Replace it if it still is this version.
+    /// Replace it if it still has this version.
     IfVersion(Version),
 }
 
-/// Something ready to be published.
+/// A staged file that is ready to be published.
 #[derive(Debug)]
 pub enum Staged {
     /// A small file or a copy.
@@ -33,10 +33,10 @@ pub enum Staged {
     Part(Part),
 }
 
-/// A target that was checked.
+/// A target that has been checked.
 #[derive(Debug)]
 pub struct Prepared {
-    /// What is at the target: what quota is settled with.
+    /// The state of the target, against which the quota is settled.
     pub target_state: TargetState,
     target: RemotePath,
     above: RemotePath,
@@ -44,37 +44,37 @@ pub struct Prepared {
     parent: Option<Arc<Dir>>,
 }
 
-/// A commit that is in its place, and durable once the names are flushed.
+/// A published file, durable once the names are flushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// The version it is now.
+    /// Its new version.
     pub version: Version,
     /// Its size in bytes.
     pub size: u64,
-    /// Folders that were made above it.
+    /// The number of parent folders that were made.
     pub folders: u64,
 }
 
-/// A commit that failed. The target is as it was; a part stays staged.
+/// A failed commit. The target is unchanged; a part stays staged.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct Unpublished {
-    /// Why.
+    /// The cause.
     #[source]
     pub error: StorageError,
-    /// Folders that were made before that and remain: they weigh.
+    /// The number of folders that were made before the failure and remain; they count against the quota.
     pub folders: u64,
 }
 
-/// Commits that share their flushes.
+/// A group of commits that share their flushes.
 ///
-/// In this order: [`Self::flush_data`] of all; under the user's lock [`Self::prepare`] and
-/// [`Self::publish`] each; without that lock [`Self::flush_names`]; then acknowledge. One
-/// group is good for any number of rounds, but is meant to be short-lived.
+/// The order is: [`Self::flush_data`] for all files; under the user's lock, [`Self::prepare`] and [`Self::publish`]
+/// for each; without that lock, [`Self::flush_names`]; then acknowledge. A group may be used for any number of
+/// rounds, but is meant to be short-lived.
 #[derive(Debug)]
 pub struct CommitGroup {
     home: Home,
-    /// The folder last used, and when it was resolved.
+    /// The folder used last, and the names epoch at which it was resolved.
     last: Option<(RemotePath, u64, Arc<Dir>)>,
     /// Folders whose names changed since the last flush.
     touched: HashMap<RemotePath, Arc<Dir>>,
@@ -95,7 +95,7 @@ impl Staged {
         }
     }
 
-    /// Gives a temporary file its permission bits; a finished part has them.
+    /// Gives a temporary file its permission bits; a finished part has them already.
     fn set_mode(&mut self) -> Result<(), StorageError> {
         match self {
             Self::TempFile(temp_file) => temp_file.set_mode(),
@@ -125,20 +125,20 @@ impl CommitGroup {
         Self { home, last: None, touched: HashMap::new() }
     }
 
-    /// As [`Home::target_state`], faster for targets in one folder.
+    /// Like [`Home::target_state`], but faster for several targets in one folder.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`Home::target_state`].
     pub fn target_state(&mut self, path: &RemotePath) -> Result<TargetState, StorageError> {
         let (above, _) = beneath::split(path)?;
         let parent = self.folder(&above)?;
         self.target_state_in(path, parent.as_deref())
     }
 
-    /// Makes the bytes of all of these durable.
+    /// Makes the data of all these files durable.
     ///
     /// # Errors
-    /// The disk's; then none of them may be published.
+    /// An error of the disk; none of the files may be published then.
     pub fn flush_data<'a>(&mut self, staged: impl IntoIterator<Item = &'a mut Staged>) -> Result<(), StorageError> {
         if !self.flushes() {
             return Ok(());
@@ -153,11 +153,11 @@ impl CommitGroup {
         Ok(())
     }
 
-    /// Checks a target. The user's lock is to be held from here until it is published.
+    /// Checks a target. The caller must hold the user's lock from here until the file is published.
     ///
     /// # Errors
-    /// `Exists`, `Changed`, `IsDirectory` (a folder in the way), `NotDirectory`, `NotFound`
-    /// (a folder above is missing and `parents` is not set), `Outside`, or the disk's.
+    /// `Exists`, `Changed`, `IsDirectory` (the target is a folder), `NotDirectory`, `NotFound` (a parent is missing
+    /// and `parents` is not set), `Outside`, or an error of the disk.
     pub fn prepare(
         &mut self,
         target: &RemotePath,
@@ -181,10 +181,10 @@ impl CommitGroup {
         Ok(Prepared { target_state, target: target.clone(), above, replace, parent })
     }
 
-    /// Renames it into its place, making the folders above it that are missing.
+    /// Renames a staged file to its target, making missing parent folders.
     ///
     /// # Errors
-    /// [`Unpublished`]: `Superseded`, what came into the way meanwhile, or the disk's.
+    /// [`Unpublished`]: `Superseded`, a new obstacle at the target, or an error of the disk.
     pub fn publish(&mut self, mut staged: Staged, prepared: Prepared) -> Result<Published, Unpublished> {
         let mut folders = 0;
         match self.place(&mut staged, prepared, &mut folders) {
@@ -197,7 +197,7 @@ impl CommitGroup {
         let Prepared { target_state, target, above, replace, parent } = prepared;
         let (_, name) = beneath::split(&target)?;
         if self.flushes() && !staged.is_flushed() {
-            // A name must never reach the disk before its data, whatever order we are called in.
+            // A name must never reach the disk before its data, in whatever order the methods are called.
             staged.flush()?;
         }
         staged.set_mode()?;
@@ -218,16 +218,16 @@ impl CommitGroup {
         Metadata::at(&parent, name).map_err(|error| StorageError::at(&target, "look at what was published", error))
     }
 
-    /// Makes the names of all that was published durable. Acknowledge after this.
+    /// Makes the names of all published files durable. Acknowledge them after this.
     ///
     /// # Errors
-    /// The disk's; then nothing published since the last flush may be acknowledged.
+    /// An error of the disk; nothing published since the last flush may be acknowledged then.
     pub fn flush_names(&mut self) -> Result<(), StorageError> {
         let touched = std::mem::take(&mut self.touched);
         if !self.flushes() || touched.is_empty() {
             return Ok(());
         }
-        // A new folder's own name is in a folder not listed here.
+        // The name of a new folder is itself in a folder that is not listed here.
         if self.home.has_unflushed_folders() || touched.len() > ONE_BY_ONE {
             return self.home.flush_filesystem();
         }
@@ -250,7 +250,7 @@ impl CommitGroup {
         Ok(TargetState::new(0, there, self.home.shared_files()))
     }
 
-    /// A folder by its path; the one last used is resolved again only if names changed since.
+    /// Opens a folder by its path; the folder used last is resolved again only if names changed since.
     fn folder(&mut self, path: &RemotePath) -> Result<Option<Arc<Dir>>, StorageError> {
         let epoch = self.home.names_epoch();
         if let Some((last, at, folder)) = &self.last

@@ -1,4 +1,4 @@
-//! Copies made on the server: no byte on the wire, shared blocks where the filesystem can.
+//! Copies made on the server: no data crosses the network, and blocks are shared where the filesystem can.
 
 use std::{
     fs::File,
@@ -18,20 +18,20 @@ use rustix::{
 
 use super::{Durability, Home, OpenFile, Part, PartMeta, StorageError, TempFile, beneath, disk, flush};
 
-/// Bytes copied between two questions whether to stop.
+/// Bytes to copy before checking again whether to stop.
 const STEP: usize = 16 << 20;
 
-/// Blocks after which a copy is flushed.
+/// Blocks to copy before flushing the copy.
 const FLUSH: u64 = 64;
 
-/// Told how many bytes are done; may say to stop.
+/// Receives the number of bytes that are done; may ask to stop.
 pub(crate) type Progress<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
 
 impl Home {
-    /// Begins to copy `source`, with its time and permissions, to staging.
+    /// Starts to copy `source` to staging, with its modification time and permission bits.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn copy(&self, source: OpenFile) -> Result<Copying, StorageError> {
         let (temp_file, file) = TempFile::create(self.staging(), Some(source.mode))?;
         let cloned = ioctl_ficlone(&file, &source.file).is_ok();
@@ -40,12 +40,11 @@ impl Home {
         Ok(Copying { source, temp_file, file, cloned, flushes, root, buffer, length: 0, next: 0 })
     }
 
-    /// A fresh staged part for `meta.path` that begins with the bytes of the file there now, as
-    /// far as the declared size; empty when there is no such file. When the disk fails half-way
-    /// it is thrown away.
+    /// Makes a new staged part for `meta.path` that starts with the bytes of the present file, up to the declared
+    /// size; the part is empty if there is no such file. If the disk fails half-way, the part is discarded.
     ///
     /// # Errors
-    /// As [`Self::create_part`]; `Superseded`, `Stopped`, `IsDirectory`, `NotAFile`.
+    /// Those of [`Self::create_part`]; `Superseded`, `Stopped`, `IsDirectory`, `NotAFile`.
     pub fn seed_part(&self, meta: PartMeta, progress: Progress<'_>) -> Result<Part, StorageError> {
         let source = match beneath::file_to_read(self.dir(), &meta.path) {
             Ok((file, metadata)) => Some((file, metadata.size)),
@@ -66,7 +65,7 @@ impl Home {
     }
 }
 
-/// Fills a fresh part with the first `size` bytes of `source`.
+/// Fills a new part with the first `size` bytes of `source`.
 fn seed(part: &Part, source: &File, size: u64, progress: Progress<'_>) -> Result<(), StorageError> {
     let cloned = part.write(0, |file, length| {
         let cloned = ioctl_ficlone(file, source).is_ok();
@@ -87,15 +86,15 @@ fn seed(part: &Part, source: &File, size: u64, progress: Progress<'_>) -> Result
     Ok(())
 }
 
-/// A file being copied and digested; nothing is left of it when dropped before its end.
+/// A file that is being copied and digested. If it is dropped before its end, nothing of it remains.
 #[derive(Debug)]
 pub struct Copying {
     source: OpenFile,
     temp_file: TempFile,
     file: File,
-    /// Whether the bytes are there and only to be digested.
+    /// Whether the blocks are shared with the source and only have to be digested.
     cloned: bool,
-    /// Whether it is flushed now and then, so that no flush takes long.
+    /// Whether the copy is flushed from time to time, so that no single flush takes long.
     flushes: bool,
     root: RootBuilder,
     buffer: Vec<u8>,
@@ -104,10 +103,10 @@ pub struct Copying {
 }
 
 impl Copying {
-    /// Copies at most so many blocks; whether there is more to do.
+    /// Copies at most this many blocks; returns whether there is more to do.
     ///
     /// # Errors
-    /// `Changed` when the source changed meanwhile, or the disk's.
+    /// `Changed` if the source changed meanwhile, or an error of the disk.
     pub fn step(&mut self, blocks: u64) -> Result<bool, StorageError> {
         let Self { source, temp_file, file, buffer, length, .. } = self;
         let at = |error: io::Error| StorageError::at(source.path(), "copy a file", error);
@@ -137,10 +136,10 @@ impl Copying {
         Ok(end < count)
     }
 
-    /// The copy, once there is nothing more to do, and its digest.
+    /// The complete copy and its digest.
     ///
     /// # Errors
-    /// `Changed` when the source changed meanwhile, or the disk's.
+    /// `Changed` if the source changed meanwhile, or an error of the disk.
     pub fn finish(mut self) -> Result<(TempFile, Digest), StorageError> {
         while self.step(1)? {}
         let Self { source, mut temp_file, file, root, .. } = self;
@@ -159,12 +158,11 @@ fn go_on(flow: ControlFlow<()>) -> Result<(), StorageError> {
     }
 }
 
-/// Copies some bytes from where `to` ends; false when `from` turns out to end there too.
-/// Holes stay holes.
+/// Copies some bytes, starting at the end of `to`; returns false if `from` ends there too. Holes stay holes.
 fn copy_step(from: &File, to: &File, size: u64, length: &mut u64) -> io::Result<bool> {
     let start = match seek(from, SeekFrom::Data(*length)) {
         Ok(start) => start.min(size),
-        // Nothing but a hole from here to the end.
+        // Only a hole follows.
         Err(Errno::NXIO) => size,
         Err(_) => *length,
     };
@@ -186,7 +184,7 @@ fn copy_step(from: &File, to: &File, size: u64, length: &mut u64) -> io::Result<
     Ok(copied > 0)
 }
 
-/// For filesystems without `copy_file_range`.
+/// Copies on filesystems without `copy_file_range`.
 fn copy_through_memory(from: &File, to: &File, start: u64, bytes: usize) -> io::Result<usize> {
     let mut buffer = vec![0; bytes.min(1 << 20)];
     let count = std::os::unix::fs::FileExt::read_at(from, &mut buffer, start)?;

@@ -1,4 +1,4 @@
-//! Everything in a home weighed: what a recount of the user's usage adds up.
+//! Counts the weight of everything in a home, for a recount of the user's usage.
 
 use std::{collections::HashMap, ffi::CString, fmt};
 
@@ -15,31 +15,31 @@ use super::{
     walk::open_child,
 };
 
-/// Levels a count or a removal goes down. Nothing the server makes is deeper than
-/// [`DEPTH_MAX`]; what an operator put there may be, but each level costs a handle.
+/// The depth down to which a count or a removal goes. Nothing that the server makes is deeper than [`DEPTH_MAX`];
+/// an operator may have made deeper folders, but each level costs a handle.
 pub(super) const LEVELS_MAX: usize = 4 * DEPTH_MAX;
 
-/// A running count: an iterator of what up to a page of one folder weighs.
+/// A running count: an iterator over the weights of pages of entries, each page from one folder.
 ///
-/// Bytes as `du --apparent-size` counts regular files: an inode with several names in the
-/// home counts once. Other than `du`, the folders' own sizes are not counted.
+/// Bytes are counted as `du --apparent-size` counts regular files: an inode with several names in the home counts
+/// once. Unlike `du`, folders have no size of their own.
 pub struct Counter {
     home: Home,
     levels: Vec<Level>,
-    /// Names seen of each inode that has several.
+    /// The number of names seen for each inode that has several names.
     shared: HashMap<FileId, u64>,
     unreadable: u64,
 }
 
 struct Level {
     stream: Stream,
-    /// Folders of the last page, still to be counted.
+    /// Folders of the last page that are still to be counted.
     pending: Vec<CString>,
 }
 
 impl Level {
     fn new(folder: OwnedFd) -> Result<Self, StorageError> {
-        // The path is for errors only, and below the home they are counted, not told.
+        // The path is used in errors only, and below the home errors are counted, not reported.
         Ok(Self { stream: Stream::new(folder, RemotePath::home())?, pending: Vec::new() })
     }
 }
@@ -50,14 +50,14 @@ impl Counter {
         Ok(Self { home, levels, shared: HashMap::new(), unreadable: 0 })
     }
 
-    /// Folders and entries that could not be read and are missing from the count.
+    /// The number of folders and entries that could not be read and are missing from the count.
     #[must_use]
     pub fn unreadable(&self) -> u64 {
         self.unreadable
     }
 
-    /// Has removals go by the names this count saw of files that have several. To be called after
-    /// its end, with the user's lock, if nothing changed meanwhile.
+    /// Makes later removals rely on the names this count saw for files with several names. Call it after the end of
+    /// the count, with the user's lock, if nothing changed meanwhile.
     pub fn believe(self) {
         self.home.shared_files().set(self.shared);
     }

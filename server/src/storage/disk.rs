@@ -1,6 +1,6 @@
-//! Every call that changes a name, a file or what is known of it, except flushes.
+//! Every call that changes a name, a file or its metadata, except flushes.
 //!
-//! In one place, so that a test can let each of them fail, or stop the process before it.
+//! They are in one place so that a test can make each of them fail, or stop the process before it.
 
 use std::{fs::File, io};
 
@@ -13,7 +13,8 @@ use rustix::{
 
 use crate::{failpoint, private_file};
 
-/// Makes a file of the server's own, or empties one, as `flags` say; the folder's owner's, also where root makes it.
+/// Creates or empties a file of the server's own, according to `flags`. It belongs to the owner of the folder, even
+/// if root creates it.
 pub(super) fn create(folder: impl AsFd, name: impl Arg, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
     failpoint::step("create")?;
     let file = fs::openat(&folder, name, flags | OFlags::CREATE, mode)?;
@@ -21,8 +22,8 @@ pub(super) fn create(folder: impl AsFd, name: impl Arg, flags: OFlags, mode: Mod
     Ok(file)
 }
 
-/// Gives what root has made to the owner of the folder it is in. Where that cannot be, as among users that a
-/// container knows no numbers for, it is root's: 'ferryd check' tells.
+/// Gives a file or folder that root has created to the owner of the folder it is in. If that fails, for example in
+/// a container that does not map the owner, it stays root's: 'ferryd check' reports it.
 pub(super) fn give(made: impl AsFd, folder: impl AsFd) {
     let given = private_file::give(made, folder);
     if let Err(error) = given {
@@ -30,12 +31,12 @@ pub(super) fn give(made: impl AsFd, folder: impl AsFd) {
     }
 }
 
-/// To be asked before bytes are written to a file.
+/// Call this before writing bytes to a file.
 pub(super) fn write() -> Result<()> {
     failpoint::step("write")
 }
 
-/// Gives a file another length.
+/// Changes the length of a file.
 pub(super) fn set_length(file: &File, length: u64) -> io::Result<()> {
     failpoint::step("length")?;
     file.set_len(length)
@@ -51,7 +52,7 @@ pub(super) fn set_mode_at(folder: impl AsFd, name: impl Arg, mode: Mode) -> Resu
     fs::chmodat(folder, name, mode, AtFlags::empty())
 }
 
-/// Keeps `value` with an open file.
+/// Stores an extended attribute on an open file.
 pub(super) fn set_attribute(file: impl AsFd, name: &str, value: &[u8]) -> Result<()> {
     failpoint::step("attribute")?;
     fs::fsetxattr(file, name, value, XattrFlags::empty())
@@ -72,19 +73,19 @@ pub(super) fn set_times_at(folder: impl AsFd, name: impl Arg, times: &Timestamps
     fs::utimensat(folder, name, times, flags)
 }
 
-/// Renames, over what is there.
+/// Renames a file or folder, replacing an existing target.
 pub(super) fn rename(from: impl AsFd, name: impl Arg, to: impl AsFd, new: impl Arg) -> Result<()> {
     failpoint::step("rename")?;
     fs::renameat(from, name, to, new)
 }
 
-/// Puts a file of the server's own in place of an older one.
+/// Replaces an older file of the server's own.
 pub(super) fn rename_own(folder: impl AsFd, name: impl Arg, new: impl Arg) -> Result<()> {
     failpoint::step("rename own")?;
     fs::renameat(&folder, name, &folder, new)
 }
 
-/// Renames where nothing may be; not every filesystem can.
+/// Renames a file or folder if the target does not exist; not every filesystem supports this.
 pub(super) fn rename_unless_there(from: impl AsFd, name: impl Arg, to: impl AsFd, new: impl Arg) -> Result<()> {
     failpoint::step("rename")?;
     fs::renameat_with(from, name, to, new, RenameFlags::NOREPLACE)

@@ -1,4 +1,4 @@
-//! Small files of the server's own that are either wholly there or not changed.
+//! Small files of the server's own that are replaced atomically.
 
 use std::{fs::File, io::Write as _};
 
@@ -9,10 +9,10 @@ use rustix::{
 
 use super::{Durability, StorageError, disk, flush};
 
-/// How the server's own files are opened: never through a link.
+/// Flags for opening the server's own files: never through a symlink.
 pub(super) const OWN: OFlags = OFlags::CLOEXEC.union(OFlags::NOFOLLOW).union(OFlags::NOCTTY);
 
-/// Puts `bytes` in place of file `name`: a temporary file, flushed, renamed, its folder flushed.
+/// Replaces file `name` with `bytes`: writes a temporary file, flushes it, renames it, and flushes the folder.
 pub(super) fn write_whole(
     folder: impl AsFd,
     name: &str,
@@ -36,13 +36,13 @@ pub(super) fn write_whole(
         Ok(())
     };
     write().map_err(|error| {
-        // A leftover would only be thrown away at the next start, so its removal may fail.
+        // The next start would remove a leftover, so removing it here may fail.
         let _ = disk::unlink(&folder, &temporary, AtFlags::empty());
         own(error)
     })
 }
 
-/// The bytes of file `name`, at most `max`; `None` when it is not there.
+/// The contents of file `name`, at most `max` bytes; `None` if it does not exist.
 pub(super) fn read_whole(folder: impl AsFd, name: &str, max: u64) -> std::io::Result<Option<Vec<u8>>> {
     use std::io::Read as _;
     let file = match openat(folder, name, OWN | OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()) {

@@ -1,4 +1,4 @@
-//! What can go wrong on the users' disk, grouped by what the user can do about it.
+//! Errors of the users' disk, grouped by how the user can react to them.
 
 use std::io;
 
@@ -7,91 +7,91 @@ use rustix::{fd::AsFd, io::Errno};
 
 use crate::disk_fault::Fault;
 
-/// Why storage did not do it. Never holds a real path: what a user may learn is in the kind
-/// and the [`RemotePath`]; `what` and `source` are for the log.
+/// An operation of the storage failed. The error never contains a real path: users may learn its kind and the
+/// [`RemotePath`]; `what` and `source` are for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// Nothing there.
+    /// There is nothing at the path.
     #[error("{} is not there", .0.display())]
     NotFound(RemotePath),
-    /// Something is already there.
+    /// Something exists at the path already.
     #[error("{} exists already", .0.display())]
     Exists(RemotePath),
     /// A folder where a file is needed.
     #[error("{} is a folder", .0.display())]
     IsDirectory(RemotePath),
-    /// It, or one of the folders above it, is no folder.
+    /// The entry, or one of its parent folders, is not a folder.
     #[error("{} is not a folder, or something above it is not", .0.display())]
     NotDirectory(RemotePath),
-    /// The folder holds something.
+    /// The folder is not empty.
     #[error("{} is not empty", .0.display())]
     NotEmpty(RemotePath),
-    /// A link on the way leads out of the home, or in a circle.
+    /// A symlink leads out of the home, or symlinks form a loop.
     #[error("{} leads out of the home", .0.display())]
     Outside(RemotePath),
-    /// A path that cannot be meant: the home where a name is needed, a folder into itself.
+    /// A path that makes no sense: the home where a name is needed, or a folder moved into itself.
     #[error("{} cannot be used for this", .0.display())]
     BadPath(RemotePath),
     /// A FIFO, socket or device.
     #[error("{} is neither file nor folder", .0.display())]
     NotAFile(RemotePath),
-    /// It is not the version it was.
+    /// The entry does not have the expected version.
     #[error("{} changed meanwhile", .0.display())]
     Changed(RemotePath),
     /// A newer upload of the same path took this part over.
     #[error("a newer upload of {} took over", .0.display())]
     Superseded(RemotePath),
-    /// The file's own permissions forbid it to the server.
+    /// The file's own permissions deny the server access.
     #[error("the server may not do this to {}", .0.display())]
     Denied(RemotePath),
-    /// Another filesystem is mounted there, or above: what is on it can be read, and not changed from here.
+    /// Another filesystem is mounted there, or above: its contents can be read but not changed.
     #[error("{} is on another filesystem of the server: it can be downloaded and not changed", .0.display())]
     OtherFilesystem(RemotePath),
-    /// It is the disk that does not do it, for whatever file.
+    /// The disk itself fails, whichever file is used.
     #[error("{what}: {source}")]
     Disk {
-        /// What is wrong with it.
+        /// The kind of problem.
         fault: Fault,
-        /// What was being done.
+        /// The operation that failed.
         what: &'static str,
-        /// What the disk said.
+        /// The error from the operating system.
         source: io::Error,
     },
     /// A name or path too long for the server's filesystem.
     #[error("{} is too long for the server's disk", .0.display())]
     TooLong(RemotePath),
-    /// The pattern of a search is not one.
+    /// The pattern of a search is invalid.
     #[error("bad pattern: {0}")]
     BadPattern(String),
     /// The caller asked to stop.
     #[error("stopped")]
     Stopped,
-    /// No such user on the disk, or a name no user can have.
+    /// The user does not exist on the disk, or the name cannot be a user's.
     #[error("no such user")]
     NoSuchUser,
     /// Another server uses this data folder.
     #[error("another process uses this data folder")]
     InUse,
-    /// Something of a user's is not what the server made it, such as a home that is a symlink.
+    /// Something of a user's is not as the server made it, for example a home that is a symlink.
     #[error("{0}")]
     Unsafe(String),
-    /// Anything else the disk says.
+    /// Any other error from the operating system.
     #[error("{what}: {source}")]
     Io {
-        /// What was being done.
+        /// The operation that failed.
         what: &'static str,
-        /// What the disk said.
+        /// The error from the operating system.
         source: io::Error,
     },
 }
 
 impl StorageError {
-    /// Names what the disk said about `path`.
+    /// Classifies an error from the operating system about `path`.
     pub(super) fn at(path: &RemotePath, what: &'static str, error: impl Into<io::Error>) -> Self {
         let source = error.into();
         let path = || path.clone();
         let Some(errno) = Errno::from_io_error(&source) else {
-            // cap-std makes its own error, without a number, of an attempt to leave.
+            // For an attempt to leave the home, cap-std makes an error of its own, without an errno.
             return match source.kind() {
                 io::ErrorKind::PermissionDenied => Self::Outside(path()),
                 _ => Self::Io { what, source },
@@ -104,7 +104,7 @@ impl StorageError {
             Errno::NOTDIR => Self::NotDirectory(path()),
             Errno::NOTEMPTY => Self::NotEmpty(path()),
             Errno::LOOP => Self::Outside(path()),
-            // A rename from one filesystem to another, or of what another one is mounted on.
+            // A rename from one filesystem to another, or of a mount point.
             Errno::XDEV | Errno::BUSY => Self::OtherFilesystem(path()),
             Errno::ACCESS | Errno::PERM => Self::Denied(path()),
             Errno::NXIO | Errno::OPNOTSUPP => Self::NotAFile(path()),
@@ -114,7 +114,7 @@ impl StorageError {
         }
     }
 
-    /// Names what the disk said about something of the server's own.
+    /// Classifies an error from the operating system about a file of the server's own.
     pub(super) fn own(what: &'static str, error: impl Into<io::Error>) -> Self {
         let source = error.into();
         match Errno::from_io_error(&source).and_then(Fault::of) {
@@ -123,7 +123,7 @@ impl StorageError {
         }
     }
 
-    /// The same, where something was to be made on the disk of `folder`.
+    /// Refines an error of creating something on the disk of `folder`.
     pub(super) fn making(self, folder: impl AsFd) -> Self {
         match self {
             Self::Disk { fault, what, source } => Self::Disk { fault: fault.making(folder), what, source },
@@ -131,7 +131,7 @@ impl StorageError {
         }
     }
 
-    /// There is not so much room as users need, though the disk has some left.
+    /// There is less room than users must leave free, although the disk has some left.
     pub(super) fn full(what: &'static str) -> Self {
         let source = io::Error::new(io::ErrorKind::StorageFull, "users have to leave the rest free (limits.min_free)");
         Self::Disk { fault: Fault::Full, what, source }

@@ -1,4 +1,4 @@
-//! A file as it is: its entry, its version, its bytes to read.
+//! A file as it is: its entry, its version, and its bytes.
 
 use std::fs::File;
 
@@ -12,20 +12,20 @@ use super::{StorageError, metadata::Metadata, mode};
 /// One entry and, where it is a regular file, its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
-    /// The entry. The home itself goes by its user's name.
+    /// The entry. The home itself has its user's name.
     pub entry: Entry,
-    /// Its version, where it is a regular file.
+    /// Its version, if it is a regular file.
     pub version: Option<Version>,
 }
 
-/// A regular file open for reading. Stays the file it was, whatever becomes of its name.
+/// A regular file that is open for reading. It stays the same file even if its name is changed or removed.
 #[derive(Debug)]
 pub struct OpenFile {
     /// The file.
     pub file: File,
-    /// Bytes when it was opened.
+    /// Its size in bytes when it was opened.
     pub size: u64,
-    /// When its content last changed.
+    /// The time its content last changed.
     pub mtime: Mtime,
     /// Permission bits.
     pub mode: u32,
@@ -50,7 +50,7 @@ impl OpenFile {
     /// Its version now.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn version_now(&self) -> Result<Version, StorageError> {
         match Metadata::of(&self.file) {
             Ok(metadata) => Ok(metadata.version()),

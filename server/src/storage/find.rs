@@ -1,12 +1,13 @@
-//! Entries below a folder whose name matches, found where they are instead of sent and sifted.
+//! A search below a folder for entries whose names match, done on the server instead of sending every entry to the
+//! client.
 
 use ferry_shared::{limits::PATTERN_MAX, name::Name};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::{StorageError, WalkPage, Walker};
 
-/// Entries looked at before a page is given even though nothing matched. With the costliest pattern
-/// and the longest names that takes about a second.
+/// Entries that are compared before a page is returned even if nothing matched. With the most expensive pattern and
+/// the longest names this takes about a second.
 const LOOK_MAX: usize = 2000;
 
 /// A running search.
@@ -22,12 +23,12 @@ impl Finder {
         Ok(Self { walker, pattern: Pattern::new(pattern)?, left: limit })
     }
 
-    /// The next matches, all of one folder; `None` at the end.
+    /// The next matches, all from one folder; `None` at the end.
     ///
-    /// A page may be empty: so that a long search can be given up, one is returned now and then.
+    /// A page may be empty: a long search returns one from time to time, so that it can be cancelled.
     ///
     /// # Errors
-    /// As [`Walker::next_page`].
+    /// Those of [`Walker::next_page`].
     pub fn next_page(&mut self) -> Result<Option<WalkPage>, StorageError> {
         let mut looked = 0;
         while self.left > 0 {
@@ -44,13 +45,13 @@ impl Finder {
     }
 }
 
-/// What a name has to match.
+/// The condition that a name has to match.
 #[derive(Debug)]
 enum Pattern {
     Glob(GlobSet),
-    /// As it stands.
+    /// The name contains this text.
     Part(String),
-    /// In small letters, as the names are made before comparing.
+    /// The name, in lower case, contains this lower-case text.
     AnyCase(String),
 }
 
@@ -63,13 +64,13 @@ impl Pattern {
         if text.contains(['*', '?', '[']) {
             let bad = |error: globset::Error| StorageError::BadPattern(error.kind().to_string());
             let glob = GlobBuilder::new(&without_alternatives(text)).case_insensitive(any_case).build().map_err(bad)?;
-            // A set of one: only a set can be refused for its size.
+            // A set with one glob: only a set enforces a limit on its size.
             return Ok(Self::Glob(GlobSetBuilder::new().add(glob).build().map_err(bad)?));
         }
         Ok(if any_case { Self::AnyCase(text.to_lowercase()) } else { Self::Part(text.to_owned()) })
     }
 
-    /// Names that are not UTF-8 are compared with their odd bytes replaced.
+    /// In names that are not UTF-8, invalid bytes are replaced before the comparison.
     fn matches(&self, name: &Name) -> bool {
         let text = String::from_utf8_lossy(name.as_bytes());
         match self {
@@ -80,8 +81,8 @@ impl Pattern {
     }
 }
 
-/// `text` with braces that stand for themselves: nested alternatives, which globset reads by
-/// recursion, would end the process.
+/// Returns `text` with its braces escaped: globset parses nested alternatives by recursion, which could overflow
+/// the stack and end the process.
 fn without_alternatives(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -95,7 +96,7 @@ fn without_alternatives(text: &str) -> String {
             '[' => {
                 plain.push(c);
                 plain.extend(chars.next_if(|c| matches!(c, '!' | '^')));
-                // A `]` that comes first is one of the class.
+                // A `]` in the first position belongs to the class.
                 plain.extend(chars.next());
                 for c in chars.by_ref() {
                     plain.push(c);

@@ -1,4 +1,4 @@
-//! Every flush and every publishing rename goes through here, so that a test can see their order.
+//! Every flush and every publishing rename, in one place so that a test can see their order.
 
 use rustix::{
     fd::AsFd,
@@ -9,22 +9,22 @@ use rustix::{
 use super::FOLDER;
 use crate::failpoint;
 
-/// What was done, in order; the promise about durability is an order of these.
+/// A completed step; the promise of durability is an order of these steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Done {
-    /// A file's bytes, size, time and mode are on the disk.
+    /// The data, size, time and mode of a file are on the disk.
     File,
-    /// A file's bytes are on the disk, to have less to do later.
+    /// Some data of a file is on the disk, so that less is left to do later.
     SomeBytes,
-    /// A staged file got its name in a home.
+    /// A staged file was renamed into a home.
     Name,
-    /// A folder's names are on the disk.
+    /// The names in a folder are on the disk.
     Folder,
-    /// All of the filesystem is on the disk.
+    /// Everything on the filesystem is on the disk.
     Filesystem,
 }
 
-/// Makes an open file durable, its time and mode included.
+/// Makes an open file durable, including its time and mode.
 pub(super) fn file(open: impl AsFd) -> Result<()> {
     failpoint::step("flush file")?;
     fsync(open)?;
@@ -32,7 +32,7 @@ pub(super) fn file(open: impl AsFd) -> Result<()> {
     Ok(())
 }
 
-/// Makes what was written to an open file so far durable.
+/// Makes the data written to an open file so far durable.
 pub(super) fn some_bytes(open: impl AsFd) -> Result<()> {
     failpoint::step("flush bytes")?;
     fdatasync(open)?;
@@ -69,7 +69,7 @@ pub(super) fn note(done: Done) {
     SEEN.with_borrow_mut(|seen| seen.push(done));
 }
 
-/// What this thread did since it last asked.
+/// The steps of this thread since the last call.
 #[cfg(test)]
 pub(super) fn take_seen() -> Vec<Done> {
     SEEN.take()

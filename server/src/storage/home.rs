@@ -25,7 +25,7 @@ use super::{
     staging::{Manner, Staging},
 };
 
-/// One user's home and staging. Clones share it.
+/// One user's home and staging; clones share it.
 #[derive(Clone)]
 pub struct Home {
     inner: Arc<Inner>,
@@ -35,29 +35,29 @@ pub(super) struct Inner {
     user: String,
     home: Dir,
     pub(super) folder: OwnedFd,
-    /// Where staging is: only there something can be put or changed.
+    /// The filesystem of staging: entries can be created or changed only there.
     place: Place,
     pub(super) durability: Durability,
     pub(super) staging: Arc<Staging>,
     shared: SharedFiles,
-    /// Counts renames and removals of folders: what was resolved before one may be elsewhere now.
+    /// The number of renames and removals of folders: a folder that was resolved before one may be elsewhere now.
     names_epoch: AtomicU64,
-    /// How many folders were made, and how many of them a flush has covered.
+    /// The number of folders that were made, and how many of them a flush has covered.
     folders_made: AtomicU64,
     folders_flushed: AtomicU64,
     report: Mutex<Vec<String>>,
 }
 
-/// The open handles a [`Home`] is made of.
+/// The open handles that make up a [`Home`].
 pub(super) struct Handles {
-    /// Holds all the others.
+    /// The user's folder, which contains the other two.
     pub(super) folder: OwnedFd,
     pub(super) home: OwnedFd,
     pub(super) staging: OwnedFd,
 }
 
 impl Home {
-    /// Takes handles on a user's folders.
+    /// Creates a home from handles on a user's folders.
     pub(super) fn new(user: &str, handles: Handles, manner: Manner) -> Result<Self, StorageError> {
         let Handles { folder, home, staging } = handles;
         let durability = manner.durability;
@@ -103,7 +103,7 @@ impl Home {
         &self.inner.shared
     }
 
-    /// Says that a folder moved or went; see `names_epoch`.
+    /// Notes that a folder was moved or removed; see `names_epoch`.
     pub(super) fn names_changed(&self) {
         self.inner.names_epoch.fetch_add(1, Ordering::AcqRel);
     }
@@ -112,17 +112,17 @@ impl Home {
         self.inner.names_epoch.load(Ordering::Acquire)
     }
 
-    /// Says that a folder was made.
+    /// Notes that a folder was made.
     pub(super) fn folder_was_made(&self) {
         self.inner.folders_made.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Whether folders were made whose names may not be on the disk yet.
+    /// Whether the names of new folders may not be on the disk yet.
     pub(super) fn has_unflushed_folders(&self) -> bool {
         self.inner.folders_flushed.load(Ordering::Acquire) < self.inner.folders_made.load(Ordering::Acquire)
     }
 
-    /// Flushes all of the filesystem the home is on.
+    /// Flushes the whole filesystem of the home.
     pub(super) fn flush_filesystem(&self) -> Result<(), StorageError> {
         let made = self.inner.folders_made.load(Ordering::Acquire);
         let flushed = flush::filesystem(self.staging().folder());
@@ -131,16 +131,16 @@ impl Home {
         Ok(())
     }
 
-    /// Whose home it is.
+    /// The name of the user.
     #[must_use]
     pub fn user(&self) -> &str {
         &self.inner.user
     }
 
-    /// One entry. A link at the end is looked at itself; the home goes by its user's name.
+    /// One entry. A symlink at the end of the path is not followed; the home has its user's name.
     ///
     /// # Errors
-    /// `NotFound`, `NotDirectory`, `Outside`, or the disk's.
+    /// `NotFound`, `NotDirectory`, `Outside`, or an error of the disk.
     pub fn stat(&self, path: &RemotePath) -> Result<Stat, StorageError> {
         let at = |error: Errno| StorageError::at(path, "look at an entry", error);
         let Some(name) = path.name() else {
@@ -152,50 +152,50 @@ impl Home {
         Ok(Stat { version: metadata.is_file().then(|| metadata.version()), entry: metadata.entry(&parent, name) })
     }
 
-    /// Opens a regular file for reading. Links inside the home are followed.
+    /// Opens a regular file for reading. Symlinks inside the home are followed.
     ///
     /// # Errors
-    /// `NotFound`, `IsDirectory`, `NotDirectory`, `NotAFile` (which is not opened then),
-    /// `Outside`, `Denied`, or the disk's.
+    /// `NotFound`, `IsDirectory`, `NotDirectory`, `NotAFile` (the entry is then not opened), `Outside`, `Denied`,
+    /// or an error of the disk.
     pub fn open_file(&self, path: &RemotePath) -> Result<OpenFile, StorageError> {
         let (file, metadata) = beneath::file_to_read(self.dir(), path)?;
         Ok(OpenFile::new(path, file, &metadata))
     }
 
-    /// The entries of a folder, page by page.
+    /// Lists the entries of a folder, page by page.
     ///
     /// # Errors
-    /// `NotFound`, `NotDirectory`, `Outside`, `Denied`, or the disk's.
+    /// `NotFound`, `NotDirectory`, `Outside`, `Denied`, or an error of the disk.
     pub fn lister(&self, path: &RemotePath) -> Result<Lister, StorageError> {
         Lister::open(self.dir(), path)
     }
 
-    /// Everything below a folder.
+    /// Lists everything below a folder.
     ///
     /// # Errors
-    /// As [`Self::lister`].
+    /// Those of [`Self::lister`].
     pub fn walker(&self, path: &RemotePath) -> Result<Walker, StorageError> {
         Walker::new(path, beneath::readable_folder(self.dir(), path)?)
     }
 
-    /// At most `limit` entries below a folder whose name matches `pattern`: a part of the
-    /// name, or a glob when it has one of `*?[`. Capitals matter only if it has one.
+    /// Finds at most `limit` entries below a folder whose name matches `pattern`: a part of the name, or a glob if
+    /// it contains one of `*?[`. The search is case-sensitive only if the pattern contains capitals.
     ///
     /// # Errors
-    /// `BadPattern`, or as [`Self::lister`].
+    /// `BadPattern`, or those of [`Self::lister`].
     pub fn finder(&self, path: &RemotePath, pattern: &str, limit: u64) -> Result<Finder, StorageError> {
         Finder::new(self.walker(path)?, pattern, limit)
     }
 
-    /// Everything in the home weighed, for a recount; of use if no writer worked meanwhile.
+    /// Counts the weight of everything in the home, for a recount; useful only if nobody writes meanwhile.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn counter(&self) -> Result<Counter, StorageError> {
         Counter::new(self.clone(), beneath::readable_folder(self.dir(), &RemotePath::home())?)
     }
 
-    /// A group of commits that share their flushes.
+    /// Starts a group of commits that share their flushes.
     #[must_use]
     pub fn commit_group(&self) -> CommitGroup {
         CommitGroup::new(self.clone())
@@ -204,48 +204,49 @@ impl Home {
     /// Bytes free to users on the disk.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn volume_free(&self) -> Result<u64, StorageError> {
         self.staging().free()
     }
 
-    /// Where something can be put or changed.
+    /// The filesystem on which entries can be created or changed.
     pub(super) fn place(&self) -> Place {
         self.inner.place
     }
 
-    /// Refuses to change anything in a folder, called `path` in errors, that another filesystem is mounted on or above.
+    /// Refuses a change in a folder if another filesystem is mounted on it or on one of its parents; errors call the
+    /// folder `path`.
     pub(super) fn require_here(&self, folder: &Dir, path: &RemotePath) -> Result<(), StorageError> {
         let metadata = Metadata::of(folder).map_err(|error| StorageError::at(path, "look at a folder", error))?;
         self.require_at(&metadata, path)
     }
 
-    /// The same, of what was looked at.
+    /// The same check for an entry with this metadata.
     pub(super) fn require_at(&self, metadata: &Metadata, path: &RemotePath) -> Result<(), StorageError> {
         if metadata.is_at(self.place()) { Ok(()) } else { Err(StorageError::OtherFilesystem(path.clone())) }
     }
 
-    /// The folder in which the name at the end of `path` is to be changed, and that name.
+    /// Opens the parent folder of `path` for a change, and returns the name in it.
     pub(super) fn parent_to_change<'a>(&self, path: &'a RemotePath) -> Result<(Dir, &'a OsStr), StorageError> {
         let (parent, name) = beneath::parent(self.dir(), path)?;
         self.require_here(&parent, path)?;
         Ok((parent, name))
     }
 
-    /// Whether files with several names in the home were counted. Which they are is not
-    /// written down, so the home is then to be counted again at the next start.
+    /// Whether the home contains files with several names. Those names are not written to the ledger, so the home
+    /// must be counted again at the next start.
     #[must_use]
     pub fn has_shared_files(&self) -> bool {
         self.inner.shared.any()
     }
 
-    /// What opening the home threw away from staging, a line each for the log; given once.
+    /// Files that were removed from staging when the home was opened, one line each for the log; returned once.
     #[must_use]
     pub fn take_report(&self) -> Vec<String> {
         std::mem::take(&mut *self.inner.report.lock())
     }
 
-    /// The user's folder, which holds the home, staging and the ledger.
+    /// The user's folder, which contains the home, staging and the ledger.
     pub(super) fn user_folder(&self) -> BorrowedFd<'_> {
         self.inner.folder.as_fd()
     }

@@ -1,4 +1,4 @@
-//! Looks at the homes beside a server that may be running, and finds those that are not as it made them.
+//! Inspects homes beside a server that may be running, and finds those that are not as the server made them.
 
 use std::{io::ErrorKind, path::Path};
 
@@ -6,21 +6,21 @@ use rustix::fs::fstat;
 
 use super::{Storage, StorageError, root::private_folder};
 
-/// What there is of a user.
+/// The state of a user's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HomeStatus {
-    /// A home.
+    /// The home is in order.
     Home,
-    /// Nothing: the user never came, or the files are not where they were.
+    /// There are no files: the user has never logged in, or the files have been moved away.
     Nothing,
-    /// Something that is not as the server made it; why, for people.
+    /// Something is not as the server made it; a description for people.
     Fault(String),
 }
 
-/// Looks at the home of each of `users`, in their order; nothing where no server ever ran.
+/// Inspects the home of each of `users`, in their order; empty if no server has ever run.
 ///
 /// # Errors
-/// The disk's.
+/// An error of the disk.
 pub(crate) fn inspect_homes(data: &Path, users: &[&str]) -> Result<Vec<HomeStatus>, StorageError> {
     let storage = match Storage::inspect(data) {
         Err(StorageError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(Vec::new()),

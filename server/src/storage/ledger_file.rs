@@ -1,4 +1,4 @@
-//! Where the bytes of a user's ledger lie; what they say is not storage's to know.
+//! Stores the bytes of a user's ledger; storage does not interpret them.
 
 use rustix::{fs::AtFlags, io::Errno};
 
@@ -8,20 +8,20 @@ pub(super) const NAME: &str = "ledger.json";
 pub(super) const BYTES_MAX: u64 = 4096;
 
 impl Home {
-    /// The ledger's bytes, left where they are; `None` when there is none.
+    /// Reads the ledger's bytes and leaves the file in place; `None` if there is none.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn read_ledger(&self) -> Result<Option<Vec<u8>>, StorageError> {
         let bytes = durable::read_whole(self.user_folder(), NAME, BYTES_MAX);
         bytes.map_err(|error| StorageError::own("read a ledger", error))
     }
 
-    /// The ledger's bytes, durably taken away: a stop from now on that does not write them
-    /// again means counting again. To be called before the home's first change.
+    /// Reads the ledger's bytes and removes the file durably: if the server stops without writing the ledger again,
+    /// the home is counted again. Call this before the first change to the home.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn take_ledger(&self) -> Result<Option<Vec<u8>>, StorageError> {
         let bytes = self.read_ledger()?;
         if bytes.is_some() {
@@ -30,23 +30,23 @@ impl Home {
         Ok(bytes)
     }
 
-    /// Takes the ledger away durably, also where it may be gone already.
+    /// Removes the ledger durably, even if it may be gone already.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn remove_ledger(&self) -> Result<(), StorageError> {
         let removed = match disk::unlink(self.user_folder(), NAME, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => flush::folder(self.user_folder()),
             error => error,
         };
-        // Flushed whatever the durability: a ledger come back after a power cut would be believed.
+        // Flush whatever the durability: a ledger that reappeared after a power cut would be believed.
         removed.map_err(|error| StorageError::own("take a ledger", error))
     }
 
-    /// Puts the ledger's bytes on the disk.
+    /// Writes the ledger's bytes to the disk.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn write_ledger(&self, bytes: &[u8]) -> Result<(), StorageError> {
         durable::write_whole(self.user_folder(), NAME, bytes, Durability::Full)
     }

@@ -1,4 +1,4 @@
-//! The entries of a folder, page by page, in the order the disk gives them.
+//! The entries of a folder, page by page, in the order the disk returns them.
 
 use std::{ffi::CString, fmt};
 
@@ -12,7 +12,7 @@ use rustix::{
 
 use super::{StorageError, beneath, metadata::Metadata};
 
-/// Reads a folder's entries: one stream of names, one look at each.
+/// Reads the entries of a folder: one stream of names, one `statx` each.
 pub struct Lister {
     stream: Stream,
 }
@@ -23,13 +23,13 @@ impl Lister {
         Ok(Self { stream: Stream::new(folder, path.clone())? })
     }
 
-    /// The next at most `max` entries, in the disk's order; `None` at the end.
+    /// The next entries, at most `max`, in the disk's order; `None` at the end.
     ///
-    /// What vanishes between its name being read and being looked at is left out, and so
-    /// is a name longer than the protocol's names can be, which Linux filesystems lack.
+    /// An entry that disappears between reading its name and its metadata is left out. So is a name longer than the
+    /// protocol allows, which does not exist on Linux filesystems.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn next_page(&mut self, max: usize) -> Result<Option<Vec<Entry>>, StorageError> {
         let mut page = Vec::with_capacity(max.min(64));
         while page.len() < max {
@@ -49,10 +49,10 @@ impl fmt::Debug for Lister {
     }
 }
 
-/// The names in an open folder, each with what it is.
+/// The names in an open folder, each with its metadata.
 pub(super) struct Stream {
     dir: Dir,
-    /// For errors only.
+    /// Used in errors only.
     path: RemotePath,
 }
 
@@ -73,7 +73,7 @@ impl Stream {
         self.dir.fd().map_err(|error| StorageError::at(&self.path, "read a folder", error))
     }
 
-    /// Begins again at the first name.
+    /// Starts again at the first name.
     pub(super) fn rewind(&mut self) {
         self.dir.rewind();
     }

@@ -1,4 +1,4 @@
-//! What the disk says about one thing, in types that are the same on every machine.
+//! The metadata of one file or folder, in types that are the same on every platform.
 
 use std::ffi::OsStr;
 
@@ -16,44 +16,44 @@ use rustix::{
 
 use super::{StorageError, mode};
 
-/// Which disk, and where in the tree it is mounted.
+/// A device and the mount through which it was reached.
 pub(super) type Place = (u64, u64);
 
-/// Which inode on which device.
+/// A device and an inode on it.
 pub(super) type FileId = (u64, u64);
 
-/// What is asked for.
+/// The fields that are requested.
 const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
 
-/// A snapshot of one thing's metadata.
+/// A snapshot of the metadata of one entry.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Metadata {
     pub(super) kind: Kind,
-    /// Bytes as the disk says; meaningful for files.
+    /// Size in bytes; meaningful for files only.
     pub(super) size: u64,
     pub(super) mtime: Mtime,
-    /// Permission bits the disk has; those that are shown may be others.
+    /// Permission bits on the disk; the bits shown to users may differ.
     pub(super) mode: u32,
     pub(super) id: FileId,
-    /// How many names the inode has, wherever they are.
+    /// The number of names of the inode, wherever they are.
     pub(super) names: u32,
-    /// Which mount it was reached by; 0 where the kernel does not say.
+    /// The mount through which it was reached; 0 if the kernel does not tell.
     mount: u64,
     ctime: Mtime,
 }
 
 impl Metadata {
-    /// Of `name` in a folder; a link is looked at itself.
+    /// The metadata of `name` in a folder, without following a symlink.
     pub(super) fn at(folder: impl AsFd, name: impl Arg) -> Result<Self> {
         statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, WANTED).map(|found| Self::from(&found))
     }
 
-    /// Of what is open.
+    /// The metadata of an open file or folder.
     pub(super) fn of(open: impl AsFd) -> Result<Self> {
         statx(open, c"", AtFlags::EMPTY_PATH, WANTED).map(|found| Self::from(&found))
     }
 
-    /// Of `name` in a folder, as for an [`OsStr`]; `None` when nothing is there.
+    /// The metadata of `name` in a folder, or `None` if nothing is there.
     pub(super) fn if_there(folder: impl AsFd, name: &OsStr) -> Result<Option<Self>> {
         match Self::at(folder, name) {
             Ok(metadata) => Ok(Some(metadata)),
@@ -62,13 +62,13 @@ impl Metadata {
         }
     }
 
-    /// Where a folder is.
+    /// The filesystem that a folder is on.
     pub(super) fn place(&self) -> Place {
         (self.id.0, self.mount)
     }
 
-    /// Whether it can be changed, or be put in its place, by one who works at `place`. Only folders tell their
-    /// device: an overlay tells another one for a file.
+    /// Whether it can be changed or replaced by somebody who works at `place`. The device is compared for folders
+    /// only: an overlay reports another device for a file.
     pub(super) fn is_at(&self, place: Place) -> bool {
         self.mount == place.1 && (!self.is_folder() || self.id.0 == place.0)
     }
@@ -85,7 +85,7 @@ impl Metadata {
         self.kind == Kind::Symlink
     }
 
-    /// Refuses what cannot be read as a file.
+    /// Refuses anything that cannot be read as a file.
     pub(super) fn require_file(&self, path: &RemotePath) -> std::result::Result<(), StorageError> {
         match self.kind {
             Kind::File => Ok(()),
@@ -94,17 +94,17 @@ impl Metadata {
         }
     }
 
-    /// The entry it makes in a listing of `folder`, where it was seen as `name`.
+    /// The entry for a listing of `folder`, in which it has the name `name`.
     pub(super) fn entry(&self, folder: impl AsFd, name: Name) -> Entry {
         let size = if self.is_file() { self.size } else { 0 };
         let mode = if self.is_file() { mode::shown_at(folder, name.as_bytes(), self.mode) } else { self.mode };
         Entry { name, kind: self.kind, size, mtime: self.mtime, mode }
     }
 
-    /// The file's version: changes with its inode, its size, either of its times.
+    /// The version of the file: it changes with its inode, its size and either of its times.
     ///
-    /// `ctime` cannot be set by anyone, so content replaced under a kept `mtime` shows too;
-    /// the drawback is that a change of mode or name makes a new version as well.
+    /// Nobody can set `ctime`, so content replaced under the same `mtime` is detected too; the drawback is that a
+    /// change of mode or name also makes a new version.
     pub(super) fn version(&self) -> Version {
         let mut hasher = blake3::Hasher::new();
         for part in [self.id.0, self.id.1, self.size] {
@@ -117,8 +117,8 @@ impl Metadata {
         Version(digest.as_str().chars().take(32).collect())
     }
 
-    /// Tells a folder from every other one, restored copies of it included, and changes when a name directly in
-    /// it does. The device is left out: its number can be another one after a restart of the machine.
+    /// A stamp that differs between any two folders, including restored copies, and changes whenever a name
+    /// directly in the folder does. The device is left out because its number may change when the machine restarts.
     pub(super) fn stamp(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.id.1.to_le_bytes());
@@ -128,7 +128,7 @@ impl Metadata {
         hasher.finalize().to_hex().chars().take(32).collect()
     }
 
-    /// When content or metadata last changed, as the disk noted it itself.
+    /// When content or metadata last changed, according to the disk's own record.
     pub(super) fn touched(&self) -> Mtime {
         self.ctime
     }
@@ -187,7 +187,7 @@ mod tests {
             Metadata::of(&file).unwrap()
         };
         let first = write("one");
-        // The kernel's clock for times may tick coarsely; write until it has moved on.
+        // The kernel's clock for timestamps may tick coarsely; write until it has moved on.
         let second = loop {
             let metadata = write("two");
             if metadata.ctime != first.ctime {

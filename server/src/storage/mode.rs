@@ -1,8 +1,9 @@
-//! The permission bits of a file, where the disk cannot have them as they are.
+//! The permission bits of a file, including those that the disk cannot hold as they are.
 //!
-//! A server that is not root can read its own files only where their owner may, so on the disk the owner
-//! always may. Bits that forbid it are kept in an extended attribute beside the bits the disk got in their
-//! place. They are believed only while the disk still has those: after a `chmod` by hand, the disk's bits hold.
+//! A server that is not root can read its own files only if their owner may, so on the disk the owner always may.
+//! Bits that deny it are kept in an extended attribute, beside the bits that the disk has in their place. The
+//! attribute is valid only while the disk still has those bits: after a `chmod` by hand, the bits on the disk
+//! apply.
 
 use rustix::{
     fd::AsFd,
@@ -12,30 +13,30 @@ use rustix::{
 
 use super::{disk, durable};
 
-/// Where the bits are kept: `WANTED DISK`, both octal.
+/// The extended attribute that holds the bits: `WANTED DISK`, both octal.
 const ATTRIBUTE: &str = "user.ferry.mode";
 
 const OWNER: u32 = 0o700;
 const OWNER_READS: u32 = 0o400;
 
-/// The owner's bits of a file that belongs to the server while it is worked on. Only with these, too,
-/// the system lets anybody but root change an attribute.
+/// The owner's bits of a file while the server works on it. These are also required for anybody but root to change
+/// an attribute.
 pub(super) const OWN_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-/// Whether the disk can have these bits and no attribute could be believed with them. Only a file whose
-/// owner may read and nothing else can have an attribute: few have such bits, and others cost no look at it.
+/// Whether the disk can hold these bits and no attribute can apply to them. Only a file whose owner may read and
+/// nothing else can have a valid attribute: such bits are rare, and other files are not checked for it.
 pub(super) fn is_plain(bits: u32) -> bool {
     bits & OWNER_READS != 0 && bits & OWNER != OWNER_READS
 }
 
-/// Gives an open file its permission bits. It must not have an attribute that was written for other bits,
-/// unless these are not [plain](is_plain).
+/// Gives an open file its permission bits. The file must not have an attribute for other bits, unless the new bits
+/// are not [plain](is_plain).
 pub(super) fn set(file: impl AsFd, wanted: u32) -> Result<()> {
     let file = file.as_fd();
     set_with(file, wanted, |value| disk::set_attribute(file, ATTRIBUTE, value))
 }
 
-/// Gives an open file other permission bits than it has.
+/// Changes the permission bits of an open file.
 pub(super) fn change(file: impl AsFd, wanted: u32) -> Result<()> {
     disk::set_mode(&file, OWN_MODE)?;
     forget(&file)?;
@@ -54,8 +55,8 @@ fn set_with(file: impl AsFd, wanted: u32, keep: impl FnOnce(&[u8]) -> Result<()>
     let stand_in = wanted & !OWNER | OWNER_READS;
     let disk = match keep(format!("{wanted:o} {stand_in:o}").as_bytes()) {
         Ok(()) => stand_in,
-        // A filesystem without attributes, or no room for one: a file that can be read back matters more
-        // than a bit against its owner.
+        // The filesystem has no attributes, or no room for one: being able to read the file back is more important
+        // than a bit that denies its owner access.
         Err(_) => wanted | OWNER_READS,
     };
     disk::set_mode(file, Mode::from_bits_truncate(disk))
@@ -69,18 +70,18 @@ fn forget(file: impl AsFd) -> Result<()> {
     }
 }
 
-/// The bits an open file shows, of which the disk has `bits`.
+/// The bits to show for an open file that has `bits` on the disk.
 pub(super) fn shown(file: impl AsFd, bits: u32) -> u32 {
     if bits & OWNER != OWNER_READS {
         return bits;
     }
     let mut value = [0; 16];
-    // Without an attribute, or where there are none, the disk's bits are all there is.
+    // Without an attribute, or where attributes are not supported, the bits on the disk are all there is.
     let kept = rustix::fs::fgetxattr(file, ATTRIBUTE, &mut value).ok().and_then(|length| parse(value.get(..length)?));
     kept.filter(|(_, stand_in)| *stand_in == bits).map_or(bits, |(wanted, _)| wanted)
 }
 
-/// The bits that the regular file seen in `folder` as `name` shows, of which the disk has `bits`.
+/// The bits to show for the regular file `name` in `folder` that has `bits` on the disk.
 pub(super) fn shown_at(folder: impl AsFd, name: &[u8], bits: u32) -> u32 {
     if bits & OWNER != OWNER_READS {
         return bits;
@@ -89,7 +90,7 @@ pub(super) fn shown_at(folder: impl AsFd, name: &[u8], bits: u32) -> u32 {
     openat(folder, name, flags, Mode::empty()).map_or(bits, |file| shown(file, bits))
 }
 
-/// The wanted bits and those the disk got for them.
+/// The requested bits, and the bits that the disk got for them.
 fn parse(value: &[u8]) -> Option<(u32, u32)> {
     let (wanted, stand_in) = std::str::from_utf8(value).ok()?.split_once(' ')?;
     let bits = |text| u32::from_str_radix(text, 8).ok().filter(|bits| bits & !0o777 == 0);
@@ -131,7 +132,7 @@ mod tests {
             let bits = on_disk(&file);
             assert_eq!(shown(&file, bits), wanted, "{wanted:o}");
             assert!(bits & 0o400 != 0 && bits & 0o077 == wanted & 0o077, "{wanted:o} is {bits:o} on the disk");
-            // As a file that is staged gets it.
+            // As for a staged file.
             set(&file, wanted).unwrap();
             assert_eq!(shown(&file, on_disk(&file)), wanted, "{wanted:o} again");
         }

@@ -20,16 +20,17 @@ use rustix::{
 
 use super::{Durability, Home, StorageError, Weight, beneath, disk, flush, metadata::Metadata, mode};
 
-/// Permissions of a new folder in a home; the process's mask applies. The home is 0700 itself.
+/// Permissions of a new folder in a home, subject to the process's umask. The home itself has 0700.
 const FOLDER_MODE: Mode = Mode::from_bits_retain(0o755);
 
 impl Home {
-    /// Makes a folder, adding to `made` each that was. With `parents` those above are made too
-    /// and one that exists is fine.
+    /// Makes a folder and adds the number of new folders to `made`. With `parents`, missing parents are made too
+    /// and an existing folder is accepted.
     ///
     /// # Errors
-    /// `Exists`, `NotFound` or `NotDirectory` above it, `Outside`, `OtherFilesystem`, `BadPath` for the home
-    /// itself without `parents`, or the disk's. Folders made before the error remain, and are in `made`.
+    /// `Exists`; `NotFound` or `NotDirectory` for a parent; `Outside`; `OtherFilesystem`; `BadPath` for the home
+    /// itself without `parents`; or an error of the disk. Folders made before the error remain, and are counted in
+    /// `made`.
     pub fn make_dir(&self, path: &RemotePath, parents: bool, made: &mut u64) -> Result<(), StorageError> {
         if !parents {
             let (parent, name) = self.parent_to_change(path)?;
@@ -43,7 +44,8 @@ impl Home {
         self.make_dirs(path, made).map(|_| ())
     }
 
-    /// Makes a folder and those above it, adding to `made` each that was; returns it opened.
+    /// Makes a folder and its missing parents, and adds the number of new folders to `made`; returns the open
+    /// folder.
     pub(super) fn make_dirs(&self, path: &RemotePath, made: &mut u64) -> Result<Dir, StorageError> {
         let (mut folder, missing) = self.nearest(path)?;
         if missing > 0 {
@@ -65,14 +67,15 @@ impl Home {
         Ok(folder)
     }
 
-    /// Renames or moves, atomically. Returns what the replaced file weighed; the rest keeps its weight.
+    /// Renames or moves an entry atomically. Returns the weight of the replaced file; everything else keeps its
+    /// weight.
     ///
-    /// Never replaces a folder. A file renamed to another name of itself loses the old name.
+    /// A folder is never replaced. If both names belong to the same file, the old name is removed.
     ///
     /// # Errors
-    /// `NotFound`, `Exists`, `IsDirectory` (a folder in the way), `NotDirectory`, `Outside`,
-    /// `OtherFilesystem`, `BadPath` (the home, or a folder into itself), `TooLong` (what is below would no
-    /// longer have a path), or the disk's.
+    /// `NotFound`, `Exists`, `IsDirectory` (the target is a folder), `NotDirectory`, `Outside`, `OtherFilesystem`,
+    /// `BadPath` (the home, or a folder into itself), `TooLong` (a path below would become too long), or an error
+    /// of the disk.
     pub fn rename(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<Weight, StorageError> {
         let (from_parent, from_name) = self.parent_to_change(from)?;
         let (to_parent, to_name) = self.parent_to_change(to)?;
@@ -104,10 +107,11 @@ impl Home {
         Ok(gone)
     }
 
-    /// Makes the name at `path` durable, where the server is to; after a rename, without the user's lock.
+    /// Makes the name at `path` durable, if the server is configured to do so. Call it after a rename, without the
+    /// user's lock.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn flush_name(&self, path: &RemotePath) -> Result<(), StorageError> {
         if self.inner().durability != Durability::Full {
             return Ok(());
@@ -119,7 +123,8 @@ impl Home {
         flush::folder(&parent).map_err(|error| StorageError::at(path, "flush a folder", error))
     }
 
-    /// `rename(2)` does nothing between two names of one inode; `mv` then removes the first.
+    /// `rename(2)` does nothing if both names belong to one inode; `mv` then removes the first name, and so does
+    /// this.
     fn rename_to_itself(
         &self,
         from: &RemotePath,
@@ -136,7 +141,7 @@ impl Home {
         Ok(Weight { bytes: self.shared_files().removed(metadata), files: 1 })
     }
 
-    /// Refuses to move a folder where something below it would have no path any more.
+    /// Refuses to move a folder if a path below it would become too long.
     fn require_short(&self, from: &RemotePath, to: &RemotePath) -> Result<(), StorageError> {
         let (from_length, to_length) = (from.as_bytes().len(), to.as_bytes().len());
         if to.depth() <= from.depth() && to_length <= from_length {
@@ -144,7 +149,7 @@ impl Home {
         }
         let mut walker = self.walker(from)?;
         while let Some(page) = walker.next_page()? {
-            // An empty folder's own name stood on the page above.
+            // The name of an empty folder was on its parent's page.
             if page.entries.is_empty() && page.unreadable.is_empty() {
                 continue;
             }
@@ -158,12 +163,13 @@ impl Home {
         Ok(())
     }
 
-    /// Sets the time and the permission bits of a file or folder. Links inside the home are followed.
+    /// Sets the modification time and the permission bits of a file or folder. Symlinks inside the home are
+    /// followed.
     ///
-    /// A folder keeps its owner's bits, or the server could neither list nor count what is in it.
+    /// A folder keeps its owner's bits; otherwise the server could neither list nor count its contents.
     ///
     /// # Errors
-    /// `NotFound`, `NotAFile`, `Outside`, `OtherFilesystem`, `Denied`, or the disk's.
+    /// `NotFound`, `NotAFile`, `Outside`, `OtherFilesystem`, `Denied`, or an error of the disk.
     pub fn set_attributes(
         &self,
         path: &RemotePath,
@@ -199,14 +205,14 @@ impl Home {
         if mode::is_plain(mode) && mode::is_plain(metadata.mode) {
             return set(mode);
         }
-        // By its path first: a file that was put there by hand may forbid to be opened.
+        // Set the mode by path first: the permissions of a file that was put there by hand may deny opening it.
         set(mode::OWN_MODE.bits())?;
         let (file, _) = beneath::file_to_read(self.dir(), path)?;
         mode::change(file, mode).map_err(|error| StorageError::at(path, "set permissions", error))
     }
 }
 
-/// The times that set `mtime` and leave the access time.
+/// The times that set `mtime` and leave the access time unchanged.
 pub(super) fn times(Mtime(seconds, nanos): Mtime) -> Timestamps {
     Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
@@ -214,11 +220,11 @@ pub(super) fn times(Mtime(seconds, nanos): Mtime) -> Timestamps {
     }
 }
 
-/// Renames where nothing may be; atomic where the filesystem can, else after a look.
+/// Renames an entry if the target does not exist; atomic if the filesystem supports it, else checked beforehand.
 pub(super) fn rename_to_nothing(from: (impl AsFd, &OsStr), to: (impl AsFd, &OsStr)) -> rustix::io::Result<()> {
     let ((from, name), (to, new)) = (from, to);
     match disk::rename_unless_there(&from, name, &to, new) {
-        // EINVAL also means a folder into itself; then the plain rename says so again.
+        // EINVAL also means that a folder would move into itself; the plain rename then reports the same error.
         Err(Errno::INVAL | Errno::NOSYS) => match Metadata::if_there(&to, new)? {
             Some(_) => Err(Errno::EXIST),
             None => disk::rename(from, name, to, new),

@@ -1,4 +1,4 @@
-//! What can be told of a user's files without opening the home: maintenance looks so at those who are away.
+//! A read-only view of a user's files without opening the home; maintenance uses it for absent users.
 
 use ferry_shared::entry::Mtime;
 use rustix::fd::AsFd;
@@ -7,22 +7,22 @@ use super::{
     Home, Storage, StorageError, durable, ledger_file, listing::Stream, metadata::Metadata, root::private_folder,
 };
 
-/// What was seen of a home that is not open.
+/// A read-only view of a home that is not open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peek {
-    /// The ledger's bytes, left where they are.
+    /// The ledger's bytes; the file stays in place.
     pub ledger: Option<Vec<u8>>,
-    /// The home's stamp, as [`Home::stamp`] gives it.
+    /// The home's stamp, as [`Home::stamp`] returns it.
     pub home: String,
-    /// When the staged part that changed longest ago did so; `None` without parts.
+    /// The oldest time of last change among the staged parts; `None` without parts.
     pub oldest_part: Option<Mtime>,
 }
 
 impl Storage {
-    /// Looks at what there is of `user`; `None` when there is no home. Opens and changes nothing.
+    /// Peeks at the files of `user`; `None` if there is no home. Opens and changes nothing.
     ///
     /// # Errors
-    /// `Unsafe` when a folder is a symlink, or the disk's.
+    /// `Unsafe` if a folder is a symlink, or an error of the disk.
     pub fn peek(&self, user: &str) -> Result<Option<Peek>, StorageError> {
         let there = |opened| match opened {
             Err(StorageError::NoSuchUser) => Ok(None),
@@ -46,11 +46,11 @@ impl Storage {
         Ok(Some(Peek { ledger, home, oldest_part }))
     }
 
-    /// Whether an open home still is the one under its user's name: not after all of the user's files were
+    /// Whether an open home is still the one under its user's name. It is not if all of the user's files were
     /// removed.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn is_in_place(&self, home: &Home) -> Result<bool, StorageError> {
         let own = |error| StorageError::own("look at a home", error);
         let there = Metadata::if_there(self.users(), home.user().as_ref()).map_err(own)?;
@@ -61,18 +61,18 @@ impl Storage {
     /// Bytes free to users on the disk of the homes.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn volume_free(&self) -> Result<u64, StorageError> {
         self.reserve.free(self.users())
     }
 }
 
 impl Home {
-    /// Tells this home from every other one, restored copies of it included, and changes when a name directly in
-    /// it does.
+    /// A stamp that differs from that of every other home, including restored copies, and changes whenever a name
+    /// directly in the home does.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn stamp(&self) -> Result<String, StorageError> {
         stamp(self.dir())
     }

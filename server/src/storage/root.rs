@@ -1,4 +1,4 @@
-//! The data folder: which users have files there, and the way to each one's home.
+//! The data folder: the users that have files in it, and how their homes are opened.
 
 use std::{
     collections::HashMap,
@@ -25,13 +25,13 @@ use super::{
     volume::Reserve,
 };
 
-/// Bytes in a user's name.
+/// The maximum length of a user's name in bytes.
 const USER_MAX: usize = 64;
-/// How a folder is opened that may be reached through links.
+/// Flags for opening a folder that may be reached through symlinks.
 const ABOVE: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-/// What a removed user's folder is called until it is gone; no user's name begins so.
+/// The prefix of a removed user's folder until it is deleted; no user's name starts with it.
 const REMOVED: &str = ".removed-";
-/// How often a folder is emptied that others still write to: sessions that are ending write little.
+/// How often to empty a folder that others still write to: sessions that are ending write little.
 const REMOVALS: u32 = 100;
 
 /// How far a commit goes before it is acknowledged.
@@ -39,29 +39,28 @@ const REMOVALS: u32 = 100;
 pub enum Durability {
     /// Data and names are flushed to the disk.
     Full,
-    /// Atomic but not flushed: a power cut may lose what was acknowledged last.
+    /// Commits are atomic but not flushed: a power cut may lose the files that were acknowledged last.
     Rename,
 }
 
-/// The data folder's users.
+/// The users in the data folder.
 #[derive(Debug)]
 pub struct Storage {
-    /// `DATA/users`; also carries the lock.
+    /// `DATA/users`; the lock is on this handle too.
     users: OwnedFd,
     durability: Durability,
-    /// Only the process that owns the folder cleans up and makes things.
+    /// Whether this process owns the folder: only the owner cleans up and creates files.
     owner: bool,
-    /// What users leave free of the disk.
+    /// The space that users leave free on the disk.
     pub(super) reserve: Arc<Reserve>,
     homes: Mutex<HashMap<String, Weak<Inner>>>,
 }
 
 impl Storage {
-    /// Opens, and where needed makes, the data folder, and keeps other servers out while
-    /// this value lives.
+    /// Opens the data folder, creating it if needed, and keeps other servers out while this value lives.
     ///
     /// # Errors
-    /// `InUse` when another process has it open, or the disk's.
+    /// `InUse` if another process has it open, or an error of the disk.
     pub fn open(data: &Path, durability: Durability) -> Result<Self, StorageError> {
         let users = data.join("users");
         let make = || {
@@ -82,7 +81,7 @@ impl Storage {
     /// Keeps other servers out while this value lives.
     ///
     /// # Errors
-    /// `InUse` when another process has it open, or the disk's.
+    /// `InUse` if another process has it open, or an error of the disk.
     pub fn alone(self) -> Result<Self, StorageError> {
         match flock(&self.users, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => Err(StorageError::InUse),
@@ -91,11 +90,11 @@ impl Storage {
         }
     }
 
-    /// Opens the data folder beside a server that may be running, to look and count:
-    /// nothing is locked, made or cleaned up.
+    /// Opens the data folder for inspecting and counting, beside a server that may be running: nothing is locked,
+    /// created or cleaned up.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn inspect(data: &Path) -> Result<Self, StorageError> {
         Self::at(&data.join("users"), Durability::Full, false)
     }
@@ -106,8 +105,8 @@ impl Storage {
         Ok(Self { users, durability, owner, reserve: Arc::default(), homes: Mutex::default() })
     }
 
-    /// Has users leave so many bytes of the disk free from now on; a share of it, if `None`. The server's own files
-    /// are written all the same.
+    /// Sets the number of bytes that users leave free on the disk from now on; `None` means the default share. The
+    /// server's own files ignore it.
     pub fn keep_free(&self, bytes: Option<u64>) {
         self.reserve.set(bytes);
     }
@@ -117,18 +116,18 @@ impl Storage {
         &self.users
     }
 
-    /// A user's home. All callers share one while any of them holds it.
+    /// A user's home. All callers share it while any of them holds it.
     ///
     /// # Errors
-    /// `NoSuchUser` when it is not there and not to be made, `Unsafe` when one of its
-    /// folders is a symlink, or the disk's.
+    /// `NoSuchUser` if it does not exist and `create` is not set, `Unsafe` if one of its folders is a symlink, or
+    /// an error of the disk.
     pub fn home(&self, user: &str, create: bool) -> Result<Home, StorageError> {
         require_user_name(user)?;
-        // Held while opening, so that staging is cleaned before anyone uses it.
+        // Locked while a home is opened, so that staging is cleaned before anybody uses it.
         let mut homes = self.homes.lock();
         if let Some(inner) = homes.get(user).and_then(Weak::upgrade) {
             let home = Home::from_inner(inner);
-            // Who still holds the home of a user that was removed with all files holds it alone.
+            // After a user was removed with all files, an old holder of the home must not share it with new ones.
             if self.is_in_place(&home)? {
                 return Ok(home);
             }
@@ -148,7 +147,7 @@ impl Storage {
     /// The users that have files, in order.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn users_on_disk(&self) -> Result<Vec<String>, StorageError> {
         let mut users = self.names()?;
         users.retain(|name| require_user_name(name).is_ok());
@@ -156,10 +155,10 @@ impl Storage {
         Ok(users)
     }
 
-    /// Whether anything is there under a user's name, of whatever kind.
+    /// Whether anything exists under a user's name, of whatever kind.
     ///
     /// # Errors
-    /// `NoSuchUser` for a name no user can have, or the disk's.
+    /// `NoSuchUser` for a name that no user can have, or an error of the disk.
     pub fn has_user(&self, user: &str) -> Result<bool, StorageError> {
         require_user_name(user)?;
         match statat(&self.users, user, AtFlags::SYMLINK_NOFOLLOW) {
@@ -169,10 +168,10 @@ impl Storage {
         }
     }
 
-    /// Removes all of a user's files; whether there were any. End the user's sessions first.
+    /// Removes all files of a user; returns whether there were any. End the user's sessions first.
     ///
     /// # Errors
-    /// The disk's. What is not gone by then is removed at the next start.
+    /// An error of the disk. The next start removes the rest.
     pub fn remove_user(&self, user: &str) -> Result<bool, StorageError> {
         require_user_name(user)?;
         let removed = format!("{REMOVED}{user}");
@@ -191,7 +190,7 @@ impl Storage {
         for name in self.names()? {
             if name.starts_with(REMOVED) {
                 match self.remove_tree(&name) {
-                    // Users get at their files all the same; it goes at a later start.
+                    // Other users can reach their files nevertheless; a later start removes this folder.
                     Err(error @ StorageError::Disk { .. }) => tracing::warn!(%error, name, "not removed yet"),
                     removed => removed?,
                 }
@@ -207,7 +206,7 @@ impl Storage {
         loop {
             tries -= 1;
             match users.remove_dir_all(name) {
-                // A session that is just ending has put its last file there, after all others were gone.
+                // A session that is just ending has created its last file here, after all others were removed.
                 Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && tries > 0 => {}
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(StorageError::own("remove a user's files", error));
@@ -217,7 +216,7 @@ impl Storage {
         }
     }
 
-    /// The names in the folder; those that are not UTF-8 are nobody's and left out.
+    /// The names in the folder; names that are not UTF-8 belong to no user and are left out.
     fn names(&self) -> Result<Vec<String>, StorageError> {
         let own = |error: Errno| StorageError::own("read the data folder", error);
         let users = openat(&self.users, c".", FOLDER, Mode::empty()).map_err(own)?;
@@ -232,7 +231,8 @@ impl Storage {
     }
 }
 
-/// `[a-z0-9][a-z0-9._-]{0,63}`: whoever made the user has checked it, a path needs it checked here.
+/// Checks for `[a-z0-9][a-z0-9._-]{0,63}`. The user's name was checked when the account was made; a path must be
+/// checked here.
 fn require_user_name(user: &str) -> Result<(), StorageError> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let mut bytes = user.bytes();
@@ -240,7 +240,7 @@ fn require_user_name(user: &str) -> Result<(), StorageError> {
     if good && user.len() <= USER_MAX { Ok(()) } else { Err(StorageError::NoSuchUser) }
 }
 
-/// Opens one of a user's folders, never through a link; makes it (0700) if it is to be.
+/// Opens one of a user's folders, never through a symlink; makes it (0700) if `create` is set.
 pub(super) fn private_folder(above: &OwnedFd, name: &str, user: &str, create: bool) -> Result<OwnedFd, StorageError> {
     let mut is_new = false;
     if create {

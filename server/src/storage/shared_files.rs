@@ -1,8 +1,8 @@
-//! Files with several names: which of their names weighs the bytes.
+//! Files with several names: which of the names counts the bytes.
 //!
-//! `du` counts an inode once. Clients cannot make a second name, so after a count the
-//! inodes that have several in a home are known, and each that goes can be told from the
-//! last one. Names outside the home, such as of a hard-linked backup, do not matter.
+//! `du` counts an inode once. Clients cannot make a second name, so after a count all inodes with several names in
+//! the home are known, and the removal of the last name can be recognised. Names outside the home, such as those of
+//! a hard-linked backup, do not matter.
 
 use std::collections::HashMap;
 
@@ -10,13 +10,13 @@ use parking_lot::Mutex;
 
 use super::metadata::{FileId, Metadata};
 
-/// How many names in the home each inode has that has more than one there; whole after every statement, so also after a
-/// panic.
+/// The number of names of each inode that has more than one in the home. Consistent after every statement, so also
+/// after a panic.
 #[derive(Debug, Default)]
 pub(super) struct SharedFiles(Mutex<HashMap<FileId, u64>>);
 
 impl SharedFiles {
-    /// Takes the names a count has seen.
+    /// Takes the names that a count has seen.
     pub(super) fn set(&self, mut names: HashMap<FileId, u64>) {
         names.retain(|_, names| *names > 1);
         *self.0.lock() = names;
@@ -27,7 +27,7 @@ impl SharedFiles {
         !self.0.lock().is_empty()
     }
 
-    /// The bytes that go when this name goes.
+    /// The bytes that are freed if this name is removed.
     pub(super) fn bytes(&self, metadata: &Metadata) -> u64 {
         if !metadata.is_file() || (metadata.names > 1 && self.0.lock().contains_key(&metadata.id)) {
             0
@@ -36,7 +36,7 @@ impl SharedFiles {
         }
     }
 
-    /// Notes that this name went; returns the bytes that went with it.
+    /// Notes that this name was removed; returns the bytes that were freed.
     pub(super) fn removed(&self, metadata: &Metadata) -> u64 {
         let bytes = self.bytes(metadata);
         if metadata.is_file() && metadata.names > 1 {

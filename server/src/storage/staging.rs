@@ -1,4 +1,4 @@
-//! The folder of unfinished things beside a home: what is in it, and in whose hands.
+//! The staging folder beside a home: unfinished uploads, and who writes to them.
 
 mod part;
 mod registry;
@@ -28,50 +28,50 @@ pub(crate) use temp_file::TempFile;
 use self::{part::Holder, sidecar::Sidecar};
 use super::{Durability, StorageError, disk, listing::Stream, metadata::Metadata, volume::Reserve};
 
-/// How a [`Home`] is opened.
+/// The options with which a [`Home`] is opened.
 pub(super) struct Manner {
     pub(super) durability: Durability,
-    /// Whether what is unusable in staging is thrown away.
+    /// Whether unusable files in staging are removed.
     pub(super) clean: bool,
-    /// The room that users leave free on the disk.
+    /// The space that users leave free on the disk.
     pub(super) reserve: Arc<Reserve>,
 }
 
-/// What a stored file gets besides its bytes.
+/// The attributes of a stored file besides its bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FileMeta {
-    /// The modification time; now, if absent.
+    /// The modification time; the present time, if absent.
     pub mtime: Option<Mtime>,
     /// The permission bits; `0o644`, if absent.
     pub mode: Option<u32>,
 }
 
-/// What an upload declared.
+/// The declaration of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartMeta {
     /// The target.
     pub path: RemotePath,
-    /// Its size in bytes, where it is known.
+    /// Its size in bytes, if known.
     pub size: Option<u64>,
-    /// What the file will get.
+    /// The attributes of the file.
     pub file: FileMeta,
 }
 
 /// A user's staging folder.
 ///
-/// A part is `ID.part` with `ID.json` beside it, and the ID is made from the target's path:
-/// so there is one part for each target. Temporary files are `N.tmp`. What is neither is thrown
-/// away when the folder is opened.
+/// A part is `ID.part` with `ID.json` beside it, and the ID is derived from the target's path: so there is one part
+/// for each target. Temporary files are `N.tmp`. Everything else is removed when the folder is opened.
 pub(super) struct Staging {
     folder: OwnedFd,
     durability: Durability,
     reserve: Arc<Reserve>,
     next_temp_file: AtomicU64,
-    /// Records are inserted and removed whole, after their files were; also after a panic.
+    /// A record is inserted after its files were created, and removed after they were removed: consistent even
+    /// after a panic.
     parts: Mutex<HashMap<RemotePath, Record>>,
 }
 
-/// A part that has its sidecar, and who writes to it.
+/// A part that has its sidecar, and its current writer.
 #[derive(Debug)]
 struct Record {
     sidecar: Sidecar,
@@ -79,7 +79,7 @@ struct Record {
 }
 
 impl Staging {
-    /// Reads what is there; with `clean`, throws away what is unusable, with a line each.
+    /// Reads the folder; with `clean`, removes unusable files and reports a line for each.
     pub(super) fn open(folder: OwnedFd, manner: Manner) -> Result<(Self, Vec<String>), StorageError> {
         let Manner { durability, clean, reserve } = manner;
         let (next_temp_file, parts) = (AtomicU64::new(0), Mutex::default());
@@ -125,7 +125,7 @@ impl Staging {
         }
     }
 
-    /// The folder's handle; it can be flushed too.
+    /// The folder's handle; it can also be flushed.
     pub(super) fn folder(&self) -> BorrowedFd<'_> {
         self.folder.as_fd()
     }
@@ -135,7 +135,7 @@ impl Staging {
         self.reserve.free(&self.folder)
     }
 
-    /// Refuses to write so many bytes more where users have to leave them free.
+    /// Refuses to write this many bytes if users would no longer leave enough space free.
     pub(super) fn require_room(&self, bytes: u64, what: &'static str) -> Result<(), StorageError> {
         self.reserve.require(&self.folder, bytes, what)
     }

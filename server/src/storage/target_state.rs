@@ -1,4 +1,4 @@
-//! What a change would replace and add, for quota to admit it first.
+//! The state of a target before a change, from which the quota computes what the change adds.
 
 use cap_std::fs::Dir;
 use ferry_shared::{
@@ -8,10 +8,10 @@ use ferry_shared::{
 
 use super::{Home, StorageError, Weight, beneath, metadata::Metadata, shared_files::SharedFiles};
 
-/// What is at a path now, and what a file put there would add.
+/// The present entry at a path, and the weight that a new file there would add.
 #[derive(Debug, Clone)]
 pub struct TargetState {
-    /// Folders above it that are not there.
+    /// The number of missing parent folders.
     pub missing_folders: u64,
     there: Option<Metadata>,
     old: Weight,
@@ -27,31 +27,32 @@ impl TargetState {
         self.there.as_ref()
     }
 
-    /// What is there; `None` when nothing is.
+    /// The kind of the present entry; `None` if nothing is there.
     #[must_use]
     pub fn kind(&self) -> Option<Kind> {
         self.there.map(|metadata| metadata.kind)
     }
 
-    /// The version of the file there.
+    /// The version of the present file.
     #[must_use]
     pub fn version(&self) -> Option<Version> {
         self.there.filter(Metadata::is_file).map(|metadata| metadata.version())
     }
 
-    /// What is there weighs; nothing, when nothing is. Of a folder only itself, not what is in it.
+    /// The weight of the present entry; nothing if there is none. For a folder, only the folder itself counts, not
+    /// its contents.
     #[must_use]
     pub fn old(&self) -> Weight {
         self.old
     }
 
-    /// What will weigh there once a file of `size` bytes is, with the folders to be made above it.
+    /// The weight of a file of `size` bytes at the path, including the parent folders to be made.
     #[must_use]
     pub fn new_file(&self, size: u64) -> Weight {
         Weight { bytes: size, files: self.missing_folders.saturating_add(1) }
     }
 
-    /// What will weigh there once a folder is, with the folders to be made above it.
+    /// The weight of a folder at the path, including the parent folders to be made.
     #[must_use]
     pub fn new_folder(&self) -> Weight {
         self.new_file(0)
@@ -59,10 +60,10 @@ impl TargetState {
 }
 
 impl Home {
-    /// What is at `path`, for quota: also where a folder is to be made.
+    /// The state of `path`, for the quota; also for a folder to be made.
     ///
     /// # Errors
-    /// `BadPath` for the home itself, `NotDirectory`, `Outside`, `OtherFilesystem`, or the disk's.
+    /// `BadPath` for the home itself, `NotDirectory`, `Outside`, `OtherFilesystem`, or an error of the disk.
     pub fn target_state(&self, path: &RemotePath) -> Result<TargetState, StorageError> {
         let (above, name) = beneath::split(path)?;
         let (parent, missing) = self.nearest(&above)?;
@@ -76,12 +77,13 @@ impl Home {
         Ok(TargetState::new(missing, there, self.shared_files()))
     }
 
-    /// Refuses what another filesystem is mounted on. A folder is in the way for another reason.
+    /// Refuses an entry on which another filesystem is mounted. Folders are refused elsewhere.
     pub(super) fn require_replaceable(&self, there: Option<&Metadata>, path: &RemotePath) -> Result<(), StorageError> {
         there.filter(|there| !there.is_folder()).map_or(Ok(()), |there| self.require_at(there, path))
     }
 
-    /// The nearest folder that is there, from `path` upwards, and how many are missing below it. Things can be put there.
+    /// Opens the nearest existing folder, from `path` upwards, and counts the missing folders below it. Entries can
+    /// be created in that folder.
     pub(super) fn nearest(&self, path: &RemotePath) -> Result<(Dir, u64), StorageError> {
         let mut missing = 0;
         let mut at = path.clone();

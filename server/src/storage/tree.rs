@@ -1,4 +1,4 @@
-//! Removing a whole tree, step by step, so that usage can follow what is already gone.
+//! Removes a whole tree, step by step, so that usage can follow the removed entries.
 
 use std::{ffi::CString, fmt, os::unix::ffi::OsStrExt as _};
 
@@ -13,10 +13,10 @@ use rustix::{
 
 use super::{Home, StorageError, count::LEVELS_MAX, disk, listing::Stream, metadata::Metadata, walk::open_child};
 
-/// How often a folder that is not empty after all was removed from it is read again.
+/// How often to read a folder again that is not empty after its entries were removed.
 const READ_AGAIN: u8 = 3;
 
-/// What was removed.
+/// The number of removed entries and bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Removed {
     /// Files, symlinks and others.
@@ -28,7 +28,7 @@ pub struct Removed {
 }
 
 impl Removed {
-    /// Adds what another step removed.
+    /// Adds the entries that another step removed.
     pub fn add(&mut self, more: Self) {
         self.files = self.files.saturating_add(more.files);
         self.dirs = self.dirs.saturating_add(more.dirs);
@@ -36,27 +36,27 @@ impl Removed {
     }
 }
 
-/// What one step of a [`Removal`] did.
+/// The result of one step of a [`Removal`].
 #[derive(Debug)]
 #[must_use = "what was removed is to be taken off the usage, also when the step failed"]
 pub struct Step {
-    /// What this step removed, also when it failed then.
+    /// The entries that this step removed, even if it failed afterwards.
     pub removed: Removed,
-    /// Whether there is more to remove, or why it stopped.
+    /// Whether there is more to remove, or the error that stopped the removal.
     pub outcome: Result<bool, StorageError>,
 }
 
-/// A running removal. Never follows a link.
+/// A running removal. It never follows a symlink.
 pub struct Removal {
     home: Home,
     path: RemotePath,
     parent: Dir,
-    /// The name in `parent`, until it is begun.
+    /// The name in `parent`; `None` once the removal has started.
     first: Option<CString>,
     levels: Vec<Level>,
 }
 
-/// A folder being emptied, and its name in the one above.
+/// A folder that is being emptied, and its name in its parent.
 struct Level {
     stream: Stream,
     name: CString,
@@ -72,7 +72,7 @@ impl Removal {
         Ok(Self { home, path: path.clone(), parent, first: Some(name), levels: Vec::new() })
     }
 
-    /// Removes about `max` entries. After an error, as at another filesystem, the rest stays as it is.
+    /// Removes about `max` entries. After an error, for example at another filesystem, the rest stays.
     pub fn step(&mut self, max: u64) -> Step {
         let mut removed = Removed::default();
         let mut outcome = Ok(true);
@@ -83,7 +83,7 @@ impl Removal {
         Step { removed, outcome: outcome.map(|_| self.first.is_some() || !self.levels.is_empty()) }
     }
 
-    /// Removes the next thing, or goes one level down to be able to.
+    /// Removes the next entry, or descends one level to be able to.
     fn remove_one(&mut self, removed: &mut Removed) -> Result<bool, StorageError> {
         if let Some(name) = self.first.take() {
             let metadata = Metadata::at(&self.parent, name.as_c_str()).map_err(|error| self.at(error))?;
@@ -101,7 +101,7 @@ impl Removal {
         Ok(!self.levels.is_empty())
     }
 
-    /// Removes an entry of the innermost folder, or makes it the innermost folder.
+    /// Removes an entry of the innermost folder, or descends into it.
     fn remove_entry(&mut self, name: CString, metadata: &Metadata, removed: &mut Removed) -> Result<(), StorageError> {
         if !metadata.is_at(self.home.place()) {
             return Err(StorageError::OtherFilesystem(self.path_of(&name)));
@@ -111,7 +111,7 @@ impl Removal {
                 return Err(StorageError::TooLong(self.path.clone()));
             }
             let folder = self.in_innermost(|folder| open_child(folder, name.to_bytes()))?;
-            // Gone or replaced since it was looked at: the folder above is then read again.
+            // The entry was removed or replaced meanwhile; its parent is then read again.
             let Some(folder) = folder else { return Ok(()) };
             let stream = Stream::new(folder, self.path.clone())?;
             self.levels.push(Level { stream, name, left: READ_AGAIN });
@@ -139,7 +139,7 @@ impl Removal {
         Ok(())
     }
 
-    /// Unlinks a name of the innermost folder; false when it was gone already.
+    /// Unlinks a name in the innermost folder; false if it was gone already.
     fn unlink(&self, name: &CString, flags: AtFlags) -> Result<bool, StorageError> {
         self.in_innermost(|folder| match unlink(folder, name.as_c_str(), flags) {
             Ok(()) => Ok(true),
@@ -156,9 +156,9 @@ impl Removal {
         .map_err(|error| self.at(error))
     }
 
-    /// Where an entry of the innermost folder is; what it was reached through, where that is no path.
+    /// The path of an entry in the innermost folder; the path of the removal itself if that is too long.
     fn path_of(&self, name: &CString) -> RemotePath {
-        // The first level is what is removed itself.
+        // The first level is the removed folder itself.
         let Some((_, below)) = self.levels.split_first() else { return self.path.clone() };
         let mut names = below.iter().map(|level| &level.name).chain([name]);
         let join = |path: RemotePath, name: &CString| path.join(&Name::new(name.as_bytes().to_vec()).ok()?).ok();
@@ -176,7 +176,7 @@ impl fmt::Debug for Removal {
     }
 }
 
-/// `unlinkat` with one number for a folder that holds something; POSIX allows two.
+/// `unlinkat` with a single errno for a folder that is not empty; POSIX allows two.
 fn unlink(folder: impl AsFd, name: impl Arg, flags: AtFlags) -> rustix::io::Result<()> {
     match disk::unlink(folder, name, flags) {
         Err(Errno::EXIST) => Err(Errno::NOTEMPTY),
@@ -185,18 +185,18 @@ fn unlink(folder: impl AsFd, name: impl Arg, flags: AtFlags) -> rustix::io::Resu
 }
 
 impl Home {
-    /// Removes one file, link or empty folder.
+    /// Removes one file, symlink or empty folder.
     ///
     /// # Errors
-    /// `NotFound`, `NotEmpty`, `OtherFilesystem`, `BadPath` for the home itself, or the disk's.
+    /// `NotFound`, `NotEmpty`, `OtherFilesystem`, `BadPath` for the home itself, or an error of the disk.
     pub fn remove(&self, path: &RemotePath) -> Result<Removed, StorageError> {
         self.remove_if(path, |_| true)
     }
 
-    /// Removes a file that still is `version`. Safe from other changes under the user's lock only.
+    /// Removes a file if it still has this version. Safe against other changes only under the user's lock.
     ///
     /// # Errors
-    /// `Changed` when it is another version or no file, `NotFound`, `BadPath`, or the disk's.
+    /// `Changed` if it has another version or is not a file, `NotFound`, `BadPath`, or an error of the disk.
     pub fn remove_version(&self, path: &RemotePath, version: &Version) -> Result<Removed, StorageError> {
         self.remove_if(path, |metadata| metadata.is_file() && metadata.version() == *version)
     }
@@ -218,10 +218,10 @@ impl Home {
         Ok(Removed { files: 1, bytes: self.shared_files().removed(&metadata), dirs: 0 })
     }
 
-    /// Removes all of what is at `path`, in steps.
+    /// Removes everything at `path`, in steps.
     ///
     /// # Errors
-    /// `NotFound`, `OtherFilesystem`, `BadPath` for the home itself, or the disk's.
+    /// `NotFound`, `OtherFilesystem`, `BadPath` for the home itself, or an error of the disk.
     pub fn removal(&self, path: &RemotePath) -> Result<Removal, StorageError> {
         Removal::new(self.clone(), path)
     }

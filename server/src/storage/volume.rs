@@ -1,4 +1,4 @@
-//! How much of a disk users may fill: some of it is left for the server's own files, which go on being written.
+//! How much of a disk users may fill: some space is left for the server's own files.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,16 +6,16 @@ use rustix::{fd::AsFd, fs::fstatvfs};
 
 use super::StorageError;
 
-/// What is left free at most, where the operator says nothing: enough for ledgers, user store and logs.
+/// The most that is left free by default: enough for ledgers, the user store and logs.
 const MOST: u64 = 256 << 20;
-/// What is left free of a small disk.
+/// The share of a small disk that is left free: one part in this many.
 const SHARE: u64 = 100;
 
-/// What users leave free of the disk; the smaller of [`MOST`] and a hundredth of it, if not set.
+/// The space that users leave free on the disk; by default the smaller of [`MOST`] and a hundredth of the disk.
 #[derive(Debug)]
 pub(super) struct Reserve(AtomicU64);
 
-/// Stands for a reserve that is not set.
+/// The value for a reserve that is not set.
 const UNSET: u64 = u64::MAX;
 
 impl Default for Reserve {
@@ -25,7 +25,7 @@ impl Default for Reserve {
 }
 
 impl Reserve {
-    /// Has users leave so many bytes free from now on.
+    /// Sets the number of bytes that users leave free from now on.
     pub(super) fn set(&self, bytes: Option<u64>) {
         self.0.store(bytes.unwrap_or(UNSET), Ordering::Relaxed);
     }
@@ -37,7 +37,7 @@ impl Reserve {
         }
     }
 
-    /// Bytes free to users on the disk of `folder`; `None` when there is less than they leave free.
+    /// Bytes free to users on the disk of `folder`; `None` if there is less than they must leave free.
     fn left(&self, folder: impl AsFd) -> Result<Option<u64>, StorageError> {
         let volume = fstatvfs(folder).map_err(|error| StorageError::own("ask for free space", error))?;
         let bytes = |blocks: u64| blocks.saturating_mul(volume.f_frsize);
@@ -49,8 +49,8 @@ impl Reserve {
         Ok(self.left(folder)?.unwrap_or(0))
     }
 
-    /// Refuses to write so many bytes more there where that leaves too little; also to write none, as for a new
-    /// folder, where there is too little already.
+    /// Refuses to write this many bytes if too little would be left; with zero bytes, as for a new folder, if there
+    /// is too little already.
     pub(super) fn require(&self, folder: impl AsFd, bytes: u64, what: &'static str) -> Result<(), StorageError> {
         match self.left(folder)? {
             Some(left) if bytes <= left => Ok(()),

@@ -1,7 +1,7 @@
-//! Everything below a folder, without following a link and with bounded memory.
+//! Walks everything below a folder, without following symlinks and with bounded memory.
 //!
-//! Depth first: a page of a folder, then what is below the folders on that page, then the
-//! folder's next page. Memory is a page of names and one handle for each level.
+//! The walk is depth-first: a page of a folder, then everything below the folders on that page, then the next page
+//! of the folder. It keeps one page of names and one handle for each level.
 
 use std::fmt;
 
@@ -22,28 +22,28 @@ use super::{FOLDER, StorageError, listing::Stream};
 /// Some entries of one folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WalkPage {
-    /// The folder, relative to where the walk began.
+    /// The folder, relative to the start of the walk.
     pub under: RemotePath,
     /// Some of its entries, at most [`PAGE_MAX`].
     pub entries: Vec<Entry>,
-    /// Folders, relative likewise, that could not be read or are too deep for a path.
+    /// Folders, relative likewise, that could not be read or whose contents are too deep for a path.
     pub unreadable: Vec<RemotePath>,
 }
 
 /// A running walk.
 pub struct Walker {
-    /// Where it began: paths are limited from the home, not from here.
+    /// The start of the walk: the length of paths is limited from the home, not from here.
     base: RemotePath,
     levels: Vec<Level>,
     unreadable: Vec<RemotePath>,
 }
 
-/// One folder on the way down. Its stream's path is relative to where the walk began.
+/// One folder on the way down. Its stream's path is relative to the start of the walk.
 struct Level {
-    /// Whether a page of it was given; an empty folder has one too.
+    /// Whether a page of it was returned; even an empty folder gets one.
     told: bool,
     stream: Stream,
-    /// Folders of the last page that are still to be walked, last first.
+    /// Folders on the last page that are still to be walked, last first.
     pending: Vec<Name>,
 }
 
@@ -54,11 +54,11 @@ impl Walker {
         Ok(Self { base: base.clone(), levels, unreadable: Vec::new() })
     }
 
-    /// The next page; `None` at the end. Every folder has one, an empty one too. A large folder has several, with pages of the
-    /// folders in it between them; an empty folder has none.
+    /// The next page; `None` at the end. Every folder has at least one page, even an empty one. Between two pages
+    /// of a large folder come the pages of the folders on the first of them.
     ///
     /// # Errors
-    /// The disk's, when the folder the walk began at cannot be read further.
+    /// An error of the disk, if the folder at the start can no longer be read.
     pub fn next_page(&mut self) -> Result<Option<WalkPage>, StorageError> {
         loop {
             let at_base = self.levels.len() == 1;
@@ -88,7 +88,7 @@ impl Walker {
         }
     }
 
-    /// The page for what could not be read since the last one.
+    /// The page that reports the folders that could not be read since the last one.
     fn last_page(&mut self) -> Option<WalkPage> {
         let unreadable = std::mem::take(&mut self.unreadable);
         (!unreadable.is_empty()).then(|| WalkPage { unreadable, ..WalkPage::default() })
@@ -102,7 +102,7 @@ impl Walker {
             return;
         };
         match level.open(name, &path) {
-            // What is in a folder this deep has no path any more.
+            // The contents of a folder this deep have no valid path.
             Ok(Some(mut stream)) if self.base.depth() + path.depth() >= DEPTH_MAX => {
                 if stream.next().is_some() {
                     self.unreadable.push(path);
@@ -122,7 +122,7 @@ impl fmt::Debug for Walker {
 }
 
 impl Level {
-    /// Opens a folder in this one; `None` when it is gone or no folder any more.
+    /// Opens a child folder; `None` if it is gone or no longer a folder.
     fn open(&self, name: &Name, path: &RemotePath) -> Result<Option<Stream>, StorageError> {
         let child = open_child(self.stream.folder()?, name.as_bytes());
         let child = child.map_err(|error| StorageError::at(path, "open a folder", error))?;
@@ -145,7 +145,7 @@ impl Level {
     }
 }
 
-/// Opens a folder by its name in an open one; `None` when it is no folder any more.
+/// Opens a folder by its name in an open one; `None` if it is no longer a folder.
 pub(super) fn open_child(folder: impl AsFd, name: &[u8]) -> rustix::io::Result<Option<OwnedFd>> {
     match openat(folder, name, FOLDER, Mode::empty()) {
         Ok(child) => Ok(Some(child)),

@@ -1,8 +1,8 @@
-//! A resumable upload's bytes, and the rule that only one upload writes to them.
+//! The data of a resumable upload, and the rule that only one upload writes to it.
 //!
-//! A newer upload of the same path takes the part over: under the part's own lock, so never
-//! in the middle of a write, it marks the older hold as superseded. Each write of the older
-//! upload asks under that lock first, so none comes after. Both go on with the same bytes.
+//! A newer upload of the same path takes the part over: it marks the older holder as superseded under the part's
+//! own lock, so never in the middle of a write. Each write of the older upload checks this under the lock first, so
+//! it cannot write afterwards. Both uploads refer to the same data.
 
 use std::{ffi::OsStr, fs::File, io, num::NonZeroU64, sync::Arc};
 
@@ -13,12 +13,12 @@ use rustix::fs::{Advice, fadvise};
 use super::{PartMeta, Staging, sidecar, temp_file::apply};
 use crate::storage::{Durability, StorageError, disk, flush, names::rename_to_nothing};
 
-/// Bytes after which the disk is set to work, so that little is left to flush at the end.
+/// Bytes after which writeback is started, so that little is left to flush at the end.
 const WRITE_BACK: u64 = 8 << 20;
-/// Bytes after which the part is flushed: bounds what a flush of others must wait for.
+/// Bytes after which the part is flushed: limits how long a flush for others has to wait.
 const FLUSH: u64 = 256 << 20;
 
-/// A staged part in an upload's hands. Dropping it leaves it staged.
+/// A staged part that an upload writes to. Dropping it leaves it staged.
 #[derive(Debug)]
 pub struct Part {
     staging: Arc<Staging>,
@@ -26,11 +26,12 @@ pub struct Part {
     meta: PartMeta,
 }
 
-/// One upload's hold on a part.
+/// The hold of one upload on a part.
 #[derive(Debug)]
 pub(super) struct Holder {
     file: Arc<File>,
-    /// After a panic in a write the length may be short of what was written: only less is then resumed.
+    /// After a panic in a write, the length may be shorter than the data that was written: then a resume only
+    /// starts earlier.
     progress: Mutex<Progress>,
 }
 
@@ -39,9 +40,9 @@ struct Progress {
     length: u64,
     superseded: bool,
     flushed: bool,
-    /// Up to here the disk was set to work.
+    /// The end of the data for which writeback was started.
     written_back: u64,
-    /// Up to here it was flushed.
+    /// The end of the data that was flushed.
     flushed_to: u64,
 }
 
@@ -51,7 +52,7 @@ impl Holder {
         Arc::new(Self { file, progress: Mutex::new(progress) })
     }
 
-    /// Ends this hold, waiting for the write it is in; returns the file to go on with.
+    /// Ends this hold after the write in progress; returns the file, for the next holder.
     pub(super) fn supersede(&self) -> Arc<File> {
         self.progress.lock().superseded = true;
         Arc::clone(&self.file)
@@ -67,7 +68,7 @@ impl Part {
         Self { staging: Arc::clone(staging), holder, meta }
     }
 
-    /// What was declared.
+    /// The declaration of the upload.
     #[must_use]
     pub fn meta(&self) -> &PartMeta {
         &self.meta
@@ -79,29 +80,29 @@ impl Part {
         self.holder.progress.lock().length
     }
 
-    /// The file, for reading what is held. Write through [`Self::write`] only.
+    /// The file, for reading its data. Write through [`Self::write`] only.
     #[must_use]
     pub fn file(&self) -> &File {
         &self.holder.file
     }
 
-    /// Whether a newer upload took it over.
+    /// Whether a newer upload took the part over.
     #[must_use]
     pub fn is_superseded(&self) -> bool {
         self.holder.is_superseded()
     }
 
-    /// Runs one write of so many `bytes` more, which is given the file and its length to keep up to date.
+    /// Runs one write that adds `bytes`; `write` gets the file, and the length, which it must update.
     ///
     /// # Errors
-    /// `Superseded`, or a full disk, without running it; or what `write` said.
+    /// `Superseded`, or a full disk, without running `write`; or the error of `write`.
     pub fn write<T>(
         &self,
         bytes: u64,
         write: impl FnOnce(&File, &mut u64) -> io::Result<T>,
     ) -> Result<T, StorageError> {
         let mut progress = self.unless_superseded()?;
-        // What is only written again has its room.
+        // Bytes that are overwritten already have their space.
         if bytes > 0 {
             self.staging.require_room(bytes, "write a part")?;
         }
@@ -114,10 +115,10 @@ impl Part {
         Ok(done)
     }
 
-    /// Cuts it to `size` and gives it its time and permissions: ready to be published.
+    /// Truncates the part to `size` and sets its time and permissions: it is then ready to be published.
     ///
     /// # Errors
-    /// `Superseded`, or the disk's; also when it is shorter than `size`.
+    /// `Superseded`, or an error of the disk; also if the part is shorter than `size`.
     pub fn finish(&self, size: u64) -> Result<(), StorageError> {
         let mut progress = self.unless_superseded()?;
         progress.flushed = false;
@@ -136,8 +137,8 @@ impl Part {
         if progress.superseded { Err(StorageError::Superseded(self.meta.path.clone())) } else { Ok(progress) }
     }
 
-    /// Keeps what is not on the disk yet small. Without it the flush before `Stored`, and
-    /// with `syncfs` everyone else's, would wait for all a fast network has brought.
+    /// Limits the amount of data that is not on the disk yet. Without it the flush before `Stored`, and with
+    /// `syncfs` that of everybody else, would wait for all the data that a fast network has delivered.
     fn write_back(&self, progress: &mut Progress) -> Result<(), StorageError> {
         if self.staging.durability != Durability::Full {
             return Ok(());
@@ -148,7 +149,8 @@ impl Part {
         } else if let Some(bytes) = NonZeroU64::new(progress.length.saturating_sub(progress.written_back))
             && bytes.get() >= WRITE_BACK
         {
-            // On Linux this starts writing dirty pages and drops only clean ones. A hint: may fail.
+            // On Linux this starts the writeback of dirty pages and drops only clean ones. It is a hint and may
+            // fail.
             let _ = fadvise(&*self.holder.file, progress.written_back, Some(bytes), Advice::DontNeed);
             progress.written_back = progress.length;
         }
@@ -170,8 +172,8 @@ impl Part {
         Ok(())
     }
 
-    /// Renames it into a home and forgets it; with `replace`, over what is there.
-    /// On failure it stays staged.
+    /// Renames the part into a home and removes its record; with `replace`, over an existing file. After a failure
+    /// it stays staged.
     pub(in crate::storage) fn publish(&self, to: &Dir, name: &OsStr, replace: bool) -> Result<(), StorageError> {
         let mut parts = self.staging.parts.lock();
         let mut progress = self.unless_superseded()?;
@@ -184,7 +186,7 @@ impl Part {
         flush::note(flush::Done::Name);
         progress.superseded = true;
         parts.remove(&self.meta.path);
-        // Should this not come to be, the next start throws a sidecar without a part away.
+        // If this fails, the next start removes the sidecar because its part is missing.
         let _ = self.staging.unlink(&format!("{id}.json"));
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Which parts there are: made, continued, listed and thrown away under one lock.
+//! The list of parts: created, continued, listed and removed under one lock.
 
 use std::{fs::File, sync::Arc, time::SystemTime};
 
@@ -18,23 +18,23 @@ use crate::storage::{Home, StorageError, disk, durable, metadata::Metadata};
 /// A staged part as listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartInfo {
-    /// What was declared last.
+    /// The latest declaration.
     pub meta: PartMeta,
-    /// Bytes of it on disk.
+    /// Bytes on disk.
     pub length: u64,
-    /// When it was begun.
+    /// When it was started.
     pub started: Mtime,
-    /// When it last changed, as the disk noted it: what expiry goes by.
+    /// When it last changed, according to the disk; expiry is based on this.
     pub touched: Mtime,
-    /// Whether an upload holds it.
+    /// Whether an upload writes to it.
     pub active: bool,
 }
 
 impl Home {
-    /// A fresh staged part for `meta.path`. One that is there is thrown away and its holder superseded.
+    /// Creates a new staged part for `meta.path`. An existing one is removed and its holder superseded.
     ///
     /// # Errors
-    /// The disk's; the one that is there then stays, without a holder.
+    /// An error of the disk; the existing part then stays, without a holder.
     pub fn create_part(&self, meta: PartMeta) -> Result<Part, StorageError> {
         let staging = self.staging();
         let mut parts = staging.parts.lock();
@@ -53,7 +53,7 @@ impl Home {
             .map_err(|error| own(error).making(&staging.folder))?;
         let sidecar = Sidecar::new(&meta, SystemTime::now().into());
         if let Err(error) = staging.write_sidecar(&sidecar) {
-            // Both are orphans to the next start should they not go now.
+            // If they cannot be removed now, the next start removes both.
             let _ = (staging.unlink(&name), staging.unlink(&format!("{id}.json")));
             return Err(error);
         }
@@ -62,11 +62,11 @@ impl Home {
         Ok(Part::new(staging, holder, meta))
     }
 
-    /// The staged part of `meta.path`, if there is one. Its holder is superseded, its
-    /// declaration becomes `meta`; its bytes stay, up to the size declared now.
+    /// Opens the staged part of `meta.path`, if there is one. Its holder is superseded and its declaration becomes
+    /// `meta`; its data stays, up to the newly declared size.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn open_part(&self, meta: PartMeta) -> Result<Option<Part>, StorageError> {
         let staging = self.staging();
         let mut parts = staging.parts.lock();
@@ -90,10 +90,10 @@ impl Home {
         Ok(Some(Part::new(staging, holder, meta)))
     }
 
-    /// Throws the staged part of `path` away; whether there was one. Its holder is superseded.
+    /// Removes the staged part of `path`; returns whether there was one. Its holder is superseded.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn discard(&self, path: &RemotePath) -> Result<bool, StorageError> {
         let staging = self.staging();
         let mut parts = staging.parts.lock();
@@ -110,13 +110,13 @@ impl Home {
         Ok(true)
     }
 
-    /// All staged parts, in the order of their paths.
+    /// All staged parts, ordered by path.
     #[must_use]
     pub fn parts(&self) -> Vec<PartInfo> {
         self.parts_below(&RemotePath::home())
     }
 
-    /// The staged parts of `path` and of all below it, in the order of their paths.
+    /// The staged parts of `path` and of everything below it, ordered by path.
     #[must_use]
     pub fn parts_below(&self, path: &RemotePath) -> Vec<PartInfo> {
         let staging = self.staging();
@@ -142,14 +142,14 @@ impl Home {
 }
 
 impl Record {
-    /// Ends the present hold, if any; returns its file.
+    /// Ends the present hold, if there is one; returns its file.
     fn supersede(&self) -> Option<Arc<File>> {
         self.holder.upgrade().map(|holder| holder.supersede())
     }
 
     fn info(&self, staging: &Staging) -> PartInfo {
         let metadata = staging.metadata(&format!("{}.part", sidecar::id(&self.sidecar.path)));
-        // A part that cannot be looked at has nothing to show; using it will say why.
+        // Without its metadata the length is shown as zero; using the part will report the error.
         let (length, touched) =
             metadata.map_or((0, self.sidecar.started), |metadata| (metadata.size, metadata.touched()));
         let active = self.holder.upgrade().is_some_and(|holder| !holder.is_superseded());
@@ -158,7 +158,7 @@ impl Record {
 }
 
 impl Staging {
-    /// Opens a part nobody holds. Its file may have got a mode already that forbids writing.
+    /// Opens a part that nobody holds. Its file may already have a mode that denies writing.
     fn reopen(&self, path: &RemotePath) -> Result<File, StorageError> {
         let name = format!("{}.part", sidecar::id(path));
         let open = || openat(&self.folder, &name, durable::OWN | OFlags::RDWR, Mode::empty());

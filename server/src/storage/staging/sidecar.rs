@@ -1,4 +1,4 @@
-//! The file beside a staged part that says what it is for, and so makes it resumable.
+//! The file beside a staged part that describes its upload, and so makes it resumable.
 
 use ferry_shared::{entry::Mtime, path::RemotePath};
 use serde::{Deserialize, Serialize};
@@ -7,10 +7,10 @@ use super::{FileMeta, PartMeta, Staging};
 use crate::storage::{StorageError, durable};
 
 const VERSION: u32 = 1;
-/// More than a sidecar with the longest path takes, every byte of it escaped.
+/// More than the sidecar of the longest path with every byte escaped.
 const BYTES_MAX: u64 = 64 << 10;
 
-/// What a sidecar says.
+/// The contents of a sidecar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sidecar {
     version: u32,
@@ -45,7 +45,7 @@ impl Staging {
         durable::write_whole(&self.folder, &format!("{}.json", id(&sidecar.path)), &bytes, self.durability)
     }
 
-    /// Reads the sidecar of `id` and looks whether its part is there; else says what is wrong.
+    /// Reads the sidecar of an ID and checks that its part exists; an error describes the fault.
     pub(super) fn read_sidecar(&self, found: &str) -> Result<Sidecar, String> {
         let bytes = durable::read_whole(&self.folder, &format!("{found}.json"), BYTES_MAX);
         let bytes = bytes.map_err(|error| error.to_string())?.ok_or("vanished")?;

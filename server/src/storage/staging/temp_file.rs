@@ -1,4 +1,4 @@
-//! A whole new file in staging, not resumable: what small files and copies are made as.
+//! A complete new file in staging that cannot be resumed, for small files and copies.
 
 use std::{
     ffi::OsStr,
@@ -21,17 +21,17 @@ use crate::storage::{
     names::{rename_to_nothing, times},
 };
 
-/// Permission bits of a file that declared none.
+/// Permission bits of a file whose upload declared none.
 const FILE_MODE: u32 = 0o644;
 
-/// A file in staging under a number of its own; removed when dropped unpublished.
+/// A file in staging with a number as its name; removed if it is dropped unpublished.
 #[derive(Debug)]
 pub struct TempFile {
     staging: Arc<Staging>,
     name: String,
     size: u64,
-    /// What it gets at the end, while it still has [`OWN_MODE`]: nobody else may read it, and the server
-    /// can open it again, whatever was declared.
+    /// The final permission bits, while the file still has [`OWN_MODE`]: until then nobody else may read it, and
+    /// the server can reopen it whatever was declared.
     mode: Option<u32>,
     flushed: bool,
     published: bool,
@@ -44,7 +44,7 @@ impl TempFile {
         self.size
     }
 
-    /// An empty temporary file, open for writing, that gets these permission bits before it is published.
+    /// Creates an empty temporary file, open for writing, that gets these permission bits before it is published.
     pub(in crate::storage) fn create(staging: &Arc<Staging>, mode: Option<u32>) -> Result<(Self, File), StorageError> {
         let own = |error: Errno| StorageError::own("make a temporary file", error);
         let flags = durable::OWN | OFlags::RDWR | OFlags::EXCL;
@@ -62,12 +62,12 @@ impl TempFile {
         }
     }
 
-    /// Refuses to write so many bytes more to it where users have to leave them free.
+    /// Refuses to write this many more bytes if users would no longer leave enough space free.
     pub(in crate::storage) fn require_room(&self, bytes: u64) -> Result<(), StorageError> {
         self.staging.require_room(bytes, "write a temporary file")
     }
 
-    /// Says that `file`, which it was created with, is written.
+    /// Notes that `file`, which belongs to this temporary file, is completely written.
     pub(in crate::storage) fn complete(
         &mut self,
         file: &File,
@@ -86,8 +86,8 @@ impl TempFile {
         self.flushed = true;
     }
 
-    /// Gives it its permission bits and flushes it, by its name: temporary files are not held open, there
-    /// may be hundreds.
+    /// Sets its permission bits and flushes it, opening it by its name: temporary files are not kept open, because
+    /// there may be hundreds.
     pub(in crate::storage) fn flush(&mut self) -> Result<(), StorageError> {
         let flushed = || {
             let file = openat(&self.staging.folder, &self.name, durable::OWN | OFlags::RDONLY, Mode::empty())?;
@@ -99,7 +99,7 @@ impl TempFile {
         Ok(())
     }
 
-    /// Gives it its permission bits, before a flush of the whole filesystem or without any.
+    /// Sets its permission bits, before a flush of the whole filesystem or without any flush.
     pub(in crate::storage) fn set_mode(&mut self) -> Result<(), StorageError> {
         let Some(mode) = self.mode.take() else { return Ok(()) };
         let set = if mode::is_plain(mode) {
@@ -111,7 +111,7 @@ impl TempFile {
         set.map_err(|error| StorageError::own("finish a temporary file", error))
     }
 
-    /// Renames it into a home; with `replace`, over what is there.
+    /// Renames it into a home; with `replace`, over an existing file.
     pub(in crate::storage) fn publish(&mut self, to: &Dir, name: &OsStr, replace: bool) -> rustix::io::Result<()> {
         let from = (&self.staging.folder, OsStr::new(&self.name));
         if replace {
@@ -128,7 +128,7 @@ impl TempFile {
 impl Drop for TempFile {
     fn drop(&mut self) {
         if !self.published {
-            // What cannot be removed now is thrown away when the home is opened next.
+            // If it cannot be removed now, it is removed when the home is opened next.
             let _ = self.staging.unlink(&self.name);
         }
     }
@@ -149,10 +149,10 @@ fn set_mtime(file: &File, mtime: Option<Mtime>) -> rustix::io::Result<()> {
 }
 
 impl Home {
-    /// Writes a whole new file to staging.
+    /// Writes a complete new file to staging.
     ///
     /// # Errors
-    /// The disk's; it is full, too, where users would not leave free what they have to.
+    /// An error of the disk. The disk also counts as full if users would no longer leave enough space free.
     pub fn temp_file(&self, bytes: &[u8], meta: &FileMeta) -> Result<TempFile, StorageError> {
         self.staging().require_room(bytes.len() as u64, "make a temporary file")?;
         let (mut temp_file, mut file) = TempFile::create(self.staging(), meta.mode)?;
