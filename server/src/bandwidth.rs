@@ -1,4 +1,4 @@
-//! How fast bytes may travel: one rate for all users together, one for each user, and who waits for them.
+//! Bandwidth limits: one rate for all users together and one for each user.
 
 use std::{
     sync::{
@@ -12,7 +12,7 @@ use ferry_shared::bucket::Bucket;
 use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 
-/// Bytes a second.
+/// Rates in bytes per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BandwidthLimits {
     /// From the client to the server.
@@ -36,15 +36,15 @@ pub enum Direction {
 pub struct Rates {
     up: Mutex<Bucket>,
     down: Mutex<Bucket>,
-    /// Whether there is a rate at all: asked at each read and write, without a lock.
+    /// Whether there is a limit at all: checked at each read and write, without a lock.
     limited: AtomicBool,
 }
 
 impl Rates {
-    /// Lets these rates hold from the next byte on.
+    /// Applies these rates from the next byte on.
     pub fn set(&self, limits: BandwidthLimits) {
         for (mut bucket, rate) in [(self.up.lock(), limits.up), (self.down.lock(), limits.down)] {
-            // What was let through at another rate is no debt at this one.
+            // Bytes that moved at the former rate are no debt at the new one.
             if bucket.rate != rate {
                 *bucket = Bucket::new(rate);
             }
@@ -60,41 +60,41 @@ impl Rates {
     }
 }
 
-/// What one connection is held back by, and how much it moved.
+/// The rates that limit one connection, and the number of bytes it moved.
 #[derive(Debug)]
 pub(crate) struct Pace {
     all: Arc<Rates>,
-    /// Known after login.
+    /// Set after login.
     user: OnceLock<Arc<Rates>>,
     received: Arc<AtomicU64>,
     sent: Arc<AtomicU64>,
 }
 
 impl Pace {
-    /// Held back by what holds for all users together.
+    /// Limited by the rates for all users together.
     pub(crate) fn new(all: Arc<Rates>) -> Self {
         Self { all, user: OnceLock::new(), received: Arc::default(), sent: Arc::default() }
     }
 
-    /// From now on also held back by what holds for the user who logged in.
+    /// Also limited by the rates of the logged-in user from now on.
     pub(crate) fn log_in(&self, user: Arc<Rates>) {
-        // A connection logs in once.
+        // A connection logs in only once.
         let _ = self.user.set(user);
     }
 
-    /// The lowest rate that way, in bytes a second; `None` without a limit.
+    /// The lowest rate in this direction, in bytes per second; `None` without a limit.
     pub(crate) fn rate(&self, direction: Direction) -> Option<u64> {
         self.rates().filter_map(|rates| rates.bucket(direction).rate).min()
     }
 
-    /// Counts `bytes` that moved, and says how long to wait before the next.
+    /// Counts `bytes` that moved, and returns how long to wait before moving more.
     pub(crate) fn took(&self, direction: Direction, bytes: usize) -> Duration {
         let bytes = bytes as u64;
         self.meter(direction).fetch_add(bytes, Ordering::Relaxed);
         self.rates().map(|rates| rates.bucket(direction).take(Instant::now(), bytes)).max().unwrap_or_default()
     }
 
-    /// Bytes that moved so far, to be watched while more do.
+    /// The counter of bytes moved so far, which others may watch.
     pub(crate) fn meter(&self, direction: Direction) -> &Arc<AtomicU64> {
         match direction {
             Direction::Up => &self.received,
@@ -102,7 +102,7 @@ impl Pace {
         }
     }
 
-    /// Those that limit anything.
+    /// The rates that limit anything.
     fn rates(&self) -> impl Iterator<Item = &Rates> {
         let rates = std::iter::once(&*self.all).chain(self.user.get().map(|rates| &**rates));
         rates.filter(|rates| rates.limited.load(Ordering::Acquire))

@@ -1,7 +1,6 @@
-//! Ferry's own door: one connection of its protocol, from TLS over greeting and traffic to the close.
+//! The door of ferry's own protocol: one connection from TLS over greeting and traffic to the close.
 //!
-//! Everything that can go wrong with a peer ends here: in a log line and a closed socket,
-//! never further up.
+//! Every fault of a peer ends here, in a log line and a closed socket; it never spreads further.
 
 mod greeting;
 mod paced;
@@ -29,27 +28,27 @@ use crate::{
     turned_away::Reason,
 };
 
-/// Plain bytes rustls takes before it wants to write: a whole chunk of ours.
+/// Plain bytes that rustls buffers before it writes: one whole chunk of the server's.
 const TLS_BUFFER: usize = 1 << 20;
-/// How long, and for how many bytes, a closed peer's last words are read away, so that
-/// closing does not reset the connection before it has read our last word.
+/// How long, and for how many bytes, the last input of a peer is read and dropped: otherwise closing would reset
+/// the connection before the peer has read the server's last reply.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 4 << 20;
 
-/// How long a connection whose session is over has to take the word that it is.
+/// How long a connection whose session is over has for receiving that notice.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 type Tls = TlsStream<PacedStream<BurstStream>>;
 
-/// What binds proofs to one TLS connection.
+/// The values that bind proofs to one TLS connection.
 #[derive(Debug, Default)]
 struct Bindings {
     login: Exported,
     seal: Exported,
 }
 
-/// Tells a connection that is not taken why, in the protocol's words where it gets so far: `why`, or that the server
-/// speaks only to clients that know its seal.
+/// Tells a connection that is not served the reason, in terms of the protocol if it gets that far: `why`, or that
+/// the server speaks only to clients that know its seal.
 pub(crate) async fn turn_away(tcp: TcpStream, context: &Context, why: &str) {
     let pace = Arc::new(Pace::new(Arc::clone(&context.bandwidth)));
     let Ok((tls, exported)) = handshake(tcp, &pace, context).await else { return };
@@ -62,7 +61,7 @@ pub(crate) async fn turn_away(tcp: TcpStream, context: &Context, why: &str) {
     }
 }
 
-/// Serves one connection until it ends. TLS must be there by the deadline.
+/// Serves one connection until it ends. The TLS handshake must be complete by the deadline.
 pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, deadline: Instant, context: Arc<Context>) {
     let pace = Arc::new(Pace::new(Arc::clone(&context.bandwidth)));
     let shaken = tokio::select! {
@@ -97,20 +96,20 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, dead
         tokio::select! {
             () = traffic::run(&mut reader, &mut writer, conversation, &pace, &context) => {}
             () = context.stop.cancelled() => {}
-            // Who was sent away and does not read that is cut.
+            // Close a client that does not read its farewell in time.
             () = async { shut.cancelled().await; sleep(FAREWELL).await } => {}
         }
         drop(listed);
         tracing::info!(received = reader.received(), sent = writer.sent(), "closed");
     }
     let is_closed = timeout(LINGER, writer.close()).await.is_ok_and(|closed| closed.is_ok());
-    // Room for others is made at once.
+    // A dropped connection makes room for others at once.
     if is_closed && !ticket.is_dropped() {
         linger(reader.into_inner()).await;
     }
 }
 
-/// TLS, and the bytes that bind a login to it.
+/// The TLS handshake, and the values that bind a login to it.
 async fn handshake(tcp: TcpStream, pace: &Arc<Pace>, context: &Context) -> io::Result<(Tls, Bindings)> {
     let acceptor = TlsAcceptor::from(context.identity.server_config());
     let stream = PacedStream::new(BurstStream::new(tcp, context.pool.clone()), Arc::clone(pace));
@@ -133,6 +132,6 @@ async fn linger(mut stream: impl AsyncRead + Unpin) {
             }
         }
     };
-    // Running out of patience is the point here, not a fault.
+    // The timeout is expected here; it is not a fault.
     let _ = timeout(LINGER, reading).await;
 }

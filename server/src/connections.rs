@@ -1,6 +1,6 @@
-//! Who is connected and what travels right now, for the operator to look at and step in.
+//! The list of open connections and their transfers, which operators can view and act on.
 //!
-//! A connection pays a few atomic stores for this; who looks pays for the rest.
+//! A connection pays only a few atomic stores for this; the reader of the list does the rest.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -18,47 +18,47 @@ use tokio::sync::Notify;
 
 use crate::{audit::event::Who, bandwidth::Direction, session::Session};
 
-/// Words of the operator that wait for one connection; an older one gives way.
+/// Operator messages that may wait for one connection; a newer one replaces the oldest.
 const WORDS: usize = 8;
 
-/// A file on its way. Small uploads come and go too quickly to be shown.
+/// A file in transfer. Small uploads are too quick to be shown.
 #[derive(Debug, Clone)]
 pub struct Transfer {
-    /// Which way.
+    /// Its direction.
     pub direction: Direction,
-    /// Where it lies or will lie.
+    /// The path of the file on the server.
     pub path: RemotePath,
-    /// Its size, where that was declared.
+    /// Its size, if declared.
     pub size: Option<u64>,
-    /// Since when.
+    /// When it started.
     pub since: Instant,
 }
 
-/// One logged-in connection as the operator sees it.
+/// One logged-in connection as operators see it.
 #[derive(Debug)]
 pub struct ConnectionInfo {
-    /// Tells connections apart; the older has the lower one.
+    /// The number of the connection; older connections have lower numbers.
     pub id: u64,
-    /// Whose it is.
+    /// The session it belongs to.
     pub session: Arc<Session>,
-    /// Where it comes from.
+    /// The address it comes from.
     pub peer: Option<SocketAddr>,
     received: Arc<AtomicU64>,
     sent: Arc<AtomicU64>,
     transfer: Mutex<Option<Transfer>>,
-    /// How far the transfer is, in bytes of the file.
+    /// The position of the transfer, in bytes of the file.
     position: AtomicU64,
     words: Mutex<VecDeque<String>>,
     spoken: AtomicBool,
     since: Instant,
-    /// When frames came last, in milliseconds after `since`.
+    /// When frames last arrived, in milliseconds after `since`.
     heard: AtomicU64,
-    /// Wakes the connection when there are words for it.
+    /// Wakes the connection when there are messages for it.
     pub woken: Notify,
 }
 
 impl ConnectionInfo {
-    /// One that no list shows, for a conversation without a network.
+    /// A connection that no list contains, for a conversation without a network.
     #[must_use]
     pub fn unlisted(session: Arc<Session>) -> Self {
         Self::new(0, session, None, Arc::default(), Arc::default())
@@ -77,29 +77,29 @@ impl ConnectionInfo {
         Self { id, session, peer, received, sent, transfer, position, words, spoken, since, heard, woken }
     }
 
-    /// A transfer begins; it takes the place of the one before.
+    /// Notes that a transfer starts; it replaces the previous one.
     pub fn begin(&self, direction: Direction, path: RemotePath, size: Option<u64>) {
         self.position.store(0, Ordering::Relaxed);
         *self.transfer.lock() = Some(Transfer { direction, path, size, since: Instant::now() });
     }
 
-    /// How far the transfer is.
+    /// Notes the position of the transfer.
     pub fn advance(&self, position: u64) {
         self.position.store(position, Ordering::Relaxed);
     }
 
-    /// Nothing travels.
+    /// Notes that there is no transfer.
     pub fn rest(&self) {
         *self.transfer.lock() = None;
     }
 
-    /// What travels, and how many bytes of it are through.
+    /// The transfer, and its position in bytes.
     #[must_use]
     pub fn transfer(&self) -> Option<(Transfer, u64)> {
         Some((self.transfer.lock().clone()?, self.position.load(Ordering::Relaxed)))
     }
 
-    /// Whose doing things on it are, for the audit log.
+    /// Whose actions the audit log records for this connection.
     #[must_use]
     pub fn who(&self) -> Who {
         self.session.who(self.peer)
@@ -111,19 +111,19 @@ impl ConnectionInfo {
         (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
     }
 
-    /// Frames came.
+    /// Notes that frames arrived.
     pub fn hear(&self) {
         self.heard.store(millis(self.since), Ordering::Relaxed);
     }
 
-    /// Whether the client surely reads: a file travels, or frames came within a second. A client
-    /// may keep a connection for later without reading from it.
+    /// Whether the client certainly reads: a file is in transfer, or frames arrived within the last second. A
+    /// client may keep an unused connection open without reading from it.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.transfer.lock().is_some() || millis(self.since).saturating_sub(self.heard.load(Ordering::Relaxed)) < 1000
     }
 
-    /// Hands the connection a word for its user.
+    /// Queues a message for the user of the connection.
     pub fn tell(&self, word: String) {
         let mut words = self.words.lock();
         if words.len() >= WORDS {
@@ -135,7 +135,7 @@ impl ConnectionInfo {
         self.woken.notify_one();
     }
 
-    /// The words that wait. Cheap when there are none.
+    /// Takes the queued messages. Cheap if there are none.
     pub fn take_words(&self) -> VecDeque<String> {
         if !self.spoken.swap(false, Ordering::AcqRel) {
             return VecDeque::new();
@@ -162,7 +162,7 @@ struct Registry {
 pub struct Connections(Arc<Registry>);
 
 impl Connections {
-    /// Lists a connection until what this returns is dropped.
+    /// Lists a connection until the returned value is dropped.
     #[must_use]
     pub fn enter(
         &self,
@@ -185,7 +185,7 @@ impl Connections {
         connections
     }
 
-    /// Bytes received and sent since the start, by connections that are and that were.
+    /// Bytes received and sent since the start, by present and former connections.
     #[must_use]
     pub fn traffic(&self) -> (u64, u64) {
         let connections = self.0.connections.lock();
@@ -197,7 +197,7 @@ impl Connections {
     }
 }
 
-/// A connection's place in the list; leaves it when dropped.
+/// A connection's entry in the list; removed when dropped.
 #[derive(Debug)]
 pub struct Listed {
     connections: Connections,

@@ -1,4 +1,4 @@
-//! What every connection of a server shares.
+//! The state that all connections of a server share.
 
 use std::{
     collections::BTreeMap,
@@ -30,56 +30,56 @@ use crate::{
 
 /// Spare buffers kept, about 1 MiB each.
 const SPARE_BUFFERS: usize = 12;
-/// Connections at once that get no place and are told so.
+/// Connections that are refused with a message at the same time.
 const FAREWELLS: usize = 8;
 
-/// The parts a server is made of, and the tokens that stop it.
+/// The parts of a server, and the tokens that stop it.
 #[derive(Debug)]
 pub struct Context {
-    /// What the operator set.
+    /// The configuration in force.
     pub config: InForce,
-    /// Who may log in.
+    /// The accounts.
     pub users: Users,
     /// The server's key.
     pub identity: Identity,
-    /// Who may try to.
+    /// The rules for connections that have not logged in.
     pub admission: Admission,
-    /// Who is logged in.
+    /// The open sessions.
     pub sessions: Sessions,
-    /// What the server knows of each user.
+    /// The states of the users.
     pub states: UserStates,
-    /// Turns of all users together at work that goes on without its peer.
+    /// Turns that all users share for work that goes on without its peer.
     pub turns: Turns,
     /// Conversations that have not ended, on whatever thread they are.
     pub work: TaskTracker,
     /// Buffers for blocks.
     pub pool: BufferPool,
-    /// Cancelled when no new work is taken.
+    /// Cancelled when no new work is accepted.
     pub drain: CancellationToken,
-    /// What the operator has to say to everybody about the end.
+    /// The operator's message about the shutdown, for everybody.
     pub farewell: OnceLock<String>,
     /// Cancelled when everything must end now.
     pub stop: CancellationToken,
-    /// What clients must know.
+    /// The secret that clients must know.
     pub seal: Seal,
-    /// How fast all users together may be.
+    /// The rates that all users share.
     pub bandwidth: Arc<Rates>,
-    /// Who is connected now.
+    /// The open connections.
     pub connections: Connections,
-    /// What happened so far.
+    /// The counters since the start.
     pub counters: Arc<Counters>,
-    /// Where it is noted.
+    /// The audit log.
     pub audit: Audit,
-    /// What is in force and not as it is on disk.
+    /// Differences between the files on disk and what is in force.
     pub drift: Drift,
-    /// Connections that came to nothing before login.
+    /// Connections that failed before login.
     pub turned_away: TurnedAway,
-    /// Places for connections that are only told why they get none.
+    /// Places for connections that are refused with a message.
     pub farewells: Arc<Semaphore>,
 }
 
 impl Context {
-    /// A context over `storage`; nothing runs yet.
+    /// Creates a context over `storage`; nothing is running yet.
     #[must_use]
     pub fn new(config: Config, users: Users, identity: Identity, storage: Storage) -> Self {
         let bandwidth = Arc::new(Rates::default());
@@ -110,26 +110,26 @@ impl Context {
         }
     }
 
-    /// The state of `account`'s user, read from disk (and counted) at first. Blocks.
+    /// The state of the account's user, read from disk (and counted) the first time. Blocks.
     ///
     /// # Errors
-    /// [`StorageError`] when the home cannot be used.
+    /// [`StorageError`] if the home cannot be used.
     pub fn open_user(&self, account: &Account) -> Result<Arc<UserState>, StorageError> {
         self.states.get(&account.name)
     }
 
-    /// The files of the user who is at the other end of `connection`.
+    /// The files of the user at the other end of `connection`.
     #[must_use]
     pub fn files(&self, connection: &ConnectionInfo) -> Files {
         let user = Arc::clone(&connection.session.user);
         Files::new(user, self.audit.clone(), Arc::clone(&self.counters), connection.who(), self.stop.clone())
     }
 
-    /// Ends the sessions whose home is not there any more, although there may be an account and a home of
-    /// that name again. Those of accounts that are gone end at their own next look. Blocks.
+    /// Ends the sessions whose home no longer exists, even if there is an account and a home of that name again.
+    /// Sessions of removed accounts end at their own next check. Blocks.
     pub fn end_displaced(&self) {
         for session in self.sessions.all() {
-            // A disk that does not say is the business of who works on it.
+            // Ignore I/O errors here; the operation that hits them reports them.
             if self.states.is_in_place(&session.user).is_ok_and(|there| !there) {
                 tracing::info!(session = session.id, user = %session.user.name, "ended: the user's files were removed");
                 session.end("this account and its files were removed".to_owned());
@@ -142,7 +142,7 @@ impl Context {
         self.drift.check(&self.users, &self.identity, &self.config)
     }
 
-    /// Why the server ends, for clients.
+    /// The reason for the shutdown, for clients.
     pub fn why_it_ends(&self) -> String {
         match self.farewell.get() {
             Some(message) => format!("the server is stopping: {message}"),
@@ -150,7 +150,7 @@ impl Context {
         }
     }
 
-    /// Counts a refusal after login, and has it noted when it is more than an answer.
+    /// Counts a refusal after login, and records it in the audit log if it is significant.
     pub fn count_refusal(&self, refusal: &Refusal, connection: &ConnectionInfo) {
         self.counters.refused(refusal.code);
         tracing::debug!(code = refusal.code.as_str(), message = refusal.message, "refused");

@@ -1,4 +1,4 @@
-//! What happened since the start, in numbers: counted where it happens, shown by `status` and the metrics.
+//! Counters since the start of the server: incremented where events happen, shown by `status` and the metrics.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -9,71 +9,71 @@ use ferry_shared::refusal::Code;
 
 use crate::door::Door;
 
-/// A number that only grows.
+/// A counter that only grows.
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
 
 impl Count {
-    /// One more.
+    /// Adds one.
     pub fn one(&self) {
         self.many(1);
     }
 
-    /// So many more.
+    /// Adds `more`.
     pub fn many(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// How many.
+    /// The present value.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// The same for each door.
+/// One counter for each door.
 #[derive(Debug, Default)]
 pub struct DoorCount([Count; Door::ALL.len()]);
 
 impl DoorCount {
-    /// One more at this door.
+    /// Adds one for this door.
     pub fn one(&self, door: Door) {
         self.0[door as usize].one();
     }
 
-    /// How many at all doors.
+    /// The sum over all doors.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.iter().map(Count::get).sum()
     }
 
-    /// How many at this door.
+    /// The value for this door.
     #[must_use]
     pub fn at(&self, door: Door) -> u64 {
         self.0[door as usize].get()
     }
 }
 
-/// Everything that is counted.
+/// All counters.
 #[derive(Debug)]
 pub struct Counters {
-    /// When the server began.
+    /// When the server started.
     pub started: SystemTime,
-    /// The same on the clock that never jumps.
+    /// The same on the monotonic clock.
     begun: Instant,
-    /// Connections that logged in, joined a session, or tried in vain.
+    /// Connections that logged in, joined a session, or failed to.
     pub connections: DoorCount,
     /// Logins that opened a session.
     pub logins: DoorCount,
     /// Files stored.
     pub uploads: Count,
-    /// Files sent whole.
+    /// Files sent completely.
     pub downloads: Count,
     /// Connections that ended in a panic.
     pub panics: Count,
-    /// Recounts that found other figures than were believed.
+    /// Recounts that differed from the ledger.
     pub drifts: Count,
-    /// Commits whose flush is over, and the microseconds that took.
+    /// Commits whose flush is complete, and the total time of those flushes in microseconds.
     pub flushes: Count,
     flush_micros: Count,
     refused: [Count; Code::ALL.len()],
@@ -105,25 +105,25 @@ impl Counters {
         }
     }
 
-    /// Refusals by code; codes that never came are left out.
+    /// Refusals by code; codes without refusals are left out.
     pub fn refusals(&self) -> impl Iterator<Item = (Code, u64)> + '_ {
         let all = Code::ALL.iter().zip(&self.refused).map(|(code, count)| (*code, count.get()));
         all.filter(|(_, count)| *count > 0)
     }
 
-    /// Counts a commit's flush that began at `start`.
+    /// Counts the flush of a commit that started at `start`.
     pub fn flushed(&self, start: Instant) {
         self.flushes.one();
         self.flush_micros.many(u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// The time all flushes took.
+    /// The total time of all flushes.
     #[must_use]
     pub fn flush_time(&self) -> Duration {
         Duration::from_micros(self.flush_micros.get())
     }
 
-    /// How long the server runs.
+    /// How long the server has been running.
     #[must_use]
     pub fn uptime(&self) -> Duration {
         self.begun.elapsed()

@@ -1,18 +1,18 @@
-//! How many files the process may have open: as many as it is allowed to.
+//! The limit of open files: raised as far as the process is allowed to.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that a working connection takes: its socket, a file, a folder, and what is open for a moment.
+/// Descriptors of an active connection: its socket, a file, a folder, and one that is open for a moment.
 const EACH: u64 = 4;
-/// What is asked for where there is no limit.
+/// The number to ask for if there is no limit.
 const ENOUGH: u64 = 1 << 20;
 
-/// Files that so many connections may have open.
+/// The number of files that this many connections may have open.
 pub(crate) fn needed(connections: u32) -> u64 {
     u64::from(connections).saturating_mul(EACH)
 }
 
-/// Raises the limit as far as the system lets the process; what is wrong with it is logged.
+/// Raises the limit as far as the system allows; problems are logged.
 pub(crate) fn raise(connections: u32) {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.unwrap_or(ENOUGH);

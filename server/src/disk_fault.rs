@@ -1,4 +1,4 @@
-//! What is wrong with the disk as a whole, whichever file it was noticed at.
+//! Faults of the disk as a whole, whichever file they were noticed at.
 
 use std::{error::Error, fmt, io, path::Path};
 
@@ -8,25 +8,25 @@ use rustix::{
     io::Errno,
 };
 
-/// What a disk does not do, and why.
+/// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// No space, or less than users have to leave free.
+    /// There is no space, or less than users must leave free.
     Full,
-    /// Space, and no inode for another file or folder.
+    /// There is space, but no inode for another file or folder.
     NoInodes,
-    /// A quota of the disk's own is used up.
+    /// A quota of the filesystem itself is used up.
     Quota,
-    /// A file would be larger than the disk can hold one.
+    /// The file would be larger than the filesystem allows.
     LargestFile,
-    /// Nothing can be changed.
+    /// The filesystem is read-only.
     ReadOnly,
-    /// It does not read or write what it should.
+    /// The disk fails to read or write.
     Failing,
 }
 
 impl Fault {
-    /// What this number says of the disk; `None` when it says something of the file alone.
+    /// The fault that this errno stands for; `None` if it concerns only one file.
     #[must_use]
     pub fn of(errno: Errno) -> Option<Self> {
         Some(match errno {
@@ -34,7 +34,7 @@ impl Fault {
             Errno::DQUOT => Self::Quota,
             Errno::FBIG => Self::LargestFile,
             Errno::ROFS => Self::ReadOnly,
-            // What block devices, network filesystems and filesystems that found themselves damaged say.
+            // Errors of block devices, network filesystems and filesystems that have detected damage.
             Errno::IO
             | Errno::NODEV
             | Errno::UCLEAN
@@ -50,7 +50,7 @@ impl Fault {
         })
     }
 
-    /// What this error, or one that it comes from, says of the disk; and that one.
+    /// The fault behind this error or one of its sources, and that source.
     #[must_use]
     pub fn behind<'a>(error: &'a (dyn Error + 'static)) -> Option<(Self, &'a io::Error)> {
         let mut next = Some(error);
@@ -65,7 +65,7 @@ impl Fault {
         None
     }
 
-    /// The same, for something that was to be made on the disk of `folder`: there may be space and no inode.
+    /// Refines a fault of creating something on the disk of `folder`: there may be space but no inode.
     #[must_use]
     pub fn making(self, folder: impl AsFd) -> Self {
         self.on(fstatvfs(folder))
@@ -79,7 +79,7 @@ impl Fault {
 
     fn on(self, volume: rustix::io::Result<StatVfs>) -> Self {
         match volume {
-            // Filesystems that make inodes as they need them tell none.
+            // Filesystems that create inodes on demand report none.
             Ok(volume) if self == Self::Full && volume.f_files > 0 && volume.f_favail == 0 => Self::NoInodes,
             _ => self,
         }

@@ -1,4 +1,4 @@
-//! Paces what the log says of a disk in trouble: each kind of it once a minute, however much is refused meanwhile.
+//! Limits log lines about a faulty disk: each kind of fault once a minute, however much is refused meanwhile.
 
 use std::{
     collections::HashMap,
@@ -10,18 +10,18 @@ use parking_lot::Mutex;
 
 use crate::disk_fault::Fault;
 
-/// How long a kind is not told again.
+/// How long a kind is not logged again.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// There is one log, so it is one for the process.
+/// There is one log, so this state is global to the process.
 static TOLD: LazyLock<Mutex<Told>> = LazyLock::new(Mutex::default);
 
-/// When each kind was told last, and how often it came since.
+/// When each kind was last logged, and how often it occurred since.
 #[derive(Debug, Default)]
 struct Told(HashMap<Fault, (Instant, u64)>);
 
 impl Told {
-    /// How often it came since it was told last, this time included, if it is to be told now.
+    /// How often the fault occurred since it was last logged, including now, if it is due to be logged.
     fn due(&mut self, fault: Fault, now: Instant) -> Option<u64> {
         let Some((last, count)) = self.0.get_mut(&fault) else {
             self.0.insert(fault, (now, 0));
@@ -36,7 +36,7 @@ impl Told {
     }
 }
 
-/// Has `log` say what is wrong with the disk, if that is due; it is given how often that came since the last time.
+/// Calls `log` if the fault is due to be logged, with the number of occurrences since the last time.
 pub(crate) fn tell(fault: Fault, log: impl FnOnce(u64)) {
     let due = TOLD.lock().due(fault, Instant::now());
     if let Some(count) = due {

@@ -1,11 +1,11 @@
-//! The protocols by which people reach their homes.
+//! The protocols by which users reach their homes.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// One of them, as sessions, logs and figures name it. Each has listeners of its own; accounts, homes and the rules
-/// for both are the same behind all.
+/// A protocol, as sessions, logs and metrics name it. Each has listeners of its own; accounts, homes and their
+/// rules are the same behind all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Door {

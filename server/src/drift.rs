@@ -1,7 +1,8 @@
-//! What is in force and not as it is on disk: told by `status`, the metrics and the log until that is resolved.
+//! Differences between what is in force and what is on disk: reported by `status`, the metrics and the log until
+//! they are resolved.
 //!
-//! A broken user store, a renewed certificate or a changed configuration is in force only once it was read and
-//! found good. Who changed the file may never have looked whether it was.
+//! A changed user store, a renewed certificate or a changed configuration takes effect only once it was read and
+//! found valid. The person who changed the file may never have checked.
 
 use std::{
     collections::BTreeMap,
@@ -18,17 +19,17 @@ use crate::{
     users::{Users, moment::Moment},
 };
 
-/// What can differ.
+/// The kinds of difference.
 pub(crate) const WHAT: [&str; 3] = ["users", "certificate", "configuration"];
-/// How often the files are checked, however often it is asked.
+/// The minimum time between two checks of the files, however often it is requested.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// How often the log says the same again.
+/// How often the log repeats the same difference.
 const AGAIN: Duration = Duration::from_secs(60 * 60);
 
 /// Reads the configuration as a start would.
 pub(crate) type ReadConfig = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
-/// What was found when the files were last checked.
+/// The result of the last check of the files.
 #[derive(Default)]
 pub struct Drift {
     read_config: OnceLock<ReadConfig>,
@@ -41,12 +42,12 @@ struct Known {
     now: BTreeMap<&'static str, Difference>,
 }
 
-/// Something in force that is not as it is on disk.
+/// Something in force that differs from the disk.
 #[derive(Debug, Clone)]
 pub(crate) struct Difference {
-    /// The state of the disk, or its fault.
+    /// The state on disk, or the fault there.
     pub(crate) why: String,
-    /// Since when that is known.
+    /// When it was first noticed.
     pub(crate) since: Moment,
     told: Instant,
 }
@@ -58,13 +59,13 @@ impl fmt::Debug for Drift {
 }
 
 impl Drift {
-    /// Where the configuration on disk is to be read from.
+    /// Sets the function that reads the configuration on disk.
     pub(crate) fn read_with(&self, read_config: ReadConfig) {
-        // The first one stays; there is only one.
+        // There is only one configuration, so the first function stays.
         let _ = self.read_config.set(read_config);
     }
 
-    /// The differences now, by their names in [`WHAT`]; the log is told of new ones. Blocks on the disk.
+    /// The present differences, by their names in [`WHAT`]; new ones are logged. Blocks on the disk.
     pub(crate) fn check(
         &self,
         users: &Users,
@@ -81,7 +82,7 @@ impl Drift {
         found.now.clone()
     }
 
-    /// Has the next look see what is there then: something was just read again.
+    /// Makes the next call check again, because something was just read again.
     pub(crate) fn check_again(&self) {
         self.found.lock().checked = None;
     }

@@ -1,14 +1,14 @@
-//! Places where a test lets the disk fail or the process die; gone from release builds.
+//! Points at which a test can let the disk fail or the process die; absent from release builds.
 //!
-//! `FERRY_FAILPOINTS` names a folder. While there is a file `plan` in it, every step is counted and
-//! noted in the file `trace`; `plan` says `crash 5`, `EIO 5` or `ENOSPC 5`: what happens in
-//! place of the fifth step. A plan of other words begins to count anew.
+//! `FERRY_FAILPOINTS` names a folder. While it contains a file `plan`, every step is counted and noted in the file
+//! `trace`; `plan` contains `crash 5`, `EIO 5` or `ENOSPC 5`: what happens instead of the fifth step. A changed
+//! plan starts the count anew.
 #![cfg_attr(debug_assertions, expect(clippy::disallowed_methods, reason = "tests say in a file what is to fail"))]
 
-/// What is about to be done to the disk; an error is to be taken for the disk's.
+/// A step that is about to change the disk; its error stands for one of the disk.
 ///
 /// # Errors
-/// What a test wants.
+/// The fault that a test has planned.
 #[cfg(not(debug_assertions))]
 #[inline]
 pub(crate) const fn step(_what: &'static str) -> rustix::io::Result<()> {
@@ -32,13 +32,13 @@ mod planned {
     use parking_lot::Mutex;
     use rustix::io::{Errno, Result};
 
-    /// The plan that is followed and how many steps were taken since.
+    /// The current plan and the number of steps since it was set.
     static TAKEN: Mutex<(String, u64)> = Mutex::new((String::new(), 0));
 
-    /// What is about to be done to the disk; an error is to be taken for the disk's.
+    /// A step that is about to change the disk; its error stands for one of the disk.
     ///
     /// # Errors
-    /// What a test wants.
+    /// The fault that a test has planned.
     pub(crate) fn step(what: &'static str) -> Result<()> {
         static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
         match FOLDER.get_or_init(|| env::var_os("FERRY_FAILPOINTS").map(PathBuf::from)) {
@@ -55,7 +55,7 @@ mod planned {
         }
         taken.1 += 1;
         let trace = File::options().create(true).append(true).open(folder.join("trace"));
-        // A step that is not noted would let the test stop too early.
+        // A step that is not noted would make the test stop too early.
         if trace.and_then(|mut trace| writeln!(trace, "{what}")).is_err() {
             process::abort();
         }

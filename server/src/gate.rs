@@ -1,7 +1,7 @@
-//! The one gate before every request and every part of a transfer, whatever the door.
+//! The check before every request and every part of a transfer, whatever the door.
 //!
-//! It only reads: the account as it is *now*, so what an operator changes is felt at the next step.
-//! The limits of the account are in force by then (`user_state/allowance.rs`).
+//! The gate only reads the account as it is *now*, so a change by an operator takes effect at the next step. The
+//! limits of the account are applied by then (`user_state/allowance.rs`).
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -12,7 +12,7 @@ use crate::{
     users::{Access, Account, Users},
 };
 
-/// What the gate keeps between two frames of one connection.
+/// The state that the gate keeps between two frames of one connection.
 #[derive(Debug)]
 pub(crate) struct Gate {
     users: Users,
@@ -22,25 +22,25 @@ pub(crate) struct Gate {
     shut: CancellationToken,
 }
 
-/// How the account and the session are now.
+/// The present state of the account and the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// As they were; go on.
+    /// Unchanged; continue.
     Open,
-    /// The account may do other things than before; go on, and tell the client first.
+    /// The access of the account changed; tell the client, then continue.
     AccessChanged(Access),
-    /// The session is over: the account was closed, or does not have any more what was proven.
+    /// The session is over: the account was closed, or it no longer has the password or key of the login.
     Closed,
-    /// The operator ended the session, with this word.
+    /// The operator ended the session, with this message.
     Farewell(String),
 }
 
 impl Gate {
-    /// A gate for a connection that joins `session`; `None` when the account does not let it in
-    /// any more: a proof takes its time, and the account may have changed meanwhile.
+    /// A gate for a connection that joins `session`; `None` if the account no longer allows it: checking a proof
+    /// takes time, and the account may have changed meanwhile.
     #[must_use]
     pub(crate) fn new(users: Users, session: Arc<Session>) -> Option<Self> {
-        // Before the account, which is then of this generation or newer.
+        // Read the generation first: the account is then of this generation or newer.
         let seen = users.generation();
         let account = users.current(&session.user.name)?;
         let shut = session.ended.child_token();
@@ -48,7 +48,7 @@ impl Gate {
         gate.is_open().then_some(gate)
     }
 
-    /// The account as it was at the last look.
+    /// The account as of the last check.
     #[must_use]
     pub(crate) fn account(&self) -> &Account {
         &self.account
@@ -60,7 +60,7 @@ impl Gate {
         self.shut.clone()
     }
 
-    /// How things stand now. Cheap when the user store did not change.
+    /// The present standing. Cheap if the user store did not change.
     pub(crate) fn standing(&mut self) -> Standing {
         let standing = self.judge();
         if standing == Standing::Closed {

@@ -1,4 +1,4 @@
-//! The server's key: made at first start or given as PEM, and the TLS configuration around it.
+//! The server's key, made at the first start or given as PEM, and the TLS configuration around it.
 #![expect(clippy::disallowed_methods, reason = "the server's key is a file of its own")]
 
 mod handed;
@@ -32,61 +32,61 @@ pub use term::{Condition, Term};
 
 use crate::{config::Tls, users::moment::Moment};
 
-/// Tickets a connection gives: a client opens about so many more, and each takes one.
+/// Session tickets per connection: a client opens about this many more connections, and each uses one.
 const TICKETS: usize = 4;
-/// How often the log tells that a certificate ends.
+/// How often the log reminds of an expiring certificate.
 const AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Why there is no identity.
+/// The reason why there is no identity.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// A file could not be read or written.
     #[error("{setting}{}: {source}", path.display())]
     File {
-        /// The key of the configuration that names it, with a colon; empty for the server's own.
+        /// The configuration key that names the file, with a colon; empty for the server's own.
         setting: &'static str,
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A file is not the PEM it should be.
+    /// A file is not valid PEM.
     #[error("{}: {source}", path.display())]
     Pem {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: pem::Error,
     },
     /// There is no certificate in the file.
     #[error("{}: there is no certificate in it; it should begin with -----BEGIN CERTIFICATE-----", .0.display())]
     Empty(PathBuf),
-    /// The key is gone and the certificate is not; a new key would be a stranger's to every client.
+    /// The key is missing but the certificate exists; clients would not recognise a new key.
     #[error("{} is missing: restore it, or remove cert.pem beside it too for a new key", .0.display())]
     KeyMissing(PathBuf),
-    /// The key is there and none.
+    /// The key file exists but holds no usable key.
     #[error(
         "{} is damaged ({why}): restore it from a backup; without one remove it and cert.pem beside it, and the next \
          start makes a new key, which every client has to accept",
         path.display()
     )]
     KeyDamaged {
-        /// Where.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         why: String,
     },
-    /// Another pair than the configured one was handed over.
+    /// The pair handed over is not the configured one.
     #[error("{} was handed over and is not the certificate in the server's configuration: restart the server after changing tls.certificate or tls.key", .0.display())]
     Stranger(PathBuf),
-    /// Key and certificate cannot be used, or do not belong together.
+    /// The key and the certificate cannot be used, or do not belong together.
     #[error("{} and {}: {source}", certificate.display(), key.display())]
     Unusable {
         /// The certificate's file.
         certificate: PathBuf,
         /// The key's file.
         key: PathBuf,
-        /// Why.
+        /// The cause.
         source: rustls::Error,
     },
     /// No key could be made.
@@ -106,16 +106,16 @@ pub struct Identity {
     known: Arc<Mutex<Known>>,
 }
 
-/// What is known of the pair in use beyond what is in it.
+/// Facts about the pair in use that it does not contain.
 #[derive(Debug, Default)]
 struct Known {
-    /// Where it was handed over: the certificate that the server then saw by itself, if it saw one.
+    /// Set if the pair was handed over: the certificate that the server could read by itself at that time, if any.
     handed: Option<Option<Vec<CertificateDer<'static>>>>,
-    /// When the log was last told how it is, and what.
+    /// When the log was last reminded, and of which condition.
     told: Option<(Instant, Moment, Condition)>,
 }
 
-/// Where the pair lies.
+/// The paths of the pair.
 #[derive(Debug, Clone)]
 struct Files {
     certificate: PathBuf,
@@ -146,8 +146,8 @@ impl Files {
 }
 
 impl Known {
-    /// Whether a pair that was handed over is still the newest there is: the server reads by itself what it did
-    /// then, or may not read it.
+    /// Whether a pair that was handed over is still the newest: the server reads the same certificate by itself as
+    /// it did then, or may not read it.
     fn handed_stays(&self, read: &Result<CertifiedKey, IdentityError>) -> bool {
         let Some(seen) = &self.handed else { return false };
         match read {
@@ -159,7 +159,7 @@ impl Known {
 }
 
 impl Identity {
-    /// The pair `tls` names, else the one in `data/identity`, which is made if it is not there.
+    /// The pair that `tls` names, else the one in `data/identity`, which is created if missing.
     ///
     /// # Errors
     /// [`IdentityError`].
@@ -172,7 +172,8 @@ impl Identity {
         Self::of(load(&files, &provider)?, files, provider)
     }
 
-    /// The same pair, where it is there already; a certificate that the next start makes anew is made for this value only.
+    /// The same pair, if it exists already; a certificate that the next start would remake is made for this value
+    /// only.
     ///
     /// # Errors
     /// [`IdentityError`].
@@ -187,10 +188,10 @@ impl Identity {
         Self::of(pair, files, provider)
     }
 
-    /// What is wrong with the server's own certificate, which the next start makes anew.
+    /// The fault of the server's own certificate, which the next start remakes.
     ///
     /// # Errors
-    /// [`IdentityError`] where that is not enough.
+    /// [`IdentityError`] if remaking it is not enough.
     pub fn damage(data: &Path, tls: &Tls) -> Result<Option<String>, IdentityError> {
         let files = Files::of(data, tls);
         if files.named {
@@ -207,8 +208,8 @@ impl Identity {
         Ok(Self { files: Arc::new(files), current, config: Arc::new(config), known: Arc::default() })
     }
 
-    /// Reads the pair again; new connections get it, present ones keep theirs. One that was handed over stays until
-    /// another can be read. Whether there is another now. Blocks on the disk.
+    /// Reads the pair again; new connections get it, existing ones keep theirs. A pair that was handed over stays
+    /// until another one can be read. Returns whether the pair changed. Blocks on the disk.
     ///
     /// # Errors
     /// [`IdentityError`]; the pair in use then stays.
@@ -227,7 +228,7 @@ impl Identity {
         Ok(self.put(read))
     }
 
-    /// Takes a pair that was handed over. Whether it is another. Blocks on the disk.
+    /// Takes a pair that was handed over; returns whether it differs. Blocks on the disk.
     ///
     /// # Errors
     /// [`IdentityError`]; the pair in use then stays.
@@ -251,7 +252,7 @@ impl Identity {
         before.cert != self.current.0.load().cert
     }
 
-    /// What is on disk in place of the pair in use, if it is another. Blocks on the disk.
+    /// Describes how the pair on disk differs from the pair in use. Blocks on the disk.
     #[must_use]
     pub fn difference(&self) -> Option<String> {
         let read = load(&self.files, self.config.crypto_provider());
@@ -265,19 +266,19 @@ impl Identity {
         }
     }
 
-    /// What the certificate in use says of itself, where it can be read.
+    /// The validity of the certificate in use, if it can be parsed.
     #[must_use]
     pub fn term(&self) -> Option<Term> {
         Term::of(&self.current.0.load().cert)
     }
 
-    /// Where the certificate in use is kept.
+    /// The path of the certificate in use.
     #[must_use]
     pub fn certificate(&self) -> &Path {
         &self.files.certificate
     }
 
-    /// Tells the log that the certificate ends, has ended or has not begun: once a day, and when that changes.
+    /// Logs that the certificate expires soon, has expired or is not valid yet: once a day, and when that changes.
     pub fn remind(&self) {
         let now = Moment::now();
         let Some((term, state)) = self.term().and_then(|term| term.condition(now).map(|state| (term, state))) else {
@@ -294,7 +295,7 @@ impl Identity {
         }
     }
 
-    /// What clients compare.
+    /// The fingerprint that clients compare.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         let spki = self.current.0.load();
@@ -302,20 +303,20 @@ impl Identity {
         spki.key.public_key().map_or_else(|| Fingerprint::of_spki(&[]), |spki| Fingerprint::of_spki(&spki))
     }
 
-    /// TLS 1.3 with this identity; the same for every connection, also after a reload.
+    /// The TLS 1.3 configuration with this identity; the same for every connection, also after a reload.
     #[must_use]
     pub fn server_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }
 }
 
-/// The pair new connections get.
+/// The pair that new connections get.
 #[derive(Debug)]
 struct Current(ArcSwap<CertifiedKey>);
 
 impl ResolvesServerCert for Current {
-    /// No certificate for who does not speak ferry: rustls itself refuses another protocol,
-    /// but lets one who names none pass.
+    /// Returns no certificate to a client that does not speak ferry: rustls itself refuses another protocol, but
+    /// accepts a client that names none.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         hello.alpn()?.any(|name| name == ALPN).then(|| self.0.load_full())
     }
@@ -325,13 +326,13 @@ fn server_config(provider: Arc<CryptoProvider>, current: Arc<Current>) -> Result
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13])?;
     let mut config = builder.with_no_client_auth().with_cert_resolver(current);
     config.alpn_protocols = vec![ALPN.to_vec()];
-    // Tickets the client brings back: resuming many connections costs the server no memory.
+    // Stateless tickets, which the client presents again: resuming many connections costs the server no memory.
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     config.send_tls13_tickets = TICKETS;
     Ok(config)
 }
 
-/// TLS 1.3 suites, the one fastest with AES instructions first.
+/// TLS 1.3 cipher suites, the one fastest with AES instructions first.
 fn provider() -> CryptoProvider {
     let mut provider = aws_lc_rs::default_provider();
     provider.cipher_suites.retain(|suite| suite.tls13().is_some());
@@ -340,7 +341,7 @@ fn provider() -> CryptoProvider {
 }
 
 fn load(files: &Files, provider: &CryptoProvider) -> Result<CertifiedKey, IdentityError> {
-    // What is wrong with the certificate is told first.
+    // Read the certificate first, so that its faults are reported first.
     let chain = chain(files, &read(files, &files.certificate)?)?;
     pair(files, chain, &read(files, &files.key)?, provider)
 }
@@ -354,14 +355,14 @@ fn pem_error(path: &Path) -> impl FnOnce(pem::Error) -> IdentityError + use<> {
     |source| IdentityError::Pem { path, source }
 }
 
-/// The certificates in the bytes of their file.
+/// The certificates in the contents of a file.
 fn chain(files: &Files, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
     let chain = CertificateDer::pem_slice_iter(text_file::without_mark(pem)).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(pem_error(&files.certificate))?;
     if chain.is_empty() { Err(IdentityError::Empty(files.certificate.clone())) } else { Ok(chain) }
 }
 
-/// The pair of a chain and the bytes of the key's file.
+/// The pair of a chain and the contents of the key's file.
 fn pair(
     files: &Files,
     chain: Vec<CertificateDer<'static>>,

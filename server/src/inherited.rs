@@ -1,25 +1,25 @@
-//! Listeners that whoever started the process hands over, as systemd does for a socket unit.
+//! Listeners inherited from the process that started the server, such as systemd for a socket unit.
 //!
-//! They stay open while no server runs, so that a restart refuses nobody: clients wait in the
-//! backlog. A listener called `metrics` is for the figures, every other one for clients.
+//! They stay open while no server runs, so that a restart refuses nobody: clients wait in the backlog. A listener
+//! called `metrics` is for the metrics, every other one for clients.
 
 use std::{env, io, net::TcpListener};
 
 use listenfd::ListenFd;
 
-/// The name, in `FileDescriptorName=` of a socket unit, of the listener for the figures.
+/// The name, in `FileDescriptorName=` of a socket unit, of the listener for the metrics.
 const METRICS: &str = "metrics";
 
-/// What was handed over.
+/// The inherited listeners.
 #[derive(Debug, Default)]
 pub(crate) struct Inherited {
-    /// For clients; empty when the configuration says where to listen.
+    /// For clients; empty if the configuration says where to listen.
     pub clients: Vec<TcpListener>,
-    /// For the figures.
+    /// For the metrics.
     pub metrics: Option<TcpListener>,
 }
 
-/// What was handed over is no TCP listener.
+/// An inherited descriptor is not a TCP listener.
 #[derive(Debug, thiserror::Error)]
 #[error("inherited descriptor {number} ('{name}') is no TCP listener: {source}")]
 pub struct InheritedError {
@@ -29,12 +29,12 @@ pub struct InheritedError {
 }
 
 impl Inherited {
-    /// Takes what the environment tells of; a second call gets nothing.
+    /// Takes the listeners that the environment names; a second call gets nothing.
     ///
     /// # Errors
     /// [`InheritedError`].
     pub(crate) fn take() -> Result<Self, InheritedError> {
-        // Read before the crate below clears what it has read.
+        // Read before the crate used below clears the variables.
         let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':');
         let mut handed = ListenFd::from_env();

@@ -1,7 +1,7 @@
-//! What each user has and may have: figures in memory and the rules they are kept by.
+//! Usage and limits of each user: numbers in memory and the rules by which they change.
 //!
-//! Knows nothing of files or users: callers say what things weigh. One [`Ledger`] per user
-//! holds what is used, what is promised to unfinished uploads, and the limits.
+//! This module knows nothing of files or users: callers state the weight of each change. One [`Ledger`] per user
+//! holds the usage, the reservations of unfinished uploads, and the limits.
 
 mod file;
 mod ledger;

@@ -1,6 +1,6 @@
-//! What a running server knows of one user: the home, the ledger, unfinished uploads, presence.
+//! The state of one user in a running server: the home, the ledger, unfinished uploads, open connections.
 //!
-//! Put together here because storage and quota know nothing of each other.
+//! It is put together here because storage and quota know nothing of each other.
 
 mod allowance;
 mod count;
@@ -40,18 +40,18 @@ use crate::{
 /// How long a home stays open after it was used.
 pub(crate) const REST: Duration = Duration::from_secs(120);
 
-/// When an unfinished upload is thrown away. While no server ran nobody could go on with it, so that time does not
-/// count.
+/// When an unfinished upload is discarded. Time during which no server ran does not count, because nobody could
+/// continue the upload then.
 #[derive(Debug, Clone, Copy)]
 pub struct Expiry {
-    /// How long it is kept.
+    /// How long an upload is kept.
     pub age: Duration,
-    /// How long the server runs.
+    /// How long the server has been running.
     pub uptime: Duration,
 }
 
 impl Expiry {
-    /// Whether a part that was touched last then has been left alone for too long.
+    /// Whether a part that was last touched at this time has expired.
     fn is_over(self, touched: Mtime) -> bool {
         let touched = touched.to_system().unwrap_or(SystemTime::UNIX_EPOCH);
         let idle = SystemTime::now().duration_since(touched).unwrap_or_default();
@@ -65,30 +65,30 @@ impl From<Weight> for Tally {
     }
 }
 
-/// One user, as long as the server runs.
+/// One user, for as long as the home is open.
 #[derive(Debug)]
 pub struct UserState {
     /// The user's name.
     pub name: UserName,
     /// The user's files.
     pub home: Home,
-    /// The user's figures.
+    /// The user's usage and limits.
     pub ledger: Ledger,
-    /// Whether a ledger may lie on the disk that could not be taken away when the home was opened.
+    /// Whether the disk may still hold a ledger that could not be removed when the home was opened.
     ledger_lies: AtomicBool,
-    /// How fast the user's connections may be together.
+    /// The rates that all of the user's connections share.
     pub bandwidth: Arc<Rates>,
     reservations: Reservations,
     /// The user's turns at work that goes on without its peer.
     pub turns: Turns,
-    /// The server's work for the user that was thrown away again.
+    /// Work that the server did for the user and that was thrown away again.
     pub waste: Waste,
     connections: AtomicU32,
     read_only: AtomicBool,
 }
 
 impl UserState {
-    /// Reads, and where it must counts, what a user has. Blocks.
+    /// Opens a user's home and reads its usage, or counts it if necessary. Blocks.
     fn open(storage: &Storage, name: &UserName, stop: &CancellationToken) -> Result<Self, StorageError> {
         let home = storage.home(name.as_str(), true)?;
         for line in home.take_report() {
@@ -96,7 +96,7 @@ impl UserState {
         }
         let stamp = home.stamp()?;
         let (bytes, lies) = match home.take_ledger() {
-            // As long as nothing can be changed there it tells the truth.
+            // The ledger is valid as long as nothing can be changed in the home.
             Err(StorageError::Disk { .. }) => (home.read_ledger()?, true),
             taken => (taken?, false),
         };
@@ -118,26 +118,26 @@ impl UserState {
         let reservations = Reservations::of_parts(&home, &ledger)?;
         let (bandwidth, connections) = (Arc::default(), AtomicU32::new(0));
         let (name, turns, waste) = (name.clone(), Turns::of_user(), Waste::default());
-        // The account's own word comes before anybody can do anything.
+        // Read-only until the settings of the account are applied.
         let (ledger_lies, read_only) = (AtomicBool::new(lies), AtomicBool::new(true));
         Ok(Self { name, home, ledger, ledger_lies, bandwidth, turns, waste, reservations, connections, read_only })
     }
 
-    /// Whether the account may look and download only.
+    /// Whether the user may only list and download.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.read_only.load(Ordering::Acquire)
     }
 
-    /// From now on the account may look and download only, or change its home, too.
+    /// Sets whether the user may only list and download, or also change the home.
     pub fn set_read_only(&self, read_only: bool) {
         self.read_only.store(read_only, Ordering::Release);
     }
 
-    /// To be called before something is changed: a ledger that could not be taken away is not to be believed then.
+    /// Must be called before a change: a ledger that could not be removed becomes invalid by it.
     ///
     /// # Errors
-    /// The disk's; nothing may be changed.
+    /// An error of the disk; nothing may be changed then.
     pub fn begin_changing(&self) -> Result<(), StorageError> {
         if self.ledger_lies.load(Ordering::Acquire) {
             self.home.remove_ledger()?;
@@ -146,7 +146,7 @@ impl UserState {
         Ok(())
     }
 
-    /// Counts a connection of the user in; `None` when there are `most` already.
+    /// Registers a connection of the user; `None` if there are `most` already.
     pub fn enter(self: &Arc<Self>, most: u32) -> Option<Presence> {
         let entered = self
             .connections
@@ -154,7 +154,7 @@ impl UserState {
         entered.ok().map(|_| Presence(Arc::clone(self)))
     }
 
-    /// Throws away parts that nobody has touched for too long.
+    /// Discards expired parts.
     pub fn expire(&self, expiry: Expiry) {
         for part in self.home.parts() {
             if part.active || !expiry.is_over(part.touched) {
@@ -169,16 +169,16 @@ impl UserState {
         }
     }
 
-    /// Writes down what the user has, to be believed when the home is opened next; whether that was
-    /// done. Nobody may change anything after it.
+    /// Writes the ledger, to be believed when the home is opened next; returns whether the home may be closed.
+    /// Nobody may change anything afterwards.
     fn close(&self) -> bool {
         if self.ledger_lies.load(Ordering::Acquire) {
-            // Nothing was changed, so what lies there is as good as it was.
+            // Nothing was changed, so the ledger on the disk is still valid.
             return true;
         }
         let now = self.ledger.snapshot();
         if now.suspect || self.home.has_shared_files() {
-            // Only counting tells what is there, or what removing one name of such a file frees.
+            // Only a count can tell the usage, or how much is freed by removing one name of a file with several.
             return false;
         }
         let file = |home| LedgerFile { used: now.used, clean: true, home };
@@ -190,7 +190,7 @@ impl UserState {
     }
 }
 
-/// One connection of a user; leaves when dropped.
+/// One connection of a user; deregistered when dropped.
 #[derive(Debug)]
 pub struct Presence(Arc<UserState>);
 

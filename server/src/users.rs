@@ -1,4 +1,4 @@
-//! Who may use the server: the user store in force, swapped whole when its file changes.
+//! The user store in use, replaced as a whole when its file changes.
 
 pub mod account;
 pub mod barred;
@@ -42,7 +42,7 @@ pub use name::{UserName, UserNameError};
 pub use password::{StoredHash, Verdict, Verifier};
 pub use register::RegisterError;
 
-/// Where the user store of a data folder is.
+/// The path of the user store in a data folder.
 #[must_use]
 pub fn store_file(data: &Path) -> PathBuf {
     data.join("users.json")
@@ -51,7 +51,7 @@ pub fn store_file(data: &Path) -> PathBuf {
 /// Accounts by name.
 type Accounts = BTreeMap<UserName, Arc<Account>>;
 
-/// The user store in force. A handle: clones share it.
+/// The user store in use. A handle: clones share it.
 #[derive(Debug, Clone)]
 pub struct Users(Arc<Inner>);
 
@@ -59,52 +59,52 @@ pub struct Users(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     accounts: ArcSwap<Accounts>,
-    /// Whose accounts are closed whatever the file says.
+    /// Accounts that are closed whatever the file says.
     barred: ArcSwap<Barred>,
     generation: latest::Sender<u64>,
-    /// Those that are told of a change before anybody sees the new generation.
+    /// Observers that are notified of a change before the new generation is visible.
     observers: Mutex<Vec<Weak<dyn Observer>>>,
     verifier: Verifier,
-    /// Held while the file is read and swapped in, so that an older reading never wins. The invites that were
-    /// read last: only the file is asked about them.
+    /// Locked while the file is read and swapped in, so that an older reading never replaces a newer one. It holds
+    /// the invites that were read last; checks of an invite always read the file.
     reloading: Mutex<Invites>,
-    /// Which file that was.
+    /// The stamp of the file that was read.
     read: Mutex<Option<file::Stamp>>,
-    /// What changed and is not told yet, and how who tells it hears of it.
+    /// Changes that have not been reported yet, and the notification for the task that reports them.
     untold: Mutex<Vec<Changes>>,
     changed: Notify,
 }
 
-/// Something that has to keep up with the accounts.
+/// A component that must keep up with the accounts.
 pub(crate) trait Observer: fmt::Debug + Send + Sync {
-    /// The accounts are others now; [`Users::generation`] grows after this. It blocks every reload.
+    /// The accounts have changed; [`Users::generation`] grows after this call. It blocks every reload.
     fn accounts_changed(&self);
 }
 
-/// Why somebody was not logged in.
+/// The reason why a login failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LoginError {
-    /// Unknown, closed or wrong: it took the same work, and the peer is never told which.
+    /// Unknown, closed or wrong: all took the same work, and the peer never learns which it was.
     #[error("wrong user or password")]
     Wrong(Denied),
-    /// Too many passwords wait to be checked.
+    /// Too many password checks are waiting.
     #[error("too many logins at once")]
     Busy,
 }
 
-/// Why a password was not changed.
+/// The reason why a password was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
     /// The old password is wrong, or the account is closed.
     #[error("the old password is wrong")]
     Wrong,
-    /// The new password cannot be one.
+    /// The new password is not acceptable.
     #[error(transparent)]
     New(#[from] password::NewPasswordError),
-    /// Too many passwords wait to be checked.
+    /// Too many password checks are waiting.
     #[error("too many logins at once")]
     Busy,
-    /// The account was closed, or its password changed elsewhere, meanwhile.
+    /// The account was closed meanwhile, or its password was changed elsewhere.
     #[error("the account was changed meanwhile")]
     Changed,
     /// The user store could not be read or written.
@@ -113,13 +113,13 @@ pub enum ChangePasswordError {
 }
 
 impl Users {
-    /// Reads the store at `path`; a file that is not there is an empty store.
+    /// Reads the store at `path`; a missing file is an empty store.
     ///
     /// # Errors
-    /// [`StoreError`]: there is no last good store to fall back on yet.
+    /// [`StoreError`]: there is no earlier good store to keep using.
     pub fn load(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let path = path.into();
-        // Before it is read: a file that changes meanwhile is another.
+        // Take the stamp before reading: if the file changes meanwhile, the stamp differs.
         let stamp = file::Stamp::of(&path);
         let (accounts, invites) = read(&path)?.unwrap_or_default();
         Ok(Self(Arc::new(Inner {
@@ -136,19 +136,19 @@ impl Users {
         })))
     }
 
-    /// The file the store is kept in.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0.path
     }
 
-    /// The account as it is now. Cheap: ask again rather than keep it.
+    /// The present account. This is cheap: call it again instead of keeping the result.
     #[must_use]
     pub fn current(&self, name: &UserName) -> Option<Arc<Account>> {
         self.0.accounts.load().get(name).map(|account| self.in_force(account))
     }
 
-    /// Password checks that wait or run.
+    /// The number of password checks that wait or run.
     #[must_use]
     pub fn hash_queue(&self) -> usize {
         self.0.verifier.busy()
@@ -160,7 +160,7 @@ impl Users {
         self.0.accounts.load().values().cloned().collect()
     }
 
-    /// How many accounts there are.
+    /// The number of accounts.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.accounts.load().len()
@@ -172,24 +172,25 @@ impl Users {
         self.0.accounts.load().is_empty()
     }
 
-    /// Grows whenever an account changed; while it stays, [`current`](Self::current) gives the same.
+    /// The generation grows whenever an account changes; while it stays the same, so does
+    /// [`current`](Self::current).
     #[must_use]
     pub fn generation(&self) -> u64 {
         *self.0.generation.borrow()
     }
 
-    /// Tells the new generation whenever an account changed.
+    /// Receives the new generation whenever an account changes.
     #[must_use]
     pub fn changes(&self) -> latest::Receiver<u64> {
         self.0.generation.subscribe()
     }
 
-    /// Tells `observer` from now on, for as long as it is there.
+    /// Notifies `observer` from now on, for as long as it exists.
     pub(crate) fn observe_with(&self, observer: Weak<dyn Observer>) {
         self.0.observers.lock().push(observer);
     }
 
-    /// The accounts are others now. The lock of the reading is held.
+    /// Handles changed accounts. The caller holds the lock `reloading`.
     fn changed(&self) {
         let mut observers = Vec::new();
         self.0.observers.lock().retain(|observer| {
@@ -202,10 +203,10 @@ impl Users {
         self.0.generation.send_modify(|generation| *generation += 1);
     }
 
-    /// As [`reload_for`](Self::reload_for), where nobody in particular is behind it.
+    /// Like [`reload_for`](Self::reload_for), without a known author of the change.
     ///
     /// # Errors
-    /// [`StoreError`]; the last good store then stays in force.
+    /// [`StoreError`]; the last good store then stays in use.
     pub fn reload(&self) -> Result<Changes, StoreError> {
         self.reload_for(By::Unknown)
     }
@@ -213,13 +214,13 @@ impl Users {
     /// Reads the file again and swaps it in. Blocks on the disk.
     ///
     /// # Errors
-    /// [`StoreError`]; the last good store then stays in force.
+    /// [`StoreError`]; the last good store then stays in use.
     pub fn reload_for(&self, by: By) -> Result<Changes, StoreError> {
         let mut invites_before = self.0.reloading.lock();
         let stamp = file::Stamp::of(&self.0.path);
         let (new, invites) = match read(&self.0.path)? {
             Some(new) => new,
-            // Taken away for a moment, it takes nobody's account away.
+            // A file that is missing for a moment must not close any account.
             None if self.is_empty() => <_>::default(),
             None => return Err(StoreError::Gone(self.0.path.clone())),
         };
@@ -240,8 +241,8 @@ impl Users {
         Ok(changes)
     }
 
-    /// What is on disk in place of the store in force, if it is another or none that can be. Blocks on the disk,
-    /// and long only where the file is not the one that was read.
+    /// Describes how the file on disk differs from the store in use, or why it cannot be used. Blocks on the disk,
+    /// and for long only if the file is not the one that was read.
     #[must_use]
     pub fn difference(&self) -> Option<String> {
         if let [name, more @ ..] = &*self.barred() {
@@ -261,10 +262,10 @@ impl Users {
         }
     }
 
-    /// Reloads and logs what came of it; whether accounts are others now.
+    /// Reloads and logs the result; returns whether accounts changed.
     ///
     /// # Errors
-    /// As [`reload_for`](Self::reload_for); it is logged already.
+    /// Those of [`reload_for`](Self::reload_for); they are already logged.
     pub fn reload_and_log(&self, by: By) -> Result<bool, StoreError> {
         let reloaded = self.reload_for(by);
         match &reloaded {
@@ -285,7 +286,7 @@ impl Users {
         reloaded.map(|changes| !changes.is_empty())
     }
 
-    /// Checks a password. An unknown name, a closed account and a wrong password cost the same.
+    /// Checks a password. An unknown name, a closed account and a wrong password take the same time.
     ///
     /// # Errors
     /// [`LoginError`].
@@ -302,11 +303,11 @@ impl Users {
         }
     }
 
-    /// The account of this name, if the key is one of its keys. Whether the key signed anything is another question.
-    /// A peer is never told an unknown name, a closed account and a key of somebody else apart.
+    /// The account of this name, if the key is one of its keys. The caller must check a signature of the key. A
+    /// peer cannot tell an unknown name, a closed account and somebody else's key apart.
     ///
     /// # Errors
-    /// The reason that stands against a login.
+    /// The reason against the login.
     pub fn owner_of(&self, name: &str, key: &PublicKey) -> Result<Arc<Account>, Denied> {
         let account = name.parse().ok().and_then(|name| self.current(&name));
         let now = SystemTime::now();
@@ -314,9 +315,9 @@ impl Users {
         account.filter(|account| account.is_open(now) && account.has_key(&key.key())).ok_or(denied)
     }
 
-    /// Changes a user's password in the file and in force, after checking the old one. Before
-    /// anybody else can know of the new one, `learn` is told its generation. To be awaited on a
-    /// thread that may block: everything is done there, so that it never waits for a second one.
+    /// Changes a user's password in the file and in the store in use, after checking the old one. `learn` gets the
+    /// new generation before anybody else can see it. Await this on a thread that may block: all work is done
+    /// there, so that it never needs a second one.
     ///
     /// # Errors
     /// [`ChangePasswordError`].
@@ -351,7 +352,7 @@ impl Users {
     }
 }
 
-/// The accounts and invites in the file; `None` when it is not there.
+/// The accounts and invites in the file; `None` if it does not exist.
 fn read(path: &Path) -> Result<Option<(Accounts, Invites)>, StoreError> {
     let Some(store) = file::load_present(path)? else { return Ok(None) };
     let accounts = store.users.into_iter().map(|(name, record)| (name.clone(), Arc::new(record.account(name))));

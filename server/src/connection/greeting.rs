@@ -1,4 +1,4 @@
-//! The conversation before login: `Hello`, then proofs until one holds or a budget is gone.
+//! The conversation before login: `Hello`, then proofs until one is accepted or a budget is used up.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -33,17 +33,17 @@ use crate::{
     turned_away::Reason,
 };
 
-/// What a greeting ends with when nobody is logged in.
+/// How a greeting ends without a login.
 enum Ending {
-    /// The peer left, or was told why; close.
+    /// The peer left, or has been told the reason; close.
     Quiet,
-    /// Tell it this, then close.
+    /// Send this refusal, then close.
     Refuse(Refusal),
-    /// As `Refuse`, after a login that is noted already.
+    /// Like `Refuse`, after a login that is already recorded.
     Waits(Refusal),
-    /// As `Refuse`, and its address pays for it.
+    /// Like `Refuse`, and counted as a failure of the address.
     Punish(Refusal),
-    /// It lost its place to others.
+    /// The connection lost its place to others.
     Dropped(Reason),
 }
 
@@ -56,7 +56,7 @@ impl From<LinkError> for Ending {
     }
 }
 
-/// Talks until a session is joined; `None` when the connection is to be closed.
+/// Runs the greeting until the connection has joined a session; `None` if it must be closed.
 pub(super) async fn greet<R, W>(
     reader: &mut LinkReader<R>,
     writer: &mut LinkWriter<W>,
@@ -109,7 +109,7 @@ where
     None
 }
 
-/// Whether the first message of a peer that is not taken shows that it knows the server's secret.
+/// Whether the first message of a peer that is not served shows that it knows the server's secret.
 pub(super) async fn knows_the_seal<R: AsyncRead + Unpin>(
     reader: &mut LinkReader<R>,
     context: &Context,
@@ -126,11 +126,11 @@ struct Greeting<'a, R, W> {
     reader: &'a mut LinkReader<R>,
     writer: &'a mut LinkWriter<W>,
     entrance: Entrance<'a>,
-    /// What a key's signature and a seal on this connection cover.
+    /// The value that a key's signature and a seal on this connection cover.
     exported: &'a Bindings,
-    /// Whether the peer knows the server's secret, or none is demanded.
+    /// Whether the peer knows the server's secret, or none is required.
     sealed: bool,
-    /// What both sides know beyond the first version.
+    /// The features that both sides know.
     features: Features,
     budget: Budget,
 }
@@ -182,15 +182,15 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         }
     }
 
-    /// A refusal of this door's own as the peer is told it: one that is not sealed learns not even what is wrong with
-    /// its words.
+    /// A refusal by this door itself, as the peer may see it: a peer without the seal does not even learn what is
+    /// wrong with its message.
     async fn own(&self, refusal: Refusal) -> Refusal {
         let refusal = if self.sealed { refusal } else { refusal::unsealed() };
         self.entrance.note(&refusal, None).await;
         refusal
     }
 
-    /// The next request; `None` for one this build does not know like that, which is answered here.
+    /// The next request; `None` for a request that this build does not know, which is answered here.
     async fn request(&mut self) -> Result<Option<Request>, Ending> {
         let frame = self.reader.next().await?.ok_or(Ending::Quiet)?;
         if let Err(over) = self.budget.frame(self.reader.received()) {
@@ -235,7 +235,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         Ok(self.writer.send(&Reply::Welcome(welcome)).await?)
     }
 
-    /// Hands a proof over; it takes one off the budget.
+    /// Submits a proof and takes it off the budget.
     async fn log_in(&mut self, user: &str, proof: &Proof) -> Result<Result<Admitted, Refusal>, Ending> {
         self.take_proof()?;
         let key;
@@ -248,7 +248,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
                     return Ok(Err(refusal));
                 };
                 key = read;
-                // Checked whatever the name is, so that all of them cost the same.
+                // Verified whatever the name is, so that every attempt takes the same time.
                 let signed = key.signed(&binding::login_text(user, &self.exported.login), signature);
                 Credential::Key { user, key: &key, signed }
             }
@@ -256,13 +256,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
         concluded(self.entrance.log_in(credential).await)
     }
 
-    /// Takes a proof off the budget.
+    /// Takes one proof off the budget.
     fn take_proof(&mut self) -> Result<(), Ending> {
         let over = |over: OverBudget| Ending::Refuse(Refusal::new(Code::TooManyAttempts, over.to_string()));
         self.budget.proof().map_err(over)
     }
 
-    /// The answer to a client that is logged in.
+    /// The reply to a successful login.
     fn logged_in(&self, admitted: &Admitted) -> LoggedIn {
         let account = admitted.gate.account();
         LoggedIn {
@@ -275,7 +275,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
     }
 }
 
-/// The answer to a login, or the end where that costs the connection.
+/// The reply to a login, or the end if the login costs the connection.
 fn concluded(entered: Result<Admitted, Refused>) -> Result<Result<Admitted, Refusal>, Ending> {
     match entered {
         Err(Refused { error, told }) if error.is_final() => Err(Ending::Waits(told)),

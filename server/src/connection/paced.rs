@@ -1,4 +1,4 @@
-//! A stream whose bytes keep to a pace; without a limit they pass through.
+//! A stream whose bytes are limited by a [`Pace`]; without a limit they pass through.
 
 use std::{
     io::{self, IoSlice},
@@ -15,22 +15,22 @@ use tokio::{
 
 use crate::bandwidth::{Direction, Pace};
 
-/// Most bytes that move at a time under a limit: a low rate is many small steps and no jolts.
+/// The maximum number of bytes per step under a limit: low rates get many small steps instead of bursts.
 const CHUNK: u64 = 256 << 10;
-/// Steps in a second, at rates below that.
+/// Steps per second, at rates that need smaller steps.
 const STEPS: u64 = 8;
 
-/// `S`, held back.
+/// `S` with a rate limit.
 #[derive(Debug)]
 pub(super) struct PacedStream<S> {
-    /// Its limit is set anew for each read.
+    /// The limit of `Take` is set anew for each read.
     stream: Take<S>,
     pace: Arc<Pace>,
     reading: Waiting,
     writing: Waiting,
 }
 
-/// Until when nothing more moves.
+/// The time until which nothing more moves.
 #[derive(Debug, Default)]
 struct Waiting(Option<Pin<Box<Sleep>>>);
 
@@ -53,7 +53,7 @@ impl<S: AsyncRead + Unpin> PacedStream<S> {
         Self { stream: stream.take(0), pace, reading: Waiting::default(), writing: Waiting::default() }
     }
 
-    /// Most bytes that may move at once; `None` without a limit.
+    /// The maximum number of bytes that may move at once; `None` without a limit.
     fn step(&self, direction: Direction) -> Option<u64> {
         Some((self.pace.rate(direction)? / STEPS).clamp(1, CHUNK))
     }

@@ -1,8 +1,8 @@
-//! Frames in, work, frames out: the three run side by side until one of them ends.
+//! Traffic after login: reading frames, work and writing frames run side by side until one of them ends.
 //!
-//! Reading and writing stay on the async threads; the work (disk, digests) runs on a
-//! blocking thread, which is only held while there is work and never while waiting for
-//! the peer. So thousands of idle or slow connections cost no thread.
+//! Reading and writing stay on the async threads; the work (disk, digests) runs on a blocking thread, which is held
+//! only while there is work and never while waiting for the peer. So thousands of idle or slow connections cost no
+//! thread.
 
 use std::{
     sync::{
@@ -40,7 +40,7 @@ const BATCHES: usize = 1;
 /// Buffers between worker and writer.
 const BUFFERS: usize = 2;
 
-/// What the reader should be patient about.
+/// How patient the reader must be with the peer.
 #[derive(Debug, Default)]
 pub(crate) struct Activity(AtomicU64);
 
@@ -53,7 +53,7 @@ impl Activity {
         self.0.store(state, Ordering::Release);
     }
 
-    /// How long the peer may be silent now; `None` while it waits for us.
+    /// How long the peer may be silent now; `None` while it waits for the server.
     fn patience(&self, context: &Context) -> Option<Duration> {
         match self.0.load(Ordering::Acquire) {
             Self::IDLE => Some(context.config.get().limits.idle()),
@@ -63,7 +63,7 @@ impl Activity {
     }
 }
 
-/// Serves requests until the peer leaves, breaks a rule, or the server drains.
+/// Serves requests until the peer leaves or breaks a rule, or the server drains.
 pub(super) async fn run<R, W>(
     reader: &mut LinkReader<R>,
     writer: &mut LinkWriter<W>,
@@ -113,7 +113,7 @@ async fn read<R: AsyncRead + Unpin>(
             Some(Ok(Some(frame))) => frame,
             Some(Ok(None)) => return,
             Some(Err(LinkError::Frame(error))) => {
-                // The worker answers it in its turn; a closed channel means it is over already.
+                // The worker answers this in order; if the channel is closed, the work is over already.
                 let _ = batches.send(Input::Malformed(error.to_string())).await;
                 return;
             }
@@ -144,8 +144,8 @@ async fn read<R: AsyncRead + Unpin>(
     }
 }
 
-/// Waits for `next`, or `None` when nothing moved for longer than `patience` has it. Any byte
-/// counts as a sign of life, so a slow or limited line is not taken for a dead one.
+/// Waits for `next`; `None` if no byte moved for longer than `patience` allows. Any byte counts as a sign of life,
+/// so a slow or rate-limited connection is not mistaken for a dead one.
 async fn patient<T>(
     next: impl Future<Output = T>,
     meter: &AtomicU64,
@@ -160,7 +160,7 @@ async fn patient<T>(
         .min(context.config.get().limits.idle())
         .div_f32(8.0)
         .max(Duration::from_millis(50));
-    // Not from now on: even a tick that is due at once takes up to a millisecond, for each block.
+    // The first tick is not due at once: even such a tick takes up to a millisecond, for each block.
     let mut ticks = interval_at(Instant::now() + tick, tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pin!(next);
@@ -195,7 +195,7 @@ async fn work(
     context: &Context,
 ) {
     let mut changes = context.users.changes();
-    // What changed since the login is heard too.
+    // Changes since the login count too.
     changes.mark_changed();
     let ended = conversation.session().ended.clone();
     let connection = Arc::clone(conversation.connection());
@@ -241,8 +241,8 @@ async fn work(
                 () = left.cancelled() => return,
                 () = context.drain.cancelled() => return,
             },
-            // What a change of the account means for a long answer is not put off until a slow
-            // peer makes room: it may be cut, or held back less.
+            // Do not delay a change of the account until a slow peer makes room: it may end a long reply, or change
+            // its rate.
             Need::Room => tokio::select! {
                 room = output.reserve() => if room.is_err() { return },
                 _ = changes.changed() => {}
@@ -259,10 +259,10 @@ async fn work(
                         Some(next) => conversation.push(next),
                         None => conversation.push(Input::Gone),
                     },
-                    // The generation is looked at in the gate; this only wakes an idle connection.
+                    // The gate checks the generation; this only wakes an idle connection.
                     _ = changes.changed() => conversation.push(Input::AccountChanged),
                     () = ended.cancelled() => conversation.push(Input::AccountChanged),
-                    // What woke it is heard when the work goes on.
+                    // The conversation takes the message when it continues.
                     () = connection.woken.notified() => {}
                     () = context.drain.cancelled(), if !draining => {
                         draining = true;

@@ -12,19 +12,19 @@ use rustix::{
     fs::{FileType, fstat},
 };
 
-/// Bytes of a certificate's file, or a key's.
+/// The maximum size of a certificate's or key's file.
 const MOST: u64 = 1 << 20;
 
-/// A certificate and its key, opened, with where they lie.
+/// An opened certificate and its key, with their paths.
 #[derive(Debug)]
 pub struct Handed {
-    /// The chain's path as the operator's program sees it, and the file.
+    /// The chain's path as the operator's program sees it, and the open file.
     pub certificate: (PathBuf, OwnedFd),
     /// The key's.
     pub key: (PathBuf, OwnedFd),
 }
 
-/// All bytes of a file that was handed over.
+/// Reads all bytes of a file that was handed over.
 pub(super) fn read(file: OwnedFd) -> io::Result<Vec<u8>> {
     let kind = FileType::from_raw_mode(fstat(&file)?.st_mode);
     if kind != FileType::RegularFile {
@@ -36,8 +36,8 @@ pub(super) fn read(file: OwnedFd) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > MOST { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
-/// Whether a file handed over is the one the configuration names. The service manager's copy of a credential has
-/// the name of what it was copied from.
+/// Whether a file that was handed over is the one the configuration names. The service manager's copy of a
+/// credential has the name of the original.
 pub(super) fn is_same(ours: &Path, handed: &Path) -> bool {
     let credentials = env::var_os("CREDENTIALS_DIRECTORY").filter(|folder| !folder.is_empty());
     let is_copy = credentials.is_some_and(|folder| ours.parent() == Some(Path::new(&folder)));

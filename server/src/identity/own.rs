@@ -1,4 +1,4 @@
-//! The server's own pair: made where it is not there. Of a damaged one the certificate is made anew, the key never.
+//! The server's own pair: created if it is missing. A damaged certificate is remade, a damaged key never.
 #![expect(clippy::disallowed_methods, reason = "the server's key is a file of its own")]
 
 use std::{
@@ -13,28 +13,28 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use super::{Files, IdentityError};
 use crate::private_file;
 
-/// A certificate that has to be made anew.
+/// A certificate that must be remade.
 #[derive(Debug)]
 pub(super) struct Remade {
-    /// What is wrong with the one that is there.
+    /// The fault of the existing one.
     pub(super) why: String,
-    /// The one to put in its place.
+    /// The new certificate.
     pub(super) pem: String,
 }
 
-/// Makes what is missing or damaged, except a key that was there.
+/// Creates missing files and remakes a damaged certificate, but never replaces an existing key.
 pub(super) fn make(files: &Files, provider: &CryptoProvider) -> Result<(), IdentityError> {
-    // Nothing is written where nothing has to be: a disk that takes nothing does not stop a start.
+    // Write nothing if nothing is needed: a disk that cannot be written does not prevent a start.
     if is_there(&files.key)? && is_there(&files.certificate)? && replacement(files, provider)?.is_none() {
         return Ok(());
     }
     let folder = private_file::folder_of(&files.key);
     private_file::make_folder(folder).map_err(failed(folder))?;
-    // Two first starts at once must not mix two pairs.
+    // Two first starts at the same time must not mix two pairs.
     let _locked = private_file::lock(&files.key).map_err(failed(&private_file::lock_path(&files.key)))?;
     let write = |path: &Path, pem: &str| private_file::replace(path, pem.as_bytes()).map_err(failed(path));
     if !is_there(&files.key)? && !is_there(&files.certificate)? {
-        // The key comes first: after a crash between the two it gets its certificate.
+        // The key comes first: after a crash between the two, the next start makes its certificate.
         write(&files.key, &KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?.serialize_pem())?;
         return write(&files.certificate, &replacement(files, provider)?.map(|remade| remade.pem).unwrap_or_default());
     }
@@ -45,7 +45,7 @@ pub(super) fn make(files: &Files, provider: &CryptoProvider) -> Result<(), Ident
     Ok(())
 }
 
-/// Whether the certificate has to be made anew; changes nothing.
+/// The replacement for a certificate that must be remade; changes nothing.
 pub(super) fn replacement(files: &Files, provider: &CryptoProvider) -> Result<Option<Remade>, IdentityError> {
     let damaged = |why: String| IdentityError::KeyDamaged { path: files.key.clone(), why };
     let key = match fs::read(&files.key) {
@@ -70,7 +70,8 @@ pub(super) fn replacement(files: &Files, provider: &CryptoProvider) -> Result<Op
     Ok(Some(Remade { why, pem: self_signed(&key)? }))
 }
 
-/// What is wrong with a certificate. That it is another key's is no damage: one of both is not what it was.
+/// The fault of a certificate. A certificate for another key does not count as damaged: one of the two files has
+/// been replaced.
 fn fault(pem: &[u8], pair: impl FnOnce(Vec<CertificateDer<'static>>) -> CertifiedKey) -> Option<String> {
     if is_blank(pem) {
         return Some("it is empty".to_owned());
@@ -86,7 +87,7 @@ fn fault(pem: &[u8], pair: impl FnOnce(Vec<CertificateDer<'static>>) -> Certifie
     }
 }
 
-/// Whether nothing is in a file, or what a power cut leaves of one: zeros.
+/// Whether a file is empty or contains only zeros, as after a power cut.
 fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace())
 }
@@ -100,7 +101,7 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> IdentityError + use<> {
     |source| IdentityError::File { setting: "", path, source }
 }
 
-/// A certificate for `key`, as PEM. Clients pin the key, so it never has to expire.
+/// A self-signed certificate for `key`, as PEM. Clients pin the key, so it need not expire.
 fn self_signed(key: &KeyPair) -> Result<String, rcgen::Error> {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let named = CertificateParams::new(vec!["localhost".to_owned(), host]);

@@ -1,4 +1,4 @@
-//! From when to when a certificate holds and for which names, and what to say of that before clients turn away.
+//! The validity period and names of a certificate, and warnings before clients refuse it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,33 +8,33 @@ use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude
 use crate::users::moment::Moment;
 
 const DAY: i64 = 24 * 60 * 60;
-/// So long before its end an operator is told.
+/// How long before its end an operator is warned.
 const SOON: i64 = 21 * DAY;
 
-/// What a certificate says of itself.
+/// The facts of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Term {
-    /// The names and addresses it is for.
+    /// The names and addresses it is valid for.
     pub names: Vec<String>,
-    /// When it begins.
+    /// When it becomes valid.
     pub from: Moment,
-    /// When it ends, or the first of those that vouch for it.
+    /// When it expires, or the first certificate of its chain does.
     pub until: Moment,
 }
 
-/// How a certificate is now, where that needs somebody's care.
+/// A condition of a certificate that needs attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// It has not begun.
+    /// It is not valid yet.
     Early,
-    /// It ends after so many days.
+    /// It expires after this many days.
     Soon(i64),
-    /// It has ended.
+    /// It has expired.
     Over,
 }
 
 impl Term {
-    /// Of a chain, the server's own certificate first.
+    /// The facts of a chain, the server's own certificate first.
     pub(super) fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
         let mut term: Option<Self> = None;
         for der in chain {
@@ -44,7 +44,7 @@ impl Term {
             let until = Moment::from_second(validity.not_after.timestamp());
             term = Some(match term {
                 None => Self { names: names(&certificate), from, until },
-                // A root is in the chain by mistake: clients take theirs.
+                // A root does not belong in the chain: clients use their own.
                 Some(term) if certificate.subject() == certificate.issuer() => term,
                 Some(term) => Self { from: term.from.max(from), until: term.until.min(until), ..term },
             });
@@ -52,7 +52,7 @@ impl Term {
         term
     }
 
-    /// What of it needs care at `now`.
+    /// The condition that needs attention at `now`.
     #[must_use]
     pub fn condition(&self, now: Moment) -> Option<Condition> {
         let left = self.until.as_second() - now.as_second();
@@ -64,7 +64,7 @@ impl Term {
         }
     }
 
-    /// The same in words.
+    /// The same as text.
     #[must_use]
     pub fn warning(&self, now: Moment) -> Option<String> {
         Some(match self.condition(now)? {

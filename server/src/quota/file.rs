@@ -1,21 +1,22 @@
-//! The last known usage as bytes: a cache, believed only whole, after a clean stop, and of the home it is for.
+//! The last known usage as bytes: a cache that is believed only if it is intact, was written at a clean stop, and
+//! belongs to this home.
 
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Tally;
 
 const VERSION: u32 = 2;
-/// More than any disk holds.
+/// More than any disk can hold.
 const BYTES_MAX: u64 = 1 << 62;
 
-/// What a ledger file says.
+/// The contents of a ledger file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LedgerFile {
-    /// What was used.
+    /// The usage.
     pub used: Tally,
-    /// Whether nothing could have changed since it was written.
+    /// Whether nothing could have changed since the file was written.
     pub clean: bool,
-    /// The stamp of the home when it was written: a home restored from a backup has another one.
+    /// The stamp of the home when the file was written: a home restored from a backup has another one.
     pub home: String,
 }
 
@@ -46,11 +47,11 @@ impl LedgerFile {
         let Self { clean, home, .. } = self;
         let mut written = Written { version: VERSION, bytes, files, clean, home, checksum: String::new() };
         written.checksum = written.expected_checksum();
-        // Numbers and plain text cannot fail to serialise; an empty file would only mean a recount.
+        // Serialising numbers and plain text cannot fail; an empty file would only cause a recount.
         serde_json::to_vec(&written).unwrap_or_default()
     }
 
-    /// What `bytes` say; `None` when they are torn, altered or of another version.
+    /// Parses `bytes`; `None` if they are truncated, altered or of another version.
     #[must_use]
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let written: Written = serde_json::from_slice(bytes).ok()?;
@@ -59,7 +60,7 @@ impl LedgerFile {
         whole.then_some(Self { used: Tally::new(bytes, files), clean, home })
     }
 
-    /// What may be believed to be used in the home that has the stamp `home` now; `None` means count again.
+    /// The usage to believe for the home that now has the stamp `home`; `None` means that the home must be counted.
     #[must_use]
     pub(crate) fn believed(bytes: &[u8], home: &str) -> Option<Tally> {
         Self::read(bytes).filter(|file| file.clean && file.home == home && file.is_possible()).map(|file| file.used)

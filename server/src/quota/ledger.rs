@@ -1,9 +1,8 @@
-//! One user's account of space: used, reserved, limited.
+//! The ledger of one user: used, reserved, limits.
 //!
-//! Two locks. The short one guards the figures and is never held for longer than a few
-//! additions. The long one, taken with [`Ledger::lock_changes`], is the user's lock: who
-//! changes the tree holds it from looking at what a target weighs until the change is
-//! done, so that the figures follow the tree exactly.
+//! There are two locks. The short one guards the numbers and is never held for longer than a few additions. The
+//! long one, taken with [`Ledger::lock_changes`], is the user's lock: everybody who changes the tree holds it from
+//! reading the weight of a target until the change is done, so that the usage follows the tree exactly.
 
 use std::sync::{
     Arc,
@@ -12,16 +11,16 @@ use std::sync::{
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// Bytes and files: what something weighs.
+/// A weight: bytes and files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
     /// Bytes of regular files.
     pub bytes: u64,
-    /// Files, folders and all else.
+    /// Files, folders and everything else.
     pub files: u64,
 }
 
-/// What a user may have; `None` is no limit.
+/// The limits of a user; `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
     /// Bytes.
@@ -30,7 +29,7 @@ pub struct Limits {
     pub files: Option<u64>,
 }
 
-/// Which of the limits.
+/// One of the two limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// The limit on bytes.
@@ -39,34 +38,34 @@ pub enum What {
     Files,
 }
 
-/// It does not fit. The figures are bytes or files, as `what` says.
+/// A change does not fit the limits. The amounts are bytes or files, according to `what`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("over quota: {needed} {} needed, {available} available{}; remove files or ask for more", .what.unit(), self.unfinished())]
 pub struct OverQuota {
-    /// Which limit.
+    /// The limit that is exceeded.
     pub what: What,
-    /// What was asked for.
+    /// The amount that was requested.
     pub needed: u64,
-    /// What is free.
+    /// The amount that is free.
     pub available: u64,
-    /// What unfinished uploads hold.
+    /// The amount that unfinished uploads have reserved.
     pub held: u64,
 }
 
-/// The figures at one moment.
+/// The numbers of a ledger at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Snapshot {
-    /// What is there.
+    /// The weight of the user's files.
     pub used: Tally,
-    /// What is promised to unfinished uploads.
+    /// The weight that unfinished uploads have reserved.
     pub reserved: Tally,
-    /// What may be there.
+    /// The limits.
     pub limits: Limits,
-    /// More was taken off than was believed to be there: the home is to be counted again.
+    /// More was removed than the ledger had counted: the home must be counted again.
     pub suspect: bool,
 }
 
-/// One user's account; clones share it.
+/// The ledger of one user; clones share it.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     inner: Arc<Inner>,
@@ -74,7 +73,7 @@ pub struct Ledger {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// They change by single assignments after all checks, so they are whole even after a panic.
+    /// Changed by single assignments after all checks, so consistent even after a panic.
     figures: Mutex<Snapshot>,
     changes: Mutex<()>,
     /// How often the user's lock was taken.
@@ -82,25 +81,25 @@ struct Inner {
 }
 
 impl Tally {
-    /// So many bytes in so many files.
+    /// A weight of this many bytes and files.
     #[must_use]
     pub const fn new(bytes: u64, files: u64) -> Self {
         Self { bytes, files }
     }
 
-    /// How much more this is than `old`, each figure by itself and never below nothing.
+    /// The growth from `old` to this weight, each number separately and never below zero.
     #[must_use]
     pub const fn growth_from(self, old: Self) -> Self {
         Self::new(self.bytes.saturating_sub(old.bytes), self.files.saturating_sub(old.files))
     }
 
-    /// Both figures added. Saturating: a sum past `u64` fits no limit either.
+    /// The sum of both weights. Saturating: a sum beyond `u64` exceeds every limit anyway.
     #[must_use]
     pub const fn plus(self, more: Self) -> Self {
         Self::new(self.bytes.saturating_add(more.bytes), self.files.saturating_add(more.files))
     }
 
-    /// Both figures subtracted, each stopping at nothing.
+    /// The difference of both weights, each number never below zero.
     #[must_use]
     pub const fn minus(self, less: Self) -> Self {
         self.growth_from(less)
@@ -126,7 +125,7 @@ impl OverQuota {
 }
 
 impl Snapshot {
-    /// Whether `more` on top fits. What does not grow is never refused, whatever the limit.
+    /// Checks whether `more` still fits. A change that does not grow is never refused, whatever the limit.
     fn admit(&self, more: Tally) -> Result<(), OverQuota> {
         let fits = |what, limit: Option<u64>, used: u64, held: u64, needed: u64| {
             let available = limit.unwrap_or(u64::MAX).saturating_sub(used.saturating_add(held));
@@ -136,7 +135,7 @@ impl Snapshot {
         fits(What::Files, self.limits.files, self.used.files, self.reserved.files, more.files)
     }
 
-    /// What weighed `old` weighs `new`.
+    /// Replaces a weight of `old` by one of `new`.
     fn change_used(&mut self, old: Tally, new: Tally) {
         let sum = self.used.plus(new);
         self.suspect |= old.growth_from(sum) != Tally::default();
@@ -145,55 +144,55 @@ impl Snapshot {
 }
 
 impl Ledger {
-    /// An account that begins with what was counted.
+    /// A ledger that starts with the counted usage.
     #[must_use]
     pub fn new(used: Tally, limits: Limits) -> Self {
         let figures = Mutex::new(Snapshot { used, limits, ..Snapshot::default() });
         Self { inner: Arc::new(Inner { figures, ..Inner::default() }) }
     }
 
-    /// Promises `amount` to an upload, until the guard is settled or dropped.
+    /// Reserves `amount` for an upload, until the guard is settled or dropped.
     ///
     /// # Errors
-    /// [`OverQuota`] when it does not fit.
+    /// [`OverQuota`] if it does not fit.
     pub fn reserve(&self, amount: Tally) -> Result<Reservation, OverQuota> {
         let mut reservation = self.restore_reservation(Tally::default());
         reservation.grow(amount)?;
         Ok(reservation)
     }
 
-    /// The reservation of an upload admitted before a restart: never refused.
+    /// Restores the reservation of an upload that was admitted before a restart: never refused.
     pub fn restore_reservation(&self, amount: Tally) -> Reservation {
         let mut figures = self.inner.figures.lock();
         let before = figures.reserved;
         figures.reserved = before.plus(amount);
-        // What was added in fact, so that giving it back is exact even at the end of the numbers.
+        // Compute the amount actually added, so that it is released exactly even near the maximum of `u64`.
         let amount = figures.reserved.minus(before);
         Reservation { inner: Arc::clone(&self.inner), amount }
     }
 
-    /// The user's lock; see the module's words. Not to be held over a flush.
+    /// Takes the user's lock; see the module documentation. Do not hold it during a flush.
     #[must_use]
     pub fn lock_changes(&self) -> Changes<'_> {
-        // The lock guards no data of its own, so a panic under it leaves nothing half done here.
+        // The lock guards no data itself, so a panic while it is held leaves nothing inconsistent.
         let guard = self.inner.changes.lock();
         let number = self.inner.taken.fetch_add(1, Ordering::Relaxed);
         Changes { inner: &self.inner, number, _guard: guard }
     }
 
-    /// Other limits from now on. What is there or promised beyond them stays.
+    /// Changes the limits. Usage and reservations beyond them stay.
     pub fn set_limits(&self, limits: Limits) {
         self.inner.figures.lock().limits = limits;
     }
 
-    /// The figures now.
+    /// The present numbers.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         *self.inner.figures.lock()
     }
 }
 
-/// Space promised to one upload; dropping it gives the space back.
+/// Space reserved for one upload; dropping it releases the space.
 #[derive(Debug)]
 #[must_use = "dropping a reservation refunds it"]
 pub struct Reservation {
@@ -202,16 +201,16 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// What it holds.
+    /// The reserved amount.
     #[must_use]
     pub fn amount(&self) -> Tally {
         self.amount
     }
 
-    /// Holds so much more.
+    /// Grows the reservation.
     ///
     /// # Errors
-    /// [`OverQuota`] when that does not fit; it then holds what it held.
+    /// [`OverQuota`] if that does not fit; the reservation is then unchanged.
     pub fn grow(&mut self, more: Tally) -> Result<(), OverQuota> {
         let mut figures = self.inner.figures.lock();
         figures.admit(more)?;
@@ -220,7 +219,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Holds so much more, whatever the limit: what is promised is there already.
+    /// Grows the reservation whatever the limit: the reserved data exists already.
     pub fn grow_anyway(&mut self, more: Tally) {
         let mut figures = self.inner.figures.lock();
         let before = figures.reserved;
@@ -228,7 +227,7 @@ impl Reservation {
         self.amount = self.amount.plus(figures.reserved.minus(before));
     }
 
-    /// Holds at most `amount`; the rest is given back.
+    /// Shrinks the reservation to at most `amount`; the rest is released.
     pub fn shrink_to(&mut self, amount: Tally) {
         let less = self.amount.growth_from(amount);
         let mut figures = self.inner.figures.lock();
@@ -243,7 +242,7 @@ impl Drop for Reservation {
     }
 }
 
-/// The user's lock, held: only with it does what is used change.
+/// The held user's lock: usage changes only through it.
 #[derive(Debug)]
 pub struct Changes<'a> {
     inner: &'a Inner,
@@ -252,20 +251,20 @@ pub struct Changes<'a> {
 }
 
 impl Changes<'_> {
-    /// How many held the user's lock before. From one to the next nothing changed in between.
+    /// How many times the lock was taken before. Between two consecutive numbers nothing changed.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// Turns a reservation into use: what weighed `old` will weigh `new`.
+    /// Turns a reservation into usage: an entry of weight `old` will have weight `new`.
     ///
-    /// Growth the reservation covers is always admitted; more must fit like any other.
-    /// What it holds beyond the growth is given back.
+    /// Growth within the reservation is always admitted; growth beyond it must fit the limits. The unused rest of
+    /// the reservation is released.
     ///
     /// # Errors
-    /// [`OverQuota`] when growth beyond the reservation does not fit; nothing changed then
-    /// and the reservation holds what it held. `needed` is the growth beyond it.
+    /// [`OverQuota`] if the growth beyond the reservation does not fit; nothing changes then, including the
+    /// reservation. `needed` is the growth beyond it.
     pub fn settle(&self, reservation: &mut Reservation, old: Tally, new: Tally) -> Result<(), OverQuota> {
         debug_assert!(std::ptr::eq(self.inner, &*reservation.inner), "a reservation of another user");
         let mut figures = self.inner.figures.lock();
@@ -276,7 +275,7 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Undoes a [`Self::settle`] whose change then failed; `reserved` is what was held before.
+    /// Undoes a [`Self::settle`] after its change failed; `reserved` is the amount that was reserved before.
     pub fn unsettle(&self, reservation: &mut Reservation, reserved: Tally, old: Tally, new: Tally) {
         let mut figures = self.inner.figures.lock();
         figures.change_used(new, old);
@@ -284,10 +283,10 @@ impl Changes<'_> {
         reservation.amount = reservation.amount.plus(reserved);
     }
 
-    /// Admits a change without a reservation: what weighed `old` will weigh `new`.
+    /// Admits a change without a reservation: an entry of weight `old` will have weight `new`.
     ///
     /// # Errors
-    /// [`OverQuota`] when its growth does not fit; nothing changed then.
+    /// [`OverQuota`] if the growth does not fit; nothing changes then.
     pub fn charge(&self, old: Tally, new: Tally) -> Result<(), OverQuota> {
         let mut figures = self.inner.figures.lock();
         figures.admit(new.growth_from(old))?;
@@ -295,18 +294,18 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Adds what is there already, whatever the limit: folders a failed upload left.
+    /// Adds the weight of entries that exist already, whatever the limit: folders left by a failed upload.
     pub fn add_used(&self, there: Tally) {
         let mut figures = self.inner.figures.lock();
         figures.used = figures.used.plus(there);
     }
 
-    /// Takes off what was removed.
+    /// Subtracts the weight of removed entries.
     pub fn release_used(&self, gone: Tally) {
         self.inner.figures.lock().change_used(gone, Tally::default());
     }
 
-    /// Puts what was counted in place of what was believed; returns the latter.
+    /// Replaces the usage by the counted one; returns the former usage.
     pub(super) fn set_used(&self, counted: Tally) -> Tally {
         let mut figures = self.inner.figures.lock();
         figures.suspect = false;

@@ -1,31 +1,31 @@
-//! Counting a home again, and what that says about the figures believed so far.
+//! Recounts: counting a home again, and comparing the result with the usage believed so far.
 
 use super::ledger::{Changes, Tally};
 
-/// What a recount found: to be logged and exported, whatever it says.
+/// The result of a recount, to be logged and exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "drift is to be logged, never passed over"]
 pub(crate) struct Drift {
-    /// What was believed.
+    /// The usage believed before.
     pub believed: Tally,
-    /// What is there; it is believed from now on.
+    /// The counted usage, which is believed from now on.
     pub counted: Tally,
 }
 
 impl Drift {
-    /// Whether what was believed was wrong.
+    /// Whether the usage believed before was wrong.
     #[must_use]
     pub(crate) fn is_any(&self) -> bool {
         self.believed != self.counted
     }
 }
 
-/// Adds up `weights` and makes the sum what is used.
+/// Adds up `weights` and makes the sum the usage.
 ///
-/// The user's lock is held meanwhile, so nothing changes under the count.
+/// The caller holds the user's lock, so nothing changes during the count.
 ///
 /// # Errors
-/// The first error among `weights`; what is used is then as it was.
+/// The first error among `weights`; the usage is then unchanged.
 pub(crate) fn recount<E>(
     changes: &Changes<'_>,
     weights: impl IntoIterator<Item = Result<Tally, E>>,

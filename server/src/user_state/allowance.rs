@@ -1,4 +1,4 @@
-//! Puts what accounts allow in force for the users whose homes are open. Nothing else does.
+//! Applies the limits of accounts to the users whose homes are open. No other code does so.
 
 use std::{
     collections::HashMap,
@@ -13,16 +13,17 @@ use crate::{
     users::{Account, Observer, UserName, Users},
 };
 
-/// Every open state, so that a change of the user store reaches it before anybody hears of that change.
+/// All open states, so that a change of the user store is applied before anybody is notified of it.
 #[derive(Debug)]
 pub(super) struct Allowances {
     users: Users,
-    /// Locked from reading an account to its limits being in force, so that an older account never has the last word.
+    /// Locked from reading an account until its limits are applied, so that an older account can never overwrite a
+    /// newer one.
     open: Mutex<HashMap<UserName, Weak<UserState>>>,
 }
 
 impl Allowances {
-    /// Follows `users` for as long as what this returns is kept.
+    /// Follows `users` until the returned value is dropped.
     pub(super) fn follow(users: Users) -> Arc<Self> {
         let new = Arc::new(Self { users, open: Mutex::default() });
         let observer: Weak<Self> = Arc::downgrade(&new);
@@ -30,7 +31,7 @@ impl Allowances {
         new
     }
 
-    /// Puts the limits of a state that was just opened in force, and keeps them so.
+    /// Applies the limits of a state that was just opened, and keeps them up to date.
     pub(super) fn opened(&self, user: &Arc<UserState>) {
         self.opened_as(user, |users| users.current(&user.name));
     }
@@ -43,7 +44,7 @@ impl Allowances {
         open.insert(user.name.clone(), Arc::downgrade(user));
     }
 
-    /// Forgets every state, so that none is held by who puts its limits in force.
+    /// Forgets every state, so that applying limits does not keep any of them open.
     pub(super) fn close(&self) {
         self.open().clear();
     }
@@ -57,7 +58,7 @@ impl Observer for Allowances {
     fn accounts_changed(&self) {
         self.open().retain(|name, user| {
             let Some(user) = user.upgrade() else { return false };
-            // The sessions of an account that is gone end; what it had allowed does not matter then.
+            // The sessions of a removed account end, so its limits do not matter.
             if let Some(account) = self.users.current(name) {
                 put_in_force(&account, &user);
             }
@@ -134,7 +135,7 @@ mod tests {
             write(folder.path(), 500, 1);
             let (reloaded, name) = (users.clone(), user.name.clone());
             reloading = Some(thread::spawn(move || reloaded.reload().unwrap()));
-            // The account is another now, and whoever changed it waits to put that in force.
+            // The account has changed, and the reload waits for the lock to apply that.
             while users.current(&name).unwrap().quota != Some(500) {
                 thread::yield_now();
             }

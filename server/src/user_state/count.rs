@@ -1,4 +1,4 @@
-//! Counting a home: the sum that its figures begin with, or are held against.
+//! Counts a home: the sum with which its ledger starts, or is compared.
 
 use std::{thread, time::Instant};
 
@@ -7,16 +7,16 @@ use crate::{
     storage::{Counter, Home, StorageError},
 };
 
-/// How a count treats the disk.
+/// How much a count may use the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
-    /// As fast as it can: somebody waits.
+    /// As fast as possible: somebody is waiting.
     Quick,
-    /// It rests as long as it works.
+    /// It sleeps as long as it works.
     Calm,
 }
 
-/// Adds up everything in `home`; [`StorageError::Stopped`] once `stop` says so.
+/// Adds up everything in `home`; [`StorageError::Stopped`] once `stop` returns true.
 pub(crate) fn count(home: &Home, pace: Pace, stop: &dyn Fn() -> bool) -> Result<(Tally, Counter), StorageError> {
     let mut counter = home.counter()?;
     let mut counted = Tally::default();

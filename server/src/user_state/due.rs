@@ -4,19 +4,20 @@ use std::time::{Duration, Instant};
 
 use crate::users::UserName;
 
-/// A thousandth of the interval is the unit the first counts are spread in.
+/// First counts are spread over the interval in units of a thousandth.
 pub(crate) const SPREAD: u32 = 1000;
 
-/// When a home is to be counted next.
+/// When a home must be counted next.
 #[derive(Debug)]
 pub(crate) struct Due {
     since: Instant,
-    /// Thousandths of the interval from then on.
+    /// Thousandths of the interval to add to that time.
     share: u32,
 }
 
 impl Due {
-    /// After a part of the interval that differs from user to user, so that not all are counted at once.
+    /// The first count, after a part of the interval that differs between users, so that not all homes are counted
+    /// at once.
     pub(crate) fn first(name: &UserName) -> Self {
         let digest = blake3::hash(name.as_str().as_bytes());
         let [low, high, ..] = *digest.as_bytes();

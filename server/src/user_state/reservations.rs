@@ -1,9 +1,9 @@
-//! What unfinished uploads hold of the quota: never less than their parts take.
+//! The quota reservations of unfinished uploads: never smaller than their parts.
 //!
-//! An upload that replaces a file holds only what that file would grow by, for the file's own
-//! bytes are paid for. So a part may take as much again as the file it is for, and all parts of a
-//! user at most as much again as the user's files and reservations. That is true only as long as
-//! the file is there: when it is renamed or removed, its part holds all it takes.
+//! An upload that replaces a file reserves only the growth of that file, because the file's own bytes are counted
+//! already. So a part may take as much space again as the file it replaces, and all parts of a user at most as much
+//! again as the user's files and reservations. This holds only while the file exists: when it is renamed or
+//! removed, the reservation grows to the full size of the part.
 
 use std::collections::HashMap;
 
@@ -16,19 +16,19 @@ use crate::{
     storage::{Home, PartInfo, StorageError, TargetState},
 };
 
-/// What each unfinished upload holds, by target. Every staged part has an entry.
+/// The reservation of each unfinished upload, by target. Every staged part has an entry.
 #[derive(Debug)]
 pub(super) struct Reservations(Mutex<HashMap<RemotePath, Reservation>>);
 
 impl Reservations {
-    /// What the parts found on disk hold: admitted before, so never refused.
+    /// Restores the reservations of the parts found on disk: they were admitted before and are never refused.
     pub(super) fn of_parts(home: &Home, ledger: &Ledger) -> Result<Self, StorageError> {
         let mut reservations = HashMap::new();
         for part in home.parts() {
             if part.meta.size.is_none() {
-                // A stream that was cut: nobody can say what it should have become.
+                // An interrupted stream: the rest of it is unknown.
                 match home.discard(&part.meta.path) {
-                    // It takes its room until it can be thrown away.
+                    // It takes space until it can be discarded.
                     Err(error @ StorageError::Disk { .. }) => tracing::warn!(%error, "a cut stream stays for now"),
                     discarded => {
                         discarded?;
@@ -44,10 +44,10 @@ impl Reservations {
 }
 
 impl UserState {
-    /// Makes sure that the upload to `path` holds `amount` at least.
+    /// Makes the reservation for `path` at least `amount`.
     ///
     /// # Errors
-    /// [`OverQuota`]; it then holds what it held.
+    /// [`OverQuota`]; the reservation is then unchanged.
     pub fn reserve(&self, path: &RemotePath, amount: Tally) -> Result<(), OverQuota> {
         let mut reservations = self.reservations.0.lock();
         match reservations.get_mut(path) {
@@ -56,11 +56,11 @@ impl UserState {
         }
     }
 
-    /// Makes the part of `path`, just opened, hold what it must and no more. Without a part, as
-    /// after a discard, nothing is held.
+    /// Fits the reservation for `path` to its part, which was just opened. Without a part, for example after a
+    /// discard, the reservation is released.
     ///
     /// # Errors
-    /// [`OverQuota`] when the file it is to replace went away meanwhile; it then holds what it held.
+    /// [`OverQuota`] if the file to replace was removed meanwhile; the reservation is then unchanged.
     pub fn refit_opened(&self, _: &Changes<'_>, path: &RemotePath) -> Result<(), OverQuota> {
         let mut reservations = self.reservations.0.lock();
         let Some(part) = self.home.part_info(path) else {
@@ -74,7 +74,8 @@ impl UserState {
         Ok(())
     }
 
-    /// Makes all parts at `path` and below hold what they must now, whatever the limit.
+    /// Refits the reservations of all parts at `path` and below to the present state of their targets, whatever the
+    /// limit.
     pub fn refit(&self, _: &Changes<'_>, path: &RemotePath) {
         let mut reservations = self.reservations.0.lock();
         reservations.retain(|target, _| !target.starts_with(path) || self.home.has_part(target));
@@ -82,17 +83,17 @@ impl UserState {
             let amount = part_growth(&self.home, &part);
             let reservation = self.entry(&mut reservations, &part.meta.path);
             reservation.grow_anyway(amount.growth_from(reservation.amount()));
-            // A stream under way holds more than it has: the step it is in.
+            // The reservation of a stream in progress is larger than its part by the current step.
             if part.meta.size.is_some() {
                 reservation.shrink_to(amount);
             }
         }
     }
 
-    /// Before what is at `path` is moved away: its parts, and those below, hold all they take.
+    /// Call this before the entry at `path` is moved away: its part and those below then reserve their full size.
     ///
     /// # Errors
-    /// [`OverQuota`] and the part that has no room of its own; nothing changed then.
+    /// [`OverQuota`] and the part whose full size does not fit; nothing changes then.
     pub fn reserve_sole(&self, changes: &Changes<'_>, path: &RemotePath) -> Result<(), (RemotePath, OverQuota)> {
         for part in self.home.parts_below(path) {
             let target = part.meta.path.clone();
@@ -106,7 +107,7 @@ impl UserState {
         Ok(())
     }
 
-    /// Gives back what the upload to `path` holds, unless its part is staged.
+    /// Releases the reservation for `path`, unless its part is staged.
     pub fn release_if_unstaged(&self, path: &RemotePath) {
         let mut reservations = self.reservations.0.lock();
         if !self.home.has_part(path) {
@@ -114,10 +115,10 @@ impl UserState {
         }
     }
 
-    /// Turns what the upload to `path` holds into use, under the user's lock.
+    /// Turns the reservation for `path` into usage, under the user's lock.
     ///
     /// # Errors
-    /// [`OverQuota`] when growth beyond it does not fit; nothing changed then.
+    /// [`OverQuota`] if growth beyond the reservation does not fit; nothing changes then.
     pub fn settle(&self, changes: &Changes<'_>, path: &RemotePath, old: Tally, new: Tally) -> Result<Tally, OverQuota> {
         let mut reservations = self.reservations.0.lock();
         let reservation = self.entry(&mut reservations, path);
@@ -126,7 +127,7 @@ impl UserState {
         Ok(before)
     }
 
-    /// What the upload to `path` holds: nothing as yet where it has no entry.
+    /// The reservation for `path`; an empty one is created if there is none.
     fn entry<'a>(
         &self,
         reservations: &'a mut HashMap<RemotePath, Reservation>,
@@ -135,23 +136,24 @@ impl UserState {
         reservations.entry(path.clone()).or_insert_with(|| self.ledger.restore_reservation(Tally::default()))
     }
 
-    /// Undoes a [`settle`](Self::settle) whose change failed. What was discarded meanwhile holds nothing again.
+    /// Undoes a [`settle`](Self::settle) whose change failed. An upload that was discarded meanwhile gets no
+    /// reservation again.
     pub fn unsettle(&self, changes: &Changes<'_>, path: &RemotePath, before: Tally, old: Tally, new: Tally) {
         let mut reservations = self.reservations.0.lock();
         let mut gone = self.ledger.restore_reservation(Tally::default());
         changes.unsettle(reservations.get_mut(path).unwrap_or(&mut gone), before, old, new);
     }
 
-    /// What the upload to `path` holds; nothing when there is none.
+    /// The amount reserved for `path`; nothing if there is no reservation.
     #[must_use]
     pub fn reserved_for(&self, path: &RemotePath) -> Tally {
         self.reservations.0.lock().get(path).map_or_else(Tally::default, Reservation::amount)
     }
 
-    /// Throws the staged part of `path` away with what it holds; whether there was one.
+    /// Discards the staged part of `path` and its reservation; returns whether there was one.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn discard(&self, path: &RemotePath) -> Result<bool, StorageError> {
         let mut reservations = self.reservations.0.lock();
         let was_there = self.home.discard(path)?;
@@ -163,21 +165,22 @@ impl UserState {
     }
 }
 
-/// The growth of what a user has when a file of `size` bytes takes the place of what is at a path.
+/// The growth of the usage when a file of `size` bytes replaces the present entry at a path.
 pub(crate) fn growth(target_state: &TargetState, size: u64) -> Tally {
     Tally::from(target_state.new_file(size)).growth_from(target_state.old().into())
 }
 
-/// What a part holds: what its target, as it is now, would grow by.
+/// The amount that a part must reserve: the growth of its target in its present state.
 pub(crate) fn part_growth(home: &Home, part: &PartInfo) -> Tally {
     match home.target_state(&part.meta.path) {
         Ok(target_state) => growth(&target_state, bytes(part)),
-        // Nothing can be there, as when the target's folder became something else. The part still takes space.
+        // The target cannot exist, for example because its parent is no longer a folder. The part still takes
+        // space.
         Err(_) => Tally::new(bytes(part), 1),
     }
 }
 
-/// What a part takes, or may take before it is asked again.
+/// The size of a part, or the size to which it may grow without another reservation.
 fn bytes(part: &PartInfo) -> u64 {
     part.meta.size.unwrap_or_default().max(part.length)
 }

@@ -1,6 +1,6 @@
-//! All users' states: opened when they are needed, closed when nobody needs them.
+//! The states of all users: opened when needed, closed when unused.
 //!
-//! An open state holds three descriptors. Of a closed one only figures are kept.
+//! An open state holds three descriptors. For a closed one only its numbers are kept.
 
 use std::{
     collections::HashMap,
@@ -18,15 +18,15 @@ use crate::{
     users::{UserName, Users},
 };
 
-/// What is kept of one user.
+/// The record of one user.
 #[derive(Debug)]
 struct Slot {
     open: Option<Arc<UserState>>,
-    /// What there was when it was closed, or seen without opening it.
+    /// The numbers when the home was closed, or read without opening it.
     last: Option<Snapshot>,
-    /// When somebody asked for it last.
+    /// When the state was last requested.
     used: Option<Instant>,
-    /// When the home is to be counted again.
+    /// When the home must be counted again.
     due: Due,
 }
 
@@ -42,7 +42,7 @@ impl Slot {
 
 type SharedSlot = Arc<Mutex<Slot>>;
 
-/// All users the server has met since it started.
+/// All users that the server has met since it started.
 #[derive(Debug)]
 pub struct UserStates {
     storage: Storage,
@@ -52,23 +52,23 @@ pub struct UserStates {
 }
 
 impl UserStates {
-    /// Nobody yet. What each may have is what `users` says, always.
+    /// Starts without any state. Limits always come from `users`.
     #[must_use]
     pub fn new(storage: Storage, users: Users) -> Self {
         let (stop, allowances) = (CancellationToken::new(), Allowances::follow(users));
         Self { storage, stop, allowances, slots: Mutex::default() }
     }
 
-    /// Gives up counting homes once `stop` is cancelled.
+    /// Aborts counts of homes once `stop` is cancelled.
     #[must_use]
     pub fn until(self, stop: CancellationToken) -> Self {
         Self { stop, ..self }
     }
 
-    /// A user's state, opened where it is not; others who ask meanwhile wait for that. Blocks.
+    /// The state of a user, opened if necessary; concurrent callers wait for the opening. Blocks.
     ///
     /// # Errors
-    /// [`StorageError`] when the home cannot be used.
+    /// [`StorageError`] if the home cannot be used.
     pub fn get(&self, name: &UserName) -> Result<Arc<UserState>, StorageError> {
         let slot = self.slot(name);
         let mut slot = slot.lock();
@@ -82,7 +82,8 @@ impl UserStates {
         {
             return Ok(Arc::clone(user));
         }
-        // What was open is of a user who was removed with all files; who is still there works on nothing.
+        // The open state belongs to a user who was removed with all files; its remaining holders work on removed
+        // folders.
         slot.open = None;
         let user = Arc::new(UserState::open(&self.storage, name, &self.stop)?);
         self.allowances.opened(&user);
@@ -90,27 +91,27 @@ impl UserStates {
         Ok(user)
     }
 
-    /// Whether files are kept under this name, of whoever has or had it. Blocks.
+    /// Whether there are files under this name, whoever they belong to. Blocks.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn has_files(&self, name: &UserName) -> Result<bool, StorageError> {
         self.storage.has_user(name.as_str())
     }
 
-    /// Removes all files under this name; whether there were any. Blocks.
+    /// Removes all files under this name; returns whether there were any. Blocks.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn remove_files(&self, name: &UserName) -> Result<bool, StorageError> {
         self.storage.remove_user(name.as_str())
     }
 
-    /// A user's state for maintenance, opened only where that has something to do: figures that are not to
-    /// be believed, parts that are not known or old. Blocks.
+    /// The state of a user for maintenance, opened only if there is something to do: the usage is unknown or
+    /// suspect, or parts are not known yet or have expired. Blocks.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// Those of [`get`](Self::get).
     pub fn attend(&self, name: &UserName, expiry: Expiry) -> Result<Option<Arc<UserState>>, StorageError> {
         let slot = self.slot(name);
         let mut slot = slot.lock();
@@ -122,7 +123,7 @@ impl UserStates {
 
     fn needs_care(&self, slot: &mut Slot, name: &UserName, expiry: Expiry) -> Result<bool, StorageError> {
         let Some(seen) = self.storage.peek(name.as_str())? else {
-            // Who never came has nothing.
+            // A user who has never logged in has no files.
             slot.last = Some(Snapshot::default());
             return Ok(false);
         };
@@ -132,14 +133,14 @@ impl UserStates {
             slot.last = Some(Snapshot { used, ..Snapshot::default() });
             return Ok(false);
         };
-        // What unfinished uploads hold is known only after the home was open once.
+        // The reservations of unfinished uploads are known only once the home has been open.
         Ok(slot.last.is_none() || expiry.is_over(oldest))
     }
 
-    /// A user's state if the home is due to be counted, every so often; opened for that. Blocks.
+    /// The state of a user whose home is due for its regular count; opened for it. Blocks.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// Those of [`get`](Self::get).
     pub(crate) fn due(&self, name: &UserName, every: Option<Duration>) -> Result<Option<Arc<UserState>>, StorageError> {
         let slot = self.slot(name);
         let mut slot = slot.lock();
@@ -151,25 +152,26 @@ impl UserStates {
         self.open(&mut slot, name).map(Some)
     }
 
-    /// Has a home counted again after `share` thousandths of the interval.
+    /// Schedules the next count of a home after `share` thousandths of the interval.
     pub(crate) fn next_due(&self, name: &UserName, share: u32) {
         self.slot(name).lock().due.next(share);
     }
 
-    /// Every user whose home is open. Skips who is being counted just now.
+    /// Every user whose home is open, except those that are being counted.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<UserState>> {
         self.each().iter().filter_map(|(_, slot)| slot.try_lock()?.open.clone()).collect()
     }
 
-    /// The figures of each user, as far as they are known, open or not. The limits are those of when it was open last.
+    /// The numbers of each user that are known, whether the home is open or not. The limits are those from when it
+    /// was last open.
     #[must_use]
     pub fn figures(&self) -> Vec<(UserName, Snapshot)> {
         let known = |(name, slot): (UserName, SharedSlot)| Some((name, slot.try_lock()?.figures()?));
         self.each().into_iter().filter_map(known).collect()
     }
 
-    /// Has users leave so many bytes of the disk free from now on; a share of it, if `None`.
+    /// Sets the number of bytes that users leave free on the disk from now on; `None` means the default share.
     pub fn keep_free(&self, bytes: Option<u64>) {
         self.storage.keep_free(bytes);
     }
@@ -177,21 +179,20 @@ impl UserStates {
     /// Bytes free to users on the disk of the homes.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn volume_free(&self) -> Result<u64, StorageError> {
         self.storage.volume_free()
     }
 
-    /// Whether the user's home is the one that is there under the user's name.
+    /// Whether the user's open home is still the one under the user's name.
     ///
     /// # Errors
-    /// The disk's.
+    /// An error of the disk.
     pub fn is_in_place(&self, user: &UserState) -> Result<bool, StorageError> {
         self.storage.is_in_place(&user.home)
     }
 
-    /// Closes the homes that nobody has used for `idle`, and forgets users that are not `known` any more.
-    /// Blocks.
+    /// Closes the homes that have not been used for `idle`, and forgets users that are no longer `known`. Blocks.
     pub fn rest(&self, idle: Duration, known: impl Fn(&UserName) -> bool) {
         for (name, slot) in self.each() {
             let is_known = known(&name);
@@ -200,7 +201,7 @@ impl UserStates {
             if is_known {
                 continue;
             }
-            // Under the lock that everybody takes to get at a slot: so nobody has it now.
+            // Slots are handed out under this lock only, so nobody can acquire one now.
             let mut slots = self.slots.lock();
             let unused = |slot: &SharedSlot| Arc::strong_count(slot) == 1 && slot.lock().open.is_none();
             if slots.get(&name).is_some_and(unused) {
@@ -209,19 +210,19 @@ impl UserStates {
         }
     }
 
-    /// Closes a user's home if nobody has used it for `idle`. Blocks.
+    /// Closes a user's home if it has not been used for `idle`. Blocks.
     pub fn rest_one(&self, name: &UserName, idle: Duration) {
         self.close_slot(&self.slot(name), idle);
     }
 
-    /// Closes the home unless somebody uses it, or it can only be counted again.
+    /// Closes the home unless somebody uses it, or only a count could restore its usage.
     fn close_slot(&self, slot: &SharedSlot, idle: Duration) {
         let Some(mut slot) = slot.try_lock() else { return };
         if slot.used.is_some_and(|used| used.elapsed() < idle) {
             return;
         }
         let Some(user) = slot.open.take_if(|user| Arc::strong_count(user) == 1) else { return };
-        // A removed folder takes no ledger.
+        // A removed folder can hold no ledger.
         let is_gone = self.storage.is_in_place(&user.home).is_ok_and(|there| !there);
         if is_gone || user.close() {
             slot.last = Some(user.ledger.snapshot()).filter(|_| !is_gone);
@@ -230,16 +231,16 @@ impl UserStates {
         }
     }
 
-    /// Writes down what every user has. To be called once nobody is connected any more; who is
-    /// still being worked for gets nothing written, and is counted again at the next start.
+    /// Writes the ledgers of all users. Call this once all connections are closed; a user for whom work is still
+    /// running gets no ledger, and is counted at the next start.
     pub fn close(&self) {
         self.allowances.close();
         let slots: Vec<SharedSlot> = self.slots.lock().drain().map(|(_, slot)| slot).collect();
         for slot in slots {
-            // A home that is being opened just now has no ledger on the disk.
+            // A home that is being opened has no ledger on the disk.
             let user = slot.try_lock().and_then(|mut slot| slot.open.take());
             match user.map(Arc::try_unwrap) {
-                // Where nothing can be written the next start counts.
+                // If the ledger cannot be written, the next start counts.
                 Some(Ok(user)) => drop(user.close()),
                 Some(Err(user)) => tracing::warn!(user = %user.name, "work goes on; the next start counts again"),
                 None => {}

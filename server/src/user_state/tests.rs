@@ -1,4 +1,4 @@
-//! What the server knows of users is written down when it may be believed.
+//! The states of users, and when their usage is written to the ledger and believed.
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ fn a_count_ends_with_the_server_and_leaves_nothing_to_believe() {
     assert!(!place.has_ledger("anna"));
 }
 
-/// Stages a part of so many bytes for `path`.
+/// Stages a part of this size for `path`.
 fn stage(user: &UserState, path: &str, size: u64) {
     let path = RemotePath::from_wire(path.as_bytes()).unwrap();
     user.reserve(&path, Tally::new(size, 1)).unwrap();
@@ -95,14 +95,14 @@ fn a_home_nobody_uses_is_closed_and_has_the_same_figures_when_it_is_opened_again
     place.states.rest(Duration::ZERO, all);
     assert!(!place.is_open("anna") && place.has_ledger("anna"));
     assert_eq!(place.states.figures(), [(Place::name("anna"), before)], "they are told all the same");
-    // What was there is believed, so what a file grew by hand does not count.
+    // The ledger is believed, so a file that was enlarged by hand does not count.
     std::fs::write(place.home("anna").join("file"), [1; 705]).unwrap();
     let user = place.user("anna");
     assert!(!place.has_ledger("anna"), "what is written may be wrong from now on");
     assert_eq!(user.ledger.snapshot(), before);
     drop(user);
     place.states.rest(Duration::ZERO, all);
-    // A name that is new in the home is noticed: all is counted.
+    // A new name in the home is noticed: everything is counted.
     std::fs::write(place.home("anna").join("by hand"), [1; 5]).unwrap();
     assert_eq!(place.user("anna").ledger.snapshot().used, Tally::new(710, 2));
 }
@@ -111,7 +111,7 @@ fn a_home_nobody_uses_is_closed_and_has_the_same_figures_when_it_is_opened_again
 fn a_home_that_can_only_be_counted_stays_open() {
     let place = Place::new();
     let user = place.user("anna");
-    // More taken off than there was.
+    // Release more than there is.
     user.ledger.lock_changes().release_used(Tally::new(1, 1));
     drop(user);
     place.states.rest(Duration::ZERO, |_| true);
@@ -120,7 +120,7 @@ fn a_home_that_can_only_be_counted_stays_open() {
     assert!(!place.has_ledger("anna"));
 }
 
-/// Of a server that runs for ever.
+/// The expiry of a server that has always been running.
 fn expiry(age: Duration) -> Expiry {
     Expiry { age, uptime: Duration::MAX }
 }
@@ -165,7 +165,7 @@ fn maintenance_opens_only_homes_that_need_it() {
     assert_eq!(figures(&place.states).reserved, Tally::default());
     stage(&place.user("anna"), "part", 5000);
     place.states.close();
-    // Another server does not know what the part holds until it opened the home.
+    // Another server does not know the reservation of the part until it opens the home.
     assert!(attend("anna") && !attend("anna"));
     assert_eq!(figures(&place.states).reserved, Tally::new(5000, 1));
 }
@@ -177,7 +177,7 @@ fn a_removed_user_is_forgotten_and_one_of_the_same_name_begins_anew() {
     std::fs::write(place.home("anna").join("file"), [1; 700]).unwrap();
     old.ledger.lock_changes().add_used(Tally::new(700, 1));
     assert!(place.states.is_in_place(&old).unwrap());
-    // As 'ferryd user remove --purge' does it, beside the server.
+    // As 'ferryd user remove --purge' does, beside the server.
     assert!(Storage::inspect(place.folder.path()).unwrap().remove_user("anna").unwrap());
     assert!(!place.states.is_in_place(&old).unwrap());
     let new = place.user("anna");
@@ -219,7 +219,7 @@ fn a_part_in_a_folder_that_moves_away_holds_the_folders_it_would_need() {
     stage(&user, "d/e/f", 100);
     user.reserve_sole(&user.ledger.lock_changes(), &folder).unwrap();
     assert_eq!(held(&user, "d/e/f"), Tally::new(100, 3), "itself and two folders");
-    // With one file more there is no room for them.
+    // With one more file there is no room for the folders.
     user.refit(&user.ledger.lock_changes(), &folder);
     user.ledger.lock_changes().add_used(Tally::new(0, 1));
     let (part, _) = user.reserve_sole(&user.ledger.lock_changes(), &folder).unwrap_err();

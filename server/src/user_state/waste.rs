@@ -1,8 +1,8 @@
-//! Bytes that the server wrote for a user by itself and the user threw away again: they are paid for in time.
+//! Delays users who make the server write many bytes of its own and throw them away again.
 //!
-//! A `put` from the present file or a copy over another file makes the server write any number of bytes for a few.
-//! A user who keeps the result pays nothing. A user who throws it away waits before the next such request, longer
-//! the more was written for nothing.
+//! A `put` from the present file, or a copy over another file, makes the server write any number of bytes for a few
+//! bytes of the client. A user who keeps the result pays nothing. A user who throws it away waits before the next
+//! such request, longer the more was written in vain.
 
 use std::{
     collections::HashMap,
@@ -12,23 +12,23 @@ use std::{
 use ferry_shared::path::RemotePath;
 use parking_lot::Mutex;
 
-/// Bytes a user may waste at once without a wait.
+/// Bytes that a user may waste at once without a delay.
 const FREE: u64 = 128 << 20;
-/// Bytes a second that are forgotten.
+/// Bytes that are forgotten per second.
 const FORGOTTEN: u64 = 16 << 20;
-/// The most that is remembered.
+/// The maximum that is remembered.
 const MOST: u64 = FREE + FORGOTTEN * 600;
 
-/// One user's account of it.
+/// The wasted bytes of one user.
 #[derive(Debug)]
 pub struct Waste(Mutex<Totals>);
 
 #[derive(Debug)]
 struct Totals {
-    /// Bytes that unfinished uploads began with, by target.
+    /// The number of bytes that each unfinished upload copied at its start, by target.
     begun: HashMap<RemotePath, u64>,
     wasted: u64,
-    /// When `wasted` was right.
+    /// The time to which `wasted` refers.
     at: Instant,
 }
 
@@ -39,17 +39,17 @@ impl Default for Waste {
 }
 
 impl Waste {
-    /// The upload to `path` began with so many bytes of the file that is there.
+    /// Notes that the upload to `path` started with this many bytes of the present file.
     pub fn begun(&self, path: &RemotePath, bytes: u64) {
         self.0.lock().begun.insert(path.clone(), bytes);
     }
 
-    /// The upload to `path` was stored.
+    /// Notes that the upload to `path` was stored.
     pub fn kept(&self, path: &RemotePath) {
         self.0.lock().begun.remove(path);
     }
 
-    /// The upload to `path` was thrown away.
+    /// Notes that the upload to `path` was discarded.
     pub fn thrown_away(&self, path: &RemotePath) {
         let mut totals = self.0.lock();
         if let Some(bytes) = totals.begun.remove(path) {
@@ -57,12 +57,12 @@ impl Waste {
         }
     }
 
-    /// A copy replaced so many bytes.
+    /// Notes that a copy replaced this many bytes.
     pub fn replaced(&self, bytes: u64) {
         self.0.lock().add(bytes, Instant::now());
     }
 
-    /// How long the next such request has to wait.
+    /// How long the next such request must be delayed.
     #[must_use]
     pub fn wait(&self) -> Duration {
         self.0.lock().wait(Instant::now())
@@ -82,7 +82,7 @@ impl Totals {
 
     fn forget(&mut self, now: Instant) {
         let millis = u64::try_from(now.saturating_duration_since(self.at).as_millis()).unwrap_or(u64::MAX);
-        // Not the rest of a millisecond, which would be lost however often this is asked.
+        // Keep the fraction of a millisecond: frequent calls would lose it each time.
         if millis > 0 {
             self.wasted = self.wasted.saturating_sub(millis.saturating_mul(FORGOTTEN / 1000));
             self.at = now;

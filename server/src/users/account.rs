@@ -1,4 +1,4 @@
-//! An account as the server asks for it.
+//! An account, in the form the server uses.
 
 use std::time::SystemTime;
 
@@ -39,50 +39,49 @@ impl Access {
     }
 }
 
-/// What a user is and may do.
+/// The identity, permissions and limits of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// The name.
     pub name: UserName,
-    /// The password's hash; without one no password is right.
+    /// The hash of the password; without one, no password is accepted.
     pub password: Option<StoredHash>,
     /// Keys that log the user in.
     pub keys: Vec<PublicKey>,
     /// What the user may do with the files.
     pub access: Access,
-    /// Whether the account is switched on.
+    /// Whether the account is enabled.
     pub enabled: bool,
-    /// When it ends.
+    /// When the account expires.
     pub expires: Option<SystemTime>,
     /// Bytes the user may have.
     pub quota: Option<u64>,
-    /// Files and folders the user may have, as the operator says or as fits the quota.
+    /// The limit of files and folders, set by the operator or derived from the quota.
     pub max_files: u64,
     /// Sessions the user may have at once.
     pub max_sessions: Option<u32>,
-    /// How fast the user's bytes may travel, all connections together.
+    /// The rates that all connections of the user share.
     pub bandwidth: BandwidthLimits,
-    /// Differs when the password does, also across restarts; sessions that logged in under
-    /// another one are to end.
+    /// Differs if the password differs, also across restarts; sessions that were opened with another generation
+    /// must end.
     pub password_generation: u64,
 }
 
-/// Bytes of a quota for which there may be one file or folder.
+/// Bytes of a quota for each file or folder that a user may have.
 const BYTES_PER_FILE: u64 = 16 << 10;
-/// Files and folders that any user may have.
+/// The least limit of files and folders.
 const FILES_LEAST: u64 = 10_000;
-/// Files and folders of a user without a quota.
+/// The limit of files and folders for a user without a quota.
 const FILES_WITHOUT_QUOTA: u64 = 1_000_000;
 
-/// Files and folders a user may have of whom the operator does not say it: a file takes from the disk what no quota
-/// of bytes counts.
+/// The default limit of files and folders: each file takes some space that a quota of bytes does not count.
 #[must_use]
 pub fn default_max_files(quota: Option<u64>) -> u64 {
     quota.map_or(FILES_WITHOUT_QUOTA, |quota| (quota / BYTES_PER_FILE).max(FILES_LEAST))
 }
 
 impl Account {
-    /// Whether this key logs the user in.
+    /// Whether this key is one of the user's.
     #[must_use]
     pub fn has_key(&self, key: &KeyBytes) -> bool {
         self.keys.iter().any(|known| known.key() == *key)

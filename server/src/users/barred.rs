@@ -1,5 +1,5 @@
-//! Accounts that are closed before the file says so: a disable holds from the moment it is given, also where the
-//! file then cannot be written.
+//! Accounts that are closed before the file says so: a disable takes effect at once, even if the file cannot be
+//! written.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -8,7 +8,7 @@ use super::{Account, Accounts, UserName, Users, file::StoreError};
 /// Users whose accounts are closed whatever the file says.
 pub(super) type Barred = BTreeSet<UserName>;
 
-/// What to say when the file was not written and the running server keeps these users out.
+/// The message for when the file was not written but the running server keeps these users out.
 #[must_use]
 pub fn not_written(barred: &[UserName], error: &StoreError) -> String {
     let Some((last, first)) = barred.split_last() else { return error.to_string() };
@@ -21,8 +21,8 @@ pub fn not_written(barred: &[UserName], error: &StoreError) -> String {
 }
 
 impl Users {
-    /// Closes these accounts until the file says so too, or [`allow`](Self::allow) is called; those that it
-    /// closes. Their sessions end.
+    /// Closes these accounts until the file says so too, or [`allow`](Self::allow) is called; returns those that it
+    /// closed. Their sessions end.
     pub fn bar(&self, names: &[UserName]) -> Vec<UserName> {
         let closed = |name: &&UserName| self.0.accounts.load().get(*name).is_some_and(|account| account.enabled);
         let names: Vec<UserName> = names.iter().filter(closed).cloned().collect();
@@ -30,18 +30,18 @@ impl Users {
         names
     }
 
-    /// Takes that back.
+    /// Reverts [`bar`](Self::bar) for a user.
     pub fn allow(&self, name: &UserName) {
         self.change_barred(|barred| barred.retain(|other| other != name));
     }
 
-    /// Whose accounts the file has open and this server keeps closed.
+    /// Users whose accounts are open in the file but kept closed by this server.
     #[must_use]
     pub fn barred(&self) -> Vec<UserName> {
         self.0.barred.load().iter().cloned().collect()
     }
 
-    /// `account` as it is in force.
+    /// `account` with these closures applied.
     pub(super) fn in_force(&self, account: &Arc<Account>) -> Arc<Account> {
         match self.0.barred.load().contains(&account.name) {
             true => Arc::new(Account { enabled: false, ..(**account).clone() }),
@@ -49,7 +49,8 @@ impl Users {
         }
     }
 
-    /// Forgets those of whom the file, just read, says the same. The lock of the reading is held.
+    /// Forgets users whose accounts are closed in the file that was just read. The caller holds the lock of the
+    /// reading.
     pub(super) fn lift_barred(&self, read: &Accounts) {
         let barred = self.0.barred.load();
         let open = |name: &&UserName| read.get(*name).is_some_and(|account| account.enabled);

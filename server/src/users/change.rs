@@ -1,5 +1,5 @@
-//! One change of accounts or invites: the same whether a command writes the file itself or has the running server
-//! do it.
+//! One change of accounts or invites: the same whether a command writes the file itself or asks the running server
+//! to.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -19,44 +19,44 @@ pub enum Change {
     Add {
         /// The name.
         name: UserName,
-        /// The password's hash; without one the user has keys only.
+        /// The hash of the password; without one the user has keys only.
         #[serde(default)]
         password: Option<StoredHash>,
-        /// What is not as it is by default.
+        /// Settings that differ from the default.
         #[serde(default)]
         settings: Box<Settings>,
     },
-    /// Change what a user may do.
+    /// Change the settings of a user.
     Set {
-        /// Whom.
+        /// The user.
         name: UserName,
-        /// What.
+        /// The settings.
         settings: Box<Settings>,
     },
     /// Set a user's password.
     Password {
-        /// Whose.
+        /// The user.
         name: UserName,
         /// Its hash.
         password: StoredHash,
     },
     /// Remove a user.
     Remove {
-        /// Whom.
+        /// The user.
         name: UserName,
-        /// Whether with all files, also those of a user removed before.
+        /// Whether to remove all files too, including those of a user removed before.
         purge: bool,
     },
-    /// Make an invite.
+    /// Create an invite.
     Invite {
         /// The hash of its token.
         hash: String,
-        /// What it is good for.
+        /// Its terms.
         invite: Invite,
     },
-    /// Take invites back.
+    /// Revoke invites.
     Revoke {
-        /// The name in the list, or the whole hash.
+        /// The short name of an invite, or its whole hash.
         id: String,
     },
 }
@@ -66,7 +66,7 @@ pub enum Change {
 #[serde(transparent)]
 pub struct Limit<T>(pub Option<T>);
 
-/// What is to be set of an account. A field that is left out stays as it is.
+/// Settings to change in an account. A field that is left out stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
@@ -76,35 +76,35 @@ pub struct Settings {
     /// Files and folders the user may have.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub max_files: Option<Limit<u64>>,
-    /// What the user may do.
+    /// The access of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
-    /// Whether the account is switched on.
+    /// Whether the account is enabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// When the account ends.
+    /// When the account expires.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub expires: Option<Limit<Moment>>,
-    /// Sessions at once.
+    /// The limit of concurrent sessions.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub max_sessions: Option<Limit<u32>>,
-    /// Bytes a second.
+    /// The bandwidth in bytes per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<RecordBandwidth>,
-    /// More keys to log in with.
+    /// Keys to add.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub add_keys: Vec<PublicKey>,
-    /// Keys to take away, by comment or text.
+    /// Keys to remove, by comment or text.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remove_keys: Vec<String>,
 }
 
-/// Tells `null`, which lifts a limit, from a field that is left out.
+/// Distinguishes `null`, which lifts a limit, from a field that is left out.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// Why nothing was changed.
+/// The reason why nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeError {
@@ -114,28 +114,28 @@ pub enum ChangeError {
     /// The name is unknown.
     #[error("there is no user '{0}'; see 'ferryd user list'")]
     NoSuchUser(UserName),
-    /// No key is called that, or several are.
+    /// The text matches no key, or several keys.
     #[error("user '{name}' has {found} keys '{key}'; see 'ferryd user show {name}'")]
     WhichKey {
-        /// Whose.
+        /// The user.
         name: UserName,
-        /// What was asked for.
+        /// The text.
         key: String,
-        /// How many are called that.
+        /// The number of keys it matches.
         found: usize,
     },
     /// No such invite.
     #[error("there is no invite '{0}'; 'ferryd invite list' shows them")]
     NoSuchInvite(String),
-    /// A value makes no sense.
+    /// A value is not acceptable.
     #[error("{0}")]
     Senseless(String),
 }
 
-/// A limit of files that something can be stored under.
+/// Checks that something can be stored within this limit of files.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A description of the fault.
 pub fn sensible_files(files: u64) -> Result<u64, String> {
     match files {
         0 => Err("nothing could be stored; --access read-only lets a user only look and download".to_owned()),
@@ -143,16 +143,16 @@ pub fn sensible_files(files: u64) -> Result<u64, String> {
     }
 }
 
-/// An end that is still to come.
+/// Checks that an expiry time is in the future.
 ///
 /// # Errors
-/// Which moment it is and that it is over.
+/// A message that the time is over.
 pub fn future(end: Moment) -> Result<Moment, String> {
     if end > Moment::now() { Ok(end) } else { Err(format!("{end} (UTC) is over already")) }
 }
 
 impl Settings {
-    /// Lays them over a user's record.
+    /// Applies the settings to a user's record.
     fn apply(&self, name: &UserName, record: &mut Record) -> Result<(), ChangeError> {
         fn lay<T: Copy>(field: &mut Option<T>, wanted: Option<Limit<T>>) {
             if let Some(Limit(value)) = wanted {
@@ -182,7 +182,7 @@ impl Settings {
         Ok(())
     }
 
-    /// What a command line was told already, for those who speak to the control socket themselves.
+    /// Repeats the checks of the command line, for programs that use the control socket directly.
     fn judge(&self) -> Result<(), String> {
         fn value<T: Copy>(limit: Option<Limit<T>>) -> Option<T> {
             limit.and_then(|limit| limit.0)
@@ -199,7 +199,7 @@ impl Settings {
 }
 
 impl Change {
-    /// Carries it out on the store that is to be written.
+    /// Applies the change to the store that is to be written.
     ///
     /// # Errors
     /// [`ChangeError`].
@@ -241,7 +241,7 @@ impl Change {
         Ok(())
     }
 
-    /// The user whose account it switches on, whatever the file says.
+    /// The user whose account this change enables.
     #[must_use]
     pub fn enables(&self) -> Option<&UserName> {
         match self {

@@ -1,4 +1,4 @@
-//! What is different between two readings of the user store, and who is behind it.
+//! The differences between two readings of the user store, and who made them.
 
 use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
@@ -13,42 +13,42 @@ use super::{
 };
 use crate::audit::event::{Event, FieldChange, Who};
 
-/// Accounts, or invites, told of in one line.
+/// Accounts, or invites, that are reported in one line.
 const AT_ONCE: usize = 100;
 
 /// Invites by the hash of their token.
 pub(super) type Invites = BTreeMap<String, Invite>;
 
-/// Who had the store changed or read again.
+/// Who changed the store or had it read again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum By {
-    /// Whoever can write the file.
+    /// Somebody who can write the file.
     #[default]
     Unknown,
-    /// The system's user of this number, with a command.
+    /// The system user with this ID, with a command.
     Operator(u32),
-    /// The user of an account, who made it or changed its password.
+    /// The user of an account, who registered or changed the password.
     User(UserName),
 }
 
-/// What a reload changed.
+/// The changes of a reload.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// Who is behind it.
+    /// The author of the changes.
     pub by: By,
-    /// Users that were not there before.
+    /// Users that were added.
     pub added: Vec<UserName>,
-    /// Users that are no more.
+    /// Users that were removed.
     pub removed: Vec<UserName>,
-    /// Users of whom anything is different.
+    /// Users of whom something changed.
     pub changed: Vec<UserName>,
-    /// What of each of these is different.
+    /// The changed fields of each of these users.
     pub fields: BTreeMap<UserName, Vec<FieldChange>>,
     /// Short names of new invites.
     pub created: Vec<String>,
-    /// Of those an account was made with.
+    /// Short names of invites with which an account was made.
     pub used: Vec<String>,
-    /// Of those taken back.
+    /// Short names of revoked invites.
     pub revoked: Vec<String>,
 }
 
@@ -65,7 +65,7 @@ impl Changes {
         self.created.is_empty() && self.used.is_empty() && self.revoked.is_empty()
     }
 
-    /// The lines that the audit log tells of it. Each is about few accounts, so that none gets long.
+    /// The lines for the audit log. Each is about a limited number of accounts, so that no line gets too long.
     #[must_use]
     pub fn told(&self) -> Vec<(Who, Event)> {
         let who = match &self.by {
@@ -97,7 +97,7 @@ impl Changes {
         events.into_iter().map(|event| (who.clone(), event)).collect()
     }
 
-    /// What is different between two states of the file.
+    /// The differences between two states of the file.
     #[must_use]
     pub fn of(by: By, old: &Store, new: &Store) -> Self {
         let mut changes = Self::between(by, &accounts(&old.users), &accounts(&new.users));
@@ -118,7 +118,7 @@ impl Changes {
         Self { by, added: gone(new, old), removed: gone(old, new), changed, fields, ..Self::default() }
     }
 
-    /// Adds what became of invites. One that went was used up where a user is behind it.
+    /// Adds the changes of invites. If a user made the changes, a missing invite was used up.
     pub(super) fn add_invites(&mut self, old: &Invites, new: &Invites) {
         let short = |hash: &String| invite::id(hash).to_owned();
         self.created = new.keys().filter(|hash| !old.contains_key(*hash)).map(short).collect();
@@ -134,7 +134,7 @@ impl Changes {
 }
 
 impl Users {
-    /// What changed since this was last asked; waits for something.
+    /// Takes the changes since the last call; waits for at least one.
     pub async fn next_changes(&self) -> Vec<Changes> {
         loop {
             let changes = self.take_changes();
@@ -145,7 +145,7 @@ impl Users {
         }
     }
 
-    /// What changed since this was last asked.
+    /// Takes the changes since the last call.
     #[must_use]
     pub fn take_changes(&self) -> Vec<Changes> {
         std::mem::take(&mut *self.0.untold.lock())
@@ -158,7 +158,7 @@ pub(super) fn accounts(users: &BTreeMap<UserName, Record>) -> Accounts {
     users.iter().map(account).collect()
 }
 
-/// What of an account is different. All fields are named, so that none can be forgotten.
+/// The differences between two states of an account. The patterns name all fields, so that none can be forgotten.
 fn fields(old: &Account, new: &Account) -> Vec<FieldChange> {
     let Account {
         name: _,

@@ -1,17 +1,17 @@
-//! Why a login was refused: for the operator's log, never for the peer.
+//! The reasons why logins are refused: for the operator's log, never for the peer.
 
 use std::time::SystemTime;
 
 use super::Account;
 
-/// What stood against a login.
+/// A reason against a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
     /// Nobody has this name.
     Unknown,
-    /// The account is switched off.
+    /// The account is disabled.
     Disabled,
-    /// The account has ended.
+    /// The account has expired.
     Expired,
     /// The password is wrong, or the account has none.
     Password,
@@ -20,7 +20,7 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// The word for it in the logs.
+    /// Its name in the logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Denied {
         }
     }
 
-    /// What stands against the account at `now`, else `proof`.
+    /// The reason against the account at `now`, or else `proof`.
     pub(super) fn of(account: Option<&Account>, now: SystemTime, proof: Self) -> Self {
         match account {
             None => Self::Unknown,

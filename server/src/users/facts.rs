@@ -1,4 +1,4 @@
-//! What operators are shown of accounts and invites; never a password's hash, nor a token's.
+//! The fields of accounts and invites that operators see; never a password's hash, nor a token's.
 
 use std::time::SystemTime;
 
@@ -12,28 +12,28 @@ use super::{
 };
 use crate::size::ByteCount;
 
-/// A user: sizes in bytes, moments in RFC 3339.
+/// A user: sizes in bytes, times in RFC 3339.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountFacts {
     /// The name.
     pub name: UserName,
-    /// What the user may do.
+    /// The access of the user.
     pub access: Access,
-    /// Whether the account is switched on.
+    /// Whether the account is enabled.
     pub enabled: bool,
-    /// Whether it has ended.
+    /// Whether it has expired.
     pub expired: bool,
-    /// When it ends.
+    /// When it expires.
     pub expires: Option<Moment>,
     /// Bytes the user may have.
     pub quota: Option<u64>,
     /// Files and folders the user may have.
     pub max_files: u64,
-    /// Sessions at once.
+    /// The limit of concurrent sessions.
     pub max_sessions: Option<u32>,
-    /// Bytes a second from the client.
+    /// Bytes per second from the client.
     pub bandwidth_up: Option<u64>,
-    /// Bytes a second to the client.
+    /// Bytes per second to the client.
     pub bandwidth_down: Option<u64>,
     /// Whether there is a password.
     pub password: bool,
@@ -44,7 +44,7 @@ pub struct AccountFacts {
 }
 
 impl AccountFacts {
-    /// What is shown of a record.
+    /// The visible fields of a record.
     #[must_use]
     pub fn of(name: &UserName, record: &Record) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl AccountFacts {
         }
     }
 
-    /// The state in one word.
+    /// The state as one word.
     #[must_use]
     pub fn state(&self) -> &'static str {
         match (self.enabled, self.expired) {
@@ -84,7 +84,7 @@ pub struct InviteFacts {
     pub quota: Option<ByteCount>,
     /// Accounts that can still be made with it.
     pub uses: u32,
-    /// When it ends.
+    /// When it expires.
     pub expires: Option<Moment>,
 }
 
@@ -96,7 +96,7 @@ impl InviteFacts {
     }
 }
 
-/// All that a store has, for operators.
+/// All visible fields of a store.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Facts {
     /// The users, by name.
@@ -106,7 +106,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// What is shown of a store.
+    /// The visible fields of a store.
     #[must_use]
     pub fn of(store: &Store) -> Self {
         let invites = store.invites.iter().map(|(hash, invite)| InviteFacts {

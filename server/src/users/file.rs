@@ -1,4 +1,4 @@
-//! The user store's file: made to be kept under git and edited by hand, never half written.
+//! The file of the user store: suited to version control and editing by hand, and written atomically.
 #![expect(clippy::disallowed_methods, reason = "reads the user store, a file of the server's own")]
 
 mod parse;
@@ -16,10 +16,10 @@ use crate::{bandwidth::BandwidthLimits, private_file, size::ByteCount};
 /// The version this build reads and writes.
 pub(super) const VERSION: u32 = 1;
 
-/// The folder beside the file, with what each user has.
+/// The folder beside the file, which contains the users' files.
 const USERS: &str = "users";
 
-/// The file's content.
+/// The contents of the file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Store {
     version: u32,
@@ -45,7 +45,7 @@ impl Store {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// The password's hash; null for a user who logs in with keys only.
+    /// The hash of the password; null for a user who logs in with keys only.
     #[serde(default)]
     pub password: Option<StoredHash>,
     /// OpenSSH public key lines.
@@ -54,22 +54,22 @@ pub struct Record {
     /// Bytes the user may have; null for no limit.
     #[serde(default)]
     pub quota: Option<ByteCount>,
-    /// Files and folders the user may have; null for as many as fit the quota.
+    /// Files and folders the user may have; null for a limit derived from the quota.
     #[serde(default)]
     pub max_files: Option<u64>,
-    /// What the user may do.
+    /// The access of the user.
     #[serde(default)]
     pub access: Access,
-    /// Whether the account is switched on.
+    /// Whether the account is enabled.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// When the account ends; null for never.
+    /// When the account expires; null for never.
     #[serde(default)]
     pub expires: Option<Moment>,
-    /// Sessions at once; null for the server's limit.
+    /// The limit of concurrent sessions; null for the server's default.
     #[serde(default)]
     pub max_sessions: Option<u32>,
-    /// Bytes a second.
+    /// The bandwidth in bytes per second.
     #[serde(default)]
     pub bandwidth: RecordBandwidth,
     /// When the account was made.
@@ -94,7 +94,7 @@ fn yes() -> bool {
 }
 
 impl Record {
-    /// A new user with nothing set.
+    /// A new user with default settings.
     #[must_use]
     pub fn new(password: Option<StoredHash>) -> Self {
         Self {
@@ -137,34 +137,34 @@ impl Record {
     }
 }
 
-/// Why the store cannot be used.
+/// The reason why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file could not be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The file could not be locked or written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The file is not there, and something shows that it was.
+    /// The file is missing, and there are signs that it existed.
     #[error("{} is gone; restore it, or to begin anew write {{\"version\": 1}} there", .0.display())]
     Gone(PathBuf),
-    /// The file holds something wrong. It is not written over.
+    /// The file contains faults. It is never overwritten.
     #[error("{}", List(.0))]
     Broken(Vec<StoreFault>),
 }
 
-/// One thing that is wrong in the file, and where.
+/// A fault in the file, and its position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}:{line}:{column}: {message}", path.display())]
 pub struct StoreFault {
@@ -174,11 +174,11 @@ pub struct StoreFault {
     pub line: usize,
     /// The column, from 1.
     pub column: usize,
-    /// What is wrong.
+    /// The description of the fault.
     pub message: String,
 }
 
-/// Faults one below the other.
+/// Faults, one per line.
 struct List<'a>(&'a [StoreFault]);
 
 impl fmt::Display for List<'_> {
@@ -190,7 +190,7 @@ impl fmt::Display for List<'_> {
     }
 }
 
-/// Tells one state of the file from another without reading it.
+/// Identifies a state of the file without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     file: (u64, u64),
@@ -200,7 +200,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// Of the file there now.
+    /// The stamp of the present file.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let now = fs::metadata(path).ok()?;
         Some(Self {
@@ -212,18 +212,18 @@ impl Stamp {
     }
 }
 
-/// Reads the store; a file that is not there is an empty one.
+/// Reads the store; a missing file is an empty store.
 ///
 /// # Errors
-/// [`StoreError::Read`], also for a link that leads nowhere; [`StoreError::Broken`] with every user's first fault.
+/// [`StoreError::Read`], also for a dangling symlink; [`StoreError::Broken`] with the first fault of every user.
 pub fn load(path: &Path) -> Result<Store, StoreError> {
     Ok(load_present(path)?.unwrap_or_default())
 }
 
-/// Reads the store; `None` when the file is not there.
+/// Reads the store; `None` if the file does not exist.
 ///
 /// # Errors
-/// As [`load`].
+/// Those of [`load`].
 pub(super) fn load_present(path: &Path) -> Result<Option<Store>, StoreError> {
     match text_file::read(path) {
         Ok(text) => parse::store(&text, path).map(Some).map_err(StoreError::Broken),
@@ -232,8 +232,8 @@ pub(super) fn load_present(path: &Path) -> Result<Option<Store>, StoreError> {
     }
 }
 
-/// Fails where the file is not there although users had files: what a store is begun with then
-/// would end the accounts of all others.
+/// Fails if the file is missing although users have had files: a new store would end the accounts of all other
+/// users.
 ///
 /// # Errors
 /// [`StoreError::Gone`].
@@ -242,8 +242,8 @@ pub fn is_not_gone(path: &Path) -> Result<(), StoreError> {
     if fs::symlink_metadata(path).is_err() && has_users() { Err(StoreError::Gone(path.to_owned())) } else { Ok(()) }
 }
 
-/// Fails where the file is not there although something shows that it was, if only the lock of who wrote it. To
-/// begin anew that is no hindrance; to show no users it is.
+/// Fails if the file is missing although there are signs that it existed, be it only the lock file of a writer.
+/// Such signs do not prevent creating a new store, but they do prevent showing an empty one.
 ///
 /// # Errors
 /// [`StoreError::Gone`].
@@ -253,21 +253,22 @@ pub fn is_there_or_new(path: &Path) -> Result<(), StoreError> {
     if fs::symlink_metadata(path).is_err() && was_written { Err(StoreError::Gone(path.to_owned())) } else { Ok(()) }
 }
 
-/// Reads, changes and writes the store while nobody else may. An error of `change`, like a store
-/// that does not parse, leaves the file as it is.
+/// Reads, changes and writes the store under its lock. An error of `change`, or a store that cannot be parsed,
+/// leaves the file unchanged.
 ///
 /// # Errors
-/// [`StoreError`]; inside, what `change` said.
+/// [`StoreError`]; inside, the error of `change`.
 pub fn edit<T, E>(path: &Path, change: impl FnOnce(&mut Store) -> Result<T, E>) -> Result<Result<T, E>, StoreError> {
     Ok(edit_then(path, change, |_| {}, |_, _| ())?.map(|(changed, ())| changed))
 }
 
-/// As [`edit`]. Before the file is written, `closing` is told whose accounts are to be closed, also where it then cannot be
-/// written. After it, while still nobody else may change it, `then` is told what was and what is: a server told by
-/// the author of a change knows who that was before it sees the new file by itself.
+/// Like [`edit`], with two callbacks. Before the file is written, `closing` gets the users whose accounts are about
+/// to be closed, even if the file then cannot be written. After it is written, and while it is still locked, `then`
+/// gets the old and the new store: the author of a change can so tell the server about it before the server sees
+/// the new file by itself.
 ///
 /// # Errors
-/// As [`edit`].
+/// Those of [`edit`].
 pub fn edit_then<T, E, U>(
     path: &Path,
     change: impl FnOnce(&mut Store) -> Result<T, E>,
@@ -276,7 +277,7 @@ pub fn edit_then<T, E, U>(
 ) -> Result<Result<(T, U), E>, StoreError> {
     let write_error = |source| StoreError::Write { path: path.to_owned(), source };
     private_file::make_folder(private_file::folder_of(path)).map_err(write_error)?;
-    // A disk that takes no lock keeps nobody from closing an account.
+    // A disk on which the lock cannot be taken must not prevent closing an account.
     let locked = private_file::lock(path).map_err(write_error);
     is_not_gone(path)?;
     let before = load(path)?;
@@ -295,7 +296,7 @@ pub fn edit_then<T, E, U>(
     Ok(result.map(|changed| (changed, then(&before, &store))))
 }
 
-/// Whose accounts are open in one state of the file and not in the next.
+/// The users whose accounts are open in the first state of the file and not in the second.
 fn closed(before: &Store, after: &Store) -> Vec<UserName> {
     let is_open = |store: &Store, name: &UserName| store.users.get(name).is_some_and(|record| record.enabled);
     before.users.keys().filter(|name| is_open(before, name) && !is_open(after, name)).cloned().collect()

@@ -1,4 +1,4 @@
-//! Invites: tokens of which only a hash is kept, with what an account made by one may have.
+//! Invites: tokens of which only a hash is stored, with the terms for accounts made with them.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ferry_shared::secret::Secret;
@@ -10,10 +10,10 @@ use crate::size::ByteCount;
 
 /// Random bytes of a token.
 const TOKEN_LEN: usize = 24;
-/// Letters of an invite's name in lists: the begin of its hash.
+/// Letters of an invite's short name: the start of its hash.
 const ID_LEN: usize = 12;
 
-/// What an invite is good for.
+/// The terms of an invite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Invite {
@@ -22,7 +22,7 @@ pub struct Invite {
     pub quota: Option<ByteCount>,
     /// Accounts that can still be made with it.
     pub uses: u32,
-    /// When it ends; null for never.
+    /// When it expires; null for never.
     #[serde(default)]
     pub expires: Option<Moment>,
 }
@@ -40,7 +40,7 @@ impl Invite {
 #[error("no random bytes from the system")]
 pub struct NoRandomness;
 
-/// A new token, and the hash it is kept by.
+/// A new token, and the hash that is stored.
 ///
 /// # Errors
 /// [`NoRandomness`].
@@ -52,7 +52,7 @@ pub fn token() -> Result<(Secret, String), NoRandomness> {
     Ok((token, hash))
 }
 
-/// The hash a token is kept by. A token is random, so a plain hash of it tells nothing.
+/// The hash that is stored for a token. A token is random, so a plain hash reveals nothing.
 #[must_use]
 pub fn hash(token: &Secret) -> String {
     let digest = Sha256::digest(token.expose().trim().as_bytes());

@@ -1,4 +1,4 @@
-//! A public key a user may log in with, as OpenSSH writes it, and what it signed.
+//! A public key for login, in the format of OpenSSH, and the verification of its signatures.
 
 use std::{fmt, str::FromStr};
 
@@ -12,12 +12,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::text;
 
-/// The only kind: short, fast, and without parameters to get wrong.
+/// The only supported type: short, fast, and without parameters that could be wrong.
 const KIND: &str = "ssh-ed25519";
-/// The bytes before a key of this kind as SSH encodes it (RFC 8709): the kind after its length, and the length of the key.
+/// The bytes before a key of this type in the SSH encoding (RFC 8709): the length and name of the type, and the
+/// length of the key.
 const PREFIX: &[u8] = b"\0\0\0\x0bssh-ed25519\0\0\0\x20";
 
-/// An OpenSSH public key line: `ssh-ed25519`, base64, and a comment if any.
+/// An OpenSSH public key line: `ssh-ed25519`, base64, and an optional comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     line: String,
@@ -27,7 +28,7 @@ pub struct PublicKey {
 /// The key itself, without its comment.
 pub type KeyBytes = [u8; 32];
 
-/// Text that is no such line.
+/// The text is not such a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a key is a line '{KIND} AAAA… comment', as 'ssh-keygen -t ed25519' makes; other kinds are not taken")]
 pub struct KeyError;
@@ -55,14 +56,14 @@ impl PublicKey {
         self.key
     }
 
-    /// Whether a person means this key by `text`: its comment, its base64, or the whole line.
+    /// Whether `text` refers to this key: its comment, its base64, or the whole line.
     #[must_use]
     pub fn is_called(&self, text: &str) -> bool {
         let mut words = self.line.splitn(3, ' ').skip(1);
         self.line == text || words.any(|word| word.trim() == text)
     }
 
-    /// Whether `signature` (base64) is this key's over `text` (RFC 8032, Ed25519).
+    /// Whether `signature` (base64) is a valid signature of `text` by this key (RFC 8032, Ed25519).
     #[must_use]
     pub fn signed(&self, text: &[u8], signature: &str) -> bool {
         let Ok(signature) = STANDARD.decode(signature) else { return false };
@@ -100,7 +101,7 @@ mod tests {
 
     const LINE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl user@laptop";
 
-    /// A key of another kind.
+    /// A key of another type.
     const ECDSA: &str = "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBMkmaadrZh4vAyOXq8QmU1hv6oYAGDroW5aN\
         rDMGAXkKyxsXowfAIfWDq7sW2Lf20CrjN3tPlwiCvlwkGw1asO8=";
 
@@ -145,7 +146,7 @@ mod tests {
             format!("{kind} {key}AAAA"),
             format!("{kind} not-base64"),
             format!("{kind} {ECDSA}"),
-            // It says to be longer than it is.
+            // Its stated length is greater than its real one.
             format!("{kind} {}", key.replace("AAAAIO", "AACKIO")),
             format!("{LINE}\t{LINE}"),
             format!("{LINE}\n{LINE}"),

@@ -1,4 +1,4 @@
-//! A point in time as people write it: a date, a timestamp, or so long from now.
+//! A point in time as people write it: a date, a timestamp, or a span from now.
 
 use std::{fmt, str::FromStr, time::SystemTime};
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::text;
 
-/// A moment, in whole seconds, written `2026-12-31T00:00:00Z`; a bare date is its first moment in UTC.
+/// A moment in whole seconds, written `2026-12-31T00:00:00Z`; a bare date is its first moment in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(Timestamp);
 
-/// Text that is no moment.
+/// The text is not a moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is no date such as 2026-12-31 or 2026-12-31T12:00:00Z")]
 pub struct MomentError(String);
@@ -33,13 +33,13 @@ impl Moment {
         then.map(|then| Self::from_timestamp(then.timestamp())).map_err(|_| MomentError(text.to_owned()))
     }
 
-    /// A moment of the clock; one beyond what can be written is the present.
+    /// A moment of the system clock; the present if it is out of range.
     #[must_use]
     pub fn from_system_time(time: SystemTime) -> Self {
         Timestamp::try_from(time).map_or_else(|_| Self::now(), Self::from_timestamp)
     }
 
-    /// So many seconds after 1970; the first or last moment that can be written where that is beyond it.
+    /// This many seconds after 1970; the first or last representable moment if it is out of range.
     #[must_use]
     pub fn from_second(second: i64) -> Self {
         let nearest = if second < 0 { Timestamp::MIN } else { Timestamp::MAX };
@@ -52,7 +52,7 @@ impl Moment {
         self.0.as_second()
     }
 
-    /// For comparing with the clock.
+    /// The moment as system time, for comparing with the clock.
     #[must_use]
     pub fn to_system_time(self) -> SystemTime {
         self.0.into()

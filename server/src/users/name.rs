@@ -1,4 +1,4 @@
-//! A user's name: checked once, safe as a folder name ever after.
+//! A user's name: checked once, then always safe as the name of a folder.
 
 use std::{borrow::Borrow, fmt, str::FromStr};
 
@@ -9,8 +9,7 @@ use super::text;
 /// Characters in a name.
 const LENGTH_MAX: usize = 64;
 
-/// Names that mean something else: words of commands, and device names of systems a backup
-/// may be restored on.
+/// Names with another meaning: words of commands, and device names on systems where a backup may be restored.
 const RESERVED: [&str; 26] = [
     "all",
     "none",
@@ -40,7 +39,7 @@ const RESERVED: [&str; 26] = [
     "lpt9",
 ];
 
-/// Why text is not a [`UserName`].
+/// The reason why a text is not a [`UserName`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UserNameError {
     /// Not of the allowed form.
@@ -49,7 +48,7 @@ pub enum UserNameError {
         .0.escape_debug()
     )]
     Form(String),
-    /// One of the names that mean something else.
+    /// One of the reserved names.
     #[error("the user name '{0}' is reserved")]
     Reserved(String),
 }
@@ -78,7 +77,7 @@ impl FromStr for UserName {
         if !fits {
             return Err(UserNameError::Form(text.chars().take(2 * LENGTH_MAX).collect()));
         }
-        // `con.txt` is the device too.
+        // `con.txt` refers to the device too.
         let stem = text.split('.').next().unwrap_or(text);
         if RESERVED.contains(&stem) {
             return Err(UserNameError::Reserved(text.to_owned()));

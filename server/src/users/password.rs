@@ -1,4 +1,4 @@
-//! Passwords: Argon2id, bounded, and no answer that tells whether a user exists.
+//! Passwords: Argon2id with bounded cost, and replies that do not reveal whether a user exists.
 
 use std::{
     fmt,
@@ -19,32 +19,32 @@ use tokio::sync::Semaphore;
 
 use super::{Account, spelling, text};
 
-/// KiB, passes and lanes of a new hash: the OWASP password storage cheat sheet's first choice
-/// for Argon2id with little memory.
+/// KiB, passes and lanes of a new hash: the first choice of the OWASP password storage cheat sheet for Argon2id
+/// with little memory.
 const NEW: (u32, u32, u32) = (19 * 1024, 2, 1);
-/// The weakest and the costliest a stored hash may ask for, in KiB, passes and lanes.
+/// The lowest and the highest cost that a stored hash may have, in KiB, passes and lanes.
 const WEAKEST: (u32, u32, u32) = (7 * 1024, 1, 1);
 const COSTLIEST: (u32, u32, u32) = (64 * 1024, 10, 4);
-/// What the same sheet calls as good as that: less memory needs more passes.
+/// Costs that the same sheet considers equivalent: less memory needs more passes.
 const GOOD: [(u32, u32); 5] = [(46 * 1024, 1), (19 * 1024, 2), (12 * 1024, 3), (9 * 1024, 4), (7 * 1024, 5)];
 /// Bytes of a new hash's salt and of the hash itself.
 const SALT: usize = 16;
 const OUTPUT: usize = 32;
-/// Bytes in a password.
+/// The maximum length of a password in bytes.
 const PASSWORD_MAX: usize = 1024;
-/// Checks that may wait for one that runs.
+/// Checks that may wait for each running one.
 const QUEUE_PER_CORE: usize = 64;
 
-/// Why text is not a [`StoredHash`].
+/// The reason why a text is not a [`StoredHash`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
     /// Not a PHC string with salt and hash.
     #[error("not a password hash ($argon2id$…); set one with 'ferryd user passwd'")]
     Form,
-    /// Another function, or an old version of it.
+    /// Another algorithm, or an old version of it.
     #[error("a password hash must be argon2id, version 19")]
     Algorithm,
-    /// Too little work to be safe, or so much that checking it would hurt the server.
+    /// The cost is too low to be safe, or so high that a check would harm the server.
     #[error("the password hash asks for m={memory},t={passes},p={lanes}; {}", bounds())]
     Cost {
         /// KiB.
@@ -54,7 +54,7 @@ pub enum HashError {
         /// Lanes.
         lanes: u32,
     },
-    /// A salt or hash so short that it does not protect.
+    /// The salt or the hash is too short to protect the password.
     #[error("the salt or the hash is too short")]
     Short,
 }
@@ -64,7 +64,7 @@ fn bounds() -> String {
     format!("allowed is m={m}..={m_max},t={t}..={t_max},p={p}..={p_max}")
 }
 
-/// A password's hash as it is stored: an Argon2id PHC string within bounds.
+/// The stored hash of a password: an Argon2id PHC string within bounds.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredHash(Arc<str>);
 
@@ -75,7 +75,7 @@ impl StoredHash {
         &self.0
     }
 
-    /// Whether it costs a guesser less than what is recommended today.
+    /// Whether guessing it costs less than is recommended today.
     #[must_use]
     pub fn is_weak(&self) -> bool {
         let params = PasswordHash::new(&self.0).ok().and_then(|hash| Params::try_from(&hash).ok());
@@ -83,13 +83,13 @@ impl StoredHash {
         !params.is_some_and(good)
     }
 
-    /// A number that differs when the hash does, the same in every run.
+    /// A number derived from the hash, the same in every run.
     pub(super) fn generation(&self) -> u64 {
         let digest: [u8; 32] = Sha256::digest(self.0.as_bytes()).into();
         digest.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
     }
 
-    /// Whether `password` is the one. Takes as long as the hash asks for, for each spelling.
+    /// Whether `password` matches. Each spelling takes the time that the hash's cost demands.
     fn matches(&self, password: &Secret) -> bool {
         spelling::all(password).iter().any(|spelling| self.compute(spelling) == Some(true))
     }
@@ -107,7 +107,7 @@ impl StoredHash {
     }
 }
 
-/// The memory a hash works in. That of one new hash is kept for the next; more than that is given back.
+/// The memory in which a hash is computed. Memory of the size for one new hash is kept for the next; more is freed.
 struct Scratch(Vec<Block>);
 
 static SPARE: Mutex<Option<Vec<Block>>> = Mutex::new(None);
@@ -169,30 +169,30 @@ impl<'de> Deserialize<'de> for StoredHash {
     }
 }
 
-/// Why a password cannot be set.
+/// The reason why a password cannot be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NewPasswordError {
-    /// No password at all.
+    /// The password is empty.
     #[error("a password must not be empty")]
     Empty,
-    /// Too easy to guess.
+    /// The password is too easy to guess.
     #[error("a password has at least {PASSWORD_MIN} characters")]
     TooShort,
-    /// Longer than any login could send.
+    /// The password is longer than a login can send.
     #[error("a password has at most {PASSWORD_MAX} bytes")]
     TooLong,
-    /// The system gave no randomness or memory.
+    /// The system provided no randomness or memory.
     #[error("the password could not be hashed")]
     Failed,
-    /// Too many passwords wait.
+    /// Too many password checks are waiting.
     #[error("too many logins at once")]
     Busy,
 }
 
-/// Characters of a password that a user chooses.
+/// The minimum number of characters of a password that a user chooses.
 pub const PASSWORD_MIN: usize = 8;
 
-/// Whether it has fewer characters than a user may choose. The operator may set such a one.
+/// Whether the password has fewer characters than a user may choose. The operator may set such a password.
 #[must_use]
 pub fn is_short(password: &Secret) -> bool {
     password.expose().chars().count() < PASSWORD_MIN
@@ -223,37 +223,37 @@ pub(super) fn hash_spelling(password: &Secret) -> Result<StoredHash, NewPassword
     phc(&salt, &output).parse().map_err(|_| NewPasswordError::Failed)
 }
 
-/// A hash as it is stored.
+/// The stored form of a hash.
 fn phc(salt: &[u8; SALT], output: &[u8; OUTPUT]) -> String {
     let (memory, passes, lanes) = NEW;
     let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
     format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${output}")
 }
 
-/// As [`hash`], of a password that a user chose.
+/// Like [`hash`], for a password that a user chose.
 fn hash_chosen(password: &Secret) -> Result<StoredHash, NewPasswordError> {
     if is_short(password) { Err(NewPasswordError::TooShort) } else { hash(password) }
 }
 
-/// What a check came to.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is the account's password.
+    /// It is the password of the account.
     Right,
     /// It is not, or there is no such account.
     Wrong,
-    /// It was not checked: too many wait already.
+    /// It was not checked: too many checks are waiting.
     Busy,
 }
 
-/// Runs hashes off the async threads: one per core at a time, a bounded number waiting.
+/// Runs hashes off the async threads: one per core at a time, with a bounded queue.
 #[derive(Debug)]
 pub struct Verifier {
     running: Arc<Semaphore>,
     waiting: AtomicUsize,
     waiting_max: usize,
-    /// Checked where there is no account, so that this takes as long. No password matches it:
-    /// nobody knows one that hashes to zeros.
+    /// Checked if there is no account, so that this takes as long. No password matches it: nobody knows one that
+    /// hashes to zeros.
     dummy: StoredHash,
 }
 
@@ -264,7 +264,7 @@ impl Default for Verifier {
 }
 
 impl Verifier {
-    /// One check per core at a time.
+    /// Runs one check per core at a time.
     #[must_use]
     pub fn new() -> Self {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -281,14 +281,14 @@ impl Verifier {
         }
     }
 
-    /// How many wait or run.
+    /// The number of checks that wait or run.
     #[must_use]
     pub fn busy(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Checks `password` against the account's, or against nothing at the same cost.
-    /// Give up waiting by dropping the future.
+    /// Checks `password` against the account's hash, or against a dummy at the same cost. Drop the future to stop
+    /// waiting.
     pub async fn verify(&self, account: Option<&Account>, password: &Secret) -> Verdict {
         let stored = account.and_then(|account| account.password.clone());
         let known = stored.is_some();
@@ -296,7 +296,7 @@ impl Verifier {
         verdict(self.run(move || hash.matches(&password)).await, known)
     }
 
-    /// Hashes a new password that its user chose.
+    /// Hashes a new password that a user chose.
     ///
     /// # Errors
     /// [`NewPasswordError`].
@@ -305,7 +305,7 @@ impl Verifier {
         self.run(move || hash_chosen(&password)).await.unwrap_or(Err(NewPasswordError::Busy))
     }
 
-    /// As [`verify`](Self::verify), but the caller's thread does it, which may block.
+    /// Like [`verify`](Self::verify), but on the caller's thread, which may block.
     pub(super) async fn verify_here(&self, account: Option<&Account>, password: &Secret) -> Verdict {
         let stored = account.and_then(|account| account.password.clone());
         let known = stored.is_some();
@@ -313,7 +313,7 @@ impl Verifier {
         verdict(self.run_here(|| hash.matches(password)).await, known)
     }
 
-    /// As [`hash`](Self::hash), but the caller's thread does it, which may block.
+    /// Like [`hash`](Self::hash), but on the caller's thread, which may block.
     pub(super) async fn hash_here(&self, password: &Secret) -> Result<StoredHash, NewPasswordError> {
         self.run_here(|| hash_chosen(password)).await.unwrap_or(Err(NewPasswordError::Busy))
     }
@@ -324,10 +324,10 @@ impl Verifier {
         Some(work())
     }
 
-    /// Runs `work` on a blocking thread when its turn comes; `None` when too many wait.
+    /// Runs `work` on a blocking thread when its turn comes; `None` if too many are waiting.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let _waiting = Waiting::enter(&self.waiting, self.waiting_max)?;
-        // The permit goes along: a caller that gives up does not free the core still at work.
+        // The permit moves into the work: a caller that gives up does not free a core that is still busy.
         let permit = Arc::clone(&self.running).acquire_owned().await.ok()?;
         let done = tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -383,7 +383,7 @@ mod tests {
         Record::new(password.map(|password| hash(&secret(password)).unwrap())).account("alice".parse().unwrap())
     }
 
-    /// A hash that asks for something else than a new one does.
+    /// A hash with a parameter that differs from that of a new hash.
     fn asking(part: &str, instead: &str) -> String {
         let hash = hash(&secret("x")).unwrap();
         assert!(hash.as_str().contains(part), "{}", hash.as_str());
@@ -407,7 +407,7 @@ mod tests {
         let keys_only = account(None);
         let accounts = [Some(&alice), None, Some(&keys_only)];
         let mut fastest = [Duration::MAX; 3];
-        // The fastest of many are alike however busy the machine is; they just take longer to come.
+        // The fastest of many runs are alike however busy the machine is; it may only take more runs.
         for _ in 0..100 {
             for (account, best) in accounts.into_iter().zip(&mut fastest) {
                 let start = Instant::now();

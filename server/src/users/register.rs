@@ -1,4 +1,4 @@
-//! Making an account from outside, where the operator lets people do that.
+//! Registration: creating an account from outside, if the operator allows it.
 
 use std::sync::Arc;
 
@@ -11,38 +11,38 @@ use super::{
 };
 use crate::config;
 
-/// Why no account was made.
+/// The reason why no account was created.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
-    /// The operator makes the accounts.
+    /// Only the operator creates accounts.
     #[error("this server makes no accounts; ask its operator")]
     Closed,
-    /// The invite is unknown, used up or over, or there is none: never told apart.
+    /// The invite is unknown, used up or expired, or there is none: the peer cannot tell which.
     #[error("the invite is not valid, or not any more")]
     Invite,
-    /// The name cannot be one.
+    /// The name is not acceptable.
     #[error(transparent)]
     Name(#[from] super::UserNameError),
-    /// There are as many accounts as the operator wants.
+    /// The maximum number of accounts is reached.
     #[error("this server has as many accounts as it may; ask its operator")]
     Full,
-    /// Somebody has the name, or had it and left files.
+    /// The name is in use, or an earlier user of the name left files.
     #[error("this name is taken; choose another")]
     Taken,
-    /// The password cannot be one, or too many wait to be hashed.
+    /// The password is not acceptable, or too many are waiting to be hashed.
     #[error(transparent)]
     Password(#[from] password::NewPasswordError),
     /// The user store could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The server is ending.
+    /// The server is stopping.
     #[error("the server is ending")]
     Stopped,
 }
 
 impl Users {
-    /// Makes an account as the operator's `terms` say, and uses up its invite. `is_kept` blocks and
-    /// says whether there are files under a name: an earlier user's are not for who comes along.
+    /// Creates an account according to the operator's `terms`, and uses the invite. `is_kept` blocks and returns
+    /// whether there are files under a name: a new user must not get the files of an earlier one.
     ///
     /// # Errors
     /// [`RegisterError`]; nothing is changed then.
@@ -60,7 +60,8 @@ impl Users {
             config::RegistrationMode::Open => None,
         };
         let name: UserName = name.parse()?;
-        // Before the costly hash, so that a guess at an invite costs little here; asked again under the lock.
+        // Check before the costly hash, so that guessing an invite costs the server little; the check is repeated
+        // under the lock.
         let (users, wanted, kept, token) = (self.clone(), name.clone(), is_kept.clone(), invite.clone());
         let most = usize::try_from(terms.max_accounts).unwrap_or(usize::MAX);
         blocking(move || users.may_register(&wanted, token.as_deref(), most, kept)).await?;
@@ -96,7 +97,7 @@ async fn blocking(work: impl FnOnce() -> Result<(), RegisterError> + Send + 'sta
     tokio::task::spawn_blocking(work).await.map_err(|_| RegisterError::Stopped)?
 }
 
-/// Adds the account and takes one use off the invite, both or neither.
+/// Adds the account and uses the invite once: both or neither.
 fn add(
     users: &Users,
     name: &UserName,
@@ -108,7 +109,7 @@ fn add(
     let change = |store: &mut file::Store| {
         if let Some(hash) = invite {
             let invite = store.invites.get_mut(hash).filter(|invite| invite.is_valid()).ok_or(RegisterError::Invite)?;
-            // Its own quota, else what everybody gets.
+            // The quota of the invite takes precedence over the default.
             record.quota = invite.quota.or(record.quota);
             invite.uses -= 1;
             if invite.uses == 0 {
@@ -118,7 +119,7 @@ fn add(
         if store.users.contains_key(name) || is_kept(name) {
             return Err(RegisterError::Taken);
         }
-        // An error takes the use of the invite back.
+        // An error also undoes the use of the invite.
         if store.users.len() >= most {
             return Err(RegisterError::Full);
         }

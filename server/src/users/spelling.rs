@@ -1,19 +1,19 @@
-//! One password in the ways that keyboards and systems spell its letters.
+//! The ways in which keyboards and systems encode the letters of one password.
 //!
-//! `é` is one character where it is typed, and a letter with an accent behind it where macOS wrote it
-//! into a file. A person sees no difference, so none is made: a new password is hashed composed (NFC),
-//! and one that is offered is tried composed, as it came, and decomposed, so that a hash made before
-//! that goes on working. All this is one attempt. Most passwords have one spelling only.
+//! `é` is one character when typed, and a letter followed by a combining accent in a file name on macOS. A person
+//! sees no difference, so the server makes none: a new password is hashed in composed form (NFC), and a given
+//! password is tried composed, unchanged, and decomposed, so that older hashes still work. All this counts as one
+//! attempt. Most passwords have a single spelling.
 
 use ferry_shared::secret::Secret;
 use unicode_normalization::UnicodeNormalization as _;
 
-/// The spelling that is hashed.
+/// The spelling that new hashes use.
 pub(super) fn composed(password: &Secret) -> Secret {
     spelled(password, |text| text.nfc().collect())
 }
 
-/// The spellings to try, each once: that of a new hash first.
+/// The distinct spellings to try: that of new hashes first.
 pub(super) fn all(password: &Secret) -> Vec<Secret> {
     let mut all = vec![composed(password)];
     for other in [password.clone(), spelled(password, |text| text.nfd().collect())] {

@@ -1,4 +1,4 @@
-//! The user store in force: reading, reloading, logins, watching.
+//! The user store in use: reading, reloading, logins, watching.
 
 use std::{convert::Infallible, fs, time::Duration};
 
@@ -177,7 +177,7 @@ async fn a_watched_store_follows_its_file() {
     edit(&users, |store| store.users.get_mut("alice").unwrap().enabled = false);
     timeout(Duration::from_secs(20), told.changed()).await.expect("the change is noticed").unwrap();
     assert!(!users.current(&alice()).unwrap().enabled);
-    // An editor that writes in place, and the file going away.
+    // An editor that writes in place, and a file that is removed.
     let text = fs::read_to_string(users.path()).unwrap();
     fs::write(users.path(), text.replacen("false", "true", 1)).unwrap();
     timeout(Duration::from_secs(20), told.changed()).await.expect("the change is noticed").unwrap();

@@ -1,11 +1,11 @@
-//! Reads a value from its text such that a mistake is reported where it stands.
+//! Deserialises a value from its text so that an error has the right position.
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 
 use serde::{Deserializer, de};
 
-/// Parses a string in place. Parsing it after `String::deserialize` would be shorter, but then
-/// the format no longer knows where the string was.
+/// Parses a string in place. Parsing it after `String::deserialize` would be shorter, but the position of the
+/// string would be lost.
 pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: FromStr<Err: fmt::Display>,

@@ -1,4 +1,4 @@
-//! Notices when the user store's file changes and has it read again.
+//! Watches the file of the user store and reloads it after a change.
 #![expect(clippy::disallowed_methods, reason = "looks at the user store, a file of the server's own")]
 
 use std::{
@@ -19,28 +19,29 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use super::{By, Users};
 use crate::{private_file, symlinks::stops};
 
-/// How long the file has to stay as it is before it is read: an editor writes in several steps.
+/// How long the file must stay unchanged before it is read: an editor writes in several steps.
 const QUIET: Duration = Duration::from_millis(100);
-/// How long a command that changes the file may take to tell of it.
+/// How long a command that changes the file may take to tell the server.
 const TELLING: Duration = Duration::from_secs(2);
-/// How often a file that does not come to rest is looked at before it is read anyway.
+/// How often a file that keeps changing is checked before it is read anyway.
 const ROUNDS: u32 = 20;
-/// How often the file is looked at without word of a change: some disks send none.
+/// How often the file is checked without a notification: some filesystems send none.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Keeps watching until dropped.
+/// Keeps watching until it is dropped.
 #[must_use]
 pub struct Watch {
     _alive: Arc<()>,
 }
 
 impl Users {
-    /// Starts reloading whenever the file changes, on a thread that ends within a second of the drop of what
-    /// this returns. The folders of the file and of each link that leads to it are watched, not the file: a
-    /// replaced file is another one, and the first may not be there yet. Once a second the file is looked at too.
+    /// Starts reloading whenever the file changes, on a thread that ends within a second after the returned value
+    /// is dropped. The folders of the file and of each symlink that leads to it are watched instead of the file,
+    /// because a replaced file is another one and the first may not exist yet. The file is also checked once a
+    /// second.
     ///
     /// # Errors
-    /// The system's, when it gives no thread.
+    /// An error of the system if it cannot start a thread.
     pub fn watch(&self) -> io::Result<Watch> {
         let alive = Arc::new(());
         let follower =
@@ -49,16 +50,17 @@ impl Users {
         Ok(Watch { _alive: alive })
     }
 
-    /// Reads the file again. A command that has changed it tells by itself, with who gave it: it comes first.
+    /// Reads the file again. A command that has changed it tells the server itself, including who ran it; this
+    /// waits for the command first.
     fn follow(&self) {
         let held = private_file::lock_within(self.path(), TELLING);
         let _held = held.inspect_err(|error| tracing::debug!(%error, "the user store stays locked"));
-        // There is nobody to tell but the log.
+        // The error is logged; there is nobody else to tell.
         let _ = self.reload_and_log(By::Unknown);
     }
 }
 
-/// Which file is there and how it is: another value whenever anything of it changed.
+/// The identity and state of a file: it differs whenever anything of the file changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FileStamp {
     File { inode: (u64, u64), size: u64, mtime: (i64, i64), ctime: (i64, i64) },
@@ -89,7 +91,7 @@ impl Follower {
     fn run(mut self) {
         let (wake, woken) = mpsc::sync_channel(1);
         let react = move |_: notify::Result<notify::Event>| {
-            // Whatever it is, the file is looked at. A full channel has it looked at already.
+            // Every event leads to a check. If the channel is full, a check is due already.
             let _ = wake.try_send(());
         };
         let mut watcher = notify::recommended_watcher(react)
@@ -107,12 +109,12 @@ impl Follower {
         }
     }
 
-    /// Waits until the file has changed and come to rest; false when nobody wants to know any more.
+    /// Waits until the file has changed and stays unchanged; false if the watch was dropped.
     fn wait(&mut self, woken: &Receiver<()>) -> bool {
         loop {
             match woken.recv_timeout(POLL_INTERVAL) {
                 Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-                // There is no watcher: only time passes.
+                // There is no watcher: only poll.
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(POLL_INTERVAL),
             }
             if self.alive.strong_count() == 0 {
@@ -135,11 +137,11 @@ impl Follower {
     }
 }
 
-/// Watches the folders on the way to `file` as it is now, and no others. They are watched anew each time: one
-/// that was replaced has the same path and is another.
+/// Watches the folders that now lead to `file`, and no others. They are added again each time, because a replaced
+/// folder has the same path and is another one.
 fn watch_all(watcher: &mut RecommendedWatcher, watched: &mut BTreeSet<PathBuf>, file: &Path) {
     for folder in std::mem::take(watched) {
-        // One that was removed is not watched any more.
+        // A removed folder is no longer watched anyway.
         let _ = watcher.unwatch(&folder);
     }
     for stop in stops(file) {

@@ -1,4 +1,4 @@
-//! Claims of the ledger, by example, against a naive model, and from many threads.
+//! The claims of the ledger, tested by example, against a naive model, and from many threads.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -99,7 +99,7 @@ fn a_lowered_limit_forbids_growth_and_nothing_else() {
     let changes = ledger.lock_changes();
     changes.charge(b(30), b(30)).unwrap();
     changes.charge(b(30), b(10)).unwrap();
-    // What was admitted before may still be finished.
+    // An upload that was admitted before may still be finished.
     changes.settle(&mut admitted, Tally::default(), b(10)).unwrap();
     assert_eq!(ledger.snapshot().used, Tally::new(70, 9));
 }
@@ -143,7 +143,7 @@ enum Step {
     Grow(usize, u64),
     Shrink(usize, u64),
     Drop(usize),
-    /// Settles a reservation for a file: which one, its old size if it replaces, its new size.
+    /// Settles a reservation for a file: its index, the old size if it replaces a file, the new size.
     Settle(usize, Option<usize>, u64),
     Fail(usize, u64),
     Remove(usize),
@@ -166,7 +166,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the ledger ought to say: the files and reservations themselves, summed each time.
+/// The expected numbers: the files and reservations themselves, summed each time.
 #[derive(Default)]
 struct Model {
     files: Vec<u64>,
@@ -183,7 +183,7 @@ impl Model {
         self.held.iter().fold(Tally::default(), |sum, one| sum.plus(one.amount()))
     }
 
-    /// Whether so much more fits: rule 9 lets anything in that does not grow.
+    /// Whether this much more fits; a change that does not grow is always admitted.
     fn fits(&self, more: Tally) -> bool {
         let all = self.used().plus(self.reserved()).plus(more);
         (more.bytes == 0 || self.limits.bytes.is_none_or(|limit| all.bytes <= limit))

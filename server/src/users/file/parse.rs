@@ -1,4 +1,4 @@
-//! Reads the user store's text and finds what is wrong in it, with line and column.
+//! Parses the text of the user store and reports its faults with line and column.
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
@@ -11,7 +11,7 @@ use crate::{
     users::{UserName, invite::Invite},
 };
 
-/// The file with its users not yet looked into, so that one broken record hides no other.
+/// The file with unparsed records, so that a broken record does not hide others.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Outline<'a> {
@@ -22,7 +22,7 @@ struct Outline<'a> {
     invites: BTreeMap<String, Invite>,
 }
 
-/// Members of an object in the order of the file, also those with the same name.
+/// The members of an object in the order of the file, including duplicates.
 #[derive(Default)]
 struct Entries<'a>(Vec<(String, &'a RawValue)>);
 
@@ -46,14 +46,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
     }
 }
 
-/// Reads the file's text; `path` is for the faults.
+/// Parses the text of the file; `path` is for the faults.
 ///
 /// # Errors
-/// Every user's first fault, or the first of the file as a whole.
+/// The first fault of every user, or the first fault of the file as a whole.
 pub(super) fn store(text: &str, path: &Path) -> Result<Store, Vec<StoreFault>> {
     let place = |(line, column), message| StoreFault { path: path.to_owned(), line, column, message };
     if text.chars().all(|c| c == '\0' || c.is_whitespace()) {
-        // Left by a power cut, or by an editor that failed.
+        // The result of a power cut, or of an editor that failed.
         let why = if text.trim().is_empty() { "the file is empty" } else { "there are only zeros in the file" };
         let message = format!("{why}; restore it from a backup, or to begin anew write {{\"version\": 1}} there");
         return Err(vec![place((1, 1), message)]);
@@ -99,7 +99,7 @@ fn user(name: &str, raw: &RawValue, start: Place) -> Result<(UserName, Record), 
     }
 }
 
-/// What has the right type and still makes no sense.
+/// A fault of a record whose fields all have the right types.
 fn senseless(record: &Record) -> Option<&'static str> {
     let zero = |size: Option<ByteCount>| size == Some(ByteCount(0));
     if zero(record.bandwidth.up) || zero(record.bandwidth.down) {
@@ -108,16 +108,16 @@ fn senseless(record: &Record) -> Option<&'static str> {
     (record.max_sessions == Some(0)).then_some("max_sessions is zero; set enabled to false to let nobody in")
 }
 
-/// Tells the line and column of pieces of a text that are asked for in their order. Each byte is looked at
-/// once, however many pieces there are: a store has one for each user.
+/// Finds the line and column of pieces of a text, which must be requested in order. Each byte is scanned once,
+/// however many pieces there are: a store has one for each user.
 struct Lines<'a> {
     text: &'a str,
-    /// Bytes of `text` that were counted.
+    /// Bytes of `text` that were scanned.
     counted: usize,
-    /// The line `counted` is in, from 1, and where that begins.
+    /// The line that contains `counted`, from 1, and the offset of its start.
     line: usize,
     line_start: usize,
-    /// Bytes looked at in all.
+    /// The total number of bytes scanned.
     #[cfg(test)]
     looked_at: usize,
 }
@@ -134,7 +134,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Line and column, from 1, of `part`, a piece of the text that begins no earlier than the one before.
+    /// Line and column, from 1, of `part`, a piece of the text that starts no earlier than the previous one.
     fn position(&mut self, part: &str) -> Place {
         let offset = part.as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
         let between = self.text.get(self.counted..offset).unwrap_or_default();
@@ -151,7 +151,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// What is wrong, without the place serde_json adds: it is relative to the record.
+/// The message without the position that serde_json appends, which is relative to the record.
 fn message(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
