@@ -1,4 +1,4 @@
-//! The verbs of the command line that only look at files: users, identity, check, config.
+//! The command-line verbs that only read and write files: users, identity, check, config.
 #![expect(clippy::disallowed_methods, reason = "man pages are written where the operator says")]
 
 mod accounts;
@@ -41,7 +41,7 @@ use crate::{
     users::{StoreError, UserName, change::ChangeError, invite::NoRandomness, password::NewPasswordError},
 };
 
-/// Why a verb failed.
+/// The reason why a verb failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The configuration is not usable.
@@ -53,75 +53,75 @@ pub enum AdminError {
     /// The server's key is not usable.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// No server has been here.
+    /// No server has run here.
     #[error("no key in {} yet: the first 'ferryd serve' makes it; is --data right?", .0.display())]
     NoKey(PathBuf),
-    /// No token could be made.
+    /// No token could be generated.
     #[error(transparent)]
     Token(#[from] NoRandomness),
     /// The user's files could not be removed.
     #[error("user '{name}' is removed, but not all files are: {source}; run the command again")]
     Purge {
-        /// Whose.
+        /// The user.
         name: UserName,
-        /// Why.
+        /// The cause.
         source: StorageError,
     },
-    /// The password cannot be one.
+    /// The password is not acceptable.
     #[error(transparent)]
     NewPassword(#[from] NewPasswordError),
-    /// There is nobody to ask.
+    /// There is no terminal to ask on.
     #[error("there is no terminal to ask for the password: pipe it in with --password-stdin")]
     NoTerminal,
     /// The two entries differ.
     #[error("the two passwords differ")]
     PasswordsDiffer,
-    /// The user would get a second way in.
+    /// The user has only keys, and would get a second way to log in.
     #[error("user '{0}' logs in with keys only and would get a password too: say so with --yes")]
     KeysOnly(UserName),
-    /// The operator said no.
+    /// The operator declined.
     #[error("nothing was changed")]
     Declined,
     /// No account or invite was changed.
     #[error(transparent)]
     Change(#[from] ChangeError),
-    /// The file was not written, and the running server keeps somebody out.
+    /// The file was not written, but the running server keeps somebody out.
     #[error("{0}")]
     Barred(String),
-    /// The user store is another user's, and no server does it instead.
+    /// The user store belongs to another user, and no server makes the change instead.
     #[error(
         "{0}; be root or the server's user, or a member of control.group (to look) or control.admin_group (to change) \
          while the server runs"
     )]
     NotYours(String),
-    /// No such unfinished upload.
+    /// There is no such unfinished upload.
     #[error("user '{user}' has no unfinished upload '{path}' that waits; see 'ferryd quota explain {user}'")]
     NoSuchUpload {
-        /// Whose.
+        /// The user.
         user: UserName,
-        /// The one asked for.
+        /// The requested path.
         path: String,
     },
     /// The sockets of the service could not be stopped.
     #[error("cannot stop {units}, on which systemd would start the server again: {message}")]
     Sockets {
-        /// Which.
+        /// The units.
         units: String,
-        /// Why.
+        /// The cause.
         message: String,
     },
     /// A file the operator named is not usable.
     #[error("{}: {message}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         message: String,
     },
-    /// The data folder cannot be guessed.
+    /// The data folder cannot be determined.
     #[error("no data folder: there is no home directory; name one with --data")]
     NoDataFolder,
-    /// `check` found something; it has printed it.
+    /// `check` found faults and has printed them.
     #[error("{0} found")]
     Faulty(String),
     /// The server did not start.
@@ -130,10 +130,10 @@ pub enum AdminError {
     /// The password could not be read.
     #[error("cannot read the password: {0}")]
     Input(io::Error),
-    /// The running server was not reached, or did not do it.
+    /// The running server was not reached, or failed.
     #[error(transparent)]
     Control(#[from] control::client::AskError),
-    /// A server has the data folder and cannot be asked.
+    /// A server uses the data folder and cannot be asked.
     #[error("a server uses this data folder and does not answer at {}; give this command its configuration", .0.display())]
     InUse(PathBuf),
     /// The data folder is not usable.
@@ -142,19 +142,19 @@ pub enum AdminError {
     /// Some homes were not counted.
     #[error("not counted: {0}")]
     NotCounted(String),
-    /// The program of `ferryd top` was not run.
+    /// The program of `ferryd top` could not be run.
     #[error(transparent)]
     Top(#[from] top::TopError),
-    /// The audit log cannot be gone on with.
+    /// The audit log cannot be continued.
     #[error(transparent)]
     Append(#[from] AuditError),
-    /// The audit log does not hold.
+    /// The audit log failed its verification.
     #[error(transparent)]
     Audit(#[from] Broken),
-    /// Only a part of the configuration is in force.
+    /// Only a part of the configuration was applied.
     #[error("{}", .0.join("\n"))]
     Reload(Vec<String>),
-    /// What was asked for could not be printed.
+    /// The result could not be printed.
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }
@@ -170,7 +170,7 @@ pub fn main() -> ExitCode {
         Err(AdminError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             if let Some(object) = FailureObject::new(&error).filter(|_| json) {
-                // Who does not read it is told on standard error.
+                // If standard output cannot be written, the error still appears on standard error.
                 let _ = output::result(true, String::new, &object);
             }
             output::error(error);
@@ -179,10 +179,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Ends the process of a line that cannot be understood, or that asks for help.
+/// Ends the process because of a command line that is wrong or asks for help.
 fn misused(error: &clap::Error) -> ! {
     if error.use_stderr() && env::args_os().any(|word| word == "--json") {
-        // Who does not read it is told on standard error.
+        // If standard output cannot be written, the error still appears on standard error.
         let _ = output::result(true, String::new, &FailureObject::usage(&error.to_string()));
     }
     error.exit()
@@ -284,12 +284,12 @@ fn load(config: Option<PathBuf>) -> Result<Loaded, AdminError> {
     Ok(layers(config)?.load()?)
 }
 
-/// File and environment; the file may only be missing where it was not asked for.
+/// The file and the environment; a file that was named must exist.
 fn layers(config: Option<PathBuf>) -> Result<Layers, ConfigError> {
     layers_with(config, places::credentials())
 }
 
-/// The same with what the service manager keeps in this folder.
+/// The same, with the service manager's credentials from this folder.
 fn layers_with(config: Option<PathBuf>, credentials: Option<PathBuf>) -> Result<Layers, ConfigError> {
     let layers = Layers::default().credentials(credentials).environment(places::environment());
     match config.or_else(places::config_file) {

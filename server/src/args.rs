@@ -49,58 +49,58 @@ pub(crate) struct Args {
 /// What `ferryd` can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Serve until SIGTERM or SIGINT; SIGHUP reads certificate and users again
+    /// Serve until SIGTERM or SIGINT; SIGHUP reloads certificate and users
     Serve {
-        /// Listen here instead of where the configuration says; may be repeated, port 0 picks a free one
+        /// Listen here instead of at the configured addresses; may be repeated, port 0 picks a free one
         #[arg(long, value_name = "ADDR:PORT")]
         listen: Vec<SocketAddr>,
     },
-    /// Show how the running server is
+    /// Show the status of the running server
     Status,
-    /// Show who is connected to the running server, and what travels
+    /// Show the sessions of the running server and their transfers
     Sessions,
     /// Watch sessions, transfers, rates, quotas and refusals of the running server, live
     ///
     /// Runs the program ferryd-top, from beside ferryd or else from /usr/libexec/ferryd.
     Top,
-    /// Close the sessions of a user, or one by its number; what was cut can be resumed
+    /// End the sessions of a user, or one session by its number; interrupted transfers can be resumed
     Kick {
         /// A user's name, or a session's number from 'ferryd sessions'
         #[arg(value_name = "NAME|ID")]
         who: String,
     },
-    /// Say something to everybody who is connected
+    /// Send a message to everybody who is connected
     Broadcast {
-        /// What
+        /// The message
         text: String,
     },
-    /// Show who has to wait after failed logins to the running server, or let an address off
+    /// Show the waits after failed logins to the running server, or lift those of an address
     Penalties {
         /// Do this instead
         #[command(subcommand)]
         verb: Option<PenaltiesVerb>,
     },
-    /// Make the running server read configuration, certificate and users again
+    /// Make the running server reload configuration, certificate and users
     Reload,
-    /// Make the running server take nobody new, give transfers their time, and end; waits for that. As root it
-    /// first stops the sockets on which systemd would start the server again
+    /// Make the running server accept nobody new, let transfers finish within their time, and stop; waits for that.
+    /// As root it first stops the sockets through which systemd would start the server again
     Drain {
-        /// Tell it to everybody who is connected, and to those who come until the end
+        /// A message for everybody who is connected, and for clients that connect until the end
         #[arg(long, value_name = "TEXT")]
         message: Option<String>,
     },
     /// Add, change and list users; a running server follows at once
     #[command(subcommand)]
     User(UserVerb),
-    /// What users have, and what holds it; count it again
+    /// Show what users have and what counts against their quotas; count homes again
     #[command(subcommand)]
     Quota(QuotaVerb),
-    /// Make, list and revoke invites, with which people make their own accounts
+    /// Create, list and revoke invites, with which people make their own accounts
     #[command(subcommand)]
     Invite(InviteVerb),
-    /// Print the fingerprint of the server's key, which clients will see; the first 'serve' makes the key
+    /// Print the fingerprint of the server's key, which clients will see; the first 'serve' creates the key
     Identity,
-    /// Read config, users and key, and print every fault with its place; exit 1 if there is one
+    /// Check configuration, users and key, and print every fault with its place; exit 1 if there is one
     Check,
     /// Check the audit log
     #[command(subcommand)]
@@ -123,46 +123,47 @@ pub(crate) enum Verb {
 /// Actions on waits after failed logins.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum PenaltiesVerb {
-    /// Forget the failed logins from an address
+    /// Clear the failed logins from an address
     Lift {
-        /// The address, as 'ferryd penalties' shows it; of IPv6 any in its /64
+        /// The address, as 'ferryd penalties' shows it; for IPv6 any address in its /64
         #[arg(value_name = "ADDR", value_parser = address)]
         address: IpAddr,
     },
 }
 
-/// What can be done with quotas. Set them with `ferryd user set`.
+/// The actions on quotas. Set them with `ferryd user set`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum QuotaVerb {
-    /// Show what a user has, and which unfinished uploads hold how much
+    /// Show what a user has, and how much each unfinished upload reserves
     Explain {
-        /// Whose
+        /// The user
         name: UserName,
     },
-    /// Throw away a user's unfinished uploads, so that they hold no quota
+    /// Discard unfinished uploads of a user, so that they reserve no quota
     Discard {
-        /// Whose
+        /// The user
         name: UserName,
         /// Their paths, as 'ferryd quota explain' shows them
         #[arg(value_name = "PATH", required_unless_present = "all")]
         paths: Vec<String>,
-        /// All of the user's that are not under way
+        /// All of the user's inactive uploads
         #[arg(long, conflicts_with = "paths")]
         all: bool,
     },
-    /// Count homes again, after files were changed by hand; beside the work of the running server
+    /// Count homes again, after files were changed by hand; works beside the running server
     Rescan {
-        /// Whose [default: everybody's]
+        /// The user [default: everybody]
         name: Option<UserName>,
     },
 }
 
-/// What can be done with the audit log.
+/// The actions on the audit log.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum AuditVerb {
-    /// Walk the chain of hashes and print the first line that does not hold; exit 1 if there is one
+    /// Verify the chain of hashes and print the first line that is wrong; exit 1 if there is one
     Verify {
-        /// Fail unless a line has this hash, which an earlier run printed: so lines cut off at the end are found too
+        /// Fail unless a line has this hash, which an earlier run printed: this also detects lines that were cut
+        /// off at the end
         #[arg(long, value_name = "HASH")]
         noted: Option<String>,
         /// The files, oldest first [default: those in the data folder]
@@ -170,7 +171,7 @@ pub(crate) enum AuditVerb {
     },
 }
 
-/// What can be done with the configuration.
+/// The actions on the configuration.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(crate) enum ConfigVerb {
     /// Print every value in force and where it came from
@@ -179,10 +180,10 @@ pub(crate) enum ConfigVerb {
     Default,
 }
 
-/// What can be done with invites.
+/// The actions on invites.
 #[derive(Debug, Subcommand)]
 pub(crate) enum InviteVerb {
-    /// Make an invite and print its token, which is kept nowhere
+    /// Create an invite and print its token, which is not stored anywhere
     Create {
         /// Bytes the account may have, such as 10GiB [default: registration.quota]
         #[arg(long, value_name = "SIZE", value_parser = size_of_quota)]
@@ -190,31 +191,31 @@ pub(crate) enum InviteVerb {
         /// How many accounts can be made with it
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         uses: u32,
-        /// When it ends: a date, a time from now such as 7d, or none
+        /// When it expires: a date, a time from now such as 7d, or none
         #[arg(long, value_name = "WHEN|none", default_value = "7d", value_parser = invite_end)]
         expires: Limit<Moment>,
     },
     /// List the invites
     List,
-    /// Take an invite back
+    /// Revoke an invite
     Revoke {
         /// Its name in the list
         id: String,
     },
 }
 
-/// What can be done with users.
+/// The actions on users.
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserVerb {
     /// Add a user; asks for the password, unless a key is given
     Add(AddUser),
-    /// Change what a user may do; open sessions follow at once
+    /// Change the settings of a user; open sessions follow at once
     Set(SetUser),
-    /// Set a user's password; ends the sessions that a password opened
+    /// Set a user's password; ends the sessions that were opened with a password
     Passwd {
-        /// Whose
+        /// The user
         name: UserName,
-        /// Do not ask before a user who has keys only gets a password
+        /// Do not ask before giving a password to a user who has keys only
         #[arg(long)]
         yes: bool,
         /// Read the password from the first line of standard input
@@ -223,9 +224,9 @@ pub(crate) enum UserVerb {
     },
     /// Remove a user; the files stay unless --purge
     Remove {
-        /// Whom
+        /// The user
         name: UserName,
-        /// Remove the user's files too, at once and for good
+        /// Remove the user's files too, at once and permanently
         #[arg(long)]
         purge: bool,
     },
@@ -233,7 +234,7 @@ pub(crate) enum UserVerb {
     List,
     /// Show one user
     Show {
-        /// Whom
+        /// The user
         name: UserName,
     },
 }
@@ -249,7 +250,7 @@ pub(crate) struct AddUser {
     /// Read the password from the first line of standard input
     #[arg(long)]
     pub password_stdin: bool,
-    /// What is not as it is by default.
+    /// Settings that differ from the default.
     #[command(flatten)]
     pub account: AccountArgs,
 }
@@ -260,45 +261,45 @@ pub(crate) struct AddUser {
     ["quota", "max_files", "access", "enable", "disable", "expires", "max_sessions", "bandwidth", "add_key", "remove_key"]
 ))]
 pub(crate) struct SetUser {
-    /// Whom
+    /// The user
     pub name: UserName,
-    /// What.
+    /// The settings.
     #[command(flatten)]
     pub account: AccountArgs,
 }
 
-/// What can be said of an account, when it is made and later.
+/// The settings of an account, for a new one and for changes.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct AccountArgs {
     /// Bytes the user may have, such as 10GiB, or none
     #[arg(long, value_name = "SIZE|none", value_parser = quota)]
     pub quota: Option<Limit<ByteCount>>,
-    /// Files and folders the user may have, or none for one for each 16 KiB of the quota and at least 10000 (without a
-    /// quota 1000000)
+    /// Files and folders the user may have, or none for the default: one for each 16 KiB of the quota and at least
+    /// 10000 (without a quota 1000000)
     #[arg(long, value_name = "N|none", value_parser = files)]
     pub max_files: Option<Limit<u64>>,
-    /// What the user may do
+    /// The access of the user
     #[arg(long)]
     pub access: Option<Access>,
-    /// Switch the account on
+    /// Enable the account
     #[arg(long, conflicts_with = "disable")]
     pub enable: bool,
-    /// Switch the account off; ends the user's sessions
+    /// Disable the account; ends the user's sessions
     #[arg(long)]
     pub disable: bool,
-    /// When the account ends: a date (its first moment in UTC), a time from now such as 30d, or none
+    /// When the account expires: a date (its first moment in UTC), a time from now such as 30d, or none
     #[arg(long, value_name = "WHEN|none", value_parser = account_end)]
     pub expires: Option<Limit<Moment>>,
-    /// Sessions at once, or none for no limit of the user's own
+    /// Concurrent sessions, or none for no limit of the user's own
     #[arg(long, value_name = "N|none", value_parser = sessions)]
     pub max_sessions: Option<Limit<u32>>,
-    /// Bytes a second, such as 10MiB:none; one size is for both ways
+    /// Bytes per second, such as 10MiB:none; a single size applies to both directions
     #[arg(long, value_name = "UP:DOWN|none", value_parser = bandwidth)]
     pub bandwidth: Option<RecordBandwidth>,
-    /// A public key to log in with, from a file as ~/.ssh/id_ed25519.pub; may be repeated
+    /// A public key to log in with, from a file such as ~/.ssh/id_ed25519.pub; may be repeated
     #[arg(long, visible_alias = "key", value_name = "FILE")]
     pub add_key: Vec<PathBuf>,
-    /// Take a key away, by its comment or its text as 'ferryd user show' has it; ends the sessions it opened
+    /// Remove a key, by its comment or its text as 'ferryd user show' prints it; ends the sessions it opened
     #[arg(long, value_name = "KEY")]
     pub remove_key: Vec<String>,
 }
@@ -311,7 +312,7 @@ fn limit<T: FromStr<Err: ToString>>(text: &str) -> Result<Limit<T>, String> {
     }
 }
 
-/// A limit whose value is held to be sensible.
+/// A limit whose value is checked.
 fn sensible<T: FromStr<Err: ToString>>(
     text: &str,
     judge: impl FnOnce(T) -> Result<T, String>,
@@ -350,7 +351,7 @@ fn expiry(text: &str) -> Result<Limit<Moment>, String> {
     change::future(end).map(|end| Limit(Some(end)))
 }
 
-/// An address, also written as the network that pays together.
+/// An address, also written as the network that shares its waits.
 fn address(text: &str) -> Result<IpAddr, String> {
     let bare = text.strip_suffix("/64").unwrap_or(text);
     bare.parse().map_err(|_| "not an address such as 192.0.2.7 or 2001:db8::1".to_owned())

@@ -1,9 +1,10 @@
-//! The audit log: one line for each login, change, transfer, refusal and act of the operator.
+//! The audit log: one line for each login, change, transfer, refusal and action of the operator.
 //!
-//! Each line has a number and the hash of the line before, so that nobody can change, drop or slip in one
-//! unnoticed. What one user or stranger does too much of is told together, so that the rest is not pushed out. One thread writes; a bounded queue leads to it, and who records waits while that is
-//! full. When the disk takes nothing the server goes on: what could not be written is counted, and
-//! a `gap` line says how many lines are missing once there is room again.
+//! Each line has a number and the hash of the previous line, so that nobody can change, remove or insert a line
+//! unnoticed. Frequent events of one user or stranger are summarised, so that they do not push other lines out. One
+//! thread writes; a bounded queue leads to it, and callers wait while the queue is full. If the disk cannot be
+//! written, the server continues: lost lines are counted, and once there is room again a `gap` line says how many
+//! are missing.
 
 mod chain;
 pub(crate) mod event;
@@ -33,10 +34,10 @@ use writer::Writer;
 
 /// Lines that wait to be written.
 const QUEUE: usize = 1024;
-/// The part of the log that one user may fill in a day before changes are told together.
+/// The share of the log (one part in this many) that one user may fill per day before changes are summarised.
 const SHARE: u64 = 10;
 
-/// Why there is no audit log.
+/// The reason why there is no audit log.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot keep the audit log {}: {source}", path.display())]
 pub struct AuditError {
@@ -44,7 +45,7 @@ pub struct AuditError {
     source: io::Error,
 }
 
-/// What waits to be written.
+/// A message to the writing thread.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are lines")]
 enum Message {
@@ -53,28 +54,28 @@ enum Message {
     Stop,
 }
 
-/// The way to the audit log; clones lead to the same. The default leads nowhere.
+/// A handle to the audit log; clones share it. The default handle records nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Audit {
     queue: Option<mpsc::Sender<Message>>,
     counts: Arc<LineCounts>,
 }
 
-/// What is known of the lines.
+/// Counts of lines that are not safely on disk.
 #[derive(Debug, Default)]
 struct LineCounts {
-    /// They could not be written.
+    /// Lines that could not be written.
     lost: AtomicU64,
-    /// They are written, but a power cut could take them.
+    /// Lines that are written, but that a power cut could destroy.
     unflushed: AtomicU64,
 }
 
-/// The thread that writes.
+/// The writing thread.
 #[derive(Debug)]
 pub struct AuditThread(JoinHandle<()>);
 
 impl Audit {
-    /// Goes on with the log in `folder`; where the disk does not let it, as soon as it does. Blocks on the disk.
+    /// Continues the log in `folder`; if the disk does not allow it, as soon as it does. Blocks on the disk.
     ///
     /// # Errors
     /// [`AuditError`].
@@ -97,19 +98,19 @@ impl Audit {
         Ok((Self { queue: Some(queue), counts }, AuditThread(thread)))
     }
 
-    /// Goes on with a log that is there, where no server does: for a command that changes what a server would tell of.
-    /// Whoever calls it keeps servers out meanwhile. Blocks on the disk.
+    /// Appends to an existing log while no server runs, for a command that makes changes a server would record. The
+    /// caller keeps servers out meanwhile. Blocks on the disk.
     ///
     /// # Errors
     /// [`AuditError`].
     pub fn append(folder: &Path, lines: Vec<(Who, Event)>) -> Result<(), AuditError> {
         let path = folder.join(file::NAME);
-        // Before the first start there is nothing to go on with, and nobody it could belong to.
+        // Before the first start there is no log to continue, and its owner would be unknown.
         if !path.is_file() || lines.is_empty() {
             return Ok(());
         }
         let append = || {
-            // The server begins other files, which are its own.
+            // Only the server starts new files, so that they belong to it.
             let keep = Keep { max_size: u64::MAX, files: u32::MAX, age: Duration::MAX };
             let mut file = AuditFile::open(path.clone(), keep)?;
             let recovered = file.torn.then_some((Who::default(), Event::Recovered));
@@ -123,7 +124,7 @@ impl Audit {
         append().map_err(|source| AuditError { path: path.clone(), source })
     }
 
-    /// Keeps as much from now on as `config` says.
+    /// Applies the limits of `config` from now on.
     pub async fn change(&self, config: &config::Audit) {
         if let Some(queue) = &self.queue
             && queue.send(Message::Keep(keep(config))).await.is_err()
@@ -132,7 +133,7 @@ impl Audit {
         }
     }
 
-    /// Records an event from a thread that may wait.
+    /// Records an event from a thread that may block.
     pub fn record(&self, who: Who, event: Event) {
         if let Some(queue) = &self.queue
             && queue.blocking_send(Message::Line(SystemTime::now(), who, event)).is_err()
@@ -141,7 +142,7 @@ impl Audit {
         }
     }
 
-    /// Records an event where nobody may wait; a full queue loses it, which is counted.
+    /// Records an event where blocking is not allowed; if the queue is full, the event is lost and counted.
     pub fn record_now(&self, who: Who, event: Event) {
         if let Some(queue) = &self.queue
             && queue.try_send(Message::Line(SystemTime::now(), who, event)).is_err()
@@ -159,19 +160,19 @@ impl Audit {
         }
     }
 
-    /// Lines that could not be written.
+    /// The number of lines that could not be written.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.counts.lost.load(Ordering::Relaxed)
     }
 
-    /// Lines that a power cut could take; none a moment after the last one came.
+    /// The number of lines that a power cut could destroy; zero shortly after the last line.
     #[must_use]
     pub fn unflushed(&self) -> u64 {
         self.counts.unflushed.load(Ordering::Acquire)
     }
 
-    /// Writes what waits and ends the thread; what comes later is lost.
+    /// Writes the queued lines and ends the thread; later events are lost.
     pub async fn close(&self, thread: AuditThread) {
         if let Some(queue) = &self.queue
             && queue.send(Message::Stop).await.is_err()
@@ -195,13 +196,13 @@ fn keep(config: &config::Audit) -> Keep {
     Keep { max_size: config.max_size.0, files: config.keep, age }
 }
 
-/// Bytes of the log that one user may fill in a day before changes are told together.
+/// Bytes of the log that one user may fill per day before changes are summarised.
 fn share(keep: Keep) -> u64 {
     keep.max_size.saturating_mul(u64::from(keep.files) + 1) / SHARE
 }
 
-/// Whether a refusal is worth a line. The others are plain answers, as when somebody looks for a
-/// file that is not there; lines about them would hide the rest.
+/// Whether a refusal deserves a line. The others are plain answers, for example to a request for a missing file;
+/// lines about them would hide the rest.
 #[must_use]
 pub(crate) fn is_noted(refusal: &Refusal) -> bool {
     !matches!(

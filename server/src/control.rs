@@ -1,7 +1,7 @@
-//! The control socket: how `ferryd status`, `kick`, `top` and the rest reach the running server.
+//! The control socket: how `ferryd status`, `kick`, `top` and other commands reach the running server.
 //!
-//! A Unix socket that takes one JSON object a line and answers each with one. Who may speak is
-//! decided twice: by the file's mode, and by the credentials the kernel gives for the peer.
+//! It is a Unix socket that takes one JSON object per line and answers each with another. Access is checked twice:
+//! by the mode of the file, and by the credentials of the peer that the kernel reports.
 #![expect(clippy::disallowed_methods, reason = "the control socket has a file of its own")]
 
 mod accounts;
@@ -38,51 +38,51 @@ use who::{Right, Who};
 
 /// How long an operator's program may be silent.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Operators' programs at once.
+/// Programs of operators that may be connected at once.
 const PLACES: usize = 16;
 /// The socket's mode: the server's user and its group.
 const MODE: u32 = 0o660;
 
-/// What only the main loop can do.
+/// An order that only the main loop can carry out.
 #[derive(Debug)]
 pub enum Order {
-    /// Read configuration, certificate and users again for this user of the system, and say what became of it.
+    /// Read configuration, certificate and users again for this system user, and report the result.
     Reload(u32, Option<Handed>, oneshot::Sender<Reread>),
-    /// Take nobody new, give transfers their time, and end.
+    /// Accept nobody new, let transfers finish within their time, and stop.
     Drain,
 }
 
-/// What became of a reload.
+/// The result of a reload.
 #[derive(Debug, Default)]
 pub struct Reread {
-    /// What is wrong, and stays as it was.
+    /// Faults; the parts concerned stay unchanged.
     pub faults: Vec<String>,
-    /// What is another now.
+    /// Settings that changed.
     pub changed: Vec<String>,
-    /// What waits for the next start.
+    /// Settings that change only at the next start.
     pub notes: Vec<String>,
 }
 
-/// Why there is no control socket.
+/// The reason why there is no control socket.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// The file cannot be made.
+    /// The file cannot be created.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// Another server answers there.
     #[error("{}: another server listens there", .0.display())]
     Taken(PathBuf),
-    /// There is something else of that name.
+    /// The file is something other than a socket.
     #[error("{}: is there and no socket", .0.display())]
     NoSocket(PathBuf),
 }
 
-/// The sockets, listening: one, and where a group may change accounts another for it. Their files go when this is
+/// The listening sockets: one, and another one if a group may change accounts. Their files are removed when this is
 /// dropped.
 #[derive(Debug)]
 pub struct Control {
@@ -94,12 +94,12 @@ pub struct Control {
 struct Listening {
     listener: UnixListener,
     path: PathBuf,
-    /// What its group may do.
+    /// The rights of its group.
     right: Right,
 }
 
 impl Control {
-    /// Listens at `path` for those `who` allows.
+    /// Listens at `path` for the users that `who` allows.
     ///
     /// # Errors
     /// [`ControlError`].
@@ -113,7 +113,7 @@ impl Control {
         Ok(control)
     }
 
-    /// Answers until the server has stopped; `tasks` keeps what runs.
+    /// Answers until the server has stopped; `tasks` tracks the tasks.
     pub async fn serve(mut self, context: Arc<Context>, orders: mpsc::Sender<Order>, tasks: TaskTracker) {
         let places = Arc::new(Semaphore::new(PLACES));
         for listening in std::mem::take(&mut self.sockets) {
@@ -177,7 +177,7 @@ impl Drop for Listening {
     }
 }
 
-/// Removes the socket of a server that was killed, and nothing else.
+/// Removes the socket of a server that was killed, but nothing else.
 fn remove_stale(path: &Path) -> Result<(), ControlError> {
     let failed = |source| ControlError::File { path: path.to_owned(), source };
     match std::fs::symlink_metadata(path) {

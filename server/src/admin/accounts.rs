@@ -1,4 +1,4 @@
-//! How commands read and change accounts and invites: in the file where they may, else through the running server.
+//! How commands read and change accounts and invites: in the file if they may, else through the running server.
 
 use std::{
     io,
@@ -30,23 +30,23 @@ pub(super) struct Accounts<'a> {
 /// The outcome of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Changed {
-    /// Whether a user who was added finds files, or those of a removed user were there to be removed.
+    /// Whether an added user finds files, or whether a removed user's files were removed.
     pub(super) files: bool,
 }
 
 impl<'a> Accounts<'a> {
-    /// Of the data folder at `data`; the running server is where `config` says.
+    /// The accounts in the data folder `data`; `config` tells where the running server is.
     pub(super) fn new(config: Option<PathBuf>, data: &'a Path) -> Self {
         Self { config, data, store: users::store_file(data) }
     }
 
-    /// All of them. A file that is gone or cannot be read is no file without users.
+    /// All accounts and invites. A file that is missing or unreadable is not an empty store.
     pub(super) fn facts(&self) -> Result<Facts, AdminError> {
         file::is_there_or_new(&self.store)?;
         self.facts_now()
     }
 
-    /// The user of this name, also of a store that is only to be begun.
+    /// The user of this name, also in a store that has not been created yet.
     pub(super) fn find(&self, name: &UserName) -> Result<Option<AccountFacts>, AdminError> {
         Ok(self.facts_now()?.users.into_iter().find(|user| user.name == *name))
     }
@@ -62,7 +62,7 @@ impl<'a> Accounts<'a> {
         }
     }
 
-    /// Carries out a change, and has a running server follow before it is told as done.
+    /// Makes a change, and has a running server apply it before success is reported.
     pub(super) fn change(&self, change: &Change) -> Result<Changed, AdminError> {
         match file::load(&self.store) {
             Err(error) if is_denied(&error) => {
@@ -110,7 +110,7 @@ impl<'a> Accounts<'a> {
         Ok(Changed { files })
     }
 
-    /// Asks the running server because the file says `denied`.
+    /// Asks the running server because access to the file was `denied`.
     fn ask(
         &self,
         open: impl FnOnce(PathBuf) -> Result<Line, AskError>,
@@ -124,14 +124,14 @@ impl<'a> Accounts<'a> {
         }
     }
 
-    /// The configuration, where it can be read.
+    /// Whether registration is closed, if the configuration can be read.
     pub(super) fn is_registration_closed(&self) -> Result<bool, AdminError> {
         use crate::config::RegistrationMode;
         Ok(load(self.config.clone())?.config.registration.mode == RegistrationMode::Closed)
     }
 }
 
-/// Whether the file is another user's.
+/// Whether the file belongs to another user.
 fn is_denied(error: &StoreError) -> bool {
     matches!(error, StoreError::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
 }

@@ -1,8 +1,8 @@
-//! What `audit verify` says of a log that holds.
+//! The report of `audit verify` about a valid log.
 
 use crate::audit::verify::Verified;
 
-/// One fact a line; the last hash last, to be noted elsewhere.
+/// One fact per line; the last hash comes last, to be noted elsewhere.
 pub(super) fn text(verified: &Verified) -> String {
     let Verified { files, lines, last, from_the_start, retired, torn } = verified;
     let mut text = format!("{lines} lines in {files} files follow one on the other\n");

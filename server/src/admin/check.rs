@@ -1,4 +1,4 @@
-//! `ferryd check`: every fault with its place, before a server stumbles over it.
+//! `ferryd check`: reports every fault with its place before a server is affected by it.
 #![expect(clippy::disallowed_methods, reason = "looks at the modes of the server's own files")]
 
 mod mounts;
@@ -35,12 +35,12 @@ use crate::{
 };
 use ports::Holders;
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Default)]
 struct Report {
-    /// What has to be put right.
+    /// Faults that must be fixed.
     faults: Vec<String>,
-    /// What the operator may want to know, and may be meant so.
+    /// Facts that the operator may want to know, and that may be intended.
     notes: Vec<String>,
 }
 
@@ -112,7 +112,7 @@ impl Report {
         None
     }
 
-    /// The user store, where it is one.
+    /// Checks the user store, if there is one.
     fn users(&mut self, path: &Path) -> Option<Store> {
         self.faults.extend(readable_by_others(path));
         let store = match file::is_not_gone(path).and_then(|()| file::load(path)) {
@@ -159,7 +159,7 @@ impl Report {
 }
 
 impl Report {
-    /// The audit log, where it is.
+    /// Checks the audit log, if there is one.
     fn audit(&mut self, config: Option<&Config>, data: &Path) {
         let folder = config.map_or(data, |config| config.audit.folder(data));
         let files = verify::files(folder).unwrap_or_default();
@@ -176,14 +176,14 @@ impl Report {
             }
             Err(error) => self.faults.push(format!("audit.folder: {}: {error}", folder.display())),
         }
-        // The chain begins anew there, and who looks for what was before should know where.
+        // The chain starts anew there; tell the operator where the earlier log is.
         if let (true, Ok(_)) = (files.is_empty(), verify::files(data)) {
             let (folder, data) = (folder.display(), data.display());
             self.notes.push(format!("the audit log in {data} is not gone on with: move its files to {folder}"));
         }
     }
 
-    /// Users with more files than a limit that came later: they keep them.
+    /// Notes users with more files than a limit that was set later: they keep them.
     fn full_homes(&mut self, store: &Store, data: &Path) {
         for (name, record) in &store.users {
             match quota::files(name, data) {
@@ -192,7 +192,7 @@ impl Report {
                      see 'ferryd user set {name} --max-files'",
                     record.file_limit()
                 )),
-                // A home that cannot be looked at is told as a fault of its own.
+                // A home that cannot be read is reported as a fault of its own.
                 Ok(_) | Err(_) => {}
             }
         }
@@ -200,11 +200,11 @@ impl Report {
 }
 
 impl Report {
-    /// Looks at what a service would find that uses the data folder.
+    /// Checks what a service that uses the data folder would find.
     fn service(&mut self, loaded: Option<&Loaded>, file: Option<&Path>, data: &Path) {
         let data = &data.canonicalize().unwrap_or_else(|_| data.to_owned());
         let user = ServiceUser::of(data);
-        // Files that the service manager hands over it opens itself.
+        // The service manager itself opens the files that it hands over.
         let is_handed = |loaded: &Loaded, section, name| {
             Key::find(section, name).is_some_and(|key| matches!(loaded.origin(key), Origin::Credential(_)))
         };
@@ -239,7 +239,7 @@ impl Report {
         }
     }
 
-    /// The certificate and its key, if there are some yet; checking makes none.
+    /// Checks the certificate and its key, if they exist; checking creates none.
     fn certificate(&mut self, config: &Config, data: &Path) {
         let tls = &config.tls;
         if tls.certificate.is_none() && !data.join("identity").exists() {
@@ -271,10 +271,10 @@ impl Report {
         }
     }
 
-    /// Files of users who are none.
+    /// Notes files of names that are not users.
     fn orphans(&mut self, store: &Store, data: &Path) {
         let on_disk = Storage::inspect(data).and_then(|storage| storage.users_on_disk());
-        // Where nothing can be listed, it is told of the homes of those who are users.
+        // If the folder cannot be listed, the check of the users' homes reports it.
         for name in on_disk.unwrap_or_default() {
             if !store.users.contains_key(name.as_str()) {
                 let help = format!(
@@ -308,7 +308,7 @@ fn readable_by_others(path: &Path) -> Option<String> {
             let fault = || format!("{}: others may read it (mode {mode:o}); chmod o-rwx it", path.display());
             (mode & 0o007 != 0).then(fault)
         }
-        // Whoever needs it says so.
+        // The code that needs the file reports that it is missing.
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => Some(format!("{}: {error}", path.display())),
     }

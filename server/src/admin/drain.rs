@@ -1,4 +1,4 @@
-//! `ferryd drain`: has the running server end, and systemd start no other one for the next client.
+//! `ferryd drain`: makes the running server stop, and keeps systemd from starting another one for the next client.
 
 use std::{io, path::Path, process::Command};
 
@@ -14,10 +14,10 @@ use crate::{
     output,
 };
 
-/// The service whose sockets are stopped, if it is the one that is to end.
+/// The service whose sockets are stopped, if it is the one to stop.
 const SERVICE: &str = "ferryd.service";
 
-/// Has the server end, and waits for that.
+/// Makes the server stop, and waits for it.
 pub(super) fn run(
     message: Option<String>,
     json: bool,
@@ -41,8 +41,9 @@ pub(super) fn run(
     Ok(line.wait_end()?)
 }
 
-/// Stops what would start the server with this process id again; nothing where systemd does not run it. Only the
-/// sockets: a stop of all that depends on them would end the server without its message.
+/// Stops the sockets that would start the server with this process ID again; does nothing if systemd does not run
+/// it. Only the sockets are stopped: stopping everything that depends on them would end the server without its
+/// message.
 fn stop_sockets(pid: u32) -> Result<Vec<String>, AdminError> {
     let Ok(shown) = systemctl(&["show", SERVICE, "--property=MainPID", "--property=TriggeredBy"]) else {
         return Ok(Vec::new());
@@ -64,7 +65,7 @@ fn stop_sockets(pid: u32) -> Result<Vec<String>, AdminError> {
     }
 }
 
-/// What systemctl prints, if it succeeds.
+/// The output of systemctl, if it succeeds.
 fn systemctl(words: &[&str]) -> io::Result<String> {
     let ran = Command::new("systemctl").args(words).output()?;
     match ran.status.success() {

@@ -1,4 +1,4 @@
-//! `ferryd invite …`: makes, lists and takes back invites in the user store.
+//! `ferryd invite …`: creates, lists and revokes invites in the user store.
 
 use std::io;
 

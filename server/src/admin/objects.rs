@@ -1,4 +1,5 @@
-//! What `--json` shows of verbs that change something, and of failures; `docs/scripting.md` has every shape.
+//! The `--json` objects of verbs that change something, and of failures; `docs/scripting.md` documents each of
+//! them.
 
 use std::path::Path;
 
@@ -10,20 +11,20 @@ use crate::{
     users::{UserName, change::ChangeError, moment::Moment},
 };
 
-/// What became of a user.
+/// The result of a change of a user.
 #[derive(Debug, Serialize)]
 pub(super) struct UserObject<'a> {
     pub(super) name: &'a UserName,
     pub(super) outcome: &'static str,
-    /// When the account ends, where that was set.
+    /// When the account expires, if that was set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<Moment>,
-    /// What the operator may want to know.
+    /// A fact that the operator may want to know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
 }
 
-/// What became of an invite.
+/// The result of a change of an invite.
 #[derive(Debug, Serialize)]
 pub(super) struct InviteObject<'a> {
     pub(super) id: &'a str,
@@ -37,7 +38,7 @@ pub(super) struct WrittenObject<'a> {
     pub(super) outcome: &'static str,
 }
 
-/// What could not be done.
+/// A failure.
 #[derive(Debug, Serialize)]
 pub(super) struct FailureObject<'a> {
     error: About<'a>,
@@ -55,16 +56,15 @@ struct About<'a> {
 }
 
 impl<'a> FailureObject<'a> {
-    /// The object of a command line that is wrong in the way that `message` says.
+    /// The object for a command line that is wrong as `message` describes.
     pub(super) fn usage(message: &str) -> Self {
-        // The parser's first paragraph; the others are the usage and where to find help.
+        // Keep the parser's first paragraph; the others are the usage and where to find help.
         let first = message.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
         let words: Vec<_> = first.split_whitespace().collect();
         Self { error: About { path: None, line: None, code: "usage", message: words.join(" "), exit: 2 } }
     }
 
-    /// The object of `error`; `None` where the result that was printed tells it already, and where
-    /// nothing can be printed.
+    /// The object of `error`; `None` if the printed result contains it already, or if nothing can be printed.
     pub(super) fn new(error: &'a AdminError) -> Option<Self> {
         let (path, line) = match error {
             AdminError::File { path, .. } | AdminError::NoKey(path) | AdminError::InUse(path) => (Some(&**path), None),

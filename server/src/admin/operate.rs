@@ -17,12 +17,12 @@ use crate::{
 
 /// Asks the server and prints its answer.
 ///
-/// A configuration with faults keeps nobody from asking: the server runs with an earlier one.
+/// A configuration with faults does not prevent asking: the server runs with an earlier one.
 pub(super) fn run(ask: &Ask, json: bool, loaded: Result<Loaded, AdminError>, data: &Path) -> Result<(), AdminError> {
     run_with(ask, &[], json, loaded, data)
 }
 
-/// As [`run`], with open files that the server is to have.
+/// Like [`run`], and passes open files to the server.
 pub(super) fn run_with(
     ask: &Ask,
     files: &[OwnedFd],
@@ -38,7 +38,7 @@ pub(super) fn run_with(
     }
 }
 
-/// Reaches the server.
+/// Connects to the server.
 pub(super) fn open(json: bool, loaded: Result<Loaded, AdminError>, data: &Path) -> Result<Line, AdminError> {
     let fault = loaded.as_ref().err().map(ToString::to_string);
     let socket = loaded.ok().and_then(|loaded| loaded.config.control.socket);
@@ -49,7 +49,7 @@ pub(super) fn open(json: bool, loaded: Result<Loaded, AdminError>, data: &Path) 
     Ok(line)
 }
 
-/// What is inside of the answer: who asked for a status knows that it is one.
+/// The inner value of the answer: the caller of `status` knows that it is one.
 fn inside(answer: &Answer) -> Result<Value, AskError> {
     let value = serde_json::to_value(answer).map_err(|_| AskError::Strange)?;
     match value {
@@ -58,7 +58,7 @@ fn inside(answer: &Answer) -> Result<Value, AskError> {
     }
 }
 
-/// An answer for people.
+/// An answer as text for people.
 pub(super) fn as_text(answer: &Answer) -> String {
     match answer {
         Answer::Status(status) => as_facts(status),
@@ -80,7 +80,7 @@ pub(super) fn as_text(answer: &Answer) -> String {
         Answer::Draining { transfers, seconds } => {
             format!("draining: {} under way, at most {seconds} s\n", counted(*transfers, "transfer"))
         }
-        // Asked by another verb.
+        // Other verbs print these.
         Answer::Explained(_)
         | Answer::Rescanned(_)
         | Answer::Discarded { .. }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::AdminError;
 use crate::output;
 
-/// Bytes read at most: more than any password has.
+/// Maximum bytes to read: more than any password has.
 const LINE_MAX: u64 = 4096;
 
 /// Asks twice on the terminal, or takes the first line of standard input.
@@ -24,7 +24,7 @@ pub(super) fn new_password(from_stdin: bool) -> Result<Secret, AdminError> {
     if first == second { Ok(Secret::new(first.to_string())) } else { Err(AdminError::PasswordsDiffer) }
 }
 
-/// Asks on the terminal; anything but a yes is a no.
+/// Asks on the terminal; any answer but yes means no.
 pub(super) fn agrees(question: &str) -> Result<bool, AdminError> {
     output::ask(question).map_err(AdminError::Input)?;
     let mut answer = String::new();

@@ -1,4 +1,4 @@
-//! Where config and data are when nobody says.
+//! The default paths of the configuration and the data folder.
 
 use std::{
     env,
@@ -11,7 +11,7 @@ use directories::ProjectDirs;
 use super::AdminError;
 use crate::control::client;
 
-/// The data folder: what `flag` says, else `$STATE_DIRECTORY` (systemd), else by who runs this.
+/// The data folder: `flag`, else `$STATE_DIRECTORY` (systemd), else the default for the current user.
 ///
 /// # Errors
 /// [`AdminError::NoDataFolder`].
@@ -23,7 +23,8 @@ pub fn data_folder(flag: Option<&Path>) -> Result<PathBuf, AdminError> {
     .ok_or(AdminError::NoDataFolder)
 }
 
-/// As [`data_folder`], for all but a server: who has no data folder and may ask the service means that one.
+/// Like [`data_folder`], for everything but a server: a user who has no data folder and may ask the service means
+/// the service's.
 ///
 /// # Errors
 /// [`AdminError::NoDataFolder`].
@@ -44,42 +45,42 @@ fn choose(
     given.or_else(|| root.then(|| client::SERVICE_DATA.into())).or_else(home)
 }
 
-/// The configuration where it is looked for, if it is there.
+/// The configuration file at its default path, if it exists.
 #[must_use]
 pub fn config_file() -> Option<PathBuf> {
     Some(config_place()).filter(|file| file.exists())
 }
 
-/// Where it is looked for.
+/// The default path of the configuration file.
 #[must_use]
 pub fn config_place() -> PathBuf {
     first(env::var_os("CONFIGURATION_DIRECTORY")).unwrap_or_else(|| "/etc/ferryd".into()).join("ferryd.toml")
 }
 
-/// What to say of a data folder that is not there.
+/// The message about a missing data folder.
 #[must_use]
 pub fn not_there(data: &Path) -> Option<String> {
     let note = || format!("{} is not there yet; the first 'ferryd serve' makes it; is --data right?", data.display());
     (!data.exists()).then(note)
 }
 
-/// Where the service manager takes certificate, key and seal from.
+/// The folder from which the service manager takes certificate, key and seal.
 pub(super) const CREDENTIALS: &str = "/etc/credstore";
 
-/// Where the service manager has put certificate, key and seal: in a service what it says, else where
-/// it takes them from, so that root is shown what the service shows.
+/// The folder with certificate, key and seal from the service manager. In a service, this is the folder it passes;
+/// elsewhere the folder it takes them from, so that root sees the same as the service.
 #[must_use]
 pub fn credentials() -> Option<PathBuf> {
     let root = rustix::process::geteuid().is_root();
     first(env::var_os("CREDENTIALS_DIRECTORY")).or_else(|| root.then(|| CREDENTIALS.into()))
 }
 
-/// The environment as far as it is text: a key's value always is.
+/// The environment variables that are valid text, as the value of every key is.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
 }
 
-/// systemd names several folders with ':' between them; ours is the first.
+/// systemd separates several folders with ':'; the server's is the first.
 fn first(folders: Option<OsString>) -> Option<PathBuf> {
     let folders = folders.filter(|folders| !folders.is_empty())?;
     env::split_paths(&folders).next()

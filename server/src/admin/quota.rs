@@ -1,4 +1,4 @@
-//! `ferryd quota …`: asks the running server, or looks at the disk when none runs.
+//! `ferryd quota …`: asks the running server, or reads the disk if none is running.
 
 use std::path::{Path, PathBuf};
 
@@ -73,7 +73,7 @@ pub(super) fn run(verb: QuotaVerb, json: bool, loaded: &Loaded, data: &Path) -> 
     }
 }
 
-/// A server that has the folder and was not reached.
+/// The error for a server that uses the folder but was not reached.
 fn in_use(error: AdminError, socket: PathBuf) -> AdminError {
     match error {
         AdminError::Storage(StorageError::InUse) => AdminError::InUse(socket),
@@ -81,7 +81,7 @@ fn in_use(error: AdminError, socket: PathBuf) -> AdminError {
     }
 }
 
-/// Throws unfinished uploads away while no server runs; their paths.
+/// Discards unfinished uploads while no server runs; returns their paths.
 fn discard(name: &UserName, data: &Path, paths: Option<&[String]>) -> Result<Vec<String>, AdminError> {
     is_known(name, data)?;
     if !data.join("users").exists() {
@@ -100,7 +100,7 @@ fn discard(name: &UserName, data: &Path, paths: Option<&[String]>) -> Result<Vec
     Ok(gone)
 }
 
-/// The record of a user. A store that is gone or cannot be read is none without users.
+/// The record of a user. A store that is missing or unreadable is not an empty one.
 fn is_known(name: &UserName, data: &Path) -> Result<file::Record, AdminError> {
     let mut store = load(data)?;
     store.users.remove(name).ok_or_else(|| ChangeError::NoSuchUser(name.clone()).into())
@@ -112,7 +112,7 @@ fn load(data: &Path) -> Result<file::Store, AdminError> {
     Ok(file::load(&path)?)
 }
 
-/// What the disk says while no server runs.
+/// Explains the usage of a user from the disk, while no server runs.
 fn explain(name: &UserName, data: &Path) -> Result<Explained, AdminError> {
     let record = is_known(name, data)?;
     let mut explained = Explained {
@@ -126,7 +126,7 @@ fn explain(name: &UserName, data: &Path) -> Result<Explained, AdminError> {
         parts: Vec::new(),
     };
     let home = match Storage::inspect(data).and_then(|storage| storage.home(name.as_str(), false)) {
-        // Nobody has met this user yet.
+        // The user has never logged in.
         Err(StorageError::NoSuchUser) => return Ok(explained),
         home => home?,
     };
@@ -139,7 +139,7 @@ fn explain(name: &UserName, data: &Path) -> Result<Explained, AdminError> {
     };
     let mut reserved = Tally::default();
     for part in home.parts() {
-        // A stream that was cut holds nothing: it goes at the next start.
+        // An interrupted stream reserves nothing: the next start removes it.
         if part.meta.size.is_none() {
             continue;
         }
@@ -151,7 +151,7 @@ fn explain(name: &UserName, data: &Path) -> Result<Explained, AdminError> {
     Ok(explained)
 }
 
-/// How many files and folders a user has; `None` when nobody has met the user yet.
+/// The number of a user's files and folders; `None` if the user has never logged in.
 pub(super) fn files(name: &UserName, data: &Path) -> Result<Option<u64>, StorageError> {
     let home = match Storage::inspect(data).and_then(|storage| storage.home(name.as_str(), false)) {
         Err(StorageError::NoSuchUser) => return Ok(None),
@@ -169,7 +169,7 @@ fn believed(home: &Home) -> Result<Option<Tally>, StorageError> {
     Ok(home.read_ledger()?.and_then(|bytes| LedgerFile::believed(&bytes, &stamp)))
 }
 
-/// Counts while no server runs, and keeps servers out meanwhile.
+/// Counts homes while no server runs, and keeps servers out meanwhile.
 fn rescan(name: Option<UserName>, data: &Path) -> Result<Vec<Rescanned>, AdminError> {
     let store = load(data)?;
     if let Some(name) = name.as_ref().filter(|name| !store.users.contains_key(*name)) {
@@ -190,8 +190,8 @@ fn rescan(name: Option<UserName>, data: &Path) -> Result<Vec<Rescanned>, AdminEr
     Ok(all)
 }
 
-/// A ledger that is wrong is taken away, so that the next start counts; nothing is written, as
-/// what root writes the server could not read.
+/// Removes a wrong ledger, so that the next start counts. Nothing is written, because the server could not read a
+/// file that root creates.
 fn rescan_one(user: &UserName, home: &Home) -> Result<Rescanned, AdminError> {
     let believed = believed(home)?;
     let (counted, counter) = count(home, Pace::Quick, &|| false)?;

@@ -1,4 +1,4 @@
-//! What users have and what was counted again, as text for people.
+//! Usage and recounts as text for people.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ fn weighed(Weighed { bytes, files }: Weighed) -> String {
     format!("{} ({bytes} bytes), {files} files and folders", size(bytes))
 }
 
-/// One user's figures, and what unfinished uploads hold.
+/// One user's usage, and the reservations of unfinished uploads.
 pub(super) fn explained(explained: &Explained) -> String {
     let Explained { user, source, used, reserved, quota, max_files, suspect, parts } = explained;
     let source = match source {
@@ -57,7 +57,7 @@ pub(super) fn explained(explained: &Explained) -> String {
     out
 }
 
-/// What was counted again, a line each.
+/// The results of recounts, one per line.
 pub(super) fn rescanned(all: &[Rescanned]) -> String {
     let head = ["USER", "COUNTED", "BELIEVED BEFORE"].map(str::to_owned);
     let rows = all.iter().map(|one| {

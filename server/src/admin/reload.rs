@@ -1,4 +1,5 @@
-//! `ferryd reload`: as root it opens the certificate and its key itself, because the server's user may not read them.
+//! `ferryd reload`: as root it opens the certificate and its key itself, because the server's user may not read
+//! them.
 #![expect(clippy::disallowed_methods, reason = "opens the certificate that the configuration names")]
 
 use std::{
@@ -10,17 +11,17 @@ use std::{
 use super::{AdminError, layers_with, operate, places};
 use crate::control::message::{Ask, Pair};
 
-/// Asks the server to read everything again, with the certificate that it may not open.
+/// Asks the server to read everything again, and passes the certificate and key that the server may not open.
 pub(super) fn run(config: Option<PathBuf>, json: bool, data: &Path) -> Result<(), AdminError> {
     let is_root = rustix::process::geteuid().is_root();
-    // Where the service's own copies would be named, what they were copied from is wanted.
+    // Use the originals, not the service's own copies.
     let credentials = if is_root { Some(places::CREDENTIALS.into()) } else { places::credentials() };
     let loaded = layers_with(config, credentials).and_then(|layers| layers.load());
     let pair = loaded.as_ref().ok().filter(|_| is_root).and_then(|loaded| {
         let tls = &loaded.config.tls;
         Some((tls.certificate.as_deref()?, tls.key.as_deref()?))
     });
-    // Files that cannot be opened here are for the server to try.
+    // The server itself tries to open files that cannot be opened here.
     let (pair, files) = pair.and_then(|(certificate, key)| open(certificate, key)).unzip();
     let files = files.map(Vec::from).unwrap_or_default();
     operate::run_with(&Ask::Reload { pair }, &files, json, loaded.map_err(AdminError::from), data)

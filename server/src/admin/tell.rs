@@ -1,5 +1,5 @@
-//! Tells a running server that the user store is about to change or has changed, so that the next login finds it so,
-//! and the audit log who changed it.
+//! Tells a running server that the user store is about to change or has changed, so that the next login sees the
+//! change and the audit log names its author.
 
 use std::path::{Path, PathBuf};
 
@@ -15,8 +15,8 @@ use crate::{
     users::{By, Changes, UserName, file::Store},
 };
 
-/// Where the server that uses `data` listens. A configuration with faults says nothing of its socket, and is not
-/// what was changed.
+/// The socket of the server that uses `data`. If the configuration has faults, the default path is used: the
+/// configuration is not what the command changes.
 pub(super) fn socket(config: Option<PathBuf>, data: &Path) -> PathBuf {
     let socket = load(config).ok().and_then(|loaded| loaded.config.control.socket);
     client::path(socket.as_deref(), data)
@@ -26,26 +26,26 @@ fn ask(config: Option<PathBuf>, data: &Path, ask: &Ask) -> Result<Answer, AskErr
     Line::open(socket(config, data)).and_then(|mut line| line.ask(ask))
 }
 
-/// Has the server close these accounts before the file says so; those that it closed.
+/// Makes the server close these accounts before the file says so; returns those that it closed.
 pub(super) fn closing(config: Option<PathBuf>, data: &Path, names: &[UserName]) -> Vec<UserName> {
     if names.is_empty() {
         return Vec::new();
     }
     match ask(config, data, &Ask::Bar { users: names.to_vec() }) {
         Ok(Answer::Barred { users }) => users,
-        // The server learns of it from the file, and what is in the way is said then.
+        // The server learns of the change from the file; problems are reported then.
         _ => Vec::new(),
     }
 }
 
-/// Has the server open an account again that it closed although the file has it open.
+/// Makes the server reopen an account that it keeps closed although the file has it open.
 pub(super) fn allow(config: Option<PathBuf>, data: &Path, name: &UserName) {
     // A server that is not reached has closed nothing that outlives it.
     let _ = ask(config, data, &Ask::Allow { user: name.clone() });
 }
 
-/// Has the server that uses `data` read the user store. It would follow by itself, only later: what
-/// is in the way is said and no failure. Where no server runs, the audit log is told here.
+/// Makes the server that uses `data` read the user store. The server would do so by itself, only later, so a
+/// problem is printed but is not a failure. If no server runs, the change is recorded in the audit log here.
 pub(super) fn users_changed(config: Option<PathBuf>, data: &Path, old: &Store, new: &Store) {
     match ask(config.clone(), data, &Ask::Users) {
         Ok(Answer::Reloaded { faults, .. }) => faults.iter().for_each(output::error),
@@ -61,7 +61,7 @@ pub(super) fn users_changed(config: Option<PathBuf>, data: &Path, old: &Store, n
 }
 
 fn note(data: &Path, audit: &Path, old: &Store, new: &Store) -> Result<(), AdminError> {
-    // A server that runs and was not found follows by itself.
+    // A running server that was not found notices the change by itself.
     let Ok(_alone) = Storage::inspect(data).and_then(Storage::alone) else { return Ok(()) };
     let changes = Changes::of(By::Operator(rustix::process::getuid().as_raw()), old, new);
     Ok(Audit::append(audit, changes.told())?)

@@ -1,4 +1,4 @@
-//! `ferryd top`: becomes the program that draws, so that the server needs nothing of a screen.
+//! `ferryd top`: replaces itself with the program that draws, so that the server needs no code for screens.
 
 use std::{
     env, io,
@@ -12,27 +12,27 @@ const PROGRAM: &str = "ferryd-top";
 /// Its path in the package.
 const INSTALLED: &str = "/usr/libexec/ferryd";
 
-/// Why there is no view.
+/// The reason why there is no view.
 #[derive(Debug, thiserror::Error)]
 pub enum TopError {
-    /// The program is nowhere.
+    /// The program was not found.
     #[error(
         "'ferryd top' needs the program {PROGRAM}, which is not at {}; install the package ferryd, or put {PROGRAM} \
          beside ferryd",
         .0.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" nor at ")
     )]
     Missing(Vec<PathBuf>),
-    /// The program is there and does not start.
+    /// The program exists but does not start.
     #[error("cannot run {}: {source}", path.display())]
     NotRun {
-        /// Which.
+        /// The program.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// Becomes the view of the server whose control socket is at `socket`; returns only when that fails.
+/// Replaces this process with the view of the server whose control socket is at `socket`; returns only on failure.
 pub(super) fn become_view(socket: &Path) -> TopError {
     let beside = env::current_exe().ok().map(|ferryd| ferryd.with_file_name(PROGRAM));
     let places: Vec<_> = beside.into_iter().chain([Path::new(INSTALLED).join(PROGRAM)]).collect();

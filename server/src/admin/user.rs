@@ -1,4 +1,4 @@
-//! `ferryd user …`: makes changes of accounts out of what the command line says, and tells what came of them.
+//! `ferryd user …`: turns the command line into changes of accounts, and reports their results.
 #![expect(clippy::disallowed_methods, reason = "reads a key from a file the operator names")]
 
 use std::{io::IsTerminal as _, path::Path};
@@ -36,12 +36,12 @@ fn show(name: &UserName, json: bool, accounts: &Accounts<'_>) -> Result<(), Admi
     Ok(user_report::show(&found.ok_or_else(|| ChangeError::NoSuchUser(name.clone()))?, json)?)
 }
 
-/// What was done, to be said once a running server knows it.
+/// A completed change, reported once a running server has applied it.
 struct Done {
     name: UserName,
     outcome: &'static str,
     text: String,
-    /// When the account ends, where that was set.
+    /// When the account expires, if that was set.
     expires: Option<Moment>,
     note: Option<String>,
 }
@@ -51,7 +51,7 @@ impl Done {
         Self { name, outcome, text, expires: None, note: None }
     }
 
-    /// Says which moment `expires` means.
+    /// Adds the time that `expires` means.
     fn ending(mut self, expires: Option<Limit<Moment>>) -> Self {
         self.expires = expires.and_then(|end| end.0);
         if let Some(end) = self.expires {
@@ -70,7 +70,7 @@ impl Done {
 
 fn add(add: AddUser, accounts: &Accounts<'_>, data: &Path) -> Result<Done, AdminError> {
     let AddUser { name, read_only, password_stdin, account } = add;
-    // Before anybody types a password in vain; asked again under the lock.
+    // Check before anybody types a password in vain; the check is repeated under the lock.
     if accounts.find(&name)?.is_some() {
         return Err(ChangeError::UserExists(name).into());
     }
@@ -95,7 +95,7 @@ fn add(add: AddUser, accounts: &Accounts<'_>, data: &Path) -> Result<Done, Admin
     Ok(done)
 }
 
-/// The hash of a new password; a short one is the operator's to decide.
+/// The hash of a new password; the operator may choose a short one.
 fn hash(from_stdin: bool) -> Result<StoredHash, AdminError> {
     let password = password_input::new_password(from_stdin)?;
     let hash = password::hash(&password)?;
@@ -161,7 +161,7 @@ fn remove(name: UserName, purge: bool, accounts: &Accounts<'_>) -> Result<Done, 
     Ok(Done::new(name, outcome, text))
 }
 
-/// The keys in a file as `~/.ssh/id_ed25519.pub` or `authorized_keys`.
+/// The keys in a file such as `~/.ssh/id_ed25519.pub` or `authorized_keys`.
 fn read_keys(path: &Path) -> Result<Vec<PublicKey>, AdminError> {
     let fault = |message: String| AdminError::File { path: path.to_owned(), message };
     let text = text_file::read(path).map_err(|error| fault(error.to_string()))?;

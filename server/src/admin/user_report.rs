@@ -52,13 +52,13 @@ fn or_none(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "none".to_owned(), |value| value.to_string())
 }
 
-/// Columns as wide as their widest cell.
+/// A table whose columns are as wide as their widest cells.
 pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     measured(rows, |cell| cell.chars().count())
 }
 
-/// As [`table`], with the width of a cell as `measure` says. Each cell is measured once, however many rows there
-/// are: a table may have one for each user.
+/// Like [`table`], with `measure` for the width of a cell. Each cell is measured once, however many rows there are:
+/// a table may have one for each user.
 fn measured<const N: usize>(rows: &[[String; N]], mut measure: impl FnMut(&str) -> usize) -> String {
     let mut widths = [0; N];
     for row in rows {

@@ -1,4 +1,4 @@
-//! One line of the audit log, its number, and the hash that ties it to the one before.
+//! A line of the audit log, its number, and the hash that ties it to the previous line.
 
 use std::time::SystemTime;
 
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Who};
 
-/// What the very first line says of the one before.
+/// The hash of the previous line in the very first line.
 pub(super) const FIRST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Where the chain has come to.
+/// The end of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct End {
     /// The number of the last line; 0 before the first one.
     pub(super) number: u64,
-    /// Its hash, which the next line carries.
+    /// Its hash, which the next line contains.
     pub(super) hash: String,
 }
 
@@ -26,7 +26,7 @@ impl Default for End {
 }
 
 impl End {
-    /// Appends a line to `lines`, and is its end then.
+    /// Appends a line to `lines` and becomes its end.
     pub(super) fn append(
         &mut self,
         lines: &mut Vec<u8>,
@@ -55,15 +55,15 @@ struct Line<'a> {
     before: &'a str,
 }
 
-/// The part of a line that the chain is made of.
+/// The fields of a line that form the chain.
 #[derive(Debug, Deserialize)]
 pub(super) struct Tie {
     pub(super) event: String,
     pub(super) before: String,
-    /// Absent in logs of earlier builds.
+    /// Absent in logs of earlier versions.
     #[serde(default)]
     pub(super) number: Option<u64>,
-    /// Of `retired` and `moved_away`: the last line that was taken away.
+    /// In `retired` and `moved_away`: the last line that is no longer there.
     #[serde(default)]
     through: Option<u64>,
     #[serde(default)]
@@ -71,7 +71,7 @@ pub(super) struct Tie {
 }
 
 impl Tie {
-    /// The last of the lines that the server itself gave up, if this line says so.
+    /// The last line that the server itself removed, if this line says so.
     pub(super) fn retired(&self) -> Option<End> {
         match (self.event.as_str(), self.through, &self.hash) {
             ("retired", Some(number), Some(hash)) => Some(End { number, hash: hash.clone() }),

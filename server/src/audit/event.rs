@@ -1,4 +1,4 @@
-//! What the audit log tells of. Paths and names from clients are escaped where they become text here.
+//! The events of the audit log. Paths and names from clients are escaped when they are converted to text here.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -7,31 +7,31 @@ use serde::Serialize;
 
 use crate::door::Door;
 
-/// Bytes that a folder, a name or a message may take; longer ones are shown by their two ends.
+/// The maximum length in bytes of a folder, a name or a message; longer ones are shortened in the middle.
 const TEXT_MAX: usize = 200;
 
-/// Whose doing it is, as far as that is known.
+/// The author of an event, as far as known.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Who {
-    /// The session's number.
+    /// The number of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<u64>,
-    /// The user, or who a login claimed to be.
+    /// The user, or the name that a login claimed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Where it came from.
+    /// The address it came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<SocketAddr>,
     /// The door it came through: the protocol.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub door: Option<Door>,
-    /// The system's user who gave the order on the control socket.
+    /// The system user who gave the order on the control socket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
 }
 
 impl Who {
-    /// A peer that is not logged in, and who it claims to be.
+    /// A peer that is not logged in, and the name it claims.
     #[must_use]
     pub fn stranger(door: Door, peer: SocketAddr, claims: Option<&str>) -> Self {
         let user = claims.map(|name| shortened(Escaped(name.as_bytes()).to_string()));
@@ -45,20 +45,20 @@ impl Who {
     }
 }
 
-/// What happened.
+/// An event.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The server began.
+    /// The server started.
     Started {
         /// Its version.
         version: &'static str,
     },
-    /// The server ended in order.
+    /// The server stopped in an orderly way.
     Stopped,
     /// Somebody logged in.
     Login {
-        /// With what: `password` or `key`.
+        /// The kind of proof: `password` or `key`.
         method: &'static str,
         /// The key's fingerprint.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,197 +68,197 @@ pub enum Event {
     Refused {
         /// The refusal's code.
         code: &'static str,
-        /// What the peer was told.
+        /// The message to the peer.
         message: String,
-        /// What stood against a login; the peer is not told.
+        /// The reason against a login, which the peer does not learn.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'static str>,
     },
     /// A folder was made.
     MakeDir {
-        /// Where.
+        /// The path.
         path: String,
     },
-    /// Of a folder and those above it only some were made.
+    /// Only some of a folder and its missing parents were made.
     MakeDirCut {
-        /// Which was wanted.
+        /// The requested path.
         path: String,
-        /// How many were made.
+        /// The number of folders made.
         folders: u64,
     },
-    /// Something was renamed or moved.
+    /// An entry was renamed or moved.
     Rename {
-        /// From where.
+        /// The old path.
         from: String,
-        /// To where.
+        /// The new path.
         to: String,
     },
-    /// Something was copied.
+    /// An entry was copied.
     Copy {
-        /// What.
+        /// The source.
         from: String,
-        /// To where.
+        /// The target.
         to: String,
     },
-    /// A folder was copied in part, and then the work ended.
+    /// A folder was copied in part before the work ended.
     CopyCut {
-        /// What.
+        /// The source.
         from: String,
-        /// To where.
+        /// The target.
         to: String,
-        /// What is there now.
+        /// The copied entries.
         #[serde(flatten)]
         reached: Reached,
     },
-    /// Something was removed.
+    /// An entry was removed.
     Remove {
-        /// What.
+        /// The path.
         path: String,
-        /// Whether with all below it.
+        /// Whether everything below was removed too.
         recursive: bool,
     },
-    /// Of a folder only a part was removed, and then the work ended.
+    /// A folder was removed in part before the work ended.
     RemoveCut {
-        /// What was to go.
+        /// The path of the folder.
         path: String,
-        /// What is gone.
+        /// The removed entries.
         #[serde(flatten)]
         reached: Reached,
     },
     /// Times or permissions were set.
     Attributes {
-        /// Of what.
+        /// The path.
         path: String,
     },
-    /// An unfinished upload was thrown away.
+    /// An unfinished upload was discarded.
     Discard {
-        /// Of what.
+        /// Its path.
         path: String,
     },
     /// The user changed the password.
     Password,
     /// A file was stored.
     Upload {
-        /// Where.
+        /// Its path.
         path: String,
-        /// Its bytes.
+        /// Its size in bytes.
         size: u64,
         /// Its BLAKE3 digest.
         digest: Option<Digest>,
     },
-    /// A file was sent.
+    /// A file was sent to a client.
     Download {
-        /// Which.
+        /// Its path.
         path: String,
-        /// Its bytes.
+        /// Its size in bytes.
         size: u64,
-        /// Its BLAKE3 digest; absent when only a part was asked for.
+        /// Its BLAKE3 digest; absent if only a part was requested.
         digest: Option<Digest>,
     },
-    /// A file was sent in part, and then the connection or the file was gone.
+    /// A file was sent in part before the connection or the file was lost.
     DownloadCut {
-        /// Which.
+        /// Its path.
         path: String,
-        /// How far it came, in bytes of the file.
+        /// The position in the file in bytes.
         reached: u64,
     },
-    /// The operator threw an unfinished upload of a user away.
+    /// The operator discarded an unfinished upload of a user.
     Discarded {
-        /// Whose.
+        /// The user.
         of: String,
         /// Its path.
         path: String,
     },
     /// The operator ended a session.
     Kick {
-        /// Which.
+        /// The session.
         ended: u64,
-        /// Whose.
+        /// The user.
         of: String,
     },
-    /// The operator said something to everybody.
+    /// The operator sent a message to everybody.
     Broadcast {
-        /// What.
+        /// The message.
         text: String,
     },
-    /// The operator closed an account; the user store says so next, if it can be written.
+    /// The operator closed an account; the user store is changed next, if it can be written.
     Barred {
-        /// Whose.
+        /// The user.
         of: String,
     },
-    /// The operator took that back.
+    /// The operator reverted the closing of an account.
     Allowed {
-        /// Whose.
+        /// The user.
         of: String,
     },
-    /// The operator had the failed logins from an address forgotten.
+    /// The operator cleared the failed logins from an address.
     Lift {
         /// The address, or the network.
         address: String,
     },
-    /// The operator had homes counted again.
+    /// The operator had homes counted.
     Rescan {
-        /// Whose; everybody's if absent.
+        /// The user; everybody if absent.
         #[serde(skip_serializing_if = "Option::is_none")]
         of: Option<String>,
     },
-    /// The operator had the server read its files again.
+    /// The operator made the server read its files again.
     Reload,
-    /// The operator had the server end.
+    /// The operator made the server stop.
     Drain {
-        /// What everybody was told.
+        /// The message to everybody.
         #[serde(skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
-    /// Accounts came, went or changed.
+    /// Accounts were added, removed or changed.
     Accounts {
-        /// New ones.
+        /// Added ones.
         added: Vec<String>,
-        /// Gone ones.
+        /// Removed ones.
         removed: Vec<String>,
         /// Changed ones.
         changed: Vec<String>,
-        /// What of each changed one is different.
+        /// The changed fields of each changed account.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         fields: BTreeMap<String, Vec<FieldChange>>,
     },
-    /// Invites were made, used up by one account more, or taken back.
+    /// Invites were created, used for an account, or revoked.
     Invites {
-        /// New ones.
+        /// Created ones.
         created: Vec<String>,
-        /// Those an account was made with.
+        /// Used ones.
         used: Vec<String>,
-        /// Those taken back.
+        /// Revoked ones.
         revoked: Vec<String>,
     },
-    /// The line before this one was cut by a crash.
+    /// The previous line was truncated by a crash.
     Recovered,
-    /// So many lines are missing here: the disk took nothing.
+    /// Lines are missing here: the disk could not be written.
     Gap {
-        /// How many.
+        /// Their number.
         lost: u64,
     },
-    /// What one user or address did in a minute and in one folder, and is not told one by one.
+    /// A summary of the events of one user or address in one folder within a minute.
     Folded(Folded),
-    /// Older files of the log were given up to make room.
+    /// Older files of the log were removed to make room.
     Retired {
         /// The number of the last line in them.
         through: u64,
-        /// Its hash, which the first line that is left carries.
+        /// Its hash, which the first remaining line contains.
         hash: String,
     },
-    /// Something else moved, removed or cut the file of the log; it goes on in another.
+    /// Something else moved, removed or truncated the log file; the log continues in another one.
     MovedAway {
-        /// The number of the last line before.
+        /// The number of the last line before that.
         through: u64,
         /// Its hash.
         hash: String,
-        /// What was found: `gone`, `replaced` or `cut`.
+        /// The finding: `gone`, `replaced` or `cut`.
         found: &'static str,
     },
 }
 
-/// How far something came that was to do more.
+/// The progress of an operation that did not finish.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Reached {
     /// Files.
@@ -269,45 +269,45 @@ pub struct Reached {
     pub bytes: u64,
 }
 
-/// What of an account is different.
+/// A changed field of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldChange {
-    /// The field, as the user store calls it.
+    /// The name of the field in the user store.
     pub field: &'static str,
-    /// What it was; never of a password.
+    /// The old value; never that of a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<serde_json::Value>,
-    /// What it is.
+    /// The new value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<serde_json::Value>,
 }
 
-/// Many events in one line.
+/// A summary of several events.
 #[derive(Debug, Clone, Serialize)]
 pub struct Folded {
-    /// The folder; absent for several, and for what has none.
+    /// The folder; absent if there are several, or none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
-    /// When the first of them was.
+    /// The time of the first event.
     pub since: String,
-    /// How many they are.
+    /// The number of events.
     pub count: u64,
-    /// How many of each kind.
+    /// The number of each kind.
     pub of: BTreeMap<String, u64>,
     /// Bytes of their files.
     pub bytes: u64,
-    /// The name the first one is about.
+    /// The name in the first event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
-    /// The name the last one is about.
+    /// The name in the last event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<String>,
 }
 
-/// Whether events of a kind may be told together.
+/// When events of a kind may be summarised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Folds {
-    /// Each is told.
+    /// Never.
     Never,
     /// When one user fills the log with them.
     WhenMany,
@@ -322,14 +322,14 @@ impl Event {
         Self::refused_for(refusal, None)
     }
 
-    /// A refusal of a login, and what stood against it.
+    /// A refusal of a login, and the reason against it.
     #[must_use]
     pub fn refused_for(refusal: &Refusal, reason: Option<&'static str>) -> Self {
         let message = shortened(Escaped(refusal.message.as_bytes()).to_string());
         Self::Refused { code: refusal.code.as_str(), message, reason }
     }
 
-    /// Whether it may be told together with others of its kind.
+    /// When this event may be summarised with others of its kind.
     pub(super) fn folds(&self) -> Folds {
         match self {
             Self::Refused { .. } | Self::Download { .. } | Self::DownloadCut { .. } => Folds::Freely,
@@ -366,7 +366,7 @@ impl Event {
         }
     }
 
-    /// Its kind, as a folded line counts it.
+    /// The name of its kind in a summary.
     pub(super) fn kind(&self) -> String {
         let name = match self {
             Self::Refused { code, .. } => return format!("refused {code}"),
@@ -389,7 +389,7 @@ impl Event {
         name.to_owned()
     }
 
-    /// What it is about: the new path where it has two.
+    /// The path of the event: the new one if it has two.
     pub(super) fn path(&self) -> Option<&str> {
         match self {
             Self::MakeDir { path }
@@ -406,7 +406,7 @@ impl Event {
         }
     }
 
-    /// Bytes of the files it is about, as far as it tells.
+    /// The size in bytes of the files in the event, if it states one.
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::Upload { size, .. } | Self::Download { size, .. } => *size,
@@ -417,7 +417,8 @@ impl Event {
     }
 }
 
-/// A path as the log has it: folder and name are shortened apart, so that paths of one folder still show it.
+/// A path in the form of the log: folder and name are shortened separately, so that paths in one folder still show
+/// the same folder.
 #[must_use]
 pub(crate) fn shown(path: &RemotePath) -> String {
     let whole = path.display().to_string();
@@ -427,8 +428,8 @@ pub(crate) fn shown(path: &RemotePath) -> String {
     }
 }
 
-/// A text by its two ends where it is long, with what tells it from others that end alike: else a
-/// user could push the rest of the log out with long names.
+/// Shortens a long text in the middle, and adds a mark that distinguishes it from others with the same ends:
+/// otherwise a user could push the rest of the log out with long names.
 fn shortened(text: String) -> String {
     if text.len() <= TEXT_MAX {
         return text;

@@ -1,4 +1,4 @@
-//! The audit log's file: appended to, cut by size into numbered ones, of which some are kept.
+//! The files of the audit log: the current one is appended to, and numbered older ones are kept up to a limit.
 #![expect(clippy::disallowed_methods, reason = "the audit log is a file of the server's own")]
 
 use std::{
@@ -17,45 +17,45 @@ use crate::private_file::{self, NO_FOLLOW, folder_of};
 
 /// The file's name in the data folder.
 pub(super) const NAME: &str = "audit.jsonl";
-/// The longest line looked for at the end of a file.
+/// The longest line that is searched for at the end of a file.
 const LONGEST: u64 = 1 << 20;
 
 /// How much of the log is kept.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keep {
-    /// Bytes of a file.
+    /// The maximum size of a file in bytes.
     pub(super) max_size: u64,
-    /// How many older files stay.
+    /// The number of older files that are kept.
     pub(super) files: u32,
-    /// Younger ones than this stay beyond that, up to twice as many.
+    /// Files younger than this are kept beyond that number, up to twice as many.
     pub(super) age: Duration,
 }
 
-/// The file that is written to.
+/// The current file.
 #[derive(Debug)]
 pub(super) struct AuditFile {
     path: PathBuf,
-    /// Nothing as long as the disk does not let it be opened.
+    /// `None` while the disk does not allow opening it.
     file: Option<File>,
-    /// Bytes of whole lines in it.
+    /// The length of its complete lines in bytes.
     length: u64,
     keep: Keep,
-    /// Whether the last attempt to begin another file failed.
+    /// Whether the last attempt to start another file failed.
     stuck: bool,
-    /// Older files that go once the log tells of it, oldest first.
+    /// Older files that are removed once the log has recorded it, oldest first.
     retiring: Vec<PathBuf>,
     /// The last line.
     pub(super) end: End,
-    /// Whether that was cut.
+    /// Whether the last line was truncated.
     pub(super) torn: bool,
 }
 
 impl AuditFile {
-    /// Goes on where the file ends; a line that a crash has cut is closed.
+    /// Continues at the end of the file; a line truncated by a crash is terminated.
     pub(super) fn open(path: PathBuf, keep: Keep) -> io::Result<Self> {
         let mut file = append(&path)?;
         let length = file.metadata()?.len();
-        // Between two files nothing is written yet: the chain goes on from the older one.
+        // Between two files nothing has been written yet: the chain continues from the older one.
         let last = match last_line(&path)? {
             None => last_line(&numbered(&path, 1))?,
             last => last,
@@ -69,19 +69,19 @@ impl AuditFile {
         Ok(Self { path, file: Some(file), length, keep, stuck: false, retiring: Vec::new(), end, torn })
     }
 
-    /// Opens nothing for now: [`look`](Self::look) does, as soon as the disk lets it.
+    /// Opens nothing yet: [`check_in_place`](Self::check_in_place) does, as soon as the disk allows it.
     pub(super) fn waiting(path: PathBuf, keep: Keep) -> Self {
         let (retiring, end) = (Vec::new(), End::default());
         Self { path, file: None, length: 0, keep, stuck: false, retiring, end, torn: false }
     }
 
-    /// Keeps as much as this from now on; older files go with the next one.
+    /// Applies these limits from now on; older files are removed with the next new file.
     pub(super) fn keep(&mut self, keep: Keep) {
         self.keep = keep;
     }
 
-    /// Looks whether the file is still the one under its name, and whole: a program that rotates logs may
-    /// have moved it. Then it goes on in another, which begins with the event that comes back.
+    /// Checks that the file is still the one under its name and not truncated: a program that rotates logs may have
+    /// moved it. If so, the log continues in another file, which starts with the returned event.
     pub(super) fn check_in_place(&mut self) -> io::Result<Option<Event>> {
         let Some(file) = &self.file else {
             *self = Self::open(self.path.clone(), self.keep)?;
@@ -102,7 +102,7 @@ impl AuditFile {
         if is_cut {
             file.write_all(b"\n")?;
         }
-        // Wherever it is now, its lines stay.
+        // Wherever the file is now, its lines must be durable.
         self.flush()?;
         (self.file, self.length) = (Some(file), length + u64::from(is_cut));
         let path = self.path.display();
@@ -110,9 +110,8 @@ impl AuditFile {
         Ok(Some(Event::MovedAway { through: self.end.number, hash: self.end.hash.clone(), found }))
     }
 
-    /// Makes room for so many bytes in another file where this one would grow too large; what is to be told
-    /// of older ones that go then. A file that is too large is grown rather than a line lost when there can
-    /// be no new one.
+    /// Starts another file if `bytes` would make this one too large; returns the event that records the removal of
+    /// older files. If no new file can be created, the current one grows beyond its limit rather than losing lines.
     pub(super) fn make_room(&mut self, bytes: usize) -> Option<Event> {
         if self.length == 0 || self.length + bytes as u64 <= self.keep.max_size {
             return None;
@@ -127,11 +126,11 @@ impl AuditFile {
         retired.ok().flatten()
     }
 
-    /// Appends whole lines, or nothing; files whose end they tell of go then.
+    /// Appends complete lines, or nothing; then removes the files whose end they record.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
         if let Err(error) = file.write_all(lines) {
-            // What was written of them would be a torn line in the middle of the file.
+            // A partial write would leave a truncated line in the middle of the file.
             file.set_len(self.length)?;
             self.retiring.clear();
             return Err(error);
@@ -141,16 +140,16 @@ impl AuditFile {
         Ok(())
     }
 
-    /// Makes everything so far durable.
+    /// Makes all lines written so far durable.
     pub(super) fn flush(&self) -> io::Result<()> {
         self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
 
-    /// Opens the new file before any other is moved: what can fail, fails while all is in its place.
+    /// Creates the new file before moving any other, so that a failure leaves everything in place.
     fn next_file(&mut self) -> io::Result<()> {
         let new = beginning(&self.path);
         match fs::remove_file(&new) {
-            // Left by a crash or by an attempt that failed; nothing was written to it.
+            // It was left by a crash or by a failed attempt; nothing was written to it.
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -163,8 +162,8 @@ impl AuditFile {
         File::open(folder_of(&self.path))?.sync_all()
     }
 
-    /// Moves the files on, each to the next number, up to the first number that is free. So what
-    /// was moved before a failure is not moved again.
+    /// Moves each older file to the next number, up to the first free number. So after a failure, files that were
+    /// already moved are not moved again.
     fn move_on(&self) -> io::Result<()> {
         let name = |number| if number == 0 { self.path.clone() } else { numbered(&self.path, number) };
         let mut free = 0;
@@ -182,7 +181,7 @@ impl AuditFile {
         Ok(())
     }
 
-    /// Chooses the files that are to go, oldest first; what is to be told before they do.
+    /// Selects the files to remove, oldest first; returns the event that must be recorded before.
     fn retire(&mut self) -> io::Result<Option<Event>> {
         let (most, twice) = (u64::from(self.keep.files), u64::from(self.keep.files) * 2);
         self.retiring.clear();
@@ -201,7 +200,7 @@ impl AuditFile {
         Ok(last.map(|Last { end, .. }| Event::Retired { through: end.number, hash: end.hash }))
     }
 
-    /// Removes what the log has told of by now.
+    /// Removes the files whose removal the log has recorded.
     fn remove_retired(&mut self) {
         let retiring = std::mem::take(&mut self.retiring);
         if retiring.is_empty() {
@@ -209,7 +208,7 @@ impl AuditFile {
         }
         let removed = self.flush().and_then(|()| retiring.iter().try_for_each(fs::remove_file));
         if let Err(error) = removed {
-            // With the next new file again.
+            // This is tried again with the next new file.
             tracing::error!(%error, "old files of the audit log cannot be removed");
         }
     }
@@ -219,19 +218,19 @@ fn same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// The log is never written through a link.
+/// Opens the log for appending, never through a symlink.
 fn append(path: &Path) -> io::Result<File> {
     let file = File::options().create(true).append(true).mode(0o600).custom_flags(NO_FOLLOW).open(path)?;
     private_file::give(&file, File::open(folder_of(path))?)?;
     Ok(file)
 }
 
-/// What the new file is called until the others have made room.
+/// The name of a new file until the others have made room.
 pub(super) fn beginning(path: &Path) -> PathBuf {
     with(path, ".new")
 }
 
-/// `audit.jsonl.3` and the like; the higher, the older.
+/// `audit.jsonl.3` and so on; higher numbers are older.
 pub(super) fn numbered(path: &Path, number: u64) -> PathBuf {
     with(path, &format!(".{number}"))
 }
@@ -242,14 +241,14 @@ fn with(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// The number of an older file of the log at `path`, by its name.
+/// The number of an older file of the log at `path`, from its name.
 pub(super) fn number_of(path: &Path, file: &Path) -> Option<u64> {
     let (name, log) = (file.file_name()?.to_str()?, path.file_name()?.to_str()?);
     let digits = name.strip_prefix(log)?.strip_prefix('.')?;
     digits.parse().ok().filter(|number: &u64| *number > 0 && number.to_string() == digits)
 }
 
-/// The numbers of the older files that are there.
+/// The numbers of the existing older files.
 fn numbers(path: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(folder_of(path))? {
@@ -258,7 +257,7 @@ fn numbers(path: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// The files of a log that are there, oldest first.
+/// The existing files of a log, oldest first.
 pub(super) fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut numbers = match numbers(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -275,7 +274,7 @@ struct Last {
     whole: bool,
 }
 
-/// The last line of a file, if it is there and not empty.
+/// The last line of a file, if the file exists and is not empty.
 fn last_line(path: &Path) -> io::Result<Option<Last>> {
     let mut file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -289,7 +288,7 @@ fn last_line(path: &Path) -> io::Result<Option<Last>> {
     let mut lines = bytes.rsplit(|byte| *byte == b'\n');
     let last = lines.next().unwrap_or_default();
     let number = |line: &[u8]| serde_json::from_slice::<Tie>(line).ok().and_then(|tie| tie.number);
-    // A line that was cut has a number all the same.
+    // A truncated line counts with the next number.
     let number = number(last).or_else(|| Some(number(lines.next()?)?.saturating_add(1)));
     let end = End { number: number.unwrap_or_default(), hash: chain::hash(last) };
     Ok((length > 0).then_some(Last { end, whole }))

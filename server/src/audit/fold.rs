@@ -1,8 +1,8 @@
-//! What is told in one line instead of many, so that nobody can push the others out of the log.
+//! Summaries: one line for many events, so that nobody can push other lines out of the log.
 //!
-//! Refusals and downloads are told one by one as long as they are few in a minute; changes until one
-//! user has filled a tenth of the log within a day. What is more is told once a minute, a line for each
-//! folder, and of few folders and addresses: all else is one line more.
+//! Refusals and downloads are recorded one by one while they are few in a minute; changes are until one user has
+//! filled a tenth of the log within a day. Further events are summarised once a minute, in one line for each
+//! folder, for a limited number of folders and addresses; one more line covers the rest.
 
 use std::{
     collections::HashMap,
@@ -14,27 +14,27 @@ use jiff::Timestamp;
 
 use super::event::{Event, Folded, Folds, Who};
 
-/// How long events are gathered.
+/// The period of a summary.
 const MINUTE: Duration = Duration::from_secs(60);
-/// Refusals and downloads of one user or address that are told one by one in a minute.
+/// Refusals and downloads of one user or address that are recorded one by one in a minute.
 const FEW: u32 = 60;
-/// The same of all who are not logged in.
+/// The same for all peers that are not logged in.
 const FEW_OF_STRANGERS: u32 = 120;
-/// Folders of one user that have a line of their own in a minute.
+/// Folders of one user that get a line of their own in a minute.
 const FOLDERS: usize = 16;
-/// Addresses that have one.
+/// Addresses that get a line of their own in a minute.
 const ADDRESSES: usize = 64;
-/// Parts that the day is looked at in.
+/// Parts into which the day is divided.
 const HOURS: usize = 24;
 const HOUR: u64 = 60 * 60;
 
-/// Whose doing something is, as far as that is proven.
+/// The author of an event, as far as proven.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Source {
     User(String),
-    /// Somebody who is not logged in; of IPv6, a /64.
+    /// A peer that is not logged in; for IPv6, a /64.
     Address(IpAddr),
-    /// All others who are not.
+    /// All other peers that are not logged in.
     Strangers,
 }
 
@@ -51,16 +51,16 @@ impl Source {
     }
 }
 
-/// What was told of one source.
+/// What was recorded for one source.
 #[derive(Debug, Default)]
 struct Told {
-    /// Refusals and downloads told one by one in this minute.
+    /// Refusals and downloads recorded one by one in this minute.
     few: u32,
-    /// Bytes in the log, by the hour of the day.
+    /// Bytes in the log, by hour of the day.
     hours: [u64; HOURS],
-    /// The hour that was written to last.
+    /// The hour that was written last.
     hour: u64,
-    /// Lines that wait.
+    /// Lines that are waiting.
     waiting: usize,
 }
 
@@ -81,19 +81,19 @@ fn slot(hour: u64) -> usize {
     usize::try_from(hour % HOURS as u64).unwrap_or_default()
 }
 
-/// A line that waits.
+/// A line that is waiting.
 #[derive(Debug)]
 struct Group {
     who: Who,
     folded: Folded,
 }
 
-/// What waits to be told, and who has been told of how much.
+/// The waiting lines, and how much was recorded for each source.
 #[derive(Debug)]
 pub(super) struct Folding {
     begun: Instant,
     minute: Instant,
-    /// Bytes of the log that one user may fill in a day.
+    /// Bytes of the log that one user may fill per day.
     most: u64,
     told: HashMap<Source, Told>,
     strangers: u32,
@@ -102,7 +102,7 @@ pub(super) struct Folding {
 }
 
 impl Folding {
-    /// Folds what one user does beyond so many bytes of the log in a day.
+    /// Summarises changes of a user beyond this many bytes of the log per day.
     pub(super) fn share(&mut self, most: u64) {
         self.most = most;
     }
@@ -123,18 +123,18 @@ impl Folding {
         now.saturating_duration_since(self.begun).as_secs() / HOUR
     }
 
-    /// Whether this is to be told by itself; else it is kept for a line with others.
+    /// Whether this event is recorded by itself; if not, it is added to a summary.
     pub(super) fn admits(&mut self, now: Instant, time: SystemTime, who: &Who, event: &Event) -> bool {
         let folds = event.folds();
         let source = Source::of(who);
         let is_user = matches!(source, Source::User(_));
-        // Only users change anything.
+        // Only users make changes.
         if folds == Folds::Never || folds == Folds::WhenMany && !is_user {
             return true;
         }
         let hour = self.hour(now);
         let is_known = is_user || self.told.contains_key(&source);
-        // Strangers are as many as they like.
+        // The number of strangers is not limited by anything else.
         if !is_known && self.addresses >= ADDRESSES {
             self.keep(Source::Strangers, time, who, event);
             return false;
@@ -153,7 +153,7 @@ impl Folding {
         true
     }
 
-    /// So many bytes were told of somebody.
+    /// Notes that this many bytes were recorded for an author.
     pub(super) fn wrote(&mut self, now: Instant, who: &Who, bytes: u64) {
         let hour = self.hour(now);
         if let Some(told) = self.told.get_mut(&Source::of(who)) {
@@ -191,7 +191,7 @@ impl Folding {
                 last: None,
             },
         });
-        // Only what holds for all of them.
+        // Keep only the fields that apply to all of them.
         if group.who.session != who.session {
             group.who.session = None;
         }
@@ -211,7 +211,7 @@ impl Folding {
         folded.last = name;
     }
 
-    /// When what waits is to be told; nothing where nothing waits.
+    /// When the waiting lines are due; `None` if there are none.
     pub(super) fn due(&self) -> Option<Instant> {
         (!self.waiting.is_empty()).then(|| self.minute + MINUTE)
     }
@@ -233,7 +233,7 @@ impl Folding {
         lines
     }
 
-    /// All lines that wait, in a steady order.
+    /// All waiting lines, in a stable order.
     pub(super) fn take(&mut self) -> Vec<(Who, Event)> {
         self.told.values_mut().for_each(|told| told.waiting = 0);
         let mut groups: Vec<_> = self.waiting.drain().map(|(_, group)| group).collect();

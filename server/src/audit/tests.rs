@@ -1,4 +1,4 @@
-//! Tests of the audit log: the chain over restarts, files and torn lines, and what tampering shows.
+//! Tests of the audit log: the chain across restarts, files and truncated lines, and how tampering is detected.
 
 use std::{
     env, fs,
@@ -29,7 +29,7 @@ fn finish(audit: &Audit, thread: AuditThread) {
     thread.0.join().unwrap();
 }
 
-/// Writes `count` lines as one run of a server.
+/// Writes `count` lines, as one run of a server.
 fn run(folder: &Path, config: &config::Audit, count: u64) {
     let (audit, thread) = Audit::open(folder, config).unwrap();
     for number in 0..count {
@@ -107,7 +107,7 @@ fn every_kind_of_tampering_is_found_at_its_line() {
     assert_eq!(broken_line(folder.path()), 6, "one is slipped in");
     with(&[&lines[..3], &["garbage"], &lines[3..]].concat());
     assert_eq!(broken_line(folder.path()), 5, "garbage is slipped in");
-    // Nothing follows on the last lines: only what was noted elsewhere tells.
+    // No line follows the last ones: only a hash noted elsewhere can show that they are missing.
     with(&lines[..8]);
     assert!(checked(folder.path()).unwrap().from_the_start);
     assert!(matches!(verify::whole(folder.path(), Some(&noted)), Err(Broken::NotNoted)));
@@ -156,7 +156,7 @@ fn each_way_a_log_can_end_is_told_apart() {
     torn(whole.trim_end(), 3);
     torn(&whole[..whole.len() - 30], 3);
     torn(&(whole.clone() + "{"), 4);
-    // A crash cuts a line before its end; one that has its end was garbled by somebody.
+    // A crash truncates a line before its end; a line that has its end was altered by somebody.
     broken(&garbled(&whole), 3, "is no line");
     broken(&(whole.clone() + "{\n"), 4, "is no line");
     broken("{\n", 1, "is no line");
@@ -168,10 +168,10 @@ fn each_way_a_log_can_end_is_told_apart() {
     };
     broken(&after(&garbled(&whole), "login"), 4, "follows on a garbled line");
     assert!(!ends(&after(&garbled(&whole), "recovered")).unwrap().torn);
-    // A crash cuts one line, and never the first of a log.
+    // A crash truncates a single line, and never the first one of a log.
     broken(&after(&(garbled(&whole) + "{\n"), "recovered"), 4, "is no line");
     broken(&after("{\n", "recovered"), 1, "is no line");
-    // Only the very last line of all may have no end.
+    // Only the very last line of all may be incomplete.
     fs::write(folder.path().join("audit.jsonl.1"), whole.trim_end()).unwrap();
     let last = super::chain::hash(whole.lines().last().unwrap().as_bytes());
     broken(&format!("{{\"event\":\"login\",\"before\":\"{last}\"}}\n"), 1, "without an end");
@@ -192,7 +192,7 @@ fn what_stands_in_the_way_of_a_new_file_costs_no_line_and_no_old_file() {
     // The new file cannot be opened; the oldest one cannot be moved.
     for in_the_way in ["audit.jsonl.new", "audit.jsonl.3"] {
         let folder = tempfile::tempdir().unwrap();
-        // A line a file.
+        // One line per file.
         (0..3).for_each(|_| run(folder.path(), &config(1, 3), 1));
         let in_the_way = folder.path().join(in_the_way);
         fs::create_dir(&in_the_way).unwrap();
@@ -207,7 +207,7 @@ fn what_stands_in_the_way_of_a_new_file_costs_no_line_and_no_old_file() {
     }
 }
 
-/// In a process of its own, told by this variable: no file can be opened in all of it for a while.
+/// Set in a separate process, in which no file can be opened for a while.
 const TRIAL: &str = "FERRY_AUDIT_TRIAL";
 
 #[test]
@@ -231,7 +231,7 @@ fn while_no_file_can_be_opened_no_line_is_lost() {
 
 fn write_without_descriptors(folder: &Path) {
     let (_queue, messages) = mpsc::channel(QUEUE);
-    // A few lines are enough for another file; more than a few files would be moved too far.
+    // A few lines start another file; with more than a few files, one would be moved too far.
     let file = AuditFile::open(log(folder), keep(1000, 2)).unwrap();
     let mut writer = Writer::new(file, messages, Arc::default(), u64::MAX);
     let mut write = |count| {
@@ -297,7 +297,7 @@ fn one_user_cannot_push_the_lines_about_others_out_of_the_log() {
     let config = config(500_000, 1);
     let (audit, thread) = Audit::open(folder.path(), &config).unwrap();
     audit.record(user("anna"), Event::Login { method: "password", key: None });
-    // Three times what is kept.
+    // Three times the size that is kept.
     let name = shown(&ferry_shared::path::RemotePath::from_wire(&[b'x'; 250]).unwrap());
     for _ in 0..2500 {
         audit.record(user("eve"), Event::MakeDir { path: name.clone() });
@@ -334,7 +334,7 @@ fn long_paths_are_told_by_their_ends_and_differ_where_the_paths_do() {
 fn young_files_stay_beyond_the_number_that_is_kept_but_not_without_end() {
     let folder = tempfile::tempdir().unwrap();
     let config = config::Audit { keep_days: 30, ..config(1, 3) };
-    // A line a file: several of one run may come in one batch or in more, and each batch has a file.
+    // One line per file: several lines of one run may come in one or more batches, and each batch has a file.
     (0..6).for_each(|_| run(folder.path(), &config, 1));
     let verified = checked(folder.path()).unwrap();
     assert!(verified.from_the_start && verified.files == 6, "{verified:?}");
@@ -365,7 +365,7 @@ fn a_missing_file_and_a_start_that_was_not_retired_are_reported() {
     fs::rename(log(folder.path()), &away).unwrap();
     assert!(matches!(checked(folder.path()), Err(Broken::Missing(path)) if path == log(folder.path())));
     fs::rename(&away, log(folder.path())).unwrap();
-    // A number that is free, and nothing missing: a crash can leave that.
+    // A number is free, and nothing is missing: a crash can leave this state.
     fs::rename(file(4), file(7)).unwrap();
     assert!(checked(folder.path()).unwrap().from_the_start);
 }
@@ -426,7 +426,7 @@ fn what_a_full_disk_did_not_take_is_counted_and_told() {
     let folder = tempfile::tempdir().unwrap();
     let (queue, messages) = mpsc::channel(QUEUE);
     let counts: Arc<LineCounts> = Arc::default();
-    // Every write to this device ends with "no space left".
+    // Every write to this device fails with "no space left".
     let file = AuditFile::open(PathBuf::from("/dev/full"), keep(1 << 20, 3)).unwrap();
     let mut writer = Writer::new(file, messages, Arc::clone(&counts), u64::MAX);
     let event = || (SystemTime::now(), Who::default(), Event::Login { method: "password", key: None });
@@ -454,7 +454,7 @@ fn the_last_line_before_a_quiet_time_is_flushed_too() {
             thread::yield_now();
         }
     };
-    // It counts as unflushed before it is written.
+    // A line counts as unflushed before it is written.
     until(&|| fs::metadata(log(folder.path())).unwrap().len() > 0, "written");
     until(&|| audit.unflushed() == 0, "flushed");
     finish(&audit, thread);
@@ -469,7 +469,7 @@ fn a_log_that_cannot_be_opened_at_first_goes_on_where_it_ended_and_says_what_is_
     fs::write(log(folder.path()), &text).unwrap();
     let away = folder.path().join("away");
     fs::rename(log(folder.path()), &away).unwrap();
-    // Whatever keeps it from being opened.
+    // Anything that prevents the file from being opened.
     fs::create_dir(log(folder.path())).unwrap();
     let (_queue, messages) = mpsc::channel(QUEUE);
     let file = AuditFile::waiting(log(folder.path()), keep(1 << 20, 3));

@@ -1,4 +1,4 @@
-//! Walks the chain of an audit log and tells the first line that does not hold.
+//! Verifies the chain of an audit log and reports the first line that is wrong.
 #![expect(clippy::disallowed_methods, reason = "the audit log is a file of the server's own")]
 
 use std::{
@@ -14,46 +14,46 @@ use super::{
     file,
 };
 
-/// What the chain came to.
+/// The result of a successful verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Verified {
     /// Files.
     pub files: usize,
     /// Lines.
     pub lines: u64,
-    /// The hash of the last one: noted elsewhere, it shows later that nothing was cut off or rewritten.
+    /// The hash of the last line: noted elsewhere, it proves later that nothing was cut off or rewritten.
     pub last: String,
-    /// Whether the very first line of all is there.
+    /// Whether the very first line of all is present.
     pub from_the_start: bool,
-    /// The number of the last line that the server itself gave up, if it did.
+    /// The number of the last line that the server itself removed, if it did.
     pub retired: Option<u64>,
-    /// Whether the last line has no end: it is being written, or a crash has cut it.
+    /// Whether the last line is incomplete: it is being written, or was truncated by a crash.
     pub torn: bool,
 }
 
-/// Why a log does not hold.
+/// The reason why the verification failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
-    /// A line does not follow on the one before.
+    /// A line does not follow the previous one.
     #[error("{}:{line}: {what}", path.display())]
     Line {
-        /// In which file.
+        /// The file.
         path: PathBuf,
         /// Its number, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The fault.
         what: String,
     },
-    /// A file of the log is not there.
+    /// A file of the log is missing.
     #[error("{} is missing: it was removed or moved; what is left does not follow on without it", .0.display())]
     Missing(PathBuf),
-    /// The first lines are not there, and no line says that the server gave them up.
+    /// The first lines are missing, and no line records that the server removed them.
     #[error(
         "{}: the start is missing: what was before {} was removed or moved, and not by the server; if it was moved, \
          name all files, oldest first", path.display(), number.map_or("the first line".to_owned(), |number| format!("line {number}"))
     )]
     Start {
-        /// The oldest file that is there.
+        /// The oldest existing file.
         path: PathBuf,
         /// The number of its first line.
         number: Option<u64>,
@@ -61,21 +61,21 @@ pub enum Broken {
     /// The file could not be read.
     #[error("{}: {source}", path.display())]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// There is nothing.
+    /// There is no log.
     #[error("there is no audit log in {}", .0.display())]
     Nothing(PathBuf),
-    /// There are files and no line in them; a server writes one at its start.
+    /// There are files without any line; a server writes one at its start.
     #[error("there is no line in the audit log: it was emptied")]
     Empty,
-    /// The noted hash is of no line.
+    /// No line has the noted hash.
     #[error("no line has the noted hash: lines were cut off or rewritten since it was noted")]
     NotNoted,
-    /// The noted hash is of no line that is kept.
+    /// No remaining line has the noted hash.
     #[error(
         "no line that is kept has the noted hash: it is of an older one, or lines were cut off or rewritten; note \
          the last hash more often than audit.keep files are filled"
@@ -83,25 +83,25 @@ pub enum Broken {
     NotKept,
 }
 
-/// The files of the log in its folder, oldest first.
+/// The files of the log in a folder, oldest first.
 ///
 /// # Errors
-/// [`Broken::Nothing`], [`Broken::Missing`] when the newest one is not there, or the disk's.
+/// [`Broken::Nothing`], [`Broken::Missing`] if the newest file is missing, or an error of the disk.
 pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Broken> {
     let log = folder.join(file::NAME);
     let files = file::files(&log).map_err(|source| Broken::Read { path: folder.to_owned(), source })?;
     match files.last() {
         None => Err(Broken::Nothing(folder.to_owned())),
-        // A crash can leave it like this for the next start, with the new one still under its other name.
+        // A crash can leave this state for the next start, with the new file still under its temporary name.
         Some(last) if *last != log && !file::beginning(&log).exists() => Err(Broken::Missing(log)),
         Some(_) => Ok(files),
     }
 }
 
-/// Walks the chain through all files of the log in its folder; with `noted`, a line must have this hash.
+/// Verifies the chain through all files of the log in a folder; with `noted`, a line must have this hash.
 ///
 /// # Errors
-/// [`Broken`], for the first line that does not hold or what is missing.
+/// [`Broken`], for the first wrong line or a missing file.
 pub(crate) fn whole(folder: &Path, noted: Option<&str>) -> Result<Verified, Broken> {
     let files = files(folder)?;
     let (verified, walk) = walk(&files, noted)?;
@@ -111,11 +111,11 @@ pub(crate) fn whole(folder: &Path, noted: Option<&str>) -> Result<Verified, Brok
     Ok(verified)
 }
 
-/// Walks the chain through `files`, oldest first, which may be a part of it; with `noted`, a line must have
+/// Verifies the chain through `files`, oldest first, which may be a part of the log; with `noted`, a line must have
 /// this hash.
 ///
 /// # Errors
-/// [`Broken`], for the first line that does not hold.
+/// [`Broken`], for the first wrong line.
 pub(crate) fn verify(files: &[PathBuf], noted: Option<&str>) -> Result<Verified, Broken> {
     walk(files, noted).map(|(verified, _)| verified)
 }
@@ -136,7 +136,7 @@ fn walk(files: &[PathBuf], noted: Option<&str>) -> Result<(Verified, Walk), Brok
                 (1, Some(missing)) => Broken::Missing(missing),
                 _ => Broken::Line { path: path.clone(), line: number, what },
             })?;
-            // Also when its line was the last of a file that is kept no more.
+            // This also finds a line that was the last one of a removed file.
             seen |= noted == walk.last.as_deref() || noted.is_some() && noted == walk.before.as_deref();
             line.clear();
         }
@@ -162,7 +162,7 @@ fn walk(files: &[PathBuf], noted: Option<&str>) -> Result<(Verified, Walk), Brok
     Ok((verified, walk))
 }
 
-/// The file that should be between two of one log, by their numbers.
+/// The missing file between two of one log, according to their numbers.
 fn between(older: &Path, newer: &Path) -> Option<PathBuf> {
     let log = newer.with_file_name(file::NAME);
     let older = file::number_of(&log, older)?;
@@ -175,16 +175,16 @@ const GARBLED: &str = "is no line of an audit log";
 #[derive(Default)]
 struct Walk {
     last: Option<String>,
-    /// The hash that the first line there is names, and that line's number.
+    /// The hash that the first line contains, and the number of that line.
     before: Option<String>,
     first: Option<u64>,
-    /// The number of the last line, where lines have one.
+    /// The number of the last line, if lines have numbers.
     number: Option<u64>,
     lines: u64,
     from_the_start: bool,
-    /// What the server itself gave up.
+    /// The ends of the files that the server itself removed.
     retired: Vec<End>,
-    /// The line before is none; the next must say that a crash has cut it.
+    /// The previous line is malformed; the next one must record that a crash truncated it.
     cut: bool,
     torn: bool,
 }

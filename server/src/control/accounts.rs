@@ -1,5 +1,5 @@
-//! Shows and changes accounts and invites for operators who may not write the user store themselves, and closes
-//! accounts for those who do.
+//! Shows and changes accounts and invites for operators who may not write the user store, and closes accounts for
+//! those who do.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Everybody, as the file has them.
+/// All accounts and invites in the file.
 pub(super) async fn list(context: &Arc<Context>) -> Answer {
     blocking(context, |context| {
         let path = context.users.path();
@@ -27,7 +27,7 @@ pub(super) async fn list(context: &Arc<Context>) -> Answer {
     .await
 }
 
-/// Writes a change into the file and puts it in force.
+/// Writes a change to the file and applies it.
 pub(super) async fn change(context: &Arc<Context>, uid: u32, change: Change) -> Answer {
     blocking(context, move |context| change_now(context, uid, &change)).await
 }
@@ -70,7 +70,7 @@ fn change_now(context: &Context, uid: u32, change: &Change) -> Answer {
     Answer::Changed { files }
 }
 
-/// Closes accounts whose file is about to say so.
+/// Closes accounts that are about to be closed in the file.
 pub(super) async fn bar(context: &Context, uid: u32, names: &[UserName]) -> Answer {
     let users = context.users.bar(names);
     for name in &users {
@@ -80,7 +80,7 @@ pub(super) async fn bar(context: &Context, uid: u32, names: &[UserName]) -> Answ
     Answer::Barred { users }
 }
 
-/// Takes that back.
+/// Reverts the closing of an account.
 pub(super) async fn allow(context: &Context, uid: u32, name: &UserName) -> Answer {
     if context.users.barred().contains(name) {
         context.users.allow(name);

@@ -1,4 +1,4 @@
-//! Answers the operator from what the server's parts know.
+//! Answers operators from the state of the server.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,7 +21,7 @@ use crate::{
     users::{By, moment::Moment},
 };
 
-/// The longest word for everybody.
+/// The maximum length of a message to everybody.
 const WORD: usize = 4096;
 
 pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &mpsc::Sender<Order>) -> Answer {
@@ -45,7 +45,7 @@ pub(super) async fn answer(ask: Ask, uid: u32, context: &Arc<Context>, orders: &
     }
 }
 
-/// Has everything read again, with the certificate that was handed over, if there is one.
+/// Has everything read again, with the certificate that was handed over, if any.
 pub(super) async fn reload(
     uid: u32,
     handed: Option<Handed>,
@@ -70,7 +70,7 @@ async fn drain(context: &Context, uid: u32, message: Option<String>, orders: &mp
     tracing::info!(uid, message, "the operator asks for an end");
     context.audit.note(Who::operator(uid), Event::Drain { message: message.clone() }).await;
     if let Some(message) = message {
-        // The first one stays, as the end does.
+        // The first message stays, as does the decision to stop.
         let _ = context.farewell.set(message);
     }
     if orders.send(Order::Drain).await.is_err() {
@@ -93,14 +93,14 @@ async fn users(context: &Arc<Context>, uid: u32) -> Answer {
 
 async fn status(context: &Arc<Context>) -> Answer {
     let context = Arc::clone(context);
-    // Asking the disk may block.
+    // Querying the disk may block.
     match tokio::task::spawn_blocking(move || status_now(&context)).await {
         Ok(status) => Answer::Status(Box::new(status)),
         Err(error) => Answer::failed(format!("the server cannot say: {error}")),
     }
 }
 
-/// How the server is. Blocks on the disk.
+/// The status of the server. Blocks on the disk.
 pub(crate) fn status_now(context: &Context) -> Status {
     let counters = &context.counters;
     let connections = context.connections.list();
@@ -230,7 +230,8 @@ async fn kick(context: &Context, uid: u32, who: &str) -> Answer {
     Answer::Kicked { sessions: ended }
 }
 
-/// Tells each session once: on a connection that is at work, else on its oldest, where a person looks around.
+/// Sends a message to each session once: on a busy connection if there is one, else on its oldest connection, which
+/// a person browses with.
 async fn broadcast(context: &Context, uid: u32, text: &str) -> Answer {
     if text.trim().is_empty() || text.len() > WORD {
         return Answer::failed(format!("the text must have 1 to {WORD} bytes"));
@@ -272,7 +273,7 @@ mod tests {
         Arc::new(Context::new(Config::default(), users, identity, storage))
     }
 
-    /// One session with so many connections.
+    /// One session with this many connections.
     fn session(context: &Context, connections: usize) -> Vec<Listed> {
         let account = context.users.all().remove(0);
         let user = context.open_user(&account).unwrap();

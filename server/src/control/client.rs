@@ -19,50 +19,50 @@ use super::{
     requests::FILES,
 };
 
-/// The socket's name in the server's folder.
+/// The name of the socket in the server's folder.
 const NAME: &str = "control.sock";
-/// Where a service of systemd has it.
+/// Its path in a systemd service.
 const SERVICE: &str = "/run/ferryd/control.sock";
-/// The data folder of such a service.
+/// The data folder of a systemd service.
 pub const SERVICE_DATA: &str = "/var/lib/ferryd";
-/// How long a server may take for an answer.
+/// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes in an answer: much more than any server has sessions.
+/// Maximum bytes of an answer: much more than the sessions of any server need.
 const ANSWER: u64 = 64 << 20;
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// Nobody listens.
+    /// No server is listening.
     #[error(
         "no server answers at {}; is it running ('ferryd serve'), with the same --data and configuration?",
         .0.display()
     )]
     NoServer(PathBuf),
-    /// The file says no.
+    /// The permissions of the file deny access.
     #[error(
         "{}: you may not use this socket; be root, the server's user, or of the group in control.group or \
          control.admin_group",
         .0.display()
     )]
     NotAllowed(PathBuf),
-    /// The talk broke off.
+    /// The connection failed.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Where.
+        /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The server said no.
+    /// The server refused or failed.
     #[error("{0}")]
     Failed(String),
-    /// The server says something else.
+    /// The answer does not match the question.
     #[error("the server's answer is not understood; is it of another version?")]
     Strange,
 }
 
-/// Where a server makes its socket.
+/// The path at which a server creates its socket.
 #[must_use]
 pub fn server_path(configured: Option<&Path>, data: &Path) -> PathBuf {
     let runtime = env::var_os("RUNTIME_DIRECTORY").filter(|folder| !folder.is_empty());
@@ -70,7 +70,7 @@ pub fn server_path(configured: Option<&Path>, data: &Path) -> PathBuf {
     configured.map(Path::to_owned).unwrap_or_else(|| runtime.as_deref().unwrap_or(data).join(NAME))
 }
 
-/// Where to look for it: the service's when the data folder has none.
+/// The path at which to look for the socket: that of the service if the data folder has none.
 #[must_use]
 pub fn path(configured: Option<&Path>, data: &Path) -> PathBuf {
     let path = server_path(configured, data);
@@ -79,7 +79,7 @@ pub fn path(configured: Option<&Path>, data: &Path) -> PathBuf {
     if elsewhere { service.to_owned() } else { path }
 }
 
-/// Whether a service of systemd runs that this user may ask.
+/// Whether a systemd service is running that this user may ask.
 #[must_use]
 pub fn may_ask_the_service() -> bool {
     let may = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
@@ -87,8 +87,8 @@ pub fn may_ask_the_service() -> bool {
     may(service) || may(&admin_path(service))
 }
 
-/// Where members of `control.admin_group` reach the server whose other socket is at `path`: a file belongs to but one
-/// group.
+/// The socket for members of `control.admin_group`, for the server whose other socket is at `path`: a file belongs
+/// to one group only.
 #[must_use]
 pub fn admin_path(path: &Path) -> PathBuf {
     let mut name = path.file_stem().unwrap_or_default().to_owned();
@@ -105,7 +105,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// Reaches the server, on the socket for the one group or the other.
+    /// Connects to the server, on the socket of either group.
     ///
     /// # Errors
     /// [`AskError`].
@@ -116,7 +116,7 @@ impl Line {
         }
     }
 
-    /// Reaches the server where it takes changes of accounts; `path` is that of the socket for all else.
+    /// Connects to the server's socket for changes of accounts; `path` is that of the socket for everything else.
     ///
     /// # Errors
     /// [`AskError`].
@@ -140,7 +140,7 @@ impl Line {
         }
     }
 
-    /// Waits for answers however long they take.
+    /// Waits for answers without a timeout.
     ///
     /// # Errors
     /// [`AskError::Io`].
@@ -151,18 +151,18 @@ impl Line {
         }
     }
 
-    /// Asks and waits for the answer.
+    /// Sends a request and waits for the answer.
     ///
     /// # Errors
-    /// [`AskError`]; also for what the server did not do.
+    /// [`AskError`]; also if the server refused or failed.
     pub fn ask(&mut self, ask: &Ask) -> Result<Answer, AskError> {
         self.ask_with(ask, &[])
     }
 
-    /// As [`ask`](Self::ask), with open files that the server is to have.
+    /// Like [`ask`](Self::ask), and passes open files to the server.
     ///
     /// # Errors
-    /// As [`ask`](Self::ask).
+    /// Those of [`ask`](Self::ask).
     pub fn ask_with(&mut self, ask: &Ask, files: &[OwnedFd]) -> Result<Answer, AskError> {
         let line = self.exchange(ask, files).map_err(|source| AskError::Io { path: self.path.clone(), source })?;
         match serde_json::from_str(&line) {
@@ -175,7 +175,7 @@ impl Line {
     fn exchange(&mut self, ask: &Ask, files: &[OwnedFd]) -> io::Result<String> {
         let mut line = serde_json::to_vec(ask)?;
         line.push(b'\n');
-        // A server that refuses us may have hung up by now; its word is still to be read.
+        // A server that refuses may have closed the connection by now; its answer can still be read.
         let written = send(self.stream.get_mut(), &line, files);
         let mut answer = String::new();
         if (&mut self.stream).take(ANSWER).read_line(&mut answer)? == 0 {
@@ -185,7 +185,7 @@ impl Line {
         Ok(answer)
     }
 
-    /// Waits until the server hangs up, as it does when it has stopped.
+    /// Waits until the server closes the connection, as it does when it has stopped.
     ///
     /// # Errors
     /// [`AskError::Io`].
@@ -200,7 +200,7 @@ impl Line {
     }
 }
 
-/// Writes a line, with open files.
+/// Writes a line and passes open files.
 fn send(stream: &mut UnixStream, line: &[u8], files: &[OwnedFd]) -> io::Result<()> {
     let files: Vec<_> = files.iter().map(|file| file.as_fd()).collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];

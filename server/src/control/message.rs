@@ -1,4 +1,4 @@
-//! What is asked and answered on the control socket, one JSON object a line.
+//! Requests and answers on the control socket, one JSON object per line.
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
@@ -20,41 +20,41 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Ask {
-    /// How the server is.
+    /// The status of the server.
     Status,
-    /// Who is connected, and what travels.
+    /// The open sessions and their transfers.
     Sessions,
-    /// Close the sessions of a user, or one by its number.
+    /// End the sessions of a user, or one session by its number.
     Kick {
-        /// A user's name, or a session's number.
+        /// The name of a user, or the number of a session.
         who: String,
     },
-    /// Say something to everybody.
+    /// Send a message to everybody.
     Broadcast {
-        /// What.
+        /// The message.
         text: String,
     },
-    /// What a user has, and what holds it.
+    /// Explain the usage of a user.
     Explain {
-        /// The user's name.
+        /// The name of the user.
         user: String,
     },
-    /// Count a home again, or all.
+    /// Count one home again, or all.
     Rescan {
-        /// Whose; everybody's if left out.
+        /// The user; everybody if left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<String>,
     },
     /// The waits after failed logins.
     Penalties,
-    /// Forget the failed logins from an address.
+    /// Clear the failed logins from an address.
     Lift {
-        /// Which; of IPv6 its /64.
+        /// The address; for IPv6, its /64.
         address: IpAddr,
     },
     /// Read configuration, certificate and users again.
     Reload {
-        /// A certificate and its key that come along as open files, for a server whose user may not read them.
+        /// A certificate and its key passed as open files, for a server whose user may not read them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pair: Option<Pair>,
     },
@@ -64,37 +64,37 @@ pub enum Ask {
     Accounts,
     /// Change an account or an invite.
     Change {
-        /// How.
+        /// The change.
         change: Change,
     },
     /// Close these accounts before the file says so.
     Bar {
-        /// Whose.
+        /// The users.
         users: Vec<UserName>,
     },
-    /// Take that back.
+    /// Revert the closing of an account.
     Allow {
-        /// Whose.
+        /// The user.
         user: UserName,
     },
-    /// Throw unfinished uploads away.
+    /// Discard unfinished uploads.
     Discard {
-        /// Whose.
+        /// The user.
         user: UserName,
-        /// Which, as `explain` shows them; all that are not under way if left out.
+        /// Their paths, as `explain` shows them; all inactive ones if left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         paths: Option<Vec<String>>,
     },
-    /// Take nobody new, give transfers their time, and end.
+    /// Accept nobody new, let transfers finish within their time, and stop.
     Drain {
-        /// What sessions and new clients are told.
+        /// The message to sessions and new clients.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
 }
 
 impl Ask {
-    /// What a peer has to be allowed for it.
+    /// The right that a peer needs for this request.
     #[must_use]
     pub fn needs(&self) -> Right {
         match self {
@@ -118,7 +118,7 @@ impl Ask {
     }
 }
 
-/// Where the certificate and the key lie that are handed over, in the order of the files.
+/// The paths of the certificate and the key that are passed, in the order of the files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pair {
@@ -141,7 +141,7 @@ pub enum Answer {
         /// Their numbers.
         sessions: Vec<u64>,
     },
-    /// To `broadcast`: how many sessions were told.
+    /// To `broadcast`: how many sessions got the message.
     Broadcast {
         /// Their number.
         sessions: usize,
@@ -152,126 +152,126 @@ pub enum Answer {
     Rescanned(Vec<Rescanned>),
     /// To `penalties`, the longest wait first.
     Penalties(Vec<Penalty>),
-    /// To `lift`: nothing from there waits now.
+    /// To `lift`: no login from there has to wait now.
     Lifted {
         /// The address or network.
         address: String,
     },
-    /// To `reload` and `users`: what stays as it was, and why.
+    /// To `reload` and `users`: what stays unchanged, and why.
     Reloaded {
-        /// What is wrong; empty when all is as it should be.
+        /// Faults; empty if everything is in order.
         faults: Vec<String>,
-        /// What is in force and was not before.
+        /// Settings that changed.
         #[serde(default)]
         changed: Vec<String>,
-        /// What waits for the next start.
+        /// Settings that change only at the next start.
         #[serde(default)]
         notes: Vec<String>,
     },
     /// To `accounts`.
     Accounts(Box<Facts>),
-    /// To `change`: it is in the file and in force.
+    /// To `change`: the change is in the file and applied.
     Changed {
-        /// Whether a user who was added finds files, or those of a removed user were there to be removed.
+        /// Whether an added user finds files, or whether a removed user's files were removed.
         files: bool,
     },
-    /// To `change`: why nothing is changed.
+    /// To `change`: the reason why nothing was changed.
     Unchanged(ChangeError),
-    /// To `bar`: those whose accounts were open and are closed.
+    /// To `bar`: the users whose accounts were open and are now closed.
     Barred {
         /// Their names.
         users: Vec<UserName>,
     },
-    /// To `discard`: the uploads that are gone.
+    /// To `discard`: the discarded uploads.
     Discarded {
         /// Their paths.
         paths: Vec<String>,
     },
     /// To `allow`.
     Done,
-    /// To `drain`: what still runs and how long it has.
+    /// To `drain`: the transfers in progress and their remaining time.
     Draining {
-        /// Files on their way.
+        /// The number of transfers.
         transfers: usize,
         /// Seconds.
         seconds: u64,
     },
-    /// It was not done.
+    /// The request failed.
     Failed {
-        /// Why.
+        /// The reason.
         message: String,
     },
 }
 
 impl Answer {
-    /// It was not done, for this reason.
+    /// The request failed for this reason.
     #[must_use]
     pub fn failed(message: impl Into<String>) -> Self {
         Self::Failed { message: message.into() }
     }
 }
 
-/// How a server is. Bytes and counts are since its start.
+/// The status of a server. Bytes and counts are since its start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// Its version.
     pub version: String,
-    /// Its process.
+    /// Its process ID.
     pub pid: u32,
-    /// When it began.
+    /// When it started.
     pub started: Moment,
-    /// For how long it runs.
+    /// How long it has been running.
     pub uptime_seconds: u64,
-    /// Whether it is about to end and takes nobody new.
+    /// Whether it is stopping and accepts nobody new.
     pub draining: bool,
-    /// Logins that are open.
+    /// Open sessions.
     pub sessions: usize,
     /// Their connections.
     pub connections: usize,
     /// Connections that have not logged in.
     pub unfinished: usize,
-    /// Files on their way.
+    /// Files in transfer.
     pub transfers: usize,
     /// Bytes from clients, on the wire below TLS.
     pub received: u64,
     /// Bytes to clients.
     pub sent: u64,
-    /// Connections that were taken.
+    /// Connections that were accepted.
     pub accepted: u64,
     /// Logins that opened a session.
     pub logins: u64,
     /// Files stored.
     pub uploads: u64,
-    /// Files sent whole.
+    /// Files sent completely.
     pub downloads: u64,
-    /// The same of each door by its name; an earlier server does not tell.
+    /// The same for each door by its name; absent from an earlier server.
     #[serde(default)]
     pub doors: BTreeMap<String, AtDoor>,
     /// Refusals by code.
     pub refusals: BTreeMap<String, u64>,
-    /// Connections that came to nothing before login, by reason.
+    /// Connections that failed before login, by reason.
     #[serde(default)]
     pub turned_away: BTreeMap<String, u64>,
     /// Connections that ended in a panic.
     pub panics: u64,
-    /// Recounts that found other figures than were believed.
+    /// Recounts that differed from the ledger.
     pub quota_drifts: u64,
-    /// Lines the audit log could not take.
+    /// Lines that the audit log lost.
     pub audit_lost: u64,
-    /// Lines of the log that standard error did not take.
+    /// Log lines that standard error did not accept.
     pub log_lost: u64,
-    /// What is in force and not as it is on disk.
+    /// Differences between what is in force and what is on disk.
     pub differs: Vec<Differs>,
-    /// The certificate in use, where it can be read.
+    /// The certificate in use, if it can be parsed.
     #[serde(default)]
     pub certificate: Option<Certificate>,
-    /// What runs at once inside the server: connections, listeners, maintenance.
+    /// Tasks in the server: connections, listeners, maintenance.
     pub tasks: usize,
     /// Password checks that wait or run.
     pub hash_queue: usize,
     /// Flushes of the disk.
     pub flushes: u64,
-    /// Seconds they took.
+    /// Their total time in seconds.
     pub flush_seconds: f64,
     /// Bytes free on the disk of the homes.
     pub disk_free: Option<u64>,
@@ -281,88 +281,88 @@ pub struct Status {
     pub users: Vec<User>,
 }
 
-/// The figures of one door.
+/// The counters of one door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AtDoor {
-    /// Logins that are open.
+    /// Open sessions.
     pub sessions: usize,
     /// Their connections.
     pub connections: usize,
-    /// Connections that were taken.
+    /// Connections that were accepted.
     pub accepted: u64,
     /// Logins that opened a session.
     pub logins: u64,
 }
 
-/// A user's figures.
+/// A user's usage and limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// The name.
     pub name: String,
     /// Bytes in the home.
     pub used: u64,
-    /// Bytes that unfinished uploads hold.
+    /// Bytes that unfinished uploads have reserved.
     pub reserved: u64,
     /// Bytes the user may have.
     pub quota: Option<u64>,
-    /// Files and folders.
+    /// The number of files and folders.
     pub files: u64,
-    /// How many of them the user may have.
+    /// The limit of files and folders.
     pub max_files: Option<u64>,
 }
 
-/// What a user has, and what holds it.
+/// The usage of a user, explained.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explained {
     /// The name.
     pub user: String,
-    /// What the figures are taken from.
+    /// The source of the numbers.
     pub source: Source,
-    /// What is in the home.
+    /// The contents of the home.
     pub used: Weighed,
-    /// What unfinished uploads hold beside it.
+    /// The reservations of unfinished uploads.
     pub reserved: Weighed,
     /// Bytes the user may have.
     pub quota: Option<u64>,
     /// Files and folders the user may have.
     pub max_files: Option<u64>,
-    /// Whether the figures cannot be right, so that the home will be counted again.
+    /// Whether the numbers cannot be right, so that the home will be counted again.
     pub suspect: bool,
     /// Unfinished uploads, by path.
     pub parts: Vec<StagedPart>,
 }
 
-/// Something in force that is not as it is on disk.
+/// Something in force that differs from the disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Differs {
-    /// What: `users`, `certificate` or `configuration`.
+    /// The kind: `users`, `certificate` or `configuration`.
     pub what: String,
-    /// What is on disk, or what is wrong with it.
+    /// The state on disk, or the fault there.
     pub why: String,
-    /// Since when that is known.
+    /// When it was first noticed.
     pub since: Moment,
 }
 
 /// A certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// The names and addresses it is for.
+    /// The names and addresses it is valid for.
     pub names: Vec<String>,
-    /// When it begins.
+    /// When it becomes valid.
     pub from: Moment,
-    /// When it ends, or the first of those that vouch for it.
+    /// When it expires, or the first certificate of its chain does.
     pub until: Moment,
-    /// What needs care: it ends within 21 days, has ended, or has not begun.
+    /// A condition that needs attention: it expires within 21 days, has expired, or is not valid yet.
     pub warning: Option<String>,
 }
 
-/// Where figures come from.
+/// The source of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The running server.
     Server,
-    /// What the server wrote down when it stopped.
+    /// The ledger that the server wrote when it stopped.
     Ledger,
     /// A count of the home, made now.
     Count,
@@ -373,7 +373,7 @@ pub enum Source {
 pub struct Weighed {
     /// Bytes of regular files.
     pub bytes: u64,
-    /// Files, folders and all else.
+    /// Files, folders and everything else.
     pub files: u64,
 }
 
@@ -388,57 +388,58 @@ impl From<Tally> for Weighed {
 pub struct StagedPart {
     /// Its target, escaped for display.
     pub path: String,
-    /// The size it will have, where it is known.
+    /// Its declared size, if known.
     pub size: Option<u64>,
-    /// Bytes of it that are there.
+    /// Bytes received.
     pub received: u64,
-    /// Bytes it holds of the quota.
+    /// Bytes of the quota that it has reserved.
     pub reserved: u64,
-    /// When it was begun.
+    /// When it was started.
     pub started: Moment,
-    /// Whether it is under way.
+    /// Whether a connection is writing to it.
     pub active: bool,
 }
 
-/// A home that was counted again, or not.
+/// The result of counting a home again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rescanned {
-    /// Whose.
+    /// The user.
     pub user: String,
-    /// What was believed; `None` where nothing was.
+    /// The usage believed before; `None` if there was none.
     pub believed: Option<Weighed>,
-    /// What was counted, and is believed now.
+    /// The counted usage, which is believed from now on.
     pub counted: Option<Weighed>,
-    /// Why it was not counted.
+    /// The reason why the home was not counted.
     pub failed: Option<String>,
 }
 
 /// A wait after failed logins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Penalty {
-    /// The address; of IPv6 its /64.
+    /// The address; for IPv6, its /64.
     pub address: String,
-    /// The user whose logins from there wait, `""` for what can be no user's name; `None` when all from there do.
+    /// The user whose logins from there have to wait, `""` for a text that cannot be a name; `None` if all logins
+    /// from there wait.
     pub user: Option<String>,
     /// Failures that count.
     pub failures: u32,
-    /// Seconds it still waits.
+    /// The remaining seconds.
     pub seconds: u64,
 }
 
-/// A login and its connections.
+/// A session and its connections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Its number.
     pub id: u64,
-    /// Whose it is.
+    /// The user.
     pub user: String,
-    /// Where its first connection comes from.
+    /// The address of its first connection.
     pub peer: String,
-    /// The door it came through; an earlier server does not tell.
+    /// The door it came through; empty from an earlier server.
     #[serde(default)]
     pub door: String,
-    /// Since when.
+    /// When it was opened.
     pub since: Moment,
     /// Its connections.
     pub connections: usize,
@@ -446,22 +447,22 @@ pub struct Session {
     pub received: u64,
     /// Bytes they sent.
     pub sent: u64,
-    /// What travels on them.
+    /// The transfers on them.
     pub transfers: Vec<Transfer>,
 }
 
-/// A file on its way.
+/// A file in transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
-    /// Which way.
+    /// Its direction.
     pub direction: Direction,
-    /// Where it lies, escaped for display.
+    /// Its path, escaped for display.
     pub path: String,
-    /// Its size, where it is known.
+    /// Its size, if known.
     pub size: Option<u64>,
-    /// Bytes of it that are through.
+    /// The position in bytes.
     pub done: u64,
-    /// Seconds since it began.
+    /// Seconds since it started.
     pub seconds: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Shows the operator who has to wait after failed logins, and lifts that.
+//! Shows the waits after failed logins to operators, and lifts them.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use crate::{
     users::UserName,
 };
 
-/// Everybody who waits, the longest first.
+/// All waits, the longest first.
 pub(super) fn list(context: &Context) -> Vec<Penalty> {
     let shown = context.admission.waiting().into_iter().map(|waiting| Penalty {
         address: network(waiting.address),
@@ -21,7 +21,7 @@ pub(super) fn list(context: &Context) -> Vec<Penalty> {
     shown.collect()
 }
 
-/// Forgets the failed logins from an address.
+/// Clears the failed logins from an address.
 pub(super) async fn lift(context: &Context, uid: u32, address: IpAddr) -> Answer {
     let address_shown = network(network_of(address));
     if !context.admission.lift(address) {
@@ -32,7 +32,7 @@ pub(super) async fn lift(context: &Context, uid: u32, address: IpAddr) -> Answer
     Answer::Lifted { address: address_shown }
 }
 
-/// An address, or the network that pays together, as text.
+/// An address, or the network that shares its waits, as text.
 fn network(address: IpAddr) -> String {
     match address {
         IpAddr::V4(_) => address.to_string(),

@@ -1,4 +1,4 @@
-//! What users have, explained and counted again for the operator.
+//! The usage of users, explained and counted again for operators.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     users::{UserName, moment::Moment},
 };
 
-/// A staged part and what it holds, for the operator.
+/// A staged part and its reservation, for operators.
 pub(crate) fn staged_part(part: PartInfo, reserved: u64) -> StagedPart {
     StagedPart {
         path: part.meta.path.display().to_string(),
@@ -50,7 +50,7 @@ fn explained(user: &UserState) -> Explained {
     }
 }
 
-/// Throws unfinished uploads of a user away: those with these paths, else all that are not under way.
+/// Discards unfinished uploads of a user: those with these paths, or all inactive ones.
 pub(super) async fn discard(context: &Arc<Context>, uid: u32, name: &UserName, paths: Option<Vec<String>>) -> Answer {
     let name_shown = name.to_string();
     let work = move |_: &Context, user: &UserState| {
@@ -58,7 +58,7 @@ pub(super) async fn discard(context: &Arc<Context>, uid: u32, name: &UserName, p
         for path in wanted(&user.home.parts(), paths.as_deref()) {
             match user.discard(&path) {
                 Ok(true) => gone.push(path.display().to_string()),
-                // It was committed or thrown away meanwhile.
+                // It was committed or discarded meanwhile.
                 Ok(false) => {}
                 Err(error) => return Answer::failed(format!("{}: {error}", path.display())),
             }
@@ -75,8 +75,8 @@ pub(super) async fn discard(context: &Arc<Context>, uid: u32, name: &UserName, p
     answer
 }
 
-/// Of a user's parts those that are meant: by their paths as they are shown, with or without the `/` in front; all
-/// that are not under way without paths.
+/// Selects parts of a user by their displayed paths, with or without the leading `/`; without paths, all inactive
+/// ones.
 pub(crate) fn wanted(parts: &[PartInfo], paths: Option<&[String]>) -> Vec<RemotePath> {
     let is_wanted = |part: &&PartInfo| match paths {
         None => !part.active,
@@ -88,7 +88,7 @@ pub(crate) fn wanted(parts: &[PartInfo], paths: Option<&[String]>) -> Vec<Remote
     parts.iter().filter(is_wanted).map(|part| part.meta.path.clone()).collect()
 }
 
-/// Whether both are the same path, with or without the `/` in front.
+/// Whether both are the same path, with or without the leading `/`.
 pub(crate) fn same_path(one: &str, other: &str) -> bool {
     one.trim_start_matches('/') == other.trim_start_matches('/')
 }
@@ -124,7 +124,7 @@ fn rescanned(context: &Context, user: &UserState) -> Rescanned {
     }
 }
 
-/// Opens the home of the account `name` and works on it, off the async threads.
+/// Opens the home of the account `name` and runs work on it, off the async threads.
 async fn on_disk(
     context: &Arc<Context>,
     name: &str,

@@ -1,4 +1,4 @@
-//! Requests as they come on the control socket, with the open files that may be handed over along with one.
+//! Requests on the control socket, with the open files that may be passed with one.
 
 use std::{
     io::{self, IoSliceMut},
@@ -9,23 +9,23 @@ use std::{
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use tokio::{io::Interest, net::UnixStream};
 
-/// Bytes in a request.
+/// Maximum bytes of a request.
 const LINE: usize = 64 << 10;
-/// Bytes taken at once.
+/// Bytes received at once.
 const PIECE: usize = 4 << 10;
-/// Files with a request: a certificate and its key.
+/// Maximum files of a request: a certificate and its key.
 pub(super) const FILES: usize = 2;
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug, Default)]
 pub(super) struct Request {
-    /// The line; without its end where it is too long, or the peer stopped in it.
+    /// The line; incomplete if it is too long, or if the peer stopped in the middle.
     pub(super) line: Vec<u8>,
-    /// The files that came with it or before it.
+    /// The files that were passed with it or before it.
     pub(super) files: Vec<OwnedFd>,
 }
 
-/// What came and is not yet a request.
+/// Received bytes and files that do not form a request yet.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     bytes: Vec<u8>,
@@ -33,7 +33,7 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// The next request; `None` when the peer has ended.
+    /// The next request; `None` if the peer has finished.
     pub(super) async fn next(&mut self, stream: &UnixStream) -> io::Result<Option<Request>> {
         loop {
             if let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') {
@@ -52,7 +52,7 @@ impl Requests {
     }
 }
 
-/// Takes what is there; how many bytes that were.
+/// Receives the available bytes and files; returns the number of bytes.
 fn receive(stream: &UnixStream, bytes: &mut Vec<u8>, files: &mut Vec<OwnedFd>) -> io::Result<usize> {
     let mut piece = [0; PIECE];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
@@ -64,7 +64,7 @@ fn receive(stream: &UnixStream, bytes: &mut Vec<u8>, files: &mut Vec<OwnedFd>) -
             files.extend(handed);
         }
     }
-    // Nobody needs more, and each is one of ours until it is closed.
+    // No request needs more, and each one occupies a descriptor until it is closed.
     files.truncate(FILES);
     bytes.extend_from_slice(piece.get(..received).unwrap_or_default());
     Ok(received)

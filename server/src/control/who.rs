@@ -1,5 +1,5 @@
-//! Who may do what on the control sockets: root and the server's own user everything, and two groups, if the operator
-//! names them, a part of it.
+//! The rights on the control sockets: root and the server's own user may do everything, and two groups that the
+//! operator may name a part of it.
 #![expect(clippy::disallowed_methods, reason = "looks at the system's groups and the control socket's file")]
 
 use std::{
@@ -8,10 +8,10 @@ use std::{
     path::Path,
 };
 
-/// What somebody may do: each has those before it.
+/// A right; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
-    /// Look, end sessions, lift waits: `control.group`.
+    /// View, end sessions, lift waits: `control.group`.
     Look,
     /// Change accounts and invites: `control.admin_group`.
     Accounts,
@@ -20,7 +20,7 @@ pub enum Right {
 }
 
 impl Right {
-    /// Who has it, for those who do not.
+    /// A description of who has this right, for those who do not.
     #[must_use]
     pub fn of_whom(self) -> &'static str {
         match self {
@@ -36,7 +36,7 @@ impl Right {
     }
 }
 
-/// The rule, made once at start.
+/// The rules, determined once at the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
     own: u32,
@@ -44,7 +44,7 @@ pub struct Who {
     admin_group: Option<u32>,
 }
 
-/// There is no such group.
+/// The group does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("control.{key}: there is no group '{name}'")]
 pub struct NoSuchGroup {
@@ -53,7 +53,7 @@ pub struct NoSuchGroup {
 }
 
 impl Who {
-    /// The server's own user, root, and two groups, each a name or a number.
+    /// The rules for the server's own user, root, and two groups, each a name or a number.
     ///
     /// # Errors
     /// [`NoSuchGroup`].
@@ -69,7 +69,7 @@ impl Who {
         })
     }
 
-    /// Whether there is a socket for [`Right::Accounts`] beside the one for all else.
+    /// Whether there is a socket for [`Right::Accounts`] beside the one for everything else.
     pub(super) fn has_admins(&self) -> bool {
         self.admin_group.is_some()
     }
@@ -78,8 +78,8 @@ impl Who {
         if socket == Right::Look { self.group } else { self.admin_group }
     }
 
-    /// Gives a socket to its group, if it is not the group's already: a service kept in tightly
-    /// may not give files away, and gets the group as its own.
+    /// Gives a socket to its group, unless it belongs to it already: a confined service may not change the owner of
+    /// files, and has the group as its own.
     pub(super) fn own(&self, path: &Path, socket: Right) -> io::Result<()> {
         match self.group_of(socket) {
             Some(group) if fs::metadata(path)?.gid() != group => chown(path, None, Some(group)),
@@ -87,8 +87,8 @@ impl Who {
         }
     }
 
-    /// What a peer of this user may do who connected to this socket. Where a group is named, the file's mode has let
-    /// only its members connect; the kernel names but one of a process's groups to ask again.
+    /// The right of a peer with this user ID on this socket. If a group is named, the mode of the file lets only
+    /// its members connect; the kernel reports only one of a process's groups, so it cannot be checked again.
     pub(super) fn right(&self, uid: u32, socket: Right) -> Option<Right> {
         if uid == 0 || uid == self.own { Some(Right::All) } else { self.group_of(socket).map(|_| socket) }
     }

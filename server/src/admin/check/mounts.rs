@@ -1,12 +1,12 @@
-//! What is mounted at and below the data folder, where that keeps the server from its work.
+//! Filesystems mounted at and below the data folder that would hinder the server.
 
 use std::path::{Component, Path, PathBuf};
 
 use crate::admin::check::Report;
 
-/// Filesystems over a network, which may lack what durable files need.
+/// Network filesystems, which may lack what durable files need.
 const NETWORK: [&str; 9] = ["nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "fuse.sshfs", "fuse.glusterfs"];
-/// Filesystems that end with the machine.
+/// Filesystems whose contents are lost when the machine stops.
 const MEMORY: [&str; 2] = ["tmpfs", "ramfs"];
 
 /// A line of `/proc/self/mountinfo`.
@@ -18,10 +18,10 @@ struct Mount {
 }
 
 impl Report {
-    /// Looks at what `mountinfo` says of the data folder, which is without links.
+    /// Checks the mounts of the data folder in `mountinfo`; `data` contains no symlinks.
     pub(super) fn mounts(&mut self, mountinfo: &str, data: &Path) {
         let mounts: Vec<_> = mountinfo.lines().filter_map(parse).collect();
-        // Of several at one place the last is seen.
+        // Of several mounts at one place, only the last is visible.
         let base = mounts.iter().rev().filter(|mount| data.starts_with(&mount.at));
         let base = base.max_by_key(|mount| mount.at.components().count());
         if let Some(Mount { at, kind, is_read_only }) = base {
@@ -70,7 +70,7 @@ fn parse(line: &str) -> Option<Mount> {
     Some(Mount { at: unescape(at).into(), kind: kind.to_owned(), is_read_only })
 }
 
-/// White space and backslashes are written as three octal digits.
+/// Whitespace and backslashes are written as three octal digits.
 fn unescape(text: &str) -> String {
     ["\\040", "\\011", "\\012", "\\134"]
         .iter()

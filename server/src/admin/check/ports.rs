@@ -1,26 +1,26 @@
-//! Whether a server that starts now could listen where its configuration says.
+//! Checks whether a server that starts now could listen where its configuration says.
 
 use std::{io, net::SocketAddr};
 
 use crate::{config::Config, own_files::ServiceUser, server};
 
-/// What is known of the ports beside the configuration.
+/// Facts about the ports besides the configuration.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Holders {
-    /// The server runs, and has its ports itself.
+    /// The server is running and uses its ports itself.
     pub(super) is_running: bool,
     /// systemd holds the port for clients.
     pub(super) socket: bool,
-    /// systemd holds the port for the figures.
+    /// systemd holds the port for the metrics.
     pub(super) metrics: bool,
 }
 
-/// The addresses that cannot be had, and why.
+/// The addresses that cannot be used, and why.
 pub(super) fn faults(config: &Config, user: Option<&ServiceUser>, holders: Holders) -> Vec<String> {
     let clients = config.server.listen.iter().filter(|_| !holders.socket).map(|address| ("server.listen", *address));
     let metrics = config.metrics.listen.filter(|_| !holders.metrics).map(|address| ("metrics.listen", address));
     let fault = |(key, address): (&str, SocketAddr)| {
-        // Root may take any port.
+        // Root may use any port.
         let tried = || server::can_take(address);
         let error = user.and_then(|user| user.see(tried)).unwrap_or_else(tried).err()?;
         let is_own = holders.is_running && error.kind() == io::ErrorKind::AddrInUse;

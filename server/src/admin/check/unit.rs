@@ -1,4 +1,4 @@
-//! What the units of systemd say in place of the configuration, where the service uses this data folder.
+//! Settings in systemd units that override the configuration, if the service uses this data folder.
 #![expect(clippy::disallowed_methods, reason = "reads the units of systemd")]
 
 use std::{
@@ -14,7 +14,7 @@ use crate::{
     descriptors,
 };
 
-/// Where units lie; the earlier wins.
+/// Folders of units, in order of precedence.
 const FOLDERS: [&str; 5] = [
     "etc/systemd/system",
     "run/systemd/system",
@@ -22,14 +22,14 @@ const FOLDERS: [&str; 5] = [
     "usr/lib/systemd/system",
     "lib/systemd/system",
 ];
-/// The services of which one is in use.
+/// The services, of which one is in use.
 const SERVICES: [&str; 2] = ["ferryd.service", "ferryd-standalone.service"];
 
-/// The settings of a unit with what was put beside it (`systemctl edit`); lists are joined with a space.
+/// The settings of a unit including drop-ins (`systemctl edit`); lists are joined with a space.
 #[derive(Debug, Default)]
 struct Unit(BTreeMap<String, String>);
 
-/// What systemd holds for the server.
+/// The sockets that systemd holds for the server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct SystemdSockets {
     pub(super) clients: bool,
@@ -57,7 +57,7 @@ impl Unit {
             let (key, value) = (key.trim().to_owned(), value.trim());
             let is_list = ["ListenStream", "Environment", "ExecStart"].contains(&key.as_str());
             match self.0.get_mut(&key) {
-                // An empty value begins a list anew.
+                // An empty value clears a list.
                 Some(there) if is_list && !value.is_empty() => *there = format!("{there} {value}").trim().to_owned(),
                 _ => drop(self.0.insert(key, value.to_owned())),
             }
@@ -73,7 +73,7 @@ impl Unit {
     }
 }
 
-/// Whether a unit begins with the machine.
+/// Whether a unit starts at boot.
 fn is_enabled(root: &Path, name: &str) -> bool {
     let wanted = |folder: &str| {
         let entries = fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
@@ -84,7 +84,7 @@ fn is_enabled(root: &Path, name: &str) -> bool {
 }
 
 impl Report {
-    /// Looks at the service below `root` that is in use, if it uses `data`; what systemd holds for it.
+    /// Checks the enabled service below `root`, if it uses `data`; returns the sockets that systemd holds for it.
     pub(super) fn unit(&mut self, root: &Path, loaded: &Loaded, data: &Path) -> SystemdSockets {
         let in_use = SERVICES.iter().find(|name| is_enabled(root, name));
         let Some((name, unit)) = in_use.and_then(|name| Some((*name, Unit::read(root, name)?))) else {
@@ -161,7 +161,7 @@ mod tests {
 
     const DATA: &str = "/var/lib/ferryd";
 
-    /// A root with the units that are shipped, of which these are enabled.
+    /// A root with the shipped units, of which these are enabled.
     fn root(enabled: &[&str]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         let (units, wants) = (root.path().join(FOLDERS[3]), root.path().join("etc/systemd/system/x.target.wants"));
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(notes[1], "limits.backlog is not used: ferryd.socket says Backlog=1024");
         assert!(notes[2].starts_with("metrics.listen is not used: the service has no network"), "{notes:?}");
         assert_eq!(held, SystemdSockets { clients: true, metrics: true });
-        // Nothing is set, or another folder is meant, or nothing is in use.
+        // No setting is given, another folder is used, or no service is enabled.
         assert!(found(place.path(), "", DATA).1.is_empty());
         assert_eq!(found(place.path(), toml, "/srv/other"), (vec![], vec![], SystemdSockets::default()));
         assert_eq!(found(root(&[]).path(), toml, DATA), (vec![], vec![], SystemdSockets::default()));

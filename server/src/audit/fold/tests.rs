@@ -1,4 +1,4 @@
-//! Tests of what is told one by one and what in one line.
+//! Tests of what is recorded one by one and what is summarised.
 
 use super::*;
 use crate::{audit::event::Event, door::Door};
@@ -16,7 +16,7 @@ impl Trial {
         Self { folding: Folding::new(MOST, now), now }
     }
 
-    /// How many of these are told by themselves, each as so many bytes.
+    /// Returns how many of these events are recorded by themselves, each with this many bytes.
     fn told(&mut self, events: impl IntoIterator<Item = (Who, Event)>, bytes: u64) -> usize {
         let told = |(who, event): &(Who, Event)| {
             let told = self.folding.admits(self.now, SystemTime::now(), who, event);
@@ -66,7 +66,7 @@ fn changes_are_told_one_by_one_until_a_user_has_filled_the_share_of_a_day() {
     assert_eq!((folder.as_deref(), *count, *bytes), (Some("/a"), 99, 99 * 5));
     assert_eq!((first.as_deref(), last.as_deref(), of["upload"]), (Some("101"), Some("199"), 99));
     assert_eq!(told[0].0.user.as_deref(), Some("eve"));
-    // Some hours later it still holds, and after a day no more.
+    // Some hours later the limit still applies; after a day it does not.
     assert!(trial.after(Duration::from_secs(20 * HOUR)).is_empty());
     assert_eq!(trial.told([(user("eve"), upload("/a/x", 1))], 100), 0);
     assert_eq!(trial.after(Duration::from_secs(5 * HOUR)).len(), 1);
