@@ -1,7 +1,7 @@
-//! Who may go on talking before having logged in, and who has to wait.
+//! Admission: which connections may continue before they have logged in, and which logins have to wait.
 //!
-//! A peer that has not logged in may hold one of few places, for a short time, and say little.
-//! Time comes from [`tokio::time::Instant`], so that tests can move it.
+//! A peer that has not logged in may occupy one of few places, for a short time, and send little. Times are
+//! [`tokio::time::Instant`]s, so that tests can control the clock.
 
 pub(crate) mod budget;
 mod pace;
@@ -45,18 +45,18 @@ struct Tables {
     places: Places,
     penalties: Penalties,
     registrations: Pace,
-    /// Whose passwords are being checked, by address: one at a time each, so that a wave of guesses hears of the
-    /// wait that the first one costs.
+    /// Password checks in progress by address and user: one at a time for each, so that of many simultaneous
+    /// guesses each has to wait for the penalty of the one before.
     trying: HashMap<(IpAddr, Tried), Weak<Semaphore>>,
 }
 
-/// Why a connection is closed without a word.
+/// The reason why a connection is closed without a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many connections are at their login")]
 pub struct TooMany(pub Reason);
 
 impl Admission {
-    /// Keeps the limits of `login`.
+    /// Applies the limits of `login`.
     #[must_use]
     pub fn new(login: Login) -> Self {
         let tables = Tables {
@@ -68,16 +68,17 @@ impl Admission {
         Self(Arc::new(Inner { login: ArcSwap::from_pointee(login), tables: Mutex::new(tables) }))
     }
 
-    /// Keeps the limits of `login` from now on, for connections that come.
+    /// Applies the limits of `login` from now on, to new connections.
     pub fn change(&self, login: Login) {
         self.0.tables.lock().penalties.set_max(login.penalty_max());
         self.0.login.store(Arc::new(login));
     }
 
-    /// Gives a new connection its place. When its address or all have theirs taken, another one loses its own.
+    /// Gives a new connection a place. If the share of its address is used up, or all places are, another
+    /// connection loses its place.
     ///
     /// # Errors
-    /// [`TooMany`]: nobody could make room; close the connection.
+    /// [`TooMany`]: no place could be freed; close the connection.
     pub fn admit(&self, peer: IpAddr) -> Result<Ticket, TooMany> {
         let login = self.0.login.load();
         let key = penalty::network_of(peer);
@@ -88,38 +89,38 @@ impl Admission {
         Ok(Ticket { admission: self.clone(), number, key, exempt, is_balancer, dropped })
     }
 
-    /// Whether this address is a load balancer's.
+    /// Whether this address belongs to a load balancer.
     #[must_use]
     pub fn is_balancer(&self, peer: IpAddr) -> bool {
         contains(&self.0.login.load().balancers, peer.to_canonical())
     }
 
-    /// Connections that have not logged in.
+    /// The number of connections that have not logged in.
     #[must_use]
     pub fn unfinished(&self) -> usize {
         self.0.tables.lock().places.len()
     }
 
-    /// The limits of one connection until it is logged in.
+    /// The limits of one connection until it has logged in.
     #[must_use]
     pub fn budget(&self) -> Budget {
         Budget::new(&self.0.login.load())
     }
 
-    /// Everybody who has to wait now.
+    /// All logins that have to wait now.
     #[must_use]
     pub fn waiting(&self) -> Vec<Waiting> {
         self.0.tables.lock().penalties.waiting(Instant::now())
     }
 
-    /// Forgets what failed from `address`; whether there was anything.
+    /// Clears the failures of `address`; returns whether there were any.
     #[must_use]
     pub fn lift(&self, address: IpAddr) -> bool {
         self.0.tables.lock().penalties.lift(penalty::network_of(address))
     }
 }
 
-/// A connection's place among those not yet logged in, until it is dropped.
+/// The place of a connection that has not logged in, until it is dropped.
 #[derive(Debug)]
 pub struct Ticket {
     admission: Admission,
@@ -130,7 +131,7 @@ pub struct Ticket {
     dropped: Arc<Dropped>,
 }
 
-/// A proof of a connection that is being checked: it is not dropped meanwhile.
+/// A check of a proof: its connection keeps its place meanwhile.
 #[derive(Debug)]
 pub struct Check<'a> {
     ticket: &'a Ticket,
@@ -138,16 +139,16 @@ pub struct Check<'a> {
 }
 
 impl Ticket {
-    /// Whether it comes from a load balancer, which has to say for whom.
+    /// Whether the connection comes from a load balancer, which must name the client's address.
     #[must_use]
     pub fn is_balancer(&self) -> bool {
         self.is_balancer
     }
 
-    /// Counts it as a connection of `peer` from now on, as the balancer said.
+    /// Counts the connection as one of `peer` from now on, as the balancer stated.
     ///
     /// # Errors
-    /// As [`Admission::admit`].
+    /// Those of [`Admission::admit`].
     pub fn comes_from(&mut self, peer: IpAddr) -> Result<(), TooMany> {
         let login = self.admission.0.login.load();
         (self.key, self.exempt) = (penalty::network_of(peer), contains(&login.allow, peer.to_canonical()));
@@ -156,28 +157,28 @@ impl Ticket {
         self.admission.0.tables.lock().places.change(self.number, self.key, share).map_err(TooMany)
     }
 
-    /// Resolves when this connection lost its place to newer ones and is to be closed, with the reason.
-    /// Never resolves after [`logged_in`](Self::logged_in).
+    /// Resolves with the reason when this connection has lost its place to newer ones and must be closed. Never
+    /// resolves after [`logged_in`](Self::logged_in).
     pub async fn dropped(&self) -> Reason {
         self.dropped.token.cancelled().await;
         self.dropped.reason.get().copied().unwrap_or(Reason::Unfinished)
     }
 
-    /// TLS is there: it is worth more than connections that have not come so far.
+    /// Notes that the TLS handshake is complete: the connection is then preferred to those without one.
     pub fn shook_hands(&self) {
         self.admission.0.tables.lock().places.set_stage(self.number, Stage::Greeting);
     }
 
-    /// To be held while a proof is checked.
+    /// Keeps the place while a proof is checked.
     #[must_use]
     pub fn keep(&self) -> Check<'_> {
         self.admission.0.tables.lock().places.set_stage(self.number, Stage::Checking);
         Check { ticket: self, _turn: None }
     }
 
-    /// As [`keep`](Self::keep); others for the same user from the same address wait meanwhile.
+    /// Like [`keep`](Self::keep); other checks for the same user from the same address wait meanwhile.
     pub async fn check(&self, user: &str) -> Check<'_> {
-        // Before the wait, so that whoever gives up leaves the stage again.
+        // Enter the stage before the wait, so that a caller that gives up leaves it again.
         let mut check = self.keep();
         if !self.exempt {
             let one = {
@@ -190,13 +191,14 @@ impl Ticket {
                     one
                 })
             };
-            // It is never closed.
+            // The semaphore is never closed.
             check._turn = one.acquire_owned().await.ok();
         }
         check
     }
 
-    /// How long a login as `user` from this address still has to wait; ask before each proof that can be guessed.
+    /// How long a login as `user` from this address still has to wait. Call this before each check of a proof that
+    /// could be guessed.
     #[must_use]
     pub fn must_wait(&self, user: &str) -> Option<Duration> {
         if self.exempt {
@@ -205,22 +207,23 @@ impl Ticket {
         self.admission.0.tables.lock().penalties.remaining(self.key, &tried(user), Instant::now())
     }
 
-    /// `secret` was no proof for `user` while the user store was of `generation`.
+    /// Notes that `secret` was not a valid proof for `user` while the user store had this generation.
     pub fn failed(&self, user: &str, secret: &[u8], generation: u64) {
         if !self.exempt {
             self.admission.0.tables.lock().penalties.failed(self.key, &tried(user), secret, generation, Instant::now());
         }
     }
 
-    /// A missing seal or a malformed message. However often it comes, it is one failure of the address.
+    /// Notes a missing seal or a malformed message. However often it occurs, it counts as one failure of the
+    /// address.
     pub fn is_strange(&self) {
         self.failed("", &[], 0);
     }
 
-    /// How long to wait before an account is made, of which this address makes `per_minute`.
+    /// How long to wait before creating an account, if each address may create `per_minute`.
     ///
     /// # Errors
-    /// How long until it is worth asking again.
+    /// How long to wait before asking again.
     pub fn pace_registration(&self, per_minute: u32) -> Result<Duration, Duration> {
         if self.exempt {
             return Ok(Duration::ZERO);
@@ -228,17 +231,17 @@ impl Ticket {
         self.admission.0.tables.lock().registrations.take(self.key, per_minute, Instant::now())
     }
 
-    /// A right proof for `user`: lowers what the next failures cost.
+    /// Notes a valid proof for `user`: it lowers the penalty for the next failures.
     pub fn succeeded(&self, user: &UserName) {
         self.admission.0.tables.lock().penalties.succeeded(self.key, user, Instant::now());
     }
 
-    /// Leaves the place to others.
+    /// Gives the place up, because the connection has logged in.
     pub fn logged_in(&self) {
         self.admission.0.tables.lock().places.leave(self.number);
     }
 
-    /// Whether this connection lost its place.
+    /// Whether this connection has lost its place.
     #[must_use]
     pub fn is_dropped(&self) -> bool {
         self.dropped.token.is_cancelled()

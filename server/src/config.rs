@@ -1,4 +1,4 @@
-//! What the operator may set: one typed struct, gathered from defaults, file, environment and command line.
+//! The configuration: one typed struct, built from defaults, file, environment and command line.
 
 mod in_force;
 pub mod keys;
@@ -23,31 +23,31 @@ pub use load::{ConfigError, Fault, Layers, Loaded, Origin};
 
 use crate::{bandwidth::BandwidthLimits, size::ByteCount};
 
-/// Everything the operator may set. [`keys::KEYS`] describes each key.
+/// The configuration. [`keys::KEYS`] describes each key.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where the server listens and what it says of itself.
+    /// Addresses to listen on, and what clients are told about the server.
     pub server: Server,
     /// The server's certificate.
     pub tls: Tls,
-    /// What the server allows once a client is logged in.
+    /// Limits after login.
     pub limits: Limits,
-    /// What the server allows before.
+    /// Limits before login.
     pub login: Login,
-    /// How usage is kept right.
+    /// The care for usage numbers.
     pub quota: Quota,
-    /// Who may make an account.
+    /// Accounts that people create themselves.
     pub registration: Registration,
-    /// How fast bytes may travel.
+    /// Bandwidth limits.
     pub bandwidth: Bandwidth,
     /// The control socket.
     pub control: Control,
     /// The audit log.
     pub audit: Audit,
-    /// The figures for a monitoring system.
+    /// The metrics for a monitoring system.
     pub metrics: Metrics,
-    /// What is logged.
+    /// The log.
     pub log: Log,
 }
 
@@ -57,25 +57,25 @@ pub struct Config {
 pub struct Server {
     /// Addresses to listen on.
     pub listen: Vec<SocketAddr>,
-    /// The name clients are told.
+    /// The name that clients see.
     pub name: String,
-    /// What users are told at login.
+    /// The message for users at login.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub motd: Option<String>,
-    /// How safe a stored file is.
+    /// The durability of a stored file.
     pub durability: Durability,
-    /// Whether the process gives up all files but its own.
+    /// Whether the process gives up access to all files but its own.
     pub confine: bool,
 }
 
-/// How safe an acknowledged file is.
+/// The durability of an acknowledged file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// It survives a power cut.
     #[default]
     Full,
-    /// It survives a crash of the server; the disk is not told to flush.
+    /// It survives a crash of the server; it is not flushed to the disk.
     Rename,
 }
 
@@ -101,21 +101,21 @@ impl Quota {
     }
 }
 
-/// Section `[registration]`: accounts that people make themselves.
+/// Section `[registration]`: accounts that people create themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Registration {
-    /// Who may.
+    /// The people who may create one.
     pub mode: RegistrationMode,
-    /// Bytes such an account may have; an invite can say otherwise.
+    /// The quota of such an account in bytes; that of an invite takes precedence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota: Option<ByteCount>,
     /// Files and folders such an account may have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_files: Option<u64>,
-    /// Accounts one address can make in a minute.
+    /// Accounts that one address can create in a minute.
     pub per_minute: u32,
-    /// Accounts in all beyond which none is made.
+    /// The total number of accounts at which registration stops.
     pub max_accounts: u32,
 }
 
@@ -125,20 +125,20 @@ impl Default for Registration {
     }
 }
 
-/// Who may make an account.
+/// The people who may create an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RegistrationMode {
-    /// Nobody: the operator makes them.
+    /// Nobody: the operator creates accounts.
     #[default]
     Closed,
-    /// Who has an invite.
+    /// People with an invite.
     Invite,
     /// Anybody.
     Open,
 }
 
-/// Section `[tls]`: a PEM pair in place of the key made at first start. Both or none.
+/// Section `[tls]`: a PEM pair instead of the key created at the first start. Both or none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
@@ -158,17 +158,17 @@ pub struct Limits {
     pub idle_seconds: u64,
     /// Seconds without progress inside a transfer after which it is closed.
     pub stall_seconds: u64,
-    /// Seconds running transfers get when the server stops.
+    /// Seconds that transfers in progress get when the server stops.
     pub drain_seconds: u64,
-    /// Connections in all.
+    /// Connections in total.
     pub connections: u32,
     /// Connections of one user.
     pub connections_per_user: u32,
     /// Days an unfinished upload is kept.
     pub part_days: u32,
-    /// Connections the system holds until they are accepted.
+    /// Connections that the system queues until they are accepted.
     pub backlog: u32,
-    /// Bytes of the disk that users leave free.
+    /// Bytes of the disk that users must leave free.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_free: Option<ByteCount>,
     /// Small files that may share one flush.
@@ -177,7 +177,7 @@ pub struct Limits {
     pub group_commit_bytes: ByteCount,
 }
 
-/// Section `[login]`: what a peer may cost before it proved who it is.
+/// Section `[login]`: limits for a peer that has not logged in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Login {
@@ -185,11 +185,11 @@ pub struct Login {
     pub handshake_seconds: u64,
     /// Seconds from the connection to the login.
     pub login_seconds: u64,
-    /// Connections not yet logged in; beyond them one of those is dropped.
+    /// Connections that have not logged in; if there are more, one of them is dropped.
     pub unfinished: u32,
     /// Of those, connections of one address.
     pub unfinished_per_address: u32,
-    /// Proofs a connection may offer.
+    /// Proofs that a connection may submit.
     pub proofs: u32,
     /// Bytes a connection may send before login.
     pub bytes: ByteCount,
@@ -197,18 +197,18 @@ pub struct Login {
     pub frames: u32,
     /// The longest wait after failed proofs.
     pub penalty_max_seconds: u64,
-    /// The file with a secret that clients must know before they are told anything.
+    /// The file with the secret that clients must know before the server answers them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seal: Option<PathBuf>,
-    /// Addresses and networks that never wait.
+    /// Addresses and networks that never have to wait.
     #[serde(with = "networks")]
     pub allow: Vec<IpNet>,
-    /// Load balancers, which say in a PROXY header for whom they connect.
+    /// Load balancers, which name the client's address in a PROXY header.
     #[serde(with = "networks")]
     pub balancers: Vec<IpNet>,
 }
 
-/// Section `[bandwidth]`: bytes a second, all users together.
+/// Section `[bandwidth]`: bytes per second, for all users together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bandwidth {
@@ -221,7 +221,7 @@ pub struct Bandwidth {
 }
 
 impl Bandwidth {
-    /// The same, as the server asks for it.
+    /// The same as [`BandwidthLimits`].
     #[must_use]
     pub fn limits(&self) -> BandwidthLimits {
         BandwidthLimits { up: self.up.map(|rate| rate.0), down: self.down.map(|rate| rate.0) }
@@ -232,13 +232,13 @@ impl Bandwidth {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Control {
-    /// Where the socket is.
+    /// The path of the socket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub socket: Option<PathBuf>,
-    /// Who else may look, end sessions and lift waits.
+    /// The group that may also view, end sessions and lift waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// Who else may do that and change accounts.
+    /// The group that may also do that and change accounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_group: Option<String>,
 }
@@ -247,19 +247,19 @@ pub struct Control {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Audit {
-    /// How large a file of it gets.
+    /// The maximum size of a file of the log.
     pub max_size: ByteCount,
-    /// How many older files stay.
+    /// The number of older files that are kept.
     pub keep: u32,
-    /// Days for which older files stay beyond that, up to twice as many.
+    /// Days for which older files are kept beyond that number, up to twice as many.
     pub keep_days: u32,
-    /// Where it is, if not in the data folder.
+    /// The folder of the log, if it is not in the data folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
 }
 
 impl Audit {
-    /// The folder it is in.
+    /// The folder of the log.
     #[must_use]
     pub fn folder<'a>(&'a self, data: &'a Path) -> &'a Path {
         self.folder.as_deref().unwrap_or(data)
@@ -276,7 +276,7 @@ impl Default for Audit {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Metrics {
-    /// Where they are served.
+    /// The address that serves the metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
     /// Whether `/healthz` is answered; if not set, only without a seal.
@@ -285,7 +285,7 @@ pub struct Metrics {
 }
 
 impl Config {
-    /// Whether who reaches the listener of the metrics is told at `/healthz` how the server is.
+    /// Whether `/healthz` reports the health of the server to anybody who can reach the listener.
     #[must_use]
     pub fn tells_health(&self) -> bool {
         self.metrics.healthz.unwrap_or(self.login.seal.is_none())
@@ -296,20 +296,20 @@ impl Config {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// How a line looks.
+    /// The format of a line.
     pub format: LogFormat,
-    /// How much is logged: a level, or `tracing` directives such as `info,ferry_server=debug`.
+    /// What is logged: a level, or `tracing` directives such as `info,ferry_server=debug`.
     pub level: String,
 }
 
-/// How a log line looks.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -414,7 +414,7 @@ mod networks {
     use ipnet::{IpNet, Ipv4Net};
     use serde::{Deserialize as _, Deserializer, Serializer, de, ser::SerializeSeq as _};
 
-    /// Bits before an address of IPv4 that is written as one of IPv6.
+    /// The number of bits before an IPv4 address that is written as an IPv6 address.
     const MAPPED: u8 = 96;
 
     pub(super) fn serialize<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
@@ -429,7 +429,7 @@ mod networks {
         Vec::<String>::deserialize(deserializer)?.iter().map(|text| parse(text).map_err(de::Error::custom)).collect()
     }
 
-    /// Peers of IPv4 are known by their addresses of IPv4, so networks are too.
+    /// Peers with IPv4 are identified by their IPv4 addresses, so networks must be too.
     pub(super) fn parse(text: &str) -> Result<IpNet, String> {
         let address = text.parse::<IpAddr>().map(IpNet::from);
         let network = address.or_else(|_| text.parse());

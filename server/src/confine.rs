@@ -1,7 +1,7 @@
-//! Confines the process with Landlock to the few folders it needs, where the kernel can.
+//! Confines the process with Landlock to the few folders it needs, if the kernel supports it.
 //!
-//! To be done before the runtime starts its threads: what is confined is the thread that asks and
-//! all it starts later. It cannot be undone; a broken-in server sees no other file than these.
+//! This must happen before the runtime starts its threads: it applies to the calling thread and all that it starts
+//! later. It cannot be undone; an attacker who takes over the server can reach no other files.
 
 use std::path::{Path, PathBuf};
 
@@ -17,41 +17,41 @@ use crate::{
     system_folders::is_shared,
 };
 
-/// The newest rules this is written for; an older kernel enforces what it knows of them.
+/// The newest set of rules this is written for; an older kernel enforces those it supports.
 const RULES: ABI = ABI::V6;
 /// Devices every program may need.
 const DEVICES: [&str; 2] = ["/dev/null", "/dev/urandom"];
-/// What the process keeps.
+/// The files that the process may use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
-    /// Folders in which files may be read, written, made and removed.
+    /// Folders in which files may be read, written, created and removed.
     pub write: Vec<PathBuf>,
     /// Folders and files that may be read.
     pub read: Vec<PathBuf>,
-    /// Links in folders of the system: what they lead to now is kept, and not what they may lead to later.
+    /// Symlinks in system folders: their present targets are allowed, but not later ones.
     pub fixed: Vec<PathBuf>,
 }
 
 impl Kept {
-    /// What a server with this configuration needs.
+    /// The files that a server with this configuration needs.
     #[must_use]
     pub(crate) fn of(config: &Config, file: &Path, data: &Path, users: &Path, socket: &Path) -> Self {
         let mut kept = Self { write: vec![data.to_owned(), folder_of(socket).to_owned()], ..Self::default() };
-        // No folder of the system: the configuration is not taken with one.
+        // This is never a system folder: a configuration with one is refused.
         kept.write.extend(config.audit.folder.clone());
-        // A user store kept elsewhere, as in a repository, is a link that leads there.
+        // If the user store is kept elsewhere, for example in a repository, its path is a symlink.
         for stop in elsewhere(users) {
             kept.keep(&stop, true);
         }
         let Config { tls, login, .. } = config;
         let files = [Some(file), tls.certificate.as_deref(), tls.key.as_deref(), login.seal.as_deref()];
         for file in files.into_iter().flatten() {
-            // Where the folder is not there yet there is nothing to resolve.
+            // If the folder does not exist yet, there are no symlinks to resolve.
             kept.keep(
                 &Stop { folder: folder_of(file).to_owned(), name: file.file_name().unwrap_or_default().into() },
                 false,
             );
-            // Tools that renew certificates keep links to the newest.
+            // Tools that renew certificates keep symlinks to the newest one.
             for stop in elsewhere(file) {
                 kept.keep(&stop, false);
             }
@@ -63,8 +63,8 @@ impl Kept {
         kept
     }
 
-    /// Keeps the folder of what is at `stop`, not the file alone: what is put in its place later is another file.
-    /// Of a folder of the system only the file is kept.
+    /// Allows the folder of `stop`, not only the file, because a later replacement is another file. In a system
+    /// folder only the file is allowed.
     fn keep(&mut self, stop: &Stop, write: bool) {
         let path = stop.folder.join(&stop.name);
         let list = if write { &mut self.write } else { &mut self.read };
@@ -78,13 +78,13 @@ impl Kept {
     }
 }
 
-/// What is on the way to `file` beyond its own folder.
+/// The symlinks and files on the way to `file` beyond its own folder.
 fn elsewhere(file: &Path) -> Vec<Stop> {
     let stops = stops(file);
     if stops.len() > 1 { stops } else { Vec::new() }
 }
 
-/// Gives up everything else, as far as the kernel can, and logs how far that is.
+/// Gives up all other access, as far as the kernel supports it, and logs the result.
 pub(crate) fn confine(kept: &Kept) {
     for link in &kept.fixed {
         tracing::warn!(link = %link.display(), "this link is in a folder of the system: restart the server after changing it");
@@ -108,7 +108,7 @@ fn enforce(kept: &Kept) -> Result<RestrictionStatus, RulesetError> {
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     Ruleset::default()
         .handle_access(all)?
-        // A server answers; it never calls.
+        // The server answers connections and never makes any.
         .handle_access(AccessNet::ConnectTcp)?
         .scope(Scope::Signal)?
         .create()?
@@ -191,7 +191,7 @@ mod tests {
         symlink("/etc/hostname", data.join("system.json")).unwrap();
         let kept = of(&data.join("system.json"));
         assert_eq!(kept.write, ["/etc/hostname".into(), data.clone()]);
-        // A link in a folder of the system may lead anywhere later.
+        // A symlink in a system folder may lead anywhere later.
         let link = Path::new("/etc/mtab");
         if link.is_symlink() {
             symlink(link, data.join("mtab.json")).unwrap();
@@ -199,7 +199,7 @@ mod tests {
         }
     }
 
-    /// Only the thread that asks is confined, so a test can do it to one of its own.
+    /// Only the calling thread is confined, so a test can confine one of its own.
     #[test]
     fn a_confined_thread_keeps_its_folders_and_nothing_else() {
         let place = tempfile::tempdir().unwrap();
@@ -230,10 +230,10 @@ mod tests {
             assert!(denied(fs::read("/etc/passwd").map(drop)));
             assert!(fs::rename(data.join("new/file"), outside.join("stolen")).is_err());
             assert!(Command::new("/bin/true").status().is_err(), "it can run programs");
-            // An older kernel cannot keep it from that.
+            // An older kernel cannot prevent this.
             let kept_in = status == RulesetStatus::PartiallyEnforced || denied(TcpStream::connect(address).map(drop));
             assert!(kept_in, "it can call out");
-            // Listening is what a server does.
+            // A server must be able to listen.
             TcpListener::bind("127.0.0.1:0").unwrap();
         });
         tried.join().unwrap();

@@ -1,8 +1,8 @@
 //! `ferryd`, the headless ferry server, as a library.
 //!
-//! `ARCHITECTURE.md` tells which file does what; the arrows point from `server` over
-//! `connection` and `gate` to `command`, and on to `files`, which puts `storage` and `quota`
-//! together. These two and `users` know nothing of each other.
+//! `ARCHITECTURE.md` says which file does what. Dependencies point from `server` over `connection` and `gate` to
+//! `command`, and on to `files`, which combines `storage` and `quota`. These two and `users` know nothing of each
+//! other.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare files and look at them"))]
 
 pub mod admin;

@@ -1,7 +1,7 @@
-//! Logging somebody in, whatever the door: waits and penalties, the account, the session, presence, audit.
+//! Login, whatever the door: waits and penalties, the account, the session, presence, audit.
 //!
-//! Knows no protocol. A door proves by itself what only it can prove, such as that a key signed, and hands over a
-//! [`Credential`]. A login that is refused is counted, noted and paid for before the door hears of it.
+//! This module knows no protocol. A door itself verifies what only it can, such as the signature of a key, and
+//! passes a [`Credential`]. A refused login is counted, recorded and penalised before the door gets the refusal.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -26,26 +26,26 @@ use crate::{
     users::{Account, Denied, LoginError, PublicKey, RegisterError, UserName, key},
 };
 
-/// The proof that somebody shows to be let in.
+/// The proof presented for a login.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Credential<'a> {
     /// A password, which is checked here.
     Password {
-        /// The name that is claimed.
+        /// The claimed name.
         user: &'a str,
         /// The password.
         password: &'a Secret,
     },
-    /// A key, whose signature the door has checked.
+    /// A key, whose signature the door has verified.
     Key {
-        /// The name that is claimed.
+        /// The claimed name.
         user: &'a str,
         /// The key.
         key: &'a PublicKey,
-        /// Whether the key signed what binds this login to its connection.
+        /// Whether the key signed the value that binds this login to its connection.
         signed: bool,
     },
-    /// The ticket of a session that is open already.
+    /// The ticket of an open session.
     Session(&'a Secret),
 }
 
@@ -58,36 +58,36 @@ impl Credential<'_> {
     }
 }
 
-/// A key as a line of OpenSSH's, if it is of the one kind that accounts can have.
+/// Parses an OpenSSH public key line, if the key has the type that accounts can have.
 pub(crate) fn public_key(line: &str) -> Option<PublicKey> {
     line.parse().ok()
 }
 
-/// Why nobody was logged in.
+/// The reason why a login failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The proof does not hold, or the account is closed; the peer never learns what stood against it.
+    /// The proof is not valid, or the account is closed; the peer never learns which.
     #[error("wrong user name or password")]
     Wrong(Option<Denied>),
-    /// No open session has this ticket. An honest client may offer one after its session ended.
+    /// No open session has this ticket. An honest client may present one after its session ended.
     #[error("wrong user name or password")]
     NoSession,
     /// The address failed too often for this user and has to wait; the connection ends.
     #[error("too many failed attempts")]
     MustWait(Duration),
-    /// The address makes accounts faster than the server wants; the connection ends.
+    /// The address creates accounts faster than the server allows; the connection ends.
     #[error("too many accounts are made from this address")]
     TooManyAccounts(Duration),
-    /// Too many passwords wait to be checked.
+    /// Too many password checks are waiting.
     #[error("too many logins at once; try again")]
     Busy,
-    /// The account has all its sessions open.
+    /// The account has its maximum number of sessions open.
     #[error("the account has all its {0} sessions open; close one")]
     TooManySessions(u32),
-    /// The user has all connections open that a user may have.
+    /// The user has the maximum number of connections open.
     #[error("at most {0} connections a user; close one")]
     TooManyConnections(u32),
-    /// No account was made.
+    /// No account was created.
     #[error(transparent)]
     Registration(#[from] RegisterError),
     /// The home cannot be used.
@@ -99,50 +99,50 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Whether the connection ends with it: another try from there has to wait.
+    /// Whether the connection ends with this error, because the next attempt has to wait.
     #[must_use]
     pub(crate) fn is_final(&self) -> bool {
         matches!(self, Self::MustWait(_) | Self::TooManyAccounts(_))
     }
 }
 
-/// A login that was refused; it is counted and noted already.
+/// A refused login; it has been counted and recorded already.
 #[derive(Debug)]
 pub(crate) struct Refused {
-    /// Why.
+    /// The reason.
     pub(crate) error: Error,
-    /// The part of it that the peer may learn, as the audit log has it.
+    /// The refusal that the peer gets, as recorded in the audit log.
     pub(crate) told: Refusal,
 }
 
-/// Somebody who is logged in, as long as this is kept.
+/// A logged-in connection, for as long as this is kept.
 #[derive(Debug)]
 pub(crate) struct Admitted {
     /// The session that was opened or joined.
     pub(crate) session: Arc<Session>,
-    /// The gate that looks at the account from now on.
+    /// The gate that checks the account from now on.
     pub(crate) gate: Gate,
-    /// Lets more connections join the session.
+    /// The ticket with which more connections can join the session.
     pub(crate) ticket: Secret,
     /// Counts the connection among those of the user.
     pub(crate) presence: Presence,
 }
 
-/// One connection that wants to be let in.
+/// A connection that wants to log in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entrance<'a> {
     /// The state that all connections share.
     pub(crate) context: &'a Arc<Context>,
-    /// The connection's place among those not logged in.
+    /// The connection's place among those that have not logged in.
     pub(crate) ticket: &'a Ticket,
-    /// The door it came to.
+    /// The door at which it arrived.
     pub(crate) door: Door,
     /// Its address.
     pub(crate) peer: SocketAddr,
 }
 
 impl Entrance<'_> {
-    /// Lets the connection in with what it shows.
+    /// Logs the connection in with a credential.
     ///
     /// # Errors
     /// [`Refused`].
@@ -155,7 +155,7 @@ impl Entrance<'_> {
         self.conclude(entered, credential.user()).await
     }
 
-    /// Makes an account as the operator lets people do, and lets the connection in.
+    /// Registers an account, if the operator allows it, and logs the connection in.
     ///
     /// # Errors
     /// [`Refused`].
@@ -169,8 +169,7 @@ impl Entrance<'_> {
         self.conclude(entered, Some(user)).await
     }
 
-    /// Counts a refusal before login, and has it noted when it is more than an answer: for what a door refuses by
-    /// itself.
+    /// Counts a refusal before login, and records it if it is significant: for refusals by the door itself.
     pub(crate) async fn note(&self, refusal: &Refusal, claims: Option<&str>) {
         self.note_for(refusal, claims, None).await;
     }
@@ -183,7 +182,7 @@ impl Entrance<'_> {
         }
     }
 
-    /// Tells logs and figures how it ended.
+    /// Reports the result to logs and counters.
     async fn conclude(&self, entered: Result<Admitted, Error>, user: Option<&str>) -> Result<Admitted, Refused> {
         match entered {
             Ok(admitted) => {
@@ -193,7 +192,7 @@ impl Entrance<'_> {
             Err(error) => {
                 let told = Refusal::from(&error);
                 match &error {
-                    // No guess.
+                    // This is not a guess.
                     Error::NoSession => {}
                     Error::Wrong(denied) => self.note_for(&told, user, *denied).await,
                     error => self.note_for(&told, user.filter(|_| !error.is_final()), None).await,
@@ -205,7 +204,7 @@ impl Entrance<'_> {
 
     async fn welcome(&self, session: &Session) {
         self.ticket.logged_in();
-        // On every line of this connection from now on.
+        // Add these fields to every later log line of this connection.
         Span::current().record("session", session.id).record("user", session.user.name.as_str());
         let (method, key) = session.method();
         tracing::info!(method, key, "logged in");
@@ -230,7 +229,7 @@ impl Entrance<'_> {
     }
 
     async fn with_key(&self, user: &str, key: &PublicKey, signed: bool) -> Result<Admitted, Error> {
-        // To look at a key takes no time.
+        // Checking a key takes no time.
         let _kept_until_judged = self.ticket.keep();
         let generation = self.context.users.generation();
         let denied = match self.context.users.owner_of(user, key) {
@@ -238,7 +237,7 @@ impl Entrance<'_> {
             Ok(_) => Denied::Key,
             Err(denied) => denied,
         };
-        // A right one never waits, and a wrong one hears what a password would.
+        // A valid key never has to wait, and an invalid one gets the same answer as a password.
         self.may_guess(user)?;
         self.ticket.failed(user, key.key().as_slice(), generation);
         self.log_failure(user, denied, Some(key::fingerprint(&key.key())));
@@ -252,9 +251,9 @@ impl Entrance<'_> {
         }
     }
 
-    /// A ticket is too long to be guessed, so it never waits.
+    /// A ticket is too long to be guessed, so it never has to wait.
     fn with_ticket(&self, ticket: &Secret) -> Result<Admitted, Error> {
-        // A session has one door.
+        // All connections of a session use the same door.
         let session = self.context.sessions.attach(ticket).filter(|session| session.door == self.door);
         let session = session.ok_or(Error::NoSession)?;
         match self.join(session, ticket.clone()) {
@@ -289,7 +288,7 @@ impl Entrance<'_> {
                 self.open(account, Proven::password_of).await
             }
             Err(error) => {
-                // A wrong invite is a guess, and so is to ask which names are taken.
+                // A wrong invite is a guess, and so is testing which names are taken.
                 if matches!(error, RegisterError::Invite | RegisterError::Taken) {
                     let secret = invite.map_or(&[][..], |invite| invite.expose().as_bytes());
                     self.ticket.failed(user, secret, generation);
@@ -299,21 +298,21 @@ impl Entrance<'_> {
         }
     }
 
-    /// Asks whether this user's logins from this address have to wait.
+    /// Checks that logins as this user from this address do not have to wait.
     fn may_guess(&self, user: &str) -> Result<(), Error> {
         self.ticket.must_wait(user).map_or(Ok(()), |wait| Err(Error::MustWait(wait)))
     }
 
-    /// The proof held.
+    /// Continues after a valid proof.
     async fn enter(&self, account: Arc<Account>, proven: impl FnOnce(&Account) -> Proven) -> Result<Admitted, Error> {
         self.ticket.succeeded(&account.name);
         self.open(account, proven).await
     }
 
-    /// Opens a session for somebody who proved to be this account.
+    /// Opens a session for the owner of this account.
     async fn open(&self, account: Arc<Account>, proven: impl FnOnce(&Account) -> Proven) -> Result<Admitted, Error> {
         let proven = proven(&account);
-        // The proof took its time. No home is made for an account that is gone since.
+        // Checking the proof took time: create no home for an account that has been removed since.
         let now = || self.context.users.current(&account.name).ok_or(Error::Wrong(None));
         let (context, opening, span) = (Arc::clone(self.context), now()?, Span::current());
         let opened = tokio::task::spawn_blocking(move || span.in_scope(|| context.open_user(&opening))).await;
@@ -328,7 +327,7 @@ impl Entrance<'_> {
         Ok(admitted)
     }
 
-    /// Lets the connection into the session, if the account as it is now does.
+    /// Joins the connection to the session, if the present account allows it.
     fn join(&self, session: Arc<Session>, ticket: Secret) -> Result<Admitted, Error> {
         let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).ok_or(Error::Wrong(None))?;
         let most = self.context.config.get().limits.connections_per_user;

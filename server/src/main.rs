@@ -1,8 +1,9 @@
-//! `ferryd`, the ferry server; all of it is in the library.
+//! `ferryd`, the ferry server; all its code is in the library.
 
 use std::process::ExitCode;
 
-/// It gives memory back to the system after load; the system's allocator keeps it for each thread that ever used it.
+/// This allocator returns memory to the system after load; the system's allocator keeps some for each thread that
+/// ever used it.
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

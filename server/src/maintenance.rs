@@ -1,4 +1,4 @@
-//! What the server does by itself now and then: homes that need care, parts that expired, accounts that went.
+//! Periodic maintenance: homes that must be counted, expired parts, removed accounts.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,13 +11,13 @@ use crate::{
     users::Changes,
 };
 
-/// How often homes are looked at for what expired or is due.
+/// How often to check homes for expired parts and due counts.
 const MAINTAIN: Duration = Duration::from_secs(600);
-/// How often homes that nobody uses are closed.
+/// How often to close unused homes.
 const CLOSE: Duration = Duration::from_secs(60);
 
-/// Counts homes whose figures are not to be believed before anybody waits for them, throws expired parts
-/// away, counts the other homes again now and then, and closes those that nobody uses.
+/// Counts homes whose ledger is not valid before anybody waits for them, discards expired parts, counts other homes
+/// regularly, and closes unused ones.
 pub(crate) async fn maintain(context: Arc<Context>) {
     let mut ticks = interval(CLOSE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -34,7 +34,7 @@ pub(crate) async fn maintain(context: Arc<Context>) {
                 rescan::round(&context);
             }
             close_unused(&context);
-            // The log hears of it.
+            // This logs new differences.
             context.differences();
             context.identity.remind();
         };
@@ -55,7 +55,7 @@ fn maintain_homes(context: &Context) {
             Ok(None) => continue,
             Err(error) => tracing::error!(user = %account.name, %error, "a home cannot be used"),
         }
-        // Each holds descriptors; most users are away.
+        // An open home occupies descriptors, and most users are absent.
         context.states.rest_one(&account.name, REST);
     }
 }
@@ -64,8 +64,8 @@ fn close_unused(context: &Context) {
     context.states.rest(REST, |name| context.users.current(name).is_some());
 }
 
-/// Ends the sessions of accounts that went, and notes in the audit log what of accounts and invites changed, and
-/// who is behind it.
+/// Ends the sessions of removed accounts, and records changes of accounts and invites with their authors in the
+/// audit log.
 pub(crate) async fn follow_accounts(context: Arc<Context>) {
     loop {
         let (changes, is_over) = tokio::select! {

@@ -1,9 +1,9 @@
-//! The figures for a monitoring system: `GET /metrics` over HTTP, in Prometheus' text format; and `GET /healthz`
-//! for a balancer, which tells whether the server takes new connections.
+//! Metrics for a monitoring system: `GET /metrics` over HTTP, in Prometheus' text format; and `GET /healthz` for a
+//! load balancer, which tells whether the server accepts new connections.
 //!
-//! A small answerer of its own: one request a connection, few at once, little time and few
-//! bytes for each. Who can reach the listener can read the figures, so it belongs on loopback
-//! or a network of its own.
+//! This is a small HTTP server of its own: one request per connection, a few connections at once, limited time and
+//! bytes for each. Anybody who can reach the listener can read the metrics, so it belongs on loopback or on a
+//! separate network.
 
 mod http;
 mod text;
@@ -20,9 +20,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{context::Context, control::status_now};
 use http::{Answer, Request};
 
-/// Scrapers at once.
+/// Connections at the same time.
 const PLACES: usize = 8;
-/// How long one may take, from connection to the last byte.
+/// The time limit of a connection, from its start to the last byte.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The listener of the metrics.
@@ -33,29 +33,29 @@ impl Metrics {
     /// Listens on `address`.
     ///
     /// # Errors
-    /// The system's.
+    /// An error of the system.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         Ok(Self(TcpListener::bind(address).await?))
     }
 
-    /// Takes a listener over that was inherited, as from systemd.
+    /// Takes over an inherited listener, for example from systemd.
     ///
     /// # Errors
-    /// The system's.
+    /// An error of the system.
     pub fn inherit(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Self(TcpListener::from_std(listener)?))
     }
 
-    /// Where it listens.
+    /// The address of the listener.
     ///
     /// # Errors
-    /// The system's.
+    /// An error of the system.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
 
-    /// Answers until `stop`; `tasks` keeps what runs.
+    /// Answers until `stop` is cancelled; `tasks` tracks the tasks.
     pub async fn serve(self, context: Arc<Context>, tasks: TaskTracker, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(PLACES));
         loop {
@@ -92,7 +92,7 @@ async fn answer(mut tcp: TcpStream, context: &Arc<Context>) -> io::Result<()> {
     let (answer, with_body) = match http::read(&mut tcp).await? {
         Request::Get { path, body } if path == "/metrics" => {
             let context = Arc::clone(context);
-            // Asking the disk may block.
+            // Querying the disk may block.
             let text = tokio::task::spawn_blocking(move || text::render(&status_now(&context))).await;
             (text.map_or(Answer::Failed, Answer::Text), body)
         }

@@ -1,4 +1,4 @@
-//! Frames on their way out: encoded where they are made, moved as whole buffers after.
+//! Outgoing frames: encoded where they are created, then moved as whole buffers.
 
 use std::collections::VecDeque;
 
@@ -12,17 +12,17 @@ use ferry_shared::{
 
 use crate::files::Error;
 
-/// A buffer this full is handed on.
+/// A buffer of this size is passed on.
 const FULL: usize = 256 << 10;
-/// Blocks from this length on start a buffer of their own.
+/// Blocks from this length on start a separate buffer.
 const OWN_BUFFER: usize = 64 << 10;
 
-/// What became of a block that was read to be sent.
+/// What to do with a block that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// Send it.
     Send,
-    /// The peer has it.
+    /// Skip it: the peer has it.
     Skip,
 }
 
@@ -44,7 +44,7 @@ impl Outbox {
     /// Appends a reply.
     pub(crate) fn reply(&mut self, reply: &Reply) {
         if let Err(error) = frame::put_message(self.current(), reply) {
-            // Only a page can grow, and pages are cut well below the limit.
+            // Only pages have a variable size, and they are cut well below the limit.
             tracing::error!(%error, "a reply does not fit its frame");
             let refusal = crate::refusal::internal(&error);
             if let Err(error) = frame::put_message(self.current(), &Reply::Refused(refusal)) {
@@ -69,11 +69,11 @@ impl Outbox {
         Ok(())
     }
 
-    /// Appends block `index` of `length` bytes: `read` appends the bytes and says whether to
-    /// send them. A block of zeros is sent without its bytes.
+    /// Appends block `index` of `length` bytes: `read` appends the bytes and decides whether to send them. A block
+    /// of zeros is sent without its bytes.
     ///
     /// # Errors
-    /// What `read` returns; nothing is appended then.
+    /// The error of `read`; nothing is appended then.
     pub(crate) fn block(
         &mut self,
         index: u64,
@@ -102,7 +102,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Makes what is there ready to be taken, however little it is.
+    /// Makes the buffered frames available, however few they are.
     pub(crate) fn finish(&mut self) {
         self.hand_on_if(1);
     }
@@ -117,7 +117,7 @@ impl Outbox {
         self.full.push_front(buffer);
     }
 
-    /// Whether a buffer waits to be taken.
+    /// Whether a buffer is available.
     #[must_use]
     pub(crate) fn is_full(&self) -> bool {
         !self.full.is_empty()
@@ -129,8 +129,8 @@ impl Outbox {
         }
     }
 
-    /// The buffer being filled; taken from the pool at the first byte, so that an idle
-    /// connection holds none.
+    /// The buffer that is being filled; taken from the pool at the first byte, so that an idle connection holds
+    /// none.
     fn current(&mut self) -> &mut Buffer {
         if self.current.capacity() == 0 {
             self.current = self.pool.take();

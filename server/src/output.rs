@@ -1,4 +1,4 @@
-//! What `ferryd` says to who ran it: the only place that writes to standard output and error.
+//! The output of `ferryd`: the only place that writes to standard output and standard error.
 
 use std::{
     fmt::Display,
@@ -7,10 +7,10 @@ use std::{
 
 use serde::Serialize;
 
-/// A line for the reader or the pipe: what was asked for.
+/// Prints a line of the result on standard output.
 ///
 /// # Errors
-/// [`io::Error`], as when the reader went away.
+/// [`io::Error`], for example if the reader has closed the pipe.
 pub fn line(text: impl Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
@@ -25,17 +25,17 @@ pub fn result(json: bool, text: impl FnOnce() -> String, value: &impl Serialize)
     if json { line(serde_json::to_string(value)?) } else { raw(text().as_bytes()) }
 }
 
-/// Text as it is.
+/// Prints text unchanged.
 ///
 /// # Errors
-/// As for [`line()`].
+/// Those of [`line()`].
 pub fn raw(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
     out.flush()
 }
 
-/// A question, on standard error: standard output is for results.
+/// Prints a question on standard error: standard output is for results.
 ///
 /// # Errors
 /// [`io::Error`].
@@ -45,27 +45,27 @@ pub fn ask(question: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// What is worth knowing beside what was asked for, on standard error.
+/// Prints a fact besides the result on standard error.
 pub fn note(text: impl Display) {
     error(format_args!("note: {text}"));
 }
 
-/// What went wrong, one `ferryd: ` line for each line of it.
+/// Prints an error, with `ferryd: ` before each of its lines.
 pub fn error(text: impl Display) {
     let mut out = io::stderr().lock();
     for line in text.to_string().lines() {
-        // There is nobody left to tell.
+        // There is no other way to report this.
         let _ = writeln!(out, "ferryd: {line}");
     }
 }
 
-/// A size for people, to one decimal.
+/// A size for people, with one decimal.
 #[must_use]
 pub fn size(bytes: u64) -> String {
     bytesize::ByteSize(bytes).display().iec().to_string()
 }
 
-/// A time for people.
+/// A duration for people.
 #[must_use]
 pub fn span(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);

@@ -1,6 +1,7 @@
-//! The server's own files as its user sees them: which that user cannot open, whose they are, and what helps.
+//! The server's own files as its user sees them: those that the user cannot open, their owners, and how to fix
+//! that.
 //!
-//! The kernel is asked on a thread that has become that user, so that access lists and mounts count too.
+//! The kernel checks access on a thread that has become that user, so that access lists and mounts count too.
 #![expect(clippy::disallowed_methods, reason = "lists the server's own files")]
 
 use std::{
@@ -21,10 +22,11 @@ use rustix::{
 
 use crate::{config::Config, symlinks, users};
 
-/// Where systemd keeps the data of services that have no fixed user. It lets nobody through, and shows each its own.
+/// The folder in which systemd keeps the data of services without a fixed user. Nobody can pass through it, and
+/// each service sees only its own data.
 const PRIVATE: &str = "/var/lib/private";
 
-/// Who the server runs as: whoever the data folder belongs to.
+/// The user that the server runs as: the owner of the data folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServiceUser {
     uid: u32,
@@ -33,7 +35,7 @@ pub(crate) struct ServiceUser {
     name: Option<String>,
 }
 
-/// A file, and what the server does with it.
+/// A file, and how the server uses it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Own {
     path: PathBuf,
@@ -68,7 +70,7 @@ impl Use {
 }
 
 impl ServiceUser {
-    /// The owner of the data folder, if that is there.
+    /// The owner of the data folder, if the folder exists.
     pub(crate) fn of(data: &Path) -> Option<Self> {
         let folder = fs::metadata(data).ok()?;
         let (uid, gid) = (folder.uid(), folder.gid());
@@ -81,17 +83,17 @@ impl ServiceUser {
         Some(Self { uid, gid: own.unwrap_or(gid), groups, name })
     }
 
-    /// The name, or the number.
+    /// The name, or the number if there is no name.
     pub(crate) fn shown(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.uid.to_string())
     }
 
-    /// As `chown` takes it.
+    /// The owner in the syntax of `chown`.
     fn spec(&self) -> String {
         self.name.as_ref().map_or_else(|| format!("{}:{}", self.uid, self.gid), |name| format!("{name}:"))
     }
 
-    /// What `look` sees as this user; `None` where this process may not become that user.
+    /// Runs `look` as this user; `None` if this process cannot become that user.
     pub(crate) fn see<T: Send>(&self, look: impl FnOnce() -> T + Send) -> Option<T> {
         if geteuid().as_raw() == self.uid {
             return Some(look());
@@ -104,7 +106,7 @@ impl ServiceUser {
             set_thread_res_uid(uid, uid, uid)
         };
         thread::scope(|scope| {
-            // Only this thread is another user.
+            // Only this thread becomes the other user.
             let seen = scope.spawn(move || become_user().ok().map(|()| look()));
             seen.join().ok().flatten()
         })
@@ -113,7 +115,7 @@ impl ServiceUser {
 
 fn account(accounts: &str, uid: u32) -> Option<(String, u32)> {
     if uid == 0 {
-        // A confined server cannot read the system's accounts.
+        // A confined server cannot read the system's list of accounts.
         return Some(("root".to_owned(), 0));
     }
     accounts.lines().find_map(|line| {
@@ -132,8 +134,8 @@ fn groups_of(groups: &str, name: &str) -> Vec<u32> {
     groups.lines().filter_map(number).collect()
 }
 
-/// What `user` could not open, one sentence each; `None` where this process may not look as that user. `named` are
-/// the files that the configuration names and that the server opens itself.
+/// The files that `user` cannot open, one sentence each; `None` if this process cannot become that user. `named`
+/// are the files that the configuration names and the server opens itself.
 pub(crate) fn faults(user: &ServiceUser, data: &Path, named: &[PathBuf]) -> Option<Vec<String>> {
     let own = list(data, named);
     let folder = openat(CWD, data, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
@@ -142,7 +144,7 @@ pub(crate) fn faults(user: &ServiceUser, data: &Path, named: &[PathBuf]) -> Opti
     Some(told.into_iter().collect())
 }
 
-/// The files that the configuration names and the server reads, its own among them.
+/// The files that the configuration names and the server reads, including the configuration itself.
 pub(crate) fn named(config: &Config, file: Option<&Path>) -> Vec<PathBuf> {
     let tls = &config.tls;
     let files = [file, tls.certificate.as_deref(), tls.key.as_deref(), config.login.seal.as_deref()];
@@ -172,7 +174,7 @@ fn list(data: &Path, named: &[PathBuf]) -> Vec<Own> {
     let homes = data.join("users");
     if homes.is_dir() {
         for (user, is_folder) in entries(&homes) {
-            // Other things are told of as no home.
+            // Entries that are not folders are reported elsewhere.
             if !is_folder {
                 continue;
             }
@@ -198,13 +200,13 @@ fn list(data: &Path, named: &[PathBuf]) -> Vec<Own> {
     found
 }
 
-/// Locks and the audit log are written to; other files are replaced, which the folder has to allow.
+/// Lock files and the audit log are written to; other files are replaced, which requires access to the folder.
 fn use_of(path: &Path) -> Use {
     let is_written = path.extension().is_some_and(|end| end == "lock") || path.ends_with("audit.jsonl");
     if is_written { Use::Write } else { Use::Read }
 }
 
-/// What is in a folder, links and sockets left out, and whether it is a folder.
+/// The entries of a folder except symlinks and sockets, and whether each is a folder.
 fn entries(folder: &Path) -> Vec<(PathBuf, bool)> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let kind = |entry: fs::DirEntry| {
@@ -214,8 +216,9 @@ fn entries(folder: &Path) -> Vec<(PathBuf, bool)> {
     entries.filter_map(kind).collect()
 }
 
-/// Whether the user of this thread may not do what the server does, with the folder above that is in the way. Files
-/// below the data folder are reached through its descriptor: systemd shows a service what lies behind a wall.
+/// Returns the file and the inaccessible parent folder if the user of this thread cannot use the file as the server
+/// does. Files below the data folder are reached through its descriptor, because systemd gives a service access to
+/// a folder whose parents are inaccessible.
 fn denied<'a>(own: &'a Own, data: &Path, folder: &OwnedFd) -> Option<(&'a Own, Option<PathBuf>)> {
     let below = own.path.strip_prefix(data).ok().filter(|_| own.is_inside);
     let may = |path: &Path, access| match path.strip_prefix(data) {
@@ -291,7 +294,7 @@ mod tests {
         let user = ServiceUser::of(&data).unwrap();
         let found = |named: &[PathBuf]| faults(&user, &data, named).unwrap();
         assert_eq!(found(&[]), Vec::<String>::new());
-        // Files in homes are not looked at.
+        // Files in homes are not checked.
         chown(at("users/anna/home/x"), Some(0), Some(0)).unwrap();
         for name in ["users.json.lock", "identity/key.pem", "users/anna/ledger.json", "users/anna/staging"] {
             chown(at(name), Some(0), Some(0)).unwrap();

@@ -1,4 +1,4 @@
-//! Small files of the server's own: replaced whole or not at all, readable by nobody else.
+//! Small files of the server's own: replaced atomically, and readable by nobody else.
 #![expect(clippy::disallowed_methods, reason = "writes the server's own small files")]
 
 use std::{
@@ -18,15 +18,15 @@ use rustix::{
 
 use crate::failpoint;
 
-/// No link is followed at the end of a path.
+/// Opens the last component of a path only if it is not a symlink.
 pub(crate) const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
-/// Puts `bytes` at `path`: a crash leaves the old file or the new one. Mode 0600.
+/// Replaces the file at `path` with `bytes`: after a crash it is either the old file or the new one. Mode 0600.
 ///
-/// A symlink is followed, so that a file kept elsewhere (a repository, say) stays there.
+/// A symlink is followed, so that a file kept elsewhere (for example in a repository) stays there.
 ///
 /// # Errors
-/// [`io::Error`]; the old file is then untouched.
+/// [`io::Error`]; the old file is then unchanged.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = folder_of(&target);
@@ -44,7 +44,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     opened.sync_all()
 }
 
-/// What a writer of `target` that was killed has left begins so.
+/// The prefix of temporary files that a killed writer of `target` leaves.
 fn temporary_prefix(target: &Path) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(target.file_name().unwrap_or_default());
@@ -52,7 +52,8 @@ fn temporary_prefix(target: &Path) -> OsString {
     prefix
 }
 
-/// Removes what writers of `path` that were killed have left. Nobody else may be writing it: hold its [`lock`].
+/// Removes temporary files that killed writers of `path` have left. Nobody else may be writing it: hold its
+/// [`lock`].
 ///
 /// # Errors
 /// [`io::Error`].
@@ -69,7 +70,7 @@ pub(crate) fn remove_leftovers(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes `folder` with mode 0700 if it is not there, and the folders above it.
+/// Makes `folder` with mode 0700 if it does not exist, including its parents.
 ///
 /// # Errors
 /// [`io::Error`].
@@ -82,8 +83,8 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     Ok(give(made, File::open(folder_of(folder))?)?)
 }
 
-/// Opens the lock file beside `path` and waits until nobody else holds it; dropping the file
-/// releases it. The file itself cannot carry the lock: it is replaced by another one.
+/// Opens the lock file beside `path` and waits until nobody else holds it; dropping the file releases the lock. The
+/// file itself cannot be locked, because it is replaced by another one.
 ///
 /// # Errors
 /// [`io::Error`].
@@ -93,10 +94,10 @@ pub(crate) fn lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// As [`lock`], and no longer than this.
+/// Like [`lock`], but waits no longer than `patience`.
 ///
 /// # Errors
-/// [`io::Error`]; `WouldBlock` when somebody else holds it all the time.
+/// [`io::Error`]; `WouldBlock` if somebody else holds the lock all the time.
 pub(crate) fn lock_within(path: &Path, patience: Duration) -> io::Result<File> {
     let (file, end) = (lock_file(path)?, Instant::now() + patience);
     loop {
@@ -122,13 +123,13 @@ fn lock_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The folder a path lies in.
+/// The parent folder of a path.
 #[must_use]
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// What to say of a folder that belongs to somebody else than who runs this, and not to root.
+/// The message about a folder that belongs neither to the current user nor to root.
 #[must_use]
 pub(crate) fn other_owner(folder: &Path) -> Option<String> {
     let (owner, own) = (rustix::fs::stat(folder).ok()?.st_uid, rustix::process::geteuid());
@@ -137,9 +138,9 @@ pub(crate) fn other_owner(folder: &Path) -> Option<String> {
     is_other.then(|| format!("{folder} belongs to user {owner}, and this runs as user {own}; chown -R {own} {folder}?"))
 }
 
-/// Files that root makes in another account's folder belong to that account: else a server that runs as `ferryd` could
-/// not open what `sudo ferryd user add` wrote. Only what is root's is given, and no file with a second name: that
-/// may be one of the system's.
+/// Gives a file that root has created to the owner of its folder: otherwise a server that runs as `ferryd` could
+/// not open what `sudo ferryd user add` wrote. Only files of root are given away, and none with a second name,
+/// which could belong to the system.
 pub(crate) fn give(made: impl AsFd, folder: impl AsFd) -> rustix::io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
@@ -224,7 +225,7 @@ mod tests {
         for name in ["file", "file.lock", "made"] {
             assert_eq!(owner(&at(name)), 65534, "{name}");
         }
-        // The folder's owner could put this there to get a file of the system.
+        // The owner of the folder could put this there to gain a system file.
         let theirs = system.path().join("shadow");
         fs::write(&theirs, "").unwrap();
         symlink(&theirs, at("linked.lock")).unwrap();
@@ -232,7 +233,7 @@ mod tests {
         fs::hard_link(&theirs, at("second.lock")).unwrap();
         drop(lock(&at("second")).unwrap());
         assert_eq!(owner(&theirs), 0);
-        // Another's file is not root's to give.
+        // A file of another user is not given away.
         fs::write(at("third.lock"), "").unwrap();
         chown(at("third.lock"), Some(65533), None).unwrap();
         drop(lock(&at("third")).unwrap());

@@ -1,7 +1,7 @@
-//! What a peer may learn: the one place where the server's errors become refusals.
+//! The only place where errors of the server become refusals: it decides what a peer may learn.
 //!
-//! The log gets the whole error; the peer gets a code, a sentence and, for a fault of
-//! ours, only the reference under which the log has it.
+//! The log gets the whole error; the peer gets a code, a sentence and, for a fault of the server, only the
+//! reference under which the log has it.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -18,7 +18,7 @@ use crate::{
     users::{ChangePasswordError, RegisterError, password::NewPasswordError},
 };
 
-/// Names faults so that a user's report leads to the log line.
+/// Numbers faults so that a user's report leads to the line in the log.
 static NEXT_REFERENCE: AtomicU64 = AtomicU64::new(1);
 
 impl From<Error> for Refusal {
@@ -92,12 +92,12 @@ impl From<ChangePasswordError> for Refusal {
     }
 }
 
-/// Rounded up, so that a client that comes back then need not wait again.
+/// Rounded up, so that a client that returns after this time does not have to wait again.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-/// The refusal for what the disk does not do, whatever file it is. The log is told the cause, though not each time.
+/// The refusal for a fault of the disk as a whole. The cause is logged, but not every time.
 fn of_fault(fault: Fault, what: &str, cause: &std::io::Error) -> Refusal {
     disk_trouble::tell(fault, |count| tracing::error!(what, %cause, refused_since = count, "{fault}"));
     Refusal::new(code_of(fault), format!("{fault}; tell its operator"))
@@ -111,7 +111,7 @@ fn code_of(fault: Fault) -> Code {
     }
 }
 
-/// The refusal for an upload of `needed` bytes where only so many are `free` to users.
+/// The refusal for an upload of `needed` bytes if only `free` bytes are free to users.
 fn disk_full(told: Refusal, needed: u64, free: u64) -> Refusal {
     disk_trouble::tell(Fault::Full, |count| {
         tracing::error!(needed, free, refused_since = count, "{}", Fault::Full);
@@ -119,7 +119,8 @@ fn disk_full(told: Refusal, needed: u64, free: u64) -> Refusal {
     Refusal { needed: Some(needed), available: Some(free), ..told }
 }
 
-/// The refusal for a fault of ours: logged whole, told by reference only. Where the disk is behind it, it is the disk's.
+/// The refusal for a fault of the server: logged in full, with only a reference for the peer. If a fault of the
+/// disk is the cause, the refusal is that of the disk.
 #[must_use]
 pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Refusal {
     if let Some((fault, cause)) = Fault::behind(error) {
@@ -145,13 +146,13 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The client asked for something else in place of an upload's next frame.
+/// The client sent another request instead of the next frame of an upload.
 #[must_use]
 pub(crate) fn given_up() -> Refusal {
     Refusal::new(Code::Superseded, "the upload was given up for another request; what arrived can be gone on with")
 }
 
-/// The proof did not hold; never says whether the user exists.
+/// The proof was not valid; the refusal never reveals whether the user exists.
 fn login_failed() -> Refusal {
     Refusal::new(Code::LoginFailed, "wrong user name or password")
 }
@@ -164,19 +165,19 @@ fn too_many_attempts(seconds: u64) -> Refusal {
     }
 }
 
-/// The address makes accounts faster than the server wants.
+/// The address creates accounts faster than the server allows.
 fn too_many_accounts(seconds: u64) -> Refusal {
     let message = format!("too many accounts are made from this address; try again in {seconds} s");
     Refusal { retry_after: Some(seconds), ..Refusal::new(Code::TooManyAttempts, message) }
 }
 
-/// The server or the user's share of it is full for now.
+/// The server, or the user's share of it, is full for now.
 #[must_use]
 pub(crate) fn busy(message: &str) -> Refusal {
     Refusal { retry_after: Some(5), ..Refusal::new(Code::Busy, message) }
 }
 
-/// No account was made.
+/// No account was created.
 fn of_registration(error: &RegisterError) -> Refusal {
     match error {
         RegisterError::Invite => Refusal::new(Code::LoginFailed, error.to_string()),
@@ -197,7 +198,7 @@ pub(crate) fn malformed(reason: &str) -> Refusal {
     Refusal::new(Code::Malformed, format!("not the ferry protocol: {reason}"))
 }
 
-/// The one word for who does not know the server's secret, whatever else is wrong with it.
+/// The single refusal for a peer that does not know the server's secret, whatever else is wrong.
 #[must_use]
 pub(crate) fn unsealed() -> Refusal {
     Refusal::new(Code::Unsealed, "this server speaks only to clients that know its seal; set it with --seal-file FILE")
@@ -209,7 +210,7 @@ pub(crate) fn account_closed() -> Refusal {
     Refusal::new(Code::AccountClosed, "this account was closed or its password changed; log in again")
 }
 
-/// The request is not known, or not offered here.
+/// The request is unknown, or not offered here.
 #[must_use]
 pub(crate) fn unsupported(what: &str) -> Refusal {
     Refusal::new(Code::Unsupported, format!("this server does not know {what}"))

@@ -1,8 +1,7 @@
-//! Homes counted again while their users work in them: what the figures are held against.
+//! Recounts of homes while their users work in them; the result is compared with the ledger.
 //!
-//! A count is believed if nobody changed the home through the server meanwhile. So it needs the
-//! user's lock only for a moment; it is tried again, and at last, if the operator asks for it, made
-//! under that lock.
+//! A count is valid if nobody changed the home through the server meanwhile, so it needs the user's lock only for a
+//! moment. Otherwise it is repeated, and the last attempt, if the operator asked for it, holds that lock.
 
 use std::convert::Infallible;
 
@@ -14,15 +13,15 @@ use crate::{
     user_state::{Pace, REST, SPREAD, UserState, count},
 };
 
-/// How often a count that was overtaken by a change is begun again.
+/// How often a count is repeated because of a change.
 const TRIES: u32 = 3;
-/// A count in vain is tried again after this part of the interval.
+/// After a failed count, the next one follows after this part of the interval.
 const SOON: u32 = SPREAD / 10;
 
-/// Why a home was not counted.
+/// The reason why a home was not counted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RescanError {
-    /// The disk says no.
+    /// An error of the disk.
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// Something in the home cannot be read, so the sum would be too small.
@@ -33,12 +32,13 @@ pub(crate) enum RescanError {
     Busy,
 }
 
-/// Counts a user's home again and puts the sum in force; drift is logged and counted. Blocks.
+/// Counts a user's home and makes the sum the usage; a difference is logged and counted. Blocks.
 ///
-/// [`Pace::Quick`] at last holds up the user's changes for the count, [`Pace::Calm`] never does.
+/// With [`Pace::Quick`], the last attempt blocks the user's changes during the count; with [`Pace::Calm`] none
+/// does.
 ///
 /// # Errors
-/// [`RescanError`]; the figures are then as they were.
+/// [`RescanError`]; the usage is then unchanged.
 pub(crate) fn rescan(
     user: &UserState,
     counters: &Counters,
@@ -88,7 +88,7 @@ fn settle(
     Ok(drift)
 }
 
-/// Counts the homes whose turn it is, and those whose figures cannot be right. Blocks.
+/// Counts the homes that are due, and those whose usage is suspect. Blocks.
 pub(crate) fn round(context: &Context) {
     let stop = || context.drain.is_cancelled();
     for account in context.users.all() {

@@ -1,7 +1,7 @@
-//! Whose turn it is: work that goes on without its peer is done in turns, which users share fairly.
+//! Fair scheduling of long disk work: work that goes on without its peer is done in turns, which users share.
 //!
-//! A digest of a large file, a search, a copy or a removal is asked for in a few bytes and can take hours.
-//! Who moves frames is held back by the network and waits for nobody here.
+//! A digest of a large file, a search, a copy or a removal is requested in a few bytes and can take hours.
+//! Transfers of frames are limited by the network and do not wait here.
 
 use std::{
     num::NonZero,
@@ -12,16 +12,16 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How long a connection works before others come in.
+/// How long a connection works before others get a turn.
 const SLICE: Duration = Duration::from_millis(50);
-/// Fewest turns at a time: a slow disk must not hold everybody up.
+/// The least number of turns at a time: a single slow disk must not block everybody.
 const LEAST: usize = 2;
 
-/// So many turns at a time; who waits longest comes next.
+/// A number of turns at a time; waiters are served in order of arrival.
 #[derive(Debug)]
 pub struct Turns(Arc<Semaphore>);
 
-/// A turn; over when dropped.
+/// A turn; it ends when dropped.
 #[derive(Debug)]
 pub struct Turn {
     _own: OwnedSemaphorePermit,
@@ -29,13 +29,13 @@ pub struct Turn {
 }
 
 impl Turns {
-    /// Of one user: as many as there are cores.
+    /// The turns of one user: one for each core.
     #[must_use]
     pub fn of_user() -> Self {
         Self::with(cores())
     }
 
-    /// Of all users together: twice as many, so that no user alone has them all.
+    /// The turns of all users together: twice as many, so that no single user can take them all.
     #[must_use]
     pub fn of_all() -> Self {
         Self::with(2 * cores())
@@ -45,9 +45,9 @@ impl Turns {
         Self(Arc::new(Semaphore::new(turns)))
     }
 
-    /// Waits for a turn of a user among `own`, and then among those of all users. `None` never comes.
+    /// Waits for one of the user's turns, and then for one of all users' turns. `None` never occurs.
     pub async fn next(own: &Self, all: &Self) -> Option<Turn> {
-        // In this order: while one user's connections wait for each other, no turn is lost for others.
+        // In this order no turn of all users is held while connections of one user wait for each other.
         let own = Arc::clone(&own.0).acquire_owned().await.ok()?;
         let all = Arc::clone(&all.0).acquire_owned().await.ok()?;
         Some(Turn { _own: own, _all: all })
@@ -58,13 +58,13 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(LEAST, NonZero::get).max(LEAST)
 }
 
-/// The time a connection may work now, and what it did in it.
+/// The time slice of a connection, and what happened in it.
 #[derive(Debug)]
 pub(crate) struct Slice {
     begun: Instant,
-    /// Whether it came with a [`Turn`].
+    /// Whether it belongs to a [`Turn`].
     pub(crate) is_turn: bool,
-    /// Whether a frame came or went.
+    /// Whether a frame was received or sent.
     pub(crate) moved: bool,
 }
 
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(running(&had), 2);
         let mut turn = pin!(Turns::next(&modest, &all));
         assert!(poll(turn.as_mut()).is_ready());
-        // The first one's end is the third one's turn, not the fifth one's.
+        // The first one's end makes way for the third one, not for the fifth.
         had[0] = Poll::Pending;
         assert!(poll(wanted[4].as_mut()).is_pending() && poll(wanted[2].as_mut()).is_ready());
     }

@@ -1,4 +1,4 @@
-//! The secret that clients must know before they are told anything.
+//! The secret that clients must know before the server answers them.
 #![expect(clippy::disallowed_methods, reason = "the secret is a file the operator names")]
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
@@ -11,27 +11,27 @@ use ferry_shared::{
     text_file,
 };
 
-/// Why the secret cannot be used.
+/// The reason why the secret cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     /// The disk's error.
     #[error("{}: {source}; login.seal names a file that the server's user can read", .path.display())]
     Io {
-        /// Of which file.
+        /// The file.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         source: io::Error,
     },
-    /// Who guesses it is in.
+    /// The secret is short enough to be guessed.
     #[error(
         "{}: a secret of {length} bytes can be guessed; it needs {SEAL_SECRET_MIN}, such as 'openssl rand -base64 32' \
          writes",
         .path.display()
     )]
     Short {
-        /// In which file.
+        /// The file.
         path: PathBuf,
-        /// How many it has.
+        /// The length of the secret in bytes.
         length: usize,
     },
 }
@@ -41,7 +41,7 @@ pub enum SealError {
 pub struct Seal(ArcSwapOption<Secret>);
 
 impl Seal {
-    /// Demands what `secret` seals from now on; nothing without one.
+    /// Requires this secret from now on, or none.
     pub fn set(&self, secret: Option<Secret>) {
         self.0.store(secret.map(Arc::new));
     }
@@ -52,7 +52,7 @@ impl Seal {
         self.0.load().is_some()
     }
 
-    /// Whether a client that sent `seal` on the connection with these exported bytes may go on.
+    /// Whether a client may continue that sent `seal` on the connection with these exported bytes.
     #[must_use]
     pub fn admits(&self, seal: Option<&str>, exported: &Exported) -> bool {
         let Some(secret) = &*self.0.load() else { return true };
@@ -61,7 +61,7 @@ impl Seal {
     }
 }
 
-/// The secret in a file: its text without white space around it. Blocks.
+/// The secret in a file: its text without surrounding whitespace. Blocks.
 ///
 /// # Errors
 /// [`SealError`].

@@ -1,8 +1,8 @@
-//! What one connection may say before it is logged in.
+//! The budget of one connection before login.
 
 use crate::config::Login;
 
-/// Bytes, frames and proofs a connection has left until login.
+/// The remaining bytes, frames and proofs of a connection before login.
 #[derive(Debug, Clone)]
 pub struct Budget {
     bytes: u64,
@@ -10,7 +10,7 @@ pub struct Budget {
     proofs: u32,
 }
 
-/// Which budget a connection used up.
+/// The budget that was exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OverBudget {
     /// Too many bytes.
@@ -31,7 +31,7 @@ impl Budget {
         Self { bytes: login.bytes.0, frames: login.frames, proofs: login.proofs }
     }
 
-    /// Takes a frame; `received` is what the connection has received in all.
+    /// Takes a frame; `received` is the total number of bytes received by the connection.
     ///
     /// # Errors
     /// [`OverBudget`]: close the connection.
@@ -43,7 +43,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Takes a proof, right or wrong; ask before checking it.
+    /// Takes a proof, valid or not; call this before checking it.
     ///
     /// # Errors
     /// [`OverBudget`]: close the connection.

@@ -1,31 +1,31 @@
-//! How fast one address makes accounts: those too early wait their time, so that a class that registers at once
-//! gets in, and a program that makes accounts without end does not.
+//! Limits how fast one address can create accounts: early requests wait, so that a class that registers at once
+//! gets in, and a program that creates accounts without end does not.
 
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 use tokio::time::Instant;
 
-/// Accounts an address makes at once before it is held back.
+/// Accounts that an address can create at once without waiting.
 const AT_ONCE: u32 = 4;
-/// The longest it is held back; beyond that it is told to come again.
+/// The longest wait; beyond it the request is refused.
 const LONGEST: Duration = Duration::from_secs(15);
-/// Addresses remembered.
+/// The maximum number of addresses that are remembered.
 const ADDRESSES_MAX: usize = 10_000;
 
-/// When each address may make its next account without any credit.
+/// For each address, the time at which its next account is due if it has no credit.
 #[derive(Debug, Default)]
 pub(super) struct Pace(HashMap<IpAddr, Instant>);
 
 impl Pace {
-    /// Takes the next turn of `address`, of which there are `per_minute`: how long to wait for it.
+    /// Takes the next slot of `address`, of which there are `per_minute`; returns how long to wait for it.
     ///
     /// # Errors
-    /// How long until it is worth asking again; no turn is taken then.
+    /// How long to wait before asking again; no slot is taken then.
     pub(super) fn take(&mut self, address: IpAddr, per_minute: u32, now: Instant) -> Result<Duration, Duration> {
         let each = Duration::from_secs(60) / per_minute.max(1);
         if self.0.len() >= ADDRESSES_MAX && !self.0.contains_key(&address) {
             self.0.retain(|_, next| *next > now);
-            // So many addresses are held back at once that one more must not be.
+            // So many addresses are waiting that no more can be remembered.
             if self.0.len() >= ADDRESSES_MAX {
                 return Err(LONGEST);
             }

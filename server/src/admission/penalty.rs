@@ -1,8 +1,8 @@
-//! The price of failed logins: waiting, longer each time, forgotten after a while.
+//! Penalties for failed logins: waits that grow with each failure and are forgotten after a while.
 //!
-//! An address is often many people. So the wait is first for whoever tries the same user from the same address, and
-//! for the whole address only after many different failures. A client that repeats one wrong password, such as a
-//! scheduled job nobody looks after, costs nobody else anything.
+//! Many people may share an address. So at first the wait applies to logins as the same user from the same address,
+//! and to the whole address only after many different failures. A client that repeats one wrong password, such as a
+//! forgotten scheduled job, does not affect anybody else.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,44 +15,44 @@ use tokio::time::Instant;
 
 use crate::users::UserName;
 
-/// Addresses remembered; beyond them the one longest quiet is forgotten.
+/// The maximum number of addresses that are remembered; beyond it, the one inactive for longest is forgotten.
 const ADDRESSES_MAX: usize = 10_000;
-/// Users of one address remembered; a whole address waits long before it has tried so many.
+/// Users of one address that are remembered; a whole address has to wait long before it has tried so many.
 const USERS_MAX: usize = 64;
-/// Failures of one address that are known again.
+/// Failures of one address that are recognised when they are repeated.
 const SEEN_MAX: usize = 64;
-/// Different users or passwords that fail before the whole address waits.
+/// Failures with different users or passwords before the whole address has to wait.
 const DIFFERENT: u32 = 20;
-/// A good login lowers the price at most this often, so that a guesser with one account of
-/// their own cannot keep the price down.
+/// A valid login lowers the penalty at most this often, so that a guesser who has an account cannot keep the
+/// penalty low.
 const FORGIVE_EVERY: Duration = Duration::from_secs(60);
 
-/// Whose login is tried: nobody's, where the text cannot be a name.
+/// The user of a login; `None` if the text is not a valid name.
 pub(crate) type Tried = Option<UserName>;
 
-/// What every address has to pay.
+/// The penalties of all addresses.
 #[derive(Debug)]
 pub(crate) struct Penalties {
     max: Duration,
-    /// Makes digests of what failed worthless outside of this process.
+    /// Keys the digests of failed secrets, so that they are useless outside this process.
     key: [u8; 32],
     addresses: HashMap<IpAddr, Address>,
 }
 
-/// Everything known of one address.
+/// The penalties of one address.
 #[derive(Debug)]
 struct Address {
     own: Wait,
     users: HashMap<Tried, Wait>,
-    /// Different failures so far.
+    /// The number of different failures so far.
     different: u32,
-    /// The latest of them.
+    /// The latest different failures.
     counted: VecDeque<CountedFailure>,
-    /// When the last wait of all ends.
+    /// When the last of all waits ends.
     until: Instant,
 }
 
-/// A wait that doubles.
+/// A wait that doubles with each failure.
 #[derive(Debug, Clone, Copy)]
 struct Wait {
     failures: u32,
@@ -60,29 +60,29 @@ struct Wait {
     forgiven: Option<Instant>,
 }
 
-/// A failure that costs nothing more when it comes again, until the user store changes: then what was wrong may be
-/// right, and is asked about anew.
+/// A failure that adds no penalty when it is repeated, until the user store changes: then the proof may be valid
+/// and is checked again.
 #[derive(Debug)]
 struct CountedFailure {
     digest: [u8; 16],
     generation: u64,
 }
 
-/// A wait, for the operator.
+/// A wait, as operators see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// The address, or the first one of its network.
     pub address: IpAddr,
-    /// The user whose login waits; `None` when the whole address does.
+    /// The user whose login has to wait; `None` if the whole address has to.
     pub user: Option<Tried>,
-    /// Failures that count.
+    /// The number of failures that count.
     pub failures: u32,
-    /// How long it still waits.
+    /// The remaining time.
     pub left: Duration,
 }
 
 impl Penalties {
-    /// Waits of 1, 2, 4 … seconds, up to `max`.
+    /// Penalties that wait 1, 2, 4 … seconds, up to `max`.
     #[must_use]
     pub(crate) fn new(max: Duration) -> Self {
         let random = RandomState::new();
@@ -93,7 +93,7 @@ impl Penalties {
         Self { max, key, addresses: HashMap::new() }
     }
 
-    /// Waits up to `max` from now on.
+    /// Changes the longest wait.
     pub(crate) fn set_max(&mut self, max: Duration) {
         self.max = max;
     }
@@ -106,8 +106,8 @@ impl Penalties {
         (!left.is_zero()).then_some(left)
     }
 
-    /// `secret` failed for `user` from `address` while the user store was of `generation`: how long the next try
-    /// now has to wait.
+    /// Notes that `secret` failed for `user` from `address` while the user store had this generation; returns how
+    /// long the next attempt has to wait.
     pub(crate) fn failed(
         &mut self,
         address: IpAddr,
@@ -146,7 +146,7 @@ impl Penalties {
         wait
     }
 
-    /// `user` proved a password from `address`: the price of the next failures is halved twice.
+    /// Notes that `user` proved a password from `address`: divides the penalty for the next failures by four.
     pub(crate) fn succeeded(&mut self, address: IpAddr, user: &UserName, now: Instant) {
         let Some(known) = self.addresses.get_mut(&address) else { return };
         known.own.forgive(now);
@@ -155,7 +155,7 @@ impl Penalties {
         }
     }
 
-    /// Everybody who waits, the longest first.
+    /// All waits, the longest first.
     #[must_use]
     pub(crate) fn waiting(&self, now: Instant) -> Vec<Waiting> {
         let of_address = |(address, known): (&IpAddr, &Address)| {
@@ -175,7 +175,7 @@ impl Penalties {
         all
     }
 
-    /// Forgets all failures of `address`; whether there were any.
+    /// Clears all failures of `address`; returns whether there were any.
     pub(crate) fn lift(&mut self, address: IpAddr) -> bool {
         self.addresses.remove(&address).is_some()
     }
@@ -183,7 +183,7 @@ impl Penalties {
     fn digest(&self, user: &Tried, secret: &[u8]) -> [u8; 16] {
         let name = user.as_ref().map_or("", UserName::as_str);
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        // No name has a NUL in it.
+        // No name contains a NUL.
         hasher.update(name.as_bytes()).update(&[0]).update(secret);
         let mut digest = [0; 16];
         hasher.finalize_xof().fill(&mut digest);
@@ -221,7 +221,7 @@ impl Address {
         self.users.entry(user.clone()).or_insert_with(|| Wait::none(now))
     }
 
-    /// Whether it was quiet, after its last wait, for as long as the longest wait.
+    /// Whether there was no failure, after its last wait, for as long as the longest wait.
     fn is_stale(&self, max: Duration, now: Instant) -> bool {
         now.saturating_duration_since(self.until) >= max
     }
@@ -254,8 +254,8 @@ impl Wait {
     }
 }
 
-/// The network that pays together: an IPv4 address alone, an IPv6 address with its /64,
-/// which is the least one customer gets.
+/// The network that shares its penalties: a single IPv4 address, or the /64 of an IPv6 address, which is the least
+/// that one customer gets.
 #[must_use]
 pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

@@ -1,4 +1,4 @@
-//! The places of connections that have not logged in, and who loses one when too many come.
+//! The places of connections that have not logged in, and which connection loses one if too many arrive.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,18 +10,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::turned_away::Reason;
 
-/// How far a connection came.
+/// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// It has no TLS yet.
+    /// The TLS handshake is not complete.
     Handshake,
-    /// It may say something.
+    /// The connection may send messages.
     Greeting,
     /// Its proof is being checked: it keeps its place.
     Checking,
 }
 
-/// How a connection hears that it lost its place.
+/// Notifies a connection that it has lost its place.
 #[derive(Debug, Default)]
 pub(super) struct Dropped {
     pub(super) token: CancellationToken,
@@ -38,13 +38,13 @@ impl Dropped {
 
 #[derive(Debug)]
 pub(super) struct Place {
-    /// Whose share it counts against.
+    /// The address whose share it counts against.
     key: Option<IpAddr>,
     stage: Stage,
     dropped: Arc<Dropped>,
 }
 
-/// Connections not yet logged in; the lowest number is the oldest.
+/// The connections that have not logged in; lower numbers are older.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     taken: BTreeMap<u64, Place>,
@@ -57,7 +57,7 @@ impl Places {
         self.taken.len()
     }
 
-    /// A place for a connection of `key`, which may have `share` of all the `most`, or any number.
+    /// Gives a place to a connection of `key`, which may have `share` of the `most` places, or any number.
     pub(super) fn enter(&mut self, key: IpAddr, share: Option<u32>, most: u32) -> Result<(u64, Arc<Dropped>), Reason> {
         if let Some(share) = share {
             self.make_room_of(key, share)?;
@@ -75,7 +75,7 @@ impl Places {
         Ok((number, dropped))
     }
 
-    /// Has a place count against the share of `key` from now on.
+    /// Counts a place against the share of `key` from now on.
     pub(super) fn change(&mut self, number: u64, key: IpAddr, share: Option<u32>) -> Result<(), Reason> {
         let Some(place) = self.leave(number) else { return Ok(()) };
         if let Some(share) = share {
@@ -92,7 +92,7 @@ impl Places {
         }
     }
 
-    /// Gives a place up; it may be gone already.
+    /// Gives up a place, which may be gone already.
     pub(super) fn leave(&mut self, number: u64) -> Option<Place> {
         let place = self.taken.remove(&number)?;
         if let Some(key) = place.key
@@ -106,8 +106,8 @@ impl Places {
         Some(place)
     }
 
-    /// When an address has its share, its oldest connection goes: a program that left them lying does not keep
-    /// out the person beside it.
+    /// If an address has used its share, its oldest connection is dropped: a program that leaves connections open
+    /// must not keep out a person at the same address.
     fn make_room_of(&mut self, key: IpAddr, share: u32) -> Result<(), Reason> {
         if self.shares.get(&key).is_none_or(|held| *held < share) {
             return Ok(());
@@ -117,8 +117,8 @@ impl Places {
         self.drop_one(oldest, Reason::Address)
     }
 
-    /// When all are taken, one without a handshake goes, else one that has not begun to log in: any of them, because
-    /// a flood would always be younger than the honest connection it comes upon.
+    /// If all places are taken, drops a connection without a handshake, else one that has not started to log in.
+    /// The choice is random, because in a flood the honest connections would always be the oldest.
     fn make_room(&mut self) -> Result<(), Reason> {
         let any_of = |stage| {
             let at: Vec<_> =

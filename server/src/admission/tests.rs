@@ -1,4 +1,4 @@
-//! Places before login, and who waits for what.
+//! Places before login, and waits.
 
 use std::net::Ipv4Addr;
 
@@ -49,7 +49,7 @@ fn under_a_flood_those_without_a_handshake_go_first_and_then_any() {
     assert!(!honest.iter().any(Ticket::is_dropped), "a flood without handshakes costs them nothing");
     assert!(!flood.last().unwrap().is_dropped(), "the newest has its chance");
     drop(flood);
-    // With handshakes, which of them goes cannot be told: the oldest is not always the first.
+    // Among connections with handshakes the choice is random: it is not always the oldest.
     let oldest_stayed = (0..100).any(|_| {
         let all: Vec<_> = (0..9)
             .map(|_| {

@@ -1,4 +1,4 @@
-//! The thread that writes the audit log, in batches, and what it does when the disk does not take them.
+//! The thread that writes the audit log in batches, and what it does if the disk cannot be written.
 
 use std::{
     io,
@@ -23,12 +23,12 @@ use super::{
 
 /// Lines written at once.
 const BATCH: usize = 256;
-/// How old lines may get before they are on the disk for good.
+/// The maximum age of a line before it is flushed to the disk.
 const FLUSH: Duration = Duration::from_secs(1);
-/// How often it is seen in a quiet time whether the file is in its place.
+/// How often to check, while nothing is recorded, that the file is still in place.
 const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What a line tells, and when that was.
+/// An event with its time and author.
 type Told = (SystemTime, Who, Event);
 
 pub(super) struct Writer {
@@ -38,11 +38,11 @@ pub(super) struct Writer {
     /// Lines lost since the last one that was written.
     gap: u64,
     folding: Folding,
-    /// When the oldest line came that is not on the disk for good.
+    /// When the oldest line arrived that is not flushed to the disk.
     unflushed: Option<Instant>,
 }
 
-/// What the thread goes on with.
+/// The next task of the thread.
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are messages")]
 enum Next {
     Message(Message),
@@ -51,13 +51,13 @@ enum Next {
 }
 
 impl Writer {
-    /// A writer that folds what one user does once that fills `most` bytes of the log in a day.
+    /// A writer that summarises the changes of a user once they fill `most` bytes of the log in a day.
     pub(super) fn new(file: AuditFile, messages: mpsc::Receiver<Message>, counts: Arc<LineCounts>, most: u64) -> Self {
         let folding = Folding::new(most, Instant::now());
         Self { file, messages, counts, gap: 0, folding, unflushed: None }
     }
 
-    /// Writes until everybody who records is gone, or told to stop.
+    /// Writes until all senders are gone, or the thread is told to stop.
     pub(super) fn run(mut self) {
         let clock = runtime::Builder::new_current_thread().enable_time().build();
         let clock = clock.inspect_err(|error| tracing::warn!(%error, "the audit log flushes each line")).ok();
@@ -84,7 +84,7 @@ impl Writer {
         }
     }
 
-    /// Puts a line to the others, or does what else is wanted; false when that is to end.
+    /// Adds a line to the batch, or carries out another message; false if the message asks to stop.
     fn take(&mut self, message: Message, batch: &mut Vec<Told>) -> bool {
         match message {
             Message::Line(time, who, event) => batch.push((time, who, event)),
@@ -97,14 +97,14 @@ impl Writer {
         true
     }
 
-    /// Waits for a message, but not while lines get too old.
+    /// Waits for a message, but no longer than lines may remain unflushed.
     fn next(&mut self, clock: Option<&Runtime>) -> Next {
         let received = match clock {
             Some(clock) => {
                 let flush = self.unflushed.map_or(CHECK_INTERVAL, |since| FLUSH.saturating_sub(since.elapsed()));
                 let due =
                     self.folding.due().map_or(CHECK_INTERVAL, |due| due.saturating_duration_since(Instant::now()));
-                // The timer is made where the clock is.
+                // The timer must be created inside the runtime.
                 clock.block_on(async { timeout(flush.min(due), self.messages.recv()).await })
             }
             None => Ok(self.messages.blocking_recv()),
@@ -124,7 +124,7 @@ impl Writer {
         }
     }
 
-    /// What of a batch is told now, and what was gathered before.
+    /// The events of a batch to record now, preceded by summaries that are due.
     fn fold(&mut self, batch: &mut Vec<Told>, at: Instant) -> Vec<Told> {
         let mut lines: Vec<_> = now(self.folding.turn(at)).collect();
         for (time, who, event) in batch.drain(..) {
@@ -159,7 +159,7 @@ impl Writer {
     fn append(&mut self, mut lines: Vec<Told>) -> io::Result<()> {
         let gap = (self.gap > 0 && !lines.is_empty()).then_some(Event::Gap { lost: self.gap });
         let moved = self.file.check_in_place()?;
-        // A line that a crash has cut stands before all that comes now.
+        // A line truncated by a crash comes before everything written now.
         let recovered = self.file.torn.then_some(Event::Recovered);
         lines.splice(..0, recovered.into_iter().chain(moved).chain(gap).map(about));
         if lines.is_empty() {
@@ -197,7 +197,7 @@ impl Writer {
     }
 }
 
-/// What nobody in particular did, just now.
+/// An event of the present time without an author.
 fn about(event: Event) -> Told {
     (SystemTime::now(), Who::default(), event)
 }

@@ -1,4 +1,4 @@
-//! The configuration in force: one value, changed whole when the operator has it read again.
+//! The configuration in force: a single value, replaced as a whole when the operator has it read again.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{
     keys::{KEYS, Key},
 };
 
-/// What only a start reads: sections whole, or single keys of others.
+/// Settings that are read only at a start: whole sections, or single keys of others.
 const AT_START: [(&str, &str); 9] = [
     ("server", "confine"),
     ("server", "listen"),
@@ -23,12 +23,12 @@ const AT_START: [(&str, &str); 9] = [
     ("log", "format"),
 ];
 
-/// What another configuration came to.
+/// The result of applying another configuration.
 #[derive(Debug, Default)]
 pub struct Change {
-    /// What is in force and was not before.
+    /// Settings that changed.
     pub now: Vec<String>,
-    /// The keys that are not as at the start and take effect only at the next.
+    /// Keys that differ from those at the start and take effect only at the next.
     pub waiting: Vec<&'static Key>,
 }
 
@@ -36,31 +36,31 @@ pub struct Change {
 #[derive(Debug)]
 pub struct InForce {
     now: ArcSwap<Config>,
-    /// For the keys that only a start reads.
+    /// The source of the keys that are read only at a start.
     at_start: Config,
 }
 
 impl InForce {
-    /// Begins with `config`.
+    /// Starts with `config`.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self { now: ArcSwap::from_pointee(config.clone()), at_start: config }
     }
 
-    /// The values now. Not to be kept: the next frame may see others.
+    /// The present values. Do not keep them: the next frame may need others.
     #[must_use]
     pub fn get(&self) -> Guard<Arc<Config>> {
         self.now.load()
     }
 
-    /// The keys that have another value in `config` than the one in force.
+    /// The keys whose value in `config` differs from the one in force.
     pub fn differs(&self, config: &Config) -> Vec<&'static Key> {
         let now = self.now.load();
         let in_force = |key: &Key| key.value(if is_read_at_start(key) { &self.at_start } else { &now });
         KEYS.iter().filter(|key| in_force(key) != key.value(config)).collect()
     }
 
-    /// Puts `config` in force.
+    /// Applies `config`.
     pub fn change(&self, config: Config) -> Change {
         let mut change = Change::default();
         let before = self.now.load();

@@ -1,4 +1,4 @@
-//! The table of all keys: environment names, the default file and `config show` come from it.
+//! The table of all keys, from which environment names, the default file and `config show` are made.
 
 use toml::Value;
 
@@ -7,17 +7,17 @@ use super::Config;
 /// One key of the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
-    /// The section it is in.
+    /// The section that contains it.
     pub section: &'static str,
     /// Its name there.
     pub name: &'static str,
-    /// What it does, for people.
+    /// A description of its effect.
     pub about: &'static str,
-    /// A value to show where there is none by default, as TOML.
+    /// An example value for a key without a default, as TOML.
     pub example: &'static str,
 }
 
-/// What each section is about.
+/// The description of each section.
 pub const SECTIONS: [(&str, &str); 11] = [
     ("server", "Where the server listens and what it says of itself."),
     ("tls", "A PEM pair in place of the key made at first start: both or none. On reload its files are read again."),
@@ -156,13 +156,13 @@ const fn optional(section: &'static str, name: &'static str, about: &'static str
 }
 
 impl Key {
-    /// The key of this name.
+    /// The key with this name.
     #[must_use]
     pub fn find(section: &str, name: &str) -> Option<&'static Self> {
         KEYS.iter().find(|key| key.section == section && key.name == name)
     }
 
-    /// A value it can have, as TOML: its default where it has one.
+    /// A possible value as TOML: the default if there is one.
     #[must_use]
     pub fn example(&self) -> String {
         self.value(&Config::default()).map_or_else(|| self.example.to_owned(), |value| value.to_string())
@@ -174,7 +174,7 @@ impl Key {
         format!("FERRYD_{}_{}", self.section, self.name).to_ascii_uppercase()
     }
 
-    /// Its value in `config`; `None` where it is not set.
+    /// Its value in `config`; `None` if it is not set.
     #[must_use]
     pub fn value(&self, config: &Config) -> Option<Value> {
         Value::try_from(config).ok()?.get(self.section)?.get(self.name).cloned()
@@ -183,7 +183,7 @@ impl Key {
     /// `config` with this key set to `value`.
     ///
     /// # Errors
-    /// What is wrong with the value, for people.
+    /// A description of the fault in the value.
     pub fn set(&self, config: &Config, value: Value) -> Result<Config, String> {
         let mut table = toml::Table::try_from(config).map_err(|error| error.to_string())?;
         let section = table.entry(self.section).or_insert_with(|| Value::Table(toml::Table::new()));
@@ -197,7 +197,7 @@ impl Key {
 mod tests {
     use super::*;
 
-    /// A configuration in which nothing is absent.
+    /// A configuration in which every key is set.
     fn full() -> Config {
         KEYS.iter().filter(|key| !key.example.is_empty()).fold(Config::default(), |config, key| {
             let example: toml::Table = format!("v = {}", key.example).parse().unwrap();
@@ -218,7 +218,8 @@ mod tests {
         assert_eq!(there, listed);
     }
 
-    /// The names that may stand in this section, or the sections: what TOML says of a name that may not.
+    /// The names that are allowed in this section, or the sections, according to the error of TOML about a wrong
+    /// name.
     fn possible(section: Option<&str>) -> Vec<String> {
         let head = section.map(|section| format!("[{section}]\n")).unwrap_or_default();
         let error = toml::from_str::<Config>(&format!("{head}no_such_name = 0")).unwrap_err();

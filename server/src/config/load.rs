@@ -1,4 +1,4 @@
-//! Gathers the configuration from its layers and remembers where each value came from.
+//! Builds the configuration from its layers and remembers the origin of each value.
 #![expect(clippy::disallowed_methods, reason = "reads the operator's configuration")]
 
 use std::{
@@ -21,16 +21,16 @@ use super::{
     validate,
 };
 
-/// Where a value came from; the later kind wins.
+/// The origin of a value; later kinds take precedence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody set it.
+    /// The default.
     Default,
-    /// A file the service manager handed over.
+    /// A file from the service manager.
     Credential(PathBuf),
-    /// The file.
+    /// The configuration file.
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
@@ -54,33 +54,33 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong, and where.
+/// A fault in the configuration, and its origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}: {message}")]
 pub struct Fault {
-    /// The layer and place it stands in.
+    /// The layer and position of the fault.
     pub origin: Origin,
-    /// What is wrong.
+    /// The description of the fault.
     pub message: String,
 }
 
-/// Why there is no configuration.
+/// The reason why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file could not be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Everything that is wrong, one a line.
+    /// All faults, one per line.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Faults(Vec<Fault>),
 }
 
-/// What is set outside of the defaults.
+/// The values that are set besides the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
     credentials: Option<PathBuf>,
@@ -89,7 +89,7 @@ pub struct Layers {
     flags: Vec<(&'static Key, Value, String)>,
 }
 
-/// The configuration in force and where each value came from.
+/// The configuration in force and the origin of each value.
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// The values.
@@ -98,7 +98,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Where a key's value came from.
+    /// The origin of a key's value.
     #[must_use]
     pub fn origin(&self, key: &Key) -> Origin {
         self.origins.get(&(key.section, key.name)).cloned().unwrap_or(Origin::Default)
@@ -120,19 +120,19 @@ impl Loaded {
     }
 }
 
-/// Files of the service manager's, and the keys that name them when they are there.
+/// Files of the service manager, and the keys that are set to them if they exist.
 const CREDENTIALS: [(&str, &str, &str); 3] =
     [("ferryd.certificate", "tls", "certificate"), ("ferryd.key", "tls", "key"), ("ferryd.seal", "login", "seal")];
 
 impl Layers {
-    /// Takes what the service manager keeps in `folder`: certificate, key, seal.
+    /// Adds the service manager's files in `folder`: certificate, key, seal.
     #[must_use]
     pub fn credentials(mut self, folder: Option<PathBuf>) -> Self {
         self.credentials = folder;
         self
     }
 
-    /// Reads the file at `path`.
+    /// Adds the file at `path`.
     ///
     /// # Errors
     /// [`ConfigError::Read`].
@@ -142,28 +142,28 @@ impl Layers {
         Ok(self)
     }
 
-    /// Takes the file's text from somewhere else.
+    /// Adds text as if it were the file at `path`.
     #[must_use]
     pub fn file_text(mut self, path: &Path, text: &str) -> Self {
         self.file = Some((path.to_owned(), text.to_owned()));
         self
     }
 
-    /// Takes environment variables; those of other programs are passed over.
+    /// Adds environment variables; those of other programs are ignored.
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         self.environment.extend(variables.into_iter().filter(|(name, _)| name.starts_with("FERRYD_")));
         self
     }
 
-    /// Takes a value from the command line; `flag` is how it is called there.
+    /// Adds a value from the command line; `flag` is its name there.
     #[must_use]
     pub fn flag(mut self, section: &str, name: &str, value: Value, flag: &str) -> Self {
         self.flags.extend(Key::find(section, name).map(|key| (key, value, flag.to_owned())));
         self
     }
 
-    /// Takes the addresses `--listen` names, if it names any.
+    /// Adds the addresses of `--listen`, if there are any.
     #[must_use]
     pub fn listen(self, addresses: &[SocketAddr]) -> Self {
         if addresses.is_empty() {
@@ -173,10 +173,10 @@ impl Layers {
         self.flag("server", "listen", Value::Array(list), "--listen")
     }
 
-    /// Lays the layers over each other: defaults, credentials, file, environment, command line.
+    /// Merges the layers: defaults, credentials, file, environment, command line.
     ///
     /// # Errors
-    /// [`ConfigError::Faults`] with all of them.
+    /// [`ConfigError::Faults`] with all faults.
     pub fn load(&self) -> Result<Loaded, ConfigError> {
         let mut loaded = Loaded::default();
         let mut faults = Vec::new();
@@ -266,7 +266,7 @@ fn lay_entry(
 fn lay_variable(loaded: &mut Loaded, name: &str, text: &str) -> Result<(), Fault> {
     let origin = Origin::Environment(name.to_owned());
     let Some(key) = KEYS.iter().find(|key| key.variable() == name) else {
-        // Only names that cannot be meant for anything else are taken for mistakes.
+        // A variable counts as a mistake only if its name can have no other meaning.
         let prefix = |section: &str| format!("FERRYD_{}_", section.to_ascii_uppercase());
         let ours = SECTIONS.iter().any(|(section, _)| name.starts_with(&prefix(section)));
         let message = "no such key; 'ferryd config show' lists them".to_owned();
@@ -275,7 +275,7 @@ fn lay_variable(loaded: &mut Loaded, name: &str, text: &str) -> Result<(), Fault
     loaded.set(key, from_text(key, text), origin)
 }
 
-/// A variable's text as the kind of value the key has by default.
+/// Parses a variable's text as the type of the key's default value.
 fn from_text(key: &Key, text: &str) -> Value {
     let as_toml = || format!("v = {text}").parse::<toml::Table>().ok()?.remove("v");
     let as_string = || Value::String(text.to_owned());

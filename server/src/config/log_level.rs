@@ -1,19 +1,19 @@
-//! What is logged: a level, or levels for parts of the program.
+//! The log filter: a level, or levels for parts of the program.
 
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-/// Text that says no such thing.
+/// The text is not a valid filter.
 #[derive(Debug, thiserror::Error)]
 pub enum LogLevelError {
-    /// A word that is no level. Taken for a part of the program it would silence the rest.
+    /// A word that is not a level. Interpreted as a part of the program, it would silence all others.
     #[error("'{0}' is no level: write off, error, warn, info, debug or trace, or PART=LEVEL")]
     NoLevel(String),
-    /// Something else is wrong.
+    /// Another fault.
     #[error(transparent)]
     Directive(#[from] tracing_subscriber::filter::ParseError),
 }
 
-/// The filter that `text` asks for: a level and `PART=LEVEL`, with commas between them.
+/// Parses a filter: a level and `PART=LEVEL` items, separated by commas.
 ///
 /// # Errors
 /// [`LogLevelError`].

@@ -1,4 +1,4 @@
-//! The man page of `ferryd.toml`, made from the table of keys.
+//! The man page of `ferryd.toml`, generated from the table of keys.
 
 use roff::{Inline, Roff, bold, italic, roman};
 
@@ -7,7 +7,7 @@ use super::{
     keys::{KEYS, Key, SECTIONS},
 };
 
-/// The name of the page as a file.
+/// The file name of the page.
 pub const PAGE: &str = "ferryd.toml.5";
 
 const DESCRIPTION: &str = "The configuration of the ferry server, as TOML: keys in sections. Every key is optional. \
@@ -35,7 +35,7 @@ pub fn page() -> String {
     page.to_roff()
 }
 
-/// The key with its default, or with an example where it has none.
+/// The key with its default, or with an example if it has none.
 fn title(key: &Key) -> Vec<Inline> {
     let mut title = vec![bold(key.name), roman(" = "), italic(key.example())];
     if key.value(&Config::default()).is_none() {
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_page_has_every_key_with_its_default_or_an_example() {
-        // As it is read, without the marks of the format.
+        // The text as people read it, without markup.
         let text = page().replace("\\-", "-").replace("\\fB", "").replace("\\fI", "").replace("\\fR", "");
         for key in KEYS {
             let example = key.value(&Config::default()).is_none();

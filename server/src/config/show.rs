@@ -13,7 +13,7 @@ use super::{
     load::Loaded,
 };
 
-/// The default file as it is shipped.
+/// The default file as shipped.
 pub const DEFAULT_FILE: &str = include_str!("../../../assets/ferryd.toml");
 
 const HEAD: &str = "\
@@ -27,10 +27,10 @@ const HEAD: &str = "\
 # what is in force and where it came from. Sizes are written 16KiB, 10GiB or 500MB.
 ";
 
-/// The line above a value that is no default.
+/// The line above a value that is not a default.
 const EXAMPLE: &str = "# Not set by default; for example:\n";
 
-/// The default file, made from the table of keys.
+/// The default file, generated from the table of keys.
 #[must_use]
 pub fn default_file() -> String {
     render(HEAD, |key, out| {
@@ -51,7 +51,7 @@ pub fn effective(loaded: &Loaded) -> String {
     })
 }
 
-/// A value in force, and where it came from.
+/// A value in force and its origin.
 #[derive(Debug, Serialize)]
 pub struct ValueObject {
     value: Option<toml::Value>,
@@ -99,7 +99,7 @@ mod tests {
     fn the_shipped_file_changes_nothing_and_with_its_values_neither() {
         let load = |text: &str| Layers::default().file_text(Path::new(""), text).load().unwrap().config;
         assert_eq!(load(DEFAULT_FILE), Config::default());
-        // Prose has a space after its mark.
+        // In prose, a space follows the `#`.
         let defaults = DEFAULT_FILE.replace(&format!("{EXAMPLE}#"), "# ");
         let values = defaults.lines().map(|line| line.strip_prefix('#').unwrap_or(line));
         let uncommented: Vec<_> = values.filter(|line| !line.starts_with(' ')).collect();

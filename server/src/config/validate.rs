@@ -1,4 +1,4 @@
-//! Values that have the right type and still make no sense.
+//! Checks for values that have the right type but are not acceptable.
 
 use ferry_shared::limits::{HEADER_LEN, MESSAGE_MAX_BEFORE_LOGIN};
 use toml::Value;
@@ -18,10 +18,10 @@ const MAY_BE_ZERO: [(&str, &str); 5] = [
     ("login", "penalty_max_seconds"),
     ("quota", "rescan_hours"),
 ];
-/// The largest of any number: as seconds or days it never overflows a point in time.
+/// The maximum of any number: as seconds or days it never overflows a point in time.
 const LARGEST: i64 = 1_000_000;
 
-/// Every key whose value makes no sense, and why.
+/// Every key whose value is not acceptable, and why.
 pub(super) fn faults(config: &Config) -> Vec<(&'static Key, String)> {
     let mut faults = Vec::new();
     for key in &KEYS {

@@ -1,4 +1,4 @@
-//! Logins as any door asks for them, without one.
+//! Logins as any door requests them, without a door.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use crate::{
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl anna@laptop";
 
-/// A server's context over a store in which anna has a key, and the lines of its audit log.
+/// The context of a server whose store has a key for anna, and its audit log.
 struct Place {
     folder: tempfile::TempDir,
     context: Arc<Context>,
@@ -41,7 +41,7 @@ impl Place {
         Entrance { context: &self.context, ticket, door: Door::Ferry, peer: "192.0.2.7:9".parse().unwrap() }
     }
 
-    /// The audit log's lines, without what chains them.
+    /// The lines of the audit log, without the fields of the chain.
     async fn noted(self) -> Vec<serde_json::Value> {
         self.context.audit.close(self.thread).await;
         let text = fs::read_to_string(self.folder.path().join("audit/audit.jsonl")).unwrap();
@@ -83,7 +83,7 @@ async fn a_session_is_noted_once_and_joined_with_its_ticket_until_it_ends() {
     let late = place.ticket();
     let refused = place.entrance(&late).log_in(Credential::Session(&first.ticket)).await.unwrap_err();
     assert!(matches!(refused.error, Error::NoSession), "{refused:?}");
-    // Somebody who comes back late did not guess.
+    // A client that returns late has not guessed.
     assert!(late.must_wait("").is_none() && place.context.counters.refusals().next().is_none());
     drop((ticket, other, late));
     let noted = place.noted().await;

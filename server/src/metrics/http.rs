@@ -1,36 +1,36 @@
-//! As much of HTTP/1.1 as a scraper needs: one request, one answer, then the connection closes.
+//! The part of HTTP/1.1 that a scraper needs: one request, one response, then the connection closes.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-/// Bytes of a request, its headers included.
+/// Maximum bytes of a request, including its headers.
 const HEAD: usize = 8 << 10;
-/// Headers of a request.
+/// Maximum number of headers.
 const HEADERS: usize = 64;
 
-/// What was asked.
+/// A request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request {
     /// `GET`, or `HEAD` without the body.
     Get {
-        /// Without what follows a `?`.
+        /// The path, without the query.
         path: String,
-        /// Whether the answer has its body.
+        /// Whether the response includes the body.
         body: bool,
     },
     /// Another method.
     Other,
-    /// Not HTTP, or more of it than is read here.
+    /// Not HTTP, or larger than the limits.
     Malformed,
 }
 
-/// What is answered.
+/// A response.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// The figures.
+    /// The metrics.
     Text(String),
-    /// Whether new connections are taken.
+    /// Whether new connections are accepted.
     Health(bool),
     /// Another path.
     NotFound,
@@ -38,11 +38,11 @@ pub(super) enum Answer {
     NotAllowed,
     /// Not HTTP.
     Malformed,
-    /// A fault of ours.
+    /// A fault of the server.
     Failed,
 }
 
-/// Reads a request's head; a body is not waited for.
+/// Reads the head of a request; a body is ignored.
 pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Request> {
     let mut head = Vec::new();
     let mut limited = stream.take(HEAD as u64);
@@ -66,7 +66,7 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Re
     Ok(Request::Malformed)
 }
 
-/// Writes an answer and ends the stream.
+/// Writes a response and ends the stream.
 pub(super) async fn write(stream: &mut (impl AsyncWrite + Unpin), answer: &Answer, with_body: bool) -> io::Result<()> {
     let (status, body) = match answer {
         Answer::Text(text) => ("200 OK", text.as_str()),

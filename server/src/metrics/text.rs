@@ -1,4 +1,4 @@
-//! The figures in Prometheus' text format, version 0.0.4.
+//! The metrics in Prometheus' text format, version 0.0.4.
 
 use std::fmt::{self, Display, Write as _};
 
@@ -6,7 +6,7 @@ use ferry_shared::refusal::Code;
 
 use crate::{control::message::Status, drift};
 
-/// Whether a figure may fall.
+/// Whether a value may decrease.
 #[derive(Clone, Copy)]
 enum Kind {
     Counter,
@@ -22,7 +22,7 @@ impl Display for Kind {
     }
 }
 
-/// All figures.
+/// All metrics.
 pub(super) fn render(status: &Status) -> String {
     use Kind::{Counter, Gauge};
     let mut out = String::new();
@@ -57,7 +57,8 @@ pub(super) fn render(status: &Status) -> String {
     one("users", Gauge, "Accounts.", &status.accounts);
     let version = [(format!("{{version=\"{}\"}}", status.version), 1)];
     family(&mut out, "build_info", Gauge, "1; the label has the version.", version);
-    // All of them from the start: what first comes with a 1 has no growth that an alarm could see.
+    // Include every code from the start: a series that first appears with the value 1 has no increase that an alert
+    // could detect.
     let refusals = Code::ALL.iter().map(|code| {
         let code = code.as_str();
         (format!("{{code=\"{code}\"}}"), status.refusals.get(code).copied().unwrap_or_default())

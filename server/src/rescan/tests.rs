@@ -1,4 +1,4 @@
-//! A recount mends what was changed behind the server's back, whoever works meanwhile.
+//! A recount corrects the usage after changes by hand, even while others work in the home.
 
 use std::{
     fs,
@@ -67,7 +67,7 @@ fn a_home_that_never_rests_is_left_alone_by_the_schedule_and_counted_for_the_ope
     let place = Place::new();
     let user = place.user();
     fs::write(place.home().join("by hand"), [1; 700]).unwrap();
-    // A change in the middle of each count, as the count itself asks whether to stop.
+    // Makes a change in the middle of each count, when the count checks whether to stop.
     let made = std::cell::Cell::new(0);
     let change = || {
         made.set(made.get() + 1);
@@ -100,7 +100,7 @@ fn a_home_that_never_rests_is_left_alone_by_the_schedule_and_counted_for_the_ope
 fn what_cannot_be_read_changes_no_figures() {
     let place = Place::new();
     let user = place.user();
-    // Deeper than a count goes down.
+    // A folder deeper than a count goes.
     let mut deep = place.home();
     let folder = cap_std::fs::Dir::open_ambient_dir(&deep, cap_std::ambient_authority()).unwrap();
     let mut inner = folder;

@@ -1,4 +1,4 @@
-//! Waits: for one user of an address, for the whole address, and what lifts them.
+//! Waits: for one user of an address, for the whole address, and how they are lifted.
 
 use std::net::Ipv4Addr;
 
@@ -15,7 +15,7 @@ fn user(name: &str) -> Tried {
     Some(name.parse().unwrap())
 }
 
-/// As many failures for one user, each with another password: the price of the last one.
+/// Fails this often for one user, each time with another password; returns the wait after the last one.
 fn guesses(penalties: &mut Penalties, name: &str, count: u32, now: Instant) -> Duration {
     let last = penalties.addresses.get(&PEER).map_or(0, |known| known.different);
     let guess = |number: u32| penalties.failed(PEER, &user(name), &number.to_be_bytes(), 0, now);
@@ -58,7 +58,7 @@ fn the_same_failure_again_costs_nothing_more_until_the_store_changes() {
         fail(generation, now + seconds(500));
     }
     assert_eq!(penalties.remaining(PEER, &user("anna"), now + seconds(500)), None, "it is one failure all the same");
-    // Another user's same password, and another password of the same user, are other failures.
+    // The same password for another user, and another password for the same user, are different failures.
     penalties.failed(PEER, &user("anna"), b"old", 60, now);
     penalties.failed(PEER, &user("stale"), b"new", 60, now);
     assert_eq!(penalties.addresses[&PEER].different, 3);
