@@ -17,10 +17,10 @@ pub fn line(text: impl Display) -> io::Result<()> {
     out.flush()
 }
 
-/// What a verb came to: text for people, or one line of JSON for programs.
+/// Prints the result of a verb: text for people, or one line of JSON for programs.
 ///
 /// # Errors
-/// As for [`line()`].
+/// Those of [`line()`].
 pub fn result(json: bool, text: impl FnOnce() -> String, value: &impl Serialize) -> io::Result<()> {
     if json { line(serde_json::to_string(value)?) } else { raw(text().as_bytes()) }
 }

@@ -1,4 +1,4 @@
-//! `ferryd serve`: starts the server, says where it is, and follows signals until it ends.
+//! `ferryd serve`: starts the server, prints its addresses, and handles signals until it ends.
 
 mod metrics_listener;
 mod reload;
@@ -49,22 +49,22 @@ use reload::Rereading;
 
 /// How long work on blocking threads may take to notice the end.
 const LAST_WORK: Duration = Duration::from_secs(5);
-/// Blocking threads beside one for each connection: passwords, maintenance, the operator.
+/// Blocking threads besides one for each connection: passwords, maintenance, operators.
 const MORE_THREADS: usize = 64;
 
-// What the service manager is told a stop takes at most.
+// The service manager is told the maximum duration of a stop.
 const _: () = assert!(LAST_WORK.as_secs() + LAST_STEPS.as_secs() < service::LAST_STEPS.as_secs());
 
-/// Threads beside the workers that a start needs: for the audit log, for watching the user store, for the disk.
+/// Threads besides the workers that a start needs: for the audit log, for watching the user store, for the disk.
 const FIRST_THREADS: usize = 8;
 
-/// How often it is tried to open a control socket that the disk had no place for.
+/// How often to try again to create a control socket that a disk fault prevented.
 const CONTROL_AGAIN: Duration = Duration::from_secs(10);
 
-/// Orders of the operator that wait.
+/// Orders of operators that may be queued.
 const ORDERS: usize = 4;
 
-/// Why the server did not start.
+/// The reason why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The configuration is wrong.
@@ -73,15 +73,15 @@ pub enum ServeError {
     /// The log could not be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
-    /// The data folder could not be made.
+    /// The data folder could not be created.
     #[error("cannot make the data folder {}: {source}", path.display())]
     Data {
-        /// Which.
+        /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The user store is broken, and there is no earlier one to fall back on.
+    /// The user store is broken, and there is no earlier one to keep using.
     #[error(transparent)]
     Users(#[from] StoreError),
     /// The server's key is not usable.
@@ -90,27 +90,27 @@ pub enum ServeError {
     /// The server itself did not start.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// What was handed over cannot be used.
+    /// An inherited listener cannot be used.
     #[error(transparent)]
     Inherited(#[from] InheritedError),
-    /// The metrics have no place.
+    /// The metrics cannot be served.
     #[error("metrics.listen: cannot listen on {address}: {source}")]
     Metrics {
-        /// Which.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// There is no control socket.
     #[error("control.socket: {0}")]
     Control(#[from] ControlError),
-    /// The configured group is none.
+    /// The configured group does not exist.
     #[error(transparent)]
     Group(#[from] NoSuchGroup),
     /// The system lets this user start no more threads.
     #[error("cannot start threads: {0}; raise the limit of processes (ulimit -u, LimitNPROC, TasksMax)")]
     Threads(io::Error),
-    /// The system gave no signals or sockets.
+    /// The system provided no signals or sockets.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
@@ -118,13 +118,13 @@ pub enum ServeError {
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// [`ServeError`] when it does not come up.
+/// [`ServeError`] if the server does not start.
 pub(crate) fn run(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), ServeError> {
     let (shown, config) = (data.clone(), Arc::clone(&read_config));
     start(read_config, file, data).inspect_err(|_| {
         let named = config().map(|config| own_files::named(&config, Some(file))).unwrap_or_default();
         let denied = ServiceUser::of(&shown).and_then(|user| own_files::faults(&user, &shown, &named));
-        // Root may open all of them.
+        // Root can open all of them.
         let denied = denied.filter(|_| !rustix::process::geteuid().is_root()).unwrap_or_default();
         private_file::other_owner(&shown).iter().chain(&denied).for_each(output::note);
     })
@@ -142,11 +142,11 @@ fn start(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), Serv
     let identity = Identity::load_or_create(&data, &config.tls)?;
     let who = Who::new(config.control.group.as_deref(), config.control.admin_group.as_deref())?;
     let socket = server_path(config.control.socket.as_deref(), &data);
-    // It must be there to be kept. What is wrong with it is told when the socket is made.
+    // The folder must exist to remain accessible. Creating the socket reports any problem with it.
     let _ = private_file::make_folder(private_file::folder_of(&socket));
-    // The same.
+    // Likewise.
     let _ = config.audit.folder.as_deref().map(private_file::make_folder);
-    // Asked before, because the answer lies in files of the system.
+    // Query this before confining the process, because the answer is in system files.
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     if config.server.confine {
         confine::confine(&Kept::of(&config, file, &data, users.path(), &socket));
@@ -154,7 +154,7 @@ fn start(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), Serv
     may_start(threads + FIRST_THREADS).map_err(ServeError::Threads)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
-        // However many connections are at work, nobody waits for a thread.
+        // However many connections are active, none waits for a thread.
         .max_blocking_threads(config.limits.connections as usize + MORE_THREADS)
         .enable_all()
         .build()?;
@@ -164,13 +164,14 @@ fn start(read_config: ReadConfig, file: &Path, data: PathBuf) -> Result<(), Serv
     result
 }
 
-/// Whether so many threads can be started. The runtime panics where it can start none, or waits for one for ever.
+/// Checks whether this many threads can be started. The runtime panics if it can start none, and may otherwise wait
+/// for one forever.
 fn may_start(threads: usize) -> io::Result<()> {
     let (hold, held) = std::sync::mpsc::sync_channel::<()>(0);
     let held = Arc::new(Mutex::new(held));
     let start = |_| {
         let held = Arc::clone(&held);
-        // It ends when what holds it is dropped.
+        // The thread ends when the sender is dropped.
         thread::Builder::new().spawn(move || held.lock().recv())
     };
     let started: Vec<_> = (0..threads).map(start).collect();
@@ -178,7 +179,7 @@ fn may_start(threads: usize) -> io::Result<()> {
     started.into_iter().try_for_each(|started| started.map(|thread| drop(thread.join())))
 }
 
-/// Who may use the control socket, and where it is.
+/// The users that may use the control socket, and its path.
 struct Operators {
     who: Who,
     socket: PathBuf,
@@ -193,7 +194,7 @@ async fn serve(
     let mut signals = Signals::listen()?;
     let metrics = options.config.metrics.listen;
     let (users, identity, data) = (options.users.clone(), options.identity.clone(), options.data.clone());
-    // Kept to the end: dropping it stops the watching.
+    // Keep this to the end: dropping it stops the watching.
     let _watch = match users.watch() {
         Ok(watch) => Some(watch),
         Err(error) => {
@@ -201,13 +202,13 @@ async fn serve(
             None
         }
     };
-    // What was written between the first reading and the watch.
-    // A fault is in the log; the store that was read at first stays.
+    // Read changes that were made between the first reading and the watch. A fault is logged, and the store that
+    // was read first stays.
     let _ = reload::users(&users, By::Unknown).await;
     let server = Server::start_on(options, inherited.clients).await?;
     server.context().drift.read_with(Arc::clone(&read_config));
     let metrics_listener = MetricsListener::open(&server, inherited.metrics, metrics).await?;
-    // Before anybody hears that the server is there.
+    // Create it before the server is announced.
     let (orders, mut ordered) = mpsc::channel(ORDERS);
     let mut has_control = open_control(&server, &operators, &orders)?;
     let mut try_again = interval(CONTROL_AGAIN);
@@ -229,7 +230,7 @@ async fn serve(
             Some(order) = ordered.recv() => match order {
                 Order::Drain => break,
                 Order::Reload(uid, handed, told) => {
-                    // Who asked may be gone; the log has it too.
+                    // The sender of the order may be gone; the result is also logged.
                     let _ = told.send(rereading.all(&manager, By::Operator(uid), handed).await);
                 }
             },
@@ -250,7 +251,7 @@ async fn serve(
     Ok(())
 }
 
-/// Opens the control socket; `false` where the disk has no place for it now. Users are served without it.
+/// Creates the control socket; `false` if a fault of the disk prevents it now. Users are served without it.
 fn open_control(server: &Server, operators: &Operators, orders: &mpsc::Sender<Order>) -> Result<bool, ServeError> {
     match Control::bind(operators.socket.clone(), operators.who.clone()) {
         Ok(control) => server.control(control, orders.clone()),
@@ -275,14 +276,14 @@ fn announce(server: &Server, identity: &Identity) {
     say(format_args!("fingerprint {fingerprint}"));
 }
 
-/// Says it on standard output, which may be gone or full: the log has it too.
+/// Prints a line on standard output, which may be closed or full: the line is also logged.
 fn say(text: impl Display) {
     if let Err(error) = output::line(&text) {
         tracing::warn!(%error, %text, "standard output takes nothing");
     }
 }
 
-/// What a signal asks for.
+/// The request that a signal stands for.
 enum Asked {
     Reload,
     Stop,

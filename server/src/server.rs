@@ -1,4 +1,4 @@
-//! The server as a whole: listeners, one task a connection, maintenance, and an orderly stop.
+//! The server as a whole: listeners, one task per connection, maintenance, and an orderly stop.
 
 mod arrival;
 mod proxy_header;
@@ -39,33 +39,33 @@ use crate::{
     users::Users,
 };
 
-/// How long work may take to end once it is told to: it looks at that between two small steps.
+/// How long work may take to end once it is told to: it checks for this between two small steps.
 pub(crate) const LAST_STEPS: Duration = Duration::from_secs(10);
-/// Pause after an accept that failed, for example for want of descriptors.
+/// The pause after a failed accept, for example if there are no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What a server is started from.
+/// The parameters of a server.
 #[derive(Debug)]
 pub struct ServerOptions {
-    /// What the operator set.
+    /// The configuration.
     pub config: Config,
     /// The data folder.
     pub data: PathBuf,
-    /// Who may log in.
+    /// The accounts.
     pub users: Users,
     /// The server's key.
     pub identity: Identity,
 }
 
-/// Why a server did not start.
+/// The reason why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// An address could not be listened on.
     #[error("server.listen: cannot listen on {address}: {source}{}", next_step(source))]
     Listen {
-        /// Which.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// An inherited listener cannot be used.
@@ -74,20 +74,20 @@ pub enum ServerError {
     /// The secret that clients must know cannot be used.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// The audit log cannot be kept.
+    /// The audit log cannot be written.
     #[error(transparent)]
     Audit(#[from] AuditError),
     /// The data folder cannot be used.
     #[error("cannot use the data folder {}: {source}", .data.display())]
     Data {
-        /// Which.
+        /// The folder.
         data: PathBuf,
-        /// Why.
+        /// The cause.
         source: StorageError,
     },
 }
 
-/// What helps where a port cannot be had.
+/// Advice for an address that cannot be used.
 pub(crate) fn next_step(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
@@ -98,20 +98,20 @@ pub(crate) fn next_step(error: &io::Error) -> &'static str {
     }
 }
 
-/// A running server. [`shutdown`](Self::shutdown) ends it in order; dropping it ends it at once.
+/// A running server. [`shutdown`](Self::shutdown) stops it in an orderly way; dropping it stops it at once.
 #[derive(Debug)]
 pub struct Server {
     context: Arc<Context>,
-    /// Until the end, which it writes down last.
+    /// Kept until the end, which is the last event that it writes.
     audit_thread: Option<AuditThread>,
     tasks: TaskTracker,
-    /// Kept apart: an operator's program does not hold up the end.
+    /// Separate from the other tasks: an operator's program does not delay the end.
     operators: TaskTracker,
     addresses: Vec<SocketAddr>,
 }
 
 impl Server {
-    /// Opens the data folder and starts to listen.
+    /// Opens the data folder and starts listening.
     ///
     /// # Errors
     /// [`ServerError`].
@@ -119,8 +119,7 @@ impl Server {
         Self::start_on(options, Vec::new()).await
     }
 
-    /// As [`start`](Self::start), on listeners that are there already; without any the configured
-    /// addresses are listened on.
+    /// Like [`start`](Self::start), on existing listeners; if there are none, on the configured addresses.
     ///
     /// # Errors
     /// [`ServerError`].
@@ -137,7 +136,7 @@ impl Server {
         let failed = |source| ServerError::Data { data: data.clone(), source };
         let opened = Storage::open(&data, durability).map_err(failed)?;
         let listeners = open_listeners(&config, inherited)?;
-        // Nothing is told of a start that failed.
+        // A start that has failed by now is not recorded.
         let (audit, audit_thread) = Audit::open(config.audit.folder(&data), &config.audit)?;
         audit.note(Who::default(), Event::Started { version: env!("CARGO_PKG_VERSION") }).await;
         let addresses = listeners.iter().filter_map(|listening| listening.listener.local_addr().ok()).collect();
@@ -150,7 +149,7 @@ impl Server {
             let farewells = operators.clone();
             tasks.clone().spawn(async move {
                 let listening = accept(listening, Arc::clone(&context), tasks, places).await;
-                // Apart from the tasks that the end waits for.
+                // Separate from the tasks that the end waits for.
                 if context.farewell.get().is_some() {
                     farewells.spawn(say_farewell(listening, context, farewells.clone()));
                 }
@@ -167,14 +166,14 @@ impl Server {
         &self.addresses
     }
 
-    /// What the server's parts share.
+    /// The state that the server's parts share.
     #[must_use]
     pub fn context(&self) -> &Arc<Context> {
         &self.context
     }
 
-    /// Puts another configuration in force, with the secret that goes with it; what of it is another now, and what
-    /// waits for the next start.
+    /// Applies another configuration, with the secret that belongs to it; returns the settings that changed, and
+    /// those that wait for the next start.
     pub async fn configure(&self, config: Config, secret: Option<Secret>) -> Change {
         self.context.seal.set(secret);
         self.context.bandwidth.set(config.bandwidth.limits());
@@ -184,22 +183,22 @@ impl Server {
         self.context.config.change(config)
     }
 
-    /// Answers the operator on `control` until the server has stopped; what the operator wants
-    /// of the whole process goes to `orders`.
+    /// Answers operators on `control` until the server has stopped; orders that concern the whole process go to
+    /// `orders`.
     pub fn control(&self, control: Control, orders: mpsc::Sender<Order>) {
         self.operators.spawn(control.serve(Arc::clone(&self.context), orders, self.operators.clone()));
     }
 
-    /// Serves the figures on `metrics` until the server has stopped, or what this returns is cancelled; the task ends
-    /// when nobody listens there any more.
+    /// Serves the metrics until the server has stopped or the returned token is cancelled; the task ends once the
+    /// listener is closed.
     pub fn metrics(&self, metrics: Metrics) -> (CancellationToken, JoinHandle<()>) {
         let stop = self.context.stop.child_token();
         let served = metrics.serve(Arc::clone(&self.context), self.operators.clone(), stop.clone());
         (stop, self.operators.spawn(served))
     }
 
-    /// Stops in order: takes nothing new, gives running transfers their time, closes the
-    /// rest, and notes what every user has, so that the next start need not count.
+    /// Stops in an orderly way: accepts nothing new, gives transfers in progress their time, closes the rest, and
+    /// writes the ledger of every user, so that the next start need not count.
     pub async fn shutdown(mut self) {
         self.context.drain.cancel();
         self.tasks.close();
@@ -212,7 +211,8 @@ impl Server {
         let ended = async {
             self.tasks.wait().await;
             self.operators.wait().await;
-            // A connection that is cut leaves its work on another thread, up to the next small step.
+            // The work of a connection that is closed by force continues on another thread up to its next small
+            // step.
             self.context.work.wait().await;
         };
         if timeout(LAST_STEPS, ended).await.is_err() {

@@ -1,5 +1,5 @@
-//! What the service manager is told, where one started the process: ready, reloading, stopping,
-//! how things are, and that the server is alive.
+//! Notifications for the service manager, if one started the process: ready, reloading, stopping, status, and signs
+//! of life.
 
 use std::{env, future, sync::Arc, time::Duration};
 
@@ -8,12 +8,12 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::context::Context;
 
-/// How often it is told at most how things are.
+/// The minimum time between two status reports.
 const STATUS: Duration = Duration::from_secs(10);
-/// What an orderly stop may take beyond the time that transfers get.
+/// How long an orderly stop may take beyond the time for transfers.
 pub(crate) const LAST_STEPS: Duration = Duration::from_secs(20);
 
-/// The service manager's side of a running server. Where there is no manager nothing is said.
+/// The connection of a running server to its service manager. Without a manager it does nothing.
 #[derive(Debug)]
 pub(crate) struct ServiceManager {
     context: Arc<Context>,
@@ -22,10 +22,10 @@ pub(crate) struct ServiceManager {
 }
 
 impl ServiceManager {
-    /// Finds out from the environment who listens, and how often they want to hear.
+    /// Determines from the environment whether there is a manager, and how often it expects signs of life.
     pub(crate) fn find(context: Arc<Context>) -> Self {
         let wanted = env::var_os("NOTIFY_SOCKET").is_some();
-        // A sign of life that is late once must not be the end.
+        // A single late sign of life must not end the server.
         let every = sd_notify::watchdog_enabled().map_or(STATUS, |most| STATUS.min(most / 3));
         let every = every.max(Duration::from_millis(1));
         let ticks = wanted.then(|| {
@@ -36,26 +36,26 @@ impl ServiceManager {
         Self { context, ticks, said: String::new() }
     }
 
-    /// The server takes clients.
+    /// Reports that the server accepts clients.
     pub(crate) fn ready(&self) {
         tell(&[NotifyState::Ready, NotifyState::Status("ready")]);
     }
 
-    /// What is done is a reload; [`ready`](Self::ready) ends it.
+    /// Reports that a reload has started; [`ready`](Self::ready) ends it.
     pub(crate) fn reloading(&self) {
         let now = NotifyState::monotonic_usec_now();
         let now = now.inspect_err(|error| tracing::warn!(%error, "the system's clock cannot be read"));
         tell(&[Some(NotifyState::Reloading), now.ok()].into_iter().flatten().collect::<Vec<_>>());
     }
 
-    /// The server gives transfers `drain`, then ends.
+    /// Reports that the server gives transfers `drain` and then ends.
     pub(crate) fn stopping(&self, drain: Duration) {
         let needed = u32::try_from((drain + LAST_STEPS).as_micros()).unwrap_or(u32::MAX);
         let status = NotifyState::Status("stopping: running transfers get their time");
         tell(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(needed), status]);
     }
 
-    /// Waits until it is time for a sign of life; forever where nobody wants one.
+    /// Waits until the next sign of life is due; forever if none is expected.
     pub(crate) async fn time_to_speak(&mut self) {
         match &mut self.ticks {
             Some(ticks) => drop(ticks.tick().await),
@@ -63,8 +63,8 @@ impl ServiceManager {
         }
     }
 
-    /// Says that the server is alive, once it has shown it: a worker of the runtime must find the
-    /// time, and get the locks that every connection needs.
+    /// Reports that the server is alive, after checking it: a worker of the runtime must find the time, and acquire
+    /// the locks that every connection needs.
     pub(crate) async fn say_alive(&mut self) {
         let context = Arc::clone(&self.context);
         let status = match tokio::spawn(async move { summary(&context) }).await {
@@ -79,7 +79,7 @@ impl ServiceManager {
         self.said = status;
     }
 
-    /// Goes on with that for as long as it is awaited.
+    /// Continues to report signs of life for as long as it is awaited.
     pub(crate) async fn keep_alive(&mut self) {
         loop {
             self.time_to_speak().await;

@@ -1,7 +1,7 @@
-//! Sessions: who is logged in, and the tickets that let more connections join.
+//! Sessions of logged-in users, and the tickets with which more connections join them.
 //!
-//! Knows no transport. A session lives as long as one connection holds it; when the last
-//! one lets go, its ticket is gone too.
+//! This module knows no transport. A session lives as long as one connection holds it; when the last one drops it,
+//! its ticket becomes invalid.
 
 use std::{
     collections::HashMap,
@@ -31,17 +31,17 @@ use crate::{
 
 type TicketHash = [u8; 32];
 
-/// What a session was logged in with; when the account does not have it any more, the session ends.
+/// The proof with which a session was opened; when the account no longer has it, the session ends.
 #[derive(Debug)]
 pub enum Proven {
-    /// A password: the generation of the one that was shown and of those the session has set since.
+    /// A password: the generation of the one that was used, and of those that the session has set since.
     Password(Mutex<Vec<u64>>),
     /// A key.
     Key(KeyBytes),
 }
 
 impl Proven {
-    /// The password that `account` has now.
+    /// The present password of `account`.
     #[must_use]
     pub fn password_of(account: &Account) -> Self {
         Self::Password(Mutex::new(vec![account.password_generation]))
@@ -51,16 +51,16 @@ impl Proven {
 /// One login and all connections that share it.
 #[derive(Debug)]
 pub struct Session {
-    /// Tells sessions apart in logs.
+    /// Identifies the session in logs.
     pub id: u64,
-    /// Whose it is.
+    /// The user it belongs to.
     pub user: Arc<UserState>,
-    /// The door that it was opened at, and that all its connections come through.
+    /// The door at which it was opened, and through which all its connections come.
     pub door: Door,
     /// When it was opened.
     pub since: SystemTime,
     proven: Proven,
-    /// Cancelled when the session was ended from outside.
+    /// Cancelled when the session is ended from outside.
     pub ended: CancellationToken,
     farewell: OnceLock<String>,
     joined: AtomicBool,
@@ -70,7 +70,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Whether the account still has what this session was logged in with.
+    /// Whether the account still has the password or key with which this session was opened.
     #[must_use]
     pub fn is_proven_to(&self, account: &Account) -> bool {
         match &self.proven {
@@ -79,7 +79,7 @@ impl Session {
         }
     }
 
-    /// How it was logged in, and the fingerprint of the key if it was with one.
+    /// The method of the login, and the fingerprint of the key if it was one.
     #[must_use]
     pub fn method(&self) -> (&'static str, Option<String>) {
         match &self.proven {
@@ -88,39 +88,39 @@ impl Session {
         }
     }
 
-    /// Whose doing things on a connection from `peer` are, for the audit log.
+    /// Whose actions the audit log records for a connection from `peer`.
     #[must_use]
     pub fn who(&self, peer: Option<SocketAddr>) -> Who {
         let user = Some(self.user.name.to_string());
         Who { session: Some(self.id), user, peer, door: Some(self.door), uid: None }
     }
 
-    /// Notes the password that this very session is about to give the account. To be told before
-    /// anybody else can know; those before it stay known to connections that look at an older account.
+    /// Notes the password that this session is about to set. Call this before anybody else can see it; earlier ones
+    /// stay valid for connections that look at an older account.
     pub fn learn_password(&self, generation: u64) {
         if let Proven::Password(known) = &self.proven {
             known.lock().push(generation);
         }
     }
 
-    /// Ends it from outside: its connections close with this word, its ticket is worth nothing.
+    /// Ends the session from outside: its connections close with this message, and its ticket becomes invalid.
     pub fn end(&self, word: String) {
-        // The first word stays.
+        // The first message stays.
         let _ = self.farewell.set(word);
         self.ended.cancel();
     }
 
-    /// Whether who asks is its first connection: `true` once.
+    /// Whether the caller is its first connection: returns `true` once.
     pub fn is_first(&self) -> bool {
         !self.joined.swap(true, Ordering::AcqRel)
     }
 
-    /// Whether what `is` so now was not so at the last look.
+    /// Whether `is` holds now and did not hold at the last call.
     pub fn is_first_warning(&self, is: bool) -> bool {
         !self.warned.swap(is, Ordering::AcqRel) && is
     }
 
-    /// The word it was ended with.
+    /// The message with which it was ended.
     #[must_use]
     pub fn farewell(&self) -> Option<&str> {
         self.farewell.get().map(String::as_str)
@@ -145,20 +145,20 @@ struct Registry {
 #[derive(Debug, Clone, Default)]
 pub struct Sessions(Arc<Registry>);
 
-/// Why no session was opened.
+/// The reason why no session was opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Random bits could not be had from the system.
+    /// The system provided no random bits.
     #[error("no random bits from the system")]
     NoRandomness,
-    /// The user has as many as the account may have.
+    /// The user has as many sessions as the account may have.
     #[error("the account has all its {0} sessions open")]
     TooMany(u32),
 }
 
 impl Sessions {
-    /// Opens a session at a door and makes its ticket: 256 random bits, of which only a hash is kept.
-    /// With `most`, the user has no more than so many.
+    /// Opens a session at a door and creates its ticket: 256 random bits, of which only a hash is stored. With
+    /// `most`, the user may have no more sessions than that.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -192,7 +192,8 @@ impl Sessions {
         let mut by_ticket = self.0.by_ticket.lock();
         if let Some(most) = most {
             let of_user = |other: &Weak<Session>| other.upgrade().filter(|other| other.user.name == session.user.name);
-            // Upgraded ones are let go only after the lock: the last one's end takes it too.
+            // Drop the upgraded references only after the lock is released: dropping the last reference takes the
+            // lock too.
             let open: Vec<_> = by_ticket.values().filter_map(of_user).collect();
             if u32::try_from(open.len()).is_ok_and(|open| open >= most) {
                 drop(by_ticket);
@@ -207,7 +208,7 @@ impl Sessions {
         Ok((session, ticket))
     }
 
-    /// The session a ticket belongs to. Looked up by hash, so timing tells nothing of the ticket.
+    /// The session of a ticket. It is looked up by hash, so the timing reveals nothing about the ticket.
     #[must_use]
     pub fn attach(&self, ticket: &Secret) -> Option<Arc<Session>> {
         let session = self.0.by_ticket.lock().get(&hash(ticket))?.upgrade()?;
@@ -222,7 +223,7 @@ impl Sessions {
         all
     }
 
-    /// How many sessions are open.
+    /// The number of open sessions.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.by_ticket.lock().len()
@@ -266,11 +267,11 @@ mod tests {
         assert!(matches!(open(&sessions, &user, Some(2)), Err(OpenError::TooMany(2))));
         assert_eq!(sessions.attach(&ticket).unwrap().id, first.id);
         assert!(sessions.attach(&Secret::new("guess".into())).is_none());
-        // Ended from outside, its connections may take a while to close: nobody joins them.
+        // The connections of a session that was ended from outside may take a while to close: nobody can join it.
         first.end("kicked".into());
         assert!(sessions.attach(&ticket).is_none());
         assert_eq!(first.farewell(), Some("kicked"));
-        // The last connection lets go.
+        // The last connection drops the session.
         drop(second);
         assert!(sessions.attach(&other).is_none());
         assert_eq!(sessions.count(), 1);

@@ -1,11 +1,11 @@
-//! Sizes as people write them in files and on the command line, without losing a byte.
+//! Sizes as people write them in files and on the command line, converted exactly.
 
 use std::{fmt, str::FromStr};
 
 use bytesize::ByteSize;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Units from small to large; a number is written in the one that leaves the shortest whole number.
+/// Units from small to large; a number is written with the unit that gives the shortest whole number.
 const UNITS: [(&str, u64); 13] = [
     ("B", 1),
     ("KB", bytesize::KB),
@@ -22,16 +22,16 @@ const UNITS: [(&str, u64); 13] = [
     ("EiB", bytesize::EIB),
 ];
 
-/// A number of bytes, written `10GiB`; read also as `10 GB`, `1.5G` or a bare number.
+/// A number of bytes, written `10GiB`; also parsed from `10 GB`, `1.5G` or a bare number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ByteCount(pub u64);
 
-/// Text that is not a size.
+/// The text is not a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a size such as 10GiB, 500MB or 4096")]
 pub struct SizeError(String);
 
-/// The largest quota: no filesystem that ferryd runs on holds more.
+/// The largest quota: no filesystem on which ferryd runs can hold more.
 pub const QUOTA_MAX: ByteCount = ByteCount(bytesize::EIB);
 
 impl FromStr for ByteCount {
@@ -78,10 +78,10 @@ impl<'de> Deserialize<'de> for ByteCount {
     }
 }
 
-/// A quota that something can be stored in and that a disk could hold.
+/// Checks that something can be stored within a quota and that a disk could hold it.
 ///
 /// # Errors
-/// The reason why nobody can mean it.
+/// A description of the fault.
 pub fn sensible_quota(quota: ByteCount) -> Result<ByteCount, String> {
     match quota {
         ByteCount(0) => {

@@ -1,5 +1,5 @@
-//! The links on the way to a file of the server's own: a user store kept in a repository, a certificate that a
-//! container system puts in place by swapping a folder.
+//! The symlinks on the way to a file of the server's own: a user store kept in a repository, or a certificate that
+//! a container system replaces by swapping a folder.
 
 use std::{
     collections::VecDeque,
@@ -9,20 +9,21 @@ use std::{
 
 use crate::private_file::folder_of;
 
-/// As many links as the system follows.
+/// The maximum number of symlinks that the system follows.
 const LINKS_MAX: usize = 40;
 
-/// A name on the way to a file: a link, or last the file itself.
+/// A name on the way to a file: a symlink, or finally the file itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stop {
-    /// The folder it is in, without links.
+    /// The folder that contains it, without symlinks.
     pub(crate) folder: PathBuf,
     /// The name.
     pub(crate) name: OsString,
 }
 
-/// Each link that is followed from the folder of `file` on, then the file itself, there or not. Links above that
-/// folder are not listed: they belong to the machine, as those that systemd makes for a service's state.
+/// Each symlink that is followed from the folder of `file` on, then the file itself, whether it exists or not.
+/// Symlinks above that folder are not listed: they belong to the machine, such as those that systemd makes for a
+/// service's state.
 pub(crate) fn stops(file: &Path) -> Vec<Stop> {
     let Ok(mut at) = folder_of(file).canonicalize() else { return Vec::new() };
     let mut found = Vec::new();

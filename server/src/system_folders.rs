@@ -1,8 +1,8 @@
-//! Folders of the system that hold much else: the server takes none of them whole for itself.
+//! System folders that hold much else: the server never uses a whole one.
 
 use std::path::Path;
 
-/// Folders of the system with so much else in them that only the named file is opened up.
+/// System folders with so much else in them that access is given only to single files.
 const SHARED: [&str; 32] = [
     "/",
     "/bin",
@@ -38,7 +38,7 @@ const SHARED: [&str; 32] = [
     "/var/tmp",
 ];
 
-/// Whether `folder`, or what it leads to, is one of them.
+/// Whether `folder`, or the target of its symlink, is one of them.
 pub(crate) fn is_shared(folder: &Path) -> bool {
     folder.canonicalize().is_ok_and(|folder| SHARED.iter().any(|shared| folder == Path::new(shared)))
 }

@@ -1,8 +1,8 @@
-//! The log: to standard error, as text or JSON, in lines nobody can forge.
+//! The log: on standard error, as text or JSON, in lines that nobody can forge.
 //!
-//! Under systemd standard error leads to the journal. A line then begins with its priority
-//! instead of the time, so that `journalctl -p warning` works and shows who it was about;
-//! fields of the journal's own would not be seen in its normal listing.
+//! Under systemd, standard error leads to the journal. A line then starts with its priority instead of the time, so
+//! that `journalctl -p warning` works and its normal listing shows all fields, which it would not for structured
+//! fields.
 
 use std::{
     env,
@@ -30,39 +30,39 @@ use crate::config::{
 
 /// How long a line waits for room in a pipe or terminal that nobody reads.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Bytes that are taken at once where there is any room, as of a pipe.
+/// Bytes that are accepted in one write if there is any room, as in a pipe.
 const PIECE: usize = 4096;
 
 /// Lines that could not be written.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// Puts another filter in place of the one in force.
+/// Replaces the filter.
 type Refilter = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
 
-/// How that is done, once there is a log.
+/// The function for replacing the filter, once logging has started.
 static REFILTER: OnceLock<Refilter> = OnceLock::new();
 
-/// Lines of the log that standard error did not take.
+/// The number of log lines that standard error did not accept.
 #[must_use]
 pub(crate) fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Why there is no log.
+/// The reason why logging did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The level is none.
+    /// The level is not valid.
     #[error("{0}: {1}")]
     Level(&'static str, LogLevelError),
-    /// Something else in this process logs already.
+    /// Something else in this process has installed a logger.
     #[error("the log was set up twice")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
-    /// The level stays.
+    /// The level could not be changed.
     #[error("log.level stays as it was: {0}")]
     Stays(#[from] reload::Error),
 }
 
-/// Starts logging. `RUST_LOG`, where it is set, wins over the configured level.
+/// Starts logging. `RUST_LOG`, if set, takes precedence over the configured level.
 ///
 /// # Errors
 /// [`TelemetryError`].
@@ -71,7 +71,7 @@ pub(crate) fn start(log: &Log) -> Result<(), TelemetryError> {
     let (from, level) = wanted.as_ref().map_or(("log.level", &log.level), |wanted| (EnvFilter::DEFAULT_ENV, wanted));
     let filter = log_level::filter(level).map_err(|error| TelemetryError::Level(from, error))?;
     let journal = is_journal(env::var("JOURNAL_STREAM").ok().as_deref(), &io::stderr());
-    // Whatever cannot be logged must not end in a panic, which would be logged.
+    // An error of the logger must not end in a panic, which would be logged again.
     let builder = fmt().with_env_filter(filter).with_ansi(false).log_internal_errors(false);
     match (log.format, journal) {
         (LogFormat::Text, false) => {
@@ -85,7 +85,7 @@ pub(crate) fn start(log: &Log) -> Result<(), TelemetryError> {
             keep(builder.reload_handle());
             builder.finish().try_init()?;
         }
-        // JSON strings cannot hold a control character.
+        // JSON strings contain no raw control characters.
         (LogFormat::Json, priority) => {
             let builder = builder.json().flatten_event(true).with_writer(Lines { priority, escape: false });
             let builder = builder.with_filter_reloading();
@@ -102,19 +102,19 @@ pub(crate) fn start(log: &Log) -> Result<(), TelemetryError> {
 }
 
 fn keep<S: Subscriber + 'static>(handle: reload::Handle<EnvFilter, S>) {
-    // There is one log, and a second start fails.
+    // There is only one log, and a second start fails.
     let _ = REFILTER.set(Box::new(move |filter| handle.reload(filter)));
 }
 
-/// The level that the environment wants, which wins over the configuration.
+/// The level in the environment, which takes precedence over the configuration.
 fn from_environment() -> Option<String> {
     env::var(EnvFilter::DEFAULT_ENV).ok().filter(|directives| !directives.is_empty())
 }
 
-/// Logs at another level from now on; what to say where the environment wants another still.
+/// Changes the level; returns a message if the environment still sets another one.
 ///
 /// # Errors
-/// [`TelemetryError`]; the level in force then stays.
+/// [`TelemetryError`]; the former level then stays.
 pub(crate) fn change(log: &Log) -> Result<Option<String>, TelemetryError> {
     if let Some(level) = from_environment() {
         return Ok(Some(format!("log.level has no effect: {} says {level}", EnvFilter::DEFAULT_ENV)));
@@ -124,13 +124,13 @@ pub(crate) fn change(log: &Log) -> Result<Option<String>, TelemetryError> {
     Ok(None)
 }
 
-/// Whether standard error is the journal's: systemd says which device and inode that would be.
+/// Whether standard error is connected to the journal: systemd passes the device and inode of the journal's stream.
 fn is_journal(said: Option<&str>, stderr: &impl AsFd) -> bool {
     let Some((device, inode)) = said.and_then(|said| said.split_once(':')) else { return false };
     rustix::fs::fstat(stderr).is_ok_and(|stat| device == stat.st_dev.to_string() && inode == stat.st_ino.to_string())
 }
 
-/// Where lines go, and what is done to them on the way.
+/// The destination of lines, and how they are transformed.
 #[derive(Debug, Clone, Copy)]
 struct Lines {
     priority: bool,
@@ -150,7 +150,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// The journal's word for a level, as in `sd-daemon(3)`.
+/// The journal's prefix for a level, as in `sd-daemon(3)`.
 fn priority(level: Level) -> &'static str {
     match level {
         Level::ERROR => "<3>",
@@ -160,10 +160,10 @@ fn priority(level: Level) -> &'static str {
     }
 }
 
-/// Standard error, for which nobody waits long: not while a pipe or a terminal is full.
+/// Standard error with a limited wait while a pipe or a terminal is full.
 struct Patient;
 
-/// Whether the last line was not taken, or not all of it.
+/// Whether the last line was not written completely.
 static IS_STUCK: AtomicBool = AtomicBool::new(false);
 
 impl Write for Patient {
@@ -171,7 +171,7 @@ impl Write for Patient {
         let mut stderr = io::stderr().lock();
         let was_stuck = IS_STUCK.swap(true, Ordering::Relaxed);
         let patience = if was_stuck { Duration::ZERO } else { PATIENCE };
-        // What was written of a line that was cut is ended.
+        // End the part of a truncated line that was written.
         let end: &[u8] = if was_stuck { b"\n" } else { b"" };
         for piece in [end, line].into_iter().flat_map(|part| part.chunks(PIECE)) {
             if !has_room(&stderr, patience)? {
@@ -188,18 +188,18 @@ impl Write for Patient {
     }
 }
 
-/// Whether the next write does not block, or fails.
+/// Whether the next write will not block, or will fail.
 fn has_room(to: &impl AsFd, patience: Duration) -> io::Result<bool> {
     let patience = Timespec::try_from(patience).unwrap_or_default();
     match poll(&mut [PollFd::new(to, PollFlags::OUT)], Some(&patience)) {
-        // There is nothing to be asked of; the write tells.
+        // This cannot be determined; try the write.
         Err(rustix::io::Errno::INTR) => Ok(true),
         ready => Ok(ready? > 0),
     }
 }
 
-/// Writes each event as one line: control characters and marks that reorder text, which a
-/// file name or client name may hold, come out as escapes. A line that cannot be written is counted.
+/// Writes each event as a single line: control characters and characters that reorder text, which the name of a
+/// file or client may contain, are escaped. A line that cannot be written is counted.
 struct OneLine<W> {
     to: W,
     priority: &'static str,
@@ -207,7 +207,7 @@ struct OneLine<W> {
 }
 
 impl<W: Write> Write for OneLine<W> {
-    /// Takes a whole event, which is how `tracing_subscriber` writes it.
+    /// Takes a whole event, as `tracing_subscriber` writes it.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let line = event.strip_suffix(b"\n").unwrap_or(event);
         let mut out = self.priority.as_bytes().to_vec();

@@ -1,37 +1,37 @@
-//! Connections that came to nothing before login: counted by reason, and told in the log a few times a minute at
-//! most, however many strangers try.
+//! Connections that failed before login: counted by reason, and logged at most a few times a minute, however many
+//! strangers try.
 
 use std::{
     net::SocketAddr,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// Lines in full for each reason between two sums. A guess costs its guesser a wait and is worth more lines.
+/// Full log lines for each reason between two sums. A failed guess costs the guesser a wait and gets more lines.
 const IN_FULL: u64 = 1;
 const GUESSES_IN_FULL: u64 = 60;
 
-/// Why a connection came to nothing.
+/// The reason why a connection failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// `limits.connections` are there.
+    /// The limit `limits.connections` is reached.
     Connections,
-    /// Its address had too many that have not logged in.
+    /// Its address had too many connections that had not logged in.
     Address,
-    /// There were too many that have not logged in.
+    /// There were too many connections that had not logged in.
     Unfinished,
-    /// The system gave no connection, for example for want of descriptors.
+    /// The system failed to accept a connection, for example because no descriptors were left.
     Accept,
-    /// A PROXY header is missing, broken, or from an address that is no balancer.
+    /// A PROXY header is missing, broken, or from an address that is not a balancer.
     Proxy,
-    /// TLS did not come about.
+    /// The TLS handshake failed.
     Handshake,
     /// It did not log in in time.
     Time,
-    /// It was told a refusal and closed.
+    /// It got a refusal and was closed.
     Refused,
-    /// A login failed; the connection may go on.
+    /// A login failed; the connection may continue.
     Login,
-    /// The server was about to end, and said so.
+    /// The server was stopping, and said so.
     Ending,
 }
 

@@ -1,4 +1,4 @@
-//! The conversation after login, without a network: frames in, replies out, a real disk below.
+//! Tests of the conversation after login, without a network: frames in, replies out, on a real disk.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step of a test should end it")]
 #![allow(clippy::disallowed_methods, reason = "tests prepare files and look at them")]
 

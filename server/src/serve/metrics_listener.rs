@@ -1,4 +1,4 @@
-//! Where the figures are served: on an inherited listener, else where the configuration says by now.
+//! The listener of the metrics: an inherited one, or one at the configured address.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ServeError, say};
 use crate::{metrics::Metrics, server::Server};
 
-/// The listener of the figures, as long as there is one.
+/// The listener of the metrics, if there is one.
 #[derive(Default)]
 pub(super) struct MetricsListener {
     is_inherited: bool,
@@ -20,7 +20,7 @@ pub(super) struct MetricsListener {
 }
 
 impl MetricsListener {
-    /// Begins on `inherited`, else at `place`.
+    /// Starts on `inherited`, else at `place`.
     pub(super) async fn open(
         server: &Server,
         inherited: Option<TcpListener>,
@@ -37,9 +37,9 @@ impl MetricsListener {
         Ok(listening)
     }
 
-    /// Serves at `place` from now on, or nowhere; where that cannot be, as before.
+    /// Serves at `place` from now on, or nowhere; after an error, where it did before.
     pub(super) async fn move_to(&mut self, server: &Server, place: Option<SocketAddr>) -> Result<(), ServeError> {
-        // The service manager's stays, and is what the operator has switched on.
+        // The service manager's listener stays: the operator has enabled it.
         if self.is_inherited || self.place == place {
             return Ok(());
         }
@@ -50,7 +50,7 @@ impl MetricsListener {
         };
         let failed = |source| ServeError::Metrics { address, source };
         let metrics = match Metrics::bind(address).await {
-            // An address and all addresses of one port exclude each other.
+            // The wildcard address and a specific address exclude each other on the same port.
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && self.shares_port(address) => {
                 self.close().await;
                 match Metrics::bind(address).await {

@@ -1,4 +1,5 @@
-//! Reads configuration, users and certificate again, and says what changed, what waits for a start, and what is wrong.
+//! Reads configuration, users and certificate again, and reports what changed, what waits for a start, and what is
+//! wrong.
 
 use crate::{
     config::Change,
@@ -14,7 +15,7 @@ use crate::{
 
 use super::metrics_listener::MetricsListener;
 
-/// What is needed to read everything again.
+/// The parts needed to read everything again.
 pub(super) struct Rereading<'a> {
     pub(super) server: &'a Server,
     pub(super) read_config: ReadConfig,
@@ -22,7 +23,7 @@ pub(super) struct Rereading<'a> {
 }
 
 impl Rereading<'_> {
-    /// Reads all again; the certificate is the one handed over, where there is one.
+    /// Reads everything again; takes the certificate that was handed over, if there is one.
     pub(super) async fn all(&mut self, manager: &ServiceManager, by: By, handed: Option<Handed>) -> Reread {
         manager.reloading();
         let mut reread = Reread::default();
@@ -51,7 +52,7 @@ impl Rereading<'_> {
         reread
     }
 
-    /// Puts the configuration in force as it is on disk; what of it is another now.
+    /// Applies the configuration on disk; returns the settings that changed.
     async fn config(&mut self, notes: &mut Vec<String>) -> Result<Vec<String>, String> {
         let read_config = self.read_config.clone();
         let read = move || {
@@ -60,7 +61,7 @@ impl Rereading<'_> {
             Ok::<_, String>((config, secret))
         };
         let (config, secret) = tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())??;
-        // Steps that can fail come first: all of it is in force, or nothing.
+        // Steps that can fail come first: either everything takes effect, or nothing.
         self.metrics_listener.move_to(self.server, config.metrics.listen).await.map_err(|error| error.to_string())?;
         let has_other_level = config.log.level != self.server.context().config.get().log.level;
         if has_other_level {
@@ -77,7 +78,7 @@ impl Rereading<'_> {
     }
 }
 
-/// Reads the users again; whether they are others now.
+/// Reads the users again; returns whether they changed.
 pub(super) async fn users(users: &Users, by: By) -> Result<bool, String> {
     let users = users.clone();
     match tokio::task::spawn_blocking(move || users.reload_and_log(by)).await {
@@ -89,7 +90,7 @@ pub(super) async fn users(users: &Users, by: By) -> Result<bool, String> {
     }
 }
 
-/// Reads the certificate again, or takes the one handed over; what to say of it where it is another.
+/// Reads the certificate again, or takes the one that was handed over; returns a message if it changed.
 async fn certificate(
     identity: &Identity,
     handed: Option<Handed>,

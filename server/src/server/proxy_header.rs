@@ -42,7 +42,7 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin), most: u64) -> Re
     if first == 0 {
         return Err(ProxyError::Closed);
     }
-    // Nobody who begins otherwise is waited for.
+    // Do not wait for more from a peer that starts with anything else.
     if !SIGNATURE.starts_with(&head[..first.min(SIGNATURE.len())]) {
         return Err(ProxyError::Missing);
     }
@@ -56,7 +56,7 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin), most: u64) -> Re
         return Err(ProxyError::Broken("it is longer than login.bytes"));
     }
     let needed = match (command & 0xf, family) {
-        // For itself, or for somebody it cannot name: the rest says nothing.
+        // The header is for the balancer itself, or for a client that it cannot name: ignore the rest.
         (0, _) | (1, 0) => 0,
         (1, 0x11) => 12,
         (1, 0x21) => 36,
@@ -76,7 +76,7 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin), most: u64) -> Re
     Ok(source(addresses))
 }
 
-/// The client, of the addresses and ports of both ends.
+/// The client, from the addresses and ports of both ends.
 fn source(addresses: &[u8]) -> Option<SocketAddr> {
     if let Ok([a, b, c, d, _, _, _, _, high, low, _, _]) = <[u8; 12]>::try_from(addresses) {
         return Some((Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low])).into());
@@ -86,9 +86,9 @@ fn source(addresses: &[u8]) -> Option<SocketAddr> {
     Some((Ipv6Addr::from(address), u16::from_be_bytes(port)).into())
 }
 
-/// Whether bytes that came from no balancer are the begin of a header.
+/// Whether bytes from an address that is not a balancer are the start of a header.
 pub(super) fn begins(bytes: &[u8]) -> bool {
-    // TLS begins with a byte of its own, so the first one decides.
+    // The first byte of TLS differs, so the first byte decides.
     !bytes.is_empty() && SIGNATURE.starts_with(&bytes[..bytes.len().min(SIGNATURE.len())])
 }
 

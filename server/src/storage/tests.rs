@@ -1,4 +1,4 @@
-//! Claims of storage as a whole, against a real folder.
+//! Tests of the storage as a whole, on a real folder.
 
 mod commits;
 mod escape;
@@ -21,7 +21,7 @@ use ferry_shared::path::RemotePath;
 
 use super::*;
 
-/// A data folder with one user, and the real paths a test may meddle with.
+/// A data folder with one user, and the real paths that a test may modify.
 struct Place {
     data: tempfile::TempDir,
     storage: Storage,
@@ -40,7 +40,7 @@ impl Place {
         Self { data, storage, home }
     }
 
-    /// Forgets the home and opens it again, as after a restart.
+    /// Closes the home and opens it again, as after a restart.
     fn reopen(self) -> Self {
         let Self { data, storage, home } = self;
         drop((home, storage));
@@ -72,7 +72,7 @@ impl Place {
         fs::read_to_string(self.real(text)).unwrap()
     }
 
-    /// Uploads a small file the way the server does.
+    /// Uploads a small file as the server does.
     fn put(&self, text: &str, bytes: &str, overwrite: &Overwrite) -> Result<Published, StorageError> {
         self.put_with(text, bytes, overwrite, &FileMeta::default())
     }
@@ -110,8 +110,8 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Runs the test of this name in a process that permission bits hold for, as they do for others; not where they
-/// hold for this one.
+/// Runs the test of this name in a process without root's rights, to which permission bits apply; does nothing if
+/// they apply to this process.
 fn ran_without_roots_rights(test: &str) -> bool {
     const AGAIN: &str = "FERRY_WITHOUT_RIGHTS";
     if !is_root() || env::var_os(AGAIN).is_some() {
@@ -126,7 +126,7 @@ fn ran_without_roots_rights(test: &str) -> bool {
     true
 }
 
-/// All entries of all pages, as `under/name`, in order of their names.
+/// All entries of all pages, as `under/name`, sorted by name.
 fn walked(home: &Home, path: &str) -> (Vec<String>, Vec<String>) {
     let (mut seen, mut unreadable) = (Vec::new(), Vec::new());
     let mut walker = home.walker(&p(path)).unwrap();

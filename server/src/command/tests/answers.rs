@@ -1,4 +1,5 @@
-//! One answer to everything: uploads that are given up, refused, or not known like that, and pages of the unfinished.
+//! Every request gets one answer: uploads that are given up, refused or not understood, and pages of unfinished
+//! uploads.
 
 use std::fs;
 
@@ -96,7 +97,7 @@ fn whatever_comes_in_place_of_a_block_gives_the_upload_up_and_is_answered_too() 
             assert!(peer.has_no_reply());
         }
     }
-    // One that is given up for the next: each has its answer, in order.
+    // An upload that is given up for the next one: each gets its answer, in order.
     let mut frames = Vec::new();
     frame::put_message(&mut frames, &Request::Put(put("a", 5, Basis::None))).unwrap();
     peer.send(&[frames, small("b", b"two")].concat());
@@ -192,7 +193,7 @@ fn a_request_among_the_digests_of_a_download_ends_the_connection() {
     }
 }
 
-/// Digests of the blocks of a file of `held` bytes, told of one of `there` bytes with the same beginning.
+/// Downloads a file of `there` bytes with digests of the blocks of a file of `held` bytes that starts the same.
 fn download(held: usize, there: usize, frames_of: usize) -> (Peer, Vec<u8>) {
     let world = World::new(20 << 20);
     let mut peer = world.connect();
@@ -222,7 +223,7 @@ fn digests_past_the_end_of_a_file_are_passed_over() {
             assert!(matches!(peer.answer(), Ok(Reply::Opened { size, .. }) if size == there as u64), "{there}");
             let sent = peer.answer();
             assert!(matches!(sent, Ok(Reply::Sent { root: Some(root), .. }) if root == root_of(&bytes)), "{there}");
-            // Whole blocks that are the same on both sides did not travel.
+            // Complete blocks that are equal on both sides were not sent.
             let same = there.min(held) / MIB;
             let same = if there <= MIB { 0 } else { same + usize::from(there == held) };
             let expected: Vec<u64> = (same as u64..there.div_ceil(MIB) as u64).collect();
@@ -232,7 +233,7 @@ fn digests_past_the_end_of_a_file_are_passed_over() {
     }
 }
 
-/// Begins so many uploads with long names, a little one at the end, and lists them.
+/// Starts this many uploads with long names, with a small one at the end, and lists them.
 fn many_uploads(features: Features) -> (usize, Vec<(Vec<UnfinishedUpload>, bool)>) {
     let world = World::new(1 << 40);
     let mut peer = world.connect_with(features);

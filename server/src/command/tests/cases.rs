@@ -1,4 +1,5 @@
-//! The rules for files, alike in every protocol: each case runs against the files layer and through every door.
+//! The rules for files, which are the same in every protocol: each case runs against the files layer and through
+//! every door.
 
 mod direct;
 mod door;
@@ -13,7 +14,7 @@ use super::harness::{World, data, root_of};
 
 const MIB: u64 = BLOCK_LEN as u64;
 
-/// Logs somebody in through a protocol.
+/// Logs a user in through a protocol.
 type Connect = fn(&World) -> Box<dyn Door>;
 
 /// The protocols, by name.
@@ -22,7 +23,7 @@ const ALL: [(&str, Connect); 2] = [("files", direct::connect), ("ferry", ferry::
 /// Runs `case` in a fresh world for each protocol, with a quota in MiB.
 fn each(quota: u64, case: impl Fn(&mut World, &dyn Fn(&World) -> Box<dyn Door>)) {
     for (name, connect) in ALL {
-        // The only trace of the protocol that a failed assertion leaves.
+        // This line tells which protocol a failed assertion belongs to.
         eprintln!("through {name}:");
         case(&mut World::new(quota * MIB), &connect);
     }
@@ -33,7 +34,7 @@ fn read(door: &mut dyn Door, path: &str) -> ferry_shared::digest::Digest {
     door.read().unwrap()
 }
 
-/// The unfinished files of the user, whoever could go on with them.
+/// The number of the user's unfinished uploads.
 fn staged(world: &World) -> usize {
     let folder = world.home().with_file_name("staging");
     fs::read_dir(folder).unwrap().filter(|file| file.as_ref().unwrap().path().extension().unwrap() == "part").count()
@@ -174,7 +175,7 @@ fn what_was_damaged_in_staging_is_never_stored() {
         assert_eq!(door.begin(New { resume: true, ..New::of("f", bytes.len()) }), Ok(1));
         assert_eq!(door.rest(&bytes, 1), Err(Why::Mismatch));
         assert_eq!(door.list("").unwrap(), [""; 0]);
-        // The server tells the digests of what it has, so the damaged block alone comes again.
+        // The server sends the digests of its blocks, so only the damaged block is sent again.
         assert_eq!(door.begin(New { resume: true, ..New::of("f", bytes.len()) }), Ok(3));
         door.block(&bytes, 0).unwrap();
         door.commit(&bytes).unwrap();
@@ -240,7 +241,7 @@ fn a_file_that_changes_while_it_is_read_is_told_and_never_taken_for_whole() {
         writer.store("f", &new).unwrap();
         assert_eq!(reader.read(), Err(Why::Changed));
         assert_eq!(read(&mut *reader, "f"), root_of(&new));
-        // Written into, as only the operator can.
+        // Overwrite it in place, as only the operator can.
         reader.open("f").unwrap();
         let path = world.home().join("f");
         fs::OpenOptions::new().append(true).open(path).unwrap().write_all(b"more").unwrap();
@@ -278,7 +279,7 @@ fn a_touch_makes_an_empty_file_or_sets_the_date_and_touches_no_byte() {
         assert!(file.metadata().unwrap().modified().unwrap() > std::time::UNIX_EPOCH);
         assert_eq!((read(&mut *door, "f"), read(&mut *door, "new")), (root_of(b"f"), root_of(b"")));
         assert_eq!((door.touch("no/f"), door.usage()), (Err(Why::NotFound), Ok((1, 0))));
-        // An upload under way to the same name is not lost.
+        // An upload in progress to the same name is not lost.
         let bytes = data(2 * BLOCK_LEN, 1);
         door.begin(New::of("g", bytes.len())).unwrap();
         door.block(&bytes, 0).unwrap();

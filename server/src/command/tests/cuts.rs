@@ -1,4 +1,4 @@
-//! Work that ends before its time is told of in the audit log with how far it came, however it ended.
+//! Interrupted work is recorded in the audit log with its progress, whatever interrupted it.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::harness::{World, asking, next_need, path};
 use crate::command::{Conversation, Input, Need};
 
-/// The first line of this event, once it is there.
+/// The first line with this event, once it is there.
 fn line(log: &impl Fn() -> String, event: &str) -> serde_json::Value {
     let end = Instant::now() + Duration::from_secs(20);
     loop {
@@ -25,7 +25,7 @@ fn line(log: &impl Fn() -> String, event: &str) -> serde_json::Value {
     }
 }
 
-/// A conversation that is in the middle of copying `folder`, of which a folder and no file is there yet.
+/// A conversation in the middle of copying `folder`, of which one folder and no file has been made.
 fn copying(world: &World) -> (Conversation, mpsc::Sender<Input>, mpsc::Receiver<Input>) {
     fs::create_dir(world.home_made().join("folder")).unwrap();
     fs::File::create(world.home().join("folder/file")).unwrap().set_len(8 << 30).unwrap();

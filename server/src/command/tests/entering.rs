@@ -1,4 +1,4 @@
-//! Who proved an account and finds it changed before the session begins.
+//! Accounts that change between the proof and the start of the session.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -33,7 +33,7 @@ fn set_password(record: &mut Record) {
     record.password = Some(password::hash(&Secret::new("another".into())).unwrap());
 }
 
-/// The gate of a session that was proven, and then `changed` before it began.
+/// The gate of a session whose account was `changed` after the proof and before its start.
 fn entering(by_key: bool, changed: impl FnOnce(&World)) -> (World, Option<Gate>) {
     let world = World::new(1000);
     let key: crate::users::PublicKey = KEY.parse().unwrap();

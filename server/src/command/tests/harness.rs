@@ -1,4 +1,4 @@
-//! A server's inside in a temporary folder, and one connection's conversation with it.
+//! The inside of a server in a temporary folder, and the conversation of one connection.
 
 use std::{
     collections::VecDeque,
@@ -38,14 +38,14 @@ use ferry_shared::{
 };
 use tokio::sync::mpsc;
 
-/// A data folder with one user, `alice`, and what a server keeps in memory about it.
+/// A data folder with one user, `alice`, and the server's state in memory.
 pub(super) struct World {
     pub(super) folder: tempfile::TempDir,
     pub(super) context: Arc<Context>,
 }
 
 impl World {
-    /// A fresh one whose user may have `quota` bytes.
+    /// A new world whose user has a quota of `quota` bytes.
     pub(super) fn new(quota: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let users = format!(
@@ -56,7 +56,7 @@ impl World {
         Self { folder, context }
     }
 
-    /// With an audit log; what it tells so far.
+    /// The same with an audit log, and a function that returns its present contents.
     pub(super) fn audited(quota: u64) -> (Self, impl Fn() -> String) {
         let mut world = Self::new(quota);
         let folder = world.folder.path().to_owned();
@@ -72,8 +72,8 @@ impl World {
         Arc::new(Context::new(Config::default(), users, identity, storage))
     }
 
-    /// Other tests of this process start programs; between fork and exec such a child holds
-    /// the lock of the data folder too, for a moment.
+    /// Other tests of this process start programs; between fork and exec such a child also holds the lock of the
+    /// data folder for a moment.
     fn storage(folder: &std::path::Path) -> Storage {
         let end = Instant::now() + Duration::from_secs(10);
         loop {
@@ -84,7 +84,7 @@ impl World {
         }
     }
 
-    /// From now on the user may look and not change.
+    /// Makes the account read-only.
     pub(super) fn make_read_only(&self) {
         let store = users::store_file(self.folder.path());
         let text = fs::read_to_string(&store).unwrap();
@@ -92,13 +92,13 @@ impl World {
         self.context.users.reload().unwrap();
     }
 
-    /// Takes the account away.
+    /// Removes the account.
     pub(super) fn remove_user(&self) {
         fs::write(users::store_file(self.folder.path()), r#"{"version":1,"users":{},"invites":{}}"#).unwrap();
         self.context.users.reload().unwrap();
     }
 
-    /// As after `kill -9`: everything in memory is gone, nothing was written down.
+    /// As after `kill -9`: the state in memory is lost, and nothing was written.
     pub(super) fn kill(self) -> Self {
         self.kill_after(|| {})
     }
@@ -112,7 +112,7 @@ impl World {
         Self { folder, context }
     }
 
-    /// The same while these connections are at work: what they were in the middle of lies as it is.
+    /// The same while these connections are working: their unfinished work stays as it is.
     pub(super) fn kill_with<T>(self, connections: impl IntoIterator<Item = T>) -> Self {
         let staging = self.home().with_file_name("staging");
         let kept = tempfile::tempdir().unwrap();
@@ -137,7 +137,7 @@ impl World {
         Peer::new(self.conversation())
     }
 
-    /// A logged-in connection of a client that knows `features`.
+    /// A logged-in connection of a client that supports `features`.
     pub(super) fn connect_with(&self, features: Features) -> Peer {
         Peer::new(self.conversation().with_features(features))
     }
@@ -150,26 +150,26 @@ impl World {
         session
     }
 
-    /// The user's files, without a protocol above them, and the gate before them.
+    /// The user's files, without a protocol above them, and the gate.
     pub(super) fn files(&self) -> (Files, Gate) {
         let session = self.session();
         let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).unwrap();
         (self.context.files(&ConnectionInfo::unlisted(session)), gate)
     }
 
-    /// The server's side of it alone.
+    /// The server's side of a connection alone.
     pub(super) fn conversation(&self) -> Conversation {
         let session = self.session();
         let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).unwrap();
         Conversation::new(Arc::clone(&self.context), Arc::new(ConnectionInfo::unlisted(session)), gate)
     }
 
-    /// Where the user's files really are.
+    /// The real path of the user's files.
     pub(super) fn home(&self) -> PathBuf {
         self.folder.path().join("users/alice/home")
     }
 
-    /// The same, made before anybody logged in.
+    /// The same, created before anybody logs in.
     pub(super) fn home_made(&self) -> PathBuf {
         fs::create_dir_all(self.home()).unwrap();
         self.home()
@@ -188,20 +188,20 @@ impl World {
     }
 }
 
-/// The frames that `bytes` are.
+/// Decodes `bytes` into frames.
 pub(super) fn frames(bytes: &[u8]) -> Vec<Frame> {
     let mut bytes = Bytes::copy_from_slice(bytes);
     std::iter::from_fn(|| frame::decode(&mut bytes, Phase::LoggedIn).unwrap()).collect()
 }
 
-/// The input of a connection whose client asks for this.
+/// The input of a connection whose client sends this request.
 pub(super) fn asking(request: &Request) -> Input {
     let mut bytes = Vec::new();
     frame::put_message(&mut bytes, request).unwrap();
     Input::Frames(frames(&bytes))
 }
 
-/// Works until it is more than a pause.
+/// Runs until the need is something other than a pause.
 pub(super) fn next_need(
     conversation: &mut Conversation,
     input: &mut mpsc::Receiver<Input>,
@@ -215,7 +215,7 @@ pub(super) fn next_need(
     }
 }
 
-/// One connection: what is sent is worked off at once.
+/// One connection: its input is processed at once.
 pub(super) struct Peer {
     conversation: Option<Conversation>,
     replies: VecDeque<Bytes>,
@@ -227,7 +227,7 @@ impl Peer {
         Self { conversation: Some(conversation), replies: VecDeque::new(), blocks_received: Vec::new() }
     }
 
-    /// Hands encoded frames in and takes everything that comes out. `false`: it was closed.
+    /// Passes encoded frames in and collects all output. `false` if the connection was closed.
     pub(super) fn send(&mut self, frames: &[u8]) -> bool {
         let arriving = self::frames(frames);
         let Some(mut conversation) = self.conversation.take() else { return false };
@@ -262,7 +262,7 @@ impl Peer {
         self.send(&out)
     }
 
-    /// The oldest reply not looked at yet.
+    /// The oldest reply that has not been taken yet.
     pub(super) fn reply(&mut self) -> Reply {
         serde_json::from_slice(&self.replies.pop_front().expect("a reply")).unwrap()
     }
@@ -271,8 +271,8 @@ impl Peer {
         self.replies.is_empty()
     }
 
-    /// Asks and takes the one answer. An upload under way is given up by that, which is said first,
-    /// unless it is its own part that is thrown away.
+    /// Sends a request and takes the only answer. The request gives up an upload in progress, which is answered
+    /// first, unless the request discards the part of that same upload.
     pub(super) fn ask(&mut self, request: &Request) -> Result<Reply, Refusal> {
         let gives_up = self.conversation.as_ref().is_some_and(Conversation::in_transfer);
         self.request(request);
@@ -344,7 +344,7 @@ pub(super) fn small(target: &str, data: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The merged root equals the plain hash; kept here so that a test of the harness can fail.
+/// The merged root, which equals the plain hash; a separate function so that a test of the harness can fail.
 pub(super) fn merged(data: &[u8]) -> Digest {
     let mut root = RootBuilder::new();
     for (index, bytes) in data.chunks(BLOCK_LEN).enumerate() {

@@ -1,8 +1,8 @@
-//! The ledger against the disk: random work on two connections, random stops and kills.
+//! Compares the ledger with the disk: random work on two connections, random stops and kills.
 //!
-//! After every step `used` is what an outsider counts, used and reserved together are within the
-//! limit, and no unfinished upload takes more than it holds and the file it is for weighs. A kill leaves what open
-//! streams have staged, and an upload that goes on without needing more room is never refused.
+//! After every step, usage equals what an outsider counts, usage and reservations together are within the limit,
+//! and no unfinished upload takes more space than its reservation and the file that it replaces. After a kill, the
+//! staged bytes of open streams remain, and an upload that continues without needing more room is never refused.
 
 use ferry_shared::{
     limits::BLOCK_LEN,
@@ -25,7 +25,7 @@ enum Step {
         name: usize,
         size: usize,
     },
-    /// A large upload: so many of its blocks, then its commit or not.
+    /// A large upload: this many of its blocks, then its commit or not.
     Large {
         peer: bool,
         name: usize,
@@ -108,7 +108,7 @@ impl Run {
         &mut self.peers[usize::from(which)]
     }
 
-    /// Does one step. Refusals are fine; what matters is checked after it.
+    /// Does one step. Refusals are fine; the invariants are checked afterwards.
     fn step(mut self, step: &Step) -> Self {
         match *step {
             Step::Kill => return Self::new(self.world.kill_with(self.peers)),
@@ -119,7 +119,7 @@ impl Run {
             Step::Reconnect { peer } => *self.peer(peer) = self.world.connect(),
             Step::Small { peer, name, size } => {
                 let mut frames = small(NAMES[name], &data(size, 3));
-                // Half of them make their folders, so that those count too.
+                // Half of them make their folders, so that folders count too.
                 if size % 2 == 0 {
                     let declared = Put { parents: true, ..put(NAMES[name], size as u64, Basis::None) };
                     frames = Vec::new();
@@ -163,11 +163,11 @@ impl Run {
     }
 
     fn ask(&mut self, peer: bool, request: &Request) {
-        // An upload that was left open is given up by this.
+        // This gives up an upload that was left open.
         drop(self.peer(peer).ask(request));
     }
 
-    /// Whether an upload only goes on with what an earlier one left, which holds all it needs.
+    /// Whether an upload only continues an earlier one, whose reservation covers it.
     fn goes_on(&self, declared: &Put) -> bool {
         let account = self.world.context.users.current(&"alice".parse().unwrap()).unwrap();
         let user = self.world.context.open_user(&account).unwrap();
@@ -178,7 +178,7 @@ impl Run {
     fn upload(&mut self, peer: bool, declared: Put, bytes: &[u8], sent: usize, commits: bool) {
         let goes_on = self.goes_on(&declared);
         let peer = self.peer(peer);
-        // The last answer is to this: an upload that was left open is given up, and may have been refused before.
+        // The last answer is for this request: an open upload is given up, and may have been refused before.
         peer.request(&Request::Put(declared));
         let mut answer = None;
         while !peer.has_no_reply() {

@@ -1,4 +1,4 @@
-//! Staged bytes and the quota: a part never takes more than it holds and the file it is for weighs.
+//! Staged bytes and the quota: a part never takes more space than its reservation and the file that it replaces.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ fn begin(peer: &mut Peer, declared: Put) {
     assert!(matches!(answer, Ok(Reply::Ready { .. })), "{answer:?}");
 }
 
-/// Begins an upload of so many MiB and sends all but its commit.
+/// Starts an upload of this many MiB and sends everything but its commit.
 fn stage(peer: &mut Peer, name: &str, blocks: usize) {
     let bytes = data(blocks * BLOCK_LEN, 1);
     begin(peer, put(name, bytes.len() as u64, Basis::None));
@@ -80,7 +80,7 @@ fn a_part_whose_file_is_renamed_holds_all_it_takes_or_the_renaming_is_refused() 
     assert!(refused.message.contains("an unfinished upload of /f1"), "{}", refused.message);
     assert!(world.home().join("f1").exists());
     assert_eq!(figures(&mut peer), (4 * MIB, 4 * MIB), "a refused renaming holds nothing");
-    // Back in its place, it is what the part counts on again.
+    // Back in its place, the part counts on the file again.
     assert_eq!(peer.ask(&Request::Discard { path: path("f1") }), Ok(Reply::Done));
     assert_eq!(peer.ask(&rename("f1", "f0")), Ok(Reply::Done));
     assert_eq!(figures(&mut peer), (4 * MIB, 0));
@@ -166,7 +166,7 @@ fn a_part_is_gone_on_with_where_the_quota_has_no_room_for_it_twice() {
     let mut peer = world.connect();
     stage(&mut peer, "f", 4);
     assert_eq!(figures(&mut peer), (0, 4 * MIB));
-    // Larger by what there still is room for, too.
+    // Also if it is larger by as much as there is still room for.
     for blocks in [4, 5] {
         let bytes = data(blocks * BLOCK_LEN, 1);
         let answer = peer.ask(&Request::Put(put("f", bytes.len() as u64, Basis::Staged)));
@@ -202,7 +202,7 @@ fn a_stream_whose_file_goes_away_holds_all_it_has_taken() {
         let world = World::new(200 * MIB);
         let (mut peer, mut other) = (world.connect(), world.connect());
         store(&mut other, "f", 4);
-        // It grows by less than the file it is for has, so that it holds nothing.
+        // The growth is smaller than the file that the upload replaces, so nothing is reserved.
         store(&mut other, "large", 70);
         assert_eq!(other.ask(&Request::Rename { from: path("large"), to: path("f"), replace: true }), Ok(Reply::Done));
         begin(&mut peer, stream("f"));
@@ -257,7 +257,7 @@ fn a_folder_that_may_not_move_leaves_its_parts_holding_what_they_held() {
         begin(&mut peer, put(name, 4 * MIB, Basis::Current));
     }
     assert_eq!(figures(&mut peer), (8 * MIB, 0));
-    // There is room for one of both.
+    // There is room for only one of them.
     let refused = peer.ask(&Request::Rename { from: path("d"), to: path("e"), replace: false }).unwrap_err();
     assert_eq!(refused.code, Code::OverQuota);
     assert_eq!(figures(&mut peer), (8 * MIB, 0));

@@ -1,4 +1,4 @@
-//! What is held and believed outlives refusals, waiting and stops, and goes when it must.
+//! Usage and reservations survive refusals, waits and stops, and are released when they must be.
 
 use std::{fs, time::Duration};
 
@@ -22,7 +22,7 @@ fn figures_that_cannot_be_right_are_counted_again_in_the_next_round() {
     let user = world.context.open_user(&account).unwrap();
     rescan::round(&world.context);
     assert_eq!(world.context.counters.drifts.get(), 0);
-    // More goes than was believed to be there.
+    // More is removed than was counted.
     fs::write(world.home().join("a"), [0; 5000]).unwrap();
     peer.ask(&Request::Remove { path: path("a"), recursive: false, version: None }).unwrap();
     assert!(user.ledger.snapshot().suspect);
@@ -33,7 +33,7 @@ fn figures_that_cannot_be_right_are_counted_again_in_the_next_round() {
     assert_eq!(world.context.counters.drifts.get(), 1);
 }
 
-/// An upload of which one block of three came.
+/// An upload of three blocks, of which one has arrived.
 fn begin(peer: &mut Peer) {
     let bytes = data(3 << 20, 1);
     let declared = put("f", bytes.len() as u64, Basis::None);
@@ -54,7 +54,7 @@ fn a_refused_upload_leaves_a_staged_part_what_it_held() {
     let mut peer = world.connect();
     begin(&mut peer);
     assert_eq!(reserved(&mut peer), 3 << 20);
-    // No disk has so much room.
+    // No disk has this much room.
     let refused = peer.ask(&Request::Put(put("f", 1 << 55, Basis::None))).unwrap_err();
     assert_eq!(refused.code, Code::DiskFull);
     assert_eq!(reserved(&mut peer), 3 << 20);

@@ -1,4 +1,4 @@
-//! When the work answers, and when it gives its thread back.
+//! When the conversation answers, and when it gives its thread back.
 
 use std::{fs, sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::harness::{World, asking, frames, next_need, path, small};
 use crate::command::{Input, Need};
 
-/// Requests of work that takes seconds and needs no frame: of one file, and of a folder with it.
+/// Requests for work that takes seconds and needs no frame: on one file, and on a folder that contains it.
 fn long_work(world: &World) -> Vec<Request> {
     fs::create_dir(world.home_made().join("folder")).unwrap();
     for name in ["file", "folder/file"] {
@@ -85,7 +85,7 @@ fn a_request_that_is_held_up_waits_on_when_more_is_thrown_away_meanwhile() {
     let world = World::new(1 << 40);
     fs::write(world.home_made().join("file"), b"content").unwrap();
     let mut conversation = world.conversation();
-    // A second's worth beyond what is free, then a minute's.
+    // A delay of a second, then of a minute.
     let user = Arc::clone(&conversation.session().user);
     user.waste.replaced((128 + 16) * MIB);
     conversation.push(asking(&Request::Copy { from: path("file"), to: path("copy"), replace: false }));

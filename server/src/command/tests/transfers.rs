@@ -1,4 +1,4 @@
-//! Uploads and downloads as the protocol has them, each rule by itself.
+//! Uploads and downloads in the protocol, with one test for each rule.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ use super::harness::{Peer, World, block, commit, data, merged, path, put, root_o
 
 const MIB: usize = BLOCK_LEN;
 
-/// Sends a large upload's declaration and takes `Ready`; how many blocks are held.
+/// Sends the declaration of a large upload and takes `Ready`; returns how many blocks are held.
 fn ready(peer: &mut super::harness::Peer, declared: Put) -> u64 {
     match peer.ask(&Request::Put(declared)).unwrap() {
         Reply::Ready { have_blocks, .. } => have_blocks,
@@ -115,12 +115,12 @@ fn a_part_of_another_version_is_never_glued_to_the_new_one() {
     let mut peer = world.connect();
     ready(&mut peer, put("big", old.len() as u64, Basis::None));
     peer.send(&block(&old, 0));
-    // A client that wrongly keeps block 0 has its commit refused.
+    // The commit of a client that wrongly keeps block 0 is refused.
     assert_eq!(ready(&mut peer, put("big", new.len() as u64, Basis::Staged)), 1);
     peer.send(&[block(&new, 1), block(&new, 2), commit(&new)].concat());
     assert_eq!(peer.answer().unwrap_err().code, Code::Mismatch);
     assert!(!world.home().join("big").exists());
-    // One that replaces it is stored.
+    // A client that replaces it succeeds.
     assert_eq!(ready(&mut peer, put("big", new.len() as u64, Basis::Staged)), 3);
     peer.send(&[block(&new, 0), commit(&new)].concat());
     peer.answer().unwrap();
@@ -174,7 +174,7 @@ fn a_newer_upload_of_the_same_path_wins() {
     assert_eq!(first.answer().unwrap_err().code, Code::Superseded);
     second.send(&[block(&bytes, 1), commit(&bytes)].concat());
     second.answer().unwrap();
-    // The refused upload's frames up to its commit are passed over; then the connection goes on.
+    // The frames of the refused upload up to its commit are skipped; then the connection continues.
     assert!(first.send(&commit(&bytes)));
     assert!(matches!(first.ask(&Request::Ping), Ok(Reply::Pong)));
     assert!(fs::read(world.home().join("f")).unwrap() == bytes);

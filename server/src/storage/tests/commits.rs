@@ -1,4 +1,4 @@
-//! From staging into the home: what is replaced, what is refused, what is copied.
+//! From staging into the home: replacing, refusing, copying.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -27,7 +27,7 @@ fn a_small_file_gets_its_bytes_time_and_mode() {
 #[test]
 fn a_temporary_file_is_the_servers_own_until_it_gets_its_mode_before_its_name() {
     let mode = |path: PathBuf| path.metadata().unwrap().permissions().mode() & 0o7777;
-    // Flushed one by one, with all of the filesystem, and not at all.
+    // Flushed one by one, with the whole filesystem, and not at all.
     for (count, durability) in [(1, Durability::Full), (6, Durability::Full), (1, Durability::Rename)] {
         for wanted in [0o000, 0o200, 0o444, 0o600, 0o644, 0o777] {
             let place = Place::with(durability);
@@ -229,7 +229,7 @@ fn disk_errors_become_what_the_user_can_act_on() {
     assert!(matches!(at(Errno::MFILE), StorageError::Io { .. }));
 }
 
-/// Publishes `count` files in `folders` folders that are there, flushing as the server does.
+/// Publishes `count` files in `folders` existing folders, flushing as the server does.
 fn publish(place: &Place, count: usize, folders: usize, new: bool) -> Vec<Done> {
     let mut group = place.home.commit_group();
     let mut staged: Vec<_> =

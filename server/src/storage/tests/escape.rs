@@ -1,4 +1,4 @@
-//! No path, link or race leads out of a home, and nothing but files is opened.
+//! No path, symlink or race leads out of a home, and nothing but files is opened.
 
 use std::{
     os::unix::{
@@ -15,7 +15,7 @@ use rustix::fs::{CWD, FileType, Mode, inotify, makedev, mkfifoat, mknodat};
 
 use super::*;
 
-/// A home with a secret beside it.
+/// A home with a secret file beside it.
 fn with_secret() -> (Place, PathBuf) {
     let place = Place::with(Durability::Rename);
     let outside = place.data.path().join("outside");
@@ -24,7 +24,7 @@ fn with_secret() -> (Place, PathBuf) {
     (place, outside)
 }
 
-/// Everything a client can ask for with `path`, which leads out: each must refuse.
+/// Checks that every request with `path`, which leads out, is refused.
 fn assert_refused(home: &Home, path: &str) {
     let path = &p(path);
     let outside = |what: &str, error: StorageError| {
@@ -36,7 +36,7 @@ fn assert_refused(home: &Home, path: &str) {
     outside("walk", home.walker(path).unwrap_err());
 }
 
-/// Everything a client can ask for below `folder`, which leads out: each must refuse.
+/// Checks that every request below `folder`, which leads out, is refused.
 fn assert_refused_below(place: &Place, folder: &str) {
     assert_refused(&place.home, &format!("{folder}/secret"));
     let path = &p(&format!("{folder}/secret"));
@@ -158,7 +158,7 @@ fn a_folder_swapped_for_a_link_while_working_never_leads_out() {
                 rustix::fs::renameat_with(CWD, place.real("x"), CWD, place.real("link"), exchange).unwrap();
             }
         });
-        // Stops the swapping also when a claim fails.
+        // Stops the swapping also if an assertion fails.
         let _guard = StopOnDrop(stop);
         let (mut inside, mut refused) = (0, 0);
         for round in 0..100_000 {
@@ -234,7 +234,7 @@ fn a_file_swapped_for_a_fifo_between_look_and_open_is_neither_waited_for_nor_giv
                         (seen, since) = (now, Instant::now());
                     }
                     if since.elapsed() > Duration::from_secs(20) {
-                        // Whoever waits for the other end of a FIFO gets it, so that the test can end.
+                        // Open the other end for anything that waits on the FIFO, so that the test can end.
                         for end in ["x", "fifo"] {
                             drop(fs::File::options().read(true).write(true).open(place.real(end)));
                         }
@@ -262,7 +262,7 @@ fn a_file_swapped_for_a_fifo_between_look_and_open_is_neither_waited_for_nor_giv
 #[test]
 fn fifos_sockets_and_devices_are_listed_but_never_opened() {
     let place = Place::new();
-    // Opening a FIFO for reading would block for ever; this test would not end.
+    // Opening a FIFO for reading would block forever, and this test would not end.
     mkfifoat(CWD, place.real("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
     let _listener = UnixListener::bind(place.real("socket")).unwrap();
     let mut names = vec!["fifo", "socket"];

@@ -1,4 +1,4 @@
-//! Permission bits that the server itself could not live with: shown as they were given, and yet the file can be read.
+//! Permission bits that would lock the server itself out: shown as they were given, while the file stays readable.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -10,7 +10,7 @@ fn bits(path: &Path) -> u32 {
     path.metadata().unwrap().permissions().mode() & 0o7777
 }
 
-/// What is shown of a file, by each way to look at it.
+/// The mode of a file, as every operation shows it.
 fn shown(home: &Home, path: &str) -> u32 {
     let path = &p(path);
     let stat = home.stat(path).unwrap().entry.mode;
@@ -75,7 +75,7 @@ fn a_mode_that_is_set_holds_whatever_it_was_before() {
             assert_eq!(shown(&place.home, "f"), after, "{before:o}, then {after:o}");
         }
     }
-    // As an older server left it, or somebody by hand.
+    // As an older server, or a person, has left it.
     fs::set_permissions(place.real("f"), fs::Permissions::from_mode(0o000)).unwrap();
     place.home.set_attributes(&p("f"), None, Some(0o040)).unwrap();
     assert_eq!((shown(&place.home, "f"), bits(&place.real("f"))), (0o040, 0o440));
@@ -108,7 +108,7 @@ fn a_mode_weighs_nothing_and_is_there_after_a_restart() {
     assert_eq!(place.counted(), Weight { bytes: 4, files: 1 });
     let place = place.reopen();
     assert_eq!(shown(&place.home, "f"), 0o000);
-    // What a `chmod` by hand says holds, and what it undoes is as it was.
+    // A `chmod` by hand takes effect, and undoing it restores the former mode.
     for (by_hand, seen) in [(0o440, 0o440), (0o644, 0o644), (0o400, 0o000)] {
         fs::set_permissions(place.real("f"), fs::Permissions::from_mode(by_hand)).unwrap();
         assert_eq!(shown(&place.home, "f"), seen, "{by_hand:o}");

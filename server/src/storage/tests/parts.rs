@@ -1,4 +1,4 @@
-//! Unfinished uploads: kept, continued, taken over, thrown away.
+//! Unfinished uploads: kept, continued, taken over, discarded.
 
 use std::{
     io,
@@ -107,7 +107,7 @@ fn taking_over_waits_for_the_write_in_flight() {
         scope.spawn(|| {
             let writing = old.write(1, |file, length| {
                 in_write.wait();
-                // Time enough for a takeover that does not wait to get ahead of this write.
+                // Enough time for a takeover that does not wait to overtake this write.
                 (0..10_000).for_each(|_| thread::yield_now());
                 file.write_all_at(b"done", 0)?;
                 *length = 4;
@@ -260,7 +260,7 @@ fn seeding_stops_when_told_and_can_be_resumed() {
     let place = Place::new();
     place.write("f", &"x".repeat(40 << 20));
     let stopped = place.home.seed_part(meta("f", 40 << 20), &mut |_| ControlFlow::Break(()));
-    // Where the filesystem shares blocks there is nothing to stop.
+    // If the filesystem shares blocks, there is nothing to stop.
     if let Err(error) = stopped {
         assert!(matches!(error, StorageError::Stopped));
         assert!(place.home.open_part(meta("f", 40 << 20)).unwrap().unwrap().length() > 0);

@@ -26,7 +26,7 @@ pub(super) fn connect(world: &World) -> Box<dyn Door> {
 }
 
 impl Direct {
-    /// The files, if the session goes on, as each protocol asks before each of its steps.
+    /// The files, if the session may continue, which each protocol checks before each of its steps.
     fn files(&mut self) -> Done<&Files> {
         self.check_account()?;
         Ok(&self.files)
@@ -59,7 +59,7 @@ impl From<Error> for Why {
     }
 }
 
-/// All steps of `work`; its results.
+/// Runs all steps of `work`; returns its results.
 fn through<T>(mut work: Box<dyn Work<Item = T>>) -> Done<Vec<T>> {
     let mut items = Vec::new();
     loop {

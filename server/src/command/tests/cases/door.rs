@@ -1,8 +1,8 @@
-//! A protocol as the cases drive it: each says the same in its own words.
+//! A protocol as the cases use it, with the same operations for each.
 
 use ferry_shared::{path::RemotePath, refusal::Code};
 
-/// Why something was not done, as far as every protocol can tell.
+/// A reason for a failure, as far as every protocol can express it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
     OverQuota,
@@ -18,19 +18,19 @@ pub(super) enum Why {
     Other,
 }
 
-/// A file that is to be written.
+/// A file to write.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct New<'a> {
     pub(super) path: &'a str,
-    /// Its size where it is known before.
+    /// Its size, if known beforehand.
     pub(super) size: Option<usize>,
     pub(super) replace: bool,
-    /// Whether an unfinished upload is gone on with.
+    /// Whether to continue an unfinished upload.
     pub(super) resume: bool,
 }
 
 impl<'a> New<'a> {
-    /// One that replaces what is there and begins from nothing.
+    /// A file that replaces an existing one and starts from nothing.
     pub(super) fn of(path: &'a str, size: usize) -> Self {
         Self { path, size: Some(size), replace: true, resume: false }
     }
@@ -38,19 +38,19 @@ impl<'a> New<'a> {
 
 pub(super) type Done<T = ()> = Result<T, Why>;
 
-/// One logged-in connection of a protocol. A write and a read begun are the one under way.
+/// One logged-in connection of a protocol, with at most one write and one read in progress.
 pub(super) trait Door {
-    /// Begins to write; how many leading blocks are there already.
+    /// Starts a write; returns how many leading blocks are present already.
     fn begin(&mut self, new: New<'_>) -> Done<u64>;
     /// Writes block `index` of `data`.
     fn block(&mut self, data: &[u8], index: usize) -> Done;
     /// Commits what was written as `data`.
     fn commit(&mut self, data: &[u8]) -> Done;
-    /// Ends the write under way, of this path, for good.
+    /// Aborts the write in progress, which is for this path.
     fn abort(&mut self, path: &str) -> Done;
-    /// Opens a file to be read, and reads none of it.
+    /// Opens a file for reading, without reading any of it.
     fn open(&mut self, path: &str) -> Done;
-    /// Reads what was opened to its end; its digest.
+    /// Reads the open file to its end; returns its digest.
     fn read(&mut self) -> Done<ferry_shared::digest::Digest>;
     fn make_dir(&mut self, path: &str) -> Done;
     fn rename(&mut self, from: &str, to: &str, replace: bool) -> Done;
@@ -59,9 +59,9 @@ pub(super) trait Door {
     fn touch(&mut self, path: &str) -> Done;
     fn set_mode(&mut self, path: &str, mode: u32) -> Done;
     fn discard(&mut self, path: &str) -> Done;
-    /// Bytes used, and bytes that unfinished uploads hold.
+    /// Bytes used, and bytes reserved for unfinished uploads.
     fn usage(&mut self) -> Done<(u64, u64)>;
-    /// Names in a folder, in order.
+    /// The names in a folder, in order.
     fn list(&mut self, path: &str) -> Done<Vec<String>>;
 
     /// Writes a whole file.
@@ -79,7 +79,7 @@ pub(super) trait Door {
     }
 }
 
-/// A path as it comes from a peer.
+/// Parses a path from a peer.
 pub(super) fn parse(path: &str) -> Done<RemotePath> {
     RemotePath::from_wire(path.as_bytes()).map_err(|_| Why::BadPath)
 }

@@ -1,4 +1,4 @@
-//! ferry's own protocol: frames in, replies out.
+//! Ferry's own protocol: frames in, replies out.
 
 use ferry_shared::{
     digest::Digest,
@@ -31,7 +31,7 @@ impl Ferry {
         self.told(first)
     }
 
-    /// The answer; what the server says unasked comes before it.
+    /// The answer; notices come before it.
     fn told(&mut self, first: Result<Reply, Refusal>) -> Done<Reply> {
         match first {
             Ok(Reply::Notice(_)) => self.answer(),
@@ -39,7 +39,7 @@ impl Ferry {
         }
     }
 
-    /// Says that no block is held, which ends a request to read.
+    /// Declares that no block is held, which completes the request to read.
     fn nothing_held(&mut self) {
         let mut frame = Vec::new();
         frame::put_have(&mut frame, 0, &[]).unwrap();
@@ -59,7 +59,7 @@ impl Door for Ferry {
             if_exists: if new.replace { IfExists::Replace } else { IfExists::Refuse },
             ..put("", 0, if new.resume { Basis::Staged } else { Basis::None })
         };
-        // A small one has no answer before its commit.
+        // A small upload gets no answer before its commit.
         if declared.is_optimistic() {
             self.0.request(&Request::Put(declared));
             return Ok(0);
