@@ -1,4 +1,4 @@
-//! The browser on the demo's server: this program again, as `ferry`, with a home of its own.
+//! The browser on the demo's server: this program itself, run as `ferry` with its own home.
 
 use std::{fs, process::Stdio};
 
@@ -10,13 +10,13 @@ use crate::{
     scene::{PASSWORD, Scene},
 };
 
-/// The word that makes this program be `ferry`.
+/// The argument that makes this program run as `ferry`.
 pub(crate) const WORD: &str = "browse";
 
-/// Opens the browser and waits until it is left.
+/// Opens the browser and waits until the user leaves it.
 ///
 /// # Errors
-/// When it cannot be started, or fails.
+/// If it cannot be started, or fails.
 pub(crate) async fn open(scene: &Scene) -> anyhow::Result<()> {
     let local = scene.local("");
     let password = scene.outside("password");

@@ -1,4 +1,4 @@
-//! A cable that can be cut: passes bytes between client and server until so many went up.
+//! A cable that can be cut: relays bytes between client and server until a number of bytes was sent.
 
 use std::{
     net::SocketAddr,
@@ -17,16 +17,16 @@ use tokio::{
 /// The cable's state, shared with the task that is the cable.
 #[derive(Debug, Default)]
 struct CableState {
-    /// Bytes that went to the server since the last look.
+    /// Bytes sent to the server since the last call.
     up: AtomicU64,
-    /// Bytes until the cut; negative: none is planned.
+    /// Bytes until the cut; negative if none is planned.
     left: AtomicI64,
 }
 
-/// A TCP relay on a port of its own; ends when dropped.
+/// A TCP relay on a port of its own; it ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Cable {
-    /// Where to connect.
+    /// The address to connect to.
     pub(crate) address: SocketAddr,
     state: Arc<CableState>,
     _tasks: JoinSet<()>,
@@ -49,18 +49,18 @@ impl Cable {
         Ok(Self { address, state, _tasks: tasks })
     }
 
-    /// Cuts the connection once, after `bytes` more went to the server.
+    /// Cuts the connection once, after `bytes` more were sent to the server.
     pub(crate) fn cut_after(&self, bytes: u64) {
         self.state.left.store(i64::try_from(bytes).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 
-    /// Bytes that went to the server since the last call.
+    /// Bytes sent to the server since the last call.
     pub(crate) fn bytes_up(&self) -> u64 {
         self.state.up.swap(0, Ordering::SeqCst)
     }
 }
 
-/// One connection through the cable. An error on either side is an end like any other.
+/// One connection through the cable. An error on either side ends it like a normal close.
 async fn wire(client: TcpStream, server: SocketAddr, state: Arc<CableState>) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     let (mut from_client, mut to_client) = client.into_split();

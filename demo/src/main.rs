@@ -1,9 +1,9 @@
-//! `cargo run --release -p ferry-demo`: a server, a user, sample files; on a terminal the
-//! browser opens on them, elsewhere the main job is played step by step.
+//! `cargo run --release -p ferry-demo`: a server, a user and sample files. On a terminal it opens the browser on
+//! them; elsewhere it plays the main job step by step.
 //!
-//! Everything is real: the server listens on a port of this computer, the client logs in,
-//! the connection that breaks is a TCP connection. It ends with a failure if any step is
-//! not as it says. `--steps` plays the steps on a terminal too.
+//! Everything is real: the server listens on a port of this computer, the client logs in, and the connection that
+//! breaks is a TCP connection. The demo fails if any step does not behave as it claims. `--steps` plays the steps
+//! on a terminal too.
 
 mod browser;
 mod cable;
@@ -43,7 +43,7 @@ fn play(browse: bool) -> anyhow::Result<()> {
     })
 }
 
-/// The demo's only way to the terminal.
+/// The only function of the demo that prints.
 #[expect(clippy::print_stdout, reason = "printing is what a demo does")]
 fn say(line: &str) {
     println!("{line}");

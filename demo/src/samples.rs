@@ -27,7 +27,7 @@ pub(crate) fn write(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Bytes that do not repeat, the same ones for the same seed.
+/// Bytes without repetition, the same for the same seed.
 pub(crate) fn noise(length: usize, seed: usize) -> Vec<u8> {
     let mut state = (seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(length + 8);
@@ -42,7 +42,7 @@ pub(crate) fn noise(length: usize, seed: usize) -> Vec<u8> {
     bytes
 }
 
-/// Whether two trees hold the same names and bytes.
+/// Whether two trees have the same names and contents.
 pub(crate) fn same(left: &Path, right: &Path) -> io::Result<bool> {
     if !left.is_dir() {
         return Ok(right.is_file() && fs::read(left)? == fs::read(right)?);

@@ -33,7 +33,7 @@ pub(crate) struct Scene {
     folder: tempfile::TempDir,
     server: Server,
     fingerprint: Fingerprint,
-    /// Between client and server.
+    /// The relay between client and server.
     pub(crate) cable: Cable,
     /// Opens connections through the cable.
     pub(crate) connector: Connector,
@@ -41,7 +41,7 @@ pub(crate) struct Scene {
     pub(crate) remote: Remote,
 }
 
-/// What an engine's run came to.
+/// The result of a run of the engine.
 pub(crate) struct Ran {
     /// Each job's summary, in the order they ended.
     pub(crate) summaries: Vec<Summary>,
@@ -50,7 +50,7 @@ pub(crate) struct Ran {
 }
 
 impl Scene {
-    /// Builds it; with some files at the server already if there are to be.
+    /// Builds the scene; with some files on the server already if requested.
     pub(crate) async fn open(files_at_server: bool) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("server");
@@ -84,12 +84,12 @@ impl Scene {
         Ok(Self { folder, server, fingerprint, cable, connector, remote })
     }
 
-    /// A path that is neither side's.
+    /// A path that belongs to neither side.
     pub(crate) fn outside(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The server as `ferry` takes it.
+    /// The server's address in the form `ferry` takes.
     pub(crate) fn address(&self) -> String {
         format!("demo@{}", self.cable.address)
     }
@@ -104,12 +104,12 @@ impl Scene {
         self.folder.path().join("local").join(name)
     }
 
-    /// Where the server keeps the user's files.
+    /// The path at which the server keeps the user's file.
     pub(crate) fn on_server(&self, name: &str) -> PathBuf {
         self.folder.path().join("server/users/demo/home").join(name)
     }
 
-    /// Runs one job to its end and gathers what is told.
+    /// Runs one job to its end and collects its events.
     pub(crate) async fn run(&self, work: Work, retries: u32) -> Ran {
         let settings = Settings { retries, ..Settings::default() };
         let (engine, mut events) = Engine::start(self.connector.clone(), settings);
@@ -123,13 +123,13 @@ impl Scene {
                 _ => {}
             }
         }
-        // Its channel must be read while it ends, or it would wait for room.
+        // The channel must be read during the shutdown; otherwise the engine would wait for room in it.
         let draining = async { while events.recv().await.is_some() {} };
         tokio::join!(engine.shutdown(), draining);
         ran
     }
 
-    /// Ends it in order.
+    /// Closes everything in an orderly way.
     pub(crate) async fn close(self) {
         drop(self.remote);
         self.server.shutdown().await;

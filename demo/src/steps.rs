@@ -1,4 +1,4 @@
-//! The main job, step by step; each says what it saw, and fails if that is not what is claimed.
+//! The main job, step by step; each step prints what it observed, and fails if that differs from its claim.
 
 use std::fs;
 

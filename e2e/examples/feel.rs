@@ -1,7 +1,8 @@
-//! How the browser feels, measured through a real terminal: `cargo run --release -p ferry-e2e --example feel`.
+//! The responsiveness of the browser, measured through a real terminal: `cargo run --release -p ferry-e2e --example
+//! feel`.
 //!
-//! Key press to changed screen while files of 1 GiB are sent and a folder of 100,000 entries
-//! is open; the first page of that folder; what it costs to do nothing; memory.
+//! It measures the time from a key press to the changed screen, while files of 1 GiB are sent and a folder of
+//! 100,000 entries is open; the time to the first page of that folder; the cost of being idle; and memory.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a script: what fails is its message")]
 
@@ -23,7 +24,7 @@ const ENTRIES: usize = 100_000;
 /// Files sent meanwhile, two at a time.
 const FILES: usize = 16;
 const SIZE: u64 = 1024 * MIB;
-/// The kernel's clock ticks a second.
+/// Clock ticks of the kernel per second.
 const TICKS: f64 = 100.0;
 
 fn main() {
@@ -62,7 +63,7 @@ fn many_entries(server: &Server) {
     let many = server.home("anna").join("many");
     fs::create_dir(&many).unwrap();
     for number in 0..ENTRIES {
-        // Nothing is as quick to make as a link, and a name is a name.
+        // Symlinks are the quickest entries to create, and only the names matter.
         symlink("nowhere", many.join(format!("entry-{number:06}.txt"))).unwrap();
     }
 }
@@ -85,7 +86,7 @@ fn first_page(screen: &mut Screen) {
     println!("first page        {:.1?} median, {:.1?} worst of {}", times[times.len() / 2], times[6], times.len());
 }
 
-/// Time from a key to the screen that shows what it did, again and again.
+/// Repeatedly measures the time from a key press to the screen that shows its effect.
 fn keys(screen: &mut Screen, when: &str, count: usize) {
     let mut times = Vec::new();
     let mut at = position(&screen.text());
@@ -96,7 +97,7 @@ fn keys(screen: &mut Screen, when: &str, count: usize) {
         until(screen, |text| position(text) != at);
         times.push(pressed.elapsed());
         at = position(&screen.text());
-        // A person who holds a key down: thirty a second.
+        // Like a person who holds a key down: thirty times a second.
         thread::sleep(Duration::from_millis(33).saturating_sub(pressed.elapsed()));
         if when != "quiet" && !screen.text().contains("running") {
             break;
@@ -113,7 +114,7 @@ fn keys(screen: &mut Screen, when: &str, count: usize) {
     );
 }
 
-/// The figure `12/100000` of the pane on the right.
+/// The number `12/100000` in the pane on the right.
 fn position(text: &str) -> Option<String> {
     let first = text.lines().next()?;
     let end = format!("/{ENTRIES}");
@@ -128,9 +129,9 @@ fn until(screen: &Screen, is_so: impl Fn(&str) -> bool) {
     }
 }
 
-/// Bytes written and processor time used in ten seconds of nothing.
+/// Bytes written and processor time used in ten idle seconds.
 fn idle(screen: &mut Screen) {
-    // A message stays a few seconds and then goes.
+    // A message stays for a few seconds and then disappears.
     while screen.written().1.elapsed() < Duration::from_secs(8) {
         thread::sleep(Duration::from_millis(100));
     }

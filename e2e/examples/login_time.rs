@@ -1,7 +1,8 @@
-//! Whether the time of a refused login tells who has an account: `cargo run --release -p ferry-e2e --example login_time`.
+//! Measures whether the time of a refused login reveals who has an account: `cargo run --release -p ferry-e2e
+//! --example login_time`.
 //!
-//! Each kind of refusal is measured in turn, many times, and compared with a wrong password: the
-//! share of pairs in which it took longer (the U statistic of Mann and Whitney). A half is nothing to tell.
+//! Each kind of refusal is measured in turn, many times, and compared with a wrong password: the share of pairs in
+//! which it took longer (the U statistic of Mann and Whitney). A share of one half reveals nothing.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a script: what fails is its message")]
 
@@ -33,7 +34,7 @@ async fn main() {
     let mut times = vec![Vec::new(); kinds.len()];
     for round in 0..ROUNDS {
         for turn in 0..kinds.len() {
-            // Not always in the same order: what came before may matter.
+            // Vary the order, because the previous measurement may have an influence.
             let index = (round + turn * (1 + round % 4)) % kinds.len();
             let (_, user, password) = kinds[index];
             let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
@@ -60,7 +61,7 @@ fn median(times: &[Duration]) -> f64 {
     sorted[sorted.len() / 2].as_secs_f64() * 1000.0
 }
 
-/// The share of pairs in which the left took longer.
+/// The share of pairs in which the left one took longer.
 fn longer(left: &[Duration], right: &[Duration]) -> f64 {
     let pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
     let score: f64 = pairs.map(|(left, right)| if left > right { 1.0 } else { f64::from(left == right) / 2.0 }).sum();
@@ -69,7 +70,7 @@ fn longer(left: &[Duration], right: &[Duration]) -> f64 {
     score / count
 }
 
-/// Three standard deviations of that share when there is no difference.
+/// Three standard deviations of that share if there is no difference.
 fn noise() -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a few hundred rounds")]
     let rounds = ROUNDS as f64;

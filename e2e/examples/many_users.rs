@@ -1,5 +1,5 @@
-//! How long a server with 100,000 users takes to start, and to disable one: `cargo run --release -p ferry-e2e --example
-//! many_users`. `FERRY_E2E_BIN` names the folder of programs that are built already.
+//! Measures how long a server with 100,000 users takes to start, and to disable one of them: `cargo run --release
+//! -p ferry-e2e --example many_users`. `FERRY_E2E_BIN` names a folder of programs that are already built.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a script: what fails is its message")]
 

@@ -1,4 +1,4 @@
-//! Makes the pictures of the documents from the real screen: `cargo run -p ferry-e2e --example pictures`.
+//! Creates the pictures in the documents from the real screen: `cargo run -p ferry-e2e --example pictures`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a script: what fails is its message")]
 
@@ -18,7 +18,7 @@ fn main() {
     let (here, there) = (client.scratch("user/files"), server.home("anna"));
     local_files(&here);
     remote_files(&there);
-    // What was put behind its back is counted at the next start.
+    // Files added by hand are counted at the next start.
     server.kill();
     server.start_again();
     let setup = Setup::new(&client).folder(&here).size(110, 26).environment("COLORTERM", "truecolor");
@@ -50,7 +50,7 @@ fn main() {
 fn keep(screen: &Screen, name: &str, title: &str) {
     let file = binaries::repository().join("assets/pictures").join(format!("{name}.svg"));
     fs::create_dir_all(file.parent().unwrap()).unwrap();
-    // What differs from run to run is not the picture's business.
+    // Leave out what differs between runs.
     let picture = picture::svg(&screen.snapshot(), title);
     fs::write(&file, picture).unwrap();
     println!("{}", file.display());

@@ -1,4 +1,4 @@
-//! Finds the programs under test, and builds them first so that they are never stale.
+//! Finds the programs under test, and builds them first so that they are always up to date.
 
 use std::{
     env,
@@ -37,7 +37,7 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e lies in the repository")
 }
 
-/// The folder of the programs: `FERRY_E2E_BIN` taken as it is, else the test's own target folder, built.
+/// The folder of the programs: `FERRY_E2E_BIN` unchanged, else the test's own target folder after a build.
 fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
@@ -51,7 +51,7 @@ fn folder() -> &'static Path {
     })
 }
 
-/// Builds the programs with the profile the tests themselves were built with.
+/// Builds the programs with the same profile as the tests.
 fn build(folder: &Path) {
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "test",

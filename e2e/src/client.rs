@@ -1,4 +1,4 @@
-//! The real `ferry`, run as a user would, with its own folder and without a terminal.
+//! Runs the real `ferry` as a user would, with its own folder and without a terminal.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -19,10 +19,10 @@ use tempfile::TempDir;
 
 use crate::{PASSWORD, binaries, server::forget_environment, wait};
 
-/// Words of a command line; paths and texts may be mixed.
+/// The arguments of a command line; paths and texts may be mixed.
 pub type Words<'a> = &'a [&'a dyn AsRef<OsStr>];
 
-/// A user at a computer of their own: a `FERRY_HOME`, a password file and a server's address.
+/// A user at a separate computer: a `FERRY_HOME`, a password file and a server's address.
 #[derive(Debug, Clone)]
 pub struct Client {
     folder: Arc<TempDir>,
@@ -31,7 +31,7 @@ pub struct Client {
     program: PathBuf,
 }
 
-/// A command that runs.
+/// A running command.
 #[derive(Debug)]
 pub struct Running {
     process: Leash,
@@ -40,7 +40,7 @@ pub struct Running {
     stderr: JoinHandle<Vec<u8>>,
 }
 
-/// A process that does not outlive its test.
+/// A process that is killed with its test.
 #[derive(Debug)]
 struct Leash(Child);
 
@@ -51,24 +51,24 @@ impl Drop for Leash {
     }
 }
 
-/// A command that ended.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Outcome {
     /// The command line, for messages.
     pub line: String,
-    /// How it ended.
+    /// Its exit status.
     pub status: ExitStatus,
-    /// What it wrote to stdout.
+    /// Its standard output.
     pub stdout: Vec<u8>,
-    /// What it wrote to stderr.
+    /// Its standard error.
     pub stderr: String,
 }
 
 impl Client {
-    /// A client with a fresh folder.
+    /// A client with a new folder.
     ///
     /// # Panics
-    /// When the folder cannot be made.
+    /// If the folder cannot be created.
     #[must_use]
     pub fn new(address: SocketAddr, user: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("ferry-").tempdir().expect("a temporary folder");
@@ -77,7 +77,7 @@ impl Client {
         client
     }
 
-    /// The same user and folder, reaching the server at another address (a [`Proxy`](crate::proxy::Proxy)).
+    /// The same user and folder, with another address of the server (that of a [`Proxy`](crate::proxy::Proxy)).
     #[must_use]
     pub fn at_address(&self, address: SocketAddr) -> Self {
         Self { address, ..self.clone() }
@@ -89,29 +89,29 @@ impl Client {
         self.program.clone()
     }
 
-    /// The same user and folder with another `ferry` than the one under test.
+    /// The same user and folder with another `ferry` program.
     #[must_use]
     pub fn with_program(&self, ferry: PathBuf) -> Self {
         Self { program: ferry, ..self.clone() }
     }
 
-    /// Puts another password into the password file.
+    /// Writes another password to the password file.
     ///
     /// # Panics
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn set_password(&self, password: &str) {
         fs::write(self.password_file(), format!("{password}\n")).expect("the password file can be written");
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         fs::set_permissions(self.password_file(), private).expect("it is our own");
     }
 
-    /// The file `--password-file` gets.
+    /// The file for `--password-file`.
     #[must_use]
     pub fn password_file(&self) -> PathBuf {
         self.folder.path().join("password")
     }
 
-    /// What `FERRY_HOME` is set to.
+    /// The value of `FERRY_HOME`.
     #[must_use]
     pub fn home(&self) -> PathBuf {
         self.folder.path().join("home")
@@ -120,7 +120,7 @@ impl Client {
     /// A scratch folder of this client.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// If it cannot be created.
     #[must_use]
     pub fn scratch(&self, name: &str) -> PathBuf {
         let path = self.folder.path().join(name);
@@ -128,7 +128,7 @@ impl Client {
         path
     }
 
-    /// The remote path as a command line takes it: `user@host:port:path`.
+    /// A remote path in the form of a command line: `user@host:port:path`.
     #[must_use]
     pub fn at(&self, path: impl AsRef<OsStr>) -> OsString {
         let mut text = OsString::from(format!("{}@{}:{}:", self.user, self.address.ip(), self.address.port()));
@@ -136,13 +136,13 @@ impl Client {
         text
     }
 
-    /// The server as `ferry` without a verb takes it: `user@host:port`.
+    /// The server in the form that `ferry` takes without a verb: `user@host:port`.
     #[must_use]
     pub fn address_word(&self) -> String {
         format!("{}@{}", self.user, self.address)
     }
 
-    /// A command line with the folder, and for a verb that connects the password and the trust, of this client.
+    /// A command line with this client's folder, and for a verb that connects, its password and trust options.
     #[must_use]
     pub fn command(&self, words: Words) -> Command {
         let mut command = self.bare(words);
@@ -156,7 +156,7 @@ impl Client {
     /// A command line with this client's folder only.
     #[must_use]
     pub fn bare(&self, words: Words) -> Command {
-        // A session of its own has no terminal, even when the tests run in one.
+        // A process in a new session has no terminal, even if the tests run in one.
         let mut command = Command::new("setsid");
         forget_environment(&mut command);
         command.env("FERRY_HOME", self.home()).env("NO_COLOR", "1").current_dir(self.folder.path());
@@ -194,10 +194,10 @@ impl Client {
 }
 
 impl Running {
-    /// Starts `command` with `stdin` to read.
+    /// Starts `command` with `stdin` as its input.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     #[must_use]
     pub fn spawn(mut command: Command, stdin: Vec<u8>) -> Self {
         let mut line = String::new();
@@ -207,7 +207,7 @@ impl Running {
         command.stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ferry starts");
         if let Some(mut pipe) = process.stdin.take() {
-            // A command that ends early takes no more; its exit code tells.
+            // A command that ends early reads no more; its exit code shows the reason.
             thread::spawn(move || pipe.write_all(&stdin));
         }
         let stdout = collect(process.stdout.take().expect("piped"));
@@ -218,13 +218,13 @@ impl Running {
     /// Sends a signal.
     ///
     /// # Panics
-    /// When the command has ended.
+    /// If the command has ended.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.process.0.id()).expect("process ids are small");
         kill_process(Pid::from_raw(pid).expect("process ids are not 0"), signal).expect("the command runs");
     }
 
-    /// Kills it as a crash would and waits for its end.
+    /// Kills the command, as in a crash, and waits for its end.
     #[must_use]
     pub fn kill(mut self) -> Outcome {
         let _ = self.process.0.kill();
@@ -240,7 +240,7 @@ impl Running {
     /// Waits for its end.
     ///
     /// # Panics
-    /// When it does not end.
+    /// If it does not end.
     #[must_use]
     pub fn wait(mut self) -> Outcome {
         let line = self.line.clone();
@@ -263,7 +263,7 @@ impl Outcome {
     /// Fails unless the exit code is `code`.
     ///
     /// # Panics
-    /// With all the command wrote.
+    /// With all output of the command.
     #[track_caller]
     pub fn code(self, code: i32) -> Self {
         assert!(self.status.code() == Some(code), "expected exit code {code}: {self}");
@@ -276,26 +276,26 @@ impl Outcome {
         self.code(0)
     }
 
-    /// Fails unless stderr has `text` in it, in whatever case.
+    /// Fails unless standard error contains `text`, ignoring case.
     ///
     /// # Panics
-    /// With all the command wrote.
+    /// With all output of the command.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
         assert!(self.stderr.to_lowercase().contains(&text.to_lowercase()), "expected {text:?} on stderr: {self}");
         self
     }
 
-    /// Stdout as text.
+    /// Standard output as text.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    /// Every line of stdout as a JSON object.
+    /// Every line of standard output as a JSON object.
     ///
     /// # Panics
-    /// When a line is none.
+    /// If a line is not an object.
     #[must_use]
     #[track_caller]
     pub fn json(&self) -> Vec<Value> {

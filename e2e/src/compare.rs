@@ -1,4 +1,4 @@
-//! Compares files and trees with programs that are not ours.
+//! Compares files and trees with independent programs.
 
 use std::{
     path::Path,
@@ -15,10 +15,10 @@ fn run(program: &str, arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Output {
     command.output().unwrap_or_else(|error| panic!("{program} does not run: {error}"))
 }
 
-/// Fails unless `cmp` finds both files equal, byte for byte.
+/// Fails unless `cmp` finds both files equal.
 ///
 /// # Panics
-/// When they differ.
+/// If they differ.
 pub fn same_file(left: &Path, right: &Path) {
     let output = run("cmp", &[&left, &right]);
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
@@ -33,15 +33,15 @@ pub fn equal(left: &Path, right: &Path) -> bool {
 /// Fails unless both trees have the same names, contents, dates and file permissions.
 ///
 /// # Panics
-/// When they differ, with what differs.
+/// If they differ, with the differences.
 pub fn same_tree(left: &Path, right: &Path) {
     same(left, right, "%P %y %T@\\0");
 }
 
-/// As [`same_tree`], but folders may have other dates.
+/// Like [`same_tree`], but folders may have different dates.
 ///
 /// # Panics
-/// When they differ, with what differs.
+/// If they differ, with the differences.
 pub fn same_but_for_dates_of_folders(left: &Path, right: &Path) {
     same(left, right, "%P %y\\0");
 }
@@ -54,7 +54,8 @@ fn same(left: &Path, right: &Path, folders: &str) {
     assert!(differing.is_empty() && ours.len() == theirs.len(), "attributes differ: {differing:?}");
 }
 
-/// Path, kind, permissions, size and date of each file below `root`, and of what else is there what `folders` says.
+/// Path, type, permissions, size and date of each file below `root`, and for all else the fields that `folders`
+/// selects.
 fn attributes(root: &Path, folders: &str) -> Vec<String> {
     let output = run(
         "find",
@@ -79,29 +80,29 @@ fn attributes(root: &Path, folders: &str) -> Vec<String> {
     lines
 }
 
-/// The sum of the sizes of the regular files below `root`: what `du --apparent-size` counts for them.
+/// The sum of the sizes of the regular files below `root`, as `du --apparent-size` counts them.
 ///
-/// Files that go away meanwhile are not counted.
+/// Files that disappear meanwhile are not counted.
 #[must_use]
 pub fn bytes_below(root: &Path) -> u64 {
     let output = run("find", &[&root, &"-type", &"f", &"-printf", &"%s\\n"]);
     text(&output.stdout).lines().map(|line| line.parse::<u64>().expect("find prints sizes")).sum()
 }
 
-/// How many things lie below `root`.
+/// The number of entries below `root`.
 #[must_use]
 pub fn count_below(root: &Path) -> u64 {
     let output = run("find", &[&root, &"-mindepth", &"1", &"-printf", &"x"]);
     output.stdout.len() as u64
 }
 
-/// What `b3sum` prints for a file; `None` where it is not installed.
+/// The output of `b3sum` for a file; `None` if it is not installed.
 #[must_use]
 pub fn b3sum(path: &Path) -> Option<String> {
     needs::program("b3sum", "b3sum").then(|| text(&run("b3sum", &[&"--no-names", &path]).stdout).trim().to_owned())
 }
 
-/// What `sha256sum` prints for a file.
+/// The output of `sha256sum` for a file.
 #[must_use]
 pub fn sha256sum(path: &Path) -> String {
     let output = Command::new("sha256sum").arg("-b").arg(path).output().expect("sha256sum runs");

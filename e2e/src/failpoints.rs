@@ -1,4 +1,4 @@
-//! Faults at the steps a server takes on its disk; what `server/src/failpoint.rs` follows.
+//! Injects faults at the steps that a server takes on its disk; the counterpart of `server/src/failpoint.rs`.
 
 use std::{fmt, fs, path::PathBuf};
 
@@ -7,10 +7,10 @@ use crate::{
     skipped,
 };
 
-/// What happens in place of a step.
+/// What happens instead of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The process is gone, without a last word.
+    /// The process dies without further output.
     Crash,
     /// The disk fails.
     Broken,
@@ -32,21 +32,21 @@ impl fmt::Display for Fault {
 #[derive(Debug)]
 pub struct Failpoints {
     folder: PathBuf,
-    /// Makes each plan another one.
+    /// Makes each plan different from the previous one.
     plans: u64,
 }
 
 impl Failpoints {
-    /// Lets the server look for plans.
+    /// Makes the server look for plans.
     #[must_use]
     pub fn setup(setup: Setup) -> Setup {
         setup.environment("FERRY_FAILPOINTS", "{data}/failpoints")
     }
 
-    /// The plans of `server`; `None` where that is a given one (`FERRY_E2E_BIN`) that follows none.
+    /// The plans of `server`; `None` if it is a given program (`FERRY_E2E_BIN`) that follows no plans.
     ///
     /// # Panics
-    /// When it ought to.
+    /// If it should follow plans and does not.
     #[must_use]
     pub fn of(server: &mut Server) -> Option<Self> {
         let folder = server.data().join("failpoints");
@@ -55,7 +55,7 @@ impl Failpoints {
         points.count();
         server.kill();
         server.start_again();
-        // Each start opens the data folder's homes, sooner or later.
+        // After each start the homes are opened, sooner or later.
         server.assert_serves("anna");
         if points.end().is_empty() {
             let given = std::env::var_os("FERRY_E2E_BIN").is_some();
@@ -71,7 +71,7 @@ impl Failpoints {
         self.plan("count 0");
     }
 
-    /// Has the `number`th step from now on, the first being 1, end in `fault`.
+    /// Makes the `number`th step from now on, the first being 1, end in `fault`.
     pub fn arm(&mut self, fault: Fault, number: usize) {
         self.plan(&format!("{fault} {number}"));
     }
@@ -84,7 +84,7 @@ impl Failpoints {
         fs::rename(new, self.folder.join("plan")).expect("the plan can be put in force");
     }
 
-    /// No plan from now on; the steps taken under the last.
+    /// Removes the plan; returns the steps that were taken under it.
     pub fn end(&mut self) -> Vec<String> {
         let _ = fs::remove_file(self.folder.join("plan"));
         let trace = fs::read_to_string(self.folder.join("trace")).unwrap_or_default();

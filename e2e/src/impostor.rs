@@ -1,4 +1,4 @@
-//! A server that is not `ferryd`: it keeps what clients tell it and answers as a test wants.
+//! A server that is not `ferryd`: it records what clients send and answers as a test wants.
 
 use std::{
     net::SocketAddr,
@@ -31,10 +31,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// What to answer to a request, as whole frames; nothing for what the impostor answers itself.
+/// The answer to a request, as whole frames; `None` for requests that the impostor answers itself.
 pub type Script = dyn Fn(&Request) -> Option<Vec<u8>> + Send + Sync;
 
-/// The impostor. Ends when dropped.
+/// The impostor. It ends when dropped.
 #[derive(Debug)]
 pub struct Impostor {
     address: SocketAddr,
@@ -51,7 +51,7 @@ impl Impostor {
     /// Listens on `address` (port 0 for any) with a key of its own.
     ///
     /// # Panics
-    /// When it cannot.
+    /// If it cannot.
     #[must_use]
     pub fn start(address: SocketAddr, script: impl Fn(&Request) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
         let heard = Arc::<Mutex<Vec<String>>>::default();
@@ -79,13 +79,13 @@ impl Impostor {
         Self { address, heard, _stop: stop }
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Every message it was sent, as JSON.
+    /// Every message it received, as JSON.
     #[must_use]
     pub fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -124,7 +124,7 @@ async fn talk(acceptor: TlsAcceptor, tcp: TcpStream, part: Arc<Part>) {
     }
 }
 
-/// What any server says.
+/// The answers that any server gives.
 fn own_answer(request: &Request) -> Option<Vec<u8>> {
     let reply = match request {
         Request::Hello(_) => Reply::Welcome(Welcome {
@@ -142,7 +142,7 @@ fn own_answer(request: &Request) -> Option<Vec<u8>> {
     Some(message(&reply))
 }
 
-/// The answer to a login, with a word of the day.
+/// The answer to a login, with a message of the day.
 #[must_use]
 pub fn logged_in(user: &str, motd: Option<String>) -> Reply {
     Reply::LoggedIn(LoggedIn {
@@ -157,7 +157,7 @@ pub fn logged_in(user: &str, motd: Option<String>) -> Reply {
 /// A reply as a frame.
 ///
 /// # Panics
-/// When it is too long for one.
+/// If it is too long for a frame.
 #[must_use]
 pub fn message(reply: &Reply) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -165,10 +165,10 @@ pub fn message(reply: &Reply) -> Vec<u8> {
     bytes
 }
 
-/// Text as a message frame, be it a reply or not.
+/// Text as a message frame, whether it is a reply or not.
 ///
 /// # Panics
-/// When it is too long for one.
+/// If it is too long for a frame.
 #[must_use]
 pub fn raw_message(json: &str) -> Vec<u8> {
     let header = frame::Header::write(frame::FrameKind::Message, json.len()).expect("a short text");
@@ -178,7 +178,7 @@ pub fn raw_message(json: &str) -> Vec<u8> {
 /// A block as a frame.
 ///
 /// # Panics
-/// When it is too long for one.
+/// If it is too long for a frame.
 #[must_use]
 pub fn block(index: u64, content: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();

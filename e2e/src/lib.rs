@@ -1,7 +1,7 @@
-//! Runs the real `ferryd` and the real `ferry`, with a wire between them that can fail.
+//! Runs the real `ferryd` and the real `ferry`, with a proxy between them that can inject faults.
 //!
-//! Everything is black-box: command lines, exit codes, files, bytes on the wire. The one
-//! thing shared with the programs is the protocol crate, for peers that speak by hand.
+//! Everything is black-box: command lines, exit codes, files, bytes on the wire. Only the protocol crate is shared
+//! with the programs, for peers that speak the protocol by hand.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ pub const MIB: u64 = 1 << 20;
 
 pub use needs::skipped;
 
-/// Whether the long variants of the tests were asked for (`FERRY_E2E_LONG=1`).
+/// Whether the long variants of the tests were requested (`FERRY_E2E_LONG=1`).
 #[must_use]
 pub fn long() -> bool {
     std::env::var_os("FERRY_E2E_LONG").is_some()

@@ -1,4 +1,4 @@
-//! Makes the files tests transfer: large, small, sparse, oddly named, dated and executable.
+//! Creates the files that tests transfer: large, small, sparse, with odd names, dated and executable.
 
 use std::{
     ffi::OsString,
@@ -29,7 +29,7 @@ pub fn random_file(path: &Path, size: u64, seed: u64) {
     out.flush().expect("the file can be written");
 }
 
-/// Makes a file of `size` bytes that are holes, except 4 KiB of noise at each of `islands`.
+/// Creates a file of `size` bytes that consists of holes, except 4 KiB of noise at each of `islands`.
 pub fn sparse_file(path: &Path, size: u64, islands: &[u64]) {
     let file = File::create(path).expect("the file can be made");
     file.set_len(size).expect("the file can be sized");
@@ -38,13 +38,13 @@ pub fn sparse_file(path: &Path, size: u64, islands: &[u64]) {
     }
 }
 
-/// Bytes a file takes on disk.
+/// Bytes that a file occupies on the disk.
 #[must_use]
 pub fn allocated(path: &Path) -> u64 {
     fs::metadata(path).expect("the file is there").blocks() * 512
 }
 
-/// Names that break careless programs: every one is legal on Linux.
+/// Names that break careless programs; each is legal on Linux.
 #[must_use]
 pub fn hostile_names() -> Vec<OsString> {
     let mut names: Vec<OsString> = [
@@ -77,7 +77,7 @@ pub fn hostile_names() -> Vec<OsString> {
     names
 }
 
-/// A folder of one small file for each hostile name, each also inside a folder of that name.
+/// Creates a small file for each hostile name, and another one inside a folder of that name.
 pub fn hostile_tree(root: &Path) {
     for (number, name) in hostile_names().into_iter().enumerate() {
         let text = format!("file {number}\n");
@@ -89,7 +89,7 @@ pub fn hostile_tree(root: &Path) {
     }
 }
 
-/// `count` files of up to `most` random bytes, a hundred in a folder.
+/// Creates `count` files of up to `most` random bytes, a hundred per folder.
 pub fn many_files(root: &Path, count: u64, most: u64, seed: u64) {
     let mut noise = Noise::new(seed);
     for number in 0..count {
@@ -102,7 +102,7 @@ pub fn many_files(root: &Path, count: u64, most: u64, seed: u64) {
     }
 }
 
-/// Dates a file: seconds and nanoseconds since 1970.
+/// Sets the date of a file: seconds and nanoseconds since 1970.
 pub fn set_mtime(path: &Path, seconds: u64, nanos: u32) {
     let time = UNIX_EPOCH + Duration::new(seconds, nanos);
     File::open(path).and_then(|file| file.set_modified(time)).expect("the file can be dated");
@@ -113,7 +113,7 @@ pub fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("the mode can be set");
 }
 
-/// Turns the bits of the byte at `offset` round.
+/// Inverts the bits of the byte at `offset`.
 pub fn flip_byte(path: &Path, offset: u64) {
     let file = OpenOptions::new().read(true).write(true).open(path).expect("the file opens");
     let mut byte = [0];

@@ -1,4 +1,4 @@
-//! Needs that some tests have of the machine they run on; each test says so where one is missing.
+//! Requirements that some tests have of the machine; a test prints a message if one is missing.
 
 use std::{
     env, fs,
@@ -9,16 +9,16 @@ use std::{
 
 use crate::binaries;
 
-/// Says why a test does not run here.
+/// Prints why a test does not run here.
 ///
 /// # Panics
-/// Where everything has to run: with `FERRY_REQUIRE_ALL=1`.
+/// If everything has to run: with `FERRY_REQUIRE_ALL=1`.
 pub fn skipped(why: &str) {
     assert!(env::var_os("FERRY_REQUIRE_ALL").is_none_or(|all| all != "1"), "cannot run: {why}");
     eprintln!("skipped: {why}");
 }
 
-/// Whether this is root, who alone can become others and make devices.
+/// Whether this is root, which is needed to switch users and create devices.
 pub fn root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
@@ -27,7 +27,7 @@ pub fn root() -> bool {
     root
 }
 
-/// Whether a program in a mount namespace of its own may mount a disk.
+/// Whether a program in a mount namespace may mount a filesystem.
 pub fn mounts() -> bool {
     let works = runs(Command::new("unshare").args(["-rm", "sh", "-c", "mount -t tmpfs none /tmp"]));
     if !works {
@@ -36,7 +36,7 @@ pub fn mounts() -> bool {
     works
 }
 
-/// Whether this program is installed, in which Debian package it is.
+/// Whether this program is installed, which is in this Debian package.
 pub fn program(name: &str, package: &str) -> bool {
     let there = runs(Command::new("sh").args(["-c", "command -v \"$0\"", name]));
     if !there {
@@ -45,7 +45,7 @@ pub fn program(name: &str, package: &str) -> bool {
     there
 }
 
-/// The words before a program that make it run as somebody without rights; `None` where root cannot become others.
+/// The words before a command that make it run without rights; `None` if root cannot switch users.
 #[must_use]
 pub fn as_nobody(id: u32) -> Option<Vec<String>> {
     let words = ["setpriv".into(), format!("--reuid={id}"), format!("--regid={id}"), "--clear-groups".into()];
@@ -56,16 +56,17 @@ pub fn as_nobody(id: u32) -> Option<Vec<String>> {
     may.then(|| words.into())
 }
 
-/// A copy of the server's program in `folder`, where others may run it: not everybody may see where it was built.
+/// A copy of the server's program in `folder` that everybody can run: not everybody may see the folder in which it
+/// was built.
 ///
 /// # Panics
-/// When it cannot be copied.
+/// If it cannot be copied.
 #[must_use]
 pub fn ferryd_for_all(folder: &Path) -> PathBuf {
     let copy = folder.join("ferryd");
     if !copy.exists() {
-        // By another process: a program that somebody has open for writing cannot be run, and what this process has
-        // open is also open in those that other tests are starting.
+        // Copy by another process: a program that is open for writing cannot be run, and a descriptor of this
+        // process is also open in children that other tests are starting.
         assert!(runs(Command::new("cp").arg(binaries::ferryd()).arg(&copy)), "the server's program can be copied");
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("a folder of this test");
     }

@@ -1,4 +1,4 @@
-//! Random bytes and numbers from a seed, so that a failed run can be run again.
+//! Random bytes and numbers from a seed, so that a failed run can be repeated.
 
 /// A SplitMix64 generator (Steele, Lea and Flood, 2014).
 #[derive(Debug, Clone)]
@@ -11,7 +11,7 @@ impl Noise {
         Self(seed)
     }
 
-    /// A generator seeded by the clock; the seed is returned to be named when a test fails.
+    /// A generator seeded by the clock; the seed is returned, to be named when a test fails.
     #[must_use]
     pub fn any() -> (Self, u64) {
         let seed = std::env::var("FERRY_E2E_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| {
@@ -35,7 +35,7 @@ impl Noise {
         self.next_u64() % end
     }
 
-    /// Fills `out`; by BLAKE3's stream, which is quick where this crate is built without optimisation.
+    /// Fills `out` from BLAKE3's stream, which is fast even if this crate is built without optimisation.
     pub fn fill(&mut self, out: &mut [u8]) {
         let seed = self.next_u64().to_le_bytes();
         blake3::Hasher::new().update(&seed).finalize_xof().fill(out);

@@ -1,6 +1,6 @@
-//! A peer that speaks the protocol by hand, politely or not.
+//! A peer that speaks the protocol by hand, correctly or not.
 //!
-//! It trusts any server: what it tests is the server.
+//! It trusts any server, because it is the server that is tested.
 
 use std::{
     fmt::Write as _,
@@ -44,10 +44,10 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::PASSWORD;
 
-/// How long a peer waits for any one thing.
+/// How long a peer waits for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A connection on which frames are made by hand.
+/// A connection on which frames are built by hand.
 #[derive(Debug)]
 pub struct Peer {
     reader: LinkReader<ReadHalf<TlsStream<TcpStream>>>,
@@ -57,35 +57,35 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Shakes hands and says nothing yet.
+    /// Completes the handshake and sends nothing yet.
     ///
     /// # Errors
-    /// When the server does not take the connection.
+    /// If the server does not accept the connection.
     pub async fn connect(server: SocketAddr) -> Result<Self> {
         Self::connect_with(server, &[ALPN]).await
     }
 
-    /// As [`Peer::connect`], offering other application protocols.
+    /// Like [`Peer::connect`], offering other application protocols.
     ///
     /// # Errors
-    /// When the server does not take the connection.
+    /// If the server does not accept the connection.
     pub async fn connect_with(server: SocketAddr, protocols: &[&[u8]]) -> Result<Self> {
         let tcp = timeout(PATIENCE, TcpStream::connect(server)).await??;
         Self::connect_through(tcp, protocols).await
     }
 
-    /// As [`Peer::connect`], from another address of this machine.
+    /// Like [`Peer::connect`], from another address of this machine.
     ///
     /// # Errors
-    /// When the server does not take the connection.
+    /// If the server does not accept the connection.
     pub async fn connect_from(from: IpAddr, server: SocketAddr) -> Result<Self> {
         Self::connect_through(tcp_from(from, server).await?, &[ALPN]).await
     }
 
-    /// Shakes hands over a connection that is there.
+    /// Completes the handshake on an existing connection.
     ///
     /// # Errors
-    /// When the server does not take it.
+    /// If the server does not accept it.
     pub async fn over(tcp: TcpStream) -> Result<Self> {
         Self::connect_through(tcp, &[ALPN]).await
     }
@@ -100,7 +100,7 @@ impl Peer {
         let (exported, exported_for_seal) = (export(LOGIN_LABEL)?, export(SEAL_LABEL)?);
         let (reader, writer) = tokio::io::split(tls);
         let mut reader = LinkReader::new(reader, BufferPool::new(1));
-        // What the server may send is not what these tests test: full room from the start.
+        // These tests do not check the size of the server's frames: accept all of them from the start.
         reader.set_phase(Phase::LoggedIn);
         Ok(Self { reader, writer, exported, exported_for_seal })
     }
@@ -121,10 +121,10 @@ impl Peer {
         }
     }
 
-    /// Connects and says hello.
+    /// Connects and sends `Hello`.
     ///
     /// # Errors
-    /// When the server does not answer with `Welcome`.
+    /// If the server does not answer with `Welcome`.
     pub async fn welcomed(server: SocketAddr) -> Result<(Self, Welcome)> {
         let mut peer = Self::connect(server).await?;
         match peer.ask(&hello()).await? {
@@ -136,7 +136,7 @@ impl Peer {
     /// Connects and logs in with the test password.
     ///
     /// # Errors
-    /// When the server refuses.
+    /// If the server refuses.
     pub async fn logged_in(server: SocketAddr, user: &str) -> Result<(Self, LoggedIn)> {
         let (mut peer, _) = Self::welcomed(server).await?;
         match peer.ask(&login(user, PASSWORD)).await? {
@@ -148,7 +148,7 @@ impl Peer {
     /// Connects and joins the session of `ticket`.
     ///
     /// # Errors
-    /// When the server refuses.
+    /// If the server refuses.
     pub async fn attached(server: SocketAddr, ticket: &Secret) -> Result<Self> {
         let (mut peer, _) = Self::welcomed(server).await?;
         match peer.ask(&Request::Attach { ticket: ticket.clone() }).await? {
@@ -157,10 +157,10 @@ impl Peer {
         }
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     ///
     /// # Errors
-    /// When the connection is gone.
+    /// If the connection is lost.
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         timeout(PATIENCE, async {
             self.writer.write_all(bytes).await?;
@@ -174,17 +174,17 @@ impl Peer {
     /// Sends a request.
     ///
     /// # Errors
-    /// When the connection is gone.
+    /// If the connection is lost.
     pub async fn send(&mut self, request: &Request) -> Result<()> {
         let mut bytes = Vec::new();
         frame::put_message(&mut bytes, request)?;
         self.send_bytes(&bytes).await
     }
 
-    /// Sends text as a message frame, be it JSON or not.
+    /// Sends text as a message frame, whether it is JSON or not.
     ///
     /// # Errors
-    /// When the connection is gone.
+    /// If the connection is lost.
     pub async fn send_json(&mut self, json: &str) -> Result<()> {
         let mut bytes = Header::write(FrameKind::Message, json.len())?.to_vec();
         bytes.extend_from_slice(json.as_bytes());
@@ -194,7 +194,7 @@ impl Peer {
     /// Sends a block.
     ///
     /// # Errors
-    /// When the connection is gone.
+    /// If the connection is lost.
     pub async fn send_block(&mut self, index: u64, block: &[u8]) -> Result<()> {
         let mut bytes = Vec::with_capacity(block.len() + 12);
         frame::put_block_head(&mut bytes, index, block.len())?;
@@ -205,25 +205,25 @@ impl Peer {
     /// Sends a have-frame.
     ///
     /// # Errors
-    /// When the connection is gone.
+    /// If the connection is lost.
     pub async fn send_have(&mut self, first: u64, digests: &[Digest]) -> Result<()> {
         let mut bytes = Vec::new();
         frame::put_have(&mut bytes, first, digests)?;
         self.send_bytes(&bytes).await
     }
 
-    /// The next frame; `None` when the server closed.
+    /// The next frame; `None` if the server closed the connection.
     ///
     /// # Errors
-    /// When nothing comes, or no frame.
+    /// If nothing arrives, or no valid frame.
     pub async fn next(&mut self) -> Result<Option<Frame>> {
         Ok(timeout(PATIENCE, self.reader.next()).await.context("the server says nothing")??)
     }
 
-    /// The next message that is no notice.
+    /// The next message that is not a notice.
     ///
     /// # Errors
-    /// When another frame or nothing comes.
+    /// If another frame or nothing arrives.
     pub async fn reply(&mut self) -> Result<Reply> {
         loop {
             match self.next().await?.context("the server closed instead of answering")? {
@@ -239,16 +239,16 @@ impl Peer {
     /// Sends a request and waits for its answer.
     ///
     /// # Errors
-    /// As [`Peer::reply`].
+    /// Those of [`Peer::reply`].
     pub async fn ask(&mut self, request: &Request) -> Result<Reply> {
         self.send(request).await?;
         self.reply().await
     }
 
-    /// Gives the upload under way up for another request. All blocks before are kept then.
+    /// Gives up the upload in progress by sending another request. All earlier blocks are kept then.
     ///
     /// # Errors
-    /// When it is not answered once, with a refusal, and the request after it.
+    /// If it is not answered exactly once, with a refusal, followed by the answer to the request.
     pub async fn give_up(&mut self) -> Result<()> {
         match (self.ask(&Request::Ping).await?, self.reply().await?) {
             (Reply::Refused(refusal), Reply::Pong) if refusal.code == Code::Superseded => Ok(()),
@@ -256,10 +256,10 @@ impl Peer {
         }
     }
 
-    /// Everything the server still says until it closes, messages only, for reading by a test.
+    /// The messages that the server still sends until it closes, as text for the test.
     ///
     /// # Errors
-    /// When the server does not close.
+    /// If the server does not close.
     pub async fn last_words(&mut self) -> Result<String> {
         let mut words = String::new();
         loop {
@@ -273,10 +273,10 @@ impl Peer {
         }
     }
 
-    /// Uploads `content` in order, skipping nothing, and returns the last answer.
+    /// Uploads `content` in order without skipping blocks, and returns the last answer.
     ///
     /// # Errors
-    /// When the connection is gone.
+    /// If the connection is lost.
     pub async fn upload(&mut self, put: &Put, content: &[u8]) -> Result<Reply> {
         let size = content.len() as u64;
         self.send(&Request::Put(put.clone())).await?;
@@ -294,7 +294,7 @@ impl Peer {
     /// Sends all blocks of `content` and returns their digests.
     ///
     /// # Errors
-    /// When the connection is gone.
+    /// If the connection is lost.
     pub async fn send_blocks(&mut self, content: &[u8]) -> Result<Vec<Digest>> {
         let mut digests = Vec::new();
         for (index, block) in (0..).zip(content.chunks(usize::try_from(BLOCK_SIZE)?)) {
@@ -305,10 +305,10 @@ impl Peer {
     }
 }
 
-/// A bare TCP connection from another address of this machine.
+/// A plain TCP connection from another address of this machine.
 ///
 /// # Errors
-/// When the server does not take the connection.
+/// If the server does not accept the connection.
 pub async fn tcp_from(from: IpAddr, server: SocketAddr) -> Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;
@@ -335,13 +335,13 @@ pub fn login(user: &str, password: &str) -> Request {
 /// A remote path.
 ///
 /// # Panics
-/// When `text` is none.
+/// If `text` is not a valid path.
 #[must_use]
 pub fn path(text: &str) -> RemotePath {
     RemotePath::from_wire(text.as_bytes()).expect("a test's path")
 }
 
-/// A declaration that replaces what is there and goes on from nothing.
+/// A declaration that replaces an existing file and starts from nothing.
 #[must_use]
 pub fn put(target: &str, size: Option<u64>) -> Put {
     Put {

@@ -236,7 +236,7 @@ impl Drop for Server {
     }
 }
 
-/// A listener, and the door that its connections come to.
+/// A listener, and the door of its connections.
 #[derive(Debug)]
 struct Listening {
     door: Door,
@@ -246,12 +246,12 @@ struct Listening {
 impl Listening {
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (tcp, peer) = self.listener.accept().await?;
-        // A peer of IPv4 has an address of IPv4, also where the socket is of both.
+        // An IPv4 peer gets its IPv4 address, even if the socket serves both families.
         Ok((tcp, SocketAddr::new(peer.ip().to_canonical(), peer.port())))
     }
 }
 
-/// What was handed over, else what is configured.
+/// Opens the inherited listeners, else the configured addresses.
 fn open_listeners(config: &Config, inherited: Vec<net::TcpListener>) -> Result<Vec<Listening>, ServerError> {
     let ferry = |listener| Listening { door: Door::Ferry, listener };
     if !inherited.is_empty() {
@@ -265,7 +265,7 @@ fn open_listeners(config: &Config, inherited: Vec<net::TcpListener>) -> Result<V
     listening.collect()
 }
 
-/// Listens; for "any address" also where this machine has no IPv6.
+/// Listens on an address; the wildcard address also works if this machine has no IPv6.
 fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     match bind(address, backlog) {
         Err(error) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && is_missing(&error) => {
@@ -276,7 +276,7 @@ fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     }
 }
 
-/// Whether a family of addresses is not there: not built into the kernel, or switched off.
+/// Whether an address family is unavailable: not built into the kernel, or disabled.
 fn is_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable
         || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
@@ -288,10 +288,10 @@ fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Whether an address can be had, as a server that starts would find it; nobody can connect meanwhile.
+/// Whether a starting server could use an address; nobody can connect meanwhile.
 ///
 /// # Errors
-/// The system's.
+/// An error of the system.
 pub(crate) fn can_take(address: SocketAddr) -> io::Result<()> {
     match take(address).map(drop) {
         Err(error) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && is_missing(&error) => {
@@ -312,7 +312,7 @@ fn take(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Takes connections until the server drains; the listener, for those who come later.
+/// Accepts connections until the server drains; then returns the listener, for later connections.
 async fn accept(listening: Listening, context: Arc<Context>, tasks: TaskTracker, places: Arc<Semaphore>) -> Listening {
     loop {
         let accepted = tokio::select! {
@@ -342,7 +342,7 @@ async fn accept_failed(error: &io::Error, context: &Context) {
     sleep(ACCEPT_PAUSE).await;
 }
 
-/// Tells those who come while the server ends what the operator has to say about it.
+/// Sends the operator's message to clients that connect while the server is stopping.
 async fn say_farewell(listening: Listening, context: Arc<Context>, tasks: TaskTracker) {
     let why = context.why_it_ends();
     loop {

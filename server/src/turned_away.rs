@@ -36,7 +36,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 10] = [
         Self::Connections,
         Self::Address,
@@ -50,7 +50,7 @@ impl Reason {
         Self::Ending,
     ];
 
-    /// The word for it in figures.
+    /// Its name in the metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -75,7 +75,7 @@ impl Reason {
     }
 }
 
-/// How often each reason came.
+/// How often each reason occurred.
 #[derive(Debug, Default)]
 pub struct TurnedAway([Tally; Reason::ALL.len()]);
 
@@ -87,7 +87,7 @@ struct Tally {
 }
 
 impl TurnedAway {
-    /// Counts one; whether it is to be told in full.
+    /// Counts a connection; returns whether it should be logged in full.
     #[must_use]
     pub fn count(&self, reason: Reason) -> bool {
         let tally = &self.0[reason as usize];
@@ -95,26 +95,26 @@ impl TurnedAway {
         tally.lately.fetch_add(1, Ordering::Relaxed) < reason.in_full()
     }
 
-    /// Counts a connection that has no place among those not yet logged in.
+    /// Counts a connection that lost or did not get a place among those that have not logged in.
     pub(crate) fn dropped(&self, reason: Reason, peer: SocketAddr) {
         if self.count(reason) {
             tracing::warn!(%peer, reason = reason.as_str(), "turned away: too many connections are at their login");
         }
     }
 
-    /// Counts a connection that took too long for its login.
+    /// Counts a connection that took too long to log in.
     pub(crate) fn too_slow(&self, peer: SocketAddr) {
         if self.count(Reason::Time) {
             tracing::info!(%peer, "turned away: no login in time");
         }
     }
 
-    /// All since the start.
+    /// The totals since the start.
     pub fn totals(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
         Reason::ALL.iter().zip(&self.0).map(|(reason, tally)| (*reason, tally.all.load(Ordering::Relaxed)))
     }
 
-    /// Those not told in full since this was asked last.
+    /// The numbers that were not logged in full since the last call.
     fn take_untold(&self) -> Vec<(Reason, u64)> {
         let taken = Reason::ALL
             .iter()
@@ -123,7 +123,7 @@ impl TurnedAway {
         taken.filter(|(_, more)| *more > 0).collect()
     }
 
-    /// Sums up in the log what was not told in full. To be called once a minute, and at the end.
+    /// Logs the sums of what was not logged in full. Call this once a minute, and at the end.
     pub(crate) fn sum_up(&self) {
         for (reason, more) in self.take_untold() {
             match reason {

@@ -1,48 +1,47 @@
 //! Proofs bound to one TLS connection, so that none can be replayed or relayed.
 //!
-//! Both sides derive the same bytes from the connection's keys (RFC 8446, section 7.5);
-//! nobody in between can make them be the same on two connections.
+//! Both sides derive the same bytes from the connection's keys (RFC 8446, section 7.5); nobody in between can make
+//! them equal on two connections.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::secret::Secret;
 
-/// The exporter label of what a client that knows the server's secret seals.
+/// The exporter label of the bytes that a client seals with the server's secret.
 pub const SEAL_LABEL: &[u8] = b"EXPORTER-ferry-seal";
-/// The fewest bytes of a secret that seals; less could be guessed.
+/// The minimum length of the secret in bytes; a shorter one could be guessed.
 pub const SEAL_SECRET_MIN: usize = 16;
-/// The exporter label of what a key signs.
+/// The exporter label of the bytes that a key signs.
 pub const LOGIN_LABEL: &[u8] = b"EXPORTER-ferry-login";
 /// Bytes exported for a binding.
 pub const EXPORTED_LEN: usize = 32;
-/// What every signed login begins with, so that no other signature can be taken for one.
+/// The prefix of the text for a signed login, so that no other signature can be used as one.
 const LOGIN_PREFIX: &[u8] = b"ferry-login-v1";
 
 /// Bytes that only the two ends of one TLS connection know.
 pub type Exported = [u8; EXPORTED_LEN];
 
-/// What a key signs to log `user` in on the connection with these exported bytes.
+/// The text that a key signs to log `user` in on the connection with these exported bytes.
 #[must_use]
 pub fn login_text(user: &str, exported: &Exported) -> Vec<u8> {
     [LOGIN_PREFIX, user.as_bytes(), exported].concat()
 }
 
-/// What proves that `secret` is known at one end of the connection with these exported bytes:
-/// HMAC-SHA-256 (RFC 2104).
+/// The proof that one end of the connection with these exported bytes knows `secret`: HMAC-SHA-256 (RFC 2104).
 #[must_use]
 pub fn seal(secret: &Secret, exported: &Exported) -> [u8; 32] {
     sealing(secret, exported).finalize().into_bytes().into()
 }
 
-/// Whether `seal` is what [`seal`] makes. Takes the same time wherever they differ.
+/// Whether `seal` equals the result of [`seal`]. Takes the same time wherever they differ.
 #[must_use]
 pub fn is_sealed(secret: &Secret, exported: &Exported, seal: &[u8]) -> bool {
     sealing(secret, exported).verify_slice(seal).is_ok()
 }
 
 fn sealing(secret: &Secret, exported: &Exported) -> Hmac<Sha256> {
-    // A key of any length is a block: longer ones are digested first, as the RFC has it.
+    // The key must fill one block of the hash; longer secrets are digested first, as the RFC specifies.
     let mut key = hmac::digest::Key::<Hmac<Sha256>>::default();
     let bytes = secret.expose().as_bytes();
     if bytes.len() > key.len() {
@@ -57,7 +56,7 @@ fn sealing(secret: &Secret, exported: &Exported) -> Hmac<Sha256> {
 mod tests {
     use super::*;
 
-    // From Python's hmac module, over 32 bytes of 7.
+    // Computed with Python's hmac module over 32 bytes of 7.
     const SHORT: &str = "a9b74162b350a48a76a7715447ae7c8810b4c72dde3a83348436e7ff16a8eb93";
     const LONG: &str = "cf95353eed31329e08428b37fcce49c040b2061a10ce50fc5ee24d9729448cfb";
 

@@ -1,7 +1,7 @@
-//! Files to digested blocks and back: one piece of code for both sides and both directions.
+//! Converts files to digested blocks and back: the same code for both sides and both directions.
 //!
-//! All of it blocks on the disk; run it off the async threads. Files are handed in open:
-//! nothing here names a path.
+//! Everything here blocks on the disk; run it off the async threads. The functions take open files and know no
+//! paths.
 
 use std::{fs::File, io};
 
@@ -10,17 +10,17 @@ use crate::{
     limits::{BLOCK_LEN, BLOCK_SIZE, block_count, block_len},
 };
 
-/// A block of zeros, to digest and write the blocks that travel as no bytes.
+/// A block of zeros, for digesting and writing blocks that are sent without bytes.
 static ZEROS: [u8; BLOCK_LEN] = [0; BLOCK_LEN];
 
 /// Whether all of `bytes` are zero.
 #[must_use]
 pub fn is_zero(bytes: &[u8]) -> bool {
-    // The first bytes tell in nearly every case; the whole compare is one memcmp.
+    // The first byte decides in nearly every case; the full comparison is a single memcmp.
     bytes.len() <= BLOCK_LEN && bytes.first().is_none_or(|b| *b == 0) && bytes == &ZEROS[..bytes.len()]
 }
 
-/// The zeros a block frame without bytes stands for, given the block's length.
+/// The zeros that a block frame without bytes stands for, given the length of the block.
 #[must_use]
 pub fn zeros(length: usize) -> &'static [u8] {
     &ZEROS[..length.min(BLOCK_LEN)]
@@ -29,8 +29,8 @@ pub fn zeros(length: usize) -> &'static [u8] {
 /// Appends block `index` of a file of `size` bytes to `out`.
 ///
 /// # Errors
-/// [`io::ErrorKind::UnexpectedEof`] when the file is shorter than `size` by now,
-/// [`io::ErrorKind::InvalidInput`] for an index past the end, or the disk's error.
+/// [`io::ErrorKind::UnexpectedEof`] if the file is now shorter than `size`, [`io::ErrorKind::InvalidInput`] for an
+/// index past the end, or an error of the disk.
 pub fn read_block(file: &File, size: u64, index: u64, out: &mut Vec<u8>) -> io::Result<()> {
     let length = block_len(size, index).ok_or(io::ErrorKind::InvalidInput)?;
     append_at(file, length, index * BLOCK_SIZE, out)
@@ -38,11 +38,11 @@ pub fn read_block(file: &File, size: u64, index: u64, out: &mut Vec<u8>) -> io::
 
 /// Writes block `index` and returns its digest as a block of a file of `size` bytes.
 ///
-/// `bytes` may be empty for a block of zeros; in space the file does not reach yet that
-/// leaves a hole, so sparse files stay sparse. `length` is the file's length by now.
+/// `bytes` may be empty for a block of zeros; beyond the present end of the file this leaves a hole, so sparse
+/// files stay sparse. `length` is the present length of the file and is updated.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidData`] when `bytes` is not that block's length, or the disk's error.
+/// [`io::ErrorKind::InvalidData`] if `bytes` does not have the length of that block, or an error of the disk.
 pub fn write_block(file: &File, size: u64, index: u64, bytes: &[u8], length: &mut u64) -> io::Result<Digest> {
     let expected = block_len(size, index).ok_or(io::ErrorKind::InvalidData)?;
     let start = index * BLOCK_SIZE;
@@ -64,28 +64,28 @@ pub fn write_block(file: &File, size: u64, index: u64, bytes: &[u8], length: &mu
     Ok(block_digest(size, index, bytes))
 }
 
-/// How many leading blocks of a file of `size` bytes a part of `length` bytes holds whole.
+/// The number of leading blocks of a file of `size` bytes that a part of `length` bytes contains completely.
 #[must_use]
 pub fn held_blocks(size: u64, length: u64) -> u64 {
     if length >= size { block_count(size) } else { length / BLOCK_SIZE }
 }
 
-/// The digest of block `index` of what is held, as a block of a file of `size` bytes.
+/// The digest of block `index` of a part, as a block of a file of `size` bytes.
 ///
 /// `buffer` is scratch space.
 ///
 /// # Errors
-/// As [`read_block`].
+/// Those of [`read_block`].
 pub fn held_digest(file: &File, size: u64, index: u64, buffer: &mut Vec<u8>) -> io::Result<Digest> {
     buffer.clear();
     read_block(file, size, index, buffer)?;
     Ok(block_digest(size, index, buffer))
 }
 
-/// Fills `out` from `offset` on; a short file is [`io::ErrorKind::UnexpectedEof`].
+/// Fills `out` from `offset` on; if the file is too short, the error is [`io::ErrorKind::UnexpectedEof`].
 ///
 /// # Errors
-/// The disk's.
+/// An error of the disk.
 pub fn read_exact_at(file: &File, mut out: &mut [u8], mut offset: u64) -> io::Result<()> {
     while !out.is_empty() {
         match read_at(file, out, offset) {
@@ -104,7 +104,7 @@ pub fn read_exact_at(file: &File, mut out: &mut [u8], mut offset: u64) -> io::Re
 /// Writes all of `bytes` at `offset`.
 ///
 /// # Errors
-/// The disk's.
+/// An error of the disk.
 pub fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match write_at(file, bytes, offset) {
@@ -127,7 +127,7 @@ fn append_at(file: &File, length: usize, offset: u64, out: &mut Vec<u8>) -> io::
     out.reserve(length);
     while out.len() - start < length {
         let done = out.len() - start;
-        // May read past the block into spare capacity; the rest is cut off below.
+        // This may read past the block into spare capacity; the excess is truncated below.
         match rustix::io::pread(file, rustix::buffer::spare_capacity(out), offset + done as u64) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_file_taken_apart_and_put_together_is_the_same_file() {
-        // A buffer with room to spare must not be given what lies behind the block.
+        // A buffer with spare capacity must not receive the bytes after the block.
         for size in [1, BLOCK_SIZE - 1, BLOCK_SIZE, BLOCK_SIZE + 1, 3 * BLOCK_SIZE + 5] {
             let data: Vec<u8> = (0..size).map(|i| (i / 3).to_le_bytes()[0]).collect();
             let (from, to) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
@@ -218,7 +218,7 @@ mod tests {
         assert!(is_zero(&block));
     }
 
-    /// Whichever blocks are zeros, the last one too: the length told is the file's.
+    /// Any block may be zeros, including the last one: the returned length is that of the file.
     #[test]
     fn the_length_follows_every_block_and_never_shrinks() {
         let size = 3 * BLOCK_SIZE + 7;

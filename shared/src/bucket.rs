@@ -1,27 +1,27 @@
-//! Holds bytes back to a rate: when what was let through is paid off.
+//! Limits bytes to a rate by computing how long to wait.
 
 use std::time::{Duration, Instant};
 
-/// How much unused time may be made up for at once.
+/// How much unused time may be used at once later.
 const BURST: Duration = Duration::from_millis(100);
 
-/// One rate in one direction, shared by whatever it is to hold back together.
+/// One rate in one direction, shared by everything that it limits together.
 #[derive(Debug, Default)]
 pub struct Bucket {
-    /// Bytes a second; `None` for no limit.
+    /// Bytes per second; `None` for no limit.
     pub rate: Option<u64>,
     paid: Option<Instant>,
 }
 
 impl Bucket {
-    /// A bucket of `rate` bytes a second.
+    /// A bucket with `rate` bytes per second.
     #[must_use]
     pub fn new(rate: Option<u64>) -> Self {
         Self { rate, paid: None }
     }
 
-    /// Takes `bytes` at `now` and says how long to wait before going on. Those who take one
-    /// after the other wait one after the other, so nobody is passed over.
+    /// Takes `bytes` at `now` and returns how long to wait before continuing. Callers that take one after the other
+    /// also wait one after the other, so nobody is starved.
     pub fn take(&mut self, now: Instant, bytes: u64) -> Duration {
         let Some(rate) = self.rate else {
             self.paid = None;

@@ -42,8 +42,7 @@ pub fn block_digest(size: u64, index: u64, bytes: &[u8]) -> Digest {
 
 /// The chaining value of a block of a file of more than one block.
 ///
-/// For streams whose size is not known yet: what a first block's digest will be
-/// turns on whether a second one follows.
+/// For streams of unknown size: the digest of the first block depends on whether a second one follows.
 #[must_use]
 pub fn chaining_value(index: u64, bytes: &[u8]) -> Digest {
     Digest(Hasher::new().set_input_offset(index * BLOCK_SIZE).update(bytes).finalize_non_root())
@@ -68,7 +67,7 @@ impl RootBuilder {
         Self::default()
     }
 
-    /// How many blocks were pushed.
+    /// The number of blocks pushed.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count + u64::from(self.last.is_some())
@@ -89,8 +88,8 @@ impl RootBuilder {
         }
     }
 
-    /// The root. For a single block, its digest as it was given (see [`block_digest`]);
-    /// for none, the hash of nothing.
+    /// The root. For a single block, its digest as given (see [`block_digest`]); without blocks, the hash of
+    /// nothing.
     #[must_use]
     pub fn root(&self) -> Digest {
         let Some(last) = self.last else { return Digest::of(b"") };
@@ -105,9 +104,9 @@ impl RootBuilder {
     }
 }
 
-/// The root of a file of `size` bytes from its blocks' digests in order.
+/// The root of a file of `size` bytes from the digests of its blocks, in order.
 ///
-/// `None` when their number is not the file's block count.
+/// `None` if their number differs from the file's block count.
 #[must_use]
 pub fn merge(size: u64, digests: &[Digest]) -> Option<Digest> {
     if digests.len() as u64 != block_count(size) {

@@ -1,4 +1,4 @@
-//! What a folder holds: an entry and the state of a file.
+//! Entries of folders, and the versions of files.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::Name;
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -26,7 +26,7 @@ pub enum Kind {
 pub struct Mtime(pub i64, pub u32);
 
 impl Mtime {
-    /// The time as the standard library's; `None` when it is out of that range.
+    /// The time as the standard library's type; `None` if it is out of range.
     #[must_use]
     pub fn to_system(self) -> Option<SystemTime> {
         let nanos = Duration::from_nanos(u64::from(self.1.min(999_999_999)));
@@ -55,21 +55,21 @@ impl From<SystemTime> for Mtime {
 /// One entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Its name in its folder. In a `Stat` reply, the last name of the path asked for.
+    /// Its name in its folder. In a `Stat` reply, the last name of the requested path.
     pub name: Name,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Bytes, for a file; 0 for all else.
+    /// The size of a file in bytes; 0 for everything else.
     pub size: u64,
-    /// When its content last changed.
+    /// When its content was last changed.
     pub mtime: Mtime,
-    /// Permission bits, `0o777` at most.
+    /// Permission bits, at most `0o777`.
     pub mode: u32,
 }
 
-/// Names one state of a file: any change of content gives another.
+/// Identifies a state of a file: any change of the content gives another version.
 ///
-/// Opaque to the client; equal versions of one path mean nothing changed between.
+/// Opaque to the client; if two versions of one path are equal, the file did not change in between.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Version(pub String);

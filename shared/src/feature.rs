@@ -1,19 +1,19 @@
-//! Optional abilities: one side uses one only when both have said that they know it.
+//! Optional features: a side uses one only if both have announced it.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeSeq as _};
 
 /// An addition to the first version of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feature {
-    /// `uploads` is answered in pages.
+    /// Replies to `uploads` come in pages.
     UploadsPages,
 }
 
 impl Feature {
-    /// Every feature this build knows.
+    /// Every feature that this build supports.
     pub const ALL: [Self; 1] = [Self::UploadsPages];
 
-    /// The feature as it travels.
+    /// The name of the feature in messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -26,27 +26,27 @@ impl Feature {
     }
 }
 
-/// A set of features. Names that this build does not know are dropped when a set is read.
+/// A set of features. Unknown names are dropped when a set is parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Features(u32);
 
 impl Features {
-    /// No feature: the protocol as it was at first.
+    /// No features: the first version of the protocol.
     pub const NONE: Self = Self(0);
 
-    /// Every feature this build knows.
+    /// Every feature that this build supports.
     #[must_use]
     pub fn known() -> Self {
         Feature::ALL.into_iter().collect()
     }
 
-    /// The features that both sides listed: those that may be used.
+    /// The features that both sides listed: only those may be used.
     #[must_use]
     pub const fn common(self, theirs: Self) -> Self {
         Self(self.0 & theirs.0)
     }
 
-    /// Whether `feature` is among them.
+    /// Whether the set contains `feature`.
     #[must_use]
     pub const fn has(self, feature: Feature) -> bool {
         self.0 & feature.bit() != 0

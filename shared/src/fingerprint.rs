@@ -1,4 +1,4 @@
-//! A server's key as people compare it: both sides compute it, neither may differ.
+//! The fingerprint of a server's key, which people compare; both sides compute it in the same way.
 
 use std::{fmt, str::FromStr};
 
@@ -6,18 +6,18 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
-/// What stands before the digest, as in `ssh-keygen -l`.
+/// The prefix before the digest, as in `ssh-keygen -l`.
 const PREFIX: &str = "SHA256:";
 
 /// The SHA-256 of a public key (its DER `SubjectPublicKeyInfo`), written `SHA256:` and base64
 /// without padding.
 ///
-/// It covers the key and not the certificate, so a renewed certificate for the same key keeps
-/// it (RFC 7469 pins keys the same way).
+/// It covers the key rather than the certificate, so a renewed certificate for the same key keeps it (RFC 7469 pins
+/// keys the same way).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint([u8; 32]);
 
-/// Text that is not a fingerprint.
+/// The text is not a fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a fingerprint is 'SHA256:' and 43 characters of base64")]
 pub struct FingerprintError;
@@ -25,7 +25,7 @@ pub struct FingerprintError;
 impl Fingerprint {
     /// The fingerprint of a key, given its DER `SubjectPublicKeyInfo`.
     ///
-    /// A certificate's is what `webpki::EndEntityCert::subject_public_key_info` gives.
+    /// For a certificate, use `webpki::EndEntityCert::subject_public_key_info`.
     #[must_use]
     pub fn of_spki(der: &[u8]) -> Self {
         Self(Sha256::digest(der).into())

@@ -1,7 +1,7 @@
-//! Frames: a kind, a length and a payload, cut out of a stream of bytes.
+//! Frames: a kind, a length and a payload, decoded from a stream of bytes.
 //!
-//! Pure and bounded: a length is checked against its kind's limit before anything is
-//! kept for it, and "need more bytes" is its own value, not an error.
+//! The code is pure and bounded: a length is checked against the limit of its kind before anything is allocated for
+//! it, and "more bytes needed" is a value, not an error.
 
 use bytes::{Buf as _, Bytes};
 
@@ -11,7 +11,7 @@ use crate::{
     pool::Buffer,
 };
 
-/// What a frame's payload is.
+/// The kind of a frame's payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameKind {
     /// One JSON object.
@@ -22,33 +22,33 @@ pub enum FrameKind {
     Have = 3,
 }
 
-/// How far the conversation is; before login a peer gets little room.
+/// The phase of the conversation; before login a peer may send little.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Nobody is logged in: short messages only.
+    /// Not logged in: short messages only.
     BeforeLogin,
     /// All frames, at their full size.
     LoggedIn,
 }
 
-/// Why bytes are not a frame. The connection must be closed.
+/// The reason why bytes are not a valid frame. The connection must be closed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// The first byte names no kind.
+    /// The first byte is not a known kind.
     #[error("unknown frame kind {0}")]
     UnknownKind(u8),
     /// A block or have-frame before login.
     #[error("a frame of kind {0} before login")]
     TooEarly(u8),
-    /// The length is over its kind's limit.
+    /// The length exceeds the limit of its kind.
     #[error("a frame of {length} bytes where at most {most} are allowed")]
     TooLong {
-        /// What the header claims.
+        /// The length in the header.
         length: usize,
-        /// What its kind may have.
+        /// The limit.
         most: usize,
     },
-    /// A block or have-frame without a whole index, or a have-frame with a cut digest.
+    /// A block or have-frame without a complete index, or a have-frame with an incomplete digest.
     #[error("a frame of {0} bytes, which its kind cannot have")]
     BadLength(usize),
 }
@@ -56,17 +56,17 @@ pub enum FrameError {
 /// A frame's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// What the payload is.
+    /// The kind of the payload.
     pub kind: FrameKind,
-    /// The payload's length in bytes.
+    /// The length of the payload in bytes.
     pub length: usize,
 }
 
 impl Header {
-    /// Reads a header and checks it against the limits of `phase`.
+    /// Parses a header and checks it against the limits of `phase`.
     ///
     /// # Errors
-    /// [`FrameError`]: the peer is not speaking the protocol.
+    /// [`FrameError`]: the peer does not speak the protocol.
     pub fn parse(bytes: [u8; HEADER_LEN], phase: Phase) -> Result<Self, FrameError> {
         let [first, a, b, c] = bytes;
         let length = u32::from_be_bytes([0, a, b, c]) as usize;
@@ -93,7 +93,7 @@ impl Header {
     /// Writes a header.
     ///
     /// # Errors
-    /// [`FrameError::TooLong`] over the frame limit of 2^24 − 1 bytes.
+    /// [`FrameError::TooLong`] beyond the frame limit of 2^24 − 1 bytes.
     pub fn write(kind: FrameKind, length: usize) -> Result<[u8; HEADER_LEN], FrameError> {
         match u32::try_from(length).map(u32::to_be_bytes) {
             Ok([0, a, b, c]) => Ok([kind as u8, a, b, c]),
@@ -102,7 +102,7 @@ impl Header {
     }
 }
 
-/// A block's bytes: a cut of the read buffer when small, a buffer of their own when large.
+/// The bytes of a block: a slice of the read buffer if small, a separate buffer if large.
 #[derive(Debug)]
 pub enum Payload {
     /// Shares the read buffer.
@@ -121,31 +121,31 @@ impl std::ops::Deref for Payload {
     }
 }
 
-/// A whole frame.
+/// A complete frame.
 #[derive(Debug)]
 pub enum Frame {
     /// One message, as JSON.
     Message(Bytes),
-    /// One block. No bytes at all stand for a block of zeros.
+    /// One block. An empty payload stands for a block of zeros.
     Block {
         /// Its index in the file.
         index: u64,
         /// Its bytes.
         bytes: Payload,
     },
-    /// Digests of consecutive blocks the sender of this frame holds.
+    /// Digests of consecutive blocks that the sender of this frame holds.
     Have {
-        /// The first one's index.
+        /// The index of the first one.
         first: u64,
-        /// The digests; none ends a list of have-frames.
+        /// The digests; an empty list ends a series of have-frames.
         digests: Vec<Digest>,
     },
 }
 
-/// Makes a frame of a header and its payload.
+/// Builds a frame from a header and its payload.
 ///
 /// # Errors
-/// [`FrameError::BadLength`] when `payload` is not what [`Header::parse`] let through.
+/// [`FrameError::BadLength`] if `payload` is not what [`Header::parse`] accepted.
 pub fn assemble(kind: FrameKind, mut payload: Bytes) -> Result<Frame, FrameError> {
     if kind == FrameKind::Message {
         return Ok(Frame::Message(payload));
@@ -162,10 +162,10 @@ pub fn assemble(kind: FrameKind, mut payload: Bytes) -> Result<Frame, FrameError
     Ok(Frame::Have { first: index, digests: digests.iter().copied().map(Digest).collect() })
 }
 
-/// Cuts the first frame off `bytes`; `None` means more bytes are needed.
+/// Splits the first frame off `bytes`; `None` means that more bytes are needed.
 ///
 /// # Errors
-/// [`FrameError`]: the peer is not speaking the protocol.
+/// [`FrameError`]: the peer does not speak the protocol.
 pub fn decode(bytes: &mut Bytes, phase: Phase) -> Result<Option<Frame>, FrameError> {
     let Some(header) = bytes.first_chunk::<HEADER_LEN>() else { return Ok(None) };
     let header = Header::parse(*header, phase)?;
@@ -179,7 +179,7 @@ pub fn decode(bytes: &mut Bytes, phase: Phase) -> Result<Option<Frame>, FrameErr
 /// Appends a message frame to `out`.
 ///
 /// # Errors
-/// [`FrameError::TooLong`] when the JSON is longer than a message may be.
+/// [`FrameError::TooLong`] if the JSON exceeds the limit of a message.
 pub fn put_message(out: &mut Vec<u8>, message: &impl serde::Serialize) -> Result<(), FrameError> {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER_LEN]);
@@ -194,10 +194,10 @@ pub fn put_message(out: &mut Vec<u8>, message: &impl serde::Serialize) -> Result
     Ok(())
 }
 
-/// Appends a block frame's header and index; `length` bytes of the block must follow.
+/// Appends the header and index of a block frame; `length` bytes of the block must follow.
 ///
 /// # Errors
-/// [`FrameError::TooLong`] when `length` is more than a block's.
+/// [`FrameError::TooLong`] if `length` exceeds that of a block.
 pub fn put_block_head(out: &mut Vec<u8>, index: u64, length: usize) -> Result<(), FrameError> {
     let length = length + INDEX_LEN;
     if length > BLOCK_FRAME_MAX {

@@ -1,11 +1,10 @@
-//! The ferry protocol, version 1: what a client and a server say, and how it is carried.
+//! The ferry protocol, version 1: the messages between client and server, and how they are transported.
 //!
-//! The *words* ([`limits`], [`version`], [`feature`], [`name`], [`path`], [`entry`], [`digest`],
-//! [`refusal`], [`message`], [`frame`]) are pure: no I/O, no clock, no runtime.
-//! The *carriage* moves them: [`link`] sends frames over any async stream and
-//! [`blocks`] turns files into digested blocks and back, [`bucket`] holds bytes back to a rate.
-//! [`text_file`] reads what people edit by hand, on either side.
-//! `docs/protocol.md` is the same protocol in prose.
+//! The *words* ([`limits`], [`version`], [`feature`], [`name`], [`path`], [`entry`], [`digest`], [`refusal`],
+//! [`message`], [`frame`]) are pure: no I/O, no clock, no runtime. The *carriage* transports them: [`link`] sends
+//! frames over any async stream, [`blocks`] converts files to digested blocks and back, and [`bucket`] limits bytes
+//! to a rate. [`text_file`] reads files that people edit, on either side. `docs/protocol.md` describes the same
+//! protocol in prose.
 
 pub mod binding;
 pub mod blocks;

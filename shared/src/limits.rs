@@ -1,8 +1,8 @@
-//! Every number both sides must agree on, in one place.
+//! Every number on which both sides must agree.
 
-/// The TCP port a server listens on unless told otherwise.
+/// The default TCP port of a server.
 pub const DEFAULT_PORT: u16 = 7021;
-/// The TLS application protocol; a peer that offers none of it is refused in the handshake.
+/// The TLS application protocol; the handshake refuses a peer that does not offer it.
 pub const ALPN: &[u8] = b"ferry/1";
 
 /// Bytes in a block: 1 MiB. Only a file's last block may be shorter.
@@ -14,7 +14,7 @@ pub const INDEX_LEN: usize = 8;
 /// Block digests in one have-frame.
 pub const HAVE_MAX: usize = 1024;
 
-/// Bytes in a frame header: one of kind, three of length.
+/// Bytes in a frame header: one for the kind, three for the length.
 pub const HEADER_LEN: usize = 4;
 /// Payload bytes of a message before the peer is logged in.
 pub const MESSAGE_MAX_BEFORE_LOGIN: usize = 4 << 10;
@@ -35,12 +35,12 @@ pub const PATTERN_MAX: usize = 1024;
 pub const DEPTH_MAX: usize = 128;
 /// Entries in one page of a listing.
 pub const PAGE_MAX: usize = 1000;
-/// Largest file: what fits a signed 64-bit offset.
+/// The largest file size: the maximum of a signed 64-bit offset.
 pub const FILE_SIZE_MAX: u64 = i64::MAX as u64;
 /// Bytes reserved at a time for an upload of unknown size: 64 MiB.
 pub const RESERVE_STEP: u64 = 64 << 20;
 
-/// How many blocks a file of `size` bytes has; an empty file has none.
+/// The number of blocks in a file of `size` bytes; an empty file has none.
 #[must_use]
 pub const fn block_count(size: u64) -> u64 {
     size.div_ceil(BLOCK_SIZE)

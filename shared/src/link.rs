@@ -1,9 +1,8 @@
-//! Frames over any async stream: no two messages ever stick together, none is ever split.
+//! Frames over any async stream: messages are never merged or split.
 //!
-//! Reading keeps a look-ahead that grows with what arrives and shrinks when little does,
-//! so that an idle connection holds little. A large block goes straight into a pooled
-//! buffer. Writing takes bytes that already are frames: who makes them may be a thread
-//! that does nothing but read a disk.
+//! Reading uses a look-ahead buffer that grows with the arriving data and shrinks when little arrives, so that an
+//! idle connection uses little memory. A large block is read directly into a pooled buffer. Writing takes bytes
+//! that are already frames, so they may be created by a thread that does nothing but read a disk.
 
 use std::{
     io,
@@ -22,18 +21,18 @@ use crate::{
     pool::BufferPool,
 };
 
-/// The look-ahead of a connection on which little arrives.
+/// The look-ahead of a connection with little incoming data.
 const SMALL: usize = 4 << 10;
-/// The look-ahead of a connection on which much arrives.
+/// The look-ahead of a connection with much incoming data.
 const LARGE: usize = 64 << 10;
-/// Blocks from this length on get a buffer of their own.
+/// Blocks from this length on get a separate buffer.
 const OWN_BUFFER: usize = 64 << 10;
-/// Bytes given to the stream at a time: encrypted bytes are sent while they are in cache, and what
-/// TLS holds of them stays under the 128 KiB from which on the allocator gives freed memory back to
-/// the system, only to take it again with the next block.
+/// Bytes passed to the stream at a time. Encrypted bytes are then sent while they are in cache, and the buffers of
+/// TLS stay below 128 KiB: above that size the allocator returns freed memory to the system, only to request it
+/// again for the next block.
 const WRITE_CHUNK: usize = 80 << 10;
 
-/// Why frames stopped coming.
+/// The reason why no more frames arrive.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// The stream failed.
@@ -42,7 +41,7 @@ pub enum LinkError {
     /// The peer does not speak the protocol.
     #[error("protocol error: {0}")]
     Frame(#[from] FrameError),
-    /// The stream ended inside a frame, or without the goodbye that TLS ends with.
+    /// The stream ended inside a frame, or without the closing message of TLS.
     #[error("connection lost: it was cut")]
     Cut,
 }
@@ -70,7 +69,7 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
         Self { stream, ahead: BytesMut::new(), want: SMALL, phase: Phase::BeforeLogin, pool, received: Arc::default() }
     }
 
-    /// Lets the peer use the room it has after login.
+    /// Sets the phase, which determines the limits for the peer's frames.
     pub fn set_phase(&mut self, phase: Phase) {
         self.phase = phase;
     }
@@ -80,23 +79,23 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// The count behind [`received`](Self::received), to be watched while a read is under way.
+    /// The counter behind [`received`](Self::received), to be observed during a read.
     pub fn meter(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.received)
     }
 
-    /// The stream below; look-ahead already read from it is lost.
+    /// The underlying stream; look-ahead that was already read from it is lost.
     pub fn into_inner(self) -> R {
         self.stream
     }
 
-    /// The next frame; `None` when the peer closed between two frames.
+    /// The next frame; `None` if the peer closed the connection between two frames.
     ///
-    /// Cancelling loses nothing except inside a large block, whose connection is then of no
-    /// more use: bytes already taken for it are gone.
+    /// Cancelling loses nothing except inside a large block: the bytes already read of it are gone, and the
+    /// connection cannot be used any more.
     ///
     /// # Errors
-    /// [`LinkError`]; the connection is then of no more use.
+    /// [`LinkError`]; the connection cannot be used any more.
     pub async fn next(&mut self) -> Result<Option<Frame>, LinkError> {
         loop {
             if let Some(frame) = self.buffered()? {
@@ -111,7 +110,7 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
         }
     }
 
-    /// The next frame if it has arrived whole already.
+    /// The next frame, if it has already arrived completely.
     ///
     /// # Errors
     /// [`LinkError::Frame`].
@@ -125,7 +124,7 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
         Ok(Some(frame::assemble(header.kind, self.ahead.split_to(header.length).freeze())?))
     }
 
-    /// The length of the block whose head is next and that is worth a buffer of its own.
+    /// The length of the next block, if its header has arrived and it is large enough for a separate buffer.
     fn large_block(&self) -> Result<Option<usize>, LinkError> {
         let Some(header) = self.ahead.first_chunk::<HEADER_LEN>() else { return Ok(None) };
         let header = Header::parse(*header, self.phase)?;
@@ -142,8 +141,8 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
         buffer.extend_from_slice(&self.ahead[..here]);
         self.ahead.advance(here);
         while buffer.len() < length {
-            // The room for all of it is taken once a good part has come; until it is written to,
-            // that is address space only. Growing step by step would leave holes in the heap.
+            // Reserve the full length once a good part has arrived; until it is written, that is address space
+            // only. Growing step by step would fragment the heap.
             let missing = length - buffer.len();
             if buffer.capacity() < length {
                 let room = if buffer.len() < OWN_BUFFER { OWN_BUFFER } else { missing };
@@ -188,12 +187,12 @@ impl<W: AsyncWrite + Unpin> LinkWriter<W> {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// The count behind [`sent`](Self::sent), to be watched while a write is under way.
+    /// The counter behind [`sent`](Self::sent), to be observed during a write.
     pub fn meter(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.sent)
     }
 
-    /// Sends one message at once.
+    /// Sends one message immediately.
     ///
     /// # Errors
     /// [`LinkError`].
@@ -204,7 +203,8 @@ impl<W: AsyncWrite + Unpin> LinkWriter<W> {
         self.flush().await
     }
 
-    /// Writes bytes that are whole frames; they may stay in the stream's buffer until [`flush`](Self::flush).
+    /// Writes bytes that consist of whole frames; they may stay in the stream's buffer until
+    /// [`flush`](Self::flush).
     ///
     /// # Errors
     /// [`LinkError::Io`].
@@ -216,7 +216,7 @@ impl<W: AsyncWrite + Unpin> LinkWriter<W> {
         Ok(())
     }
 
-    /// Pushes everything written out to the peer.
+    /// Flushes everything written to the peer.
     ///
     /// # Errors
     /// [`LinkError::Io`].
@@ -224,7 +224,7 @@ impl<W: AsyncWrite + Unpin> LinkWriter<W> {
         Ok(self.stream.flush().await?)
     }
 
-    /// Ends the stream in order, so that the peer can tell an end from a cut.
+    /// Closes the stream in an orderly way, so that the peer can distinguish this from a lost connection.
     ///
     /// # Errors
     /// [`LinkError::Io`].
@@ -274,7 +274,7 @@ mod tests {
         assert!(sent(&[]).await.next().await.unwrap().is_none());
     }
 
-    /// As rustls tells of a stream that ended without its goodbye.
+    /// Reports the end of a stream without a closing message, as rustls does.
     struct Ended;
 
     impl AsyncRead for Ended {

@@ -1,7 +1,7 @@
-//! The messages: one enum a direction, JSON on the wire.
+//! The messages: one enum for each direction, encoded as JSON.
 //!
-//! A message is one JSON object with one key, its name: `{"list":{"path":"photos"}}`,
-//! or a bare string where it has no fields: `"ping"`. Unknown fields are ignored.
+//! A message is a JSON object with a single key, its name: `{"list":{"path":"photos"}}`, or a plain string if it
+//! has no fields: `"ping"`. Unknown fields are ignored.
 
 pub mod decode;
 pub mod notice;

@@ -1,4 +1,4 @@
-//! One name in a folder: bytes, checked once, never a way out of the folder.
+//! The name of an entry: bytes that are checked once and can never lead out of their folder.
 
 use std::{borrow::Borrow, fmt};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{limits::NAME_MAX, wire_bytes};
 
-/// Why bytes are not a [`Name`].
+/// The reason why bytes are not a [`Name`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// No bytes at all.
@@ -15,7 +15,7 @@ pub enum NameError {
     /// More than [`NAME_MAX`] bytes.
     #[error("a name has {0} bytes, more than {NAME_MAX}")]
     TooLong(usize),
-    /// `.` or `..`, which move instead of naming.
+    /// `.` or `..`, which navigate instead of naming.
     #[error("a name is '.' or '..'")]
     Dots,
     /// Contains `/` or NUL.
@@ -25,16 +25,16 @@ pub enum NameError {
 
 /// A file or folder name: 1 ..= 255 bytes, not `.` or `..`, without `/` and NUL.
 ///
-/// Names are bytes. On the wire UTF-8 travels as a JSON string and anything else
-/// as `{"bytes":"<base64>"}`; both come back byte for byte.
+/// Names are bytes. In messages, UTF-8 is encoded as a JSON string and anything else as `{"bytes":"<base64>"}`;
+/// both are restored exactly.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Box<[u8]>);
 
 impl Name {
-    /// Checks `bytes` and takes them as a name.
+    /// Checks `bytes` and creates a name.
     ///
     /// # Errors
-    /// [`NameError`] says which rule is broken.
+    /// [`NameError`] tells which rule is violated.
     pub fn new(bytes: impl Into<Box<[u8]>>) -> Result<Self, NameError> {
         let bytes = bytes.into();
         check(&bytes)?;
@@ -47,18 +47,18 @@ impl Name {
         &self.0
     }
 
-    /// The name for a person: invalid UTF-8, control characters and marks that
-    /// reorder text are written as escapes, so a name cannot forge a screen or a log.
+    /// The name for display: invalid UTF-8, control characters and characters that reorder text are escaped, so
+    /// that a name cannot forge the contents of a screen or a log.
     #[must_use]
     pub fn display(&self) -> impl fmt::Display + '_ {
         Escaped(&self.0)
     }
 }
 
-/// Checks that `bytes` may be one name.
+/// Checks that `bytes` are a valid name.
 ///
 /// # Errors
-/// [`NameError`] says which rule is broken.
+/// [`NameError`] tells which rule is violated.
 pub fn check(bytes: &[u8]) -> Result<(), NameError> {
     match bytes {
         [] => Err(NameError::Empty),
@@ -69,7 +69,7 @@ pub fn check(bytes: &[u8]) -> Result<(), NameError> {
     }
 }
 
-/// Bytes for a person: see [`Name::display`].
+/// Bytes for display: see [`Name::display`].
 #[derive(Debug, Clone, Copy)]
 pub struct Escaped<'a>(pub &'a [u8]);
 
@@ -92,8 +92,8 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Whether a character could move the cursor, hide, or reorder what stands around it
-/// (control characters, and the format characters of Unicode TR 36).
+/// Whether a character could move the cursor, be invisible, or reorder the surrounding text (control characters,
+/// and the format characters of Unicode TR 36).
 fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')

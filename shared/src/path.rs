@@ -1,4 +1,4 @@
-//! A path below a user's home: parsed once, safe ever after.
+//! A path below a user's home: parsed once, then always safe.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::{
     wire_bytes,
 };
 
-/// Why bytes are not a [`RemotePath`].
+/// The reason why bytes are not a [`RemotePath`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// More than [`PATH_MAX`] bytes.
@@ -19,15 +19,15 @@ pub enum PathError {
     /// More than [`DEPTH_MAX`] names.
     #[error("the path has {0} names, more than {DEPTH_MAX}")]
     TooDeep(usize),
-    /// A name in it is not one.
+    /// One of its names is not valid.
     #[error("bad path: {0}")]
     Name(#[from] NameError),
 }
 
 /// A list of names from the user's home; the empty list is the home itself.
 ///
-/// There is no `.`, `..` or empty name in it, so it cannot lead out. It is held, and
-/// travels, as its names joined by `/`, which no name can contain.
+/// It contains no `.`, `..` or empty name, so it cannot lead out of the home. It is stored and encoded as its names
+/// joined by `/`, which no name can contain.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct RemotePath(Box<[u8]>);
 
@@ -38,10 +38,10 @@ impl RemotePath {
         Self::default()
     }
 
-    /// Takes the strict wire form: names joined by `/`, nothing before, between or after.
+    /// Parses the strict form used in messages: names joined by `/`, and no other `/`.
     ///
     /// # Errors
-    /// [`PathError`] says which rule is broken.
+    /// [`PathError`] tells which rule is violated.
     pub fn from_wire(bytes: &[u8]) -> Result<Self, PathError> {
         if bytes.is_empty() {
             return Ok(Self::home());
@@ -60,11 +60,11 @@ impl RemotePath {
         Ok(Self(bytes.into()))
     }
 
-    /// Takes what a person types: `/` before, after and doubled is fine; `.` is skipped;
-    /// `..` goes up and, at the home, is an error instead of staying silently.
+    /// Parses the form that people type: extra `/` are accepted; `.` is skipped; `..` goes up and, at the home, is
+    /// an error instead of being ignored.
     ///
     /// # Errors
-    /// [`PathError`] says which rule is broken.
+    /// [`PathError`] tells which rule is violated.
     pub fn from_typed(bytes: &[u8]) -> Result<Self, PathError> {
         let mut names: Vec<&[u8]> = Vec::new();
         for part in bytes.split(|b| *b == b'/') {
@@ -96,7 +96,7 @@ impl RemotePath {
         self.0.split(|b| *b == b'/').filter(|part| !part.is_empty())
     }
 
-    /// How many names it has.
+    /// The number of its names.
     #[must_use]
     pub fn depth(&self) -> usize {
         self.names().count()
@@ -109,7 +109,7 @@ impl RemotePath {
         Name::new(last).ok()
     }
 
-    /// The folder it is in; `None` for the home.
+    /// The parent folder; `None` for the home.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         if self.is_home() {
@@ -119,7 +119,7 @@ impl RemotePath {
         Some(Self(self.0[..cut].into()))
     }
 
-    /// This path with `name` below it.
+    /// This path extended by `name`.
     ///
     /// # Errors
     /// [`PathError::TooLong`] or [`PathError::TooDeep`].
@@ -127,7 +127,7 @@ impl RemotePath {
         self.join_bytes(name.as_bytes())
     }
 
-    /// This path with all of `below` under it.
+    /// This path extended by all names of `below`.
     ///
     /// # Errors
     /// [`PathError::TooLong`] or [`PathError::TooDeep`].
@@ -148,7 +148,7 @@ impl RemotePath {
         folder.is_home() || self.0.strip_prefix(&*folder.0).is_some_and(|rest| rest.first().is_none_or(|b| *b == b'/'))
     }
 
-    /// The path for a person, with a `/` before it and hostile characters escaped.
+    /// The path for display, with a leading `/` and hostile characters escaped.
     #[must_use]
     pub fn display(&self) -> impl fmt::Display + '_ {
         Shown(self)

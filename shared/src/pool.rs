@@ -1,4 +1,4 @@
-//! Buffers that are used again: page faults on fresh megabytes cost more than the copy into them.
+//! Reusable buffers: page faults on newly allocated megabytes cost more than copying into them.
 
 use std::{
     fmt, mem,
@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::limits::BLOCK_FRAME_MAX;
 
-/// The most a kept buffer may have grown to; a larger one is given back to the system.
+/// The maximum capacity of a spare buffer; a larger one is freed.
 const KEEP_CAPACITY: usize = BLOCK_FRAME_MAX + (256 << 10);
 
 /// A bounded store of spare buffers; clones share it.
@@ -27,7 +27,7 @@ impl BufferPool {
         Self { spare: Arc::default(), most }
     }
 
-    /// An empty buffer: a spare one, or a fresh one without capacity.
+    /// An empty buffer: a spare one, or a new one without capacity.
     #[must_use]
     pub fn take(&self) -> Buffer {
         let bytes = self.spare.lock().pop().unwrap_or_default();
@@ -52,7 +52,7 @@ impl fmt::Debug for BufferPool {
     }
 }
 
-/// A byte buffer that goes back to its pool when dropped.
+/// A byte buffer that returns to its pool when dropped.
 #[derive(Default)]
 pub struct Buffer {
     bytes: Vec<u8>,

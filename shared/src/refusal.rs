@@ -1,20 +1,20 @@
-//! What a server answers instead of doing what was asked.
+//! Refusals: the answers to requests that were refused or failed.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a request was refused: the stable part, which programs may act on.
+/// The reason for a refusal: the stable part, on which programs may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The peer does not speak the protocol; the connection is closed.
     Malformed,
-    /// A request or feature this server does not know; the connection goes on.
+    /// This server does not know the request or feature; the connection continues.
     Unsupported,
     /// The server speaks only to clients that know its seal.
     Unsealed,
-    /// Wrong user, password, key or ticket; never says which.
+    /// Wrong user, password, key or ticket; the refusal never tells which.
     LoginFailed,
     /// This address failed too often; see `retry_after`.
     TooManyAttempts,
@@ -24,9 +24,9 @@ pub enum Code {
     AccountClosed,
     /// The user may not do this (a read-only account, or a rule of the server).
     NotAllowed,
-    /// Nothing there.
+    /// There is nothing at the path.
     NotFound,
-    /// Something is already there.
+    /// Something exists at the path already.
     Exists,
     /// A folder where a file is needed.
     IsDirectory,
@@ -34,15 +34,15 @@ pub enum Code {
     NotDirectory,
     /// The folder is not empty.
     NotEmpty,
-    /// The path is not one, or leads out of the home, or to what is no file or folder.
+    /// The path is invalid, leads out of the home, or leads to something that is not a file or folder.
     BadPath,
-    /// Would exceed the user's quota; see `needed`, `available` and `held`.
+    /// The quota would be exceeded; see `needed`, `available` and `held`.
     OverQuota,
-    /// The server's disk is full: of bytes, of files, or of what the server may have there.
+    /// The server's disk is full: no space, no inodes, or the server's own quota there is used up.
     DiskFull,
-    /// The server's disk is read-only: nothing can be changed, and all can be read.
+    /// The server's disk is read-only: nothing can be changed, but everything can be read.
     DiskReadOnly,
-    /// The server's disk does not read or write what it should.
+    /// The server's disk fails to read or write.
     DiskFailing,
     /// The path is on another filesystem of the server, mounted in the home: it can only be read.
     OtherFilesystem,
@@ -50,19 +50,19 @@ pub enum Code {
     Superseded,
     /// The file changed meanwhile.
     Changed,
-    /// The digest of what arrived is not the declared one; what is right is kept.
+    /// The digest of the received data differs from the declared one; correct blocks are kept.
     Mismatch,
-    /// Beyond a limit of the protocol or the server.
+    /// A limit of the protocol or the server is exceeded.
     TooLarge,
     /// A fault of the server; its log has the details under `reference`.
     Internal,
-    /// A code this build does not know.
+    /// This build does not know the code.
     #[serde(other)]
     Unknown,
 }
 
 impl Code {
-    /// Every code a server of this version sends.
+    /// Every code that a server of this version sends.
     pub const ALL: [Self; 24] = [
         Self::Malformed,
         Self::Unsupported,
@@ -90,13 +90,13 @@ impl Code {
         Self::Internal,
     ];
 
-    /// Whether the same request may succeed later without anybody changing anything else.
+    /// Whether the same request may succeed later although nothing else was changed.
     #[must_use]
     pub fn retry_can_help(self) -> bool {
         matches!(self, Self::TooManyAttempts | Self::Busy | Self::Changed | Self::Mismatch | Self::Internal)
     }
 
-    /// The code as it travels.
+    /// The name of the code in messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -129,17 +129,17 @@ impl Code {
     }
 }
 
-/// A refusal as it travels: a code for programs, a sentence for people, figures per code.
+/// A refusal in messages: a code for programs, a sentence for people, and numbers that depend on the code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub struct Refusal {
-    /// Why, for programs.
+    /// The reason, for programs.
     pub code: Code,
-    /// Why and what to do next, for people.
+    /// The reason and the next step, for people.
     pub message: String,
-    /// Whether trying the same again later can help.
+    /// Whether repeating the same request later can help.
     #[serde(default)]
     pub retry: bool,
-    /// `busy`, `too_many_attempts`: seconds to wait before trying again.
+    /// `busy`, `too_many_attempts`: seconds to wait before the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
     /// `over_quota`: bytes (or files) the request needs.
@@ -148,16 +148,16 @@ pub struct Refusal {
     /// `over_quota`: bytes (or files) that are free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available: Option<u64>,
-    /// `over_quota`: bytes held by unfinished uploads.
+    /// `over_quota`: bytes reserved for unfinished uploads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<u64>,
-    /// `internal`: the name of the fault in the server's log.
+    /// `internal`: the reference of the fault in the server's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
 
 impl Refusal {
-    /// A refusal without figures.
+    /// A refusal without numbers.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {

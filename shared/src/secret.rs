@@ -5,19 +5,19 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// A password, ticket or other secret: wiped when dropped, never printed.
+/// A password, ticket or other secret: erased when dropped, never printed.
 #[derive(Clone, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(transparent)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over.
+    /// Takes ownership of the text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The text itself. Named so that every use can be found.
+    /// The text itself. The name makes every use easy to find.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -1,8 +1,7 @@
-//! A TCP stream that reads in bursts, for TLS above it that asks for little at a time.
+//! A TCP stream that reads in bursts, for a TLS layer that requests few bytes at a time.
 //!
-//! rustls asks for 4 KiB to 16 KiB a read. One read of 256 KiB serves many of those. The
-//! burst's buffer is taken when bytes are there and given back when they are used up, so
-//! an idle connection holds none.
+//! rustls requests 4 KiB to 16 KiB per read. One read of 256 KiB serves many of those. The buffer of a burst is
+//! taken from the pool when bytes arrive and returned when they are consumed, so an idle connection holds none.
 
 use std::{
     io,
@@ -35,7 +34,7 @@ impl BurstStream {
         Self { tcp, pool, burst: None }
     }
 
-    /// The stream below.
+    /// The underlying stream.
     #[must_use]
     pub fn tcp(&self) -> &TcpStream {
         &self.tcp

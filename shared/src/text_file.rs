@@ -1,17 +1,17 @@
-//! Reads text as editors save it: UTF-8, with or without a byte order mark, with either kind of line end.
+//! Reads text as editors save it: UTF-8, with or without a byte order mark, with any line endings.
 
 use std::{fs, io, path::Path};
 
-/// U+FEFF in UTF-8. Editors put it in front of a file; it is no part of the text.
+/// U+FEFF in UTF-8. Some editors write it at the start of a file; it is not part of the text.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// `bytes` without a byte order mark in front.
+/// `bytes` without a leading byte order mark.
 #[must_use]
 pub fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)
 }
 
-/// What shows that `bytes` are no UTF-8, where anything does.
+/// A description of the encoding if `bytes` are evidently not UTF-8.
 #[must_use]
 pub fn foreign(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
@@ -25,7 +25,7 @@ pub fn foreign(bytes: &[u8]) -> Option<&'static str> {
 /// The text of `bytes`, without a byte order mark.
 ///
 /// # Errors
-/// `InvalidData`, with what the bytes seem to be instead of UTF-8.
+/// `InvalidData`, with the probable encoding if the bytes are not UTF-8.
 pub fn decode(mut bytes: Vec<u8>) -> io::Result<String> {
     if let Some(why) = foreign(&bytes) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{why}; save it as UTF-8")));
@@ -38,7 +38,7 @@ pub fn decode(mut bytes: Vec<u8>) -> io::Result<String> {
 /// The text of the file at `path`, without a byte order mark.
 ///
 /// # Errors
-/// The disk's, and those of [`decode`].
+/// Errors of the disk, and those of [`decode`].
 pub fn read(path: &Path) -> io::Result<String> {
     decode(fs::read(path)?)
 }

@@ -1,4 +1,4 @@
-//! The versions of the protocol, and which one two peers speak.
+//! The versions of the protocol, and how two peers agree on one.
 
 /// The highest protocol version this build speaks.
 ///
@@ -8,9 +8,9 @@ pub const CURRENT: u32 = 1;
 /// The lowest protocol version this build still speaks.
 pub const OLDEST: u32 = 1;
 
-/// The version both peers will speak, given the highest the other one speaks.
+/// The version that both peers will speak, given the highest one of the peer.
 ///
-/// `None` when there is none: the peer is older than [`OLDEST`].
+/// `None` if there is none: the peer is older than [`OLDEST`].
 #[must_use]
 pub fn agree(theirs: u32) -> Option<u32> {
     let both = theirs.min(CURRENT);

@@ -1,4 +1,4 @@
-//! Bytes in JSON: a string where they are UTF-8, else `{"bytes":"<base64>"}`.
+//! Bytes in JSON: a string if they are UTF-8, else `{"bytes":"<base64>"}`.
 
 use std::fmt;
 

@@ -92,7 +92,11 @@ pub const KEYS: [Key; 47] = [
         "balancers",
         "Load balancers: all of their connections must start with a PROXY header (version 2), and no others may.",
     ),
-    key("quota", "rescan_hours", "Each home is counted again after this many hours, while its user may work in it; 0: never."),
+    key(
+        "quota",
+        "rescan_hours",
+        "Each home is counted again after this many hours, while its user may work in it; 0: never.",
+    ),
     key(
         "registration",
         "mode",

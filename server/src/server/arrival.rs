@@ -1,4 +1,4 @@
-//! The way of every connection to its door: a place, its peer's address, and a watch over it.
+//! Leads every connection to its door: a place, its peer's address, and a watch for panics.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -14,12 +14,12 @@ use tracing::field::Empty;
 use super::proxy_header::{self, ProxyError};
 use crate::{admission::Ticket, connection, context::Context, door::Door, turned_away::Reason};
 
-/// Keep-alive probes on an idle connection, to notice a peer that vanished.
+/// The interval of keep-alive probes on an idle connection, to notice a peer that disappeared.
 const KEEPALIVE: Duration = Duration::from_secs(30);
-/// How long a connection that is not taken has to hear why.
+/// How long to try to tell a connection why it is not served.
 const TELLING: Duration = Duration::from_secs(5);
 
-/// Has a connection served that was just accepted.
+/// Starts serving a connection that was just accepted.
 pub(super) fn receive(
     door: Door,
     tcp: TcpStream,
@@ -46,7 +46,7 @@ pub(super) fn receive(
     });
 }
 
-/// Counts a connection that ends in a panic outside of its work, which counts its own.
+/// Counts a connection that ends in a panic, except panics in its work, which are counted there.
 struct PanicWatch(Arc<Context>);
 
 impl Drop for PanicWatch {
@@ -57,7 +57,8 @@ impl Drop for PanicWatch {
     }
 }
 
-/// Serves one connection until it ends. One of a balancer is served as that of whom the balancer names.
+/// Serves one connection until it ends. A connection from a balancer is served as one of the client that the
+/// balancer names.
 async fn attend(door: Door, mut tcp: TcpStream, peer: SocketAddr, mut ticket: Ticket, context: Arc<Context>) {
     let deadline = Instant::now() + context.config.get().login.handshake();
     let named = tokio::select! {
@@ -84,7 +85,7 @@ async fn attend(door: Door, mut tcp: TcpStream, peer: SocketAddr, mut ticket: Ti
     serve(door, tcp, peer, ticket, deadline, context).await;
 }
 
-/// The client for which a balancer connects. Nobody else may name one.
+/// The client for which a balancer connects. No other peer may send a header.
 async fn introduce(
     tcp: &mut TcpStream,
     peer: SocketAddr,
@@ -106,7 +107,7 @@ async fn introduce(
     }
 }
 
-/// Has the door serve it, which must have shaken hands by the deadline.
+/// Lets the door serve the connection; its handshake must be complete by the deadline.
 #[tracing::instrument(
     level = "error", name = "connection", skip_all, fields(%door, %peer, session = Empty, user = Empty)
 )]
@@ -116,7 +117,7 @@ async fn serve(door: Door, tcp: TcpStream, peer: SocketAddr, ticket: Ticket, dea
     }
 }
 
-/// Tells a connection that is not taken why, as long as that costs little.
+/// Tells a connection why it is not served, as long as that is cheap.
 pub(super) fn tell_why(
     door: Door,
     mut tcp: TcpStream,
@@ -139,7 +140,7 @@ pub(super) fn tell_why(
             }
         };
         tokio::select! {
-            // It is closed, told or not.
+            // The connection is closed in any case.
             _ = timeout(TELLING, told) => {}
             () = context.stop.cancelled() => {}
         }

@@ -1,4 +1,4 @@
-//! The PROXY protocol, version 2: how a load balancer says for whom it connects, before TLS.
+//! The PROXY protocol, version 2: a load balancer names the client for which it connects, before TLS.
 
 use std::{
     io,
@@ -11,28 +11,28 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// The signature, the command, the family, and the length of the rest.
 const HEAD: usize = 16;
-/// Bytes read away at a time.
+/// Bytes that are skipped at a time.
 const SCRATCH: usize = 256;
 
-/// Why a connection of a balancer cannot be used.
+/// The reason why a balancer's connection cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProxyError {
-    /// It ended before it said anything: the balancer looked whether somebody listens.
+    /// The connection ended before any byte: the balancer checked whether the port is open.
     #[error("closed at once")]
     Closed,
-    /// It is no header.
+    /// The connection does not start with a header.
     #[error("the balancer sent no PROXY header of version 2")]
     Missing,
-    /// It is one that is not understood.
+    /// The header is not understood.
     #[error("the PROXY header is broken: {0}")]
     Broken(&'static str),
-    /// The connection broke.
+    /// The connection failed.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// Reads a header of at most `most` bytes and nothing after it: for whom the balancer connects; `None` when it does so
-/// for itself.
+/// Reads a header of at most `most` bytes and nothing after it; returns the client for which the balancer connects,
+/// or `None` if the balancer connects for itself.
 ///
 /// # Errors
 /// [`ProxyError`].

@@ -1,4 +1,4 @@
-//! The verbs of `ferryd` that look at files, as an operator runs them.
+//! The verbs of `ferryd` that work on files, as an operator runs them.
 
 use std::{
     fs,
@@ -10,12 +10,12 @@ use std::{
 use ferry_server::{config::Tls, identity::Identity};
 use tempfile::TempDir;
 
-/// A folder for one server's data and configuration.
+/// A folder for the data and configuration of one server.
 pub(crate) struct Place {
     folder: TempDir,
 }
 
-/// What a command came to.
+/// The result of a command.
 pub(crate) struct Ran {
     pub(crate) code: i32,
     pub(crate) out: String,
@@ -38,7 +38,7 @@ impl Place {
         self.folder.path()
     }
 
-    /// `ferryd` with an environment in which nothing is set.
+    /// `ferryd` with an empty environment.
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ferryd"));
         command.args(line.split(' ')).env_clear().current_dir(self.path());
@@ -54,7 +54,7 @@ impl Place {
         let mut command = self.command(line);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // A verb that does not read its input may be gone already.
+        // A verb that does not read its input may have ended already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         Ran {
@@ -64,7 +64,7 @@ impl Place {
         }
     }
 
-    /// The server's key, as a first start makes it.
+    /// Creates the server's key, as a first start does.
     fn make_key(&self) {
         Identity::load_or_create(&self.path().join("data"), &Tls::default()).unwrap();
     }
@@ -364,7 +364,7 @@ fn check_finds_invites_without_a_quota_and_files_of_nobodys() {
     assert!(!ran.out.contains("files of 'alice'"), "{}", ran.out);
     fs::write(place.path().join("ferryd.toml"), "[registration]\nmode = 'invite'\nquota = '2GiB'\n").unwrap();
     assert!(place.run("check").well().contains(&format!("note: invites without a quota: {without}; accounts get")));
-    // Of a store that cannot be read nobody's files are nobody's.
+    // If the store cannot be read, no files are reported as belonging to nobody.
     fs::write(place.path().join("data/users.json"), "").unwrap();
     let ran = place.run("check");
     assert!(ran.out.contains("the file is empty; restore it") && !ran.out.contains("who is no user"), "{}", ran.out);
@@ -486,6 +486,6 @@ fn a_user_with_keys_only_gets_a_password_only_where_that_is_said() {
     assert_eq!(place.store(), before);
     place.run_with("user passwd anna --yes --password-stdin", "a new secret\n").well();
     assert!(place.run("user show anna").well().contains("password        set"));
-    // A second time there is nothing to ask.
+    // The second time there is no question.
     place.run_with("user passwd anna --password-stdin", "another secret\n").well();
 }

@@ -1,4 +1,4 @@
-//! The server's key: made once, the same ever after, shown only to who speaks ferry.
+//! The server's key: created once, always the same afterwards, shown only to clients that speak ferry.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use rustls::{
 };
 use webpki::EndEntityCert;
 
-/// Trusts any certificate, as a client does that compares fingerprints itself.
+/// Trusts any certificate, like a client that compares fingerprints itself.
 #[derive(Debug)]
 struct AnyCertificate(CryptoProvider);
 
@@ -74,7 +74,7 @@ fn client_config(protocols: &[&[u8]]) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// A handshake without a network, and what the server sends after it (tickets).
+/// A handshake without a network, and the messages that the server sends after it (tickets).
 fn handshake(identity: &Identity, config: Arc<ClientConfig>) -> Result<ClientConnection, rustls::Error> {
     let mut server = ServerConnection::new(identity.server_config())?;
     let mut client = ClientConnection::new(config, ServerName::try_from("localhost").unwrap())?;
@@ -102,7 +102,7 @@ fn handshake(identity: &Identity, config: Arc<ClientConfig>) -> Result<ClientCon
     Ok(client)
 }
 
-/// What the client computes from the certificate it was shown.
+/// The fingerprint that the client computes from the certificate it received.
 fn shown(client: &ClientConnection) -> Fingerprint {
     let certificate = &client.peer_certificates().unwrap()[0];
     Fingerprint::of_spki(&EndEntityCert::try_from(certificate).unwrap().subject_public_key_info())
@@ -112,7 +112,7 @@ fn own(data: &Path) -> Identity {
     Identity::load_or_create(data, &Tls::default()).unwrap()
 }
 
-/// A PEM pair as an operator has it.
+/// A PEM pair, as an operator has it.
 fn pair(folder: &Path) -> Tls {
     let (certificate, key) = (folder.join("c.pem"), folder.join("k.pem"));
     let pair = KeyPair::generate().unwrap();
@@ -221,7 +221,7 @@ fn a_damaged_certificate_of_its_own_is_made_anew_for_the_same_key() {
     ];
     for damage in damages {
         fs::write(&path, damage).unwrap();
-        // Looking changes nothing, and shows what will be.
+        // The inspection changes nothing, and shows the future state.
         assert_eq!(Identity::load(data.path(), &Tls::default()).unwrap().fingerprint(), fingerprint);
         let told = Identity::damage(data.path(), &Tls::default()).unwrap().unwrap();
         assert!(told.contains("cert.pem") && told.contains("makes it anew"), "{told}");
@@ -231,7 +231,7 @@ fn a_damaged_certificate_of_its_own_is_made_anew_for_the_same_key() {
         assert_eq!(shown(&handshake(&identity, client_config(&[ALPN])).unwrap()), fingerprint);
         assert_ne!(fs::read(&path).unwrap(), damage);
         assert_eq!(Identity::damage(data.path(), &Tls::default()).unwrap(), None);
-        // While it runs, too.
+        // Also while the server is running.
         fs::write(&path, damage).unwrap();
         identity.reload().unwrap();
         assert_eq!(own(data.path()).fingerprint(), fingerprint);
@@ -279,7 +279,7 @@ fn a_certificate_of_another_key_is_not_made_anew() {
     assert_eq!(fs::read(data.path().join(cert)).unwrap(), before);
 }
 
-/// The pair as root hands it over.
+/// The pair, as root hands it over.
 fn opened(tls: &Tls) -> Handed {
     let open = |path: &Option<PathBuf>| {
         let path = path.clone().unwrap();
@@ -300,7 +300,7 @@ fn a_pair_that_is_handed_over_stays_until_the_server_can_read_another() {
     let handed = opened(&tls);
     let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
     let newer = (fs::read(&certificate).unwrap(), fs::read(&key).unwrap());
-    // The server sees only what it was started with, as a service does that has copies.
+    // The server sees only the files it was started with, like a service that has copies.
     for (path, bytes) in [(&certificate, &copies), (&key, &old_key)] {
         fs::remove_file(path).unwrap();
         fs::write(path, bytes).unwrap();

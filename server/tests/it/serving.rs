@@ -1,4 +1,4 @@
-//! `ferryd serve` as a process: what it says, what it follows, how it ends.
+//! `ferryd serve` as a process: its output, its reactions, and its end.
 
 use std::{
     fs,
@@ -28,7 +28,7 @@ impl Serving {
         Self { child, out }
     }
 
-    /// The next line of standard output; empty when it is closed.
+    /// The next line of standard output; empty if it is closed.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.out.read_line(&mut line).unwrap();
@@ -46,13 +46,13 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // Fails only where it has ended already.
+        // This fails only if the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Waits until the log has `text` in it.
+/// Waits until the log contains `text`.
 fn log_with(place: &Place, text: &str) -> String {
     let start = Instant::now();
     loop {

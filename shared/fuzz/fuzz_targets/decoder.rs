@@ -1,4 +1,4 @@
-//! Any bytes at all into the decoder: `cargo +nightly fuzz run decoder` in `shared`.
+//! Feeds arbitrary bytes to the decoder: `cargo +nightly fuzz run decoder` in `shared`.
 //! `shared/tests/it/decoder.rs` runs the same on the seeds and on bounded random input.
 #![no_main]
 

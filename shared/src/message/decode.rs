@@ -1,4 +1,4 @@
-//! Reading a client's message, and telling apart why one cannot be read.
+//! Decodes a client's message, and distinguishes the reasons why one cannot be decoded.
 
 use std::collections::HashMap;
 
@@ -7,32 +7,32 @@ use serde::{Deserialize, de::IgnoredAny};
 use super::request::Request;
 use crate::path::RemotePath;
 
-/// Why a client's message could not be taken.
+/// The reason why a client's message could not be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Undecodable {
-    /// Not JSON, or not a message's shape: the connection must be closed.
+    /// Not JSON, or not the form of a message: the connection must be closed.
     #[error("{0}")]
     Malformed(String),
-    /// A request this build does not know, or does not know like that: refuse it, skip what
-    /// follows, go on.
+    /// A request, or a value in it, that this build does not know: refuse it, skip the frames that follow,
+    /// continue.
     #[error("{what}")]
     Unsupported {
-        /// What it does not know, in the peer's words, of bounded length.
+        /// The unknown part in the peer's words, of bounded length.
         what: String,
-        /// The frames that belong to the refused request and come after it.
+        /// The frames after it that belong to the refused request.
         follows: Follows,
     },
-    /// A known request with a path that is none: refuse it, skip what follows, go on.
+    /// A known request with an invalid path: refuse it, skip the frames that follow, continue.
     #[error("{message}")]
     BadPath {
-        /// What is wrong with it.
+        /// A description of the fault.
         message: String,
-        /// The frames that belong to the refused request and come after it.
+        /// The frames after it that belong to the refused request.
         follows: Follows,
     },
 }
 
-/// The frames a request sends after itself without waiting for an answer.
+/// The frames that a client sends after a request without waiting for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Follows {
     /// None.
@@ -44,19 +44,19 @@ pub enum Follows {
 }
 
 impl Request {
-    /// Reads one JSON message.
+    /// Decodes one JSON message.
     ///
     /// # Errors
-    /// [`Undecodable`] says whether the connection can go on.
+    /// [`Undecodable`] tells whether the connection can continue.
     pub fn decode(json: &[u8]) -> Result<Self, Undecodable> {
         serde_json::from_slice(json).map_err(|error| why(json, &error))
     }
 }
 
-/// Characters of a peer's words that an answer repeats.
+/// The maximum number of characters of a peer's text that a reply repeats.
 const MOST_REPEATED: usize = 200;
 
-/// Tells why a message did not decode, by reading it again as its outer shape only.
+/// Determines why a message could not be decoded, by decoding only its outer form again.
 fn why(json: &[u8], error: &serde_json::Error) -> Undecodable {
     let malformed = || Undecodable::Malformed(shortened(&error.to_string()));
     let name = match outer_name(json) {
@@ -67,8 +67,8 @@ fn why(json: &[u8], error: &serde_json::Error) -> Undecodable {
         return Undecodable::Unsupported { what: shortened(&name), follows: Follows::Nothing };
     }
     let text = error.to_string();
-    // A later version may know more values, or do without a field. serde tells this apart from
-    // other faults in words only; the tests below notice when those change.
+    // A later version may know more values, or omit a field. serde distinguishes these from other faults by their
+    // texts only; the tests below notice if the texts change.
     if text.starts_with("unknown variant ") || text.starts_with("missing field ") {
         return Undecodable::Unsupported { what: shortened(&format!("'{name}' with {text}")), follows: follows(&name) };
     }
@@ -83,7 +83,7 @@ fn shortened(text: &str) -> String {
     text.chars().take(MOST_REPEATED).collect()
 }
 
-/// What a client may have sent behind a request of this name.
+/// The frames that a client may have sent after a request with this name.
 fn follows(name: &str) -> Follows {
     match name {
         "put" => Follows::UpToCommit,
@@ -92,7 +92,7 @@ fn follows(name: &str) -> Follows {
     }
 }
 
-/// The message's name: its only key, or the string it is.
+/// The name of the message: its only key, or the string itself.
 fn outer_name(json: &[u8]) -> Option<String> {
     if let Ok(name) = serde_json::from_slice::<String>(json) {
         return Some(name);
@@ -101,7 +101,7 @@ fn outer_name(json: &[u8]) -> Option<String> {
     if map.len() == 1 { map.into_keys().next() } else { None }
 }
 
-/// The fields that tell a bad path from any other fault.
+/// The fields that distinguish an invalid path from any other fault.
 #[derive(Deserialize)]
 struct Shape {
     path: Option<serde_json::Value>,

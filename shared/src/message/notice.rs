@@ -1,30 +1,30 @@
-//! What a server says unasked, any time between replies.
+//! Notices: messages that a server may send at any time between replies.
 
 use serde::{Deserialize, Serialize};
 
 use super::reply::{Access, Usage};
 
-/// Something the client should know.
+/// A fact that the client should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Notice {
     /// The user's usage or limits changed.
     UsageChanged(Usage),
-    /// What the user may do changed while connected.
+    /// The access of the account changed during the connection.
     AccountChanged {
-        /// What the user may do now.
+        /// The present access.
         access: Access,
     },
-    /// The operator's word to everybody.
+    /// A message of the operator to everybody.
     Broadcast {
-        /// The word.
+        /// The message.
         text: String,
     },
     /// The server will close this connection; transfers can be resumed later.
     Closing {
-        /// Why.
+        /// The reason.
         reason: String,
-        /// In how many seconds.
+        /// The number of seconds until then.
         seconds: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! What a server answers.
+//! The replies of a server.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::{
     secret::Secret,
 };
 
-/// A server's message: the answer to the oldest unanswered request, or a notice.
+/// A message of a server: the answer to the oldest unanswered request, or a notice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
@@ -23,7 +23,7 @@ pub enum Reply {
     Welcome(Welcome),
     /// To `Login`, `Attach` and `Register`.
     LoggedIn(LoggedIn),
-    /// To anything: it was not done.
+    /// To any request: it was refused or failed.
     Refused(Refusal),
     /// To `List`, `Walk` and `Find`: a page.
     Entries(Page),
@@ -31,35 +31,35 @@ pub enum Reply {
     Entry {
         /// The entry.
         entry: Entry,
-        /// Its version, where it is a file.
+        /// Its version, if it is a file.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<Version>,
     },
-    /// It was done.
+    /// Success.
     Done,
-    /// To `Remove`: what went.
+    /// To `Remove`: the removed entries.
     Removed {
         /// Files and symlinks.
         files: u64,
         /// Folders.
         dirs: u64,
-        /// Bytes of the files.
+        /// Bytes of the removed files.
         bytes: u64,
     },
     /// To `Hash`.
     Hashed {
-        /// Which digest.
+        /// The algorithm.
         algorithm: Algorithm,
-        /// It, in hexadecimal.
+        /// The digest in hexadecimal.
         digest: String,
     },
     /// To `Usage`.
     Usage(Usage),
     /// To `Uploads`.
     Uploads {
-        /// Some of the user's unfinished uploads, in the order of their paths.
+        /// Some of the user's unfinished uploads, ordered by path.
         uploads: Vec<UnfinishedUpload>,
-        /// Whether another page follows; only where [`Feature::UploadsPages`] is common.
+        /// Whether another page follows; only if [`Feature::UploadsPages`] is common.
         ///
         /// [`Feature::UploadsPages`]: crate::feature::Feature::UploadsPages
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -67,28 +67,28 @@ pub enum Reply {
     },
     /// To `Ping`.
     Pong,
-    /// To `Put`: the quota is reserved, send the blocks. Have-frames of `have_blocks`
-    /// digests in all follow, from block 0.
+    /// To `Put`: the quota is reserved, send the blocks. Have-frames with `have_blocks` digests in total follow,
+    /// starting with block 0.
     Ready {
-        /// What the upload goes on from.
+        /// The basis on which the upload continues.
         basis: Basis,
-        /// How many leading blocks the basis holds.
+        /// The number of leading blocks that the basis holds.
         have_blocks: u64,
     },
-    /// To `Commit` and `Copy`: the file is there, whole, verified and durable.
+    /// To `Commit` and `Copy`: the file is complete, verified and durable.
     Stored {
         /// Its digest.
         root: Digest,
         /// Its size in bytes.
         size: u64,
-        /// The version it is now.
+        /// Its new version.
         version: Version,
-        /// The user's usage after it.
+        /// The user's usage afterwards.
         usage: Usage,
     },
     /// To `Get`: blocks follow.
     Opened {
-        /// Bytes.
+        /// The size in bytes.
         size: u64,
         /// The modification time.
         mtime: Mtime,
@@ -99,50 +99,50 @@ pub enum Reply {
     },
     /// After a download's last block.
     Sent {
-        /// The digest of the whole file; absent when only a range was asked for.
+        /// The digest of the whole file; absent if only a range was requested.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         root: Option<Digest>,
         /// The version that was sent.
         version: Version,
     },
-    /// Not an answer: something the client should know.
+    /// Not an answer: a fact that the client should know.
     Notice(Notice),
 }
 
-/// Who the server is.
+/// The first reply of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// The version both will speak.
+    /// The version that both will speak.
     pub protocol: u32,
     /// The server's name and version, for logs.
     pub server: String,
-    /// Optional abilities it has.
+    /// The optional features that it supports.
     #[serde(default)]
     pub features: Features,
-    /// Who may make an account.
+    /// The people who may create an account.
     pub registration: Registration,
-    /// What this server allows.
+    /// The limits of this server.
     pub limits: ServerLimits,
 }
 
-/// Who may make an account.
+/// The people who may create an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Registration {
     /// Nobody.
     Closed,
-    /// Who has an invite.
+    /// People with an invite.
     Invite,
     /// Anybody.
     Open,
 }
 
-/// What a server allows.
+/// The limits of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerLimits {
     /// Connections one user may have open.
     pub connections: u32,
-    /// Seconds without a frame after which the server closes.
+    /// Seconds without a frame after which the server closes the connection.
     pub idle_seconds: u64,
 }
 
@@ -151,33 +151,33 @@ pub struct ServerLimits {
 pub struct LoggedIn {
     /// The user's name.
     pub user: String,
-    /// What the user may do.
+    /// The access of the user.
     pub access: Access,
-    /// What the user has and may have.
+    /// The user's usage and limits.
     pub usage: Usage,
-    /// Lets further connections of this client `Attach`; dies with the session.
+    /// The ticket with which further connections of this client can `Attach`; it expires with the session.
     pub ticket: Secret,
-    /// The operator's word of the day.
+    /// The operator's message of the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub motd: Option<String>,
 }
 
-/// What a user may do.
+/// The access of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
     /// Everything in the home.
     ReadWrite,
-    /// Only look and download.
+    /// Only list and download.
     ReadOnly,
 }
 
-/// What a user has and may have. `limit` and `file_limit` are absent where there is none.
+/// A user's usage and limits. `limit` and `file_limit` are absent if there is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Usage {
     /// Bytes of the home's regular files.
     pub used: u64,
-    /// Bytes held by unfinished uploads.
+    /// Bytes reserved for unfinished uploads.
     pub reserved: u64,
     /// Bytes the user may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -192,13 +192,13 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Bytes that are taken, what unfinished uploads hold included.
+    /// Bytes in use, including reservations.
     #[must_use]
     pub fn held(&self) -> u64 {
         self.used.saturating_add(self.reserved)
     }
 
-    /// Whether nine tenths of what the user may have are taken.
+    /// Whether nine tenths of a limit are in use.
     #[must_use]
     pub fn is_nearly_full(&self) -> bool {
         self.limit.is_some_and(|limit| self.held() >= limit - limit / 10)
@@ -208,34 +208,34 @@ impl Usage {
 /// Entries of one folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
-    /// The folder, relative to the path that was asked for; the empty path is that one itself.
+    /// The folder, relative to the requested path; the empty path is the requested folder itself.
     #[serde(default)]
     pub under: RemotePath,
     /// Some of its entries, at most 1000.
     pub entries: Vec<Entry>,
-    /// Folders (relative likewise) that could not be read and are missing from the answer.
+    /// Folders (also relative) that could not be read and are missing from the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<RemotePath>,
     /// Whether another page follows.
     pub more: bool,
 }
 
-/// An upload that was begun and not committed.
+/// An upload that was started but not committed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnfinishedUpload {
     /// The target.
     pub path: RemotePath,
-    /// The declared size, where there was one.
+    /// The declared size, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// Bytes that have arrived (their digests are proven at resume).
+    /// Bytes received (their digests are verified on resume).
     pub received: u64,
-    /// Bytes of quota it holds.
+    /// Bytes of the quota that it has reserved.
     pub reserved: u64,
-    /// When it was begun.
+    /// When it was started.
     pub started: Mtime,
     /// When it expires.
     pub expires: Mtime,
-    /// Whether a connection is working on it now.
+    /// Whether a connection is writing to it now.
     pub active: bool,
 }

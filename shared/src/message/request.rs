@@ -1,4 +1,4 @@
-//! What a client asks.
+//! The requests of a client.
 
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
@@ -13,36 +13,36 @@ use crate::{
     secret::Secret,
 };
 
-/// A client's message. Answered strictly in order; see each variant's reply.
+/// A message of a client. Requests are answered strictly in order; each variant names its reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Request {
-    /// The first message: who speaks. Answered by `Welcome`.
+    /// The first message: introduces the client. Answered by `Welcome`.
     Hello(Hello),
-    /// Proves who the user is. Answered by `LoggedIn`.
+    /// Proves the identity of the user. Answered by `LoggedIn`.
     Login {
         /// The user's name.
         user: String,
         /// The proof.
         proof: Proof,
     },
-    /// Joins a session another connection of this client logged in. Answered by `LoggedIn`.
+    /// Joins a session that another connection of this client opened. Answered by `LoggedIn`.
     Attach {
-        /// From that connection's `LoggedIn`.
+        /// The ticket from that connection's `LoggedIn`.
         ticket: Secret,
     },
-    /// Makes an account, where the server allows it. Answered by `LoggedIn`.
+    /// Creates an account, if the server allows it. Answered by `LoggedIn`.
     Register {
         /// The wanted name.
         user: String,
         /// The wanted password.
         password: Secret,
-        /// The invite, where one is needed.
+        /// The invite, if one is needed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         invite: Option<Secret>,
     },
-    /// The entries of a folder. Answered by `Entries` until one has no `more`.
+    /// The entries of a folder. Answered by `Entries`, until one has `more` unset.
     List {
         /// The folder.
         path: RemotePath,
@@ -52,23 +52,23 @@ pub enum Request {
         /// The folder.
         path: RemotePath,
     },
-    /// Entries below a folder whose name matches. Answered by `Entries`.
+    /// Entries below a folder whose names match. Answered by `Entries`.
     Find {
         /// The folder.
         path: RemotePath,
-        /// A part of the name, or a glob when it has one of `*?[`. Without a capital
-        /// letter in it, capitals do not matter.
+        /// A part of the name, or a glob if it contains one of `*?[`. The search is case-sensitive only if the
+        /// pattern contains a capital letter.
         pattern: String,
-        /// At most so many entries; all of them if absent.
+        /// The maximum number of entries; all of them if absent.
         #[serde(default = "all")]
         limit: u64,
     },
     /// One entry. Answered by `Entry`.
     Stat {
-        /// Which.
+        /// The path.
         path: RemotePath,
     },
-    /// Makes an empty file, or sets the modification time of what is there to now. Answered by `Done`.
+    /// Makes an empty file, or sets the modification time of an existing entry to now. Answered by `Done`.
     Touch {
         /// The file or folder.
         path: RemotePath,
@@ -77,79 +77,78 @@ pub enum Request {
     MakeDir {
         /// The new folder.
         path: RemotePath,
-        /// Make the folders above too, and do not mind if it exists.
+        /// Make missing parents too, and accept an existing folder.
         #[serde(default)]
         parents: bool,
     },
-    /// Renames or moves, atomically. Answered by `Done`.
+    /// Renames or moves an entry atomically. Answered by `Done`.
     Rename {
-        /// From here.
+        /// The old path.
         from: RemotePath,
-        /// To here.
+        /// The new path.
         to: RemotePath,
-        /// Replace a file that is there.
+        /// Replace an existing file.
         #[serde(default)]
         replace: bool,
     },
     /// Copies a file or folder on the server. Answered by `Stored` for a file, `Done` for a folder.
     Copy {
-        /// From here.
+        /// The source.
         from: RemotePath,
-        /// To here.
+        /// The target.
         to: RemotePath,
-        /// Replace a file that is there.
+        /// Replace an existing file.
         #[serde(default)]
         replace: bool,
     },
-    /// Removes. Answered by `Removed`.
+    /// Removes an entry. Answered by `Removed`.
     Remove {
-        /// What.
+        /// The path.
         path: RemotePath,
-        /// A folder with all below it.
+        /// Remove a folder with everything below it.
         #[serde(default)]
         recursive: bool,
-        /// Only a file, and only if it still is this version, else refuse with `changed`.
+        /// Only remove a file of this version, else refuse with `changed`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<Version>,
     },
-    /// Sets times or permissions. Answered by `Done`.
+    /// Sets modification time or permission bits. Answered by `Done`.
     SetAttributes {
-        /// Of what.
+        /// The path.
         path: RemotePath,
-        /// The modification time, or as it is.
+        /// The modification time; unchanged if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mtime: Option<Mtime>,
-        /// The permission bits, or as they are.
+        /// The permission bits; unchanged if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mode: Option<u32>,
     },
-    /// A file's digest. Answered by `Hashed`.
+    /// The digest of a file. Answered by `Hashed`.
     Hash {
         /// The file.
         path: RemotePath,
-        /// Which digest.
+        /// The algorithm.
         algorithm: Algorithm,
     },
-    /// How much the user has and may have. Answered by `Usage`.
+    /// The user's usage and limits. Answered by `Usage`.
     Usage,
-    /// The user's unfinished uploads. Answered by `Uploads`, until one has no `more`.
+    /// The user's unfinished uploads. Answered by `Uploads`, until one has `more` unset.
     Uploads,
-    /// Throws an unfinished upload away. Answered by `Done`.
+    /// Discards an unfinished upload. Answered by `Done`.
     Discard {
-        /// The path it was for.
+        /// The target of the upload.
         path: RemotePath,
     },
     /// Changes the password. Answered by `Done`; the user's other sessions end.
     ChangePassword {
-        /// The present one.
+        /// The present password.
         old: Secret,
-        /// The new one.
+        /// The new password.
         new: Secret,
     },
-    /// Says the client is there. Answered by `Pong`.
+    /// Shows that the client is alive. Answered by `Pong`.
     Ping,
-    /// Downloads; have-frames follow, ended by an empty one. Answered by `Opened`,
-    /// block frames and `Sent`.
+    /// Downloads a file; have-frames follow, ended by an empty one. Answered by `Opened`, block frames and `Sent`.
     Get {
         /// The file.
         path: RemotePath,
@@ -157,18 +156,18 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         blocks: Option<BlockRange>,
     },
-    /// Uploads. Answered by `Ready` (not for a file of one block), then `Stored` after `Commit`.
+    /// Uploads a file. Answered by `Ready` (except for a file of one block), then by `Stored` after `Commit`.
     Put(Put),
-    /// Ends an upload's blocks. Answered by `Stored`.
+    /// Ends the blocks of an upload. Answered by `Stored`.
     Commit {
-        /// The size in bytes, as it was read.
+        /// The size in bytes of the data that was read.
         size: u64,
-        /// The digest, as it was read.
+        /// The digest of the data that was read.
         root: Digest,
     },
 }
 
-/// Who the client is.
+/// The introduction of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The highest protocol version it speaks.
@@ -176,7 +175,7 @@ pub struct Hello {
     /// Its name and version, for logs.
     #[serde(default)]
     pub client: String,
-    /// Optional abilities it has.
+    /// The optional features that it supports.
     #[serde(default)]
     pub features: Features,
     /// HMAC-SHA-256 (base64) of the TLS exporter `EXPORTER-ferry-seal` under the shared secret.
@@ -184,11 +183,11 @@ pub struct Hello {
     pub seal: Option<String>,
 }
 
-/// How a user proves who they are.
+/// The proof of a user's identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Proof {
-    /// The password; only ever inside TLS, after the server's key was trusted.
+    /// The password; sent only inside TLS, after the server's key was trusted.
     Password(Secret),
     /// A signature bound to this connection.
     Key {
@@ -199,13 +198,13 @@ pub enum Proof {
     },
 }
 
-/// Which digest of a file.
+/// The algorithm of a file's digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Algorithm {
-    /// What `b3sum` prints.
+    /// BLAKE3, as `b3sum` prints it.
     Blake3,
-    /// What `sha256sum` prints.
+    /// SHA-256, as `sha256sum` prints it.
     Sha256,
 }
 
@@ -214,45 +213,45 @@ pub enum Algorithm {
 pub struct BlockRange {
     /// The first block's index.
     pub first: u64,
-    /// How many.
+    /// The number of blocks.
     pub count: u64,
 }
 
-/// An upload's declaration.
+/// The declaration of an upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Put {
     /// The target.
     pub path: RemotePath,
-    /// Bytes to come; absent when the source is a stream.
+    /// The size in bytes; absent if the source is a stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// The modification time to keep; now if absent.
+    /// The modification time to set; the present time if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtime: Option<Mtime>,
-    /// The permission bits to keep; the server's default if absent.
+    /// The permission bits to set; the server's default if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<u32>,
-    /// What to do when the target exists.
+    /// What to do if the target exists.
     #[serde(default)]
     pub if_exists: IfExists,
-    /// Make the folders above the target.
+    /// Make missing parent folders.
     #[serde(default)]
     pub parents: bool,
-    /// What to go on from.
+    /// The basis on which to continue.
     #[serde(default)]
     pub basis: Basis,
 }
 
 impl Put {
-    /// Whether this is an optimistic upload: a declared file of one block or none, whose
-    /// block and `Commit` follow at once and which gets no `Ready`.
+    /// Whether this is an optimistic upload: a declared file of at most one block, whose block and `Commit` follow
+    /// at once and which gets no `Ready`.
     #[must_use]
     pub fn is_optimistic(&self) -> bool {
         self.size.is_some_and(|size| size <= BLOCK_SIZE)
     }
 }
 
-/// What an upload does when its target exists.
+/// What an upload does if its target exists.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IfExists {
@@ -261,33 +260,33 @@ pub enum IfExists {
     Refuse,
     /// Replace it.
     Replace,
-    /// Replace it if it still is this version, else refuse with `changed`.
+    /// Replace it if it still has this version, else refuse with `changed`.
     ReplaceVersion(Version),
 }
 
-/// What an upload goes on from.
+/// The basis on which an upload continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// Nothing: a fresh upload.
+    /// Nothing: a new upload.
     #[default]
     None,
     /// The staged part of an earlier upload, if there is one.
     Staged,
-    /// The staged part, else the file as it is now.
+    /// The staged part, else the present file.
     Current,
 }
 
-/// The `limit` of a `find` without one.
+/// The `limit` of a `find` that states none.
 const fn all() -> u64 {
     u64::MAX
 }
 
 impl Request {
-    /// Every request's name, in their order.
+    /// The names of all requests, in order.
     pub const NAMES: &'static [&'static str] = Self::VARIANTS;
 
-    /// The request's name as it travels.
+    /// The name of the request in messages.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.into()

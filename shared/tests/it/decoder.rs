@@ -1,4 +1,4 @@
-//! The decoder against anything: the fuzz target's body on its seeds and on bounded random input.
+//! The decoder with arbitrary input: the body of the fuzz target on its seeds and on bounded random input.
 
 use bytes::Bytes;
 use ferry_shared::{
@@ -8,7 +8,7 @@ use ferry_shared::{
 };
 use proptest::prelude::*;
 
-/// What must hold for any input; the same as in `fuzz/fuzz_targets/decoder.rs`.
+/// The properties that must hold for any input; the same as in `fuzz/fuzz_targets/decoder.rs`.
 fn decode_all(input: &[u8], phase: Phase) {
     let mut bytes = Bytes::copy_from_slice(input);
     loop {
@@ -65,7 +65,7 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
     (1..5u8, 0..64usize, json, any::<[u8; 8]>(), prop::collection::vec(any::<u8>(), 0..80)).prop_map(
         |(kind, claimed, json, index, tail)| {
             let payload = if kind == 1 { json.into_bytes() } else { [&index[..], &tail].concat() };
-            // Mostly honest lengths; now and then one that is not.
+            // Mostly correct lengths, and occasionally a wrong one.
             let length = if claimed < 8 { payload.len() + claimed * 7 } else { payload.len() };
             let length = u32::try_from(length).unwrap().to_be_bytes();
             [&[kind, length[1], length[2], length[3]], &payload[..]].concat()
@@ -92,7 +92,7 @@ proptest! {
         let input = input.concat();
         let whole = all(&input);
         let mut pieces = Bytes::copy_from_slice(&input[..cut.index(input.len())]);
-        // What a cut-off front yields is a beginning of what the whole yields.
+        // The frames of a prefix are a prefix of the frames of the whole.
         let mut front = Vec::new();
         while let Ok(Some(frame)) = frame::decode(&mut pieces, Phase::LoggedIn) {
             front.push(format!("{frame:?}"));

@@ -32,7 +32,7 @@ fn name(bytes: &[u8]) -> Name {
     Name::new(bytes).unwrap()
 }
 
-/// The message is exactly this JSON, and this JSON is the message.
+/// Checks that the message encodes to exactly this JSON, and that this JSON decodes to the message.
 fn pin<M: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(message: &M, json: &str) {
     let mut out = Vec::new();
     frame::put_message(&mut out, message).unwrap();

@@ -1,4 +1,4 @@
-//! The data folder: who is in it, and what is not trusted in it.
+//! The data folder: its users, and what is not trusted in it.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
@@ -119,7 +119,7 @@ fn what_users_leave_free_is_refused_to_them_and_not_to_the_server_s_own_files() 
     is_full(part.write(1, |_, _| Ok(())).err());
     is_full(place.home.make_dir(&p("folder"), false, &mut 0).err());
     is_full(place.home.make_dir(&p("some/folder"), true, &mut 0).err());
-    // What is only written again has its room, and what the server notes for itself.
+    // Bytes that are overwritten have their space already, and the server's own files ignore the reserve.
     part.write(0, |_, _| Ok(())).unwrap();
     place.home.write_ledger(b"figures").unwrap();
     assert!(place.home.remove_ledger().is_ok() && place.home.remove_ledger().is_ok());
@@ -137,7 +137,7 @@ fn a_part_that_cannot_be_replaced_stays_known() {
     drop(place.home.create_part(meta("a")).unwrap());
     let staged: Vec<_> = place.staged_names();
     let part = place.staging().join(staged.iter().find(|name| name.ends_with(".part")).unwrap());
-    // As on a disk that does not let it go.
+    // As on a disk that refuses to remove the file.
     fs::remove_file(&part).unwrap();
     fs::create_dir(&part).unwrap();
     assert!(place.home.create_part(meta("a")).is_err());

@@ -19,7 +19,7 @@ fn removed_all(place: &Place, path: &str, step: u64) -> Removed {
     panic!("a removal without an end");
 }
 
-/// `du` as it is installed, counting the regular files only.
+/// The installed `du`, counting regular files only.
 fn du_of_files(folder: &Path) -> u64 {
     let find = std::process::Command::new("sh")
         .arg("-c")
@@ -81,7 +81,7 @@ fn a_walk_tells_what_is_too_deep_for_a_path() {
 #[test]
 fn a_walk_tells_what_it_could_not_read() {
     use std::os::unix::fs::PermissionsExt as _;
-    // Root reads everything.
+    // Root can read everything.
     if ran_without_roots_rights("storage::tests::trees::a_walk_tells_what_it_could_not_read") {
         return;
     }
