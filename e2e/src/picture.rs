@@ -1,4 +1,4 @@
-//! A terminal's screen as an SVG picture, for the documents.
+//! Renders a terminal's screen as an SVG picture, for the documents.
 
 use std::fmt::Write as _;
 
@@ -10,13 +10,13 @@ const CELL: (u16, u16) = (8, 17);
 const MARGIN: u16 = 10;
 const BACKGROUND: &str = "#16181d";
 const FOREGROUND: &str = "#d5d8de";
-/// xterm's first sixteen colours, a little softer.
+/// The first sixteen colours of xterm, slightly softened.
 const SIXTEEN: [&str; 16] = [
     "#16181d", "#e06c75", "#8fbf6f", "#d9b25f", "#61a0e0", "#c07fd0", "#56b6c2", "#c8ccd4", "#5c6370", "#ff7b86",
     "#a5d685", "#f0cc7a", "#7fb8f5", "#d69be5", "#6fd0dc", "#ffffff",
 ];
 
-/// How a run of cells looks.
+/// The style of a run of cells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Style {
     ink: String,
@@ -26,7 +26,7 @@ struct Style {
     underline: bool,
 }
 
-/// The picture of a screen, with `title` for those who cannot see it.
+/// The picture of a screen, with `title` for people who cannot see it.
 #[must_use]
 pub fn svg(screen: &Screen, title: &str) -> String {
     let (lines, columns) = screen.size();
@@ -105,7 +105,7 @@ fn colour(colour: Color, otherwise: &str) -> String {
     }
 }
 
-/// A colour of xterm's palette of 256: sixteen, a cube of 6 × 6 × 6, and a ramp of greys.
+/// A colour of xterm's 256-colour palette: sixteen colours, a cube of 6 × 6 × 6, and a ramp of greys.
 fn indexed(index: u8) -> String {
     let level = |step: u8| if step == 0 { 0 } else { 55 + 40 * step };
     match index {

@@ -1,7 +1,6 @@
-//! A wire between client and server that counts bytes and fails on command.
+//! A proxy between client and server that counts bytes and fails on command.
 //!
-//! Faults come after a number of bytes, never after a time, so that a test meets the same
-//! state on every machine.
+//! Faults occur after a number of bytes, never after a time, so that a test meets the same state on every machine.
 
 use std::{
     net::SocketAddr,
@@ -24,7 +23,7 @@ use crate::{sockets, wait};
 /// Bytes forwarded at a time.
 const CHUNK: usize = 32 << 10;
 
-/// Which way bytes go.
+/// The direction of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// From the client to the server.
@@ -33,14 +32,14 @@ pub enum Direction {
     Down = 1,
 }
 
-/// What happens when a way's allowance is used up.
+/// What happens when the allowance of a direction is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
-    /// Bytes of that way stay in the wire until [`Proxy::release`]; connections stay open.
+    /// Bytes in that direction are held back until [`Proxy::release`]; connections stay open.
     Hold,
-    /// Every connection is reset, as by a pulled cable that comes back; later ones work.
+    /// Every connection is reset, as if a cable was pulled and plugged in again; later connections work.
     Reset,
-    /// Every connection is closed in order in the middle of whatever was on it.
+    /// Every connection is closed in an orderly way, in the middle of its data.
     Close,
 }
 
@@ -59,16 +58,16 @@ struct ProxyState {
     gates: [Gate; 2],
     counted: [u64; 2],
     chunks: [u64; 2],
-    /// Connections ever made.
+    /// The total number of connections.
     connections: u64,
     live: u64,
     refusing: bool,
     delay: Duration,
-    /// Grows when all connections must go; whether in order or by a reset.
+    /// The counter grows when all connections must end; the other field tells how.
     end: (u64, Then),
 }
 
-/// The wire. Ends with its last clone's test.
+/// The proxy. It ends with the test that holds its last clone.
 #[derive(Debug, Clone)]
 pub struct Proxy {
     address: SocketAddr,
@@ -79,7 +78,7 @@ pub struct Proxy {
 #[derive(Debug, Clone)]
 struct Shared {
     state: Arc<Mutex<ProxyState>>,
-    /// Rings whenever the state changed in a way a waiting pump must know.
+    /// Notifies waiting pumps of changes of the state.
     bell: watch::Sender<()>,
 }
 
@@ -90,10 +89,10 @@ impl Shared {
 }
 
 impl Proxy {
-    /// A wire to `target` on a port of its own.
+    /// A proxy to `target` on a port of its own.
     ///
     /// # Panics
-    /// When no port can be had.
+    /// If no port is available.
     #[must_use]
     pub fn new(target: SocketAddr) -> Self {
         let state = ProxyState {
@@ -126,20 +125,20 @@ impl Proxy {
         Self { address, shared, _stop: Arc::new(stop) }
     }
 
-    /// Where clients must connect.
+    /// The address to which clients must connect.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Bytes that went `way` since the start or [`Proxy::reset_counters`].
+    /// Bytes forwarded in this direction since the start or [`Proxy::reset_counters`].
     #[must_use]
     pub fn counted(&self, direction: Direction) -> u64 {
         self.shared.lock().counted[direction as usize]
     }
 
-    /// How often bytes were picked up to go `way`. With a [`Proxy::delay`] that tells how often a
-    /// side had to wait: what is sent without waiting gathers and goes together.
+    /// How many chunks of bytes were picked up in this direction. With a [`Proxy::delay`], this tells how often a
+    /// side had to wait: bytes that are sent without waiting accumulate and travel together.
     #[must_use]
     pub fn chunks(&self, direction: Direction) -> u64 {
         self.shared.lock().chunks[direction as usize]
@@ -159,21 +158,21 @@ impl Proxy {
         self.shared.lock().connections
     }
 
-    /// Lets `bytes` more go `way`, over all connections together, and then does `then`.
+    /// Lets `bytes` more pass in this direction, over all connections together, and then does `then`.
     pub fn after(&self, direction: Direction, bytes: u64, then: Then) {
         self.shared.lock().gates[direction as usize] = Gate { left: bytes, then, tripped: false };
         self.shared.bell.send_replace(());
     }
 
-    /// Whether the fault set by [`Proxy::after`] has come.
+    /// Whether the fault set by [`Proxy::after`] has occurred.
     #[must_use]
     pub fn tripped(&self, direction: Direction) -> bool {
         self.shared.lock().gates[direction as usize].tripped
     }
 
-    /// Waits until the fault set by [`Proxy::after`] has come. Where bytes are held, waits also until the
-    /// server has read those that were let through: sockets may hold 32 MiB, and how much they do depends
-    /// on the machine.
+    /// Waits until the fault set by [`Proxy::after`] has occurred. If bytes are held, this also waits until the
+    /// server has read the bytes that were forwarded: sockets may hold 32 MiB, and the amount depends on the
+    /// machine.
     pub fn wait_tripped(&self, direction: Direction) {
         wait::until(&format!("the fault {direction:?} the wire"), || self.tripped(direction));
         let (target, then) = {
@@ -185,7 +184,7 @@ impl Proxy {
         }
     }
 
-    /// Takes all faults away and lets held bytes go.
+    /// Removes all faults and forwards held bytes.
     pub fn release(&self) {
         let mut state = self.shared.lock();
         state.gates = [OPEN; 2];
@@ -202,13 +201,13 @@ impl Proxy {
         self.shared.bell.send_replace(());
     }
 
-    /// Cuts every connection and resets new ones until [`Proxy::release`].
+    /// Resets every connection, and new ones too, until [`Proxy::release`].
     pub fn unplug(&self) {
         self.shared.lock().refusing = true;
         self.cut();
     }
 
-    /// Delays every chunk of bytes, both ways.
+    /// Delays every chunk of bytes in both directions.
     pub fn delay(&self, delay: Duration) {
         self.shared.lock().delay = delay;
     }
@@ -243,7 +242,7 @@ async fn accept(listener: TcpListener, shared: Shared) {
     }
 }
 
-/// Carries bytes both ways until both are done or the connection must end.
+/// Forwards bytes in both directions until both are done or the connection must end.
 async fn carry(mut client: TcpStream, mut server: TcpStream, shared: &Shared) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let born = shared.lock().end.0;
@@ -272,7 +271,7 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, shared: &Shared) {
     }
 }
 
-/// Carries bytes one way, within the gate's allowance.
+/// Forwards bytes in one direction, within the gate's allowance.
 async fn pump(direction: Direction, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &Shared) {
     let mut buffer = vec![0; CHUNK];
     let mut bell = shared.bell.subscribe();
@@ -305,7 +304,7 @@ async fn pump(direction: Direction, mut from: ReadHalf<'_>, mut to: WriteHalf<'_
     }
 }
 
-/// Counts bytes that went and lets the gate fall when its allowance is used up.
+/// Counts forwarded bytes and triggers the gate when its allowance is used up.
 fn spend(direction: Direction, count: u64, shared: &Shared) {
     let mut state = shared.lock();
     state.counted[direction as usize] += count;

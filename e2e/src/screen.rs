@@ -1,4 +1,4 @@
-//! The real `ferry` in a real terminal: a pty, keys, and the screen it would show.
+//! The real `ferry` in a real terminal: a pty, key presses, and the resulting screen.
 
 mod keys;
 
@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{PASSWORD, binaries, client::Client, wait};
 
-/// How a terminal is set up before `ferry` starts in it.
+/// The setup of a terminal before `ferry` starts in it.
 #[derive(Debug)]
 pub struct Setup {
     size: (u16, u16),
@@ -35,7 +35,7 @@ pub struct Screen {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// What came out of the terminal.
+/// The output of the terminal.
 struct Seen {
     terminal: vt100::Parser,
     bytes: u64,
@@ -53,7 +53,7 @@ fn cells(count: u16) -> NonZeroU16 {
 }
 
 impl Setup {
-    /// `ferry` of `client`, in its folder `here`, in a terminal of 100 columns and 30 lines.
+    /// Sets up `ferry` for `client` in its folder `here`, in a terminal of 100 columns and 30 lines.
     #[must_use]
     pub fn new(client: &Client) -> Self {
         let home = client.scratch("user");
@@ -84,14 +84,14 @@ impl Setup {
         Self { folder: folder.to_owned(), ..self }
     }
 
-    /// Sets a variable of the environment.
+    /// Sets an environment variable.
     #[must_use]
     pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.set(name, value);
         self
     }
 
-    /// A word more on the command line.
+    /// Adds an argument to the command line.
     #[must_use]
     pub fn word(mut self, word: impl Into<OsString>) -> Self {
         self.words.push(word.into());
@@ -101,17 +101,17 @@ impl Setup {
     /// Starts `ferry`.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     #[must_use]
     pub fn start(self) -> Screen {
         let program = binaries::ferry();
         self.start_program(&program)
     }
 
-    /// Starts another program in its place.
+    /// Starts another program instead.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     #[must_use]
     pub fn start_program(self, program: &Path) -> Screen {
         let pty = native_pty_system().openpty(pty_size(self.size)).expect("a terminal can be opened");
@@ -152,16 +152,16 @@ fn follow(mut output: Box<dyn Read + Send>, seen: Arc<Mutex<Seen>>) {
 }
 
 impl Screen {
-    /// `ferry` of `client`, logged in: the server's key accepted, the password typed.
+    /// `ferry` of `client`, logged in: the server's key is accepted and the password typed.
     #[must_use]
     pub fn logged_in(client: &Client) -> Self {
         Self::log_in(Setup::new(client), client)
     }
 
-    /// As [`Screen::logged_in`], set up by the caller.
+    /// Like [`Screen::logged_in`], with a setup of the caller.
     ///
     /// # Panics
-    /// When the login is not asked for as it should be.
+    /// If the login does not proceed as expected.
     #[must_use]
     pub fn log_in(setup: Setup, client: &Client) -> Self {
         let mut screen = setup.word(client.address_word()).start();
@@ -182,19 +182,19 @@ impl Screen {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the screen shows, lines ended by newlines.
+    /// The text on the screen, with a newline after each line.
     #[must_use]
     pub fn text(&self) -> String {
         self.seen().terminal.screen().contents()
     }
 
-    /// The screen with its colours and attributes, cell by cell.
+    /// The screen with its colours and attributes, by cell.
     #[must_use]
     pub fn snapshot(&self) -> vt100::Screen {
         self.seen().terminal.screen().clone()
     }
 
-    /// Bytes the program wrote so far, and when it wrote last.
+    /// The number of bytes the program has written, and when it last wrote.
     #[must_use]
     pub fn written(&self) -> (u64, Instant) {
         let seen = self.seen();
@@ -204,25 +204,25 @@ impl Screen {
     /// Waits until the screen shows `text`.
     ///
     /// # Panics
-    /// With the screen, when it never does, or `ferry` ended.
+    /// With the screen, if this never happens or `ferry` ends.
     #[track_caller]
     pub fn wait(&mut self, text: &str) {
         self.wait_until(&format!("{text:?}"), |screen| screen.contains(text));
     }
 
-    /// Waits until the screen does not show `text` any more.
+    /// Waits until the screen no longer shows `text`.
     ///
     /// # Panics
-    /// With the screen, when it always does, or `ferry` ended.
+    /// With the screen, if this never happens or `ferry` ends.
     #[track_caller]
     pub fn wait_gone(&mut self, text: &str) {
         self.wait_until(&format!("{text:?} to go"), |screen| !screen.contains(text));
     }
 
-    /// Waits until what the screen shows `is_so`.
+    /// Waits until `is_so` is true for the text on the screen.
     ///
     /// # Panics
-    /// With the screen, when it never is, or `ferry` ended.
+    /// With the screen, if this never happens or `ferry` ends.
     #[track_caller]
     pub fn wait_until(&mut self, what: &str, is_so: impl Fn(&str) -> bool) {
         let end = Instant::now() + wait::PATIENCE;
@@ -238,10 +238,10 @@ impl Screen {
         }
     }
 
-    /// Presses keys, named as in `keys.toml` and separated by spaces: `j j space f5 ctrl-a`.
+    /// Presses keys, with the names of `keys.toml`, separated by spaces: `j j space f5 ctrl-a`.
     ///
     /// # Panics
-    /// When a name is unknown.
+    /// If a name is unknown.
     pub fn keys(&mut self, names: &str) {
         for name in names.split(' ') {
             let bytes = keys::bytes(name);
@@ -249,7 +249,7 @@ impl Screen {
         }
     }
 
-    /// Types a text as it is.
+    /// Types a text unchanged.
     pub fn type_text(&mut self, text: &str) {
         self.send(text.as_bytes());
     }
@@ -261,16 +261,16 @@ impl Screen {
     /// Changes the terminal's size: columns, then lines.
     ///
     /// # Panics
-    /// When the system does not let us.
+    /// If the system refuses.
     pub fn resize(&self, columns: u16, lines: u16) {
         self.seen().terminal.set_size(cells(lines), cells(columns));
         self.master.resize(pty_size((columns, lines))).expect("the terminal's size can be changed");
     }
 
-    /// `ferry`'s process id.
+    /// The process ID of `ferry`.
     ///
     /// # Panics
-    /// When it is gone.
+    /// If it has ended.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.process_id().expect("ferry runs")
@@ -279,22 +279,22 @@ impl Screen {
     /// Sends `ferry` a signal.
     ///
     /// # Panics
-    /// When it is gone.
+    /// If it has ended.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid()).expect("process ids are small");
         kill_process(Pid::from_raw(pid).expect("process ids are not 0"), signal).expect("ferry runs");
     }
 
-    /// Kills `ferry` as a crash would.
+    /// Kills `ferry`, as in a crash.
     pub fn kill(mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Waits until `ferry` ended and all it wrote was seen; its exit code.
+    /// Waits until `ferry` has ended and all its output was read; returns its exit code.
     ///
     /// # Panics
-    /// When it does not end.
+    /// If it does not end.
     #[track_caller]
     pub fn wait_end(&mut self) -> u32 {
         let end = Instant::now() + wait::PATIENCE;
@@ -307,11 +307,11 @@ impl Screen {
         }
     }
 
-    /// Fails unless the terminal is as a shell wants it: lines and echo, the usual screen,
-    /// a cursor, no mouse, no pasting in brackets.
+    /// Fails unless the terminal is in the state that a shell needs: line mode and echo, the main screen, a visible
+    /// cursor, no mouse reports, no bracketed paste.
     ///
     /// # Panics
-    /// With what is not so.
+    /// With the differences.
     #[track_caller]
     pub fn assert_restored(&self) {
         wait::until("the terminal to be given back", || {

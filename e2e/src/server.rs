@@ -1,4 +1,4 @@
-//! A real `ferryd` in a folder of its own, on a port of its own, that ends with its test.
+//! A real `ferryd` with its own folder and port, which ends with its test.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::{PASSWORD, binaries, client::Client, wait};
 
-/// How a server is to be started.
+/// The setup of a server.
 #[derive(Debug, Default)]
 pub struct Setup {
     users: Vec<(String, Vec<String>)>,
@@ -28,7 +28,7 @@ pub struct Setup {
     program: Option<PathBuf>,
 }
 
-/// A running server. Killed when dropped; a panic in its log fails the test then.
+/// A running server. It is killed when dropped; a panic in its log then fails the test.
 #[derive(Debug)]
 pub struct Server {
     process: Option<Child>,
@@ -39,7 +39,7 @@ pub struct Server {
     log: Log,
 }
 
-/// What a process wrote, line by line, as it comes.
+/// The output of a process, line by line.
 #[derive(Debug, Clone, Default)]
 pub struct Log(Arc<Mutex<String>>);
 
@@ -56,19 +56,19 @@ impl Log {
         });
     }
 
-    /// All of it so far.
+    /// The output so far.
     #[must_use]
     pub fn text(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// A process's memory as the kernel counts it, in KiB.
+/// The memory of a process according to the kernel, in KiB.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {
     /// Resident now (`VmRSS`).
     pub now: u64,
-    /// The most there was (`VmHWM`) since the start or [`Server::forget_peak`].
+    /// The peak (`VmHWM`) since the start or [`Server::forget_peak`].
     pub peak: u64,
 }
 
@@ -94,24 +94,24 @@ impl Setup {
         self
     }
 
-    /// Sets a variable of the server's environment; `{data}` stands for the data folder.
+    /// Sets an environment variable of the server; `{data}` is replaced by the data folder.
     #[must_use]
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Starts the server through another program; `{data}` stands for the data folder.
+    /// Starts the server through another program; `{data}` is replaced by the data folder.
     #[must_use]
     pub fn wrapper(mut self, words: &[&str]) -> Self {
         self.wrapper = words.iter().map(ToString::to_string).collect();
         self
     }
 
-    /// Hands the server a listener, as systemd does, for each start the same.
+    /// Passes a listener to the server, as systemd does, the same one at each start.
     #[must_use]
     pub fn inherit(mut self, listener: TcpListener) -> Self {
-        // A process of its own sets what must name its own id, and becomes the server.
+        // A separate shell process sets the variable that must contain its own process ID, and becomes the server.
         let hand_over = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@""#;
         self.inherited = Some(listener);
         self.wrapper(&["sh", "-c", hand_over, "sh"])
@@ -128,7 +128,7 @@ impl Setup {
         self.program.clone().unwrap_or_else(binaries::ferryd)
     }
 
-    /// Does not take a panic in the log for a failure of the test.
+    /// Does not treat a panic in the log as a failure of the test.
     #[must_use]
     pub fn may_panic(mut self) -> Self {
         self.may_panic = true;
@@ -138,7 +138,7 @@ impl Setup {
     /// Starts the server and waits until it listens.
     ///
     /// # Panics
-    /// When it does not.
+    /// If it does not.
     #[must_use]
     pub fn start(self) -> Server {
         let folder = tempfile::Builder::new().prefix("ferryd-").tempdir().expect("a temporary folder");
@@ -168,7 +168,7 @@ impl Server {
         }
     }
 
-    /// Starts it and waits until it listens, or ended.
+    /// Starts the server and waits until it listens or has ended.
     fn try_launch(&mut self) -> Result<(), ExitStatus> {
         let data = self.data();
         let mut words: Vec<String> =
@@ -207,10 +207,10 @@ impl Server {
         Ok(())
     }
 
-    /// Adds a user by `ferryd user add`, whether or not the server runs.
+    /// Adds a user with `ferryd user add`, whether or not the server is running.
     ///
     /// # Panics
-    /// When the command fails.
+    /// If the command fails.
     pub fn add_user(&self, name: &str, arguments: &[String]) {
         let mut words = vec!["user", "add", name, "--password-stdin"];
         words.extend(arguments.iter().map(String::as_str));
@@ -218,10 +218,10 @@ impl Server {
         assert!(status.success(), "ferryd user add {name}: {said}");
     }
 
-    /// Runs another `ferryd` command on this server's data; returns all it wrote.
+    /// Runs another `ferryd` command on this server's data; returns all its output.
     ///
     /// # Panics
-    /// When it does not run.
+    /// If it does not run.
     #[must_use]
     pub fn ferryd(&self, arguments: &[&str], stdin: &str) -> (ExitStatus, String) {
         let mut command = Command::new(self.setup.ferryd());
@@ -234,32 +234,32 @@ impl Server {
         forget_environment(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().expect("ferryd runs");
-        // A command that reads nothing may be gone already; what it wrote tells more.
+        // A command that reads nothing may have ended already; its output tells more.
         let _ = process.stdin.take().expect("piped").write_all(format!("{stdin}\n").as_bytes());
         let output = process.wait_with_output().expect("ferryd ends");
         let both = [output.stdout, output.stderr].concat();
         (output.status, String::from_utf8_lossy(&both).into_owned())
     }
 
-    /// Writes the configuration file anew; the server reads it when told to.
+    /// Replaces the configuration file; the server reads it when told to.
     ///
     /// # Panics
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn reconfigure(&self, toml: &str) {
         fs::write(self.folder.path().join("ferryd.toml"), toml).expect("the configuration can be written");
     }
 
-    /// Runs a `ferryd` command on this server's data with another configuration; returns all it wrote.
+    /// Runs a `ferryd` command on this server's data with another configuration; returns all its output.
     ///
     /// # Panics
-    /// When it does not run.
+    /// If it does not run.
     #[must_use]
     pub fn ferryd_with(&self, arguments: &[&str], toml: &str) -> (ExitStatus, String) {
         self.reconfigure(toml);
         self.ferryd(arguments, "")
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -277,7 +277,7 @@ impl Server {
         self.folder.path().join("data")
     }
 
-    /// A folder next to the data, for what must not be touched.
+    /// A folder next to the data, for files that must not be touched.
     #[must_use]
     pub fn outside(&self) -> &Path {
         self.folder.path()
@@ -316,25 +316,25 @@ impl Server {
         Client::new(self.address, user)
     }
 
-    /// What the server logged so far.
+    /// The server's log so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.log.text()
     }
 
-    /// Its process id.
+    /// Its process ID.
     ///
     /// # Panics
-    /// When it does not run.
+    /// If it is not running.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.as_ref().expect("the server runs").id()
     }
 
-    /// Its memory now.
+    /// Its present memory.
     ///
     /// # Panics
-    /// When it does not run.
+    /// If it is not running.
     #[must_use]
     pub fn memory(&self) -> Memory {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the server runs");
@@ -345,18 +345,18 @@ impl Server {
         Memory { now: figure("VmRSS:"), peak: figure("VmHWM:") }
     }
 
-    /// Makes the peak of [`Server::memory`] start again from now.
+    /// Resets the peak of [`Server::memory`].
     ///
     /// # Panics
-    /// When the kernel does not let us.
+    /// If the kernel refuses.
     pub fn forget_peak(&self) {
         fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").expect("the kernel lets us");
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the server.
     ///
     /// # Panics
-    /// When it does not run.
+    /// If it is not running.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.rustix_pid(), signal).expect("the server runs");
     }
@@ -366,7 +366,7 @@ impl Server {
         Pid::from_raw(pid).expect("process ids are not 0")
     }
 
-    /// Kills it as a power cut would.
+    /// Kills the server, as a power cut would.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
@@ -374,16 +374,16 @@ impl Server {
         }
     }
 
-    /// Whether it still runs.
+    /// Whether it is still running.
     #[must_use]
     pub fn is_running(&mut self) -> bool {
         self.process.as_mut().is_some_and(|process| matches!(process.try_wait(), Ok(None)))
     }
 
-    /// Waits until it ended by itself.
+    /// Waits until it has ended by itself.
     ///
     /// # Panics
-    /// When it does not.
+    /// If it does not.
     pub fn wait_end(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("the server runs");
         wait::some("the server to end", || process.try_wait().expect("the server can be waited for"))
@@ -394,22 +394,22 @@ impl Server {
         self.launch();
     }
 
-    /// As [`Server::start_again`], with the program under test, whatever it was started with first.
+    /// Like [`Server::start_again`], with the program under test, whichever one was started first.
     pub fn start_updated(&mut self) {
         self.setup.program = None;
         self.launch();
     }
 
-    /// As [`Server::start_again`]; false when it ended before it listened.
+    /// Like [`Server::start_again`]; false if it ended before it listened.
     #[must_use]
     pub fn can_start_again(&mut self) -> bool {
         self.try_launch().is_ok()
     }
 
-    /// Fails unless a fresh client can still log in and list.
+    /// Fails unless a new client can still log in and list.
     ///
     /// # Panics
-    /// When the server is gone or refuses.
+    /// If the server is gone or refuses.
     pub fn assert_serves(&mut self, user: &str) {
         let ended = self.process.as_mut().and_then(|process| process.try_wait().ok().flatten());
         assert!(ended.is_none(), "the server ended: {ended:?}\n{}", self.log());
@@ -418,7 +418,7 @@ impl Server {
     }
 }
 
-/// Takes everything of ours out of a command's environment.
+/// Removes all variables of this project from a command's environment.
 pub(crate) fn forget_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("FERRY") {

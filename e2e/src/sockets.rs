@@ -1,16 +1,16 @@
-//! Bytes that the kernel still holds for connections on loopback, read from `/proc/net/tcp`.
+//! Bytes that the kernel holds for connections on loopback, from `/proc/net/tcp`.
 
 use std::{fs, net::SocketAddr};
 
-/// Bytes on their way to or from the listener at `address`: sent and not acknowledged, or arrived and not
-/// read by the program yet. Only open connections over IPv4 count.
+/// Bytes in flight to or from the listener at `address`: sent and not acknowledged, or received and not yet read by
+/// the program. Only open connections over IPv4 count.
 #[must_use]
 pub(crate) fn in_flight(address: SocketAddr) -> u64 {
     let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
     table.lines().skip(1).filter_map(|line| of_line(line, address.port())).sum()
 }
 
-/// The queues of one line: `sl local_address rem_address st tx_queue:rx_queue ...`, all in hex.
+/// The queues in one line: `sl local_address rem_address st tx_queue:rx_queue ...`, all in hexadecimal.
 fn of_line(line: &str, port: u16) -> Option<u64> {
     const ESTABLISHED: &str = "01";
     let mut words = line.split_whitespace().skip(1);

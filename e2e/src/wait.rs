@@ -1,14 +1,14 @@
-//! One way to wait for something to become true, so that no test sleeps for luck.
+//! The single way to wait for a condition, so that no test relies on sleeping.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-/// How long anything may take before a test gives it up; generous, for slow machines.
+/// How long anything may take before a test gives up; generous, for slow machines.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until `is_true`, or fails saying that `what` never came.
+/// Waits until `is_true`, or fails with a message that `what` never happened.
 ///
 /// # Panics
 /// After [`PATIENCE`].
@@ -16,7 +16,7 @@ pub fn until(what: &str, mut is_true: impl FnMut() -> bool) {
     some(what, || is_true().then_some(()));
 }
 
-/// Waits until `look` finds something and returns it.
+/// Waits until `look` returns a value and returns it.
 ///
 /// # Panics
 /// After [`PATIENCE`].

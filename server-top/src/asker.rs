@@ -1,4 +1,4 @@
-//! The thread that asks the server: every second how it is, and at once what the operator wants.
+//! The thread that queries the server: its status every second, and orders of the operator at once.
 
 use std::{
     io,
@@ -13,30 +13,30 @@ use ferry_server::control::{
     message::{Answer, Ask, Session, Status},
 };
 
-/// How often the server is asked.
+/// The interval between two queries.
 const EVERY: Duration = Duration::from_secs(1);
-/// Orders and news that wait.
+/// Orders and news that may be queued.
 const QUEUE: usize = 8;
 
-/// What the thread has to tell.
+/// News from the thread.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// How the server is now.
+    /// The present status of the server.
     Fresh(Box<Status>, Vec<Session>),
-    /// What became of an order.
+    /// The result of an order.
     Done(Result<Answer, String>),
-    /// The server is not reached; it is tried again.
+    /// The server cannot be reached; the thread keeps trying.
     Lost(String),
 }
 
-/// The thread's two ends; it stops when this is dropped.
+/// Both ends of the thread's channels; the thread stops when this is dropped.
 pub(crate) struct Asker {
     orders: SyncSender<Ask>,
     pub(crate) news: Receiver<News>,
 }
 
 impl Asker {
-    /// Begins to ask on `line`, and anew at `path` when that is lost.
+    /// Starts querying on `line`, and on a new connection to `path` when that one is lost.
     pub(crate) fn start(line: Line, path: PathBuf) -> io::Result<Self> {
         let (orders, ordered) = sync_channel(QUEUE);
         let (told, news) = sync_channel(QUEUE);
@@ -44,9 +44,9 @@ impl Asker {
         Ok(Self { orders, news })
     }
 
-    /// Hands an order over; a server that answers none gets no more.
+    /// Queues an order; if the server does not answer, further orders are dropped.
     pub(crate) fn ask(&self, ask: Ask) {
-        // Full: the operator sees that nothing happens and asks again.
+        // The queue is full: the operator sees no result and tries again.
         let _ = self.orders.try_send(ask);
     }
 }

@@ -1,4 +1,5 @@
-//! The thread that reads the terminal: when that is gone, reading it never ends, and nobody waits for it.
+//! The thread that reads the terminal. If the terminal is lost, the read never returns, and nobody waits for the
+//! thread.
 
 use std::{
     io,
@@ -9,27 +10,27 @@ use std::{
 
 use ratatui::crossterm::event::{self, Event};
 
-/// Events that wait.
+/// Events that may be queued.
 const QUEUE: usize = 64;
 
-/// What is typed. The thread ends with the program.
+/// Terminal events. The thread ends with the program.
 pub(crate) struct Keys(Receiver<io::Result<Event>>);
 
 impl Keys {
-    /// Begins to read.
+    /// Starts reading.
     ///
     /// # Errors
-    /// [`io::Error`]: the system gives no thread.
+    /// [`io::Error`] if the system cannot start a thread.
     pub(crate) fn start() -> io::Result<Self> {
         let (events, typed) = sync_channel(QUEUE);
         thread::Builder::new().name("keys".to_owned()).spawn(move || read(&events))?;
         Ok(Self(typed))
     }
 
-    /// The next event, if one comes within `patience`.
+    /// The next event, if one arrives within `patience`.
     ///
     /// # Errors
-    /// [`io::Error`]: the terminal cannot be read.
+    /// [`io::Error`] if the terminal cannot be read.
     pub(crate) fn next(&self, patience: Duration) -> io::Result<Option<Event>> {
         match self.0.recv_timeout(patience) {
             Ok(event) => event.map(Some),

@@ -1,7 +1,7 @@
 //! `ferryd-top SOCKET`: a live view of the running server over its control socket, for `ferryd top`.
 //!
-//! Threads of their own ask the server and read the keys, so that neither a slow server nor a
-//! terminal that is gone holds up the end. What is shown is worked out in `state` and drawn in `view`.
+//! Separate threads query the server and read the keys, so that neither a slow server nor a lost terminal delays
+//! the end. `state` computes the contents of the screen, and `view` draws it.
 
 mod asker;
 mod keys;
@@ -30,16 +30,16 @@ use keys::Keys;
 use state::Top;
 use terminal::Screen;
 
-/// How long a key may wait for news to be drawn.
+/// How long to wait for a key before drawing news.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Why there is no view.
+/// The reason why there is no view.
 #[derive(Debug, thiserror::Error)]
 enum TopError {
-    /// No server.
+    /// The server cannot be reached.
     #[error(transparent)]
     Ask(#[from] AskError),
-    /// Nobody looks.
+    /// Standard output is not a terminal.
     #[error("'ferryd top' needs a terminal; 'ferryd status' and 'ferryd sessions' do not")]
     NoTerminal,
     /// The terminal failed.
@@ -47,7 +47,7 @@ enum TopError {
     Terminal(#[from] io::Error),
 }
 
-/// 0 the operator quits, 1 failed, 2 wrong usage, as `ferryd` ends.
+/// Exit codes: 0 if the operator quits, 1 on failure, 2 on wrong usage, as for `ferryd`.
 fn main() -> ExitCode {
     let mut words = env::args_os().skip(1);
     let (Some(socket), None) = (words.next(), words.next()) else {
@@ -68,7 +68,7 @@ fn run(path: PathBuf) -> Result<(), TopError> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(TopError::NoTerminal);
     }
-    // Said before the screen is taken: there is no server, or it does not listen to us.
+    // Connect before taking the screen, so that errors are printed normally.
     let line = Line::open(path.clone())?;
     let asker = Asker::start(line, path)?;
     let mut screen = Screen::take()?;

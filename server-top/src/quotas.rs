@@ -1,20 +1,20 @@
-//! The list of users' quotas in `ferryd top`: its order, and which part of it is in sight.
+//! The list of users' quotas in `ferryd top`: its order, and its visible part.
 
 use crate::state::as_float;
 use ferry_server::control::message::User;
 
-/// Rows of the list at most.
+/// The maximum number of rows of the list.
 pub(crate) const ROWS: usize = 6;
 
-/// What the list is sorted by.
+/// The sort order of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum QuotaSort {
-    /// The share of the quota that is taken, most first.
+    /// By the used share of the quota, largest first.
     #[default]
     Share,
-    /// What is taken, most first.
+    /// By usage, largest first.
     Used,
-    /// Names.
+    /// By name.
     Name,
 }
 
@@ -40,23 +40,23 @@ impl QuotaSort {
 #[derive(Debug, Default)]
 pub(crate) struct Quotas {
     pub(crate) sort: QuotaSort,
-    /// How many users are above the first row.
+    /// The number of users above the first row.
     first: usize,
 }
 
 impl Quotas {
-    /// How many users are above the first row.
+    /// The number of users above the first row.
     pub(crate) fn first(&self, count: usize) -> usize {
         self.first.min(count.saturating_sub(ROWS))
     }
 
-    /// Shows another part of the list of so many users.
+    /// Scrolls the list, which has `count` users.
     pub(crate) fn scroll(&mut self, count: usize, to: impl FnOnce(usize, usize) -> usize) {
         let last = count.saturating_sub(ROWS);
         self.first = to(self.first(count), last).min(last);
     }
 
-    /// The users that are in sight, in order.
+    /// The visible users, in order.
     pub(crate) fn in_sight<'a>(&self, users: &'a [User]) -> Vec<&'a User> {
         let mut sorted: Vec<_> = users.iter().collect();
         sorted.sort_by(|a, b| {
@@ -71,7 +71,7 @@ impl Quotas {
     }
 }
 
-/// The share of the quota that is taken.
+/// The used share of the quota.
 pub(crate) fn share(user: &User) -> f64 {
     user.quota.map_or(0.0, |quota| as_float(user.used.saturating_add(user.reserved)) / as_float(quota.max(1)))
 }

@@ -1,4 +1,4 @@
-//! What `ferryd top` shows and what its keys do, without a terminal or a server.
+//! The contents of `ferryd top` and the effects of its keys, without a terminal or a server.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -10,22 +10,22 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::{asker::News, quotas::Quotas};
 
-/// Rows that a page is.
+/// Rows of a page.
 const PAGE: usize = 10;
-/// The longest word for everybody that is typed here.
+/// The maximum length of a message that can be typed here.
 const WORD: usize = 500;
 
-/// What the sessions are sorted by.
+/// The sort order of the sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Sort {
-    /// What they move now, most first.
+    /// By present rate, highest first.
     #[default]
     Rate,
-    /// What they moved in all, most first.
+    /// By total bytes, largest first.
     Bytes,
-    /// Their users' names.
+    /// By user name.
     User,
-    /// Their age, oldest first.
+    /// By age, oldest first.
     Age,
 }
 
@@ -49,18 +49,18 @@ impl Sort {
     }
 }
 
-/// What stands over the list.
+/// A dialog over the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Dialog {
-    /// Whether to end this session.
+    /// Asks whether to end this session.
     Kick { id: u64, user: String },
-    /// What to say to everybody.
+    /// Asks for a message to everybody.
     Broadcast { text: String },
-    /// The keys.
+    /// Lists the keys.
     Help,
 }
 
-/// Which list the keys are for.
+/// The list that the keys act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Focus {
     /// The sessions.
@@ -70,7 +70,7 @@ pub(crate) enum Focus {
     Quotas,
 }
 
-/// Bytes a second, each way.
+/// Bytes per second in each direction.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Rate {
     pub(crate) up: f64,
@@ -83,36 +83,36 @@ impl Rate {
     }
 }
 
-/// Everything that is shown.
+/// The whole state of the view.
 #[derive(Debug, Default)]
 pub(crate) struct Top {
     pub(crate) status: Option<Box<Status>>,
-    /// In the order they are shown.
+    /// In display order.
     pub(crate) sessions: Vec<Session>,
     /// By session.
     pub(crate) rates: HashMap<u64, Rate>,
     pub(crate) total: Rate,
-    /// Of each transfer, by session, way and path.
+    /// The speed of each transfer, by session, direction and path.
     pub(crate) speeds: HashMap<(u64, Direction, String), f64>,
-    /// When the figures are from.
+    /// The time of the present numbers.
     heard: Duration,
     pub(crate) sort: Sort,
-    /// The session the keys act on.
+    /// The selected session.
     pub(crate) selected: Option<u64>,
-    /// How many of its transfers are above the first that is shown.
+    /// The number of its transfers above the first visible one.
     pub(crate) skipped: usize,
     pub(crate) focus: Focus,
     pub(crate) quotas: Quotas,
     pub(crate) dialog: Option<Dialog>,
-    /// What became of the last order.
+    /// The result of the last order.
     pub(crate) message: Option<String>,
-    /// Why there is nothing new.
+    /// The reason why there are no news.
     pub(crate) lost: Option<String>,
     pub(crate) quit: bool,
 }
 
 impl Top {
-    /// Takes news; `now` is any clock that only grows.
+    /// Takes news; `now` is from any monotonic clock.
     pub(crate) fn hear(&mut self, news: News, now: Duration) {
         match news {
             News::Fresh(status, sessions) => self.fresh(status, sessions, now),
@@ -169,12 +169,12 @@ impl Top {
         }
     }
 
-    /// Where the selected session stands.
+    /// The position of the selected session.
     fn at(&self) -> Option<usize> {
         self.sessions.iter().position(|session| Some(session.id) == self.selected)
     }
 
-    /// What a key does; the order it gives, if any.
+    /// Handles a key; returns an order if the key gives one.
     pub(crate) fn key(&mut self, key: KeyEvent) -> Option<Ask> {
         if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
             self.quit = true;
@@ -184,7 +184,7 @@ impl Top {
             Some(Dialog::Kick { id, user }) => match key.code {
                 KeyCode::Char('y') => return Some(Ask::Kick { who: id.to_string() }),
                 KeyCode::Char('n' | 'q') | KeyCode::Esc => {}
-                // Nothing else may answer such a question.
+                // Other keys do not answer such a question.
                 _ => self.dialog = Some(Dialog::Kick { id, user }),
             },
             Some(Dialog::Broadcast { text }) => return self.typed(text, key),
@@ -241,7 +241,7 @@ impl Top {
         }
     }
 
-    /// Moves in the list that the keys are for, to where `to` says of where one is and of the last place.
+    /// Moves in the list that the keys act on; `to` gets the present and the last position.
     fn go(&mut self, to: impl FnOnce(usize, usize) -> usize) {
         if self.focus == Focus::Quotas {
             let count = self.status.as_ref().map_or(0, |status| status.users.len());
@@ -253,7 +253,7 @@ impl Top {
         self.skipped = 0;
     }
 
-    /// Shows other transfers of the selected session than the first ones.
+    /// Scrolls the transfers of the selected session.
     fn skip(&mut self, to: impl FnOnce(usize, usize) -> usize) {
         let transfers = self.at().and_then(|at| self.sessions.get(at)).map_or(0, |session| session.transfers.len());
         self.skipped = to(self.skipped, transfers.saturating_sub(1));
@@ -272,7 +272,7 @@ fn said(answer: &Answer) -> Option<String> {
     }
 }
 
-/// Close enough for a rate.
+/// Converts with enough precision for a rate.
 #[expect(clippy::cast_precision_loss, reason = "a rate is shown with a few digits")]
 pub(crate) fn as_float(number: u64) -> f64 {
     number as f64

@@ -1,4 +1,4 @@
-//! Takes the terminal and gives it back as it was: at the end, on an error, a panic or a signal.
+//! Takes the terminal and restores it: at the end, on an error, a panic or a signal.
 
 use std::{
     io,
@@ -15,7 +15,7 @@ use signal_hook::{
     flag, low_level,
 };
 
-/// The terminal, as long as this lives.
+/// The terminal, for as long as this lives.
 pub(crate) struct Screen {
     terminal: DefaultTerminal,
     stop: Arc<AtomicBool>,
@@ -23,17 +23,17 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Takes it. A panic gives it back before it speaks.
+    /// Takes the terminal. A panic restores it before printing its message.
     pub(crate) fn take() -> io::Result<Self> {
         let stop = Arc::default();
         let listen = |signal| flag::register(signal, Arc::clone(&stop));
         let signals = [SIGTERM, SIGHUP, SIGINT].into_iter().map(listen).collect::<io::Result<_>>()?;
-        // Sets a panic hook that restores the terminal, too.
+        // This also sets a panic hook that restores the terminal.
         let terminal = ratatui::try_init()?;
         Ok(Self { terminal, stop, signals })
     }
 
-    /// Whether a signal asked for the end.
+    /// Whether a signal asked the program to end.
     pub(crate) fn is_told_to_stop(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }

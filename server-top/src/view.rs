@@ -21,7 +21,7 @@ use crate::{
     state::{Dialog, Focus, Top, as_float},
 };
 
-/// Cells of a bar.
+/// The width of a bar in cells.
 const BAR: usize = 12;
 
 /// Draws everything.
@@ -121,7 +121,7 @@ fn draw_sessions(top: &Top, area: Rect, frame: &mut Frame<'_>) {
     if lines.is_empty() && top.status.is_some() {
         lines.push(Line::from("  nobody is connected").dim());
     }
-    // The selected session is in sight, its head before its transfers.
+    // Keep the selected session visible, its head rather than its transfers.
     let height = usize::from(body.height);
     let offset = selected.end.saturating_sub(height).min(selected.start);
     let shown: Vec<_> = lines.into_iter().skip(offset).take(height).collect();
@@ -136,7 +136,7 @@ fn session_line(top: &Top, session: &Session) -> Line<'static> {
     });
     let age = u64::try_from(clock.saturating_sub(begun)).unwrap_or(0);
     let user = fitted(&session.user, 16);
-    // An earlier server does not tell the door.
+    // An earlier server does not send the door.
     let from: Vec<_> = [&session.peer, &session.door].into_iter().filter(|part| !part.is_empty()).cloned().collect();
     Line::from(format!(
         "{:>6} {user} {:>10} {:>5} {:>12} {:>12}  {}",
@@ -176,7 +176,7 @@ fn transfer_line(top: &Top, session: &Session, transfer: &Transfer, width: usize
     ])
 }
 
-/// The users' quotas that are in sight.
+/// The visible users' quotas.
 fn user_lines(top: &Top, status: &Status) -> Vec<Line<'static>> {
     let count = status.users.len();
     let mut title = "QUOTAS".to_owned();
@@ -259,7 +259,7 @@ fn rate(bytes: f64) -> String {
     if bytes < 1.0 { "-".to_owned() } else { format!("{}/s", size(whole(bytes))) }
 }
 
-/// A rate is never negative nor near the end of the numbers.
+/// A rate is never negative nor near the maximum of `u64`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates where it does not fit")]
 fn whole(number: f64) -> u64 {
     number as u64
@@ -271,7 +271,7 @@ fn bar(part: f64) -> String {
     format!("{}{}", "█".repeat(full), "░".repeat(BAR - full))
 }
 
-/// Exactly `width` cells: cut in front, where paths are alike, or filled.
+/// Exactly `width` cells: truncated at the front, where paths are alike, or padded.
 fn fitted(text: &str, width: usize) -> String {
     let cells = |c: char| c.width().unwrap_or(0);
     let total: usize = text.chars().map(cells).sum();

@@ -41,12 +41,12 @@ pub(crate) struct Args {
     /// One line of JSON on standard output, also for a failure
     #[arg(long, global = true)]
     pub json: bool,
-    /// What to do.
+    /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
 }
 
-/// What `ferryd` can do.
+/// The verbs of `ferryd`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Serve until SIGTERM or SIGINT; SIGHUP reloads certificate and users
@@ -110,7 +110,7 @@ pub(crate) enum Verb {
     Config(ConfigVerb),
     /// Print the completion script for a shell
     Completion {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
     /// Write the man pages into a folder

@@ -298,7 +298,7 @@ impl Config {
 pub struct Log {
     /// The format of a line.
     pub format: LogFormat,
-    /// What is logged: a level, or `tracing` directives such as `info,ferry_server=debug`.
+    /// The level of the log, or `tracing` directives such as `info,ferry_server=debug`.
     pub level: String,
 }
 

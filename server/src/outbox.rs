@@ -17,7 +17,7 @@ const FULL: usize = 256 << 10;
 /// Blocks from this length on start a separate buffer.
 const OWN_BUFFER: usize = 64 << 10;
 
-/// What to do with a block that was read.
+/// Whether to send a block that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// Send it.

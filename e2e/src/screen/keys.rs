@@ -1,9 +1,9 @@
-//! Key names as the bytes an xterm sends for them.
+//! Key names, as the bytes that an xterm sends.
 
-/// The bytes of a key, named as in `keys.toml`.
+/// The bytes of a key, with the names of `keys.toml`.
 ///
 /// # Panics
-/// When the name is unknown.
+/// If the name is unknown.
 pub(super) fn bytes(name: &str) -> Vec<u8> {
     if let Some(letter) = name.strip_prefix("ctrl-").and_then(|rest| rest.bytes().next()) {
         return vec![letter.to_ascii_lowercase() & 0x1f];

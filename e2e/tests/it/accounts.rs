@@ -1,4 +1,4 @@
-//! The operator's word reaches sessions that are open, and a slip in the user store harms nobody.
+//! Operators' changes reach open sessions, and a mistake in the user store harms nobody.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ use ferry_shared::{
 };
 use serde_json::{Value, json};
 
-/// Changes a user by editing `users.json` as an editor does: a new file renamed over the old.
+/// Changes a user by editing `users.json` as an editor does: a new file is renamed over the old one.
 fn edit(server: &Server, user: &str, key: &str, value: Value) {
     let path = server.data().join("users.json");
     let mut store: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -26,7 +26,7 @@ fn edit(server: &Server, user: &str, key: &str, value: Value) {
     fs::rename(new, path).unwrap();
 }
 
-/// Sends small requests until one gets an answer that `fits`.
+/// Sends small requests until an answer `fits`.
 async fn until_reply(peer: &mut Peer, request: &Request, fits: impl Fn(&Reply) -> bool) -> Reply {
     let end = std::time::Instant::now() + wait::PATIENCE;
     loop {
@@ -67,7 +67,7 @@ async fn a_user_disabled_in_the_middle_of_an_upload_stores_nothing_more() {
     peer.send_block(0, &content[..1 << 20]).await.unwrap();
     let (status, said) = server.ferryd(&["user", "set", "anna", "--disable"], "");
     assert!(status.success(), "{said}");
-    // The other connection tells when the server knows.
+    // The other connection shows when the server knows.
     until_reply(&mut watching, &Request::Ping, is(Code::AccountClosed)).await;
     let _ = peer.send_block(1, &content[1 << 20..2 << 20]).await;
     let words = peer.last_words().await.unwrap();
@@ -106,7 +106,7 @@ async fn a_user_made_read_only_may_look_but_no_longer_change() {
     let reply = peer.ask(&Request::List { path: peer::path("") }).await.unwrap();
     assert!(matches!(reply, Reply::Entries(_)), "{reply:?}");
 
-    // Of an upload that was under way no block is taken any more, and it may not end well.
+    // No further block of an upload in progress is accepted, and it cannot succeed.
     begun.send_block(0, &content[..1 << 20]).await.unwrap();
     let reply = begun.reply().await.unwrap();
     assert!(is(Code::NotAllowed)(&reply), "{reply:?}");
@@ -173,7 +173,7 @@ async fn a_changed_password_ends_the_other_sessions() {
 
 const MANY_LOGINS: &str = "[login]\nallow = [\"127.0.0.0/8\"]\n[limits]\nconnections_per_user = 64";
 
-/// Peers whose logins were on their way while `change` was made, once the server knows of it.
+/// Peers whose logins were in flight when `change` was made, once the server knows of the change.
 async fn logins_in_flight(server: &Server, change: impl FnOnce()) -> Vec<(Peer, LoggedIn)> {
     let mut peers = Vec::new();
     for _ in 0..24 {
@@ -225,7 +225,7 @@ async fn logins_in_flight_while_the_quota_is_lowered_have_the_lower_one() {
     }
 }
 
-/// Slips of the pen: what is replaced by what, and a word the report must have.
+/// Typical mistakes: a text, its replacement, and a word that the report must contain.
 const SLIPS: [(&str, &str, &str); 5] = [
     ("\"enabled\": true", "\"enabled\": true,,", "users.json"),
     ("\"enabled\": true", "\"enabled\": maybe", "users.json"),
@@ -234,7 +234,7 @@ const SLIPS: [(&str, &str, &str); 5] = [
     ("\"read-write\"", "\"write-only\"", "write-only"),
 ];
 
-/// Whether a report has the store's name, line and column, as `users.json:3:14:`.
+/// Whether a report contains the store's name, line and column, such as `users.json:3:14:`.
 fn names_a_place(report: &str) -> bool {
     report.split("users.json:").skip(1).any(|rest| {
         let mut parts = rest.splitn(3, ':');
@@ -265,12 +265,12 @@ fn a_broken_user_store_is_reported_with_its_place_and_changes_nothing() {
         assert_eq!(status.code(), Some(1), "{said}");
         assert!(names_a_place(&said) && said.contains(word), "{said}");
 
-        // Nobody writes over what they cannot read.
+        // Nobody overwrites a store that cannot be read.
         let (status, said) = server.ferryd(&["user", "add", "ben", "--password-stdin"], PASSWORD);
         assert!(!status.success(), "{said}");
         assert_eq!(fs::read_to_string(&path).unwrap(), broken, "the broken store was written over");
 
-        // Mended, it counts again.
+        // Once repaired, it takes effect again.
         fs::write(&path, good.replacen("\"enabled\": true", "\"enabled\": false", 1)).unwrap();
         wait::until("the mended store to count", || client.run(&[&"ls", &client.at("")]).status.code() == Some(7));
     }
@@ -291,7 +291,7 @@ fn a_server_does_not_start_over_a_broken_user_store() {
 #[test]
 fn check_finds_nothing_wrong_with_a_fresh_server() {
     let mut server = Server::with_anna();
-    // A home that is being made just now looks as if it were missing.
+    // A home that is just being created would look as if it were missing.
     server.assert_serves("anna");
     let (status, said) = server.ferryd(&["check"], "");
     assert!(status.success(), "{said}");
@@ -305,7 +305,7 @@ fn users_added_while_the_server_runs_can_log_in_and_removed_ones_cannot() {
     let file = ben.scratch("here").join("file");
     fs::write(&file, "ben's").unwrap();
     wait::until("ben to be let in", || ben.put(&file, "file").status.success());
-    // Nobody sees another's files.
+    // Users cannot see each other's files.
     let anna = server.client("anna");
     assert!(!anna.run(&[&"ls", &anna.at(""), &"-R"]).ok().text().contains("file"));
     let (status, said) = server.ferryd(&["user", "remove", "ben"], "");
@@ -319,7 +319,7 @@ async fn what_ferryd_user_changed_holds_when_the_command_is_done() {
     let server = Setup::new().config("[login]\nallow = [\"127.0.0.0/8\"]").start();
     let change = |words: &[&str], input: &str| {
         let (status, said) = server.ferryd(words, input);
-        // Nothing but the one line: the server was reached.
+        // A single line of output shows that the server was reached.
         assert!(status.success() && said.lines().count() == 1, "{words:?}: {said}");
     };
     for name in ["ben", "carl", "dora"] {
@@ -344,7 +344,7 @@ async fn a_user_has_so_many_connections_and_a_closed_one_makes_room() {
     assert!(refused.contains("Busy"), "{refused}");
     Peer::logged_in(server.address(), "ben").await.expect("another user has room of his own");
     drop(second);
-    // The server notices the end of a connection in its own time.
+    // The server notices the end of a connection only after a while.
     let end = std::time::Instant::now() + wait::PATIENCE;
     while let Err(error) = Peer::attached(server.address(), &login.ticket).await {
         assert!(std::time::Instant::now() < end, "{error}");

@@ -1,4 +1,4 @@
-//! The operator's word reaches what runs in the middle, also a download that is held back or not read.
+//! Operators' changes reach work in progress, including a download that is rate-limited or not read.
 
 use std::{
     fs,
@@ -18,10 +18,10 @@ use ferry_shared::{
 };
 use serde_json::{Value, json};
 
-/// So much that most of it fits into no buffer on the way.
+/// Large enough that most of it fits into no buffer on the way.
 const SIZE: u64 = 64 * MIB;
 
-/// Changes anna, or removes her, by hand.
+/// Changes or removes anna by hand.
 fn change(server: &Server, key: &str, value: Value) {
     let path = server.data().join("users.json");
     let mut store: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -36,7 +36,7 @@ fn change(server: &Server, key: &str, value: Value) {
     assert!(status.success(), "{said}");
 }
 
-/// A download that the server has begun, and bytes it sent to anna so far.
+/// A download in progress, and the number of bytes sent to anna so far.
 fn under_way(server: &Server) -> Option<u64> {
     let (status, said) = server.ferryd(&["sessions", "--json"], "");
     assert!(status.success(), "{said}");

@@ -1,4 +1,4 @@
-//! What a monitoring system makes of the server: the alerts that are shipped, the figures, and `/healthz`.
+//! The server from the view of a monitoring system: the shipped alerts, the metrics, and `/healthz`.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use ferry_e2e::{
 
 const LISTEN: &str = "[metrics]\nlisten = \"127.0.0.1:0\"\n";
 
-/// The whole answer of the listener of the metrics to one request.
+/// The whole response of the metrics listener to one request.
 fn get(server: &Server, path: &str) -> String {
     let address = wait::some("the address of the metrics", || {
         let log = server.log();
@@ -31,7 +31,7 @@ fn get(server: &Server, path: &str) -> String {
     answer
 }
 
-/// Whether `promtool` is content with these words, and with this input.
+/// Runs `promtool` with these arguments and this input, and fails if it reports a fault.
 fn promtool(words: &[&str], input: &str) {
     let folder = repository().join("assets/prometheus");
     let mut command = Command::new("promtool");

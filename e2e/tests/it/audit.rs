@@ -1,4 +1,4 @@
-//! The audit log of a real server: what it tells, and that tampering with it is found.
+//! The audit log of a real server: its events, and that tampering is detected.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ fn lines(server: &Server) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The first line of this event, once it is written.
+/// The first line with this event, once it is written.
 fn line(server: &Server, event: &str) -> Value {
     wait::some(&format!("a line '{event}'"), || lines(server).into_iter().find(|line| line["event"] == event))
 }
@@ -105,7 +105,7 @@ async fn why_a_login_failed_is_told_to_the_operator_only() {
             assert!(status.success(), "{said}");
         }
         if reason == "expired" {
-            // The command refuses an end that is over.
+            // The command refuses an expiry time in the past.
             let store = server.data().join("users.json");
             let text = fs::read_to_string(&store).unwrap();
             fs::write(&store, text.replacen("\"expires\": null", "\"expires\": \"2001-01-01\"", 1)).unwrap();
@@ -230,7 +230,7 @@ fn who_changed_what_of_accounts_and_invites_is_told() {
     let uid = rustix::process::getuid().as_raw();
     let fields = serde_json::json!([
         { "field": "quota", "from": null, "to": 5 * MIB },
-        // Where none is set, the limit of files follows the quota.
+        // If none is set, the limit of files follows the quota.
         { "field": "max_files", "from": 1_000_000, "to": 10_000 },
         { "field": "enabled", "from": true, "to": false },
     ]);

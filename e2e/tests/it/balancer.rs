@@ -1,4 +1,4 @@
-//! Behind a load balancer: it says for whom it connects, nobody else may, and each person has a share of their own.
+//! Behind a load balancer: it names its clients, nobody else may, and each client has a share of its own.
 
 use ferry_e2e::{
     PASSWORD,
@@ -13,7 +13,7 @@ fn behind_a_balancer() -> Server {
     Setup::new().user("anna", &[]).user("bob", &[]).config("[login]\nbalancers = [\"127.0.0.1\"]").start()
 }
 
-/// The header a balancer sends for a client at 192.0.2.`number`, with something after the addresses that is passed over.
+/// The header that a balancer sends for a client at 192.0.2.`number`, with ignored bytes after the addresses.
 fn header(number: u8) -> Vec<u8> {
     let addresses = [192, 0, 2, number, 10, 0, 0, 1, 0x12, 0x34, 0x1b, 0x6d];
     let more = [4, 0, 1, 0];
@@ -35,7 +35,7 @@ async fn a_client_behind_a_balancer_is_seen_with_its_own_address() {
     assert!(matches!(peer.ask(&peer::login("anna", PASSWORD)).await.unwrap(), Reply::LoggedIn(_)));
     let (_, said) = server.ferryd(&["sessions"], "");
     assert!(said.contains("192.0.2.7:4660"), "{said}");
-    // One for itself, as it does to see whether somebody listens.
+    // A connection of the balancer's own, as it makes to check whether the port is open.
     through(&server, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0").await.unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! Rates hold for a user and for all, both ways, and change under transfers that run.
+//! Rates apply to a user and to all users, in both directions, and change transfers in progress.
 
 use ferry_e2e::{
     MIB, compare, material,
@@ -6,7 +6,7 @@ use ferry_e2e::{
     wait,
 };
 
-/// At [`RATE`] it would take hours.
+/// At [`RATE`] this would take hours.
 const SIZE: u64 = 64 * MIB;
 const RATE: &str = "8KiB";
 
@@ -43,7 +43,7 @@ fn downloads_of_all_are_held_back_together_until_the_configuration_says_otherwis
         let to = client.scratch("files").join("file");
         (user, client.start(&[&"get", &client.at("file"), &to]), to, client)
     });
-    // Up is not held back, even for the same user.
+    // Uploads are not limited, even for the same user.
     let client = server.client("anna");
     client.put(&server.home("bert").join("file"), "other").ok();
     assert!(held.iter_mut().all(|(_, running, ..)| !running.ended()), "a download was not held back");

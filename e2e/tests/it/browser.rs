@@ -1,4 +1,4 @@
-//! The browser in a real terminal, against a real server: what a person does with it.
+//! The browser in a real terminal, against a real server, as a person uses it.
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ fn a_first_visit_shows_the_key_then_asks_for_the_password() {
     screen.type_text(PASSWORD);
     assert!(!screen.text().contains(PASSWORD), "the password is shown");
     screen.keys("enter");
-    // One pane at a time on so narrow a terminal.
+    // Such a narrow terminal shows one pane at a time.
     screen.wait("F5 copy");
     screen.wait("Tab shows it");
     screen.keys("tab");
@@ -38,7 +38,7 @@ fn a_first_visit_shows_the_key_then_asks_for_the_password() {
     screen.keys("q");
     assert_eq!(screen.wait_end(), 0);
     screen.assert_restored();
-    // The key is known now, and what was typed is kept nowhere.
+    // The key is known now, and the typed password is not stored anywhere.
     let mut screen = Setup::new(&client).word(client.address_word()).start();
     screen.wait("password");
     let kept = fs::read_to_string(client.home().join("known_servers")).unwrap_or_default();
@@ -69,7 +69,7 @@ fn a_wrong_password_is_told_and_asked_for_again() {
     screen.type_text("not it");
     screen.keys("enter");
     screen.wait("wrong");
-    // A failure costs its address a second; who is too quick is told so and may go on trying.
+    // A failure costs the address a second; an early attempt is refused with an explanation, and may be repeated.
     loop {
         screen.type_text(PASSWORD);
         screen.keys("enter");
@@ -101,7 +101,7 @@ fn a_changed_key_is_a_hard_stop() {
 
 #[test]
 fn a_file_that_is_edited_keeps_the_servers_mode_whatever_the_editor_leaves() {
-    // Saved by renaming, with a mode of the editor's own, and saved in place.
+    // One editor saves by renaming, with a mode of its own; the other saves in place.
     let by_renaming = r#"umask 077; { cat "$1"; echo more; } >"$1.new"; mv "$1.new" "$1""#;
     for (save, mode) in [(by_renaming, 0o775), (r#"echo more >>"$1"; chmod 777 "$1""#, 0o444)] {
         let server = Server::with_anna();
@@ -194,7 +194,7 @@ fn the_bar_moves_and_ends_in_verified() {
     screen.wait("it fits");
     screen.keys("enter");
     proxy.wait_tripped(Direction::Up);
-    // Held: the bar stands somewhere in the middle, and the word is not the last one.
+    // While the bytes are held, the bar is in the middle, and the final word is not shown yet.
     screen.wait_until("a bar in the middle", |text| {
         let line = text.lines().rev().find(|line| line.contains("large.bin") && line.contains('%'));
         line.is_some_and(|line| line.contains('█') && line.contains("sending") && !line.contains("100 %"))
@@ -217,7 +217,7 @@ fn what_cannot_fit_is_said_before_it_starts() {
     screen.keys("j c");
     screen.wait("DOES NOT FIT");
     screen.wait("are missing");
-    // Insisting changes nothing about the server's answer.
+    // Insisting does not change the server's answer.
     screen.keys("enter");
     screen.wait("What fits is carried");
     screen.keys("y");
@@ -242,7 +242,7 @@ fn a_conflict_waits_for_its_answer_and_holds_nothing_up() {
     screen.wait("it fits");
     screen.keys("enter");
     screen.wait("1 already there: A");
-    // Each goes its own way, so either may be first.
+    // They are independent, so either may be first.
     wait::until("the other file", || there.join("b.txt").exists());
     compare::same_file(&here.join("b.txt"), &there.join("b.txt"));
     assert_eq!(fs::read(there.join("a.txt")).unwrap(), b"theirs");
@@ -283,7 +283,7 @@ fn another_server_is_reached_before_the_connected_one_is_left() {
     screen.wait("of-the-first.txt");
     screen.keys("f9");
     screen.wait("Connect to a server");
-    // Nobody listens there.
+    // No server listens there.
     screen.type_text("anna@127.0.0.1:1");
     screen.keys("enter");
     screen.wait("You are still on");

@@ -1,4 +1,4 @@
-//! The browser when something breaks: the link, the client itself, the disk under a pane.
+//! The browser during faults: of the connection, of the client itself, of the disk under a pane.
 
 use std::{fs, process::Command};
 
@@ -13,10 +13,11 @@ use ferry_e2e::{
 
 const SIZE: u64 = 64 * MIB;
 const CUT: u64 = 40 * MIB;
-/// What may be sent again or on top: what a connection that ends had on its way while the next one began.
+/// Bytes that may be sent twice or additionally: those that a lost connection had in flight while the next one
+/// started.
 const SLACK: u64 = 28 * MIB;
 
-/// A browser with an upload of `large.bin` that stands still at [`CUT`].
+/// A browser with an upload of `large.bin` that is held at [`CUT`].
 fn held_upload() -> (Server, Proxy, Client, Screen) {
     let server = Server::with_anna();
     let proxy = Proxy::new(server.address());
@@ -32,7 +33,7 @@ fn held_upload() -> (Server, Proxy, Client, Screen) {
     (server, proxy, client, screen)
 }
 
-/// The browser started again; the offer to go on is taken.
+/// Starts the browser again and accepts the offer to continue.
 fn next_start(client: &Client) -> Screen {
     let mut screen = Setup::new(client).word(client.address_word()).start();
     screen.wait("password");
@@ -54,7 +55,7 @@ fn a_cut_link_is_told_made_again_and_the_transfer_goes_on() {
     let (server, proxy, client, mut screen) = held_upload();
     proxy.unplug();
     screen.wait("again in");
-    // The local side stays of use meanwhile.
+    // The local side remains usable meanwhile.
     screen.keys("f7");
     screen.type_text("made-offline");
     screen.keys("enter");
@@ -64,7 +65,7 @@ fn a_cut_link_is_told_made_again_and_the_transfer_goes_on() {
     assert_resumed(&server, &proxy, &client);
 }
 
-/// Whether `word` stands before a percentage of [`CUT`] or more: what is on its way is counted too.
+/// Whether `word` precedes a percentage of [`CUT`] or more: bytes in flight are counted too.
 fn is_far(text: &str, word: &str) -> bool {
     (60..=100).any(|percent| text.contains(&format!("{word} {percent} %")))
 }
@@ -101,7 +102,7 @@ fn a_killed_browser_offers_to_go_on_and_resumes() {
     let mut screen = next_start(&client);
     screen.wait("verified");
     assert_resumed(&server, &proxy, &client);
-    // It is through: the next start has nothing to offer.
+    // The upload is complete: the next start has nothing to offer.
     screen.keys("q");
     assert_eq!(screen.wait_end(), 0);
     let mut screen = Screen::logged_in(&client);
@@ -156,7 +157,7 @@ fn a_file_whose_reading_hangs_never_freezes_the_keys() {
     let server = Server::with_anna();
     let client = server.client("anna");
     let here = client.scratch("here");
-    // Reading a pipe nobody writes to waits for ever, as on a mount that hangs.
+    // Reading a pipe that nobody writes to blocks forever, as on a mount that hangs.
     assert!(Command::new("mkfifo").arg(here.join("a-pipe")).status().unwrap().success());
     fs::write(here.join("b.txt"), "the text of b").unwrap();
     let mut screen = Screen::logged_in(&client);

@@ -1,4 +1,4 @@
-//! The browser and its terminal: given back whatever happens, never written to without need.
+//! The browser and its terminal: always restored, and never written to without need.
 
 use std::{
     fs,
@@ -34,7 +34,7 @@ fn the_terminal_is_given_back_after_a_panic() {
     screen.type_text("\x1b[200~panic\x1b[201~");
     assert_eq!(screen.wait_end(), 101);
     screen.assert_restored();
-    // What it says is to be read, below what the shell showed before.
+    // The panic message must be readable, below the former output of the shell.
     assert!(screen.text().contains("on purpose"), "{}", screen.text());
 }
 
@@ -71,7 +71,7 @@ fn nothing_is_written_while_nothing_happens() {
     let mut screen = Screen::logged_in(&client);
     screen.wait("free on server");
     let quiet = Duration::from_secs(2);
-    // What the login began ends some time; after that nothing may come.
+    // The output caused by the login ends after a while; after that there must be none.
     wait::until("two seconds without a byte", || screen.written().1.elapsed() > quiet);
     let (before, _) = screen.written();
     let end = Instant::now() + quiet;

@@ -1,4 +1,5 @@
-//! Certificates: their end is told in time, a renewed one needs no restart, and a damaged one of the server's own no help.
+//! Certificates: the operator is warned of their end in time, a renewal needs no restart, and a damaged certificate
+//! of the server's own is remade.
 
 use std::{
     fs,
@@ -16,7 +17,7 @@ use rustix::process::Signal;
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// Writes a pair that ends so many days after 1970 into `folder`; the configuration that names it.
+/// Writes a pair that expires this many days after 1970 to `folder`; returns the configuration that names it.
 fn pair(folder: &Path, ends: u64) -> String {
     let mut params = rcgen::CertificateParams::new(vec!["ferry.example".to_owned()]).unwrap();
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -24,7 +25,7 @@ fn pair(folder: &Path, ends: u64) -> String {
     let key = rcgen::KeyPair::generate().unwrap();
     let (certificate, secret) = (folder.join("cert.pem"), folder.join("key.pem"));
     for (path, pem) in [(&certificate, params.self_signed(&key).unwrap().pem()), (&secret, key.serialize_pem())] {
-        // As tools that renew do: another file of the same name.
+        // Like tools that renew certificates: another file of the same name.
         let new = path.with_extension("new");
         fs::write(&new, pem).unwrap();
         fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
@@ -72,14 +73,14 @@ fn root_hands_a_renewed_certificate_to_a_server_that_may_not_read_it() {
     let setup = Setup::new().user("anna", &[]).config(&config).wrapper(&["sh", "-c", &own, "{data}"]);
     let mut server = setup.program(needs::ferryd_for_all(folder.path())).start();
     let first = server.fingerprint().to_owned();
-    // Renewed, and readable to root alone.
+    // Renewed, and readable by root only.
     pair(folder.path(), today() + 90);
     let second = server.ferryd(&["identity"], "").1.trim().to_owned();
     assert_ne!(first, second);
     let (status, said) = server.ferryd(&["reload"], "");
     assert!(status.success() && said.contains("changed: the certificate"), "{said}");
     wait::until("the new one to be in use", || server.log().contains(&format!("read again fingerprint={second}")));
-    // A pair that it cannot read by itself takes nothing back, and is no difference.
+    // A pair that the server cannot read itself neither replaces the one in use nor counts as a difference.
     server.signal(Signal::HUP);
     wait::until("another reading", || server.log().matches(&format!("fingerprint={second}")).count() == 2);
     let status: serde_json::Value = serde_json::from_str(&server.ferryd(&["status", "--json"], "").1).unwrap();

@@ -1,4 +1,4 @@
-//! A confined server: it reaches its own files, also after they were replaced, and no others.
+//! A confined server: it can access its own files, even after they were replaced, and no others.
 
 use std::{
     fs,
@@ -13,14 +13,14 @@ use ferry_e2e::{
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-/// A key and certificate in a folder.
+/// Creates a key and a certificate in a folder.
 fn pair(folder: &Path) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
     fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
 }
 
-/// A server that has its key from a folder of ours.
+/// A server whose key is in a separate folder.
 fn server(confine: bool) -> (Server, TempDir, PathBuf) {
     let keys = tempfile::tempdir().unwrap();
     let path = keys.path().to_owned();
@@ -33,9 +33,9 @@ fn server(confine: bool) -> (Server, TempDir, PathBuf) {
     (Setup::new().user("anna", &[]).config(&config).start(), keys, path)
 }
 
-/// Whether the kernel of this machine can do it at all.
+/// Whether the kernel of this machine supports it at all.
 fn is_confined(server: &Server) -> bool {
-    // In each of the words about it, also where it cannot.
+    // Every log line about it contains this word, even if confinement is not possible.
     wait::until("the server to say so", || server.log().contains("confined"));
     server.log().contains("confined write=") || server.log().contains("as far as this kernel can")
 }
@@ -53,7 +53,7 @@ fn what_lies_outside_cannot_be_opened_and_only_because_of_that() {
             fs::remove_file(keys.join(name)).unwrap();
             symlink(elsewhere.path().join(name), keys.join(name)).unwrap();
         }
-        // By itself: 'ferryd reload' as root hands it what it may not open.
+        // The server reads the files itself: 'ferryd reload' as root would hand over those that it may not open.
         server.signal(Signal::HUP);
         let outcome = if confine { "Permission denied" } else { "certificate read again" };
         wait::until("what became of it", || server.log().contains(outcome));

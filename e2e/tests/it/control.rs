@@ -1,4 +1,4 @@
-//! The operator's verbs on a running server: what they show, whom they send away, who may use them.
+//! The operator's verbs on a running server: their output, the sessions they end, and who may use them.
 
 use std::{
     fs,
@@ -17,18 +17,18 @@ use ferry_e2e::{
 };
 use serde_json::Value;
 
-/// So much that what is left after the cut fits into no buffer on the way.
+/// Large enough that the rest after the cut fits into no buffer on the way.
 const SIZE: u64 = 48 * MIB;
 const CUT: u64 = 16 * MIB;
 
-/// What a verb prints with `--json`.
+/// The output of a verb with `--json`.
 fn asked(server: &Server, words: &[&str]) -> Value {
     let (status, said) = server.ferryd(&[words, &["--json"]].concat(), "");
     assert!(status.success(), "{words:?}: {said}");
     serde_json::from_str(&said).unwrap_or_else(|error| panic!("{words:?}: {error}: {said}"))
 }
 
-/// One line to the socket, one line back.
+/// Sends one line to the socket and returns the answer.
 fn line(stream: &UnixStream, text: &[u8]) -> String {
     (&*stream).write_all(text).unwrap();
     let mut answer = String::new();
@@ -202,7 +202,7 @@ fn without_a_server_and_for_nobody_the_verbs_say_so() {
         let (status, said) = server.ferryd(&[verb], "");
         assert!(status.code() == Some(1) && said.contains("no server answers at"), "{verb}: {said}");
     }
-    // The dead server's socket is in nobody's way.
+    // The socket of the dead server does not prevent a start.
     server.start_again();
     assert!(server.ferryd(&["status"], "").0.success());
 }
@@ -217,14 +217,14 @@ fn malformed_requests_are_answered_and_end_nothing() {
         assert!(answer.starts_with(r#"{"failed":{"message":"no such request"#), "{bad:?}: {answer}");
     }
     assert!(line(&stream, b"{\"do\":\"status\"}\n").starts_with(r#"{"status":{"#));
-    // A line without an end is not gathered for ever.
+    // A line without an end is not buffered without limit.
     let long = UnixStream::connect(&path).unwrap();
     let answer = line(&long, &vec![b' '; 64 << 10]);
     assert!(answer.contains("not longer than 64 KiB"), "{answer}");
     server.assert_serves("anna");
 }
 
-/// Asks for the status as a stranger of this group; `None` where that cannot be tried.
+/// Asks for the status as a foreign user in this group; `None` if that cannot be tried here.
 fn as_stranger(socket: &Path, group: u32) -> Option<String> {
     if !needs::root() {
         return None;
@@ -237,7 +237,7 @@ fn as_stranger(socket: &Path, group: u32) -> Option<String> {
     Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
-/// A server whose socket lies where everybody can get at its file.
+/// A server whose socket is in a folder that everybody can access.
 fn in_the_open(config: &str) -> (Server, tempfile::TempDir, std::path::PathBuf) {
     let open = tempfile::tempdir().unwrap();
     fs::set_permissions(open.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -252,7 +252,7 @@ fn another_user_is_refused_by_the_mode_and_by_the_credentials() {
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
     let Some(refused) = as_stranger(&path, 65534) else { return };
     assert!(refused.contains("you may not use this socket"), "{refused}");
-    // Were the mode lost, the credentials would still tell.
+    // Even with a wrong mode of the file, the credentials are checked.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     let refused = as_stranger(&path, 65534).unwrap();
     assert!(refused.contains("only root, the server's own user"), "{refused}");
@@ -268,7 +268,7 @@ fn members_of_the_configured_group_are_let_in_and_others_not() {
     assert!(other.contains("you may not use this socket"), "{other}");
 }
 
-/// One HTTP request's whole answer.
+/// The whole response to one HTTP request.
 fn http(address: &str, request: &str) -> String {
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! The server is stopped, or its disk fails, at each step of what it does: old or new, never between.
+//! The server is stopped, or its disk fails, at each step of an act: the result is old or new, never in between.
 
 mod act;
 
@@ -17,7 +17,7 @@ use ferry_shared::{
 
 use act::Act;
 
-/// Everything in a home: files with their bytes, folders without.
+/// Everything in a home: files with their contents, and folders.
 type Tree = BTreeMap<String, Option<Vec<u8>>>;
 
 fn tree(home: &Path) -> Tree {
@@ -49,15 +49,15 @@ struct World {
     points: Failpoints,
     peer: Peer,
     act: Act,
-    /// The home before the act and after it.
+    /// The home before and after the act.
     old: Tree,
     new: Tree,
-    /// The steps it takes.
+    /// The steps of the act.
     steps: Vec<String>,
 }
 
 impl World {
-    /// Runs the act once without a fault, to know its steps; `None` where servers follow no plans.
+    /// Runs the act once without a fault to learn its steps; `None` if the server follows no plans.
     async fn new(act: Act) -> Option<Self> {
         let mut server = Failpoints::setup(Setup::new().user("anna", &[])).start();
         let points = Failpoints::of(&mut server)?;
@@ -90,7 +90,7 @@ impl World {
         self.peer = Peer::logged_in(self.server.address(), "anna").await.unwrap().0;
     }
 
-    /// Everything of the home is as it was or as it was to become, and what was acknowledged is new.
+    /// Checks that everything in the home is either old or new, and that acknowledged changes are new.
     fn whole(&self, replies: &[Reply], what: &str) {
         let now = self.tree();
         for path in now.keys().chain(self.old.keys()).chain(self.new.keys()) {
@@ -105,7 +105,7 @@ impl World {
         }
     }
 
-    /// The figures are those of the disk, and staging holds the parts that are listed, with nothing else.
+    /// Checks that the usage matches the disk, and that staging holds exactly the listed parts.
     async fn figures(&mut self, what: &str) {
         let Reply::Usage(usage) = self.peer.ask(&Request::Usage).await.unwrap() else { panic!("{what}: no usage") };
         let now = self.tree();
@@ -121,10 +121,10 @@ impl World {
         assert_eq!(staged.len(), 2 * uploads.len(), "{what}: {staged:?} for {uploads:?}");
     }
 
-    /// The same again succeeds.
+    /// Checks that repeating the act succeeds.
     async fn again(&mut self, what: &str) {
         let replies = self.act.run(&mut self.peer).await;
-        // What is gone already is gone.
+        // An entry that was removed before the fault is not found.
         let gone = matches!(self.act, Act::RemoveTree | Act::RenameOver | Act::Discard)
             && matches!(&replies[..], [Reply::Refused(refusal)] if refusal.code == Code::NotFound);
         assert!(gone || !replies.is_empty() && !replies.iter().any(is_refused), "{what}, again: {replies:?}");
@@ -137,7 +137,7 @@ fn is_refused(reply: &Reply) -> bool {
     matches!(reply, Reply::Refused(_))
 }
 
-/// The data is on the disk before it gets its name, and the name before the last answer.
+/// Checks that data is on the disk before it gets its name, and the name before the last answer.
 fn assert_order(act: Act, steps: &[String]) {
     let (mut unflushed, mut dirty, mut unnamed) = (0_u32, false, false);
     for step in steps {
@@ -176,7 +176,7 @@ async fn dies_at_every_step(act: Act) {
         }
         let what = format!("{act:?} stopped before step {number} ({})", steps[number - 1]);
         wait::until("the server to die", || !world.server.is_running());
-        // A group may come in two, and the first be answered by then.
+        // A group may arrive in two parts, and the first may be answered by then.
         let early = act != Act::Group && number <= last_flush + 1;
         assert!(!early || replies.is_empty(), "{what}: answered before all was durable: {replies:?}");
         world.whole(&replies, &what);
@@ -188,7 +188,7 @@ async fn dies_at_every_step(act: Act) {
     assert!(number > 1, "{act:?} takes no step");
 }
 
-/// Lets each step fail in turn: refused clearly, the old bytes there, and the server serves on.
+/// Lets each step fail in turn: the act is refused clearly, the old bytes are there, and the server continues.
 async fn outlives_a_fault_at_every_step(act: Act, fault: Fault) {
     let Some(mut world) = World::new(act).await else { return };
     let code = if fault == Fault::Full { Code::DiskFull } else { Code::DiskFailing };
@@ -213,7 +213,7 @@ async fn outlives_a_fault_at_every_step(act: Act, fault: Fault) {
             assert!(files(&world.tree()) == files(&world.old), "{what}: refused, and the old bytes are gone");
         }
         if step == "unlink" {
-            // What could not be taken away goes at the next start.
+            // A file that could not be removed is removed at the next start.
             world.restart().await;
         }
         world.figures(&what).await;

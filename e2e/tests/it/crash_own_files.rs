@@ -37,7 +37,7 @@ async fn assert_figures(server: &Server, what: &str) {
     assert_eq!((usage.used, usage.files), there, "{what}: used is not what is there");
 }
 
-/// The user store, by way of a password: the old one or the new one, and what was acknowledged is new.
+/// The user store, changed by setting a password: it is the old or the new one, and an acknowledged change is new.
 #[tokio::test]
 async fn a_user_store_is_old_or_new() {
     let Some((mut server, mut points)) = server() else { return };
@@ -56,8 +56,8 @@ async fn a_user_store_is_old_or_new() {
             if fault == Fault::Crash && steps.len() >= number {
                 wait::until("the server to die", || !server.is_running());
             }
-            // A file in its place whose folder could not be flushed comes into force a moment after
-            // the refusal; a start makes it certain which one it is.
+            // If the folder of a new file could not be flushed, the file takes effect shortly after the refusal; a
+            // restart makes its state certain.
             server.kill();
             server.start_again();
             let (was, is) = (can_log_in(&server, &passwords.0).await, can_log_in(&server, &passwords.1).await);
@@ -83,7 +83,7 @@ async fn a_user_store_is_old_or_new() {
     assert!(names.is_empty(), "temporary files stay: {names:?}");
 }
 
-/// The ledger, written at an orderly stop: believed whole, else the home is counted.
+/// The ledger, written at an orderly stop: it is believed as a whole, or the home is counted.
 #[tokio::test]
 async fn a_ledger_is_right_or_counted_again() {
     let Some((mut server, mut points)) = server() else { return };
@@ -107,7 +107,7 @@ async fn a_ledger_is_right_or_counted_again() {
     }
 }
 
-/// A start with a believed ledger and leftovers in staging; what fails then is made good by the next.
+/// A start with a valid ledger and leftovers in staging; after a failure the next start repairs everything.
 #[tokio::test]
 async fn a_start_that_is_cut_short_is_made_good_by_the_next() {
     let Some((mut server, mut points)) = server() else { return };
@@ -121,7 +121,7 @@ async fn a_start_that_is_cut_short_is_made_good_by_the_next() {
             fs::write(server.staging("anna").join("7.tmp"), "left over").unwrap();
             points.arm(fault, number);
             if server.can_start_again() {
-                // After a login the home is open, or the server is gone, or the fault was this login's.
+                // After a login the home is open, or the server has died, or this login met the fault.
                 let _ = Peer::logged_in(server.address(), "anna").await;
             }
             let steps = points.end();

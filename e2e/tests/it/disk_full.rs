@@ -1,4 +1,4 @@
-//! A full disk is a refusal: nothing is torn and the server goes on.
+//! A full disk leads to refusals: no file is damaged and the server continues.
 
 use std::{
     fs,
@@ -14,8 +14,8 @@ use ferry_e2e::{
     server::{Server, Setup},
 };
 
-/// Puts the data folder on a disk of 24 MiB, in a mount namespace of the server's own, so
-/// that neither root nor a real disk is needed.
+/// Puts the data folder on a disk of 24 MiB, in a mount namespace of the server, so that neither root nor a real
+/// disk is needed.
 pub(crate) const SMALL_DISK: &str =
     r#"cp -a "$0" "$0.seed" && mount -t tmpfs -o size=24m none "$0" && cp -a "$0.seed/." "$0" && exec "$@""#;
 
@@ -45,12 +45,12 @@ fn a_full_disk_is_refused_with_exit_code_8_and_the_old_file_stays() {
     client.run(&[&"put", &new, &client.at("file"), &"--on-conflict=replace"]).code(8).says("disk");
     compare::same_file(&old, &home(&server).join("file"));
     server.assert_serves("anna");
-    // A pipe does not say its size beforehand.
+    // The size of a pipe is not known beforehand.
     let content = fs::read(&new).unwrap();
     client.run_with_input(&[&"put", &"-", &client.at("piped")], content).code(8).says("disk");
     assert!(!home(&server).join("piped").exists());
     compare::same_file(&old, &home(&server).join("file"));
-    // Unfinished uploads keep their room; without them small files fit until nothing more does.
+    // Unfinished uploads keep their space; without them, small files fit until the disk is full.
     discard_all(&client);
     let tree = client.scratch("tree");
     material::many_files(&tree, 300, 200_000, 3);
@@ -65,12 +65,12 @@ fn a_full_disk_is_refused_with_exit_code_8_and_the_old_file_stays() {
         }
     }
     assert!(compared > 0, "nothing fitted");
-    // The operator is told, and not once for each of the files.
+    // The operator is told, but not once for each file.
     let log = server.log();
     let said: Vec<_> = log.lines().filter(|line| line.contains("ERROR") && line.contains("disk is full")).collect();
     assert!(!said.is_empty() && said.len() < 5 && said[0].contains("free="), "{said:?}");
     server.assert_serves("anna");
-    // Room made is room had.
+    // Freed space can be used again.
     for path in ["file", "tree"] {
         client.run(&[&"rm", &"-r", &client.at(path)]).ok();
     }
@@ -97,7 +97,7 @@ fn a_full_disk_here_is_8_and_what_is_kept_is_named() {
     let small = client.scratch("small");
     let outcome = on_a_small_disk_here(&client, &small, "true", &[&"get", &client.at("film"), &small.join("")]).code(8);
     assert!(outcome.stderr.contains("8.0 MiB free"), "{outcome}");
-    // Room that goes meanwhile: what has arrived is kept and named.
+    // Space that disappears meanwhile: the received part is kept and named.
     let slowly: Words = &[&"get", &client.at("film"), &small.join(""), &"--bwlimit=4MiB"];
     let takes =
         r#"(while [ ! -s "$0/.film.ferry-part" ]; do sleep 0.01; done; head -c 7000000 /dev/zero >"$0/other") &"#;
@@ -106,7 +106,7 @@ fn a_full_disk_here_is_8_and_what_is_kept_is_named() {
     assert!(outcome.stderr.contains(&small.join(".film.ferry-part").display().to_string()), "{outcome}");
 }
 
-/// Runs `ferry` where `small` is a disk of 8 MiB, after `before`.
+/// Runs `ferry` with `small` as a disk of 8 MiB, after `before`.
 fn on_a_small_disk_here(client: &Client, small: &Path, before: &str, words: Words) -> Outcome {
     let inner = client.command(words);
     let mut command = Command::new("unshare");

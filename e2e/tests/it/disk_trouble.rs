@@ -1,4 +1,4 @@
-//! Disks in trouble below a real server: read-only, without inodes, nearly full, or mounted inside a home.
+//! Faulty disks below a real server: read-only, without inodes, nearly full, or mounted inside a home.
 
 use std::{
     fs,
@@ -18,8 +18,8 @@ use rustix::process::Signal;
 
 use crate::disk_full::SMALL_DISK;
 
-/// The data folder becomes read-only once there is a file `….ro` beside it; without it, it is a disk of its own with
-/// no inode left once there is a file `….none`.
+/// The data folder becomes read-only once there is a file `….ro` beside it; without that file it is a separate
+/// disk, which has no free inode once there is a file `….none`.
 const DISK: &str = r#"
 if [ -e "$0.none" ]; then
     rm -rf "$0.seed" && cp -a "$0" "$0.seed" && mount -t tmpfs -o nr_inodes=400 none "$0" && cp -a "$0.seed/." "$0" || exit 9
@@ -37,7 +37,7 @@ fi
 exec "$@"
 "#;
 
-/// Another filesystem, with a file, on a folder in the home and one further down.
+/// Mounts another filesystem, with a file, on a folder in the home and on one further down.
 const MOUNTS: &str = r#"
 for folder in disk top/disk; do
     mkdir -p "$0/users/anna/home/$folder" && mount -t tmpfs none "$0/users/anna/home/$folder" || exit 9
@@ -82,7 +82,7 @@ fn restart(server: &mut Server) {
     server.start_again();
 }
 
-/// Every way to change something, with files `f` and `g` there.
+/// Checks that every kind of change is refused, with files `f` and `g` present.
 fn is_refused_whatever_changes(client: &Client, small: &Path, large: &Path, words: &str) {
     let changes: [Words; 8] = [
         &[&"put", &small, &client.at("small")],
@@ -103,7 +103,7 @@ fn is_refused_whatever_changes(client: &Client, small: &Path, large: &Path, word
 #[test]
 fn on_a_read_only_disk_every_change_is_refused_alike_and_downloads_go_on() {
     let Some(setup) = setup(DISK) else { return };
-    // A log that is being written keeps its disk from becoming read-only by hand.
+    // A log that is being written prevents its disk from being remounted read-only.
     let mut server = setup.environment("FERRYD_AUDIT_FOLDER", "{data}.audit").start();
     let client = server.client("anna");
     let (small, large) = (at(&client, "small"), at(&client, "large"));
@@ -122,7 +122,7 @@ fn on_a_read_only_disk_every_change_is_refused_alike_and_downloads_go_on() {
     let told: Vec<_> = log.lines().filter(|line| line.contains("read-only: nothing")).collect();
     assert!(told.len() == 1 && told[0].contains("ERROR") && told[0].contains("os error 30"), "{told:?}\n{log}");
     assert!(!log.contains("internal fault"), "{log}");
-    // It starts there, too, and who logs in only now gets at the files.
+    // The server also starts in this state, and a user who logs in only now can read the files.
     restart(&mut server);
     client.get("f", &at(&client, "again")).ok();
     compare::same_file(&large, &at(&client, "again"));
@@ -149,7 +149,8 @@ fn a_server_starts_and_serves_downloads_on_a_disk_that_takes_nothing() {
         client.get("f", &at(&client, "got")).ok();
         compare::same_file(&file, &at(&client, "got"));
         fs::remove_file(at(&client, "got")).unwrap();
-        // A part has two files; one folder may find the place of the ledger, which goes before the first change.
+        // A part has two files; a single folder may get the space of the ledger, which is removed before the first
+        // change.
         client.run(&[&"put", &file, &client.at("new")]).code(if flag == ".ro" { 1 } else { 8 }).says(words);
         if flag == ".ro" {
             client.run(&[&"mkdir", &client.at("new")]).code(1).says(words);
@@ -157,7 +158,7 @@ fn a_server_starts_and_serves_downloads_on_a_disk_that_takes_nothing() {
         assert!(server.log().contains(words) && server.log().contains("no control socket"), "{}", server.log());
         fs::remove_file(beside(&server, flag)).unwrap();
     }
-    // The lines that were missing are told, and the chain holds.
+    // The missing lines are reported, and the chain is valid.
     restart(&mut server);
     client.put(&file, "g").ok();
     let (status, said) = server.ferryd(&["audit", "verify"], "");
@@ -195,12 +196,12 @@ fn a_disk_mounted_inside_a_home_can_be_downloaded_and_is_not_changed() {
     client.run(&[&"rm", &"-r", &client.at("top")]).says("/top/disk");
     assert!(proxy.counted(Direction::Up) < 3 * MIB, "{} bytes travelled in vain", proxy.counted(Direction::Up));
     assert!(!server.log().contains("internal fault"), "{}", server.log());
-    // Nothing is left of it, there or of the quota.
+    // Nothing of it is left, neither there nor in the quota.
     assert_eq!(fs::read_dir(seen(&server, "users/anna/staging")).unwrap().count(), 0);
     assert_eq!(client.run(&[&"uploads", &client.at(""), &"--json"]).ok().json().len(), 0);
     let usage = client.run(&[&"quota", &client.at(""), &"--json"]).ok().json().remove(0);
     assert_eq!(usage["reserved"].as_u64(), Some(0), "{usage}");
-    // Files that are there can be had.
+    // Existing files can be downloaded.
     for folder in ["disk", "top/disk"] {
         let got = at(&client, "got");
         client.run(&[&"get", &client.at(format!("{folder}/seen")), &got, &"--on-conflict=replace"]).ok();
@@ -224,13 +225,13 @@ fn what_users_leave_free_stays_free_and_is_not_told_as_free() {
     material::random_file(&file, 18 * MIB, 1);
     client.run(&[&"put", &file, &client.at("file")]).code(8).says("disk is full");
     assert!(free() > 20 * MIB, "refused after it came");
-    // A pipe does not say its size beforehand, and a tree of small files is not known as a whole.
+    // The size of a pipe is not known beforehand, nor is that of a tree of small files as a whole.
     client.run_with_input(&[&"put", &"-", &client.at("piped")], fs::read(&file).unwrap()).code(8).says("disk is full");
     assert!(free() > 20 * MIB, "the piped part stays");
     let tree = client.scratch("tree");
     material::many_files(&tree, 300, 200_000, 3);
     client.run(&[&"put", &tree, &client.at("/"), &"--fill"]).code(8);
-    // The server's own files, small as they are, may take from it.
+    // The server's own files are small, but may use some of it.
     assert!(free() > 7 * MIB && free() < 9 * MIB, "{} bytes are left", free());
     assert!(told() < MIB, "{}", told());
     server.reconfigure("[limits]\nmin_free = \"1MiB\"");

@@ -1,4 +1,4 @@
-//! What is in force and not as it is on disk is told until it is resolved.
+//! Differences between what is in force and what is on disk are reported until they are resolved.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use ferry_e2e::{
 };
 use serde_json::Value;
 
-/// What differs now, with why.
+/// The present differences and their reasons.
 fn differs(server: &Server) -> Vec<(String, String)> {
     let (status, said) = server.ferryd(&["status", "--json"], "");
     assert!(status.success(), "{said}");
@@ -17,7 +17,7 @@ fn differs(server: &Server) -> Vec<(String, String)> {
     status["differs"].as_array().unwrap().iter().map(|one| (text(&one["what"]), text(&one["why"]))).collect()
 }
 
-/// Waits for the one thing that differs, and that status, metrics and log tell of it; why.
+/// Waits for exactly one difference, reported by status, metrics and log; returns the reason.
 fn only(server: &Server, what: &str) -> String {
     let found = wait::some(what, || {
         let found = differs(server);
@@ -50,7 +50,7 @@ fn a_user_store_that_is_broken_or_gone_is_told_until_it_is_right_again() {
     }
     fs::write(&store, good).unwrap();
     nothing(&server);
-    // The log travels through a pipe of its own.
+    // The log arrives through a pipe of its own.
     wait::until("the log to tell it", || server.log().contains("is what is on disk again"));
 }
 

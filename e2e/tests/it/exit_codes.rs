@@ -1,4 +1,4 @@
-//! What each command's exit code says, and that it never asks where nobody can answer.
+//! The exit code of each command, and that commands never ask when nobody can answer.
 
 use std::{ffi::OsString, fs, path::PathBuf};
 
@@ -9,7 +9,7 @@ use ferry_e2e::{
     server::{Server, Setup},
 };
 
-/// A server with a few files, and a client whose scratch folder has the same.
+/// A server with a few files, and a client whose scratch folder has the same ones.
 fn scene() -> (Server, Client, PathBuf) {
     let server = Setup::new()
         .user("anna", &["--quota", "2MiB"])
@@ -32,7 +32,7 @@ fn scene() -> (Server, Client, PathBuf) {
 type Row = (i32, &'static str);
 
 const ROWS: &[Row] = &[
-    // Done.
+    // Success.
     (0, "ls @"),
     (0, "ls @folder"),
     (0, "ls @ -l -R"),
@@ -58,11 +58,11 @@ const ROWS: &[Row] = &[
     (0, "completion bash"),
     (0, "--help"),
     (0, "--version"),
-    // Skipped as asked.
+    // Skipped as requested.
     (0, "put ./other @file --on-conflict=skip"),
     (0, "get @file ./other --on-conflict=skip"),
     (0, "cp @file @folder/file --on-conflict=skip"),
-    // Usage.
+    // Wrong usage.
     (2, "no-such-command"),
     (2, "get"),
     (2, "put ./file"),
@@ -86,7 +86,7 @@ const ROWS: &[Row] = &[
     // Some items failed.
     (6, "put ./file ./missing @into2/"),
     (6, "get @file @missing ./into2/"),
-    // Over quota, also when some arrived.
+    // Over the quota, even if some items arrived.
     (8, "put ./large @large"),
     (8, "put ./file ./large @into3/"),
     (8, "put ./file ./large ./missing @into4/"),
@@ -213,7 +213,7 @@ fn a_key_that_is_not_known_is_7_and_nothing_is_asked_or_sent() {
         all.extend(words);
         Running::spawn(client.bare(&all), Vec::new()).wait()
     };
-    // No terminal, nobody to ask: a stop that shows what to check.
+    // Without a terminal nobody can be asked: the command stops and shows what to check.
     let outcome = trust(&[]).code(7);
     assert!(outcome.stderr.contains(server.fingerprint()), "{outcome}");
     trust(&[&"--server-key", &"SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]).code(7);
@@ -237,10 +237,10 @@ fn a_key_that_changed_is_7_and_both_fingerprints_are_named() {
 #[test]
 fn without_a_terminal_nothing_is_asked() {
     let (server, client, here) = scene();
-    // No password to be had.
+    // There is no password.
     let outcome = Running::spawn(client.bare(&[&"ls", &client.at(""), &"--accept-new"]), Vec::new()).wait();
     assert!(matches!(outcome.status.code(), Some(2 | 7)), "{outcome}");
-    // A conflict nobody can decide.
+    // Nobody can decide a conflict.
     let (file, other) = (here.join("file"), here.join("other"));
     let outcome = client.run(&[&"put", &other, &client.at("file")]);
     assert!(outcome.status.code() != Some(0), "{outcome}");
@@ -289,7 +289,7 @@ fn conflicts_are_decided_as_asked() {
     assert_eq!(fs::read_to_string(&there).unwrap(), "content");
 }
 
-/// Commands that change something on the server, or say why not.
+/// Commands that change something on the server, or report why not.
 const CHANGES: &[&str] = &[
     "mkdir @new",
     "mkdir @new",
@@ -347,7 +347,7 @@ fn a_dry_run_ends_as_the_real_one_and_changes_nothing() {
         assert_eq!(dry.status.code(), real.status.code(), "dry: {dry}\nreal: {real}");
         assert_eq!(real.status.success(), dry.stderr.contains("would"), "{dry}");
     }
-    // Who may only look is told so before, too.
+    // A dry run also reports a read-only account.
     let reader = server.client("reader");
     reader.run(&[&"mkdir", &"-n", &reader.at("x")]).code(7);
     reader.run(&[&"rm", &"-n", &reader.at("file")]).code(7);

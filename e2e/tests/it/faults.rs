@@ -1,4 +1,4 @@
-//! A fault of the server's own, and its log: one connection ends, and the lines say whose it was.
+//! A fault of the server itself: only one connection ends, and the log identifies it.
 
 use ferry_e2e::{
     MIB, compare, material,

@@ -1,4 +1,4 @@
-//! Whatever lies in a folder arrives as it was, both ways, judged by programs that are not ours.
+//! Any contents of a folder arrive unchanged in both directions, as checked by independent programs.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -13,7 +13,7 @@ use std::{
 
 use ferry_e2e::{MIB, compare, material, server::Server};
 
-/// Sends `tree` up and down again and compares it after each way.
+/// Sends `tree` up and down again and compares it after each direction.
 fn round_trip(server: &Server, tree: &Path) {
     let client = server.client("anna");
     let name = tree.file_name().expect("the tree has a name");
@@ -29,7 +29,7 @@ fn joined(folder: &[u8], name: &OsStr) -> OsString {
     OsStr::from_bytes(&[folder, name.as_bytes()].concat()).to_owned()
 }
 
-/// The folder as a destination that means "into".
+/// The folder as a destination with a trailing slash.
 fn with_slash(folder: &Path) -> PathBuf {
     folder.join("")
 }
@@ -120,7 +120,7 @@ fn names_that_move_the_cursor_are_shown_escaped_on_a_terminal() {
         let mut line: Vec<_> = command.get_args().map(OsStr::to_string_lossy).map(|word| format!("'{word}'")).collect();
         line.splice(1..1, words.split(' ').map(str::to_owned).chain([format!("'{}' '{pattern}'", at.display())]));
         let line = line.join(" ").replace(" ''", "");
-        // `script` lends a terminal.
+        // `script` provides a terminal.
         let mut terminal = Command::new("script");
         terminal
             .args(["-qec", &line, "/dev/null"])
@@ -141,7 +141,7 @@ fn dates_and_permissions_survive_both_ways() {
     fs::create_dir(&tree).unwrap();
     let dates = [(0, 0), (1, 1), (951_782_400, 123_456_789), (4_102_444_800, 999_999_999)];
     for (number, (seconds, nanos)) in dates.into_iter().enumerate() {
-        // One file of one block and one of several: they travel differently.
+        // A file of one block and a file of several: they are transferred differently.
         for (kind, size) in [("small", 10), ("large", MIB + 10)] {
             let file = tree.join(format!("{kind}-{number}"));
             material::random_file(&file, size, 1);
@@ -176,7 +176,7 @@ fn folders_that_a_transfer_makes_get_the_permissions_of_their_source_and_those_t
     assert_eq!(modes(&there), MODES);
     client.get("tree", &here.join("back")).ok();
     assert_eq!(modes(&here.join("back")), MODES);
-    // What was there is others' business.
+    // Existing folders keep their permissions.
     for folder in ["open", "secret", ""] {
         material::set_mode(&there.join(folder), 0o711);
         material::set_mode(&here.join("back").join(folder), 0o711);
@@ -229,7 +229,7 @@ fn a_pipe_goes_up_and_comes_down() {
         let source = client.scratch("pipe").join("source");
         material::random_file(&source, size, size);
         let content = fs::read(&source).unwrap();
-        // An empty pipe and no pipe are the same to the program.
+        // The program cannot distinguish an empty pipe from a missing one.
         client.run_with_input(&[&"put", &"-", &client.at(format!("p{size}"))], content.clone()).ok();
         compare::same_file(&source, &server.home("anna").join(format!("p{size}")));
         let down = client.run(&[&"get", &client.at(format!("p{size}")), &"-"]).ok();
@@ -276,14 +276,14 @@ fn a_folder_becomes_the_destination_and_a_file_goes_into_a_folder_that_is_there(
         fs::create_dir(root.join("present")).unwrap();
     }
     std::os::unix::fs::symlink("present", here.join("link")).unwrap();
-    // Down: to a folder, to a link that leads to it, to a folder with a slash.
+    // Download: to a folder, to a symlink that leads to it, to a folder with a slash.
     client.get("file", &here.join("present")).ok();
     client.get("tree", &here.join("link")).ok().says("merged");
     assert!(here.join("present/file").is_file() && here.join("present/below/leaf").is_file());
     client.get("tree", &here.join("present/")).ok();
     assert!(here.join("present/tree/below/leaf").is_file());
     assert!(here.join("link").is_symlink());
-    // Up: the same.
+    // Upload: the same.
     client.put(&here.join("file"), "present").ok();
     client.put(&here.join("tree"), "present").ok().says("merged");
     assert!(there.join("present/file").is_file() && there.join("present/below/leaf").is_file());

@@ -1,4 +1,4 @@
-//! Folders that are transferred or copied keep their dates, and those that are made keep their permission bits.
+//! Transferred or copied folders keep their dates, and new folders get the permission bits of their source.
 
 use std::{
     fs::{self, Metadata},
@@ -61,7 +61,7 @@ fn a_transferred_folder_keeps_its_date_both_ways_also_where_it_was_there() {
     assert_eq!(dates(&there), dates(&source), "up");
     client.get("tree", &back).ok();
     assert_eq!(dates(&back), dates(&source), "down");
-    // Names come and go on either side, and folders get other dates.
+    // Names are added and removed on either side, and folders get other dates.
     fs::write(source.join("open/new"), "new").unwrap();
     fs::remove_file(source.join("many/7")).unwrap();
     fs::write(there.join("empty/of others"), "x").unwrap();
@@ -71,7 +71,7 @@ fn a_transferred_folder_keeps_its_date_both_ways_also_where_it_was_there() {
     assert_eq!(dates(&there), dates(&source), "up, merged");
     client.get("tree", &back).ok();
     assert_eq!(dates(&back), dates(&source), "down, merged");
-    // Of nothing but the date, too.
+    // Also if only the date differs.
     material::set_mtime(&source.join("open"), 5, 0);
     client.put(&source, "tree").ok();
     client.get("tree", &back).ok();
@@ -84,7 +84,7 @@ async fn a_folder_copied_on_the_server_keeps_its_date_and_permissions_and_one_th
     let client = server.client("anna");
     let there = server.home("anna");
     make_tree(&there.join("tree"));
-    // More folders than a page has, each with something in it.
+    // More folders than fit on a page, each with an entry.
     for number in 0..2_100 {
         let folder = there.join(format!("wide/{number}"));
         fs::create_dir_all(&folder).unwrap();
@@ -99,7 +99,7 @@ async fn a_folder_copied_on_the_server_keeps_its_date_and_permissions_and_one_th
         let date = fs::metadata(there.join(format!("broad/{number}"))).unwrap().mtime();
         assert_eq!(date, 900_000_000 + number, "{number}");
     }
-    // Copied over what is there: nothing comes into `empty`, which was there, and `open` was not.
+    // Copy over existing folders: nothing is added to `empty`, which existed, while `open` is new.
     let merged = there.join("merged");
     fs::create_dir_all(merged.join("empty")).unwrap();
     material::set_mode(&merged.join("empty"), 0o711);

@@ -1,4 +1,4 @@
-//! `GUARANTEES.md` names tests that are there, and the pages for people commands that are.
+//! `GUARANTEES.md` names existing tests, and the pages for users name existing commands.
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
@@ -34,7 +34,7 @@ fn every_guarantee_names_tests_that_exist() {
         let promise = promise.split("\n## ").next().unwrap_or_default();
         let names: Vec<_> = promise.split('`').skip(1).step_by(2).filter(|word| word.contains('_')).collect();
         let named: Vec<_> = names.iter().filter(|name| known.contains(**name)).collect();
-        // Other words in ticks are keys of the configuration and commands: they hold a dot or a space.
+        // Other words in backticks are configuration keys and commands, which contain a dot or a space.
         let unknown = names.iter().filter(|name| !known.contains(**name) && !name.contains(['.', ' ']));
         faults.extend(unknown.map(|name| format!("no test {name}")));
         if named.is_empty() {
@@ -50,7 +50,7 @@ fn every_guarantee_names_tests_that_exist() {
 fn commands(page: &str) -> Vec<Vec<String>> {
     let text = fs::read_to_string(repository().join(page)).unwrap();
     let lines = text.lines().filter_map(|line| line.strip_prefix("    "));
-    // What a command does stands after '#', or after a gap.
+    // The description of a command follows '#' or a gap.
     let commands = lines.flat_map(|line| line.split('#').next().unwrap_or_default().split(';')).filter_map(|command| {
         let command = command.trim().split("   ").next()?;
         let words: Vec<_> = command.split_whitespace().map(str::to_owned).collect();
@@ -67,7 +67,8 @@ fn every_command_in_the_pages_is_one() {
         for words in commands(page) {
             let program = if words[0] == "ferryd" { binaries::ferryd() } else { binaries::ferry() };
             let is_verb = |word: &&String| word.chars().all(|c| c.is_ascii_lowercase());
-            // A third word is never a verb; a second one may be a name, which is as good to ask for help.
+            // A third word is never a verb; a second one may be an argument, which does not prevent showing the
+            // help.
             let verbs = words[1..].iter().take(2).take_while(is_verb);
             let helped = Command::new(program).args(verbs).arg("--help").output().unwrap();
             if !helped.status.success() {
@@ -110,7 +111,7 @@ fn every_file_the_pages_name_is_there() {
     let pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "GUARANTEES.md"].map(str::to_owned);
     for page in pages.into_iter().chain(docs) {
         let text = fs::read_to_string(top.join(&page)).unwrap();
-        // Links are seen from the page, names in ticks from the top.
+        // Links are relative to the page, names in backticks to the top.
         for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
             if !link.is_empty() && !link.contains("://") {
                 expect(&page, top.join(&page).parent().unwrap(), link);

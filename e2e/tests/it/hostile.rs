@@ -1,4 +1,4 @@
-//! Bytes that are no protocol at all: refused at once, cheaply, and the server goes on.
+//! Bytes that do not follow the protocol: refused at once and cheaply, and the server continues.
 
 use ferry_e2e::{
     compare,
@@ -17,10 +17,10 @@ use tokio::{
     net::TcpStream,
 };
 
-/// What hostile peers may make the server's memory grow by, in KiB.
+/// The maximum growth of the server's memory because of hostile peers, in KiB.
 const MEMORY: u64 = 48 << 10;
 
-/// Loopback is every test's address: it must not be shut out for what a test does on purpose.
+/// All tests use the loopback address: it must not be shut out because of deliberate failures.
 fn patient_server() -> Server {
     Setup::new().user("anna", &[]).config("[login]\nallow = [\"127.0.0.0/8\"]").start()
 }
@@ -30,7 +30,7 @@ fn frame(kind: u8, length: u32, payload: &[u8]) -> Vec<u8> {
     [&[kind, a, b, c], payload].concat()
 }
 
-/// Bytes no client sends, and whether they are hostile before login only, after it only, or both.
+/// Bytes that no client sends, and whether they are hostile before login, after it, or both.
 fn nonsense() -> Vec<(&'static str, Vec<u8>)> {
     let json = |text: &str| frame(1, u32::try_from(text.len()).unwrap(), text.as_bytes());
     vec![
@@ -102,7 +102,7 @@ async fn frames_that_end_in_the_middle_leave_nothing_behind() {
     for length in [0, 1, 7, 8, 9, 4000] {
         let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
         let _ = peer.send_bytes(&frame(2, 1 << 20, &vec![7; length])).await;
-        // In the middle of a small upload, and of a stream: neither can be gone on with.
+        // In the middle of a small upload, and of a stream: neither can be resumed.
         for put in [peer::put("small", Some(1 << 20)), peer::put("stream", None)] {
             let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
             peer.send(&Request::Put(put.clone())).await.unwrap();
@@ -112,7 +112,7 @@ async fn frames_that_end_in_the_middle_leave_nothing_behind() {
             let _ = peer.send_bytes(&frame(2, 8 + (1 << 20), &vec![0; length])).await;
         }
     }
-    // In the middle of a block of a declared upload: its part stays, and holds what it declared.
+    // In the middle of a block of a declared upload: its part stays, and reserves the declared size.
     let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
     peer.send(&Request::Put(peer::put("kept", Some(3 << 20)))).await.unwrap();
     assert!(matches!(peer.reply().await.unwrap(), Reply::Ready { .. }));
@@ -120,7 +120,7 @@ async fn frames_that_end_in_the_middle_leave_nothing_behind() {
     drop(peer);
     let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
     let mut uploads = Vec::new();
-    // The server sees the ends of connections in its own time.
+    // The server notices the ends of connections only after a while.
     for _ in 0..3000 {
         let Reply::Uploads { uploads: now, .. } = peer.ask(&Request::Uploads).await.unwrap() else { panic!("no list") };
         uploads = now;
@@ -158,7 +158,7 @@ async fn random_bytes_never_do_more_than_end_their_connection() {
     for round in 0..200 {
         let length = usize::try_from(noise.below(20_000)).unwrap();
         let mut bytes = noise.bytes(length);
-        // Half of them begin like a frame that may be.
+        // Half of them start like a valid frame.
         if round % 2 == 0 && length > 4 {
             bytes[..4].copy_from_slice(&[1 + u8::try_from(noise.below(3)).unwrap(), 0, 4, 8]);
         }
@@ -182,14 +182,14 @@ async fn who_speaks_no_tls_or_another_protocol_gets_no_connection() {
         let mut plain = TcpStream::connect(server.address()).await.unwrap();
         plain.write_all(words.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        // A reset is an answer too.
+        // A reset is acceptable too.
         let _ = plain.read_to_end(&mut answer).await;
         assert!(answer.len() < 100, "{words:?} got {} bytes", answer.len());
     }
     assert!(Peer::connect_with(server.address(), &[b"http/1.1"]).await.is_err());
     let silent = Peer::connect_with(server.address(), &[]).await;
     if let Ok(mut peer) = silent {
-        // TLS lets a client offer nothing; the server must then not talk.
+        // A TLS client may offer no protocol; the server must then not answer.
         let _ = peer.send(&peer::hello()).await;
         assert!(!matches!(peer.next().await, Ok(Some(Frame::Message(json))) if json.starts_with(b"{\"welcome")));
     }
@@ -228,8 +228,8 @@ async fn a_flood_of_requests_whose_answers_nobody_reads_is_held_back() {
     server.forget_peak();
     let list = r#"{"list":{"path":""}}"#;
     let many = frame(1, u32::try_from(list.len()).unwrap(), list.as_bytes()).repeat(1000);
-    // A million listings are 150 GB, and their requests more than sockets hold; the server
-    // must stop reading long before.
+    // A million listings are 150 GB, and their requests are more than sockets hold; the server must stop reading
+    // long before.
     let flood = async {
         for _ in 0..1000 {
             peer.send_bytes(&many).await?;

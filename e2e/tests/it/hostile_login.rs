@@ -1,4 +1,4 @@
-//! What a peer may cost before it proved who it is: little time, few places, few tries.
+//! The limits for a peer that has not logged in: little time, few places, few attempts.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -65,7 +65,7 @@ async fn a_flood_of_logins_makes_its_user_wait_and_says_how_long() {
         }
     }
     assert!(waits.len() >= 15, "{} of 20 guesses had to wait", waits.len());
-    // The right password has to wait as well, else guessing would be free.
+    // The right password has to wait as well; otherwise guessing would cost nothing.
     let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
     assert_eq!(refusal(peer.ask(&peer::login("anna", PASSWORD)).await.unwrap()).code, Code::TooManyAttempts);
     let outcome = server.client("anna").run(&[&"ls", &server.client("anna").at(""), &"--retries=0"]);
@@ -105,7 +105,7 @@ async fn before_login_nothing_is_done() {
         let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
         let reply = peer.ask(&request).await.unwrap();
         assert!(matches!(reply, Reply::Refused(_)), "{request:?}: {reply:?}");
-        // Nor before hello.
+        // Nor before `Hello`.
         let mut peer = Peer::connect(server.address()).await.unwrap();
         let reply = peer.ask(&request).await.unwrap();
         assert!(matches!(reply, Reply::Refused(_)), "{request:?}: {reply:?}");
@@ -123,7 +123,7 @@ async fn a_ticket_is_worth_nothing_when_it_is_wrong_or_its_session_is_over() {
         assert!(Peer::attached(server.address(), &ticket).await.is_err());
     }
     drop((first, second));
-    // The server notices the end of a connection in its own time.
+    // The server notices the end of a connection only after a while.
     for _ in 0.. {
         let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
         let reply = peer.ask(&Request::Attach { ticket: login.ticket.clone() }).await.unwrap();
@@ -150,7 +150,7 @@ async fn who_does_not_get_on_with_it_is_dropped() {
     let mut mute = tokio::net::TcpStream::connect(server.address()).await.unwrap();
     let mut nothing = Vec::new();
     let _ = tokio::io::AsyncReadExt::read_to_end(&mut mute, &mut nothing).await;
-    // TLS, then silence; a hello, then silence; and half a frame, then silence.
+    // TLS, then silence; `Hello`, then silence; and half a frame, then silence.
     let silent = Peer::connect(server.address()).await.unwrap();
     let (greeted, _) = Peer::welcomed(server.address()).await.unwrap();
     let mut halfway = Peer::connect(server.address()).await.unwrap();
@@ -167,7 +167,7 @@ async fn a_byte_at_a_time_does_not_buy_more_time() {
     let server = Setup::new().user("anna", &[]).config(config).start();
     let mut peer = Peer::connect(server.address()).await.unwrap();
     let mut ticks = tokio::time::interval(std::time::Duration::from_millis(100));
-    // A frame of 4096 bytes would take seven minutes at this pace.
+    // At this pace a frame of 4096 bytes would take seven minutes.
     peer.send_bytes(&[1, 0, 16, 0]).await.unwrap();
     for sent in 0.. {
         ticks.tick().await;
@@ -185,7 +185,7 @@ async fn unfinished_connections_have_few_places_and_do_not_keep_users_out() {
     for _ in 0..40 {
         peers.push(Peer::connect(server.address()).await.unwrap());
     }
-    // The oldest made room, and hears why; the newest did not.
+    // The oldest one made room, and is told why; the newest did not.
     let word = peers[0].last_words().await.unwrap();
     assert!(word.contains("\"busy\"") && word.contains("too many connections"), "{word}");
     server.assert_serves("anna");
@@ -194,7 +194,7 @@ async fn unfinished_connections_have_few_places_and_do_not_keep_users_out() {
     assert!(matches!(peers[39].ask(&peer::hello()).await.unwrap(), Reply::Welcome(_)));
     drop(peers);
 
-    // With room for many of one address, any of them makes place.
+    // If one address may have many, any of them is dropped.
     let config = "[login]\nunfinished = 8\nunfinished_per_address = 1000\nallow = [\"127.0.0.0/8\"]";
     let mut server = Setup::new().user("anna", &[]).config(config).start();
     let mut peers = Vec::new();
@@ -222,7 +222,7 @@ async fn connections_of_one_address_that_lie_idle_do_not_keep_out_who_logs_in_be
 async fn guesses_at_one_user_and_a_repeated_old_password_hold_up_nobody_else_at_the_address() {
     let server = Setup::new().user("anna", &[]).user("bob", &[]).start();
     for attempt in 0..60 {
-        // One user and ever another password, and one that is always the same.
+        // One user with a new password each time, and one with always the same.
         for (user, password) in [("bob", format!("guess {attempt}")), ("stale", "old".to_owned())] {
             let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
             refusal(peer.ask(&peer::login(user, &password)).await.unwrap());
@@ -235,7 +235,7 @@ async fn guesses_at_one_user_and_a_repeated_old_password_hold_up_nobody_else_at_
 async fn an_address_with_many_different_failures_waits_but_no_ticket_does_and_the_operator_lifts_it() {
     let server = Setup::new().user("anna", &[]).start();
     let (_first, login) = Peer::logged_in(server.address(), "anna").await.unwrap();
-    // Until the wait is so long that what follows comes within it.
+    // Continue until the wait is long enough for the following steps.
     for number in 0.. {
         let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
         let refused = refusal(peer.ask(&peer::login(&format!("user-{number}"), "guess")).await.unwrap());
@@ -248,7 +248,7 @@ async fn an_address_with_many_different_failures_waits_but_no_ticket_does_and_th
     assert_eq!(refusal(peer.ask(&peer::login("anna", PASSWORD)).await.unwrap()).code, Code::TooManyAttempts);
     Peer::attached(server.address(), &login.ticket).await.expect("a ticket never waits");
     let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
-    // A key that is not right hears what a password does.
+    // An invalid key gets the same answer as a password.
     let proof = Proof::Key { public_key: A_KEY.to_owned(), signature: "AAAA".to_owned() };
     let refused = refusal(peer.ask(&Request::Login { user: "anna".to_owned(), proof }).await.unwrap());
     assert_eq!(refused.code, Code::TooManyAttempts);
@@ -266,7 +266,7 @@ async fn an_address_with_many_different_failures_waits_but_no_ticket_does_and_th
     assert_eq!(server.ferryd(&["penalties"], "").1, "nobody has to wait\n");
 }
 
-/// A public key of nobody.
+/// A public key that belongs to nobody.
 const A_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea";
 
 #[tokio::test]
@@ -330,7 +330,7 @@ async fn handshakes_left_half_open_from_elsewhere_do_not_keep_the_honest_user_ou
     let mut half_open = Vec::new();
     for _ in 0..300 {
         let mut tcp = peer::tcp_from(ELSEWHERE, server.address()).await.unwrap();
-        // The head of a TLS record of 512 bytes, and the first of them: a client hello that stops.
+        // The header of a TLS record of 512 bytes, and its first bytes: an incomplete client hello.
         let _ = tcp.write_all(&[22, 3, 1, 2, 0, 1, 0, 1, 252]).await;
         half_open.push(tcp);
     }

@@ -1,4 +1,4 @@
-//! A server the user was lured to gets no secret and writes nowhere it was not asked to.
+//! A malicious server gets no secret and cannot write to any other place than the requested one.
 
 use std::{fs, net::SocketAddr};
 
@@ -42,7 +42,7 @@ fn a_server_that_takes_a_known_ones_place_is_told_no_secret() {
     client.run(&[&"ls", &client.at("")]).ok();
     server.kill();
     let impostor = Impostor::start(server.address(), |_| None);
-    // Even who takes any *new* key does not take a changed one.
+    // A client that accepts any *new* key does not accept a changed one.
     for words in [&["ls"][..], &["du"], &["quota"]] {
         client.run(&[&words[0], &client.at(""), &"--retries=0"]).code(7).says("changed");
     }
@@ -90,11 +90,12 @@ fn names_that_lead_out_of_the_chosen_folder_are_not_followed() {
         assert_ne!(outcome.status.code(), Some(0), "{bad}: {outcome}");
         let below = compare::count_below(&client.scratch("a"));
         let here = compare::count_below(&client.scratch("a/b/here"));
-        // `a` holds `b` and `b/here`; all else lies below `here`, and no file of that name anywhere.
+        // `a` contains `b` and `b/here`; everything else must be below `here`, and no file of that name exists
+        // anywhere.
         assert_eq!(below, here + 2, "{bad} wrote beside the chosen folder");
         assert_eq!(compare::bytes_below(&client.scratch("a")), 0, "{bad} was written");
     }
-    // The same server with a good name: the test above could fail.
+    // The same server with a good name, to show that the test above could fail.
     let (client, outcome) = get_from(&page("", &entry(r#""fine""#)));
     let outcome = outcome.ok();
     assert_eq!(fs::read(client.scratch("a/b/here/tree").join("fine")).unwrap(), b"evil", "{outcome}");
@@ -189,7 +190,7 @@ fn what_a_server_says_cannot_forge_the_screen() {
 
 #[test]
 fn what_is_no_message_cannot_forge_the_screen_either() {
-    // serde repeats a word it does not know; the escapes are JSON's, so the frame itself is clean.
+    // serde repeats a word that it does not know; the escapes are JSON's, so the frame itself is clean.
     let hostile = |word: &str| impostor::raw_message(&format!(r#"{{"{word}\u001b]0;owned\u0007\u202eword":1}}"#));
     let impostor = Impostor::start(ANY, move |request| match request {
         Request::Login { user, .. } => Some(impostor::message(&impostor::logged_in(user, None))),

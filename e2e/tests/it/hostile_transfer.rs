@@ -1,4 +1,4 @@
-//! A logged-in peer that breaks the rules of transfers harms nobody, not even itself for long.
+//! A logged-in peer that breaks the rules of transfers harms nobody else, and itself only briefly.
 
 use std::fs;
 
@@ -70,7 +70,7 @@ async fn frames_out_of_place_are_refused() {
     let mut server = Server::with_anna();
     let block = vec![7; MIB];
     type Step = fn(&[u8]) -> Vec<(Option<Request>, u64, usize)>;
-    // Each: requests to send, or a block of so many bytes where there is none.
+    // In each step: requests to send, or a block of this size if there is none.
     let cases: [(&str, Step); 5] = [
         ("a commit without a put", |_| vec![(Some(Request::Commit { size: 0, root: Digest::of(b"") }), 0, 0)]),
         ("a block without a put", |_| vec![(None, 0, MIB)]),
@@ -100,7 +100,7 @@ async fn blocks_sent_before_ready_cannot_break_the_order() {
     let digests = peer.send_blocks(&content).await.unwrap();
     let root = ferry_shared::digest::merge(content.len() as u64, &digests).unwrap();
     let _ = peer.send(&Request::Commit { size: content.len() as u64, root }).await;
-    // Either it is refused, or it is taken in order; never something else.
+    // Either it is refused, or it is accepted in order; nothing else is possible.
     let mut last = peer.reply().await.unwrap();
     if matches!(last, Reply::Ready { .. }) {
         last = peer.reply().await.unwrap();
@@ -145,7 +145,7 @@ async fn a_commit_that_states_another_size_or_root_is_refused() {
         assert_refused(&mut peer, "a wrong commit").await;
         assert!(!server.home("anna").join("file").exists());
     }
-    // One-block files too, and the connection stays in step.
+    // Files of one block too, and the connection stays in step.
     let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
     peer.send(&Request::Put(peer::put("small", Some(5)))).await.unwrap();
     peer.send_block(0, b"hello").await.unwrap();
@@ -160,7 +160,7 @@ async fn a_refused_small_put_keeps_the_connection_in_step() {
     let server = Server::with_anna();
     fs::create_dir(server.home("anna").join("folder")).unwrap();
     let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
-    // Ten in one go, every second onto a folder.
+    // Ten at once, every second one with a folder as its target.
     for number in 0..10 {
         let target = if number % 2 == 0 { format!("file-{number}") } else { "folder".to_owned() };
         peer.send(&Request::Put(peer::put(&target, Some(3)))).await.unwrap();
@@ -181,7 +181,7 @@ async fn get(server: &Server, haves: &[(u64, usize)]) -> Result<String> {
         let _ = peer.send_have(*first, &vec![Digest([9; 32]); *count]).await;
     }
     let _ = peer.send_have(0, &[]).await;
-    // A ping tells that all of it was dealt with.
+    // The answer to a ping shows that everything before was handled.
     let _ = peer.send(&Request::Ping).await;
     let mut words = String::new();
     while let Ok(Some(frame)) = peer.next().await {

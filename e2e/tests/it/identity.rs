@@ -1,4 +1,4 @@
-//! "Verified" and "equal" are said of compared content only, and a file that grows can be sent.
+//! "Verified" and "equal" are said only of contents that were compared, and a growing file can be sent.
 
 use std::{
     fs::{self, OpenOptions},
@@ -10,7 +10,7 @@ use std::{
 
 use ferry_e2e::{client::Client, material, server::Server};
 
-/// `file` of the client and of the server: the same size and date, another content.
+/// A `file` on the client and on the server: the same size and date, different contents.
 fn alike(server: &Server, client: &Client) -> (std::path::PathBuf, std::path::PathBuf) {
     let (here, there) = (client.scratch("here").join("file"), server.home("anna").join("file"));
     for (path, content) in [(&here, "AAAA"), (&there, "BBBB")] {
@@ -62,7 +62,7 @@ fn the_rule_changed_says_same_size_and_date_and_nothing_of_verified_or_equal() {
     assert_eq!(fs::read_to_string(&there).unwrap(), "AAAA");
 }
 
-/// Sends a file that grows all the time, with these words; what is said.
+/// Sends a file that grows all the time, with these arguments; returns the output.
 fn sent_while_it_grows(server: &Server, words: &[&str]) -> String {
     let client = server.client("anna");
     let log = client.scratch("here").join("log");

@@ -1,4 +1,4 @@
-//! A server on a listener that was handed to it: a restart refuses nobody and cuts no transfer for good.
+//! A server on an inherited listener: a restart refuses nobody and interrupts no transfer for good.
 
 use std::{
     io::{Read as _, Write as _},
@@ -12,7 +12,7 @@ use ferry_e2e::{
 };
 use rustix::process::Signal;
 
-/// So much that what is left after the cut fits into no buffer on the way.
+/// Large enough that the rest after the cut fits into no buffer on the way.
 const SIZE: u64 = 48 * MIB;
 const CUT: u64 = 16 * MIB;
 
@@ -39,7 +39,7 @@ fn a_restart_in_the_middle_of_a_transfer_refuses_nobody_and_the_transfer_goes_on
         server.signal(Signal::TERM);
         assert!(server.wait_end().success());
         proxy.release();
-        // While there is no server, who comes waits.
+        // While there is no server, new clients wait.
         let early = server.client("anna");
         let waiting = early.start(&[&"ls", &early.at(""), &"--retries=0"]);
         assert!(std::net::TcpStream::connect(address).is_ok(), "the listener is gone");

@@ -1,4 +1,4 @@
-//! Ctrl-C and TERM stop in order: the exit code says so and nothing that travelled is lost.
+//! Ctrl-C and TERM stop in an orderly way: the exit code shows it and no transferred data is lost.
 
 use ferry_e2e::{
     MIB, compare, material,
@@ -71,11 +71,11 @@ fn the_same_command_again_goes_on_with_a_folder_that_was_new_at_first() {
         client.run(&words).ok().says("is merged with it");
         compare::same_tree(&source, &target);
         let sent = proxy.counted(direction);
-        // More was under way than with one file: several connections have buffers.
+        // More was in flight than with one file: several connections have buffers.
         assert!(sent <= SIZE - CUT + 8 * MIB, "{direction:?}: {sent} bytes travelled again");
         let uploads = client.run(&[&"uploads", &client.at("")]).ok();
         assert!(uploads.stdout.is_empty(), "unfinished uploads are left: {uploads}");
-        // Once more changes nothing.
+        // Repeating the command changes nothing.
         proxy.reset_counters();
         client.run(&words).ok();
         compare::same_tree(&source, &target);
@@ -135,7 +135,7 @@ fn a_stopped_server_lets_a_running_transfer_finish() {
     let running = client.start(&[&"put", &source, &client.at("file"), &"--retries=0"]);
     proxy.wait_tripped(Direction::Up);
     server.signal(Signal::TERM);
-    // It takes nobody new from now on.
+    // It accepts nobody new from now on.
     let late = server.client("anna");
     ferry_e2e::wait::until("newcomers to be refused", || {
         late.run(&[&"ls", &late.at(""), &"--retries=0"]).status.code() == Some(5)

@@ -1,4 +1,4 @@
-//! Logging in with an SSH key: from a file, with a passphrase, through ssh-agent; and what is no proof.
+//! Logging in with an SSH key: from a file, with a passphrase, through ssh-agent; and invalid proofs.
 
 use std::{
     fs,
@@ -66,7 +66,7 @@ fn a_key_logs_in_and_another_does_not() {
     assert!(!refused.stderr.contains("password"), "{refused}");
     let stranger = server.client("berta");
     drop(list(&stranger, &key, None).code(7));
-    // The operator sees which it was, as ssh-keygen names it.
+    // The operator sees which key was used, under the name that ssh-keygen prints.
     let shown = Command::new("ssh-keygen").arg("-lf").arg(&key).output().unwrap();
     let fingerprint = String::from_utf8(shown.stdout).unwrap().split(' ').nth(1).unwrap().to_owned();
     let told = format!(r#""event":"login","method":"key","key":"{fingerprint}""#);
@@ -129,7 +129,7 @@ fn the_agent_signs_for_a_locked_key_and_for_a_public_half() {
     let add = |key: &Path| Command::new("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", &socket).status().unwrap();
     wait::until("the agent to take the key", || add(&key).success());
     drop(list(&client, &public, Some(&socket)).ok());
-    // The private half is locked from now on; the agent holds it open.
+    // From now on the private half is encrypted; the agent holds it decrypted.
     let locked = Command::new("ssh-keygen").args(["-q", "-p", "-P", "", "-N", "shut", "-f"]).arg(&key).status();
     assert!(locked.unwrap().success());
     drop(list(&client, &key, Some(&socket)).ok());
@@ -148,7 +148,7 @@ fn a_key_that_is_taken_away_ends_its_sessions() {
     let public = other.with_extension("pub");
     let (status, said) = set(&["--add-key", public.to_str().unwrap()]);
     assert!(status.success(), "{said}");
-    // Given twice, it is there once.
+    // Given twice, it is stored once.
     assert!(set(&["--add-key", public.to_str().unwrap()]).0.success());
     wait::until("the added key to log in", || list(&client, &other, None).status.success());
     screen.wait("free on server");
@@ -193,13 +193,13 @@ async fn a_signature_is_worth_nothing_on_another_connection_or_for_another_user(
     let refused = |reply: Reply| matches!(reply, Reply::Refused(refusal) if refusal.code == Code::LoginFailed);
     let (mut first, _) = Peer::welcomed(server.address()).await.unwrap();
     let signature = pair.sign(&login_text("anna", &first.exported())).as_ref().to_vec();
-    // Relayed: the very signature a client made for another connection.
+    // Relayed: a signature that a client made for another connection.
     let (mut second, _) = Peer::welcomed(server.address()).await.unwrap();
     assert!(refused(second.ask(&login("anna", &signature)).await.unwrap()));
     // For another user who has the same key.
     let (mut third, _) = Peer::welcomed(server.address()).await.unwrap();
     assert!(refused(third.ask(&login("berta", &signature)).await.unwrap()));
-    // On its own connection it holds.
+    // On its own connection it is valid.
     assert!(matches!(first.ask(&login("anna", &signature)).await.unwrap(), Reply::LoggedIn(_)));
 }
 

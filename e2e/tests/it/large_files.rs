@@ -1,4 +1,4 @@
-//! Size and number do not matter: a GiB, five sparse ones, ten thousand small files.
+//! Size and number do not matter: one GiB, five sparse GiB, ten thousand small files.
 
 use std::{fs, time::Duration};
 
@@ -50,7 +50,7 @@ fn five_sparse_gib_survive_both_ways_and_stay_sparse() {
 fn a_sparse_file_that_ends_in_a_hole_survives_both_ways() {
     let server = Server::with_anna();
     let client = server.client("anna");
-    // Nothing but holes; a hole at the end of whole blocks, in the middle of one, of one byte.
+    // Only holes; a hole at the end: of whole blocks, of a part of a block, of one byte.
     let files: [(&str, u64, &[u64]); 4] = [
         ("holes", 3 * MIB + 9, &[]),
         ("whole", 4 * MIB, &[0, MIB]),
@@ -66,7 +66,7 @@ fn a_sparse_file_that_ends_in_a_hole_survives_both_ways() {
         let back = client.scratch("back").join(name);
         client.get(name, &back).ok();
         compare::same_file(&there, &back);
-        // The same over a file without holes, whose tail is to become one.
+        // The same over a file without holes, whose tail must become one.
         material::random_file(&back, size, 3);
         client.run(&[&"put", &back, &client.at(name), &"--on-conflict=replace"]).ok();
         client.run(&[&"put", &source, &client.at(name), &"--on-conflict=replace"]).ok();
@@ -111,7 +111,7 @@ fn small_files_do_not_wait_for_one_another() {
     let client = server.client("anna").at_address(proxy.address());
     let (tree, back) = (client.scratch("many"), client.scratch("back"));
     material::many_files(&tree, FILES, 500, 8);
-    // On a distant line each wait for an answer is a chunk of its own on the wire.
+    // On a slow connection, each wait for an answer is a chunk of its own on the wire.
     proxy.delay(Duration::from_millis(20));
     client.put(&tree, "").ok();
     let up = proxy.chunks(Direction::Up);

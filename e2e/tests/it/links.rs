@@ -1,12 +1,12 @@
-//! Symbolic links, and what is neither file nor folder: what is named is followed, what lies in a folder is
-//! left out and named.
+//! Symlinks, and entries that are neither file nor folder: followed if named, left out and reported if found in a
+//! folder.
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
 use ferry_e2e::{MIB, client::Client, material, server::Server};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-/// A tree with a file, a folder, and links to a file, to a folder, back up, and to nothing.
+/// A tree with a file, a folder, and symlinks to a file, to a folder, to a parent, and to nothing.
 fn tree(root: &Path) {
     fs::create_dir_all(root.join("tree/folder")).unwrap();
     fs::create_dir(root.join("beside")).unwrap();
@@ -40,7 +40,7 @@ fn links_in_a_folder_that_is_sent_are_named_skipped_or_followed() {
     assert!(fs::read(home.join("followed/to-file")).unwrap() == fs::read(here.join("target")).unwrap());
     assert!(!fs::symlink_metadata(home.join("followed/to-file")).unwrap().is_symlink());
     assert_eq!(fs::read(home.join("followed/to-folder/leaf")).unwrap(), b"leaf");
-    // A move follows none: it would remove what lies elsewhere.
+    // A move follows none: it would remove files elsewhere.
     assert!(here.join("beside/leaf").exists() && here.join("target").exists());
 }
 

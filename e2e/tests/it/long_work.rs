@@ -1,4 +1,4 @@
-//! Work that a few bytes ask for and that takes long: it keeps nobody else waiting, and ends in order.
+//! Work that is requested in a few bytes and takes long: it does not block others, and ends in an orderly way.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -13,7 +13,7 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use serde_json::Value;
 use tokio::{sync::Semaphore, task::JoinSet};
 
-/// Users, and connections of each, that want more work than can be done.
+/// The number of users, and of connections of each, that request more work than can be done.
 const GREEDY: usize = 16;
 const CONNECTIONS: usize = 32;
 
@@ -51,10 +51,10 @@ async fn connections_of_many_users_at_long_work_keep_nobody_out() {
     fs::write(server.home("anna").join("small"), "text").unwrap();
     let seen = modest.ask(&Request::Stat { path: path("small") }).await.unwrap();
     assert!(matches!(&seen, Reply::Entry { .. }), "{seen:?}");
-    // Work of the same kind has its turn too.
+    // Work of the same kind gets its turn too.
     let hashed = modest.ask(&Request::Hash { path: path("small"), algorithm: Algorithm::Blake3 }).await.unwrap();
     assert!(matches!(&hashed, Reply::Hashed { .. }), "{hashed:?}");
-    // Who left is noticed in the middle of it.
+    // The server notices a lost client in the middle of the work.
     drop(peers);
     wait::until("the others to be gone", || {
         let (status, said) = server.ferryd(&["sessions", "--json"], "");
@@ -79,7 +79,7 @@ async fn a_removal_cut_by_a_stop_leaves_figures_that_are_right() {
         fs::create_dir_all(&folder).unwrap();
         (0..200).for_each(|file| fs::write(folder.join(format!("{file}")), "text").unwrap());
     }
-    // What was made behind the server's back counts once nothing says what is there.
+    // Entries made by hand count once no ledger is left.
     let _ = fs::remove_file(server.data().join("users/anna/ledger.json"));
     server.start_again();
     let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();

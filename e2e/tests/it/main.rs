@@ -1,4 +1,4 @@
-//! The promises of ferry, each shown by running the real programs.
+//! The promises of ferry, each demonstrated with the real programs.
 
 #![allow(
     clippy::unwrap_used,

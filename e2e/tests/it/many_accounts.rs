@@ -1,4 +1,4 @@
-//! Accounts that come and go: many cost little while they are away, and a name can be used again.
+//! Accounts that are added and removed: many absent ones cost little, and a name can be used again.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use ferry_shared::message::{Reply, Request};
 use serde_json::Value;
 
 const ACCOUNTS: usize = 400;
-/// Files the server may have open: far fewer than one for each account.
+/// Files that the server may have open: far fewer than one for each account.
 const OPEN: &str = "256";
 
 #[test]
@@ -25,7 +25,7 @@ fn hundreds_of_accounts_do_not_use_up_the_open_files() {
     let anna = users["users"]["anna"].clone();
     for number in 0..ACCOUNTS {
         let name = format!("user{number}");
-        // Nothing says what is there: each must be opened and counted.
+        // There is no ledger: each home must be opened and counted.
         fs::write(server.home(&name).join("file"), "text").unwrap();
         users["users"][name] = anna.clone();
     }
@@ -75,7 +75,7 @@ async fn a_name_can_be_used_again_at_once_after_its_files_were_removed() {
         assert_eq!(fs::read(server.home("anna").join(&name)).unwrap(), content);
         let explained: Value = serde_json::from_str(&ferryd(&server, &["quota", "explain", "anna", "--json"])).unwrap();
         assert_eq!(explained["used"]["bytes"], content.len() as u64, "only what the new one has: {explained}");
-        // While the session is open; now and then the server sees both changes at once.
+        // While the session is open; in some rounds the server sees both changes at once.
         ferryd(&server, &["user", "remove", "anna", "--purge"]);
         if round == 1 {
             ferryd(&server, &["reload"]);

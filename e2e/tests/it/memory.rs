@@ -1,4 +1,4 @@
-//! What the server may weigh: at rest, for each transfer, for each idle connection.
+//! The limits of the server's memory: at rest, for each transfer, for each idle connection.
 
 use ferry_e2e::{
     MIB, PASSWORD,
@@ -15,8 +15,8 @@ use ferry_shared::{
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// KiB that the program itself takes more where it is built without optimisation: its file is four times
-/// as large, and 16 MiB of it are mapped instead of 10.
+/// KiB that the program itself needs additionally if it is built without optimisation: its file is four times as
+/// large, and 16 MiB of it are mapped instead of 10.
 const UNOPTIMISED: u64 = if cfg!(debug_assertions) { 10 << 10 } else { 0 };
 
 #[test]
@@ -29,7 +29,7 @@ fn a_server_at_rest_takes_at_most_32_mib() {
     assert!(now <= (32 << 10) + UNOPTIMISED, "{now} KiB at rest");
 }
 
-/// Uploads and downloads held in the middle of their work.
+/// Uploads and downloads that are held in the middle of their work.
 #[tokio::test]
 async fn a_running_transfer_takes_at_most_6_mib_more() {
     const TRANSFERS: u64 = 8;
@@ -62,8 +62,8 @@ async fn a_running_transfer_takes_at_most_6_mib_more() {
     assert!(peak <= TRANSFERS * (6 << 10), "{TRANSFERS} transfers took {peak} KiB more");
 }
 
-/// Runs `words` and returns the most KiB the server took more than at rest, once it had checked the
-/// password: that takes its 19 MiB for a moment, and is no part of the transfer.
+/// Runs `words` and returns the peak growth of the server's memory in KiB after it has checked the password: that
+/// takes 19 MiB for a moment and is not part of the transfer.
 fn peak_of(server: &Server, proxy: &Proxy, direction: Direction, client: &Client, words: Words) -> u64 {
     let before = server.memory().now;
     proxy.after(direction, 100_000, Then::Hold);
@@ -88,7 +88,7 @@ fn real_clients_at_full_speed_keep_the_server_small() {
     let (at, back) = (client.at("tree"), client.scratch("back"));
     let put = peak_of(&server, &proxy, Direction::Up, &client, &[&"put", &tree, &client.at("/"), &"-j", &"4"]);
     let get = peak_of(&server, &proxy, Direction::Down, &client, &[&"get", &at, &back.join(""), &"-j", &"4"]);
-    // Four transfers and a connection to browse.
+    // Four transfers and a connection for browsing.
     for (what, peak) in [("uploads", put), ("downloads", get)] {
         assert!(peak <= 5 * (6 << 10), "four {what} took {peak} KiB more");
     }
@@ -118,7 +118,7 @@ async fn an_idle_connection_takes_at_most_100_kib() {
     }
     let each = server.memory().now.saturating_sub(before) / CONNECTIONS;
     assert!(each <= 100, "an idle connection takes {each} KiB");
-    // They are idle, not dead; and having worked once does not make them heavier.
+    // They are idle, not dead; and after one request they do not take more memory.
     for peer in &mut peers {
         assert!(matches!(peer.ask(&Request::Usage).await.unwrap(), Reply::Usage(_)));
     }
@@ -126,7 +126,7 @@ async fn an_idle_connection_takes_at_most_100_kib() {
     assert!(each <= 100, "an idle connection that worked takes {each} KiB");
 }
 
-/// A client that stops reading in the middle of a download holds little.
+/// A client that stops reading in the middle of a download causes little memory use.
 #[test]
 fn a_client_that_does_not_read_holds_little() {
     let mut server = Server::with_anna();

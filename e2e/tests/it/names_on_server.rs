@@ -1,4 +1,4 @@
-//! Several names and patterns of names on the server, and what `mv` and `cp` do where something is there.
+//! Several names and patterns on the server, and what `mv` and `cp` do if the target exists.
 
 use std::{ffi::OsString, fs, path::Path};
 
@@ -135,7 +135,7 @@ fn mv_and_cp_make_a_folder_named_with_a_slash_and_join_folders_by_the_rule() {
         assert!(!home.join(&new).exists(), "nothing came into it");
         run(&client, &format!("{verb} @{from} @{new}/deep/")).ok();
         assert_eq!(names(&home.join(&new).join("deep").join(&from)), ["a", "b"]);
-        // Where it is there already, file by file.
+        // If it exists already, file by file.
         write(&home.join(&from), &["a", "c"]);
         fs::write(home.join(&from).join("a"), "other").unwrap();
         run(&client, &format!("{verb} @{from} @{new}/deep/ --on-conflict=keep-both")).ok();

@@ -1,4 +1,4 @@
-//! The programs as they were before there were features work against those of today, and the other way round.
+//! The programs from before there were features work with those of today, in both combinations.
 //!
 //! `FERRY_OLD_PROGRAMS` names the folder with the old `ferry` and `ferryd`; `.ci/run` builds them.
 
@@ -20,7 +20,7 @@ use ferry_shared::{
 
 const SIZE: u64 = 12 * MIB + 3;
 
-/// Which side is old.
+/// The old side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Old {
     Server,
@@ -60,14 +60,14 @@ fn old_and_new_programs_put_list_get_and_remove() {
         material::hostile_tree(&tree.join("names"));
         client.put(&tree, "tree").ok();
         let there = server.home("anna").join("tree");
-        // The old client carries no dates of folders.
+        // The old client does not transfer the dates of folders.
         compare::same_but_for_dates_of_folders(&tree, &there);
         let listed = client.run(&[&"ls", &"--json", &client.at("tree")]).ok().json();
         assert_eq!(listed.len(), fs::read_dir(&tree).unwrap().count());
         let back = client.scratch("back").join("tree");
         client.get("tree", &back).ok();
         compare::same_but_for_dates_of_folders(&there, &back);
-        // An update of what is there.
+        // An update of an existing file.
         material::flip_byte(&tree.join("large"), 5 * MIB);
         client.run(&[&"put", &tree.join("large"), &client.at("tree/large"), &"--on-conflict=replace"]).ok();
         compare::same_file(&tree.join("large"), &there.join("large"));

@@ -1,5 +1,5 @@
-//! Changes that operators make while the server runs: who may, what holds although a disk does not take it, and what
-//! everybody is told of an end.
+//! Changes by operators while the server runs: who may make them, what takes effect although the disk cannot be
+//! written, and what everybody is told about a shutdown.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ async fn a_disable_holds_in_the_running_server_although_the_file_cannot_be_writt
         let server = Setup::new().user("anna", &[]).config(NO_WAITS).start();
         let client = server.client("anna");
         let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
-        // A folder in place of the lock: nobody can write the store, root included.
+        // A folder in place of the lock file: nobody can write the store, not even root.
         let lock = server.data().join("users.json.lock");
         fs::remove_file(&lock).unwrap();
         fs::create_dir(&lock).unwrap();
@@ -34,7 +34,7 @@ async fn a_disable_holds_in_the_running_server_although_the_file_cannot_be_writt
         assert!(!status.success() && said.contains("'anna' is barred in the running server"), "{words:?}: {said}");
         assert!(peer.last_words().await.unwrap().contains("account_closed"), "{words:?}");
         client.run(&[&"ls", &client.at(""), &"--retries=0"]).code(7);
-        // Reading the file again, in which the account is open, changes nothing; and it is told.
+        // Reading the file again, in which the account is open, changes nothing; and the server reports that.
         assert!(server.ferryd(&["reload"], "").0.success());
         client.run(&[&"ls", &client.at(""), &"--retries=0"]).code(7);
         wait::until("the difference to be told", || server.ferryd(&["status"], "").1.contains("'anna' is barred here"));
@@ -47,7 +47,7 @@ async fn a_disable_holds_in_the_running_server_although_the_file_cannot_be_writt
     }
 }
 
-/// Runs `ferryd` as a stranger of this group; what it wrote, and whether it succeeded.
+/// Runs `ferryd` as a foreign user in this group; returns its output, and whether it succeeded.
 fn as_member(server: &Server, socket: &Path, group: u32, words: &[&str]) -> (bool, String) {
     let folder = socket.parent().unwrap();
     let mut command = Command::new(needs::ferryd_for_all(folder));
@@ -57,7 +57,7 @@ fn as_member(server: &Server, socket: &Path, group: u32, words: &[&str]) -> (boo
     (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
-/// A server whose sockets lie where everybody can get at their files, and are for two groups.
+/// A server whose sockets are in a folder that everybody can access, and belong to two groups.
 fn for_groups() -> (Server, tempfile::TempDir, std::path::PathBuf) {
     let open = tempfile::tempdir().unwrap();
     fs::set_permissions(open.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -129,7 +129,7 @@ fn members_of_the_admin_group_change_accounts_through_the_server_and_the_log_has
         let mine = |line: &&str| line.contains("\"uid\":65534") && line.contains("anna");
         audit.lines().any(|line| mine(&line) && line.contains("enabled"))
     });
-    // Nobody else may even look, and is shown no list without users.
+    // Nobody else may even list, and an error is not shown as an empty list.
     for words in [&["user", "list"][..], &["invite", "list"], &["user", "add", "x", "--key", "id.pub"]] {
         let (ok, said) = as_member(&server, &socket, 54323, words);
         let told = said.contains("users.json") && said.contains("control.admin_group");
@@ -279,7 +279,7 @@ async fn what_editors_save_with_a_byte_order_mark_and_other_line_ends_is_read() 
     let (_, logged_in) = Peer::logged_in(server.address(), "anna").await.unwrap();
     assert_eq!(logged_in.user, "anna");
     assert!(!matches!(Reply::LoggedIn(logged_in), Reply::Refused(_)));
-    // One of UTF-16 is named as such.
+    // A file in UTF-16 is identified as such.
     let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     fs::write(&store, [&b"\xff\xfe"[..], &wide].concat()).unwrap();
     let (status, said) = server.ferryd(&["reload"], "");

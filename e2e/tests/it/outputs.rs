@@ -1,4 +1,4 @@
-//! A server outlives what it writes to: standard error and output that are full, closed or read by nobody.
+//! A server survives problems of its outputs: standard error and standard output that are full, closed or not read.
 
 use std::{
     fs::File,
@@ -9,7 +9,7 @@ use std::{
 use ferry_e2e::{binaries, needs, wait};
 use serde_json::Value;
 
-/// A server in a folder of its own, whatever its outputs are.
+/// A server in a folder of its own, with any outputs.
 struct Running {
     process: Child,
     folder: tempfile::TempDir,
@@ -43,7 +43,7 @@ impl Running {
         said.status.success().then(|| String::from_utf8(said.stdout).unwrap())
     }
 
-    /// Has it write much, says how many lines were lost, and ends it in order.
+    /// Makes it write a lot, returns the number of lost lines, and stops it in an orderly way.
     fn lost(mut self) -> u64 {
         for number in 0..50 {
             assert!(self.ferryd(&["broadcast", &format!("hello {number}")]).is_some(), "the server is gone");
@@ -57,7 +57,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Ended already where all is well.
+        // If all went well, it has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -67,7 +67,7 @@ fn full_device() -> Stdio {
     File::options().write(true).open("/dev/full").unwrap().into()
 }
 
-/// A pipe whose reader is gone.
+/// A pipe whose reader is closed.
 fn closed() -> Stdio {
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);
@@ -78,9 +78,9 @@ fn closed() -> Stdio {
 fn a_standard_error_that_takes_nothing_costs_lines_and_not_the_server() {
     assert!(Running::start(Stdio::null(), full_device(), &[]).lost() > 50);
     assert!(Running::start(Stdio::null(), closed(), &[]).lost() > 50);
-    // A closed descriptor takes everything: the program opens the empty device in its place.
+    // A closed descriptor accepts everything: the runtime opens the null device in its place.
     Running::start(Stdio::null(), Stdio::null(), &["sh", "-c", "exec \"$@\" 2>&-", "sh"]).lost();
-    // The terminal was stopped with Ctrl-S, or the journal hangs.
+    // A terminal stopped with Ctrl-S, or a journal that hangs.
     let (reader, writer) = io::pipe().unwrap();
     let mut filling = writer.try_clone().unwrap();
     rustix::io::ioctl_fionbio(&filling, true).unwrap();
@@ -108,11 +108,11 @@ fn a_process_that_may_start_no_threads_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let mut program = binaries::ferryd();
-    // bash, for not every sh knows this limit; and one that started all the same is not waited for.
+    // bash, because not every sh knows this limit; a server that starts all the same is not waited for.
     let mut command = Command::new("timeout");
     command.args(["60", "bash", "-c"]);
     if rustix::process::geteuid().is_root() {
-        // A user of its own, whose processes are counted: nothing holds root back.
+        // A separate user, whose processes are counted: the limit does not apply to root.
         let Some(others) = needs::as_nobody(64321) else { return };
         program = needs::ferryd_for_all(folder.path());
         std::fs::create_dir(&data).unwrap();

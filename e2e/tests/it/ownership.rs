@@ -1,4 +1,4 @@
-//! Files that root makes in the data folder of another user, and files that this user could not open.
+//! Files that root creates in the data folder of another user, and files that this user cannot open.
 
 use std::{
     fs,
@@ -16,7 +16,8 @@ use tempfile::TempDir;
 
 const USER: u32 = 65534;
 
-/// A server of root's in a data folder of another user, which later starts are made as, and the folder of its program.
+/// A server run by root in a data folder of another user, as whom it is started later, and the folder of its
+/// program.
 fn server() -> Option<(Server, TempDir)> {
     let become_user = needs::as_nobody(USER)?;
     let start = format!(
@@ -29,7 +30,7 @@ fn server() -> Option<(Server, TempDir)> {
     Some((setup.program(needs::ferryd_for_all(folder.path())).start(), folder))
 }
 
-/// The files of root's below `folder`, homes left out.
+/// The files of root below `folder`, except those in homes.
 fn of_root(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().flatten() {
@@ -77,7 +78,7 @@ fn a_file_that_the_services_user_cannot_open_is_told_by_check_and_at_the_start_w
             status.code() == Some(1) && said.contains(&told) && said.contains("(it belongs to root, mode 600): chown "),
             "{said}"
         );
-        // A lock that cannot be had is no hindrance to a start.
+        // A lock file that cannot be opened does not prevent a start.
         if name != "users.json.lock" {
             assert!(!server.can_start_again(), "{name}");
             let begin = format!("note: {told}");

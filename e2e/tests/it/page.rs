@@ -1,4 +1,4 @@
-//! The protocol page by itself: the small client in `e2e/page` was written from it and from nothing else.
+//! The protocol page alone: the small client in `e2e/page` was written from it and nothing else.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use ferry_e2e::{
 };
 
 fn server() -> Server {
-    // One trial shows a wrong password on purpose.
+    // One trial deliberately uses a wrong password.
     Setup::new().user("anna", &[]).config("[login]\nallow = [\"127.0.0.0/8\"]").start()
 }
 

@@ -1,4 +1,4 @@
-//! Nobody leaves their home, whatever they name and whatever lies in it.
+//! Nobody can leave their home, whatever they name and whatever is in it.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use ferry_shared::{
     refusal::Code,
 };
 
-/// Paths that are none. Quotes and backslashes are JSON's.
+/// Invalid paths. Quotes and backslashes are JSON's.
 const BAD_PATHS: [&str; 18] = [
     r#""..""#,
     r#""../ben""#,
@@ -61,7 +61,7 @@ fn requests(path: &str) -> Vec<String> {
     ]
 }
 
-/// A server with a home that has one file, and things outside that must stay as they are.
+/// A server with one file in a home, and files outside that must stay unchanged.
 fn guarded_server() -> Server {
     let server = Server::with_anna();
     fs::write(server.home("anna").join("file"), "mine").unwrap();
@@ -145,7 +145,7 @@ async fn links_that_lead_out_lead_nowhere() {
         peer.send_have(0, &[]).await.unwrap();
         let reply = peer.reply().await.unwrap();
         assert!(matches!(reply, Reply::Refused(_)), "get {way}: {reply:?}");
-        // What may be replaced is the link itself, never what it points to.
+        // The symlink itself may be replaced, but never its target.
         let _ = peer.upload(&peer::put(way, Some(5)), b"owned").await.unwrap();
         assert_untouched(&server);
         let _ = peer.ask(&Request::SetAttributes { path, mtime: None, mode: Some(0o777) }).await.unwrap();
@@ -197,7 +197,7 @@ async fn fifos_sockets_and_devices_are_listed_and_never_opened() {
     assert!(Command::new("mkfifo").arg(home.join("fifo")).status().unwrap().success());
     let _socket = UnixListener::bind(home.join("socket")).unwrap();
     let mut others = vec!["fifo", "socket"];
-    // Only root can make devices.
+    // Only root can create devices.
     if Command::new("mknod").arg(home.join("zero")).args(["c", "1", "5"]).output().is_ok_and(|o| o.status.success()) {
         others.push("zero");
     } else {
@@ -245,7 +245,7 @@ fn a_download_never_writes_through_a_link_that_lies_at_its_target() {
     symlink(client.scratch("elsewhere"), here.join("tree")).unwrap();
     let _ = client.run(&[&"get", &client.at("tree"), &here.join(""), &"--on-conflict=replace"]);
     assert!(!client.scratch("elsewhere").join("file").exists(), "a folder link was followed");
-    // Nor through one that lies where the part goes.
+    // Nor through a symlink at the path of the part.
     symlink(&secret, here.join(".part.ferry-part")).unwrap();
     fs::write(server.home("anna").join("part"), "from the server").unwrap();
     let _ = client.get("part", &here.join("part"));

@@ -1,4 +1,4 @@
-//! The quota: refused before the first byte, with figures, and always what `du` says.
+//! The quota: refused before the first byte, with numbers, and always in agreement with `du`.
 
 use std::fs;
 
@@ -45,11 +45,11 @@ fn a_replacement_over_quota_leaves_the_old_file_as_it_was() {
     client.put(&old, "file").ok();
     client.run(&[&"put", &new, &client.at("file"), &"--on-conflict=replace"]).code(8).says("quota");
     compare::same_file(&old, &server.home("anna").join("file"));
-    // A pipe does not say how much is to come; it is stopped on the way.
+    // The size of a pipe is not known beforehand; it is stopped on the way.
     let content = fs::read(&new).unwrap();
     client.run_with_input(&[&"put", &"-", &client.at("file"), &"--on-conflict=replace"], content).code(8).says("quota");
     compare::same_file(&old, &server.home("anna").join("file"));
-    // What is as large as the old one fits, though both do not.
+    // A file as large as the old one fits, although both together do not.
     material::random_file(&new, 4 * MIB, 3);
     client.run(&[&"put", &new, &client.at("file"), &"--on-conflict=replace"]).ok();
     compare::same_file(&new, &server.home("anna").join("file"));
@@ -142,7 +142,7 @@ fn a_user_without_a_file_limit_has_one_that_fits_the_quota() {
     client.run(&[&"mkdir", &client.at("more")]).ok();
     let (_, shown) = server.ferryd(&["user", "show", "anna"], "");
     assert!(shown.contains("10000"), "{shown}");
-    // A limit that came later takes nothing away, and is told.
+    // A limit that is set later removes nothing, and is reported.
     let (status, said) = server.ferryd(&["user", "set", "anna", "--max-files", "5"], "");
     assert!(status.success(), "{said}");
     client.run(&[&"ls", &client.at("more")]).ok();
@@ -240,7 +240,7 @@ async fn after_any_change_the_usage_is_what_du_says() {
             assert_eq!(usage.files, compare::count_below(&home), "seed {seed}: after {reply:?}");
             assert!(usage.used <= QUOTA, "seed {seed}: {usage:?}");
         }
-        // A kill -9 forgets nothing either.
+        // A `kill -9` loses nothing either.
         server.kill();
         server.start_again();
     }

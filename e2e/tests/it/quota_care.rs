@@ -1,4 +1,4 @@
-//! What users have is explained, and counted again after files were changed behind the server's back.
+//! The usage of users is explained, and counted again after files were changed by hand.
 
 use std::{fs, path::Path, process::Command};
 
@@ -21,7 +21,7 @@ fn weighed(home: &Path) -> Value {
     serde_json::json!({ "bytes": compare::bytes_below(home), "files": compare::count_below(home) })
 }
 
-/// An upload of 3 MiB of which one block came.
+/// An upload of 3 MiB of which one block arrived.
 async fn cut_upload(server: &Server) {
     let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
     peer.send(&Request::Put(peer::put("cut", Some(3 * MIB)))).await.unwrap();
@@ -110,7 +110,7 @@ fn a_ledger_older_than_the_home_it_is_restored_with_is_not_believed() {
     server.client("anna").put(&file, "folder/file").ok();
     server.signal(Signal::TERM);
     let _ = server.wait_end();
-    // The backup has the ledger as it was at first, and the home as it is now.
+    // The backup has the ledger from the start, and the present home.
     let aside = home.with_file_name("aside");
     fs::rename(&home, &aside).unwrap();
     let copied = Command::new("cp").arg("-a").arg(&aside).arg(&home).status().unwrap();
@@ -138,7 +138,7 @@ fn without_a_server_a_rescan_makes_the_next_start_count_and_beside_one_it_is_ref
     assert_eq!(all[0]["counted"], weighed(&home), "{all}");
     server.start_again();
     assert_eq!(asked(&server, &["quota", "explain", "anna"])["used"], weighed(&home));
-    // Its socket is not where this configuration says.
+    // This configuration states another path for its socket.
     let elsewhere = server.outside().join("elsewhere.sock");
     let (status, said) =
         server.ferryd_with(&["quota", "rescan"], &format!("[control]\nsocket = \"{}\"", elsewhere.display()));

@@ -1,4 +1,4 @@
-//! Clients that want the same thing at once: one wins wholly, and no limit is ever passed.
+//! Concurrent clients with the same target: one wins completely, and no limit is ever exceeded.
 
 use std::{
     fs,
@@ -44,7 +44,7 @@ fn two_clients_that_put_the_same_path_leave_one_file_whole() {
         assert!(won.contains(&true), "round {round}: nobody won: {} {}", outcomes[0], outcomes[1]);
         let is: Vec<bool> = sources.iter().map(|source| compare::equal(source, &target)).collect();
         assert!(is.contains(&true), "round {round}: the file is neither of the two");
-        // Who alone was told of success is who is there.
+        // If only one was told of success, its file is the one there.
         if won != [true, true] {
             assert_eq!(won, is, "round {round}: {} {}", outcomes[0], outcomes[1]);
         }
@@ -52,7 +52,7 @@ fn two_clients_that_put_the_same_path_leave_one_file_whole() {
     server.assert_serves("anna");
 }
 
-/// Begins an upload from the file that is there, and hears what is held; the refusal where it gets one.
+/// Starts an upload from the existing file and receives its digests; returns the refusal if there is one.
 async fn begin_from_current(peer: &mut Peer, target: &str, size: u64) -> Result<(), Refusal> {
     let put = Put { basis: Basis::Current, ..peer::put(target, Some(size)) };
     let mut left = match peer.ask(&Request::Put(put)).await.unwrap() {
@@ -88,14 +88,14 @@ async fn a_user_who_has_much_written_and_thrown_away_waits() {
     // An upload costs the server no more than the sender.
     let content = Noise::new(47).bytes(3 << 20);
     peer.upload(&peer::put("other", Some(3 << 20)), &content).await.unwrap();
-    // And nobody else pays.
+    // And nobody else has to wait.
     server.add_user("bob", &[]);
     let (mut bob, _) = Peer::logged_in(server.address(), "bob").await.unwrap();
     bob.upload(&peer::put("file", Some(3 << 20)), &content).await.unwrap();
     begin_from_current(&mut bob, "file", 3 << 20).await.unwrap();
 }
 
-/// Uploads of one path that take each other over, with sizes that differ, while it is thrown away now and then.
+/// Uploads of one path that supersede each other, with different sizes, while the part is discarded occasionally.
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_that_race_hear_that_they_were_superseded_and_never_of_a_fault() {
     let server = Server::with_anna();
@@ -153,7 +153,7 @@ async fn a_new_upload_of_a_path_wins_over_a_half_dead_one() {
     assert_eq!(fs::read(server.home("anna").join("file")).unwrap(), content);
 }
 
-/// Watches a folder with `find` until stopped; returns the most it ever held.
+/// Watches a folder with `find` until stopped; returns the largest size seen.
 fn watch(folder: std::path::PathBuf, stop: Arc<AtomicBool>) -> thread::JoinHandle<u64> {
     thread::spawn(move || {
         let mut most = 0;
@@ -176,7 +176,7 @@ async fn sixteen_connections_at_once_never_pass_the_quota() {
         let mut peer = Peer::attached(server.address(), &login.ticket).await.unwrap();
         tasks.spawn(async move {
             let content = Noise::new(number).bytes(3 << 20);
-            // Every fourth does not say how much is to come.
+            // Every fourth one does not declare its size.
             let size = (!number.is_multiple_of(4)).then_some(content.len() as u64);
             peer.upload(&peer::put(&format!("file-{number}"), size), &content).await
         });
@@ -204,7 +204,7 @@ async fn sixteen_connections_at_once_never_pass_the_quota() {
     assert_eq!(held, stored * 3 * MIB);
     let Reply::Usage(usage) = first.ask(&Request::Usage).await.unwrap() else { panic!("no usage") };
     assert_eq!((usage.used, usage.reserved), (held, 0));
-    // What was refused is not held either: the rest can be filled to the last byte.
+    // Refused uploads reserve nothing: the rest can be filled to the last byte.
     let rest = usize::try_from(QUOTA - held).unwrap();
     let last = first.upload(&peer::put("rest", Some(rest as u64)), &Noise::new(1).bytes(rest)).await.unwrap();
     assert!(matches!(last, Reply::Stored { .. }), "{last:?}");

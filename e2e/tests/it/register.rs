@@ -1,4 +1,4 @@
-//! Accounts that people make themselves: where they may, with an invite that is used up.
+//! Accounts that people create themselves: only if allowed, with an invite that is used up.
 
 use std::fs;
 
@@ -63,7 +63,7 @@ fn an_invite_makes_its_accounts_with_its_quota_and_no_more() {
 fn an_invite_that_is_over_or_taken_back_is_no_invite() {
     let server = with("mode = \"invite\"\nquota = \"2MiB\"");
     let over = invite(&server, &["--expires", "2999-01-01"]);
-    // The command refuses an end that is over.
+    // The command refuses an expiry time in the past.
     let store = server.data().join("users.json");
     let text = fs::read_to_string(&store).unwrap().replace("2999-01-01", "2020-01-01");
     fs::write(&store, text).unwrap();
@@ -121,7 +121,7 @@ fn files_of_a_removed_user_are_nobodys_until_the_operator_says_whose() {
         assert!(server.ferryd(&["reload"], "").0.success());
         drop(register(&client, &token).code(1).says("taken"));
         client.run(&[&"ls", &client.at("/")]).code(7);
-        // The refused one used no invite up, and another name is free.
+        // The refused attempt did not use the invite, and another name is free.
         drop(register(&server.client("carl"), &token).ok());
         let (status, said) = server.ferryd(&["user", "add", "berta", "--password-stdin"], PASSWORD);
         assert!(status.success() && said.contains("from before"), "{said}");
@@ -139,7 +139,7 @@ async fn asking_which_names_are_taken_costs_as_much_as_a_wrong_password() {
         password: Secret::new(PASSWORD.to_owned()),
         invite: None,
     };
-    // Each one that is answered makes the next wait longer, so one of them has to.
+    // Each answered attempt makes the next wait longer, so one of them has to wait.
     for _ in 0..6 {
         let (mut peer, _) = Peer::welcomed(server.address()).await.unwrap();
         let Reply::Refused(refusal) = peer.ask(&register("anna")).await.unwrap() else { panic!("anna is taken") };
@@ -170,7 +170,7 @@ async fn an_address_makes_accounts_at_a_pace_and_hears_when_to_come_again() {
     let Reply::Refused(refused) = register(4).await else { panic!("there is no pace") };
     assert_eq!(refused.code, Code::TooManyAttempts);
     assert!((30..=60).contains(&refused.retry_after.unwrap()), "{refused:?}");
-    // Nobody else at this address has to wait for that.
+    // Nobody else at this address has to wait because of that.
     assert!(Peer::logged_in(server.address(), "anna").await.is_ok());
     let elsewhere = "127.0.0.2".parse().unwrap();
     let mut peer = Peer::connect_from(elsewhere, server.address()).await.unwrap();
@@ -188,7 +188,7 @@ async fn no_account_is_made_beyond_the_number_the_operator_wants() {
     assert!(matches!(register("berta").await, Reply::LoggedIn(_)));
     let Reply::Refused(refused) = register("carl").await else { panic!("a third account was made") };
     assert_eq!(refused.code, Code::NotAllowed);
-    // The operator may go on.
+    // The operator can still add accounts.
     server.add_user("dora", &[]);
 }
 

@@ -1,4 +1,5 @@
-//! A file that is replaced on the server while it is downloaded, also by a much shorter one: what arrives is whole.
+//! A file that is replaced on the server during its download, even by a much shorter one: the result is a whole
+//! file.
 
 use std::{
     ffi::OsStr,
@@ -15,11 +16,12 @@ use ferry_e2e::{
     wait,
 };
 
-/// Size of the file when the download begins: more than wires hold, so that the server is not through with it.
+/// The size of the file when the download starts: more than sockets hold, so that the server has not finished
+/// reading it.
 const SIZE: u64 = 40 * MIB + 5;
 /// Bytes after which it is replaced.
 const HELD: u64 = 7 * MIB;
-/// Nothing, little, one block fewer, as much, one block more.
+/// Empty, tiny, one block less, the same size, one block more.
 const SIZES: [u64; 6] = [0, 1, MIB, SIZE - MIB, SIZE, SIZE + MIB];
 
 struct Download {
@@ -41,7 +43,7 @@ impl Download {
         Self { server, proxy, client, here }
     }
 
-    /// Starts a command and waits until `part` has most of what the wire let through.
+    /// Starts a command and waits until `part` has most of the bytes that were forwarded.
     fn start(&self, words: &[&dyn AsRef<OsStr>], part: &Path) -> Running {
         self.proxy.after(Direction::Down, HELD, Then::Hold);
         let running = self.client.start(words);
@@ -50,7 +52,7 @@ impl Download {
         running
     }
 
-    /// Puts a new file of `size` bytes in place of `remote`, as the rotation of a log does.
+    /// Replaces `remote` by a new file of `size` bytes, as log rotation does.
     fn replace(&self, remote: &str, size: u64) -> PathBuf {
         let there = self.server.home("anna").join(remote);
         let new = self.server.outside().join("new");
@@ -94,7 +96,7 @@ fn a_file_in_a_tree_that_shrinks_while_it_is_downloaded_is_not_lost() {
         let target = download.here.join("logs");
         let source = download.client.at("logs");
         let running = download.start(&[&"get", &source, &target], &target.join("today/.log.ferry-part"));
-        // It has its folder's date already.
+        // It has the date of its folder already.
         let folder = download.server.home("anna").join("logs/today");
         let date = fs::metadata(&folder).unwrap().modified().unwrap();
         download.replace("logs/today/log", size);
@@ -128,7 +130,7 @@ fn what_was_written_out_of_a_file_that_shrank_is_never_taken_for_whole() {
         download.proxy.after(Direction::Down, HELD, Then::Hold);
         let running = download.client.start(&[&"cat", &download.client.at("log")]);
         download.proxy.wait_tripped(Direction::Down);
-        // The same beginning, so that digests alone do not tell.
+        // The same beginning, so that the digests of blocks do not show the change.
         let there = download.server.home("anna").join("log");
         let bytes = fs::read(&there).unwrap();
         let shorter = &bytes[..usize::try_from(size).unwrap()];

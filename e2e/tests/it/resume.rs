@@ -1,4 +1,4 @@
-//! A transfer that was cut goes on where it stopped, proven by the bytes on the wire.
+//! An interrupted transfer continues where it stopped, as shown by the number of bytes on the wire.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -16,14 +16,14 @@ use ferry_e2e::{
     wait,
 };
 
-/// Size of the file that is cut.
+/// The size of the file whose transfer is interrupted.
 const SIZE: u64 = 24 * MIB;
-/// Bytes after which it is cut.
+/// Bytes after which it is interrupted.
 const CUT: u64 = 16 * MIB;
-/// What may be sent again or on top: blocks under way, greetings, digests.
+/// Bytes that may be sent twice or additionally: blocks in flight, greetings, digests.
 const SLACK: u64 = 4 * MIB;
 
-/// One direction of a transfer of one file, so that each test runs both.
+/// A transfer of one file in one direction, so that each test runs in both.
 struct Transfer {
     direction: Direction,
     proxy: Proxy,
@@ -63,7 +63,7 @@ impl Transfer {
         self.client.start(&words)
     }
 
-    /// Lets `bytes` through and waits until the receiver has written about all of them.
+    /// Lets `bytes` pass and waits until the receiver has written about all of them.
     fn start_and_hold(&self, server: &Server, bytes: u64) -> Running {
         self.proxy.after(self.direction, bytes, Then::Hold);
         let running = self.start(&["--retries=0"]);
@@ -76,7 +76,7 @@ impl Transfer {
         running
     }
 
-    /// Lets [`CUT`] bytes through, then cuts the cable while the client does not try again.
+    /// Lets [`CUT`] bytes pass, then cuts the connection; the client does not retry.
     fn cut(&self, server: &Server) {
         let running = self.start_and_hold(server, CUT);
         self.proxy.cut();
@@ -84,7 +84,7 @@ impl Transfer {
         self.proxy.release();
     }
 
-    /// Runs to the end and fails unless at most `most` bytes travelled for that.
+    /// Runs to the end and fails if more than `most` bytes were transferred for that.
     fn finish_within(&self, most: u64) {
         self.proxy.reset_counters();
         self.run(&[]).ok();
@@ -137,7 +137,7 @@ fn a_line_that_breaks_at_random_places_is_survived_by_the_client_itself() {
             let transfer = Transfer::new(&server, direction, SIZE);
             let mut running = transfer.start(&["--retries=50"]);
             for _ in 0..5 {
-                // One time in two the line ends in order, in the middle of a frame.
+                // Half of the time the connection is closed in an orderly way, in the middle of a frame.
                 let then = if noise.below(2) == 0 { Then::Reset } else { Then::Close };
                 transfer.proxy.after(direction, 100 + noise.below(5 * MIB), then);
                 wait::until("the fault or the end", || transfer.proxy.tripped(direction) || running.ended());

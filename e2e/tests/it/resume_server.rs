@@ -1,4 +1,4 @@
-//! A server that dies in the middle loses nothing it promised and goes on where it was.
+//! A server that dies in the middle loses nothing it acknowledged, and transfers continue where they were.
 
 use std::fs;
 
@@ -9,10 +9,10 @@ use ferry_e2e::{
     server::Server,
 };
 
-/// More than the sockets can still hold when the cut is made, else the rest arrives from them.
+/// More than the sockets can still hold when the connection is cut; otherwise the rest would arrive from them.
 const SIZE: u64 = 96 * MIB;
 const CUT: u64 = 40 * MIB;
-/// What a dying side may have had in its sockets and not on its disk yet.
+/// Bytes that a dying side may have had in its sockets and not yet on its disk.
 const SLACK: u64 = 12 * MIB;
 
 #[test]
@@ -87,9 +87,9 @@ fn what_was_acknowledged_before_a_kill_is_there_after_it() {
         let proxy = Proxy::new(server.address());
         let client = server.client("anna").at_address(proxy.address());
         let tree = client.scratch("tree");
-        // More than what four connections may have asked for beyond the cut.
+        // More than four connections may have requested beyond the cut.
         material::many_files(&tree, 3200, 4_000, seed ^ round);
-        // Cut by what the server has answered, so that it has acknowledged something.
+        // Cut after a number of the server's bytes, so that it has acknowledged something.
         proxy.after(Direction::Down, 15_000 + noise.below(60_000), Then::Hold);
         let running =
             client.start(&[&"put", &tree, &client.at("/"), &"--json", &"--retries=0", &"--on-conflict=replace"]);
@@ -98,7 +98,7 @@ fn what_was_acknowledged_before_a_kill_is_there_after_it() {
         proxy.release();
         let outcome = running.wait().code(5);
         let there = server.home("anna").join("tree");
-        // Whatever has a file's name is that file, whole; and so is whatever was acknowledged.
+        // Every file under its final name is whole, and so is every acknowledged file.
         for folder in fs::read_dir(&there).into_iter().flatten().flatten() {
             for file in fs::read_dir(folder.path()).unwrap().flatten() {
                 let source = tree.join(folder.file_name()).join(file.file_name());
@@ -129,7 +129,7 @@ fn a_replaced_file_is_wholly_old_or_wholly_new_after_a_kill() {
     material::random_file(&new, 6 * MIB, 2);
     client.put(&old, "file").ok();
     for _ in 0..if long() { 30 } else { 4 } {
-        // The last bytes are the commit: most kills shall fall around it.
+        // The last bytes are the commit: most kills should happen around it.
         proxy.after(Direction::Up, 6 * MIB + noise.below(8000) - 2000, Then::Hold);
         let mut running =
             client.start(&[&"put", &new, &client.at("file"), &"--on-conflict=replace", &"--retries=0", &"--no-resume"]);
@@ -176,7 +176,7 @@ fn an_upload_to_a_server_that_is_just_being_started_again_waits_for_it() {
     let source = client.scratch("here").join("file");
     material::random_file(&source, MIB, 23);
     server.kill();
-    // What a server on its way out does with those who come last.
+    // As a stopping server treats the last connections.
     let closing = std::net::TcpListener::bind(server.address()).unwrap();
     let target = client.at("file");
     let running = client.start(&[&"put", &source, &target, &"--retries=50"]);

@@ -1,5 +1,5 @@
-//! What scripts and shells rely on: an object for every result and failure, completions, names and passwords
-//! that have several spellings.
+//! The interfaces for scripts and shells: an object for every result and failure, completions, and names and
+//! passwords with several spellings.
 
 use std::{fs, process::Command};
 
@@ -97,7 +97,7 @@ fn every_verb_of_ferryd_prints_one_line_of_json_also_where_it_fails() {
     }
 }
 
-/// What `ferry` offers in bash for a line, the cursor at its end; the words as bash cuts them.
+/// The completions of `ferry` in bash for a line with the cursor at its end; `words` are split as bash does.
 fn bash(client: &Client, words: &[&str], line: &str) -> String {
     let script = r#". <("$FERRY" completion bash); ferry() { "$FERRY" "$@"; }
         COMP_LINE=$1 COMP_POINT=${#1}; shift; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_WORDBREAKS=$' :='
@@ -120,7 +120,7 @@ fn bash_is_offered_verbs_saved_servers_and_local_files() {
     assert_eq!(bash(&client, &["ferry", "put", "my\\ r"], "ferry put my\\ r"), "my\\ report.odt\n");
     assert_eq!(bash(&client, &["ferry", "ls", "w"], "ferry ls w"), "work:\n");
     assert_eq!(bash(&client, &["ferry", "site", "remove", ""], "ferry site remove "), "work\n");
-    // Bash cuts words at the colon; no file of this folder is offered behind it.
+    // Bash splits words at the colon; no local file is offered after it.
     assert_eq!(bash(&client, &["ferry", "get", "work", ":"], "ferry get work:"), "\n");
     assert_eq!(bash(&client, &["ferry", "get", "work", ":", "my"], "ferry get work:my"), "\n");
     assert!(bash(&client, &["ferry", "ls", "--js"], "ferry ls --js").contains("--json"));
@@ -184,7 +184,7 @@ fn a_password_file_that_everybody_may_read_is_told_and_one_in_utf_16_is_refused(
 fn a_home_that_cannot_be_written_is_told_with_what_helps() {
     let server = Server::with_anna();
     let client = server.client("anna");
-    // A folder below a file cannot be made by anybody, root included.
+    // Nobody can create a folder below a file, not even root.
     let nowhere = client.password_file().join("home");
     let run = |words: &[&dyn AsRef<std::ffi::OsStr>]| {
         let mut command = client.command(words);

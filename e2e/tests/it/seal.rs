@@ -1,4 +1,4 @@
-//! A server with a seal speaks to clients that know its secret, and says one word to all others.
+//! A server with a seal answers clients that know its secret, and gives all others the same single refusal.
 
 use std::fs;
 
@@ -18,13 +18,13 @@ fn secret_file(secret: &str) -> NamedTempFile {
     file
 }
 
-/// A server whose addresses never wait, unless the test is about that.
+/// A sealed server at which no address has to wait, unless the test is about that.
 fn sealed_server(secret: &NamedTempFile, allow: &str) -> Server {
     let config = format!("[login]\nseal = {:?}\nallow = [{allow}]\n", secret.path());
     Setup::new().user("anna", &[]).config(&config).start()
 }
 
-/// What the server says until it closes must be the one word.
+/// Checks that the server sends only that refusal before it closes.
 async fn assert_unsealed(peer: &mut Peer, sent: &str) {
     let words = peer.last_words().await.unwrap();
     let mut lines = words.lines();

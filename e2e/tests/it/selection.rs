@@ -1,4 +1,4 @@
-//! `--include` and `--exclude`: what they choose of a folder, and of what is named.
+//! `--include` and `--exclude`: what they select from a folder, and from named paths.
 
 use std::{
     collections::BTreeSet,
@@ -11,7 +11,7 @@ use ferry_e2e::{
     server::Server,
 };
 
-/// Makes files, each with its path as content, and the folders above them.
+/// Creates files, each with its path as its contents, and their parent folders.
 fn files(root: &Path, paths: &[&str]) {
     for path in paths {
         let file = root.join(path);
@@ -20,7 +20,7 @@ fn files(root: &Path, paths: &[&str]) {
     }
 }
 
-/// Every file and folder below `root`.
+/// All files and folders below `root`.
 fn below(root: &Path) -> BTreeSet<String> {
     fn walk(folder: &Path, root: &Path, found: &mut BTreeSet<String>) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -110,7 +110,7 @@ fn folders_come_only_with_what_an_include_brings() {
     assert!(!here.join("none").exists(), "nothing came into it");
     run(&client, "cp --include b.tmp @t @copy").ok();
     assert_eq!(below(&home.join("copy")), set(&["sub", "sub/b.tmp"]));
-    // Without a filter empty folders are kept.
+    // Without a filter, empty folders are kept.
     client.run(&[&"put", &here.join("up"), &client.at("all")]).ok();
     assert!(home.join("all/a/b/c").is_dir());
 }

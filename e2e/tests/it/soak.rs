@@ -1,4 +1,4 @@
-//! 200 connections at random work, with kills of clients and server, and what is left of it.
+//! 200 connections with random work, with kills of clients and server, and checks of the result.
 
 mod model;
 mod worker;
@@ -25,8 +25,8 @@ use worker::{Account, Worker};
 
 const USERS: [&str; 4] = ["anna", "bert", "carl", "dora"];
 const CONNECTIONS: u64 = 200;
-/// KiB of memory that two equal spans of work may differ by: what the allocator keeps swings by
-/// half as much. A long run shows a leak all the same.
+/// KiB by which the memory after two equal spans of work may differ: the amount the allocator keeps varies by half
+/// as much. In a long run a leak is visible nevertheless.
 const SLACK: u64 = 96 << 10;
 const CONFIG: &str = r#"
 [limits]
@@ -40,7 +40,7 @@ login_seconds = 60
 handshake_seconds = 60
 "#;
 
-/// How long it works in all; `FERRY_SOAK` says how many seconds.
+/// The total duration; `FERRY_SOAK` sets it in seconds.
 fn span() -> Duration {
     let seconds = std::env::var("FERRY_SOAK").ok().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(20))
@@ -52,7 +52,7 @@ fn asked(server: &Server, words: &[&str]) -> Value {
     serde_json::from_str(&said).unwrap_or_else(|error| panic!("{words:?}: {error}: {said}"))
 }
 
-/// What a server at rest takes.
+/// The resources of a server at rest.
 #[derive(Debug, Clone, Copy)]
 struct Weight {
     descriptors: u64,
@@ -61,7 +61,7 @@ struct Weight {
 }
 
 impl Weight {
-    /// The least of several looks: the question itself takes a connection, which ends soon after.
+    /// The minimum of several measurements: the query itself takes a connection, which ends soon after.
     fn least_at_rest(server: &Server) -> Self {
         let looks: Vec<_> = (0..10).map(|_| Self::at_rest(server)).collect();
         let least = |figure: fn(&Self) -> u64| looks.iter().map(figure).min().expect("ten looks");
@@ -80,7 +80,7 @@ impl Weight {
     }
 }
 
-/// All workers at work for `span`; `kills` of the server meanwhile.
+/// Runs all workers for `span`, with this many `kills` of the server.
 async fn work(server: &mut Server, workers: Vec<Worker>, span: Duration, kills: u32, noise: &mut Noise) -> Vec<Worker> {
     let stop = Arc::new(AtomicBool::new(false));
     let running: Vec<_> = workers.into_iter().map(|worker| tokio::spawn(worker.run(Arc::clone(&stop)))).collect();
@@ -102,7 +102,8 @@ async fn work(server: &mut Server, workers: Vec<Worker>, span: Duration, kills: 
     workers
 }
 
-/// Everything acknowledged is there, whole; nothing else is; the figures are those of the disk.
+/// Checks that everything acknowledged is there and whole, that nothing else is, and that the usage matches the
+/// disk.
 fn check(server: &Server, workers: &[Worker], what: &str) -> usize {
     for user in USERS {
         let (home, explained) = (server.home(user), asked(server, &["quota", "explain", user]));
@@ -143,7 +144,7 @@ async fn two_hundred_connections_at_random_work_lose_and_leak_nothing() {
     workers = work(&mut server, workers, span / 4, 0, &mut noise).await;
     let after = block_in_place(|| Weight::at_rest(&server));
     let compared = compared.min(check(&server, &workers, &format!("seed {seed}, at the end")));
-    // What ends may take a moment longer than its connection; what leaks never ends.
+    // Tasks that end may take a moment longer than their connection; a leak never ends.
     block_in_place(|| {
         wait::until(&format!("no more descriptors and tasks than {before:?}, not {after:?} (seed {seed})"), || {
             let now = Weight::at_rest(&server);

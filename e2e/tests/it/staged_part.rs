@@ -1,4 +1,4 @@
-//! A part whose bytes went bad is mended block by block, not trusted and not thrown away.
+//! A part with damaged bytes is repaired block by block: neither trusted nor discarded.
 
 use std::{fs, path::PathBuf};
 
@@ -20,7 +20,7 @@ async fn a_flipped_byte_in_a_staged_part_costs_one_block() {
     let source = client.scratch("here").join("file");
     material::random_file(&source, SIZE, 31);
 
-    // All blocks arrive, the commit never does.
+    // All blocks arrive, but the commit never does.
     let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
     peer.send(&Request::Put(peer::put("file", Some(SIZE)))).await.unwrap();
     assert!(matches!(peer.reply().await.unwrap(), Reply::Ready { .. }));
@@ -29,7 +29,7 @@ async fn a_flipped_byte_in_a_staged_part_costs_one_block() {
     drop(peer);
 
     material::flip_byte(&server.staged_parts("anna")[0], 5 * MIB + 17);
-    // Whether the source is the same file is known by digests, so its date may differ.
+    // Digests show whether the source is the same file, so its date may differ.
     client.put(&source, "file").ok();
     compare::same_file(&source, &server.home("anna").join("file"));
     let sent = proxy.counted(Direction::Up);
@@ -89,7 +89,7 @@ async fn a_wrong_root_is_refused_and_the_part_is_kept() {
     assert!(matches!(&reply, Reply::Refused(refusal) if refusal.code.as_str() == "mismatch"), "{reply:?}");
     assert!(!server.home("anna").join("file").exists());
     assert!(!server.staged_parts("anna").is_empty(), "what arrived was thrown away");
-    // The connection is in step: the same again, rightly.
+    // The connection is in step: the same again, correctly.
     let stored = peer.upload(&peer::put("file", Some(content.len() as u64)), &content).await.unwrap();
     assert!(matches!(stored, Reply::Stored { .. }), "{stored:?}");
 }

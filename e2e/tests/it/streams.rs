@@ -1,4 +1,4 @@
-//! Standard input and output: closed, given to others, left by their reader; and commands whose output is sent.
+//! Standard input and output: closed, redirected, or without a reader; and commands whose output is sent.
 
 use std::{ffi::OsStr, fs, os::fd::OwnedFd, path::Path, process::Command};
 
@@ -47,7 +47,7 @@ fn an_input_that_is_closed_is_an_error_and_no_empty_file() {
     assert_eq!(fs::read(server.home("anna").join("file")).unwrap(), b"good");
     let inner = client.bare(&[&"ls", &client.at(""), &"--accept-new", &"--password-stdin"]);
     by_shell("<&-", &inner).wait().code(1).says("standard input is closed");
-    // Who gives an empty input gets an empty file, however it was opened.
+    // An empty input gives an empty file, however it was opened.
     for redirect in ["</dev/null", "0<>/dev/null"] {
         redirected(&client, redirect, put).wait().ok();
         assert_eq!(fs::read(server.home("anna").join("file")).unwrap(), b"");
@@ -73,7 +73,7 @@ fn an_output_that_is_closed_is_an_error_where_it_is_needed() {
     assert_eq!(fs::read(server.home("anna").join("again")).unwrap(), b"good");
 }
 
-/// The exit code and the messages of a command whose output nobody reads.
+/// The exit code and messages of a command whose output nobody reads.
 fn unread(client: &Client, words: Words) -> (Option<i32>, String) {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -100,7 +100,7 @@ fn a_reader_that_leaves_is_a_quiet_141() {
 fn a_transfer_whose_json_nobody_reads_has_its_own_exit_code() {
     let (server, client) = scene();
     let tree = client.scratch("tree");
-    // More than a pipe, or a buffer, holds.
+    // More than a pipe or a buffer holds.
     material::many_files(&tree, 2000, 100, 1);
     let (code, _) = unread(&client, &[&"put", &tree, &client.at("tree"), &"--json"]);
     assert_eq!(code, Some(0));
@@ -149,7 +149,7 @@ fn what_a_command_writes_is_stored_only_if_it_ends_well() {
     }
 }
 
-/// Whether the process whose id a script wrote is gone, not even waiting to be reaped.
+/// Whether the process whose ID a script wrote is gone and has been reaped.
 fn is_gone(pid: &Path) -> bool {
     let pid = fs::read_to_string(pid).unwrap();
     !Path::new("/proc").join(pid.trim()).exists()
@@ -162,7 +162,7 @@ fn a_command_is_ended_when_its_upload_ends_first() {
     let script = format!("echo $$ >{}; exec yes", pid.display());
     produced(&client, "new", &script).wait().code(8);
     assert!(is_gone(&pid));
-    // One that writes nothing and does not end.
+    // A command that writes nothing and does not end.
     fs::remove_file(&pid).unwrap();
     let script = format!("echo $$ >{0}.new; mv {0}.new {0}; exec sleep 1000", pid.display());
     let running = produced(&client, "new", &script);

@@ -1,4 +1,5 @@
-//! `ferryd` under systemd: what the units allow, what the service manager is told, and the key it hands over.
+//! `ferryd` under systemd: the restrictions of the units, the notifications to the service manager, and the key
+//! that it hands over.
 
 use std::{
     fs,
@@ -15,7 +16,7 @@ use ferry_e2e::{
 };
 use rustix::process::Signal;
 
-/// Each service and its exposure at most, in tenths as `--threshold` takes it.
+/// Each service and its maximum exposure, in tenths as for `--threshold`.
 const SERVICES: [(&str, u32); 2] = [("ferryd.service", 5), ("ferryd-standalone.service", 12)];
 
 fn analyze(words: &[&str], units: &[&Path]) -> Option<Output> {
@@ -39,7 +40,7 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     let mut units = Vec::new();
     for entry in fs::read_dir(repository().join("assets/systemd")).unwrap() {
         let unit = entry.unwrap().path();
-        // Where they expect the program there is none here.
+        // The program is not installed at the path in the units.
         let text = fs::read_to_string(&unit).unwrap().replace("/usr/bin/ferryd", binaries::ferryd().to_str().unwrap());
         units.push(folder.path().join(unit.file_name().unwrap()));
         fs::write(units.last().unwrap(), text).unwrap();
@@ -48,12 +49,12 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     let units: Vec<_> = units.iter().map(AsRef::as_ref).collect();
     let Some(output) = analyze(&["verify", "--man=no", "--recursive-errors=no"], &units) else { return };
     let said = String::from_utf8_lossy(&output.stderr);
-    // It looks at the machine's own units too, and says so.
+    // It checks the units of the machine too, and reports on them.
     let ours: Vec<_> = said.lines().filter(|line| line.contains("ferryd")).collect();
     assert!(output.status.success() && ours.is_empty(), "{said}");
 }
 
-/// A server that tells a socket of ours how it is, and what it told.
+/// A server that notifies a test's socket, and a function that returns its notifications.
 fn told() -> (Server, impl Fn() -> String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");

@@ -1,4 +1,4 @@
-//! The house rules that a machine can keep: names, sizes, first lines, and which way arrows point.
+//! The rules of the project that a program can check: names, sizes, first lines, and the direction of dependencies.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,8 +10,8 @@ use std::{
 use ferry_e2e::binaries::repository;
 use ferry_shared::refusal::Code;
 
-/// Who may not use what. The left is a module (`crate/module`) or a crate; the right a
-/// module of the same crate, or an outer crate after `::`.
+/// Forbidden dependencies. The left side is a module (`crate/module`) or a crate; the right side is a module of the
+/// same crate, or an outer crate after `::`.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("shared/limits", &["::tokio", "link", "message", "frame"]),
     ("shared/version", &["::tokio", "link", "message", "frame"]),
@@ -52,12 +52,12 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("tui-client", &["::ferry_server"]),
 ];
 
-/// Modules of `shared` that are one protocol's.
+/// Modules of `shared` that belong to a single protocol.
 const WIRE: [&str; 5] = ["message", "frame", "link", "binding", "feature"];
 
 const CRATES: [&str; 7] = ["shared", "server", "server-top", "client", "tui-client", "e2e", "demo"];
 
-/// Every Rust file of ours, by its path in the repository.
+/// Every Rust file of the repository, by its path.
 pub(crate) fn sources() -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -108,7 +108,7 @@ fn code(text: &str) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// What comes first in each path of the group `{a::b, c::{d, e}, f}`.
+/// The first component of each path in the group `{a::b, c::{d, e}, f}`.
 fn group(text: &str) -> Vec<String> {
     let mut depth = 0;
     let mut heads = vec![String::new()];
@@ -124,7 +124,7 @@ fn group(text: &str) -> Vec<String> {
     heads.iter().map(|head| head.trim().split("::").next().unwrap_or_default().to_owned()).collect()
 }
 
-/// The first names that follow `prefix` in paths of `text`.
+/// The first names after `prefix` in the paths of `text`.
 fn after(text: &str, prefix: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (at, _) in text.match_indices(prefix) {
@@ -154,7 +154,7 @@ fn balanced(text: &str) -> &str {
     text
 }
 
-/// What a file uses: its crate's modules by name, outer crates after `::`.
+/// The dependencies of a file: modules of its crate by name, outer crates after `::`.
 fn uses(path: &Path, text: &str) -> BTreeSet<String> {
     let mut found = after(text, "crate::");
     // In a module at the top of its crate, `super` is the crate.
@@ -172,7 +172,8 @@ fn uses(path: &Path, text: &str) -> BTreeSet<String> {
     found
 }
 
-/// The module a file belongs to: `server/src/users/file.rs` lies in `server`, `server/users`, `server/users/file`.
+/// Whether a file belongs to a module: `server/src/users/file.rs` belongs to `server`, `server/users` and
+/// `server/users/file`.
 fn lies_in(path: &Path, module: &str) -> bool {
     let text = path.with_extension("").to_string_lossy().replacen("/src/", "/", 1);
     text.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -195,14 +196,14 @@ fn arrows_point_one_way() {
         }
     }
     assert_none("arrows that point the wrong way", &faults);
-    // A rule about a module that is gone guards nothing. The screen may not be there at all.
+    // A rule about a missing module has no effect. The screen may be absent.
     let has_screen = repository().join("tui-client/src/tui").exists();
     let idle =
         FORBIDDEN.iter().filter(|(module, _)| !seen.contains(module) && (has_screen || !module.contains("tui/")));
     assert_none("rules about nothing", &idle.map(|(module, _)| (*module).to_owned()).collect::<Vec<_>>());
 }
 
-/// Programs and their tests need these modules of the server; all others are its own.
+/// Programs and their tests need these modules of the server; all others are private.
 #[test]
 fn the_server_shows_few_modules() {
     let lib =
@@ -211,7 +212,7 @@ fn the_server_shows_few_modules() {
     assert!(shown.len() <= 15, "{shown:?}");
 }
 
-/// Else a protocol would come to depend on what lies below the files layer.
+/// Otherwise a protocol could depend on the layers below the files layer.
 #[test]
 fn the_files_layer_shows_nothing_of_what_it_is_made_of() {
     let files = sources().into_iter().filter(|(path, _)| lies_in(path, "server/files"));
@@ -220,7 +221,7 @@ fn the_files_layer_shows_nothing_of_what_it_is_made_of() {
     assert_none("re-exports", &faults);
 }
 
-/// The uses of each other by the modules in a folder of a crate: by its path or, from the folder itself, by `super`.
+/// The mutual uses of the modules in a folder of a crate: by its path or, from the folder itself, by `super`.
 fn graph(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let within: PathBuf = folder.iter().skip(2).collect();
     let crates = within.iter().fold("crate::".to_owned(), |path, part| path + &part.to_string_lossy() + "::");
@@ -244,7 +245,7 @@ fn graph(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
     graph
 }
 
-/// The groups of more than one that all reach each other.
+/// The groups of several modules that can all reach each other.
 fn cycles(graph: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<Vec<&String>> {
     let reached = |from: &String| {
         let mut found = BTreeSet::new();
@@ -270,7 +271,7 @@ fn cycles(graph: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<Vec<&String>> 
 
 #[test]
 fn no_modules_beside_each_other_in_the_server_use_each_other_in_a_circle() {
-    // In `shared`, messages and what reads them belong together. The live view is a program of its own.
+    // In `shared`, messages and their decoder belong together. The live view is a separate program.
     let kept = |folder: &&PathBuf| {
         folder.starts_with("server/src") && !folder.ends_with("top") || folder.as_path() == Path::new("shared/src")
     };
@@ -297,7 +298,7 @@ fn a_circle_is_found_with_all_that_are_in_it_and_no_others() {
     assert_eq!(cycles(&graph).into_iter().collect::<Vec<_>>(), [["a", "b", "c"]]);
 }
 
-/// Else a test could not stop the server there.
+/// Otherwise a test could not stop the server there.
 #[test]
 fn storage_changes_the_disk_in_two_places_only() {
     let changing = [
@@ -333,7 +334,7 @@ fn storage_changes_the_disk_in_two_places_only() {
     assert!(seen > 8, "the calls are called otherwise now");
 }
 
-/// Every door uses these, whatever words its protocol has. The files layer knows no answers of a protocol, either.
+/// Every door uses these, whatever its protocol. The files layer does not know the answers of a protocol either.
 #[test]
 fn logins_gate_and_files_see_no_message_and_no_frame() {
     for (module, more) in [("server/login", None), ("server/gate", None), ("server/files", Some("refusal"))] {
@@ -375,7 +376,7 @@ fn nothing_depends_on_these_tests_and_crates_keep_apart() {
     assert_none("dependencies that may not be", &faults);
 }
 
-/// Tells whether the crate of the server depends on this one in any way.
+/// Whether the crate of the server depends on this one, directly or indirectly.
 fn server_needs(name: &str) -> bool {
     let words = ["tree", "--locked", "--offline", "--package=ferry-server", "--edges=all", "--prefix=none"];
     let tree = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -404,7 +405,7 @@ fn the_protocol_page_lists_every_refusal_code_and_no_other() {
     let known: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     let missing: Vec<_> = known.difference(&listed).map(ToString::to_string).collect();
     assert_none("codes the page does not list", &missing);
-    // Codes are the words in the first cell of the table, or before a `{`, or alone in ticks.
+    // Codes are in the first cell of the table: whole, before a `{`, or alone in backticks.
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split(['`', '{']).next());
     let unknown: Vec<_> = rows.filter(|code| !known.contains(code)).map(str::to_owned).collect();
     assert_none("codes no server sends", &unknown);

@@ -1,4 +1,5 @@
-//! `ferryd top` on a terminal: it becomes `ferryd-top`, shows the server, and gives the terminal back however it ends.
+//! `ferryd top` on a terminal: it becomes `ferryd-top`, shows the server, and restores the terminal however it
+//! ends.
 
 use std::{
     ffi::OsString,
@@ -21,12 +22,12 @@ use rustix::process::Signal;
 /// The path of the program in the package.
 const INSTALLED: &str = "/usr/libexec/ferryd/ferryd-top";
 
-/// The words of `ferryd top` for a server's data.
+/// The command line of `ferryd top` for a server's data.
 fn words(data: &Path) -> [OsString; 3] {
     ["top".into(), "--data".into(), data.into()]
 }
 
-/// `ferryd top` on a terminal of its own.
+/// `ferryd top` on a terminal.
 fn watch(server: &Server, data: &Path) -> Screen {
     let client = server.client("anna");
     words(data).into_iter().fold(Setup::new(&client), Setup::word).start_program(&binaries::ferryd())
@@ -38,7 +39,7 @@ fn run(ferryd: &Path, data: &Path) -> (Option<i32>, String) {
     (status.code(), String::from_utf8(stderr).unwrap())
 }
 
-/// The program that a process runs, as the kernel has it.
+/// The program that a process runs, according to the kernel.
 fn program_of(pid: u32) -> PathBuf {
     fs::read_link(format!("/proc/{pid}/exe")).unwrap()
 }
@@ -114,7 +115,7 @@ fn a_missing_program_is_named_with_the_places_and_what_to_install() {
     for part in ["ferryd: ", &beside.to_string_lossy(), INSTALLED, "install the package ferryd"] {
         assert!(said.contains(part), "no {part:?}: {said}");
     }
-    // One that is there and may not be run is not a missing one.
+    // A program that exists but is not executable does not count as missing.
     fs::write(&beside, "").unwrap();
     fs::set_permissions(&beside, fs::Permissions::from_mode(0o644)).unwrap();
     let (code, said) = run(&ferryd, folder.path());

@@ -1,4 +1,4 @@
-//! A server that is not root: what the permission bits of its own files forbid, it may not.
+//! A server that is not root: it has no access that the permission bits of its own files deny.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -14,7 +14,7 @@ use ferry_shared::{
 };
 use tempfile::TempDir;
 
-/// A server under another user where this test is root, and the folder of its program; `None` where that cannot be.
+/// A server under another user if this test is root, and the folder of its program; `None` if that is not possible.
 fn server() -> Option<(Server, TempDir)> {
     let (setup, folder) = (Setup::new().user("anna", &[]), tempfile::tempdir().unwrap());
     if !rustix::process::geteuid().is_root() {
@@ -61,7 +61,7 @@ async fn a_file_that_its_owner_may_not_read_can_be_got_back_with_its_mode() {
         let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();
         for (number, mode) in [0o000, 0o200, 0o044, 0o111, 0o377].into_iter().enumerate() {
             let name = format!("f{number}");
-            // One of one block and one of several: they are stored differently.
+            // A file of one block and a file of several: they are stored differently.
             let small = Put { mode: Some(mode), ..put(&name, Some(1)) };
             let mut bytes = Vec::new();
             frame::put_message(&mut bytes, &Request::Put(small)).unwrap();

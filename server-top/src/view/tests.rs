@@ -1,4 +1,4 @@
-//! Pictures of `ferryd top`, and what its keys and news do.
+//! Screens of `ferryd top`, and the effects of its keys and news.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn transfer(direction: Direction, path: &str, size: Option<u64>, done: u64) -> T
 
 const MIB: u64 = 1 << 20;
 
-/// The server after `ticks` seconds: anna uploads 10 MiB each second, berta downloads 2, carl idles.
+/// The status of the server after `ticks` seconds: anna uploads 10 MiB each second, berta downloads 2, carl idles.
 fn news(ticks: u64) -> News {
     let status = include_str!("../../../server/src/metrics/text/status.json");
     let mut status: Status = serde_json::from_str(status).unwrap();
@@ -75,7 +75,7 @@ fn press(top: &mut Top, keys: &str) -> Option<Ask> {
     })
 }
 
-/// The screen as text; rows in reverse begin with a mark.
+/// The screen as text; reversed rows start with a mark.
 fn picture(top: &Top, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| draw(top, frame)).unwrap();
@@ -102,7 +102,7 @@ fn a_small_screen_keeps_the_selected_session_in_sight() {
     insta::assert_snapshot!(small);
     for (width, height) in [(1, 1), (3, 2), (20, 5), (300, 60)] {
         press(&mut top, "b");
-        // Must not panic, however little room there is.
+        // It must not panic, however little room there is.
         picture(&top, width, height);
         press(&mut top, "\u{1b}");
     }
@@ -231,7 +231,7 @@ fn a_server_that_is_gone_is_told_and_its_last_figures_stay() {
         gone.contains("not reached") && gone.contains("no server answers at /x") && gone.contains("anna"),
         "{gone}"
     );
-    // A new server counts from nothing: that is no rate.
+    // The counters of a new server start at zero: the difference is not a rate.
     let News::Fresh(mut status, sessions) = news(1) else { panic!("news") };
     status.pid += 1;
     top.hear(News::Fresh(status, sessions), Duration::from_secs(4));

@@ -51,7 +51,7 @@ impl Source {
     }
 }
 
-/// What was recorded for one source.
+/// The record of one source.
 #[derive(Debug, Default)]
 struct Told {
     /// Refusals and downloads recorded one by one in this minute.

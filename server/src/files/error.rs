@@ -34,7 +34,7 @@ pub enum Error {
     /// The uploaded data does not match its declaration.
     #[error("{reason}; {}", if *.kept { "what arrived is kept, send the rest again" } else { "nothing of it is kept, send it again" })]
     Mismatch {
-        /// What does not match.
+        /// The part that does not match.
         reason: &'static str,
         /// Whether the part stays for a resume.
         kept: bool,

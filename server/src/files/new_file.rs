@@ -23,7 +23,7 @@ pub struct NewFile {
     pub path: RemotePath,
     /// Its size in bytes; `None` if only the end will tell.
     pub size: Option<u64>,
-    /// What happens to an existing file at the path.
+    /// The treatment of an existing file at the path.
     pub replace: Replace,
     /// Whether missing parent folders are made.
     pub parents: bool,
@@ -35,7 +35,7 @@ pub struct NewFile {
     pub from: Basis,
 }
 
-/// What happens to an existing file at the path of a new one.
+/// The treatment of an existing file at the path of a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replace {
     /// The existing file stays, and the new one is refused.

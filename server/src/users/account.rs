@@ -48,7 +48,7 @@ pub struct Account {
     pub password: Option<StoredHash>,
     /// Keys that log the user in.
     pub keys: Vec<PublicKey>,
-    /// What the user may do with the files.
+    /// The user's access to the files.
     pub access: Access,
     /// Whether the account is enabled.
     pub enabled: bool,

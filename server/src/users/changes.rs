@@ -19,7 +19,7 @@ const AT_ONCE: usize = 100;
 /// Invites by the hash of their token.
 pub(super) type Invites = BTreeMap<String, Invite>;
 
-/// Who changed the store or had it read again.
+/// The author of a change of the store, or of a request to read it again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum By {
     /// Somebody who can write the file.

@@ -1,4 +1,4 @@
-//! What a server is stopped in the middle of: each act from its preparation to its answers.
+//! The acts during which a server is stopped, from their preparation to their answers.
 
 use std::fs;
 
@@ -14,34 +14,34 @@ use ferry_shared::{
     },
 };
 
-/// Something that takes several steps on the disk.
+/// An act that takes several steps on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
-    /// A small file, nothing there.
+    /// A small file; nothing is there before.
     Small,
-    /// A small file over another, with a part left by a larger upload.
+    /// A small file over another one, with a part left by a larger upload.
     SmallReplace,
-    /// So many small files at once that they share a flush of the whole disk.
+    /// Several small files at once, enough to share a flush of the whole disk.
     Group,
-    /// A large file in folders that are to be made.
+    /// A large file in folders that must be made.
     Large,
-    /// A large file over another.
+    /// A large file over another one.
     LargeReplace,
     /// The rest of a large file.
     Resume,
-    /// A file over another, by its name.
+    /// A rename over another file.
     RenameOver,
     /// A copy over another file.
     Copy,
-    /// A folder with all that is in it.
+    /// A folder with its contents.
     RemoveTree,
-    /// Folders in folders.
+    /// Nested folders.
     MakeDir,
     /// An unfinished upload.
     Discard,
 }
 
-/// Names of the files of [`Act::Group`]; two of them are there before.
+/// Names of the files of [`Act::Group`]; two of them exist before.
 const GROUP: [&str; 6] = ["a", "b", "c", "new/d", "new/e", "f"];
 
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -57,7 +57,7 @@ fn declared(target: &str, size: usize, basis: Basis) -> Put {
 }
 
 impl Act {
-    /// Makes the home what it is to be before, through the server.
+    /// Prepares the home through the server.
     pub(super) async fn prepare(self, peer: &mut Peer) -> Result<()> {
         let old: &[(&str, usize)] = match self {
             Self::Small | Self::Large | Self::Resume | Self::MakeDir | Self::Discard => &[("other", 10)],
@@ -76,13 +76,13 @@ impl Act {
             peer.send(&Request::Put(declared("file", content.len(), Basis::None))).await?;
             anyhow::ensure!(ready(peer).await?.is_ok(), "no part can be begun");
             peer.send_block(0, &content[..BLOCK_LEN]).await?;
-            // Answered once the block is kept.
+            // The answer comes once the block is stored.
             peer.give_up().await?;
         }
         Ok(())
     }
 
-    /// Does it; as many answers as came.
+    /// Runs the act; returns the answers that arrived.
     pub(super) async fn run(self, peer: &mut Peer) -> Vec<Reply> {
         let mut replies = Vec::new();
         match self {
@@ -117,12 +117,12 @@ impl Act {
         peer.ask(&request).await
     }
 
-    /// What one answer is about; nothing means all of the home.
+    /// The file that one answer is about; `None` means the whole home.
     pub(super) fn target(self, reply: usize) -> Option<&'static str> {
         (self == Self::Group).then(|| GROUP[reply])
     }
 
-    /// Whether this step is the one that shows.
+    /// Whether this step makes the result visible.
     pub(super) fn shows(self, step: &str) -> bool {
         match self {
             Self::RemoveTree => step == "unlink",
@@ -143,7 +143,7 @@ async fn ask_for_group(peer: &mut Peer) -> Result<()> {
         let root = merge(40, &[block_digest(40, 0, &content)]).context("one block")?;
         ferry_shared::frame::put_message(&mut bytes, &Request::Commit { size: 40, root })?;
     }
-    // At once, so that the server sees them together.
+    // Send everything at once, so that the server sees it together.
     peer.send_bytes(&bytes).await
 }
 
@@ -161,13 +161,13 @@ async fn resume(peer: &mut Peer) -> Result<Reply> {
             other => bail!("expected digests, got {other:?}"),
         }
     }
-    // Nothing is left out: what was kept may be less than was sent.
+    // Send every block: less may have been kept than was sent.
     let digests = peer.send_blocks(&content).await?;
     let size = content.len() as u64;
     peer.ask(&Request::Commit { size, root: merge(size, &digests).context("blocks")? }).await
 }
 
-/// How many blocks the server has; else what it says in place of `Ready`.
+/// The number of blocks that the server has, or its answer instead of `Ready`.
 async fn ready(peer: &mut Peer) -> Result<Result<u64, Reply>> {
     Ok(match peer.reply().await? {
         Reply::Ready { have_blocks, .. } => Ok(have_blocks),
@@ -182,7 +182,7 @@ fn stored(reply: &Reply) -> Result<()> {
     }
 }
 
-/// Takes everything out of the home again, through the server.
+/// Removes everything from the home again, through the server.
 pub(super) async fn clear(peer: &mut Peer, home: &std::path::Path) -> Result<()> {
     for entry in fs::read_dir(home)?.flatten() {
         let path = peer::path(&entry.file_name().to_string_lossy());

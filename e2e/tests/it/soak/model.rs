@@ -1,4 +1,4 @@
-//! What must lie below one worker's folder, as far as the server's answers say.
+//! The expected contents of one worker's folder, according to the server's answers.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,17 +8,17 @@ use std::{
 
 use ferry_e2e::noise::Noise;
 
-/// What a file may hold; `None`: that it is not there.
+/// The possible contents of a file; `None` if it does not exist.
 pub(super) type Content = Option<Vec<u8>>;
 
-/// Bytes that tell by themselves whether they are whole: a seed, and what grows from it.
+/// Bytes that show by themselves whether they are whole: a seed, and the bytes generated from it.
 pub(super) fn grown(seed: u64, length: usize) -> Vec<u8> {
     let mut bytes = seed.to_le_bytes().to_vec();
     bytes.extend(Noise::new(seed).bytes(length));
     bytes
 }
 
-/// Whether these are the bytes of one upload, not of two.
+/// Whether these are the bytes of a single upload.
 pub(super) fn is_whole(bytes: &[u8]) -> bool {
     let Some((seed, rest)) = bytes.split_first_chunk() else { return false };
     Noise::new(u64::from_le_bytes(*seed)).bytes(rest.len()) == rest
@@ -27,15 +27,15 @@ pub(super) fn is_whole(bytes: &[u8]) -> bool {
 /// The files of one worker.
 #[derive(Debug, Default)]
 pub(super) struct Model {
-    /// What is known.
+    /// Files with known contents.
     certain: BTreeMap<String, Vec<u8>>,
-    /// Paths whose last request was cut off, with all they may hold. They are left alone: what was
-    /// cut off may still be at work.
+    /// Paths whose last request was interrupted, with all their possible contents. They are not used again: the
+    /// interrupted request may still be running.
     uncertain: BTreeMap<String, BTreeSet<Content>>,
 }
 
 impl Model {
-    /// A file that is surely there.
+    /// A file that certainly exists.
     pub(super) fn any(&self, noise: &mut Noise) -> Option<(String, Vec<u8>)> {
         let count = self.certain.len() as u64;
         let at = usize::try_from((count > 0).then(|| noise.below(count))?).ok()?;
@@ -50,7 +50,7 @@ impl Model {
         self.uncertain.keys().any(|path| path.starts_with(&format!("{folder}/")))
     }
 
-    /// The server said that it is so.
+    /// Notes a change that the server acknowledged.
     pub(super) fn set(&mut self, path: &str, content: Content) {
         match content {
             Some(content) => drop(self.certain.insert(path.to_owned(), content)),
@@ -58,19 +58,19 @@ impl Model {
         }
     }
 
-    /// The server was asked to make it so, and nobody knows whether it did.
+    /// Notes a requested change of which it is unknown whether it happened.
     pub(super) fn perhaps(&mut self, path: &str, content: Content) {
         let may = self.uncertain.entry(path.to_owned()).or_default();
         may.insert(self.certain.remove(path));
         may.insert(content);
     }
 
-    /// Paths below a folder that are surely there.
+    /// The paths below a folder that certainly exist.
     pub(super) fn below(&self, folder: &str) -> Vec<String> {
         self.certain.keys().filter(|path| path.starts_with(&format!("{folder}/"))).cloned().collect()
     }
 
-    /// Fails unless the disk is what was acknowledged; returns how many files were compared.
+    /// Fails unless the disk matches what was acknowledged; returns how many files were compared.
     pub(super) fn check(&self, home: &Path, what: &str) -> usize {
         for (path, content) in &self.certain {
             let there = fs::read(home.join(path)).ok();

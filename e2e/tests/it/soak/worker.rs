@@ -1,4 +1,4 @@
-//! One connection that does random work, is cut off now and then, and remembers what it was told.
+//! One connection with random work that is interrupted occasionally and remembers the answers it got.
 
 use std::{
     net::SocketAddr,
@@ -32,12 +32,12 @@ use tokio::{
 
 use super::model::{Model, grown};
 
-/// Waits for an answer for so long only, and is then as good as dead.
+/// Waits for an answer for a limited time, after which the connection counts as lost.
 async fn cut_off(patience: Duration, answer: impl Future<Output = Result<Reply>>) -> Result<Reply> {
     timeout(patience, answer).await?
 }
 
-/// What the workers of one user share: their session.
+/// The session that the workers of one user share.
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) name: String,
@@ -50,7 +50,7 @@ impl Account {
         Arc::new(Self { name: name.to_owned(), address, ticket: Mutex::default() })
     }
 
-    /// Joins the session; opens another where it ended.
+    /// Joins the session, or opens another one if it has ended.
     async fn connect(&self) -> Result<Peer> {
         let mut ticket = self.ticket.lock().await;
         if let Some(known) = &*ticket
@@ -64,15 +64,15 @@ impl Account {
     }
 }
 
-/// A connection, its files and what it did.
+/// A connection, its files and its history.
 #[derive(Debug)]
 pub(super) struct Worker {
     account: Arc<Account>,
-    /// Its folder in the home, which no other touches.
+    /// Its folder in the home, which no other worker uses.
     pub(super) folder: String,
     noise: Noise,
     pub(super) model: Model,
-    /// Which of the folders in its folder is in use.
+    /// The number of the folder that is in use inside its folder.
     generation: u64,
     peer: Option<Peer>,
     pub(super) done: u64,
@@ -89,16 +89,16 @@ impl Worker {
         &self.account.name
     }
 
-    /// Works until `stop`, then lets its connection go.
+    /// Works until `stop`, then closes its connection.
     pub(super) async fn run(mut self, stop: Arc<AtomicBool>) -> Self {
         while !stop.load(Ordering::Relaxed) {
-            // People do not type all at once.
+            // People do not act all at the same time.
             sleep(Duration::from_millis(self.noise.below(40))).await;
             let peer = match self.peer.take() {
                 Some(peer) => peer,
                 None => match self.account.connect().await {
                     Ok(peer) => peer,
-                    // The server is down; somebody starts it again.
+                    // The server is down; it will be started again.
                     Err(_) => continue,
                 },
             };
@@ -115,7 +115,7 @@ impl Worker {
         format!("{}/d{}/f{}", self.folder, self.generation, self.noise.below(12))
     }
 
-    /// One act. An error means that the connection is gone.
+    /// One act. An error means that the connection is lost.
     async fn work(&mut self, mut peer: Peer) -> Result<Peer> {
         let path = self.some_path();
         if self.model.is_left_alone(&path) {
@@ -141,7 +141,7 @@ impl Worker {
         Put { parents: true, basis, ..peer::put(path, Some(size as u64)) }
     }
 
-    /// How long it waits for an answer; now and then hardly at all.
+    /// How long it waits for an answer; occasionally hardly at all.
     fn patience(&mut self) -> Duration {
         match self.noise.below(25) {
             0 => Duration::from_micros(self.noise.below(4000)),
@@ -182,7 +182,7 @@ impl Worker {
         self.outcome(path, Some(content), reply)
     }
 
-    /// Begins an upload and drops it: by another request, or with the connection.
+    /// Starts an upload and abandons it: by another request, or with the connection.
     async fn abandon(&mut self, peer: &mut Peer, path: &str) -> Result<()> {
         let content = grown(self.noise.next_u64(), 2 * BLOCK_LEN);
         peer.send(&Request::Put(Self::declared(path, content.len(), Basis::None))).await?;
@@ -258,7 +258,7 @@ impl Worker {
 
     async fn remove_tree(&mut self, peer: &mut Peer) -> Result<()> {
         let folder = format!("{}/d{}", self.folder, self.generation);
-        // Should the answer not come, nothing is made there any more.
+        // If the answer does not arrive, this folder is not used any more.
         self.generation += 1;
         if self.model.is_anything_left_alone(&folder) {
             return Ok(());
