@@ -77,7 +77,7 @@ pub enum AdminError {
     #[error("the two passwords differ")]
     PasswordsDiffer,
     /// The user has only keys, and would get a second way to log in.
-    #[error("user '{0}' logs in with keys only and would get a password too: say so with --yes")]
+    #[error("user '{0}' logs in with keys only and would get a password too: confirm with --yes")]
     KeysOnly(UserName),
     /// The operator declined.
     #[error("nothing was changed")]
@@ -95,7 +95,7 @@ pub enum AdminError {
     )]
     NotYours(String),
     /// There is no such unfinished upload.
-    #[error("user '{user}' has no unfinished upload '{path}' that waits; see 'ferryd quota explain {user}'")]
+    #[error("user '{user}' has no inactive unfinished upload '{path}'; see 'ferryd quota explain {user}'")]
     NoSuchUpload {
         /// The user.
         user: UserName,

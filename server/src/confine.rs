@@ -87,7 +87,7 @@ fn elsewhere(file: &Path) -> Vec<Stop> {
 /// Gives up all other access, as far as the kernel supports it, and logs the result.
 pub(crate) fn confine(kept: &Kept) {
     for link in &kept.fixed {
-        tracing::warn!(link = %link.display(), "this link is in a folder of the system: restart the server after changing it");
+        tracing::warn!(link = %link.display(), "this symlink is in a system folder: restart the server after changing it");
     }
     match enforce(kept) {
         Ok(status) => match status.ruleset {

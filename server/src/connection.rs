@@ -73,7 +73,7 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, dead
         Ok(Ok(shaken)) => shaken,
         Ok(Err(error)) => {
             if context.turned_away.count(Reason::Handshake) {
-                tracing::info!(%error, "turned away: TLS did not come about");
+                tracing::info!(%error, "turned away: TLS handshake failed");
             }
             return;
         }

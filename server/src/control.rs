@@ -78,7 +78,7 @@ pub enum ControlError {
     #[error("{}: another server listens there", .0.display())]
     Taken(PathBuf),
     /// The file is something other than a socket.
-    #[error("{}: is there and no socket", .0.display())]
+    #[error("{}: exists and is not a socket", .0.display())]
     NoSocket(PathBuf),
 }
 
@@ -151,7 +151,7 @@ impl Listening {
             let stream = match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    tracing::warn!(%error, "the control socket cannot accept");
+                    tracing::warn!(%error, "cannot accept a connection on the control socket");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
@@ -201,7 +201,7 @@ async fn converse(
 ) {
     let peer = match stream.peer_cred() {
         Ok(peer) => peer,
-        Err(error) => return tracing::warn!(%error, "the kernel does not say who speaks on the control socket"),
+        Err(error) => return tracing::warn!(%error, "the kernel does not report the peer on the control socket"),
     };
     let Some(right) = who.right(peer.uid(), socket) else {
         tracing::warn!(uid = peer.uid(), gid = peer.gid(), "refused on the control socket");

@@ -24,6 +24,9 @@ pub(crate) fn raise(connections: u32) {
         }
     }
     if now < needed(connections) {
-        tracing::warn!(limit = now, "few files may be open for limits.connections = {connections}; see ulimit -n");
+        tracing::warn!(
+            limit = now,
+            "the limit of open files is low for limits.connections = {connections}; see ulimit -n"
+        );
     }
 }

@@ -105,7 +105,7 @@ impl Known {
     fn note(&mut self, what: &'static str, why: Option<String>) {
         let Some(why) = why else {
             if self.now.remove(what).is_some() {
-                tracing::info!(what, "what is in force is what is on disk again");
+                tracing::info!(what, "the files on disk match what is in force again");
             }
             return;
         };
@@ -113,7 +113,7 @@ impl Known {
         let before = self.now.get(what);
         let is_new = before.is_none_or(|before| before.why != why || before.told.elapsed() >= AGAIN);
         if is_new {
-            tracing::warn!(what, why, "what is in force is not what is on disk");
+            tracing::warn!(what, why, "the files on disk differ from what is in force");
             let since = before.map_or_else(Moment::now, |before| before.since);
             self.now.insert(what, Difference { why, since, told: now });
         }

@@ -21,7 +21,7 @@ pub(crate) struct Inherited {
 
 /// An inherited descriptor is not a TCP listener.
 #[derive(Debug, thiserror::Error)]
-#[error("inherited descriptor {number} ('{name}') is no TCP listener: {source}")]
+#[error("inherited descriptor {number} ('{name}') is not a TCP listener: {source}")]
 pub struct InheritedError {
     number: usize,
     name: String,

@@ -76,7 +76,7 @@ pub(crate) enum Error {
     #[error("too many failed attempts")]
     MustWait(Duration),
     /// The address creates accounts faster than the server allows; the connection ends.
-    #[error("too many accounts are made from this address")]
+    #[error("too many accounts are created from this address")]
     TooManyAccounts(Duration),
     /// Too many password checks are waiting.
     #[error("too many logins at once; try again")]
@@ -278,7 +278,7 @@ impl Entrance<'_> {
         let context = Arc::clone(self.context);
         let is_kept = move |name: &UserName| {
             context.states.has_files(name).unwrap_or_else(|error| {
-                tracing::error!(user = %name, %error, "cannot see whether files are kept; no account is made");
+                tracing::error!(user = %name, %error, "cannot check for existing files; no account is created");
                 true
             })
         };

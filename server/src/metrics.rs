@@ -80,7 +80,7 @@ impl Metrics {
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the metrics cannot accept");
+                    tracing::warn!(%error, "cannot accept a connection for the metrics");
                     sleep(Duration::from_millis(100)).await;
                 }
             }

@@ -149,7 +149,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// The client sent another request instead of the next frame of an upload.
 #[must_use]
 pub(crate) fn given_up() -> Refusal {
-    Refusal::new(Code::Superseded, "the upload was given up for another request; what arrived can be gone on with")
+    Refusal::new(Code::Superseded, "the upload was given up for another request; the received part can be resumed")
 }
 
 /// The proof was not valid; the refusal never reveals whether the user exists.
@@ -167,7 +167,7 @@ fn too_many_attempts(seconds: u64) -> Refusal {
 
 /// The address creates accounts faster than the server allows.
 fn too_many_accounts(seconds: u64) -> Refusal {
-    let message = format!("too many accounts are made from this address; try again in {seconds} s");
+    let message = format!("too many accounts are created from this address; try again in {seconds} s");
     Refusal { retry_after: Some(seconds), ..Refusal::new(Code::TooManyAttempts, message) }
 }
 

@@ -25,10 +25,10 @@ pub(crate) enum RescanError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// Something in the home cannot be read, so the sum would be too small.
-    #[error("{0} folders or entries of the home cannot be read; the figures stay as they were")]
+    #[error("{0} folders or entries of the home cannot be read; the usage stays unchanged")]
     Unreadable(u64),
     /// The home changed faster than it could be counted.
-    #[error("the home changes too fast to be counted beside the work in it")]
+    #[error("the home changes too fast to be counted while its user works in it")]
     Busy,
 }
 
@@ -82,7 +82,7 @@ fn settle(
             believed_files = believed.files,
             bytes = counted.bytes,
             files = counted.files,
-            "the home is not what the ledger said; the figures are now what was counted"
+            "the home differed from the ledger; its usage is now the counted one"
         );
     }
     Ok(drift)

@@ -245,7 +245,7 @@ async fn serve(
     manager.stopping(server.context().config.get().limits.drain());
     tokio::select! {
         () = server.shutdown() => tracing::info!("stopped"),
-        () = signals.stop() => tracing::warn!("stopped at once; what was cut can be resumed"),
+        () = signals.stop() => tracing::warn!("stopped at once; interrupted transfers can be resumed"),
         () = manager.keep_alive() => {}
     }
     Ok(())
@@ -279,7 +279,7 @@ fn announce(server: &Server, identity: &Identity) {
 /// Prints a line on standard output, which may be closed or full: the line is also logged.
 fn say(text: impl Display) {
     if let Err(error) = output::line(&text) {
-        tracing::warn!(%error, %text, "standard output takes nothing");
+        tracing::warn!(%error, %text, "standard output cannot be written");
     }
 }
 

@@ -203,7 +203,7 @@ impl Server {
         self.context.drain.cancel();
         self.tasks.close();
         if timeout(self.context.config.get().limits.drain(), self.tasks.wait()).await.is_err() {
-            tracing::warn!("transfers still running are cut; they can be resumed");
+            tracing::warn!("transfers still in progress are interrupted; they can be resumed");
         }
         self.context.stop.cancel();
         self.context.work.close();
@@ -216,11 +216,11 @@ impl Server {
             self.context.work.wait().await;
         };
         if timeout(LAST_STEPS, ended).await.is_err() {
-            tracing::error!("some work does not end; the homes it is in are counted again at the next start");
+            tracing::error!("some work does not end; its homes are counted again at the next start");
         }
         let context = Arc::clone(&self.context);
         if let Err(error) = tokio::task::spawn_blocking(move || context.states.close()).await {
-            tracing::error!(%error, "could not note what users have; the next start counts again");
+            tracing::error!(%error, "could not write the ledgers; the next start counts the homes");
         }
         if let Some(thread) = self.audit_thread.take() {
             self.context.audit.note(Who::default(), Event::Stopped).await;
@@ -353,7 +353,7 @@ async fn say_farewell(listening: Listening, context: Arc<Context>, tasks: TaskTr
         match accepted {
             Ok((tcp, peer)) => {
                 if context.turned_away.count(Reason::Ending) {
-                    tracing::info!(%peer, "turned away: the server ends");
+                    tracing::info!(%peer, "turned away: the server is stopping");
                 }
                 arrival::tell_why(listening.door, tcp, peer, &context, &tasks, &why);
             }

@@ -97,7 +97,7 @@ fn summary(context: &Context) -> String {
 
 fn tell(words: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(words) {
-        tracing::warn!(%error, "the service manager is not told");
+        tracing::warn!(%error, "cannot notify the service manager");
     }
 }
 

@@ -85,9 +85,11 @@ impl<'de> Deserialize<'de> for ByteCount {
 pub fn sensible_quota(quota: ByteCount) -> Result<ByteCount, String> {
     match quota {
         ByteCount(0) => {
-            Err("nothing could be stored; --access read-only lets a user only look and download".to_owned())
+            Err("nothing could be stored; --access read-only lets a user only list and download".to_owned())
         }
-        quota if quota > QUOTA_MAX => Err(format!("no disk holds so much; at most {QUOTA_MAX}, or none for no limit")),
+        quota if quota > QUOTA_MAX => {
+            Err(format!("no disk can hold so much; at most {QUOTA_MAX}, or none for no limit"))
+        }
         quota => Ok(quota),
     }
 }

@@ -99,7 +99,7 @@ fn a_server_starts_with_a_damaged_certificate_of_its_own_and_the_same_fingerprin
         server.start_again();
         assert_eq!(server.fingerprint(), first);
     }
-    assert_eq!(server.log().matches("certificate is made anew").count(), 2, "{}", server.log());
+    assert_eq!(server.log().matches("certificate is remade").count(), 2, "{}", server.log());
     server.kill();
     fs::write(server.data().join("identity/key.pem"), "").unwrap();
     assert!(!server.can_start_again());

@@ -25,7 +25,7 @@ fn only(server: &Server, what: &str) -> String {
     });
     let (_, text) = server.ferryd(&["status"], "");
     assert!(text.contains(&format!("in force is not what is on disk: {what}")), "{text}");
-    let said = format!("what is in force is not what is on disk what=\"{what}\"");
+    let said = format!("the files on disk differ from what is in force what=\"{what}\"");
     wait::until("the log to tell", || server.log().contains(&said));
     found
 }
@@ -51,7 +51,7 @@ fn a_user_store_that_is_broken_or_gone_is_told_until_it_is_right_again() {
     fs::write(&store, good).unwrap();
     nothing(&server);
     // The log arrives through a pipe of its own.
-    wait::until("the log to tell it", || server.log().contains("is what is on disk again"));
+    wait::until("the log to tell it", || server.log().contains("match what is in force again"));
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn a_list_of_a_store_that_is_gone_is_an_error_and_not_empty() {
         &["quota", "rescan"],
     ] {
         let (status, said) = server.ferryd(words, "");
-        assert!(!status.success() && said.contains("users.json is gone; restore it"), "{words:?}: {said}");
+        assert!(!status.success() && said.contains("users.json is missing; restore it"), "{words:?}: {said}");
     }
 }
 

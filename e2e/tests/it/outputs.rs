@@ -98,7 +98,10 @@ fn a_standard_output_that_takes_nothing_is_told_in_the_log() {
         assert_eq!(Running::start(stdout, log.try_clone().unwrap().into(), &[]).lost(), 0);
         io::Seek::rewind(&mut log).unwrap();
         let text = io::read_to_string(log).unwrap();
-        assert!(text.contains("standard output takes nothing") && text.contains("listening on 127.0.0.1:"), "{text}");
+        assert!(
+            text.contains("standard output cannot be written") && text.contains("listening on 127.0.0.1:"),
+            "{text}"
+        );
     }
     Running::start(Stdio::null(), Stdio::null(), &["sh", "-c", "exec \"$@\" >&-", "sh"]).lost();
 }

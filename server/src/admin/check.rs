@@ -169,7 +169,7 @@ impl Report {
         }
         match fs::metadata(folder) {
             Ok(there) if there.is_dir() => {}
-            Ok(_) => self.faults.push(format!("audit.folder: {} is no folder", folder.display())),
+            Ok(_) => self.faults.push(format!("audit.folder: {} is not a folder", folder.display())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let folder = folder.display();
                 self.notes.push(format!("audit.folder: {folder} is not there yet; 'ferryd serve' makes it"));
@@ -221,7 +221,7 @@ impl Report {
             Some((_, Some(faults))) => self.faults.extend(faults),
             Some((user, None)) => self.notes.extend(private_file::other_owner(data).or_else(|| {
                 Some(format!(
-                    "what user {} can open is not known: this process may not look as that user",
+                    "it is unknown which files user {} can open: this process cannot become that user",
                     user.shown()
                 ))
             })),
@@ -280,7 +280,7 @@ impl Report {
                 let help = format!(
                     "'ferryd user add {name}' gives them back, 'ferryd user remove {name} --purge' removes them"
                 );
-                self.notes.push(format!("there are files of '{name}', who is no user: {help}"));
+                self.notes.push(format!("there are files of '{name}', who is not a user: {help}"));
             }
         }
     }

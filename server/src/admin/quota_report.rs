@@ -35,7 +35,7 @@ pub(super) fn explained(explained: &Explained) -> String {
         ["free".to_owned(), free.unwrap_or_else(|| "what the disk has".to_owned())],
     ];
     if *suspect {
-        rows.push(["note", "the figures cannot be right; the home will be counted again"].map(str::to_owned));
+        rows.push(["note", "the numbers cannot be right; the home will be counted again"].map(str::to_owned));
     }
     let mut out = table(&rows);
     if !parts.is_empty() {

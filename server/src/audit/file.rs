@@ -120,7 +120,7 @@ impl AuditFile {
         if let Err(error) = &retired
             && !self.stuck
         {
-            tracing::error!(%error, "the audit log cannot begin another file; it goes on in the full one");
+            tracing::error!(%error, "the audit log cannot start another file; it continues in the full one");
         }
         self.stuck = retired.is_err();
         retired.ok().flatten()

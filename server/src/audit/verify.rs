@@ -45,7 +45,7 @@ pub enum Broken {
         what: String,
     },
     /// A file of the log is missing.
-    #[error("{} is missing: it was removed or moved; what is left does not follow on without it", .0.display())]
+    #[error("{} is missing: it was removed or moved; the chain of the remaining files is broken", .0.display())]
     Missing(PathBuf),
     /// The first lines are missing, and no line records that the server removed them.
     #[error(

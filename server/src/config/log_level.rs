@@ -6,7 +6,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 #[derive(Debug, thiserror::Error)]
 pub enum LogLevelError {
     /// A word that is not a level. Interpreted as a part of the program, it would silence all others.
-    #[error("'{0}' is no level: write off, error, warn, info, debug or trace, or PART=LEVEL")]
+    #[error("'{0}' is not a level: write off, error, warn, info, debug or trace, or PART=LEVEL")]
     NoLevel(String),
     /// Another fault.
     #[error(transparent)]

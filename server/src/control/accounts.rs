@@ -84,7 +84,7 @@ pub(super) async fn bar(context: &Context, uid: u32, names: &[UserName]) -> Answ
 pub(super) async fn allow(context: &Context, uid: u32, name: &UserName) -> Answer {
     if context.users.barred().contains(name) {
         context.users.allow(name);
-        tracing::info!(uid, user = %name, "the operator takes back that the account is closed");
+        tracing::info!(uid, user = %name, "the operator reopens the account");
         context.audit.note(Who::operator(uid), Event::Allowed { of: name.to_string() }).await;
     }
     Answer::Done

@@ -67,7 +67,7 @@ async fn drain(context: &Context, uid: u32, message: Option<String>, orders: &mp
     if message.as_ref().is_some_and(|text| text.trim().is_empty() || text.len() > WORD) {
         return Answer::failed(format!("the message must have 1 to {WORD} bytes"));
     }
-    tracing::info!(uid, message, "the operator asks for an end");
+    tracing::info!(uid, message, "the operator asks the server to stop");
     context.audit.note(Who::operator(uid), Event::Drain { message: message.clone() }).await;
     if let Some(message) = message {
         // The first message stays, as does the decision to stop.

@@ -58,7 +58,7 @@ pub enum AskError {
     #[error("{0}")]
     Failed(String),
     /// The answer does not match the question.
-    #[error("the server's answer is not understood; is it of another version?")]
+    #[error("the server's answer is not understood; does it have another version?")]
     Strange,
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn lift(context: &Context, uid: u32, address: IpAddr) -> Answer
     if !context.admission.lift(address) {
         return Answer::failed(format!("nothing failed from {address_shown} lately; see 'ferryd penalties'"));
     }
-    tracing::info!(uid, address = address_shown, "failed logins are forgotten");
+    tracing::info!(uid, address = address_shown, "failed logins cleared");
     context.audit.note(Who::operator(uid), Event::Lift { address: address_shown.clone() }).await;
     Answer::Lifted { address: address_shown }
 }

@@ -115,7 +115,7 @@ fn see_to_parts(user: &UserState, changes: &Changes<'_>, target: &RemotePath, pa
         Payment::Part => user.release_if_unstaged(target),
         Payment::Upload(_) => {
             if let Err(error) = user.discard(target) {
-                tracing::warn!(%error, "cannot discard a part that was overtaken");
+                tracing::warn!(%error, "cannot discard a superseded part");
                 user.refit(changes, target);
             }
         }

@@ -290,7 +290,7 @@ impl Drop for StreamEnd {
         if self.user.home.parts().iter().any(left)
             && let Err(error) = self.user.discard(&self.path)
         {
-            tracing::warn!(user = %self.user.name, %error, "cannot discard a cut stream");
+            tracing::warn!(user = %self.user.name, %error, "cannot discard an interrupted stream");
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn make(files: &Files, provider: &CryptoProvider) -> Result<(), Ident
     let Some(Remade { why, pem }) = replacement(files, provider)? else { return Ok(()) };
     write(&files.certificate, &pem)?;
     let path = files.certificate.display();
-    tracing::warn!(%path, why, "the server's own certificate is made anew, for the same key: its fingerprint stays");
+    tracing::warn!(%path, why, "the server's own certificate is remade for the same key: its fingerprint stays the same");
     Ok(())
 }
 

@@ -72,7 +72,7 @@ pub(super) async fn write(stream: &mut (impl AsyncWrite + Unpin), answer: &Answe
         Answer::Text(text) => ("200 OK", text.as_str()),
         Answer::Health(true) => ("200 OK", "ok\n"),
         Answer::Health(false) => ("503 Service Unavailable", "draining\n"),
-        Answer::NotFound => ("404 Not Found", "the figures are at /metrics\n"),
+        Answer::NotFound => ("404 Not Found", "the metrics are at /metrics\n"),
         Answer::NotAllowed => ("405 Method Not Allowed", "only GET\n"),
         Answer::Malformed => ("400 Bad Request", "not HTTP\n"),
         Answer::Failed => ("500 Internal Server Error", "the log has the details\n"),

@@ -42,7 +42,7 @@ pub enum StorageError {
     #[error("a newer upload of {} took over", .0.display())]
     Superseded(RemotePath),
     /// The file's own permissions deny the server access.
-    #[error("the server may not do this to {}", .0.display())]
+    #[error("the server has no permission to do this to {}", .0.display())]
     Denied(RemotePath),
     /// Another filesystem is mounted there, or above: its contents can be read but not changed.
     #[error("{} is on another filesystem of the server: it can be downloaded and not changed", .0.display())]

@@ -29,7 +29,9 @@ impl Reservations {
                 // An interrupted stream: the rest of it is unknown.
                 match home.discard(&part.meta.path) {
                     // It takes space until it can be discarded.
-                    Err(error @ StorageError::Disk { .. }) => tracing::warn!(%error, "a cut stream stays for now"),
+                    Err(error @ StorageError::Disk { .. }) => {
+                        tracing::warn!(%error, "an interrupted stream stays for now")
+                    }
                     discarded => {
                         discarded?;
                         continue;

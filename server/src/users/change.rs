@@ -109,7 +109,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Res
 #[serde(rename_all = "snake_case")]
 pub enum ChangeError {
     /// The name is taken.
-    #[error("user '{0}' is there already; see 'ferryd user set' and 'ferryd user passwd'")]
+    #[error("user '{0}' exists already; see 'ferryd user set' and 'ferryd user passwd'")]
     UserExists(UserName),
     /// The name is unknown.
     #[error("there is no user '{0}'; see 'ferryd user list'")]
@@ -138,7 +138,7 @@ pub enum ChangeError {
 /// A description of the fault.
 pub fn sensible_files(files: u64) -> Result<u64, String> {
     match files {
-        0 => Err("nothing could be stored; --access read-only lets a user only look and download".to_owned()),
+        0 => Err("nothing could be stored; --access read-only lets a user only list and download".to_owned()),
         files => Ok(files),
     }
 }

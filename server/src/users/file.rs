@@ -157,7 +157,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The file is missing, and there are signs that it existed.
-    #[error("{} is gone; restore it, or to begin anew write {{\"version\": 1}} there", .0.display())]
+    #[error("{} is missing; restore it, or write {{\"version\": 1}} to it to start anew", .0.display())]
     Gone(PathBuf),
     /// The file contains faults. It is never overwritten.
     #[error("{}", List(.0))]

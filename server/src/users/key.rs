@@ -30,7 +30,7 @@ pub type KeyBytes = [u8; 32];
 
 /// The text is not such a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a key is a line '{KIND} AAAA… comment', as 'ssh-keygen -t ed25519' makes; other kinds are not taken")]
+#[error("a key is a line '{KIND} AAAA… comment', as 'ssh-keygen -t ed25519' makes; other types are not supported")]
 pub struct KeyError;
 
 impl FromStr for PublicKey {

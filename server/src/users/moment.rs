@@ -13,7 +13,7 @@ pub struct Moment(Timestamp);
 
 /// The text is not a moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no date such as 2026-12-31 or 2026-12-31T12:00:00Z")]
+#[error("'{0}' is not a date such as 2026-12-31 or 2026-12-31T12:00:00Z")]
 pub struct MomentError(String);
 
 impl Moment {

@@ -18,13 +18,13 @@ pub enum RegisterError {
     #[error("this server makes no accounts; ask its operator")]
     Closed,
     /// The invite is unknown, used up or expired, or there is none: the peer cannot tell which.
-    #[error("the invite is not valid, or not any more")]
+    #[error("the invite is not valid, or no longer")]
     Invite,
     /// The name is not acceptable.
     #[error(transparent)]
     Name(#[from] super::UserNameError),
     /// The maximum number of accounts is reached.
-    #[error("this server has as many accounts as it may; ask its operator")]
+    #[error("this server has its maximum number of accounts; ask its operator")]
     Full,
     /// The name is in use, or an earlier user of the name left files.
     #[error("this name is taken; choose another")]

@@ -77,7 +77,7 @@ fn a_file_that_is_gone_or_a_link_that_leads_nowhere_leaves_the_last_good_store_i
     let elsewhere = folder.path().join("elsewhere.json");
     fs::rename(users.path(), &elsewhere).unwrap();
     let error = users.reload().unwrap_err().to_string();
-    assert!(error.contains("users.json is gone; restore it"), "{error}");
+    assert!(error.contains("users.json is missing; restore it"), "{error}");
     std::os::unix::fs::symlink("nowhere.json", users.path()).unwrap();
     assert!(matches!(users.reload(), Err(StoreError::Read { .. })));
     assert!(Users::load(users.path()).is_err(), "a server must not start on a link that leads nowhere");

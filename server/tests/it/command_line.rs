@@ -190,13 +190,13 @@ fn a_log_level_that_is_none_is_a_fault_that_names_those_that_are() {
     for line in ["check", "serve --listen 127.0.0.1:0"] {
         let ran = place.run(line);
         let said = format!("{}{}", ran.out, ran.err);
-        assert!(ran.code == 1 && said.contains("ferryd.toml:2:1: log.level: 'warning' is no level"), "{line}: {said}");
+        assert!(ran.code == 1 && said.contains("ferryd.toml:2:1: log.level: 'warning' is not a level"), "{line}: {said}");
         assert!(said.contains("error, warn, info, debug or trace"), "{line}: {said}");
     }
     fs::remove_file(place.path().join("ferryd.toml")).unwrap();
     let served = place.command("serve --listen 127.0.0.1:0").env("RUST_LOG", "warning").output().unwrap();
     let said = String::from_utf8(served.stderr).unwrap();
-    assert!(said.starts_with("ferryd: RUST_LOG: 'warning' is no level"), "{said}");
+    assert!(said.starts_with("ferryd: RUST_LOG: 'warning' is not a level"), "{said}");
 }
 
 #[test]
@@ -204,9 +204,9 @@ fn a_user_store_that_is_gone_is_a_fault_and_not_begun_anew() {
     let place = Place::new();
     fs::create_dir_all(place.path().join("data/users/anna/home")).unwrap();
     let ran = place.run("check");
-    assert!(ran.code == 1 && ran.out.contains("users.json is gone; restore it"), "{}", ran.out);
+    assert!(ran.code == 1 && ran.out.contains("users.json is missing; restore it"), "{}", ran.out);
     let ran = place.run_with("user add bert --password-stdin", "secret");
-    assert!(ran.code == 1 && ran.err.contains("users.json is gone; restore it"), "{}", ran.err);
+    assert!(ran.code == 1 && ran.err.contains("users.json is missing; restore it"), "{}", ran.err);
     assert!(!place.path().join("data/users.json").exists());
 }
 

@@ -55,7 +55,7 @@ pub(super) fn store(text: &str, path: &Path) -> Result<Store, Vec<StoreFault>> {
     if text.chars().all(|c| c == '\0' || c.is_whitespace()) {
         // The result of a power cut, or of an editor that failed.
         let why = if text.trim().is_empty() { "the file is empty" } else { "there are only zeros in the file" };
-        let message = format!("{why}; restore it from a backup, or to begin anew write {{\"version\": 1}} there");
+        let message = format!("{why}; restore it from a backup, or write {{\"version\": 1}} to it to start anew");
         return Err(vec![place((1, 1), message)]);
     }
     let outline: Outline<'_> =
