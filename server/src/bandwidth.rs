@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_is_taken_away_holds_nobody_back() {
+    fn a_removed_limit_delays_nobody() {
         let all = Arc::new(Rates::default());
         let pace = Pace::new(Arc::clone(&all));
         all.set(limits(Some(1), None));

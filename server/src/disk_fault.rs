@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_with_the_disk_is_known_by_its_number_and_found_behind_other_errors() {
+    fn a_fault_of_the_disk_is_known_by_its_errno_and_found_behind_other_errors() {
         for (errno, fault) in [
             (Errno::NOSPC, Some(Fault::Full)),
             (Errno::DQUOT, Some(Fault::Quota)),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_told_as_the_server_s_and_only_where_there_is_space_are_inodes_missing() {
+    fn each_fault_is_reported_as_the_servers_and_inodes_are_missing_only_if_there_is_space() {
         for fault in [Fault::Full, Fault::NoInodes, Fault::Quota, Fault::LargestFile, Fault::ReadOnly, Fault::Failing] {
             assert!(fault.to_string().starts_with("the server's "), "{fault}");
         }

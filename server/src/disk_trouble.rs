@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_of_trouble_is_told_once_a_minute_with_how_often_it_came() {
+    fn each_kind_of_fault_is_logged_once_a_minute_with_its_count() {
         let (mut told, now) = (Told::default(), Instant::now());
         let mut at = |fault, second| told.due(fault, now + Duration::from_secs(second));
         let full: Vec<_> = [0, 1, 59, 60, 61, 119, 120].map(|second| at(Fault::Full, second)).into();

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_could_not_open_is_told_with_owner_and_what_helps() {
+    fn files_the_service_cannot_open_are_reported_with_their_owner_and_a_remedy() {
         if !geteuid().is_root() {
             eprintln!("skipped: only root can look as another user");
             return;

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_writer_left_goes_and_nothing_else() {
+    fn files_left_by_a_killed_writer_are_removed_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         for name in [".file.new-abc", ".other.new-abc", ".file", "file"] {
             fs::write(folder.path().join(name), "").unwrap();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_root_makes_is_given_to_the_folders_owner_and_nothing_through_a_link_or_with_two_names() {
+    fn files_of_root_are_given_to_the_folders_owner_but_not_through_a_symlink_or_with_two_names() {
         if !rustix::process::geteuid().is_root() {
             eprintln!("skipped: only root can give files away");
             return;

@@ -226,7 +226,7 @@ mod tests {
     use crate::users::StoreError;
 
     #[test]
-    fn a_disk_in_trouble_has_codes_and_words_of_its_own_wherever_it_is_noticed() {
+    fn a_faulty_disk_has_its_own_codes_and_messages_wherever_it_is_noticed() {
         for (errno, code, words) in [
             (Errno::NOSPC, Code::DiskFull, "disk is full"),
             (Errno::DQUOT, Code::DiskFull, "share of its disk is used up"),

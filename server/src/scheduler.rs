@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn who_wants_many_turns_leaves_one_for_who_wants_one() {
+    fn a_user_who_wants_many_turns_leaves_one_for_another() {
         let (all, greedy, modest) = (Turns::with(3), Turns::with(2), Turns::with(2));
         let mut wanted: Vec<_> = (0..5).map(|_| Box::pin(Turns::next(&greedy, &all))).collect();
         let mut had: Vec<_> = wanted.iter_mut().map(|turn| poll(turn.as_mut())).collect();

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_size() {
+    fn refuses_text_that_is_not_a_size() {
         for text in ["", "GiB", "-1", "10 gallons", "1,5GB", "ten"] {
             assert!(text.parse::<ByteCount>().is_err(), "{text}");
         }

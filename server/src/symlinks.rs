@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn links_that_lead_in_a_circle_come_to_an_end() {
+    fn symlinks_in_a_loop_come_to_an_end() {
         let root = tempfile::tempdir().unwrap();
         symlink("two", root.path().join("one")).unwrap();
         symlink("one", root.path().join("two")).unwrap();

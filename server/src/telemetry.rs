@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_written_is_counted_and_no_error() {
+    fn a_line_that_cannot_be_written_is_counted_and_not_an_error() {
         let before = lost();
         let log = fmt().with_writer(|| OneLine { to: Full, priority: "", escape: true }).finish();
         tracing::subscriber::with_default(log, log_hostile);

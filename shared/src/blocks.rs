@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_became_shorter_is_told() {
+    fn a_file_that_became_shorter_is_reported() {
         let file = tempfile::tempfile().unwrap();
         file.set_len(BLOCK_SIZE).unwrap();
         let error = read_block(&file, 2 * BLOCK_SIZE, 1, &mut Vec::new()).unwrap_err();

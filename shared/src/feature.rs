@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn features_of_the_future_are_passed_over() {
+    fn unknown_features_are_ignored() {
         let heard: Features = serde_json::from_str(r#"["telepathy","uploads_pages","uploads_pages"]"#).unwrap();
         assert_eq!(heard, [Feature::UploadsPages].into_iter().collect());
         assert_eq!(serde_json::from_str::<Features>(r#"["telepathy"]"#).unwrap(), Features::NONE);

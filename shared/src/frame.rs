@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cut_frame_needs_more_and_is_no_error() {
+    fn an_incomplete_frame_needs_more_bytes_and_is_not_an_error() {
         let mut out = Vec::new();
         put_message(&mut out, &"ping").unwrap();
         for cut in 0..out.len() {

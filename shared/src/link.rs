@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_without_a_goodbye_was_cut() {
+    async fn a_stream_without_a_closing_message_was_cut() {
         let mut reader = LinkReader::new(Ended, BufferPool::new(1));
         assert!(matches!(reader.next().await, Err(LinkError::Cut)));
     }

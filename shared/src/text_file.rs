@@ -48,14 +48,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_byte_order_mark_is_no_part_of_the_text() {
+    fn a_byte_order_mark_is_not_part_of_the_text() {
         assert_eq!(decode(b"\xef\xbb\xbfa\r\n".to_vec()).unwrap(), "a\r\n");
         assert_eq!(decode(b"a\xef\xbb\xbf".to_vec()).unwrap(), "a\u{feff}");
         assert_eq!(without_mark(b"\xef\xbb\xbf"), b"");
     }
 
     #[test]
-    fn what_is_no_utf_8_is_named() {
+    fn text_that_is_not_utf_8_is_reported_with_its_encoding() {
         for (bytes, named) in [(&b"\xff\xfea\0"[..], "UTF-16"), (b"a\0b\0", "zero byte"), (b"\xe9", "not UTF-8")] {
             let said = decode(bytes.to_vec()).unwrap_err().to_string();
             assert!(said.contains(named) && said.contains("save it as UTF-8"), "{said}");

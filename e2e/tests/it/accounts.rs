@@ -315,7 +315,7 @@ fn users_added_while_the_server_runs_can_log_in_and_removed_ones_cannot() {
 }
 
 #[tokio::test]
-async fn what_ferryd_user_changed_holds_when_the_command_is_done() {
+async fn a_change_by_ferryd_user_is_in_force_when_the_command_ends() {
     let server = Setup::new().config("[login]\nallow = [\"127.0.0.0/8\"]").start();
     let change = |words: &[&str], input: &str| {
         let (status, said) = server.ferryd(words, input);
@@ -335,7 +335,7 @@ async fn what_ferryd_user_changed_holds_when_the_command_is_done() {
 }
 
 #[tokio::test]
-async fn a_user_has_so_many_connections_and_a_closed_one_makes_room() {
+async fn a_user_has_limited_connections_and_a_closed_one_makes_room() {
     let config = "[limits]\nconnections_per_user = 2\n[login]\nallow = [\"127.0.0.0/8\"]";
     let server = Setup::new().user("anna", &[]).user("ben", &[]).config(config).start();
     let (first, login) = Peer::logged_in(server.address(), "anna").await.unwrap();

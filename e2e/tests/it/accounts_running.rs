@@ -65,7 +65,7 @@ async fn a_download_ends_in_the_middle_when_its_account_does() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_cut_when_the_account_ends() {
+async fn a_client_that_does_not_read_is_closed_when_the_account_ends() {
     let server = Server::with_anna();
     material::random_file(&server.home("anna").join("file"), SIZE, 1);
     let (mut peer, _) = Peer::logged_in(server.address(), "anna").await.unwrap();

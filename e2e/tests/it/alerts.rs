@@ -68,7 +68,7 @@ fn the_alerts_name_figures_that_are_there_from_the_start_and_hold_with_promtool(
 }
 
 #[test]
-fn a_balancer_is_told_whether_the_server_is_well_unless_there_is_a_seal() {
+fn a_balancer_can_query_the_servers_health_unless_there_is_a_seal() {
     let server = Setup::new().user("anna", &[]).config(LISTEN).start();
     let well = get(&server, "/healthz");
     assert!(well.starts_with("HTTP/1.1 200 OK\r\n") && well.ends_with("\r\n\r\nok\n"), "{well}");

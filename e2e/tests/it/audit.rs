@@ -30,7 +30,7 @@ fn verify(server: &Server, words: &[&str]) -> (bool, String) {
 }
 
 #[test]
-fn logins_changes_transfers_and_refusals_are_told_with_who_did_it() {
+fn logins_changes_transfers_and_refusals_are_recorded_with_their_authors() {
     let server = Setup::new().user("anna", &["--quota", "4MiB"]).start();
     let client = server.client("anna");
     let here = client.scratch("here");
@@ -70,7 +70,7 @@ fn logins_changes_transfers_and_refusals_are_told_with_who_did_it() {
 }
 
 #[test]
-fn strangers_the_operator_and_the_end_are_told() {
+fn strangers_the_operator_and_the_end_are_recorded() {
     let mut server = Server::with_anna();
     let client = server.client("anna");
     client.set_password("wrong");
@@ -91,7 +91,7 @@ fn strangers_the_operator_and_the_end_are_told() {
 }
 
 #[tokio::test]
-async fn why_a_login_failed_is_told_to_the_operator_only() {
+async fn the_reason_of_a_failed_login_is_only_for_the_operator() {
     let server = Setup::new().user("anna", &[]).config("[login]\nallow = [\"127.0.0.0/8\"]").start();
     let mut answers = Vec::new();
     for (change, user, reason) in [
@@ -122,7 +122,7 @@ async fn why_a_login_failed_is_told_to_the_operator_only() {
 }
 
 #[tokio::test]
-async fn a_ticket_whose_session_is_over_is_no_failed_login() {
+async fn a_ticket_of_an_ended_session_is_not_a_failed_login() {
     let server = Server::with_anna();
     let (mut peer, login) = Peer::logged_in(server.address(), "anna").await.unwrap();
     assert!(server.ferryd(&["kick", "anna"], "").0.success());
@@ -134,7 +134,7 @@ async fn a_ticket_whose_session_is_over_is_no_failed_login() {
 }
 
 #[test]
-fn a_download_that_was_cut_is_told_with_how_far_it_came() {
+fn an_interrupted_download_is_recorded_with_its_progress() {
     let server = Server::with_anna();
     let proxy = Proxy::new(server.address());
     let client = server.client("anna").at_address(proxy.address());
@@ -185,7 +185,7 @@ fn tampering_is_found_with_its_line_and_the_chain_goes_on_after_a_kill() {
 // A server built for release follows no plans.
 #[cfg(debug_assertions)]
 #[test]
-fn work_that_a_disk_cuts_short_is_told_with_how_far_it_came() {
+fn work_interrupted_by_a_disk_fault_is_recorded_with_its_progress() {
     let mut server = Failpoints::setup(Setup::new().user("anna", &[])).start();
     let Some(mut points) = Failpoints::of(&mut server) else { return };
     let client = server.client("anna");
@@ -215,7 +215,7 @@ fn work_that_a_disk_cuts_short_is_told_with_how_far_it_came() {
 }
 
 #[test]
-fn who_changed_what_of_accounts_and_invites_is_told() {
+fn changes_of_accounts_and_invites_are_recorded_with_their_authors() {
     let config = "[registration]\nmode = \"invite\"\nquota = \"1MiB\"";
     let server = Setup::new().user("anna", &[]).config(config).start();
     let run = |words: &[&str]| {
@@ -280,7 +280,7 @@ fn a_log_that_was_taken_away_goes_on_and_is_reported() {
 }
 
 #[test]
-fn what_is_changed_while_no_server_runs_is_told_by_the_command() {
+fn changes_while_no_server_runs_are_recorded_by_the_command() {
     let mut server = Server::with_anna();
     assert!(server.ferryd(&["drain"], "").0.success());
     assert!(server.wait_end().success());

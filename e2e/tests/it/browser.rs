@@ -207,7 +207,7 @@ fn the_bar_moves_and_ends_in_verified() {
 }
 
 #[test]
-fn what_cannot_fit_is_said_before_it_starts() {
+fn an_upload_that_cannot_fit_is_reported_before_it_starts() {
     let server = server::Setup::new().user("anna", &["--quota", "3MiB"]).start();
     let client = server.client("anna");
     material::random_file(&client.scratch("here").join("large.bin"), 5 * MIB, 3);

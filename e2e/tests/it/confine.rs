@@ -41,7 +41,7 @@ fn is_confined(server: &Server) -> bool {
 }
 
 #[test]
-fn what_lies_outside_cannot_be_opened_and_only_because_of_that() {
+fn files_outside_cannot_be_opened_and_only_because_of_the_confinement() {
     let elsewhere = tempfile::tempdir().unwrap();
     pair(elsewhere.path());
     for confine in [true, false] {

@@ -211,7 +211,7 @@ fn a_disk_mounted_inside_a_home_can_be_downloaded_and_is_not_changed() {
 }
 
 #[test]
-fn what_users_leave_free_stays_free_and_is_not_told_as_free() {
+fn the_reserve_stays_free_and_is_not_reported_as_free() {
     let Some(setup) = setup(SMALL_DISK) else { return };
     let server = setup.config("[limits]\nmin_free = \"8MiB\"").start();
     let client = server.client("anna");

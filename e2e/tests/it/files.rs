@@ -189,7 +189,7 @@ fn folders_that_a_transfer_makes_get_the_permissions_of_their_source_and_those_t
 }
 
 #[test]
-fn what_replaces_equal_content_brings_its_date_and_permissions_whatever_the_size() {
+fn a_file_that_replaces_equal_content_brings_its_date_and_permissions_whatever_the_size() {
     let server = Server::with_anna();
     let client = server.client("anna");
     let (here, there) = (client.scratch("here"), server.home("anna"));

@@ -176,7 +176,7 @@ async fn random_bytes_never_do_more_than_end_their_connection() {
 }
 
 #[tokio::test]
-async fn who_speaks_no_tls_or_another_protocol_gets_no_connection() {
+async fn a_peer_without_tls_or_with_another_protocol_gets_no_connection() {
     let mut server = patient_server();
     for words in ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "SSH-2.0-x\r\n", "USER anna\r\nPASS x\r\n"] {
         let mut plain = TcpStream::connect(server.address()).await.unwrap();

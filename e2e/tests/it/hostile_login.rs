@@ -143,7 +143,7 @@ async fn a_key_proof_for_a_user_without_keys_is_refused() {
 }
 
 #[tokio::test]
-async fn who_does_not_get_on_with_it_is_dropped() {
+async fn a_connection_that_makes_no_progress_is_dropped() {
     let config = "[login]\nhandshake_seconds = 1\nlogin_seconds = 1\nallow = [\"127.0.0.0/8\"]";
     let mut server = Setup::new().user("anna", &[]).config(config).start();
     // No TLS at all.

@@ -168,7 +168,7 @@ fn content_that_is_not_what_was_declared_never_gets_the_files_name() {
 }
 
 #[test]
-fn what_a_server_says_cannot_forge_the_screen() {
+fn text_from_a_server_cannot_forge_the_screen() {
     let impostor = Impostor::start(ANY, |request| match request {
         Request::Login { user, .. } => {
             Some(impostor::message(&impostor::logged_in(user, Some("\u{1b}[2J\u{7}motd".to_owned()))))
@@ -189,7 +189,7 @@ fn what_a_server_says_cannot_forge_the_screen() {
 }
 
 #[test]
-fn what_is_no_message_cannot_forge_the_screen_either() {
+fn malformed_messages_cannot_forge_the_screen_either() {
     // serde repeats a word that it does not know; the escapes are JSON's, so the frame itself is clean.
     let hostile = |word: &str| impostor::raw_message(&format!(r#"{{"{word}\u001b]0;owned\u0007\u202eword":1}}"#));
     let impostor = Impostor::start(ANY, move |request| match request {

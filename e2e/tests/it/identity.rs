@@ -89,7 +89,7 @@ fn a_log_that_is_being_written_is_stored_as_it_was() {
 }
 
 #[test]
-fn what_grows_and_is_read_only_once_is_called_not_proven() {
+fn a_growing_file_that_is_read_only_once_is_called_not_proven() {
     let text = sent_while_it_grows(&Server::with_anna(), &["--growing"]);
     assert!(text.contains("as it was at 20") && text.contains("not proven") && !text.contains("verified"), "{text}");
     let text = sent_while_it_grows(&Server::with_anna(), &["--growing", "--json"]);

@@ -128,7 +128,7 @@ fn a_site_says_what_to_do_with_links_unless_the_flag_does() {
 }
 
 #[test]
-fn what_cannot_be_sent_of_a_folder_is_named_and_6() {
+fn entries_of_a_folder_that_cannot_be_sent_are_named_with_exit_code_6() {
     let server = Server::with_anna();
     let (client, home) = (server.client("anna"), server.home("anna"));
     let here = client.scratch("here");

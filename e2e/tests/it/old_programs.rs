@@ -137,7 +137,7 @@ async fn a_server_of_today_speaks_to_a_client_without_features_as_ever() {
 }
 
 #[test]
-fn what_an_old_server_left_is_taken_over_by_the_new_one() {
+fn files_left_by_an_old_server_are_taken_over_by_the_new_one() {
     let Some(folder) = old_programs() else { return };
     let mut server = Setup::new().user("anna", &["--quota", "40MiB"]).program(folder.join("ferryd")).start();
     let client = server.client("anna").with_program(folder.join("ferry"));

@@ -265,7 +265,7 @@ fn unfinished_uploads_are_thrown_away_where_they_are_listed_with_and_without_a_s
 }
 
 #[tokio::test]
-async fn what_editors_save_with_a_byte_order_mark_and_other_line_ends_is_read() {
+async fn files_with_a_byte_order_mark_and_other_line_ends_can_be_read() {
     let marked = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
     let server = Setup::new().user("anna", &[]).config(NO_WAITS).start();
     let store = server.data().join("users.json");

@@ -272,7 +272,7 @@ fn a_torn_ledger_means_counting_again_never_zero() {
 }
 
 #[test]
-fn what_was_put_into_the_home_by_hand_counts_after_a_start() {
+fn files_put_into_the_home_by_hand_count_after_a_start() {
     let mut server = server_with("10MiB");
     server.kill();
     material::random_file(&server.home("anna").join("by hand"), 8 * MIB, 1);

@@ -74,7 +74,7 @@ async fn begin_from_current(peer: &mut Peer, target: &str, size: u64) -> Result<
 }
 
 #[tokio::test]
-async fn a_user_who_has_much_written_and_thrown_away_waits() {
+async fn a_user_who_wastes_the_servers_writes_waits() {
     const SIZE: u64 = 700 << 20;
     let server = Server::with_anna();
     fs::File::create(server.home("anna").join("large")).unwrap().set_len(SIZE).unwrap();
@@ -97,7 +97,7 @@ async fn a_user_who_has_much_written_and_thrown_away_waits() {
 
 /// Uploads of one path that supersede each other, with different sizes, while the part is discarded occasionally.
 #[tokio::test(flavor = "multi_thread")]
-async fn uploads_that_race_hear_that_they_were_superseded_and_never_of_a_fault() {
+async fn racing_uploads_are_told_that_they_were_superseded_and_never_of_a_fault() {
     let server = Server::with_anna();
     let (mut first, login) = Peer::logged_in(server.address(), "anna").await.unwrap();
     let content = Noise::new(48).bytes(4 << 20);

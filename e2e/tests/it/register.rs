@@ -109,7 +109,7 @@ fn an_open_server_needs_a_quota_and_gives_it_and_taken_names_stay_taken() {
 }
 
 #[test]
-fn files_of_a_removed_user_are_nobodys_until_the_operator_says_whose() {
+fn files_of_a_removed_user_belong_to_nobody_until_the_operator_decides() {
     for mode in ["mode = \"open\"\nquota = \"2MiB\"", "mode = \"invite\"\nquota = \"2MiB\""] {
         let server = with(mode);
         let token = if mode.contains("open") { String::new() } else { invite(&server, &[]) };

@@ -124,7 +124,7 @@ fn a_download_begun_again_after_the_file_shrank_gives_the_new_file() {
 }
 
 #[test]
-fn what_was_written_out_of_a_file_that_shrank_is_never_taken_for_whole() {
+fn the_output_of_a_file_that_shrank_never_counts_as_whole() {
     for size in [0, 1, 2 * MIB, SIZE - MIB] {
         let download = Download::new("log");
         download.proxy.after(Direction::Down, HELD, Then::Hold);

@@ -79,7 +79,7 @@ fn a_download_goes_on_after_the_server_was_killed() {
 }
 
 #[test]
-fn what_was_acknowledged_before_a_kill_is_there_after_it() {
+fn acknowledged_files_survive_a_kill() {
     let (mut noise, seed) = Noise::any();
     let mut acknowledged = 0;
     for round in 0..if long() { 20 } else { 3 } {

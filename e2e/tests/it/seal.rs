@@ -34,7 +34,7 @@ async fn assert_unsealed(peer: &mut Peer, sent: &str) {
 }
 
 #[tokio::test]
-async fn who_does_not_know_the_secret_hears_one_word_whatever_it_says() {
+async fn a_client_that_does_not_know_the_secret_gets_one_refusal_whatever_it_sends() {
     let file = secret_file(SECRET);
     let server = sealed_server(&file, "\"127.0.0.0/8\"");
     let another = Peer::connect(server.address()).await.unwrap();
@@ -61,7 +61,7 @@ async fn who_does_not_know_the_secret_hears_one_word_whatever_it_says() {
 }
 
 #[tokio::test]
-async fn who_knows_it_logs_in_and_a_changed_secret_holds_from_the_reload_on() {
+async fn a_client_that_knows_the_secret_logs_in_and_a_changed_one_applies_after_the_reload() {
     let file = secret_file(SECRET);
     let server = sealed_server(&file, "\"127.0.0.0/8\"");
     let mut peer = Peer::connect(server.address()).await.unwrap();

@@ -130,7 +130,7 @@ fn produced(client: &Client, target: &str, script: &str) -> Running {
 }
 
 #[test]
-fn what_a_command_writes_is_stored_only_if_it_ends_well() {
+fn the_output_of_a_command_is_stored_only_if_the_command_succeeds() {
     let (server, client) = scene();
     let file = server.home("anna").join("file");
     produced(&client, "file", "exit 3").wait().code(1).says("exit status: 3");

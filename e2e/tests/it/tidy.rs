@@ -270,7 +270,7 @@ fn cycles(graph: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<Vec<&String>> 
 }
 
 #[test]
-fn no_modules_beside_each_other_in_the_server_use_each_other_in_a_circle() {
+fn no_sibling_modules_in_the_server_depend_on_each_other_in_a_cycle() {
     // In `shared`, messages and their decoder belong together. The live view is a separate program.
     let kept = |folder: &&PathBuf| {
         folder.starts_with("server/src") && !folder.ends_with("top") || folder.as_path() == Path::new("shared/src")
@@ -289,7 +289,7 @@ fn no_modules_beside_each_other_in_the_server_use_each_other_in_a_circle() {
 }
 
 #[test]
-fn a_circle_is_found_with_all_that_are_in_it_and_no_others() {
+fn a_cycle_is_found_with_exactly_its_members() {
     let graph = [("a", vec!["b"]), ("b", vec!["c", "d"]), ("c", vec!["a"]), ("d", vec!["e"]), ("e", vec![])];
     let owned = |(name, used): &(&str, Vec<&str>)| {
         ((*name).to_owned(), used.iter().map(ToString::to_string).collect::<BTreeSet<_>>())

@@ -223,7 +223,7 @@ fn a_page_of_sessions_is_passed_at_once() {
 }
 
 #[test]
-fn a_server_that_is_gone_is_told_and_its_last_figures_stay() {
+fn a_lost_server_is_reported_and_its_last_numbers_stay() {
     let mut top = running();
     top.hear(News::Lost("no server answers at /x".into()), Duration::from_secs(3));
     let gone = picture(&top, 80, 16);

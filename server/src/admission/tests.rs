@@ -110,7 +110,7 @@ async fn a_wave_of_guesses_is_checked_one_after_the_other() {
 }
 
 #[test]
-fn words_without_a_seal_hold_nobody_else_up_however_often_they_come() {
+fn messages_without_a_seal_delay_nobody_else_however_often_they_come() {
     let admission = admission(64, 16);
     let one = admission.admit(peer(1)).unwrap();
     (0..1000).for_each(|_| one.is_strange());

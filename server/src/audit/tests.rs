@@ -55,7 +55,7 @@ fn broken_line(folder: &Path) -> u64 {
 }
 
 #[test]
-fn an_emptied_log_does_not_hold_and_a_noted_line_that_is_kept_no_more_is_told_apart() {
+fn an_emptied_log_fails_differently_from_a_noted_line_that_was_retired() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), &config(3000, 3), 1);
     let first = checked(folder.path()).unwrap().last;
@@ -116,7 +116,7 @@ fn every_kind_of_tampering_is_found_at_its_line() {
 }
 
 #[test]
-fn a_line_cut_by_a_crash_is_closed_and_told() {
+fn a_line_truncated_by_a_crash_is_terminated_and_recorded() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), &config(1 << 20, 3), 5);
     let whole = fs::read(log(folder.path())).unwrap();
@@ -129,7 +129,7 @@ fn a_line_cut_by_a_crash_is_closed_and_told() {
 }
 
 #[test]
-fn each_way_a_log_can_end_is_told_apart() {
+fn the_ways_a_log_can_end_are_distinguished() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), &config(1 << 20, 3), 3);
     let whole = fs::read_to_string(log(folder.path())).unwrap();
@@ -188,7 +188,7 @@ fn a_crash_between_two_files_does_not_break_the_chain() {
 }
 
 #[test]
-fn what_stands_in_the_way_of_a_new_file_costs_no_line_and_no_old_file() {
+fn an_obstacle_to_a_new_file_costs_no_line_and_no_old_file() {
     // The new file cannot be opened; the oldest one cannot be moved.
     for in_the_way in ["audit.jsonl.new", "audit.jsonl.3"] {
         let folder = tempfile::tempdir().unwrap();
@@ -264,7 +264,7 @@ fn a_name_cannot_forge_a_line() {
 }
 
 #[test]
-fn a_flood_of_refusals_is_told_in_few_lines_and_none_is_forgotten() {
+fn a_flood_of_refusals_is_summarised_in_few_lines_and_none_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let (audit, thread) = Audit::open(folder.path(), &config(1 << 20, 3)).unwrap();
     let refusal = Refusal::new(Code::NotAllowed, "no");
@@ -317,7 +317,7 @@ fn one_user_cannot_push_the_lines_about_others_out_of_the_log() {
 }
 
 #[test]
-fn long_paths_are_told_by_their_ends_and_differ_where_the_paths_do() {
+fn long_paths_are_shortened_and_still_differ() {
     let of = |byte: u8| {
         let mut path = vec![1; 150];
         path.push(byte);
@@ -371,7 +371,7 @@ fn a_missing_file_and_a_start_that_was_not_retired_are_reported() {
 }
 
 #[test]
-fn retired_files_are_told_with_their_last_line_and_its_hash() {
+fn retired_files_are_recorded_with_their_last_line_and_its_hash() {
     let folder = tempfile::tempdir().unwrap();
     (0..4).for_each(|_| run(folder.path(), &config(1, 1), 1));
     let retired = told(folder.path(), "retired").pop().unwrap();
@@ -413,7 +413,7 @@ fn a_log_that_is_moved_replaced_or_cut_goes_on_where_it_can_be_found() {
 }
 
 #[test]
-fn a_log_of_lines_without_numbers_goes_on() {
+fn a_log_of_lines_without_numbers_is_continued() {
     let folder = tempfile::tempdir().unwrap();
     let first = format!(r#"{{"time":"","event":"started","version":"0","before":"{}"}}"#, chain::FIRST);
     fs::write(log(folder.path()), format!("{first}\n")).unwrap();
@@ -422,7 +422,7 @@ fn a_log_of_lines_without_numbers_goes_on() {
 }
 
 #[test]
-fn what_a_full_disk_did_not_take_is_counted_and_told() {
+fn lines_lost_on_a_full_disk_are_counted_and_reported() {
     let folder = tempfile::tempdir().unwrap();
     let (queue, messages) = mpsc::channel(QUEUE);
     let counts: Arc<LineCounts> = Arc::default();

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_in_the_words_about_keys_are_those_of_the_code() {
+    fn numbers_in_the_descriptions_of_keys_are_those_of_the_code() {
         let about = |section, name| Key::find(section, name).unwrap().about;
         let audit = Config::default().audit;
         let most = crate::size::ByteCount(u64::from(audit.keep + 1) * audit.max_size.0).to_string();

@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_toml_is_refused_with_its_place() {
+    fn text_that_is_not_toml_is_refused_with_its_place() {
         let found = faults(&file("[limits]\nidle_seconds = \n"));
         assert!(found[0].starts_with("f.toml:2:"), "{found:?}");
         let twice = faults(&file("[limits]\nbacklog = 1\nbacklog = 2\n"));

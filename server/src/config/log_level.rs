@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_that_is_no_level_is_refused_with_those_that_are() {
+    fn an_invalid_level_is_refused_with_the_valid_ones() {
         for text in ["warning", "", "info,notice", "Warning", "verbose"] {
             let error = filter(text).map(|_| ()).unwrap_err().to_string();
             assert!(error.contains("error, warn, info"), "{text}: {error}");

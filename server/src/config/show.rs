@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_a_configuration_that_gives_the_same() {
+    fn the_shown_configuration_gives_the_same_values() {
         let text = "[server]\nmotd = \"a # b\"\n[limits]\nidle_seconds = 5\n";
         let loaded = Layers::default().file_text(Path::new("f.toml"), text).load().unwrap();
         let shown = effective(&loaded);

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_session_is_told_once_and_where_it_is_at_work() {
+    async fn each_session_gets_a_message_once_and_on_a_busy_connection() {
         let folder = tempfile::tempdir().unwrap();
         let context = context(&folder);
         let (idle, busy) = (session(&context, 3), session(&context, 3));

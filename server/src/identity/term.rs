@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_certificate_is_told_from_21_days_before() {
+    fn the_end_of_a_certificate_is_announced_from_21_days_before() {
         let term = term();
         let state = |now: &str| term.condition(now.parse().unwrap());
         assert_eq!(state("2029-12-31"), Some(Condition::Early));

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_figures_are_not_believed() {
+    fn impossible_numbers_are_not_believed() {
         for (bytes, files) in [(1, 0), (BYTES_MAX + 1, 1), (u64::MAX, u64::MAX)] {
             assert_eq!(believed(&clean(bytes, files).into_bytes()), None);
         }

@@ -48,7 +48,7 @@ fn make_dir(user: &UserState, number: u64) {
 }
 
 #[test]
-fn what_was_put_there_by_hand_counts_and_is_told_as_drift() {
+fn files_put_there_by_hand_count_and_are_reported_as_drift() {
     let place = Place::new();
     let user = place.user();
     assert!(!rescan(&user, &place.counters, Pace::Quick, &|| false).unwrap().is_any());
@@ -97,7 +97,7 @@ fn a_home_that_never_rests_is_left_alone_by_the_schedule_and_counted_for_the_ope
 }
 
 #[test]
-fn what_cannot_be_read_changes_no_figures() {
+fn a_home_that_cannot_be_read_completely_keeps_its_usage() {
     let place = Place::new();
     let user = place.user();
     // A folder deeper than a count goes.

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_told_from_tls_by_what_came_of_it() {
+    fn a_header_is_distinguished_from_tls_by_its_first_bytes() {
         assert!(begins(b"\r") && begins(&header(0x21, 0x11, &[0; 12])));
         assert!(!begins(b"") && !begins(&[22, 3, 1]) && !begins(b"GET /"));
     }

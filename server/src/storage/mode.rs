@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_attribute_can_be_kept_the_owner_may_read_visibly() {
+    fn without_attributes_the_owners_right_to_read_is_visible() {
         for wanted in [0o000, 0o200, 0o111, 0o077, 0o377] {
             let file = tempfile::tempfile().unwrap();
             set_with(&file, wanted, |_| Err(Errno::OPNOTSUPP)).unwrap();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_kept_mode_is_not_believed() {
+    fn a_malformed_mode_attribute_is_not_believed() {
         assert_eq!(parse(b"7 407"), Some((0o7, 0o407)));
         for odd in [&b""[..], b"7", b"7407", b" ", b"8 400", b"1000 400", b"7 407 ", b"-1 400", b"\xff 400"] {
             assert_eq!(parse(odd), None, "{odd:?}");

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_word_of_the_operator_a_hundredth_of_a_small_disk_is_left_and_256_mib_of_a_large_one() {
+    fn the_default_reserve_is_a_hundredth_of_a_small_disk_and_256_mib_of_a_large_one() {
         let reserve = Reserve::default();
         assert_eq!(reserve.of(100 << 20), 1 << 20);
         assert_eq!(reserve.of(1 << 40), 256 << 20);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_free_is_neither_told_nor_written_to() {
+    fn the_reserve_is_neither_reported_as_free_nor_written_to() {
         let (reserve, here) = (Reserve::default(), tempfile::tempfile().unwrap());
         reserve.set(Some(0));
         let all = reserve.free(&here).unwrap();

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_account_allows_is_in_force_before_anybody_hears_that_it_changed() {
+    fn new_limits_of_an_account_apply_before_anybody_is_notified_of_the_change() {
         #[derive(Debug)]
         struct Hears(Arc<UserState>, Mutex<Vec<Option<u64>>>);
         impl Observer for Hears {

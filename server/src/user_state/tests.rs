@@ -45,7 +45,7 @@ impl Place {
 }
 
 #[test]
-fn who_is_still_worked_for_at_the_end_is_counted_again() {
+fn a_user_with_work_in_progress_at_the_end_is_counted_again() {
     let place = Place::new();
     let at_work = place.user("anna");
     place.user("bob");
@@ -126,7 +126,7 @@ fn expiry(age: Duration) -> Expiry {
 }
 
 #[test]
-fn a_part_is_not_thrown_away_for_the_time_in_which_no_server_ran() {
+fn time_without_a_server_does_not_expire_a_part() {
     let after = |uptime| Expiry { age: DAY, uptime };
     let old = Mtime::from(SystemTime::now() - 30 * DAY);
     assert!(after(DAY).is_over(old) && !after(Duration::from_secs(600)).is_over(old));
@@ -196,7 +196,7 @@ fn held(user: &UserState, path: &str) -> Tally {
 }
 
 #[test]
-fn what_an_upload_holds_is_let_go_only_once_its_part_is_gone() {
+fn a_reservation_is_released_only_once_its_part_is_gone() {
     let place = Place::new();
     let user = place.user("anna");
     let path = RemotePath::from_wire(b"part").unwrap();

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn kept_work_costs_nothing_and_work_thrown_away_a_wait() {
+    fn kept_work_costs_nothing_and_discarded_work_a_wait() {
         let waste = Waste::default();
         for _ in 0..1000 {
             waste.begun(&path("f"), 10 << 30);

@@ -102,7 +102,7 @@ mod tests {
     use crate::users::file::Record;
 
     #[test]
-    fn without_a_word_of_the_operator_the_quota_says_how_many_files() {
+    fn the_default_limit_of_files_is_derived_from_the_quota() {
         let most = |quota: Option<u64>, max_files| {
             let record = Record { quota: quota.map(crate::size::ByteCount), max_files, ..Record::new(None) };
             record.account("alice".parse().unwrap()).max_files

@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_whoever_asks_for_it() {
+    fn unacceptable_values_are_refused_whoever_asks_for_them() {
         let quota = |bytes| Settings { quota: Some(Limit(Some(ByteCount(bytes)))), ..Settings::default() };
         let past = Settings { expires: Some(Limit(Some("2020-01-01".parse().unwrap()))), ..Settings::default() };
         let nobody = Settings { max_sessions: Some(Limit(Some(0))), ..Settings::default() };

@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_wrote_survives_an_edit() {
+    fn unrelated_records_survive_an_edit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users.json");
         let invite = r#"{"version":1,"invites":{"cafe":{"quota":"1GiB","uses":1,"expires":"2027-01-01"}}}"#;
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_gone_is_not_begun_anew_without_being_told() {
+    fn a_missing_store_is_not_recreated_unasked() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users.json");
         assert!(is_there_or_new(&path).is_ok());

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_moment() {
+    fn refuses_text_that_is_not_a_moment() {
         for text in ["", "soon", "2026-13-01", "31.12.2026"] {
             assert!(Moment::from_now(text).is_err(), "{text}");
         }

@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_finds_the_queue_full_is_told_so_and_who_leaves_makes_room() {
+    async fn a_full_queue_refuses_and_a_cancelled_check_makes_room() {
         let verifier = Verifier::with_limits(1, 1);
         let _held = Arc::clone(&verifier.running).acquire_owned().await.unwrap();
         let password = secret("x");
@@ -470,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_other_functions_and_text_that_is_no_hash() {
+    fn refuses_other_functions_and_text_that_is_not_a_hash() {
         for (part, instead) in [("argon2id", "argon2i"), ("argon2id", "argon2d"), ("v=19", "v=16"), ("$v=19", "")] {
             assert_eq!(asking(part, instead).parse::<StoredHash>(), Err(HashError::Algorithm), "{part}");
         }
@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_new_passwords_nobody_could_mean() {
+    fn refuses_unacceptable_new_passwords() {
         assert_eq!(hash(&secret("")), Err(NewPasswordError::Empty));
         assert_eq!(hash(&secret(&"x".repeat(1025))), Err(NewPasswordError::TooLong));
         assert!(hash(&secret(&"x".repeat(1024))).is_ok());

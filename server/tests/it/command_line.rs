@@ -184,13 +184,16 @@ fn check_prints_every_fault_with_its_place() {
 }
 
 #[test]
-fn a_log_level_that_is_none_is_a_fault_that_names_those_that_are() {
+fn an_invalid_log_level_is_a_fault_that_names_the_valid_ones() {
     let place = Place::new();
     fs::write(place.path().join("ferryd.toml"), "[log]\nlevel = \"warning\"\n").unwrap();
     for line in ["check", "serve --listen 127.0.0.1:0"] {
         let ran = place.run(line);
         let said = format!("{}{}", ran.out, ran.err);
-        assert!(ran.code == 1 && said.contains("ferryd.toml:2:1: log.level: 'warning' is not a level"), "{line}: {said}");
+        assert!(
+            ran.code == 1 && said.contains("ferryd.toml:2:1: log.level: 'warning' is not a level"),
+            "{line}: {said}"
+        );
         assert!(said.contains("error, warn, info, debug or trace"), "{line}: {said}");
     }
     fs::remove_file(place.path().join("ferryd.toml")).unwrap();
@@ -200,7 +203,7 @@ fn a_log_level_that_is_none_is_a_fault_that_names_those_that_are() {
 }
 
 #[test]
-fn a_user_store_that_is_gone_is_a_fault_and_not_begun_anew() {
+fn a_missing_user_store_is_a_fault_and_not_recreated() {
     let place = Place::new();
     fs::create_dir_all(place.path().join("data/users/anna/home")).unwrap();
     let ran = place.run("check");
@@ -271,7 +274,7 @@ fn an_audit_log_elsewhere_is_checked_and_verified_there() {
 }
 
 #[test]
-fn a_data_folder_that_is_not_there_is_told() {
+fn a_missing_data_folder_is_reported() {
     let place = Place::new();
     let data = place.path().join("data");
     let note = format!("note: {} is not there yet", data.display());
@@ -348,7 +351,7 @@ fn check_finds_a_home_that_is_missing_or_a_symlink_or_open_to_others() {
 }
 
 #[test]
-fn check_finds_invites_without_a_quota_and_files_of_nobodys() {
+fn check_finds_invites_without_a_quota_and_files_that_belong_to_nobody() {
     let place = Place::new();
     place.run_with("user add alice --password-stdin", "secret").well();
     fs::create_dir_all(place.path().join("data/users/bob/home")).unwrap();
@@ -391,7 +394,7 @@ fn the_fingerprint_stays_the_same() {
 }
 
 #[test]
-fn where_no_server_was_there_is_no_fingerprint_and_none_is_made() {
+fn without_an_earlier_server_there_is_no_fingerprint_and_none_is_made() {
     let place = Place::new();
     let ran = place.run("identity");
     assert!(ran.code == 1 && ran.err.contains("/data yet: the first 'ferryd serve' makes it"), "{}", ran.err);

@@ -143,7 +143,7 @@ fn the_client_sees_the_fingerprint_the_operator_sees() {
 }
 
 #[test]
-fn who_does_not_speak_ferry_is_refused_in_the_handshake() {
+fn a_client_that_does_not_speak_ferry_is_refused_in_the_handshake() {
     let data = tempfile::tempdir().unwrap();
     let identity = own(data.path());
     for protocols in [&[][..], &[&b"h2"[..]], &[b"ferry/2"], &[b"ferry/1x"]] {
@@ -204,7 +204,7 @@ fn a_renewed_pair_is_used_after_a_reload_and_a_broken_one_is_not() {
 }
 
 #[test]
-fn a_damaged_certificate_of_its_own_is_made_anew_for_the_same_key() {
+fn a_damaged_certificate_of_its_own_is_remade_for_the_same_key() {
     let data = tempfile::tempdir().unwrap();
     let fingerprint = own(data.path()).fingerprint();
     let path = data.path().join("identity/cert.pem");
@@ -267,7 +267,7 @@ fn certificate_of(path: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn a_certificate_of_another_key_is_not_made_anew() {
+fn a_certificate_of_another_key_is_not_remade() {
     let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     own(data.path());
     own(other.path());

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_request_is_told_from_bad_json() {
+    fn an_unknown_request_is_distinguished_from_bad_json() {
         let dance = Undecodable::Unsupported { what: "dance".into(), follows: Follows::Nothing };
         assert_eq!(decode(r#"{"dance":{}}"#), Err(dance.clone()));
         assert_eq!(decode(r#""dance""#), Err(dance));
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_a_peer_are_repeated_to_a_bounded_length() {
+    fn text_of_a_peer_is_repeated_to_a_bounded_length() {
         let long = "x".repeat(1 << 19);
         for json in [
             format!("\"{long}\""),

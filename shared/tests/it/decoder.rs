@@ -88,7 +88,7 @@ proptest! {
     }
 
     #[test]
-    fn where_the_bytes_are_cut_changes_nothing(input in prop::collection::vec(frames(), 1..5), cut in any::<prop::sample::Index>()) {
+    fn the_place_where_bytes_are_split_changes_nothing(input in prop::collection::vec(frames(), 1..5), cut in any::<prop::sample::Index>()) {
         let input = input.concat();
         let whole = all(&input);
         let mut pieces = Bytes::copy_from_slice(&input[..cut.index(input.len())]);

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn mounts_that_keep_the_server_from_its_work_are_told_and_others_are_not() {
+    fn mounts_that_hinder_the_server_are_reported_and_others_are_not() {
         let quiet = found(
             "30 22 0:30 / /srv/my\\040data rw - xfs /dev/b rw\n31 30 0:31 / /srv/my\\040data/users rw - xfs /dev/c rw",
         );

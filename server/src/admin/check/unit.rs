@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_the_units_put_others_in_place_of_are_told() {
+    fn settings_that_units_override_are_reported() {
         let place = root(&["ferryd.service", "ferryd.socket"]);
         let toml = "[server]\nlisten = ['127.0.0.1:9']\n[limits]\nbacklog = 7\n[metrics]\nlisten = '127.0.0.1:8'";
         let (faults, notes, held) = found(place.path(), toml, DATA);

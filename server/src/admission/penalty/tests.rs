@@ -33,7 +33,7 @@ fn waits_double_up_to_the_longest() {
 }
 
 #[test]
-fn failures_for_one_user_hold_up_nobody_else_before_there_are_many() {
+fn a_few_failures_for_one_user_delay_nobody_else() {
     let (mut penalties, now) = (Penalties::new(MAX), Instant::now());
     guesses(&mut penalties, "bob", DIFFERENT - 1, now);
     assert_eq!(penalties.remaining(PEER, &user("anna"), now), None);

@@ -55,7 +55,7 @@ fn refused() -> Event {
 }
 
 #[test]
-fn changes_are_told_one_by_one_until_a_user_has_filled_the_share_of_a_day() {
+fn changes_are_recorded_one_by_one_until_a_user_has_filled_the_share_of_a_day() {
     let mut trial = Trial::new();
     let many = |name: &'static str| (0..200).map(move |number| (user(name), upload(format!("/a/{number}"), 5)));
     assert_eq!(trial.told(many("eve"), 100), 101, "the one that passes the limit is told too");
@@ -74,7 +74,7 @@ fn changes_are_told_one_by_one_until_a_user_has_filled_the_share_of_a_day() {
 }
 
 #[test]
-fn refusals_and_downloads_are_told_one_by_one_while_they_are_few_in_a_minute() {
+fn refusals_and_downloads_are_recorded_one_by_one_while_few_in_a_minute() {
     let mut trial = Trial::new();
     let download = |number| Event::Download { path: format!("/d/{number}"), size: 7, digest: None };
     let many = || (0..200).map(|number| (user("eve"), download(number)));
@@ -115,7 +115,7 @@ fn a_stranger_who_claims_a_name_does_not_use_up_its_share() {
 }
 
 #[test]
-fn what_the_operator_does_is_never_folded() {
+fn actions_of_the_operator_are_never_summarised() {
     let mut trial = Trial::new();
     assert_eq!(trial.told((0..500).map(|_| (Who::operator(0), Event::Reload)), 10_000), 500);
     assert!(trial.folding.due().is_none());

@@ -62,7 +62,7 @@ fn giving_an_upload_up_has_one_answer_whatever_became_of_it() {
 }
 
 #[test]
-fn an_upload_thrown_away_by_its_own_connection_has_that_for_its_answer() {
+fn a_discard_by_the_uploads_own_connection_is_its_only_answer() {
     let world = World::new(20 << 20);
     let mut peer = world.connect();
     begin(&mut peer, put("f", SIZE, Basis::None));
@@ -76,7 +76,7 @@ fn an_upload_thrown_away_by_its_own_connection_has_that_for_its_answer() {
 }
 
 #[test]
-fn whatever_comes_in_place_of_a_block_gives_the_upload_up_and_is_answered_too() {
+fn any_request_in_place_of_a_block_gives_the_upload_up_and_is_answered_too() {
     let world = World::new(20 << 20);
     let mut peer = world.connect();
     let unknown = json(r#"{"dance":{}}"#);
@@ -138,7 +138,7 @@ fn after_a_put_refused_instead_of_ready_its_frames_are_passed_over() {
 }
 
 #[test]
-fn a_refused_upload_is_no_transfer_that_a_stopping_server_waits_for() {
+fn a_stopping_server_does_not_wait_for_a_refused_upload() {
     let world = World::new(20 << 20);
     let mut conversation = world.conversation();
     assert!(!conversation.in_transfer());

@@ -41,7 +41,7 @@ fn staged(world: &World) -> usize {
 }
 
 #[test]
-fn what_does_not_fit_the_quota_is_refused_before_any_data() {
+fn an_upload_over_the_quota_is_refused_before_any_data() {
     each(4, |world, connect| {
         let mut door = connect(world);
         door.store("old", &data(3 * BLOCK_LEN, 1)).unwrap();
@@ -161,7 +161,7 @@ fn a_server_that_is_killed_in_the_middle_goes_on_with_what_it_wrote() {
 }
 
 #[test]
-fn what_was_damaged_in_staging_is_never_stored() {
+fn a_part_damaged_in_staging_is_never_stored() {
     each(20, |world, connect| {
         let bytes = data(3 * BLOCK_LEN, 1);
         let mut door = connect(world);
@@ -232,7 +232,7 @@ fn a_name_that_is_taken_is_replaced_only_where_that_was_asked_for() {
 }
 
 #[test]
-fn a_file_that_changes_while_it_is_read_is_told_and_never_taken_for_whole() {
+fn a_file_that_changes_while_it_is_read_is_reported_and_never_counts_as_whole() {
     each(20, |world, connect| {
         let (old, new) = (data(3 * BLOCK_LEN, 1), data(3 * BLOCK_LEN, 2));
         let (mut reader, mut writer) = (connect(world), connect(world));

@@ -36,7 +36,7 @@ fn copying(world: &World) -> (Conversation, mpsc::Sender<Input>, mpsc::Receiver<
 }
 
 #[test]
-fn a_copy_that_its_client_leaves_or_its_account_may_not_finish_is_told_with_what_is_there() {
+fn an_interrupted_copy_is_recorded_with_its_progress() {
     for is_left in [true, false] {
         let (world, log) = World::audited(1 << 40);
         let (mut conversation, sender, mut input) = copying(&world);
@@ -61,7 +61,7 @@ fn a_copy_that_its_client_leaves_or_its_account_may_not_finish_is_told_with_what
 }
 
 #[test]
-fn work_that_came_to_its_end_or_never_began_is_not_told_as_cut() {
+fn complete_or_unstarted_work_is_not_recorded_as_interrupted() {
     let (world, log) = World::audited(1 << 40);
     fs::create_dir(world.home_made().join("folder")).unwrap();
     let mut peer = world.connect();

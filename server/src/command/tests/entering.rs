@@ -49,7 +49,7 @@ fn entering(by_key: bool, changed: impl FnOnce(&World)) -> (World, Option<Gate>)
 }
 
 #[test]
-fn what_was_proven_to_an_account_that_changed_since_lets_nobody_in() {
+fn a_proof_for_an_account_that_changed_since_lets_nobody_in() {
     for by_key in [false, true] {
         assert!(entering(by_key, |_| {}).1.is_some());
         assert!(entering(by_key, |world| change(world, |alice| alice.enabled = false)).1.is_none());

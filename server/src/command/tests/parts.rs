@@ -138,7 +138,7 @@ fn a_part_begun_from_the_file_that_is_there_is_no_longer_than_declared() {
 }
 
 #[test]
-fn a_stream_that_was_overtaken_changes_nothing_of_what_its_successor_holds() {
+fn a_superseded_stream_does_not_change_the_reservation_of_its_successor() {
     let world = World::new(200 * MIB);
     let (mut old, mut new) = (world.connect(), world.connect());
     begin(&mut old, Put { size: None, ..put("f", 0, Basis::None) });
@@ -161,7 +161,7 @@ fn a_small_upload_discards_only_parts_begun_before_it() {
 }
 
 #[test]
-fn a_part_is_gone_on_with_where_the_quota_has_no_room_for_it_twice() {
+fn a_part_can_be_resumed_although_the_quota_has_no_room_for_it_twice() {
     let world = World::new(6 * MIB);
     let mut peer = world.connect();
     stage(&mut peer, "f", 4);
@@ -218,7 +218,7 @@ fn a_stream_whose_file_goes_away_holds_all_it_has_taken() {
 }
 
 #[test]
-fn a_stream_that_a_kill_has_cut_is_thrown_away_with_what_it_held() {
+fn a_stream_interrupted_by_a_kill_is_discarded_with_its_reservation() {
     let world = World::new(200 * MIB);
     let (mut peer, mut other) = (world.connect(), world.connect());
     begin(&mut peer, stream("f"));

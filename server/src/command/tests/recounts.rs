@@ -68,7 +68,7 @@ fn expiry(seconds: u64) -> Expiry {
 }
 
 #[test]
-fn a_part_expires_with_what_it_holds_when_it_is_old_and_nobody_s() {
+fn an_old_inactive_part_expires_with_its_reservation() {
     let world = World::new(10 << 20);
     let mut peer = world.connect();
     begin(&mut peer);

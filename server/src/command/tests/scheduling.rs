@@ -80,7 +80,7 @@ fn refused_uploads_without_end_are_answered_while_more_come() {
 }
 
 #[test]
-fn a_request_that_is_held_up_waits_on_when_more_is_thrown_away_meanwhile() {
+fn a_delayed_request_waits_longer_when_more_is_thrown_away_meanwhile() {
     const MIB: u64 = 1 << 20;
     let world = World::new(1 << 40);
     fs::write(world.home_made().join("file"), b"content").unwrap();

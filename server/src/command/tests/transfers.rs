@@ -283,7 +283,7 @@ fn a_range_is_sent_without_a_root() {
 }
 
 #[test]
-fn a_file_that_changes_while_it_is_sent_is_told() {
+fn a_file_that_changes_while_it_is_sent_is_reported() {
     let world = World::new(10 << 20);
     let mut peer = world.connect();
     fs::write(world.home().join("f"), data(2 * MIB, 5)).unwrap();
@@ -297,7 +297,7 @@ fn a_file_that_changes_while_it_is_sent_is_told() {
 }
 
 #[test]
-fn what_is_refused_in_the_middle_of_a_pipeline_keeps_the_rest_in_step() {
+fn a_refusal_in_the_middle_of_a_pipeline_keeps_the_rest_in_step() {
     let world = World::new(1000);
     let mut peer = world.connect();
     let mut frames = Vec::new();

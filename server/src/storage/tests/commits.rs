@@ -70,7 +70,7 @@ fn overwriting_goes_by_the_rule_given() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_named() {
+fn an_obstacle_at_the_target_is_named() {
     let place = Place::new();
     fs::create_dir(place.real("d")).unwrap();
     place.write("f", "f");
@@ -286,7 +286,7 @@ fn a_part_is_flushed_before_its_name_whoever_forgot_to() {
 }
 
 #[test]
-fn what_is_written_after_a_flush_is_flushed_again() {
+fn bytes_written_after_a_flush_are_flushed_again() {
     use flush::Done::{File, Name};
     let place = Place::new();
     let meta = PartMeta { path: p("a"), size: Some(1), file: FileMeta::default() };

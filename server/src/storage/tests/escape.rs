@@ -294,7 +294,7 @@ fn fifos_sockets_and_devices_are_listed_but_never_opened() {
 }
 
 #[test]
-fn what_is_no_file_is_not_opened_even_for_a_moment() {
+fn only_regular_files_are_opened_even_for_a_moment() {
     let place = Place::new();
     mkfifoat(CWD, place.real("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
     symlink("fifo", place.real("link")).unwrap();
@@ -316,7 +316,7 @@ fn what_is_no_file_is_not_opened_even_for_a_moment() {
 }
 
 #[test]
-fn the_home_itself_is_no_target() {
+fn the_home_itself_cannot_be_a_target() {
     let place = Place::new();
     place.write("f", "");
     let home = &place.home;

@@ -44,7 +44,7 @@ fn a_file_put_without_its_owner_reading_shows_its_mode_and_can_be_read_by_the_se
 }
 
 #[test]
-fn a_large_file_does_too_and_its_part_can_be_gone_on_with_before() {
+fn a_large_file_does_too_and_its_part_can_be_resumed_before() {
     let place = Place::new();
     for (first, then) in [(0o000, 0o400), (0o400, 0o000), (0o000, 0o044), (0o044, 0o600)] {
         let meta = |mode| PartMeta { path: p("f"), size: Some(3), file: FileMeta { mtime: None, mode: Some(mode) } };

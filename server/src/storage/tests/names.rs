@@ -184,7 +184,7 @@ fn an_open_file_tells_when_it_changes() {
 }
 
 #[test]
-fn what_lies_below_a_file_is_told_apart_from_what_is_missing() {
+fn a_path_below_a_file_differs_from_a_missing_one() {
     let place = Place::new();
     place.write("f", "");
     assert!(matches!(place.home.stat(&p("f/x")), Err(StorageError::NotDirectory(_))));

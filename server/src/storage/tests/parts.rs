@@ -179,7 +179,7 @@ fn a_part_that_could_not_be_published_stays() {
 }
 
 #[test]
-fn a_discarded_part_is_gone_and_its_holder_told() {
+fn a_discarded_part_is_gone_and_its_holder_superseded() {
     let place = Place::new();
     let part = place.home.create_part(meta("a", 3)).unwrap();
     assert!(place.home.discard(&p("a")).unwrap());
@@ -190,7 +190,7 @@ fn a_discarded_part_is_gone_and_its_holder_told() {
 }
 
 #[test]
-fn what_belongs_to_no_upload_is_thrown_away_at_the_next_start_and_told() {
+fn files_that_belong_to_no_upload_are_removed_at_the_next_start_and_reported() {
     let place = Place::new();
     drop(place.home.create_part(meta("good", 3)).unwrap());
     for path in ["corrupt", "partless", "moved"] {
@@ -268,7 +268,7 @@ fn seeding_stops_when_told_and_can_be_resumed() {
 }
 
 #[test]
-fn a_failed_write_is_told_and_the_part_goes_on() {
+fn a_failed_write_is_reported_and_the_part_stays_usable() {
     let place = Place::new();
     let part = place.home.create_part(meta("a", 10)).unwrap();
     let full = part.write(1, |_, _| Err::<(), _>(io::Error::from_raw_os_error(28)));

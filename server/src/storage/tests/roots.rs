@@ -107,7 +107,7 @@ fn a_ledger_can_be_taken_once() {
 }
 
 #[test]
-fn what_users_leave_free_is_refused_to_them_and_not_to_the_server_s_own_files() {
+fn the_reserve_is_refused_to_users_and_not_to_the_servers_own_files() {
     let place = Place::new();
     let part = place.home.create_part(meta("part")).unwrap();
     assert!(place.home.volume_free().unwrap() > 0 && place.storage.volume_free().unwrap() > 0);

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_has_its_default() {
+    fn a_field_that_is_left_out_has_its_default() {
         let store = store(r#"{"version": 1, "users": {"bob": {}}}"#, Path::new("")).unwrap();
         let bob = &store.users["bob"];
         assert!(bob.enabled && bob.password.is_none() && bob.quota.is_none());
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_store_is_refused_as_a_whole() {
+    fn a_file_that_is_not_a_store_is_refused_as_a_whole() {
         for (text, place, message) in [
             ("", "1:1", "the file is empty; restore it"),
             ("\n \n", "1:1", "the file is empty"),
