@@ -19,12 +19,12 @@ pub const DEFAULT_FILE: &str = include_str!("../../../assets/ferryd.toml");
 const HEAD: &str = "\
 # ferryd.toml: the configuration of the ferry server.
 #
-# Every key is optional. The values below are the defaults, and examples where a key has none,
-# as is said there. ferryd.toml(5) has the same as a man page. Each key can also be set in the
+# Every key is optional. The values below are the defaults, or examples for keys without a
+# default, which are marked. The man page ferryd.toml(5) says the same. Each key can also be set in the
 # environment as FERRYD_SECTION_KEY, for example FERRYD_LIMITS_IDLE_SECONDS=120, and a list as
-# FERRYD_SERVER_LISTEN=127.0.0.1:7021,[::1]:7021. The command line wins over the environment,
-# the environment over this file. 'ferryd check' finds mistakes, 'ferryd config show' prints
-# what is in force and where it came from. Sizes are written 16KiB, 10GiB or 500MB.
+# FERRYD_SERVER_LISTEN=127.0.0.1:7021,[::1]:7021. The command line takes precedence over the
+# environment, and the environment over this file. 'ferryd check' finds mistakes, 'ferryd config show' prints
+# the values in force and their origins. Sizes are written 16KiB, 10GiB or 500MB.
 ";
 
 /// The line above a value that is not a default.
