@@ -4,6 +4,7 @@
 //! terminal that is gone holds up the end. What is shown is worked out in `state` and drawn in `view`.
 
 mod asker;
+mod float;
 mod keys;
 mod quotas;
 mod state;

@@ -1,6 +1,6 @@
 //! The list of users' quotas in `ferryd top`: its order, and which part of it is in sight.
 
-use crate::state::as_float;
+use crate::float::as_float;
 use ferry_server::control::message::User;
 
 /// Rows of the list at most.

@@ -1,10 +1,10 @@
-//! The command line: the flags in groups, and the words of the help.
+//! The flags of the command line, in groups that verbs share.
 
 pub(crate) mod flags;
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Args, Parser, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use ferry_client::{
     ClientError, reconnect,
     transfer::{Bandwidth, ConflictRule, Filter, FilterError, LinkRule},
@@ -13,42 +13,10 @@ use ferry_client::{
 use ferry_shared::refusal::{Code, Refusal};
 use serde::{Deserialize, Serialize};
 
-use crate::{cli::Command, secret::Source};
+use crate::secret::Source;
 
 /// How many transfers run side by side, unless the command line says otherwise.
 const TRANSFERS: usize = 4;
-
-/// What stands below the help of the program.
-const EXAMPLES: &str = "\
-Examples:
-  ferry put report.pdf alice@files.example.org:docs/   one file into a folder
-  ferry get alice@files.example.org:photos ./          a folder with all below it
-  ferry site add work alice@files.example.org:docs     save a server
-  ferry ls -l work:                                    use it
-  tar c src | ferry put - work:src.tar                 a stream
-
-REMOTE is SITE:path, user@host:path, user@host:port:path or ferry://user@host[:port]/path.
-Digits between two colons are a port; a path that begins so is written user@host:/12:30.txt.
-A local name with a colon is written ./a:b. IPv6 addresses stand in brackets.
-
-Exit codes: 0 done and verified, 1 other, 2 usage, 3 folder missing, 4 file missing,
-5 network or busy, try again, 6 some items failed, 7 login, server key or permission,
-8 over quota or disk full, 11 digest mismatch, 12 differences found, 130 and 143
-interrupted: the same command goes on from there, 141 the reader of the output left.
-Of several the first of 130, 143, 7, 8, 11, 5, 6 counts. Skipped as asked is 0.";
-
-/// Moves files to and from a ferryd server: verified, resumable, quick.
-#[derive(Debug, Parser)]
-#[command(name = "ferry", version, after_help = EXAMPLES, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
-#[command(max_term_width = 120)]
-pub(crate) struct Cli {
-    /// Open the browser there: a saved site, user@host[:port] or ferry://user@host[:port]/path
-    #[arg(value_name = "SITE")]
-    pub(crate) address: Option<OsString>,
-    /// What to do.
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
-}
 
 /// The flags as they were given. A verb knows those of its groups (see [`flags`]); the others have their defaults.
 #[derive(Debug, Clone, Default)]
@@ -395,11 +363,14 @@ fn transfers(text: &str) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
+    use crate::command_line;
 
     fn patience(line: &str) -> Patience {
         let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
-        flags::parse(&words).unwrap().1.patience
+        command_line::parse(&words).unwrap().1.patience
     }
 
     #[test]

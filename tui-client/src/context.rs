@@ -29,6 +29,8 @@ use crate::{
 pub(crate) struct Context {
     /// The flags.
     pub(crate) global: Global,
+    /// Makes the definition of the whole command line, for verbs that write about it.
+    pub(crate) command_line: fn() -> clap::Command,
     /// Where the client's own files are.
     pub(crate) home: Home,
     /// Where results and messages go.
@@ -40,9 +42,9 @@ impl Context {
     ///
     /// # Errors
     /// [`Failure::NoHome`].
-    pub(crate) fn new(global: Global) -> Result<Self, Failure> {
+    pub(crate) fn new(global: Global, command_line: fn() -> clap::Command) -> Result<Self, Failure> {
         let output = Output::new(&global.common);
-        Ok(Self { global, home: Home::find()?, output })
+        Ok(Self { global, command_line, home: Home::find()?, output })
     }
 
     /// The saved servers.

@@ -9,6 +9,7 @@ mod config;
 mod effect;
 mod effects;
 mod event;
+mod fault;
 mod keymap;
 mod runtime;
 #[cfg(test)]
@@ -40,9 +41,9 @@ use self::{
     keymap::Keymap,
     runtime::Runtime,
     state::{
-        link::Server,
         listing::Viewing,
         look::{ASCII, Look, Theme, UNICODE},
+        server::Server,
     },
     terminal::{Environment, Screen},
     update::{Begin, start as begin},
@@ -183,7 +184,7 @@ fn read_themes(folder: &Path, look: &mut Look, faults: &mut Vec<String>) {
 }
 
 /// What a file says; its faults are told with its name.
-fn told<T>(file: &str, (value, wrong): (T, Vec<config::Fault>), faults: &mut Vec<String>) -> T {
+fn told<T>(file: &str, (value, wrong): (T, Vec<fault::Fault>), faults: &mut Vec<String>) -> T {
     faults.extend(wrong.iter().map(|fault| format!("{file}, {fault}")));
     value
 }

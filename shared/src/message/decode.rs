@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, de::IgnoredAny};
 
+pub use super::request::Follows;
 use super::request::Request;
 use crate::path::RemotePath;
 
@@ -30,17 +31,6 @@ pub enum Undecodable {
         /// The frames that belong to the refused request and come after it.
         follows: Follows,
     },
-}
-
-/// The frames a request sends after itself without waiting for an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Follows {
-    /// None.
-    Nothing,
-    /// Blocks up to a `Commit`.
-    UpToCommit,
-    /// Have-frames up to an empty one.
-    UpToEmptyHave,
 }
 
 impl Request {

@@ -9,8 +9,9 @@ use super::{
     keymap::Key,
     state::{
         dialog::{FoundItem, TrustView},
+        item::Item,
         link::{Account, Greeting},
-        listing::{Amount, Item},
+        listing::Amount,
         saved::Saved,
         side::Side,
         task::Left,

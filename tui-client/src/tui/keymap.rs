@@ -9,7 +9,7 @@ pub(crate) use key::{Code, Key};
 
 use super::{
     action::{Action, Preset, Row, Where, table},
-    config::Fault,
+    fault::Fault,
 };
 
 /// Keys to press one after the other, and what they do.

@@ -4,6 +4,7 @@ pub(crate) mod attempt;
 pub(crate) mod dialog;
 pub(crate) mod edit;
 pub(crate) mod field;
+pub(crate) mod item;
 pub(crate) mod layout;
 pub(crate) mod lines;
 pub(crate) mod link;
@@ -14,6 +15,7 @@ pub(crate) mod pane;
 pub(crate) mod pattern;
 pub(crate) mod place;
 pub(crate) mod saved;
+pub(crate) mod server;
 pub(crate) mod side;
 mod system_name;
 pub(crate) mod task;
@@ -35,11 +37,12 @@ use self::{
     dialog::Dialog,
     edit::Edit,
     layout::Layout,
-    link::{Link, Server},
+    link::Link,
     look::Look,
     pane::Pane,
     pattern::Pattern,
     saved::Saved,
+    server::Server,
     side::{Panes, Side},
     task::{Left, Task},
     ticket::{Ticket, Tickets},

@@ -3,8 +3,10 @@
 use ferry_client::transfer::ConflictRule;
 use toml::de::{DeTable, DeValue};
 
-use super::Fault;
-use crate::tui::state::order::{By, Sort};
+use crate::tui::{
+    fault::Fault,
+    state::order::{By, Sort},
+};
 
 /// The text of a file with every key, each at its default.
 #[cfg(test)]

@@ -15,11 +15,7 @@ use super::reply::Reply;
 use crate::tui::{
     effect::CountFor,
     event::Answer,
-    state::{
-        dialog::FoundItem,
-        listing::{Amount, Item},
-        place::Place,
-    },
+    state::{dialog::FoundItem, item::Item, listing::Amount, place::Place},
     update::FOUND_MOST,
 };
 

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::{Key, Keymap};
 use crate::tui::{
     action::{Action, Preset, Where, table},
-    config::Fault,
+    fault::Fault,
 };
 
 struct Reader<'t> {

@@ -1,6 +1,6 @@
 //! An attempt to connect: what was typed for it, and a server that is tried beside the one that is connected.
 
-use super::{dialog::Form, link::Server, saved::Site, ticket::Ticket};
+use super::{dialog::Form, saved::Site, server::Server, ticket::Ticket};
 
 /// An attempt to connect.
 #[derive(Debug, Default)]

@@ -1,55 +1,13 @@
 //! The way to the server: from nothing over the greeting and the login to a session, and back.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use ferry_client::connect::Target;
 use ferry_shared::{
     fingerprint::Fingerprint,
     message::reply::{Access, Registration, Usage},
-    path::RemotePath,
 };
 
-use super::{ticket::Ticket, trouble::Trouble};
-use crate::args::Links;
-
-/// Whose account on which server, and where to start there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Server {
-    /// User, host and port.
-    pub(crate) target: Target,
-    /// The saved site it is, if it is one.
-    pub(crate) site: Option<String>,
-    /// The folder to start in.
-    pub(crate) start: RemotePath,
-    /// The only key to accept.
-    pub(crate) key: Option<Fingerprint>,
-    /// The file of the key to log in with; a password is asked for without one.
-    pub(crate) identity: Option<PathBuf>,
-    /// The file with the server's secret.
-    pub(crate) seal: Option<PathBuf>,
-    /// What becomes of symbolic links inside a folder.
-    pub(crate) links: Option<Links>,
-}
-
-impl Server {
-    /// What opens it: a password, or a key's passphrase.
-    pub(crate) fn secret(&self) -> &'static str {
-        if self.identity.is_some() { "passphrase" } else { "password" }
-    }
-}
-
-impl Server {
-    /// Its short name: the site's, or user and host.
-    pub(crate) fn name(&self) -> String {
-        match &self.site {
-            Some(site) => site.clone(),
-            None if self.target.port == ferry_shared::limits::DEFAULT_PORT => {
-                format!("{}@{}", self.target.user, self.target.host)
-            }
-            None => self.target.to_string(),
-        }
-    }
-}
+use super::{server::Server, ticket::Ticket, trouble::Trouble};
 
 /// What a server said before anybody logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]

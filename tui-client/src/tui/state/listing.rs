@@ -1,44 +1,8 @@
 //! A folder's entries as they arrive: kept small, sorted, filtered and marked.
 
-use ferry_shared::{
-    entry::{Entry, Kind},
-    name::Name,
-};
+use ferry_shared::name::Name;
 
-use super::{order::Sort, pattern::Pattern};
-
-/// An entry of a folder in a pane.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Item {
-    /// What the folder says of it.
-    pub(crate) entry: Entry,
-    /// A symlink that leads to a folder.
-    pub(crate) leads: bool,
-    /// The user marked it.
-    pub(crate) marked: bool,
-}
-
-impl Item {
-    /// An unmarked entry.
-    pub(crate) fn new(entry: Entry) -> Self {
-        Self { entry, leads: false, marked: false }
-    }
-
-    /// Its name's bytes.
-    pub(crate) fn name(&self) -> &[u8] {
-        self.entry.name.as_bytes()
-    }
-
-    /// Whether it can be entered.
-    pub(crate) fn is_folder(&self) -> bool {
-        self.entry.kind == Kind::Folder || self.leads
-    }
-
-    /// Whether names like this are hidden unless asked for.
-    pub(crate) fn is_hidden(&self) -> bool {
-        self.name().first() == Some(&b'.')
-    }
-}
+use super::{item::Item, order::Sort, pattern::Pattern};
 
 /// How a folder is looked at.
 #[derive(Debug, Clone, Default)]
@@ -261,7 +225,7 @@ fn merge(items: &[Item], order: &mut Vec<u32>, new: &[u32], by: Sort) {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use ferry_shared::entry::Mtime;
+    use ferry_shared::entry::{Entry, Kind, Mtime};
 
     use super::*;
     use crate::tui::state::order::By;

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::listing::Item;
+use super::item::Item;
 
 /// What entries are sorted by. Folders always come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]

@@ -8,7 +8,8 @@ use std::{
 use ferry_shared::name::Name;
 
 use super::{
-    listing::{Amount, Item, Listing, Viewing},
+    item::Item,
+    listing::{Amount, Listing, Viewing},
     place::Place,
     ticket::Ticket,
     trouble::Trouble,

@@ -1,6 +1,7 @@
 //! What the user keeps between starts: sites and bookmarks.
 
 use super::place::Place;
+use crate::address::is_site_name;
 
 /// A saved server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,4 +40,20 @@ pub(crate) struct Saved {
     pub(crate) sites: Vec<Site>,
     /// The bookmarks, as they were made.
     pub(crate) bookmarks: Vec<Bookmark>,
+}
+
+impl Saved {
+    /// Checks a site that is to be saved, in place of `old` if that is given.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn check(&self, old: Option<&str>, site: &Site) -> Result<(), String> {
+        if !is_site_name(&site.name) {
+            return Err("a name has letters, digits, '.', '_' and '-', and begins with a letter or digit".to_owned());
+        }
+        if old != Some(&*site.name) && self.sites.iter().any(|other| other.name == site.name) {
+            return Err(format!("there is a site named {} already", site.name));
+        }
+        Ok(())
+    }
 }

@@ -1,8 +1,14 @@
 //! States and rules in the words a person reads.
 
 use ferry_client::transfer::{ConflictRule, ItemState, Scope};
+use ferry_shared::name::Escaped;
 
 use super::transfers::Phase;
+
+/// Text of a server, escaped so that it cannot forge the screen.
+pub(crate) fn escaped(text: &str) -> String {
+    Escaped(text.as_bytes()).to_string()
+}
 
 /// What a rule does.
 pub(crate) fn rule(rule: ConflictRule) -> &'static str {

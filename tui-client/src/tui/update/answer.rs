@@ -2,7 +2,7 @@
 
 use ferry_shared::name::Name;
 
-use super::{Out, connect, delete, details, edit, link, name, read, search, view};
+use super::{Out, connect, copy, count, details, edit, link, name, read, search, view};
 use crate::{
     human,
     tui::{
@@ -25,7 +25,9 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
         }
         Answer::Found { items, more } => search::found(state, ticket, items, more, FOUND_MOST),
         Answer::Counted { amount, unreadable, left_out, more } => {
-            delete::counted(state, ticket, (amount, unreadable, left_out), more, out);
+            if count::counted(state, ticket, (amount, unreadable, left_out), more) {
+                copy::counted(state, out);
+            }
         }
         Answer::Block { index, bytes, size } => view::block(state, ticket, index, bytes, size, out),
         Answer::Digest(digest) => drop(details::digest(state, ticket, Ok(digest))),
@@ -136,7 +138,7 @@ fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble, out: &mut Out) {
         return;
     }
     let taken = connect::failed(state, ticket, trouble)
-        || delete::failed(state, ticket, trouble)
+        || count::failed(state, ticket, trouble)
         || view::failed(state, ticket, trouble)
         || search::failed(state, ticket, trouble)
         || details::digest(state, ticket, Err(trouble))

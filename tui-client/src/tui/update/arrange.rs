@@ -7,7 +7,8 @@ use crate::tui::{
     action::Action,
     state::{
         State,
-        listing::{Item, Listing},
+        item::Item,
+        listing::Listing,
         order::{By, Sort},
         side::Side,
     },

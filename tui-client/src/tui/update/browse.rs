@@ -1,8 +1,8 @@
 //! The panes: moving about in a folder and from one to another.
 
 use super::{
-    Out, arrange, choose, conflict, connect, copy, delete, details, edit, find, key, link, mark, name, queue, quit,
-    read, search, site, view,
+    Out, arrange, choose, conflict, copy, delete, details, edit, find, link, mark, name, queue, quit, reach, read,
+    search, site, view,
 };
 use crate::tui::{
     action::{Action, Where},
@@ -28,8 +28,8 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         Action::Open => open(state, out),
         Action::Parent => parent(state, out),
         Action::Back | Action::Forward => walk_history(state, action, out),
-        Action::GoHome => go(state, state.active, home_of(state), out),
-        Action::GoRoot => go(state, state.active, state.pane().place.root(), out),
+        Action::GoHome => read::go(state, state.active, home_of(state), out),
+        Action::GoRoot => read::go(state, state.active, state.pane().place.root(), out),
         Action::GoTo => go_to(state),
         Action::SwitchPlace => switch_place(state, out),
         Action::Bookmarks => state.dialogs.push(Dialog::Bookmarks(ListView::default())),
@@ -56,7 +56,7 @@ fn program(state: &mut State, action: Action, out: &mut Out) {
         Action::Refresh => link::refresh(state, out),
         Action::Transfers => state.dialogs.push(Dialog::Transfers(TransfersView::default())),
         Action::Answer => conflict::open(state),
-        Action::Sites => connect::open(state),
+        Action::Sites => reach::choose_server(state),
         Action::Account => link::account(state, out),
         Action::Disconnect => link::leave(state, None, out),
         Action::Palette => choose::open_palette(state, Where::Browse),
@@ -119,13 +119,13 @@ pub(super) fn open(state: &mut State, out: &mut Out) {
         state.warn("its path would be too long for this side");
         return;
     };
-    go(state, state.active, place, out);
+    read::go(state, state.active, place, out);
     if state.together {
         let side = state.active.other();
         let other = &state.panes[side];
         let folder = other.listing.all().iter().any(|item| item.entry.name == name && item.is_folder());
         match other.place.join(&name).filter(|_| folder) {
-            Some(place) => go(state, side, place, out),
+            Some(place) => read::go(state, side, place, out),
             None => state.warn(format!("the other pane has no folder {}", name.display())),
         }
     }
@@ -136,20 +136,9 @@ fn parent(state: &mut State, out: &mut Out) {
     let sides: &[Side] = if state.together { &Side::BOTH } else { &[state.active] };
     for side in sides {
         if let Some(place) = state.panes[*side].place.parent() {
-            go(state, *side, place, out);
+            read::go(state, *side, place, out);
         }
     }
-}
-
-/// Shows another folder in a pane.
-pub(super) fn go(state: &mut State, side: Side, place: Place, out: &mut Out) {
-    if state.panes[side].place == place {
-        read::folder(state, side, out);
-        return;
-    }
-    read::forget(state, side, out);
-    state.panes[side].leave_for(place);
-    read::folder(state, side, out);
 }
 
 fn walk_history(state: &mut State, action: Action, out: &mut Out) {
@@ -194,7 +183,7 @@ fn switch_place(state: &mut State, out: &mut Out) {
         }
         Place::Remote(_) => Place::Local(state.home.clone()),
     };
-    go(state, state.active, place, out);
+    read::go(state, state.active, place, out);
 }
 
 fn shell(state: &mut State, out: &mut Out) {
@@ -218,9 +207,4 @@ fn close(state: &mut State) {
     if pane.listing.marked().entries() > 0 {
         state.say("the marks stay; u takes them away");
     }
-}
-
-/// Opens what a second click was on.
-pub(super) fn open_clicked(state: &mut State, out: &mut Out) {
-    key::act(state, Where::Browse, Action::Open, out);
 }

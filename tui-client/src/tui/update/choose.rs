@@ -1,6 +1,6 @@
 //! The command palette, the help and the themes.
 
-use super::{Out, key};
+use super::list;
 use crate::tui::{
     action::{Action, Where},
     state::{
@@ -15,25 +15,25 @@ pub(super) fn open_palette(state: &mut State, place: Where) {
     state.dialogs.push(Dialog::Palette(Palette::new(place)));
 }
 
-/// Does an action in the palette.
-pub(super) fn act_palette(state: &mut State, action: Action, out: &mut Out) {
-    let height = super::site::list_height(state);
-    let Some(Dialog::Palette(palette)) = state.dialogs.last_mut() else { return };
+/// Does an action in the palette. Returns the command that was chosen, and where it is to be done.
+pub(super) fn act_palette(state: &mut State, action: Action) -> Option<(Where, Action)> {
+    let height = list::height(state);
+    let Some(Dialog::Palette(palette)) = state.dialogs.last_mut() else { return None };
     let length = palette.found.len();
-    if super::site::step(&mut palette.view, action, length, height) {
-        return;
+    if list::step(&mut palette.view, action, length, height) {
+        return None;
     }
     match action {
         Action::Accept => {
-            let chosen = palette.found.get(palette.view.cursor).map(|row| row.action);
-            let place = palette.place;
+            let chosen = palette.found.get(palette.view.cursor).map(|row| (palette.place, row.action));
             state.dialogs.pop();
-            if let Some(chosen) = chosen {
-                key::act(state, place, chosen, out);
-            }
+            chosen
         }
-        Action::Close => drop(state.dialogs.pop()),
-        _ => {}
+        Action::Close => {
+            state.dialogs.pop();
+            None
+        }
+        _ => None,
     }
 }
 

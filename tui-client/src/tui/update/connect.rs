@@ -1,50 +1,30 @@
 //! Connecting: the address, the server's key, the password, and giving up at any point.
 
-use std::{
-    ffi::OsStr,
-    path::{Path, PathBuf},
-};
+use std::ffi::OsStr;
 
-use ferry_client::connect::Target;
 use ferry_shared::{message::reply::Registration, name::Escaped, path::RemotePath, secret::Secret};
 
-use super::{Out, link, read, resume, site};
+use super::{Out, link, reach, read, resume};
 use crate::{
-    address::{self, Address},
+    address::Address,
     tui::{
         action::Action,
         effect::{Effect, LinkEffect},
         state::{
             State,
             attempt::Attempt,
-            dialog::{Dialog, Form, ListView, Notice, Purpose, TrustView},
-            link::{Account, Greeting, Link, Server, Session},
+            dialog::{Dialog, Form, Notice, Purpose, TrustView},
+            link::{Account, Greeting, Link, Session},
             place::Place,
             saved::Site,
+            server::{Server, key_file},
             side::Side,
             ticket::Ticket,
             trouble::{Kind, Trouble},
+            words,
         },
     },
 };
-
-/// Shows the saved sites, or asks for an address where there are none.
-pub(super) fn open(state: &mut State) {
-    let dialog = if state.saved.sites.is_empty() { form() } else { Dialog::Sites(ListView::default()) };
-    state.dialogs.push(dialog);
-}
-
-/// The form for an address.
-pub(super) fn form() -> Dialog {
-    let form = Form::new(Purpose::Connect, "Connect to a server")
-        .note("server is its name or address, with :PORT if that is not 7021; the rest below user may stay empty")
-        .text("server", "")
-        .text("user", "")
-        .text("folder", "")
-        .text("save as", "")
-        .text("key file", "");
-    Dialog::Form(Box::new(form))
-}
 
 /// Takes a typed address.
 ///
@@ -53,11 +33,13 @@ pub(super) fn form() -> Dialog {
 pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(), String> {
     let (typed, user) = (form.get("server"), form.get("user"));
     let mut server = match state.saved.sites.iter().find(|site| site.name == typed) {
-        Some(site) => server_of(site, &state.home)?,
+        Some(site) => Server::from_site(site, &state.home)?,
         None if typed.is_empty() => return Err("the server is missing".to_owned()),
-        None if typed.contains('@') => direct(Address::server(OsStr::new(typed)).map_err(|error| error.to_string())?)?,
+        None if typed.contains('@') => {
+            Server::from_address(Address::server(OsStr::new(typed)).map_err(|error| error.to_string())?)?
+        }
         None if user.is_empty() => return Err("the user is missing".to_owned()),
-        None => named(user, typed, "")?,
+        None => Server::of_user(user, typed)?,
     };
     if !form.get("folder").is_empty() {
         server.start = RemotePath::from_typed(form.get("folder").as_bytes()).map_err(|error| error.to_string())?;
@@ -78,83 +60,15 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
             seal: None,
             links: None,
         };
-        site::check(state, None, &site).map_err(|fault| format!("save as: {fault}"))?;
+        let checked = state.saved.check(None, &site).and_then(|()| Server::from_site(&site, &state.home).map(drop));
+        checked.map_err(|fault| format!("save as: {fault}"))?;
         server.site = Some(name.to_owned());
         saves = Some(site);
     }
     state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_)));
-    reach(state, server, out);
+    reach::begin(state, server, out);
     (state.attempt.form, state.attempt.site) = (Some(Box::new(form.clone())), saves);
     Ok(())
-}
-
-/// A key file as it was typed: `~/` is the user's home.
-fn key_file(typed: &str, home: &Path) -> Option<PathBuf> {
-    match typed.strip_prefix("~/") {
-        Some(below) => Some(home.join(below)),
-        None => Some(PathBuf::from(typed)).filter(|path| !path.as_os_str().is_empty()),
-    }
-}
-
-fn direct(address: Address) -> Result<Server, String> {
-    let start = RemotePath::from_typed(&address.path).map_err(|error| error.to_string())?;
-    match address.server {
-        address::Server::Direct { user, host, port } => {
-            address::check_user(&user).map_err(|error| error.to_string())?;
-            let target = Target { user, host, port };
-            Ok(Server { target, site: None, start, key: None, identity: None, seal: None, links: None })
-        }
-        address::Server::Site(name) => Err(format!("there is no site named {name}")),
-    }
-}
-
-fn named(user: &str, address: &str, folder: &str) -> Result<Server, String> {
-    address::check_user(user).map_err(|error| error.to_string())?;
-    let (host, port) = address::host_and_port(address).map_err(|error| error.to_string())?;
-    let start = RemotePath::from_typed(folder.as_bytes()).map_err(|error| error.to_string())?;
-    Ok(Server {
-        target: Target { user: user.to_owned(), host, port },
-        site: None,
-        start,
-        key: None,
-        identity: None,
-        seal: None,
-        links: None,
-    })
-}
-
-/// The server a site is.
-///
-/// # Errors
-/// What is wrong with the site.
-pub(super) fn server_of(site: &Site, home: &Path) -> Result<Server, String> {
-    if site.user.is_empty() {
-        return Err("the user is missing".to_owned());
-    }
-    let mut server = named(&site.user, &site.address, &site.path)?;
-    server.site = Some(site.name.clone());
-    server.key = site.key;
-    server.identity = key_file(&site.identity, home);
-    server.seal = site.seal.clone();
-    server.links = site.links;
-    Ok(server)
-}
-
-/// Begins to connect. A server that is connected stays so until the new one was reached.
-pub(super) fn reach(state: &mut State, server: Server, out: &mut Out) {
-    let ticket = state.tickets.next();
-    state.attempt = Attempt::default();
-    state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_) | Dialog::Reaching));
-    state.dialogs.push(Dialog::Reaching);
-    let (target, key, seal, links) = (server.target.clone(), server.key, server.seal.clone(), server.links);
-    if state.link.session().is_some() {
-        state.attempt.beside = Some((server, ticket));
-        out.push(Effect::Link(LinkEffect::Try(ticket, target, key, seal)));
-        return;
-    }
-    out.push(Effect::Link(LinkEffect::Reach(ticket, target, key, seal, links)));
-    state.last_server = Some(server.clone());
-    state.link = Link::Reaching { server, ticket };
 }
 
 /// A server that was tried beside the one that is connected was reached; whether it was waited for.
@@ -164,7 +78,7 @@ pub(super) fn reached_beside(state: &mut State, ticket: Ticket, out: &mut Out) -
     save_typed(state, out);
     match state.link.session() {
         Some(_) => link::leave(state, Some(server), out),
-        None => reach(state, server, out),
+        None => reach::begin(state, server, out),
     }
     true
 }
@@ -348,7 +262,7 @@ pub(super) fn logged_in(state: &mut State, greeting: Greeting, account: Account,
         read::folder(state, side, out);
     }
     if let Some(text) = motd.filter(|text| !text.trim().is_empty()) {
-        let lines = text.lines().map(super::link::shown).collect();
+        let lines = text.lines().map(words::escaped).collect();
         state.dialogs.push(Dialog::Notice(Notice::plain("From the server", lines)));
     }
     resume::connected(state, out);

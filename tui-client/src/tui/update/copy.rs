@@ -2,14 +2,14 @@
 
 use ferry_client::transfer::ConflictRule;
 
-use super::{Out, delete};
+use super::{Out, count};
 use crate::tui::{
     action::Action,
     effect::{CountFor, Effect, TransferEffect},
     state::{
         State,
         dialog::{CopyPlan, Decided, Dialog, Form, Purpose, Question},
-        listing::Item,
+        item::Item,
         place::Place,
         side::Side,
         task::Task,
@@ -47,7 +47,7 @@ pub(super) fn plan(state: &mut State, moves: bool, out: &mut Out) {
     let what = chosen.iter().map(piece).collect();
     let order = Order { from: from.clone(), to, what, moves, rule: state.rule, mode: None };
     let purpose = if moves { CountFor::Move } else { CountFor::Copy };
-    let count = delete::count(state, &from, &chosen, purpose, out);
+    let count = count::begin(state, &from, &chosen, purpose, out);
     let room = room(state, &order.to);
     state.dialogs.push(Dialog::Copy(Box::new(CopyPlan { order, count, room, starts: false })));
 }

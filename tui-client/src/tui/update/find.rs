@@ -1,31 +1,30 @@
 //! Finding a name while it is typed, and showing only names that contain what is typed.
 
-use super::Out;
+use super::{Out, view};
 use crate::tui::{
     action::Action,
     state::{
         State,
         dialog::{Dialog, TypeLine, Typing},
-        field::Field,
         pattern::Pattern,
     },
 };
 
 /// Begins to find a name.
 pub(super) fn begin(state: &mut State) {
-    open(state, Typing::Find(state.pane().cursor()), "");
+    open(state, Typing::Find(state.pane().cursor()));
 }
 
 /// Begins to filter.
 pub(super) fn begin_filter(state: &mut State) {
-    open(state, Typing::Filter, "");
+    open(state, Typing::Filter);
     typed(state);
 }
 
 /// Opens the line below the panes.
-pub(super) fn open(state: &mut State, typing: Typing, text: &str) {
+fn open(state: &mut State, typing: Typing) {
     let origin = state.pane().current().map(|item| item.entry.name.clone());
-    state.dialogs.push(Dialog::Type(TypeLine { typing, field: Field::new(text), fault: None, origin }));
+    state.dialogs.push(Dialog::Type(TypeLine { origin, ..TypeLine::new(typing) }));
 }
 
 /// What is typed has changed.
@@ -40,7 +39,7 @@ pub(super) fn typed(state: &mut State) {
             (!found).then(|| "nothing here is named so".to_owned())
         }
         Typing::Filter => filter(state, &text),
-        Typing::FindText(origin) => super::view::find_typed(state, origin, &text),
+        Typing::FindText(origin) => view::find_typed(state, origin, &text),
     };
     if let Some(Dialog::Type(line)) = state.dialogs.last_mut() {
         line.fault = fault;
@@ -117,14 +116,14 @@ pub(super) fn act(state: &mut State, action: Action, _out: &mut Out) {
         }
         (Action::Close, Typing::FindText(origin)) => {
             state.dialogs.pop();
-            super::view::back_to(state, origin);
+            view::back_to(state, origin);
         }
         (Action::Down, Typing::Find(_)) => drop(jump(state, true, false)),
         (Action::Up, Typing::Find(_)) => drop(jump(state, false, false)),
         (Action::Down, Typing::Filter) => state.pane_mut().step(1),
         (Action::Up, Typing::Filter) => state.pane_mut().step(-1),
-        (Action::Down, Typing::FindText(_)) => drop(super::view::find_again(state, true)),
-        (Action::Up, Typing::FindText(_)) => drop(super::view::find_again(state, false)),
+        (Action::Down, Typing::FindText(_)) => drop(view::find_again(state, true)),
+        (Action::Up, Typing::FindText(_)) => drop(view::find_again(state, false)),
         _ => {}
     }
 }

@@ -2,7 +2,7 @@
 
 use ferry_client::transfer::Bandwidth;
 
-use super::{Out, browse, connect, copy, mark, name, search, site};
+use super::{Out, connect, copy, mark, name, read, search, site};
 use crate::tui::{
     action::Action,
     effect::{Effect, TransferEffect},
@@ -58,7 +58,7 @@ fn submit(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), Strin
         Purpose::Rename(side, from) => name::rename_one(state, side, &from, needed(form, "new name")?, out),
         Purpose::GoTo(side) => {
             let place = state.panes[side].place.typed(needed(form, "path")?, &state.home)?;
-            browse::go(state, side, place, out);
+            read::go(state, side, place, out);
             Ok(())
         }
         Purpose::Mark(side, marks) => mark::matching(state, side, marks, needed(form, "pattern")?),

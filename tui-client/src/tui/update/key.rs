@@ -1,7 +1,7 @@
 //! Keys: what they mean where they are pressed, and who gets those that mean nothing.
 
 use super::{
-    Out, browse, choose, conflict, connect, copy, delete, find, form, queue, quit, resume, search, site, view,
+    Out, browse, choose, conflict, connect, copy, find, form, question, queue, quit, resume, search, site, view,
 };
 use crate::tui::{
     action::{Action, Where},
@@ -49,7 +49,7 @@ pub(super) fn act(state: &mut State, place: Where, action: Action, out: &mut Out
             Where::Type => type_action(state, action, out),
             Where::Form => form::act(state, action, out),
             Where::Copy => copy::act(state, action, out),
-            Where::Confirm => delete::confirm(state, action, out),
+            Where::Confirm => question::act(state, action, out),
             Where::Conflict => conflict::act(state, action, out),
             Where::Trust => connect::act_trust(state, action, out),
             Where::Quit => quit::act(state, action, out),
@@ -72,7 +72,11 @@ fn list(state: &mut State, action: Action, out: &mut Out) {
 fn type_action(state: &mut State, action: Action, out: &mut Out) {
     match state.dialogs.last() {
         Some(Dialog::Type(_)) => find::act(state, action, out),
-        Some(Dialog::Palette(_)) => choose::act_palette(state, action, out),
+        Some(Dialog::Palette(_)) => {
+            if let Some((place, chosen)) = choose::act_palette(state, action) {
+                act(state, place, chosen, out);
+            }
+        }
         Some(Dialog::Help(_)) => choose::act_help(state, action),
         _ => {}
     }

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use ferry_shared::{
-    message::{
-        Notice as Word,
-        reply::{Access, UnfinishedUpload},
-    },
-    name::Escaped,
+use ferry_shared::message::{
+    Notice as Word,
+    reply::{Access, UnfinishedUpload},
 };
 
-use super::{Out, connect, queue, read, resume};
+use super::{Out, queue, reach, read, resume};
 use crate::{
     human,
     tui::{
@@ -18,7 +15,8 @@ use crate::{
         state::{
             State,
             dialog::{Decided, Dialog, Notice, Question},
-            link::{Account, Link, Lost, Server},
+            link::{Account, Link, Lost},
+            server::Server,
             side::Side,
             task::Task,
             trouble::Trouble,
@@ -26,11 +24,6 @@ use crate::{
         },
     },
 };
-
-/// Text of a server, so that it cannot forge the screen.
-pub(super) fn shown(text: &str) -> String {
-    Escaped(text.as_bytes()).to_string()
-}
 
 /// The connection was lost, or could not be made again.
 pub(super) fn lost(state: &mut State, trouble: Trouble, attempt: u32, retry_in: Duration) {
@@ -106,7 +99,7 @@ pub(super) fn leave(state: &mut State, then: Option<Server>, out: &mut Out) {
 pub(super) fn leave_now(state: &mut State, then: Option<Server>, out: &mut Out) {
     disconnect(state, out);
     match then {
-        Some(server) => connect::reach(state, server, out),
+        Some(server) => reach::begin(state, server, out),
         None => state.say("disconnected"),
     }
 }
@@ -133,8 +126,8 @@ pub(super) fn refresh(state: &mut State, out: &mut Out) {
             Link::Lost(..) => return,
             Link::Offline => {
                 match state.last_server.clone() {
-                    Some(server) => connect::reach(state, server, out),
-                    None => connect::open(state),
+                    Some(server) => reach::begin(state, server, out),
+                    None => reach::choose_server(state),
                 }
                 return;
             }
@@ -164,13 +157,16 @@ pub(super) fn notice(state: &mut State, word: Word) {
             state.warn(human::access_changed(access));
         }
         Word::Broadcast { text } => {
-            state
-                .dialogs
-                .push(Dialog::Notice(Notice::plain("From the server's operator", text.lines().map(shown).collect())));
+            state.dialogs.push(Dialog::Notice(Notice::plain(
+                "From the server's operator",
+                text.lines().map(words::escaped).collect(),
+            )));
         }
         Word::Closing { reason, seconds } => {
-            state
-                .warn(format!("the server closes in {seconds} s: {}; transfers go on when it is back", shown(&reason)));
+            state.warn(format!(
+                "the server closes in {seconds} s: {}; transfers go on when it is back",
+                words::escaped(&reason)
+            ));
         }
     }
 }
@@ -194,7 +190,7 @@ pub(super) fn uploads(state: &mut State, uploads: &[UnfinishedUpload]) {
     let of = |most: Option<u64>| most.map_or(String::new(), |most| format!(" of {}", words::size(most)));
     let mut lines = vec![
         format!("server    {}", session.server.target.address()),
-        format!("software  {}", shown(&session.greeting.software)),
+        format!("software  {}", words::escaped(&session.greeting.software)),
         format!("key       {}", session.greeting.key),
         format!("user      {}", session.server.target.user),
         format!("may       {}", if session.account.access == Access::ReadOnly { "read" } else { "read and write" }),

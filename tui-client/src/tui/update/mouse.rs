@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Out, browse, key, queue};
+use super::{Out, key, queue};
 use crate::tui::{
-    action::Action,
+    action::{Action, Where},
     event::{Mouse, MouseAct},
     state::{
         Click, State,
@@ -111,7 +111,7 @@ fn pane(state: &mut State, layout: &Layout, side: Side, mouse: Mouse, out: &mut 
             let again = |click: Click| click.side == side && click.at.1 == at.1 && state.now <= click.time + SECOND;
             let second = state.click.take().is_some_and(again);
             if second {
-                browse::open_clicked(state, out);
+                key::act(state, Where::Browse, Action::Open, out);
             } else {
                 state.click = Some(Click { side, at, time: state.now });
             }

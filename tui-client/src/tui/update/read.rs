@@ -1,4 +1,4 @@
-//! Reading folders: asking for one, taking its pages, and asking again when something changed there.
+//! Reading folders: showing another one, taking its pages, and reading it again when something changed there.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::tui::{
     effect::Effect,
     state::{
         State,
-        listing::Item,
+        item::Item,
         place::Place,
         side::Side,
         ticket::Ticket,
@@ -38,6 +38,17 @@ pub(super) fn folder(state: &mut State, side: Side, out: &mut Out) {
     if let Place::Local(path) = &pane.place {
         out.push(Effect::Free(side, path.clone()));
     }
+}
+
+/// Shows another folder in a pane.
+pub(super) fn go(state: &mut State, side: Side, place: Place, out: &mut Out) {
+    if state.panes[side].place == place {
+        folder(state, side, out);
+        return;
+    }
+    forget(state, side, out);
+    state.panes[side].leave_for(place);
+    folder(state, side, out);
 }
 
 /// What was asked for a pane is not wanted any more.
@@ -79,7 +90,7 @@ pub(super) fn failed(state: &mut State, side: Side, trouble: Trouble, out: &mut 
     if let Some(parent) = pane.place.parent().filter(|_| gone) {
         let (place, text) = (pane.place.display(&state.home), trouble.to_string());
         state.warn(if text.contains(&place) { text } else { format!("{place}: {text}") });
-        super::browse::go(state, side, parent, out);
+        go(state, side, parent, out);
         return;
     }
     pane.fail(trouble);

@@ -1,6 +1,6 @@
 //! Transfers left from before: offered at the start and after a login, begun when wanted.
 
-use super::{Out, connect};
+use super::{Out, reach};
 use crate::tui::{
     action::Action,
     effect::{Effect, TransferEffect},
@@ -8,8 +8,9 @@ use crate::tui::{
         State,
         dialog::{Dialog, Purpose},
         edit::Stage,
-        link::{Link, Server},
+        link::Link,
         offered,
+        server::Server,
         task::Left,
         transfers::Key,
     },
@@ -55,19 +56,10 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
                 begin(state, out);
             } else if let Some(left) = state.left.first() {
                 let target = left.server.clone();
-                let site = state.saved.sites.iter().filter_map(|site| connect::server_of(site, &state.home).ok());
+                let site = state.saved.sites.iter().filter_map(|site| Server::from_site(site, &state.home).ok());
                 let known = site.into_iter().find(|server| server.target == target);
-                let fresh = Server {
-                    target,
-                    site: None,
-                    start: Default::default(),
-                    key: None,
-                    identity: None,
-                    seal: None,
-                    links: None,
-                };
                 state.goes_on = true;
-                connect::reach(state, known.unwrap_or(fresh), out);
+                reach::begin(state, known.unwrap_or_else(|| Server::new(target)), out);
             }
         }
         Action::KeepQueue => {

@@ -1,13 +1,12 @@
 //! Searching everything below a folder for a name, and going where something was found.
 
-use super::{Out, browse};
+use super::{Out, list, read};
 use crate::tui::{
     action::Action,
     effect::Effect,
     state::{
         State,
         dialog::{Dialog, Form, Found, FoundItem, ListView, Purpose},
-        layout::Layout,
         side::Side,
         ticket::Ticket,
         trouble::Trouble,
@@ -84,10 +83,10 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bo
 
 /// Does an action in the list of what was found.
 pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
-    let height = Layout::of(state).map_or(1, |layout| usize::from(layout.screen.height.saturating_sub(8)));
+    let height = list::height(state);
     let Some(Dialog::Found(found)) = state.dialogs.last_mut() else { return };
     let length = found.items.len();
-    if super::site::step(&mut found.view, action, length, height) {
+    if list::step(&mut found.view, action, length, height) {
         return;
     }
     match action {
@@ -99,7 +98,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
                 if state.panes[state.active].place.is_beside(&folder) { state.active } else { state.active.other() };
             close(state, out);
             state.active = side;
-            browse::go(state, side, folder, out);
+            read::go(state, side, folder, out);
             state.pane_mut().land_on(name);
         }
         Action::Close => close(state, out),

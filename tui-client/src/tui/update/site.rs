@@ -1,14 +1,14 @@
 //! Saved sites and bookmarks: choosing, saving, taking off the list.
 
-use super::{Out, browse, connect};
+use super::{Out, list, reach, read};
 use crate::tui::{
     action::Action,
     effect::Effect,
     state::{
         State,
-        dialog::{Decided, Dialog, Form, ListView, Purpose, Question},
-        layout::Layout,
+        dialog::{Decided, Dialog, Form, Purpose, Question},
         saved::{Bookmark, Saved, Site},
+        server::Server,
     },
 };
 
@@ -17,46 +17,23 @@ pub(super) fn loaded(state: &mut State, saved: Saved) {
     state.saved = saved;
 }
 
-/// Moves the cursor of a list; whether the action does that.
-pub(super) fn step(view: &mut ListView, action: Action, length: usize, height: usize) -> bool {
-    let page = isize::try_from(height).unwrap_or(1).max(1);
-    match action {
-        Action::Up => view.step(-1, length),
-        Action::Down => view.step(1, length),
-        Action::PageUp => view.step(-page, length),
-        Action::PageDown => view.step(page, length),
-        Action::HalfUp => view.step(-page / 2, length),
-        Action::HalfDown => view.step(page / 2, length),
-        Action::Top => view.cursor = 0,
-        Action::Bottom => view.step(isize::MAX, length),
-        _ => return false,
-    }
-    view.settle(height, length);
-    true
-}
-
-/// Lines a list over the panes can have.
-pub(super) fn list_height(state: &State) -> usize {
-    Layout::of(state).map_or(1, |layout| usize::from(layout.screen.height.saturating_sub(8).max(1)))
-}
-
 /// Does an action in the list of sites.
 pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
-    let (length, height) = (state.saved.sites.len(), list_height(state));
+    let (length, height) = (state.saved.sites.len(), list::height(state));
     let Some(Dialog::Sites(view)) = state.dialogs.last_mut() else { return };
-    if step(view, action, length, height) {
+    if list::step(view, action, length, height) {
         return;
     }
     let chosen = state.saved.sites.get(view.cursor).cloned();
     match (action, chosen) {
         (Action::Accept, Some(site)) => {
             state.dialogs.pop();
-            match connect::server_of(&site, &state.home) {
-                Ok(server) => connect::reach(state, server, out),
+            match Server::from_site(&site, &state.home) {
+                Ok(server) => reach::begin(state, server, out),
                 Err(fault) => state.warn(fault),
             }
         }
-        (Action::NewSite, _) => state.dialogs.push(connect::form()),
+        (Action::NewSite, _) => state.dialogs.push(reach::form()),
         (Action::EditSite, Some(site)) => {
             let form = Form::new(Purpose::Site(Some(site.name.clone())), format!("Site {}", site.name))
                 .text("name", site.name)
@@ -99,21 +76,10 @@ pub(super) fn save(state: &mut State, old: Option<String>, form: &Form, out: &mu
         links: before.and_then(|site| site.links),
         key: before.and_then(|site| site.key),
     };
-    check(state, old.as_deref(), &site)?;
+    state.saved.check(old.as_deref(), &site)?;
+    Server::from_site(&site, &state.home)?;
     out.push(Effect::SaveSite(old, site));
     Ok(())
-}
-
-/// # Errors
-/// What is wrong with a site to be saved in place of `old`.
-pub(super) fn check(state: &State, old: Option<&str>, site: &Site) -> Result<(), String> {
-    if !crate::address::is_site_name(&site.name) {
-        return Err("a name has letters, digits, '.', '_' and '-', and begins with a letter or digit".to_owned());
-    }
-    if old != Some(&*site.name) && state.saved.sites.iter().any(|other| other.name == site.name) {
-        return Err(format!("there is a site named {} already", site.name));
-    }
-    connect::server_of(site, &state.home).map(|_| ())
 }
 
 /// Takes a site off the list.
@@ -146,9 +112,9 @@ pub(super) fn bookmark_this(state: &mut State, out: &mut Out) {
 
 /// Does an action in the list of bookmarks.
 pub(super) fn act_bookmarks(state: &mut State, action: Action, out: &mut Out) {
-    let (length, height) = (state.saved.bookmarks.len(), list_height(state));
+    let (length, height) = (state.saved.bookmarks.len(), list::height(state));
     let Some(Dialog::Bookmarks(view)) = state.dialogs.last_mut() else { return };
-    if step(view, action, length, height) {
+    if list::step(view, action, length, height) {
         return;
     }
     let cursor = view.cursor;
@@ -165,7 +131,7 @@ pub(super) fn act_bookmarks(state: &mut State, action: Action, out: &mut Out) {
             if !state.pane().place.is_beside(&bookmark.place) && state.panes[other].place.is_beside(&bookmark.place) {
                 state.active = other;
             }
-            browse::go(state, state.active, bookmark.place, out);
+            read::go(state, state.active, bookmark.place, out);
         }
         (Action::NewSite, _) => {
             state.dialogs.pop();

@@ -6,7 +6,7 @@ use ferry_client::transfer::{Bandwidth, ConflictRule};
 use ferry_shared::{path::RemotePath, secret::Secret};
 use jiff::tz::TimeZone;
 
-use super::{Out, connect, read};
+use super::{Out, reach, read};
 use crate::tui::{
     effect::Effect,
     keymap::Keymap,
@@ -14,12 +14,13 @@ use crate::tui::{
         Quitting, State,
         attempt::Attempt,
         dialog::{Dialog, Notice},
-        link::{Link, Server},
+        link::Link,
         listing::Viewing,
         look::Look,
         pane::Pane,
         place::Place,
         saved::Saved,
+        server::Server,
         side::{Panes, Side},
         ticket::Tickets,
         transfers::Transfers,
@@ -107,8 +108,8 @@ pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
     let mut out = Out::new();
     read::both(&mut state, &mut out);
     match begin.server {
-        Some(server) => connect::reach(&mut state, server, &mut out),
-        None => connect::open(&mut state),
+        Some(server) => reach::begin(&mut state, server, &mut out),
+        None => reach::choose_server(&mut state),
     }
     if !begin.faults.is_empty() {
         let mut lines = begin.faults;

@@ -2,13 +2,13 @@
 
 use ferry_shared::entry::Kind;
 
-use super::{Out, find};
+use super::Out;
 use crate::tui::{
     action::Action,
     effect::Effect,
     state::{
         State,
-        dialog::{Dialog, Typing, Viewer},
+        dialog::{Dialog, TypeLine, Typing, Viewer},
         layout::Layout,
         pattern::Pattern,
         ticket::Ticket,
@@ -114,7 +114,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         }
         Action::Find => {
             let typing = Typing::FindText(viewer.top);
-            find::open(state, typing, "");
+            state.dialogs.push(Dialog::Type(TypeLine::new(typing)));
         }
         Action::FindNext | Action::FindPrevious if !find_again(state, action == Action::FindNext) => {
             state.warn("no further match in what was read");

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::tui::{
     effects::reply::Reply,
     event::{Answer, Event},
-    state::{listing::Item, side::Side},
+    state::{item::Item, side::Side},
 };
 
 /// How long entries are gathered before they are shown.

@@ -36,6 +36,13 @@ pub(crate) struct TypeLine {
     pub(crate) origin: Option<Name>,
 }
 
+impl TypeLine {
+    /// An empty line.
+    pub(crate) fn new(typing: Typing) -> Self {
+        Self { typing, field: Field::new(""), fault: None, origin: None }
+    }
+}
+
 /// Choosing a command by its name.
 #[derive(Debug, Clone)]
 pub(crate) struct Palette {

@@ -1,6 +1,6 @@
 //! Everything known about one entry.
 
-use crate::tui::state::{listing::Item, place::Place, ticket::Ticket, trouble::Trouble};
+use crate::tui::state::{item::Item, place::Place, ticket::Ticket, trouble::Trouble};
 
 /// A digest that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use ferry_shared::path::RemotePath;
 
-use crate::tui::state::{listing::Item, place::Place, ticket::Ticket, trouble::Trouble};
+use crate::tui::state::{item::Item, place::Place, ticket::Ticket, trouble::Trouble};
 
 /// The cursor in a list, and what of it is on the screen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -77,7 +77,7 @@ pub(crate) enum Decided {
     /// Send an edited file back over a newer one.
     SendBack(u64),
     /// Leave the server for another one, or none.
-    Leave(Option<Box<crate::tui::state::link::Server>>),
+    Leave(Option<Box<crate::tui::state::server::Server>>),
     /// Start though it does not fit.
     StartAnyway,
     /// Cancel a transfer, or one file of it, and throw away what has arrived.

@@ -3,7 +3,7 @@
 use toml::de::DeTable;
 
 use super::Style;
-use crate::tui::config::Fault;
+use crate::tui::fault::Fault;
 
 macro_rules! roles {
     ($($(#[$doc:meta])* $field:ident: $key:literal,)*) => {

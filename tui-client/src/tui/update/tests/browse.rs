@@ -5,7 +5,7 @@ use crate::tui::{
     event::{Answer, Event, Mouse, MouseAct},
     scene::{Scene, begin, entry, local_items},
     state::{
-        listing::Item,
+        item::Item,
         place::Place,
         side::Side,
         ticket::Ticket,

@@ -1,0 +1,106 @@
+//! An account on a server, as a person names it: by an address, by user and host, or by a saved site.
+
+use std::path::{Path, PathBuf};
+
+use ferry_client::connect::Target;
+use ferry_shared::{fingerprint::Fingerprint, path::RemotePath};
+
+use super::saved::Site;
+use crate::{
+    address::{self, Address},
+    args::Links,
+};
+
+/// An account on a server, and the folder to start in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    /// User, host and port.
+    pub(crate) target: Target,
+    /// The saved site it is, if it is one.
+    pub(crate) site: Option<String>,
+    /// The folder to start in.
+    pub(crate) start: RemotePath,
+    /// The only key to accept.
+    pub(crate) key: Option<Fingerprint>,
+    /// The file of the key to log in with; a password is asked for without one.
+    pub(crate) identity: Option<PathBuf>,
+    /// The file with the server's secret.
+    pub(crate) seal: Option<PathBuf>,
+    /// What becomes of symbolic links inside a folder.
+    pub(crate) links: Option<Links>,
+}
+
+impl Server {
+    /// The account `target`, with nothing saved about it.
+    pub(crate) fn new(target: Target) -> Self {
+        Self { target, site: None, start: RemotePath::home(), key: None, identity: None, seal: None, links: None }
+    }
+
+    /// The server that an address names.
+    ///
+    /// # Errors
+    /// What is wrong with the address.
+    pub(crate) fn from_address(address: Address) -> Result<Self, String> {
+        let start = RemotePath::from_typed(&address.path).map_err(|error| error.to_string())?;
+        match address.server {
+            address::Server::Direct { user, host, port } => {
+                address::check_user(&user).map_err(|error| error.to_string())?;
+                Ok(Self { start, ..Self::new(Target { user, host, port }) })
+            }
+            address::Server::Site(name) => Err(format!("there is no site named {name}")),
+        }
+    }
+
+    /// The account of `user` at `address`, which is a host with or without a port.
+    ///
+    /// # Errors
+    /// What is wrong with the user's name or the address.
+    pub(crate) fn of_user(user: &str, address: &str) -> Result<Self, String> {
+        address::check_user(user).map_err(|error| error.to_string())?;
+        let (host, port) = address::host_and_port(address).map_err(|error| error.to_string())?;
+        Ok(Self::new(Target { user: user.to_owned(), host, port }))
+    }
+
+    /// The server of a saved site.
+    ///
+    /// # Errors
+    /// What is wrong with the site.
+    pub(crate) fn from_site(site: &Site, home: &Path) -> Result<Self, String> {
+        if site.user.is_empty() {
+            return Err("the user is missing".to_owned());
+        }
+        Ok(Self {
+            site: Some(site.name.clone()),
+            start: RemotePath::from_typed(site.path.as_bytes()).map_err(|error| error.to_string())?,
+            key: site.key,
+            identity: key_file(&site.identity, home),
+            seal: site.seal.clone(),
+            links: site.links,
+            ..Self::of_user(&site.user, &site.address)?
+        })
+    }
+
+    /// What opens it: a password, or a key's passphrase.
+    pub(crate) fn secret(&self) -> &'static str {
+        if self.identity.is_some() { "passphrase" } else { "password" }
+    }
+
+    /// Its short name: the site's, or user and host.
+    pub(crate) fn name(&self) -> String {
+        match &self.site {
+            Some(site) => site.clone(),
+            None if self.target.port == ferry_shared::limits::DEFAULT_PORT => {
+                format!("{}@{}", self.target.user, self.target.host)
+            }
+            None => self.target.to_string(),
+        }
+    }
+}
+
+/// The path of a key file as it was typed: `~/` is the user's home.
+pub(crate) fn key_file(typed: &str, home: &Path) -> Option<PathBuf> {
+    match typed.strip_prefix("~/") {
+        Some(below) => Some(home.join(below)),
+        None => Some(PathBuf::from(typed)).filter(|path| !path.as_os_str().is_empty()),
+    }
+}
