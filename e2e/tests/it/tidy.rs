@@ -46,8 +46,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("client/connection", &["remote", "transfer"]),
     ("client", &["::ferry_server", "::ratatui", "::crossterm", "::clap", "::indicatif"]),
     ("tui-client/tui/view", &["::ferry_client", "::tokio"]),
-    ("tui-client/tui/state", &["::ratatui", "::tokio"]),
-    ("tui-client/tui/update", &["::tokio", "::ratatui"]),
+    ("tui-client/tui/state", &["::ratatui", "::crossterm", "::tokio"]),
+    ("tui-client/tui/update", &["::ratatui", "::crossterm", "::tokio"]),
     ("tui-client", &["::ferry_server"]),
 ];
 

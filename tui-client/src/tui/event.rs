@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ferry_client::transfer::{self, JobId, Progress};
 use ferry_shared::{entry::Version, message::Notice, message::reply::UnfinishedUpload, name::Name};
+use ratatui_core::layout::Position;
 
 use super::{
     keymap::Key,
@@ -80,10 +81,8 @@ pub(crate) enum Event {
 pub(crate) struct Mouse {
     /// What.
     pub(crate) did: MouseAct,
-    /// In which column.
-    pub(crate) x: u16,
-    /// In which line.
-    pub(crate) y: u16,
+    /// At which cell of the screen.
+    pub(crate) at: Position,
 }
 
 /// What the mouse did.

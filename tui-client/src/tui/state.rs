@@ -31,6 +31,7 @@ use std::{path::PathBuf, time::Duration};
 use ferry_client::transfer::ConflictRule;
 use ferry_shared::secret::Secret;
 use jiff::tz::TimeZone;
+use ratatui_core::layout::Position;
 
 use self::{
     attempt::Attempt,
@@ -81,8 +82,8 @@ pub(crate) enum Quitting {
 pub(crate) struct Click {
     /// In which pane.
     pub(crate) side: Side,
-    /// Column and line.
-    pub(crate) at: (u16, u16),
+    /// At which cell of the screen.
+    pub(crate) at: Position,
     /// When.
     pub(crate) time: Duration,
 }

@@ -15,7 +15,11 @@ use crossterm::{
     execute,
     terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
 };
-use ratatui::{Terminal, backend::CrosstermBackend, layout::Rect};
+use ratatui::{
+    Terminal,
+    backend::CrosstermBackend,
+    layout::{Position, Rect},
+};
 
 use super::{
     event::{Event, Mouse, MouseAct},
@@ -193,7 +197,7 @@ fn mouse_of(mouse: crossterm::event::MouseEvent) -> Option<Mouse> {
         MouseEventKind::ScrollDown => MouseAct::WheelDown,
         _ => return None,
     };
-    Some(Mouse { did, x: mouse.column, y: mouse.row })
+    Some(Mouse { did, at: Position { x: mouse.column, y: mouse.row } })
 }
 
 /// What the environment says of the terminal.

@@ -16,20 +16,20 @@ mod tests;
 mod transfers;
 mod viewer;
 
-use ratatui::Frame;
+use ratatui::{Frame, layout::Rect};
 
 use self::paint::Paint;
 use super::state::{
     State,
     dialog::Dialog,
-    layout::{Area, LEAST, Layout},
+    layout::{LEAST, Layout},
 };
 
 /// Draws all there is.
 pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
     let (width, height) = state.size;
     let area = frame.area();
-    let screen = Area { x: 0, y: 0, width: width.min(area.width), height: height.min(area.height) };
+    let screen = Rect { x: 0, y: 0, width: width.min(area.width), height: height.min(area.height) };
     let mut paint = Paint::new(frame.buffer_mut(), &state.look);
     paint.fill(screen, state.look.theme.text);
     match Layout::of(state).filter(|_| (screen.width, screen.height) == (width, height)) {
@@ -57,7 +57,7 @@ fn whole(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
     footer::draw(paint, state, layout.footer);
 }
 
-fn too_small(paint: &mut Paint<'_>, screen: Area) {
+fn too_small(paint: &mut Paint<'_>, screen: Rect) {
     let theme = &paint.look().theme;
     let (bad, text) = (theme.bad, theme.text);
     let lines = [
@@ -68,6 +68,6 @@ fn too_small(paint: &mut Paint<'_>, screen: Area) {
     ];
     let top = screen.height.saturating_sub(4) / 2;
     for ((line, style), y) in lines.into_iter().zip(top..screen.height) {
-        paint.centre(Area { y, height: 1, ..screen }, line, style);
+        paint.centre(Rect { y, height: 1, ..screen }, line, style);
     }
 }

@@ -1,9 +1,8 @@
 //! How the screen looks: the theme's colours, the signs the terminal can show, the user's choices.
 
-mod style;
+pub(crate) mod style;
 mod theme;
 
-pub(crate) use style::{Colour, Style};
 pub(crate) use theme::Theme;
 
 /// How many colours the terminal has.

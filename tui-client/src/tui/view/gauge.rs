@@ -1,7 +1,8 @@
 //! Bars: how far something is, and how much of something is used.
 
+use ratatui::style::Style;
+
 use super::paint::Paint;
-use crate::tui::state::look::Style;
 
 /// A bar's place and figures.
 #[derive(Debug, Clone, Copy)]

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use ratatui::{buffer::Buffer, layout::Position};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::colour;
-use crate::tui::state::{
-    layout::Area,
-    look::{Look, Style},
-};
+use crate::tui::state::look::Look;
 
 /// Draws on the screen.
 pub(super) struct Paint<'s> {
@@ -42,7 +43,7 @@ impl<'s> Paint<'s> {
     }
 
     /// Empties an area.
-    pub(super) fn fill(&mut self, area: Area, style: Style) {
+    pub(super) fn fill(&mut self, area: Rect, style: Style) {
         let style = colour::style(style, self.look.depth);
         for y in area.y..area.y.saturating_add(area.height) {
             // A wide character that begins just left of the area would hide its first column.
@@ -61,10 +62,9 @@ impl<'s> Paint<'s> {
     }
 
     /// Gives what stands in an area another style.
-    pub(super) fn restyle(&mut self, area: Area, style: Style) {
+    pub(super) fn restyle(&mut self, area: Rect, style: Style) {
         let style = colour::style(style, self.look.depth);
-        let rect = ratatui::layout::Rect { x: area.x, y: area.y, width: area.width, height: area.height };
-        self.buffer.set_style(rect, style);
+        self.buffer.set_style(area, style);
     }
 
     /// A text as the terminal can show it: where that shows ASCII only, other characters are written out.
@@ -107,7 +107,7 @@ impl<'s> Paint<'s> {
     }
 
     /// Writes text in the middle of an area's first line.
-    pub(super) fn centre(&mut self, area: Area, text: &str, style: Style) {
+    pub(super) fn centre(&mut self, area: Rect, text: &str, style: Style) {
         let text = &self.shown(text);
         let taken = columns(text).min(area.width);
         self.text(area.x + (area.width - taken) / 2, area.y, taken, text, style);
@@ -132,7 +132,7 @@ impl<'s> Paint<'s> {
     }
 
     /// A line down.
-    pub(super) fn down(&mut self, area: Area, style: Style) {
+    pub(super) fn down(&mut self, area: Rect, style: Style) {
         let sign = self.look.signs.along;
         for y in area.y..area.y.saturating_add(area.height) {
             self.put(area.x, y, 1, sign, style);
@@ -140,14 +140,14 @@ impl<'s> Paint<'s> {
     }
 
     /// A box around an area, emptied inside.
-    pub(super) fn frame(&mut self, area: Area, style: Style, inside: Style) {
+    pub(super) fn frame(&mut self, area: Rect, style: Style, inside: Style) {
         self.fill(area, inside);
         let (right, bottom) = (area.x + area.width.saturating_sub(1), area.y + area.height.saturating_sub(1));
         for y in [area.y, bottom] {
             self.across(area.x, y, area.width, style);
         }
         for x in [area.x, right] {
-            self.down(Area { x, width: 1, ..area }, style);
+            self.down(Rect { x, width: 1, ..area }, style);
         }
         let [above_left, above_right, below_left, below_right] = self.look.signs.corners;
         let corners = [
@@ -214,12 +214,12 @@ mod tests {
     #[test]
     fn a_box_over_the_half_of_a_wide_character_keeps_its_border() {
         let look = Look::default();
-        let mut buffer = Buffer::empty(ratatui::layout::Rect::new(0, 0, 8, 3));
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 8, 3));
         let mut paint = Paint::new(&mut buffer, &look);
         for y in 0..3 {
             paint.text(0, y, 8, "日本語日", look.theme.text);
         }
-        paint.frame(Area { x: 3, y: 0, width: 4, height: 3 }, look.theme.border, look.theme.text);
+        paint.frame(Rect { x: 3, y: 0, width: 4, height: 3 }, look.theme.border, look.theme.text);
         let row = |y: u16| (0..8).map(|x| buffer[(x, y)].symbol()).collect::<Vec<_>>();
         assert_eq!(row(1)[..4], ["日", " ", " ", look.signs.along]);
         assert_eq!(row(0)[2], " ");

@@ -1,6 +1,7 @@
 //! One pane: its title, its entries, and what is marked of them.
 
 use ferry_shared::entry::Kind;
+use ratatui::{layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{
@@ -15,10 +16,8 @@ use crate::{
         state::{
             PATIENCE, State,
             item::Item,
-            layout::Area,
             link::Link,
             listing::Amount,
-            look::Style,
             order::{By, Sort},
             pane::Pane,
             pattern::Pattern,
@@ -34,24 +33,24 @@ use crate::{
 const SIZE: u16 = 8;
 
 /// Draws a pane.
-pub(super) fn draw(paint: &mut Paint<'_>, state: &State, side: Side, area: Area) {
-    title(paint, state, side, Area { height: 1, ..area });
-    let entries = Area { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
+    title(paint, state, side, Rect { height: 1, ..area });
+    let entries = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
     let pane = &state.panes[side];
     if let Some(trouble) = pane.trouble.as_ref().filter(|_| pane.listing.total() == 0) {
         // The way out of a folder that cannot be read.
         if pane.has_up() && trouble.kind != trouble::Kind::Offline {
-            line(paint, state, side, 0, Area { height: 1, ..entries }, Columns::of(area.width), None);
+            line(paint, state, side, 0, Rect { height: 1, ..entries }, Columns::of(area.width), None);
         }
         instead(paint, state, pane, entries);
     } else {
         rows(paint, state, side, entries);
     }
-    status(paint, state, pane, Area { y: area.y + area.height.saturating_sub(1), height: 1, ..area });
+    status(paint, state, pane, Rect { y: area.y + area.height.saturating_sub(1), height: 1, ..area });
 }
 
 /// The line that names both panes, where only one is shown.
-pub(super) fn tabs(paint: &mut Paint<'_>, state: &State, area: Area) {
+pub(super) fn tabs(paint: &mut Paint<'_>, state: &State, area: Rect) {
     let theme = &paint.look().theme;
     let half = area.width / 2;
     for (side, x) in [(Side::Left, area.x), (Side::Right, area.x + half)] {
@@ -77,7 +76,7 @@ fn name(state: &State, pane: &Pane) -> String {
     }
 }
 
-fn title(paint: &mut Paint<'_>, state: &State, side: Side, area: Area) {
+fn title(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
     let theme = &paint.look().theme;
     let pane = &state.panes[side];
     let active = side == state.active;
@@ -141,7 +140,7 @@ fn sorted(paint: &Paint<'_>, pane: &Pane) -> String {
 }
 
 /// How much of the quota is used, where there is one; the column left of it.
-fn quota(paint: &mut Paint<'_>, state: &State, end: u16, area: Area) -> u16 {
+fn quota(paint: &mut Paint<'_>, state: &State, end: u16, area: Rect) -> u16 {
     let theme = &paint.look().theme;
     let Some(session) = state.link.session() else { return end };
     let usage = &session.account.usage;
@@ -170,7 +169,7 @@ fn quota(paint: &mut Paint<'_>, state: &State, end: u16, area: Area) -> u16 {
 }
 
 /// What stands where no entries can be shown.
-fn instead(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Area) {
+fn instead(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
     let theme = &paint.look().theme;
     let Some(trouble) = &pane.trouble else { return };
     let mut lines = Vec::new();
@@ -194,7 +193,7 @@ fn instead(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Area) {
     }
     let top = area.y + area.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(1)) / 3;
     for ((line, style), y) in lines.into_iter().zip(top..area.y + area.height) {
-        paint.centre(Area { x: area.x + 1, y, width: area.width.saturating_sub(2), height: 1 }, &line, style);
+        paint.centre(Rect { x: area.x + 1, y, width: area.width.saturating_sub(2), height: 1 }, &line, style);
     }
 }
 
@@ -218,12 +217,12 @@ impl Columns {
     }
 }
 
-fn rows(paint: &mut Paint<'_>, state: &State, side: Side, area: Area) {
+fn rows(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
     let pane = &state.panes[side];
     let columns = Columns::of(area.width);
     let found = state.find.as_ref().filter(|_| side == state.active);
     for (row, y) in (pane.offset()..pane.rows()).zip(area.y..area.y + area.height) {
-        line(paint, state, side, row, Area { y, height: 1, ..area }, columns, found);
+        line(paint, state, side, row, Rect { y, height: 1, ..area }, columns, found);
     }
     let patient = pane.loading.as_ref().is_none_or(|loading| state.now >= loading.since + PATIENCE);
     if pane.rows() == usize::from(pane.has_up()) && patient {
@@ -249,7 +248,7 @@ fn line(
     state: &State,
     side: Side,
     row: usize,
-    area: Area,
+    area: Rect,
     columns: Columns,
     found: Option<&Pattern>,
 ) {
@@ -284,7 +283,7 @@ fn line(
     paint.text(x, area.y, columns.name, &shown, pick(style));
     if let Some((from, to)) = found.and_then(|pattern| pattern.find(&shown)) {
         let (from, to) = (shown[..from].width(), shown[..to].width().min(usize::from(columns.name)));
-        let at = Area { x: x + usize_to_u16(from), width: usize_to_u16(to.saturating_sub(from)), ..area };
+        let at = Rect { x: x + usize_to_u16(from), width: usize_to_u16(to.saturating_sub(from)), ..area };
         paint.restyle(at, theme.found);
     }
     let mut end = area.x + area.width.saturating_sub(1);
@@ -329,7 +328,7 @@ fn amount(marked: Amount) -> String {
 }
 
 /// The line below the entries: what is marked, else what there is; and how much is free.
-fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Area) {
+fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
     let theme = &paint.look().theme;
     let mut end = area.x + area.width.saturating_sub(1);
     let free = match &pane.place {

@@ -1,6 +1,7 @@
 //! The transfers below the panes: a title with all of them together, and the ones that matter most.
 
 use ferry_shared::limits::BLOCK_SIZE;
+use ratatui::{layout::Rect, style::Style};
 
 use super::{
     figures,
@@ -9,8 +10,7 @@ use super::{
 };
 use crate::tui::state::{
     Quitting, State,
-    layout::{Area, TWO_PANES},
-    look::Style,
+    layout::TWO_PANES,
     transfers::{Phase, Tally, Transfer, Way},
     words,
 };
@@ -21,12 +21,12 @@ fn bar_width(width: u16) -> u16 {
 }
 
 /// Draws the strip.
-pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Area) {
-    title(paint, state, Area { height: 1, ..area });
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
+    title(paint, state, Rect { height: 1, ..area });
     let mut transfers: Vec<&Transfer> = state.transfers.all().iter().collect();
     transfers.sort_by_key(|transfer| (rank(transfer.phase(state.now)), std::cmp::Reverse(transfer.ended)));
     for (transfer, y) in transfers.into_iter().zip(area.y + 1..area.y + area.height) {
-        line(paint, state, transfer, Area { y, height: 1, ..area });
+        line(paint, state, transfer, Rect { y, height: 1, ..area });
     }
 }
 
@@ -44,7 +44,7 @@ fn rank(phase: Phase) -> u8 {
 }
 
 /// The line above transfers: how many are at what, and all that is left together.
-pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Area) {
+pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Rect) {
     let theme = &paint.look().theme;
     paint.fill(area, theme.text);
     paint.across(area.x, area.y, area.width, theme.border);
@@ -108,7 +108,7 @@ fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
 }
 
 /// One transfer on one line.
-pub(super) fn line(paint: &mut Paint<'_>, state: &State, transfer: &Transfer, area: Area) {
+pub(super) fn line(paint: &mut Paint<'_>, state: &State, transfer: &Transfer, area: Rect) {
     let theme = &paint.look().theme;
     let phase = transfer.phase(state.now);
     let style = phase_style(paint, phase);

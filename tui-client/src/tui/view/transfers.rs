@@ -1,10 +1,11 @@
 //! The full list of transfers: each with its files that move, ask or failed.
 
+use ratatui::layout::Rect;
+
 use super::{figures, gauge::Bar, paint::Paint, strip};
 use crate::tui::state::{
     State,
     dialog::TransfersView,
-    layout::Area,
     transfers::{Row, eta, rests},
     words,
 };
@@ -13,20 +14,20 @@ use crate::tui::state::{
 const BAR: u16 = 12;
 
 /// Draws the list.
-pub(super) fn draw(paint: &mut Paint<'_>, state: &State, view: &TransfersView, area: Area) {
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, view: &TransfersView, area: Rect) {
     let theme = &paint.look().theme;
-    strip::title(paint, state, Area { height: 1, ..area });
+    strip::title(paint, state, Rect { height: 1, ..area });
     let rows = state.transfers.rows();
-    let list = Area { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
+    let list = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
     let selected = view.selected.and_then(|name| state.transfers.row_of(name));
     let selected = selected.unwrap_or(view.row).min(rows.len().saturating_sub(1));
     let offset = view.offset.min(selected).max((selected + 1).saturating_sub(usize::from(list.height)));
     if rows.is_empty() {
-        let line = Area { y: list.y + list.height / 3, height: 1, ..list };
+        let line = Rect { y: list.y + list.height / 3, height: 1, ..list };
         paint.centre(line, "no transfers", theme.dim);
     }
     for (at, (row, y)) in rows.iter().skip(offset).zip(list.y..list.y + list.height).enumerate() {
-        let line = Area { y, height: 1, ..list };
+        let line = Rect { y, height: 1, ..list };
         draw_row(paint, state, row, line);
         if at + offset == selected {
             paint.text(line.x, line.y, 1, paint.look().signs.cursor, theme.text);
@@ -45,7 +46,7 @@ fn settings(state: &State) -> String {
     format!("at a time {at_once}   to the server {up}   from the server {down}")
 }
 
-fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Area) {
+fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Rect) {
     let theme = &paint.look().theme;
     let signs = paint.look().signs;
     let end = area.x + area.width.saturating_sub(1);

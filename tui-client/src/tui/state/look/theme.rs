@@ -1,8 +1,9 @@
 //! Themes: a style for each thing on the screen, read from TOML; three come with the program.
 
+use ratatui_core::style::Style;
 use toml::de::DeTable;
 
-use super::Style;
+use super::style;
 use crate::tui::fault::Fault;
 
 macro_rules! roles {
@@ -108,7 +109,7 @@ impl Theme {
                 faults.push(Fault::at(text, value.span().start, "a style is a text like \"red on black bold\""));
                 continue;
             };
-            match style.parse() {
+            match style::parse(style) {
                 Ok(style) if theme.set(key.get_ref(), style) => {}
                 Ok(_) => faults.push(Fault::at(text, key.span().start, format!("a theme has no `{}`", key.get_ref()))),
                 Err(error) => faults.push(Fault::at(text, value.span().start, error)),
@@ -138,7 +139,7 @@ mod tests {
     fn the_plain_theme_has_no_colours() {
         let plain = built_in().into_iter().find(|theme| theme.name == "plain").unwrap();
         for style in [plain.cursor, plain.mark, plain.bad, plain.folder, plain.dialog] {
-            assert_eq!((style.fore, style.back), (None, None));
+            assert_eq!((style.fg, style.bg), (None, None));
         }
     }
 
@@ -149,6 +150,6 @@ mod tests {
         assert_eq!(told.len(), 3, "{told:?}");
         assert!(told.iter().any(|fault| fault.starts_with("line 2: a theme has no `marks`")), "{told:?}");
         assert!(told.iter().any(|fault| fault.starts_with("line 3: `bleu`")), "{told:?}");
-        assert!(theme.cursor.fore.is_some());
+        assert!(theme.cursor.fg.is_some());
     }
 }

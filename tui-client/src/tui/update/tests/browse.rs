@@ -276,7 +276,7 @@ fn nothing_wakes_the_screen_when_nothing_moves() {
 #[test]
 fn the_mouse_chooses_opens_marks_and_drags() {
     let mut scene = Scene::connected();
-    let mouse = |did, x, y| Event::Mouse(Mouse { did, x, y });
+    let mouse = |did, x, y| Event::Mouse(Mouse { did, at: (x, y).into() });
     scene.event(mouse(MouseAct::Press, 5, 3));
     scene.event(mouse(MouseAct::Press, 70, 3));
     assert_eq!((scene.state.active, under(&scene)), (Side::Right, "albums".into()), "each is the first in its pane");

@@ -1,11 +1,12 @@
 //! Fields to fill in: labels to the left, the line being typed with the terminal's cursor.
 
+use ratatui::layout::Rect;
+
 use crate::tui::{
     action::Action,
     state::{
         State,
         dialog::{Form, FormField, Purpose, Value},
-        layout::Area,
         link::Link,
     },
     view::{
@@ -17,7 +18,7 @@ use crate::tui::{
 /// The columns of a field that is empty.
 const FIELD: u16 = 44;
 
-pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Area) {
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Rect) {
     let theme = &paint.look().theme;
     let most = popup::most_columns(room);
     let notes = popup::all_wrapped(&form.notes, most);
@@ -42,7 +43,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Area
     }
     let area = popup::open_with(paint, state, room, &form.title, (width, lines), &without);
     let mut y = area.y + 1;
-    popup::write(paint, Area { y, ..area }, &notes, theme.dim);
+    popup::write(paint, Rect { y, ..area }, &notes, theme.dim);
     y += u16::try_from(above).unwrap_or(0);
     let bottom = area.y + area.height;
     for (at, field) in form.fields.iter().enumerate() {
@@ -50,7 +51,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Area
             break;
         }
         paint.text(area.x, y, label, field.label, if at == form.focus { theme.text } else { theme.dim });
-        let line = Area { x: area.x + label + 2, y, width: area.width.saturating_sub(label + 2), height: 1 };
+        let line = Rect { x: area.x + label + 2, y, width: area.width.saturating_sub(label + 2), height: 1 };
         value(paint, field, line, at == form.focus && !busy);
         y += 1;
     }
@@ -60,11 +61,11 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Area
         paint.text(area.x, (y + 1).min(bottom.saturating_sub(1)), area.width, &text, theme.warn);
     } else if !faults.is_empty() {
         let y = (y + 1).min(bottom.saturating_sub(1));
-        popup::write(paint, Area { y, height: bottom.saturating_sub(y), ..area }, &faults, style);
+        popup::write(paint, Rect { y, height: bottom.saturating_sub(y), ..area }, &faults, style);
     }
 }
 
-fn value(paint: &mut Paint<'_>, field: &FormField, area: Area, focused: bool) {
+fn value(paint: &mut Paint<'_>, field: &FormField, area: Rect, focused: bool) {
     let theme = &paint.look().theme;
     let style = if focused { theme.field_active } else { theme.field };
     let (text, head) = match &field.value {

@@ -1,11 +1,12 @@
 //! Lists to choose from: sites, bookmarks, what a search found.
 
+use ratatui::layout::Rect;
+
 use crate::tui::{
     action::Action,
     state::{
         State,
         dialog::{Found, ListView},
-        layout::Area,
     },
     view::{
         figures::{self, Dates},
@@ -19,12 +20,12 @@ use crate::tui::{
 fn open(
     paint: &mut Paint<'_>,
     state: &State,
-    room: Area,
+    room: Rect,
     title: &str,
     lines: &[Line],
     above: u16,
     without: &[Action],
-) -> Area {
+) -> Rect {
     let first = lines.iter().map(|(first, _)| columns(first)).max().unwrap_or(0);
     let second = lines.iter().map(|(_, second)| columns(second)).max().unwrap_or(0);
     let height = u16::try_from(lines.len())
@@ -33,15 +34,15 @@ fn open(
         .max(5)
         .min(room.height.saturating_sub(2));
     let area = popup::open_wide(paint, state, room, title, ((first + second + 6).max(40), height), without);
-    Area { y: area.y + 1 + above, height: area.height.saturating_sub(2 + above), ..area }
+    Rect { y: area.y + 1 + above, height: area.height.saturating_sub(2 + above), ..area }
 }
 
-fn empty(paint: &mut Paint<'_>, area: Area, text: &str) {
+fn empty(paint: &mut Paint<'_>, area: Rect, text: &str) {
     let dim = paint.look().theme.dim;
     popup::write(paint, area, &popup::wrapped(text, usize::from(area.width)), dim);
 }
 
-pub(super) fn sites(paint: &mut Paint<'_>, state: &State, view: ListView, room: Area) {
+pub(super) fn sites(paint: &mut Paint<'_>, state: &State, view: ListView, room: Rect) {
     let style = paint.look().theme.text;
     let lines: Vec<Line> = state
         .saved
@@ -60,7 +61,7 @@ pub(super) fn sites(paint: &mut Paint<'_>, state: &State, view: ListView, room: 
     list::draw(paint, area, view, &lines, style);
 }
 
-pub(super) fn bookmarks(paint: &mut Paint<'_>, state: &State, view: ListView, room: Area) {
+pub(super) fn bookmarks(paint: &mut Paint<'_>, state: &State, view: ListView, room: Rect) {
     let style = paint.look().theme.text;
     let line = |bookmark: &crate::tui::state::saved::Bookmark| {
         (bookmark.place.display(&state.home), bookmark.server.clone().unwrap_or_else(|| "this computer".to_owned()))
@@ -73,7 +74,7 @@ pub(super) fn bookmarks(paint: &mut Paint<'_>, state: &State, view: ListView, ro
     list::draw(paint, area, view, &lines, style);
 }
 
-pub(super) fn found(paint: &mut Paint<'_>, state: &State, found: &Found, room: Area) {
+pub(super) fn found(paint: &mut Paint<'_>, state: &State, found: &Found, room: Rect) {
     let theme = &paint.look().theme;
     let line = |item: &crate::tui::state::dialog::FoundItem| {
         let under = item.under.display().to_string();

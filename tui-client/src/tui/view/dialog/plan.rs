@@ -1,6 +1,7 @@
 //! What a copy, a move or a deletion is about to do.
 
 use ferry_shared::name::Name;
+use ratatui::{layout::Rect, style::Style};
 
 use crate::{
     human,
@@ -9,8 +10,6 @@ use crate::{
         state::{
             State,
             dialog::{CopyPlan, Count, DeletePlan},
-            layout::Area,
-            look::Style,
             words,
         },
         view::{figures, paint::Paint, pane, popup},
@@ -23,7 +22,7 @@ const NAMES: usize = 5;
 /// Lines with their styles.
 type Lines = Vec<(String, Style)>;
 
-pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: Area) {
+pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: Rect) {
     let theme = &paint.look().theme;
     let order = &plan.order;
     let word = if order.moves { "Move" } else { "Copy" };
@@ -73,7 +72,7 @@ fn fit(paint: &Paint<'_>, plan: &CopyPlan) -> (String, Style) {
     }
 }
 
-pub(super) fn delete(paint: &mut Paint<'_>, state: &State, plan: &DeletePlan, room: Area) {
+pub(super) fn delete(paint: &mut Paint<'_>, state: &State, plan: &DeletePlan, room: Rect) {
     let theme = &paint.look().theme;
     let mut lines: Lines = names(plan.what.iter().map(|(name, folder)| (name, *folder)), theme.text);
     lines.push((String::new(), theme.text));
@@ -125,7 +124,7 @@ fn amount(paint: &Paint<'_>, state: &State, count: &Count) -> String {
     text
 }
 
-fn show(paint: &mut Paint<'_>, state: &State, room: Area, title: &str, lines: &Lines, without: &[Action]) {
+fn show(paint: &mut Paint<'_>, state: &State, room: Rect, title: &str, lines: &Lines, without: &[Action]) {
     let most = popup::most_columns(room);
     let broken = |(text, style): &(String, Style)| -> Lines {
         popup::wrapped(text, most).into_iter().map(|line| (line, *style)).collect()

@@ -1,15 +1,14 @@
 //! Questions: a server's key, yes or no, what is already there, how to quit, whether to go on.
 
+use ratatui::{layout::Rect, style::Style};
+
 use crate::{
     human,
     tui::{
         state::{
             State,
             dialog::{ConflictView, Question, TrustView},
-            layout::Area,
-            left_of,
-            look::Style,
-            offered,
+            left_of, offered,
             server::Server,
             transfers::Ask,
             words,
@@ -26,7 +25,7 @@ use crate::{
 type Lines = Vec<(String, Style)>;
 
 /// Opens a box around lines and writes them.
-fn show(paint: &mut Paint<'_>, state: &State, room: Area, title: &str, lines: Lines) {
+fn show(paint: &mut Paint<'_>, state: &State, room: Rect, title: &str, lines: Lines) {
     let most = popup::most_columns(room);
     let broken = |(text, style): (String, Style)| -> Lines {
         popup::wrapped(&text, most).into_iter().map(|line| (line, style)).collect()
@@ -40,7 +39,7 @@ fn show(paint: &mut Paint<'_>, state: &State, room: Area, title: &str, lines: Li
     }
 }
 
-pub(super) fn reaching(paint: &mut Paint<'_>, state: &State, room: Area) {
+pub(super) fn reaching(paint: &mut Paint<'_>, state: &State, room: Rect) {
     let theme = &paint.look().theme;
     let beside = state.attempt.beside.as_ref().map(|(server, _)| server);
     let Some(server) = beside.or(state.link.server()) else { return };
@@ -52,7 +51,7 @@ pub(super) fn reaching(paint: &mut Paint<'_>, state: &State, room: Area) {
     show(paint, state, room, &format!("Connecting to {}", server.name()), lines);
 }
 
-pub(super) fn trust(paint: &mut Paint<'_>, state: &State, view: &TrustView, room: Area) {
+pub(super) fn trust(paint: &mut Paint<'_>, state: &State, view: &TrustView, room: Rect) {
     let theme = &paint.look().theme;
     let lines = vec![
         (format!("{} is not known yet. Its key is", view.host), theme.text),
@@ -65,13 +64,13 @@ pub(super) fn trust(paint: &mut Paint<'_>, state: &State, view: &TrustView, room
     show(paint, state, room, "Is this the right server?", lines);
 }
 
-pub(super) fn question(paint: &mut Paint<'_>, state: &State, question: &Question, room: Area) {
+pub(super) fn question(paint: &mut Paint<'_>, state: &State, question: &Question, room: Rect) {
     let text = paint.look().theme.text;
     let lines = question.lines.iter().map(|line| (line.clone(), text)).collect();
     show(paint, state, room, &question.title, lines);
 }
 
-pub(super) fn conflict(paint: &mut Paint<'_>, state: &State, view: ConflictView, room: Area) {
+pub(super) fn conflict(paint: &mut Paint<'_>, state: &State, view: ConflictView, room: Rect) {
     let theme = &paint.look().theme;
     let asks = &state.transfers.asks;
     let Some(at) = asks.iter().position(|ask| ask.item == view.item) else { return };
@@ -102,7 +101,7 @@ fn elder(ask: &Ask, target: bool) -> &'static str {
     if this > other { "newer" } else { "" }
 }
 
-pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Area) {
+pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Rect) {
     let theme = &paint.look().theme;
     let total = state.transfers.total();
     let unfinished = state.transfers.all().iter().filter(|transfer| !transfer.is_over() && !transfer.held).count();
@@ -128,7 +127,7 @@ pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Area) {
     show(paint, state, room, "Quit while transfers run?", lines);
 }
 
-pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Area) {
+pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Rect) {
     let theme = &paint.look().theme;
     let Some(first) = offered(state) else { return };
     let name = Server {
