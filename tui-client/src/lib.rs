@@ -1,6 +1,7 @@
 //! `ferry` as a library, so that other programs of ours can be it: the demo opens the browser.
 
 mod address;
+mod advice;
 mod args;
 mod cli;
 mod command_line;
@@ -9,6 +10,7 @@ mod context;
 mod estimate;
 mod exit;
 mod failure;
+mod fault;
 mod home;
 mod human;
 mod interrupt;

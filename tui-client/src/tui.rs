@@ -9,11 +9,11 @@ mod config;
 mod effect;
 mod effects;
 mod event;
-mod fault;
 mod keymap;
 mod runtime;
 #[cfg(test)]
 mod scene;
+mod setting_error;
 mod state;
 mod terminal;
 mod update;
@@ -184,7 +184,7 @@ fn read_themes(folder: &Path, look: &mut Look, faults: &mut Vec<String>) {
 }
 
 /// What a file says; its faults are told with its name.
-fn told<T>(file: &str, (value, wrong): (T, Vec<fault::Fault>), faults: &mut Vec<String>) -> T {
+fn told<T>(file: &str, (value, wrong): (T, Vec<setting_error::SettingError>), faults: &mut Vec<String>) -> T {
     faults.extend(wrong.iter().map(|fault| format!("{file}, {fault}")));
     value
 }

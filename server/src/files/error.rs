@@ -2,7 +2,11 @@
 
 use ferry_shared::path::{PathError, RemotePath};
 
-use crate::{disk_fault::Fault, quota::OverQuota, storage::StorageError};
+use crate::{
+    disk_fault::Fault,
+    quota::{OverQuota, What},
+    storage::StorageError,
+};
 
 /// Why it was not done. Messages hold the user's own paths and nothing of the server's, but for those of
 /// [`Error::Disk`] and [`Error::Fault`], which are for the log.
@@ -16,7 +20,7 @@ pub enum Error {
         /// The same in words.
         message: String,
     },
-    /// It does not fit the quota. The figures are bytes, or files where that limit is in the way.
+    /// It does not fit the quota.
     #[error("{message}")]
     OverQuota {
         /// The same in words.
@@ -27,6 +31,8 @@ pub enum Error {
         available: u64,
         /// The amount that unfinished uploads hold.
         held: u64,
+        /// Whether these are files; else they are bytes.
+        in_files: bool,
     },
     /// The account is read-only.
     #[error("this account may look and download only")]
@@ -137,8 +143,8 @@ impl Error {
     }
 
     fn over_quota(message: String, quota: OverQuota) -> Self {
-        let OverQuota { needed, available, held, .. } = quota;
-        Self::OverQuota { message, needed, available, held }
+        let OverQuota { what, needed, available, held } = quota;
+        Self::OverQuota { message, needed, available, held, in_files: what == What::Files }
     }
 
     /// Whether there is nothing at the path.

@@ -9,7 +9,7 @@ pub(crate) use key::{Code, Key};
 
 use super::{
     action::{Action, Preset, Row, Where, table},
-    fault::Fault,
+    setting_error::SettingError,
 };
 
 /// Keys to press one after the other, and what they do.
@@ -47,7 +47,7 @@ impl Keymap {
     }
 
     /// Reads `keys.toml`: what it changes, and all that is wrong with it.
-    pub(crate) fn read(text: &str) -> (Self, Vec<Fault>) {
+    pub(crate) fn read(text: &str) -> (Self, Vec<SettingError>) {
         file::read(text)
     }
 

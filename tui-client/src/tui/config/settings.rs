@@ -4,7 +4,7 @@ use ferry_client::transfer::ConflictRule;
 use toml::de::{DeTable, DeValue};
 
 use crate::tui::{
-    fault::Fault,
+    setting_error::SettingError,
     state::order::{By, Sort},
 };
 
@@ -53,24 +53,28 @@ impl Default for Settings {
 
 impl Settings {
     /// Reads the file's text; what is wrong keeps its default.
-    pub(crate) fn read(text: &str) -> (Self, Vec<Fault>) {
+    pub(crate) fn read(text: &str) -> (Self, Vec<SettingError>) {
         let mut settings = Self::default();
         let mut faults = Vec::new();
         match DeTable::parse(text) {
-            Err(error) => faults.push(Fault::at(text, error.span().unwrap_or_default().start, error.message())),
+            Err(error) => faults.push(SettingError::at(text, error.span().unwrap_or_default().start, error.message())),
             Ok(table) => {
                 for (key, value) in table.get_ref() {
                     match settings.set(key.get_ref(), value.get_ref()) {
                         Ok(()) => {}
                         Err(Wrong::Key) => {
-                            faults.push(Fault::at(
+                            faults.push(SettingError::at(
                                 text,
                                 key.span().start,
                                 format!("there is no setting `{}`", key.get_ref()),
                             ));
                         }
                         Err(Wrong::Value(is)) => {
-                            faults.push(Fault::at(text, value.span().start, format!("`{}` is {is}", key.get_ref())));
+                            faults.push(SettingError::at(
+                                text,
+                                value.span().start,
+                                format!("`{}` is {is}", key.get_ref()),
+                            ));
                         }
                     }
                 }
@@ -80,10 +84,10 @@ impl Settings {
     }
 
     /// A fault in the value of a key of the file.
-    pub(crate) fn fault(text: &str, key: &str, message: String) -> Fault {
+    pub(crate) fn fault(text: &str, key: &str, message: String) -> SettingError {
         let table = DeTable::parse(text).ok();
         let value = table.as_ref().and_then(|table| table.get_ref().get(key));
-        Fault::at(text, value.map_or(0, |value| value.span().start), message)
+        SettingError::at(text, value.map_or(0, |value| value.span().start), message)
     }
 
     fn set(&mut self, key: &str, value: &DeValue<'_>) -> Result<(), Wrong> {

@@ -7,6 +7,7 @@ use ferry_shared::{message::reply::Registration, name::Escaped, path::RemotePath
 use super::{Out, link, reach, read, resume};
 use crate::{
     address::Address,
+    fault::Kind,
     tui::{
         action::Action,
         effect::{Effect, LinkEffect},
@@ -20,7 +21,7 @@ use crate::{
             server::{Server, key_file},
             side::Side,
             ticket::Ticket,
-            trouble::{Kind, Trouble},
+            trouble::Trouble,
             words,
         },
     },
@@ -288,7 +289,9 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bo
     close_reaching(state);
     // A key that is no use is not mended by typing; one that asked for its passphrase is.
     let typed = |server: &Server| server.identity.is_none() || state.dialogs.iter().any(is_login);
-    if let (Link::LoggingIn { server, greeting, .. }, Kind::Login | Kind::Exists | Kind::Other) = (was, trouble.kind)
+    if let Link::LoggingIn { server, greeting, .. } = was
+        && !trouble.kind.is_offline()
+        && trouble.kind != Kind::ChangedKey
         && typed(&server)
     {
         // What was typed is still there but for the passwords: mend it and try again.

@@ -13,7 +13,7 @@ use crate::{
             dialog::{Decided, Dialog, Form, Notice, Purpose, Question},
             layout::Layout,
             transfers::{Key, Part, Phase, Row, Transfer},
-            trouble::{Kind, Trouble},
+            trouble::Trouble,
             words,
         },
     },
@@ -213,7 +213,7 @@ fn retry(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
 
 /// The connection is back: what failed for want of one is tried again.
 pub(super) fn retry_lost(state: &mut State, out: &mut Out) {
-    let lost = |trouble: &Trouble| trouble.kind == Kind::Offline;
+    let lost = |trouble: &Trouble| trouble.kind.is_offline();
     let mut wholes = Vec::new();
     let mut items = Vec::new();
     for transfer in state.transfers.all() {

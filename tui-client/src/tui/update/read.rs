@@ -3,15 +3,11 @@
 use std::time::Duration;
 
 use super::Out;
-use crate::tui::{
-    effect::Effect,
-    state::{
-        State,
-        item::Item,
-        place::Place,
-        side::Side,
-        ticket::Ticket,
-        trouble::{Kind, Trouble},
+use crate::{
+    fault::Kind,
+    tui::{
+        effect::Effect,
+        state::{State, item::Item, place::Place, side::Side, ticket::Ticket, trouble::Trouble},
     },
 };
 

@@ -24,7 +24,6 @@ use crate::{
             place::Place,
             server::Server,
             side::Side,
-            trouble,
         },
     },
 };
@@ -39,7 +38,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect)
     let pane = &state.panes[side];
     if let Some(trouble) = pane.trouble.as_ref().filter(|_| pane.listing.total() == 0) {
         // The way out of a folder that cannot be read.
-        if pane.has_up() && trouble.kind != trouble::Kind::Offline {
+        if pane.has_up() && !trouble.kind.is_offline() {
             line(paint, state, side, 0, Rect { height: 1, ..entries }, Columns::of(area.width), None);
         }
         instead(paint, state, pane, entries);
@@ -173,15 +172,11 @@ fn instead(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
     let theme = &paint.look().theme;
     let Some(trouble) = &pane.trouble else { return };
     let mut lines = Vec::new();
-    match (&state.link, trouble.kind) {
-        (Link::Reaching { .. } | Link::LoggingIn { .. }, trouble::Kind::Offline) => {
-            lines.push(("connecting".to_owned(), theme.warn))
-        }
-        (Link::Greeted { .. }, trouble::Kind::Offline) => {
-            lines.push(("waiting for the password".to_owned(), theme.warn))
-        }
-        (Link::Lost(..), trouble::Kind::Offline) => lines.push(("the connection is lost".to_owned(), theme.bad)),
-        (_, trouble::Kind::Offline) => {
+    match (&state.link, trouble.kind.is_offline()) {
+        (Link::Reaching { .. } | Link::LoggingIn { .. }, true) => lines.push(("connecting".to_owned(), theme.warn)),
+        (Link::Greeted { .. }, true) => lines.push(("waiting for the password".to_owned(), theme.warn)),
+        (Link::Lost(..), true) => lines.push(("the connection is lost".to_owned(), theme.bad)),
+        (_, true) => {
             lines.push(("not connected".to_owned(), theme.warn));
             let key = state.keymap.label(Where::Browse, Action::Sites);
             lines.push((format!("{} connects to a server", key.unwrap_or_default()), theme.dim));

@@ -23,7 +23,7 @@ use crate::tui::{
         look,
         task::Left,
         transfers::Key,
-        trouble::{Kind, Trouble},
+        trouble::Trouble,
     },
     update::Begin,
 };
@@ -191,7 +191,7 @@ fn transfers_that_cannot_reach_the_server() {
 #[test]
 fn offline() {
     let mut scene = Scene::connected();
-    let trouble = Trouble::new("the server closed it").of(Kind::Offline);
+    let trouble = Trouble::new("the server closed it").of(crate::fault::Kind::Offline);
     scene.event(Event::Lost { trouble, attempt: 3, retry_in: std::time::Duration::from_secs(9) });
     keep("lost", &mut scene);
     keep("lost-remote", scene.keys("tab"));

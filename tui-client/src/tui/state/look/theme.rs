@@ -4,7 +4,7 @@ use ratatui_core::style::Style;
 use toml::de::DeTable;
 
 use super::style;
-use crate::tui::fault::Fault;
+use crate::tui::setting_error::SettingError;
 
 macro_rules! roles {
     ($($(#[$doc:meta])* $field:ident: $key:literal,)*) => {
@@ -94,25 +94,27 @@ pub(super) fn built_in() -> Vec<Theme> {
 
 impl Theme {
     /// Reads a theme; what is wrong in it keeps the default.
-    pub(crate) fn read(name: &str, text: &str) -> (Self, Vec<Fault>) {
+    pub(crate) fn read(name: &str, text: &str) -> (Self, Vec<SettingError>) {
         let mut theme = Self { name: name.to_owned(), ..Self::default() };
         let mut faults = Vec::new();
         let table = match DeTable::parse(text) {
             Ok(table) => table,
             Err(error) => {
-                faults.push(Fault::at(text, error.span().unwrap_or_default().start, error.message()));
+                faults.push(SettingError::at(text, error.span().unwrap_or_default().start, error.message()));
                 return (theme, faults);
             }
         };
         for (key, value) in table.get_ref() {
             let Some(style) = value.get_ref().as_str() else {
-                faults.push(Fault::at(text, value.span().start, "a style is a text like \"red on black bold\""));
+                faults.push(SettingError::at(text, value.span().start, "a style is a text like \"red on black bold\""));
                 continue;
             };
             match style::parse(style) {
                 Ok(style) if theme.set(key.get_ref(), style) => {}
-                Ok(_) => faults.push(Fault::at(text, key.span().start, format!("a theme has no `{}`", key.get_ref()))),
-                Err(error) => faults.push(Fault::at(text, value.span().start, error)),
+                Ok(_) => {
+                    faults.push(SettingError::at(text, key.span().start, format!("a theme has no `{}`", key.get_ref())))
+                }
+                Err(error) => faults.push(SettingError::at(text, value.span().start, error)),
             }
         }
         (theme, faults)

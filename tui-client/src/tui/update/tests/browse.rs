@@ -1,15 +1,12 @@
 //! Moving about, marking, finding, arranging.
 
-use crate::tui::{
-    effect::Effect,
-    event::{Answer, Event, Mouse, MouseAct},
-    scene::{Scene, begin, entry, local_items},
-    state::{
-        item::Item,
-        place::Place,
-        side::Side,
-        ticket::Ticket,
-        trouble::{Kind, Trouble},
+use crate::{
+    fault::Kind,
+    tui::{
+        effect::Effect,
+        event::{Answer, Event, Mouse, MouseAct},
+        scene::{Scene, begin, entry, local_items},
+        state::{item::Item, place::Place, side::Side, ticket::Ticket, trouble::Trouble},
     },
 };
 

@@ -12,15 +12,18 @@ use ferry_shared::{
 };
 
 use super::links;
-use crate::tui::{
-    action::Where,
-    effect::{Effect, LinkEffect},
-    event::{Answer, Event},
-    scene::{Scene, account, begin, greeting, key, remote_items, server},
-    state::{
-        dialog::{Dialog, TrustView},
-        link::{Greeting, Link},
-        trouble::{Kind, Trouble},
+use crate::{
+    fault::Kind,
+    tui::{
+        action::Where,
+        effect::{Effect, LinkEffect},
+        event::{Answer, Event},
+        scene::{Scene, account, begin, greeting, key, remote_items, server},
+        state::{
+            dialog::{Dialog, TrustView},
+            link::{Greeting, Link},
+            trouble::Trouble,
+        },
     },
 };
 

@@ -2,15 +2,13 @@
 
 use ferry_shared::name::Name;
 
-use crate::tui::{
-    effect::Effect,
-    event::{Answer, Event},
-    scene::{Scene, entry, local_items},
-    state::{
-        dialog::Dialog,
-        listing::Amount,
-        place::Place,
-        trouble::{Kind, Trouble},
+use crate::{
+    fault::Kind,
+    tui::{
+        effect::Effect,
+        event::{Answer, Event},
+        scene::{Scene, entry, local_items},
+        state::{dialog::Dialog, listing::Amount, place::Place, trouble::Trouble},
     },
 };
 

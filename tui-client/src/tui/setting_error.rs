@@ -4,14 +4,14 @@ use std::fmt;
 
 /// Something wrong in a file of the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct SettingError {
     /// The line, from 1.
     pub(crate) line: usize,
     /// What is wrong.
     pub(crate) message: String,
 }
 
-impl Fault {
+impl SettingError {
     /// A fault at a byte of `text`.
     pub(crate) fn at(text: &str, byte: usize, message: impl Into<String>) -> Self {
         let before = text.as_bytes().get(..byte).unwrap_or(text.as_bytes());
@@ -20,7 +20,7 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: {}", self.line, self.message)
     }
