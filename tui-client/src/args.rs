@@ -11,9 +11,9 @@ use ferry_client::{
     trust::Fingerprint,
 };
 use ferry_shared::refusal::{Code, Refusal};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::secret::Source;
+use crate::{human, secret::Source};
 
 /// How many transfers run side by side, unless the command line says otherwise.
 const TRANSFERS: usize = 4;
@@ -225,7 +225,7 @@ impl Global {
 }
 
 /// What becomes of symbolic links inside a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Links {
     /// Leave them out; that is no failure
@@ -344,14 +344,7 @@ pub(crate) struct Limit(pub(crate) Bandwidth);
 
 fn bandwidth(text: &str) -> Result<Limit, String> {
     let (up, down) = text.split_once(':').unwrap_or((text, text));
-    Ok(Limit(Bandwidth { up: rate(up)?, down: rate(down)? }))
-}
-
-fn rate(text: &str) -> Result<Option<u64>, String> {
-    match text.parse::<bytesize::ByteSize>() {
-        Ok(rate) => Ok(Some(rate.as_u64()).filter(|rate| *rate > 0)),
-        Err(_) => Err(format!("'{text}' is no size; write 500KiB, 10MiB or 0 for no limit")),
-    }
+    Ok(Limit(Bandwidth { up: human::parse_limit(up)?, down: human::parse_limit(down)? }))
 }
 
 fn transfers(text: &str) -> Result<usize, String> {

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 /// What became of a path, where there is nothing more to tell.
 #[derive(Debug, Serialize)]
 pub(crate) struct PathObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     pub(crate) path: &'a RemotePath,
     pub(crate) outcome: &'static str,
 }
@@ -19,6 +20,7 @@ pub(crate) struct PathObject<'a> {
 /// A path that was left out, and why.
 #[derive(Debug, Serialize)]
 pub(crate) struct SkippedObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
     outcome: &'static str,
     why: &'static str,
@@ -41,6 +43,11 @@ impl<'a> SkippedObject<'a> {
 pub(crate) struct NameObject<'a> {
     pub(crate) name: &'a str,
     pub(crate) outcome: &'static str,
+}
+
+/// Serializes a path as `--json` shows it.
+pub(crate) fn path<S: Serializer>(path: &RemotePath, serializer: S) -> Result<S::Ok, S::Error> {
+    Bytes(path.as_bytes()).serialize(serializer)
 }
 
 /// Bytes that are mostly text: a string where they are UTF-8, else `{"bytes":"<base64>"}`, as in the protocol.

@@ -12,7 +12,7 @@ use ferry_shared::{
     path::{PathError, RemotePath},
     text_file,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 const HEAD: &str = "# ferry's saved servers. Passwords are never kept here.\n\n";
 
 /// One saved server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Site {
     /// `host`, `host:port` or `[v6]:port`.
@@ -32,19 +32,19 @@ pub(crate) struct Site {
     /// The user's name there.
     pub(crate) user: String,
     /// The folder `SITE:` and relative paths start at; the home if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(crate) path: Option<String>,
     /// The only server key to accept, instead of what `known_servers` says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(crate) server_key: Option<Fingerprint>,
     /// The file of the key to log in with, instead of a password.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(crate) identity: Option<PathBuf>,
     /// The file with the server's secret.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(crate) seal: Option<PathBuf>,
     /// What becomes of symbolic links inside a folder, unless `--links` says it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(crate) links: Option<Links>,
 }
 

@@ -50,6 +50,7 @@ pub(crate) struct CheckArgs {
 /// A difference as `--json` shows it.
 #[derive(Serialize)]
 struct DifferenceObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
     #[serde(flatten)]
     difference: &'a Difference,

@@ -38,6 +38,7 @@ struct Held {
 
 #[derive(Serialize)]
 struct FolderObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
     #[serde(flatten)]
     held: &'a Held,

@@ -35,6 +35,7 @@ pub(crate) struct HashArgs {
 
 #[derive(Serialize)]
 struct HashObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
     algorithm: &'static str,
     digest: &'a str,

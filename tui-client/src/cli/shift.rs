@@ -38,7 +38,9 @@ pub(super) enum Way {
 /// What became of one source, as `--json` shows it.
 #[derive(Serialize)]
 struct ShiftedObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
+    #[serde(serialize_with = "crate::json::path")]
     to: &'a RemotePath,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]

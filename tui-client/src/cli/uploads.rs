@@ -37,6 +37,7 @@ pub(crate) struct UploadsArgs {
 /// An unfinished upload as `--json` shows it.
 #[derive(Serialize)]
 struct UploadObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,

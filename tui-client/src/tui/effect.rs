@@ -10,7 +10,7 @@ use ferry_shared::{fingerprint::Fingerprint, name::Name, path::RemotePath, secre
 
 use super::state::{
     place::Place,
-    saved::{Bookmark, Site},
+    saved::{Bookmark, NamedSite},
     side::Side,
     ticket::Ticket,
     transfers::{Key, Order},
@@ -72,7 +72,7 @@ pub(crate) enum Effect {
     /// To the engine.
     Transfer(TransferEffect),
     /// Save a site, in place of the one of another name.
-    SaveSite(Option<String>, Site),
+    SaveSite(Option<String>, NamedSite),
     /// Forget a site.
     RemoveSite(String),
     /// Save the bookmarks.

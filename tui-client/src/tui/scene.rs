@@ -32,7 +32,7 @@ use super::{
         link::{Account, Greeting},
         listing::{Amount, Viewing},
         look::Look,
-        saved::{Saved, Site},
+        saved::{NamedSite, Saved},
         server::Server,
         ticket::Ticket,
         transfers::Key,
@@ -304,18 +304,20 @@ impl Scene {
 
     /// A site is saved.
     pub(crate) fn with_sites(mut self) -> Self {
-        let site = |name: &str, address: &str, user: &str, path: &str| Site {
+        let site = |name: &str, address: &str, user: &str, path: Option<&str>| NamedSite {
             name: name.into(),
-            address: address.into(),
-            user: user.into(),
-            path: path.into(),
-            identity: String::new(),
-            seal: None,
-            links: None,
-            key: None,
+            site: crate::sites::Site {
+                address: address.into(),
+                user: user.into(),
+                path: path.map(Into::into),
+                server_key: None,
+                identity: None,
+                seal: None,
+                links: None,
+            },
         };
-        let sites =
-            vec![site("backup", "10.0.0.7:7022", "root", ""), site("work", "files.example.org", "alice", "projects")];
+        let work = site("work", "files.example.org", "alice", Some("projects"));
+        let sites = vec![site("backup", "10.0.0.7:7022", "root", None), work];
         self.event(Event::Saved(Saved { sites, bookmarks: Vec::new() }));
         self
     }

@@ -1,11 +1,16 @@
 //! `config.toml`: how the browser looks and works; every key optional, every fault told with its line.
 
+use clap::ValueEnum as _;
 use ferry_client::transfer::ConflictRule;
 use toml::de::{DeTable, DeValue};
 
-use crate::tui::{
-    setting_error::SettingError,
-    state::order::{By, Sort},
+use crate::{
+    args::Conflict,
+    human,
+    tui::{
+        setting_error::SettingError,
+        state::order::{By, Sort},
+    },
 };
 
 /// The text of a file with every key, each at its default.
@@ -142,28 +147,17 @@ fn truth(value: &DeValue<'_>) -> Result<bool, Wrong> {
 }
 
 fn limit(value: &DeValue<'_>) -> Result<Option<u64>, Wrong> {
-    let wrong = Wrong::Value("a size a second like \"10MiB\"; \"0\" is no limit");
-    match text(value)?.parse::<bytesize::ByteSize>() {
-        Ok(size) => Ok(Some(size.as_u64()).filter(|size| *size > 0)),
-        Err(_) => Err(wrong),
-    }
+    human::parse_limit(text(value)?).map_err(|_| Wrong::Value("a size a second like \"10MiB\"; \"0\" is no limit"))
 }
 
 fn rule(text: &str) -> Result<ConflictRule, Wrong> {
-    Ok(match text {
-        "ask" => ConflictRule::Ask,
-        "skip" => ConflictRule::Skip,
-        "replace" => ConflictRule::Replace,
-        "newer" => ConflictRule::Newer,
-        "different" => ConflictRule::Different,
-        "changed" => ConflictRule::Changed,
-        "keep-both" => ConflictRule::KeepBoth,
+    match Conflict::from_str(text, false) {
+        // The browser can always ask.
+        Ok(rule) if rule != Conflict::Fail => Ok(rule.into()),
         _ => {
-            return Err(Wrong::Value(
-                "\"ask\", \"skip\", \"replace\", \"newer\", \"different\", \"changed\" or \"keep-both\"",
-            ));
+            Err(Wrong::Value("\"ask\", \"skip\", \"replace\", \"newer\", \"different\", \"changed\" or \"keep-both\""))
         }
-    })
+    }
 }
 
 #[cfg(test)]

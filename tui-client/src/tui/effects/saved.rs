@@ -16,12 +16,12 @@ use tokio::sync::mpsc;
 
 use crate::{
     home::Home,
-    sites::{self, Sites, SitesError},
+    sites::{Site, Sites, SitesError},
     tui::{
         event::Event,
         state::{
             place::Place,
-            saved::{Bookmark, Saved, Site},
+            saved::{Bookmark, NamedSite, Saved},
             trouble::Trouble,
         },
     },
@@ -75,17 +75,13 @@ impl Keeper {
         Self { events, sites: home.sites(), bookmarks: bookmarks(home), busy: Arc::default() }
     }
 
-    pub(super) fn save_site(&self, old: Option<String>, site: Site) {
+    pub(super) fn save_site(&self, old: Option<String>, site: NamedSite) {
         self.change(move |files, _| {
             let mut sites = Sites::load(files.to_owned())?;
             if let Some(old) = old {
                 sites.remove(&old)?;
             }
-            let path = Some(site.path).filter(|path| !path.is_empty());
-            let identity = Some(site.identity).filter(|file| !file.is_empty()).map(PathBuf::from);
-            let Site { name, address, user, seal, links, key: server_key, .. } = site;
-            let kept = sites::Site { address, user, path, server_key, identity, seal, links };
-            Ok(sites.add(&name, kept)?)
+            Ok(sites.add(&site.name, site.site)?)
         });
     }
 
@@ -122,7 +118,10 @@ pub(super) fn load(sites: &Path, bookmarks: &Path) -> (Saved, Vec<String>) {
     let mut faults = Vec::new();
     let mut saved = Saved::default();
     match Sites::load(sites.to_owned()) {
-        Ok(sites) => saved.sites = sites.iter().map(|(name, site)| site_of(name, site)).collect(),
+        Ok(sites) => {
+            let named = |(name, site): (&String, &Site)| NamedSite { name: name.clone(), site: site.clone() };
+            saved.sites = sites.iter().map(named).collect();
+        }
         Err(error) => faults.push(error.to_string()),
     }
     match read(bookmarks) {
@@ -130,19 +129,6 @@ pub(super) fn load(sites: &Path, bookmarks: &Path) -> (Saved, Vec<String>) {
         Err(error) => faults.push(format!("{} cannot be used: {error}", bookmarks.display())),
     }
     (saved, faults)
-}
-
-fn site_of(name: &str, site: &sites::Site) -> Site {
-    Site {
-        name: name.to_owned(),
-        address: site.address.clone(),
-        user: site.user.clone(),
-        path: site.path.clone().unwrap_or_default(),
-        identity: site.identity.as_ref().map_or_else(String::new, |file| file.display().to_string()),
-        seal: site.seal.clone(),
-        links: site.links,
-        key: site.server_key,
-    }
 }
 
 fn read(file: &Path) -> Result<Vec<Bookmark>, SavedError> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ferry_client::connect::Target;
 use ferry_shared::{fingerprint::Fingerprint, path::RemotePath};
 
-use super::saved::Site;
+use super::saved::NamedSite;
 use crate::{
     address::{self, Address},
     args::Links,
@@ -65,15 +65,16 @@ impl Server {
     ///
     /// # Errors
     /// What is wrong with the site.
-    pub(crate) fn from_site(site: &Site, home: &Path) -> Result<Self, String> {
+    pub(crate) fn from_site(NamedSite { name, site }: &NamedSite, home: &Path) -> Result<Self, String> {
         if site.user.is_empty() {
             return Err("the user is missing".to_owned());
         }
+        let folder = site.path.as_deref().unwrap_or_default();
         Ok(Self {
-            site: Some(site.name.clone()),
-            start: RemotePath::from_typed(site.path.as_bytes()).map_err(|error| error.to_string())?,
-            key: site.key,
-            identity: key_file(&site.identity, home),
+            site: Some(name.clone()),
+            start: RemotePath::from_typed(folder.as_bytes()).map_err(|error| error.to_string())?,
+            key: site.server_key,
+            identity: site.identity.as_ref().map(|file| key_file(file, home)),
             seal: site.seal.clone(),
             links: site.links,
             ..Self::of_user(&site.user, &site.address)?
@@ -98,9 +99,6 @@ impl Server {
 }
 
 /// The path of a key file as it was typed: `~/` is the user's home.
-pub(crate) fn key_file(typed: &str, home: &Path) -> Option<PathBuf> {
-    match typed.strip_prefix("~/") {
-        Some(below) => Some(home.join(below)),
-        None => Some(PathBuf::from(typed)).filter(|path| !path.as_os_str().is_empty()),
-    }
+pub(crate) fn key_file(typed: &Path, home: &Path) -> PathBuf {
+    typed.strip_prefix("~").map_or_else(|_| typed.to_owned(), |below| home.join(below))
 }

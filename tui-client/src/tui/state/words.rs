@@ -64,38 +64,3 @@ pub(crate) fn scope(scope: Scope) -> &'static str {
         Scope::All => "all of this transfer",
     }
 }
-
-/// A size in at most 8 columns: `9.8 MiB`, `24 MiB`, `1023 KiB`.
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let power = bytes.ilog2() / 10;
-    let unit = 1u128 << (10 * power);
-    let name = usize::try_from(power).ok().and_then(|power| UNITS.get(power.wrapping_sub(1))).unwrap_or(&"EiB");
-    let tenths = u128::from(bytes) * 10 / unit;
-    if tenths < 100 { format!("{}.{} {name}", tenths / 10, tenths % 10) } else { format!("{} {name}", tenths / 10) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_take_at_most_eight_columns() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (10_239, "9.9 KiB"),
-            (10_240, "10 KiB"),
-            (1_048_575, "1023 KiB"),
-            (24 << 20, "24 MiB"),
-            (u64::MAX, "15 EiB"),
-        ] {
-            assert_eq!(size(bytes), text);
-            assert!(text.len() <= 8);
-        }
-    }
-}

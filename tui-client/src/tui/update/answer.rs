@@ -8,7 +8,7 @@ use crate::{
     tui::{
         effect::{Effect, LinkEffect},
         event::Answer,
-        state::{State, listing::Amount, side::Side, task::Task, ticket::Ticket, trouble::Trouble, words},
+        state::{State, listing::Amount, side::Side, task::Task, ticket::Ticket, trouble::Trouble},
     },
 };
 
@@ -113,7 +113,7 @@ fn removed(state: &mut State, ticket: Ticket, amount: Amount, out: &mut Out) {
     let Some(Task::Remove(folder)) = finish(state, ticket) else { return };
     let files = human::count(amount.files, "file", "files");
     let folders = human::count(amount.folders, "folder", "folders");
-    state.say(format!("deleted: {files}, {folders}, {}", words::size(amount.bytes)));
+    state.say(format!("deleted: {files}, {folders}, {}", human::size(amount.bytes)));
     read::changed(state, &folder);
     read::due(state, out);
     if folder.is_remote() {

@@ -1,6 +1,9 @@
 //! Connecting: the address, the server's key, the password, and giving up at any point.
 
-use std::ffi::OsStr;
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use ferry_shared::{message::reply::Registration, name::Escaped, path::RemotePath, secret::Secret};
 
@@ -8,6 +11,7 @@ use super::{Out, link, reach, read, resume};
 use crate::{
     address::Address,
     fault::Kind,
+    sites::Site,
     tui::{
         action::Action,
         effect::{Effect, LinkEffect},
@@ -17,7 +21,7 @@ use crate::{
             dialog::{Dialog, Form, Notice, Purpose, TrustView},
             link::{Account, Greeting, Link, Session},
             place::Place,
-            saved::Site,
+            saved::NamedSite,
             server::{Server, key_file},
             side::Side,
             ticket::Ticket,
@@ -33,7 +37,7 @@ use crate::{
 /// What is wrong with it.
 pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(), String> {
     let (typed, user) = (form.get("server"), form.get("user"));
-    let mut server = match state.saved.sites.iter().find(|site| site.name == typed) {
+    let mut server = match state.saved.site(typed) {
         Some(site) => Server::from_site(site, &state.home)?,
         None if typed.is_empty() => return Err("the server is missing".to_owned()),
         None if typed.contains('@') => {
@@ -42,26 +46,25 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
         None if user.is_empty() => return Err("the user is missing".to_owned()),
         None => Server::of_user(user, typed)?,
     };
-    if !form.get("folder").is_empty() {
-        server.start = RemotePath::from_typed(form.get("folder").as_bytes()).map_err(|error| error.to_string())?;
+    if let Some(folder) = form.given("folder") {
+        server.start = RemotePath::from_typed(folder.as_bytes()).map_err(|error| error.to_string())?;
     }
-    if !form.get("key file").is_empty() {
-        server.identity = key_file(form.get("key file"), &state.home);
+    if let Some(file) = form.given("key file") {
+        server.identity = Some(key_file(Path::new(file), &state.home));
     }
-    let name = form.get("save as");
     let mut saves = None;
-    if !name.is_empty() {
+    if let Some(name) = form.given("save as") {
         let site = Site {
-            name: name.to_owned(),
             address: server.target.address(),
             user: server.target.user.clone(),
-            path: form.get("folder").to_owned(),
-            identity: form.get("key file").to_owned(),
-            key: None,
+            path: form.given("folder").map(str::to_owned),
+            server_key: None,
+            identity: form.given("key file").map(PathBuf::from),
             seal: None,
             links: None,
         };
-        let checked = state.saved.check(None, &site).and_then(|()| Server::from_site(&site, &state.home).map(drop));
+        let site = NamedSite { name: name.to_owned(), site };
+        let checked = state.saved.check_name(None, name).and_then(|()| Server::from_site(&site, &state.home).map(drop));
         checked.map_err(|fault| format!("save as: {fault}"))?;
         server.site = Some(name.to_owned());
         saves = Some(site);

@@ -3,18 +3,20 @@
 use ferry_client::transfer::ConflictRule;
 
 use super::{Out, count};
-use crate::tui::{
-    action::Action,
-    effect::{CountFor, Effect, TransferEffect},
-    state::{
-        State,
-        dialog::{CopyPlan, Decided, Dialog, Form, Purpose, Question},
-        item::Item,
-        place::Place,
-        side::Side,
-        task::Task,
-        transfers::{Order, Piece},
-        words,
+use crate::{
+    human,
+    tui::{
+        action::Action,
+        effect::{CountFor, Effect, TransferEffect},
+        state::{
+            State,
+            dialog::{CopyPlan, Decided, Dialog, Form, Purpose, Question},
+            item::Item,
+            place::Place,
+            side::Side,
+            task::Task,
+            transfers::{Order, Piece},
+        },
     },
 };
 
@@ -125,7 +127,7 @@ fn accept(state: &mut State, out: &mut Out) {
     let Some(Dialog::Copy(plan)) = state.dialogs.last_mut() else { return };
     if let Some(missing) = plan.missing() {
         let lines = vec![
-            format!("{} are missing at the target.", words::size(missing)),
+            format!("{} are missing at the target.", human::size(missing)),
             "What fits is carried; the rest fails and can be tried again.".to_owned(),
         ];
         let question =

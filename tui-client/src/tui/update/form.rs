@@ -3,12 +3,15 @@
 use ferry_client::transfer::Bandwidth;
 
 use super::{Out, connect, copy, mark, name, read, search, site};
-use crate::tui::{
-    action::Action,
-    effect::{Effect, TransferEffect},
-    state::{
-        State,
-        dialog::{Dialog, Form, Purpose},
+use crate::{
+    human,
+    tui::{
+        action::Action,
+        effect::{Effect, TransferEffect},
+        state::{
+            State,
+            dialog::{Dialog, Form, Purpose},
+        },
     },
 };
 
@@ -88,8 +91,5 @@ pub(super) fn limit(text: &str) -> Result<Option<u64>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    match text.parse::<bytesize::ByteSize>() {
-        Ok(size) => Ok(Some(size.as_u64()).filter(|size| *size > 0)),
-        Err(_) => Err(format!("`{text}` is no size; write 500KiB, 10MiB, or nothing for no limit")),
-    }
+    human::parse_limit(text)
 }

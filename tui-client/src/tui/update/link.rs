@@ -149,7 +149,7 @@ pub(super) fn notice(state: &mut State, word: Word) {
             session.account.usage = usage;
             if let Some(limit) = usage.limit.filter(|_| usage.is_nearly_full() && !was) {
                 let held = usage.held();
-                state.warn(format!("{} of {} are taken on this server", words::size(held), words::size(limit)));
+                state.warn(format!("{} of {} are taken on this server", human::size(held), human::size(limit)));
             }
         }
         Word::AccountChanged { access } => {
@@ -187,25 +187,25 @@ pub(super) fn account(state: &mut State, out: &mut Out) {
 pub(super) fn uploads(state: &mut State, uploads: &[UnfinishedUpload]) {
     let Some(session) = state.link.session() else { return };
     let usage = &session.account.usage;
-    let of = |most: Option<u64>| most.map_or(String::new(), |most| format!(" of {}", words::size(most)));
+    let of = |most: Option<u64>| most.map_or(String::new(), |most| format!(" of {}", human::size(most)));
     let mut lines = vec![
         format!("server    {}", session.server.target.address()),
         format!("software  {}", words::escaped(&session.greeting.software)),
         format!("key       {}", session.greeting.key),
         format!("user      {}", session.server.target.user),
         format!("may       {}", if session.account.access == Access::ReadOnly { "read" } else { "read and write" }),
-        format!("used      {}{}", words::size(usage.used), of(usage.limit)),
+        format!("used      {}{}", human::size(usage.used), of(usage.limit)),
         format!("files     {}{}", usage.files, usage.file_limit.map_or(String::new(), |most| format!(" of {most}"))),
-        format!("free      {} on the server's disk", words::size(usage.volume_free)),
+        format!("free      {} on the server's disk", human::size(usage.volume_free)),
     ];
     lines.push(String::new());
     if uploads.is_empty() {
         lines.push("no unfinished uploads".to_owned());
     } else {
-        lines.push(format!("unfinished uploads, which hold {}:", words::size(usage.reserved)));
+        lines.push(format!("unfinished uploads, which hold {}:", human::size(usage.reserved)));
         for upload in uploads {
-            let size = upload.size.map_or(String::new(), |size| format!(" of {}", words::size(size)));
-            lines.push(format!("  {}  {}{size}", upload.path.display(), words::size(upload.received)));
+            let size = upload.size.map_or(String::new(), |size| format!(" of {}", human::size(size)));
+            lines.push(format!("  {}  {}{size}", upload.path.display(), human::size(upload.received)));
         }
         lines.push("Copying the same file again goes on from there.".to_owned());
     }

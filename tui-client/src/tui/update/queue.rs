@@ -262,7 +262,7 @@ fn ask_discard(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out)
         None => "It is cancelled. Files that are whole stay; what has arrived of the others is thrown away.",
     };
     let lines =
-        vec![format!("{} of {} have arrived.", words::size(arrived), name.trim_start_matches('/')), rest.into()];
+        vec![format!("{} of {} have arrived.", human::size(arrived), name.trim_start_matches('/')), rest.into()];
     let title = "Throw away what has arrived?".to_owned();
     let decided = Decided::Discard(key, item);
     state.dialogs.push(Dialog::Question(Box::new(Question { title, lines, decided })));
@@ -313,7 +313,7 @@ fn at_once(state: &mut State, at_once: usize, out: &mut Out) {
 }
 
 fn speed(state: &mut State) {
-    let text = |limit: Option<u64>| limit.map_or(String::new(), words::size);
+    let text = |limit: Option<u64>| limit.map_or(String::new(), human::size);
     let bandwidth = state.transfers.bandwidth;
     let form = Form::new(Purpose::Speed, "The most bytes a second")
         .text("to the server", text(bandwidth.up))
@@ -355,10 +355,10 @@ fn item_lines(transfer: &Transfer, item: ItemId) -> Vec<String> {
     let Some(active) = transfer.begun().find(|begun| begun.item == item) else { return Vec::new() };
     vec![
         format!("file      {}", active.path.relative().display()),
-        format!("size      {}", active.size.map_or("not known".to_owned(), words::size)),
+        format!("size      {}", active.size.map_or("not known".to_owned(), human::size)),
         format!("is at     {}", words::item(active.state)),
-        format!("through   {}", words::size(active.done)),
-        format!("was there {}", words::size(active.reused)),
+        format!("through   {}", human::size(active.done)),
+        format!("was there {}", human::size(active.reused)),
         format!("for       {}", human::duration(active.elapsed)),
     ]
 }
@@ -370,8 +370,8 @@ fn whole_lines(state: &State, transfer: &Transfer) -> Vec<String> {
         format!("to        {}", transfer.order.to.display(&state.home)),
         format!("is        {}", words::phase(transfer.phase(state.now))),
         format!("files     {} of {}", tally.files_done, tally.files),
-        format!("bytes     {} of {}", words::size(tally.bytes_done), words::size(tally.bytes)),
-        format!("was there {}", words::size(tally.reused)),
+        format!("bytes     {} of {}", human::size(tally.bytes_done), human::size(tally.bytes)),
+        format!("was there {}", human::size(tally.reused)),
         format!("if there  {}", words::rule(transfer.order.rule)),
     ];
     if transfer.order.moves {

@@ -1,14 +1,19 @@
 //! Saved sites and bookmarks: choosing, saving, taking off the list.
 
+use std::path::PathBuf;
+
 use super::{Out, list, reach, read};
-use crate::tui::{
-    action::Action,
-    effect::Effect,
-    state::{
-        State,
-        dialog::{Decided, Dialog, Form, Purpose, Question},
-        saved::{Bookmark, Saved, Site},
-        server::Server,
+use crate::{
+    sites::Site,
+    tui::{
+        action::Action,
+        effect::Effect,
+        state::{
+            State,
+            dialog::{Decided, Dialog, Form, Purpose, Question},
+            saved::{Bookmark, NamedSite, Saved},
+            server::Server,
+        },
     },
 };
 
@@ -34,23 +39,24 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
             }
         }
         (Action::NewSite, _) => state.dialogs.push(reach::form()),
-        (Action::EditSite, Some(site)) => {
-            let form = Form::new(Purpose::Site(Some(site.name.clone())), format!("Site {}", site.name))
-                .text("name", site.name)
+        (Action::EditSite, Some(NamedSite { name, site })) => {
+            let key_file = site.identity.map(|file| file.display().to_string());
+            let form = Form::new(Purpose::Site(Some(name.clone())), format!("Site {name}"))
+                .text("name", name)
                 .text("server", site.address)
                 .text("user", site.user)
-                .text("folder", site.path)
-                .text("key file", site.identity);
+                .text("folder", site.path.unwrap_or_default())
+                .text("key file", key_file.unwrap_or_default());
             state.dialogs.push(Dialog::Form(Box::new(form)));
         }
-        (Action::RemoveEntry, Some(site)) => {
+        (Action::RemoveEntry, Some(NamedSite { name, site })) => {
             let question = Question {
-                title: format!("Take {} off the list?", site.name),
+                title: format!("Take {name} off the list?"),
                 lines: vec![
                     format!("{} at {}", site.user, site.address),
                     "Nothing is deleted on the server.".to_owned(),
                 ],
-                decided: Decided::RemoveSite(site.name),
+                decided: Decided::RemoveSite(name),
             };
             state.dialogs.push(Dialog::Question(Box::new(question)));
         }
@@ -65,18 +71,18 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
 /// What is wrong with it.
 pub(super) fn save(state: &mut State, old: Option<String>, form: &Form, out: &mut Out) -> Result<(), String> {
     // What the form does not show stays as it was.
-    let before = old.as_ref().and_then(|old| state.saved.sites.iter().find(|site| site.name == *old));
+    let before = old.as_ref().and_then(|old| state.saved.site(old)).map(|before| &before.site);
     let site = Site {
-        name: form.get("name").to_owned(),
         address: form.get("server").to_owned(),
         user: form.get("user").to_owned(),
-        path: form.get("folder").to_owned(),
-        identity: form.get("key file").to_owned(),
+        path: form.given("folder").map(str::to_owned),
+        server_key: before.and_then(|site| site.server_key),
+        identity: form.given("key file").map(PathBuf::from),
         seal: before.and_then(|site| site.seal.clone()),
         links: before.and_then(|site| site.links),
-        key: before.and_then(|site| site.key),
     };
-    state.saved.check(old.as_deref(), &site)?;
+    let site = NamedSite { name: form.get("name").to_owned(), site };
+    state.saved.check_name(old.as_deref(), &site.name)?;
     Server::from_site(&site, &state.home)?;
     out.push(Effect::SaveSite(old, site));
     Ok(())

@@ -13,7 +13,6 @@ use crate::{
             State,
             transfers::{Ask, FailedItem, Key, Phase},
             trouble::Trouble,
-            words,
         },
     },
 };
@@ -144,7 +143,7 @@ fn over(state: &mut State, key: Key, out: &mut Out) {
         _ => {
             let files = human::count(tally.files_done, "file", "files");
             let left = left_out.map(|left| format!(", {left}")).unwrap_or_default();
-            state.say(format!("{name}: {files}, {}, verified{left}", words::size(tally.bytes_done)));
+            state.say(format!("{name}: {files}, {}, verified{left}", human::size(tally.bytes_done)));
             out.push(Effect::Transfer(TransferEffect::Settle(key)));
         }
     }

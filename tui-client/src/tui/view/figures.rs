@@ -5,7 +5,7 @@ use std::time::Duration;
 use ferry_shared::entry::Mtime;
 use jiff::{Timestamp, tz::TimeZone};
 
-pub(super) use crate::tui::state::words::size;
+pub(super) use crate::human::size;
 use crate::{human, tui::state::look::Signs};
 
 /// `12.4 of ≥30.1 GiB`: how much of how much, in the unit of the whole.

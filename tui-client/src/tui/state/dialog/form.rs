@@ -115,6 +115,11 @@ impl Form {
         }
     }
 
+    /// What stands in a text field, unless it is empty.
+    pub(crate) fn given(&self, label: &str) -> Option<&str> {
+        Some(self.get(label)).filter(|text| !text.is_empty())
+    }
+
     /// Takes what was typed into a secret field, and leaves nothing there.
     pub(crate) fn take_secret(&mut self, label: &str) -> String {
         match self.fields.iter_mut().find(|field| field.label == label).map(|field| &mut field.value) {

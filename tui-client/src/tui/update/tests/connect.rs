@@ -314,7 +314,7 @@ fn a_typed_address_is_checked_and_saved_when_it_has_a_name() {
             .iter()
             .any(|link| matches!(link, LinkEffect::Reach(_, target, ..) if target.to_string() == "bob@host:8000"))
     );
-    let saved = |effect: &Effect| matches!(effect, Effect::SaveSite(None, site) if site.name == "home" && site.address == "host:8000");
+    let saved = |effect: &Effect| matches!(effect, Effect::SaveSite(None, site) if site.name == "home" && site.site.address == "host:8000");
     assert!(!scene.effects.iter().any(saved), "nothing was reached there yet");
     scene.greet();
     assert!(scene.effects.iter().any(saved));
@@ -343,7 +343,7 @@ fn a_mistyped_address_costs_neither_the_connection_nor_what_was_typed() {
         scene
             .effects
             .iter()
-            .any(|effect| matches!(effect, Effect::SaveSite(None, site) if site.address == "host:7021"))
+            .any(|effect| matches!(effect, Effect::SaveSite(None, site) if site.site.address == "host:7021"))
     );
     assert!(matches!(&scene.state.link, Link::Reaching { server, .. } if server.target.host == "host"));
 }
@@ -372,13 +372,13 @@ fn text_of_the_server_cannot_forge_the_screen() {
 #[test]
 fn a_site_keeps_what_its_form_does_not_show_and_is_reached_with_it() {
     let mut scene = Scene::connected().with_sites();
-    scene.state.saved.sites[0].seal = Some("/the/seal".into());
-    scene.state.saved.sites[0].key = Some(key());
+    scene.state.saved.sites[0].site.seal = Some("/the/seal".into());
+    scene.state.saved.sites[0].site.server_key = Some(key());
     let _ = scene.take();
     scene.keys("f9 e enter");
     let kept = |effect: &Effect| {
         matches!(effect, Effect::SaveSite(Some(old), site)
-            if old == "backup" && site.seal == Some("/the/seal".into()) && site.key == Some(key()))
+            if old == "backup" && site.site.seal == Some("/the/seal".into()) && site.site.server_key == Some(key()))
     };
     assert!(scene.effects.iter().any(kept), "{:?}", scene.effects);
     scene.state.link = Link::default();

@@ -7,6 +7,7 @@ use crate::tui::{
     state::{
         State,
         dialog::{Found, ListView},
+        saved::{Bookmark, NamedSite},
     },
     view::{
         figures::{self, Dates},
@@ -48,10 +49,10 @@ pub(super) fn sites(paint: &mut Paint<'_>, state: &State, view: ListView, room: 
         .saved
         .sites
         .iter()
-        .map(|site| {
+        .map(|NamedSite { name, site }| {
             let folder =
-                if site.path.is_empty() { String::new() } else { format!("  /{}", site.path.trim_start_matches('/')) };
-            (site.name.clone(), format!("{}@{}{folder}", site.user, site.address))
+                site.path.as_ref().map(|path| format!("  /{}", path.trim_start_matches('/'))).unwrap_or_default();
+            (name.clone(), format!("{}@{}{folder}", site.user, site.address))
         })
         .collect();
     let area = open(paint, state, room, "Connect to", &lines, 0, &[]);
@@ -63,7 +64,7 @@ pub(super) fn sites(paint: &mut Paint<'_>, state: &State, view: ListView, room: 
 
 pub(super) fn bookmarks(paint: &mut Paint<'_>, state: &State, view: ListView, room: Rect) {
     let style = paint.look().theme.text;
-    let line = |bookmark: &crate::tui::state::saved::Bookmark| {
+    let line = |bookmark: &Bookmark| {
         (bookmark.place.display(&state.home), bookmark.server.clone().unwrap_or_else(|| "this computer".to_owned()))
     };
     let lines: Vec<Line> = state.saved.bookmarks.iter().map(line).collect();
