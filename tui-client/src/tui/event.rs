@@ -13,12 +13,12 @@ use super::{
         item::Item,
         link::{Account, Greeting},
         listing::Amount,
+        problem::Problem,
         saved::Saved,
         side::Side,
         task::Left,
         ticket::Ticket,
         transfers::Key as TransferKey,
-        trouble::Trouble,
     },
 };
 
@@ -42,7 +42,7 @@ pub(crate) enum Event {
     /// The connection was lost, or could not be made again.
     Lost {
         /// Why.
-        trouble: Trouble,
+        problem: Problem,
         /// How many attempts failed.
         attempt: u32,
         /// How long until the next one.
@@ -53,7 +53,7 @@ pub(crate) enum Event {
     /// The connection is back.
     Restored(Account),
     /// The connection is lost, and trying again is no use.
-    Ended(Trouble),
+    Ended(Problem),
     /// The server has something to say.
     Notice(Notice),
     /// The engine has the parts of a transfer as these jobs.
@@ -69,7 +69,7 @@ pub(crate) enum Event {
     /// Transfers left from the last time.
     Left(Vec<Left>),
     /// Something outside of any question went wrong.
-    Trouble(Trouble),
+    Problem(Problem),
     /// A signal asks to stop.
     Stop,
     /// The terminal was somebody else's for a while.
@@ -165,5 +165,5 @@ pub(crate) enum Answer {
     /// Unfinished uploads on the server.
     Uploads(Vec<UnfinishedUpload>),
     /// It could not be done.
-    Failed(Trouble),
+    Failed(Problem),
 }

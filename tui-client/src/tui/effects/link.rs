@@ -32,8 +32,8 @@ use crate::{
         state::{
             dialog::TrustView,
             link::{Account, Greeting},
+            problem::Problem,
             ticket::Ticket,
-            trouble::Trouble,
         },
     },
 };
@@ -296,10 +296,10 @@ impl Keep {
             self.current.send_replace(None);
             remote = loop {
                 let Some(retry_in) = backoff.next_delay(&error) else {
-                    self.tell(Event::Ended(Trouble::from(&error))).await;
+                    self.tell(Event::Ended(Problem::from(&error))).await;
                     return;
                 };
-                self.tell(Event::Lost { trouble: Trouble::from(&error), attempt: backoff.attempt(), retry_in }).await;
+                self.tell(Event::Lost { problem: Problem::from(&error), attempt: backoff.attempt(), retry_in }).await;
                 tokio::select! {
                     () = tokio::time::sleep(retry_in) => {}
                     () = self.retry.notified() => {}

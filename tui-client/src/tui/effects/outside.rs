@@ -8,7 +8,7 @@ use std::{
 
 use crate::tui::{
     event::{Answer, Event},
-    state::{ticket::Ticket, trouble::Trouble},
+    state::{problem::Problem, ticket::Ticket},
 };
 
 /// Something that needs the terminal, or the loop that has it.
@@ -33,12 +33,12 @@ pub(crate) fn run(what: Outside) -> Option<Event> {
     let (ticket, result) = match what {
         Outside::EditText(ticket, text) => (ticket, edit_text(&text)),
         Outside::EditFile(ticket, path) => (ticket, edit_file(&path).map(|changed| (String::new(), changed))),
-        Outside::Shell(folder) => return shell(&folder).err().map(|error| Event::Trouble(Trouble::new(error))),
+        Outside::Shell(folder) => return shell(&folder).err().map(|error| Event::Problem(Problem::new(error))),
         Outside::Suspend | Outside::Redraw | Outside::Quit => return None,
     };
     let answer = match result {
         Ok((text, changed)) => Answer::Edited { text, changed },
-        Err(error) => Answer::Failed(Trouble::new(error)),
+        Err(error) => Answer::Failed(Problem::new(error)),
     };
     Some(Event::Answer(ticket, answer))
 }

@@ -18,8 +18,8 @@ use crate::tui::{
     effect::TransferEffect,
     event::Event,
     state::{
+        problem::Problem,
         transfers::{Key, Order},
-        trouble::Trouble,
     },
 };
 
@@ -131,7 +131,7 @@ impl Queue {
         let jobs = order::jobs(order, &options).into_iter().map(|job| running.engine.add(job)).collect();
         let events = self.events.clone();
         let started = match order.what.is_empty() {
-            true => Event::Trouble(Trouble::new("there is nothing in this transfer")),
+            true => Event::Problem(Problem::new("there is nothing in this transfer")),
             false => Event::Started(key, jobs),
         };
         // The screen reads this very channel, so it must not be waited for here.

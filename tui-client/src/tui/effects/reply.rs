@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::tui::{
     event::{Answer, Event},
-    state::{ticket::Ticket, trouble::Trouble},
+    state::{problem::Problem, ticket::Ticket},
 };
 
 /// Sends the answers to one question.
@@ -30,7 +30,7 @@ impl Reply {
 
     /// Says why it could not be done, from a task.
     pub(super) async fn failed(&self, error: &ClientError) {
-        self.send(Answer::Failed(Trouble::from(error))).await;
+        self.send(Answer::Failed(Problem::from(error))).await;
     }
 
     /// Answers, from a thread that may wait.
@@ -40,6 +40,6 @@ impl Reply {
 
     /// Says why it could not be done, from a thread that may wait.
     pub(super) fn post_error(&self, path: &Path, error: std::io::Error) {
-        self.post(Answer::Failed(Trouble::from(&ClientError::local(path, error))));
+        self.post(Answer::Failed(Problem::from(&ClientError::local(path, error))));
     }
 }

@@ -21,8 +21,8 @@ use crate::{
         event::Event,
         state::{
             place::Place,
+            problem::Problem,
             saved::{Bookmark, NamedSite, Saved},
-            trouble::Trouble,
         },
     },
 };
@@ -100,7 +100,7 @@ impl Keeper {
         tokio::task::spawn_blocking(move || {
             let _one_at_a_time = busy.lock();
             if let Err(error) = work(&sites, &bookmarks) {
-                let _ = events.blocking_send(Event::Trouble(Trouble::new(format!("not saved: {error}"))));
+                let _ = events.blocking_send(Event::Problem(Problem::new(format!("not saved: {error}"))));
             }
             let (saved, _) = load(&sites, &bookmarks);
             let _ = events.blocking_send(Event::Saved(saved));

@@ -7,7 +7,7 @@ use ferry_shared::{
     message::reply::{Access, Registration, Usage},
 };
 
-use super::{server::Server, ticket::Ticket, trouble::Trouble};
+use super::{problem::Problem, server::Server, ticket::Ticket};
 
 /// What a server said before anybody logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(crate) struct Session {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lost {
     /// Why.
-    pub(crate) trouble: Trouble,
+    pub(crate) problem: Problem,
     /// How many attempts failed.
     pub(crate) attempt: u32,
     /// When the next one is made; `None` while one is under way.

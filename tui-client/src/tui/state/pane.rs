@@ -11,8 +11,8 @@ use super::{
     item::Item,
     listing::{Amount, Listing, Viewing},
     place::Place,
+    problem::Problem,
     ticket::Ticket,
-    trouble::Trouble,
 };
 
 /// Folders a pane remembers the way back to, and cursors it remembers.
@@ -43,7 +43,7 @@ pub(crate) struct Pane {
     /// It is being read.
     pub(crate) loading: Option<Loading>,
     /// Why it cannot be shown.
-    pub(crate) trouble: Option<Trouble>,
+    pub(crate) problem: Option<Problem>,
     /// How it is looked at.
     pub(crate) viewing: Viewing,
     /// Bytes free where it is, where that is known.
@@ -72,7 +72,7 @@ impl Pane {
             place,
             listing: Listing::default(),
             loading: None,
-            trouble: None,
+            problem: None,
             viewing: Viewing::default(),
             free: None,
             reread_at: None,
@@ -253,7 +253,7 @@ impl Pane {
         }
         let from = std::mem::replace(&mut self.place, place);
         self.listing = Listing::default();
-        (self.cursor, self.offset, self.range, self.trouble, self.loading) = (0, 0, None, None, None);
+        (self.cursor, self.offset, self.range, self.problem, self.loading) = (0, 0, None, None, None);
         self.viewing.filter = None;
         self.land = match from.parent() == Some(self.place.clone()) {
             true => from.name(),
@@ -305,14 +305,14 @@ impl Pane {
         }
         self.try_land();
         self.land = None;
-        self.trouble = None;
+        self.problem = None;
     }
 
     /// The folder cannot be read.
-    pub(crate) fn fail(&mut self, trouble: Trouble) {
+    pub(crate) fn fail(&mut self, problem: Problem) {
         self.loading = None;
         self.land = None;
-        self.trouble = Some(trouble);
+        self.problem = Some(problem);
     }
 
     fn try_land(&mut self) -> bool {

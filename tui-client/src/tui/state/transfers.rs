@@ -15,7 +15,7 @@ pub(crate) use rate::{Rate, eta};
 pub(crate) use rows::Row;
 pub(crate) use transfer::{Covers, FailedItem, Key, Order, Phase, Piece, StandingAnswer, Transfer, Way};
 
-use crate::{estimate::Estimate, tui::state::trouble::Trouble};
+use crate::{estimate::Estimate, tui::state::problem::Problem};
 
 /// A question of the engine: something is already where a file is to go.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ pub(crate) struct Transfers {
     /// What asks, the oldest first.
     pub(crate) asks: Vec<Ask>,
     /// Why the engine cannot reach the server, and when it tries again.
-    pub(crate) stalled: Option<(Trouble, Duration)>,
+    pub(crate) stalled: Option<(Problem, Duration)>,
     /// How fast all of it goes.
     pub(crate) rate: Rate,
     /// How long the rest of it takes.
@@ -211,8 +211,8 @@ impl Transfers {
     }
 
     /// The server cannot be reached for now: nothing moves.
-    pub(crate) fn stall(&mut self, trouble: Trouble, until: Duration) {
-        self.stalled = Some((trouble, until));
+    pub(crate) fn stall(&mut self, problem: Problem, until: Duration) {
+        self.stalled = Some((problem, until));
         (self.rate, self.estimate) = (Rate::default(), Estimate::default());
         for transfer in &mut self.all {
             (transfer.rate, transfer.estimate) = (Rate::default(), Estimate::default());
@@ -247,7 +247,7 @@ impl Transfers {
     pub(crate) fn counts(&self, now: Duration) -> Counts {
         let mut counts = Counts { asking: self.asks.len(), ..Counts::default() };
         for transfer in &self.all {
-            let whole = u64::from(transfer.is_over() && transfer.tally.failed == 0 && transfer.troubled());
+            let whole = u64::from(transfer.is_over() && transfer.tally.failed == 0 && transfer.has_problem());
             counts.failed = counts.failed.saturating_add(transfer.tally.failed).saturating_add(whole);
             match transfer.phase(now) {
                 Phase::Working(_) | Phase::Counting => counts.running += 1,

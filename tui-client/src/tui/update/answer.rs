@@ -8,7 +8,7 @@ use crate::{
     tui::{
         effect::{Effect, LinkEffect},
         event::Answer,
-        state::{State, listing::Amount, side::Side, task::Task, ticket::Ticket, trouble::Trouble},
+        state::{State, listing::Amount, problem::Problem, side::Side, task::Task, ticket::Ticket},
     },
 };
 
@@ -59,7 +59,7 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
                 link::uploads(state, &uploads);
             }
         }
-        Answer::Failed(trouble) => failed(state, ticket, &trouble, out),
+        Answer::Failed(problem) => failed(state, ticket, &problem, out),
     }
 }
 
@@ -132,22 +132,22 @@ fn edited(state: &mut State, ticket: Ticket, text: &str, changed: bool, out: &mu
     }
 }
 
-fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble, out: &mut Out) {
+fn failed(state: &mut State, ticket: Ticket, problem: &Problem, out: &mut Out) {
     if let Some(side) = read::waiting(state, ticket) {
-        read::failed(state, side, trouble.clone(), out);
+        read::failed(state, side, problem.clone(), out);
         return;
     }
-    let taken = connect::failed(state, ticket, trouble)
-        || count::failed(state, ticket, trouble)
-        || view::failed(state, ticket, trouble)
-        || search::failed(state, ticket, trouble)
-        || details::digest(state, ticket, Err(trouble))
-        || edit::failed(state, ticket, trouble);
+    let taken = connect::failed(state, ticket, problem)
+        || count::failed(state, ticket, problem)
+        || view::failed(state, ticket, problem)
+        || search::failed(state, ticket, problem)
+        || details::digest(state, ticket, Err(problem))
+        || edit::failed(state, ticket, problem);
     if taken {
         return;
     }
     let Some(task) = finish(state, ticket) else { return };
-    state.warn(trouble.to_string());
+    state.warn(problem.to_string());
     match task {
         // What was done before it failed is to be seen.
         Task::Remove(folder) | Task::Rename(folder, _) => read::changed(state, &folder),

@@ -21,11 +21,11 @@ use crate::{
             dialog::{Dialog, Form, Notice, Purpose, TrustView},
             link::{Account, Greeting, Link, Session},
             place::Place,
+            problem::Problem,
             saved::NamedSite,
             server::{Server, key_file},
             side::Side,
             ticket::Ticket,
-            trouble::Trouble,
             words,
         },
     },
@@ -277,12 +277,12 @@ fn is_login(dialog: &Dialog) -> bool {
 }
 
 /// Connecting or logging in failed.
-pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bool {
+pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bool {
     if state.attempt.beside.take_if(|(_, waited)| *waited == ticket).is_some() {
         close_reaching(state);
         type_again(state);
         let still = state.link.server().map(|server| format!("You are still on {}.", server.name()));
-        not_connected(state, trouble, still);
+        not_connected(state, problem, still);
         return true;
     }
     if state.link.ticket() != Some(ticket) {
@@ -293,8 +293,8 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bo
     // A key that is no use is not mended by typing; one that asked for its passphrase is.
     let typed = |server: &Server| server.identity.is_none() || state.dialogs.iter().any(is_login);
     if let Link::LoggingIn { server, greeting, .. } = was
-        && !trouble.kind.is_offline()
-        && trouble.kind != Kind::ChangedKey
+        && !problem.kind.is_offline()
+        && problem.kind != Kind::ChangedKey
         && typed(&server)
     {
         // What was typed is still there but for the passwords: mend it and try again.
@@ -303,26 +303,26 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bo
             state.dialogs.push(Dialog::Form(Box::new(form.note(format!("user    {}", server.target.user)))));
         }
         if let Some(Dialog::Form(form)) = state.dialogs.iter_mut().find(|dialog| is_login(dialog)) {
-            form.fault = Some(trouble.to_string());
-            form.focus_on(if trouble.kind == Kind::Exists { "user" } else { server.secret() });
+            form.fault = Some(problem.to_string());
+            form.focus_on(if problem.kind == Kind::Exists { "user" } else { server.secret() });
         }
         state.link = Link::Greeted { server, greeting };
         return true;
     }
     state.dialogs.retain(|dialog| !is_login(dialog));
     type_again(state);
-    not_connected(state, trouble, None);
+    not_connected(state, problem, None);
     true
 }
 
-fn not_connected(state: &mut State, trouble: &Trouble, more: Option<String>) {
-    let title = if trouble.kind == Kind::ChangedKey {
+fn not_connected(state: &mut State, problem: &Problem, more: Option<String>) {
+    let title = if problem.kind == Kind::ChangedKey {
         "Stopped: the server's key is not the known one"
     } else {
         "Not connected"
     };
-    let mut lines = vec![trouble.text.clone()];
-    if let Some(hint) = &trouble.hint {
+    let mut lines = vec![problem.text.clone()];
+    if let Some(hint) = &problem.hint {
         lines.extend([String::new(), hint.clone()]);
     }
     lines.extend(more.into_iter().flat_map(|more| [String::new(), more]));

@@ -11,8 +11,8 @@ use crate::tui::{
         item::Item,
         listing::Amount,
         place::Place,
+        problem::Problem,
         ticket::Ticket,
-        trouble::Trouble,
     },
 };
 
@@ -51,12 +51,12 @@ pub(super) fn counted(state: &mut State, ticket: Ticket, so_far: (Amount, u64, u
 }
 
 /// The count failed. Returns whether a dialog waits for it.
-pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bool {
+pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bool {
     let count = waiting(state, ticket);
     let waited = count.is_some();
     if let Some(count) = count {
         count.ticket = None;
-        count.trouble = Some(trouble.clone());
+        count.problem = Some(problem.clone());
     }
     waited
 }

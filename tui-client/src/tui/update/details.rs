@@ -8,8 +8,8 @@ use crate::tui::{
     state::{
         State,
         dialog::{Details, Dialog, DigestState},
+        problem::Problem,
         ticket::Ticket,
-        trouble::Trouble,
     },
 };
 
@@ -30,7 +30,7 @@ pub(super) fn open(state: &mut State, out: &mut Out) {
 }
 
 /// The digest is there, or there is none; whether it was waited for.
-pub(super) fn digest(state: &mut State, ticket: Ticket, digest: Result<String, &Trouble>) -> bool {
+pub(super) fn digest(state: &mut State, ticket: Ticket, digest: Result<String, &Problem>) -> bool {
     let waiting = state.dialogs.iter_mut().find_map(|dialog| match dialog {
         Dialog::Details(details) if details.digest == DigestState::Pending(ticket) => Some(details),
         _ => None,
@@ -39,7 +39,7 @@ pub(super) fn digest(state: &mut State, ticket: Ticket, digest: Result<String, &
     if let Some(details) = waiting {
         details.digest = match digest {
             Ok(digest) => DigestState::Known(digest),
-            Err(trouble) => DigestState::Failed(trouble.clone()),
+            Err(problem) => DigestState::Failed(problem.clone()),
         };
     }
     waited

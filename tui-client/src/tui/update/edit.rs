@@ -17,9 +17,9 @@ use crate::tui::{
         dialog::{Decided, Dialog, Question},
         edit::{Edit, Stage},
         place::Place,
+        problem::Problem,
         ticket::Ticket,
         transfers::{Key, Order, Piece},
-        trouble::Trouble,
     },
 };
 
@@ -167,14 +167,14 @@ pub(super) fn edited(state: &mut State, ticket: Ticket, changed: bool, out: &mut
 }
 
 /// What was asked for an edited file could not be done; whether it was.
-pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bool {
+pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bool {
     let waits =
         |edit: &Edit| matches!(edit.stage, Stage::Asking(t) | Stage::Checking(t) | Stage::Editing(t) if t == ticket);
     let Some(at) = state.edits.iter().position(waits) else { return false };
     let edit = state.edits.remove(at);
     state.warn(match edit.stage {
-        Stage::Asking(_) => trouble.to_string(),
-        _ => format!("{trouble}; your version is {}", edit.copy.display()),
+        Stage::Asking(_) => problem.to_string(),
+        _ => format!("{problem}; your version is {}", edit.copy.display()),
     });
     true
 }

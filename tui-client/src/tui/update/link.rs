@@ -16,19 +16,19 @@ use crate::{
             State,
             dialog::{Decided, Dialog, Notice, Question},
             link::{Account, Link, Lost},
+            problem::Problem,
             server::Server,
             side::Side,
             task::Task,
-            trouble::Trouble,
             words,
         },
     },
 };
 
 /// The connection was lost, or could not be made again.
-pub(super) fn lost(state: &mut State, trouble: Trouble, attempt: u32, retry_in: Duration) {
+pub(super) fn lost(state: &mut State, problem: Problem, attempt: u32, retry_in: Duration) {
     let retry_at = Some(state.now + retry_in);
-    let lost = Lost { trouble, attempt, retry_at };
+    let lost = Lost { problem, attempt, retry_at };
     state.link = match std::mem::take(&mut state.link) {
         Link::Online(session) | Link::Lost(session, _) => Link::Lost(session, lost),
         other => other,
@@ -64,13 +64,13 @@ fn remote_sides(state: &State) -> Vec<Side> {
 }
 
 /// The connection is lost, and trying again is no use.
-pub(super) fn ended(state: &mut State, trouble: Trouble, out: &mut Out) {
+pub(super) fn ended(state: &mut State, problem: Problem, out: &mut Out) {
     if state.link.session().is_none() {
         return;
     }
     disconnect(state, out);
-    let mut lines = vec![trouble.text];
-    lines.extend(trouble.hint);
+    let mut lines = vec![problem.text];
+    lines.extend(problem.hint);
     lines.push("Ctrl-R connects again; transfers go on then.".to_owned());
     state.dialogs.push(Dialog::Notice(Notice::bad("The server ended the connection", lines)));
 }

@@ -12,8 +12,8 @@ use crate::{
             State,
             dialog::{Decided, Dialog, Form, Notice, Purpose, Question},
             layout::Layout,
+            problem::Problem,
             transfers::{Key, Part, Phase, Row, Transfer},
-            trouble::Trouble,
             words,
         },
     },
@@ -184,7 +184,7 @@ fn retry(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
     let now = state.now;
     let Some(transfer) = state.transfers.get_mut(key) else { return };
     let cancelled = transfer.phase(now) == Phase::Cancelled;
-    if !transfer.troubled() && !cancelled {
+    if !transfer.has_problem() && !cancelled {
         state.say("nothing of it failed");
         return;
     }
@@ -213,16 +213,16 @@ fn retry(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
 
 /// The connection is back: what failed for want of one is tried again.
 pub(super) fn retry_lost(state: &mut State, out: &mut Out) {
-    let lost = |trouble: &Trouble| trouble.kind.is_offline();
+    let lost = |problem: &Problem| problem.kind.is_offline();
     let mut wholes = Vec::new();
     let mut items = Vec::new();
     for transfer in state.transfers.all() {
         let errors = transfer.parts.iter().filter_map(|part| part.summary.as_ref()?.error.as_ref());
-        if transfer.is_over() && errors.into_iter().any(|error| lost(&Trouble::from(error))) {
+        if transfer.is_over() && errors.into_iter().any(|error| lost(&Problem::from(error))) {
             wholes.push(transfer.key);
         }
         items.extend(
-            transfer.failures.iter().filter(|failed| lost(&failed.trouble)).map(|failed| (transfer.key, failed.item)),
+            transfer.failures.iter().filter(|failed| lost(&failed.problem)).map(|failed| (transfer.key, failed.item)),
         );
     }
     items.retain(|(key, _)| !wholes.contains(key));
@@ -339,8 +339,8 @@ fn details(state: &mut State, key: Key, item: Option<ItemId>) {
 fn item_lines(transfer: &Transfer, item: ItemId) -> Vec<String> {
     if let Some(failed) = transfer.failures.iter().find(|failed| failed.item == item) {
         let mut lines =
-            vec![format!("file      {}", failed.path.display()), format!("failed    {}", failed.trouble.text)];
-        lines.extend(failed.trouble.hint.iter().map(|hint| format!("to do     {hint}")));
+            vec![format!("file      {}", failed.path.display()), format!("failed    {}", failed.problem.text)];
+        lines.extend(failed.problem.hint.iter().map(|hint| format!("to do     {hint}")));
         lines.push(String::new());
         lines.push(
             if failed.retryable {

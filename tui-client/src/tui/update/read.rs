@@ -7,7 +7,7 @@ use crate::{
     fault::Kind,
     tui::{
         effect::Effect,
-        state::{State, item::Item, place::Place, side::Side, ticket::Ticket, trouble::Trouble},
+        state::{State, item::Item, place::Place, problem::Problem, side::Side, ticket::Ticket},
     },
 };
 
@@ -24,8 +24,8 @@ pub(super) fn folder(state: &mut State, side: Side, out: &mut Out) {
     let pane = &mut state.panes[side];
     pane.reread_at = None;
     if pane.place.is_remote() && !online {
-        let trouble = Trouble::new("not connected").of(Kind::Offline);
-        pane.fail(trouble);
+        let problem = Problem::new("not connected").of(Kind::Offline);
+        pane.fail(problem);
         return;
     }
     let ticket = state.tickets.next();
@@ -80,16 +80,16 @@ pub(super) fn page(state: &mut State, side: Side, items: Vec<Item>, more: bool) 
 }
 
 /// A folder cannot be read.
-pub(super) fn failed(state: &mut State, side: Side, trouble: Trouble, out: &mut Out) {
-    let gone = matches!(trouble.kind, Kind::Missing | Kind::NotFolder);
+pub(super) fn failed(state: &mut State, side: Side, problem: Problem, out: &mut Out) {
+    let gone = matches!(problem.kind, Kind::Missing | Kind::NotFolder);
     let pane = &mut state.panes[side];
     if let Some(parent) = pane.place.parent().filter(|_| gone) {
-        let (place, text) = (pane.place.display(&state.home), trouble.to_string());
+        let (place, text) = (pane.place.display(&state.home), problem.to_string());
         state.warn(if text.contains(&place) { text } else { format!("{place}: {text}") });
         go(state, side, parent, out);
         return;
     }
-    pane.fail(trouble);
+    pane.fail(problem);
 }
 
 /// Something changed in a folder: the panes that show it are read again, soon but not too often.

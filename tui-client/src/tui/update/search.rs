@@ -7,9 +7,9 @@ use crate::tui::{
     state::{
         State,
         dialog::{Dialog, Form, Found, FoundItem, ListView, Purpose},
+        problem::Problem,
         side::Side,
         ticket::Ticket,
-        trouble::Trouble,
     },
 };
 
@@ -34,7 +34,7 @@ pub(super) fn begin(state: &mut State, side: Side, pattern: &str, out: &mut Out)
         items: Vec::new(),
         ticket: Some(ticket),
         cut: false,
-        trouble: None,
+        problem: None,
         view: ListView::default(),
     };
     state.dialogs.push(Dialog::Found(Box::new(found)));
@@ -71,12 +71,12 @@ fn order(item: &FoundItem) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// The search cannot go on; whether it is one.
-pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bool {
+pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bool {
     let found = waiting(state, ticket);
     let waited = found.is_some();
     if let Some(found) = found {
         found.ticket = None;
-        found.trouble = Some(trouble.clone());
+        found.problem = Some(problem.clone());
     }
     waited
 }

@@ -11,8 +11,8 @@ use crate::{
         effect::{Effect, LinkEffect, TransferEffect},
         state::{
             State,
+            problem::Problem,
             transfers::{Ask, FailedItem, Key, Phase},
-            trouble::Trouble,
         },
     },
 };
@@ -39,8 +39,8 @@ pub(super) fn take(state: &mut State, event: Event, out: &mut Out) {
         Event::Asks { job, item, conflict } => asks(state, job, item, conflict, out),
         Event::JobDone { job, summary } => job_done(state, job, summary, out),
         Event::Link(LinkEvent::Lost { error, retry_in, .. }) => {
-            let trouble = Trouble::from(&error);
-            state.transfers.stall(trouble, state.now + retry_in);
+            let problem = Problem::from(&error);
+            state.transfers.stall(problem, state.now + retry_in);
         }
         Event::Link(LinkEvent::Restored) => state.transfers.stalled = None,
         Event::Notice(notice) => link::notice(state, notice),
@@ -65,8 +65,8 @@ fn item_done(state: &mut State, job: JobId, item: ItemId, path: &ItemPath, outco
             transfer.failures.retain(|failed| failed.item != item);
         }
         Outcome::Failed(Failure { error, retryable }) => {
-            let trouble = Trouble::from(&error);
-            transfer.failed(FailedItem { item, job, path: path.relative(), trouble, retryable });
+            let problem = Problem::from(&error);
+            transfer.failed(FailedItem { item, job, path: path.relative(), problem, retryable });
         }
         Outcome::Skipped(_)
         | Outcome::Equal { .. }

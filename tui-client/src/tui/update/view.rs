@@ -11,8 +11,8 @@ use crate::tui::{
         dialog::{Dialog, TypeLine, Typing, Viewer},
         layout::Layout,
         pattern::Pattern,
+        problem::Problem,
         ticket::Ticket,
-        trouble::Trouble,
     },
 };
 
@@ -70,12 +70,12 @@ pub(super) fn block(state: &mut State, ticket: Ticket, index: u64, bytes: Vec<u8
 }
 
 /// A block cannot be read; whether one was waited for.
-pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bool {
+pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bool {
     let viewer = top(state).filter(|viewer| viewer.reading.is_some_and(|(waited, _)| waited == ticket));
     let waited = viewer.is_some();
     if let Some(viewer) = viewer {
         viewer.reading = None;
-        viewer.trouble = Some(trouble.clone());
+        viewer.problem = Some(problem.clone());
     }
     waited
 }

@@ -36,9 +36,9 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect)
     title(paint, state, side, Rect { height: 1, ..area });
     let entries = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
     let pane = &state.panes[side];
-    if let Some(trouble) = pane.trouble.as_ref().filter(|_| pane.listing.total() == 0) {
+    if let Some(problem) = pane.problem.as_ref().filter(|_| pane.listing.total() == 0) {
         // The way out of a folder that cannot be read.
-        if pane.has_up() && !trouble.kind.is_offline() {
+        if pane.has_up() && !problem.kind.is_offline() {
             line(paint, state, side, 0, Rect { height: 1, ..entries }, Columns::of(area.width), None);
         }
         instead(paint, state, pane, entries);
@@ -170,9 +170,9 @@ fn quota(paint: &mut Paint<'_>, state: &State, end: u16, area: Rect) -> u16 {
 /// What stands where no entries can be shown.
 fn instead(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
     let theme = &paint.look().theme;
-    let Some(trouble) = &pane.trouble else { return };
+    let Some(problem) = &pane.problem else { return };
     let mut lines = Vec::new();
-    match (&state.link, trouble.kind.is_offline()) {
+    match (&state.link, problem.kind.is_offline()) {
         (Link::Reaching { .. } | Link::LoggingIn { .. }, true) => lines.push(("connecting".to_owned(), theme.warn)),
         (Link::Greeted { .. }, true) => lines.push(("waiting for the password".to_owned(), theme.warn)),
         (Link::Lost(..), true) => lines.push(("the connection is lost".to_owned(), theme.bad)),
@@ -182,8 +182,8 @@ fn instead(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
             lines.push((format!("{} connects to a server", key.unwrap_or_default()), theme.dim));
         }
         _ => {
-            lines.push((trouble.text.clone(), theme.bad));
-            lines.extend(trouble.hint.clone().map(|hint| (hint, theme.dim)));
+            lines.push((problem.text.clone(), theme.bad));
+            lines.extend(problem.hint.clone().map(|hint| (hint, theme.dim)));
         }
     }
     let top = area.y + area.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(1)) / 3;
@@ -344,7 +344,7 @@ fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
         let text = match lost.retry_at {
             Some(at) => {
                 let seconds = at.saturating_sub(state.now).as_secs_f64().ceil();
-                format!("lost, again in {seconds} s (try {}): {}", lost.attempt, lost.trouble.text)
+                format!("lost, again in {seconds} s (try {}): {}", lost.attempt, lost.problem.text)
             }
             None => "connection lost; connecting again".to_owned(),
         };
@@ -358,8 +358,8 @@ fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
         (format!("range: {} of {total}, {}", marked.entries(), amount(marked)), theme.mark)
     } else if marked.entries() > 0 {
         (format!("{} of {total} marked, {}{filter}", marked.entries(), amount(marked)), theme.mark)
-    } else if let Some(trouble) = pane.trouble.as_ref().filter(|_| total > 0) {
-        (trouble.text.clone(), theme.bad)
+    } else if let Some(problem) = pane.problem.as_ref().filter(|_| total > 0) {
+        (problem.text.clone(), theme.bad)
     } else if total == 0 {
         (String::new(), theme.dim)
     } else {

@@ -82,9 +82,9 @@ pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Rect) {
 fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
     let theme = &paint.look().theme;
     let total = state.transfers.total();
-    if let Some((trouble, at)) = &state.transfers.stalled {
+    if let Some((problem, at)) = &state.transfers.stalled {
         let again = format!("again in {} s", at.saturating_sub(state.now).as_secs_f64().ceil());
-        return (vec![format!("{}; {again}", trouble.text), format!("no connection; {again}"), again], theme.bad);
+        return (vec![format!("{}; {again}", problem.text), format!("no connection; {again}"), again], theme.bad);
     }
     if total.files == 0 && !total.counting {
         return (Vec::new(), theme.text);

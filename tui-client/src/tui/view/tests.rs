@@ -21,9 +21,9 @@ use crate::tui::{
         dialog::{FoundItem, TrustView},
         listing::Amount,
         look,
+        problem::Problem,
         task::Left,
         transfers::Key,
-        trouble::Trouble,
     },
     update::Begin,
 };
@@ -191,8 +191,8 @@ fn transfers_that_cannot_reach_the_server() {
 #[test]
 fn offline() {
     let mut scene = Scene::connected();
-    let trouble = Trouble::new("the server closed it").of(crate::fault::Kind::Offline);
-    scene.event(Event::Lost { trouble, attempt: 3, retry_in: std::time::Duration::from_secs(9) });
+    let problem = Problem::new("the server closed it").of(crate::fault::Kind::Offline);
+    scene.event(Event::Lost { problem, attempt: 3, retry_in: std::time::Duration::from_secs(9) });
     keep("lost", &mut scene);
     keep("lost-remote", scene.keys("tab"));
     let mut scene = Scene::fresh();
@@ -219,8 +219,8 @@ fn connecting() {
     scene.wait(500);
     keep("password-checking", &mut scene);
     let ticket = scene.state.link.ticket().unwrap();
-    let trouble = Trouble::from(&ClientError::from(Refusal::new(Code::LoginFailed, "wrong user or password")));
-    scene.event(Event::Answer(ticket, Answer::Failed(trouble)));
+    let problem = Problem::from(&ClientError::from(Refusal::new(Code::LoginFailed, "wrong user or password")));
+    scene.event(Event::Answer(ticket, Answer::Failed(problem)));
     keep("password-wrong", &mut scene);
 }
 
@@ -244,7 +244,7 @@ fn a_changed_key_stops() {
         found: "SHA256:uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek".parse().unwrap(),
         known_servers: "/home/al/.local/state/ferry/known_servers".into(),
     };
-    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::from(&error))));
+    scene.event(Event::Answer(ticket, Answer::Failed(Problem::from(&error))));
     keep("changed-key", &mut scene);
 }
 
@@ -381,7 +381,7 @@ fn a_folder_that_cannot_be_read_shows_the_way_out() {
     let mut scene = Scene::connected();
     scene.keys("j enter");
     let ticket = scene.ticket();
-    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::new("permission denied"))));
+    scene.event(Event::Answer(ticket, Answer::Failed(Problem::new("permission denied"))));
     let text = scene.text();
     assert!(text.contains("../") && text.contains("permission denied"), "{text}");
 }

@@ -98,7 +98,7 @@ fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Rect) {
             paint.tail(area.x + 6, area.y, wide, name.trim_start_matches('/'), theme.bad);
             let x = area.x + 7 + wide;
             let again = if failed.retryable { "; r tries again" } else { "" };
-            paint.text(x, area.y, end.saturating_sub(x), &format!("{}{again}", failed.trouble), theme.bad);
+            paint.text(x, area.y, end.saturating_sub(x), &format!("{}{again}", failed.problem), theme.bad);
         }
     }
 }

@@ -25,8 +25,8 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, viewer: &Viewer, area: 
     if !lines.is_empty() {
         return;
     }
-    let (word, style) = match (&viewer.trouble, viewer.size) {
-        (Some(trouble), _) => (trouble.to_string(), theme.bad),
+    let (word, style) = match (&viewer.problem, viewer.size) {
+        (Some(problem), _) => (problem.to_string(), theme.bad),
         (None, Some(0)) => ("the file is empty".to_owned(), theme.dim),
         _ => ("reading".to_owned(), theme.dim),
     };

@@ -15,7 +15,7 @@ use crate::tui::{
     effect::CountFor,
     effects::reply::Reply,
     event::Answer,
-    state::{dialog::FoundItem, listing::Amount, pattern::Pattern, place::Place, trouble::Trouble},
+    state::{dialog::FoundItem, listing::Amount, pattern::Pattern, place::Place, problem::Problem},
     update::FOUND_MOST,
 };
 
@@ -109,7 +109,7 @@ impl Counter<'_> {
 pub(in crate::tui::effects) fn search(folder: PathBuf, pattern: &str, stop: &CancellationToken, reply: &Reply) {
     let pattern = match Pattern::new(pattern) {
         Ok(pattern) => pattern,
-        Err(error) => return reply.post(Answer::Failed(Trouble::new(error))),
+        Err(error) => return reply.post(Answer::Failed(Problem::new(error))),
     };
     let mut search = Search { pattern, found: Vec::new(), total: 0, told: Instant::now(), stop, reply };
     match search.folder(&folder, &RemotePath::home()) {

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::order;
 use crate::tui::{
     event::Event,
-    state::{transfers::Key, trouble::Trouble},
+    state::{problem::Problem, transfers::Key},
 };
 
 /// Something to write.
@@ -58,14 +58,14 @@ fn keep(events: &mpsc::Sender<Event>, folder: &std::path::Path, notes: &std_mpsc
     let mut journal = match Journal::open(folder) {
         Ok((journal, found)) => {
             if found.unreadable > 0 {
-                tell(Event::Trouble(Trouble::new(format!(
+                tell(Event::Problem(Problem::new(format!(
                     "{} lines of the queue's journal cannot be read",
                     found.unreadable
                 ))));
             }
             for path in &found.newer {
                 let text = format!("{} is the queue of a newer ferry; it is kept for that one", path.display());
-                tell(Event::Trouble(Trouble::new(text)));
+                tell(Event::Problem(Problem::new(text)));
             }
             let Found { orders, .. } = found;
             tell(Event::Left(orders.into_iter().map(|(key, order)| order::left(key, order)).collect()));
@@ -73,7 +73,7 @@ fn keep(events: &mpsc::Sender<Event>, folder: &std::path::Path, notes: &std_mpsc
         }
         Err(error) => {
             let text = format!("the queue cannot be kept in {}: {error}", folder.display());
-            tell(Event::Trouble(Trouble::new(text)));
+            tell(Event::Problem(Problem::new(text)));
             return;
         }
     };
@@ -83,7 +83,7 @@ fn keep(events: &mpsc::Sender<Event>, folder: &std::path::Path, notes: &std_mpsc
             && !told
         {
             told = true;
-            tell(Event::Trouble(Trouble::new(format!("the queue cannot be kept on disk: {error}"))));
+            tell(Event::Problem(Problem::new(format!("the queue cannot be kept on disk: {error}"))));
         }
     }
 }

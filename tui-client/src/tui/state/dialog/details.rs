@@ -1,6 +1,6 @@
 //! Everything known about one entry.
 
-use crate::tui::state::{item::Item, place::Place, ticket::Ticket, trouble::Trouble};
+use crate::tui::state::{item::Item, place::Place, problem::Problem, ticket::Ticket};
 
 /// A digest that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub(crate) enum DigestState {
     /// It.
     Known(String),
     /// Why there is none.
-    Failed(Trouble),
+    Failed(Problem),
     /// Nothing has one that is no file.
     None,
 }

@@ -2,7 +2,7 @@
 
 use ferry_shared::path::RemotePath;
 
-use crate::tui::state::{item::Item, place::Place, ticket::Ticket, trouble::Trouble};
+use crate::tui::state::{item::Item, place::Place, problem::Problem, ticket::Ticket};
 
 /// The cursor in a list, and what of it is on the screen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(crate) struct Found {
     /// Whether there may be more than the search gives.
     pub(crate) cut: bool,
     /// Why it ended early.
-    pub(crate) trouble: Option<Trouble>,
+    pub(crate) problem: Option<Problem>,
     /// The cursor.
     pub(crate) view: ListView,
 }

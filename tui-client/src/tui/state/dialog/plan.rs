@@ -6,9 +6,9 @@ use ferry_shared::name::Name;
 use crate::tui::state::{
     listing::Amount,
     place::Place,
+    problem::Problem,
     ticket::Ticket,
     transfers::{Key, Order},
-    trouble::Trouble,
 };
 
 /// How much something is, all below it included.
@@ -23,13 +23,13 @@ pub(crate) struct Count {
     /// Links, and what is neither file nor folder, that are left out.
     pub(crate) left_out: u64,
     /// Why it is not known.
-    pub(crate) trouble: Option<Trouble>,
+    pub(crate) problem: Option<Problem>,
 }
 
 impl Count {
     /// Whether all is counted.
     pub(crate) fn is_done(&self) -> bool {
-        self.ticket.is_none() && self.trouble.is_none()
+        self.ticket.is_none() && self.problem.is_none()
     }
 }
 

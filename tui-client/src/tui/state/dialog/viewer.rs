@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ferry_shared::{limits::BLOCK_SIZE, name::Escaped};
 use unicode_width::UnicodeWidthChar as _;
 
-use crate::tui::state::{pattern::Pattern, place::Place, ticket::Ticket, trouble::Trouble};
+use crate::tui::state::{pattern::Pattern, place::Place, problem::Problem, ticket::Ticket};
 
 /// Blocks kept; further ones are read again.
 const KEPT: usize = 8;
@@ -36,7 +36,7 @@ pub(crate) struct Viewer {
     /// The block that is being read.
     pub(crate) reading: Option<(Ticket, u64)>,
     /// Why it cannot be.
-    pub(crate) trouble: Option<Trouble>,
+    pub(crate) problem: Option<Problem>,
     /// What is looked for.
     pub(crate) find: Option<Pattern>,
     /// What an image says of itself.
@@ -64,7 +64,7 @@ impl Viewer {
             left: 0,
             top: 0,
             reading: None,
-            trouble: None,
+            problem: None,
             find: None,
             image: None,
             blocks: BTreeMap::new(),
@@ -90,7 +90,7 @@ impl Viewer {
 
     /// The next block to read for what is on the screen and around it.
     pub(crate) fn wanted(&self) -> Option<u64> {
-        if self.reading.is_some() || self.trouble.is_some() {
+        if self.reading.is_some() || self.problem.is_some() {
             return None;
         }
         let Some(size) = self.size else { return Some(self.top / BLOCK_SIZE) };

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     estimate::Estimate,
-    tui::state::{place::Place, trouble::Trouble},
+    tui::state::{place::Place, problem::Problem},
 };
 
 /// Failed files that are remembered with their causes; more are only counted.
@@ -75,7 +75,7 @@ pub(crate) struct FailedItem {
     /// Its path below the order's folder.
     pub(crate) path: RemotePath,
     /// Why.
-    pub(crate) trouble: Trouble,
+    pub(crate) problem: Problem,
     /// Whether trying again may help.
     pub(crate) retryable: bool,
 }
@@ -238,7 +238,7 @@ impl Transfer {
         if self.is_over() {
             let cancelled =
                 self.parts.iter().any(|part| part.summary.as_ref().is_some_and(|summary| summary.cancelled));
-            return match (cancelled, self.troubled()) {
+            return match (cancelled, self.has_problem()) {
                 (true, _) => Phase::Cancelled,
                 (false, true) => Phase::Failed,
                 (false, false) if self.tally.files_done == 0 && self.tally.skipped > 0 => Phase::LeftOut,
@@ -267,7 +267,7 @@ impl Transfer {
     }
 
     /// Whether something of it failed.
-    pub(crate) fn troubled(&self) -> bool {
+    pub(crate) fn has_problem(&self) -> bool {
         self.tally.failed > 0
             || self.parts.iter().any(|part| part.summary.as_ref().is_some_and(|summary| summary.error.is_some()))
     }

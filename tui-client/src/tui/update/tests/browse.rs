@@ -6,7 +6,7 @@ use crate::{
         effect::Effect,
         event::{Answer, Event, Mouse, MouseAct},
         scene::{Scene, begin, entry, local_items},
-        state::{item::Item, place::Place, side::Side, ticket::Ticket, trouble::Trouble},
+        state::{item::Item, place::Place, problem::Problem, side::Side, ticket::Ticket},
     },
 };
 
@@ -70,7 +70,7 @@ fn a_folder_that_is_gone_leads_to_the_one_above() {
     let mut scene = Scene::connected();
     scene.keys("j enter");
     let ticket = lists(&scene.take())[0];
-    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::new("no such folder").of(Kind::Missing))));
+    scene.event(Event::Answer(ticket, Answer::Failed(Problem::new("no such folder").of(Kind::Missing))));
     assert_eq!(shown(&scene, Side::Left), "~/data");
     assert!(scene.state.toast.is_some());
 }
@@ -80,7 +80,7 @@ fn a_folder_that_may_not_be_read_says_so_and_stays() {
     let mut scene = Scene::connected();
     scene.keys("j enter");
     let ticket = lists(&scene.take())[0];
-    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::new("permission denied"))));
+    scene.event(Event::Answer(ticket, Answer::Failed(Problem::new("permission denied"))));
     assert!(scene.text().contains("permission denied"));
     scene.keys("h");
     assert_eq!(shown(&scene, Side::Left), "~/data");
@@ -153,7 +153,7 @@ fn a_folder_that_is_gone_is_named_once() {
         let mut scene = Scene::connected();
         scene.keys("j enter");
         let ticket = scene.ticket();
-        scene.event(Event::Answer(ticket, Answer::Failed(Trouble::new(told).of(Kind::Missing))));
+        scene.event(Event::Answer(ticket, Answer::Failed(Problem::new(told).of(Kind::Missing))));
         assert_eq!(scene.state.toast.as_ref().map(|toast| &*toast.text), Some(said));
     }
 }

@@ -1,4 +1,4 @@
-//! The way to the server, and back from trouble.
+//! The way to the server, and back from problem.
 
 use std::time::Duration;
 
@@ -22,14 +22,14 @@ use crate::{
         state::{
             dialog::{Dialog, TrustView},
             link::{Greeting, Link},
-            trouble::Trouble,
+            problem::Problem,
         },
     },
 };
 
 fn failed(scene: &mut Scene, error: &ClientError) {
     let ticket = scene.state.link.ticket().unwrap();
-    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::from(error))));
+    scene.event(Event::Answer(ticket, Answer::Failed(Problem::from(error))));
 }
 
 /// The server that is tried beside the one that is connected answers.
@@ -43,8 +43,8 @@ fn trust(scene: &mut Scene) {
 }
 
 fn lost(scene: &mut Scene) {
-    let trouble = Trouble::new("the server closed it").of(Kind::Offline);
-    scene.event(Event::Lost { trouble, attempt: 1, retry_in: Duration::from_secs(1) });
+    let problem = Problem::new("the server closed it").of(Kind::Offline);
+    scene.event(Event::Lost { problem, attempt: 1, retry_in: Duration::from_secs(1) });
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_name_that_is_taken_is_asked_for_again() {
     scene.event(Event::Answer(ticket, Answer::Greeted(open)));
     scene.keys("ctrl-n").type_text("pw").keys("tab").type_text("pw").keys("enter");
     let ticket = scene.state.link.ticket().unwrap();
-    let taken = Trouble::new("this name is taken; choose another").of(Kind::Exists);
+    let taken = Problem::new("this name is taken; choose another").of(Kind::Exists);
     scene.event(Event::Answer(ticket, Answer::Failed(taken)));
     assert!(scene.text().contains("this name is taken; choose another"));
     let _ = scene.take();
@@ -294,7 +294,7 @@ fn leaving_for_another_server_asks_when_transfers_run_and_they_go_on_when_one_is
 #[test]
 fn a_server_that_ends_it_for_good_is_told_and_ctrl_r_connects_again() {
     let mut scene = Scene::connected();
-    scene.event(Event::Ended(Trouble::new("your account was closed")));
+    scene.event(Event::Ended(Problem::new("your account was closed")));
     assert!(scene.text().contains("your account was closed"));
     let _ = scene.take();
     scene.keys("esc tab ctrl-r");
@@ -327,7 +327,7 @@ fn a_mistyped_address_costs_neither_the_connection_nor_what_was_typed() {
     assert!(matches!(links(&scene.effects)[..], [LinkEffect::Try(_, target, ..)] if target.host == "hots"));
     assert!(scene.state.link.is_online() && scene.text().contains("Connecting to home"));
     let ticket = scene.ticket();
-    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::new("there is no such host"))));
+    scene.event(Event::Answer(ticket, Answer::Failed(Problem::new("there is no such host"))));
     assert!(scene.state.link.is_online() && scene.text().contains("You are still on alice@files.example.org"));
     let _ = scene.take();
     scene.keys("enter");

@@ -8,7 +8,7 @@ use crate::{
         effect::Effect,
         event::{Answer, Event},
         scene::{Scene, entry, local_items},
-        state::{dialog::Dialog, listing::Amount, place::Place, trouble::Trouble},
+        state::{dialog::Dialog, listing::Amount, place::Place, problem::Problem},
     },
 };
 
@@ -35,7 +35,7 @@ fn a_folder_that_is_there_already_is_told() {
     let mut scene = Scene::connected();
     scene.keys("f7").type_text("2024").keys("enter");
     let ticket = scene.ticket();
-    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::new("it exists").of(Kind::Exists))));
+    scene.event(Event::Answer(ticket, Answer::Failed(Problem::new("it exists").of(Kind::Exists))));
     assert!(scene.state.toast.as_ref().is_some_and(|toast| toast.bad && toast.text.contains("exists")));
 }
 

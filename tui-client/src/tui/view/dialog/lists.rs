@@ -92,13 +92,13 @@ pub(super) fn found(paint: &mut Paint<'_>, state: &State, found: &Found, room: R
     let lines: Vec<Line> = found.items.iter().map(line).collect();
     let title = format!("Found for {} below {}", found.pattern, found.folder.display(&state.home));
     let area = open(paint, state, room, &title, &lines, 2, &[Action::NewSite, Action::EditSite, Action::RemoveEntry]);
-    let count = match (&found.ticket, &found.trouble, found.cut) {
+    let count = match (&found.ticket, &found.problem, found.cut) {
         (Some(_), ..) => format!("{} {} so far", pane::spinner(paint, state.now), found.items.len()),
-        (None, Some(trouble), _) => trouble.to_string(),
+        (None, Some(problem), _) => problem.to_string(),
         (None, None, true) => format!("the first {}; there may be more", found.items.len()),
         (None, None, false) => format!("{} found", found.items.len()),
     };
-    let style = if found.trouble.is_some() { theme.bad } else { theme.dim };
+    let style = if found.problem.is_some() { theme.bad } else { theme.dim };
     paint.text(area.x, area.y.saturating_sub(2), area.width, &count, style);
     list::draw(paint, area, found.view, &lines, theme.text);
 }

@@ -40,8 +40,8 @@ pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: 
     if order.moves && !plan.stays() {
         lines.push(("each source is removed once it is verified at the target".to_owned(), theme.dim));
     }
-    if let Some(trouble) = &plan.count.trouble {
-        lines.push((trouble.to_string(), theme.bad));
+    if let Some(problem) = &plan.count.problem {
+        lines.push((problem.to_string(), theme.bad));
     }
     let without: &[Action] = if plan.stays() { &[Action::ChangeRule] } else { &[] };
     let title = format!("{word} {}", what(order.what.len()));
@@ -79,8 +79,8 @@ pub(super) fn delete(paint: &mut Paint<'_>, state: &State, plan: &DeletePlan, ro
     lines.push((format!("in     {}", plan.folder.display(&state.home)), theme.dim));
     lines.push((format!("is     {}", amount(paint, state, &plan.count)), theme.warn));
     lines.push(("It cannot be brought back.".to_owned(), theme.bad));
-    if let Some(trouble) = &plan.count.trouble {
-        lines.push((trouble.to_string(), theme.bad));
+    if let Some(problem) = &plan.count.problem {
+        lines.push((problem.to_string(), theme.bad));
     }
     show(paint, state, room, &format!("Delete {}?", what(plan.what.len())), &lines, &[]);
 }

@@ -61,7 +61,7 @@ pub(super) fn details(paint: &mut Paint<'_>, state: &State, details: &Details, r
     match &details.digest {
         DigestState::Pending(_) => lines.push(format!("blake3    {} computing", pane::spinner(paint, state.now))),
         DigestState::Known(digest) => lines.push(format!("blake3    {digest}")),
-        DigestState::Failed(trouble) => lines.push(format!("blake3    {trouble}")),
+        DigestState::Failed(problem) => lines.push(format!("blake3    {problem}")),
         DigestState::None => {}
     }
     let lines = popup::all_wrapped(&lines, popup::most_columns(room));

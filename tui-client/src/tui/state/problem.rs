@@ -12,7 +12,7 @@ use crate::{
 
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trouble {
+pub(crate) struct Problem {
     /// Its kind.
     pub(crate) kind: Kind,
     /// The cause, in a sentence.
@@ -21,8 +21,8 @@ pub(crate) struct Trouble {
     pub(crate) hint: Option<String>,
 }
 
-impl Trouble {
-    /// Trouble of no special kind.
+impl Problem {
+    /// Problem of no special kind.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self { kind: Kind::Other, text: text.into(), hint: None }
     }
@@ -33,7 +33,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)?;
         match &self.hint {
@@ -43,7 +43,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl From<&ClientError> for Trouble {
+impl From<&ClientError> for Problem {
     fn from(error: &ClientError) -> Self {
         Self { kind: Kind::of(error), text: text(error), hint: Advice::about(error).browser }
     }
@@ -79,7 +79,7 @@ mod tests {
                 available: Some(1 << 20),
                 ..Refusal::new(Code::OverQuota, "over quota: so many")
             };
-            Trouble::from(&ClientError::from(refusal)).to_string()
+            Problem::from(&ClientError::from(refusal)).to_string()
         };
         assert!(told(Some(Unit::Bytes)).starts_with("over quota: 2.0 GiB needed, 1.0 MiB free; delete"));
         assert!(told(Some(Unit::Files)).starts_with("over quota: 2147483648 files needed, 1048576 free; delete"));
