@@ -10,9 +10,9 @@ mod list;
 mod paint;
 mod pane;
 mod popup;
-mod strip;
 #[cfg(test)]
 mod tests;
+mod transfer_strip;
 mod transfers;
 mod viewer;
 

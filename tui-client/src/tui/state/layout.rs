@@ -25,7 +25,7 @@ pub(crate) struct Layout {
     /// The column between them.
     pub(crate) divider: Option<Rect>,
     /// The transfers.
-    pub(crate) strip: Option<Rect>,
+    pub(crate) transfer_strip: Option<Rect>,
     /// The line with the keys.
     pub(crate) footer: Rect,
 }
@@ -40,10 +40,10 @@ impl Layout {
         let mut layout = Self { screen: Rect { x: 0, y: 0, width, height }, ..Self::default() };
         layout.footer = Rect { x: 0, y: height - 1, width, height: 1 };
         let mut bottom = height - 1;
-        let strip = strip_height(state);
+        let strip = transfer_strip_height(state);
         if strip > 0 {
             bottom -= strip;
-            layout.strip = Some(Rect { x: 0, y: bottom, width, height: strip });
+            layout.transfer_strip = Some(Rect { x: 0, y: bottom, width, height: strip });
         }
         if width >= TWO_PANES {
             let left = left_width(width, state.divider);
@@ -88,7 +88,7 @@ fn left_width(width: u16, divider: u16) -> u16 {
 }
 
 /// Lines the transfers take: a title and some of them; none where there are none.
-fn strip_height(state: &State) -> u16 {
+fn transfer_strip_height(state: &State) -> u16 {
     let rows = u16::try_from(state.transfers.all().len()).unwrap_or(u16::MAX);
     if rows == 0 {
         return 0;

@@ -79,7 +79,7 @@ fn panes(state: &mut State, layout: &Layout, mouse: Mouse, out: &mut Out) {
         MouseAct::Press if layout.tabs.is_some_and(|tabs| tabs.contains(at)) => {
             state.active = if at.x < layout.screen.width / 2 { Side::Left } else { Side::Right };
         }
-        MouseAct::Press if layout.strip.is_some_and(|strip| strip.contains(at)) => {
+        MouseAct::Press if layout.transfer_strip.is_some_and(|strip| strip.contains(at)) => {
             state.dialogs.push(Dialog::Transfers(TransfersView::default()));
         }
         _ => {

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::{figures, gauge::Bar, paint::Paint, strip};
+use super::{figures, gauge::Bar, paint::Paint, transfer_strip};
 use crate::tui::state::{
     State,
     dialog::TransfersView,
@@ -16,7 +16,7 @@ const BAR: u16 = 12;
 /// Draws the list.
 pub(super) fn draw(paint: &mut Paint<'_>, state: &State, view: &TransfersView, area: Rect) {
     let theme = &paint.look().theme;
-    strip::title(paint, state, Rect { height: 1, ..area });
+    transfer_strip::title(paint, state, Rect { height: 1, ..area });
     let rows = state.transfers.rows();
     let list = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
     let selected = view.selected.and_then(|name| state.transfers.row_of(name));
@@ -55,18 +55,18 @@ fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Rect) {
     match row {
         Row::Whole(transfer) => {
             let phase = transfer.phase(state.now);
-            let style = strip::phase_style(paint, phase);
-            paint.text(area.x + 2, area.y, 2, strip::arrow(paint, transfer.order.way()), style);
+            let style = transfer_strip::phase_style(paint, phase);
+            paint.text(area.x + 2, area.y, 2, transfer_strip::arrow(paint, transfer.order.way()), style);
             let word = if transfer.order.moves { "move " } else { "" };
             let name =
                 format!("{word}{}  {} {}", transfer.title(), signs_to(paint), transfer.order.to.display(&state.home));
             paint.text(area.x + 4, area.y, bar.saturating_sub(area.x + 5), &name, theme.text);
-            strip::bar_of(transfer.tally, phase, bar, area.y, BAR).draw(paint, theme.bar);
+            transfer_strip::bar_of(transfer.tally, phase, bar, area.y, BAR).draw(paint, theme.bar);
             paint.text(
                 right,
                 area.y,
                 end.saturating_sub(right),
-                &strip::described(paint, state, transfer, phase),
+                &transfer_strip::described(paint, state, transfer, phase),
                 style,
             );
         }
