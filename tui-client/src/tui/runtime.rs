@@ -44,7 +44,7 @@ pub(crate) struct Runtime {
     signals: Signals,
     begun: Instant,
     /// When the state changes by itself next.
-    wake: Option<Instant>,
+    next: Option<Instant>,
     pace: Pace,
     over: bool,
 }
@@ -69,7 +69,7 @@ impl Runtime {
             away: None,
             signals: Signals::catch()?,
             begun: Instant::now(),
-            wake: None,
+            next: None,
             pace: Pace::new(),
             over: false,
         })
@@ -99,7 +99,7 @@ impl Runtime {
                 self.take(event)?;
             }
             self.drain()?;
-            if self.wake.take_if(|wake| *wake <= Instant::now()).is_some() {
+            if self.next.take_if(|next| *next <= Instant::now()).is_some() {
                 self.change_by_itself()?;
             }
         }
@@ -108,13 +108,13 @@ impl Runtime {
 
     /// Remembers when the state has to change by itself; what comes between does not put that off.
     fn note_wake(&mut self) {
-        let wake = self.state.wake().map(|wake| self.begun + wake);
-        self.wake = self.wake.into_iter().chain(wake).min();
+        let next = self.state.next_redraw().map(|next| self.begun + next);
+        self.next = self.next.into_iter().chain(next).min();
     }
 
     /// Waits for what happens next; `None` when it is only time.
     async fn next(&mut self) -> io::Result<Option<Event>> {
-        let until = self.frame().into_iter().chain(self.wake).min();
+        let until = self.frame().into_iter().chain(self.next).min();
         loop {
             tokio::select! {
                 biased;

@@ -21,9 +21,9 @@ pub(crate) mod side;
 mod system_name;
 pub(crate) mod task;
 pub(crate) mod ticket;
+mod timer;
 pub(crate) mod transfers;
-mod wake;
-pub(crate) use wake::PATIENCE;
+pub(crate) use timer::PATIENCE;
 pub(crate) mod words;
 
 use std::{path::PathBuf, time::Duration};

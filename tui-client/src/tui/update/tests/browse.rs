@@ -262,12 +262,12 @@ fn the_palette_does_what_the_key_would() {
 #[test]
 fn nothing_wakes_the_screen_when_nothing_moves() {
     let mut scene = Scene::connected();
-    assert_eq!(scene.state.wake(), None);
+    assert_eq!(scene.state.next_redraw(), None);
     scene.keys("n");
-    let until = scene.state.wake().unwrap();
+    let until = scene.state.next_redraw().unwrap();
     assert!(until > scene.state.now);
     scene.wait(20_000);
-    assert_eq!((scene.state.wake(), &scene.state.toast), (None, &None));
+    assert_eq!((scene.state.next_redraw(), &scene.state.toast), (None, &None));
 }
 
 #[test]

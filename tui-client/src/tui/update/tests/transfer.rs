@@ -370,7 +370,7 @@ fn only_what_moves_by_itself_wakes_the_screen() {
     let mut scene = Scene::connected();
     scene.keys("j");
     scene.copy(1);
-    assert!(scene.state.wake().is_some());
+    assert!(scene.state.next_redraw().is_some());
     let mut asking = job(1, (0, 1), (0, 10), 0);
     asking.asking = 1;
     scene.progress(vec![asking], Vec::new(), 0);
@@ -379,7 +379,7 @@ fn only_what_moves_by_itself_wakes_the_screen() {
     let _ = scene.take();
     scene.state.panes[crate::tui::state::side::Side::Left].loading = None;
     scene.state.panes[crate::tui::state::side::Side::Right].loading = None;
-    assert_eq!(scene.state.wake(), None, "it waits for the user");
+    assert_eq!(scene.state.next_redraw(), None, "it waits for the user");
 }
 
 #[test]

@@ -13,9 +13,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(150);
 
 impl State {
     /// When to draw again though nothing happened.
-    pub(crate) fn wake(&self) -> Option<Duration> {
-        let mut wake: Option<Duration> = None;
-        let mut at = |time: Duration| wake = Some(wake.map_or(time, |other| other.min(time)));
+    pub(crate) fn next_redraw(&self) -> Option<Duration> {
+        let mut next: Option<Duration> = None;
+        let mut at = |time: Duration| next = Some(next.map_or(time, |other| other.min(time)));
         if self.transfers.is_busy(self.now) {
             at(self.now + FIGURES);
         }
@@ -37,7 +37,7 @@ impl State {
             // The seconds that are counted down.
             at(lost.retry_at.map_or(self.now + TURN, |_| self.now + Duration::from_secs(1)));
         }
-        wake
+        next
     }
 
     /// Whether a dialog shows that something is waited for.
