@@ -24,7 +24,7 @@ pub(crate) mod ticket;
 mod timer;
 pub(crate) mod transfers;
 pub(crate) use timer::PATIENCE;
-pub(crate) mod words;
+pub(crate) mod labels;
 
 use std::{path::PathBuf, time::Duration};
 

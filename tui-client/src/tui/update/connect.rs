@@ -19,6 +19,7 @@ use crate::{
             State,
             attempt::Attempt,
             dialog::{Dialog, Form, Notice, Purpose, TrustView},
+            labels,
             link::{Account, Greeting, Link, Session},
             place::Place,
             problem::Problem,
@@ -26,7 +27,6 @@ use crate::{
             server::{Server, key_file},
             side::Side,
             ticket::Ticket,
-            words,
         },
     },
 };
@@ -266,7 +266,7 @@ pub(super) fn logged_in(state: &mut State, greeting: Greeting, account: Account,
         read::folder(state, side, out);
     }
     if let Some(text) = motd.filter(|text| !text.trim().is_empty()) {
-        let lines = text.lines().map(words::escaped).collect();
+        let lines = text.lines().map(labels::escaped).collect();
         state.dialogs.push(Dialog::Notice(Notice::plain("From the server", lines)));
     }
     resume::connected(state, out);

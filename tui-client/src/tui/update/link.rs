@@ -15,12 +15,12 @@ use crate::{
         state::{
             State,
             dialog::{Decided, Dialog, Notice, Question},
+            labels,
             link::{Account, Link, Lost},
             problem::Problem,
             server::Server,
             side::Side,
             task::Task,
-            words,
         },
     },
 };
@@ -159,13 +159,13 @@ pub(super) fn notice(state: &mut State, word: Word) {
         Word::Broadcast { text } => {
             state.dialogs.push(Dialog::Notice(Notice::plain(
                 "From the server's operator",
-                text.lines().map(words::escaped).collect(),
+                text.lines().map(labels::escaped).collect(),
             )));
         }
         Word::Closing { reason, seconds } => {
             state.warn(format!(
                 "the server closes in {seconds} s: {}; transfers go on when it is back",
-                words::escaped(&reason)
+                labels::escaped(&reason)
             ));
         }
     }
@@ -190,7 +190,7 @@ pub(super) fn uploads(state: &mut State, uploads: &[UnfinishedUpload]) {
     let of = |most: Option<u64>| most.map_or(String::new(), |most| format!(" of {}", human::size(most)));
     let mut lines = vec![
         format!("server    {}", session.server.target.address()),
-        format!("software  {}", words::escaped(&session.greeting.software)),
+        format!("software  {}", labels::escaped(&session.greeting.software)),
         format!("key       {}", session.greeting.key),
         format!("user      {}", session.server.target.user),
         format!("may       {}", if session.account.access == Access::ReadOnly { "read" } else { "read and write" }),

@@ -11,10 +11,10 @@ use crate::{
         state::{
             State,
             dialog::{Decided, Dialog, Form, Notice, Purpose, Question},
+            labels,
             layout::Layout,
             problem::Problem,
             transfers::{Key, Part, Phase, Row, Transfer},
-            words,
         },
     },
 };
@@ -356,7 +356,7 @@ fn item_lines(transfer: &Transfer, item: ItemId) -> Vec<String> {
     vec![
         format!("file      {}", active.path.relative().display()),
         format!("size      {}", active.size.map_or("not known".to_owned(), human::size)),
-        format!("is at     {}", words::item(active.state)),
+        format!("is at     {}", labels::item(active.state)),
         format!("through   {}", human::size(active.done)),
         format!("was there {}", human::size(active.reused)),
         format!("for       {}", human::duration(active.elapsed)),
@@ -368,11 +368,11 @@ fn whole_lines(state: &State, transfer: &Transfer) -> Vec<String> {
     let mut lines = vec![
         format!("from      {}", transfer.order.from.display(&state.home)),
         format!("to        {}", transfer.order.to.display(&state.home)),
-        format!("is        {}", words::phase(transfer.phase(state.now))),
+        format!("is        {}", labels::phase(transfer.phase(state.now))),
         format!("files     {} of {}", tally.files_done, tally.files),
         format!("bytes     {} of {}", human::size(tally.bytes_done), human::size(tally.bytes)),
         format!("was there {}", human::size(tally.reused)),
-        format!("if there  {}", words::rule(transfer.order.rule)),
+        format!("if there  {}", labels::rule(transfer.order.rule)),
     ];
     if transfer.order.moves {
         lines.push("moves     sources are removed once they are verified at the target".to_owned());

@@ -9,10 +9,9 @@ use super::{
     paint::{Paint, columns},
 };
 use crate::tui::state::{
-    Quitting, State,
+    Quitting, State, labels,
     layout::TWO_PANES,
     transfers::{Phase, Tally, Transfer, Way},
-    words,
 };
 
 /// Columns of a bar on a screen so wide.
@@ -173,7 +172,7 @@ pub(super) fn described(paint: &Paint<'_>, state: &State, transfer: &Transfer, p
             let rate = transfer.rate.at(state.now);
             let mut text = figures::percent(tally.permille());
             if rate == 0 {
-                text += &format!("  {}", words::item(item));
+                text += &format!("  {}", labels::item(item));
                 return text;
             }
             text += &format!("  {}", figures::rate(rate));
@@ -195,6 +194,6 @@ pub(super) fn described(paint: &Paint<'_>, state: &State, transfer: &Transfer, p
         Phase::LeftOut => format!("{} left out", tally.skipped),
         Phase::Cancelled if tally.bytes_done > 0 => format!("cancelled at {}", figures::percent(tally.permille())),
         Phase::Waiting if tally.bytes_done > 0 => format!("waiting  {}", figures::percent(tally.permille())),
-        Phase::Waiting | Phase::Held | Phase::Cancelled => words::phase(phase).to_owned(),
+        Phase::Waiting | Phase::Held | Phase::Cancelled => labels::phase(phase).to_owned(),
     }
 }

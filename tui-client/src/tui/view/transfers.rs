@@ -6,8 +6,8 @@ use super::{figures, gauge::Bar, paint::Paint, transfer_strip};
 use crate::tui::state::{
     State,
     dialog::TransfersView,
+    labels,
     transfers::{Row, eta, rests},
-    words,
 };
 
 /// Columns of a bar.
@@ -79,7 +79,7 @@ fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Rect) {
                 .draw(paint, theme.bar);
             let millis = item.elapsed.as_millis().max(1);
             let rate = u64::try_from(u128::from(item.done.saturating_sub(item.reused)) * 1000 / millis).unwrap_or(0);
-            let mut text = format!("{}  {}", figures::percent(part(item.done)), words::item(item.state));
+            let mut text = format!("{}  {}", figures::percent(part(item.done)), labels::item(item.state));
             if let Some(left) = eta(size.saturating_sub(item.done), rate).filter(|_| !rests(item)) {
                 text += &format!("  {}", figures::time_left(left));
             }

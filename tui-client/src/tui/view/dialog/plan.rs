@@ -10,7 +10,7 @@ use crate::{
         state::{
             State,
             dialog::{CopyPlan, Count, DeletePlan},
-            words,
+            labels,
         },
         view::{figures, paint::Paint, pane, popup},
     },
@@ -34,7 +34,7 @@ pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: 
     if plan.stays() {
         lines.push(("       on the server, no byte travels; nothing is replaced".to_owned(), theme.dim));
     } else {
-        lines.push((format!("if something is there: {}", words::rule(order.rule)), theme.dim));
+        lines.push((format!("if something is there: {}", labels::rule(order.rule)), theme.dim));
         lines.push(fit(paint, plan));
     }
     if order.moves && !plan.stays() {

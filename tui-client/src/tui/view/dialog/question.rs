@@ -8,10 +8,9 @@ use crate::{
         state::{
             State,
             dialog::{ConflictView, Question, TrustView},
-            left_of, offered,
+            labels, left_of, offered,
             server::Server,
             transfers::Ask,
-            words,
         },
         view::{
             figures::{self, Dates},
@@ -87,7 +86,7 @@ pub(super) fn conflict(paint: &mut Paint<'_>, state: &State, view: ConflictView,
         (format!("the new one    {}   {}", facts(source.size, source.mtime), elder(ask, false)), theme.text),
         ("contents are not equal".to_owned(), theme.dim),
         (String::new(), theme.text),
-        (format!("the answer is for: {}", words::scope(view.scope)), theme.warn),
+        (format!("the answer is for: {}", labels::scope(view.scope)), theme.warn),
         ("Everything else goes on meanwhile.".to_owned(), theme.dim),
     ];
     let title = format!("Already there ({} of {})", at + 1, asks.len());
