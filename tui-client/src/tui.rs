@@ -41,8 +41,8 @@ use self::{
     keymap::Keymap,
     runtime::Runtime,
     state::{
+        appearance::{ASCII, Appearance, Theme, UNICODE},
         listing::Viewing,
-        look::{ASCII, Look, Theme, UNICODE},
         server::Server,
     },
     terminal::{Environment, Screen},
@@ -85,7 +85,7 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
         Source::Prompt => None,
         source => Some(source.read("")?),
     };
-    let (settings, keymap, look, mut faults) = read_files(context);
+    let (settings, keymap, appearance, mut faults) = read_files(context);
     let home = &context.home;
     let (saved, wrong) = effects::load_saved(home);
     faults.extend(wrong);
@@ -101,7 +101,7 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
         copies: copies(home.state()),
         folder: env::current_dir().unwrap_or_else(|_| user_home()),
         keymap,
-        look,
+        appearance,
         viewing: Viewing { sort: settings.sort, hidden: settings.hidden, filter: None },
         rule: context.global.on_conflict.map_or(settings.rule, Into::into),
         at_once: options.settings.transfers,
@@ -144,7 +144,7 @@ fn server(context: &Context, argument: &OsStr) -> Result<Server, Failure> {
 }
 
 /// What the user's files say, and what is wrong with them.
-fn read_files(context: &Context) -> (Settings, Keymap, Look, Vec<String>) {
+fn read_files(context: &Context) -> (Settings, Keymap, Appearance, Vec<String>) {
     let folder = context.home.config();
     let mut faults = Vec::new();
     let text = read(&folder.join("config.toml"), &mut faults).unwrap_or_default();
@@ -155,21 +155,25 @@ fn read_files(context: &Context) -> (Settings, Keymap, Look, Vec<String>) {
     };
     let environment = Environment::of_process();
     let unicode = settings.unicode.unwrap_or_else(|| environment.is_unicode());
-    let mut look = Look { signs: if unicode { UNICODE } else { ASCII }, depth: environment.depth(), ..Look::default() };
+    let mut appearance = Appearance {
+        signs: if unicode { UNICODE } else { ASCII },
+        depth: environment.depth(),
+        ..Appearance::default()
+    };
     if context.global.common.color == ColorChoice::Never {
-        look.depth = state::look::Depth::None;
+        appearance.depth = state::appearance::Depth::None;
     }
     keymap.set_plain(!unicode);
-    read_themes(&folder.join("themes"), &mut look, &mut faults);
-    if !look.choose(&settings.theme) {
+    read_themes(&folder.join("themes"), &mut appearance, &mut faults);
+    if !appearance.choose(&settings.theme) {
         let fault = Settings::fault(&text, "theme", format!("there is no theme `{}`", settings.theme));
         faults.push(format!("config.toml, {fault}"));
     }
-    (settings, keymap, look, faults)
+    (settings, keymap, appearance, faults)
 }
 
 /// The user's own themes; one of a name that is there already takes its place.
-fn read_themes(folder: &Path, look: &mut Look, faults: &mut Vec<String>) {
+fn read_themes(folder: &Path, appearance: &mut Appearance, faults: &mut Vec<String>) {
     // Most have none.
     let Ok(entries) = fs::read_dir(folder) else { return };
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -178,7 +182,7 @@ fn read_themes(folder: &Path, look: &mut Look, faults: &mut Vec<String>) {
     for path in files {
         let Some(name) = path.file_stem().and_then(OsStr::to_str) else { continue };
         if let Some(text) = read(&path, faults) {
-            look.add(told(&format!("themes/{name}.toml"), Theme::read(name, &text), faults));
+            appearance.add(told(&format!("themes/{name}.toml"), Theme::read(name, &text), faults));
         }
     }
 }

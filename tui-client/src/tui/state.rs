@@ -1,5 +1,6 @@
 //! All there is to draw: the panes, the way to the server, the transfers, the dialogs, the time.
 
+pub(crate) mod appearance;
 pub(crate) mod attempt;
 pub(crate) mod dialog;
 pub(crate) mod edit;
@@ -9,7 +10,6 @@ pub(crate) mod layout;
 pub(crate) mod lines;
 pub(crate) mod link;
 pub(crate) mod listing;
-pub(crate) mod look;
 pub(crate) mod order;
 pub(crate) mod pane;
 pub(crate) mod pattern;
@@ -34,12 +34,12 @@ use jiff::tz::TimeZone;
 use ratatui_core::layout::Position;
 
 use self::{
+    appearance::Appearance,
     attempt::Attempt,
     dialog::Dialog,
     edit::Edit,
     layout::Layout,
     link::Link,
-    look::Look,
     pane::Pane,
     pattern::Pattern,
     saved::Saved,
@@ -144,7 +144,7 @@ pub(crate) struct State {
     /// What the keys do.
     pub(crate) keymap: Keymap,
     /// How all looks.
-    pub(crate) look: Look,
+    pub(crate) appearance: Appearance,
     /// A word in the footer.
     pub(crate) toast: Option<Toast>,
     /// The last click.

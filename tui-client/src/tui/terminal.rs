@@ -24,7 +24,7 @@ use ratatui::{
 use super::{
     event::{Event, Mouse, MouseAct},
     keymap::{Code, Key},
-    state::{State, look::Depth},
+    state::{State, appearance::Depth},
     view,
 };
 

@@ -30,8 +30,8 @@ pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
     let (width, height) = state.size;
     let area = frame.area();
     let screen = Rect { x: 0, y: 0, width: width.min(area.width), height: height.min(area.height) };
-    let mut paint = Paint::new(frame.buffer_mut(), &state.look);
-    paint.fill(screen, state.look.theme.text);
+    let mut paint = Paint::new(frame.buffer_mut(), &state.appearance);
+    paint.fill(screen, state.appearance.theme.text);
     match Layout::of(state).filter(|_| (screen.width, screen.height) == (width, height)) {
         Some(layout) => whole(&mut paint, state, &layout),
         None => too_small(&mut paint, screen),
@@ -58,7 +58,7 @@ fn whole(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
 }
 
 fn too_small(paint: &mut Paint<'_>, screen: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let (bad, text) = (theme.bad, theme.text);
     let lines = [
         ("too small", bad),

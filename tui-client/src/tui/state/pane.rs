@@ -325,7 +325,7 @@ impl Pane {
     }
 
     /// Shows entries by what `viewing` says now; the cursor stays on its entry.
-    pub(crate) fn look_anew(&mut self, resort: bool) {
+    pub(crate) fn rearrange(&mut self, resort: bool) {
         let name = self.current().map(|item| item.entry.name.clone());
         if resort {
             self.listing.rearrange(&self.viewing)

@@ -30,7 +30,7 @@ pub(super) fn act(state: &mut State, action: Action, _out: &mut Out) -> bool {
     };
     if let Some(sort) = sort {
         state.pane_mut().viewing.sort = sort;
-        state.pane_mut().look_anew(true);
+        state.pane_mut().rearrange(true);
         return true;
     }
     match action {
@@ -38,7 +38,7 @@ pub(super) fn act(state: &mut State, action: Action, _out: &mut Out) -> bool {
             let shown = !state.pane().viewing.hidden;
             for pane in state.panes.both_mut() {
                 pane.viewing.hidden = shown;
-                pane.look_anew(false);
+                pane.rearrange(false);
             }
             state.say(if shown { "hidden names are shown" } else { "hidden names are hidden" });
         }

@@ -201,7 +201,7 @@ fn close(state: &mut State) {
         return;
     }
     if pane.viewing.filter.take().is_some() {
-        pane.look_anew(false);
+        pane.rearrange(false);
         return;
     }
     if pane.listing.marked().entries() > 0 {

@@ -55,7 +55,7 @@ pub(super) fn act_help(state: &mut State, action: Action) {
 
 /// Takes the next theme.
 pub(super) fn next_theme(state: &mut State) {
-    state.look.next_theme();
-    let name = state.look.theme.name.clone();
+    state.appearance.next_theme();
+    let name = state.appearance.theme.name.clone();
     state.say(format!("theme {name}; theme = \"{name}\" in config.toml keeps it"));
 }

@@ -54,7 +54,7 @@ fn filter(state: &mut State, text: &str) -> Option<String> {
     };
     let pane = state.pane_mut();
     pane.viewing.filter = filter;
-    pane.look_anew(false);
+    pane.rearrange(false);
     // On `..` there is nothing to act on: the first match is what is wanted.
     if pane.current().is_none() {
         pane.step(1);

@@ -12,11 +12,11 @@ use crate::tui::{
     keymap::Keymap,
     state::{
         Quitting, State,
+        appearance::Appearance,
         attempt::Attempt,
         dialog::{Dialog, Notice},
         link::Link,
         listing::Viewing,
-        look::Look,
         pane::Pane,
         place::Place,
         saved::Saved,
@@ -45,7 +45,7 @@ pub(crate) struct Begin {
     /// What the keys do.
     pub(crate) keymap: Keymap,
     /// How all looks.
-    pub(crate) look: Look,
+    pub(crate) appearance: Appearance,
     /// How folders are looked at.
     pub(crate) viewing: Viewing,
     /// What copies do where something is there already.
@@ -99,7 +99,7 @@ pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
         saved: begin.saved,
         pending: Vec::new(),
         keymap: begin.keymap,
-        look: begin.look,
+        appearance: begin.appearance,
         toast: None,
         click: None,
         quitting: Quitting::No,

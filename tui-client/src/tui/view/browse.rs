@@ -11,7 +11,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
         }
     }
     if let Some(divider) = layout.divider {
-        let border = paint.look().theme.border;
+        let border = paint.appearance().theme.border;
         paint.down(divider, border);
     }
     if let Some(tabs) = layout.tabs {

@@ -2,7 +2,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::tui::state::look::Depth;
+use crate::tui::state::appearance::Depth;
 
 /// The sixteen as most terminals have them, to find the nearest to an exact colour.
 const SIXTEEN: [(Color, (u8, u8, u8)); 16] = [
@@ -69,7 +69,7 @@ fn nearest(to: (u8, u8, u8)) -> Color {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::state::look::style::parse;
+    use crate::tui::state::appearance::style::parse;
 
     fn of(text: &str, depth: Depth) -> Style {
         style(parse(text).unwrap(), depth)

@@ -17,7 +17,7 @@ const TOAST_LINES: usize = 3;
 
 /// Draws the last line, and above it what may follow keys that were begun.
 pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     paint.fill(area, theme.text);
     if !state.pending.is_empty() {
         continuations(paint, state, area);
@@ -27,8 +27,11 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
         return;
     }
     if let Some(toast) = &state.toast {
-        let (sign, style) =
-            if toast.bad { (paint.look().signs.bad, theme.warn) } else { (paint.look().signs.good, theme.good) };
+        let (sign, style) = if toast.bad {
+            (paint.appearance().signs.bad, theme.warn)
+        } else {
+            (paint.appearance().signs.good, theme.good)
+        };
         let room = area.width.saturating_sub(4);
         // What does not fit on the last line takes those above it too.
         let lines = wrapped(&toast.text, usize::from(room));
@@ -76,7 +79,7 @@ impl Hint {
 
 /// Writes as many hints as there is room for, those of low rank first, in their order.
 pub(super) fn write(paint: &mut Paint<'_>, area: Rect, hints: &[Hint]) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let mut by_rank: Vec<usize> = (0..hints.len()).collect();
     by_rank.sort_by_key(|at| hints[*at].rank);
     // The first one has one space less before it.
@@ -99,7 +102,7 @@ pub(super) fn write(paint: &mut Paint<'_>, area: Rect, hints: &[Hint]) {
 }
 
 fn type_line(paint: &mut Paint<'_>, line: &TypeLine, area: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let word = match line.typing {
         Typing::Find(_) | Typing::FindText(_) => "find: ",
         Typing::Filter => "show only: ",
@@ -117,7 +120,7 @@ fn type_line(paint: &mut Paint<'_>, line: &TypeLine, area: Rect) {
 
 /// A box with all keys that may follow those that were pressed.
 fn continuations(paint: &mut Paint<'_>, state: &State, footer: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let found: Vec<(String, &'static Row)> = state.keymap.continuations(state.place(), &state.pending);
     let width = footer.width.saturating_sub(2);
     let lines = u16::try_from(found.len()).unwrap_or(u16::MAX).min(footer.y.saturating_sub(2));

@@ -26,8 +26,8 @@ impl Bar {
         if width < 4 {
             return;
         }
-        let theme = &paint.look().theme;
-        let signs = paint.look().signs;
+        let theme = &paint.appearance().theme;
+        let signs = paint.appearance().signs;
         let (border, kept_style, rest) = (theme.border, theme.bar_kept, theme.bar_rest);
         let cells = width - 2;
         let parts = u64::try_from(signs.bar.len()).unwrap_or(1);

@@ -17,8 +17,8 @@ const BELOW: u16 = 3;
 /// Draws the lines that are on the screen; the second words begin in one column. Where words are cut
 /// off, those of the line with the cursor stand whole below.
 pub(super) fn draw(paint: &mut Paint<'_>, area: Rect, view: ListView, lines: &[Line], style: Style) {
-    let theme = &paint.look().theme;
-    let signs = paint.look().signs;
+    let theme = &paint.appearance().theme;
+    let signs = paint.appearance().signs;
     let widest = |of: fn(&Line) -> &String| lines.iter().map(|line| columns(of(line))).max().unwrap_or(0);
     let (wished, second) = (widest(|line| &line.0), widest(|line| &line.1));
     let rest = |first: u16| area.width.saturating_sub(4 + first);

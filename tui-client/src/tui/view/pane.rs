@@ -50,11 +50,12 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect)
 
 /// The line that names both panes, where only one is shown.
 pub(super) fn tabs(paint: &mut Paint<'_>, state: &State, area: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let half = area.width / 2;
     for (side, x) in [(Side::Left, area.x), (Side::Right, area.x + half)] {
         let active = side == state.active;
-        let (style, mark) = if active { (theme.title_active, paint.look().signs.cursor) } else { (theme.title, " ") };
+        let (style, mark) =
+            if active { (theme.title_active, paint.appearance().signs.cursor) } else { (theme.title, " ") };
         let name = name(state, &state.panes[side]);
         let taken = 2 + paint.text(x + 2, area.y, half.saturating_sub(3), &name, style);
         paint.text(x, area.y, 1, mark, style);
@@ -76,7 +77,7 @@ fn name(state: &State, pane: &Pane) -> String {
 }
 
 fn title(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let pane = &state.panes[side];
     let active = side == state.active;
     let style = if active { theme.title_active } else { theme.title };
@@ -117,7 +118,7 @@ fn waits(paint: &Paint<'_>, state: &State, pane: &Pane) -> Option<&'static str> 
 
 /// The sign that turns, at some time.
 pub(super) fn spinner(paint: &Paint<'_>, time: std::time::Duration) -> &'static str {
-    let signs = paint.look().signs.spinner;
+    let signs = paint.appearance().signs.spinner;
     let turn = usize::try_from(time.as_millis() / 100).unwrap_or(0);
     signs[turn % signs.len().max(1)]
 }
@@ -135,12 +136,12 @@ fn sorted(paint: &Paint<'_>, pane: &Pane) -> String {
     };
     // What comes first for size and time is large and new: downwards.
     let falls = matches!(sort.by, By::Size | By::Time) != sort.reversed;
-    format!("{word}{}", paint.look().signs.sorted[usize::from(falls)])
+    format!("{word}{}", paint.appearance().signs.sorted[usize::from(falls)])
 }
 
 /// How much of the quota is used, where there is one; the column left of it.
 fn quota(paint: &mut Paint<'_>, state: &State, end: u16, area: Rect) -> u16 {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let Some(session) = state.link.session() else { return end };
     let usage = &session.account.usage;
     let Some(limit) = usage.limit else { return end };
@@ -169,7 +170,7 @@ fn quota(paint: &mut Paint<'_>, state: &State, end: u16, area: Rect) -> u16 {
 
 /// What stands where no entries can be shown.
 fn instead(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let Some(problem) = &pane.problem else { return };
     let mut lines = Vec::new();
     match (&state.link, problem.kind.is_offline()) {
@@ -221,7 +222,7 @@ fn rows(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
     }
     let patient = pane.loading.as_ref().is_none_or(|loading| state.now >= loading.since + PATIENCE);
     if pane.rows() == usize::from(pane.has_up()) && patient {
-        let theme = &paint.look().theme;
+        let theme = &paint.appearance().theme;
         let word = match (&pane.loading, pane.listing.total()) {
             (Some(_), 0) => "reading",
             (None, 0) => "empty",
@@ -247,8 +248,8 @@ fn line(
     columns: Columns,
     found: Option<&Pattern>,
 ) {
-    let theme = &paint.look().theme;
-    let signs = paint.look().signs;
+    let theme = &paint.appearance().theme;
+    let signs = paint.appearance().signs;
     let pane = &state.panes[side];
     let here = row == pane.cursor();
     let over = match (here, side == state.active) {
@@ -303,7 +304,7 @@ fn sign(item: &Item) -> &'static str {
 }
 
 fn kind_style(paint: &Paint<'_>, item: &Item) -> Style {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     match item.entry.kind {
         Kind::Folder => theme.folder,
         Kind::Symlink => theme.link,
@@ -324,7 +325,7 @@ fn amount(marked: Amount) -> String {
 
 /// The line below the entries: what is marked, else what there is; and how much is free.
 fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let mut end = area.x + area.width.saturating_sub(1);
     let free = match &pane.place {
         Place::Local(_) => pane.free.map(|free| format!("free {}", figures::size(free))),

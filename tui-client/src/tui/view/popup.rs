@@ -49,7 +49,7 @@ fn open_within(
     (width, lines): (u16, u16),
     (widest, without): (u16, &[Action]),
 ) -> Rect {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let hints = footer::hints(state, state.place(), without);
     let keys: u16 = hints.iter().map(footer::Hint::width).sum();
     let wished = width.max(columns(title) + 2).max(keys.min(WIDEST - 6)).saturating_add(6).min(widest);

@@ -18,9 +18,9 @@ use crate::tui::{
     event::{Answer, Event},
     scene::{Scene, begin, entry, greeting, key, server},
     state::{
+        appearance,
         dialog::{FoundItem, TrustView},
         listing::Amount,
-        look,
         problem::Problem,
         task::Left,
         transfers::Key,
@@ -268,7 +268,7 @@ fn choosing_a_command_and_the_help() {
 
 #[test]
 fn explanations_are_whole_on_every_size() {
-    let more = look::Look::default().signs.more;
+    let more = appearance::Appearance::default().signs.more;
     for (width, height) in [(60, 20), (80, 24), (120, 40)] {
         let mut scene = Scene::connected();
         scene.size(width, height);
@@ -399,16 +399,16 @@ fn too_small() {
 fn other_looks() {
     let mut scene = Scene::busy();
     scene.size(80, 24);
-    scene.state.look.signs = look::ASCII;
+    scene.state.appearance.signs = appearance::ASCII;
     scene.state.keymap.set_plain(true);
-    scene.state.look.depth = look::Depth::None;
+    scene.state.appearance.depth = appearance::Depth::None;
     insta::assert_snapshot!("ascii-no-colour-80x24", picture(&scene.text(), &scene.buffer()));
     assert!(scene.text().contains(r"r\u{e9}sum\u{e9} - \u{65e5}") && scene.text().is_ascii(), "{}", scene.text());
     assert!(scene.keys("w").text().is_ascii(), "{}", scene.text());
     scene.keys("w");
     for theme in ["light", "plain"] {
-        assert!(scene.state.look.choose(theme));
-        scene.state.look.depth = look::Depth::Sixteen;
+        assert!(scene.state.appearance.choose(theme));
+        scene.state.appearance.depth = appearance::Depth::Sixteen;
         insta::assert_snapshot!(format!("theme-{theme}-80x24"), picture(&scene.text(), &scene.buffer()));
     }
 }

@@ -44,7 +44,7 @@ fn rank(phase: Phase) -> u8 {
 
 /// The line above transfers: how many are at what, and all that is left together.
 pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     paint.fill(area, theme.text);
     paint.across(area.x, area.y, area.width, theme.border);
     let counts = state.transfers.counts(state.now);
@@ -79,7 +79,7 @@ pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Rect) {
 
 /// All that is left together, or why nothing moves; in fewer and fewer words.
 fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let total = state.transfers.total();
     if let Some((problem, at)) = &state.transfers.stalled {
         let again = format!("again in {} s", at.saturating_sub(state.now).as_secs_f64().ceil());
@@ -92,7 +92,7 @@ fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
     let moves = state.transfers.is_busy(state.now);
     let rate = if moves { state.transfers.rate.at(state.now) } else { 0 };
     let percent = figures::percent(total.permille());
-    let part = figures::part(total.bytes_done, total.bytes, total.counting, &paint.look().signs);
+    let part = figures::part(total.bytes_done, total.bytes, total.counting, &paint.appearance().signs);
     let speed = if rate > 0 { format!("  {}", figures::rate(rate)) } else { String::new() };
     let left = state.transfers.left().filter(|_| rate > 0);
     let left = left.map_or(String::new(), |left| format!("  {}", figures::time_left(left)));
@@ -108,7 +108,7 @@ fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
 
 /// One transfer on one line.
 pub(super) fn line(paint: &mut Paint<'_>, state: &State, transfer: &Transfer, area: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let phase = transfer.phase(state.now);
     let style = phase_style(paint, phase);
     let way = arrow(paint, transfer.order.way());
@@ -145,14 +145,14 @@ pub(super) fn bar_of(tally: Tally, phase: Phase, x: u16, y: u16, width: u16) -> 
 /// The arrow of a direction.
 pub(super) fn arrow(paint: &Paint<'_>, way: Way) -> &'static str {
     match way {
-        Way::Up => paint.look().signs.up,
-        Way::Down => paint.look().signs.down,
+        Way::Up => paint.appearance().signs.up,
+        Way::Down => paint.appearance().signs.down,
     }
 }
 
 /// The style of a phase.
 pub(super) fn phase_style(paint: &Paint<'_>, phase: Phase) -> Style {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     match phase {
         Phase::Verified => theme.good,
         Phase::Failed => theme.bad,
@@ -165,7 +165,7 @@ pub(super) fn phase_style(paint: &Paint<'_>, phase: Phase) -> Style {
 /// What is said of a transfer: its figures while it moves, else its state in words.
 pub(super) fn described(paint: &Paint<'_>, state: &State, transfer: &Transfer, phase: Phase) -> String {
     let tally = transfer.tally;
-    let signs = paint.look().signs;
+    let signs = paint.appearance().signs;
     let files = || format!("{} of {} files", tally.files_done, tally.files);
     match phase {
         Phase::Working(item) => {

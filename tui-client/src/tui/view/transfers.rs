@@ -15,7 +15,7 @@ const BAR: u16 = 12;
 
 /// Draws the list.
 pub(super) fn draw(paint: &mut Paint<'_>, state: &State, view: &TransfersView, area: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     transfer_strip::title(paint, state, Rect { height: 1, ..area });
     let rows = state.transfers.rows();
     let list = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
@@ -30,7 +30,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, view: &TransfersView, a
         let line = Rect { y, height: 1, ..list };
         draw_row(paint, state, row, line);
         if at + offset == selected {
-            paint.text(line.x, line.y, 1, paint.look().signs.cursor, theme.text);
+            paint.text(line.x, line.y, 1, paint.appearance().signs.cursor, theme.text);
             paint.restyle(line, theme.cursor);
         }
     }
@@ -47,8 +47,8 @@ fn settings(state: &State) -> String {
 }
 
 fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Rect) {
-    let theme = &paint.look().theme;
-    let signs = paint.look().signs;
+    let theme = &paint.appearance().theme;
+    let signs = paint.appearance().signs;
     let end = area.x + area.width.saturating_sub(1);
     let right = end.saturating_sub(right_width(area.width));
     let bar = right.saturating_sub(BAR + 2);
@@ -112,5 +112,5 @@ fn right_width(width: u16) -> u16 {
 }
 
 fn signs_to(paint: &Paint<'_>) -> &'static str {
-    if paint.look().is_plain() { "->" } else { "→" }
+    if paint.appearance().is_plain() { "->" } else { "→" }
 }

@@ -9,7 +9,7 @@ use crate::tui::state::{State, dialog::Viewer};
 
 /// Draws the file.
 pub(super) fn draw(paint: &mut Paint<'_>, state: &State, viewer: &Viewer, area: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let lines = viewer.lines(usize::from(body.width), usize::from(body.height));
     title(paint, state, viewer, area, viewer.percent(&lines, usize::from(body.width)));
@@ -34,7 +34,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, viewer: &Viewer, area: 
 }
 
 fn title(paint: &mut Paint<'_>, state: &State, viewer: &Viewer, area: Rect, percent: u64) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let mut facts = Vec::new();
     facts.extend(viewer.image.clone());
     facts.extend(viewer.size.map(figures::size));

@@ -10,7 +10,7 @@ use ferry_client::transfer::{Ancestors, remote_name};
 use ferry_shared::{name::Name, path::RemotePath};
 use tokio_util::sync::CancellationToken;
 
-use super::look;
+use super::read;
 use crate::tui::{
     effect::CountFor,
     effects::reply::Reply,
@@ -136,7 +136,7 @@ impl Search<'_> {
             }
             let Ok(name) = remote_name(&entry.file_name()) else { continue };
             if self.pattern.picks(name.as_bytes())
-                && let Some(item) = look::item(&entry)
+                && let Some(item) = read::item(&entry)
             {
                 self.total += 1;
                 self.found.push(FoundItem { under: under.clone(), item });

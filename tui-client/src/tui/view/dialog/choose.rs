@@ -25,9 +25,9 @@ fn open(
     field: &Field,
     without: &[Action],
 ) -> Rect {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let area = popup::open_wide(paint, state, room, title, (width.max(80), room.height.saturating_sub(4)), without);
-    let sign = paint.look().signs.cursor;
+    let sign = paint.appearance().signs.cursor;
     paint.text(area.x, area.y, 1, sign, theme.key);
     let line = Rect { x: area.x + 2, y: area.y, width: area.width.saturating_sub(2), height: 1 };
     paint.fill(line, theme.field_active);
@@ -38,7 +38,7 @@ fn open(
 }
 
 pub(super) fn palette(paint: &mut Paint<'_>, state: &State, palette: &Palette, room: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let line = |row: &&crate::tui::action::Row| {
         let keys = state.keymap.label(palette.place, row.action).unwrap_or_default();
         (format!("{keys:<10} {}", row.name), row.help.to_owned())
@@ -54,7 +54,7 @@ pub(super) fn palette(paint: &mut Paint<'_>, state: &State, palette: &Palette, r
 }
 
 pub(super) fn help(paint: &mut Paint<'_>, state: &State, help: &HelpView, room: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let area = open(paint, state, room, ("Keys: type to search", HELP_WIDEST), &help.field, &[Action::Accept]);
     if help.lines.is_empty() {
         paint.text(area.x + 2, area.y, area.width, "nothing in the help has these words", theme.dim);

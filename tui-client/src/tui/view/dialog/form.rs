@@ -19,7 +19,7 @@ use crate::tui::{
 const FIELD: u16 = 44;
 
 pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let most = popup::most_columns(room);
     let notes = popup::all_wrapped(&form.notes, most);
     let faults = form.fault.as_ref().map(|fault| popup::wrapped(fault, most)).unwrap_or_default();
@@ -66,12 +66,12 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Rect
 }
 
 fn value(paint: &mut Paint<'_>, field: &FormField, area: Rect, focused: bool) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let style = if focused { theme.field_active } else { theme.field };
     let (text, head) = match &field.value {
         Value::Text(line) => (line.shown(), line.shown_before()),
         Value::Secret(line) => {
-            let text = paint.look().signs.secret.repeat(line.text().chars().count());
+            let text = paint.appearance().signs.secret.repeat(line.text().chars().count());
             (text.clone(), text)
         }
     };

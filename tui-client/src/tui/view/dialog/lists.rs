@@ -39,12 +39,12 @@ fn open(
 }
 
 fn empty(paint: &mut Paint<'_>, area: Rect, text: &str) {
-    let dim = paint.look().theme.dim;
+    let dim = paint.appearance().theme.dim;
     popup::write(paint, area, &popup::wrapped(text, usize::from(area.width)), dim);
 }
 
 pub(super) fn sites(paint: &mut Paint<'_>, state: &State, view: ListView, room: Rect) {
-    let style = paint.look().theme.text;
+    let style = paint.appearance().theme.text;
     let lines: Vec<Line> = state
         .saved
         .sites
@@ -63,7 +63,7 @@ pub(super) fn sites(paint: &mut Paint<'_>, state: &State, view: ListView, room: 
 }
 
 pub(super) fn bookmarks(paint: &mut Paint<'_>, state: &State, view: ListView, room: Rect) {
-    let style = paint.look().theme.text;
+    let style = paint.appearance().theme.text;
     let line = |bookmark: &Bookmark| {
         (bookmark.place.display(&state.home), bookmark.server.clone().unwrap_or_else(|| "this computer".to_owned()))
     };
@@ -76,7 +76,7 @@ pub(super) fn bookmarks(paint: &mut Paint<'_>, state: &State, view: ListView, ro
 }
 
 pub(super) fn found(paint: &mut Paint<'_>, state: &State, found: &Found, room: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let line = |item: &crate::tui::state::dialog::FoundItem| {
         let under = item.under.display().to_string();
         let folder = if item.item.is_folder() { "/" } else { "" };

@@ -23,7 +23,7 @@ const NAMES: usize = 5;
 type Lines = Vec<(String, Style)>;
 
 pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let order = &plan.order;
     let word = if order.moves { "Move" } else { "Copy" };
     let mut lines: Lines = names(order.what.iter().map(|piece| (&piece.name, piece.folder)), theme.text);
@@ -58,7 +58,7 @@ fn side(state: &State, plan: &CopyPlan) -> String {
 
 /// Whether it fits.
 fn fit(paint: &Paint<'_>, plan: &CopyPlan) -> (String, Style) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let Some(room) = plan.room else { return ("how much fits there is not known".to_owned(), theme.dim) };
     let missing = plan.missing();
     match missing {
@@ -73,7 +73,7 @@ fn fit(paint: &Paint<'_>, plan: &CopyPlan) -> (String, Style) {
 }
 
 pub(super) fn delete(paint: &mut Paint<'_>, state: &State, plan: &DeletePlan, room: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let mut lines: Lines = names(plan.what.iter().map(|(name, folder)| (name, *folder)), theme.text);
     lines.push((String::new(), theme.text));
     lines.push((format!("in     {}", plan.folder.display(&state.home)), theme.dim));
@@ -103,7 +103,7 @@ fn names<'n>(all: impl Iterator<Item = (&'n Name, bool)>, style: Style) -> Lines
 
 fn amount(paint: &Paint<'_>, state: &State, count: &Count) -> String {
     let amount = count.amount;
-    let at_least = if count.is_done() { "" } else { paint.look().signs.at_least };
+    let at_least = if count.is_done() { "" } else { paint.appearance().signs.at_least };
     let mut text = format!("{at_least}{}", human::count(amount.files, "file", "files"));
     if amount.folders > 0 {
         text += &format!(", {at_least}{}", human::count(amount.folders, "folder", "folders"));

@@ -39,7 +39,7 @@ fn show(paint: &mut Paint<'_>, state: &State, room: Rect, title: &str, lines: Li
 }
 
 pub(super) fn reaching(paint: &mut Paint<'_>, state: &State, room: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let beside = state.attempt.beside.as_ref().map(|(server, _)| server);
     let Some(server) = beside.or(state.link.server()) else { return };
     let lines = vec![
@@ -51,7 +51,7 @@ pub(super) fn reaching(paint: &mut Paint<'_>, state: &State, room: Rect) {
 }
 
 pub(super) fn trust(paint: &mut Paint<'_>, state: &State, view: &TrustView, room: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let lines = vec![
         (format!("{} is not known yet. Its key is", view.host), theme.text),
         (String::new(), theme.text),
@@ -64,13 +64,13 @@ pub(super) fn trust(paint: &mut Paint<'_>, state: &State, view: &TrustView, room
 }
 
 pub(super) fn question(paint: &mut Paint<'_>, state: &State, question: &Question, room: Rect) {
-    let text = paint.look().theme.text;
+    let text = paint.appearance().theme.text;
     let lines = question.lines.iter().map(|line| (line.clone(), text)).collect();
     show(paint, state, room, &question.title, lines);
 }
 
 pub(super) fn conflict(paint: &mut Paint<'_>, state: &State, view: ConflictView, room: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let asks = &state.transfers.asks;
     let Some(at) = asks.iter().position(|ask| ask.item == view.item) else { return };
     let ask = &asks[at];
@@ -101,10 +101,10 @@ fn elder(ask: &Ask, target: bool) -> &'static str {
 }
 
 pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let total = state.transfers.total();
     let unfinished = state.transfers.all().iter().filter(|transfer| !transfer.is_over() && !transfer.held).count();
-    let signs = paint.look().signs;
+    let signs = paint.appearance().signs;
     let mut lines = vec![
         (
             format!(
@@ -127,7 +127,7 @@ pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Rect) {
 }
 
 pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let Some(first) = offered(state) else { return };
     let name = Server {
         target: first.server.clone(),
@@ -152,7 +152,7 @@ pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Rect) {
     ];
     for left in left.iter().take(6) {
         let to = left.order.to.display(&state.home);
-        let way = if left.order.to.is_remote() { paint.look().signs.up } else { paint.look().signs.down };
+        let way = if left.order.to.is_remote() { paint.appearance().signs.up } else { paint.appearance().signs.down };
         let piece = left.order.what.first().map(|piece| piece.name.display().to_string()).unwrap_or_default();
         let others = left.order.what.len().saturating_sub(1);
         let others = if others > 0 { format!(" and {others} others") } else { String::new() };

@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(super) fn notice(paint: &mut Paint<'_>, state: &State, notice: &Notice, room: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let lines = popup::all_wrapped(&notice.lines, popup::most_columns(room));
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
     let area = popup::open(
@@ -38,7 +38,7 @@ pub(super) fn notice(paint: &mut Paint<'_>, state: &State, notice: &Notice, room
 }
 
 pub(super) fn details(paint: &mut Paint<'_>, state: &State, details: &Details, room: Rect) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let entry = &details.item.entry;
     let kind = match entry.kind {
         Kind::File => "file",

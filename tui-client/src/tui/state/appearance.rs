@@ -106,7 +106,7 @@ pub(crate) const ASCII: Signs = Signs {
 
 /// How the screen looks.
 #[derive(Debug, Clone)]
-pub(crate) struct Look {
+pub(crate) struct Appearance {
     /// The colours.
     pub(crate) theme: Theme,
     /// All there are to choose from.
@@ -117,14 +117,14 @@ pub(crate) struct Look {
     pub(crate) depth: Depth,
 }
 
-impl Default for Look {
+impl Default for Appearance {
     fn default() -> Self {
         let themes = theme::built_in();
         Self { theme: themes[0].clone(), themes, signs: UNICODE, depth: Depth::Sixteen }
     }
 }
 
-impl Look {
+impl Appearance {
     /// Whether only ASCII is shown.
     pub(crate) fn is_plain(&self) -> bool {
         self.signs == ASCII
