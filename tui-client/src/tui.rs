@@ -9,10 +9,10 @@ mod config;
 mod effect;
 mod effects;
 mod event;
+#[cfg(test)]
+mod fixture;
 mod keymap;
 mod runtime;
-#[cfg(test)]
-mod scene;
 mod setting_error;
 mod state;
 mod terminal;

@@ -174,7 +174,7 @@ fn is_past_comparing(item: &ActiveItem) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::scene::{active, job};
+    use crate::tui::fixture::{active, job};
 
     #[test]
     fn progress_is_by_bytes_and_by_files_where_there_are_none() {

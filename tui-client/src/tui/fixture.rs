@@ -41,11 +41,11 @@ use super::{
     view,
 };
 
-/// Seconds since 1970 when the scene begins: the 21st of November 2026.
+/// Seconds since 1970 when the fixture begins: the 21st of November 2026.
 const CLOCK: i64 = 1_795_219_200;
 
 /// A browser without disk, server and terminal.
-pub(crate) struct Scene {
+pub(crate) struct Fixture {
     pub(crate) state: State,
     /// All that was to be done outside so far.
     pub(crate) effects: Vec<Effect>,
@@ -128,7 +128,7 @@ pub(crate) fn account() -> Account {
     Account { access: Access::ReadWrite, usage, motd: None }
 }
 
-/// What a scene begins with.
+/// What a fixture begins with.
 pub(crate) fn begin(server: Option<Server>) -> Begin {
     Begin {
         size: (120, 40),
@@ -150,7 +150,7 @@ pub(crate) fn begin(server: Option<Server>) -> Begin {
     }
 }
 
-impl Scene {
+impl Fixture {
     /// Just started, without an address.
     pub(crate) fn fresh() -> Self {
         Self::of(begin(None))
@@ -164,15 +164,15 @@ impl Scene {
 
     /// Both folders are there, the server is connected.
     pub(crate) fn connected() -> Self {
-        let mut scene =
+        let mut fixture =
             Self::of(Begin { password: Some(ferry_shared::secret::Secret::new("pw".into())), ..begin(Some(server())) });
-        scene.answer_lists(local_items());
-        scene.greet();
-        scene.log_in();
-        scene.answer_lists(remote_items());
-        let _ = scene.take();
-        scene.state.toast = None;
-        scene
+        fixture.answer_lists(local_items());
+        fixture.greet();
+        fixture.log_in();
+        fixture.answer_lists(remote_items());
+        let _ = fixture.take();
+        fixture.state.toast = None;
+        fixture
     }
 
     /// The server answers the greeting.
@@ -268,22 +268,22 @@ impl Scene {
 
     /// Connected, with transfers of every kind: running, waiting, failed, asking, verified.
     pub(crate) fn busy() -> Self {
-        let mut scene = Self::connected();
-        scene.keys("g g j j j j");
-        scene.copy(1);
-        scene.keys("g g j");
-        scene.copy(2);
-        scene.keys("j j j j");
-        scene.copy(3);
-        scene.keys("j");
-        scene.copy(4);
-        scene.keys("j");
-        scene.copy(5);
-        scene.keys("k");
+        let mut fixture = Self::connected();
+        fixture.keys("g g j j j j");
+        fixture.copy(1);
+        fixture.keys("g g j");
+        fixture.copy(2);
+        fixture.keys("j j j j");
+        fixture.copy(3);
+        fixture.keys("j");
+        fixture.copy(4);
+        fixture.keys("j");
+        fixture.copy(5);
+        fixture.keys("k");
         let (mib, gib) = (1u64 << 20, 1u64 << 30);
-        scene.event(Event::Transfer(done(5, 0)));
+        fixture.event(Event::Transfer(done(5, 0)));
         for step in 0..20u64 {
-            scene.wait(250);
+            fixture.wait(250);
             let moved = step * 25 * mib;
             let image = job(1, (0, 1), (2 * gib + moved, 4 * gib), gib);
             let mut folder = job(2, (9812 + step * 40, 54_001), (900 * mib + moved / 4, 7 * gib), 0);
@@ -292,14 +292,14 @@ impl Scene {
             let mut other = job(4, (0, 1), (0, 3_456_789), 0);
             other.asking = 1;
             let items = vec![active(1, 1, "iso.img", 2 * gib + moved, 4 * gib, ItemState::Sending)];
-            scene.progress(vec![image, folder, waiting, other], items, moved * 5 / 4);
+            fixture.progress(vec![image, folder, waiting, other], items, moved * 5 / 4);
         }
         let refusal = Refusal::new(Code::NotAllowed, "this name is not allowed here");
-        scene.event(Event::Transfer(fails(20, 2, "forbidden.txt", refusal.into())));
-        scene.event(Event::Transfer(asks(40, 4, "photos", "photo 2.jpg")));
-        scene.state.toast = None;
-        let _ = scene.take();
-        scene
+        fixture.event(Event::Transfer(fails(20, 2, "forbidden.txt", refusal.into())));
+        fixture.event(Event::Transfer(asks(40, 4, "photos", "photo 2.jpg")));
+        fixture.state.toast = None;
+        let _ = fixture.take();
+        fixture
     }
 
     /// A site is saved.
