@@ -68,7 +68,7 @@ pub(crate) enum Effect {
     /// Draw everything anew.
     Redraw,
     /// To the server or the engine.
-    Link(LinkEffect),
+    Connection(ConnectionEffect),
     /// To the engine.
     Transfer(TransferEffect),
     /// Save a site, in place of the one of another name.
@@ -85,7 +85,7 @@ pub(crate) enum Effect {
 
 /// About the way to the server.
 #[derive(Debug, PartialEq)]
-pub(crate) enum LinkEffect {
+pub(crate) enum ConnectionEffect {
     /// Greet a server, with the secret in a file if it wants one, and see that its key is trusted.
     Reach(Ticket, Target, Option<Fingerprint>, Option<PathBuf>, Option<Links>),
     /// As [`Self::Reach`], while the server that is connected stays so.

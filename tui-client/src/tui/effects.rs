@@ -3,7 +3,7 @@
 //! Nothing here waits on the drawing path. The disk is asked on threads of their own, the
 //! server in tasks; a question that is called off stops at its next step.
 
-mod link;
+mod connection;
 mod local;
 mod outside;
 mod queue;
@@ -21,7 +21,7 @@ use ferry_client::{
 use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
-use self::{link::LinkKeeper, queue::Queue, reply::Reply, saved::Keeper};
+use self::{connection::ConnectionKeeper, queue::Queue, reply::Reply, saved::Keeper};
 use super::{
     effect::{CountFor, Effect},
     event::Event,
@@ -86,7 +86,7 @@ impl Asked {
 pub(crate) struct Effects {
     events: mpsc::Sender<Event>,
     asked: HashMap<Ticket, Asked>,
-    link: LinkKeeper,
+    connection: ConnectionKeeper,
     queue: Queue,
     saved: Keeper,
 }
@@ -96,7 +96,7 @@ impl Effects {
     pub(crate) fn new(events: mpsc::Sender<Event>, home: &Home, options: Options) -> Self {
         Self {
             asked: HashMap::new(),
-            link: LinkKeeper::new(events.clone(), home.known_servers(), &options),
+            connection: ConnectionKeeper::new(events.clone(), home.known_servers(), &options),
             queue: Queue::new(events.clone(), home.state().to_owned(), options),
             saved: Keeper::new(events.clone(), home),
             events,
@@ -114,7 +114,7 @@ impl Effects {
             Effect::List(ticket, place) => self.ask(ticket, place, local::list, remote::list),
             Effect::Count(ticket, place, names, purpose) => {
                 let there = names.clone();
-                let follow = purpose == CountFor::Copy && self.link.links() == LinkRule::Follow;
+                let follow = purpose == CountFor::Copy && self.connection.links() == LinkRule::Follow;
                 let local = move |path, stop, reply| local::count(path, &names, (purpose, follow), &stop, &reply);
                 self.ask(ticket, place, local, move |ask, path| remote::count(ask, path, there, purpose));
             }
@@ -140,8 +140,8 @@ impl Effects {
             Effect::Uploads(ticket) => self.ask_server(ticket, remote::uploads),
             Effect::Free(side, path) => local::free(self.events.clone(), side, path),
             Effect::RemoveCopy(path) => local::remove_copy(path),
-            Effect::Link(effect) => self.link(effect),
-            Effect::Transfer(effect) => self.queue.run(effect, self.link.session(), self.link.links()),
+            Effect::Connection(effect) => self.connection(effect),
+            Effect::Transfer(effect) => self.queue.run(effect, self.connection.session(), self.connection.links()),
             Effect::SaveSite(old, site) => self.saved.save_site(old, site),
             Effect::RemoveSite(name) => self.saved.remove_site(name),
             Effect::SaveBookmarks(bookmarks) => self.saved.save_bookmarks(bookmarks),
@@ -162,21 +162,21 @@ impl Effects {
 
     /// Ends: the engine stops in order, the journal is written, the connections are closed.
     pub(crate) async fn end(self) {
-        self.link.leave_now();
+        self.connection.leave_now();
         self.queue.end().await;
     }
 
-    fn link(&mut self, effect: super::effect::LinkEffect) {
-        use super::effect::LinkEffect;
-        if matches!(effect, LinkEffect::Leave | LinkEffect::Reach(..)) {
+    fn connection(&mut self, effect: super::effect::ConnectionEffect) {
+        use super::effect::ConnectionEffect;
+        if matches!(effect, ConnectionEffect::Leave | ConnectionEffect::Reach(..)) {
             self.queue.stop();
         }
         match effect {
-            LinkEffect::Try(ticket, target, key, seal) => {
-                let task = self.link.try_beside(ticket, target, key, seal);
+            ConnectionEffect::Try(ticket, target, key, seal) => {
+                let task = self.connection.try_beside(ticket, target, key, seal);
                 self.note(ticket, Asked::Task(task));
             }
-            effect => self.link.run(effect),
+            effect => self.connection.run(effect),
         }
     }
 
@@ -219,7 +219,7 @@ impl Effects {
         F: Future<Output = Result<(), ClientError>> + Send + 'static,
     {
         let reply = Reply::new(self.events.clone(), ticket);
-        let Some(ask) = self.link.ask(reply.clone()) else {
+        let Some(ask) = self.connection.ask(reply.clone()) else {
             tokio::spawn(async move { reply.failed(&ClientError::Cancelled).await });
             return;
         };

@@ -9,9 +9,9 @@ use ratatui_core::layout::Position;
 use super::{
     keymap::Key,
     state::{
+        connection::{Account, Greeting},
         dialog::{FoundItem, TrustView},
         item::Item,
-        link::{Account, Greeting},
         listing::Amount,
         problem::Problem,
         saved::Saved,

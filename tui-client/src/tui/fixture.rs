@@ -29,8 +29,8 @@ use super::{
     state::{
         State,
         appearance::Appearance,
+        connection::{Account, Greeting},
         item::Item,
-        link::{Account, Greeting},
         listing::{Amount, Viewing},
         saved::{NamedSite, Saved},
         server::Server,
@@ -177,13 +177,13 @@ impl Fixture {
 
     /// The server answers the greeting.
     pub(crate) fn greet(&mut self) {
-        let ticket = self.state.link.ticket().unwrap();
+        let ticket = self.state.connection.ticket().unwrap();
         self.event(Event::Answer(ticket, Answer::Greeted(greeting())));
     }
 
     /// The server accepts the password.
     pub(crate) fn log_in(&mut self) {
-        let ticket = self.state.link.ticket().unwrap();
+        let ticket = self.state.connection.ticket().unwrap();
         self.event(Event::Answer(ticket, Answer::LoggedIn(greeting(), account())));
     }
 
@@ -414,7 +414,7 @@ pub(crate) fn done(id: u64, failed: u64) -> transfer::Event {
 
 /// The ticket of an effect, if it has one.
 pub(crate) fn ticket_of(effect: &Effect) -> Option<Ticket> {
-    use super::effect::LinkEffect;
+    use super::effect::ConnectionEffect;
     match effect {
         Effect::List(ticket, _)
         | Effect::Count(ticket, ..)
@@ -429,11 +429,11 @@ pub(crate) fn ticket_of(effect: &Effect) -> Option<Ticket> {
         | Effect::Uploads(ticket)
         | Effect::EditText(ticket, _)
         | Effect::EditFile(ticket, _)
-        | Effect::Link(
-            LinkEffect::Reach(ticket, ..)
-            | LinkEffect::Try(ticket, ..)
-            | LinkEffect::LogIn(ticket, ..)
-            | LinkEffect::Register(ticket, ..),
+        | Effect::Connection(
+            ConnectionEffect::Reach(ticket, ..)
+            | ConnectionEffect::Try(ticket, ..)
+            | ConnectionEffect::LogIn(ticket, ..)
+            | ConnectionEffect::Register(ticket, ..),
         ) => Some(*ticket),
         _ => None,
     }

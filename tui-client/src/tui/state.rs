@@ -2,13 +2,13 @@
 
 pub(crate) mod appearance;
 pub(crate) mod attempt;
+pub(crate) mod connection;
 pub(crate) mod dialog;
 pub(crate) mod edit;
 pub(crate) mod field;
 pub(crate) mod item;
 pub(crate) mod layout;
 pub(crate) mod lines;
-pub(crate) mod link;
 pub(crate) mod listing;
 pub(crate) mod order;
 pub(crate) mod pane;
@@ -36,10 +36,10 @@ use ratatui_core::layout::Position;
 use self::{
     appearance::Appearance,
     attempt::Attempt,
+    connection::Connection,
     dialog::Dialog,
     edit::Edit,
     layout::Layout,
-    link::Link,
     pane::Pane,
     pattern::Pattern,
     saved::Saved,
@@ -118,7 +118,7 @@ pub(crate) struct State {
     /// What lies over the panes, the topmost last.
     pub(crate) dialogs: Vec<Dialog>,
     /// The way to the server.
-    pub(crate) link: Link,
+    pub(crate) connection: Connection,
     /// The attempt to connect.
     pub(crate) attempt: Attempt,
     /// The transfers.
@@ -206,7 +206,7 @@ impl State {
 
 /// The server whose left transfers are offered: the one that is connected, else that of the oldest.
 pub(crate) fn offered(state: &State) -> Option<&Left> {
-    match state.link.session() {
+    match state.connection.session() {
         Some(session) => state.left.iter().find(|left| left.server == session.server.target),
         None => state.left.first(),
     }

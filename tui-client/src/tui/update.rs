@@ -6,6 +6,7 @@ mod browse;
 mod choose;
 mod conflict;
 mod connect;
+mod connection;
 mod copy;
 mod count;
 mod delete;
@@ -14,7 +15,6 @@ mod edit;
 mod find;
 mod form;
 mod key;
-mod link;
 mod list;
 mod mark;
 mod mouse;
@@ -52,11 +52,11 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Resize(width, height) => state.size = (width, height),
         Event::Answer(ticket, answer) => answer::take(state, ticket, answer, &mut out),
         Event::Trust(question) => connect::ask_trust(state, question),
-        Event::Lost { problem, attempt, retry_in } => link::lost(state, problem, attempt, retry_in),
-        Event::Retrying => link::retrying(state),
-        Event::Restored(account) => link::restored(state, account, &mut out),
-        Event::Ended(problem) => link::ended(state, problem, &mut out),
-        Event::Notice(notice) => link::notice(state, notice),
+        Event::Lost { problem, attempt, retry_in } => connection::lost(state, problem, attempt, retry_in),
+        Event::Retrying => connection::retrying(state),
+        Event::Restored(account) => connection::restored(state, account, &mut out),
+        Event::Ended(problem) => connection::ended(state, problem, &mut out),
+        Event::Notice(notice) => connection::notice(state, notice),
         Event::Started(key, jobs) => state.transfers.started(key, &jobs),
         Event::Transfer(event) => transfer::take(state, event, &mut out),
         Event::Progress(progress) => transfer::progress(state, &progress),

@@ -2,11 +2,11 @@
 
 use ferry_shared::name::Name;
 
-use super::{Out, connect, copy, count, details, edit, link, name, read, search, view};
+use super::{Out, connect, connection, copy, count, details, edit, name, read, search, view};
 use crate::{
     human,
     tui::{
-        effect::{Effect, LinkEffect},
+        effect::{ConnectionEffect, Effect},
         event::Answer,
         state::{State, listing::Amount, problem::Problem, side::Side, task::Task, ticket::Ticket},
     },
@@ -40,23 +40,23 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
             if connect::reached_beside(state, ticket, out) {
                 return;
             }
-            if state.link.ticket() == Some(ticket) {
+            if state.connection.ticket() == Some(ticket) {
                 connect::greeted(state, greeting, out);
             }
         }
         Answer::Locked => {
-            if state.link.ticket() == Some(ticket) {
+            if state.connection.ticket() == Some(ticket) {
                 connect::locked(state);
             }
         }
         Answer::LoggedIn(greeting, account) => {
-            if state.link.ticket() == Some(ticket) {
+            if state.connection.ticket() == Some(ticket) {
                 connect::logged_in(state, greeting, account, out);
             }
         }
         Answer::Uploads(uploads) => {
             if finish(state, ticket).is_some() {
-                link::uploads(state, &uploads);
+                connection::uploads(state, &uploads);
             }
         }
         Answer::Failed(problem) => failed(state, ticket, &problem, out),
@@ -86,7 +86,7 @@ fn done(state: &mut State, ticket: Ticket, out: &mut Out) {
     match finish(state, ticket) {
         Some(Task::MakeFolder(place)) => {
             name::made(state, &place);
-            out.push(Effect::Link(LinkEffect::Usage));
+            out.push(Effect::Connection(ConnectionEffect::Usage));
         }
         Some(Task::Rename(folder, land)) => {
             if let Some(name) = land {
@@ -102,7 +102,7 @@ fn done(state: &mut State, ticket: Ticket, out: &mut Out) {
             state.say("done");
             read::changed(state, &from);
             read::changed(state, &to);
-            out.push(Effect::Link(LinkEffect::Usage));
+            out.push(Effect::Connection(ConnectionEffect::Usage));
         }
         _ => {}
     }
@@ -117,7 +117,7 @@ fn removed(state: &mut State, ticket: Ticket, amount: Amount, out: &mut Out) {
     read::changed(state, &folder);
     read::due(state, out);
     if folder.is_remote() {
-        out.push(Effect::Link(LinkEffect::Usage));
+        out.push(Effect::Connection(ConnectionEffect::Usage));
     }
 }
 

@@ -1,8 +1,8 @@
 //! The panes: moving about in a folder and from one to another.
 
 use super::{
-    Out, arrange, choose, conflict, copy, delete, details, edit, find, link, mark, name, queue, quit, reach, read,
-    search, site, view,
+    Out, arrange, choose, conflict, connection, copy, delete, details, edit, find, mark, name, queue, quit, reach,
+    read, search, site, view,
 };
 use crate::tui::{
     action::{Action, Where},
@@ -53,12 +53,12 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
 
 fn program(state: &mut State, action: Action, out: &mut Out) {
     match action {
-        Action::Refresh => link::refresh(state, out),
+        Action::Refresh => connection::refresh(state, out),
         Action::Transfers => state.dialogs.push(Dialog::Transfers(TransfersView::default())),
         Action::Answer => conflict::open(state),
         Action::Sites => reach::choose_server(state),
-        Action::Account => link::account(state, out),
-        Action::Disconnect => link::leave(state, None, out),
+        Action::Account => connection::account(state, out),
+        Action::Disconnect => connection::leave(state, None, out),
         Action::Palette => choose::open_palette(state, Where::Browse),
         Action::Shell => shell(state, out),
         Action::NextTheme => choose::next_theme(state),
@@ -161,7 +161,7 @@ fn home_of(state: &State) -> Place {
     match &state.pane().place {
         Place::Local(_) => Place::Local(state.home.clone()),
         Place::Remote(_) => {
-            Place::Remote(state.link.session().map(|session| session.server.start.clone()).unwrap_or_default())
+            Place::Remote(state.connection.session().map(|session| session.server.start.clone()).unwrap_or_default())
         }
     }
 }
@@ -179,7 +179,7 @@ fn go_to(state: &mut State) {
 fn switch_place(state: &mut State, out: &mut Out) {
     let place = match state.pane().place {
         Place::Local(_) => {
-            Place::Remote(state.link.session().map(|session| session.server.start.clone()).unwrap_or_default())
+            Place::Remote(state.connection.session().map(|session| session.server.start.clone()).unwrap_or_default())
         }
         Place::Remote(_) => Place::Local(state.home.clone()),
     };

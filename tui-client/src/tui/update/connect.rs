@@ -7,20 +7,20 @@ use std::{
 
 use ferry_shared::{message::reply::Registration, name::Escaped, path::RemotePath, secret::Secret};
 
-use super::{Out, link, reach, read, resume};
+use super::{Out, connection, reach, read, resume};
 use crate::{
     address::Address,
     fault::Kind,
     sites::Site,
     tui::{
         action::Action,
-        effect::{Effect, LinkEffect},
+        effect::{ConnectionEffect, Effect},
         state::{
             State,
             attempt::Attempt,
+            connection::{Account, Connection, Greeting, Session},
             dialog::{Dialog, Form, Notice, Purpose, TrustView},
             labels,
-            link::{Account, Greeting, Link, Session},
             place::Place,
             problem::Problem,
             saved::NamedSite,
@@ -80,8 +80,8 @@ pub(super) fn reached_beside(state: &mut State, ticket: Ticket, out: &mut Out) -
     let Some((server, _)) = state.attempt.beside.take_if(|(_, waited)| *waited == ticket) else { return false };
     close_reaching(state);
     save_typed(state, out);
-    match state.link.session() {
-        Some(_) => link::leave(state, Some(server), out),
+    match state.connection.session() {
+        Some(_) => connection::leave(state, Some(server), out),
         None => reach::begin(state, server, out),
     }
     true
@@ -108,7 +108,7 @@ fn type_again(state: &mut State) {
 
 /// A server's key is not known: a person decides.
 pub(super) fn ask_trust(state: &mut State, question: TrustView) {
-    if matches!(state.link, Link::Reaching { .. }) || state.attempt.beside.is_some() {
+    if matches!(state.connection, Connection::Reaching { .. }) || state.attempt.beside.is_some() {
         below_notices(state, Dialog::Trust(question));
     }
 }
@@ -118,11 +118,11 @@ pub(super) fn act_trust(state: &mut State, action: Action, out: &mut Out) {
     match action {
         Action::Accept => {
             state.dialogs.pop();
-            out.push(Effect::Link(LinkEffect::Trust(true)));
+            out.push(Effect::Connection(ConnectionEffect::Trust(true)));
         }
         Action::Close => {
             state.dialogs.pop();
-            out.push(Effect::Link(LinkEffect::Trust(false)));
+            out.push(Effect::Connection(ConnectionEffect::Trust(false)));
             give_up(state, out);
             state.say("not connected; nothing was sent to that server");
         }
@@ -132,7 +132,7 @@ pub(super) fn act_trust(state: &mut State, action: Action, out: &mut Out) {
 
 /// The server was greeted, and its key is trusted: now the password.
 pub(super) fn greeted(state: &mut State, greeting: Greeting, out: &mut Out) {
-    let Link::Reaching { server, .. } = std::mem::take(&mut state.link) else { return };
+    let Connection::Reaching { server, .. } = std::mem::take(&mut state.connection) else { return };
     close_reaching(state);
     save_typed(state, out);
     if let Some(password) = state.password.take() {
@@ -163,7 +163,7 @@ fn ask(state: &mut State, server: Server, greeting: Greeting) {
         Registration::Invite => form.note("No account yet? Ctrl-N makes one, with an invite."),
         Registration::Open => form.note("No account yet? Ctrl-N makes one."),
     };
-    state.link = Link::Greeted { server, greeting };
+    state.connection = Connection::Greeted { server, greeting };
     below_notices(state, Dialog::Form(Box::new(form.secret(secret))));
 }
 
@@ -175,15 +175,15 @@ fn below_notices(state: &mut State, dialog: Dialog) {
 
 /// The key needs its passphrase.
 pub(super) fn locked(state: &mut State) {
-    if let Link::LoggingIn { server, greeting, .. } = std::mem::take(&mut state.link) {
+    if let Connection::LoggingIn { server, greeting, .. } = std::mem::take(&mut state.connection) {
         ask(state, server, greeting);
     }
 }
 
 fn log_in(state: &mut State, server: Server, greeting: Greeting, password: Secret, out: &mut Out) {
     let ticket = state.tickets.next();
-    out.push(Effect::Link(LinkEffect::LogIn(ticket, server.identity.clone(), password)));
-    state.link = Link::LoggingIn { server, greeting, ticket };
+    out.push(Effect::Connection(ConnectionEffect::LogIn(ticket, server.identity.clone(), password)));
+    state.connection = Connection::LoggingIn { server, greeting, ticket };
 }
 
 /// Takes the typed password.
@@ -191,7 +191,7 @@ fn log_in(state: &mut State, server: Server, greeting: Greeting, password: Secre
 /// # Errors
 /// That there is none.
 pub(super) fn password(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
-    let Link::Greeted { server, greeting } = state.link.clone() else { return Ok(()) };
+    let Connection::Greeted { server, greeting } = state.connection.clone() else { return Ok(()) };
     let password = Secret::new(form.take_secret(server.secret()));
     if password.expose().is_empty() {
         return Err(format!("the {} is missing", server.secret()));
@@ -202,7 +202,7 @@ pub(super) fn password(state: &mut State, form: &mut Form, out: &mut Out) -> Res
 
 /// Offers to make an account, where the server lets one.
 pub(super) fn offer_account(state: &mut State) {
-    let Link::Greeted { server, greeting } = &state.link else { return };
+    let Connection::Greeted { server, greeting } = &state.connection else { return };
     let form = Form::new(Purpose::Register, format!("New account on {}", server.name()))
         .note(format!("server  {}", server.target.address()))
         .text("user", server.target.user.clone())
@@ -225,7 +225,7 @@ pub(super) fn offer_account(state: &mut State) {
 /// # Errors
 /// What is missing.
 pub(super) fn register(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
-    let Link::Greeted { mut server, greeting } = state.link.clone() else { return Ok(()) };
+    let Connection::Greeted { mut server, greeting } = state.connection.clone() else { return Ok(()) };
     let user = form.get("user").to_owned();
     if user.is_empty() {
         form.focus_on("user");
@@ -245,19 +245,19 @@ pub(super) fn register(state: &mut State, form: &mut Form, out: &mut Out) -> Res
     let ticket = state.tickets.next();
     server.target.user.clone_from(&user);
     state.last_server = Some(server.clone());
-    state.link = Link::LoggingIn { server, greeting, ticket };
-    out.push(Effect::Link(LinkEffect::Register(ticket, user, password, invite)));
+    state.connection = Connection::LoggingIn { server, greeting, ticket };
+    out.push(Effect::Connection(ConnectionEffect::Register(ticket, user, password, invite)));
     Ok(())
 }
 
 /// The login holds.
 pub(super) fn logged_in(state: &mut State, greeting: Greeting, account: Account, out: &mut Out) {
-    let Link::LoggingIn { server, .. } = std::mem::take(&mut state.link) else { return };
+    let Connection::LoggingIn { server, .. } = std::mem::take(&mut state.connection) else { return };
     state.dialogs.retain(|dialog| !is_login(dialog));
     let start = Place::Remote(server.start.clone());
     let motd = account.motd.clone();
     state.say(format!("connected to {}", server.name()));
-    state.link = Link::Online(Session { server, greeting, account });
+    state.connection = Connection::Online(Session { server, greeting, account });
     let showing: Vec<Side> = Side::BOTH.into_iter().filter(|side| state.panes[*side].place.is_remote()).collect();
     for side in if showing.is_empty() { vec![state.active.other()] } else { showing } {
         if state.panes[side].place != start {
@@ -281,18 +281,18 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bo
     if state.attempt.beside.take_if(|(_, waited)| *waited == ticket).is_some() {
         close_reaching(state);
         type_again(state);
-        let still = state.link.server().map(|server| format!("You are still on {}.", server.name()));
+        let still = state.connection.server().map(|server| format!("You are still on {}.", server.name()));
         not_connected(state, problem, still);
         return true;
     }
-    if state.link.ticket() != Some(ticket) {
+    if state.connection.ticket() != Some(ticket) {
         return false;
     }
-    let was = std::mem::take(&mut state.link);
+    let was = std::mem::take(&mut state.connection);
     close_reaching(state);
     // A key that is no use is not mended by typing; one that asked for its passphrase is.
     let typed = |server: &Server| server.identity.is_none() || state.dialogs.iter().any(is_login);
-    if let Link::LoggingIn { server, greeting, .. } = was
+    if let Connection::LoggingIn { server, greeting, .. } = was
         && !problem.kind.is_offline()
         && problem.kind != Kind::ChangedKey
         && typed(&server)
@@ -306,7 +306,7 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bo
             form.fault = Some(problem.to_string());
             form.focus_on(if problem.kind == Kind::Exists { "user" } else { server.secret() });
         }
-        state.link = Link::Greeted { server, greeting };
+        state.connection = Connection::Greeted { server, greeting };
         return true;
     }
     state.dialogs.retain(|dialog| !is_login(dialog));
@@ -337,12 +337,12 @@ pub(super) fn give_up(state: &mut State, out: &mut Out) {
         type_again(state);
         return;
     }
-    if let Some(ticket) = state.link.ticket() {
+    if let Some(ticket) = state.connection.ticket() {
         out.push(Effect::Drop(ticket));
     }
     state.dialogs.retain(|dialog| !is_login(dialog));
     close_reaching(state);
     type_again(state);
-    state.link = Link::Offline;
-    out.push(Effect::Link(LinkEffect::Leave));
+    state.connection = Connection::Offline;
+    out.push(Effect::Connection(ConnectionEffect::Leave));
 }

@@ -60,13 +60,13 @@ fn refusal(state: &State, from: &Place, to: &Place, chosen: &[Item], moves: bool
     if chosen.is_empty() {
         return Some(format!("there is nothing to {word}: put the cursor on an entry, or mark some with Space"));
     }
-    if (from.is_remote() || to.is_remote()) && !state.link.is_online() {
+    if (from.is_remote() || to.is_remote()) && !state.connection.is_online() {
         return Some("not connected; Ctrl-S shows the sites".to_owned());
     }
     if !from.is_remote() && !to.is_remote() {
         return Some("both panes are on this computer; ferry carries between it and a server".to_owned());
     }
-    if (to.is_remote() || moves && from.is_remote()) && !state.link.may_write() {
+    if (to.is_remote() || moves && from.is_remote()) && !state.connection.may_write() {
         return Some("your account on this server may only read".to_owned());
     }
     if from == to {
@@ -81,7 +81,7 @@ fn refusal(state: &State, from: &Place, to: &Place, chosen: &[Item], moves: bool
 /// Bytes that fit at a place, where that is known.
 fn room(state: &State, to: &Place) -> Option<u64> {
     if to.is_remote() {
-        let usage = &state.link.session()?.account.usage;
+        let usage = &state.connection.session()?.account.usage;
         let quota = usage.limit.map(|limit| limit.saturating_sub(usage.used).saturating_sub(usage.reserved));
         return Some(quota.map_or(usage.volume_free, |quota| quota.min(usage.volume_free)));
     }

@@ -181,11 +181,11 @@ pub(super) fn may_change(state: &mut State) -> bool {
     if !state.pane().place.is_remote() {
         return true;
     }
-    if !state.link.is_online() {
+    if !state.connection.is_online() {
         state.warn("not connected");
         return false;
     }
-    let may = state.link.may_write();
+    let may = state.connection.may_write();
     if !may {
         state.warn("your account on this server may only read");
     }

@@ -2,12 +2,12 @@
 
 use super::Out;
 use crate::tui::{
-    effect::{Effect, LinkEffect},
+    effect::{ConnectionEffect, Effect},
     state::{
         State,
         attempt::Attempt,
+        connection::Connection,
         dialog::{Dialog, Form, ListView, Purpose},
-        link::Link,
         server::Server,
     },
 };
@@ -37,12 +37,12 @@ pub(super) fn begin(state: &mut State, server: Server, out: &mut Out) {
     state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_) | Dialog::Reaching));
     state.dialogs.push(Dialog::Reaching);
     let (target, key, seal, links) = (server.target.clone(), server.key, server.seal.clone(), server.links);
-    if state.link.session().is_some() {
+    if state.connection.session().is_some() {
         state.attempt.beside = Some((server, ticket));
-        out.push(Effect::Link(LinkEffect::Try(ticket, target, key, seal)));
+        out.push(Effect::Connection(ConnectionEffect::Try(ticket, target, key, seal)));
         return;
     }
-    out.push(Effect::Link(LinkEffect::Reach(ticket, target, key, seal, links)));
+    out.push(Effect::Connection(ConnectionEffect::Reach(ticket, target, key, seal, links)));
     state.last_server = Some(server.clone());
-    state.link = Link::Reaching { server, ticket };
+    state.connection = Connection::Reaching { server, ticket };
 }

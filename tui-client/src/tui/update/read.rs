@@ -20,7 +20,7 @@ const EASE: u32 = 20;
 pub(super) fn folder(state: &mut State, side: Side, out: &mut Out) {
     forget(state, side, out);
     let now = state.now;
-    let online = state.link.is_online();
+    let online = state.connection.is_online();
     let pane = &mut state.panes[side];
     pane.reread_at = None;
     if pane.place.is_remote() && !online {

@@ -6,9 +6,9 @@ use crate::tui::{
     effect::{Effect, TransferEffect},
     state::{
         State,
+        connection::Connection,
         dialog::{Dialog, Purpose},
         edit::Stage,
-        link::Link,
         offered,
         server::Server,
         task::Left,
@@ -20,12 +20,12 @@ use crate::tui::{
 pub(super) fn found(state: &mut State, left: Vec<Left>, out: &mut Out) {
     state.transfers.skip_keys(left.iter().map(|left| left.key));
     state.left = left;
-    match &state.link {
-        Link::Offline if !state.left.is_empty() => {
+    match &state.connection {
+        Connection::Offline if !state.left.is_empty() => {
             state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_)) && !is_connect(dialog));
             state.dialogs.push(Dialog::Resume);
         }
-        Link::Online(_) => connected(state, out),
+        Connection::Online(_) => connected(state, out),
         // Otherwise the login offers what is left of its server.
         _ => {}
     }
@@ -52,7 +52,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     match action {
         Action::GoOn => {
             state.dialogs.pop();
-            if state.link.session().is_some() {
+            if state.connection.session().is_some() {
                 begin(state, out);
             } else if let Some(left) = state.left.first() {
                 let target = left.server.clone();
@@ -93,7 +93,7 @@ fn begin(state: &mut State, out: &mut Out) {
 
 /// The server is left: what is not through waits until it is back.
 pub(super) fn park(state: &mut State) {
-    let Some(server) = state.link.session().map(|session| session.server.target.clone()) else { return };
+    let Some(server) = state.connection.session().map(|session| session.server.target.clone()) else { return };
     // Files that are being edited live here only: their transfers are not worth keeping.
     let of_edits: Vec<Key> = state
         .edits

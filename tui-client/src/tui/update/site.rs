@@ -98,7 +98,7 @@ pub(super) fn remove(state: &mut State, name: &str, out: &mut Out) {
 pub(super) fn bookmark_this(state: &mut State, out: &mut Out) {
     let place = state.pane().place.clone();
     let server = if place.is_remote() {
-        let Some(session) = state.link.session() else {
+        let Some(session) = state.connection.session() else {
             state.warn("not connected");
             return;
         };
@@ -127,7 +127,7 @@ pub(super) fn act_bookmarks(state: &mut State, action: Action, out: &mut Out) {
     let chosen = state.saved.bookmarks.get(cursor).cloned();
     match (action, chosen) {
         (Action::Accept, Some(bookmark)) => {
-            let here = state.link.session().map(|session| session.server.target.to_string());
+            let here = state.connection.session().map(|session| session.server.target.to_string());
             if bookmark.server.is_some() && bookmark.server != here {
                 state.warn(format!("connect to {} first", bookmark.server.unwrap_or_default()));
                 return;

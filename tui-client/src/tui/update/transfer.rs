@@ -4,11 +4,11 @@ use ferry_client::transfer::{
     Conflict, Event, Failure, ItemId, ItemPath, JobId, LinkEvent, Outcome, Progress, Scope, Summary,
 };
 
-use super::{Out, conflict, edit, link, quit, read};
+use super::{Out, conflict, connection, edit, quit, read};
 use crate::{
     human,
     tui::{
-        effect::{Effect, LinkEffect, TransferEffect},
+        effect::{ConnectionEffect, Effect, TransferEffect},
         state::{
             State,
             problem::Problem,
@@ -43,7 +43,7 @@ pub(super) fn take(state: &mut State, event: Event, out: &mut Out) {
             state.transfers.stall(problem, state.now + retry_in);
         }
         Event::Link(LinkEvent::Restored) => state.transfers.stalled = None,
-        Event::Notice(notice) => link::notice(state, notice),
+        Event::Notice(notice) => connection::notice(state, notice),
     }
 }
 
@@ -126,7 +126,7 @@ fn over(state: &mut State, key: Key, out: &mut Out) {
         }
     }
     if order.to.is_remote() || order.moves {
-        out.push(Effect::Link(LinkEffect::Usage));
+        out.push(Effect::Connection(ConnectionEffect::Usage));
     }
     match phase {
         Phase::Failed => {

@@ -15,8 +15,8 @@ use crate::{
         action::{Action, Where},
         state::{
             PATIENCE, State,
+            connection::Connection,
             item::Item,
-            link::Link,
             listing::Amount,
             order::{By, Sort},
             pane::Pane,
@@ -72,7 +72,7 @@ pub(super) fn tabs(paint: &mut Paint<'_>, state: &State, area: Rect) {
 fn name(state: &State, pane: &Pane) -> String {
     match &pane.place {
         Place::Local(_) => "local".to_owned(),
-        Place::Remote(_) => state.link.server().map_or("server".to_owned(), Server::name),
+        Place::Remote(_) => state.connection.server().map_or("server".to_owned(), Server::name),
     }
 }
 
@@ -97,7 +97,7 @@ fn title(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
     let name = name(state, pane);
     let (prefix, prefix_style) = match &pane.place {
         Place::Local(_) => (name, theme.dim),
-        Place::Remote(_) => (name, if state.link.is_online() { style } else { theme.bad }),
+        Place::Remote(_) => (name, if state.connection.is_online() { style } else { theme.bad }),
     };
     let sign = waits(paint, state, pane);
     let room = end.saturating_sub(x + if sign.is_some() { 3 } else { 0 });
@@ -142,7 +142,7 @@ fn sorted(paint: &Paint<'_>, pane: &Pane) -> String {
 /// How much of the quota is used, where there is one; the column left of it.
 fn quota(paint: &mut Paint<'_>, state: &State, end: u16, area: Rect) -> u16 {
     let theme = &paint.appearance().theme;
-    let Some(session) = state.link.session() else { return end };
+    let Some(session) = state.connection.session() else { return end };
     let usage = &session.account.usage;
     let Some(limit) = usage.limit else { return end };
     let used = usage.used.saturating_add(usage.reserved);
@@ -173,10 +173,12 @@ fn instead(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
     let theme = &paint.appearance().theme;
     let Some(problem) = &pane.problem else { return };
     let mut lines = Vec::new();
-    match (&state.link, problem.kind.is_offline()) {
-        (Link::Reaching { .. } | Link::LoggingIn { .. }, true) => lines.push(("connecting".to_owned(), theme.warn)),
-        (Link::Greeted { .. }, true) => lines.push(("waiting for the password".to_owned(), theme.warn)),
-        (Link::Lost(..), true) => lines.push(("the connection is lost".to_owned(), theme.bad)),
+    match (&state.connection, problem.kind.is_offline()) {
+        (Connection::Reaching { .. } | Connection::LoggingIn { .. }, true) => {
+            lines.push(("connecting".to_owned(), theme.warn))
+        }
+        (Connection::Greeted { .. }, true) => lines.push(("waiting for the password".to_owned(), theme.warn)),
+        (Connection::Lost(..), true) => lines.push(("the connection is lost".to_owned(), theme.bad)),
         (_, true) => {
             lines.push(("not connected".to_owned(), theme.warn));
             let key = state.keymap.label(Where::Browse, Action::Sites);
@@ -307,7 +309,7 @@ fn kind_style(paint: &Paint<'_>, item: &Item) -> Style {
     let theme = &paint.appearance().theme;
     match item.entry.kind {
         Kind::Folder => theme.folder,
-        Kind::Symlink => theme.link,
+        Kind::Symlink => theme.symlink,
         Kind::Other => theme.special,
         Kind::File => theme.text,
     }
@@ -330,8 +332,8 @@ fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
     let free = match &pane.place {
         Place::Local(_) => pane.free.map(|free| format!("free {}", figures::size(free))),
         Place::Remote(_) => {
-            let usage = state.link.session().map(|session| session.account.usage.volume_free);
-            usage.filter(|_| state.link.is_online()).map(|free| format!("free on server {}", figures::size(free)))
+            let usage = state.connection.session().map(|session| session.account.usage.volume_free);
+            usage.filter(|_| state.connection.is_online()).map(|free| format!("free on server {}", figures::size(free)))
         }
     };
     if let Some(free) = free {
@@ -340,7 +342,7 @@ fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
     let x = area.x + 1;
     let room = end.saturating_sub(x);
     if pane.place.is_remote()
-        && let Link::Lost(_, lost) = &state.link
+        && let Connection::Lost(_, lost) = &state.connection
     {
         let text = match lost.retry_at {
             Some(at) => {

@@ -218,7 +218,7 @@ fn connecting() {
     fixture.keys("enter");
     fixture.wait(500);
     keep("password-checking", &mut fixture);
-    let ticket = fixture.state.link.ticket().unwrap();
+    let ticket = fixture.state.connection.ticket().unwrap();
     let problem = Problem::from(&ClientError::from(Refusal::new(Code::LoginFailed, "wrong user or password")));
     fixture.event(Event::Answer(ticket, Answer::Failed(problem)));
     keep("password-wrong", &mut fixture);
@@ -227,8 +227,8 @@ fn connecting() {
 #[test]
 fn making_an_account() {
     let mut fixture = Fixture::of(begin(Some(server())));
-    let ticket = fixture.state.link.ticket().unwrap();
-    let open = crate::tui::state::link::Greeting { registration: Registration::Invite, ..greeting() };
+    let ticket = fixture.state.connection.ticket().unwrap();
+    let open = crate::tui::state::connection::Greeting { registration: Registration::Invite, ..greeting() };
     fixture.event(Event::Answer(ticket, Answer::Greeted(open)));
     keep("password-or-account", &mut fixture);
     keep("register", fixture.keys("ctrl-n"));
@@ -237,7 +237,7 @@ fn making_an_account() {
 #[test]
 fn a_changed_key_stops() {
     let mut fixture = Fixture::of(begin(Some(server())));
-    let ticket = fixture.state.link.ticket().unwrap();
+    let ticket = fixture.state.connection.ticket().unwrap();
     let error = ClientError::ChangedKey {
         host: "files.example.org:7021".into(),
         expected: key(),

@@ -51,7 +51,7 @@ roles! {
     /// Folders.
     folder: "folder",
     /// Symlinks.
-    link: "link",
+    symlink: "link",
     /// FIFOs, sockets and devices.
     special: "special",
     /// The part of a name that matches.

@@ -249,7 +249,7 @@ fn a_key_that_means_nothing_says_so_and_ends_what_was_begun() {
 fn escape_never_quits_or_disconnects() {
     let mut fixture = Fixture::connected();
     fixture.keys("esc esc esc esc");
-    assert!(fixture.take().is_empty() && fixture.state.link.is_online());
+    assert!(fixture.take().is_empty() && fixture.state.connection.is_online());
 }
 
 #[test]

@@ -16,19 +16,19 @@ use crate::{
     fault::Kind,
     tui::{
         action::Where,
-        effect::{Effect, LinkEffect},
+        effect::{ConnectionEffect, Effect},
         event::{Answer, Event},
         fixture::{Fixture, account, begin, greeting, key, remote_items, server},
         state::{
+            connection::{Connection, Greeting},
             dialog::{Dialog, TrustView},
-            link::{Greeting, Link},
             problem::Problem,
         },
     },
 };
 
 fn failed(fixture: &mut Fixture, error: &ClientError) {
-    let ticket = fixture.state.link.ticket().unwrap();
+    let ticket = fixture.state.connection.ticket().unwrap();
     fixture.event(Event::Answer(ticket, Answer::Failed(Problem::from(error))));
 }
 
@@ -50,18 +50,18 @@ fn lost(fixture: &mut Fixture) {
 #[test]
 fn the_key_is_asked_about_before_the_password() {
     let mut fixture = Fixture::of(begin(Some(server())));
-    assert!(matches!(links(&fixture.effects)[..], [LinkEffect::Reach(..)]), "nothing else is sent at first");
+    assert!(matches!(links(&fixture.effects)[..], [ConnectionEffect::Reach(..)]), "nothing else is sent at first");
     trust(&mut fixture);
     assert_eq!(fixture.state.place(), Where::Trust);
     fixture.keys("enter");
     assert_eq!(fixture.state.place(), Where::Trust, "a mere Enter accepts no key");
     let _ = fixture.take();
     fixture.keys("y");
-    assert!(matches!(links(&fixture.effects)[..], [LinkEffect::Trust(true)]));
+    assert!(matches!(links(&fixture.effects)[..], [ConnectionEffect::Trust(true)]));
     fixture.greet();
     fixture.type_text("pw").keys("enter");
     assert!(
-        matches!(links(&fixture.effects)[..], [_, LinkEffect::LogIn(_, None, password)] if password.expose() == "pw")
+        matches!(links(&fixture.effects)[..], [_, ConnectionEffect::LogIn(_, None, password)] if password.expose() == "pw")
     );
 }
 
@@ -71,27 +71,27 @@ fn a_key_that_is_not_the_right_one_ends_it() {
     trust(&mut fixture);
     let _ = fixture.take();
     fixture.keys("n");
-    assert!(matches!(links(&fixture.effects)[..], [LinkEffect::Trust(false), LinkEffect::Leave]));
-    assert_eq!((&fixture.state.link, fixture.state.dialogs.len()), (&Link::Offline, 0));
+    assert!(matches!(links(&fixture.effects)[..], [ConnectionEffect::Trust(false), ConnectionEffect::Leave]));
+    assert_eq!((&fixture.state.connection, fixture.state.dialogs.len()), (&Connection::Offline, 0));
 }
 
 #[test]
 fn connecting_is_given_up_at_once_at_any_point() {
     let mut fixture = Fixture::of(begin(Some(server())));
     fixture.keys("esc");
-    assert_eq!((&fixture.state.link, fixture.state.dialogs.len()), (&Link::Offline, 0));
+    assert_eq!((&fixture.state.connection, fixture.state.dialogs.len()), (&Connection::Offline, 0));
     let mut fixture = Fixture::of(begin(Some(server())));
     fixture.greet();
     fixture.keys("esc");
-    assert_eq!(fixture.state.link, Link::Offline);
+    assert_eq!(fixture.state.connection, Connection::Offline);
     let mut fixture = Fixture::of(begin(Some(server())));
     fixture.greet();
     fixture.type_text("pw").keys("enter");
-    let ticket = fixture.state.link.ticket().unwrap();
+    let ticket = fixture.state.connection.ticket().unwrap();
     fixture.keys("esc");
-    assert_eq!(fixture.state.link, Link::Offline);
+    assert_eq!(fixture.state.connection, Connection::Offline);
     fixture.event(Event::Answer(ticket, Answer::LoggedIn(greeting(), account())));
-    assert_eq!(fixture.state.link, Link::Offline, "a late login is not taken");
+    assert_eq!(fixture.state.connection, Connection::Offline, "a late login is not taken");
 }
 
 #[test]
@@ -104,10 +104,10 @@ fn a_wrong_password_can_be_typed_again() {
     let _ = fixture.take();
     fixture.type_text("right").keys("enter");
     assert!(
-        matches!(links(&fixture.effects)[..], [LinkEffect::LogIn(_, None, password)] if password.expose() == "right")
+        matches!(links(&fixture.effects)[..], [ConnectionEffect::LogIn(_, None, password)] if password.expose() == "right")
     );
     fixture.log_in();
-    assert!(fixture.state.link.is_online() && fixture.state.dialogs.is_empty());
+    assert!(fixture.state.connection.is_online() && fixture.state.dialogs.is_empty());
 }
 
 #[test]
@@ -125,11 +125,13 @@ fn a_changed_key_is_a_hard_stop() {
     let error =
         ClientError::ChangedKey { host: "h:1".into(), expected: key(), found: key(), known_servers: "/k".into() };
     failed(&mut fixture, &error);
-    assert_eq!(fixture.state.link, Link::Offline);
+    assert_eq!(fixture.state.connection, Connection::Offline);
     assert!(fixture.text().contains("HAS CHANGED"));
     fixture.keys("y enter");
     assert!(
-        !links(&fixture.effects).iter().any(|link| matches!(link, LinkEffect::LogIn(..) | LinkEffect::Trust(true)))
+        !links(&fixture.effects)
+            .iter()
+            .any(|connection| matches!(connection, ConnectionEffect::LogIn(..) | ConnectionEffect::Trust(true)))
     );
 }
 
@@ -140,7 +142,7 @@ fn an_account_is_made_only_where_the_server_lets_one() {
     fixture.keys("ctrl-n");
     assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.bad));
     let mut fixture = Fixture::of(begin(Some(server())));
-    let ticket = fixture.state.link.ticket().unwrap();
+    let ticket = fixture.state.connection.ticket().unwrap();
     let open = Greeting { registration: Registration::Open, ..greeting() };
     fixture.event(Event::Answer(ticket, Answer::Greeted(open)));
     fixture.keys("ctrl-n").type_text("pw").keys("tab").type_text("other").keys("enter");
@@ -151,7 +153,7 @@ fn an_account_is_made_only_where_the_server_lets_one() {
     assert!(!fixture.text().contains("pw"), "{}", fixture.text());
     fixture.keys("tab").type_text("pw").keys("enter");
     assert!(
-        matches!(links(&fixture.effects)[..], [LinkEffect::Register(_, user, _, None)] if user == "alice"),
+        matches!(links(&fixture.effects)[..], [ConnectionEffect::Register(_, user, _, None)] if user == "alice"),
         "{:?}",
         fixture.effects
     );
@@ -160,18 +162,18 @@ fn an_account_is_made_only_where_the_server_lets_one() {
 #[test]
 fn a_name_that_is_taken_is_asked_for_again() {
     let mut fixture = Fixture::of(begin(Some(server())));
-    let ticket = fixture.state.link.ticket().unwrap();
+    let ticket = fixture.state.connection.ticket().unwrap();
     let open = Greeting { registration: Registration::Open, ..greeting() };
     fixture.event(Event::Answer(ticket, Answer::Greeted(open)));
     fixture.keys("ctrl-n").type_text("pw").keys("tab").type_text("pw").keys("enter");
-    let ticket = fixture.state.link.ticket().unwrap();
+    let ticket = fixture.state.connection.ticket().unwrap();
     let taken = Problem::new("this name is taken; choose another").of(Kind::Exists);
     fixture.event(Event::Answer(ticket, Answer::Failed(taken)));
     assert!(fixture.text().contains("this name is taken; choose another"));
     let _ = fixture.take();
     fixture.type_text("2").keys("tab").type_text("pw").keys("tab").type_text("pw").keys("enter");
     assert!(
-        matches!(links(&fixture.effects)[..], [LinkEffect::Register(_, user, _, None)] if user == "alice2"),
+        matches!(links(&fixture.effects)[..], [ConnectionEffect::Register(_, user, _, None)] if user == "alice2"),
         "{:?}",
         fixture.effects
     );
@@ -180,14 +182,14 @@ fn a_name_that_is_taken_is_asked_for_again() {
 #[test]
 fn an_invite_is_typed_once_though_the_passwords_differ() {
     let mut fixture = Fixture::of(begin(Some(server())));
-    let ticket = fixture.state.link.ticket().unwrap();
+    let ticket = fixture.state.connection.ticket().unwrap();
     let invited = Greeting { registration: Registration::Invite, ..greeting() };
     fixture.event(Event::Answer(ticket, Answer::Greeted(invited)));
     fixture.keys("ctrl-n").type_text("pw").keys("tab").type_text("other").keys("tab").type_text("code").keys("enter");
     let _ = fixture.take();
     fixture.type_text("pw").keys("tab").type_text("pw").keys("enter");
     let effects = fixture.take();
-    let [LinkEffect::Register(_, _, _, Some(invite))] = &links(&effects)[..] else { panic!("{effects:?}") };
+    let [ConnectionEffect::Register(_, _, _, Some(invite))] = &links(&effects)[..] else { panic!("{effects:?}") };
     assert_eq!(invite.expose(), "code");
 }
 
@@ -201,11 +203,11 @@ fn a_lost_connection_keeps_the_panes_and_reads_again_when_it_is_back() {
     assert_eq!(fixture.state.pane().listing.len(), 5);
     let _ = fixture.take();
     fixture.keys("ctrl-r");
-    assert!(matches!(links(&fixture.effects)[..], [LinkEffect::Retry]));
+    assert!(matches!(links(&fixture.effects)[..], [ConnectionEffect::Retry]));
     let _ = fixture.take();
     fixture.event(Event::Restored(account()));
     fixture.answer_lists(remote_items());
-    assert!(fixture.state.link.is_online() && fixture.state.pane().listing.len() == 5);
+    assert!(fixture.state.connection.is_online() && fixture.state.pane().listing.len() == 5);
 }
 
 #[test]
@@ -214,7 +216,7 @@ fn ctrl_r_tries_at_once_from_either_pane() {
         let mut fixture = Fixture::connected();
         lost(&mut fixture);
         let effects = fixture.keys(keys).take();
-        assert!(links(&effects).contains(&&LinkEffect::Retry), "{keys}");
+        assert!(links(&effects).contains(&&ConnectionEffect::Retry), "{keys}");
     }
 }
 
@@ -282,8 +284,8 @@ fn leaving_for_another_server_asks_when_transfers_run_and_they_go_on_when_one_is
     reached(&mut fixture);
     assert!(matches!(fixture.state.dialogs.last(), Some(Dialog::Question(_))));
     fixture.keys("y");
-    assert!(fixture.state.left.len() == 4 && matches!(fixture.state.link, Link::Reaching { .. }));
-    assert!(fixture.effects.contains(&Effect::Link(LinkEffect::Leave)));
+    assert!(fixture.state.left.len() == 4 && matches!(fixture.state.connection, Connection::Reaching { .. }));
+    assert!(fixture.effects.contains(&Effect::Connection(ConnectionEffect::Leave)));
     fixture.keys("esc f9 j enter");
     let _ = fixture.take();
     fixture.greet();
@@ -300,7 +302,7 @@ fn a_server_that_ends_it_for_good_is_told_and_ctrl_r_connects_again() {
     assert!(fixture.text().contains("your account was closed"));
     let _ = fixture.take();
     fixture.keys("esc tab ctrl-r");
-    assert!(matches!(links(&fixture.effects)[..], [LinkEffect::Reach(..)]));
+    assert!(matches!(links(&fixture.effects)[..], [ConnectionEffect::Reach(..)]));
 }
 
 #[test]
@@ -314,7 +316,7 @@ fn a_typed_address_is_checked_and_saved_when_it_has_a_name() {
     assert!(
         links(&fixture.effects)
             .iter()
-            .any(|link| matches!(link, LinkEffect::Reach(_, target, ..) if target.to_string() == "bob@host:8000"))
+            .any(|connection| matches!(connection, ConnectionEffect::Reach(_, target, ..) if target.to_string() == "bob@host:8000"))
     );
     let saved = |effect: &Effect| matches!(effect, Effect::SaveSite(None, site) if site.name == "home" && site.site.address == "host:8000");
     assert!(!fixture.effects.iter().any(saved), "nothing was reached there yet");
@@ -326,18 +328,20 @@ fn a_typed_address_is_checked_and_saved_when_it_has_a_name() {
 fn a_mistyped_address_costs_neither_the_connection_nor_what_was_typed() {
     let mut fixture = Fixture::connected();
     fixture.keys("f9").type_text("hots").keys("tab").type_text("bob").keys("tab tab").type_text("home").keys("enter");
-    assert!(matches!(links(&fixture.effects)[..], [LinkEffect::Try(_, target, ..)] if target.host == "hots"));
-    assert!(fixture.state.link.is_online() && fixture.text().contains("Connecting to home"));
+    assert!(matches!(links(&fixture.effects)[..], [ConnectionEffect::Try(_, target, ..)] if target.host == "hots"));
+    assert!(fixture.state.connection.is_online() && fixture.text().contains("Connecting to home"));
     let ticket = fixture.ticket();
     fixture.event(Event::Answer(ticket, Answer::Failed(Problem::new("there is no such host"))));
-    assert!(fixture.state.link.is_online() && fixture.text().contains("You are still on alice@files.example.org"));
+    assert!(
+        fixture.state.connection.is_online() && fixture.text().contains("You are still on alice@files.example.org")
+    );
     let _ = fixture.take();
     fixture.keys("enter");
     assert!(matches!(fixture.state.dialogs.last(), Some(Dialog::Form(_))), "{}", fixture.text());
     fixture.keys("ctrl-u").type_text("host").keys("enter");
     let effects = fixture.take();
     assert!(
-        matches!(&links(&effects)[..], [LinkEffect::Try(_, target, ..)] if (&*target.user, &*target.host) == ("bob", "host"))
+        matches!(&links(&effects)[..], [ConnectionEffect::Try(_, target, ..)] if (&*target.user, &*target.host) == ("bob", "host"))
     );
     fixture.effects = effects;
     reached(&mut fixture);
@@ -347,7 +351,7 @@ fn a_mistyped_address_costs_neither_the_connection_nor_what_was_typed() {
             .iter()
             .any(|effect| matches!(effect, Effect::SaveSite(None, site) if site.site.address == "host:7021"))
     );
-    assert!(matches!(&fixture.state.link, Link::Reaching { server, .. } if server.target.host == "host"));
+    assert!(matches!(&fixture.state.connection, Connection::Reaching { server, .. } if server.target.host == "host"));
 }
 
 #[test]
@@ -357,7 +361,9 @@ fn a_server_that_is_tried_can_be_given_up_without_leaving_the_other() {
     trust(&mut fixture);
     assert_eq!(fixture.state.place(), Where::Trust);
     fixture.keys("esc");
-    assert!(fixture.state.link.is_online() && !fixture.effects.contains(&Effect::Link(LinkEffect::Leave)));
+    assert!(
+        fixture.state.connection.is_online() && !fixture.effects.contains(&Effect::Connection(ConnectionEffect::Leave))
+    );
     assert!(fixture.effects.iter().any(|effect| matches!(effect, Effect::Drop(_))));
     assert!(matches!(fixture.state.dialogs[..], [Dialog::Form(_)]));
     fixture.keys("esc");
@@ -383,9 +389,9 @@ fn a_site_keeps_what_its_form_does_not_show_and_is_reached_with_it() {
             if old == "backup" && site.site.seal == Some("/the/seal".into()) && site.site.server_key == Some(key()))
     };
     assert!(fixture.effects.iter().any(kept), "{:?}", fixture.effects);
-    fixture.state.link = Link::default();
+    fixture.state.connection = Connection::default();
     let _ = fixture.take();
     fixture.keys("f9 enter");
-    let sealed = |link: &&LinkEffect| matches!(link, LinkEffect::Reach(_, _, Some(_), Some(seal), _) if seal.as_os_str() == "/the/seal");
+    let sealed = |connection: &&ConnectionEffect| matches!(connection, ConnectionEffect::Reach(_, _, Some(_), Some(seal), _) if seal.as_os_str() == "/the/seal");
     assert!(links(&fixture.effects).iter().any(sealed), "{:?}", fixture.effects);
 }

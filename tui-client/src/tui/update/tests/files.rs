@@ -97,10 +97,10 @@ fn deleting_counts_first_and_needs_a_yes() {
 #[test]
 fn a_symlink_to_a_folder_is_removed_as_a_link() {
     let mut fixture = Fixture::connected();
-    let mut link = entry("way@", 0, 1);
-    link.leads = true;
+    let mut connection = entry("way@", 0, 1);
+    connection.leads = true;
     fixture.keys("ctrl-r");
-    fixture.answer_lists(vec![link]);
+    fixture.answer_lists(vec![connection]);
     fixture.keys("g g j f8 y");
     assert!(
         fixture

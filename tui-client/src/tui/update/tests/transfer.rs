@@ -9,7 +9,7 @@ use ferry_shared::refusal::{Code, Refusal};
 use super::{links, transfers};
 use crate::tui::{
     action::Where,
-    effect::{Effect, LinkEffect, TransferEffect},
+    effect::{ConnectionEffect, Effect, TransferEffect},
     event::{Answer, Event},
     fixture::{Fixture, asks, done, fails, job, server},
     state::{
@@ -107,7 +107,7 @@ fn a_verified_transfer_is_settled_and_its_folder_read_again() {
     engine(&mut fixture, done(1, 0));
     assert_eq!(phase(&fixture, key), Phase::Verified);
     assert!(fixture.effects.contains(&Effect::Transfer(TransferEffect::Settle(key))));
-    assert!(links(&fixture.effects).contains(&&LinkEffect::Usage));
+    assert!(links(&fixture.effects).contains(&&ConnectionEffect::Usage));
     fixture.wait(2000);
     assert!(fixture.effects.iter().any(|effect| matches!(effect, Effect::List(_, Place::Remote(_)))));
     assert!(fixture.text().contains("verified"));

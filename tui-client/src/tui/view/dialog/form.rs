@@ -6,8 +6,8 @@ use crate::tui::{
     action::Action,
     state::{
         State,
+        connection::Connection,
         dialog::{Form, FormField, Purpose, Value},
-        link::Link,
     },
     view::{
         paint::{Paint, columns},
@@ -23,8 +23,8 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Rect
     let most = popup::most_columns(room);
     let notes = popup::all_wrapped(&form.notes, most);
     let faults = form.fault.as_ref().map(|fault| popup::wrapped(fault, most)).unwrap_or_default();
-    let busy =
-        matches!(state.link, Link::LoggingIn { .. }) && matches!(form.purpose, Purpose::Password | Purpose::Register);
+    let busy = matches!(state.connection, Connection::LoggingIn { .. })
+        && matches!(form.purpose, Purpose::Password | Purpose::Register);
     let label = form.fields.iter().map(|field| columns(field.label)).max().unwrap_or(0);
     let below = if busy {
         2

@@ -50,7 +50,7 @@ pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: 
 
 fn side(state: &State, plan: &CopyPlan) -> String {
     let place = plan.order.to.display(&state.home);
-    match state.link.server().filter(|_| plan.order.to.is_remote()) {
+    match state.connection.server().filter(|_| plan.order.to.is_remote()) {
         Some(server) => format!("{} {place}", server.name()),
         None => place,
     }

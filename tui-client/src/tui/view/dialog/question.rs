@@ -41,7 +41,7 @@ fn show(paint: &mut Paint<'_>, state: &State, room: Rect, title: &str, lines: Li
 pub(super) fn reaching(paint: &mut Paint<'_>, state: &State, room: Rect) {
     let theme = &paint.appearance().theme;
     let beside = state.attempt.beside.as_ref().map(|(server, _)| server);
-    let Some(server) = beside.or(state.link.server()) else { return };
+    let Some(server) = beside.or(state.connection.server()) else { return };
     let lines = vec![
         (format!("{} {}", pane::spinner(paint, state.now), server.target.address()), theme.text),
         (String::new(), theme.text),

@@ -55,7 +55,7 @@ pub(crate) struct Lost {
 
 /// The way to the server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) enum Link {
+pub(crate) enum Connection {
     /// There is none.
     #[default]
     Offline,
@@ -88,7 +88,7 @@ pub(crate) enum Link {
     Lost(Session, Lost),
 }
 
-impl Link {
+impl Connection {
     /// The session, whether or not its connection holds at the moment.
     pub(crate) fn session(&self) -> Option<&Session> {
         match self {

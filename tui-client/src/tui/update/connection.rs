@@ -11,12 +11,12 @@ use super::{Out, queue, reach, read, resume};
 use crate::{
     human,
     tui::{
-        effect::{Effect, LinkEffect},
+        effect::{ConnectionEffect, Effect},
         state::{
             State,
+            connection::{Account, Connection, Lost},
             dialog::{Decided, Dialog, Notice, Question},
             labels,
-            link::{Account, Link, Lost},
             problem::Problem,
             server::Server,
             side::Side,
@@ -29,24 +29,24 @@ use crate::{
 pub(super) fn lost(state: &mut State, problem: Problem, attempt: u32, retry_in: Duration) {
     let retry_at = Some(state.now + retry_in);
     let lost = Lost { problem, attempt, retry_at };
-    state.link = match std::mem::take(&mut state.link) {
-        Link::Online(session) | Link::Lost(session, _) => Link::Lost(session, lost),
+    state.connection = match std::mem::take(&mut state.connection) {
+        Connection::Online(session) | Connection::Lost(session, _) => Connection::Lost(session, lost),
         other => other,
     };
 }
 
 /// An attempt to connect again begins.
 pub(super) fn retrying(state: &mut State) {
-    if let Link::Lost(_, lost) = &mut state.link {
+    if let Connection::Lost(_, lost) = &mut state.connection {
         lost.retry_at = None;
     }
 }
 
 /// The connection is back.
 pub(super) fn restored(state: &mut State, account: Account, out: &mut Out) {
-    state.link = match std::mem::take(&mut state.link) {
-        Link::Online(session) | Link::Lost(session, _) => {
-            Link::Online(crate::tui::state::link::Session { account, ..session })
+    state.connection = match std::mem::take(&mut state.connection) {
+        Connection::Online(session) | Connection::Lost(session, _) => {
+            Connection::Online(crate::tui::state::connection::Session { account, ..session })
         }
         other => other,
     };
@@ -65,7 +65,7 @@ fn remote_sides(state: &State) -> Vec<Side> {
 
 /// The connection is lost, and trying again is no use.
 pub(super) fn ended(state: &mut State, problem: Problem, out: &mut Out) {
-    if state.link.session().is_none() {
+    if state.connection.session().is_none() {
         return;
     }
     disconnect(state, out);
@@ -77,7 +77,7 @@ pub(super) fn ended(state: &mut State, problem: Problem, out: &mut Out) {
 
 /// Leaves the server, for another one or none; asks first where transfers are running.
 pub(super) fn leave(state: &mut State, then: Option<Server>, out: &mut Out) {
-    if state.link.session().is_none() {
+    if state.connection.session().is_none() {
         state.say("not connected");
         return;
     }
@@ -85,7 +85,7 @@ pub(super) fn leave(state: &mut State, then: Option<Server>, out: &mut Out) {
         leave_now(state, then, out);
         return;
     }
-    let name = state.link.server().map(Server::name).unwrap_or_default();
+    let name = state.connection.server().map(Server::name).unwrap_or_default();
     let lines = vec!["They stop now, and go on from what has arrived when you are back.".to_owned()];
     let question = Question {
         title: format!("Leave {name} with transfers running?"),
@@ -106,9 +106,9 @@ pub(super) fn leave_now(state: &mut State, then: Option<Server>, out: &mut Out) 
 
 fn disconnect(state: &mut State, out: &mut Out) {
     resume::park(state);
-    state.link = Link::Offline;
+    state.connection = Connection::Offline;
     state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Conflict(_)));
-    out.push(Effect::Link(LinkEffect::Leave));
+    out.push(Effect::Connection(ConnectionEffect::Leave));
     for side in remote_sides(state) {
         state.panes[side].forget_remote();
         state.panes[side].listing = Default::default();
@@ -118,13 +118,13 @@ fn disconnect(state: &mut State, out: &mut Out) {
 
 /// Reads the folder again; connects again where the connection is lost.
 pub(super) fn refresh(state: &mut State, out: &mut Out) {
-    if let Link::Lost(..) = &state.link {
-        out.push(Effect::Link(LinkEffect::Retry));
+    if let Connection::Lost(..) = &state.connection {
+        out.push(Effect::Connection(ConnectionEffect::Retry));
     }
     if state.pane().place.is_remote() {
-        match &state.link {
-            Link::Lost(..) => return,
-            Link::Offline => {
+        match &state.connection {
+            Connection::Lost(..) => return,
+            Connection::Offline => {
                 match state.last_server.clone() {
                     Some(server) => reach::begin(state, server, out),
                     None => reach::choose_server(state),
@@ -135,14 +135,14 @@ pub(super) fn refresh(state: &mut State, out: &mut Out) {
         }
     }
     read::folder(state, state.active, out);
-    if state.link.is_online() {
-        out.push(Effect::Link(LinkEffect::Usage));
+    if state.connection.is_online() {
+        out.push(Effect::Connection(ConnectionEffect::Usage));
     }
 }
 
 /// The server says something unasked.
 pub(super) fn notice(state: &mut State, word: Word) {
-    let Some(session) = state.link.session_mut() else { return };
+    let Some(session) = state.connection.session_mut() else { return };
     match word {
         Word::UsageChanged(usage) => {
             let was = session.account.usage.is_nearly_full();
@@ -173,19 +173,19 @@ pub(super) fn notice(state: &mut State, word: Word) {
 
 /// Shows who one is on the server, and asks for the unfinished uploads.
 pub(super) fn account(state: &mut State, out: &mut Out) {
-    if !state.link.is_online() {
+    if !state.connection.is_online() {
         state.warn("not connected");
         return;
     }
     let ticket = state.tickets.next();
     state.tasks.push((ticket, Task::Uploads));
     out.push(Effect::Uploads(ticket));
-    out.push(Effect::Link(LinkEffect::Usage));
+    out.push(Effect::Connection(ConnectionEffect::Usage));
 }
 
 /// The unfinished uploads are known.
 pub(super) fn uploads(state: &mut State, uploads: &[UnfinishedUpload]) {
-    let Some(session) = state.link.session() else { return };
+    let Some(session) = state.connection.session() else { return };
     let usage = &session.account.usage;
     let of = |most: Option<u64>| most.map_or(String::new(), |most| format!(" of {}", human::size(most)));
     let mut lines = vec![

@@ -27,11 +27,11 @@ use super::{Options, remote::Ask, reply::Reply};
 use crate::{
     args::Links,
     tui::{
-        effect::LinkEffect,
+        effect::ConnectionEffect,
         event::{Answer, Event},
         state::{
+            connection::{Account, Greeting},
             dialog::TrustView,
-            link::{Account, Greeting},
             problem::Problem,
             ticket::Ticket,
         },
@@ -45,7 +45,7 @@ type Asking = Arc<Mutex<Option<oneshot::Sender<bool>>>>;
 
 /// Keeps the connection for browsing.
 #[derive(Debug)]
-pub(super) struct LinkKeeper {
+pub(super) struct ConnectionKeeper {
     events: Events,
     known_servers: PathBuf,
     server_key: Option<Fingerprint>,
@@ -66,7 +66,7 @@ pub(super) struct LinkKeeper {
     task: Option<AbortHandle>,
 }
 
-impl LinkKeeper {
+impl ConnectionKeeper {
     pub(super) fn new(events: Events, known_servers: PathBuf, options: &Options) -> Self {
         Self {
             events,
@@ -101,29 +101,29 @@ impl LinkKeeper {
         Some(Ask { remote, connector: self.connector.clone()?, reply })
     }
 
-    pub(super) fn run(&mut self, effect: LinkEffect) {
+    pub(super) fn run(&mut self, effect: ConnectionEffect) {
         match effect {
-            LinkEffect::Reach(ticket, target, key, seal, links) => {
+            ConnectionEffect::Reach(ticket, target, key, seal, links) => {
                 (self.seal, self.links) = (seal, links);
                 self.reach(ticket, target, key);
             }
-            LinkEffect::Try(ticket, target, key, seal) => drop(self.try_beside(ticket, target, key, seal)),
-            LinkEffect::Trust(yes) => {
+            ConnectionEffect::Try(ticket, target, key, seal) => drop(self.try_beside(ticket, target, key, seal)),
+            ConnectionEffect::Trust(yes) => {
                 if let Some(asking) = self.asking.lock().take() {
                     // Nobody waits any more when it was given up meanwhile.
                     let _ = asking.send(yes);
                 }
             }
-            LinkEffect::LogIn(ticket, None, password) => {
+            ConnectionEffect::LogIn(ticket, None, password) => {
                 let Some(connector) = self.connector.clone() else { return };
                 connector.set_credential(Credential::Password(password));
                 self.enter(ticket, connector, None);
             }
-            LinkEffect::LogIn(ticket, Some(file), passphrase) => {
+            ConnectionEffect::LogIn(ticket, Some(file), passphrase) => {
                 let Some(connector) = self.connector.clone() else { return };
                 self.enter_with(ticket, connector, Proof::Key(file, passphrase));
             }
-            LinkEffect::Register(ticket, user, password, invite) => {
+            ConnectionEffect::Register(ticket, user, password, invite) => {
                 let Some(before) = &self.connector else { return };
                 let target = Target { user, ..before.target().clone() };
                 let connector =
@@ -131,9 +131,9 @@ impl LinkKeeper {
                 self.connector = Some(connector.clone());
                 self.enter(ticket, connector, Some(invite));
             }
-            LinkEffect::Usage => self.usage(),
-            LinkEffect::Retry => self.retry.notify_one(),
-            LinkEffect::Leave => self.leave(),
+            ConnectionEffect::Usage => self.usage(),
+            ConnectionEffect::Retry => self.retry.notify_one(),
+            ConnectionEffect::Leave => self.leave(),
         }
     }
 
