@@ -12,7 +12,7 @@ use ferry_shared::{
 ///
 /// # Errors
 /// What the server would refuse it with.
-pub(super) async fn shift(
+pub(super) async fn move_copy(
     remote: &Remote,
     from: &RemotePath,
     to: &RemotePath,

@@ -126,7 +126,7 @@ pub(crate) enum TransferEffect {
     /// Answer a question.
     Answer(ItemId, Decision, Scope),
     /// One place in the queue earlier, or later.
-    Shift(JobId, bool),
+    Reorder(JobId, bool),
     /// The most at a time.
     AtOnce(usize),
     /// The most bytes a second.

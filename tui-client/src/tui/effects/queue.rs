@@ -81,8 +81,8 @@ impl Queue {
             TransferEffect::Retry(what) => self.tell(|engine| engine.retry(what)),
             TransferEffect::Cancel(what, keep) => self.tell(|engine| engine.cancel(what, keep)),
             TransferEffect::Answer(item, decision, scope) => self.tell(|engine| engine.answer(item, decision, scope)),
-            TransferEffect::Shift(job, true) => self.tell(|engine| engine.move_down(job)),
-            TransferEffect::Shift(job, false) => self.tell(|engine| engine.move_up(job)),
+            TransferEffect::Reorder(job, true) => self.tell(|engine| engine.move_down(job)),
+            TransferEffect::Reorder(job, false) => self.tell(|engine| engine.move_up(job)),
         }
     }
 

@@ -20,7 +20,7 @@ pub(crate) enum Task {
     /// Remove in a folder.
     Remove(Place),
     /// Move or copy within one side, between these folders.
-    Shift(Place, Place),
+    MoveCopy(Place, Place),
     /// Show the unfinished uploads.
     Uploads,
 }

@@ -233,7 +233,7 @@ impl Transfers {
     }
 
     /// Changes a transfer's place in the queue by one; whether there was one to change with.
-    pub(crate) fn shift(&mut self, key: Key, later: bool) -> bool {
+    pub(crate) fn reorder(&mut self, key: Key, later: bool) -> bool {
         let Some(at) = self.all.iter().position(|transfer| transfer.key == key) else { return false };
         let Some(other) = (if later { at.checked_add(1) } else { at.checked_sub(1) }) else { return false };
         if other >= self.all.len() {

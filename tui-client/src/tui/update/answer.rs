@@ -98,7 +98,7 @@ fn done(state: &mut State, ticket: Ticket, out: &mut Out) {
             }
             read::changed(state, &folder);
         }
-        Some(Task::Shift(from, to)) => {
+        Some(Task::MoveCopy(from, to)) => {
             state.say("done");
             read::changed(state, &from);
             read::changed(state, &to);
@@ -151,7 +151,7 @@ fn failed(state: &mut State, ticket: Ticket, problem: &Problem, out: &mut Out) {
     match task {
         // What was done before it failed is to be seen.
         Task::Remove(folder) | Task::Rename(folder, _) => read::changed(state, &folder),
-        Task::Shift(from, to) => {
+        Task::MoveCopy(from, to) => {
             read::changed(state, &from);
             read::changed(state, &to);
         }

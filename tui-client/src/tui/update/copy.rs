@@ -185,7 +185,7 @@ fn there(state: &mut State, plan: &CopyPlan, out: &mut Out) {
         return;
     };
     let ticket = state.tickets.next();
-    state.tasks.push((ticket, Task::Shift(from.clone(), to.clone())));
+    state.tasks.push((ticket, Task::MoveCopy(from.clone(), to.clone())));
     state.say(if *moves { "moving on the server" } else { "copying on the server" });
     out.push(match moves {
         true => Effect::Rename(ticket, ends),

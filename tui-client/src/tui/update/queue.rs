@@ -125,10 +125,10 @@ fn act_on(state: &mut State, action: Action, key: Key, item: Option<ItemId>, out
         Action::Earlier | Action::Later => {
             let later = action == Action::Later;
             let jobs: Vec<JobId> = transfer.parts.iter().filter_map(|part| part.job).collect();
-            if state.transfers.shift(key, later) {
+            if state.transfers.reorder(key, later) {
                 // All of its jobs pass all of the neighbour's: one step each would only mix them.
                 let neighbour = neighbour_jobs(state, key, later);
-                shift(&jobs, neighbour, later, out);
+                reorder(&jobs, neighbour, later, out);
             }
         }
         Action::Details => details(state, key, item),
@@ -151,10 +151,10 @@ fn neighbour_jobs(state: &State, key: Key, later: bool) -> usize {
         .map_or(0, |transfer| transfer.parts.iter().filter(|part| part.summary.is_none()).count())
 }
 
-fn shift(jobs: &[JobId], steps: usize, later: bool, out: &mut Out) {
+fn reorder(jobs: &[JobId], steps: usize, later: bool, out: &mut Out) {
     let ordered: Vec<JobId> = if later { jobs.iter().rev().copied().collect() } else { jobs.to_vec() };
     for job in ordered {
-        out.extend((0..steps).map(|_| Effect::Transfer(TransferEffect::Shift(job, later))));
+        out.extend((0..steps).map(|_| Effect::Transfer(TransferEffect::Reorder(job, later))));
     }
 }
 

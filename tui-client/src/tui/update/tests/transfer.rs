@@ -197,7 +197,7 @@ fn all_are_paused_and_go_on_together() {
 fn the_order_of_the_queue_can_be_changed() {
     let mut fixture = Fixture::busy();
     fixture.keys("w J");
-    assert_eq!(transfers(&fixture.take()), [&TransferEffect::Shift(JobId(1), true)]);
+    assert_eq!(transfers(&fixture.take()), [&TransferEffect::Reorder(JobId(1), true)]);
     assert_eq!(fixture.state.transfers.all()[1].key, Key(1));
     fixture.keys("K");
     assert_eq!(fixture.state.transfers.all()[0].key, Key(1));

@@ -12,7 +12,7 @@ use ferry_shared::{
     refusal::{Code, Refusal},
 };
 
-use super::{Shift, Way};
+use super::{MoveCopy, Way};
 use crate::{
     cli::{rehearsal, transfer},
     exit::Looking,
@@ -36,7 +36,7 @@ pub(super) enum Ended {
     NotNewer(RemotePath),
 }
 
-impl Shift<'_> {
+impl MoveCopy<'_> {
     /// Moves or copies a file, or a folder as a whole.
     pub(super) async fn one(
         &mut self,
@@ -151,7 +151,7 @@ impl Shift<'_> {
     async fn call(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<(), ClientError> {
         let (copy, source, target) = (self.way == Way::Copy, from.clone(), to.clone());
         match self.way {
-            _ if self.dry_run => rehearsal::shift(&self.remote, from, to, copy, replace).await,
+            _ if self.dry_run => rehearsal::move_copy(&self.remote, from, to, copy, replace).await,
             Way::Move => self.remote.rename(source, target, replace).await,
             Way::Copy => self.remote.copy(source, target, replace).await.map(drop),
         }

@@ -37,7 +37,7 @@ pub(super) enum Way {
 
 /// What became of one source, as `--json` shows it.
 #[derive(Serialize)]
-struct ShiftedObject<'a> {
+struct MoveCopyObject<'a> {
     #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
     #[serde(serialize_with = "crate::json::path")]
@@ -64,7 +64,7 @@ impl Way {
 }
 
 /// How one command moves or copies.
-struct Shift<'a> {
+struct MoveCopy<'a> {
     way: Way,
     rule: ConflictRule,
     filter: Filter,
@@ -87,8 +87,8 @@ pub(super) async fn run(way: Way, arguments: &[OsString], context: &mut Context)
     let remote = context.remote(&to).await?;
     let places = sources::expand(&remote, places).await?;
     let dry_run = context.global.dry_run;
-    let mut shift = Shift { way, rule, filter, links, dry_run, remote, context, tally: Tally::default() };
-    let into = shift.goes_into(&to, places.len()).await?;
+    let mut move_copy = MoveCopy { way, rule, filter, links, dry_run, remote, context, tally: Tally::default() };
+    let into = move_copy.goes_into(&to, places.len()).await?;
     let mut targets = Vec::with_capacity(places.len());
     let mut taken = HashSet::new();
     for from in places {
@@ -99,12 +99,12 @@ pub(super) async fn run(way: Way, arguments: &[OsString], context: &mut Context)
         targets.push((from, target));
     }
     for (from, target) in targets {
-        shift.source(&from, &to, target).await?;
+        move_copy.source(&from, &to, target).await?;
     }
-    Ok(shift.tally.exit())
+    Ok(move_copy.tally.exit())
 }
 
-impl Shift<'_> {
+impl MoveCopy<'_> {
     /// Whether the sources go into `to`. As with `put`, a folder named with a `/` at its end is made when it is
     /// not there: once there is something to come into it.
     async fn goes_into(&self, to: &Place, sources: usize) -> Result<bool, Failure> {
@@ -196,7 +196,7 @@ impl Shift<'_> {
                 Ended::Unchanged(_) => output.detail(&format!("{target} has the same size and date, skipped")),
                 Ended::Equal(_) => output.detail(&format!("{target} is equal already")),
             }
-            output.result(&ShiftedObject { path: from, to, outcome, why })
+            output.result(&MoveCopyObject { path: from, to, outcome, why })
         });
         match result {
             // Somebody said to stop.
