@@ -16,7 +16,7 @@ use ferry_shared::{
 use serde::Serialize;
 
 use self::conflict::Ended;
-use super::{each::Tally, into, rehearsal, sources, transfer};
+use super::{dry_run, each::Tally, into, sources, transfer};
 use crate::{
     args::Links,
     context::Context,
@@ -132,7 +132,7 @@ impl MoveCopy<'_> {
         }
         if to.into && !to.path.is_home() {
             let made = match self.dry_run {
-                true => rehearsal::make_dir(&self.remote, &to.path, true).await,
+                true => dry_run::make_dir(&self.remote, &to.path, true).await,
                 false => self.remote.make_dir(to.path.clone(), true).await,
             };
             if let Err(error) = made {

@@ -8,8 +8,9 @@ use ferry_shared::{entry::Kind, path::RemotePath};
 use serde::Serialize;
 
 use super::{
+    dry_run,
     each::{self, Tally},
-    listing, rehearsal, sources,
+    listing, sources,
 };
 use crate::{
     context::Context,
@@ -79,7 +80,7 @@ pub(super) async fn run(args: RmArgs, context: &mut Context) -> Result<Exit, Fai
 async fn one(remote: &Remote, path: &RemotePath, recursive: bool, context: &Context) -> Result<(), Failure> {
     let failed = |error: ClientError| Failure::remote(path, Looking::File, error);
     if context.global.dry_run {
-        rehearsal::remove(remote, path, recursive).await.map_err(failed)?;
+        dry_run::remove(remote, path, recursive).await.map_err(failed)?;
         context.output.say(&format!("would remove {}", path.display()));
         return context.output.result(&PathObject { path, outcome: "would" });
     }

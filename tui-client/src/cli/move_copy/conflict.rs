@@ -14,7 +14,7 @@ use ferry_shared::{
 
 use super::{MoveCopy, Way};
 use crate::{
-    cli::{rehearsal, transfer},
+    cli::{dry_run, transfer},
     exit::Looking,
     failure::Failure,
 };
@@ -151,7 +151,7 @@ impl MoveCopy<'_> {
     async fn call(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<(), ClientError> {
         let (copy, source, target) = (self.way == Way::Copy, from.clone(), to.clone());
         match self.way {
-            _ if self.dry_run => rehearsal::move_copy(&self.remote, from, to, copy, replace).await,
+            _ if self.dry_run => dry_run::move_copy(&self.remote, from, to, copy, replace).await,
             Way::Move => self.remote.rename(source, target, replace).await,
             Way::Copy => self.remote.copy(source, target, replace).await.map(drop),
         }
