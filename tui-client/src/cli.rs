@@ -1,12 +1,12 @@
 //! The verbs: one file each, and the one place that picks among them.
 
+mod batch;
 mod cat;
 mod check;
 mod completion;
 mod cp;
 mod dry_run;
 mod du;
-mod each;
 mod find;
 mod get;
 mod hash;

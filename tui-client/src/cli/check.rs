@@ -19,7 +19,7 @@ use self::{
     compare::{Difference, Tree},
     local::{Found, Why},
 };
-use super::{each::Tally, listing};
+use super::{batch::Tally, listing};
 use crate::{
     args::Links,
     context::{self, Context},

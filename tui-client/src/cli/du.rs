@@ -10,7 +10,7 @@ use ferry_shared::{
 };
 use serde::Serialize;
 
-use super::{each::Tally, listing, sources};
+use super::{batch::Tally, listing, sources};
 use crate::{context::Context, exit::Exit, failure::Failure, human, output::Output};
 
 /// `ferry du`.

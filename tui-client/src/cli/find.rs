@@ -7,7 +7,7 @@ use ferry_client::{Remote, transfer::Filter};
 use ferry_shared::{entry::Kind, path::RemotePath};
 
 use super::{
-    each::Tally,
+    batch::Tally,
     listing::{self, EntryObject},
     sources,
 };

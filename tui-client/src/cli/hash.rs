@@ -6,7 +6,7 @@ use clap::Args;
 use ferry_shared::{message::request::Algorithm, name::Escaped, path::RemotePath};
 use serde::Serialize;
 
-use super::each::Tally;
+use super::batch::Tally;
 use crate::{
     context::Context,
     exit::{Exit, Looking},

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::{dry_run, each::Tally};
+use super::{batch::Tally, dry_run};
 use crate::{
     context::Context,
     exit::{Exit, Looking},

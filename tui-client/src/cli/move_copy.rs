@@ -16,7 +16,7 @@ use ferry_shared::{
 use serde::Serialize;
 
 use self::conflict::Ended;
-use super::{dry_run, each::Tally, into, sources, transfer};
+use super::{batch::Tally, dry_run, into, sources, transfer};
 use crate::{
     args::Links,
     context::Context,

@@ -8,9 +8,8 @@ use ferry_shared::{entry::Kind, path::RemotePath};
 use serde::Serialize;
 
 use super::{
-    dry_run,
-    each::{self, Tally},
-    listing, sources,
+    batch::{self, Tally},
+    dry_run, listing, sources,
 };
 use crate::{
     context::Context,
@@ -133,7 +132,7 @@ async fn remove_each(
             (path, removed)
         }
     };
-    each::side_by_side(paths, work, |(path, removed)| {
+    batch::side_by_side(paths, work, |(path, removed)| {
         let removed = removed.map_err(|error| Failure::remote(&path, Looking::File, error)).and_then(|()| {
             let outcome = if dry_run { "would" } else { "removed" };
             match dry_run {

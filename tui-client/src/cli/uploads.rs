@@ -11,7 +11,7 @@ use ferry_shared::{
 };
 use serde::Serialize;
 
-use super::each::Tally;
+use super::batch::Tally;
 use crate::{
     context::Context,
     exit::{Exit, Looking},

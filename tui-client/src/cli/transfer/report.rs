@@ -10,7 +10,7 @@ use ferry_shared::{message::Notice, name::Escaped, path::RemotePath};
 
 use super::{Way, object};
 use crate::{
-    cli::each::Tally,
+    cli::batch::Tally,
     context::Context,
     exit::{self, Exit, Looking},
     failure::Failure,
