@@ -16,7 +16,7 @@ use ferry_shared::{
 use serde::Serialize;
 
 use self::conflict::Ended;
-use super::{batch::Tally, dry_run, into, sources, transfer};
+use super::{batch::Tally, destination, dry_run, sources, transfer};
 use crate::{
     args::Links,
     context::Context,
@@ -92,7 +92,7 @@ pub(super) async fn run(way: Way, arguments: &[OsString], context: &mut Context)
     let mut targets = Vec::with_capacity(places.len());
     let mut taken = HashSet::new();
     for from in places {
-        let target = into::target(&to.path, into, from.path.name().as_ref())?;
+        let target = destination::target(&to.path, into, from.path.name().as_ref())?;
         if !taken.insert(target.clone()) {
             return Err(Failure::Usage(format!("two of the REMOTEs would both become {}", target.display())));
         }
@@ -108,14 +108,14 @@ impl MoveCopy<'_> {
     /// Whether the sources go into `to`. As with `put`, a folder named with a `/` at its end is made when it is
     /// not there: once there is something to come into it.
     async fn goes_into(&self, to: &Place, sources: usize) -> Result<bool, Failure> {
-        match into::told(to, sources) {
+        match destination::told(to, sources) {
             Some(into) if to.into => Ok(into),
             Some(into) => {
                 self.context.output.advise(format!("a / at its end makes the folder: {}/", to.path.display()));
-                into::check(&self.remote, &to.path).await?;
+                destination::check(&self.remote, &to.path).await?;
                 Ok(into)
             }
-            None => into::is_folder(&self.remote, &to.path).await,
+            None => destination::is_folder(&self.remote, &to.path).await,
         }
     }
 
@@ -145,7 +145,7 @@ impl MoveCopy<'_> {
         }
         // A link that is named is copied as what it leads to; the server does so with files only.
         let linked = entry.kind == Kind::Symlink && self.way == Way::Copy;
-        if linked && into::is_folder(&self.remote, from).await? {
+        if linked && destination::is_folder(&self.remote, from).await? {
             return self.tree(from, None, &target).await;
         }
         let rule = match self.rule {
@@ -154,7 +154,7 @@ impl MoveCopy<'_> {
             rule => rule,
         };
         // A folder that is to be made is not there in a dry run.
-        let made = self.dry_run && to.into && !into::is_folder(&self.remote, &to.path).await?;
+        let made = self.dry_run && to.into && !destination::is_folder(&self.remote, &to.path).await?;
         let copied = target.clone();
         let ended = if made { Ok(Ended::Done(target)) } else { self.one(rule, from, &entry, &target).await };
         let done = matches!(ended, Ok(Ended::Done(_)));
@@ -169,7 +169,7 @@ impl MoveCopy<'_> {
             ConflictRule::Replace => self.way == Way::Copy,
             _ => false,
         };
-        Ok(!by_server && into::is_folder(&self.remote, target).await?)
+        Ok(!by_server && destination::is_folder(&self.remote, target).await?)
     }
 
     /// Tells and counts what became of a file, or of a whole folder.
