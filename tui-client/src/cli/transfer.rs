@@ -1,7 +1,7 @@
 //! What `get` and `put` share: runs the engine, tells what it does, asks, and stops cleanly.
 
 mod asks;
-mod object;
+mod json_object;
 mod report;
 
 use std::{future::pending, time::Duration};

@@ -8,7 +8,7 @@ use ferry_client::{
 };
 use ferry_shared::{message::Notice, name::Escaped, path::RemotePath};
 
-use super::{Way, object};
+use super::{Way, json_object};
 use crate::{
     cli::batch::Tally,
     context::Context,
@@ -75,7 +75,7 @@ impl Report {
         }
         if context.output.json {
             let exit = |error: &ClientError| exit::of_client(error, self.looking(error));
-            return object::item(path, outcome, exit, |item| context.output.object(item));
+            return json_object::item(path, outcome, exit, |item| context.output.object(item));
         }
         if let Outcome::Would { size, replaces } = outcome {
             return self.would(path, *size, *replaces, context);
@@ -198,7 +198,7 @@ impl Report {
                 context.output.warn("       --fill carries what fits");
             }
             if context.output.json {
-                context.output.object(&object::job_error(error, exit))?;
+                context.output.object(&json_object::job_error(error, exit))?;
             }
         }
         Ok(())
@@ -212,7 +212,7 @@ impl Report {
             None => self.tally.exit(),
         };
         if context.output.json {
-            context.output.object(&object::summary(&self.sum, self.started.elapsed(), exit))?;
+            context.output.object(&json_object::summary(&self.sum, self.started.elapsed(), exit))?;
         }
         match stopped {
             Some(_) => context.output.say(match self.way {
