@@ -1,4 +1,4 @@
-//! What to do about an error: one table for commands and the browser, which differ in what a person can do next.
+//! Advice about errors: one table for commands and the browser, which differ in what a person can do next.
 
 use ferry_client::{ClientError, transfer::part_of};
 use ferry_shared::{
@@ -8,7 +8,7 @@ use ferry_shared::{
 
 use crate::{fault::Kind, human};
 
-/// What to do next, where the error does not say it.
+/// Advice for the next step, where the message gives none.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Advice {
     /// For a person who gave a command.

@@ -25,19 +25,19 @@ pub(crate) struct Global {
     pub(crate) common: Common,
     /// How the password is found, and which new servers are trusted.
     pub(crate) login: Login,
-    /// What belongs to a server, and is saved with a site.
+    /// Flags about a server, which are saved with a site.
     pub(crate) server: ServerFlags,
     /// How long failures that may pass are put up with.
     pub(crate) patience: Patience,
     /// How transfers are done.
     pub(crate) engine: EngineFlags,
-    /// What progress looks like.
+    /// The style of the progress bar.
     pub(crate) bar: BarFlags,
-    /// Which files are meant.
+    /// The selection of files.
     pub(crate) filters: Filters,
-    /// What becomes of symbolic links inside a folder.
+    /// The rule for symbolic links inside a folder.
     pub(crate) links: Option<Links>,
-    /// What to do where something else is there already.
+    /// The rule for targets that exist already.
     pub(crate) on_conflict: Option<Conflict>,
     /// Change nothing.
     pub(crate) dry_run: bool,
@@ -76,7 +76,7 @@ pub(crate) struct Login {
     pub(crate) accept_new: bool,
 }
 
-/// What belongs to a server, and is saved with a site.
+/// Flags about a server, which are saved with a site.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ServerFlags {
@@ -127,7 +127,7 @@ pub(crate) struct EngineFlags {
     pub(crate) verify: bool,
 }
 
-/// What progress looks like.
+/// The style of the progress bar.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct BarFlags {
@@ -136,7 +136,7 @@ pub(crate) struct BarFlags {
     pub(crate) progress: ProgressChoice,
 }
 
-/// Which files are meant.
+/// The selection of files.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct Filters {
@@ -163,7 +163,7 @@ impl Filters {
     }
 }
 
-/// What becomes of symbolic links inside a folder.
+/// The rule for symbolic links inside a folder.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct LinkFlags {
@@ -172,7 +172,7 @@ pub(crate) struct LinkFlags {
     pub(crate) links: Option<Links>,
 }
 
-/// What to do where something else is there already.
+/// The rule for targets that exist already.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Transfers")]
 pub(crate) struct ConflictFlags {
@@ -224,7 +224,7 @@ impl Global {
     }
 }
 
-/// What becomes of symbolic links inside a folder.
+/// The rule for symbolic links inside a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Links {
@@ -235,7 +235,7 @@ pub(crate) enum Links {
 }
 
 impl Patience {
-    /// What transfers have.
+    /// The patience of transfers.
     pub(crate) fn of_transfer(self) -> reconnect::Patience {
         let usual = reconnect::Patience::default();
         reconnect::Patience {
@@ -259,7 +259,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// What to do where something else is there already.
+/// The rule for targets that exist already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Conflict {
     /// Ask, and go on with the rest meanwhile

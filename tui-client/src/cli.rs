@@ -42,7 +42,7 @@ const GRACE: Duration = Duration::from_millis(500);
 /// The same for transfers, which close their connections and leave what has arrived in order.
 const CLOSING: Duration = Duration::from_secs(10);
 
-/// What to do.
+/// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Download files and folders

@@ -9,7 +9,7 @@ use crate::{
     cli::Command,
 };
 
-/// What stands below the help of the program.
+/// The text below the help of the program.
 const EXAMPLES: &str = "\
 Examples:
   ferry put report.pdf alice@files.example.org:docs/   one file into a folder
@@ -36,7 +36,7 @@ pub(crate) struct Cli {
     /// Open the browser there: a saved site, user@host[:port] or ferry://user@host[:port]/path
     #[arg(value_name = "SITE")]
     pub(crate) address: Option<OsString>,
-    /// What to do.
+    /// The verb.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -49,7 +49,7 @@ pub(crate) fn definition() -> clap::Command {
 /// Reads a command line, its own name first.
 ///
 /// # Errors
-/// What is wrong with it; also when it asks for help.
+/// The line is not valid, or asks for help.
 pub(crate) fn parse(words: &[OsString]) -> Result<(Cli, Global), clap::Error> {
     let definition = definition();
     let words = flags::move_behind_verb(&definition, words.to_vec());

@@ -31,7 +31,7 @@ const ZSH: Script = Script { shell: "zsh", text: include_str!("completion/ferry.
 /// program. Returns whether it did.
 ///
 /// # Errors
-/// What the answer could not be written with, or is not understood.
+/// The answer could not be written, or the request is not valid.
 pub(crate) fn answered(words: &[OsString], definition: fn() -> Command) -> clap::error::Result<bool> {
     let env = CompleteEnv::with_factory(|| completing(definition()))
         .var(VARIABLE)
@@ -136,7 +136,7 @@ impl EnvCompleter for Script {
     }
 }
 
-/// What fits, with a line of help.
+/// The candidates, each with a line of help.
 fn candidates(
     command: &mut Command,
     words: Vec<OsString>,

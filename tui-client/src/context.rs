@@ -1,4 +1,4 @@
-//! What every verb starts from: the flags, where files are, where output goes, and the way to a server.
+//! The context of a verb: the flags, the client's files, the output, and the connection to a server.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -25,7 +25,7 @@ use crate::{
     trust::AskOnTerminal,
 };
 
-/// What every verb starts from.
+/// The context of a verb.
 pub(crate) struct Context {
     /// The flags.
     pub(crate) global: Global,
@@ -55,7 +55,7 @@ impl Context {
         Ok(Sites::load(self.home.sites())?)
     }
 
-    /// What `address` means, with the site's part filled in.
+    /// The place that `address` names, completed from its site.
     ///
     /// # Errors
     /// [`Failure::Sites`].

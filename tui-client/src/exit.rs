@@ -64,7 +64,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What tells most, first: it counts whatever else was done or failed.
+/// The codes that outrank others, the strongest first: one of them counts even if other items succeeded.
 const FIRST: [Exit; 6] =
     [Exit::Interrupted, Exit::Terminated, Exit::Denied, Exit::NoSpace, Exit::Mismatch, Exit::Network];
 
@@ -102,7 +102,7 @@ pub(crate) fn of_several(done: bool, failed: &[Cause]) -> Exit {
     }
 }
 
-/// What was looked for: tells which code something missing has.
+/// The kind of entry expected, which decides the code of a missing one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Looking {
     /// A folder.

@@ -52,23 +52,23 @@ pub(crate) enum Failure {
     /// The client library's word, about one path.
     #[error("{}{error}", .about.as_ref().map(|about| format!("{about}: ")).unwrap_or_default())]
     Remote {
-        /// Which.
+        /// The path.
         path: RemotePath,
         /// The path, for a person, unless the error names it.
         about: Option<String>,
-        /// What was looked for there.
+        /// The kind of entry expected there.
         looking: Looking,
-        /// What happened.
+        /// The error.
         error: Box<ClientError>,
     },
     /// This machine's files.
     #[error("{}: {error}", Escaped(.path.as_os_str().as_encoded_bytes()))]
     Local {
-        /// Which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What was looked for there.
+        /// The kind of entry expected there.
         looking: Looking,
-        /// What happened.
+        /// The error.
         error: io::Error,
     },
     /// Several sources are to go into what is not there.
@@ -122,7 +122,7 @@ impl Failure {
         }
     }
 
-    /// What it means for a command that does several things: a local file that cannot be read is no
+    /// The failure as a part of a command that does several things: a local file that cannot be read is no
     /// matter of login or permission there.
     pub(crate) fn cause(&self) -> Cause {
         let local = match self {
@@ -159,7 +159,7 @@ impl Failure {
         }
     }
 
-    /// What to do next, where the cause does not say it.
+    /// The advice, where the message gives none.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Usage(_) => Some("see `ferry help`".to_owned()),
@@ -201,7 +201,7 @@ fn is_about_link(error: &ClientError) -> bool {
     }
 }
 
-/// What to do where a path that is not there looks like a pattern that a shell should have expanded.
+/// The advice for a missing path that looks like a pattern which a shell should have expanded.
 fn no_pattern(path: &RemotePath, error: &ClientError) -> Option<String> {
     let is_pattern = path.as_bytes().iter().any(|byte| matches!(byte, b'*' | b'?'));
     (is_pattern && Kind::of(error) == Kind::Missing).then(|| {

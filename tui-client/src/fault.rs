@@ -5,7 +5,7 @@ use std::io;
 use ferry_client::ClientError;
 use ferry_shared::refusal::Code;
 
-/// What kind of error it is.
+/// The kind of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Kind {
     /// Any other.
@@ -39,7 +39,7 @@ pub(crate) enum Kind {
     Stopped,
     /// The file changed meanwhile.
     Changed,
-    /// What arrived is not what was sent.
+    /// The received content differs from the sent content.
     Mismatch,
     /// The reader of the output left.
     ReaderLeft,

@@ -148,7 +148,7 @@ fn digit(number: u16) -> u8 {
     b"0123456789"[usize::from(number % 10)]
 }
 
-/// What the operator made of the account.
+/// The message for a change of the account's access.
 pub(crate) fn access_changed(access: Access) -> &'static str {
     match access {
         Access::ReadOnly => "your account on this server may only read from now on",

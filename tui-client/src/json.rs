@@ -1,4 +1,4 @@
-//! What several verbs share of their `--json` output; `docs/scripting.md` has every shape.
+//! Types of the `--json` output that several verbs share; `docs/scripting.md` has every shape.
 //!
 //! These types are the promise to scripts and none of the protocol's: a field added there must not
 //! change what a script reads.
@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ferry_shared::path::RemotePath;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
-/// What became of a path, where there is nothing more to tell.
+/// The outcome for a path.
 #[derive(Debug, Serialize)]
 pub(crate) struct PathObject<'a> {
     #[serde(serialize_with = "crate::json::path")]
@@ -38,7 +38,7 @@ impl<'a> SkippedObject<'a> {
     }
 }
 
-/// What became of something that has a name and no path.
+/// The outcome for something with a name and no path.
 #[derive(Debug, Serialize)]
 pub(crate) struct NameObject<'a> {
     pub(crate) name: &'a str,

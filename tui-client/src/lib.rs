@@ -71,7 +71,7 @@ fn parse(words: &[OsString]) -> (Cli, Global) {
     })
 }
 
-/// What is wrong with a line that begins with what can only be meant as a verb: the parser takes the
+/// The error for a line whose first word can only be meant as a verb: the parser takes the
 /// word for a site and blames the next one.
 fn unknown_verb(words: &[OsString]) -> Option<clap::Error> {
     let (verb, rest) = words.get(1..)?.split_first()?;

@@ -20,7 +20,7 @@ use crate::{
     args::Links,
 };
 
-/// What a new `sites.toml` begins with.
+/// The first lines of a new `sites.toml`.
 const HEAD: &str = "# ferry's saved servers. Passwords are never kept here.\n\n";
 
 /// One saved server.
@@ -43,7 +43,7 @@ pub(crate) struct Site {
     /// The file with the server's secret.
     #[serde(default)]
     pub(crate) seal: Option<PathBuf>,
-    /// What becomes of symbolic links inside a folder, unless `--links` says it.
+    /// The rule for symbolic links inside a folder, unless `--links` is given.
     #[serde(default)]
     pub(crate) links: Option<Links>,
 }
@@ -55,7 +55,7 @@ struct File {
     sites: BTreeMap<String, Site>,
 }
 
-/// What is wrong with the saved servers.
+/// An error of the saved servers.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SitesError {
     /// The disk's error.
@@ -63,15 +63,15 @@ pub(crate) enum SitesError {
     Io {
         /// Of which file.
         path: PathBuf,
-        /// What happened.
+        /// The error.
         source: io::Error,
     },
     /// The file does not say what it should; the message has line and column.
     #[error("{} cannot be used: {message}", path.display())]
     Syntax {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The message, with the position.
         message: String,
     },
     /// No such site.
@@ -115,7 +115,7 @@ pub(crate) struct Place {
     pub(crate) identity: Option<PathBuf>,
     /// The file with the server's secret.
     pub(crate) seal: Option<PathBuf>,
-    /// What becomes of symbolic links inside a folder.
+    /// The rule for symbolic links inside a folder.
     pub(crate) links: Option<Links>,
 }
 
@@ -267,7 +267,7 @@ impl Sites {
     }
 }
 
-/// What is wrong with `NAME:typed` where no site has the name.
+/// The error for `NAME:typed` where no site has that name.
 fn unknown(name: &str, typed: &[u8]) -> SitesError {
     let mut parts = typed.splitn(2, |b| *b == b'@');
     match (parts.next(), parts.next()) {

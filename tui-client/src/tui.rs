@@ -1,8 +1,7 @@
 //! The full-screen browser: what `ferry` without a verb does.
 //!
-//! Keys, ticks and answers are events; [`update`] makes of the state and an event the next
-//! state and effects; [`effects`] does those outside and answers with events; [`view`]
-//! draws the state. [`runtime`] is the loop that joins them.
+//! Keys, ticks and answers are events. [`update`] applies an event to the state and returns effects; [`effects`] runs
+//! them and answers with events; [`view`] draws the state. [`runtime`] is the loop that joins them.
 
 mod action;
 mod config;
@@ -57,7 +56,7 @@ use crate::{
     secret::Source,
 };
 
-/// What to type where there is no terminal for the browser.
+/// The message where there is no terminal for the browser.
 const HELP: &str = "\
 the browser needs a terminal. For example:
 
@@ -143,7 +142,7 @@ fn server(context: &Context, argument: &OsStr) -> Result<Server, Failure> {
     })
 }
 
-/// What the user's files say, and what is wrong with them.
+/// Reads the user's files, and lists the errors in them.
 fn read_files(context: &Context) -> (Settings, Keymap, Appearance, Vec<String>) {
     let folder = context.home.config();
     let mut faults = Vec::new();
@@ -187,7 +186,7 @@ fn read_themes(folder: &Path, appearance: &mut Appearance, faults: &mut Vec<Stri
     }
 }
 
-/// What a file says; its faults are told with its name.
+/// Returns the content of a file, and lists its errors under its name.
 fn told<T>(file: &str, (value, wrong): (T, Vec<setting_error::SettingError>), faults: &mut Vec<String>) -> T {
     faults.extend(wrong.iter().map(|fault| format!("{file}, {fault}")));
     value
@@ -205,7 +204,7 @@ fn read(path: &Path, faults: &mut Vec<String>) -> Option<String> {
     }
 }
 
-/// What the command line and `config.toml` say of connections and transfers; the command line wins.
+/// The options for connections and transfers; the command line overrides `config.toml`.
 fn options(context: &Context, settings: &Settings) -> Options {
     let global = &context.global;
     let usual = Engine::default();
@@ -228,7 +227,7 @@ fn user_home() -> PathBuf {
     directories::BaseDirs::new().map_or_else(|| PathBuf::from("/"), |dirs| dirs.home_dir().to_owned())
 }
 
-/// Where copies of remote files lie while they are edited: nobody else's business, and not another ferry's.
+/// The folder for copies of edited remote files: private to the user and to this process.
 fn copies(state: &Path) -> PathBuf {
     let folder = state.join("edit");
     let mut builder = fs::DirBuilder::new();

@@ -1,4 +1,4 @@
-//! Which verb takes which flags: one table, from which help, completions and manual pages are made.
+//! The flags of each verb: one table, from which help, completions and manual pages are made.
 
 use std::ffi::{OsStr, OsString};
 
@@ -27,7 +27,7 @@ use Group::{Bar, Conflict, DryRun, Engine, Filters as Filter, Links, Login as Pa
 
 /// All of them.
 const ALL: [Group; 10] = [DryRun, Conflict, Engine, Filter, Links, Bar, Password, Server, Wait, Group::Common];
-/// What every verb that talks to a server takes.
+/// The flags of every verb that connects to a server.
 const CONNECTS: [Group; 3] = [Password, Server, Wait];
 
 /// The groups of a verb besides [`Common`]; of the browser for the empty name.

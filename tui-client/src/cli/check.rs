@@ -146,7 +146,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// What could not be looked at cannot be said to be equal.
+    /// Paths that could not be read cannot count as equal.
     fn unreadable(&mut self, here: Vec<Failure>, there: Vec<Failure>) -> Result<(), Failure> {
         here.into_iter().chain(there).try_for_each(|failure| self.tally.count(self.context, Err(failure)))
     }

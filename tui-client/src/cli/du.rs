@@ -28,7 +28,7 @@ pub(crate) struct DuArgs {
     bytes: bool,
 }
 
-/// What a folder holds, all below it included.
+/// The content of a folder, with everything below it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 struct Held {
     bytes: u64,

@@ -60,7 +60,7 @@ pub(super) fn word(kind: Kind) -> &'static str {
     }
 }
 
-/// What a stream of pages held.
+/// The content of a stream of pages.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     /// The folders in order, each with its entries sorted by name; paths are relative to

@@ -1,4 +1,4 @@
-//! What `mv` and `cp` share: sources, a destination, what is chosen of a folder, and its links.
+//! The common part of `mv` and `cp`: sources, a destination, the selection in a folder, and its links.
 
 mod conflict;
 mod tree;
@@ -26,7 +26,7 @@ use crate::{
     sites::Place,
 };
 
-/// Which of the two.
+/// The direction of the command: a move or a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// The source goes.
@@ -35,7 +35,7 @@ pub(super) enum Way {
     Copy,
 }
 
-/// What became of one source, as `--json` shows it.
+/// The outcome for one source, as `--json` shows it.
 #[derive(Serialize)]
 struct MoveCopyObject<'a> {
     #[serde(serialize_with = "crate::json::path")]

@@ -93,7 +93,7 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
     exit
 }
 
-/// What a command writes becomes a file, if the command says that it is whole.
+/// Uploads the output of a command, if the command ends successfully.
 async fn from_command(words: &[OsString], context: &mut Context, signals: &mut Signals) -> Result<Exit, Failure> {
     let Some((to, command)) = words.split_first() else { return Ok(Exit::Usage) };
     let to = context.place(to)?;

@@ -34,7 +34,7 @@ pub(crate) struct RmArgs {
     recursive: bool,
 }
 
-/// What was removed, as `--json` shows it.
+/// A removed path as `--json` shows it.
 #[derive(Serialize)]
 struct RemovedObject<'a> {
     #[serde(flatten)]

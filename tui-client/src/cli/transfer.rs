@@ -1,4 +1,4 @@
-//! What `get` and `put` share: runs the engine, tells what it does, asks, and stops cleanly.
+//! The common part of `get` and `put`: runs the engine, reports its events, asks, and stops cleanly.
 
 mod json_object;
 mod prompts;
@@ -63,7 +63,7 @@ pub(super) fn options(context: &Context, place: &Place) -> Result<JobOptions, Fa
     })
 }
 
-/// What to do where something else is there already.
+/// The rule for targets that exist already.
 ///
 /// # Errors
 /// [`Failure::Usage`] when asking is wanted and nobody is there.
@@ -88,7 +88,7 @@ fn settings(global: &Global) -> Settings {
     }
 }
 
-/// What can happen next.
+/// The next event.
 enum Next {
     Event(Option<Event>),
     Answer(Answer),

@@ -39,7 +39,7 @@ pub(crate) struct ErrorObject {
     figures: Figures,
 }
 
-/// What a refusal counts.
+/// The figures of a refusal.
 #[derive(Debug, Serialize, Default)]
 struct Figures {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,7 @@ use crate::{estimate::Estimate, human};
 /// Over how long the rate is averaged.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// What all jobs come to, finished ones included.
+/// The sum over all jobs, finished ones included.
 pub(super) struct Sum {
     upload: bool,
     jobs: HashMap<JobId, Part>,

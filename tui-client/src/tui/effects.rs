@@ -1,7 +1,7 @@
-//! Does outside what the updates ask for: on the disk, the server, the engine; answers come back as events.
+//! Runs effects on the disk, the server and the engine; answers come back as events.
 //!
-//! Nothing here waits on the drawing path. The disk is asked on threads of their own, the
-//! server in tasks; a question that is called off stops at its next step.
+//! Nothing here blocks the drawing. Calls to the disk have threads of their own, those to the
+//! server have tasks; a cancelled request stops at its next step.
 
 mod connection;
 mod local;
@@ -31,12 +31,12 @@ use crate::{args::Links, home::Home};
 
 pub(crate) use outside::{Outside, run as run_outside};
 
-/// What the user keeps, and what is wrong with it.
+/// Reads the user's sites and bookmarks, and lists the errors in their files.
 pub(crate) fn load_saved(home: &Home) -> (Saved, Vec<String>) {
     saved::load(&home.sites(), &saved::bookmarks(home))
 }
 
-/// Events that wait for the screen; whoever has more waits.
+/// The capacity of the channel of events; a sender waits while it is full.
 pub(crate) const EVENTS: usize = 1024;
 
 /// How servers are connected to and files are moved.
@@ -48,9 +48,9 @@ pub(crate) struct Options {
     pub(crate) accept_new: bool,
     /// The file with the secret of servers that demand one, where a site has none of its own.
     pub(crate) seal: Option<PathBuf>,
-    /// What becomes of symbolic links inside a folder, whatever a site says.
+    /// The rule for symbolic links inside a folder; it overrides a site's.
     pub(crate) links: Option<Links>,
-    /// How hard the engine works.
+    /// The settings of the engine.
     pub(crate) settings: Settings,
     /// Go on from what an earlier attempt left.
     pub(crate) resume: bool,
@@ -58,7 +58,7 @@ pub(crate) struct Options {
     pub(crate) verify: bool,
 }
 
-/// Something asked for that can be called off.
+/// A request that can be cancelled.
 #[derive(Debug)]
 enum Asked {
     Task(AbortHandle),
@@ -81,7 +81,7 @@ impl Asked {
     }
 }
 
-/// Does what the updates ask for.
+/// Runs effects.
 #[derive(Debug)]
 pub(crate) struct Effects {
     events: mpsc::Sender<Event>,
@@ -92,7 +92,7 @@ pub(crate) struct Effects {
 }
 
 impl Effects {
-    /// Begins; the journal and what the user keeps are read at once. Must be called in a runtime.
+    /// Starts, and reads the journal, the sites and the bookmarks. Must be called in a runtime.
     pub(crate) fn new(events: mpsc::Sender<Event>, home: &Home, options: Options) -> Self {
         Self {
             asked: HashMap::new(),
@@ -103,7 +103,7 @@ impl Effects {
         }
     }
 
-    /// Does an effect, or says that the terminal is needed for it.
+    /// Runs an effect, or returns one that needs the terminal.
     pub(crate) fn run(&mut self, effect: Effect) -> Option<Outside> {
         match effect {
             Effect::Drop(ticket) => {
@@ -205,7 +205,7 @@ impl Effects {
         let reply = Reply::new(self.events.clone(), ticket);
         let guard = stop.clone().drop_guard();
         let theirs = stop.child_token();
-        // A thread that hangs on a dead disk hangs alone.
+        // A thread that hangs on a dead disk blocks no other.
         tokio::task::spawn_blocking(move || {
             work(theirs, reply);
             drop(guard);

@@ -1,4 +1,4 @@
-//! What happens: keys, the mouse, the time, and answers to what was asked.
+//! Events: keys, the mouse, the time, and answers to requests.
 
 use std::time::Duration;
 
@@ -22,10 +22,10 @@ use super::{
     },
 };
 
-/// Something happened.
+/// An event.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// So much time passed since the start.
+    /// The time since the start.
     Time(Duration),
     /// A key was pressed.
     Key(Key),
@@ -60,15 +60,15 @@ pub(crate) enum Event {
     Started(TransferKey, Vec<JobId>),
     /// The engine tells.
     Transfer(transfer::Event),
-    /// How far the engine is.
+    /// The progress of the engine.
     Progress(Progress),
-    /// So many bytes are free where the pane is.
+    /// The free bytes at the folder of a pane.
     Free(Side, Option<u64>),
-    /// What the user keeps, as it is now.
+    /// The current sites and bookmarks.
     Saved(Saved),
     /// Transfers left from the last time.
     Left(Vec<Left>),
-    /// Something outside of any question went wrong.
+    /// A problem outside of any request.
     Problem(Problem),
     /// A signal asks to stop.
     Stop,
@@ -76,16 +76,16 @@ pub(crate) enum Event {
     Back,
 }
 
-/// What the mouse did.
+/// An event of the mouse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mouse {
-    /// What.
+    /// The button or the wheel.
     pub(crate) did: MouseAct,
     /// At which cell of the screen.
     pub(crate) at: Position,
 }
 
-/// What the mouse did.
+/// A button or the wheel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MouseAct {
     /// The left button went down.
@@ -107,25 +107,25 @@ pub(crate) enum MouseAct {
 pub(crate) enum Answer {
     /// Some entries of a folder; the last ones if nothing follows.
     Page {
-        /// They.
+        /// The entries.
         items: Vec<Item>,
         /// Whether others follow.
         more: bool,
     },
-    /// Some of what a search found.
+    /// Some entries that a search found.
     Found {
-        /// They.
+        /// The entries.
         items: Vec<FoundItem>,
         /// Whether others follow.
         more: bool,
     },
-    /// So much is below what was to be counted.
+    /// The figures of a count.
     Counted {
-        /// So far.
+        /// The amount so far.
         amount: Amount,
         /// Folders that could not be read.
         unreadable: u64,
-        /// Links, and what is neither file nor folder, that are left out.
+        /// Links and special files that are left out.
         left_out: u64,
         /// Whether it goes on.
         more: bool,
@@ -143,13 +143,13 @@ pub(crate) enum Answer {
     Digest(String),
     /// A file's version and permission bits; `None` where there is none (any more).
     Version(Option<(Version, u32)>),
-    /// Of what was to be removed or renamed, this entry is.
+    /// This entry was removed or renamed.
     Gone(Name),
     /// It was done.
     Done,
-    /// It was removed: so much.
+    /// The amount that was removed.
     Removed(Amount),
-    /// What came back from the editor.
+    /// The text after the editor ended.
     Edited {
         /// The text, where it was one that was given.
         text: String,

@@ -47,7 +47,7 @@ const CLOCK: i64 = 1_795_219_200;
 /// A browser without disk, server and terminal.
 pub(crate) struct Fixture {
     pub(crate) state: State,
-    /// All that was to be done outside so far.
+    /// The effects so far.
     pub(crate) effects: Vec<Effect>,
     now: Duration,
 }
@@ -64,7 +64,7 @@ pub(crate) fn entry(name: &str, size: u64, days_ago: i64) -> Item {
     Item::new(Entry { name: Name::try_from(name).unwrap(), kind, size, mtime, mode })
 }
 
-/// What lies in the sample's local folder.
+/// The entries of the sample's local folder.
 pub(crate) fn local_items() -> Vec<Item> {
     vec![
         entry("2024/", 0, 9),
@@ -80,7 +80,7 @@ pub(crate) fn local_items() -> Vec<Item> {
     ]
 }
 
-/// What lies in the sample's remote folder.
+/// The entries of the sample's remote folder.
 pub(crate) fn remote_items() -> Vec<Item> {
     vec![
         entry("albums/", 0, 18),
@@ -105,7 +105,7 @@ pub(crate) fn server() -> Server {
     }
 }
 
-/// What it says of itself.
+/// The greeting of the sample server.
 pub(crate) fn greeting() -> Greeting {
     Greeting { software: "ferryd 0.1".into(), registration: Registration::Closed, key: key() }
 }
@@ -115,7 +115,7 @@ pub(crate) fn key() -> Fingerprint {
     "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU".parse().unwrap()
 }
 
-/// What it says of the account.
+/// The account on the sample server.
 pub(crate) fn account() -> Account {
     let usage = Usage {
         used: (69 << 30) / 10,
@@ -128,7 +128,7 @@ pub(crate) fn account() -> Account {
     Account { access: Access::ReadWrite, usage, motd: None }
 }
 
-/// What a fixture begins with.
+/// The first state of a fixture.
 pub(crate) fn begin(server: Option<Server>) -> Begin {
     Begin {
         size: (120, 40),
@@ -242,7 +242,7 @@ impl Fixture {
         }
     }
 
-    /// What is chosen is copied to the other pane; the engine has it as these jobs.
+    /// Copies the selection to the other pane; the engine runs it as these jobs.
     pub(crate) fn copy(&mut self, first_job: u64) -> Key {
         let _ = self.take();
         self.keys("f5");

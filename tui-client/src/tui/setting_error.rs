@@ -1,13 +1,13 @@
-//! Something wrong in one of the files that the user edits, with its line.
+//! An error in one of the files that the user edits, with its line.
 
 use std::fmt;
 
-/// Something wrong in a file of the user.
+/// An error in a file of the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SettingError {
     /// The line, from 1.
     pub(crate) line: usize,
-    /// What is wrong.
+    /// The message.
     pub(crate) message: String,
 }
 

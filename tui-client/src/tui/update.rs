@@ -1,4 +1,4 @@
-//! What each event changes, and what is then to be done outside. No I/O, no waiting, no clock.
+//! Applies events to the state and returns the effects. No I/O, no waiting, no clock.
 
 mod answer;
 mod arrange;
@@ -38,7 +38,7 @@ use super::{effect::Effect, event::Event, state::State};
 pub(crate) use answer::FOUND_MOST;
 pub(crate) use start::{Begin, start};
 
-/// Effects as they gather.
+/// The effects gathered so far.
 type Out = Vec<Effect>;
 
 /// Takes an event.

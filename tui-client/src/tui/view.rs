@@ -25,7 +25,7 @@ use super::state::{
     layout::{LEAST, Layout},
 };
 
-/// Draws all there is.
+/// Draws the whole screen.
 pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
     let (width, height) = state.size;
     let area = frame.area();
@@ -43,7 +43,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
 }
 
 fn whole(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
-    // What a full dialog hides need not be drawn.
+    // Skip the panes where a dialog covers the whole screen.
     let full = state.dialogs.iter().rposition(Dialog::is_full);
     match full.map(|at| &state.dialogs[at]) {
         Some(Dialog::Transfers(view)) => transfers::draw(paint, state, view, layout.full()),

@@ -22,7 +22,7 @@ use crate::{
 /// The most names beside a taken one that are tried.
 const MOST_BESIDE: u32 = 1000;
 
-/// What became of a source.
+/// The outcome for a source.
 pub(super) enum Ended {
     /// It is there.
     Done(RemotePath),

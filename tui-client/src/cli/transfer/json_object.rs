@@ -1,4 +1,4 @@
-//! What `--json` shows of transfers: an object for each item, and one for the sum.
+//! The `--json` output of transfers: an object for each item, and one for the sum.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(super) struct ItemObject<'a> {
     outcome: OutcomeObject,
 }
 
-/// What became of it.
+/// Its outcome.
 #[derive(Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum OutcomeObject {

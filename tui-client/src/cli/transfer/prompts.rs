@@ -14,7 +14,7 @@ use crate::{
     terminal,
 };
 
-/// What a person wants.
+/// The reply of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reply {
     This(Decision),
@@ -22,7 +22,7 @@ enum Reply {
     Stop,
 }
 
-/// What the answer means for the engine.
+/// The answer for the engine.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// For this item.

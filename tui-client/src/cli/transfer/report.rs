@@ -1,4 +1,4 @@
-//! What is told of transfers: each item, each failure, and the sum at the end.
+//! Reports of transfers: each item, each failure, and the sum at the end.
 
 use std::{collections::HashSet, time::Instant};
 
@@ -145,14 +145,14 @@ impl Report {
 
     fn failed(&mut self, path: &RemotePath, in_folder: bool, item: &ItemFailure, context: &Context) {
         let failure = Failure::remote(path, self.looking(&item.error), item.error.clone());
-        // What cannot be read inside a folder is missing afterwards; that is no question of a login.
+        // An unreadable file inside a folder is missing afterwards; that is no matter of the login.
         let is_unreadable = matches!(item.error, ClientError::Local { .. }) && self.way == Way::Put && in_folder;
         self.tally.fail(if is_unreadable { Exit::Partial.into() } else { failure.cause() });
         self.tell(&failure, context);
     }
 
     fn tell(&mut self, failure: &Failure, context: &Context) {
-        // What ends the connection ends every job with the same words.
+        // An error of the connection ends every job with the same message.
         if let Failure::Server(error) = failure
             && self.told_of_server.replace(error.to_string()).is_some_and(|told| told == error.to_string())
         {
@@ -161,7 +161,7 @@ impl Report {
         context.output.error(failure);
     }
 
-    /// What is missing when something is: the source is looked for as a file, the target's
+    /// The kind of entry that is missing: the source is expected to be a file, the target's
     /// surroundings as a folder.
     fn looking(&self, error: &ClientError) -> Looking {
         match (self.way, error) {

@@ -1,4 +1,4 @@
-//! `config.toml`: how the browser looks and works; every key optional, every fault told with its line.
+//! `config.toml`: the browser's settings. Every key is optional, and every error is reported with its line.
 
 use clap::ValueEnum as _;
 use ferry_client::transfer::ConflictRule;
@@ -17,7 +17,7 @@ use crate::{
 #[cfg(test)]
 pub(crate) const COMMENTED: &str = include_str!("../../../../assets/config.toml");
 
-/// What `config.toml` says.
+/// The settings in `config.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// The theme's name.
@@ -30,7 +30,7 @@ pub(crate) struct Settings {
     pub(crate) hidden: bool,
     /// The order of folders.
     pub(crate) sort: Sort,
-    /// What copies do where something is there already.
+    /// The rule for copies whose target exists already.
     pub(crate) rule: ConflictRule,
     /// The most transfers at a time.
     pub(crate) at_once: Option<usize>,
@@ -57,7 +57,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads the file's text; what is wrong keeps its default.
+    /// Reads the file's text; a setting with an error keeps its default.
     pub(crate) fn read(text: &str) -> (Self, Vec<SettingError>) {
         let mut settings = Self::default();
         let mut faults = Vec::new();
@@ -132,7 +132,7 @@ impl Settings {
     }
 }
 
-/// What is wrong with a line.
+/// An error in a line.
 enum Wrong {
     Key,
     Value(&'static str),

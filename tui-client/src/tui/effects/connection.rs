@@ -1,4 +1,4 @@
-//! The connection for browsing: made, watched, made again, left.
+//! The connection for browsing: established, watched, restored, closed.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -40,7 +40,7 @@ use crate::{
 
 type Events = mpsc::Sender<Event>;
 
-/// Where the answer about a key is waited for.
+/// The channel for the answer about a key.
 type Asking = Arc<Mutex<Option<oneshot::Sender<bool>>>>;
 
 /// Keeps the connection for browsing.
@@ -52,13 +52,13 @@ pub(super) struct ConnectionKeeper {
     accept_new: bool,
     /// The file with the secret of any server.
     usual_seal: Option<PathBuf>,
-    /// The file with the secret of the one reached for.
+    /// The file with the secret of the server being reached.
     seal: Option<PathBuf>,
-    /// What becomes of symbolic links inside a folder: what the command line says, else the site.
+    /// The rule for symbolic links inside a folder: the command line's, else the site's.
     usual_links: Option<Links>,
     links: Option<Links>,
     connector: Option<Connector>,
-    /// The connection that holds now.
+    /// The present connection.
     current: Arc<watch::Sender<Option<Remote>>>,
     /// Wakes an attempt that waits.
     retry: Arc<Notify>,
@@ -85,17 +85,17 @@ impl ConnectionKeeper {
         }
     }
 
-    /// The way to the server of the session, for more connections.
+    /// The connector of the session, for more connections.
     pub(super) fn session(&self) -> Option<&Connector> {
         self.connector.as_ref()
     }
 
-    /// What becomes of symbolic links inside a folder.
+    /// The rule for symbolic links inside a folder.
     pub(super) fn links(&self) -> LinkRule {
         Links::rule(self.usual_links.or(self.links))
     }
 
-    /// Whom to ask, if there is a connection.
+    /// The connection to call, if there is one.
     pub(super) fn ask(&self, reply: Reply) -> Option<Ask> {
         let remote = self.current.borrow().clone()?;
         Some(Ask { remote, connector: self.connector.clone()?, reply })
@@ -110,7 +110,7 @@ impl ConnectionKeeper {
             ConnectionEffect::Try(ticket, target, key, seal) => drop(self.try_beside(ticket, target, key, seal)),
             ConnectionEffect::Trust(yes) => {
                 if let Some(asking) = self.asking.lock().take() {
-                    // Nobody waits any more when it was given up meanwhile.
+                    // The receiver is gone if the attempt was given up meanwhile.
                     let _ = asking.send(yes);
                 }
             }
@@ -180,7 +180,7 @@ impl ConnectionKeeper {
         })
     }
 
-    /// The way to a server before it is known who comes.
+    /// The connector to a server before the user is known.
     fn unproven(&self, target: Target, key: Option<Fingerprint>, seal: Option<PathBuf>) -> Connector {
         let nobody = Credential::Password(Secret::new(String::new()));
         self.connector_to(target, nobody, self.server_key.or(key), seal)
@@ -316,7 +316,7 @@ impl Keep {
         }
     }
 
-    /// Passes on what the server says, until the connection ends; why it did.
+    /// Forwards the server's notices until the connection ends. Returns the reason.
     async fn watch(&self, remote: &Remote) -> ClientError {
         let mut notices = remote.notices();
         loop {
@@ -332,7 +332,7 @@ impl Keep {
     }
 
     async fn tell(&self, event: Event) {
-        // Nobody reads any more only when the program ends.
+        // The receiver is gone only when the program ends.
         let _ = self.events.send(event).await;
     }
 }

@@ -1,4 +1,4 @@
-//! This computer's files, asked on threads that may wait.
+//! Calls about this computer's files, on threads that may block.
 
 mod change;
 mod read;

@@ -1,4 +1,4 @@
-//! What the user keeps, on the disk: `sites.toml` and `bookmarks.toml`.
+//! Reads and writes the user's sites and bookmarks: `sites.toml` and `bookmarks.toml`.
 
 use std::{
     fs, io,
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// Reads and writes what the user keeps.
+/// Reads and writes the sites and bookmarks.
 #[derive(Debug)]
 pub(super) struct Keeper {
     events: mpsc::Sender<Event>,
@@ -37,7 +37,7 @@ pub(super) struct Keeper {
     busy: Arc<Mutex<()>>,
 }
 
-/// What is wrong with what the user keeps.
+/// An error of the files with sites and bookmarks.
 #[derive(Debug, thiserror::Error)]
 enum SavedError {
     #[error(transparent)]
@@ -93,7 +93,7 @@ impl Keeper {
         self.change(move |_, file| write(file, &bookmarks));
     }
 
-    /// Changes something, then tells how all is.
+    /// Makes a change, then reports the sites and bookmarks.
     fn change(&self, work: impl FnOnce(&Path, &Path) -> Result<(), SavedError> + Send + 'static) {
         let (events, busy) = (self.events.clone(), Arc::clone(&self.busy));
         let (sites, bookmarks) = (self.sites.clone(), self.bookmarks.clone());
@@ -113,7 +113,7 @@ pub(super) fn bookmarks(home: &Home) -> PathBuf {
     home.config().join("bookmarks.toml")
 }
 
-/// Reads what the user keeps, and what is wrong with it.
+/// Reads the sites and bookmarks, and lists the errors in their files.
 pub(super) fn load(sites: &Path, bookmarks: &Path) -> (Saved, Vec<String>) {
     let mut faults = Vec::new();
     let mut saved = Saved::default();

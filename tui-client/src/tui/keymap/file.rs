@@ -1,4 +1,4 @@
-//! Reading `keys.toml`: every fault with its line, and what is right counts nevertheless.
+//! Reading `keys.toml`: every error is reported with its line; valid entries count nevertheless.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! How the screen looks: the theme's colours, the signs the terminal can show, the user's choices.
+//! The appearance of the screen: the theme, and the signs and colours that the terminal can show.
 
 pub(crate) mod style;
 mod theme;
@@ -19,7 +19,7 @@ pub(crate) enum Depth {
     All,
 }
 
-/// The signs that not every terminal has.
+/// Signs with variants for terminals without Unicode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Signs {
     /// Before the line of the cursor.
@@ -104,7 +104,7 @@ pub(crate) const ASCII: Signs = Signs {
     bad: "!",
 };
 
-/// How the screen looks.
+/// The appearance of the screen.
 #[derive(Debug, Clone)]
 pub(crate) struct Appearance {
     /// The colours.
@@ -130,7 +130,7 @@ impl Appearance {
         self.signs == ASCII
     }
 
-    /// Takes the theme named `name`; whether there is one.
+    /// Takes the theme named `name`. Returns whether there is one.
     pub(crate) fn choose(&mut self, name: &str) -> bool {
         let found = self.themes.iter().find(|theme| theme.name == name);
         if let Some(theme) = found {

@@ -9,23 +9,23 @@ use ferry_shared::{
 
 use super::{problem::Problem, server::Server, ticket::Ticket};
 
-/// What a server said before anybody logged in.
+/// The server's answer before the login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Greeting {
     /// Its name and version.
     pub(crate) software: String,
-    /// Who may make an account.
+    /// The rule for making accounts.
     pub(crate) registration: Registration,
     /// Its key.
     pub(crate) key: Fingerprint,
 }
 
-/// What the server said of the account.
+/// The account as the server describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Account {
-    /// What the user may do.
+    /// The user's permissions.
     pub(crate) access: Access,
-    /// What the user has and may have.
+    /// The user's usage and limits.
     pub(crate) usage: Usage,
     /// The operator's word of the day.
     pub(crate) motd: Option<String>,
@@ -34,22 +34,22 @@ pub(crate) struct Account {
 /// A login that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Session {
-    /// Where.
+    /// The server.
     pub(crate) server: Server,
-    /// What it said of itself.
+    /// Its greeting.
     pub(crate) greeting: Greeting,
-    /// What it said of the account.
+    /// The account there.
     pub(crate) account: Account,
 }
 
 /// A connection that was lost and is being made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lost {
-    /// Why.
+    /// The problem.
     pub(crate) problem: Problem,
     /// How many attempts failed.
     pub(crate) attempt: u32,
-    /// When the next one is made; `None` while one is under way.
+    /// The time of the next attempt; `None` while one is under way.
     pub(crate) retry_at: Option<Duration>,
 }
 
@@ -61,25 +61,25 @@ pub(crate) enum Connection {
     Offline,
     /// The server is being greeted; nothing secret is sent.
     Reaching {
-        /// Which.
+        /// The server.
         server: Server,
-        /// Names the answer.
+        /// The ticket of the answer.
         ticket: Ticket,
     },
     /// It was greeted and its key is trusted; the password is being typed.
     Greeted {
-        /// Which.
+        /// The server.
         server: Server,
-        /// What it said.
+        /// Its greeting.
         greeting: Greeting,
     },
     /// The password is being checked.
     LoggingIn {
-        /// Which.
+        /// The server.
         server: Server,
-        /// What it said.
+        /// Its greeting.
         greeting: Greeting,
-        /// Names the answer.
+        /// The ticket of the answer.
         ticket: Ticket,
     },
     /// Logged in.
@@ -105,7 +105,7 @@ impl Connection {
         }
     }
 
-    /// Which server it leads to.
+    /// The server of the connection, or the one being connected to.
     pub(crate) fn server(&self) -> Option<&Server> {
         match self {
             Self::Offline => None,

@@ -5,7 +5,7 @@ use ferry_shared::entry::{Entry, Kind};
 /// An entry of a folder in a pane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Item {
-    /// What the folder says of it.
+    /// The entry as its folder lists it.
     pub(crate) entry: Entry,
     /// A symlink that leads to a folder.
     pub(crate) leads: bool,

@@ -1,4 +1,4 @@
-//! States and rules in the words a person reads.
+//! Labels of states and rules for people.
 
 use ferry_client::transfer::{ConflictRule, ItemState, Scope};
 use ferry_shared::name::Escaped;
@@ -10,7 +10,7 @@ pub(crate) fn escaped(text: &str) -> String {
     Escaped(text.as_bytes()).to_string()
 }
 
-/// What a rule does.
+/// The description of a rule.
 pub(crate) fn rule(rule: ConflictRule) -> &'static str {
     match rule {
         ConflictRule::Ask => "ask, and go on with the rest",
@@ -24,7 +24,7 @@ pub(crate) fn rule(rule: ConflictRule) -> &'static str {
     }
 }
 
-/// What a file is at.
+/// The label of a file's state.
 pub(crate) fn item(state: ItemState) -> &'static str {
     match state {
         ItemState::Waiting => "waiting",
@@ -39,7 +39,7 @@ pub(crate) fn item(state: ItemState) -> &'static str {
     }
 }
 
-/// What a transfer is at.
+/// The label of a transfer's phase.
 pub(crate) fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Held => "held",
@@ -55,7 +55,7 @@ pub(crate) fn phase(phase: Phase) -> &'static str {
     }
 }
 
-/// For which questions an answer holds.
+/// The label of an answer's scope.
 pub(crate) fn scope(scope: Scope) -> &'static str {
     match scope {
         Scope::This => "this one",

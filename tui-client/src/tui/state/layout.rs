@@ -1,4 +1,4 @@
-//! Where on the screen what is: worked out from the size alone, for drawing, scrolling and the mouse.
+//! The layout of the screen, computed from the size alone, for drawing, scrolling and the mouse.
 
 use ratatui_core::layout::Rect;
 
@@ -11,7 +11,7 @@ pub(crate) const TWO_PANES: u16 = 100;
 /// Lines of a pane that are no entries: its title, and what is marked.
 const PANE_FRAME: u16 = 2;
 
-/// Where what is.
+/// The areas of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Layout {
     /// The whole screen.
@@ -31,7 +31,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Where `state` is shown; `None` where the screen is too small for anything.
+    /// The layout for `state`; `None` if the screen is too small.
     pub(crate) fn of(state: &State) -> Option<Self> {
         let (width, height) = state.size;
         if width < LEAST.0 || height < LEAST.1 {
@@ -75,19 +75,19 @@ impl Layout {
         Some(Rect { y: pane.y + 1, height: pane.height.saturating_sub(PANE_FRAME), ..pane })
     }
 
-    /// What a dialog that takes the whole screen has: all but the keys.
+    /// The area of a dialog that takes the whole screen: all but the footer.
     pub(crate) fn full(&self) -> Rect {
         Rect { height: self.screen.height - 1, ..self.screen }
     }
 }
 
-/// How wide the left pane is, with the divider at some hundredths.
+/// The width of the left pane, with the divider at some hundredths.
 fn left_width(width: u16, divider: u16) -> u16 {
     let wished = u32::from(width) * u32::from(divider.min(100)) / 100;
     u16::try_from(wished).unwrap_or(width).clamp(30, width - 31)
 }
 
-/// Lines the transfers take: a title and some of them; none where there are none.
+/// The lines of the transfer strip: a title and some transfers; 0 if there are none.
 fn transfer_strip_height(state: &State) -> u16 {
     let rows = u16::try_from(state.transfers.all().len()).unwrap_or(u16::MAX);
     if rows == 0 {

@@ -1,4 +1,4 @@
-//! One of the two panes: a folder, what is known of it, and where the cursor is.
+//! One of the two panes: a folder, its entries, and the cursor.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -44,7 +44,7 @@ pub(crate) struct Pane {
     pub(crate) loading: Option<Loading>,
     /// Why it cannot be shown.
     pub(crate) problem: Option<Problem>,
-    /// How it is looked at.
+    /// The sort order and the filters.
     pub(crate) viewing: Viewing,
     /// Bytes free where it is, where that is known.
     pub(crate) free: Option<u64>,
@@ -140,7 +140,7 @@ impl Pane {
         amount
     }
 
-    /// What a command is about: what is marked, else what is under the cursor.
+    /// The selection: the marked entries, else the entry under the cursor.
     pub(crate) fn chosen(&self) -> Vec<&Item> {
         let marked: Vec<&Item> = self.listing.marked_items().collect();
         if marked.is_empty() { self.current().into_iter().collect() } else { marked }
@@ -186,7 +186,7 @@ impl Pane {
         self.range.is_some()
     }
 
-    /// Gives up the open range; whether there was one.
+    /// Drops the open range. Returns whether there was one.
     pub(crate) fn drop_range(&mut self) -> bool {
         self.range.take().is_some()
     }
@@ -220,7 +220,7 @@ impl Pane {
         }
     }
 
-    /// Goes back to the folder before; whether there is one.
+    /// Goes back to the previous folder. Returns whether there is one.
     pub(crate) fn go_back(&mut self) -> bool {
         let Some(place) = self.back.pop() else { return false };
         let from = self.turn_to(place);
@@ -228,7 +228,7 @@ impl Pane {
         true
     }
 
-    /// Goes forward again; whether there is where to.
+    /// Goes forward again. Returns whether there is a folder to go to.
     pub(crate) fn go_forward(&mut self) -> bool {
         let Some(place) = self.forward.pop() else { return false };
         let from = self.turn_to(place);
@@ -236,7 +236,7 @@ impl Pane {
         true
     }
 
-    /// Forgets ways to the side that is gone.
+    /// Removes the folders of a side that is gone from the history.
     pub(crate) fn forget_remote(&mut self) {
         for list in [&mut self.back, &mut self.forward] {
             list.retain(|place| !place.is_remote());
@@ -324,7 +324,7 @@ impl Pane {
         row.is_some()
     }
 
-    /// Shows entries by what `viewing` says now; the cursor stays on its entry.
+    /// Shows the entries as `viewing` now demands; the cursor stays on its entry.
     pub(crate) fn rearrange(&mut self, resort: bool) {
         let name = self.current().map(|item| item.entry.name.clone());
         if resort {

@@ -1,4 +1,4 @@
-//! What went wrong, in words: the cause and what to do about it.
+//! A problem as the browser shows it: the cause and what to do about it.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use crate::{
     fault::Kind,
 };
 
-/// What went wrong.
+/// A problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// Its kind.
     pub(crate) kind: Kind,
     /// The cause, in a sentence.
     pub(crate) text: String,
-    /// What to do about it.
+    /// The advice.
     pub(crate) hint: Option<String>,
 }
 

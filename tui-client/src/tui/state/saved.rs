@@ -1,4 +1,4 @@
-//! What the user keeps between starts: sites and bookmarks.
+//! The user's sites and bookmarks.
 
 use super::place::Place;
 use crate::{address::is_site_name, sites::Site};
@@ -8,7 +8,7 @@ use crate::{address::is_site_name, sites::Site};
 pub(crate) struct NamedSite {
     /// Its name.
     pub(crate) name: String,
-    /// What is saved of it.
+    /// The saved record.
     pub(crate) site: Site,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Bookmark {
     pub(crate) server: Option<String>,
 }
 
-/// What the user keeps.
+/// The user's sites and bookmarks.
 #[derive(Debug, Default)]
 pub(crate) struct Saved {
     /// The sites, by name.
@@ -39,7 +39,7 @@ impl Saved {
     /// Checks the name of a site that is to be saved, in place of `old` if that is given.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The name is not valid, or taken.
     pub(crate) fn check_name(&self, old: Option<&str>, name: &str) -> Result<(), String> {
         if !is_site_name(name) {
             return Err("a name has letters, digits, '.', '_' and '-', and begins with a letter or digit".to_owned());

@@ -26,7 +26,7 @@ pub(crate) struct Server {
     pub(crate) identity: Option<PathBuf>,
     /// The file with the server's secret.
     pub(crate) seal: Option<PathBuf>,
-    /// What becomes of symbolic links inside a folder.
+    /// The rule for symbolic links inside a folder.
     pub(crate) links: Option<Links>,
 }
 
@@ -39,7 +39,7 @@ impl Server {
     /// The server that an address names.
     ///
     /// # Errors
-    /// What is wrong with the address.
+    /// The address is not valid.
     pub(crate) fn from_address(address: Address) -> Result<Self, String> {
         let start = RemotePath::from_typed(&address.path).map_err(|error| error.to_string())?;
         match address.server {
@@ -54,7 +54,7 @@ impl Server {
     /// The account of `user` at `address`, which is a host with or without a port.
     ///
     /// # Errors
-    /// What is wrong with the user's name or the address.
+    /// The user's name or the address is not valid.
     pub(crate) fn of_user(user: &str, address: &str) -> Result<Self, String> {
         address::check_user(user).map_err(|error| error.to_string())?;
         let (host, port) = address::host_and_port(address).map_err(|error| error.to_string())?;
@@ -64,7 +64,7 @@ impl Server {
     /// The server of a saved site.
     ///
     /// # Errors
-    /// What is wrong with the site.
+    /// A part of the site is not valid.
     pub(crate) fn from_site(NamedSite { name, site }: &NamedSite, home: &Path) -> Result<Self, String> {
         if site.user.is_empty() {
             return Err("the user is missing".to_owned());
@@ -81,7 +81,7 @@ impl Server {
         })
     }
 
-    /// What opens it: a password, or a key's passphrase.
+    /// The secret that it asks for: a password, or a key's passphrase.
     pub(crate) fn secret(&self) -> &'static str {
         if self.identity.is_some() { "passphrase" } else { "password" }
     }

@@ -1,4 +1,4 @@
-//! When the screen has to change by itself next: never, when nothing moves.
+//! The timer of redraws without an event; off while nothing moves.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use super::{State, connection::Connection, dialog::Dialog};
 
 /// How often figures of running transfers change.
 const FIGURES: Duration = Duration::from_millis(200);
-/// How often something that turns does.
+/// The step of a spinner.
 const TURN: Duration = Duration::from_millis(100);
-/// After how long of waiting something begins to turn.
+/// The wait after which a spinner appears.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(150);
 
 impl State {
-    /// When to draw again though nothing happened.
+    /// The time of the next redraw without an event.
     pub(crate) fn next_redraw(&self) -> Option<Duration> {
         let mut next: Option<Duration> = None;
         let mut at = |time: Duration| next = Some(next.map_or(time, |other| other.min(time)));

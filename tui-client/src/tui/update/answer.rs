@@ -1,4 +1,4 @@
-//! Answers of disk and server, brought to whom they are for; what nobody waits for any more is dropped.
+//! Routes answers of disk and server to the requests they belong to; answers to abandoned requests are dropped.
 
 use ferry_shared::name::Name;
 
@@ -12,10 +12,10 @@ use crate::{
     },
 };
 
-/// The most entries a search gives.
+/// The maximum number of entries that a search returns.
 pub(crate) const FOUND_MOST: usize = 5000;
 
-/// An answer is there.
+/// Takes an answer.
 pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut Out) {
     match answer {
         Answer::Page { items, more } => {
@@ -63,13 +63,13 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
     }
 }
 
-/// Takes the task of a ticket off the list.
+/// Removes the task of a ticket from the list.
 fn finish(state: &mut State, ticket: Ticket) -> Option<Task> {
     let at = state.tasks.iter().position(|(other, _)| *other == ticket)?;
     Some(state.tasks.remove(at).1)
 }
 
-/// One of several entries is gone.
+/// One of several entries was removed.
 fn gone(state: &mut State, ticket: Ticket, name: &Name) {
     let folder = state.tasks.iter().find(|(other, _)| *other == ticket).and_then(|(_, task)| match task {
         Task::Remove(folder) => Some(folder.clone()),
@@ -149,7 +149,7 @@ fn failed(state: &mut State, ticket: Ticket, problem: &Problem, out: &mut Out) {
     let Some(task) = finish(state, ticket) else { return };
     state.warn(problem.to_string());
     match task {
-        // What was done before it failed is to be seen.
+        // Show the part that was done before the failure.
         Task::Remove(folder) | Task::Rename(folder, _) => read::changed(state, &folder),
         Task::MoveCopy(from, to) => {
             read::changed(state, &from);

@@ -1,4 +1,4 @@
-//! How folders are shown: the order, hidden names, what differs between the panes, panes in step.
+//! The arrangement of folders: sort order, hidden names, differences between the panes, synchronised panes.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::tui::{
     },
 };
 
-/// Does what arranges; whether the action is one of these.
+/// Does an action of the arrangement. Returns whether it is one.
 pub(super) fn act(state: &mut State, action: Action, _out: &mut Out) -> bool {
     let sort = |by, reversed| Some(Sort { by, reversed });
     let sort = match action {
@@ -52,7 +52,7 @@ pub(super) fn act(state: &mut State, action: Action, _out: &mut Out) -> bool {
     true
 }
 
-/// Marks in each pane the files that the other has not, or has otherwise; equal is equal size and second of change.
+/// Marks the files of each pane that are missing or different in the other; equal size and second of change is equal.
 fn compare(state: &mut State) {
     if Side::BOTH.iter().any(|side| state.panes[*side].loading.is_some()) {
         state.warn("a folder is still being read; compare when it is there");

@@ -16,7 +16,7 @@ use crate::tui::{
     },
 };
 
-/// How far the divider goes with one key, in hundredths.
+/// The step of the divider for one key, in hundredths of the width.
 const DIVIDER_STEP: u16 = 5;
 
 /// Does an action in the panes.
@@ -101,7 +101,7 @@ fn page(state: &State) -> isize {
     area.map_or(1, |area| isize::try_from(area.height).unwrap_or(1)).max(1)
 }
 
-/// Enters the folder under the cursor, or looks at the file.
+/// Enters the folder under the cursor, or opens the file in the viewer.
 pub(super) fn open(state: &mut State, out: &mut Out) {
     let pane = state.pane();
     let Some(item) = pane.current() else {
@@ -156,7 +156,7 @@ fn walk_history(state: &mut State, action: Action, out: &mut Out) {
     read::folder(state, side, out);
 }
 
-/// The home on the side the active pane shows.
+/// The home folder on the side of the active pane.
 fn home_of(state: &State) -> Place {
     match &state.pane().place {
         Place::Local(_) => Place::Local(state.home.clone()),
@@ -194,7 +194,7 @@ fn shell(state: &mut State, out: &mut Out) {
     out.push(Effect::Shell(local.unwrap_or_else(|| state.home.clone())));
 }
 
-/// Esc with nothing over the panes: undoes what was last put on them.
+/// Esc without a dialog: ends the range or the filter.
 fn close(state: &mut State) {
     let pane = state.pane_mut();
     if pane.drop_range() {

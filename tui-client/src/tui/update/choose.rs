@@ -15,7 +15,7 @@ pub(super) fn open_palette(state: &mut State, place: Where) {
     state.dialogs.push(Dialog::Palette(Palette::new(place)));
 }
 
-/// Does an action in the palette. Returns the command that was chosen, and where it is to be done.
+/// Does an action in the palette. Returns the chosen command and the place to run it in.
 pub(super) fn act_palette(state: &mut State, action: Action) -> Option<(Where, Action)> {
     let height = list::height(state);
     let Some(Dialog::Palette(palette)) = state.dialogs.last_mut() else { return None };

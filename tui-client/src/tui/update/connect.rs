@@ -34,7 +34,7 @@ use crate::{
 /// Takes a typed address.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The address or a field is not valid.
 pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(), String> {
     let (typed, user) = (form.get("server"), form.get("user"));
     let mut server = match state.saved.site(typed) {
@@ -75,7 +75,7 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
     Ok(())
 }
 
-/// A server that was tried beside the one that is connected was reached; whether it was waited for.
+/// The server tried beside the connected one was reached. Returns whether the ticket is of such an attempt.
 pub(super) fn reached_beside(state: &mut State, ticket: Ticket, out: &mut Out) -> bool {
     let Some((server, _)) = state.attempt.beside.take_if(|(_, waited)| *waited == ticket) else { return false };
     close_reaching(state);
@@ -87,7 +87,7 @@ pub(super) fn reached_beside(state: &mut State, ticket: Ticket, out: &mut Out) -
     true
 }
 
-/// What was typed led to a server: it is saved, if it has a name.
+/// The typed address led to a server: save it, if it has a name.
 fn save_typed(state: &mut State, out: &mut Out) {
     let attempt = std::mem::take(&mut state.attempt);
     out.extend(attempt.site.map(|site| Effect::SaveSite(None, site)));
@@ -97,7 +97,7 @@ fn close_reaching(state: &mut State) {
     state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Reaching | Dialog::Trust(_)));
 }
 
-/// Gives what was typed back to be mended.
+/// Shows the form again with the typed text, to be corrected.
 fn type_again(state: &mut State) {
     if let Some(mut form) = state.attempt.form.take() {
         form.focus_on("server");
@@ -106,14 +106,14 @@ fn type_again(state: &mut State) {
     state.attempt = Attempt::default();
 }
 
-/// A server's key is not known: a person decides.
+/// A server's key is unknown: ask the user.
 pub(super) fn ask_trust(state: &mut State, question: TrustView) {
     if matches!(state.connection, Connection::Reaching { .. }) || state.attempt.beside.is_some() {
         below_notices(state, Dialog::Trust(question));
     }
 }
 
-/// The key is right, or it is not.
+/// Does an action in the question about the key.
 pub(super) fn act_trust(state: &mut State, action: Action, out: &mut Out) {
     match action {
         Action::Accept => {
@@ -130,7 +130,7 @@ pub(super) fn act_trust(state: &mut State, action: Action, out: &mut Out) {
     }
 }
 
-/// The server was greeted, and its key is trusted: now the password.
+/// The server was greeted and its key is trusted: log in, or ask for the password.
 pub(super) fn greeted(state: &mut State, greeting: Greeting, out: &mut Out) {
     let Connection::Reaching { server, .. } = std::mem::take(&mut state.connection) else { return };
     close_reaching(state);
@@ -140,7 +140,7 @@ pub(super) fn greeted(state: &mut State, greeting: Greeting, out: &mut Out) {
         return;
     }
     if server.identity.is_some() {
-        // Most keys need nothing more; one that does says so.
+        // Most keys need no passphrase; the attempt reports one that does.
         log_in(state, server, greeting, Secret::new(String::new()), out);
         return;
     }
@@ -167,7 +167,7 @@ fn ask(state: &mut State, server: Server, greeting: Greeting) {
     below_notices(state, Dialog::Form(Box::new(form.secret(secret))));
 }
 
-/// Opens a dialog, but not over what is still to be read.
+/// Opens a dialog below the notices that are still unread.
 fn below_notices(state: &mut State, dialog: Dialog) {
     let unread = state.dialogs.iter().rev().take_while(|dialog| matches!(dialog, Dialog::Notice(_))).count();
     state.dialogs.insert(state.dialogs.len() - unread, dialog);
@@ -189,7 +189,7 @@ fn log_in(state: &mut State, server: Server, greeting: Greeting, password: Secre
 /// Takes the typed password.
 ///
 /// # Errors
-/// That there is none.
+/// The password is empty.
 pub(super) fn password(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
     let Connection::Greeted { server, greeting } = state.connection.clone() else { return Ok(()) };
     let password = Secret::new(form.take_secret(server.secret()));
@@ -223,7 +223,7 @@ pub(super) fn offer_account(state: &mut State) {
 /// Makes an account as it was filled in.
 ///
 /// # Errors
-/// What is missing.
+/// A field is empty, or the two passwords differ.
 pub(super) fn register(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
     let Connection::Greeted { mut server, greeting } = state.connection.clone() else { return Ok(()) };
     let user = form.get("user").to_owned();
@@ -233,7 +233,7 @@ pub(super) fn register(state: &mut State, form: &mut Form, out: &mut Out) -> Res
     }
     let password = Secret::new(form.take_secret("password"));
     let again = Secret::new(form.take_secret("again"));
-    // What is typed next must be the password, where it is not shown.
+    // The next keys must go to the password, whose field does not show them.
     form.focus_on("password");
     if password.expose().is_empty() {
         return Err("the password is missing".to_owned());
@@ -250,7 +250,7 @@ pub(super) fn register(state: &mut State, form: &mut Form, out: &mut Out) -> Res
     Ok(())
 }
 
-/// The login holds.
+/// The login succeeded.
 pub(super) fn logged_in(state: &mut State, greeting: Greeting, account: Account, out: &mut Out) {
     let Connection::LoggingIn { server, .. } = std::mem::take(&mut state.connection) else { return };
     state.dialogs.retain(|dialog| !is_login(dialog));
@@ -290,14 +290,14 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bo
     }
     let was = std::mem::take(&mut state.connection);
     close_reaching(state);
-    // A key that is no use is not mended by typing; one that asked for its passphrase is.
+    // Another passphrase helps only with a key that asked for one.
     let typed = |server: &Server| server.identity.is_none() || state.dialogs.iter().any(is_login);
     if let Connection::LoggingIn { server, greeting, .. } = was
         && !problem.kind.is_offline()
         && problem.kind != Kind::ChangedKey
         && typed(&server)
     {
-        // What was typed is still there but for the passwords: mend it and try again.
+        // The form still has everything but the passwords, to be corrected and sent again.
         if !state.dialogs.iter().any(is_login) {
             let form = Form::new(Purpose::Password, format!("Log in to {}", server.name())).secret(server.secret());
             state.dialogs.push(Dialog::Form(Box::new(form.note(format!("user    {}", server.target.user)))));
@@ -329,7 +329,7 @@ fn not_connected(state: &mut State, problem: &Problem, more: Option<String>) {
     state.dialogs.push(Dialog::Notice(Notice::bad(title, lines)));
 }
 
-/// Gives up connecting, at whatever point it is.
+/// Gives up connecting, at any stage.
 pub(super) fn give_up(state: &mut State, out: &mut Out) {
     if let Some((_, ticket)) = state.attempt.beside.take() {
         out.push(Effect::Drop(ticket));

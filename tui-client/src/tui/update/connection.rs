@@ -1,4 +1,4 @@
-//! The connection's life after the login: lost, back, left; and what the server says unasked.
+//! The connection after the login: lost, restored, left; and the server's notices.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub(super) fn restored(state: &mut State, account: Account, out: &mut Out) {
         other => other,
     };
     state.say("the connection is back");
-    // The server is there: what the engine said before that is old.
+    // The server is reachable again: the engine's report that it is not is outdated.
     state.transfers.stalled = None;
     queue::retry_lost(state, out);
     for side in remote_sides(state) {
@@ -63,7 +63,7 @@ fn remote_sides(state: &State) -> Vec<Side> {
     Side::BOTH.into_iter().filter(|side| state.panes[*side].place.is_remote()).collect()
 }
 
-/// The connection is lost, and trying again is no use.
+/// The connection is lost for good.
 pub(super) fn ended(state: &mut State, problem: Problem, out: &mut Out) {
     if state.connection.session().is_none() {
         return;
@@ -140,7 +140,7 @@ pub(super) fn refresh(state: &mut State, out: &mut Out) {
     }
 }
 
-/// The server says something unasked.
+/// Takes a notice of the server.
 pub(super) fn notice(state: &mut State, word: Word) {
     let Some(session) = state.connection.session_mut() else { return };
     match word {
@@ -171,7 +171,7 @@ pub(super) fn notice(state: &mut State, word: Word) {
     }
 }
 
-/// Shows who one is on the server, and asks for the unfinished uploads.
+/// Asks for the unfinished uploads, to show the account.
 pub(super) fn account(state: &mut State, out: &mut Out) {
     if !state.connection.is_online() {
         state.warn("not connected");
@@ -183,7 +183,7 @@ pub(super) fn account(state: &mut State, out: &mut Out) {
     out.push(Effect::Connection(ConnectionEffect::Usage));
 }
 
-/// The unfinished uploads are known.
+/// Shows the account with its unfinished uploads.
 pub(super) fn uploads(state: &mut State, uploads: &[UnfinishedUpload]) {
     let Some(session) = state.connection.session() else { return };
     let usage = &session.account.usage;

@@ -1,4 +1,4 @@
-//! Copying and moving to the other pane: what it would take, whether it fits, and the start.
+//! Copying and moving to the other pane: the plan, the check for room, and the start.
 
 use ferry_client::transfer::ConflictRule;
 
@@ -31,7 +31,7 @@ const RULES: [ConflictRule; 7] = [
     ConflictRule::Skip,
 ];
 
-/// Shows what a copy or move to the other pane would take.
+/// Shows the plan of a copy or move to the other pane.
 pub(super) fn plan(state: &mut State, moves: bool, out: &mut Out) {
     state.pane_mut().mark_range();
     let from = state.pane().place.clone();
@@ -54,7 +54,7 @@ pub(super) fn plan(state: &mut State, moves: bool, out: &mut Out) {
     state.dialogs.push(Dialog::Copy(Box::new(CopyPlan { order, count, room, starts: false })));
 }
 
-/// Why it cannot be done at all.
+/// The reason why the copy or move is impossible, if it is.
 fn refusal(state: &State, from: &Place, to: &Place, chosen: &[Item], moves: bool) -> Option<String> {
     let word = if moves { "move" } else { "copy" };
     if chosen.is_empty() {
@@ -78,7 +78,7 @@ fn refusal(state: &State, from: &Place, to: &Place, chosen: &[Item], moves: bool
     Some(format!("{} cannot go into itself", folder.entry.name.display()))
 }
 
-/// Bytes that fit at a place, where that is known.
+/// The free bytes at a place, if they are known.
 fn room(state: &State, to: &Place) -> Option<u64> {
     if to.is_remote() {
         let usage = &state.connection.session()?.account.usage;
@@ -88,7 +88,7 @@ fn room(state: &State, to: &Place) -> Option<u64> {
     Side::BOTH.into_iter().find(|side| state.panes[*side].place == *to).and_then(|side| state.panes[side].free)
 }
 
-/// The count of a plan is done: it starts if that was asked for.
+/// The count of a plan is complete: start it if the user has confirmed it already.
 pub(super) fn counted(state: &mut State, out: &mut Out) {
     if let Some(Dialog::Copy(plan)) = state.dialogs.last()
         && plan.starts
@@ -140,10 +140,10 @@ fn accept(state: &mut State, out: &mut Out) {
     }
 }
 
-/// Takes another target; relative to the one before.
+/// Changes the target; a relative path starts at the present one.
 ///
 /// # Errors
-/// Why it is none.
+/// The path is not valid, or is the source folder.
 pub(super) fn change_target(state: &mut State, text: &str) -> Result<(), String> {
     let home = state.home.clone();
     let Some(Dialog::Copy(plan)) = state.dialogs.iter_mut().rev().find(|dialog| matches!(dialog, Dialog::Copy(_)))
@@ -176,7 +176,7 @@ pub(super) fn start(state: &mut State, out: &mut Out) {
     out.push(Effect::Transfer(TransferEffect::Add(key, plan.order)));
 }
 
-/// Within the server: by its own hands, without a byte on the wire.
+/// Copies or moves within the server, without transferring content.
 fn there(state: &mut State, plan: &CopyPlan, out: &mut Out) {
     let Order { from, to, what, moves, .. } = &plan.order;
     let ends = what.iter().map(|piece| from.join(&piece.name).zip(to.join(&piece.becomes)));

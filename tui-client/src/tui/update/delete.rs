@@ -12,7 +12,7 @@ use crate::tui::{
     },
 };
 
-/// Shows what would be deleted.
+/// Shows the plan of a deletion.
 pub(super) fn plan(state: &mut State, out: &mut Out) {
     if !name::may_change(state) {
         return;
@@ -31,7 +31,7 @@ pub(super) fn plan(state: &mut State, out: &mut Out) {
     state.dialogs.push(Dialog::Delete(Box::new(DeletePlan { folder, what, count })));
 }
 
-/// Deletes what the plan shows.
+/// Starts the deletion of a plan.
 pub(super) fn start(state: &mut State, plan: DeletePlan, out: &mut Out) {
     let ticket = state.tickets.next();
     state.tasks.push((ticket, Task::Remove(plan.folder.clone())));

@@ -29,7 +29,7 @@ pub(super) fn open(state: &mut State, out: &mut Out) {
     state.dialogs.push(Dialog::Details(Box::new(Details { place, item, digest })));
 }
 
-/// The digest is there, or there is none; whether it was waited for.
+/// Takes the digest or the error. Returns whether a dialog waits for it.
 pub(super) fn digest(state: &mut State, ticket: Ticket, digest: Result<String, &Problem>) -> bool {
     let waiting = state.dialogs.iter_mut().find_map(|dialog| match dialog {
         Dialog::Details(details) if details.digest == DigestState::Pending(ticket) => Some(details),
@@ -45,7 +45,7 @@ pub(super) fn digest(state: &mut State, ticket: Ticket, digest: Result<String, &
     waited
 }
 
-/// Closes the details; a digest that is still computed is given up.
+/// Closes the details and abandons a digest that is still being computed.
 pub(super) fn close(state: &mut State, out: &mut Out) {
     if let Some(Dialog::Details(details)) = state.dialogs.pop()
         && let DigestState::Pending(ticket) = details.digest

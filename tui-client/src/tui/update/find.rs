@@ -1,4 +1,4 @@
-//! Finding a name while it is typed, and showing only names that contain what is typed.
+//! Incremental search for a name, and the filter by a typed pattern.
 
 use super::{Out, view};
 use crate::tui::{
@@ -27,7 +27,7 @@ fn open(state: &mut State, typing: Typing) {
     state.dialogs.push(Dialog::Type(TypeLine { origin, ..TypeLine::new(typing) }));
 }
 
-/// What is typed has changed.
+/// The typed text has changed.
 pub(super) fn typed(state: &mut State) {
     let Some(Dialog::Type(line)) = state.dialogs.last() else { return };
     let (typing, text) = (line.typing, line.field.text().to_owned());
@@ -55,7 +55,7 @@ fn filter(state: &mut State, text: &str) -> Option<String> {
     let pane = state.pane_mut();
     pane.viewing.filter = filter;
     pane.rearrange(false);
-    // On `..` there is nothing to act on: the first match is what is wanted.
+    // `..` is no match: move to the first one.
     if pane.current().is_none() {
         pane.step(1);
     }
@@ -71,7 +71,7 @@ pub(super) fn again(state: &mut State, forward: bool) {
     }
 }
 
-/// Moves the cursor to a match, around the ends; `here` counts the cursor's own line too.
+/// Moves the cursor to a match, around the ends; with `here`, the cursor's own line may match too.
 fn jump(state: &mut State, forward: bool, here: bool) -> bool {
     let Some(pattern) = state.find.clone() else { return false };
     let pane = state.pane();

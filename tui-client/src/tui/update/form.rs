@@ -1,4 +1,4 @@
-//! Forms: moving between their fields, and what is done with what was filled in.
+//! Forms: moving between their fields, and submitting them.
 
 use ferry_client::transfer::Bandwidth;
 
@@ -34,7 +34,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     }
 }
 
-/// Takes what was filled in. A form that holds its own until an answer comes stays.
+/// Submits the form. A form for a login stays open until the answer comes.
 fn accept(state: &mut State, out: &mut Out) {
     let Some(Dialog::Form(mut form)) = state.dialogs.pop() else { return };
     let stays = matches!(form.purpose, Purpose::Password | Purpose::Register);
@@ -50,7 +50,7 @@ fn accept(state: &mut State, out: &mut Out) {
 }
 
 /// # Errors
-/// What is wrong with what was filled in.
+/// A field is missing or not valid.
 fn submit(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
     match form.purpose.clone() {
         Purpose::Connect => connect::typed(state, form, out),
@@ -86,7 +86,7 @@ fn speed(state: &mut State, form: &Form, out: &mut Out) -> Result<(), String> {
     Ok(())
 }
 
-/// A limit as it is typed; nothing and 0 are none.
+/// Parses a typed limit; empty and 0 mean no limit.
 pub(super) fn limit(text: &str) -> Result<Option<u64>, String> {
     if text.is_empty() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Keys: what they mean where they are pressed, and who gets those that mean nothing.
+//! Keys: runs the bound actions, and types the unbound keys into text fields.
 
 use super::{
     Out, browse, choose, conflict, connect, copy, find, form, question, queue, quit, resume, search, site, view,
@@ -25,7 +25,7 @@ pub(super) fn press(state: &mut State, key: Key, out: &mut Out) {
             act(state, place, action, out);
         }
         Meaning::None => {
-            // A key that does not go on with what was begun ends it, and does nothing else.
+            // A key that does not continue a sequence ends it, and does nothing else.
             let alone = state.pending.len() == 1;
             state.pending.clear();
             if alone {
@@ -82,7 +82,7 @@ fn type_action(state: &mut State, action: Action, out: &mut Out) {
     }
 }
 
-/// A key that is no command is typed, where one types.
+/// Types an unbound key into the text field, if there is one.
 fn type_key(state: &mut State, key: Key, out: &mut Out) {
     match state.dialogs.last_mut() {
         Some(Dialog::Form(form)) => {
@@ -116,7 +116,7 @@ fn unknown(state: &mut State, key: Key) {
     state.warn(format!("{key} does nothing here; {} shows what does", help.unwrap_or_default()));
 }
 
-/// Text was pasted: typed where one types, no commands elsewhere.
+/// Types pasted text into a text field; elsewhere it does nothing.
 pub(super) fn paste(state: &mut State, text: &str, _out: &mut Out) {
     match state.dialogs.last_mut() {
         Some(Dialog::Form(form)) => {

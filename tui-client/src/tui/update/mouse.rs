@@ -14,9 +14,9 @@ use crate::tui::{
     },
 };
 
-/// Within which a second click belongs to the first.
+/// The longest time between the clicks of a double click.
 const SECOND: Duration = Duration::from_millis(500);
-/// Lines a turn of the wheel goes.
+/// The lines that one turn of the wheel scrolls.
 const WHEEL: isize = 3;
 
 /// The mouse did something.

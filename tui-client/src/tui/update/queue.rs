@@ -1,4 +1,4 @@
-//! The full list of transfers: moving in it, and steering what runs.
+//! The full list of transfers: moving the cursor, and controlling the transfers.
 
 use ferry_client::transfer::{ItemId, ItemState, JobId, Selected};
 
@@ -27,7 +27,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     if step(state, action) {
         return;
     }
-    // From here on the line is meant, wherever it moves to.
+    // The cursor stays on this line, even if the line moves.
     move_by(state, 0);
     match action {
         Action::Transfers | Action::Close => drop(state.dialogs.pop()),
@@ -52,7 +52,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     }
 }
 
-/// What the cursor is on.
+/// The line under the cursor.
 fn selected(state: &State) -> Option<(Key, Option<ItemId>)> {
     state.dialogs.iter().rev().find_map(|dialog| match dialog {
         Dialog::Transfers(view) => {
@@ -64,7 +64,7 @@ fn selected(state: &State) -> Option<(Key, Option<ItemId>)> {
     })
 }
 
-/// Moves the cursor; whether the action does that.
+/// Moves the cursor. Returns whether the action does that.
 fn step(state: &mut State, action: Action) -> bool {
     let height = Layout::of(state).map_or(1, |layout| usize::from(layout.full().height.saturating_sub(2)));
     let page = isize::try_from(height).unwrap_or(1).max(1);
@@ -126,7 +126,7 @@ fn act_on(state: &mut State, action: Action, key: Key, item: Option<ItemId>, out
             let later = action == Action::Later;
             let jobs: Vec<JobId> = transfer.parts.iter().filter_map(|part| part.job).collect();
             if state.transfers.reorder(key, later) {
-                // All of its jobs pass all of the neighbour's: one step each would only mix them.
+                // Move each job past all of the neighbour's jobs: one step each would interleave them.
                 let neighbour = neighbour_jobs(state, key, later);
                 reorder(&jobs, neighbour, later, out);
             }
@@ -144,7 +144,7 @@ fn active_state(transfer: &Transfer, item: ItemId) -> Option<ItemState> {
 fn neighbour_jobs(state: &State, key: Key, later: bool) -> usize {
     let all = state.transfers.all();
     let at = all.iter().position(|transfer| transfer.key == key).unwrap_or(0);
-    // It stands where `key` stood: before it when that went later, behind it when earlier.
+    // The neighbour is before `key` if that moved later, and behind it if that moved earlier.
     let other = if later { at.checked_sub(1) } else { at.checked_add(1) };
     other
         .and_then(|other| all.get(other))
@@ -158,7 +158,7 @@ fn reorder(jobs: &[JobId], steps: usize, later: bool, out: &mut Out) {
     }
 }
 
-/// Asks for something for one file, or for each of a transfer's jobs that is not through.
+/// Requests an effect for one file, or for each unfinished job of a transfer.
 fn each(transfer: &Transfer, item: Option<ItemId>, make: impl Fn(Selected) -> TransferEffect, out: &mut Out) {
     match item {
         Some(item) => out.push(Effect::Transfer(make(item.into()))),
@@ -173,7 +173,7 @@ fn set_paused(state: &mut State, key: Key, paused: bool) {
     if let Some(transfer) = state.transfers.get_mut(key) {
         transfer.parts.iter_mut().filter(|part| part.summary.is_none()).for_each(|part| part.tally.paused = paused);
         if !paused {
-            // The whole goes on, and with it what was paused by itself.
+            // The transfer goes on, with the files that were paused one by one.
             transfer.resting.iter_mut().for_each(|item| item.state = ItemState::Waiting);
         }
         transfer.add_up();
@@ -188,12 +188,12 @@ fn retry(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
         state.say("nothing of it failed");
         return;
     }
-    // A job that could not even begin has no items to retry, and one that was cancelled or of an
-    // engine that is gone has none any more: such pieces are ordered anew.
+    // A job that could not begin has no items to retry, and neither has one that was cancelled or of an
+    // engine that has ended: order such pieces again.
     let gone = |part: &Part| part.job.is_none() || part.summary.as_ref().is_some_and(|summary| summary.error.is_some());
     if cancelled || transfer.is_over() && transfer.parts.iter().any(gone) {
         let order = transfer.begin_again();
-        // The journal forgot what was cancelled.
+        // The journal does not keep cancelled transfers.
         let begin = if cancelled { TransferEffect::Add(key, order) } else { TransferEffect::Begin(key, order) };
         out.push(Effect::Transfer(begin));
         return;
@@ -211,7 +211,7 @@ fn retry(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
     transfer.add_up();
 }
 
-/// The connection is back: what failed for want of one is tried again.
+/// The connection is back: retry the files that failed without it.
 pub(super) fn retry_lost(state: &mut State, out: &mut Out) {
     let lost = |problem: &Problem| problem.kind.is_offline();
     let mut wholes = Vec::new();
@@ -230,7 +230,7 @@ pub(super) fn retry_lost(state: &mut State, out: &mut Out) {
     items.into_iter().for_each(|(key, item)| retry(state, key, Some(item), out));
 }
 
-/// Cancels what is under way, or takes what is over off the list.
+/// Cancels an active transfer, or removes a finished one from the list.
 fn cancel(state: &mut State, key: Key, item: Option<ItemId>, keep: bool, out: &mut Out) {
     let Some(transfer) = state.transfers.get(key) else { return };
     if transfer.held || transfer.is_over() {
@@ -244,7 +244,7 @@ fn cancel(state: &mut State, key: Key, item: Option<ItemId>, keep: bool, out: &m
     }
 }
 
-/// Asks before what has arrived is thrown away; where nothing has there is nothing to ask.
+/// Asks before the received bytes are discarded; cancels at once if there are none.
 fn ask_discard(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
     let Some(transfer) = state.transfers.get(key) else { return };
     let file = item.and_then(|item| transfer.begun().find(|begun| begun.item == item));
@@ -268,7 +268,7 @@ fn ask_discard(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out)
     state.dialogs.push(Dialog::Question(Box::new(Question { title, lines, decided })));
 }
 
-/// Cancels, and throws away what has arrived of files that are not whole.
+/// Cancels, and discards the received bytes of incomplete files.
 pub(super) fn discard(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
     let Some(transfer) = state.transfers.get_mut(key).filter(|transfer| !transfer.is_over()) else { return };
     transfer.discarded = item.is_none();
@@ -322,7 +322,7 @@ fn speed(state: &mut State) {
     state.dialogs.push(Dialog::Form(Box::new(form)));
 }
 
-/// Everything about a line.
+/// Shows everything about a line.
 fn details(state: &mut State, key: Key, item: Option<ItemId>) {
     if item.is_some_and(|item| state.transfers.asks.iter().any(|ask| Some(ask.item) == Some(item))) {
         conflict::open_at(state, item.unwrap_or(ItemId(0)));

@@ -30,7 +30,7 @@ pub(super) fn form() -> Dialog {
     Dialog::Form(Box::new(form))
 }
 
-/// Begins to connect. A server that is connected stays so until the new one was reached.
+/// Begins to connect. The present connection stays until the new server was reached.
 pub(super) fn begin(state: &mut State, server: Server, out: &mut Out) {
     let ticket = state.tickets.next();
     state.attempt = Attempt::default();

@@ -1,4 +1,4 @@
-//! Reading folders: showing another one, taking its pages, and reading it again when something changed there.
+//! Reading folders: showing another one, taking its pages, and reading it again after a change.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::{
 
 /// The least time between two readings of a folder in which files keep arriving.
 const AGAIN: Duration = Duration::from_secs(1);
-/// A folder that takes long to read is read again only after that many times as long.
+/// A folder is read again only after this many times the duration of the last reading.
 const EASE: u32 = 20;
 
-/// Asks for what a pane shows.
+/// Requests the folder that a pane shows.
 pub(super) fn folder(state: &mut State, side: Side, out: &mut Out) {
     forget(state, side, out);
     let now = state.now;
@@ -47,27 +47,27 @@ pub(super) fn go(state: &mut State, side: Side, place: Place, out: &mut Out) {
     folder(state, side, out);
 }
 
-/// What was asked for a pane is not wanted any more.
+/// Gives up the request of a pane.
 pub(super) fn forget(state: &mut State, side: Side, out: &mut Out) {
     if let Some(loading) = state.panes[side].loading.take() {
         out.push(Effect::Drop(loading.ticket));
     }
 }
 
-/// Asks for both panes again.
+/// Requests both panes again.
 pub(super) fn both(state: &mut State, out: &mut Out) {
     for side in Side::BOTH {
         folder(state, side, out);
     }
 }
 
-/// The pane that waits for a ticket.
+/// The pane that waits for the answer to a ticket.
 pub(super) fn waiting(state: &State, ticket: Ticket) -> Option<Side> {
     let waits = |side: &Side| state.panes[*side].loading.as_ref().is_some_and(|loading| loading.ticket == ticket);
     Side::BOTH.into_iter().find(waits)
 }
 
-/// A page of a folder is there.
+/// Takes a page of a folder.
 pub(super) fn page(state: &mut State, side: Side, items: Vec<Item>, more: bool) {
     let now = state.now;
     let pane = &mut state.panes[side];
@@ -119,7 +119,7 @@ fn again_soon(state: &mut State, side: Side) {
     pane.reread_at = Some(pane.reread_at.map_or(at, |other| other.min(at)));
 }
 
-/// Reads what is due to be read again.
+/// Reads the folders whose time has come again.
 pub(super) fn due(state: &mut State, out: &mut Out) {
     for side in Side::BOTH {
         let pane = &state.panes[side];

@@ -1,4 +1,4 @@
-//! Transfers left from before: offered at the start and after a login, begun when wanted.
+//! Transfers left from an earlier start: offered at the start and after a login.
 
 use super::{Out, reach};
 use crate::tui::{
@@ -16,7 +16,7 @@ use crate::tui::{
     },
 };
 
-/// The journal holds transfers that are not through.
+/// Takes the unfinished transfers of the journal.
 pub(super) fn found(state: &mut State, left: Vec<Left>, out: &mut Out) {
     state.transfers.skip_keys(left.iter().map(|left| left.key));
     state.left = left;
@@ -26,7 +26,7 @@ pub(super) fn found(state: &mut State, left: Vec<Left>, out: &mut Out) {
             state.dialogs.push(Dialog::Resume);
         }
         Connection::Online(_) => connected(state, out),
-        // Otherwise the login offers what is left of its server.
+        // Otherwise the login offers the transfers left of its server.
         _ => {}
     }
 }
@@ -35,7 +35,7 @@ fn is_connect(dialog: &Dialog) -> bool {
     matches!(dialog, Dialog::Form(form) if form.purpose == Purpose::Connect)
 }
 
-/// A login holds: what is left of this server goes on if that was wanted already, else it is offered.
+/// After a login: resumes the transfers left of this server if the user has agreed already, else offers them.
 pub(super) fn connected(state: &mut State, out: &mut Out) {
     if offered(state).is_none() {
         return;
@@ -47,7 +47,7 @@ pub(super) fn connected(state: &mut State, out: &mut Out) {
     }
 }
 
-/// Does an action while it is offered to go on.
+/// Does an action in the offer to resume.
 pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     match action {
         Action::GoOn => {

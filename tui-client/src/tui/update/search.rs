@@ -1,4 +1,4 @@
-//! Searching everything below a folder for a name, and going where something was found.
+//! Searching everything below a folder for a name, and going to a found entry.
 
 use super::{Out, list, read};
 use crate::tui::{
@@ -13,7 +13,7 @@ use crate::tui::{
     },
 };
 
-/// Asks for what to search.
+/// Asks for the name to search for.
 pub(super) fn ask(state: &mut State) {
     let side = state.active;
     let place = state.panes[side].place.display(&state.home);
@@ -48,7 +48,7 @@ fn waiting(state: &mut State, ticket: Ticket) -> Option<&mut Found> {
     })
 }
 
-/// Something was found; whether anybody waits for it.
+/// Takes entries that a search found.
 pub(super) fn found(state: &mut State, ticket: Ticket, items: Vec<FoundItem>, more: bool, most: usize) {
     if let Some(found) = waiting(state, ticket) {
         let under = found.items.get(found.view.cursor).map(order);
@@ -65,12 +65,12 @@ pub(super) fn found(state: &mut State, ticket: Ticket, items: Vec<FoundItem>, mo
     }
 }
 
-/// Where something found belongs: by its folder, then by its name.
+/// The sort key of a found entry: its folder, then its name.
 fn order(item: &FoundItem) -> (Vec<u8>, Vec<u8>) {
     (item.under.as_bytes().to_vec(), item.item.name().to_vec())
 }
 
-/// The search cannot go on; whether it is one.
+/// A search failed. Returns whether the ticket is of a search.
 pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bool {
     let found = waiting(state, ticket);
     let waited = found.is_some();
@@ -81,7 +81,7 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bo
     waited
 }
 
-/// Does an action in the list of what was found.
+/// Does an action in the list of found entries.
 pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     let height = list::height(state);
     let Some(Dialog::Found(found)) = state.dialogs.last_mut() else { return };

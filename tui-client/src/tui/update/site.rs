@@ -1,4 +1,4 @@
-//! Saved sites and bookmarks: choosing, saving, taking off the list.
+//! Saved sites and bookmarks: choosing, saving, removing.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// What the user keeps was read, or has changed.
+/// The sites and bookmarks were read, or have changed.
 pub(super) fn loaded(state: &mut State, saved: Saved) {
     state.saved = saved;
 }
@@ -65,12 +65,12 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     }
 }
 
-/// Saves a site as it was filled in.
+/// Saves a site from its form.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The name or the address is not valid.
 pub(super) fn save(state: &mut State, old: Option<String>, form: &Form, out: &mut Out) -> Result<(), String> {
-    // What the form does not show stays as it was.
+    // Keep the settings that the form does not show.
     let before = old.as_ref().and_then(|old| state.saved.site(old)).map(|before| &before.site);
     let site = Site {
         address: form.get("server").to_owned(),
@@ -88,7 +88,7 @@ pub(super) fn save(state: &mut State, old: Option<String>, form: &Form, out: &mu
     Ok(())
 }
 
-/// Takes a site off the list.
+/// Removes a site.
 pub(super) fn remove(state: &mut State, name: &str, out: &mut Out) {
     state.saved.sites.retain(|site| site.name != name);
     out.push(Effect::RemoveSite(name.to_owned()));

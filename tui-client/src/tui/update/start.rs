@@ -27,7 +27,7 @@ use crate::tui::{
     },
 };
 
-/// What the browser begins with.
+/// The input for the first state.
 #[derive(Debug)]
 pub(crate) struct Begin {
     /// Columns and lines of the screen.
@@ -42,13 +42,13 @@ pub(crate) struct Begin {
     pub(crate) copies: PathBuf,
     /// The folder the left pane begins in.
     pub(crate) folder: PathBuf,
-    /// What the keys do.
+    /// The bindings of the keys.
     pub(crate) keymap: Keymap,
-    /// How all looks.
+    /// The theme and the signs.
     pub(crate) appearance: Appearance,
-    /// How folders are looked at.
+    /// The sort order and the filters of the panes.
     pub(crate) viewing: Viewing,
-    /// What copies do where something is there already.
+    /// The rule for copies whose target exists already.
     pub(crate) rule: ConflictRule,
     /// The most transfers at a time.
     pub(crate) at_once: usize,
@@ -60,7 +60,7 @@ pub(crate) struct Begin {
     pub(crate) server: Option<Server>,
     /// The password the command line gives.
     pub(crate) password: Option<Secret>,
-    /// What is wrong in the user's files, each with its file and line.
+    /// The errors in the user's files, each with its file and line.
     pub(crate) faults: Vec<String>,
 }
 

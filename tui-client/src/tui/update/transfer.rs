@@ -1,4 +1,4 @@
-//! What the engine tells, folded into the table of transfers.
+//! Events of the engine, applied to the table of transfers.
 
 use ferry_client::transfer::{
     Conflict, Event, Failure, ItemId, ItemPath, JobId, LinkEvent, Outcome, Progress, Scope, Summary,
@@ -27,7 +27,7 @@ pub(super) fn take(state: &mut State, event: Event, out: &mut Out) {
             add_up(state, job);
         }
         Event::ItemStarted { .. } => {}
-        // Nothing is tried any more, so nothing stands in its way either.
+        // The engine is idle, so nothing is blocked any more.
         Event::Idle => state.transfers.stalled = None,
         Event::ItemState { item, state: now } => {
             state.transfers.item_is(item, now);

@@ -15,7 +15,7 @@ use crate::tui::{
 /// The most lines a word in the footer takes.
 const TOAST_LINES: usize = 3;
 
-/// Draws the last line, and above it what may follow keys that were begun.
+/// Draws the last line, and above it the keys that may follow a begun sequence.
 pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
     let theme = &paint.appearance().theme;
     paint.fill(area, theme.text);
@@ -33,7 +33,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
             (paint.appearance().signs.good, theme.good)
         };
         let room = area.width.saturating_sub(4);
-        // What does not fit on the last line takes those above it too.
+        // Text that does not fit on the last line uses the lines above it too.
         let lines = wrapped(&toast.text, usize::from(room));
         let above = u16::try_from(lines.len().clamp(1, TOAST_LINES) - 1).unwrap_or(0).min(area.y);
         let whole = Rect { y: area.y - above, height: above + 1, ..area };

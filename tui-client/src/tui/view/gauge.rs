@@ -1,4 +1,4 @@
-//! Bars: how far something is, and how much of something is used.
+//! Bars of progress and of usage.
 
 use ratatui::style::Style;
 
@@ -13,7 +13,7 @@ pub(super) struct Bar {
     pub(super) y: u16,
     /// Its columns, the brackets included.
     pub(super) width: u16,
-    /// Thousandths that are through.
+    /// The finished thousandths.
     pub(super) done: u64,
     /// Of these, thousandths that were there already.
     pub(super) kept: u64,

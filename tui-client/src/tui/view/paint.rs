@@ -1,4 +1,4 @@
-//! The brush: text that fits its columns, lines, boxes and bars, in the theme's styles.
+//! Drawing primitives: text fitted to columns, lines, boxes and bars, in the theme's styles.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ pub(super) struct Paint<'s> {
     buffer: &'s mut Buffer,
     appearance: &'s Appearance,
     cursor: Option<Position>,
-    /// Whether what is drawn has the keys, and so shows them.
+    /// Whether the part being drawn takes the keys, and so shows them.
     pub(super) topmost: bool,
 }
 
@@ -27,7 +27,7 @@ impl<'s> Paint<'s> {
         Self { buffer, appearance, cursor: None, topmost: true }
     }
 
-    /// How all looks.
+    /// The theme and the signs.
     pub(super) fn appearance(&self) -> &'s Appearance {
         self.appearance
     }
@@ -61,7 +61,7 @@ impl<'s> Paint<'s> {
         }
     }
 
-    /// Gives what stands in an area another style.
+    /// Changes the style of an area and keeps its text.
     pub(super) fn restyle(&mut self, area: Rect, style: Style) {
         let style = colour::style(style, self.appearance.depth);
         self.buffer.set_style(area, style);
@@ -84,7 +84,7 @@ impl<'s> Paint<'s> {
         Cow::Owned(plain)
     }
 
-    /// Writes text into at most `width` columns, cut at its end; how many it took.
+    /// Writes text into at most `width` columns, cut at its end. Returns the columns it took.
     pub(super) fn text(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
         let text = &self.shown(text);
         let fitted = fit(text, usize::from(width), self.appearance.signs.more);
@@ -98,7 +98,7 @@ impl<'s> Paint<'s> {
         self.put(x, y, width, &fitted, style)
     }
 
-    /// Writes text so that it ends before column `end`; how many columns it took.
+    /// Writes text so that it ends before column `end`. Returns the columns it took.
     pub(super) fn right(&mut self, end: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
         let text = &self.shown(text);
         let fitted = fit(text, usize::from(width), self.appearance.signs.more);

@@ -1,4 +1,4 @@
-//! One pane: its title, its entries, and what is marked of them.
+//! One pane: its title, its entries, and the amount of the marked ones.
 
 use ferry_shared::entry::Kind;
 use ratatui::{layout::Rect, style::Style};
@@ -68,7 +68,7 @@ pub(super) fn tabs(paint: &mut Paint<'_>, state: &State, area: Rect) {
     }
 }
 
-/// Whose files a pane shows.
+/// The owner of the files in a pane.
 fn name(state: &State, pane: &Pane) -> String {
     match &pane.place {
         Place::Local(_) => "local".to_owned(),
@@ -134,7 +134,7 @@ fn sorted(paint: &Paint<'_>, pane: &Pane) -> String {
         By::Time => "time",
         By::Extension => "ext",
     };
-    // What comes first for size and time is large and new: downwards.
+    // Sizes and times are sorted in descending order.
     let falls = matches!(sort.by, By::Size | By::Time) != sort.reversed;
     format!("{word}{}", paint.appearance().signs.sorted[usize::from(falls)])
 }
@@ -168,7 +168,7 @@ fn quota(paint: &mut Paint<'_>, state: &State, end: u16, area: Rect) -> u16 {
     end.saturating_sub(bar + 1)
 }
 
-/// What stands where no entries can be shown.
+/// The text in place of entries that cannot be shown.
 fn instead(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
     let theme = &paint.appearance().theme;
     let Some(problem) = &pane.problem else { return };
@@ -195,7 +195,7 @@ fn instead(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
     }
 }
 
-/// Which columns an entry's line has.
+/// The columns of an entry's line.
 #[derive(Debug, Clone, Copy)]
 struct Columns {
     name: u16,
@@ -294,7 +294,7 @@ fn line(
     paint.right(end, area.y, SIZE, &size, pick(if item.entry.kind == Kind::File { theme.text } else { theme.dim }));
 }
 
-/// What stands behind a name, so that its colour is not all that tells its kind.
+/// The sign behind a name, so that its kind does not depend on the colour alone.
 fn sign(item: &Item) -> &'static str {
     match (item.entry.kind, item.leads) {
         (Kind::Folder, _) => "/",

@@ -12,7 +12,7 @@ use crate::tui::{action::Action, state::State};
 /// The widest box of text; a list takes what it needs.
 const WIDEST: u16 = 90;
 
-/// Opens a box for `lines` lines of at most `width` columns in the middle of `room`; what is inside of it.
+/// Opens a box for `lines` lines of at most `width` columns in the middle of `room`. Returns the area inside.
 pub(super) fn open(paint: &mut Paint<'_>, state: &State, room: Rect, title: &str, width: u16, lines: u16) -> Rect {
     open_with(paint, state, room, title, (width, lines), &[])
 }

@@ -1,4 +1,4 @@
-//! Screens, with their styles, at three sizes: each is looked at by a person before it is kept.
+//! Screens with their styles at three sizes. Review each snapshot before accepting it.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 

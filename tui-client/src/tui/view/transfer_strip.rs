@@ -29,7 +29,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
     }
 }
 
-/// What is shown first where there is not room for all.
+/// The order in which transfers are shown where there is no room for all.
 fn rank(phase: Phase) -> u8 {
     match phase {
         Phase::Working(_) => 0,
@@ -77,7 +77,7 @@ pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Rect) {
     }
 }
 
-/// All that is left together, or why nothing moves; in fewer and fewer words.
+/// The sum of the unfinished transfers, or the reason why nothing moves; variants from long to short.
 fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
     let theme = &paint.appearance().theme;
     let total = state.transfers.total();
@@ -88,7 +88,7 @@ fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
     if total.files == 0 && !total.counting {
         return (Vec::new(), theme.text);
     }
-    // Where nothing moves by itself the time stands still on the screen, and so would the rate.
+    // Nothing redraws the screen while nothing moves, so the rate would be outdated.
     let moves = state.transfers.is_busy(state.now);
     let rate = if moves { state.transfers.rate.at(state.now) } else { 0 };
     let percent = figures::percent(total.permille());
@@ -136,7 +136,7 @@ fn figures_width(width: u16) -> u16 {
 /// A bar for a tally.
 pub(super) fn bar_of(tally: Tally, phase: Phase, x: u16, y: u16, width: u16) -> Bar {
     let kept = u128::from(tally.reused) * 1000 / u128::from(tally.bytes.max(1));
-    // What is through is whole, also where there was nothing in it.
+    // A finished transfer is complete, even if it held nothing.
     let whole = phase == Phase::Verified && tally.skipped == 0;
     let done = if whole { 1000 } else { tally.permille() };
     Bar { x, y, width, done, kept: u64::try_from(kept).unwrap_or(1000) }
@@ -162,7 +162,7 @@ pub(super) fn phase_style(paint: &Paint<'_>, phase: Phase) -> Style {
     }
 }
 
-/// What is said of a transfer: its figures while it moves, else its state in words.
+/// The description of a transfer: its figures while it moves, else its state.
 pub(super) fn described(paint: &Paint<'_>, state: &State, transfer: &Transfer, phase: Phase) -> String {
     let tally = transfer.tally;
     let signs = paint.appearance().signs;
@@ -179,7 +179,7 @@ pub(super) fn described(paint: &Paint<'_>, state: &State, transfer: &Transfer, p
             if let Some(left) = tally.left(&transfer.estimate) {
                 text += &format!("  {}", figures::time_left(left));
             }
-            // Where files are small their number says more than their bytes.
+            // For small files their number tells more than their bytes.
             if tally.files > 1 && tally.bytes / tally.files.max(1) < BLOCK_SIZE {
                 text += &format!("  {}", files());
             }

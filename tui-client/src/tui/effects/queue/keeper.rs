@@ -1,4 +1,4 @@
-//! Writes the journal on a thread of its own: every line is flushed, and nobody waits for the disk.
+//! Writes the journal on a thread of its own, which flushes every line.
 
 use std::{io, path::PathBuf, sync::mpsc as std_mpsc, thread};
 
@@ -17,22 +17,22 @@ use crate::tui::{
 pub(super) enum Note {
     /// An order.
     Add(Key, Box<Order>),
-    /// An order is through.
+    /// An order has ended.
     Settle(Key),
-    /// A piece of an order is through.
+    /// A piece of an order has ended.
     Through(Key, Name),
-    /// All before is to be on the disk.
+    /// Everything before must reach the disk.
     End(oneshot::Sender<()>),
 }
 
-/// The way to the thread.
+/// The channel to the thread.
 #[derive(Debug)]
 pub(super) struct Keeper {
     notes: std_mpsc::Sender<Note>,
 }
 
 impl Keeper {
-    /// Opens the journal and tells what is left in it.
+    /// Opens the journal and returns the transfers left in it.
     pub(super) fn start(events: mpsc::Sender<Event>, folder: PathBuf) -> Self {
         // Notes are few and small, a handful for each transfer; the screen must never wait for the disk.
         let (notes, received) = std_mpsc::channel();
@@ -41,7 +41,7 @@ impl Keeper {
     }
 
     pub(super) fn note(&self, note: Note) {
-        // The thread ends only when it could not begin, and then it said so.
+        // The thread ends early only if it could not start, which it has reported.
         let _ = self.notes.send(note);
     }
 

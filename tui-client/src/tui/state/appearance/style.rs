@@ -37,7 +37,7 @@ fn color(text: &str) -> Result<Color, String> {
 /// Reads a style.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A word is no colour and no attribute.
 pub(crate) fn parse(text: &str) -> Result<Style, String> {
     let mut style = Style::new();
     let mut words = text.split_whitespace();

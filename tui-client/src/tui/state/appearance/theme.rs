@@ -32,9 +32,9 @@ macro_rules! roles {
 }
 
 roles! {
-    /// Anything that is nothing else; its back is the whole screen's.
+    /// Plain text; its background is that of the whole screen.
     text: "text",
-    /// What matters less: sizes, dates, explanations.
+    /// Less important text: sizes, dates, explanations.
     dim: "dim",
     /// The title of the other pane.
     title: "title",
@@ -46,7 +46,7 @@ roles! {
     cursor: "cursor",
     /// The line of the cursor in the other pane.
     cursor_other: "cursor-other",
-    /// What is marked.
+    /// Marked entries.
     mark: "mark",
     /// Folders.
     folder: "folder",
@@ -62,15 +62,15 @@ roles! {
     bar_kept: "bar-kept",
     /// The rest of a bar.
     bar_rest: "bar-rest",
-    /// It is well: verified, connected.
+    /// Success: verified, connected.
     good: "good",
-    /// Mind this: asks, paused, nearly full.
+    /// Warnings: a question, paused, nearly full.
     warn: "warn",
-    /// It is not well: failed, lost.
+    /// Errors: failed, lost.
     bad: "bad",
     /// A key in a hint.
     key: "key",
-    /// What the key does.
+    /// The description of a key in a hint.
     hint: "hint",
     /// A box over the panes.
     dialog: "dialog",
@@ -93,7 +93,7 @@ pub(super) fn built_in() -> Vec<Theme> {
 }
 
 impl Theme {
-    /// Reads a theme; what is wrong in it keeps the default.
+    /// Reads a theme; a style with an error keeps its default.
     pub(crate) fn read(name: &str, text: &str) -> (Self, Vec<SettingError>) {
         let mut theme = Self { name: name.to_owned(), ..Self::default() };
         let mut faults = Vec::new();

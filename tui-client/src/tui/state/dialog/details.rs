@@ -2,7 +2,7 @@
 
 use crate::tui::state::{item::Item, place::Place, problem::Problem, ticket::Ticket};
 
-/// A digest that is asked for.
+/// The state of a requested digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DigestState {
     /// Being computed.
@@ -11,7 +11,7 @@ pub(crate) enum DigestState {
     Known(String),
     /// Why there is none.
     Failed(Problem),
-    /// Nothing has one that is no file.
+    /// There is none: it is not a file.
     None,
 }
 
@@ -20,7 +20,7 @@ pub(crate) enum DigestState {
 pub(crate) struct Details {
     /// Where it is.
     pub(crate) place: Place,
-    /// What the folder says of it.
+    /// The entry as its folder lists it.
     pub(crate) item: Item,
     /// Its digest.
     pub(crate) digest: DigestState,

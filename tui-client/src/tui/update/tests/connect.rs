@@ -148,7 +148,7 @@ fn an_account_is_made_only_where_the_server_lets_one() {
     fixture.keys("ctrl-n").type_text("pw").keys("tab").type_text("other").keys("enter");
     assert!(fixture.text().contains("differ"));
     let _ = fixture.take();
-    // Who types on types the password, where it is not shown.
+    // Further keys go to the password, whose field does not show them.
     fixture.type_text("pw");
     assert!(!fixture.text().contains("pw"), "{}", fixture.text());
     fixture.keys("tab").type_text("pw").keys("enter");

@@ -1,4 +1,4 @@
-//! What a transfer is said to have come to, at its end, over a break and over a pause.
+//! The reported outcome of a transfer: at its end, across a break and across a pause.
 
 use ferry_client::{
     ClientError,

@@ -1,4 +1,4 @@
-//! Lists to choose from: sites, bookmarks, what a search found.
+//! Lists to choose from: sites, bookmarks, the results of a search.
 
 use ratatui::layout::Rect;
 
@@ -17,7 +17,7 @@ use crate::tui::{
     },
 };
 
-/// Opens a box for lines; what is inside of it, below `above` lines.
+/// Opens a box for lines. Returns the area inside, below `above` lines.
 fn open(
     paint: &mut Paint<'_>,
     state: &State,

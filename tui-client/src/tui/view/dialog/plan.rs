@@ -1,4 +1,4 @@
-//! What a copy, a move or a deletion is about to do.
+//! The plan of a copy, a move or a deletion.
 
 use ferry_shared::name::Name;
 use ratatui::{layout::Rect, style::Style};
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Names that are shown of what is meant.
+/// The number of names that are shown.
 const NAMES: usize = 5;
 
 /// Lines with their styles.

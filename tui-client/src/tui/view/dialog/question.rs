@@ -1,4 +1,4 @@
-//! Questions: a server's key, yes or no, what is already there, how to quit, whether to go on.
+//! Questions: a server's key, yes or no, conflicts, quitting, resuming.
 
 use ratatui::{layout::Rect, style::Style};
 
@@ -93,7 +93,7 @@ pub(super) fn conflict(paint: &mut Paint<'_>, state: &State, view: ConflictView,
     show(paint, state, room, &title, lines);
 }
 
-/// Which of the two was changed later.
+/// Names the file that was changed later.
 fn elder(ask: &Ask, target: bool) -> &'static str {
     let (a, b) = (ask.conflict.target.mtime, ask.conflict.source.mtime);
     let (this, other) = if target { (a, b) } else { (b, a) };

@@ -1,4 +1,4 @@
-//! Things to read: everything about an entry, and messages.
+//! Texts to read: the details of an entry, and messages.
 
 use ferry_shared::entry::Kind;
 use ratatui::layout::Rect;
