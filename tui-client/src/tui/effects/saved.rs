@@ -50,7 +50,7 @@ enum SavedError {
     Write(#[from] toml::ser::Error),
     #[error(transparent)]
     Path(#[from] PathError),
-    #[error("a path that is no text cannot be a bookmark")]
+    #[error("a path that is not valid UTF-8 cannot be a bookmark")]
     NoText,
 }
 

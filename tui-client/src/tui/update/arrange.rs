@@ -45,7 +45,11 @@ pub(super) fn act(state: &mut State, action: Action, _out: &mut Out) -> bool {
         Action::Compare => compare(state),
         Action::StepTogether => {
             state.together = !state.together;
-            state.say(if state.together { "the panes go in step" } else { "each pane goes its own way" });
+            state.say(if state.together {
+                "both panes change folder together"
+            } else {
+                "each pane changes folder alone"
+            });
         }
         _ => return false,
     }

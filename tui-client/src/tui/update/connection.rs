@@ -86,7 +86,7 @@ pub(super) fn leave(state: &mut State, then: Option<Server>, out: &mut Out) {
         return;
     }
     let name = state.connection.server().map(Server::name).unwrap_or_default();
-    let lines = vec!["They stop now, and go on from what has arrived when you are back.".to_owned()];
+    let lines = vec!["They stop now, and resume from the received data when you reconnect.".to_owned()];
     let question = Question {
         title: format!("Leave {name} with transfers running?"),
         lines,

@@ -64,7 +64,7 @@ fn refusal(state: &State, from: &Place, to: &Place, chosen: &[Item], moves: bool
         return Some("not connected; Ctrl-S shows the sites".to_owned());
     }
     if !from.is_remote() && !to.is_remote() {
-        return Some("both panes are on this computer; ferry carries between it and a server".to_owned());
+        return Some("both panes are on this computer; ferry copies between it and a server".to_owned());
     }
     if (to.is_remote() || moves && from.is_remote()) && !state.connection.may_write() {
         return Some("your account on this server may only read".to_owned());
@@ -128,7 +128,7 @@ fn accept(state: &mut State, out: &mut Out) {
     if let Some(missing) = plan.missing() {
         let lines = vec![
             format!("{} are missing at the target.", human::size(missing)),
-            "What fits is carried; the rest fails and can be tried again.".to_owned(),
+            "Files that fit are transferred; the rest fails and can be tried again.".to_owned(),
         ];
         let question =
             Question { title: "Start though it does not fit?".to_owned(), lines, decided: Decided::StartAnyway };

@@ -36,7 +36,7 @@ pub(super) fn typed(state: &mut State) {
             state.pane_mut().put_cursor(origin);
             state.find = (!text.is_empty()).then(|| Pattern::part(&text));
             let found = text.is_empty() || jump(state, true, true);
-            (!found).then(|| "nothing here is named so".to_owned())
+            (!found).then(|| "no name here matches".to_owned())
         }
         Typing::Filter => filter(state, &text),
         Typing::FindText(origin) => view::find_typed(state, origin, &text),
@@ -65,9 +65,9 @@ fn filter(state: &mut State, text: &str) -> Option<String> {
 /// Goes to the next match, or the one before.
 pub(super) fn again(state: &mut State, forward: bool) {
     if state.find.is_none() {
-        state.warn("nothing is looked for; / begins");
+        state.warn("no search yet; / begins one");
     } else if !jump(state, forward, false) {
-        state.warn("nothing here is named so");
+        state.warn("no name here matches");
     }
 }
 

@@ -238,7 +238,7 @@ fn cancel(state: &mut State, key: Key, item: Option<ItemId>, keep: bool, out: &m
         out.push(Effect::Transfer(TransferEffect::Settle(key)));
     } else if keep {
         each(transfer, item, |what| TransferEffect::Cancel(what, true), out);
-        state.say("cancelled; what has arrived is kept for another time");
+        state.say("cancelled; the received data is kept for later");
     } else {
         ask_discard(state, key, item, out);
     }
@@ -258,12 +258,12 @@ fn ask_discard(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out)
         return;
     }
     let rest = match item {
-        Some(_) => "It is cancelled, and these bytes are thrown away.",
-        None => "It is cancelled. Files that are whole stay; what has arrived of the others is thrown away.",
+        Some(_) => "It is cancelled, and these bytes are discarded.",
+        None => "It is cancelled. Complete files stay; the received data of the others is discarded.",
     };
     let lines =
         vec![format!("{} of {} have arrived.", human::size(arrived), name.trim_start_matches('/')), rest.into()];
-    let title = "Throw away what has arrived?".to_owned();
+    let title = "Discard the received data?".to_owned();
     let decided = Decided::Discard(key, item);
     state.dialogs.push(Dialog::Question(Box::new(Question { title, lines, decided })));
 }
@@ -273,7 +273,7 @@ pub(super) fn discard(state: &mut State, key: Key, item: Option<ItemId>, out: &m
     let Some(transfer) = state.transfers.get_mut(key).filter(|transfer| !transfer.is_over()) else { return };
     transfer.discarded = item.is_none();
     each(transfer, item, |what| TransferEffect::Cancel(what, false), out);
-    state.say("cancelled and thrown away");
+    state.say("cancelled and discarded");
 }
 
 /// Pauses or clears all.
@@ -346,7 +346,7 @@ fn item_lines(transfer: &Transfer, item: ItemId) -> Vec<String> {
             if failed.retryable {
                 "r tries again."
             } else {
-                "Trying the same again will not help; r tries after a change."
+                "Another attempt alone will not help; change something first, then press r."
             }
             .to_owned(),
         );

@@ -114,7 +114,7 @@ pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
     if !begin.faults.is_empty() {
         let mut lines = begin.faults;
         lines.push(String::new());
-        lines.push("What is right in these files counts; the rest is as if it were not there.".to_owned());
+        lines.push("Valid settings in these files apply; the others are ignored.".to_owned());
         state.dialogs.push(Dialog::Notice(Notice::bad("Something is wrong in your settings", lines)));
     }
     state.settle();

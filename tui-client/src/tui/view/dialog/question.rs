@@ -114,7 +114,7 @@ pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Rect) {
             ),
             theme.text,
         ),
-        ("What has arrived is kept on the other side, and proven before it is used.".to_owned(), theme.dim),
+        ("Received data is kept at the target, and verified before it is used.".to_owned(), theme.dim),
     ];
     if !state.edits.is_empty() {
         let text = format!(
@@ -162,6 +162,6 @@ pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Rect) {
         lines.push((format!("  and {} others", left.len() - 6), theme.text));
     }
     lines.push((String::new(), theme.text));
-    lines.push(("Each goes on from the blocks that are proven to be there.".to_owned(), theme.dim));
+    lines.push(("Each resumes from the blocks that are verified to be there.".to_owned(), theme.dim));
     show(paint, state, room, "Go on from the last time?", lines);
 }
