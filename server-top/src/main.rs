@@ -4,6 +4,7 @@
 //! the end. `state` computes the contents of the screen, and `view` draws it.
 
 mod asker;
+mod float;
 mod keys;
 mod quotas;
 mod state;

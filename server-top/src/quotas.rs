@@ -1,6 +1,6 @@
 //! The list of users' quotas in `ferryd top`: its order, and its visible part.
 
-use crate::state::as_float;
+use crate::float::as_float;
 use ferry_server::control::message::User;
 
 /// The maximum number of rows of the list.

@@ -8,7 +8,7 @@ use ferry_server::{
 };
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::{asker::News, quotas::Quotas};
+use crate::{asker::News, float::as_float, quotas::Quotas};
 
 /// Rows of a page.
 const PAGE: usize = 10;
@@ -270,10 +270,4 @@ fn said(answer: &Answer) -> Option<String> {
         Answer::Failed { message } => Some(message.clone()),
         _ => None,
     }
-}
-
-/// Converts with enough precision for a rate.
-#[expect(clippy::cast_precision_loss, reason = "a rate is shown with a few digits")]
-pub(crate) fn as_float(number: u64) -> f64 {
-    number as f64
 }

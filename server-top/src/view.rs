@@ -17,8 +17,9 @@ use ratatui::{
 use unicode_width::UnicodeWidthChar as _;
 
 use crate::{
+    float::as_float,
     quotas::{self, share},
-    state::{Dialog, Focus, Top, as_float},
+    state::{Dialog, Focus, Top},
 };
 
 /// The width of a bar in cells.

@@ -8,5 +8,5 @@ mod ledger;
 mod recount;
 
 pub(crate) use file::LedgerFile;
-pub(crate) use ledger::{Changes, Ledger, Limits, OverQuota, Reservation, Snapshot, Tally};
+pub(crate) use ledger::{Changes, Ledger, Limits, OverQuota, Reservation, Snapshot, Tally, What};
 pub(crate) use recount::{Drift, recount};

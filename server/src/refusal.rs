@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use ferry_shared::refusal::{Code, Refusal};
+use ferry_shared::refusal::{Code, Refusal, Unit};
 
 use crate::{
     disk_fault::Fault,
@@ -33,9 +33,13 @@ impl From<&Error> for Refusal {
         let told = |code| Self::new(code, error.to_string());
         match error {
             E::Path { kind, .. } => told(code_of_path(*kind)),
-            E::OverQuota { needed, available, held, .. } => {
-                Self { needed: Some(*needed), available: Some(*available), held: Some(*held), ..told(Code::OverQuota) }
-            }
+            E::OverQuota { needed, available, held, in_files, .. } => Self {
+                unit: Some(if *in_files { Unit::Files } else { Unit::Bytes }),
+                needed: Some(*needed),
+                available: Some(*available),
+                held: Some(*held),
+                ..told(Code::OverQuota)
+            },
             E::ReadOnly => told(Code::NotAllowed),
             E::Mismatch { .. } => told(Code::Mismatch),
             E::Sequence(reason) => malformed(reason),
@@ -116,7 +120,7 @@ fn disk_full(told: Refusal, needed: u64, free: u64) -> Refusal {
     disk_trouble::tell(Fault::Full, |count| {
         tracing::error!(needed, free, refused_since = count, "{}", Fault::Full);
     });
-    Refusal { needed: Some(needed), available: Some(free), ..told }
+    Refusal { unit: Some(Unit::Bytes), needed: Some(needed), available: Some(free), ..told }
 }
 
 /// The refusal for a fault of the server: logged in full, with only a reference for the peer. If a fault of the
@@ -159,15 +163,12 @@ fn login_failed() -> Refusal {
 
 /// The address failed too often.
 fn too_many_attempts(seconds: u64) -> Refusal {
-    Refusal {
-        retry_after: Some(seconds),
-        ..Refusal::new(Code::TooManyAttempts, format!("too many failed attempts; try again in {seconds} s"))
-    }
+    Refusal { retry_after: Some(seconds), ..Refusal::new(Code::TooManyAttempts, "too many failed attempts") }
 }
 
 /// The address creates accounts faster than the server allows.
 fn too_many_accounts(seconds: u64) -> Refusal {
-    let message = format!("too many accounts are created from this address; try again in {seconds} s");
+    let message = "too many accounts are created from this address";
     Refusal { retry_after: Some(seconds), ..Refusal::new(Code::TooManyAttempts, message) }
 }
 

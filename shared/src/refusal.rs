@@ -129,6 +129,16 @@ impl Code {
     }
 }
 
+/// The unit of the numbers in a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Bytes.
+    Bytes,
+    /// Files and folders.
+    Files,
+}
+
 /// A refusal in messages: a code for programs, a sentence for people, and numbers that depend on the code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub struct Refusal {
@@ -142,13 +152,16 @@ pub struct Refusal {
     /// `busy`, `too_many_attempts`: seconds to wait before the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
+    /// What `needed`, `available` and `held` count; older servers do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
     /// `over_quota`: bytes (or files) the request needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needed: Option<u64>,
     /// `over_quota`: bytes (or files) that are free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available: Option<u64>,
-    /// `over_quota`: bytes reserved for unfinished uploads.
+    /// `over_quota`: bytes (or files) reserved for unfinished uploads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<u64>,
     /// `internal`: the reference of the fault in the server's log.
@@ -165,6 +178,7 @@ impl Refusal {
             message: message.into(),
             retry: code.retry_can_help(),
             retry_after: None,
+            unit: None,
             needed: None,
             available: None,
             held: None,

@@ -1,4 +1,4 @@
-//! What a person types to name a server and a path on it, told apart from local paths.
+//! Addresses: a server and a path on it as a person types them, distinguished from local paths.
 //!
 //! | typed | means |
 //! |---|---|
@@ -22,13 +22,13 @@ use ferry_shared::limits::DEFAULT_PORT;
 /// A server and a path on it, as typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Address {
-    /// Which server.
+    /// The server.
     pub(crate) server: Server,
     /// The path as typed; see [`Address::is_into`].
     pub(crate) path: Vec<u8>,
 }
 
-/// Which server is meant.
+/// The server of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Server {
     /// A saved one, by its name.
@@ -65,7 +65,7 @@ pub(crate) enum AddressError {
     /// A user's name that differs by capitals only from one a server can have.
     #[error("user names have no capital letters, so there is no {user}; do you mean {meant}?")]
     Capitals {
-        /// What was typed.
+        /// The typed text.
         user: String,
         /// The name that a server can have.
         meant: String,

@@ -1,54 +1,22 @@
-//! The command line: the flags in groups, and the words of the help.
+//! The flags of the command line, in groups that verbs share.
 
 pub(crate) mod flags;
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Args, Parser, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use ferry_client::{
     ClientError, reconnect,
     transfer::{Bandwidth, ConflictRule, Filter, FilterError, LinkRule},
     trust::Fingerprint,
 };
 use ferry_shared::refusal::{Code, Refusal};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::{cli::Command, secret::Source};
+use crate::{human, secret::Source};
 
 /// How many transfers run side by side, unless the command line says otherwise.
 const TRANSFERS: usize = 4;
-
-/// What stands below the help of the program.
-const EXAMPLES: &str = "\
-Examples:
-  ferry put report.pdf alice@files.example.org:docs/   one file into a folder
-  ferry get alice@files.example.org:photos ./          a folder with all below it
-  ferry site add work alice@files.example.org:docs     save a server
-  ferry ls -l work:                                    use it
-  tar c src | ferry put - work:src.tar                 a stream
-
-REMOTE is SITE:path, user@host:path, user@host:port:path or ferry://user@host[:port]/path.
-Digits between two colons are a port; a path that begins so is written user@host:/12:30.txt.
-A local name with a colon is written ./a:b. IPv6 addresses stand in brackets.
-
-Exit codes: 0 done and verified, 1 other, 2 usage, 3 folder missing, 4 file missing,
-5 network or busy, try again, 6 some items failed, 7 login, server key or permission,
-8 over quota or disk full, 11 digest mismatch, 12 differences found, 130 and 143
-interrupted: the same command goes on from there, 141 the reader of the output left.
-Of several the first of 130, 143, 7, 8, 11, 5, 6 counts. Skipped as asked is 0.";
-
-/// Moves files to and from a ferryd server: verified, resumable, quick.
-#[derive(Debug, Parser)]
-#[command(name = "ferry", version, after_help = EXAMPLES, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
-#[command(max_term_width = 120)]
-pub(crate) struct Cli {
-    /// Open the browser there: a saved site, user@host[:port] or ferry://user@host[:port]/path
-    #[arg(value_name = "SITE")]
-    pub(crate) address: Option<OsString>,
-    /// What to do.
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
-}
 
 /// The flags as they were given. A verb knows those of its groups (see [`flags`]); the others have their defaults.
 #[derive(Debug, Clone, Default)]
@@ -57,19 +25,19 @@ pub(crate) struct Global {
     pub(crate) common: Common,
     /// How the password is found, and which new servers are trusted.
     pub(crate) login: Login,
-    /// What belongs to a server, and is saved with a site.
+    /// Flags about a server, which are saved with a site.
     pub(crate) server: ServerFlags,
     /// How long failures that may pass are put up with.
     pub(crate) patience: Patience,
     /// How transfers are done.
     pub(crate) engine: EngineFlags,
-    /// What progress looks like.
+    /// The style of the progress bar.
     pub(crate) bar: BarFlags,
-    /// Which files are meant.
+    /// The selection of files.
     pub(crate) filters: Filters,
-    /// What becomes of symbolic links inside a folder.
+    /// The rule for symbolic links inside a folder.
     pub(crate) links: Option<Links>,
-    /// What to do where something else is there already.
+    /// The rule for targets that exist already.
     pub(crate) on_conflict: Option<Conflict>,
     /// Change nothing.
     pub(crate) dry_run: bool,
@@ -108,7 +76,7 @@ pub(crate) struct Login {
     pub(crate) accept_new: bool,
 }
 
-/// What belongs to a server, and is saved with a site.
+/// Flags about a server, which are saved with a site.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ServerFlags {
@@ -159,7 +127,7 @@ pub(crate) struct EngineFlags {
     pub(crate) verify: bool,
 }
 
-/// What progress looks like.
+/// The style of the progress bar.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct BarFlags {
@@ -168,7 +136,7 @@ pub(crate) struct BarFlags {
     pub(crate) progress: ProgressChoice,
 }
 
-/// Which files are meant.
+/// The selection of files.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct Filters {
@@ -195,7 +163,7 @@ impl Filters {
     }
 }
 
-/// What becomes of symbolic links inside a folder.
+/// The rule for symbolic links inside a folder.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct LinkFlags {
@@ -204,7 +172,7 @@ pub(crate) struct LinkFlags {
     pub(crate) links: Option<Links>,
 }
 
-/// What to do where something else is there already.
+/// The rule for targets that exist already.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Transfers")]
 pub(crate) struct ConflictFlags {
@@ -256,8 +224,8 @@ impl Global {
     }
 }
 
-/// What becomes of symbolic links inside a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+/// The rule for symbolic links inside a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Links {
     /// Leave them out; that is no failure
@@ -267,7 +235,7 @@ pub(crate) enum Links {
 }
 
 impl Patience {
-    /// What transfers have.
+    /// The patience of transfers.
     pub(crate) fn of_transfer(self) -> reconnect::Patience {
         let usual = reconnect::Patience::default();
         reconnect::Patience {
@@ -291,7 +259,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// What to do where something else is there already.
+/// The rule for targets that exist already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Conflict {
     /// Ask, and go on with the rest meanwhile
@@ -376,14 +344,7 @@ pub(crate) struct Limit(pub(crate) Bandwidth);
 
 fn bandwidth(text: &str) -> Result<Limit, String> {
     let (up, down) = text.split_once(':').unwrap_or((text, text));
-    Ok(Limit(Bandwidth { up: rate(up)?, down: rate(down)? }))
-}
-
-fn rate(text: &str) -> Result<Option<u64>, String> {
-    match text.parse::<bytesize::ByteSize>() {
-        Ok(rate) => Ok(Some(rate.as_u64()).filter(|rate| *rate > 0)),
-        Err(_) => Err(format!("'{text}' is no size; write 500KiB, 10MiB or 0 for no limit")),
-    }
+    Ok(Limit(Bandwidth { up: human::parse_limit(up)?, down: human::parse_limit(down)? }))
 }
 
 fn transfers(text: &str) -> Result<usize, String> {
@@ -395,11 +356,14 @@ fn transfers(text: &str) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
+    use crate::command_line;
 
     fn patience(line: &str) -> Patience {
         let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
-        flags::parse(&words).unwrap().1.patience
+        command_line::parse(&words).unwrap().1.patience
     }
 
     #[test]

@@ -1,28 +1,28 @@
 //! The verbs: one file each, and the one place that picks among them.
 
+mod batch;
 mod cat;
 mod check;
 mod completion;
 mod cp;
+mod destination;
+mod dry_run;
 mod du;
-mod each;
 mod find;
 mod get;
 mod hash;
-mod into;
 mod listing;
 mod ls;
 mod man;
 mod mkdir;
+mod move_copy;
 mod mv;
 mod passwd;
 mod producer;
 mod put;
 mod quota;
 mod register;
-mod rehearsal;
 mod rm;
-mod shift;
 mod site;
 mod sources;
 mod stat;
@@ -42,7 +42,7 @@ const GRACE: Duration = Duration::from_millis(500);
 /// The same for transfers, which close their connections and leave what has arrived in order.
 const CLOSING: Duration = Duration::from_secs(10);
 
-/// What to do.
+/// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Download files and folders

@@ -15,7 +15,7 @@ use clap_complete::{
     env::{CompleteEnv, Elvish, EnvCompleter, Fish, Powershell, Shells},
 };
 
-use crate::{args::flags, home::Home, sites::Sites};
+use crate::{home::Home, sites::Sites};
 
 /// Set by a completion script, to the shell's name.
 const VARIABLE: &str = "FERRY_COMPLETE";
@@ -27,12 +27,17 @@ const SHELLS: Shells<'static> = Shells(&[&BASH, &Elvish, &Fish, &Powershell, &ZS
 const BASH: Script = Script { shell: "bash", text: include_str!("completion/ferry.bash") };
 const ZSH: Script = Script { shell: "zsh", text: include_str!("completion/ferry.zsh") };
 
-/// Answers a completion script, if it is one that started this program; whether it was.
+/// Answers a completion script about the command line that `definition` makes, if such a script started this
+/// program. Returns whether it did.
 ///
 /// # Errors
-/// What the answer could not be written with, or is not understood.
-pub(crate) fn answered(words: &[OsString]) -> clap::error::Result<bool> {
-    let env = CompleteEnv::with_factory(command).var(VARIABLE).bin("ferry").completer("ferry").shells(SHELLS);
+/// The answer could not be written, or the request is not valid.
+pub(crate) fn answered(words: &[OsString], definition: fn() -> Command) -> clap::error::Result<bool> {
+    let env = CompleteEnv::with_factory(|| completing(definition()))
+        .var(VARIABLE)
+        .bin("ferry")
+        .completer("ferry")
+        .shells(SHELLS);
     env.try_complete(words, std::env::current_dir().ok().as_deref())
 }
 
@@ -43,10 +48,10 @@ pub(crate) fn script(shell: &str) -> Option<Vec<u8>> {
     Some(script)
 }
 
-/// The command line with what completes its arguments. By their names in the help, so that no
+/// The command line `definition` with what completes its arguments. By their names in the help, so that no
 /// argument of a new verb is forgotten.
-fn command() -> Command {
-    flags::command().mut_args(|arg| completed(arg, "")).mut_subcommands(in_verb)
+fn completing(definition: Command) -> Command {
+    definition.mut_args(|arg| completed(arg, "")).mut_subcommands(in_verb)
 }
 
 fn in_verb(verb: Command) -> Command {
@@ -131,7 +136,7 @@ impl EnvCompleter for Script {
     }
 }
 
-/// What fits, with a line of help.
+/// The candidates, each with a line of help.
 fn candidates(
     command: &mut Command,
     words: Vec<OsString>,
@@ -154,12 +159,13 @@ fn candidates(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_line::definition;
 
     fn offered(line: &str) -> Vec<String> {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let (last, folder) = (words.len() - 1, tempfile::tempdir().unwrap());
         std::fs::write(folder.path().join("report.odt"), "").unwrap();
-        let found = candidates(&mut command(), words, last, Some(folder.path())).unwrap();
+        let found = candidates(&mut completing(definition()), words, last, Some(folder.path())).unwrap();
         found.into_iter().map(|(value, _)| value).collect()
     }
 
@@ -189,7 +195,7 @@ mod tests {
             command.get_subcommands().for_each(|verb| look(verb, forgotten));
         }
         let mut forgotten = Vec::new();
-        look(&command(), &mut forgotten);
+        look(&completing(definition()), &mut forgotten);
         assert!(forgotten.is_empty(), "{forgotten:?}");
     }
 

@@ -1,4 +1,4 @@
-//! What every verb starts from: the flags, where files are, where output goes, and the way to a server.
+//! The context of a verb: the flags, the client's files, the output, and the connection to a server.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -25,10 +25,12 @@ use crate::{
     trust::AskOnTerminal,
 };
 
-/// What every verb starts from.
+/// The context of a verb.
 pub(crate) struct Context {
     /// The flags.
     pub(crate) global: Global,
+    /// Makes the definition of the whole command line, for verbs that write about it.
+    pub(crate) command_line: fn() -> clap::Command,
     /// Where the client's own files are.
     pub(crate) home: Home,
     /// Where results and messages go.
@@ -40,9 +42,9 @@ impl Context {
     ///
     /// # Errors
     /// [`Failure::NoHome`].
-    pub(crate) fn new(global: Global) -> Result<Self, Failure> {
+    pub(crate) fn new(global: Global, command_line: fn() -> clap::Command) -> Result<Self, Failure> {
         let output = Output::new(&global.common);
-        Ok(Self { global, home: Home::find()?, output })
+        Ok(Self { global, command_line, home: Home::find()?, output })
     }
 
     /// The saved servers.
@@ -53,7 +55,7 @@ impl Context {
         Ok(Sites::load(self.home.sites())?)
     }
 
-    /// What `address` means, with the site's part filled in.
+    /// The place that `address` names, completed from its site.
     ///
     /// # Errors
     /// [`Failure::Sites`].

@@ -10,7 +10,7 @@ use std::time::Duration;
 const STEP: Duration = Duration::from_millis(200);
 /// After so many seconds a sample counts half.
 const HALF_LIFE: f64 = 10.0;
-/// What a mebibyte and a file are thought to cost, in seconds, as long as nothing tells.
+/// The assumed cost of a mebibyte and of a file, in seconds, until measurements exist.
 const BELIEVED: (f64, f64) = (0.01, 0.0005);
 /// How much that counts beside what was seen. Where all files are of one size, both explain the time
 /// alike; it goes to the files then.

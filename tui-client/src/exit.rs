@@ -1,4 +1,4 @@
-//! The exit codes, and which code every error maps to: the only file that knows.
+//! The exit codes, and which code each kind of error has.
 //!
 //! | code | means |
 //! |---|---|
@@ -21,7 +21,8 @@
 use std::{io, process::ExitCode};
 
 use ferry_client::ClientError;
-use ferry_shared::refusal::Code;
+
+use crate::fault::Kind;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +64,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What tells most, first: it counts whatever else was done or failed.
+/// The codes that outrank others, the strongest first: one of them counts even if other items succeeded.
 const FIRST: [Exit; 6] =
     [Exit::Interrupted, Exit::Terminated, Exit::Denied, Exit::NoSpace, Exit::Mismatch, Exit::Network];
 
@@ -101,7 +102,7 @@ pub(crate) fn of_several(done: bool, failed: &[Cause]) -> Exit {
     }
 }
 
-/// What was looked for: tells which code something missing has.
+/// The kind of entry expected, which decides the code of a missing one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Looking {
     /// A folder.
@@ -119,74 +120,44 @@ impl Looking {
     }
 }
 
-/// The code of an error of the client library.
-pub(crate) fn of_client(error: &ClientError, looking: Looking) -> Exit {
-    match error {
-        ClientError::Refused(refusal) => of_refusal(refusal.code, looking),
-        ClientError::UntrustedKey { .. }
-        | ClientError::DeclinedKey { .. }
-        | ClientError::ChangedKey { .. }
-        | ClientError::WrongKey { .. }
-        | ClientError::KnownServers { .. }
-        | ClientError::Identity(_)
-        | ClientError::Seal { .. } => Exit::Denied,
-        ClientError::Local { error, .. } => of_io(error, looking),
-        ClientError::NoRoom { .. } => Exit::NoSpace,
-        ClientError::Mismatch { .. } => Exit::Mismatch,
-        ClientError::Cancelled => Exit::Interrupted,
-        ClientError::Lost(_) | ClientError::Unreachable { .. } | ClientError::Timeout(_) => Exit::Network,
-        _ if error.is_transient() => Exit::Network,
-        _ => Exit::Other,
+impl Exit {
+    /// The code of an error of this kind, where `looking` was looked for.
+    pub(crate) fn of(kind: Kind, looking: Looking) -> Self {
+        match kind {
+            Kind::Missing => looking.missing(),
+            Kind::NotFolder => Self::NoFolder,
+            Kind::IsFolder => Self::NoFile,
+            Kind::BadPath => Self::Usage,
+            Kind::Login | Kind::Denied | Kind::ChangedKey => Self::Denied,
+            Kind::Space | Kind::FileTooLarge => Self::NoSpace,
+            Kind::Busy | Kind::Offline | Kind::Changed => Self::Network,
+            Kind::Mismatch => Self::Mismatch,
+            Kind::Stopped => Self::Interrupted,
+            Kind::ReaderLeft => Self::Unread,
+            Kind::Exists | Kind::Other => Self::Other,
+        }
     }
 }
 
-/// The code of a server's refusal.
-pub(crate) fn of_refusal(code: Code, looking: Looking) -> Exit {
-    match code {
-        Code::Unsealed | Code::LoginFailed | Code::AccountClosed | Code::NotAllowed => Exit::Denied,
-        Code::NotFound => looking.missing(),
-        Code::NotDirectory => Exit::NoFolder,
-        Code::IsDirectory => Exit::NoFile,
-        Code::BadPath => Exit::Usage,
-        Code::OverQuota | Code::DiskFull => Exit::NoSpace,
-        Code::TooManyAttempts | Code::Busy | Code::Changed => Exit::Network,
-        Code::Mismatch => Exit::Mismatch,
-        Code::Malformed
-        | Code::Unsupported
-        | Code::Exists
-        | Code::NotEmpty
-        | Code::Superseded
-        | Code::TooLarge
-        | Code::DiskReadOnly
-        | Code::DiskFailing
-        | Code::OtherFilesystem
-        | Code::Internal
-        | Code::Unknown => Exit::Other,
-    }
+/// The code of an error of the client library.
+pub(crate) fn of_client(error: &ClientError, looking: Looking) -> Exit {
+    Exit::of(Kind::of(error), looking)
 }
 
 /// The code of an error of this machine's files.
 pub(crate) fn of_io(error: &io::Error, looking: Looking) -> Exit {
-    match error.kind() {
-        io::ErrorKind::NotFound => looking.missing(),
-        io::ErrorKind::NotADirectory => Exit::NoFolder,
-        io::ErrorKind::IsADirectory => Exit::NoFile,
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Exit::Denied,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Exit::NoSpace,
-        io::ErrorKind::BrokenPipe => Exit::Unread,
-        _ => Exit::Other,
-    }
+    Exit::of(Kind::of_io(error), looking)
 }
 
 #[cfg(test)]
 mod tests {
-    use ferry_shared::refusal::Refusal;
+    use ferry_shared::refusal::{Code, Refusal};
 
     use super::*;
 
     #[test]
     fn every_refusal_has_its_code() {
-        let code = |code| of_refusal(code, Looking::File) as u8;
+        let code = |code| Exit::of(Kind::of_refusal(code), Looking::File) as u8;
         let table = Code::ALL.map(|refusal| (refusal.as_str(), code(refusal)));
         let expected = [
             ("malformed", 1),
@@ -215,7 +186,7 @@ mod tests {
             ("internal", 1),
         ];
         assert_eq!(table, expected);
-        assert_eq!(of_refusal(Code::NotFound, Looking::Folder), Exit::NoFolder);
+        assert_eq!(Exit::of(Kind::of_refusal(Code::NotFound), Looking::Folder), Exit::NoFolder);
     }
 
     #[test]

@@ -2,10 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use ferry_client::{
-    ClientError,
-    transfer::{FilterError, part_of},
-};
+use ferry_client::{ClientError, transfer::FilterError};
 use ferry_shared::{
     name::Escaped,
     path::{PathError, RemotePath},
@@ -14,9 +11,10 @@ use ferry_shared::{
 
 use crate::{
     address::AddressError,
+    advice::Advice,
     exit::{self, Cause, Exit, Looking},
+    fault::Kind,
     home::{HOME_VARIABLE, NoHome},
-    human,
     secret::SecretError,
     sites::SitesError,
 };
@@ -54,23 +52,23 @@ pub(crate) enum Failure {
     /// The client library's word, about one path.
     #[error("{}{error}", .about.as_ref().map(|about| format!("{about}: ")).unwrap_or_default())]
     Remote {
-        /// Which.
+        /// The path.
         path: RemotePath,
         /// The path, for a person, unless the error names it.
         about: Option<String>,
-        /// What was looked for there.
+        /// The kind of entry expected there.
         looking: Looking,
-        /// What happened.
+        /// The error.
         error: Box<ClientError>,
     },
     /// This machine's files.
     #[error("{}: {error}", Escaped(.path.as_os_str().as_encoded_bytes()))]
     Local {
-        /// Which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What was looked for there.
+        /// The kind of entry expected there.
         looking: Looking,
-        /// What happened.
+        /// The error.
         error: io::Error,
     },
     /// Several sources are to go into what is not there.
@@ -124,7 +122,7 @@ impl Failure {
         }
     }
 
-    /// What it means for a command that does several things: a local file that cannot be read is no
+    /// The failure as a part of a command that does several things: a local file that cannot be read is no
     /// matter of login or permission there.
     pub(crate) fn cause(&self) -> Cause {
         let local = match self {
@@ -161,16 +159,15 @@ impl Failure {
         }
     }
 
-    /// What to do next, where the cause does not say it.
+    /// The advice, where the message gives none.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Usage(_) => Some("see `ferry help`".to_owned()),
             // Not a file's name: the cause says what to do.
             Self::Register(error) if matches!(&**error, ClientError::Refused(no) if no.code == Code::Exists) => None,
-            Self::Server(error) | Self::Register(error) | Self::Remote { error, .. } => {
-                hint(error).or_else(|| no_pattern(error))
-            }
-            Self::Sites(SitesError::Io { source, .. }) if exit::of_io(source, Looking::File) == Exit::Denied => {
+            Self::Server(error) | Self::Register(error) => Advice::about(error).command,
+            Self::Remote { path, error, .. } => Advice::about(error).command.or_else(|| no_pattern(path, error)),
+            Self::Sites(SitesError::Io { source, .. }) if Kind::of_io(source) == Kind::Denied => {
                 Some(format!("{HOME_VARIABLE} names another folder for ferry's files"))
             }
             Self::NewFolder(path) => {
@@ -204,58 +201,13 @@ fn is_about_link(error: &ClientError) -> bool {
     }
 }
 
-/// What to do about an error of the library.
-pub(crate) fn hint(error: &ClientError) -> Option<String> {
-    match error {
-        ClientError::Unreachable { .. } => Some("check the address, and that ferryd runs there".to_owned()),
-        ClientError::Lost(_) | ClientError::Timeout(_) => {
-            Some("give the same command again: a transfer goes on from what has arrived".to_owned())
-        }
-        ClientError::Local { path, error } if exit::of_io(error, Looking::File) == Exit::NoSpace => {
-            part_of(path).map(|part| {
-                let part = Escaped(part.as_os_str().as_encoded_bytes()).to_string();
-                format!("what has arrived is kept in {part}: make room and give the same command again, or remove it")
-            })
-        }
-        ClientError::NoRoom { needed, available, .. } => {
-            Some(format!("{} needed, {} free", human::size(*needed), human::size(*available)))
-        }
-        ClientError::Refused(refusal) => match refusal.code {
-            Code::OverQuota => Some(over_quota(refusal.needed, refusal.available, refusal.held)),
-            Code::Exists => Some("choose what to do then with --on-conflict (mkdir: -p)".to_owned()),
-            Code::NotEmpty => Some("-r removes a folder with all below it".to_owned()),
-            Code::TooManyAttempts | Code::Busy if !refusal.message.contains("try again") => {
-                refusal.retry_after.map(|seconds| format!("try again in {seconds} s"))
-            }
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// What to do where a name that is not there looks as if a shell should have made names of it.
-fn no_pattern(error: &ClientError) -> Option<String> {
-    match error {
-        ClientError::Refused(refusal) if refusal.code == Code::NotFound && refusal.message.contains(['*', '?']) => Some(
-            "get, rm, mv and cp take patterns, other verbs take * and ? as they are; `ferry find` shows what is there"
-                .to_owned(),
-        ),
-        _ => None,
-    }
-}
-
-fn over_quota(needed: Option<u64>, available: Option<u64>, held: Option<u64>) -> String {
-    let mut text = String::new();
-    if let (Some(needed), Some(available)) = (needed, available) {
-        text = format!("{} needed, {} free; ", human::size(needed), human::size(available));
-    }
-    match held {
-        Some(held) if held > 0 => {
-            text += &format!("unfinished uploads hold {}, `ferry uploads` shows them", human::size(held));
-        }
-        _ => text += "`ferry quota` shows what is used, `ferry du` where",
-    }
-    text
+/// The advice for a missing path that looks like a pattern which a shell should have expanded.
+fn no_pattern(path: &RemotePath, error: &ClientError) -> Option<String> {
+    let is_pattern = path.as_bytes().iter().any(|byte| matches!(byte, b'*' | b'?'));
+    (is_pattern && Kind::of(error) == Kind::Missing).then(|| {
+        "get, rm, mv and cp take patterns, other verbs take * and ? as they are; `ferry find` shows what is there"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -277,11 +229,13 @@ mod tests {
     }
 
     #[test]
-    fn over_quota_says_how_much_is_missing_and_what_holds_it() {
-        let mut refusal = Refusal::new(Code::OverQuota, "full");
-        (refusal.needed, refusal.available, refusal.held) = (Some(2048), Some(1024), Some(512));
-        let hint = hint(&refusal.into()).unwrap();
-        assert_eq!(hint, "2.0 KiB needed, 1.0 KiB free; unfinished uploads hold 512 B, `ferry uploads` shows them");
+    fn a_missing_name_with_signs_of_a_pattern_is_explained_whatever_the_server_says() {
+        let hint = |path: &str| {
+            let path = RemotePath::from_wire(path.as_bytes()).unwrap();
+            Failure::remote(&path, Looking::File, Refusal::new(Code::NotFound, "not there").into()).hint()
+        };
+        assert!(hint("a/*.txt").is_some_and(|hint| hint.contains("take patterns")));
+        assert_eq!(hint("a/b.txt"), None);
     }
 
     #[test]

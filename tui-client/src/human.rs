@@ -1,9 +1,6 @@
 //! Sizes, times and permissions as people read them; quick enough for a hundred thousand lines.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use bytesize::ByteSize;
 use ferry_client::ClientError;
@@ -18,9 +15,28 @@ pub(crate) fn trying_again(error: &ClientError, delay: Duration, attempt: u32) -
     format!("{error}; trying again in {:.1} s (attempt {attempt})", delay.as_secs_f32())
 }
 
-/// Bytes as `1.2 GiB`.
-pub(crate) fn size(bytes: u64) -> impl fmt::Display {
-    ByteSize(bytes).display().iec()
+/// Bytes in at most 8 columns: `9.8 MiB`, `24 MiB`, `1023 KiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let power = bytes.ilog2() / 10;
+    let unit = 1u128 << (10 * power);
+    let name = usize::try_from(power).ok().and_then(|power| UNITS.get(power.wrapping_sub(1))).unwrap_or(&"EiB");
+    let tenths = u128::from(bytes) * 10 / unit;
+    if tenths < 100 { format!("{}.{} {name}", tenths / 10, tenths % 10) } else { format!("{} {name}", tenths / 10) }
+}
+
+/// Reads the most bytes a second as a person writes them; 0 is no limit.
+///
+/// # Errors
+/// That it is no size.
+pub(crate) fn parse_limit(text: &str) -> Result<Option<u64>, String> {
+    match text.parse::<ByteSize>() {
+        Ok(size) => Ok(Some(size.as_u64()).filter(|size| *size > 0)),
+        Err(_) => Err(format!("`{text}` is no size; write 500KiB, 10MiB or 0 for no limit")),
+    }
 }
 
 /// Seconds as `1:25` or `2:00:05`.
@@ -132,7 +148,7 @@ fn digit(number: u16) -> u8 {
     b"0123456789"[usize::from(number % 10)]
 }
 
-/// What the operator made of the account.
+/// The message for a change of the account's access.
 pub(crate) fn access_changed(access: Access) -> &'static str {
     match access {
         Access::ReadOnly => "your account on this server may only read from now on",
@@ -181,7 +197,24 @@ mod tests {
 
     #[test]
     fn rates_need_some_time() {
-        assert_eq!(rate(1 << 20, Duration::from_secs(2)).as_deref(), Some("512.0 KiB/s"));
+        assert_eq!(rate(1 << 20, Duration::from_secs(2)).as_deref(), Some("512 KiB/s"));
         assert_eq!(rate(1 << 20, Duration::from_millis(1)), None);
+    }
+
+    #[test]
+    fn sizes_take_at_most_eight_columns() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (10_239, "9.9 KiB"),
+            (10_240, "10 KiB"),
+            (1_048_575, "1023 KiB"),
+            (24 << 20, "24 MiB"),
+            (u64::MAX, "15 EiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+            assert!(text.len() <= 8);
+        }
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::exit::Exit;
 
-/// Which signal asks to stop.
+/// The signal that asks to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Ctrl-C.

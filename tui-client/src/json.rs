@@ -1,4 +1,4 @@
-//! What several verbs share of their `--json` output; `docs/scripting.md` has every shape.
+//! Types of the `--json` output that several verbs share; `docs/scripting.md` has every shape.
 //!
 //! These types are the promise to scripts and none of the protocol's: a field added there must not
 //! change what a script reads.
@@ -9,9 +9,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ferry_shared::path::RemotePath;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
-/// What became of a path, where there is nothing more to tell.
+/// The outcome for a path.
 #[derive(Debug, Serialize)]
 pub(crate) struct PathObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     pub(crate) path: &'a RemotePath,
     pub(crate) outcome: &'static str,
 }
@@ -19,6 +20,7 @@ pub(crate) struct PathObject<'a> {
 /// A path that was left out, and why.
 #[derive(Debug, Serialize)]
 pub(crate) struct SkippedObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
     outcome: &'static str,
     why: &'static str,
@@ -36,11 +38,16 @@ impl<'a> SkippedObject<'a> {
     }
 }
 
-/// What became of something that has a name and no path.
+/// The outcome for something with a name and no path.
 #[derive(Debug, Serialize)]
 pub(crate) struct NameObject<'a> {
     pub(crate) name: &'a str,
     pub(crate) outcome: &'static str,
+}
+
+/// Serializes a path as `--json` shows it.
+pub(crate) fn path<S: Serializer>(path: &RemotePath, serializer: S) -> Result<S::Ok, S::Error> {
+    Bytes(path.as_bytes()).serialize(serializer)
 }
 
 /// Bytes that are mostly text: a string where they are UTF-8, else `{"bytes":"<base64>"}`, as in the protocol.

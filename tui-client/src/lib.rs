@@ -1,13 +1,16 @@
 //! `ferry` as a library, so that other programs of ours can be it: the demo opens the browser.
 
 mod address;
+mod advice;
 mod args;
 mod cli;
+mod command_line;
 mod completion;
 mod context;
 mod estimate;
 mod exit;
 mod failure;
+mod fault;
 mod home;
 mod human;
 mod interrupt;
@@ -27,13 +30,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::error::ErrorKind;
 
-use crate::{
-    args::{Cli, Global, flags},
-    context::Context,
-    exit::Exit,
-    failure::Failure,
-    output::Output,
-};
+use crate::{args::Global, command_line::Cli, context::Context, exit::Exit, failure::Failure, output::Output};
 
 /// Threads for the network; disks and digests have threads of their own.
 const WORKERS: usize = 4;
@@ -42,13 +39,13 @@ const WORKERS: usize = 4;
 /// itself when the words are wrong or ask for help.
 pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> ExitCode {
     let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
-    match completion::answered(&words) {
+    match completion::answered(&words, command_line::definition) {
         Ok(true) => return ExitCode::SUCCESS,
         Ok(false) => {}
         Err(error) => error.exit(),
     }
     let (Cli { address, command }, global) = parse(&words);
-    let mut context = match Context::new(global.clone()) {
+    let mut context = match Context::new(global.clone(), command_line::definition) {
         Ok(context) => context,
         Err(failure) => return report(&Output::new(&global.common), &failure).into(),
     };
@@ -62,7 +59,7 @@ pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Exi
 
 /// The command line; ends the process when it is none.
 fn parse(words: &[OsString]) -> (Cli, Global) {
-    flags::parse(words).unwrap_or_else(|error| {
+    command_line::parse(words).unwrap_or_else(|error| {
         let error = match error.kind() {
             ErrorKind::UnknownArgument => unknown_verb(words).unwrap_or(error),
             _ => error,
@@ -74,7 +71,7 @@ fn parse(words: &[OsString]) -> (Cli, Global) {
     })
 }
 
-/// What is wrong with a line that begins with what can only be meant as a verb: the parser takes the
+/// The error for a line whose first word can only be meant as a verb: the parser takes the
 /// word for a site and blames the next one.
 fn unknown_verb(words: &[OsString]) -> Option<clap::Error> {
     let (verb, rest) = words.get(1..)?.split_first()?;
@@ -83,7 +80,7 @@ fn unknown_verb(words: &[OsString]) -> Option<clap::Error> {
         return None;
     }
     // Behind a site nothing but a verb can stand.
-    let error = flags::parse(&[words.first()?.clone(), "user@host".into(), verb.clone()]).err();
+    let error = command_line::parse(&[words.first()?.clone(), "user@host".into(), verb.clone()]).err();
     error.filter(|error| error.kind() == ErrorKind::InvalidSubcommand)
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Output {
     stdout_color: bool,
     stderr_color: bool,
     advice: RefCell<Option<String>>,
-    /// What was said last to do about an error.
+    /// The last advice about an error.
     hint: RefCell<Option<String>>,
     /// Whether what is done goes on when the reader of standard output leaves.
     outlives_reader: Cell<bool>,
@@ -194,7 +194,7 @@ impl Output {
         self.message("", text);
     }
 
-    /// What a person may have meant otherwise: told when the server, or what was named on it, is not found.
+    /// Advice about another reading of an address, shown if the server or the path is not found.
     pub(crate) fn advise(&self, advice: String) {
         self.advice.replace(Some(advice));
     }

@@ -16,7 +16,7 @@ use crate::{args::ProgressChoice, human, output::Output};
 
 /// Times a second the screen may change.
 const HERTZ: u8 = 10;
-/// What is over sooner needs no bar.
+/// Jobs that end sooner need no bar.
 const QUIET: Duration = Duration::from_millis(400);
 /// Between two lines of `--progress plain`.
 const PLAIN: Duration = Duration::from_secs(5);

@@ -23,9 +23,9 @@ pub(crate) enum SecretError {
     /// The password file cannot be read.
     #[error("{}: {error}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
     /// Standard input or the terminal cannot be read.
@@ -40,7 +40,7 @@ pub(crate) enum SecretError {
     /// It is text in another form than UTF-8.
     #[error("{shown} cannot be read: {why}; save it as UTF-8")]
     Encoding {
-        /// What was read.
+        /// The source of the text.
         shown: String,
         /// How it is seen.
         why: &'static str,
@@ -87,7 +87,7 @@ impl Source {
         }
     }
 
-    /// What to tell of a file that people who may not know the password can read; nothing where that is not so.
+    /// A warning about a file that other users can read; `None` if there is none.
     pub(crate) fn exposed(&self) -> Option<String> {
         let Self::File(path) = self else { return None };
         let mode = readable_by_all(path)?;

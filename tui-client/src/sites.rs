@@ -12,7 +12,7 @@ use ferry_shared::{
     path::{PathError, RemotePath},
     text_file,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::{
@@ -20,11 +20,11 @@ use crate::{
     args::Links,
 };
 
-/// What a new `sites.toml` begins with.
+/// The first lines of a new `sites.toml`.
 const HEAD: &str = "# ferry's saved servers. Passwords are never kept here.\n\n";
 
 /// One saved server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Site {
     /// `host`, `host:port` or `[v6]:port`.
@@ -32,19 +32,19 @@ pub(crate) struct Site {
     /// The user's name there.
     pub(crate) user: String,
     /// The folder `SITE:` and relative paths start at; the home if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(crate) path: Option<String>,
     /// The only server key to accept, instead of what `known_servers` says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(crate) server_key: Option<Fingerprint>,
     /// The file of the key to log in with, instead of a password.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(crate) identity: Option<PathBuf>,
     /// The file with the server's secret.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(crate) seal: Option<PathBuf>,
-    /// What becomes of symbolic links inside a folder, unless `--links` says it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The rule for symbolic links inside a folder, unless `--links` is given.
+    #[serde(default)]
     pub(crate) links: Option<Links>,
 }
 
@@ -55,7 +55,7 @@ struct File {
     sites: BTreeMap<String, Site>,
 }
 
-/// What is wrong with the saved servers.
+/// An error of the saved servers.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SitesError {
     /// The disk's error.
@@ -63,15 +63,15 @@ pub(crate) enum SitesError {
     Io {
         /// Of which file.
         path: PathBuf,
-        /// What happened.
+        /// The error.
         source: io::Error,
     },
     /// The file does not say what it should; the message has line and column.
     #[error("{} cannot be used: {message}", path.display())]
     Syntax {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The message, with the position.
         message: String,
     },
     /// No such site.
@@ -115,7 +115,7 @@ pub(crate) struct Place {
     pub(crate) identity: Option<PathBuf>,
     /// The file with the server's secret.
     pub(crate) seal: Option<PathBuf>,
-    /// What becomes of symbolic links inside a folder.
+    /// The rule for symbolic links inside a folder.
     pub(crate) links: Option<Links>,
 }
 
@@ -267,7 +267,7 @@ impl Sites {
     }
 }
 
-/// What is wrong with `NAME:typed` where no site has the name.
+/// The error for `NAME:typed` where no site has that name.
 fn unknown(name: &str, typed: &[u8]) -> SitesError {
     let mut parts = typed.splitn(2, |b| *b == b'@');
     match (parts.next(), parts.next()) {

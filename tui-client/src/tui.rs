@@ -1,18 +1,18 @@
 //! The full-screen browser: what `ferry` without a verb does.
 //!
-//! Keys, ticks and answers are events; [`update`] makes of the state and an event the next
-//! state and effects; [`effects`] does those outside and answers with events; [`view`]
-//! draws the state. [`runtime`] is the loop that joins them.
+//! Keys, ticks and answers are events. [`update`] applies an event to the state and returns effects; [`effects`] runs
+//! them and answers with events; [`view`] draws the state. [`runtime`] is the loop that joins them.
 
 mod action;
 mod config;
 mod effect;
 mod effects;
 mod event;
+#[cfg(test)]
+mod fixture;
 mod keymap;
 mod runtime;
-#[cfg(test)]
-mod scene;
+mod setting_error;
 mod state;
 mod terminal;
 mod update;
@@ -40,9 +40,9 @@ use self::{
     keymap::Keymap,
     runtime::Runtime,
     state::{
-        link::Server,
+        appearance::{ASCII, Appearance, Theme, UNICODE},
         listing::Viewing,
-        look::{ASCII, Look, Theme, UNICODE},
+        server::Server,
     },
     terminal::{Environment, Screen},
     update::{Begin, start as begin},
@@ -56,7 +56,7 @@ use crate::{
     secret::Source,
 };
 
-/// What to type where there is no terminal for the browser.
+/// The message where there is no terminal for the browser.
 const HELP: &str = "\
 the browser needs a terminal. For example:
 
@@ -84,7 +84,7 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
         Source::Prompt => None,
         source => Some(source.read("")?),
     };
-    let (settings, keymap, look, mut faults) = read_files(context);
+    let (settings, keymap, appearance, mut faults) = read_files(context);
     let home = &context.home;
     let (saved, wrong) = effects::load_saved(home);
     faults.extend(wrong);
@@ -100,7 +100,7 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
         copies: copies(home.state()),
         folder: env::current_dir().unwrap_or_else(|_| user_home()),
         keymap,
-        look,
+        appearance,
         viewing: Viewing { sort: settings.sort, hidden: settings.hidden, filter: None },
         rule: context.global.on_conflict.map_or(settings.rule, Into::into),
         at_once: options.settings.transfers,
@@ -142,8 +142,8 @@ fn server(context: &Context, argument: &OsStr) -> Result<Server, Failure> {
     })
 }
 
-/// What the user's files say, and what is wrong with them.
-fn read_files(context: &Context) -> (Settings, Keymap, Look, Vec<String>) {
+/// Reads the user's files, and lists the errors in them.
+fn read_files(context: &Context) -> (Settings, Keymap, Appearance, Vec<String>) {
     let folder = context.home.config();
     let mut faults = Vec::new();
     let text = read(&folder.join("config.toml"), &mut faults).unwrap_or_default();
@@ -154,21 +154,25 @@ fn read_files(context: &Context) -> (Settings, Keymap, Look, Vec<String>) {
     };
     let environment = Environment::of_process();
     let unicode = settings.unicode.unwrap_or_else(|| environment.is_unicode());
-    let mut look = Look { signs: if unicode { UNICODE } else { ASCII }, depth: environment.depth(), ..Look::default() };
+    let mut appearance = Appearance {
+        signs: if unicode { UNICODE } else { ASCII },
+        depth: environment.depth(),
+        ..Appearance::default()
+    };
     if context.global.common.color == ColorChoice::Never {
-        look.depth = state::look::Depth::None;
+        appearance.depth = state::appearance::Depth::None;
     }
     keymap.set_plain(!unicode);
-    read_themes(&folder.join("themes"), &mut look, &mut faults);
-    if !look.choose(&settings.theme) {
+    read_themes(&folder.join("themes"), &mut appearance, &mut faults);
+    if !appearance.choose(&settings.theme) {
         let fault = Settings::fault(&text, "theme", format!("there is no theme `{}`", settings.theme));
         faults.push(format!("config.toml, {fault}"));
     }
-    (settings, keymap, look, faults)
+    (settings, keymap, appearance, faults)
 }
 
 /// The user's own themes; one of a name that is there already takes its place.
-fn read_themes(folder: &Path, look: &mut Look, faults: &mut Vec<String>) {
+fn read_themes(folder: &Path, appearance: &mut Appearance, faults: &mut Vec<String>) {
     // Most have none.
     let Ok(entries) = fs::read_dir(folder) else { return };
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -177,13 +181,13 @@ fn read_themes(folder: &Path, look: &mut Look, faults: &mut Vec<String>) {
     for path in files {
         let Some(name) = path.file_stem().and_then(OsStr::to_str) else { continue };
         if let Some(text) = read(&path, faults) {
-            look.add(told(&format!("themes/{name}.toml"), Theme::read(name, &text), faults));
+            appearance.add(told(&format!("themes/{name}.toml"), Theme::read(name, &text), faults));
         }
     }
 }
 
-/// What a file says; its faults are told with its name.
-fn told<T>(file: &str, (value, wrong): (T, Vec<config::Fault>), faults: &mut Vec<String>) -> T {
+/// Returns the content of a file, and lists its errors under its name.
+fn told<T>(file: &str, (value, wrong): (T, Vec<setting_error::SettingError>), faults: &mut Vec<String>) -> T {
     faults.extend(wrong.iter().map(|fault| format!("{file}, {fault}")));
     value
 }
@@ -200,7 +204,7 @@ fn read(path: &Path, faults: &mut Vec<String>) -> Option<String> {
     }
 }
 
-/// What the command line and `config.toml` say of connections and transfers; the command line wins.
+/// The options for connections and transfers; the command line overrides `config.toml`.
 fn options(context: &Context, settings: &Settings) -> Options {
     let global = &context.global;
     let usual = Engine::default();
@@ -223,7 +227,7 @@ fn user_home() -> PathBuf {
     directories::BaseDirs::new().map_or_else(|| PathBuf::from("/"), |dirs| dirs.home_dir().to_owned())
 }
 
-/// Where copies of remote files lie while they are edited: nobody else's business, and not another ferry's.
+/// The folder for copies of edited remote files: private to the user and to this process.
 fn copies(state: &Path) -> PathBuf {
     let folder = state.join("edit");
     let mut builder = fs::DirBuilder::new();

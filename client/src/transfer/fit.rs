@@ -12,7 +12,7 @@ use std::{
 use ferry_shared::{
     entry::Kind,
     message::{Reply, Request, reply::Usage},
-    refusal::{Code, Refusal},
+    refusal::{Code, Refusal, Unit},
 };
 use parking_lot::Mutex;
 
@@ -179,7 +179,7 @@ impl Room {
         let message = format!("{what}: at least {needed} bytes are needed, {available} are free");
         let held = over_quota.then_some(reserved);
         let refusal = Refusal::new(code, message);
-        Refusal { needed: Some(needed), available: Some(available), held, ..refusal }.into()
+        Refusal { unit: Some(Unit::Bytes), needed: Some(needed), available: Some(available), held, ..refusal }.into()
     }
 }
 

@@ -171,7 +171,7 @@ fn too_many_attempts_are_waited_for_or_are_5() {
     client.set_password("wrong");
     client.run(&[&"ls", &client.at("")]).code(7);
     client.set_password(ferry_e2e::PASSWORD);
-    client.run(&[&"ls", &client.at(""), &"--retries=0"]).code(5).says("try again");
+    client.run(&[&"ls", &client.at(""), &"--retries=0"]).code(5).says("asks to wait");
     client.run(&[&"ls", &client.at("")]).ok();
 }
 

@@ -103,7 +103,7 @@ fn nine_tenths_of_the_quota_are_told_once_and_again_when_it_filled_up_again() {
     material::many_files(&small, 20, 1000, 3);
     let warnings = |outcome: &client::Outcome| outcome.stderr.matches("are taken on this server").count();
     assert_eq!(warnings(&client.put(&folder.join("some"), "some").ok()), 0);
-    let outcome = client.put(&folder.join("more"), "more").ok().says("9.5 MiB of 10.0 MiB");
+    let outcome = client.put(&folder.join("more"), "more").ok().says("9.5 MiB of 10 MiB");
     assert_eq!(warnings(&outcome), 1, "{outcome}");
     let outcome = client.run(&[&"put", &small, &client.at("")]).ok();
     assert_eq!(warnings(&outcome), 1, "{outcome}");

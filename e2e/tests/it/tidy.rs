@@ -1,7 +1,9 @@
 //! The rules of the project that a program can check: names, sizes, first lines, and the direction of dependencies.
 
+mod cycles;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     env, fs,
     path::{Path, PathBuf},
     process::Command,
@@ -47,8 +49,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("client/connection", &["remote", "transfer"]),
     ("client", &["::ferry_server", "::ratatui", "::crossterm", "::clap", "::indicatif"]),
     ("tui-client/tui/view", &["::ferry_client", "::tokio"]),
-    ("tui-client/tui/state", &["::ratatui", "::tokio"]),
-    ("tui-client/tui/update", &["::tokio", "::ratatui"]),
+    ("tui-client/tui/state", &["::ratatui", "::crossterm", "::tokio"]),
+    ("tui-client/tui/update", &["::ratatui", "::crossterm", "::tokio"]),
     ("tui-client", &["::ferry_server"]),
 ];
 
@@ -219,83 +221,6 @@ fn the_files_layer_shows_nothing_of_what_it_is_made_of() {
     let shows = |text: &str| code(text).lines().any(|line| line.trim_start().starts_with("pub use crate::"));
     let faults: Vec<_> = files.filter(|(_, text)| shows(text)).map(|(path, _)| path.display().to_string()).collect();
     assert_none("re-exports", &faults);
-}
-
-/// The mutual uses of the modules in a folder of a crate: by its path or, from the folder itself, by `super`.
-fn graph(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
-    let within: PathBuf = folder.iter().skip(2).collect();
-    let crates = within.iter().fold("crate::".to_owned(), |path, part| path + &part.to_string_lossy() + "::");
-    let mut graph = BTreeMap::new();
-    for (path, text) in sources() {
-        let Ok(inside) = path.strip_prefix(folder) else { continue };
-        let stem = inside.with_extension("");
-        let module = stem.iter().next().unwrap_or_default().to_string_lossy().into_owned();
-        if stem.iter().any(|part| part == "tests") || module == "lib" || module == "main" {
-            continue;
-        }
-        let code = code(&text);
-        let used: &mut BTreeSet<String> = graph.entry(module).or_default();
-        used.extend(after(&code, &crates));
-        if stem.components().count() == 1 {
-            used.extend(after(&code, "super::"));
-        }
-    }
-    let known: BTreeSet<String> = graph.keys().cloned().collect();
-    graph.iter_mut().for_each(|(module, used)| used.retain(|name| name != module && known.contains(name)));
-    graph
-}
-
-/// The groups of several modules that can all reach each other.
-fn cycles(graph: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<Vec<&String>> {
-    let reached = |from: &String| {
-        let mut found = BTreeSet::new();
-        let mut next: Vec<&String> = graph.get(from).into_iter().flatten().collect();
-        while let Some(module) = next.pop() {
-            if found.insert(module) {
-                next.extend(graph.get(module).into_iter().flatten());
-            }
-        }
-        found
-    };
-    let all: BTreeMap<_, _> = graph.keys().map(|module| (module, reached(module))).collect();
-    let mut groups = BTreeSet::new();
-    for (module, found) in &all {
-        let back = |other: &&String| all.get(other).is_some_and(|found| found.contains(module));
-        let group: Vec<&String> = found.iter().copied().filter(back).collect();
-        if group.len() > 1 {
-            groups.insert(group);
-        }
-    }
-    groups
-}
-
-#[test]
-fn no_sibling_modules_in_the_server_depend_on_each_other_in_a_cycle() {
-    // In `shared`, messages and their decoder belong together. The live view is a separate program.
-    let kept = |folder: &&PathBuf| {
-        folder.starts_with("server/src") && !folder.ends_with("top") || folder.as_path() == Path::new("shared/src")
-    };
-    let folders: BTreeSet<PathBuf> =
-        sources().iter().filter_map(|(path, _)| path.parent().map(Path::to_owned)).collect();
-    let mut count = 0;
-    let mut faults = Vec::new();
-    for folder in folders.iter().filter(kept) {
-        let graph = graph(folder);
-        count += graph.values().map(BTreeSet::len).sum::<usize>();
-        faults.extend(cycles(&graph).iter().map(|group| format!("{}: {group:?}", folder.display())));
-    }
-    assert_none("modules that use each other in a circle", &faults);
-    assert!(count > 200, "only {count} uses are found");
-}
-
-#[test]
-fn a_cycle_is_found_with_exactly_its_members() {
-    let graph = [("a", vec!["b"]), ("b", vec!["c", "d"]), ("c", vec!["a"]), ("d", vec!["e"]), ("e", vec![])];
-    let owned = |(name, used): &(&str, Vec<&str>)| {
-        ((*name).to_owned(), used.iter().map(ToString::to_string).collect::<BTreeSet<_>>())
-    };
-    let graph = graph.iter().map(owned).collect();
-    assert_eq!(cycles(&graph).into_iter().collect::<Vec<_>>(), [["a", "b", "c"]]);
 }
 
 /// Otherwise a test could not stop the server there.

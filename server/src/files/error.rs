@@ -2,7 +2,11 @@
 
 use ferry_shared::path::{PathError, RemotePath};
 
-use crate::{disk_fault::Fault, quota::OverQuota, storage::StorageError};
+use crate::{
+    disk_fault::Fault,
+    quota::{OverQuota, What},
+    storage::StorageError,
+};
 
 /// An operation failed. Messages contain the user's own paths and no details of the server, except those of
 /// [`Error::Disk`] and [`Error::Fault`], which are for the log.
@@ -16,7 +20,7 @@ pub enum Error {
         /// The same as text.
         message: String,
     },
-    /// The quota is exceeded. The amounts are bytes, or files if the limit of files is exceeded.
+    /// The quota is exceeded.
     #[error("{message}")]
     OverQuota {
         /// The same as text.
@@ -27,6 +31,8 @@ pub enum Error {
         available: u64,
         /// The amount that unfinished uploads have reserved.
         held: u64,
+        /// Whether these are files; else they are bytes.
+        in_files: bool,
     },
     /// The account is read-only.
     #[error("this account may look and download only")]
@@ -138,8 +144,8 @@ impl Error {
     }
 
     fn over_quota(message: String, quota: OverQuota) -> Self {
-        let OverQuota { needed, available, held, .. } = quota;
-        Self::OverQuota { message, needed, available, held }
+        let OverQuota { what, needed, available, held } = quota;
+        Self::OverQuota { message, needed, available, held, in_files: what == What::Files }
     }
 
     /// Whether there is nothing at the path.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, de::IgnoredAny};
 
+pub use super::request::Follows;
 use super::request::Request;
 use crate::path::RemotePath;
 
@@ -30,17 +31,6 @@ pub enum Undecodable {
         /// The frames after it that belong to the refused request.
         follows: Follows,
     },
-}
-
-/// The frames that a client sends after a request without waiting for an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Follows {
-    /// None.
-    Nothing,
-    /// Blocks up to a `Commit`.
-    UpToCommit,
-    /// Have-frames up to an empty one.
-    UpToEmptyHave,
 }
 
 impl Request {

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
-use super::decode::Follows;
 use crate::{
     digest::Digest,
     entry::{Mtime, Version},
@@ -280,6 +279,17 @@ pub enum Basis {
 /// The `limit` of a `find` that states none.
 const fn all() -> u64 {
     u64::MAX
+}
+
+/// The frames a request sends after itself without waiting for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// None.
+    Nothing,
+    /// Blocks up to a `Commit`.
+    UpToCommit,
+    /// Have-frames up to an empty one.
+    UpToEmptyHave,
 }
 
 impl Request {

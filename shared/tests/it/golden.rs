@@ -15,7 +15,7 @@ use ferry_shared::{
     },
     name::Name,
     path::RemotePath,
-    refusal::{Code, Refusal},
+    refusal::{Code, Refusal, Unit},
     secret::Secret,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -163,11 +163,16 @@ fn every_reply_is_pinned() {
         }),
         &format!(r#"{{"logged_in":{{"user":"alice","access":"read-write","usage":{usage_json},"ticket":"t"}}}}"#),
     );
-    let over =
-        Refusal { needed: Some(10), available: Some(4), held: Some(2), ..Refusal::new(Code::OverQuota, "over quota") };
+    let over = Refusal {
+        unit: Some(Unit::Bytes),
+        needed: Some(10),
+        available: Some(4),
+        held: Some(2),
+        ..Refusal::new(Code::OverQuota, "over quota")
+    };
     pin(
         &Reply::Refused(over),
-        r#"{"refused":{"code":"over_quota","message":"over quota","retry":false,"needed":10,"available":4,"held":2}}"#,
+        r#"{"refused":{"code":"over_quota","message":"over quota","retry":false,"unit":"bytes","needed":10,"available":4,"held":2}}"#,
     );
     pin(
         &Reply::Entries(Page { under: path("x"), entries: vec![entry.clone()], unreadable: vec![], more: true }),

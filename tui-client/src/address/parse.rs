@@ -8,7 +8,7 @@ use percent_encoding::percent_decode;
 use super::{Address, AddressError, Server, host_and_port, is_site_name};
 use crate::os_bytes::bytes_of;
 
-/// What a URL begins with.
+/// The prefix of a URL.
 const SCHEME: &[u8] = b"ferry://";
 
 pub(super) fn parse(argument: &OsStr) -> Result<Option<Address>, AddressError> {
@@ -70,7 +70,7 @@ fn split_head(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (!head.is_empty() && !head.contains(&b'/')).then_some((head, rest))
 }
 
-/// What was meant with `user@::1:/path`, where the brackets around the address are missing.
+/// The intended address of `user@::1:/path`, where the brackets around the address are missing.
 fn bare_ipv6(bytes: &[u8]) -> Option<String> {
     let (user, rest) = std::str::from_utf8(bytes).ok()?.split_once('@')?;
     if user.is_empty() || user.contains(['/', ':']) {

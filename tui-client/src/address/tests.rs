@@ -1,4 +1,4 @@
-//! What is a server and what is local, case by case.
+//! Cases of remote addresses and local paths.
 
 use std::ffi::OsStr;
 

@@ -1,12 +1,11 @@
-//! Which verb takes which flags: one table, from which help, completions and manual pages are made.
+//! The flags of each verb: one table, from which help, completions and manual pages are made.
 
 use std::ffi::{OsStr, OsString};
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command};
 
 use super::{
-    BarFlags, Cli, Common, ConflictFlags, DryRunFlags, EngineFlags, Filters, Global, LinkFlags, Login, Patience,
-    ServerFlags,
+    BarFlags, Common, ConflictFlags, DryRunFlags, EngineFlags, Filters, Global, LinkFlags, Login, Patience, ServerFlags,
 };
 
 /// Flags that go together.
@@ -28,7 +27,7 @@ use Group::{Bar, Conflict, DryRun, Engine, Filters as Filter, Links, Login as Pa
 
 /// All of them.
 const ALL: [Group; 10] = [DryRun, Conflict, Engine, Filter, Links, Bar, Password, Server, Wait, Group::Common];
-/// What every verb that talks to a server takes.
+/// The flags of every verb that connects to a server.
 const CONNECTS: [Group; 3] = [Password, Server, Wait];
 
 /// The groups of a verb besides [`Common`]; of the browser for the empty name.
@@ -82,9 +81,9 @@ impl Group {
     }
 }
 
-/// The whole command line, each verb with its flags.
-pub(crate) fn command() -> Command {
-    with_flags(Cli::command(), "")
+/// The command line `program`, each of its verbs with its flags.
+pub(crate) fn add_to_verbs(program: Command) -> Command {
+    with_flags(program, "")
 }
 
 fn with_flags(command: Command, name: &str) -> Command {
@@ -105,19 +104,8 @@ fn with_flags(command: Command, name: &str) -> Command {
     })
 }
 
-/// Reads a command line, its own name first.
-///
-/// # Errors
-/// What is wrong with it; also when it asks for help.
-pub(crate) fn parse(words: &[OsString]) -> Result<(Cli, Global), clap::Error> {
-    let command = command();
-    let words = behind_the_verb(&command, words.to_vec());
-    let matches = command.try_get_matches_from(words)?;
-    Ok((Cli::from_arg_matches(&matches)?, given(&matches)))
-}
-
 /// The flags that were given, with defaults for those the verb does not take.
-fn given(matches: &ArgMatches) -> Global {
+pub(crate) fn given(matches: &ArgMatches) -> Global {
     let mut verb = matches;
     while let Some((_, inner)) = verb.subcommand() {
         verb = inner;
@@ -144,7 +132,7 @@ fn group<G: Args + Default>(matches: &ArgMatches) -> G {
 
 /// Flags may stand before the verb: they are read as if they stood right behind it, where each
 /// verb knows its own.
-fn behind_the_verb(command: &Command, mut words: Vec<OsString>) -> Vec<OsString> {
+pub(crate) fn move_behind_verb(command: &Command, mut words: Vec<OsString>) -> Vec<OsString> {
     let flags = ALL.into_iter().fold(Command::new("flags"), |flags, group| group.add_to(flags));
     let mut first = 1;
     while let Some(width) = words.get(first).and_then(|word| flag_width(&flags, word)) {
@@ -186,7 +174,10 @@ fn takes_value(flags: &Command, is: impl Fn(&Arg) -> bool) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::ProgressChoice;
+    use crate::{
+        args::ProgressChoice,
+        command_line::{Cli, definition, parse},
+    };
 
     fn read(line: &str) -> Result<(Cli, Global), clap::Error> {
         parse(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
@@ -194,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_definitions_hold_together() {
-        command().debug_assert();
+        definition().debug_assert();
     }
 
     #[test]

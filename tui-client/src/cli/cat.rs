@@ -10,7 +10,7 @@ use clap::Args;
 use ferry_client::Remote;
 use ferry_shared::path::RemotePath;
 
-use super::each::Tally;
+use super::batch::Tally;
 use crate::{
     context::Context,
     exit::{Exit, Looking},

@@ -19,7 +19,7 @@ use self::{
     compare::{Difference, Tree},
     local::{Found, Why},
 };
-use super::{each::Tally, listing};
+use super::{batch::Tally, listing};
 use crate::{
     args::Links,
     context::{self, Context},
@@ -50,6 +50,7 @@ pub(crate) struct CheckArgs {
 /// A difference as `--json` shows it.
 #[derive(Serialize)]
 struct DifferenceObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
     #[serde(flatten)]
     difference: &'a Difference,
@@ -145,7 +146,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// What could not be looked at cannot be said to be equal.
+    /// Paths that could not be read cannot count as equal.
     fn unreadable(&mut self, here: Vec<Failure>, there: Vec<Failure>) -> Result<(), Failure> {
         here.into_iter().chain(there).try_for_each(|failure| self.tally.count(self.context, Err(failure)))
     }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::shift::{self, Way};
+use super::move_copy::{self, Way};
 use crate::{context::Context, exit::Exit, failure::Failure};
 
 /// `ferry cp`.
@@ -21,5 +21,5 @@ pub(crate) struct CpArgs {
 }
 
 pub(super) async fn run(args: CpArgs, context: &mut Context) -> Result<Exit, Failure> {
-    shift::run(Way::Copy, &args.remotes, context).await
+    move_copy::run(Way::Copy, &args.remotes, context).await
 }

@@ -10,7 +10,7 @@ use ferry_shared::{
 };
 use serde::Serialize;
 
-use super::{each::Tally, listing, sources};
+use super::{batch::Tally, listing, sources};
 use crate::{context::Context, exit::Exit, failure::Failure, human, output::Output};
 
 /// `ferry du`.
@@ -28,7 +28,7 @@ pub(crate) struct DuArgs {
     bytes: bool,
 }
 
-/// What a folder holds, all below it included.
+/// The content of a folder, with everything below it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 struct Held {
     bytes: u64,
@@ -38,6 +38,7 @@ struct Held {
 
 #[derive(Serialize)]
 struct FolderObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
     #[serde(flatten)]
     held: &'a Held,

@@ -7,7 +7,7 @@ use ferry_client::{Remote, transfer::Filter};
 use ferry_shared::{entry::Kind, path::RemotePath};
 
 use super::{
-    each::Tally,
+    batch::Tally,
     listing::{self, EntryObject},
     sources,
 };
@@ -64,7 +64,7 @@ impl Search<'_> {
         if !sources::is_meant(&self.filter, top, Kind::Folder) {
             return Ok(true);
         }
-        // What the filter leaves out must not count.
+        // Entries that the filter leaves out must not count.
         let limit = if self.filter.is_open() { *left } else { u64::MAX };
         let mut pages = self.remote.find(top.clone(), self.pattern.to_owned(), limit).await.map_err(about)?;
         let mut unreadable = Vec::new();

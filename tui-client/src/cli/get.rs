@@ -14,7 +14,7 @@ use ferry_client::{
 };
 
 use super::{
-    into, sources,
+    destination, sources,
     transfer::{self, Way},
 };
 use crate::{
@@ -78,7 +78,7 @@ pub(super) async fn run(args: GetArgs, context: &mut Context, signals: &mut Sign
     let works = match works {
         Some(works) => works,
         None => tokio::select! {
-            target = destination(&connector, &places[0], Path::new(local), &mut remote, context) => {
+            target = resolve_target(&connector, &places[0], Path::new(local), &mut remote, context) => {
                 let (to, into) = target?;
                 to_disk(&places, &to, into)?
             }
@@ -105,7 +105,7 @@ fn told(places: &[Place], local: &OsStr) -> bool {
 ///
 /// A folder becomes `to`, a file goes into a folder that is there. The server is asked
 /// only where that makes a difference.
-async fn destination(
+async fn resolve_target(
     connector: &Connector,
     place: &Place,
     to: &Path,
@@ -116,10 +116,10 @@ async fn destination(
         return Ok((to.to_owned(), false));
     }
     if let Some(name) = place.path.name() {
-        if !into::ask_is_folder(connector, &place.path, kept, context).await? {
+        if !destination::ask_is_folder(connector, &place.path, kept, context).await? {
             return Ok((to.to_owned(), true));
         }
-        into::tell_merge(OsStr::new(&name.display().to_string()), to.as_os_str(), context);
+        destination::tell_merge(OsStr::new(&name.display().to_string()), to.as_os_str(), context);
     }
     // A symlink that is named here is meant as the folder it leads to; the engine follows none.
     let to = match to.is_symlink() {

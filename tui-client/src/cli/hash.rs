@@ -6,7 +6,7 @@ use clap::Args;
 use ferry_shared::{message::request::Algorithm, name::Escaped, path::RemotePath};
 use serde::Serialize;
 
-use super::each::Tally;
+use super::batch::Tally;
 use crate::{
     context::Context,
     exit::{Exit, Looking},
@@ -35,6 +35,7 @@ pub(crate) struct HashArgs {
 
 #[derive(Serialize)]
 struct HashObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
     algorithm: &'static str,
     digest: &'a str,

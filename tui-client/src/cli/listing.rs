@@ -19,14 +19,16 @@ use crate::{
     exit::Looking,
     failure::Failure,
     human::{self, Times},
+    json::Bytes,
     output::Output,
 };
 
 /// An entry as `--json` shows it, with the path from the home on.
 #[derive(Debug, Serialize)]
 pub(super) struct EntryObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
-    name: &'a Name,
+    name: Bytes<'a>,
     kind: &'static str,
     size: u64,
     mtime: (i64, u32),
@@ -37,7 +39,14 @@ impl<'a> EntryObject<'a> {
     /// `entry`, which is at `path`.
     pub(super) fn new(path: &'a RemotePath, entry: &'a Entry) -> Self {
         let Entry { name, kind, size, mtime: Mtime(seconds, nanos), mode } = entry;
-        Self { path, name, kind: word(*kind), size: *size, mtime: (*seconds, *nanos), mode: *mode }
+        Self {
+            path,
+            name: Bytes(name.as_bytes()),
+            kind: word(*kind),
+            size: *size,
+            mtime: (*seconds, *nanos),
+            mode: *mode,
+        }
     }
 }
 
@@ -51,7 +60,7 @@ pub(super) fn word(kind: Kind) -> &'static str {
     }
 }
 
-/// What a stream of pages held.
+/// The content of a stream of pages.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     /// The folders in order, each with its entries sorted by name; paths are relative to

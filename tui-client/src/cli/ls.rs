@@ -11,7 +11,7 @@ use ferry_shared::{
 };
 
 use super::{
-    each::Tally,
+    batch::Tally,
     listing::{self, EntryObject, Listed, LongLines},
     sources,
 };

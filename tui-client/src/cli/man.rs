@@ -7,7 +7,6 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    args::flags,
     context::Context,
     exit::{Exit, Looking},
     failure::Failure,
@@ -31,7 +30,7 @@ struct WrittenObject<'a> {
 
 pub(super) fn run(args: &ManArgs, context: &Context) -> Result<Exit, Failure> {
     fs::create_dir_all(&args.dir)
-        .and_then(|()| clap_mangen::generate_to(flags::command(), &args.dir))
+        .and_then(|()| clap_mangen::generate_to((context.command_line)(), &args.dir))
         .map_err(|error| Failure::local(&args.dir, Looking::Folder, error))?;
     let local = Bytes(args.dir.as_os_str().as_encoded_bytes());
     context.output.result(&WrittenObject { local, outcome: "written" })?;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::{each::Tally, rehearsal};
+use super::{batch::Tally, dry_run};
 use crate::{
     context::Context,
     exit::{Exit, Looking},
@@ -31,7 +31,7 @@ pub(super) async fn run(args: MkdirArgs, context: &mut Context) -> Result<Exit, 
     for place in &places {
         let path = &place.path;
         let result = if context.global.dry_run {
-            let would = rehearsal::make_dir(&remote, path, args.parents).await;
+            let would = dry_run::make_dir(&remote, path, args.parents).await;
             would.map(|()| {
                 context.output.say(&format!("would make {}", path.display()));
                 "would"

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::shift::{self, Way};
+use super::move_copy::{self, Way};
 use crate::{context::Context, exit::Exit, failure::Failure};
 
 /// `ferry mv`.
@@ -22,5 +22,5 @@ pub(crate) struct MvArgs {
 }
 
 pub(super) async fn run(args: MvArgs, context: &mut Context) -> Result<Exit, Failure> {
-    shift::run(Way::Move, &args.remotes, context).await
+    move_copy::run(Way::Move, &args.remotes, context).await
 }

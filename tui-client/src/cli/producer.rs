@@ -22,7 +22,7 @@ pub(super) struct Producer {
     watching: JoinHandle<()>,
 }
 
-/// What a command writes; its end is one only if the command ended with 0.
+/// The output of a command; its end counts only if the command ended with 0.
 struct Produced {
     pipe: File,
     ended: mpsc::Receiver<io::Result<ExitStatus>>,

@@ -12,7 +12,7 @@ use ferry_client::transfer::{Job, JobOptions, Work, remote_name};
 use ferry_shared::{name::Name, path::RemotePath};
 
 use super::{
-    into,
+    destination,
     producer::Producer,
     transfer::{self, Way},
 };
@@ -76,10 +76,10 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
     let works = if from_stdin {
         vec![Work::UploadStream { from: Box::new(streams::input().map_err(Failure::NoInput)?), to: to.path.clone() }]
     } else {
-        let into = match into::told(&to, locals.len()) {
+        let into = match destination::told(&to, locals.len()) {
             Some(into) => into,
             None => tokio::select! {
-                there = into::ask_is_folder(&connector, &to.path, &mut remote, context) => {
+                there = destination::ask_is_folder(&connector, &to.path, &mut remote, context) => {
                     goes_into(&locals[0], &to, there?, context)
                 }
                 signal = signals.next() => return Ok(signal.exit()),
@@ -93,7 +93,7 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
     exit
 }
 
-/// What a command writes becomes a file, if the command says that it is whole.
+/// Uploads the output of a command, if the command ends successfully.
 async fn from_command(words: &[OsString], context: &mut Context, signals: &mut Signals) -> Result<Exit, Failure> {
     let Some((to, command)) = words.split_first() else { return Ok(Exit::Usage) };
     let to = context.place(to)?;
@@ -127,7 +127,7 @@ fn goes_into(local: &OsString, to: &Place, there: bool, context: &Context) -> bo
         return there;
     }
     if let Some(name) = path.file_name() {
-        into::tell_merge(name, OsStr::new(&to.path.display().to_string()), context);
+        destination::tell_merge(name, OsStr::new(&to.path.display().to_string()), context);
     }
     false
 }
@@ -155,7 +155,7 @@ fn from_disk(locals: &[OsString], to: &RemotePath, into: bool) -> Result<Vec<Wor
         .iter()
         .map(|local| {
             let from = PathBuf::from(local);
-            let to = into::target(to, into, name_of(&from)?.as_ref())?;
+            let to = destination::target(to, into, name_of(&from)?.as_ref())?;
             if !targets.insert(to.clone()) {
                 return Err(Failure::Usage(format!("two of the LOCALs would both become {}", to.display())));
             }

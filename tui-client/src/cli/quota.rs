@@ -113,7 +113,7 @@ mod tests {
             volume_free: 1,
         };
         let text = text(&usage);
-        for part in ["5.0 GiB of 10.0 GiB used (50 %), 4.0 GiB free", "1.0 GiB held", "7 of 9 files", "1 B free on"] {
+        for part in ["5.0 GiB of 10 GiB used (50 %), 4.0 GiB free", "1.0 GiB held", "7 of 9 files", "1 B free on"] {
             assert!(text.contains(part), "{text}");
         }
         assert!(self::text(&Usage { limit: None, ..usage }).starts_with("5.0 GiB used, no limit"));

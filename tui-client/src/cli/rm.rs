@@ -8,8 +8,8 @@ use ferry_shared::{entry::Kind, path::RemotePath};
 use serde::Serialize;
 
 use super::{
-    each::{self, Tally},
-    listing, rehearsal, sources,
+    batch::{self, Tally},
+    dry_run, listing, sources,
 };
 use crate::{
     context::Context,
@@ -34,7 +34,7 @@ pub(crate) struct RmArgs {
     recursive: bool,
 }
 
-/// What was removed, as `--json` shows it.
+/// A removed path as `--json` shows it.
 #[derive(Serialize)]
 struct RemovedObject<'a> {
     #[serde(flatten)]
@@ -79,7 +79,7 @@ pub(super) async fn run(args: RmArgs, context: &mut Context) -> Result<Exit, Fai
 async fn one(remote: &Remote, path: &RemotePath, recursive: bool, context: &Context) -> Result<(), Failure> {
     let failed = |error: ClientError| Failure::remote(path, Looking::File, error);
     if context.global.dry_run {
-        rehearsal::remove(remote, path, recursive).await.map_err(failed)?;
+        dry_run::remove(remote, path, recursive).await.map_err(failed)?;
         context.output.say(&format!("would remove {}", path.display()));
         return context.output.result(&PathObject { path, outcome: "would" });
     }
@@ -132,7 +132,7 @@ async fn remove_each(
             (path, removed)
         }
     };
-    each::side_by_side(paths, work, |(path, removed)| {
+    batch::side_by_side(paths, work, |(path, removed)| {
         let removed = removed.map_err(|error| Failure::remote(&path, Looking::File, error)).and_then(|()| {
             let outcome = if dry_run { "would" } else { "removed" };
             match dry_run {

@@ -11,11 +11,11 @@ use serde::Serialize;
 
 use crate::{
     address::{Address, AddressError, Server},
-    args::ServerFlags,
+    args::{Links, ServerFlags},
     context::Context,
     exit::Exit,
     failure::Failure,
-    json::NameObject,
+    json::{Bytes, NameObject},
     sites::Site,
 };
 
@@ -45,12 +45,38 @@ enum Action {
     },
 }
 
-/// A site as `--json` shows it: as it stands in `sites.toml`, where it is for people.
+/// A site as `--json` shows it.
 #[derive(Serialize)]
-struct Named<'a> {
+struct SiteObject<'a> {
     name: &'a str,
-    #[serde(flatten)]
-    site: &'a Site,
+    address: &'a str,
+    user: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<Bytes<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seal: Option<Bytes<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links: Option<&'static str>,
+}
+
+impl<'a> SiteObject<'a> {
+    fn new(name: &'a str, site: &'a Site) -> Self {
+        let file = |file: &'a Option<PathBuf>| file.as_ref().map(|file| Bytes(file.as_os_str().as_encoded_bytes()));
+        Self {
+            name,
+            address: &site.address,
+            user: &site.user,
+            path: site.path.as_deref(),
+            server_key: site.server_key.map(|key| key.to_string()),
+            identity: file(&site.identity),
+            seal: file(&site.seal),
+            links: site.links.map(Links::word),
+        }
+    }
 }
 
 pub(super) fn run(args: SiteArgs, context: &mut Context) -> Result<Exit, Failure> {
@@ -109,7 +135,7 @@ fn list(context: &mut Context) -> Result<Exit, Failure> {
     let width = sites.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, site) in sites.iter() {
         if context.output.json {
-            context.output.object(&Named { name, site })?;
+            context.output.object(&SiteObject::new(name, site))?;
             continue;
         }
         let path = site.path.as_deref().unwrap_or_default();

@@ -105,7 +105,7 @@ async fn matches(remote: &Remote, path: &RemotePath) -> Result<Vec<RemotePath>, 
     Ok(there)
 }
 
-/// What is in a folder under names that match, as a shell has it: `*` leaves out names with a dot before them.
+/// The entries of a folder whose names match, as in a shell: `*` leaves out names that begin with a dot.
 async fn matches_in(remote: &Remote, folder: &RemotePath, pattern: &[u8]) -> Result<Vec<RemotePath>, Failure> {
     let about = |error| Failure::remote(folder, Looking::Folder, error);
     let filter = Filter::new(&[String::from_utf8_lossy(pattern)], &[""; 0])?;

@@ -11,7 +11,7 @@ use ferry_shared::{
 use serde::Serialize;
 
 use super::{
-    each::Tally,
+    batch::Tally,
     listing::{self, EntryObject},
 };
 use crate::{

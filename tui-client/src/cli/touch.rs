@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::{each::Tally, rehearsal};
+use super::{batch::Tally, dry_run};
 use crate::{
     context::Context,
     exit::{Exit, Looking},
@@ -28,7 +28,7 @@ pub(super) async fn run(args: TouchArgs, context: &mut Context) -> Result<Exit, 
     for place in &places {
         let path = &place.path;
         let result = if context.global.dry_run {
-            let would = rehearsal::touch(&remote, path).await;
+            let would = dry_run::touch(&remote, path).await;
             would.map(|()| {
                 context.output.say(&format!("would touch {}", path.display()));
                 "would"

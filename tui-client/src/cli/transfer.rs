@@ -1,7 +1,7 @@
-//! What `get` and `put` share: runs the engine, tells what it does, asks, and stops cleanly.
+//! The common part of `get` and `put`: runs the engine, reports its events, asks, and stops cleanly.
 
-mod asks;
-mod object;
+mod json_object;
+mod prompts;
 mod report;
 
 use std::{future::pending, time::Duration};
@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use self::{
-    asks::{Answer, Asks},
+    prompts::{Answer, Prompts},
     report::Report,
 };
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
     sites::Place,
     terminal,
 };
-pub(super) use asks::ask_about;
+pub(super) use prompts::ask_about;
 pub(super) use report::link as tell_link;
 
 /// How often the bar is brought up to date.
@@ -63,7 +63,7 @@ pub(super) fn options(context: &Context, place: &Place) -> Result<JobOptions, Fa
     })
 }
 
-/// What to do where something else is there already.
+/// The rule for targets that exist already.
 ///
 /// # Errors
 /// [`Failure::Usage`] when asking is wanted and nobody is there.
@@ -88,7 +88,7 @@ fn settings(global: &Global) -> Settings {
     }
 }
 
-/// What can happen next.
+/// The next event.
 enum Next {
     Event(Option<Event>),
     Answer(Answer),
@@ -117,16 +117,16 @@ pub(super) async fn run(
         report.begin(engine.add(job));
     }
     let mut bar = Bar::new(context.global.bar.progress, &context.output, way == Way::Put);
-    let mut asks = Asks::default();
+    let mut prompts = Prompts::default();
     let mut ticks = time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let stopped = loop {
         if report.is_done() {
             break None;
         }
-        match next(&mut events, &mut asks, &mut ticks, bar.is_shown(), signals).await {
+        match next(&mut events, &mut prompts, &mut ticks, bar.is_shown(), signals).await {
             Next::Event(None) => break None,
-            Next::Event(Some(event)) => handle(event, &engine, &mut asks, &mut report, context)?,
+            Next::Event(Some(event)) => handle(event, &engine, &mut prompts, &mut report, context)?,
             Next::Answer(Answer::Stop) => break Some(Signal::Interrupt),
             Next::Answer(Answer::Decided(item, decision)) => engine.answer(item, decision, Scope::This),
             Next::Answer(Answer::Always(items, decision)) => {
@@ -135,10 +135,10 @@ pub(super) async fn run(
             Next::Tick => bar.draw(&engine.progress(), &context.output),
             Next::Signal(signal) => break Some(signal),
         }
-        if asks.has_next() {
+        if prompts.has_next() {
             bar.hide();
-            asks.ask_next();
-        } else if !asks.is_open() {
+            prompts.ask_next();
+        } else if !prompts.is_open() {
             bar.unhide();
         }
     };
@@ -149,7 +149,7 @@ pub(super) async fn run(
 
 async fn next(
     events: &mut mpsc::Receiver<Event>,
-    asks: &mut Asks,
+    prompts: &mut Prompts,
     ticks: &mut time::Interval,
     draws: bool,
     signals: &mut Signals,
@@ -162,7 +162,7 @@ async fn next(
     };
     tokio::select! {
         event = events.recv() => Next::Event(event),
-        answer = asks.answered() => Next::Answer(answer),
+        answer = prompts.answered() => Next::Answer(answer),
         () = tick => Next::Tick,
         signal = signals.next() => Next::Signal(signal),
     }
@@ -171,18 +171,18 @@ async fn next(
 fn handle(
     event: Event,
     engine: &Engine,
-    asks: &mut Asks,
+    prompts: &mut Prompts,
     report: &mut Report,
     context: &mut Context,
 ) -> Result<(), Failure> {
     match event {
         Event::Asks { item, conflict, .. } => {
-            if let Some(decision) = asks.add(item, conflict) {
+            if let Some(decision) = prompts.add(item, conflict) {
                 engine.answer(item, decision, Scope::All);
             }
         }
         Event::ItemDone { item, path, outcome, .. } => {
-            asks.forget(item);
+            prompts.forget(item);
             report.item(&path, &outcome, context)?;
         }
         Event::JobDone { job, summary } => report.job(job, &summary, context)?,

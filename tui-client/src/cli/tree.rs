@@ -10,7 +10,7 @@ use ferry_shared::{
 };
 
 use super::{
-    each::Tally,
+    batch::Tally,
     listing::{self, EntryObject},
     sources,
 };

@@ -11,7 +11,7 @@ use ferry_shared::{
 };
 use serde::Serialize;
 
-use super::each::Tally;
+use super::batch::Tally;
 use crate::{
     context::Context,
     exit::{Exit, Looking},
@@ -37,6 +37,7 @@ pub(crate) struct UploadsArgs {
 /// An unfinished upload as `--json` shows it.
 #[derive(Serialize)]
 struct UploadObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,

@@ -1,13 +1,11 @@
 //! A failure as `--json` shows it: a code, a sentence, and the exit code it would have alone.
 
-use std::io;
-
 use ferry_client::ClientError;
-use ferry_shared::refusal::Refusal;
+use ferry_shared::refusal::{Refusal, Unit};
 use serde::Serialize;
 
 use super::Bytes;
-use crate::{exit::Exit, failure::Failure};
+use crate::{exit::Exit, failure::Failure, fault};
 
 /// A line of its own about something that could not be done.
 #[derive(Debug, Serialize)]
@@ -41,9 +39,11 @@ pub(crate) struct ErrorObject {
     figures: Figures,
 }
 
-/// What a refusal counts.
+/// The figures of a refusal.
 #[derive(Debug, Serialize, Default)]
 struct Figures {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     needed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,15 +96,18 @@ impl ErrorObject {
     pub(crate) fn of_client(error: &ClientError, exit: Exit, retry: bool) -> Self {
         let figures = match error {
             ClientError::Refused(refusal) => {
-                let Refusal { needed, available, held, retry_after, .. } = *refusal;
-                Figures { needed, available, held, retry_after }
+                let Refusal { unit, needed, available, held, retry_after, .. } = *refusal;
+                Figures { unit: unit.map(word_of_unit), needed, available, held, retry_after }
             }
-            ClientError::NoRoom { needed, available, .. } => {
-                Figures { needed: Some(*needed), available: Some(*available), ..Figures::default() }
-            }
+            ClientError::NoRoom { needed, available, .. } => Figures {
+                unit: Some(word_of_unit(Unit::Bytes)),
+                needed: Some(*needed),
+                available: Some(*available),
+                ..Figures::default()
+            },
             _ => Figures::default(),
         };
-        Self { code: of_client(error), message: error.to_string(), exit: exit as u8, retry, figures }
+        Self { code: fault::word(error), message: error.to_string(), exit: exit as u8, retry, figures }
     }
 
     fn of_failure(failure: &Failure) -> Self {
@@ -119,7 +122,7 @@ impl ErrorObject {
             Failure::Sites(_) => "sites",
             Failure::NoHome(_) => "no_home",
             Failure::Secret(_) => "password",
-            Failure::Local { error, .. } => of_io(error),
+            Failure::Local { error, .. } => fault::word_of_io(error),
             Failure::NewFolder(_) => "not_found",
             _ => "other",
         };
@@ -131,45 +134,18 @@ impl ErrorObject {
     }
 }
 
-fn of_client(error: &ClientError) -> &'static str {
-    match error {
-        ClientError::Refused(refusal) => refusal.code.as_str(),
-        ClientError::Local { error, .. } => of_io(error),
-        ClientError::UntrustedKey { .. } => "unknown_key",
-        ClientError::DeclinedKey { .. } => "declined_key",
-        ClientError::ChangedKey { .. } => "changed_key",
-        ClientError::WrongKey { .. } => "wrong_key",
-        ClientError::KnownServers { .. } => "known_servers",
-        ClientError::Identity(_) => "identity",
-        ClientError::Seal { .. } => "seal",
-        ClientError::Lost(_) => "lost",
-        ClientError::Unreachable { .. } => "unreachable",
-        ClientError::Insecure { .. } => "insecure",
-        ClientError::Timeout(_) => "timeout",
-        ClientError::Protocol(_) => "protocol",
-        ClientError::NoRoom { .. } => "no_room",
-        ClientError::Mismatch { .. } => "mismatch",
-        ClientError::Cancelled => "stopped",
-        _ => "other",
-    }
-}
-
-/// The server's words for the same, where there are some.
-fn of_io(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NotFound => "not_found",
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "not_allowed",
-        io::ErrorKind::AlreadyExists => "exists",
-        io::ErrorKind::IsADirectory => "is_directory",
-        io::ErrorKind::NotADirectory => "not_directory",
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "disk_full",
-        _ => "local",
+fn word_of_unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Bytes => "bytes",
+        Unit::Files => "files",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use ferry_shared::{path::RemotePath, refusal::Code};
+
+    use std::io;
 
     use super::*;
     use crate::exit::Looking;
@@ -185,9 +161,17 @@ mod tests {
         let expected = r#"{"error":{"path":{"bytes":"YS//"},"code":"not_found","message":"/a/\\u{ff}: it is not there","exit":4,"retry":false}}"#;
         let shown = json(&failure);
         assert!(shown.starts_with(&expected[..50]) && shown.ends_with(&expected[expected.len() - 35..]), "{shown}");
-        let full = Refusal { needed: Some(5), available: Some(3), ..Refusal::new(Code::OverQuota, "full") };
+        let full = Refusal {
+            unit: Some(Unit::Files),
+            needed: Some(5),
+            available: Some(3),
+            ..Refusal::new(Code::OverQuota, "full")
+        };
         let shown = json(&Failure::remote(&path, Looking::File, full.into()));
-        assert!(shown.contains(r#""code":"over_quota""#) && shown.contains(r#""needed":5,"available":3"#), "{shown}");
+        assert!(
+            shown.contains(r#""code":"over_quota""#) && shown.contains(r#""unit":"files","needed":5,"available":3"#),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{estimate::Estimate, human};
 /// Over how long the rate is averaged.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// What all jobs come to, finished ones included.
+/// The sum over all jobs, finished ones included.
 pub(super) struct Sum {
     upload: bool,
     jobs: HashMap<JobId, Part>,
@@ -98,7 +98,7 @@ impl Sum {
         u64::try_from(percent).unwrap_or(100).min(100)
     }
 
-    /// `12.4 GiB of ≥ 30.1 GiB, 212.0 MiB/s, 1:25 left, sending`.
+    /// `12 GiB of ≥ 30 GiB, 212 MiB/s, 1:25 left, sending`.
     pub(super) fn text(&self) -> String {
         let least = if self.counting { "≥ " } else { "" };
         let mut text = format!("{} of {least}{}", human::size(self.bytes_done), human::size(self.bytes));

@@ -5,7 +5,7 @@ mod table;
 
 pub(crate) use table::table;
 
-/// Something to do. What it does exactly depends on where it is done; see [`table`].
+/// An action. Its exact effect depends on the place; see [`table`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     Up,
@@ -114,7 +114,7 @@ pub(crate) enum Action {
     DropQueue,
 }
 
-/// What has the keys.
+/// A part of the screen that takes keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Where {
     /// The two panes.
@@ -129,7 +129,7 @@ pub(crate) enum Where {
     Type,
     /// Fields to fill in.
     Form,
-    /// What a copy or move is about to do.
+    /// The plan of a copy or move.
     Copy,
     /// Yes or no.
     Confirm,
@@ -220,7 +220,7 @@ impl Where {
 /// A row of the table: an action in some places, its keys and its words.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
-    /// What it does.
+    /// The action.
     pub(crate) action: Action,
     /// Its name in `keys.toml` and the palette.
     pub(crate) name: &'static str,
@@ -232,7 +232,7 @@ pub(crate) struct Row {
     pub(crate) mc: Option<&'static [&'static str]>,
     /// Its keys in the preset `vim`, where they differ.
     pub(crate) vim: Option<&'static [&'static str]>,
-    /// What it does, for the help.
+    /// The description of the action in the help.
     pub(crate) help: &'static str,
     /// The word in the footer; empty keeps it out of there.
     pub(crate) hint: &'static str,

@@ -1,31 +1,5 @@
-//! What the user's own files say, and what is wrong with them: always told, with the line.
+//! The settings that the user keeps in files.
 
 mod settings;
 
-use std::fmt;
-
 pub(crate) use settings::Settings;
-
-/// Something wrong in a file of the user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
-    /// The line, from 1.
-    pub(crate) line: usize,
-    /// What is wrong.
-    pub(crate) message: String,
-}
-
-impl Fault {
-    /// A fault at a byte of `text`.
-    pub(crate) fn at(text: &str, byte: usize, message: impl Into<String>) -> Self {
-        let before = text.as_bytes().get(..byte).unwrap_or(text.as_bytes());
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
-        Self { line, message: message.into() }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.message)
-    }
-}

@@ -1,4 +1,4 @@
-//! What is to be done outside: asked of the disk, the server, the engine or the terminal.
+//! Effects: requests to the disk, the server, the engine or the terminal.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,14 @@ use ferry_shared::{fingerprint::Fingerprint, name::Name, path::RemotePath, secre
 
 use super::state::{
     place::Place,
-    saved::{Bookmark, Site},
+    saved::{Bookmark, NamedSite},
     side::Side,
     ticket::Ticket,
     transfers::{Key, Order},
 };
 use crate::args::Links;
 
-/// What is to be done with what is counted: it says what a symbolic link is counted as.
+/// The purpose of a count, which decides how symbolic links are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CountFor {
     /// A marked link is what it leads to; those inside folders go by the rule of the site.
@@ -28,14 +28,14 @@ pub(crate) enum CountFor {
     Delete,
 }
 
-/// Something to be done outside. What has a ticket is answered with it.
+/// An effect. One with a ticket is answered under that ticket.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Effect {
     /// Read a folder.
     List(Ticket, Place),
     /// The answer is not wanted any more.
     Drop(Ticket),
-    /// Count what is in a folder under these names, for what is to be done with it.
+    /// Count the named entries of a folder, for a purpose.
     Count(Ticket, Place, Vec<Name>, CountFor),
     /// Read a block of a file.
     Read(Ticket, Place, u64),
@@ -53,7 +53,7 @@ pub(crate) enum Effect {
     Rename(Ticket, Vec<(Place, Place)>),
     /// Copy within the server.
     CopyThere(Ticket, Vec<(RemotePath, RemotePath)>),
-    /// Remove what is in a folder under these names; folders with all below them.
+    /// Remove the named entries of a folder; folders with everything below them.
     Remove(Ticket, Place, Vec<(Name, bool)>),
     /// Ask for the unfinished uploads.
     Uploads(Ticket),
@@ -68,11 +68,11 @@ pub(crate) enum Effect {
     /// Draw everything anew.
     Redraw,
     /// To the server or the engine.
-    Link(LinkEffect),
+    Connection(ConnectionEffect),
     /// To the engine.
     Transfer(TransferEffect),
     /// Save a site, in place of the one of another name.
-    SaveSite(Option<String>, Site),
+    SaveSite(Option<String>, NamedSite),
     /// Forget a site.
     RemoveSite(String),
     /// Save the bookmarks.
@@ -83,20 +83,20 @@ pub(crate) enum Effect {
     Quit,
 }
 
-/// About the way to the server.
+/// An effect on the connection.
 #[derive(Debug, PartialEq)]
-pub(crate) enum LinkEffect {
+pub(crate) enum ConnectionEffect {
     /// Greet a server, with the secret in a file if it wants one, and see that its key is trusted.
     Reach(Ticket, Target, Option<Fingerprint>, Option<PathBuf>, Option<Links>),
-    /// As [`Self::Reach`], while the server that is connected stays so.
+    /// As [`Self::Reach`], but the present connection stays.
     Try(Ticket, Target, Option<Fingerprint>, Option<PathBuf>),
-    /// Whether the key it shows is the right one.
+    /// The user's decision about the key.
     Trust(bool),
     /// Log in to the server that was greeted: with a password, or with the key in a file and its passphrase, if any.
     LogIn(Ticket, Option<PathBuf>, Secret),
     /// Make an account there, and log in.
     Register(Ticket, String, Secret, Option<Secret>),
-    /// Ask what the user has and may have; the answer comes as a notice.
+    /// Ask for the user's usage and limits; the answer comes as a notice.
     Usage,
     /// Try again at once.
     Retry,
@@ -104,20 +104,20 @@ pub(crate) enum LinkEffect {
     Leave,
 }
 
-/// About transfers.
+/// An effect on transfers.
 #[derive(Debug, PartialEq)]
 pub(crate) enum TransferEffect {
     /// Put it in the queue and the journal.
     Add(Key, Order),
     /// Put it in the queue; the journal has it.
     Begin(Key, Order),
-    /// It is through for good: the journal may forget it.
+    /// It has ended for good: the journal may forget it.
     Settle(Key),
     /// A piece of it is.
     Through(Key, Name),
-    /// Hold.
+    /// Pause.
     Pause(Selected),
-    /// Let go on.
+    /// Resume.
     Resume(Selected),
     /// Try again.
     Retry(Selected),
@@ -126,7 +126,7 @@ pub(crate) enum TransferEffect {
     /// Answer a question.
     Answer(ItemId, Decision, Scope),
     /// One place in the queue earlier, or later.
-    Shift(JobId, bool),
+    Reorder(JobId, bool),
     /// The most at a time.
     AtOnce(usize),
     /// The most bytes a second.

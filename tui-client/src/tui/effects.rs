@@ -1,9 +1,9 @@
-//! Does outside what the updates ask for: on the disk, the server, the engine; answers come back as events.
+//! Runs effects on the disk, the server and the engine; answers come back as events.
 //!
-//! Nothing here waits on the drawing path. The disk is asked on threads of their own, the
-//! server in tasks; a question that is called off stops at its next step.
+//! Nothing here blocks the drawing. Calls to the disk have threads of their own, those to the
+//! server have tasks; a cancelled request stops at its next step.
 
-mod link;
+mod connection;
 mod local;
 mod outside;
 mod queue;
@@ -21,7 +21,7 @@ use ferry_client::{
 use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
-use self::{link::LinkKeeper, queue::Queue, reply::Reply, saved::Keeper};
+use self::{connection::ConnectionKeeper, queue::Queue, reply::Reply, saved::Keeper};
 use super::{
     effect::{CountFor, Effect},
     event::Event,
@@ -31,12 +31,12 @@ use crate::{args::Links, home::Home};
 
 pub(crate) use outside::{Outside, run as run_outside};
 
-/// What the user keeps, and what is wrong with it.
+/// Reads the user's sites and bookmarks, and lists the errors in their files.
 pub(crate) fn load_saved(home: &Home) -> (Saved, Vec<String>) {
     saved::load(&home.sites(), &saved::bookmarks(home))
 }
 
-/// Events that wait for the screen; whoever has more waits.
+/// The capacity of the channel of events; a sender waits while it is full.
 pub(crate) const EVENTS: usize = 1024;
 
 /// How servers are connected to and files are moved.
@@ -48,9 +48,9 @@ pub(crate) struct Options {
     pub(crate) accept_new: bool,
     /// The file with the secret of servers that demand one, where a site has none of its own.
     pub(crate) seal: Option<PathBuf>,
-    /// What becomes of symbolic links inside a folder, whatever a site says.
+    /// The rule for symbolic links inside a folder; it overrides a site's.
     pub(crate) links: Option<Links>,
-    /// How hard the engine works.
+    /// The settings of the engine.
     pub(crate) settings: Settings,
     /// Go on from what an earlier attempt left.
     pub(crate) resume: bool,
@@ -58,7 +58,7 @@ pub(crate) struct Options {
     pub(crate) verify: bool,
 }
 
-/// Something asked for that can be called off.
+/// A request that can be cancelled.
 #[derive(Debug)]
 enum Asked {
     Task(AbortHandle),
@@ -81,29 +81,29 @@ impl Asked {
     }
 }
 
-/// Does what the updates ask for.
+/// Runs effects.
 #[derive(Debug)]
 pub(crate) struct Effects {
     events: mpsc::Sender<Event>,
     asked: HashMap<Ticket, Asked>,
-    link: LinkKeeper,
+    connection: ConnectionKeeper,
     queue: Queue,
     saved: Keeper,
 }
 
 impl Effects {
-    /// Begins; the journal and what the user keeps are read at once. Must be called in a runtime.
+    /// Starts, and reads the journal, the sites and the bookmarks. Must be called in a runtime.
     pub(crate) fn new(events: mpsc::Sender<Event>, home: &Home, options: Options) -> Self {
         Self {
             asked: HashMap::new(),
-            link: LinkKeeper::new(events.clone(), home.known_servers(), &options),
+            connection: ConnectionKeeper::new(events.clone(), home.known_servers(), &options),
             queue: Queue::new(events.clone(), home.state().to_owned(), options),
             saved: Keeper::new(events.clone(), home),
             events,
         }
     }
 
-    /// Does an effect, or says that the terminal is needed for it.
+    /// Runs an effect, or returns one that needs the terminal.
     pub(crate) fn run(&mut self, effect: Effect) -> Option<Outside> {
         match effect {
             Effect::Drop(ticket) => {
@@ -114,7 +114,7 @@ impl Effects {
             Effect::List(ticket, place) => self.ask(ticket, place, local::list, remote::list),
             Effect::Count(ticket, place, names, purpose) => {
                 let there = names.clone();
-                let follow = purpose == CountFor::Copy && self.link.links() == LinkRule::Follow;
+                let follow = purpose == CountFor::Copy && self.connection.links() == LinkRule::Follow;
                 let local = move |path, stop, reply| local::count(path, &names, (purpose, follow), &stop, &reply);
                 self.ask(ticket, place, local, move |ask, path| remote::count(ask, path, there, purpose));
             }
@@ -140,8 +140,8 @@ impl Effects {
             Effect::Uploads(ticket) => self.ask_server(ticket, remote::uploads),
             Effect::Free(side, path) => local::free(self.events.clone(), side, path),
             Effect::RemoveCopy(path) => local::remove_copy(path),
-            Effect::Link(effect) => self.link(effect),
-            Effect::Transfer(effect) => self.queue.run(effect, self.link.session(), self.link.links()),
+            Effect::Connection(effect) => self.connection(effect),
+            Effect::Transfer(effect) => self.queue.run(effect, self.connection.session(), self.connection.links()),
             Effect::SaveSite(old, site) => self.saved.save_site(old, site),
             Effect::RemoveSite(name) => self.saved.remove_site(name),
             Effect::SaveBookmarks(bookmarks) => self.saved.save_bookmarks(bookmarks),
@@ -162,21 +162,21 @@ impl Effects {
 
     /// Ends: the engine stops in order, the journal is written, the connections are closed.
     pub(crate) async fn end(self) {
-        self.link.leave_now();
+        self.connection.leave_now();
         self.queue.end().await;
     }
 
-    fn link(&mut self, effect: super::effect::LinkEffect) {
-        use super::effect::LinkEffect;
-        if matches!(effect, LinkEffect::Leave | LinkEffect::Reach(..)) {
+    fn connection(&mut self, effect: super::effect::ConnectionEffect) {
+        use super::effect::ConnectionEffect;
+        if matches!(effect, ConnectionEffect::Leave | ConnectionEffect::Reach(..)) {
             self.queue.stop();
         }
         match effect {
-            LinkEffect::Try(ticket, target, key, seal) => {
-                let task = self.link.try_beside(ticket, target, key, seal);
+            ConnectionEffect::Try(ticket, target, key, seal) => {
+                let task = self.connection.try_beside(ticket, target, key, seal);
                 self.note(ticket, Asked::Task(task));
             }
-            effect => self.link.run(effect),
+            effect => self.connection.run(effect),
         }
     }
 
@@ -205,7 +205,7 @@ impl Effects {
         let reply = Reply::new(self.events.clone(), ticket);
         let guard = stop.clone().drop_guard();
         let theirs = stop.child_token();
-        // A thread that hangs on a dead disk hangs alone.
+        // A thread that hangs on a dead disk blocks no other.
         tokio::task::spawn_blocking(move || {
             work(theirs, reply);
             drop(guard);
@@ -219,7 +219,7 @@ impl Effects {
         F: Future<Output = Result<(), ClientError>> + Send + 'static,
     {
         let reply = Reply::new(self.events.clone(), ticket);
-        let Some(ask) = self.link.ask(reply.clone()) else {
+        let Some(ask) = self.connection.ask(reply.clone()) else {
             tokio::spawn(async move { reply.failed(&ClientError::Cancelled).await });
             return;
         };

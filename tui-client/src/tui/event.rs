@@ -1,29 +1,31 @@
-//! What happens: keys, the mouse, the time, and answers to what was asked.
+//! Events: keys, the mouse, the time, and answers to requests.
 
 use std::time::Duration;
 
 use ferry_client::transfer::{self, JobId, Progress};
 use ferry_shared::{entry::Version, message::Notice, message::reply::UnfinishedUpload, name::Name};
+use ratatui_core::layout::Position;
 
 use super::{
     keymap::Key,
     state::{
+        connection::{Account, Greeting},
         dialog::{FoundItem, TrustView},
-        link::{Account, Greeting},
-        listing::{Amount, Item},
+        item::Item,
+        listing::Amount,
+        problem::Problem,
         saved::Saved,
         side::Side,
         task::Left,
         ticket::Ticket,
         transfers::Key as TransferKey,
-        trouble::Trouble,
     },
 };
 
-/// Something happened.
+/// An event.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// So much time passed since the start.
+    /// The time since the start.
     Time(Duration),
     /// A key was pressed.
     Key(Key),
@@ -40,7 +42,7 @@ pub(crate) enum Event {
     /// The connection was lost, or could not be made again.
     Lost {
         /// Why.
-        trouble: Trouble,
+        problem: Problem,
         /// How many attempts failed.
         attempt: u32,
         /// How long until the next one.
@@ -51,41 +53,39 @@ pub(crate) enum Event {
     /// The connection is back.
     Restored(Account),
     /// The connection is lost, and trying again is no use.
-    Ended(Trouble),
+    Ended(Problem),
     /// The server has something to say.
     Notice(Notice),
     /// The engine has the parts of a transfer as these jobs.
     Started(TransferKey, Vec<JobId>),
     /// The engine tells.
     Transfer(transfer::Event),
-    /// How far the engine is.
+    /// The progress of the engine.
     Progress(Progress),
-    /// So many bytes are free where the pane is.
+    /// The free bytes at the folder of a pane.
     Free(Side, Option<u64>),
-    /// What the user keeps, as it is now.
+    /// The current sites and bookmarks.
     Saved(Saved),
     /// Transfers left from the last time.
     Left(Vec<Left>),
-    /// Something outside of any question went wrong.
-    Trouble(Trouble),
+    /// A problem outside of any request.
+    Problem(Problem),
     /// A signal asks to stop.
     Stop,
     /// The terminal was somebody else's for a while.
     Back,
 }
 
-/// What the mouse did.
+/// An event of the mouse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mouse {
-    /// What.
+    /// The button or the wheel.
     pub(crate) did: MouseAct,
-    /// In which column.
-    pub(crate) x: u16,
-    /// In which line.
-    pub(crate) y: u16,
+    /// At which cell of the screen.
+    pub(crate) at: Position,
 }
 
-/// What the mouse did.
+/// A button or the wheel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MouseAct {
     /// The left button went down.
@@ -107,25 +107,25 @@ pub(crate) enum MouseAct {
 pub(crate) enum Answer {
     /// Some entries of a folder; the last ones if nothing follows.
     Page {
-        /// They.
+        /// The entries.
         items: Vec<Item>,
         /// Whether others follow.
         more: bool,
     },
-    /// Some of what a search found.
+    /// Some entries that a search found.
     Found {
-        /// They.
+        /// The entries.
         items: Vec<FoundItem>,
         /// Whether others follow.
         more: bool,
     },
-    /// So much is below what was to be counted.
+    /// The figures of a count.
     Counted {
-        /// So far.
+        /// The amount so far.
         amount: Amount,
         /// Folders that could not be read.
         unreadable: u64,
-        /// Links, and what is neither file nor folder, that are left out.
+        /// Links and special files that are left out.
         left_out: u64,
         /// Whether it goes on.
         more: bool,
@@ -143,13 +143,13 @@ pub(crate) enum Answer {
     Digest(String),
     /// A file's version and permission bits; `None` where there is none (any more).
     Version(Option<(Version, u32)>),
-    /// Of what was to be removed or renamed, this entry is.
+    /// This entry was removed or renamed.
     Gone(Name),
     /// It was done.
     Done,
-    /// It was removed: so much.
+    /// The amount that was removed.
     Removed(Amount),
-    /// What came back from the editor.
+    /// The text after the editor ended.
     Edited {
         /// The text, where it was one that was given.
         text: String,
@@ -165,5 +165,5 @@ pub(crate) enum Answer {
     /// Unfinished uploads on the server.
     Uploads(Vec<UnfinishedUpload>),
     /// It could not be done.
-    Failed(Trouble),
+    Failed(Problem),
 }

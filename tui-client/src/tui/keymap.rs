@@ -1,4 +1,4 @@
-//! Which keys do what where: a preset of the action table with the changes of `keys.toml`.
+//! The key bindings: a preset of the action table with the changes of `keys.toml`.
 
 mod file;
 mod key;
@@ -9,7 +9,7 @@ pub(crate) use key::{Code, Key};
 
 use super::{
     action::{Action, Preset, Row, Where, table},
-    config::Fault,
+    setting_error::SettingError,
 };
 
 /// Keys to press one after the other, and what they do.
@@ -22,7 +22,7 @@ pub(crate) struct Keymap {
     plain: bool,
 }
 
-/// What keys pressed so far mean.
+/// The meaning of the keys pressed so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
     /// Nothing.
@@ -47,16 +47,16 @@ impl Keymap {
     }
 
     /// Reads `keys.toml`: what it changes, and all that is wrong with it.
-    pub(crate) fn read(text: &str) -> (Self, Vec<Fault>) {
+    pub(crate) fn read(text: &str) -> (Self, Vec<SettingError>) {
         file::read(text)
     }
 
-    /// Names of keys keep to ASCII from now on.
+    /// Shows the names of keys in ASCII only.
     pub(crate) fn set_plain(&mut self, plain: bool) {
         self.plain = plain;
     }
 
-    /// What `keys` mean in `place`; what the place does not know counts as pressed anywhere.
+    /// The meaning of `keys` in `place`. Keys that the place does not bind have their meaning everywhere.
     pub(crate) fn meaning(&self, place: Where, keys: &[Key]) -> Meaning {
         match self.meaning_in(place, keys) {
             Meaning::None => self.meaning_in(Where::Anywhere, keys),
@@ -77,7 +77,7 @@ impl Keymap {
         meaning
     }
 
-    /// What may follow `keys` in `place`: the rest of the keys, and the action.
+    /// The bindings that begin with `keys` in `place`: the keys that follow, and the action.
     pub(crate) fn continuations(&self, place: Where, keys: &[Key]) -> Vec<(String, &'static Row)> {
         let mut found = Vec::new();
         for (bound, action) in self.places.get(&place).into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! The loop: takes what happened, then draws once, and never when nothing changed.
+//! The loop: takes the waiting events, then draws once if something changed.
 
 mod fault;
 mod pace;
@@ -31,20 +31,20 @@ use super::{
 /// How long the cleaning up may take when quitting.
 const END: Duration = Duration::from_secs(10);
 
-/// What the loop works with.
+/// The state of the loop and the channels it listens to.
 pub(crate) struct Runtime {
     state: State,
     effects: Effects,
     events: mpsc::Receiver<Event>,
     screen: Screen,
-    /// Keys; absent while somebody else has the terminal.
+    /// Keys; absent while another program has the terminal.
     input: Option<EventStream>,
     /// An editor or a shell that has the terminal.
     away: Option<JoinHandle<Option<Event>>>,
     signals: Signals,
     begun: Instant,
-    /// When the state changes by itself next.
-    wake: Option<Instant>,
+    /// The next time at which the state changes by itself.
+    next: Option<Instant>,
     pace: Pace,
     over: bool,
 }
@@ -69,7 +69,7 @@ impl Runtime {
             away: None,
             signals: Signals::catch()?,
             begun: Instant::now(),
-            wake: None,
+            next: None,
             pace: Pace::new(),
             over: false,
         })
@@ -82,7 +82,7 @@ impl Runtime {
     pub(crate) async fn run(mut self, first: Vec<Effect>) -> io::Result<()> {
         self.do_all(first)?;
         let result = self.turn().await;
-        // The terminal first: what comes may take a moment.
+        // Give the terminal back first: the rest may take a moment.
         self.input = None;
         drop(self.screen);
         let _ = time::timeout(END, self.effects.end()).await;
@@ -99,22 +99,22 @@ impl Runtime {
                 self.take(event)?;
             }
             self.drain()?;
-            if self.wake.take_if(|wake| *wake <= Instant::now()).is_some() {
+            if self.next.take_if(|next| *next <= Instant::now()).is_some() {
                 self.change_by_itself()?;
             }
         }
         Ok(())
     }
 
-    /// Remembers when the state has to change by itself; what comes between does not put that off.
+    /// Remembers the time of the next redraw; events in between do not postpone it.
     fn note_wake(&mut self) {
-        let wake = self.state.wake().map(|wake| self.begun + wake);
-        self.wake = self.wake.into_iter().chain(wake).min();
+        let next = self.state.next_redraw().map(|next| self.begun + next);
+        self.next = self.next.into_iter().chain(next).min();
     }
 
-    /// Waits for what happens next; `None` when it is only time.
+    /// Waits for the next event; `None` if only time has passed.
     async fn next(&mut self) -> io::Result<Option<Event>> {
-        let until = self.frame().into_iter().chain(self.wake).min();
+        let until = self.frame().into_iter().chain(self.next).min();
         loop {
             tokio::select! {
                 biased;
@@ -135,7 +135,7 @@ impl Runtime {
         }
     }
 
-    /// When to draw next; never while somebody else has the terminal.
+    /// The time of the next drawing; `None` while another program has the terminal.
     fn frame(&self) -> Option<Instant> {
         self.pace.due(Instant::now()).filter(|_| self.away.is_none())
     }
@@ -166,7 +166,7 @@ impl Runtime {
         self.do_all(effects)
     }
 
-    /// Takes what waits, until it is time to draw: who sends without end keeps nobody from seeing it.
+    /// Takes waiting events until it is time to draw, so that endless events do not starve the drawing.
     fn drain(&mut self) -> io::Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < FRAME && !self.frame_is_due() {
@@ -196,7 +196,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// Does what needs the terminal or the loop.
+    /// Runs an effect that needs the terminal or the loop.
     fn outside(&mut self, what: Outside) -> io::Result<()> {
         match what {
             Outside::Quit => self.over = true,
@@ -207,7 +207,7 @@ impl Runtime {
                 terminal::stop_until_fg();
                 self.come_back()?;
             }
-            // Only one at a time can have the terminal: the keys are away until it is back.
+            // Only one program can have the terminal: stop reading keys until it is back.
             what if self.away.is_none() => {
                 self.input = None;
                 self.screen.leave();
@@ -227,7 +227,7 @@ impl Runtime {
         self.take(Event::Resize(width, height))
     }
 
-    /// Whoever had the terminal is through.
+    /// The program that had the terminal has ended.
     fn back(&mut self, told: Option<Event>) -> io::Result<Option<Event>> {
         self.away = None;
         self.come_back()?;
@@ -238,7 +238,7 @@ impl Runtime {
         match signal {
             Signal::Stop => Ok(Some(Event::Stop)),
             Signal::Continue if self.away.is_none() => {
-                // Stopped by somebody else, the terminal is as the shell left it.
+                // After a stop from outside, the terminal is as the shell left it.
                 self.input = None;
                 self.screen.leave();
                 self.come_back()?;
@@ -249,7 +249,7 @@ impl Runtime {
     }
 }
 
-/// The next key; `Ok(None)` for what does not matter, and for ever nothing while the terminal is away.
+/// The next key; `Ok(None)` for other input. Never returns while another program has the terminal.
 async fn next_input(input: &mut Option<EventStream>) -> io::Result<Option<Event>> {
     let Some(stream) = input else { return pending().await };
     match poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await {

@@ -1,45 +1,49 @@
-//! All there is to draw: the panes, the way to the server, the transfers, the dialogs, the time.
+//! The state of the browser: the panes, the connection, the transfers, the dialogs, the time.
 
+pub(crate) mod appearance;
 pub(crate) mod attempt;
+pub(crate) mod connection;
 pub(crate) mod dialog;
 pub(crate) mod edit;
 pub(crate) mod field;
+pub(crate) mod item;
 pub(crate) mod layout;
 pub(crate) mod lines;
-pub(crate) mod link;
 pub(crate) mod listing;
-pub(crate) mod look;
 pub(crate) mod order;
 pub(crate) mod pane;
 pub(crate) mod pattern;
 pub(crate) mod place;
+pub(crate) mod problem;
 pub(crate) mod saved;
+pub(crate) mod server;
 pub(crate) mod side;
 mod system_name;
 pub(crate) mod task;
 pub(crate) mod ticket;
+mod timer;
 pub(crate) mod transfers;
-pub(crate) mod trouble;
-mod wake;
-pub(crate) use wake::PATIENCE;
-pub(crate) mod words;
+pub(crate) use timer::PATIENCE;
+pub(crate) mod labels;
 
 use std::{path::PathBuf, time::Duration};
 
 use ferry_client::transfer::ConflictRule;
 use ferry_shared::secret::Secret;
 use jiff::tz::TimeZone;
+use ratatui_core::layout::Position;
 
 use self::{
+    appearance::Appearance,
     attempt::Attempt,
+    connection::Connection,
     dialog::Dialog,
     edit::Edit,
     layout::Layout,
-    link::{Link, Server},
-    look::Look,
     pane::Pane,
     pattern::Pattern,
     saved::Saved,
+    server::Server,
     side::{Panes, Side},
     task::{Left, Task},
     ticket::{Ticket, Tickets},
@@ -50,10 +54,10 @@ use super::{
     keymap::{Key, Keymap},
 };
 
-/// A word in the footer that goes away by itself.
+/// A message in the footer that disappears by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Toast {
-    /// What it says.
+    /// The text.
     pub(crate) text: String,
     /// Whether something went wrong.
     pub(crate) bad: bool,
@@ -61,10 +65,10 @@ pub(crate) struct Toast {
     pub(crate) until: Duration,
 }
 
-/// What quitting waits for.
+/// The condition that quitting waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Quitting {
-    /// Nobody wants to quit.
+    /// The user has not asked to quit.
     #[default]
     No,
     /// All transfers.
@@ -73,18 +77,18 @@ pub(crate) enum Quitting {
     Now,
 }
 
-/// What a left click was on, to tell a second one.
+/// The position and time of a left click, to recognise a second one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Click {
     /// In which pane.
     pub(crate) side: Side,
-    /// Column and line.
-    pub(crate) at: (u16, u16),
+    /// At which cell of the screen.
+    pub(crate) at: Position,
     /// When.
     pub(crate) time: Duration,
 }
 
-/// All there is to draw.
+/// The state of the browser.
 #[derive(Debug)]
 pub(crate) struct State {
     /// Columns and lines of the screen.
@@ -103,23 +107,23 @@ pub(crate) struct State {
     pub(crate) panes: Panes,
     /// The pane that has the keys.
     pub(crate) active: Side,
-    /// Where the divider is, in hundredths of the width.
+    /// The position of the divider, in hundredths of the width.
     pub(crate) divider: u16,
     /// Whether the divider is being dragged.
     pub(crate) dragging: bool,
     /// Whether the panes are kept in step.
     pub(crate) together: bool,
-    /// What is looked for with `n`.
+    /// The pattern that `n` searches for.
     pub(crate) find: Option<Pattern>,
-    /// What lies over the panes, the topmost last.
+    /// The dialogs over the panes, the topmost last.
     pub(crate) dialogs: Vec<Dialog>,
-    /// The way to the server.
-    pub(crate) link: Link,
+    /// The connection to the server.
+    pub(crate) connection: Connection,
     /// The attempt to connect.
     pub(crate) attempt: Attempt,
     /// The transfers.
     pub(crate) transfers: Transfers,
-    /// What copies do where something is there already.
+    /// The rule for copies whose target exists already.
     pub(crate) rule: ConflictRule,
     /// Remote files that are being edited.
     pub(crate) edits: Vec<Edit>,
@@ -127,7 +131,7 @@ pub(crate) struct State {
     pub(crate) left: Vec<Left>,
     /// Whether they go on at the next login without asking.
     pub(crate) goes_on: bool,
-    /// What was asked of disk or server and is not yet done.
+    /// Requests to disk or server that are under way.
     pub(crate) tasks: Vec<(Ticket, Task)>,
     /// The server of the last connection, to come back to.
     pub(crate) last_server: Option<Server>,
@@ -137,21 +141,21 @@ pub(crate) struct State {
     pub(crate) saved: Saved,
     /// Keys pressed that need more to follow.
     pub(crate) pending: Vec<Key>,
-    /// What the keys do.
+    /// The bindings of the keys.
     pub(crate) keymap: Keymap,
-    /// How all looks.
-    pub(crate) look: Look,
-    /// A word in the footer.
+    /// The theme and the signs.
+    pub(crate) appearance: Appearance,
+    /// The message in the footer.
     pub(crate) toast: Option<Toast>,
     /// The last click.
     pub(crate) click: Option<Click>,
     /// Whether the end was asked for.
     pub(crate) quitting: Quitting,
-    /// Names what is asked of disk and server.
+    /// The source of tickets for requests.
     pub(crate) tickets: Tickets,
 }
 
-/// How long a word stays in the footer.
+/// How long a message stays in the footer.
 const TOAST: Duration = Duration::from_secs(6);
 
 impl State {
@@ -170,17 +174,17 @@ impl State {
         &self.panes[self.active.other()]
     }
 
-    /// What has the keys.
+    /// The part of the screen that takes keys now.
     pub(crate) fn place(&self) -> Where {
         self.dialogs.last().map_or(Where::Browse, Dialog::place)
     }
 
-    /// Says something in the footer.
+    /// Shows a message in the footer.
     pub(crate) fn say(&mut self, text: impl Into<String>) {
         self.toast = Some(Toast { text: text.into(), bad: false, until: self.now + TOAST });
     }
 
-    /// Says in the footer that something is not well.
+    /// Shows a warning in the footer.
     pub(crate) fn warn(&mut self, text: impl Into<String>) {
         self.toast = Some(Toast { text: text.into(), bad: true, until: self.now + TOAST * 2 });
     }
@@ -202,13 +206,13 @@ impl State {
 
 /// The server whose left transfers are offered: the one that is connected, else that of the oldest.
 pub(crate) fn offered(state: &State) -> Option<&Left> {
-    match state.link.session() {
+    match state.connection.session() {
         Some(session) => state.left.iter().find(|left| left.server == session.server.target),
         None => state.left.first(),
     }
 }
 
-/// What is left of a server.
+/// The transfers that are left of the same server.
 pub(crate) fn left_of<'s>(state: &'s State, of: &'s Left) -> impl Iterator<Item = &'s Left> {
     state.left.iter().filter(|left| left.server == of.server)
 }

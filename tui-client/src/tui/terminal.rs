@@ -15,16 +15,20 @@ use crossterm::{
     execute,
     terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
 };
-use ratatui::{Terminal, backend::CrosstermBackend, layout::Rect};
+use ratatui::{
+    Terminal,
+    backend::CrosstermBackend,
+    layout::{Position, Rect},
+};
 
 use super::{
     event::{Event, Mouse, MouseAct},
     keymap::{Code, Key},
-    state::{State, look::Depth},
+    state::{State, appearance::Depth},
     view,
 };
 
-/// Whether the terminal is ours now, for whoever has to give it back.
+/// Whether this program has the terminal now, so that it is given back exactly once.
 static OURS: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while it is ours.
@@ -110,7 +114,7 @@ fn restore() {
     let _ = terminal::disable_raw_mode();
 }
 
-/// What a panic says is to be read on a terminal that is as it was.
+/// Restore the terminal before a panic prints its message.
 fn restore_on_panic() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -126,7 +130,7 @@ fn restore_on_panic() {
 #[cfg(unix)]
 pub(crate) fn stop_until_fg() {
     use rustix::process::{Signal, kill_current_process_group};
-    // As the terminal does on Ctrl-Z: whoever started us stops too. An orphan is not stopped by this.
+    // As the terminal does on Ctrl-Z: stop the whole process group. An orphan is not stopped by this.
     let _ = kill_current_process_group(Signal::TSTP);
 }
 
@@ -134,7 +138,7 @@ pub(crate) fn stop_until_fg() {
 #[cfg(not(unix))]
 pub(crate) fn stop_until_fg() {}
 
-/// What the terminal told, in our words; `None` for what does not matter.
+/// Translates an event of the terminal; `None` if it does not matter.
 pub(crate) fn event_of(event: crossterm::event::Event) -> Option<Event> {
     use crossterm::event::{Event as Told, KeyEventKind};
     match event {
@@ -193,10 +197,10 @@ fn mouse_of(mouse: crossterm::event::MouseEvent) -> Option<Mouse> {
         MouseEventKind::ScrollDown => MouseAct::WheelDown,
         _ => return None,
     };
-    Some(Mouse { did, x: mouse.column, y: mouse.row })
+    Some(Mouse { did, at: Position { x: mouse.column, y: mouse.row } })
 }
 
-/// What the environment says of the terminal.
+/// The environment's description of the terminal.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Environment {
     /// `NO_COLOR` is set and not empty.
@@ -243,7 +247,7 @@ impl Environment {
     /// Whether the terminal shows Unicode.
     pub(crate) fn is_unicode(&self) -> bool {
         let language = self.language.to_ascii_lowercase();
-        // Where nothing is said, a terminal of this century does.
+        // Without any setting, assume a modern terminal.
         let says = language.contains("utf-8") || language.contains("utf8") || language.is_empty();
         says && self.term != "linux" && !self.term.starts_with("vt1") && !self.term.starts_with("vt2")
     }

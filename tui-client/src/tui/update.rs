@@ -1,4 +1,4 @@
-//! What each event changes, and what is then to be done outside. No I/O, no waiting, no clock.
+//! Applies events to the state and returns the effects. No I/O, no waiting, no clock.
 
 mod answer;
 mod arrange;
@@ -6,19 +6,23 @@ mod browse;
 mod choose;
 mod conflict;
 mod connect;
+mod connection;
 mod copy;
+mod count;
 mod delete;
 mod details;
 mod edit;
 mod find;
 mod form;
 mod key;
-mod link;
+mod list;
 mod mark;
 mod mouse;
 mod name;
+mod question;
 mod queue;
 mod quit;
+mod reach;
 mod read;
 mod resume;
 mod search;
@@ -34,7 +38,7 @@ use super::{effect::Effect, event::Event, state::State};
 pub(crate) use answer::FOUND_MOST;
 pub(crate) use start::{Begin, start};
 
-/// Effects as they gather.
+/// The effects gathered so far.
 type Out = Vec<Effect>;
 
 /// Takes an event.
@@ -48,18 +52,18 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Resize(width, height) => state.size = (width, height),
         Event::Answer(ticket, answer) => answer::take(state, ticket, answer, &mut out),
         Event::Trust(question) => connect::ask_trust(state, question),
-        Event::Lost { trouble, attempt, retry_in } => link::lost(state, trouble, attempt, retry_in),
-        Event::Retrying => link::retrying(state),
-        Event::Restored(account) => link::restored(state, account, &mut out),
-        Event::Ended(trouble) => link::ended(state, trouble, &mut out),
-        Event::Notice(notice) => link::notice(state, notice),
+        Event::Lost { problem, attempt, retry_in } => connection::lost(state, problem, attempt, retry_in),
+        Event::Retrying => connection::retrying(state),
+        Event::Restored(account) => connection::restored(state, account, &mut out),
+        Event::Ended(problem) => connection::ended(state, problem, &mut out),
+        Event::Notice(notice) => connection::notice(state, notice),
         Event::Started(key, jobs) => state.transfers.started(key, &jobs),
         Event::Transfer(event) => transfer::take(state, event, &mut out),
         Event::Progress(progress) => transfer::progress(state, &progress),
         Event::Free(side, free) => state.panes[side].free = free,
         Event::Saved(saved) => site::loaded(state, saved),
         Event::Left(left) => resume::found(state, left, &mut out),
-        Event::Trouble(trouble) => state.warn(trouble.to_string()),
+        Event::Problem(problem) => state.warn(problem.to_string()),
         Event::Stop => quit::now(state, &mut out),
         Event::Back => read::both(state, &mut out),
     }

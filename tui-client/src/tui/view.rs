@@ -10,28 +10,28 @@ mod list;
 mod paint;
 mod pane;
 mod popup;
-mod strip;
 #[cfg(test)]
 mod tests;
+mod transfer_strip;
 mod transfers;
 mod viewer;
 
-use ratatui::Frame;
+use ratatui::{Frame, layout::Rect};
 
 use self::paint::Paint;
 use super::state::{
     State,
     dialog::Dialog,
-    layout::{Area, LEAST, Layout},
+    layout::{LEAST, Layout},
 };
 
-/// Draws all there is.
+/// Draws the whole screen.
 pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
     let (width, height) = state.size;
     let area = frame.area();
-    let screen = Area { x: 0, y: 0, width: width.min(area.width), height: height.min(area.height) };
-    let mut paint = Paint::new(frame.buffer_mut(), &state.look);
-    paint.fill(screen, state.look.theme.text);
+    let screen = Rect { x: 0, y: 0, width: width.min(area.width), height: height.min(area.height) };
+    let mut paint = Paint::new(frame.buffer_mut(), &state.appearance);
+    paint.fill(screen, state.appearance.theme.text);
     match Layout::of(state).filter(|_| (screen.width, screen.height) == (width, height)) {
         Some(layout) => whole(&mut paint, state, &layout),
         None => too_small(&mut paint, screen),
@@ -43,7 +43,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
 }
 
 fn whole(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
-    // What a full dialog hides need not be drawn.
+    // Skip the panes where a dialog covers the whole screen.
     let full = state.dialogs.iter().rposition(Dialog::is_full);
     match full.map(|at| &state.dialogs[at]) {
         Some(Dialog::Transfers(view)) => transfers::draw(paint, state, view, layout.full()),
@@ -57,8 +57,8 @@ fn whole(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
     footer::draw(paint, state, layout.footer);
 }
 
-fn too_small(paint: &mut Paint<'_>, screen: Area) {
-    let theme = &paint.look().theme;
+fn too_small(paint: &mut Paint<'_>, screen: Rect) {
+    let theme = &paint.appearance().theme;
     let (bad, text) = (theme.bad, theme.text);
     let lines = [
         ("too small", bad),
@@ -68,6 +68,6 @@ fn too_small(paint: &mut Paint<'_>, screen: Area) {
     ];
     let top = screen.height.saturating_sub(4) / 2;
     for ((line, style), y) in lines.into_iter().zip(top..screen.height) {
-        paint.centre(Area { y, height: 1, ..screen }, line, style);
+        paint.centre(Rect { y, height: 1, ..screen }, line, style);
     }
 }

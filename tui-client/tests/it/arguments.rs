@@ -1,4 +1,4 @@
-//! What is a mistake on the command line, and how it is told.
+//! Mistakes on the command line, and their messages.
 
 use super::program::{Ferry, stderr, stdout};
 

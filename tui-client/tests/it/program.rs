@@ -31,7 +31,7 @@ impl Ferry {
     }
 }
 
-/// What the program wrote.
+/// The output of the program.
 pub(crate) fn stderr(assert: &Assert) -> String {
     String::from_utf8(assert.get_output().stderr.clone()).unwrap()
 }

@@ -34,10 +34,10 @@ pub(super) enum Difference {
     },
 }
 
-/// What names and sizes tell.
+/// The comparison by names and sizes.
 #[derive(Debug, Default)]
 pub(super) struct Compared {
-    /// What differs, in order.
+    /// The differences, in order.
     pub(super) differences: Vec<(RemotePath, Difference)>,
     /// Files of equal size, in order: only their content can tell.
     pub(super) same_size: Vec<RemotePath>,

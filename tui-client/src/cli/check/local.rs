@@ -16,11 +16,11 @@ use crate::{exit::Looking, failure::Failure};
 /// A tree as it was found.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// What is there.
+    /// The entries found.
     pub(super) tree: Tree,
-    /// What could not be looked at.
+    /// The paths that could not be read.
     pub(super) unreadable: Vec<Failure>,
-    /// What is not compared, and why.
+    /// The paths that are not compared, each with the reason.
     pub(super) left_out: BTreeMap<RemotePath, Why>,
 }
 

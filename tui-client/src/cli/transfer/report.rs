@@ -1,4 +1,4 @@
-//! What is told of transfers: each item, each failure, and the sum at the end.
+//! Reports of transfers: each item, each failure, and the sum at the end.
 
 use std::{collections::HashSet, time::Instant};
 
@@ -8,9 +8,9 @@ use ferry_client::{
 };
 use ferry_shared::{message::Notice, name::Escaped, path::RemotePath};
 
-use super::{Way, object};
+use super::{Way, json_object};
 use crate::{
-    cli::each::Tally,
+    cli::batch::Tally,
     context::Context,
     exit::{self, Exit, Looking},
     failure::Failure,
@@ -75,7 +75,7 @@ impl Report {
         }
         if context.output.json {
             let exit = |error: &ClientError| exit::of_client(error, self.looking(error));
-            return object::item(path, outcome, exit, |item| context.output.object(item));
+            return json_object::item(path, outcome, exit, |item| context.output.object(item));
         }
         if let Outcome::Would { size, replaces } = outcome {
             return self.would(path, *size, *replaces, context);
@@ -145,14 +145,14 @@ impl Report {
 
     fn failed(&mut self, path: &RemotePath, in_folder: bool, item: &ItemFailure, context: &Context) {
         let failure = Failure::remote(path, self.looking(&item.error), item.error.clone());
-        // What cannot be read inside a folder is missing afterwards; that is no question of a login.
+        // An unreadable file inside a folder is missing afterwards; that is no matter of the login.
         let is_unreadable = matches!(item.error, ClientError::Local { .. }) && self.way == Way::Put && in_folder;
         self.tally.fail(if is_unreadable { Exit::Partial.into() } else { failure.cause() });
         self.tell(&failure, context);
     }
 
     fn tell(&mut self, failure: &Failure, context: &Context) {
-        // What ends the connection ends every job with the same words.
+        // An error of the connection ends every job with the same message.
         if let Failure::Server(error) = failure
             && self.told_of_server.replace(error.to_string()).is_some_and(|told| told == error.to_string())
         {
@@ -161,7 +161,7 @@ impl Report {
         context.output.error(failure);
     }
 
-    /// What is missing when something is: the source is looked for as a file, the target's
+    /// The kind of entry that is missing: the source is expected to be a file, the target's
     /// surroundings as a folder.
     fn looking(&self, error: &ClientError) -> Looking {
         match (self.way, error) {
@@ -198,7 +198,7 @@ impl Report {
                 context.output.warn("       --fill carries what fits");
             }
             if context.output.json {
-                context.output.object(&object::job_error(error, exit))?;
+                context.output.object(&json_object::job_error(error, exit))?;
             }
         }
         Ok(())
@@ -212,7 +212,7 @@ impl Report {
             None => self.tally.exit(),
         };
         if context.output.json {
-            context.output.object(&object::summary(&self.sum, self.started.elapsed(), exit))?;
+            context.output.object(&json_object::summary(&self.sum, self.started.elapsed(), exit))?;
         }
         match stopped {
             Some(_) => context.output.say(match self.way {

@@ -50,7 +50,7 @@ const FILES: &[Row] = &[
         .hint("mark")
         .rank(1)
         .mc(&["insert", "ctrl-t", "space"]),
-    row(View, "view", PANES, &["f3", "o"], "look at the file: text or hex, without fetching all of it")
+    row(View, "view", PANES, &["f3", "o"], "view the file as text or hex, without fetching all of it")
         .hint("view")
         .rank(4),
     row(Edit, "edit", PANES, &["f4", "e"], "edit in $EDITOR; a remote file comes and goes back verified"),
@@ -75,7 +75,7 @@ const MOVE: &[Row] = &[
     row(Top, "top", SCROLLS, &["g g", "home"], "to the first line"),
     row(Bottom, "bottom", SCROLLS, &["G", "end"], "to the last line"),
     row(OtherPane, "other-pane", PANES, &["tab", "backtab"], "to the other pane"),
-    row(Open, "open", PANES, &["enter", "right", "l"], "enter the folder; look at the file"),
+    row(Open, "open", PANES, &["enter", "right", "l"], "enter the folder; view the file"),
     row(Parent, "parent", PANES, &["left", "h", "backspace"], "to the folder above"),
     row(Back, "back", PANES, &["alt-left", "H"], "to the folder before").mc(&["alt-left", "alt-y", "H"]),
     row(Forward, "forward", PANES, &["alt-right", "L"], "to the folder after it").mc(&["alt-right", "alt-u", "L"]),
@@ -189,7 +189,7 @@ const TRANSFERS: &[Row] = &[
     row(Retry, "retry", IN_TRANSFERS, &["r"], "try again what failed; take up again what was cancelled")
         .hint("retry")
         .rank(2),
-    row(Cancel, "cancel", IN_TRANSFERS, &["x", "delete"], "cancel, and keep what has arrived for another time")
+    row(Cancel, "cancel", IN_TRANSFERS, &["x", "delete"], "cancel, and keep the received data for later")
         .hint("cancel")
         .rank(2),
     row(
@@ -197,7 +197,7 @@ const TRANSFERS: &[Row] = &[
         "cancel-and-discard",
         IN_TRANSFERS,
         &["X"],
-        "cancel, and throw away what has arrived of unfinished files; asks first",
+        "cancel, and discard the received data of unfinished files; asks first",
     ),
     row(Earlier, "earlier", IN_TRANSFERS, &["K"], "one place earlier in the queue"),
     row(Later, "later", IN_TRANSFERS, &["J"], "one place later in the queue"),
@@ -272,7 +272,7 @@ const QUESTIONS: &[Row] = &[
     row(WaitThenQuit, "wait-then-quit", &[Where::Quit], &["w"], "quit when all is done").hint("wait, then quit"),
     row(CancelAndQuit, "cancel-and-quit", &[Where::Quit], &["c"], "cancel all, then quit").hint("cancel all"),
     row(Close, "close", &[Where::Quit], &["esc", "n", "ctrl-c"], "do not quit").hint("stay").rank(0),
-    row(GoOn, "go-on", &[Where::Resume], &["enter", "y", "r"], "connect, and go on from what has arrived")
+    row(GoOn, "go-on", &[Where::Resume], &["enter", "y", "r"], "connect, and resume from the received data")
         .hint("go on"),
     row(KeepQueue, "keep-for-later", &[Where::Resume], &["esc", "l", "q", "ctrl-c"], "keep them for another time")
         .hint("later")

@@ -1,16 +1,23 @@
-//! `config.toml`: how the browser looks and works; every key optional, every fault told with its line.
+//! `config.toml`: the browser's settings. Every key is optional, and every error is reported with its line.
 
+use clap::ValueEnum as _;
 use ferry_client::transfer::ConflictRule;
 use toml::de::{DeTable, DeValue};
 
-use super::Fault;
-use crate::tui::state::order::{By, Sort};
+use crate::{
+    args::Conflict,
+    human,
+    tui::{
+        setting_error::SettingError,
+        state::order::{By, Sort},
+    },
+};
 
 /// The text of a file with every key, each at its default.
 #[cfg(test)]
 pub(crate) const COMMENTED: &str = include_str!("../../../../assets/config.toml");
 
-/// What `config.toml` says.
+/// The settings in `config.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// The theme's name.
@@ -23,7 +30,7 @@ pub(crate) struct Settings {
     pub(crate) hidden: bool,
     /// The order of folders.
     pub(crate) sort: Sort,
-    /// What copies do where something is there already.
+    /// The rule for copies whose target exists already.
     pub(crate) rule: ConflictRule,
     /// The most transfers at a time.
     pub(crate) at_once: Option<usize>,
@@ -50,25 +57,29 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads the file's text; what is wrong keeps its default.
-    pub(crate) fn read(text: &str) -> (Self, Vec<Fault>) {
+    /// Reads the file's text; a setting with an error keeps its default.
+    pub(crate) fn read(text: &str) -> (Self, Vec<SettingError>) {
         let mut settings = Self::default();
         let mut faults = Vec::new();
         match DeTable::parse(text) {
-            Err(error) => faults.push(Fault::at(text, error.span().unwrap_or_default().start, error.message())),
+            Err(error) => faults.push(SettingError::at(text, error.span().unwrap_or_default().start, error.message())),
             Ok(table) => {
                 for (key, value) in table.get_ref() {
                     match settings.set(key.get_ref(), value.get_ref()) {
                         Ok(()) => {}
                         Err(Wrong::Key) => {
-                            faults.push(Fault::at(
+                            faults.push(SettingError::at(
                                 text,
                                 key.span().start,
                                 format!("there is no setting `{}`", key.get_ref()),
                             ));
                         }
                         Err(Wrong::Value(is)) => {
-                            faults.push(Fault::at(text, value.span().start, format!("`{}` is {is}", key.get_ref())));
+                            faults.push(SettingError::at(
+                                text,
+                                value.span().start,
+                                format!("`{}` is {is}", key.get_ref()),
+                            ));
                         }
                     }
                 }
@@ -78,10 +89,10 @@ impl Settings {
     }
 
     /// A fault in the value of a key of the file.
-    pub(crate) fn fault(text: &str, key: &str, message: String) -> Fault {
+    pub(crate) fn fault(text: &str, key: &str, message: String) -> SettingError {
         let table = DeTable::parse(text).ok();
         let value = table.as_ref().and_then(|table| table.get_ref().get(key));
-        Fault::at(text, value.map_or(0, |value| value.span().start), message)
+        SettingError::at(text, value.map_or(0, |value| value.span().start), message)
     }
 
     fn set(&mut self, key: &str, value: &DeValue<'_>) -> Result<(), Wrong> {
@@ -121,7 +132,7 @@ impl Settings {
     }
 }
 
-/// What is wrong with a line.
+/// An error in a line.
 enum Wrong {
     Key,
     Value(&'static str),
@@ -136,28 +147,17 @@ fn truth(value: &DeValue<'_>) -> Result<bool, Wrong> {
 }
 
 fn limit(value: &DeValue<'_>) -> Result<Option<u64>, Wrong> {
-    let wrong = Wrong::Value("a size a second like \"10MiB\"; \"0\" is no limit");
-    match text(value)?.parse::<bytesize::ByteSize>() {
-        Ok(size) => Ok(Some(size.as_u64()).filter(|size| *size > 0)),
-        Err(_) => Err(wrong),
-    }
+    human::parse_limit(text(value)?).map_err(|_| Wrong::Value("a size a second like \"10MiB\"; \"0\" is no limit"))
 }
 
 fn rule(text: &str) -> Result<ConflictRule, Wrong> {
-    Ok(match text {
-        "ask" => ConflictRule::Ask,
-        "skip" => ConflictRule::Skip,
-        "replace" => ConflictRule::Replace,
-        "newer" => ConflictRule::Newer,
-        "different" => ConflictRule::Different,
-        "changed" => ConflictRule::Changed,
-        "keep-both" => ConflictRule::KeepBoth,
+    match Conflict::from_str(text, false) {
+        // The browser can always ask.
+        Ok(rule) if rule != Conflict::Fail => Ok(rule.into()),
         _ => {
-            return Err(Wrong::Value(
-                "\"ask\", \"skip\", \"replace\", \"newer\", \"different\", \"changed\" or \"keep-both\"",
-            ));
+            Err(Wrong::Value("\"ask\", \"skip\", \"replace\", \"newer\", \"different\", \"changed\" or \"keep-both\""))
         }
-    })
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! This computer's files, asked on threads that may wait.
+//! Calls about this computer's files, on threads that may block.
 
 mod change;
-mod look;
+mod read;
 mod walk;
 
 pub(super) use change::{make_folder, remove, remove_copy, rename};
-pub(super) use look::{digest, free, list, read};
+pub(super) use read::{digest, free, list, read};
 pub(super) use walk::{count, search};

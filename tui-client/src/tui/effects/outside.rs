@@ -1,4 +1,4 @@
-//! What needs the terminal to itself: an editor, a shell.
+//! Programs that need the terminal to themselves: an editor, a shell.
 
 use std::{
     env, fs, io,
@@ -8,10 +8,10 @@ use std::{
 
 use crate::tui::{
     event::{Answer, Event},
-    state::{ticket::Ticket, trouble::Trouble},
+    state::{problem::Problem, ticket::Ticket},
 };
 
-/// Something that needs the terminal, or the loop that has it.
+/// An effect that needs the terminal, or the loop that owns it.
 #[derive(Debug)]
 pub(crate) enum Outside {
     /// Let a text be edited.
@@ -33,12 +33,12 @@ pub(crate) fn run(what: Outside) -> Option<Event> {
     let (ticket, result) = match what {
         Outside::EditText(ticket, text) => (ticket, edit_text(&text)),
         Outside::EditFile(ticket, path) => (ticket, edit_file(&path).map(|changed| (String::new(), changed))),
-        Outside::Shell(folder) => return shell(&folder).err().map(|error| Event::Trouble(Trouble::new(error))),
+        Outside::Shell(folder) => return shell(&folder).err().map(|error| Event::Problem(Problem::new(error))),
         Outside::Suspend | Outside::Redraw | Outside::Quit => return None,
     };
     let answer = match result {
         Ok((text, changed)) => Answer::Edited { text, changed },
-        Err(error) => Answer::Failed(Trouble::new(error)),
+        Err(error) => Answer::Failed(Problem::new(error)),
     };
     Some(Event::Answer(ticket, answer))
 }
@@ -48,7 +48,7 @@ fn edit_text(text: &str) -> Result<(String, bool), String> {
     let mut file = tempfile::Builder::new().prefix("ferry-names-").suffix(".txt").tempfile().map_err(in_words)?;
     io::Write::write_all(&mut file, text.as_bytes()).map_err(in_words)?;
     edit(file.path())?;
-    // Editors replace files: what is at the path counts, not what was opened.
+    // Editors replace files: read the path again instead of the open file.
     let edited = fs::read_to_string(file.path()).map_err(in_words)?;
     let changed = edited != text;
     Ok((edited, changed))
@@ -96,7 +96,7 @@ fn shell(folder: &Path) -> Result<(), String> {
     let name = if cfg!(windows) { "COMSPEC" } else { "SHELL" };
     let shell = env::var_os(name).unwrap_or_else(|| if cfg!(windows) { "cmd" } else { "sh" }.into());
     let run = Command::new(&shell).current_dir(folder).status();
-    // How the shell ended is the user's own business.
+    // The exit status of the shell is of no interest here.
     run.map(drop).map_err(|error| format!("cannot run {}: {error}", shell.display()))
 }
 

@@ -1,4 +1,4 @@
-//! The engine and its journal: orders become jobs, what the engine tells becomes events.
+//! The engine and its journal: orders become jobs, and the engine's events become events of the browser.
 
 mod keeper;
 mod order;
@@ -18,8 +18,8 @@ use crate::tui::{
     effect::TransferEffect,
     event::Event,
     state::{
+        problem::Problem,
         transfers::{Key, Order},
-        trouble::Trouble,
     },
 };
 
@@ -64,7 +64,7 @@ impl Queue {
                 }
                 self.begin(key, &order, connector, links, false);
             }
-            // What an order did before it was left is not known any more.
+            // The outcome of an order before its server was left is no longer known.
             TransferEffect::Begin(key, order) => self.begin(key, &order, connector, links, true),
             TransferEffect::Settle(key) => self.keeper.note(Note::Settle(key)),
             TransferEffect::Through(key, name) => self.keeper.note(Note::Through(key, name)),
@@ -81,8 +81,8 @@ impl Queue {
             TransferEffect::Retry(what) => self.tell(|engine| engine.retry(what)),
             TransferEffect::Cancel(what, keep) => self.tell(|engine| engine.cancel(what, keep)),
             TransferEffect::Answer(item, decision, scope) => self.tell(|engine| engine.answer(item, decision, scope)),
-            TransferEffect::Shift(job, true) => self.tell(|engine| engine.move_down(job)),
-            TransferEffect::Shift(job, false) => self.tell(|engine| engine.move_up(job)),
+            TransferEffect::Reorder(job, true) => self.tell(|engine| engine.move_down(job)),
+            TransferEffect::Reorder(job, false) => self.tell(|engine| engine.move_up(job)),
         }
     }
 
@@ -90,7 +90,7 @@ impl Queue {
         self.running.as_ref().map(|running| running.engine.progress())
     }
 
-    /// Shuts the engine down; what is not through stays staged.
+    /// Shuts the engine down; incomplete files stay staged.
     pub(super) fn stop(&mut self) {
         if let Some(Running { engine, forward }) = self.running.take() {
             forward.abort();
@@ -124,17 +124,17 @@ impl Queue {
             mode: order.mode,
             parents: true,
             again,
-            // The plan showed whether all fits, and was started.
+            // The plan has shown whether everything fits.
             fill: true,
             ..JobOptions::default()
         };
         let jobs = order::jobs(order, &options).into_iter().map(|job| running.engine.add(job)).collect();
         let events = self.events.clone();
         let started = match order.what.is_empty() {
-            true => Event::Trouble(Trouble::new("there is nothing in this transfer")),
+            true => Event::Problem(Problem::new("there is nothing in this transfer")),
             false => Event::Started(key, jobs),
         };
-        // The screen reads this very channel, so it must not be waited for here.
+        // The loop reads this channel: waiting here for room in it would block both.
         match events.try_send(started) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
             Err(mpsc::error::TrySendError::Full(started)) => {

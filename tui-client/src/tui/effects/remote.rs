@@ -1,4 +1,4 @@
-//! The server's files, asked in tasks. What may take long has a connection to itself.
+//! Calls about the server's files, in tasks. Long ones have a connection of their own.
 
 use std::time::{Duration, Instant};
 
@@ -15,32 +15,28 @@ use super::reply::Reply;
 use crate::tui::{
     effect::CountFor,
     event::Answer,
-    state::{
-        dialog::FoundItem,
-        listing::{Amount, Item},
-        place::Place,
-    },
+    state::{dialog::FoundItem, item::Item, listing::Amount, place::Place},
     update::FOUND_MOST,
 };
 
-/// How often it is told how far a count is.
+/// The interval between reports of a count.
 const TOLD: Duration = Duration::from_millis(100);
 
-/// Whom to ask, and where the answer goes.
+/// The connection to call, and the channel for the answer.
 #[derive(Debug, Clone)]
 pub(super) struct Ask {
     /// The connection for browsing.
     pub(super) remote: Remote,
-    /// The way to further ones.
+    /// The connector for further connections.
     pub(super) connector: Connector,
-    /// Where the answer goes.
+    /// The channel for the answer.
     pub(super) reply: Reply,
 }
 
 type Done = Result<(), ClientError>;
 
 impl Ask {
-    /// A connection of its own, for what would hold up others. Given up, it is closed, and the server stops.
+    /// A separate connection for a long call. Cancelling closes it, which stops the server's work.
     async fn aside(&self) -> Result<Remote, ClientError> {
         Remote::connect(&self.connector).await
     }

@@ -1,4 +1,4 @@
-//! The way back for an answer.
+//! The channel for the answers to a request.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use tokio::sync::mpsc;
 
 use crate::tui::{
     event::{Answer, Event},
-    state::{ticket::Ticket, trouble::Trouble},
+    state::{problem::Problem, ticket::Ticket},
 };
 
-/// Sends the answers to one question.
+/// Sends the answers to one request.
 #[derive(Debug, Clone)]
 pub(super) struct Reply {
     events: mpsc::Sender<Event>,
@@ -24,22 +24,22 @@ impl Reply {
 
     /// Answers, from a task.
     pub(super) async fn send(&self, answer: Answer) {
-        // Nobody reads any more only when the program ends.
+        // The receiver is gone only when the program ends.
         let _ = self.events.send(Event::Answer(self.ticket, answer)).await;
     }
 
-    /// Says why it could not be done, from a task.
+    /// Sends the error, from a task.
     pub(super) async fn failed(&self, error: &ClientError) {
-        self.send(Answer::Failed(Trouble::from(error))).await;
+        self.send(Answer::Failed(Problem::from(error))).await;
     }
 
-    /// Answers, from a thread that may wait.
+    /// Answers, from a thread that may block.
     pub(super) fn post(&self, answer: Answer) {
         let _ = self.events.blocking_send(Event::Answer(self.ticket, answer));
     }
 
-    /// Says why it could not be done, from a thread that may wait.
+    /// Sends the error, from a thread that may block.
     pub(super) fn post_error(&self, path: &Path, error: std::io::Error) {
-        self.post(Answer::Failed(Trouble::from(&ClientError::local(path, error))));
+        self.post(Answer::Failed(Problem::from(&ClientError::local(path, error))));
     }
 }

@@ -1,4 +1,4 @@
-//! What the user keeps, on the disk: `sites.toml` and `bookmarks.toml`.
+//! Reads and writes the user's sites and bookmarks: `sites.toml` and `bookmarks.toml`.
 
 use std::{
     fs, io,
@@ -16,18 +16,18 @@ use tokio::sync::mpsc;
 
 use crate::{
     home::Home,
-    sites::{self, Sites, SitesError},
+    sites::{Site, Sites, SitesError},
     tui::{
         event::Event,
         state::{
             place::Place,
-            saved::{Bookmark, Saved, Site},
-            trouble::Trouble,
+            problem::Problem,
+            saved::{Bookmark, NamedSite, Saved},
         },
     },
 };
 
-/// Reads and writes what the user keeps.
+/// Reads and writes the sites and bookmarks.
 #[derive(Debug)]
 pub(super) struct Keeper {
     events: mpsc::Sender<Event>,
@@ -37,7 +37,7 @@ pub(super) struct Keeper {
     busy: Arc<Mutex<()>>,
 }
 
-/// What is wrong with what the user keeps.
+/// An error of the files with sites and bookmarks.
 #[derive(Debug, thiserror::Error)]
 enum SavedError {
     #[error(transparent)]
@@ -50,7 +50,7 @@ enum SavedError {
     Write(#[from] toml::ser::Error),
     #[error(transparent)]
     Path(#[from] PathError),
-    #[error("a path that is no text cannot be a bookmark")]
+    #[error("a path that is not valid UTF-8 cannot be a bookmark")]
     NoText,
 }
 
@@ -75,17 +75,13 @@ impl Keeper {
         Self { events, sites: home.sites(), bookmarks: bookmarks(home), busy: Arc::default() }
     }
 
-    pub(super) fn save_site(&self, old: Option<String>, site: Site) {
+    pub(super) fn save_site(&self, old: Option<String>, site: NamedSite) {
         self.change(move |files, _| {
             let mut sites = Sites::load(files.to_owned())?;
             if let Some(old) = old {
                 sites.remove(&old)?;
             }
-            let path = Some(site.path).filter(|path| !path.is_empty());
-            let identity = Some(site.identity).filter(|file| !file.is_empty()).map(PathBuf::from);
-            let Site { name, address, user, seal, links, key: server_key, .. } = site;
-            let kept = sites::Site { address, user, path, server_key, identity, seal, links };
-            Ok(sites.add(&name, kept)?)
+            Ok(sites.add(&site.name, site.site)?)
         });
     }
 
@@ -97,14 +93,14 @@ impl Keeper {
         self.change(move |_, file| write(file, &bookmarks));
     }
 
-    /// Changes something, then tells how all is.
+    /// Makes a change, then reports the sites and bookmarks.
     fn change(&self, work: impl FnOnce(&Path, &Path) -> Result<(), SavedError> + Send + 'static) {
         let (events, busy) = (self.events.clone(), Arc::clone(&self.busy));
         let (sites, bookmarks) = (self.sites.clone(), self.bookmarks.clone());
         tokio::task::spawn_blocking(move || {
             let _one_at_a_time = busy.lock();
             if let Err(error) = work(&sites, &bookmarks) {
-                let _ = events.blocking_send(Event::Trouble(Trouble::new(format!("not saved: {error}"))));
+                let _ = events.blocking_send(Event::Problem(Problem::new(format!("not saved: {error}"))));
             }
             let (saved, _) = load(&sites, &bookmarks);
             let _ = events.blocking_send(Event::Saved(saved));
@@ -117,12 +113,15 @@ pub(super) fn bookmarks(home: &Home) -> PathBuf {
     home.config().join("bookmarks.toml")
 }
 
-/// Reads what the user keeps, and what is wrong with it.
+/// Reads the sites and bookmarks, and lists the errors in their files.
 pub(super) fn load(sites: &Path, bookmarks: &Path) -> (Saved, Vec<String>) {
     let mut faults = Vec::new();
     let mut saved = Saved::default();
     match Sites::load(sites.to_owned()) {
-        Ok(sites) => saved.sites = sites.iter().map(|(name, site)| site_of(name, site)).collect(),
+        Ok(sites) => {
+            let named = |(name, site): (&String, &Site)| NamedSite { name: name.clone(), site: site.clone() };
+            saved.sites = sites.iter().map(named).collect();
+        }
         Err(error) => faults.push(error.to_string()),
     }
     match read(bookmarks) {
@@ -130,19 +129,6 @@ pub(super) fn load(sites: &Path, bookmarks: &Path) -> (Saved, Vec<String>) {
         Err(error) => faults.push(format!("{} cannot be used: {error}", bookmarks.display())),
     }
     (saved, faults)
-}
-
-fn site_of(name: &str, site: &sites::Site) -> Site {
-    Site {
-        name: name.to_owned(),
-        address: site.address.clone(),
-        user: site.user.clone(),
-        path: site.path.clone().unwrap_or_default(),
-        identity: site.identity.as_ref().map_or_else(String::new, |file| file.display().to_string()),
-        seal: site.seal.clone(),
-        links: site.links,
-        key: site.server_key,
-    }
 }
 
 fn read(file: &Path) -> Result<Vec<Bookmark>, SavedError> {

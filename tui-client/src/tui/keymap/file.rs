@@ -1,4 +1,4 @@
-//! Reading `keys.toml`: every fault with its line, and what is right counts nevertheless.
+//! Reading `keys.toml`: every error is reported with its line; valid entries count nevertheless.
 
 use std::ops::Range;
 
@@ -7,16 +7,16 @@ use toml::de::{DeTable, DeValue};
 use super::{Key, Keymap};
 use crate::tui::{
     action::{Action, Preset, Where, table},
-    config::Fault,
+    setting_error::SettingError,
 };
 
 struct Reader<'t> {
     text: &'t str,
     map: Keymap,
-    faults: Vec<Fault>,
+    faults: Vec<SettingError>,
 }
 
-pub(super) fn read(text: &str) -> (Keymap, Vec<Fault>) {
+pub(super) fn read(text: &str) -> (Keymap, Vec<SettingError>) {
     let mut reader = Reader { text, map: Keymap::preset(Preset::Default), faults: Vec::new() };
     match DeTable::parse(text) {
         Ok(table) => reader.top(table.get_ref()),
@@ -27,7 +27,7 @@ pub(super) fn read(text: &str) -> (Keymap, Vec<Fault>) {
 
 impl Reader<'_> {
     fn fault(&mut self, span: Range<usize>, message: impl Into<String>) {
-        self.faults.push(Fault::at(self.text, span.start, message));
+        self.faults.push(SettingError::at(self.text, span.start, message));
     }
 
     fn top(&mut self, file: &DeTable<'_>) {

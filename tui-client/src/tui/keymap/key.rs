@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// Which key.
+/// The key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Code {
     /// A character; a capital is its own character.
@@ -30,7 +30,7 @@ pub(crate) enum Code {
 /// A key with what is held down beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
-    /// Which key.
+    /// The key.
     pub(crate) code: Code,
     /// Ctrl is held.
     pub(crate) ctrl: bool,

@@ -1,11 +1,11 @@
-//! When to draw: a key at once, all else at most 60 times a second, nothing when nothing changed.
+//! The pace of drawing: keys at once, everything else at most 60 times a second.
 
 use std::time::{Duration, Instant};
 
 /// The least time between two drawings of the same cause.
 pub(super) const FRAME: Duration = Duration::from_millis(16);
 
-/// What waits to be drawn, and since when it may be.
+/// The pending redraw, and the earliest time for it.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// Something changed since it was drawn.
@@ -28,7 +28,7 @@ impl Pace {
         self.changed = true;
     }
 
-    /// A key came; what it changes is to be seen at once.
+    /// A key came: draw its change at once.
     pub(super) fn key(&mut self) {
         self.key = true;
     }

@@ -1,8 +1,8 @@
-//! Signals: to stop in order, and that we were stopped and go on.
+//! Signals: orderly termination, and continuation after a stop.
 
 use std::io;
 
-/// What a signal means.
+/// The meaning of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
     /// Stop in order: SIGTERM, SIGHUP, SIGINT.

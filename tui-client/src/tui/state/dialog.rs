@@ -1,4 +1,4 @@
-//! What lies over the panes: a stack of dialogs, the topmost has the keys.
+//! Dialogs over the panes: a stack, whose topmost takes the keys.
 
 mod choose;
 mod details;
@@ -36,9 +36,9 @@ pub(crate) struct TransfersView {
 /// The questions of the engine, one at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConflictView {
-    /// Which is shown.
+    /// The question that is shown.
     pub(crate) item: ItemId,
-    /// For which the answer will hold.
+    /// The scope of the answer.
     pub(crate) scope: Scope,
 }
 
@@ -51,12 +51,12 @@ pub(crate) struct TrustView {
     pub(crate) key: Fingerprint,
 }
 
-/// Something over the panes.
+/// A dialog over the panes.
 #[derive(Debug)]
 pub(crate) enum Dialog {
     /// The full list of transfers.
     Transfers(TransfersView),
-    /// A file being looked at.
+    /// The viewer of a file.
     View(Box<Viewer>),
     /// The saved sites.
     Sites(ListView),
@@ -66,9 +66,9 @@ pub(crate) enum Dialog {
     Reaching,
     /// A server's key that is not known.
     Trust(TrustView),
-    /// What a copy or move is about to do.
+    /// The plan of a copy or move.
     Copy(Box<CopyPlan>),
-    /// What a deletion is about to do.
+    /// The plan of a deletion.
     Delete(Box<DeletePlan>),
     /// Yes or no.
     Question(Box<Question>),
@@ -86,7 +86,7 @@ pub(crate) enum Dialog {
     Help(HelpView),
     /// The bookmarks.
     Bookmarks(ListView),
-    /// What a search found.
+    /// The result of a search.
     Found(Box<Found>),
     /// Everything about one entry.
     Details(Box<Details>),
@@ -95,7 +95,7 @@ pub(crate) enum Dialog {
 }
 
 impl Dialog {
-    /// What has the keys while this is topmost.
+    /// The part of the screen that takes keys while this dialog is topmost.
     pub(crate) fn place(&self) -> Where {
         match self {
             Self::Transfers(_) => Where::Transfers,

@@ -6,27 +6,27 @@ use ferry_shared::{entry::Version, path::RemotePath};
 
 use super::{ticket::Ticket, transfers::Key};
 
-/// What an edited file is at.
+/// The stage of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Its version is asked for.
+    /// Its version was requested.
     Asking(Ticket),
-    /// It comes here.
+    /// It is being fetched.
     Fetching(Key),
     /// It is in the editor.
     Editing(Ticket),
-    /// Its version is asked for again, before it goes back.
+    /// Its version was requested again, before the upload.
     Checking(Ticket),
-    /// It changed on the server meanwhile; a person decides.
+    /// It changed on the server meanwhile; the user decides.
     Deciding,
-    /// It goes back.
+    /// It is being uploaded.
     Sending(Key),
 }
 
 /// A remote file that is being edited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Edit {
-    /// Names it.
+    /// Its identifier.
     pub(crate) id: u64,
     /// The file on the server.
     pub(crate) path: RemotePath,
@@ -36,6 +36,6 @@ pub(crate) struct Edit {
     pub(crate) version: Option<Version>,
     /// The permission bits the file has on the server, and keeps.
     pub(crate) mode: Option<u32>,
-    /// What it is at.
+    /// The stage.
     pub(crate) stage: Stage,
 }

@@ -33,12 +33,12 @@ impl Field {
         &self.text
     }
 
-    /// The text as it is shown: what cannot be seen is written out.
+    /// The text as it is shown, with invisible characters escaped.
     pub(crate) fn shown(&self) -> String {
         shown(&self.text)
     }
 
-    /// What is shown before the cursor.
+    /// The text before the cursor.
     pub(crate) fn shown_before(&self) -> String {
         shown(&self.text[..self.at])
     }
@@ -82,7 +82,7 @@ impl Field {
         true
     }
 
-    /// Types `text` without what is no visible character.
+    /// Types the visible characters of `text`.
     pub(crate) fn insert(&mut self, text: &str) {
         let clean: String = text.chars().filter(|c| !c.is_control()).collect();
         if self.text.len() + clean.len() <= LONGEST {

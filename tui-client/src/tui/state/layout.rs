@@ -1,4 +1,6 @@
-//! Where on the screen what is: worked out from the size alone, for drawing, scrolling and the mouse.
+//! The layout of the screen, computed from the size alone, for drawing, scrolling and the mouse.
+
+use ratatui_core::layout::Rect;
 
 use super::{State, side::Side};
 
@@ -9,69 +11,48 @@ pub(crate) const TWO_PANES: u16 = 100;
 /// Lines of a pane that are no entries: its title, and what is marked.
 const PANE_FRAME: u16 = 2;
 
-/// A part of the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Area {
-    /// Its first column.
-    pub(crate) x: u16,
-    /// Its first line.
-    pub(crate) y: u16,
-    /// Columns.
-    pub(crate) width: u16,
-    /// Lines.
-    pub(crate) height: u16,
-}
-
-impl Area {
-    /// Whether a cell is in it.
-    pub(crate) fn contains(self, x: u16, y: u16) -> bool {
-        (self.x..self.x.saturating_add(self.width)).contains(&x)
-            && (self.y..self.y.saturating_add(self.height)).contains(&y)
-    }
-}
-
-/// Where what is.
+/// The areas of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Layout {
     /// The whole screen.
-    pub(crate) screen: Area,
+    pub(crate) screen: Rect,
     /// The line that names both panes, where only one is shown.
-    pub(crate) tabs: Option<Area>,
+    pub(crate) tabs: Option<Rect>,
     /// The left pane.
-    pub(crate) left: Option<Area>,
+    pub(crate) left: Option<Rect>,
     /// The right pane.
-    pub(crate) right: Option<Area>,
+    pub(crate) right: Option<Rect>,
     /// The column between them.
-    pub(crate) divider: Option<Area>,
+    pub(crate) divider: Option<Rect>,
     /// The transfers.
-    pub(crate) strip: Option<Area>,
+    pub(crate) transfer_strip: Option<Rect>,
     /// The line with the keys.
-    pub(crate) footer: Area,
+    pub(crate) footer: Rect,
 }
 
 impl Layout {
-    /// Where `state` is shown; `None` where the screen is too small for anything.
+    /// The layout for `state`; `None` if the screen is too small.
     pub(crate) fn of(state: &State) -> Option<Self> {
         let (width, height) = state.size;
         if width < LEAST.0 || height < LEAST.1 {
             return None;
         }
-        let mut layout = Self { screen: Area { x: 0, y: 0, width, height }, ..Self::default() };
-        layout.footer = Area { x: 0, y: height - 1, width, height: 1 };
+        let mut layout = Self { screen: Rect { x: 0, y: 0, width, height }, ..Self::default() };
+        layout.footer = Rect { x: 0, y: height - 1, width, height: 1 };
         let mut bottom = height - 1;
-        let strip = strip_height(state);
+        let strip = transfer_strip_height(state);
         if strip > 0 {
             bottom -= strip;
-            layout.strip = Some(Area { x: 0, y: bottom, width, height: strip });
+            layout.transfer_strip = Some(Rect { x: 0, y: bottom, width, height: strip });
         }
         if width >= TWO_PANES {
             let left = left_width(width, state.divider);
-            layout.left = Some(Area { x: 0, y: 0, width: left, height: bottom });
-            layout.divider = Some(Area { x: left, y: 0, width: 1, height: bottom });
-            layout.right = Some(Area { x: left + 1, y: 0, width: width - left - 1, height: bottom });
+            layout.left = Some(Rect { x: 0, y: 0, width: left, height: bottom });
+            layout.divider = Some(Rect { x: left, y: 0, width: 1, height: bottom });
+            layout.right = Some(Rect { x: left + 1, y: 0, width: width - left - 1, height: bottom });
         } else {
-            layout.tabs = Some(Area { x: 0, y: 0, width, height: 1 });
-            let one = Some(Area { x: 0, y: 1, width, height: bottom - 1 });
+            layout.tabs = Some(Rect { x: 0, y: 0, width, height: 1 });
+            let one = Some(Rect { x: 0, y: 1, width, height: bottom - 1 });
             match state.active {
                 Side::Left => layout.left = one,
                 Side::Right => layout.right = one,
@@ -81,7 +62,7 @@ impl Layout {
     }
 
     /// Where a pane is, if it is shown.
-    pub(crate) fn pane(&self, side: Side) -> Option<Area> {
+    pub(crate) fn pane(&self, side: Side) -> Option<Rect> {
         match side {
             Side::Left => self.left,
             Side::Right => self.right,
@@ -89,25 +70,25 @@ impl Layout {
     }
 
     /// The lines of a pane that show entries.
-    pub(crate) fn entries(&self, side: Side) -> Option<Area> {
+    pub(crate) fn entries(&self, side: Side) -> Option<Rect> {
         let pane = self.pane(side)?;
-        Some(Area { y: pane.y + 1, height: pane.height.saturating_sub(PANE_FRAME), ..pane })
+        Some(Rect { y: pane.y + 1, height: pane.height.saturating_sub(PANE_FRAME), ..pane })
     }
 
-    /// What a dialog that takes the whole screen has: all but the keys.
-    pub(crate) fn full(&self) -> Area {
-        Area { height: self.screen.height - 1, ..self.screen }
+    /// The area of a dialog that takes the whole screen: all but the footer.
+    pub(crate) fn full(&self) -> Rect {
+        Rect { height: self.screen.height - 1, ..self.screen }
     }
 }
 
-/// How wide the left pane is, with the divider at some hundredths.
+/// The width of the left pane, with the divider at some hundredths.
 fn left_width(width: u16, divider: u16) -> u16 {
     let wished = u32::from(width) * u32::from(divider.min(100)) / 100;
     u16::try_from(wished).unwrap_or(width).clamp(30, width - 31)
 }
 
-/// Lines the transfers take: a title and some of them; none where there are none.
-fn strip_height(state: &State) -> u16 {
+/// The lines of the transfer strip: a title and some transfers; 0 if there are none.
+fn transfer_strip_height(state: &State) -> u16 {
     let rows = u16::try_from(state.transfers.all().len()).unwrap_or(u16::MAX);
     if rows == 0 {
         return 0;

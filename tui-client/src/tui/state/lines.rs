@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 /// A text in lines of at most `width` columns, broken between words where that can be.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
-    // What is aligned by hand, as `key     value`, keeps its second column.
+    // Text aligned by hand, as `key     value`, keeps its second column.
     let hang = text.find("  ").map_or(0, |at| at + text[at..].len() - text[at..].trim_start().len());
     let hang = if hang * 2 < width { hang } else { 0 };
     let mut lines: Vec<String> = Vec::new();

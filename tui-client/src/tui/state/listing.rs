@@ -1,53 +1,17 @@
 //! A folder's entries as they arrive: kept small, sorted, filtered and marked.
 
-use ferry_shared::{
-    entry::{Entry, Kind},
-    name::Name,
-};
+use ferry_shared::name::Name;
 
-use super::{order::Sort, pattern::Pattern};
+use super::{item::Item, order::Sort, pattern::Pattern};
 
-/// An entry of a folder in a pane.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Item {
-    /// What the folder says of it.
-    pub(crate) entry: Entry,
-    /// A symlink that leads to a folder.
-    pub(crate) leads: bool,
-    /// The user marked it.
-    pub(crate) marked: bool,
-}
-
-impl Item {
-    /// An unmarked entry.
-    pub(crate) fn new(entry: Entry) -> Self {
-        Self { entry, leads: false, marked: false }
-    }
-
-    /// Its name's bytes.
-    pub(crate) fn name(&self) -> &[u8] {
-        self.entry.name.as_bytes()
-    }
-
-    /// Whether it can be entered.
-    pub(crate) fn is_folder(&self) -> bool {
-        self.entry.kind == Kind::Folder || self.leads
-    }
-
-    /// Whether names like this are hidden unless asked for.
-    pub(crate) fn is_hidden(&self) -> bool {
-        self.name().first() == Some(&b'.')
-    }
-}
-
-/// How a folder is looked at.
+/// The sort order and the filters of a folder.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Viewing {
     /// In which order.
     pub(crate) sort: Sort,
     /// Whether hidden names are shown.
     pub(crate) hidden: bool,
-    /// Only names this picks.
+    /// The pattern that names must match.
     pub(crate) filter: Option<Pattern>,
 }
 
@@ -57,10 +21,10 @@ impl Viewing {
     }
 }
 
-/// How much some entries are.
+/// The amount of some entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Amount {
-    /// Files, and what else is no folder.
+    /// Files, and everything else that is no folder.
     pub(crate) files: u64,
     /// Folders.
     pub(crate) folders: u64,
@@ -106,7 +70,7 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// Adds entries where they belong.
+    /// Inserts entries in sort order.
     pub(crate) fn extend(&mut self, items: Vec<Item>, viewing: &Viewing) {
         let first = self.items.len();
         self.items.extend(items);
@@ -122,13 +86,13 @@ impl Listing {
         merge(&self.items, &mut self.shown, &new, viewing.sort);
     }
 
-    /// Sorts anew, and shows what is to be shown.
+    /// Sorts and filters again.
     pub(crate) fn rearrange(&mut self, viewing: &Viewing) {
         sort(&self.items, &mut self.sorted, viewing.sort);
         self.refilter(viewing);
     }
 
-    /// Shows what is to be shown, in the order it has.
+    /// Filters again, in the present order.
     pub(crate) fn refilter(&mut self, viewing: &Viewing) {
         self.shown.clear();
         self.shown.extend(self.sorted.iter().filter(|at| viewing.shows(&self.items[**at as usize])));
@@ -160,27 +124,27 @@ impl Listing {
         &self.items
     }
 
-    /// Where an entry is shown.
+    /// The row of an entry.
     pub(crate) fn row_of(&self, name: &[u8]) -> Option<usize> {
         self.shown.iter().position(|at| self.items[*at as usize].name() == name)
     }
 
-    /// What keeps naming the entry at `row` while others arrive.
+    /// An identifier of the entry at `row` that stays valid while others arrive.
     pub(crate) fn handle(&self, row: usize) -> Option<u32> {
         self.shown.get(row).copied()
     }
 
-    /// Where the entry with this handle is shown.
+    /// The row of the entry with this handle.
     pub(crate) fn row_of_handle(&self, handle: u32) -> Option<usize> {
         self.shown.iter().position(|at| *at == handle)
     }
 
-    /// What is marked, shown or not.
+    /// The amount of the marked entries, shown or not.
     pub(crate) fn marked(&self) -> Amount {
         self.marked
     }
 
-    /// What is marked, in the order shown; what is marked but not shown comes last.
+    /// The marked entries in the order shown; hidden ones come last.
     pub(crate) fn marked_items(&self) -> impl Iterator<Item = &Item> {
         self.sorted.iter().filter_map(|at| self.items.get(*at as usize)).filter(|item| item.marked)
     }
@@ -192,7 +156,7 @@ impl Listing {
         }
     }
 
-    /// Marks or unmarks what is shown, as `choose` says for each; `None` leaves it.
+    /// Marks or unmarks the shown entries, as `choose` decides for each; `None` leaves it.
     pub(crate) fn mark_shown(&mut self, mut choose: impl FnMut(&Item) -> Option<bool>) {
         for at in &self.shown {
             let item = &mut self.items[*at as usize];
@@ -213,7 +177,7 @@ impl Listing {
         self.items.iter().filter(|item| item.marked).map(|item| item.entry.name.clone()).collect()
     }
 
-    /// Takes an entry away that is gone.
+    /// Removes an entry.
     pub(crate) fn remove(&mut self, name: &[u8]) {
         let Some(at) = self.items.iter().position(|item| item.name() == name) else { return };
         set(&mut self.items[at], false, &mut self.marked);
@@ -240,7 +204,7 @@ fn sort(items: &[Item], order: &mut [u32], by: Sort) {
     order.sort_unstable_by(|a, b| by.compare(&items[*a as usize], &items[*b as usize]).then(a.cmp(b)));
 }
 
-/// Puts sorted `new` into sorted `order`: few comparisons where little is new.
+/// Merges sorted `new` into sorted `order`, with few comparisons if little is new.
 fn merge(items: &[Item], order: &mut Vec<u32>, new: &[u32], by: Sort) {
     if new.is_empty() {
         return;
@@ -261,7 +225,7 @@ fn merge(items: &[Item], order: &mut Vec<u32>, new: &[u32], by: Sort) {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use ferry_shared::entry::Mtime;
+    use ferry_shared::entry::{Entry, Kind, Mtime};
 
     use super::*;
     use crate::tui::state::order::By;

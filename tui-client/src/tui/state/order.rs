@@ -1,10 +1,10 @@
-//! In which order a folder's entries are shown; quick enough for a hundred thousand of them.
+//! The sort order of a folder's entries; fast enough for a hundred thousand of them.
 
 use std::cmp::Ordering;
 
-use super::listing::Item;
+use super::item::Item;
 
-/// What entries are sorted by. Folders always come first.
+/// The sort key of entries. Folders always come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum By {
@@ -22,14 +22,14 @@ pub(crate) enum By {
 /// An order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Sort {
-    /// What counts.
+    /// The sort key.
     pub(crate) by: By,
     /// The other way round.
     pub(crate) reversed: bool,
 }
 
 impl Sort {
-    /// Which of two entries comes first.
+    /// Compares two entries.
     pub(crate) fn compare(self, a: &Item, b: &Item) -> Ordering {
         let folders = b.is_folder().cmp(&a.is_folder());
         folders.then_with(|| if self.reversed { self.by.compare(b, a) } else { self.by.compare(a, b) })
@@ -48,7 +48,7 @@ impl By {
     }
 }
 
-/// What follows the last dot of a name, unless that is its first character.
+/// The text after the last dot of a name, unless that dot is its first character.
 pub(crate) fn extension(name: &[u8]) -> &[u8] {
     match name.iter().rposition(|b| *b == b'.') {
         Some(dot) if dot > 0 => &name[dot + 1..],
@@ -56,7 +56,7 @@ pub(crate) fn extension(name: &[u8]) -> &[u8] {
     }
 }
 
-/// Compares names as people sort: `a2` before `A10`; what then is equal, by its bytes.
+/// Compares names in natural order: `a2` before `A10`; equal ones by their bytes.
 pub(crate) fn names(a: &[u8], b: &[u8]) -> Ordering {
     let (mut left, mut right) = (a, b);
     loop {

@@ -1,4 +1,4 @@
-//! One of the two panes: a folder, what is known of it, and where the cursor is.
+//! One of the two panes: a folder, its entries, and the cursor.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,10 +8,11 @@ use std::{
 use ferry_shared::name::Name;
 
 use super::{
-    listing::{Amount, Item, Listing, Viewing},
+    item::Item,
+    listing::{Amount, Listing, Viewing},
     place::Place,
+    problem::Problem,
     ticket::Ticket,
-    trouble::Trouble,
 };
 
 /// Folders a pane remembers the way back to, and cursors it remembers.
@@ -42,8 +43,8 @@ pub(crate) struct Pane {
     /// It is being read.
     pub(crate) loading: Option<Loading>,
     /// Why it cannot be shown.
-    pub(crate) trouble: Option<Trouble>,
-    /// How it is looked at.
+    pub(crate) problem: Option<Problem>,
+    /// The sort order and the filters.
     pub(crate) viewing: Viewing,
     /// Bytes free where it is, where that is known.
     pub(crate) free: Option<u64>,
@@ -71,7 +72,7 @@ impl Pane {
             place,
             listing: Listing::default(),
             loading: None,
-            trouble: None,
+            problem: None,
             viewing: Viewing::default(),
             free: None,
             reread_at: None,
@@ -139,7 +140,7 @@ impl Pane {
         amount
     }
 
-    /// What a command is about: what is marked, else what is under the cursor.
+    /// The selection: the marked entries, else the entry under the cursor.
     pub(crate) fn chosen(&self) -> Vec<&Item> {
         let marked: Vec<&Item> = self.listing.marked_items().collect();
         if marked.is_empty() { self.current().into_iter().collect() } else { marked }
@@ -185,7 +186,7 @@ impl Pane {
         self.range.is_some()
     }
 
-    /// Gives up the open range; whether there was one.
+    /// Drops the open range. Returns whether there was one.
     pub(crate) fn drop_range(&mut self) -> bool {
         self.range.take().is_some()
     }
@@ -219,7 +220,7 @@ impl Pane {
         }
     }
 
-    /// Goes back to the folder before; whether there is one.
+    /// Goes back to the previous folder. Returns whether there is one.
     pub(crate) fn go_back(&mut self) -> bool {
         let Some(place) = self.back.pop() else { return false };
         let from = self.turn_to(place);
@@ -227,7 +228,7 @@ impl Pane {
         true
     }
 
-    /// Goes forward again; whether there is where to.
+    /// Goes forward again. Returns whether there is a folder to go to.
     pub(crate) fn go_forward(&mut self) -> bool {
         let Some(place) = self.forward.pop() else { return false };
         let from = self.turn_to(place);
@@ -235,7 +236,7 @@ impl Pane {
         true
     }
 
-    /// Forgets ways to the side that is gone.
+    /// Removes the folders of a side that is gone from the history.
     pub(crate) fn forget_remote(&mut self) {
         for list in [&mut self.back, &mut self.forward] {
             list.retain(|place| !place.is_remote());
@@ -252,7 +253,7 @@ impl Pane {
         }
         let from = std::mem::replace(&mut self.place, place);
         self.listing = Listing::default();
-        (self.cursor, self.offset, self.range, self.trouble, self.loading) = (0, 0, None, None, None);
+        (self.cursor, self.offset, self.range, self.problem, self.loading) = (0, 0, None, None, None);
         self.viewing.filter = None;
         self.land = match from.parent() == Some(self.place.clone()) {
             true => from.name(),
@@ -304,14 +305,14 @@ impl Pane {
         }
         self.try_land();
         self.land = None;
-        self.trouble = None;
+        self.problem = None;
     }
 
     /// The folder cannot be read.
-    pub(crate) fn fail(&mut self, trouble: Trouble) {
+    pub(crate) fn fail(&mut self, problem: Problem) {
         self.loading = None;
         self.land = None;
-        self.trouble = Some(trouble);
+        self.problem = Some(problem);
     }
 
     fn try_land(&mut self) -> bool {
@@ -323,8 +324,8 @@ impl Pane {
         row.is_some()
     }
 
-    /// Shows entries by what `viewing` says now; the cursor stays on its entry.
-    pub(crate) fn look_anew(&mut self, resort: bool) {
+    /// Shows the entries as `viewing` now demands; the cursor stays on its entry.
+    pub(crate) fn rearrange(&mut self, resort: bool) {
         let name = self.current().map(|item| item.entry.name.clone());
         if resort {
             self.listing.rearrange(&self.viewing)

@@ -1,8 +1,8 @@
-//! What a person types to pick names: a part of them, or a glob; capitals matter only where there are some.
+//! Patterns that select names: a part of a name, or a glob; case matters only if the pattern has capitals.
 
 use globset::{GlobBuilder, GlobMatcher};
 
-/// Picks names. The same rules as the server's search.
+/// Selects names by the rules of the server's search.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
     text: String,
@@ -14,7 +14,7 @@ impl Pattern {
     /// A part of a name, or a glob when there is one of `*?[` in it.
     ///
     /// # Errors
-    /// What is wrong with the glob.
+    /// The glob is not valid.
     pub(crate) fn new(text: &str) -> Result<Self, String> {
         let glob = text.contains(['*', '?', '[']);
         Self::make(text, glob)
@@ -23,7 +23,7 @@ impl Pattern {
     /// A name must match as a whole, whether or not there are wildcards.
     ///
     /// # Errors
-    /// What is wrong with the glob.
+    /// The glob is not valid.
     pub(crate) fn whole(text: &str) -> Result<Self, String> {
         Self::make(text, true)
     }
@@ -68,7 +68,7 @@ impl Pattern {
     }
 }
 
-/// How many bytes of `text` are `part` but for capitals; `None` when it does not begin so.
+/// The length in `text` of a prefix equal to `part` without regard to case; `None` if there is none.
 fn starts_folded(text: &str, part: &str) -> Option<usize> {
     let mut chars = text.char_indices();
     for wanted in part.chars() {

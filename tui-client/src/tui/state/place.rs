@@ -1,4 +1,4 @@
-//! Where something is: on this computer or on the server.
+//! Places: a file or folder on this computer or on the server.
 
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ impl Place {
         }
     }
 
-    /// What is named `name` in it; `None` where that side cannot have it.
+    /// The entry `name` in it; `None` if that side cannot have the path.
     pub(crate) fn join(&self, name: &Name) -> Option<Self> {
         match self {
             Self::Local(path) => Some(Self::Local(path.join(os_string(name.as_bytes())?))),
@@ -46,7 +46,7 @@ impl Place {
         }
     }
 
-    /// What lies at `below`, a path of names, in it.
+    /// The entry at `below`, a path of names, in it.
     pub(crate) fn join_path(&self, below: &RemotePath) -> Option<Self> {
         below.names().try_fold(self.clone(), |place, name| place.join(&Name::new(name).ok()?))
     }
@@ -91,10 +91,10 @@ impl Place {
         }
     }
 
-    /// What a person typed, seen from this folder. `~` is the home on this side.
+    /// The place that a typed path names, relative to this folder. `~` is the home on this side.
     ///
     /// # Errors
-    /// Why it is no path.
+    /// The path is not valid.
     pub(crate) fn typed(&self, text: &str, home: &Path) -> Result<Self, String> {
         match self {
             Self::Local(folder) => {
@@ -114,7 +114,7 @@ impl Place {
     }
 }
 
-/// The path without `.` and `..`, by its text alone: looking at the disk could take forever.
+/// The path without `.` and `..`, by its text alone: reading the disk could block.
 fn tidied(path: &Path) -> PathBuf {
     use std::path::Component;
     let mut tidy = PathBuf::new();

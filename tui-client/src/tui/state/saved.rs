@@ -1,26 +1,15 @@
-//! What the user keeps between starts: sites and bookmarks.
+//! The user's sites and bookmarks.
 
 use super::place::Place;
+use crate::{address::is_site_name, sites::Site};
 
-/// A saved server.
+/// A saved server, and its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Site {
+pub(crate) struct NamedSite {
     /// Its name.
     pub(crate) name: String,
-    /// `host` or `host:port`.
-    pub(crate) address: String,
-    /// The user's name there.
-    pub(crate) user: String,
-    /// The folder to start in.
-    pub(crate) path: String,
-    /// The file of the key to log in with; empty for a password.
-    pub(crate) identity: String,
-    /// The file with the server's secret; written by `ferry site add --seal-file`.
-    pub(crate) seal: Option<std::path::PathBuf>,
-    /// What becomes of symbolic links inside a folder; written by `ferry site add --links`.
-    pub(crate) links: Option<crate::args::Links>,
-    /// The only key to accept.
-    pub(crate) key: Option<ferry_shared::fingerprint::Fingerprint>,
+    /// The saved record.
+    pub(crate) site: Site,
 }
 
 /// A folder to come back to.
@@ -32,11 +21,32 @@ pub(crate) struct Bookmark {
     pub(crate) server: Option<String>,
 }
 
-/// What the user keeps.
+/// The user's sites and bookmarks.
 #[derive(Debug, Default)]
 pub(crate) struct Saved {
     /// The sites, by name.
-    pub(crate) sites: Vec<Site>,
+    pub(crate) sites: Vec<NamedSite>,
     /// The bookmarks, as they were made.
     pub(crate) bookmarks: Vec<Bookmark>,
+}
+
+impl Saved {
+    /// The site of that name.
+    pub(crate) fn site(&self, name: &str) -> Option<&NamedSite> {
+        self.sites.iter().find(|site| site.name == name)
+    }
+
+    /// Checks the name of a site that is to be saved, in place of `old` if that is given.
+    ///
+    /// # Errors
+    /// The name is not valid, or taken.
+    pub(crate) fn check_name(&self, old: Option<&str>, name: &str) -> Result<(), String> {
+        if !is_site_name(name) {
+            return Err("a name has letters, digits, '.', '_' and '-', and begins with a letter or digit".to_owned());
+        }
+        if old != Some(name) && self.site(name).is_some() {
+            return Err(format!("there is a site named {name} already"));
+        }
+        Ok(())
+    }
 }

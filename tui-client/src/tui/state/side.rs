@@ -39,7 +39,7 @@ impl Panes {
         Self { left, right }
     }
 
-    /// Lets them change sides.
+    /// Exchanges the panes.
     pub(crate) fn swap(&mut self) {
         std::mem::swap(&mut self.left, &mut self.right);
     }

@@ -1,4 +1,4 @@
-//! What was asked of the disk or the server and is not yet done, and what was left from before.
+//! Requests to the disk or the server that are under way, and transfers left from an earlier start.
 
 use ferry_client::connect::Target;
 use ferry_shared::name::Name;
@@ -8,7 +8,7 @@ use super::{
     transfers::{Key, Order},
 };
 
-/// Something that was asked for, to know what its answer is about.
+/// A request, kept to interpret its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Task {
     /// Make a folder.
@@ -20,7 +20,7 @@ pub(crate) enum Task {
     /// Remove in a folder.
     Remove(Place),
     /// Move or copy within one side, between these folders.
-    Shift(Place, Place),
+    MoveCopy(Place, Place),
     /// Show the unfinished uploads.
     Uploads,
 }
@@ -32,6 +32,6 @@ pub(crate) struct Left {
     pub(crate) server: Target,
     /// Its name in the journal.
     pub(crate) key: Key,
-    /// What was asked for.
+    /// The order.
     pub(crate) order: Order,
 }

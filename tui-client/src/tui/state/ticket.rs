@@ -1,6 +1,6 @@
-//! Tickets name what was asked for, so that a late answer is known to be late.
+//! Tickets identify requests, so that late answers are recognised.
 
-/// Names one question to the disk or the server.
+/// The identifier of a request to the disk or the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Ticket(pub(crate) u64);
 
@@ -9,7 +9,7 @@ pub(crate) struct Ticket(pub(crate) u64);
 pub(crate) struct Tickets(u64);
 
 impl Tickets {
-    /// One that was never given out.
+    /// A new ticket.
     pub(crate) fn next(&mut self) -> Ticket {
         self.0 += 1;
         Ticket(self.0)

@@ -1,4 +1,4 @@
-//! The table of transfers: what was ordered, how far it is, what asks and what failed.
+//! The table of transfers: their orders, progress, questions and failures.
 
 mod part;
 mod rate;
@@ -15,7 +15,7 @@ pub(crate) use rate::{Rate, eta};
 pub(crate) use rows::Row;
 pub(crate) use transfer::{Covers, FailedItem, Key, Order, Phase, Piece, StandingAnswer, Transfer, Way};
 
-use crate::{estimate::Estimate, tui::state::trouble::Trouble};
+use crate::{estimate::Estimate, tui::state::problem::Problem};
 
 /// A question of the engine: something is already where a file is to go.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub(crate) struct Ask {
     pub(crate) key: Key,
     /// The file.
     pub(crate) item: ItemId,
-    /// What is there.
+    /// The file that is there already.
     pub(crate) conflict: Conflict,
 }
 
@@ -32,15 +32,15 @@ pub(crate) struct Ask {
 #[derive(Debug)]
 pub(crate) struct Transfers {
     all: Vec<Transfer>,
-    /// Which part of which transfer a job is.
+    /// The transfer, and the part of it, that each job belongs to.
     jobs: HashMap<JobId, (Key, usize)>,
-    /// What asks, the oldest first.
+    /// The open questions, the oldest first.
     pub(crate) asks: Vec<Ask>,
     /// Why the engine cannot reach the server, and when it tries again.
-    pub(crate) stalled: Option<(Trouble, Duration)>,
-    /// How fast all of it goes.
+    pub(crate) stalled: Option<(Problem, Duration)>,
+    /// The rate of all transfers together.
     pub(crate) rate: Rate,
-    /// How long the rest of it takes.
+    /// The estimated time for the rest.
     estimate: Estimate,
     /// The most at a time.
     pub(crate) at_once: usize,
@@ -65,10 +65,10 @@ impl Default for Transfers {
     }
 }
 
-/// How many transfers are at what.
+/// The numbers of transfers by phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Counts {
-    /// At it, or counting.
+    /// Active, or counting.
     pub(crate) running: usize,
     /// In the queue, or held.
     pub(crate) waiting: usize,
@@ -76,11 +76,11 @@ pub(crate) struct Counts {
     pub(crate) paused: usize,
     /// Files that failed.
     pub(crate) failed: u64,
-    /// Files that ask.
+    /// Files with an open question.
     pub(crate) asking: usize,
-    /// Given up.
+    /// Cancelled.
     pub(crate) cancelled: usize,
-    /// Through.
+    /// Finished.
     pub(crate) done: usize,
 }
 
@@ -96,7 +96,7 @@ impl Transfers {
         self.all.iter().any(|transfer| !transfer.is_over() && !transfer.held && !waits(transfer))
     }
 
-    /// Whether something is not through, whatever it waits for.
+    /// Whether a transfer is unfinished, for any reason.
     pub(crate) fn is_unfinished(&self) -> bool {
         self.all.iter().any(|transfer| !transfer.is_over() && !transfer.held)
     }
@@ -157,7 +157,7 @@ impl Transfers {
         transfer.add_up();
     }
 
-    /// The engine is gone: its names mean nothing any more.
+    /// The engine has ended: its identifiers are no longer valid.
     pub(crate) fn forget_jobs(&mut self) {
         self.jobs.clear();
         self.asks.clear();
@@ -205,14 +205,14 @@ impl Transfers {
         self.estimate.push(now, fresh.fold(0, u64::saturating_add), files.fold(0, u64::saturating_add));
     }
 
-    /// How long what is not through yet takes; nothing while it is not known what that is.
+    /// The estimated time for the unfinished transfers; `None` while their size is unknown.
     pub(crate) fn left(&self) -> Option<Duration> {
         self.total().left(&self.estimate)
     }
 
     /// The server cannot be reached for now: nothing moves.
-    pub(crate) fn stall(&mut self, trouble: Trouble, until: Duration) {
-        self.stalled = Some((trouble, until));
+    pub(crate) fn stall(&mut self, problem: Problem, until: Duration) {
+        self.stalled = Some((problem, until));
         (self.rate, self.estimate) = (Rate::default(), Estimate::default());
         for transfer in &mut self.all {
             (transfer.rate, transfer.estimate) = (Rate::default(), Estimate::default());
@@ -225,15 +225,15 @@ impl Transfers {
         self.all.iter_mut().for_each(|transfer| transfer.item_is(item, state));
     }
 
-    /// Takes a transfer off the list.
+    /// Removes a transfer from the list.
     pub(crate) fn remove(&mut self, key: Key) {
         self.all.retain(|transfer| transfer.key != key);
         self.jobs.retain(|_, (other, _)| *other != key);
         self.asks.retain(|ask| ask.key != key);
     }
 
-    /// Changes a transfer's place in the queue by one; whether there was one to change with.
-    pub(crate) fn shift(&mut self, key: Key, later: bool) -> bool {
+    /// Moves a transfer by one place in the queue. Returns whether it could move.
+    pub(crate) fn reorder(&mut self, key: Key, later: bool) -> bool {
         let Some(at) = self.all.iter().position(|transfer| transfer.key == key) else { return false };
         let Some(other) = (if later { at.checked_add(1) } else { at.checked_sub(1) }) else { return false };
         if other >= self.all.len() {
@@ -243,11 +243,11 @@ impl Transfers {
         true
     }
 
-    /// How many are at what.
+    /// The numbers by phase.
     pub(crate) fn counts(&self, now: Duration) -> Counts {
         let mut counts = Counts { asking: self.asks.len(), ..Counts::default() };
         for transfer in &self.all {
-            let whole = u64::from(transfer.is_over() && transfer.tally.failed == 0 && transfer.troubled());
+            let whole = u64::from(transfer.is_over() && transfer.tally.failed == 0 && transfer.has_problem());
             counts.failed = counts.failed.saturating_add(transfer.tally.failed).saturating_add(whole);
             match transfer.phase(now) {
                 Phase::Working(_) | Phase::Counting => counts.running += 1,
@@ -261,7 +261,7 @@ impl Transfers {
         counts
     }
 
-    /// What is not through yet, together.
+    /// The sum of the unfinished transfers.
     pub(crate) fn total(&self) -> Tally {
         let unfinished = self.all.iter().filter(|transfer| !transfer.is_over() && !transfer.held);
         unfinished.map(|transfer| transfer.tally).fold(Tally::default(), Tally::plus)

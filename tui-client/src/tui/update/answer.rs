@@ -1,21 +1,21 @@
-//! Answers of disk and server, brought to whom they are for; what nobody waits for any more is dropped.
+//! Routes answers of disk and server to the requests they belong to; answers to abandoned requests are dropped.
 
 use ferry_shared::name::Name;
 
-use super::{Out, connect, delete, details, edit, link, name, read, search, view};
+use super::{Out, connect, connection, copy, count, details, edit, name, read, search, view};
 use crate::{
     human,
     tui::{
-        effect::{Effect, LinkEffect},
+        effect::{ConnectionEffect, Effect},
         event::Answer,
-        state::{State, listing::Amount, side::Side, task::Task, ticket::Ticket, trouble::Trouble, words},
+        state::{State, listing::Amount, problem::Problem, side::Side, task::Task, ticket::Ticket},
     },
 };
 
-/// The most entries a search gives.
+/// The maximum number of entries that a search returns.
 pub(crate) const FOUND_MOST: usize = 5000;
 
-/// An answer is there.
+/// Takes an answer.
 pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut Out) {
     match answer {
         Answer::Page { items, more } => {
@@ -25,7 +25,9 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
         }
         Answer::Found { items, more } => search::found(state, ticket, items, more, FOUND_MOST),
         Answer::Counted { amount, unreadable, left_out, more } => {
-            delete::counted(state, ticket, (amount, unreadable, left_out), more, out);
+            if count::counted(state, ticket, (amount, unreadable, left_out), more) {
+                copy::counted(state, out);
+            }
         }
         Answer::Block { index, bytes, size } => view::block(state, ticket, index, bytes, size, out),
         Answer::Digest(digest) => drop(details::digest(state, ticket, Ok(digest))),
@@ -38,36 +40,36 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
             if connect::reached_beside(state, ticket, out) {
                 return;
             }
-            if state.link.ticket() == Some(ticket) {
+            if state.connection.ticket() == Some(ticket) {
                 connect::greeted(state, greeting, out);
             }
         }
         Answer::Locked => {
-            if state.link.ticket() == Some(ticket) {
+            if state.connection.ticket() == Some(ticket) {
                 connect::locked(state);
             }
         }
         Answer::LoggedIn(greeting, account) => {
-            if state.link.ticket() == Some(ticket) {
+            if state.connection.ticket() == Some(ticket) {
                 connect::logged_in(state, greeting, account, out);
             }
         }
         Answer::Uploads(uploads) => {
             if finish(state, ticket).is_some() {
-                link::uploads(state, &uploads);
+                connection::uploads(state, &uploads);
             }
         }
-        Answer::Failed(trouble) => failed(state, ticket, &trouble, out),
+        Answer::Failed(problem) => failed(state, ticket, &problem, out),
     }
 }
 
-/// Takes the task of a ticket off the list.
+/// Removes the task of a ticket from the list.
 fn finish(state: &mut State, ticket: Ticket) -> Option<Task> {
     let at = state.tasks.iter().position(|(other, _)| *other == ticket)?;
     Some(state.tasks.remove(at).1)
 }
 
-/// One of several entries is gone.
+/// One of several entries was removed.
 fn gone(state: &mut State, ticket: Ticket, name: &Name) {
     let folder = state.tasks.iter().find(|(other, _)| *other == ticket).and_then(|(_, task)| match task {
         Task::Remove(folder) => Some(folder.clone()),
@@ -84,7 +86,7 @@ fn done(state: &mut State, ticket: Ticket, out: &mut Out) {
     match finish(state, ticket) {
         Some(Task::MakeFolder(place)) => {
             name::made(state, &place);
-            out.push(Effect::Link(LinkEffect::Usage));
+            out.push(Effect::Connection(ConnectionEffect::Usage));
         }
         Some(Task::Rename(folder, land)) => {
             if let Some(name) = land {
@@ -96,11 +98,11 @@ fn done(state: &mut State, ticket: Ticket, out: &mut Out) {
             }
             read::changed(state, &folder);
         }
-        Some(Task::Shift(from, to)) => {
+        Some(Task::MoveCopy(from, to)) => {
             state.say("done");
             read::changed(state, &from);
             read::changed(state, &to);
-            out.push(Effect::Link(LinkEffect::Usage));
+            out.push(Effect::Connection(ConnectionEffect::Usage));
         }
         _ => {}
     }
@@ -111,11 +113,11 @@ fn removed(state: &mut State, ticket: Ticket, amount: Amount, out: &mut Out) {
     let Some(Task::Remove(folder)) = finish(state, ticket) else { return };
     let files = human::count(amount.files, "file", "files");
     let folders = human::count(amount.folders, "folder", "folders");
-    state.say(format!("deleted: {files}, {folders}, {}", words::size(amount.bytes)));
+    state.say(format!("deleted: {files}, {folders}, {}", human::size(amount.bytes)));
     read::changed(state, &folder);
     read::due(state, out);
     if folder.is_remote() {
-        out.push(Effect::Link(LinkEffect::Usage));
+        out.push(Effect::Connection(ConnectionEffect::Usage));
     }
 }
 
@@ -130,26 +132,26 @@ fn edited(state: &mut State, ticket: Ticket, text: &str, changed: bool, out: &mu
     }
 }
 
-fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble, out: &mut Out) {
+fn failed(state: &mut State, ticket: Ticket, problem: &Problem, out: &mut Out) {
     if let Some(side) = read::waiting(state, ticket) {
-        read::failed(state, side, trouble.clone(), out);
+        read::failed(state, side, problem.clone(), out);
         return;
     }
-    let taken = connect::failed(state, ticket, trouble)
-        || delete::failed(state, ticket, trouble)
-        || view::failed(state, ticket, trouble)
-        || search::failed(state, ticket, trouble)
-        || details::digest(state, ticket, Err(trouble))
-        || edit::failed(state, ticket, trouble);
+    let taken = connect::failed(state, ticket, problem)
+        || count::failed(state, ticket, problem)
+        || view::failed(state, ticket, problem)
+        || search::failed(state, ticket, problem)
+        || details::digest(state, ticket, Err(problem))
+        || edit::failed(state, ticket, problem);
     if taken {
         return;
     }
     let Some(task) = finish(state, ticket) else { return };
-    state.warn(trouble.to_string());
+    state.warn(problem.to_string());
     match task {
-        // What was done before it failed is to be seen.
+        // Show the part that was done before the failure.
         Task::Remove(folder) | Task::Rename(folder, _) => read::changed(state, &folder),
-        Task::Shift(from, to) => {
+        Task::MoveCopy(from, to) => {
             read::changed(state, &from);
             read::changed(state, &to);
         }

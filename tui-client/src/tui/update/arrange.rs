@@ -1,4 +1,4 @@
-//! How folders are shown: the order, hidden names, what differs between the panes, panes in step.
+//! The arrangement of folders: sort order, hidden names, differences between the panes, synchronised panes.
 
 use std::collections::HashMap;
 
@@ -7,13 +7,14 @@ use crate::tui::{
     action::Action,
     state::{
         State,
-        listing::{Item, Listing},
+        item::Item,
+        listing::Listing,
         order::{By, Sort},
         side::Side,
     },
 };
 
-/// Does what arranges; whether the action is one of these.
+/// Does an action of the arrangement. Returns whether it is one.
 pub(super) fn act(state: &mut State, action: Action, _out: &mut Out) -> bool {
     let sort = |by, reversed| Some(Sort { by, reversed });
     let sort = match action {
@@ -29,7 +30,7 @@ pub(super) fn act(state: &mut State, action: Action, _out: &mut Out) -> bool {
     };
     if let Some(sort) = sort {
         state.pane_mut().viewing.sort = sort;
-        state.pane_mut().look_anew(true);
+        state.pane_mut().rearrange(true);
         return true;
     }
     match action {
@@ -37,21 +38,25 @@ pub(super) fn act(state: &mut State, action: Action, _out: &mut Out) -> bool {
             let shown = !state.pane().viewing.hidden;
             for pane in state.panes.both_mut() {
                 pane.viewing.hidden = shown;
-                pane.look_anew(false);
+                pane.rearrange(false);
             }
             state.say(if shown { "hidden names are shown" } else { "hidden names are hidden" });
         }
         Action::Compare => compare(state),
         Action::StepTogether => {
             state.together = !state.together;
-            state.say(if state.together { "the panes go in step" } else { "each pane goes its own way" });
+            state.say(if state.together {
+                "both panes change folder together"
+            } else {
+                "each pane changes folder alone"
+            });
         }
         _ => return false,
     }
     true
 }
 
-/// Marks in each pane the files that the other has not, or has otherwise; equal is equal size and second of change.
+/// Marks the files of each pane that are missing or different in the other; equal size and second of change is equal.
 fn compare(state: &mut State) {
     if Side::BOTH.iter().any(|side| state.panes[*side].loading.is_some()) {
         state.warn("a folder is still being read; compare when it is there");

@@ -1,7 +1,7 @@
 //! The panes: moving about in a folder and from one to another.
 
 use super::{
-    Out, arrange, choose, conflict, connect, copy, delete, details, edit, find, key, link, mark, name, queue, quit,
+    Out, arrange, choose, conflict, connection, copy, delete, details, edit, find, mark, name, queue, quit, reach,
     read, search, site, view,
 };
 use crate::tui::{
@@ -16,7 +16,7 @@ use crate::tui::{
     },
 };
 
-/// How far the divider goes with one key, in hundredths.
+/// The step of the divider for one key, in hundredths of the width.
 const DIVIDER_STEP: u16 = 5;
 
 /// Does an action in the panes.
@@ -28,8 +28,8 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         Action::Open => open(state, out),
         Action::Parent => parent(state, out),
         Action::Back | Action::Forward => walk_history(state, action, out),
-        Action::GoHome => go(state, state.active, home_of(state), out),
-        Action::GoRoot => go(state, state.active, state.pane().place.root(), out),
+        Action::GoHome => read::go(state, state.active, home_of(state), out),
+        Action::GoRoot => read::go(state, state.active, state.pane().place.root(), out),
         Action::GoTo => go_to(state),
         Action::SwitchPlace => switch_place(state, out),
         Action::Bookmarks => state.dialogs.push(Dialog::Bookmarks(ListView::default())),
@@ -53,12 +53,12 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
 
 fn program(state: &mut State, action: Action, out: &mut Out) {
     match action {
-        Action::Refresh => link::refresh(state, out),
+        Action::Refresh => connection::refresh(state, out),
         Action::Transfers => state.dialogs.push(Dialog::Transfers(TransfersView::default())),
         Action::Answer => conflict::open(state),
-        Action::Sites => connect::open(state),
-        Action::Account => link::account(state, out),
-        Action::Disconnect => link::leave(state, None, out),
+        Action::Sites => reach::choose_server(state),
+        Action::Account => connection::account(state, out),
+        Action::Disconnect => connection::leave(state, None, out),
         Action::Palette => choose::open_palette(state, Where::Browse),
         Action::Shell => shell(state, out),
         Action::NextTheme => choose::next_theme(state),
@@ -101,7 +101,7 @@ fn page(state: &State) -> isize {
     area.map_or(1, |area| isize::try_from(area.height).unwrap_or(1)).max(1)
 }
 
-/// Enters the folder under the cursor, or looks at the file.
+/// Enters the folder under the cursor, or opens the file in the viewer.
 pub(super) fn open(state: &mut State, out: &mut Out) {
     let pane = state.pane();
     let Some(item) = pane.current() else {
@@ -119,13 +119,13 @@ pub(super) fn open(state: &mut State, out: &mut Out) {
         state.warn("its path would be too long for this side");
         return;
     };
-    go(state, state.active, place, out);
+    read::go(state, state.active, place, out);
     if state.together {
         let side = state.active.other();
         let other = &state.panes[side];
         let folder = other.listing.all().iter().any(|item| item.entry.name == name && item.is_folder());
         match other.place.join(&name).filter(|_| folder) {
-            Some(place) => go(state, side, place, out),
+            Some(place) => read::go(state, side, place, out),
             None => state.warn(format!("the other pane has no folder {}", name.display())),
         }
     }
@@ -136,20 +136,9 @@ fn parent(state: &mut State, out: &mut Out) {
     let sides: &[Side] = if state.together { &Side::BOTH } else { &[state.active] };
     for side in sides {
         if let Some(place) = state.panes[*side].place.parent() {
-            go(state, *side, place, out);
+            read::go(state, *side, place, out);
         }
     }
-}
-
-/// Shows another folder in a pane.
-pub(super) fn go(state: &mut State, side: Side, place: Place, out: &mut Out) {
-    if state.panes[side].place == place {
-        read::folder(state, side, out);
-        return;
-    }
-    read::forget(state, side, out);
-    state.panes[side].leave_for(place);
-    read::folder(state, side, out);
 }
 
 fn walk_history(state: &mut State, action: Action, out: &mut Out) {
@@ -167,12 +156,12 @@ fn walk_history(state: &mut State, action: Action, out: &mut Out) {
     read::folder(state, side, out);
 }
 
-/// The home on the side the active pane shows.
+/// The home folder on the side of the active pane.
 fn home_of(state: &State) -> Place {
     match &state.pane().place {
         Place::Local(_) => Place::Local(state.home.clone()),
         Place::Remote(_) => {
-            Place::Remote(state.link.session().map(|session| session.server.start.clone()).unwrap_or_default())
+            Place::Remote(state.connection.session().map(|session| session.server.start.clone()).unwrap_or_default())
         }
     }
 }
@@ -190,11 +179,11 @@ fn go_to(state: &mut State) {
 fn switch_place(state: &mut State, out: &mut Out) {
     let place = match state.pane().place {
         Place::Local(_) => {
-            Place::Remote(state.link.session().map(|session| session.server.start.clone()).unwrap_or_default())
+            Place::Remote(state.connection.session().map(|session| session.server.start.clone()).unwrap_or_default())
         }
         Place::Remote(_) => Place::Local(state.home.clone()),
     };
-    go(state, state.active, place, out);
+    read::go(state, state.active, place, out);
 }
 
 fn shell(state: &mut State, out: &mut Out) {
@@ -205,22 +194,17 @@ fn shell(state: &mut State, out: &mut Out) {
     out.push(Effect::Shell(local.unwrap_or_else(|| state.home.clone())));
 }
 
-/// Esc with nothing over the panes: undoes what was last put on them.
+/// Esc without a dialog: ends the range or the filter.
 fn close(state: &mut State) {
     let pane = state.pane_mut();
     if pane.drop_range() {
         return;
     }
     if pane.viewing.filter.take().is_some() {
-        pane.look_anew(false);
+        pane.rearrange(false);
         return;
     }
     if pane.listing.marked().entries() > 0 {
         state.say("the marks stay; u takes them away");
     }
-}
-
-/// Opens what a second click was on.
-pub(super) fn open_clicked(state: &mut State, out: &mut Out) {
-    key::act(state, Where::Browse, Action::Open, out);
 }

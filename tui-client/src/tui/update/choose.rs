@@ -1,6 +1,6 @@
 //! The command palette, the help and the themes.
 
-use super::{Out, key};
+use super::list;
 use crate::tui::{
     action::{Action, Where},
     state::{
@@ -15,25 +15,25 @@ pub(super) fn open_palette(state: &mut State, place: Where) {
     state.dialogs.push(Dialog::Palette(Palette::new(place)));
 }
 
-/// Does an action in the palette.
-pub(super) fn act_palette(state: &mut State, action: Action, out: &mut Out) {
-    let height = super::site::list_height(state);
-    let Some(Dialog::Palette(palette)) = state.dialogs.last_mut() else { return };
+/// Does an action in the palette. Returns the chosen command and the place to run it in.
+pub(super) fn act_palette(state: &mut State, action: Action) -> Option<(Where, Action)> {
+    let height = list::height(state);
+    let Some(Dialog::Palette(palette)) = state.dialogs.last_mut() else { return None };
     let length = palette.found.len();
-    if super::site::step(&mut palette.view, action, length, height) {
-        return;
+    if list::step(&mut palette.view, action, length, height) {
+        return None;
     }
     match action {
         Action::Accept => {
-            let chosen = palette.found.get(palette.view.cursor).map(|row| row.action);
-            let place = palette.place;
+            let chosen = palette.found.get(palette.view.cursor).map(|row| (palette.place, row.action));
             state.dialogs.pop();
-            if let Some(chosen) = chosen {
-                key::act(state, place, chosen, out);
-            }
+            chosen
         }
-        Action::Close => drop(state.dialogs.pop()),
-        _ => {}
+        Action::Close => {
+            state.dialogs.pop();
+            None
+        }
+        _ => None,
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) fn act_help(state: &mut State, action: Action) {
 
 /// Takes the next theme.
 pub(super) fn next_theme(state: &mut State) {
-    state.look.next_theme();
-    let name = state.look.theme.name.clone();
+    state.appearance.next_theme();
+    let name = state.appearance.theme.name.clone();
     state.say(format!("theme {name}; theme = \"{name}\" in config.toml keeps it"));
 }

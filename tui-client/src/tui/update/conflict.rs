@@ -1,4 +1,4 @@
-//! The questions of the engine: a list that is answered when it suits, one by one or many at once.
+//! The engine's questions about conflicts, answered at any time, one by one or many at once.
 
 use ferry_client::transfer::{Decision, ItemId, Scope};
 
@@ -66,7 +66,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     answer(state, decision, out);
 }
 
-/// Answers the question that is shown, and all others the answer is for; then shows the next.
+/// Answers the question that is shown, and all others that the answer covers; then shows the next.
 fn answer(state: &mut State, decision: Decision, out: &mut Out) {
     let Some(Dialog::Conflict(view)) = state.dialogs.last() else { return };
     let ConflictView { item, scope } = *view;
@@ -102,7 +102,7 @@ fn stand(state: &mut State, key: Key, covers: Covers, decision: Decision) {
     }
 }
 
-/// A question is not asked any more: its file was cancelled, or answered by another answer.
+/// Withdraws a question: its file was cancelled, or another answer covered it.
 pub(super) fn withdrawn(state: &mut State, item: ItemId) {
     let before = state.transfers.asks.len();
     state.transfers.asks.retain(|ask| ask.item != item);

@@ -5,171 +5,89 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ferry_client::connect::Target;
 use ferry_shared::{message::reply::Registration, name::Escaped, path::RemotePath, secret::Secret};
 
-use super::{Out, link, read, resume, site};
+use super::{Out, connection, reach, read, resume};
 use crate::{
-    address::{self, Address},
+    address::Address,
+    fault::Kind,
+    sites::Site,
     tui::{
         action::Action,
-        effect::{Effect, LinkEffect},
+        effect::{ConnectionEffect, Effect},
         state::{
             State,
             attempt::Attempt,
-            dialog::{Dialog, Form, ListView, Notice, Purpose, TrustView},
-            link::{Account, Greeting, Link, Server, Session},
+            connection::{Account, Connection, Greeting, Session},
+            dialog::{Dialog, Form, Notice, Purpose, TrustView},
+            labels,
             place::Place,
-            saved::Site,
+            problem::Problem,
+            saved::NamedSite,
+            server::{Server, key_file},
             side::Side,
             ticket::Ticket,
-            trouble::{Kind, Trouble},
         },
     },
 };
 
-/// Shows the saved sites, or asks for an address where there are none.
-pub(super) fn open(state: &mut State) {
-    let dialog = if state.saved.sites.is_empty() { form() } else { Dialog::Sites(ListView::default()) };
-    state.dialogs.push(dialog);
-}
-
-/// The form for an address.
-pub(super) fn form() -> Dialog {
-    let form = Form::new(Purpose::Connect, "Connect to a server")
-        .note("server is its name or address, with :PORT if that is not 7021; the rest below user may stay empty")
-        .text("server", "")
-        .text("user", "")
-        .text("folder", "")
-        .text("save as", "")
-        .text("key file", "");
-    Dialog::Form(Box::new(form))
-}
-
 /// Takes a typed address.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The address or a field is not valid.
 pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(), String> {
     let (typed, user) = (form.get("server"), form.get("user"));
-    let mut server = match state.saved.sites.iter().find(|site| site.name == typed) {
-        Some(site) => server_of(site, &state.home)?,
+    let mut server = match state.saved.site(typed) {
+        Some(site) => Server::from_site(site, &state.home)?,
         None if typed.is_empty() => return Err("the server is missing".to_owned()),
-        None if typed.contains('@') => direct(Address::server(OsStr::new(typed)).map_err(|error| error.to_string())?)?,
+        None if typed.contains('@') => {
+            Server::from_address(Address::server(OsStr::new(typed)).map_err(|error| error.to_string())?)?
+        }
         None if user.is_empty() => return Err("the user is missing".to_owned()),
-        None => named(user, typed, "")?,
+        None => Server::of_user(user, typed)?,
     };
-    if !form.get("folder").is_empty() {
-        server.start = RemotePath::from_typed(form.get("folder").as_bytes()).map_err(|error| error.to_string())?;
+    if let Some(folder) = form.given("folder") {
+        server.start = RemotePath::from_typed(folder.as_bytes()).map_err(|error| error.to_string())?;
     }
-    if !form.get("key file").is_empty() {
-        server.identity = key_file(form.get("key file"), &state.home);
+    if let Some(file) = form.given("key file") {
+        server.identity = Some(key_file(Path::new(file), &state.home));
     }
-    let name = form.get("save as");
     let mut saves = None;
-    if !name.is_empty() {
+    if let Some(name) = form.given("save as") {
         let site = Site {
-            name: name.to_owned(),
             address: server.target.address(),
             user: server.target.user.clone(),
-            path: form.get("folder").to_owned(),
-            identity: form.get("key file").to_owned(),
-            key: None,
+            path: form.given("folder").map(str::to_owned),
+            server_key: None,
+            identity: form.given("key file").map(PathBuf::from),
             seal: None,
             links: None,
         };
-        site::check(state, None, &site).map_err(|fault| format!("save as: {fault}"))?;
+        let site = NamedSite { name: name.to_owned(), site };
+        let checked = state.saved.check_name(None, name).and_then(|()| Server::from_site(&site, &state.home).map(drop));
+        checked.map_err(|fault| format!("save as: {fault}"))?;
         server.site = Some(name.to_owned());
         saves = Some(site);
     }
     state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_)));
-    reach(state, server, out);
+    reach::begin(state, server, out);
     (state.attempt.form, state.attempt.site) = (Some(Box::new(form.clone())), saves);
     Ok(())
 }
 
-/// A key file as it was typed: `~/` is the user's home.
-fn key_file(typed: &str, home: &Path) -> Option<PathBuf> {
-    match typed.strip_prefix("~/") {
-        Some(below) => Some(home.join(below)),
-        None => Some(PathBuf::from(typed)).filter(|path| !path.as_os_str().is_empty()),
-    }
-}
-
-fn direct(address: Address) -> Result<Server, String> {
-    let start = RemotePath::from_typed(&address.path).map_err(|error| error.to_string())?;
-    match address.server {
-        address::Server::Direct { user, host, port } => {
-            address::check_user(&user).map_err(|error| error.to_string())?;
-            let target = Target { user, host, port };
-            Ok(Server { target, site: None, start, key: None, identity: None, seal: None, links: None })
-        }
-        address::Server::Site(name) => Err(format!("there is no site named {name}")),
-    }
-}
-
-fn named(user: &str, address: &str, folder: &str) -> Result<Server, String> {
-    address::check_user(user).map_err(|error| error.to_string())?;
-    let (host, port) = address::host_and_port(address).map_err(|error| error.to_string())?;
-    let start = RemotePath::from_typed(folder.as_bytes()).map_err(|error| error.to_string())?;
-    Ok(Server {
-        target: Target { user: user.to_owned(), host, port },
-        site: None,
-        start,
-        key: None,
-        identity: None,
-        seal: None,
-        links: None,
-    })
-}
-
-/// The server a site is.
-///
-/// # Errors
-/// What is wrong with the site.
-pub(super) fn server_of(site: &Site, home: &Path) -> Result<Server, String> {
-    if site.user.is_empty() {
-        return Err("the user is missing".to_owned());
-    }
-    let mut server = named(&site.user, &site.address, &site.path)?;
-    server.site = Some(site.name.clone());
-    server.key = site.key;
-    server.identity = key_file(&site.identity, home);
-    server.seal = site.seal.clone();
-    server.links = site.links;
-    Ok(server)
-}
-
-/// Begins to connect. A server that is connected stays so until the new one was reached.
-pub(super) fn reach(state: &mut State, server: Server, out: &mut Out) {
-    let ticket = state.tickets.next();
-    state.attempt = Attempt::default();
-    state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_) | Dialog::Reaching));
-    state.dialogs.push(Dialog::Reaching);
-    let (target, key, seal, links) = (server.target.clone(), server.key, server.seal.clone(), server.links);
-    if state.link.session().is_some() {
-        state.attempt.beside = Some((server, ticket));
-        out.push(Effect::Link(LinkEffect::Try(ticket, target, key, seal)));
-        return;
-    }
-    out.push(Effect::Link(LinkEffect::Reach(ticket, target, key, seal, links)));
-    state.last_server = Some(server.clone());
-    state.link = Link::Reaching { server, ticket };
-}
-
-/// A server that was tried beside the one that is connected was reached; whether it was waited for.
+/// The server tried beside the connected one was reached. Returns whether the ticket is of such an attempt.
 pub(super) fn reached_beside(state: &mut State, ticket: Ticket, out: &mut Out) -> bool {
     let Some((server, _)) = state.attempt.beside.take_if(|(_, waited)| *waited == ticket) else { return false };
     close_reaching(state);
     save_typed(state, out);
-    match state.link.session() {
-        Some(_) => link::leave(state, Some(server), out),
-        None => reach(state, server, out),
+    match state.connection.session() {
+        Some(_) => connection::leave(state, Some(server), out),
+        None => reach::begin(state, server, out),
     }
     true
 }
 
-/// What was typed led to a server: it is saved, if it has a name.
+/// The typed address led to a server: save it, if it has a name.
 fn save_typed(state: &mut State, out: &mut Out) {
     let attempt = std::mem::take(&mut state.attempt);
     out.extend(attempt.site.map(|site| Effect::SaveSite(None, site)));
@@ -179,7 +97,7 @@ fn close_reaching(state: &mut State) {
     state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Reaching | Dialog::Trust(_)));
 }
 
-/// Gives what was typed back to be mended.
+/// Shows the form again with the typed text, to be corrected.
 fn type_again(state: &mut State) {
     if let Some(mut form) = state.attempt.form.take() {
         form.focus_on("server");
@@ -188,23 +106,23 @@ fn type_again(state: &mut State) {
     state.attempt = Attempt::default();
 }
 
-/// A server's key is not known: a person decides.
+/// A server's key is unknown: ask the user.
 pub(super) fn ask_trust(state: &mut State, question: TrustView) {
-    if matches!(state.link, Link::Reaching { .. }) || state.attempt.beside.is_some() {
+    if matches!(state.connection, Connection::Reaching { .. }) || state.attempt.beside.is_some() {
         below_notices(state, Dialog::Trust(question));
     }
 }
 
-/// The key is right, or it is not.
+/// Does an action in the question about the key.
 pub(super) fn act_trust(state: &mut State, action: Action, out: &mut Out) {
     match action {
         Action::Accept => {
             state.dialogs.pop();
-            out.push(Effect::Link(LinkEffect::Trust(true)));
+            out.push(Effect::Connection(ConnectionEffect::Trust(true)));
         }
         Action::Close => {
             state.dialogs.pop();
-            out.push(Effect::Link(LinkEffect::Trust(false)));
+            out.push(Effect::Connection(ConnectionEffect::Trust(false)));
             give_up(state, out);
             state.say("not connected; nothing was sent to that server");
         }
@@ -212,9 +130,9 @@ pub(super) fn act_trust(state: &mut State, action: Action, out: &mut Out) {
     }
 }
 
-/// The server was greeted, and its key is trusted: now the password.
+/// The server was greeted and its key is trusted: log in, or ask for the password.
 pub(super) fn greeted(state: &mut State, greeting: Greeting, out: &mut Out) {
-    let Link::Reaching { server, .. } = std::mem::take(&mut state.link) else { return };
+    let Connection::Reaching { server, .. } = std::mem::take(&mut state.connection) else { return };
     close_reaching(state);
     save_typed(state, out);
     if let Some(password) = state.password.take() {
@@ -222,7 +140,7 @@ pub(super) fn greeted(state: &mut State, greeting: Greeting, out: &mut Out) {
         return;
     }
     if server.identity.is_some() {
-        // Most keys need nothing more; one that does says so.
+        // Most keys need no passphrase; the attempt reports one that does.
         log_in(state, server, greeting, Secret::new(String::new()), out);
         return;
     }
@@ -245,11 +163,11 @@ fn ask(state: &mut State, server: Server, greeting: Greeting) {
         Registration::Invite => form.note("No account yet? Ctrl-N makes one, with an invite."),
         Registration::Open => form.note("No account yet? Ctrl-N makes one."),
     };
-    state.link = Link::Greeted { server, greeting };
+    state.connection = Connection::Greeted { server, greeting };
     below_notices(state, Dialog::Form(Box::new(form.secret(secret))));
 }
 
-/// Opens a dialog, but not over what is still to be read.
+/// Opens a dialog below the notices that are still unread.
 fn below_notices(state: &mut State, dialog: Dialog) {
     let unread = state.dialogs.iter().rev().take_while(|dialog| matches!(dialog, Dialog::Notice(_))).count();
     state.dialogs.insert(state.dialogs.len() - unread, dialog);
@@ -257,23 +175,23 @@ fn below_notices(state: &mut State, dialog: Dialog) {
 
 /// The key needs its passphrase.
 pub(super) fn locked(state: &mut State) {
-    if let Link::LoggingIn { server, greeting, .. } = std::mem::take(&mut state.link) {
+    if let Connection::LoggingIn { server, greeting, .. } = std::mem::take(&mut state.connection) {
         ask(state, server, greeting);
     }
 }
 
 fn log_in(state: &mut State, server: Server, greeting: Greeting, password: Secret, out: &mut Out) {
     let ticket = state.tickets.next();
-    out.push(Effect::Link(LinkEffect::LogIn(ticket, server.identity.clone(), password)));
-    state.link = Link::LoggingIn { server, greeting, ticket };
+    out.push(Effect::Connection(ConnectionEffect::LogIn(ticket, server.identity.clone(), password)));
+    state.connection = Connection::LoggingIn { server, greeting, ticket };
 }
 
 /// Takes the typed password.
 ///
 /// # Errors
-/// That there is none.
+/// The password is empty.
 pub(super) fn password(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
-    let Link::Greeted { server, greeting } = state.link.clone() else { return Ok(()) };
+    let Connection::Greeted { server, greeting } = state.connection.clone() else { return Ok(()) };
     let password = Secret::new(form.take_secret(server.secret()));
     if password.expose().is_empty() {
         return Err(format!("the {} is missing", server.secret()));
@@ -284,7 +202,7 @@ pub(super) fn password(state: &mut State, form: &mut Form, out: &mut Out) -> Res
 
 /// Offers to make an account, where the server lets one.
 pub(super) fn offer_account(state: &mut State) {
-    let Link::Greeted { server, greeting } = &state.link else { return };
+    let Connection::Greeted { server, greeting } = &state.connection else { return };
     let form = Form::new(Purpose::Register, format!("New account on {}", server.name()))
         .note(format!("server  {}", server.target.address()))
         .text("user", server.target.user.clone())
@@ -305,9 +223,9 @@ pub(super) fn offer_account(state: &mut State) {
 /// Makes an account as it was filled in.
 ///
 /// # Errors
-/// What is missing.
+/// A field is empty, or the two passwords differ.
 pub(super) fn register(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
-    let Link::Greeted { mut server, greeting } = state.link.clone() else { return Ok(()) };
+    let Connection::Greeted { mut server, greeting } = state.connection.clone() else { return Ok(()) };
     let user = form.get("user").to_owned();
     if user.is_empty() {
         form.focus_on("user");
@@ -315,7 +233,7 @@ pub(super) fn register(state: &mut State, form: &mut Form, out: &mut Out) -> Res
     }
     let password = Secret::new(form.take_secret("password"));
     let again = Secret::new(form.take_secret("again"));
-    // What is typed next must be the password, where it is not shown.
+    // The next keys must go to the password, whose field does not show them.
     form.focus_on("password");
     if password.expose().is_empty() {
         return Err("the password is missing".to_owned());
@@ -327,19 +245,19 @@ pub(super) fn register(state: &mut State, form: &mut Form, out: &mut Out) -> Res
     let ticket = state.tickets.next();
     server.target.user.clone_from(&user);
     state.last_server = Some(server.clone());
-    state.link = Link::LoggingIn { server, greeting, ticket };
-    out.push(Effect::Link(LinkEffect::Register(ticket, user, password, invite)));
+    state.connection = Connection::LoggingIn { server, greeting, ticket };
+    out.push(Effect::Connection(ConnectionEffect::Register(ticket, user, password, invite)));
     Ok(())
 }
 
-/// The login holds.
+/// The login succeeded.
 pub(super) fn logged_in(state: &mut State, greeting: Greeting, account: Account, out: &mut Out) {
-    let Link::LoggingIn { server, .. } = std::mem::take(&mut state.link) else { return };
+    let Connection::LoggingIn { server, .. } = std::mem::take(&mut state.connection) else { return };
     state.dialogs.retain(|dialog| !is_login(dialog));
     let start = Place::Remote(server.start.clone());
     let motd = account.motd.clone();
     state.say(format!("connected to {}", server.name()));
-    state.link = Link::Online(Session { server, greeting, account });
+    state.connection = Connection::Online(Session { server, greeting, account });
     let showing: Vec<Side> = Side::BOTH.into_iter().filter(|side| state.panes[*side].place.is_remote()).collect();
     for side in if showing.is_empty() { vec![state.active.other()] } else { showing } {
         if state.panes[side].place != start {
@@ -348,7 +266,7 @@ pub(super) fn logged_in(state: &mut State, greeting: Greeting, account: Account,
         read::folder(state, side, out);
     }
     if let Some(text) = motd.filter(|text| !text.trim().is_empty()) {
-        let lines = text.lines().map(super::link::shown).collect();
+        let lines = text.lines().map(labels::escaped).collect();
         state.dialogs.push(Dialog::Notice(Notice::plain("From the server", lines)));
     }
     resume::connected(state, out);
@@ -359,57 +277,59 @@ fn is_login(dialog: &Dialog) -> bool {
 }
 
 /// Connecting or logging in failed.
-pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bool {
+pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bool {
     if state.attempt.beside.take_if(|(_, waited)| *waited == ticket).is_some() {
         close_reaching(state);
         type_again(state);
-        let still = state.link.server().map(|server| format!("You are still on {}.", server.name()));
-        not_connected(state, trouble, still);
+        let still = state.connection.server().map(|server| format!("You are still on {}.", server.name()));
+        not_connected(state, problem, still);
         return true;
     }
-    if state.link.ticket() != Some(ticket) {
+    if state.connection.ticket() != Some(ticket) {
         return false;
     }
-    let was = std::mem::take(&mut state.link);
+    let was = std::mem::take(&mut state.connection);
     close_reaching(state);
-    // A key that is no use is not mended by typing; one that asked for its passphrase is.
+    // Another passphrase helps only with a key that asked for one.
     let typed = |server: &Server| server.identity.is_none() || state.dialogs.iter().any(is_login);
-    if let (Link::LoggingIn { server, greeting, .. }, Kind::Login | Kind::Exists | Kind::Other) = (was, trouble.kind)
+    if let Connection::LoggingIn { server, greeting, .. } = was
+        && !problem.kind.is_offline()
+        && problem.kind != Kind::ChangedKey
         && typed(&server)
     {
-        // What was typed is still there but for the passwords: mend it and try again.
+        // The form still has everything but the passwords, to be corrected and sent again.
         if !state.dialogs.iter().any(is_login) {
             let form = Form::new(Purpose::Password, format!("Log in to {}", server.name())).secret(server.secret());
             state.dialogs.push(Dialog::Form(Box::new(form.note(format!("user    {}", server.target.user)))));
         }
         if let Some(Dialog::Form(form)) = state.dialogs.iter_mut().find(|dialog| is_login(dialog)) {
-            form.fault = Some(trouble.to_string());
-            form.focus_on(if trouble.kind == Kind::Exists { "user" } else { server.secret() });
+            form.fault = Some(problem.to_string());
+            form.focus_on(if problem.kind == Kind::Exists { "user" } else { server.secret() });
         }
-        state.link = Link::Greeted { server, greeting };
+        state.connection = Connection::Greeted { server, greeting };
         return true;
     }
     state.dialogs.retain(|dialog| !is_login(dialog));
     type_again(state);
-    not_connected(state, trouble, None);
+    not_connected(state, problem, None);
     true
 }
 
-fn not_connected(state: &mut State, trouble: &Trouble, more: Option<String>) {
-    let title = if trouble.kind == Kind::ChangedKey {
+fn not_connected(state: &mut State, problem: &Problem, more: Option<String>) {
+    let title = if problem.kind == Kind::ChangedKey {
         "Stopped: the server's key is not the known one"
     } else {
         "Not connected"
     };
-    let mut lines = vec![trouble.text.clone()];
-    if let Some(hint) = &trouble.hint {
+    let mut lines = vec![problem.text.clone()];
+    if let Some(hint) = &problem.hint {
         lines.extend([String::new(), hint.clone()]);
     }
     lines.extend(more.into_iter().flat_map(|more| [String::new(), more]));
     state.dialogs.push(Dialog::Notice(Notice::bad(title, lines)));
 }
 
-/// Gives up connecting, at whatever point it is.
+/// Gives up connecting, at any stage.
 pub(super) fn give_up(state: &mut State, out: &mut Out) {
     if let Some((_, ticket)) = state.attempt.beside.take() {
         out.push(Effect::Drop(ticket));
@@ -417,12 +337,12 @@ pub(super) fn give_up(state: &mut State, out: &mut Out) {
         type_again(state);
         return;
     }
-    if let Some(ticket) = state.link.ticket() {
+    if let Some(ticket) = state.connection.ticket() {
         out.push(Effect::Drop(ticket));
     }
     state.dialogs.retain(|dialog| !is_login(dialog));
     close_reaching(state);
     type_again(state);
-    state.link = Link::Offline;
-    out.push(Effect::Link(LinkEffect::Leave));
+    state.connection = Connection::Offline;
+    out.push(Effect::Connection(ConnectionEffect::Leave));
 }

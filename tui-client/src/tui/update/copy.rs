@@ -1,20 +1,22 @@
-//! Copying and moving to the other pane: what it would take, whether it fits, and the start.
+//! Copying and moving to the other pane: the plan, the check for room, and the start.
 
 use ferry_client::transfer::ConflictRule;
 
-use super::{Out, delete};
-use crate::tui::{
-    action::Action,
-    effect::{CountFor, Effect, TransferEffect},
-    state::{
-        State,
-        dialog::{CopyPlan, Decided, Dialog, Form, Purpose, Question},
-        listing::Item,
-        place::Place,
-        side::Side,
-        task::Task,
-        transfers::{Order, Piece},
-        words,
+use super::{Out, count};
+use crate::{
+    human,
+    tui::{
+        action::Action,
+        effect::{CountFor, Effect, TransferEffect},
+        state::{
+            State,
+            dialog::{CopyPlan, Decided, Dialog, Form, Purpose, Question},
+            item::Item,
+            place::Place,
+            side::Side,
+            task::Task,
+            transfers::{Order, Piece},
+        },
     },
 };
 
@@ -29,7 +31,7 @@ const RULES: [ConflictRule; 7] = [
     ConflictRule::Skip,
 ];
 
-/// Shows what a copy or move to the other pane would take.
+/// Shows the plan of a copy or move to the other pane.
 pub(super) fn plan(state: &mut State, moves: bool, out: &mut Out) {
     state.pane_mut().mark_range();
     let from = state.pane().place.clone();
@@ -47,24 +49,24 @@ pub(super) fn plan(state: &mut State, moves: bool, out: &mut Out) {
     let what = chosen.iter().map(piece).collect();
     let order = Order { from: from.clone(), to, what, moves, rule: state.rule, mode: None };
     let purpose = if moves { CountFor::Move } else { CountFor::Copy };
-    let count = delete::count(state, &from, &chosen, purpose, out);
+    let count = count::begin(state, &from, &chosen, purpose, out);
     let room = room(state, &order.to);
     state.dialogs.push(Dialog::Copy(Box::new(CopyPlan { order, count, room, starts: false })));
 }
 
-/// Why it cannot be done at all.
+/// The reason why the copy or move is impossible, if it is.
 fn refusal(state: &State, from: &Place, to: &Place, chosen: &[Item], moves: bool) -> Option<String> {
     let word = if moves { "move" } else { "copy" };
     if chosen.is_empty() {
         return Some(format!("there is nothing to {word}: put the cursor on an entry, or mark some with Space"));
     }
-    if (from.is_remote() || to.is_remote()) && !state.link.is_online() {
+    if (from.is_remote() || to.is_remote()) && !state.connection.is_online() {
         return Some("not connected; Ctrl-S shows the sites".to_owned());
     }
     if !from.is_remote() && !to.is_remote() {
-        return Some("both panes are on this computer; ferry carries between it and a server".to_owned());
+        return Some("both panes are on this computer; ferry copies between it and a server".to_owned());
     }
-    if (to.is_remote() || moves && from.is_remote()) && !state.link.may_write() {
+    if (to.is_remote() || moves && from.is_remote()) && !state.connection.may_write() {
         return Some("your account on this server may only read".to_owned());
     }
     if from == to {
@@ -76,17 +78,17 @@ fn refusal(state: &State, from: &Place, to: &Place, chosen: &[Item], moves: bool
     Some(format!("{} cannot go into itself", folder.entry.name.display()))
 }
 
-/// Bytes that fit at a place, where that is known.
+/// The free bytes at a place, if they are known.
 fn room(state: &State, to: &Place) -> Option<u64> {
     if to.is_remote() {
-        let usage = &state.link.session()?.account.usage;
+        let usage = &state.connection.session()?.account.usage;
         let quota = usage.limit.map(|limit| limit.saturating_sub(usage.used).saturating_sub(usage.reserved));
         return Some(quota.map_or(usage.volume_free, |quota| quota.min(usage.volume_free)));
     }
     Side::BOTH.into_iter().find(|side| state.panes[*side].place == *to).and_then(|side| state.panes[side].free)
 }
 
-/// The count of a plan is done: it starts if that was asked for.
+/// The count of a plan is complete: start it if the user has confirmed it already.
 pub(super) fn counted(state: &mut State, out: &mut Out) {
     if let Some(Dialog::Copy(plan)) = state.dialogs.last()
         && plan.starts
@@ -125,8 +127,8 @@ fn accept(state: &mut State, out: &mut Out) {
     let Some(Dialog::Copy(plan)) = state.dialogs.last_mut() else { return };
     if let Some(missing) = plan.missing() {
         let lines = vec![
-            format!("{} are missing at the target.", words::size(missing)),
-            "What fits is carried; the rest fails and can be tried again.".to_owned(),
+            format!("{} are missing at the target.", human::size(missing)),
+            "Files that fit are transferred; the rest fails and can be tried again.".to_owned(),
         ];
         let question =
             Question { title: "Start though it does not fit?".to_owned(), lines, decided: Decided::StartAnyway };
@@ -138,10 +140,10 @@ fn accept(state: &mut State, out: &mut Out) {
     }
 }
 
-/// Takes another target; relative to the one before.
+/// Changes the target; a relative path starts at the present one.
 ///
 /// # Errors
-/// Why it is none.
+/// The path is not valid, or is the source folder.
 pub(super) fn change_target(state: &mut State, text: &str) -> Result<(), String> {
     let home = state.home.clone();
     let Some(Dialog::Copy(plan)) = state.dialogs.iter_mut().rev().find(|dialog| matches!(dialog, Dialog::Copy(_)))
@@ -174,7 +176,7 @@ pub(super) fn start(state: &mut State, out: &mut Out) {
     out.push(Effect::Transfer(TransferEffect::Add(key, plan.order)));
 }
 
-/// Within the server: by its own hands, without a byte on the wire.
+/// Copies or moves within the server, without transferring content.
 fn there(state: &mut State, plan: &CopyPlan, out: &mut Out) {
     let Order { from, to, what, moves, .. } = &plan.order;
     let ends = what.iter().map(|piece| from.join(&piece.name).zip(to.join(&piece.becomes)));
@@ -183,7 +185,7 @@ fn there(state: &mut State, plan: &CopyPlan, out: &mut Out) {
         return;
     };
     let ticket = state.tickets.next();
-    state.tasks.push((ticket, Task::Shift(from.clone(), to.clone())));
+    state.tasks.push((ticket, Task::MoveCopy(from.clone(), to.clone())));
     state.say(if *moves { "moving on the server" } else { "copying on the server" });
     out.push(match moves {
         true => Effect::Rename(ticket, ends),

@@ -8,8 +8,8 @@ use crate::tui::{
     state::{
         State,
         dialog::{Details, Dialog, DigestState},
+        problem::Problem,
         ticket::Ticket,
-        trouble::Trouble,
     },
 };
 
@@ -29,8 +29,8 @@ pub(super) fn open(state: &mut State, out: &mut Out) {
     state.dialogs.push(Dialog::Details(Box::new(Details { place, item, digest })));
 }
 
-/// The digest is there, or there is none; whether it was waited for.
-pub(super) fn digest(state: &mut State, ticket: Ticket, digest: Result<String, &Trouble>) -> bool {
+/// Takes the digest or the error. Returns whether a dialog waits for it.
+pub(super) fn digest(state: &mut State, ticket: Ticket, digest: Result<String, &Problem>) -> bool {
     let waiting = state.dialogs.iter_mut().find_map(|dialog| match dialog {
         Dialog::Details(details) if details.digest == DigestState::Pending(ticket) => Some(details),
         _ => None,
@@ -39,13 +39,13 @@ pub(super) fn digest(state: &mut State, ticket: Ticket, digest: Result<String, &
     if let Some(details) = waiting {
         details.digest = match digest {
             Ok(digest) => DigestState::Known(digest),
-            Err(trouble) => DigestState::Failed(trouble.clone()),
+            Err(problem) => DigestState::Failed(problem.clone()),
         };
     }
     waited
 }
 
-/// Closes the details; a digest that is still computed is given up.
+/// Closes the details and abandons a digest that is still being computed.
 pub(super) fn close(state: &mut State, out: &mut Out) {
     if let Some(Dialog::Details(details)) = state.dialogs.pop()
         && let DigestState::Pending(ticket) = details.digest

@@ -1,4 +1,4 @@
-//! Editing: a local file where it is; a remote one comes here verified, and goes back verified if it was changed.
+//! Editing: a local file in place; a remote one is fetched, and uploaded again if it was changed, both verified.
 
 use std::path::PathBuf;
 
@@ -17,17 +17,17 @@ use crate::tui::{
         dialog::{Decided, Dialog, Question},
         edit::{Edit, Stage},
         place::Place,
+        problem::Problem,
         ticket::Ticket,
         transfers::{Key, Order, Piece},
-        trouble::Trouble,
     },
 };
 
 /// The largest file that is fetched to be edited.
 const LARGEST: u64 = 64 << 20;
 
-/// The permission bits of the copy here. Those at the server may forbid to read or change it, and an editor
-/// may give it others.
+/// The permission bits of the local copy. Those on the server may forbid reading or writing, and an editor
+/// may change them.
 const COPY_MODE: u32 = 0o600;
 
 /// Edits the file under the cursor.
@@ -71,7 +71,7 @@ fn fetch(state: &mut State, path: RemotePath, out: &mut Out) {
     out.push(Effect::Version(ticket, path));
 }
 
-/// What a file that is edited is at the server is known; whether that was waited for.
+/// Takes the version of an edited file on the server. Returns whether it was awaited.
 pub(super) fn version(state: &mut State, ticket: Ticket, seen: Option<(Version, u32)>, out: &mut Out) -> bool {
     let Some(edit) =
         state.edits.iter_mut().find(|edit| matches!(edit.stage, Stage::Asking(t) | Stage::Checking(t) if t == ticket))
@@ -98,7 +98,7 @@ pub(super) fn version(state: &mut State, ticket: Ticket, seen: Option<(Version, 
     true
 }
 
-/// The file comes here, into a folder of its own.
+/// Fetches the file into a folder of its own.
 fn come(state: &mut State, id: u64, out: &mut Out) {
     let folder = state.copies.join(id.to_string());
     let Some(edit) = state.edits.iter_mut().find(|edit| edit.id == id) else { return };
@@ -120,7 +120,7 @@ fn order(from: Place, to: Place, name: Name, mode: Option<u32>) -> Order {
     Order { from, to, what: vec![piece], moves: false, rule: ConflictRule::Replace, mode }
 }
 
-/// A transfer is through: perhaps that of a file that is edited.
+/// A transfer ended; it may be that of an edited file.
 pub(super) fn transfer_over(state: &mut State, key: Key, well: bool, out: &mut Out) {
     let Some(edit) =
         state.edits.iter_mut().find(|edit| matches!(edit.stage, Stage::Fetching(k) | Stage::Sending(k) if k == key))
@@ -150,7 +150,7 @@ pub(super) fn transfer_over(state: &mut State, key: Key, well: bool, out: &mut O
     }
 }
 
-/// The editor ended; whether that was waited for.
+/// The editor ended. Returns whether an edit waits for it.
 pub(super) fn edited(state: &mut State, ticket: Ticket, changed: bool, out: &mut Out) -> bool {
     let Some(edit) = state.edits.iter_mut().find(|edit| edit.stage == Stage::Editing(ticket)) else { return false };
     if changed {
@@ -166,20 +166,20 @@ pub(super) fn edited(state: &mut State, ticket: Ticket, changed: bool, out: &mut
     true
 }
 
-/// What was asked for an edited file could not be done; whether it was.
-pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bool {
+/// A request for an edited file failed. Returns whether it was one.
+pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bool {
     let waits =
         |edit: &Edit| matches!(edit.stage, Stage::Asking(t) | Stage::Checking(t) | Stage::Editing(t) if t == ticket);
     let Some(at) = state.edits.iter().position(waits) else { return false };
     let edit = state.edits.remove(at);
     state.warn(match edit.stage {
-        Stage::Asking(_) => trouble.to_string(),
-        _ => format!("{trouble}; your version is {}", edit.copy.display()),
+        Stage::Asking(_) => problem.to_string(),
+        _ => format!("{problem}; your version is {}", edit.copy.display()),
     });
     true
 }
 
-/// Whether the edited file goes in the place of the newer one.
+/// The user decided whether the edited file replaces the newer one.
 pub(super) fn decided(state: &mut State, id: u64, yes: bool, out: &mut Out) {
     if yes {
         send(state, id, out);
@@ -191,7 +191,7 @@ pub(super) fn decided(state: &mut State, id: u64, yes: bool, out: &mut Out) {
     }
 }
 
-/// The file goes back.
+/// Uploads the edited file.
 fn send(state: &mut State, id: u64, out: &mut Out) {
     let Some(edit) = state.edits.iter_mut().find(|edit| edit.id == id) else { return };
     let (Some(folder), Some(to), Some(name)) = (edit.copy.parent(), edit.path.parent(), edit.path.name()) else {

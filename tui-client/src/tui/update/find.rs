@@ -1,34 +1,33 @@
-//! Finding a name while it is typed, and showing only names that contain what is typed.
+//! Incremental search for a name, and the filter by a typed pattern.
 
-use super::Out;
+use super::{Out, view};
 use crate::tui::{
     action::Action,
     state::{
         State,
         dialog::{Dialog, TypeLine, Typing},
-        field::Field,
         pattern::Pattern,
     },
 };
 
 /// Begins to find a name.
 pub(super) fn begin(state: &mut State) {
-    open(state, Typing::Find(state.pane().cursor()), "");
+    open(state, Typing::Find(state.pane().cursor()));
 }
 
 /// Begins to filter.
 pub(super) fn begin_filter(state: &mut State) {
-    open(state, Typing::Filter, "");
+    open(state, Typing::Filter);
     typed(state);
 }
 
 /// Opens the line below the panes.
-pub(super) fn open(state: &mut State, typing: Typing, text: &str) {
+fn open(state: &mut State, typing: Typing) {
     let origin = state.pane().current().map(|item| item.entry.name.clone());
-    state.dialogs.push(Dialog::Type(TypeLine { typing, field: Field::new(text), fault: None, origin }));
+    state.dialogs.push(Dialog::Type(TypeLine { origin, ..TypeLine::new(typing) }));
 }
 
-/// What is typed has changed.
+/// The typed text has changed.
 pub(super) fn typed(state: &mut State) {
     let Some(Dialog::Type(line)) = state.dialogs.last() else { return };
     let (typing, text) = (line.typing, line.field.text().to_owned());
@@ -37,10 +36,10 @@ pub(super) fn typed(state: &mut State) {
             state.pane_mut().put_cursor(origin);
             state.find = (!text.is_empty()).then(|| Pattern::part(&text));
             let found = text.is_empty() || jump(state, true, true);
-            (!found).then(|| "nothing here is named so".to_owned())
+            (!found).then(|| "no name here matches".to_owned())
         }
         Typing::Filter => filter(state, &text),
-        Typing::FindText(origin) => super::view::find_typed(state, origin, &text),
+        Typing::FindText(origin) => view::find_typed(state, origin, &text),
     };
     if let Some(Dialog::Type(line)) = state.dialogs.last_mut() {
         line.fault = fault;
@@ -55,8 +54,8 @@ fn filter(state: &mut State, text: &str) -> Option<String> {
     };
     let pane = state.pane_mut();
     pane.viewing.filter = filter;
-    pane.look_anew(false);
-    // On `..` there is nothing to act on: the first match is what is wanted.
+    pane.rearrange(false);
+    // `..` is no match: move to the first one.
     if pane.current().is_none() {
         pane.step(1);
     }
@@ -66,13 +65,13 @@ fn filter(state: &mut State, text: &str) -> Option<String> {
 /// Goes to the next match, or the one before.
 pub(super) fn again(state: &mut State, forward: bool) {
     if state.find.is_none() {
-        state.warn("nothing is looked for; / begins");
+        state.warn("no search yet; / begins one");
     } else if !jump(state, forward, false) {
-        state.warn("nothing here is named so");
+        state.warn("no name here matches");
     }
 }
 
-/// Moves the cursor to a match, around the ends; `here` counts the cursor's own line too.
+/// Moves the cursor to a match, around the ends; with `here`, the cursor's own line may match too.
 fn jump(state: &mut State, forward: bool, here: bool) -> bool {
     let Some(pattern) = state.find.clone() else { return false };
     let pane = state.pane();
@@ -117,14 +116,14 @@ pub(super) fn act(state: &mut State, action: Action, _out: &mut Out) {
         }
         (Action::Close, Typing::FindText(origin)) => {
             state.dialogs.pop();
-            super::view::back_to(state, origin);
+            view::back_to(state, origin);
         }
         (Action::Down, Typing::Find(_)) => drop(jump(state, true, false)),
         (Action::Up, Typing::Find(_)) => drop(jump(state, false, false)),
         (Action::Down, Typing::Filter) => state.pane_mut().step(1),
         (Action::Up, Typing::Filter) => state.pane_mut().step(-1),
-        (Action::Down, Typing::FindText(_)) => drop(super::view::find_again(state, true)),
-        (Action::Up, Typing::FindText(_)) => drop(super::view::find_again(state, false)),
+        (Action::Down, Typing::FindText(_)) => drop(view::find_again(state, true)),
+        (Action::Up, Typing::FindText(_)) => drop(view::find_again(state, false)),
         _ => {}
     }
 }

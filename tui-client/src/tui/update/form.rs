@@ -1,14 +1,17 @@
-//! Forms: moving between their fields, and what is done with what was filled in.
+//! Forms: moving between their fields, and submitting them.
 
 use ferry_client::transfer::Bandwidth;
 
-use super::{Out, browse, connect, copy, mark, name, search, site};
-use crate::tui::{
-    action::Action,
-    effect::{Effect, TransferEffect},
-    state::{
-        State,
-        dialog::{Dialog, Form, Purpose},
+use super::{Out, connect, copy, mark, name, read, search, site};
+use crate::{
+    human,
+    tui::{
+        action::Action,
+        effect::{Effect, TransferEffect},
+        state::{
+            State,
+            dialog::{Dialog, Form, Purpose},
+        },
     },
 };
 
@@ -31,7 +34,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     }
 }
 
-/// Takes what was filled in. A form that holds its own until an answer comes stays.
+/// Submits the form. A form for a login stays open until the answer comes.
 fn accept(state: &mut State, out: &mut Out) {
     let Some(Dialog::Form(mut form)) = state.dialogs.pop() else { return };
     let stays = matches!(form.purpose, Purpose::Password | Purpose::Register);
@@ -47,7 +50,7 @@ fn accept(state: &mut State, out: &mut Out) {
 }
 
 /// # Errors
-/// What is wrong with what was filled in.
+/// A field is missing or not valid.
 fn submit(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
     match form.purpose.clone() {
         Purpose::Connect => connect::typed(state, form, out),
@@ -58,7 +61,7 @@ fn submit(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), Strin
         Purpose::Rename(side, from) => name::rename_one(state, side, &from, needed(form, "new name")?, out),
         Purpose::GoTo(side) => {
             let place = state.panes[side].place.typed(needed(form, "path")?, &state.home)?;
-            browse::go(state, side, place, out);
+            read::go(state, side, place, out);
             Ok(())
         }
         Purpose::Mark(side, marks) => mark::matching(state, side, marks, needed(form, "pattern")?),
@@ -83,13 +86,10 @@ fn speed(state: &mut State, form: &Form, out: &mut Out) -> Result<(), String> {
     Ok(())
 }
 
-/// A limit as it is typed; nothing and 0 are none.
+/// Parses a typed limit; empty and 0 mean no limit.
 pub(super) fn limit(text: &str) -> Result<Option<u64>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    match text.parse::<bytesize::ByteSize>() {
-        Ok(size) => Ok(Some(size.as_u64()).filter(|size| *size > 0)),
-        Err(_) => Err(format!("`{text}` is no size; write 500KiB, 10MiB, or nothing for no limit")),
-    }
+    human::parse_limit(text)
 }

@@ -1,7 +1,7 @@
-//! Keys: what they mean where they are pressed, and who gets those that mean nothing.
+//! Keys: runs the bound actions, and types the unbound keys into text fields.
 
 use super::{
-    Out, browse, choose, conflict, connect, copy, delete, find, form, queue, quit, resume, search, site, view,
+    Out, browse, choose, conflict, connect, copy, find, form, question, queue, quit, resume, search, site, view,
 };
 use crate::tui::{
     action::{Action, Where},
@@ -25,7 +25,7 @@ pub(super) fn press(state: &mut State, key: Key, out: &mut Out) {
             act(state, place, action, out);
         }
         Meaning::None => {
-            // A key that does not go on with what was begun ends it, and does nothing else.
+            // A key that does not continue a sequence ends it, and does nothing else.
             let alone = state.pending.len() == 1;
             state.pending.clear();
             if alone {
@@ -49,7 +49,7 @@ pub(super) fn act(state: &mut State, place: Where, action: Action, out: &mut Out
             Where::Type => type_action(state, action, out),
             Where::Form => form::act(state, action, out),
             Where::Copy => copy::act(state, action, out),
-            Where::Confirm => delete::confirm(state, action, out),
+            Where::Confirm => question::act(state, action, out),
             Where::Conflict => conflict::act(state, action, out),
             Where::Trust => connect::act_trust(state, action, out),
             Where::Quit => quit::act(state, action, out),
@@ -72,13 +72,17 @@ fn list(state: &mut State, action: Action, out: &mut Out) {
 fn type_action(state: &mut State, action: Action, out: &mut Out) {
     match state.dialogs.last() {
         Some(Dialog::Type(_)) => find::act(state, action, out),
-        Some(Dialog::Palette(_)) => choose::act_palette(state, action, out),
+        Some(Dialog::Palette(_)) => {
+            if let Some((place, chosen)) = choose::act_palette(state, action) {
+                act(state, place, chosen, out);
+            }
+        }
         Some(Dialog::Help(_)) => choose::act_help(state, action),
         _ => {}
     }
 }
 
-/// A key that is no command is typed, where one types.
+/// Types an unbound key into the text field, if there is one.
 fn type_key(state: &mut State, key: Key, out: &mut Out) {
     match state.dialogs.last_mut() {
         Some(Dialog::Form(form)) => {
@@ -112,7 +116,7 @@ fn unknown(state: &mut State, key: Key) {
     state.warn(format!("{key} does nothing here; {} shows what does", help.unwrap_or_default()));
 }
 
-/// Text was pasted: typed where one types, no commands elsewhere.
+/// Types pasted text into a text field; elsewhere it does nothing.
 pub(super) fn paste(state: &mut State, text: &str, _out: &mut Out) {
     match state.dialogs.last_mut() {
         Some(Dialog::Form(form)) => {

@@ -1,4 +1,4 @@
-//! Marking entries: one, a range, a pattern, all, and what is not marked.
+//! Marking entries: one, a range, a pattern, all, or the inverse.
 
 use crate::tui::{
     action::Action,
@@ -10,7 +10,7 @@ use crate::tui::{
     },
 };
 
-/// Does what marks; whether the action is one of these.
+/// Does an action that marks. Returns whether it is one.
 pub(super) fn act(state: &mut State, action: Action) -> bool {
     let pane = state.pane_mut();
     match action {
@@ -44,10 +44,10 @@ fn ask(state: &mut State, marks: bool) {
     state.dialogs.push(Dialog::Form(Box::new(form)));
 }
 
-/// Marks, or unmarks, what matches.
+/// Marks, or unmarks, the entries that match.
 ///
 /// # Errors
-/// What is wrong with the pattern.
+/// The pattern is not valid.
 pub(super) fn matching(state: &mut State, side: Side, marks: bool, pattern: &str) -> Result<(), String> {
     let pattern = Pattern::whole(pattern)?;
     let before = state.panes[side].listing.marked().entries();

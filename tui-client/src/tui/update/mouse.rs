@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Out, browse, key, queue};
+use super::{Out, key, queue};
 use crate::tui::{
-    action::Action,
+    action::{Action, Where},
     event::{Mouse, MouseAct},
     state::{
         Click, State,
@@ -14,9 +14,9 @@ use crate::tui::{
     },
 };
 
-/// Within which a second click belongs to the first.
+/// The longest time between the clicks of a double click.
 const SECOND: Duration = Duration::from_millis(500);
-/// Lines a turn of the wheel goes.
+/// The lines that one turn of the wheel scrolls.
 const WHEEL: isize = 3;
 
 /// The mouse did something.
@@ -53,7 +53,7 @@ fn over(state: &mut State, mouse: Mouse, out: &mut Out) {
 fn transfers(state: &mut State, mouse: Mouse, offset: usize, out: &mut Out) {
     match mouse.did {
         MouseAct::Press => {
-            let row = usize::from(mouse.y).saturating_sub(1) + offset;
+            let row = usize::from(mouse.at.y).saturating_sub(1) + offset;
             let names: Vec<_> = state.transfers.rows().iter().map(crate::tui::state::transfers::Row::name).collect();
             if let (Some(name), Some(Dialog::Transfers(view))) = (names.get(row), state.dialogs.last_mut()) {
                 (view.selected, view.row) = (Some(*name), row);
@@ -68,22 +68,22 @@ fn transfers(state: &mut State, mouse: Mouse, offset: usize, out: &mut Out) {
 }
 
 fn panes(state: &mut State, layout: &Layout, mouse: Mouse, out: &mut Out) {
-    let Mouse { did, x, y } = mouse;
-    let on_divider = layout.divider.is_some_and(|divider| divider.contains(x, y));
+    let Mouse { did, at } = mouse;
+    let on_divider = layout.divider.is_some_and(|divider| divider.contains(at));
     match did {
         MouseAct::Press if on_divider => state.dragging = true,
         MouseAct::Drag if state.dragging => {
             let width = u32::from(state.size.0.max(1));
-            state.divider = u16::try_from(u32::from(x) * 100 / width).unwrap_or(50).clamp(20, 80);
+            state.divider = u16::try_from(u32::from(at.x) * 100 / width).unwrap_or(50).clamp(20, 80);
         }
-        MouseAct::Press if layout.tabs.is_some_and(|tabs| tabs.contains(x, y)) => {
-            state.active = if x < layout.screen.width / 2 { Side::Left } else { Side::Right };
+        MouseAct::Press if layout.tabs.is_some_and(|tabs| tabs.contains(at)) => {
+            state.active = if at.x < layout.screen.width / 2 { Side::Left } else { Side::Right };
         }
-        MouseAct::Press if layout.strip.is_some_and(|strip| strip.contains(x, y)) => {
+        MouseAct::Press if layout.transfer_strip.is_some_and(|strip| strip.contains(at)) => {
             state.dialogs.push(Dialog::Transfers(TransfersView::default()));
         }
         _ => {
-            let side = Side::BOTH.into_iter().find(|side| layout.pane(*side).is_some_and(|area| area.contains(x, y)));
+            let side = Side::BOTH.into_iter().find(|side| layout.pane(*side).is_some_and(|area| area.contains(at)));
             if let Some(side) = side {
                 pane(state, layout, side, mouse, out);
             }
@@ -97,8 +97,9 @@ fn pane(state: &mut State, layout: &Layout, side: Side, mouse: Mouse, out: &mut 
         MouseAct::WheelDown => state.panes[side].step(WHEEL),
         MouseAct::Press | MouseAct::Mark => {
             state.active = side;
-            let Some(entries) = layout.entries(side).filter(|area| area.contains(mouse.x, mouse.y)) else { return };
-            let row = state.panes[side].offset() + usize::from(mouse.y - entries.y);
+            let at = mouse.at;
+            let Some(entries) = layout.entries(side).filter(|area| area.contains(at)) else { return };
+            let row = state.panes[side].offset() + usize::from(at.y - entries.y);
             if row >= state.panes[side].rows() {
                 return;
             }
@@ -107,11 +108,10 @@ fn pane(state: &mut State, layout: &Layout, side: Side, mouse: Mouse, out: &mut 
                 state.panes[side].toggle_mark();
                 return;
             }
-            let at = (mouse.x, mouse.y);
-            let again = |click: Click| click.side == side && click.at.1 == at.1 && state.now <= click.time + SECOND;
+            let again = |click: Click| click.side == side && click.at.y == at.y && state.now <= click.time + SECOND;
             let second = state.click.take().is_some_and(again);
             if second {
-                browse::open_clicked(state, out);
+                key::act(state, Where::Browse, Action::Open, out);
             } else {
                 state.click = Some(Click { side, at, time: state.now });
             }

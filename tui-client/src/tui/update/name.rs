@@ -30,7 +30,7 @@ pub(super) fn new_folder(state: &mut State) {
 /// Makes a folder.
 ///
 /// # Errors
-/// Why the name is none.
+/// The name is not valid.
 pub(super) fn make_folder(state: &mut State, side: Side, name: &str, out: &mut Out) -> Result<(), String> {
     let name = Name::try_from(name).map_err(|error| error.to_string())?;
     let place = state.panes[side].place.join(&name).ok_or("the path would be too long there")?;
@@ -40,7 +40,7 @@ pub(super) fn make_folder(state: &mut State, side: Side, name: &str, out: &mut O
     Ok(())
 }
 
-/// Renames what is marked, or under the cursor.
+/// Renames the selected entries.
 pub(super) fn rename(state: &mut State, out: &mut Out) {
     if !may_change(state) {
         return;
@@ -57,7 +57,7 @@ pub(super) fn rename(state: &mut State, out: &mut Out) {
             };
             let mut form = Form::new(Purpose::Rename(side, name.clone()), format!("Rename {}", name.display()))
                 .text("new name", text);
-            // The part before the extension is what one changes.
+            // Users mostly change the part before the extension.
             let dot = extension(name.as_bytes()).len();
             if let Some(field) = form.field_mut().filter(|_| dot > 0) {
                 field.put_cursor(text.len() - dot - 1);
@@ -84,7 +84,7 @@ fn rename_many(state: &mut State, names: Vec<Name>, out: &mut Out) {
 /// Renames one entry.
 ///
 /// # Errors
-/// Why the name is none.
+/// The name is not valid.
 pub(super) fn rename_one(state: &mut State, side: Side, from: &Name, to: &str, out: &mut Out) -> Result<(), String> {
     let to = Name::try_from(to).map_err(|error| error.to_string())?;
     if *from == to {
@@ -122,9 +122,9 @@ pub(super) fn edited(state: &mut State, folder: &Place, names: &[Name], text: &s
     }
 }
 
-/// The steps that give `names` the names in the lines of `text`, where `there` is all that is in the folder.
+/// The steps that rename `names` to the lines of `text`, in a folder that holds `there`.
 ///
-/// Names may change places: who is in the way gets a name of its own first.
+/// Names may be exchanged: an entry in the way first gets a temporary name.
 fn renames(names: &[Name], text: &str, there: &HashSet<Name>) -> Result<Vec<(Name, Name)>, String> {
     let lines: Vec<&str> = text.lines().collect();
     if lines.len() != names.len() {
@@ -154,7 +154,7 @@ fn renames(names: &[Name], text: &str, there: &HashSet<Name>) -> Result<Vec<(Nam
                 steps.extend(wanted.remove(&name).map(|to| (name, to)));
             }
             None => {
-                // A ring: the first steps aside.
+                // A cycle: the first entry gets a temporary name.
                 let name = order.remove(0);
                 let aside = aside(&wanted, there)?;
                 if let Some(to) = wanted.remove(&name) {
@@ -168,7 +168,7 @@ fn renames(names: &[Name], text: &str, there: &HashSet<Name>) -> Result<Vec<(Nam
     Ok(steps)
 }
 
-/// A name nobody has or wants.
+/// A name that is neither taken nor wanted.
 fn aside(wanted: &HashMap<Name, Name>, there: &HashSet<Name>) -> Result<Name, String> {
     let names = (0..=there.len()).filter_map(|number| Name::try_from(format!(".ferry-rename-{number}").as_str()).ok());
     let free =
@@ -176,16 +176,16 @@ fn aside(wanted: &HashMap<Name, Name>, there: &HashSet<Name>) -> Result<Name, St
     names.into_iter().find(free).ok_or_else(|| "no name is free to step aside to".to_owned())
 }
 
-/// Whether the user may change what the active pane shows; says so if not.
+/// Whether the user may change the folder of the active pane; warns if not.
 pub(super) fn may_change(state: &mut State) -> bool {
     if !state.pane().place.is_remote() {
         return true;
     }
-    if !state.link.is_online() {
+    if !state.connection.is_online() {
         state.warn("not connected");
         return false;
     }
-    let may = state.link.may_write();
+    let may = state.connection.may_write();
     if !may {
         state.warn("your account on this server may only read");
     }

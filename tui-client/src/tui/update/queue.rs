@@ -1,4 +1,4 @@
-//! The full list of transfers: moving in it, and steering what runs.
+//! The full list of transfers: moving the cursor, and controlling the transfers.
 
 use ferry_client::transfer::{ItemId, ItemState, JobId, Selected};
 
@@ -11,10 +11,10 @@ use crate::{
         state::{
             State,
             dialog::{Decided, Dialog, Form, Notice, Purpose, Question},
+            labels,
             layout::Layout,
+            problem::Problem,
             transfers::{Key, Part, Phase, Row, Transfer},
-            trouble::{Kind, Trouble},
-            words,
         },
     },
 };
@@ -27,7 +27,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     if step(state, action) {
         return;
     }
-    // From here on the line is meant, wherever it moves to.
+    // The cursor stays on this line, even if the line moves.
     move_by(state, 0);
     match action {
         Action::Transfers | Action::Close => drop(state.dialogs.pop()),
@@ -52,7 +52,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     }
 }
 
-/// What the cursor is on.
+/// The line under the cursor.
 fn selected(state: &State) -> Option<(Key, Option<ItemId>)> {
     state.dialogs.iter().rev().find_map(|dialog| match dialog {
         Dialog::Transfers(view) => {
@@ -64,7 +64,7 @@ fn selected(state: &State) -> Option<(Key, Option<ItemId>)> {
     })
 }
 
-/// Moves the cursor; whether the action does that.
+/// Moves the cursor. Returns whether the action does that.
 fn step(state: &mut State, action: Action) -> bool {
     let height = Layout::of(state).map_or(1, |layout| usize::from(layout.full().height.saturating_sub(2)));
     let page = isize::try_from(height).unwrap_or(1).max(1);
@@ -125,10 +125,10 @@ fn act_on(state: &mut State, action: Action, key: Key, item: Option<ItemId>, out
         Action::Earlier | Action::Later => {
             let later = action == Action::Later;
             let jobs: Vec<JobId> = transfer.parts.iter().filter_map(|part| part.job).collect();
-            if state.transfers.shift(key, later) {
-                // All of its jobs pass all of the neighbour's: one step each would only mix them.
+            if state.transfers.reorder(key, later) {
+                // Move each job past all of the neighbour's jobs: one step each would interleave them.
                 let neighbour = neighbour_jobs(state, key, later);
-                shift(&jobs, neighbour, later, out);
+                reorder(&jobs, neighbour, later, out);
             }
         }
         Action::Details => details(state, key, item),
@@ -144,21 +144,21 @@ fn active_state(transfer: &Transfer, item: ItemId) -> Option<ItemState> {
 fn neighbour_jobs(state: &State, key: Key, later: bool) -> usize {
     let all = state.transfers.all();
     let at = all.iter().position(|transfer| transfer.key == key).unwrap_or(0);
-    // It stands where `key` stood: before it when that went later, behind it when earlier.
+    // The neighbour is before `key` if that moved later, and behind it if that moved earlier.
     let other = if later { at.checked_sub(1) } else { at.checked_add(1) };
     other
         .and_then(|other| all.get(other))
         .map_or(0, |transfer| transfer.parts.iter().filter(|part| part.summary.is_none()).count())
 }
 
-fn shift(jobs: &[JobId], steps: usize, later: bool, out: &mut Out) {
+fn reorder(jobs: &[JobId], steps: usize, later: bool, out: &mut Out) {
     let ordered: Vec<JobId> = if later { jobs.iter().rev().copied().collect() } else { jobs.to_vec() };
     for job in ordered {
-        out.extend((0..steps).map(|_| Effect::Transfer(TransferEffect::Shift(job, later))));
+        out.extend((0..steps).map(|_| Effect::Transfer(TransferEffect::Reorder(job, later))));
     }
 }
 
-/// Asks for something for one file, or for each of a transfer's jobs that is not through.
+/// Requests an effect for one file, or for each unfinished job of a transfer.
 fn each(transfer: &Transfer, item: Option<ItemId>, make: impl Fn(Selected) -> TransferEffect, out: &mut Out) {
     match item {
         Some(item) => out.push(Effect::Transfer(make(item.into()))),
@@ -173,7 +173,7 @@ fn set_paused(state: &mut State, key: Key, paused: bool) {
     if let Some(transfer) = state.transfers.get_mut(key) {
         transfer.parts.iter_mut().filter(|part| part.summary.is_none()).for_each(|part| part.tally.paused = paused);
         if !paused {
-            // The whole goes on, and with it what was paused by itself.
+            // The transfer goes on, with the files that were paused one by one.
             transfer.resting.iter_mut().for_each(|item| item.state = ItemState::Waiting);
         }
         transfer.add_up();
@@ -184,16 +184,16 @@ fn retry(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
     let now = state.now;
     let Some(transfer) = state.transfers.get_mut(key) else { return };
     let cancelled = transfer.phase(now) == Phase::Cancelled;
-    if !transfer.troubled() && !cancelled {
+    if !transfer.has_problem() && !cancelled {
         state.say("nothing of it failed");
         return;
     }
-    // A job that could not even begin has no items to retry, and one that was cancelled or of an
-    // engine that is gone has none any more: such pieces are ordered anew.
+    // A job that could not begin has no items to retry, and neither has one that was cancelled or of an
+    // engine that has ended: order such pieces again.
     let gone = |part: &Part| part.job.is_none() || part.summary.as_ref().is_some_and(|summary| summary.error.is_some());
     if cancelled || transfer.is_over() && transfer.parts.iter().any(gone) {
         let order = transfer.begin_again();
-        // The journal forgot what was cancelled.
+        // The journal does not keep cancelled transfers.
         let begin = if cancelled { TransferEffect::Add(key, order) } else { TransferEffect::Begin(key, order) };
         out.push(Effect::Transfer(begin));
         return;
@@ -211,18 +211,18 @@ fn retry(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
     transfer.add_up();
 }
 
-/// The connection is back: what failed for want of one is tried again.
+/// The connection is back: retry the files that failed without it.
 pub(super) fn retry_lost(state: &mut State, out: &mut Out) {
-    let lost = |trouble: &Trouble| trouble.kind == Kind::Offline;
+    let lost = |problem: &Problem| problem.kind.is_offline();
     let mut wholes = Vec::new();
     let mut items = Vec::new();
     for transfer in state.transfers.all() {
         let errors = transfer.parts.iter().filter_map(|part| part.summary.as_ref()?.error.as_ref());
-        if transfer.is_over() && errors.into_iter().any(|error| lost(&Trouble::from(error))) {
+        if transfer.is_over() && errors.into_iter().any(|error| lost(&Problem::from(error))) {
             wholes.push(transfer.key);
         }
         items.extend(
-            transfer.failures.iter().filter(|failed| lost(&failed.trouble)).map(|failed| (transfer.key, failed.item)),
+            transfer.failures.iter().filter(|failed| lost(&failed.problem)).map(|failed| (transfer.key, failed.item)),
         );
     }
     items.retain(|(key, _)| !wholes.contains(key));
@@ -230,7 +230,7 @@ pub(super) fn retry_lost(state: &mut State, out: &mut Out) {
     items.into_iter().for_each(|(key, item)| retry(state, key, Some(item), out));
 }
 
-/// Cancels what is under way, or takes what is over off the list.
+/// Cancels an active transfer, or removes a finished one from the list.
 fn cancel(state: &mut State, key: Key, item: Option<ItemId>, keep: bool, out: &mut Out) {
     let Some(transfer) = state.transfers.get(key) else { return };
     if transfer.held || transfer.is_over() {
@@ -238,13 +238,13 @@ fn cancel(state: &mut State, key: Key, item: Option<ItemId>, keep: bool, out: &m
         out.push(Effect::Transfer(TransferEffect::Settle(key)));
     } else if keep {
         each(transfer, item, |what| TransferEffect::Cancel(what, true), out);
-        state.say("cancelled; what has arrived is kept for another time");
+        state.say("cancelled; the received data is kept for later");
     } else {
         ask_discard(state, key, item, out);
     }
 }
 
-/// Asks before what has arrived is thrown away; where nothing has there is nothing to ask.
+/// Asks before the received bytes are discarded; cancels at once if there are none.
 fn ask_discard(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
     let Some(transfer) = state.transfers.get(key) else { return };
     let file = item.and_then(|item| transfer.begun().find(|begun| begun.item == item));
@@ -258,22 +258,22 @@ fn ask_discard(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out)
         return;
     }
     let rest = match item {
-        Some(_) => "It is cancelled, and these bytes are thrown away.",
-        None => "It is cancelled. Files that are whole stay; what has arrived of the others is thrown away.",
+        Some(_) => "It is cancelled, and these bytes are discarded.",
+        None => "It is cancelled. Complete files stay; the received data of the others is discarded.",
     };
     let lines =
-        vec![format!("{} of {} have arrived.", words::size(arrived), name.trim_start_matches('/')), rest.into()];
-    let title = "Throw away what has arrived?".to_owned();
+        vec![format!("{} of {} have arrived.", human::size(arrived), name.trim_start_matches('/')), rest.into()];
+    let title = "Discard the received data?".to_owned();
     let decided = Decided::Discard(key, item);
     state.dialogs.push(Dialog::Question(Box::new(Question { title, lines, decided })));
 }
 
-/// Cancels, and throws away what has arrived of files that are not whole.
+/// Cancels, and discards the received bytes of incomplete files.
 pub(super) fn discard(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
     let Some(transfer) = state.transfers.get_mut(key).filter(|transfer| !transfer.is_over()) else { return };
     transfer.discarded = item.is_none();
     each(transfer, item, |what| TransferEffect::Cancel(what, false), out);
-    state.say("cancelled and thrown away");
+    state.say("cancelled and discarded");
 }
 
 /// Pauses or clears all.
@@ -313,7 +313,7 @@ fn at_once(state: &mut State, at_once: usize, out: &mut Out) {
 }
 
 fn speed(state: &mut State) {
-    let text = |limit: Option<u64>| limit.map_or(String::new(), words::size);
+    let text = |limit: Option<u64>| limit.map_or(String::new(), human::size);
     let bandwidth = state.transfers.bandwidth;
     let form = Form::new(Purpose::Speed, "The most bytes a second")
         .text("to the server", text(bandwidth.up))
@@ -322,7 +322,7 @@ fn speed(state: &mut State) {
     state.dialogs.push(Dialog::Form(Box::new(form)));
 }
 
-/// Everything about a line.
+/// Shows everything about a line.
 fn details(state: &mut State, key: Key, item: Option<ItemId>) {
     if item.is_some_and(|item| state.transfers.asks.iter().any(|ask| Some(ask.item) == Some(item))) {
         conflict::open_at(state, item.unwrap_or(ItemId(0)));
@@ -339,14 +339,14 @@ fn details(state: &mut State, key: Key, item: Option<ItemId>) {
 fn item_lines(transfer: &Transfer, item: ItemId) -> Vec<String> {
     if let Some(failed) = transfer.failures.iter().find(|failed| failed.item == item) {
         let mut lines =
-            vec![format!("file      {}", failed.path.display()), format!("failed    {}", failed.trouble.text)];
-        lines.extend(failed.trouble.hint.iter().map(|hint| format!("to do     {hint}")));
+            vec![format!("file      {}", failed.path.display()), format!("failed    {}", failed.problem.text)];
+        lines.extend(failed.problem.hint.iter().map(|hint| format!("to do     {hint}")));
         lines.push(String::new());
         lines.push(
             if failed.retryable {
                 "r tries again."
             } else {
-                "Trying the same again will not help; r tries after a change."
+                "Another attempt alone will not help; change something first, then press r."
             }
             .to_owned(),
         );
@@ -355,10 +355,10 @@ fn item_lines(transfer: &Transfer, item: ItemId) -> Vec<String> {
     let Some(active) = transfer.begun().find(|begun| begun.item == item) else { return Vec::new() };
     vec![
         format!("file      {}", active.path.relative().display()),
-        format!("size      {}", active.size.map_or("not known".to_owned(), words::size)),
-        format!("is at     {}", words::item(active.state)),
-        format!("through   {}", words::size(active.done)),
-        format!("was there {}", words::size(active.reused)),
+        format!("size      {}", active.size.map_or("not known".to_owned(), human::size)),
+        format!("is at     {}", labels::item(active.state)),
+        format!("through   {}", human::size(active.done)),
+        format!("was there {}", human::size(active.reused)),
         format!("for       {}", human::duration(active.elapsed)),
     ]
 }
@@ -368,11 +368,11 @@ fn whole_lines(state: &State, transfer: &Transfer) -> Vec<String> {
     let mut lines = vec![
         format!("from      {}", transfer.order.from.display(&state.home)),
         format!("to        {}", transfer.order.to.display(&state.home)),
-        format!("is        {}", words::phase(transfer.phase(state.now))),
+        format!("is        {}", labels::phase(transfer.phase(state.now))),
         format!("files     {} of {}", tally.files_done, tally.files),
-        format!("bytes     {} of {}", words::size(tally.bytes_done), words::size(tally.bytes)),
-        format!("was there {}", words::size(tally.reused)),
-        format!("if there  {}", words::rule(transfer.order.rule)),
+        format!("bytes     {} of {}", human::size(tally.bytes_done), human::size(tally.bytes)),
+        format!("was there {}", human::size(tally.reused)),
+        format!("if there  {}", labels::rule(transfer.order.rule)),
     ];
     if transfer.order.moves {
         lines.push("moves     sources are removed once they are verified at the target".to_owned());

@@ -1,4 +1,4 @@
-//! Quitting: at once where nothing runs, else as the user wants it.
+//! Quitting: at once if nothing runs, else as the user decides.
 
 use super::Out;
 use crate::tui::{
@@ -16,14 +16,14 @@ pub(super) fn ask(state: &mut State, out: &mut Out) {
     }
 }
 
-/// Quits now; what is not through stays in the journal.
+/// Quits now; unfinished transfers stay in the journal.
 pub(super) fn now(state: &mut State, out: &mut Out) {
     state.quitting = Quitting::Now;
     out.extend(state.edits.drain(..).map(|edit| Effect::RemoveCopy(edit.copy)));
     out.push(Effect::Quit);
 }
 
-/// Does an action while it is asked how.
+/// Does an action in the question how to quit.
 pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     match action {
         Action::ResumeLater => now(state, out),
@@ -53,7 +53,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     }
 }
 
-/// Quits if that was to be done when all is through, and it is.
+/// Quits if the user asked to quit after the last transfer, and that has ended.
 pub(super) fn when_done(state: &mut State, out: &mut Out) {
     if state.quitting == Quitting::WhenDone && !state.transfers.is_unfinished() && state.edits.is_empty() {
         now(state, out);

@@ -1,35 +1,31 @@
-//! Reading folders: asking for one, taking its pages, and asking again when something changed there.
+//! Reading folders: showing another one, taking its pages, and reading it again after a change.
 
 use std::time::Duration;
 
 use super::Out;
-use crate::tui::{
-    effect::Effect,
-    state::{
-        State,
-        listing::Item,
-        place::Place,
-        side::Side,
-        ticket::Ticket,
-        trouble::{Kind, Trouble},
+use crate::{
+    fault::Kind,
+    tui::{
+        effect::Effect,
+        state::{State, item::Item, place::Place, problem::Problem, side::Side, ticket::Ticket},
     },
 };
 
 /// The least time between two readings of a folder in which files keep arriving.
 const AGAIN: Duration = Duration::from_secs(1);
-/// A folder that takes long to read is read again only after that many times as long.
+/// A folder is read again only after this many times the duration of the last reading.
 const EASE: u32 = 20;
 
-/// Asks for what a pane shows.
+/// Requests the folder that a pane shows.
 pub(super) fn folder(state: &mut State, side: Side, out: &mut Out) {
     forget(state, side, out);
     let now = state.now;
-    let online = state.link.is_online();
+    let online = state.connection.is_online();
     let pane = &mut state.panes[side];
     pane.reread_at = None;
     if pane.place.is_remote() && !online {
-        let trouble = Trouble::new("not connected").of(Kind::Offline);
-        pane.fail(trouble);
+        let problem = Problem::new("not connected").of(Kind::Offline);
+        pane.fail(problem);
         return;
     }
     let ticket = state.tickets.next();
@@ -40,27 +36,38 @@ pub(super) fn folder(state: &mut State, side: Side, out: &mut Out) {
     }
 }
 
-/// What was asked for a pane is not wanted any more.
+/// Shows another folder in a pane.
+pub(super) fn go(state: &mut State, side: Side, place: Place, out: &mut Out) {
+    if state.panes[side].place == place {
+        folder(state, side, out);
+        return;
+    }
+    forget(state, side, out);
+    state.panes[side].leave_for(place);
+    folder(state, side, out);
+}
+
+/// Gives up the request of a pane.
 pub(super) fn forget(state: &mut State, side: Side, out: &mut Out) {
     if let Some(loading) = state.panes[side].loading.take() {
         out.push(Effect::Drop(loading.ticket));
     }
 }
 
-/// Asks for both panes again.
+/// Requests both panes again.
 pub(super) fn both(state: &mut State, out: &mut Out) {
     for side in Side::BOTH {
         folder(state, side, out);
     }
 }
 
-/// The pane that waits for a ticket.
+/// The pane that waits for the answer to a ticket.
 pub(super) fn waiting(state: &State, ticket: Ticket) -> Option<Side> {
     let waits = |side: &Side| state.panes[*side].loading.as_ref().is_some_and(|loading| loading.ticket == ticket);
     Side::BOTH.into_iter().find(waits)
 }
 
-/// A page of a folder is there.
+/// Takes a page of a folder.
 pub(super) fn page(state: &mut State, side: Side, items: Vec<Item>, more: bool) {
     let now = state.now;
     let pane = &mut state.panes[side];
@@ -73,16 +80,16 @@ pub(super) fn page(state: &mut State, side: Side, items: Vec<Item>, more: bool) 
 }
 
 /// A folder cannot be read.
-pub(super) fn failed(state: &mut State, side: Side, trouble: Trouble, out: &mut Out) {
-    let gone = matches!(trouble.kind, Kind::Missing | Kind::NotFolder);
+pub(super) fn failed(state: &mut State, side: Side, problem: Problem, out: &mut Out) {
+    let gone = matches!(problem.kind, Kind::Missing | Kind::NotFolder);
     let pane = &mut state.panes[side];
     if let Some(parent) = pane.place.parent().filter(|_| gone) {
-        let (place, text) = (pane.place.display(&state.home), trouble.to_string());
+        let (place, text) = (pane.place.display(&state.home), problem.to_string());
         state.warn(if text.contains(&place) { text } else { format!("{place}: {text}") });
-        super::browse::go(state, side, parent, out);
+        go(state, side, parent, out);
         return;
     }
-    pane.fail(trouble);
+    pane.fail(problem);
 }
 
 /// Something changed in a folder: the panes that show it are read again, soon but not too often.
@@ -112,7 +119,7 @@ fn again_soon(state: &mut State, side: Side) {
     pane.reread_at = Some(pane.reread_at.map_or(at, |other| other.min(at)));
 }
 
-/// Reads what is due to be read again.
+/// Reads the folders whose time has come again.
 pub(super) fn due(state: &mut State, out: &mut Out) {
     for side in Side::BOTH {
         let pane = &state.panes[side];

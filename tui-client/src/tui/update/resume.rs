@@ -1,31 +1,32 @@
-//! Transfers left from before: offered at the start and after a login, begun when wanted.
+//! Transfers left from an earlier start: offered at the start and after a login.
 
-use super::{Out, connect};
+use super::{Out, reach};
 use crate::tui::{
     action::Action,
     effect::{Effect, TransferEffect},
     state::{
         State,
+        connection::Connection,
         dialog::{Dialog, Purpose},
         edit::Stage,
-        link::{Link, Server},
         offered,
+        server::Server,
         task::Left,
         transfers::Key,
     },
 };
 
-/// The journal holds transfers that are not through.
+/// Takes the unfinished transfers of the journal.
 pub(super) fn found(state: &mut State, left: Vec<Left>, out: &mut Out) {
     state.transfers.skip_keys(left.iter().map(|left| left.key));
     state.left = left;
-    match &state.link {
-        Link::Offline if !state.left.is_empty() => {
+    match &state.connection {
+        Connection::Offline if !state.left.is_empty() => {
             state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_)) && !is_connect(dialog));
             state.dialogs.push(Dialog::Resume);
         }
-        Link::Online(_) => connected(state, out),
-        // Otherwise the login offers what is left of its server.
+        Connection::Online(_) => connected(state, out),
+        // Otherwise the login offers the transfers left of its server.
         _ => {}
     }
 }
@@ -34,7 +35,7 @@ fn is_connect(dialog: &Dialog) -> bool {
     matches!(dialog, Dialog::Form(form) if form.purpose == Purpose::Connect)
 }
 
-/// A login holds: what is left of this server goes on if that was wanted already, else it is offered.
+/// After a login: resumes the transfers left of this server if the user has agreed already, else offers them.
 pub(super) fn connected(state: &mut State, out: &mut Out) {
     if offered(state).is_none() {
         return;
@@ -46,28 +47,19 @@ pub(super) fn connected(state: &mut State, out: &mut Out) {
     }
 }
 
-/// Does an action while it is offered to go on.
+/// Does an action in the offer to resume.
 pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     match action {
         Action::GoOn => {
             state.dialogs.pop();
-            if state.link.session().is_some() {
+            if state.connection.session().is_some() {
                 begin(state, out);
             } else if let Some(left) = state.left.first() {
                 let target = left.server.clone();
-                let site = state.saved.sites.iter().filter_map(|site| connect::server_of(site, &state.home).ok());
+                let site = state.saved.sites.iter().filter_map(|site| Server::from_site(site, &state.home).ok());
                 let known = site.into_iter().find(|server| server.target == target);
-                let fresh = Server {
-                    target,
-                    site: None,
-                    start: Default::default(),
-                    key: None,
-                    identity: None,
-                    seal: None,
-                    links: None,
-                };
                 state.goes_on = true;
-                connect::reach(state, known.unwrap_or(fresh), out);
+                reach::begin(state, known.unwrap_or_else(|| Server::new(target)), out);
             }
         }
         Action::KeepQueue => {
@@ -101,7 +93,7 @@ fn begin(state: &mut State, out: &mut Out) {
 
 /// The server is left: what is not through waits until it is back.
 pub(super) fn park(state: &mut State) {
-    let Some(server) = state.link.session().map(|session| session.server.target.clone()) else { return };
+    let Some(server) = state.connection.session().map(|session| session.server.target.clone()) else { return };
     // Files that are being edited live here only: their transfers are not worth keeping.
     let of_edits: Vec<Key> = state
         .edits

@@ -1,20 +1,19 @@
-//! Searching everything below a folder for a name, and going where something was found.
+//! Searching everything below a folder for a name, and going to a found entry.
 
-use super::{Out, browse};
+use super::{Out, list, read};
 use crate::tui::{
     action::Action,
     effect::Effect,
     state::{
         State,
         dialog::{Dialog, Form, Found, FoundItem, ListView, Purpose},
-        layout::Layout,
+        problem::Problem,
         side::Side,
         ticket::Ticket,
-        trouble::Trouble,
     },
 };
 
-/// Asks for what to search.
+/// Asks for the name to search for.
 pub(super) fn ask(state: &mut State) {
     let side = state.active;
     let place = state.panes[side].place.display(&state.home);
@@ -35,7 +34,7 @@ pub(super) fn begin(state: &mut State, side: Side, pattern: &str, out: &mut Out)
         items: Vec::new(),
         ticket: Some(ticket),
         cut: false,
-        trouble: None,
+        problem: None,
         view: ListView::default(),
     };
     state.dialogs.push(Dialog::Found(Box::new(found)));
@@ -49,7 +48,7 @@ fn waiting(state: &mut State, ticket: Ticket) -> Option<&mut Found> {
     })
 }
 
-/// Something was found; whether anybody waits for it.
+/// Takes entries that a search found.
 pub(super) fn found(state: &mut State, ticket: Ticket, items: Vec<FoundItem>, more: bool, most: usize) {
     if let Some(found) = waiting(state, ticket) {
         let under = found.items.get(found.view.cursor).map(order);
@@ -66,28 +65,28 @@ pub(super) fn found(state: &mut State, ticket: Ticket, items: Vec<FoundItem>, mo
     }
 }
 
-/// Where something found belongs: by its folder, then by its name.
+/// The sort key of a found entry: its folder, then its name.
 fn order(item: &FoundItem) -> (Vec<u8>, Vec<u8>) {
     (item.under.as_bytes().to_vec(), item.item.name().to_vec())
 }
 
-/// The search cannot go on; whether it is one.
-pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bool {
+/// A search failed. Returns whether the ticket is of a search.
+pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bool {
     let found = waiting(state, ticket);
     let waited = found.is_some();
     if let Some(found) = found {
         found.ticket = None;
-        found.trouble = Some(trouble.clone());
+        found.problem = Some(problem.clone());
     }
     waited
 }
 
-/// Does an action in the list of what was found.
+/// Does an action in the list of found entries.
 pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
-    let height = Layout::of(state).map_or(1, |layout| usize::from(layout.screen.height.saturating_sub(8)));
+    let height = list::height(state);
     let Some(Dialog::Found(found)) = state.dialogs.last_mut() else { return };
     let length = found.items.len();
-    if super::site::step(&mut found.view, action, length, height) {
+    if list::step(&mut found.view, action, length, height) {
         return;
     }
     match action {
@@ -99,7 +98,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
                 if state.panes[state.active].place.is_beside(&folder) { state.active } else { state.active.other() };
             close(state, out);
             state.active = side;
-            browse::go(state, side, folder, out);
+            read::go(state, side, folder, out);
             state.pane_mut().land_on(name);
         }
         Action::Close => close(state, out),

@@ -1,79 +1,62 @@
-//! Saved sites and bookmarks: choosing, saving, taking off the list.
+//! Saved sites and bookmarks: choosing, saving, removing.
 
-use super::{Out, browse, connect};
-use crate::tui::{
-    action::Action,
-    effect::Effect,
-    state::{
-        State,
-        dialog::{Decided, Dialog, Form, ListView, Purpose, Question},
-        layout::Layout,
-        saved::{Bookmark, Saved, Site},
+use std::path::PathBuf;
+
+use super::{Out, list, reach, read};
+use crate::{
+    sites::Site,
+    tui::{
+        action::Action,
+        effect::Effect,
+        state::{
+            State,
+            dialog::{Decided, Dialog, Form, Purpose, Question},
+            saved::{Bookmark, NamedSite, Saved},
+            server::Server,
+        },
     },
 };
 
-/// What the user keeps was read, or has changed.
+/// The sites and bookmarks were read, or have changed.
 pub(super) fn loaded(state: &mut State, saved: Saved) {
     state.saved = saved;
 }
 
-/// Moves the cursor of a list; whether the action does that.
-pub(super) fn step(view: &mut ListView, action: Action, length: usize, height: usize) -> bool {
-    let page = isize::try_from(height).unwrap_or(1).max(1);
-    match action {
-        Action::Up => view.step(-1, length),
-        Action::Down => view.step(1, length),
-        Action::PageUp => view.step(-page, length),
-        Action::PageDown => view.step(page, length),
-        Action::HalfUp => view.step(-page / 2, length),
-        Action::HalfDown => view.step(page / 2, length),
-        Action::Top => view.cursor = 0,
-        Action::Bottom => view.step(isize::MAX, length),
-        _ => return false,
-    }
-    view.settle(height, length);
-    true
-}
-
-/// Lines a list over the panes can have.
-pub(super) fn list_height(state: &State) -> usize {
-    Layout::of(state).map_or(1, |layout| usize::from(layout.screen.height.saturating_sub(8).max(1)))
-}
-
 /// Does an action in the list of sites.
 pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
-    let (length, height) = (state.saved.sites.len(), list_height(state));
+    let (length, height) = (state.saved.sites.len(), list::height(state));
     let Some(Dialog::Sites(view)) = state.dialogs.last_mut() else { return };
-    if step(view, action, length, height) {
+    if list::step(view, action, length, height) {
         return;
     }
     let chosen = state.saved.sites.get(view.cursor).cloned();
     match (action, chosen) {
         (Action::Accept, Some(site)) => {
             state.dialogs.pop();
-            match connect::server_of(&site, &state.home) {
-                Ok(server) => connect::reach(state, server, out),
+            match Server::from_site(&site, &state.home) {
+                Ok(server) => reach::begin(state, server, out),
                 Err(fault) => state.warn(fault),
             }
         }
-        (Action::NewSite, _) => state.dialogs.push(connect::form()),
-        (Action::EditSite, Some(site)) => {
-            let form = Form::new(Purpose::Site(Some(site.name.clone())), format!("Site {}", site.name))
-                .text("name", site.name)
+        (Action::NewSite, _) => state.dialogs.push(reach::form()),
+        (Action::EditSite, Some(NamedSite { name, site })) => {
+            let key_file = site.identity.map(|file| file.display().to_string());
+            let form = Form::new(Purpose::Site(Some(name.clone())), format!("Site {name}"))
+                .text("name", name)
                 .text("server", site.address)
                 .text("user", site.user)
-                .text("folder", site.path)
-                .text("key file", site.identity);
+                .text("folder", site.path.unwrap_or_default())
+                .text("key file", key_file.unwrap_or_default());
             state.dialogs.push(Dialog::Form(Box::new(form)));
         }
-        (Action::RemoveEntry, Some(site)) => {
+        (Action::RemoveEntry, Some(NamedSite { name, site })) => {
             let question = Question {
-                title: format!("Take {} off the list?", site.name),
+                title: format!("Take {name} off the list?"),
                 lines: vec![
                     format!("{} at {}", site.user, site.address),
                     "Nothing is deleted on the server.".to_owned(),
                 ],
-                decided: Decided::RemoveSite(site.name),
+                decided: Decided::RemoveSite(name),
             };
             state.dialogs.push(Dialog::Question(Box::new(question)));
         }
@@ -82,41 +65,30 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     }
 }
 
-/// Saves a site as it was filled in.
+/// Saves a site from its form.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The name or the address is not valid.
 pub(super) fn save(state: &mut State, old: Option<String>, form: &Form, out: &mut Out) -> Result<(), String> {
-    // What the form does not show stays as it was.
-    let before = old.as_ref().and_then(|old| state.saved.sites.iter().find(|site| site.name == *old));
+    // Keep the settings that the form does not show.
+    let before = old.as_ref().and_then(|old| state.saved.site(old)).map(|before| &before.site);
     let site = Site {
-        name: form.get("name").to_owned(),
         address: form.get("server").to_owned(),
         user: form.get("user").to_owned(),
-        path: form.get("folder").to_owned(),
-        identity: form.get("key file").to_owned(),
+        path: form.given("folder").map(str::to_owned),
+        server_key: before.and_then(|site| site.server_key),
+        identity: form.given("key file").map(PathBuf::from),
         seal: before.and_then(|site| site.seal.clone()),
         links: before.and_then(|site| site.links),
-        key: before.and_then(|site| site.key),
     };
-    check(state, old.as_deref(), &site)?;
+    let site = NamedSite { name: form.get("name").to_owned(), site };
+    state.saved.check_name(old.as_deref(), &site.name)?;
+    Server::from_site(&site, &state.home)?;
     out.push(Effect::SaveSite(old, site));
     Ok(())
 }
 
-/// # Errors
-/// What is wrong with a site to be saved in place of `old`.
-pub(super) fn check(state: &State, old: Option<&str>, site: &Site) -> Result<(), String> {
-    if !crate::address::is_site_name(&site.name) {
-        return Err("a name has letters, digits, '.', '_' and '-', and begins with a letter or digit".to_owned());
-    }
-    if old != Some(&*site.name) && state.saved.sites.iter().any(|other| other.name == site.name) {
-        return Err(format!("there is a site named {} already", site.name));
-    }
-    connect::server_of(site, &state.home).map(|_| ())
-}
-
-/// Takes a site off the list.
+/// Removes a site.
 pub(super) fn remove(state: &mut State, name: &str, out: &mut Out) {
     state.saved.sites.retain(|site| site.name != name);
     out.push(Effect::RemoveSite(name.to_owned()));
@@ -126,7 +98,7 @@ pub(super) fn remove(state: &mut State, name: &str, out: &mut Out) {
 pub(super) fn bookmark_this(state: &mut State, out: &mut Out) {
     let place = state.pane().place.clone();
     let server = if place.is_remote() {
-        let Some(session) = state.link.session() else {
+        let Some(session) = state.connection.session() else {
             state.warn("not connected");
             return;
         };
@@ -146,16 +118,16 @@ pub(super) fn bookmark_this(state: &mut State, out: &mut Out) {
 
 /// Does an action in the list of bookmarks.
 pub(super) fn act_bookmarks(state: &mut State, action: Action, out: &mut Out) {
-    let (length, height) = (state.saved.bookmarks.len(), list_height(state));
+    let (length, height) = (state.saved.bookmarks.len(), list::height(state));
     let Some(Dialog::Bookmarks(view)) = state.dialogs.last_mut() else { return };
-    if step(view, action, length, height) {
+    if list::step(view, action, length, height) {
         return;
     }
     let cursor = view.cursor;
     let chosen = state.saved.bookmarks.get(cursor).cloned();
     match (action, chosen) {
         (Action::Accept, Some(bookmark)) => {
-            let here = state.link.session().map(|session| session.server.target.to_string());
+            let here = state.connection.session().map(|session| session.server.target.to_string());
             if bookmark.server.is_some() && bookmark.server != here {
                 state.warn(format!("connect to {} first", bookmark.server.unwrap_or_default()));
                 return;
@@ -165,7 +137,7 @@ pub(super) fn act_bookmarks(state: &mut State, action: Action, out: &mut Out) {
             if !state.pane().place.is_beside(&bookmark.place) && state.panes[other].place.is_beside(&bookmark.place) {
                 state.active = other;
             }
-            browse::go(state, state.active, bookmark.place, out);
+            read::go(state, state.active, bookmark.place, out);
         }
         (Action::NewSite, _) => {
             state.dialogs.pop();

@@ -6,27 +6,28 @@ use ferry_client::transfer::{Bandwidth, ConflictRule};
 use ferry_shared::{path::RemotePath, secret::Secret};
 use jiff::tz::TimeZone;
 
-use super::{Out, connect, read};
+use super::{Out, reach, read};
 use crate::tui::{
     effect::Effect,
     keymap::Keymap,
     state::{
         Quitting, State,
+        appearance::Appearance,
         attempt::Attempt,
+        connection::Connection,
         dialog::{Dialog, Notice},
-        link::{Link, Server},
         listing::Viewing,
-        look::Look,
         pane::Pane,
         place::Place,
         saved::Saved,
+        server::Server,
         side::{Panes, Side},
         ticket::Tickets,
         transfers::Transfers,
     },
 };
 
-/// What the browser begins with.
+/// The input for the first state.
 #[derive(Debug)]
 pub(crate) struct Begin {
     /// Columns and lines of the screen.
@@ -41,13 +42,13 @@ pub(crate) struct Begin {
     pub(crate) copies: PathBuf,
     /// The folder the left pane begins in.
     pub(crate) folder: PathBuf,
-    /// What the keys do.
+    /// The bindings of the keys.
     pub(crate) keymap: Keymap,
-    /// How all looks.
-    pub(crate) look: Look,
-    /// How folders are looked at.
+    /// The theme and the signs.
+    pub(crate) appearance: Appearance,
+    /// The sort order and the filters of the panes.
     pub(crate) viewing: Viewing,
-    /// What copies do where something is there already.
+    /// The rule for copies whose target exists already.
     pub(crate) rule: ConflictRule,
     /// The most transfers at a time.
     pub(crate) at_once: usize,
@@ -59,7 +60,7 @@ pub(crate) struct Begin {
     pub(crate) server: Option<Server>,
     /// The password the command line gives.
     pub(crate) password: Option<Secret>,
-    /// What is wrong in the user's files, each with its file and line.
+    /// The errors in the user's files, each with its file and line.
     pub(crate) faults: Vec<String>,
 }
 
@@ -85,7 +86,7 @@ pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
         together: false,
         find: None,
         dialogs: Vec::new(),
-        link: Link::Offline,
+        connection: Connection::Offline,
         attempt: Attempt::default(),
         transfers,
         rule: begin.rule,
@@ -98,7 +99,7 @@ pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
         saved: begin.saved,
         pending: Vec::new(),
         keymap: begin.keymap,
-        look: begin.look,
+        appearance: begin.appearance,
         toast: None,
         click: None,
         quitting: Quitting::No,
@@ -107,13 +108,13 @@ pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
     let mut out = Out::new();
     read::both(&mut state, &mut out);
     match begin.server {
-        Some(server) => connect::reach(&mut state, server, &mut out),
-        None => connect::open(&mut state),
+        Some(server) => reach::begin(&mut state, server, &mut out),
+        None => reach::choose_server(&mut state),
     }
     if !begin.faults.is_empty() {
         let mut lines = begin.faults;
         lines.push(String::new());
-        lines.push("What is right in these files counts; the rest is as if it were not there.".to_owned());
+        lines.push("Valid settings in these files apply; the others are ignored.".to_owned());
         state.dialogs.push(Dialog::Notice(Notice::bad("Something is wrong in your settings", lines)));
     }
     state.settle();

@@ -7,11 +7,14 @@ mod files;
 mod outcome;
 mod transfer;
 
-use crate::tui::effect::{Effect, LinkEffect, TransferEffect};
+use crate::tui::effect::{ConnectionEffect, Effect, TransferEffect};
 
 /// The effects about the way to the server.
-fn links(effects: &[Effect]) -> Vec<&LinkEffect> {
-    effects.iter().filter_map(|effect| if let Effect::Link(link) = effect { Some(link) } else { None }).collect()
+fn links(effects: &[Effect]) -> Vec<&ConnectionEffect> {
+    effects
+        .iter()
+        .filter_map(|effect| if let Effect::Connection(connection) = effect { Some(connection) } else { None })
+        .collect()
 }
 
 /// The effects about transfers.

@@ -1,19 +1,18 @@
-//! What the engine tells, folded into the table of transfers.
+//! Events of the engine, applied to the table of transfers.
 
 use ferry_client::transfer::{
     Conflict, Event, Failure, ItemId, ItemPath, JobId, LinkEvent, Outcome, Progress, Scope, Summary,
 };
 
-use super::{Out, conflict, edit, link, quit, read};
+use super::{Out, conflict, connection, edit, quit, read};
 use crate::{
     human,
     tui::{
-        effect::{Effect, LinkEffect, TransferEffect},
+        effect::{ConnectionEffect, Effect, TransferEffect},
         state::{
             State,
+            problem::Problem,
             transfers::{Ask, FailedItem, Key, Phase},
-            trouble::Trouble,
-            words,
         },
     },
 };
@@ -28,7 +27,7 @@ pub(super) fn take(state: &mut State, event: Event, out: &mut Out) {
             add_up(state, job);
         }
         Event::ItemStarted { .. } => {}
-        // Nothing is tried any more, so nothing stands in its way either.
+        // The engine is idle, so nothing is blocked any more.
         Event::Idle => state.transfers.stalled = None,
         Event::ItemState { item, state: now } => {
             state.transfers.item_is(item, now);
@@ -40,11 +39,11 @@ pub(super) fn take(state: &mut State, event: Event, out: &mut Out) {
         Event::Asks { job, item, conflict } => asks(state, job, item, conflict, out),
         Event::JobDone { job, summary } => job_done(state, job, summary, out),
         Event::Link(LinkEvent::Lost { error, retry_in, .. }) => {
-            let trouble = Trouble::from(&error);
-            state.transfers.stall(trouble, state.now + retry_in);
+            let problem = Problem::from(&error);
+            state.transfers.stall(problem, state.now + retry_in);
         }
         Event::Link(LinkEvent::Restored) => state.transfers.stalled = None,
-        Event::Notice(notice) => link::notice(state, notice),
+        Event::Notice(notice) => connection::notice(state, notice),
     }
 }
 
@@ -66,8 +65,8 @@ fn item_done(state: &mut State, job: JobId, item: ItemId, path: &ItemPath, outco
             transfer.failures.retain(|failed| failed.item != item);
         }
         Outcome::Failed(Failure { error, retryable }) => {
-            let trouble = Trouble::from(&error);
-            transfer.failed(FailedItem { item, job, path: path.relative(), trouble, retryable });
+            let problem = Problem::from(&error);
+            transfer.failed(FailedItem { item, job, path: path.relative(), problem, retryable });
         }
         Outcome::Skipped(_)
         | Outcome::Equal { .. }
@@ -127,7 +126,7 @@ fn over(state: &mut State, key: Key, out: &mut Out) {
         }
     }
     if order.to.is_remote() || order.moves {
-        out.push(Effect::Link(LinkEffect::Usage));
+        out.push(Effect::Connection(ConnectionEffect::Usage));
     }
     match phase {
         Phase::Failed => {
@@ -144,7 +143,7 @@ fn over(state: &mut State, key: Key, out: &mut Out) {
         _ => {
             let files = human::count(tally.files_done, "file", "files");
             let left = left_out.map(|left| format!(", {left}")).unwrap_or_default();
-            state.say(format!("{name}: {files}, {}, verified{left}", words::size(tally.bytes_done)));
+            state.say(format!("{name}: {files}, {}, verified{left}", human::size(tally.bytes_done)));
             out.push(Effect::Transfer(TransferEffect::Settle(key)));
         }
     }

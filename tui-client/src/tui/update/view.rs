@@ -1,25 +1,25 @@
-//! Looking at a file: opening it, reading what is on the screen, moving about and finding in it.
+//! The viewer: opening a file, reading the blocks on the screen, scrolling and searching.
 
 use ferry_shared::entry::Kind;
 
-use super::{Out, find};
+use super::Out;
 use crate::tui::{
     action::Action,
     effect::Effect,
     state::{
         State,
-        dialog::{Dialog, Typing, Viewer},
+        dialog::{Dialog, TypeLine, Typing, Viewer},
         layout::Layout,
         pattern::Pattern,
+        problem::Problem,
         ticket::Ticket,
-        trouble::Trouble,
     },
 };
 
-/// Columns one step to the side goes.
+/// The columns of one step to the side.
 const SIDEWAYS: usize = 8;
 
-/// Looks at the file under the cursor.
+/// Opens the file under the cursor in the viewer.
 pub(super) fn open(state: &mut State, out: &mut Out) {
     let pane = state.pane();
     let Some(item) = pane.current() else { return };
@@ -56,7 +56,7 @@ fn top(state: &mut State) -> Option<&mut Viewer> {
     })
 }
 
-/// A block is there.
+/// Takes a block.
 pub(super) fn block(state: &mut State, ticket: Ticket, index: u64, bytes: Vec<u8>, size: u64, out: &mut Out) {
     let (width, height) = room(state);
     let Some(viewer) = top(state).filter(|viewer| viewer.reading == Some((ticket, index))) else { return };
@@ -69,13 +69,13 @@ pub(super) fn block(state: &mut State, ticket: Ticket, index: u64, bytes: Vec<u8
     read(state, out);
 }
 
-/// A block cannot be read; whether one was waited for.
-pub(super) fn failed(state: &mut State, ticket: Ticket, trouble: &Trouble) -> bool {
+/// A block cannot be read. Returns whether the viewer waits for it.
+pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bool {
     let viewer = top(state).filter(|viewer| viewer.reading.is_some_and(|(waited, _)| waited == ticket));
     let waited = viewer.is_some();
     if let Some(viewer) = viewer {
         viewer.reading = None;
-        viewer.trouble = Some(trouble.clone());
+        viewer.problem = Some(problem.clone());
     }
     waited
 }
@@ -86,7 +86,7 @@ fn room(state: &State) -> (usize, usize) {
     (usize::from(area.width.max(1)), usize::from(area.height.saturating_sub(1).max(1)))
 }
 
-/// Does an action while looking at a file.
+/// Does an action in the viewer.
 pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     let (width, height) = room(state);
     let page = isize::try_from(height).unwrap_or(1).max(2) - 1;
@@ -114,7 +114,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         }
         Action::Find => {
             let typing = Typing::FindText(viewer.top);
-            find::open(state, typing, "");
+            state.dialogs.push(Dialog::Type(TypeLine::new(typing)));
         }
         Action::FindNext | Action::FindPrevious if !find_again(state, action == Action::FindNext) => {
             state.warn("no further match in what was read");
@@ -132,7 +132,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     read(state, out);
 }
 
-/// Finds what is typed, from where the search began.
+/// Finds the typed text, from the start of the search.
 pub(super) fn find_typed(state: &mut State, origin: u64, text: &str) -> Option<String> {
     let (width, _) = room(state);
     let viewer = top(state)?;
@@ -142,7 +142,7 @@ pub(super) fn find_typed(state: &mut State, origin: u64, text: &str) -> Option<S
     (!found).then(|| "not in what was read from here on".to_owned())
 }
 
-/// Finds the next match, or the one before; whether there is one.
+/// Finds the next match, or the previous one. Returns whether there is one.
 pub(super) fn find_again(state: &mut State, forward: bool) -> bool {
     let (width, _) = room(state);
     let Some(viewer) = top(state) else { return false };

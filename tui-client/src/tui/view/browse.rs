@@ -1,6 +1,6 @@
 //! The panes, the divider, the tabs and the strip of transfers: what there is under all dialogs.
 
-use super::{paint::Paint, pane, strip};
+use super::{paint::Paint, pane, transfer_strip};
 use crate::tui::state::{State, layout::Layout, side::Side};
 
 /// Draws the panes and the strip.
@@ -11,13 +11,13 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
         }
     }
     if let Some(divider) = layout.divider {
-        let border = paint.look().theme.border;
+        let border = paint.appearance().theme.border;
         paint.down(divider, border);
     }
     if let Some(tabs) = layout.tabs {
         pane::tabs(paint, state, tabs);
     }
-    if let Some(area) = layout.strip {
-        strip::draw(paint, state, area);
+    if let Some(area) = layout.transfer_strip {
+        transfer_strip::draw(paint, state, area);
     }
 }

@@ -2,57 +2,53 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::tui::state::look::{self, Colour, Depth};
+use crate::tui::state::appearance::Depth;
 
 /// The sixteen as most terminals have them, to find the nearest to an exact colour.
-const SIXTEEN: [(u8, u8, u8); 16] = [
-    (0, 0, 0),
-    (205, 0, 0),
-    (0, 205, 0),
-    (205, 205, 0),
-    (0, 0, 238),
-    (205, 0, 205),
-    (0, 205, 205),
-    (229, 229, 229),
-    (127, 127, 127),
-    (255, 0, 0),
-    (0, 255, 0),
-    (255, 255, 0),
-    (92, 92, 255),
-    (255, 0, 255),
-    (0, 255, 255),
-    (255, 255, 255),
+const SIXTEEN: [(Color, (u8, u8, u8)); 16] = [
+    (Color::Black, (0, 0, 0)),
+    (Color::Red, (205, 0, 0)),
+    (Color::Green, (0, 205, 0)),
+    (Color::Yellow, (205, 205, 0)),
+    (Color::Blue, (0, 0, 238)),
+    (Color::Magenta, (205, 0, 205)),
+    (Color::Cyan, (0, 205, 205)),
+    (Color::Gray, (229, 229, 229)),
+    (Color::DarkGray, (127, 127, 127)),
+    (Color::LightRed, (255, 0, 0)),
+    (Color::LightGreen, (0, 255, 0)),
+    (Color::LightYellow, (255, 255, 0)),
+    (Color::LightBlue, (92, 92, 255)),
+    (Color::LightMagenta, (255, 0, 255)),
+    (Color::LightCyan, (0, 255, 255)),
+    (Color::White, (255, 255, 255)),
 ];
 
-/// A style for the terminal.
-pub(super) fn style(style: look::Style, depth: Depth) -> Style {
-    let mut made = Style::new();
-    // Without colours a back would be lost: reversing keeps it seen.
-    let reverse = style.reverse || depth == Depth::None && style.back.is_some();
-    made.fg = style.fore.and_then(|colour| shown(colour, depth));
-    made.bg = style.back.and_then(|colour| shown(colour, depth));
-    let modifiers = [
-        (style.bold, Modifier::BOLD),
-        (style.dim || depth == Depth::None && style.fore == Some(Colour::Named(8)), Modifier::DIM),
-        (style.italic, Modifier::ITALIC),
-        (style.underline, Modifier::UNDERLINED),
-        (reverse, Modifier::REVERSED),
-    ];
-    for (set, modifier) in modifiers {
-        if set {
-            made = made.add_modifier(modifier);
-        }
+/// A theme's style as a terminal of `depth` can show it.
+pub(super) fn style(style: Style, depth: Depth) -> Style {
+    if depth == Depth::None {
+        return without_colours(style);
+    }
+    Style { fg: style.fg.map(|color| shown(color, depth)), bg: style.bg.map(|color| shown(color, depth)), ..style }
+}
+
+/// Without colours a background would be lost: reversed text stands out instead.
+fn without_colours(style: Style) -> Style {
+    let mut made = Style { fg: None, bg: None, ..style };
+    if style.bg.is_some() {
+        made = made.add_modifier(Modifier::REVERSED);
+    }
+    if style.fg == Some(Color::DarkGray) {
+        made = made.add_modifier(Modifier::DIM);
     }
     made
 }
 
-fn shown(colour: Colour, depth: Depth) -> Option<Color> {
-    match (colour, depth) {
-        (_, Depth::None) => None,
-        (Colour::Named(at), _) => Some(named(at)),
-        (Colour::Exact(r, g, b), Depth::All) => Some(Color::Rgb(r, g, b)),
-        (Colour::Exact(r, g, b), Depth::Many) => Some(Color::Indexed(cube(r, g, b))),
-        (Colour::Exact(r, g, b), Depth::Sixteen) => Some(named(nearest((r, g, b)))),
+fn shown(color: Color, depth: Depth) -> Color {
+    match (color, depth) {
+        (Color::Rgb(r, g, b), Depth::Many) => Color::Indexed(cube(r, g, b)),
+        (Color::Rgb(r, g, b), Depth::Sixteen) => nearest((r, g, b)),
+        _ => color,
     }
 }
 
@@ -62,43 +58,21 @@ fn cube(r: u8, g: u8, b: u8) -> u8 {
     16 + 36 * step(r) + 6 * step(g) + step(b)
 }
 
-fn nearest(to: (u8, u8, u8)) -> u8 {
+fn nearest(to: (u8, u8, u8)) -> Color {
     let far = |(r, g, b): (u8, u8, u8)| {
         let part = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
         part(r, to.0) + part(g, to.1) + part(b, to.2)
     };
-    let found = SIXTEEN.iter().enumerate().min_by_key(|(_, colour)| far(**colour));
-    found.and_then(|(at, _)| u8::try_from(at).ok()).unwrap_or(7)
-}
-
-fn named(at: u8) -> Color {
-    const COLORS: [Color; 16] = [
-        Color::Black,
-        Color::Red,
-        Color::Green,
-        Color::Yellow,
-        Color::Blue,
-        Color::Magenta,
-        Color::Cyan,
-        Color::Gray,
-        Color::DarkGray,
-        Color::LightRed,
-        Color::LightGreen,
-        Color::LightYellow,
-        Color::LightBlue,
-        Color::LightMagenta,
-        Color::LightCyan,
-        Color::White,
-    ];
-    COLORS[usize::from(at % 16)]
+    SIXTEEN.iter().min_by_key(|(_, exact)| far(*exact)).map_or(Color::Gray, |(color, _)| *color)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::state::appearance::style::parse;
 
     fn of(text: &str, depth: Depth) -> Style {
-        style(text.parse().unwrap(), depth)
+        style(parse(text).unwrap(), depth)
     }
 
     #[test]

@@ -6,12 +6,13 @@ mod lists;
 mod plan;
 mod question;
 mod read;
+use ratatui::layout::Rect;
 
 use super::paint::Paint;
-use crate::tui::state::{State, dialog::Dialog, layout::Area};
+use crate::tui::state::{State, dialog::Dialog};
 
 /// Draws a dialog in the middle of `room`.
-pub(super) fn draw(paint: &mut Paint<'_>, state: &State, dialog: &Dialog, room: Area) {
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, dialog: &Dialog, room: Rect) {
     match dialog {
         // The first two take the whole screen, the third the last line; they are drawn elsewhere.
         Dialog::Transfers(_) | Dialog::View(_) | Dialog::Type(_) => {}

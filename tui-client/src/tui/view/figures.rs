@@ -5,8 +5,8 @@ use std::time::Duration;
 use ferry_shared::entry::Mtime;
 use jiff::{Timestamp, tz::TimeZone};
 
-pub(super) use crate::tui::state::words::size;
-use crate::{human, tui::state::look::Signs};
+pub(super) use crate::human::size;
+use crate::{human, tui::state::appearance::Signs};
 
 /// `12.4 of ≥30.1 GiB`: how much of how much, in the unit of the whole.
 pub(super) fn part(done: u64, whole: u64, grows: bool, signs: &Signs) -> String {

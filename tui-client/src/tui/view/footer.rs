@@ -1,12 +1,13 @@
 //! The last line: the keys that work here, a word that matters, or the line being typed.
 
+use ratatui::layout::Rect;
+
 use super::paint::{Paint, columns};
 use crate::tui::{
     action::{Action, Row, Where, table},
     state::{
         State,
         dialog::{Dialog, TypeLine, Typing},
-        layout::Area,
         lines::wrapped,
     },
 };
@@ -14,9 +15,9 @@ use crate::tui::{
 /// The most lines a word in the footer takes.
 const TOAST_LINES: usize = 3;
 
-/// Draws the last line, and above it what may follow keys that were begun.
-pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Area) {
-    let theme = &paint.look().theme;
+/// Draws the last line, and above it the keys that may follow a begun sequence.
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
+    let theme = &paint.appearance().theme;
     paint.fill(area, theme.text);
     if !state.pending.is_empty() {
         continuations(paint, state, area);
@@ -26,13 +27,16 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Area) {
         return;
     }
     if let Some(toast) = &state.toast {
-        let (sign, style) =
-            if toast.bad { (paint.look().signs.bad, theme.warn) } else { (paint.look().signs.good, theme.good) };
+        let (sign, style) = if toast.bad {
+            (paint.appearance().signs.bad, theme.warn)
+        } else {
+            (paint.appearance().signs.good, theme.good)
+        };
         let room = area.width.saturating_sub(4);
-        // What does not fit on the last line takes those above it too.
+        // Text that does not fit on the last line uses the lines above it too.
         let lines = wrapped(&toast.text, usize::from(room));
         let above = u16::try_from(lines.len().clamp(1, TOAST_LINES) - 1).unwrap_or(0).min(area.y);
-        let whole = Area { y: area.y - above, height: above + 1, ..area };
+        let whole = Rect { y: area.y - above, height: above + 1, ..area };
         paint.fill(whole, theme.text);
         paint.text(whole.x + 1, whole.y, 1, sign, style);
         let cut = lines.len() > usize::from(whole.height);
@@ -74,8 +78,8 @@ impl Hint {
 }
 
 /// Writes as many hints as there is room for, those of low rank first, in their order.
-pub(super) fn write(paint: &mut Paint<'_>, area: Area, hints: &[Hint]) {
-    let theme = &paint.look().theme;
+pub(super) fn write(paint: &mut Paint<'_>, area: Rect, hints: &[Hint]) {
+    let theme = &paint.appearance().theme;
     let mut by_rank: Vec<usize> = (0..hints.len()).collect();
     by_rank.sort_by_key(|at| hints[*at].rank);
     // The first one has one space less before it.
@@ -97,8 +101,8 @@ pub(super) fn write(paint: &mut Paint<'_>, area: Area, hints: &[Hint]) {
     paint.text(x, area.y, end.saturating_sub(x), " ", theme.hint);
 }
 
-fn type_line(paint: &mut Paint<'_>, line: &TypeLine, area: Area) {
-    let theme = &paint.look().theme;
+fn type_line(paint: &mut Paint<'_>, line: &TypeLine, area: Rect) {
+    let theme = &paint.appearance().theme;
     let word = match line.typing {
         Typing::Find(_) | Typing::FindText(_) => "find: ",
         Typing::Filter => "show only: ",
@@ -115,15 +119,15 @@ fn type_line(paint: &mut Paint<'_>, line: &TypeLine, area: Area) {
 }
 
 /// A box with all keys that may follow those that were pressed.
-fn continuations(paint: &mut Paint<'_>, state: &State, footer: Area) {
-    let theme = &paint.look().theme;
+fn continuations(paint: &mut Paint<'_>, state: &State, footer: Rect) {
+    let theme = &paint.appearance().theme;
     let found: Vec<(String, &'static Row)> = state.keymap.continuations(state.place(), &state.pending);
     let width = footer.width.saturating_sub(2);
     let lines = u16::try_from(found.len()).unwrap_or(u16::MAX).min(footer.y.saturating_sub(2));
     let key_width = found.iter().map(|(key, _)| columns(key)).max().unwrap_or(0);
     let words = found.iter().map(|(_, row)| columns(row.help)).max().unwrap_or(0);
     let width = width.min(key_width + words + 7);
-    let area = Area { x: footer.width.saturating_sub(width + 1), y: footer.y - lines - 2, width, height: lines + 2 };
+    let area = Rect { x: footer.width.saturating_sub(width + 1), y: footer.y - lines - 2, width, height: lines + 2 };
     paint.frame(area, theme.border, theme.dialog);
     let title = format!(" {} ", state.keymap.labels(&state.pending));
     paint.text(area.x + 2, area.y, width.saturating_sub(4), &title, theme.dialog_title);

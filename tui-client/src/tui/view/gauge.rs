@@ -1,7 +1,8 @@
-//! Bars: how far something is, and how much of something is used.
+//! Bars of progress and of usage.
+
+use ratatui::style::Style;
 
 use super::paint::Paint;
-use crate::tui::state::look::Style;
 
 /// A bar's place and figures.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +13,7 @@ pub(super) struct Bar {
     pub(super) y: u16,
     /// Its columns, the brackets included.
     pub(super) width: u16,
-    /// Thousandths that are through.
+    /// The finished thousandths.
     pub(super) done: u64,
     /// Of these, thousandths that were there already.
     pub(super) kept: u64,
@@ -25,8 +26,8 @@ impl Bar {
         if width < 4 {
             return;
         }
-        let theme = &paint.look().theme;
-        let signs = paint.look().signs;
+        let theme = &paint.appearance().theme;
+        let signs = paint.appearance().signs;
         let (border, kept_style, rest) = (theme.border, theme.bar_kept, theme.bar_rest);
         let cells = width - 2;
         let parts = u64::try_from(signs.bar.len()).unwrap_or(1);

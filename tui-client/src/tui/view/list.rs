@@ -1,10 +1,12 @@
 //! A list in a box: its lines, and the bar of the cursor.
 
+use ratatui::{layout::Rect, style::Style};
+
 use super::{
     paint::{Paint, columns},
     popup,
 };
-use crate::tui::state::{dialog::ListView, layout::Area, look::Style};
+use crate::tui::state::dialog::ListView;
 
 /// A line's words: what it is, and what is said of it.
 pub(super) type Line = (String, String);
@@ -14,9 +16,9 @@ const BELOW: u16 = 3;
 
 /// Draws the lines that are on the screen; the second words begin in one column. Where words are cut
 /// off, those of the line with the cursor stand whole below.
-pub(super) fn draw(paint: &mut Paint<'_>, area: Area, view: ListView, lines: &[Line], style: Style) {
-    let theme = &paint.look().theme;
-    let signs = paint.look().signs;
+pub(super) fn draw(paint: &mut Paint<'_>, area: Rect, view: ListView, lines: &[Line], style: Style) {
+    let theme = &paint.appearance().theme;
+    let signs = paint.appearance().signs;
     let widest = |of: fn(&Line) -> &String| lines.iter().map(|line| columns(of(line))).max().unwrap_or(0);
     let (wished, second) = (widest(|line| &line.0), widest(|line| &line.1));
     let rest = |first: u16| area.width.saturating_sub(4 + first);
@@ -24,11 +26,11 @@ pub(super) fn draw(paint: &mut Paint<'_>, area: Area, view: ListView, lines: &[L
     let second_room = rest(first);
     let cut = if wished > first { wished } else { 0 }.max(if second > second_room { second } else { 0 });
     let below = if cut == 0 { 0 } else { (cut / area.width.max(1) + 1).min(BELOW).min(area.height / 2) };
-    let list = Area { height: area.height - below, ..area };
+    let list = Rect { height: area.height - below, ..area };
     let offset = view.offset.min(view.cursor).max((view.cursor + 1).saturating_sub(usize::from(list.height)));
     for ((at, line), y) in lines.iter().enumerate().skip(offset).zip(list.y..list.y + list.height) {
         let here = at == view.cursor;
-        let row = Area { y, height: 1, ..area };
+        let row = Rect { y, height: 1, ..area };
         if here {
             paint.fill(row, theme.cursor);
             paint.text(area.x, y, 1, signs.cursor, theme.cursor);
@@ -43,6 +45,6 @@ pub(super) fn draw(paint: &mut Paint<'_>, area: Area, view: ListView, lines: &[L
         let cut: Vec<&str> =
             parts.iter().filter(|(text, room)| columns(text) > *room).map(|(text, _)| text.trim()).collect();
         let whole = popup::wrapped(&cut.join(" "), usize::from(area.width));
-        popup::write(paint, Area { y: list.y + list.height, height: below, ..area }, &whole, theme.text);
+        popup::write(paint, Rect { y: list.y + list.height, height: below, ..area }, &whole, theme.text);
     }
 }

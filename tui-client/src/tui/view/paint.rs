@@ -1,34 +1,35 @@
-//! The brush: text that fits its columns, lines, boxes and bars, in the theme's styles.
+//! Drawing primitives: text fitted to columns, lines, boxes and bars, in the theme's styles.
 
 use std::borrow::Cow;
 
-use ratatui::{buffer::Buffer, layout::Position};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::colour;
-use crate::tui::state::{
-    layout::Area,
-    look::{Look, Style},
-};
+use crate::tui::state::appearance::Appearance;
 
 /// Draws on the screen.
 pub(super) struct Paint<'s> {
     buffer: &'s mut Buffer,
-    look: &'s Look,
+    appearance: &'s Appearance,
     cursor: Option<Position>,
-    /// Whether what is drawn has the keys, and so shows them.
+    /// Whether the part being drawn takes the keys, and so shows them.
     pub(super) topmost: bool,
 }
 
 impl<'s> Paint<'s> {
-    pub(super) fn new(buffer: &'s mut Buffer, look: &'s Look) -> Self {
-        Self { buffer, look, cursor: None, topmost: true }
+    pub(super) fn new(buffer: &'s mut Buffer, appearance: &'s Appearance) -> Self {
+        Self { buffer, appearance, cursor: None, topmost: true }
     }
 
-    /// How all looks.
-    pub(super) fn look(&self) -> &'s Look {
-        self.look
+    /// The theme and the signs.
+    pub(super) fn appearance(&self) -> &'s Appearance {
+        self.appearance
     }
 
     /// Where the terminal's own cursor is to be.
@@ -42,8 +43,8 @@ impl<'s> Paint<'s> {
     }
 
     /// Empties an area.
-    pub(super) fn fill(&mut self, area: Area, style: Style) {
-        let style = colour::style(style, self.look.depth);
+    pub(super) fn fill(&mut self, area: Rect, style: Style) {
+        let style = colour::style(style, self.appearance.depth);
         for y in area.y..area.y.saturating_add(area.height) {
             // A wide character that begins just left of the area would hide its first column.
             if let Some(left) = area.x.checked_sub(1).and_then(|x| self.buffer.cell_mut((x, y)))
@@ -60,16 +61,15 @@ impl<'s> Paint<'s> {
         }
     }
 
-    /// Gives what stands in an area another style.
-    pub(super) fn restyle(&mut self, area: Area, style: Style) {
-        let style = colour::style(style, self.look.depth);
-        let rect = ratatui::layout::Rect { x: area.x, y: area.y, width: area.width, height: area.height };
-        self.buffer.set_style(rect, style);
+    /// Changes the style of an area and keeps its text.
+    pub(super) fn restyle(&mut self, area: Rect, style: Style) {
+        let style = colour::style(style, self.appearance.depth);
+        self.buffer.set_style(area, style);
     }
 
     /// A text as the terminal can show it: where that shows ASCII only, other characters are written out.
     pub(super) fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if !self.look.is_plain() || text.is_ascii() {
+        if !self.appearance.is_plain() || text.is_ascii() {
             return Cow::Borrowed(text);
         }
         let mut plain = String::new();
@@ -84,37 +84,37 @@ impl<'s> Paint<'s> {
         Cow::Owned(plain)
     }
 
-    /// Writes text into at most `width` columns, cut at its end; how many it took.
+    /// Writes text into at most `width` columns, cut at its end. Returns the columns it took.
     pub(super) fn text(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
         let text = &self.shown(text);
-        let fitted = fit(text, usize::from(width), self.look.signs.more);
+        let fitted = fit(text, usize::from(width), self.appearance.signs.more);
         self.put(x, y, width, &fitted, style)
     }
 
     /// Writes text into at most `width` columns, cut at its begin.
     pub(super) fn tail(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
         let text = &self.shown(text);
-        let fitted = fit_tail(text, usize::from(width), self.look.signs.more);
+        let fitted = fit_tail(text, usize::from(width), self.appearance.signs.more);
         self.put(x, y, width, &fitted, style)
     }
 
-    /// Writes text so that it ends before column `end`; how many columns it took.
+    /// Writes text so that it ends before column `end`. Returns the columns it took.
     pub(super) fn right(&mut self, end: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
         let text = &self.shown(text);
-        let fitted = fit(text, usize::from(width), self.look.signs.more);
+        let fitted = fit(text, usize::from(width), self.appearance.signs.more);
         let taken = columns(&fitted);
         self.put(end.saturating_sub(taken), y, taken, &fitted, style)
     }
 
     /// Writes text in the middle of an area's first line.
-    pub(super) fn centre(&mut self, area: Area, text: &str, style: Style) {
+    pub(super) fn centre(&mut self, area: Rect, text: &str, style: Style) {
         let text = &self.shown(text);
         let taken = columns(text).min(area.width);
         self.text(area.x + (area.width - taken) / 2, area.y, taken, text, style);
     }
 
     fn put(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
-        let style = colour::style(style, self.look.depth);
+        let style = colour::style(style, self.appearance.depth);
         // Outside of the buffer there is nothing to write on.
         if !self.buffer.area.contains(Position { x, y }) {
             return 0;
@@ -125,31 +125,31 @@ impl<'s> Paint<'s> {
 
     /// A line across.
     pub(super) fn across(&mut self, x: u16, y: u16, width: u16, style: Style) {
-        let sign = self.look.signs.across;
+        let sign = self.appearance.signs.across;
         for x in x..x.saturating_add(width) {
             self.put(x, y, 1, sign, style);
         }
     }
 
     /// A line down.
-    pub(super) fn down(&mut self, area: Area, style: Style) {
-        let sign = self.look.signs.along;
+    pub(super) fn down(&mut self, area: Rect, style: Style) {
+        let sign = self.appearance.signs.along;
         for y in area.y..area.y.saturating_add(area.height) {
             self.put(area.x, y, 1, sign, style);
         }
     }
 
     /// A box around an area, emptied inside.
-    pub(super) fn frame(&mut self, area: Area, style: Style, inside: Style) {
+    pub(super) fn frame(&mut self, area: Rect, style: Style, inside: Style) {
         self.fill(area, inside);
         let (right, bottom) = (area.x + area.width.saturating_sub(1), area.y + area.height.saturating_sub(1));
         for y in [area.y, bottom] {
             self.across(area.x, y, area.width, style);
         }
         for x in [area.x, right] {
-            self.down(Area { x, width: 1, ..area }, style);
+            self.down(Rect { x, width: 1, ..area }, style);
         }
-        let [above_left, above_right, below_left, below_right] = self.look.signs.corners;
+        let [above_left, above_right, below_left, below_right] = self.appearance.signs.corners;
         let corners = [
             (area.x, area.y, above_left),
             (right, area.y, above_right),
@@ -213,15 +213,15 @@ mod tests {
 
     #[test]
     fn a_box_over_the_half_of_a_wide_character_keeps_its_border() {
-        let look = Look::default();
-        let mut buffer = Buffer::empty(ratatui::layout::Rect::new(0, 0, 8, 3));
-        let mut paint = Paint::new(&mut buffer, &look);
+        let appearance = Appearance::default();
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 8, 3));
+        let mut paint = Paint::new(&mut buffer, &appearance);
         for y in 0..3 {
-            paint.text(0, y, 8, "日本語日", look.theme.text);
+            paint.text(0, y, 8, "日本語日", appearance.theme.text);
         }
-        paint.frame(Area { x: 3, y: 0, width: 4, height: 3 }, look.theme.border, look.theme.text);
+        paint.frame(Rect { x: 3, y: 0, width: 4, height: 3 }, appearance.theme.border, appearance.theme.text);
         let row = |y: u16| (0..8).map(|x| buffer[(x, y)].symbol()).collect::<Vec<_>>();
-        assert_eq!(row(1)[..4], ["日", " ", " ", look.signs.along]);
+        assert_eq!(row(1)[..4], ["日", " ", " ", appearance.signs.along]);
         assert_eq!(row(0)[2], " ");
     }
 

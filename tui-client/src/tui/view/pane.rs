@@ -1,6 +1,7 @@
-//! One pane: its title, its entries, and what is marked of them.
+//! One pane: its title, its entries, and the amount of the marked ones.
 
 use ferry_shared::entry::Kind;
+use ratatui::{layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{
@@ -14,16 +15,15 @@ use crate::{
         action::{Action, Where},
         state::{
             PATIENCE, State,
-            layout::Area,
-            link::{Link, Server},
-            listing::{Amount, Item},
-            look::Style,
+            connection::Connection,
+            item::Item,
+            listing::Amount,
             order::{By, Sort},
             pane::Pane,
             pattern::Pattern,
             place::Place,
+            server::Server,
             side::Side,
-            trouble,
         },
     },
 };
@@ -32,29 +32,30 @@ use crate::{
 const SIZE: u16 = 8;
 
 /// Draws a pane.
-pub(super) fn draw(paint: &mut Paint<'_>, state: &State, side: Side, area: Area) {
-    title(paint, state, side, Area { height: 1, ..area });
-    let entries = Area { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
+    title(paint, state, side, Rect { height: 1, ..area });
+    let entries = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
     let pane = &state.panes[side];
-    if let Some(trouble) = pane.trouble.as_ref().filter(|_| pane.listing.total() == 0) {
+    if let Some(problem) = pane.problem.as_ref().filter(|_| pane.listing.total() == 0) {
         // The way out of a folder that cannot be read.
-        if pane.has_up() && trouble.kind != trouble::Kind::Offline {
-            line(paint, state, side, 0, Area { height: 1, ..entries }, Columns::of(area.width), None);
+        if pane.has_up() && !problem.kind.is_offline() {
+            line(paint, state, side, 0, Rect { height: 1, ..entries }, Columns::of(area.width), None);
         }
         instead(paint, state, pane, entries);
     } else {
         rows(paint, state, side, entries);
     }
-    status(paint, state, pane, Area { y: area.y + area.height.saturating_sub(1), height: 1, ..area });
+    status(paint, state, pane, Rect { y: area.y + area.height.saturating_sub(1), height: 1, ..area });
 }
 
 /// The line that names both panes, where only one is shown.
-pub(super) fn tabs(paint: &mut Paint<'_>, state: &State, area: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn tabs(paint: &mut Paint<'_>, state: &State, area: Rect) {
+    let theme = &paint.appearance().theme;
     let half = area.width / 2;
     for (side, x) in [(Side::Left, area.x), (Side::Right, area.x + half)] {
         let active = side == state.active;
-        let (style, mark) = if active { (theme.title_active, paint.look().signs.cursor) } else { (theme.title, " ") };
+        let (style, mark) =
+            if active { (theme.title_active, paint.appearance().signs.cursor) } else { (theme.title, " ") };
         let name = name(state, &state.panes[side]);
         let taken = 2 + paint.text(x + 2, area.y, half.saturating_sub(3), &name, style);
         paint.text(x, area.y, 1, mark, style);
@@ -67,16 +68,16 @@ pub(super) fn tabs(paint: &mut Paint<'_>, state: &State, area: Area) {
     }
 }
 
-/// Whose files a pane shows.
+/// The owner of the files in a pane.
 fn name(state: &State, pane: &Pane) -> String {
     match &pane.place {
         Place::Local(_) => "local".to_owned(),
-        Place::Remote(_) => state.link.server().map_or("server".to_owned(), Server::name),
+        Place::Remote(_) => state.connection.server().map_or("server".to_owned(), Server::name),
     }
 }
 
-fn title(paint: &mut Paint<'_>, state: &State, side: Side, area: Area) {
-    let theme = &paint.look().theme;
+fn title(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
+    let theme = &paint.appearance().theme;
     let pane = &state.panes[side];
     let active = side == state.active;
     let style = if active { theme.title_active } else { theme.title };
@@ -96,7 +97,7 @@ fn title(paint: &mut Paint<'_>, state: &State, side: Side, area: Area) {
     let name = name(state, pane);
     let (prefix, prefix_style) = match &pane.place {
         Place::Local(_) => (name, theme.dim),
-        Place::Remote(_) => (name, if state.link.is_online() { style } else { theme.bad }),
+        Place::Remote(_) => (name, if state.connection.is_online() { style } else { theme.bad }),
     };
     let sign = waits(paint, state, pane);
     let room = end.saturating_sub(x + if sign.is_some() { 3 } else { 0 });
@@ -117,7 +118,7 @@ fn waits(paint: &Paint<'_>, state: &State, pane: &Pane) -> Option<&'static str> 
 
 /// The sign that turns, at some time.
 pub(super) fn spinner(paint: &Paint<'_>, time: std::time::Duration) -> &'static str {
-    let signs = paint.look().signs.spinner;
+    let signs = paint.appearance().signs.spinner;
     let turn = usize::try_from(time.as_millis() / 100).unwrap_or(0);
     signs[turn % signs.len().max(1)]
 }
@@ -133,15 +134,15 @@ fn sorted(paint: &Paint<'_>, pane: &Pane) -> String {
         By::Time => "time",
         By::Extension => "ext",
     };
-    // What comes first for size and time is large and new: downwards.
+    // Sizes and times are sorted in descending order.
     let falls = matches!(sort.by, By::Size | By::Time) != sort.reversed;
-    format!("{word}{}", paint.look().signs.sorted[usize::from(falls)])
+    format!("{word}{}", paint.appearance().signs.sorted[usize::from(falls)])
 }
 
 /// How much of the quota is used, where there is one; the column left of it.
-fn quota(paint: &mut Paint<'_>, state: &State, end: u16, area: Area) -> u16 {
-    let theme = &paint.look().theme;
-    let Some(session) = state.link.session() else { return end };
+fn quota(paint: &mut Paint<'_>, state: &State, end: u16, area: Rect) -> u16 {
+    let theme = &paint.appearance().theme;
+    let Some(session) = state.connection.session() else { return end };
     let usage = &session.account.usage;
     let Some(limit) = usage.limit else { return end };
     let used = usage.used.saturating_add(usage.reserved);
@@ -167,36 +168,34 @@ fn quota(paint: &mut Paint<'_>, state: &State, end: u16, area: Area) -> u16 {
     end.saturating_sub(bar + 1)
 }
 
-/// What stands where no entries can be shown.
-fn instead(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Area) {
-    let theme = &paint.look().theme;
-    let Some(trouble) = &pane.trouble else { return };
+/// The text in place of entries that cannot be shown.
+fn instead(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
+    let theme = &paint.appearance().theme;
+    let Some(problem) = &pane.problem else { return };
     let mut lines = Vec::new();
-    match (&state.link, trouble.kind) {
-        (Link::Reaching { .. } | Link::LoggingIn { .. }, trouble::Kind::Offline) => {
+    match (&state.connection, problem.kind.is_offline()) {
+        (Connection::Reaching { .. } | Connection::LoggingIn { .. }, true) => {
             lines.push(("connecting".to_owned(), theme.warn))
         }
-        (Link::Greeted { .. }, trouble::Kind::Offline) => {
-            lines.push(("waiting for the password".to_owned(), theme.warn))
-        }
-        (Link::Lost(..), trouble::Kind::Offline) => lines.push(("the connection is lost".to_owned(), theme.bad)),
-        (_, trouble::Kind::Offline) => {
+        (Connection::Greeted { .. }, true) => lines.push(("waiting for the password".to_owned(), theme.warn)),
+        (Connection::Lost(..), true) => lines.push(("the connection is lost".to_owned(), theme.bad)),
+        (_, true) => {
             lines.push(("not connected".to_owned(), theme.warn));
             let key = state.keymap.label(Where::Browse, Action::Sites);
             lines.push((format!("{} connects to a server", key.unwrap_or_default()), theme.dim));
         }
         _ => {
-            lines.push((trouble.text.clone(), theme.bad));
-            lines.extend(trouble.hint.clone().map(|hint| (hint, theme.dim)));
+            lines.push((problem.text.clone(), theme.bad));
+            lines.extend(problem.hint.clone().map(|hint| (hint, theme.dim)));
         }
     }
     let top = area.y + area.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(1)) / 3;
     for ((line, style), y) in lines.into_iter().zip(top..area.y + area.height) {
-        paint.centre(Area { x: area.x + 1, y, width: area.width.saturating_sub(2), height: 1 }, &line, style);
+        paint.centre(Rect { x: area.x + 1, y, width: area.width.saturating_sub(2), height: 1 }, &line, style);
     }
 }
 
-/// Which columns an entry's line has.
+/// The columns of an entry's line.
 #[derive(Debug, Clone, Copy)]
 struct Columns {
     name: u16,
@@ -216,16 +215,16 @@ impl Columns {
     }
 }
 
-fn rows(paint: &mut Paint<'_>, state: &State, side: Side, area: Area) {
+fn rows(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
     let pane = &state.panes[side];
     let columns = Columns::of(area.width);
     let found = state.find.as_ref().filter(|_| side == state.active);
     for (row, y) in (pane.offset()..pane.rows()).zip(area.y..area.y + area.height) {
-        line(paint, state, side, row, Area { y, height: 1, ..area }, columns, found);
+        line(paint, state, side, row, Rect { y, height: 1, ..area }, columns, found);
     }
     let patient = pane.loading.as_ref().is_none_or(|loading| state.now >= loading.since + PATIENCE);
     if pane.rows() == usize::from(pane.has_up()) && patient {
-        let theme = &paint.look().theme;
+        let theme = &paint.appearance().theme;
         let word = match (&pane.loading, pane.listing.total()) {
             (Some(_), 0) => "reading",
             (None, 0) => "empty",
@@ -247,12 +246,12 @@ fn line(
     state: &State,
     side: Side,
     row: usize,
-    area: Area,
+    area: Rect,
     columns: Columns,
     found: Option<&Pattern>,
 ) {
-    let theme = &paint.look().theme;
-    let signs = paint.look().signs;
+    let theme = &paint.appearance().theme;
+    let signs = paint.appearance().signs;
     let pane = &state.panes[side];
     let here = row == pane.cursor();
     let over = match (here, side == state.active) {
@@ -282,7 +281,7 @@ fn line(
     paint.text(x, area.y, columns.name, &shown, pick(style));
     if let Some((from, to)) = found.and_then(|pattern| pattern.find(&shown)) {
         let (from, to) = (shown[..from].width(), shown[..to].width().min(usize::from(columns.name)));
-        let at = Area { x: x + usize_to_u16(from), width: usize_to_u16(to.saturating_sub(from)), ..area };
+        let at = Rect { x: x + usize_to_u16(from), width: usize_to_u16(to.saturating_sub(from)), ..area };
         paint.restyle(at, theme.found);
     }
     let mut end = area.x + area.width.saturating_sub(1);
@@ -295,7 +294,7 @@ fn line(
     paint.right(end, area.y, SIZE, &size, pick(if item.entry.kind == Kind::File { theme.text } else { theme.dim }));
 }
 
-/// What stands behind a name, so that its colour is not all that tells its kind.
+/// The sign behind a name, so that its kind does not depend on the colour alone.
 fn sign(item: &Item) -> &'static str {
     match (item.entry.kind, item.leads) {
         (Kind::Folder, _) => "/",
@@ -307,10 +306,10 @@ fn sign(item: &Item) -> &'static str {
 }
 
 fn kind_style(paint: &Paint<'_>, item: &Item) -> Style {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     match item.entry.kind {
         Kind::Folder => theme.folder,
-        Kind::Symlink => theme.link,
+        Kind::Symlink => theme.symlink,
         Kind::Other => theme.special,
         Kind::File => theme.text,
     }
@@ -327,14 +326,14 @@ fn amount(marked: Amount) -> String {
 }
 
 /// The line below the entries: what is marked, else what there is; and how much is free.
-fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Area) {
-    let theme = &paint.look().theme;
+fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
+    let theme = &paint.appearance().theme;
     let mut end = area.x + area.width.saturating_sub(1);
     let free = match &pane.place {
         Place::Local(_) => pane.free.map(|free| format!("free {}", figures::size(free))),
         Place::Remote(_) => {
-            let usage = state.link.session().map(|session| session.account.usage.volume_free);
-            usage.filter(|_| state.link.is_online()).map(|free| format!("free on server {}", figures::size(free)))
+            let usage = state.connection.session().map(|session| session.account.usage.volume_free);
+            usage.filter(|_| state.connection.is_online()).map(|free| format!("free on server {}", figures::size(free)))
         }
     };
     if let Some(free) = free {
@@ -343,12 +342,12 @@ fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Area) {
     let x = area.x + 1;
     let room = end.saturating_sub(x);
     if pane.place.is_remote()
-        && let Link::Lost(_, lost) = &state.link
+        && let Connection::Lost(_, lost) = &state.connection
     {
         let text = match lost.retry_at {
             Some(at) => {
                 let seconds = at.saturating_sub(state.now).as_secs_f64().ceil();
-                format!("lost, again in {seconds} s (try {}): {}", lost.attempt, lost.trouble.text)
+                format!("lost, again in {seconds} s (try {}): {}", lost.attempt, lost.problem.text)
             }
             None => "connection lost; connecting again".to_owned(),
         };
@@ -362,8 +361,8 @@ fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Area) {
         (format!("range: {} of {total}, {}", marked.entries(), amount(marked)), theme.mark)
     } else if marked.entries() > 0 {
         (format!("{} of {total} marked, {}{filter}", marked.entries(), amount(marked)), theme.mark)
-    } else if let Some(trouble) = pane.trouble.as_ref().filter(|_| total > 0) {
-        (trouble.text.clone(), theme.bad)
+    } else if let Some(problem) = pane.problem.as_ref().filter(|_| total > 0) {
+        (problem.text.clone(), theme.bad)
     } else if total == 0 {
         (String::new(), theme.dim)
     } else {

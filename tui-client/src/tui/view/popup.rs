@@ -1,20 +1,19 @@
 //! A box over the panes: its title above, its keys below, its lines between.
 
+use ratatui::{layout::Rect, style::Style};
+
 use super::{
     footer,
     paint::{Paint, columns},
 };
 pub(super) use crate::tui::state::lines::wrapped;
-use crate::tui::{
-    action::Action,
-    state::{State, layout::Area, look::Style},
-};
+use crate::tui::{action::Action, state::State};
 
 /// The widest box of text; a list takes what it needs.
 const WIDEST: u16 = 90;
 
-/// Opens a box for `lines` lines of at most `width` columns in the middle of `room`; what is inside of it.
-pub(super) fn open(paint: &mut Paint<'_>, state: &State, room: Area, title: &str, width: u16, lines: u16) -> Area {
+/// Opens a box for `lines` lines of at most `width` columns in the middle of `room`. Returns the area inside.
+pub(super) fn open(paint: &mut Paint<'_>, state: &State, room: Rect, title: &str, width: u16, lines: u16) -> Rect {
     open_with(paint, state, room, title, (width, lines), &[])
 }
 
@@ -22,11 +21,11 @@ pub(super) fn open(paint: &mut Paint<'_>, state: &State, room: Area, title: &str
 pub(super) fn open_with(
     paint: &mut Paint<'_>,
     state: &State,
-    room: Area,
+    room: Rect,
     title: &str,
     size: (u16, u16),
     without: &[Action],
-) -> Area {
+) -> Rect {
     open_within(paint, state, room, title, size, (WIDEST, without))
 }
 
@@ -34,29 +33,29 @@ pub(super) fn open_with(
 pub(super) fn open_wide(
     paint: &mut Paint<'_>,
     state: &State,
-    room: Area,
+    room: Rect,
     title: &str,
     size: (u16, u16),
     without: &[Action],
-) -> Area {
+) -> Rect {
     open_within(paint, state, room, title, size, (u16::MAX, without))
 }
 
 fn open_within(
     paint: &mut Paint<'_>,
     state: &State,
-    room: Area,
+    room: Rect,
     title: &str,
     (width, lines): (u16, u16),
     (widest, without): (u16, &[Action]),
-) -> Area {
-    let theme = &paint.look().theme;
+) -> Rect {
+    let theme = &paint.appearance().theme;
     let hints = footer::hints(state, state.place(), without);
     let keys: u16 = hints.iter().map(footer::Hint::width).sum();
     let wished = width.max(columns(title) + 2).max(keys.min(WIDEST - 6)).saturating_add(6).min(widest);
     let width = wished.min(room.width);
     let height = lines.saturating_add(2).min(room.height);
-    let area = Area { x: room.x + (room.width - width) / 2, y: room.y + (room.height - height) / 2, width, height };
+    let area = Rect { x: room.x + (room.width - width) / 2, y: room.y + (room.height - height) / 2, width, height };
     paint.frame(area, theme.border, theme.dialog);
     let taken = paint.text(area.x + 3, area.y, width.saturating_sub(6), title, theme.dialog_title);
     for x in [area.x + 2, area.x + 3 + taken] {
@@ -65,11 +64,11 @@ fn open_within(
     if paint.topmost {
         footer::write(
             paint,
-            Area { x: area.x + 2, y: area.y + height - 1, width: width.saturating_sub(4), height: 1 },
+            Rect { x: area.x + 2, y: area.y + height - 1, width: width.saturating_sub(4), height: 1 },
             &hints,
         );
     }
-    Area { x: area.x + 3, y: area.y + 1, width: width.saturating_sub(6), height: height.saturating_sub(2) }
+    Rect { x: area.x + 3, y: area.y + 1, width: width.saturating_sub(6), height: height.saturating_sub(2) }
 }
 
 /// Some texts as lines of at most `width` columns.
@@ -78,7 +77,7 @@ pub(super) fn all_wrapped(texts: &[String], width: usize) -> Vec<String> {
 }
 
 /// Columns a text in a box may have.
-pub(super) fn most_columns(room: Area) -> usize {
+pub(super) fn most_columns(room: Rect) -> usize {
     usize::from(room.width.min(WIDEST).saturating_sub(6)).max(1)
 }
 
@@ -88,7 +87,7 @@ pub(super) fn widest(lines: &[String]) -> u16 {
 }
 
 /// Writes lines one below the other.
-pub(super) fn write(paint: &mut Paint<'_>, area: Area, lines: &[String], style: Style) {
+pub(super) fn write(paint: &mut Paint<'_>, area: Rect, lines: &[String], style: Style) {
     for (line, y) in lines.iter().zip(area.y..area.y + area.height) {
         paint.text(area.x, y, area.width, line, style);
     }

@@ -1,4 +1,4 @@
-//! Screens, with their styles, at three sizes: each is looked at by a person before it is kept.
+//! Screens with their styles at three sizes. Review each snapshot before accepting it.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -16,14 +16,14 @@ use ratatui::{
 use crate::tui::{
     effect::Effect,
     event::{Answer, Event},
-    scene::{Scene, begin, entry, greeting, key, server},
+    fixture::{Fixture, begin, entry, greeting, key, server},
     state::{
+        appearance,
         dialog::{FoundItem, TrustView},
         listing::Amount,
-        look,
+        problem::Problem,
         task::Left,
         transfers::Key,
-        trouble::{Kind, Trouble},
     },
     update::Begin,
 };
@@ -69,224 +69,225 @@ fn picture(text: &str, buffer: &Buffer) -> String {
 }
 
 /// Keeps a screen at three sizes.
-fn keep(name: &str, scene: &mut Scene) {
+fn keep(name: &str, fixture: &mut Fixture) {
     for (width, height) in [(80, 24), (120, 40), (60, 20)] {
-        scene.size(width, height);
-        let shown = picture(&scene.text(), &scene.buffer());
+        fixture.size(width, height);
+        let shown = picture(&fixture.text(), &fixture.buffer());
         insta::assert_snapshot!(format!("{name}-{width}x{height}"), shown);
     }
 }
 
-fn count(scene: &mut Scene, bytes: u64, more: bool) {
-    let ticket = scene.ticket();
+fn count(fixture: &mut Fixture, bytes: u64, more: bool) {
+    let ticket = fixture.ticket();
     let amount = Amount { files: 1234, folders: 56, bytes };
-    scene.event(Event::Answer(ticket, Answer::Counted { amount, unreadable: 0, left_out: 0, more }));
+    fixture.event(Event::Answer(ticket, Answer::Counted { amount, unreadable: 0, left_out: 0, more }));
 }
 
 #[test]
 fn browsing() {
-    keep("browsing", &mut Scene::connected());
+    keep("browsing", &mut Fixture::connected());
 }
 
 #[test]
 fn marks() {
-    let mut scene = Scene::connected();
-    keep("marks", scene.keys("j j space space"));
-    keep("range", scene.keys("j v j"));
+    let mut fixture = Fixture::connected();
+    keep("marks", fixture.keys("j j space space"));
+    keep("range", fixture.keys("j v j"));
 }
 
 #[test]
 fn the_other_pane() {
-    keep("remote", Scene::connected().keys("tab j j"));
+    keep("remote", Fixture::connected().keys("tab j j"));
 }
 
 #[test]
 fn finding_and_filtering() {
-    keep("find", Scene::connected().keys("/").type_text("photo"));
-    keep("find-nothing", Scene::connected().keys("/").type_text("xyz"));
-    keep("filter", Scene::connected().keys("f").type_text("jpg"));
+    keep("find", Fixture::connected().keys("/").type_text("photo"));
+    keep("find-nothing", Fixture::connected().keys("/").type_text("xyz"));
+    keep("filter", Fixture::connected().keys("f").type_text("jpg"));
 }
 
 #[test]
 fn which_key() {
-    keep("which-key", Scene::connected().keys("g"));
+    keep("which-key", Fixture::connected().keys("g"));
 }
 
 #[test]
 fn copying() {
-    let mut scene = Scene::connected();
-    scene.keys("j space j j space f5");
-    count(&mut scene, 3 << 30, true);
-    keep("copy-counting", &mut scene);
-    count(&mut scene, 4 << 30, false);
-    keep("copy-fits", &mut scene);
-    let mut scene = Scene::connected();
-    scene.keys("j f6");
-    count(&mut scene, 40 << 30, false);
-    keep("move-does-not-fit", &mut scene);
-    keep("start-anyway", scene.keys("enter"));
+    let mut fixture = Fixture::connected();
+    fixture.keys("j space j j space f5");
+    count(&mut fixture, 3 << 30, true);
+    keep("copy-counting", &mut fixture);
+    count(&mut fixture, 4 << 30, false);
+    keep("copy-fits", &mut fixture);
+    let mut fixture = Fixture::connected();
+    fixture.keys("j f6");
+    count(&mut fixture, 40 << 30, false);
+    keep("move-does-not-fit", &mut fixture);
+    keep("start-anyway", fixture.keys("enter"));
 }
 
 #[test]
 fn copying_on_the_server() {
-    let mut scene = Scene::connected();
-    scene.keys("g o");
-    scene.answer_lists(vec![entry("albums/", 0, 18), entry("other/", 0, 2), entry("a.txt", 5, 1)]);
-    scene.keys("tab g r");
-    scene.answer_lists(vec![entry("photos/", 0, 18), entry("b.txt", 5, 1)]);
-    keep("copy-there", scene.keys("j j f5"));
+    let mut fixture = Fixture::connected();
+    fixture.keys("g o");
+    fixture.answer_lists(vec![entry("albums/", 0, 18), entry("other/", 0, 2), entry("a.txt", 5, 1)]);
+    fixture.keys("tab g r");
+    fixture.answer_lists(vec![entry("photos/", 0, 18), entry("b.txt", 5, 1)]);
+    keep("copy-there", fixture.keys("j j f5"));
 }
 
 #[test]
 fn deleting() {
-    let mut scene = Scene::connected();
-    scene.keys("ctrl-a f8");
-    count(&mut scene, 7 << 30, false);
-    keep("delete", &mut scene);
+    let mut fixture = Fixture::connected();
+    fixture.keys("ctrl-a f8");
+    count(&mut fixture, 7 << 30, false);
+    keep("delete", &mut fixture);
 }
 
 #[test]
 fn lines_to_fill_in() {
-    keep("rename", Scene::connected().keys("j j j f2"));
-    keep("new-folder", Scene::connected().keys("f7").type_text("trip"));
-    keep("go-to", Scene::connected().keys("tab g /"));
-    keep("mark-matching", Scene::connected().keys("+"));
-    let mut scene = Scene::connected();
-    keep("bad-name", scene.keys("f7").type_text("a/b").keys("enter"));
-    keep("speed", Scene::busy().keys("w s"));
+    keep("rename", Fixture::connected().keys("j j j f2"));
+    keep("new-folder", Fixture::connected().keys("f7").type_text("trip"));
+    keep("go-to", Fixture::connected().keys("tab g /"));
+    keep("mark-matching", Fixture::connected().keys("+"));
+    let mut fixture = Fixture::connected();
+    keep("bad-name", fixture.keys("f7").type_text("a/b").keys("enter"));
+    keep("speed", Fixture::busy().keys("w s"));
 }
 
 #[test]
 fn transfers_running_failed_and_asking() {
-    let mut scene = Scene::busy();
-    keep("strip", &mut scene);
-    keep("transfers", scene.keys("w"));
-    keep("transfer-details", scene.keys("enter"));
-    keep("failed-details", scene.keys("esc j j enter"));
-    keep("conflict", scene.keys("esc A"));
-    keep("conflict-for-all", scene.keys("tab tab tab"));
+    let mut fixture = Fixture::busy();
+    keep("strip", &mut fixture);
+    keep("transfers", fixture.keys("w"));
+    keep("transfer-details", fixture.keys("enter"));
+    keep("failed-details", fixture.keys("esc j j enter"));
+    keep("conflict", fixture.keys("esc A"));
+    keep("conflict-for-all", fixture.keys("tab tab tab"));
 }
 
 #[test]
 fn transfers_paused() {
-    let mut scene = Scene::busy();
-    keep("paused", scene.keys("P w"));
+    let mut fixture = Fixture::busy();
+    keep("paused", fixture.keys("P w"));
 }
 
 #[test]
 fn no_transfers() {
-    keep("transfers-none", Scene::connected().keys("w"));
+    keep("transfers-none", Fixture::connected().keys("w"));
 }
 
 #[test]
 fn transfers_that_cannot_reach_the_server() {
-    let mut scene = Scene::busy();
+    let mut fixture = Fixture::busy();
     let error = ClientError::closed();
     let retry_in = std::time::Duration::from_secs(7);
     let lost = ferry_client::transfer::LinkEvent::Lost { error, retry_in, attempt: 2 };
-    scene.event(Event::Transfer(ferry_client::transfer::Event::Link(lost)));
-    keep("transfers-stalled", &mut scene);
+    fixture.event(Event::Transfer(ferry_client::transfer::Event::Link(lost)));
+    keep("transfers-stalled", &mut fixture);
 }
 
 #[test]
 fn offline() {
-    let mut scene = Scene::connected();
-    let trouble = Trouble::new("the server closed it").of(Kind::Offline);
-    scene.event(Event::Lost { trouble, attempt: 3, retry_in: std::time::Duration::from_secs(9) });
-    keep("lost", &mut scene);
-    keep("lost-remote", scene.keys("tab"));
-    let mut scene = Scene::fresh();
-    scene.answer_lists(vec![entry("a", 1, 1)]);
-    keep("not-connected", scene.keys("esc tab"));
+    let mut fixture = Fixture::connected();
+    let problem = Problem::new("the server closed it").of(crate::fault::Kind::Offline);
+    fixture.event(Event::Lost { problem, attempt: 3, retry_in: std::time::Duration::from_secs(9) });
+    keep("lost", &mut fixture);
+    keep("lost-remote", fixture.keys("tab"));
+    let mut fixture = Fixture::fresh();
+    fixture.answer_lists(vec![entry("a", 1, 1)]);
+    keep("not-connected", fixture.keys("esc tab"));
 }
 
 #[test]
 fn connecting() {
-    keep("connect", &mut Scene::fresh());
-    keep("connect-fault", Scene::fresh().type_text("host").keys("enter"));
-    let mut sites = Scene::fresh().with_sites();
+    keep("connect", &mut Fixture::fresh());
+    keep("connect-fault", Fixture::fresh().type_text("host").keys("enter"));
+    let mut sites = Fixture::fresh().with_sites();
     keep("sites", sites.keys("esc f9"));
     keep("site-edit", sites.keys("e"));
     keep("site-remove", sites.keys("esc d"));
-    let mut scene = Scene::of(begin(Some(server())));
-    keep("reaching", &mut scene);
-    scene.event(Event::Trust(TrustView { host: "files.example.org:7021".into(), key: key() }));
-    keep("trust", &mut scene);
-    scene.keys("y");
-    scene.greet();
-    keep("password", scene.type_text("secret"));
-    scene.keys("enter");
-    scene.wait(500);
-    keep("password-checking", &mut scene);
-    let ticket = scene.state.link.ticket().unwrap();
-    let trouble = Trouble::from(&ClientError::from(Refusal::new(Code::LoginFailed, "wrong user or password")));
-    scene.event(Event::Answer(ticket, Answer::Failed(trouble)));
-    keep("password-wrong", &mut scene);
+    let mut fixture = Fixture::of(begin(Some(server())));
+    keep("reaching", &mut fixture);
+    fixture.event(Event::Trust(TrustView { host: "files.example.org:7021".into(), key: key() }));
+    keep("trust", &mut fixture);
+    fixture.keys("y");
+    fixture.greet();
+    keep("password", fixture.type_text("secret"));
+    fixture.keys("enter");
+    fixture.wait(500);
+    keep("password-checking", &mut fixture);
+    let ticket = fixture.state.connection.ticket().unwrap();
+    let problem = Problem::from(&ClientError::from(Refusal::new(Code::LoginFailed, "wrong user or password")));
+    fixture.event(Event::Answer(ticket, Answer::Failed(problem)));
+    keep("password-wrong", &mut fixture);
 }
 
 #[test]
 fn making_an_account() {
-    let mut scene = Scene::of(begin(Some(server())));
-    let ticket = scene.state.link.ticket().unwrap();
-    let open = crate::tui::state::link::Greeting { registration: Registration::Invite, ..greeting() };
-    scene.event(Event::Answer(ticket, Answer::Greeted(open)));
-    keep("password-or-account", &mut scene);
-    keep("register", scene.keys("ctrl-n"));
+    let mut fixture = Fixture::of(begin(Some(server())));
+    let ticket = fixture.state.connection.ticket().unwrap();
+    let open = crate::tui::state::connection::Greeting { registration: Registration::Invite, ..greeting() };
+    fixture.event(Event::Answer(ticket, Answer::Greeted(open)));
+    keep("password-or-account", &mut fixture);
+    keep("register", fixture.keys("ctrl-n"));
 }
 
 #[test]
 fn a_changed_key_stops() {
-    let mut scene = Scene::of(begin(Some(server())));
-    let ticket = scene.state.link.ticket().unwrap();
+    let mut fixture = Fixture::of(begin(Some(server())));
+    let ticket = fixture.state.connection.ticket().unwrap();
     let error = ClientError::ChangedKey {
         host: "files.example.org:7021".into(),
         expected: key(),
         found: "SHA256:uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek".parse().unwrap(),
         known_servers: "/home/al/.local/state/ferry/known_servers".into(),
     };
-    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::from(&error))));
-    keep("changed-key", &mut scene);
+    fixture.event(Event::Answer(ticket, Answer::Failed(Problem::from(&error))));
+    keep("changed-key", &mut fixture);
 }
 
 #[test]
 fn quitting_and_going_on() {
-    keep("quit", Scene::busy().keys("q"));
-    let mut scene = Scene::fresh();
+    keep("quit", Fixture::busy().keys("q"));
+    let mut fixture = Fixture::fresh();
     let order = crate::tui::state::transfers::Transfer::sample().order;
     let left = |key| Left { server: server().target, key: Key(key), order: order.clone() };
-    scene.event(Event::Left(vec![left(1), left(2)]));
-    keep("resume", &mut scene);
+    fixture.event(Event::Left(vec![left(1), left(2)]));
+    keep("resume", &mut fixture);
 }
 
 #[test]
 fn choosing_a_command_and_the_help() {
-    keep("palette", Scene::connected().keys(":"));
-    keep("palette-typed", Scene::connected().keys(":").type_text("sort time"));
-    keep("help", Scene::connected().keys("?"));
-    keep("help-typed", Scene::connected().keys("?").type_text("divider"));
+    keep("palette", Fixture::connected().keys(":"));
+    keep("palette-typed", Fixture::connected().keys(":").type_text("sort time"));
+    keep("help", Fixture::connected().keys("?"));
+    keep("help-typed", Fixture::connected().keys("?").type_text("divider"));
 }
 
 #[test]
 fn explanations_are_whole_on_every_size() {
-    let more = look::Look::default().signs.more;
+    let more = appearance::Appearance::default().signs.more;
     for (width, height) in [(60, 20), (80, 24), (120, 40)] {
-        let mut scene = Scene::connected();
-        scene.size(width, height);
-        scene.keys(":").type_text("step-together");
-        let words = |scene: &Scene| scene.text().split_whitespace().collect::<Vec<_>>().join(" ").replace(" │", "");
-        let text = words(&scene).replace("│ ", "");
+        let mut fixture = Fixture::connected();
+        fixture.size(width, height);
+        fixture.keys(":").type_text("step-together");
+        let words =
+            |fixture: &Fixture| fixture.text().split_whitespace().collect::<Vec<_>>().join(" ").replace(" │", "");
+        let text = words(&fixture).replace("│ ", "");
         assert!(text.contains("one follows into folders of the same name"), "{text}");
-        let mut scene = Scene::connected();
-        scene.size(width, height);
-        scene.keys("?").type_text("step");
-        let text = words(&scene).replace("│ ", "");
-        assert!(!scene.text().contains(more) && text.contains("of the same name"), "{text}");
+        let mut fixture = Fixture::connected();
+        fixture.size(width, height);
+        fixture.keys("?").type_text("step");
+        let text = words(&fixture).replace("│ ", "");
+        assert!(!fixture.text().contains(more) && text.contains("of the same name"), "{text}");
         // The last line can be scrolled to.
-        scene.keys("ctrl-u").type_text("");
+        fixture.keys("ctrl-u").type_text("");
         for _ in 0..40 {
-            scene.keys("pagedown");
+            fixture.keys("pagedown");
         }
-        let last = *Scene::connected()
+        let last = *Fixture::connected()
             .keys("?")
             .state
             .dialogs
@@ -297,151 +298,151 @@ fn explanations_are_whole_on_every_size() {
             })
             .unwrap();
         let crate::tui::state::dialog::HelpLine::Command(_, row) = last else { panic!() };
-        assert!(scene.text().contains(row.help.split(' ').next_back().unwrap()), "{}", scene.text());
+        assert!(fixture.text().contains(row.help.split(' ').next_back().unwrap()), "{}", fixture.text());
     }
 }
 
 #[test]
 fn bookmarks_and_what_a_search_found() {
-    let mut scene = Scene::connected();
-    scene.keys("g a tab g a");
-    keep("bookmarks", scene.keys("g b"));
-    let mut scene = Scene::connected();
-    scene.keys("tab F").type_text("raw").keys("enter");
-    let ticket = scene.ticket();
+    let mut fixture = Fixture::connected();
+    fixture.keys("g a tab g a");
+    keep("bookmarks", fixture.keys("g b"));
+    let mut fixture = Fixture::connected();
+    fixture.keys("tab F").type_text("raw").keys("enter");
+    let ticket = fixture.ticket();
     let item = |under: &str, name: &str| FoundItem {
         under: RemotePath::from_typed(under.as_bytes()).unwrap(),
         item: entry(name, 24 << 20, 4),
     };
     let items = vec![item("", "holiday.raw"), item("albums/2023", "rawhide.jpg"), item("albums", "raw/")];
-    scene.event(Event::Answer(ticket, Answer::Found { items, more: false }));
-    keep("found", scene.keys("j"));
+    fixture.event(Event::Answer(ticket, Answer::Found { items, more: false }));
+    keep("found", fixture.keys("j"));
 }
 
 #[test]
 fn details_and_a_file() {
-    let mut scene = Scene::connected();
-    scene.keys("j j j i");
-    keep("details-computing", &mut scene);
-    let ticket = scene.ticket();
-    scene.event(Event::Answer(
+    let mut fixture = Fixture::connected();
+    fixture.keys("j j j i");
+    keep("details-computing", &mut fixture);
+    let ticket = fixture.ticket();
+    fixture.event(Event::Answer(
         ticket,
         Answer::Digest("af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262".into()),
     ));
-    keep("details", &mut scene);
-    let mut scene = Scene::connected();
-    scene.keys("tab j j j j f3");
-    keep("view-reading", &mut scene);
-    let ticket = scene.ticket();
+    keep("details", &mut fixture);
+    let mut fixture = Fixture::connected();
+    fixture.keys("tab j j j j f3");
+    keep("view-reading", &mut fixture);
+    let ticket = fixture.ticket();
     let text = "# A file\n\nWith a line that is quite long, so long that it has to be broken somewhere on a screen of eighty columns.\n\tand tabs\n\u{1b}[2J and things that are hostile\n";
     let size = text.len() as u64;
-    scene.event(Event::Answer(ticket, Answer::Block { index: 0, bytes: text.into(), size }));
-    keep("view-text", &mut scene);
-    keep("view-find", scene.keys("/").type_text("that"));
-    keep("view-hex", scene.keys("enter x"));
+    fixture.event(Event::Answer(ticket, Answer::Block { index: 0, bytes: text.into(), size }));
+    keep("view-text", &mut fixture);
+    keep("view-find", fixture.keys("/").type_text("that"));
+    keep("view-hex", fixture.keys("enter x"));
 }
 
 #[test]
 fn messages() {
     let faults = vec!["keys.toml, line 3: there is no command `copyy` in [browse]".to_owned()];
-    keep("faults", &mut Scene::of(Begin { faults, ..begin(None) }));
-    let mut scene = Scene::connected();
-    keep("toast", scene.keys("="));
-    keep("warning", scene.keys("n"));
-    let mut scene = Scene::connected();
-    scene.keys("g u");
-    let ticket = scene.effects.iter().find_map(|effect| match effect {
+    keep("faults", &mut Fixture::of(Begin { faults, ..begin(None) }));
+    let mut fixture = Fixture::connected();
+    keep("toast", fixture.keys("="));
+    keep("warning", fixture.keys("n"));
+    let mut fixture = Fixture::connected();
+    fixture.keys("g u");
+    let ticket = fixture.effects.iter().find_map(|effect| match effect {
         Effect::Uploads(ticket) => Some(*ticket),
         _ => None,
     });
-    scene.event(Event::Answer(ticket.unwrap(), Answer::Uploads(Vec::new())));
-    keep("account", &mut scene);
+    fixture.event(Event::Answer(ticket.unwrap(), Answer::Uploads(Vec::new())));
+    keep("account", &mut fixture);
 }
 
 #[test]
 fn the_way_out_of_a_box_is_shown_where_there_is_little_room() {
     for keys in ["f5", "f8", "w", ":", "f2", "g b", "i", "q", "A", "f9"] {
-        let mut scene = Scene::busy();
-        scene.size(60, 20);
-        scene.keys(keys);
-        assert!(scene.text().lines().any(|line| line.contains("Esc ")), "{keys}: {}", scene.text());
+        let mut fixture = Fixture::busy();
+        fixture.size(60, 20);
+        fixture.keys(keys);
+        assert!(fixture.text().lines().any(|line| line.contains("Esc ")), "{keys}: {}", fixture.text());
     }
 }
 
 #[test]
 fn a_word_that_is_longer_than_a_line_takes_more_of_them() {
-    let mut scene = Scene::connected();
-    scene.size(60, 20);
-    scene.state.warn(format!("{} the end of it", "a long cause of some trouble ".repeat(4)));
-    assert!(scene.text().contains("the end of it"), "{}", scene.text());
+    let mut fixture = Fixture::connected();
+    fixture.size(60, 20);
+    fixture.state.warn(format!("{} the end of it", "a long cause of some trouble ".repeat(4)));
+    assert!(fixture.text().contains("the end of it"), "{}", fixture.text());
 }
 
 #[test]
 fn a_folder_that_cannot_be_read_shows_the_way_out() {
-    let mut scene = Scene::connected();
-    scene.keys("j enter");
-    let ticket = scene.ticket();
-    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::new("permission denied"))));
-    let text = scene.text();
+    let mut fixture = Fixture::connected();
+    fixture.keys("j enter");
+    let ticket = fixture.ticket();
+    fixture.event(Event::Answer(ticket, Answer::Failed(Problem::new("permission denied"))));
+    let text = fixture.text();
     assert!(text.contains("../") && text.contains("permission denied"), "{text}");
 }
 
 #[test]
 fn too_small() {
-    let mut scene = Scene::connected();
-    scene.size(40, 10);
-    insta::assert_snapshot!("too-small-40x10", picture(&scene.text(), &scene.buffer()));
-    scene.size(1, 1);
-    let _ = scene.buffer();
+    let mut fixture = Fixture::connected();
+    fixture.size(40, 10);
+    insta::assert_snapshot!("too-small-40x10", picture(&fixture.text(), &fixture.buffer()));
+    fixture.size(1, 1);
+    let _ = fixture.buffer();
 }
 
 #[test]
 fn other_looks() {
-    let mut scene = Scene::busy();
-    scene.size(80, 24);
-    scene.state.look.signs = look::ASCII;
-    scene.state.keymap.set_plain(true);
-    scene.state.look.depth = look::Depth::None;
-    insta::assert_snapshot!("ascii-no-colour-80x24", picture(&scene.text(), &scene.buffer()));
-    assert!(scene.text().contains(r"r\u{e9}sum\u{e9} - \u{65e5}") && scene.text().is_ascii(), "{}", scene.text());
-    assert!(scene.keys("w").text().is_ascii(), "{}", scene.text());
-    scene.keys("w");
+    let mut fixture = Fixture::busy();
+    fixture.size(80, 24);
+    fixture.state.appearance.signs = appearance::ASCII;
+    fixture.state.keymap.set_plain(true);
+    fixture.state.appearance.depth = appearance::Depth::None;
+    insta::assert_snapshot!("ascii-no-colour-80x24", picture(&fixture.text(), &fixture.buffer()));
+    assert!(fixture.text().contains(r"r\u{e9}sum\u{e9} - \u{65e5}") && fixture.text().is_ascii(), "{}", fixture.text());
+    assert!(fixture.keys("w").text().is_ascii(), "{}", fixture.text());
+    fixture.keys("w");
     for theme in ["light", "plain"] {
-        assert!(scene.state.look.choose(theme));
-        scene.state.look.depth = look::Depth::Sixteen;
-        insta::assert_snapshot!(format!("theme-{theme}-80x24"), picture(&scene.text(), &scene.buffer()));
+        assert!(fixture.state.appearance.choose(theme));
+        fixture.state.appearance.depth = appearance::Depth::Sixteen;
+        insta::assert_snapshot!(format!("theme-{theme}-80x24"), picture(&fixture.text(), &fixture.buffer()));
     }
 }
 
 #[test]
 fn no_size_is_too_odd_to_draw() {
     for keys in ["", "f5", "f8", "w", "?", ":", "g", "f7", "/", "f9", "q", "i", "A"] {
-        let mut scene = Scene::busy();
+        let mut fixture = Fixture::busy();
         if !keys.is_empty() {
-            scene.keys(keys);
+            fixture.keys(keys);
         }
         for (width, height) in [(0, 0), (3, 3), (50, 12), (51, 13), (99, 12), (100, 12), (500, 12), (50, 200)] {
-            scene.size(width, height);
-            let _ = scene.buffer();
+            fixture.size(width, height);
+            let _ = fixture.buffer();
         }
     }
 }
 
 #[test]
 fn a_name_cannot_forge_the_screen() {
-    let mut scene = Scene::of(begin(None));
-    scene.keys("esc");
+    let mut fixture = Fixture::of(begin(None));
+    fixture.keys("esc");
     let hostile = ["a\u{1b}[31mred", "b\u{202e}fdp.exe", "c\nd", "日本語のとても長い名前".repeat(6).as_str()]
         .map(|name| entry(name, 1, 1));
-    scene.answer_lists(hostile.to_vec());
-    scene.size(80, 24);
-    let text = scene.text();
+    fixture.answer_lists(hostile.to_vec());
+    fixture.size(80, 24);
+    let text = fixture.text();
     assert!(
         text.contains(r"a\u{1b}[31mred") && text.contains(r"b\u{202e}fdp.exe") && text.contains(r"c\u{a}d"),
         "{text}"
     );
-    scene.keys("j f2");
-    assert!(scene.text().contains(r"new name  a\u{1b}[31mred"), "{}", scene.text());
+    fixture.keys("j f2");
+    assert!(fixture.text().contains(r"new name  a\u{1b}[31mred"), "{}", fixture.text());
     for line in text.lines() {
         assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{line}");
     }

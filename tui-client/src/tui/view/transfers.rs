@@ -1,35 +1,36 @@
 //! The full list of transfers: each with its files that move, ask or failed.
 
-use super::{figures, gauge::Bar, paint::Paint, strip};
+use ratatui::layout::Rect;
+
+use super::{figures, gauge::Bar, paint::Paint, transfer_strip};
 use crate::tui::state::{
     State,
     dialog::TransfersView,
-    layout::Area,
+    labels,
     transfers::{Row, eta, rests},
-    words,
 };
 
 /// Columns of a bar.
 const BAR: u16 = 12;
 
 /// Draws the list.
-pub(super) fn draw(paint: &mut Paint<'_>, state: &State, view: &TransfersView, area: Area) {
-    let theme = &paint.look().theme;
-    strip::title(paint, state, Area { height: 1, ..area });
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, view: &TransfersView, area: Rect) {
+    let theme = &paint.appearance().theme;
+    transfer_strip::title(paint, state, Rect { height: 1, ..area });
     let rows = state.transfers.rows();
-    let list = Area { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
+    let list = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
     let selected = view.selected.and_then(|name| state.transfers.row_of(name));
     let selected = selected.unwrap_or(view.row).min(rows.len().saturating_sub(1));
     let offset = view.offset.min(selected).max((selected + 1).saturating_sub(usize::from(list.height)));
     if rows.is_empty() {
-        let line = Area { y: list.y + list.height / 3, height: 1, ..list };
+        let line = Rect { y: list.y + list.height / 3, height: 1, ..list };
         paint.centre(line, "no transfers", theme.dim);
     }
     for (at, (row, y)) in rows.iter().skip(offset).zip(list.y..list.y + list.height).enumerate() {
-        let line = Area { y, height: 1, ..list };
+        let line = Rect { y, height: 1, ..list };
         draw_row(paint, state, row, line);
         if at + offset == selected {
-            paint.text(line.x, line.y, 1, paint.look().signs.cursor, theme.text);
+            paint.text(line.x, line.y, 1, paint.appearance().signs.cursor, theme.text);
             paint.restyle(line, theme.cursor);
         }
     }
@@ -45,27 +46,27 @@ fn settings(state: &State) -> String {
     format!("at a time {at_once}   to the server {up}   from the server {down}")
 }
 
-fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Area) {
-    let theme = &paint.look().theme;
-    let signs = paint.look().signs;
+fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Rect) {
+    let theme = &paint.appearance().theme;
+    let signs = paint.appearance().signs;
     let end = area.x + area.width.saturating_sub(1);
     let right = end.saturating_sub(right_width(area.width));
     let bar = right.saturating_sub(BAR + 2);
     match row {
         Row::Whole(transfer) => {
             let phase = transfer.phase(state.now);
-            let style = strip::phase_style(paint, phase);
-            paint.text(area.x + 2, area.y, 2, strip::arrow(paint, transfer.order.way()), style);
+            let style = transfer_strip::phase_style(paint, phase);
+            paint.text(area.x + 2, area.y, 2, transfer_strip::arrow(paint, transfer.order.way()), style);
             let word = if transfer.order.moves { "move " } else { "" };
             let name =
                 format!("{word}{}  {} {}", transfer.title(), signs_to(paint), transfer.order.to.display(&state.home));
             paint.text(area.x + 4, area.y, bar.saturating_sub(area.x + 5), &name, theme.text);
-            strip::bar_of(transfer.tally, phase, bar, area.y, BAR).draw(paint, theme.bar);
+            transfer_strip::bar_of(transfer.tally, phase, bar, area.y, BAR).draw(paint, theme.bar);
             paint.text(
                 right,
                 area.y,
                 end.saturating_sub(right),
-                &strip::described(paint, state, transfer, phase),
+                &transfer_strip::described(paint, state, transfer, phase),
                 style,
             );
         }
@@ -78,7 +79,7 @@ fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Area) {
                 .draw(paint, theme.bar);
             let millis = item.elapsed.as_millis().max(1);
             let rate = u64::try_from(u128::from(item.done.saturating_sub(item.reused)) * 1000 / millis).unwrap_or(0);
-            let mut text = format!("{}  {}", figures::percent(part(item.done)), words::item(item.state));
+            let mut text = format!("{}  {}", figures::percent(part(item.done)), labels::item(item.state));
             if let Some(left) = eta(size.saturating_sub(item.done), rate).filter(|_| !rests(item)) {
                 text += &format!("  {}", figures::time_left(left));
             }
@@ -97,7 +98,7 @@ fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Area) {
             paint.tail(area.x + 6, area.y, wide, name.trim_start_matches('/'), theme.bad);
             let x = area.x + 7 + wide;
             let again = if failed.retryable { "; r tries again" } else { "" };
-            paint.text(x, area.y, end.saturating_sub(x), &format!("{}{again}", failed.trouble), theme.bad);
+            paint.text(x, area.y, end.saturating_sub(x), &format!("{}{again}", failed.problem), theme.bad);
         }
     }
 }
@@ -111,5 +112,5 @@ fn right_width(width: u16) -> u16 {
 }
 
 fn signs_to(paint: &Paint<'_>) -> &'static str {
-    if paint.look().is_plain() { "->" } else { "→" }
+    if paint.appearance().is_plain() { "->" } else { "→" }
 }

@@ -1,15 +1,16 @@
 //! A file on the whole screen: its title, and its lines as text or in hexadecimal.
 
+use ratatui::layout::Rect;
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{figures, paint::Paint};
-use crate::tui::state::{State, dialog::Viewer, layout::Area};
+use crate::tui::state::{State, dialog::Viewer};
 
 /// Draws the file.
-pub(super) fn draw(paint: &mut Paint<'_>, state: &State, viewer: &Viewer, area: Area) {
-    let theme = &paint.look().theme;
-    let body = Area { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, viewer: &Viewer, area: Rect) {
+    let theme = &paint.appearance().theme;
+    let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let lines = viewer.lines(usize::from(body.width), usize::from(body.height));
     title(paint, state, viewer, area, viewer.percent(&lines, usize::from(body.width)));
     for (line, y) in lines.iter().zip(body.y..body.y + body.height) {
@@ -17,23 +18,23 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, viewer: &Viewer, area: 
         paint.text(body.x, y, body.width, shown, theme.text);
         if let Some((from, to)) = viewer.find.as_ref().and_then(|find| find.find(shown)) {
             let column = |at: usize| u16::try_from(shown[..at].width()).unwrap_or(u16::MAX).min(body.width);
-            let at = Area { x: body.x + column(from), y, width: column(to) - column(from), height: 1 };
+            let at = Rect { x: body.x + column(from), y, width: column(to) - column(from), height: 1 };
             paint.restyle(at, theme.found);
         }
     }
     if !lines.is_empty() {
         return;
     }
-    let (word, style) = match (&viewer.trouble, viewer.size) {
-        (Some(trouble), _) => (trouble.to_string(), theme.bad),
+    let (word, style) = match (&viewer.problem, viewer.size) {
+        (Some(problem), _) => (problem.to_string(), theme.bad),
         (None, Some(0)) => ("the file is empty".to_owned(), theme.dim),
         _ => ("reading".to_owned(), theme.dim),
     };
-    paint.centre(Area { y: body.y + body.height / 3, height: 1, ..body }, &word, style);
+    paint.centre(Rect { y: body.y + body.height / 3, height: 1, ..body }, &word, style);
 }
 
-fn title(paint: &mut Paint<'_>, state: &State, viewer: &Viewer, area: Area, percent: u64) {
-    let theme = &paint.look().theme;
+fn title(paint: &mut Paint<'_>, state: &State, viewer: &Viewer, area: Rect, percent: u64) {
+    let theme = &paint.appearance().theme;
     let mut facts = Vec::new();
     facts.extend(viewer.image.clone());
     facts.extend(viewer.size.map(figures::size));

@@ -22,7 +22,7 @@ pub(in crate::tui::effects) fn make_folder(path: PathBuf, _stop: CancellationTok
     }
 }
 
-/// Renames one after the other; what is there already is not replaced.
+/// Renames one after the other; existing entries are not replaced.
 pub(in crate::tui::effects) fn rename(steps: &[(Place, Place)], reply: &Reply) {
     for step in steps {
         let (Place::Local(from), Place::Local(to)) = step else { continue };
@@ -34,7 +34,7 @@ pub(in crate::tui::effects) fn rename(steps: &[(Place, Place)], reply: &Reply) {
 }
 
 fn rename_one(from: &Path, to: &Path) -> io::Result<()> {
-    // On disks that do not tell capitals apart the new name may be the old one.
+    // On a case-insensitive disk the new name may be the old entry.
     let same = || matches!((fs::canonicalize(from), fs::canonicalize(to)), (Ok(a), Ok(b)) if a == b);
     if fs::symlink_metadata(to).is_ok() && !same() {
         return Err(io::ErrorKind::AlreadyExists.into());
@@ -42,7 +42,7 @@ fn rename_one(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// Removes what is in a folder under some names; folders with all below them.
+/// Removes the named entries of a folder; folders with everything below them.
 pub(in crate::tui::effects) fn remove(folder: PathBuf, what: &[(Name, bool)], stop: &CancellationToken, reply: &Reply) {
     let mut amount = Amount::default();
     for (name, _) in what {
@@ -82,7 +82,7 @@ fn remove_one(path: &Path, stop: &CancellationToken, amount: &mut Amount) -> Res
 /// Removes the copy of an edited file, and the folder it has to itself.
 pub(in crate::tui::effects) fn remove_copy(path: PathBuf) {
     tokio::task::spawn_blocking(move || {
-        // What cannot be removed is removed at the next start, with the whole folder of copies.
+        // A copy that cannot be removed now goes at the next start, with the whole folder of copies.
         let _ = fs::remove_file(&path);
         let _ = path.parent().map(fs::remove_dir);
     });

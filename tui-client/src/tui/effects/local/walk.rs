@@ -1,4 +1,4 @@
-//! Walking this computer's folders: counting what is in them, and searching for names.
+//! Walking this computer's folders: counting entries, and searching for names.
 
 use std::{
     fs, io,
@@ -10,19 +10,19 @@ use ferry_client::transfer::{Ancestors, remote_name};
 use ferry_shared::{name::Name, path::RemotePath};
 use tokio_util::sync::CancellationToken;
 
-use super::look;
+use super::read;
 use crate::tui::{
     effect::CountFor,
     effects::reply::Reply,
     event::Answer,
-    state::{dialog::FoundItem, listing::Amount, pattern::Pattern, place::Place, trouble::Trouble},
+    state::{dialog::FoundItem, listing::Amount, pattern::Pattern, place::Place, problem::Problem},
     update::FOUND_MOST,
 };
 
-/// How often it is told how far a walk is.
+/// The interval between reports of a walk.
 const TOLD: Duration = Duration::from_millis(100);
 
-/// Counts what is in a folder under some names, with all below.
+/// Counts the named entries of a folder, with everything below.
 ///
 /// Links are counted as the engine takes them: `follow` those inside folders, too.
 pub(in crate::tui::effects) fn count(
@@ -48,7 +48,7 @@ struct Counter<'a> {
     amount: Amount,
     unreadable: u64,
     left_out: u64,
-    /// What is counted is to be copied or moved, and not removed.
+    /// The entries are counted for a copy or a move, not for a removal.
     taken: bool,
     follow: bool,
     told: Instant,
@@ -109,7 +109,7 @@ impl Counter<'_> {
 pub(in crate::tui::effects) fn search(folder: PathBuf, pattern: &str, stop: &CancellationToken, reply: &Reply) {
     let pattern = match Pattern::new(pattern) {
         Ok(pattern) => pattern,
-        Err(error) => return reply.post(Answer::Failed(Trouble::new(error))),
+        Err(error) => return reply.post(Answer::Failed(Problem::new(error))),
     };
     let mut search = Search { pattern, found: Vec::new(), total: 0, told: Instant::now(), stop, reply };
     match search.folder(&folder, &RemotePath::home()) {
@@ -136,7 +136,7 @@ impl Search<'_> {
             }
             let Ok(name) = remote_name(&entry.file_name()) else { continue };
             if self.pattern.picks(name.as_bytes())
-                && let Some(item) = look::item(&entry)
+                && let Some(item) = read::item(&entry)
             {
                 self.total += 1;
                 self.found.push(FoundItem { under: under.clone(), item });
@@ -147,7 +147,7 @@ impl Search<'_> {
             if entry.file_type().is_ok_and(|kind| kind.is_dir())
                 && let Ok(below) = under.join(&name)
             {
-                // A folder below that cannot be read is passed over.
+                // Skip an unreadable folder below the first.
                 let _ = self.folder(&entry.path(), &below);
             }
         }
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use crate::tui::{event::Event, state::ticket::Ticket};
 
-    /// What is counted of `names` in `folder`: files, folders and bytes, and what is left out.
+    /// Counts `names` in `folder`: files, folders and bytes, and the entries that are left out.
     fn counted(folder: &Path, names: &[&str], purpose: CountFor, follow: bool) -> (Amount, u64) {
         let (events, mut told) = tokio::sync::mpsc::channel(8);
         let reply = Reply::new(events, Ticket(1));

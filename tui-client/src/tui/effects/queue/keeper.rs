@@ -1,4 +1,4 @@
-//! Writes the journal on a thread of its own: every line is flushed, and nobody waits for the disk.
+//! Writes the journal on a thread of its own, which flushes every line.
 
 use std::{io, path::PathBuf, sync::mpsc as std_mpsc, thread};
 
@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::order;
 use crate::tui::{
     event::Event,
-    state::{transfers::Key, trouble::Trouble},
+    state::{problem::Problem, transfers::Key},
 };
 
 /// Something to write.
@@ -17,22 +17,22 @@ use crate::tui::{
 pub(super) enum Note {
     /// An order.
     Add(Key, Box<Order>),
-    /// An order is through.
+    /// An order has ended.
     Settle(Key),
-    /// A piece of an order is through.
+    /// A piece of an order has ended.
     Through(Key, Name),
-    /// All before is to be on the disk.
+    /// Everything before must reach the disk.
     End(oneshot::Sender<()>),
 }
 
-/// The way to the thread.
+/// The channel to the thread.
 #[derive(Debug)]
 pub(super) struct Keeper {
     notes: std_mpsc::Sender<Note>,
 }
 
 impl Keeper {
-    /// Opens the journal and tells what is left in it.
+    /// Opens the journal and returns the transfers left in it.
     pub(super) fn start(events: mpsc::Sender<Event>, folder: PathBuf) -> Self {
         // Notes are few and small, a handful for each transfer; the screen must never wait for the disk.
         let (notes, received) = std_mpsc::channel();
@@ -41,7 +41,7 @@ impl Keeper {
     }
 
     pub(super) fn note(&self, note: Note) {
-        // The thread ends only when it could not begin, and then it said so.
+        // The thread ends early only if it could not start, which it has reported.
         let _ = self.notes.send(note);
     }
 
@@ -58,14 +58,14 @@ fn keep(events: &mpsc::Sender<Event>, folder: &std::path::Path, notes: &std_mpsc
     let mut journal = match Journal::open(folder) {
         Ok((journal, found)) => {
             if found.unreadable > 0 {
-                tell(Event::Trouble(Trouble::new(format!(
+                tell(Event::Problem(Problem::new(format!(
                     "{} lines of the queue's journal cannot be read",
                     found.unreadable
                 ))));
             }
             for path in &found.newer {
                 let text = format!("{} is the queue of a newer ferry; it is kept for that one", path.display());
-                tell(Event::Trouble(Trouble::new(text)));
+                tell(Event::Problem(Problem::new(text)));
             }
             let Found { orders, .. } = found;
             tell(Event::Left(orders.into_iter().map(|(key, order)| order::left(key, order)).collect()));
@@ -73,7 +73,7 @@ fn keep(events: &mpsc::Sender<Event>, folder: &std::path::Path, notes: &std_mpsc
         }
         Err(error) => {
             let text = format!("the queue cannot be kept in {}: {error}", folder.display());
-            tell(Event::Trouble(Trouble::new(text)));
+            tell(Event::Problem(Problem::new(text)));
             return;
         }
     };
@@ -83,7 +83,7 @@ fn keep(events: &mpsc::Sender<Event>, folder: &std::path::Path, notes: &std_mpsc
             && !told
         {
             told = true;
-            tell(Event::Trouble(Trouble::new(format!("the queue cannot be kept on disk: {error}"))));
+            tell(Event::Problem(Problem::new(format!("the queue cannot be kept on disk: {error}"))));
         }
     }
 }

@@ -11,10 +11,10 @@ use crate::tui::state::{
     transfers::{Key, Order, Piece},
 };
 
-/// The jobs of an order, a piece each. A piece the other side cannot have becomes a job that says so.
+/// The jobs of an order, one for each piece. A piece that the other side cannot have becomes a job that fails.
 pub(super) fn jobs(order: &Order, options: &JobOptions) -> Vec<Job> {
     let job = |piece: &Piece| {
-        // What cannot be joined is too long for the other side; the folder itself then fails as the target.
+        // A path that cannot be joined is too long for the other side; the folder itself then fails as the target.
         let from = order.from.join(&piece.name).unwrap_or_else(|| order.from.clone());
         let to = order.to.join(&piece.becomes).unwrap_or_else(|| order.to.clone());
         let work = match (from, to) {
@@ -51,7 +51,7 @@ fn side(place: &Place) -> journal::Side {
     }
 }
 
-/// What the journal kept.
+/// The transfers that the journal kept.
 pub(super) fn left(key: u64, order: journal::Order) -> Left {
     let place = |side| match side {
         journal::Side::Local(path) => Place::Local(path),

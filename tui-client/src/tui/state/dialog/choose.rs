@@ -12,7 +12,7 @@ use crate::tui::{
     state::{field::Field, lines::wrapped},
 };
 
-/// What is being typed for.
+/// The purpose of the typed line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Typing {
     /// Find a name; the row to go back to.
@@ -26,14 +26,21 @@ pub(crate) enum Typing {
 /// A line being typed below the panes.
 #[derive(Debug, Clone)]
 pub(crate) struct TypeLine {
-    /// What for.
+    /// The purpose.
     pub(crate) typing: Typing,
     /// The line.
     pub(crate) field: Field,
-    /// What is wrong with it.
+    /// The error in it.
     pub(crate) fault: Option<String>,
     /// The entry the cursor was on; none on `..`.
     pub(crate) origin: Option<Name>,
+}
+
+impl TypeLine {
+    /// An empty line.
+    pub(crate) fn new(typing: Typing) -> Self {
+        Self { typing, field: Field::new(""), fault: None, origin: None }
+    }
 }
 
 /// Choosing a command by its name.
@@ -41,9 +48,9 @@ pub(crate) struct TypeLine {
 pub(crate) struct Palette {
     /// Where the command will be done.
     pub(crate) place: Where,
-    /// What is typed.
+    /// The typed text.
     pub(crate) field: Field,
-    /// What matches, the best first.
+    /// The matching commands, the best first.
     pub(crate) found: Vec<&'static Row>,
     /// The cursor.
     pub(crate) view: ListView,
@@ -61,7 +68,7 @@ impl Palette {
     pub(crate) fn search(&mut self) {
         let rows = || table().filter(|row| row.places.contains(&self.place));
         let typed = self.field.text();
-        // What is named so comes before what only speaks of it.
+        // Matches in a command's name come before those in its description.
         let mut found = best(typed, rows().map(|row| (row, row.name.to_owned())).collect());
         let name = typed.trim().to_lowercase().replace(' ', "-");
         found.sort_by_key(|row| (row.name != name, !row.name.starts_with(&name)));
@@ -81,7 +88,7 @@ impl Palette {
 pub(crate) struct HelpView {
     /// The place one is in.
     pub(crate) place: Where,
-    /// What is typed.
+    /// The typed text.
     pub(crate) field: Field,
     /// The lines: headings are places, the rest rows.
     pub(crate) lines: Vec<HelpLine>,
@@ -90,7 +97,7 @@ pub(crate) struct HelpView {
 }
 
 impl HelpLine {
-    /// What is said of a command, in lines of at most `width` columns; none for a heading.
+    /// The description of a command, in lines of at most `width` columns; none for a heading.
     pub(crate) fn words(&self, width: u16) -> Vec<String> {
         match self {
             Self::Heading(_) => Vec::new(),

@@ -1,8 +1,8 @@
 //! Everything known about one entry.
 
-use crate::tui::state::{listing::Item, place::Place, ticket::Ticket, trouble::Trouble};
+use crate::tui::state::{item::Item, place::Place, problem::Problem, ticket::Ticket};
 
-/// A digest that is asked for.
+/// The state of a requested digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DigestState {
     /// Being computed.
@@ -10,8 +10,8 @@ pub(crate) enum DigestState {
     /// It.
     Known(String),
     /// Why there is none.
-    Failed(Trouble),
-    /// Nothing has one that is no file.
+    Failed(Problem),
+    /// There is none: it is not a file.
     None,
 }
 
@@ -20,7 +20,7 @@ pub(crate) enum DigestState {
 pub(crate) struct Details {
     /// Where it is.
     pub(crate) place: Place,
-    /// What the folder says of it.
+    /// The entry as its folder lists it.
     pub(crate) item: Item,
     /// Its digest.
     pub(crate) digest: DigestState,

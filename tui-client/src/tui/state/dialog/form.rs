@@ -1,4 +1,4 @@
-//! Fields to fill in, and what for.
+//! Forms: fields to fill in, and their purpose.
 
 use ferry_shared::name::Name;
 use zeroize::Zeroize as _;
@@ -8,7 +8,7 @@ use crate::tui::{
     state::{field::Field, side::Side},
 };
 
-/// What is filled in.
+/// The value of a field.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     /// Text.
@@ -20,13 +20,13 @@ pub(crate) enum Value {
 /// A field with its label.
 #[derive(Debug, Clone)]
 pub(crate) struct FormField {
-    /// What belongs there.
+    /// The label.
     pub(crate) label: &'static str,
-    /// What is there.
+    /// The value.
     pub(crate) value: Value,
 }
 
-/// What a form is for.
+/// The purpose of a form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Connect to an address that is typed.
@@ -56,7 +56,7 @@ pub(crate) enum Purpose {
 /// Fields to fill in.
 #[derive(Debug, Clone)]
 pub(crate) struct Form {
-    /// What for.
+    /// The purpose.
     pub(crate) purpose: Purpose,
     /// The title.
     pub(crate) title: String,
@@ -64,9 +64,9 @@ pub(crate) struct Form {
     pub(crate) notes: Vec<String>,
     /// The fields.
     pub(crate) fields: Vec<FormField>,
-    /// Which of them has the cursor.
+    /// The index of the field that has the cursor.
     pub(crate) focus: usize,
-    /// What is wrong with what was filled in.
+    /// The error in the fields.
     pub(crate) fault: Option<String>,
 }
 
@@ -107,12 +107,17 @@ impl Form {
         self.focus = self.fields.iter().position(|field| field.label == label).unwrap_or(0);
     }
 
-    /// What stands in a text field.
+    /// The text of a field.
     pub(crate) fn get(&self, label: &str) -> &str {
         match self.fields.iter().find(|field| field.label == label).map(|field| &field.value) {
             Some(Value::Text(field)) => field.text().trim(),
             _ => "",
         }
+    }
+
+    /// The text of a field, unless it is empty.
+    pub(crate) fn given(&self, label: &str) -> Option<&str> {
+        Some(self.get(label)).filter(|text| !text.is_empty())
     }
 
     /// Takes what was typed into a secret field, and leaves nothing there.

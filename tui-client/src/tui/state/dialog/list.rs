@@ -1,10 +1,10 @@
-//! Lists to choose from, and what a search found.
+//! Lists to choose from, and the results of a search.
 
 use ferry_shared::path::RemotePath;
 
-use crate::tui::state::{listing::Item, place::Place, ticket::Ticket, trouble::Trouble};
+use crate::tui::state::{item::Item, place::Place, problem::Problem, ticket::Ticket};
 
-/// The cursor in a list, and what of it is on the screen.
+/// The cursor in a list, and the scroll position.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ListView {
     /// The line of the cursor.
@@ -36,21 +36,21 @@ pub(crate) struct FoundItem {
     pub(crate) item: Item,
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug)]
 pub(crate) struct Found {
     /// The folder that was searched.
     pub(crate) folder: Place,
     /// For what.
     pub(crate) pattern: String,
-    /// What was found so far.
+    /// The entries found so far.
     pub(crate) items: Vec<FoundItem>,
     /// Names the answers, while they come.
     pub(crate) ticket: Option<Ticket>,
     /// Whether there may be more than the search gives.
     pub(crate) cut: bool,
     /// Why it ended early.
-    pub(crate) trouble: Option<Trouble>,
+    pub(crate) problem: Option<Problem>,
     /// The cursor.
     pub(crate) view: ListView,
 }

@@ -1,4 +1,4 @@
-//! Something to read: a title, some lines, and how far one has scrolled.
+//! A text to read: a title, lines, and the scroll position.
 
 /// How it is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -13,7 +13,7 @@ pub(crate) enum Tone {
 /// Something to read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Notice {
-    /// What it is about.
+    /// The title.
     pub(crate) title: String,
     /// The lines; long ones are broken on the screen.
     pub(crate) lines: Vec<String>,

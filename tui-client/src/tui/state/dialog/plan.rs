@@ -1,4 +1,4 @@
-//! What is about to be done, counted while a person looks at it.
+//! Plans that a person confirms, with counts that complete meanwhile.
 
 use ferry_client::transfer::ItemId;
 use ferry_shared::name::Name;
@@ -6,34 +6,34 @@ use ferry_shared::name::Name;
 use crate::tui::state::{
     listing::Amount,
     place::Place,
+    problem::Problem,
     ticket::Ticket,
     transfers::{Key, Order},
-    trouble::Trouble,
 };
 
-/// How much something is, all below it included.
+/// The amount of some entries, with everything below them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Count {
     /// Names the answers, while they come.
     pub(crate) ticket: Option<Ticket>,
-    /// So much so far.
+    /// The amount so far.
     pub(crate) amount: Amount,
     /// Folders that could not be read.
     pub(crate) unreadable: u64,
-    /// Links, and what is neither file nor folder, that are left out.
+    /// Links and special files that are left out.
     pub(crate) left_out: u64,
     /// Why it is not known.
-    pub(crate) trouble: Option<Trouble>,
+    pub(crate) problem: Option<Problem>,
 }
 
 impl Count {
     /// Whether all is counted.
     pub(crate) fn is_done(&self) -> bool {
-        self.ticket.is_none() && self.trouble.is_none()
+        self.ticket.is_none() && self.problem.is_none()
     }
 }
 
-/// What a copy or move is about to do.
+/// The plan of a copy or move.
 #[derive(Debug, Clone)]
 pub(crate) struct CopyPlan {
     /// From where to where, and what.
@@ -58,7 +58,7 @@ impl CopyPlan {
     }
 }
 
-/// What a deletion is about to do.
+/// The plan of a deletion.
 #[derive(Debug, Clone)]
 pub(crate) struct DeletePlan {
     /// The folder the entries are in.
@@ -69,7 +69,7 @@ pub(crate) struct DeletePlan {
     pub(crate) count: Count,
 }
 
-/// What yes means.
+/// The action that yes stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Decided {
     /// Take a site off the list.
@@ -77,7 +77,7 @@ pub(crate) enum Decided {
     /// Send an edited file back over a newer one.
     SendBack(u64),
     /// Leave the server for another one, or none.
-    Leave(Option<Box<crate::tui::state::link::Server>>),
+    Leave(Option<Box<crate::tui::state::server::Server>>),
     /// Start though it does not fit.
     StartAnyway,
     /// Cancel a transfer, or one file of it, and throw away what has arrived.
@@ -89,8 +89,8 @@ pub(crate) enum Decided {
 pub(crate) struct Question {
     /// The title.
     pub(crate) title: String,
-    /// What it is about.
+    /// The explanation.
     pub(crate) lines: Vec<String>,
-    /// What yes means.
+    /// The action that yes stands for.
     pub(crate) decided: Decided,
 }

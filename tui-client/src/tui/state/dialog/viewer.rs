@@ -1,11 +1,11 @@
-//! A file being looked at: the blocks that were read, and which part of them is on the screen.
+//! The viewer of a file: the blocks that were read, and the part on the screen.
 
 use std::collections::BTreeMap;
 
 use ferry_shared::{limits::BLOCK_SIZE, name::Escaped};
 use unicode_width::UnicodeWidthChar as _;
 
-use crate::tui::state::{pattern::Pattern, place::Place, ticket::Ticket, trouble::Trouble};
+use crate::tui::state::{pattern::Pattern, place::Place, problem::Problem, ticket::Ticket};
 
 /// Blocks kept; further ones are read again.
 const KEPT: usize = 8;
@@ -18,7 +18,7 @@ pub(crate) const HEX_WIDTH: u64 = 16;
 /// Columns of a tab.
 const TAB: usize = 8;
 
-/// A file being looked at.
+/// The viewer of a file.
 #[derive(Debug, Clone)]
 pub(crate) struct Viewer {
     /// The file.
@@ -36,10 +36,10 @@ pub(crate) struct Viewer {
     /// The block that is being read.
     pub(crate) reading: Option<(Ticket, u64)>,
     /// Why it cannot be.
-    pub(crate) trouble: Option<Trouble>,
-    /// What is looked for.
+    pub(crate) problem: Option<Problem>,
+    /// The pattern that is searched for.
     pub(crate) find: Option<Pattern>,
-    /// What an image says of itself.
+    /// The kind and size of an image.
     pub(crate) image: Option<String>,
     blocks: BTreeMap<u64, Vec<u8>>,
 }
@@ -49,7 +49,7 @@ pub(crate) struct Viewer {
 pub(crate) struct ViewLine {
     /// The byte it begins with.
     pub(crate) at: u64,
-    /// What it shows, tabs and hostile characters written out.
+    /// The text, with tabs expanded and control characters escaped.
     pub(crate) text: String,
 }
 
@@ -64,7 +64,7 @@ impl Viewer {
             left: 0,
             top: 0,
             reading: None,
-            trouble: None,
+            problem: None,
             find: None,
             image: None,
             blocks: BTreeMap::new(),
@@ -90,7 +90,7 @@ impl Viewer {
 
     /// The next block to read for what is on the screen and around it.
     pub(crate) fn wanted(&self) -> Option<u64> {
-        if self.reading.is_some() || self.trouble.is_some() {
+        if self.reading.is_some() || self.problem.is_some() {
             return None;
         }
         let Some(size) = self.size else { return Some(self.top / BLOCK_SIZE) };
@@ -129,7 +129,7 @@ impl Viewer {
         let Some(size) = self.size else { return };
         self.top = size;
         self.scroll(-isize::try_from(height).unwrap_or(1), width, height);
-        // The end is not read yet: near enough until it is.
+        // The end is not read yet: show its approximate position.
         if self.top == size && size > 0 {
             self.top = size.saturating_sub(1) / BLOCK_SIZE * BLOCK_SIZE;
             if self.hex {
@@ -138,7 +138,7 @@ impl Viewer {
         }
     }
 
-    /// Goes to the next line with what is looked for, or the one before; whether there is one.
+    /// Goes to the next or previous line that matches. Returns whether there is one.
     pub(crate) fn find_from(&mut self, from: u64, forward: bool, width: usize) -> bool {
         let Some(pattern) = self.find.clone() else { return false };
         let mut at = from;
@@ -180,7 +180,7 @@ impl Viewer {
                 None => break,
             }
         }
-        // What is not read yet counts as more to come.
+        // Bytes that are not read yet count as more to come.
         (Some(at) != self.size).then_some(next)
     }
 
@@ -318,7 +318,7 @@ fn hex_line(at: u64, bytes: &[u8]) -> String {
     text
 }
 
-/// What an image's first bytes say: its kind and its size in pixels.
+/// Reads the kind of an image and its size in pixels from its first bytes.
 fn image_info(bytes: &[u8]) -> Option<String> {
     let be16 = |at: usize| bytes.get(at..at + 2).map(|b| u32::from(u16::from_be_bytes([b[0], b[1]])));
     let be32 = |at: usize| bytes.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));

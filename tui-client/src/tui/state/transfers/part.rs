@@ -6,7 +6,7 @@ use ferry_client::transfer::{ActiveItem, ItemState, JobId, JobProgress, Summary}
 
 use crate::estimate::Estimate;
 
-/// How far something is.
+/// The progress of a part or a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Tally {
     /// Whether the totals still grow.
@@ -17,9 +17,9 @@ pub(crate) struct Tally {
     pub(crate) files: u64,
     /// Their bytes.
     pub(crate) bytes: u64,
-    /// Files that are through.
+    /// Finished files.
     pub(crate) files_done: u64,
-    /// Bytes that are through.
+    /// Finished bytes.
     pub(crate) bytes_done: u64,
     /// Of these, bytes that were there already.
     pub(crate) reused: u64,
@@ -48,14 +48,14 @@ impl Tally {
         }
     }
 
-    /// How long the rest takes; nothing while it is not known how much that is.
+    /// The estimated time for the rest; `None` while its size is unknown.
     pub(crate) fn left(self, estimate: &Estimate) -> Option<Duration> {
         let left =
             estimate.left(self.bytes.saturating_sub(self.bytes_done), self.files.saturating_sub(self.files_done));
         left.filter(|_| !self.counting)
     }
 
-    /// Thousandths that are through; by bytes, or by files where there are no bytes.
+    /// The finished thousandths; by bytes, or by files if there are no bytes.
     pub(crate) fn permille(&self) -> u64 {
         match (self.bytes, self.files) {
             (0, 0) => 0,
@@ -87,17 +87,17 @@ impl From<&JobProgress> for Tally {
 pub(crate) struct Part {
     /// The engine's name for it, once it has it.
     pub(crate) job: Option<JobId>,
-    /// How far it is.
+    /// Its progress.
     pub(crate) tally: Tally,
-    /// It is through: what became of it.
+    /// The summary, once it has ended.
     pub(crate) summary: Option<Summary>,
-    /// Bytes that travelled: all that is through but what was there already.
+    /// Transferred bytes: the finished ones without those that were there already.
     pub(crate) fresh: u64,
-    /// What was shown before a break or a pause, until it is known again what is there.
+    /// The figures from before a break or a pause, until the present bytes are known again.
     pub(super) before: Option<Before>,
 }
 
-/// What was through before a break or a pause.
+/// The files that were done before a break or a pause.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Before {
     files: u64,
@@ -145,11 +145,11 @@ impl Part {
         tally.files = tally.files.max(summary.files.saturating_add(summary.failed));
         tally.bytes = tally.bytes.max(summary.bytes);
         tally.files_done = summary.files;
-        // What had arrived of a cancelled file is kept; of a failed one nobody knows.
+        // The bytes of a cancelled file are kept; for a failed file the amount is unknown.
         let kept = if summary.cancelled && !discarded { tally.bytes_done } else { 0 };
         tally.bytes_done = summary.bytes.max(kept);
         (tally.reused, tally.failed) = (summary.reused, summary.failed);
-        // What was not compared is not verified either.
+        // A file that was not compared is not verified either.
         tally.skipped = summary.skipped.saturating_add(summary.unchanged);
         self.fresh = self.fresh.max(summary.bytes.saturating_sub(summary.reused));
         self.before = None;
@@ -157,12 +157,12 @@ impl Part {
     }
 }
 
-/// Whether a file that was begun does not move now.
+/// Whether a file that was begun is at rest now.
 pub(crate) fn rests(item: &ActiveItem) -> bool {
     matches!(item.state, ItemState::Paused | ItemState::Waiting)
 }
 
-/// Whether it is known what of a file was there already.
+/// Whether the bytes of a file that were there already are known.
 fn is_past_comparing(item: &ActiveItem) -> bool {
     match item.state {
         ItemState::Waiting | ItemState::Checking => false,
@@ -174,7 +174,7 @@ fn is_past_comparing(item: &ActiveItem) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::scene::{active, job};
+    use crate::tui::fixture::{active, job};
 
     #[test]
     fn progress_is_by_bytes_and_by_files_where_there_are_none() {

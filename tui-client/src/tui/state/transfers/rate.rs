@@ -1,8 +1,8 @@
-//! How fast bytes go: a moving average, so that the figure can be read.
+//! The transfer rate: a moving average, so that the figure is steady enough to read.
 
 use std::{collections::VecDeque, time::Duration};
 
-/// Over how long the average goes.
+/// The window of the average.
 const WINDOW: Duration = Duration::from_secs(5);
 /// The least time between two points.
 const STEP: Duration = Duration::from_millis(150);
@@ -30,7 +30,7 @@ impl Rate {
         }
     }
 
-    /// Bytes a second at `now`; 0 when nothing came for as long as the average goes.
+    /// Bytes a second at `now`; 0 if nothing came within the window.
     pub(crate) fn at(&self, now: Duration) -> u64 {
         let from = self.points.iter().find(|(time, _)| *time + WINDOW >= now);
         let (Some((start, first)), Some((_, last))) = (from, self.points.back()) else { return 0 };

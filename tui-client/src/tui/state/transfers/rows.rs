@@ -37,7 +37,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// What keeps naming the line while others come and go.
+    /// An identifier of the line that stays valid while others come and go.
     pub(crate) fn name(&self) -> (Key, Option<ItemId>) {
         (self.transfer().key, self.item())
     }
@@ -49,7 +49,7 @@ impl Transfers {
         let mut rows = Vec::new();
         for transfer in self.all() {
             rows.push(Row::Whole(transfer));
-            // Of a single file there is nothing more to say than of its transfer.
+            // The line of a single file would repeat that of its transfer.
             let single = matches!(transfer.order.what.as_slice(), [piece] if !piece.folder);
             if !single {
                 rows.extend(transfer.begun().map(|item| Row::Active(transfer, item)));
@@ -60,7 +60,7 @@ impl Transfers {
         rows
     }
 
-    /// Which line a name is of; that of its transfer when its own is gone.
+    /// The line with this identifier, or the line of its transfer if it is gone.
     pub(crate) fn row_of(&self, name: (Key, Option<ItemId>)) -> Option<usize> {
         let names: Vec<_> = self.rows().iter().map(Row::name).collect();
         let line = |name| names.iter().position(|other| *other == name);

@@ -1,4 +1,4 @@
-//! One transfer: what a person copied or moved with one command, and how far it is.
+//! One transfer: the entries that one command copies or moves, and their progress.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use super::{
 };
 use crate::{
     estimate::Estimate,
-    tui::state::{place::Place, trouble::Trouble},
+    tui::state::{place::Place, problem::Problem},
 };
 
 /// Failed files that are remembered with their causes; more are only counted.
 const FAILURES: usize = 500;
 
-/// Names a transfer, also after a restart.
+/// The identifier of a transfer, which survives a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key(pub(crate) u64);
 
-/// Which way the bytes go.
+/// The direction of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     /// To the server.
@@ -30,18 +30,18 @@ pub(crate) enum Way {
     Down,
 }
 
-/// What was asked for.
+/// The order of a transfer, as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Order {
     /// The folder the sources are in.
     pub(crate) from: Place,
     /// The folder they go to.
     pub(crate) to: Place,
-    /// What goes: its name there, the name it gets, and whether it is a folder.
+    /// The entries: each one's name, its name at the target, and whether it is a folder.
     pub(crate) what: Vec<Piece>,
     /// Whether the sources go away.
     pub(crate) moves: bool,
-    /// What to do where something is there already.
+    /// The rule for targets that exist already.
     pub(crate) rule: ConflictRule,
     /// Permission bits its files get in place of their sources'.
     pub(crate) mode: Option<u32>,
@@ -59,7 +59,7 @@ pub(crate) struct Piece {
 }
 
 impl Order {
-    /// Which way its bytes go.
+    /// The direction of its bytes.
     pub(crate) fn way(&self) -> Way {
         if self.to.is_remote() { Way::Up } else { Way::Down }
     }
@@ -75,7 +75,7 @@ pub(crate) struct FailedItem {
     /// Its path below the order's folder.
     pub(crate) path: RemotePath,
     /// Why.
-    pub(crate) trouble: Trouble,
+    pub(crate) problem: Problem,
     /// Whether trying again may help.
     pub(crate) retryable: bool,
 }
@@ -83,25 +83,25 @@ pub(crate) struct FailedItem {
 /// An answer that holds for more than one question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StandingAnswer {
-    /// What it covers.
+    /// The files it covers.
     pub(crate) covers: Covers,
-    /// What to do.
+    /// The decision.
     pub(crate) decision: Decision,
 }
 
-/// What an answer covers.
+/// The files that an answer covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Covers {
-    /// What goes to this folder.
+    /// All files for this folder.
     Folder(RemotePath),
-    /// What has this extension, in lower case.
+    /// All files with this extension, in lower case.
     Kind(Vec<u8>),
     /// All.
     All,
 }
 
 impl Covers {
-    /// What an answer given for the file at `path` covers in `scope`; `None` for itself only.
+    /// The files that an answer for `path` covers in `scope`; `None` for that file only.
     pub(crate) fn of(path: &RemotePath, scope: Scope) -> Option<Self> {
         match scope {
             Scope::This => None,
@@ -127,28 +127,28 @@ fn kind(path: &RemotePath) -> Vec<u8> {
     crate::tui::state::order::extension(name).to_ascii_lowercase()
 }
 
-/// What a transfer is at, as a whole.
+/// The phase of a transfer as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Left from the last time; not begun.
     Held,
-    /// Looking what there is.
+    /// Scanning the source.
     Counting,
     /// In the queue.
     Waiting,
-    /// At it.
+    /// Active.
     Working(ItemState),
     /// Held until it is resumed.
     Paused,
-    /// All that is left asks.
+    /// All unfinished files have an open question.
     Asking,
-    /// Through, but for what failed.
+    /// Ended, with failures.
     Failed,
-    /// Given up.
+    /// Cancelled.
     Cancelled,
-    /// Through, and none of it was copied: all was left out.
+    /// Ended, and every file was left out.
     LeftOut,
-    /// Through: whole and verified.
+    /// Ended: complete and verified.
     Verified,
 }
 
@@ -157,7 +157,7 @@ pub(crate) enum Phase {
 pub(crate) struct Transfer {
     /// Its name.
     pub(crate) key: Key,
-    /// What was asked for.
+    /// The order.
     pub(crate) order: Order,
     /// Its pieces, as the order has them.
     pub(crate) parts: Vec<Part>,
@@ -169,19 +169,19 @@ pub(crate) struct Transfer {
     pub(crate) resting: Vec<ActiveItem>,
     /// Files that failed, the latest last.
     pub(crate) failures: Vec<FailedItem>,
-    /// Answers for what will still ask.
+    /// Answers for later questions.
     pub(crate) answers: Vec<StandingAnswer>,
     /// The digest of the one file it was.
     pub(crate) digest: Option<Digest>,
     /// Left from the last time, and not yet begun.
     pub(crate) held: bool,
-    /// What arrived of it was thrown away.
+    /// The bytes that had arrived were discarded.
     pub(crate) discarded: bool,
-    /// When it went through.
+    /// The time at which it ended.
     pub(crate) ended: Option<Duration>,
-    /// How fast it goes.
+    /// Its rate.
     pub(crate) rate: Rate,
-    /// How long the rest of it takes.
+    /// The estimated time for the rest.
     pub(crate) estimate: Estimate,
 }
 
@@ -225,12 +225,12 @@ impl Transfer {
         }
     }
 
-    /// Whether all of it is through.
+    /// Whether all of it has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.ended.is_some()
     }
 
-    /// What it is at.
+    /// Its phase.
     pub(crate) fn phase(&self, now: Duration) -> Phase {
         if self.held {
             return Phase::Held;
@@ -238,7 +238,7 @@ impl Transfer {
         if self.is_over() {
             let cancelled =
                 self.parts.iter().any(|part| part.summary.as_ref().is_some_and(|summary| summary.cancelled));
-            return match (cancelled, self.troubled()) {
+            return match (cancelled, self.has_problem()) {
                 (true, _) => Phase::Cancelled,
                 (false, true) => Phase::Failed,
                 (false, false) if self.tally.files_done == 0 && self.tally.skipped > 0 => Phase::LeftOut,
@@ -267,12 +267,12 @@ impl Transfer {
     }
 
     /// Whether something of it failed.
-    pub(crate) fn troubled(&self) -> bool {
+    pub(crate) fn has_problem(&self) -> bool {
         self.tally.failed > 0
             || self.parts.iter().any(|part| part.summary.as_ref().is_some_and(|summary| summary.error.is_some()))
     }
 
-    /// What was left out of it, in words; nothing where that is nothing.
+    /// A description of the files left out of it; `None` if there are none.
     pub(crate) fn left_out(&self) -> Option<String> {
         let unchanged: u64 = self.parts.iter().filter_map(|part| part.summary.as_ref()).map(|sum| sum.unchanged).sum();
         let skipped = self.tally.skipped.saturating_sub(unchanged);
@@ -284,7 +284,7 @@ impl Transfer {
         }
     }
 
-    /// Drops the pieces that are through, and what is known of the others; what is to be ordered again.
+    /// Drops the finished pieces and the progress of the others. Returns the order to give again.
     pub(crate) fn begin_again(&mut self) -> Order {
         let well = |part: &Part| {
             part.summary
@@ -335,7 +335,7 @@ impl Transfer {
         self.active.iter().filter(move |item| !rests(item)).chain(&self.resting)
     }
 
-    /// Remembers a failed file.
+    /// Keeps a failed file.
     pub(crate) fn failed(&mut self, failure: FailedItem) {
         self.failures.retain(|other| other.item != failure.item);
         if self.failures.len() < FAILURES {

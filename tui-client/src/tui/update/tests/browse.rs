@@ -1,24 +1,21 @@
 //! Moving about, marking, finding, arranging.
 
-use crate::tui::{
-    effect::Effect,
-    event::{Answer, Event, Mouse, MouseAct},
-    scene::{Scene, begin, entry, local_items},
-    state::{
-        listing::Item,
-        place::Place,
-        side::Side,
-        ticket::Ticket,
-        trouble::{Kind, Trouble},
+use crate::{
+    fault::Kind,
+    tui::{
+        effect::Effect,
+        event::{Answer, Event, Mouse, MouseAct},
+        fixture::{Fixture, begin, entry, local_items},
+        state::{item::Item, place::Place, problem::Problem, side::Side, ticket::Ticket},
     },
 };
 
-fn under(scene: &Scene) -> String {
-    scene.state.pane().current().map_or("..".into(), |item| item.entry.name.display().to_string())
+fn under(fixture: &Fixture) -> String {
+    fixture.state.pane().current().map_or("..".into(), |item| item.entry.name.display().to_string())
 }
 
-fn shown(scene: &Scene, side: Side) -> String {
-    scene.state.panes[side].place.display(&scene.state.home)
+fn shown(fixture: &Fixture, side: Side) -> String {
+    fixture.state.panes[side].place.display(&fixture.state.home)
 }
 
 fn lists(effects: &[Effect]) -> Vec<Ticket> {
@@ -34,195 +31,195 @@ fn page(names: &[&str]) -> Answer {
 
 #[test]
 fn entering_a_folder_asks_for_it_and_going_up_lands_on_it() {
-    let mut scene = Scene::connected();
-    scene.keys("j j enter");
-    assert_eq!(shown(&scene, Side::Left), "~/data/2025");
-    scene.answer_lists(vec![entry("x", 1, 1)]);
-    scene.keys("backspace");
-    scene.answer_lists(local_items());
-    assert_eq!((shown(&scene, Side::Left).as_str(), under(&scene).as_str()), ("~/data", "2025"));
+    let mut fixture = Fixture::connected();
+    fixture.keys("j j enter");
+    assert_eq!(shown(&fixture, Side::Left), "~/data/2025");
+    fixture.answer_lists(vec![entry("x", 1, 1)]);
+    fixture.keys("backspace");
+    fixture.answer_lists(local_items());
+    assert_eq!((shown(&fixture, Side::Left).as_str(), under(&fixture).as_str()), ("~/data", "2025"));
 }
 
 #[test]
 fn the_newest_request_wins() {
-    let mut scene = Scene::connected();
-    scene.keys("j enter h");
-    let effects = scene.take();
+    let mut fixture = Fixture::connected();
+    fixture.keys("j enter h");
+    let effects = fixture.take();
     let asked = lists(&effects);
     assert_eq!(asked.len(), 2);
     assert!(effects.contains(&Effect::Drop(asked[0])), "the first is called off");
-    scene.event(Event::Answer(asked[0], page(&["late"])));
-    assert_eq!(scene.state.pane().listing.total(), 0, "its pages are not taken");
-    scene.event(Event::Answer(asked[1], page(&["right"])));
-    assert_eq!(scene.state.pane().listing.total(), 1);
+    fixture.event(Event::Answer(asked[0], page(&["late"])));
+    assert_eq!(fixture.state.pane().listing.total(), 0, "its pages are not taken");
+    fixture.event(Event::Answer(asked[1], page(&["right"])));
+    assert_eq!(fixture.state.pane().listing.total(), 1);
 }
 
 #[test]
 fn pages_are_shown_as_they_arrive() {
-    let mut scene = Scene::of(begin(None));
-    scene.keys("esc");
-    let ticket = lists(&scene.take())[0];
-    scene.event(Event::Answer(ticket, Answer::Page { items: vec![entry("b", 1, 1)], more: true }));
-    assert!(scene.text().contains(" b "));
-    scene.event(Event::Answer(ticket, Answer::Page { items: vec![entry("a", 1, 1)], more: true }));
-    assert!(scene.text().contains(" a ") && scene.state.pane().loading.is_some());
+    let mut fixture = Fixture::of(begin(None));
+    fixture.keys("esc");
+    let ticket = lists(&fixture.take())[0];
+    fixture.event(Event::Answer(ticket, Answer::Page { items: vec![entry("b", 1, 1)], more: true }));
+    assert!(fixture.text().contains(" b "));
+    fixture.event(Event::Answer(ticket, Answer::Page { items: vec![entry("a", 1, 1)], more: true }));
+    assert!(fixture.text().contains(" a ") && fixture.state.pane().loading.is_some());
 }
 
 #[test]
 fn a_folder_that_is_gone_leads_to_the_one_above() {
-    let mut scene = Scene::connected();
-    scene.keys("j enter");
-    let ticket = lists(&scene.take())[0];
-    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::new("no such folder").of(Kind::Missing))));
-    assert_eq!(shown(&scene, Side::Left), "~/data");
-    assert!(scene.state.toast.is_some());
+    let mut fixture = Fixture::connected();
+    fixture.keys("j enter");
+    let ticket = lists(&fixture.take())[0];
+    fixture.event(Event::Answer(ticket, Answer::Failed(Problem::new("no such folder").of(Kind::Missing))));
+    assert_eq!(shown(&fixture, Side::Left), "~/data");
+    assert!(fixture.state.toast.is_some());
 }
 
 #[test]
 fn a_folder_that_may_not_be_read_says_so_and_stays() {
-    let mut scene = Scene::connected();
-    scene.keys("j enter");
-    let ticket = lists(&scene.take())[0];
-    scene.event(Event::Answer(ticket, Answer::Failed(Trouble::new("permission denied"))));
-    assert!(scene.text().contains("permission denied"));
-    scene.keys("h");
-    assert_eq!(shown(&scene, Side::Left), "~/data");
+    let mut fixture = Fixture::connected();
+    fixture.keys("j enter");
+    let ticket = lists(&fixture.take())[0];
+    fixture.event(Event::Answer(ticket, Answer::Failed(Problem::new("permission denied"))));
+    assert!(fixture.text().contains("permission denied"));
+    fixture.keys("h");
+    assert_eq!(shown(&fixture, Side::Left), "~/data");
 }
 
 #[test]
 fn panes_in_step_enter_and_leave_folders_of_the_same_name() {
-    let mut scene = Scene::connected();
-    scene.keys("ctrl-y j enter");
+    let mut fixture = Fixture::connected();
+    fixture.keys("ctrl-y j enter");
     assert_eq!(
-        (shown(&scene, Side::Left).as_str(), shown(&scene, Side::Right).as_str()),
+        (shown(&fixture, Side::Left).as_str(), shown(&fixture, Side::Right).as_str()),
         ("~/data/2024", "/photos/2024")
     );
-    scene.answer_lists(Vec::new());
-    scene.keys("h");
-    assert_eq!((shown(&scene, Side::Left).as_str(), shown(&scene, Side::Right).as_str()), ("~/data", "/photos"));
-    scene.answer_lists(local_items());
-    scene.keys("j enter");
-    assert!(scene.state.toast.as_ref().is_some_and(|toast| toast.bad) || shown(&scene, Side::Right) != "/photos");
+    fixture.answer_lists(Vec::new());
+    fixture.keys("h");
+    assert_eq!((shown(&fixture, Side::Left).as_str(), shown(&fixture, Side::Right).as_str()), ("~/data", "/photos"));
+    fixture.answer_lists(local_items());
+    fixture.keys("j enter");
+    assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.bad) || shown(&fixture, Side::Right) != "/photos");
 }
 
 #[test]
 fn history_goes_back_and_forward() {
-    let mut scene = Scene::connected();
-    scene.keys("j enter g h H H L");
-    assert_eq!(shown(&scene, Side::Left), "~/data/2024");
-    scene.keys("L");
-    assert_eq!(shown(&scene, Side::Left), "~");
-    scene.keys("L");
-    assert!(scene.state.toast.as_ref().is_some_and(|toast| toast.bad));
+    let mut fixture = Fixture::connected();
+    fixture.keys("j enter g h H H L");
+    assert_eq!(shown(&fixture, Side::Left), "~/data/2024");
+    fixture.keys("L");
+    assert_eq!(shown(&fixture, Side::Left), "~");
+    fixture.keys("L");
+    assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.bad));
 }
 
 #[test]
 fn a_typed_path_is_gone_to_and_a_bad_one_is_told_in_the_form() {
-    let mut scene = Scene::connected();
-    scene.keys("g /").type_text("../x").keys("enter");
-    assert_eq!(shown(&scene, Side::Left), "~/x");
-    scene.keys("tab g /").type_text("../../..").keys("enter");
-    assert_eq!(shown(&scene, Side::Right), "/photos");
-    assert_eq!(scene.state.dialogs.len(), 1, "the form is still there");
+    let mut fixture = Fixture::connected();
+    fixture.keys("g /").type_text("../x").keys("enter");
+    assert_eq!(shown(&fixture, Side::Left), "~/x");
+    fixture.keys("tab g /").type_text("../../..").keys("enter");
+    assert_eq!(shown(&fixture, Side::Right), "/photos");
+    assert_eq!(fixture.state.dialogs.len(), 1, "the form is still there");
 }
 
 #[test]
 fn finding_moves_while_one_types_and_escape_goes_back() {
-    let mut scene = Scene::connected();
-    scene.keys("j /").type_text("pho");
-    assert_eq!(under(&scene), "photo 2.jpg");
-    scene.keys("down");
-    assert_eq!(under(&scene), "photo 10.jpg");
-    scene.keys("esc");
-    assert_eq!(under(&scene), "2024");
-    scene.keys("/").type_text("pho").keys("enter n n");
-    assert_eq!(under(&scene), "photo 2.jpg", "around the end");
+    let mut fixture = Fixture::connected();
+    fixture.keys("j /").type_text("pho");
+    assert_eq!(under(&fixture), "photo 2.jpg");
+    fixture.keys("down");
+    assert_eq!(under(&fixture), "photo 10.jpg");
+    fixture.keys("esc");
+    assert_eq!(under(&fixture), "2024");
+    fixture.keys("/").type_text("pho").keys("enter n n");
+    assert_eq!(under(&fixture), "photo 2.jpg", "around the end");
 }
 
 #[test]
 fn a_filter_given_up_while_it_is_typed_leaves_the_cursor_where_it_was() {
-    let mut scene = Scene::connected();
-    scene.keys("j j j");
-    assert_eq!(under(&scene), "holiday.raw");
-    scene.keys("f").type_text("notes").keys("esc");
-    assert_eq!(under(&scene), "holiday.raw");
-    scene.keys("g g f").type_text("notes").keys("esc");
-    assert_eq!(under(&scene), "..");
+    let mut fixture = Fixture::connected();
+    fixture.keys("j j j");
+    assert_eq!(under(&fixture), "holiday.raw");
+    fixture.keys("f").type_text("notes").keys("esc");
+    assert_eq!(under(&fixture), "holiday.raw");
+    fixture.keys("g g f").type_text("notes").keys("esc");
+    assert_eq!(under(&fixture), "..");
 }
 
 #[test]
 fn a_folder_that_is_gone_is_named_once() {
     for (told, said) in [("~/data/2024 is not there", "~/data/2024 is not there"), ("gone", "~/data/2024: gone")] {
-        let mut scene = Scene::connected();
-        scene.keys("j enter");
-        let ticket = scene.ticket();
-        scene.event(Event::Answer(ticket, Answer::Failed(Trouble::new(told).of(Kind::Missing))));
-        assert_eq!(scene.state.toast.as_ref().map(|toast| &*toast.text), Some(said));
+        let mut fixture = Fixture::connected();
+        fixture.keys("j enter");
+        let ticket = fixture.ticket();
+        fixture.event(Event::Answer(ticket, Answer::Failed(Problem::new(told).of(Kind::Missing))));
+        assert_eq!(fixture.state.toast.as_ref().map(|toast| &*toast.text), Some(said));
     }
 }
 
 #[test]
 fn what_is_marked_says_how_many_folders_where_their_size_is_not_known() {
-    let mut scene = Scene::connected();
-    scene.keys("j space space");
-    assert!(scene.text().contains("2 of 10 marked, 2 folders"), "{}", scene.text());
-    scene.keys("space");
-    assert!(scene.text().contains("3 of 10 marked, 24 MiB and 2 folders"), "{}", scene.text());
+    let mut fixture = Fixture::connected();
+    fixture.keys("j space space");
+    assert!(fixture.text().contains("2 of 10 marked, 2 folders"), "{}", fixture.text());
+    fixture.keys("space");
+    assert!(fixture.text().contains("3 of 10 marked, 24 MiB and 2 folders"), "{}", fixture.text());
 }
 
 #[test]
 fn what_a_search_finds_is_in_order_and_the_cursor_stays_on_its_entry() {
     use crate::tui::state::dialog::{Dialog, FoundItem};
-    let mut scene = Scene::connected();
-    scene.keys("tab F").type_text("a").keys("enter");
-    let ticket = scene.ticket();
+    let mut fixture = Fixture::connected();
+    fixture.keys("tab F").type_text("a").keys("enter");
+    let ticket = fixture.ticket();
     let found = |under: &str, name: &str| FoundItem {
         under: ferry_shared::path::RemotePath::from_typed(under.as_bytes()).unwrap(),
         item: entry(name, 1, 1),
     };
-    scene.event(Event::Answer(ticket, Answer::Found { items: vec![found("b", "x"), found("a", "z")], more: true }));
-    scene.keys("j");
-    scene.event(Event::Answer(ticket, Answer::Found { items: vec![found("a", "y"), found("", "q")], more: false }));
-    let Some(Dialog::Found(view)) = scene.state.dialogs.last() else { panic!() };
+    fixture.event(Event::Answer(ticket, Answer::Found { items: vec![found("b", "x"), found("a", "z")], more: true }));
+    fixture.keys("j");
+    fixture.event(Event::Answer(ticket, Answer::Found { items: vec![found("a", "y"), found("", "q")], more: false }));
+    let Some(Dialog::Found(view)) = fixture.state.dialogs.last() else { panic!() };
     let names: Vec<String> = view.items.iter().map(|found| found.item.entry.name.display().to_string()).collect();
     assert_eq!((names.join(""), view.view.cursor), ("qyzx".to_owned(), 3));
 }
 
 #[test]
 fn a_filter_stays_until_escape() {
-    let mut scene = Scene::connected();
-    scene.keys("f").type_text("*.jpg").keys("enter");
-    assert_eq!(scene.state.pane().listing.len(), 2);
-    scene.keys("esc");
-    assert_eq!(scene.state.pane().listing.len(), 9);
+    let mut fixture = Fixture::connected();
+    fixture.keys("f").type_text("*.jpg").keys("enter");
+    assert_eq!(fixture.state.pane().listing.len(), 2);
+    fixture.keys("esc");
+    assert_eq!(fixture.state.pane().listing.len(), 9);
 }
 
 #[test]
 fn hidden_names_are_shown_when_asked_for() {
-    let mut scene = Scene::connected();
-    scene.keys(".");
-    assert_eq!(scene.state.pane().listing.len(), 10);
+    let mut fixture = Fixture::connected();
+    fixture.keys(".");
+    assert_eq!(fixture.state.pane().listing.len(), 10);
 }
 
 #[test]
 fn patterns_mark_files_and_leave_folders() {
-    let mut scene = Scene::connected();
-    scene.keys("+ ctrl-u").type_text("*o*").keys("enter");
-    assert_eq!(scene.state.pane().marked().entries(), 5);
-    scene.keys("- ctrl-u").type_text("*.jpg").keys("enter");
-    assert_eq!(scene.state.pane().marked().entries(), 3);
-    scene.keys("*");
-    assert_eq!(scene.state.pane().marked().entries(), 6);
-    scene.keys("u");
-    assert_eq!(scene.state.pane().marked().entries(), 0);
+    let mut fixture = Fixture::connected();
+    fixture.keys("+ ctrl-u").type_text("*o*").keys("enter");
+    assert_eq!(fixture.state.pane().marked().entries(), 5);
+    fixture.keys("- ctrl-u").type_text("*.jpg").keys("enter");
+    assert_eq!(fixture.state.pane().marked().entries(), 3);
+    fixture.keys("*");
+    assert_eq!(fixture.state.pane().marked().entries(), 6);
+    fixture.keys("u");
+    assert_eq!(fixture.state.pane().marked().entries(), 0);
 }
 
 #[test]
 fn comparing_marks_what_differs_on_either_side() {
-    let mut scene = Scene::connected();
-    scene.keys("=");
+    let mut fixture = Fixture::connected();
+    fixture.keys("=");
     let marked = |side: Side| -> Vec<String> {
-        scene.state.panes[side].listing.marked_items().map(|item| item.entry.name.display().to_string()).collect()
+        fixture.state.panes[side].listing.marked_items().map(|item| item.entry.name.display().to_string()).collect()
     };
     assert!(!marked(Side::Left).contains(&"holiday.raw".into()), "equal");
     assert!(marked(Side::Left).contains(&"notes.txt".into()) && marked(Side::Right).contains(&"notes.txt".into()));
@@ -231,107 +228,111 @@ fn comparing_marks_what_differs_on_either_side() {
 
 #[test]
 fn sorting_keeps_the_cursor_on_its_entry() {
-    let mut scene = Scene::connected();
-    scene.keys("j j j , s");
-    assert_eq!(under(&scene), "holiday.raw");
-    assert_eq!(scene.state.pane().item(3).unwrap().name(), b"iso.img");
+    let mut fixture = Fixture::connected();
+    fixture.keys("j j j , s");
+    assert_eq!(under(&fixture), "holiday.raw");
+    assert_eq!(fixture.state.pane().item(3).unwrap().name(), b"iso.img");
 }
 
 #[test]
 fn a_key_that_means_nothing_says_so_and_ends_what_was_begun() {
-    let mut scene = Scene::connected();
-    scene.keys("g");
-    assert_eq!(scene.state.pending.len(), 1);
-    scene.keys("z");
-    assert!(scene.state.pending.is_empty() && scene.state.toast.is_none());
-    scene.keys("z");
-    assert!(scene.state.toast.as_ref().is_some_and(|toast| toast.bad));
+    let mut fixture = Fixture::connected();
+    fixture.keys("g");
+    assert_eq!(fixture.state.pending.len(), 1);
+    fixture.keys("z");
+    assert!(fixture.state.pending.is_empty() && fixture.state.toast.is_none());
+    fixture.keys("z");
+    assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.bad));
 }
 
 #[test]
 fn escape_never_quits_or_disconnects() {
-    let mut scene = Scene::connected();
-    scene.keys("esc esc esc esc");
-    assert!(scene.take().is_empty() && scene.state.link.is_online());
+    let mut fixture = Fixture::connected();
+    fixture.keys("esc esc esc esc");
+    assert!(fixture.take().is_empty() && fixture.state.connection.is_online());
 }
 
 #[test]
 fn the_palette_does_what_the_key_would() {
-    let mut scene = Scene::connected();
-    scene.keys(":").type_text("mark-all").keys("enter");
-    assert_eq!(scene.state.pane().marked().entries(), 9);
+    let mut fixture = Fixture::connected();
+    fixture.keys(":").type_text("mark-all").keys("enter");
+    assert_eq!(fixture.state.pane().marked().entries(), 9);
 }
 
 #[test]
 fn nothing_wakes_the_screen_when_nothing_moves() {
-    let mut scene = Scene::connected();
-    assert_eq!(scene.state.wake(), None);
-    scene.keys("n");
-    let until = scene.state.wake().unwrap();
-    assert!(until > scene.state.now);
-    scene.wait(20_000);
-    assert_eq!((scene.state.wake(), &scene.state.toast), (None, &None));
+    let mut fixture = Fixture::connected();
+    assert_eq!(fixture.state.next_redraw(), None);
+    fixture.keys("n");
+    let until = fixture.state.next_redraw().unwrap();
+    assert!(until > fixture.state.now);
+    fixture.wait(20_000);
+    assert_eq!((fixture.state.next_redraw(), &fixture.state.toast), (None, &None));
 }
 
 #[test]
 fn the_mouse_chooses_opens_marks_and_drags() {
-    let mut scene = Scene::connected();
-    let mouse = |did, x, y| Event::Mouse(Mouse { did, x, y });
-    scene.event(mouse(MouseAct::Press, 5, 3));
-    scene.event(mouse(MouseAct::Press, 70, 3));
-    assert_eq!((scene.state.active, under(&scene)), (Side::Right, "albums".into()), "each is the first in its pane");
-    scene.event(mouse(MouseAct::Press, 70, 3));
-    assert_eq!(shown(&scene, Side::Right), "/photos/albums");
-    scene.event(mouse(MouseAct::Mark, 5, 4));
-    assert_eq!(scene.state.panes[Side::Left].marked().entries(), 1);
-    scene.event(mouse(MouseAct::Press, 60, 5));
-    scene.event(mouse(MouseAct::Drag, 40, 5));
-    scene.event(mouse(MouseAct::Release, 40, 5));
-    assert_eq!(scene.state.divider, 33);
-    scene.event(mouse(MouseAct::Drag, 100, 5));
-    assert_eq!(scene.state.divider, 33);
-    scene.event(mouse(MouseAct::WheelDown, 5, 5));
-    assert_eq!(scene.state.panes[Side::Left].cursor(), 6);
+    let mut fixture = Fixture::connected();
+    let mouse = |did, x, y| Event::Mouse(Mouse { did, at: (x, y).into() });
+    fixture.event(mouse(MouseAct::Press, 5, 3));
+    fixture.event(mouse(MouseAct::Press, 70, 3));
+    assert_eq!(
+        (fixture.state.active, under(&fixture)),
+        (Side::Right, "albums".into()),
+        "each is the first in its pane"
+    );
+    fixture.event(mouse(MouseAct::Press, 70, 3));
+    assert_eq!(shown(&fixture, Side::Right), "/photos/albums");
+    fixture.event(mouse(MouseAct::Mark, 5, 4));
+    assert_eq!(fixture.state.panes[Side::Left].marked().entries(), 1);
+    fixture.event(mouse(MouseAct::Press, 60, 5));
+    fixture.event(mouse(MouseAct::Drag, 40, 5));
+    fixture.event(mouse(MouseAct::Release, 40, 5));
+    assert_eq!(fixture.state.divider, 33);
+    fixture.event(mouse(MouseAct::Drag, 100, 5));
+    assert_eq!(fixture.state.divider, 33);
+    fixture.event(mouse(MouseAct::WheelDown, 5, 5));
+    assert_eq!(fixture.state.panes[Side::Left].cursor(), 6);
 }
 
 #[test]
 fn a_bookmark_of_a_server_needs_that_server() {
-    let mut scene = Scene::connected();
-    scene.keys("tab g a");
-    assert!(matches!(&scene.take()[..], [Effect::SaveBookmarks(all)] if all.len() == 1));
-    scene.keys(": ").type_text("disconnect").keys("enter");
-    scene.keys("g b enter");
+    let mut fixture = Fixture::connected();
+    fixture.keys("tab g a");
+    assert!(matches!(&fixture.take()[..], [Effect::SaveBookmarks(all)] if all.len() == 1));
+    fixture.keys(": ").type_text("disconnect").keys("enter");
+    fixture.keys("g b enter");
     assert!(
-        scene.state.toast.as_ref().is_some_and(|toast| toast.text.contains("connect to")),
+        fixture.state.toast.as_ref().is_some_and(|toast| toast.text.contains("connect to")),
         "{:?}",
-        scene.state.toast
+        fixture.state.toast
     );
 }
 
 #[test]
 fn what_a_search_found_is_gone_to() {
-    let mut scene = Scene::connected();
-    scene.keys("tab F").type_text("raw").keys("enter");
-    let ticket = scene.ticket();
+    let mut fixture = Fixture::connected();
+    fixture.keys("tab F").type_text("raw").keys("enter");
+    let ticket = fixture.ticket();
     let under = ferry_shared::path::RemotePath::from_typed(b"albums/2023").unwrap();
     let item = crate::tui::state::dialog::FoundItem { under, item: entry("b.raw", 1, 1) };
-    scene.event(Event::Answer(ticket, Answer::Found { items: vec![item], more: true }));
-    let _ = scene.take();
-    scene.keys("enter");
-    assert!(scene.effects.contains(&Effect::Drop(ticket)), "the search is called off");
-    scene.answer_lists(vec![entry("a.raw", 1, 1), entry("b.raw", 1, 1)]);
+    fixture.event(Event::Answer(ticket, Answer::Found { items: vec![item], more: true }));
+    let _ = fixture.take();
+    fixture.keys("enter");
+    assert!(fixture.effects.contains(&Effect::Drop(ticket)), "the search is called off");
+    fixture.answer_lists(vec![entry("a.raw", 1, 1), entry("b.raw", 1, 1)]);
     assert_eq!(
-        (shown(&scene, Side::Right).as_str(), super::super::super::scene::Scene::connected().state.active),
+        (shown(&fixture, Side::Right).as_str(), super::super::super::fixture::Fixture::connected().state.active),
         ("/photos/albums/2023", Side::Left)
     );
-    assert_eq!(scene.state.pane().current().unwrap().name(), b"b.raw");
+    assert_eq!(fixture.state.pane().current().unwrap().name(), b"b.raw");
 }
 
 #[test]
 fn places_are_remembered_by_side() {
-    let mut scene = Scene::connected();
-    scene.keys("g o");
-    assert!(matches!(scene.state.pane().place, Place::Remote(_)));
-    scene.keys("g o");
-    assert!(matches!(scene.state.pane().place, Place::Local(_)));
+    let mut fixture = Fixture::connected();
+    fixture.keys("g o");
+    assert!(matches!(fixture.state.pane().place, Place::Remote(_)));
+    fixture.keys("g o");
+    assert!(matches!(fixture.state.pane().place, Place::Local(_)));
 }

@@ -8,7 +8,7 @@ use ferry_shared::entry::Version;
 use crate::tui::{
     effect::{Effect, TransferEffect},
     event::{Answer, Event},
-    scene::{Scene, done},
+    fixture::{Fixture, done},
     state::{
         dialog::Dialog,
         transfers::{Key, Order},
@@ -20,22 +20,22 @@ fn version(text: &str) -> Option<(Version, u32)> {
 }
 
 /// `notes.txt` of the server is in the editor.
-fn in_editor() -> Scene {
-    let mut scene = Scene::connected();
-    scene.keys("tab g g j j j j f4");
-    let ticket = scene.ticket();
-    assert!(matches!(&scene.take()[..], [Effect::Version(..)]));
-    scene.event(Event::Answer(ticket, Answer::Version(version("1"))));
-    arrive(&mut scene, 1);
+fn in_editor() -> Fixture {
+    let mut fixture = Fixture::connected();
+    fixture.keys("tab g g j j j j f4");
+    let ticket = fixture.ticket();
+    assert!(matches!(&fixture.take()[..], [Effect::Version(..)]));
+    fixture.event(Event::Answer(ticket, Answer::Version(version("1"))));
+    arrive(&mut fixture, 1);
     assert!(
-        scene.effects.iter().any(|effect| matches!(effect, Effect::EditFile(_, path) if path.ends_with("notes.txt")))
+        fixture.effects.iter().any(|effect| matches!(effect, Effect::EditFile(_, path) if path.ends_with("notes.txt")))
     );
-    scene
+    fixture
 }
 
 /// The transfer that was begun.
-fn begun(scene: &mut Scene) -> (Key, Order) {
-    let begun = scene.take().into_iter().find_map(|effect| match effect {
+fn begun(fixture: &mut Fixture) -> (Key, Order) {
+    let begun = fixture.take().into_iter().find_map(|effect| match effect {
         Effect::Transfer(TransferEffect::Begin(key, order)) => Some((key, order)),
         _ => None,
     });
@@ -43,105 +43,107 @@ fn begun(scene: &mut Scene) -> (Key, Order) {
 }
 
 /// The transfer that was begun goes through.
-fn arrive(scene: &mut Scene, job: u64) -> Key {
-    let (key, _) = begun(scene);
-    scene.event(Event::Started(key, vec![JobId(job)]));
-    scene.event(Event::Transfer(done(job, 0)));
+fn arrive(fixture: &mut Fixture, job: u64) -> Key {
+    let (key, _) = begun(fixture);
+    fixture.event(Event::Started(key, vec![JobId(job)]));
+    fixture.event(Event::Transfer(done(job, 0)));
     key
 }
 
-fn editor_ends(scene: &mut Scene, changed: bool) {
-    let ticket = scene
+fn editor_ends(fixture: &mut Fixture, changed: bool) {
+    let ticket = fixture
         .effects
         .iter()
         .rev()
         .find_map(|effect| if let Effect::EditFile(ticket, _) = effect { Some(*ticket) } else { None });
-    scene.event(Event::Answer(ticket.unwrap(), Answer::Edited { text: String::new(), changed }));
+    fixture.event(Event::Answer(ticket.unwrap(), Answer::Edited { text: String::new(), changed }));
 }
 
 #[test]
 fn an_edited_file_goes_back_and_its_copy_is_removed() {
-    let mut scene = in_editor();
-    editor_ends(&mut scene, true);
-    let ticket = scene.ticket();
-    scene.event(Event::Answer(ticket, Answer::Version(version("1"))));
-    arrive(&mut scene, 2);
-    assert!(scene.state.toast.as_ref().unwrap().text.contains("verified"));
-    assert!(scene.effects.iter().any(
+    let mut fixture = in_editor();
+    editor_ends(&mut fixture, true);
+    let ticket = fixture.ticket();
+    fixture.event(Event::Answer(ticket, Answer::Version(version("1"))));
+    arrive(&mut fixture, 2);
+    assert!(fixture.state.toast.as_ref().unwrap().text.contains("verified"));
+    assert!(fixture.effects.iter().any(
         |effect| matches!(effect, Effect::RemoveCopy(path) if path.starts_with(Path::new("/home/al/.ferry/edit")))
     ));
-    assert!(scene.state.edits.is_empty());
+    assert!(fixture.state.edits.is_empty());
 }
 
 #[test]
 fn an_edited_file_keeps_the_permission_bits_it_has_on_the_server_by_then() {
-    let mut scene = Scene::connected();
-    scene.keys("tab g g j j j j f4");
-    let ticket = scene.ticket();
-    let _ = scene.take();
-    scene.event(Event::Answer(ticket, Answer::Version(Some((Version("1".to_owned()), 0o444)))));
-    let (key, order) = begun(&mut scene);
+    let mut fixture = Fixture::connected();
+    fixture.keys("tab g g j j j j f4");
+    let ticket = fixture.ticket();
+    let _ = fixture.take();
+    fixture.event(Event::Answer(ticket, Answer::Version(Some((Version("1".to_owned()), 0o444)))));
+    let (key, order) = begun(&mut fixture);
     assert_eq!(order.mode, Some(0o600), "the copy can be read and changed here");
-    scene.event(Event::Started(key, vec![JobId(1)]));
-    scene.event(Event::Transfer(done(1, 0)));
-    editor_ends(&mut scene, true);
-    let ticket = scene.ticket();
-    let _ = scene.take();
-    scene.event(Event::Answer(ticket, Answer::Version(Some((Version("2".to_owned()), 0o640)))));
-    scene.keys("y");
-    assert_eq!(begun(&mut scene).1.mode, Some(0o640));
+    fixture.event(Event::Started(key, vec![JobId(1)]));
+    fixture.event(Event::Transfer(done(1, 0)));
+    editor_ends(&mut fixture, true);
+    let ticket = fixture.ticket();
+    let _ = fixture.take();
+    fixture.event(Event::Answer(ticket, Answer::Version(Some((Version("2".to_owned()), 0o640)))));
+    fixture.keys("y");
+    assert_eq!(begun(&mut fixture).1.mode, Some(0o640));
 }
 
 #[test]
 fn an_edited_file_that_was_removed_meanwhile_gets_the_permission_bits_it_had() {
-    let mut scene = in_editor();
-    editor_ends(&mut scene, true);
-    let ticket = scene.ticket();
-    let _ = scene.take();
-    scene.event(Event::Answer(ticket, Answer::Version(None)));
-    scene.keys("y");
-    assert_eq!(begun(&mut scene).1.mode, Some(0o775));
+    let mut fixture = in_editor();
+    editor_ends(&mut fixture, true);
+    let ticket = fixture.ticket();
+    let _ = fixture.take();
+    fixture.event(Event::Answer(ticket, Answer::Version(None)));
+    fixture.keys("y");
+    assert_eq!(begun(&mut fixture).1.mode, Some(0o775));
 }
 
 #[test]
 fn an_unchanged_file_does_not_go_back() {
-    let mut scene = in_editor();
-    let _ = scene.effects.iter().rev();
-    editor_ends(&mut scene, false);
-    assert!(scene.state.edits.is_empty());
-    assert!(!scene.effects.iter().any(|effect| matches!(effect, Effect::Version(..))));
+    let mut fixture = in_editor();
+    let _ = fixture.effects.iter().rev();
+    editor_ends(&mut fixture, false);
+    assert!(fixture.state.edits.is_empty());
+    assert!(!fixture.effects.iter().any(|effect| matches!(effect, Effect::Version(..))));
 }
 
 #[test]
 fn a_file_that_changed_meanwhile_is_not_replaced_without_a_yes() {
-    let mut scene = in_editor();
-    editor_ends(&mut scene, true);
-    let ticket = scene.ticket();
-    scene.event(Event::Answer(ticket, Answer::Version(version("2"))));
-    assert!(matches!(scene.state.dialogs.last(), Some(Dialog::Question(_))));
-    let _ = scene.take();
-    scene.keys("n");
-    assert!(scene.take().is_empty(), "nothing goes back, and the copy stays");
-    assert!(scene.state.toast.as_ref().unwrap().text.contains("notes.txt"));
+    let mut fixture = in_editor();
+    editor_ends(&mut fixture, true);
+    let ticket = fixture.ticket();
+    fixture.event(Event::Answer(ticket, Answer::Version(version("2"))));
+    assert!(matches!(fixture.state.dialogs.last(), Some(Dialog::Question(_))));
+    let _ = fixture.take();
+    fixture.keys("n");
+    assert!(fixture.take().is_empty(), "nothing goes back, and the copy stays");
+    assert!(fixture.state.toast.as_ref().unwrap().text.contains("notes.txt"));
 }
 
 #[test]
 fn a_copy_that_did_not_arrive_back_is_named_and_kept() {
-    let mut scene = in_editor();
-    editor_ends(&mut scene, true);
-    let ticket = scene.ticket();
-    scene.event(Event::Answer(ticket, Answer::Version(version("1"))));
-    let key = scene.state.transfers.all().last().unwrap().key;
-    let _ = scene.take();
-    scene.event(Event::Started(key, vec![JobId(3)]));
-    scene.event(Event::Transfer(done(3, 1)));
-    assert!(scene.state.toast.as_ref().is_some_and(|toast| toast.bad && toast.text.contains("your version is")));
-    assert!(!scene.take().iter().any(|effect| matches!(effect, Effect::RemoveCopy(_))));
+    let mut fixture = in_editor();
+    editor_ends(&mut fixture, true);
+    let ticket = fixture.ticket();
+    fixture.event(Event::Answer(ticket, Answer::Version(version("1"))));
+    let key = fixture.state.transfers.all().last().unwrap().key;
+    let _ = fixture.take();
+    fixture.event(Event::Started(key, vec![JobId(3)]));
+    fixture.event(Event::Transfer(done(3, 1)));
+    assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.bad && toast.text.contains("your version is")));
+    assert!(!fixture.take().iter().any(|effect| matches!(effect, Effect::RemoveCopy(_))));
 }
 
 #[test]
 fn a_local_file_is_edited_where_it_is() {
-    let mut scene = Scene::connected();
-    scene.keys("j j j f4");
-    assert!(matches!(&scene.take()[..], [Effect::EditFile(_, path)] if path == Path::new("/home/al/data/holiday.raw")));
+    let mut fixture = Fixture::connected();
+    fixture.keys("j j j f4");
+    assert!(
+        matches!(&fixture.take()[..], [Effect::EditFile(_, path)] if path == Path::new("/home/al/data/holiday.raw"))
+    );
 }

@@ -1,4 +1,4 @@
-//! What a transfer is said to have come to, at its end, over a break and over a pause.
+//! The reported outcome of a transfer: at its end, across a break and across a pause.
 
 use ferry_client::{
     ClientError,
@@ -9,91 +9,91 @@ use super::transfers;
 use crate::tui::{
     effect::{Effect, TransferEffect},
     event::Event,
-    scene::{Scene, active, job},
+    fixture::{Fixture, active, job},
     state::transfers::{Key, Phase},
 };
 
-fn engine(scene: &mut Scene, event: ferry_client::transfer::Event) {
-    scene.event(Event::Transfer(event));
+fn engine(fixture: &mut Fixture, event: ferry_client::transfer::Event) {
+    fixture.event(Event::Transfer(event));
 }
 
-fn phase(scene: &Scene, key: Key) -> Phase {
-    scene.state.transfers.get(key).unwrap().phase(scene.state.now)
+fn phase(fixture: &Fixture, key: Key) -> Phase {
+    fixture.state.transfers.get(key).unwrap().phase(fixture.state.now)
 }
 
 /// The engine's word that a job is through, with these figures.
-fn ended(scene: &mut Scene, of: u64, summary: Summary) {
-    engine(scene, ferry_client::transfer::Event::JobDone { job: JobId(of), summary });
+fn ended(fixture: &mut Fixture, of: u64, summary: Summary) {
+    engine(fixture, ferry_client::transfer::Event::JobDone { job: JobId(of), summary });
 }
 
 #[test]
 fn what_was_left_out_is_not_said_to_be_verified() {
-    let mut scene = Scene::connected();
-    scene.keys("j");
-    let key = scene.copy(1);
-    scene.progress(vec![job(1, (1, 1), (9, 9), 0)], Vec::new(), 9);
-    ended(&mut scene, 1, Summary { skipped: 1, ..Summary::default() });
-    assert_eq!(phase(&scene, key), Phase::LeftOut);
-    let text = scene.text();
+    let mut fixture = Fixture::connected();
+    fixture.keys("j");
+    let key = fixture.copy(1);
+    fixture.progress(vec![job(1, (1, 1), (9, 9), 0)], Vec::new(), 9);
+    ended(&mut fixture, 1, Summary { skipped: 1, ..Summary::default() });
+    assert_eq!(phase(&fixture, key), Phase::LeftOut);
+    let text = fixture.text();
     assert!(text.contains("nothing was copied, 1 left out") && !text.contains("verified"), "{text}");
-    scene.keys("w enter");
-    assert!(scene.text().contains("files     0 of 1") && scene.text().contains("bytes     0 B of 9 B"));
-    assert!(scene.effects.contains(&Effect::Transfer(TransferEffect::Settle(key))));
+    fixture.keys("w enter");
+    assert!(fixture.text().contains("files     0 of 1") && fixture.text().contains("bytes     0 B of 9 B"));
+    assert!(fixture.effects.contains(&Effect::Transfer(TransferEffect::Settle(key))));
 }
 
 #[test]
 fn what_was_not_compared_is_said_to_have_the_same_size_and_date() {
-    let mut scene = Scene::connected();
-    scene.keys("j");
-    let key = scene.copy(1);
-    scene.progress(vec![job(1, (2, 2), (9, 9), 0)], Vec::new(), 9);
-    ended(&mut scene, 1, Summary { unchanged: 2, ..Summary::default() });
-    assert_eq!(phase(&scene, key), Phase::LeftOut);
-    let text = scene.text();
+    let mut fixture = Fixture::connected();
+    fixture.keys("j");
+    let key = fixture.copy(1);
+    fixture.progress(vec![job(1, (2, 2), (9, 9), 0)], Vec::new(), 9);
+    ended(&mut fixture, 1, Summary { unchanged: 2, ..Summary::default() });
+    assert_eq!(phase(&fixture, key), Phase::LeftOut);
+    let text = fixture.text();
     assert!(text.contains("2 of the same size and date left out") && !text.contains("verified"), "{text}");
 }
 
 #[test]
 fn what_was_verified_and_what_was_left_out_are_both_said() {
-    let mut scene = Scene::connected();
-    scene.keys("j");
-    scene.copy(1);
-    scene.progress(vec![job(1, (3, 3), (900, 900), 0)], Vec::new(), 900);
-    ended(&mut scene, 1, Summary { files: 2, bytes: 600, skipped: 1, ..Summary::default() });
-    assert!(scene.text().contains("2 files, 600 B, verified, 1 left out"), "{}", scene.text());
+    let mut fixture = Fixture::connected();
+    fixture.keys("j");
+    fixture.copy(1);
+    fixture.progress(vec![job(1, (3, 3), (900, 900), 0)], Vec::new(), 900);
+    ended(&mut fixture, 1, Summary { files: 2, bytes: 600, skipped: 1, ..Summary::default() });
+    assert!(fixture.text().contains("2 files, 600 B, verified, 1 left out"), "{}", fixture.text());
 }
 
 #[test]
 fn a_cancelled_transfer_shows_how_far_it_was_and_can_be_taken_up_again() {
-    let mut scene = Scene::connected();
-    scene.keys("j");
-    let key = scene.copy(1);
-    scene.progress(vec![job(1, (0, 6), (60 << 20, 240 << 20), 0)], Vec::new(), 60 << 20);
-    scene.keys("w x");
-    ended(&mut scene, 1, Summary { cancelled: true, skipped: 6, ..Summary::default() });
-    scene.keys("esc");
-    let text = scene.text();
+    let mut fixture = Fixture::connected();
+    fixture.keys("j");
+    let key = fixture.copy(1);
+    fixture.progress(vec![job(1, (0, 6), (60 << 20, 240 << 20), 0)], Vec::new(), 60 << 20);
+    fixture.keys("w x");
+    ended(&mut fixture, 1, Summary { cancelled: true, skipped: 6, ..Summary::default() });
+    fixture.keys("esc");
+    let text = fixture.text();
     assert!(text.contains("1 cancelled") && !text.contains("done") && text.contains("cancelled at 25 %"), "{text}");
-    let tally = scene.state.transfers.get(key).unwrap().tally;
+    let tally = fixture.state.transfers.get(key).unwrap().tally;
     assert_eq!((tally.files_done, tally.bytes_done), (0, 60 << 20));
-    let _ = scene.take();
-    scene.keys("w r");
-    let effects = scene.take();
+    let _ = fixture.take();
+    fixture.keys("w r");
+    let effects = fixture.take();
     assert!(matches!(transfers(&effects)[..], [TransferEffect::Add(again, _)] if *again == key), "{effects:?}");
-    scene.event(Event::Started(key, vec![JobId(2)]));
-    assert_ne!(phase(&scene, key), Phase::Cancelled);
+    fixture.event(Event::Started(key, vec![JobId(2)]));
+    assert_ne!(phase(&fixture, key), Phase::Cancelled);
 }
 
 #[test]
 fn a_failed_transfer_shows_no_more_than_is_verified() {
-    let mut scene = Scene::connected();
-    scene.keys("j");
-    let key = scene.copy(1);
-    scene.progress(vec![job(1, (1, 1), (100, 100), 0)], Vec::new(), 3);
-    ended(&mut scene, 1, Summary { failed: 1, ..Summary::default() });
-    let tally = scene.state.transfers.get(key).unwrap().tally;
+    let mut fixture = Fixture::connected();
+    fixture.keys("j");
+    let key = fixture.copy(1);
+    fixture.progress(vec![job(1, (1, 1), (100, 100), 0)], Vec::new(), 3);
+    ended(&mut fixture, 1, Summary { failed: 1, ..Summary::default() });
+    let tally = fixture.state.transfers.get(key).unwrap().tally;
     assert_eq!((tally.files_done, tally.bytes_done, tally.permille()), (0, 0, 0));
-    assert!(scene.text().contains("1 failed, 0 verified"), "{}", scene.text());
+    assert!(fixture.text().contains("1 failed, 0 verified"), "{}", fixture.text());
 }
 
 fn lost() -> ferry_client::transfer::Event {
@@ -105,48 +105,48 @@ fn lost() -> ferry_client::transfer::Event {
 #[test]
 fn that_the_server_cannot_be_reached_is_not_said_for_longer_than_it_is_true() {
     for back in [true, false] {
-        let mut scene = Scene::busy();
-        engine(&mut scene, lost());
-        assert!(scene.text().contains("again in 3 s"));
-        scene.event(match back {
-            true => Event::Restored(crate::tui::scene::account()),
+        let mut fixture = Fixture::busy();
+        engine(&mut fixture, lost());
+        assert!(fixture.text().contains("again in 3 s"));
+        fixture.event(match back {
+            true => Event::Restored(crate::tui::fixture::account()),
             // It was given up.
             false => Event::Transfer(ferry_client::transfer::Event::Idle),
         });
-        assert!(!scene.text().contains("again in"), "{}", scene.text());
+        assert!(!fixture.text().contains("again in"), "{}", fixture.text());
     }
 }
 
 #[test]
 fn what_stands_still_for_want_of_a_server_shows_no_rate() {
-    let mut scene = Scene::busy();
-    assert!(scene.text().contains("MiB/s"));
-    engine(&mut scene, lost());
-    scene.progress(vec![job(1, (0, 1), (0, 4 << 30), 0)], Vec::new(), 0);
-    let text = scene.text();
+    let mut fixture = Fixture::busy();
+    assert!(fixture.text().contains("MiB/s"));
+    engine(&mut fixture, lost());
+    fixture.progress(vec![job(1, (0, 1), (0, 4 << 30), 0)], Vec::new(), 0);
+    let text = fixture.text();
     assert!(text.contains("waiting  61 %") && !text.contains("/s"), "{text}");
 }
 
 #[test]
 fn a_paused_file_stays_on_the_list_until_it_goes_on() {
     use ferry_client::transfer::{Event as Told, ItemState};
-    let mut scene = Scene::connected();
-    scene.keys("j");
-    let key = scene.copy(1);
+    let mut fixture = Fixture::connected();
+    fixture.keys("j");
+    let key = fixture.copy(1);
     let file = |id, name, done| active(id, 1, name, done, 100, ItemState::Sending);
-    scene.progress(vec![job(1, (0, 3), (70, 300), 0)], vec![file(1, "a", 40), file(2, "b", 30)], 70);
-    scene.keys("w j space");
-    assert_eq!(transfers(&scene.take()), [&TransferEffect::Pause(Selected::Item(ItemId(1)))]);
-    engine(&mut scene, Told::ItemState { item: ItemId(1), state: ItemState::Paused });
-    scene.progress(vec![job(1, (0, 3), (35, 300), 0)], vec![file(2, "b", 35)], 75);
-    let text = scene.text();
+    fixture.progress(vec![job(1, (0, 3), (70, 300), 0)], vec![file(1, "a", 40), file(2, "b", 30)], 70);
+    fixture.keys("w j space");
+    assert_eq!(transfers(&fixture.take()), [&TransferEffect::Pause(Selected::Item(ItemId(1)))]);
+    engine(&mut fixture, Told::ItemState { item: ItemId(1), state: ItemState::Paused });
+    fixture.progress(vec![job(1, (0, 3), (35, 300), 0)], vec![file(2, "b", 35)], 75);
+    let text = fixture.text();
     assert!(text.contains("40 %  paused"), "{text}");
-    assert_eq!(scene.state.transfers.get(key).unwrap().tally.bytes_done, 75);
-    scene.keys("space");
-    assert_eq!(transfers(&scene.take()), [&TransferEffect::Resume(Selected::Item(ItemId(1)))], "the same file");
+    assert_eq!(fixture.state.transfers.get(key).unwrap().tally.bytes_done, 75);
+    fixture.keys("space");
+    assert_eq!(transfers(&fixture.take()), [&TransferEffect::Resume(Selected::Item(ItemId(1)))], "the same file");
     // It goes on, and its line goes to those at work; once it is through the cursor is on its transfer.
-    engine(&mut scene, Told::ItemState { item: ItemId(1), state: ItemState::Sending });
-    scene.progress(vec![job(1, (1, 3), (135, 300), 0)], vec![file(2, "b", 35)], 90);
-    scene.keys("space");
-    assert_eq!(transfers(&scene.take()), [&TransferEffect::Pause(Selected::Job(JobId(1)))]);
+    engine(&mut fixture, Told::ItemState { item: ItemId(1), state: ItemState::Sending });
+    fixture.progress(vec![job(1, (1, 3), (135, 300), 0)], vec![file(2, "b", 35)], 90);
+    fixture.keys("space");
+    assert_eq!(transfers(&fixture.take()), [&TransferEffect::Pause(Selected::Job(JobId(1)))]);
 }

@@ -1,12 +1,13 @@
 //! The command palette and the help.
 
+use ratatui::layout::Rect;
+
 use crate::tui::{
     action::Action,
     state::{
         State,
         dialog::{HELP_WIDEST, HelpLine, HelpView, Palette},
         field::Field,
-        layout::Area,
     },
     view::{
         list::{self, Line},
@@ -19,25 +20,25 @@ use crate::tui::{
 fn open(
     paint: &mut Paint<'_>,
     state: &State,
-    room: Area,
+    room: Rect,
     (title, width): (&str, u16),
     field: &Field,
     without: &[Action],
-) -> Area {
-    let theme = &paint.look().theme;
+) -> Rect {
+    let theme = &paint.appearance().theme;
     let area = popup::open_wide(paint, state, room, title, (width.max(80), room.height.saturating_sub(4)), without);
-    let sign = paint.look().signs.cursor;
+    let sign = paint.appearance().signs.cursor;
     paint.text(area.x, area.y, 1, sign, theme.key);
-    let line = Area { x: area.x + 2, y: area.y, width: area.width.saturating_sub(2), height: 1 };
+    let line = Rect { x: area.x + 2, y: area.y, width: area.width.saturating_sub(2), height: 1 };
     paint.fill(line, theme.field_active);
     let taken = paint.tail(line.x, line.y, line.width, &field.shown(), theme.field_active);
     let column = columns(&paint.shown(&field.shown_before())).min(taken);
     paint.put_cursor(line.x + column, line.y);
-    Area { y: area.y + 2, height: area.height.saturating_sub(2), ..area }
+    Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area }
 }
 
-pub(super) fn palette(paint: &mut Paint<'_>, state: &State, palette: &Palette, room: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn palette(paint: &mut Paint<'_>, state: &State, palette: &Palette, room: Rect) {
+    let theme = &paint.appearance().theme;
     let line = |row: &&crate::tui::action::Row| {
         let keys = state.keymap.label(palette.place, row.action).unwrap_or_default();
         (format!("{keys:<10} {}", row.name), row.help.to_owned())
@@ -52,8 +53,8 @@ pub(super) fn palette(paint: &mut Paint<'_>, state: &State, palette: &Palette, r
     list::draw(paint, area, palette.view, &lines, theme.text);
 }
 
-pub(super) fn help(paint: &mut Paint<'_>, state: &State, help: &HelpView, room: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn help(paint: &mut Paint<'_>, state: &State, help: &HelpView, room: Rect) {
+    let theme = &paint.appearance().theme;
     let area = open(paint, state, room, ("Keys: type to search", HELP_WIDEST), &help.field, &[Action::Accept]);
     if help.lines.is_empty() {
         paint.text(area.x + 2, area.y, area.width, "nothing in the help has these words", theme.dim);

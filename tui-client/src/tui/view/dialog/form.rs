@@ -1,12 +1,13 @@
 //! Fields to fill in: labels to the left, the line being typed with the terminal's cursor.
 
+use ratatui::layout::Rect;
+
 use crate::tui::{
     action::Action,
     state::{
         State,
+        connection::Connection,
         dialog::{Form, FormField, Purpose, Value},
-        layout::Area,
-        link::Link,
     },
     view::{
         paint::{Paint, columns},
@@ -17,13 +18,13 @@ use crate::tui::{
 /// The columns of a field that is empty.
 const FIELD: u16 = 44;
 
-pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Rect) {
+    let theme = &paint.appearance().theme;
     let most = popup::most_columns(room);
     let notes = popup::all_wrapped(&form.notes, most);
     let faults = form.fault.as_ref().map(|fault| popup::wrapped(fault, most)).unwrap_or_default();
-    let busy =
-        matches!(state.link, Link::LoggingIn { .. }) && matches!(form.purpose, Purpose::Password | Purpose::Register);
+    let busy = matches!(state.connection, Connection::LoggingIn { .. })
+        && matches!(form.purpose, Purpose::Password | Purpose::Register);
     let label = form.fields.iter().map(|field| columns(field.label)).max().unwrap_or(0);
     let below = if busy {
         2
@@ -42,7 +43,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Area
     }
     let area = popup::open_with(paint, state, room, &form.title, (width, lines), &without);
     let mut y = area.y + 1;
-    popup::write(paint, Area { y, ..area }, &notes, theme.dim);
+    popup::write(paint, Rect { y, ..area }, &notes, theme.dim);
     y += u16::try_from(above).unwrap_or(0);
     let bottom = area.y + area.height;
     for (at, field) in form.fields.iter().enumerate() {
@@ -50,7 +51,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Area
             break;
         }
         paint.text(area.x, y, label, field.label, if at == form.focus { theme.text } else { theme.dim });
-        let line = Area { x: area.x + label + 2, y, width: area.width.saturating_sub(label + 2), height: 1 };
+        let line = Rect { x: area.x + label + 2, y, width: area.width.saturating_sub(label + 2), height: 1 };
         value(paint, field, line, at == form.focus && !busy);
         y += 1;
     }
@@ -60,17 +61,17 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Area
         paint.text(area.x, (y + 1).min(bottom.saturating_sub(1)), area.width, &text, theme.warn);
     } else if !faults.is_empty() {
         let y = (y + 1).min(bottom.saturating_sub(1));
-        popup::write(paint, Area { y, height: bottom.saturating_sub(y), ..area }, &faults, style);
+        popup::write(paint, Rect { y, height: bottom.saturating_sub(y), ..area }, &faults, style);
     }
 }
 
-fn value(paint: &mut Paint<'_>, field: &FormField, area: Area, focused: bool) {
-    let theme = &paint.look().theme;
+fn value(paint: &mut Paint<'_>, field: &FormField, area: Rect, focused: bool) {
+    let theme = &paint.appearance().theme;
     let style = if focused { theme.field_active } else { theme.field };
     let (text, head) = match &field.value {
         Value::Text(line) => (line.shown(), line.shown_before()),
         Value::Secret(line) => {
-            let text = paint.look().signs.secret.repeat(line.text().chars().count());
+            let text = paint.appearance().signs.secret.repeat(line.text().chars().count());
             (text.clone(), text)
         }
     };

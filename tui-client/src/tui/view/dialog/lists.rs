@@ -1,11 +1,13 @@
-//! Lists to choose from: sites, bookmarks, what a search found.
+//! Lists to choose from: sites, bookmarks, the results of a search.
+
+use ratatui::layout::Rect;
 
 use crate::tui::{
     action::Action,
     state::{
         State,
         dialog::{Found, ListView},
-        layout::Area,
+        saved::{Bookmark, NamedSite},
     },
     view::{
         figures::{self, Dates},
@@ -15,16 +17,16 @@ use crate::tui::{
     },
 };
 
-/// Opens a box for lines; what is inside of it, below `above` lines.
+/// Opens a box for lines. Returns the area inside, below `above` lines.
 fn open(
     paint: &mut Paint<'_>,
     state: &State,
-    room: Area,
+    room: Rect,
     title: &str,
     lines: &[Line],
     above: u16,
     without: &[Action],
-) -> Area {
+) -> Rect {
     let first = lines.iter().map(|(first, _)| columns(first)).max().unwrap_or(0);
     let second = lines.iter().map(|(_, second)| columns(second)).max().unwrap_or(0);
     let height = u16::try_from(lines.len())
@@ -33,24 +35,24 @@ fn open(
         .max(5)
         .min(room.height.saturating_sub(2));
     let area = popup::open_wide(paint, state, room, title, ((first + second + 6).max(40), height), without);
-    Area { y: area.y + 1 + above, height: area.height.saturating_sub(2 + above), ..area }
+    Rect { y: area.y + 1 + above, height: area.height.saturating_sub(2 + above), ..area }
 }
 
-fn empty(paint: &mut Paint<'_>, area: Area, text: &str) {
-    let dim = paint.look().theme.dim;
+fn empty(paint: &mut Paint<'_>, area: Rect, text: &str) {
+    let dim = paint.appearance().theme.dim;
     popup::write(paint, area, &popup::wrapped(text, usize::from(area.width)), dim);
 }
 
-pub(super) fn sites(paint: &mut Paint<'_>, state: &State, view: ListView, room: Area) {
-    let style = paint.look().theme.text;
+pub(super) fn sites(paint: &mut Paint<'_>, state: &State, view: ListView, room: Rect) {
+    let style = paint.appearance().theme.text;
     let lines: Vec<Line> = state
         .saved
         .sites
         .iter()
-        .map(|site| {
+        .map(|NamedSite { name, site }| {
             let folder =
-                if site.path.is_empty() { String::new() } else { format!("  /{}", site.path.trim_start_matches('/')) };
-            (site.name.clone(), format!("{}@{}{folder}", site.user, site.address))
+                site.path.as_ref().map(|path| format!("  /{}", path.trim_start_matches('/'))).unwrap_or_default();
+            (name.clone(), format!("{}@{}{folder}", site.user, site.address))
         })
         .collect();
     let area = open(paint, state, room, "Connect to", &lines, 0, &[]);
@@ -60,9 +62,9 @@ pub(super) fn sites(paint: &mut Paint<'_>, state: &State, view: ListView, room: 
     list::draw(paint, area, view, &lines, style);
 }
 
-pub(super) fn bookmarks(paint: &mut Paint<'_>, state: &State, view: ListView, room: Area) {
-    let style = paint.look().theme.text;
-    let line = |bookmark: &crate::tui::state::saved::Bookmark| {
+pub(super) fn bookmarks(paint: &mut Paint<'_>, state: &State, view: ListView, room: Rect) {
+    let style = paint.appearance().theme.text;
+    let line = |bookmark: &Bookmark| {
         (bookmark.place.display(&state.home), bookmark.server.clone().unwrap_or_else(|| "this computer".to_owned()))
     };
     let lines: Vec<Line> = state.saved.bookmarks.iter().map(line).collect();
@@ -73,8 +75,8 @@ pub(super) fn bookmarks(paint: &mut Paint<'_>, state: &State, view: ListView, ro
     list::draw(paint, area, view, &lines, style);
 }
 
-pub(super) fn found(paint: &mut Paint<'_>, state: &State, found: &Found, room: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn found(paint: &mut Paint<'_>, state: &State, found: &Found, room: Rect) {
+    let theme = &paint.appearance().theme;
     let line = |item: &crate::tui::state::dialog::FoundItem| {
         let under = item.under.display().to_string();
         let folder = if item.item.is_folder() { "/" } else { "" };
@@ -90,13 +92,13 @@ pub(super) fn found(paint: &mut Paint<'_>, state: &State, found: &Found, room: A
     let lines: Vec<Line> = found.items.iter().map(line).collect();
     let title = format!("Found for {} below {}", found.pattern, found.folder.display(&state.home));
     let area = open(paint, state, room, &title, &lines, 2, &[Action::NewSite, Action::EditSite, Action::RemoveEntry]);
-    let count = match (&found.ticket, &found.trouble, found.cut) {
+    let count = match (&found.ticket, &found.problem, found.cut) {
         (Some(_), ..) => format!("{} {} so far", pane::spinner(paint, state.now), found.items.len()),
-        (None, Some(trouble), _) => trouble.to_string(),
+        (None, Some(problem), _) => problem.to_string(),
         (None, None, true) => format!("the first {}; there may be more", found.items.len()),
         (None, None, false) => format!("{} found", found.items.len()),
     };
-    let style = if found.trouble.is_some() { theme.bad } else { theme.dim };
+    let style = if found.problem.is_some() { theme.bad } else { theme.dim };
     paint.text(area.x, area.y.saturating_sub(2), area.width, &count, style);
     list::draw(paint, area, found.view, &lines, theme.text);
 }

@@ -1,6 +1,7 @@
-//! What a copy, a move or a deletion is about to do.
+//! The plan of a copy, a move or a deletion.
 
 use ferry_shared::name::Name;
+use ratatui::{layout::Rect, style::Style};
 
 use crate::{
     human,
@@ -9,22 +10,20 @@ use crate::{
         state::{
             State,
             dialog::{CopyPlan, Count, DeletePlan},
-            layout::Area,
-            look::Style,
-            words,
+            labels,
         },
         view::{figures, paint::Paint, pane, popup},
     },
 };
 
-/// Names that are shown of what is meant.
+/// The number of names that are shown.
 const NAMES: usize = 5;
 
 /// Lines with their styles.
 type Lines = Vec<(String, Style)>;
 
-pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: Rect) {
+    let theme = &paint.appearance().theme;
     let order = &plan.order;
     let word = if order.moves { "Move" } else { "Copy" };
     let mut lines: Lines = names(order.what.iter().map(|piece| (&piece.name, piece.folder)), theme.text);
@@ -35,14 +34,14 @@ pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: 
     if plan.stays() {
         lines.push(("       on the server, no byte travels; nothing is replaced".to_owned(), theme.dim));
     } else {
-        lines.push((format!("if something is there: {}", words::rule(order.rule)), theme.dim));
+        lines.push((format!("if something is there: {}", labels::rule(order.rule)), theme.dim));
         lines.push(fit(paint, plan));
     }
     if order.moves && !plan.stays() {
         lines.push(("each source is removed once it is verified at the target".to_owned(), theme.dim));
     }
-    if let Some(trouble) = &plan.count.trouble {
-        lines.push((trouble.to_string(), theme.bad));
+    if let Some(problem) = &plan.count.problem {
+        lines.push((problem.to_string(), theme.bad));
     }
     let without: &[Action] = if plan.stays() { &[Action::ChangeRule] } else { &[] };
     let title = format!("{word} {}", what(order.what.len()));
@@ -51,7 +50,7 @@ pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: 
 
 fn side(state: &State, plan: &CopyPlan) -> String {
     let place = plan.order.to.display(&state.home);
-    match state.link.server().filter(|_| plan.order.to.is_remote()) {
+    match state.connection.server().filter(|_| plan.order.to.is_remote()) {
         Some(server) => format!("{} {place}", server.name()),
         None => place,
     }
@@ -59,7 +58,7 @@ fn side(state: &State, plan: &CopyPlan) -> String {
 
 /// Whether it fits.
 fn fit(paint: &Paint<'_>, plan: &CopyPlan) -> (String, Style) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let Some(room) = plan.room else { return ("how much fits there is not known".to_owned(), theme.dim) };
     let missing = plan.missing();
     match missing {
@@ -73,15 +72,15 @@ fn fit(paint: &Paint<'_>, plan: &CopyPlan) -> (String, Style) {
     }
 }
 
-pub(super) fn delete(paint: &mut Paint<'_>, state: &State, plan: &DeletePlan, room: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn delete(paint: &mut Paint<'_>, state: &State, plan: &DeletePlan, room: Rect) {
+    let theme = &paint.appearance().theme;
     let mut lines: Lines = names(plan.what.iter().map(|(name, folder)| (name, *folder)), theme.text);
     lines.push((String::new(), theme.text));
     lines.push((format!("in     {}", plan.folder.display(&state.home)), theme.dim));
     lines.push((format!("is     {}", amount(paint, state, &plan.count)), theme.warn));
     lines.push(("It cannot be brought back.".to_owned(), theme.bad));
-    if let Some(trouble) = &plan.count.trouble {
-        lines.push((trouble.to_string(), theme.bad));
+    if let Some(problem) = &plan.count.problem {
+        lines.push((problem.to_string(), theme.bad));
     }
     show(paint, state, room, &format!("Delete {}?", what(plan.what.len())), &lines, &[]);
 }
@@ -104,7 +103,7 @@ fn names<'n>(all: impl Iterator<Item = (&'n Name, bool)>, style: Style) -> Lines
 
 fn amount(paint: &Paint<'_>, state: &State, count: &Count) -> String {
     let amount = count.amount;
-    let at_least = if count.is_done() { "" } else { paint.look().signs.at_least };
+    let at_least = if count.is_done() { "" } else { paint.appearance().signs.at_least };
     let mut text = format!("{at_least}{}", human::count(amount.files, "file", "files"));
     if amount.folders > 0 {
         text += &format!(", {at_least}{}", human::count(amount.folders, "folder", "folders"));
@@ -125,7 +124,7 @@ fn amount(paint: &Paint<'_>, state: &State, count: &Count) -> String {
     text
 }
 
-fn show(paint: &mut Paint<'_>, state: &State, room: Area, title: &str, lines: &Lines, without: &[Action]) {
+fn show(paint: &mut Paint<'_>, state: &State, room: Rect, title: &str, lines: &Lines, without: &[Action]) {
     let most = popup::most_columns(room);
     let broken = |(text, style): &(String, Style)| -> Lines {
         popup::wrapped(text, most).into_iter().map(|line| (line, *style)).collect()

@@ -1,4 +1,6 @@
-//! Questions: a server's key, yes or no, what is already there, how to quit, whether to go on.
+//! Questions: a server's key, yes or no, conflicts, quitting, resuming.
+
+use ratatui::{layout::Rect, style::Style};
 
 use crate::{
     human,
@@ -6,13 +8,9 @@ use crate::{
         state::{
             State,
             dialog::{ConflictView, Question, TrustView},
-            layout::Area,
-            left_of,
-            link::Server,
-            look::Style,
-            offered,
+            labels, left_of, offered,
+            server::Server,
             transfers::Ask,
-            words,
         },
         view::{
             figures::{self, Dates},
@@ -26,7 +24,7 @@ use crate::{
 type Lines = Vec<(String, Style)>;
 
 /// Opens a box around lines and writes them.
-fn show(paint: &mut Paint<'_>, state: &State, room: Area, title: &str, lines: Lines) {
+fn show(paint: &mut Paint<'_>, state: &State, room: Rect, title: &str, lines: Lines) {
     let most = popup::most_columns(room);
     let broken = |(text, style): (String, Style)| -> Lines {
         popup::wrapped(&text, most).into_iter().map(|line| (line, style)).collect()
@@ -40,10 +38,10 @@ fn show(paint: &mut Paint<'_>, state: &State, room: Area, title: &str, lines: Li
     }
 }
 
-pub(super) fn reaching(paint: &mut Paint<'_>, state: &State, room: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn reaching(paint: &mut Paint<'_>, state: &State, room: Rect) {
+    let theme = &paint.appearance().theme;
     let beside = state.attempt.beside.as_ref().map(|(server, _)| server);
-    let Some(server) = beside.or(state.link.server()) else { return };
+    let Some(server) = beside.or(state.connection.server()) else { return };
     let lines = vec![
         (format!("{} {}", pane::spinner(paint, state.now), server.target.address()), theme.text),
         (String::new(), theme.text),
@@ -52,8 +50,8 @@ pub(super) fn reaching(paint: &mut Paint<'_>, state: &State, room: Area) {
     show(paint, state, room, &format!("Connecting to {}", server.name()), lines);
 }
 
-pub(super) fn trust(paint: &mut Paint<'_>, state: &State, view: &TrustView, room: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn trust(paint: &mut Paint<'_>, state: &State, view: &TrustView, room: Rect) {
+    let theme = &paint.appearance().theme;
     let lines = vec![
         (format!("{} is not known yet. Its key is", view.host), theme.text),
         (String::new(), theme.text),
@@ -65,14 +63,14 @@ pub(super) fn trust(paint: &mut Paint<'_>, state: &State, view: &TrustView, room
     show(paint, state, room, "Is this the right server?", lines);
 }
 
-pub(super) fn question(paint: &mut Paint<'_>, state: &State, question: &Question, room: Area) {
-    let text = paint.look().theme.text;
+pub(super) fn question(paint: &mut Paint<'_>, state: &State, question: &Question, room: Rect) {
+    let text = paint.appearance().theme.text;
     let lines = question.lines.iter().map(|line| (line.clone(), text)).collect();
     show(paint, state, room, &question.title, lines);
 }
 
-pub(super) fn conflict(paint: &mut Paint<'_>, state: &State, view: ConflictView, room: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn conflict(paint: &mut Paint<'_>, state: &State, view: ConflictView, room: Rect) {
+    let theme = &paint.appearance().theme;
     let asks = &state.transfers.asks;
     let Some(at) = asks.iter().position(|ask| ask.item == view.item) else { return };
     let ask = &asks[at];
@@ -88,25 +86,25 @@ pub(super) fn conflict(paint: &mut Paint<'_>, state: &State, view: ConflictView,
         (format!("the new one    {}   {}", facts(source.size, source.mtime), elder(ask, false)), theme.text),
         ("contents are not equal".to_owned(), theme.dim),
         (String::new(), theme.text),
-        (format!("the answer is for: {}", words::scope(view.scope)), theme.warn),
+        (format!("the answer is for: {}", labels::scope(view.scope)), theme.warn),
         ("Everything else goes on meanwhile.".to_owned(), theme.dim),
     ];
     let title = format!("Already there ({} of {})", at + 1, asks.len());
     show(paint, state, room, &title, lines);
 }
 
-/// Which of the two was changed later.
+/// Names the file that was changed later.
 fn elder(ask: &Ask, target: bool) -> &'static str {
     let (a, b) = (ask.conflict.target.mtime, ask.conflict.source.mtime);
     let (this, other) = if target { (a, b) } else { (b, a) };
     if this > other { "newer" } else { "" }
 }
 
-pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Rect) {
+    let theme = &paint.appearance().theme;
     let total = state.transfers.total();
     let unfinished = state.transfers.all().iter().filter(|transfer| !transfer.is_over() && !transfer.held).count();
-    let signs = paint.look().signs;
+    let signs = paint.appearance().signs;
     let mut lines = vec![
         (
             format!(
@@ -116,7 +114,7 @@ pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Area) {
             ),
             theme.text,
         ),
-        ("What has arrived is kept on the other side, and proven before it is used.".to_owned(), theme.dim),
+        ("Received data is kept at the target, and verified before it is used.".to_owned(), theme.dim),
     ];
     if !state.edits.is_empty() {
         let text = format!(
@@ -128,8 +126,8 @@ pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Area) {
     show(paint, state, room, "Quit while transfers run?", lines);
 }
 
-pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Rect) {
+    let theme = &paint.appearance().theme;
     let Some(first) = offered(state) else { return };
     let name = Server {
         target: first.server.clone(),
@@ -154,7 +152,7 @@ pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Area) {
     ];
     for left in left.iter().take(6) {
         let to = left.order.to.display(&state.home);
-        let way = if left.order.to.is_remote() { paint.look().signs.up } else { paint.look().signs.down };
+        let way = if left.order.to.is_remote() { paint.appearance().signs.up } else { paint.appearance().signs.down };
         let piece = left.order.what.first().map(|piece| piece.name.display().to_string()).unwrap_or_default();
         let others = left.order.what.len().saturating_sub(1);
         let others = if others > 0 { format!(" and {others} others") } else { String::new() };
@@ -164,6 +162,6 @@ pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Area) {
         lines.push((format!("  and {} others", left.len() - 6), theme.text));
     }
     lines.push((String::new(), theme.text));
-    lines.push(("Each goes on from the blocks that are proven to be there.".to_owned(), theme.dim));
+    lines.push(("Each resumes from the blocks that are verified to be there.".to_owned(), theme.dim));
     show(paint, state, room, "Go on from the last time?", lines);
 }

@@ -1,6 +1,7 @@
-//! Things to read: everything about an entry, and messages.
+//! Texts to read: the details of an entry, and messages.
 
 use ferry_shared::entry::Kind;
+use ratatui::layout::Rect;
 
 use crate::{
     human,
@@ -8,14 +9,13 @@ use crate::{
         state::{
             State,
             dialog::{Details, DigestState, Notice, Tone},
-            layout::Area,
         },
         view::{figures::Dates, paint::Paint, pane, popup},
     },
 };
 
-pub(super) fn notice(paint: &mut Paint<'_>, state: &State, notice: &Notice, room: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn notice(paint: &mut Paint<'_>, state: &State, notice: &Notice, room: Rect) {
+    let theme = &paint.appearance().theme;
     let lines = popup::all_wrapped(&notice.lines, popup::most_columns(room));
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
     let area = popup::open(
@@ -27,7 +27,7 @@ pub(super) fn notice(paint: &mut Paint<'_>, state: &State, notice: &Notice, room
         height.min(room.height.saturating_sub(4)),
     );
     let style = if notice.tone == Tone::Bad { theme.warn } else { theme.text };
-    let inside = Area { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
+    let inside = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
     let most = lines.len().saturating_sub(usize::from(inside.height));
     let offset = notice.offset.min(most);
     popup::write(paint, inside, &lines[offset..], style);
@@ -37,8 +37,8 @@ pub(super) fn notice(paint: &mut Paint<'_>, state: &State, notice: &Notice, room
     }
 }
 
-pub(super) fn details(paint: &mut Paint<'_>, state: &State, details: &Details, room: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn details(paint: &mut Paint<'_>, state: &State, details: &Details, room: Rect) {
+    let theme = &paint.appearance().theme;
     let entry = &details.item.entry;
     let kind = match entry.kind {
         Kind::File => "file",
@@ -61,11 +61,11 @@ pub(super) fn details(paint: &mut Paint<'_>, state: &State, details: &Details, r
     match &details.digest {
         DigestState::Pending(_) => lines.push(format!("blake3    {} computing", pane::spinner(paint, state.now))),
         DigestState::Known(digest) => lines.push(format!("blake3    {digest}")),
-        DigestState::Failed(trouble) => lines.push(format!("blake3    {trouble}")),
+        DigestState::Failed(problem) => lines.push(format!("blake3    {problem}")),
         DigestState::None => {}
     }
     let lines = popup::all_wrapped(&lines, popup::most_columns(room));
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
     let area = popup::open(paint, state, room, "Details", popup::widest(&lines), height);
-    popup::write(paint, Area { y: area.y + 1, height: area.height.saturating_sub(1), ..area }, &lines, theme.text);
+    popup::write(paint, Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }, &lines, theme.text);
 }

@@ -28,10 +28,12 @@ use super::{
     keymap::{self, Keymap},
     state::{
         State,
-        link::{Account, Greeting, Server},
-        listing::{Amount, Item, Viewing},
-        look::Look,
-        saved::{Saved, Site},
+        appearance::Appearance,
+        connection::{Account, Greeting},
+        item::Item,
+        listing::{Amount, Viewing},
+        saved::{NamedSite, Saved},
+        server::Server,
         ticket::Ticket,
         transfers::Key,
     },
@@ -39,13 +41,13 @@ use super::{
     view,
 };
 
-/// Seconds since 1970 when the scene begins: the 21st of November 2026.
+/// Seconds since 1970 when the fixture begins: the 21st of November 2026.
 const CLOCK: i64 = 1_795_219_200;
 
 /// A browser without disk, server and terminal.
-pub(crate) struct Scene {
+pub(crate) struct Fixture {
     pub(crate) state: State,
-    /// All that was to be done outside so far.
+    /// The effects so far.
     pub(crate) effects: Vec<Effect>,
     now: Duration,
 }
@@ -62,7 +64,7 @@ pub(crate) fn entry(name: &str, size: u64, days_ago: i64) -> Item {
     Item::new(Entry { name: Name::try_from(name).unwrap(), kind, size, mtime, mode })
 }
 
-/// What lies in the sample's local folder.
+/// The entries of the sample's local folder.
 pub(crate) fn local_items() -> Vec<Item> {
     vec![
         entry("2024/", 0, 9),
@@ -78,7 +80,7 @@ pub(crate) fn local_items() -> Vec<Item> {
     ]
 }
 
-/// What lies in the sample's remote folder.
+/// The entries of the sample's remote folder.
 pub(crate) fn remote_items() -> Vec<Item> {
     vec![
         entry("albums/", 0, 18),
@@ -103,7 +105,7 @@ pub(crate) fn server() -> Server {
     }
 }
 
-/// What it says of itself.
+/// The greeting of the sample server.
 pub(crate) fn greeting() -> Greeting {
     Greeting { software: "ferryd 0.1".into(), registration: Registration::Closed, key: key() }
 }
@@ -113,7 +115,7 @@ pub(crate) fn key() -> Fingerprint {
     "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU".parse().unwrap()
 }
 
-/// What it says of the account.
+/// The account on the sample server.
 pub(crate) fn account() -> Account {
     let usage = Usage {
         used: (69 << 30) / 10,
@@ -126,7 +128,7 @@ pub(crate) fn account() -> Account {
     Account { access: Access::ReadWrite, usage, motd: None }
 }
 
-/// What a scene begins with.
+/// The first state of a fixture.
 pub(crate) fn begin(server: Option<Server>) -> Begin {
     Begin {
         size: (120, 40),
@@ -136,7 +138,7 @@ pub(crate) fn begin(server: Option<Server>) -> Begin {
         copies: "/home/al/.ferry/edit".into(),
         folder: "/home/al/data".into(),
         keymap: Keymap::preset(Preset::Default),
-        look: Look::default(),
+        appearance: Appearance::default(),
         viewing: Viewing::default(),
         rule: ConflictRule::Ask,
         at_once: 4,
@@ -148,7 +150,7 @@ pub(crate) fn begin(server: Option<Server>) -> Begin {
     }
 }
 
-impl Scene {
+impl Fixture {
     /// Just started, without an address.
     pub(crate) fn fresh() -> Self {
         Self::of(begin(None))
@@ -162,26 +164,26 @@ impl Scene {
 
     /// Both folders are there, the server is connected.
     pub(crate) fn connected() -> Self {
-        let mut scene =
+        let mut fixture =
             Self::of(Begin { password: Some(ferry_shared::secret::Secret::new("pw".into())), ..begin(Some(server())) });
-        scene.answer_lists(local_items());
-        scene.greet();
-        scene.log_in();
-        scene.answer_lists(remote_items());
-        let _ = scene.take();
-        scene.state.toast = None;
-        scene
+        fixture.answer_lists(local_items());
+        fixture.greet();
+        fixture.log_in();
+        fixture.answer_lists(remote_items());
+        let _ = fixture.take();
+        fixture.state.toast = None;
+        fixture
     }
 
     /// The server answers the greeting.
     pub(crate) fn greet(&mut self) {
-        let ticket = self.state.link.ticket().unwrap();
+        let ticket = self.state.connection.ticket().unwrap();
         self.event(Event::Answer(ticket, Answer::Greeted(greeting())));
     }
 
     /// The server accepts the password.
     pub(crate) fn log_in(&mut self) {
-        let ticket = self.state.link.ticket().unwrap();
+        let ticket = self.state.connection.ticket().unwrap();
         self.event(Event::Answer(ticket, Answer::LoggedIn(greeting(), account())));
     }
 
@@ -240,7 +242,7 @@ impl Scene {
         }
     }
 
-    /// What is chosen is copied to the other pane; the engine has it as these jobs.
+    /// Copies the selection to the other pane; the engine runs it as these jobs.
     pub(crate) fn copy(&mut self, first_job: u64) -> Key {
         let _ = self.take();
         self.keys("f5");
@@ -266,22 +268,22 @@ impl Scene {
 
     /// Connected, with transfers of every kind: running, waiting, failed, asking, verified.
     pub(crate) fn busy() -> Self {
-        let mut scene = Self::connected();
-        scene.keys("g g j j j j");
-        scene.copy(1);
-        scene.keys("g g j");
-        scene.copy(2);
-        scene.keys("j j j j");
-        scene.copy(3);
-        scene.keys("j");
-        scene.copy(4);
-        scene.keys("j");
-        scene.copy(5);
-        scene.keys("k");
+        let mut fixture = Self::connected();
+        fixture.keys("g g j j j j");
+        fixture.copy(1);
+        fixture.keys("g g j");
+        fixture.copy(2);
+        fixture.keys("j j j j");
+        fixture.copy(3);
+        fixture.keys("j");
+        fixture.copy(4);
+        fixture.keys("j");
+        fixture.copy(5);
+        fixture.keys("k");
         let (mib, gib) = (1u64 << 20, 1u64 << 30);
-        scene.event(Event::Transfer(done(5, 0)));
+        fixture.event(Event::Transfer(done(5, 0)));
         for step in 0..20u64 {
-            scene.wait(250);
+            fixture.wait(250);
             let moved = step * 25 * mib;
             let image = job(1, (0, 1), (2 * gib + moved, 4 * gib), gib);
             let mut folder = job(2, (9812 + step * 40, 54_001), (900 * mib + moved / 4, 7 * gib), 0);
@@ -290,30 +292,32 @@ impl Scene {
             let mut other = job(4, (0, 1), (0, 3_456_789), 0);
             other.asking = 1;
             let items = vec![active(1, 1, "iso.img", 2 * gib + moved, 4 * gib, ItemState::Sending)];
-            scene.progress(vec![image, folder, waiting, other], items, moved * 5 / 4);
+            fixture.progress(vec![image, folder, waiting, other], items, moved * 5 / 4);
         }
         let refusal = Refusal::new(Code::NotAllowed, "this name is not allowed here");
-        scene.event(Event::Transfer(fails(20, 2, "forbidden.txt", refusal.into())));
-        scene.event(Event::Transfer(asks(40, 4, "photos", "photo 2.jpg")));
-        scene.state.toast = None;
-        let _ = scene.take();
-        scene
+        fixture.event(Event::Transfer(fails(20, 2, "forbidden.txt", refusal.into())));
+        fixture.event(Event::Transfer(asks(40, 4, "photos", "photo 2.jpg")));
+        fixture.state.toast = None;
+        let _ = fixture.take();
+        fixture
     }
 
     /// A site is saved.
     pub(crate) fn with_sites(mut self) -> Self {
-        let site = |name: &str, address: &str, user: &str, path: &str| Site {
+        let site = |name: &str, address: &str, user: &str, path: Option<&str>| NamedSite {
             name: name.into(),
-            address: address.into(),
-            user: user.into(),
-            path: path.into(),
-            identity: String::new(),
-            seal: None,
-            links: None,
-            key: None,
+            site: crate::sites::Site {
+                address: address.into(),
+                user: user.into(),
+                path: path.map(Into::into),
+                server_key: None,
+                identity: None,
+                seal: None,
+                links: None,
+            },
         };
-        let sites =
-            vec![site("backup", "10.0.0.7:7022", "root", ""), site("work", "files.example.org", "alice", "projects")];
+        let work = site("work", "files.example.org", "alice", Some("projects"));
+        let sites = vec![site("backup", "10.0.0.7:7022", "root", None), work];
         self.event(Event::Saved(Saved { sites, bookmarks: Vec::new() }));
         self
     }
@@ -410,7 +414,7 @@ pub(crate) fn done(id: u64, failed: u64) -> transfer::Event {
 
 /// The ticket of an effect, if it has one.
 pub(crate) fn ticket_of(effect: &Effect) -> Option<Ticket> {
-    use super::effect::LinkEffect;
+    use super::effect::ConnectionEffect;
     match effect {
         Effect::List(ticket, _)
         | Effect::Count(ticket, ..)
@@ -425,11 +429,11 @@ pub(crate) fn ticket_of(effect: &Effect) -> Option<Ticket> {
         | Effect::Uploads(ticket)
         | Effect::EditText(ticket, _)
         | Effect::EditFile(ticket, _)
-        | Effect::Link(
-            LinkEffect::Reach(ticket, ..)
-            | LinkEffect::Try(ticket, ..)
-            | LinkEffect::LogIn(ticket, ..)
-            | LinkEffect::Register(ticket, ..),
+        | Effect::Connection(
+            ConnectionEffect::Reach(ticket, ..)
+            | ConnectionEffect::Try(ticket, ..)
+            | ConnectionEffect::LogIn(ticket, ..)
+            | ConnectionEffect::Register(ticket, ..),
         ) => Some(*ticket),
         _ => None,
     }

@@ -1,6 +1,7 @@
 //! The transfers below the panes: a title with all of them together, and the ones that matter most.
 
 use ferry_shared::limits::BLOCK_SIZE;
+use ratatui::{layout::Rect, style::Style};
 
 use super::{
     figures,
@@ -8,11 +9,9 @@ use super::{
     paint::{Paint, columns},
 };
 use crate::tui::state::{
-    Quitting, State,
-    layout::{Area, TWO_PANES},
-    look::Style,
+    Quitting, State, labels,
+    layout::TWO_PANES,
     transfers::{Phase, Tally, Transfer, Way},
-    words,
 };
 
 /// Columns of a bar on a screen so wide.
@@ -21,16 +20,16 @@ fn bar_width(width: u16) -> u16 {
 }
 
 /// Draws the strip.
-pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Area) {
-    title(paint, state, Area { height: 1, ..area });
+pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
+    title(paint, state, Rect { height: 1, ..area });
     let mut transfers: Vec<&Transfer> = state.transfers.all().iter().collect();
     transfers.sort_by_key(|transfer| (rank(transfer.phase(state.now)), std::cmp::Reverse(transfer.ended)));
     for (transfer, y) in transfers.into_iter().zip(area.y + 1..area.y + area.height) {
-        line(paint, state, transfer, Area { y, height: 1, ..area });
+        line(paint, state, transfer, Rect { y, height: 1, ..area });
     }
 }
 
-/// What is shown first where there is not room for all.
+/// The order in which transfers are shown where there is no room for all.
 fn rank(phase: Phase) -> u8 {
     match phase {
         Phase::Working(_) => 0,
@@ -44,8 +43,8 @@ fn rank(phase: Phase) -> u8 {
 }
 
 /// The line above transfers: how many are at what, and all that is left together.
-pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Rect) {
+    let theme = &paint.appearance().theme;
     paint.fill(area, theme.text);
     paint.across(area.x, area.y, area.width, theme.border);
     let counts = state.transfers.counts(state.now);
@@ -78,22 +77,22 @@ pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Area) {
     }
 }
 
-/// All that is left together, or why nothing moves; in fewer and fewer words.
+/// The sum of the unfinished transfers, or the reason why nothing moves; variants from long to short.
 fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     let total = state.transfers.total();
-    if let Some((trouble, at)) = &state.transfers.stalled {
+    if let Some((problem, at)) = &state.transfers.stalled {
         let again = format!("again in {} s", at.saturating_sub(state.now).as_secs_f64().ceil());
-        return (vec![format!("{}; {again}", trouble.text), format!("no connection; {again}"), again], theme.bad);
+        return (vec![format!("{}; {again}", problem.text), format!("no connection; {again}"), again], theme.bad);
     }
     if total.files == 0 && !total.counting {
         return (Vec::new(), theme.text);
     }
-    // Where nothing moves by itself the time stands still on the screen, and so would the rate.
+    // Nothing redraws the screen while nothing moves, so the rate would be outdated.
     let moves = state.transfers.is_busy(state.now);
     let rate = if moves { state.transfers.rate.at(state.now) } else { 0 };
     let percent = figures::percent(total.permille());
-    let part = figures::part(total.bytes_done, total.bytes, total.counting, &paint.look().signs);
+    let part = figures::part(total.bytes_done, total.bytes, total.counting, &paint.appearance().signs);
     let speed = if rate > 0 { format!("  {}", figures::rate(rate)) } else { String::new() };
     let left = state.transfers.left().filter(|_| rate > 0);
     let left = left.map_or(String::new(), |left| format!("  {}", figures::time_left(left)));
@@ -108,8 +107,8 @@ fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
 }
 
 /// One transfer on one line.
-pub(super) fn line(paint: &mut Paint<'_>, state: &State, transfer: &Transfer, area: Area) {
-    let theme = &paint.look().theme;
+pub(super) fn line(paint: &mut Paint<'_>, state: &State, transfer: &Transfer, area: Rect) {
+    let theme = &paint.appearance().theme;
     let phase = transfer.phase(state.now);
     let style = phase_style(paint, phase);
     let way = arrow(paint, transfer.order.way());
@@ -137,7 +136,7 @@ fn figures_width(width: u16) -> u16 {
 /// A bar for a tally.
 pub(super) fn bar_of(tally: Tally, phase: Phase, x: u16, y: u16, width: u16) -> Bar {
     let kept = u128::from(tally.reused) * 1000 / u128::from(tally.bytes.max(1));
-    // What is through is whole, also where there was nothing in it.
+    // A finished transfer is complete, even if it held nothing.
     let whole = phase == Phase::Verified && tally.skipped == 0;
     let done = if whole { 1000 } else { tally.permille() };
     Bar { x, y, width, done, kept: u64::try_from(kept).unwrap_or(1000) }
@@ -146,14 +145,14 @@ pub(super) fn bar_of(tally: Tally, phase: Phase, x: u16, y: u16, width: u16) -> 
 /// The arrow of a direction.
 pub(super) fn arrow(paint: &Paint<'_>, way: Way) -> &'static str {
     match way {
-        Way::Up => paint.look().signs.up,
-        Way::Down => paint.look().signs.down,
+        Way::Up => paint.appearance().signs.up,
+        Way::Down => paint.appearance().signs.down,
     }
 }
 
 /// The style of a phase.
 pub(super) fn phase_style(paint: &Paint<'_>, phase: Phase) -> Style {
-    let theme = &paint.look().theme;
+    let theme = &paint.appearance().theme;
     match phase {
         Phase::Verified => theme.good,
         Phase::Failed => theme.bad,
@@ -163,24 +162,24 @@ pub(super) fn phase_style(paint: &Paint<'_>, phase: Phase) -> Style {
     }
 }
 
-/// What is said of a transfer: its figures while it moves, else its state in words.
+/// The description of a transfer: its figures while it moves, else its state.
 pub(super) fn described(paint: &Paint<'_>, state: &State, transfer: &Transfer, phase: Phase) -> String {
     let tally = transfer.tally;
-    let signs = paint.look().signs;
+    let signs = paint.appearance().signs;
     let files = || format!("{} of {} files", tally.files_done, tally.files);
     match phase {
         Phase::Working(item) => {
             let rate = transfer.rate.at(state.now);
             let mut text = figures::percent(tally.permille());
             if rate == 0 {
-                text += &format!("  {}", words::item(item));
+                text += &format!("  {}", labels::item(item));
                 return text;
             }
             text += &format!("  {}", figures::rate(rate));
             if let Some(left) = tally.left(&transfer.estimate) {
                 text += &format!("  {}", figures::time_left(left));
             }
-            // Where files are small their number says more than their bytes.
+            // For small files their number tells more than their bytes.
             if tally.files > 1 && tally.bytes / tally.files.max(1) < BLOCK_SIZE {
                 text += &format!("  {}", files());
             }
@@ -195,6 +194,6 @@ pub(super) fn described(paint: &Paint<'_>, state: &State, transfer: &Transfer, p
         Phase::LeftOut => format!("{} left out", tally.skipped),
         Phase::Cancelled if tally.bytes_done > 0 => format!("cancelled at {}", figures::percent(tally.permille())),
         Phase::Waiting if tally.bytes_done > 0 => format!("waiting  {}", figures::percent(tally.permille())),
-        Phase::Waiting | Phase::Held | Phase::Cancelled => words::phase(phase).to_owned(),
+        Phase::Waiting | Phase::Held | Phase::Cancelled => labels::phase(phase).to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! What a dry run finds out: whether the server would do what is asked, judged by what is there now.
+//! Checks of a dry run: whether the server would accept a request, judged by its present files.
 
 use ferry_client::{ClientError, Remote};
 use ferry_shared::{
@@ -11,8 +11,8 @@ use ferry_shared::{
 /// Whether `from` could be moved to `to`, or copied there with `copy`.
 ///
 /// # Errors
-/// What the server would refuse it with.
-pub(super) async fn shift(
+/// The refusal that the server would give.
+pub(super) async fn move_copy(
     remote: &Remote,
     from: &RemotePath,
     to: &RemotePath,
@@ -42,7 +42,7 @@ pub(super) async fn shift(
 /// Whether `path` could be removed.
 ///
 /// # Errors
-/// What the server would refuse it with.
+/// The refusal that the server would give.
 pub(super) async fn remove(remote: &Remote, path: &RemotePath, recursive: bool) -> Result<(), ClientError> {
     may_change(remote)?;
     if path.is_home() {
@@ -64,7 +64,7 @@ pub(super) async fn remove(remote: &Remote, path: &RemotePath, recursive: bool) 
 /// Whether the folder `path` could be made; with `parents` those above it, too.
 ///
 /// # Errors
-/// What the server would refuse it with.
+/// The refusal that the server would give.
 pub(super) async fn make_dir(remote: &Remote, path: &RemotePath, parents: bool) -> Result<(), ClientError> {
     may_change(remote)?;
     match kind(remote, path).await? {
@@ -95,7 +95,7 @@ fn may_change(remote: &Remote) -> Result<(), ClientError> {
     }
 }
 
-/// What is at `path`; `None` when nothing is.
+/// The kind of the entry at `path`; `None` if there is none.
 async fn kind(remote: &Remote, path: &RemotePath) -> Result<Option<Kind>, ClientError> {
     match remote.stat(path.clone()).await {
         Ok((entry, _)) => Ok(Some(entry.kind)),

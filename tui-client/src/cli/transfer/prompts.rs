@@ -14,7 +14,7 @@ use crate::{
     terminal,
 };
 
-/// What a person wants.
+/// The reply of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reply {
     This(Decision),
@@ -22,7 +22,7 @@ enum Reply {
     Stop,
 }
 
-/// What the answer means for the engine.
+/// The answer for the engine.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// For this item.
@@ -35,13 +35,13 @@ pub(super) enum Answer {
 
 /// The open question and those behind it.
 #[derive(Debug, Default)]
-pub(super) struct Asks {
+pub(super) struct Prompts {
     queue: VecDeque<(ItemId, Conflict)>,
     open: Option<(ItemId, JoinHandle<io::Result<Reply>>)>,
     always: Option<Decision>,
 }
 
-impl Asks {
+impl Prompts {
     /// Adds a conflict; an earlier "for all" answers it at once.
     pub(super) fn add(&mut self, item: ItemId, conflict: Conflict) -> Option<Decision> {
         if self.always.is_none() {
@@ -167,16 +167,16 @@ mod tests {
     #[tokio::test]
     async fn an_answer_for_all_covers_what_was_asked_before_it() {
         let reply = tokio::spawn(async { Ok(Reply::All(Decision::KeepBoth)) });
-        let mut asks = Asks { open: Some((ItemId(1), reply)), ..Asks::default() };
-        assert_eq!(asks.answered().await, Answer::Always(vec![ItemId(1)], Decision::KeepBoth));
-        assert_eq!(asks.always, Some(Decision::KeepBoth));
-        assert!(!asks.is_open() && !asks.has_next());
+        let mut prompts = Prompts { open: Some((ItemId(1), reply)), ..Prompts::default() };
+        assert_eq!(prompts.answered().await, Answer::Always(vec![ItemId(1)], Decision::KeepBoth));
+        assert_eq!(prompts.always, Some(Decision::KeepBoth));
+        assert!(!prompts.is_open() && !prompts.has_next());
     }
 
     #[tokio::test]
     async fn a_terminal_that_went_away_stops_everything() {
         let gone = tokio::spawn(async { Err(io::ErrorKind::UnexpectedEof.into()) });
-        let mut asks = Asks { open: Some((ItemId(1), gone)), ..Asks::default() };
-        assert_eq!(asks.answered().await, Answer::Stop);
+        let mut prompts = Prompts { open: Some((ItemId(1), gone)), ..Prompts::default() };
+        assert_eq!(prompts.answered().await, Answer::Stop);
     }
 }

@@ -1,64 +1,57 @@
-//! The connection's life after the login: lost, back, left; and what the server says unasked.
+//! The connection after the login: lost, restored, left; and the server's notices.
 
 use std::time::Duration;
 
-use ferry_shared::{
-    message::{
-        Notice as Word,
-        reply::{Access, UnfinishedUpload},
-    },
-    name::Escaped,
+use ferry_shared::message::{
+    Notice as Word,
+    reply::{Access, UnfinishedUpload},
 };
 
-use super::{Out, connect, queue, read, resume};
+use super::{Out, queue, reach, read, resume};
 use crate::{
     human,
     tui::{
-        effect::{Effect, LinkEffect},
+        effect::{ConnectionEffect, Effect},
         state::{
             State,
+            connection::{Account, Connection, Lost},
             dialog::{Decided, Dialog, Notice, Question},
-            link::{Account, Link, Lost, Server},
+            labels,
+            problem::Problem,
+            server::Server,
             side::Side,
             task::Task,
-            trouble::Trouble,
-            words,
         },
     },
 };
 
-/// Text of a server, so that it cannot forge the screen.
-pub(super) fn shown(text: &str) -> String {
-    Escaped(text.as_bytes()).to_string()
-}
-
 /// The connection was lost, or could not be made again.
-pub(super) fn lost(state: &mut State, trouble: Trouble, attempt: u32, retry_in: Duration) {
+pub(super) fn lost(state: &mut State, problem: Problem, attempt: u32, retry_in: Duration) {
     let retry_at = Some(state.now + retry_in);
-    let lost = Lost { trouble, attempt, retry_at };
-    state.link = match std::mem::take(&mut state.link) {
-        Link::Online(session) | Link::Lost(session, _) => Link::Lost(session, lost),
+    let lost = Lost { problem, attempt, retry_at };
+    state.connection = match std::mem::take(&mut state.connection) {
+        Connection::Online(session) | Connection::Lost(session, _) => Connection::Lost(session, lost),
         other => other,
     };
 }
 
 /// An attempt to connect again begins.
 pub(super) fn retrying(state: &mut State) {
-    if let Link::Lost(_, lost) = &mut state.link {
+    if let Connection::Lost(_, lost) = &mut state.connection {
         lost.retry_at = None;
     }
 }
 
 /// The connection is back.
 pub(super) fn restored(state: &mut State, account: Account, out: &mut Out) {
-    state.link = match std::mem::take(&mut state.link) {
-        Link::Online(session) | Link::Lost(session, _) => {
-            Link::Online(crate::tui::state::link::Session { account, ..session })
+    state.connection = match std::mem::take(&mut state.connection) {
+        Connection::Online(session) | Connection::Lost(session, _) => {
+            Connection::Online(crate::tui::state::connection::Session { account, ..session })
         }
         other => other,
     };
     state.say("the connection is back");
-    // The server is there: what the engine said before that is old.
+    // The server is reachable again: the engine's report that it is not is outdated.
     state.transfers.stalled = None;
     queue::retry_lost(state, out);
     for side in remote_sides(state) {
@@ -70,21 +63,21 @@ fn remote_sides(state: &State) -> Vec<Side> {
     Side::BOTH.into_iter().filter(|side| state.panes[*side].place.is_remote()).collect()
 }
 
-/// The connection is lost, and trying again is no use.
-pub(super) fn ended(state: &mut State, trouble: Trouble, out: &mut Out) {
-    if state.link.session().is_none() {
+/// The connection is lost for good.
+pub(super) fn ended(state: &mut State, problem: Problem, out: &mut Out) {
+    if state.connection.session().is_none() {
         return;
     }
     disconnect(state, out);
-    let mut lines = vec![trouble.text];
-    lines.extend(trouble.hint);
+    let mut lines = vec![problem.text];
+    lines.extend(problem.hint);
     lines.push("Ctrl-R connects again; transfers go on then.".to_owned());
     state.dialogs.push(Dialog::Notice(Notice::bad("The server ended the connection", lines)));
 }
 
 /// Leaves the server, for another one or none; asks first where transfers are running.
 pub(super) fn leave(state: &mut State, then: Option<Server>, out: &mut Out) {
-    if state.link.session().is_none() {
+    if state.connection.session().is_none() {
         state.say("not connected");
         return;
     }
@@ -92,8 +85,8 @@ pub(super) fn leave(state: &mut State, then: Option<Server>, out: &mut Out) {
         leave_now(state, then, out);
         return;
     }
-    let name = state.link.server().map(Server::name).unwrap_or_default();
-    let lines = vec!["They stop now, and go on from what has arrived when you are back.".to_owned()];
+    let name = state.connection.server().map(Server::name).unwrap_or_default();
+    let lines = vec!["They stop now, and resume from the received data when you reconnect.".to_owned()];
     let question = Question {
         title: format!("Leave {name} with transfers running?"),
         lines,
@@ -106,16 +99,16 @@ pub(super) fn leave(state: &mut State, then: Option<Server>, out: &mut Out) {
 pub(super) fn leave_now(state: &mut State, then: Option<Server>, out: &mut Out) {
     disconnect(state, out);
     match then {
-        Some(server) => connect::reach(state, server, out),
+        Some(server) => reach::begin(state, server, out),
         None => state.say("disconnected"),
     }
 }
 
 fn disconnect(state: &mut State, out: &mut Out) {
     resume::park(state);
-    state.link = Link::Offline;
+    state.connection = Connection::Offline;
     state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Conflict(_)));
-    out.push(Effect::Link(LinkEffect::Leave));
+    out.push(Effect::Connection(ConnectionEffect::Leave));
     for side in remote_sides(state) {
         state.panes[side].forget_remote();
         state.panes[side].listing = Default::default();
@@ -125,16 +118,16 @@ fn disconnect(state: &mut State, out: &mut Out) {
 
 /// Reads the folder again; connects again where the connection is lost.
 pub(super) fn refresh(state: &mut State, out: &mut Out) {
-    if let Link::Lost(..) = &state.link {
-        out.push(Effect::Link(LinkEffect::Retry));
+    if let Connection::Lost(..) = &state.connection {
+        out.push(Effect::Connection(ConnectionEffect::Retry));
     }
     if state.pane().place.is_remote() {
-        match &state.link {
-            Link::Lost(..) => return,
-            Link::Offline => {
+        match &state.connection {
+            Connection::Lost(..) => return,
+            Connection::Offline => {
                 match state.last_server.clone() {
-                    Some(server) => connect::reach(state, server, out),
-                    None => connect::open(state),
+                    Some(server) => reach::begin(state, server, out),
+                    None => reach::choose_server(state),
                 }
                 return;
             }
@@ -142,21 +135,21 @@ pub(super) fn refresh(state: &mut State, out: &mut Out) {
         }
     }
     read::folder(state, state.active, out);
-    if state.link.is_online() {
-        out.push(Effect::Link(LinkEffect::Usage));
+    if state.connection.is_online() {
+        out.push(Effect::Connection(ConnectionEffect::Usage));
     }
 }
 
-/// The server says something unasked.
+/// Takes a notice of the server.
 pub(super) fn notice(state: &mut State, word: Word) {
-    let Some(session) = state.link.session_mut() else { return };
+    let Some(session) = state.connection.session_mut() else { return };
     match word {
         Word::UsageChanged(usage) => {
             let was = session.account.usage.is_nearly_full();
             session.account.usage = usage;
             if let Some(limit) = usage.limit.filter(|_| usage.is_nearly_full() && !was) {
                 let held = usage.held();
-                state.warn(format!("{} of {} are taken on this server", words::size(held), words::size(limit)));
+                state.warn(format!("{} of {} are taken on this server", human::size(held), human::size(limit)));
             }
         }
         Word::AccountChanged { access } => {
@@ -164,52 +157,55 @@ pub(super) fn notice(state: &mut State, word: Word) {
             state.warn(human::access_changed(access));
         }
         Word::Broadcast { text } => {
-            state
-                .dialogs
-                .push(Dialog::Notice(Notice::plain("From the server's operator", text.lines().map(shown).collect())));
+            state.dialogs.push(Dialog::Notice(Notice::plain(
+                "From the server's operator",
+                text.lines().map(labels::escaped).collect(),
+            )));
         }
         Word::Closing { reason, seconds } => {
-            state
-                .warn(format!("the server closes in {seconds} s: {}; transfers go on when it is back", shown(&reason)));
+            state.warn(format!(
+                "the server closes in {seconds} s: {}; transfers go on when it is back",
+                labels::escaped(&reason)
+            ));
         }
     }
 }
 
-/// Shows who one is on the server, and asks for the unfinished uploads.
+/// Asks for the unfinished uploads, to show the account.
 pub(super) fn account(state: &mut State, out: &mut Out) {
-    if !state.link.is_online() {
+    if !state.connection.is_online() {
         state.warn("not connected");
         return;
     }
     let ticket = state.tickets.next();
     state.tasks.push((ticket, Task::Uploads));
     out.push(Effect::Uploads(ticket));
-    out.push(Effect::Link(LinkEffect::Usage));
+    out.push(Effect::Connection(ConnectionEffect::Usage));
 }
 
-/// The unfinished uploads are known.
+/// Shows the account with its unfinished uploads.
 pub(super) fn uploads(state: &mut State, uploads: &[UnfinishedUpload]) {
-    let Some(session) = state.link.session() else { return };
+    let Some(session) = state.connection.session() else { return };
     let usage = &session.account.usage;
-    let of = |most: Option<u64>| most.map_or(String::new(), |most| format!(" of {}", words::size(most)));
+    let of = |most: Option<u64>| most.map_or(String::new(), |most| format!(" of {}", human::size(most)));
     let mut lines = vec![
         format!("server    {}", session.server.target.address()),
-        format!("software  {}", shown(&session.greeting.software)),
+        format!("software  {}", labels::escaped(&session.greeting.software)),
         format!("key       {}", session.greeting.key),
         format!("user      {}", session.server.target.user),
         format!("may       {}", if session.account.access == Access::ReadOnly { "read" } else { "read and write" }),
-        format!("used      {}{}", words::size(usage.used), of(usage.limit)),
+        format!("used      {}{}", human::size(usage.used), of(usage.limit)),
         format!("files     {}{}", usage.files, usage.file_limit.map_or(String::new(), |most| format!(" of {most}"))),
-        format!("free      {} on the server's disk", words::size(usage.volume_free)),
+        format!("free      {} on the server's disk", human::size(usage.volume_free)),
     ];
     lines.push(String::new());
     if uploads.is_empty() {
         lines.push("no unfinished uploads".to_owned());
     } else {
-        lines.push(format!("unfinished uploads, which hold {}:", words::size(usage.reserved)));
+        lines.push(format!("unfinished uploads, which hold {}:", human::size(usage.reserved)));
         for upload in uploads {
-            let size = upload.size.map_or(String::new(), |size| format!(" of {}", words::size(size)));
-            lines.push(format!("  {}  {}{size}", upload.path.display(), words::size(upload.received)));
+            let size = upload.size.map_or(String::new(), |size| format!(" of {}", human::size(size)));
+            lines.push(format!("  {}  {}{size}", upload.path.display(), human::size(upload.received)));
         }
         lines.push("Copying the same file again goes on from there.".to_owned());
     }

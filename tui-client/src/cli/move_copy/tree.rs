@@ -7,14 +7,14 @@ use ferry_shared::{
     refusal::{Code, Refusal},
 };
 
-use super::{Shift, Way, conflict::Ended};
+use super::{MoveCopy, Way, conflict::Ended};
 use crate::{
     cli::listing::{self, Listed},
     exit::{Exit, Looking},
     failure::Failure,
 };
 
-impl Shift<'_> {
+impl MoveCopy<'_> {
     /// Moves or copies what the filter takes of the folder `from`, into what is at `to`. The folder that becomes
     /// `to` gets the date and the permission bits of `top`.
     pub(super) async fn tree(

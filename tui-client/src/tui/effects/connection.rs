@@ -1,4 +1,4 @@
-//! The connection for browsing: made, watched, made again, left.
+//! The connection for browsing: established, watched, restored, closed.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -27,38 +27,38 @@ use super::{Options, remote::Ask, reply::Reply};
 use crate::{
     args::Links,
     tui::{
-        effect::LinkEffect,
+        effect::ConnectionEffect,
         event::{Answer, Event},
         state::{
+            connection::{Account, Greeting},
             dialog::TrustView,
-            link::{Account, Greeting},
+            problem::Problem,
             ticket::Ticket,
-            trouble::Trouble,
         },
     },
 };
 
 type Events = mpsc::Sender<Event>;
 
-/// Where the answer about a key is waited for.
+/// The channel for the answer about a key.
 type Asking = Arc<Mutex<Option<oneshot::Sender<bool>>>>;
 
 /// Keeps the connection for browsing.
 #[derive(Debug)]
-pub(super) struct LinkKeeper {
+pub(super) struct ConnectionKeeper {
     events: Events,
     known_servers: PathBuf,
     server_key: Option<Fingerprint>,
     accept_new: bool,
     /// The file with the secret of any server.
     usual_seal: Option<PathBuf>,
-    /// The file with the secret of the one reached for.
+    /// The file with the secret of the server being reached.
     seal: Option<PathBuf>,
-    /// What becomes of symbolic links inside a folder: what the command line says, else the site.
+    /// The rule for symbolic links inside a folder: the command line's, else the site's.
     usual_links: Option<Links>,
     links: Option<Links>,
     connector: Option<Connector>,
-    /// The connection that holds now.
+    /// The present connection.
     current: Arc<watch::Sender<Option<Remote>>>,
     /// Wakes an attempt that waits.
     retry: Arc<Notify>,
@@ -66,7 +66,7 @@ pub(super) struct LinkKeeper {
     task: Option<AbortHandle>,
 }
 
-impl LinkKeeper {
+impl ConnectionKeeper {
     pub(super) fn new(events: Events, known_servers: PathBuf, options: &Options) -> Self {
         Self {
             events,
@@ -85,45 +85,45 @@ impl LinkKeeper {
         }
     }
 
-    /// The way to the server of the session, for more connections.
+    /// The connector of the session, for more connections.
     pub(super) fn session(&self) -> Option<&Connector> {
         self.connector.as_ref()
     }
 
-    /// What becomes of symbolic links inside a folder.
+    /// The rule for symbolic links inside a folder.
     pub(super) fn links(&self) -> LinkRule {
         Links::rule(self.usual_links.or(self.links))
     }
 
-    /// Whom to ask, if there is a connection.
+    /// The connection to call, if there is one.
     pub(super) fn ask(&self, reply: Reply) -> Option<Ask> {
         let remote = self.current.borrow().clone()?;
         Some(Ask { remote, connector: self.connector.clone()?, reply })
     }
 
-    pub(super) fn run(&mut self, effect: LinkEffect) {
+    pub(super) fn run(&mut self, effect: ConnectionEffect) {
         match effect {
-            LinkEffect::Reach(ticket, target, key, seal, links) => {
+            ConnectionEffect::Reach(ticket, target, key, seal, links) => {
                 (self.seal, self.links) = (seal, links);
                 self.reach(ticket, target, key);
             }
-            LinkEffect::Try(ticket, target, key, seal) => drop(self.try_beside(ticket, target, key, seal)),
-            LinkEffect::Trust(yes) => {
+            ConnectionEffect::Try(ticket, target, key, seal) => drop(self.try_beside(ticket, target, key, seal)),
+            ConnectionEffect::Trust(yes) => {
                 if let Some(asking) = self.asking.lock().take() {
-                    // Nobody waits any more when it was given up meanwhile.
+                    // The receiver is gone if the attempt was given up meanwhile.
                     let _ = asking.send(yes);
                 }
             }
-            LinkEffect::LogIn(ticket, None, password) => {
+            ConnectionEffect::LogIn(ticket, None, password) => {
                 let Some(connector) = self.connector.clone() else { return };
                 connector.set_credential(Credential::Password(password));
                 self.enter(ticket, connector, None);
             }
-            LinkEffect::LogIn(ticket, Some(file), passphrase) => {
+            ConnectionEffect::LogIn(ticket, Some(file), passphrase) => {
                 let Some(connector) = self.connector.clone() else { return };
                 self.enter_with(ticket, connector, Proof::Key(file, passphrase));
             }
-            LinkEffect::Register(ticket, user, password, invite) => {
+            ConnectionEffect::Register(ticket, user, password, invite) => {
                 let Some(before) = &self.connector else { return };
                 let target = Target { user, ..before.target().clone() };
                 let connector =
@@ -131,9 +131,9 @@ impl LinkKeeper {
                 self.connector = Some(connector.clone());
                 self.enter(ticket, connector, Some(invite));
             }
-            LinkEffect::Usage => self.usage(),
-            LinkEffect::Retry => self.retry.notify_one(),
-            LinkEffect::Leave => self.leave(),
+            ConnectionEffect::Usage => self.usage(),
+            ConnectionEffect::Retry => self.retry.notify_one(),
+            ConnectionEffect::Leave => self.leave(),
         }
     }
 
@@ -180,7 +180,7 @@ impl LinkKeeper {
         })
     }
 
-    /// The way to a server before it is known who comes.
+    /// The connector to a server before the user is known.
     fn unproven(&self, target: Target, key: Option<Fingerprint>, seal: Option<PathBuf>) -> Connector {
         let nobody = Credential::Password(Secret::new(String::new()));
         self.connector_to(target, nobody, self.server_key.or(key), seal)
@@ -296,10 +296,10 @@ impl Keep {
             self.current.send_replace(None);
             remote = loop {
                 let Some(retry_in) = backoff.next_delay(&error) else {
-                    self.tell(Event::Ended(Trouble::from(&error))).await;
+                    self.tell(Event::Ended(Problem::from(&error))).await;
                     return;
                 };
-                self.tell(Event::Lost { trouble: Trouble::from(&error), attempt: backoff.attempt(), retry_in }).await;
+                self.tell(Event::Lost { problem: Problem::from(&error), attempt: backoff.attempt(), retry_in }).await;
                 tokio::select! {
                     () = tokio::time::sleep(retry_in) => {}
                     () = self.retry.notified() => {}
@@ -316,7 +316,7 @@ impl Keep {
         }
     }
 
-    /// Passes on what the server says, until the connection ends; why it did.
+    /// Forwards the server's notices until the connection ends. Returns the reason.
     async fn watch(&self, remote: &Remote) -> ClientError {
         let mut notices = remote.notices();
         loop {
@@ -332,7 +332,7 @@ impl Keep {
     }
 
     async fn tell(&self, event: Event) {
-        // Nobody reads any more only when the program ends.
+        // The receiver is gone only when the program ends.
         let _ = self.events.send(event).await;
     }
 }

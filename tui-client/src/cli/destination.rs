@@ -25,7 +25,7 @@ pub(super) fn told(to: &Place, sources: usize) -> Option<bool> {
 /// Whether `path` is a folder that is there.
 ///
 /// # Errors
-/// What the server says, other than that nothing is there.
+/// An error of the server, other than that nothing is there.
 pub(super) async fn is_folder(remote: &Remote, path: &RemotePath) -> Result<bool, Failure> {
     match remote.stat(path.clone()).await {
         // A link that is named is meant as what it leads to.
@@ -76,7 +76,7 @@ pub(super) fn tell_merge(name: &OsStr, target: &OsStr, context: &Context) {
 /// Makes sure that `path` is a folder that is there.
 ///
 /// # Errors
-/// What the server says, or that it is something else.
+/// An error of the server, or that it is something else.
 pub(super) async fn check(remote: &Remote, path: &RemotePath) -> Result<(), Failure> {
     let about = |error| Failure::remote(path, Looking::Folder, error);
     let (entry, _) = remote.stat(path.clone()).await.map_err(about)?;

@@ -1,21 +1,21 @@
-//! When the screen has to change by itself next: never, when nothing moves.
+//! The timer of redraws without an event; off while nothing moves.
 
 use std::time::Duration;
 
-use super::{State, dialog::Dialog, link::Link};
+use super::{State, connection::Connection, dialog::Dialog};
 
 /// How often figures of running transfers change.
 const FIGURES: Duration = Duration::from_millis(200);
-/// How often something that turns does.
+/// The step of a spinner.
 const TURN: Duration = Duration::from_millis(100);
-/// After how long of waiting something begins to turn.
+/// The wait after which a spinner appears.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(150);
 
 impl State {
-    /// When to draw again though nothing happened.
-    pub(crate) fn wake(&self) -> Option<Duration> {
-        let mut wake: Option<Duration> = None;
-        let mut at = |time: Duration| wake = Some(wake.map_or(time, |other| other.min(time)));
+    /// The time of the next redraw without an event.
+    pub(crate) fn next_redraw(&self) -> Option<Duration> {
+        let mut next: Option<Duration> = None;
+        let mut at = |time: Duration| next = Some(next.map_or(time, |other| other.min(time)));
         if self.transfers.is_busy(self.now) {
             at(self.now + FIGURES);
         }
@@ -33,18 +33,18 @@ impl State {
         if self.is_waiting() {
             at(self.now + TURN);
         }
-        if let Link::Lost(_, lost) = &self.link {
+        if let Connection::Lost(_, lost) = &self.connection {
             // The seconds that are counted down.
             at(lost.retry_at.map_or(self.now + TURN, |_| self.now + Duration::from_secs(1)));
         }
-        wake
+        next
     }
 
     /// Whether a dialog shows that something is waited for.
     fn is_waiting(&self) -> bool {
         self.dialogs.iter().any(|dialog| match dialog {
             Dialog::Reaching => true,
-            Dialog::Form(_) => matches!(self.link, Link::LoggingIn { .. }),
+            Dialog::Form(_) => matches!(self.connection, Connection::LoggingIn { .. }),
             Dialog::Copy(plan) => plan.count.ticket.is_some(),
             Dialog::Delete(plan) => plan.count.ticket.is_some(),
             Dialog::Found(found) => found.ticket.is_some(),

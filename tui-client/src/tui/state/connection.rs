@@ -1,73 +1,31 @@
 //! The way to the server: from nothing over the greeting and the login to a session, and back.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use ferry_client::connect::Target;
 use ferry_shared::{
     fingerprint::Fingerprint,
     message::reply::{Access, Registration, Usage},
-    path::RemotePath,
 };
 
-use super::{ticket::Ticket, trouble::Trouble};
-use crate::args::Links;
+use super::{problem::Problem, server::Server, ticket::Ticket};
 
-/// Whose account on which server, and where to start there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Server {
-    /// User, host and port.
-    pub(crate) target: Target,
-    /// The saved site it is, if it is one.
-    pub(crate) site: Option<String>,
-    /// The folder to start in.
-    pub(crate) start: RemotePath,
-    /// The only key to accept.
-    pub(crate) key: Option<Fingerprint>,
-    /// The file of the key to log in with; a password is asked for without one.
-    pub(crate) identity: Option<PathBuf>,
-    /// The file with the server's secret.
-    pub(crate) seal: Option<PathBuf>,
-    /// What becomes of symbolic links inside a folder.
-    pub(crate) links: Option<Links>,
-}
-
-impl Server {
-    /// What opens it: a password, or a key's passphrase.
-    pub(crate) fn secret(&self) -> &'static str {
-        if self.identity.is_some() { "passphrase" } else { "password" }
-    }
-}
-
-impl Server {
-    /// Its short name: the site's, or user and host.
-    pub(crate) fn name(&self) -> String {
-        match &self.site {
-            Some(site) => site.clone(),
-            None if self.target.port == ferry_shared::limits::DEFAULT_PORT => {
-                format!("{}@{}", self.target.user, self.target.host)
-            }
-            None => self.target.to_string(),
-        }
-    }
-}
-
-/// What a server said before anybody logged in.
+/// The server's answer before the login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Greeting {
     /// Its name and version.
     pub(crate) software: String,
-    /// Who may make an account.
+    /// The rule for making accounts.
     pub(crate) registration: Registration,
     /// Its key.
     pub(crate) key: Fingerprint,
 }
 
-/// What the server said of the account.
+/// The account as the server describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Account {
-    /// What the user may do.
+    /// The user's permissions.
     pub(crate) access: Access,
-    /// What the user has and may have.
+    /// The user's usage and limits.
     pub(crate) usage: Usage,
     /// The operator's word of the day.
     pub(crate) motd: Option<String>,
@@ -76,52 +34,52 @@ pub(crate) struct Account {
 /// A login that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Session {
-    /// Where.
+    /// The server.
     pub(crate) server: Server,
-    /// What it said of itself.
+    /// Its greeting.
     pub(crate) greeting: Greeting,
-    /// What it said of the account.
+    /// The account there.
     pub(crate) account: Account,
 }
 
 /// A connection that was lost and is being made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lost {
-    /// Why.
-    pub(crate) trouble: Trouble,
+    /// The problem.
+    pub(crate) problem: Problem,
     /// How many attempts failed.
     pub(crate) attempt: u32,
-    /// When the next one is made; `None` while one is under way.
+    /// The time of the next attempt; `None` while one is under way.
     pub(crate) retry_at: Option<Duration>,
 }
 
 /// The way to the server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) enum Link {
+pub(crate) enum Connection {
     /// There is none.
     #[default]
     Offline,
     /// The server is being greeted; nothing secret is sent.
     Reaching {
-        /// Which.
+        /// The server.
         server: Server,
-        /// Names the answer.
+        /// The ticket of the answer.
         ticket: Ticket,
     },
     /// It was greeted and its key is trusted; the password is being typed.
     Greeted {
-        /// Which.
+        /// The server.
         server: Server,
-        /// What it said.
+        /// Its greeting.
         greeting: Greeting,
     },
     /// The password is being checked.
     LoggingIn {
-        /// Which.
+        /// The server.
         server: Server,
-        /// What it said.
+        /// Its greeting.
         greeting: Greeting,
-        /// Names the answer.
+        /// The ticket of the answer.
         ticket: Ticket,
     },
     /// Logged in.
@@ -130,7 +88,7 @@ pub(crate) enum Link {
     Lost(Session, Lost),
 }
 
-impl Link {
+impl Connection {
     /// The session, whether or not its connection holds at the moment.
     pub(crate) fn session(&self) -> Option<&Session> {
         match self {
@@ -147,7 +105,7 @@ impl Link {
         }
     }
 
-    /// Which server it leads to.
+    /// The server of the connection, or the one being connected to.
     pub(crate) fn server(&self) -> Option<&Server> {
         match self {
             Self::Offline => None,

@@ -1,4 +1,4 @@
-//! What `--json` shows of transfers: an object for each item, and one for the sum.
+//! The `--json` output of transfers: an object for each item, and one for the sum.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use ferry_client::{
     ClientError,
     transfer::{ItemPath, Outcome, Skip, Summary},
 };
-use ferry_shared::{digest::Digest, entry::Mtime, path::RemotePath};
+use ferry_shared::{entry::Mtime, path::RemotePath};
 use serde::Serialize;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
 /// An item.
 #[derive(Serialize)]
 pub(super) struct ItemObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
     #[serde(skip_serializing_if = "Option::is_none")]
     local: Option<Bytes<'a>>,
@@ -25,7 +26,7 @@ pub(super) struct ItemObject<'a> {
     outcome: OutcomeObject,
 }
 
-/// What became of it.
+/// Its outcome.
 #[derive(Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum OutcomeObject {
@@ -33,18 +34,18 @@ enum OutcomeObject {
         size: u64,
         transferred: u64,
         reused: u64,
-        digest: Digest,
+        digest: String,
         /// The source grew: this is its beginning as it was then.
         #[serde(skip_serializing_if = "Option::is_none")]
-        as_of: Option<Mtime>,
+        as_of: Option<(i64, u32)>,
     },
     /// The same, not proven to be as it was at one time.
     Unproven {
         size: u64,
         transferred: u64,
         reused: u64,
-        digest: Digest,
-        as_of: Mtime,
+        digest: String,
+        as_of: (i64, u32),
     },
     Equal {
         size: u64,
@@ -105,8 +106,8 @@ pub(super) fn item<T>(
     let local = local.as_ref().map(|path| bytes_of(path.as_os_str()));
     let outcome = match outcome {
         Outcome::Verified { root, size, transferred, reused, grown } => {
-            let (size, transferred, reused, digest) = (*size, *transferred, *reused, *root);
-            let as_of = grown.map(|grown| Mtime::from(grown.at));
+            let (size, transferred, reused, digest) = (*size, *transferred, *reused, root.to_string());
+            let as_of = grown.map(|grown| Mtime::from(grown.at)).map(|Mtime(seconds, nanos)| (seconds, nanos));
             match (as_of, grown) {
                 (Some(as_of), Some(grown)) if !grown.proven => {
                     OutcomeObject::Unproven { size, transferred, reused, digest, as_of }

@@ -12,9 +12,9 @@ use ferry_shared::{
     refusal::{Code, Refusal},
 };
 
-use super::{Shift, Way};
+use super::{MoveCopy, Way};
 use crate::{
-    cli::{rehearsal, transfer},
+    cli::{dry_run, transfer},
     exit::Looking,
     failure::Failure,
 };
@@ -22,7 +22,7 @@ use crate::{
 /// The most names beside a taken one that are tried.
 const MOST_BESIDE: u32 = 1000;
 
-/// What became of a source.
+/// The outcome for a source.
 pub(super) enum Ended {
     /// It is there.
     Done(RemotePath),
@@ -36,7 +36,7 @@ pub(super) enum Ended {
     NotNewer(RemotePath),
 }
 
-impl Shift<'_> {
+impl MoveCopy<'_> {
     /// Moves or copies a file, or a folder as a whole.
     pub(super) async fn one(
         &mut self,
@@ -151,7 +151,7 @@ impl Shift<'_> {
     async fn call(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<(), ClientError> {
         let (copy, source, target) = (self.way == Way::Copy, from.clone(), to.clone());
         match self.way {
-            _ if self.dry_run => rehearsal::shift(&self.remote, from, to, copy, replace).await,
+            _ if self.dry_run => dry_run::move_copy(&self.remote, from, to, copy, replace).await,
             Way::Move => self.remote.rename(source, target, replace).await,
             Way::Copy => self.remote.copy(source, target, replace).await.map(drop),
         }

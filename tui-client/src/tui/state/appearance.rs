@@ -1,9 +1,8 @@
-//! How the screen looks: the theme's colours, the signs the terminal can show, the user's choices.
+//! The appearance of the screen: the theme, and the signs and colours that the terminal can show.
 
-mod style;
+pub(crate) mod style;
 mod theme;
 
-pub(crate) use style::{Colour, Style};
 pub(crate) use theme::Theme;
 
 /// How many colours the terminal has.
@@ -20,7 +19,7 @@ pub(crate) enum Depth {
     All,
 }
 
-/// The signs that not every terminal has.
+/// Signs with variants for terminals without Unicode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Signs {
     /// Before the line of the cursor.
@@ -105,9 +104,9 @@ pub(crate) const ASCII: Signs = Signs {
     bad: "!",
 };
 
-/// How the screen looks.
+/// The appearance of the screen.
 #[derive(Debug, Clone)]
-pub(crate) struct Look {
+pub(crate) struct Appearance {
     /// The colours.
     pub(crate) theme: Theme,
     /// All there are to choose from.
@@ -118,20 +117,20 @@ pub(crate) struct Look {
     pub(crate) depth: Depth,
 }
 
-impl Default for Look {
+impl Default for Appearance {
     fn default() -> Self {
         let themes = theme::built_in();
         Self { theme: themes[0].clone(), themes, signs: UNICODE, depth: Depth::Sixteen }
     }
 }
 
-impl Look {
+impl Appearance {
     /// Whether only ASCII is shown.
     pub(crate) fn is_plain(&self) -> bool {
         self.signs == ASCII
     }
 
-    /// Takes the theme named `name`; whether there is one.
+    /// Takes the theme named `name`. Returns whether there is one.
     pub(crate) fn choose(&mut self, name: &str) -> bool {
         let found = self.themes.iter().find(|theme| theme.name == name);
         if let Some(theme) = found {

@@ -1,4 +1,4 @@
-//! Looking at this computer's files: folders page by page, blocks, digests, free space.
+//! Reading this computer's files: folders page by page, blocks, digests, free space.
 
 use std::{
     fs::{self, File},
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::tui::{
     effects::reply::Reply,
     event::{Answer, Event},
-    state::{listing::Item, side::Side},
+    state::{item::Item, side::Side},
 };
 
 /// How long entries are gathered before they are shown.
@@ -80,7 +80,7 @@ fn mode(metadata: &fs::Metadata) -> u32 {
     if metadata.permissions().readonly() { 0o444 } else { 0o644 }
 }
 
-/// Opens what is a file; a FIFO would wait for its other end.
+/// Opens a regular file only; opening a FIFO would wait for its other end.
 fn open(path: &Path) -> io::Result<File> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no file"));

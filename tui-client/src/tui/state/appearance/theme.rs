@@ -1,9 +1,10 @@
 //! Themes: a style for each thing on the screen, read from TOML; three come with the program.
 
+use ratatui_core::style::Style;
 use toml::de::DeTable;
 
-use super::Style;
-use crate::tui::config::Fault;
+use super::style;
+use crate::tui::setting_error::SettingError;
 
 macro_rules! roles {
     ($($(#[$doc:meta])* $field:ident: $key:literal,)*) => {
@@ -31,9 +32,9 @@ macro_rules! roles {
 }
 
 roles! {
-    /// Anything that is nothing else; its back is the whole screen's.
+    /// Plain text; its background is that of the whole screen.
     text: "text",
-    /// What matters less: sizes, dates, explanations.
+    /// Less important text: sizes, dates, explanations.
     dim: "dim",
     /// The title of the other pane.
     title: "title",
@@ -45,12 +46,12 @@ roles! {
     cursor: "cursor",
     /// The line of the cursor in the other pane.
     cursor_other: "cursor-other",
-    /// What is marked.
+    /// Marked entries.
     mark: "mark",
     /// Folders.
     folder: "folder",
     /// Symlinks.
-    link: "link",
+    symlink: "link",
     /// FIFOs, sockets and devices.
     special: "special",
     /// The part of a name that matches.
@@ -61,15 +62,15 @@ roles! {
     bar_kept: "bar-kept",
     /// The rest of a bar.
     bar_rest: "bar-rest",
-    /// It is well: verified, connected.
+    /// Success: verified, connected.
     good: "good",
-    /// Mind this: asks, paused, nearly full.
+    /// Warnings: a question, paused, nearly full.
     warn: "warn",
-    /// It is not well: failed, lost.
+    /// Errors: failed, lost.
     bad: "bad",
     /// A key in a hint.
     key: "key",
-    /// What the key does.
+    /// The description of a key in a hint.
     hint: "hint",
     /// A box over the panes.
     dialog: "dialog",
@@ -92,26 +93,28 @@ pub(super) fn built_in() -> Vec<Theme> {
 }
 
 impl Theme {
-    /// Reads a theme; what is wrong in it keeps the default.
-    pub(crate) fn read(name: &str, text: &str) -> (Self, Vec<Fault>) {
+    /// Reads a theme; a style with an error keeps its default.
+    pub(crate) fn read(name: &str, text: &str) -> (Self, Vec<SettingError>) {
         let mut theme = Self { name: name.to_owned(), ..Self::default() };
         let mut faults = Vec::new();
         let table = match DeTable::parse(text) {
             Ok(table) => table,
             Err(error) => {
-                faults.push(Fault::at(text, error.span().unwrap_or_default().start, error.message()));
+                faults.push(SettingError::at(text, error.span().unwrap_or_default().start, error.message()));
                 return (theme, faults);
             }
         };
         for (key, value) in table.get_ref() {
             let Some(style) = value.get_ref().as_str() else {
-                faults.push(Fault::at(text, value.span().start, "a style is a text like \"red on black bold\""));
+                faults.push(SettingError::at(text, value.span().start, "a style is a text like \"red on black bold\""));
                 continue;
             };
-            match style.parse() {
+            match style::parse(style) {
                 Ok(style) if theme.set(key.get_ref(), style) => {}
-                Ok(_) => faults.push(Fault::at(text, key.span().start, format!("a theme has no `{}`", key.get_ref()))),
-                Err(error) => faults.push(Fault::at(text, value.span().start, error)),
+                Ok(_) => {
+                    faults.push(SettingError::at(text, key.span().start, format!("a theme has no `{}`", key.get_ref())))
+                }
+                Err(error) => faults.push(SettingError::at(text, value.span().start, error)),
             }
         }
         (theme, faults)
@@ -138,7 +141,7 @@ mod tests {
     fn the_plain_theme_has_no_colours() {
         let plain = built_in().into_iter().find(|theme| theme.name == "plain").unwrap();
         for style in [plain.cursor, plain.mark, plain.bad, plain.folder, plain.dialog] {
-            assert_eq!((style.fore, style.back), (None, None));
+            assert_eq!((style.fg, style.bg), (None, None));
         }
     }
 
@@ -149,6 +152,6 @@ mod tests {
         assert_eq!(told.len(), 3, "{told:?}");
         assert!(told.iter().any(|fault| fault.starts_with("line 2: a theme has no `marks`")), "{told:?}");
         assert!(told.iter().any(|fault| fault.starts_with("line 3: `bleu`")), "{told:?}");
-        assert!(theme.cursor.fore.is_some());
+        assert!(theme.cursor.fg.is_some());
     }
 }

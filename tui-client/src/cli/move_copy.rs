@@ -1,4 +1,4 @@
-//! What `mv` and `cp` share: sources, a destination, what is chosen of a folder, and its links.
+//! The common part of `mv` and `cp`: sources, a destination, the selection in a folder, and its links.
 
 mod conflict;
 mod tree;
@@ -16,7 +16,7 @@ use ferry_shared::{
 use serde::Serialize;
 
 use self::conflict::Ended;
-use super::{each::Tally, into, rehearsal, sources, transfer};
+use super::{batch::Tally, destination, dry_run, sources, transfer};
 use crate::{
     args::Links,
     context::Context,
@@ -26,7 +26,7 @@ use crate::{
     sites::Place,
 };
 
-/// Which of the two.
+/// The direction of the command: a move or a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// The source goes.
@@ -35,10 +35,12 @@ pub(super) enum Way {
     Copy,
 }
 
-/// What became of one source, as `--json` shows it.
+/// The outcome for one source, as `--json` shows it.
 #[derive(Serialize)]
-struct ShiftedObject<'a> {
+struct MoveCopyObject<'a> {
+    #[serde(serialize_with = "crate::json::path")]
     path: &'a RemotePath,
+    #[serde(serialize_with = "crate::json::path")]
     to: &'a RemotePath,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,7 +64,7 @@ impl Way {
 }
 
 /// How one command moves or copies.
-struct Shift<'a> {
+struct MoveCopy<'a> {
     way: Way,
     rule: ConflictRule,
     filter: Filter,
@@ -85,35 +87,35 @@ pub(super) async fn run(way: Way, arguments: &[OsString], context: &mut Context)
     let remote = context.remote(&to).await?;
     let places = sources::expand(&remote, places).await?;
     let dry_run = context.global.dry_run;
-    let mut shift = Shift { way, rule, filter, links, dry_run, remote, context, tally: Tally::default() };
-    let into = shift.goes_into(&to, places.len()).await?;
+    let mut move_copy = MoveCopy { way, rule, filter, links, dry_run, remote, context, tally: Tally::default() };
+    let into = move_copy.goes_into(&to, places.len()).await?;
     let mut targets = Vec::with_capacity(places.len());
     let mut taken = HashSet::new();
     for from in places {
-        let target = into::target(&to.path, into, from.path.name().as_ref())?;
+        let target = destination::target(&to.path, into, from.path.name().as_ref())?;
         if !taken.insert(target.clone()) {
             return Err(Failure::Usage(format!("two of the REMOTEs would both become {}", target.display())));
         }
         targets.push((from, target));
     }
     for (from, target) in targets {
-        shift.source(&from, &to, target).await?;
+        move_copy.source(&from, &to, target).await?;
     }
-    Ok(shift.tally.exit())
+    Ok(move_copy.tally.exit())
 }
 
-impl Shift<'_> {
+impl MoveCopy<'_> {
     /// Whether the sources go into `to`. As with `put`, a folder named with a `/` at its end is made when it is
     /// not there: once there is something to come into it.
     async fn goes_into(&self, to: &Place, sources: usize) -> Result<bool, Failure> {
-        match into::told(to, sources) {
+        match destination::told(to, sources) {
             Some(into) if to.into => Ok(into),
             Some(into) => {
                 self.context.output.advise(format!("a / at its end makes the folder: {}/", to.path.display()));
-                into::check(&self.remote, &to.path).await?;
+                destination::check(&self.remote, &to.path).await?;
                 Ok(into)
             }
-            None => into::is_folder(&self.remote, &to.path).await,
+            None => destination::is_folder(&self.remote, &to.path).await,
         }
     }
 
@@ -130,7 +132,7 @@ impl Shift<'_> {
         }
         if to.into && !to.path.is_home() {
             let made = match self.dry_run {
-                true => rehearsal::make_dir(&self.remote, &to.path, true).await,
+                true => dry_run::make_dir(&self.remote, &to.path, true).await,
                 false => self.remote.make_dir(to.path.clone(), true).await,
             };
             if let Err(error) = made {
@@ -143,7 +145,7 @@ impl Shift<'_> {
         }
         // A link that is named is copied as what it leads to; the server does so with files only.
         let linked = entry.kind == Kind::Symlink && self.way == Way::Copy;
-        if linked && into::is_folder(&self.remote, from).await? {
+        if linked && destination::is_folder(&self.remote, from).await? {
             return self.tree(from, None, &target).await;
         }
         let rule = match self.rule {
@@ -152,7 +154,7 @@ impl Shift<'_> {
             rule => rule,
         };
         // A folder that is to be made is not there in a dry run.
-        let made = self.dry_run && to.into && !into::is_folder(&self.remote, &to.path).await?;
+        let made = self.dry_run && to.into && !destination::is_folder(&self.remote, &to.path).await?;
         let copied = target.clone();
         let ended = if made { Ok(Ended::Done(target)) } else { self.one(rule, from, &entry, &target).await };
         let done = matches!(ended, Ok(Ended::Done(_)));
@@ -167,7 +169,7 @@ impl Shift<'_> {
             ConflictRule::Replace => self.way == Way::Copy,
             _ => false,
         };
-        Ok(!by_server && into::is_folder(&self.remote, target).await?)
+        Ok(!by_server && destination::is_folder(&self.remote, target).await?)
     }
 
     /// Tells and counts what became of a file, or of a whole folder.
@@ -194,7 +196,7 @@ impl Shift<'_> {
                 Ended::Unchanged(_) => output.detail(&format!("{target} has the same size and date, skipped")),
                 Ended::Equal(_) => output.detail(&format!("{target} is equal already")),
             }
-            output.result(&ShiftedObject { path: from, to, outcome, why })
+            output.result(&MoveCopyObject { path: from, to, outcome, why })
         });
         match result {
             // Somebody said to stop.

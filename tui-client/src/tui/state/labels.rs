@@ -1,10 +1,16 @@
-//! States and rules in the words a person reads.
+//! Labels of states and rules for people.
 
 use ferry_client::transfer::{ConflictRule, ItemState, Scope};
+use ferry_shared::name::Escaped;
 
 use super::transfers::Phase;
 
-/// What a rule does.
+/// Text of a server, escaped so that it cannot forge the screen.
+pub(crate) fn escaped(text: &str) -> String {
+    Escaped(text.as_bytes()).to_string()
+}
+
+/// The description of a rule.
 pub(crate) fn rule(rule: ConflictRule) -> &'static str {
     match rule {
         ConflictRule::Ask => "ask, and go on with the rest",
@@ -18,7 +24,7 @@ pub(crate) fn rule(rule: ConflictRule) -> &'static str {
     }
 }
 
-/// What a file is at.
+/// The label of a file's state.
 pub(crate) fn item(state: ItemState) -> &'static str {
     match state {
         ItemState::Waiting => "waiting",
@@ -33,7 +39,7 @@ pub(crate) fn item(state: ItemState) -> &'static str {
     }
 }
 
-/// What a transfer is at.
+/// The label of a transfer's phase.
 pub(crate) fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Held => "held",
@@ -49,47 +55,12 @@ pub(crate) fn phase(phase: Phase) -> &'static str {
     }
 }
 
-/// For which questions an answer holds.
+/// The label of an answer's scope.
 pub(crate) fn scope(scope: Scope) -> &'static str {
     match scope {
         Scope::This => "this one",
         Scope::Folder => "all in this folder",
         Scope::Kind => "all of this kind",
         Scope::All => "all of this transfer",
-    }
-}
-
-/// A size in at most 8 columns: `9.8 MiB`, `24 MiB`, `1023 KiB`.
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let power = bytes.ilog2() / 10;
-    let unit = 1u128 << (10 * power);
-    let name = usize::try_from(power).ok().and_then(|power| UNITS.get(power.wrapping_sub(1))).unwrap_or(&"EiB");
-    let tenths = u128::from(bytes) * 10 / unit;
-    if tenths < 100 { format!("{}.{} {name}", tenths / 10, tenths % 10) } else { format!("{} {name}", tenths / 10) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_take_at_most_eight_columns() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (10_239, "9.9 KiB"),
-            (10_240, "10 KiB"),
-            (1_048_575, "1023 KiB"),
-            (24 << 20, "24 MiB"),
-            (u64::MAX, "15 EiB"),
-        ] {
-            assert_eq!(size(bytes), text);
-            assert!(text.len() <= 8);
-        }
     }
 }
