@@ -1,6 +1,5 @@
-//! Opens connections to one server: dial, trust, greet, and log in once for all of them.
+//! Opens connections to one server: dials, checks the server's key, greets, and logs in once for all of them.
 
-mod address;
 mod dial;
 mod socket;
 
@@ -15,31 +14,31 @@ use ferry_shared::{
 use parking_lot::Mutex;
 
 use crate::{
+    address,
     connection::{Connection, Greeted},
     error::ClientError,
     identity::Credential,
     seal,
     trust::{Fingerprint, Judge, Trust, Verdict},
 };
-pub(crate) use address::canonical;
 use dial::Dialer;
 
 /// Spare block buffers kept for all of a connector's connections.
 const SPARE_BUFFERS: usize = 8;
 
-/// Whose account on which server.
+/// An account on a server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
-    /// The user's name there.
+    /// The user name.
     pub user: String,
-    /// The server's name or address; an IPv6 address without brackets, with its zone where it has one.
+    /// The server's name or address; an IPv6 address without brackets, with its zone if it has one.
     pub host: String,
     /// Its port.
     pub port: u16,
 }
 
 impl Target {
-    /// The server as `host:port`, as it is kept in `known_servers`: the same for every spelling of an address.
+    /// The server as `host:port`, in the form used in `known_servers`: the same for every spelling of an address.
     #[must_use]
     pub fn address(&self) -> String {
         address::joined(&address::canonical_host(&self.host), self.port)
@@ -55,15 +54,15 @@ impl fmt::Display for Target {
 /// How to connect.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
-    /// Which server keys to accept.
+    /// The server keys to accept.
     pub trust: Trust,
-    /// The file that knows servers by their keys; made when needed.
+    /// The file of known server keys; created when needed.
     pub known_servers: PathBuf,
     /// This client's name and version, for the server's log.
     pub client: String,
-    /// The file with the secret of servers that speak only to who knows it.
+    /// The file with the secret of servers that have a seal.
     pub seal: Option<PathBuf>,
-    /// The most that resolving, connecting and the TLS handshake may take together.
+    /// The time limit for resolving, connecting and the TLS handshake together.
     pub connect_timeout: Duration,
 }
 
@@ -104,7 +103,7 @@ struct Shared {
 struct Session {
     credential: Credential,
     ticket: Option<Secret>,
-    /// The server's no to this very credential; offering it again would only cost penalties.
+    /// The server's refusal of this credential; sending it again would only cost penalties.
     rejected: Option<Refusal>,
 }
 
@@ -115,13 +114,13 @@ impl Connector {
         let provider = dial::provider();
         let pool = BufferPool::new(SPARE_BUFFERS);
         let dialer = Dialer::new(&target, Arc::clone(&provider), pool.clone());
-        let judge = Judge::new(target.address(), &options, provider);
+        let judge = Judge::new(target.address(), options.trust.clone(), options.known_servers.clone(), provider);
         let session = Mutex::new(Session { credential, ticket: None, rejected: None });
         let login = tokio::sync::Mutex::default();
         Self { shared: Arc::new(Shared { target, options, dialer, judge, pool, session, login }) }
     }
 
-    /// Whose account on which server.
+    /// An account on a server.
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.shared.target
@@ -133,10 +132,10 @@ impl Connector {
         &self.shared.pool
     }
 
-    /// Opens one more connection. The first logs in; the others join its session, and log in
-    /// again when that has ended. A proof the server rejected is not offered twice.
+    /// Opens another connection. The first one logs in; later ones join its session, or log in again if the session
+    /// has ended. A proof that the server rejected is not sent again.
     ///
-    /// Cancel-safe: a dropped call closes its connection and leaves nothing behind.
+    /// This method is cancel safe: dropping the future closes the connection.
     ///
     /// # Errors
     /// Any [`ClientError`] of connecting, trust and login.
@@ -154,25 +153,24 @@ impl Connector {
         }
     }
 
-    /// Greets the server: its key is judged, and it says what it is and allows. No secret is
-    /// sent, nobody is logged in, and the connection ends.
+    /// Checks the server's key and returns its greeting. Sends no secret, does not log in, and closes the connection.
     ///
     /// # Errors
     /// Any [`ClientError`] of connecting and trust.
     pub async fn probe(&self) -> Result<(Welcome, Fingerprint), ClientError> {
-        // A person may be asked about the key: once, whatever else is being opened.
+        // The user may be asked about the key: only once, even while other connections are being opened.
         let _one_at_a_time = self.shared.login.lock().await;
         Ok(self.greet().await?.into_facts())
     }
 
-    /// Makes the account that this connector is for, with its password, and is logged in then.
+    /// Creates the account of this connector with its password, and logs in.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] where the server does not let this be done, or as [`open`](Self::open).
+    /// [`ClientError::Refused`] if the server does not allow it, or the errors of [`open`](Self::open).
     pub async fn register(&self, invite: Option<Secret>) -> Result<Connection, ClientError> {
         let _one_at_a_time = self.shared.login.lock().await;
         let Credential::Password(password) = self.shared.session.lock().credential.clone() else {
-            return Err(Refusal::new(Code::NotAllowed, "an account is made with a password").into());
+            return Err(Refusal::new(Code::NotAllowed, "creating an account needs a password").into());
         };
         let request = Request::Register { user: self.shared.target.user.clone(), password, invite };
         self.enter(self.greet().await?, &request).await
@@ -185,7 +183,7 @@ impl Connector {
         session.rejected = None;
     }
 
-    /// Joins the session of `ticket`; `None` when it has ended.
+    /// Joins the session of `ticket`; `None` if it has ended.
     async fn attach(&self, ticket: &Secret) -> Result<Option<Connection>, ClientError> {
         match self.enter(self.greet().await?, &Request::Attach { ticket: ticket.clone() }).await {
             Err(ClientError::Refused(Refusal { code: Code::LoginFailed | Code::AccountClosed, .. })) => Ok(None),
@@ -193,7 +191,7 @@ impl Connector {
         }
     }
 
-    /// Logs in, one connection at a time; `None` when another one has meanwhile.
+    /// Logs in, one connection at a time; `None` if another connection has logged in meanwhile.
     async fn log_in(&self) -> Result<Option<Connection>, ClientError> {
         let _one_at_a_time = self.shared.login.lock().await;
         let credential = {
@@ -211,7 +209,7 @@ impl Connector {
         if let Err(ClientError::Refused(refusal)) = &mut result
             && refusal.code == Code::LoginFailed
         {
-            // The server has one text for all proofs; what was offered is known here.
+            // The server's message is the same for all kinds of proofs; the client knows which one it sent.
             if !matches!(credential, Credential::Password(_)) {
                 refusal.message = "wrong user name, or the account does not have this key".to_owned();
             }
@@ -220,18 +218,18 @@ impl Connector {
         result.map(Some)
     }
 
-    /// A connection on which `request` proved the user; its ticket is kept.
+    /// Logs in with `request` and stores the ticket.
     async fn enter(&self, greeted: Greeted, request: &Request) -> Result<Connection, ClientError> {
         let connection = greeted.enter(request).await?;
         self.shared.session.lock().ticket = Some(connection.logged_in.ticket.clone());
         Ok(connection)
     }
 
-    /// A connection to a server whose key is trusted; before that nothing is sent to it.
+    /// Connects to the server and greets it once its key is trusted; nothing is sent before that.
     async fn greet(&self) -> Result<Greeted, ClientError> {
         let Shared { options, dialer, judge, pool, .. } = &*self.shared;
         let dialer = dialer.as_ref().map_err(Clone::clone)?;
-        // Read before anybody is called, and for each connection: the operator may have changed it.
+        // Read the secret for each connection, because the operator may have changed it.
         let secret = seal::read(options.seal.clone()).await?;
         loop {
             let stream = dialer.dial(options.connect_timeout).await?;
@@ -241,7 +239,7 @@ impl Connector {
                     return Greeted::greet(stream, key, &options.client, secret.as_ref(), pool).await;
                 }
                 Verdict::Ask(key) => {
-                    // A person may think longer than a server waits: the answer is for a new connection.
+                    // The user may take longer than the server waits: use a new connection after the answer.
                     drop(stream);
                     judge.ask(key).await?;
                 }
@@ -253,7 +251,7 @@ impl Connector {
         self.shared.session.lock().ticket.clone()
     }
 
-    /// Forgets `ticket` unless another one has taken its place.
+    /// Clears `ticket` unless another one has replaced it.
     fn forget(&self, ticket: &Secret) {
         self.shared.session.lock().ticket.take_if(|current| current == ticket);
     }

@@ -1,4 +1,4 @@
-//! One authenticated connection: the greeting and the login that make it one.
+//! An authenticated connection, and the greeting and login that establish it.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ferry_shared::{
     binding::{self, Exported, LOGIN_LABEL, SEAL_LABEL},
     feature::Features,
+    fingerprint::Fingerprint,
     frame::{Frame, Phase, put_message},
     link::{LinkError, LinkReader, LinkWriter},
     message::{
@@ -25,7 +26,7 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
-use crate::{error::ClientError, trust::Fingerprint};
+use crate::error::ClientError;
 
 /// The stream below a connection.
 pub type Stream = TlsStream<BurstStream>;
@@ -34,17 +35,17 @@ pub type FrameReader = LinkReader<ReadHalf<Stream>>;
 /// Writes a connection's frames.
 pub type FrameWriter = LinkWriter<WriteHalf<Stream>>;
 
-/// How long a server may take to answer a greeting.
+/// Time limit for the answer to a greeting.
 const GREETING: Duration = Duration::from_secs(30);
-/// How long it may take to check a proof: passwords are slow on purpose, and queue.
+/// Time limit for checking a proof: password hashing is slow on purpose, and checks are queued.
 const LOGIN: Duration = Duration::from_secs(60);
-/// Room for a message with a secret in it, so that it is not copied about as it grows.
+/// Capacity for a message that contains a secret, so that growing does not leave copies of it in memory.
 const SECRET_MESSAGE: usize = 8 << 10;
 
-/// A connection whose server is trusted and whose user is logged in.
+/// A connection to a trusted server on which the user is logged in.
 #[derive(Debug)]
 pub struct Connection {
-    /// Who the server is and what it allows.
+    /// The server's greeting.
     pub welcome: Welcome,
     /// The account as it was at login.
     pub logged_in: LoggedIn,
@@ -56,7 +57,7 @@ pub struct Connection {
     pub writer: FrameWriter,
 }
 
-/// A connection whose server is trusted and has been greeted, but does not know the user.
+/// A connection to a trusted server after the greeting, before login.
 #[derive(Debug)]
 pub(crate) struct Greeted {
     welcome: Welcome,
@@ -72,15 +73,15 @@ impl Greeted {
         &self.exported
     }
 
-    /// What the server said of itself, and its key.
+    /// The server's greeting and its key.
     pub(crate) fn into_facts(self) -> (Welcome, Fingerprint) {
         (self.welcome, self.server_key)
     }
 
-    /// Says hello through `stream`, whose server proved that it holds `server_key`.
+    /// Greets the server over `stream`; the handshake proved that the server holds `server_key`.
     ///
     /// # Errors
-    /// [`ClientError::Protocol`] when there is no common version; [`ClientError::Refused`].
+    /// [`ClientError::Protocol`] if there is no common version; [`ClientError::Refused`].
     pub(crate) async fn greet(
         stream: Stream,
         server_key: Fingerprint,
@@ -104,7 +105,7 @@ impl Greeted {
                 Ok(Self { welcome, server_key, exported, reader, writer })
             }
             Reply::Welcome(welcome) => Err(ClientError::Protocol(format!(
-                "it speaks version {}, this program {} to {}",
+                "it uses protocol version {}, this program supports {} to {}",
                 welcome.protocol,
                 version::OLDEST,
                 version::CURRENT
@@ -113,12 +114,12 @@ impl Greeted {
         }
     }
 
-    /// Proves the user with a `Login`, `Attach` or `Register`.
+    /// Logs in with a `Login`, `Attach` or `Register` request.
     ///
     /// # Errors
-    /// [`ClientError::Refused`], or what happened to the connection.
+    /// [`ClientError::Refused`], or the errors of the connection.
     pub(crate) async fn enter(mut self, request: &Request) -> Result<Connection, ClientError> {
-        // The answer may carry a long word of the day, and notices may come right behind it.
+        // The answer may contain a long message of the day, and notices may follow immediately.
         self.reader.set_phase(Phase::LoggedIn);
         let reply = exchange(&mut self.reader, &mut self.writer, request, LOGIN, "logging in").await?;
         let Reply::LoggedIn(logged_in) = reply else { return Err(unexpected("a login")) };
@@ -127,7 +128,7 @@ impl Greeted {
     }
 }
 
-/// One request and its answer, before the connection has a task of its own.
+/// Sends a request and receives its answer, before the connection has its own task.
 async fn exchange(
     reader: &mut FrameReader,
     writer: &mut FrameWriter,
@@ -142,7 +143,8 @@ async fn exchange(
             writer.write(&bytes).await?;
             writer.flush().await
         };
-        // A server that refuses may close before it has read all: its word comes before that.
+        // A server that refuses may close the connection before it has read everything. Its refusal takes precedence
+        // over the write error.
         let sent = sent.await;
         match answer(reader).await {
             Err(ClientError::Lost(_)) if let Err(error) = sent => Err(error.into()),
@@ -158,21 +160,21 @@ async fn answer(reader: &mut FrameReader) -> Result<Reply, ClientError> {
         let Frame::Message(json) = frame else { return Err(unexpected("a greeting")) };
         match decode(&json)? {
             Reply::Refused(refusal) => return Err(refusal.into()),
-            Reply::Notice(notice) => tracing::debug!(?notice, "before login"),
+            Reply::Notice(notice) => tracing::debug!(?notice, "notice before login"),
             reply => return Ok(reply),
         }
     }
 }
 
-/// Reads a server's message.
+/// Decodes a message from the server.
 ///
 /// # Errors
 /// [`ClientError::Protocol`].
 pub(crate) fn decode(json: &[u8]) -> Result<Reply, ClientError> {
-    serde_json::from_slice(json).map_err(|error| ClientError::Protocol(format!("a message that is none: {error}")))
+    serde_json::from_slice(json).map_err(|error| ClientError::Protocol(format!("invalid message: {error}")))
 }
 
-/// The server answered something else.
+/// The error for an answer of the wrong kind.
 pub(crate) fn unexpected(to: &str) -> ClientError {
-    ClientError::Protocol(format!("the answer to {to} is not one"))
+    ClientError::Protocol(format!("unexpected answer to {to}"))
 }

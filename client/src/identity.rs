@@ -1,4 +1,4 @@
-//! Who the user is, and how that is proven to a server.
+//! The user's credentials, and the proofs made from them.
 
 mod agent;
 mod key_file;
@@ -13,26 +13,27 @@ use ferry_shared::{
 };
 
 use crate::error::ClientError;
+pub use crate::error::{AgentError, IdentityError};
 
-pub use agent::{AgentError, AgentKey};
-pub use key_file::{Identity, IdentityError, LockedKey, SigningKey, open};
+pub use agent::AgentKey;
+pub use key_file::{Identity, LockedKey, SigningKey, open};
 
-/// What proves who the user is.
+/// A means of proving the user's identity.
 #[derive(Debug, Clone)]
 pub enum Credential {
-    /// A password, sent only inside TLS and only after the server's key was trusted.
+    /// A password, sent only inside TLS and only after the server's key was accepted.
     Password(Secret),
-    /// A key that is here.
+    /// A key in this process.
     Key(Arc<SigningKey>),
-    /// A key that ssh-agent holds.
+    /// A key in ssh-agent.
     Agent(AgentKey),
 }
 
 impl Credential {
-    /// The proof to offer in a login of `user` on the connection that exported these bytes.
+    /// The proof for a login of `user` on the connection that exported these bytes.
     ///
     /// # Errors
-    /// [`ClientError::Identity`] when the agent does not sign.
+    /// [`ClientError::Identity`] if the agent does not sign.
     pub(crate) async fn proof(&self, user: &str, exported: &Exported) -> Result<Proof, ClientError> {
         let text = login_text(user, exported);
         let (public_key, signature) = match self {
@@ -50,7 +51,7 @@ impl Credential {
     }
 }
 
-/// A key as an OpenSSH line, from its bytes as they travel in SSH (RFC 8709).
+/// An OpenSSH line for a key, from its SSH encoding (RFC 8709).
 fn public_line(blob: &[u8]) -> String {
     format!("ssh-ed25519 {}", STANDARD.encode(blob))
 }

@@ -1,5 +1,4 @@
-//! How long to go on trying, and how long to wait before each attempt: longer each time, never in step
-//! with other clients.
+//! The delays between attempts, which grow and are randomized, and the limit on retrying.
 
 use std::{io, time::Duration};
 
@@ -8,42 +7,42 @@ use tokio::time::Instant;
 
 use crate::error::ClientError;
 
-/// The wait after the first failure.
+/// The delay after the first failure.
 const FIRST: Duration = Duration::from_millis(500);
-/// The longest wait of its own; a server may ask for more.
+/// The longest delay, unless the server asks for more.
 const LONGEST: Duration = Duration::from_secs(30);
-/// The most patience with what time seldom mends: a name that never was an address, and a server that
-/// counts failed logins.
+/// The limit for failures that retrying seldom solves: a name that was never resolved, and a server that counts
+/// failed logins.
 const SHORT: Duration = Duration::from_secs(30);
 
-/// How long an outage is waited for.
+/// The limits on retrying during an outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// From its first failure on. Progress ends an outage.
+    /// The time from the first failure. Progress ends an outage.
     pub time: Duration,
-    /// The most attempts after the first; [`u32::MAX`] is no cap.
+    /// The maximum number of attempts after the first; [`u32::MAX`] means no limit.
     pub retries: u32,
 }
 
 impl Patience {
-    /// Never gives up.
+    /// Retries without limit.
     pub const ENDLESS: Self = Self { time: Duration::MAX, retries: u32::MAX };
 
-    /// Tries once.
+    /// Does not retry.
     pub const NONE: Self = Self { time: Duration::ZERO, retries: 0 };
 
-    /// Patience of this length, however many attempts fit into it.
+    /// Patience limited by time only.
     #[must_use]
     pub const fn of(time: Duration) -> Self {
         Self { time, retries: u32::MAX }
     }
 
-    /// How long `error` is waited for.
+    /// The time limit for `error`.
     fn with(self, error: &ClientError) -> Duration {
         match error {
             _ if self == Self::ENDLESS => self.time,
             ClientError::Refused(Refusal { code: Code::TooManyAttempts, .. }) => self.time.min(SHORT),
-            // The name was never an address: a mistyped one is told soon.
+            // The name was never resolved and is probably mistyped: report it soon.
             ClientError::Unreachable { error, .. } if error.kind() == io::ErrorKind::NotFound => self.time.min(SHORT),
             _ => self.time,
         }
@@ -57,38 +56,38 @@ impl Default for Patience {
     }
 }
 
-/// Counts failures in a row and says how long to wait after each.
+/// Counts consecutive failures and returns the delay after each.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     patience: Patience,
     attempt: u32,
-    /// When the first failure of the row was.
+    /// The time of the first of these failures.
     since: Option<Instant>,
 }
 
 impl Backoff {
-    /// Gives up when `patience` is used up by failures in a row.
+    /// Creates a counter that gives up when consecutive failures have used up `patience`.
     #[must_use]
     pub fn new(patience: Patience) -> Self {
         Self { patience, attempt: 0, since: None }
     }
 
-    /// How many failures in a row there were.
+    /// The number of consecutive failures.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// Something worked: the next failure is the first again.
+    /// Records progress: the next failure is the first one again.
     pub fn reset(&mut self) {
         *self = Self::new(self.patience);
     }
 
-    /// Counts `error` and says how long to wait before trying again; `None` when trying
-    /// again is no use or was tried for long enough.
+    /// Counts `error` and returns the delay before the next attempt; `None` if a retry cannot help or the limit is
+    /// reached.
     ///
-    /// Doubles each time up to 30 s, and takes a random part between the half and the
-    /// whole of that; never less than the server asked for. The last attempt is at the very end.
+    /// The delay doubles each time up to 30 s, and is reduced randomly by up to half; it is never less than the
+    /// server asked for. The last attempt is at the time limit.
     pub fn next_delay(&mut self, error: &ClientError) -> Option<Duration> {
         if !error.is_transient() || (self.attempt >= self.patience.retries && self.patience.retries != u32::MAX) {
             return None;
@@ -112,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_to_a_bound_and_start_again_after_success() {
+    fn delays_grow_to_a_limit_and_start_again_after_progress() {
         let mut backoff = Backoff::new(Patience::ENDLESS);
         for attempt in 0..100 {
             let most = FIRST.saturating_mul(1 << attempt.min(10)).min(LONGEST);
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_up_after_the_last_retry_and_at_once_when_it_is_no_use() {
+    fn gives_up_after_the_last_retry_and_at_once_if_no_retry_can_help() {
         let mut backoff = Backoff::new(Patience { retries: 2, ..Patience::default() });
         assert!(backoff.next_delay(&ClientError::Cancelled).is_none());
         assert!(backoff.next_delay(&ClientError::closed()).is_some());
@@ -147,7 +146,7 @@ mod tests {
         ClientError::Unreachable { address: "h:1".into(), error: std::sync::Arc::new(kind.into()) }
     }
 
-    /// For how long it is tried, where every attempt fails at once.
+    /// The time until giving up, if every attempt fails at once.
     async fn tried(patience: Patience, error: ClientError) -> Duration {
         let (start, mut backoff) = (Instant::now(), Backoff::new(patience));
         while let Some(delay) = backoff.next_delay(&error) {
@@ -157,12 +156,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_outage_is_waited_for_as_long_as_the_patience_lasts_and_no_longer() {
+    async fn an_outage_is_retried_until_the_time_limit_and_no_longer() {
         for seconds in [0, 1, 25, 600] {
             let time = Duration::from_secs(seconds);
             for error in [ClientError::closed(), unreachable(io::ErrorKind::ConnectionRefused), refused(Code::Busy, 1)]
             {
-                // A wait that the server asks for is not begun where it would end too late.
+                // A delay that the server asks for is not started if it would end after the limit.
                 let asked = error.retry_after().unwrap_or_default();
                 let tried = tried(Patience::of(time), error).await;
                 assert!(tried + asked >= time && tried <= time + Duration::from_millis(50), "{time:?}: {tried:?}");
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_time_seldom_mends_is_waited_for_half_a_minute() {
+    async fn failures_that_retrying_seldom_solves_are_retried_for_half_a_minute() {
         for error in [refused(Code::TooManyAttempts, 1), unreachable(io::ErrorKind::NotFound)] {
             let short = tried(Patience::default(), error.clone()).await;
             assert!(short >= SHORT - Duration::from_secs(1) && short <= SHORT + Duration::from_millis(50), "{short:?}");
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_would_outlast_the_patience_is_not_begun() {
+    fn a_delay_beyond_the_time_limit_is_not_started() {
         assert!(Backoff::new(Patience::default()).next_delay(&refused(Code::TooManyAttempts, 31)).is_none());
         assert!(Backoff::new(Patience::default()).next_delay(&refused(Code::TooManyAttempts, 30)).is_some());
         assert!(Backoff::new(Patience::of(Duration::from_secs(4))).next_delay(&refused(Code::Busy, 5)).is_none());

@@ -1,25 +1,28 @@
-//! Typed calls over one connection: pipelined, answered in order, with the server's notices beside.
+//! Typed calls over one connection: pipelined, answered in order, with the server's notices on a separate channel.
 //!
-//! One task owns the connection. Answers come strictly in the order of the calls, so a
-//! stream of pages or blocks must be read to its end, or dropped, before a later call's
-//! answer can arrive. What should not wait behind a long call goes over another [`Remote`].
+//! One task owns the connection. Answers arrive strictly in the order of the calls, so a stream of pages or blocks
+//! must be read to its end, or dropped, before the answer to a later call can arrive. To avoid waiting behind a long
+//! call, use another [`Remote`].
 
 mod calls;
+mod chunk;
 mod pages;
 mod reading;
 mod task;
 mod waiter;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ferry_shared::{
     feature::Features,
+    fingerprint::Fingerprint,
     frame::{put_have, put_message},
     link::LinkError,
     message::{
         Notice, Reply, Request,
         reply::{LoggedIn, Welcome},
     },
+    refusal::Refusal,
     secret::Secret,
 };
 use parking_lot::Mutex;
@@ -31,30 +34,36 @@ use crate::{
     connect::Connector,
     connection::{self, Connection},
     error::ClientError,
-    trust::Fingerprint,
+    site::Surroundings,
+    traffic::Traffic,
 };
-use task::{Call, Task};
-use waiter::Waiter;
+use task::Task;
+use waiter::OneWaiter;
 
 pub use calls::{CopyDone, Removed};
+pub(crate) use chunk::Chunk;
 pub use pages::PageStream;
 pub use reading::{Block, BlockStream};
+pub(crate) use task::{Call, More};
+pub(crate) use waiter::{Batch, Expected, Part, ReadWaiter, UploadPart, UploadWaiter, Waiter, block, found};
 
-/// Calls that may be on their way at once; further ones wait.
+/// The maximum number of queued calls; further ones wait.
 const CALLS: usize = 64;
-/// Notices kept for a receiver that is slow.
+/// The number of notices kept for a slow receiver.
 const NOTICES: usize = 64;
-/// Room for a request, so that one with a secret is not copied about as it grows.
+/// The default for the time that a server may be silent although it could answer.
+const SILENCE: Duration = Duration::from_secs(90);
+/// Capacity for a request, so that growing does not leave copies of a secret in memory.
 const REQUEST: usize = 4 << 10;
 
-/// A handle to one connection's task; clones share it. When the last handle and the last
-/// stream are dropped, the connection is closed.
+/// A handle to the task of one connection; clones share it. The connection is closed when the last handle and the
+/// last stream are dropped.
 #[derive(Debug, Clone)]
 pub struct Remote {
     shared: Arc<Shared>,
 }
 
-/// What handles and streams share.
+/// The state that handles and streams share.
 #[derive(Debug)]
 struct Shared {
     connector: Connector,
@@ -63,65 +72,85 @@ struct Shared {
     server_key: Fingerprint,
     calls: mpsc::Sender<Call>,
     notices: broadcast::Sender<Notice>,
-    /// Holds the notices that came before anybody asked for them.
+    /// The notices that arrived before the first call of `notices`.
     first_notices: Mutex<Option<broadcast::Receiver<Notice>>>,
-    /// Why the connection ended, once it has.
+    /// The reason why the connection ended, once it has.
     ended: watch::Receiver<Option<ClientError>>,
     stop: CancellationToken,
 }
 
 impl Remote {
-    /// Opens a connection for calls. Must be called in a runtime, on which its task then runs.
+    /// Opens a connection for calls. Must be called in a Tokio runtime, which runs its task.
     ///
     /// # Errors
-    /// As [`Connector::open`].
+    /// Those of [`Connector::open`].
     pub async fn connect(connector: &Connector) -> Result<Self, ClientError> {
-        Ok(Self::over(connector.open().await?, connector.clone()))
+        Ok(Self::alone(connector.open().await?, connector.clone()))
     }
 
-    /// Makes the account `connector` is for, and opens a connection for calls on it.
+    /// Creates the account of `connector`, and opens a connection for calls.
     ///
     /// # Errors
-    /// As [`Connector::register`].
+    /// Those of [`Connector::register`].
     pub async fn register(connector: &Connector, invite: Option<Secret>) -> Result<Self, ClientError> {
-        Ok(Self::over(connector.register(invite).await?, connector.clone()))
+        Ok(Self::alone(connector.register(invite).await?, connector.clone()))
     }
 
-    fn over(connection: Connection, connector: Connector) -> Self {
+    /// A single connection with its own task and notices.
+    fn alone(connection: Connection, connector: Connector) -> Self {
+        let (notices, first_notices) = broadcast::channel(NOTICES);
+        let (traffic, stop) = (Arc::default(), CancellationToken::new());
+        let (remote, task) = Self::over(connection, connector, traffic, SILENCE, notices, stop);
+        *remote.shared.first_notices.lock() = Some(first_notices);
+        tokio::spawn(task.run());
+        remote
+    }
+
+    /// One of several connections in the same `surroundings`, all of which send their notices to `notices`.
+    pub(crate) fn among(
+        connection: Connection,
+        connector: Connector,
+        surroundings: &Surroundings,
+        notices: broadcast::Sender<Notice>,
+    ) -> Self {
+        let Surroundings { traffic, tasks, stop, silence, .. } = surroundings;
+        let (remote, task) =
+            Self::over(connection, connector, Arc::clone(traffic), *silence, notices, stop.child_token());
+        tasks.spawn(task.run());
+        remote
+    }
+
+    fn over(
+        connection: Connection,
+        connector: Connector,
+        traffic: Arc<Traffic>,
+        silence: Duration,
+        notices: broadcast::Sender<Notice>,
+        stop: CancellationToken,
+    ) -> (Self, Task) {
         let Connection { welcome, logged_in, server_key, reader, writer } = connection;
         let (calls, received) = mpsc::channel(CALLS);
-        let (notices, first_notices) = broadcast::channel(NOTICES);
         let (end, ended) = watch::channel(None);
-        let stop = CancellationToken::new();
-        let task = Task { reader, writer, calls: received, notices: notices.clone(), stop: stop.clone(), end };
-        tokio::spawn(task.run());
-        let shared = Shared {
-            connector,
-            welcome,
-            logged_in,
-            server_key,
-            calls,
-            notices,
-            first_notices: Mutex::new(Some(first_notices)),
-            ended,
-            stop,
-        };
-        Self { shared: Arc::new(shared) }
+        let (told, stopped) = (notices.clone(), stop.clone());
+        let task = Task { reader, writer, calls: received, notices: told, stop: stopped, end, traffic, silence };
+        let first_notices = Mutex::new(None);
+        let shared = Shared { connector, welcome, logged_in, server_key, calls, notices, first_notices, ended, stop };
+        (Self { shared: Arc::new(shared) }, task)
     }
 
-    /// Who the server is and what it allows.
+    /// The server's greeting.
     #[must_use]
     pub fn welcome(&self) -> &Welcome {
         &self.shared.welcome
     }
 
-    /// The features of the protocol that both sides know.
+    /// The protocol features that both sides support.
     #[must_use]
     pub fn features(&self) -> Features {
         Features::known().common(self.shared.welcome.features)
     }
 
-    /// The account as it was at login; notices tell what changes.
+    /// The account as it was at login; notices report later changes.
     #[must_use]
     pub fn logged_in(&self) -> &LoggedIn {
         &self.shared.logged_in
@@ -133,15 +162,15 @@ impl Remote {
         self.shared.server_key
     }
 
-    /// What the server says unasked. The first receiver gets all since login (the latest 64);
-    /// further ones what comes from now on.
+    /// The server's notices. The first receiver gets all since login (the latest 64); later ones get new notices
+    /// only.
     #[must_use]
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
         let first = self.shared.first_notices.lock().take();
         first.unwrap_or_else(|| self.shared.notices.subscribe())
     }
 
-    /// Waits until the connection has ended and says why.
+    /// Waits until the connection has ended, and returns the reason.
     pub async fn closed(&self) -> ClientError {
         self.shared.end().await
     }
@@ -152,46 +181,88 @@ impl Remote {
         self.shared.ended.borrow().is_some() || self.shared.ended.has_changed().is_err()
     }
 
-    /// Ends the connection for all handles; calls on their way fail with [`ClientError::Cancelled`].
+    /// Ends the connection for all handles; pending calls fail with [`ClientError::Cancelled`].
     pub async fn close(&self) {
         self.shared.stop.cancel();
         self.shared.end().await;
     }
 
-    /// Asks `request` and takes its one answer.
+    /// Ends the connection without waiting for its end.
+    pub(crate) fn abort(&self) {
+        self.shared.stop.cancel();
+    }
+
+    /// Passes requests to the task; waits while too many are queued.
+    pub(crate) async fn send(&self, call: Call) -> Result<(), ClientError> {
+        self.shared.hand_over(call).await
+    }
+
+    /// Ends the connection because of an answer that violates the protocol.
+    pub(crate) fn broken(&self, request: &str) -> ClientError {
+        self.shared.broken(request)
+    }
+
+    /// Sends `request` and receives its only answer.
     async fn call<T>(&self, request: Request, take: fn(Reply) -> Option<T>) -> Result<T, ClientError> {
-        let (sender, answer) = oneshot::channel();
-        self.shared.send(&request, Waiter::One(sender)).await?;
+        let prompt = matches!(request, Request::Stat { .. } | Request::Usage | Request::Ping);
+        let (waiter, answer) = OneWaiter::waiter(prompt);
+        self.shared.send(&request, waiter).await?;
+        self.answered(answer, request.name(), take).await
+    }
+
+    /// Sends the `frames` of one request and receives its only answer, which may take long.
+    pub(crate) async fn ask<T>(
+        &self,
+        frames: Vec<Chunk>,
+        name: &str,
+        take: fn(Reply) -> Option<T>,
+    ) -> Result<T, ClientError> {
+        let (waiter, answer) = OneWaiter::waiter(false);
+        self.send(Call { frames, waiters: vec![waiter], more: None, permit: None }).await?;
+        self.answered(answer, name, take).await
+    }
+
+    async fn answered<T>(
+        &self,
+        answer: oneshot::Receiver<Result<Reply, Refusal>>,
+        name: &str,
+        take: fn(Reply) -> Option<T>,
+    ) -> Result<T, ClientError> {
         let reply = match answer.await {
             Ok(answer) => answer?,
             Err(_) => return Err(self.shared.end().await),
         };
-        take(reply).ok_or_else(|| self.shared.broken(request.name()))
+        take(reply).ok_or_else(|| self.shared.broken(name))
     }
 }
 
 impl Shared {
-    /// Hands a request to the task; waits while too many are on their way.
+    /// Passes a request to the task; waits while too many are queued.
     async fn send(&self, request: &Request, waiter: Waiter) -> Result<(), ClientError> {
         let mut frames = Zeroizing::new(Vec::with_capacity(REQUEST));
         put_message(&mut frames, request).map_err(LinkError::from)?;
         if matches!(request, Request::Get { .. }) {
             put_have(&mut frames, 0, &[]).map_err(LinkError::from)?;
         }
-        match self.calls.send(Call { frames, waiter }).await {
+        self.hand_over(Call::new(Chunk::secret(frames), waiter)).await
+    }
+
+    async fn hand_over(&self, call: Call) -> Result<(), ClientError> {
+        match self.calls.send(call).await {
             Ok(()) => Ok(()),
             Err(_) => Err(self.end().await),
         }
     }
 
-    /// Waits for the task's end and says why it ended.
+    /// Waits for the end of the task and returns its reason.
     async fn end(&self) -> ClientError {
         let mut ended = self.ended.clone();
-        // The task is gone without a word only when its runtime was shut down.
+        // The task ends without a reason only if its runtime was shut down.
         ended.wait_for(Option::is_some).await.ok().and_then(|end| end.clone()).unwrap_or(ClientError::Cancelled)
     }
 
-    /// An answer of the wrong kind: who knows which calls the next ones are for.
+    /// Ends the connection because of an answer of the wrong kind: later answers can no longer be assigned to their
+    /// calls.
     fn broken(&self, request: &str) -> ClientError {
         self.stop.cancel();
         connection::unexpected(request)

@@ -1,4 +1,4 @@
-//! The secret of a server that speaks only to clients that know it: read where the user keeps it.
+//! The secret of a server with a seal, read from the user's file.
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -6,7 +6,7 @@ use ferry_shared::{secret::Secret, text_file};
 
 use crate::error::ClientError;
 
-/// The secret in a file, its text without white space around it.
+/// Reads the secret in a file: its text without surrounding white space.
 ///
 /// # Errors
 /// [`ClientError::Seal`].
@@ -20,7 +20,7 @@ pub(crate) async fn read(path: Option<PathBuf>) -> Result<Option<Secret>, Client
         Err(_) => return Err(ClientError::Cancelled),
     };
     match text.expose().trim() {
-        "" => Err(ClientError::Seal { path, error: Arc::new(io::Error::other("it is empty")) }),
+        "" => Err(ClientError::Seal { path, error: Arc::new(io::Error::other("the file is empty")) }),
         secret => Ok(Some(Secret::new(secret.to_owned()))),
     }
 }

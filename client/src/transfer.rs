@@ -1,48 +1,51 @@
-//! The transfer engine: takes jobs, keeps a few connections busy with them, tells what happens.
+//! The transfer engine: runs jobs on a few sessions and reports events.
 //!
-//! A [`Job`] moves one file, one folder or one stream, in either direction. The
-//! [`Engine`] reads what there is to move while it already moves it, opens up to
-//! [`Settings::transfers`] connections and only as many as there is work for, and goes on
-//! after a lost link from blocks that are proven to be there. What happens is told by
-//! [`Event`]s; how far it is can be asked at any time with [`Engine::progress`].
+//! A [`Job`] copies or moves pieces from one site to another, or a stream to or from one. The [`Engine`] transfers
+//! the first items of a source while it still walks it, opens up to [`Settings::transfers`] sessions at each site
+//! and only as many as there is work for, and continues after a lost connection from blocks that are proven by
+//! digest. [`Event`]s report each change; [`Engine::progress`] returns the current progress at any time.
 
 mod active;
 mod cleanup;
 mod conflict;
-mod core;
+mod connecting;
 mod engine;
+mod engine_state;
 mod event;
 mod filter;
 mod fit;
-mod flow;
 mod item;
 mod job;
 pub mod journal;
-mod large;
-mod link;
-mod local;
+mod pair;
 mod path;
+mod pieces;
+mod pipelined;
 mod progress;
+#[cfg(test)]
+#[cfg(unix)]
+mod properties;
 mod queue;
-mod quick;
+mod room;
 mod scan;
+mod sessions;
 mod settings;
-mod source;
+mod streamed;
 mod tally;
 mod task;
-mod throttle;
+mod transitions;
 mod tries;
-mod window;
+mod watch;
 mod worker;
 
+pub use crate::local::ancestors::Ancestors;
+pub use crate::local::part::part_of;
+pub use crate::os_name::{UnusableName, local_name, remote_name};
 pub use conflict::{Conflict, ConflictRule, Decision, FileFacts, Scope, keep_both_name};
 pub use engine::Engine;
-pub use event::{Event, Failure, Grown, ItemState, LinkEvent, Outcome, Skip, Summary};
+pub use event::{Event, Failure, Grown, ItemState, LinkEvent, Outcome, Proof, Skip, Summary};
 pub use filter::{Filter, FilterError};
-pub use job::{ItemId, Job, JobId, JobOptions, LinkRule, Selected, Work};
-pub use local::ancestors::Ancestors;
-pub use local::name::{UnusableName, local_name, remote_name};
-pub use local::part::part_of;
+pub use job::{ItemId, Job, JobId, JobOptions, LinkRule, Piece, Selected, Work};
 pub use path::ItemPath;
 pub use progress::{ActiveItem, JobProgress, Progress};
 pub use settings::{Bandwidth, Settings};

@@ -1,4 +1,5 @@
-//! Which servers to believe: pinned, known from before, vouched for by the platform, or asked about.
+//! Decides which server keys to accept: pinned keys, known keys, keys certified by a platform root, or keys that the
+//! user accepts.
 
 mod judge;
 mod known;
@@ -16,13 +17,13 @@ pub(crate) use verifier::SignatureVerifier;
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Which server keys to accept. Another key than the known one never is, unless the server's
-/// certificate leads from its name to a root of this computer.
+/// The server keys to accept. A key that differs from the known one is accepted only if the server's certificate has
+/// a chain from its name to a root of this computer.
 #[derive(Clone)]
 pub enum Trust {
-    /// Known keys; a person decides about others.
+    /// Known keys; the user decides about others.
     Ask(Arc<dyn TrustPrompt>),
-    /// Known keys, and whatever key a server shows the first time.
+    /// Known keys, and any key of a server that is not known yet.
     AcceptNew,
     /// This key only.
     Pinned(Fingerprint),
@@ -30,18 +31,18 @@ pub enum Trust {
     KnownOnly,
 }
 
-/// A person who can say whether a server's key is the right one.
+/// A user interface that asks whether a server's key is right.
 pub trait TrustPrompt: Send + Sync {
-    /// Shows the question and waits for the answer. Nothing was sent to the server yet.
+    /// Shows the question and waits for the answer. Nothing has been sent to the server yet.
     fn accept<'a>(&'a self, question: &'a TrustQuestion) -> BoxFuture<'a, bool>;
 }
 
-/// What to decide about.
+/// The key to decide about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustQuestion {
     /// The server, as `host:port`.
     pub host: String,
-    /// The key it showed.
+    /// The server's key.
     pub fingerprint: Fingerprint,
 }
 

@@ -1,11 +1,11 @@
 //! The scene: a temporary folder, a server in it, a user, a cable, and a client that is logged in.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use ferry_client::{
-    ConnectOptions, Connector, Credential, Remote, Target, Trust,
-    transfer::{Engine, Event, Job, JobOptions, Outcome, Settings, Summary, Work},
+    ConnectOptions, Connector, Credential, Ferry, Local, Remote, Site, Target, Trust,
+    transfer::{Engine, Event, Job, JobOptions, Outcome, Piece, Settings, Summary, Work},
 };
 use ferry_server::{
     config::{Config, Tls},
@@ -18,7 +18,7 @@ use ferry_server::{
         password,
     },
 };
-use ferry_shared::{fingerprint::Fingerprint, secret::Secret};
+use ferry_shared::{fingerprint::Fingerprint, path::RemotePath, secret::Secret};
 
 use crate::{cable::Cable, samples, say};
 
@@ -109,10 +109,26 @@ impl Scene {
         self.folder.path().join("server/users/demo/home").join(name)
     }
 
+    /// The work that uploads a local file or folder.
+    pub(crate) fn upload(&self, from: PathBuf, to: RemotePath) -> Work {
+        let pieces = vec![Piece { from: from.into(), to: to.into() }];
+        Work::Copy { from: Arc::new(Local), to: self.site(), pieces }
+    }
+
+    /// The work that downloads a file or folder.
+    pub(crate) fn download(&self, from: RemotePath, to: PathBuf) -> Work {
+        let pieces = vec![Piece { from: from.into(), to: to.into() }];
+        Work::Copy { from: self.site(), to: Arc::new(Local), pieces }
+    }
+
+    fn site(&self) -> Arc<dyn Site> {
+        Arc::new(Ferry::new(self.connector.clone()))
+    }
+
     /// Runs one job to its end and collects its events.
     pub(crate) async fn run(&self, work: Work, retries: u32) -> Ran {
         let settings = Settings { retries, ..Settings::default() };
-        let (engine, mut events) = Engine::start(self.connector.clone(), settings);
+        let (engine, mut events) = Engine::start(settings);
         engine.add(Job { work, options: JobOptions::default() });
         let mut ran = Ran { summaries: Vec::new(), failures: Vec::new() };
         while let Some(event) = events.recv().await {

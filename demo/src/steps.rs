@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Context as _, ensure};
-use ferry_client::{ClientError, transfer::Work};
+use ferry_client::ClientError;
 use ferry_shared::{digest::Digest, message::request::Algorithm, path::RemotePath, refusal::Code};
 
 use crate::{samples, say, scene::Scene};
@@ -27,7 +27,7 @@ fn remote(text: &str) -> anyhow::Result<RemotePath> {
 
 async fn upload_a_tree(scene: &Scene) -> anyhow::Result<()> {
     say("\n1. Upload a folder with subfolders, an empty folder and 205 files");
-    let work = Work::Upload { from: scene.local("samples"), to: remote("samples")? };
+    let work = scene.upload(scene.local("samples"), remote("samples")?);
     let ran = scene.run(work, 0).await;
     let summary = ran.summaries.first().context("the job ended")?;
     ensure!(ran.failures.is_empty() && summary.files == 205, "{summary:?} {:?}", ran.failures);
@@ -40,7 +40,7 @@ async fn break_an_upload(scene: &Scene) -> anyhow::Result<()> {
     let size = samples::LARGE as u64;
     say(&format!("\n2. Upload a file of {} MiB and pull the cable half way", size / MIB));
     scene.cable.cut_after(size / 2);
-    let work = Work::Upload { from: scene.local("large.bin"), to: remote("large.bin")? };
+    let work = scene.upload(scene.local("large.bin"), remote("large.bin")?);
     let ran = scene.run(work, 0).await;
     let error = ran.failures.first().context("the upload failed")?;
     ensure!(error.is_transient(), "worth trying again: {error}");
@@ -53,10 +53,10 @@ async fn break_an_upload(scene: &Scene) -> anyhow::Result<()> {
 }
 
 async fn resume_it(scene: &Scene) -> anyhow::Result<()> {
-    say("\n3. Give the same command again");
+    say("\n3. Run the same command again");
     let size = samples::LARGE as u64;
     scene.cable.bytes_up();
-    let work = Work::Upload { from: scene.local("large.bin"), to: remote("large.bin")? };
+    let work = scene.upload(scene.local("large.bin"), remote("large.bin")?);
     let ran = scene.run(work, 0).await;
     let sent = scene.cable.bytes_up();
     let summary = ran.summaries.first().context("the job ended")?;
@@ -67,7 +67,7 @@ async fn resume_it(scene: &Scene) -> anyhow::Result<()> {
     let stored = scene.remote.hash(remote("large.bin")?, Algorithm::Blake3).await?;
     ensure!(stored == local, "digests differ: {stored} {local}");
     let (reused, sent) = (summary.reused / MIB, sent.div_ceil(MIB));
-    say(&format!("   {reused} MiB were there already, proven by digest; {sent} MiB went over the cable"));
+    say(&format!("   {reused} MiB already existed and were verified by digest; {sent} MiB were sent"));
     say(&format!("   both sides have BLAKE3 {local}"));
     Ok(())
 }
@@ -77,7 +77,7 @@ async fn download_and_compare(scene: &Scene) -> anyhow::Result<()> {
     for name in ["samples", "large.bin"] {
         let to = scene.local("back").join(name);
         fs::create_dir_all(scene.local("back"))?;
-        let ran = scene.run(Work::Download { from: remote(name)?, to: to.clone() }, 0).await;
+        let ran = scene.run(scene.download(remote(name)?, to.clone()), 0).await;
         ensure!(ran.failures.is_empty(), "{:?}", ran.failures);
         ensure!(samples::same(&scene.local(name), &to)?, "{name} differs");
         say(&format!("   {name}: equal, byte for byte"));
@@ -92,7 +92,7 @@ async fn exceed_the_quota(scene: &Scene) -> anyhow::Result<()> {
     let rename = scene.local("too-large").join("large.bin");
     fs::create_dir_all(scene.local("too-large"))?;
     fs::rename(scene.local("too-large.bin"), &rename)?;
-    let work = Work::Upload { from: rename, to: remote("new/large.bin")? };
+    let work = scene.upload(rename, remote("new/large.bin")?);
     scene.remote.make_dir(remote("new")?, true).await?;
     scene.cable.bytes_up();
     let ran = scene.run(work, 3).await;

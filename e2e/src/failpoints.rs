@@ -7,7 +7,7 @@ use crate::{
     skipped,
 };
 
-/// What happens instead of a step.
+/// The fault that replaces a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The process dies without further output.

@@ -32,7 +32,7 @@ pub enum Direction {
     Down = 1,
 }
 
-/// What happens when the allowance of a direction is used up.
+/// The fault when the allowance of a direction is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
     /// Bytes in that direction are held back until [`Proxy::release`]; connections stay open.
@@ -121,7 +121,7 @@ impl Proxy {
                 }
             });
         });
-        let address = told.recv().expect("the wire starts");
+        let address = told.recv().expect("the proxy starts");
         Self { address, shared, _stop: Arc::new(stop) }
     }
 
@@ -174,13 +174,13 @@ impl Proxy {
     /// server has read the bytes that were forwarded: sockets may hold 32 MiB, and the amount depends on the
     /// machine.
     pub fn wait_tripped(&self, direction: Direction) {
-        wait::until(&format!("the fault {direction:?} the wire"), || self.tripped(direction));
+        wait::until(&format!("the fault in direction {direction:?}"), || self.tripped(direction));
         let (target, then) = {
             let state = self.shared.lock();
             (state.target, state.gates[direction as usize].then)
         };
         if direction == Direction::Up && then == Then::Hold {
-            wait::until("the server to read what came", || sockets::in_flight(target) == 0);
+            wait::until("the server to read the forwarded bytes", || sockets::in_flight(target) == 0);
         }
     }
 

@@ -95,7 +95,7 @@ pub enum AdminError {
     )]
     NotYours(String),
     /// There is no such unfinished upload.
-    #[error("user '{user}' has no inactive unfinished upload '{path}'; see 'ferryd quota explain {user}'")]
+    #[error("user '{user}' has no unfinished upload '{path}'; see 'ferryd quota explain {user}'")]
     NoSuchUpload {
         /// The user.
         user: UserName,

@@ -152,7 +152,7 @@ pub struct Refusal {
     /// `busy`, `too_many_attempts`: seconds to wait before the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
-    /// What `needed`, `available` and `held` count; older servers do not say it.
+    /// The unit of `needed`, `available` and `held`; absent from older servers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,
     /// `over_quota`: bytes (or files) the request needs.

@@ -1,4 +1,4 @@
-//! Addresses: a server and a path on it as a person types them, distinguished from local paths.
+//! Addresses: a server and a path on it as typed by the user, distinguished from local paths.
 //!
 //! | typed | means |
 //! |---|---|
@@ -9,9 +9,9 @@
 //!
 //! - Digits between two colons after the host are a port: `user@host:7021:x` is `x` on port
 //!   7021. A path that begins with digits and a colon is written `user@host:/12:30.txt`.
-//! - An IPv6 address stands in brackets: `user@[::1]:7021:/x`.
-//! - A path with a `/` before its first colon is local, so `./a:b` and `/a:b` are; so is
-//!   anything whose part before the colon cannot be a site's name.
+//! - An IPv6 address is written in brackets: `user@[::1]:7021:/x`.
+//! - A path with a `/` before its first colon is local, such as `./a:b` and `/a:b`; so is any text whose part before
+//!   the colon cannot be the name of a site.
 
 mod parse;
 
@@ -31,66 +31,66 @@ pub(crate) struct Address {
 /// The server of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Server {
-    /// A saved one, by its name.
+    /// A saved server.
     Site(String),
-    /// One named in full.
+    /// A server with its full address.
     Direct {
-        /// The user's name there.
+        /// The user name.
         user: String,
-        /// Its name or IP address, without brackets.
+        /// The host name or IP address, without brackets.
         host: String,
-        /// Its port.
+        /// The port.
         port: u16,
     },
 }
 
-/// Why something typed names no server.
+/// The reason why an argument is not a valid address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AddressError {
-    /// A path of this machine where a server's is needed.
-    #[error("{0} names no server; write SITE:path, user@host:path or ferry://user@host/path")]
+    /// A local path where a path on a server is required.
+    #[error("{0} is not a path on a server; write SITE:path, user@host:path or ferry://user@host/path")]
     Local(String),
-    /// A path of a server where one of this machine is needed.
-    #[error("{0} is on a server, a path of this machine is needed; for a file of that name write ./{0}")]
+    /// A path on a server where a local path is required.
+    #[error("{0} is a path on a server, but a local path is needed; for a local file of that name write ./{0}")]
     NotLocal(String),
     /// The user is missing.
-    #[error("{0} names no user; write user@host")]
+    #[error("the user is missing in {0}; write user@host")]
     NoUser(String),
-    /// The host is missing or is none.
-    #[error("{0} names no host")]
+    /// The host is missing or invalid.
+    #[error("the host is missing in {0}")]
     NoHost(String),
-    /// An IPv6 address whose colons would be taken for others.
-    #[error("an IPv6 address stands in brackets: write {0}")]
+    /// An IPv6 address without brackets.
+    #[error("an IPv6 address needs brackets: write {0}")]
     Brackets(String),
-    /// A user's name that differs by capitals only from one a server can have.
-    #[error("user names have no capital letters, so there is no {user}; do you mean {meant}?")]
+    /// A user name that would be valid without its capital letters.
+    #[error("user names have no capital letters: {user} is not a valid name; do you mean {meant}?")]
     Capitals {
         /// The typed text.
         user: String,
-        /// The name that a server can have.
+        /// The valid name.
         meant: String,
     },
-    /// The port is none.
-    #[error("{0} is no port; a port is a number from 1 to 65535")]
+    /// The port is invalid.
+    #[error("{0} is not a port; a port is a number from 1 to 65535")]
     Port(String),
     /// A password in an address would end up in the shell's history.
     #[error("a password cannot be part of an address; use --password-file, --password-stdin or the prompt")]
     Password,
-    /// A URL's `%` escapes are not text.
-    #[error("{0} has escapes that make no valid name")]
+    /// The `%` escapes of a URL are invalid.
+    #[error("{0} contains escapes for characters that names cannot have")]
     Escapes(String),
 }
 
 impl Address {
-    /// Reads an argument; `None` when it is a path of this machine.
+    /// Parses an argument; `None` if it is a local path.
     ///
     /// # Errors
-    /// [`AddressError`] when it means a server but not a valid one.
+    /// [`AddressError`] if it is an invalid address of a server.
     pub(crate) fn parse(argument: &OsStr) -> Result<Option<Self>, AddressError> {
         parse::parse(argument)
     }
 
-    /// Reads an argument that must name a server and a path.
+    /// Parses an argument that must be a server and a path.
     ///
     /// # Errors
     /// [`AddressError`].
@@ -98,8 +98,8 @@ impl Address {
         Self::parse(argument)?.ok_or_else(|| AddressError::Local(argument.display().to_string()))
     }
 
-    /// Reads an argument that names a server only: `SITE`, `user@host` and `user@host:port`
-    /// are enough, and a path is let pass. Digits after the host are always a port.
+    /// Parses an argument that names only a server: `SITE`, `user@host` and `user@host:port` are sufficient, and a
+    /// path is accepted. Digits after the host are always a port.
     ///
     /// # Errors
     /// [`AddressError`].
@@ -107,8 +107,8 @@ impl Address {
         parse::server(argument)
     }
 
-    /// The argument as it would be with a port, where it ends with digits that are taken for a
-    /// path but may be meant as one: `user@host:7021` for `user@host:7021:`.
+    /// The argument with a port, if it ends with digits that are parsed as a path but may be intended as a port:
+    /// `user@host:7021:` for `user@host:7021`.
     pub(crate) fn with_port(argument: &OsStr) -> Option<String> {
         parse::with_port(argument)
     }
@@ -140,8 +140,8 @@ pub(crate) fn host_and_port(address: &str) -> Result<(String, u16), AddressError
     Ok((host.to_owned(), port))
 }
 
-/// Refuses a user's name that no server has, because of its capitals alone: a login with it can only
-/// fail, and counts there.
+/// Refuses a user name that is invalid only because of its capitals: a login with it would fail and count as an
+/// attempt.
 ///
 /// # Errors
 /// [`AddressError::Capitals`].

@@ -1,6 +1,6 @@
-//! Advice about errors: one table for commands and the browser, which differ in what a person can do next.
+//! Advice for errors: one table for commands and the browser, in which the next steps differ.
 
-use ferry_client::{ClientError, transfer::part_of};
+use ferry_client::{ClientError, Obstacle, transfer::part_of};
 use ferry_shared::{
     name::Escaped,
     refusal::{Code, Refusal, Unit},
@@ -8,12 +8,16 @@ use ferry_shared::{
 
 use crate::{fault::Kind, human};
 
-/// Advice for the next step, where the message gives none.
+const ROOM_THERE: &str = "delete files there, then press r to retry";
+const OPERATOR: &str = "the server's operator must free some space; r retries";
+const ON_CONFLICT: &str = "choose what to do then with --on-conflict (mkdir: -p)";
+
+/// Advice for the next step, unless the message contains it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Advice {
-    /// For a person who gave a command.
+    /// For the command line.
     pub(crate) command: Option<String>,
-    /// For a person in the browser.
+    /// For the browser.
     pub(crate) browser: Option<String>,
 }
 
@@ -23,7 +27,7 @@ impl Advice {
         match error {
             ClientError::Unreachable { .. } => Self::both("check the address, and that ferryd runs there"),
             ClientError::Lost(_) | ClientError::Timeout(_) => {
-                Self::command("give the same command again: a transfer goes on from what has arrived")
+                Self::command("run the same command again: a transfer resumes from the received data")
             }
             ClientError::Local { path, error } => match Kind::of_io(error) {
                 Kind::Space => Self { command: kept_part(path), ..Self::make_room_here() },
@@ -31,11 +35,17 @@ impl Advice {
                 Kind::Denied => Self::browser("this computer's permissions do not allow it"),
                 _ => Self::default(),
             },
+            ClientError::NoRoom { quota: true, needed, available, held, .. } => Self {
+                command: Some(over_quota(Some((*needed, *available, Unit::Bytes)), Some((*held, Some(Unit::Bytes))))),
+                browser: Some(ROOM_THERE.to_owned()),
+            },
+            ClientError::NoRoom { near: false, .. } => Self::browser(OPERATOR),
             ClientError::NoRoom { needed, available, .. } => {
                 Self { command: Some(missing(*needed, *available, Unit::Bytes)), ..Self::make_room_here() }
             }
-            ClientError::SourceChanged => Self::browser("r tries again with what it is now"),
+            ClientError::SourceChanged => Self::browser("r retries with the current file"),
             ClientError::Refused(refusal) => Self::about_refusal(refusal),
+            ClientError::Obstructed { obstacle: Obstacle::Exists, .. } => Self::command(ON_CONFLICT),
             _ => Self::default(),
         }
     }
@@ -43,14 +53,21 @@ impl Advice {
     fn about_refusal(refusal: &Refusal) -> Self {
         match refusal.code {
             Code::OverQuota => Self {
-                command: Some(over_quota(refusal)),
-                browser: Some("delete something there, then r tries again".to_owned()),
+                command: Some(over_quota(
+                    refusal
+                        .needed
+                        .zip(refusal.available)
+                        .zip(refusal.unit)
+                        .map(|((needed, free), unit)| (needed, free, unit)),
+                    refusal.held.map(|held| (held, refusal.unit)),
+                )),
+                browser: Some(ROOM_THERE.to_owned()),
             },
-            Code::DiskFull => Self::browser("the server's operator must make room; r tries again"),
-            Code::DiskReadOnly | Code::DiskFailing => Self::browser("r tries again when that is mended"),
+            Code::DiskFull => Self::browser(OPERATOR),
+            Code::DiskReadOnly | Code::DiskFailing => Self::browser("r retries when the disk works again"),
             Code::NotAllowed => Self::browser("your account may not do this"),
-            Code::Exists => Self::command("choose what to do then with --on-conflict (mkdir: -p)"),
-            Code::NotEmpty => Self::command("-r removes a folder with all below it"),
+            Code::Exists => Self::command(ON_CONFLICT),
+            Code::NotEmpty => Self::command("-r removes a folder with everything below it"),
             Code::TooManyAttempts | Code::Busy => match refusal.retry_after {
                 Some(seconds) => Self::both(&format!("the server asks to wait {seconds} s")),
                 None => Self::default(),
@@ -72,18 +89,18 @@ impl Advice {
     }
 
     fn make_room_here() -> Self {
-        Self::browser("make room on this computer, then r tries again")
+        Self::browser("free some space on this computer, then press r to retry")
     }
 }
 
-/// Where the part of a download is that the disk had no more room for.
+/// The location of a partial download for which the disk had no space.
 fn kept_part(path: &std::path::Path) -> Option<String> {
     let part = part_of(path)?;
     let part = Escaped(part.as_os_str().as_encoded_bytes());
-    Some(format!("what has arrived is kept in {part}: make room and give the same command again, or remove it"))
+    Some(format!("the received data is kept in {part}: free some space and run the same command again, or remove it"))
 }
 
-/// How much is needed and free, in units that people read.
+/// The needed and free amounts, in readable units.
 pub(crate) fn missing(needed: u64, available: u64, unit: Unit) -> String {
     match unit {
         Unit::Bytes => format!("{} needed, {} free", human::size(needed), human::size(available)),
@@ -91,17 +108,17 @@ pub(crate) fn missing(needed: u64, available: u64, unit: Unit) -> String {
     }
 }
 
-fn over_quota(refusal: &Refusal) -> String {
+fn over_quota(short: Option<(u64, u64, Unit)>, held: Option<(u64, Option<Unit>)>) -> String {
     let mut text = String::new();
-    if let (Some(needed), Some(available), Some(unit)) = (refusal.needed, refusal.available, refusal.unit) {
+    if let Some((needed, available, unit)) = short {
         text = missing(needed, available, unit) + "; ";
     }
-    match refusal.held {
-        Some(held) if held > 0 && refusal.unit == Some(Unit::Bytes) => {
-            text += &format!("unfinished uploads hold {}, `ferry uploads` shows them", human::size(held));
+    match held {
+        Some((held, Some(Unit::Bytes))) if held > 0 => {
+            text += &format!("unfinished uploads reserve {}, `ferry uploads` shows them", human::size(held));
         }
-        Some(held) if held > 0 => text += "unfinished uploads hold some of it, `ferry uploads` shows them",
-        _ => text += "`ferry quota` shows what is used, `ferry du` where",
+        Some((held, _)) if held > 0 => text += "unfinished uploads reserve some of it, `ferry uploads` shows them",
+        _ => text += "`ferry quota` shows the usage, `ferry du` the size of folders",
     }
     text
 }
@@ -122,23 +139,23 @@ mod tests {
     }
 
     #[test]
-    fn over_quota_says_how_much_is_missing_and_what_holds_it() {
+    fn over_quota_shows_the_missing_amount_and_the_reservations() {
         assert_eq!(
             over_quota(Some(Unit::Bytes)),
-            "2.0 KiB needed, 1.0 KiB free; unfinished uploads hold 512 B, `ferry uploads` shows them"
+            "2.0 KiB needed, 1.0 KiB free; unfinished uploads reserve 512 B, `ferry uploads` shows them"
         );
         assert!(
-            over_quota(Some(Unit::Files)).starts_with("2048 files needed, 1024 free; unfinished uploads hold some")
+            over_quota(Some(Unit::Files)).starts_with("2048 files needed, 1024 free; unfinished uploads reserve some")
         );
     }
 
     #[test]
-    fn figures_without_a_unit_are_not_told() {
-        assert_eq!(over_quota(None), "unfinished uploads hold some of it, `ferry uploads` shows them");
+    fn figures_without_a_unit_are_not_shown() {
+        assert_eq!(over_quota(None), "unfinished uploads reserve some of it, `ferry uploads` shows them");
     }
 
     #[test]
-    fn the_wait_a_server_asks_for_is_told_whatever_its_message_says() {
+    fn the_wait_that_a_server_asks_for_is_shown_whatever_its_message_says() {
         for message in ["full", "full; try again in 7 s"] {
             let refusal = Refusal { retry_after: Some(7), ..Refusal::new(Code::Busy, message) };
             assert_eq!(Advice::about(&refusal.into()), Advice::both("the server asks to wait 7 s"));

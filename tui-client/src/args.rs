@@ -1,5 +1,6 @@
-//! The flags of the command line, in groups that verbs share.
+//! The flags of the command line, in groups shared by verbs.
 
+pub(crate) mod ends;
 pub(crate) mod flags;
 
 use std::{path::PathBuf, time::Duration};
@@ -13,23 +14,25 @@ use ferry_client::{
 use ferry_shared::refusal::{Code, Refusal};
 use serde::Deserialize;
 
-use crate::{human, secret::Source};
+use crate::human;
 
-/// How many transfers run side by side, unless the command line says otherwise.
+/// The default number of concurrent transfers.
 const TRANSFERS: usize = 4;
 
-/// The flags as they were given. A verb knows those of its groups (see [`flags`]); the others have their defaults.
+/// The flags that were given. A verb accepts those of its groups (see [`flags`]); the others have their defaults.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Global {
-    /// How results and messages look.
+    /// The form of results and messages.
     pub(crate) common: Common,
-    /// How the password is found, and which new servers are trusted.
+    /// The source of the password, and the trust in new servers.
     pub(crate) login: Login,
     /// Flags about a server, which are saved with a site.
     pub(crate) server: ServerFlags,
-    /// How long failures that may pass are put up with.
+    /// The same for each end of a command with two ends.
+    pub(crate) ends: ends::Ends,
+    /// How long to retry after temporary failures.
     pub(crate) patience: Patience,
-    /// How transfers are done.
+    /// The options of transfers.
     pub(crate) engine: EngineFlags,
     /// The style of the progress bar.
     pub(crate) bar: BarFlags,
@@ -37,23 +40,23 @@ pub(crate) struct Global {
     pub(crate) filters: Filters,
     /// The rule for symbolic links inside a folder.
     pub(crate) links: Option<Links>,
-    /// The rule for targets that exist already.
+    /// The rule for existing targets.
     pub(crate) on_conflict: Option<Conflict>,
     /// Change nothing.
     pub(crate) dry_run: bool,
 }
 
-/// How results and messages look.
+/// The form of results and messages.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct Common {
-    /// No messages but errors
+    /// Show errors only
     #[arg(short = 'q', long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
     /// More messages
     #[arg(short = 'v', long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// One JSON object a line on standard output
+    /// Write one JSON object per line to standard output
     #[arg(long)]
     pub(crate) json: bool,
     /// Whether to use colours
@@ -61,7 +64,7 @@ pub(crate) struct Common {
     pub(crate) color: ColorChoice,
 }
 
-/// How the password is found, and which new servers are trusted.
+/// The source of the password, and the trust in new servers.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Login {
@@ -71,7 +74,7 @@ pub(crate) struct Login {
     /// Read the password from the first line of a file
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
-    /// Accept the key of a server that is not known yet, without asking
+    /// Accept the key of an unknown server without asking
     #[arg(long, conflicts_with = "server_key")]
     pub(crate) accept_new: bool,
 }
@@ -80,49 +83,49 @@ pub(crate) struct Login {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ServerFlags {
-    /// Log in with the key in this file: made by ssh-keygen, or its .pub half when ssh-agent holds it
+    /// Log in with the key in this file: a private key of ssh-keygen, or a public key whose private key is in
+    /// ssh-agent
     #[arg(long, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
-    /// The file with the secret of a server that speaks only to clients that know it
+    /// The file with the secret of a server that has a seal
     ///
-    /// Without it a site's own file is used, then the one that FERRY_SEAL_FILE names.
+    /// The default is the file saved with the site, then the one in FERRY_SEAL_FILE.
     #[arg(long, value_name = "FILE")]
     pub(crate) seal_file: Option<PathBuf>,
-    /// Accept this server key and no other
+    /// Accept only this server key
     #[arg(long, value_name = "SHA256:…")]
     pub(crate) server_key: Option<Fingerprint>,
 }
 
-/// How long failures that may pass are put up with.
+/// How long to retry after temporary failures.
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Patience {
-    /// How long to wait for a server that is away, as 90s, 10m or 2h; 0 is not at all
+    /// How long to retry if the server is unavailable, such as 90s, 10m or 2h; 0 disables retrying
     ///
-    /// The time counts from the failure on; what gets through ends the wait. Transfers wait for ten
-    /// minutes, other verbs only where this is given. A server that asks to wait after failed logins
-    /// is waited for up to 30 s by every verb.
+    /// The time starts at the failure, and ends with the next progress. Transfers retry for ten minutes by default,
+    /// other verbs do not retry. Every verb waits up to 30 s if the server asks to wait after failed logins.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) retry_for: Option<Duration>,
-    /// The most attempts within that time; 0 is never to try again
+    /// The maximum number of retries within that time; 0 disables retrying
     #[arg(long, value_name = "N")]
     pub(crate) retries: Option<u32>,
 }
 
-/// How transfers are done.
+/// The options of transfers.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Transfers")]
 pub(crate) struct EngineFlags {
-    /// How many transfers run side by side
+    /// The number of concurrent transfers
     #[arg(short = 'j', long, value_name = "N", default_value_t = TRANSFERS, value_parser = transfers)]
     pub(crate) transfers: usize,
-    /// The most bytes a second, as 10MiB or UP:DOWN; 0 is no limit
+    /// The maximum bytes per second, such as 10MiB or UP:DOWN; 0 means no limit
     #[arg(long, value_name = "UP[:DOWN]", value_parser = bandwidth)]
     pub(crate) bwlimit: Option<Limit>,
-    /// Start every file anew instead of going on from what is there
+    /// Start every file from the beginning instead of resuming
     #[arg(long)]
     pub(crate) no_resume: bool,
-    /// Read each file again after it was written, and compare
+    /// Read each file again after writing it, and compare
     #[arg(long)]
     pub(crate) verify: bool,
 }
@@ -131,7 +134,7 @@ pub(crate) struct EngineFlags {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct BarFlags {
-    /// Whether to draw a bar on standard error; `plain` writes lines instead
+    /// Whether to draw a progress bar on standard error; `plain` writes lines instead
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) progress: ProgressChoice,
 }
@@ -140,24 +143,24 @@ pub(crate) struct BarFlags {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct Filters {
-    /// Leave out names (or, with a `/`, paths) that match; can be given more than once
+    /// Leave out matching names (or paths, if the pattern contains a `/`); can be repeated
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
-    /// Take only files that match; can be given more than once, --exclude wins
+    /// Select only matching files; can be repeated; --exclude takes precedence
     #[arg(long, value_name = "GLOB")]
     pub(crate) include: Vec<String>,
 }
 
 impl Filters {
-    /// Whether none was given.
+    /// Whether no pattern was given.
     pub(crate) fn is_empty(&self) -> bool {
         self.exclude.is_empty() && self.include.is_empty()
     }
 
-    /// The filter they make.
+    /// Creates the filter.
     ///
     /// # Errors
-    /// A pattern is empty or none.
+    /// A pattern is empty or invalid.
     pub(crate) fn filter(&self) -> Result<Filter, FilterError> {
         Filter::new(&self.include, &self.exclude)
     }
@@ -167,16 +170,16 @@ impl Filters {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct LinkFlags {
-    /// What to do with symbolic links inside a folder [default: leave them out, name each, exit code 6]
+    /// The treatment of symbolic links inside a folder [default: leave them out, report each, exit code 6]
     #[arg(long, value_name = "WHAT")]
     pub(crate) links: Option<Links>,
 }
 
-/// The rule for targets that exist already.
+/// The rule for existing targets.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Transfers")]
 pub(crate) struct ConflictFlags {
-    /// What to do where something else is there already [default: ask on a terminal, else fail]
+    /// The treatment of existing files [default: ask on a terminal, otherwise fail]
     #[arg(long, value_name = "RULE")]
     pub(crate) on_conflict: Option<Conflict>,
 }
@@ -184,7 +187,7 @@ pub(crate) struct ConflictFlags {
 /// Whether to change anything.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DryRunFlags {
-    /// Change nothing, tell what would be done
+    /// Change nothing, show what would be done
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
 }
@@ -207,20 +210,11 @@ impl Default for BarFlags {
     }
 }
 
-impl Global {
-    /// The file with the server's secret, if there is one: the flag's, the site's, the environment's.
+impl ServerFlags {
+    /// The file with the server's secret, if any: from the flag, the site or the environment.
     pub(crate) fn seal_for(&self, site: Option<PathBuf>) -> Option<PathBuf> {
         let environment = || std::env::var_os("FERRY_SEAL_FILE").filter(|file| !file.is_empty()).map(PathBuf::from);
-        self.server.seal_file.clone().or(site).or_else(environment)
-    }
-
-    /// Where passwords come from.
-    pub(crate) fn password_source(&self) -> Source {
-        match &self.login.password_file {
-            Some(file) => Source::File(file.clone()),
-            None if self.login.password_stdin => Source::Stdin,
-            None => Source::Prompt,
-        }
+        self.seal_file.clone().or(site).or_else(environment)
     }
 }
 
@@ -228,9 +222,9 @@ impl Global {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Links {
-    /// Leave them out; that is no failure
+    /// Leave them out without an error
     Skip,
-    /// Take what they lead to
+    /// Follow them
     Follow,
 }
 
@@ -244,7 +238,7 @@ impl Patience {
         }
     }
 
-    /// Whether a verb that is no transfer waits at all when it fails so.
+    /// Whether a verb other than a transfer retries after this failure.
     pub(crate) fn waits_for(self, error: &ClientError) -> bool {
         let asked = |refusal: &Refusal| refusal.code == Code::TooManyAttempts;
         self.retry_for.is_some() || matches!(error, ClientError::Refused(refusal) if asked(refusal))
@@ -252,36 +246,36 @@ impl Patience {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("'{text}' is no time; write 90s, 10m, 2h or 0");
+    let wrong = || format!("'{text}' is not a valid time; write 90s, 10m, 2h or 0");
     match text.parse::<u64>() {
         Ok(seconds) => Ok(Duration::from_secs(seconds)),
         Err(_) => text.parse::<jiff::SignedDuration>().ok().and_then(|time| time.try_into().ok()).ok_or_else(wrong),
     }
 }
 
-/// The rule for targets that exist already.
+/// The rule for existing targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Conflict {
-    /// Ask, and go on with the rest meanwhile
+    /// Ask, and continue with the other files meanwhile
     Ask,
-    /// Keep what is there
+    /// Keep the existing file
     Skip,
-    /// Replace it
+    /// Replace the existing file
     Replace,
-    /// Replace it if it is older
+    /// Replace the existing file if it is older
     Newer,
-    /// Replace it if the content differs; that is compared
+    /// Replace the existing file if its content differs
     Different,
-    /// Replace it if size or date differs; what has the same of both is not compared
+    /// Replace the existing file if its size or date differs, without comparing the content
     Changed,
-    /// Give the new one another name
+    /// Keep both: give the new file another name
     KeepBoth,
     /// Fail
     Fail,
 }
 
 impl Links {
-    /// The engine's rule; without a word links are left out, and that is a failure.
+    /// The engine's rule; by default links are left out with an error.
     pub(crate) fn rule(links: Option<Self>) -> LinkRule {
         match links {
             None => LinkRule::LeaveOut,
@@ -290,7 +284,7 @@ impl Links {
         }
     }
 
-    /// The word it is written as.
+    /// The name on the command line.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Skip => "skip",
@@ -317,11 +311,11 @@ impl From<Conflict> for ConflictRule {
 /// Whether to draw a progress bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressChoice {
-    /// A bar on a terminal, else one line at the end
+    /// A progress bar on a terminal, otherwise one line at the end
     Auto,
-    /// A bar
+    /// A progress bar
     Always,
-    /// Nothing while it runs
+    /// Nothing during the transfer
     Never,
     /// A line every few seconds
     Plain,
@@ -332,13 +326,13 @@ pub(crate) enum ProgressChoice {
 pub(crate) enum ColorChoice {
     /// On a terminal, unless `NO_COLOR` is set
     Auto,
-    /// Yes
+    /// Always
     Always,
-    /// No
+    /// Never
     Never,
 }
 
-/// The most bytes a second in each direction.
+/// The maximum bytes per second in each direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limit(pub(crate) Bandwidth);
 
@@ -379,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn other_verbs_wait_only_where_they_are_told_to_or_asked_by_the_server() {
+    fn other_verbs_retry_only_on_request_of_the_user_or_the_server() {
         let refused = |code| ClientError::from(Refusal::new(code, ""));
         let waits = |flags: &str, error| patience(&format!("ferry ls a: {flags}")).waits_for(&error);
         assert!(!waits("", ClientError::closed()) && waits("--retry-for 5", ClientError::closed()));
@@ -387,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn one_limit_holds_for_both_directions() {
+    fn one_limit_applies_to_both_directions() {
         let limit = |text: &str| bandwidth(text).map(|limit| (limit.0.up, limit.0.down));
         assert_eq!(limit("1KiB"), Ok((Some(1024), Some(1024))));
         assert_eq!(limit("2k:0"), Ok((Some(2000), None)));

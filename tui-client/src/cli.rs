@@ -1,6 +1,7 @@
-//! The verbs: one file each, and the one place that picks among them.
+//! The verbs, one file each, and their dispatch.
 
 mod batch;
+mod between;
 mod cat;
 mod check;
 mod completion;
@@ -37,9 +38,9 @@ use clap::Subcommand;
 
 use crate::{context::Context, exit::Exit, failure::Failure, interrupt::Signals};
 
-/// After a signal, how long a verb may take to end.
+/// The time that a verb may take to end after a signal.
 const GRACE: Duration = Duration::from_millis(500);
-/// The same for transfers, which close their connections and leave what has arrived in order.
+/// The same for transfers, which close their connections and keep the received data consistent.
 const CLOSING: Duration = Duration::from_secs(10);
 
 /// The verbs.
@@ -51,23 +52,23 @@ pub(crate) enum Command {
     Put(put::PutArgs),
     /// List a folder
     Ls(ls::LsArgs),
-    /// Show a folder and all below it as a tree
+    /// Show a folder and everything below it as a tree
     Tree(tree::TreeArgs),
-    /// Show what is known of files and folders
+    /// Show the details of files and folders
     Stat(stat::StatArgs),
-    /// Write files to standard output, verified
+    /// Write files to standard output and verify them
     Cat(cat::CatArgs),
-    /// Show how much folders hold
+    /// Show the size of folders
     Du(du::DuArgs),
-    /// Find names below a folder; the server searches
+    /// Find names below a folder, searched by the server
     Find(find::FindArgs),
-    /// Make folders
+    /// Create folders
     Mkdir(mkdir::MkdirArgs),
-    /// Make empty files, or set dates to now
+    /// Create empty files, or set dates to now
     Touch(touch::TouchArgs),
-    /// Rename or move on the server
+    /// Rename or move on a server, or move between two sites
     Mv(mv::MvArgs),
-    /// Copy on the server
+    /// Copy on a server, or between any two sites
     Cp(cp::CpArgs),
     /// Remove files and folders
     Rm(rm::RmArgs),
@@ -77,31 +78,34 @@ pub(crate) enum Command {
     Check(check::CheckArgs),
     /// Show or discard unfinished uploads
     Uploads(uploads::UploadsArgs),
-    /// Show how much is used and allowed
+    /// Show the usage and the limits
     Quota(quota::QuotaArgs),
-    /// Make an account, where the server lets people do that
+    /// Create an account, if the server allows it
     Register(register::RegisterArgs),
     /// Change the password
     Passwd(passwd::PasswdArgs),
-    /// Save, show and forget servers
+    /// Save, list and remove servers
     Site(site::SiteArgs),
-    /// Print the completions for a shell
+    /// Print the completion script for a shell
     Completion(completion::CompletionArgs),
-    /// Write the man pages into a folder
+    /// Write the manual pages to a folder
     Man(man::ManArgs),
 }
 
-/// Does what `command` says; a signal stops it.
+/// Runs `command`; a signal stops it.
 ///
 /// # Errors
-/// [`Failure`] when it could not be done and nothing told so yet.
+/// [`Failure`] if the command failed and the failure has not been reported yet.
 pub(crate) async fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
-    let grace = if matches!(command, Command::Get(_) | Command::Put(_)) { CLOSING } else { GRACE };
+    let carries = matches!(command, Command::Get(_) | Command::Put(_) | Command::Cp(_) | Command::Mv(_));
+    let grace = if carries { CLOSING } else { GRACE };
     let mut signals = Signals::catch(grace).map_err(Failure::Start)?;
     match command {
-        // These keep what has arrived and say how to go on.
+        // These keep the received data and say how to resume.
         Command::Get(args) => get::run(args, context, &mut signals).await,
         Command::Put(args) => put::run(args, context, &mut signals).await,
+        Command::Cp(args) => cp::run(args, context, &mut signals).await,
+        Command::Mv(args) => mv::run(args, context, &mut signals).await,
         other => tokio::select! {
             result = run_short(other, context) => result,
             signal = signals.next() => Ok(signal.exit()),
@@ -109,7 +113,7 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<Exit,
     }
 }
 
-/// The verbs that leave nothing half done when they are dropped.
+/// The verbs that can be dropped at any time.
 async fn run_short(command: Command, context: &mut Context) -> Result<Exit, Failure> {
     match command {
         Command::Ls(args) => ls::run(args, context).await,
@@ -120,8 +124,6 @@ async fn run_short(command: Command, context: &mut Context) -> Result<Exit, Fail
         Command::Find(args) => find::run(args, context).await,
         Command::Mkdir(args) => mkdir::run(args, context).await,
         Command::Touch(args) => touch::run(args, context).await,
-        Command::Mv(args) => mv::run(args, context).await,
-        Command::Cp(args) => cp::run(args, context).await,
         Command::Rm(args) => rm::run(args, context).await,
         Command::Hash(args) => hash::run(args, context).await,
         Command::Check(args) => check::run(args, context).await,
@@ -132,16 +134,16 @@ async fn run_short(command: Command, context: &mut Context) -> Result<Exit, Fail
         Command::Site(args) => site::run(args, context),
         Command::Completion(args) => completion::run(&args, context),
         Command::Man(args) => man::run(&args, context),
-        Command::Get(_) | Command::Put(_) => Ok(Exit::Other),
+        Command::Get(_) | Command::Put(_) | Command::Cp(_) | Command::Mv(_) => Ok(Exit::Other),
     }
 }
 
-/// Splits the paths of a verb that ends with where to.
+/// Splits off the destination, the last path of a verb.
 ///
-/// One list and not two, because flags may stand anywhere between its words.
+/// This is one list because flags may appear between its words.
 fn sources_and_target(paths: &[OsString]) -> Result<(&[OsString], &OsString), Failure> {
     match paths.split_last() {
         Some((target, sources)) if !sources.is_empty() => Ok((sources, target)),
-        _ => Err(Failure::Usage("where to? The last path is the destination".to_owned())),
+        _ => Err(Failure::Usage("the destination is missing: it is the last path".to_owned())),
     }
 }

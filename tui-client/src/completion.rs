@@ -1,7 +1,7 @@
-//! Completing command lines: the shell asks `ferry` itself, which knows verbs, flags, saved servers and files.
+//! Completion of command lines: the shell runs `ferry`, which knows verbs, flags, saved servers and files.
 //!
-//! The scripts that `ferry completion` prints for bash and zsh are short and ours: those shells cut and quote
-//! words in their own ways. Other shells get what `clap_complete` has for them.
+//! The scripts for bash and zsh are our own, because these shells split and quote words in their own ways. Other
+//! shells get the scripts of `clap_complete`.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -17,21 +17,21 @@ use clap_complete::{
 
 use crate::{home::Home, sites::Sites};
 
-/// Set by a completion script, to the shell's name.
+/// Set to the shell's name by a completion script.
 const VARIABLE: &str = "FERRY_COMPLETE";
-/// Where a completion script says which of the words is to be completed, from 0.
+/// The index of the word to be completed, starting with 0; set by a completion script.
 const INDEX: &str = "_CLAP_COMPLETE_INDEX";
 
-/// The shells we can be completed in.
+/// The supported shells.
 const SHELLS: Shells<'static> = Shells(&[&BASH, &Elvish, &Fish, &Powershell, &ZSH]);
 const BASH: Script = Script { shell: "bash", text: include_str!("completion/ferry.bash") };
 const ZSH: Script = Script { shell: "zsh", text: include_str!("completion/ferry.zsh") };
 
-/// Answers a completion script about the command line that `definition` makes, if such a script started this
-/// program. Returns whether it did.
+/// Answers a completion script for the command line of `definition`, if such a script started this program. Returns
+/// whether it did.
 ///
 /// # Errors
-/// The answer could not be written, or the request is not valid.
+/// The answer cannot be written, or the request is not valid.
 pub(crate) fn answered(words: &[OsString], definition: fn() -> Command) -> clap::error::Result<bool> {
     let env = CompleteEnv::with_factory(|| completing(definition()))
         .var(VARIABLE)
@@ -41,15 +41,15 @@ pub(crate) fn answered(words: &[OsString], definition: fn() -> Command) -> clap:
     env.try_complete(words, std::env::current_dir().ok().as_deref())
 }
 
-/// The script for `shell`; `None` for a shell nobody knows.
+/// The script for `shell`; `None` for an unknown shell.
 pub(crate) fn script(shell: &str) -> Option<Vec<u8>> {
     let mut script = Vec::new();
     SHELLS.completer(shell)?.write_registration(VARIABLE, "ferry", "ferry", "ferry", &mut script).ok()?;
     Some(script)
 }
 
-/// The command line `definition` with what completes its arguments. By their names in the help, so that no
-/// argument of a new verb is forgotten.
+/// Adds completers to the arguments of `definition`, according to their names in the help, so that arguments of new
+/// verbs are included.
 fn completing(definition: Command) -> Command {
     definition.mut_args(|arg| completed(arg, "")).mut_subcommands(in_verb)
 }
@@ -66,13 +66,14 @@ fn completed(arg: Arg, verb: &str) -> Arg {
         (true, true, _) => arg.add(ArgValueCompleter::new(remotes_and_files)),
         (true, ..) => arg.add(ArgValueCompleter::new(remotes)),
         (_, true, _) => arg.value_hint(ValueHint::AnyPath),
+        (.., "FROM… TO") => arg.add(ArgValueCompleter::new(remotes_and_files)),
         (.., "SITE") => arg.add(ArgValueCompleter::new(site_names)),
         (.., "NAME") if verb == "remove" => arg.add(ArgValueCompleter::new(site_names)),
         _ => arg,
     }
 }
 
-/// The saved servers. A file that cannot be read has none: nobody can be told here.
+/// The saved servers; none if the file cannot be read, because errors cannot be reported here.
 fn names() -> Vec<String> {
     let sites = Home::find().ok().and_then(|home| Sites::load(home.sites()).ok());
     sites.map(|sites| sites.iter().map(|(name, _)| name.clone()).collect()).unwrap_or_default()
@@ -101,7 +102,7 @@ fn matching(current: &OsStr, names: Vec<String>) -> Vec<CompletionCandidate> {
     names.into_iter().filter(fits).map(CompletionCandidate::new).collect()
 }
 
-/// A shell with a script of ours. Candidates go out one a line, each with its help behind a tab.
+/// A shell with our own script. Candidates are written one per line, each followed by a tab and its help.
 struct Script {
     shell: &'static str,
     text: &'static str,
@@ -143,11 +144,11 @@ fn candidates(
     index: usize,
     folder: Option<&Path>,
 ) -> io::Result<Vec<(String, String)>> {
-    // Flags would hide everything else where nothing is typed yet.
+    // Flags would hide the other candidates if nothing has been typed yet.
     let wants_flags = words.get(index).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
     let found = engine::complete(command, words, index, folder)?;
     let text = found.iter().filter_map(|candidate| {
-        // A name that is no text, or has a line's end in it, cannot go through a shell's answer.
+        // A name that is not UTF-8 or contains a newline cannot be passed to the shell.
         let value = candidate.get_value().to_str().filter(|value| !value.contains(['\n', '\r', '\t']))?;
         let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
         let help = help.lines().next().unwrap_or_default().replace('\t', " ");
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn verbs_are_offered_and_flags_only_when_one_was_begun() {
+    fn verbs_are_offered_and_flags_only_after_a_dash() {
         assert_eq!(offered("ferry ge"), ["get"]);
         let all = offered("ferry ");
         assert!(all.iter().any(|word| word == "put") && !all.iter().any(|word| word.starts_with('-')), "{all:?}");
@@ -178,7 +179,7 @@ mod tests {
         assert_eq!(offered("ferry put --on-conflict kee"), ["keep-both"]);
     }
 
-    /// Every argument that names a server, a file or a site has something that completes it.
+    /// Every argument that names a server, a file or a site has a completer.
     #[test]
     fn no_argument_of_a_verb_is_forgotten() {
         fn look(command: &Command, forgotten: &mut Vec<String>) {
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_server_no_local_file_is_offered() {
+    fn no_local_files_are_offered_after_a_server() {
         let current = OsStr::new("work:");
         assert!(remotes_and_files(current).iter().all(|found| found.get_value().to_string_lossy().contains(':')));
     }

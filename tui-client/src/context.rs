@@ -14,7 +14,7 @@ use ferry_client::{
 
 use crate::{
     address::{Address, AddressError, Server},
-    args::Global,
+    args::{Global, Login, ServerFlags},
     failure::Failure,
     home::Home,
     human,
@@ -29,16 +29,16 @@ use crate::{
 pub(crate) struct Context {
     /// The flags.
     pub(crate) global: Global,
-    /// Makes the definition of the whole command line, for verbs that write about it.
+    /// Creates the definition of the whole command line, for verbs that document it.
     pub(crate) command_line: fn() -> clap::Command,
-    /// Where the client's own files are.
+    /// The folders of the client's own files.
     pub(crate) home: Home,
-    /// Where results and messages go.
+    /// The destination of results and messages.
     pub(crate) output: Output,
 }
 
 impl Context {
-    /// Looks around.
+    /// Creates the context from the environment.
     ///
     /// # Errors
     /// [`Failure::NoHome`].
@@ -55,12 +55,12 @@ impl Context {
         Ok(Sites::load(self.home.sites())?)
     }
 
-    /// The place that `address` names, completed from its site.
+    /// Resolves `address`, completed from its site.
     ///
     /// # Errors
     /// [`Failure::Sites`].
     pub(crate) fn resolve(&self, address: &Address) -> Result<Place, Failure> {
-        // A broken list of sites is no reason to refuse an address that needs none.
+        // An address without a site works even if the list of sites is broken.
         let sites = match address.server {
             Server::Site(_) => self.sites()?,
             Server::Direct { .. } => Sites::none(),
@@ -68,18 +68,18 @@ impl Context {
         Ok(sites.resolve(address)?)
     }
 
-    /// The place a REMOTE argument means.
+    /// Resolves a REMOTE argument.
     ///
     /// # Errors
     /// [`Failure::Address`] or [`Failure::Sites`].
     pub(crate) fn place(&self, argument: &OsStr) -> Result<Place, Failure> {
         if let Some(meant) = Address::with_port(argument) {
-            self.output.advise(format!("the digits are taken for a path; for a port write {meant}"));
+            self.output.advise(format!("the digits are a path; for a port write {meant}"));
         }
         self.resolve(&Address::remote(argument)?)
     }
 
-    /// The server an argument means that needs no path.
+    /// Resolves an argument that needs no path.
     ///
     /// # Errors
     /// [`Failure::Address`] or [`Failure::Sites`].
@@ -87,66 +87,72 @@ impl Context {
         self.resolve(&Address::server(argument)?)
     }
 
-    /// The places some REMOTE arguments mean, all of one server.
+    /// Resolves REMOTE arguments, all of one server.
     ///
     /// # Errors
-    /// As [`Context::place`], and [`Failure::Usage`] when there are several servers.
+    /// Those of [`Context::place`], and [`Failure::Usage`] if there are several servers.
     pub(crate) fn places(&self, arguments: &[OsString]) -> Result<Vec<Place>, Failure> {
         let places = arguments.iter().map(|argument| self.place(argument)).collect::<Result<Vec<_>, _>>()?;
         if places.windows(2).any(|pair| pair[0].target != pair[1].target) {
-            return Err(Failure::Usage("all REMOTEs of one command must be of one server and user".to_owned()));
+            return Err(Failure::Usage("all REMOTEs of a command must have the same server and user".to_owned()));
         }
         Ok(places)
     }
 
-    /// The way to `place`'s server; asks for the password, or a key's passphrase, where it must.
+    /// The connector to the server of `place`; asks for the password or a key's passphrase if necessary.
     ///
     /// # Errors
     /// [`Failure::Secret`], or the key's.
     pub(crate) fn connector(&self, place: &Place) -> Result<Connector, Failure> {
-        let credential = match self.global.server.identity.as_ref().or(place.identity.as_ref()) {
-            Some(file) => self.key(file)?,
+        self.connector_at(place, &self.global.login, &self.global.server)
+    }
+
+    /// The same with the flags of one end of a command that has two.
+    ///
+    /// # Errors
+    /// Those of [`Context::connector`].
+    pub(crate) fn connector_at(
+        &self,
+        place: &Place,
+        login: &Login,
+        server: &ServerFlags,
+    ) -> Result<Connector, Failure> {
+        let passwords = self.told(Source::of(login));
+        let credential = match server.identity.as_ref().or(place.identity.as_ref()) {
+            Some(file) => key(file, &passwords)?,
             None => {
                 let question = format!("Password of {}: ", place.target);
-                Credential::Password(self.passwords().read(&question)?)
+                Credential::Password(passwords.read(&question)?)
             }
         };
-        Ok(self.connector_with(place, credential))
+        Ok(self.connector_of(place, credential, login, server))
     }
 
-    /// Where passwords come from; a file that others may read is told.
+    /// The source of passwords; warns about a file that others may read.
     pub(crate) fn passwords(&self) -> Source {
-        self.told(self.global.password_source())
+        self.told(Source::of(&self.global.login))
     }
 
-    /// `source`, after it was told if it is a file that others may read.
+    /// Returns `source`, after a warning if it is a file that others may read.
     pub(crate) fn told(&self, source: Source) -> Source {
         source.exposed().iter().for_each(|text| self.output.say(text));
         source
     }
 
-    /// The key in a file. Its passphrase comes from where passwords come from.
-    fn key(&self, file: &Path) -> Result<Credential, Failure> {
-        let unusable = |error: IdentityError| Failure::from(ClientError::Identity(Arc::new(error)));
-        match identity::open(file).map_err(unusable)? {
-            Identity::Ready(credential) => Ok(credential),
-            Identity::Locked(key) => {
-                let question = format!("Passphrase of {}: ", file.display());
-                key.unlock(&self.passwords().read(&question)?).map_err(unusable)
-            }
-        }
+    /// The connector to the server of `place` with a known credential.
+    pub(crate) fn connector_with(&self, place: &Place, credential: Credential) -> Connector {
+        self.connector_of(place, credential, &self.global.login, &self.global.server)
     }
 
-    /// The way to `place`'s server with a known credential.
-    pub(crate) fn connector_with(&self, place: &Place, credential: Credential) -> Connector {
-        let trust = match self.global.server.server_key.or(place.server_key) {
+    fn connector_of(&self, place: &Place, credential: Credential, login: &Login, server: &ServerFlags) -> Connector {
+        let trust = match server.server_key.or(place.server_key) {
             Some(key) => Trust::Pinned(key),
-            None if self.global.login.accept_new => Trust::AcceptNew,
+            None if login.accept_new => Trust::AcceptNew,
             None if terminal::is_attended() => Trust::Ask(Arc::new(AskOnTerminal)),
             None => Trust::KnownOnly,
         };
         let mut options = ConnectOptions::new(trust, self.home.known_servers());
-        options.seal = self.global.seal_for(place.seal.clone());
+        options.seal = server.seal_for(place.seal.clone());
         Connector::new(place.target.clone(), credential, options)
     }
 
@@ -158,7 +164,7 @@ impl Context {
         self.reach(&self.connector(place)?).await
     }
 
-    /// A logged-in connection through `connector`; waits where that is wanted, or the server asks for it.
+    /// A logged-in connection through `connector`; retries if requested by the user or the server.
     ///
     /// # Errors
     /// [`Failure::Server`].
@@ -178,7 +184,19 @@ impl Context {
     }
 }
 
-/// Refuses an argument that names a server where a path of this machine is needed.
+/// The key in a file. Its passphrase has the same source as passwords.
+fn key(file: &Path, passwords: &Source) -> Result<Credential, Failure> {
+    let unusable = |error: IdentityError| Failure::from(ClientError::Identity(Arc::new(error)));
+    match identity::open(file).map_err(unusable)? {
+        Identity::Ready(credential) => Ok(credential),
+        Identity::Locked(key) => {
+            let question = format!("Passphrase of {}: ", file.display());
+            key.unlock(&passwords.read(&question)?).map_err(unusable)
+        }
+    }
+}
+
+/// Refuses a server where a local path is required.
 ///
 /// # Errors
 /// [`AddressError::NotLocal`].

@@ -1,22 +1,21 @@
-//! How long the rest takes, from what a file and what a byte have cost so far.
+//! Estimates the remaining time from the cost per file and per byte so far.
 //!
-//! The bytes alone tell it only where files are large: ten thousand small ones cost their number. So
-//! the time of the last while is split among the two by least squares, which also holds where large
-//! and small files take turns.
+//! The number of bytes determines the time only for large files; for many small files, their number does. The recent
+//! time is therefore divided between both by least squares, which also works for a mixture of large and small files.
 
 use std::time::Duration;
 
-/// The least time between two samples: below it, chance decides what a sample says.
+/// The minimum time between two samples: shorter samples are random.
 const STEP: Duration = Duration::from_millis(200);
-/// After so many seconds a sample counts half.
+/// The half-life of a sample in seconds.
 const HALF_LIFE: f64 = 10.0;
 /// The assumed cost of a mebibyte and of a file, in seconds, until measurements exist.
 const BELIEVED: (f64, f64) = (0.01, 0.0005);
-/// How much that counts beside what was seen. Where all files are of one size, both explain the time
-/// alike; it goes to the files then.
+/// The weight of this assumption relative to the samples. If all files have the same size, the time could be assigned
+/// to either; it is assigned to the files.
 const BELIEF: (f64, f64) = (1e-3, 1e-5);
 
-/// Learns what a file and a byte cost.
+/// Estimates the cost of a file and of a byte.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Estimate {
     last: Option<(Duration, u64, u64)>,
@@ -34,19 +33,19 @@ struct Sums {
 }
 
 impl Estimate {
-    /// At `now`, so many bytes have travelled and so many files are through.
+    /// Records the numbers of transferred bytes and completed files at `now`.
     pub(crate) fn push(&mut self, now: Duration, bytes: u64, files: u64) {
         let Some((then, bytes_then, files_then)) = self.last else {
             self.last = Some((now, bytes, files));
             return;
         };
         if bytes < bytes_then || files < files_then {
-            // A counter began anew.
+            // A counter was reset.
             self.last = Some((now, bytes, files));
             return;
         }
         let passed = now.saturating_sub(then);
-        // A wait counts with what it was for.
+        // A wait counts together with the data it was for.
         if passed < STEP || (bytes == bytes_then && files == files_then) {
             return;
         }
@@ -61,7 +60,7 @@ impl Estimate {
         add(&mut self.seen.files_time, files * time);
     }
 
-    /// How long so many bytes in so many files take, in whole seconds; `None` before anything was seen.
+    /// The time for this number of bytes and files, in whole seconds; `None` without samples.
     pub(crate) fn left(&self, bytes: u64, files: u64) -> Option<Duration> {
         let (byte, file) = self.seen.costs()?;
         Duration::try_from_secs_f64((mebibytes(bytes) * byte + number(files) * file).round()).ok()
@@ -69,12 +68,12 @@ impl Estimate {
 }
 
 impl Sums {
-    /// Seconds for a mebibyte and for a file.
+    /// The seconds per mebibyte and per file.
     fn costs(&self) -> Option<(f64, f64)> {
         if self.bytes_bytes + self.files_files == 0.0 {
             return None;
         }
-        // Where one of them was not seen, only the belief is left of it.
+        // Without samples of one of them, its assumption remains.
         let belief = (BELIEF.0 * self.bytes_bytes + 1e-9, BELIEF.1 * self.files_files + 1e-9);
         let (bb, ff) = (self.bytes_bytes + belief.0, self.files_files + belief.1);
         let (bt, ft) = (self.bytes_time + belief.0 * BELIEVED.0, self.files_time + belief.1 * BELIEVED.1);
@@ -89,7 +88,7 @@ impl Sums {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "an estimate needs no more than a double has")]
+#[expect(clippy::cast_precision_loss, reason = "an estimate needs only the precision of a double")]
 fn number(count: u64) -> f64 {
     count as f64
 }
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn small_files_take_as_long_as_their_number_says() {
+    fn the_time_of_small_files_follows_their_number() {
         for size in [0, 10, 20_000] {
             // 1000 files a second; 10,000 are left.
             let estimate = after(5, |_| (250 * size, 250));
@@ -131,14 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn a_large_file_takes_as_long_as_its_bytes_say() {
+    fn the_time_of_a_large_file_follows_its_size() {
         let estimate = after(5, |_| (25 * MIB, 0));
         let left = seconds(&estimate, 1000 * MIB, 1);
         assert!((9.5..10.5).contains(&left), "{left}");
     }
 
     #[test]
-    fn small_files_that_follow_large_ones_are_not_thought_to_be_as_quick_as_their_bytes() {
+    fn small_files_after_large_ones_are_not_estimated_by_their_size() {
         // Two seconds of small files, then a large one; 10,000 small ones are left.
         let estimate = after(10, |quarter| if quarter <= 8 { (250 * 100, 250) } else { (25 * MIB, 0) });
         let left = seconds(&estimate, 10_000 * 100, 10_000);
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_before_something_moved_and_a_wait_counts() {
+    fn there_is_no_estimate_before_progress_and_waits_count() {
         let mut estimate = Estimate::default();
         assert_eq!(estimate.left(1, 1), None);
         estimate.push(Duration::ZERO, 0, 0);
@@ -157,7 +156,7 @@ mod tests {
         estimate.push(Duration::from_secs(10), MIB, 0);
         let left = seconds(&estimate, 10 * MIB, 0);
         assert!((95.0..105.0).contains(&left), "{left}");
-        // A counter that begins anew is no miracle.
+        // A counter that was reset does not distort the estimate.
         estimate.push(Duration::from_secs(11), 0, 0);
         assert!(seconds(&estimate, 10 * MIB, 0) > 90.0);
     }

@@ -7,16 +7,16 @@
 //! | 2 | usage |
 //! | 3 | folder missing |
 //! | 4 | file missing |
-//! | 5 | network or a busy server, worth trying again |
+//! | 5 | network failure or a busy server; a retry may help |
 //! | 6 | finished, but some items failed |
 //! | 7 | login, server key or permission |
 //! | 8 | over quota or disk full |
 //! | 11 | digest mismatch |
 //! | 12 | differences found |
-//! | 130, 143 | interrupted by SIGINT, SIGTERM; what was staged is kept |
-//! | 141 | the reader of the output left |
+//! | 130, 143 | interrupted by SIGINT, SIGTERM; received data is kept |
+//! | 141 | the output was closed by its reader |
 //!
-//! Of several the first of 130, 143, 7, 8, 11, 5, 6 counts; a failure that stands alone has its own.
+//! Of several failures, the first of 130, 143, 7, 8, 11, 5, 6 counts; a single failure has its own code.
 
 use std::{io, process::ExitCode};
 
@@ -52,7 +52,7 @@ pub(crate) enum Exit {
     Differences = 12,
     /// Stopped by SIGINT.
     Interrupted = 130,
-    /// The reader of the output left.
+    /// The output was closed by its reader.
     Unread = 141,
     /// Stopped by SIGTERM.
     Terminated = 143,
@@ -68,12 +68,12 @@ impl From<Exit> for ExitCode {
 const FIRST: [Exit; 6] =
     [Exit::Interrupted, Exit::Terminated, Exit::Denied, Exit::NoSpace, Exit::Mismatch, Exit::Network];
 
-/// How one of several things failed.
+/// The failure of one of several operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// With a code that may tell of the whole command.
+    /// With a code that may apply to the whole command.
     Any(Exit),
-    /// With a code that tells of this one thing: a local file that cannot be read, say.
+    /// With a code that applies only to this operation, such as an unreadable local file.
     Own(Exit),
 }
 
@@ -90,7 +90,7 @@ impl From<Exit> for Cause {
     }
 }
 
-/// The code of several things, some of which failed; `done`: others were done.
+/// The code of several operations, some of which failed; `done` tells whether others succeeded.
 pub(crate) fn of_several(done: bool, failed: &[Cause]) -> Exit {
     let first = FIRST.into_iter().find(|exit| failed.contains(&Cause::Any(*exit)));
     match failed.split_first() {
@@ -121,7 +121,7 @@ impl Looking {
 }
 
 impl Exit {
-    /// The code of an error of this kind, where `looking` was looked for.
+    /// The code of an error of this kind, if `looking` was expected.
     pub(crate) fn of(kind: Kind, looking: Looking) -> Self {
         match kind {
             Kind::Missing => looking.missing(),
@@ -144,7 +144,7 @@ pub(crate) fn of_client(error: &ClientError, looking: Looking) -> Exit {
     Exit::of(Kind::of(error), looking)
 }
 
-/// The code of an error of this machine's files.
+/// The code of an error of local files.
 pub(crate) fn of_io(error: &io::Error, looking: Looking) -> Exit {
     Exit::of(Kind::of_io(error), looking)
 }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_codes_the_one_that_tells_most_counts() {
+    fn of_several_codes_the_most_serious_one_counts() {
         let all = |done, codes: &[Exit]| of_several(done, &codes.iter().copied().map(Cause::Any).collect::<Vec<_>>());
         let order = [Exit::Interrupted, Exit::Denied, Exit::NoSpace, Exit::Mismatch, Exit::Network, Exit::NoFile];
         for at in 0..order.len() - 1 {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_of_one_file_counts_only_where_it_is_alone() {
+    fn the_code_of_one_file_counts_only_for_a_single_failure() {
         let unreadable = Cause::Own(Exit::Denied);
         assert_eq!(of_several(false, &[unreadable, unreadable]), Exit::Denied);
         assert_eq!(of_several(true, &[unreadable]), Exit::Partial);
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_links_are_worth_trying_again() {
+    fn lost_connections_have_the_code_for_a_retry() {
         assert_eq!(of_client(&ClientError::closed(), Looking::File), Exit::Network);
         assert_eq!(of_client(&ClientError::Timeout("waiting"), Looking::File), Exit::Network);
         let full = ClientError::from(Refusal::new(Code::OverQuota, "full"));
@@ -224,14 +224,14 @@ mod tests {
     }
 
     #[test]
-    fn this_machines_errors_have_the_same_codes() {
+    fn local_errors_have_the_same_codes() {
         let of = |kind: io::ErrorKind, looking| of_io(&kind.into(), looking);
         assert_eq!(of(io::ErrorKind::NotFound, Looking::File), Exit::NoFile);
         assert_eq!(of(io::ErrorKind::NotFound, Looking::Folder), Exit::NoFolder);
         assert_eq!(of(io::ErrorKind::PermissionDenied, Looking::File), Exit::Denied);
         assert_eq!(of(io::ErrorKind::StorageFull, Looking::File), Exit::NoSpace);
         assert_eq!(of(io::ErrorKind::BrokenPipe, Looking::File), Exit::Unread);
-        let full = ClientError::NoRoom { path: "x".into(), needed: 2, available: 1 };
+        let full = ClientError::NoRoom { at: "x".into(), quota: false, near: true, needed: 2, available: 1, held: 0 };
         assert_eq!(of_client(&full, Looking::File), Exit::NoSpace);
     }
 }

@@ -1,8 +1,8 @@
-//! Why a command could not be done: the cause in a sentence, and what to do next.
+//! The failures of commands: their cause in one sentence, and the next step.
 
 use std::{io, path::PathBuf};
 
-use ferry_client::{ClientError, transfer::FilterError};
+use ferry_client::{ClientError, Obstacle, transfer::FilterError};
 use ferry_shared::{
     name::Escaped,
     path::{PathError, RemotePath},
@@ -19,49 +19,49 @@ use crate::{
     sites::SitesError,
 };
 
-/// Why a command could not be done.
+/// The failure of a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// The command line asks for what does not fit together.
+    /// The command line is contradictory or incomplete.
     #[error("{0}")]
     Usage(String),
-    /// An address is none.
+    /// An address is invalid.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// A path is none.
+    /// A path is invalid.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// A pattern of `--exclude` or `--include` is none.
+    /// A pattern of `--exclude` or `--include` is invalid.
     #[error(transparent)]
     Filter(#[from] FilterError),
     /// The saved servers cannot be used.
     #[error(transparent)]
     Sites(#[from] SitesError),
-    /// There is no place for the client's files.
+    /// There is no folder for the client's files.
     #[error(transparent)]
     NoHome(#[from] NoHome),
     /// There is no password.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The client library's word, about the server as a whole.
+    /// An error of the client library that concerns the server as a whole.
     #[error("{0}")]
     Server(Box<ClientError>),
-    /// No account was made.
+    /// No account was created.
     #[error("{0}")]
     Register(Box<ClientError>),
-    /// The client library's word, about one path.
+    /// An error of the client library that concerns one path.
     #[error("{}{error}", .about.as_ref().map(|about| format!("{about}: ")).unwrap_or_default())]
     Remote {
         /// The path.
         path: RemotePath,
-        /// The path, for a person, unless the error names it.
+        /// The path for display, unless the error names it.
         about: Option<String>,
         /// The kind of entry expected there.
         looking: Looking,
         /// The error.
         error: Box<ClientError>,
     },
-    /// This machine's files.
+    /// An error of a local file.
     #[error("{}: {error}", Escaped(.path.as_os_str().as_encoded_bytes()))]
     Local {
         /// The file or folder.
@@ -71,16 +71,16 @@ pub(crate) enum Failure {
         /// The error.
         error: io::Error,
     },
-    /// Several sources are to go into what is not there.
+    /// The target folder of several sources does not exist.
     #[error("{}: there is no such folder", Escaped(.0.as_os_str().as_encoded_bytes()))]
     NewFolder(PathBuf),
-    /// Standard input is needed and closed.
+    /// Standard input is required but closed.
     #[error("{0}")]
     NoInput(io::Error),
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(io::Error),
-    /// The runtime could not be made.
+    /// The runtime could not be created.
     #[error("cannot start: {0}")]
     Start(io::Error),
 }
@@ -90,8 +90,8 @@ impl Failure {
     pub(crate) fn remote(path: &RemotePath, looking: Looking, error: ClientError) -> Self {
         let error = Box::new(error);
         match *error {
-            // Its text names the file already, and it is not the remote one.
-            ClientError::Local { .. } | ClientError::NoRoom { .. } => Self::Server(error),
+            // Its message already names the local file.
+            ClientError::Local { .. } | ClientError::NoRoom { near: true, .. } => Self::Server(error),
             _ if is_about_link(&error) => Self::Server(error),
             _ => {
                 let about = Some(path.display().to_string());
@@ -101,7 +101,7 @@ impl Failure {
         }
     }
 
-    /// This machine's error about `path`.
+    /// The local error about `path`.
     pub(crate) fn local(path: impl Into<PathBuf>, looking: Looking, error: io::Error) -> Self {
         Self::Local { path: path.into(), looking, error }
     }
@@ -122,8 +122,8 @@ impl Failure {
         }
     }
 
-    /// The failure as a part of a command that does several things: a local file that cannot be read is no
-    /// matter of login or permission there.
+    /// The failure as a part of a command with several operations, in which an unreadable local file is not a login
+    /// or permission problem.
     pub(crate) fn cause(&self) -> Cause {
         let local = match self {
             Self::Local { .. } => true,
@@ -136,7 +136,7 @@ impl Failure {
         }
     }
 
-    /// Whether nobody is left who could read a message: the reader of our output went away.
+    /// Whether the output was closed by its reader, so that no message can be read.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         match self {
             Self::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
@@ -147,7 +147,7 @@ impl Failure {
         }
     }
 
-    /// Whether no server is there, or not the right one, or not what was named on it.
+    /// Whether the server or the path was not found, or it is the wrong server.
     pub(crate) fn is_not_found(&self) -> bool {
         match self {
             Self::Server(error) | Self::Remote { error, .. } => match &**error {
@@ -159,19 +159,19 @@ impl Failure {
         }
     }
 
-    /// The advice, where the message gives none.
+    /// The advice, unless the message contains it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Usage(_) => Some("see `ferry help`".to_owned()),
-            // Not a file's name: the cause says what to do.
+            // The text is not a file name: the cause contains the advice.
             Self::Register(error) if matches!(&**error, ClientError::Refused(no) if no.code == Code::Exists) => None,
             Self::Server(error) | Self::Register(error) => Advice::about(error).command,
             Self::Remote { path, error, .. } => Advice::about(error).command.or_else(|| no_pattern(path, error)),
             Self::Sites(SitesError::Io { source, .. }) if Kind::of_io(source) == Kind::Denied => {
-                Some(format!("{HOME_VARIABLE} names another folder for ferry's files"))
+                Some(format!("set {HOME_VARIABLE} to use another folder for ferry's files"))
             }
             Self::NewFolder(path) => {
-                Some(format!("a / at its end makes it: {}/", Escaped(path.as_os_str().as_encoded_bytes())))
+                Some(format!("end it with / to create the folder: {}/", Escaped(path.as_os_str().as_encoded_bytes())))
             }
             _ => None,
         }
@@ -184,7 +184,7 @@ impl From<ClientError> for Failure {
     }
 }
 
-/// Whether an error is about the connection or the account and not about any path.
+/// Whether an error concerns the connection or the account instead of a path.
 fn is_about_link(error: &ClientError) -> bool {
     match error {
         ClientError::Refused(refusal) => matches!(
@@ -196,16 +196,19 @@ fn is_about_link(error: &ClientError) -> bool {
                 | Code::Busy
                 | Code::AccountClosed
         ),
-        ClientError::Mismatch { .. } | ClientError::SourceChanged => false,
+        ClientError::Obstructed { obstacle, .. } => {
+            matches!(obstacle, Obstacle::Unreachable | Obstacle::Busy | Obstacle::Account | Obstacle::Cancelled)
+        }
+        ClientError::Mismatch { .. } | ClientError::SourceChanged | ClientError::NoRoom { .. } => false,
         _ => true,
     }
 }
 
-/// The advice for a missing path that looks like a pattern which a shell should have expanded.
+/// The advice for a missing path that looks like an unexpanded pattern.
 fn no_pattern(path: &RemotePath, error: &ClientError) -> Option<String> {
     let is_pattern = path.as_bytes().iter().any(|byte| matches!(byte, b'*' | b'?'));
     (is_pattern && Kind::of(error) == Kind::Missing).then(|| {
-        "get, rm, mv and cp take patterns, other verbs take * and ? as they are; `ferry find` shows what is there"
+        "get, rm, mv and cp accept patterns, other verbs take * and ? literally; `ferry find` finds the files"
             .to_owned()
     })
 }
@@ -217,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_of_a_path_name_it_and_errors_of_the_link_do_not() {
+    fn errors_of_a_path_name_it_and_errors_of_the_connection_do_not() {
         let path = RemotePath::from_wire(b"a\x1bb").unwrap();
         let refused = |code| ClientError::from(Refusal::new(code, "no"));
         let text = |error| Failure::remote(&path, Looking::File, error).to_string();
@@ -229,17 +232,17 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_name_with_signs_of_a_pattern_is_explained_whatever_the_server_says() {
+    fn a_missing_path_that_looks_like_a_pattern_is_explained_whatever_the_servers_message() {
         let hint = |path: &str| {
             let path = RemotePath::from_wire(path.as_bytes()).unwrap();
             Failure::remote(&path, Looking::File, Refusal::new(Code::NotFound, "not there").into()).hint()
         };
-        assert!(hint("a/*.txt").is_some_and(|hint| hint.contains("take patterns")));
+        assert!(hint("a/*.txt").is_some_and(|hint| hint.contains("accept patterns")));
         assert_eq!(hint("a/b.txt"), None);
     }
 
     #[test]
-    fn a_reader_that_went_away_is_no_news() {
+    fn a_closed_output_is_not_reported() {
         let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
         assert!(Failure::Output(broken()).is_broken_pipe());
         assert!(Failure::from(ClientError::local("-", broken())).is_broken_pipe());

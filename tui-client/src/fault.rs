@@ -1,47 +1,47 @@
-//! Errors, sorted once for all that is decided by them: exit codes, words of `--json`, and the browser's next step.
+//! The kinds of errors, which determine exit codes, `--json` codes and the browser's advice.
 
 use std::io;
 
-use ferry_client::ClientError;
+use ferry_client::{ClientError, Obstacle};
 use ferry_shared::refusal::Code;
 
 /// The kind of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Kind {
-    /// Any other.
+    /// Any other error.
     #[default]
     Other,
-    /// There is nothing of that name.
+    /// Nothing of that name exists.
     Missing,
-    /// A file where a folder is needed.
+    /// A file where a folder is required.
     NotFolder,
-    /// A folder where a file is needed.
+    /// A folder where a file is required.
     IsFolder,
-    /// Something of that name is there already.
+    /// Something of that name already exists.
     Exists,
-    /// The server takes the path for none.
+    /// The path is not valid for the server.
     BadPath,
-    /// The user's name, password or key was not accepted.
+    /// The user name, password or key was not accepted.
     Login,
-    /// The server, or this user's share of it, is full for now.
+    /// The server, or the user's share of it, is temporarily full.
     Busy,
-    /// Not allowed, or the server's key or the user's own cannot be used.
+    /// Not allowed, or the server's or user's key cannot be used.
     Denied,
-    /// The server's key is not the known one.
+    /// The server's key differs from the known one.
     ChangedKey,
-    /// It does not fit on the disk or into the quota.
+    /// The disk or the quota is full.
     Space,
-    /// This machine's filesystem cannot hold so large a file.
+    /// The local filesystem does not support files of this size.
     FileTooLarge,
     /// The server cannot be reached, or the connection was lost.
     Offline,
-    /// The caller stopped it.
+    /// The caller stopped the operation.
     Stopped,
     /// The file changed meanwhile.
     Changed,
     /// The received content differs from the sent content.
     Mismatch,
-    /// The reader of the output left.
+    /// The output was closed by its reader.
     ReaderLeft,
 }
 
@@ -50,6 +50,7 @@ impl Kind {
     pub(crate) fn of(error: &ClientError) -> Self {
         match error {
             ClientError::Refused(refusal) => Self::of_refusal(refusal.code),
+            ClientError::Obstructed { obstacle, .. } => Self::of_obstacle(*obstacle),
             ClientError::Local { error, .. } => Self::of_io(error),
             ClientError::ChangedKey { .. } | ClientError::WrongKey { .. } => Self::ChangedKey,
             ClientError::UntrustedKey { .. }
@@ -93,7 +94,30 @@ impl Kind {
         }
     }
 
-    /// The kind of an error of this machine's files.
+    /// The kind of an obstacle at any site.
+    fn of_obstacle(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::NotFound => Self::Missing,
+            Obstacle::NotFolder => Self::NotFolder,
+            Obstacle::IsFolder => Self::IsFolder,
+            Obstacle::Exists => Self::Exists,
+            Obstacle::BadPath => Self::BadPath,
+            Obstacle::Busy => Self::Busy,
+            Obstacle::Denied | Obstacle::Account => Self::Denied,
+            Obstacle::OverQuota | Obstacle::DiskFull => Self::Space,
+            Obstacle::Changed => Self::Changed,
+            Obstacle::Mismatch => Self::Mismatch,
+            Obstacle::Unreachable => Self::Offline,
+            Obstacle::Cancelled => Self::Stopped,
+            Obstacle::NotEmpty
+            | Obstacle::ReadOnly
+            | Obstacle::Superseded
+            | Obstacle::Unsupported
+            | Obstacle::Fault => Self::Other,
+        }
+    }
+
+    /// The kind of an error of local files.
     pub(crate) fn of_io(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing,
@@ -108,16 +132,17 @@ impl Kind {
         }
     }
 
-    /// Whether there was no connection to do it with.
+    /// Whether there was no connection.
     pub(crate) fn is_offline(self) -> bool {
         matches!(self, Self::Offline | Self::Stopped)
     }
 }
 
-/// The word that programs read for an error of the client library: the server's code where the server refused.
+/// The `--json` code of an error of the client library: the server's code if the server refused.
 pub(crate) fn word(error: &ClientError) -> &'static str {
     match error {
         ClientError::Refused(refusal) => refusal.code.as_str(),
+        ClientError::Obstructed { obstacle, .. } => word_of_obstacle(*obstacle),
         ClientError::Local { error, .. } => word_of_io(error),
         ClientError::UntrustedKey { .. } => "unknown_key",
         ClientError::DeclinedKey { .. } => "declined_key",
@@ -131,6 +156,8 @@ pub(crate) fn word(error: &ClientError) -> &'static str {
         ClientError::Insecure { .. } => "insecure",
         ClientError::Timeout(_) => "timeout",
         ClientError::Protocol(_) => "protocol",
+        ClientError::NoRoom { quota: true, .. } => Code::OverQuota.as_str(),
+        ClientError::NoRoom { near: false, .. } => Code::DiskFull.as_str(),
         ClientError::NoRoom { .. } => "no_room",
         ClientError::Mismatch { .. } => "mismatch",
         ClientError::SourceChanged => "other",
@@ -138,7 +165,7 @@ pub(crate) fn word(error: &ClientError) -> &'static str {
     }
 }
 
-/// The word for an error of this machine's files: the server's for the same, where it has one.
+/// The code of an error of local files: the server's code for the same error, if there is one.
 pub(crate) fn word_of_io(error: &io::Error) -> &'static str {
     match Kind::of_io(error) {
         Kind::Missing => Code::NotFound.as_str(),
@@ -148,5 +175,30 @@ pub(crate) fn word_of_io(error: &io::Error) -> &'static str {
         Kind::Denied => Code::NotAllowed.as_str(),
         Kind::Space => Code::DiskFull.as_str(),
         _ => "local",
+    }
+}
+
+/// The code of an obstacle: the server's code for the same error, if there is one.
+fn word_of_obstacle(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::NotFound => Code::NotFound.as_str(),
+        Obstacle::Exists => Code::Exists.as_str(),
+        Obstacle::IsFolder => Code::IsDirectory.as_str(),
+        Obstacle::NotFolder => Code::NotDirectory.as_str(),
+        Obstacle::NotEmpty => Code::NotEmpty.as_str(),
+        Obstacle::BadPath => Code::BadPath.as_str(),
+        Obstacle::OverQuota => Code::OverQuota.as_str(),
+        Obstacle::DiskFull => Code::DiskFull.as_str(),
+        Obstacle::ReadOnly => Code::DiskReadOnly.as_str(),
+        Obstacle::Denied => Code::NotAllowed.as_str(),
+        Obstacle::Changed => Code::Changed.as_str(),
+        Obstacle::Mismatch => Code::Mismatch.as_str(),
+        Obstacle::Superseded => Code::Superseded.as_str(),
+        Obstacle::Unsupported => Code::Unsupported.as_str(),
+        Obstacle::Busy => Code::Busy.as_str(),
+        Obstacle::Account => Code::AccountClosed.as_str(),
+        Obstacle::Unreachable => "unreachable",
+        Obstacle::Cancelled => "stopped",
+        Obstacle::Fault => "other",
     }
 }

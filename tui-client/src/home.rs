@@ -1,4 +1,4 @@
-//! Where the client keeps its own files, so that one variable can move them all.
+//! The folders of the client's own files; one variable can move all of them.
 
 use std::{
     env,
@@ -11,7 +11,7 @@ use directories::ProjectDirs;
 /// Moves all of the client's files below one folder: for tests and portable use.
 pub(crate) const HOME_VARIABLE: &str = "FERRY_HOME";
 
-/// The system names no folder for this user's files.
+/// The system has no folder for this user's files.
 #[derive(Debug, thiserror::Error)]
 #[error("this user has no home folder; set {HOME_VARIABLE} to a folder for ferry's files")]
 pub(crate) struct NoHome;
@@ -24,7 +24,7 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// The folders this process shall use.
+    /// The folders for this process.
     ///
     /// # Errors
     /// [`NoHome`].
@@ -42,12 +42,12 @@ impl Home {
         Ok(Self { config: dirs.config_dir().into(), state: state.into() })
     }
 
-    /// The folder of what the user decides: settings, keys, themes, sites, bookmarks.
+    /// The folder of the user's settings: settings, keys, themes, sites, bookmarks.
     pub(crate) fn config(&self) -> &Path {
         &self.config
     }
 
-    /// The folder of what the client keeps: the queue, known servers, copies being edited.
+    /// The folder of the client's state: the queue, known servers, copies being edited.
     pub(crate) fn state(&self) -> &Path {
         &self.state
     }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_counts_as_none() {
+    fn an_empty_variable_is_ignored() {
         let home = Home::from_variable(Some(OsStr::new("")));
         assert!(home.is_err() || home.is_ok_and(|home| home.sites() != std::path::Path::new("sites.toml")));
     }

@@ -1,4 +1,4 @@
-//! Sizes, times and permissions as people read them; quick enough for a hundred thousand lines.
+//! Readable sizes, times and permissions; fast enough for a hundred thousand lines.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,9 +10,9 @@ use ferry_shared::{
 };
 use jiff::{Timestamp, tz::TimeZone};
 
-/// That something failed and is tried again.
+/// The message for a failure that is retried.
 pub(crate) fn trying_again(error: &ClientError, delay: Duration, attempt: u32) -> String {
-    format!("{error}; trying again in {:.1} s (attempt {attempt})", delay.as_secs_f32())
+    format!("{error}; retrying in {:.1} s (attempt {attempt})", delay.as_secs_f32())
 }
 
 /// Bytes in at most 8 columns: `9.8 MiB`, `24 MiB`, `1023 KiB`.
@@ -28,14 +28,14 @@ pub(crate) fn size(bytes: u64) -> String {
     if tenths < 100 { format!("{}.{} {name}", tenths / 10, tenths % 10) } else { format!("{} {name}", tenths / 10) }
 }
 
-/// Reads the most bytes a second as a person writes them; 0 is no limit.
+/// Parses a rate in bytes per second; 0 means no limit.
 ///
 /// # Errors
-/// That it is no size.
+/// A message that the text is not a size.
 pub(crate) fn parse_limit(text: &str) -> Result<Option<u64>, String> {
     match text.parse::<ByteSize>() {
         Ok(size) => Ok(Some(size.as_u64()).filter(|size| *size > 0)),
-        Err(_) => Err(format!("`{text}` is no size; write 500KiB, 10MiB or 0 for no limit")),
+        Err(_) => Err(format!("`{text}` is not a size; write 500KiB, 10MiB or 0 for no limit")),
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn duration(time: Duration) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// How long something took: `3.2 s`, and from a minute on as [`duration`].
+/// An elapsed time: `3.2 s`, or from a minute on as [`duration`].
 pub(crate) fn elapsed(time: Duration) -> String {
     if time.as_secs() < 60 { format!("{:.1} s", time.as_secs_f64()) } else { duration(time) }
 }
@@ -56,7 +56,7 @@ pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
 }
 
-/// Bytes a second over `time`; nothing for a time too short to tell.
+/// Bytes per second over `time`; `None` if the time is too short.
 pub(crate) fn rate(bytes: u64, time: Duration) -> Option<String> {
     let millis = time.as_millis();
     if millis < 10 {
@@ -66,7 +66,7 @@ pub(crate) fn rate(bytes: u64, time: Duration) -> Option<String> {
     Some(format!("{}/s", size(u64::try_from(rate).unwrap_or(u64::MAX))))
 }
 
-/// The ten letters `ls -l` begins with.
+/// The first ten characters of a line of `ls -l`.
 pub(crate) fn mode(kind: Kind, mode: u32) -> [u8; 10] {
     let mut text = *b"?rwxrwxrwx";
     text[0] = match kind {
@@ -83,9 +83,9 @@ pub(crate) fn mode(kind: Kind, mode: u32) -> [u8; 10] {
     text
 }
 
-/// Writes times as `2026-11-02 17:40` in the zone of this machine.
+/// Formats times as `2026-11-02 17:40` in the local time zone.
 ///
-/// Remembers the minute written last: in a folder, many entries share it.
+/// Caches the last minute, which many entries of a folder share.
 pub(crate) struct Times {
     zone: TimeZone,
     minute: Option<i64>,
@@ -93,10 +93,10 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    /// Bytes of a time.
+    /// The length of a time.
     pub(crate) const LENGTH: usize = 16;
 
-    /// Times in this machine's zone.
+    /// Times in the local time zone.
     pub(crate) fn local() -> Self {
         Self::in_zone(TimeZone::system())
     }
@@ -105,10 +105,9 @@ impl Times {
         Self { zone, minute: None, text: [b'?'; Self::LENGTH] }
     }
 
-    /// The time as text; question marks when it is beyond the calendar.
+    /// The time as text; question marks if it is outside the calendar.
     pub(crate) fn text(&mut self, time: Mtime) -> &[u8; Self::LENGTH] {
-        // Every offset from UTC of the last hundred years is whole minutes; for older times
-        // the minute shown may be the one before.
+        // All offsets from UTC of the last hundred years are whole minutes; for older times the previous minute may be shown.
         let minute = time.0.div_euclid(60);
         if self.minute != Some(minute) {
             self.minute = Some(minute);
@@ -136,7 +135,7 @@ impl Times {
     }
 }
 
-/// A moment of today as `2026-11-02 17:40:05`, in the zone of this machine.
+/// A time as `2026-11-02 17:40:05`, in the local time zone.
 pub(crate) fn second(time: SystemTime) -> String {
     match Timestamp::try_from(time) {
         Ok(time) => TimeZone::system().to_datetime(time).strftime("%Y-%m-%d %H:%M:%S").to_string(),
@@ -151,8 +150,8 @@ fn digit(number: u16) -> u8 {
 /// The message for a change of the account's access.
 pub(crate) fn access_changed(access: Access) -> &'static str {
     match access {
-        Access::ReadOnly => "your account on this server may only read from now on",
-        Access::ReadWrite => "your account on this server may write now",
+        Access::ReadOnly => "your account on this server is read-only now",
+        Access::ReadWrite => "your account on this server can write now",
     }
 }
 
@@ -190,13 +189,13 @@ mod tests {
     }
 
     #[test]
-    fn durations_show_hours_only_where_there_are_some() {
+    fn durations_show_hours_only_from_one_hour_on() {
         assert_eq!(duration(Duration::from_secs(85)), "1:25");
         assert_eq!(duration(Duration::from_secs(7205)), "2:00:05");
     }
 
     #[test]
-    fn rates_need_some_time() {
+    fn rates_need_a_minimum_time() {
         assert_eq!(rate(1 << 20, Duration::from_secs(2)).as_deref(), Some("512 KiB/s"));
         assert_eq!(rate(1 << 20, Duration::from_millis(1)), None);
     }

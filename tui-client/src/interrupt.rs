@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: told apart, waited for, and obeyed even by a program that is stuck.
+//! Handling of SIGINT and SIGTERM, which end even a program that is stuck.
 
 use std::{future::pending, io, time::Duration};
 
@@ -25,17 +25,16 @@ impl Signal {
     }
 }
 
-/// The signals of this process, caught from when this is made until the runtime ends.
+/// The signals of this process, caught from the creation of this value until the runtime ends.
 pub(crate) struct Signals {
     first: watch::Receiver<Option<Signal>>,
 }
 
 impl Signals {
-    /// Starts catching. Needs a runtime.
+    /// Starts catching signals. Must be called in a Tokio runtime.
     ///
-    /// The first signal is what [`Signals::next`] waits for. When the program is still there
-    /// `grace` later, or at a second signal, it is ended on the spot: it may be stuck writing
-    /// to a pipe that nobody reads, or asking somebody who is gone.
+    /// [`Signals::next`] returns the first signal. If the program still runs `grace` later, or at a second signal, it
+    /// exits immediately: it may be blocked by a full pipe or a prompt.
     ///
     /// # Errors
     /// The system's.
@@ -54,7 +53,7 @@ impl Signals {
         Ok(Self { first })
     }
 
-    /// Waits for the first one. Cancel-safe.
+    /// Waits for the first signal. This method is cancel safe.
     pub(crate) async fn next(&mut self) -> Signal {
         let first = self.first.wait_for(Option::is_some).await;
         match first.ok().and_then(|first| *first) {

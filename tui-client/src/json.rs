@@ -1,7 +1,7 @@
 //! Types of the `--json` output that several verbs share; `docs/scripting.md` has every shape.
 //!
-//! These types are the promise to scripts and none of the protocol's: a field added there must not
-//! change what a script reads.
+//! These types are a stable interface for scripts, and independent of the protocol's types: a new field in the
+//! protocol must not change this output.
 
 pub(crate) mod failure;
 
@@ -17,7 +17,7 @@ pub(crate) struct PathObject<'a> {
     pub(crate) outcome: &'static str,
 }
 
-/// A path that was left out, and why.
+/// A path that was left out, and the reason.
 #[derive(Debug, Serialize)]
 pub(crate) struct SkippedObject<'a> {
     #[serde(serialize_with = "crate::json::path")]
@@ -38,19 +38,19 @@ impl<'a> SkippedObject<'a> {
     }
 }
 
-/// The outcome for something with a name and no path.
+/// The outcome for an item with a name instead of a path.
 #[derive(Debug, Serialize)]
 pub(crate) struct NameObject<'a> {
     pub(crate) name: &'a str,
     pub(crate) outcome: &'static str,
 }
 
-/// Serializes a path as `--json` shows it.
+/// Serializes a path for `--json` output.
 pub(crate) fn path<S: Serializer>(path: &RemotePath, serializer: S) -> Result<S::Ok, S::Error> {
     Bytes(path.as_bytes()).serialize(serializer)
 }
 
-/// Bytes that are mostly text: a string where they are UTF-8, else `{"bytes":"<base64>"}`, as in the protocol.
+/// Bytes that are usually text: a string if they are UTF-8, otherwise `{"bytes":"<base64>"}`, as in the protocol.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_look_as_names_do_in_the_protocol() {
+    fn bytes_have_the_form_of_names_in_the_protocol() {
         for bytes in [&b"plain"[..], b"\xff\xfe", "ü\n".as_bytes()] {
             let ours = serde_json::to_string(&Bytes(bytes)).unwrap();
             assert_eq!(ours, serde_json::to_string(&Name::new(bytes).unwrap()).unwrap());

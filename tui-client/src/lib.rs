@@ -1,4 +1,4 @@
-//! `ferry` as a library, so that other programs of ours can be it: the demo opens the browser.
+//! `ferry` as a library, so that the demo can run it in its own process.
 
 mod address;
 mod advice;
@@ -32,11 +32,11 @@ use clap::error::ErrorKind;
 
 use crate::{args::Global, command_line::Cli, context::Context, exit::Exit, failure::Failure, output::Output};
 
-/// Threads for the network; disks and digests have threads of their own.
+/// The number of network threads; disk access and digests have their own threads.
 const WORKERS: usize = 4;
 
-/// Is `ferry`, with the words of its command line, its own name first; ends the process
-/// itself when the words are wrong or ask for help.
+/// Runs `ferry` with the arguments of its command line, the program name first. Exits the process if the arguments
+/// are invalid or ask for help.
 pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> ExitCode {
     let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
     match completion::answered(&words, command_line::definition) {
@@ -57,7 +57,7 @@ pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Exi
     .into()
 }
 
-/// The command line; ends the process when it is none.
+/// Parses the command line; exits the process if it is invalid.
 fn parse(words: &[OsString]) -> (Cli, Global) {
     command_line::parse(words).unwrap_or_else(|error| {
         let error = match error.kind() {
@@ -71,15 +71,15 @@ fn parse(words: &[OsString]) -> (Cli, Global) {
     })
 }
 
-/// The error for a line whose first word can only be meant as a verb: the parser takes the
-/// word for a site and blames the next one.
+/// The error for a command line whose first word must be a misspelled verb: the parser would treat the word as a
+/// site, and report an error for the next one.
 fn unknown_verb(words: &[OsString]) -> Option<clap::Error> {
     let (verb, rest) = words.get(1..)?.split_first()?;
     let named = verb.to_str().is_some_and(address::is_site_name);
     if !named || rest.iter().all(|word| word.as_encoded_bytes().starts_with(b"-")) {
         return None;
     }
-    // Behind a site nothing but a verb can stand.
+    // Only a verb can follow a site.
     let error = command_line::parse(&[words.first()?.clone(), "user@host".into(), verb.clone()]).err();
     error.filter(|error| error.kind() == ErrorKind::InvalidSubcommand)
 }
@@ -93,15 +93,17 @@ fn start(command: Option<cli::Command>, address: Option<OsString>, context: &mut
         .map_err(Failure::Start)?;
     let result = runtime.block_on(async {
         let result = match (command, address) {
-            (Some(_), Some(address)) => Err(Failure::Usage(format!("{} does not go with a verb", address.display()))),
+            (Some(_), Some(address)) => {
+                Err(Failure::Usage(format!("{} cannot be combined with a verb", address.display())))
+            }
             (Some(command), None) => cli::run(command, context).await,
             (None, address) => tui::start(context, address.as_deref()).await,
         };
-        // Inside the runtime, which goes on to watch for signals: a pipe may be full.
+        // Stay inside the runtime, which still handles signals: a pipe may be full.
         let flushed = context.output.flush();
         result.and_then(|exit| flushed.map(|()| exit))
     });
-    // A thread that waits for the terminal or a slow disk must not hold up the end.
+    // Do not wait for threads that are blocked by the terminal or a slow disk.
     runtime.shutdown_background();
     result
 }

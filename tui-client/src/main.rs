@@ -1,4 +1,4 @@
-//! `ferry`: moves files to and from a ferryd server, in a full-screen browser or from the command line.
+//! `ferry`: transfers files to and from a ferryd server, in a full-screen browser or on the command line.
 
 use std::process::ExitCode;
 

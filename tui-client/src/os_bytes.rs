@@ -1,14 +1,15 @@
-//! Names between the system's strings and the bytes the protocol carries; the only file where systems differ in it.
+//! Converts names between the system's strings and the bytes of the protocol; the only file with differences between
+//! systems.
 
 use std::{borrow::Cow, ffi::OsStr};
 
-/// A string of the system as the bytes a server shall see.
+/// Converts a string of the system to bytes for the server.
 #[cfg(unix)]
 pub(crate) fn bytes_of(text: &OsStr) -> Cow<'_, [u8]> {
     Cow::Borrowed(std::os::unix::ffi::OsStrExt::as_bytes(text))
 }
 
-/// A string of the system as the bytes a server shall see; what is no Unicode is replaced.
+/// Converts a string of the system to bytes for the server; replaces invalid Unicode.
 #[cfg(not(unix))]
 pub(crate) fn bytes_of(text: &OsStr) -> Cow<'_, [u8]> {
     match text.to_string_lossy() {
@@ -17,7 +18,7 @@ pub(crate) fn bytes_of(text: &OsStr) -> Cow<'_, [u8]> {
     }
 }
 
-/// Whether a path was typed as a folder's: with a separator at its end.
+/// Whether a path was written with a separator at its end.
 pub(crate) fn ends_with_separator(path: &OsStr) -> bool {
     path.as_encoded_bytes().last().is_some_and(|b| std::path::is_separator(char::from(*b)))
 }

@@ -17,20 +17,20 @@ use crate::{
     streams,
 };
 
-/// Bytes gathered before they are written: large listings go out in few pieces.
+/// The size of the output buffer, so that large listings need few writes.
 const BUFFER: usize = 256 << 10;
 
-/// How a folder's name looks on a terminal.
+/// The style of a folder's name on a terminal.
 const FOLDER: Style = AnsiColor::Blue.on_default().bold();
-/// How a symlink's name looks on a terminal.
+/// The style of a symlink's name on a terminal.
 const SYMLINK: Style = AnsiColor::Cyan.on_default();
-/// How the word before an error looks on a terminal.
+/// The style of the prefix of an error on a terminal.
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
-/// Where results and messages go, and how they shall look.
+/// The destination and form of results and messages.
 pub(crate) struct Output {
     stdout: RefCell<BufWriter<Stdout>>,
-    /// One JSON object a line instead of text.
+    /// Whether to write one JSON object per line instead of text.
     pub(crate) json: bool,
     quiet: bool,
     verbose: u8,
@@ -40,13 +40,13 @@ pub(crate) struct Output {
     advice: RefCell<Option<String>>,
     /// The last advice about an error.
     hint: RefCell<Option<String>>,
-    /// Whether what is done goes on when the reader of standard output leaves.
+    /// Whether to continue when standard output is closed by its reader.
     outlives_reader: Cell<bool>,
     bars: MultiProgress,
 }
 
 impl Output {
-    /// Output as the command line and the environment want it.
+    /// The output according to the command line and the environment.
     pub(crate) fn new(common: &Common) -> Self {
         let stdout_is_terminal = io::stdout().is_terminal();
         Self {
@@ -60,7 +60,7 @@ impl Output {
             advice: RefCell::default(),
             hint: RefCell::default(),
             outlives_reader: Cell::new(false),
-            // Draws nothing before a bar is added.
+            // Nothing is drawn before a bar is added.
             bars: MultiProgress::new(),
         }
     }
@@ -75,12 +75,12 @@ impl Output {
         self.stdout_is_terminal
     }
 
-    /// Whether nothing but errors is wanted on standard error.
+    /// Whether only errors are shown on standard error.
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet
     }
 
-    /// Makes sure that there is a standard output.
+    /// Checks that there is a standard output.
     ///
     /// # Errors
     /// [`Failure::Output`].
@@ -88,7 +88,7 @@ impl Output {
         streams::check_output().map_err(Failure::Output)
     }
 
-    /// Goes on when the reader of standard output leaves: what is done counts more than telling it.
+    /// Continues when standard output is closed by its reader, because the work matters more than its output.
     pub(crate) fn outlive_reader(&self) {
         self.outlives_reader.set(true);
     }
@@ -100,7 +100,7 @@ impl Output {
         }
     }
 
-    /// Writes bytes to standard output as they are.
+    /// Writes bytes to standard output unchanged.
     ///
     /// # Errors
     /// [`Failure::Output`].
@@ -128,7 +128,7 @@ impl Output {
         self.bytes(b"\n")
     }
 
-    /// With `--json`, writes what became of something as [`Output::object`] does; else nothing.
+    /// With `--json`, writes a result like [`Output::object`]; otherwise nothing.
     ///
     /// # Errors
     /// [`Failure::Output`].
@@ -136,7 +136,7 @@ impl Output {
         if self.json { self.object(value) } else { Ok(()) }
     }
 
-    /// Appends a name or path to `line`: escaped for a terminal, as it is for a program.
+    /// Appends a name or path to `line`: escaped for a terminal, unchanged for a program.
     pub(crate) fn name(&self, line: &mut Vec<u8>, name: &[u8]) {
         if self.stdout_is_terminal {
             // Writing to memory cannot fail.
@@ -146,7 +146,7 @@ impl Output {
         }
     }
 
-    /// Appends an entry's name to `line`; on a terminal its kind shows in a sign behind it and a colour.
+    /// Appends an entry's name to `line`; on a terminal a suffix and a colour show its kind.
     pub(crate) fn entry(&self, line: &mut Vec<u8>, name: &[u8], kind: Kind) {
         let (style, sign) = match kind {
             Kind::Folder => (Some(FOLDER), "/"),
@@ -167,7 +167,7 @@ impl Output {
         }
     }
 
-    /// Writes out what is buffered.
+    /// Flushes the buffer.
     ///
     /// # Errors
     /// [`Failure::Output`].
@@ -175,21 +175,21 @@ impl Output {
         self.written(self.stdout.borrow_mut().flush())
     }
 
-    /// A message for a person; not with `-q`.
+    /// Shows a message for the user, except with `-q`.
     pub(crate) fn say(&self, text: &str) {
         if !self.quiet {
             self.message("", text);
         }
     }
 
-    /// A message that only `-v` shows.
+    /// Shows a message only with `-v`.
     pub(crate) fn detail(&self, text: &str) {
         if self.verbose > 0 && !self.quiet {
             self.message("", text);
         }
     }
 
-    /// A message that is always shown.
+    /// Shows a message always.
     pub(crate) fn warn(&self, text: &str) {
         self.message("", text);
     }
@@ -199,17 +199,17 @@ impl Output {
         self.advice.replace(Some(advice));
     }
 
-    /// A failure of its own: as [`Output::error`], and with `--json` an object for programs too.
+    /// Reports a failure like [`Output::error`], and with `--json` also as an object.
     pub(crate) fn failure(&self, failure: &Failure) {
-        // Where the output itself is what fails, nothing more can be written to it.
+        // If the output itself failed, nothing more can be written to it.
         if self.json && !matches!(failure, Failure::Output(_)) {
-            // An error will be met again by the next write.
+            // The next write returns the error again.
             let _ = self.object(&FailureObject::new(failure)).and_then(|()| self.flush());
         }
         self.error(failure);
     }
 
-    /// An error: its cause, and what to do next.
+    /// Shows an error: its cause, and the next step.
     pub(crate) fn error(&self, failure: &Failure) {
         if failure.is_broken_pipe() {
             return;
@@ -218,7 +218,7 @@ impl Output {
         let mut text = format!(" {failure}");
         let advice = self.advice.borrow().clone().filter(|_| failure.is_not_found());
         let hint = advice.or_else(|| failure.hint());
-        // Once is enough where many fail alike.
+        // Show the advice only once if many operations fail in the same way.
         let said = self.hint.replace(hint.clone());
         if let Some(hint) = hint.filter(|hint| said.as_ref() != Some(hint)) {
             text += "\n       ";
@@ -227,17 +227,16 @@ impl Output {
         self.message(&format!("{style}ferry:{style:#}"), &text);
     }
 
-    /// Writes `head` as it is and `text` escaped: whoever worded it, no server draws on the terminal.
+    /// Writes `head` unchanged and `text` escaped, so that no server can control the terminal.
     fn message(&self, head: &str, text: &str) {
-        // In the order in which things happened, where both go to one terminal. An error will
-        // be met again by the next write.
+        // Keep the order of events if both outputs go to the same terminal. The next write returns an error again.
         let _ = self.flush();
-        // A message that cannot be shown has nowhere else to go.
+        // There is no other destination for a message that cannot be shown.
         self.bars.suspend(|| drop(io::stderr().write_all(&plain(head, text))));
     }
 }
 
-/// The object of a command line that cannot be understood, before there is any [`Output`].
+/// Writes the object of an invalid command line, before there is an [`Output`].
 pub(crate) fn usage_object(message: &str) {
     if let Ok(line) = serde_json::to_string(&UsageObject::new(message)) {
         // The text on standard error follows in any case.
@@ -245,7 +244,7 @@ pub(crate) fn usage_object(message: &str) {
     }
 }
 
-/// A message as it is written: only the ends of its lines keep their meaning.
+/// Formats a message: all control characters except newlines are escaped.
 fn plain(head: &str, text: &str) -> Vec<u8> {
     let lines: Vec<String> = text.split('\n').map(|line| Escaped(line.as_bytes()).to_string()).collect();
     format!("{head}{}\n", lines.join("\n")).into_bytes()
@@ -264,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_draws_nothing_whoever_worded_it() {
+    fn messages_are_escaped_whatever_their_source() {
         let shown = String::from_utf8(plain("\u{1b}[31mferry:\u{1b}[0m", " a\u{1b}[2J\u{202e}b\n  hint\r")).unwrap();
         assert_eq!(shown, "\u{1b}[31mferry:\u{1b}[0m a\\u{1b}[2J\\u{202e}b\n  hint\\u{d}\n");
     }

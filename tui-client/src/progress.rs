@@ -1,4 +1,4 @@
-//! How far transfers are, on standard error: a bar, a line now and then, or nothing.
+//! The progress of transfers on standard error: a bar, occasional lines, or nothing.
 
 mod sum;
 
@@ -14,24 +14,24 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use self::sum::Sum;
 use crate::{args::ProgressChoice, human, output::Output};
 
-/// Times a second the screen may change.
+/// The maximum number of updates per second.
 const HERTZ: u8 = 10;
-/// Jobs that end sooner need no bar.
+/// Jobs that end sooner show no bar.
 const QUIET: Duration = Duration::from_millis(400);
-/// Between two lines of `--progress plain`.
+/// The interval between lines of `--progress plain`.
 const PLAIN: Duration = Duration::from_secs(5);
-/// Files shown below the bar.
+/// The maximum number of files shown below the bar.
 const ITEMS: usize = 8;
-/// The bar: percent, cells, and what is written behind them.
+/// The bar: percentage, cells, and text.
 const BAR: &str = "{percent:>3} % [{bar:24}] {wide_msg}";
-/// A file's line, cut at the terminal's edge.
+/// The line of a file, truncated at the terminal's width.
 const ITEM: &str = "  {wide_msg}";
 
-/// Shows progress, in whichever way is wanted.
+/// Shows progress in the requested style.
 pub(crate) struct Bar {
     shape: Shape,
     started: Instant,
-    /// Whether a connection was there: before it, the terminal may be needed for a question.
+    /// Whether a connection has been established: before that, the terminal may be needed for a question.
     connected: bool,
     hidden: bool,
     sum: Sum,
@@ -57,12 +57,12 @@ impl Bar {
         Self { shape, started: Instant::now(), connected: false, hidden: false, sum: Sum::new(upload) }
     }
 
-    /// Whether there is anything to bring up to date.
+    /// Whether there is anything to update.
     pub(crate) fn is_shown(&self) -> bool {
         !self.hidden && !matches!(self.shape, Shape::Nothing)
     }
 
-    /// Brings what is shown up to date.
+    /// Updates the display.
     pub(crate) fn draw(&mut self, progress: &Progress, output: &Output) {
         self.connected |= progress.connections > 0;
         let now = Instant::now();
@@ -86,11 +86,11 @@ impl Bar {
         }
     }
 
-    /// Clears what is drawn, until [`Bar::unhide`]: somebody is being asked something.
+    /// Clears the bar until [`Bar::unhide`], so that a question can be asked.
     pub(crate) fn hide(&mut self) {
         self.hidden = true;
         if let Shape::Drawn { bars, .. } = &self.shape {
-            // A terminal that cannot be cleared cannot be asked on either, which is told.
+            // Ignore the error: the question will fail too, and report it.
             let _ = bars.clear();
             bars.set_draw_target(ProgressDrawTarget::hidden());
         }
@@ -105,7 +105,7 @@ impl Bar {
         }
     }
 
-    /// Clears what is drawn, for good.
+    /// Clears the bar permanently.
     pub(crate) fn finish(&mut self) {
         if let Shape::Drawn { bars, main, items } = std::mem::replace(&mut self.shape, Shape::Nothing) {
             for bar in items {
@@ -150,7 +150,7 @@ fn item_text(item: &ActiveItem) -> String {
     format!("{}  {} {}{of}", Escaped(relative.as_bytes()), word(item.state), human::size(item.done))
 }
 
-/// A state in a word.
+/// The name of a state.
 fn word(state: ItemState) -> &'static str {
     match state {
         ItemState::Waiting => "waiting",

@@ -1,9 +1,9 @@
-//! Standard output as a file: written without the lock and the buffer of the library's handle,
-//! so that a thread stuck in a full pipe keeps nobody else from ending.
+//! Standard output as a file, without the lock and the buffer of the standard library, so that a thread blocked by a
+//! full pipe does not prevent the process from ending.
 
 use std::{fs::File, io};
 
-/// A handle of its own to standard output.
+/// A separate handle to standard output.
 ///
 /// # Errors
 /// The system's.
@@ -14,7 +14,7 @@ pub(crate) fn open() -> io::Result<File> {
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
-/// A handle of its own to standard output.
+/// A separate handle to standard output.
 ///
 /// # Errors
 /// The system's.

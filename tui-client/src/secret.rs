@@ -1,4 +1,4 @@
-//! Where passwords come from: a file, standard input or the terminal, never the command line.
+//! Reads passwords from a file, standard input or the terminal, never from the command line.
 
 use std::{
     fs::File,
@@ -9,15 +9,15 @@ use std::{
 use ferry_shared::{secret::Secret, text_file};
 use zeroize::Zeroizing;
 
-use crate::{exit::Exit, exit::Looking, exit::of_io, streams, terminal};
+use crate::{args::Login, exit::Exit, exit::Looking, exit::of_io, streams, terminal};
 
-/// Bytes a password may have; anything longer is a wrong file.
+/// The maximum length of a password; longer text comes from a wrong file.
 const LONGEST: usize = 1024;
 
-/// Why there is no password.
+/// The reason why there is no password.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
-    /// A password is needed, none is given, and nobody can be asked.
+    /// A password is needed, but none is given and there is no terminal.
     #[error("a password is needed and there is no terminal to ask on; use --password-file or --password-stdin")]
     NoTerminal,
     /// The password file cannot be read.
@@ -34,18 +34,18 @@ pub(crate) enum SecretError {
     /// Ctrl-C at the prompt.
     #[error("stopped")]
     Interrupted,
-    /// There is nothing, too much, or no text where the password should be.
-    #[error("{0} holds no password: one line of text is needed, at most {LONGEST} bytes")]
+    /// The source of the password is empty, too long or not text.
+    #[error("{0} contains no password: it must be one line of text of at most {LONGEST} bytes")]
     Unusable(String),
-    /// It is text in another form than UTF-8.
+    /// The text is not UTF-8.
     #[error("{shown} cannot be read: {why}; save it as UTF-8")]
     Encoding {
         /// The source of the text.
         shown: String,
-        /// How it is seen.
+        /// The detected encoding.
         why: &'static str,
     },
-    /// The new password was not typed the same twice.
+    /// The repeated new password differs.
     #[error("the two new passwords differ; nothing was changed")]
     Differ,
 }
@@ -62,7 +62,7 @@ impl SecretError {
     }
 }
 
-/// Where the command line says that passwords come from.
+/// The source of passwords according to the command line.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     /// Lines of standard input.
@@ -74,6 +74,15 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    /// The source that the flags of a login name.
+    pub(crate) fn of(login: &Login) -> Self {
+        match &login.password_file {
+            Some(file) => Self::File(file.clone()),
+            None if login.password_stdin => Self::Stdin,
+            None => Self::Prompt,
+        }
+    }
+
     /// The password; `question` is what a prompt shows.
     ///
     /// # Errors
@@ -91,7 +100,7 @@ impl Source {
     pub(crate) fn exposed(&self) -> Option<String> {
         let Self::File(path) = self else { return None };
         let mode = readable_by_all(path)?;
-        Some(format!("{}: everybody on this machine may read it (mode {mode:o}); chmod 600 it", path.display()))
+        Some(format!("{}: other users can read it (mode {mode:o}); run chmod 600", path.display()))
     }
 
     /// A new password: asked twice at a prompt.
@@ -100,7 +109,7 @@ impl Source {
     /// [`SecretError`].
     pub(crate) fn read_new(&self, question: &str) -> Result<Secret, SecretError> {
         let new = self.read(question)?;
-        if matches!(self, Self::Prompt) && prompt("The same again: ")? != new {
+        if matches!(self, Self::Prompt) && prompt("Repeat the new password: ")? != new {
             return Err(SecretError::Differ);
         }
         Ok(new)
@@ -114,7 +123,7 @@ fn prompt(question: &str) -> Result<Secret, SecretError> {
     })
 }
 
-/// The mode of a file that everybody may read. Not of what is no file: a pipe of the shell is nobody else's.
+/// The mode of a regular file that everybody may read. Others, such as a pipe of the shell, are private.
 #[cfg(unix)]
 fn readable_by_all(path: &Path) -> Option<u32> {
     use std::os::unix::fs::MetadataExt as _;
@@ -122,7 +131,7 @@ fn readable_by_all(path: &Path) -> Option<u32> {
     Some(metadata.mode() & 0o777).filter(|mode| mode & 0o004 != 0)
 }
 
-/// Elsewhere the folder of a file decides who may read it.
+/// On other systems, access depends on the folder of the file.
 #[cfg(not(unix))]
 fn readable_by_all(_: &Path) -> Option<u32> {
     None
@@ -136,9 +145,9 @@ fn from_file(path: &Path) -> Result<Secret, SecretError> {
     })
 }
 
-/// One line, read byte by byte: what follows it on standard input is not ours to take.
+/// Reads one line byte by byte, because the rest of standard input is for others.
 fn first_line(source: &mut impl Read, shown: &str) -> Result<Secret, SecretError> {
-    // Room for all from the start: growing would leave copies in memory that nobody wipes.
+    // Allocate the full capacity first: growing would leave copies in memory.
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
     let mut byte = [0];
     while line.len() <= LONGEST {
@@ -171,14 +180,14 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_one_line_without_its_end() {
+    fn a_password_is_one_line_without_the_newline() {
         assert_eq!(line(b"pw").unwrap(), "pw");
         assert_eq!(line(b"pw\n").unwrap(), "pw");
         assert_eq!(line(b" p w \r\nmore").unwrap(), " p w ");
     }
 
     #[test]
-    fn what_follows_the_line_stays_for_others() {
+    fn input_after_the_password_line_is_left_unread() {
         let mut source = &b"old\nnew\nrest"[..];
         assert_eq!(first_line(&mut source, "").unwrap().expose(), "old");
         assert_eq!(first_line(&mut source, "").unwrap().expose(), "new");
@@ -186,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_file_is_told_and_not_sent() {
+    fn a_wrong_file_is_reported_and_not_sent() {
         for bad in [&b""[..], b"\n", text_file::BYTE_ORDER_MARK, &[b'x'; LONGEST + 1]] {
             assert!(matches!(line(bad), Err(SecretError::Unusable(_))));
         }
@@ -194,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_windows_and_editors_write_is_read_or_refused_with_the_reason() {
+    fn files_written_by_windows_and_editors_are_read_or_refused_with_the_reason() {
         assert_eq!(line(b"\xef\xbb\xbfpw\r\n").unwrap(), "pw");
         for (bytes, reason) in [
             (&b"\xff\xfep\0w\0\r\0\n\0"[..], "UTF-16"),
@@ -210,7 +219,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_that_everybody_may_read_is_told() {
+    fn a_file_that_everybody_may_read_causes_a_warning() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pw");
@@ -224,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_told_by_name() {
+    fn a_missing_file_is_reported_by_name() {
         let error = Source::File("/no/such/file".into()).read("").unwrap_err();
         assert!(error.to_string().contains("/no/such/file"));
         assert_eq!(error.exit(), Exit::NoFile);

@@ -1,4 +1,4 @@
-//! The saved servers in `sites.toml`: read strictly, edited without losing what people wrote there.
+//! The saved servers in `sites.toml`: parsed strictly, and edited without losing manual changes.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The first lines of a new `sites.toml`.
-const HEAD: &str = "# ferry's saved servers. Passwords are never kept here.\n\n";
+const HEAD: &str = "# ferry's saved servers. Passwords are never stored here.\n\n";
 
 /// One saved server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -29,15 +29,15 @@ const HEAD: &str = "# ferry's saved servers. Passwords are never kept here.\n\n"
 pub(crate) struct Site {
     /// `host`, `host:port` or `[v6]:port`.
     pub(crate) address: String,
-    /// The user's name there.
+    /// The user name.
     pub(crate) user: String,
-    /// The folder `SITE:` and relative paths start at; the home if absent.
+    /// The starting folder of `SITE:` and relative paths; the home if absent.
     #[serde(default)]
     pub(crate) path: Option<String>,
-    /// The only server key to accept, instead of what `known_servers` says.
+    /// The only server key to accept, instead of those in `known_servers`.
     #[serde(default)]
     pub(crate) server_key: Option<Fingerprint>,
-    /// The file of the key to log in with, instead of a password.
+    /// The file of the key for the login, instead of a password.
     #[serde(default)]
     pub(crate) identity: Option<PathBuf>,
     /// The file with the server's secret.
@@ -61,12 +61,12 @@ pub(crate) enum SitesError {
     /// The disk's error.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Of which file.
+        /// The file.
         path: PathBuf,
         /// The error.
         source: io::Error,
     },
-    /// The file does not say what it should; the message has line and column.
+    /// The file is invalid; the message contains line and column.
     #[error("{} cannot be used: {message}", path.display())]
     Syntax {
         /// The file.
@@ -74,40 +74,40 @@ pub(crate) enum SitesError {
         /// The message, with the position.
         message: String,
     },
-    /// No such site.
-    #[error("there is no site named {0}; `ferry site list` shows them; for a local file write ./{0}")]
+    /// There is no such site.
+    #[error("there is no site named {0}; `ferry site list` lists the sites; for a local file write ./{0}")]
     Unknown(String),
     /// The name is taken.
-    #[error("there is a site named {0} already; `ferry site remove {0}` removes it")]
+    #[error("there is already a site named {0}; `ferry site remove {0}` removes it")]
     Exists(String),
-    /// The name cannot name a site.
-    #[error("{0} cannot name a site; use letters, digits, '.', '_' and '-'")]
+    /// The name is not a valid name of a site.
+    #[error("{0} is not a valid site name; use letters, digits, '.', '_' and '-'")]
     BadName(String),
-    /// The saved address is none.
+    /// The saved address is invalid.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// The path is none.
+    /// The path is invalid.
     #[error(transparent)]
     Path(#[from] PathError),
 }
 
-/// All saved servers, as they are now.
+/// The saved servers.
 #[derive(Debug)]
 pub(crate) struct Sites {
     file: PathBuf,
     sites: BTreeMap<String, Site>,
 }
 
-/// An address with the site filled in: what to connect to and which path is meant.
+/// An address completed from its site: the server and the path.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     /// The server.
     pub(crate) target: Target,
-    /// The path from the home on.
+    /// The path relative to the home.
     pub(crate) path: RemotePath,
-    /// The path as it was typed, for output.
+    /// The path as typed, for output.
     pub(crate) typed: Vec<u8>,
-    /// Whether the path was typed as "into this folder".
+    /// Whether the path was written as "into this folder".
     pub(crate) into: bool,
     /// The only server key to accept.
     pub(crate) server_key: Option<Fingerprint>,
@@ -120,7 +120,7 @@ pub(crate) struct Place {
 }
 
 impl Sites {
-    /// Reads the file; a missing one holds no site.
+    /// Reads the file; a missing file contains no sites.
     ///
     /// # Errors
     /// [`SitesError::Io`] or [`SitesError::Syntax`].
@@ -134,7 +134,7 @@ impl Sites {
         Ok(Self { file, sites })
     }
 
-    /// No saved servers, for addresses that need none.
+    /// An empty list, for addresses that need no saved server.
     pub(crate) fn none() -> Self {
         Self { file: PathBuf::new(), sites: BTreeMap::new() }
     }
@@ -144,10 +144,10 @@ impl Sites {
         self.sites.iter()
     }
 
-    /// Fills in what `address` leaves to a site.
+    /// Completes `address` from its site.
     ///
     /// # Errors
-    /// [`SitesError::Unknown`] and what is wrong with the path or the site's address.
+    /// [`SitesError::Unknown`], and errors of the path or of the site's address.
     pub(crate) fn resolve(&self, address: &Address) -> Result<Place, SitesError> {
         let into = address.is_into();
         let typed = address.path.clone();
@@ -178,7 +178,7 @@ impl Sites {
         }
     }
 
-    /// Makes sure that a new site can have `name`.
+    /// Checks that a new site can have `name`.
     ///
     /// # Errors
     /// [`SitesError::Exists`] or [`SitesError::BadName`].
@@ -190,7 +190,7 @@ impl Sites {
         }
     }
 
-    /// Makes sure that a site has `name`.
+    /// Checks that a site is named `name`.
     ///
     /// # Errors
     /// [`SitesError::Unknown`].
@@ -227,14 +227,14 @@ impl Sites {
                 table.insert(key, value(text));
             }
         }
-        let all = all.as_table_like_mut().ok_or_else(|| syntax(&self.file, &"`sites` is no table"))?;
+        let all = all.as_table_like_mut().ok_or_else(|| syntax(&self.file, &"`sites` is not a table"))?;
         all.insert(name, Item::Table(table));
         self.write(&document)?;
         self.sites.insert(name.to_owned(), site);
         Ok(())
     }
 
-    /// Forgets a site.
+    /// Removes a site.
     ///
     /// # Errors
     /// [`SitesError::Unknown`], or the file cannot be written.
@@ -267,7 +267,7 @@ impl Sites {
     }
 }
 
-/// The error for `NAME:typed` where no site has that name.
+/// The error for `NAME:typed` if there is no site of that name.
 fn unknown(name: &str, typed: &[u8]) -> SitesError {
     let mut parts = typed.splitn(2, |b| *b == b'@');
     match (parts.next(), parts.next()) {
@@ -279,7 +279,7 @@ fn unknown(name: &str, typed: &[u8]) -> SitesError {
     }
 }
 
-/// A typed path below a site's folder; one that begins with `/` starts at the home.
+/// A typed path, relative to the site's folder, or to the home if it begins with `/`.
 fn below(folder: &str, typed: &[u8]) -> Result<RemotePath, PathError> {
     if typed.starts_with(b"/") {
         return RemotePath::from_typed(typed);

@@ -1,7 +1,7 @@
-//! Standard input and output as they were when the program began.
+//! The state of standard input and output at the start of the program.
 //!
-//! Rust's runtime opens `/dev/null` for descriptors that are closed at start. Without a look before
-//! that, an input that nobody gave would be an empty file, and an output that nobody gets a success.
+//! Rust's runtime opens `/dev/null` for descriptors that are closed at the start. Without an earlier check, a missing
+//! input would be an empty file, and output to nowhere a success.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ fn look() {
 /// Standard input.
 ///
 /// # Errors
-/// When it was closed when the program began.
+/// If it was closed when the program started.
 pub(crate) fn input() -> io::Result<io::Stdin> {
     if NO_INPUT.load(Relaxed) { Err(io::Error::other("standard input is closed")) } else { Ok(io::stdin()) }
 }
@@ -31,7 +31,7 @@ pub(crate) fn input() -> io::Result<io::Stdin> {
 /// Makes sure that there is a standard output.
 ///
 /// # Errors
-/// When it was closed when the program began.
+/// If it was closed when the program started.
 pub(crate) fn check_output() -> io::Result<()> {
     if NO_OUTPUT.load(Relaxed) { Err(io::Error::other("standard output is closed")) } else { Ok(()) }
 }

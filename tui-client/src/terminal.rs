@@ -1,4 +1,4 @@
-//! The person at the terminal: whether there is one, and asking them.
+//! Questions on the terminal.
 
 use std::{
     fs::{File, OpenOptions},
@@ -16,15 +16,15 @@ const INPUT: &str = "CONIN$";
 #[cfg(windows)]
 const OUTPUT: &str = "CONOUT$";
 
-/// Whether somebody can be asked: messages are seen on a terminal, and it can be read.
+/// Whether questions can be asked: standard error is a terminal, and the terminal can be read.
 pub(crate) fn is_attended() -> bool {
     io::stderr().is_terminal() && OpenOptions::new().read(true).write(true).open(INPUT).is_ok()
 }
 
-/// Asks for a line. Blocks until there is one.
+/// Asks for a line. Blocks until the user enters one.
 ///
 /// # Errors
-/// The terminal's; [`io::ErrorKind::UnexpectedEof`] when it was closed.
+/// Errors of the terminal; [`io::ErrorKind::UnexpectedEof`] if it was closed.
 pub(crate) fn ask_line(question: &str) -> io::Result<String> {
     let mut output = OpenOptions::new().write(true).open(OUTPUT)?;
     output.write_all(question.as_bytes())?;
@@ -36,10 +36,10 @@ pub(crate) fn ask_line(question: &str) -> io::Result<String> {
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// Asks for a password without showing it. Blocks until there is one.
+/// Asks for a password without displaying it. Blocks until the user enters one.
 ///
 /// # Errors
-/// The terminal's; [`io::ErrorKind::Interrupted`] on Ctrl-C.
+/// Errors of the terminal; [`io::ErrorKind::Interrupted`] on Ctrl-C.
 pub(crate) fn ask_secret(question: &str) -> io::Result<Secret> {
     rpassword::prompt_password(question).map(Secret::new)
 }

@@ -1,4 +1,4 @@
-//! Asking the person at the terminal whether a server's key is the right one.
+//! Asks the user on the terminal whether a server's key is right.
 
 use std::io;
 
@@ -27,7 +27,7 @@ fn text(question: &TrustQuestion) -> String {
     )
 }
 
-/// Asks until there is an answer; a mere Enter is none.
+/// Asks until there is an answer; Enter alone is not an answer.
 fn ask(text: &str, mut line: impl FnMut(&str) -> io::Result<String>) -> io::Result<bool> {
     let mut answer = line(text)?;
     loop {

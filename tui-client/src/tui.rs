@@ -215,7 +215,7 @@ fn options(context: &Context, settings: &Settings) -> Options {
     Options {
         server_key: global.server.server_key,
         accept_new: global.login.accept_new,
-        seal: global.seal_for(None),
+        seal: global.server.seal_for(None),
         links: global.links,
         settings: Engine { transfers, bandwidth, retry_for, retries, ..Engine::default() },
         resume: !global.engine.no_resume,

@@ -1,4 +1,4 @@
-//! From a host name to a TLS stream: resolve, try each address, shake hands.
+//! Opens TLS streams: resolves the host name, tries each address, and performs the handshake.
 
 use std::{
     io,
@@ -20,14 +20,14 @@ use rustls_pki_types::ServerName;
 use tokio::{net::TcpStream, task::JoinSet, time};
 use tokio_rustls::TlsConnector;
 
-use super::{Target, address, socket};
-use crate::{connection::Stream, error::ClientError, trust::SignatureVerifier};
+use super::{Target, socket};
+use crate::{address, connection::Stream, error::ClientError, trust::SignatureVerifier};
 
-/// How long one address may take before the next is tried beside it (RFC 8305, section 5).
+/// The delay before the next address is tried in parallel (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
-/// Bytes TLS takes before a write waits: a whole block.
+/// The bytes that TLS buffers before a write waits: a whole block.
 const TLS_BUFFER: usize = 1 << 20;
-/// Sessions kept for resumption. All are of one server, for which rustls keeps 8.
+/// Sessions stored for resumption. All belong to one server, for which rustls stores 8.
 const SESSIONS: usize = 8;
 
 /// Opens TLS streams to one server.
@@ -37,7 +37,7 @@ pub(super) struct Dialer {
     name: ServerName<'static>,
     tls: TlsConfig,
     pool: BufferPool,
-    /// Whether the host's name has been an address.
+    /// Whether the host name has been resolved before.
     resolved: AtomicBool,
 }
 
@@ -46,10 +46,10 @@ struct TlsConfig(Arc<ClientConfig>);
 
 impl Dialer {
     /// # Errors
-    /// [`ClientError::Unreachable`] when the host is no name, [`ClientError::Insecure`] when
-    /// this build has no TLS 1.3.
+    /// [`ClientError::Unreachable`] if the host is not a valid name, [`ClientError::Insecure`] if this build does not
+    /// support TLS 1.3.
     pub(super) fn new(target: &Target, provider: Arc<CryptoProvider>, pool: BufferPool) -> Result<Self, ClientError> {
-        // A zone is this machine's business, and the dot of the root is no part of a name in TLS.
+        // A zone is local to this machine, and names in TLS have no trailing dot.
         let host = address::canonical_host(&target.host);
         let name = ServerName::try_from(address::without_zone(&host))
             .map_err(|error| unreachable(target, io::Error::new(io::ErrorKind::InvalidInput, error)))?
@@ -63,11 +63,10 @@ impl Dialer {
         self.name.clone()
     }
 
-    /// A TLS stream in which nothing was said yet, to a server about whose key nothing was
-    /// decided yet.
+    /// Opens a TLS stream on which nothing has been sent, to a server whose key has not been checked.
     ///
     /// # Errors
-    /// [`ClientError::Timeout`] after `limit`, else what went wrong.
+    /// [`ClientError::Timeout`] after `limit`, or the cause of the failure.
     pub(super) async fn dial(&self, limit: Duration) -> Result<Stream, ClientError> {
         time::timeout(limit, self.dial_unbounded()).await.unwrap_or(Err(ClientError::Timeout("connecting")))
     }
@@ -81,14 +80,14 @@ impl Dialer {
         let mut stream = handshake.await.map_err(|error| self.handshake_error(error))?;
         let session = stream.get_mut().1;
         if session.alpn_protocol() != Some(ALPN) {
-            return Err(self.insecure("it does not speak ferry".into()));
+            return Err(self.insecure("it does not support the ferry protocol".into()));
         }
         session.set_buffer_limit(Some(TLS_BUFFER));
         Ok(stream)
     }
 
-    /// The host's addresses. A name that has never been one is likely mistyped:
-    /// then the error is [`io::ErrorKind::NotFound`].
+    /// The host's addresses. A name that has never been resolved is probably mistyped: the error is then
+    /// [`io::ErrorKind::NotFound`].
     async fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         match tokio::net::lookup_host((self.target.host.as_str(), self.target.port)).await {
             Ok(found) => {
@@ -100,7 +99,7 @@ impl Dialer {
         }
     }
 
-    /// Tells a broken network from a peer that is no ferry server.
+    /// Distinguishes a network failure from a peer that is not a ferry server.
     fn handshake_error(&self, error: io::Error) -> ClientError {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(tls) => self.insecure(tls.to_string()),
@@ -119,7 +118,7 @@ impl std::fmt::Debug for TlsConfig {
     }
 }
 
-/// The provider with the cheapest cipher first: AES in hardware is all but everywhere.
+/// The provider with the fastest cipher first: nearly all processors support AES in hardware.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     let mut provider = aws_lc_rs::default_provider();
     provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
@@ -142,10 +141,9 @@ fn unreachable(target: &Target, error: io::Error) -> ClientError {
     ClientError::Unreachable { address: target.address(), error: Arc::new(error) }
 }
 
-/// Connects to the first of the host's addresses that answers; the attempts overlap, and
-/// those that lose are dropped.
+/// Connects to the first of the host's addresses that answers; the attempts overlap, and the others are dropped.
 async fn connect_any(found: Vec<SocketAddr>) -> io::Result<TcpStream> {
-    let mut addresses = by_turns(found).into_iter().peekable();
+    let mut addresses = alternating(found).into_iter().peekable();
     let mut attempts = JoinSet::new();
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     loop {
@@ -165,8 +163,8 @@ async fn connect_any(found: Vec<SocketAddr>) -> io::Result<TcpStream> {
     }
 }
 
-/// IPv6 and IPv4 by turns, beginning with what the resolver prefers.
-fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+/// Alternates IPv6 and IPv4 addresses, starting with the family that the resolver prefers.
+fn alternating(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
     let (mut first, mut second) = (first.into_iter(), second.into_iter());
@@ -189,15 +187,15 @@ mod tests {
     }
 
     #[test]
-    fn the_families_take_turns() {
+    fn address_families_alternate() {
         let given = addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"]);
         let expected = addresses(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"]);
-        assert_eq!(by_turns(given), expected);
-        assert!(by_turns(Vec::new()).is_empty());
+        assert_eq!(alternating(given), expected);
+        assert!(alternating(Vec::new()).is_empty());
     }
 
     #[test]
-    fn the_cheapest_cipher_is_offered_first() {
+    fn the_fastest_cipher_is_offered_first() {
         let first = provider().cipher_suites[0].suite();
         assert_eq!(first, CipherSuite::TLS13_AES_128_GCM_SHA256);
     }

@@ -1,19 +1,19 @@
-//! The options of a client's TCP socket; which of them exist differs by system.
+//! The options of the client's TCP socket, as far as the system supports them.
 
 use std::{io, time::Duration};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-/// Silence after which the system asks whether the peer is still there.
+/// Idle time before the first keep-alive probe.
 const IDLE: Duration = Duration::from_secs(30);
-/// How often it asks again.
+/// Interval between probes.
 const INTERVAL: Duration = Duration::from_secs(10);
 /// How long sent bytes may stay unacknowledged before the connection counts as lost.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
-/// Sends at once, and notices a dead peer within about a minute.
+/// Disables Nagle's algorithm, and makes the system detect a dead peer within about a minute.
 ///
 /// # Errors
 /// The system's.

@@ -1,4 +1,4 @@
-//! ssh-agent: the two questions of its protocol that a login needs (draft-ietf-sshm-ssh-agent).
+//! The two requests to ssh-agent that a login needs (draft-ietf-sshm-ssh-agent).
 
 use std::{
     env, io,
@@ -8,26 +8,16 @@ use std::{
 };
 
 use super::public_line;
+use crate::error::AgentError;
 
 const REQUEST_IDENTITIES: u8 = 11;
 const IDENTITIES_ANSWER: u8 = 12;
 const SIGN_REQUEST: u8 = 13;
 const SIGN_RESPONSE: u8 = 14;
-/// Bytes of an answer, at most.
+/// The maximum length of an answer.
 const LONGEST: usize = 256 << 10;
-/// How long the agent may take; a person may have to touch a token.
+/// Time limit for the agent; the user may have to touch a token.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Why ssh-agent was of no use.
-#[derive(Debug, thiserror::Error)]
-pub enum AgentError {
-    /// It cannot be reached, or went away.
-    #[error("ssh-agent: {0}")]
-    Io(#[from] io::Error),
-    /// It said no, or something that is no answer.
-    #[error("ssh-agent does not sign with this key")]
-    Refused,
-}
 
 /// The running agent.
 #[derive(Debug, Clone)]
@@ -35,10 +25,10 @@ pub(super) struct Agent {
     socket: PathBuf,
 }
 
-/// A key the agent holds.
+/// A key in the agent's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
-    /// The public key as it travels in SSH.
+    /// The public key in its SSH encoding.
     pub(super) blob: Vec<u8>,
 }
 
@@ -58,7 +48,7 @@ impl AgentKey {
         public_line(&self.blob)
     }
 
-    /// The signature's 64 bytes. Blocks.
+    /// Signs `text`; returns the 64 bytes of the signature. Blocks.
     pub(super) fn sign(&self, text: &[u8]) -> Result<Vec<u8>, AgentError> {
         let mut request = vec![SIGN_REQUEST];
         put_string(&mut request, &self.blob);
@@ -82,13 +72,13 @@ impl Agent {
         Some(Self { socket: socket.into() })
     }
 
-    /// The keys it holds.
+    /// The keys in the agent.
     pub(super) fn keys(&self) -> Result<Vec<Held>, AgentError> {
         let answer = self.ask(&[REQUEST_IDENTITIES])?;
         let body = answer.strip_prefix(&[IDENTITIES_ANSWER]).ok_or(AgentError::Refused)?;
         let (_, mut rest) = body.split_first_chunk::<4>().ok_or(AgentError::Refused)?;
         let mut keys = Vec::new();
-        // The list ends with the answer, whatever number it begins with.
+        // Read up to the end of the answer, and ignore the number of keys that it states.
         while let Some((blob, after)) = take_string(rest) {
             let (_comment, after) = take_string(after).ok_or(AgentError::Refused)?;
             keys.push(Held { blob: blob.to_vec() });
@@ -122,14 +112,14 @@ fn connect(socket: &std::path::Path) -> io::Result<impl Read + Write + use<>> {
     Ok(stream)
 }
 
-/// Agents there are reached in other ways, which this build does not know.
+/// Agents on other systems use other transports, which this build does not support.
 #[cfg(not(unix))]
 fn connect(_socket: &std::path::Path) -> io::Result<io::Cursor<Vec<u8>>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
-    // Requests are short; one that is not would be refused, not misread.
+    // Requests are short; the agent would refuse a longer one.
     out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
     out.extend_from_slice(bytes);
 }
@@ -144,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strings_are_read_back_and_never_past_the_end() {
+    fn strings_are_decoded_and_never_read_past_the_end() {
         let mut bytes = Vec::new();
         put_string(&mut bytes, b"one");
         put_string(&mut bytes, b"");

@@ -1,4 +1,4 @@
-//! A key in a file, as `ssh-keygen -t ed25519` makes it.
+//! Key files, as created by `ssh-keygen -t ed25519`.
 
 use std::{
     fs::File,
@@ -13,55 +13,14 @@ use ssh_key::{Algorithm, PrivateKey, PublicKey};
 use zeroize::Zeroizing;
 
 use super::{
-    AgentError, AgentKey, Credential,
+    AgentKey, Credential,
     agent::{Agent, Held},
     public_line,
 };
+use crate::error::{AgentError, IdentityError};
 
-/// Bytes a key file may have; anything longer is a wrong file.
+/// The maximum length of a key file; a longer file is not a key.
 const LONGEST: u64 = 64 << 10;
-
-/// Why a key cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum IdentityError {
-    /// The file cannot be read.
-    #[error("{}: {error}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// Others on this computer can read the private key.
-    #[error("{}: others can read this private key; `chmod 600` it first", path.display())]
-    Exposed {
-        /// Which.
-        path: PathBuf,
-    },
-    /// There is no key in the file that can be used.
-    #[error("{}: {reason}; a key is made by `ssh-keygen -t ed25519`", path.display())]
-    NoKey {
-        /// Which.
-        path: PathBuf,
-        /// What is there instead.
-        reason: String,
-    },
-    /// The passphrase does not open the key.
-    #[error("{}: the passphrase is wrong", path.display())]
-    WrongPassphrase {
-        /// Which.
-        path: PathBuf,
-    },
-    /// Only the public half is there, and ssh-agent does not hold the key.
-    #[error("{}: this is a public key, and ssh-agent does not hold its private half; `ssh-add` it first", path.display())]
-    NotInAgent {
-        /// Which.
-        path: PathBuf,
-    },
-    /// ssh-agent cannot be asked, or does not sign.
-    #[error(transparent)]
-    Agent(#[from] AgentError),
-}
 
 /// A key that can sign.
 pub struct SigningKey {
@@ -69,16 +28,16 @@ pub struct SigningKey {
     line: String,
 }
 
-/// What a key file came to.
+/// The result of opening a key file.
 #[derive(Debug)]
 pub enum Identity {
-    /// It can be used.
+    /// The key is ready for use.
     Ready(Credential),
-    /// It needs its passphrase first.
+    /// The key needs its passphrase first.
     Locked(LockedKey),
 }
 
-/// A key whose passphrase is needed.
+/// An encrypted key without its passphrase.
 #[derive(Debug)]
 pub struct LockedKey {
     path: PathBuf,
@@ -101,8 +60,8 @@ impl SigningKey {
     }
 }
 
-/// Opens the key in the file at `path`, private or public. ssh-agent is asked for a key that
-/// is locked here, and for one of which only the public half is here. Blocks.
+/// Opens the private or public key in the file at `path`. Uses ssh-agent for an encrypted key, and for a key of which
+/// the file contains only the public part. Blocks.
 ///
 /// # Errors
 /// [`IdentityError`].
@@ -116,22 +75,22 @@ pub fn open(path: &Path) -> Result<Identity, IdentityError> {
     let no_key = |reason: &str| IdentityError::NoKey { path: path.to_owned(), reason: reason.to_owned() };
     if let Ok(public) = PublicKey::from_openssh(&text) {
         if public.algorithm() != Algorithm::Ed25519 {
-            return Err(no_key("only keys of the kind ed25519 can be used"));
+            return Err(no_key("only keys of type ed25519 are supported"));
         }
         let found = held(&public)?;
         return found.map(Identity::Ready).ok_or_else(|| IdentityError::NotInAgent { path: path.to_owned() });
     }
-    let key = PrivateKey::from_openssh(text.as_bytes()).map_err(|_| no_key("there is no OpenSSH key in it"))?;
+    let key = PrivateKey::from_openssh(text.as_bytes()).map_err(|_| no_key("the file contains no OpenSSH key"))?;
     if key.algorithm() != Algorithm::Ed25519 {
-        return Err(no_key("only keys of the kind ed25519 can be used"));
+        return Err(no_key("only keys of type ed25519 are supported"));
     }
     if exposed {
         return Err(IdentityError::Exposed { path: path.to_owned() });
     }
     if !key.is_encrypted() {
-        return signing(&key).map(Identity::Ready).ok_or_else(|| no_key("the key in it is damaged"));
+        return signing(&key).map(Identity::Ready).ok_or_else(|| no_key("the key in the file is damaged"));
     }
-    // An agent that cannot be asked is no reason not to ask for the passphrase.
+    // If the agent cannot be reached, the user can still enter the passphrase.
     match held(key.public_key()) {
         Ok(Some(credential)) => Ok(Identity::Ready(credential)),
         Ok(None) | Err(_) => Ok(Identity::Locked(LockedKey { path: path.to_owned(), key: Box::new(key) })),
@@ -139,7 +98,8 @@ pub fn open(path: &Path) -> Result<Identity, IdentityError> {
 }
 
 impl LockedKey {
-    /// Opens it with its passphrase. Slow on purpose: blocks for a good part of a second.
+    /// Decrypts the key with its passphrase. Blocks for a considerable part of a second, because the hash is slow on
+    /// purpose.
     ///
     /// # Errors
     /// [`IdentityError::WrongPassphrase`].
@@ -149,7 +109,7 @@ impl LockedKey {
         opened.ok().and_then(|key| signing(&key)).ok_or_else(wrong)
     }
 
-    /// The file it is in.
+    /// The key's file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -164,7 +124,7 @@ fn signing(key: &PrivateKey) -> Option<Credential> {
     Some(Credential::Key(Arc::new(SigningKey { pair, line })))
 }
 
-/// The key in ssh-agent, if it runs and holds it.
+/// The key in ssh-agent, if the agent is running and holds it.
 fn held(public: &PublicKey) -> Result<Option<Credential>, AgentError> {
     let Some(agent) = Agent::of_process() else { return Ok(None) };
     let Ok(blob) = public.to_bytes() else { return Ok(None) };
@@ -178,7 +138,7 @@ fn is_exposed(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.mode() & 0o077 != 0)
 }
 
-/// Who may read a file is not told by bits there.
+/// Other systems do not express read access in mode bits.
 #[cfg(not(unix))]
 fn is_exposed(_file: &File) -> io::Result<bool> {
     Ok(false)

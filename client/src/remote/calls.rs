@@ -1,4 +1,4 @@
-//! The calls: one method for each request of the protocol.
+//! The calls: one method per request of the protocol.
 
 use std::sync::Arc;
 
@@ -20,11 +20,11 @@ use super::{
     Remote,
     pages::PageStream,
     reading::BlockStream,
-    waiter::{BLOCKS, PAGES, ReadWaiter, UploadsWaiter, Waiter},
+    waiter::{BLOCKS, PAGES, PagesWaiter, ReadWaiter, UploadsWaiter, Waiter},
 };
 use crate::{error::ClientError, identity::Credential};
 
-/// What went.
+/// The result of a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Removed {
     /// Files and symlinks.
@@ -38,18 +38,18 @@ pub struct Removed {
 /// A finished copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CopyDone {
-    /// A file, whole and durable.
+    /// A file, complete and durable.
     File {
         /// Its digest.
         root: Digest,
         /// Its size in bytes.
         size: u64,
-        /// The version it is now.
+        /// The version of the copy.
         version: Version,
-        /// The user's usage after it.
+        /// The user's usage after the copy.
         usage: Usage,
     },
-    /// A folder with all below it.
+    /// A folder with everything below it.
     Folder,
 }
 
@@ -57,27 +57,26 @@ fn done(reply: Reply) -> Option<()> {
     matches!(reply, Reply::Done).then_some(())
 }
 
-/// Every call fails with [`ClientError::Refused`] when the server would not, and with what
-/// ended the connection when that ends first.
+/// Every call fails with [`ClientError::Refused`] if the server refuses it, and with the reason for the end of the
+/// connection if that ends first.
 #[expect(clippy::missing_errors_doc, reason = "the same for all of them: see above")]
 impl Remote {
-    /// The entries of a folder, a page at a time.
+    /// Lists the entries of a folder, page by page.
     pub async fn list(&self, path: RemotePath) -> Result<PageStream, ClientError> {
         self.pages(Request::List { path }).await
     }
 
-    /// Everything below a folder, at least a page for each folder in it.
+    /// Lists everything below a folder, with at least one page per folder.
     pub async fn walk(&self, path: RemotePath) -> Result<PageStream, ClientError> {
         self.pages(Request::Walk { path }).await
     }
 
-    /// At most `limit` entries below a folder whose name has `pattern` in it, or matches it
-    /// when it is a glob.
+    /// Finds at most `limit` entries below a folder whose name contains `pattern`, or matches it if it is a glob.
     pub async fn find(&self, path: RemotePath, pattern: String, limit: u64) -> Result<PageStream, ClientError> {
         self.pages(Request::Find { path, pattern, limit }).await
     }
 
-    /// One entry, and its version where it is a file.
+    /// Returns one entry, with its version if it is a file.
     pub async fn stat(&self, path: RemotePath) -> Result<(Entry, Option<Version>), ClientError> {
         let take = |reply| match reply {
             Reply::Entry { entry, version } => Some((entry, version)),
@@ -86,17 +85,17 @@ impl Remote {
         self.call(Request::Stat { path }, take).await
     }
 
-    /// Makes a folder; with `parents` those above it too, and one that exists is fine.
+    /// Creates a folder; with `parents` also missing parent folders, and an existing folder is not an error.
     pub async fn make_dir(&self, path: RemotePath, parents: bool) -> Result<(), ClientError> {
         self.call(Request::MakeDir { path, parents }, done).await
     }
 
-    /// Makes an empty file where nothing is, else sets the date of what is there to now.
+    /// Creates an empty file if nothing exists there, otherwise sets the date of the file or folder to now.
     pub async fn touch(&self, path: RemotePath) -> Result<(), ClientError> {
         self.call(Request::Touch { path }, done).await
     }
 
-    /// Renames or moves, atomically.
+    /// Renames or moves a file or folder atomically.
     pub async fn rename(&self, from: RemotePath, to: RemotePath, replace: bool) -> Result<(), ClientError> {
         self.call(Request::Rename { from, to, replace }, done).await
     }
@@ -111,7 +110,7 @@ impl Remote {
         self.call(Request::Copy { from, to, replace }, take).await
     }
 
-    /// Removes a file or an empty folder; with `recursive` a folder with all below it.
+    /// Removes a file or an empty folder; with `recursive` also a folder with everything below it.
     pub async fn remove(&self, path: RemotePath, recursive: bool) -> Result<Removed, ClientError> {
         let take = |reply| match reply {
             Reply::Removed { files, dirs, bytes } => Some(Removed { files, dirs, bytes }),
@@ -120,7 +119,7 @@ impl Remote {
         self.call(Request::Remove { path, recursive, version: None }, take).await
     }
 
-    /// Sets the modification time and the permission bits; `None` leaves one as it is.
+    /// Sets the modification time and the permission bits; `None` leaves a value unchanged.
     pub async fn set_attributes(
         &self,
         path: RemotePath,
@@ -130,8 +129,7 @@ impl Remote {
         self.call(Request::SetAttributes { path, mtime, mode }, done).await
     }
 
-    /// A file's digest in hexadecimal, computed by the server. May take as long as reading
-    /// the file does.
+    /// Returns the digest of a file in hexadecimal, computed by the server. Takes as long as reading the file.
     pub async fn hash(&self, path: RemotePath, algorithm: Algorithm) -> Result<String, ClientError> {
         let take = |reply| match reply {
             Reply::Hashed { digest, .. } => Some(digest),
@@ -140,7 +138,7 @@ impl Remote {
         self.call(Request::Hash { path, algorithm }, take).await
     }
 
-    /// How much the user has and may have.
+    /// Returns the user's usage and limits.
     pub async fn usage(&self) -> Result<Usage, ClientError> {
         let take = |reply| match reply {
             Reply::Usage(usage) => Some(usage),
@@ -149,7 +147,7 @@ impl Remote {
         self.call(Request::Usage, take).await
     }
 
-    /// The user's unfinished uploads; of a server that knows no pages, as many as it tells.
+    /// Returns the user's unfinished uploads; a server that does not support pages may return only some of them.
     pub async fn uploads(&self) -> Result<Vec<UnfinishedUpload>, ClientError> {
         let paged = self.features().has(Feature::UploadsPages);
         let (sender, uploads) = oneshot::channel();
@@ -161,13 +159,13 @@ impl Remote {
         }
     }
 
-    /// Throws away the unfinished upload of `path`.
+    /// Discards the unfinished upload of `path`.
     pub async fn discard(&self, path: RemotePath) -> Result<(), ClientError> {
         self.call(Request::Discard { path }, done).await
     }
 
-    /// Changes the password; the user's other sessions end. The connector this came from
-    /// uses the new one from now on.
+    /// Changes the password; the user's other sessions end. The connector of this connection uses the new password
+    /// from now on.
     pub async fn change_password(&self, old: Secret, new: Secret) -> Result<(), ClientError> {
         let credential = Credential::Password(new.clone());
         self.call(Request::ChangePassword { old, new }, done).await?;
@@ -175,16 +173,14 @@ impl Remote {
         Ok(())
     }
 
-    /// Asks whether the server is there.
+    /// Checks whether the server answers.
     pub async fn ping(&self) -> Result<(), ClientError> {
         self.call(Request::Ping, |reply| matches!(reply, Reply::Pong).then_some(())).await
     }
 
-    /// A file's bytes, block by block: all of them, verified as a whole at the end, or those
-    /// of a range of blocks.
+    /// Reads a file block by block: the whole file, verified at its end, or a range of blocks.
     ///
-    /// A stream dropped with much left to come ends the connection; ask for a range where
-    /// not all may be wanted.
+    /// Dropping a stream with many blocks left ends the connection; read ranges if you may not need the whole file.
     pub async fn read_blocks(&self, path: RemotePath, range: Option<BlockRange>) -> Result<BlockStream, ClientError> {
         let (sender, parts) = mpsc::channel(BLOCKS);
         let waiter = Waiter::Read(ReadWaiter::new(sender, range));
@@ -194,7 +190,9 @@ impl Remote {
 
     async fn pages(&self, request: Request) -> Result<PageStream, ClientError> {
         let (sender, pages) = mpsc::channel(PAGES);
-        self.shared.send(&request, Waiter::Pages(sender)).await?;
+        // A search may take long before it finds anything.
+        let prompt = !matches!(request, Request::Find { .. });
+        self.shared.send(&request, Waiter::Pages(PagesWaiter { pages: sender, prompt })).await?;
         Ok(PageStream::new(pages, Arc::clone(&self.shared)))
     }
 }

@@ -1,4 +1,4 @@
-//! The pages of a listing, as they come.
+//! The stream of the pages of a listing.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 use super::Shared;
 use crate::error::ClientError;
 
-/// Pages of entries. The server is slowed down to how fast they are taken; dropping the
-/// stream early lets the rest pass unseen.
+/// Pages of entries. The server waits for the reader of the stream; the rest is discarded if the stream is dropped
+/// early.
 #[derive(Debug)]
 pub struct PageStream {
     pages: mpsc::Receiver<Result<Page, Refusal>>,
@@ -22,7 +22,7 @@ impl PageStream {
         Self { pages, shared, finished: false }
     }
 
-    /// The next page; `None` after the last one. Cancel-safe.
+    /// Returns the next page; `None` after the last one. This method is cancel safe.
     pub async fn next(&mut self) -> Option<Result<Page, ClientError>> {
         if self.finished {
             return None;

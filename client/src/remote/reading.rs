@@ -1,4 +1,4 @@
-//! A file's blocks, as they come, digested on the way.
+//! The stream of the blocks of a file, which are digested as they arrive.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -7,12 +7,15 @@ use ferry_shared::{
     digest::{Digest, RootBuilder, block_digest},
     entry::{Mtime, Version},
     frame::Payload,
-    limits::{block_count, block_len},
+    limits::block_len,
     message::request::BlockRange,
 };
 use tokio::sync::mpsc;
 
-use super::{Shared, waiter::Part};
+use super::{
+    Shared,
+    waiter::{Part, span},
+};
 use crate::error::ClientError;
 
 /// A block of a file.
@@ -34,7 +37,7 @@ impl Deref for Block {
 /// The blocks of a file, or of a range of it, in order.
 #[derive(Debug)]
 pub struct BlockStream {
-    /// Bytes of the whole file.
+    /// The size of the whole file in bytes.
     pub size: u64,
     /// Its modification time.
     pub mtime: Mtime,
@@ -46,13 +49,13 @@ pub struct BlockStream {
     shared: Arc<Shared>,
     next: u64,
     end: u64,
-    /// Absent for a range, whose digest means nothing.
+    /// Absent for a range, which has no digest to compare.
     root: Option<RootBuilder>,
     finished: bool,
 }
 
 impl BlockStream {
-    /// Waits for the head of the answer.
+    /// Waits for the first part of the answer.
     pub(super) async fn open(
         mut parts: mpsc::Receiver<Part>,
         range: Option<BlockRange>,
@@ -69,10 +72,10 @@ impl BlockStream {
         Ok(Self { size, mtime, mode, version, parts, shared, next, end, root, finished: false })
     }
 
-    /// The next block; `None` after the last one. A whole file whose digest is not the one
-    /// the server declares ends with [`ClientError::Mismatch`] instead.
+    /// Returns the next block; `None` after the last one. If the digest of a whole file differs from the one that the
+    /// server declares, the last result is [`ClientError::Mismatch`] instead.
     ///
-    /// A cancelled call may lose a block; the stream is then of no more use.
+    /// This method is not cancel safe: a cancelled call may lose a block, after which the stream cannot be used.
     pub async fn next(&mut self) -> Option<Result<Block, ClientError>> {
         if self.finished {
             return None;
@@ -111,35 +114,5 @@ impl BlockStream {
         let expected = declared.ok_or_else(|| self.shared.broken("get"))?;
         let found = root.root();
         if found == expected { Ok(()) } else { Err(ClientError::Mismatch { expected, found }) }
-    }
-}
-
-/// The first block to come and the one after the last.
-pub(super) fn span(size: u64, range: Option<BlockRange>) -> (u64, u64) {
-    let count = block_count(size);
-    match range {
-        None => (0, count),
-        Some(range) => {
-            let first = range.first.min(count);
-            (first, range.first.saturating_add(range.count).min(count).max(first))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use ferry_shared::limits::BLOCK_SIZE;
-
-    use super::*;
-
-    #[test]
-    fn a_range_is_cut_at_the_end_of_the_file() {
-        let size = 3 * BLOCK_SIZE + 1;
-        let range = |first, count| span(size, Some(BlockRange { first, count }));
-        assert_eq!(span(size, None), (0, 4));
-        assert_eq!(range(1, 2), (1, 3));
-        assert_eq!(range(3, u64::MAX), (3, 4));
-        assert_eq!(range(9, 1), (4, 4));
-        assert_eq!(span(0, None), (0, 0));
     }
 }

@@ -1,10 +1,13 @@
-//! The task that owns a connection: one side writes requests, the other hands out answers.
+//! The task that owns a connection: one side writes requests, the other one passes on answers.
 //!
-//! Both run in one task and neither is ever cut off in the middle of a frame.
+//! Both sides run in one task, and neither is interrupted within a frame.
 
 use std::{
     pin::pin,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -15,39 +18,69 @@ use ferry_shared::{
 };
 use tokio::{
     sync::{
-        broadcast, mpsc,
+        OwnedSemaphorePermit, broadcast, mpsc,
         oneshot::{self, error::TryRecvError},
         watch,
     },
-    time::{self, Instant},
+    time,
 };
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::{
     CALLS,
+    chunk::Chunk,
     waiter::{Incoming, Waiter},
 };
 use crate::{
     connection::{self, FrameReader, FrameWriter},
     error::ClientError,
+    traffic::Traffic,
 };
 
-/// Silence after which the server is told that the client is still there.
-const SILENCE: Duration = Duration::from_secs(20);
-/// How long a ping may go unanswered while nothing else is.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How long saying goodbye may take.
+/// Time without a call after which the client sends a ping.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Time limit for closing the connection.
 const GOODBYE: Duration = Duration::from_secs(2);
+/// The maximum number of unanswered requests; further ones wait. A single call has fewer.
+const UNANSWERED: usize = 1024;
 
-/// A request on its way to the server: whole frames, and who waits for the answer.
+/// Requests to the server: complete frames, and the waiters for their answers, in order.
 #[derive(Debug)]
-pub(super) struct Call {
-    pub(super) frames: Zeroizing<Vec<u8>>,
-    pub(super) waiter: Waiter,
+pub(crate) struct Call {
+    pub(crate) frames: Vec<Chunk>,
+    pub(crate) waiters: Vec<Waiter>,
+    /// Further frames of this call, sent before those of the next call.
+    pub(crate) more: Option<More>,
+    /// Released when the frames are written.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
 
-/// All the task owns.
+/// Frames of a call that are produced during the call.
+#[derive(Debug)]
+pub(crate) struct More {
+    chunks: mpsc::Receiver<Chunk>,
+    sent: oneshot::Sender<()>,
+}
+
+impl More {
+    /// At most `ahead` chunks wait to be written. They end with the chunk that is marked as the last, or when the
+    /// sender is dropped; the receiver is then notified that all of them are written.
+    pub(crate) fn new(ahead: usize) -> (mpsc::Sender<Chunk>, oneshot::Receiver<()>, Self) {
+        let (sender, chunks) = mpsc::channel(ahead);
+        let (sent, told) = oneshot::channel();
+        (sender, told, Self { chunks, sent })
+    }
+}
+
+impl Call {
+    /// A single request with one answer.
+    pub(crate) fn new(frames: Chunk, waiter: Waiter) -> Self {
+        Self { frames: vec![frames], waiters: vec![waiter], more: None, permit: None }
+    }
+}
+
+/// The state of the task.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) reader: FrameReader,
@@ -56,18 +89,32 @@ pub(super) struct Task {
     pub(super) notices: broadcast::Sender<Notice>,
     pub(super) stop: CancellationToken,
     pub(super) end: watch::Sender<Option<ClientError>>,
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) silence: Duration,
+}
+
+/// The state of the writing side that the reading side needs to detect a server that hangs.
+#[derive(Debug, Default)]
+struct Sending {
+    /// Incremented for each request, and when this side's next frames are available.
+    steps: AtomicU64,
+    /// Whether the current call waits for this side's next frames.
+    waits_for_us: AtomicBool,
 }
 
 impl Task {
-    /// Runs until the connection is lost, stopped, or wanted by nobody any more. Whoever
-    /// still waits then learns why from `end`.
+    /// Runs until the connection is lost or stopped, or all handles are dropped. Pending calls then get the reason
+    /// from `end`.
     pub(super) async fn run(self) {
-        let Self { mut reader, mut writer, mut calls, notices, stop, end } = self;
-        let (pending, waiters) = mpsc::channel(CALLS);
-        let unanswered = AtomicUsize::new(0);
+        let Self { reader, mut writer, mut calls, notices, stop, end, traffic, silence } = self;
+        let (pending, waiters) = mpsc::channel(UNANSWERED);
+        let sending = Sending::default();
         let why = {
-            let mut reading = pin!(read(&mut reader, waiters, &notices, &unanswered));
-            let mut writing = pin!(write(&mut writer, &mut calls, pending, &unanswered));
+            let sent = writer.meter();
+            let reading =
+                Reading { reader, sent, waiters, current: None, traffic: &traffic, silence, sending: &sending };
+            let writing = Writing { writer: &mut writer, pending, traffic: &traffic, sending: &sending };
+            let (mut reading, mut writing) = (pin!(reading.run(&notices)), pin!(writing.run(&mut calls)));
             tokio::select! {
                 why = &mut reading => why,
                 why = &mut writing => why,
@@ -78,124 +125,200 @@ impl Task {
         end.send_replace(Some(why));
         drop(calls);
         if !matches!(time::timeout(GOODBYE, writer.close()).await, Ok(Ok(()))) {
-            tracing::debug!("the connection was gone before it could be closed");
+            tracing::debug!("the connection was lost before it could be closed");
         }
     }
 }
 
-/// Hands each answer to the oldest waiter, notices to whoever listens.
-async fn read(
-    reader: &mut FrameReader,
-    mut waiters: mpsc::Receiver<Waiter>,
-    notices: &broadcast::Sender<Notice>,
-    unanswered: &AtomicUsize,
-) -> ClientError {
-    let mut current = None;
-    loop {
-        let incoming = match next(reader).await {
-            Ok(Incoming::Reply(Reply::Notice(notice))) => {
-                let _nobody_listens = notices.send(notice);
-                continue;
+struct Reading<'a> {
+    reader: FrameReader,
+    /// The number of bytes written so far.
+    sent: Arc<AtomicU64>,
+    waiters: mpsc::Receiver<Waiter>,
+    /// The oldest waiter, once it has been inspected.
+    current: Option<Waiter>,
+    traffic: &'a Traffic,
+    silence: Duration,
+    sending: &'a Sending,
+}
+
+impl Reading<'_> {
+    /// Passes each answer to the oldest waiter, and notices to their receivers.
+    async fn run(mut self, notices: &broadcast::Sender<Notice>) -> ClientError {
+        loop {
+            let incoming = match self.next().await {
+                Ok(Incoming::Reply(Reply::Notice(notice))) => {
+                    let _nobody_listens = notices.send(notice);
+                    continue;
+                }
+                Ok(incoming) => incoming,
+                Err(why) => return why,
+            };
+            self.look_at_oldest();
+            let Some(waiter) = self.current.take() else { return unasked(incoming) };
+            match waiter.take(incoming).await {
+                Ok(waiter) => self.current = waiter,
+                Err(why) => return why,
             }
-            Ok(incoming) => incoming,
-            Err(why) => return why,
-        };
-        let Some(waiter) = current.take().or_else(|| waiters.try_recv().ok()) else { return unasked(incoming) };
-        let counts = !matches!(waiter, Waiter::Pong(_));
-        match waiter.take(incoming).await {
-            Ok(None) if counts => {
-                unanswered.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    async fn next(&mut self) -> Result<Incoming, ClientError> {
+        let before = self.reader.received();
+        let frame = self.frame().await?;
+        self.traffic.has_received(self.reader.received().saturating_sub(before)).await;
+        match frame {
+            Some(Frame::Message(json)) => connection::decode(&json).map(Incoming::Reply),
+            Some(Frame::Block { index, bytes }) => Ok(Incoming::Block { index, bytes }),
+            Some(Frame::Have { digests, .. }) => Ok(Incoming::Have { digests }),
+            None => Err(ClientError::closed()),
+        }
+    }
+
+    /// Returns the next frame. Times out if the server could answer the oldest request at once, but no bytes are sent
+    /// or received for too long.
+    async fn frame(&mut self) -> Result<Option<Frame>, ClientError> {
+        let Self { reader, sent, waiters, current, silence, sending, .. } = self;
+        let received = reader.meter();
+        let moved = || (received.load(Relaxed), sent.load(Relaxed), sending.steps.load(Relaxed));
+        let mut next = pin!(reader.next());
+        loop {
+            let before = moved();
+            tokio::select! {
+                biased;
+                frame = &mut next => return Ok(frame?),
+                () = time::sleep(*silence) => {}
             }
-            Ok(waiter) => current = waiter,
-            Err(why) => return why,
+            if current.is_none() {
+                *current = waiters.try_recv().ok();
+            }
+            let is_due = current.as_ref().is_some_and(Waiter::is_due) && !sending.waits_for_us.load(Relaxed);
+            if is_due && moved() == before {
+                return Err(ClientError::Timeout("waiting for the server's next bytes"));
+            }
+        }
+    }
+
+    fn look_at_oldest(&mut self) {
+        if self.current.is_none() {
+            self.current = self.waiters.try_recv().ok();
         }
     }
 }
 
-async fn next(reader: &mut FrameReader) -> Result<Incoming, ClientError> {
-    match reader.next().await? {
-        Some(Frame::Message(json)) => connection::decode(&json).map(Incoming::Reply),
-        Some(Frame::Block { index, bytes }) => Ok(Incoming::Block { index, bytes }),
-        Some(Frame::Have { .. }) => Err(ClientError::Protocol("digests nobody asked for".into())),
-        None => Err(ClientError::closed()),
-    }
-}
-
-/// A server may say why it is about to close; it may say nothing else unasked.
+/// Handles a message without a request: the server may only announce why it closes the connection.
 fn unasked(incoming: Incoming) -> ClientError {
     match incoming {
         Incoming::Reply(Reply::Refused(refusal)) => refusal.into(),
-        _ => ClientError::Protocol("an answer nobody asked for".into()),
+        _ => ClientError::Protocol("an answer without a request".into()),
     }
 }
 
-/// Writes requests as they come, and a ping when none have for a while.
-async fn write(
-    writer: &mut FrameWriter,
-    calls: &mut mpsc::Receiver<Call>,
+struct Writing<'a> {
+    writer: &'a mut FrameWriter,
     pending: mpsc::Sender<Waiter>,
-    unanswered: &AtomicUsize,
-) -> ClientError {
-    let mut ping: Option<Ping> = None;
-    let mut batch = Vec::new();
-    loop {
-        match time::timeout(SILENCE, calls.recv_many(&mut batch, CALLS)).await {
-            Ok(0) => return ClientError::Cancelled,
-            Ok(count) => {
-                unanswered.fetch_add(count, Ordering::Relaxed);
-            }
-            Err(_) => match ping.as_mut().and_then(Ping::unanswered_for) {
-                // Behind a long request a ping may wait long, too.
-                Some(waited) if waited >= PATIENCE && unanswered.load(Ordering::Relaxed) == 0 => {
-                    return ClientError::Timeout("asking whether the server is there");
-                }
-                Some(_) => {}
-                None => match Ping::new() {
-                    Ok((call, sent)) => {
+    traffic: &'a Traffic,
+    sending: &'a Sending,
+}
+
+impl Writing<'_> {
+    /// Writes requests as they arrive, and a ping if there have been none for a while.
+    async fn run(mut self, calls: &mut mpsc::Receiver<Call>) -> ClientError {
+        let mut pong: Option<oneshot::Receiver<()>> = None;
+        let mut batch = Vec::new();
+        loop {
+            match time::timeout(KEEP_ALIVE, calls.recv_many(&mut batch, CALLS)).await {
+                Ok(0) => return ClientError::Cancelled,
+                Ok(_) => {}
+                // A ping may wait long behind a long request; a second one is of no use.
+                Err(_) if pong.as_mut().is_some_and(|pong| pong.try_recv() == Err(TryRecvError::Empty)) => continue,
+                Err(_) => match ping() {
+                    Ok((call, answer)) => {
                         batch.push(call);
-                        ping = Some(sent);
+                        pong = Some(answer);
                     }
                     Err(error) => return error.into(),
                 },
-            },
+            }
+            if let Err(why) = self.send(&mut batch).await {
+                return why;
+            }
         }
-        if let Err(why) = send(writer, &mut batch, &pending).await {
-            return why;
+    }
+
+    /// Queues the waiters of each call before its frames are sent, because the answer may arrive immediately.
+    async fn send(&mut self, batch: &mut Vec<Call>) -> Result<(), ClientError> {
+        for Call { frames, waiters, more, permit } in batch.drain(..) {
+            for waiter in waiters {
+                self.queue(waiter).await?;
+            }
+            for chunk in frames {
+                self.write(&chunk).await?;
+            }
+            drop(permit);
+            if let Some(more) = more {
+                self.write_more(more).await?;
+            }
+        }
+        Ok(self.writer.flush().await?)
+    }
+
+    async fn queue(&mut self, waiter: Waiter) -> Result<(), ClientError> {
+        self.sending.steps.fetch_add(1, Relaxed);
+        match self.pending.try_send(waiter) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(waiter)) => {
+                // The server answers only requests that have been sent.
+                self.writer.flush().await?;
+                self.pending.send(waiter).await.map_err(|_| ClientError::closed())
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(ClientError::closed()),
         }
     }
+
+    async fn write_more(&mut self, More { mut chunks, sent }: More) -> Result<(), ClientError> {
+        loop {
+            let chunk = match chunks.try_recv() {
+                Ok(chunk) => chunk,
+                Err(_) => {
+                    self.writer.flush().await?;
+                    self.sending.waits_for_us.store(true, Relaxed);
+                    let chunk = chunks.recv().await;
+                    self.sending.steps.fetch_add(1, Relaxed);
+                    self.sending.waits_for_us.store(false, Relaxed);
+                    let Some(chunk) = chunk else { break };
+                    chunk
+                }
+            };
+            self.write(&chunk).await?;
+            if chunk.is_last() {
+                break;
+            }
+        }
+        self.writer.flush().await?;
+        let _nobody_waits = sent.send(());
+        Ok(())
+    }
+
+    /// Writes frames at the permitted rate.
+    async fn write(&mut self, chunk: &Chunk) -> Result<(), ClientError> {
+        // Use pieces of equal length: otherwise a block with its header would end with a piece of a few bytes.
+        let pieces = chunk.len().div_ceil(self.traffic.chunk()).max(1);
+        let mut written = 0;
+        for piece in chunk.chunks(chunk.len().div_ceil(pieces).max(1)) {
+            self.traffic.may_send(piece.len()).await;
+            self.writer.write(piece).await?;
+            self.traffic.has_sent(piece.len());
+            chunk.written(written, written + piece.len());
+            written += piece.len();
+        }
+        Ok(())
+    }
 }
 
-/// Queues each call's waiter before its frames go out: the answer may be quick.
-async fn send(
-    writer: &mut FrameWriter,
-    batch: &mut Vec<Call>,
-    pending: &mpsc::Sender<Waiter>,
-) -> Result<(), ClientError> {
-    if batch.is_empty() {
-        return Ok(());
-    }
-    for Call { frames, waiter } in batch.drain(..) {
-        pending.send(waiter).await.map_err(|_| ClientError::closed())?;
-        writer.write(&frames).await?;
-    }
-    Ok(writer.flush().await?)
-}
-
-/// A ping on its way.
-struct Ping {
-    pong: oneshot::Receiver<()>,
-    since: Instant,
-}
-
-impl Ping {
-    fn new() -> Result<(Call, Self), LinkError> {
-        let mut frames = Zeroizing::new(Vec::new());
-        put_message(&mut frames, &Request::Ping)?;
-        let (sender, pong) = oneshot::channel();
-        Ok((Call { frames, waiter: Waiter::Pong(sender) }, Self { pong, since: Instant::now() }))
-    }
-
-    fn unanswered_for(&mut self) -> Option<Duration> {
-        matches!(self.pong.try_recv(), Err(TryRecvError::Empty)).then(|| self.since.elapsed())
-    }
+fn ping() -> Result<(Call, oneshot::Receiver<()>), LinkError> {
+    let mut frames = Zeroizing::new(Vec::new());
+    put_message(&mut frames, &Request::Ping)?;
+    let (sender, pong) = oneshot::channel();
+    Ok((Call::new(Chunk::secret(frames), Waiter::Pong(sender)), pong))
 }

@@ -1,4 +1,7 @@
-//! Who waits for an answer, and how each frame of it is handed over.
+//! The waiters for answers, which pass on each frame.
+
+mod each;
+mod upload;
 
 use std::io;
 
@@ -6,7 +9,7 @@ use ferry_shared::{
     digest::Digest,
     entry::{Mtime, Version},
     frame::Payload,
-    limits::BLOCK_SIZE,
+    limits::{BLOCK_SIZE, block_count},
     link::LinkError,
     message::{
         Reply,
@@ -17,88 +20,125 @@ use ferry_shared::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::reading::span;
 use crate::{connection, error::ClientError};
+use each::EachWaiter;
+pub(crate) use each::{Batch, Expected, block, found};
+pub(crate) use upload::{UploadPart, UploadWaiter};
 
-/// Pages kept for a reader that is slow.
+/// The number of pages kept for a slow reader.
 pub(super) const PAGES: usize = 4;
-/// Blocks kept for a reader that is slow.
-pub(super) const BLOCKS: usize = 4;
-/// What is left of a read nobody wants any more is let pass up to this; more is not worth
-/// the wait, and the connection is given up.
+/// The number of blocks kept for a slow reader.
+pub(crate) const BLOCKS: usize = 4;
+/// The maximum number of bytes that are skipped after a read was dropped. Beyond this, closing the connection is
+/// faster.
 const LET_PASS: u64 = 16 * BLOCK_SIZE;
 
-/// One message or block from the server.
+/// A frame from the server.
 #[derive(Debug)]
 pub(super) enum Incoming {
     Reply(Reply),
     Block { index: u64, bytes: Payload },
+    Have { digests: Vec<Digest> },
 }
 
-/// A piece of the answer to a `Get`.
+/// A part of the answer to a `Get`.
 #[derive(Debug)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Opened { size: u64, mtime: Mtime, mode: u32, version: Version },
     Block { index: u64, bytes: Payload },
     Sent { root: Option<Digest> },
     Refused(Refusal),
 }
 
-/// Who waits for the answer to a request.
+/// The receiver of the answer to a request.
 #[derive(Debug)]
-pub(super) enum Waiter {
+pub(crate) enum Waiter {
     /// One message.
-    One(oneshot::Sender<Result<Reply, Refusal>>),
-    /// Pages up to one without `more`.
-    Pages(mpsc::Sender<Result<Page, Refusal>>),
-    /// Unfinished uploads up to a page without `more`.
+    One(OneWaiter),
+    /// Pages, up to one without `more`.
+    Pages(PagesWaiter),
+    /// Unfinished uploads, up to a page without `more`.
     Uploads(UploadsWaiter),
-    /// Blocks up to `Sent`.
+    /// Blocks, up to `Sent`.
     Read(ReadWaiter),
-    /// The task itself.
+    /// An upload: the digests of the server's blocks, and the result.
+    Upload(UploadWaiter),
+    /// One request of a batch.
+    Each(EachWaiter),
+    /// The task itself, for a ping.
     Pong(oneshot::Sender<()>),
 }
 
-/// Gathers the pages of unfinished uploads.
+/// The waiter for one message.
 #[derive(Debug)]
-pub(super) struct UploadsWaiter {
+pub(crate) struct OneWaiter {
+    answer: oneshot::Sender<Result<Reply, Refusal>>,
+    /// Whether the server can answer immediately.
+    prompt: bool,
+}
+
+/// The waiter for the pages of a listing.
+#[derive(Debug)]
+pub(crate) struct PagesWaiter {
+    pub(super) pages: mpsc::Sender<Result<Page, Refusal>>,
+    /// Whether the server can send the next page immediately.
+    pub(super) prompt: bool,
+}
+
+/// The waiter that collects the pages of unfinished uploads.
+#[derive(Debug)]
+pub(crate) struct UploadsWaiter {
     uploads: Vec<UnfinishedUpload>,
     answer: oneshot::Sender<Result<Vec<UnfinishedUpload>, Refusal>>,
     paged: bool,
 }
 
-/// Waits for the blocks of a `Get`.
+/// The waiter for the blocks of a `Get`.
 #[derive(Debug)]
-pub(super) struct ReadWaiter {
+pub(crate) struct ReadWaiter {
     parts: mpsc::Sender<Part>,
     range: Option<BlockRange>,
-    /// Blocks still to come.
+    /// The blocks still to come.
     left: u64,
 }
 
 impl Waiter {
-    /// Hands `incoming` over, waiting for a slow reader; gives itself back when more is to come.
+    /// Whether the server can answer immediately, without reading a large file or flushing.
+    pub(super) fn is_due(&self) -> bool {
+        match self {
+            Self::One(waiter) => waiter.prompt,
+            Self::Pages(waiter) => waiter.prompt,
+            Self::Each(waiter) => waiter.is_due(),
+            Self::Read(_) | Self::Pong(_) => true,
+            Self::Uploads(_) | Self::Upload(_) => false,
+        }
+    }
+
+    /// Passes on `incoming`, waiting for a slow reader; returns itself if more is to come.
     ///
-    /// A reader that is gone changes nothing: what it asked for still has to pass.
+    /// A dropped reader makes no difference: its answer must be consumed anyway.
     ///
     /// # Errors
-    /// [`ClientError`] ends the connection.
+    /// A [`ClientError`] that ends the connection.
     pub(super) async fn take(self, incoming: Incoming) -> Result<Option<Self>, ClientError> {
         match (self, incoming) {
-            (Self::One(sender), Incoming::Reply(reply)) => {
-                let _gone = sender.send(refused(reply));
+            (Self::One(waiter), Incoming::Reply(reply)) => {
+                let _gone = waiter.answer.send(refused(reply));
                 Ok(None)
             }
-            (Self::Pages(sender), Incoming::Reply(reply)) => take_page(sender, reply).await,
+            (Self::Pages(waiter), Incoming::Reply(reply)) => waiter.take(reply).await,
             (Self::Uploads(waiter), Incoming::Reply(reply)) => waiter.take(reply),
             (Self::Read(waiter), incoming) => waiter.take(incoming).await,
+            (Self::Upload(waiter), incoming) => waiter.take(incoming).await,
+            (Self::Each(waiter), incoming) => waiter.take(incoming).await,
             (Self::Pong(sender), Incoming::Reply(Reply::Pong)) => {
                 let _gone = sender.send(());
                 Ok(None)
             }
             (Self::Pong(_), Incoming::Reply(Reply::Refused(refusal))) => Err(refusal.into()),
             (Self::Pong(_), Incoming::Reply(_)) => Err(connection::unexpected("ping")),
-            (_, Incoming::Block { .. }) => Err(ClientError::Protocol("a block nobody asked for".into())),
+            (_, Incoming::Block { .. }) => Err(ClientError::Protocol("a block without a request".into())),
+            (_, Incoming::Have { .. }) => Err(ClientError::Protocol("digests without a request".into())),
         }
     }
 }
@@ -110,19 +150,28 @@ fn refused(reply: Reply) -> Result<Reply, Refusal> {
     }
 }
 
-async fn take_page(sender: mpsc::Sender<Result<Page, Refusal>>, reply: Reply) -> Result<Option<Waiter>, ClientError> {
-    let page = match reply {
-        Reply::Entries(page) => Ok(page),
-        Reply::Refused(refusal) => Err(refusal),
-        _ => return Err(connection::unexpected("a listing")),
-    };
-    let more = page.as_ref().is_ok_and(|page| page.more);
-    let _gone = sender.send(page).await;
-    Ok(more.then_some(Waiter::Pages(sender)))
+impl OneWaiter {
+    pub(super) fn waiter(prompt: bool) -> (Waiter, oneshot::Receiver<Result<Reply, Refusal>>) {
+        let (answer, told) = oneshot::channel();
+        (Waiter::One(Self { answer, prompt }), told)
+    }
+}
+
+impl PagesWaiter {
+    async fn take(self, reply: Reply) -> Result<Option<Waiter>, ClientError> {
+        let page = match reply {
+            Reply::Entries(page) => Ok(page),
+            Reply::Refused(refusal) => Err(refusal),
+            _ => return Err(connection::unexpected("a listing")),
+        };
+        let more = page.as_ref().is_ok_and(|page| page.more);
+        let _gone = self.pages.send(page).await;
+        Ok(more.then_some(Waiter::Pages(self)))
+    }
 }
 
 impl UploadsWaiter {
-    /// `paged`: the server may answer in more than one message.
+    /// With `paged`, the server may answer with several messages.
     pub(super) fn new(answer: oneshot::Sender<Result<Vec<UnfinishedUpload>, Refusal>>, paged: bool) -> Self {
         Self { uploads: Vec::new(), answer, paged }
     }
@@ -145,7 +194,7 @@ impl UploadsWaiter {
 }
 
 impl ReadWaiter {
-    pub(super) fn new(parts: mpsc::Sender<Part>, range: Option<BlockRange>) -> Self {
+    pub(crate) fn new(parts: mpsc::Sender<Part>, range: Option<BlockRange>) -> Self {
         Self { parts, range, left: 0 }
     }
 
@@ -162,21 +211,58 @@ impl ReadWaiter {
             }
             Incoming::Reply(Reply::Sent { root, .. }) => Part::Sent { root },
             Incoming::Reply(Reply::Refused(refusal)) => Part::Refused(refusal),
-            Incoming::Reply(_) => return Err(connection::unexpected("get")),
+            Incoming::Reply(_) | Incoming::Have { .. } => return Err(connection::unexpected("get")),
         };
         let last = matches!(part, Part::Sent { .. } | Part::Refused(_));
         let gone = self.parts.send(part).await.is_err();
         if last {
             Ok(None)
-        } else if gone && self.left.saturating_mul(BLOCK_SIZE) > LET_PASS {
-            Err(given_up())
+        } else if gone {
+            let_pass(self.left)?;
+            Ok(Some(Waiter::Read(self)))
         } else {
             Ok(Some(Waiter::Read(self)))
         }
     }
 }
 
-/// A fresh connection is cheaper than the rest of a read that nobody wants.
-fn given_up() -> ClientError {
-    LinkError::Io(io::Error::new(io::ErrorKind::ConnectionAborted, "a read was given up")).into()
+/// Decides whether to skip this number of unwanted blocks, or to open a new connection instead.
+///
+/// # Errors
+/// [`ClientError::Lost`] if a new connection is faster.
+fn let_pass(blocks: u64) -> Result<(), ClientError> {
+    if blocks.saturating_mul(BLOCK_SIZE) <= LET_PASS {
+        return Ok(());
+    }
+    Err(LinkError::Io(io::Error::new(io::ErrorKind::ConnectionAborted, "a read was cancelled")).into())
+}
+
+/// The blocks of an answer, as the first index and the one after the last.
+pub(super) fn span(size: u64, range: Option<BlockRange>) -> (u64, u64) {
+    let count = block_count(size);
+    match range {
+        None => (0, count),
+        Some(range) => {
+            let first = range.first.min(count);
+            (first, range.first.saturating_add(range.count).min(count).max(first))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferry_shared::limits::BLOCK_SIZE;
+
+    use super::*;
+
+    #[test]
+    fn a_range_is_cut_at_the_end_of_the_file() {
+        let size = 3 * BLOCK_SIZE + 1;
+        let range = |first, count| span(size, Some(BlockRange { first, count }));
+        assert_eq!(span(size, None), (0, 4));
+        assert_eq!(range(1, 2), (1, 3));
+        assert_eq!(range(3, u64::MAX), (3, 4));
+        assert_eq!(range(9, 1), (4, 4));
+        assert_eq!(span(0, None), (0, 0));
+    }
 }

@@ -1,9 +1,9 @@
-//! A file that has a connection to itself: how far it is, and the word to stop.
+//! The progress of a streamed file, and the means to stop it.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
 };
@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{event::ItemState, item::Item, job::ItemId, path::ItemPath, progress::ActiveItem, task::Task};
+use crate::site::Opened;
 
 /// A file being transferred.
 #[derive(Debug)]
@@ -26,9 +27,13 @@ pub(super) struct Active {
     reused: AtomicU64,
     state: Mutex<ItemState>,
     started: Instant,
-    /// Cancelled to close its connection.
+    /// Cancelled to interrupt the transfer.
     pub(super) stop: CancellationToken,
     why: Mutex<Option<Why>>,
+    /// Whether its target was written to, or may have been.
+    begun: AtomicBool,
+    /// The source as it was opened last.
+    opened: Mutex<Option<Opened>>,
 }
 
 /// Why a transfer was stopped from outside.
@@ -36,17 +41,17 @@ pub(super) struct Active {
 pub(super) enum Why {
     /// The item is held until it is resumed.
     Pause,
-    /// Its job is held; the item goes back to the queue.
+    /// Its job is paused; the item goes back to the queue.
     Requeue,
-    /// It is given up.
+    /// The item is cancelled.
     Cancel {
-        /// What was transferred stays.
+        /// Whether its part is kept.
         keep_part: bool,
     },
 }
 
 impl Why {
-    /// How final it is.
+    /// Its strength: a stronger reason replaces a weaker one.
     fn rank(self) -> u8 {
         match self {
             Self::Requeue => 0,
@@ -74,25 +79,26 @@ impl Active {
             started: Instant::now(),
             stop: CancellationToken::new(),
             why: Mutex::default(),
+            begun: AtomicBool::new(false),
+            opened: Mutex::default(),
         }
     }
 
-    /// Stops the transfer. It may be long in coming to its end: of what is said until then,
-    /// the stronger word counts.
+    /// Stops the transfer, which may take long to end. If it is stopped again before that, the strongest reason counts.
     pub(super) fn stop(&self, why: Why) {
-        let mut said = self.why.lock();
-        if said.is_none_or(|said| said.rank() < why.rank()) {
-            *said = Some(why);
+        let mut current = self.why.lock();
+        if current.is_none_or(|current| current.rank() < why.rank()) {
+            *current = Some(why);
         }
-        drop(said);
+        drop(current);
         self.stop.cancel();
     }
 
-    /// Takes a pause back: the item goes on when its transfer has come to its end.
+    /// Revokes a pause: the item returns to the queue when its transfer has ended.
     pub(super) fn resume(&self) {
-        let mut said = self.why.lock();
-        if *said == Some(Why::Pause) {
-            *said = Some(Why::Requeue);
+        let mut current = self.why.lock();
+        if *current == Some(Why::Pause) {
+            *current = Some(Why::Requeue);
         }
     }
 
@@ -100,18 +106,18 @@ impl Active {
         *self.why.lock()
     }
 
-    /// It has this size by now, which is in the totals once it is through.
+    /// Sets its present size, which the totals include only at the end.
     pub(super) fn set_size(&self, size: u64) {
         self.size.store(size, Relaxed);
     }
 
-    /// It has this size, and that is in the totals.
+    /// Sets its size, which the totals include.
     pub(super) fn set_counted_size(&self, size: u64) {
         self.counted.store(size, Relaxed);
         self.set_size(size);
     }
 
-    /// Bytes it has more than the totals know of; of a stream those that came so far.
+    /// The bytes that the totals do not include; for a stream, those transferred so far.
     pub(super) fn growth(&self) -> u64 {
         let size = match self.size.load(Relaxed) {
             UNKNOWN => self.done(),
@@ -120,7 +126,7 @@ impl Active {
         size.saturating_sub(self.counted.load(Relaxed))
     }
 
-    /// Whether nobody knows yet how large it is.
+    /// Whether its size is unknown.
     pub(super) fn is_endless(&self) -> bool {
         self.size.load(Relaxed) == UNKNOWN
     }
@@ -134,7 +140,7 @@ impl Active {
         self.reused.fetch_add(bytes, Relaxed);
     }
 
-    /// The transfer begins anew.
+    /// Resets the counters for a new attempt.
     pub(super) fn restart(&self) {
         self.done.store(0, Relaxed);
         self.reused.store(0, Relaxed);
@@ -145,13 +151,13 @@ impl Active {
         std::mem::replace(&mut *current, state) != state
     }
 
-    /// Bytes that are through; the heads of frames, which travel too, are none of them.
+    /// Bytes that are done, without the headers of frames.
     pub(super) fn done(&self) -> u64 {
         self.done.load(Relaxed).min(self.size.load(Relaxed))
     }
 
-    /// Bytes that travelled since it began.
-    pub(super) fn travelled(&self) -> u64 {
+    /// Bytes that were sent in this attempt.
+    pub(super) fn sent(&self) -> u64 {
         self.done().saturating_sub(self.reused.load(Relaxed))
     }
 
@@ -167,5 +173,27 @@ impl Active {
             state: *self.state.lock(),
             elapsed: self.started.elapsed(),
         }
+    }
+}
+
+impl Active {
+    /// Whether its target was written to, or may have been.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.load(Relaxed)
+    }
+
+    /// Records that its target may have been written to.
+    pub(super) fn set_begun(&self) {
+        self.begun.store(true, Relaxed);
+    }
+
+    /// Records the source as it was opened.
+    pub(super) fn set_opened(&self, opened: Opened) {
+        *self.opened.lock() = Some(opened);
+    }
+
+    /// The source as it was opened last.
+    pub(super) fn take_opened(&self) -> Option<Opened> {
+        self.opened.lock().take()
     }
 }

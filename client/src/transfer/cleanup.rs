@@ -1,66 +1,45 @@
-//! The end of a move: source folders that are empty by now are removed.
+//! The end of a move: removes the emptied source folders.
 
-use std::{path::PathBuf, sync::Arc};
+use tokio::sync::mpsc;
 
-use ferry_shared::{
-    frame,
-    link::LinkError,
-    message::{Reply, Request},
-    path::RemotePath,
+use super::{engine_state::Shared, path::ItemPath, queue::Cleanup, task::End};
+use crate::{
+    error::ClientError,
+    site::{Op, Request},
 };
-
-use super::{
-    core::Shared,
-    link::{Incoming, Link, out_of_step},
-    task::{SourceFolder, Task},
-};
-use crate::error::ClientError;
 
 /// Requests sent together.
 const TOGETHER: usize = 256;
 
-/// Removes a job's source folders where nothing is left in them.
-pub(super) async fn run(core: Shared, task: Arc<Task>) {
-    let (mut local, mut remote) = (Vec::new(), Vec::new());
-    for folder in task.take_folders() {
-        match folder {
-            SourceFolder::Local(path) => local.push(path),
-            SourceFolder::Remote(path) => remote.push(path),
-        }
-    }
-    let removing = core.blocking(move || remove_local(&local));
-    if !remote.is_empty()
-        && let Ok(mut link) = core.link_in_turn().await
+/// Removes the empty folders of a piece's source.
+pub(super) async fn run(core: Shared, cleanup: Cleanup) {
+    let Cleanup { task, piece, folders } = cleanup;
+    if let Some(pool) = End::pool(&task.from)
+        && let Ok(mut open) = core.session_in_turn(pool).await
     {
-        // What cannot be removed stays, which harms nobody.
-        if remove_remote(&core, &mut link, &remote).await.is_ok() {
-            core.links.put(link);
-        }
-    }
-    drop(removing.await);
-    core.queue.cleaned(task.id);
-}
-
-fn remove_local(folders: &[PathBuf]) {
-    // One that is not empty stays: something in it was not moved.
-    folders.iter().for_each(|folder| drop(std::fs::remove_dir(folder)));
-}
-
-async fn remove_remote(core: &Shared, link: &mut Link, folders: &[RemotePath]) -> Result<(), ClientError> {
-    for folders in folders.chunks(TOGETHER) {
-        let mut frames = core.pool.take();
-        for path in folders.iter().filter(|path| !path.is_home()) {
-            let request = Request::Remove { path: path.clone(), recursive: false, version: None };
-            frame::put_message(&mut frames, &request).map_err(LinkError::from)?;
-        }
-        core.send(&mut link.writer, &frames, |_| {}).await?;
-        link.writer.flush().await?;
-        for _ in folders.iter().filter(|path| !path.is_home()) {
-            match core.incoming(&mut link.reader).await? {
-                Incoming::Reply(Reply::Removed { .. } | Reply::Refused(_)) => {}
-                other => return Err(out_of_step(&other)),
+        // A folder that cannot be removed stays, which is harmless.
+        for folders in folders.chunks(TOGETHER) {
+            if remove(&mut open.session, folders).await.is_err() {
+                break;
             }
         }
+        pool.put(open);
     }
-    Ok(())
+    core.queue.cleaned(task.id, piece);
+}
+
+async fn remove(session: &mut Box<dyn crate::site::Session>, folders: &[ItemPath]) -> Result<(), ClientError> {
+    let (requests, received) = mpsc::channel(TOGETHER);
+    let (answers, mut answered) = mpsc::channel(TOGETHER);
+    for (id, folder) in (0..).zip(folders) {
+        // Sending cannot fail: the channel is open and has room for all requests.
+        if let Some(at) = folder.source() {
+            let _ = requests.try_send(Request { id, op: Op::Remove { at, only: None } });
+        }
+    }
+    drop(requests);
+    let batch = session.batch(received, answers);
+    // A folder that is not empty stays: something in it was not moved.
+    let listening = async { while answered.recv().await.is_some() {} };
+    tokio::join!(batch, listening).0
 }

@@ -1,19 +1,20 @@
-//! What to do where the target already exists: pure rules, and names for keeping both.
+//! Rules for targets that already exist, and names for keeping both files. Pure.
 
 use ferry_shared::{entry::Mtime, limits::NAME_MAX, name::Name};
 
-use super::event::Skip;
+pub use crate::site::FileFacts;
+use crate::{os_name::cut, site::Dates};
 
-/// What a job does where something else is already there.
+/// The rule of a job for targets that already exist.
 ///
-/// Equal content is no conflict: whatever the rule, a target of the same size and digest
-/// keeps its content. Where the rule would have replaced it, it gets the source's time and permission bits.
-/// All rules but [`ConflictRule::Changed`] compare the content before they call it equal.
+/// Equal content is no conflict: whatever the rule, a target of the same size and digest keeps its content. If the rule
+/// would have replaced it, it gets the source's time and permission bits. All rules but [`ConflictRule::Changed`]
+/// compare the content before they call it equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConflictRule {
-    /// Ask, and go on with all else meanwhile.
+    /// Ask, and continue with other items meanwhile.
     Ask,
-    /// Keep what is there.
+    /// Keep the existing file.
     Skip,
     /// Replace it.
     Replace,
@@ -21,56 +22,47 @@ pub enum ConflictRule {
     Newer,
     /// Replace it if the content differs.
     Different,
-    /// Replace it if size or time differs: what has the same of both is not compared. Quick, and blind to
+    /// Replace it if size or time differs; a file with the same size and time is not compared. Quick, but blind to
     /// changes that keep both.
     Changed,
-    /// Give the new one another name.
+    /// Give the new file another name.
     KeepBoth,
     /// Fail the item.
     Fail,
 }
 
 impl ConflictRule {
-    /// Whether it puts a file in the place of one that differs.
+    /// Whether it may replace a file that differs.
     pub(super) fn replaces(self) -> bool {
         matches!(self, Self::Replace | Self::Newer | Self::Different | Self::Changed)
     }
 }
 
-/// What can be told of a file without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileFacts {
-    /// Bytes.
-    pub size: u64,
-    /// When its content last changed.
-    pub mtime: Mtime,
-}
-
-/// Something is already where an item is to go.
+/// A file that already exists at an item's target.
 #[derive(Debug, Clone)]
 pub struct Conflict {
-    /// Where.
+    /// The item's path.
     pub path: super::path::ItemPath,
-    /// What is to go there.
+    /// The source file.
     pub source: FileFacts,
-    /// What is there. Its content is known to differ.
+    /// The existing file. Its content is known to differ.
     pub target: FileFacts,
 }
 
 /// The answer to a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Decision {
-    /// Replace what is there (blocks that are equal are not sent again).
+    /// Replace the existing file (equal blocks are not sent again).
     Replace,
     /// Replace it if the source was changed later, else keep it.
     Newer,
-    /// Keep what is there.
+    /// Keep the existing file.
     Skip,
-    /// Give the new one another name.
+    /// Give the new file another name.
     KeepBoth,
 }
 
-/// For which conflicts of the job an answer holds, from now on and for those already asked.
+/// The conflicts of the job to which an answer applies, both future ones and those already asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// This one.
@@ -94,12 +86,39 @@ impl From<Decision> for ConflictRule {
     }
 }
 
-/// What a rule makes of a target that exists.
+/// The reason why an item was left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Skip {
+    /// The target exists, and the rule or an answer keeps it.
+    Exists,
+    /// The rule was newer-only and the target is not older.
+    NotNewer,
+    /// A symlink inside a folder; no rule for links was given.
+    Symlink,
+    /// A symlink inside a folder, left out on request.
+    LinkAsAsked,
+    /// A symlink that leads back to a folder that contains it.
+    LinkLoop,
+    /// A symlink on the server, inside a folder, that leads to a folder: these are not followed.
+    LinkToFolder,
+    /// A piece that `--include` or `--exclude` leaves out.
+    Filtered,
+    /// A FIFO, socket or device.
+    Special,
+    /// The other side cannot have a file of this name, or its path is too long there.
+    UnusableName,
+    /// The part of an unfinished download, not a file of the user's.
+    Unfinished,
+    /// Cancelled.
+    Cancelled,
+}
+
+/// The decision of a rule about an existing target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Only digests can tell whether the contents differ.
+    /// Only digests can show whether the contents differ.
     Compare,
-    /// The same size and time, which is all the rule asks.
+    /// Size and time are the same, which is enough for the rule.
     Unchanged,
     Replace,
     KeepBoth,
@@ -116,14 +135,17 @@ pub(super) fn judge(
     rule: ConflictRule,
     source: &FileFacts,
     target: &FileFacts,
+    precision: Dates,
     differs: bool,
     negotiates: bool,
 ) -> Verdict {
     let maybe_equal = source.size == target.size && !differs;
+    let (sent, there) = (at_precision(source.mtime, precision), at_precision(target.mtime, precision));
     match rule {
         ConflictRule::Skip => Verdict::Skip(Skip::Exists),
-        ConflictRule::Newer if source.mtime <= target.mtime => Verdict::Skip(Skip::NotNewer),
-        ConflictRule::Changed if maybe_equal && source.mtime == target.mtime => Verdict::Unchanged,
+        ConflictRule::Newer if sent <= there => Verdict::Skip(Skip::NotNewer),
+        // The dates of a site that sets them itself mean nothing.
+        ConflictRule::Changed if maybe_equal && precision != Dates::None && sent == there => Verdict::Unchanged,
         _ if negotiates && rule.replaces() => Verdict::Replace,
         _ if maybe_equal => Verdict::Compare,
         ConflictRule::Replace | ConflictRule::Newer | ConflictRule::Different | ConflictRule::Changed => {
@@ -135,9 +157,17 @@ pub(super) fn judge(
     }
 }
 
-/// The `number`th name beside `name` for a file that keeps both: `photo (2).jpg`.
+/// A date, truncated to the precision of a site.
+pub(super) fn at_precision(mtime: Mtime, precision: Dates) -> Mtime {
+    match precision {
+        Dates::Seconds => Mtime(mtime.0, 0),
+        Dates::Exact | Dates::None => mtime,
+    }
+}
+
+/// The `number`th name for keeping a file beside `name`: `photo (2).jpg`.
 ///
-/// The part before the extension is cut, at a character, where the whole would be too long.
+/// If the whole would be too long, the part before the extension is cut at a character boundary.
 #[must_use]
 pub fn keep_both_name(name: &Name, number: u32) -> Option<Name> {
     let bytes = name.as_bytes();
@@ -148,7 +178,7 @@ pub fn keep_both_name(name: &Name, number: u32) -> Option<Name> {
     Name::new([stem, mark.as_bytes(), extension].concat()).ok()
 }
 
-/// Whether `name` looks like one that was given to keep both.
+/// Whether `name` looks like a result of [`keep_both_name`].
 pub(super) fn is_keep_both_name(name: &Name) -> bool {
     let bytes = name.as_bytes();
     let mut closing = bytes.iter().enumerate().filter(|(_, b)| **b == b')');
@@ -158,16 +188,7 @@ pub(super) fn is_keep_both_name(name: &Name) -> bool {
     })
 }
 
-/// At most `most` leading bytes, not ending inside a UTF-8 character.
-pub(super) fn cut(bytes: &[u8], most: usize) -> &[u8] {
-    let mut end = most.min(bytes.len());
-    while end > 0 && end < bytes.len() && bytes[end] & 0b1100_0000 == 0b1000_0000 {
-        end -= 1;
-    }
-    &bytes[..end]
-}
-
-/// The extension answers for "this kind" go by, in lower case; empty for none.
+/// The extension, in lower case, which [`Scope::Kind`] compares; empty for none.
 pub(super) fn kind_of(name: &[u8]) -> Vec<u8> {
     match name.iter().rposition(|b| *b == b'.') {
         Some(dot) if dot > 0 => name[dot..].to_ascii_lowercase(),
@@ -184,15 +205,15 @@ mod tests {
     const LONGER: FileFacts = FileFacts { size: 6, mtime: Mtime(100, 0) };
 
     fn first(rule: ConflictRule, source: FileFacts, target: FileFacts) -> Verdict {
-        judge(rule, &source, &target, false, false)
+        judge(rule, &source, &target, Dates::Exact, false, false)
     }
 
     fn compared(rule: ConflictRule, source: FileFacts, target: FileFacts) -> Verdict {
-        judge(rule, &source, &target, true, false)
+        judge(rule, &source, &target, Dates::Exact, true, false)
     }
 
     #[test]
-    fn files_of_one_size_are_compared_before_anyone_is_bothered() {
+    fn files_of_one_size_are_compared_before_anyone_is_asked() {
         let replacing = [ConflictRule::Replace, ConflictRule::Different, ConflictRule::Changed];
         for rule in [ConflictRule::Ask, ConflictRule::Fail, ConflictRule::KeepBoth].into_iter().chain(replacing) {
             assert_eq!(first(rule, NEW, OLD), Verdict::Compare);
@@ -214,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn newer_goes_by_the_time_alone() {
+    fn newer_compares_only_times() {
         assert_eq!(first(ConflictRule::Newer, OLD, NEW), Verdict::Skip(Skip::NotNewer));
         assert_eq!(first(ConflictRule::Newer, LONGER, OLD), Verdict::Skip(Skip::NotNewer));
         assert_eq!(first(ConflictRule::Newer, NEW, LONGER), Verdict::Replace);
@@ -239,9 +260,9 @@ mod tests {
     #[test]
     fn a_replacement_that_negotiates_is_its_own_comparison() {
         for rule in [ConflictRule::Replace, ConflictRule::Newer, ConflictRule::Different, ConflictRule::Changed] {
-            assert_eq!(judge(rule, &NEW, &OLD, false, true), Verdict::Replace);
+            assert_eq!(judge(rule, &NEW, &OLD, Dates::Exact, false, true), Verdict::Replace);
         }
-        assert_eq!(judge(ConflictRule::Fail, &NEW, &OLD, false, true), Verdict::Compare);
+        assert_eq!(judge(ConflictRule::Fail, &NEW, &OLD, Dates::Exact, false, true), Verdict::Compare);
     }
 
     #[test]
@@ -258,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_keeps_both_is_known_as_one() {
+    fn a_name_that_keeps_both_is_recognized() {
         let is = |name: &[u8]| is_keep_both_name(&Name::new(name).unwrap());
         assert!(is(b"a (2).txt") && is(b"README (10)") && is(b"a (2).tar.gz"));
         assert!(!is(b"a (x).txt") && !is(b"a(2).txt") && !is(b"a ().txt") && !is(b"a (2.txt") && !is(b")"));

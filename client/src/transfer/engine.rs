@@ -1,65 +1,76 @@
-//! The engine's handle, and the task that starts what is due.
+//! The engine's handle, and the supervisor task that starts scans, workers and cleanups.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use super::{
     cleanup,
     conflict::{Decision, Scope},
-    core::{Core, Shared},
+    engine_state::{EngineState, Shared},
     event::Event,
-    job::{ItemId, Job, JobId, Selected},
+    item::Stream,
+    job::{ItemId, Job, JobId, Selected, Work},
     progress::Progress,
-    scan,
+    queue, scan,
     settings::{Bandwidth, Settings},
+    task::End,
     worker,
 };
-use crate::connect::Connector;
+use crate::local::stream::Sink;
 
-/// Events that wait to be read.
+/// Capacity of the event channel.
 const EVENTS: usize = 1024;
 
-/// Moves what its jobs say until it is shut down. Dropping it stops everything at once.
+/// Runs jobs until it is shut down. Dropping it stops everything at once.
 #[derive(Debug)]
 pub struct Engine {
     core: Shared,
 }
 
 impl Engine {
-    /// Starts an engine that opens its connections through `connector`. Must be called in a runtime.
+    /// Starts an engine. Must be called in a runtime.
     ///
-    /// The receiver must be read, or the engine comes to a halt.
+    /// The receiver must be read: the engine stalls once the event channel is full.
     #[must_use]
-    pub fn start(connector: Connector, settings: Settings) -> (Self, mpsc::Receiver<Event>) {
+    pub fn start(settings: Settings) -> (Self, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(EVENTS);
-        let core = Arc::new(Core::new(connector, settings, events));
-        core.tasks.spawn(supervise(Arc::clone(&core)));
+        let core = Arc::new(EngineState::new(settings, events));
+        core.tasks().spawn(supervise(Arc::clone(&core)));
         (Self { core }, receiver)
     }
 
     /// Puts a job at the end of the queue.
     pub fn add(&self, job: Job) -> JobId {
-        self.core.queue.add(job)
+        let end = |site| End::site(self.core.pool(site));
+        let (from, to, work) = match job.work {
+            Work::Copy { from, to, pieces } => (end(from), end(to), queue::Work::Pieces(pieces)),
+            Work::FromStream { from, to, path } => {
+                (End::stream(), end(to), queue::Work::FromStream(Stream::Source(from), path))
+            }
+            Work::ToStream { from, path, to } => {
+                (end(from), End::stream(), queue::Work::ToStream(path, Stream::Sink(Sink::new(to))))
+            }
+        };
+        self.core.queue.add(from, to, work, job.options)
     }
 
-    /// Holds a job or an item; an active file's connection is closed, what is there is kept.
+    /// Pauses a job or an item. A file being transferred is interrupted, and its part is kept.
     pub fn pause(&self, what: impl Into<Selected>) {
         self.core.queue.pause(what.into());
     }
 
-    /// Lets a held job or item go on.
+    /// Resumes a paused job or item.
     pub fn resume(&self, what: impl Into<Selected>) {
         self.core.queue.resume(what.into());
     }
 
-    /// Tries a failed item, or all failed items of a job, again.
+    /// Retries a failed item, or all failed items of a job.
     pub fn retry(&self, what: impl Into<Selected>) {
         self.core.queue.retry(what.into());
     }
 
-    /// Gives up a job or an item. What was transferred of an unfinished file stays, to be
-    /// resumed later, only with `keep_part`.
+    /// Cancels a job or an item. The parts of unfinished files are kept for a later resume only with `keep_part`.
     pub fn cancel(&self, what: impl Into<Selected>, keep_part: bool) {
         self.core.queue.cancel(what.into(), keep_part);
     }
@@ -69,14 +80,14 @@ impl Engine {
         self.core.queue.answer(item, decision, scope);
     }
 
-    /// Changes how many connections may be open; active transfers are not cut off by less.
+    /// Changes the maximum number of connections. A lower maximum does not interrupt active transfers.
     pub fn set_transfers(&self, transfers: usize) {
         self.core.queue.set_transfers(transfers);
     }
 
-    /// Changes the most bytes a second.
+    /// Changes the bandwidth limits.
     pub fn set_bandwidth(&self, bandwidth: Bandwidth) {
-        self.core.throttle.set(bandwidth);
+        self.core.surroundings.traffic.set(bandwidth);
     }
 
     /// Moves a job one place towards the front.
@@ -89,63 +100,66 @@ impl Engine {
         self.core.queue.move_down(job);
     }
 
-    /// How far everything is.
+    /// The progress of all jobs and active files.
     #[must_use]
     pub fn progress(&self) -> Progress {
         Progress {
             jobs: self.core.queue.pictures(),
             active: self.core.queue.active().iter().map(|active| active.picture()).collect(),
-            connections: self.core.links.open(),
-            sent: self.core.sent.load(Relaxed),
-            received: self.core.received.load(Relaxed),
+            connections: self.core.pools().iter().filter(|pool| !pool.abilities.near).map(|pool| pool.open()).sum(),
+            sent: self.core.surroundings.traffic.sent(),
+            received: self.core.surroundings.traffic.received(),
         }
     }
 
-    /// Waits until nothing is left to do (held items aside).
+    /// Waits until no work is left, apart from held items.
     pub async fn drained(&self) {
         self.core.queue.drained().await;
     }
 
-    /// Stops: nothing new is begun, connections are closed, threads and tasks end. What
-    /// was not finished stays staged.
+    fn stop(&self) {
+        self.core.stop().cancel();
+        self.core.pools().iter().for_each(|pool| pool.close_all());
+    }
+
+    /// Stops the engine: begins nothing new, closes all connections, and waits for threads and tasks. The parts of
+    /// unfinished files stay staged.
     pub async fn shutdown(self) {
-        self.core.stop.cancel();
-        self.core.links.close_all();
-        self.core.tasks.close();
-        self.core.tasks.wait().await;
+        self.stop();
+        self.core.tasks().close();
+        self.core.tasks().wait().await;
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.core.stop.cancel();
-        self.core.links.close_all();
+        self.stop();
     }
 }
 
-/// Starts what is due, tells what happened, until the engine stops.
+/// Starts due work and emits queued events until the engine stops.
 async fn supervise(core: Shared) {
-    while !core.stop.is_cancelled() {
-        let orders = core.queue.orders(core.links.is_probing());
+    while !core.stop().is_cancelled() {
+        let orders = core.queue.orders();
         for event in orders.events {
             core.emit(event).await;
         }
         for (task, work) in orders.scans {
-            core.tasks.spawn(scan::run(Arc::clone(&core), task, work));
+            core.tasks().spawn(scan::run(Arc::clone(&core), task, work));
         }
-        for task in orders.cleanups {
-            core.tasks.spawn(cleanup::run(Arc::clone(&core), task));
+        for cleanup in orders.cleanups {
+            core.tasks().spawn(cleanup::run(Arc::clone(&core), cleanup));
         }
         for _ in 0..orders.workers {
-            core.tasks.spawn(worker::work(Arc::clone(&core)));
+            core.tasks().spawn(worker::work(Arc::clone(&core)));
         }
         if core.queue.settle_quiet() {
             core.emit(Event::Idle).await;
         }
-        let until_old = core.links.close_old();
+        let until_old = core.pools().iter().filter_map(|pool| pool.close_old()).min();
         tokio::select! {
             biased;
-            () = core.stop.cancelled() => {}
+            () = core.stop().cancelled() => {}
             () = core.queue.changed.notified() => {}
             () = tokio::time::sleep(until_old.unwrap_or_default()), if until_old.is_some() => {}
         }

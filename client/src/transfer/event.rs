@@ -1,25 +1,27 @@
-//! What the engine tells about jobs, items and the link.
+//! The events of the engine: changes of jobs, items and connections.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use ferry_shared::{digest::Digest, message::Notice};
+use ferry_shared::digest::Digest;
 
+pub use super::conflict::Skip;
 use super::{
     conflict::Conflict,
     job::{ItemId, JobId},
     path::ItemPath,
 };
 use crate::error::ClientError;
+pub use crate::site::{Grown, Proof};
 
-/// Something happened.
+/// An event of the engine.
 ///
-/// Files of one block or less come and go in thousands: they tell their end only, unless
-/// they have to wait for an answer.
+/// Files of one block or less are too many for more than one event: they report only their end, unless they wait for
+/// an answer.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// All of a job's source has been looked at; the totals are final.
+    /// A job's source has been scanned completely; the totals are known.
     JobCounted {
-        /// Which job.
+        /// The job.
         job: JobId,
         /// Files in it.
         files: u64,
@@ -28,13 +30,13 @@ pub enum Event {
         /// Bytes of the files.
         bytes: u64,
     },
-    /// A file of more than one block, or of unknown size, is being worked on.
+    /// The transfer of a file of more than one block, or of unknown size, has started.
     ItemStarted {
         /// Its job.
         job: JobId,
         /// The item.
         item: ItemId,
-        /// What it is.
+        /// Its path.
         path: ItemPath,
         /// Its size, unless the source is a stream.
         size: Option<u64>,
@@ -46,55 +48,69 @@ pub enum Event {
         /// The state.
         state: ItemState,
     },
-    /// An item is through.
+    /// An item is done.
     ItemDone {
         /// Its job.
         job: JobId,
         /// The item.
         item: ItemId,
-        /// What it is; where the two names differ (keep both), the one it got.
+        /// Its path; if both files are kept, with its new name.
         path: ItemPath,
-        /// What became of it.
+        /// Its outcome.
         outcome: Outcome,
     },
-    /// An item waits for [`Engine::answer`](super::Engine::answer); all else goes on.
+    /// An item waits for [`Engine::answer`](super::Engine::answer); other items continue.
     Asks {
         /// Its job.
         job: JobId,
         /// The item.
         item: ItemId,
-        /// What is there already.
+        /// The existing file, and the one to transfer.
         conflict: Conflict,
     },
-    /// All items of a job are through. A job whose failed items are retried tells this again.
-    JobDone {
-        /// Which job.
+    /// All items of a piece are done and none failed; its folders have their dates.
+    PieceDone {
+        /// Its job.
         job: JobId,
-        /// What became of it.
+        /// The piece's index in the job.
+        piece: usize,
+    },
+    /// A piece as a whole cannot be transferred, for example because its source does not exist; the others can.
+    PieceFailed {
+        /// Its job.
+        job: JobId,
+        /// The piece's index in the job.
+        piece: usize,
+        /// The cause.
+        error: ClientError,
+    },
+    /// All items of a job are done. Emitted again after failed items were retried.
+    JobDone {
+        /// The job.
+        job: JobId,
+        /// Its result.
         summary: Summary,
     },
-    /// The connection to the server was lost or is back.
+    /// The connection to a site was lost or restored.
     Link(LinkEvent),
-    /// The server has something to say.
-    Notice(Notice),
-    /// Nothing is left to do (asked, paused and failed items may be held).
+    /// No work is left, apart from items that are paused, failed or waiting for an answer.
     Idle,
 }
 
-/// What an item is at. Every state but the last three passes by itself.
+/// The state of an item. All states but the last three end by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ItemState {
     /// In the queue.
     Waiting,
-    /// Finding out which of its blocks are there already.
+    /// Finding out which of its blocks the target has already.
     Checking,
     /// Its blocks go to the server.
     Sending,
     /// Its blocks come from the server.
     Receiving,
-    /// Whole; being made durable.
+    /// Complete; being made durable.
     Flushing,
-    /// Being read again and compared.
+    /// Being read back and compared.
     Verifying,
     /// Held until it is resumed.
     Paused,
@@ -104,110 +120,76 @@ pub enum ItemState {
     Failed,
 }
 
-/// What became of an item.
+/// The outcome of an item.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// The file is there: whole, its digest compared, durable.
+    /// The file is complete and durable at its target.
     Verified {
         /// Its digest.
         root: Digest,
         /// Its size in bytes.
         size: u64,
-        /// Bytes of it that travelled, whatever attempt of this job it was.
+        /// Bytes of it that were sent, in all attempts of this job.
         transferred: u64,
-        /// Bytes of it that were there already when the job began.
+        /// Bytes of it that the target had before the job began.
         reused: u64,
-        /// The source grew while it was sent: this is its beginning, as it was.
+        /// Set if the source grew while it was sent, so that the target is only its beginning.
         grown: Option<Grown>,
+        /// The proof that the target has the source's content.
+        proof: Proof,
     },
-    /// The same content, compared, is there already; nothing was changed.
+    /// The target had the same content, as a comparison showed; no content was sent.
     Equal {
         /// The file's size in bytes.
         size: u64,
     },
-    /// What is there has the same size and date, and the rule goes by those; no content was compared.
+    /// The target has the same size and date, which is enough for the rule; no content was compared.
     Unchanged {
         /// The file's size in bytes.
         size: u64,
     },
-    /// The folder is there.
+    /// The folder exists at its target.
     Folder,
     /// Left out, on purpose.
     Skipped(Skip),
     /// A dry run would transfer it.
     Would {
-        /// Bytes at most.
+        /// The most bytes to send.
         size: u64,
-        /// Whether something else is replaced by it.
+        /// Whether it replaces an existing file.
         replaces: bool,
     },
-    /// Not done.
+    /// Failed.
     Failed(Failure),
 }
 
-/// A source that grew while it was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grown {
-    /// When it was as it is stored.
-    pub at: SystemTime,
-    /// Whether a second look at what was sent proved that; else its bytes may be of several times.
-    pub proven: bool,
-}
-
-/// Why an item was left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Skip {
-    /// The rule, or the person asked, said so, because the target exists.
-    Exists,
-    /// The rule was newer-only and the target is not older.
-    NotNewer,
-    /// A symlink inside a folder, and nobody said what to do with those.
-    Symlink,
-    /// A symlink inside a folder, left out as was asked.
-    LinkAsAsked,
-    /// A symlink that leads back to a folder it is in.
-    LinkLoop,
-    /// A symlink on the server that leads to a folder: one inside a folder is not followed.
-    LinkToFolder,
-    /// `--include` or `--exclude` leaves it out, though it was named.
-    Filtered,
-    /// A FIFO, socket or device.
-    Special,
-    /// The other side cannot have a file of this name, or its path is too long there.
-    UnusableName,
-    /// What an unfinished download left, not a file of the user's.
-    Unfinished,
-    /// Cancelled.
-    Cancelled,
-}
-
-/// Why an item was not done.
+/// The reason why an item failed.
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// The cause.
     pub error: ClientError,
-    /// Whether trying again may help.
+    /// Whether a retry may succeed.
     pub retryable: bool,
 }
 
-/// What became of a job.
+/// The result of a job.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
     /// Files that were verified or equal.
     pub files: u64,
     /// Of these, files that were equal already.
     pub equal: u64,
-    /// Of these, files that grew while they were sent, and were not proven to be as they were at one time.
+    /// Of these, files that grew while they were sent, without proof that their content existed at one time.
     pub unproven: u64,
-    /// Files that were not compared: the same size and date was there already.
+    /// Files that were not compared, because their targets had the same size and date.
     pub unchanged: u64,
-    /// Folders that are there.
+    /// Folders that exist at the target.
     pub folders: u64,
-    /// Bytes of those files.
+    /// Bytes of the files that were verified or equal.
     pub bytes: u64,
-    /// Bytes of files that travelled.
+    /// Bytes of files that were sent.
     pub transferred: u64,
-    /// Bytes of files that were there already.
+    /// Bytes of files that the target had before.
     pub reused: u64,
     /// Items left out on purpose.
     pub skipped: u64,
@@ -215,22 +197,31 @@ pub struct Summary {
     pub failed: u64,
     /// Whether the job was cancelled.
     pub cancelled: bool,
-    /// Why the job as a whole could not be done (its source is not there, …).
+    /// Pieces that failed as a whole.
+    pub failed_pieces: u64,
+    /// The error of the job as a whole, or of the first of those pieces.
     pub error: Option<ClientError>,
+    /// The weakest proof of its files; absent if none was transferred.
+    pub proof: Option<Proof>,
 }
 
-/// What became of the link.
+/// A change of the connection to a site.
 #[derive(Debug, Clone)]
 pub enum LinkEvent {
-    /// It is lost, or could not be made.
+    /// The connection was lost or could not be opened.
     Lost {
+        /// The site's name.
+        site: String,
         /// The cause.
         error: ClientError,
-        /// When the next attempt is made.
+        /// The delay before the next attempt.
         retry_in: Duration,
-        /// How many attempts failed so far.
+        /// The number of attempts that have failed so far.
         attempt: u32,
     },
-    /// It is back.
-    Restored,
+    /// The connection was restored.
+    Restored {
+        /// The site's name.
+        site: String,
+    },
 }

@@ -1,4 +1,4 @@
-//! Which files of a folder a job means.
+//! Filters that select files of a folder.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// Globs that choose files of a folder; the default chooses all.
 ///
-/// A glob without `/` is compared with names at any depth, one with `/` with the path
-/// below the job's folder (a leading `/` only says so). An excluded folder is not
-/// entered. With any include glob, only files that match one are taken; exclude wins.
+/// A glob without `/` matches names at any depth. One with `/` matches paths below the job's folder; a leading `/` has
+/// no other effect. An excluded folder is not entered. With any include glob, only files that match one are selected;
+/// exclude wins.
 ///
-/// What a person names is judged by its name alone, with the globs that have no `/`.
+/// A piece itself is matched by its name alone, with the globs that have no `/`.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     include: Option<Globs>,
@@ -24,13 +24,13 @@ struct Globs {
     names: GlobSet,
 }
 
-/// A glob is not one.
+/// An invalid glob.
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
     /// It does not parse.
     #[error("bad pattern: {0}")]
     Bad(#[from] globset::Error),
-    /// It is empty, as an unset variable of a script is.
+    /// It is empty, for example because a variable of a script is unset.
     #[error("an empty pattern matches nothing or everything; leave the flag out")]
     Empty,
 }
@@ -39,13 +39,13 @@ impl Filter {
     /// A filter of the given globs.
     ///
     /// # Errors
-    /// [`FilterError`] names the glob that is none.
+    /// [`FilterError`] if a glob is invalid or empty.
     pub fn new(include: &[impl AsRef<str>], exclude: &[impl AsRef<str>]) -> Result<Self, FilterError> {
         Ok(Self { include: set(include)?, exclude: set(exclude)? })
     }
 
-    /// Whether the file or folder at `path` (below the job's folder) is meant: no folder above it
-    /// is excluded, and of a filter that includes, folders are not.
+    /// Whether the file or folder at `path` (below the job's folder) is selected and no folder above it is excluded. A
+    /// filter with include globs selects no folders.
     #[must_use]
     pub fn means(&self, path: &Path, folder: bool) -> bool {
         let above = path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
@@ -53,13 +53,13 @@ impl Filter {
         itself && above.into_iter().all(|above| self.enters(above))
     }
 
-    /// Whether the folder at `path` (below the job's folder) and all above it are looked into.
+    /// Whether the folder at `path` (below the job's folder) and all above it are entered.
     #[must_use]
     pub fn means_folder(&self, path: &Path) -> bool {
         path.ancestors().filter(|above| !above.as_os_str().is_empty()).all(|above| self.enters(above))
     }
 
-    /// Whether a file or folder that a person named is meant; the folder is looked into then.
+    /// Whether a piece itself is selected; a selected folder is entered.
     #[must_use]
     pub fn means_named(&self, name: &Path, folder: bool) -> bool {
         let included = folder || self.include.as_ref().is_none_or(|globs| globs.names.is_match(name));
@@ -72,19 +72,19 @@ impl Filter {
         self.include.is_none() && self.exclude.is_none()
     }
 
-    /// Whether only files that match are meant, and so only folders that hold some.
+    /// Whether there are include globs, which select only matching files and the folders that hold some.
     #[must_use]
     pub fn includes(&self) -> bool {
         self.include.is_some()
     }
 
-    /// Whether the file at `path` (below the job's folder) is meant.
+    /// Whether the file at `path` (below the job's folder) is selected, apart from the folders above it.
     #[must_use]
     pub fn takes_file(&self, path: &Path) -> bool {
         self.include.as_ref().is_none_or(|globs| globs.all.is_match(path)) && self.enters(path)
     }
 
-    /// Whether the folder at `path` (below the job's folder) is looked into.
+    /// Whether the folder at `path` (below the job's folder) is entered, apart from the folders above it.
     #[must_use]
     pub fn enters(&self, path: &Path) -> bool {
         self.exclude.as_ref().is_none_or(|globs| !globs.all.is_match(path))
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_an_excluded_folder_is_not_meant() {
+    fn nothing_in_an_excluded_folder_is_selected() {
         let filter = filter(&[], &["cache"]);
         assert!(!filter.means(Path::new("a/cache/deep/x"), false));
         assert!(!filter.means(Path::new("a/cache"), true));
@@ -176,13 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_goes_by_its_name_alone() {
+    fn a_piece_itself_is_matched_by_its_name_alone() {
         let named = |include: &[&str], exclude: &[&str], name: &str, folder| {
             filter(include, exclude).means_named(Path::new(name), folder)
         };
         assert!(!named(&[], &["*.tmp"], "a.tmp", false) && named(&[], &["*.tmp"], "a", false));
         assert!(!named(&[], &["cache"], "cache", true));
-        assert!(named(&[], &["/cache", "x/cache"], "cache", true), "below the folder, not the folder");
+        assert!(named(&[], &["/cache", "x/cache"], "cache", true), "they match only below the folder");
         assert!(named(&["*.jpg"], &[], "photos", true) && !named(&["*.jpg"], &[], "photos", false));
     }
 

@@ -1,254 +1,161 @@
-//! Whether what jobs add fits where it goes: the growth that is known against what is free.
+//! Checks whether the bytes that jobs add fit at their targets: compares the known growth with the free room.
 //!
-//! Nothing is refused that could fit: growth is what a file adds to what is there already, and room
-//! that unfinished uploads hold counts as free, for they may be this very job's.
+//! A job that could fit is never refused: the growth is what a file adds to an existing one, and room that unfinished
+//! transfers hold counts as free, because they may belong to this very job.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::{Arc, atomic::Ordering::Relaxed},
-};
-
-use ferry_shared::{
-    entry::Kind,
-    message::{Reply, Request, reply::Usage},
-    refusal::{Code, Refusal, Unit},
-};
-use parking_lot::Mutex;
+use std::sync::Arc;
 
 use super::{
-    core::Shared,
+    connecting::NoSession,
+    engine_state::EngineState,
     event::{Failure, Outcome},
-    flow::Next,
     item::{Item, Step},
-    link::{Incoming, Link},
-    local::folder::Found,
+    room::{KnownRoom, Place},
+    sessions::Pool,
     task::Task,
+    transitions::Next,
 };
-use crate::error::ClientError;
+use crate::{
+    error::ClientError,
+    site::{Found, Location},
+};
+use ferry_shared::entry::Kind;
 
-/// Where files go: the user's room on the server, or a disk here. Clones are the same place.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Place(Arc<Mutex<i128>>);
-
-/// The places of an engine.
-#[derive(Debug, Default)]
-pub(super) struct Places {
-    server: Place,
-    disks: Mutex<BTreeMap<u64, Place>>,
-}
-
-/// Bytes that an item will still add to its place; nothing any more when it is dropped.
+/// A planned item, the bytes that it adds as a whole, and those of them that are at its place already.
 #[derive(Debug)]
-pub(super) struct Growth {
-    place: Place,
-    /// What it adds in all to a place where nothing of it is.
-    whole: i128,
-    left: Mutex<i128>,
+pub(super) struct Planned {
+    pub(super) next: Next,
+    pub(super) whole: i128,
+    pub(super) arrived: u64,
 }
 
-/// A planned item, and the bytes it adds to its place.
-pub(super) type Planned = (Next, i128);
-
-/// What does not fit.
+/// A lack of room.
 #[derive(Debug, Clone, Copy)]
 struct Short {
     needed: u64,
     available: u64,
 }
 
-impl Places {
-    /// The user's room on the server.
-    pub(super) fn server(&self) -> Place {
-        self.server.clone()
+impl Planned {
+    /// A planned item without known growth.
+    pub(super) fn nothing(next: Next) -> Self {
+        Self { next, whole: 0, arrived: 0 }
     }
 
-    /// The disk of this number.
-    pub(super) fn disk(&self, device: u64) -> Place {
-        self.disks.lock().entry(device).or_default().clone()
-    }
-}
-
-impl Place {
-    /// Takes `bytes` more into account.
-    fn claim(&self, whole: i128, left: i128) -> Growth {
-        *self.0.lock() += left;
-        Growth { place: self.clone(), whole, left: Mutex::new(left) }
-    }
-
-    fn known(&self) -> i128 {
-        *self.0.lock()
-    }
-}
-
-impl Growth {
-    /// So many bytes of the item are at its place by now.
-    pub(super) fn arrived(&self, bytes: u64) {
-        self.set(self.whole - i128::from(bytes));
-    }
-
-    fn set(&self, now: i128) {
-        let mut left = self.left.lock();
-        *self.place.0.lock() += now - *left;
-        *left = now;
-    }
-}
-
-impl Drop for Growth {
-    fn drop(&mut self) {
-        self.set(0);
-    }
-}
-
-/// What `next` adds to a place where `met` is, in bytes.
-pub(super) fn growth(next: &Next, met: Option<&Found>) -> i128 {
-    let Next::Again(item) = next else { return 0 };
-    let old = met.filter(|met| met.kind == Kind::File).map_or(0, |met| i128::from(met.facts.size));
-    let size = i128::from(item.facts.size);
-    match item.step {
-        Step::Fresh => size,
-        Step::Replace(_) | Step::Look(Some(_)) => size - old,
-        // It may turn out to be equal, or to be left out.
-        _ => 0,
-    }
-}
-
-/// Lets in what fits on the disk of a download to `to`, of which `arrived` tells how much of an item is there. A
-/// job that takes only what fits goes on without the rest; any other is refused as a whole.
-///
-/// # Errors
-/// [`ClientError::NoRoom`].
-pub(super) fn admit_here(
-    task: &Task,
-    place: &Place,
-    free: u64,
-    to: &Path,
-    planned: Vec<Planned>,
-    arrived: impl Fn(&Item) -> u64,
-) -> Result<Vec<Next>, ClientError> {
-    let planned = planned.into_iter().map(|(next, whole)| {
-        let arrived = match &next {
-            Next::Again(item) if whole > 0 => i128::from(arrived(item)),
+    /// A planned item whose target is `met`.
+    pub(super) fn meeting(next: Next, met: Option<&Found>) -> Self {
+        let whole = match &next {
+            Next::Again(item) => {
+                let old = met.filter(|met| met.kind == Kind::File).map_or(0, |met| i128::from(met.facts.size));
+                let size = i128::from(item.facts.size);
+                match item.step {
+                    Step::Fresh => size,
+                    Step::Replace(_) | Step::Stat(Some(_)) => size - old,
+                    // It may turn out to be equal, or may be skipped.
+                    _ => 0,
+                }
+            }
             _ => 0,
         };
-        (next, whole, whole - arrived)
-    });
-    let path = |next: &Next| match next {
-        Next::Again(item) | Next::Ask(item, _) | Next::Done(item, _) => item.path.local().unwrap_or_default(),
-    };
-    admit(task, place, i128::from(free), planned.collect(), |next, Short { needed, available }| ClientError::NoRoom {
-        path: next.map_or_else(|| to.to_owned(), path),
-        needed,
-        available,
-    })
-}
-
-/// What is free on the server, as far as is known.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
-    usage: Usage,
-    /// Bytes that had been sent by then.
-    sent: u64,
-}
-
-impl Room {
-    /// The room of an account that is like this now.
-    pub(super) fn new(usage: Usage, sent: u64) -> Self {
-        Self { usage, sent }
+        Self { next, whole, arrived: 0 }
     }
 
-    /// Bytes that are free at least, when `sent` bytes have been sent by now.
-    fn left(&self, sent: u64) -> i128 {
-        self.free() - i128::from(sent.saturating_sub(self.sent))
-    }
-
-    fn free(&self) -> i128 {
-        let Usage { used, reserved, limit, volume_free, .. } = self.usage;
-        let disk = i128::from(volume_free) + i128::from(reserved);
-        limit.map_or(disk, |limit| disk.min(i128::from(limit) - i128::from(used)))
-    }
-
-    fn refusal(&self, short: Short) -> ClientError {
-        let Short { needed, available } = short;
-        let Usage { used, reserved, limit, .. } = self.usage;
-        let over_quota = limit.is_some_and(|limit| i128::from(limit) - i128::from(used) <= self.free());
-        let (code, what) = match over_quota {
-            true => (Code::OverQuota, "over quota"),
-            false => (Code::DiskFull, "the server's disk is full"),
-        };
-        let message = format!("{what}: at least {needed} bytes are needed, {available} are free");
-        let held = over_quota.then_some(reserved);
-        let refusal = Refusal::new(code, message);
-        Refusal { unit: Some(Unit::Bytes), needed: Some(needed), available: Some(available), held, ..refusal }.into()
+    fn left(&self) -> i128 {
+        self.whole - i128::from(self.arrived)
     }
 }
 
-/// Lets in what fits on the server, which is asked only where what is known of its room does not do.
+/// Admits the items that fit at the target `at`. The site is asked only if the known room is not enough. A job with
+/// `fill` continues without the rest; any other is refused as a whole.
 ///
 /// # Errors
-/// What the server would say: [`Code::OverQuota`] or [`Code::DiskFull`]; or why it cannot be asked.
-pub(super) async fn admit_there(
-    core: &Shared,
+/// [`ClientError::NoRoom`], or the error of asking the site.
+pub(super) async fn admit(
+    core: &EngineState,
     task: &Task,
+    pool: &Arc<Pool>,
+    at: &Location,
     planned: Vec<Planned>,
-    link: impl Future<Output = Result<Link, ClientError>>,
 ) -> Result<Vec<Next>, ClientError> {
-    let planned: Vec<_> = planned.into_iter().map(|(next, whole)| (next, whole, whole)).collect();
-    let place = core.places.server();
-    let more: i128 = planned.iter().map(|(.., left)| left).sum();
-    // Where nobody knows, it is for the server to say what does not fit.
-    let unlimited = |planned| admit(task, &place, i128::MAX, planned, |_, _| ClientError::Cancelled);
-    let fits = |room: &Room| place.known() + more <= room.left(core.sent.load(Relaxed));
-    let room = match core.links.room().filter(fits) {
-        Some(room) => room,
-        None if more <= 0 || task.options.dry_run => return unlimited(planned),
+    let more: i128 = planned.iter().map(Planned::left).sum();
+    if more <= 0 || task.options.dry_run {
+        return Ok(claim_all(&pool.place(0), planned));
+    }
+    let traffic = &core.surroundings.traffic;
+    let known =
+        pool.known_room(0).filter(|known| !pool.abilities.near && fits(&pool.place(0), known, more, traffic.sent()));
+    let known = match known {
+        Some(known) => known,
         None => {
-            let mut link = link.await?;
-            let asked = ask(core, &mut link).await?;
-            core.links.put(link);
+            let mut open = match core.session_in_turn(pool).await {
+                Ok(open) => open,
+                Err(NoSession::Failed(error)) => return Err(error),
+                Err(NoSession::Stopped | NoSession::Enough) => return Err(ClientError::Cancelled),
+            };
+            let asked = ask(core, pool, &mut open, at, more).await?;
+            pool.put(open);
             match asked {
-                Some(usage) => core.links.note_room(usage, core.sent.load(Relaxed)),
-                None => return unlimited(planned),
+                Some(known) => known,
+                // The room is unknown; the site itself refuses files that do not fit.
+                None => return Ok(claim_all(&pool.place(0), planned)),
             }
         }
     };
-    admit(task, &place, room.left(core.sent.load(Relaxed)), planned, |_, short| room.refusal(short))
+    let place = pool.place(known.room.volume);
+    let free = known.left(traffic.sent());
+    within(task, &place, free, planned, |short| ClientError::NoRoom {
+        at: at.root().path().to_string(),
+        quota: known.room.quota,
+        near: pool.abilities.near,
+        needed: short.needed,
+        available: short.available,
+        held: known.room.held,
+    })
 }
 
-async fn ask(core: &Shared, link: &mut Link) -> Result<Option<Usage>, ClientError> {
-    core.request(link, &Request::Usage).await?;
-    match core.answer(link).await? {
-        Incoming::Reply(Reply::Usage(usage)) => Ok(Some(usage)),
-        Incoming::Reply(_) => Ok(None),
-        other => Err(super::link::out_of_step(&other)),
+/// The room at the target: as the session knows it, or, if that is not enough, as the site reports it now.
+async fn ask(
+    core: &EngineState,
+    pool: &Pool,
+    open: &mut super::sessions::Open,
+    at: &Location,
+    more: i128,
+) -> Result<Option<KnownRoom>, ClientError> {
+    let traffic = &core.surroundings.traffic;
+    for ask in [false, true] {
+        let Some(room) = open.session.room(at, ask).await? else { continue };
+        let known = pool.note_room(room, traffic.sent());
+        if ask || fits(&pool.place(room.volume), &known, more, traffic.sent()) {
+            return Ok(Some(known));
+        }
     }
+    Ok(None)
 }
 
-/// `planned`: items with what they add in all, and what of that is still to come.
-fn admit(
+fn fits(place: &Place, known: &KnownRoom, more: i128, sent: u64) -> bool {
+    place.known() + more <= known.left(sent)
+}
+
+fn within(
     task: &Task,
     place: &Place,
     free: i128,
-    planned: Vec<(Next, i128, i128)>,
-    refuse: impl Fn(Option<&Next>, Short) -> ClientError,
+    planned: Vec<Planned>,
+    refuse: impl Fn(Short) -> ClientError,
 ) -> Result<Vec<Next>, ClientError> {
-    if task.options.dry_run {
-        return Ok(planned.into_iter().map(|(next, ..)| next).collect());
-    }
-    let more: i128 = planned.iter().map(|(.., left)| left).sum();
+    let more: i128 = planned.iter().map(Planned::left).sum();
     let fits = place.known() + more <= free;
     if !fits && !task.options.fill {
         let needed = place.known() + more;
-        return Err(refuse(None, Short { needed: bytes(needed), available: bytes(free) }));
+        return Err(refuse(Short { needed: bytes(needed), available: bytes(free) }));
     }
-    let admitted = planned.into_iter().map(|(next, whole, left)| {
-        let known = place.known();
+    let admitted = planned.into_iter().map(|planned| {
+        let (known, left) = (place.known(), planned.left());
         if fits || left <= 0 || known + left <= free {
-            return claimed(next, place, whole, left);
+            return claimed(place, planned);
         }
-        let short = Short { needed: bytes(left), available: bytes(free - known) };
-        let error = refuse(Some(&next), short);
-        match next {
+        let error = refuse(Short { needed: bytes(left), available: bytes(free - known) });
+        match planned.next {
             Next::Again(item) => Next::Done(item, Outcome::Failed(Failure { error, retryable: true })),
             next => next,
         }
@@ -256,9 +163,14 @@ fn admit(
     Ok(admitted.collect())
 }
 
-fn claimed(next: Next, place: &Place, whole: i128, left: i128) -> Next {
-    match next {
-        Next::Again(item) if left != 0 => {
+fn claim_all(place: &Place, planned: Vec<Planned>) -> Vec<Next> {
+    planned.into_iter().map(|planned| claimed(place, planned)).collect()
+}
+
+fn claimed(place: &Place, planned: Planned) -> Next {
+    let (whole, left) = (planned.whole, planned.left());
+    match planned.next {
+        Next::Again(item) if left != 0 && !item.task.options.dry_run => {
             Next::Again(Item { growth: Some(Arc::new(place.claim(whole, left))), ..item })
         }
         next => next,

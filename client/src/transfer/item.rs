@@ -1,33 +1,27 @@
-//! An item on its way: one file or folder of a job, and the step that comes next for it.
+//! An item: one file or folder of a job, and its next step.
 
-use std::{
-    fmt,
-    io::{Read, Write},
-    sync::Arc,
-};
+use std::{fmt, io::Read, sync::Arc};
 
-use ferry_shared::{
-    digest::Digest,
-    entry::{Mtime, Version},
-    limits::BLOCK_SIZE,
-    message::request::IfExists,
-    name::Name,
-};
+use ferry_shared::{digest::Digest, entry::Mtime, limits::BLOCK_SIZE, name::Name};
 
 use super::{
-    conflict::FileFacts,
     event::{Grown, Outcome},
-    fit::Growth,
     job::ItemId,
-    local::identity::Identity,
     path::ItemPath,
-    source::Opened,
-    task::{Direction, Task},
+    room::Growth,
+    task::{EndKind, Task},
     tries::Tries,
 };
+use crate::{
+    local::stream::Sink,
+    site::{FileFacts, Location, Opened, Over, Proof, Put, Resume, Version},
+};
 
-/// The permission bits of a folder that gets none.
+/// Marks a folder whose permission bits are not set.
 pub(super) const NO_MODE: u32 = 0;
+
+/// The permission bits of a file whose source has none.
+const USUAL_MODE: u32 = 0o644;
 
 /// One file or folder of a job.
 #[derive(Debug)]
@@ -36,76 +30,65 @@ pub(super) struct Item {
     pub(super) task: Arc<Task>,
     pub(super) path: ItemPath,
     pub(super) step: Step,
-    /// The source's size and time.
+    /// The source's size and date.
     pub(super) facts: FileFacts,
     /// The source's permission bits.
     pub(super) mode: u32,
-    /// The version of the server's file, as far as it matters and is known: of a download the
-    /// one that was read, of an upload the one that is at the target.
-    pub(super) version: Option<Version>,
-    /// The state of this computer's file, likewise: of an upload the one that was read, of a download
-    /// the one that was found at the target.
-    pub(super) identity: Option<Identity>,
-    /// How often what it was to replace turned out to be something else by then.
+    /// The version of the source that was read, if known.
+    pub(super) source_version: Option<Version>,
+    /// The version of the file that was seen at the target, if known.
+    pub(super) target_version: Option<Version>,
+    /// How often the file to be replaced had changed since the decision.
     pub(super) reconsidered: u8,
-    /// The far end of a stream, while nobody uses it.
+    /// The stream of a stream job, while it is not in use.
     pub(super) stream: Option<Stream>,
-    /// What it has tried.
+    /// The failures so far.
     pub(super) tries: Tries,
-    /// Where both are kept: the taken name and which name beside it is tried.
+    /// When both files are kept: the taken name, and the number in the name that is tried instead.
     pub(super) beside: Option<Box<(Name, u32)>>,
-    /// Bytes of it that travelled in attempts that did not come to their end.
-    pub(super) travelled: u64,
-    /// Whether all of it may have been sent, and only the answer was lost.
+    /// Bytes of it that were sent in unfinished attempts.
+    pub(super) sent: u64,
+    /// Whether it may have been sent completely and only the answer was lost.
     pub(super) unanswered: bool,
-    /// Whether it was told that it is being worked on.
-    pub(super) told: bool,
-    /// Whether something of it may be at the target already.
+    /// Whether [`Event::ItemStarted`](super::event::Event::ItemStarted) was emitted.
+    pub(super) announced: bool,
+    /// Whether a part of it may be at the target.
     pub(super) begun: bool,
-    /// What it adds to where it goes, while that is to come.
+    /// The claim on the room that it still needs at the target.
     pub(super) growth: Option<Arc<Growth>>,
     /// Bytes of it that its task counts as under way.
     pub(super) counted: u64,
 }
 
-/// What comes next for an item.
+/// The next step of an item.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Make the folder.
+    /// Create the folder.
     Folder,
-    /// Give the folder, which this job made on the server, its permission bits.
+    /// Set the permission bits of the folder, which this job created.
     FolderMode,
-    /// Give the folder, in which everything is by now, its source's date.
+    /// Set the folder's date to its source's; all its contents are done.
     FolderDate,
-    /// Find out what is at the target; with facts, it is decided to replace a file of which
-    /// they are true, and only its version is missing.
-    Look(Option<FileFacts>),
-    /// Compare the contents of both sides; this is at the target.
+    /// Stat the target. With facts: a file with these facts is to be replaced, and only its version is still needed.
+    Stat(Option<FileFacts>),
+    /// Compare the contents of both ends; the target has these facts.
     Compare(FileFacts),
-    /// Transfer it to where nothing is.
+    /// Transfer it to a path where nothing exists.
     Fresh,
-    /// Transfer it in place of what is there; with facts, only while they are true of that.
+    /// Transfer it and replace the present file; with facts, only a file with these facts.
     Replace(Option<FileFacts>),
     /// Read the target again and compare.
     Confirm(Done),
-    /// Give the target, whose content is equal, the source's time and permission bits.
-    Attributes,
+    /// Copy the source's time and permission bits to the target, whose content is equal; with [`Done`], this job wrote
+    /// the content.
+    Attributes(Option<Done>),
     /// Remove the source.
     RemoveSource(Done),
-    /// Throw away what was transferred of it.
+    /// Discard its part at the target.
     Discard,
 }
 
-/// What a file may be put in place of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Over {
-    Nothing,
-    Anything,
-    /// The file that was seen there; of an upload the server knows it by its version.
-    This(Option<Identity>),
-}
-
-/// How a file arrived.
+/// The result of a file's transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Done {
     pub(super) root: Digest,
@@ -114,33 +97,28 @@ pub(super) struct Done {
     pub(super) reused: u64,
     /// The source grew while it was read.
     pub(super) grown: Option<Grown>,
+    /// The proof that the target has the source's content.
+    pub(super) proof: Proof,
 }
 
 impl Done {
-    /// With what travelled in earlier attempts and was found there by the last one.
-    pub(super) fn with_earlier(self, travelled: u64) -> Self {
-        let earlier = travelled.min(self.reused);
+    /// Counts reused bytes as transferred if earlier attempts of this job sent them: `sent` at most.
+    pub(super) fn with_earlier(self, sent: u64) -> Self {
+        let earlier = sent.min(self.reused);
         Self { transferred: self.transferred.saturating_add(earlier), reused: self.reused - earlier, ..self }
     }
 
-    /// What is told of it.
+    /// The outcome to report.
     pub(super) fn verified(self) -> Outcome {
-        let Self { root, size, transferred, reused, grown } = self;
-        Outcome::Verified { root, size, transferred, reused, grown }
+        let Self { root, size, transferred, reused, grown, proof } = self;
+        Outcome::Verified { root, size, transferred, reused, grown, proof }
     }
 }
 
-/// The local end of a job whose local side is no file.
+/// A stream at one end of a job.
 pub(super) enum Stream {
     Source(Box<dyn Read + Send>),
     Sink(Sink),
-}
-
-/// Where a download's bytes are written out in order.
-pub(super) struct Sink {
-    pub(super) to: Box<dyn Write + Send>,
-    /// The digests of the blocks that were written; after a lost link the rest follows.
-    pub(super) written: Vec<Digest>,
 }
 
 impl fmt::Debug for Stream {
@@ -152,17 +130,17 @@ impl fmt::Debug for Stream {
     }
 }
 
-/// Which requests an item's next step needs.
+/// The kind of work that an item's next step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
-    /// A few bytes or one block: pipelined with others.
+    /// A short request, or a file of at most one block: pipelined with others.
     Quick,
-    /// A file of many blocks: has a connection to itself meanwhile.
+    /// A file of many blocks, which has its sessions to itself.
     Large,
 }
 
 impl Item {
-    /// What nothing is known of yet.
+    /// An item without known facts.
     pub(super) fn new(id: ItemId, task: Arc<Task>, path: ItemPath) -> Self {
         Self {
             id,
@@ -171,15 +149,15 @@ impl Item {
             step: Step::Fresh,
             facts: FileFacts { size: 0, mtime: Mtime(0, 0) },
             mode: 0o644,
-            version: None,
-            identity: None,
+            source_version: None,
+            target_version: None,
             reconsidered: 0,
             stream: None,
             tries: Tries::default(),
             beside: None,
-            travelled: 0,
+            sent: 0,
             unanswered: false,
-            told: false,
+            announced: false,
             begun: false,
             growth: None,
             counted: 0,
@@ -189,48 +167,57 @@ impl Item {
     pub(super) fn lane(&self) -> Lane {
         let moves = matches!(self.step, Step::Fresh | Step::Replace(_));
         let large = self.facts.size > BLOCK_SIZE || self.task.is_stream();
-        if moves && large { Lane::Large } else { Lane::Quick }
+        // A target without digests is read back, which is as much work as the transfer.
+        let reads_back = matches!(self.step, Step::Confirm(_)) && !self.task.to.abilities.digest;
+        if moves && large || reads_back { Lane::Large } else { Lane::Quick }
     }
 
-    pub(super) fn is_upload(&self) -> bool {
-        self.task.direction == Direction::Upload
-    }
-
-    /// Whether its source goes when it is at its target.
+    /// Whether its source is removed after the transfer.
     pub(super) fn removes_source(&self) -> bool {
         self.task.options.remove_source && !self.task.options.dry_run && !self.task.is_stream()
     }
 
-    /// What it may be put in place of.
+    /// Whether the contents of both ends can be compared without a transfer.
+    pub(super) fn can_compare(&self) -> bool {
+        self.task.from.abilities.digest && self.task.to.abilities.digest && !self.task.is_stream()
+    }
+
+    /// The existing files that it may replace.
     pub(super) fn over(&self) -> Over {
         match self.step {
-            Step::Replace(Some(_)) => Over::This(self.identity),
+            Step::Replace(Some(_)) => Over::This(self.target_version.clone()),
             Step::Replace(None) => Over::Anything,
             _ => Over::Nothing,
         }
     }
 
-    /// The same, as the server is told.
-    pub(super) fn if_exists(&self) -> IfExists {
-        match (self.over(), &self.version) {
-            (Over::Nothing, _) => IfExists::Refuse,
-            (Over::This(_), Some(version)) => IfExists::ReplaceVersion(version.clone()),
-            (Over::This(_) | Over::Anything, _) => IfExists::Replace,
+    /// The request that writes it to its target.
+    pub(super) fn put(&self, at: Location) -> Put {
+        let options = &self.task.options;
+        Put {
+            at,
+            over: self.over(),
+            resume: options.resume,
+            begun: self.begun,
+            keep_attributes: options.keep_attributes && !matches!(self.task.from.kind, EndKind::Stream),
+            mode: options.mode.or((!self.task.from.abilities.mode_bits).then_some(USUAL_MODE)),
+            parents: self.makes_parents(),
+            expected: self.facts,
         }
     }
 
     /// Whether replacing its target sends only blocks that differ.
     pub(super) fn negotiates(&self) -> bool {
-        self.task.options.resume && self.facts.size > BLOCK_SIZE
+        let resumes = self.task.to.abilities.resume == Resume::Blocks;
+        self.task.options.resume && resumes && self.facts.size > BLOCK_SIZE
     }
 
-    /// Whether the folders above its target are made: those of a folder job are the job's
-    /// own, those above what the user named only if the user said so.
+    /// Whether missing folders above its target are created: always inside a piece, above a piece only on request.
     pub(super) fn makes_parents(&self) -> bool {
-        !self.path.folder().named || self.task.options.parents
+        !self.path.is_named() || self.task.options.parents
     }
 
-    /// The bytes it stands for in the totals.
+    /// Its bytes in the totals.
     pub(super) fn weight(&self) -> u64 {
         match self.step {
             Step::Folder | Step::FolderMode | Step::FolderDate | Step::Discard => 0,
@@ -238,16 +225,18 @@ impl Item {
         }
     }
 
-    /// It turned out to have another size: the totals follow.
+    /// Changes its size, also in the totals.
     pub(super) fn set_size(&mut self, size: u64) {
         self.task.tally.resize(self.facts.size, size);
         self.facts.size = size;
     }
 
-    /// What its local file, a source, turned out to be.
+    /// Takes size, date, permission bits and version from the opened source.
     pub(super) fn set_source(&mut self, opened: &Opened) {
-        self.set_size(opened.facts.size);
-        (self.facts, self.mode, self.identity) = (opened.facts, opened.mode, Some(opened.identity));
+        if let Some(size) = opened.size {
+            self.set_size(size);
+        }
+        (self.facts.mtime, self.mode, self.source_version) = (opened.mtime, opened.mode, opened.version.clone());
     }
 
     /// Counts `bytes` of it as under way.
@@ -256,7 +245,7 @@ impl Item {
         self.counted = self.counted.saturating_add(bytes);
     }
 
-    /// Counts nothing of it as under way any more.
+    /// Stops counting its bytes as under way.
     pub(super) fn uncount(&mut self) {
         self.task.tally.not_under_way(std::mem::take(&mut self.counted));
     }

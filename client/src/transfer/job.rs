@@ -1,14 +1,16 @@
-//! What the engine is asked to do.
+//! Jobs, the orders that the engine carries out, and their options.
 
 use std::{
     fmt,
     io::{Read, Write},
-    path::PathBuf,
+    sync::Arc,
 };
 
-use ferry_shared::path::RemotePath;
-
-use super::{conflict::ConflictRule, event::Skip, filter::Filter};
+use super::{
+    conflict::{ConflictRule, Skip},
+    filter::Filter,
+};
+use crate::site::{Site, SitePath};
 
 /// Names a job of one engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,7 +20,7 @@ pub struct JobId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ItemId(pub u64);
 
-/// What a command of the engine is about.
+/// The job or item that an engine command applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Selected {
     /// A whole job.
@@ -39,100 +41,108 @@ impl From<ItemId> for Selected {
     }
 }
 
-/// Something to move, and how.
+/// One person's order: a copy or move between two sites, or a transfer to or from a stream.
 #[derive(Debug)]
 pub struct Job {
-    /// From where to where.
+    /// The files to transfer, and the ends.
     pub work: Work,
-    /// How.
+    /// The options.
     pub options: JobOptions,
 }
 
-/// From where to where. Both ends are exact: a folder is not entered, it becomes `to`
-/// (or is merged into it), and a file becomes the file `to`.
+/// The files that a job transfers, and its ends.
 pub enum Work {
-    /// A local file or folder goes to the server. A symlink here is followed, one inside a folder is not.
-    Upload {
-        /// The file or folder.
-        from: PathBuf,
-        /// What it becomes.
-        to: RemotePath,
+    /// Copies files and folders from one site to another, or within one.
+    Copy {
+        /// The source site.
+        from: Arc<dyn Site>,
+        /// The target site.
+        to: Arc<dyn Site>,
+        /// The files and folders.
+        pieces: Vec<Piece>,
     },
-    /// Bytes of unknown number go to the server.
-    UploadStream {
-        /// Where they come from; read on a thread of its own.
+    /// Writes a stream of unknown size to a file.
+    FromStream {
+        /// The stream; read on its own thread.
         from: Box<dyn Read + Send>,
-        /// The file they become.
-        to: RemotePath,
+        /// The target site.
+        to: Arc<dyn Site>,
+        /// The target file.
+        path: SitePath,
     },
-    /// A remote file or folder comes here.
-    Download {
-        /// The file or folder.
-        from: RemotePath,
-        /// What it becomes.
-        to: PathBuf,
-    },
-    /// A remote file's bytes are written out, in order; every block is checked before, the whole after.
-    DownloadStream {
-        /// The file.
-        from: RemotePath,
-        /// Where its bytes go; written on a thread of its own.
+    /// Writes a file's bytes to a stream, in order. The content is verified only after the last byte.
+    ToStream {
+        /// The source site.
+        from: Arc<dyn Site>,
+        /// The source file.
+        path: SitePath,
+        /// The stream; written on its own thread.
         to: Box<dyn Write + Send>,
     },
+}
+
+/// A file or folder of a job. Both paths are exact: a folder becomes `to` or is merged into it, and a file becomes the
+/// file `to`. If `from` is a symbolic link, it is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// The file or folder.
+    pub from: SitePath,
+    /// Its path at the target.
+    pub to: SitePath,
 }
 
 impl fmt::Debug for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Upload { from, to } => write!(f, "Upload({from:?} -> {to:?})"),
-            Self::UploadStream { to, .. } => write!(f, "UploadStream(-> {to:?})"),
-            Self::Download { from, to } => write!(f, "Download({from:?} -> {to:?})"),
-            Self::DownloadStream { from, .. } => write!(f, "DownloadStream({from:?} ->)"),
+            Self::Copy { from, to, pieces } => write!(f, "Copy({} -> {}: {pieces:?})", from.name(), to.name()),
+            Self::FromStream { to, path, .. } => write!(f, "FromStream(-> {} {path:?})", to.name()),
+            Self::ToStream { from, path, .. } => write!(f, "ToStream({} {path:?} ->)", from.name()),
         }
     }
 }
 
-/// What becomes of symbolic links inside a folder. One that a person named is followed in any case.
+/// The treatment of symbolic links inside a folder. A link that is itself a piece is always followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum LinkRule {
-    /// They are left out, and nobody asked for that.
+    /// Leave links out, as [`Skip::Symlink`]: no rule was given.
     #[default]
     LeaveOut,
-    /// They are left out, as was asked.
+    /// Leave links out, as [`Skip::LinkAsAsked`]: the person asked for that.
     Skip,
-    /// What they lead to is taken. A move follows none: it would remove what lies elsewhere.
+    /// Follow links. A move follows none, because it would remove files outside the folder.
     Follow,
 }
 
-/// How a job is done.
+/// The options of a job.
 #[derive(Debug, Clone)]
 pub struct JobOptions {
-    /// What to do where something else is already there.
+    /// The rule for targets that already exist.
     pub conflict: ConflictRule,
-    /// Go on from what an earlier attempt, or an older version, left there.
+    /// Resume from the part that an earlier attempt left, or from an older version of the file.
     pub resume: bool,
-    /// Read the result again after it was written, and compare.
+    /// Read each file back after it was written, and compare.
     pub verify: bool,
-    /// Change nothing; the events tell what would happen.
+    /// Change nothing; only report the transfers that would happen.
     pub dry_run: bool,
-    /// Which files of a folder are meant.
+    /// Selects files of a folder.
     pub filter: Filter,
-    /// What becomes of symbolic links inside a folder.
+    /// The treatment of symbolic links inside a folder.
     pub links: LinkRule,
-    /// Remove each file at its source once it is verified at its target, then empty folders.
+    /// Remove each source file once its target is verified, then the emptied folders.
     pub remove_source: bool,
-    /// Give the target the source's modification time and permission bits.
+    /// Copy the source's modification time and permission bits to the target.
     pub keep_attributes: bool,
-    /// Permission bits the target file gets in place of its source's.
+    /// Permission bits for target files, instead of those of their sources.
     pub mode: Option<u32>,
-    /// Make the folders above the target.
+    /// Create missing folders above the target.
     pub parents: bool,
-    /// Send the beginning of a file that grows meanwhile without reading it twice to prove that it was so at one time.
+    /// If a file grows while it is sent, accept its beginning, without a second reading that proves that the file had
+    /// this content at one time.
     pub growing: bool,
-    /// It was begun before and cut off: what is at a target may be its work, so it is compared before a rule
-    /// that would leave it alone does so.
+    /// The job continues an interrupted one, which may have written a target: compare an existing file before a rule
+    /// skips it.
     pub again: bool,
-    /// Carry what fits where not all does; else such a job is refused, or stopped, as a whole.
+    /// Transfer the files that fit when not all do. Otherwise such a job is refused, or stopped, as a whole.
     pub fill: bool,
 }
 
@@ -142,16 +152,9 @@ impl JobOptions {
         self.links == LinkRule::Follow && !self.remove_source
     }
 
-    /// Why a link inside a folder is left out.
+    /// The reason that is reported when a link inside a folder is left out.
     pub(super) fn skips_link(&self) -> Skip {
         if self.links == LinkRule::Skip { Skip::LinkAsAsked } else { Skip::Symlink }
-    }
-}
-
-impl JobOptions {
-    /// The permission bits of a target file whose source has `mode`.
-    pub(super) fn mode_for(&self, mode: u32) -> u32 {
-        self.mode.unwrap_or(mode)
     }
 }
 

@@ -1,12 +1,12 @@
-//! The queue on disk: what was asked for and is not through, kept over a crash, `kill -9` and a reboot.
+//! The queue on disk: keeps unfinished orders over a crash, `kill -9` and a reboot.
 //!
-//! A journal is a file of one JSON object a line: orders as they are added, and what of
-//! them is through. Each line is flushed before the call returns. A process holds its
-//! journal locked; one that starts takes over what others left that are gone.
+//! A journal is a file with one JSON object per line: new orders, finished pieces and finished orders. Each line is
+//! flushed before the call returns. A process keeps its journal locked; a new process takes over the journals of
+//! processes that have ended.
 //!
-//! Its first line is its version. A journal of a higher one is that of a newer program: it is refused, and kept as
-//! it is. Programs from before there were versions throw away what they do not know, so a journal has another name
-//! than theirs; theirs are taken over.
+//! The first line is the version. A journal with a higher version belongs to a newer program: it is refused and left
+//! unchanged. Programs older than versions discard unknown lines, so today's journals have another file name; the
+//! journals of those programs are taken over.
 
 mod file;
 mod line;
@@ -17,28 +17,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ferry_shared::{name::Name, path::RemotePath};
+use ferry_shared::name::Name;
 
 use self::{
     file::JournalFile,
     line::{Line, VERSION},
 };
 use super::conflict::ConflictRule;
-use crate::connect::Target;
+use crate::{site::SitePath, site_key::SiteKey};
 
-/// The most journals side by side: so many programs may run at a time.
+/// The most journals in a folder, and so the most programs at a time.
 const JOURNALS: usize = 16;
 /// The name of a journal with a version, and of one without.
 const NAME: &str = "transfers";
 const OLD_NAME: &str = "queue";
 
-/// A folder on one side.
+/// A folder at a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Side {
-    /// On this computer.
-    Local(PathBuf),
-    /// On the server.
-    Remote(RemotePath),
+pub struct Place {
+    /// The site.
+    pub site: SiteKey,
+    /// The folder.
+    pub path: SitePath,
 }
 
 /// A file or folder of an order.
@@ -52,20 +52,18 @@ pub struct Piece {
     pub folder: bool,
 }
 
-/// Something to move from one side to the other, as a person asked for it.
+/// A copy or move from one place to another, as a person asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// The server.
-    pub server: Target,
     /// The folder the pieces are in.
-    pub from: Side,
+    pub from: Place,
     /// The folder they go to.
-    pub to: Side,
-    /// What goes; pieces that are through are left out after a restart.
+    pub to: Place,
+    /// The pieces; finished ones are left out after a restart.
     pub what: Vec<Piece>,
-    /// Whether the sources go away.
+    /// Whether the sources are removed.
     pub moves: bool,
-    /// What to do where something is there already.
+    /// The rule for targets that already exist.
     pub rule: ConflictRule,
 }
 
@@ -75,22 +73,22 @@ pub struct Journal {
     file: JournalFile,
 }
 
-/// What a new journal found.
+/// The contents of the journals that were taken over.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Orders that are not through, by their keys.
+    /// Unfinished orders, by their keys.
     pub orders: BTreeMap<u64, Order>,
-    /// Lines that are none, other than one cut off at an end; they are lost.
+    /// The number of invalid lines, apart from a truncated last one; they are lost.
     pub unreadable: usize,
-    /// Journals of newer programs, which are left as they are.
+    /// Journals of newer programs, which are left unchanged.
     pub newer: Vec<PathBuf>,
 }
 
 impl Journal {
-    /// Opens a journal in `folder`, which is made if needed, and takes over what is left of others.
+    /// Opens a journal in `folder`, which is created if needed, and takes over the journals of ended processes.
     ///
     /// # Errors
-    /// The disk's; [`io::ErrorKind::WouldBlock`] when too many programs have journals there.
+    /// Errors of the disk; [`io::ErrorKind::WouldBlock`] when too many programs have journals there.
     pub fn open(folder: &Path) -> io::Result<(Self, Found)> {
         fs::create_dir_all(folder)?;
         let mut found = Found::default();
@@ -109,7 +107,7 @@ impl Journal {
                 continue;
             }
             let orders = replay(&text, &mut found.unreadable);
-            // A key of this process must not be one of another's.
+            // Renumber orders from further journals: their keys may be the same.
             for (key, order) in orders {
                 let next = found.orders.last_key_value().map_or(1, |(last, _)| last + 1);
                 found.orders.insert(if mine.is_none() { key } else { next }, order);
@@ -123,31 +121,31 @@ impl Journal {
         let mut journal = Self { file };
         let orders = found.orders.iter().map(|(key, order)| Line::add(*key, order));
         journal.file.rewrite(&std::iter::once(Line::Version(VERSION)).chain(orders).collect::<Vec<_>>())?;
-        // Only now: what was theirs is safely ours.
+        // Not earlier: their orders are on disk in this journal only now.
         others.into_iter().try_for_each(JournalFile::remove)?;
         Ok((journal, found))
     }
 
-    /// Keeps an order.
+    /// Records a new order.
     ///
     /// # Errors
-    /// The disk's.
+    /// Errors of the disk.
     pub fn add(&mut self, key: u64, order: &Order) -> io::Result<()> {
         self.file.append(&[Line::add(key, order)])
     }
 
-    /// An order is through, or not wanted any more.
+    /// Records that an order is done or no longer wanted.
     ///
     /// # Errors
-    /// The disk's.
+    /// Errors of the disk.
     pub fn settle(&mut self, key: u64) -> io::Result<()> {
         self.file.append(&[Line::Settled { key }])
     }
 
-    /// Pieces of orders are through, by the orders' keys and the pieces' names.
+    /// Records finished pieces, by the orders' keys and the pieces' names.
     ///
     /// # Errors
-    /// The disk's.
+    /// Errors of the disk.
     pub fn settle_pieces(&mut self, pieces: &[(u64, Name)]) -> io::Result<()> {
         let lines: Vec<Line> =
             pieces.iter().map(|(key, name)| Line::Through { key: *key, name: name.clone() }).collect();
@@ -155,13 +153,13 @@ impl Journal {
     }
 }
 
-/// Whether this program knows what a journal says: one of a newer program is for that one.
+/// Whether this program understands the version of a journal.
 fn is_known(text: &[u8]) -> bool {
     let first = text.split(|b| *b == b'\n').next().unwrap_or_default();
     first.is_empty() || matches!(serde_json::from_slice(first), Ok(Line::Version(version)) if version <= VERSION)
 }
 
-/// What a journal's text says is not through.
+/// The unfinished orders in a journal's text.
 fn replay(text: &[u8], unreadable: &mut usize) -> BTreeMap<u64, Order> {
     let mut orders: BTreeMap<u64, Order> = BTreeMap::new();
     let ends = text.ends_with(b"\n");
@@ -169,14 +167,17 @@ fn replay(text: &[u8], unreadable: &mut usize) -> BTreeMap<u64, Order> {
     while let Some(line) = lines.next() {
         match serde_json::from_slice::<Line>(line) {
             Ok(Line::Version(_)) => {}
-            Ok(Line::Add(add)) => drop(orders.insert(add.key, add.into())),
+            Ok(Line::Add(add)) => match (add.key, Order::try_from(add)) {
+                (key, Ok(order)) => drop(orders.insert(key, order)),
+                (_, Err(_)) => *unreadable += 1,
+            },
             Ok(Line::Settled { key }) => drop(orders.remove(&key)),
             Ok(Line::Through { key, name }) => {
                 if let Some(order) = orders.get_mut(&key) {
                     order.what.retain(|piece| piece.name != name);
                 }
             }
-            // The last one may be cut off: the power went before it was whole.
+            // The last line may be truncated by a crash or a power failure.
             Err(_) if lines.peek().is_none() && !ends => {}
             Err(_) => *unreadable += 1,
         }
@@ -189,18 +190,24 @@ fn replay(text: &[u8], unreadable: &mut usize) -> BTreeMap<u64, Order> {
 mod tests {
     use std::io::Write as _;
 
+    use ferry_shared::path::RemotePath;
+
     use super::*;
+    use crate::connect::Target;
 
     fn name(text: &[u8]) -> Name {
         Name::new(text).unwrap()
     }
 
+    fn server() -> SiteKey {
+        SiteKey::Ferry(Target { user: "alice".into(), host: "::1".into(), port: 7021 })
+    }
+
     fn order(names: &[&[u8]]) -> Order {
         let piece = |text: &&[u8]| Piece { name: name(text), becomes: name(b"new"), folder: true };
         Order {
-            server: Target { user: "alice".into(), host: "::1".into(), port: 7021 },
-            from: Side::Local(PathBuf::from("/home/al/däta")),
-            to: Side::Remote(RemotePath::from_typed(b"a/b").unwrap()),
+            from: Place { site: SiteKey::Local, path: PathBuf::from("/home/al/däta").into() },
+            to: Place { site: server(), path: RemotePath::from_typed(b"a/b").unwrap().into() },
             what: names.iter().map(piece).collect(),
             moves: true,
             rule: ConflictRule::KeepBoth,
@@ -208,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_added_is_there_after_a_crash() {
+    fn added_orders_survive_a_crash() {
         let folder = tempfile::tempdir().unwrap();
         let (mut journal, found) = Journal::open(folder.path()).unwrap();
         assert!(found.orders.is_empty());
@@ -220,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_through_is_forgotten_piece_by_piece() {
+    fn finished_pieces_and_orders_are_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let (mut journal, _) = Journal::open(folder.path()).unwrap();
         journal.add(1, &order(&[b"x", b"y", b"z"])).unwrap();
@@ -246,8 +253,12 @@ mod tests {
         assert_eq!((found.orders.len(), found.unreadable), (1, 0));
         journal.add(2, &order(&[b"y"])).unwrap();
         drop(journal);
-        assert_eq!(Journal::open(folder.path()).unwrap().1.orders.len(), 2, "what is added later is not glued to it");
-        fs::write(&path, b"{\"version\":1}\ngarbage\n").unwrap();
+        assert_eq!(
+            Journal::open(folder.path()).unwrap().1.orders.len(),
+            2,
+            "a later line is not joined to the truncated one"
+        );
+        fs::write(&path, b"{\"version\":2}\ngarbage\n").unwrap();
         assert_eq!(Journal::open(folder.path()).unwrap().1.unreadable, 1);
     }
 
@@ -260,7 +271,7 @@ mod tests {
         first.add(1, &order(&[b"first"])).unwrap();
         second.add(1, &order(&[b"second"])).unwrap();
         let (third, found) = Journal::open(folder.path()).unwrap();
-        assert!(found.orders.is_empty(), "both are alive");
+        assert!(found.orders.is_empty(), "both programs still run");
         drop((first, second, third));
         let (_, found) = Journal::open(folder.path()).unwrap();
         let names: Vec<_> = found.orders.values().map(|order| order.what[0].name.clone()).collect();
@@ -269,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_does_not_grow_with_what_is_through() {
+    fn a_journal_does_not_grow_with_finished_orders() {
         let folder = tempfile::tempdir().unwrap();
         let (mut journal, _) = Journal::open(folder.path()).unwrap();
         for key in 0..50 {
@@ -278,11 +289,11 @@ mod tests {
         }
         drop(journal);
         drop(Journal::open(folder.path()).unwrap());
-        assert_eq!(fs::read(folder.path().join("transfers.jsonl")).unwrap(), b"{\"version\":1}\n");
+        assert_eq!(fs::read(folder.path().join("transfers.jsonl")).unwrap(), b"{\"version\":2}\n");
     }
 
     #[test]
-    fn a_crash_while_it_is_written_anew_loses_nothing() {
+    fn a_crash_during_a_rewrite_loses_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let (mut journal, _) = Journal::open(folder.path()).unwrap();
         journal.add(1, &order(&[b"x"])).unwrap();
@@ -296,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_journal_of_a_newer_program_is_refused_and_kept() {
-        for newer in [&b"{\"version\":2}\n{\"new\":1}\n"[..], b"\x00 no lines at all", b"{\"add\":{}}\n"] {
+        for newer in [&b"{\"version\":3}\n{\"new\":1}\n"[..], b"\x00 no lines at all", b"{\"add\":{}}\n"] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("transfers.jsonl");
             fs::write(&path, newer).unwrap();
@@ -311,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_without_versions_left_is_taken_over() {
+    fn journals_of_programs_without_versions_are_taken_over() {
         let folder = tempfile::tempdir().unwrap();
         let line = serde_json::to_string(&Line::add(4, &order(&[b"x"]))).unwrap();
         for name in ["queue.jsonl", "queue-3.jsonl"] {
@@ -324,9 +335,56 @@ mod tests {
         assert_eq!(Journal::open(folder.path()).unwrap().1.orders.len(), 2);
     }
 
+    #[test]
+    fn a_journal_of_the_first_version_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = concat!(
+            r#"{"version":1}"#,
+            "\n",
+            r#"{"add":{"key":7,"user":"alice","host":"::1","port":7021,"from":{"local":"/home/al/däta"},"to":{"remote":"a/b"},"#,
+            r#""what":[{"name":"x","becomes":"new","folder":true}],"moves":true,"rule":"keep_both"}}"#,
+            "\n",
+            r#"{"add":{"key":8,"user":"alice","host":"::1","port":7021,"from":{"remote":"a"},"to":{"local_bytes":"L3g="},"#,
+            r#""what":[{"name":"y","folder":false}]}}"#,
+            "\n",
+        );
+        fs::write(folder.path().join("transfers.jsonl"), lines).unwrap();
+        let (journal, found) = Journal::open(folder.path()).unwrap();
+        assert_eq!((found.unreadable, found.newer.len()), (0, 0));
+        assert_eq!(found.orders[&7], order(&[b"x"]));
+        let back = &found.orders[&8];
+        assert_eq!((&back.from.site, &back.to.site), (&server(), &SiteKey::Local));
+        assert_eq!(back.to.path, SitePath::Local("/x".into()));
+        assert_eq!((back.moves, back.rule), (false, ConflictRule::Ask), "missing fields get safe defaults");
+        drop(journal);
+        assert_eq!(
+            Journal::open(folder.path()).unwrap().1.orders.len(),
+            2,
+            "the orders are rewritten in the present version"
+        );
+    }
+
+    #[test]
+    fn an_order_between_two_servers_or_on_this_computer_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = SiteKey::Ferry(Target { user: "bob".into(), host: "example.org".into(), port: 1 });
+        let remote = |path: &[u8]| SitePath::Remote(RemotePath::from_wire(path).unwrap());
+        let (mut journal, _) = Journal::open(folder.path()).unwrap();
+        let between = Order {
+            from: Place { site: server(), path: remote(b"a") },
+            to: Place { site: other, path: remote(b"b") },
+            ..order(&[b"x"])
+        };
+        let here = Order { to: Place { site: SiteKey::Local, path: PathBuf::from("/tmp").into() }, ..order(&[b"y"]) };
+        journal.add(1, &between).unwrap();
+        journal.add(2, &here).unwrap();
+        drop(journal);
+        assert_eq!(Journal::open(folder.path()).unwrap().1.orders, [(1, between), (2, here)].into());
+    }
+
     #[cfg(unix)]
     #[test]
-    fn a_journal_is_nobody_elses_business() {
+    fn a_journal_is_readable_by_its_owner_only() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let _journal = Journal::open(folder.path()).unwrap();

@@ -1,4 +1,4 @@
-//! How far everything is: latest values, to be asked for as often as one draws.
+//! The progress of jobs and files: current values, which front ends read each time they draw.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use super::{
     path::ItemPath,
 };
 
-/// How far the engine is, at the moment it was asked.
+/// The progress of the engine at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
-    /// Every job that was not yet reported done, in the order of the queue.
+    /// Every job that was not reported as done yet, in the order of the queue.
     pub jobs: Vec<JobProgress>,
-    /// Files of more than one block that are being worked on.
+    /// Files of more than one block that are being transferred.
     pub active: Vec<ActiveItem>,
-    /// Bulk connections that are open.
+    /// The number of open bulk connections.
     pub connections: usize,
     /// Bytes given to the network since the engine started.
     pub sent: u64,
@@ -23,26 +23,26 @@ pub struct Progress {
     pub received: u64,
 }
 
-/// How far a job is.
+/// The progress of a job.
 #[derive(Debug, Clone)]
 pub struct JobProgress {
-    /// Which.
+    /// The job.
     pub job: JobId,
-    /// Whether its source is still being looked at, so that the totals still grow.
+    /// Whether its source is still being scanned, so that the totals still grow.
     pub counting: bool,
-    /// Whether it is held.
+    /// Whether it is paused.
     pub paused: bool,
     /// Files known so far.
     pub files: u64,
     /// Bytes known so far.
     pub bytes: u64,
-    /// Files that are through, whatever became of them.
+    /// Files that are done, with any outcome.
     pub files_done: u64,
-    /// Bytes that are through: travelled, reused, or of files left out; none of files that failed.
+    /// Bytes that are done: sent, reused, or of skipped files, but not of failed ones.
     pub bytes_done: u64,
-    /// Of these, bytes that were there already.
+    /// Of these, bytes that the target had already.
     pub reused: u64,
-    /// Bytes of files that travelled.
+    /// Bytes of files that were sent.
     pub transferred: u64,
     /// Files that failed so far.
     pub failed: u64,
@@ -50,23 +50,23 @@ pub struct JobProgress {
     pub asking: u64,
 }
 
-/// How far a file is that is being worked on.
+/// The progress of a file that is being transferred.
 #[derive(Debug, Clone)]
 pub struct ActiveItem {
-    /// Which.
+    /// The item.
     pub item: ItemId,
     /// Its job.
     pub job: JobId,
-    /// What it is.
+    /// Its path.
     pub path: ItemPath,
     /// Its size, unless the source is a stream.
     pub size: Option<u64>,
-    /// Bytes that are through, reused ones included.
+    /// Bytes that are done, including reused ones.
     pub done: u64,
-    /// Of these, bytes that were there already.
+    /// Of these, bytes that the target had already.
     pub reused: u64,
-    /// What it is at.
+    /// Its state.
     pub state: ItemState,
-    /// For how long it has been worked on.
+    /// The time since its transfer started.
     pub elapsed: Duration,
 }

@@ -1,4 +1,4 @@
-//! What is to be done: the jobs in order, their items in lanes, and what is held.
+//! The work to do: jobs in order, their items in lanes, and held items.
 //!
 //! Only short, synchronous steps happen under its lock.
 
@@ -6,6 +6,7 @@ mod command;
 mod entry;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::{
     sync::{
@@ -18,35 +19,39 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-pub(super) use self::entry::Hold;
 use self::entry::{Entry, Scan};
+pub(super) use self::{entry::Hold, work::Work};
 use super::{
     active::{Active, Why},
     event::{Event, ItemState, LinkEvent},
     item::{Item, Step},
-    job::{ItemId, Job, JobId, Work},
+    job::{ItemId, JobId, JobOptions},
+    path::ItemPath,
+    pieces::{Closing, FolderDate},
     progress::JobProgress,
-    task::{FolderDate, Task},
+    sessions::Pool,
+    task::{End, Task},
 };
+use crate::error::ClientError;
 
 /// Items taken by a connection at a time.
 const BATCH_ITEMS: usize = 64;
 /// Bytes of files taken at a time.
 const BATCH_BYTES: u64 = 4 << 20;
-/// Items of a job that wait, at most; the scan goes on when some are taken.
+/// The most waiting items of a job; its scan waits until some are taken.
 const BACKLOG: usize = 50_000;
-/// Waiting quick items that are worth another connection.
+/// The number of waiting quick items that justifies another connection.
 const ANOTHER_CONNECTION: usize = 256;
 /// Folders that are given their dates together.
 const DATES: usize = 1024;
-/// Jobs looked through at a time.
+/// Jobs scanned at a time.
 const SCANS: usize = 2;
 
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
     next_item: AtomicU64,
-    /// Told when the supervisor may have something to do.
+    /// Notified when the supervisor may have work.
     pub(super) changed: Notify,
     room: Notify,
     quiet: watch::Sender<bool>,
@@ -59,7 +64,7 @@ struct State {
     transfers: usize,
     workers: usize,
     quick_workers: usize,
-    /// How many connections the server lets in, where that is known to be fewer.
+    /// The number of connections that a site accepts, if it is known to be lower than `transfers`.
     let_in: Option<usize>,
     active: Vec<Arc<Active>>,
     outbox: Vec<Event>,
@@ -69,17 +74,35 @@ struct State {
 #[derive(Debug)]
 pub(super) enum Turn {
     /// Items to pipeline; more can be had with [`Queue::more_quick`].
-    Quick(Vec<Item>),
+    Quick(Arc<Task>, Vec<Item>),
     /// A file that needs the connection for itself.
     Large(Box<Item>, Arc<Active>),
 }
 
-/// What the supervisor is to do now.
+impl Turn {
+    /// The job that the work belongs to.
+    pub(super) fn task(&self) -> &Arc<Task> {
+        match self {
+            Self::Quick(task, _) => task,
+            Self::Large(item, _) => &item.task,
+        }
+    }
+}
+
+/// Folders of a piece's source that are removed if they are empty.
+#[derive(Debug)]
+pub(super) struct Cleanup {
+    pub(super) task: Arc<Task>,
+    pub(super) piece: usize,
+    pub(super) folders: Vec<ItemPath>,
+}
+
+/// Work for the supervisor.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     pub(super) events: Vec<Event>,
     pub(super) scans: Vec<(Arc<Task>, Work)>,
-    pub(super) cleanups: Vec<Arc<Task>>,
+    pub(super) cleanups: Vec<Cleanup>,
     pub(super) workers: usize,
 }
 
@@ -98,19 +121,18 @@ impl Queue {
         ItemId(self.next_item.fetch_add(1, Relaxed))
     }
 
-    pub(super) fn add(&self, job: Job) -> JobId {
+    pub(super) fn add(&self, from: End, to: End, work: Work, options: JobOptions) -> JobId {
         self.command(|state| {
             let id = JobId(state.next_job);
             state.next_job += 1;
-            let task = Arc::new(Task::new(id, &job.work, job.options));
-            state.entries.push(Entry::new(task, job.work));
+            let task = Arc::new(Task::new(id, from, to, work.pieces(), options));
+            state.entries.push(Entry::new(task, work));
             id
         })
     }
 
-    /// What there is to start now; marks it as started. `probing`: the server cannot be
-    /// reached and one worker tries.
-    pub(super) fn orders(&self, probing: bool) -> Orders {
+    /// Takes the work that can start now, and marks it as started.
+    pub(super) fn orders(&self) -> Orders {
         let mut state = self.state.lock();
         let mut orders = Orders::default();
         state.settle(&mut orders, || self.new_item_id());
@@ -118,13 +140,12 @@ impl Queue {
         let scanning = state.entries.iter().filter(|entry| entry.is_scanning() && !entry.paused).count();
         let waiting = state.entries.iter_mut().filter(|entry| !entry.paused);
         orders.scans = waiting.filter_map(Entry::start_scan).take(SCANS.saturating_sub(scanning)).collect();
-        orders.workers = state.workers_to_start(probing);
+        orders.workers = state.workers_to_start();
         state.workers += orders.workers;
         orders
     }
 
-    /// Called when all orders are given: tells who waits whether anything is left to do;
-    /// `true` when it just became nothing.
+    /// Wakes [`Self::drained`] if no work is left; `true` if this has just become so. Called after all orders.
     pub(super) fn settle_quiet(&self) -> bool {
         let mut state = self.state.lock();
         let quiet = state.is_quiet();
@@ -134,13 +155,13 @@ impl Queue {
         quiet != self.quiet.send_replace(quiet) && quiet
     }
 
-    /// Waits until nothing is left to do.
+    /// Waits until no work is left.
     pub(super) async fn drained(&self) {
-        // The sender is ours: waiting cannot fail.
+        // Waiting cannot fail: `self` owns the sender.
         drop(self.quiet.subscribe().wait_for(|quiet| *quiet).await);
     }
 
-    /// Appends items of one job, whose scan found them.
+    /// Appends items that the scan of a job has planned.
     pub(super) fn push(&self, job: JobId, items: Vec<Item>) {
         self.change(|state| match state.entry(job) {
             Some(entry) if !entry.task.stop.is_cancelled() => items.into_iter().for_each(|item| entry.append(item)),
@@ -148,7 +169,7 @@ impl Queue {
         });
     }
 
-    /// Waits until a job's backlog has room for what its scan finds.
+    /// Waits until a job's backlog has room for further items of its scan.
     pub(super) async fn room(&self, job: JobId) {
         loop {
             let freed = self.room.notified();
@@ -160,7 +181,7 @@ impl Queue {
         }
     }
 
-    /// A job's source is looked through, or cannot be.
+    /// Records that the scan of a job has ended.
     pub(super) fn scanned(&self, job: JobId) {
         self.change(|state| {
             if let Some(entry) = state.entry(job) {
@@ -170,31 +191,36 @@ impl Queue {
         });
     }
 
-    /// A job's emptied source folders are removed.
-    pub(super) fn cleaned(&self, job: JobId) {
+    /// Records that the emptied source folders of a piece were removed.
+    pub(super) fn cleaned(&self, job: JobId, piece: usize) {
         self.change(|state| {
             if let Some(entry) = state.entry(job) {
-                entry.cleaning = false;
+                entry.cleaning = entry.cleaning.saturating_sub(1);
+                entry.task.pieces.closed(piece, false);
             }
         });
     }
 
-    /// Work for one connection, if there is any.
+    /// Work for one worker, if there is any.
     pub(super) fn take_turn(&self) -> Option<Turn> {
         let mut state = self.state.lock();
         if state.has_too_many_workers() {
             return None;
         }
         let quick_worked_on = state.quick_workers > 0;
-        let turn = state.entries.iter_mut().filter(|entry| !entry.paused).find_map(|entry| {
+        let runnable = state.entries.iter_mut().filter(|entry| entry.is_runnable());
+        let turn = runnable.into_iter().find_map(|entry| {
             let large_first = quick_worked_on || entry.quick.is_empty();
             let large = |entry: &mut Entry| entry.take_large().map(|item| Turn::Large(Box::new(item.0), item.1));
-            let quick = |entry: &mut Entry| entry.take_quick().map(Turn::Quick);
+            let quick = |entry: &mut Entry| {
+                let items = entry.take_quick()?;
+                Some(Turn::Quick(Arc::clone(&entry.task), items))
+            };
             if large_first { large(entry).or_else(|| quick(entry)) } else { quick(entry) }
         });
         match &turn {
             Some(Turn::Large(_, active)) => state.active.push(Arc::clone(active)),
-            Some(Turn::Quick(_)) => state.quick_workers += 1,
+            Some(Turn::Quick(..)) => state.quick_workers += 1,
             None => {}
         }
         drop(state);
@@ -202,30 +228,34 @@ impl Queue {
         turn
     }
 
-    /// More items for a connection that pipelines.
-    pub(super) fn more_quick(&self) -> Option<Vec<Item>> {
+    /// More items for a worker that pipelines those of `task`.
+    pub(super) fn more_quick(&self, task: &Task) -> Option<Vec<Item>> {
         let mut state = self.state.lock();
         if state.has_too_many_workers() {
             return None;
         }
-        let taken = state.entries.iter_mut().filter(|entry| !entry.paused).find_map(Entry::take_quick);
+        let mut entries = state.entries.iter_mut();
+        // Earlier jobs are between other sites, cannot run, or have no quick items: none is overtaken.
+        let taken = entries.find_map(|entry| match entry.is_runnable() && entry.task.is_between(task) {
+            true => entry.take_quick(),
+            false => None,
+        });
         drop(state);
         self.room.notify_waiters();
         taken
     }
 
-    /// A connection pipelines no longer.
+    /// Records that a connection has stopped pipelining.
     pub(super) fn quick_ended(&self) {
         self.change(|state| state.quick_workers = state.quick_workers.saturating_sub(1));
     }
 
-    /// A large file is through.
+    /// Removes a finished large file from the active ones.
     pub(super) fn large_ended(&self, active: &Arc<Active>) {
         self.change(|state| state.active.retain(|other| !Arc::ptr_eq(other, active)));
     }
 
-    /// A large file arrived with this size: it moves from what is under way to the totals, in one step for
-    /// whoever looks at both.
+    /// Sets the final size of a large file, in the totals and in the active file. Readers see both changes or neither.
     pub(super) fn settle_size(&self, active: &Active, item: &mut Item, size: u64) {
         self.quietly(|_| {
             item.set_size(size);
@@ -248,13 +278,13 @@ impl Queue {
         });
     }
 
-    /// A taken item goes back to the head of its lane, or to its end when it failed again and again: its next step is to be done, unless
-    /// somebody said otherwise meanwhile.
+    /// Returns a taken item to the head of its lane, or to the end after repeated failures. An item that was paused or
+    /// cancelled meanwhile is held or given up instead.
     pub(super) fn again(&self, item: Item) {
         self.change(|state| state.again(item));
     }
 
-    /// A taken item is held; `false` when it was given up meanwhile instead.
+    /// Holds a taken item; `false` if it was cancelled meanwhile.
     pub(super) fn hold(&self, item: Item, why: Hold) -> bool {
         self.change(|state| {
             if let Some(keep_part) = state.given_up(&item) {
@@ -268,24 +298,23 @@ impl Queue {
         })
     }
 
-    /// A taken item is through and forgotten.
+    /// Records that a taken item is done.
     pub(super) fn finished(&self, job: JobId) {
         self.quietly(|state| {
             let entry = state.entry(job);
             entry.is_some_and(|entry| {
                 entry.in_flight = entry.in_flight.saturating_sub(1);
-                entry.in_flight == 0
+                entry.in_flight == 0 || entry.task.pieces.has_ready()
             })
         });
     }
 
-    /// The server lets no more connections in; holds until nothing is left to do.
+    /// Limits the connections to the number that a site accepts, until no work is left.
     pub(super) fn limit_transfers(&self, most: usize) {
         self.change(|state| state.let_in = Some(most.max(1)));
     }
 
-    /// Keeps a failed item for a retry; it still counts as taken. One whose stream was
-    /// begun cannot be retried.
+    /// Keeps a failed item for a retry; it still counts as taken. An item whose stream was used cannot be retried.
     pub(super) fn keep_failed(&self, item: Item) {
         self.quietly(|state| {
             let lost = item.task.is_stream() && item.stream.is_none();
@@ -296,20 +325,24 @@ impl Queue {
         });
     }
 
-    pub(super) fn link_lost(&self, error: crate::ClientError, retry_in: Duration, attempt: u32) {
-        self.change(|state| state.outbox.push(Event::Link(LinkEvent::Lost { error, retry_in, attempt })));
+    pub(super) fn link_lost(&self, site: String, error: ClientError, retry_in: Duration, attempt: u32) {
+        self.change(|state| state.outbox.push(Event::Link(LinkEvent::Lost { site, error, retry_in, attempt })));
     }
 
-    pub(super) fn link_restored(&self) {
-        self.change(|state| state.outbox.push(Event::Link(LinkEvent::Restored)));
+    pub(super) fn link_restored(&self, site: String) {
+        self.change(|state| state.outbox.push(Event::Link(LinkEvent::Restored { site })));
     }
 
-    /// All items that wait now, taken out: the server cannot be reached. Jobs not yet
-    /// looked through fail as a whole.
-    pub(super) fn take_all(&self, error: &crate::ClientError) -> Vec<Item> {
+    /// Emits the new state of an item.
+    pub(super) fn report_state(&self, item: ItemId, item_state: ItemState) {
+        self.change(|state| state.report(item, item_state));
+    }
+
+    /// Takes all items that wait for an unreachable site. Jobs that are not scanned yet fail as a whole.
+    pub(super) fn take_all(&self, pool: &Arc<Pool>, error: &ClientError) -> Vec<Item> {
         self.change(|state| {
             let mut items = Vec::new();
-            for entry in &mut state.entries {
+            for entry in state.entries.iter_mut().filter(|entry| entry.task.is_at(pool)) {
                 items.extend(entry.take_all());
                 if matches!(entry.scan, Scan::Waiting(_)) && !entry.paused {
                     entry.task.fail(error.clone());
@@ -331,7 +364,7 @@ impl Queue {
         open.map(|entry| entry.picture(active(entry.task.id))).collect()
     }
 
-    /// Changes the state and tells the supervisor.
+    /// Changes the state and notifies the supervisor.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock();
         let result = change(&mut state);
@@ -340,7 +373,7 @@ impl Queue {
         result
     }
 
-    /// Changes the state as somebody outside asked: there may be something to do again.
+    /// Changes the state by a command of the engine's owner, after which there may be work again.
     fn command<T>(&self, command: impl FnOnce(&mut State) -> T) -> T {
         self.change(|state| {
             self.quiet.send_replace(false);
@@ -348,7 +381,7 @@ impl Queue {
         })
     }
 
-    /// Changes the state and tells the supervisor only when the change says so.
+    /// Changes the state, and notifies the supervisor only if `change` returns `true`.
     fn quietly(&self, change: impl FnOnce(&mut State) -> bool) {
         if change(&mut self.state.lock()) {
             self.changed.notify_one();
@@ -370,7 +403,7 @@ impl State {
         } else if paused {
             let id = item.id;
             entry.held.insert(id, (item, Hold::Paused));
-            self.tell(id, ItemState::Paused);
+            self.report(id, ItemState::Paused);
         } else if item.tries.stands_back() {
             entry.append(item);
         } else {
@@ -378,7 +411,7 @@ impl State {
         }
     }
 
-    /// A taken item is no longer taken, nor active; its job.
+    /// Marks an item as no longer taken nor active; returns its job.
     fn put_back(&mut self, item: &Item) -> Option<&mut Entry> {
         self.active.retain(|active| active.item != item.id);
         let entry = self.entry(item.task.id)?;
@@ -390,7 +423,7 @@ impl State {
         self.active.iter().find(|active| active.item == item.id)?.why_stopped()
     }
 
-    /// Whether a taken item, or its job, was given up meanwhile; then whether its part stays.
+    /// Whether the part is kept, if a taken item or its job was cancelled meanwhile.
     fn given_up(&self, item: &Item) -> Option<bool> {
         match self.why_stopped(item) {
             Some(Why::Cancel { keep_part }) => Some(keep_part),
@@ -398,44 +431,52 @@ impl State {
         }
     }
 
-    /// Tells jobs that are through and forgets them, unless their failed items may be retried.
+    /// Closes finished pieces and jobs, and forgets jobs without failed items to retry.
     fn settle(&mut self, orders: &mut Orders, new_id: impl Fn() -> ItemId) {
-        for entry in self.entries.iter_mut().filter(|entry| entry.is_through()) {
-            let dates = entry.task.take_dates(DATES);
-            if !dates.is_empty() {
-                for FolderDate { path, mtime, .. } in dates {
-                    let mut item = Item::new(new_id(), Arc::clone(&entry.task), path);
-                    (item.step, item.facts.mtime) = (Step::FolderDate, mtime);
-                    entry.append(item);
+        let Self { entries, outbox, .. } = self;
+        for entry in entries.iter_mut().filter(|entry| !entry.reported) {
+            let job = entry.task.id;
+            while !entry.task.is_cancelled()
+                && let Some((piece, closing)) = entry.task.pieces.take_ready(DATES)
+            {
+                match closing {
+                    Closing::Dates(dates) => {
+                        for FolderDate { path, mtime, .. } in dates {
+                            let mut item = Item::new(new_id(), Arc::clone(&entry.task), path);
+                            (item.step, item.facts.mtime) = (Step::FolderDate, mtime);
+                            entry.append(item);
+                        }
+                    }
+                    Closing::Folders(folders) => {
+                        entry.cleaning += 1;
+                        orders.cleanups.push(Cleanup { task: Arc::clone(&entry.task), piece, folders });
+                    }
+                    Closing::Done => outbox.push(Event::PieceDone { job, piece }),
+                    Closing::Failed => {}
                 }
-                continue;
             }
-            if entry.task.has_folders() {
-                entry.cleaning = true;
-                orders.cleanups.push(Arc::clone(&entry.task));
-                continue;
+            if entry.is_done() {
+                entry.reported = true;
+                outbox.push(Event::JobDone { job, summary: entry.task.summary() });
             }
-            entry.reported = true;
-            self.outbox.push(Event::JobDone { job: entry.task.id, summary: entry.task.summary() });
         }
         self.entries.retain(|entry| !entry.reported || entry.can_be_retried());
     }
 
-    fn workers_to_start(&self, probing: bool) -> usize {
-        let runnable = || self.entries.iter().filter(|entry| !entry.paused);
+    fn workers_to_start(&self) -> usize {
+        let runnable = || self.entries.iter().filter(|entry| entry.is_runnable());
         let large: usize = runnable().map(|entry| entry.large.len()).sum();
         let quick: usize = runnable().map(|entry| entry.quick.len()).sum();
         let first = usize::from(quick > 0 && self.quick_workers == 0);
         let wanted = large + first + quick / ANOTHER_CONNECTION;
-        let most = if probing { 1 } else { self.most_workers() };
-        wanted.min(most.saturating_sub(self.workers))
+        wanted.min(self.most_workers().saturating_sub(self.workers))
     }
 
     fn most_workers(&self) -> usize {
         self.let_in.map_or(self.transfers, |let_in| let_in.min(self.transfers))
     }
 
-    /// Whether fewer were wanted since they were started.
+    /// Whether the maximum was lowered below the number of running workers.
     fn has_too_many_workers(&self) -> bool {
         self.workers > self.most_workers()
     }
@@ -444,7 +485,7 @@ impl State {
         self.outbox.is_empty() && self.entries.iter().all(Entry::is_quiet)
     }
 
-    fn tell(&mut self, item: ItemId, state: ItemState) {
+    fn report(&mut self, item: ItemId, state: ItemState) {
         self.outbox.push(Event::ItemState { item, state });
     }
 }

@@ -1,52 +1,41 @@
-//! Looks through a job's source while its first files already travel.
+//! Scans a job's source while its first files are already being transferred.
 
-mod existing;
-mod local;
-mod pages;
-mod remote;
 mod seen;
+mod tree;
 
-use std::{
-    ffi::OsString,
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::sync::Arc;
 
-use ferry_shared::{
-    entry::Mtime,
-    name::Name,
-    path::RemotePath,
-    refusal::{Code, Refusal},
-};
+use ferry_shared::{entry::Kind, entry::Mtime, path::RemotePath};
 
-use self::seen::Seen;
 use super::{
-    conflict::{ConflictRule, FileFacts},
-    core::Shared,
+    conflict::ConflictRule,
+    connecting::NoSession,
+    engine_state::Shared,
     event::{Event, Failure, Outcome, Skip},
-    flow::{self, Next},
-    item::{Item, Sink, Step, Stream},
-    job::{Selected, Work},
-    link::{Link, NoLink},
-    local::{name::text_of, system},
-    path::{FolderPair, ItemPath},
-    task::Task,
+    fit::{self, Planned},
+    item::{Item, Step},
+    job::Selected,
+    path::{Ends, ItemPath},
+    queue::Work,
+    sessions::{Open, Pool},
+    task::{End, Task},
+    transitions::{self, Next},
     tries::is_outage,
 };
-use crate::{error::ClientError, reconnect::Backoff};
+use crate::{
+    error::ClientError,
+    obstacle::Obstacle,
+    reconnect::Backoff,
+    site::{Found, Location, Make, Prepared, SitePath, TargetKind},
+};
 
-/// Why a pipe or a device that is named as a file is not sent.
-const SPECIAL: &str = "it is neither a file nor a folder; `ferry put -` sends what a pipe gives";
-
-/// Looks through a job's source and puts its items into the queue.
+/// Scans a job's source and queues its items.
 pub(super) async fn run(core: Shared, task: Arc<Task>, work: Work) {
     let result = tokio::select! {
         biased;
-        () = core.stop.cancelled() => Err(ClientError::Cancelled),
+        () = core.stop().cancelled() => Err(ClientError::Cancelled),
         () = task.stop.cancelled() => Err(ClientError::Cancelled),
-        result = look(&core, &task, work) => result,
+        result = scan_source(&core, &task, work) => result,
     };
     match result {
         Ok(()) => {
@@ -54,125 +43,191 @@ pub(super) async fn run(core: Shared, task: Arc<Task>, work: Work) {
             let (files, folders, bytes) = (totals.files, totals.folders, totals.bytes);
             core.emit(Event::JobCounted { job: task.id, files, folders, bytes }).await;
         }
-        Err(_) if task.stop.is_cancelled() || core.stop.is_cancelled() => {}
+        Err(_) if task.stop.is_cancelled() || core.stop().is_cancelled() => {}
         Err(error) => {
-            let full = error.is_no_room();
             task.fail(error);
-            if full {
-                core.queue.cancel(Selected::Job(task.id), true);
-            }
+            core.queue.cancel(Selected::Job(task.id), true);
         }
     }
     core.queue.scanned(task.id);
 }
 
-async fn look(core: &Shared, task: &Arc<Task>, work: Work) -> Result<(), ClientError> {
+/// # Errors
+/// An error that fails the job as a whole.
+async fn scan_source(core: &Shared, task: &Arc<Task>, work: Work) -> Result<(), ClientError> {
     match work {
-        Work::Upload { from, to } => {
-            let path = from.clone();
-            let found = core.blocking(move || std::fs::metadata(path)).await.map_err(io::Error::other);
-            let metadata = found.flatten().map_err(|error| ClientError::local(&from, error))?;
-            let named = from.file_name().map(Path::new);
-            if named.is_some_and(|name| !task.options.filter.means_named(name, metadata.is_dir())) {
-                return filtered(core, task, upload_item(core, task, &from, &to)?).await;
+        Work::Pieces(pieces) => {
+            may_remove_source(task)?;
+            for (number, piece) in pieces.into_iter().enumerate() {
+                let ends = Ends::new(number, Some(piece.from), Some(piece.to));
+                match self::piece(core, task, &ends).await {
+                    Ok(()) => {}
+                    Err(error) if error.is_no_room() && !task.options.fill => return Err(error),
+                    Err(error) if core.stop().is_cancelled() || task.is_cancelled() => return Err(error),
+                    Err(error) => {
+                        task.pieces.refused(number, error.clone());
+                        core.emit(Event::PieceFailed { job: task.id, piece: number, error }).await;
+                    }
+                }
+                task.pieces.scanned(number);
             }
-            if metadata.is_dir() {
-                return local::folder(core, task, from, to).await;
-            }
-            if !metadata.is_file() {
-                return Err(ClientError::local(&from, io::Error::new(io::ErrorKind::InvalidInput, SPECIAL)));
-            }
-            let mut item = upload_item(core, task, &from, &to)?;
-            let mtime = metadata.modified().map_err(|error| ClientError::local(&from, error))?;
-            item.facts = FileFacts { size: metadata.len(), mtime: Mtime::from(mtime) };
-            item.mode = system::mode_of(&metadata);
-            file(core, item).await;
-            Ok(())
         }
-        Work::UploadStream { from, to } => {
-            let mut item = upload_item(core, task, "-".as_ref(), &to)?;
-            item.facts.mtime = Mtime::from(SystemTime::now());
-            item.stream = Some(Stream::Source(from));
-            file(core, item).await;
-            Ok(())
+        Work::FromStream(stream, to) => {
+            let ends = Ends::new(0, None, Some(to));
+            let mut item = new_item(core, task, ends.top());
+            item.facts.mtime = Mtime::from(std::time::SystemTime::now());
+            item.stream = Some(stream);
+            far_file(core, item).await;
+            task.pieces.scanned(0);
         }
-        Work::Download { from, to } => remote::look(core, task, from, to).await,
-        Work::DownloadStream { from, to } => {
-            let name = from.name().ok_or_else(|| not_usable("a folder cannot be written out"))?;
-            let pair = pair(None, from.parent().unwrap_or_default(), true);
-            let mut item = new_item(core, task, path(&pair, "-".into(), &name)?);
-            item.stream = Some(Stream::Sink(Sink { to, written: Vec::new() }));
-            if task.options.dry_run {
-                item.facts.size = remote::file_size(core, &from).await?;
+        Work::ToStream(from, stream) => {
+            let ends = Ends::new(0, Some(from), None);
+            let mut item = new_item(core, task, ends.top());
+            item.stream = Some(stream);
+            if task.options.dry_run
+                && let Some(at) = item.path.source()
+            {
+                let found = stat(core, task, &at).await?;
+                if found.kind != Kind::File {
+                    return Err(ClientError::obstructed(
+                        Obstacle::IsFolder,
+                        format!("{} is not a file", at.root().path()),
+                    ));
+                }
+                item.facts.size = found.facts.size;
             }
             task.tally.add_file(item.facts.size);
             enqueue(core, task, vec![Next::Again(item)]).await;
-            Ok(())
+            task.pieces.scanned(0);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a move whose copy could not be proven: the target has no digests, and the copy is not read back.
+fn may_remove_source(task: &Task) -> Result<(), ClientError> {
+    let proves = task.to.abilities.digest || task.options.verify;
+    if task.options.remove_source && !proves {
+        return Err(ClientError::obstructed(
+            Obstacle::Unsupported,
+            "this site offers no digest, so a move to it cannot be proven; --verify reads the copy back, and a copy keeps \
+             the source",
+        ));
+    }
+    Ok(())
+}
+
+/// Queues a piece that is a file, or everything in a piece that is a folder.
+async fn piece(core: &Shared, task: &Arc<Task>, ends: &Arc<Ends>) -> Result<(), ClientError> {
+    let top = ends.top();
+    let Some(source) = top.source() else { return Err(ClientError::Cancelled) };
+    let found = stat(core, task, &source).await?;
+    if let (Some(from), Some(to)) = (top.from(), top.to())
+        && task.is_within_one_site()
+    {
+        blocking(core, move || apart(&from, &to, found.kind)).await?;
+    }
+    if let Some(name) = source.root().path().name() {
+        let name = crate::os_name::shown(&name);
+        if !task.options.filter.means_named(name.as_ref(), found.kind == Kind::Folder) {
+            task.tally.add_file(0);
+            let item = new_item(core, task, top);
+            enqueue(core, task, vec![Next::Done(item, Outcome::Skipped(Skip::Filtered))]).await;
+            return Ok(());
+        }
+    }
+    match found.kind {
+        Kind::Folder => tree::walk(core, task, ends, &found).await,
+        Kind::File => file(core, task, top, &found).await,
+        Kind::Symlink | Kind::Other => {
+            let what = source.root().path();
+            let message = format!("{what}: it is neither a file nor a folder; `ferry put -` sends what a pipe gives");
+            Err(ClientError::obstructed(Obstacle::Unsupported, message))
         }
     }
 }
 
-/// What was named is left out by the filter.
-async fn filtered(core: &Shared, task: &Arc<Task>, item: Item) -> Result<(), ClientError> {
-    task.tally.add_file(0);
-    enqueue(core, task, vec![Next::Done(item, Outcome::Skipped(Skip::Filtered))]).await;
+/// Refuses a target that is its own source or inside it. Blocks on the disk.
+fn apart(from: &SitePath, to: &SitePath, kind: Kind) -> Result<(), ClientError> {
+    let (source, target) = (without_links(from), without_links(to));
+    let refused = |what| Err(ClientError::obstructed(Obstacle::BadPath, format!("{to} {what}")));
+    match target.starts_with(&source) {
+        true if target == source => refused("is where it comes from".to_owned()),
+        true if kind == Kind::Folder => refused(format!("is inside {from}")),
+        _ => Ok(()),
+    }
+}
+
+/// A local path without symbolic links in the part that exists.
+fn without_links(path: &SitePath) -> SitePath {
+    let Some(local) = path.local() else { return path.clone() };
+    let local = std::path::absolute(local).unwrap_or_else(|_| local.to_owned());
+    let real = local.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    real.and_then(|(above, real)| local.strip_prefix(above).ok().map(|rest| real.join(rest))).unwrap_or(local).into()
+}
+
+/// Queues a piece that is a file.
+async fn file(core: &Shared, task: &Arc<Task>, path: ItemPath, found: &Found) -> Result<(), ClientError> {
+    let (Some(at), Some(pool)) = (path.target(), task.to.pool()) else { return Err(ClientError::Cancelled) };
+    let mut item = new_item(core, task, path);
+    (item.facts, item.mode) = (found.facts, found.mode);
+    if task.from.abilities.near {
+        item.source_version = None;
+    }
+    if !task.to.abilities.near {
+        far_file(core, item).await;
+        return Ok(());
+    }
+    task.tally.add_file(item.facts.size);
+    let make = match () {
+        () if task.options.dry_run => Make::Nothing,
+        () if task.options.parents => Make::WithParents,
+        () => Make::Itself,
+    };
+    let prepared = prepare(core, task, &at, TargetKind::File, make).await?;
+    let planned = blocking(core, move || {
+        let mut existing = prepared.existing;
+        let met = existing.look(&RemotePath::home())?;
+        let arrived = existing.begun(&RemotePath::home());
+        let next = transitions::found(item, met.clone(), false);
+        let planned = Planned::meeting(next, met.as_ref());
+        let arrived = if planned.whole > 0 { arrived } else { 0 };
+        Ok(Planned { arrived, ..planned })
+    })
+    .await?;
+    let admitted = fit::admit(core, task, pool, &at, vec![planned]).await?;
+    enqueue(core, task, admitted).await;
     Ok(())
 }
 
-/// The one file of an upload, without what is known of it.
-fn upload_item(core: &Shared, task: &Arc<Task>, from: &std::path::Path, to: &RemotePath) -> Result<Item, ClientError> {
-    let name = to.name().ok_or_else(|| ClientError::from(Refusal::new(Code::IsDirectory, "the home is a folder")))?;
-    let local_name: OsString = from.file_name().unwrap_or_default().into();
-    let local = (!task.is_stream()).then(|| from.parent().map(PathBuf::from).unwrap_or_default());
-    let pair = pair(local, to.parent().unwrap_or_default(), true);
-    Ok(new_item(core, task, path(&pair, local_name, &name)?))
-}
-
-/// Queues the one file of an upload. Whether something is at its target shows when it is
-/// tried: that costs nothing where nothing is.
-async fn file(core: &Shared, mut item: Item) {
+/// Queues a file for a site that is not near. The transfer itself detects an existing target, which saves a round trip
+/// if there is none.
+async fn far_file(core: &Shared, mut item: Item) {
     let task = Arc::clone(&item.task);
     task.tally.add_file(item.facts.size);
     item.step = match task.options.conflict {
-        _ if task.options.dry_run => Step::Look(None),
+        _ if task.options.dry_run => Step::Stat(None),
         ConflictRule::Replace => Step::Replace(None),
         _ => Step::Fresh,
     };
     enqueue(core, &task, vec![Next::Again(item)]).await;
 }
 
-fn pair(local: Option<PathBuf>, remote: RemotePath, named: bool) -> Arc<FolderPair> {
-    let above = remote.depth();
-    Arc::new(FolderPair { local, remote, above, named, follows: named })
-}
-
-fn path(pair: &Arc<FolderPair>, local_name: OsString, remote_name: &Name) -> Result<ItemPath, ClientError> {
-    ItemPath::new(Arc::clone(pair), local_name, remote_name).map_err(|error| not_usable(&error.to_string()))
-}
-
-pub(super) fn new_item(core: &Shared, task: &Arc<Task>, path: ItemPath) -> Item {
+fn new_item(core: &Shared, task: &Arc<Task>, path: ItemPath) -> Item {
+    task.pieces.opened(path.piece());
     Item::new(core.queue.new_item_id(), Arc::clone(task), path)
-}
-
-fn not_usable(why: &str) -> ClientError {
-    Refusal::new(Code::BadPath, why).into()
-}
-
-/// A path below a job's folder, whose own path has `depth` names, as filters see it.
-fn below(path: &RemotePath, depth: usize) -> PathBuf {
-    path.names().skip(depth).map(|name| text_of(name).unwrap_or_default()).collect()
 }
 
 fn failure(error: ClientError) -> Outcome {
     Outcome::Failed(Failure { retryable: true, error })
 }
 
-/// Puts what was found on its way; waits while too much is waiting.
+/// Queues planned items and carries out other decisions; waits while the backlog is full.
 async fn enqueue(core: &Shared, task: &Arc<Task>, found: Vec<Next>) {
     let mut items = Vec::with_capacity(found.len());
     for next in found {
         let next = match next {
-            Next::Again(item) if matches!(item.step, Step::Fresh | Step::Replace(_)) => flow::start(item),
+            Next::Again(item) if matches!(item.step, Step::Fresh | Step::Replace(_)) => transitions::start(item),
             next => next,
         };
         match next {
@@ -189,10 +244,50 @@ async fn enqueue(core: &Shared, task: &Arc<Task>, found: Vec<Next>) {
     core.queue.room(task.id).await;
 }
 
-/// Waits after an exchange with the server broke that may be begun anew.
+/// Stats the source; retries during an outage.
+async fn stat(core: &Shared, task: &Task, at: &Location) -> Result<Found, ClientError> {
+    let pool = pool_of(&task.from)?;
+    let mut backoff = Backoff::new(core.patience);
+    loop {
+        let mut open = session(core, pool).await?;
+        let found = open.session.stat(at).await;
+        pool.put(open);
+        match found {
+            Err(error) => outlive(&mut backoff, error).await?,
+            found => return found,
+        }
+    }
+}
+
+/// Prepares the target; retries during an outage.
+async fn prepare(
+    core: &Shared,
+    task: &Task,
+    at: &Location,
+    kind: TargetKind,
+    make: Make,
+) -> Result<Prepared, ClientError> {
+    let pool = pool_of(&task.to)?;
+    let mut backoff = Backoff::new(core.patience);
+    loop {
+        let mut open = session(core, pool).await?;
+        let prepared = open.session.prepare(at, kind, make).await;
+        pool.put(open);
+        match prepared {
+            Err(error) => outlive(&mut backoff, error).await?,
+            prepared => return prepared,
+        }
+    }
+}
+
+fn pool_of(end: &End) -> Result<&Arc<Pool>, ClientError> {
+    end.pool().ok_or(ClientError::Cancelled)
+}
+
+/// Waits before a request that failed in an outage is repeated.
 ///
 /// # Errors
-/// What broke it, when it was no outage or one for too long.
+/// `error`, if it is no outage or the outage has lasted too long.
 async fn outlive(backoff: &mut Backoff, error: ClientError) -> Result<(), ClientError> {
     match backoff.next_delay(&error).filter(|_| is_outage(&error)) {
         Some(delay) => tokio::time::sleep(delay).await,
@@ -201,14 +296,22 @@ async fn outlive(backoff: &mut Backoff, error: ClientError) -> Result<(), Client
     Ok(())
 }
 
-/// A connection for looking at the server's side.
-async fn link(core: &Shared) -> Result<Link, ClientError> {
-    match core.link_in_turn().await {
-        Ok(link) => Ok(link),
-        Err(NoLink::Failed(error)) => {
-            core.fail_waiting(&error, Vec::new()).await;
+/// Opens a session for the scan.
+async fn session(core: &Shared, pool: &Arc<Pool>) -> Result<Open, ClientError> {
+    match core.session_in_turn(pool).await {
+        Ok(open) => Ok(open),
+        Err(NoSession::Failed(error)) => {
+            core.fail_waiting(pool, &error, Vec::new()).await;
             Err(error)
         }
-        Err(NoLink::Stopped | NoLink::Enough) => Err(ClientError::Cancelled),
+        Err(NoSession::Stopped | NoSession::Enough) => Err(ClientError::Cancelled),
     }
+}
+
+/// Runs `work`, which blocks on a disk.
+async fn blocking<T: Send + 'static>(
+    core: &Shared,
+    work: impl FnOnce() -> Result<T, ClientError> + Send + 'static,
+) -> Result<T, ClientError> {
+    super::engine_state::joined(core.blocking(work)).await
 }

@@ -1,28 +1,29 @@
-//! What holds for the whole engine, whatever its jobs are.
+//! The settings of an engine, which apply to all its jobs.
 
 use std::time::Duration;
 
 use crate::reconnect::Patience;
+pub use crate::traffic::Bandwidth;
 
-/// How hard the engine works.
+/// The settings of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// The most bulk connections at a time, at least 1.
     pub transfers: usize,
-    /// The most bytes a second, all connections together.
+    /// The most bytes per second, over all connections.
     pub bandwidth: Bandwidth,
-    /// How long an outage is waited for, by an item or for a connection.
+    /// How long an item or a connection is retried during an outage.
     pub retry_for: Duration,
-    /// How often an item, or a connection that cannot be made, is tried again at most, within
-    /// that time; 0 is never, [`u32::MAX`] no cap.
+    /// The most retries of an item, or of a connection that cannot be opened, within that time. 0 means none,
+    /// [`u32::MAX`] no limit.
     pub retries: u32,
-    /// How long a server that has all it needs to answer at once, or to send the next block, may
-    /// be silent; then the connection is given up like one that was cut.
+    /// How long a server may be silent when it can answer at once or send the next block. After that, the connection
+    /// counts as lost.
     pub silence: Duration,
 }
 
 impl Settings {
-    /// How long an outage is waited for.
+    /// The limits for retries during an outage.
     pub(super) fn patience(&self) -> Patience {
         Patience { time: self.retry_for, retries: self.retries }
     }
@@ -33,13 +34,4 @@ impl Default for Settings {
         let Patience { time: retry_for, retries } = Patience::default();
         Self { transfers: 4, bandwidth: Bandwidth::default(), retry_for, retries, silence: Duration::from_secs(90) }
     }
-}
-
-/// Bytes a second in each direction; `None` is as fast as it goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Bandwidth {
-    /// To the server.
-    pub up: Option<u64>,
-    /// From the server.
-    pub down: Option<u64>,
 }

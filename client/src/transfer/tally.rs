@@ -1,8 +1,8 @@
-//! A job's counters: written wherever something happens, read by whoever draws.
+//! A job's counters, which the engine updates and the front ends display.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use super::event::{Outcome, Skip, Summary};
+use super::event::{Outcome, Proof, Skip, Summary};
 
 /// A job's counters.
 #[derive(Debug, Default)]
@@ -24,9 +24,11 @@ pub(super) struct Tally {
     unchanged: AtomicU64,
     skipped: AtomicU64,
     failed: AtomicU64,
+    /// The weakest proof so far, counted from 1; 0 if there is none.
+    weakest: AtomicU64,
 }
 
-/// The counters a picture of the job is drawn from.
+/// The counters that are displayed as a job's progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Totals {
     pub(super) files: u64,
@@ -46,31 +48,35 @@ impl Tally {
         add(&self.folders, 1);
     }
 
-    /// A file that is in the totals turned out to have another size.
+    /// Changes the size of a file in the totals.
     pub(super) fn resize(&self, from: u64, to: u64) {
         // Wraps around to subtract.
         add(&self.bytes, to.wrapping_sub(from));
     }
 
-    /// A folder is there.
+    /// Counts a folder that exists at its target.
     pub(super) fn folder_done(&self) {
         add(&self.folders_done, 1);
     }
 
-    /// A folder failed.
+    /// Counts a failed folder.
     pub(super) fn folder_failed(&self) {
         add(&self.failed, 1);
     }
 
-    /// A file of `weight` bytes in the totals is through, whatever became of it.
+    /// Counts a finished file, which has `weight` bytes in the totals.
     pub(super) fn file_done(&self, weight: u64, outcome: &Outcome) {
         add(&self.files_done, 1);
         if counts_bytes(outcome) {
             add(&self.bytes_done, weight);
         }
         match outcome {
-            Outcome::Verified { size, transferred, reused, grown, .. } => {
+            Outcome::Verified { size, transferred, reused, grown, proof, .. } => {
                 add(&self.arrived, 1);
+                let rank = *proof as u64 + 1;
+                let weaker = |weakest: u64| Some(if weakest == 0 { rank } else { weakest.min(rank) });
+                // Never fails: the closure always returns a value.
+                let _ = self.weakest.fetch_update(Relaxed, Relaxed, weaker);
                 add(&self.unproven, u64::from(grown.is_some_and(|grown| !grown.proven)));
                 add(&self.arrived_bytes, *size);
                 add(&self.transferred, *transferred);
@@ -89,18 +95,18 @@ impl Tally {
         }
     }
 
-    /// A failed file is tried again.
+    /// Takes back the count of a failed file that is retried.
     pub(super) fn file_again(&self) {
         self.files_done.fetch_sub(1, Relaxed);
         self.failed.fetch_sub(1, Relaxed);
     }
 
-    /// Bytes of a file that is not through are out of our hands.
+    /// Counts bytes of an unfinished file that were transferred already.
     pub(super) fn under_way(&self, bytes: u64) {
         add(&self.under_way, bytes);
     }
 
-    /// These bytes are through, or will be sent again.
+    /// Takes back the count of such bytes: their file is done, or they will be sent again.
     pub(super) fn not_under_way(&self, bytes: u64) {
         self.under_way.fetch_sub(bytes, Relaxed);
     }
@@ -129,12 +135,20 @@ impl Tally {
             skipped: get(&self.skipped),
             failed: get(&self.failed),
             cancelled: false,
+            failed_pieces: 0,
             error: None,
+            proof: match get(&self.weakest) {
+                0 => None,
+                1 => Some(Proof::None),
+                2 => Some(Proof::Size),
+                3 => Some(Proof::ReadBack),
+                _ => Some(Proof::Digest),
+            },
         }
     }
 }
 
-/// Whether a file's bytes are through with it: not those of one that failed or was given up.
+/// Whether a file's bytes count as done: not those of a failed or cancelled file.
 fn counts_bytes(outcome: &Outcome) -> bool {
     !matches!(outcome, Outcome::Failed(_) | Outcome::Skipped(Skip::Cancelled))
 }
@@ -153,7 +167,7 @@ mod tests {
     use crate::{error::ClientError, transfer::event::Failure};
 
     #[test]
-    fn every_file_is_through_once_but_bytes_only_where_they_are_done_with() {
+    fn every_file_counts_once_but_bytes_only_if_they_are_done() {
         let tally = Tally::default();
         for size in [10, 20, 30] {
             tally.add_file(size);

@@ -1,41 +1,38 @@
-//! How often, and for how long, an item has failed for reasons that may pass.
+//! Counts the transient failures of an item, and the time of an outage.
 
 use std::time::Duration;
 
-use ferry_shared::{
-    limits::BLOCK_SIZE,
-    refusal::{Code, Refusal},
-};
+use ferry_shared::limits::BLOCK_SIZE;
 use tokio::time::Instant;
 
-use crate::{error::ClientError, reconnect::Patience};
+use crate::{error::ClientError, obstacle::Obstacle, reconnect::Patience};
 
-/// How often a failure that is no outage is tried again at most.
+/// The most retries after failures that are no outage.
 const MOST: u32 = 5;
-/// How often a content that does not hold still is tried again at least: it is not the network that failed.
+/// The fewest retries after content changed or did not match, even without patience for outages.
 const CONTENT: u32 = 2;
-/// So often an item may fail before others go first: it may be what fails the connection.
+/// The most retries before other items go first: the item itself may be the one that breaks the connection.
 const IN_FRONT: u32 = 2;
 
-/// What an item has tried.
+/// The retries of an item.
 #[derive(Debug, Default)]
 pub(super) struct Tries {
     count: u32,
-    /// When the outage began that the item is in.
+    /// The start of the present outage.
     since: Option<Instant>,
-    /// The most bytes of it that were through at a time.
+    /// The most bytes that an attempt reached.
     reached: u64,
 }
 
 impl Tries {
-    /// So many bytes of the item were through when it failed. More than ever before ends an outage.
+    /// Records the bytes that a failed attempt reached. An outage ends with at least a block more than ever before.
     pub(super) fn reached(&mut self, bytes: u64) {
         if bytes >= self.reached.saturating_add(BLOCK_SIZE) {
             (self.reached, self.since) = (bytes, None);
         }
     }
 
-    /// Counts a failure that may pass; whether to try again.
+    /// Counts a transient failure; returns whether to retry.
     pub(super) fn again(&mut self, error: &ClientError, patience: Patience) -> bool {
         let again = if is_outage(error) {
             self.count < patience.retries && self.waited() < patience.time
@@ -57,25 +54,19 @@ impl Tries {
     }
 }
 
-/// Whether the server, or the way to it, is away for now.
+/// Whether the site or the connection to it is unavailable for now.
 pub(super) fn is_outage(error: &ClientError) -> bool {
-    match error {
-        ClientError::Lost(_) | ClientError::Unreachable { .. } | ClientError::Timeout(_) => error.is_transient(),
-        ClientError::Refused(Refusal { code: Code::Busy | Code::TooManyAttempts, retry, .. }) => *retry,
-        _ => false,
-    }
+    matches!(error.obstacle(), Obstacle::Unreachable | Obstacle::Busy) && error.is_transient()
 }
 
 fn is_content(error: &ClientError) -> bool {
-    match error {
-        ClientError::SourceChanged | ClientError::Mismatch { .. } => true,
-        ClientError::Refused(refusal) => matches!(refusal.code, Code::Mismatch | Code::Changed),
-        _ => false,
-    }
+    matches!(error.obstacle(), Obstacle::Changed | Obstacle::Mismatch)
 }
 
 #[cfg(test)]
 mod tests {
+    use ferry_shared::refusal::{Code, Refusal};
+
     use super::*;
 
     const MINUTE: Patience = Patience::of(Duration::from_secs(60));
@@ -103,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_outage_is_tried_a_few_times_however_patient_one_is() {
+    fn a_failure_other_than_an_outage_is_tried_a_few_times_whatever_the_patience() {
         let fault = ClientError::from(Refusal::new(Code::Internal, ""));
         assert_eq!(count(&fault, Patience::default()), MOST);
         assert_eq!(count(&ClientError::SourceChanged, Patience::default()), MOST);

@@ -1,61 +1,73 @@
-//! A worker: one connection at a time, and whatever the queue has for it.
+//! A worker: takes turns from the queue, and holds the sessions for one pair of sites at a time.
+
+use std::{sync::Arc, time::Duration};
 
 use super::{
-    core::Shared,
-    flow::Next,
-    large,
-    link::{Link, NoLink},
+    connecting::NoSession,
+    engine_state::Shared,
+    pair::Sessions,
+    pipelined,
     queue::Turn,
-    quick,
+    sessions::Pool,
+    streamed,
+    task::{End, Task},
+    transitions::Next,
 };
-use crate::{
-    error::ClientError,
-    reconnect::{Backoff, Patience},
-};
+use crate::reconnect::{Backoff, Patience};
 
-/// How a turn ended.
-#[derive(Debug, Default)]
-pub(super) struct Ended {
-    /// The connection, where it can be used again.
-    pub(super) link: Option<Link>,
-    /// Something failed that may pass: wait a little before the next turn.
-    pub(super) hiccup: Option<ClientError>,
-}
+/// How long a worker waits when a site accepts no more sessions.
+pub(super) const ENOUGH: Duration = Duration::from_millis(100);
 
-/// Works until the queue has nothing more for it.
+/// Works until the queue has no more turns.
 pub(super) async fn work(core: Shared) {
     let _ended = Counted(&core);
     let mut backoff = Backoff::new(Patience::ENDLESS);
-    let mut kept = None;
-    while !core.stop.is_cancelled() {
+    let mut kept: Option<(Arc<Task>, Sessions)> = None;
+    while !core.stop().is_cancelled() {
         let Some(turn) = core.queue.take_turn() else { break };
-        let link = match kept.take() {
-            Some(link) => Ok(link),
-            None => core.link().await,
-        };
-        let link = match link {
-            Ok(link) => link,
-            Err(none) => return stand_back(&core, turn, none).await,
-        };
+        let task = Arc::clone(turn.task());
+        let mut sessions = Sessions::default();
+        if let Some((earlier, open)) = kept.take() {
+            match earlier.is_between(&task) && !open.is_broken() {
+                true => sessions = open,
+                false => open.put_back(&earlier),
+            }
+        }
+        if let Err((pool, none)) = complete(&core, &task, &mut sessions).await {
+            sessions.put_back(&task);
+            return stand_back(&core, turn, &pool, none).await;
+        }
         let ended = match turn {
-            Turn::Quick(batch) => quick::run(&core, link, batch).await,
-            Turn::Large(item, active) => large::run(&core, link, *item, active).await,
+            Turn::Quick(task, batch) => pipelined::run(&core, sessions, &task, batch).await,
+            Turn::Large(item, active) => streamed::run(&core, sessions, *item, active).await,
         };
-        kept = ended.link;
+        kept = Some((task, ended.sessions));
         match ended.hiccup.and_then(|error| backoff.next_delay(&error)) {
             Some(delay) => tokio::select! {
-                () = core.stop.cancelled() => {}
+                () = core.stop().cancelled() => {}
                 () = tokio::time::sleep(delay) => {}
             },
             None => backoff.reset(),
         }
     }
-    if let Some(link) = kept {
-        core.links.put(link);
+    if let Some((task, sessions)) = kept {
+        sessions.put_back(&task);
     }
 }
 
-/// Tells the queue that a worker is gone, however it went.
+/// Opens the sessions that are missing.
+async fn complete(core: &Shared, task: &Task, sessions: &mut Sessions) -> Result<(), (Arc<Pool>, NoSession)> {
+    for (end, open) in [(&task.from, &mut sessions.source), (&task.to, &mut sessions.target)] {
+        if let Some(pool) = End::pool(end)
+            && open.is_none()
+        {
+            *open = Some(core.session(pool).await.map_err(|none| (Arc::clone(pool), none))?);
+        }
+    }
+    Ok(())
+}
+
+/// Notifies the queue when a worker ends.
 struct Counted<'a>(&'a Shared);
 
 impl Drop for Counted<'_> {
@@ -64,32 +76,37 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// There is no connection for a turn.
-async fn stand_back(core: &Shared, turn: Turn, none: NoLink) {
+/// Gives up a turn, because there is no session with the site of `pool`.
+async fn stand_back(core: &Shared, turn: Turn, pool: &Arc<Pool>, none: NoSession) {
     let items = match turn {
-        Turn::Quick(batch) => {
+        Turn::Quick(_, batch) => {
             core.queue.quick_ended();
             batch
         }
-        // Stopped meanwhile: where it goes from here is for the queue to say.
+        // The queue decides about an item that was stopped.
         Turn::Large(item, active) if active.why_stopped().is_some() => {
             core.apply(Next::Again(*item)).await;
             Vec::new()
         }
         Turn::Large(item, active) => {
-            if matches!(none, NoLink::Failed(_)) {
+            if matches!(none, NoSession::Failed(_)) {
                 core.queue.large_ended(&active);
             }
             vec![*item]
         }
     };
     match none {
-        NoLink::Stopped => {}
-        NoLink::Enough => {
+        NoSession::Stopped => {}
+        NoSession::Enough => {
             for item in items.into_iter().rev() {
                 core.apply(Next::Again(item)).await;
             }
+            // Wait, because a new worker would find no session either.
+            tokio::select! {
+                () = core.stop().cancelled() => {}
+                () = tokio::time::sleep(ENOUGH) => {}
+            }
         }
-        NoLink::Failed(error) => core.fail_waiting(&error, items).await,
+        NoSession::Failed(error) => core.fail_waiting(pool, &error, items).await,
     }
 }

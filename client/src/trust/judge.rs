@@ -1,6 +1,6 @@
-//! Decides about the key a server showed, after the handshake and before a byte is said inside it.
+//! Decides about a server's key, after the handshake and before anything is sent inside TLS.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use parking_lot::Mutex;
 use rustls::{crypto::CryptoProvider, server::ParsedCertificate};
@@ -11,46 +11,46 @@ use super::{
     known::{Known, KnownServers},
     platform::Platform,
 };
-use crate::{connect::ConnectOptions, error::ClientError};
+use crate::error::ClientError;
 
-/// What is to be done with a key that is not refused.
+/// The decision about a key that is not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Go on.
+    /// The key is trusted.
     Trusted(Fingerprint),
-    /// Say nothing to this server until [`Judge::ask`] said yes.
+    /// The user must decide: send nothing to this server until [`Judge::ask`] succeeds.
     Ask(Fingerprint),
 }
 
-/// Decides about the keys of one server; shared by all connections to it.
+/// Decides about the keys of one server; all connections to it share the judge.
 pub(crate) struct Judge {
     /// The server, as `host:port`.
     host: String,
     trust: Trust,
     known: KnownServers,
     platform: Arc<Platform>,
-    /// The key that was trusted last, so that further connections cost nothing.
+    /// The key that was trusted last, so that further connections need no checks.
     accepted: Mutex<Option<Fingerprint>>,
-    /// The key a person declined, who is not asked about it again.
+    /// The key that the user declined, about which the user is not asked again.
     declined: Mutex<Option<Fingerprint>>,
 }
 
 impl Judge {
-    pub(crate) fn new(host: String, options: &ConnectOptions, provider: Arc<CryptoProvider>) -> Self {
+    pub(crate) fn new(host: String, trust: Trust, known_servers: PathBuf, provider: Arc<CryptoProvider>) -> Self {
         Self {
             host,
-            trust: options.trust.clone(),
-            known: KnownServers::new(options.known_servers.clone()),
+            trust,
+            known: KnownServers::new(known_servers),
             platform: Arc::new(Platform::new(provider)),
             accepted: Mutex::default(),
             declined: Mutex::default(),
         }
     }
 
-    /// Decides about a server that goes by `name` and showed `chain`.
+    /// Decides about a server with the host name `name` and the certificate chain `chain`.
     ///
     /// # Errors
-    /// A [`ClientError`] that says which key was shown and which was expected.
+    /// A [`ClientError`] with the server's key and the expected key.
     pub(crate) async fn judge(
         &self,
         name: ServerName<'static>,
@@ -67,7 +67,7 @@ impl Judge {
         }
         match (self.look_up(name, chain, found).await?, accepted) {
             (Known::Same, _) => Ok(self.accept(found)),
-            // A key may also change without a line about it: when the platform vouched before.
+            // A key can also change without an entry in the file, if a platform root certified the earlier key.
             (Known::Other(expected), _) | (Known::Unknown, Some(expected)) => Err(self.changed(expected, found)),
             (Known::Unknown, None) => match self.trust {
                 Trust::AcceptNew => self.remember(found).await.map(|()| Verdict::Trusted(found)),
@@ -77,12 +77,12 @@ impl Judge {
         }
     }
 
-    /// Has a person decide about `found`, and remembers a yes in the file, a no in memory.
+    /// Asks the user about `found`. Stores an acceptance in the file, and remembers a refusal in memory.
     ///
-    /// Comes up only before the first login; one connection at a time comes so far.
+    /// This happens only before the first login, on one connection at a time.
     ///
     /// # Errors
-    /// [`ClientError::DeclinedKey`], or what keeps it from being remembered.
+    /// [`ClientError::DeclinedKey`], or the error of storing the key.
     pub(crate) async fn ask(&self, found: Fingerprint) -> Result<(), ClientError> {
         let Trust::Ask(prompt) = &self.trust else { return Ok(()) };
         let question = TrustQuestion { host: self.host.clone(), fingerprint: found };
@@ -93,7 +93,7 @@ impl Judge {
         Err(ClientError::DeclinedKey { host: question.host, found })
     }
 
-    /// The file is asked first: loading the platform's roots takes much longer.
+    /// Looks in the file first, because loading the platform's roots takes much longer.
     async fn look_up(
         &self,
         name: ServerName<'static>,
@@ -142,7 +142,7 @@ impl fmt::Debug for Judge {
     }
 }
 
-/// Runs `work`, which reads or writes the disk, off the async threads.
+/// Runs `work`, which accesses the disk, on a blocking thread.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ClientError> + Send + 'static,
 ) -> Result<T, ClientError> {
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::trust::BoxFuture;
 
-    /// Somebody who accepts every key.
+    /// Accepts every key.
     struct Trusting;
 
     impl TrustPrompt for Trusting {
@@ -170,7 +170,7 @@ mod tests {
 
     fn judge(trust: Trust, known: &std::path::Path) -> Judge {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        Judge::new("localhost:1".into(), &ConnectOptions::new(trust, known), provider)
+        Judge::new("localhost:1".into(), trust, known.to_owned(), provider)
     }
 
     async fn shown(judge: &Judge, key: &CertificateDer<'static>) -> Result<Fingerprint, ClientError> {
@@ -183,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn a_key_that_changes_while_the_client_runs_is_a_hard_stop() {
         for trust in [Trust::AcceptNew, Trust::Ask(Arc::new(Trusting))] {
-            // With its line in the file, and when that was taken away meanwhile.
+            // With the entry in the file, and after its removal.
             for forgotten in [false, true] {
                 let folder = tempfile::tempdir().unwrap();
                 let file = folder.path().join("known");
@@ -199,7 +199,7 @@ mod tests {
                     }
                     accepted => panic!("{accepted:?}"),
                 }
-                assert_eq!(shown(&judge, &right).await.unwrap(), first, "the right one is still accepted");
+                assert_eq!(shown(&judge, &right).await.unwrap(), first, "the right key is still accepted");
             }
         }
     }

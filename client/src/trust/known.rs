@@ -1,4 +1,4 @@
-//! `known_servers`: one line a server, `host:port SHA256:… [date]`, as `known_hosts` is for ssh.
+//! The file `known_servers`, similar to ssh's `known_hosts`: one line `host:port SHA256:… [date]` per server.
 
 use std::{
     fs::{self, File},
@@ -10,22 +10,22 @@ use std::{
 use ferry_shared::text_file;
 
 use super::{Fingerprint, private_file};
-use crate::{connect::canonical, error::ClientError};
+use crate::{address::canonical, error::ClientError};
 
-/// The file; read anew each time, so that two processes agree.
+/// The file; read again for each query, so that several processes agree.
 #[derive(Debug, Clone)]
 pub(super) struct KnownServers {
     path: PathBuf,
 }
 
-/// What the file says about a server's key.
+/// The file's information about a server's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
-    /// It is the server's.
+    /// The file has this key for the server.
     Same,
-    /// The server had this one.
+    /// The file has a different key for the server.
     Other(Fingerprint),
-    /// Nothing is said about this server.
+    /// The file has no entry for the server.
     Unknown,
 }
 
@@ -38,11 +38,11 @@ impl KnownServers {
         self.path.clone()
     }
 
-    /// What is known about `host` (a `host:port`), which shows the key `found`.
+    /// Looks up `host` (a `host:port`), whose key is `found`.
     ///
     /// # Errors
-    /// [`ClientError::KnownServers`] when the file cannot be read, [`ClientError::Local`] when its line for
-    /// `host` is damaged.
+    /// [`ClientError::KnownServers`] if the file cannot be read, [`ClientError::Local`] if its line for `host` is
+    /// damaged.
     pub(super) fn look_up(&self, host: &str, found: Fingerprint) -> Result<Known, ClientError> {
         let read = || {
             let mut file = File::open(&self.path)?;
@@ -50,7 +50,7 @@ impl KnownServers {
             look_up_in(&read_all(&mut file)?, host, found)
         };
         match read() {
-            // Nor is it there where something above it is no folder, as with HOME=/dev/null.
+            // The file does not exist either if a parent is not a folder, as with HOME=/dev/null.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 Ok(Known::Unknown)
             }
@@ -58,7 +58,7 @@ impl KnownServers {
         }
     }
 
-    /// A file that is damaged is to be put right; one that cannot be used needs another place.
+    /// A damaged file must be repaired; for an unusable one the message suggests another location.
     fn error(&self, found: Fingerprint, error: io::Error) -> ClientError {
         match error.kind() {
             io::ErrorKind::InvalidData => ClientError::local(&self.path, error),
@@ -66,11 +66,10 @@ impl KnownServers {
         }
     }
 
-    /// Adds `host` with its key unless the file has come to know it meanwhile; says what it
-    /// said before that.
+    /// Adds `host` with its key unless the file has an entry meanwhile; returns the file's previous information.
     ///
     /// # Errors
-    /// As [`KnownServers::look_up`].
+    /// Those of [`KnownServers::look_up`].
     pub(super) fn add(&self, host: &str, key: Fingerprint) -> Result<Known, ClientError> {
         self.append(host, key).map_err(|error| self.error(key, error))
     }
@@ -93,7 +92,7 @@ impl KnownServers {
     }
 }
 
-/// A filesystem without locks is used without them: an append of one line is whole there too.
+/// Ignores missing support for locks: appending one line is atomic without them too.
 fn locked(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
@@ -107,7 +106,7 @@ fn read_all(file: &mut File) -> io::Result<String> {
     Ok(String::from_utf8_lossy(text_file::without_mark(&bytes)).into_owned())
 }
 
-/// A damaged line for `host` is an error: passing over it would make a known server a new one.
+/// A damaged line for `host` is an error: skipping it would turn a known server into a new one.
 fn look_up_in(text: &str, host: &str, found: Fingerprint) -> io::Result<Known> {
     let mut known = Known::Unknown;
     for (line, number) in text.lines().zip(1u32..) {
@@ -153,7 +152,7 @@ mod tests {
         let (_folder, known) = file();
         let (key, other) = (Fingerprint::of_spki(b"a"), Fingerprint::of_spki(b"b"));
         fs::create_dir(known.path.parent().unwrap()).unwrap();
-        // As it was typed, and kept so by programs from before.
+        // The spelling as typed, as stored by earlier versions.
         fs::write(&known.path, format!("[0:0:0:0:0:0:0:1]:1 {key}\n")).unwrap();
         for host in ["[::1]:1", "[0::1]:1", "[::0001]:1"] {
             assert_eq!(known.look_up(host, key).unwrap(), Known::Same, "{host}");
@@ -164,7 +163,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_place_that_cannot_be_used_is_told_with_what_helps() {
+    fn an_unusable_location_is_reported_with_a_remedy() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
         let known = KnownServers::new(folder.path().join("file/state/known_servers"));
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_what_a_person_wrote_into_it() {
+    fn keeps_manual_entries_and_comments() {
         let (_folder, known) = file();
         let key = Fingerprint::of_spki(b"a");
         fs::create_dir(known.path.parent().unwrap()).unwrap();
@@ -196,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_makes_no_known_server_a_new_one() {
+    fn a_byte_order_mark_does_not_hide_the_first_server() {
         let (_folder, known) = file();
         let key = Fingerprint::of_spki(b"a");
         known.add("host:7021", key).unwrap();
@@ -218,7 +217,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_its_owner_may_read_it() {
+    fn only_the_owner_may_read_the_file() {
         use std::os::unix::fs::PermissionsExt as _;
         let (_folder, known) = file();
         known.add("h:1", Fingerprint::of_spki(b"a")).unwrap();

@@ -1,4 +1,4 @@
-//! Whether a root of this computer vouches for a server's name.
+//! Checks whether a root of this computer certifies a server's name.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,11 +7,11 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls_platform_verifier::Verifier;
 use webpki::EndEntityCert;
 
-/// The platform's roots, loaded when first needed: that takes longer than a handshake.
+/// The platform's roots, loaded on first use, because loading takes longer than a handshake.
 #[derive(Debug)]
 pub(super) struct Platform {
     provider: Arc<CryptoProvider>,
-    /// Roots besides the platform's.
+    /// Additional roots.
     extra: Vec<CertificateDer<'static>>,
     verifier: OnceLock<Option<Verifier>>,
 }
@@ -21,7 +21,7 @@ impl Platform {
         Self { provider, extra: Vec::new(), verifier: OnceLock::new() }
     }
 
-    /// Whether `chain` leads from `name` to a root. Reads the disk the first time.
+    /// Whether `chain` leads from `name` to a root. Reads the disk on first use.
     pub(super) fn vouches(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>) -> bool {
         let Some((leaf, rest)) = chain.split_first() else { return false };
         if is_self_signed(leaf) {
@@ -33,12 +33,12 @@ impl Platform {
 
     fn load(&self) -> Option<Verifier> {
         Verifier::new_with_extra_roots(self.extra.iter().cloned(), Arc::clone(&self.provider))
-            .inspect_err(|error| tracing::warn!(%error, "no platform roots: servers are known by their keys only"))
+            .inspect_err(|error| tracing::warn!(%error, "cannot load the platform's roots; servers are verified only by their known keys"))
             .ok()
     }
 }
 
-/// A ferry server's own certificate names itself as its issuer; no root need be asked.
+/// The certificate that a ferry server creates is self-signed, so no root can certify it.
 fn is_self_signed(leaf: &CertificateDer<'_>) -> bool {
     EndEntityCert::try_from(leaf).is_ok_and(|cert| cert.issuer() == cert.subject())
 }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn vouches_for_the_name_in_a_chain_to_a_root_and_for_no_other() {
+    fn vouches_for_a_name_with_a_chain_to_a_root_and_for_no_other() {
         let root = authority();
         let platform = platform(vec![root.der().clone()]);
         let chain = [leaf("files.example.org", &root)];
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_root_it_does_not_have_counts_nothing() {
+    fn a_chain_to_an_unknown_root_is_not_accepted() {
         let platform = platform(vec![authority().der().clone()]);
         let chain = [leaf("files.example.org", &authority())];
         assert!(!platform.vouches(&chain, &ServerName::try_from("files.example.org").unwrap()));

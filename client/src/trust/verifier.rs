@@ -1,8 +1,8 @@
-//! What the TLS handshake itself proves: that the server holds the private key it shows.
+//! Verifies in the TLS handshake that the server holds the private key of its certificate.
 //!
-//! Whether that key is the right one is for the [`Judge`](super::Judge), who is asked after
-//! every handshake and before the first byte inside it. Kept apart for two reasons: a person
-//! may have to be asked, and a resumed session shows no certificate to a verifier at all.
+//! The [`Judge`](super::Judge) decides after every handshake, before anything is sent, whether this key is the right
+//! one. The two are separate because the user may have to be asked, and because a resumed session does not call the
+//! verifier.
 
 use rustls::{
     DigitallySignedStruct, Error, PeerIncompatible, SignatureScheme,
@@ -11,7 +11,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-/// Verifies handshake signatures, always, and leaves the chain to the judge.
+/// Always verifies handshake signatures, and leaves the chain to the judge.
 #[derive(Debug)]
 pub(crate) struct SignatureVerifier {
     algorithms: WebPkiSupportedAlgorithms,

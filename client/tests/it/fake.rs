@@ -1,4 +1,4 @@
-//! A server with a script: real TCP and TLS, and each test speaks for the other end.
+//! A scripted server: the connection is real TCP and TLS, and each test controls the server's side.
 
 use std::{
     net::SocketAddr,
@@ -39,7 +39,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// A server's end of one connection.
 pub(crate) struct Peer {
-    /// 0 for the first connection whose handshake went through.
+    /// The number of the connection, starting with 0 for the first one with a complete handshake.
     pub(crate) number: usize,
     pub(crate) handshake: Option<HandshakeKind>,
     pub(crate) reader: LinkReader<ReadHalf<TlsStream<TcpStream>>>,
@@ -47,7 +47,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// The next frame; `None` when the client closed or is gone.
+    /// The next frame; `None` if the client has closed the connection.
     pub(crate) async fn frame(&mut self) -> Option<Frame> {
         self.reader.next().await.ok().flatten()
     }
@@ -76,14 +76,14 @@ impl Peer {
         self.send(Reply::Refused(Refusal::new(code, "no"))).await;
     }
 
-    /// Answers the greeting; `None` when the client left before it.
+    /// Answers the greeting; `None` if the client disconnected before it.
     pub(crate) async fn greet(&mut self) -> Option<()> {
         assert!(matches!(self.request().await?, Request::Hello(_)));
         self.send(welcome(1)).await;
         Some(())
     }
 
-    /// Lets the client in, whoever it is, and says how it asked to be.
+    /// Accepts any login, and returns its request.
     pub(crate) async fn let_in(&mut self) -> Option<Request> {
         self.greet().await?;
         let request = self.request().await?;
@@ -92,7 +92,7 @@ impl Peer {
         Some(request)
     }
 
-    /// Answers the next request, whatever it is.
+    /// Answers the next request with the given reply.
     pub(crate) async fn answer(&mut self, reply: Reply) -> Option<Request> {
         let request = self.request().await?;
         self.send(reply).await;
@@ -116,7 +116,7 @@ pub(crate) fn logged_in(ticket: &str) -> LoggedIn {
     }
 }
 
-/// What a server shows in its handshake.
+/// The certificate and key that a server uses in its handshake.
 pub(crate) struct Face {
     pub(crate) certificate: CertificateDer<'static>,
     pub(crate) key: PrivateKeyDer<'static>,
@@ -135,7 +135,7 @@ impl Face {
     fn config(self) -> ServerConfig {
         let provider = aws_lc_rs::default_provider();
         let key = provider.key_provider.load_private_key(self.key).unwrap();
-        // Not checked here whether the key is the certificate's: a test wants to lie.
+        // Do not check that the key matches the certificate: a test needs a mismatch.
         let shown = Shown(Arc::new(rustls::sign::CertifiedKey::new(vec![self.certificate], key)));
         let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -160,7 +160,7 @@ impl ResolvesServerCert for Shown {
     }
 }
 
-/// A running server; its connections end with it.
+/// A running server; its connections end when it is dropped.
 pub(crate) struct Fake {
     pub(crate) address: SocketAddr,
     pub(crate) fingerprint: Fingerprint,
@@ -178,7 +178,7 @@ impl Drop for Fake {
 }
 
 impl Fake {
-    /// Starts a server that speaks `script` on each connection.
+    /// Starts a server that runs `script` on each connection.
     pub(crate) async fn start<F>(script: impl Fn(Peer) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Option<()>> + Send + 'static,
@@ -222,7 +222,7 @@ impl Fake {
         Self { address, fingerprint, folder, connections, failed, _tasks: tasks }
     }
 
-    /// Connections whose handshake went through so far.
+    /// The number of connections with a complete handshake.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -235,7 +235,7 @@ impl Fake {
         self.address.to_string()
     }
 
-    /// A client of this server that knows nothing but what `known_servers` says.
+    /// A client of this server that knows only the keys in `known_servers`.
     pub(crate) fn connector(&self, trust: Trust) -> Connector {
         connector(self.address, ConnectOptions::new(trust, self.known_servers()))
     }

@@ -1,4 +1,4 @@
-//! One login serves all of a client's connections.
+//! One login for all connections of a client.
 
 use std::sync::{
     Arc,
@@ -15,7 +15,7 @@ use rustls::HandshakeKind;
 
 use crate::fake::{Fake, logged_in, welcome};
 
-/// Counts logins and attaches, and lets everybody in.
+/// Counts logins and attaches, and accepts all of them.
 #[derive(Default)]
 struct Counts {
     logins: AtomicUsize,
@@ -63,7 +63,7 @@ async fn the_second_connection_joins_the_session_of_the_first() {
     assert_eq!(first.logged_in.user, "ann");
     let _second = connector.clone().open().await.unwrap();
     assert_eq!(counts.get(), (1, 1));
-    assert_eq!(counts.resumed.load(Ordering::SeqCst), 1, "and its TLS session");
+    assert_eq!(counts.resumed.load(Ordering::SeqCst), 1, "the TLS session is resumed too");
 }
 
 #[tokio::test]
@@ -93,14 +93,14 @@ async fn a_session_that_has_ended_is_logged_in_again() {
     let connector = fake.trusting();
     connector.open().await.unwrap();
     let second = connector.open().await.unwrap();
-    assert_eq!(second.logged_in.ticket.expose(), "ticket 2", "a login after the refused ticket");
+    assert_eq!(second.logged_in.ticket.expose(), "ticket 2", "a new login follows the refused ticket");
     let third = connector.open().await.unwrap();
     assert_eq!(third.logged_in.ticket.expose(), "ticket 2");
     assert_eq!(fake.connections(), 4);
 }
 
 #[tokio::test]
-async fn a_rejected_proof_is_not_offered_twice() {
+async fn a_rejected_proof_is_not_sent_twice() {
     let fake = Fake::start(|mut peer| async move {
         peer.greet().await?;
         match peer.request().await? {
@@ -176,7 +176,7 @@ async fn a_server_of_an_unknown_version_gets_no_password() {
 }
 
 #[tokio::test]
-async fn a_server_that_closes_during_login_is_lost() {
+async fn a_connection_closed_during_login_is_lost() {
     let fake = Fake::start(|mut peer| async move {
         peer.greet().await?;
         peer.request().await.map(|_| ())
@@ -187,7 +187,7 @@ async fn a_server_that_closes_during_login_is_lost() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_a_login_is_given_up() {
+async fn a_login_without_an_answer_times_out() {
     let fake = Fake::start(|mut peer| async move {
         peer.greet().await?;
         peer.request().await?;

@@ -1,8 +1,10 @@
-//! The client against a server that says exactly what a test tells it to.
+//! The client against scripted servers.
 
-// Said of each module, so that lints know them as tests.
+// The attribute is on each module, so that lints recognise them as tests.
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod ferry;
 #[cfg(test)]
 mod login;
 #[cfg(test)]

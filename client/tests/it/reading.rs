@@ -1,4 +1,4 @@
-//! A file's blocks are handed out as they come and proven at the end.
+//! The blocks of a file arrive one by one and are verified at the end.
 
 use ferry_client::{ClientError, Remote};
 use ferry_shared::{
@@ -29,7 +29,7 @@ fn sent(root: Option<Digest>) -> Reply {
     Reply::Sent { root, version: version() }
 }
 
-/// Takes a whole `Get` and gives its range.
+/// Receives a complete `Get` and returns its range.
 async fn get(peer: &mut Peer) -> Option<Option<BlockRange>> {
     let Request::Get { blocks, .. } = peer.request().await? else { panic!("not a get") };
     assert!(matches!(peer.frame().await?, Frame::Have { digests, .. } if digests.is_empty()));
@@ -46,7 +46,7 @@ async fn read(remote: &Remote, range: Option<BlockRange>) -> Result<Vec<u8>, Cli
     Ok(out)
 }
 
-/// A server that sends each of `sizes` in turn, with the digest of what it says it sends.
+/// A server that sends a file of each of `sizes` in turn, with the digest of the declared content.
 async fn serving(files: Vec<(Vec<u8>, Option<Digest>)>) -> Fake {
     Fake::start(move |mut peer| {
         let files = files.clone();
@@ -97,7 +97,7 @@ async fn a_file_with_another_digest_than_declared_is_a_mismatch() {
 }
 
 #[tokio::test]
-async fn a_whole_file_without_a_digest_is_no_answer() {
+async fn a_whole_file_without_a_digest_violates_the_protocol() {
     let fake = serving(vec![(data(5), None)]).await;
     let remote = Remote::connect(&fake.trusting()).await.unwrap();
     assert!(matches!(read(&remote, None).await, Err(ClientError::Protocol(_))));
@@ -120,7 +120,7 @@ async fn a_range_has_no_digest() {
 }
 
 #[tokio::test]
-async fn blocks_out_of_order_too_many_or_of_a_wrong_length_are_no_answer() {
+async fn blocks_out_of_order_too_many_or_of_a_wrong_length_violate_the_protocol() {
     let cases: [&[(u64, usize)]; 5] = [
         &[(1, 5)],
         &[(0, BLOCK_LEN), (0, BLOCK_LEN)],
@@ -147,7 +147,7 @@ async fn blocks_out_of_order_too_many_or_of_a_wrong_length_are_no_answer() {
 }
 
 #[tokio::test]
-async fn a_refusal_may_come_at_once_or_in_the_middle() {
+async fn a_refusal_may_arrive_at_once_or_in_the_middle() {
     let fake = Fake::start(|mut peer| async move {
         peer.let_in().await?;
         get(&mut peer).await?;
@@ -167,7 +167,7 @@ async fn a_refusal_may_come_at_once_or_in_the_middle() {
     remote.usage().await.unwrap();
 }
 
-/// Sends all of a file whose first block is the only one that will be looked at.
+/// Sends a whole file of which only the first block will be read.
 async fn sending_much(blocks: usize) -> Fake {
     Fake::start(move |mut peer| async move {
         peer.let_in().await?;
@@ -186,7 +186,7 @@ async fn sending_much(blocks: usize) -> Fake {
 }
 
 #[tokio::test]
-async fn the_rest_of_a_dropped_read_passes_unseen_when_it_is_short() {
+async fn the_short_rest_of_a_dropped_read_is_skipped() {
     let fake = sending_much(12).await;
     let remote = Remote::connect(&fake.trusting()).await.unwrap();
     let mut blocks = remote.read_blocks(RemotePath::home(), None).await.unwrap();
@@ -196,7 +196,7 @@ async fn the_rest_of_a_dropped_read_passes_unseen_when_it_is_short() {
 }
 
 #[tokio::test]
-async fn the_connection_is_given_up_when_much_of_a_dropped_read_is_left() {
+async fn a_long_rest_of_a_dropped_read_closes_the_connection() {
     let fake = sending_much(1000).await;
     let remote = Remote::connect(&fake.trusting()).await.unwrap();
     drop(remote.read_blocks(RemotePath::home(), None).await.unwrap());

@@ -1,4 +1,4 @@
-//! Calls and answers over one connection.
+//! Calls and their answers over one connection.
 
 use std::time::Duration;
 
@@ -38,14 +38,14 @@ fn broadcast(text: &str) -> Reply {
     Reply::Notice(Notice::Broadcast { text: text.into() })
 }
 
-/// The path of a `Stat`, as the name of its answer.
+/// An answer to a `Stat` whose name is the requested path.
 fn stat_reply(request: Request) -> Reply {
     let Request::Stat { path } = request else { panic!("{request:?}") };
     Reply::Entry { entry: entry(std::str::from_utf8(path.as_bytes()).unwrap()), version: None }
 }
 
 #[tokio::test]
-async fn pipelined_answers_find_their_calls() {
+async fn pipelined_answers_are_assigned_to_their_calls() {
     let fake = Fake::start(|mut peer| async move {
         peer.let_in().await?;
         let requests = [peer.request().await?, peer.request().await?, peer.request().await?];
@@ -61,7 +61,7 @@ async fn pipelined_answers_find_their_calls() {
 }
 
 #[tokio::test]
-async fn a_call_nobody_waits_for_any_more_still_takes_its_answer() {
+async fn a_dropped_call_still_consumes_its_answer() {
     let fake = Fake::start(|mut peer| async move {
         peer.let_in().await?;
         let requests = [peer.request().await?, peer.request().await?];
@@ -74,7 +74,7 @@ async fn a_call_nobody_waits_for_any_more_still_takes_its_answer() {
     let remote = Remote::connect(&fake.trusting()).await.unwrap();
     tokio::select! {
         biased;
-        _ = remote.stat(path("dropped")) => panic!("the server answers nothing yet"),
+        _ = remote.stat(path("dropped")) => panic!("the server has not answered yet"),
         () = tokio::task::yield_now() => {}
     }
     let (entry, _) = remote.stat(path("kept")).await.unwrap();
@@ -98,7 +98,7 @@ async fn a_refusal_fails_its_call_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn notices_come_beside_the_answers_from_the_login_on() {
+async fn notices_arrive_separately_from_answers_from_the_login_on() {
     let fake = Fake::start(|mut peer| async move {
         peer.let_in().await?;
         peer.send(broadcast("early")).await;
@@ -119,7 +119,7 @@ async fn notices_come_beside_the_answers_from_the_login_on() {
 }
 
 #[tokio::test]
-async fn a_lost_link_fails_every_call_and_stream() {
+async fn a_lost_connection_fails_every_call_and_stream() {
     let fake = Fake::start(|mut peer| async move {
         peer.let_in().await?;
         peer.request().await?;
@@ -137,7 +137,7 @@ async fn a_lost_link_fails_every_call_and_stream() {
     assert!(matches!(pages.next().await, Some(Err(ClientError::Lost(_)))));
     assert!(pages.next().await.is_none());
     assert!(remote.is_closed());
-    assert!(matches!(remote.usage().await, Err(ClientError::Lost(_))), "and those after it");
+    assert!(matches!(remote.usage().await, Err(ClientError::Lost(_))), "later calls fail too");
 }
 
 #[tokio::test]
@@ -259,7 +259,7 @@ async fn an_answer_of_the_wrong_kind_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn an_answer_nobody_asked_for_ends_the_connection() {
+async fn an_answer_without_a_request_ends_the_connection() {
     let fake = Fake::start(|mut peer| async move {
         peer.let_in().await?;
         peer.send(Reply::Done).await;
@@ -271,7 +271,7 @@ async fn an_answer_nobody_asked_for_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn the_servers_last_word_is_why_the_connection_ended() {
+async fn a_refusal_before_the_close_is_the_reason_for_the_end() {
     let fake = Fake::start(|mut peer| async move {
         peer.let_in().await?;
         peer.refuse(Code::AccountClosed).await;
@@ -284,7 +284,7 @@ async fn the_servers_last_word_is_why_the_connection_ended() {
 }
 
 #[tokio::test]
-async fn the_connection_is_closed_in_order_with_the_last_handle() {
+async fn the_connection_is_closed_cleanly_with_the_last_handle() {
     let (end, mut ended) = tokio::sync::mpsc::channel(1);
     let fake = Fake::start(move |mut peer| {
         let end = end.clone();
@@ -303,7 +303,7 @@ async fn the_connection_is_closed_in_order_with_the_last_handle() {
 }
 
 #[tokio::test]
-async fn closing_fails_what_is_on_its_way() {
+async fn closing_fails_pending_calls() {
     let (heard, mut request) = tokio::sync::mpsc::channel(1);
     let fake = Fake::start(move |mut peer| {
         let heard = heard.clone();
@@ -324,7 +324,7 @@ async fn closing_fails_what_is_on_its_way() {
 }
 
 #[tokio::test]
-async fn a_silent_client_pings_and_gives_up_a_server_that_does_not_answer() {
+async fn an_idle_client_pings_and_times_out_without_an_answer() {
     let (heard, mut pings) = tokio::sync::mpsc::channel(8);
     let fake = Fake::start(move |mut peer| {
         let heard = heard.clone();
@@ -349,7 +349,7 @@ async fn a_silent_client_pings_and_gives_up_a_server_that_does_not_answer() {
 }
 
 #[tokio::test]
-async fn a_long_call_is_not_taken_for_a_dead_server() {
+async fn a_long_call_does_not_time_out() {
     let (begin, begun) = tokio::sync::oneshot::channel();
     let begin = std::sync::Mutex::new(Some(begin));
     let fake = Fake::start(move |mut peer| {
@@ -375,7 +375,7 @@ async fn a_long_call_is_not_taken_for_a_dead_server() {
 }
 
 #[tokio::test]
-async fn a_changed_password_serves_the_next_login() {
+async fn a_changed_password_is_used_for_the_next_login() {
     let fake = Fake::start(|mut peer| async move {
         peer.greet().await?;
         let expected = if peer.number == 0 { "secret" } else { "new" };
@@ -392,5 +392,5 @@ async fn a_changed_password_serves_the_next_login() {
     let remote = Remote::connect(&connector).await.unwrap();
     remote.change_password(Secret::new("secret".into()), Secret::new("new".into())).await.unwrap();
     Remote::connect(&connector).await.unwrap();
-    assert_eq!(fake.connections(), 3, "a ticket that has ended, then a login");
+    assert_eq!(fake.connections(), 3, "an invalid ticket, then a login");
 }

@@ -1,12 +1,13 @@
-//! The transfer engine against a server that keeps files in memory and fails when told to.
+//! The transfer engine against an in-memory server with fault injection.
 
 mod conflict;
 mod control;
 mod download;
 mod fit;
 mod identity;
+mod local;
 mod meanwhile;
-mod shelf;
+pub(crate) mod memory_server;
 mod stream;
 mod upload;
 
@@ -14,15 +15,19 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use ferry_client::transfer::{Engine, Event, Job, JobOptions, Outcome, Settings, Summary, Work};
+use ferry_client::{
+    Connector, Ferry, Local, Site, SitePath,
+    transfer::{Engine, Event, Job, JobOptions, Outcome, Piece, Settings, Summary, Work},
+};
 use ferry_shared::{limits::BLOCK_LEN, path::RemotePath};
 use tokio::sync::mpsc;
 
-use self::shelf::Server;
+use self::memory_server::Server;
 
-/// An engine at work, and what it told so far.
+/// A running engine and its events so far.
 struct Rig {
     server: Server,
     engine: Engine,
@@ -38,7 +43,7 @@ impl Rig {
 
     async fn with(settings: Settings) -> Self {
         let server = Server::start().await;
-        let (engine, events) = Engine::start(server.connector(), settings);
+        let (engine, events) = Engine::start(settings);
         Self { server, engine, events, told: Vec::new(), folder: tempfile::tempdir().unwrap() }
     }
 
@@ -46,20 +51,23 @@ impl Rig {
         self.folder.path().join(name)
     }
 
+    fn site(&self) -> Arc<dyn Site> {
+        Arc::new(Ferry::new(self.server.connector()))
+    }
+
     fn upload(&self, from: &str, to: &str, options: JobOptions) {
-        let work = Work::Upload { from: self.local(from), to: remote(to) };
-        self.engine.add(Job { work, options });
+        self.engine.add(Job { work: upload(self.server.connector(), self.local(from), remote(to)), options });
     }
 
     fn download(&self, from: &str, to: &str, options: JobOptions) {
-        let work = Work::Download { from: remote(from), to: self.local(to) };
-        self.engine.add(Job { work, options });
+        let (from, to) = (remote(from).into(), self.local(to).into());
+        self.engine.add(Job { work: copy(self.site(), from, Arc::new(Local), to), options });
     }
 
-    /// Waits for the next event that `wanted` takes something from.
+    /// Waits for the next event for which `wanted` returns a value.
     async fn until<T>(&mut self, wanted: impl Fn(&Event) -> Option<T>) -> T {
         loop {
-            let event = self.events.recv().await.expect("the engine went on");
+            let event = self.events.recv().await.expect("the engine ended");
             let found = wanted(&event);
             self.told.push(event);
             if let Some(found) = found {
@@ -77,7 +85,7 @@ impl Rig {
         done.await
     }
 
-    /// What became of each item so far, by its path below the job.
+    /// The outcome of each item so far, by its path in the job.
     fn outcomes(&self) -> BTreeMap<String, Outcome> {
         let done = self.told.iter().filter_map(|event| match event {
             Event::ItemDone { path, outcome, .. } => {
@@ -99,11 +107,21 @@ impl Rig {
     }
 }
 
+/// A job that transfers one piece from one site to another.
+fn copy(from: Arc<dyn Site>, source: SitePath, to: Arc<dyn Site>, target: SitePath) -> Work {
+    Work::Copy { from, to, pieces: vec![Piece { from: source, to: target }] }
+}
+
+/// A job that uploads a local file or folder.
+fn upload(to: Connector, source: PathBuf, target: RemotePath) -> Work {
+    copy(Arc::new(Local), source.into(), Arc::new(Ferry::new(to)), target.into())
+}
+
 fn remote(path: &str) -> RemotePath {
     RemotePath::from_wire(path.as_bytes()).unwrap()
 }
 
-/// Bytes that differ from block to block, and with `seed`.
+/// Bytes that differ in each block and for each `seed`.
 fn bytes(length: usize, seed: usize) -> Vec<u8> {
     (0..length).map(|i| u8::try_from((i / 7 + i / BLOCK_LEN + seed) % 251).unwrap()).collect()
 }

@@ -1,4 +1,4 @@
-//! No secret goes to a server whose key was not found good first.
+//! No secret is sent to a server before its key is accepted.
 
 use std::{
     fs,
@@ -17,14 +17,14 @@ use tokio::net::TcpListener;
 
 use crate::fake::{Face, Fake, connector};
 
-/// A person who always answers the same, and counts how often.
+/// A prompt that always gives the same answer, and counts the questions.
 struct Person {
     answer: bool,
     asked: AtomicUsize,
 }
 
 impl Person {
-    fn who_says(answer: bool) -> Arc<Self> {
+    fn answering(answer: bool) -> Arc<Self> {
         Arc::new(Self { answer, asked: AtomicUsize::new(0) })
     }
 }
@@ -36,7 +36,7 @@ impl TrustPrompt for Person {
     }
 }
 
-/// A server that notes how many bytes each client said.
+/// A server that records the number of bytes that each client sent.
 async fn listening() -> (Fake, tokio::sync::mpsc::Receiver<u64>) {
     let (heard, said) = tokio::sync::mpsc::channel(16);
     let fake = Fake::start(move |mut peer| {
@@ -54,7 +54,7 @@ fn other_key() -> Fingerprint {
     Fingerprint::of_spki(b"another key")
 }
 
-/// A person who, when asked, finds out what the server has heard until then.
+/// A prompt that checks what the server has received until then.
 struct Listener(tokio::sync::Mutex<tokio::sync::mpsc::Receiver<u64>>, Fingerprint);
 
 impl TrustPrompt for Listener {
@@ -67,18 +67,18 @@ impl TrustPrompt for Listener {
 }
 
 #[tokio::test]
-async fn a_person_is_asked_before_a_byte_is_said() {
+async fn the_user_is_asked_before_a_byte_is_sent() {
     let (fake, said) = listening().await;
     let person = Arc::new(Listener(said.into(), fake.fingerprint));
     let connection = fake.connector(Trust::Ask(person.clone())).open().await.unwrap();
     assert_eq!(connection.server_key, fake.fingerprint);
-    assert!(person.0.lock().await.recv().await.unwrap() > 0, "once accepted, it talks");
+    assert!(person.0.lock().await.recv().await.unwrap() > 0, "the client sends data once the key is accepted");
 }
 
 #[tokio::test]
 async fn an_accepted_key_is_remembered() {
     let (fake, _said) = listening().await;
-    let person = Person::who_says(true);
+    let person = Person::answering(true);
     let connector = fake.connector(Trust::Ask(person.clone()));
     connector.open().await.unwrap();
     connector.open().await.unwrap();
@@ -89,9 +89,9 @@ async fn an_accepted_key_is_remembered() {
 }
 
 #[tokio::test]
-async fn a_declined_key_hears_nothing_and_is_asked_about_once() {
+async fn a_server_with_a_declined_key_receives_nothing_and_is_asked_about_once() {
     let (fake, mut said) = listening().await;
-    let person = Person::who_says(false);
+    let person = Person::answering(false);
     let connector = fake.connector(Trust::Ask(person.clone()));
     let (first, second) = tokio::join!(connector.open(), connector.open());
     for result in [first, second] {
@@ -106,7 +106,7 @@ async fn a_declined_key_hears_nothing_and_is_asked_about_once() {
 #[tokio::test]
 async fn several_connections_ask_once() {
     let (fake, _said) = listening().await;
-    let person = Person::who_says(true);
+    let person = Person::answering(true);
     let connector = fake.connector(Trust::Ask(person.clone()));
     let (probe, first, second) = tokio::join!(connector.probe(), connector.open(), connector.open());
     assert!(probe.is_ok() && first.is_ok() && second.is_ok());
@@ -117,7 +117,7 @@ async fn several_connections_ask_once() {
 async fn a_changed_key_stops_everybody_and_hears_nothing() {
     let (fake, mut said) = listening().await;
     fs::write(fake.known_servers(), format!("{} {}\n", fake.host(), other_key())).unwrap();
-    let person = Person::who_says(true);
+    let person = Person::answering(true);
     for trust in [Trust::Ask(person.clone()), Trust::AcceptNew, Trust::KnownOnly] {
         match fake.connector(trust).open().await {
             Err(error @ ClientError::ChangedKey { .. }) => {
@@ -143,7 +143,7 @@ async fn a_pinned_key_needs_no_file_and_any_other_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_without_anybody_to_ask_says_how_to_accept_it() {
+async fn the_error_for_an_unknown_key_says_how_to_accept_it() {
     let (fake, mut said) = listening().await;
     let error = fake.connector(Trust::KnownOnly).open().await.unwrap_err();
     assert!(error.to_string().contains(&format!("--server-key {}", fake.fingerprint)), "{error}");
@@ -152,7 +152,7 @@ async fn an_unknown_key_without_anybody_to_ask_says_how_to_accept_it() {
 }
 
 #[tokio::test]
-async fn accept_new_takes_a_first_key_and_no_second_one() {
+async fn accept_new_accepts_a_first_key_and_no_second_one() {
     let (fake, _said) = listening().await;
     fake.connector(Trust::AcceptNew).open().await.unwrap();
     fake.connector(Trust::KnownOnly).open().await.unwrap();
@@ -163,7 +163,7 @@ async fn accept_new_takes_a_first_key_and_no_second_one() {
 }
 
 #[tokio::test]
-async fn a_certificate_without_its_private_key_is_worth_nothing() {
+async fn a_certificate_without_its_private_key_is_refused() {
     let (stolen, own) = (Face::new(), Face::new());
     let trust = Trust::Pinned(stolen.fingerprint);
     let face = Face { key: own.key, ..stolen };
@@ -184,7 +184,7 @@ async fn a_server_of_another_protocol_is_refused() {
 }
 
 #[tokio::test]
-async fn a_port_nobody_listens_on_is_unreachable_and_worth_a_retry() {
+async fn a_closed_port_is_unreachable_and_transient() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -193,7 +193,7 @@ async fn a_port_nobody_listens_on_is_unreachable_and_worth_a_retry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_says_nothing_is_given_up() {
+async fn a_silent_server_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut options = ConnectOptions::new(Trust::AcceptNew, "/nowhere");
     options.connect_timeout = Duration::from_secs(3);

@@ -136,7 +136,7 @@ fn a_tree_that_cannot_fit_here_does_not_travel() {
     material::many_files(&server.home("anna").join("tree"), 40, 1_000_000, 1);
     let small = client.scratch("small");
     let get: Words = &[&"get", &client.at("tree"), &small.join("tree"), &"-q"];
-    let outcome = on_a_small_disk_here(&client, &small, "true", get).code(8).says("room");
+    let outcome = on_a_small_disk_here(&client, &small, "true", get).code(8).says("the disk is full");
     assert!(outcome.stderr.lines().count() <= 3, "{outcome}");
     assert!(proxy.counted(Direction::Down) < MIB, "{} bytes travelled in vain", proxy.counted(Direction::Down));
     proxy.reset_counters();

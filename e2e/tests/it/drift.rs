@@ -24,7 +24,7 @@ fn only(server: &Server, what: &str) -> String {
         (found.len() == 1 && found[0].0 == what).then(|| found[0].1.clone())
     });
     let (_, text) = server.ferryd(&["status"], "");
-    assert!(text.contains(&format!("in force is not what is on disk: {what}")), "{text}");
+    assert!(text.contains(&format!("the disk differs from what is in force: {what}")), "{text}");
     let said = format!("the files on disk differ from what is in force what=\"{what}\"");
     wait::until("the log to tell", || server.log().contains(&said));
     found
@@ -43,10 +43,10 @@ fn a_user_store_that_is_broken_or_gone_is_told_until_it_is_right_again() {
     fs::write(&store, good.replacen('{', "{,", 1)).unwrap();
     assert!(only(&server, "users").contains("users.json:1:"));
     fs::remove_file(&store).unwrap();
-    wait::until("that it is gone", || differs(&server).iter().any(|(_, why)| why.contains("users.json is gone")));
+    wait::until("that it is gone", || differs(&server).iter().any(|(_, why)| why.contains("users.json is missing")));
     for words in [&["user", "list"][..], &["user", "list", "--json"], &["user", "show", "anna"]] {
         let (status, said) = server.ferryd(words, "");
-        assert!(status.code() == Some(1) && said.contains("users.json is gone"), "{words:?}: {said}");
+        assert!(status.code() == Some(1) && said.contains("users.json is missing"), "{words:?}: {said}");
     }
     fs::write(&store, good).unwrap();
     nothing(&server);

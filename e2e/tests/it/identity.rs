@@ -31,7 +31,7 @@ fn the_rule_different_compares_what_has_the_same_size_and_date() {
     material::set_mtime(&there, 1_500_000_000, 0);
     client.run(&[&"get", &client.at("file"), &here, &"--on-conflict=different"]).ok().says("verified");
     assert_eq!(fs::read_to_string(&here).unwrap(), "CCCC");
-    client.run(&[&"get", &client.at("file"), &here, &"--on-conflict=different"]).ok().says("equal already");
+    client.run(&[&"get", &client.at("file"), &here, &"--on-conflict=different"]).ok().says("already equal");
 }
 
 #[test]
@@ -85,13 +85,13 @@ fn sent_while_it_grows(server: &Server, words: &[&str]) -> String {
 #[test]
 fn a_log_that_is_being_written_is_stored_as_it_was() {
     let text = sent_while_it_grows(&Server::with_anna(), &[]);
-    assert!(text.contains("as it was at 20") && text.contains("verified") && !text.contains("not proven"), "{text}");
+    assert!(text.contains("as of 20") && text.contains("verified") && !text.contains("not proven"), "{text}");
 }
 
 #[test]
 fn a_growing_file_that_is_read_only_once_is_called_not_proven() {
     let text = sent_while_it_grows(&Server::with_anna(), &["--growing"]);
-    assert!(text.contains("as it was at 20") && text.contains("not proven") && !text.contains("verified"), "{text}");
+    assert!(text.contains("as of 20") && text.contains("not proven") && !text.contains("verified"), "{text}");
     let text = sent_while_it_grows(&Server::with_anna(), &["--growing", "--json"]);
     assert!(text.contains(r#""outcome":"unproven""#) && text.contains(r#""unproven":1"#), "{text}");
 }
@@ -103,5 +103,5 @@ fn a_file_of_the_system_without_a_true_size_is_sent_whole() {
     let source = Path::new("/sys/class/net/lo/mtu");
     client.put(source, "mtu").ok();
     assert_eq!(fs::read(server.home("anna").join("mtu")).unwrap(), fs::read(source).unwrap());
-    client.put(source, "mtu").ok().says("equal already");
+    client.put(source, "mtu").ok().says("already equal");
 }

@@ -101,7 +101,7 @@ fn nine_tenths_of_the_quota_are_told_once_and_again_when_it_filled_up_again() {
     }
     let small = client.scratch("small");
     material::many_files(&small, 20, 1000, 3);
-    let warnings = |outcome: &client::Outcome| outcome.stderr.matches("are taken on this server").count();
+    let warnings = |outcome: &client::Outcome| outcome.stderr.matches("are used on this server").count();
     assert_eq!(warnings(&client.put(&folder.join("some"), "some").ok()), 0);
     let outcome = client.put(&folder.join("more"), "more").ok().says("9.5 MiB of 10 MiB");
     assert_eq!(warnings(&outcome), 1, "{outcome}");

@@ -55,7 +55,7 @@ fn a_rescan_is_right_while_uploads_run_and_the_operator_changes_files() {
     assert_eq!(again.as_array().unwrap().len(), 2, "{again}");
     assert_eq!(again[0]["counted"], again[0]["believed"], "{again}");
     assert_eq!(asked(&server, &["status"])["quota_drifts"], 2);
-    assert!(server.log().contains("the home is not what the ledger said"), "{}", server.log());
+    assert!(server.log().contains("the home differed from the ledger"), "{}", server.log());
     compare::same_tree(&tree, &home.join("tree"));
 }
 

@@ -175,7 +175,7 @@ fn a_password_file_that_everybody_may_read_is_told_and_one_in_utf_16_is_refused(
     let client = server.client("anna");
     let file = client.password_file();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    client.run(&[&"ls", &client.at("")]).ok().says("everybody on this machine may read it");
+    client.run(&[&"ls", &client.at("")]).ok().says("other users can read it");
     fs::write(&file, b"\xff\xfep\0w\0\n\0").unwrap();
     client.run(&[&"ls", &client.at("")]).code(7).says("UTF-16");
 }

@@ -86,7 +86,7 @@ fn nothing_is_removed_where_one_name_is_refused() {
     for line in
         ["rm -r @t/sub/..", "rm -r @t/.", "rm -r @t/sub @t/only/../", "rm -r @*/.", "rm -r @t/*/..", "mv @t/sub/.. @u"]
     {
-        run(&client, line).code(2).says("no name of its own");
+        run(&client, line).code(2).says("write the name of the file or folder");
         assert_eq!(below(&home), before, "{line}");
     }
 }

@@ -129,7 +129,7 @@ fn as_facts(status: &Status) -> String {
         let _ = write!(out, "\nthe certificate {warning}\n");
     }
     for Differs { what, why, since } in &status.differs {
-        let _ = write!(out, "\nin force is not what is on disk: {what}, known since {since}: {why}\n");
+        let _ = write!(out, "\nthe disk differs from what is in force: {what}, known since {since}: {why}\n");
     }
     if !status.users.is_empty() {
         let head = ["USER", "USED", "HELD", "QUOTA", "FILES"].map(str::to_owned);

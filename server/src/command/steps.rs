@@ -34,7 +34,7 @@ impl Conversation {
         }
     }
 
-    /// What the conversation needs before it may continue; `None` if it may continue at once.
+    /// Returns the condition for the conversation to continue; `None` if it may continue at once.
     pub(super) fn gives_way(&self, slice: &Slice, is_left: bool) -> Option<Need> {
         if matches!(self.running, Running::Paced(_)) {
             let wait = self.files.pause();

@@ -35,7 +35,7 @@ pub enum Error {
         in_files: bool,
     },
     /// The account is read-only.
-    #[error("this account may look and download only")]
+    #[error("this account is read-only: it can only view and download files")]
     ReadOnly,
     /// The uploaded data does not match its declaration.
     #[error("{reason}; {}", if *.kept { "what arrived is kept, send the rest again" } else { "nothing of it is kept, send it again" })]

@@ -13,7 +13,7 @@ use super::{Durability, Home, Part, StorageError, TargetState, TempFile, beneath
 /// Up to this many files or folders are flushed one by one; more are flushed by a single `syncfs`.
 const ONE_BY_ONE: usize = 4;
 
-/// What to do when the target exists.
+/// The rule for an existing target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Overwrite {
     /// Refuse.

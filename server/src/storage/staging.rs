@@ -28,7 +28,7 @@ pub(crate) use temp_file::TempFile;
 use self::{part::Holder, sidecar::Sidecar};
 use super::{Durability, StorageError, disk, listing::Stream, metadata::Metadata, volume::Reserve};
 
-/// The options with which a [`Home`] is opened.
+/// The options with which a [`Home`](super::Home) is opened.
 pub(super) struct Manner {
     pub(super) durability: Durability,
     /// Whether unusable files in staging are removed.

@@ -23,7 +23,7 @@ pub enum Access {
 }
 
 impl Access {
-    /// Whether the user may look and download only.
+    /// Whether the account is read-only.
     #[must_use]
     pub fn is_read_only(self) -> bool {
         self == Self::ReadOnly

@@ -15,7 +15,7 @@ use crate::config;
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
     /// Only the operator creates accounts.
-    #[error("this server makes no accounts; ask its operator")]
+    #[error("this server does not allow registration; ask its operator")]
     Closed,
     /// The invite is unknown, used up or expired, or there is none: the peer cannot tell which.
     #[error("the invite is not valid, or no longer")]

@@ -270,7 +270,7 @@ fn an_audit_log_elsewhere_is_checked_and_verified_there() {
     assert!(place.run("check").out.contains("log/audit.jsonl: others may read it"));
     fs::remove_dir_all(place.path().join("log")).unwrap();
     fs::write(place.path().join("log"), "").unwrap();
-    assert!(place.run("check").out.contains("audit.folder: log is no folder"));
+    assert!(place.run("check").out.contains("audit.folder: log is not a folder"));
 }
 
 #[test]
@@ -363,7 +363,11 @@ fn check_finds_invites_without_a_quota_and_files_that_belong_to_nobody() {
     let ran = place.run("check");
     assert!(ran.code == 1 && ran.out.contains(&format!("invites without a quota: {without}; set")), "{}", ran.out);
     assert!(!ran.out.contains(&with), "{}", ran.out);
-    assert!(ran.out.contains("note: there are files of 'bob', who is no user: 'ferryd user add bob'"), "{}", ran.out);
+    assert!(
+        ran.out.contains("note: there are files of 'bob', who is not a user: 'ferryd user add bob'"),
+        "{}",
+        ran.out
+    );
     assert!(!ran.out.contains("files of 'alice'"), "{}", ran.out);
     fs::write(place.path().join("ferryd.toml"), "[registration]\nmode = 'invite'\nquota = '2GiB'\n").unwrap();
     assert!(place.run("check").well().contains(&format!("note: invites without a quota: {without}; accounts get")));

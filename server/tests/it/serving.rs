@@ -139,7 +139,7 @@ fn does_not_start_without_its_control_socket() {
     fs::write(place.path().join("data/control.sock"), "").unwrap();
     let ran = place.run_with("serve --listen 127.0.0.1:0", "");
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
-    assert!(ran.err.contains("control.socket: ") && ran.err.contains("is there and no socket"), "{}", ran.err);
+    assert!(ran.err.contains("control.socket: ") && ran.err.contains("exists and is not a socket"), "{}", ran.err);
 }
 
 #[test]

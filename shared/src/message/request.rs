@@ -230,7 +230,7 @@ pub struct Put {
     /// The permission bits to set; the server's default if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<u32>,
-    /// What to do if the target exists.
+    /// The rule for an existing target.
     #[serde(default)]
     pub if_exists: IfExists,
     /// Make missing parent folders.
@@ -250,7 +250,7 @@ impl Put {
     }
 }
 
-/// What an upload does if its target exists.
+/// The rule of an upload for an existing target.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IfExists {

@@ -1,4 +1,4 @@
-//! Taking an address apart; the rules stand in the parent.
+//! Parses addresses; the parent module documents the rules.
 
 use std::{ffi::OsStr, net::Ipv6Addr};
 
@@ -41,7 +41,7 @@ pub(super) fn server(argument: &OsStr) -> Result<Address, AddressError> {
         {
             match host_and_port(address) {
                 Ok((host, port)) => return Ok(Address { server: named(user, host, port)?, path: Vec::new() }),
-                // Only where no path is needed: else digits at the end are one.
+                // Only if no path is required: otherwise digits at the end are a path.
                 Err(AddressError::Port(text)) if is_number(&text) => return Err(AddressError::Port(text)),
                 Err(_) => {}
             }
@@ -115,7 +115,7 @@ fn url(rest: &[u8]) -> Result<Address, AddressError> {
     Ok(Address { server: named(&user, host, port)?, path })
 }
 
-/// The path's bytes; `None` when an escape stands for `/` or NUL, which no name can have.
+/// The bytes of the path; `None` if an escape represents `/` or NUL, which names cannot contain.
 fn decode_path(path: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(path.len());
     for (at, name) in path.split(|b| *b == b'/').enumerate() {
@@ -152,7 +152,7 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Whether this is a path with a drive letter, as `C:\data`.
+/// Whether this is a path with a drive letter, such as `C:\data`.
 fn is_drive(head: &str, rest: &[u8]) -> bool {
     cfg!(windows) && head.len() == 1 && matches!(rest.first(), Some(b'\\' | b'/'))
 }

@@ -111,7 +111,7 @@ fn names_that_are_no_text_pass_unchanged() {
 }
 
 #[test]
-fn what_is_meant_as_a_server_and_is_none_is_told() {
+fn an_argument_meant_as_a_server_that_is_none_is_reported() {
     assert!(matches!(error("@host:x"), AddressError::NoUser(_)));
     assert!(matches!(error("al@:x"), AddressError::NoHost(_)));
     assert!(matches!(error("al@a@b:x"), AddressError::NoHost(_)));

@@ -1,19 +1,22 @@
-//! The flags of each verb: one table, from which help, completions and manual pages are made.
+//! The table of the flags of each verb, from which help, completions and manual pages are generated.
 
 use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command};
 
 use super::{
-    BarFlags, Common, ConflictFlags, DryRunFlags, EngineFlags, Filters, Global, LinkFlags, Login, Patience, ServerFlags,
+    BarFlags, Common, ConflictFlags, DryRunFlags, EngineFlags, Filters, Global, LinkFlags, Login, Patience,
+    ServerFlags,
+    ends::{Ends, FromFlags, ToFlags},
 };
 
-/// Flags that go together.
+/// A group of flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Group {
     Common,
     Login,
     Server,
+    Ends,
     Patience,
     Engine,
     Bar,
@@ -25,12 +28,13 @@ enum Group {
 
 use Group::{Bar, Conflict, DryRun, Engine, Filters as Filter, Links, Login as Password, Patience as Wait, Server};
 
-/// All of them.
-const ALL: [Group; 10] = [DryRun, Conflict, Engine, Filter, Links, Bar, Password, Server, Wait, Group::Common];
+/// All groups.
+const ALL: [Group; 11] =
+    [DryRun, Conflict, Engine, Filter, Links, Bar, Password, Server, Group::Ends, Wait, Group::Common];
 /// The flags of every verb that connects to a server.
 const CONNECTS: [Group; 3] = [Password, Server, Wait];
 
-/// The groups of a verb besides [`Common`]; of the browser for the empty name.
+/// The groups of a verb in addition to [`Common`]; the empty name is the browser.
 fn groups(verb: &str) -> Vec<Group> {
     let more: &[Group] = match verb {
         "completion" | "man" | "list" | "site" | "help" => return Vec::new(),
@@ -38,8 +42,7 @@ fn groups(verb: &str) -> Vec<Group> {
         "remove" => return vec![DryRun],
         "" => &[Engine, Conflict, Links],
         "get" | "put" => &[DryRun, Conflict, Engine, Filter, Links, Bar],
-        "cp" => &[DryRun, Conflict, Filter, Links],
-        "mv" => &[DryRun, Conflict, Filter],
+        "cp" | "mv" => &[DryRun, Conflict, Engine, Filter, Links, Bar, Group::Ends],
         "rm" => &[DryRun, Filter],
         "check" => &[Filter, Links],
         "ls" | "tree" | "du" | "find" => &[Filter],
@@ -49,8 +52,8 @@ fn groups(verb: &str) -> Vec<Group> {
     [more, &CONNECTS].concat()
 }
 
-/// The groups that a verb about saved servers takes and does not list. It connects nowhere, but a script that
-/// gives all its calls of `ferry` the same login is not to stumble here.
+/// The groups that a verb about saved servers accepts but does not list. The verb does not connect, but scripts may
+/// pass the same login flags to all calls of `ferry`.
 fn tolerated(verb: &str) -> Vec<Group> {
     match verb {
         "add" | "list" | "remove" => CONNECTS.into_iter().filter(|group| !groups(verb).contains(group)).collect(),
@@ -58,7 +61,7 @@ fn tolerated(verb: &str) -> Vec<Group> {
     }
 }
 
-/// `command` with the flags of `group`, which its help does not list.
+/// Adds the flags of `group` to `command` without listing them in its help.
 fn with_hidden(command: Command, group: Group) -> Command {
     let flags = group.add_to(Command::new("flags"));
     flags.get_arguments().fold(command, |command, flag| command.arg(flag.clone().hide(true)))
@@ -70,6 +73,7 @@ impl Group {
             Self::Common => Common::augment_args(command),
             Self::Login => Login::augment_args(command),
             Self::Server => ServerFlags::augment_args(command),
+            Self::Ends => ToFlags::augment_args(FromFlags::augment_args(command)),
             Self::Patience => Patience::augment_args(command),
             Self::Engine => EngineFlags::augment_args(command),
             Self::Bar => BarFlags::augment_args(command),
@@ -81,13 +85,13 @@ impl Group {
     }
 }
 
-/// The command line `program`, each of its verbs with its flags.
+/// Adds the flags of each verb to the command line `program`.
 pub(crate) fn add_to_verbs(program: Command) -> Command {
     with_flags(program, "")
 }
 
 fn with_flags(command: Command, name: &str) -> Command {
-    // A group's own description takes the place of the verb's.
+    // The description of a group would replace the verb's.
     let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
     let mut command =
         groups(name).into_iter().chain([Group::Common]).fold(command, |command, group| group.add_to(command));
@@ -104,7 +108,7 @@ fn with_flags(command: Command, name: &str) -> Command {
     })
 }
 
-/// The flags that were given, with defaults for those the verb does not take.
+/// The flags that were given, with defaults for those that the verb does not accept.
 pub(crate) fn given(matches: &ArgMatches) -> Global {
     let mut verb = matches;
     while let Some((_, inner)) = verb.subcommand() {
@@ -114,6 +118,7 @@ pub(crate) fn given(matches: &ArgMatches) -> Global {
         common: group(verb),
         login: group(verb),
         server: group(verb),
+        ends: Ends { from: group::<FromFlags>(verb).into(), to: group::<ToFlags>(verb).into() },
         patience: group(verb),
         engine: group(verb),
         bar: group(verb),
@@ -124,14 +129,13 @@ pub(crate) fn given(matches: &ArgMatches) -> Global {
     }
 }
 
-/// One group's flags; the defaults where the verb does not take them.
+/// The flags of one group, or the defaults if the verb does not accept them.
 fn group<G: Args + Default>(matches: &ArgMatches) -> G {
     let known = G::group_id().is_some_and(|id| matches.try_contains_id(id.as_str()).is_ok());
     if known { G::from_arg_matches(matches).unwrap_or_default() } else { G::default() }
 }
 
-/// Flags may stand before the verb: they are read as if they stood right behind it, where each
-/// verb knows its own.
+/// Moves flags from before the verb to behind it, where each verb knows its own flags.
 pub(crate) fn move_behind_verb(command: &Command, mut words: Vec<OsString>) -> Vec<OsString> {
     let flags = ALL.into_iter().fold(Command::new("flags"), |flags, group| group.add_to(flags));
     let mut first = 1;
@@ -148,7 +152,7 @@ pub(crate) fn move_behind_verb(command: &Command, mut words: Vec<OsString>) -> V
     words
 }
 
-/// How many words one of `flags` takes with its value; `None` for any other word.
+/// The number of words of one of `flags` with its value; `None` for any other word.
 fn flag_width(flags: &Command, word: &OsStr) -> Option<usize> {
     let text = word.to_str()?;
     if let Some(long) = text.strip_prefix("--") {
@@ -165,7 +169,7 @@ fn flag_width(flags: &Command, word: &OsStr) -> Option<usize> {
     Some(1)
 }
 
-/// Whether the flag that `is` the one takes a value; `None` where none is.
+/// Whether the flag selected by `is` takes a value; `None` if there is no such flag.
 fn takes_value(flags: &Command, is: impl Fn(&Arg) -> bool) -> Option<bool> {
     let found = flags.get_arguments().find(|arg| is(arg))?;
     Some(matches!(found.get_action(), ArgAction::Set | ArgAction::Append))
@@ -184,12 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn the_definitions_hold_together() {
+    fn the_definitions_are_consistent() {
         definition().debug_assert();
     }
 
     #[test]
-    fn flags_stand_before_and_after_the_verb_and_its_arguments() {
+    fn flags_are_accepted_before_and_after_the_verb_and_its_arguments() {
         for line in [
             "ferry get a@h:1:/x dst/ -q --accept-new --password-file F",
             "ferry -q --accept-new --password-file F get a@h:1:/x dst/",
@@ -205,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_before_the_verb_is_not_undone_by_its_default_after_it() {
+    fn a_flag_before_the_verb_is_not_overridden_by_its_default() {
         for line in
             ["ferry -j 2 --retries 0 --progress never get a:x y", "ferry -qnj2 --retries=0 --progress never get a:x y"]
         {
@@ -216,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verb_takes_only_flags_that_mean_something_to_it() {
+    fn a_verb_accepts_only_flags_that_apply_to_it() {
         for line in [
             "ls a: --on-conflict skip",
             "ls a: -n",
@@ -235,7 +239,6 @@ mod tests {
             "site add x a@h --include y",
             "completion bash --password-stdin",
             "rm a:x --verify",
-            "mv a:x a:y --links skip",
             "--exclude y",
             "--dry-run a:",
         ] {
@@ -245,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn verbs_about_saved_servers_take_the_flags_of_a_login_and_do_not_list_them() {
+    fn verbs_about_saved_servers_accept_login_flags_without_listing_them() {
         for line in ["site add x a@h", "site list", "site remove x"] {
             assert!(read(&format!("ferry {line} --accept-new --password-file f --retries 0")).is_ok(), "{line}");
             let help = read(&format!("ferry {line} --help")).unwrap_err().to_string();
@@ -254,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_are_known_to_the_verbs_that_go_through_folders() {
+    fn verbs_that_walk_folders_accept_filters() {
         for verb in [
             "put x a:",
             "get a:x y",
@@ -273,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_contradict_each_other_are_refused() {
+    fn contradictory_flags_are_refused() {
         for flags in ["--password-stdin --password-file f", "-q -v", "--accept-new --server-key x", "-j 0", "-j 65"] {
             assert!(read(&format!("ferry get a:x y {flags}")).is_err(), "{flags}");
         }

@@ -1,4 +1,4 @@
-//! Doing the same to each of several paths: one failure does not keep the others from being done.
+//! Batches: applies an operation to several paths. A failure does not stop the others.
 
 use std::collections::VecDeque;
 
@@ -8,13 +8,13 @@ use crate::{
     failure::Failure,
 };
 
-/// Calls on their way at once, so that no round trip is waited for.
+/// The number of concurrent calls, which hides the round-trip time.
 const AHEAD: usize = 16;
 
-/// Does `work` for each of `items`, some side by side; `done` hears what came of each, in order.
+/// Runs `work` for each of `items`, several concurrently, and calls `done` with each result in order.
 ///
 /// # Errors
-/// Those of `done`, and [`Failure::Start`] when a task ended by itself.
+/// Those of `done`, and [`Failure::Start`] if a task was aborted.
 pub(super) async fn side_by_side<I, R: Send + 'static, F: Future<Output = R> + Send + 'static>(
     items: Vec<I>,
     work: impl Fn(I) -> F,
@@ -33,7 +33,7 @@ pub(super) async fn side_by_side<I, R: Send + 'static, F: Future<Output = R> + S
     }
 }
 
-/// How many of several things were done, and with what the others ended.
+/// Counts successes and failures.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     done: u64,
@@ -41,10 +41,10 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts a result; a failure is told at once. Only what ends everything comes back.
+    /// Counts a result, and reports a failure at once. Returns only failures that end the command.
     ///
     /// # Errors
-    /// [`Failure::Output`]: nobody is left to tell the rest to.
+    /// [`Failure::Output`] if the output is closed.
     pub(super) fn count(&mut self, context: &Context, result: Result<(), Failure>) -> Result<(), Failure> {
         match result {
             Ok(()) => self.done += 1,
@@ -57,10 +57,10 @@ impl Tally {
         Ok(())
     }
 
-    /// Counts a result that says whether all was done; what was not is told already.
+    /// Counts a result that says whether everything was done; failures have already been reported.
     ///
     /// # Errors
-    /// As [`Tally::count`].
+    /// Those of [`Tally::count`].
     pub(super) fn count_whole(&mut self, context: &Context, result: Result<bool, Failure>) -> Result<(), Failure> {
         match result {
             Ok(false) => {
@@ -72,12 +72,12 @@ impl Tally {
         }
     }
 
-    /// Counts a failure that was told already.
+    /// Counts a failure that has already been reported.
     pub(super) fn fail(&mut self, cause: impl Into<Cause>) {
         self.failed.push(cause.into());
     }
 
-    /// Counts `number` things done.
+    /// Counts `number` successes.
     pub(super) fn done(&mut self, number: u64) {
         self.done += number;
     }

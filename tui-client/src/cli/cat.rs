@@ -1,4 +1,4 @@
-//! `ferry cat`: files to standard output, with the digest compared at the end.
+//! `ferry cat`: writes files to standard output, and compares the digest at the end.
 
 use std::{
     ffi::OsString,
@@ -21,7 +21,7 @@ use crate::{
 /// `ferry cat`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ferry cat work:notes.txt\n  ferry cat work:src.tar | tar x && echo whole\n\n\
-    Exit code 11 says that what was written is not what the server has.")]
+    Exit code 11 means that the output differs from the server's file.")]
 pub(crate) struct CatArgs {
     /// The files
     #[arg(required = true, value_name = "REMOTE")]
@@ -30,7 +30,9 @@ pub(crate) struct CatArgs {
 
 pub(super) async fn run(args: CatArgs, context: &mut Context) -> Result<Exit, Failure> {
     if context.output.json {
-        return Err(Failure::Usage("--json and the files both want standard output".to_owned()));
+        return Err(Failure::Usage(
+            "--json cannot be used, because the files are written to standard output".to_owned(),
+        ));
     }
     let places = context.places(&args.remotes)?;
     let remote = context.remote(&places[0]).await?;

@@ -29,7 +29,7 @@ use crate::{
     output::Output,
 };
 
-/// Files whose digests are on their way at once.
+/// The number of files whose digests are computed concurrently.
 const AHEAD: usize = 16;
 
 /// `ferry check`.
@@ -38,16 +38,16 @@ const AHEAD: usize = 16;
     Compares what is in LOCAL with what is in REMOTE, names, sizes and digests. What --include and\n\
     --exclude leave out is left out on both sides. Symlinks and special files inside are named and\n\
     not compared: exit code 6, unless --links says what to do with links.\n\
-    Exit code 0: no difference, 12: some, 4: nothing matched.")]
+    Exit code 0: no difference, 12: differences, 4: nothing matched.")]
 pub(crate) struct CheckArgs {
     /// The local file or folder
     local: OsString,
-    /// The remote file or folder it should equal
+    /// The remote file or folder to compare with
     #[arg(value_name = "REMOTE")]
     remote: OsString,
 }
 
-/// A difference as `--json` shows it.
+/// A difference in `--json` output.
 #[derive(Serialize)]
 struct DifferenceObject<'a> {
     #[serde(serialize_with = "crate::json::path")]
@@ -56,7 +56,7 @@ struct DifferenceObject<'a> {
     difference: &'a Difference,
 }
 
-/// Counts as they grow.
+/// The counts so far.
 #[derive(Debug, Default, Serialize)]
 struct Count {
     files: u64,
@@ -65,7 +65,7 @@ struct Count {
     left_out: u64,
 }
 
-/// A file both sides have in the same size, and its two digests to come.
+/// A file that has the same size on both sides, and its two pending digests.
 struct Pair {
     path: RemotePath,
     here: JoinHandle<Result<String, Failure>>,
@@ -93,7 +93,7 @@ pub(super) async fn run(args: CheckArgs, context: &mut Context) -> Result<Exit, 
     let mut left_out = here.left_out;
     left_out.append(&mut there.left_out);
     left_out.retain(|path, _| meant(path, Kind::File));
-    // Neither is what the other side has under such a name.
+    // Different kinds under the same name.
     let compared = |path: &RemotePath| !left_out.keys().any(|above| path.starts_with(above));
     for tree in [&mut here.tree, &mut there.tree] {
         tree.retain(|path, (kind, _)| meant(path, *kind) && compared(path));
@@ -129,7 +129,7 @@ async fn walk_remote(remote: &Remote, top: &RemotePath) -> Result<Found, Failure
             }
         }
         for path in page.unreadable {
-            let refusal = ferry_shared::refusal::Refusal::new(Code::NotAllowed, "this folder cannot be read there");
+            let refusal = ferry_shared::refusal::Refusal::new(Code::NotAllowed, "the server cannot read this folder");
             let about = top.join_path(&path)?;
             found.unreadable.push(Failure::remote(&about, Looking::Folder, ferry_client::ClientError::from(refusal)));
         }
@@ -146,18 +146,18 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Paths that could not be read cannot count as equal.
+    /// Unreadable paths do not count as equal.
     fn unreadable(&mut self, here: Vec<Failure>, there: Vec<Failure>) -> Result<(), Failure> {
         here.into_iter().chain(there).try_for_each(|failure| self.tally.count(self.context, Err(failure)))
     }
 
-    /// Tells what was not compared: a failure, unless it was asked for.
+    /// Reports paths that were not compared: a failure, unless requested.
     fn left_out(&mut self, left_out: &BTreeMap<RemotePath, Why>, links: LinkRule) {
         for (path, why) in left_out {
             let what = match why {
                 Why::Symlink => "a symlink",
-                Why::Loop => "a symlink that leads back to a folder it is in",
-                Why::Special => "neither file nor folder",
+                Why::Loop => "a symlink to a folder that contains it",
+                Why::Special => "neither a file nor a folder",
             };
             let text = format!("{} not compared: {what}", path.display());
             self.count.left_out += 1;
@@ -170,7 +170,7 @@ impl Check<'_> {
         }
     }
 
-    /// Tells what differs without reading any content; gives back what may be equal.
+    /// Reports the differences that need no reading; returns the files that may be equal.
     fn names_and_sizes(&mut self, here: &Tree, there: &Tree) -> Result<Vec<RemotePath>, Failure> {
         let compared = compare::compare(here, there);
         for (path, difference) in &compared.differences {
@@ -225,7 +225,7 @@ impl Check<'_> {
         }
         let Count { files, bytes, differences, left_out } = self.count;
         if self.chosen && files == 0 && differences == 0 {
-            output.warn("ferry: nothing was compared: nothing matches --include and --exclude");
+            output.warn("ferry: nothing was compared: no file matches --include and --exclude");
             return Ok(Exit::NoFile);
         }
         let files = human::count(files, "file", "files");

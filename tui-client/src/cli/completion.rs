@@ -1,4 +1,4 @@
-//! `ferry completion`: what a shell needs to complete ferry's command lines.
+//! `ferry completion`: prints the completion script for a shell.
 
 use clap::Args;
 use clap_complete::Shell;
@@ -11,11 +11,11 @@ use crate::{completion, context::Context, exit::Exit, failure::Failure};
 #[command(after_help = "Examples:\n  ferry completion bash > ~/.local/share/bash-completion/completions/ferry\n  \
     ferry completion zsh > ~/.zfunc/_ferry    a folder in $fpath, before compinit")]
 pub(crate) struct CompletionArgs {
-    /// For which shell
+    /// The shell
     shell: Shell,
 }
 
-/// The script as `--json` shows it.
+/// The script in `--json` output.
 #[derive(Serialize)]
 struct ScriptObject {
     shell: String,
@@ -24,7 +24,8 @@ struct ScriptObject {
 
 pub(super) fn run(args: &CompletionArgs, context: &mut Context) -> Result<Exit, Failure> {
     let shell = args.shell.to_string();
-    let script = completion::script(&shell).ok_or_else(|| Failure::Usage(format!("{shell} cannot be completed in")))?;
+    let script =
+        completion::script(&shell).ok_or_else(|| Failure::Usage(format!("no completion script for {shell}")))?;
     match context.output.json {
         true => {
             context.output.object(&ScriptObject { shell, script: String::from_utf8_lossy(&script).into_owned() })?

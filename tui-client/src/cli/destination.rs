@@ -1,7 +1,7 @@
-//! The rule for destinations: `/` at the end or several sources mean "into", and so does a folder that is there.
+//! The rule for destinations: a trailing `/`, several sources or an existing folder mean "into".
 //!
-//! But a folder that is transferred becomes the destination itself, there or not: the same command
-//! given again means the same then, and goes on with what is missing.
+//! However, a transferred folder becomes the destination itself, whether that exists or not, so that running the same
+//! command again means the same and resumes the transfer.
 
 use std::ffi::OsStr;
 
@@ -16,19 +16,18 @@ use ferry_shared::{
 use super::transfer;
 use crate::{context::Context, exit::Looking, failure::Failure, sites::Place};
 
-/// Whether sources go into `to`, as far as the command line tells; `None` when that
-/// depends on what is there.
+/// Whether sources go into `to`, according to the command line; `None` if that depends on the existing files.
 pub(super) fn told(to: &Place, sources: usize) -> Option<bool> {
     (to.into || sources > 1).then_some(true)
 }
 
-/// Whether `path` is a folder that is there.
+/// Whether `path` is an existing folder.
 ///
 /// # Errors
-/// An error of the server, other than that nothing is there.
+/// Any error of the server except that nothing exists there.
 pub(super) async fn is_folder(remote: &Remote, path: &RemotePath) -> Result<bool, Failure> {
     match remote.stat(path.clone()).await {
-        // A link that is named is meant as what it leads to.
+        // A link named on the command line is followed.
         Ok((entry, _)) if entry.kind == Kind::Symlink => leads_to_folder(remote, path).await,
         Ok((entry, _)) => Ok(entry.kind == Kind::Folder),
         Err(ClientError::Refused(refusal)) if matches!(refusal.code, Code::NotFound | Code::NotDirectory) => Ok(false),
@@ -36,17 +35,17 @@ pub(super) async fn is_folder(remote: &Remote, path: &RemotePath) -> Result<bool
     }
 }
 
-/// Whether the link at `path` leads to a folder in the home: the server lists what it leads to.
+/// Whether the link at `path` leads to a folder in the home, which the server can then list.
 async fn leads_to_folder(remote: &Remote, path: &RemotePath) -> Result<bool, Failure> {
     let mut pages = remote.list(path.clone()).await.map_err(|error| Failure::remote(path, Looking::Folder, error))?;
     Ok(matches!(pages.next().await, Some(Ok(_))))
 }
 
-/// The same over a connection of its own, which is left in `kept`. Tries as often as a transfer
-/// does: a server that is just being started again must not end a transfer that has a question first.
+/// The same over a separate connection, which is stored in `kept`. Retries like a transfer, because a restart of the
+/// server must not end a transfer that starts with a query.
 ///
 /// # Errors
-/// As [`is_folder`], and what keeps it from being asked.
+/// Those of [`is_folder`], and of connecting.
 pub(super) async fn ask_is_folder(
     connector: &Connector,
     path: &RemotePath,
@@ -62,21 +61,24 @@ pub(super) async fn ask_is_folder(
         let Err(Failure::Server(error)) = asked else { return asked };
         let Some(retry_in) = backoff.next_delay(&error) else { return Err(Failure::Server(error)) };
         let attempt = backoff.attempt();
-        transfer::tell_link(&LinkEvent::Lost { error: *error, retry_in, attempt }, context);
+        transfer::tell_link(
+            &LinkEvent::Lost { site: connector.target().to_string(), error: *error, retry_in, attempt },
+            context,
+        );
         tokio::time::sleep(retry_in).await;
     }
 }
 
-/// Tells who expects what `cp` does that a folder becomes `target`, which is there, and does not go into it.
+/// Reports that a folder is merged with the existing `target` instead of going into it, as `cp` would do.
 pub(super) fn tell_merge(name: &OsStr, target: &OsStr, context: &Context) {
     let (name, target) = (Escaped(name.as_encoded_bytes()), Escaped(target.as_encoded_bytes()));
-    context.output.say(&format!("{target} is there; {name} is merged with it ({target}/ would mean {target}/{name})"));
+    context.output.say(&format!("{target} exists; {name} is merged with it ({target}/ would mean {target}/{name})"));
 }
 
-/// Makes sure that `path` is a folder that is there.
+/// Checks that `path` is an existing folder.
 ///
 /// # Errors
-/// An error of the server, or that it is something else.
+/// An error of the server, or that `path` is not a folder.
 pub(super) async fn check(remote: &Remote, path: &RemotePath) -> Result<(), Failure> {
     let about = |error| Failure::remote(path, Looking::Folder, error);
     let (entry, _) = remote.stat(path.clone()).await.map_err(about)?;
@@ -86,8 +88,7 @@ pub(super) async fn check(remote: &Remote, path: &RemotePath) -> Result<(), Fail
     }
 }
 
-/// The exact target of something named `name`; what has no name (a home, `.`) becomes the
-/// destination itself.
+/// The exact target of a source named `name`; a source without a name (a home, `.`) becomes the destination itself.
 ///
 /// # Errors
 /// [`Failure::Path`].
@@ -103,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_added_only_when_going_into_a_folder() {
+    fn a_name_is_added_only_in_a_folder() {
         let to = RemotePath::from_wire(b"a").unwrap();
         let name = Name::try_from("x").unwrap();
         let target = |into, name| target(&to, into, name).unwrap().display().to_string();

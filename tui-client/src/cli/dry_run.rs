@@ -1,4 +1,4 @@
-//! Checks of a dry run: whether the server would accept a request, judged by its present files.
+//! The checks of a dry run: whether the server would accept a request, according to its current files.
 
 use ferry_client::{ClientError, Remote};
 use ferry_shared::{
@@ -29,7 +29,7 @@ pub(super) async fn move_copy(
         return Err(refusal(Code::BadPath, to, &format!("is inside {}", from.display())));
     }
     match kind(remote, to).await? {
-        // A copied folder makes those above it.
+        // Copying a folder creates its parent folders.
         None if copy && is_folder => no_file_above(remote, to).await,
         None => in_a_folder(remote, to).await,
         Some(_) if !replace => Err(refusal(Code::Exists, to, "exists already")),
@@ -61,7 +61,7 @@ pub(super) async fn remove(remote: &Remote, path: &RemotePath, recursive: bool) 
     Ok(())
 }
 
-/// Whether the folder `path` could be made; with `parents` those above it, too.
+/// Whether the folder `path` could be created; with `parents` also its parent folders.
 ///
 /// # Errors
 /// The refusal that the server would give.
@@ -91,7 +91,9 @@ pub(super) async fn touch(remote: &Remote, path: &RemotePath) -> Result<(), Clie
 fn may_change(remote: &Remote) -> Result<(), ClientError> {
     match remote.logged_in().access {
         Access::ReadWrite => Ok(()),
-        Access::ReadOnly => Err(Refusal::new(Code::NotAllowed, "this account may look and download only").into()),
+        Access::ReadOnly => {
+            Err(Refusal::new(Code::NotAllowed, "this account is read-only: it can only view and download files").into())
+        }
     }
 }
 
@@ -104,7 +106,7 @@ async fn kind(remote: &Remote, path: &RemotePath) -> Result<Option<Kind>, Client
     }
 }
 
-/// Makes sure that something new at `path` would be in a folder that is there.
+/// Checks that the parent folder of `path` exists.
 async fn in_a_folder(remote: &Remote, path: &RemotePath) -> Result<(), ClientError> {
     let Some(above) = path.parent() else { return Ok(()) };
     match kind(remote, &above).await? {
@@ -114,7 +116,7 @@ async fn in_a_folder(remote: &Remote, path: &RemotePath) -> Result<(), ClientErr
     }
 }
 
-/// Makes sure that the nearest thing above `path` that is there is a folder.
+/// Checks that the nearest existing parent of `path` is a folder.
 async fn no_file_above(remote: &Remote, path: &RemotePath) -> Result<(), ClientError> {
     let mut path = path.parent();
     while let Some(above) = path {

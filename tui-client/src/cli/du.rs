@@ -1,4 +1,4 @@
-//! `ferry du`: how much folders hold.
+//! `ferry du`: shows the size of folders.
 
 use std::{collections::HashMap, ffi::OsString};
 
@@ -20,15 +20,15 @@ pub(crate) struct DuArgs {
     /// The folders
     #[arg(required = true, value_name = "REMOTE")]
     remotes: Vec<OsString>,
-    /// Show only so many levels; 0 shows the total alone
+    /// The number of levels to show; 0 shows only the total
     #[arg(short, long, value_name = "LEVELS", default_value_t = 1)]
     depth: usize,
-    /// Show bytes
+    /// Show sizes in bytes
     #[arg(short, long)]
     bytes: bool,
 }
 
-/// The content of a folder, with everything below it.
+/// The size of a folder with everything below it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 struct Held {
     bytes: u64,
@@ -59,7 +59,7 @@ pub(super) async fn run(args: DuArgs, context: &mut Context) -> Result<Exit, Fai
     Ok(tally.exit())
 }
 
-/// Whether all of what a REMOTE names could be counted.
+/// Counts a REMOTE; returns whether all of it could be read.
 async fn one_place(
     args: &DuArgs,
     top: &RemotePath,
@@ -70,7 +70,7 @@ async fn one_place(
     let pages = remote.walk(top.clone()).await.map_err(|error| listing::about_folder(top, error))?;
     let (held, unreadable) = sum(pages, top, args.depth, filter).await?;
     let mut folders: Vec<_> = held.iter().filter(|(path, _)| path.depth() <= args.depth).collect();
-    // As du does: what is below first, the total last.
+    // In the order of du: the content first, the total last.
     folders.sort_by(|(a, _), (b, _)| below_first(a, b));
     for (path, held) in folders {
         show(args.bytes, path, held, top, output)?;
@@ -103,7 +103,7 @@ async fn sum(
     Ok((held, unreadable))
 }
 
-/// Adds a folder's entries to it and to every folder above it that will be shown.
+/// Adds the entries of a folder to it and to every parent folder that will be shown.
 fn add(held: &mut HashMap<RemotePath, Held>, under: &RemotePath, entries: &[Entry], depth: usize) {
     let mut here = Held::default();
     for entry in entries {
@@ -163,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_deep_down_counts_for_every_folder_above() {
+    fn nested_entries_count_for_every_parent_folder() {
         let mut held = HashMap::new();
         add(&mut held, &path(""), &[entry("a", Kind::Folder, 0), entry("f", Kind::File, 1)], 1);
         add(&mut held, &path("a"), &[entry("b", Kind::Folder, 0)], 1);
         add(&mut held, &path("a/b"), &[entry("g", Kind::File, 10), entry("h", Kind::File, 100)], 1);
         assert_eq!(held[&path("")], Held { bytes: 111, files: 3, folders: 2 });
         assert_eq!(held[&path("a")], Held { bytes: 110, files: 2, folders: 1 });
-        assert_eq!(held.len(), 2, "deeper than shown is not kept");
+        assert_eq!(held.len(), 2, "levels that are not shown are not stored");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `ferry find`: names below a folder; the server searches.
+//! `ferry find`: finds names below a folder, searched by the server.
 
 use std::ffi::OsString;
 
@@ -16,13 +16,13 @@ use crate::{address::Address, context::Context, exit::Exit, failure::Failure, ou
 /// `ferry find`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ferry find work: report\n  ferry find work:photos work:scans '*.raw'\n\n\
-    A pattern with * ? or [ is a glob for the whole name, any other a part of it.\n\
-    Without a capital letter in it, capitals do not matter.")]
+    A pattern with * ? or [ is a glob for the whole name; any other pattern is a part of it.\n\
+    The search is case-sensitive only if the pattern contains a capital letter.")]
 pub(crate) struct FindArgs {
-    /// The folders to search, and last, where it names no server, a part of the name or a glob
+    /// The folders to search, and last, if it is not a REMOTE, a part of the name or a glob
     #[arg(required = true, value_name = "REMOTE… [PATTERN]")]
     words: Vec<OsString>,
-    /// At most so many
+    /// The maximum number of results
     #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
     limit: u64,
 }
@@ -53,18 +53,18 @@ struct Search<'a> {
     remote: &'a Remote,
     pattern: &'a str,
     filter: Filter,
-    /// Whether a name must say in which of several folders it is.
+    /// Whether a result must name which of several folders contains it.
     several: bool,
 }
 
 impl Search<'_> {
-    /// Shows what is found below `top`, at most `left` entries; whether all of it could be searched.
+    /// Shows at most `left` results below `top`; returns whether all of it could be searched.
     async fn below(&self, top: &RemotePath, left: &mut u64, output: &Output) -> Result<bool, Failure> {
         let about = |error| listing::about_folder(top, error);
         if !sources::is_meant(&self.filter, top, Kind::Folder) {
             return Ok(true);
         }
-        // Entries that the filter leaves out must not count.
+        // Entries excluded by the filter must not count.
         let limit = if self.filter.is_open() { *left } else { u64::MAX };
         let mut pages = self.remote.find(top.clone(), self.pattern.to_owned(), limit).await.map_err(about)?;
         let mut unreadable = Vec::new();
@@ -89,7 +89,7 @@ impl Search<'_> {
                 line.push(b'\n');
                 output.bytes(&line)?;
             }
-            // A search may take long; what is found is shown at once.
+            // A search may take long: show results immediately.
             output.flush()?;
             unreadable.extend(page.unreadable);
         }

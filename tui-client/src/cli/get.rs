@@ -5,12 +5,13 @@ use std::{
     ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use clap::Args;
 use ferry_client::{
-    Connector, Remote,
-    transfer::{Job, JobOptions, UnusableName, Work, local_name},
+    Connector, Local, Remote, Site,
+    transfer::{Job, JobOptions, Piece, UnusableName, Work, local_name},
 };
 
 use super::{
@@ -32,16 +33,16 @@ use crate::{
 #[command(after_help = "Examples:\n  ferry get work:report.odt ./\n  ferry get work:photos work:music backup/\n  \
     ferry get work:notes.txt notes-old.txt\n  ferry get work:src.tar - | tar x\n  \
     ferry get 'work:photos/*.jpg' here/\n\n\
-    Folders are taken whole. A / at the end of LOCAL, or several REMOTEs, mean\n\
-    \"into this folder\". Without, a folder becomes LOCAL itself, also where that is\n\
-    there; unlike cp, rsync and scp: `get work:photos backup` never makes backup/photos.\n\
-    A file goes into a folder that is there.\n\
-    An interrupted download goes on where it was: give the same command again.")]
+    Folders are downloaded with their whole content. A / at the end of LOCAL, or several REMOTEs, mean\n\
+    \"into this folder\". Otherwise a folder becomes LOCAL itself, even if LOCAL exists;\n\
+    unlike with cp, rsync and scp, `get work:photos backup` never creates backup/photos.\n\
+    A file goes into an existing folder.\n\
+    To resume an interrupted download, run the same command again.")]
 pub(crate) struct GetArgs {
-    /// Take what fits where the disk has no room for all of it
+    /// Download the files that fit if the disk has no space for all of them
     #[arg(long)]
     fill: bool,
-    /// What to fetch, and last where to; - is standard output
+    /// The sources, and last the destination; - is standard output
     #[arg(required = true, value_name = "REMOTE… LOCAL")]
     paths: Vec<OsString>,
 }
@@ -49,7 +50,7 @@ pub(crate) struct GetArgs {
 pub(super) async fn run(args: GetArgs, context: &mut Context, signals: &mut Signals) -> Result<Exit, Failure> {
     let (remotes, local) = super::sources_and_target(&args.paths)?;
     let mut places = context.places(remotes)?;
-    // Stays open until the end: with its last connection the login would end, too.
+    // Keep a connection open until the end, because the session ends with its last connection.
     let mut remote = None;
     let mut connector = None;
     if places.iter().any(sources::has_pattern) {
@@ -59,15 +60,19 @@ pub(super) async fn run(args: GetArgs, context: &mut Context, signals: &mut Sign
             signal = signals.next() => return Ok(signal.exit()),
         };
     }
-    // A folder named with a / at the end is made when it is not there.
+    // A folder written with a trailing / is created if it does not exist.
     let options =
         JobOptions { parents: ends_with_separator(local), fill: args.fill, ..transfer::options(context, &places[0])? };
-    let works = match local == "-" {
-        true => Some(vec![to_stdout(&places, context)?]),
+    let to_stdout = local == "-";
+    let pieces = match to_stdout {
+        true => Some(vec![]),
         false => context::local(local)
             .and_then(|()| told(&places, local).then(|| to_disk(&places, Path::new(local), true)).transpose())?,
     };
-    // One that is not there is no matter for a home or a single source, which become it.
+    if to_stdout {
+        check_stdout(&places, context)?;
+    }
+    // A missing folder does not matter for a home or a single source, which become the folder.
     if places.len() > 1 && !options.parents && local != "-" && !Path::new(local).exists() {
         return Err(Failure::NewFolder(local.into()));
     }
@@ -75,8 +80,8 @@ pub(super) async fn run(args: GetArgs, context: &mut Context, signals: &mut Sign
         Some(connector) => connector,
         None => context.connector(&places[0])?,
     };
-    let works = match works {
-        Some(works) => works,
+    let pieces = match pieces {
+        Some(pieces) => pieces,
         None => tokio::select! {
             target = resolve_target(&connector, &places[0], Path::new(local), &mut remote, context) => {
                 let (to, into) = target?;
@@ -85,8 +90,17 @@ pub(super) async fn run(args: GetArgs, context: &mut Context, signals: &mut Sign
             signal = signals.next() => return Ok(signal.exit()),
         },
     };
-    let jobs = works.into_iter().map(|work| Job { work, options: options.clone() }).collect();
-    let exit = transfer::run(context, signals, connector, Way::Get, jobs).await;
+    let server = transfer::server(&connector);
+    let from: Arc<dyn Site> = Arc::clone(&server) as _;
+    let work = match places.first() {
+        Some(place) if to_stdout => Work::ToStream {
+            from,
+            path: place.path.clone().into(),
+            to: Box::new(raw_stdout::open().map_err(Failure::Output)?),
+        },
+        _ => Work::Copy { from, to: Arc::new(Local), pieces },
+    };
+    let exit = transfer::run(context, signals, &[server], Way::Get, Job { work, options }).await;
     drop(remote);
     exit
 }
@@ -101,10 +115,9 @@ fn told(places: &[Place], local: &OsStr) -> bool {
     places.len() > 1 || ends_with_separator(local) || last
 }
 
-/// Where one source comes to where the command line does not say it, and whether it goes into that.
+/// The destination of one source if the command line does not determine it, and whether the source goes into it.
 ///
-/// A folder becomes `to`, a file goes into a folder that is there. The server is asked
-/// only where that makes a difference.
+/// A folder becomes `to`; a file goes into an existing folder. The server is queried only if this makes a difference.
 async fn resolve_target(
     connector: &Connector,
     place: &Place,
@@ -121,7 +134,7 @@ async fn resolve_target(
         }
         destination::tell_merge(OsStr::new(&name.display().to_string()), to.as_os_str(), context);
     }
-    // A symlink that is named here is meant as the folder it leads to; the engine follows none.
+    // A symlink named on the command line is followed here, because the engine does not follow links.
     let to = match to.is_symlink() {
         true => fs::canonicalize(to).map_err(|error| Failure::local(to, Looking::Folder, error))?,
         false => to.to_owned(),
@@ -129,21 +142,20 @@ async fn resolve_target(
     Ok((to, false))
 }
 
-fn to_stdout(places: &[Place], context: &Context) -> Result<Work, Failure> {
+fn check_stdout(places: &[Place], context: &Context) -> Result<(), Failure> {
     match places {
-        [_] if context.output.json => Err(Failure::Usage("--json and - both want standard output".to_owned())),
-        [_] if !context.global.filters.is_empty() => {
-            Err(Failure::Usage("--include and --exclude choose files, and - is none".to_owned()))
+        [_] if context.output.json => {
+            Err(Failure::Usage("--json cannot be combined with -, because both use standard output".to_owned()))
         }
-        [place] => Ok(Work::DownloadStream {
-            from: place.path.clone(),
-            to: Box::new(raw_stdout::open().map_err(Failure::Output)?),
-        }),
+        [_] if !context.global.filters.is_empty() => {
+            Err(Failure::Usage("--include and --exclude cannot be combined with -".to_owned()))
+        }
+        [_] => Ok(()),
         _ => Err(Failure::Usage("only one REMOTE can go to standard output; `ferry cat` takes several".to_owned())),
     }
 }
 
-fn to_disk(places: &[Place], to: &Path, into: bool) -> Result<Vec<Work>, Failure> {
+fn to_disk(places: &[Place], to: &Path, into: bool) -> Result<Vec<Piece>, Failure> {
     let mut targets = HashSet::new();
     places
         .iter()
@@ -152,15 +164,17 @@ fn to_disk(places: &[Place], to: &Path, into: bool) -> Result<Vec<Work>, Failure
             if !targets.insert(to.clone()) {
                 return Err(Failure::Usage(format!("two of the REMOTEs would both become {}", to.display())));
             }
-            Ok(Work::Download { from: place.path.clone(), to })
+            Ok(Piece { from: place.path.clone().into(), to: to.into() })
         })
         .collect()
 }
 
-/// The exact target: a home has no name to go into a folder with, it becomes the folder.
+/// The exact target. A home has no name, so it becomes the folder itself.
 fn target(place: &Place, to: &Path, into: bool) -> Result<PathBuf, UnusableName> {
     match place.path.name() {
         Some(name) if into => Ok(to.join(local_name(&name)?)),
+        // A symlink that is named here means the folder it leads to; the engine follows none.
+        None if to.is_symlink() => Ok(fs::canonicalize(to).unwrap_or_else(|_| to.to_owned())),
         _ => Ok(to.to_owned()),
     }
 }
@@ -185,10 +199,7 @@ mod tests {
         };
         let places: Vec<_> = paths.iter().map(place).collect();
         let works = to_disk(&places, Path::new(local), told(&places, OsStr::new(local)))?;
-        let to = |work| match work {
-            Work::Download { to, .. } => to,
-            other => panic!("{other:?}"),
-        };
+        let to = |piece: Piece| piece.to.local().unwrap().to_owned();
         Ok(works.into_iter().map(to).collect())
     }
 

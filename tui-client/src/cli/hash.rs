@@ -15,20 +15,20 @@ use crate::{
     sites::Place,
 };
 
-/// Digests asked for ahead, so that no round trip is waited for.
+/// The number of concurrent requests, which hides the round-trip time.
 const AHEAD: usize = 16;
 
 /// `ferry hash`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  ferry hash work:debian.iso\n  ferry hash --sha256 work:debian.iso | sha256sum -c\n\n\
-    Names are printed as they are given, so the lines fit `b3sum -c` where the local tree looks the same."
+    Names are printed as given, so that `b3sum -c` can check a local tree of the same structure."
 )]
 pub(crate) struct HashArgs {
     /// The files
     #[arg(required = true, value_name = "REMOTE")]
     remotes: Vec<OsString>,
-    /// What sha256sum prints, instead of what b3sum prints
+    /// Print SHA-256 digests like sha256sum, instead of BLAKE3 digests like b3sum
     #[arg(long)]
     sha256: bool,
 }
@@ -80,8 +80,8 @@ fn show(place: &Place, algorithm: Algorithm, digest: &str, output: &Output) -> R
     output.bytes(&sum_line(&digest.to_string(), &place.typed))
 }
 
-/// A line as the sum programs write and read it: a name with a backslash or a line's end in
-/// it is escaped, which a backslash before the digest says.
+/// A line in the format of b3sum and sha256sum: a name with a backslash or a newline is escaped, and marked by a
+/// backslash before the digest.
 fn sum_line(digest: &str, name: &[u8]) -> Vec<u8> {
     let mut line = Vec::with_capacity(digest.len() + name.len() + 4);
     if name.iter().any(|b| matches!(b, b'\\' | b'\n' | b'\r')) {
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_those_of_the_sum_programs() {
+    fn lines_have_the_format_of_b3sum_and_sha256sum() {
         assert_eq!(sum_line("d1", b"a b"), b"d1  a b\n");
         assert_eq!(sum_line("d1", b"\xff"), b"d1  \xff\n");
         assert_eq!(sum_line("d1", b"a\nb\\c\r"), b"\\d1  a\\nb\\\\c\\r\n");

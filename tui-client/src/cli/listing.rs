@@ -1,4 +1,4 @@
-//! Folders' entries as they come from the server, put in order and turned into lines.
+//! Listings: sorts the entries from the server and formats them as lines.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -23,7 +23,7 @@ use crate::{
     output::Output,
 };
 
-/// An entry as `--json` shows it, with the path from the home on.
+/// An entry in `--json` output, with the path relative to the home.
 #[derive(Debug, Serialize)]
 pub(super) struct EntryObject<'a> {
     #[serde(serialize_with = "crate::json::path")]
@@ -36,7 +36,7 @@ pub(super) struct EntryObject<'a> {
 }
 
 impl<'a> EntryObject<'a> {
-    /// `entry`, which is at `path`.
+    /// Creates the object of `entry` at `path`.
     pub(super) fn new(path: &'a RemotePath, entry: &'a Entry) -> Self {
         let Entry { name, kind, size, mtime: Mtime(seconds, nanos), mode } = entry;
         Self {
@@ -50,7 +50,7 @@ impl<'a> EntryObject<'a> {
     }
 }
 
-/// A kind in a word.
+/// The name of a kind.
 pub(super) fn word(kind: Kind) -> &'static str {
     match kind {
         Kind::File => "file",
@@ -63,18 +63,18 @@ pub(super) fn word(kind: Kind) -> &'static str {
 /// The content of a stream of pages.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
-    /// The folders in order, each with its entries sorted by name; paths are relative to
-    /// what was asked for, which is the first.
+    /// The folders in order, each with its entries sorted by name; paths are relative to the requested folder, which
+    /// is the first.
     pub(super) folders: Vec<(RemotePath, Vec<Entry>)>,
-    /// Folders that could not be read.
+    /// The unreadable folders.
     pub(super) unreadable: Vec<RemotePath>,
-    /// Folders in which, or below which, the filter left something out.
+    /// The folders in or below which the filter left something out.
     left: HashSet<RemotePath>,
 }
 
 impl Listed {
-    /// Folders in which nothing remains when what is listed goes, the innermost first. A filter that
-    /// includes means files only.
+    /// The folders that become empty when the listed entries are removed, innermost first. None if the filter has
+    /// includes, which select only files.
     pub(super) fn emptied(&self, filter: &Filter) -> Vec<RemotePath> {
         if filter.includes() {
             return Vec::new();
@@ -92,7 +92,7 @@ impl Listed {
         all
     }
 
-    /// Leaves out what the filter does not take.
+    /// Removes the entries that the filter does not select.
     fn choose(&mut self, filter: &Filter) {
         if filter.is_open() {
             return;
@@ -116,7 +116,7 @@ impl Listed {
         if !filter.includes() {
             return;
         }
-        // Only folders that hold something that was asked for.
+        // Only folders that contain selected files.
         let mut holding = HashSet::new();
         for (folder, entries) in &*folders {
             if entries.iter().any(|entry| entry.kind != Kind::Folder) {
@@ -131,7 +131,7 @@ impl Listed {
     }
 }
 
-/// Calls `insert` for a folder and those above it, until it says that one is known.
+/// Calls `insert` for a folder and its parents, until it returns that one is known.
 fn with_those_above(folder: &RemotePath, mut insert: impl FnMut(RemotePath) -> bool) {
     let mut place = Some(folder.clone());
     while let Some(folder) = place {
@@ -142,18 +142,18 @@ fn with_those_above(folder: &RemotePath, mut insert: impl FnMut(RemotePath) -> b
     }
 }
 
-/// Whether a filter means an entry of the folder `under`, which may lie below a folder that is left out.
+/// Whether a filter selects an entry of the folder `under`, which may be below an excluded folder.
 pub(super) fn means(filter: &Filter, under: &RemotePath, entry: &Entry) -> bool {
     let path = under.join(&entry.name);
     path.is_ok_and(|path| filter.means(&as_path(&path), entry.kind == Kind::Folder))
 }
 
-/// A path as filters see it.
+/// A path in the form that filters use.
 pub(super) fn as_path(path: &RemotePath) -> PathBuf {
     path.names().filter_map(|name| Name::new(name).ok()).map(|name| sources::shown(&name)).collect()
 }
 
-/// Takes all pages and sorts them; only what the filter means is kept.
+/// Reads all pages, sorts them, and keeps the entries that the filter selects.
 ///
 /// # Errors
 /// The server's refusal, about `path`.
@@ -165,7 +165,7 @@ pub(super) async fn collect(mut pages: PageStream, path: &RemotePath, filter: &F
         let page = page.map_err(|error| about_folder(path, error))?;
         listed.unreadable.extend(page.unreadable);
         let at = match last {
-            // Pages of one folder mostly follow each other.
+            // Pages of the same folder are usually consecutive.
             Some(at) if listed.folders.get(at).is_some_and(|(folder, _): &(RemotePath, _)| *folder == page.under) => at,
             _ => *place.entry(page.under.clone()).or_insert_with(|| {
                 listed.folders.push((page.under, Vec::new()));
@@ -185,7 +185,7 @@ pub(super) async fn collect(mut pages: PageStream, path: &RemotePath, filter: &F
     Ok(listed)
 }
 
-/// Puts folders in order: each is followed by what is below it.
+/// Sorts folders, so that each is followed by its content.
 pub(super) fn sort(folders: &mut [(RemotePath, Vec<Entry>)]) {
     folders.sort_unstable_by(|(a, _), (b, _)| a.names().cmp(b.names()));
 }
@@ -195,7 +195,7 @@ pub(super) fn about_folder(path: &RemotePath, error: ClientError) -> Failure {
     Failure::remote(path, Looking::Folder, error)
 }
 
-/// The line before a folder's own, where several are listed.
+/// The heading of a folder, if several are listed.
 pub(super) fn heading(folder: &[u8], gap: bool, output: &Output) -> Result<(), Failure> {
     let mut line = Vec::new();
     if gap {
@@ -206,17 +206,17 @@ pub(super) fn heading(folder: &[u8], gap: bool, output: &Output) -> Result<(), F
     output.bytes(&line)
 }
 
-/// Tells which folders are missing from an answer; whether there are none.
+/// Reports the folders that are missing from an answer; returns whether there are none.
 pub(super) fn tell_unreadable(output: &Output, top: &RemotePath, unreadable: &[RemotePath]) -> bool {
     for path in unreadable {
         let path = top.join_path(path).unwrap_or_else(|_| path.clone());
-        let text = format!("{} cannot be read and is missing here", path.display());
+        let text = format!("{} cannot be read and is not listed", path.display());
         output.failure(&about_folder(&path, Refusal::new(Code::NotAllowed, text).into()));
     }
     unreadable.is_empty()
 }
 
-/// Turns entries into the lines of `ls -l`.
+/// Formats entries as the lines of `ls -l`.
 pub(super) struct LongLines {
     times: Times,
     width: usize,
@@ -249,7 +249,7 @@ impl LongLines {
     }
 }
 
-/// A number in decimal digits, without the formatting machinery: this runs once an entry.
+/// Formats a number in decimal without `format!`, because this runs for each entry.
 fn decimal(mut number: u64, buffer: &mut [u8; 20]) -> &[u8] {
     let mut at = buffer.len();
     loop {
@@ -267,14 +267,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_all_their_digits() {
+    fn numbers_are_formatted_in_decimal() {
         for number in [0, 7, 10, 1_234_567_890, u64::MAX] {
             assert_eq!(decimal(number, &mut [0; 20]), number.to_string().as_bytes());
         }
     }
 
     #[test]
-    fn an_entry_is_shown_with_its_path_from_the_home_on() {
+    fn an_entry_has_its_path_relative_to_the_home() {
         let entry =
             Entry { name: Name::new(*b"\xff").unwrap(), kind: Kind::File, size: 3, mtime: Mtime(5, 6), mode: 0o644 };
         let path = RemotePath::home().join(&entry.name).unwrap();

@@ -23,13 +23,13 @@ use crate::{context::Context, exit::Exit, failure::Failure, output::Output, site
     after_help = "Examples:\n  ferry ls work:\n  ferry ls -l alice@files.example.org:photos\n  ferry ls -R --json work:docs"
 )]
 pub(crate) struct LsArgs {
-    /// The folders; a file lists itself
+    /// The folders or files to list
     #[arg(required = true, value_name = "REMOTE")]
     remotes: Vec<OsString>,
     /// Show permissions, size and time
     #[arg(short, long)]
     long: bool,
-    /// The folders below too
+    /// List subfolders too
     #[arg(short = 'R', long)]
     recursive: bool,
 }
@@ -49,7 +49,7 @@ pub(super) async fn run(args: LsArgs, context: &mut Context) -> Result<Exit, Fai
     Ok(tally.exit())
 }
 
-/// Whether all of what a REMOTE names could be listed.
+/// Lists a REMOTE; returns whether all of it could be read.
 async fn one_place(
     args: &LsArgs,
     place: &Place,
@@ -80,7 +80,7 @@ async fn fetch(remote: &Remote, path: &RemotePath, recursive: bool, filter: &Fil
     listing::collect(pages.map_err(|error| listing::about_folder(path, error))?, path, filter).await
 }
 
-/// Empty folders may come as entries only; they shall have a heading like the others.
+/// Gives empty folders, which may appear only as entries, a heading like the others.
 fn add_empty_folders(listed: &mut Listed) -> Result<(), Failure> {
     let mut all = Vec::new();
     for (folder, entries) in &listed.folders {
@@ -126,7 +126,7 @@ fn one(long: bool, lines: &mut LongLines, folder: &RemotePath, entry: &Entry, ou
     output.bytes(&line)
 }
 
-/// `ls` of what is no folder: the entry itself.
+/// Lists the entry itself if it is not a folder.
 async fn file(
     args: &LsArgs,
     remote: &Remote,

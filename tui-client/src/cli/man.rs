@@ -1,4 +1,4 @@
-//! `ferry man`: the manual pages, made from the same definitions as the help.
+//! `ferry man`: writes the manual pages, generated from the same definitions as the help.
 
 use std::{fs, path::PathBuf};
 
@@ -17,11 +17,11 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  ferry man ~/.local/share/man/man1")]
 pub(crate) struct ManArgs {
-    /// The folder; it is made when it is missing
+    /// The folder; it is created if it does not exist
     dir: PathBuf,
 }
 
-/// The folder that was written, as `--json` shows it.
+/// The folder in `--json` output.
 #[derive(Serialize)]
 struct WrittenObject<'a> {
     local: Bytes<'a>,

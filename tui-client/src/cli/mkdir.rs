@@ -1,4 +1,4 @@
-//! `ferry mkdir`: makes folders.
+//! `ferry mkdir`: creates folders.
 
 use std::ffi::OsString;
 
@@ -19,7 +19,7 @@ pub(crate) struct MkdirArgs {
     /// The new folders
     #[arg(required = true, value_name = "REMOTE")]
     remotes: Vec<OsString>,
-    /// Make the folders above too, and do not mind if it exists
+    /// Create missing parent folders too, and accept existing folders
     #[arg(short, long)]
     parents: bool,
 }

@@ -29,13 +29,13 @@ use crate::{
 /// The direction of the command: a move or a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// The source goes.
+    /// A move, which removes the source.
     Move,
-    /// The source stays.
+    /// A copy, which keeps the source.
     Copy,
 }
 
-/// The outcome for one source, as `--json` shows it.
+/// The outcome for one source in `--json` output.
 #[derive(Serialize)]
 struct MoveCopyObject<'a> {
     #[serde(serialize_with = "crate::json::path")]
@@ -63,7 +63,7 @@ impl Way {
     }
 }
 
-/// How one command moves or copies.
+/// The state of one command that moves or copies.
 struct MoveCopy<'a> {
     way: Way,
     rule: ConflictRule,
@@ -105,13 +105,13 @@ pub(super) async fn run(way: Way, arguments: &[OsString], context: &mut Context)
 }
 
 impl MoveCopy<'_> {
-    /// Whether the sources go into `to`. As with `put`, a folder named with a `/` at its end is made when it is
-    /// not there: once there is something to come into it.
+    /// Whether the sources go into `to`. As with `put`, a folder written with a trailing `/` is created if it does
+    /// not exist, once something is stored in it.
     async fn goes_into(&self, to: &Place, sources: usize) -> Result<bool, Failure> {
         match destination::told(to, sources) {
             Some(into) if to.into => Ok(into),
             Some(into) => {
-                self.context.output.advise(format!("a / at its end makes the folder: {}/", to.path.display()));
+                self.context.output.advise(format!("end it with / to create the folder: {}/", to.path.display()));
                 destination::check(&self.remote, &to.path).await?;
                 Ok(into)
             }
@@ -119,7 +119,7 @@ impl MoveCopy<'_> {
         }
     }
 
-    /// Moves or copies what a REMOTE names.
+    /// Moves or copies one REMOTE.
     async fn source(&mut self, from: &Place, to: &Place, target: RemotePath) -> Result<(), Failure> {
         let from = &from.path;
         let entry = match self.remote.stat(from.clone()).await {
@@ -143,17 +143,17 @@ impl MoveCopy<'_> {
         if is_folder && (!self.filter.is_open() || self.merges(&target).await?) {
             return self.tree(from, Some(&entry), &target).await;
         }
-        // A link that is named is copied as what it leads to; the server does so with files only.
+        // A named link is followed; the server copies only files in this way.
         let linked = entry.kind == Kind::Symlink && self.way == Way::Copy;
         if linked && destination::is_folder(&self.remote, from).await? {
             return self.tree(from, None, &target).await;
         }
         let rule = match self.rule {
-            // A folder has no content to compare; where one is in the way, nothing but the rule itself helps.
+            // Folders have no content to compare, so only the rule itself decides about an existing folder.
             ConflictRule::Newer | ConflictRule::Different if is_folder => ConflictRule::Fail,
             rule => rule,
         };
-        // A folder that is to be made is not there in a dry run.
+        // In a dry run a folder to be created does not exist.
         let made = self.dry_run && to.into && !destination::is_folder(&self.remote, &to.path).await?;
         let copied = target.clone();
         let ended = if made { Ok(Ended::Done(target)) } else { self.one(rule, from, &entry, &target).await };
@@ -162,7 +162,7 @@ impl MoveCopy<'_> {
         if done && is_folder && self.way == Way::Copy { self.links_of(from, &copied).await } else { Ok(()) }
     }
 
-    /// Whether a folder that goes to `target` is put together with one that is there, file by file.
+    /// Whether a folder is merged with an existing folder at `target`, file by file.
     async fn merges(&self, target: &RemotePath) -> Result<bool, Failure> {
         let by_server = match self.rule {
             ConflictRule::Fail | ConflictRule::Skip => true,
@@ -172,7 +172,7 @@ impl MoveCopy<'_> {
         Ok(!by_server && destination::is_folder(&self.remote, target).await?)
     }
 
-    /// Tells and counts what became of a file, or of a whole folder.
+    /// Reports and counts the outcome of a file or of a whole folder.
     fn ended(&mut self, from: &RemotePath, ended: Result<Ended, Failure>) -> Result<(), Failure> {
         let output = &self.context.output;
         let result = ended.and_then(|ended| {
@@ -190,16 +190,16 @@ impl MoveCopy<'_> {
                     output.say(&format!("would {} {shown} to {target}", self.way.verb()));
                 }
                 Ended::Done(_) => output.detail(&format!("{shown} is now {target}")),
-                Ended::Exists(_) if self.dry_run => output.say(&format!("{target} is there already, would be skipped")),
-                Ended::Exists(_) => output.say(&format!("{target} is there already, skipped")),
+                Ended::Exists(_) if self.dry_run => output.say(&format!("{target} already exists, would be skipped")),
+                Ended::Exists(_) => output.say(&format!("{target} already exists, skipped")),
                 Ended::NotNewer(_) => output.say(&format!("{target} is not older, skipped")),
                 Ended::Unchanged(_) => output.detail(&format!("{target} has the same size and date, skipped")),
-                Ended::Equal(_) => output.detail(&format!("{target} is equal already")),
+                Ended::Equal(_) => output.detail(&format!("{target} is already equal")),
             }
             output.result(&MoveCopyObject { path: from, to, outcome, why })
         });
         match result {
-            // Somebody said to stop.
+            // The command was stopped.
             Err(failure) if failure.exit() == Exit::Interrupted => Err(failure),
             result => self.count(result),
         }
@@ -209,10 +209,10 @@ impl MoveCopy<'_> {
         self.tally.count(self.context, result)
     }
 
-    /// A link in a folder that is copied is left out, and so is what is neither file nor folder: told always, and
-    /// a failure, unless that was asked for.
+    /// Leaves out a link in a copied folder, and an entry that is neither a file nor a folder: always reported, and a
+    /// failure unless requested.
     fn left_out(&mut self, path: &RemotePath, entry: &Entry) -> Result<(), Failure> {
-        let what = if entry.kind == Kind::Symlink { "a symlink" } else { "neither file nor folder" };
+        let what = if entry.kind == Kind::Symlink { "a symlink" } else { "neither a file nor a folder" };
         let text = format!("{} skipped: {what}", path.display());
         if entry.kind == Kind::Symlink && self.links != LinkRule::LeaveOut {
             self.context.output.detail(&text);

@@ -11,8 +11,8 @@ use crate::{context::Context, exit::Exit, failure::Failure, json::NameObject, se
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  ferry passwd work\n  printf '%s\\n' \"$OLD\" \"$NEW\" | ferry passwd work --password-stdin\n\n\
-    With --password-stdin the first line is the present password and the second one the new one.\n\
-    Other sessions of the user end."
+    With --password-stdin the first line is the current password and the second line the new one.\n\
+    The user's other sessions end."
 )]
 pub(crate) struct PasswdArgs {
     /// The server
@@ -26,12 +26,12 @@ pub(crate) struct PasswdArgs {
 pub(super) async fn run(args: PasswdArgs, context: &mut Context) -> Result<Exit, Failure> {
     let place = context.server(&args.site)?;
     let source = context.passwords();
-    let old = source.read(&format!("Present password of {}: ", place.target))?;
+    let old = source.read(&format!("Current password of {}: ", place.target))?;
     let connector = context.connector_with(&place, Credential::Password(old.clone()));
     let remote = context.reach(&connector).await?;
     let new = match (args.new_password_file, source) {
         (Some(file), _) => context.told(Source::File(file)),
-        // A file holds one password, the present one.
+        // A file contains one password, the current one.
         (None, Source::File(_)) => Source::Prompt,
         (None, source) => source,
     };

@@ -1,4 +1,5 @@
-//! A command whose output is sent (`ferry put --from-command`): only its exit code says that all of it came.
+//! A command whose output is uploaded (`ferry put --from-command`): only its exit code shows that the output is
+//! complete.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -16,23 +17,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{exit::Looking, failure::Failure};
 
-/// A command that runs. It is killed when it is still there at the end.
+/// A running command. It is killed if it is still running at the end.
 pub(super) struct Producer {
     stop: CancellationToken,
     watching: JoinHandle<()>,
 }
 
-/// The output of a command; its end counts only if the command ended with 0.
+/// The output of a command; its end is valid only if the command succeeds.
 struct Produced {
     pipe: File,
     ended: mpsc::Receiver<io::Result<ExitStatus>>,
 }
 
 impl Producer {
-    /// Starts `program`. Needs a runtime.
+    /// Starts `program`. Must be called in a Tokio runtime.
     ///
     /// # Errors
-    /// [`Failure::Local`] when it cannot be started.
+    /// [`Failure::Local`] if it cannot be started.
     pub(super) fn start(program: &OsStr, arguments: &[OsString]) -> Result<(Self, Box<dyn Read + Send>), Failure> {
         let failed = |error| Failure::local(program, Looking::File, error);
         let mut command = Command::new(program);
@@ -45,10 +46,10 @@ impl Producer {
         Ok((Self { stop, watching }, Box::new(Produced { pipe, ended })))
     }
 
-    /// Ends the command, if it has not ended by itself, and waits for its end.
+    /// Kills the command, if it is still running, and waits for its end.
     pub(super) async fn end(self) {
         self.stop.cancel();
-        // Its panics are told by the runtime.
+        // The runtime reports panics of the task.
         drop(self.watching.await);
     }
 }
@@ -59,7 +60,7 @@ async fn watch(mut child: Child, stop: CancellationToken, tell: mpsc::SyncSender
         status = child.wait() => status,
         () = stop.cancelled() => child.kill().await.and(Err(io::ErrorKind::Interrupted.into())),
     };
-    // Nobody waits for it when the transfer has ended.
+    // The receiver is gone if the transfer has ended.
     drop(tell.send(ended));
 }
 
@@ -72,7 +73,7 @@ impl Read for Produced {
         match self.ended.recv() {
             Ok(Ok(status)) if status.success() => Ok(0),
             Ok(Ok(status)) => Err(io::Error::other(format!("the command failed ({status}); nothing is stored"))),
-            // Not as "interrupted": who reads would try again.
+            // Do not use the kind `Interrupted`, after which the reader would retry.
             Ok(Err(error)) => Err(io::Error::other(error.to_string())),
             Err(_) => Err(io::Error::other("the command was stopped")),
         }

@@ -5,10 +5,14 @@ use std::{
     ffi::{OsStr, OsString},
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use clap::Args;
-use ferry_client::transfer::{Job, JobOptions, Work, remote_name};
+use ferry_client::{
+    Local, Site,
+    transfer::{Job, JobOptions, Piece, Work, remote_name},
+};
 use ferry_shared::{name::Name, path::RemotePath};
 
 use super::{
@@ -30,25 +34,25 @@ use crate::{
 #[command(after_help = "Examples:\n  ferry put report.odt work:\n  ferry put photos music work:backup/\n  \
     ferry put notes.txt work:notes-old.txt\n  tar c src | ferry put - work:src.tar\n  \
     ferry put --from-command work:shop.sql -- pg_dump shop\n\n\
-    Folders are taken whole. A / at the end of REMOTE, or several LOCALs, mean\n\
-    \"into this folder\". Without, a folder becomes REMOTE itself, also where that is\n\
-    there; unlike cp, rsync and scp: `put photos work:backup` never makes backup/photos.\n\
-    A file goes into a folder that is there.\n\
-    An interrupted upload goes on where it was: give the same command again.")]
+    Folders are uploaded with their whole content. A / at the end of REMOTE, or several LOCALs, mean\n\
+    \"into this folder\". Otherwise a folder becomes REMOTE itself, even if REMOTE exists;\n\
+    unlike with cp, rsync and scp, `put photos work:backup` never creates backup/photos.\n\
+    A file goes into an existing folder.\n\
+    To resume an interrupted upload, run the same command again.")]
 pub(crate) struct PutArgs {
-    /// Send what fits where the server has no room for all of it
+    /// Upload the files that fit if the server has no space for all of them
     #[arg(long)]
     fill: bool,
-    /// Send what a command writes, and store it only if the command ends with 0
+    /// Upload the output of a command, and store it only if the command succeeds
     ///
-    /// The words are then REMOTE -- CMD…, as in `ferry put --from-command work:dump -- pg_dump shop`.
-    /// The command is killed when the upload ends before it does.
+    /// The arguments are then REMOTE -- CMD…, as in `ferry put --from-command work:dump -- pg_dump shop`. The command
+    /// is killed if the upload ends first.
     #[arg(long)]
     from_command: bool,
-    /// What to send, - is standard input; and last where to
+    /// The sources (- is standard input), and last the destination
     #[arg(required = true, value_name = "LOCAL… REMOTE")]
     paths: Vec<OsString>,
-    /// Send the beginning of a file that grows meanwhile without reading it twice; it is not proven then
+    /// Do not read a growing file twice to verify its beginning
     #[arg(long)]
     growing: bool,
 }
@@ -59,7 +63,7 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
     }
     let (locals, to) = super::sources_and_target(&args.paths)?;
     let to = context.place(to)?;
-    // A folder named with a / at the end is made when it is not there.
+    // A folder written with a trailing / is created if it does not exist.
     let options =
         JobOptions { parents: to.into, growing: args.growing, fill: args.fill, ..transfer::options(context, &to)? };
     locals.iter().try_for_each(|local| context::local(local))?;
@@ -68,13 +72,16 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
         check_stdin(locals, &to, context)?;
     }
     if locals.len() > 1 && !to.into {
-        context.output.advise(format!("a / at its end makes the folder: {}/", to.path.display()));
+        context.output.advise(format!("end it with / to create the folder: {}/", to.path.display()));
     }
     let connector = context.connector(&to)?;
-    // Stays open until the end: with its last connection the login would end, too.
+    // Keep a connection open until the end, because the session ends with its last connection.
     let mut remote = None;
-    let works = if from_stdin {
-        vec![Work::UploadStream { from: Box::new(streams::input().map_err(Failure::NoInput)?), to: to.path.clone() }]
+    let server = transfer::server(&connector);
+    let site: Arc<dyn Site> = Arc::clone(&server) as _;
+    let work = if from_stdin {
+        let from = Box::new(streams::input().map_err(Failure::NoInput)?);
+        Work::FromStream { from, to: site, path: to.path.clone().into() }
     } else {
         let into = match destination::told(&to, locals.len()) {
             Some(into) => into,
@@ -85,10 +92,9 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
                 signal = signals.next() => return Ok(signal.exit()),
             },
         };
-        from_disk(locals, &to.path, into)?
+        Work::Copy { from: Arc::new(Local), to: site, pieces: from_disk(locals, &to.path, into)? }
     };
-    let jobs = works.into_iter().map(|work| Job { work, options: options.clone() }).collect();
-    let exit = transfer::run(context, signals, connector, Way::Put, jobs).await;
+    let exit = transfer::run(context, signals, &[server], Way::Put, Job { work, options }).await;
     drop(remote);
     exit
 }
@@ -98,13 +104,13 @@ async fn from_command(words: &[OsString], context: &mut Context, signals: &mut S
     let Some((to, command)) = words.split_first() else { return Ok(Exit::Usage) };
     let to = context.place(to)?;
     if to.into {
-        return Err(Failure::Usage("what a command writes has no name; name the file it becomes".to_owned()));
+        return Err(Failure::Usage("the output of a command has no name; name the target file".to_owned()));
     }
     let Some((program, arguments)) = command.split_first() else {
-        return Err(Failure::Usage("which command? It stands behind --, after REMOTE".to_owned()));
+        return Err(Failure::Usage("the command is missing: write it after REMOTE and --".to_owned()));
     };
     if !context.global.filters.is_empty() {
-        return Err(Failure::Usage("--include and --exclude choose files, and a command is none".to_owned()));
+        return Err(Failure::Usage("--include and --exclude cannot be combined with --from-command".to_owned()));
     }
     let options = transfer::options(context, &to)?;
     let connector = context.connector(&to)?;
@@ -112,15 +118,16 @@ async fn from_command(words: &[OsString], context: &mut Context, signals: &mut S
         true => (None, Box::new(io::empty())),
         false => Producer::start(program, arguments).map(|(producer, from)| (Some(producer), from))?,
     };
-    let job = Job { work: Work::UploadStream { from, to: to.path }, options };
-    let exit = transfer::run(context, signals, connector, Way::Put, vec![job]).await;
+    let server = transfer::server(&connector);
+    let work = Work::FromStream { from, to: Arc::clone(&server) as _, path: to.path.into() };
+    let exit = transfer::run(context, signals, &[server], Way::Put, Job { work, options }).await;
     if let Some(producer) = producer {
         producer.end().await;
     }
     exit
 }
 
-/// Whether one source goes into `to`, which is a folder if `there`: a file can do nothing else.
+/// Whether one source goes into `to`, which is an existing folder if `there`: a file always does.
 fn goes_into(local: &OsString, to: &Place, there: bool, context: &Context) -> bool {
     let path = Path::new(local);
     if !there || !path.is_dir() {
@@ -135,21 +142,23 @@ fn goes_into(local: &OsString, to: &Place, there: bool, context: &Context) -> bo
 fn check_stdin(locals: &[OsString], to: &Place, context: &Context) -> Result<(), Failure> {
     let wrong = |text: &str| Err(Failure::Usage(text.to_owned()));
     if locals.len() > 1 {
-        return wrong("standard input can be the only LOCAL");
+        return wrong("standard input must be the only LOCAL");
     }
     if to.into {
-        return wrong("standard input has no name; name the file it becomes");
+        return wrong("standard input has no name; name the target file");
     }
     if !context.global.filters.is_empty() {
-        return wrong("--include and --exclude choose files, and - is none");
+        return wrong("--include and --exclude cannot be combined with -");
     }
     if context.global.login.password_stdin {
-        return wrong("--password-stdin and - both want standard input; use --password-file");
+        return wrong(
+            "--password-stdin cannot be combined with -, because both read standard input; use --password-file",
+        );
     }
     Ok(())
 }
 
-fn from_disk(locals: &[OsString], to: &RemotePath, into: bool) -> Result<Vec<Work>, Failure> {
+fn from_disk(locals: &[OsString], to: &RemotePath, into: bool) -> Result<Vec<Piece>, Failure> {
     let mut targets = HashSet::new();
     locals
         .iter()
@@ -159,7 +168,7 @@ fn from_disk(locals: &[OsString], to: &RemotePath, into: bool) -> Result<Vec<Wor
             if !targets.insert(to.clone()) {
                 return Err(Failure::Usage(format!("two of the LOCALs would both become {}", to.display())));
             }
-            Ok(Work::Upload { from, to })
+            Ok(Piece { from: from.into(), to: to.into() })
         })
         .collect()
 }
@@ -177,10 +186,7 @@ mod tests {
     fn targets(locals: &[&str], to: &str, into: bool) -> Result<Vec<String>, Failure> {
         let locals: Vec<OsString> = locals.iter().map(OsString::from).collect();
         let works = from_disk(&locals, &RemotePath::from_typed(to.as_bytes()).unwrap(), into)?;
-        let to = |work| match work {
-            Work::Upload { to, .. } => to.display().to_string(),
-            other => panic!("{other:?}"),
-        };
+        let to = |piece: Piece| piece.to.to_string();
         Ok(works.into_iter().map(to).collect())
     }
 

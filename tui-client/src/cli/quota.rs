@@ -1,4 +1,4 @@
-//! `ferry quota`: how much is used and allowed.
+//! `ferry quota`: shows the usage and the limits.
 
 use std::ffi::OsString;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{context::Context, exit::Exit, failure::Failure, human};
 
-/// Cells of the gauge.
+/// The width of the gauge.
 const GAUGE: u64 = 30;
 
 /// `ferry quota`.
@@ -20,7 +20,7 @@ pub(crate) struct QuotaArgs {
     remote: OsString,
 }
 
-/// Usage as `--json` shows it.
+/// The usage in `--json` output.
 #[derive(Serialize)]
 struct UsageObject {
     used: u64,
@@ -65,7 +65,7 @@ fn text(usage: &Usage) -> String {
         None => format!("{} used, no limit", human::size(usage.used)),
     }];
     if usage.reserved > 0 {
-        lines.push(format!("{} held by unfinished uploads", human::size(usage.reserved)));
+        lines.push(format!("{} reserved by unfinished uploads", human::size(usage.reserved)));
     }
     lines.push(match usage.file_limit {
         Some(limit) => format!("{} of {limit} files and folders", usage.files),
@@ -79,7 +79,7 @@ fn percent(part: u64, whole: u64) -> u128 {
     if whole == 0 { 100 } else { u128::from(part) * 100 / u128::from(whole) }
 }
 
-/// `[███▒▒───]`: used, held by unfinished uploads, free.
+/// The gauge `[███▒▒───]`: used, reserved by unfinished uploads, free.
 fn gauge(used: u64, reserved: u64, limit: u64) -> String {
     let cells = |bytes: u64| percent(bytes, limit).min(100) * u128::from(GAUGE) / 100;
     let (full, taken) = (cells(used), cells(used.saturating_add(reserved)));
@@ -96,14 +96,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gauge_shows_used_held_and_free() {
+    fn the_gauge_shows_used_reserved_and_free() {
         assert_eq!(gauge(50, 20, 100), format!("[{}{}{}]", "█".repeat(15), "▒".repeat(6), "─".repeat(9)));
         assert_eq!(gauge(200, 0, 100), format!("[{}]", "█".repeat(30)));
         assert_eq!(gauge(0, 0, 0), format!("[{}]", "█".repeat(30)));
     }
 
     #[test]
-    fn everything_known_is_told() {
+    fn all_values_are_shown() {
         let usage = Usage {
             used: 5 << 30,
             reserved: 1 << 30,
@@ -113,7 +113,7 @@ mod tests {
             volume_free: 1,
         };
         let text = text(&usage);
-        for part in ["5.0 GiB of 10 GiB used (50 %), 4.0 GiB free", "1.0 GiB held", "7 of 9 files", "1 B free on"] {
+        for part in ["5.0 GiB of 10 GiB used (50 %), 4.0 GiB free", "1.0 GiB reserved", "7 of 9 files", "1 B free on"] {
             assert!(text.contains(part), "{text}");
         }
         assert!(self::text(&Usage { limit: None, ..usage }).starts_with("5.0 GiB used, no limit"));

@@ -1,4 +1,4 @@
-//! `ferry register`: makes an account, where the server lets people do that.
+//! `ferry register`: creates an account, if the server allows it.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -17,9 +17,9 @@ use crate::{context::Context, exit::Exit, failure::Failure, human, json::NameObj
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ferry register alice@files.example.org\n  \
     ferry register alice@files.example.org --invite-file token\n\n\
-    Asks for the password the account gets, and for the invite where the server wants one.")]
+    Asks for the password of the new account, and for the invite if the server requires one.")]
 pub(crate) struct RegisterArgs {
-    /// The server, with the name you want: user@host[:port]
+    /// The server and the user name: user@host[:port]
     #[arg(value_name = "SITE")]
     site: OsString,
     /// Read the invite from the first line of a file
@@ -27,24 +27,24 @@ pub(crate) struct RegisterArgs {
     invite_file: Option<PathBuf>,
 }
 
-/// The new account as `--json` shows it.
+/// The new account in `--json` output.
 #[derive(Serialize)]
 struct MadeObject<'a> {
     #[serde(flatten)]
     account: NameObject<'a>,
-    /// Bytes it may have.
+    /// The quota in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<u64>,
 }
 
 pub(super) async fn run(args: RegisterArgs, context: &mut Context) -> Result<Exit, Failure> {
     let place = context.server(&args.site)?;
-    // First the server's key and what it allows: nothing is typed in vain.
+    // Check the server's key and its policy first, before the user types anything.
     let connector = context.connector_with(&place, Credential::Password(Secret::new(String::new())));
     let (welcome, _) = connector.probe().await?;
     let invite = match (welcome.registration, args.invite_file) {
         (Registration::Closed, _) => {
-            let no = Refusal::new(Code::NotAllowed, "this server makes no accounts; ask its operator");
+            let no = Refusal::new(Code::NotAllowed, "this server does not allow registration; ask its operator");
             return Err(ClientError::from(no).into());
         }
         (Registration::Open, _) => None,
@@ -53,7 +53,7 @@ pub(super) async fn run(args: RegisterArgs, context: &mut Context) -> Result<Exi
     };
     let password = context.passwords().read_new(&format!("Password for {}: ", place.target))?;
     if context.global.dry_run {
-        context.output.say(&format!("the account {} would be made", place.target));
+        context.output.say(&format!("the account {} would be created", place.target));
         context.output.result(&NameObject { name: &place.target.user, outcome: "would" })?;
         return Ok(Exit::Done);
     }
@@ -63,6 +63,6 @@ pub(super) async fn run(args: RegisterArgs, context: &mut Context) -> Result<Exi
     let account = NameObject { name: &place.target.user, outcome: "made" };
     context.output.result(&MadeObject { account, limit })?;
     let room = limit.map_or("no limit".to_owned(), |limit| human::size(limit).to_string());
-    context.output.say(&format!("the account {} is made; room: {room}", place.target));
+    context.output.say(&format!("the account {} was created; quota: {room}", place.target));
     Ok(Exit::Done)
 }

@@ -23,18 +23,18 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ferry rm work:old.iso\n  ferry rm -r work:build work:tmp\n  \
     ferry rm 'work:logs/*.gz'\n  ferry rm -r --include '*.tmp' work:src\n\n\
-    With --include only files that match go, and every folder stays; with --exclude folders go\n\
-    in which nothing is left. A quoted pattern stands for what it matches.")]
+    With --include only matching files are removed, and no folders; with --exclude folders are\n\
+    removed if they become empty. Quoted patterns are matched on the server.")]
 pub(crate) struct RmArgs {
-    /// What to remove
+    /// The files and folders to remove
     #[arg(required = true, value_name = "REMOTE")]
     remotes: Vec<OsString>,
-    /// Folders with all below them
+    /// Remove folders with everything below them
     #[arg(short, long)]
     recursive: bool,
 }
 
-/// A removed path as `--json` shows it.
+/// A removed path in `--json` output.
 #[derive(Serialize)]
 struct RemovedObject<'a> {
     #[serde(flatten)]
@@ -75,7 +75,7 @@ pub(super) async fn run(args: RmArgs, context: &mut Context) -> Result<Exit, Fai
     Ok(tally.exit())
 }
 
-/// Removes what a REMOTE names; the server does it all.
+/// Removes one REMOTE with a single request.
 async fn one(remote: &Remote, path: &RemotePath, recursive: bool, context: &Context) -> Result<(), Failure> {
     let failed = |error: ClientError| Failure::remote(path, Looking::File, error);
     if context.global.dry_run {
@@ -91,7 +91,7 @@ async fn one(remote: &Remote, path: &RemotePath, recursive: bool, context: &Cont
     context.output.result(&object(path, &removed))
 }
 
-/// Removes what a filter takes of a folder, from below.
+/// Removes the entries of a folder that a filter selects, innermost first.
 async fn chosen(
     remote: &Remote,
     top: &RemotePath,

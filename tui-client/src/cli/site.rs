@@ -1,4 +1,4 @@
-//! `ferry site`: saves, shows and forgets servers.
+//! `ferry site`: saves, lists and removes servers.
 
 use std::{
     ffi::OsString,
@@ -31,21 +31,21 @@ enum Action {
     /// Save a server; --server-key, --identity, --seal-file and --links are saved with it
     #[command(after_help = "Example:\n  ferry site add work alice@files.example.org:9000:projects")]
     Add {
-        /// The name it gets
+        /// The name of the site
         name: String,
-        /// `user@host[:port]`, with the folder to start in if wanted: user@host:path, user@host:port:path or a URL
+        /// `user@host[:port]`, optionally with the folder to start in: user@host:path, user@host:port:path or a URL
         address: OsString,
     },
-    /// Show the saved servers
+    /// List the saved servers
     List,
-    /// Forget a server
+    /// Remove a saved server
     Remove {
-        /// Its name
+        /// The name of the site
         name: String,
     },
 }
 
-/// A site as `--json` shows it.
+/// A site in `--json` output.
 #[derive(Serialize)]
 struct SiteObject<'a> {
     name: &'a str,
@@ -87,7 +87,7 @@ pub(super) fn run(args: SiteArgs, context: &mut Context) -> Result<Exit, Failure
             let mut sites = context.sites()?;
             let outcome = if context.global.dry_run {
                 sites.require(&name)?;
-                context.output.say(&format!("{name} would be forgotten"));
+                context.output.say(&format!("{name} would be removed"));
                 "would"
             } else {
                 sites.remove(&name)?;
@@ -102,7 +102,7 @@ pub(super) fn run(args: SiteArgs, context: &mut Context) -> Result<Exit, Failure
 fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Failure> {
     let mut sites = context.sites()?;
     let address = Address::server(address)?;
-    // Checks the path too.
+    // This checks the path too.
     let place = sites.resolve(&address)?;
     let Server::Direct { user, .. } = address.server else {
         return Err(AddressError::NoUser(name.to_owned()).into());
@@ -111,7 +111,7 @@ fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Fa
         Ok(path) => Some(path).filter(|path| !path.is_empty()),
         Err(_) => return Err(Failure::Usage("a site's folder must be UTF-8".to_owned())),
     };
-    // It is used from other folders too.
+    // Store an absolute path, because the site is used from other folders too.
     let absolute = |file: &Option<PathBuf>| file.as_ref().map(absolute).transpose().map_err(Failure::Start);
     let ServerFlags { identity, seal_file, server_key } = &context.global.server;
     let (identity, seal, server_key) = (absolute(identity)?, absolute(seal_file)?, *server_key);

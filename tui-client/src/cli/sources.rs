@@ -1,5 +1,4 @@
-//! The REMOTEs a verb works on: what has no name of its own is refused where it would be removed, and a
-//! pattern stands for what it matches.
+//! The REMOTEs of a verb: checks the names of paths to be removed, and expands patterns.
 
 use std::path::PathBuf;
 
@@ -16,8 +15,8 @@ use ferry_shared::{
 
 use crate::{exit::Looking, failure::Failure, sites::Place};
 
-/// Refuses places whose last name is `.` or `..`, or that have none: a home, or the folder a site begins at.
-/// To remove a folder by such a name is hardly ever what was meant.
+/// Refuses places whose last name is `.` or `..`, or that have no name: a home, or the starting folder of a site.
+/// Removing a folder by such a name is hardly ever intended.
 ///
 /// # Errors
 /// [`Failure::Usage`].
@@ -26,18 +25,17 @@ pub(super) fn require_names(places: &[Place], verb: &str) -> Result<(), Failure>
         let last = place.typed.split(|b| *b == b'/').rfind(|name| !name.is_empty());
         if matches!(last, None | Some(b"." | b"..")) || place.path.is_home() {
             let typed = Escaped(&place.typed);
-            return Err(Failure::Usage(format!(
-                "'{typed}' has no name of its own to {verb}; write the name of the file or folder"
-            )));
+            return Err(Failure::Usage(format!("cannot {verb} '{typed}'; write the name of the file or folder")));
         }
     }
     Ok(())
 }
 
-/// The places with patterns replaced by what they match, sorted. What is there under the very name is meant itself.
+/// The places with patterns replaced by the matching paths, sorted. An existing path with exactly this name takes
+/// precedence.
 ///
 /// # Errors
-/// [`Failure::Remote`] when a pattern matches nothing or a folder cannot be listed, [`Failure::Filter`].
+/// [`Failure::Remote`] if a pattern matches nothing or a folder cannot be listed, [`Failure::Filter`].
 pub(super) async fn expand(remote: &Remote, places: Vec<Place>) -> Result<Vec<Place>, Failure> {
     let mut all = Vec::with_capacity(places.len());
     for place in places {
@@ -56,7 +54,7 @@ pub(super) async fn expand(remote: &Remote, places: Vec<Place>) -> Result<Vec<Pl
     Ok(all)
 }
 
-/// Whether a place may stand for several: a name in it has `*`, `?` or `[`.
+/// Whether a place contains a pattern: a name with `*`, `?` or `[`.
 pub(super) fn has_pattern(place: &Place) -> bool {
     place.path.names().any(is_pattern)
 }
@@ -77,7 +75,7 @@ fn is_missing(code: Code) -> bool {
     matches!(code, Code::NotFound | Code::NotDirectory)
 }
 
-/// Goes down name by name: a pattern lists each folder that is reached so far.
+/// Expands name by name: a pattern lists each folder that was found so far.
 async fn matches(remote: &Remote, path: &RemotePath) -> Result<Vec<RemotePath>, Failure> {
     let mut reached = vec![RemotePath::home()];
     let mut sure = true;
@@ -105,7 +103,7 @@ async fn matches(remote: &Remote, path: &RemotePath) -> Result<Vec<RemotePath>, 
     Ok(there)
 }
 
-/// The entries of a folder whose names match, as in a shell: `*` leaves out names that begin with a dot.
+/// The entries of a folder whose names match, as in a shell: `*` does not match names that begin with a dot.
 async fn matches_in(remote: &Remote, folder: &RemotePath, pattern: &[u8]) -> Result<Vec<RemotePath>, Failure> {
     let about = |error| Failure::remote(folder, Looking::Folder, error);
     let filter = Filter::new(&[String::from_utf8_lossy(pattern)], &[""; 0])?;
@@ -126,12 +124,12 @@ async fn matches_in(remote: &Remote, folder: &RemotePath, pattern: &[u8]) -> Res
     Ok(found)
 }
 
-/// A name as filters see it.
+/// A name in the form that filters use.
 pub(super) fn shown(name: &Name) -> PathBuf {
     local_name(name).map_or_else(|_| PathBuf::from(name.display().to_string()), PathBuf::from)
 }
 
-/// Whether `filter` means what a person named so, `kind` being what is there.
+/// Whether `filter` selects a path named on the command line, which is of this `kind`.
 pub(super) fn is_meant(filter: &Filter, path: &RemotePath, kind: Kind) -> bool {
     path.name().is_none_or(|name| filter.means_named(&shown(&name), kind == Kind::Folder))
 }

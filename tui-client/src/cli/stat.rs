@@ -1,4 +1,4 @@
-//! `ferry stat`: what is known of files and folders.
+//! `ferry stat`: shows the details of files and folders.
 
 use std::ffi::OsString;
 
@@ -26,12 +26,12 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  ferry stat --json work:report.odt")]
 pub(crate) struct StatArgs {
-    /// What to look at
+    /// The files and folders
     #[arg(required = true, value_name = "REMOTE")]
     remotes: Vec<OsString>,
 }
 
-/// An entry with its version, as `--json` shows it.
+/// An entry with its version in `--json` output.
 #[derive(Serialize)]
 struct StatObject<'a> {
     #[serde(flatten)]

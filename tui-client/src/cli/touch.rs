@@ -1,4 +1,4 @@
-//! `ferry touch`: makes empty files, or sets dates to now.
+//! `ferry touch`: creates empty files, or sets dates to now.
 
 use std::ffi::OsString;
 
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  ferry touch work:done")]
 pub(crate) struct TouchArgs {
-    /// The files; of what is there already only the date changes
+    /// The files; only the date of existing files and folders changes
     #[arg(required = true, value_name = "REMOTE")]
     remotes: Vec<OsString>,
 }

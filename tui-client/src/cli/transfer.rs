@@ -1,18 +1,19 @@
-//! The common part of `get` and `put`: runs the engine, reports its events, asks, and stops cleanly.
+//! The common part of `get` and `put`: runs the engine, reports its events, asks questions, and stops cleanly.
 
 mod json_object;
 mod prompts;
 mod report;
 
-use std::{future::pending, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use ferry_client::{
-    Connector,
+    Connector, Ferry,
     reconnect::Patience,
     transfer::{ConflictRule, Engine, Event, Job, JobOptions, Scope, Settings},
 };
+use ferry_shared::message::Notice;
 use tokio::{
-    sync::mpsc,
+    sync::{broadcast, mpsc},
     time::{self, MissedTickBehavior},
 };
 
@@ -33,25 +34,35 @@ use crate::{
 pub(super) use prompts::ask_about;
 pub(super) use report::link as tell_link;
 
-/// How often the bar is brought up to date.
+/// The interval between updates of the progress bar.
 const TICK: Duration = Duration::from_millis(100);
 
-/// In which direction.
+/// The direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// From the server.
     Get,
     /// To the server.
     Put,
+    /// From any site to any other.
+    Copy,
 }
 
-/// How the command line wants jobs to be done.
+/// The options of jobs according to the command line.
 ///
 /// # Errors
-/// [`Failure::Filter`], or [`Failure::Usage`] when asking is wanted and nobody is there.
+/// [`Failure::Filter`], or [`Failure::Usage`] if questions are requested without a terminal.
 pub(super) fn options(context: &Context, place: &Place) -> Result<JobOptions, Failure> {
+    options_with(context, place.links)
+}
+
+/// The same, with `links` as the default for symbolic links.
+///
+/// # Errors
+/// Those of [`options`].
+pub(super) fn options_with(context: &Context, links: Option<Links>) -> Result<JobOptions, Failure> {
     let global = &context.global;
-    let links = global.links.or(place.links);
+    let links = global.links.or(links);
     Ok(JobOptions {
         conflict: rule(context)?,
         links: Links::rule(links),
@@ -63,10 +74,10 @@ pub(super) fn options(context: &Context, place: &Place) -> Result<JobOptions, Fa
     })
 }
 
-/// The rule for targets that exist already.
+/// The rule for existing targets.
 ///
 /// # Errors
-/// [`Failure::Usage`] when asking is wanted and nobody is there.
+/// [`Failure::Usage`] if questions are requested without a terminal.
 pub(super) fn rule(context: &Context) -> Result<ConflictRule, Failure> {
     let attended = terminal::is_attended();
     match context.global.on_conflict.map(ConflictRule::from) {
@@ -88,34 +99,39 @@ fn settings(global: &Global) -> Settings {
     }
 }
 
+/// The server behind `connector`, as a site.
+pub(super) fn server(connector: &Connector) -> Arc<Ferry> {
+    Arc::new(Ferry::new(connector.clone()))
+}
+
 /// The next event.
 enum Next {
+    Notice(Notice),
     Event(Option<Event>),
     Answer(Answer),
     Tick,
     Signal(Signal),
 }
 
-/// Does the jobs.
+/// Runs a job between `servers`.
 ///
 /// # Errors
-/// [`Failure::Output`]; what fails of the jobs is told and counted in the exit code.
+/// [`Failure::Output`]. Other failures are reported and included in the exit code.
 pub(super) async fn run(
     context: &mut Context,
     signals: &mut Signals,
-    connector: Connector,
+    servers: &[Arc<Ferry>],
     way: Way,
-    jobs: Vec<Job>,
+    job: Job,
 ) -> Result<Exit, Failure> {
     if context.output.json || context.global.dry_run {
         context.output.check()?;
         context.output.outlive_reader();
     }
-    let (engine, mut events) = Engine::start(connector, settings(&context.global));
+    let mut notices = Notices::of(servers);
+    let (engine, mut events) = Engine::start(settings(&context.global));
     let mut report = Report::new(way, context.global.dry_run);
-    for job in jobs {
-        report.begin(engine.add(job));
-    }
+    report.begin(engine.add(job));
     let mut bar = Bar::new(context.global.bar.progress, &context.output, way == Way::Put);
     let mut prompts = Prompts::default();
     let mut ticks = time::interval(TICK);
@@ -124,8 +140,9 @@ pub(super) async fn run(
         if report.is_done() {
             break None;
         }
-        match next(&mut events, &mut prompts, &mut ticks, bar.is_shown(), signals).await {
+        match next(&mut events, &mut notices, &mut prompts, &mut ticks, bar.is_shown(), signals).await {
             Next::Event(None) => break None,
+            Next::Notice(notice) => report::notice(&notice, context),
             Next::Event(Some(event)) => handle(event, &engine, &mut prompts, &mut report, context)?,
             Next::Answer(Answer::Stop) => break Some(Signal::Interrupt),
             Next::Answer(Answer::Decided(item, decision)) => engine.answer(item, decision, Scope::This),
@@ -147,8 +164,42 @@ pub(super) async fn run(
     report.finish(stopped, context)
 }
 
+/// The notices of the servers.
+struct Notices(Vec<broadcast::Receiver<Notice>>);
+
+impl Notices {
+    fn of(servers: &[Arc<Ferry>]) -> Self {
+        Self(servers.iter().map(|server| server.notices()).collect())
+    }
+
+    /// The next notice of any server; never resolves if no server is left.
+    async fn next(&mut self) -> Notice {
+        match &mut self.0[..] {
+            [] => pending().await,
+            [one] => heard(one).await,
+            [one, other, ..] => tokio::select! {
+                notice = heard(one) => notice,
+                notice = heard(other) => notice,
+            },
+        }
+    }
+}
+
+/// The next notice of one server.
+async fn heard(server: &mut broadcast::Receiver<Notice>) -> Notice {
+    loop {
+        match server.recv().await {
+            Ok(notice) => return notice,
+            // Missed notices are older than the following ones.
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => pending().await,
+        }
+    }
+}
+
 async fn next(
     events: &mut mpsc::Receiver<Event>,
+    notices: &mut Notices,
     prompts: &mut Prompts,
     ticks: &mut time::Interval,
     draws: bool,
@@ -162,6 +213,7 @@ async fn next(
     };
     tokio::select! {
         event = events.recv() => Next::Event(event),
+        notice = notices.next() => Next::Notice(notice),
         answer = prompts.answered() => Next::Answer(answer),
         () = tick => Next::Tick,
         signal = signals.next() => Next::Signal(signal),
@@ -187,8 +239,12 @@ fn handle(
         }
         Event::JobDone { job, summary } => report.job(job, &summary, context)?,
         Event::Link(link) => report::link(&link, context),
-        Event::Notice(notice) => report::notice(&notice, context),
-        Event::JobCounted { .. } | Event::ItemStarted { .. } | Event::ItemState { .. } | Event::Idle => {}
+        Event::PieceFailed { error, .. } => report.piece_failed(&error, context)?,
+        Event::JobCounted { .. }
+        | Event::ItemStarted { .. }
+        | Event::ItemState { .. }
+        | Event::PieceDone { .. }
+        | Event::Idle => {}
     }
     Ok(())
 }

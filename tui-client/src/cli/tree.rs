@@ -1,4 +1,4 @@
-//! `ferry tree`: a folder and all below it, drawn as a tree.
+//! `ferry tree`: shows a folder and everything below it as a tree.
 
 use std::{collections::HashMap, ffi::OsString};
 
@@ -23,12 +23,12 @@ pub(crate) struct TreeArgs {
     /// The folders
     #[arg(required = true, value_name = "REMOTE")]
     remotes: Vec<OsString>,
-    /// Show only so many levels
+    /// The number of levels to show
     #[arg(short, long, value_name = "LEVELS")]
     depth: Option<usize>,
 }
 
-/// The folders of a tree by their paths.
+/// The folders of a tree by path.
 struct Tree<'a> {
     top: &'a RemotePath,
     folders: HashMap<&'a RemotePath, &'a [Entry]>,
@@ -53,7 +53,7 @@ pub(super) async fn run(args: TreeArgs, context: &mut Context) -> Result<Exit, F
     Ok(tally.exit())
 }
 
-/// Whether all of what a REMOTE names could be listed.
+/// Shows a REMOTE; returns whether all of it could be read.
 async fn one_place(
     args: &TreeArgs,
     top: &RemotePath,
@@ -81,7 +81,7 @@ async fn one_place(
 }
 
 impl Tree<'_> {
-    /// Draws what is in `folder`; `lasts` tells for each level above whether it was the last there.
+    /// Draws the content of `folder`; `lasts` contains for each parent level whether it was the last entry.
     fn draw(&mut self, folder: &RemotePath, lasts: &mut Vec<bool>, output: &Output) -> Result<(), Failure> {
         if lasts.len() >= self.depth {
             return Ok(());

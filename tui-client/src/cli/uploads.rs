@@ -1,4 +1,4 @@
-//! `ferry uploads`: what was begun and not finished.
+//! `ferry uploads`: lists and discards unfinished uploads.
 
 use std::ffi::OsString;
 
@@ -24,17 +24,17 @@ use crate::{
 /// `ferry uploads`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  ferry uploads work:\n  ferry uploads work: --discard isos/debian.iso\n\n\
-    An unfinished upload keeps its share of the quota until it is finished, discarded or expires.")]
+    An unfinished upload reserves its part of the quota until it is finished, discarded or expires.")]
 pub(crate) struct UploadsArgs {
     /// The server
     #[arg(value_name = "REMOTE")]
     remote: OsString,
-    /// Throw the unfinished upload of this path away; can be given more than once
+    /// Discard the unfinished upload of this path; can be repeated
     #[arg(long, value_name = "PATH")]
     discard: Vec<OsString>,
 }
 
-/// An unfinished upload as `--json` shows it.
+/// An unfinished upload in `--json` output.
 #[derive(Serialize)]
 struct UploadObject<'a> {
     #[serde(serialize_with = "crate::json::path")]

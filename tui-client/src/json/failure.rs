@@ -1,4 +1,4 @@
-//! A failure as `--json` shows it: a code, a sentence, and the exit code it would have alone.
+//! Failures in `--json` output: a code, a message, and the exit code of this failure alone.
 
 use ferry_client::ClientError;
 use ferry_shared::refusal::{Refusal, Unit};
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Bytes;
 use crate::{exit::Exit, failure::Failure, fault};
 
-/// A line of its own about something that could not be done.
+/// The line for one failure.
 #[derive(Debug, Serialize)]
 pub(crate) struct FailureObject<'a> {
     error: About<'a>,
@@ -15,25 +15,25 @@ pub(crate) struct FailureObject<'a> {
 
 #[derive(Debug, Serialize)]
 struct About<'a> {
-    /// The path on the server, from the home on.
+    /// The path on the server, relative to the home.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<Bytes<'a>>,
-    /// The file or folder of this machine.
+    /// The local file or folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     local: Option<Bytes<'a>>,
     #[serde(flatten)]
     error: ErrorObject,
 }
 
-/// Why something was not done.
+/// The error.
 #[derive(Debug, Serialize)]
 pub(crate) struct ErrorObject {
-    /// The server's code where the server refused, else one of this program's.
+    /// The server's code if the server refused, otherwise a code of this program.
     code: &'static str,
     message: String,
-    /// The exit code this error alone would have.
+    /// The exit code of this error alone.
     exit: u8,
-    /// Whether the same may work later without anybody changing anything.
+    /// Whether a later attempt may succeed without any change.
     retry: bool,
     #[serde(flatten)]
     figures: Figures,
@@ -54,7 +54,7 @@ struct Figures {
     retry_after: Option<u64>,
 }
 
-/// A command line that cannot be understood.
+/// An invalid command line.
 #[derive(Debug, Serialize)]
 pub(crate) struct UsageObject {
     error: ErrorObject,
@@ -82,9 +82,9 @@ impl<'a> FailureObject<'a> {
 }
 
 impl UsageObject {
-    /// The object of a line that is wrong in the way that `message` says.
+    /// The object of an invalid command line with the parser's `message`.
     pub(crate) fn new(message: &str) -> Self {
-        // The parser's first paragraph; the others are the usage and where to find help.
+        // Use the parser's first paragraph; the others contain the usage and a reference to the help.
         let first = message.trim().trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
         let words: Vec<_> = first.split_whitespace().collect();
         Self { error: ErrorObject::plain("usage", words.join(" "), Exit::Usage) }
@@ -99,10 +99,11 @@ impl ErrorObject {
                 let Refusal { unit, needed, available, held, retry_after, .. } = *refusal;
                 Figures { unit: unit.map(word_of_unit), needed, available, held, retry_after }
             }
-            ClientError::NoRoom { needed, available, .. } => Figures {
+            ClientError::NoRoom { quota, needed, available, held, .. } => Figures {
                 unit: Some(word_of_unit(Unit::Bytes)),
                 needed: Some(*needed),
                 available: Some(*available),
+                held: quota.then_some(*held),
                 ..Figures::default()
             },
             _ => Figures::default(),
@@ -115,7 +116,7 @@ impl ErrorObject {
         let code = match failure {
             Failure::Server(error) | Failure::Register(error) | Failure::Remote { error, .. } => {
                 let object = Self::of_client(error, exit, error.is_transient());
-                // With the path in it, as people are told.
+                // Include the path, as in the message on standard error.
                 return Self { message: failure.to_string(), ..object };
             }
             Failure::Usage(_) | Failure::Address(_) | Failure::Path(_) | Failure::Filter(_) => "usage",
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machines_failures_have_the_servers_words() {
+    fn local_failures_have_the_servers_codes() {
         let local = |kind: io::ErrorKind| json(&Failure::local("/x", Looking::File, kind.into()));
         assert!(local(io::ErrorKind::NotFound).starts_with(r#"{"error":{"local":"/x","code":"not_found""#));
         assert!(local(io::ErrorKind::PermissionDenied).contains(r#""code":"not_allowed""#));
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_understood_is_told_in_one_sentence() {
+    fn an_invalid_command_line_is_reported_in_one_sentence() {
         let shown = serde_json::to_string(&UsageObject::new("error: what?\n  <X>\n\nUsage: ferry\n")).unwrap();
         assert_eq!(shown, r#"{"error":{"code":"usage","message":"what? <X>","exit":2,"retry":false}}"#);
     }

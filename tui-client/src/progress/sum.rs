@@ -1,4 +1,4 @@
-//! All jobs in one line: bytes, rate, time left, and what is being done.
+//! A summary of all jobs in one line: bytes, rate, remaining time, and activity.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,7 +10,7 @@ use ferry_client::transfer::{ItemState, JobId, JobProgress, Progress};
 use super::word;
 use crate::{estimate::Estimate, human};
 
-/// Over how long the rate is averaged.
+/// The time over which the rate is averaged.
 const WINDOW: Duration = Duration::from_secs(5);
 
 /// The sum over all jobs, finished ones included.
@@ -21,9 +21,9 @@ pub(super) struct Sum {
     started: Option<Instant>,
     estimate: Estimate,
     files_left: u64,
-    /// Bytes known of.
+    /// The known number of bytes.
     pub(super) bytes: u64,
-    /// Bytes that are through.
+    /// The number of completed bytes.
     pub(super) bytes_done: u64,
     counting: bool,
     asking: u64,
@@ -47,9 +47,9 @@ impl Sum {
         }
     }
 
-    /// Takes in how far everything is.
+    /// Updates the sum with the current progress.
     pub(super) fn update(&mut self, progress: &Progress, now: Instant) {
-        // Jobs that are gone are through.
+        // Jobs that no longer exist have ended.
         for part in self.jobs.values_mut() {
             (part.bytes_done, part.files_done) = (part.bytes, part.files);
         }
@@ -92,7 +92,7 @@ impl Sum {
         }
     }
 
-    /// How much is through, of a hundred.
+    /// The completed percentage.
     pub(super) fn percent(&self) -> u64 {
         let percent = u128::from(self.bytes_done) * 100 / u128::from(self.bytes.max(1));
         u64::try_from(percent).unwrap_or(100).min(100)
@@ -118,7 +118,7 @@ impl Sum {
     }
 }
 
-/// How far a job is.
+/// The progress of a job.
 #[derive(Clone, Copy)]
 struct Part {
     bytes: u64,
@@ -135,7 +135,7 @@ impl Part {
     }
 }
 
-/// Bytes a second over the last seconds.
+/// Bytes per second over the last seconds.
 #[derive(Default)]
 struct Rate {
     samples: VecDeque<(Instant, u64)>,
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_left_of_small_files_is_that_of_their_number() {
+    fn the_remaining_time_of_small_files_follows_their_number() {
         let (mut sum, start) = (Sum::new(true), Instant::now());
         for second in 0..=10 {
             // 100 files of 10 bytes a second; each costs 500 bytes on the wire.
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_forgets_what_is_long_past() {
+    fn the_rate_ignores_old_samples() {
         let (mut rate, start) = (Rate::default(), Instant::now());
         for second in 0..20 {
             rate.add(start + Duration::from_secs(second), if second < 10 { 0 } else { (second - 9) * 1000 });
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_to_do_is_named() {
+    fn the_remaining_work_is_named() {
         let mut sum = Sum::new(false);
         let now = Instant::now();
         sum.update(&Progress::default(), now);

@@ -1,8 +1,10 @@
-//! Everything a key can do: one table feeds the keymap, the help, the footer, the palette and `docs/keys.md`.
+//! All actions of keys. One table feeds the keymap, the help, the footer, the palette and `docs/keys.md`.
 
 mod docs;
+mod needs;
 mod table;
 
+pub(crate) use needs::Need;
 pub(crate) use table::table;
 
 /// An action. Its exact effect depends on the place; see [`table`].
@@ -121,9 +123,9 @@ pub(crate) enum Where {
     Browse,
     /// The full list of transfers.
     Transfers,
-    /// A file being looked at.
+    /// The viewer of a file.
     View,
-    /// A list to choose from: sites, bookmarks, what was found.
+    /// A list to choose from: sites, bookmarks, search results.
     List,
     /// A line being typed that chooses from a list: palette, help, find, filter.
     Type,
@@ -133,24 +135,24 @@ pub(crate) enum Where {
     Copy,
     /// Yes or no.
     Confirm,
-    /// Something is already there.
+    /// The target of a transfer exists.
     Conflict,
-    /// A server's key that is not known.
+    /// An unknown key of a server.
     Trust,
     /// Quitting while transfers run.
     Quit,
-    /// Transfers left from the last time.
+    /// Transfers left from the last run.
     Resume,
-    /// Something that takes its time.
+    /// An operation that takes long.
     Wait,
-    /// Something to read.
+    /// A message to read.
     Notice,
-    /// Wherever nothing else has the key.
+    /// Every place in which the key has no other action.
     Anywhere,
 }
 
 impl Where {
-    /// All of them, in the order of the docs.
+    /// All places, in the order of the docs.
     pub(crate) const ALL: [Self; 15] = [
         Self::Browse,
         Self::Transfers,
@@ -169,7 +171,7 @@ impl Where {
         Self::Anywhere,
     ];
 
-    /// Its section in `keys.toml`.
+    /// The name of its section in `keys.toml`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Browse => "browse",
@@ -190,7 +192,7 @@ impl Where {
         }
     }
 
-    /// Its heading for a person.
+    /// Its heading, for display.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Browse => "In the panes",
@@ -211,32 +213,34 @@ impl Where {
         }
     }
 
-    /// Whether characters are typed into something here.
+    /// Whether text is typed in this place.
     pub(crate) fn types(self) -> bool {
         matches!(self, Self::Type | Self::Form)
     }
 }
 
-/// A row of the table: an action in some places, its keys and its words.
+/// A row of the table: an action in some places, its keys and its texts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
     /// The action.
     pub(crate) action: Action,
     /// Its name in `keys.toml` and the palette.
     pub(crate) name: &'static str,
-    /// Where it works.
+    /// The places in which it works.
     pub(crate) places: &'static [Where],
-    /// Its keys: each a key, or several one after the other.
+    /// Its keys; each entry is one key or a sequence of keys.
     pub(crate) keys: &'static [&'static str],
-    /// Its keys in the preset `mc`, where they differ.
+    /// Its keys in the preset `mc`, if they differ.
     pub(crate) mc: Option<&'static [&'static str]>,
-    /// Its keys in the preset `vim`, where they differ.
+    /// Its keys in the preset `vim`, if they differ.
     pub(crate) vim: Option<&'static [&'static str]>,
+    /// The ability that the site of the active pane must have.
+    pub(crate) needs: Option<Need>,
     /// The description of the action in the help.
     pub(crate) help: &'static str,
-    /// The word in the footer; empty keeps it out of there.
+    /// The label in the footer; empty if it is not shown there.
     pub(crate) hint: &'static str,
-    /// Where there is not room for all words in the footer: the low ones stay.
+    /// The priority in a footer without room for all labels; the lowest ranks stay.
     pub(crate) rank: u8,
 }
 
@@ -244,22 +248,28 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Preset {
-    /// ferry's own.
+    /// The keys of ferry.
     #[default]
     Default,
-    /// Midnight Commander's habits.
+    /// The keys of Midnight Commander.
     Mc,
-    /// vi's habits.
+    /// The keys of vi.
     Vim,
 }
 
 impl Preset {
-    /// All of them.
+    /// All presets.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 3] = [Self::Default, Self::Mc, Self::Vim];
 }
 
 impl Row {
+    /// The description in the help, with the ability that the action needs.
+    pub(crate) fn described(&self) -> String {
+        let needs = self.needs.map_or(String::new(), |need| format!("; where there is a {}", need.lacking()));
+        format!("{}{needs}", self.help)
+    }
+
     /// Its keys in `preset`.
     pub(crate) fn keys_in(&self, preset: Preset) -> &'static [&'static str] {
         match preset {

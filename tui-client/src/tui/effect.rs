@@ -6,7 +6,7 @@ use ferry_client::{
     connect::Target,
     transfer::{Bandwidth, Decision, ItemId, JobId, Scope, Selected},
 };
-use ferry_shared::{fingerprint::Fingerprint, name::Name, path::RemotePath, secret::Secret};
+use ferry_shared::{fingerprint::Fingerprint, name::Name, secret::Secret};
 
 use super::state::{
     place::Place,
@@ -18,10 +18,11 @@ use super::state::{
 use crate::args::Links;
 
 /// The purpose of a count, which decides how symbolic links are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CountFor {
-    /// A marked link is what it leads to; those inside folders go by the rule of the site.
-    Copy,
+    /// A marked link counts as its target; links inside folders follow the rule of the site. With the folder the copy
+    /// goes to.
+    Copy(Place),
     /// The same, but those inside folders are left out.
     Move,
     /// A link goes itself.
@@ -42,21 +43,21 @@ pub(crate) enum Effect {
     /// Compute a file's digest.
     Digest(Ticket, Place),
     /// Ask for a remote file's version.
-    Version(Ticket, RemotePath),
+    Version(Ticket, Place),
     /// Search below a folder.
     Search(Ticket, Place, String),
     /// Find out how much is free where a pane is.
     Free(Side, PathBuf),
     /// Make a folder.
     MakeFolder(Ticket, Place),
-    /// Rename within a side, one after the other; nothing is replaced.
+    /// Rename within a site, one after the other; nothing is replaced.
     Rename(Ticket, Vec<(Place, Place)>),
-    /// Copy within the server.
-    CopyThere(Ticket, Vec<(RemotePath, RemotePath)>),
+    /// Copy within a server.
+    CopyThere(Ticket, Vec<(Place, Place)>),
     /// Remove the named entries of a folder; folders with everything below them.
     Remove(Ticket, Place, Vec<(Name, bool)>),
-    /// Ask for the unfinished uploads.
-    Uploads(Ticket),
+    /// Ask a server for the unfinished uploads.
+    Uploads(Ticket, Target),
     /// Let a text be edited.
     EditText(Ticket, String),
     /// Let a file be edited.
@@ -65,7 +66,7 @@ pub(crate) enum Effect {
     Shell(PathBuf),
     /// Stop until the shell's `fg`.
     Suspend,
-    /// Draw everything anew.
+    /// Redraw everything.
     Redraw,
     /// To the server or the engine.
     Connection(ConnectionEffect),
@@ -88,20 +89,20 @@ pub(crate) enum Effect {
 pub(crate) enum ConnectionEffect {
     /// Greet a server, with the secret in a file if it wants one, and see that its key is trusted.
     Reach(Ticket, Target, Option<Fingerprint>, Option<PathBuf>, Option<Links>),
-    /// As [`Self::Reach`], but the present connection stays.
-    Try(Ticket, Target, Option<Fingerprint>, Option<PathBuf>),
     /// The user's decision about the key.
     Trust(bool),
     /// Log in to the server that was greeted: with a password, or with the key in a file and its passphrase, if any.
     LogIn(Ticket, Option<PathBuf>, Secret),
     /// Make an account there, and log in.
     Register(Ticket, String, Secret, Option<Secret>),
-    /// Ask for the user's usage and limits; the answer comes as a notice.
-    Usage,
-    /// Try again at once.
-    Retry,
-    /// Leave.
-    Leave,
+    /// Give up connecting to the server that is being reached, or was greeted.
+    GiveUp,
+    /// Ask for the user's usage and limits at a server; the answer comes as a notice.
+    Usage(Target),
+    /// Try again at once to connect to a server.
+    Retry(Target),
+    /// Leave a server.
+    Leave(Target),
 }
 
 /// An effect on transfers.
@@ -121,7 +122,7 @@ pub(crate) enum TransferEffect {
     Resume(Selected),
     /// Try again.
     Retry(Selected),
-    /// Give up, keeping what has arrived or not.
+    /// Cancel, keeping the received data or not.
     Cancel(Selected, bool),
     /// Answer a question.
     Answer(ItemId, Decision, Scope),

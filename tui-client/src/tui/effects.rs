@@ -14,7 +14,8 @@ mod saved;
 use std::{collections::HashMap, path::PathBuf};
 
 use ferry_client::{
-    ClientError,
+    ClientError, SiteKey, SitePath,
+    connect::Target,
     transfer::{LinkRule, Progress, Settings},
     trust::Fingerprint,
 };
@@ -52,9 +53,9 @@ pub(crate) struct Options {
     pub(crate) links: Option<Links>,
     /// The settings of the engine.
     pub(crate) settings: Settings,
-    /// Go on from what an earlier attempt left.
+    /// Resume from the data of an earlier attempt.
     pub(crate) resume: bool,
-    /// Read again what was written, and compare.
+    /// Read each written file again, and compare.
     pub(crate) verify: bool,
 }
 
@@ -114,9 +115,11 @@ impl Effects {
             Effect::List(ticket, place) => self.ask(ticket, place, local::list, remote::list),
             Effect::Count(ticket, place, names, purpose) => {
                 let there = names.clone();
-                let follow = purpose == CountFor::Copy && self.connection.links() == LinkRule::Follow;
-                let local = move |path, stop, reply| local::count(path, &names, (purpose, follow), &stop, &reply);
-                self.ask(ticket, place, local, move |ask, path| remote::count(ask, path, there, purpose));
+                let follow =
+                    matches!(&purpose, CountFor::Copy(to) if self.connection.links(&place, to) == LinkRule::Follow);
+                let purpose_there = purpose.clone();
+                let local = move |path, stop, reply| local::count(path, &names, (&purpose, follow), &stop, &reply);
+                self.ask(ticket, place, local, move |ask, path| remote::count(ask, path, there, purpose_there));
             }
             Effect::Read(ticket, place, block) => {
                 let local = move |path, _, reply| local::read(path, block, &reply);
@@ -135,13 +138,21 @@ impl Effects {
                 self.ask(ticket, place, local, move |ask, path| remote::remove(ask, path, there));
             }
             Effect::Rename(ticket, steps) => self.rename(ticket, steps),
-            Effect::CopyThere(ticket, steps) => self.ask_server(ticket, move |ask| remote::copy(ask, steps)),
-            Effect::Version(ticket, path) => self.ask_server(ticket, move |ask| remote::version(ask, path)),
-            Effect::Uploads(ticket) => self.ask_server(ticket, remote::uploads),
+            Effect::CopyThere(ticket, steps) => {
+                if let Some(server) = steps.first().and_then(|(from, _)| from.target()).cloned() {
+                    self.ask_server(ticket, &server, move |ask| remote::copy(ask, steps));
+                }
+            }
+            Effect::Version(ticket, place) => {
+                if let (Some(server), Some(path)) = (place.target(), place.path.remote().cloned()) {
+                    self.ask_server(ticket, server, move |ask| remote::version(ask, path));
+                }
+            }
+            Effect::Uploads(ticket, server) => self.ask_server(ticket, &server, remote::uploads),
             Effect::Free(side, path) => local::free(self.events.clone(), side, path),
             Effect::RemoveCopy(path) => local::remove_copy(path),
-            Effect::Connection(effect) => self.connection(effect),
-            Effect::Transfer(effect) => self.queue.run(effect, self.connection.session(), self.connection.links()),
+            Effect::Connection(effect) => self.connection.run(effect),
+            Effect::Transfer(effect) => self.queue.run(effect, &self.connection),
             Effect::SaveSite(old, site) => self.saved.save_site(old, site),
             Effect::RemoveSite(name) => self.saved.remove_site(name),
             Effect::SaveBookmarks(bookmarks) => self.saved.save_bookmarks(bookmarks),
@@ -161,42 +172,32 @@ impl Effects {
     }
 
     /// Ends: the engine stops in order, the journal is written, the connections are closed.
-    pub(crate) async fn end(self) {
-        self.connection.leave_now();
+    pub(crate) async fn end(mut self) {
+        self.connection.leave_all();
         self.queue.end().await;
     }
 
-    fn connection(&mut self, effect: super::effect::ConnectionEffect) {
-        use super::effect::ConnectionEffect;
-        if matches!(effect, ConnectionEffect::Leave | ConnectionEffect::Reach(..)) {
-            self.queue.stop();
-        }
-        match effect {
-            ConnectionEffect::Try(ticket, target, key, seal) => {
-                let task = self.connection.try_beside(ticket, target, key, seal);
-                self.note(ticket, Asked::Task(task));
-            }
-            effect => self.connection.run(effect),
-        }
-    }
-
     fn rename(&mut self, ticket: Ticket, steps: Vec<(Place, Place)>) {
-        match steps.first() {
-            Some((Place::Remote(_), _)) => self.ask_server(ticket, move |ask| remote::rename(ask, steps)),
-            _ => self.ask_disk(ticket, move |_, reply| local::rename(&steps, &reply)),
+        match steps.first().and_then(|(from, _)| from.target()).cloned() {
+            Some(server) => self.ask_server(ticket, &server, move |ask| remote::rename(ask, steps)),
+            None => self.ask_disk(ticket, move |_, reply| local::rename(&steps, &reply)),
         }
     }
 
-    /// Asks the side a place is on.
+    /// Asks the site of a place.
     fn ask<L, R, F>(&mut self, ticket: Ticket, place: Place, local: L, remote: R)
     where
         L: FnOnce(PathBuf, CancellationToken, Reply) + Send + 'static,
         R: FnOnce(remote::Ask, ferry_shared::path::RemotePath) -> F + Send + 'static,
         F: Future<Output = Result<(), ClientError>> + Send + 'static,
     {
-        match place {
-            Place::Local(path) => self.ask_disk(ticket, move |stop, reply| local(path, stop, reply)),
-            Place::Remote(path) => self.ask_server(ticket, move |ask| remote(ask, path)),
+        match (place.site, place.path) {
+            (SiteKey::Ferry(server), SitePath::Remote(path)) => {
+                self.ask_server(ticket, &server, move |ask| remote(ask, path));
+            }
+            (_, SitePath::Local(path)) => self.ask_disk(ticket, move |stop, reply| local(path, stop, reply)),
+            // This computer has no such paths.
+            (SiteKey::Local, SitePath::Remote(_)) => {}
         }
     }
 
@@ -213,13 +214,13 @@ impl Effects {
         self.note(ticket, Asked::Thread(stop));
     }
 
-    fn ask_server<R, F>(&mut self, ticket: Ticket, work: R)
+    fn ask_server<R, F>(&mut self, ticket: Ticket, server: &Target, work: R)
     where
         R: FnOnce(remote::Ask) -> F + Send + 'static,
         F: Future<Output = Result<(), ClientError>> + Send + 'static,
     {
         let reply = Reply::new(self.events.clone(), ticket);
-        let Some(ask) = self.connection.ask(reply.clone()) else {
+        let Some(ask) = self.connection.ask(server, reply.clone()) else {
             tokio::spawn(async move { reply.failed(&ClientError::Cancelled).await });
             return;
         };

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use ferry_client::transfer::{self, JobId, Progress};
+use ferry_client::{
+    connect::Target,
+    transfer::{self, JobId, Progress},
+};
 use ferry_shared::{entry::Version, message::Notice, message::reply::UnfinishedUpload, name::Name};
 use ratatui_core::layout::Position;
 
@@ -41,6 +44,8 @@ pub(crate) enum Event {
     Trust(TrustView),
     /// The connection was lost, or could not be made again.
     Lost {
+        /// To which server.
+        server: Target,
         /// Why.
         problem: Problem,
         /// How many attempts failed.
@@ -49,15 +54,15 @@ pub(crate) enum Event {
         retry_in: Duration,
     },
     /// An attempt to connect again begins.
-    Retrying,
+    Retrying(Target),
     /// The connection is back.
-    Restored(Account),
+    Restored(Target, Account),
     /// The connection is lost, and trying again is no use.
-    Ended(Problem),
-    /// The server has something to say.
-    Notice(Notice),
-    /// The engine has the parts of a transfer as these jobs.
-    Started(TransferKey, Vec<JobId>),
+    Ended(Target, Problem),
+    /// A server has something to say.
+    Notice(Target, Notice),
+    /// The engine has a transfer as this job.
+    Started(TransferKey, JobId),
     /// The engine tells.
     Transfer(transfer::Event),
     /// The progress of the engine.
@@ -72,7 +77,7 @@ pub(crate) enum Event {
     Problem(Problem),
     /// A signal asks to stop.
     Stop,
-    /// The terminal was somebody else's for a while.
+    /// Another program had the terminal for a while.
     Back,
 }
 
@@ -102,7 +107,7 @@ pub(crate) enum MouseAct {
     WheelDown,
 }
 
-/// An answer to what was asked with a ticket.
+/// An answer to a request with a ticket.
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// Some entries of a folder; the last ones if nothing follows.

@@ -29,7 +29,7 @@ use super::{
     state::{
         State,
         appearance::Appearance,
-        connection::{Account, Greeting},
+        connection::{Account, Connection, Greeting},
         item::Item,
         listing::{Amount, Viewing},
         saved::{NamedSite, Saved},
@@ -105,6 +105,11 @@ pub(crate) fn server() -> Server {
     }
 }
 
+/// Another server.
+pub(crate) fn second() -> Target {
+    Target { user: "bob".into(), host: "second.example.org".into(), port: 7021 }
+}
+
 /// The greeting of the sample server.
 pub(crate) fn greeting() -> Greeting {
     Greeting { software: "ferryd 0.1".into(), registration: Registration::Closed, key: key() }
@@ -177,14 +182,30 @@ impl Fixture {
 
     /// The server answers the greeting.
     pub(crate) fn greet(&mut self) {
-        let ticket = self.state.connection.ticket().unwrap();
+        let ticket = self.state.attempt.as_ref().and_then(|attempt| attempt.ticket()).unwrap();
         self.event(Event::Answer(ticket, Answer::Greeted(greeting())));
     }
 
     /// The server accepts the password.
     pub(crate) fn log_in(&mut self) {
-        let ticket = self.state.connection.ticket().unwrap();
+        let ticket = self.state.attempt.as_ref().and_then(|attempt| attempt.ticket()).unwrap();
         self.event(Event::Answer(ticket, Answer::LoggedIn(greeting(), account())));
+    }
+
+    /// The connection to the sample server, which is there.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.state.connections[&server().target]
+    }
+
+    /// Connects the active pane to another server, [`second`].
+    pub(crate) fn connect_second(&mut self) {
+        self.state.saved.sites.clear();
+        self.keys("f9").type_text("second.example.org").keys("tab").type_text("bob").keys("enter");
+        self.greet();
+        self.type_text("pw").keys("enter");
+        self.log_in();
+        self.answer_lists(remote_items());
+        self.state.toast = None;
     }
 
     /// Something happens.
@@ -242,8 +263,8 @@ impl Fixture {
         }
     }
 
-    /// Copies the selection to the other pane; the engine runs it as these jobs.
-    pub(crate) fn copy(&mut self, first_job: u64) -> Key {
+    /// Copies the selection to the other pane; the engine runs it as this job.
+    pub(crate) fn copy(&mut self, job: u64) -> Key {
         let _ = self.take();
         self.keys("f5");
         if let Some(Effect::Count(ticket, ..)) = self.effects.iter().find(|effect| matches!(effect, Effect::Count(..)))
@@ -253,11 +274,11 @@ impl Fixture {
         }
         self.keys("y");
         let added = self.take().into_iter().find_map(|effect| match effect {
-            Effect::Transfer(TransferEffect::Add(key, order)) => Some((key, order.what.len() as u64)),
+            Effect::Transfer(TransferEffect::Add(key, _)) => Some(key),
             _ => None,
         });
-        let (key, count) = added.unwrap();
-        self.event(Event::Started(key, (first_job..first_job + count).map(JobId).collect()));
+        let key = added.unwrap();
+        self.event(Event::Started(key, JobId(job)));
         key
     }
 
@@ -355,8 +376,8 @@ impl Fixture {
 
 /// A file below a job's root, as the engine names it.
 pub(crate) fn item_path(folder: &str, name: &str) -> ItemPath {
-    let remote = RemotePath::from_typed(folder.as_bytes()).unwrap();
-    ItemPath::in_folders(Some(PathBuf::from("/home/al/data")), remote, 1, &Name::try_from(name).unwrap()).unwrap()
+    let remote = RemotePath::from_typed(folder.as_bytes()).unwrap().join(&Name::try_from(name).unwrap()).unwrap();
+    ItemPath::of(Some(PathBuf::from("/home/al/data").join(name).into()), Some(remote.into()))
 }
 
 /// A job's figures: files and bytes, how many are through, bytes that were there.
@@ -426,12 +447,11 @@ pub(crate) fn ticket_of(effect: &Effect) -> Option<Ticket> {
         | Effect::Rename(ticket, _)
         | Effect::CopyThere(ticket, _)
         | Effect::Remove(ticket, ..)
-        | Effect::Uploads(ticket)
+        | Effect::Uploads(ticket, _)
         | Effect::EditText(ticket, _)
         | Effect::EditFile(ticket, _)
         | Effect::Connection(
             ConnectionEffect::Reach(ticket, ..)
-            | ConnectionEffect::Try(ticket, ..)
             | ConnectionEffect::LogIn(ticket, ..)
             | ConnectionEffect::Register(ticket, ..),
         ) => Some(*ticket),

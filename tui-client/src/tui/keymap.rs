@@ -12,7 +12,7 @@ use super::{
     setting_error::SettingError,
 };
 
-/// Keys to press one after the other, and what they do.
+/// A sequence of keys, and its action.
 type Binding = (Vec<Key>, Action);
 
 /// All bindings, by place.
@@ -46,7 +46,7 @@ impl Keymap {
         map
     }
 
-    /// Reads `keys.toml`: what it changes, and all that is wrong with it.
+    /// Reads `keys.toml`: the changed bindings, and all errors.
     pub(crate) fn read(text: &str) -> (Self, Vec<SettingError>) {
         file::read(text)
     }

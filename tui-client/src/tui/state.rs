@@ -18,7 +18,6 @@ pub(crate) mod problem;
 pub(crate) mod saved;
 pub(crate) mod server;
 pub(crate) mod side;
-mod system_name;
 pub(crate) mod task;
 pub(crate) mod ticket;
 mod timer;
@@ -26,9 +25,9 @@ pub(crate) mod transfers;
 pub(crate) use timer::PATIENCE;
 pub(crate) mod labels;
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::HashMap, path::PathBuf, time::Duration};
 
-use ferry_client::transfer::ConflictRule;
+use ferry_client::{connect::Target, transfer::ConflictRule};
 use ferry_shared::secret::Secret;
 use jiff::tz::TimeZone;
 use ratatui_core::layout::Position;
@@ -36,7 +35,7 @@ use ratatui_core::layout::Position;
 use self::{
     appearance::Appearance,
     attempt::Attempt,
-    connection::Connection,
+    connection::Connections,
     dialog::Dialog,
     edit::Edit,
     layout::Layout,
@@ -117,24 +116,24 @@ pub(crate) struct State {
     pub(crate) find: Option<Pattern>,
     /// The dialogs over the panes, the topmost last.
     pub(crate) dialogs: Vec<Dialog>,
-    /// The connection to the server.
-    pub(crate) connection: Connection,
-    /// The attempt to connect.
-    pub(crate) attempt: Attempt,
+    /// The connections to servers.
+    pub(crate) connections: Connections,
+    /// The attempt to connect that is being made.
+    pub(crate) attempt: Option<Attempt>,
     /// The transfers.
     pub(crate) transfers: Transfers,
     /// The rule for copies whose target exists already.
     pub(crate) rule: ConflictRule,
     /// Remote files that are being edited.
     pub(crate) edits: Vec<Edit>,
-    /// Transfers left from before, of servers that are not connected.
+    /// Transfers left from before, which wait for servers that are not connected.
     pub(crate) left: Vec<Left>,
-    /// Whether they go on at the next login without asking.
-    pub(crate) goes_on: bool,
     /// Requests to disk or server that are under way.
     pub(crate) tasks: Vec<(Ticket, Task)>,
-    /// The server of the last connection, to come back to.
-    pub(crate) last_server: Option<Server>,
+    /// The servers that were connected to, or tried, and how.
+    pub(crate) servers: HashMap<Target, Server>,
+    /// The one of the last connection, to come back to.
+    pub(crate) last_server: Option<Target>,
     /// The password the command line gave.
     pub(crate) password: Option<Secret>,
     /// Sites and bookmarks.
@@ -204,15 +203,13 @@ impl State {
     }
 }
 
-/// The server whose left transfers are offered: the one that is connected, else that of the oldest.
-pub(crate) fn offered(state: &State) -> Option<&Left> {
-    match state.connection.session() {
-        Some(session) => state.left.iter().find(|left| left.server == session.server.target),
-        None => state.left.first(),
+/// The transfers that are offered to go on: those whose servers are all connected, else those that wait for the same
+/// servers as the oldest.
+pub(crate) fn offered(state: &State) -> Vec<&Left> {
+    let ready: Vec<&Left> = state.left.iter().filter(|left| left.waits_for(state).is_none()).collect();
+    if !ready.is_empty() {
+        return ready;
     }
-}
-
-/// The transfers that are left of the same server.
-pub(crate) fn left_of<'s>(state: &'s State, of: &'s Left) -> impl Iterator<Item = &'s Left> {
-    state.left.iter().filter(|left| left.server == of.server)
+    let Some(first) = state.left.first() else { return Vec::new() };
+    state.left.iter().filter(|left| left.order.servers() == first.order.servers()).collect()
 }

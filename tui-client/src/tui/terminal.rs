@@ -1,4 +1,4 @@
-//! The terminal: taken over, and always given back, whatever ends the program.
+//! The terminal: taken over, and always given back, however the program ends.
 
 use std::{
     io::{self, Stdout, Write as _},
@@ -70,7 +70,7 @@ impl Screen {
         restore();
     }
 
-    /// Draws everything anew the next time.
+    /// Redraws everything the next time.
     ///
     /// # Errors
     /// The terminal's.

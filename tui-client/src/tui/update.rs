@@ -52,12 +52,14 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Resize(width, height) => state.size = (width, height),
         Event::Answer(ticket, answer) => answer::take(state, ticket, answer, &mut out),
         Event::Trust(question) => connect::ask_trust(state, question),
-        Event::Lost { problem, attempt, retry_in } => connection::lost(state, problem, attempt, retry_in),
-        Event::Retrying => connection::retrying(state),
-        Event::Restored(account) => connection::restored(state, account, &mut out),
-        Event::Ended(problem) => connection::ended(state, problem, &mut out),
-        Event::Notice(notice) => connection::notice(state, notice),
-        Event::Started(key, jobs) => state.transfers.started(key, &jobs),
+        Event::Lost { server, problem, attempt, retry_in } => {
+            connection::lost(state, &server, problem, attempt, retry_in)
+        }
+        Event::Retrying(server) => connection::retrying(state, &server),
+        Event::Restored(server, account) => connection::restored(state, &server, account, &mut out),
+        Event::Ended(server, problem) => connection::ended(state, &server, problem, &mut out),
+        Event::Notice(server, notice) => connection::notice(state, &server, notice),
+        Event::Started(key, job) => state.transfers.started(key, job),
         Event::Transfer(event) => transfer::take(state, event, &mut out),
         Event::Progress(progress) => transfer::progress(state, &progress),
         Event::Free(side, free) => state.panes[side].free = free,
@@ -67,6 +69,7 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Stop => quit::now(state, &mut out),
         Event::Back => read::both(state, &mut out),
     }
+    connection::close_unused(state, &mut out);
     state.settle();
     out
 }

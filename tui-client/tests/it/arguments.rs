@@ -36,7 +36,10 @@ fn mistakes_are_usage_errors() {
         "put - x al@host:y",
         "put - al@host:y --password-stdin",
         "mv al@host:x",
-        "mv al@one:x al@two:y",
+        "mv al@one:x al@two:y al@three:z",
+        "cp x al@two:y al@three:z",
+        "cp --password-file p al@one:x al@two:y",
+        "mv .. al@two:y",
         "mv --on-conflict ask al@host:x al@host:y",
         "cp --on-conflict ask al@host:x al@host:y",
         "rm -r al@host:x/..",
@@ -102,7 +105,7 @@ fn the_folder_a_site_begins_at_is_not_removed_by_the_sites_name() {
     ferry.run("site add work al@host:docs").success();
     for line in ["rm -r work:", "rm -r work:.", "rm -r work:a/../..", "mv work: work:/elsewhere"] {
         let assert = ferry.run(line).code(2);
-        assert!(stderr(&assert).contains("no name of its own"), "{line}: {}", stderr(&assert));
+        assert!(stderr(&assert).contains("write the name of the file or folder"), "{line}: {}", stderr(&assert));
     }
 }
 

@@ -39,7 +39,7 @@ fn every_verb_has_help() {
         assert!(help.contains("Usage: ferry ") && help.starts_with(about), "{verb}: {help}");
         let connects = !["site", "completion", "man"].contains(&verb);
         assert_eq!(help.contains("--password-file"), connects, "{verb}");
-        assert_eq!(help.contains("--bwlimit"), ["get", "put"].contains(&verb), "{verb}");
+        assert_eq!(help.contains("--bwlimit"), ["get", "put", "cp", "mv"].contains(&verb), "{verb}");
     }
 }
 

@@ -44,10 +44,10 @@ impl JournalFile {
         self.file.sync_data()
     }
 
-    /// Puts lines in the place of all there is.
+    /// Replaces the whole content with `lines`.
     ///
-    /// The lock is on this very file, so it cannot be replaced by a rename: while it is
-    /// written anew a whole copy lies beside it, which counts if there is one.
+    /// The lock is on this very file, so a rename cannot replace it. During the rewrite a complete copy lies beside it;
+    /// [`Self::lock`] reads the copy if there is one.
     pub(super) fn rewrite(&mut self, lines: &[Line]) -> io::Result<()> {
         let text = text(lines)?;
         let beside = self.path.with_extension("jsonl.new");
@@ -68,7 +68,7 @@ impl JournalFile {
     }
 }
 
-/// Where the whole copy lies while the file is written anew.
+/// The path of the complete copy that exists during a rewrite.
 fn kept(path: &Path) -> PathBuf {
     path.with_extension("jsonl.keep")
 }

@@ -6,33 +6,35 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use ferry_shared::{name::Name, path::RemotePath};
 use serde::{Deserialize, Serialize};
 
-use super::{Order, Piece, Side};
-use crate::{connect::Target, transfer::conflict::ConflictRule};
+use super::{Order, Piece, Place};
+use crate::{connect::Target, site::SitePath, site_key::SiteKey, transfer::conflict::ConflictRule};
 
-/// The version of the lines below: higher when a program of today would misread them.
-pub(super) const VERSION: u64 = 1;
+/// The version of the format. It is raised when older programs would misread new lines.
+///
+/// 1: one server for the whole order, in `user`, `host` and `port`. 2: a site for each end.
+pub(super) const VERSION: u64 = 2;
 
-/// A line. A field that is missing means that it is not known, and that ferry looks again.
+/// A line. Missing fields get the safe default: ask, and keep the source.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Line {
-    /// What wrote the lines that follow; always the first one.
+    /// The version of the lines that follow; always the first line.
     Version(u64),
     /// An order.
     Add(Box<Add>),
-    /// An order is through.
+    /// An order is done or no longer wanted.
     Settled { key: u64 },
-    /// A piece of an order is through.
+    /// A piece of an order is done.
     Through { key: u64, name: Name },
 }
 
-/// An order as it is written.
+/// An order, in its written form.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Add {
     pub(super) key: u64,
-    user: String,
-    host: String,
-    port: u16,
+    /// Version 1 only: the server of each end that is not local.
+    #[serde(flatten, default, skip_serializing)]
+    server: Option<Account>,
     from: End,
     to: End,
     what: Vec<What>,
@@ -42,13 +44,27 @@ pub(super) struct Add {
     rule: Rule,
 }
 
-/// A folder as it is written. Local paths are text where they can be, else their bytes.
+/// An account on a ferry server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Account {
+    user: String,
+    host: String,
+    port: u16,
+}
+
+/// A folder, in its written form. Local paths are written as text if they are valid UTF-8, otherwise as Base64.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum End {
     Local(String),
     LocalBytes(String),
+    /// Version 1 only: on the order's server.
     Remote(RemotePath),
+    Ferry {
+        #[serde(flatten)]
+        account: Account,
+        path: RemotePath,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -80,12 +96,9 @@ impl Line {
             becomes: Some(piece.becomes.clone()).filter(|becomes| *becomes != piece.name),
             folder: piece.folder,
         };
-        let Target { user, host, port } = order.server.clone();
         Self::Add(Box::new(Add {
             key,
-            user,
-            host,
-            port,
+            server: None,
             from: (&order.from).into(),
             to: (&order.to).into(),
             what: order.what.iter().map(piece).collect(),
@@ -95,30 +108,39 @@ impl Line {
     }
 }
 
-impl From<Box<Add>> for Order {
-    fn from(add: Box<Add>) -> Self {
-        let Add { user, host, port, from, to, what, moves, rule, .. } = *add;
+impl TryFrom<Box<Add>> for Order {
+    type Error = NoServer;
+
+    fn try_from(add: Box<Add>) -> Result<Self, NoServer> {
+        let Add { server, from, to, what, moves, rule, .. } = *add;
         let piece = |What { name, becomes, folder }| Piece {
             becomes: becomes.unwrap_or_else(|| Name::clone(&name)),
             name,
             folder,
         };
-        Self {
-            server: Target { user, host, port },
-            from: from.into(),
-            to: to.into(),
+        Ok(Self {
+            from: from.place(server.as_ref())?,
+            to: to.place(server.as_ref())?,
             what: what.into_iter().map(piece).collect(),
             moves,
             rule: rule.into(),
-        }
+        })
     }
 }
 
-impl From<&Side> for End {
-    fn from(side: &Side) -> Self {
-        match side {
-            Side::Remote(path) => Self::Remote(path.clone()),
-            Side::Local(path) => match path.to_str() {
+/// An order of the first version that names no server.
+#[derive(Debug)]
+pub(super) struct NoServer;
+
+impl From<&Place> for End {
+    fn from(place: &Place) -> Self {
+        match (&place.site, &place.path) {
+            (SiteKey::Ferry(Target { user, host, port }), SitePath::Remote(path)) => {
+                let account = Account { user: user.clone(), host: host.clone(), port: *port };
+                Self::Ferry { account, path: path.clone() }
+            }
+            (SiteKey::Local, SitePath::Remote(path)) => Self::Remote(path.clone()),
+            (_, SitePath::Local(path)) => match path.to_str() {
                 Some(text) => Self::Local(text.to_owned()),
                 None => Self::LocalBytes(BASE64_STANDARD.encode(path.as_os_str().as_encoded_bytes())),
             },
@@ -126,13 +148,16 @@ impl From<&Side> for End {
     }
 }
 
-impl From<End> for Side {
-    fn from(end: End) -> Self {
-        match end {
-            End::Remote(path) => Self::Remote(path),
-            End::Local(text) => Self::Local(text.into()),
-            End::LocalBytes(text) => Self::Local(path_of(BASE64_STANDARD.decode(text).unwrap_or_default())),
-        }
+impl End {
+    fn place(self, server: Option<&Account>) -> Result<Place, NoServer> {
+        let ferry = |Account { user, host, port }: Account| SiteKey::Ferry(Target { user, host, port });
+        let local = |path: PathBuf| Place { site: SiteKey::Local, path: path.into() };
+        Ok(match self {
+            Self::Local(text) => local(text.into()),
+            Self::LocalBytes(text) => local(path_of(BASE64_STANDARD.decode(text).unwrap_or_default())),
+            Self::Remote(path) => Place { site: server.cloned().map(ferry).ok_or(NoServer)?, path: path.into() },
+            Self::Ferry { account, path } => Place { site: ferry(account), path: path.into() },
+        })
     }
 }
 
@@ -184,17 +209,20 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn paths_that_are_no_text_come_back_whole() {
-        let side = Side::Local(path_of(b"/a/\xff\xfe".to_vec()));
-        let json = serde_json::to_string(&End::from(&side)).unwrap();
-        assert_eq!(Side::from(serde_json::from_str::<End>(&json).unwrap()), side);
+        let place = Place { site: SiteKey::Local, path: path_of(b"/a/\xff\xfe".to_vec()).into() };
+        let json = serde_json::to_string(&End::from(&place)).unwrap();
+        assert_eq!(serde_json::from_str::<End>(&json).unwrap().place(None).unwrap(), place);
     }
 
     #[test]
     fn lines_written_today_can_be_read_tomorrow() {
-        let line = r#"{"add":{"key":7,"user":"al","host":"h","port":1,"from":{"local":"/x"},"to":{"remote":"y"},"what":[{"name":"n","folder":false}],"moves":false,"rule":"keep_both"}}"#;
+        let line = concat!(
+            r#"{"add":{"key":7,"from":{"local":"/x"},"to":{"ferry":{"user":"al","host":"h","port":1,"path":"y"}},"#,
+            r#""what":[{"name":"n","folder":false}],"moves":false,"rule":"keep_both"}}"#
+        );
         let Line::Add(add) = serde_json::from_str(line).unwrap() else { panic!() };
         let key = add.key;
-        let order = Order::from(add);
+        let order = Order::try_from(add).unwrap();
         assert_eq!((key, order.rule, order.what[0].becomes.as_bytes()), (7, ConflictRule::KeepBoth, &b"n"[..]));
         assert_eq!(serde_json::to_string(&Line::add(7, &order)).unwrap(), line);
     }
@@ -204,7 +232,14 @@ mod tests {
         let line =
             r#"{"add":{"key":7,"user":"al","host":"h","port":1,"from":{"local":"/x"},"to":{"remote":"y"},"what":[]}}"#;
         let Line::Add(add) = serde_json::from_str(line).unwrap() else { panic!() };
-        let order = Order::from(add);
+        let order = Order::try_from(add).unwrap();
         assert_eq!((order.rule, order.moves), (ConflictRule::Ask, false));
+    }
+
+    #[test]
+    fn an_order_of_the_first_version_without_its_server_is_refused() {
+        let line = r#"{"add":{"key":7,"from":{"local":"/x"},"to":{"remote":"y"},"what":[]}}"#;
+        let Line::Add(add) = serde_json::from_str(line).unwrap() else { panic!() };
+        assert!(Order::try_from(add).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! What the engine's owner may do to jobs and items in the queue.
+//! Commands of the engine's owner: pause, resume, retry, cancel, answer and reorder.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use crate::transfer::{
     active::{Active, Why},
     conflict::{ConflictRule, Decision, Scope},
     event::{Event, ItemState, Outcome, Skip},
-    flow::{self, Next},
     item::{Item, Step},
     job::{ItemId, JobId, Selected},
+    transitions::{self, Next},
     tries::Tries,
 };
 
@@ -27,7 +27,7 @@ impl Queue {
                     active.stop(Why::Pause);
                 } else if let Some((entry, taken)) = state.take_waiting(item) {
                     entry.held.insert(item, (taken, Hold::Paused));
-                    state.tell(item, ItemState::Paused);
+                    state.report(item, ItemState::Paused);
                 }
             }
         });
@@ -72,7 +72,7 @@ impl Queue {
         self.room.notify_waiters();
     }
 
-    /// Gives up what is left of a job, as there is no room for it.
+    /// Cancels the rest of a job that has no more room at its target.
     pub(crate) fn stop_full(&self, job: JobId) {
         self.command(|state| {
             let entry = state.entry(job);
@@ -102,7 +102,11 @@ impl Queue {
                     continue;
                 }
                 if let Some((item, Hold::Asking(conflict))) = entry.held.remove(&id) {
-                    let next = flow::decided(item, &conflict, rule);
+                    let next = transitions::decided(item, &conflict, rule);
+                    if matches!(next, Next::Again(_)) {
+                        // The answered item is no longer asking, though it may wait for long.
+                        events.push(Event::ItemState { item: id, state: ItemState::Waiting });
+                    }
                     apply(entry, next, &mut events);
                 }
             }
@@ -151,7 +155,7 @@ impl State {
         })
     }
 
-    /// Takes an item out of its lane or from where it is held.
+    /// Takes an item out of its lane or out of the held items.
     fn take_idle(&mut self, id: ItemId) -> Option<Item> {
         if let Some((_, item)) = self.take_waiting(id) {
             return Some(item);
@@ -159,23 +163,25 @@ impl State {
         let (item, why) = self.entries.iter_mut().find_map(|entry| entry.held.remove(&id))?;
         if matches!(why, Hold::Failed) {
             item.task.tally.file_again();
+            item.task.pieces.again(item.path.piece());
         }
         Some(item)
     }
 
-    /// Lets the held items that are meant go on.
-    fn release(&mut self, meant: impl Fn(&Entry, &Item) -> bool, why: impl Fn(&Hold) -> bool) {
+    /// Queues the held items that are selected and held for the given reason.
+    fn release(&mut self, selects: impl Fn(&Entry, &Item) -> bool, why: impl Fn(&Hold) -> bool) {
         for entry in &mut self.entries {
             let ids: Vec<ItemId> = entry
                 .held
                 .iter()
-                .filter(|(_, (item, hold))| why(hold) && meant(entry, item))
+                .filter(|(_, (item, hold))| why(hold) && selects(entry, item))
                 .map(|(id, _)| *id)
                 .collect();
             for id in ids.into_iter().rev() {
                 let Some((mut item, hold)) = entry.held.remove(&id) else { continue };
                 if matches!(hold, Hold::Failed) {
                     item.task.tally.file_again();
+                    item.task.pieces.again(item.path.piece());
                     item.tries = Tries::default();
                 }
                 entry.reported = false;
@@ -206,17 +212,17 @@ impl State {
         arrived.into_iter().for_each(|item| self.give_up(item, keep_part));
     }
 
-    /// Ends an item that is not taken: cancelled, unless its file is at its target by now.
+    /// Ends an item that is not taken: as cancelled, unless its file is stored at its target already.
     pub(super) fn give_up(&mut self, item: Item, keep_part: bool) {
         let (id, job, path) = (item.id, item.task.id, item.path.clone());
         let outcome = match item.step {
-            Step::FolderDate => return,
-            // It was given up before.
+            Step::FolderDate => return item.task.pieces.closed(path.piece(), false),
+            // It was cancelled before.
             Step::Discard => return self.entry(job).map_or((), |entry| entry.prepend(item)),
             Step::Confirm(done) | Step::RemoveSource(done) => done.verified(),
             _ => Outcome::Skipped(Skip::Cancelled),
         };
-        item.task.came_to(&path, &outcome);
+        item.task.ended(&path, &outcome);
         let arrived = matches!(outcome, Outcome::Verified { .. });
         let discard = item.begun && !keep_part && !arrived && !item.task.is_stream();
         match item.step {
@@ -224,25 +230,30 @@ impl State {
             _ => item.task.tally.file_done(item.weight(), &outcome),
         }
         self.outbox.push(Event::ItemDone { job, item: id, path, outcome });
-        if let Some(entry) = self.entry(job).filter(|_| discard) {
-            entry.prepend(Item { step: Step::Discard, ..item });
+        match self.entry(job).filter(|_| discard) {
+            Some(entry) => entry.prepend(Item { step: Step::Discard, ..item }),
+            None => item.task.pieces.closed(item.path.piece(), false),
         }
     }
 }
 
-/// Does with an item that was held what its answer says.
+/// Carries out the decision about a held item that was answered.
 fn apply(entry: &mut Entry, next: Next, outbox: &mut Vec<Event>) {
     match next {
         Next::Again(item) => entry.prepend(item),
         Next::Ask(item, conflict) => drop(entry.held.insert(item.id, (item, Hold::Asking(conflict)))),
         Next::Done(item, outcome) => {
             item.task.tally.file_done(item.weight(), &outcome);
+            item.task.ended(&item.path, &outcome);
+            let leftover = transitions::leaves_part(&item, &outcome);
+            let failed = matches!(outcome, Outcome::Failed(_));
             let (job, path) = (item.task.id, item.path.clone());
             outbox.push(Event::ItemDone { job, item: item.id, path, outcome: outcome.clone() });
-            if flow::leaves_part(&item, &outcome) {
+            if leftover {
                 return entry.prepend(Item { step: Step::Discard, ..item });
             }
-            if matches!(outcome, Outcome::Failed(_)) {
+            item.task.pieces.closed(item.path.piece(), failed);
+            if failed {
                 entry.held.insert(item.id, (item, Hold::Failed));
             }
         }

@@ -5,12 +5,12 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use super::{BATCH_BYTES, BATCH_ITEMS};
+use super::{BATCH_BYTES, BATCH_ITEMS, work::Work};
 use crate::transfer::{
     active::Active,
     conflict::Conflict,
     item::{Item, Lane},
-    job::{ItemId, Work},
+    job::ItemId,
     progress::JobProgress,
     task::Task,
 };
@@ -22,16 +22,16 @@ pub(super) struct Entry {
     pub(super) quick: VecDeque<Item>,
     pub(super) large: VecDeque<Item>,
     pub(super) held: BTreeMap<ItemId, (Item, Hold)>,
-    /// Items a connection has taken.
+    /// Items that connections have taken.
     pub(super) in_flight: usize,
     pub(super) paused: bool,
-    /// Emptied source folders are being removed.
-    pub(super) cleaning: bool,
-    /// Its end was told.
+    /// Pieces whose emptied source folders are being removed.
+    pub(super) cleaning: usize,
+    /// Its end was reported.
     pub(super) reported: bool,
 }
 
-/// How far the look through a job's source is.
+/// The state of a job's scan.
 #[derive(Debug)]
 pub(super) enum Scan {
     Waiting(Work),
@@ -44,7 +44,7 @@ pub(super) enum Scan {
 pub(in crate::transfer) enum Hold {
     /// It failed and may be retried.
     Failed,
-    /// The user said so.
+    /// The user paused it.
     Paused,
     /// It waits for an answer.
     Asking(Conflict),
@@ -60,9 +60,14 @@ impl Entry {
             held: BTreeMap::new(),
             in_flight: 0,
             paused: false,
-            cleaning: false,
+            cleaning: 0,
             reported: false,
         }
+    }
+
+    /// Whether its items may be taken now.
+    pub(super) fn is_runnable(&self) -> bool {
+        !self.paused && !self.task.is_waiting_for_site()
     }
 
     pub(super) fn is_scanning(&self) -> bool {
@@ -93,7 +98,7 @@ impl Entry {
         }
     }
 
-    /// Gives up looking through the source, if that has not begun.
+    /// Cancels the scan if it has not begun.
     pub(super) fn skip_scan(&mut self) {
         if let Scan::Waiting(_) = self.scan {
             self.scan = Scan::Done;
@@ -119,7 +124,7 @@ impl Entry {
         Some((item, active))
     }
 
-    /// Takes all that waits.
+    /// Takes all waiting items.
     pub(super) fn take_all(&mut self) -> Vec<Item> {
         let items: Vec<Item> = self.quick.drain(..).chain(self.large.drain(..)).collect();
         self.in_flight += items.len();
@@ -130,20 +135,22 @@ impl Entry {
         self.quick.len() + self.large.len()
     }
 
-    /// Whether all its items are through (held ones that only failed aside) and that was not told yet.
-    pub(super) fn is_through(&self) -> bool {
+    /// Whether all its items are done, apart from failed ones, and its end was not reported yet.
+    pub(super) fn is_done(&self) -> bool {
         let held = self.held.values().any(|(_, why)| !matches!(why, Hold::Failed));
-        !self.reported && !held && self.is_still()
+        !self.reported && !held && self.is_idle()
     }
 
-    /// Whether nothing is left to do until somebody says so.
+    /// Whether no work is left without a further command.
     pub(super) fn is_quiet(&self) -> bool {
-        let waits_only = self.in_flight == 0 && !self.cleaning && !self.is_scanning();
-        self.is_still() && (self.reported || !self.is_through()) || self.paused && waits_only
+        let waits_only = self.in_flight == 0 && self.cleaning == 0 && !self.is_scanning();
+        self.is_idle() && (self.reported || !self.is_done()) || self.paused && waits_only
     }
 
-    fn is_still(&self) -> bool {
-        matches!(self.scan, Scan::Done) && self.waiting() == 0 && self.in_flight == 0 && !self.cleaning
+    fn is_idle(&self) -> bool {
+        let closed = self.task.is_cancelled() || !self.task.pieces.has_ready();
+        let idle = matches!(self.scan, Scan::Done) && self.waiting() == 0 && self.in_flight == 0;
+        idle && closed && self.cleaning == 0
     }
 
     pub(super) fn can_be_retried(&self) -> bool {

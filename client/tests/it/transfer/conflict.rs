@@ -1,4 +1,4 @@
-//! What happens where something is already there.
+//! Conflicts with existing files.
 
 use std::{
     fs,
@@ -7,27 +7,26 @@ use std::{
 };
 
 use ferry_client::{
-    ClientError,
+    Obstacle,
     transfer::{ConflictRule, Decision, Event, ItemId, JobOptions, Outcome, Scope, Skip},
 };
-use ferry_shared::refusal::Code;
 
-use super::{Rig, bytes, shelf::LARGE, tree, write};
+use super::{Rig, bytes, memory_server::LARGE, tree, write};
 
 fn rule(conflict: ConflictRule) -> JobOptions {
     JobOptions { conflict, ..JobOptions::default() }
 }
 
-/// A rig whose two sides have `same` equal, `other` different, and `new` only at the source.
+/// A rig in which `same` is equal on both sides, `other` differs, and `new` exists only at the source.
 async fn both_sides(upload: bool) -> Rig {
     let rig = Rig::new().await;
     write(&rig.local("here/same"), b"same");
     write(&rig.local("here/other.txt"), b"local");
-    rig.server.shelf().put("there/same", b"same");
-    rig.server.shelf().put("there/other.txt", b"far_a");
+    rig.server.state().put("there/same", b"same");
+    rig.server.state().put("there/other.txt", b"far_a");
     match upload {
         true => write(&rig.local("here/new"), b"new"),
-        false => rig.server.shelf().put("there/new", b"new"),
+        false => rig.server.state().put("there/new", b"new"),
     }
     rig
 }
@@ -39,16 +38,16 @@ async fn run(rig: &mut Rig, upload: bool, conflict: ConflictRule) -> ferry_clien
     }
 }
 
-/// What the targets hold afterwards, by name.
+/// The content of the targets afterwards, by name.
 fn target(rig: &Rig, upload: bool, name: &str) -> Vec<u8> {
     match upload {
-        true => rig.server.shelf().bytes(&format!("there/{name}")).to_vec(),
+        true => rig.server.state().bytes(&format!("there/{name}")).to_vec(),
         false => fs::read(rig.local("here").join(name)).unwrap(),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_rule_does_what_it_says_and_equal_content_is_no_conflict() {
+async fn each_rule_has_its_documented_effect_and_equal_content_is_no_conflict() {
     for upload in [true, false] {
         let (old, new) = if upload { (b"far_a", b"local") } else { (b"local", b"far_a") };
         for conflict in [ConflictRule::Fail, ConflictRule::Skip, ConflictRule::Replace, ConflictRule::KeepBoth] {
@@ -72,7 +71,7 @@ async fn each_rule_does_what_it_says_and_equal_content_is_no_conflict() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn newer_and_different_go_by_time_and_content() {
+async fn newer_compares_dates_and_different_compares_content() {
     for (conflict, age) in [(ConflictRule::Newer, -1), (ConflictRule::Newer, 1), (ConflictRule::Different, -1)] {
         let mut rig = both_sides(true).await;
         let base = SystemTime::UNIX_EPOCH + Duration::new(1_000, 5);
@@ -96,7 +95,7 @@ async fn asked(rig: &mut Rig) -> ItemId {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_item_that_asks_waits() {
+async fn only_the_item_with_a_question_waits() {
     for upload in [true, false] {
         let mut rig = both_sides(upload).await;
         match upload {
@@ -115,12 +114,12 @@ async fn only_the_item_that_asks_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_covers_what_it_says_and_no_more() {
+async fn an_answer_applies_to_its_scope_and_no_more() {
     let mut rig = Rig::new().await;
     let names = ["a/1.jpg", "a/2.txt", "b/3.jpg", "b/4.txt"];
     for name in names {
         write(&rig.local("src").join(name), b"new");
-        rig.server.shelf().put(&format!("dst/{name}"), b"older");
+        rig.server.state().put(&format!("dst/{name}"), b"older");
     }
     rig.upload("src", "dst", rule(ConflictRule::Ask));
     let mut items = Vec::new();
@@ -143,26 +142,26 @@ async fn an_answer_covers_what_it_says_and_no_more() {
     rig.engine.answer(item("dst/b/4.txt"), Decision::KeepBoth, Scope::All);
     let summary = rig.job_done().await;
     assert_eq!((summary.files, summary.skipped), (3, 1));
-    let shelf = rig.server.shelf();
-    assert_eq!((shelf.bytes("dst/a/1.jpg"), shelf.bytes("dst/b/3.jpg")), (&b"new"[..], &b"new"[..]));
-    assert_eq!((shelf.bytes("dst/a/2.txt"), shelf.bytes("dst/b/4.txt")), (&b"older"[..], &b"older"[..]));
-    assert_eq!(shelf.bytes("dst/b/4 (2).txt"), b"new");
+    let state = rig.server.state();
+    assert_eq!((state.bytes("dst/a/1.jpg"), state.bytes("dst/b/3.jpg")), (&b"new"[..], &b"new"[..]));
+    assert_eq!((state.bytes("dst/a/2.txt"), state.bytes("dst/b/4.txt")), (&b"older"[..], &b"older"[..]));
+    assert_eq!(state.bytes("dst/b/4 (2).txt"), b"new");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_single_file_learns_of_the_conflict_when_it_is_tried() {
+async fn the_conflict_of_a_single_file_is_detected_when_it_is_transferred() {
     for size in [100, LARGE] {
         let mut rig = Rig::new().await;
         write(&rig.local("x"), &bytes(size, 0));
-        rig.server.shelf().put("y", b"other");
+        rig.server.state().put("y", b"other");
         let summary = rig.uploaded("x", "y", rule(ConflictRule::Fail)).await;
         assert_eq!(summary.failed, 1);
         let Outcome::Failed(failure) = &rig.outcomes()["y"] else { panic!("not failed") };
-        assert!(matches!(&failure.error, ClientError::Refused(refusal) if refusal.code == Code::Exists));
-        rig.server.shelf().put("y (2)", b"taken");
+        assert_eq!(failure.error.obstacle(), Obstacle::Exists);
+        rig.server.state().put("y (2)", b"taken");
         rig.uploaded("x", "y", rule(ConflictRule::KeepBoth)).await;
-        assert!(rig.server.shelf().bytes("y (3)") == bytes(size, 0));
-        rig.server.shelf().put("y", &bytes(size, 0));
+        assert!(rig.server.state().bytes("y (3)") == bytes(size, 0));
+        rig.server.state().put("y", &bytes(size, 0));
         assert_eq!(rig.uploaded("x", "y", rule(ConflictRule::Fail)).await.equal, 1);
     }
 }
@@ -171,20 +170,20 @@ async fn a_single_file_learns_of_the_conflict_when_it_is_tried() {
 async fn a_folder_in_the_way_is_never_replaced() {
     let mut rig = Rig::new().await;
     write(&rig.local("src/x"), b"x");
-    rig.server.shelf().put("dst/x/inside", b"1");
+    rig.server.state().put("dst/x/inside", b"1");
     assert_eq!(rig.uploaded("src", "dst", rule(ConflictRule::Replace)).await.failed, 1);
-    rig.server.shelf().put("far/here", b"1");
+    rig.server.state().put("far/here", b"1");
     fs::create_dir_all(rig.local("near/here")).unwrap();
     assert_eq!(rig.downloaded("far", "near", rule(ConflictRule::Replace)).await.failed, 1);
     assert!(rig.local("near/here").is_dir());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_file_is_never_replaced() {
+async fn a_target_that_is_not_a_file_is_never_replaced() {
     for conflict in [ConflictRule::Replace, ConflictRule::Different, ConflictRule::Newer, ConflictRule::Fail] {
         for size in [10, LARGE] {
             let mut rig = Rig::new().await;
-            rig.server.shelf().put("src/x", &bytes(size, 1));
+            rig.server.state().put("src/x", &bytes(size, 1));
             let fifo = rig.local("dst/x");
             fs::create_dir_all(rig.local("dst")).unwrap();
             rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
@@ -199,7 +198,7 @@ async fn what_is_no_file_is_never_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_tells_and_changes_nothing() {
+async fn a_dry_run_reports_and_changes_nothing() {
     for upload in [true, false] {
         let mut rig = both_sides(upload).await;
         let before = tree(&rig.local("here"));
@@ -215,7 +214,7 @@ async fn a_dry_run_tells_and_changes_nothing() {
         assert!(matches!(at("other.txt"), Outcome::Would { size: 5, replaces: true }), "{outcomes:?}");
         assert!(matches!(at("same"), Outcome::Equal { .. }));
         assert_eq!(tree(&rig.local("here")), before);
-        assert!(!rig.server.shelf().requests.iter().any(|name| matches!(*name, "put" | "get" | "make_dir")));
+        assert!(!rig.server.state().requests.iter().any(|name| matches!(*name, "put" | "get" | "make_dir")));
         let skip = JobOptions { dry_run: true, ..rule(ConflictRule::Skip) };
         rig.uploaded("here/other.txt", "there/other.txt", skip).await;
         assert!(matches!(rig.outcomes()["other.txt"], Outcome::Skipped(Skip::Exists)));
@@ -226,10 +225,10 @@ async fn a_dry_run_tells_and_changes_nothing() {
 async fn a_file_that_appears_at_the_target_meanwhile_is_not_replaced() {
     for size in [100, LARGE] {
         let mut rig = Rig::new().await;
-        rig.server.shelf().put("x", &bytes(size, 0));
+        rig.server.state().put("x", &bytes(size, 0));
         rig.server.open_gate(false);
         rig.download("x", "y", rule(ConflictRule::Fail));
-        while !rig.server.shelf().requests.contains(&"get") {
+        while !rig.server.state().requests.contains(&"get") {
             tokio::task::yield_now().await;
         }
         write(&rig.local("y"), b"mine");
@@ -240,12 +239,12 @@ async fn a_file_that_appears_at_the_target_meanwhile_is_not_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_are_kept_once_however_often_it_is_asked_for() {
+async fn keeping_both_repeatedly_makes_one_copy() {
     for size in [100, LARGE] {
         let mut rig = Rig::new().await;
         write(&rig.local("up/x"), &bytes(size, 0));
-        rig.server.shelf().put("up/x", b"other");
-        rig.server.shelf().put("down/x", &bytes(size, 0));
+        rig.server.state().put("up/x", b"other");
+        rig.server.state().put("down/x", &bytes(size, 0));
         write(&rig.local("down/x"), b"other");
         for equal in [0, 1, 1] {
             let summary = rig.uploaded("up", "up", rule(ConflictRule::KeepBoth)).await;
@@ -256,10 +255,10 @@ async fn both_are_kept_once_however_often_it_is_asked_for() {
             assert_eq!((summary.files, summary.equal), (1, equal));
         }
         assert_eq!(tree(&rig.local("down")).into_keys().collect::<Vec<_>>(), ["x", "x (2)"]);
-        assert_eq!(rig.server.shelf().files.len(), 3);
-        rig.server.shelf().put("up/x (2)", b"changed");
+        assert_eq!(rig.server.state().files.len(), 3);
+        rig.server.state().put("up/x (2)", b"changed");
         rig.uploaded("up", "up", rule(ConflictRule::KeepBoth)).await;
-        assert!(rig.server.shelf().bytes("up/x (3)") == bytes(size, 0), "what differs is kept too");
+        assert!(rig.server.state().bytes("up/x (3)") == bytes(size, 0), "a file that differs is kept too");
     }
 }
 
@@ -268,18 +267,18 @@ async fn a_lost_answer_makes_no_second_copy() {
     for size in [100, LARGE] {
         let mut rig = Rig::new().await;
         write(&rig.local("x"), &bytes(size, 0));
-        rig.server.shelf().put("x", b"other");
-        rig.server.shelf().lose_answer = true;
+        rig.server.state().put("x", b"other");
+        rig.server.state().lose_answer = true;
         let summary = rig.uploaded("x", "x", rule(ConflictRule::KeepBoth)).await;
         assert_eq!((summary.files, summary.equal, summary.transferred), (1, 0, size as u64));
-        let shelf = rig.server.shelf();
-        assert_eq!(shelf.files.len(), 2);
-        assert!(shelf.bytes("x (2)") == bytes(size, 0));
+        let state = rig.server.state();
+        assert_eq!(state.files.len(), 2);
+        assert!(state.bytes("x (2)") == bytes(size, 0));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_beside_is_not_that_of_another_file_of_the_job() {
+async fn a_new_name_is_not_that_of_another_file_of_the_job() {
     for upload in [true, false] {
         for size in [100, LARGE] {
             let mut rig = Rig::new().await;
@@ -287,12 +286,12 @@ async fn a_name_beside_is_not_that_of_another_file_of_the_job() {
             for (name, content) in &files {
                 match upload {
                     true => write(&rig.local("src").join(name), content),
-                    false => rig.server.shelf().put(&format!("src/{name}"), content),
+                    false => rig.server.state().put(&format!("src/{name}"), content),
                 }
             }
             let summary = match upload {
                 true => {
-                    rig.server.shelf().put("dst/a.txt", b"other");
+                    rig.server.state().put("dst/a.txt", b"other");
                     rig.uploaded("src", "dst", rule(ConflictRule::KeepBoth)).await
                 }
                 false => {
@@ -302,7 +301,7 @@ async fn a_name_beside_is_not_that_of_another_file_of_the_job() {
             };
             assert_eq!((summary.files, summary.failed), (3, 0), "{:?}", rig.outcomes());
             let at = |name: &str| match upload {
-                true => rig.server.shelf().bytes(&format!("dst/{name}")).to_vec(),
+                true => rig.server.state().bytes(&format!("dst/{name}")).to_vec(),
                 false => fs::read(rig.local("dst").join(name)).unwrap(),
             };
             assert!(at("a.txt") == b"other" && at("a (4).txt") == files[0].1);
@@ -312,12 +311,12 @@ async fn a_name_beside_is_not_that_of_another_file_of_the_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_sent_and_not_answered_counts_as_sent() {
+async fn unanswered_files_count_as_sent() {
     for conflict in [ConflictRule::Skip, ConflictRule::Newer, ConflictRule::Different, ConflictRule::Fail] {
         for size in [100, LARGE] {
             let mut rig = Rig::new().await;
             write(&rig.local("src/x"), &bytes(size, 0));
-            rig.server.shelf().lose_answer = true;
+            rig.server.state().lose_answer = true;
             let summary = rig.uploaded("src", "dst", rule(conflict)).await;
             let counts = (summary.files, summary.equal, summary.skipped, summary.failed);
             assert_eq!(counts, (1, 0, 0, 0), "{conflict:?} {size}");

@@ -1,4 +1,4 @@
-//! What comes down is whole, where it belongs, and never costs more than it must.
+//! Downloads are complete, in the right place, and transfer no more than necessary.
 
 use std::{
     fs,
@@ -12,40 +12,40 @@ use ferry_client::{
 };
 use ferry_shared::{entry::Mtime, limits::BLOCK_LEN};
 
-use super::{Rig, bytes, shelf::LARGE, tree, write};
+use super::{Rig, bytes, memory_server::LARGE, tree, write};
 
 const PART: &str = ".x.ferry-part";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_walk_that_breaks_goes_on_and_nothing_comes_twice() {
+async fn an_interrupted_walk_resumes_and_transfers_nothing_twice() {
     for pages in 0..4 {
         let mut rig = Rig::new().await;
         for folder in ["a", "b", "c"] {
             for number in 0..20 {
-                rig.server.shelf().put(&format!("src/{folder}/{number}"), &bytes(500 + number, number));
+                rig.server.state().put(&format!("src/{folder}/{number}"), &bytes(500 + number, number));
             }
         }
-        rig.server.shelf().cut_walk = Some(pages);
+        rig.server.state().cut_walk = Some(pages);
         let summary = rig.downloaded("src", "dst", JobOptions::default()).await;
         assert_eq!((summary.files, summary.folders, summary.failed), (60, 4, 0), "after {pages} pages");
-        assert!(summary.error.is_none() && rig.server.shelf().cut_walk.is_none());
-        assert_eq!(rig.server.shelf().blocks_out, 60, "after {pages} pages");
+        assert!(summary.error.is_none() && rig.server.state().cut_walk.is_none());
+        assert_eq!(rig.server.state().blocks_out, 60, "after {pages} pages");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_arrives_with_everything_in_it() {
+async fn a_folder_arrives_with_its_whole_content() {
     let mut rig = Rig::new().await;
     let sizes = [0, 1, 1000, BLOCK_LEN - 1, BLOCK_LEN, BLOCK_LEN + 1, LARGE];
     {
-        let mut shelf = rig.server.shelf();
+        let mut state = rig.server.state();
         for (number, size) in sizes.into_iter().enumerate() {
-            shelf.put(&format!("src/a/{number}"), &bytes(size, number));
+            state.put(&format!("src/a/{number}"), &bytes(size, number));
         }
         for number in 0..700 {
-            shelf.put(&format!("src/b c/{number}"), &bytes(number * 10, number));
+            state.put(&format!("src/b c/{number}"), &bytes(number * 10, number));
         }
-        shelf.folders.insert(b"src/empty".to_vec());
+        state.folders.insert(b"src/empty".to_vec());
     }
     let summary = rig.downloaded("src", "dst", JobOptions::default()).await;
     assert_eq!((summary.files, summary.failed, summary.folders), (707, 0, 4));
@@ -64,30 +64,30 @@ async fn a_folder_arrives_with_everything_in_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_file_opens_one_connection() {
     let mut rig = Rig::new().await;
-    rig.server.shelf().put("x", &bytes(LARGE, 0));
+    rig.server.state().put("x", &bytes(LARGE, 0));
     assert_eq!(rig.downloaded("x", "x", JobOptions::default()).await.files, 1);
     assert_eq!(rig.server.fake.connections(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cut_download_goes_on_with_the_missing_blocks() {
+async fn an_interrupted_download_resumes_with_the_missing_blocks() {
     let mut rig = Rig::new().await;
-    rig.server.shelf().put("x", &bytes(LARGE, 0));
-    rig.server.shelf().cut_after = Some(4);
+    rig.server.state().put("x", &bytes(LARGE, 0));
+    rig.server.state().cut_after = Some(4);
     let summary = rig.downloaded("x", "x", JobOptions::default()).await;
     assert!(fs::read(rig.local("x")).unwrap() == bytes(LARGE, 0));
-    // The fourth was counted but broke the connection.
-    assert_eq!(rig.server.shelf().blocks_out, 7);
+    // The fourth block was counted, but the connection broke.
+    assert_eq!(rig.server.state().blocks_out, 7);
     assert_eq!((summary.transferred, summary.reused), (LARGE as u64, 0));
     assert_eq!(tree(rig.folder.path()).len(), 1, "no part is left");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_falls_silent_in_a_download_is_like_a_cut_link() {
+async fn a_server_that_falls_silent_in_a_download_is_treated_as_a_lost_connection() {
     for size in [1000, LARGE] {
         let silence = Duration::from_millis(200);
         let mut rig = Rig::with(Settings { silence, ..Settings::default() }).await;
-        rig.server.shelf().put("x", &bytes(size, 0));
+        rig.server.state().put("x", &bytes(size, 0));
         rig.server.open_gate(false);
         rig.download("x", "x", JobOptions::default());
         let again = async {
@@ -103,12 +103,12 @@ async fn a_server_that_falls_silent_in_a_download_is_like_a_cut_link() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cut_small_files_are_asked_for_again_and_none_is_lost() {
+async fn interrupted_small_files_are_requested_again_and_none_is_lost() {
     let mut rig = Rig::new().await;
     for number in 0..300 {
-        rig.server.shelf().put(&format!("src/{number}"), &bytes(2000 + number, number));
+        rig.server.state().put(&format!("src/{number}"), &bytes(2000 + number, number));
     }
-    rig.server.shelf().cut_after = Some(100);
+    rig.server.state().cut_after = Some(100);
     let summary = rig.downloaded("src", "dst", JobOptions::default()).await;
     assert_eq!((summary.files, summary.failed), (300, 0));
     let found = tree(&rig.local("dst"));
@@ -116,80 +116,80 @@ async fn cut_small_files_are_asked_for_again_and_none_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_proven_blocks_of_an_earlier_part_are_kept() {
+async fn only_verified_blocks_of_an_earlier_part_are_kept() {
     let mut rig = Rig::new().await;
-    rig.server.shelf().put("x", &bytes(LARGE, 0));
+    rig.server.state().put("x", &bytes(LARGE, 0));
     let mut part = bytes(4 * BLOCK_LEN + 9, 0);
     part[BLOCK_LEN + 1] ^= 1;
     write(&rig.local(PART), &part);
     let summary = rig.downloaded("x", "x", JobOptions::default()).await;
     assert!(fs::read(rig.local("x")).unwrap() == bytes(LARGE, 0));
-    assert_eq!((rig.server.shelf().blocks_out, summary.reused), (3, 3 * BLOCK_LEN as u64));
+    assert_eq!((rig.server.state().blocks_out, summary.reused), (3, 3 * BLOCK_LEN as u64));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_of_a_file_that_is_replaced_meanwhile_takes_the_new_one_and_removes_that() {
     for size in [0, 1, BLOCK_LEN, LARGE - BLOCK_LEN, LARGE, LARGE + BLOCK_LEN] {
         let mut rig = Rig::new().await;
-        rig.server.shelf().put("x", &bytes(LARGE, 0));
-        rig.server.shelf().cut_after = Some(4);
-        rig.server.shelf().when_cut = Some(("x", bytes(size, 1)));
+        rig.server.state().put("x", &bytes(LARGE, 0));
+        rig.server.state().cut_after = Some(4);
+        rig.server.state().when_cut = Some(("x", bytes(size, 1)));
         let options = JobOptions { remove_source: true, ..JobOptions::default() };
         let summary = rig.downloaded("x", "x", options).await;
         assert_eq!((summary.files, summary.failed), (1, 0), "{size} bytes");
         assert!(fs::read(rig.local("x")).unwrap() == bytes(size, 1), "{size} bytes");
-        assert!(rig.server.shelf().files.is_empty(), "{size} bytes");
+        assert!(rig.server.state().files.is_empty(), "{size} bytes");
         assert_eq!(tree(rig.folder.path()).len(), 1, "{size} bytes: a part is left");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_part_of_another_version_is_never_glued() {
+async fn a_part_of_another_version_is_never_mixed_in() {
     let mut rig = Rig::new().await;
-    rig.server.shelf().put("x", &bytes(LARGE, 1));
+    rig.server.state().put("x", &bytes(LARGE, 1));
     write(&rig.local(PART), &bytes(9 * BLOCK_LEN, 0));
     rig.downloaded("x", "x", JobOptions::default()).await;
     assert!(fs::read(rig.local("x")).unwrap() == bytes(LARGE, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_resume_an_earlier_part_is_of_no_use() {
+async fn without_resume_an_earlier_part_is_not_used() {
     let mut rig = Rig::new().await;
-    rig.server.shelf().put("x", &bytes(LARGE, 0));
+    rig.server.state().put("x", &bytes(LARGE, 0));
     write(&rig.local(PART), &bytes(LARGE, 0));
     rig.downloaded("x", "x", JobOptions { resume: false, ..JobOptions::default() }).await;
-    assert_eq!(rig.server.shelf().blocks_out, 6);
+    assert_eq!(rig.server.state().blocks_out, 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edited_file_costs_its_changed_block_only() {
+async fn only_the_changed_block_of_an_edited_file_is_sent() {
     let mut rig = Rig::new().await;
     let mut content = bytes(LARGE, 0);
     write(&rig.local("x"), &content);
     content[2 * BLOCK_LEN] ^= 1;
-    rig.server.shelf().put("x", &content);
+    rig.server.state().put("x", &content);
     let replace = JobOptions { conflict: ConflictRule::Replace, ..JobOptions::default() };
     rig.downloaded("x", "x", replace).await;
     assert!(fs::read(rig.local("x")).unwrap() == content);
-    assert_eq!(rig.server.shelf().blocks_out, 1);
+    assert_eq!(rig.server.state().blocks_out, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_block_is_the_only_one_sent_again() {
     let mut rig = Rig::new().await;
-    rig.server.shelf().put("x", &bytes(LARGE, 0));
-    rig.server.shelf().damage = Some(3);
+    rig.server.state().put("x", &bytes(LARGE, 0));
+    rig.server.state().damage = Some(3);
     rig.downloaded("x", "x", JobOptions::default()).await;
     assert!(fs::read(rig.local("x")).unwrap() == bytes(LARGE, 0));
-    assert_eq!(rig.server.shelf().blocks_out, 7);
+    assert_eq!(rig.server.state().blocks_out, 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_bytes_never_get_the_files_name() {
     let mut rig = Rig::with(Settings { retries: 0, ..Settings::default() }).await;
-    rig.server.shelf().put("src/small", &bytes(100, 0));
+    rig.server.state().put("src/small", &bytes(100, 0));
     for _ in 0..3 {
-        rig.server.shelf().damage = Some(0);
+        rig.server.state().damage = Some(0);
         rig.downloaded("src", "dst", JobOptions::default()).await;
     }
     let good = bytes(100, 0);
@@ -201,7 +201,7 @@ async fn a_sparse_file_stays_sparse() {
     let mut rig = Rig::new().await;
     let mut content = vec![0; LARGE];
     content[0] = 1;
-    rig.server.shelf().put("x", &content);
+    rig.server.state().put("x", &content);
     rig.downloaded("x", "x", JobOptions::default()).await;
     assert!(fs::read(rig.local("x")).unwrap() == content);
     let blocks = std::os::unix::fs::MetadataExt::blocks(&fs::metadata(rig.local("x")).unwrap());
@@ -212,15 +212,15 @@ async fn a_sparse_file_stays_sparse() {
 async fn a_symlink_planted_in_the_destination_is_not_followed() {
     let mut rig = Rig::new().await;
     for name in ["src/sub/small", "src/ok"] {
-        rig.server.shelf().put(name, b"new");
+        rig.server.state().put(name, b"new");
     }
-    rig.server.shelf().put("src/sub/large", &bytes(LARGE, 0));
+    rig.server.state().put("src/sub/large", &bytes(LARGE, 0));
     fs::create_dir_all(rig.local("outside")).unwrap();
     fs::create_dir_all(rig.local("dst")).unwrap();
     symlink(rig.local("outside"), rig.local("dst/sub")).unwrap();
     let replace = JobOptions { conflict: ConflictRule::Replace, ..JobOptions::default() };
     let summary = rig.downloaded("src", "dst", replace).await;
-    assert_eq!((summary.files, summary.failed), (1, 2));
+    assert_eq!((summary.files, summary.failed), (1, 3), "the folder and the two files in it");
     assert_eq!(fs::read_dir(rig.local("outside")).unwrap().count(), 0);
     assert!(
         matches!(&rig.outcomes()["src/sub/small"], Outcome::Failed(f) if matches!(f.error, ClientError::Local { .. }))
@@ -230,8 +230,8 @@ async fn a_symlink_planted_in_the_destination_is_not_followed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_symlink_at_the_target_is_replaced_itself() {
     let mut rig = Rig::new().await;
-    rig.server.shelf().put("src/small", b"new");
-    rig.server.shelf().put("src/large", &bytes(LARGE, 0));
+    rig.server.state().put("src/small", b"new");
+    rig.server.state().put("src/large", &bytes(LARGE, 0));
     write(&rig.local("precious"), b"old");
     fs::create_dir_all(rig.local("dst")).unwrap();
     for name in ["dst/small", "dst/large", "dst/.small.ferry-part", "dst/.large.ferry-part"] {
@@ -244,11 +244,11 @@ async fn a_symlink_at_the_target_is_replaced_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_here_is_left_out_and_told() {
+async fn entries_that_cannot_exist_locally_are_left_out_and_reported() {
     let mut rig = Rig::new().await;
-    rig.server.shelf().put("src/file", b"f");
-    rig.server.shelf().put("src/.y.ferry-part", b"p");
-    rig.server.shelf().symlinks.insert(b"src/link".to_vec());
+    rig.server.state().put("src/file", b"f");
+    rig.server.state().put("src/.y.ferry-part", b"p");
+    rig.server.state().symlinks.insert(b"src/link".to_vec());
     let summary = rig.downloaded("src", "dst", JobOptions::default()).await;
     assert_eq!((summary.files, summary.skipped), (1, 2));
     assert!(matches!(rig.outcomes()["src/link"], Outcome::Skipped(Skip::Symlink)));
@@ -256,10 +256,10 @@ async fn what_cannot_be_here_is_left_out_and_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_choose_files_and_leave_folders_unmade() {
+async fn filters_select_files_and_empty_folders_are_not_created() {
     let mut rig = Rig::new().await;
     for name in ["src/a.jpg", "src/b.txt", "src/tmp/c.jpg", "src/tmp/deep/d.jpg", "src/d/e.jpg"] {
-        rig.server.shelf().put(name, b"x");
+        rig.server.state().put(name, b"x");
     }
     let filter = Filter::new(&["*.jpg"], &["tmp"]).unwrap();
     rig.downloaded("src", "dst", JobOptions { filter, ..JobOptions::default() }).await;
@@ -267,10 +267,10 @@ async fn filters_choose_files_and_leave_folders_unmade() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_whole_home_can_be_fetched() {
+async fn the_whole_home_can_be_downloaded() {
     let mut rig = Rig::new().await;
-    rig.server.shelf().put("a/b", b"1");
-    rig.server.shelf().put("c", b"2");
+    rig.server.state().put("a/b", b"1");
+    rig.server.state().put("c", b"2");
     rig.downloaded("", "dst", JobOptions::default()).await;
     assert_eq!(tree(&rig.local("dst")).into_keys().collect::<Vec<_>>(), ["a/b", "c"]);
 }

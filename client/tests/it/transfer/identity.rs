@@ -1,4 +1,4 @@
-//! "Is this still the file I saw?": what keeps size and date, and what only looks like a change.
+//! The identity of local files: changes that keep size and date, and differences that are not changes.
 
 use std::{
     fs::{self, File, FileTimes, OpenOptions, Permissions},
@@ -16,18 +16,18 @@ use ferry_shared::{entry::Mtime, limits::BLOCK_LEN};
 
 use super::{
     Rig, bytes,
-    shelf::{File as Stored, LARGE},
+    memory_server::{File as Stored, LARGE},
     write,
 };
 
-/// More blocks than the network takes by itself.
+/// More blocks than the network buffers.
 const HUGE: usize = 12 * BLOCK_LEN + 5;
 
 fn rule(conflict: ConflictRule) -> JobOptions {
     JobOptions { conflict, ..JobOptions::default() }
 }
 
-/// Changes bytes of a file in place, and gives it back its date.
+/// Changes bytes of a file in place, and restores its date.
 fn overwrite(path: &Path, at: &[usize]) {
     let file = OpenOptions::new().write(true).open(path).unwrap();
     let date = file.metadata().unwrap().modified().unwrap();
@@ -39,7 +39,7 @@ fn append(path: &Path, more: &[u8]) {
     OpenOptions::new().append(true).open(path).unwrap().write_all(more).unwrap();
 }
 
-/// An upload of `x` that was begun and is held up after its first blocks.
+/// An upload of `x` that is stopped after its first blocks.
 async fn begun(rig: &Rig, options: JobOptions) -> PathBuf {
     let path = rig.local("x");
     write(&path, &bytes(HUGE, 0));
@@ -59,7 +59,7 @@ fn grown(rig: &Rig) -> Option<Grown> {
 }
 
 fn puts(rig: &Rig) -> usize {
-    rig.server.shelf().requests.iter().filter(|name| **name == "put").count()
+    rig.server.state().requests.iter().filter(|name| **name == "put").count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,7 +69,7 @@ async fn a_source_changed_in_place_that_keeps_its_date_is_never_stored_as_a_mixt
     overwrite(&path, &[100, HUGE - 100]);
     rig.server.open_gate(true);
     assert_eq!(rig.job_done().await.files, 1);
-    assert!(rig.server.shelf().bytes("x") == fs::read(&path).unwrap());
+    assert!(rig.server.state().bytes("x") == fs::read(&path).unwrap());
     assert_eq!(grown(&rig), None);
 }
 
@@ -87,8 +87,8 @@ async fn permission_bits_links_and_names_that_change_do_not_fail_an_upload() {
         touch(&path);
         rig.server.open_gate(true);
         assert_eq!(rig.job_done().await.files, 1);
-        assert!(rig.server.shelf().bytes("x") == bytes(HUGE, 0));
-        assert_eq!((puts(&rig), rig.server.shelf().blocks_in), (1, 13), "nothing was sent twice");
+        assert!(rig.server.state().bytes("x") == bytes(HUGE, 0));
+        assert_eq!((puts(&rig), rig.server.state().blocks_in), (1, 13), "nothing was sent twice");
     }
 }
 
@@ -101,7 +101,7 @@ async fn a_file_that_only_grew_is_stored_as_it_was() {
         rig.server.open_gate(true);
         let summary = rig.job_done().await;
         assert_eq!((summary.files, summary.bytes, summary.unproven), (1, HUGE as u64, u64::from(growing)));
-        assert!(rig.server.shelf().bytes("x") == bytes(HUGE, 0));
+        assert!(rig.server.state().bytes("x") == bytes(HUGE, 0));
         assert_eq!(grown(&rig).unwrap().proven, !growing);
         assert!(grown(&rig).unwrap().at <= SystemTime::now());
         assert_eq!(puts(&rig), 1);
@@ -109,26 +109,26 @@ async fn a_file_that_only_grew_is_stored_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_grew_and_changed_before_its_old_end_is_taken_anew() {
+async fn a_file_that_grew_and_changed_before_its_old_end_is_sent_again() {
     let mut rig = Rig::new().await;
     let path = begun(&rig, JobOptions::default()).await;
     overwrite(&path, &[5]);
     append(&path, b"more");
     rig.server.open_gate(true);
     assert_eq!(rig.job_done().await.files, 1);
-    assert!(rig.server.shelf().bytes("x") == fs::read(&path).unwrap());
+    assert!(rig.server.state().bytes("x") == fs::read(&path).unwrap());
 }
 
-/// A move of `x` during whose commit something happens to its source.
+/// A move of `x` during whose commit the source is modified.
 async fn moved(size: usize, deed: impl FnOnce(&Path) + Send + 'static) -> (Rig, ferry_client::transfer::Summary) {
     let mut rig = Rig::with(Settings { retries: 0, ..Settings::default() }).await;
     let path = rig.local("x");
     write(&path, &bytes(size, 0));
     let source = path.clone();
-    rig.server.shelf().before = Some(("commit", Box::new(move || deed(&source))));
+    rig.server.state().before = Some(("commit", Box::new(move || deed(&source))));
     let moving = JobOptions { remove_source: true, ..JobOptions::default() };
     let summary = rig.uploaded("x", "x", moving).await;
-    assert!(rig.server.shelf().bytes("x") == bytes(size, 0));
+    assert!(rig.server.state().bytes("x") == bytes(size, 0));
     (rig, summary)
 }
 
@@ -158,7 +158,7 @@ async fn a_move_removes_no_source_that_changed_since_it_was_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_move_removes_a_source_whose_content_is_what_arrived() {
+async fn a_move_removes_a_source_whose_content_equals_the_target() {
     let deeds: [fn(&Path); 3] = [
         |_| {},
         |path| fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap(),
@@ -178,7 +178,7 @@ async fn a_move_removes_a_source_whose_content_is_what_arrived() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_move_of_a_file_that_grew_leaves_it() {
+async fn a_move_keeps_a_source_that_grew() {
     let mut rig = Rig::with(Settings { retries: 0, ..Settings::default() }).await;
     let path = begun(&rig, JobOptions { remove_source: true, ..JobOptions::default() }).await;
     append(&path, b"more");
@@ -186,27 +186,27 @@ async fn a_move_of_a_file_that_grew_leaves_it() {
     let summary = rig.job_done().await;
     assert_eq!((summary.files, summary.failed), (0, 1));
     assert_eq!(fs::metadata(&path).unwrap().len(), HUGE as u64 + 4);
-    assert!(rig.server.shelf().bytes("x") == bytes(HUGE, 0));
+    assert!(rig.server.state().bytes("x") == bytes(HUGE, 0));
 }
 
-/// Both sides have a file of the same size and date, and not of the same content.
+/// Both sides have a file of the same size and date with different content.
 async fn alike(size: usize) -> Rig {
     let rig = Rig::new().await;
     write(&rig.local("here/x"), &bytes(size, 1));
     let date = Mtime(1_000, 5).to_system().unwrap();
     File::options().write(true).open(rig.local("here/x")).unwrap().set_modified(date).unwrap();
-    rig.server.shelf().make("there/x", Stored::new(&bytes(size, 2), 1_000));
+    rig.server.state().make("there/x", Stored::new(&bytes(size, 2), 1_000));
     rig
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn different_compares_content_and_changed_goes_by_size_and_date() {
+async fn different_compares_content_and_changed_compares_size_and_date() {
     for size in [1000, LARGE] {
         for (conflict, replaced) in [(ConflictRule::Different, true), (ConflictRule::Changed, false)] {
             for (from, to) in [("here", "there"), ("here/x", "there/x")] {
                 let mut rig = alike(size).await;
                 let up = rig.uploaded(from, to, rule(conflict)).await;
-                assert_eq!(rig.server.shelf().bytes("there/x") == bytes(size, 1), replaced);
+                assert_eq!(rig.server.state().bytes("there/x") == bytes(size, 1), replaced);
                 let mut rig = alike(size).await;
                 let down = rig.downloaded(to, from, rule(conflict)).await;
                 assert_eq!(fs::read(rig.local("here/x")).unwrap() == bytes(size, 2), replaced);
@@ -221,24 +221,24 @@ async fn different_compares_content_and_changed_goes_by_size_and_date() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_move_and_a_transfer_begun_again_compare_whatever_the_rule() {
+async fn a_move_and_a_resumed_transfer_compare_content_whatever_the_rule() {
     for size in [1000, LARGE] {
         for (remove_source, again) in [(true, false), (false, true)] {
             let mut rig = alike(size).await;
             let options = JobOptions { remove_source, again, ..rule(ConflictRule::Changed) };
             assert_eq!(rig.uploaded("here", "there", options).await.unchanged, 0);
-            assert!(rig.server.shelf().bytes("there/x") == bytes(size, 1));
+            assert!(rig.server.state().bytes("there/x") == bytes(size, 1));
             assert_eq!(rig.local("here/x").exists(), !remove_source);
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_move_begun_again_ends_what_it_left() {
+async fn a_resumed_move_completes_its_work() {
     for conflict in [ConflictRule::Skip, ConflictRule::Newer, ConflictRule::Changed] {
         let mut rig = Rig::new().await;
         write(&rig.local("src/x"), &bytes(1000, 0));
-        rig.server.shelf().make("dst/x", Stored::new(&bytes(1000, 0), 1 << 33));
+        rig.server.state().make("dst/x", Stored::new(&bytes(1000, 0), 1 << 33));
         let options = JobOptions { remove_source: true, again: true, ..rule(conflict) };
         let summary = rig.uploaded("src", "dst", options).await;
         assert_eq!((summary.files, summary.skipped, summary.failed), (1, 0, 0), "{conflict:?}");
@@ -247,11 +247,11 @@ async fn a_move_begun_again_ends_what_it_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_became_larger_since_it_was_counted_is_counted_anew() {
+async fn a_file_that_grew_since_it_was_counted_is_counted_again() {
     for upload in [true, false] {
         let mut rig = Rig::new().await;
         let (before, after) = (bytes(3 * BLOCK_LEN, 0), bytes(HUGE, 0));
-        rig.server.shelf().shut = upload;
+        rig.server.state().shut = upload;
         match upload {
             true => {
                 write(&rig.local("x"), &before);
@@ -260,19 +260,19 @@ async fn what_became_larger_since_it_was_counted_is_counted_anew() {
                 write(&rig.local("x"), &after);
             }
             false => {
-                rig.server.shelf().put("x", &before);
-                rig.server.shelf().meanwhile = Some(("get", "x", Stored::new(&after, 1_000)));
+                rig.server.state().put("x", &before);
+                rig.server.state().meanwhile = Some(("get", "x", Stored::new(&after, 1_000)));
                 rig.download("x", "x", JobOptions::default());
             }
         }
-        rig.server.shelf().shut = false;
+        rig.server.state().shut = false;
         loop {
             let progress = rig.engine.progress();
             for job in &progress.jobs {
                 assert!(job.bytes_done <= job.bytes, "{} of {}", job.bytes_done, job.bytes);
             }
             if progress.active.iter().any(|item| item.done >= BLOCK_LEN as u64) {
-                // Asked for after that was seen; it may be through by then.
+                // Queried after the event; the transfer may have finished by then.
                 let total = rig.engine.progress().jobs.first().map(|job| job.bytes);
                 assert!(total.is_none_or(|total| total == HUGE as u64), "{total:?}");
             }
@@ -285,22 +285,22 @@ async fn what_became_larger_since_it_was_counted_is_counted_anew() {
                 break;
             }
         }
-        assert!(rig.server.shelf().bytes("x") == fs::read(rig.local("x")).unwrap());
+        assert!(rig.server.state().bytes("x") == fs::read(rig.local("x")).unwrap());
     }
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_says_it_is_longer_than_it_is_is_read_to_its_end() {
+async fn a_file_shorter_than_its_reported_size_is_read_to_its_end() {
     let source = Path::new("/sys/class/net/lo/mtu");
     let content = fs::read(source).unwrap();
-    assert_ne!(fs::metadata(source).unwrap().len(), content.len() as u64, "its size is not true");
+    assert_ne!(fs::metadata(source).unwrap().len(), content.len() as u64, "the reported size is wrong");
     let mut rig = Rig::new().await;
     for equal in [0, 1] {
-        let work = ferry_client::transfer::Work::Upload { from: source.into(), to: super::remote("mtu") };
+        let work = super::upload(rig.server.connector(), source.into(), super::remote("mtu"));
         rig.engine.add(ferry_client::transfer::Job { work, options: JobOptions::default() });
         let summary = rig.job_done().await;
         assert_eq!((summary.files, summary.equal, summary.bytes), (1, equal, content.len() as u64));
-        assert_eq!(rig.server.shelf().bytes("mtu"), content);
+        assert_eq!(rig.server.state().bytes("mtu"), content);
     }
 }

@@ -1,4 +1,4 @@
-//! What is at the target changes between the decision to replace it and the deed.
+//! The target changes between the decision to replace it and the replacement.
 
 use std::{
     fs,
@@ -11,29 +11,29 @@ use ferry_client::transfer::{
 
 use super::{
     Rig, bytes,
-    shelf::{File, LARGE},
+    memory_server::{File, LARGE},
     write,
 };
 
-/// Seconds since 1970, later than any file that is made now.
+/// Seconds since 1970, later than the date of any file created now.
 const FUTURE: i64 = 1 << 33;
 
 fn rule(conflict: ConflictRule) -> JobOptions {
     JobOptions { conflict, ..JobOptions::default() }
 }
 
-/// Writes a local file of this date.
+/// Writes a local file with this date.
 fn write_at(rig: &Rig, name: &str, content: &[u8], mtime: i64) {
     write(&rig.local(name), content);
     let time = SystemTime::UNIX_EPOCH + Duration::new(mtime.unsigned_abs(), 5);
     fs::File::options().write(true).open(rig.local(name)).unwrap().set_modified(time).unwrap();
 }
 
-/// The next question: its item, and what it says is at the target.
+/// The next question: its item, and the target's facts.
 async fn asked(rig: &mut Rig) -> (ItemId, FileFacts) {
     rig.until(|event| match event {
         Event::Asks { item, conflict, .. } => Some((*item, conflict.target)),
-        Event::JobDone { .. } => panic!("nobody was asked"),
+        Event::JobDone { .. } => panic!("no question was asked"),
         _ => None,
     })
     .await
@@ -49,13 +49,13 @@ async fn an_upload_of_newer_files_only_leaves_a_target_that_became_newer() {
         for before in ["stat", "put", "commit"] {
             let mut rig = Rig::new().await;
             write_at(&rig, "src/x", &bytes(size, 1), 2_000);
-            rig.server.shelf().put("dst/x", b"old");
-            rig.server.shelf().meanwhile = Some((before, "dst/x", File::new(b"precious", FUTURE)));
+            rig.server.state().put("dst/x", b"old");
+            rig.server.state().meanwhile = Some((before, "dst/x", File::new(b"precious", FUTURE)));
             let summary = rig.uploaded("src", "dst", rule(ConflictRule::Newer)).await;
             assert_eq!(counts(&summary), (0, 1, 0), "{size} {before}");
             assert!(matches!(rig.outcomes()["dst/x"], Outcome::Skipped(Skip::NotNewer)));
-            assert_eq!(rig.server.shelf().bytes("dst/x"), b"precious");
-            assert!(rig.server.shelf().staged.is_empty(), "nothing is left of what was sent");
+            assert_eq!(rig.server.state().bytes("dst/x"), b"precious");
+            assert!(rig.server.state().staged.is_empty(), "nothing of the sent data is left");
         }
     }
 }
@@ -64,11 +64,11 @@ async fn an_upload_of_newer_files_only_leaves_a_target_that_became_newer() {
 async fn a_download_of_newer_files_only_leaves_a_target_that_became_newer() {
     for size in [1000, LARGE] {
         let mut rig = Rig::new().await;
-        rig.server.shelf().put("src/x", &bytes(size, 1));
+        rig.server.state().put("src/x", &bytes(size, 1));
         write_at(&rig, "dst/x", b"old", 500);
         rig.server.open_gate(false);
         rig.download("src", "dst", rule(ConflictRule::Newer));
-        while !rig.server.shelf().requests.contains(&"get") {
+        while !rig.server.state().requests.contains(&"get") {
             tokio::task::yield_now().await;
         }
         write_at(&rig, "dst/x", b"precious", FUTURE);
@@ -80,18 +80,18 @@ async fn a_download_of_newer_files_only_leaves_a_target_that_became_newer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_is_about_what_was_shown_and_else_it_is_asked_again() {
+async fn an_answer_applies_to_the_version_shown_and_is_otherwise_asked_again() {
     for size in [1000, LARGE] {
         for upload in [true, false] {
             let mut rig = Rig::new().await;
             match upload {
                 true => {
                     write_at(&rig, "src/x", &bytes(size, 1), 2_000);
-                    rig.server.shelf().put("dst/x", b"shown");
+                    rig.server.state().put("dst/x", b"shown");
                     rig.upload("src", "dst", rule(ConflictRule::Ask));
                 }
                 false => {
-                    rig.server.shelf().put("src/x", &bytes(size, 1));
+                    rig.server.state().put("src/x", &bytes(size, 1));
                     write_at(&rig, "dst/x", b"shown", 500);
                     rig.download("src", "dst", rule(ConflictRule::Ask));
                 }
@@ -99,16 +99,16 @@ async fn an_answer_is_about_what_was_shown_and_else_it_is_asked_again() {
             let (item, shown) = asked(&mut rig).await;
             assert_eq!(shown.size, 5);
             match upload {
-                true => rig.server.shelf().files.insert("dst/x".into(), File::new(b"precious", 1_000)).map_or((), drop),
+                true => rig.server.state().files.insert("dst/x".into(), File::new(b"precious", 1_000)).map_or((), drop),
                 false => write_at(&rig, "dst/x", b"precious", 500),
             }
             rig.engine.answer(item, Decision::Replace, Scope::This);
             let (item, shown) = asked(&mut rig).await;
-            assert_eq!(shown.size, 8, "the fresh facts are shown");
+            assert_eq!(shown.size, 8, "the new facts are shown");
             rig.engine.answer(item, Decision::Replace, Scope::This);
             assert_eq!(counts(&rig.job_done().await), (1, 0, 0));
             let arrived = match upload {
-                true => rig.server.shelf().bytes("dst/x").to_vec(),
+                true => rig.server.state().bytes("dst/x").to_vec(),
                 false => fs::read(rig.local("dst/x")).unwrap(),
             };
             assert!(arrived == bytes(size, 1));
@@ -117,19 +117,19 @@ async fn an_answer_is_about_what_was_shown_and_else_it_is_asked_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_said_replace_beforehand_meant_whatever_is_there() {
+async fn the_rule_replace_applies_to_any_version() {
     for size in [1000, LARGE] {
         let mut rig = Rig::new().await;
         write_at(&rig, "x", &bytes(size, 1), 2_000);
-        rig.server.shelf().put("x", b"old");
-        rig.server.shelf().meanwhile = Some(("commit", "x", File::new(b"newer", FUTURE)));
+        rig.server.state().put("x", b"old");
+        rig.server.state().meanwhile = Some(("commit", "x", File::new(b"newer", FUTURE)));
         assert_eq!(counts(&rig.uploaded("x", "x", rule(ConflictRule::Replace)).await), (1, 0, 0));
-        assert!(rig.server.shelf().bytes("x") == bytes(size, 1));
-        rig.server.shelf().put("y", &bytes(size, 1));
+        assert!(rig.server.state().bytes("x") == bytes(size, 1));
+        rig.server.state().put("y", &bytes(size, 1));
         write_at(&rig, "y", b"old", 500);
         rig.server.open_gate(false);
         rig.download("y", "y", rule(ConflictRule::Replace));
-        while !rig.server.shelf().requests.contains(&"get") {
+        while !rig.server.state().requests.contains(&"get") {
             tokio::task::yield_now().await;
         }
         write_at(&rig, "y", b"newer", FUTURE);
@@ -140,25 +140,25 @@ async fn who_said_replace_beforehand_meant_whatever_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_does_not_hold_for_another_content_of_the_same_size_and_date() {
+async fn an_answer_does_not_apply_to_other_content_of_the_same_size_and_date() {
     for size in [5, 1000, LARGE] {
         for upload in [true, false] {
             let mut rig = Rig::new().await;
             match upload {
                 true => {
                     write_at(&rig, "src/x", &bytes(size, 1), 2_000);
-                    rig.server.shelf().put("dst/x", b"shown");
+                    rig.server.state().put("dst/x", b"shown");
                     rig.upload("src", "dst", rule(ConflictRule::Ask));
                 }
                 false => {
-                    rig.server.shelf().put("src/x", &bytes(size, 1));
+                    rig.server.state().put("src/x", &bytes(size, 1));
                     write_at(&rig, "dst/x", b"shown", 500);
                     rig.download("src", "dst", rule(ConflictRule::Ask));
                 }
             }
             let (item, _) = asked(&mut rig).await;
             match upload {
-                true => rig.server.shelf().put("dst/x", b"other"),
+                true => rig.server.state().put("dst/x", b"other"),
                 false => write_at(&rig, "dst/x", b"other", 500),
             }
             rig.engine.answer(item, Decision::Replace, Scope::This);
@@ -166,7 +166,7 @@ async fn an_answer_does_not_hold_for_another_content_of_the_same_size_and_date()
             rig.engine.answer(item, Decision::Skip, Scope::This);
             assert_eq!(counts(&rig.job_done().await), (0, 1, 0), "{size} {upload}");
             let there = match upload {
-                true => rig.server.shelf().bytes("dst/x").to_vec(),
+                true => rig.server.state().bytes("dst/x").to_vec(),
                 false => fs::read(rig.local("dst/x")).unwrap(),
             };
             assert_eq!(there, b"other");
@@ -175,10 +175,10 @@ async fn an_answer_does_not_hold_for_another_content_of_the_same_size_and_date()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_newer_replaces_only_what_is_older() {
+async fn the_answer_newer_replaces_only_older_files() {
     for (time, replaced) in [(500, true), (FUTURE, false)] {
         let mut rig = Rig::new().await;
-        rig.server.shelf().put("src/x", b"from the server");
+        rig.server.state().put("src/x", b"from the server");
         write_at(&rig, "dst/x", b"here", time);
         rig.download("src", "dst", rule(ConflictRule::Ask));
         let (item, _) = asked(&mut rig).await;
@@ -193,10 +193,10 @@ async fn a_fifo_or_a_folder_that_appears_at_the_target_is_not_replaced() {
     for size in [1000, LARGE] {
         for folder in [true, false] {
             let mut rig = Rig::new().await;
-            rig.server.shelf().put("x", &bytes(size, 1));
+            rig.server.state().put("x", &bytes(size, 1));
             rig.server.open_gate(false);
             rig.download("x", "x", rule(ConflictRule::Replace));
-            while !rig.server.shelf().requests.contains(&"get") {
+            while !rig.server.state().requests.contains(&"get") {
                 tokio::task::yield_now().await;
             }
             let target = rig.local("x");

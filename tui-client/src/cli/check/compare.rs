@@ -1,33 +1,33 @@
-//! Two trees side by side, by names, kinds and sizes.
+//! Compares two trees by names, kinds and sizes.
 
 use std::collections::BTreeMap;
 
 use ferry_shared::{entry::Kind, path::RemotePath};
 use serde::Serialize;
 
-/// Files and folders of a tree with their sizes; the empty path is its top.
+/// The files and folders of a tree with their sizes; the empty path is its top.
 pub(super) type Tree = BTreeMap<RemotePath, (Kind, u64)>;
 
 /// How the two sides of a path differ.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "difference", rename_all = "snake_case")]
 pub(super) enum Difference {
-    /// The server has it not.
+    /// Only the local side has it.
     OnlyLocal,
     /// Only the server has it.
     OnlyRemote,
     /// A file on one side, a folder on the other.
     Kind,
-    /// Files of other sizes.
+    /// Files of different sizes.
     Size {
-        /// Bytes here.
+        /// The local size.
         here: u64,
-        /// Bytes on the server.
+        /// The size on the server.
         there: u64,
     },
-    /// Files of the same size with other bytes.
+    /// Files of the same size with different content.
     Content {
-        /// The digest here.
+        /// The local digest.
         here: String,
         /// The digest on the server.
         there: String,
@@ -39,17 +39,17 @@ pub(super) enum Difference {
 pub(super) struct Compared {
     /// The differences, in order.
     pub(super) differences: Vec<(RemotePath, Difference)>,
-    /// Files of equal size, in order: only their content can tell.
+    /// Files of equal size, in order, whose content must be compared.
     pub(super) same_size: Vec<RemotePath>,
 }
 
-/// Compares two trees. What is below a path that one side has not, or has as another kind,
-/// is told once, by that path.
+/// Compares two trees. A path that is missing on one side, or has a different kind, is reported once, without its
+/// content.
 pub(super) fn compare(here: &Tree, there: &Tree) -> Compared {
     let mut compared = Compared::default();
     let mut told: Option<&RemotePath> = None;
     let mut all: Vec<&RemotePath> = here.keys().chain(there.keys().filter(|path| !here.contains_key(*path))).collect();
-    // By names and not by bytes, so that what is below a path follows it directly.
+    // Compare by names and not by bytes, so that the content of a path follows it directly.
     all.sort_unstable_by(|a, b| a.names().cmp(b.names()));
     for path in all {
         if told.is_some_and(|above| path.starts_with(above)) {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_sizes_are_left_to_the_digests() {
+    fn files_of_equal_size_are_left_to_the_digests() {
         let both = tree(&[("", Kind::Folder, 0), ("a", Kind::File, 3), ("b", Kind::Folder, 0)]);
         let compared = compare(&both, &both);
         assert!(compared.differences.is_empty());
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_folder_is_told_once() {
+    fn a_missing_folder_is_reported_once() {
         let here =
             tree(&[("", Kind::Folder, 0), ("a", Kind::Folder, 0), ("a/x", Kind::File, 1), ("a-b", Kind::File, 1)]);
         let there = tree(&[("", Kind::Folder, 0)]);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_and_sizes_are_told_apart() {
+    fn kinds_and_sizes_are_distinguished() {
         let here = tree(&[("a", Kind::File, 1), ("b", Kind::File, 1)]);
         let there = tree(&[("a", Kind::Folder, 0), ("a/x", Kind::File, 1), ("b", Kind::File, 2)]);
         let expected = [("/a".to_owned(), Difference::Kind), ("/b".to_owned(), Difference::Size { here: 1, there: 2 })];

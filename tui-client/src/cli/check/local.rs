@@ -1,4 +1,4 @@
-//! The local side of a comparison: what is there, and its digests. Blocks on the disk.
+//! The local side of a comparison: its files and their digests. Blocks on the disk.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use ferry_shared::{entry::Kind, name::Name, path::RemotePath};
 use super::compare::Tree;
 use crate::{exit::Looking, failure::Failure};
 
-/// A tree as it was found.
+/// The result of a walk.
 #[derive(Debug)]
 pub(super) struct Found {
     /// The entries found.
@@ -24,26 +24,25 @@ pub(super) struct Found {
     pub(super) left_out: BTreeMap<RemotePath, Why>,
 }
 
-/// Why something is not compared.
+/// The reason why an entry is not compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
-    /// It is a symlink.
+    /// A symlink.
     Symlink,
-    /// It is a symlink that leads back to a folder it is in.
+    /// A symlink to a folder that contains it.
     Loop,
-    /// It is neither a file nor a folder.
+    /// Neither a file nor a folder.
     Special,
 }
 
-/// A folder to be looked into: where it is, its path below the top, and, where links are followed, the folders on
-/// the way to it.
+/// A folder to be read: its location, its path below the top, and, if links are followed, its parent folders.
 type Open = (PathBuf, RemotePath, Option<Ancestors>);
 
-/// Everything below `top`; special files are left out, and symlinks unless they are to be followed. `top` itself
-/// may be a symlink.
+/// Walks everything below `top`; leaves out special files, and symlinks unless they are followed. `top` itself may be
+/// a symlink.
 ///
 /// # Errors
-/// [`Failure::Local`] when `top` cannot be looked at.
+/// [`Failure::Local`] if `top` cannot be read.
 pub(super) fn walk(top: &Path, follow: bool) -> Result<Found, Failure> {
     let metadata = fs::metadata(top).map_err(|error| Failure::local(top, Looking::File, error))?;
     let kind = if metadata.is_dir() { Kind::Folder } else { Kind::File };
@@ -103,19 +102,19 @@ fn take(entry: io::Result<fs::DirEntry>, (folder, path, ancestors): &Open, found
 }
 
 impl Found {
-    /// A tree whose top is this, and nothing else so far.
+    /// A tree with only its top.
     pub(super) fn of(kind: Kind, size: u64) -> Self {
         let tree = BTreeMap::from([(RemotePath::home(), (kind, size))]);
         Self { tree, unreadable: Vec::new(), left_out: BTreeMap::new() }
     }
 
-    /// Notes something that is not compared.
+    /// Records an entry that is not compared.
     pub(super) fn leave_out(&mut self, path: RemotePath, why: Why) {
         self.left_out.insert(path, why);
     }
 }
 
-/// The local path of what is at `path` below `top`, which [`walk`] found there.
+/// The local path of the entry at `path` below `top`, as found by [`walk`].
 pub(super) fn below(top: &Path, path: &RemotePath) -> PathBuf {
     let mut full = top.to_owned();
     for name in path.names() {
@@ -129,7 +128,7 @@ pub(super) fn below(top: &Path, path: &RemotePath) -> PathBuf {
 /// A file's digest in hexadecimal.
 ///
 /// # Errors
-/// The disk's.
+/// The disk's errors.
 pub(super) fn digest(file: &Path) -> io::Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(File::open(file)?)?;
@@ -146,7 +145,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_are_followed_where_that_is_asked_and_loops_end() {
+    fn links_are_followed_on_request_and_loops_end() {
         let folder = tempfile::tempdir().unwrap();
         let top = folder.path();
         fs::create_dir(top.join("a")).unwrap();

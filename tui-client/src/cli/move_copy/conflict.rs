@@ -1,4 +1,4 @@
-//! One file that is moved or copied on the server, and the rule for what is there already.
+//! Moves or copies one file on the server, and applies the rule for existing targets.
 
 use ferry_client::{
     ClientError,
@@ -19,20 +19,20 @@ use crate::{
     failure::Failure,
 };
 
-/// The most names beside a taken one that are tried.
+/// The maximum number of alternative names that are tried.
 const MOST_BESIDE: u32 = 1000;
 
 /// The outcome for a source.
 pub(super) enum Ended {
-    /// It is there.
+    /// Moved or copied.
     Done(RemotePath),
-    /// The same content was there already.
+    /// The target already had the same content.
     Equal(RemotePath),
-    /// Left out: what is there has the same size and date.
+    /// Skipped: the target has the same size and date.
     Unchanged(RemotePath),
-    /// Left out: something is there.
+    /// Skipped: the target exists.
     Exists(RemotePath),
-    /// Left out: what is there is not older.
+    /// Skipped: the target is not older.
     NotNewer(RemotePath),
 }
 
@@ -62,7 +62,7 @@ impl MoveCopy<'_> {
         }
     }
 
-    /// Something is at `to`: the rule goes by what that is.
+    /// Applies the rule to the existing target `to`.
     async fn meet(
         &mut self,
         rule: ConflictRule,
@@ -73,14 +73,14 @@ impl MoveCopy<'_> {
         let about = |error| Failure::remote(to, Looking::File, error);
         let (there, _) = self.remote.stat(to.clone()).await.map_err(about)?;
         if there.kind == Kind::Folder {
-            return Err(about(Refusal::new(Code::IsDirectory, "a folder of that name is in the way").into()));
+            return Err(about(Refusal::new(Code::IsDirectory, "a folder of that name already exists").into()));
         }
         match rule {
             ConflictRule::Newer if entry.mtime <= there.mtime => return Ok(Ended::NotNewer(to.clone())),
             ConflictRule::Different if self.way == Way::Copy && self.is_equal(from, entry, to, &there).await? => {
                 return Ok(Ended::Equal(to.clone()));
             }
-            // In a dry run nobody is asked.
+            // A dry run asks no questions.
             ConflictRule::Ask if !self.dry_run => {
                 let facts = |entry: &Entry| FileFacts { size: entry.size, mtime: entry.mtime };
                 let answer = transfer::ask_about(to, facts(entry), facts(&there)).await.map_err(Failure::from)?;
@@ -102,7 +102,7 @@ impl MoveCopy<'_> {
             | ConflictRule::Changed
             | ConflictRule::Ask
             | ConflictRule::Replace => {}
-            // These are through before.
+            // These were handled before.
             ConflictRule::Fail | ConflictRule::Skip | ConflictRule::KeepBoth => return Ok(Ended::Exists(to.clone())),
         }
         let done = self.call(from, to, true).await;
@@ -130,7 +130,7 @@ impl MoveCopy<'_> {
         Ok(hash(from).await? == hash(to).await?)
     }
 
-    /// Goes to the first name beside `to` that is free.
+    /// Uses the first free alternative name for `to`.
     async fn beside(&self, from: &RemotePath, to: &RemotePath) -> Result<Ended, Failure> {
         let about = |error| Failure::remote(from, Looking::File, error);
         let base: Option<(RemotePath, Name)> = to.parent().zip(to.name());
@@ -144,10 +144,10 @@ impl MoveCopy<'_> {
                 Err(error) => return Err(about(error)),
             }
         }
-        Err(about(Refusal::new(Code::Exists, "all names beside it are taken").into()))
+        Err(about(Refusal::new(Code::Exists, "all alternative names are taken").into()))
     }
 
-    /// Asks the server to do it, or, in a dry run, whether it would.
+    /// Sends the request to the server, or, in a dry run, checks whether it would succeed.
     async fn call(&self, from: &RemotePath, to: &RemotePath, replace: bool) -> Result<(), ClientError> {
         let (copy, source, target) = (self.way == Way::Copy, from.clone(), to.clone());
         match self.way {

@@ -1,4 +1,4 @@
-//! A folder that is moved or copied on the server file by file: a filter chooses, or the folder is there already.
+//! Moves or copies a folder on the server file by file, because of a filter or an existing target folder.
 
 use ferry_client::{ClientError, transfer::LinkRule};
 use ferry_shared::{
@@ -15,8 +15,8 @@ use crate::{
 };
 
 impl MoveCopy<'_> {
-    /// Moves or copies what the filter takes of the folder `from`, into what is at `to`. The folder that becomes
-    /// `to` gets the date and the permission bits of `top`.
+    /// Moves or copies the files of the folder `from` that the filter selects to the folder `to`. A new folder `to`
+    /// gets the date and the permission bits of `top`.
     pub(super) async fn tree(
         &mut self,
         from: &RemotePath,
@@ -64,7 +64,7 @@ impl MoveCopy<'_> {
         if self.way == Way::Move && !self.dry_run { self.remove_emptied(from, &listed).await } else { Ok(()) }
     }
 
-    /// Tells of what the server left out of a folder it copied as a whole, and copies what links lead to.
+    /// Reports the entries that the server left out when it copied a whole folder, and copies the targets of links.
     pub(super) async fn links_of(&mut self, from: &RemotePath, to: &RemotePath) -> Result<(), Failure> {
         let listed = match self.walk(from).await {
             Ok(listed) => listed,
@@ -93,12 +93,12 @@ impl MoveCopy<'_> {
         listing::collect(pages, from, &self.filter).await
     }
 
-    /// Whether a copy takes it: the server follows a link to a file in the home.
+    /// Whether the entry can be copied: the server follows a link to a file in the home.
     fn copies(&self, entry: &Entry) -> bool {
         entry.kind == Kind::File || (entry.kind == Kind::Symlink && self.links == LinkRule::Follow)
     }
 
-    /// Makes a folder and those above it; whether it was not there.
+    /// Creates a folder and its missing parents; returns whether it is new.
     async fn make(&self, path: &RemotePath) -> Result<bool, ClientError> {
         match self.remote.make_dir(path.clone(), false).await {
             Ok(()) => Ok(true),
@@ -109,7 +109,7 @@ impl MoveCopy<'_> {
         }
     }
 
-    /// Gives the folders that were made here the date and the permission bits of those they come from.
+    /// Gives the new folders the date and the permission bits of their sources.
     async fn attributes(
         &mut self,
         listed: &Listed,
@@ -132,7 +132,7 @@ impl MoveCopy<'_> {
         Ok(())
     }
 
-    /// Removes folders of which nothing is left. One in which a conflict kept a file stays.
+    /// Removes empty folders. A folder in which a conflict kept a file stays.
     async fn remove_emptied(&mut self, from: &RemotePath, listed: &Listed) -> Result<(), Failure> {
         for folder in listed.emptied(&self.filter) {
             let path = from.join_path(&folder)?;

@@ -1,4 +1,4 @@
-//! The `--json` output of transfers: an object for each item, and one for the sum.
+//! The `--json` output of transfers: an object per item, and a summary.
 
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ pub(super) struct ItemObject<'a> {
     path: &'a RemotePath,
     #[serde(skip_serializing_if = "Option::is_none")]
     local: Option<Bytes<'a>>,
+    /// The target's path, if both ends are sites of the same kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
     #[serde(flatten)]
     outcome: OutcomeObject,
 }
@@ -35,11 +38,11 @@ enum OutcomeObject {
         transferred: u64,
         reused: u64,
         digest: String,
-        /// The source grew: this is its beginning as it was then.
+        /// The source grew, and this is its beginning as it was at this time.
         #[serde(skip_serializing_if = "Option::is_none")]
         as_of: Option<(i64, u32)>,
     },
-    /// The same, not proven to be as it was at one time.
+    /// The same, without proof that the data is from one time.
     Unproven {
         size: u64,
         transferred: u64,
@@ -67,7 +70,7 @@ enum OutcomeObject {
     },
 }
 
-/// Why nothing of a job could be done.
+/// The failure of a whole job.
 #[derive(Serialize)]
 pub(super) struct JobError {
     error: ErrorObject,
@@ -95,17 +98,20 @@ struct Sum {
     exit: u8,
 }
 
-/// Hands `show` the object of an item; `exit` tells an error's exit code.
+/// Passes the object of an item to `show`; `exit` returns the exit code of an error.
 pub(super) fn item<T>(
     path: &ItemPath,
     outcome: &Outcome,
     exit: impl Fn(&ClientError) -> Exit,
     show: impl FnOnce(&ItemObject<'_>) -> T,
 ) -> T {
-    let local = path.local();
-    let local = local.as_ref().map(|path| bytes_of(path.as_os_str()));
+    let (from, to, remote) = (path.from(), path.to(), path.remote());
+    let local = [&from, &to].into_iter().flatten().find_map(|path| path.local());
+    let local = local.map(|path| bytes_of(path.as_os_str()));
+    let alike = from.as_ref().zip(to.as_ref()).is_some_and(|(from, to)| from.local().is_some() == to.local().is_some());
+    let to = to.as_ref().filter(|_| alike).map(ToString::to_string);
     let outcome = match outcome {
-        Outcome::Verified { root, size, transferred, reused, grown } => {
+        Outcome::Verified { root, size, transferred, reused, grown, .. } => {
             let (size, transferred, reused, digest) = (*size, *transferred, *reused, root.to_string());
             let as_of = grown.map(|grown| Mtime::from(grown.at)).map(|Mtime(seconds, nanos)| (seconds, nanos));
             match (as_of, grown) {
@@ -125,10 +131,10 @@ pub(super) fn item<T>(
             OutcomeObject::Failed { error: ErrorObject::of_client(error, exit(error), failure.retryable) }
         }
     };
-    show(&ItemObject { path: path.remote(), local: local.as_deref().map(Bytes), outcome })
+    show(&ItemObject { path: &remote, local: local.as_deref().map(Bytes), to, outcome })
 }
 
-/// Why nothing of a job could be done.
+/// The failure of a whole job.
 pub(super) fn job_error(error: &ClientError, exit: Exit) -> JobError {
     JobError { error: ErrorObject::of_client(error, exit, error.is_transient()) }
 }

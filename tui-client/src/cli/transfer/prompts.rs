@@ -1,4 +1,4 @@
-//! Conflicts a person decides, one at a time, while all else goes on.
+//! Asks the user about conflicts, one at a time, while other transfers continue.
 
 use std::{collections::VecDeque, future::pending, io};
 
@@ -14,7 +14,7 @@ use crate::{
     terminal,
 };
 
-/// The reply of a person.
+/// The user's reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reply {
     This(Decision),
@@ -27,13 +27,13 @@ enum Reply {
 pub(super) enum Answer {
     /// For this item.
     Decided(ItemId, Decision),
-    /// For these, which were all asked about, and every one that is still to come.
+    /// For these open questions, and all later ones.
     Always(Vec<ItemId>, Decision),
     /// Stop everything.
     Stop,
 }
 
-/// The open question and those behind it.
+/// The current question and those waiting.
 #[derive(Debug, Default)]
 pub(super) struct Prompts {
     queue: VecDeque<(ItemId, Conflict)>,
@@ -50,29 +50,29 @@ impl Prompts {
         self.always
     }
 
-    /// An item needs no answer any more.
+    /// Removes the question of an item.
     pub(super) fn forget(&mut self, item: ItemId) {
         self.queue.retain(|(queued, _)| *queued != item);
     }
 
-    /// Whether a question stands on the terminal.
+    /// Whether a question is displayed.
     pub(super) fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
-    /// Whether the next question can be put: there is one, and the terminal is free.
+    /// Whether the next question can be asked: there is one, and the terminal is free.
     pub(super) fn has_next(&self) -> bool {
         self.open.is_none() && !self.queue.is_empty()
     }
 
-    /// Puts the next question on the terminal.
+    /// Asks the next question.
     pub(super) fn ask_next(&mut self) {
         let Some((item, conflict)) = self.queue.pop_front() else { return };
         let text = question(&conflict.path.relative(), &conflict.source, &conflict.target);
         self.open = Some((item, tokio::task::spawn_blocking(move || ask(&text, terminal::ask_line))));
     }
 
-    /// Waits for the answer; for ever when nothing is asked. Cancel-safe.
+    /// Waits for the answer; never resolves if there is no question. This method is cancel safe.
     pub(super) async fn answered(&mut self) -> Answer {
         let Some((item, handle)) = &mut self.open else { return pending().await };
         let (item, reply) = (*item, handle.await);
@@ -84,23 +84,23 @@ impl Prompts {
                 let others = self.queue.drain(..).map(|(item, _)| item);
                 Answer::Always(std::iter::once(item).chain(others).collect(), decision)
             }
-            // A terminal that went away answers nothing any more.
+            // A closed terminal gives no more answers.
             Ok(Ok(Reply::Stop) | Err(_)) | Err(_) => Answer::Stop,
         }
     }
 }
 
-/// An answer about a file the engine has nothing to do with.
+/// An answer about a file that the engine does not handle.
 pub(in crate::cli) struct Answered {
     pub(in crate::cli) decision: Decision,
-    /// Whether it holds for all that follow.
+    /// Whether the answer applies to all later questions.
     pub(in crate::cli) for_all: bool,
 }
 
-/// Asks what to do where `target` is at `path` already.
+/// Asks what to do about the existing `target` at `path`.
 ///
 /// # Errors
-/// [`ClientError::Cancelled`] when all is to stop.
+/// [`ClientError::Cancelled`] if the user stops the command.
 pub(in crate::cli) async fn ask_about(
     path: &RemotePath,
     source: FileFacts,
@@ -121,7 +121,7 @@ fn question(path: &RemotePath, source: &FileFacts, target: &FileFacts) -> String
         format!("{}, {time}", human::size(facts.size))
     };
     format!(
-        "{} is there already ({}), the new one is {}.\n\
+        "{} already exists ({}), the new one is {}.\n\
          [r]eplace, [n]ewer only, [s]kip, [k]eep both, [q]uit; a capital letter for all: ",
         Escaped(path.as_bytes()),
         facts(target),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn small_letters_decide_one_and_capitals_all() {
+    fn lower_case_answers_apply_to_one_file_and_capitals_to_all() {
         assert_eq!(reply(&["r"]).unwrap(), Reply::This(Decision::Replace));
         assert_eq!(reply(&["", "x", " S "]).unwrap(), Reply::All(Decision::Skip));
         assert_eq!(reply(&["q"]).unwrap(), Reply::Stop);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_for_all_covers_what_was_asked_before_it() {
+    async fn an_answer_for_all_applies_to_earlier_questions_too() {
         let reply = tokio::spawn(async { Ok(Reply::All(Decision::KeepBoth)) });
         let mut prompts = Prompts { open: Some((ItemId(1), reply)), ..Prompts::default() };
         assert_eq!(prompts.answered().await, Answer::Always(vec![ItemId(1)], Decision::KeepBoth));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_terminal_that_went_away_stops_everything() {
+    async fn a_closed_terminal_stops_everything() {
         let gone = tokio::spawn(async { Err(io::ErrorKind::UnexpectedEof.into()) });
         let mut prompts = Prompts { open: Some((ItemId(1), gone)), ..Prompts::default() };
         assert_eq!(prompts.answered().await, Answer::Stop);

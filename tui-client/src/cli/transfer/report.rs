@@ -1,12 +1,12 @@
-//! Reports of transfers: each item, each failure, and the sum at the end.
+//! Reports of transfers: each item, each failure, and a summary at the end.
 
 use std::{collections::HashSet, time::Instant};
 
 use ferry_client::{
     ClientError,
-    transfer::{Failure as ItemFailure, Grown, ItemPath, JobId, LinkEvent, Outcome, Skip, Summary},
+    transfer::{Failure as ItemFailure, Grown, ItemPath, JobId, LinkEvent, Outcome, Proof, Skip, Summary},
 };
-use ferry_shared::{message::Notice, name::Escaped, path::RemotePath};
+use ferry_shared::{message::Notice, name::Escaped};
 
 use super::{Way, json_object};
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     interrupt::Signal,
 };
 
-/// Gathers what happened.
+/// Collects the results.
 pub(super) struct Report {
     way: Way,
     dry_run: bool,
@@ -28,7 +28,7 @@ pub(super) struct Report {
     sum: Summary,
     /// Files and bytes a dry run would transfer.
     would: (u64, u64),
-    /// Whether what it would transfer has a size nobody knows before.
+    /// Whether the size of these is unknown.
     would_stream: bool,
     told_of_server: Option<String>,
 }
@@ -48,17 +48,17 @@ impl Report {
         }
     }
 
-    /// A job was begun.
+    /// Records the start of a job.
     pub(super) fn begin(&mut self, job: JobId) {
         self.open.insert(job);
     }
 
-    /// Whether every job is through.
+    /// Whether every job has ended.
     pub(super) fn is_done(&self) -> bool {
         self.open.is_empty()
     }
 
-    /// An item is through.
+    /// Records the end of an item.
     pub(super) fn item(&mut self, path: &ItemPath, outcome: &Outcome, context: &mut Context) -> Result<(), Failure> {
         match outcome {
             Outcome::Verified { .. } | Outcome::Equal { .. } | Outcome::Unchanged { .. } => self.tally.done(1),
@@ -71,7 +71,7 @@ impl Report {
             Outcome::Skipped(why) if is_asked_for(*why) => self.tally.done(1),
             Outcome::Skipped(_) => self.tally.fail(Exit::Partial),
             Outcome::Folder => {}
-            Outcome::Failed(failure) => self.failed(path.remote(), !path.is_named(), failure, context),
+            Outcome::Failed(failure) => self.failed(path, failure, context),
         }
         if context.output.json {
             let exit = |error: &ClientError| exit::of_client(error, self.looking(error));
@@ -85,7 +85,7 @@ impl Report {
                 Outcome::Skipped(Skip::LinkAsAsked) => context.output.detail(&text),
                 Outcome::Skipped(Skip::Exists | Skip::Filtered | Skip::Cancelled)
                 | Outcome::Verified { grown: Some(_), .. } => context.output.say(&text),
-                // Nobody asked for it: it is told even with `-q`.
+                // The user did not request it: report it even with `-q`.
                 Outcome::Skipped(_) => context.output.warn(&format!("ferry: {text}")),
                 _ => context.output.detail(&text),
             }
@@ -94,47 +94,49 @@ impl Report {
     }
 
     fn text(&self, path: &ItemPath, outcome: &Outcome) -> Option<String> {
-        // Where both are kept, only the receiving side's name is the new one.
-        let local = path.local().filter(|_| self.way == Way::Get);
-        let relative = path.relative();
-        let path = Escaped(local.as_ref().map_or(relative.as_bytes(), |path| path.as_os_str().as_encoded_bytes()));
+        // If both are kept, only the name on the receiving side is new.
+        let path = match (self.way, path.to()) {
+            (Way::Get | Way::Copy, Some(to)) => to.to_string(),
+            _ => Escaped(path.relative().as_bytes()).to_string(),
+        };
         let skipped = |why| Some(format!("{path} skipped: {why}"));
         match outcome {
-            Outcome::Verified { root, size, grown: None, .. } => {
-                Some(format!("{path} verified, {}, {root}", human::size(*size)))
+            Outcome::Verified { root, size, grown: None, proof, .. } => {
+                Some(format!("{path} {}, {}, {root}", proof_word(*proof), human::size(*size)))
             }
             Outcome::Verified { size, grown: Some(Grown { at, proven }), .. } => {
                 let (size, at) = (human::size(*size), human::second(*at));
                 let proven = if *proven { "" } else { ", not proven" };
-                Some(format!("{path} grew meanwhile; its first {size} are stored as it was at {at}{proven}"))
+                Some(format!("{path} grew during the transfer; its first {size} are stored as of {at}{proven}"))
             }
-            Outcome::Equal { .. } => Some(format!("{path} is equal already")),
+            Outcome::Equal { .. } => Some(format!("{path} is already equal")),
             Outcome::Unchanged { .. } => Some(format!("{path} has the same size and date")),
-            Outcome::Skipped(Skip::Exists) => skipped("something is there already"),
-            Outcome::Skipped(Skip::Symlink) => skipped("a symlink (--links says what to do with those)"),
+            Outcome::Skipped(Skip::Exists) => skipped("the target already exists"),
+            Outcome::Skipped(Skip::Symlink) => skipped("a symlink (see --links)"),
             Outcome::Skipped(Skip::LinkAsAsked) => skipped("a symlink"),
-            Outcome::Skipped(Skip::LinkLoop) => skipped("a symlink that leads back to a folder it is in"),
+            Outcome::Skipped(Skip::LinkLoop) => skipped("a symlink to a folder that contains it"),
             Outcome::Skipped(Skip::LinkToFolder) => {
-                skipped("a symlink to a folder of the server; get that by its name")
+                skipped("a symlink to a folder on the server; name the folder to download it")
             }
-            Outcome::Skipped(Skip::Filtered) => skipped("--include or --exclude leaves it out"),
-            Outcome::Skipped(Skip::Special) => skipped("neither file nor folder"),
-            Outcome::Skipped(Skip::UnusableName) => skipped("the other side cannot have such a name"),
+            Outcome::Skipped(Skip::Filtered) => skipped("excluded by --include or --exclude"),
+            Outcome::Skipped(Skip::Special) => skipped("neither a file nor a folder"),
+            Outcome::Skipped(Skip::UnusableName) => skipped("the name is not possible on the other side"),
             Outcome::Skipped(Skip::Unfinished) => skipped("the unfinished part of a download"),
             Outcome::Skipped(Skip::Cancelled) => skipped("stopped"),
             Outcome::Skipped(Skip::NotNewer) | Outcome::Would { .. } | Outcome::Folder | Outcome::Failed(_) => None,
         }
     }
 
-    /// Whether an item's bytes come from a stream, whose end nobody knows before.
+    /// Whether an item is a stream of unknown length.
     fn is_endless(&self, path: &ItemPath) -> bool {
-        self.way == Way::Put && path.local().is_none()
+        path.from().is_none()
     }
 
     fn would(&self, path: &ItemPath, size: u64, replaces: bool, context: &mut Context) -> Result<(), Failure> {
         let mut line = match self.way {
             Way::Get => b"would get ".to_vec(),
             Way::Put => b"would put ".to_vec(),
+            Way::Copy => b"would copy ".to_vec(),
         };
         context.output.name(&mut line, path.relative().as_bytes());
         let replaces = if replaces { ", replaces another" } else { "" };
@@ -143,10 +145,10 @@ impl Report {
         context.output.bytes(&line)
     }
 
-    fn failed(&mut self, path: &RemotePath, in_folder: bool, item: &ItemFailure, context: &Context) {
-        let failure = Failure::remote(path, self.looking(&item.error), item.error.clone());
-        // An unreadable file inside a folder is missing afterwards; that is no matter of the login.
-        let is_unreadable = matches!(item.error, ClientError::Local { .. }) && self.way == Way::Put && in_folder;
+    fn failed(&mut self, path: &ItemPath, item: &ItemFailure, context: &Context) {
+        let failure = Failure::remote(&path.remote(), self.looking(&item.error), item.error.clone());
+        // An unreadable file inside a folder is missing at the target; this is not a login problem.
+        let is_unreadable = matches!(item.error, ClientError::Local { .. }) && self.way == Way::Put && !path.is_named();
         self.tally.fail(if is_unreadable { Exit::Partial.into() } else { failure.cause() });
         self.tell(&failure, context);
     }
@@ -161,17 +163,16 @@ impl Report {
         context.output.error(failure);
     }
 
-    /// The kind of entry that is missing: the source is expected to be a file, the target's
-    /// surroundings as a folder.
+    /// The kind of the missing entry: a file for the source, a folder for the target's parent.
     fn looking(&self, error: &ClientError) -> Looking {
         match (self.way, error) {
             (Way::Put, ClientError::Local { .. }) => Looking::File,
             (Way::Get, ClientError::Local { .. }) | (Way::Put, _) => Looking::Folder,
-            (Way::Get, _) => Looking::File,
+            (Way::Get | Way::Copy, _) => Looking::File,
         }
     }
 
-    /// A job is through.
+    /// Records the end of a job.
     pub(super) fn job(&mut self, job: JobId, summary: &Summary, context: &mut Context) -> Result<(), Failure> {
         self.open.remove(&job);
         let sum = &mut self.sum;
@@ -185,26 +186,36 @@ impl Report {
         sum.reused = sum.reused.saturating_add(summary.reused);
         sum.skipped += summary.skipped;
         sum.failed += summary.failed;
+        sum.proof = summary.proof;
         if summary.cancelled {
-            // Only what there is no room for ends a job of ours.
-            context.output.warn("ferry: there is no more room: the rest was not tried; --fill tries what fits");
+            // Only a lack of space ends one of these jobs.
+            context
+                .output
+                .warn("ferry: there is no space left: the rest was not tried; --fill transfers the files that fit");
         }
-        if let Some(error) = &summary.error {
-            sum.failed += 1;
-            let exit = exit::of_client(error, self.looking(error));
-            self.tally.fail(exit);
-            self.tell(&Failure::from(error.clone()), context);
-            if error.is_no_room() {
-                context.output.warn("       --fill carries what fits");
-            }
-            if context.output.json {
-                context.output.object(&json_object::job_error(error, exit))?;
-            }
+        match &summary.error {
+            // Failures of pieces have already been reported.
+            Some(error) if summary.failed_pieces == 0 => self.piece_failed(error, context),
+            _ => Ok(()),
+        }
+    }
+
+    /// A piece, or the whole job, cannot be transferred.
+    pub(super) fn piece_failed(&mut self, error: &ClientError, context: &mut Context) -> Result<(), Failure> {
+        self.sum.failed += 1;
+        let exit = exit::of_client(error, self.looking(error));
+        self.tally.fail(exit);
+        self.tell(&Failure::from(error.clone()), context);
+        if error.is_no_room() {
+            context.output.warn("       --fill transfers the files that fit");
+        }
+        if context.output.json {
+            context.output.object(&json_object::job_error(error, exit))?;
         }
         Ok(())
     }
 
-    /// Everything is through, or was stopped.
+    /// Reports the end of all jobs.
     pub(super) fn finish(self, stopped: Option<Signal>, context: &mut Context) -> Result<Exit, Failure> {
         let exit = match stopped {
             Some(signal) => signal.exit(),
@@ -216,9 +227,9 @@ impl Report {
         }
         match stopped {
             Some(_) => context.output.say(match self.way {
-                Way::Get => "stopped; what has arrived is kept, the same command goes on from there",
+                Way::Get | Way::Copy => "stopped; the received data is kept, and the same command resumes",
                 Way::Put => {
-                    "stopped; what has arrived is kept, the same command goes on from there \
+                    "stopped; the received data is kept, and the same command resumes \
                      (`ferry uploads` shows and discards unfinished uploads)"
                 }
             }),
@@ -228,7 +239,7 @@ impl Report {
         Ok(exit)
     }
 
-    /// Whether the sum says more than the failures that were told.
+    /// Whether the summary adds information to the reported failures.
     fn has_news(&self) -> bool {
         let sum = &self.sum;
         sum.files + sum.unchanged + sum.skipped + self.would.0 > 0 || (sum.folders > 0 && sum.failed == 0)
@@ -239,6 +250,7 @@ impl Report {
         let way = match self.way {
             Way::Get => "received",
             Way::Put => "sent",
+            Way::Copy => "copied",
         };
         let mut line = if self.dry_run {
             let (files, bytes) = self.would;
@@ -254,7 +266,13 @@ impl Report {
             "nothing was compared".to_owned()
         } else {
             let files = human::count(sum.files, "file", "files");
-            let word = if sum.unproven > 0 { "stored" } else { "verified" };
+            let word = match sum.proof {
+                _ if sum.unproven > 0 => "stored",
+                Some(Proof::ReadBack) => "verified by reading back",
+                Some(Proof::Size) => "stored; the sizes are equal, but this site provides no digest",
+                Some(Proof::None) => "stored, not verified",
+                Some(Proof::Digest) | None => "verified",
+            };
             format!("{files}, {} {word}", human::size(sum.bytes))
         };
         if sum.transferred > 0 {
@@ -263,10 +281,10 @@ impl Report {
             line += &format!("; {} {way} in {}{rate}", human::size(sum.transferred), human::elapsed(elapsed));
         }
         if sum.reused > 0 {
-            line += &format!("; {} were there already", human::size(sum.reused));
+            line += &format!("; {} already existed", human::size(sum.reused));
         }
         for (number, word) in [
-            (sum.equal, "equal already"),
+            (sum.equal, "already equal"),
             (sum.unproven, "not proven"),
             (sum.unchanged, "of the same size and date"),
             (sum.skipped, "skipped"),
@@ -280,7 +298,7 @@ impl Report {
     }
 }
 
-/// Whether the command line, or the person asked, wants such an item to be left out.
+/// Whether the command line or the user chose to skip such an item.
 fn is_asked_for(why: Skip) -> bool {
     match why {
         Skip::Exists | Skip::NotNewer | Skip::LinkAsAsked | Skip::Filtered => true,
@@ -294,23 +312,33 @@ fn is_asked_for(why: Skip) -> bool {
     }
 }
 
-/// Tells what became of the connection.
-pub(in crate::cli) fn link(event: &LinkEvent, context: &Context) {
-    match event {
-        LinkEvent::Lost { error, retry_in, attempt } => {
-            context.output.say(&human::trying_again(error, *retry_in, *attempt));
-        }
-        LinkEvent::Restored => context.output.say("connected again"),
+/// How the arrival of a file was verified.
+fn proof_word(proof: Proof) -> &'static str {
+    match proof {
+        Proof::Digest => "verified",
+        Proof::ReadBack => "verified by reading back",
+        Proof::Size => "stored (the sizes are equal, but this site provides no digest)",
+        Proof::None => "stored, not verified",
     }
 }
 
-/// Tells what the server has to say.
+/// Reports a change of the connection.
+pub(in crate::cli) fn link(event: &LinkEvent, context: &Context) {
+    match event {
+        LinkEvent::Lost { error, retry_in, attempt, .. } => {
+            context.output.say(&human::trying_again(error, *retry_in, *attempt));
+        }
+        LinkEvent::Restored { .. } => context.output.say("connected again"),
+    }
+}
+
+/// Reports a notice of the server.
 pub(super) fn notice(notice: &Notice, context: &Context) {
     match notice {
         Notice::UsageChanged(usage) => {
             if let Some(limit) = usage.limit.filter(|_| usage.is_nearly_full()) {
                 let (held, limit) = (human::size(usage.held()), human::size(limit));
-                context.output.say(&format!("{held} of {limit} are taken on this server"));
+                context.output.say(&format!("{held} of {limit} are used on this server"));
             }
         }
         Notice::AccountChanged { access } => context.output.say(human::access_changed(*access)),

@@ -43,7 +43,7 @@ all of them, and there chooses one. The wheel scrolls everywhere, the divider ca
             let _ = writeln!(text, "\n## {} `[{}]`\n\n| keys | command | does |", place.title(), place.name());
             text += "|---|---|---|\n";
             for row in table().filter(|row| row.places.contains(&place)) {
-                let _ = writeln!(text, "| {} | `{}` | {} |", keys(row), row.name, row.help);
+                let _ = writeln!(text, "| {} | `{}` | {} |", keys(row), row.name, row.described());
             }
         }
         text

@@ -1,15 +1,15 @@
-//! The table itself, a row a line; the order is that of the help and the footer.
+//! The table, one row per line, in the order of the help and the footer.
 
 use super::{
     Action::{self, *},
-    Row,
+    Need, Row,
     Where::{self, Browse, Confirm, Form, List, Notice, Trust, Type},
 };
 
 type Keys = &'static [&'static str];
 
 const fn row(action: Action, name: &'static str, places: &'static [Where], keys: Keys, help: &'static str) -> Row {
-    Row { action, name, places, keys, mc: None, vim: None, help, hint: "", rank: 5 }
+    Row { action, name, places, keys, mc: None, vim: None, needs: None, help, hint: "", rank: 5 }
 }
 
 impl Row {
@@ -17,9 +17,13 @@ impl Row {
         Self { hint, ..self }
     }
 
-    /// The lower, the longer it stays where there is little room.
+    /// Sets the priority in a narrow footer.
     const fn rank(self, rank: u8) -> Self {
         Self { rank, ..self }
+    }
+
+    const fn needs(self, need: Need) -> Self {
+        Self { needs: Some(need), ..self }
     }
 
     const fn mc(self, keys: Keys) -> Self {
@@ -150,7 +154,8 @@ const PROGRAM: &[Row] = &[
         .hint("sites")
         .rank(4)
         .mc(&["f9", "g c"]),
-    row(Account, "account", PANES, &["g u"], "who you are on the server, what you use, unfinished uploads"),
+    row(Account, "account", PANES, &["g u"], "who you are on the server, what you use, unfinished uploads")
+        .needs(Need::Quota),
     row(Disconnect, "disconnect", PANES, &[], "leave the server; its transfers wait until you are back"),
     row(
         Palette,

@@ -1,9 +1,9 @@
-//! The connection for browsing: established, watched, restored, closed.
+//! The connections for browsing: established, watched, restored, closed.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use ferry_client::{
-    ClientError, ConnectOptions, Connector, Credential, Remote, Trust,
+    ClientError, ConnectOptions, Connector, Credential, Ferry, Local, Remote, Site, SiteKey, Trust,
     connect::Target,
     identity::{self, Identity},
     reconnect::{Backoff, Patience},
@@ -32,6 +32,7 @@ use crate::{
         state::{
             connection::{Account, Greeting},
             dialog::TrustView,
+            place::Place,
             problem::Problem,
             ticket::Ticket,
         },
@@ -43,7 +44,7 @@ type Events = mpsc::Sender<Event>;
 /// The channel for the answer about a key.
 type Asking = Arc<Mutex<Option<oneshot::Sender<bool>>>>;
 
-/// Keeps the connection for browsing.
+/// Connects to servers, and keeps their connections for browsing.
 #[derive(Debug)]
 pub(super) struct ConnectionKeeper {
     events: Events,
@@ -52,18 +53,42 @@ pub(super) struct ConnectionKeeper {
     accept_new: bool,
     /// The file with the secret of any server.
     usual_seal: Option<PathBuf>,
-    /// The file with the secret of the server being reached.
-    seal: Option<PathBuf>,
     /// The rule for symbolic links inside a folder: the command line's, else the site's.
     usual_links: Option<Links>,
+    /// The server that is being reached, or was greeted.
+    attempt: Option<Attempt>,
+    /// The servers that were logged in to; one whose login failed stays until it is left.
+    kept: HashMap<Target, Kept>,
+    asking: Asking,
+}
+
+/// A server that is not logged in to yet.
+#[derive(Debug)]
+struct Attempt {
+    connector: Connector,
+    /// The file with the secret of this server.
+    seal: Option<PathBuf>,
     links: Option<Links>,
-    connector: Option<Connector>,
+    task: AbortHandle,
+}
+
+/// A server that was logged in to.
+#[derive(Debug)]
+struct Kept {
+    connector: Connector,
+    links: Option<Links>,
     /// The present connection.
     current: Arc<watch::Sender<Option<Remote>>>,
     /// Wakes an attempt that waits.
     retry: Arc<Notify>,
-    asking: Asking,
-    task: Option<AbortHandle>,
+    task: AbortHandle,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.current.send_replace(None);
+    }
 }
 
 impl ConnectionKeeper {
@@ -74,40 +99,37 @@ impl ConnectionKeeper {
             server_key: options.server_key,
             accept_new: options.accept_new,
             usual_seal: options.seal.clone(),
-            seal: None,
             usual_links: options.links,
-            links: None,
-            connector: None,
-            current: Arc::new(watch::Sender::new(None)),
-            retry: Arc::default(),
+            attempt: None,
+            kept: HashMap::new(),
             asking: Asking::default(),
-            task: None,
         }
     }
 
-    /// The connector of the session, for more connections.
-    pub(super) fn session(&self) -> Option<&Connector> {
-        self.connector.as_ref()
+    /// A site for the engine; `None` for a server that is not connected.
+    pub(super) fn site(&self, site: &SiteKey) -> Option<Arc<dyn Site>> {
+        match site {
+            SiteKey::Local => Some(Arc::new(Local)),
+            SiteKey::Ferry(target) => Some(Arc::new(Ferry::new(self.kept.get(target)?.connector.clone()))),
+        }
     }
 
-    /// The rule for symbolic links inside a folder.
-    pub(super) fn links(&self) -> LinkRule {
-        Links::rule(self.usual_links.or(self.links))
+    /// The rule for symbolic links inside a folder that goes from one place to another: the first server's.
+    pub(super) fn links(&self, from: &Place, to: &Place) -> LinkRule {
+        let server = from.target().or(to.target()).and_then(|server| self.kept.get(server));
+        Links::rule(self.usual_links.or(server.and_then(|kept| kept.links)))
     }
 
     /// The connection to call, if there is one.
-    pub(super) fn ask(&self, reply: Reply) -> Option<Ask> {
-        let remote = self.current.borrow().clone()?;
-        Some(Ask { remote, connector: self.connector.clone()?, reply })
+    pub(super) fn ask(&self, server: &Target, reply: Reply) -> Option<Ask> {
+        let kept = self.kept.get(server)?;
+        let remote = kept.current.borrow().clone()?;
+        Some(Ask { remote, connector: kept.connector.clone(), reply })
     }
 
     pub(super) fn run(&mut self, effect: ConnectionEffect) {
         match effect {
-            ConnectionEffect::Reach(ticket, target, key, seal, links) => {
-                (self.seal, self.links) = (seal, links);
-                self.reach(ticket, target, key);
-            }
-            ConnectionEffect::Try(ticket, target, key, seal) => drop(self.try_beside(ticket, target, key, seal)),
+            ConnectionEffect::Reach(ticket, target, key, seal, links) => self.reach(ticket, target, key, seal, links),
             ConnectionEffect::Trust(yes) => {
                 if let Some(asking) = self.asking.lock().take() {
                     // The receiver is gone if the attempt was given up meanwhile.
@@ -115,75 +137,68 @@ impl ConnectionKeeper {
                 }
             }
             ConnectionEffect::LogIn(ticket, None, password) => {
-                let Some(connector) = self.connector.clone() else { return };
-                connector.set_credential(Credential::Password(password));
-                self.enter(ticket, connector, None);
+                let Some(attempt) = &self.attempt else { return };
+                attempt.connector.set_credential(Credential::Password(password));
+                self.enter(ticket, Proof::Set);
             }
-            ConnectionEffect::LogIn(ticket, Some(file), passphrase) => {
-                let Some(connector) = self.connector.clone() else { return };
-                self.enter_with(ticket, connector, Proof::Key(file, passphrase));
-            }
+            ConnectionEffect::LogIn(ticket, Some(file), passphrase) => self.enter(ticket, Proof::Key(file, passphrase)),
             ConnectionEffect::Register(ticket, user, password, invite) => {
-                let Some(before) = &self.connector else { return };
-                let target = Target { user, ..before.target().clone() };
-                let connector =
-                    self.connector_to(target, Credential::Password(password), self.server_key, self.seal.clone());
-                self.connector = Some(connector.clone());
-                self.enter(ticket, connector, Some(invite));
+                let Some(Attempt { connector, seal, .. }) = &self.attempt else { return };
+                let target = Target { user, ..connector.target().clone() };
+                let password = Credential::Password(password);
+                let connector = self.connector_to(target, password, self.server_key, seal.clone());
+                if let Some(attempt) = &mut self.attempt {
+                    attempt.connector = connector;
+                }
+                self.enter(ticket, Proof::Invite(invite));
             }
-            ConnectionEffect::Usage => self.usage(),
-            ConnectionEffect::Retry => self.retry.notify_one(),
-            ConnectionEffect::Leave => self.leave(),
+            ConnectionEffect::GiveUp => self.give_up(),
+            ConnectionEffect::Usage(server) => self.usage(&server),
+            ConnectionEffect::Retry(server) => {
+                if let Some(kept) = self.kept.get(&server) {
+                    kept.retry.notify_one();
+                }
+            }
+            ConnectionEffect::Leave(server) => drop(self.kept.remove(&server)),
         }
     }
 
-    /// Leaves the server.
-    pub(super) fn leave(&mut self) {
-        self.leave_now();
-        self.connector = None;
+    /// Closes all connections and cancels their calls.
+    pub(super) fn leave_all(&mut self) {
+        self.give_up();
+        self.kept.clear();
     }
 
-    /// Closes the connection and stops what was under way.
-    pub(super) fn leave_now(&self) {
-        if let Some(task) = &self.task {
-            task.abort();
+    fn give_up(&mut self) {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.task.abort();
+            // Its login may be under way.
+            self.kept.remove(attempt.connector.target());
         }
-        self.current.send_replace(None);
         self.asking.lock().take();
     }
 
-    fn reach(&mut self, ticket: Ticket, target: Target, key: Option<Fingerprint>) {
-        self.leave();
-        let connector = self.unproven(target, key, self.seal.clone());
-        self.connector = Some(connector.clone());
-        self.task = Some(self.greet(ticket, connector));
-    }
-
-    /// Greets a server without leaving the one that is connected.
-    pub(super) fn try_beside(
-        &self,
+    fn reach(
+        &mut self,
         ticket: Ticket,
         target: Target,
         key: Option<Fingerprint>,
         seal: Option<PathBuf>,
-    ) -> AbortHandle {
-        self.greet(ticket, self.unproven(target, key, seal))
-    }
-
-    fn greet(&self, ticket: Ticket, connector: Connector) -> AbortHandle {
-        let reply = Reply::new(self.events.clone(), ticket);
-        spawn(async move {
-            match connector.probe().await {
+        links: Option<Links>,
+    ) {
+        if let Some(before) = self.attempt.take() {
+            before.task.abort();
+        }
+        let nobody = Credential::Password(Secret::new(String::new()));
+        let connector = self.connector_to(target, nobody, self.server_key.or(key), seal.clone());
+        let (reply, greeted) = (Reply::new(self.events.clone(), ticket), connector.clone());
+        let task = spawn(async move {
+            match greeted.probe().await {
                 Ok((welcome, key)) => reply.send(Answer::Greeted(greeting(&welcome, key))).await,
                 Err(error) => reply.failed(&error).await,
             }
-        })
-    }
-
-    /// The connector to a server before the user is known.
-    fn unproven(&self, target: Target, key: Option<Fingerprint>, seal: Option<PathBuf>) -> Connector {
-        let nobody = Credential::Password(Secret::new(String::new()));
-        self.connector_to(target, nobody, self.server_key.or(key), seal)
+        });
+        self.attempt = Some(Attempt { connector, seal, links, task });
     }
 
     fn connector_to(
@@ -204,26 +219,27 @@ impl ConnectionKeeper {
     }
 
     /// Logs in, or makes an account, and keeps the connection from then on.
-    fn enter(&mut self, ticket: Ticket, connector: Connector, invite: Option<Option<Secret>>) {
-        self.enter_with(ticket, connector, invite.map_or(Proof::Set, Proof::Invite));
-    }
-
-    fn enter_with(&mut self, ticket: Ticket, connector: Connector, proof: Proof) {
+    fn enter(&mut self, ticket: Ticket, proof: Proof) {
+        let Some(Attempt { connector, links, .. }) = &self.attempt else { return };
+        let (connector, links) = (connector.clone(), *links);
         let reply = Reply::new(self.events.clone(), ticket);
+        let (current, retry) = (Arc::new(watch::Sender::new(None)), Arc::new(Notify::new()));
         let keep = Keep {
             events: self.events.clone(),
             connector: connector.clone(),
-            current: Arc::clone(&self.current),
-            retry: Arc::clone(&self.retry),
+            current: Arc::clone(&current),
+            retry: Arc::clone(&retry),
         };
-        self.task = Some(spawn(async move {
+        let target = connector.target().clone();
+        let login = connector.clone();
+        let task = spawn(async move {
             let entered = match proof {
-                Proof::Invite(invite) => Remote::register(&connector, invite).await,
-                Proof::Set => Remote::connect(&connector).await,
+                Proof::Invite(invite) => Remote::register(&login, invite).await,
+                Proof::Set => Remote::connect(&login).await,
                 Proof::Key(file, passphrase) => match key(file, passphrase).await {
                     Ok(Some(credential)) => {
-                        connector.set_credential(credential);
-                        Remote::connect(&connector).await
+                        login.set_credential(credential);
+                        Remote::connect(&login).await
                     }
                     Ok(None) => return reply.send(Answer::Locked).await,
                     Err(error) => Err(error),
@@ -239,15 +255,16 @@ impl ConnectionKeeper {
                     keep.run(remote).await;
                 }
             }
-        }));
+        });
+        self.kept.insert(target, Kept { connector, links, current, retry, task });
     }
 
-    fn usage(&self) {
-        let Some(remote) = self.current.borrow().clone() else { return };
-        let events = self.events.clone();
+    fn usage(&self, server: &Target) {
+        let Some(remote) = self.kept.get(server).and_then(|kept| kept.current.borrow().clone()) else { return };
+        let (events, server) = (self.events.clone(), server.clone());
         drop(spawn(async move {
             if let Ok(usage) = remote.usage().await {
-                let _ = events.send(Event::Notice(Notice::UsageChanged(usage))).await;
+                let _ = events.send(Event::Notice(server, Notice::UsageChanged(usage))).await;
             }
         }));
     }
@@ -292,19 +309,21 @@ impl Keep {
     async fn run(&self, mut remote: Remote) {
         let mut backoff = Backoff::new(Patience::ENDLESS);
         loop {
+            let server = || self.connector.target().clone();
             let mut error = self.watch(&remote).await;
             self.current.send_replace(None);
             remote = loop {
                 let Some(retry_in) = backoff.next_delay(&error) else {
-                    self.tell(Event::Ended(Problem::from(&error))).await;
+                    self.tell(Event::Ended(server(), Problem::from(&error))).await;
                     return;
                 };
-                self.tell(Event::Lost { problem: Problem::from(&error), attempt: backoff.attempt(), retry_in }).await;
+                let (problem, attempt) = (Problem::from(&error), backoff.attempt());
+                self.tell(Event::Lost { server: server(), problem, attempt, retry_in }).await;
                 tokio::select! {
                     () = tokio::time::sleep(retry_in) => {}
                     () = self.retry.notified() => {}
                 }
-                self.tell(Event::Retrying).await;
+                self.tell(Event::Retrying(server())).await;
                 match Remote::connect(&self.connector).await {
                     Ok(remote) => break remote,
                     Err(again) => error = again,
@@ -312,7 +331,7 @@ impl Keep {
             };
             backoff.reset();
             self.current.send_replace(Some(remote.clone()));
-            self.tell(Event::Restored(account(remote.logged_in()))).await;
+            self.tell(Event::Restored(server(), account(remote.logged_in()))).await;
         }
     }
 
@@ -323,7 +342,7 @@ impl Keep {
             tokio::select! {
                 error = remote.closed() => return error,
                 notice = notices.recv() => match notice {
-                    Ok(notice) => self.tell(Event::Notice(notice)).await,
+                    Ok(notice) => self.tell(Event::Notice(self.connector.target().clone(), notice)).await,
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => return remote.closed().await,
                 },

@@ -22,7 +22,7 @@ pub(crate) enum Outside {
     Shell(PathBuf),
     /// Stop until the shell's `fg`.
     Suspend,
-    /// Draw everything anew.
+    /// Redraw everything.
     Redraw,
     /// End.
     Quit,

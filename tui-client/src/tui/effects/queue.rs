@@ -5,25 +5,19 @@ mod order;
 
 use std::path::PathBuf;
 
-use ferry_client::{
-    Connector,
-    transfer::{Engine, JobOptions, LinkRule, Progress, Settings},
-};
+use ferry_client::transfer::{Engine, JobOptions, Progress, Settings};
 use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::task::TaskTracker;
 
 use self::keeper::{Keeper, Note};
-use super::Options;
+use super::{Options, connection::ConnectionKeeper};
 use crate::tui::{
     effect::TransferEffect,
     event::Event,
-    state::{
-        problem::Problem,
-        transfers::{Key, Order},
-    },
+    state::transfers::{Key, Order},
 };
 
-/// The engine, while there is a server and something to move.
+/// The engine, once there was something to move.
 #[derive(Debug)]
 struct Running {
     engine: Engine,
@@ -56,16 +50,14 @@ impl Queue {
         }
     }
 
-    pub(super) fn run(&mut self, effect: TransferEffect, connector: Option<&Connector>, links: LinkRule) {
+    pub(super) fn run(&mut self, effect: TransferEffect, connections: &ConnectionKeeper) {
         match effect {
             TransferEffect::Add(key, order) => {
-                if let Some(connector) = connector {
-                    self.keeper.note(Note::Add(key, Box::new(order::kept(connector.target(), &order))));
-                }
-                self.begin(key, &order, connector, links, false);
+                self.keeper.note(Note::Add(key, Box::new(order::kept(&order))));
+                self.begin(key, &order, connections, false);
             }
             // The outcome of an order before its server was left is no longer known.
-            TransferEffect::Begin(key, order) => self.begin(key, &order, connector, links, true),
+            TransferEffect::Begin(key, order) => self.begin(key, &order, connections, true),
             TransferEffect::Settle(key) => self.keeper.note(Note::Settle(key)),
             TransferEffect::Through(key, name) => self.keeper.note(Note::Through(key, name)),
             TransferEffect::AtOnce(at_once) => {
@@ -112,14 +104,16 @@ impl Queue {
         }
     }
 
-    fn begin(&mut self, key: Key, order: &Order, connector: Option<&Connector>, links: LinkRule, again: bool) {
-        let Some(connector) = connector else { return };
-        let running = self.running.get_or_insert_with(|| start(connector, self.settings, &self.events));
+    fn begin(&mut self, key: Key, order: &Order, connections: &ConnectionKeeper, again: bool) {
+        // Orders whose servers are not connected are not begun.
+        let ends = connections.site(&order.from.site).zip(connections.site(&order.to.site));
+        let Some((from, to)) = ends else { return };
+        let running = self.running.get_or_insert_with(|| start(self.settings, &self.events));
         let options = JobOptions {
             conflict: order.rule,
             resume: self.resume,
             verify: self.verify,
-            links,
+            links: connections.links(&order.from, &order.to),
             remove_source: order.moves,
             mode: order.mode,
             parents: true,
@@ -128,12 +122,8 @@ impl Queue {
             fill: true,
             ..JobOptions::default()
         };
-        let jobs = order::jobs(order, &options).into_iter().map(|job| running.engine.add(job)).collect();
+        let started = Event::Started(key, running.engine.add(order::job(from, to, order, options)));
         let events = self.events.clone();
-        let started = match order.what.is_empty() {
-            true => Event::Problem(Problem::new("there is nothing in this transfer")),
-            false => Event::Started(key, jobs),
-        };
         // The loop reads this channel: waiting here for room in it would block both.
         match events.try_send(started) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
@@ -144,8 +134,8 @@ impl Queue {
     }
 }
 
-fn start(connector: &Connector, settings: Settings, events: &mpsc::Sender<Event>) -> Running {
-    let (engine, mut told) = Engine::start(connector.clone(), settings);
+fn start(settings: Settings, events: &mpsc::Sender<Event>) -> Running {
+    let (engine, mut told) = Engine::start(settings);
     let events = events.clone();
     let forward = tokio::spawn(async move {
         while let Some(event) = told.recv().await {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ferry_client::{ClientError, Connector, Remote};
+use ferry_client::{ClientError, Connector, Remote, SitePath};
 use ferry_shared::{
     entry::Kind,
     message::request::{Algorithm, BlockRange},
@@ -131,7 +131,7 @@ pub(super) async fn make_folder(ask: Ask, path: RemotePath) -> Done {
 
 pub(super) async fn rename(ask: Ask, steps: Vec<(Place, Place)>) -> Done {
     for step in steps {
-        if let (Place::Remote(from), Place::Remote(to)) = step {
+        if let (SitePath::Remote(from), SitePath::Remote(to)) = (step.0.path, step.1.path) {
             ask.remote.rename(from, to, false).await?;
         }
     }
@@ -139,10 +139,12 @@ pub(super) async fn rename(ask: Ask, steps: Vec<(Place, Place)>) -> Done {
     Ok(())
 }
 
-pub(super) async fn copy(ask: Ask, steps: Vec<(RemotePath, RemotePath)>) -> Done {
+pub(super) async fn copy(ask: Ask, steps: Vec<(Place, Place)>) -> Done {
     let remote = ask.aside().await?;
     for (from, to) in steps {
-        remote.copy(from, to, false).await?;
+        if let (SitePath::Remote(from), SitePath::Remote(to)) = (from.path, to.path) {
+            remote.copy(from, to, false).await?;
+        }
     }
     ask.reply.send(Answer::Done).await;
     Ok(())

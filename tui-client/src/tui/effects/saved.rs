@@ -1,11 +1,13 @@
 //! Reads and writes the user's sites and bookmarks: `sites.toml` and `bookmarks.toml`.
 
 use std::{
+    ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use ferry_client::{SitePath, connect::Target};
 use ferry_shared::{
     path::{PathError, RemotePath},
     text_file,
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::{
+    address::Address,
     home::Home,
     sites::{Site, Sites, SitesError},
     tui::{
@@ -23,6 +26,7 @@ use crate::{
             place::Place,
             problem::Problem,
             saved::{Bookmark, NamedSite, Saved},
+            server::Server,
         },
     },
 };
@@ -50,6 +54,8 @@ enum SavedError {
     Write(#[from] toml::ser::Error),
     #[error(transparent)]
     Path(#[from] PathError),
+    #[error("{0}")]
+    Server(String),
     #[error("a path that is not valid UTF-8 cannot be a bookmark")]
     NoText,
 }
@@ -139,22 +145,26 @@ fn read(file: &Path) -> Result<Vec<Bookmark>, SavedError> {
     let lines = toml::from_str::<File>(&text)?.bookmarks;
     let bookmark = |line: Line| {
         let place = match &line.server {
-            None => Place::Local(line.path.into()),
-            Some(_) => Place::Remote(RemotePath::from_typed(line.path.as_bytes())?),
+            None => Place::local(line.path),
+            Some(server) => {
+                let server = Address::server(OsStr::new(server)).map_err(|error| error.to_string());
+                let target = server.and_then(Server::from_address).map_err(SavedError::Server)?.target;
+                Place::remote(target, RemotePath::from_typed(line.path.as_bytes())?)
+            }
         };
-        Ok(Bookmark { place, server: line.server })
+        Ok(Bookmark { place })
     };
     lines.into_iter().map(bookmark).collect()
 }
 
 fn write(file: &Path, bookmarks: &[Bookmark]) -> Result<(), SavedError> {
     let line = |bookmark: &Bookmark| {
-        let path = match &bookmark.place {
-            Place::Local(path) => path.to_str().map(str::to_owned),
-            Place::Remote(path) => String::from_utf8(path.as_bytes().to_vec()).ok().map(|path| format!("/{path}")),
+        let path = match &bookmark.place.path {
+            SitePath::Local(path) => path.to_str().map(str::to_owned),
+            SitePath::Remote(path) => String::from_utf8(path.as_bytes().to_vec()).ok().map(|path| format!("/{path}")),
         };
         let path = path.ok_or(SavedError::NoText)?;
-        Ok(Line { path, server: bookmark.server.clone() })
+        Ok(Line { path, server: bookmark.place.target().map(Target::to_string) })
     };
     let bookmarks = bookmarks.iter().map(line).collect::<Result<_, SavedError>>()?;
     let text = toml::to_string(&File { bookmarks })?;
@@ -171,17 +181,32 @@ fn write(file: &Path, bookmarks: &[Bookmark]) -> Result<(), SavedError> {
 mod tests {
     use super::*;
 
+    fn remote(host: &str, path: &str) -> Place {
+        let target = Target { user: "al".into(), host: host.into(), port: 7021 };
+        Place::remote(target, RemotePath::from_typed(path.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn bookmarks_of_earlier_programs_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bookmarks.toml");
+        let text = "[[bookmarks]]\npath = \"/srv\"\n\n[[bookmarks]]\npath = \"/a/b\"\nserver = \"al@h:7021\"\n";
+        fs::write(&file, text).unwrap();
+        let (saved, faults) = load(&folder.path().join("none"), &file);
+        let places: Vec<Place> = saved.bookmarks.into_iter().map(|bookmark| bookmark.place).collect();
+        assert_eq!((places, faults), (vec![Place::local("/srv"), remote("h", "a/b")], Vec::<String>::new()));
+        write(&file, &[Bookmark { place: remote("h", "a/b") }]).unwrap();
+        assert!(fs::read_to_string(&file).unwrap().contains("server = \"al@h:7021\""));
+    }
+
     #[test]
     fn bookmarks_come_back_as_they_were_saved() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config/bookmarks.toml");
         let bookmarks = vec![
-            Bookmark { place: Place::Local("/srv/data".into()), server: None },
-            Bookmark { place: Place::Remote(RemotePath::home()), server: Some("al@h:7021".into()) },
-            Bookmark {
-                place: Place::Remote(RemotePath::from_typed(b"a/b").unwrap()),
-                server: Some("al@h:7021".into()),
-            },
+            Bookmark { place: Place::local("/srv/data") },
+            Bookmark { place: remote("h", "") },
+            Bookmark { place: remote("::1", "a/b") },
         ];
         write(&file, &bookmarks).unwrap();
         let (saved, faults) = load(&folder.path().join("none"), &file);

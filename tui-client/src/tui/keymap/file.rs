@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_toml_is_told_with_its_line() {
+    fn invalid_toml_is_reported_with_its_line() {
         assert!(faults("[browse]\ncopy = = 3")[0].starts_with("line 2: "));
     }
 }

@@ -27,7 +27,7 @@ pub(crate) enum Code {
     Escape,
 }
 
-/// A key with what is held down beside it.
+/// A key with its modifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
     /// The key.
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_named() {
+    fn an_invalid_key_is_named_in_the_error() {
         for text in ["f0", "f25", "hyper-x", "enterr", "", "shift-a"] {
             assert!(text.parse::<Key>().is_err(), "{text}");
         }

@@ -10,7 +10,7 @@ pub(super) const FRAME: Duration = Duration::from_millis(16);
 pub(super) struct Pace {
     /// Something changed since it was drawn.
     changed: bool,
-    /// A key is among what changed.
+    /// A key is among the changes.
     key: bool,
     drawn: Option<Instant>,
     /// When a key was drawn last. Figures that were drawn a moment ago do not hold up a key.

@@ -30,6 +30,8 @@ pub(crate) struct Signs {
     pub(crate) up: &'static str,
     /// Bytes come from it.
     pub(crate) down: &'static str,
+    /// Bytes go from one server to another, or stay on this computer.
+    pub(crate) aside: &'static str,
     /// Nothing to say.
     pub(crate) dash: &'static str,
     /// A line across.
@@ -40,7 +42,7 @@ pub(crate) struct Signs {
     pub(crate) corners: [&'static str; 4],
     /// A bar's cells from nearly empty to full.
     pub(crate) bar: &'static [&'static str],
-    /// A bar's cell of what was there already.
+    /// A bar's cell for bytes that were there already.
     pub(crate) bar_kept: &'static str,
     /// A bar's empty cell.
     pub(crate) bar_rest: &'static str,
@@ -66,6 +68,7 @@ pub(crate) const UNICODE: Signs = Signs {
     mark: "●",
     up: "↑",
     down: "↓",
+    aside: "↔",
     dash: "—",
     across: "─",
     along: "│",
@@ -88,6 +91,7 @@ pub(crate) const ASCII: Signs = Signs {
     mark: "*",
     up: "^",
     down: "v",
+    aside: "=",
     dash: "-",
     across: "-",
     along: "|",

@@ -1,13 +1,15 @@
-//! The way to the server: from nothing over the greeting and the login to a session, and back.
+//! Connections: logins that hold, one for each account on a server, and those that are lost for the moment.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
+use ferry_client::{Ferry, Local, SiteKey, connect::Target};
 use ferry_shared::{
     fingerprint::Fingerprint,
     message::reply::{Access, Registration, Usage},
 };
 
-use super::{problem::Problem, server::Server, ticket::Ticket};
+use super::{State, pane::Pane, place::Place, problem::Problem, server::Server};
+use crate::tui::action::Row;
 
 /// The server's answer before the login.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,17 +33,6 @@ pub(crate) struct Account {
     pub(crate) motd: Option<String>,
 }
 
-/// A login that holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Session {
-    /// The server.
-    pub(crate) server: Server,
-    /// Its greeting.
-    pub(crate) greeting: Greeting,
-    /// The account there.
-    pub(crate) account: Account,
-}
-
 /// A connection that was lost and is being made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lost {
@@ -53,84 +44,74 @@ pub(crate) struct Lost {
     pub(crate) retry_at: Option<Duration>,
 }
 
-/// The way to the server.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) enum Connection {
-    /// There is none.
-    #[default]
-    Offline,
-    /// The server is being greeted; nothing secret is sent.
-    Reaching {
-        /// The server.
-        server: Server,
-        /// The ticket of the answer.
-        ticket: Ticket,
-    },
-    /// It was greeted and its key is trusted; the password is being typed.
-    Greeted {
-        /// The server.
-        server: Server,
-        /// Its greeting.
-        greeting: Greeting,
-    },
-    /// The password is being checked.
-    LoggingIn {
-        /// The server.
-        server: Server,
-        /// Its greeting.
-        greeting: Greeting,
-        /// The ticket of the answer.
-        ticket: Ticket,
-    },
-    /// Logged in.
-    Online(Session),
-    /// Logged in, but the connection is lost.
-    Lost(Session, Lost),
+/// A login that holds, whether or not its connection does at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Connection {
+    /// The server.
+    pub(crate) server: Server,
+    /// Its greeting.
+    pub(crate) greeting: Greeting,
+    /// The account there.
+    pub(crate) account: Account,
+    /// Why calls cannot be made now, if they cannot.
+    pub(crate) lost: Option<Lost>,
 }
 
+/// All connections.
+pub(crate) type Connections = HashMap<Target, Connection>;
+
 impl Connection {
-    /// The session, whether or not its connection holds at the moment.
-    pub(crate) fn session(&self) -> Option<&Session> {
-        match self {
-            Self::Online(session) | Self::Lost(session, _) => Some(session),
-            _ => None,
-        }
-    }
-
-    /// The session, to change what is known of it.
-    pub(crate) fn session_mut(&mut self) -> Option<&mut Session> {
-        match self {
-            Self::Online(session) | Self::Lost(session, _) => Some(session),
-            _ => None,
-        }
-    }
-
-    /// The server of the connection, or the one being connected to.
-    pub(crate) fn server(&self) -> Option<&Server> {
-        match self {
-            Self::Offline => None,
-            Self::Reaching { server, .. } | Self::Greeted { server, .. } | Self::LoggingIn { server, .. } => {
-                Some(server)
-            }
-            Self::Online(session) | Self::Lost(session, _) => Some(&session.server),
-        }
-    }
-
     /// Whether calls can be made now.
     pub(crate) fn is_online(&self) -> bool {
-        matches!(self, Self::Online(_))
+        self.lost.is_none()
+    }
+}
+
+impl State {
+    /// The connection to the site of a place; `None` on this computer, and where there is none.
+    pub(crate) fn connection_of(&self, place: &Place) -> Option<&Connection> {
+        self.connections.get(place.target()?)
     }
 
-    /// Whether the user may change things there.
-    pub(crate) fn may_write(&self) -> bool {
-        self.session().is_none_or(|session| session.account.access == Access::ReadWrite)
+    /// The connection to the server that a pane shows.
+    pub(crate) fn pane_connection(&self, pane: &Pane) -> Option<&Connection> {
+        self.connection_of(&pane.place)
     }
 
-    /// The ticket of what is being waited for.
-    pub(crate) fn ticket(&self) -> Option<Ticket> {
-        match self {
-            Self::Reaching { ticket, .. } | Self::LoggingIn { ticket, .. } => Some(*ticket),
-            _ => None,
+    /// Whether files at a place can be read now.
+    pub(crate) fn is_reachable(&self, place: &Place) -> bool {
+        place.is_local() || self.connection_of(place).is_some_and(Connection::is_online)
+    }
+
+    /// Whether the user may change files at a place, as far as is known.
+    pub(crate) fn may_write(&self, place: &Place) -> bool {
+        self.connection_of(place).is_none_or(|connection| connection.account.access == Access::ReadWrite)
+    }
+
+    /// How to connect to an account: as before, or as a saved site has it.
+    pub(crate) fn server_of(&self, target: &Target) -> Server {
+        let saved = || {
+            let servers = self.saved.sites.iter().filter_map(|site| Server::from_site(site, &self.home).ok());
+            servers.into_iter().find(|server| server.target == *target)
+        };
+        self.servers.get(target).cloned().or_else(saved).unwrap_or_else(|| Server::new(target.clone()))
+    }
+
+    /// Whether the site that the active pane shows offers what an action needs.
+    pub(crate) fn offers(&self, row: &Row) -> bool {
+        let abilities = match &self.pane().place.site {
+            _ if self.pane().vacant => Ferry::ABILITIES,
+            SiteKey::Local => Local::ABILITIES,
+            SiteKey::Ferry(_) => Ferry::ABILITIES,
+        };
+        row.needs.is_none_or(|need| need.is_met(&abilities))
+    }
+
+    /// A site's short name.
+    pub(crate) fn site_name(&self, site: &SiteKey) -> String {
+        match site {
+            SiteKey::Local => site.to_string(),
+            SiteKey::Ferry(target) => self.server_of(target).name(),
         }
     }
 }

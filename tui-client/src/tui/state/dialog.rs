@@ -25,7 +25,7 @@ use crate::tui::action::Where;
 /// The full list of transfers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TransfersView {
-    /// The line of the cursor, by what it is about.
+    /// The line of the cursor, by its identifier.
     pub(crate) selected: Option<(Key, Option<ItemId>)>,
     /// Its number, for when that is gone.
     pub(crate) row: usize,

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use ferry_shared::{entry::Version, path::RemotePath};
+use ferry_shared::entry::Version;
 
-use super::{ticket::Ticket, transfers::Key};
+use super::{place::Place, ticket::Ticket, transfers::Key};
 
 /// The stage of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) struct Edit {
     /// Its identifier.
     pub(crate) id: u64,
     /// The file on the server.
-    pub(crate) path: RemotePath,
+    pub(crate) place: Place,
     /// The copy of it here.
     pub(crate) copy: PathBuf,
     /// The version that was fetched.

@@ -1,4 +1,4 @@
-//! A line being typed: its text and the cursor in it, by what a person sees as one character.
+//! A line being typed: its text and the cursor in it, which moves by grapheme clusters.
 
 use ferry_shared::name::Escaped;
 use unicode_segmentation::UnicodeSegmentation as _;
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pasted_is_one_line() {
+    fn pasted_text_becomes_one_line() {
         let mut field = Field::default();
         field.insert("a\nb\x1b[2J");
         assert_eq!(field.text(), "ab[2J");
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_written_out_and_is_one_step() {
+    fn invisible_characters_are_escaped_and_are_one_step() {
         let mut field = Field::new("a\u{1b}b\u{202e}c");
         assert_eq!(field.shown(), r"a\u{1b}b\u{202e}c");
         press(&mut field, "left left");

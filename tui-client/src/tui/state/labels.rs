@@ -3,11 +3,17 @@
 use ferry_client::transfer::{ConflictRule, ItemState, Scope};
 use ferry_shared::name::Escaped;
 
-use super::transfers::Phase;
+use super::{State, place::Place, transfers::Phase};
 
 /// Text of a server, escaped so that it cannot forge the screen.
 pub(crate) fn escaped(text: &str) -> String {
     Escaped(text.as_bytes()).to_string()
+}
+
+/// A place with the name of its site; on this computer the path alone.
+pub(crate) fn place(state: &State, place: &Place) -> String {
+    let path = place.display(&state.home);
+    if place.is_local() { path } else { format!("{} {path}", state.site_name(&place.site)) }
 }
 
 /// The description of a rule.

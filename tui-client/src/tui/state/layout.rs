@@ -8,7 +8,7 @@ use super::{State, side::Side};
 pub(crate) const LEAST: (u16, u16) = (50, 12);
 /// From this width on both panes are shown side by side.
 pub(crate) const TWO_PANES: u16 = 100;
-/// Lines of a pane that are no entries: its title, and what is marked.
+/// Lines of a pane without entries: its title, and its status.
 const PANE_FRAME: u16 = 2;
 
 /// The areas of the screen.

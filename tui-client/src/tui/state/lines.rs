@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_aligned_keeps_its_column() {
+    fn aligned_text_keeps_its_column() {
         assert_eq!(wrapped("key   some long value here", 18), ["key   some long", "      value here"]);
     }
 }

@@ -81,7 +81,7 @@ pub(crate) fn names(a: &[u8], b: &[u8]) -> Ordering {
     }
 }
 
-/// The digits a text begins with, without leading zeros, and what follows them.
+/// The leading digits of a text without leading zeros, and the rest of the text.
 fn number(text: &[u8]) -> (&[u8], &[u8]) {
     let zeros = text.iter().take_while(|b| **b == b'0').count();
     let text = &text[zeros..];

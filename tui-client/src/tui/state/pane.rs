@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use ferry_client::connect::Target;
 use ferry_shared::name::Name;
 
 use super::{
@@ -29,7 +30,7 @@ pub(crate) struct Loading {
     pub(crate) since: Duration,
     /// Gathers a folder that is read again, until it is whole.
     pub(crate) again: Option<Listing>,
-    /// Marks to put on what comes.
+    /// Marks to restore on arriving entries.
     marks: HashSet<Name>,
 }
 
@@ -38,6 +39,8 @@ pub(crate) struct Loading {
 pub(crate) struct Pane {
     /// The folder it shows.
     pub(crate) place: Place,
+    /// It was not given a folder yet, and waits for a server; its place is only where typed paths start.
+    pub(crate) vacant: bool,
     /// Its entries.
     pub(crate) listing: Listing,
     /// It is being read.
@@ -70,6 +73,7 @@ impl Pane {
     pub(crate) fn new(place: Place) -> Self {
         Self {
             place,
+            vacant: false,
             listing: Listing::default(),
             loading: None,
             problem: None,
@@ -87,9 +91,19 @@ impl Pane {
         }
     }
 
+    /// Whether it shows a folder of this computer.
+    pub(crate) fn is_local(&self) -> bool {
+        !self.vacant && self.place.is_local()
+    }
+
+    /// The server of the folder it shows.
+    pub(crate) fn target(&self) -> Option<&Target> {
+        self.place.target().filter(|_| !self.vacant)
+    }
+
     /// Whether the first row is `..`.
     pub(crate) fn has_up(&self) -> bool {
-        self.place.parent().is_some()
+        !self.vacant && self.place.parent().is_some()
     }
 
     fn up_rows(&self) -> usize {
@@ -191,7 +205,7 @@ impl Pane {
         self.range.take().is_some()
     }
 
-    /// Marks what an open range covers.
+    /// Marks the entries of the open range.
     pub(crate) fn mark_range(&mut self) {
         let Some(from) = self.range.take() else { return };
         let up = self.up_rows();
@@ -212,6 +226,10 @@ impl Pane {
 
     /// Leaves for another folder, remembering the way back.
     pub(crate) fn leave_for(&mut self, place: Place) {
+        if std::mem::take(&mut self.vacant) {
+            self.turn_to(place);
+            return;
+        }
         let from = self.turn_to(place);
         self.back.push(from);
         self.forward.clear();
@@ -234,14 +252,6 @@ impl Pane {
         let from = self.turn_to(place);
         self.back.push(from);
         true
-    }
-
-    /// Removes the folders of a side that is gone from the history.
-    pub(crate) fn forget_remote(&mut self) {
-        for list in [&mut self.back, &mut self.forward] {
-            list.retain(|place| !place.is_remote());
-        }
-        self.cursors.retain(|place, _| !place.is_remote());
     }
 
     fn turn_to(&mut self, place: Place) -> Place {
@@ -356,7 +366,7 @@ mod tests {
     use crate::tui::state::listing::tests::item;
 
     fn pane(names: &[&str]) -> Pane {
-        let mut pane = Pane::new(Place::Local("/a/b".into()));
+        let mut pane = Pane::new(Place::local("/a/b"));
         fill(&mut pane, names);
         pane
     }
@@ -377,7 +387,7 @@ mod tests {
 
     #[test]
     fn the_cursor_stays_on_its_entry_while_pages_arrive() {
-        let mut pane = Pane::new(Place::Local("/a".into()));
+        let mut pane = Pane::new(Place::local("/a"));
         pane.begin(Ticket(1), Duration::ZERO);
         pane.take(vec![item("m", 1), item("n", 1)]);
         pane.step(2);
@@ -389,7 +399,7 @@ mod tests {
     #[test]
     fn going_up_lands_on_where_one_came_from() {
         let mut pane = pane(&["x"]);
-        pane.leave_for(Place::Local("/a".into()));
+        pane.leave_for(Place::local("/a"));
         fill(&mut pane, &["a", "b/", "c"]);
         assert_eq!(under(&pane), "b");
     }
@@ -398,13 +408,13 @@ mod tests {
     fn ways_lead_back_and_forward_to_the_same_entries() {
         let mut pane = pane(&["x", "y/", "z"]);
         pane.land_on(name("y"));
-        pane.leave_for(Place::Local("/a/b/y".into()));
+        pane.leave_for(Place::local("/a/b/y"));
         fill(&mut pane, &["q"]);
         assert!(pane.go_back());
         fill(&mut pane, &["x", "y/", "z"]);
         assert_eq!(under(&pane), "y");
         assert!(!pane.go_back() && pane.go_forward());
-        assert_eq!(pane.place, Place::Local("/a/b/y".into()));
+        assert_eq!(pane.place, Place::local("/a/b/y"));
     }
 
     #[test]

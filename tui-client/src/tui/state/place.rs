@@ -1,114 +1,111 @@
-//! Places: a file or folder on this computer or on the server.
+//! Places: a file or folder at a site.
 
 use std::path::{Path, PathBuf};
 
-use ferry_shared::{
-    name::{Escaped, Name},
-    path::RemotePath,
-};
+use ferry_client::{SiteKey, SitePath, connect::Target};
+use ferry_shared::{name::Name, path::RemotePath};
 
-use super::system_name::os_string;
-use crate::os_bytes;
-
-/// A file or folder on either side.
+/// A file or folder at a site.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
-    /// On this computer; absolute.
-    Local(PathBuf),
-    /// On the server, from the user's home on.
-    Remote(RemotePath),
+pub(crate) struct Place {
+    /// The site.
+    pub(crate) site: SiteKey,
+    /// The path there: absolute on this computer, from the user's home on a server.
+    pub(crate) path: SitePath,
 }
 
 impl Place {
-    /// Whether it is on the server.
-    pub(crate) fn is_remote(&self) -> bool {
-        matches!(self, Self::Remote(_))
+    /// On this computer.
+    pub(crate) fn local(path: impl Into<PathBuf>) -> Self {
+        Self { site: SiteKey::Local, path: path.into().into() }
     }
 
-    /// Whether both are on the same side.
+    /// On a server.
+    pub(crate) fn remote(target: Target, path: RemotePath) -> Self {
+        Self { site: SiteKey::Ferry(target), path: path.into() }
+    }
+
+    /// Whether it is on this computer.
+    pub(crate) fn is_local(&self) -> bool {
+        self.site.is_local()
+    }
+
+    /// The account on the server it is on; `None` on this computer.
+    pub(crate) fn target(&self) -> Option<&Target> {
+        self.site.ferry()
+    }
+
+    /// Whether both are at the same site.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
-        self.is_remote() == other.is_remote()
+        self.site == other.site
+    }
+
+    fn at(&self, path: SitePath) -> Self {
+        Self { site: self.site.clone(), path }
     }
 
     /// The folder it is in; `None` at the top.
     pub(crate) fn parent(&self) -> Option<Self> {
-        match self {
-            Self::Local(path) => path.parent().map(|parent| Self::Local(parent.to_owned())),
-            Self::Remote(path) => path.parent().map(Self::Remote),
-        }
+        self.path.parent().map(|path| self.at(path))
     }
 
-    /// The entry `name` in it; `None` if that side cannot have the path.
+    /// The entry `name` in it; `None` if that site cannot have the path.
     pub(crate) fn join(&self, name: &Name) -> Option<Self> {
-        match self {
-            Self::Local(path) => Some(Self::Local(path.join(os_string(name.as_bytes())?))),
-            Self::Remote(path) => path.join(name).ok().map(Self::Remote),
-        }
+        self.path.join(name).ok().map(|path| self.at(path))
     }
 
     /// The entry at `below`, a path of names, in it.
     pub(crate) fn join_path(&self, below: &RemotePath) -> Option<Self> {
-        below.names().try_fold(self.clone(), |place, name| place.join(&Name::new(name).ok()?))
+        self.path.join_path(below).ok().map(|path| self.at(path))
     }
 
     /// Its last name; `None` at the top.
     pub(crate) fn name(&self) -> Option<Name> {
-        match self {
-            Self::Local(path) => Name::new(&*os_bytes::bytes_of(path.file_name()?)).ok(),
-            Self::Remote(path) => path.name(),
-        }
+        self.path.name()
     }
 
-    /// The topmost folder on its side.
+    /// The topmost folder of its site.
     pub(crate) fn root(&self) -> Self {
-        match self {
-            Self::Local(path) => Self::Local(path.ancestors().last().unwrap_or(path).to_owned()),
-            Self::Remote(_) => Self::Remote(RemotePath::home()),
-        }
+        self.at(match &self.path {
+            SitePath::Local(path) => path.ancestors().last().unwrap_or(path).into(),
+            SitePath::Remote(_) => RemotePath::home().into(),
+        })
     }
 
     /// Whether it is `folder` or lies below it.
     pub(crate) fn starts_with(&self, folder: &Self) -> bool {
-        match (self, folder) {
-            (Self::Local(path), Self::Local(folder)) => path.starts_with(folder),
-            (Self::Remote(path), Self::Remote(folder)) => path.starts_with(folder),
-            _ => false,
-        }
+        self.is_beside(folder) && self.path.starts_with(&folder.path)
     }
 
-    /// It as a person reads it, with `~` for the home folder on this computer.
+    /// Its path as a person reads it, with `~` for the home folder on this computer.
     pub(crate) fn display(&self, home: &Path) -> String {
-        match self {
-            Self::Local(path) => {
-                let shown = |path: &Path| Escaped(&os_bytes::bytes_of(path.as_os_str())).to_string();
-                match path.strip_prefix(home) {
-                    Ok(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
-                    Ok(rest) if home.parent().is_some() => format!("~{}{}", std::path::MAIN_SEPARATOR, shown(rest)),
-                    _ => shown(path),
-                }
+        match self.path.local().and_then(|path| path.strip_prefix(home).ok()) {
+            Some(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
+            Some(rest) if home.parent().is_some() => {
+                format!("~{}{}", std::path::MAIN_SEPARATOR, SitePath::from(rest))
             }
-            Self::Remote(path) => path.display().to_string(),
+            _ => self.path.to_string(),
         }
     }
 
-    /// The place that a typed path names, relative to this folder. `~` is the home on this side.
+    /// The place that a typed path names, relative to this folder. `~` is the home at this site.
     ///
     /// # Errors
     /// The path is not valid.
     pub(crate) fn typed(&self, text: &str, home: &Path) -> Result<Self, String> {
-        match self {
-            Self::Local(folder) => {
+        match &self.path {
+            SitePath::Local(folder) => {
                 let rest = text.strip_prefix('~').map(|rest| rest.trim_start_matches(std::path::is_separator));
                 let path = rest.map_or_else(|| folder.join(text), |rest| home.join(rest));
-                Ok(Self::Local(tidied(&path)))
+                Ok(self.at(tidied(&path).into()))
             }
-            Self::Remote(folder) => {
+            SitePath::Remote(folder) => {
                 let text = text.strip_prefix('~').map_or_else(|| text.to_owned(), |rest| format!("/{rest}"));
                 let full = match text.starts_with('/') {
                     true => text.into_bytes(),
                     false => [folder.as_bytes(), text.as_bytes()].join(&b'/'),
                 };
-                RemotePath::from_typed(&full).map(Self::Remote).map_err(|error| error.to_string())
+                RemotePath::from_typed(&full).map(|path| self.at(path.into())).map_err(|error| error.to_string())
             }
         }
     }
@@ -133,11 +130,24 @@ mod tests {
     use super::*;
 
     fn local(path: &str) -> Place {
-        Place::Local(path.into())
+        Place::local(path)
     }
 
     fn remote(path: &str) -> Place {
-        Place::Remote(RemotePath::from_typed(path.as_bytes()).unwrap())
+        at("h", path)
+    }
+
+    fn at(host: &str, path: &str) -> Place {
+        let target = Target { user: "al".into(), host: host.into(), port: 7021 };
+        Place::remote(target, RemotePath::from_typed(path.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn the_same_path_at_two_servers_is_two_places() {
+        assert_ne!(at("a", "x"), at("b", "x"));
+        assert!(at("a", "x/y").starts_with(&at("a", "x")) && !at("b", "x/y").starts_with(&at("a", "x")));
+        assert!(at("a", "x").is_beside(&at("a", "y")) && !at("a", "x").is_beside(&at("b", "x")));
+        assert!(!at("a", "x").is_beside(&local("/x")));
     }
 
     #[test]

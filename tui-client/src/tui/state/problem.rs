@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_over_quota_is_told_in_units_and_once() {
+    fn a_refusal_over_quota_is_reported_in_units_and_once() {
         let told = |unit| {
             let refusal = Refusal {
                 unit,

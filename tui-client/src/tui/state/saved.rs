@@ -17,8 +17,6 @@ pub(crate) struct NamedSite {
 pub(crate) struct Bookmark {
     /// The folder.
     pub(crate) place: Place,
-    /// The server it is on, as `user@host:port`; none for this computer.
-    pub(crate) server: Option<String>,
 }
 
 /// The user's sites and bookmarks.

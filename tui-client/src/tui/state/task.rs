@@ -4,6 +4,7 @@ use ferry_client::connect::Target;
 use ferry_shared::name::Name;
 
 use super::{
+    State,
     place::Place,
     transfers::{Key, Order},
 };
@@ -22,16 +23,37 @@ pub(crate) enum Task {
     /// Move or copy within one side, between these folders.
     MoveCopy(Place, Place),
     /// Show the unfinished uploads.
-    Uploads,
+    Uploads(Target),
 }
 
-/// A transfer of a server that is not connected.
+impl Task {
+    /// The places it works on.
+    pub(crate) fn places(&self) -> Vec<&Place> {
+        match self {
+            Self::MakeFolder(place) | Self::Rename(place, _) | Self::EditNames(place, _) | Self::Remove(place) => {
+                vec![place]
+            }
+            Self::MoveCopy(from, to) => vec![from, to],
+            Self::Uploads(_) => Vec::new(),
+        }
+    }
+}
+
+/// A transfer that waits until all of its servers are connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Left {
-    /// The server.
-    pub(crate) server: Target,
     /// Its name in the journal.
     pub(crate) key: Key,
     /// The order.
     pub(crate) order: Order,
+    /// Whether it goes on as soon as it can, without asking.
+    pub(crate) agreed: bool,
+}
+
+impl Left {
+    /// A server that it needs and that is not connected.
+    pub(crate) fn waits_for(&self, state: &State) -> Option<Target> {
+        let servers = self.order.servers();
+        servers.into_iter().find(|target| !state.connections.contains_key(target))
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{State, connection::Connection, dialog::Dialog};
+use super::{State, attempt::Step, dialog::Dialog};
 
 /// How often figures of running transfers change.
 const FIGURES: Duration = Duration::from_millis(200);
@@ -33,7 +33,7 @@ impl State {
         if self.is_waiting() {
             at(self.now + TURN);
         }
-        if let Connection::Lost(_, lost) = &self.connection {
+        for lost in self.connections.values().filter_map(|connection| connection.lost.as_ref()) {
             // The seconds that are counted down.
             at(lost.retry_at.map_or(self.now + TURN, |_| self.now + Duration::from_secs(1)));
         }
@@ -44,7 +44,7 @@ impl State {
     fn is_waiting(&self) -> bool {
         self.dialogs.iter().any(|dialog| match dialog {
             Dialog::Reaching => true,
-            Dialog::Form(_) => matches!(self.connection, Connection::LoggingIn { .. }),
+            Dialog::Form(_) => self.attempt.as_ref().is_some_and(|attempt| matches!(attempt.step, Step::LoggingIn(..))),
             Dialog::Copy(plan) => plan.count.ticket.is_some(),
             Dialog::Delete(plan) => plan.count.ticket.is_some(),
             Dialog::Found(found) => found.ticket.is_some(),

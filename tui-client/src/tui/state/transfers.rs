@@ -1,19 +1,25 @@
 //! The table of transfers: their orders, progress, questions and failures.
 
-mod part;
+mod figures;
 mod rate;
 mod rows;
 mod transfer;
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
-use ferry_client::transfer::{ActiveItem, Bandwidth, Conflict, ItemId, ItemState, JobId, Progress};
+use ferry_client::{
+    connect::Target,
+    transfer::{Bandwidth, Conflict, ItemId, ItemState, JobId, Progress},
+};
 use ferry_shared::name::Name;
 
-pub(crate) use part::{Part, Tally, rests};
+pub(crate) use figures::{Tally, rests};
 pub(crate) use rate::{Rate, eta};
 pub(crate) use rows::Row;
-pub(crate) use transfer::{Covers, FailedItem, Key, Order, Phase, Piece, StandingAnswer, Transfer, Way};
+pub(crate) use transfer::{FailedItem, Key, Order, Phase, Piece, Transfer, Way};
 
 use crate::{estimate::Estimate, tui::state::problem::Problem};
 
@@ -32,12 +38,12 @@ pub(crate) struct Ask {
 #[derive(Debug)]
 pub(crate) struct Transfers {
     all: Vec<Transfer>,
-    /// The transfer, and the part of it, that each job belongs to.
-    jobs: HashMap<JobId, (Key, usize)>,
+    /// The transfer that each job is.
+    jobs: HashMap<JobId, Key>,
     /// The open questions, the oldest first.
     pub(crate) asks: Vec<Ask>,
-    /// Why the engine cannot reach the server, and when it tries again.
-    pub(crate) stalled: Option<(Problem, Duration)>,
+    /// The sites that the engine cannot reach, as it names them: why, and when it tries again.
+    pub(crate) stalled: BTreeMap<String, (Problem, Duration)>,
     /// The rate of all transfers together.
     pub(crate) rate: Rate,
     /// The estimated time for the rest.
@@ -55,7 +61,7 @@ impl Default for Transfers {
             all: Vec::new(),
             jobs: HashMap::new(),
             asks: Vec::new(),
-            stalled: None,
+            stalled: BTreeMap::new(),
             rate: Rate::default(),
             estimate: Estimate::default(),
             at_once: ferry_client::transfer::Settings::default().transfers,
@@ -63,6 +69,11 @@ impl Default for Transfers {
             last_key: 0,
         }
     }
+}
+
+/// A server as the engine's events name it.
+fn engine_name(server: &Target) -> String {
+    format!("ferry://{server}")
 }
 
 /// The numbers of transfers by phase.
@@ -111,22 +122,18 @@ impl Transfers {
         self.all.iter_mut().find(|transfer| transfer.key == key)
     }
 
-    /// The transfer a job belongs to.
+    /// The transfer that a job is.
     pub(crate) fn of_job(&mut self, job: JobId) -> Option<&mut Transfer> {
-        let (key, _) = *self.jobs.get(&job)?;
+        let key = *self.jobs.get(&job)?;
         self.get_mut(key)
     }
 
-    /// The transfer a job belongs to, and the name of what it moves.
-    pub(crate) fn piece_of(&self, job: JobId) -> Option<(Key, Name)> {
-        let (key, at) = *self.jobs.get(&job)?;
-        Some((key, self.get(key)?.order.what.get(at)?.name.clone()))
-    }
-
-    /// The part that is a job.
-    pub(crate) fn part_of(&mut self, job: JobId) -> Option<&mut Part> {
-        let (key, at) = *self.jobs.get(&job)?;
-        self.get_mut(key)?.parts.get_mut(at)
+    /// A piece of a job is through. Returns the transfer, and the name of the piece.
+    pub(crate) fn through(&mut self, job: JobId, piece: usize) -> Option<(Key, Name)> {
+        let transfer = self.of_job(job)?;
+        let name = transfer.order.what.get(piece)?.name.clone();
+        transfer.through.insert(piece);
+        Some((transfer.key, name))
     }
 
     /// Takes a new order.
@@ -143,26 +150,30 @@ impl Transfers {
         self.all.push(Transfer { held: true, ..Transfer::new(key, order) });
     }
 
-    /// The engine has the parts of a transfer as these jobs.
-    pub(crate) fn started(&mut self, key: Key, jobs: &[JobId]) {
-        let Some(transfer) = self.all.iter_mut().find(|transfer| transfer.key == key) else { return };
-        transfer.held = false;
-        transfer.ended = None;
-        transfer.resting.clear();
-        for ((at, part), job) in transfer.parts.iter_mut().enumerate().zip(jobs) {
-            *part = Part { job: Some(*job), ..Part::default() };
-            part.tally.counting = true;
-            self.jobs.insert(*job, (key, at));
+    /// The engine has a transfer as this job.
+    pub(crate) fn started(&mut self, key: Key, job: JobId) {
+        if let Some(transfer) = self.get_mut(key) {
+            transfer.begin(job);
+            self.jobs.insert(job, key);
         }
-        transfer.add_up();
     }
 
-    /// The engine has ended: its identifiers are no longer valid.
-    pub(crate) fn forget_jobs(&mut self) {
-        self.jobs.clear();
-        self.asks.clear();
-        self.stalled = None;
-        self.all.iter_mut().flat_map(|transfer| &mut transfer.parts).for_each(|part| part.job = None);
+    /// Forgets the jobs of some orders, and returns them: the engine is to give them up.
+    pub(crate) fn forget_jobs(&mut self, meant: impl Fn(&Order) -> bool) -> Vec<JobId> {
+        let ended_well = |transfer: &Transfer| transfer.is_over() && !transfer.has_problem();
+        let meant = self.all.iter_mut().filter(|transfer| meant(&transfer.order) && !ended_well(transfer));
+        let mut forgotten = Vec::new();
+        for transfer in meant {
+            forgotten.extend(transfer.job.take());
+            self.asks.retain(|ask| ask.key != transfer.key);
+        }
+        self.jobs.retain(|job, _| !forgotten.contains(job));
+        forgotten
+    }
+
+    /// The server can be reached again, or is not asked any more.
+    pub(crate) fn reachable(&mut self, server: &Target) {
+        self.stalled.remove(&engine_name(server));
     }
 
     /// These names are taken already.
@@ -183,24 +194,17 @@ impl Transfers {
                 transfer.active.push(item.clone());
             }
         }
-        let stalled = self.stalled.is_some();
         for job in &progress.jobs {
-            let Some((key, at)) = self.jobs.get(&job.job).copied() else { continue };
-            let Some(transfer) = self.get_mut(key) else { continue };
-            let of_job = |item: &&ActiveItem| item.job == job.job;
-            let active: Vec<_> = transfer.active.iter().filter(of_job).collect();
-            let resting: Vec<_> = transfer.resting.iter().filter(of_job).collect();
-            if let Some(part) = transfer.parts.get_mut(at).filter(|part| part.summary.is_none()) {
-                part.take(job, &active, &resting, stalled);
+            let Some(transfer) = self.jobs.get(&job.job).and_then(|key| self.get(*key)) else { continue };
+            let stalled = self.is_stalled(&transfer.order);
+            if let Some(transfer) = self.of_job(job.job).filter(|transfer| transfer.summary.is_none()) {
+                transfer.take(job, stalled);
+                let (fresh, files) = (transfer.fresh, transfer.tally.files_done);
+                transfer.rate.push(now, fresh);
+                transfer.estimate.push(now, fresh, files);
             }
         }
-        for transfer in self.all.iter_mut().filter(|transfer| !transfer.held && !transfer.is_over()) {
-            transfer.add_up();
-            let fresh = transfer.parts.iter().map(|part| part.fresh).fold(0, u64::saturating_add);
-            transfer.rate.push(now, fresh);
-            transfer.estimate.push(now, fresh, transfer.tally.files_done);
-        }
-        let fresh = self.all.iter().flat_map(|transfer| &transfer.parts).map(|part| part.fresh);
+        let fresh = self.all.iter().map(|transfer| transfer.fresh);
         let files = self.all.iter().map(|transfer| transfer.tally.files_done);
         self.estimate.push(now, fresh.fold(0, u64::saturating_add), files.fold(0, u64::saturating_add));
     }
@@ -210,11 +214,18 @@ impl Transfers {
         self.total().left(&self.estimate)
     }
 
-    /// The server cannot be reached for now: nothing moves.
-    pub(crate) fn stall(&mut self, problem: Problem, until: Duration) {
-        self.stalled = Some((problem, until));
+    /// Whether a server that an order needs cannot be reached.
+    fn is_stalled(&self, order: &Order) -> bool {
+        !self.stalled.is_empty() && order.servers().iter().any(|server| self.stalled.contains_key(&engine_name(server)))
+    }
+
+    /// A site cannot be reached for now: nothing moves from there and to there.
+    pub(crate) fn stall(&mut self, site: String, problem: Problem, until: Duration) {
+        self.stalled.insert(site, (problem, until));
         (self.rate, self.estimate) = (Rate::default(), Estimate::default());
-        for transfer in &mut self.all {
+        let stalled: Vec<Key> =
+            self.all.iter().filter(|all| self.is_stalled(&all.order)).map(|transfer| transfer.key).collect();
+        for transfer in self.all.iter_mut().filter(|transfer| stalled.contains(&transfer.key)) {
             (transfer.rate, transfer.estimate) = (Rate::default(), Estimate::default());
             transfer.active.clear();
         }
@@ -228,19 +239,18 @@ impl Transfers {
     /// Removes a transfer from the list.
     pub(crate) fn remove(&mut self, key: Key) {
         self.all.retain(|transfer| transfer.key != key);
-        self.jobs.retain(|_, (other, _)| *other != key);
+        self.jobs.retain(|_, other| *other != key);
         self.asks.retain(|ask| ask.key != key);
     }
 
-    /// Moves a transfer by one place in the queue. Returns whether it could move.
-    pub(crate) fn reorder(&mut self, key: Key, later: bool) -> bool {
-        let Some(at) = self.all.iter().position(|transfer| transfer.key == key) else { return false };
-        let Some(other) = (if later { at.checked_add(1) } else { at.checked_sub(1) }) else { return false };
-        if other >= self.all.len() {
-            return false;
-        }
+    /// Moves a transfer by one place in the queue, if it can move. Returns whether the one it passes is in the engine's
+    /// queue.
+    pub(crate) fn reorder(&mut self, key: Key, later: bool) -> Option<bool> {
+        let at = self.all.iter().position(|transfer| transfer.key == key)?;
+        let other = if later { at.checked_add(1)? } else { at.checked_sub(1)? };
+        let queued = self.all.get(other).map(|passed| passed.job.is_some() && passed.summary.is_none())?;
         self.all.swap(at, other);
-        true
+        Some(queued)
     }
 
     /// The numbers by phase.

@@ -6,7 +6,6 @@ use super::{Out, connect, connection, copy, count, details, edit, name, read, se
 use crate::{
     human,
     tui::{
-        effect::{ConnectionEffect, Effect},
         event::Answer,
         state::{State, listing::Amount, problem::Problem, side::Side, task::Task, ticket::Ticket},
     },
@@ -36,27 +35,12 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
         Answer::Done => done(state, ticket, out),
         Answer::Removed(amount) => removed(state, ticket, amount, out),
         Answer::Edited { text, changed } => edited(state, ticket, &text, changed, out),
-        Answer::Greeted(greeting) => {
-            if connect::reached_beside(state, ticket, out) {
-                return;
-            }
-            if state.connection.ticket() == Some(ticket) {
-                connect::greeted(state, greeting, out);
-            }
-        }
-        Answer::Locked => {
-            if state.connection.ticket() == Some(ticket) {
-                connect::locked(state);
-            }
-        }
-        Answer::LoggedIn(greeting, account) => {
-            if state.connection.ticket() == Some(ticket) {
-                connect::logged_in(state, greeting, account, out);
-            }
-        }
+        Answer::Greeted(greeting) => connect::greeted(state, ticket, greeting, out),
+        Answer::Locked => connect::locked(state, ticket),
+        Answer::LoggedIn(greeting, account) => connect::logged_in(state, ticket, greeting, account, out),
         Answer::Uploads(uploads) => {
-            if finish(state, ticket).is_some() {
-                connection::uploads(state, &uploads);
+            if let Some(Task::Uploads(server)) = finish(state, ticket) {
+                connection::uploads(state, &server, &uploads);
             }
         }
         Answer::Failed(problem) => failed(state, ticket, &problem, out),
@@ -86,7 +70,7 @@ fn done(state: &mut State, ticket: Ticket, out: &mut Out) {
     match finish(state, ticket) {
         Some(Task::MakeFolder(place)) => {
             name::made(state, &place);
-            out.push(Effect::Connection(ConnectionEffect::Usage));
+            connection::usage(&place, out);
         }
         Some(Task::Rename(folder, land)) => {
             if let Some(name) = land {
@@ -102,7 +86,7 @@ fn done(state: &mut State, ticket: Ticket, out: &mut Out) {
             state.say("done");
             read::changed(state, &from);
             read::changed(state, &to);
-            out.push(Effect::Connection(ConnectionEffect::Usage));
+            connection::usage(&to, out);
         }
         _ => {}
     }
@@ -116,9 +100,7 @@ fn removed(state: &mut State, ticket: Ticket, amount: Amount, out: &mut Out) {
     state.say(format!("deleted: {files}, {folders}, {}", human::size(amount.bytes)));
     read::changed(state, &folder);
     read::due(state, out);
-    if folder.is_remote() {
-        out.push(Effect::Connection(ConnectionEffect::Usage));
-    }
+    connection::usage(&folder, out);
 }
 
 fn edited(state: &mut State, ticket: Ticket, text: &str, changed: bool, out: &mut Out) {
@@ -155,7 +137,7 @@ fn failed(state: &mut State, ticket: Ticket, problem: &Problem, out: &mut Out) {
             read::changed(state, &from);
             read::changed(state, &to);
         }
-        Task::MakeFolder(_) | Task::EditNames(..) | Task::Uploads => {}
+        Task::MakeFolder(_) | Task::EditNames(..) | Task::Uploads(_) => {}
     }
     read::due(state, out);
 }

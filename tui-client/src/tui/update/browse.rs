@@ -58,7 +58,7 @@ fn program(state: &mut State, action: Action, out: &mut Out) {
         Action::Answer => conflict::open(state),
         Action::Sites => reach::choose_server(state),
         Action::Account => connection::account(state, out),
-        Action::Disconnect => connection::leave(state, None, out),
+        Action::Disconnect => connection::leave(state, out),
         Action::Palette => choose::open_palette(state, Where::Browse),
         Action::Shell => shell(state, out),
         Action::NextTheme => choose::next_theme(state),
@@ -135,7 +135,8 @@ pub(super) fn open(state: &mut State, out: &mut Out) {
 fn parent(state: &mut State, out: &mut Out) {
     let sides: &[Side] = if state.together { &Side::BOTH } else { &[state.active] };
     for side in sides {
-        if let Some(place) = state.panes[*side].place.parent() {
+        let pane = &state.panes[*side];
+        if let Some(place) = pane.place.parent().filter(|_| pane.has_up()) {
             read::go(state, *side, place, out);
         }
     }
@@ -156,42 +157,43 @@ fn walk_history(state: &mut State, action: Action, out: &mut Out) {
     read::folder(state, side, out);
 }
 
-/// The home folder on the side of the active pane.
+/// The home folder at the site of the active pane.
 fn home_of(state: &State) -> Place {
-    match &state.pane().place {
-        Place::Local(_) => Place::Local(state.home.clone()),
-        Place::Remote(_) => {
-            Place::Remote(state.connection.session().map(|session| session.server.start.clone()).unwrap_or_default())
-        }
+    match state.pane().place.target() {
+        None => Place::local(state.home.clone()),
+        Some(target) => Place::remote(target.clone(), state.server_of(target).start),
     }
 }
 
 fn go_to(state: &mut State) {
     let side = state.active;
-    let form = Form::new(Purpose::GoTo(side), "Go to").text("path", "").note(match state.pane().place {
-        Place::Local(_) => "~ is your home folder; what does not begin with / starts here",
-        Place::Remote(_) => "/ is your home on the server; what does not begin with / starts here",
-    });
+    let note = match state.pane().place.is_local() {
+        true => "~ is your home folder; what does not begin with / starts here",
+        false => "/ is your home on the server; what does not begin with / starts here",
+    };
+    let form = Form::new(Purpose::GoTo(side), "Go to").text("path", "").note(note);
     state.dialogs.push(Dialog::Form(Box::new(form)));
 }
 
-/// Shows the other side in the active pane.
+/// Shows this computer in the active pane, or the server of the other pane, or else the last one.
 fn switch_place(state: &mut State, out: &mut Out) {
-    let place = match state.pane().place {
-        Place::Local(_) => {
-            Place::Remote(state.connection.session().map(|session| session.server.start.clone()).unwrap_or_default())
+    if !state.pane().is_local() {
+        read::go(state, state.active, Place::local(state.home.clone()), out);
+        return;
+    }
+    match state.other().target().or(state.last_server.as_ref()).cloned() {
+        Some(target) => {
+            let place = Place::remote(target.clone(), state.server_of(&target).start);
+            reach::again(state, state.active, place, out);
         }
-        Place::Remote(_) => Place::Local(state.home.clone()),
-    };
-    read::go(state, state.active, place, out);
+        None => reach::choose_server(state),
+    }
 }
 
 fn shell(state: &mut State, out: &mut Out) {
-    let local = [state.pane(), state.other()].into_iter().find_map(|pane| match &pane.place {
-        Place::Local(path) => Some(path.clone()),
-        Place::Remote(_) => None,
-    });
-    out.push(Effect::Shell(local.unwrap_or_else(|| state.home.clone())));
+    let local = [state.pane(), state.other()].into_iter().filter(|pane| pane.is_local());
+    let folder = local.into_iter().find_map(|pane| pane.place.path.local()).unwrap_or(&state.home).to_owned();
+    out.push(Effect::Shell(folder));
 }
 
 /// Esc without a dialog: ends the range or the filter.

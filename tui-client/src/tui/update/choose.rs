@@ -12,7 +12,8 @@ use crate::tui::{
 
 /// Shows all commands of a place.
 pub(super) fn open_palette(state: &mut State, place: Where) {
-    state.dialogs.push(Dialog::Palette(Palette::new(place)));
+    let palette = Palette::new(place, |row| state.offers(row));
+    state.dialogs.push(Dialog::Palette(palette));
 }
 
 /// Does an action in the palette. Returns the chosen command and the place to run it in.

@@ -9,7 +9,6 @@ use crate::tui::{
     state::{
         State,
         dialog::{ConflictView, Dialog},
-        transfers::{Covers, Key, StandingAnswer},
     },
 };
 
@@ -66,7 +65,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     answer(state, decision, out);
 }
 
-/// Answers the question that is shown, and all others that the answer covers; then shows the next.
+/// Answers the question that is shown, and shows the next. The engine withdraws others that the answer covers.
 fn answer(state: &mut State, decision: Decision, out: &mut Out) {
     let Some(Dialog::Conflict(view)) = state.dialogs.last() else { return };
     let ConflictView { item, scope } = *view;
@@ -74,31 +73,12 @@ fn answer(state: &mut State, decision: Decision, out: &mut Out) {
         state.dialogs.pop();
         return;
     };
-    let asked = state.transfers.asks[at].clone();
-    let covers = Covers::of(asked.conflict.path.remote(), scope);
-    // A transfer may be several jobs; the engine's scopes end at each.
-    let mut answered = vec![asked.item];
-    if let Some(covers) = covers {
-        let meant = state.transfers.asks.iter().filter(|ask| ask.key == asked.key && ask.item != asked.item);
-        let meant = meant.filter(|ask| covers.covers(ask.conflict.path.remote()));
-        answered.extend(meant.map(|ask| ask.item));
-        stand(state, asked.key, covers, decision);
-    }
-    for (index, item) in answered.iter().enumerate() {
-        let scope = if index == 0 { scope } else { Scope::This };
-        out.push(Effect::Transfer(TransferEffect::Answer(*item, decision, scope)));
-    }
-    state.transfers.asks.retain(|ask| !answered.contains(&ask.item));
+    out.push(Effect::Transfer(TransferEffect::Answer(item, decision, scope)));
+    state.transfers.asks.remove(at);
     let next = state.transfers.asks.get(at).or_else(|| state.transfers.asks.first()).map(|ask| ask.item);
     match (next, state.dialogs.last_mut()) {
         (Some(next), Some(Dialog::Conflict(view))) => view.item = next,
         _ => drop(state.dialogs.pop()),
-    }
-}
-
-fn stand(state: &mut State, key: Key, covers: Covers, decision: Decision) {
-    if let Some(transfer) = state.transfers.get_mut(key) {
-        transfer.answers.push(StandingAnswer { covers, decision });
     }
 }
 

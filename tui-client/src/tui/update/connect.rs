@@ -5,9 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ferry_client::{SiteKey, connect::Target};
 use ferry_shared::{message::reply::Registration, name::Escaped, path::RemotePath, secret::Secret};
 
-use super::{Out, connection, reach, read, resume};
+use super::{Out, reach, read, resume};
 use crate::{
     address::Address,
     fault::Kind,
@@ -17,15 +18,13 @@ use crate::{
         effect::{ConnectionEffect, Effect},
         state::{
             State,
-            attempt::Attempt,
-            connection::{Account, Connection, Greeting, Session},
+            attempt::{Attempt, Step},
+            connection::{Account, Connection, Greeting},
             dialog::{Dialog, Form, Notice, Purpose, TrustView},
             labels,
-            place::Place,
             problem::Problem,
             saved::NamedSite,
             server::{Server, key_file},
-            side::Side,
             ticket::Ticket,
         },
     },
@@ -71,26 +70,16 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
     }
     state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_)));
     reach::begin(state, server, out);
-    (state.attempt.form, state.attempt.site) = (Some(Box::new(form.clone())), saves);
+    if let Some(attempt) = &mut state.attempt {
+        (attempt.form, attempt.site) = (Some(Box::new(form.clone())), saves);
+    }
     Ok(())
 }
 
-/// The server tried beside the connected one was reached. Returns whether the ticket is of such an attempt.
-pub(super) fn reached_beside(state: &mut State, ticket: Ticket, out: &mut Out) -> bool {
-    let Some((server, _)) = state.attempt.beside.take_if(|(_, waited)| *waited == ticket) else { return false };
-    close_reaching(state);
-    save_typed(state, out);
-    match state.connection.session() {
-        Some(_) => connection::leave(state, Some(server), out),
-        None => reach::begin(state, server, out),
-    }
-    true
-}
-
 /// The typed address led to a server: save it, if it has a name.
-fn save_typed(state: &mut State, out: &mut Out) {
-    let attempt = std::mem::take(&mut state.attempt);
-    out.extend(attempt.site.map(|site| Effect::SaveSite(None, site)));
+fn save_typed(attempt: &mut Attempt, out: &mut Out) {
+    attempt.form = None;
+    out.extend(attempt.site.take().map(|site| Effect::SaveSite(None, site)));
 }
 
 fn close_reaching(state: &mut State) {
@@ -99,16 +88,15 @@ fn close_reaching(state: &mut State) {
 
 /// Shows the form again with the typed text, to be corrected.
 fn type_again(state: &mut State) {
-    if let Some(mut form) = state.attempt.form.take() {
+    if let Some(mut form) = state.attempt.take().and_then(|attempt| attempt.form) {
         form.focus_on("server");
         state.dialogs.push(Dialog::Form(form));
     }
-    state.attempt = Attempt::default();
 }
 
 /// A server's key is unknown: ask the user.
 pub(super) fn ask_trust(state: &mut State, question: TrustView) {
-    if matches!(state.connection, Connection::Reaching { .. }) || state.attempt.beside.is_some() {
+    if state.attempt.as_ref().is_some_and(|attempt| matches!(attempt.step, Step::Reaching(_))) {
         below_notices(state, Dialog::Trust(question));
     }
 }
@@ -131,24 +119,28 @@ pub(super) fn act_trust(state: &mut State, action: Action, out: &mut Out) {
 }
 
 /// The server was greeted and its key is trusted: log in, or ask for the password.
-pub(super) fn greeted(state: &mut State, greeting: Greeting, out: &mut Out) {
-    let Connection::Reaching { server, .. } = std::mem::take(&mut state.connection) else { return };
+pub(super) fn greeted(state: &mut State, ticket: Ticket, greeting: Greeting, out: &mut Out) {
+    let Some(mut attempt) = waiting(state, ticket) else { return };
     close_reaching(state);
-    save_typed(state, out);
+    save_typed(&mut attempt, out);
     if let Some(password) = state.password.take() {
-        log_in(state, server, greeting, password, out);
-        return;
-    }
-    if server.identity.is_some() {
+        log_in(state, attempt, greeting, password, out);
+    } else if attempt.server.identity.is_some() {
         // Most keys need no passphrase; the attempt reports one that does.
-        log_in(state, server, greeting, Secret::new(String::new()), out);
-        return;
+        log_in(state, attempt, greeting, Secret::new(String::new()), out);
+    } else {
+        ask(state, attempt, greeting);
     }
-    ask(state, server, greeting);
+}
+
+/// Takes the attempt that waits for a ticket.
+fn waiting(state: &mut State, ticket: Ticket) -> Option<Attempt> {
+    state.attempt.take_if(|attempt| attempt.ticket() == Some(ticket))
 }
 
 /// Asks for the password, or for the passphrase of the key.
-fn ask(state: &mut State, server: Server, greeting: Greeting) {
+fn ask(state: &mut State, attempt: Attempt, greeting: Greeting) {
+    let server = &attempt.server;
     let form = Form::new(Purpose::Password, format!("Log in to {}", server.name()))
         .note(format!("server  {}", server.target.address()))
         .note(format!("key     {}", greeting.key))
@@ -163,7 +155,7 @@ fn ask(state: &mut State, server: Server, greeting: Greeting) {
         Registration::Invite => form.note("No account yet? Ctrl-N makes one, with an invite."),
         Registration::Open => form.note("No account yet? Ctrl-N makes one."),
     };
-    state.connection = Connection::Greeted { server, greeting };
+    state.attempt = Some(Attempt { step: Step::Greeted(greeting), ..attempt });
     below_notices(state, Dialog::Form(Box::new(form.secret(secret))));
 }
 
@@ -174,16 +166,27 @@ fn below_notices(state: &mut State, dialog: Dialog) {
 }
 
 /// The key needs its passphrase.
-pub(super) fn locked(state: &mut State) {
-    if let Connection::LoggingIn { server, greeting, .. } = std::mem::take(&mut state.connection) {
-        ask(state, server, greeting);
+pub(super) fn locked(state: &mut State, ticket: Ticket) {
+    if let Some(attempt) = waiting(state, ticket)
+        && let Step::LoggingIn(greeting, _) = attempt.step.clone()
+    {
+        ask(state, attempt, greeting);
     }
 }
 
-fn log_in(state: &mut State, server: Server, greeting: Greeting, password: Secret, out: &mut Out) {
+fn log_in(state: &mut State, attempt: Attempt, greeting: Greeting, password: Secret, out: &mut Out) {
     let ticket = state.tickets.next();
-    out.push(Effect::Connection(ConnectionEffect::LogIn(ticket, server.identity.clone(), password)));
-    state.connection = Connection::LoggingIn { server, greeting, ticket };
+    out.push(Effect::Connection(ConnectionEffect::LogIn(ticket, attempt.server.identity.clone(), password)));
+    state.attempt = Some(Attempt { step: Step::LoggingIn(greeting, ticket), ..attempt });
+}
+
+/// The attempt whose password is being typed, and the server's greeting.
+fn typing(state: &State) -> Option<(&Attempt, &Greeting)> {
+    let attempt = state.attempt.as_ref()?;
+    match &attempt.step {
+        Step::Greeted(greeting) => Some((attempt, greeting)),
+        _ => None,
+    }
 }
 
 /// Takes the typed password.
@@ -191,18 +194,21 @@ fn log_in(state: &mut State, server: Server, greeting: Greeting, password: Secre
 /// # Errors
 /// The password is empty.
 pub(super) fn password(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
-    let Connection::Greeted { server, greeting } = state.connection.clone() else { return Ok(()) };
-    let password = Secret::new(form.take_secret(server.secret()));
+    let Some((attempt, greeting)) = typing(state) else { return Ok(()) };
+    let (secret, greeting) = (attempt.server.secret(), greeting.clone());
+    let password = Secret::new(form.take_secret(secret));
     if password.expose().is_empty() {
-        return Err(format!("the {} is missing", server.secret()));
+        return Err(format!("the {secret} is missing"));
     }
-    log_in(state, server, greeting, password, out);
+    if let Some(attempt) = state.attempt.take() {
+        log_in(state, attempt, greeting, password, out);
+    }
     Ok(())
 }
 
 /// Offers to make an account, where the server lets one.
 pub(super) fn offer_account(state: &mut State) {
-    let Connection::Greeted { server, greeting } = &state.connection else { return };
+    let Some((Attempt { server, .. }, greeting)) = typing(state) else { return };
     let form = Form::new(Purpose::Register, format!("New account on {}", server.name()))
         .note(format!("server  {}", server.target.address()))
         .text("user", server.target.user.clone())
@@ -225,11 +231,17 @@ pub(super) fn offer_account(state: &mut State) {
 /// # Errors
 /// A field is empty, or the two passwords differ.
 pub(super) fn register(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), String> {
-    let Connection::Greeted { mut server, greeting } = state.connection.clone() else { return Ok(()) };
+    let Some((_, greeting)) = typing(state) else { return Ok(()) };
+    let greeting = greeting.clone();
     let user = form.get("user").to_owned();
     if user.is_empty() {
         form.focus_on("user");
         return Err("the user is missing".to_owned());
+    }
+    let known = typing(state).map(|(attempt, _)| Target { user: user.clone(), ..attempt.server.target.clone() });
+    if known.is_some_and(|target| state.connections.contains_key(&target)) {
+        form.focus_on("user");
+        return Err(format!("{user} is connected already"));
     }
     let password = Secret::new(form.take_secret("password"));
     let again = Secret::new(form.take_secret("again"));
@@ -243,60 +255,52 @@ pub(super) fn register(state: &mut State, form: &mut Form, out: &mut Out) -> Res
     }
     let invite = Some(Secret::new(form.take_secret("invite"))).filter(|invite| !invite.expose().is_empty());
     let ticket = state.tickets.next();
-    server.target.user.clone_from(&user);
-    state.last_server = Some(server.clone());
-    state.connection = Connection::LoggingIn { server, greeting, ticket };
+    if let Some(attempt) = &mut state.attempt {
+        attempt.server.target.user.clone_from(&user);
+        attempt.place.site = SiteKey::Ferry(attempt.server.target.clone());
+        attempt.step = Step::LoggingIn(greeting, ticket);
+        state.last_server = Some(attempt.server.target.clone());
+        state.servers.insert(attempt.server.target.clone(), attempt.server.clone());
+    }
     out.push(Effect::Connection(ConnectionEffect::Register(ticket, user, password, invite)));
     Ok(())
 }
 
 /// The login succeeded.
-pub(super) fn logged_in(state: &mut State, greeting: Greeting, account: Account, out: &mut Out) {
-    let Connection::LoggingIn { server, .. } = std::mem::take(&mut state.connection) else { return };
+pub(super) fn logged_in(state: &mut State, ticket: Ticket, greeting: Greeting, account: Account, out: &mut Out) {
+    let Some(Attempt { server, side, place, .. }) = waiting(state, ticket) else { return };
     state.dialogs.retain(|dialog| !is_login(dialog));
-    let start = Place::Remote(server.start.clone());
-    let motd = account.motd.clone();
+    let (target, motd) = (server.target.clone(), account.motd.clone());
     state.say(format!("connected to {}", server.name()));
-    state.connection = Connection::Online(Session { server, greeting, account });
-    let showing: Vec<Side> = Side::BOTH.into_iter().filter(|side| state.panes[*side].place.is_remote()).collect();
-    for side in if showing.is_empty() { vec![state.active.other()] } else { showing } {
-        if state.panes[side].place != start {
-            state.panes[side].leave_for(start.clone());
-        }
-        read::folder(state, side, out);
+    state.connections.insert(target.clone(), Connection { server, greeting, account, lost: None });
+    read::go(state, side, place, out);
+    let other = side.other();
+    if state.panes[other].target() == Some(&target) {
+        read::folder(state, other, out);
     }
     if let Some(text) = motd.filter(|text| !text.trim().is_empty()) {
         let lines = text.lines().map(labels::escaped).collect();
         state.dialogs.push(Dialog::Notice(Notice::plain("From the server", lines)));
     }
-    resume::connected(state, out);
+    resume::connected(state, &target, out);
 }
 
 fn is_login(dialog: &Dialog) -> bool {
     matches!(dialog, Dialog::Form(form) if matches!(form.purpose, Purpose::Password | Purpose::Register))
 }
 
-/// Connecting or logging in failed.
+/// Connecting or logging in failed. Returns whether the ticket is of that.
 pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bool {
-    if state.attempt.beside.take_if(|(_, waited)| *waited == ticket).is_some() {
-        close_reaching(state);
-        type_again(state);
-        let still = state.connection.server().map(|server| format!("You are still on {}.", server.name()));
-        not_connected(state, problem, still);
-        return true;
-    }
-    if state.connection.ticket() != Some(ticket) {
-        return false;
-    }
-    let was = std::mem::take(&mut state.connection);
+    let Some(attempt) = waiting(state, ticket) else { return false };
     close_reaching(state);
     // Another passphrase helps only with a key that asked for one.
-    let typed = |server: &Server| server.identity.is_none() || state.dialogs.iter().any(is_login);
-    if let Connection::LoggingIn { server, greeting, .. } = was
+    let typed = attempt.server.identity.is_none() || state.dialogs.iter().any(is_login);
+    if let Step::LoggingIn(greeting, _) = &attempt.step
         && !problem.kind.is_offline()
         && problem.kind != Kind::ChangedKey
-        && typed(&server)
+        && typed
     {
+        let server = &attempt.server;
         // The form still has everything but the passwords, to be corrected and sent again.
         if !state.dialogs.iter().any(is_login) {
             let form = Form::new(Purpose::Password, format!("Log in to {}", server.name())).secret(server.secret());
@@ -306,16 +310,18 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bo
             form.fault = Some(problem.to_string());
             form.focus_on(if problem.kind == Kind::Exists { "user" } else { server.secret() });
         }
-        state.connection = Connection::Greeted { server, greeting };
+        let step = Step::Greeted(greeting.clone());
+        state.attempt = Some(Attempt { step, ..attempt });
         return true;
     }
     state.dialogs.retain(|dialog| !is_login(dialog));
+    state.attempt = Some(attempt);
     type_again(state);
-    not_connected(state, problem, None);
+    not_connected(state, problem);
     true
 }
 
-fn not_connected(state: &mut State, problem: &Problem, more: Option<String>) {
+fn not_connected(state: &mut State, problem: &Problem) {
     let title = if problem.kind == Kind::ChangedKey {
         "Stopped: the server's key is not the known one"
     } else {
@@ -325,24 +331,15 @@ fn not_connected(state: &mut State, problem: &Problem, more: Option<String>) {
     if let Some(hint) = &problem.hint {
         lines.extend([String::new(), hint.clone()]);
     }
-    lines.extend(more.into_iter().flat_map(|more| [String::new(), more]));
     state.dialogs.push(Dialog::Notice(Notice::bad(title, lines)));
 }
 
 /// Gives up connecting, at any stage.
 pub(super) fn give_up(state: &mut State, out: &mut Out) {
-    if let Some((_, ticket)) = state.attempt.beside.take() {
-        out.push(Effect::Drop(ticket));
-        close_reaching(state);
-        type_again(state);
-        return;
-    }
-    if let Some(ticket) = state.connection.ticket() {
-        out.push(Effect::Drop(ticket));
+    if state.attempt.is_some() {
+        out.push(Effect::Connection(ConnectionEffect::GiveUp));
     }
     state.dialogs.retain(|dialog| !is_login(dialog));
     close_reaching(state);
     type_again(state);
-    state.connection = Connection::Offline;
-    out.push(Effect::Connection(ConnectionEffect::Leave));
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ferry_client::{SiteKey, connect::Target};
 use ferry_shared::message::{
     Notice as Word,
     reply::{Access, UnfinishedUpload},
@@ -17,8 +18,9 @@ use crate::{
             connection::{Account, Connection, Lost},
             dialog::{Decided, Dialog, Notice, Question},
             labels,
+            pane::Pane,
+            place::Place,
             problem::Problem,
-            server::Server,
             side::Side,
             task::Task,
         },
@@ -26,174 +28,194 @@ use crate::{
 };
 
 /// The connection was lost, or could not be made again.
-pub(super) fn lost(state: &mut State, problem: Problem, attempt: u32, retry_in: Duration) {
+pub(super) fn lost(state: &mut State, server: &Target, problem: Problem, attempt: u32, retry_in: Duration) {
     let retry_at = Some(state.now + retry_in);
-    let lost = Lost { problem, attempt, retry_at };
-    state.connection = match std::mem::take(&mut state.connection) {
-        Connection::Online(session) | Connection::Lost(session, _) => Connection::Lost(session, lost),
-        other => other,
-    };
+    if let Some(connection) = state.connections.get_mut(server) {
+        connection.lost = Some(Lost { problem, attempt, retry_at });
+    }
 }
 
 /// An attempt to connect again begins.
-pub(super) fn retrying(state: &mut State) {
-    if let Connection::Lost(_, lost) = &mut state.connection {
+pub(super) fn retrying(state: &mut State, server: &Target) {
+    if let Some(lost) = state.connections.get_mut(server).and_then(|connection| connection.lost.as_mut()) {
         lost.retry_at = None;
     }
 }
 
 /// The connection is back.
-pub(super) fn restored(state: &mut State, account: Account, out: &mut Out) {
-    state.connection = match std::mem::take(&mut state.connection) {
-        Connection::Online(session) | Connection::Lost(session, _) => {
-            Connection::Online(crate::tui::state::connection::Session { account, ..session })
-        }
-        other => other,
-    };
+pub(super) fn restored(state: &mut State, server: &Target, account: Account, out: &mut Out) {
+    let Some(connection) = state.connections.get_mut(server) else { return };
+    (connection.account, connection.lost) = (account, None);
     state.say("the connection is back");
     // The server is reachable again: the engine's report that it is not is outdated.
-    state.transfers.stalled = None;
-    queue::retry_lost(state, out);
-    for side in remote_sides(state) {
+    state.transfers.reachable(server);
+    queue::retry_lost(state, server, out);
+    for side in sides_of(state, server) {
         read::folder(state, side, out);
     }
 }
 
-fn remote_sides(state: &State) -> Vec<Side> {
-    Side::BOTH.into_iter().filter(|side| state.panes[*side].place.is_remote()).collect()
+/// The panes that show a server.
+fn sides_of(state: &State, server: &Target) -> Vec<Side> {
+    Side::BOTH.into_iter().filter(|side| state.panes[*side].target() == Some(server)).collect()
 }
 
 /// The connection is lost for good.
-pub(super) fn ended(state: &mut State, problem: Problem, out: &mut Out) {
-    if state.connection.session().is_none() {
+pub(super) fn ended(state: &mut State, server: &Target, problem: Problem, out: &mut Out) {
+    if !state.connections.contains_key(server) {
         return;
     }
-    disconnect(state, out);
+    let name = state.site_name(&SiteKey::Ferry(server.clone()));
+    disconnect(state, server, out);
     let mut lines = vec![problem.text];
     lines.extend(problem.hint);
-    lines.push("Ctrl-R connects again; transfers go on then.".to_owned());
+    lines.push(format!("Ctrl-R in a pane of {name} connects again; transfers go on then."));
     state.dialogs.push(Dialog::Notice(Notice::bad("The server ended the connection", lines)));
 }
 
-/// Leaves the server, for another one or none; asks first where transfers are running.
-pub(super) fn leave(state: &mut State, then: Option<Server>, out: &mut Out) {
-    if state.connection.session().is_none() {
+/// Leaves the server of the active pane, or else that of the other; asks first where its transfers are running.
+pub(super) fn leave(state: &mut State, out: &mut Out) {
+    let shown = [state.pane(), state.other()].into_iter().filter_map(Pane::target);
+    let connected = shown.into_iter().find(|target| state.connections.contains_key(target));
+    let Some(server) = connected.cloned() else {
         state.say("not connected");
         return;
-    }
-    if !state.transfers.is_unfinished() {
-        leave_now(state, then, out);
+    };
+    if !state.transfers.all().iter().any(|transfer| !transfer.is_over() && transfer.order.needs(&server)) {
+        leave_now(state, &server, out);
         return;
     }
-    let name = state.connection.server().map(Server::name).unwrap_or_default();
+    let name = state.site_name(&SiteKey::Ferry(server.clone()));
     let lines = vec!["They stop now, and resume from the received data when you reconnect.".to_owned()];
-    let question = Question {
-        title: format!("Leave {name} with transfers running?"),
-        lines,
-        decided: Decided::Leave(then.map(Box::new)),
-    };
+    let title = format!("Leave {name} with transfers running?");
+    let question = Question { title, lines, decided: Decided::Leave(server) };
     state.dialogs.push(Dialog::Question(Box::new(question)));
 }
 
-/// Leaves the server now.
-pub(super) fn leave_now(state: &mut State, then: Option<Server>, out: &mut Out) {
-    disconnect(state, out);
-    match then {
-        Some(server) => reach::begin(state, server, out),
-        None => state.say("disconnected"),
-    }
+/// Leaves a server now.
+pub(super) fn leave_now(state: &mut State, server: &Target, out: &mut Out) {
+    disconnect(state, server, out);
+    state.say("disconnected");
 }
 
-fn disconnect(state: &mut State, out: &mut Out) {
-    resume::park(state);
-    state.connection = Connection::Offline;
-    state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Conflict(_)));
-    out.push(Effect::Connection(ConnectionEffect::Leave));
-    for side in remote_sides(state) {
-        state.panes[side].forget_remote();
+fn disconnect(state: &mut State, server: &Target, out: &mut Out) {
+    resume::park(state, server, out);
+    close(state, server, out);
+    for side in sides_of(state, server) {
         state.panes[side].listing = Default::default();
         read::folder(state, side, out);
     }
 }
 
-/// Reads the folder again; connects again where the connection is lost.
-pub(super) fn refresh(state: &mut State, out: &mut Out) {
-    if let Connection::Lost(..) = &state.connection {
-        out.push(Effect::Connection(ConnectionEffect::Retry));
+fn close(state: &mut State, server: &Target, out: &mut Out) {
+    state.connections.remove(server);
+    state.transfers.reachable(server);
+    out.push(Effect::Connection(ConnectionEffect::Leave(server.clone())));
+}
+
+/// Closes the connections that no pane shows and nothing unfinished uses.
+pub(super) fn close_unused(state: &mut State, out: &mut Out) {
+    if state.connections.is_empty() {
+        return;
     }
-    if state.pane().place.is_remote() {
-        match &state.connection {
-            Connection::Lost(..) => return,
-            Connection::Offline => {
-                match state.last_server.clone() {
-                    Some(server) => reach::begin(state, server, out),
-                    None => reach::choose_server(state),
-                }
-                return;
-            }
-            _ => {}
-        }
-    }
-    read::folder(state, state.active, out);
-    if state.connection.is_online() {
-        out.push(Effect::Connection(ConnectionEffect::Usage));
+    let shows = |target: &Target| Side::BOTH.iter().any(|side| state.panes[*side].target() == Some(target));
+    let moves = |target: &Target| state.transfers.all().iter().any(|all| !all.is_over() && all.order.needs(target));
+    let edits = |target: &Target| state.edits.iter().any(|edit| edit.place.target() == Some(target));
+    let works = |target: &Target| {
+        state.tasks.iter().flat_map(|(_, task)| task.places()).any(|place| place.target() == Some(target))
+    };
+    let used = |target: &Target| shows(target) || moves(target) || edits(target) || works(target);
+    let unused: Vec<Target> = state.connections.keys().filter(|target| !used(target)).cloned().collect();
+    for target in unused {
+        queue::forget_jobs(state, &target, out);
+        close(state, &target, out);
     }
 }
 
-/// Takes a notice of the server.
-pub(super) fn notice(state: &mut State, word: Word) {
-    let Some(session) = state.connection.session_mut() else { return };
+/// Asks for the usage at the server of a place.
+pub(super) fn usage(place: &Place, out: &mut Out) {
+    out.extend(place.target().map(|target| Effect::Connection(ConnectionEffect::Usage(target.clone()))));
+}
+
+/// Reads the folder again; connects again where a connection is lost.
+pub(super) fn refresh(state: &mut State, out: &mut Out) {
+    let lost = state.connections.iter().filter(|(_, connection)| connection.lost.is_some());
+    out.extend(lost.map(|(target, _)| Effect::Connection(ConnectionEffect::Retry(target.clone()))));
+    if state.pane().vacant {
+        reach::choose_server(state);
+        return;
+    }
+    let place = state.pane().place.clone();
+    if let Some(target) = place.target() {
+        match state.connections.get(target) {
+            None => return reach::again(state, state.active, place, out),
+            Some(connection) if !connection.is_online() => return,
+            Some(_) => {}
+        }
+    }
+    read::folder(state, state.active, out);
+    usage(&place, out);
+}
+
+/// Takes a notice of a server.
+pub(super) fn notice(state: &mut State, server: &Target, word: Word) {
+    let name = state.site_name(&SiteKey::Ferry(server.clone()));
+    let several = state.connections.len() > 1;
+    let Some(connection) = state.connections.get_mut(server) else { return };
     match word {
         Word::UsageChanged(usage) => {
-            let was = session.account.usage.is_nearly_full();
-            session.account.usage = usage;
+            let was = connection.account.usage.is_nearly_full();
+            connection.account.usage = usage;
             if let Some(limit) = usage.limit.filter(|_| usage.is_nearly_full() && !was) {
                 let held = usage.held();
-                state.warn(format!("{} of {} are taken on this server", human::size(held), human::size(limit)));
+                state.warn(format!("{} of {} are taken on {name}", human::size(held), human::size(limit)));
             }
         }
         Word::AccountChanged { access } => {
-            session.account.access = access;
-            state.warn(human::access_changed(access));
+            connection.account.access = access;
+            let changed = human::access_changed(access);
+            state.warn(if several { format!("{name}: {changed}") } else { changed.to_owned() });
         }
         Word::Broadcast { text } => {
             state.dialogs.push(Dialog::Notice(Notice::plain(
-                "From the server's operator",
+                if several { format!("From the operator of {name}") } else { "From the server's operator".to_owned() },
                 text.lines().map(labels::escaped).collect(),
             )));
         }
         Word::Closing { reason, seconds } => {
             state.warn(format!(
-                "the server closes in {seconds} s: {}; transfers go on when it is back",
+                "{name} closes in {seconds} s: {}; transfers go on when it is back",
                 labels::escaped(&reason)
             ));
         }
     }
 }
 
-/// Asks for the unfinished uploads, to show the account.
+/// Asks for the unfinished uploads, to show the account of the active pane.
 pub(super) fn account(state: &mut State, out: &mut Out) {
-    if !state.connection.is_online() {
+    let shown = [state.pane(), state.other()].into_iter().find_map(Pane::target).cloned();
+    let online = |target: &Target| state.connections.get(target).is_some_and(Connection::is_online);
+    let Some(target) = shown.filter(online) else {
         state.warn("not connected");
         return;
-    }
+    };
     let ticket = state.tickets.next();
-    state.tasks.push((ticket, Task::Uploads));
-    out.push(Effect::Uploads(ticket));
-    out.push(Effect::Connection(ConnectionEffect::Usage));
+    state.tasks.push((ticket, Task::Uploads(target.clone())));
+    out.push(Effect::Uploads(ticket, target.clone()));
+    out.push(Effect::Connection(ConnectionEffect::Usage(target)));
 }
 
 /// Shows the account with its unfinished uploads.
-pub(super) fn uploads(state: &mut State, uploads: &[UnfinishedUpload]) {
-    let Some(session) = state.connection.session() else { return };
-    let usage = &session.account.usage;
+pub(super) fn uploads(state: &mut State, server: &Target, uploads: &[UnfinishedUpload]) {
+    let Some(connection) = state.connections.get(server) else { return };
+    let usage = &connection.account.usage;
     let of = |most: Option<u64>| most.map_or(String::new(), |most| format!(" of {}", human::size(most)));
     let mut lines = vec![
-        format!("server    {}", session.server.target.address()),
-        format!("software  {}", labels::escaped(&session.greeting.software)),
-        format!("key       {}", session.greeting.key),
-        format!("user      {}", session.server.target.user),
-        format!("may       {}", if session.account.access == Access::ReadOnly { "read" } else { "read and write" }),
+        format!("server    {}", connection.server.target.address()),
+        format!("software  {}", labels::escaped(&connection.greeting.software)),
+        format!("key       {}", connection.greeting.key),
+        format!("user      {}", connection.server.target.user),
+        format!("may       {}", if connection.account.access == Access::ReadOnly { "read" } else { "read and write" }),
         format!("used      {}{}", human::size(usage.used), of(usage.limit)),
         format!("files     {}{}", usage.files, usage.file_limit.map_or(String::new(), |most| format!(" of {most}"))),
         format!("free      {} on the server's disk", human::size(usage.volume_free)),

@@ -48,7 +48,7 @@ pub(super) fn plan(state: &mut State, moves: bool, out: &mut Out) {
     };
     let what = chosen.iter().map(piece).collect();
     let order = Order { from: from.clone(), to, what, moves, rule: state.rule, mode: None };
-    let purpose = if moves { CountFor::Move } else { CountFor::Copy };
+    let purpose = if moves { CountFor::Move } else { CountFor::Copy(order.to.clone()) };
     let count = count::begin(state, &from, &chosen, purpose, out);
     let room = room(state, &order.to);
     state.dialogs.push(Dialog::Copy(Box::new(CopyPlan { order, count, room, starts: false })));
@@ -60,28 +60,28 @@ fn refusal(state: &State, from: &Place, to: &Place, chosen: &[Item], moves: bool
     if chosen.is_empty() {
         return Some(format!("there is nothing to {word}: put the cursor on an entry, or mark some with Space"));
     }
-    if (from.is_remote() || to.is_remote()) && !state.connection.is_online() {
+    if Side::BOTH.iter().any(|side| state.panes[*side].vacant) || !state.is_reachable(from) || !state.is_reachable(to) {
         return Some("not connected; Ctrl-S shows the sites".to_owned());
     }
-    if !from.is_remote() && !to.is_remote() {
-        return Some("both panes are on this computer; ferry copies between it and a server".to_owned());
-    }
-    if (to.is_remote() || moves && from.is_remote()) && !state.connection.may_write() {
-        return Some("your account on this server may only read".to_owned());
+    let read_only = [to, from].into_iter().take(if moves { 2 } else { 1 }).find(|place| !state.may_write(place));
+    if let Some(place) = read_only {
+        return Some(format!("your account on {} may only read", state.site_name(&place.site)));
     }
     if from == to {
         return Some(format!("both panes show the same folder; there is nowhere to {word} to"));
     }
-    let into_itself =
-        |item: &&Item| item.is_folder() && from.join(&item.entry.name).is_some_and(|folder| to.starts_with(&folder));
-    let folder = chosen.iter().find(into_itself)?;
-    Some(format!("{} cannot go into itself", folder.entry.name.display()))
+    // The engine would refuse it with these words.
+    let mut folders = chosen.iter().filter(|item| item.is_folder());
+    folders.find_map(|item| {
+        let (source, target) = (from.join(&item.entry.name)?, to.join(&item.entry.name)?);
+        target.starts_with(&source).then(|| format!("{} is inside {}", target.path, source.path))
+    })
 }
 
 /// The free bytes at a place, if they are known.
 fn room(state: &State, to: &Place) -> Option<u64> {
-    if to.is_remote() {
-        let usage = &state.connection.session()?.account.usage;
+    if !to.is_local() {
+        let usage = &state.connection_of(to)?.account.usage;
         let quota = usage.limit.map(|limit| limit.saturating_sub(usage.used).saturating_sub(usage.reserved));
         return Some(quota.map_or(usage.volume_free, |quota| quota.min(usage.volume_free)));
     }
@@ -189,12 +189,6 @@ fn there(state: &mut State, plan: &CopyPlan, out: &mut Out) {
     state.say(if *moves { "moving on the server" } else { "copying on the server" });
     out.push(match moves {
         true => Effect::Rename(ticket, ends),
-        false => {
-            let remote = |place: Place| match place {
-                Place::Remote(path) => Some(path),
-                Place::Local(_) => None,
-            };
-            Effect::CopyThere(ticket, ends.into_iter().filter_map(|(a, b)| remote(a).zip(remote(b))).collect())
-        }
+        false => Effect::CopyThere(ticket, ends),
     });
 }

@@ -1,12 +1,11 @@
 //! Editing: a local file in place; a remote one is fetched, and uploaded again if it was changed, both verified.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ferry_client::transfer::ConflictRule;
 use ferry_shared::{
     entry::{Kind, Version},
     name::Name,
-    path::RemotePath,
 };
 
 use super::{Out, name, read};
@@ -33,28 +32,23 @@ const COPY_MODE: u32 = 0o600;
 /// Edits the file under the cursor.
 pub(super) fn begin(state: &mut State, out: &mut Out) {
     let Some(item) = state.pane().current().cloned() else { return };
-    if item.entry.kind != Kind::File && (item.is_folder() || state.pane().place.is_remote()) {
+    if item.entry.kind != Kind::File && (item.is_folder() || !state.pane().place.is_local()) {
         state.warn(format!("{} is no file", item.entry.name.display()));
         return;
     }
-    match state.pane().place.join(&item.entry.name) {
-        Some(Place::Local(path)) => {
-            let ticket = state.tickets.next();
-            out.push(Effect::EditFile(ticket, path));
-        }
-        Some(Place::Remote(path)) => {
-            if item.entry.size > LARGEST {
-                state.warn("too large to edit over the line; copy it here first");
-            } else if name::may_change(state) {
-                fetch(state, path, out);
-            }
-        }
-        None => {}
+    let Some(place) = state.pane().place.join(&item.entry.name) else { return };
+    if let Some(path) = place.path.local() {
+        let ticket = state.tickets.next();
+        out.push(Effect::EditFile(ticket, path.to_owned()));
+    } else if item.entry.size > LARGEST {
+        state.warn("too large to edit over the line; copy it here first");
+    } else if name::may_change(state) {
+        fetch(state, place, out);
     }
 }
 
-fn fetch(state: &mut State, path: RemotePath, out: &mut Out) {
-    if state.edits.iter().any(|edit| edit.path == path) {
+fn fetch(state: &mut State, place: Place, out: &mut Out) {
+    if state.edits.iter().any(|edit| edit.place == place) {
         state.warn("this file is being edited already");
         return;
     }
@@ -62,13 +56,13 @@ fn fetch(state: &mut State, path: RemotePath, out: &mut Out) {
     let id = ticket.0;
     state.edits.push(Edit {
         id,
-        path: path.clone(),
+        place: place.clone(),
         copy: PathBuf::new(),
         version: None,
         mode: None,
         stage: Stage::Asking(ticket),
     });
-    out.push(Effect::Version(ticket, path));
+    out.push(Effect::Version(ticket, place));
 }
 
 /// Takes the version of an edited file on the server. Returns whether it was awaited.
@@ -89,7 +83,7 @@ pub(super) fn version(state: &mut State, ticket: Ticket, seen: Option<(Version, 
     } else {
         edit.stage = Stage::Deciding;
         let lines = vec![
-            format!("{} was changed on the server while you edited it.", edit.path.display()),
+            format!("{} was changed on the server while you edited it.", edit.place.path),
             format!("Yes puts yours in its place. No keeps yours here: {}", edit.copy.display()),
         ];
         let title = "Replace the newer file?".to_owned();
@@ -102,14 +96,15 @@ pub(super) fn version(state: &mut State, ticket: Ticket, seen: Option<(Version, 
 fn come(state: &mut State, id: u64, out: &mut Out) {
     let folder = state.copies.join(id.to_string());
     let Some(edit) = state.edits.iter_mut().find(|edit| edit.id == id) else { return };
-    let (Some(from), Some(name)) = (edit.path.parent(), edit.path.name()) else { return };
-    let Some(Place::Local(copy)) = Place::Local(folder.clone()).join(&name) else {
+    let (Some(from), Some(name)) = (edit.place.parent(), edit.place.name()) else { return };
+    let folder = Place::local(folder);
+    let Some(copy) = folder.join(&name).and_then(|copy| copy.path.local().map(Path::to_owned)) else {
         state.warn("this computer cannot have a file of that name");
         state.edits.retain(|edit| edit.id != id);
         return;
     };
     edit.copy = copy;
-    let order = order(Place::Remote(from), Place::Local(folder), name, Some(COPY_MODE));
+    let order = order(from, folder, name, Some(COPY_MODE));
     let key = state.transfers.add(order.clone());
     edit.stage = Stage::Fetching(key);
     out.push(Effect::Transfer(TransferEffect::Begin(key, order)));
@@ -141,7 +136,7 @@ pub(super) fn transfer_over(state: &mut State, key: Key, well: bool, out: &mut O
         }
         (_, well) => {
             if well {
-                let shown = edit.path.display().to_string();
+                let shown = edit.place.path.to_string();
                 state.say(format!("{shown} is back on the server, verified"));
             }
             state.edits.retain(|edit| edit.id != id);
@@ -156,7 +151,7 @@ pub(super) fn edited(state: &mut State, ticket: Ticket, changed: bool, out: &mut
     if changed {
         let ticket = state.tickets.next();
         edit.stage = Stage::Checking(ticket);
-        out.push(Effect::Version(ticket, edit.path.clone()));
+        out.push(Effect::Version(ticket, edit.place.clone()));
     } else {
         let (id, copy) = (edit.id, edit.copy.clone());
         state.edits.retain(|edit| edit.id != id);
@@ -194,12 +189,12 @@ pub(super) fn decided(state: &mut State, id: u64, yes: bool, out: &mut Out) {
 /// Uploads the edited file.
 fn send(state: &mut State, id: u64, out: &mut Out) {
     let Some(edit) = state.edits.iter_mut().find(|edit| edit.id == id) else { return };
-    let (Some(folder), Some(to), Some(name)) = (edit.copy.parent(), edit.path.parent(), edit.path.name()) else {
+    let (Some(folder), Some(to), Some(name)) = (edit.copy.parent(), edit.place.parent(), edit.place.name()) else {
         return;
     };
-    let order = order(Place::Local(folder.to_owned()), Place::Remote(to.clone()), name, edit.mode);
+    let order = order(Place::local(folder), to.clone(), name, edit.mode);
     let key = state.transfers.add(order.clone());
     edit.stage = Stage::Sending(key);
     out.push(Effect::Transfer(TransferEffect::Begin(key, order)));
-    read::changed(state, &Place::Remote(to));
+    read::changed(state, &to);
 }

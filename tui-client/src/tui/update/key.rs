@@ -4,7 +4,7 @@ use super::{
     Out, browse, choose, conflict, connect, copy, find, form, question, queue, quit, resume, search, site, view,
 };
 use crate::tui::{
-    action::{Action, Where},
+    action::{Action, Where, table},
     effect::Effect,
     keymap::{Key, Meaning},
     state::{
@@ -37,6 +37,10 @@ pub(super) fn press(state: &mut State, key: Key, out: &mut Out) {
 
 /// Does an action as if its key was pressed in `place`.
 pub(super) fn act(state: &mut State, place: Where, action: Action, out: &mut Out) {
+    if let Some(lacking) = lacking(state, place, action) {
+        state.warn(lacking);
+        return;
+    }
     match action {
         Action::Help => state.dialogs.push(Dialog::Help(HelpView::new(place))),
         Action::Redraw => out.push(Effect::Redraw),
@@ -58,6 +62,12 @@ pub(super) fn act(state: &mut State, place: Where, action: Action, out: &mut Out
             Where::Notice => notice(state, action, out),
         },
     }
+}
+
+/// Why the site of the active pane does not offer an action, if it does not.
+fn lacking(state: &State, place: Where, action: Action) -> Option<String> {
+    let row = table().find(|row| row.action == action && row.places.contains(&place) && !state.offers(row))?;
+    Some(format!("{} has no {}", state.site_name(&state.pane().place.site), row.needs?.lacking()))
 }
 
 fn list(state: &mut State, action: Action, out: &mut Out) {

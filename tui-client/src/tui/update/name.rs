@@ -178,14 +178,11 @@ fn aside(wanted: &HashMap<Name, Name>, there: &HashSet<Name>) -> Result<Name, St
 
 /// Whether the user may change the folder of the active pane; warns if not.
 pub(super) fn may_change(state: &mut State) -> bool {
-    if !state.pane().place.is_remote() {
-        return true;
-    }
-    if !state.connection.is_online() {
+    if state.pane().vacant || !state.is_reachable(&state.pane().place) {
         state.warn("not connected");
         return false;
     }
-    let may = state.connection.may_write();
+    let may = state.may_write(&state.pane().place);
     if !may {
         state.warn("your account on this server may only read");
     }
@@ -236,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_lose_a_file_is_refused() {
+    fn renames_that_would_lose_a_file_are_refused() {
         assert!(steps(&["a", "b"], "x\nx\n", &[]).unwrap_err().contains("twice"));
         assert!(steps(&["a"], "c\n", &["c"]).unwrap_err().contains("there already"));
         assert!(steps(&["a", "b"], "x\n", &[]).unwrap_err().contains("1 lines"));

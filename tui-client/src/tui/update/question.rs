@@ -26,7 +26,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         Some(Dialog::Question(question)) => match (question.decided, yes) {
             (Decided::RemoveSite(name), true) => site::remove(state, &name, out),
             (Decided::SendBack(id), yes) => edit::decided(state, id, yes, out),
-            (Decided::Leave(server), true) => connection::leave_now(state, server.map(|server| *server), out),
+            (Decided::Leave(server), true) => connection::leave_now(state, &server, out),
             (Decided::StartAnyway, true) => copy::start(state, out),
             (Decided::Discard(key, item), true) => queue::discard(state, key, item, out),
             _ => {}

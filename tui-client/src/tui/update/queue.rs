@@ -1,6 +1,9 @@
 //! The full list of transfers: moving the cursor, and controlling the transfers.
 
-use ferry_client::transfer::{ItemId, ItemState, JobId, Selected};
+use ferry_client::{
+    connect::Target,
+    transfer::{ItemId, ItemState, Selected},
+};
 
 use super::{Out, choose, conflict, quit};
 use crate::{
@@ -14,7 +17,7 @@ use crate::{
             labels,
             layout::Layout,
             problem::Problem,
-            transfers::{Key, Part, Phase, Row, Transfer},
+            transfers::{Key, Phase, Row, Transfer},
         },
     },
 };
@@ -105,14 +108,14 @@ fn act_on(state: &mut State, action: Action, key: Key, item: Option<ItemId>, out
     let over = transfer.is_over();
     let paused = transfer.phase(state.now) == Phase::Paused;
     match action {
-        Action::Pause if transfer.held => state.say("it is held until its server is connected"),
+        Action::Pause if transfer.held => state.say("it is held until its servers are connected"),
         Action::Pause if !over => {
             let resumes = match item.and_then(|item| active_state(transfer, item)) {
                 Some(state) => state == ItemState::Paused,
                 None => paused,
             };
             let make = if resumes { TransferEffect::Resume } else { TransferEffect::Pause };
-            each(transfer, item, make, out);
+            request(transfer, item, make, out);
             match item {
                 Some(item) if resumes => state.transfers.item_is(item, ItemState::Waiting),
                 Some(item) => state.transfers.item_is(item, ItemState::Paused),
@@ -124,11 +127,12 @@ fn act_on(state: &mut State, action: Action, key: Key, item: Option<ItemId>, out
         Action::CancelDiscard => cancel(state, key, item, false, out),
         Action::Earlier | Action::Later => {
             let later = action == Action::Later;
-            let jobs: Vec<JobId> = transfer.parts.iter().filter_map(|part| part.job).collect();
-            if state.transfers.reorder(key, later) {
-                // Move each job past all of the neighbour's jobs: one step each would interleave them.
-                let neighbour = neighbour_jobs(state, key, later);
-                reorder(&jobs, neighbour, later, out);
+            let job = transfer.job;
+            // A neighbour that has ended or is held is not in the engine's queue.
+            if let Some(neighbour) = state.transfers.reorder(key, later)
+                && let Some(job) = job.filter(|_| neighbour)
+            {
+                out.push(Effect::Transfer(TransferEffect::Reorder(job, later)));
             }
         }
         Action::Details => details(state, key, item),
@@ -140,43 +144,24 @@ fn active_state(transfer: &Transfer, item: ItemId) -> Option<ItemState> {
     transfer.begun().find(|begun| begun.item == item).map(|begun| begun.state)
 }
 
-/// How many jobs the transfer that changed places with `key` has.
-fn neighbour_jobs(state: &State, key: Key, later: bool) -> usize {
-    let all = state.transfers.all();
-    let at = all.iter().position(|transfer| transfer.key == key).unwrap_or(0);
-    // The neighbour is before `key` if that moved later, and behind it if that moved earlier.
-    let other = if later { at.checked_sub(1) } else { at.checked_add(1) };
-    other
-        .and_then(|other| all.get(other))
-        .map_or(0, |transfer| transfer.parts.iter().filter(|part| part.summary.is_none()).count())
-}
-
-fn reorder(jobs: &[JobId], steps: usize, later: bool, out: &mut Out) {
-    let ordered: Vec<JobId> = if later { jobs.iter().rev().copied().collect() } else { jobs.to_vec() };
-    for job in ordered {
-        out.extend((0..steps).map(|_| Effect::Transfer(TransferEffect::Reorder(job, later))));
-    }
-}
-
-/// Requests an effect for one file, or for each unfinished job of a transfer.
-fn each(transfer: &Transfer, item: Option<ItemId>, make: impl Fn(Selected) -> TransferEffect, out: &mut Out) {
+/// Requests an effect for one file, or for a transfer that is unfinished.
+fn request(transfer: &Transfer, item: Option<ItemId>, make: impl Fn(Selected) -> TransferEffect, out: &mut Out) {
     match item {
         Some(item) => out.push(Effect::Transfer(make(item.into()))),
         None => {
-            let jobs = transfer.parts.iter().filter(|part| part.summary.is_none()).filter_map(|part| part.job);
-            out.extend(jobs.map(|job| Effect::Transfer(make(job.into()))));
+            let job = transfer.job.filter(|_| transfer.summary.is_none());
+            out.extend(job.map(|job| Effect::Transfer(make(job.into()))));
         }
     }
 }
 
 fn set_paused(state: &mut State, key: Key, paused: bool) {
     if let Some(transfer) = state.transfers.get_mut(key) {
-        transfer.parts.iter_mut().filter(|part| part.summary.is_none()).for_each(|part| part.tally.paused = paused);
+        transfer.tally.paused = paused;
         if !paused {
             // The transfer goes on, with the files that were paused one by one.
             transfer.resting.iter_mut().for_each(|item| item.state = ItemState::Waiting);
         }
-        transfer.add_up();
     }
 }
 
@@ -188,37 +173,48 @@ fn retry(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
         state.say("nothing of it failed");
         return;
     }
-    // A job that could not begin has no items to retry, and neither has one that was cancelled or of an
-    // engine that has ended: order such pieces again.
-    let gone = |part: &Part| part.job.is_none() || part.summary.as_ref().is_some_and(|summary| summary.error.is_some());
-    if cancelled || transfer.is_over() && transfer.parts.iter().any(gone) {
+    // Pieces that could not be carried have no items to retry, and neither has a job that was cancelled or that the
+    // engine has given up: order such pieces again.
+    let error = transfer.summary.as_ref().is_some_and(|summary| summary.error.is_some());
+    if cancelled || transfer.is_over() && (error || transfer.job.is_none()) {
+        let missing = transfer.order.servers().into_iter().find(|target| !state.connections.contains_key(target));
+        if let Some(target) = missing {
+            state.warn(format!("not connected to {target}"));
+            return;
+        }
         let order = transfer.begin_again();
         // The journal does not keep cancelled transfers.
         let begin = if cancelled { TransferEffect::Add(key, order) } else { TransferEffect::Begin(key, order) };
         out.push(Effect::Transfer(begin));
         return;
     }
-    let job =
-        item.and_then(|item| transfer.failures.iter().find(|failed| failed.item == item)).map(|failed| failed.job);
-    let meant = |part: &&mut Part| part.tally.failed > 0 && (item.is_none() || part.job == job);
-    for part in transfer.parts.iter_mut().filter(meant) {
-        part.summary = None;
-        let what = item.map(Selected::from).or_else(|| part.job.map(Selected::from));
-        out.extend(what.map(|what| Effect::Transfer(TransferEffect::Retry(what))));
-    }
+    let what = item.map(Selected::from).or_else(|| transfer.job.map(Selected::from));
+    out.extend(what.map(|what| Effect::Transfer(TransferEffect::Retry(what))));
+    transfer.summary = None;
     transfer.failures.retain(|failed| item.is_some_and(|item| failed.item != item));
     transfer.ended = None;
-    transfer.add_up();
+}
+
+/// A server is left: the engine gives up its jobs, and what has arrived stays to go on from.
+pub(super) fn forget_jobs(state: &mut State, server: &Target, out: &mut Out) {
+    for job in state.transfers.forget_jobs(|order| order.needs(server)) {
+        out.push(Effect::Transfer(TransferEffect::Cancel(job.into(), true)));
+    }
+    let asks = &state.transfers.asks;
+    state.dialogs.retain(|dialog| match dialog {
+        Dialog::Conflict(view) => asks.iter().any(|ask| ask.item == view.item),
+        _ => true,
+    });
 }
 
 /// The connection is back: retry the files that failed without it.
-pub(super) fn retry_lost(state: &mut State, out: &mut Out) {
+pub(super) fn retry_lost(state: &mut State, server: &Target, out: &mut Out) {
     let lost = |problem: &Problem| problem.kind.is_offline();
     let mut wholes = Vec::new();
     let mut items = Vec::new();
-    for transfer in state.transfers.all() {
-        let errors = transfer.parts.iter().filter_map(|part| part.summary.as_ref()?.error.as_ref());
-        if transfer.is_over() && errors.into_iter().any(|error| lost(&Problem::from(error))) {
+    for transfer in state.transfers.all().iter().filter(|transfer| transfer.order.needs(server)) {
+        let error = transfer.summary.as_ref().and_then(|summary| summary.error.as_ref());
+        if transfer.is_over() && error.is_some_and(|error| lost(&Problem::from(error))) {
             wholes.push(transfer.key);
         }
         items.extend(
@@ -237,7 +233,7 @@ fn cancel(state: &mut State, key: Key, item: Option<ItemId>, keep: bool, out: &m
         state.transfers.remove(key);
         out.push(Effect::Transfer(TransferEffect::Settle(key)));
     } else if keep {
-        each(transfer, item, |what| TransferEffect::Cancel(what, true), out);
+        request(transfer, item, |what| TransferEffect::Cancel(what, true), out);
         state.say("cancelled; the received data is kept for later");
     } else {
         ask_discard(state, key, item, out);
@@ -272,7 +268,7 @@ fn ask_discard(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out)
 pub(super) fn discard(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
     let Some(transfer) = state.transfers.get_mut(key).filter(|transfer| !transfer.is_over()) else { return };
     transfer.discarded = item.is_none();
-    each(transfer, item, |what| TransferEffect::Cancel(what, false), out);
+    request(transfer, item, |what| TransferEffect::Cancel(what, false), out);
     state.say("cancelled and discarded");
 }
 
@@ -290,7 +286,7 @@ pub(super) fn act_on_all(state: &mut State, action: Action, out: &mut Out) {
         for key in keys {
             let make = if pauses { TransferEffect::Pause } else { TransferEffect::Resume };
             if let Some(transfer) = state.transfers.get(key) {
-                each(transfer, None, make, out);
+                request(transfer, None, make, out);
             }
             set_paused(state, key, pauses);
         }
@@ -366,8 +362,8 @@ fn item_lines(transfer: &Transfer, item: ItemId) -> Vec<String> {
 fn whole_lines(state: &State, transfer: &Transfer) -> Vec<String> {
     let tally = &transfer.tally;
     let mut lines = vec![
-        format!("from      {}", transfer.order.from.display(&state.home)),
-        format!("to        {}", transfer.order.to.display(&state.home)),
+        format!("from      {}", labels::place(state, &transfer.order.from)),
+        format!("to        {}", labels::place(state, &transfer.order.to)),
         format!("is        {}", labels::phase(transfer.phase(state.now))),
         format!("files     {} of {}", tally.files_done, tally.files),
         format!("bytes     {} of {}", human::size(tally.bytes_done), human::size(tally.bytes)),
@@ -382,12 +378,10 @@ fn whole_lines(state: &State, transfer: &Transfer) -> Vec<String> {
     if tally.failed > 0 {
         lines.push(format!("failed    {}", tally.failed));
     }
-    let errors = transfer.parts.iter().zip(&transfer.order.what);
-    for (part, piece) in errors {
-        if let Some(error) = part.summary.as_ref().and_then(|summary| summary.error.as_ref()) {
-            lines.push(format!("{}: {error}", piece.name.display()));
-        }
-    }
+    let refused = transfer.refused.iter().filter_map(|(at, why)| Some((transfer.order.what.get(*at)?, why)));
+    lines.extend(refused.map(|(piece, why)| format!("{}: {}", piece.name.display(), why.text)));
+    let error = transfer.summary.as_ref().and_then(|summary| summary.error.as_ref());
+    lines.extend(error.filter(|_| transfer.refused.is_empty()).map(|error| format!("failed    {error}")));
     lines.push(String::new());
     lines.extend(transfer.order.what.iter().take(200).map(|piece| piece.name.display().to_string()));
     lines

@@ -37,10 +37,8 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
             let unfinished = state.transfers.all().iter().filter(|transfer| !transfer.is_over() && !transfer.held);
             let keys: Vec<Key> = unfinished.map(|transfer| transfer.key).collect();
             for key in keys {
-                let jobs = state.transfers.get(key).map(|transfer| transfer.parts.clone()).unwrap_or_default();
-                for job in jobs.into_iter().filter_map(|part| part.job) {
-                    out.push(Effect::Transfer(TransferEffect::Cancel(job.into(), true)));
-                }
+                let job = state.transfers.get(key).and_then(|transfer| transfer.job);
+                out.extend(job.map(|job| Effect::Transfer(TransferEffect::Cancel(job.into(), true))));
                 out.push(Effect::Transfer(TransferEffect::Settle(key)));
             }
             now(state, out);

@@ -1,14 +1,15 @@
 //! Beginning to connect: a server is chosen, and it is asked for its greeting.
 
-use super::Out;
+use super::{Out, read};
 use crate::tui::{
     effect::{ConnectionEffect, Effect},
     state::{
         State,
-        attempt::Attempt,
-        connection::Connection,
+        attempt::{Attempt, Step},
         dialog::{Dialog, Form, ListView, Purpose},
+        place::Place,
         server::Server,
+        side::Side,
     },
 };
 
@@ -30,19 +31,36 @@ pub(super) fn form() -> Dialog {
     Dialog::Form(Box::new(form))
 }
 
-/// Begins to connect. The present connection stays until the new server was reached.
+/// Begins to connect, or shows a server that is connected already: in the pane that shows nothing yet, else in the
+/// active one. The connections that stand are not touched.
 pub(super) fn begin(state: &mut State, server: Server, out: &mut Out) {
-    let ticket = state.tickets.next();
-    state.attempt = Attempt::default();
+    let side = if state.other().vacant { state.active.other() } else { state.active };
+    let place = Place::remote(server.target.clone(), server.start.clone());
+    begin_at(state, server, side, place, out);
+}
+
+/// Connects again to the server of a place, and shows the place in a pane.
+pub(super) fn again(state: &mut State, side: Side, place: Place, out: &mut Out) {
+    if let Some(target) = place.target() {
+        let server = state.server_of(target);
+        begin_at(state, server, side, place, out);
+    }
+}
+
+fn begin_at(state: &mut State, server: Server, side: Side, place: Place, out: &mut Out) {
     state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_) | Dialog::Reaching));
-    state.dialogs.push(Dialog::Reaching);
-    let (target, key, seal, links) = (server.target.clone(), server.key, server.seal.clone(), server.links);
-    if state.connection.session().is_some() {
-        state.attempt.beside = Some((server, ticket));
-        out.push(Effect::Connection(ConnectionEffect::Try(ticket, target, key, seal)));
+    if state.connections.contains_key(&server.target) {
+        read::go(state, side, place, out);
         return;
     }
+    if state.attempt.take().is_some() {
+        out.push(Effect::Connection(ConnectionEffect::GiveUp));
+    }
+    let ticket = state.tickets.next();
+    state.dialogs.push(Dialog::Reaching);
+    let (target, key, seal, links) = (server.target.clone(), server.key, server.seal.clone(), server.links);
+    state.servers.insert(target.clone(), server.clone());
+    state.last_server = Some(target.clone());
+    state.attempt = Some(Attempt { server, side, place, step: Step::Reaching(ticket), form: None, site: None });
     out.push(Effect::Connection(ConnectionEffect::Reach(ticket, target, key, seal, links)));
-    state.last_server = Some(server.clone());
-    state.connection = Connection::Reaching { server, ticket };
 }

@@ -20,10 +20,10 @@ const EASE: u32 = 20;
 pub(super) fn folder(state: &mut State, side: Side, out: &mut Out) {
     forget(state, side, out);
     let now = state.now;
-    let online = state.connection.is_online();
+    let reachable = !state.panes[side].vacant && state.is_reachable(&state.panes[side].place);
     let pane = &mut state.panes[side];
     pane.reread_at = None;
-    if pane.place.is_remote() && !online {
+    if !reachable {
         let problem = Problem::new("not connected").of(Kind::Offline);
         pane.fail(problem);
         return;
@@ -31,14 +31,14 @@ pub(super) fn folder(state: &mut State, side: Side, out: &mut Out) {
     let ticket = state.tickets.next();
     pane.begin(ticket, now);
     out.push(Effect::List(ticket, pane.place.clone()));
-    if let Place::Local(path) = &pane.place {
-        out.push(Effect::Free(side, path.clone()));
+    if let Some(path) = pane.place.path.local() {
+        out.push(Effect::Free(side, path.to_owned()));
     }
 }
 
 /// Shows another folder in a pane.
 pub(super) fn go(state: &mut State, side: Side, place: Place, out: &mut Out) {
-    if state.panes[side].place == place {
+    if state.panes[side].place == place && !state.panes[side].vacant {
         folder(state, side, out);
         return;
     }

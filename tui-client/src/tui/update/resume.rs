@@ -1,16 +1,16 @@
 //! Transfers left from an earlier start: offered at the start and after a login.
 
-use super::{Out, reach};
+use ferry_client::connect::Target;
+
+use super::{Out, queue, reach};
 use crate::tui::{
     action::Action,
     effect::{Effect, TransferEffect},
     state::{
         State,
-        connection::Connection,
         dialog::{Dialog, Purpose},
-        edit::Stage,
+        edit::{Edit, Stage},
         offered,
-        server::Server,
         task::Left,
         transfers::Key,
     },
@@ -20,14 +20,15 @@ use crate::tui::{
 pub(super) fn found(state: &mut State, left: Vec<Left>, out: &mut Out) {
     state.transfers.skip_keys(left.iter().map(|left| left.key));
     state.left = left;
-    match &state.connection {
-        Connection::Offline if !state.left.is_empty() => {
-            state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_)) && !is_connect(dialog));
-            state.dialogs.push(Dialog::Resume);
-        }
-        Connection::Online(_) => connected(state, out),
-        // Otherwise the login offers the transfers left of its server.
-        _ => {}
+    if state.left.is_empty() {
+        return;
+    }
+    if state.connections.is_empty() && state.attempt.is_none() {
+        state.dialogs.retain(|dialog| !matches!(dialog, Dialog::Sites(_)) && !is_connect(dialog));
+        state.dialogs.push(Dialog::Resume);
+    } else {
+        // Transfers that wait for the server of the current attempt are offered after its login.
+        go_on(state, out);
     }
 }
 
@@ -35,55 +36,61 @@ fn is_connect(dialog: &Dialog) -> bool {
     matches!(dialog, Dialog::Form(form) if form.purpose == Purpose::Connect)
 }
 
-/// After a login: resumes the transfers left of this server if the user has agreed already, else offers them.
-pub(super) fn connected(state: &mut State, out: &mut Out) {
-    if offered(state).is_none() {
-        return;
+/// A server was connected: transfers that waited for it go on, are offered, or wait for another one.
+pub(super) fn connected(state: &mut State, server: &Target, out: &mut Out) {
+    go_on(state, out);
+    let waits = |left: &&Left| left.agreed && left.order.needs(server);
+    let next = state.left.iter().find(waits).and_then(|left| left.waits_for(state));
+    if let Some(next) = next {
+        connect(state, &next, out);
     }
-    if state.goes_on {
-        begin(state, out);
-    } else {
+}
+
+/// Resumes the transfers whose servers are all connected: at once where that was agreed to, else they are offered.
+fn go_on(state: &mut State, out: &mut Out) {
+    begin(state, |left| left.agreed, out);
+    let ready = state.left.iter().any(|left| left.waits_for(state).is_none());
+    if ready && !state.dialogs.iter().any(|dialog| matches!(dialog, Dialog::Resume)) {
         state.dialogs.push(Dialog::Resume);
     }
 }
 
+fn connect(state: &mut State, server: &Target, out: &mut Out) {
+    let server = state.server_of(server);
+    reach::begin(state, server, out);
+}
+
 /// Does an action in the offer to resume.
 pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
+    let keys: Vec<Key> = offered(state).into_iter().map(|left| left.key).collect();
     match action {
         Action::GoOn => {
             state.dialogs.pop();
-            if state.connection.session().is_some() {
-                begin(state, out);
-            } else if let Some(left) = state.left.first() {
-                let target = left.server.clone();
-                let site = state.saved.sites.iter().filter_map(|site| Server::from_site(site, &state.home).ok());
-                let known = site.into_iter().find(|server| server.target == target);
-                state.goes_on = true;
-                reach::begin(state, known.unwrap_or_else(|| Server::new(target)), out);
+            state.left.iter_mut().filter(|left| keys.contains(&left.key)).for_each(|left| left.agreed = true);
+            let missing = offered(state).first().and_then(|left| left.waits_for(state));
+            begin(state, |left| keys.contains(&left.key), out);
+            if let Some(server) = missing {
+                connect(state, &server, out);
             }
         }
         Action::KeepQueue => {
             state.dialogs.pop();
-            state.say("they are offered again when you connect to that server");
+            state.say("they are offered again when you connect to their servers");
         }
         Action::DropQueue => {
             state.dialogs.pop();
-            let Some(server) = offered(state).map(|left| left.server.clone()) else { return };
-            let (gone, kept) = std::mem::take(&mut state.left).into_iter().partition(|left| left.server == server);
-            state.left = kept;
-            let gone: Vec<Left> = gone;
-            out.extend(gone.into_iter().map(|left| Effect::Transfer(TransferEffect::Settle(left.key))));
+            state.left.retain(|left| !keys.contains(&left.key));
+            out.extend(keys.into_iter().map(|key| Effect::Transfer(TransferEffect::Settle(key))));
         }
         _ => {}
     }
 }
 
-/// Begins what is left of the connected server.
-fn begin(state: &mut State, out: &mut Out) {
-    state.goes_on = false;
-    let Some(server) = offered(state).map(|left| left.server.clone()) else { return };
+/// Resumes those of the transfers left that are meant and whose servers are all connected.
+fn begin(state: &mut State, meant: impl Fn(&Left) -> bool, out: &mut Out) {
+    let left = std::mem::take(&mut state.left);
     let (mine, others): (Vec<Left>, Vec<Left>) =
-        std::mem::take(&mut state.left).into_iter().partition(|left| left.server == server);
+        left.into_iter().partition(|left| meant(left) && left.waits_for(state).is_none());
     state.left = others;
     for Left { key, order, .. } in mine {
         state.transfers.add_held(key, order.clone());
@@ -91,13 +98,14 @@ fn begin(state: &mut State, out: &mut Out) {
     }
 }
 
-/// The server is left: what is not through waits until it is back.
-pub(super) fn park(state: &mut State) {
-    let Some(server) = state.connection.session().map(|session| session.server.target.clone()) else { return };
+/// A server is left: unfinished transfers that need it wait until it is connected again.
+pub(super) fn park(state: &mut State, server: &Target, out: &mut Out) {
+    queue::forget_jobs(state, server, out);
     // Files that are being edited live here only: their transfers are not worth keeping.
+    let mine = |edit: &mut Edit| edit.place.target() == Some(server);
     let of_edits: Vec<Key> = state
         .edits
-        .drain(..)
+        .extract_if(.., mine)
         .filter_map(|edit| match edit.stage {
             Stage::Fetching(key) | Stage::Sending(key) => Some(key),
             _ => None,
@@ -107,17 +115,14 @@ pub(super) fn park(state: &mut State) {
         .transfers
         .all()
         .iter()
-        .filter(|transfer| !transfer.is_over())
+        .filter(|transfer| !transfer.is_over() && transfer.order.needs(server))
         .map(|transfer| (transfer.key, transfer.order.clone()))
         .collect();
     for (key, order) in unfinished {
         state.transfers.remove(key);
         if !of_edits.contains(&key) {
-            state.left.push(Left { server: server.clone(), key, order });
+            // Coming back goes on without asking: the server was only left, not given up.
+            state.left.push(Left { key, order, agreed: true });
         }
     }
-    // The engine goes, and its names for jobs with it.
-    state.transfers.forget_jobs();
-    // Coming back goes on without asking: it was only left, not given up.
-    state.goes_on = true;
 }

@@ -16,6 +16,10 @@ use crate::tui::{
 /// Asks for the name to search for.
 pub(super) fn ask(state: &mut State) {
     let side = state.active;
+    if !state.is_reachable(&state.panes[side].place) || state.panes[side].vacant {
+        state.warn("not connected");
+        return;
+    }
     let place = state.panes[side].place.display(&state.home);
     let form = Form::new(Purpose::Search(side), format!("Search below {place}"))
         .text("name", "")
@@ -54,7 +58,7 @@ pub(super) fn found(state: &mut State, ticket: Ticket, items: Vec<FoundItem>, mo
         let under = found.items.get(found.view.cursor).map(order);
         found.items.extend(items);
         found.items.sort_by_cached_key(order);
-        // The cursor stays on what it was on, unless it was never moved.
+        // The cursor stays on its entry, unless it was never moved.
         if let Some(under) = under.filter(|_| found.view.cursor > 0) {
             found.view.cursor = found.items.partition_point(|item| order(item) < under);
         }

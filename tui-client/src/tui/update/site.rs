@@ -97,16 +97,11 @@ pub(super) fn remove(state: &mut State, name: &str, out: &mut Out) {
 /// Bookmarks the folder of the active pane.
 pub(super) fn bookmark_this(state: &mut State, out: &mut Out) {
     let place = state.pane().place.clone();
-    let server = if place.is_remote() {
-        let Some(session) = state.connection.session() else {
-            state.warn("not connected");
-            return;
-        };
-        Some(session.server.target.to_string())
-    } else {
-        None
-    };
-    let bookmark = Bookmark { place, server };
+    if state.pane().vacant {
+        state.warn("not connected");
+        return;
+    }
+    let bookmark = Bookmark { place };
     if state.saved.bookmarks.contains(&bookmark) {
         state.say("this folder is bookmarked already");
         return;
@@ -127,17 +122,15 @@ pub(super) fn act_bookmarks(state: &mut State, action: Action, out: &mut Out) {
     let chosen = state.saved.bookmarks.get(cursor).cloned();
     match (action, chosen) {
         (Action::Accept, Some(bookmark)) => {
-            let here = state.connection.session().map(|session| session.server.target.to_string());
-            if bookmark.server.is_some() && bookmark.server != here {
-                state.warn(format!("connect to {} first", bookmark.server.unwrap_or_default()));
-                return;
-            }
             state.dialogs.pop();
             let other = state.active.other();
             if !state.pane().place.is_beside(&bookmark.place) && state.panes[other].place.is_beside(&bookmark.place) {
                 state.active = other;
             }
-            read::go(state, state.active, bookmark.place, out);
+            match bookmark.place.is_local() {
+                true => read::go(state, state.active, bookmark.place, out),
+                false => reach::again(state, state.active, bookmark.place, out),
+            }
         }
         (Action::NewSite, _) => {
             state.dialogs.pop();

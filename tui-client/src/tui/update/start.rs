@@ -1,9 +1,9 @@
-//! The first state, and what is asked for first.
+//! The first state, and the first effects.
 
-use std::path::PathBuf;
+use std::{collections::HashMap, path::PathBuf};
 
 use ferry_client::transfer::{Bandwidth, ConflictRule};
-use ferry_shared::{path::RemotePath, secret::Secret};
+use ferry_shared::secret::Secret;
 use jiff::tz::TimeZone;
 
 use super::{Out, reach, read};
@@ -13,8 +13,7 @@ use crate::tui::{
     state::{
         Quitting, State,
         appearance::Appearance,
-        attempt::Attempt,
-        connection::Connection,
+        connection::Connections,
         dialog::{Dialog, Notice},
         listing::Viewing,
         pane::Pane,
@@ -66,8 +65,9 @@ pub(crate) struct Begin {
 
 /// The first state and the first effects.
 pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
-    let mut local = Pane::new(Place::Local(begin.folder));
-    let mut remote = Pane::new(Place::Remote(RemotePath::home()));
+    let mut local = Pane::new(Place::local(begin.folder));
+    let mut remote = Pane::new(Place::local(begin.home.clone()));
+    remote.vacant = true;
     local.viewing.clone_from(&begin.viewing);
     remote.viewing = begin.viewing;
     let mut transfers = Transfers::default();
@@ -86,14 +86,14 @@ pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
         together: false,
         find: None,
         dialogs: Vec::new(),
-        connection: Connection::Offline,
-        attempt: Attempt::default(),
+        connections: Connections::new(),
+        attempt: None,
         transfers,
         rule: begin.rule,
         edits: Vec::new(),
         left: Vec::new(),
-        goes_on: false,
         tasks: Vec::new(),
+        servers: HashMap::new(),
         last_server: None,
         password: begin.password,
         saved: begin.saved,

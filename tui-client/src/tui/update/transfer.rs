@@ -1,14 +1,14 @@
 //! Events of the engine, applied to the table of transfers.
 
 use ferry_client::transfer::{
-    Conflict, Event, Failure, ItemId, ItemPath, JobId, LinkEvent, Outcome, Progress, Scope, Summary,
+    Conflict, Event, Failure, ItemId, ItemPath, JobId, LinkEvent, Outcome, Progress, Summary,
 };
 
 use super::{Out, conflict, connection, edit, quit, read};
 use crate::{
     human,
     tui::{
-        effect::{ConnectionEffect, Effect, TransferEffect},
+        effect::{Effect, TransferEffect},
         state::{
             State,
             problem::Problem,
@@ -21,14 +21,24 @@ use crate::{
 pub(super) fn take(state: &mut State, event: Event, out: &mut Out) {
     match event {
         Event::JobCounted { job, files, bytes, .. } => {
-            if let Some(part) = state.transfers.part_of(job) {
-                (part.tally.counting, part.tally.files, part.tally.bytes) = (false, files, bytes);
+            if let Some(transfer) = state.transfers.of_job(job) {
+                let tally = &mut transfer.tally;
+                (tally.counting, tally.files, tally.bytes) = (false, files, bytes);
             }
-            add_up(state, job);
         }
         Event::ItemStarted { .. } => {}
+        Event::PieceDone { job, piece } => {
+            if let Some((key, name)) = state.transfers.through(job, piece) {
+                out.push(Effect::Transfer(TransferEffect::Through(key, name)));
+            }
+        }
+        Event::PieceFailed { job, piece, error } => {
+            if let Some(transfer) = state.transfers.of_job(job) {
+                transfer.refused.insert(piece, Problem::from(&error));
+            }
+        }
         // The engine is idle, so nothing is blocked any more.
-        Event::Idle => state.transfers.stalled = None,
+        Event::Idle => state.transfers.stalled.clear(),
         Event::ItemState { item, state: now } => {
             state.transfers.item_is(item, now);
             if now != ferry_client::transfer::ItemState::Asking {
@@ -36,20 +46,13 @@ pub(super) fn take(state: &mut State, event: Event, out: &mut Out) {
             }
         }
         Event::ItemDone { job, item, path, outcome } => item_done(state, job, item, &path, outcome),
-        Event::Asks { job, item, conflict } => asks(state, job, item, conflict, out),
+        Event::Asks { job, item, conflict } => asks(state, job, item, conflict),
         Event::JobDone { job, summary } => job_done(state, job, summary, out),
-        Event::Link(LinkEvent::Lost { error, retry_in, .. }) => {
+        Event::Link(LinkEvent::Lost { site, error, retry_in, .. }) => {
             let problem = Problem::from(&error);
-            state.transfers.stall(problem, state.now + retry_in);
+            state.transfers.stall(site, problem, state.now + retry_in);
         }
-        Event::Link(LinkEvent::Restored) => state.transfers.stalled = None,
-        Event::Notice(notice) => connection::notice(state, notice),
-    }
-}
-
-fn add_up(state: &mut State, job: JobId) {
-    if let Some(transfer) = state.transfers.of_job(job) {
-        transfer.add_up();
+        Event::Link(LinkEvent::Restored { site }) => drop(state.transfers.stalled.remove(&site)),
     }
 }
 
@@ -66,7 +69,7 @@ fn item_done(state: &mut State, job: JobId, item: ItemId, path: &ItemPath, outco
         }
         Outcome::Failed(Failure { error, retryable }) => {
             let problem = Problem::from(&error);
-            transfer.failed(FailedItem { item, job, path: path.relative(), problem, retryable });
+            transfer.failed(FailedItem { item, path: path.relative(), problem, retryable });
         }
         Outcome::Skipped(_)
         | Outcome::Equal { .. }
@@ -76,12 +79,8 @@ fn item_done(state: &mut State, job: JobId, item: ItemId, path: &ItemPath, outco
     }
 }
 
-fn asks(state: &mut State, job: JobId, item: ItemId, conflict: Conflict, out: &mut Out) {
+fn asks(state: &mut State, job: JobId, item: ItemId, conflict: Conflict) {
     let Some(transfer) = state.transfers.of_job(job) else { return };
-    if let Some(decision) = transfer.standing_answer(conflict.path.remote()) {
-        out.push(Effect::Transfer(TransferEffect::Answer(item, decision, Scope::This)));
-        return;
-    }
     let key = transfer.key;
     state.transfers.asks.push(Ask { key, item, conflict });
     let count = state.transfers.asks.len() as u64;
@@ -90,24 +89,13 @@ fn asks(state: &mut State, job: JobId, item: ItemId, conflict: Conflict, out: &m
 
 fn job_done(state: &mut State, job: JobId, summary: Summary, out: &mut Out) {
     let now = state.now;
-    let discarded = state.transfers.of_job(job).is_some_and(|transfer| transfer.discarded);
-    let Some(part) = state.transfers.part_of(job) else { return };
-    let well = summary.failed == 0 && summary.error.is_none() && !summary.cancelled;
-    part.end(summary, discarded);
-    if well && let Some((key, name)) = state.transfers.piece_of(job) {
-        out.push(Effect::Transfer(TransferEffect::Through(key, name)));
-    }
     let Some(transfer) = state.transfers.of_job(job) else { return };
-    transfer.active.retain(|item| item.job != job);
-    transfer.resting.retain(|item| item.job != job);
-    if transfer.parts.iter().all(|part| part.summary.is_some()) {
-        transfer.ended = Some(now);
-    }
-    transfer.add_up();
+    transfer.end(summary);
+    transfer.active.clear();
+    transfer.resting.clear();
+    transfer.ended = Some(now);
     let key = transfer.key;
-    if transfer.is_over() {
-        over(state, key, out);
-    }
+    over(state, key, out);
 }
 
 /// A transfer is through.
@@ -125,8 +113,9 @@ fn over(state: &mut State, key: Key, out: &mut Out) {
             read::changed_below(state, &place);
         }
     }
-    if order.to.is_remote() || order.moves {
-        out.push(Effect::Connection(ConnectionEffect::Usage));
+    connection::usage(&order.to, out);
+    if order.moves {
+        connection::usage(&order.from, out);
     }
     match phase {
         Phase::Failed => {

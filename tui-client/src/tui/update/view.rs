@@ -26,7 +26,7 @@ pub(super) fn open(state: &mut State, out: &mut Out) {
     let refusal = match item.entry.kind {
         Kind::Folder => Some("is a folder; Enter goes into it"),
         Kind::Other => Some("is no file: a FIFO, a socket or a device"),
-        Kind::Symlink if pane.place.is_remote() => Some("is a symlink; the server does not follow them"),
+        Kind::Symlink if !pane.place.is_local() => Some("is a symlink; the server does not follow them"),
         _ => None,
     };
     if let Some(refusal) = refusal {

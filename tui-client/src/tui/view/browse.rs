@@ -1,9 +1,9 @@
-//! The panes, the divider, the tabs and the strip of transfers: what there is under all dialogs.
+//! The panes, the divider, the tabs and the transfer strip: everything below the dialogs.
 
 use super::{paint::Paint, pane, transfer_strip};
 use crate::tui::state::{State, layout::Layout, side::Side};
 
-/// Draws the panes and the strip.
+/// Draws the panes and the transfer strip.
 pub(super) fn draw(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
     for side in Side::BOTH {
         if let Some(area) = layout.pane(side) {

@@ -54,15 +54,15 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
     }
 }
 
-/// The keys of a place and what they do, in the order of the table.
+/// The keys of a place and their actions, in the order of the table.
 pub(super) fn hints(state: &State, place: Where, without: &[Action]) -> Vec<Hint> {
-    let rows =
-        table().filter(|row| row.places.contains(&place) && !row.hint.is_empty() && !without.contains(&row.action));
+    let hinted = |row: &&Row| row.places.contains(&place) && !row.hint.is_empty() && !without.contains(&row.action);
+    let rows = table().filter(hinted).filter(|row| state.offers(row));
     rows.filter_map(|row| Some(Hint { key: state.keymap.label(place, row.action)?, word: row.hint, rank: row.rank }))
         .collect()
 }
 
-/// A key and what it does.
+/// A key and its action.
 #[derive(Debug)]
 pub(super) struct Hint {
     key: String,

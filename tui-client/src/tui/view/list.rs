@@ -8,10 +8,10 @@ use super::{
 };
 use crate::tui::state::dialog::ListView;
 
-/// A line's words: what it is, and what is said of it.
+/// The two texts of a line: the name and the description.
 pub(super) type Line = (String, String);
 
-/// The most lines below a list for what is cut off in it.
+/// The most lines below a list for its truncated texts.
 const BELOW: u16 = 3;
 
 /// Draws the lines that are on the screen; the second words begin in one column. Where words are cut

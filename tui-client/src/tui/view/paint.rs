@@ -167,7 +167,7 @@ pub(super) fn columns(text: &str) -> u16 {
     u16::try_from(text.width()).unwrap_or(u16::MAX)
 }
 
-/// A text in at most `width` columns; `more` stands for what is cut off its end.
+/// A text in at most `width` columns; `more` replaces the part cut off its end.
 pub(super) fn fit<'t>(text: &'t str, width: usize, more: &str) -> Cow<'t, str> {
     if text.width() <= width {
         return Cow::Borrowed(text);
@@ -189,7 +189,7 @@ pub(super) fn fit<'t>(text: &'t str, width: usize, more: &str) -> Cow<'t, str> {
     Cow::Owned(cut)
 }
 
-/// A text in at most `width` columns; `more` stands for what is cut off its begin.
+/// A text in at most `width` columns; `more` replaces the part cut off its beginning.
 pub(super) fn fit_tail<'t>(text: &'t str, width: usize, more: &str) -> Cow<'t, str> {
     if text.width() <= width {
         return Cow::Borrowed(text);

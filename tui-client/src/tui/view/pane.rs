@@ -15,14 +15,13 @@ use crate::{
         action::{Action, Where},
         state::{
             PATIENCE, State,
+            attempt::{Attempt, Step},
             connection::Connection,
             item::Item,
             listing::Amount,
             order::{By, Sort},
             pane::Pane,
             pattern::Pattern,
-            place::Place,
-            server::Server,
             side::Side,
         },
     },
@@ -41,7 +40,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect)
         if pane.has_up() && !problem.kind.is_offline() {
             line(paint, state, side, 0, Rect { height: 1, ..entries }, Columns::of(area.width), None);
         }
-        instead(paint, state, pane, entries);
+        instead(paint, state, side, entries);
     } else {
         rows(paint, state, side, entries);
     }
@@ -56,7 +55,7 @@ pub(super) fn tabs(paint: &mut Paint<'_>, state: &State, area: Rect) {
         let active = side == state.active;
         let (style, mark) =
             if active { (theme.title_active, paint.appearance().signs.cursor) } else { (theme.title, " ") };
-        let name = name(state, &state.panes[side]);
+        let name = name(state, side);
         let taken = 2 + paint.text(x + 2, area.y, half.saturating_sub(3), &name, style);
         paint.text(x, area.y, 1, mark, style);
         if !active && let Some(key) = state.keymap.label(Where::Browse, Action::OtherPane) {
@@ -68,12 +67,19 @@ pub(super) fn tabs(paint: &mut Paint<'_>, state: &State, area: Rect) {
     }
 }
 
-/// The owner of the files in a pane.
-fn name(state: &State, pane: &Pane) -> String {
-    match &pane.place {
-        Place::Local(_) => "local".to_owned(),
-        Place::Remote(_) => state.connection.server().map_or("server".to_owned(), Server::name),
+/// The site that a pane shows.
+fn name(state: &State, side: Side) -> String {
+    let pane = &state.panes[side];
+    match state.attempt.as_ref().filter(|attempt| pane.vacant && attempt.side == side) {
+        Some(attempt) => attempt.server.name(),
+        None if pane.vacant => "server".to_owned(),
+        None => state.site_name(&pane.place.site),
     }
+}
+
+/// The path of the folder that a pane shows.
+fn path(state: &State, pane: &Pane) -> String {
+    if pane.vacant { "/".to_owned() } else { pane.place.display(&state.home) }
 }
 
 fn title(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
@@ -90,18 +96,19 @@ fn title(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
     };
     let figures = format!("{} {position}", sorted(paint, pane)).trim().to_owned();
     end = end.saturating_sub(paint.right(end, area.y, 24, &figures, theme.dim) + 1);
-    if pane.place.is_remote() {
-        end = quota(paint, state, end, area);
+    if let Some(connection) = state.pane_connection(pane) {
+        end = quota(paint, connection, end, area);
     }
     let x = area.x + 1;
-    let name = name(state, pane);
-    let (prefix, prefix_style) = match &pane.place {
-        Place::Local(_) => (name, theme.dim),
-        Place::Remote(_) => (name, if state.connection.is_online() { style } else { theme.bad }),
+    let prefix = name(state, side);
+    let prefix_style = match () {
+        () if pane.is_local() => theme.dim,
+        () if state.pane_connection(pane).is_some_and(Connection::is_online) => style,
+        () => theme.bad,
     };
     let sign = waits(paint, state, pane);
     let room = end.saturating_sub(x + if sign.is_some() { 3 } else { 0 });
-    let path = pane.place.display(&state.home);
+    let path = path(state, pane);
     let name_room = room.saturating_sub(columns(&path) + 1).max(room / 2);
     let taken = 1 + paint.text(x, area.y, name_room, &prefix, prefix_style);
     let taken = taken + paint.tail(x + taken, area.y, room.saturating_sub(taken), &path, style);
@@ -140,10 +147,9 @@ fn sorted(paint: &Paint<'_>, pane: &Pane) -> String {
 }
 
 /// How much of the quota is used, where there is one; the column left of it.
-fn quota(paint: &mut Paint<'_>, state: &State, end: u16, area: Rect) -> u16 {
+fn quota(paint: &mut Paint<'_>, connection: &Connection, end: u16, area: Rect) -> u16 {
     let theme = &paint.appearance().theme;
-    let Some(session) = state.connection.session() else { return end };
-    let usage = &session.account.usage;
+    let usage = &connection.account.usage;
     let Some(limit) = usage.limit else { return end };
     let used = usage.used.saturating_add(usage.reserved);
     let text = figures::of(used, limit);
@@ -169,17 +175,21 @@ fn quota(paint: &mut Paint<'_>, state: &State, end: u16, area: Rect) -> u16 {
 }
 
 /// The text in place of entries that cannot be shown.
-fn instead(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
+fn instead(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
     let theme = &paint.appearance().theme;
+    let pane = &state.panes[side];
     let Some(problem) = &pane.problem else { return };
     let mut lines = Vec::new();
-    match (&state.connection, problem.kind.is_offline()) {
-        (Connection::Reaching { .. } | Connection::LoggingIn { .. }, true) => {
-            lines.push(("connecting".to_owned(), theme.warn))
-        }
-        (Connection::Greeted { .. }, true) => lines.push(("waiting for the password".to_owned(), theme.warn)),
-        (Connection::Lost(..), true) => lines.push(("the connection is lost".to_owned(), theme.bad)),
-        (_, true) => {
+    let reaches = |attempt: &&Attempt| match pane.vacant {
+        true => attempt.side == side,
+        false => pane.target() == Some(&attempt.server.target),
+    };
+    let step = state.attempt.as_ref().filter(reaches).map(|attempt| &attempt.step);
+    match (step, state.pane_connection(pane), problem.kind.is_offline()) {
+        (Some(Step::Reaching(_) | Step::LoggingIn(..)), _, true) => lines.push(("connecting".to_owned(), theme.warn)),
+        (Some(Step::Greeted(_)), _, true) => lines.push(("waiting for the password".to_owned(), theme.warn)),
+        (None, Some(_), true) => lines.push(("the connection is lost".to_owned(), theme.bad)),
+        (None, None, true) => {
             lines.push(("not connected".to_owned(), theme.warn));
             let key = state.keymap.label(Where::Browse, Action::Sites);
             lines.push((format!("{} connects to a server", key.unwrap_or_default()), theme.dim));
@@ -325,25 +335,21 @@ fn amount(marked: Amount) -> String {
     }
 }
 
-/// The line below the entries: what is marked, else what there is; and how much is free.
+/// The line below the entries: the amount of the marked ones, else of all, and the free space.
 fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
     let theme = &paint.appearance().theme;
     let mut end = area.x + area.width.saturating_sub(1);
-    let free = match &pane.place {
-        Place::Local(_) => pane.free.map(|free| format!("free {}", figures::size(free))),
-        Place::Remote(_) => {
-            let usage = state.connection.session().map(|session| session.account.usage.volume_free);
-            usage.filter(|_| state.connection.is_online()).map(|free| format!("free on server {}", figures::size(free)))
-        }
+    let connection = state.pane_connection(pane);
+    let free = match connection.filter(|connection| connection.is_online()) {
+        Some(connection) => Some(format!("free on server {}", figures::size(connection.account.usage.volume_free))),
+        None => pane.free.filter(|_| pane.is_local()).map(|free| format!("free {}", figures::size(free))),
     };
     if let Some(free) = free {
         end = end.saturating_sub(paint.right(end, area.y, 30, &free, theme.dim) + 2);
     }
     let x = area.x + 1;
     let room = end.saturating_sub(x);
-    if pane.place.is_remote()
-        && let Connection::Lost(_, lost) = &state.connection
-    {
+    if let Some(lost) = connection.and_then(|connection| connection.lost.as_ref()) {
         let text = match lost.retry_at {
             Some(at) => {
                 let seconds = at.saturating_sub(state.now).as_secs_f64().ceil();

@@ -9,7 +9,7 @@ use super::{
 pub(super) use crate::tui::state::lines::wrapped;
 use crate::tui::{action::Action, state::State};
 
-/// The widest box of text; a list takes what it needs.
+/// The widest box of text; a list may be wider.
 const WIDEST: u16 = 90;
 
 /// Opens a box for `lines` lines of at most `width` columns in the middle of `room`. Returns the area inside.

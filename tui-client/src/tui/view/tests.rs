@@ -49,7 +49,7 @@ fn word(style: Style) -> String {
     word
 }
 
-/// The text of a screen, below it a letter for each cell's style, below that what the letters mean.
+/// The text of a screen, below it a letter for each cell's style, below that a legend of the letters.
 fn picture(text: &str, buffer: &Buffer) -> String {
     let mut letters: BTreeMap<String, char> = BTreeMap::new();
     letters.insert("default on default".to_owned(), '.');
@@ -183,7 +183,7 @@ fn transfers_that_cannot_reach_the_server() {
     let mut fixture = Fixture::busy();
     let error = ClientError::closed();
     let retry_in = std::time::Duration::from_secs(7);
-    let lost = ferry_client::transfer::LinkEvent::Lost { error, retry_in, attempt: 2 };
+    let lost = ferry_client::transfer::LinkEvent::Lost { site: "example.org".into(), error, retry_in, attempt: 2 };
     fixture.event(Event::Transfer(ferry_client::transfer::Event::Link(lost)));
     keep("transfers-stalled", &mut fixture);
 }
@@ -192,7 +192,12 @@ fn transfers_that_cannot_reach_the_server() {
 fn offline() {
     let mut fixture = Fixture::connected();
     let problem = Problem::new("the server closed it").of(crate::fault::Kind::Offline);
-    fixture.event(Event::Lost { problem, attempt: 3, retry_in: std::time::Duration::from_secs(9) });
+    fixture.event(Event::Lost {
+        server: server().target,
+        problem,
+        attempt: 3,
+        retry_in: std::time::Duration::from_secs(9),
+    });
     keep("lost", &mut fixture);
     keep("lost-remote", fixture.keys("tab"));
     let mut fixture = Fixture::fresh();
@@ -218,7 +223,7 @@ fn connecting() {
     fixture.keys("enter");
     fixture.wait(500);
     keep("password-checking", &mut fixture);
-    let ticket = fixture.state.connection.ticket().unwrap();
+    let ticket = fixture.state.attempt.as_ref().and_then(|attempt| attempt.ticket()).unwrap();
     let problem = Problem::from(&ClientError::from(Refusal::new(Code::LoginFailed, "wrong user or password")));
     fixture.event(Event::Answer(ticket, Answer::Failed(problem)));
     keep("password-wrong", &mut fixture);
@@ -227,7 +232,7 @@ fn connecting() {
 #[test]
 fn making_an_account() {
     let mut fixture = Fixture::of(begin(Some(server())));
-    let ticket = fixture.state.connection.ticket().unwrap();
+    let ticket = fixture.state.attempt.as_ref().and_then(|attempt| attempt.ticket()).unwrap();
     let open = crate::tui::state::connection::Greeting { registration: Registration::Invite, ..greeting() };
     fixture.event(Event::Answer(ticket, Answer::Greeted(open)));
     keep("password-or-account", &mut fixture);
@@ -237,7 +242,7 @@ fn making_an_account() {
 #[test]
 fn a_changed_key_stops() {
     let mut fixture = Fixture::of(begin(Some(server())));
-    let ticket = fixture.state.connection.ticket().unwrap();
+    let ticket = fixture.state.attempt.as_ref().and_then(|attempt| attempt.ticket()).unwrap();
     let error = ClientError::ChangedKey {
         host: "files.example.org:7021".into(),
         expected: key(),
@@ -253,7 +258,7 @@ fn quitting_and_going_on() {
     keep("quit", Fixture::busy().keys("q"));
     let mut fixture = Fixture::fresh();
     let order = crate::tui::state::transfers::Transfer::sample().order;
-    let left = |key| Left { server: server().target, key: Key(key), order: order.clone() };
+    let left = |key| Left { agreed: false, key: Key(key), order: order.clone() };
     fixture.event(Event::Left(vec![left(1), left(2)]));
     keep("resume", &mut fixture);
 }
@@ -350,9 +355,9 @@ fn messages() {
     keep("toast", fixture.keys("="));
     keep("warning", fixture.keys("n"));
     let mut fixture = Fixture::connected();
-    fixture.keys("g u");
+    fixture.keys("tab g u");
     let ticket = fixture.effects.iter().find_map(|effect| match effect {
-        Effect::Uploads(ticket) => Some(*ticket),
+        Effect::Uploads(ticket, _) => Some(*ticket),
         _ => None,
     });
     fixture.event(Event::Answer(ticket.unwrap(), Answer::Uploads(Vec::new())));

@@ -19,7 +19,7 @@ fn bar_width(width: u16) -> u16 {
     if width < TWO_PANES { 12 } else { 20 }
 }
 
-/// Draws the strip.
+/// Draws the transfer strip.
 pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
     title(paint, state, Rect { height: 1, ..area });
     let mut transfers: Vec<&Transfer> = state.transfers.all().iter().collect();
@@ -42,7 +42,7 @@ fn rank(phase: Phase) -> u8 {
     }
 }
 
-/// The line above transfers: how many are at what, and all that is left together.
+/// The line above the transfers: the numbers by phase, and the sum of the unfinished ones.
 pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Rect) {
     let theme = &paint.appearance().theme;
     paint.fill(area, theme.text);
@@ -81,7 +81,7 @@ pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Rect) {
 fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
     let theme = &paint.appearance().theme;
     let total = state.transfers.total();
-    if let Some((problem, at)) = &state.transfers.stalled {
+    if let Some((problem, at)) = state.transfers.stalled.values().min_by_key(|(_, at)| *at) {
         let again = format!("again in {} s", at.saturating_sub(state.now).as_secs_f64().ceil());
         return (vec![format!("{}; {again}", problem.text), format!("no connection; {again}"), again], theme.bad);
     }
@@ -124,7 +124,7 @@ pub(super) fn line(paint: &mut Paint<'_>, state: &State, transfer: &Transfer, ar
     paint.text(right, area.y, end.saturating_sub(right), &described(paint, state, transfer, phase), style);
 }
 
-/// Columns for what is said of a transfer.
+/// The columns for the description of a transfer.
 fn figures_width(width: u16) -> u16 {
     match width {
         0..80 => 26,
@@ -147,6 +147,7 @@ pub(super) fn arrow(paint: &Paint<'_>, way: Way) -> &'static str {
     match way {
         Way::Up => paint.appearance().signs.up,
         Way::Down => paint.appearance().signs.down,
+        Way::Across => paint.appearance().signs.aside,
     }
 }
 

@@ -25,7 +25,7 @@ pub(in crate::tui::effects) fn make_folder(path: PathBuf, _stop: CancellationTok
 /// Renames one after the other; existing entries are not replaced.
 pub(in crate::tui::effects) fn rename(steps: &[(Place, Place)], reply: &Reply) {
     for step in steps {
-        let (Place::Local(from), Place::Local(to)) = step else { continue };
+        let (Some(from), Some(to)) = (step.0.path.local(), step.1.path.local()) else { continue };
         if let Err(error) = rename_one(from, to) {
             return reply.post_error(to, error);
         }
@@ -49,8 +49,9 @@ pub(in crate::tui::effects) fn remove(folder: PathBuf, what: &[(Name, bool)], st
         if stop.is_cancelled() {
             return;
         }
-        let Some(Place::Local(path)) = Place::Local(folder.clone()).join(name) else { continue };
-        if let Err((path, error)) = remove_one(&path, stop, &mut amount) {
+        let Some(place) = Place::local(&*folder).join(name) else { continue };
+        let Some(path) = place.path.local() else { continue };
+        if let Err((path, error)) = remove_one(path, stop, &mut amount) {
             return reply.post_error(&path, error);
         }
         reply.post(Answer::Gone(name.clone()));
@@ -58,7 +59,7 @@ pub(in crate::tui::effects) fn remove(folder: PathBuf, what: &[(Name, bool)], st
     reply.post(Answer::Removed(amount));
 }
 
-/// Removes a file, or a folder with all below it. Symlinks go themselves, not what they lead to.
+/// Removes a file, or a folder with everything below it. Symlinks are removed, not their targets.
 fn remove_one(path: &Path, stop: &CancellationToken, amount: &mut Amount) -> Result<(), (PathBuf, io::Error)> {
     let at = |error| (path.to_owned(), error);
     if stop.is_cancelled() {

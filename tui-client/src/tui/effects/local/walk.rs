@@ -28,16 +28,17 @@ const TOLD: Duration = Duration::from_millis(100);
 pub(in crate::tui::effects) fn count(
     folder: PathBuf,
     names: &[Name],
-    (purpose, follow): (CountFor, bool),
+    (purpose, follow): (&CountFor, bool),
     stop: &CancellationToken,
     reply: &Reply,
 ) {
-    let taken = purpose != CountFor::Delete;
+    let taken = *purpose != CountFor::Delete;
     let amount = Amount::default();
     let mut counter = Counter { amount, unreadable: 0, left_out: 0, taken, follow, told: Instant::now(), stop, reply };
     for name in names {
-        let Some(Place::Local(path)) = Place::Local(folder.clone()).join(name) else { continue };
-        counter.count(&path, taken, &Ancestors::default());
+        let Some(place) = Place::local(&*folder).join(name) else { continue };
+        let Some(path) = place.path.local() else { continue };
+        counter.count(path, taken, &Ancestors::default());
     }
     if !stop.is_cancelled() {
         counter.tell(false);
@@ -57,7 +58,7 @@ struct Counter<'a> {
 }
 
 impl Counter<'_> {
-    /// Counts a file or folder, `follows` saying whether a link is what it leads to.
+    /// Counts a file or folder; with `follows`, a link counts as its target.
     fn count(&mut self, path: &Path, follows: bool, above: &Ancestors) {
         if self.stop.is_cancelled() {
             return;
@@ -173,7 +174,7 @@ mod tests {
         let (events, mut told) = tokio::sync::mpsc::channel(8);
         let reply = Reply::new(events, Ticket(1));
         let names: Vec<Name> = names.iter().map(|name| Name::new(name.as_bytes()).unwrap()).collect();
-        count(folder.to_owned(), &names, (purpose, follow), &CancellationToken::new(), &reply);
+        count(folder.to_owned(), &names, (&purpose, follow), &CancellationToken::new(), &reply);
         let mut last = None;
         while let Ok(Event::Answer(_, Answer::Counted { amount, left_out, .. })) = told.try_recv() {
             last = Some((amount, left_out));
@@ -192,9 +193,9 @@ mod tests {
         symlink("tree", path("link")).unwrap();
         let amount = |files, folders, bytes| Amount { files, folders, bytes };
         let of = |name: &str, purpose, follow| counted(top.path(), &[name], purpose, follow);
-        assert_eq!(of("tree", CountFor::Copy, false), (amount(1, 2, 5), 2));
+        assert_eq!(of("tree", CountFor::Copy(Place::local("/to")), false), (amount(1, 2, 5), 2));
         assert_eq!(of("link", CountFor::Move, false), (amount(1, 2, 5), 2), "a marked link is what it leads to");
-        assert_eq!(of("tree", CountFor::Copy, true), (amount(2, 2, 10), 1), "a loop ends");
+        assert_eq!(of("tree", CountFor::Copy(Place::local("/to")), true), (amount(2, 2, 10), 1), "a loop ends");
         assert_eq!(of("tree", CountFor::Delete, false), (amount(3, 2, 5), 0));
         assert_eq!(of("link", CountFor::Delete, false), (amount(1, 0, 0), 0), "the link itself goes");
     }

@@ -1,8 +1,10 @@
 //! Orders as the engine's jobs, and as the journal keeps them.
 
+use std::sync::Arc;
+
 use ferry_client::{
-    connect::Target,
-    transfer::{Job, JobOptions, Work, journal},
+    Site,
+    transfer::{self, Job, JobOptions, Work, journal},
 };
 
 use crate::tui::state::{
@@ -11,54 +13,71 @@ use crate::tui::state::{
     transfers::{Key, Order, Piece},
 };
 
-/// The jobs of an order, one for each piece. A piece that the other side cannot have becomes a job that fails.
-pub(super) fn jobs(order: &Order, options: &JobOptions) -> Vec<Job> {
-    let job = |piece: &Piece| {
-        // A path that cannot be joined is too long for the other side; the folder itself then fails as the target.
-        let from = order.from.join(&piece.name).unwrap_or_else(|| order.from.clone());
-        let to = order.to.join(&piece.becomes).unwrap_or_else(|| order.to.clone());
-        let work = match (from, to) {
-            (Place::Local(from), Place::Remote(to)) => Work::Upload { from, to },
-            (Place::Remote(from), Place::Local(to)) => Work::Download { from, to },
-            _ => return None,
-        };
-        Some(Job { work, options: options.clone() })
+/// The job of an order.
+pub(super) fn job(from: Arc<dyn Site>, to: Arc<dyn Site>, order: &Order, options: JobOptions) -> Job {
+    let piece = |piece: &Piece| {
+        // A path that cannot be joined is too long for that site; the folder itself then fails as the target.
+        let source = order.from.join(&piece.name).unwrap_or_else(|| order.from.clone()).path;
+        let target = order.to.join(&piece.becomes).unwrap_or_else(|| order.to.clone()).path;
+        transfer::Piece { from: source, to: target }
     };
-    order.what.iter().filter_map(job).collect()
+    let pieces = order.what.iter().map(piece).collect();
+    Job { work: Work::Copy { from, to, pieces }, options }
 }
 
 /// An order as the journal keeps it.
-pub(super) fn kept(server: &Target, order: &Order) -> journal::Order {
+pub(super) fn kept(order: &Order) -> journal::Order {
     let piece = |piece: &Piece| journal::Piece {
         name: piece.name.clone(),
         becomes: piece.becomes.clone(),
         folder: piece.folder,
     };
+    let place = |place: &Place| journal::Place { site: place.site.clone(), path: place.path.clone() };
     journal::Order {
-        server: server.clone(),
-        from: side(&order.from),
-        to: side(&order.to),
+        from: place(&order.from),
+        to: place(&order.to),
         what: order.what.iter().map(piece).collect(),
         moves: order.moves,
         rule: order.rule,
     }
 }
 
-fn side(place: &Place) -> journal::Side {
-    match place {
-        Place::Local(path) => journal::Side::Local(path.clone()),
-        Place::Remote(path) => journal::Side::Remote(path.clone()),
-    }
+/// A transfer that the journal kept.
+pub(super) fn left(key: u64, order: journal::Order) -> Left {
+    let piece = |journal::Piece { name, becomes, folder }| Piece { name, becomes, folder };
+    let journal::Order { from, to, what, moves, rule } = order;
+    let place = |journal::Place { site, path }| Place { site, path };
+    let what = what.into_iter().map(piece).collect();
+    let order = Order { from: place(from), to: place(to), what, moves, rule, mode: None };
+    Left { key: Key(key), order, agreed: false }
 }
 
-/// The transfers that the journal kept.
-pub(super) fn left(key: u64, order: journal::Order) -> Left {
-    let place = |side| match side {
-        journal::Side::Local(path) => Place::Local(path),
-        journal::Side::Remote(path) => Place::Remote(path),
-    };
-    let piece = |journal::Piece { name, becomes, folder }| Piece { name, becomes, folder };
-    let journal::Order { server, from, to, what, moves, rule } = order;
-    let what = what.into_iter().map(piece).collect();
-    Left { server, key: Key(key), order: Order { from: place(from), to: place(to), what, moves, rule, mode: None } }
+#[cfg(test)]
+mod tests {
+    use ferry_client::{Local, transfer::ConflictRule};
+    use ferry_shared::name::Name;
+
+    use super::*;
+
+    #[test]
+    fn an_order_is_one_job_with_a_piece_for_each_entry() {
+        let piece = |name: &str| {
+            let name = Name::try_from(name).unwrap();
+            Piece { becomes: name.clone(), name, folder: false }
+        };
+        let order = Order {
+            from: Place::local("/a"),
+            to: Place::local("/b"),
+            what: vec![piece("x"), piece("y")],
+            moves: false,
+            rule: ConflictRule::Ask,
+            mode: None,
+        };
+        let job = job(Arc::new(Local), Arc::new(Local), &order, JobOptions::default());
+        let Work::Copy { from, to, pieces } = job.work else { panic!() };
+        assert_eq!((from.name(), to.name()), ("local".to_owned(), "local".to_owned()));
+        let ends = pieces.iter().map(|piece| (piece.from.to_string(), piece.to.to_string())).collect::<Vec<_>>();
+        assert_eq!(ends, [("/a/x".into(), "/b/x".into()), ("/a/y".into(), "/b/y".into())]);
+        assert_eq!(left(7, kept(&order)).order, order, "the journal keeps both ends");
+    }
 }

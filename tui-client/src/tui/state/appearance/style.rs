@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_style_is_named() {
+    fn an_invalid_style_is_named_in_the_error() {
         for (text, fault) in
             [("redd", "redd"), ("red on", "``"), ("red blue", "blue"), ("#12345", "#12345"), ("#ää", "#ää")]
         {

@@ -19,7 +19,7 @@ pub(crate) enum Typing {
     Find(usize),
     /// Show only some names.
     Filter,
-    /// Find a text in the file being looked at; the byte to go back to.
+    /// Find a text in the viewer; the byte to go back to.
     FindText(u64),
 }
 
@@ -48,6 +48,8 @@ impl TypeLine {
 pub(crate) struct Palette {
     /// Where the command will be done.
     pub(crate) place: Where,
+    /// All of its commands that the site of the active pane offers.
+    all: Vec<&'static Row>,
     /// The typed text.
     pub(crate) field: Field,
     /// The matching commands, the best first.
@@ -57,16 +59,17 @@ pub(crate) struct Palette {
 }
 
 impl Palette {
-    /// All commands of `place`.
-    pub(crate) fn new(place: Where) -> Self {
-        let mut palette = Self { place, field: Field::default(), found: Vec::new(), view: ListView::default() };
+    /// The commands of `place` that are offered.
+    pub(crate) fn new(place: Where, offered: impl Fn(&Row) -> bool) -> Self {
+        let all = table().filter(|row| row.places.contains(&place) && offered(row)).collect();
+        let mut palette = Self { place, all, field: Field::default(), found: Vec::new(), view: ListView::default() };
         palette.search();
         palette
     }
 
-    /// Looks for what is typed.
+    /// Searches for the typed text.
     pub(crate) fn search(&mut self) {
-        let rows = || table().filter(|row| row.places.contains(&self.place));
+        let rows = || self.all.iter().copied();
         let typed = self.field.text();
         // Matches in a command's name come before those in its description.
         let mut found = best(typed, rows().map(|row| (row, row.name.to_owned())).collect());
@@ -101,7 +104,7 @@ impl HelpLine {
     pub(crate) fn words(&self, width: u16) -> Vec<String> {
         match self {
             Self::Heading(_) => Vec::new(),
-            Self::Command(_, row) => wrapped(row.help, usize::from(width)),
+            Self::Command(_, row) => wrapped(&row.described(), usize::from(width)),
         }
     }
 }
@@ -126,7 +129,7 @@ impl HelpView {
         help
     }
 
-    /// Columns for the keys and for what they do, in a box of `width`.
+    /// The columns for the keys and for their descriptions, in a box of `width`.
     pub(crate) fn columns(width: u16) -> (u16, u16) {
         let keys = 22.min(width / 3);
         (keys, width.saturating_sub(keys + 4))
@@ -138,7 +141,7 @@ impl HelpView {
         self.lines.iter().map(|line| line.words(words).len().max(1)).sum()
     }
 
-    /// Keeps what has the typed words in it.
+    /// Keeps the lines that contain the typed words.
     pub(crate) fn search(&mut self) {
         let words: Vec<String> = self.field.text().to_lowercase().split_whitespace().map(str::to_owned).collect();
         let mut places = Where::ALL.to_vec();
@@ -159,7 +162,7 @@ impl HelpView {
     }
 }
 
-/// The things whose text matches what is typed, the best first; all of them for nothing.
+/// The items that match the typed text, the best first; all of them if it is empty.
 pub(crate) fn best<T>(typed: &str, things: Vec<(T, String)>) -> Vec<T> {
     if typed.trim().is_empty() {
         return things.into_iter().map(|(thing, _)| thing).collect();
@@ -182,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_palette_finds_a_command_by_some_of_its_letters() {
-        let mut palette = Palette::new(Where::Browse);
+        let mut palette = Palette::new(Where::Browse, |_| true);
         let all = palette.found.len();
         palette.field = Field::new("newfold");
         palette.search();
@@ -194,7 +197,7 @@ mod tests {
     fn a_whole_name_chooses_its_command() {
         for place in [Where::Browse, Where::Transfers] {
             for row in table().filter(|row| row.places.contains(&place)) {
-                let mut palette = Palette::new(place);
+                let mut palette = Palette::new(place, |_| true);
                 palette.field = Field::new(row.name);
                 palette.search();
                 assert_eq!(palette.found[0].action, row.action, "{}", row.name);

@@ -43,7 +43,7 @@ pub(crate) enum Purpose {
     Rename(Side, Name),
     /// Go to a path.
     GoTo(Side),
-    /// Mark, or unmark, what matches a pattern.
+    /// Mark, or unmark, the entries that match a pattern.
     Mark(Side, bool),
     /// Search below a folder.
     Search(Side),
@@ -120,7 +120,7 @@ impl Form {
         Some(self.get(label)).filter(|text| !text.is_empty())
     }
 
-    /// Takes what was typed into a secret field, and leaves nothing there.
+    /// Takes the text of a secret field, and empties the field.
     pub(crate) fn take_secret(&mut self, label: &str) -> String {
         match self.fields.iter_mut().find(|field| field.label == label).map(|field| &mut field.value) {
             Some(Value::Secret(field)) => field.wipe(),

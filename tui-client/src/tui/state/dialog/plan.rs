@@ -1,6 +1,6 @@
 //! Plans that a person confirms, with counts that complete meanwhile.
 
-use ferry_client::transfer::ItemId;
+use ferry_client::{connect::Target, transfer::ItemId};
 use ferry_shared::name::Name;
 
 use crate::tui::state::{
@@ -36,7 +36,7 @@ impl Count {
 /// The plan of a copy or move.
 #[derive(Debug, Clone)]
 pub(crate) struct CopyPlan {
-    /// From where to where, and what.
+    /// The order.
     pub(crate) order: Order,
     /// How much that is.
     pub(crate) count: Count,
@@ -47,9 +47,9 @@ pub(crate) struct CopyPlan {
 }
 
 impl CopyPlan {
-    /// Both ends are on one side: nothing travels.
+    /// Both ends are at one server, which does it by itself: nothing travels.
     pub(crate) fn stays(&self) -> bool {
-        self.order.from.is_beside(&self.order.to)
+        !self.order.from.is_local() && self.order.from.is_beside(&self.order.to)
     }
 
     /// Bytes that are missing at the target.
@@ -76,11 +76,11 @@ pub(crate) enum Decided {
     RemoveSite(String),
     /// Send an edited file back over a newer one.
     SendBack(u64),
-    /// Leave the server for another one, or none.
-    Leave(Option<Box<crate::tui::state::server::Server>>),
+    /// Leave a server.
+    Leave(Target),
     /// Start though it does not fit.
     StartAnyway,
-    /// Cancel a transfer, or one file of it, and throw away what has arrived.
+    /// Cancel a transfer, or one file of it, and discard the received data.
     Discard(Key, Option<ItemId>),
 }
 

@@ -9,7 +9,7 @@ use crate::tui::state::{pattern::Pattern, place::Place, problem::Problem, ticket
 
 /// Blocks kept; further ones are read again.
 const KEPT: usize = 8;
-/// Bytes after which a line is broken, whatever it is.
+/// The bytes after which any line is broken.
 const LINE_MAX: u64 = 8 << 10;
 /// Bytes around the screen that are read ahead.
 const AHEAD: u64 = 64 << 10;
@@ -88,7 +88,7 @@ impl Viewer {
         }
     }
 
-    /// The next block to read for what is on the screen and around it.
+    /// The next block to read for the screen and its surroundings.
     pub(crate) fn wanted(&self) -> Option<u64> {
         if self.reading.is_some() || self.problem.is_some() {
             return None;
@@ -184,7 +184,7 @@ impl Viewer {
         (Some(at) != self.size).then_some(next)
     }
 
-    /// Where the line at `at` ends, and where the next begins; `None` behind the end or what was read.
+    /// The end of the line at `at`, and the start of the next; `None` behind the end or the bytes read so far.
     fn line_at(&self, at: u64, width: usize) -> Option<(u64, u64)> {
         let size = self.size.filter(|size| at < *size)?;
         self.blocks.get(&(at / BLOCK_SIZE))?;
@@ -236,7 +236,7 @@ impl Viewer {
         while at < to {
             let block = at / BLOCK_SIZE;
             let Some(held) = self.blocks.get(&block) else {
-                // A gap: what lies before it is of no use to what comes after.
+                // A gap: the bytes before it do not join those after it.
                 let next = (block + 1) * BLOCK_SIZE;
                 if next >= to || !bytes.is_empty() {
                     break;
@@ -299,7 +299,7 @@ fn text_line(bytes: &[u8]) -> String {
     text
 }
 
-/// A line in hexadecimal: where it is, its bytes, and what of them is a character.
+/// A line in hexadecimal: its position, its bytes, and their printable characters.
 fn hex_line(at: u64, bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = format!("{at:08x} ");
@@ -348,7 +348,7 @@ mod tests {
     use super::*;
 
     fn viewer(bytes: &[u8]) -> Viewer {
-        let mut viewer = Viewer::new(Place::Local("/x".into()));
+        let mut viewer = Viewer::new(Place::local("/x"));
         viewer.take(0, bytes.to_vec(), u64::try_from(bytes.len()).unwrap());
         viewer
     }
@@ -403,7 +403,7 @@ mod tests {
 
     #[test]
     fn only_what_is_on_the_screen_is_read() {
-        let mut viewer = Viewer::new(Place::Local("/x".into()));
+        let mut viewer = Viewer::new(Place::local("/x"));
         assert_eq!(viewer.wanted(), Some(0));
         viewer.take(0, vec![b'x'; 1 << 20], 100 * BLOCK_SIZE);
         assert_eq!(viewer.wanted(), None);

@@ -19,7 +19,7 @@ impl Rate {
         if let Some((_, before)) = self.points.back()
             && *before > bytes
         {
-            // The counter began anew.
+            // The counter was reset.
             self.points.clear();
         }
         if self.points.back().is_none_or(|(last, _)| now >= *last + STEP) {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_move_never_ends() {
+    fn a_transfer_that_does_not_move_has_no_time_left() {
         assert_eq!(eta(10, 0), None);
         assert_eq!(eta(10, 4), Some(Duration::from_secs(3)));
     }

@@ -1,4 +1,4 @@
-//! The lines of the transfers view: each transfer, and below it what moves, asks or failed in it.
+//! The lines of the transfers view: each transfer, and below it its active, asking and failed files.
 
 use ferry_client::transfer::{ActiveItem, ItemId};
 

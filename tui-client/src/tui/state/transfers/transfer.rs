@@ -1,12 +1,18 @@
 //! One transfer: the entries that one command copies or moves, and their progress.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use ferry_client::transfer::{ActiveItem, ConflictRule, Decision, ItemId, ItemState, JobId, Scope};
+use ferry_client::{
+    connect::Target,
+    transfer::{ActiveItem, ConflictRule, ItemId, ItemState, JobId, Summary},
+};
 use ferry_shared::{digest::Digest, name::Name, path::RemotePath};
 
 use super::{
-    part::{Part, Tally},
+    figures::{Before, Tally},
     rate::Rate,
 };
 use crate::{
@@ -28,6 +34,8 @@ pub(crate) enum Way {
     Up,
     /// From the server.
     Down,
+    /// Between two servers, or two folders of this computer.
+    Across,
 }
 
 /// The order of a transfer, as it was given.
@@ -61,7 +69,23 @@ pub(crate) struct Piece {
 impl Order {
     /// The direction of its bytes.
     pub(crate) fn way(&self) -> Way {
-        if self.to.is_remote() { Way::Up } else { Way::Down }
+        match (self.from.is_local(), self.to.is_local()) {
+            (true, false) => Way::Up,
+            (false, true) => Way::Down,
+            _ => Way::Across,
+        }
+    }
+
+    /// The servers it needs.
+    pub(crate) fn servers(&self) -> Vec<Target> {
+        let mut servers: Vec<Target> = [&self.from, &self.to].into_iter().filter_map(Place::target).cloned().collect();
+        servers.dedup();
+        servers
+    }
+
+    /// Whether it needs this server.
+    pub(crate) fn needs(&self, server: &Target) -> bool {
+        self.from.target() == Some(server) || self.to.target() == Some(server)
     }
 }
 
@@ -70,61 +94,12 @@ impl Order {
 pub(crate) struct FailedItem {
     /// The engine's name for it.
     pub(crate) item: ItemId,
-    /// Its job.
-    pub(crate) job: JobId,
     /// Its path below the order's folder.
     pub(crate) path: RemotePath,
     /// Why.
     pub(crate) problem: Problem,
     /// Whether trying again may help.
     pub(crate) retryable: bool,
-}
-
-/// An answer that holds for more than one question.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StandingAnswer {
-    /// The files it covers.
-    pub(crate) covers: Covers,
-    /// The decision.
-    pub(crate) decision: Decision,
-}
-
-/// The files that an answer covers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Covers {
-    /// All files for this folder.
-    Folder(RemotePath),
-    /// All files with this extension, in lower case.
-    Kind(Vec<u8>),
-    /// All.
-    All,
-}
-
-impl Covers {
-    /// The files that an answer for `path` covers in `scope`; `None` for that file only.
-    pub(crate) fn of(path: &RemotePath, scope: Scope) -> Option<Self> {
-        match scope {
-            Scope::This => None,
-            Scope::Folder => Some(Self::Folder(path.parent().unwrap_or_default())),
-            Scope::Kind => Some(Self::Kind(kind(path))),
-            Scope::All => Some(Self::All),
-        }
-    }
-
-    /// Whether it covers the file at `path`.
-    pub(crate) fn covers(&self, path: &RemotePath) -> bool {
-        match self {
-            Self::Folder(folder) => path.parent().unwrap_or_default() == *folder,
-            Self::Kind(extension) => kind(path) == *extension,
-            Self::All => true,
-        }
-    }
-}
-
-/// The extension of a path's last name, in lower case.
-fn kind(path: &RemotePath) -> Vec<u8> {
-    let name = path.names().next_back().unwrap_or_default();
-    crate::tui::state::order::extension(name).to_ascii_lowercase()
 }
 
 /// The phase of a transfer as a whole.
@@ -159,18 +134,26 @@ pub(crate) struct Transfer {
     pub(crate) key: Key,
     /// The order.
     pub(crate) order: Order,
-    /// Its pieces, as the order has them.
-    pub(crate) parts: Vec<Part>,
-    /// All of it together.
+    /// The engine's name for it, once the engine has it.
+    pub(crate) job: Option<JobId>,
+    /// Its progress.
     pub(crate) tally: Tally,
+    /// The summary, once it has ended.
+    pub(crate) summary: Option<Summary>,
+    /// Transferred bytes: the finished ones without those that were there already.
+    pub(crate) fresh: u64,
+    /// The figures from before a break or a pause, until the present bytes are known again.
+    pub(super) before: Option<Before>,
+    /// The pieces of the order that are through.
+    pub(crate) through: BTreeSet<usize>,
+    /// The pieces that could not be carried at all, and why.
+    pub(crate) refused: BTreeMap<usize, Problem>,
     /// Large files being worked on.
     pub(crate) active: Vec<ActiveItem>,
     /// Large files that were paused by themselves, or wait again since.
     pub(crate) resting: Vec<ActiveItem>,
     /// Files that failed, the latest last.
     pub(crate) failures: Vec<FailedItem>,
-    /// Answers for later questions.
-    pub(crate) answers: Vec<StandingAnswer>,
     /// The digest of the one file it was.
     pub(crate) digest: Option<Digest>,
     /// Left from the last time, and not yet begun.
@@ -188,16 +171,19 @@ pub(crate) struct Transfer {
 impl Transfer {
     /// A transfer that was just ordered.
     pub(crate) fn new(key: Key, order: Order) -> Self {
-        let parts = order.what.iter().map(|_| Part::default()).collect();
         Self {
             key,
             order,
-            parts,
+            job: None,
             tally: Tally { counting: true, ..Tally::default() },
+            summary: None,
+            fresh: 0,
+            before: None,
+            through: BTreeSet::new(),
+            refused: BTreeMap::new(),
             active: Vec::new(),
             resting: Vec::new(),
             failures: Vec::new(),
-            answers: Vec::new(),
             digest: None,
             held: false,
             discarded: false,
@@ -236,8 +222,7 @@ impl Transfer {
             return Phase::Held;
         }
         if self.is_over() {
-            let cancelled =
-                self.parts.iter().any(|part| part.summary.as_ref().is_some_and(|summary| summary.cancelled));
+            let cancelled = self.summary.as_ref().is_some_and(|summary| summary.cancelled);
             return match (cancelled, self.has_problem()) {
                 (true, _) => Phase::Cancelled,
                 (false, true) => Phase::Failed,
@@ -252,7 +237,7 @@ impl Transfer {
             return Phase::Working(active.state);
         }
         if self.rate.at(now) > 0 {
-            let state = if self.order.way() == Way::Up { ItemState::Sending } else { ItemState::Receiving };
+            let state = if self.order.to.is_local() { ItemState::Receiving } else { ItemState::Sending };
             return Phase::Working(state);
         }
         let paused = self.resting.iter().filter(|item| item.state == ItemState::Paused).count() as u64;
@@ -268,13 +253,12 @@ impl Transfer {
 
     /// Whether something of it failed.
     pub(crate) fn has_problem(&self) -> bool {
-        self.tally.failed > 0
-            || self.parts.iter().any(|part| part.summary.as_ref().is_some_and(|summary| summary.error.is_some()))
+        self.tally.failed > 0 || self.summary.as_ref().is_some_and(|summary| summary.error.is_some())
     }
 
     /// A description of the files left out of it; `None` if there are none.
     pub(crate) fn left_out(&self) -> Option<String> {
-        let unchanged: u64 = self.parts.iter().filter_map(|part| part.summary.as_ref()).map(|sum| sum.unchanged).sum();
+        let unchanged = self.summary.as_ref().map_or(0, |summary| summary.unchanged);
         let skipped = self.tally.skipped.saturating_sub(unchanged);
         match (unchanged, skipped) {
             (0, 0) => None,
@@ -284,29 +268,22 @@ impl Transfer {
         }
     }
 
-    /// Drops the finished pieces and the progress of the others. Returns the order to give again.
-    pub(crate) fn begin_again(&mut self) -> Order {
-        let well = |part: &Part| {
-            part.summary
-                .as_ref()
-                .is_some_and(|summary| summary.failed == 0 && summary.error.is_none() && !summary.cancelled)
+    /// The engine has it as this job.
+    pub(super) fn begin(&mut self, job: JobId) {
+        *self = Self {
+            job: Some(job),
+            failures: std::mem::take(&mut self.failures),
+            ..Self::new(self.key, self.order.clone())
         };
-        let through: Vec<bool> = self.parts.iter().map(well).collect();
-        let mut kept = through.iter().map(|through| !through);
-        self.order.what.retain(|_| kept.next().unwrap_or(true));
-        self.parts = self.order.what.iter().map(|_| Part::default()).collect();
-        self.failures.clear();
-        self.resting.clear();
-        self.discarded = false;
-        (self.ended, self.tally) = (None, Tally { counting: true, ..Tally::default() });
-        self.order.clone()
     }
 
-    /// The parts together.
-    pub(crate) fn add_up(&mut self) {
-        let paused = self.parts.iter().filter(|part| part.summary.is_none()).all(|part| part.tally.paused);
-        let total = self.parts.iter().map(|part| part.tally).fold(Tally::default(), Tally::plus);
-        self.tally = Tally { paused: paused && !self.is_over(), ..total };
+    /// Drops the finished pieces and the progress of the others. Returns the order to give again.
+    pub(crate) fn begin_again(&mut self) -> Order {
+        let mut order = self.order.clone();
+        let mut pieces = 0..order.what.len();
+        order.what.retain(|_| pieces.next().is_none_or(|piece| !self.through.contains(&piece)));
+        *self = Self::new(self.key, order);
+        self.order.clone()
     }
 
     /// A file is paused by itself: it stays to be seen.
@@ -342,11 +319,6 @@ impl Transfer {
             self.failures.push(failure);
         }
     }
-
-    /// The standing answer for a file that goes to `path`.
-    pub(crate) fn standing_answer(&self, path: &RemotePath) -> Option<Decision> {
-        self.answers.iter().rev().find(|answer| answer.covers.covers(path)).map(|answer| answer.decision)
-    }
 }
 
 #[cfg(test)]
@@ -359,8 +331,6 @@ impl Transfer {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use ferry_client::transfer::Summary;
-
     use super::*;
 
     pub(crate) fn order(names: &[&str]) -> Order {
@@ -370,8 +340,8 @@ pub(crate) mod tests {
             Piece { becomes: name.clone(), name, folder }
         };
         Order {
-            from: Place::Local("/home/al/data".into()),
-            to: Place::Remote(RemotePath::from_typed(b"photos").unwrap()),
+            from: Place::local("/home/al/data"),
+            to: Place::remote(crate::tui::fixture::server().target, RemotePath::from_typed(b"photos").unwrap()),
             what: names.iter().map(piece).collect(),
             moves: false,
             rule: ConflictRule::Ask,
@@ -380,25 +350,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn answers_cover_what_they_say() {
-        let path = |text: &str| RemotePath::from_typed(text.as_bytes()).unwrap();
-        let covers =
-            |scope, other: &str| Covers::of(&path("a/x.JPG"), scope).is_some_and(|covers| covers.covers(&path(other)));
-        assert!(!covers(Scope::This, "a/x.JPG"));
-        assert!(covers(Scope::Folder, "a/y") && !covers(Scope::Folder, "a/b/y"));
-        assert!(covers(Scope::Kind, "c/z.jpg") && !covers(Scope::Kind, "c/z"));
-        assert!(covers(Scope::All, "q"));
-    }
-
-    #[test]
-    fn it_is_paused_only_when_all_that_is_left_is() {
-        let mut transfer = Transfer::new(Key(1), order(&["a", "b"]));
-        transfer.parts[0].tally.paused = true;
-        transfer.add_up();
-        assert_ne!(transfer.phase(Duration::ZERO), Phase::Paused);
-        transfer.parts[1].summary = Some(Summary::default());
-        transfer.add_up();
-        assert_eq!(transfer.phase(Duration::ZERO), Phase::Paused);
+    fn what_is_through_is_not_ordered_again() {
+        let mut transfer = Transfer::new(Key(1), order(&["a", "b", "c"]));
+        transfer.through.insert(1);
+        let again = transfer.begin_again();
+        assert_eq!(again.what, order(&["a", "c"]).what);
+        assert!(transfer.through.is_empty() && !transfer.is_over());
     }
 
     #[test]
@@ -413,7 +370,7 @@ pub(crate) mod tests {
     fn a_job_that_could_not_be_done_at_all_is_no_success() {
         let mut transfer = Transfer::new(Key(1), order(&["a"]));
         let error = Some(ferry_client::ClientError::Cancelled);
-        transfer.parts[0].summary = Some(Summary { error, ..Summary::default() });
+        transfer.summary = Some(Summary { error, ..Summary::default() });
         transfer.ended = Some(Duration::ZERO);
         assert_eq!(transfer.phase(Duration::ZERO), Phase::Failed);
     }

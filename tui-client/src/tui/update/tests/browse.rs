@@ -3,10 +3,10 @@
 use crate::{
     fault::Kind,
     tui::{
-        effect::Effect,
+        effect::{ConnectionEffect, Effect},
         event::{Answer, Event, Mouse, MouseAct},
-        fixture::{Fixture, begin, entry, local_items},
-        state::{item::Item, place::Place, problem::Problem, side::Side, ticket::Ticket},
+        fixture::{Fixture, begin, entry, local_items, server},
+        state::{item::Item, problem::Problem, side::Side, ticket::Ticket},
     },
 };
 
@@ -159,7 +159,7 @@ fn a_folder_that_is_gone_is_named_once() {
 }
 
 #[test]
-fn what_is_marked_says_how_many_folders_where_their_size_is_not_known() {
+fn the_marked_amount_counts_folders_of_unknown_size() {
     let mut fixture = Fixture::connected();
     fixture.keys("j space space");
     assert!(fixture.text().contains("2 of 10 marked, 2 folders"), "{}", fixture.text());
@@ -168,7 +168,7 @@ fn what_is_marked_says_how_many_folders_where_their_size_is_not_known() {
 }
 
 #[test]
-fn what_a_search_finds_is_in_order_and_the_cursor_stays_on_its_entry() {
+fn search_results_are_sorted_and_the_cursor_stays_on_its_entry() {
     use crate::tui::state::dialog::{Dialog, FoundItem};
     let mut fixture = Fixture::connected();
     fixture.keys("tab F").type_text("a").keys("enter");
@@ -249,7 +249,7 @@ fn a_key_that_means_nothing_says_so_and_ends_what_was_begun() {
 fn escape_never_quits_or_disconnects() {
     let mut fixture = Fixture::connected();
     fixture.keys("esc esc esc esc");
-    assert!(fixture.take().is_empty() && fixture.state.connection.is_online());
+    assert!(fixture.take().is_empty() && fixture.connection().is_online());
 }
 
 #[test]
@@ -296,21 +296,18 @@ fn the_mouse_chooses_opens_marks_and_drags() {
 }
 
 #[test]
-fn a_bookmark_of_a_server_needs_that_server() {
+fn a_bookmark_of_a_server_that_is_not_connected_connects_to_it() {
     let mut fixture = Fixture::connected();
     fixture.keys("tab g a");
     assert!(matches!(&fixture.take()[..], [Effect::SaveBookmarks(all)] if all.len() == 1));
     fixture.keys(": ").type_text("disconnect").keys("enter");
     fixture.keys("g b enter");
-    assert!(
-        fixture.state.toast.as_ref().is_some_and(|toast| toast.text.contains("connect to")),
-        "{:?}",
-        fixture.state.toast
-    );
+    let reach = |effect: &Effect| matches!(effect, Effect::Connection(ConnectionEffect::Reach(_, target, ..)) if *target == server().target);
+    assert!(fixture.effects.iter().any(reach), "{:?}", fixture.effects);
 }
 
 #[test]
-fn what_a_search_found_is_gone_to() {
+fn a_search_result_can_be_opened() {
     let mut fixture = Fixture::connected();
     fixture.keys("tab F").type_text("raw").keys("enter");
     let ticket = fixture.ticket();
@@ -329,10 +326,31 @@ fn what_a_search_found_is_gone_to() {
 }
 
 #[test]
+fn an_action_that_the_site_does_not_offer_is_not_shown_and_says_why() {
+    let mut fixture = Fixture::connected();
+    let _ = fixture.take();
+    fixture.keys("g u");
+    assert!(fixture.take().is_empty());
+    let told = fixture.state.toast.as_ref().map(|toast| toast.text.as_str());
+    assert_eq!(told, Some("this computer has no quota"));
+    let offered = |fixture: &mut Fixture| {
+        fixture.keys(":").type_text("account");
+        let shown = fixture.text().contains("what you use");
+        fixture.keys("esc");
+        shown
+    };
+    assert!(!offered(&mut fixture));
+    fixture.keys("tab");
+    assert!(offered(&mut fixture));
+    fixture.keys("g u");
+    assert!(fixture.take().iter().any(|effect| matches!(effect, Effect::Uploads(..))));
+}
+
+#[test]
 fn places_are_remembered_by_side() {
     let mut fixture = Fixture::connected();
     fixture.keys("g o");
-    assert!(matches!(fixture.state.pane().place, Place::Remote(_)));
+    assert!(!fixture.state.pane().place.is_local());
     fixture.keys("g o");
-    assert!(matches!(fixture.state.pane().place, Place::Local(_)));
+    assert!(fixture.state.pane().place.is_local());
 }

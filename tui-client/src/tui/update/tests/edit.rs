@@ -45,7 +45,7 @@ fn begun(fixture: &mut Fixture) -> (Key, Order) {
 /// The transfer that was begun goes through.
 fn arrive(fixture: &mut Fixture, job: u64) -> Key {
     let (key, _) = begun(fixture);
-    fixture.event(Event::Started(key, vec![JobId(job)]));
+    fixture.event(Event::Started(key, JobId(job)));
     fixture.event(Event::Transfer(done(job, 0)));
     key
 }
@@ -82,7 +82,7 @@ fn an_edited_file_keeps_the_permission_bits_it_has_on_the_server_by_then() {
     fixture.event(Event::Answer(ticket, Answer::Version(Some((Version("1".to_owned()), 0o444)))));
     let (key, order) = begun(&mut fixture);
     assert_eq!(order.mode, Some(0o600), "the copy can be read and changed here");
-    fixture.event(Event::Started(key, vec![JobId(1)]));
+    fixture.event(Event::Started(key, JobId(1)));
     fixture.event(Event::Transfer(done(1, 0)));
     editor_ends(&mut fixture, true);
     let ticket = fixture.ticket();
@@ -133,7 +133,7 @@ fn a_copy_that_did_not_arrive_back_is_named_and_kept() {
     fixture.event(Event::Answer(ticket, Answer::Version(version("1"))));
     let key = fixture.state.transfers.all().last().unwrap().key;
     let _ = fixture.take();
-    fixture.event(Event::Started(key, vec![JobId(3)]));
+    fixture.event(Event::Started(key, JobId(3)));
     fixture.event(Event::Transfer(done(3, 1)));
     assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.bad && toast.text.contains("your version is")));
     assert!(!fixture.take().iter().any(|effect| matches!(effect, Effect::RemoveCopy(_))));

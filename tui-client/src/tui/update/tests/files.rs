@@ -1,4 +1,4 @@
-//! New folders, names, deletions, details and files looked at.
+//! New folders, names, deletions, details and the viewer.
 
 use ferry_shared::name::Name;
 
@@ -21,7 +21,9 @@ fn a_new_folder_is_made_and_landed_on() {
     let mut fixture = Fixture::connected();
     fixture.keys("f7").type_text("trip").keys("enter");
     let ticket = fixture.ticket();
-    assert!(matches!(&fixture.take()[..], [Effect::MakeFolder(_, Place::Local(path))] if path.ends_with("data/trip")));
+    assert!(
+        matches!(&fixture.take()[..], [Effect::MakeFolder(_, place)] if *place == Place::local("/home/al/data/trip"))
+    );
     fixture.event(Event::Answer(ticket, Answer::Done));
     let mut items = local_items();
     items.push(entry("trip/", 0, 0));
@@ -43,7 +45,7 @@ fn a_folder_that_is_there_already_is_told() {
 fn renaming_one_begins_before_the_extension() {
     let mut fixture = Fixture::connected();
     fixture.keys("j j j f2").type_text("s").keys("enter");
-    let expected = |effect: &Effect| matches!(effect, Effect::Rename(_, all) if all[0].1 == Place::Local("/home/al/data/holidays.raw".into()));
+    let expected = |effect: &Effect| matches!(effect, Effect::Rename(_, all) if all[0].1 == Place::local("/home/al/data/holidays.raw"));
     assert!(fixture.effects.iter().any(expected), "{:?}", fixture.effects);
 }
 
@@ -126,7 +128,7 @@ fn details_ask_for_the_digest_and_call_it_off_when_closed() {
 }
 
 #[test]
-fn a_file_is_read_block_by_block_as_it_is_looked_at() {
+fn a_file_is_read_block_by_block_as_it_is_viewed() {
     let mut fixture = Fixture::connected();
     fixture.keys("j j j j o");
     let ticket = fixture.ticket();
@@ -140,7 +142,7 @@ fn a_file_is_read_block_by_block_as_it_is_looked_at() {
 }
 
 #[test]
-fn what_is_no_file_is_not_looked_at() {
+fn only_files_are_opened_in_the_viewer() {
     let mut fixture = Fixture::connected();
     fixture.keys("j f3");
     assert!(fixture.state.dialogs.is_empty() && fixture.state.toast.as_ref().is_some_and(|toast| toast.bad));
@@ -155,7 +157,7 @@ fn within_the_server_nothing_travels() {
     fixture.answer_lists(vec![entry("photos/", 0, 1), entry("b.txt", 5, 1)]);
     let _ = fixture.take();
     fixture.keys("g g j j f5 y");
-    assert!(matches!(&fixture.take()[..], [Effect::CopyThere(_, all)] if all[0].1.as_bytes() == b"photos/b.txt"));
+    assert!(matches!(&fixture.take()[..], [Effect::CopyThere(_, all)] if all[0].1.path.to_string() == "/photos/b.txt"));
     fixture.keys("f6 y");
     assert!(
         fixture
@@ -164,6 +166,8 @@ fn within_the_server_nothing_travels() {
             .any(|effect| matches!(effect, Effect::Rename(_, all) if all[0].0.name() == Some(name("b.txt"))))
     );
     fixture.keys("k f5");
-    assert!(matches!(fixture.state.dialogs[..], []), "a folder cannot go into itself: {:?}", fixture.state.toast);
+    assert!(matches!(fixture.state.dialogs[..], []), "{:?}", fixture.state.toast);
+    let refused = fixture.state.toast.as_ref().map(|toast| toast.text.as_str());
+    assert_eq!(refused, Some("/photos/photos is inside /photos"));
     let _ = Dialog::Quit;
 }

@@ -27,7 +27,7 @@ fn ended(fixture: &mut Fixture, of: u64, summary: Summary) {
 }
 
 #[test]
-fn what_was_left_out_is_not_said_to_be_verified() {
+fn files_left_out_are_not_reported_as_verified() {
     let mut fixture = Fixture::connected();
     fixture.keys("j");
     let key = fixture.copy(1);
@@ -42,7 +42,7 @@ fn what_was_left_out_is_not_said_to_be_verified() {
 }
 
 #[test]
-fn what_was_not_compared_is_said_to_have_the_same_size_and_date() {
+fn files_not_compared_are_reported_with_the_same_size_and_date() {
     let mut fixture = Fixture::connected();
     fixture.keys("j");
     let key = fixture.copy(1);
@@ -54,7 +54,7 @@ fn what_was_not_compared_is_said_to_have_the_same_size_and_date() {
 }
 
 #[test]
-fn what_was_verified_and_what_was_left_out_are_both_said() {
+fn verified_files_and_files_left_out_are_both_reported() {
     let mut fixture = Fixture::connected();
     fixture.keys("j");
     fixture.copy(1);
@@ -80,7 +80,7 @@ fn a_cancelled_transfer_shows_how_far_it_was_and_can_be_taken_up_again() {
     fixture.keys("w r");
     let effects = fixture.take();
     assert!(matches!(transfers(&effects)[..], [TransferEffect::Add(again, _)] if *again == key), "{effects:?}");
-    fixture.event(Event::Started(key, vec![JobId(2)]));
+    fixture.event(Event::Started(key, JobId(2)));
     assert_ne!(phase(&fixture, key), Phase::Cancelled);
 }
 
@@ -98,7 +98,12 @@ fn a_failed_transfer_shows_no_more_than_is_verified() {
 
 fn lost() -> ferry_client::transfer::Event {
     let retry_in = std::time::Duration::from_secs(3);
-    let lost = ferry_client::transfer::LinkEvent::Lost { error: ClientError::closed(), retry_in, attempt: 1 };
+    let lost = ferry_client::transfer::LinkEvent::Lost {
+        site: "ferry://alice@files.example.org:7021".into(),
+        error: ClientError::closed(),
+        retry_in,
+        attempt: 1,
+    };
     ferry_client::transfer::Event::Link(lost)
 }
 
@@ -109,7 +114,7 @@ fn that_the_server_cannot_be_reached_is_not_said_for_longer_than_it_is_true() {
         engine(&mut fixture, lost());
         assert!(fixture.text().contains("again in 3 s"));
         fixture.event(match back {
-            true => Event::Restored(crate::tui::fixture::account()),
+            true => Event::Restored(crate::tui::fixture::server().target, crate::tui::fixture::account()),
             // It was given up.
             false => Event::Transfer(ferry_client::transfer::Event::Idle),
         });
@@ -118,7 +123,7 @@ fn that_the_server_cannot_be_reached_is_not_said_for_longer_than_it_is_true() {
 }
 
 #[test]
-fn what_stands_still_for_want_of_a_server_shows_no_rate() {
+fn transfers_stopped_without_a_server_show_no_rate() {
     let mut fixture = Fixture::busy();
     assert!(fixture.text().contains("MiB/s"));
     engine(&mut fixture, lost());

@@ -11,7 +11,7 @@ use crate::tui::{
     action::Where,
     effect::{ConnectionEffect, Effect, TransferEffect},
     event::{Answer, Event},
-    fixture::{Fixture, asks, done, fails, job, server},
+    fixture::{Fixture, asks, done, fails, job, second, server},
     state::{
         Quitting,
         dialog::Dialog,
@@ -37,7 +37,7 @@ fn phase(fixture: &Fixture, key: Key) -> Phase {
 }
 
 #[test]
-fn what_is_marked_goes_to_the_other_pane() {
+fn marked_entries_are_copied_to_the_other_pane() {
     let mut fixture = Fixture::connected();
     fixture.keys("j j j space space f5 y");
     let added = fixture.take();
@@ -46,7 +46,7 @@ fn what_is_marked_goes_to_the_other_pane() {
         order.what.iter().map(|piece| piece.name.display().to_string()).collect::<Vec<_>>(),
         ["holiday.raw", "iso.img"]
     );
-    assert!(order.to.is_remote() && !order.moves);
+    assert!(!order.to.is_local() && !order.moves);
     assert_eq!(fixture.state.pane().marked().entries(), 0, "the marks are used up");
 }
 
@@ -107,9 +107,9 @@ fn a_verified_transfer_is_settled_and_its_folder_read_again() {
     engine(&mut fixture, done(1, 0));
     assert_eq!(phase(&fixture, key), Phase::Verified);
     assert!(fixture.effects.contains(&Effect::Transfer(TransferEffect::Settle(key))));
-    assert!(links(&fixture.effects).contains(&&ConnectionEffect::Usage));
+    assert!(links(&fixture.effects).contains(&&ConnectionEffect::Usage(server().target)));
     fixture.wait(2000);
-    assert!(fixture.effects.iter().any(|effect| matches!(effect, Effect::List(_, Place::Remote(_)))));
+    assert!(fixture.effects.iter().any(|effect| matches!(effect, Effect::List(_, place) if !place.is_local())));
     assert!(fixture.text().contains("verified"));
 }
 
@@ -209,7 +209,7 @@ fn how_many_and_how_fast_is_told_to_the_engine() {
     fixture.keys("w + +");
     assert_eq!(transfers(&fixture.take()), [&TransferEffect::AtOnce(5), &TransferEffect::AtOnce(6)]);
     fixture.keys("s").type_text("10MiB").keys("tab").type_text("fast").keys("enter");
-    assert!(fixture.text().contains("`fast` is no size") && transfers(&fixture.take()).is_empty());
+    assert!(fixture.text().contains("`fast` is not a size") && transfers(&fixture.take()).is_empty());
     fixture.keys("ctrl-u enter");
     let effects = fixture.take();
     assert!(
@@ -236,24 +236,41 @@ fn questions_never_hold_up_the_rest_and_are_answered_when_it_suits() {
 }
 
 #[test]
-fn an_answer_for_many_answers_what_asks_and_what_will() {
+fn an_answer_for_many_is_the_engines_and_what_it_covers_is_withdrawn() {
     let mut fixture = Fixture::connected();
     fixture.keys("j space j space space");
     fixture.copy(1);
     engine(&mut fixture, asks(5, 1, "photos/a", "x.jpg"));
-    engine(&mut fixture, asks(6, 2, "photos/b", "y.JPG"));
-    engine(&mut fixture, asks(7, 2, "photos/b", "z.txt"));
+    engine(&mut fixture, asks(6, 1, "photos/b", "y.JPG"));
+    engine(&mut fixture, asks(7, 1, "photos/b", "z.txt"));
     let _ = fixture.take();
     fixture.keys("A tab tab r");
-    let effects = fixture.take();
-    let expected = [
-        TransferEffect::Answer(ItemId(5), Decision::Replace, Scope::Kind),
-        TransferEffect::Answer(ItemId(6), Decision::Replace, Scope::This),
-    ];
-    assert_eq!(transfers(&effects), expected.iter().collect::<Vec<_>>());
-    engine(&mut fixture, asks(8, 3, "photos/c", "later.jpg"));
-    assert_eq!(transfers(&fixture.take()), [&TransferEffect::Answer(ItemId(8), Decision::Replace, Scope::This)]);
-    assert_eq!(fixture.state.transfers.asks.len(), 1);
+    assert_eq!(transfers(&fixture.take()), [&TransferEffect::Answer(ItemId(5), Decision::Replace, Scope::Kind)]);
+    let state = ferry_client::transfer::ItemState::Waiting;
+    engine(&mut fixture, ferry_client::transfer::Event::ItemState { item: ItemId(6), state });
+    assert_eq!(fixture.state.transfers.asks.iter().map(|ask| ask.item).collect::<Vec<_>>(), [ItemId(7)]);
+    assert!(matches!(fixture.state.dialogs.last(), Some(Dialog::Conflict(view)) if view.item == ItemId(7)));
+}
+
+#[test]
+fn a_piece_that_is_through_is_noted_and_not_ordered_again() {
+    let mut fixture = Fixture::connected();
+    fixture.keys("j j j space space");
+    let key = fixture.copy(1);
+    engine(&mut fixture, ferry_client::transfer::Event::PieceDone { job: JobId(1), piece: 0 });
+    let name = ferry_shared::name::Name::try_from("holiday.raw").unwrap();
+    assert_eq!(transfers(&fixture.take()), [&TransferEffect::Through(key, name)]);
+    let error = ClientError::closed();
+    engine(&mut fixture, ferry_client::transfer::Event::PieceFailed { job: JobId(1), piece: 1, error: error.clone() });
+    let summary = ferry_client::transfer::Summary { error: Some(error), failed_pieces: 1, ..Default::default() };
+    engine(&mut fixture, ferry_client::transfer::Event::JobDone { job: JobId(1), summary });
+    fixture.keys("w enter");
+    assert!(fixture.text().contains("iso.img: "), "{}", fixture.text());
+    let _ = fixture.take();
+    fixture.keys("esc r");
+    let again = fixture.take();
+    let [TransferEffect::Begin(_, order)] = &transfers(&again)[..] else { panic!("{again:?}") };
+    assert_eq!(order.what.iter().map(|piece| piece.name.display().to_string()).collect::<Vec<_>>(), ["iso.img"]);
 }
 
 #[test]
@@ -309,11 +326,11 @@ fn a_signal_quits_without_a_question() {
 }
 
 #[test]
-fn what_was_left_is_offered_and_goes_on_after_the_login() {
+fn transfers_left_are_offered_and_resume_after_the_login() {
     let mut fixture = Fixture::fresh();
     fixture.answer_lists(crate::tui::fixture::local_items());
     let order = Transfer::sample().order;
-    fixture.event(Event::Left(vec![Left { server: server().target, key: Key(41), order: order.clone() }]));
+    fixture.event(Event::Left(vec![Left { agreed: false, key: Key(41), order: order.clone() }]));
     assert_eq!(fixture.state.place(), Where::Resume);
     fixture.keys("enter");
     fixture.greet();
@@ -321,7 +338,7 @@ fn what_was_left_is_offered_and_goes_on_after_the_login() {
     let _ = fixture.take();
     fixture.log_in();
     assert_eq!(transfers(&fixture.take()), [&TransferEffect::Begin(Key(41), order)]);
-    fixture.event(Event::Started(Key(41), vec![JobId(1), JobId(2), JobId(3)]));
+    fixture.event(Event::Started(Key(41), JobId(1)));
     assert!(!fixture.state.transfers.get(Key(41)).unwrap().held);
     fixture.answer_lists(crate::tui::fixture::remote_items());
     fixture.keys("j j");
@@ -330,8 +347,8 @@ fn what_was_left_is_offered_and_goes_on_after_the_login() {
 }
 
 #[test]
-fn what_was_left_can_wait_or_be_forgotten() {
-    let left = || vec![Left { server: server().target, key: Key(1), order: Transfer::sample().order }];
+fn transfers_left_can_wait_or_be_forgotten() {
+    let left = || vec![Left { agreed: false, key: Key(1), order: Transfer::sample().order }];
     let mut fixture = Fixture::fresh();
     fixture.event(Event::Left(left()));
     fixture.keys("esc");
@@ -343,9 +360,9 @@ fn what_was_left_can_wait_or_be_forgotten() {
 }
 
 #[test]
-fn what_was_left_of_the_named_server_is_offered_after_its_login() {
+fn transfers_left_of_the_named_server_are_offered_after_its_login() {
     let mut fixture = Fixture::of(crate::tui::fixture::begin(Some(server())));
-    fixture.event(Event::Left(vec![Left { server: server().target, key: Key(1), order: Transfer::sample().order }]));
+    fixture.event(Event::Left(vec![Left { agreed: false, key: Key(1), order: Transfer::sample().order }]));
     assert_eq!(fixture.state.place(), Where::Wait);
     fixture.greet();
     fixture.type_text("pw").keys("enter");
@@ -387,4 +404,72 @@ fn clearing_takes_what_is_over_off_the_list() {
     let mut fixture = Fixture::busy();
     fixture.keys("D");
     assert_eq!(fixture.state.transfers.all().len(), 4);
+}
+
+#[test]
+fn a_copy_between_two_folders_of_this_computer_is_a_transfer() {
+    let mut fixture = Fixture::connected();
+    fixture.keys("tab g o tab j f5");
+    counted(&mut fixture, 1 << 20, false);
+    let _ = fixture.take();
+    fixture.keys("y");
+    let added = fixture.take();
+    let [TransferEffect::Add(_, order)] = &transfers(&added)[..] else { panic!("{added:?}") };
+    assert_eq!((&order.from, &order.to), (&Place::local("/home/al/data"), &Place::local("/home/al")));
+    assert!(order.servers().is_empty(), "it needs no server");
+}
+
+#[test]
+fn a_folder_of_this_computer_is_not_copied_into_itself() {
+    let mut fixture = Fixture::connected();
+    fixture.keys("tab g o");
+    fixture.answer_lists(vec![crate::tui::fixture::entry("data/", 0, 1)]);
+    fixture.keys("tab");
+    let place = Place::local("/home/al/data/2024");
+    fixture.state.panes[crate::tui::state::side::Side::Right].place = place;
+    fixture.keys("j f5");
+    let refused = fixture.state.toast.as_ref().map(|toast| toast.text.as_str());
+    assert_eq!(refused, Some("/home/al/data/2024/2024 is inside /home/al/data/2024"));
+}
+
+#[test]
+fn a_copy_between_two_servers_is_a_transfer_that_needs_both() {
+    let mut fixture = Fixture::connected();
+    fixture.connect_second();
+    fixture.keys("j j j f5 y");
+    let added = fixture.take();
+    let [TransferEffect::Add(_, order)] = &transfers(&added)[..] else { panic!("{added:?}") };
+    assert_eq!(order.servers(), [second(), server().target]);
+}
+
+#[test]
+fn an_order_between_two_servers_is_held_until_both_are_connected() {
+    let mut fixture = Fixture::fresh();
+    fixture.answer_lists(crate::tui::fixture::local_items());
+    let home = ferry_shared::path::RemotePath::home;
+    let (from, to) = (Place::remote(server().target, home()), Place::remote(second(), home()));
+    let order = crate::tui::state::transfers::Order { from, to, ..Transfer::sample().order };
+    fixture.event(Event::Left(vec![Left { agreed: false, key: Key(41), order: order.clone() }]));
+    assert!(fixture.text().contains("alice@files.example.org and bob@second.example.org"), "{}", fixture.text());
+    fixture.keys("enter");
+    fixture.greet();
+    fixture.type_text("pw").keys("enter");
+    let _ = fixture.take();
+    fixture.log_in();
+    // One of the two is not enough; the other is connected to next, in the other pane.
+    assert!(transfers(&fixture.effects).is_empty(), "{:?}", fixture.effects);
+    fixture.greet();
+    fixture.type_text("pw").keys("enter");
+    fixture.log_in();
+    assert_eq!(transfers(&fixture.take()), [&TransferEffect::Begin(Key(41), order)]);
+    assert_eq!(fixture.state.connections.len(), 2);
+}
+
+#[test]
+fn an_order_on_this_computer_goes_on_without_any_server() {
+    let mut fixture = Fixture::fresh();
+    let order = crate::tui::state::transfers::Order { to: Place::local("/mnt"), ..Transfer::sample().order };
+    fixture.event(Event::Left(vec![Left { agreed: false, key: Key(41), order: order.clone() }]));
+    fixture.keys("enter");
+    assert_eq!(transfers(&fixture.take()), [&TransferEffect::Begin(Key(41), order)]);
 }

@@ -6,7 +6,7 @@ use crate::tui::{
     action::Action,
     state::{
         State,
-        connection::Connection,
+        attempt::Step,
         dialog::{Form, FormField, Purpose, Value},
     },
     view::{
@@ -23,7 +23,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Rect
     let most = popup::most_columns(room);
     let notes = popup::all_wrapped(&form.notes, most);
     let faults = form.fault.as_ref().map(|fault| popup::wrapped(fault, most)).unwrap_or_default();
-    let busy = matches!(state.connection, Connection::LoggingIn { .. })
+    let busy = state.attempt.as_ref().is_some_and(|attempt| matches!(attempt.step, Step::LoggingIn(..)))
         && matches!(form.purpose, Purpose::Password | Purpose::Register);
     let label = form.fields.iter().map(|field| columns(field.label)).max().unwrap_or(0);
     let below = if busy {

@@ -64,9 +64,7 @@ pub(super) fn sites(paint: &mut Paint<'_>, state: &State, view: ListView, room: 
 
 pub(super) fn bookmarks(paint: &mut Paint<'_>, state: &State, view: ListView, room: Rect) {
     let style = paint.appearance().theme.text;
-    let line = |bookmark: &Bookmark| {
-        (bookmark.place.display(&state.home), bookmark.server.clone().unwrap_or_else(|| "this computer".to_owned()))
-    };
+    let line = |bookmark: &Bookmark| (bookmark.place.display(&state.home), bookmark.place.site.to_string());
     let lines: Vec<Line> = state.saved.bookmarks.iter().map(line).collect();
     let area = open(paint, state, room, "Bookmarks", &lines, 0, &[Action::EditSite]);
     if lines.is_empty() {

@@ -28,8 +28,8 @@ pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: 
     let word = if order.moves { "Move" } else { "Copy" };
     let mut lines: Lines = names(order.what.iter().map(|piece| (&piece.name, piece.folder)), theme.text);
     lines.push((String::new(), theme.text));
-    lines.push((format!("from   {}", order.from.display(&state.home)), theme.dim));
-    lines.push((format!("to     {}", side(state, plan)), theme.text));
+    lines.push((format!("from   {}", labels::place(state, &order.from)), theme.dim));
+    lines.push((format!("to     {}", labels::place(state, &order.to)), theme.text));
     lines.push((format!("is     {}", amount(paint, state, &plan.count)), theme.text));
     if plan.stays() {
         lines.push(("       on the server, no byte travels; nothing is replaced".to_owned(), theme.dim));
@@ -46,14 +46,6 @@ pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: 
     let without: &[Action] = if plan.stays() { &[Action::ChangeRule] } else { &[] };
     let title = format!("{word} {}", what(order.what.len()));
     show(paint, state, room, &title, &lines, without);
-}
-
-fn side(state: &State, plan: &CopyPlan) -> String {
-    let place = plan.order.to.display(&state.home);
-    match state.connection.server().filter(|_| plan.order.to.is_remote()) {
-        Some(server) => format!("{} {place}", server.name()),
-        None => place,
-    }
 }
 
 /// Whether it fits.

@@ -8,14 +8,13 @@ use crate::{
         state::{
             State,
             dialog::{ConflictView, Question, TrustView},
-            labels, left_of, offered,
-            server::Server,
+            labels, offered,
             transfers::Ask,
         },
         view::{
             figures::{self, Dates},
             paint::{Paint, columns},
-            pane, popup,
+            pane, popup, transfer_strip,
         },
     },
 };
@@ -40,8 +39,7 @@ fn show(paint: &mut Paint<'_>, state: &State, room: Rect, title: &str, lines: Li
 
 pub(super) fn reaching(paint: &mut Paint<'_>, state: &State, room: Rect) {
     let theme = &paint.appearance().theme;
-    let beside = state.attempt.beside.as_ref().map(|(server, _)| server);
-    let Some(server) = beside.or(state.connection.server()) else { return };
+    let Some(server) = state.attempt.as_ref().map(|attempt| &attempt.server) else { return };
     let lines = vec![
         (format!("{} {}", pane::spinner(paint, state.now), server.target.address()), theme.text),
         (String::new(), theme.text),
@@ -114,7 +112,7 @@ pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Rect) {
             ),
             theme.text,
         ),
-        ("Received data is kept at the target, and verified before it is used.".to_owned(), theme.dim),
+        ("Received data is kept at the target, and checked before it is used.".to_owned(), theme.dim),
     ];
     if !state.edits.is_empty() {
         let text = format!(
@@ -128,22 +126,16 @@ pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Rect) {
 
 pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Rect) {
     let theme = &paint.appearance().theme;
-    let Some(first) = offered(state) else { return };
-    let name = Server {
-        target: first.server.clone(),
-        site: None,
-        start: Default::default(),
-        key: None,
-        identity: None,
-        seal: None,
-        links: None,
-    }
-    .name();
-    let left: Vec<_> = left_of(state, first).collect();
+    let left = offered(state);
+    let Some(first) = left.first() else { return };
+    let servers = [&first.order.from, &first.order.to].into_iter().filter(|place| !place.is_local());
+    let mut names: Vec<String> = servers.map(|place| state.site_name(&place.site)).collect();
+    names.dedup();
+    let with = if names.is_empty() { String::new() } else { format!(" with {}", names.join(" and ")) };
     let mut lines = vec![
         (
             format!(
-                "{} with {name}:",
+                "{}{with}:",
                 human::count(left.len() as u64, "transfer is not through", "transfers are not through")
             ),
             theme.text,
@@ -152,7 +144,7 @@ pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Rect) {
     ];
     for left in left.iter().take(6) {
         let to = left.order.to.display(&state.home);
-        let way = if left.order.to.is_remote() { paint.appearance().signs.up } else { paint.appearance().signs.down };
+        let way = transfer_strip::arrow(paint, left.order.way());
         let piece = left.order.what.first().map(|piece| piece.name.display().to_string()).unwrap_or_default();
         let others = left.order.what.len().saturating_sub(1);
         let others = if others > 0 { format!(" and {others} others") } else { String::new() };
@@ -162,6 +154,6 @@ pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Rect) {
         lines.push((format!("  and {} others", left.len() - 6), theme.text));
     }
     lines.push((String::new(), theme.text));
-    lines.push(("Each resumes from the blocks that are verified to be there.".to_owned(), theme.dim));
+    lines.push(("Each resumes from the blocks whose digests match.".to_owned(), theme.dim));
     show(paint, state, room, "Go on from the last time?", lines);
 }

@@ -1,0 +1,277 @@
+//! Downloads: sends the digests of the target's blocks, and receives the blocks that differ.
+
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+
+use ferry_shared::{
+    digest::Digest,
+    entry::{self, Kind},
+    frame::{Payload, put_have, put_message},
+    limits::{BLOCK_SIZE, HAVE_MAX, block_count, block_len},
+    message::Request,
+    path::RemotePath,
+    pool::{Buffer, BufferPool},
+};
+use tokio::sync::mpsc;
+
+use super::{batch::unsendable, look};
+use crate::{
+    error::ClientError,
+    obstacle::Obstacle,
+    remote::{Call, Chunk, More, Part, ReadWaiter, Remote, Waiter, block},
+    site::{End, Get, Opened, Phase, Piece, Reach, Version, Watch},
+};
+
+/// The number of have-frames queued for the connection.
+const HAVES_AHEAD: usize = 4;
+/// The number of received blocks queued for the target. Few, because an interrupted transfer loses them.
+const BLOCKS_AHEAD: usize = 1;
+/// The maximum number of bytes of have-frames sent together with the request.
+const AT_ONCE: usize = 64 << 10;
+
+pub(super) async fn run(
+    remote: &Remote,
+    pool: &BufferPool,
+    path: RemotePath,
+    get: &Get,
+    held: mpsc::Receiver<Vec<Digest>>,
+    pieces: &mpsc::Sender<Piece>,
+    watch: &dyn Watch,
+) -> Result<End, ClientError> {
+    tokio::select! {
+        biased;
+        result = read(remote, pool, path, get, held, pieces, watch) => result,
+        () = pieces.closed() => Err(ClientError::Cancelled),
+    }
+}
+
+async fn read(
+    remote: &Remote,
+    pool: &BufferPool,
+    path: RemotePath,
+    get: &Get,
+    mut held: mpsc::Receiver<Vec<Digest>>,
+    pieces: &mpsc::Sender<Piece>,
+    watch: &dyn Watch,
+) -> Result<End, ClientError> {
+    let haves = Haves::default();
+    let mut frames = pool.take();
+    let mut more = true;
+    let mut told = None;
+    put_message(&mut frames, &Request::Get { path: path.clone(), blocks: None }).map_err(unsendable)?;
+    if get.opened_first {
+        told = Some(tell_opened(remote, &path, get, pieces, watch).await?);
+        // The target may take long. Without any bytes meanwhile, the server would consider the client to hang.
+        match held.recv().await {
+            Some(digests) => haves.put(&mut frames, &digests)?,
+            None => more = false,
+        }
+    }
+    while more && frames.len() < AT_ONCE {
+        match held.try_recv() {
+            Ok(digests) => haves.put(&mut frames, &digests)?,
+            Err(mpsc::error::TryRecvError::Empty) => break,
+            Err(mpsc::error::TryRecvError::Disconnected) => more = false,
+        }
+    }
+    if !more {
+        haves.put_end(&mut frames)?;
+    }
+    let (chunks, _sent, rest) = More::new(HAVES_AHEAD);
+    let (parts, answer) = mpsc::channel(BLOCKS_AHEAD);
+    let waiter = Waiter::Read(ReadWaiter::new(parts, None));
+    remote.send(Call { more: more.then_some(rest), ..Call::new(Chunk::new(frames), waiter) }).await?;
+
+    let mut taking = std::pin::pin!(Taking { remote, pieces, watch, haves: &haves, told }.run(answer));
+    let result = tokio::select! {
+        biased;
+        result = &mut taking => result,
+        forwarded = haves.forward(&mut held, &chunks, pool) => match forwarded {
+            Ok(()) => taking.await,
+            Err(error) => Err(error),
+        },
+    };
+    // The server needs no more digests, but accepts no other request before their end.
+    if matches!(result, Ok(_) | Err(ClientError::Refused(_))) && !haves.ended.load(Acquire) {
+        let mut frames = pool.take();
+        haves.put_end(&mut frames)?;
+        drop(chunks.send(Chunk::new(frames).last()).await);
+    }
+    result
+}
+
+/// Reports the file's facts before the target has sent its digests.
+async fn tell_opened(
+    remote: &Remote,
+    path: &RemotePath,
+    get: &Get,
+    pieces: &mpsc::Sender<Piece>,
+    watch: &dyn Watch,
+) -> Result<Opened, ClientError> {
+    let found = look::look(remote, path, get.at.reach() == Reach::Follow).await?;
+    match found.kind {
+        Kind::File => {}
+        Kind::Folder => return Err(ClientError::obstructed(Obstacle::IsFolder, "it is a folder")),
+        _ => return Err(ClientError::obstructed(Obstacle::BadPath, "it is neither a file nor a folder")),
+    }
+    let opened =
+        Opened { size: Some(found.facts.size), mtime: found.facts.mtime, mode: found.mode, version: found.version };
+    watch.opened(&opened);
+    hand_over(pieces, Piece::Opened(opened.clone())).await?;
+    Ok(opened)
+}
+
+async fn hand_over(pieces: &mpsc::Sender<Piece>, piece: Piece) -> Result<(), ClientError> {
+    pieces.send(piece).await.map_err(|_| ClientError::Cancelled)
+}
+
+/// The progress of sending the target's digests to the server.
+#[derive(Default)]
+struct Haves {
+    /// The number of blocks, starting with the first.
+    told: AtomicU64,
+    ended: AtomicBool,
+}
+
+impl Haves {
+    fn put(&self, frames: &mut Buffer, digests: &[Digest]) -> Result<(), ClientError> {
+        for digests in digests.chunks(HAVE_MAX) {
+            // Store the digests before sending them, so that they are known when the server omits their blocks.
+            let first = self.told.fetch_add(digests.len() as u64, AcqRel);
+            put_have(frames, first, digests).map_err(unsendable)?;
+        }
+        Ok(())
+    }
+
+    fn put_end(&self, frames: &mut Buffer) -> Result<(), ClientError> {
+        self.ended.store(true, Release);
+        put_have(frames, 0, &[]).map_err(unsendable)
+    }
+
+    /// Sends the target's digests to the server, up to their end.
+    async fn forward(
+        &self,
+        held: &mut mpsc::Receiver<Vec<Digest>>,
+        chunks: &mpsc::Sender<Chunk>,
+        pool: &BufferPool,
+    ) -> Result<(), ClientError> {
+        while !self.ended.load(Relaxed) {
+            let digests = held.recv().await;
+            let mut frames = pool.take();
+            // Mark the end only after the connection has accepted it, because this future may be dropped while the
+            // queue is full.
+            let Ok(room) = chunks.reserve().await else { return Ok(()) };
+            match digests {
+                Some(digests) => {
+                    self.put(&mut frames, &digests)?;
+                    room.send(Chunk::new(frames));
+                }
+                None => {
+                    self.put_end(&mut frames)?;
+                    room.send(Chunk::new(frames).last());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Receives the blocks from the server, checks them and passes them on.
+struct Taking<'a> {
+    remote: &'a Remote,
+    pieces: &'a mpsc::Sender<Piece>,
+    watch: &'a dyn Watch,
+    haves: &'a Haves,
+    /// The facts that were already reported to the target.
+    told: Option<Opened>,
+}
+
+/// A file that is being downloaded.
+struct File {
+    size: u64,
+    version: entry::Version,
+    /// The next block, if it is not omitted.
+    next: u64,
+    transferred: u64,
+    reused: u64,
+}
+
+impl Taking<'_> {
+    async fn run(mut self, mut parts: mpsc::Receiver<Part>) -> Result<End, ClientError> {
+        let mut file = match parts.recv().await {
+            Some(Part::Opened { size, mtime, mode, version }) => {
+                let opened = Opened { size: Some(size), mtime, mode, version: Some(Version::new(version.clone())) };
+                self.opened(opened, &version).await?;
+                File { size, version, next: 0, transferred: 0, reused: 0 }
+            }
+            Some(Part::Refused(refusal)) => return Err(refusal.into()),
+            Some(_) => return Err(self.remote.broken("get")),
+            None => return Err(self.remote.closed().await),
+        };
+        self.watch.phase(Phase::Receiving);
+        loop {
+            match parts.recv().await {
+                Some(Part::Block { index, bytes }) => self.block(&mut file, index, bytes).await?,
+                Some(Part::Sent { root: Some(root) }) => return self.end(file, root).await,
+                Some(Part::Refused(refusal)) => return Err(refusal.into()),
+                Some(Part::Opened { .. } | Part::Sent { root: None }) => return Err(self.remote.broken("get")),
+                None => return Err(self.remote.closed().await),
+            }
+        }
+    }
+
+    async fn opened(&mut self, opened: Opened, version: &entry::Version) -> Result<(), ClientError> {
+        if let Some(told) = self.told.take() {
+            let same = told.version.as_ref().and_then(Version::get) == Some(version) && told.size == opened.size;
+            return if same { Ok(()) } else { Err(ClientError::SourceChanged) };
+        }
+        self.watch.opened(&opened);
+        hand_over(self.pieces, Piece::Opened(opened)).await
+    }
+
+    async fn block(&self, file: &mut File, index: u64, bytes: Payload) -> Result<(), ClientError> {
+        let length = block_len(file.size, index);
+        let Some((length, bytes)) = length.and_then(|length| Some((length, block(bytes, length)?))) else {
+            return Err(self.hostile(format!("block {index} is not one of the file's")));
+        };
+        if index < file.next {
+            return Err(self.hostile(format!("block {index} again")));
+        }
+        // All blocks except the last one are full.
+        self.keep(file, index, (index - file.next).saturating_mul(BLOCK_SIZE))?;
+        file.next = index + 1;
+        file.transferred += length as u64;
+        hand_over(self.pieces, Piece::Block { index, bytes, equal: false }).await
+    }
+
+    async fn end(&self, mut file: File, root: Digest) -> Result<End, ClientError> {
+        let rest = file.size.saturating_sub(file.next.saturating_mul(BLOCK_SIZE));
+        let count = block_count(file.size);
+        self.keep(&mut file, count, rest)?;
+        let File { size, version, transferred, reused, .. } = file;
+        let end = End { root, size, transferred, reused, grown: None, version: Some(Version::new(version)) };
+        hand_over(self.pieces, Piece::End(end.clone())).await?;
+        Ok(end)
+    }
+
+    /// The blocks before `until` were omitted, so the target must have them.
+    fn keep(&self, file: &mut File, until: u64, bytes: u64) -> Result<(), ClientError> {
+        let told = self.haves.told.load(Acquire);
+        if file.next >= until {
+            return Ok(());
+        }
+        if until > told {
+            return Err(self.hostile(format!("block {} is missing", told.max(file.next))));
+        }
+        file.reused += bytes;
+        self.watch.kept(bytes);
+        Ok(())
+    }
+
+    fn hostile(&self, message: String) -> ClientError {
+        self.remote.abort();
+        ClientError::Protocol(message)
+    }
+}

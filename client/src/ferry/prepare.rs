@@ -1,0 +1,79 @@
+//! Prepares a target folder, and lists its content.
+
+use std::collections::HashMap;
+
+use ferry_shared::{entry::Kind, path::RemotePath, refusal::Code};
+
+use crate::{
+    error::ClientError,
+    remote::Remote,
+    site::{Existing, FileFacts, Found, Make, Prepared},
+};
+
+/// The maximum number of entries that are remembered; beyond this, each upload queries its own target.
+const MOST_REMEMBERED: usize = 1_000_000;
+
+/// The content of a folder, by the bytes of the path.
+#[derive(Debug, Default)]
+struct Entries {
+    found: HashMap<Box<[u8]>, (Kind, FileFacts, u32)>,
+    partial: bool,
+}
+
+impl Existing for Entries {
+    fn look(&mut self, below: &RemotePath) -> Result<Option<Found>, ClientError> {
+        let found = self.found.get(below.as_bytes());
+        Ok(found.map(|&(kind, facts, mode)| Found { kind, facts, mode, version: None }))
+    }
+
+    fn is_complete(&self) -> bool {
+        !self.partial
+    }
+}
+
+/// Nothing is known about the content.
+pub(super) fn unknown() -> Prepared {
+    Prepared { there: true, existing: Box::new(Entries { partial: true, ..Entries::default() }) }
+}
+
+/// Creates the folder `to`, unless it exists.
+pub(super) async fn folder(remote: &Remote, to: &RemotePath, make: Make) -> Result<Prepared, ClientError> {
+    let is = |error: &ClientError, code| matches!(error, ClientError::Refused(refusal) if refusal.code == code);
+    let new = || Prepared { there: false, existing: Box::<Entries>::default() };
+    if make != Make::Nothing && !to.is_home() {
+        let mut made = remote.make_dir(to.clone(), false).await;
+        if make == Make::WithParents && matches!(&made, Err(error) if is(error, Code::NotFound)) {
+            made = remote.make_dir(to.clone(), true).await;
+        }
+        match made {
+            Ok(()) => return Ok(new()),
+            Err(error) if is(&error, Code::Exists) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    match entries(remote, to).await {
+        Ok(entries) => Ok(Prepared { there: true, existing: Box::new(entries) }),
+        Err(error) if make == Make::Nothing && is(&error, Code::NotFound) => Ok(new()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn entries(remote: &Remote, folder: &RemotePath) -> Result<Entries, ClientError> {
+    let mut entries = Entries::default();
+    let mut pages = remote.walk(folder.clone()).await?;
+    while let Some(page) = pages.next().await {
+        let page = page?;
+        for entry in page.entries {
+            let Ok(path) = page.under.join(&entry.name) else { continue };
+            if entries.found.len() >= MOST_REMEMBERED {
+                entries.partial = true;
+                break;
+            }
+            let facts = FileFacts { size: entry.size, mtime: entry.mtime };
+            entries.found.insert(path.as_bytes().into(), (entry.kind, facts, entry.mode));
+        }
+        // An unreadable folder may have content.
+        entries.partial |= !page.unreadable.is_empty();
+    }
+    Ok(entries)
+}

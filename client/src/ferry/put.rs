@@ -1,0 +1,296 @@
+//! Uploads: declares the file, passes on the digests of the server's blocks, sends the blocks that differ, and
+//! commits.
+
+mod last;
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use ferry_shared::{
+    digest::Digest,
+    frame::put_message,
+    limits::{BLOCK_SIZE, block_count, block_len},
+    message::{Reply, Request, request::Basis},
+    path::RemotePath,
+    pool::BufferPool,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time,
+};
+
+use self::last::Last;
+use super::batch::{Frames, declaration, unsendable};
+use crate::{
+    error::ClientError,
+    remote::{Call, Chunk, More, Remote, UploadPart, UploadWaiter, Waiter},
+    site::{BlockBytes, Content, End, Opened, Over, Phase, Piece, Put, Stored, Watch},
+};
+
+/// The number of blocks queued for the connection.
+const BLOCKS_AHEAD: usize = 2;
+/// The number of have-frames queued for the source.
+const HAVES_AHEAD: usize = 4;
+/// The time that the connection may be silent while the source has nothing to send.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// The number of last blocks that are held back until the source is known to be consistent. Meanwhile a few of their
+/// bytes now and then keep the connection alive.
+const HELD_BACK: u64 = 2;
+
+/// The result, and whether the conversation is still in step.
+type Outcome = (Result<Stored, ClientError>, bool);
+
+pub(super) async fn run(
+    remote: &Remote,
+    pool: &BufferPool,
+    path: RemotePath,
+    put: &Put,
+    mut pieces: mpsc::Receiver<Piece>,
+    held: mpsc::Sender<Vec<Digest>>,
+    watch: Arc<dyn Watch>,
+) -> Outcome {
+    // Nothing has been sent to the server yet.
+    let opened = match pieces.recv().await {
+        Some(Piece::Opened(opened)) => opened,
+        Some(_) => return (Err(out_of_order()), true),
+        None => return (Err(ClientError::Cancelled), true),
+    };
+    if opened.size.is_some_and(|size| size <= BLOCK_SIZE) {
+        // The server sends no digests for a file of one block.
+        drop(held);
+        return small(remote, pool, path, put, opened, pieces, &*watch).await;
+    }
+    let declared = match declaration(path, put, &opened, basis(put, &opened)) {
+        Ok(declared) => declared,
+        Err(error) => return (Err(error), true),
+    };
+    let (chunks, sent, more) = More::new(BLOCKS_AHEAD);
+    let (begun, committed) = (AtomicBool::new(false), AtomicBool::new(false));
+    let upload = Upload { remote, pool, size: opened.size, watch, chunks, begun, committed };
+    let result = upload.run(&declared, more, sent, pieces, held).await;
+    let in_step = match &result {
+        Ok(_) => true,
+        Err(ClientError::Refused(_)) => !upload.begun.load(Relaxed),
+        Err(_) => false,
+    };
+    (result, in_step)
+}
+
+fn out_of_order() -> ClientError {
+    ClientError::Protocol("the pieces of a file are out of order".into())
+}
+
+fn basis(put: &Put, opened: &Opened) -> Basis {
+    let is_file = opened.size.is_some();
+    match put.resume {
+        true if is_file && !matches!(put.over, Over::Nothing) => Basis::Current,
+        true if is_file => Basis::Staged,
+        // A part staged by this job is verified like any other.
+        false if is_file && put.begun => Basis::Staged,
+        _ => Basis::None,
+    }
+}
+
+/// Uploads a file of at most one block with one request.
+async fn small(
+    remote: &Remote,
+    pool: &BufferPool,
+    path: RemotePath,
+    put: &Put,
+    opened: Opened,
+    mut pieces: mpsc::Receiver<Piece>,
+    watch: &dyn Watch,
+) -> Outcome {
+    let mut bytes = BlockBytes::Zeros(0);
+    // Until the file is complete, the connection is idle, and is kept alive like any other.
+    let end = loop {
+        match pieces.recv().await {
+            Some(Piece::Block { index: 0, bytes: block, .. }) if bytes.is_empty() => bytes = block,
+            Some(Piece::End(end)) => break end,
+            Some(_) => return (Err(out_of_order()), true),
+            None => return (Err(ClientError::Cancelled), true),
+        }
+    };
+    if watch.is_stopped() {
+        return (Err(ClientError::Cancelled), true);
+    }
+    let size = bytes.len() as u64;
+    let mut frames = Frames::new(pool);
+    if let Err(error) = frames.put(path, put, Content { opened, bytes, root: end.root, grown: end.grown }) {
+        return (Err(error), true);
+    }
+    watch.phase(Phase::Sending);
+    watch.moved(size);
+    watch.phase(Phase::Flushing);
+    let take = |reply| match reply {
+        Reply::Stored { root, size, .. } => Some(Stored { root: Some(root), size }),
+        _ => None,
+    };
+    let result = remote.ask(frames.take(), "put", take).await;
+    let in_step = matches!(result, Ok(_) | Err(ClientError::Refused(_)));
+    (result, in_step)
+}
+
+/// Passes on the digests of the server's blocks, and then returns its answer.
+async fn answer(
+    remote: &Remote,
+    mut told: mpsc::Receiver<UploadPart>,
+    held: mpsc::Sender<Vec<Digest>>,
+    mut left: u64,
+) -> Result<Stored, ClientError> {
+    let mut held = Some(held).filter(|_| left > 0);
+    loop {
+        match told.recv().await {
+            Some(UploadPart::Have(digests)) => {
+                left = left.saturating_sub(digests.len() as u64);
+                if let Some(held) = &held {
+                    // The source may have finished: it needs no digests beyond the end of the file.
+                    drop(held.send(digests).await);
+                }
+                if left == 0 {
+                    held = None;
+                }
+            }
+            Some(UploadPart::Stored { root, size }) => return Ok(Stored { root: Some(root), size }),
+            Some(UploadPart::Refused(refusal)) => return Err(refusal.into()),
+            Some(UploadPart::Ready { .. }) => return Err(remote.broken("put")),
+            None => return Err(remote.closed().await),
+        }
+    }
+}
+
+/// The upload of a file of several blocks, or of a stream.
+struct Upload<'a> {
+    remote: &'a Remote,
+    pool: &'a BufferPool,
+    size: Option<u64>,
+    watch: Arc<dyn Watch>,
+    chunks: mpsc::Sender<Chunk>,
+    /// Whether something was sent after the declaration.
+    begun: AtomicBool,
+    /// Whether the commit was sent, so that the server may answer that the file is stored.
+    committed: AtomicBool,
+}
+
+impl Upload<'_> {
+    async fn run(
+        &self,
+        declared: &Request,
+        more: More,
+        sent: oneshot::Receiver<()>,
+        pieces: mpsc::Receiver<Piece>,
+        held: mpsc::Sender<Vec<Digest>>,
+    ) -> Result<Stored, ClientError> {
+        let mut frames = self.pool.take();
+        put_message(&mut frames, declared).map_err(unsendable)?;
+        let (parts, mut told) = mpsc::channel(HAVES_AHEAD);
+        let waiter = Waiter::Upload(UploadWaiter::new(parts));
+        self.remote.send(Call { more: Some(more), ..Call::new(Chunk::new(frames), waiter) }).await?;
+        let have_blocks = match told.recv().await {
+            Some(UploadPart::Ready { have_blocks }) => have_blocks,
+            Some(UploadPart::Refused(refusal)) => return Err(refusal.into()),
+            Some(_) => return Err(self.remote.broken("put")),
+            None => return Err(self.remote.closed().await),
+        };
+        self.watch.phase(if have_blocks > 0 { Phase::Checking } else { Phase::Sending });
+        let mut answering = pin!(answer(self.remote, told, held, have_blocks));
+        let early = tokio::select! {
+            biased;
+            answer = &mut answering => Some(answer?),
+            sent = self.send_all(pieces, sent) => {
+                sent?;
+                None
+            }
+        };
+        match early {
+            Some(_) if !self.committed.load(Relaxed) => Err(self.remote.broken("put")),
+            Some(stored) => Ok(stored),
+            None => {
+                self.watch.phase(Phase::Flushing);
+                answering.await
+            }
+        }
+    }
+
+    /// Sends all pieces and the commit, and waits until they have been written.
+    async fn send_all(
+        &self,
+        mut pieces: mpsc::Receiver<Piece>,
+        sent: oneshot::Receiver<()>,
+    ) -> Result<(), ClientError> {
+        let mut last = Vec::new();
+        let end = self.blocks(&mut pieces, &mut last).await?;
+        for block in last {
+            match block.into_rest() {
+                Ok(rest) => self.send_block(rest).await?,
+                Err(length) => self.watch.kept(length),
+            }
+        }
+        if self.watch.is_stopped() {
+            return Err(ClientError::Cancelled);
+        }
+        let mut frames = self.pool.take();
+        put_message(&mut frames, &Request::Commit { size: end.size, root: end.root }).map_err(unsendable)?;
+        self.committed.store(true, Relaxed);
+        self.send(Chunk::new(frames).last()).await?;
+        if sent.await.is_err() {
+            return Err(self.remote.closed().await);
+        }
+        Ok(())
+    }
+
+    /// Sends the blocks up to the end, except the last ones, which are stored in `last`.
+    async fn blocks(&self, pieces: &mut mpsc::Receiver<Piece>, last: &mut Vec<Last>) -> Result<End, ClientError> {
+        let held_back = self.size.map(|size| block_count(size).saturating_sub(HELD_BACK));
+        loop {
+            let piece = match last.iter_mut().find(|block| !block.is_sent()) {
+                None => pieces.recv().await,
+                Some(block) => match time::timeout(KEEP_ALIVE, pieces.recv()).await {
+                    Ok(piece) => piece,
+                    Err(_) => {
+                        self.send_block(block.take(self.pool)).await?;
+                        continue;
+                    }
+                },
+            };
+            let (index, bytes, equal) = match piece {
+                Some(Piece::Block { index, bytes, equal }) => (index, bytes, equal),
+                Some(Piece::End(end)) => return Ok(end),
+                Some(Piece::Opened(_)) => return Err(out_of_order()),
+                None => return Err(ClientError::Cancelled),
+            };
+            if self.size.is_some_and(|size| block_len(size, index) != Some(bytes.len())) {
+                return Err(ClientError::SourceChanged);
+            }
+            let length = bytes.len() as u64;
+            let block = Chunk::block(index, bytes, self.pool).map_err(unsendable)?;
+            let block = block.counted(length, Arc::clone(&self.watch));
+            if held_back.is_some_and(|first| index >= first) {
+                last.push(Last::new(block, length, equal));
+            } else {
+                self.send_block(block).await?;
+            }
+        }
+    }
+
+    async fn send_block(&self, block: Chunk) -> Result<(), ClientError> {
+        if !self.begun.swap(true, Relaxed) {
+            self.watch.phase(Phase::Sending);
+        }
+        self.send(block).await
+    }
+
+    async fn send(&self, chunk: Chunk) -> Result<(), ClientError> {
+        self.begun.store(true, Relaxed);
+        match self.chunks.send(chunk).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.remote.closed().await),
+        }
+    }
+}
