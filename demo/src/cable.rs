@@ -14,7 +14,7 @@ use tokio::{
     task::JoinSet,
 };
 
-/// The cable's state, shared with the task that is the cable.
+/// The cable's state, shared with the tasks that forward its bytes.
 #[derive(Debug, Default)]
 struct CableState {
     /// Bytes sent to the server since the last call.

@@ -1,5 +1,5 @@
 //! `cargo run --release -p ferry-demo`: a server, a user and sample files. On a terminal it opens the browser on
-//! them; elsewhere it plays the main job step by step.
+//! them; elsewhere it plays a scripted scenario step by step.
 //!
 //! Everything is real: the server listens on a port of this computer, the client logs in, and the connection that
 //! breaks is a TCP connection. The demo fails if any step does not behave as it claims. `--steps` plays the steps

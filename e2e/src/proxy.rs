@@ -304,7 +304,7 @@ async fn pump(direction: Direction, mut from: ReadHalf<'_>, mut to: WriteHalf<'_
     }
 }
 
-/// Counts forwarded bytes and triggers the gate when its allowance is used up.
+/// Counts forwarded bytes, and triggers the planned fault when the allowance of a direction is used up.
 fn spend(direction: Direction, count: u64, shared: &Shared) {
     let mut state = shared.lock();
     state.counted[direction as usize] += count;

@@ -103,7 +103,7 @@ trait Task: std::fmt::Debug + Send {
     /// Does one small step; returns `true` when there is more to do.
     fn step(&mut self, out: &mut Outbox) -> Result<bool, Error>;
 
-    /// Whether the task is expensive even if it takes few steps, so that it must wait for a turn first.
+    /// Whether the task must wait for a turn before its first step, because it is expensive even in few steps.
     fn is_heavy(&self) -> bool {
         false
     }
@@ -259,7 +259,8 @@ impl Conversation {
         }
     }
 
-    /// Passes messages of the operator on, and checks the account between two steps of a long answer too.
+    /// Passes on broadcasts of the operator and checks the account. Called before every step, also within a long
+    /// answer.
     fn hear_the_operator(&mut self) {
         for text in self.connection.take_words() {
             self.out.notice(Notice::Broadcast { text });

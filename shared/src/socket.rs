@@ -19,7 +19,7 @@ use crate::pool::{Buffer, BufferPool};
 /// Bytes read from the socket at a time.
 const BURST: usize = 256 << 10;
 
-/// A [`TcpStream`] with pooled, bursty reads; writes pass through.
+/// A [`TcpStream`] that reads in large bursts into pooled buffers; writes pass through.
 #[derive(Debug)]
 pub struct BurstStream {
     tcp: TcpStream,

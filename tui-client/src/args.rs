@@ -229,7 +229,7 @@ pub(crate) enum Links {
 }
 
 impl Patience {
-    /// The patience of transfers.
+    /// The limits on retrying of transfers; the defaults of the engine where no flag is given.
     pub(crate) fn of_transfer(self) -> reconnect::Patience {
         let usual = reconnect::Patience::default();
         reconnect::Patience {

@@ -240,7 +240,7 @@ impl Scene {
         self.stream_as(put, content, Some(content.len() as u64), most, Digest::of(content), watch).await
     }
 
-    /// The same with a given size and digest, which may differ from the content.
+    /// Like [`Self::stream`], but announces this size and digest, which may differ from those of the content.
     pub(crate) async fn stream_as(
         &self,
         mut put: Put,

@@ -1,4 +1,4 @@
-//! A worker: takes turns from the queue, and holds the sessions for one pair of sites at a time.
+//! A worker: takes work from the queue, and keeps sessions open for one pair of sites at a time.
 
 use std::{sync::Arc, time::Duration};
 

@@ -67,8 +67,9 @@ pub fn not_there(data: &Path) -> Option<String> {
 /// The folder from which the service manager takes certificate, key and seal.
 pub(super) const CREDENTIALS: &str = "/etc/credstore";
 
-/// The folder with certificate, key and seal from the service manager. In a service, this is the folder it passes;
-/// elsewhere the folder it takes them from, so that root sees the same as the service.
+/// The folder of the certificate, key and seal that the service manager hands over. In the service it is
+/// `$CREDENTIALS_DIRECTORY`. Outside, root gets the folder that systemd takes them from, so that it sees the same
+/// files; others get `None`.
 #[must_use]
 pub fn credentials() -> Option<PathBuf> {
     let root = rustix::process::geteuid().is_root();

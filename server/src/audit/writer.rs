@@ -97,7 +97,8 @@ impl Writer {
         true
     }
 
-    /// Waits for a message, but no longer than lines may remain unflushed.
+    /// Waits for the next message, but at most until lines must be flushed, a summary is due or the file must be
+    /// checked. Without a clock it waits only for messages.
     fn next(&mut self, clock: Option<&Runtime>) -> Next {
         let received = match clock {
             Some(clock) => {

@@ -172,7 +172,8 @@ pub enum Answer {
     Accounts(Box<Facts>),
     /// To `change`: the change is in the file and applied.
     Changed {
-        /// Whether an added user finds files, or whether a removed user's files were removed.
+        /// For an added user: whether files already exist under the name. For a removed one: whether files were removed
+        /// with the account. Otherwise `false`.
         files: bool,
     },
     /// To `change`: the reason why nothing was changed.

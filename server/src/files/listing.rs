@@ -26,7 +26,8 @@ impl Files {
         Ok(Box::new(Listing(self.user.home.lister(path)?)))
     }
 
-    /// The entries of a folder and everything below. Every folder has a page, even an empty one.
+    /// The entries of a folder and of all folders below, in pages. Each folder yields at least one page, even if it is
+    /// empty.
     ///
     /// # Errors
     /// [`Error`].

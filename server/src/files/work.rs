@@ -25,7 +25,7 @@ pub trait Work: std::fmt::Debug + Send {
     /// [`Error`]; the operation is then over.
     fn step(&mut self) -> Result<Step<Self::Item>, Error>;
 
-    /// Whether the operation is expensive even if it takes few steps, so that it must wait for a turn first.
+    /// Whether the operation must wait for a turn before its first step, because it is expensive even in few steps.
     fn is_heavy(&self) -> bool {
         false
     }

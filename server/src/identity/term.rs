@@ -34,7 +34,8 @@ pub enum Condition {
 }
 
 impl Term {
-    /// The facts of a chain, the server's own certificate first.
+    /// The names of the server's certificate, and the period in which its whole chain is valid. The chain begins with
+    /// the server's own certificate.
     pub(super) fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
         let mut term: Option<Self> = None;
         for der in chain {

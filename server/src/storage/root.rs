@@ -216,7 +216,8 @@ impl Storage {
         }
     }
 
-    /// The names in the folder; names that are not UTF-8 belong to no user and are left out.
+    /// The names of the folders in the folder of all users. Names that are not UTF-8 belong to no user and are
+    /// left out.
     fn names(&self) -> Result<Vec<String>, StorageError> {
         let own = |error: Errno| StorageError::own("read the data folder", error);
         let users = openat(&self.users, c".", FOLDER, Mode::empty()).map_err(own)?;

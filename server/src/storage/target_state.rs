@@ -77,7 +77,7 @@ impl Home {
         Ok(TargetState::new(missing, there, self.shared_files()))
     }
 
-    /// Refuses an entry on which another filesystem is mounted. Folders are refused elsewhere.
+    /// Refuses a target, other than a folder, that is on another filesystem. For folders, the caller checks this.
     pub(super) fn require_replaceable(&self, there: Option<&Metadata>, path: &RemotePath) -> Result<(), StorageError> {
         there.filter(|there| !there.is_folder()).map_or(Ok(()), |there| self.require_at(there, path))
     }

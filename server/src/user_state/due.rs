@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::users::UserName;
 
-/// First counts are spread over the interval in units of a thousandth.
+/// The number of steps over which first counts are spread within the interval.
 pub(crate) const SPREAD: u32 = 1000;
 
 /// When a home must be counted next.

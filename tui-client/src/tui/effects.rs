@@ -47,7 +47,7 @@ pub(crate) struct Options {
     pub(crate) server_key: Option<Fingerprint>,
     /// Accept keys that are not known yet.
     pub(crate) accept_new: bool,
-    /// The file with the secret of servers that demand one, where a site has none of its own.
+    /// The seal file for sites that name none of their own.
     pub(crate) seal: Option<PathBuf>,
     /// The rule for symbolic links inside a folder; it overrides a site's.
     pub(crate) links: Option<Links>,

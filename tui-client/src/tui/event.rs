@@ -141,7 +141,7 @@ pub(crate) enum Answer {
         index: u64,
         /// Its bytes.
         bytes: Vec<u8>,
-        /// Bytes of the whole file.
+        /// The size of the whole file in bytes.
         size: u64,
     },
     /// A file's digest.

@@ -380,7 +380,7 @@ pub(crate) fn item_path(folder: &str, name: &str) -> ItemPath {
     ItemPath::of(Some(PathBuf::from("/home/al/data").join(name).into()), Some(remote.into()))
 }
 
-/// A job's figures: files and bytes, how many are through, bytes that were there.
+/// A job's progress: files and bytes as (done, total), and how many of the done bytes the target already had.
 pub(crate) fn job(id: u64, files: (u64, u64), bytes: (u64, u64), reused: u64) -> JobProgress {
     JobProgress {
         job: JobId(id),

@@ -81,7 +81,7 @@ pub(crate) fn names(a: &[u8], b: &[u8]) -> Ordering {
     }
 }
 
-/// The leading digits of a text without leading zeros, and the rest of the text.
+/// The digits that a text begins with, less leading zeros, and the rest of the text.
 fn number(text: &[u8]) -> (&[u8], &[u8]) {
     let zeros = text.iter().take_while(|b| **b == b'0').count();
     let text = &text[zeros..];

@@ -135,7 +135,7 @@ impl Pane {
         self.item(self.cursor)
     }
 
-    /// Whether a row counts as marked, in a range or for itself.
+    /// Whether a row counts as marked, individually or as part of the open range.
     pub(crate) fn is_marked(&self, row: usize) -> bool {
         let in_range = self.range.is_some_and(|from| (from.min(self.cursor)..=from.max(self.cursor)).contains(&row));
         self.item(row).is_some_and(|item| in_range || item.marked)

@@ -175,7 +175,8 @@ fn go_to(state: &mut State) {
     state.dialogs.push(Dialog::Form(Box::new(form)));
 }
 
-/// Shows this computer in the active pane, or the server of the other pane, or else the last one.
+/// Switches the active pane: from a server to this computer; from this computer to the server of the other pane, or
+/// else to the last one; asks for a server if there was none.
 fn switch_place(state: &mut State, out: &mut Out) {
     if !state.pane().is_local() {
         read::go(state, state.active, Place::local(state.home.clone()), out);

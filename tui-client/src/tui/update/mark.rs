@@ -44,7 +44,7 @@ fn ask(state: &mut State, marks: bool) {
     state.dialogs.push(Dialog::Form(Box::new(form)));
 }
 
-/// Marks, or unmarks, the entries that match.
+/// Marks, or unmarks, the shown files whose names match; folders are left as they are.
 ///
 /// # Errors
 /// The pattern is not valid.

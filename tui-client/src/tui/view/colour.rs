@@ -52,7 +52,7 @@ fn shown(color: Color, depth: Depth) -> Color {
     }
 }
 
-/// A colour of the 6 × 6 × 6 cube the 256 begin their second part with.
+/// A near colour in the 6 × 6 × 6 cube of the palette of 256 colours; the cube begins at index 16.
 fn cube(r: u8, g: u8, b: u8) -> u8 {
     let step = |part: u8| part / 43;
     16 + 36 * step(r) + 6 * step(g) + step(b)

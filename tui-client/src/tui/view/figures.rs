@@ -66,7 +66,8 @@ impl Dates {
         }
     }
 
-    /// A time; `now` in seconds since 1970 tells which year needs no saying.
+    /// Formats a time. The year is left out if it is the year of `now` (in seconds since 1970), except in the long
+    /// form.
     pub(super) fn text(self, time: Mtime, now: i64, zone: &TimeZone) -> String {
         const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let civil = |seconds| Timestamp::from_second(seconds).ok().map(|timestamp| zone.to_datetime(timestamp));

@@ -1,4 +1,4 @@
-//! The last line: the keys that work here, a word that matters, or the line being typed.
+//! The last line: the keys that work here, a message, or the line being typed.
 
 use ratatui::layout::Rect;
 

@@ -133,7 +133,7 @@ fn figures_width(width: u16) -> u16 {
     }
 }
 
-/// A bar for a tally.
+/// The progress bar of a transfer: done, and of that what the target already had.
 pub(super) fn bar_of(tally: Tally, phase: Phase, x: u16, y: u16, width: u16) -> Bar {
     let kept = u128::from(tally.reused) * 1000 / u128::from(tally.bytes.max(1));
     // A finished transfer is complete, even if it held nothing.

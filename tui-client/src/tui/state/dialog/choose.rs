@@ -48,7 +48,7 @@ impl TypeLine {
 pub(crate) struct Palette {
     /// Where the command will be done.
     pub(crate) place: Where,
-    /// All of its commands that the site of the active pane offers.
+    /// All commands of that place that the site of the active pane offers.
     all: Vec<&'static Row>,
     /// The typed text.
     pub(crate) field: Field,

@@ -7,7 +7,7 @@ use crate::tui::state::{item::Item, place::Place, problem::Problem, ticket::Tick
 pub(crate) enum DigestState {
     /// Being computed.
     Pending(Ticket),
-    /// It.
+    /// The digest, in hexadecimal.
     Known(String),
     /// Why there is none.
     Failed(Problem),

@@ -35,7 +35,7 @@ pub(crate) struct Viewer {
     pub(crate) top: u64,
     /// The block that is being read.
     pub(crate) reading: Option<(Ticket, u64)>,
-    /// Why it cannot be.
+    /// Why the file could not be read.
     pub(crate) problem: Option<Problem>,
     /// The pattern that is searched for.
     pub(crate) find: Option<Pattern>,
