@@ -1,4 +1,4 @@
-//! Sites, the transfer engine's abstraction of a server, a bucket or this computer.
+//! Sites, the transfer engine's abstraction of a server or this computer.
 //!
 //! A [`Site`] opens [`Session`]s. A session has short requests, which are pipelined in a [batch](Session::batch), and
 //! two streams: [`get`](Session::get) reads a file and [`put`](Session::put) writes one. A transfer joins the `get` of
@@ -35,7 +35,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// The result of a call.
 pub type Outcome<'a, T> = BoxFuture<'a, Result<T, ClientError>>;
 
-/// A server, a bucket or this computer.
+/// A server or this computer; an object store would be another.
 pub trait Site: fmt::Debug + Send + Sync {
     /// A readable name of the site, such as `ferry://al@example.org:7021`, which is the same for equal sites.
     fn name(&self) -> String;

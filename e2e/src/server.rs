@@ -297,7 +297,7 @@ impl Server {
         self.data().join("users").join(user).join("staging")
     }
 
-    /// The staged bytes of a user's unfinished uploads, largest first.
+    /// The paths of the staged parts of a user's unfinished uploads, largest first.
     #[must_use]
     pub fn staged_parts(&self, user: &str) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.staging(user)) else { return Vec::new() };

@@ -65,7 +65,7 @@ impl Drift {
         let _ = self.read_config.set(read_config);
     }
 
-    /// The present differences, by their names in [`WHAT`]; new ones are logged. Blocks on the disk.
+    /// The present differences, by their names in [`WHAT`]; new ones are logged. May wait for the disk.
     pub(crate) fn check(
         &self,
         users: &Users,

@@ -79,7 +79,7 @@ impl Session {
         }
     }
 
-    /// The method of the login, and the fingerprint of the key if it was one.
+    /// The login method, and for `key` the fingerprint of the key.
     #[must_use]
     pub fn method(&self) -> (&'static str, Option<String>) {
         match &self.proven {

@@ -11,7 +11,7 @@ pub const BLOCK_SIZE: u64 = 1 << 20;
 pub const BLOCK_LEN: usize = 1 << 20;
 /// Bytes in a block or have index.
 pub const INDEX_LEN: usize = 8;
-/// Block digests in one have-frame.
+/// The maximum number of block digests in one have-frame.
 pub const HAVE_MAX: usize = 1024;
 
 /// Bytes in a frame header: one for the kind, three for the length.

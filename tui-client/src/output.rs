@@ -244,7 +244,7 @@ pub(crate) fn usage_object(message: &str) {
     }
 }
 
-/// Formats a message: all control characters except newlines are escaped.
+/// Joins `head`, unchanged, and `text`, in which all control characters except newlines are escaped.
 fn plain(head: &str, text: &str) -> Vec<u8> {
     let lines: Vec<String> = text.split('\n').map(|line| Escaped(line.as_bytes()).to_string()).collect();
     format!("{head}{}\n", lines.join("\n")).into_bytes()

@@ -24,7 +24,7 @@ pub enum IdentityError {
     NoKey {
         /// The file.
         path: PathBuf,
-        /// The content of the file instead.
+        /// Why the file contains no usable key.
         reason: String,
     },
     /// The passphrase is wrong.

@@ -192,7 +192,7 @@ struct Taking<'a> {
 struct File {
     size: u64,
     version: entry::Version,
-    /// The next block, if it is not omitted.
+    /// The lowest index that the next block may have; blocks in between were omitted.
     next: u64,
     transferred: u64,
     reused: u64,

@@ -121,7 +121,7 @@ impl Journal {
         let mut journal = Self { file };
         let orders = found.orders.iter().map(|(key, order)| Line::add(*key, order));
         journal.file.rewrite(&std::iter::once(Line::Version(VERSION)).chain(orders).collect::<Vec<_>>())?;
-        // Not earlier: their orders are on disk in this journal only now.
+        // Remove the other journals only after their orders are on disk in this one.
         others.into_iter().try_for_each(JournalFile::remove)?;
         Ok((journal, found))
     }

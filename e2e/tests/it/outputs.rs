@@ -9,7 +9,7 @@ use std::{
 use ferry_e2e::{binaries, needs, wait};
 use serde_json::Value;
 
-/// A server in a folder of its own, with any outputs.
+/// A server in a folder of its own; the test chooses its standard output and standard error.
 struct Running {
     process: Child,
     folder: tempfile::TempDir,

@@ -24,7 +24,7 @@ fn sealed_server(secret: &NamedTempFile, allow: &str) -> Server {
     Setup::new().user("anna", &[]).config(&config).start()
 }
 
-/// Checks that the server sends only that refusal before it closes.
+/// Checks that the server sends only the refusal `unsealed` before it closes the connection.
 async fn assert_unsealed(peer: &mut Peer, sent: &str) {
     let words = peer.last_words().await.unwrap();
     let mut lines = words.lines();

@@ -70,7 +70,8 @@ pub fn server_path(configured: Option<&Path>, data: &Path) -> PathBuf {
     configured.map(Path::to_owned).unwrap_or_else(|| runtime.as_deref().unwrap_or(data).join(NAME))
 }
 
-/// The path at which to look for the socket: that of the service if the data folder has none.
+/// The path at which to look for the socket. If none is configured and the service's data folder has none, this is
+/// the socket of the service, if that exists.
 #[must_use]
 pub fn path(configured: Option<&Path>, data: &Path) -> PathBuf {
     let path = server_path(configured, data);

@@ -184,7 +184,7 @@ fn copy_step(from: &File, to: &File, size: u64, length: &mut u64) -> io::Result<
     Ok(copied > 0)
 }
 
-/// Copies on filesystems without `copy_file_range`.
+/// Copies up to `bytes` bytes through a buffer, where `copy_file_range` fails.
 fn copy_through_memory(from: &File, to: &File, start: u64, bytes: usize) -> io::Result<usize> {
     let mut buffer = vec![0; bytes.min(1 << 20)];
     let count = std::os::unix::fs::FileExt::read_at(from, &mut buffer, start)?;

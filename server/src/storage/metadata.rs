@@ -67,8 +67,8 @@ impl Metadata {
         (self.id.0, self.mount)
     }
 
-    /// Whether it can be changed or replaced by somebody who works at `place`. The device is compared for folders
-    /// only: an overlay reports another device for a file.
+    /// Whether the entry is on the filesystem and mount `place`. The device is compared for folders only, because an
+    /// overlay may report another device for a file.
     pub(super) fn is_at(&self, place: Place) -> bool {
         self.mount == place.1 && (!self.is_folder() || self.id.0 == place.0)
     }

@@ -149,7 +149,7 @@ impl Home {
         }
         let mut walker = self.walker(from)?;
         while let Some(page) = walker.next_page()? {
-            // The name of an empty folder was on its parent's page.
+            // The page of an empty folder has no names to check; its own name was on its parent's page.
             if page.entries.is_empty() && page.unreadable.is_empty() {
                 continue;
             }

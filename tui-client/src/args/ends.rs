@@ -113,8 +113,8 @@ impl EndFlags {
 }
 
 impl Ends {
-    /// The flags for each of two servers. A flag without a prefix applies to the one end that needs it; a secret is
-    /// never sent to the other.
+    /// The flags for each of two servers. A login, seal or key flag without a prefix goes to the one end that needs it,
+    /// so a secret is never sent to the other; `--accept-new` applies to both.
     ///
     /// # Errors
     /// [`Ambiguous`] if both ends need it.

@@ -52,8 +52,8 @@ fn groups(verb: &str) -> Vec<Group> {
     [more, &CONNECTS].concat()
 }
 
-/// The groups that a verb about saved servers accepts but does not list. The verb does not connect, but scripts may
-/// pass the same login flags to all calls of `ferry`.
+/// The flag groups that a verb about saved servers accepts but hides in its help. The verb does not connect, but
+/// scripts may pass the same login flags to all calls of `ferry`.
 fn tolerated(verb: &str) -> Vec<Group> {
     match verb {
         "add" | "list" | "remove" => CONNECTS.into_iter().filter(|group| !groups(verb).contains(group)).collect(),

@@ -65,8 +65,8 @@ impl Small {
         std::mem::take(&mut self.answers)
     }
 
-    /// Flushes the files written and the names given since the last flush. After that, the renamed files are complete
-    /// and the written files are renamed.
+    /// Flushes the files in `written` and the names in `named`. On success, those in `named` are answered as stored, and
+    /// those in `written` are renamed and become `named`; on failure, all are answered with the error.
     pub(super) fn flush(&mut self) {
         if self.is_idle() {
             return;

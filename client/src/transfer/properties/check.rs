@@ -284,7 +284,7 @@ impl After<'_> {
         }
     }
 
-    /// Whether it is the part that a failed file left beside its target.
+    /// Whether `path` is the part that a failed transfer left beside its target.
     fn is_part(&self, path: &RemotePath) -> bool {
         let part = |ended: &Ended| {
             let name = ended.to.name()?;

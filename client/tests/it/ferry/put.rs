@@ -1,4 +1,5 @@
-//! Uploads as a stream: the server's digests are passed on, blocks that differ are sent, and the end is held back.
+//! Uploads as a stream: the server's digests are passed on, blocks that differ are sent, and the
+//! last blocks are held back until the source has reported its end.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 

@@ -80,7 +80,7 @@ fn a_part_whose_file_is_renamed_holds_all_it_takes_or_the_renaming_is_refused() 
     assert!(refused.message.contains("an unfinished upload of /f1"), "{}", refused.message);
     assert!(world.home().join("f1").exists());
     assert_eq!(figures(&mut peer), (4 * MIB, 4 * MIB), "a refused renaming holds nothing");
-    // Back in its place, the part counts on the file again.
+    // Once a file has its name again, the part that is kept for it counts on that file again.
     assert_eq!(peer.ask(&Request::Discard { path: path("f1") }), Ok(Reply::Done));
     assert_eq!(peer.ask(&rename("f1", "f0")), Ok(Reply::Done));
     assert_eq!(figures(&mut peer), (4 * MIB, 0));

@@ -1,4 +1,4 @@
-//! An attempt to connect: from the greeting over the login to a connection.
+//! An attempt to connect: the greeting, then the login, then the connection.
 
 use super::{
     connection::Greeting, dialog::Form, place::Place, saved::NamedSite, server::Server, side::Side, ticket::Ticket,

@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// Takes a typed address.
+/// Begins to connect to the address that was typed in the form.
 ///
 /// # Errors
 /// The address or a field is not valid.

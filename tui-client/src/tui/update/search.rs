@@ -44,7 +44,7 @@ pub(super) fn begin(state: &mut State, side: Side, pattern: &str, out: &mut Out)
     state.dialogs.push(Dialog::Found(Box::new(found)));
 }
 
-/// The search that waits for a ticket.
+/// The search that waits for the answer with this ticket.
 fn waiting(state: &mut State, ticket: Ticket) -> Option<&mut Found> {
     state.dialogs.iter_mut().find_map(|dialog| match dialog {
         Dialog::Found(found) if found.ticket == Some(ticket) => Some(&mut **found),

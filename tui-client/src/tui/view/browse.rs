@@ -1,4 +1,4 @@
-//! The panes, the divider, the tabs and the transfer strip: everything below the dialogs.
+//! The panes, the divider, the tabs and the transfer strip: everything that dialogs are drawn over.
 
 use super::{paint::Paint, pane, transfer_strip};
 use crate::tui::state::{State, layout::Layout, side::Side};

@@ -40,7 +40,7 @@ roles! {
     title: "title",
     /// The title of the active pane.
     title_active: "title-active",
-    /// Lines between things.
+    /// The divider, separator lines and frames.
     border: "border",
     /// The line of the cursor.
     cursor: "cursor",
