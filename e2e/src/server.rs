@@ -366,7 +366,7 @@ impl Server {
         Pid::from_raw(pid).expect("process ids are not 0")
     }
 
-    /// Kills the server, as a power cut would.
+    /// Kills the server without warning. Data that was written but not flushed survives, unlike after a power cut.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();

@@ -29,7 +29,7 @@ pub(crate) enum News {
     Lost(String),
 }
 
-/// Both ends of the thread's channels; the thread stops when this is dropped.
+/// The caller's ends of the channels to the thread; the thread stops when this is dropped.
 pub(crate) struct Asker {
     orders: SyncSender<Ask>,
     pub(crate) news: Receiver<News>,

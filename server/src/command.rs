@@ -50,7 +50,7 @@ use upload_small::Group;
 pub(crate) enum Input {
     /// Frames, in order.
     Frames(Vec<Frame>),
-    /// The peer broke the protocol after the frames before this.
+    /// The peer broke the protocol; the valid frames before were handed over already.
     Malformed(String),
     /// The peer was silent for too long.
     Silent,

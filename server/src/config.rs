@@ -35,7 +35,7 @@ pub struct Config {
     pub limits: Limits,
     /// Limits before login.
     pub login: Login,
-    /// The care for usage numbers.
+    /// How often usage is counted again.
     pub quota: Quota,
     /// Accounts that people create themselves.
     pub registration: Registration,

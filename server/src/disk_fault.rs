@@ -50,7 +50,7 @@ impl Fault {
         })
     }
 
-    /// The fault behind this error or one of its sources, and that source.
+    /// The first disk fault in this error and its chain of sources, with the I/O error that it comes from.
     #[must_use]
     pub fn behind<'a>(error: &'a (dyn Error + 'static)) -> Option<(Self, &'a io::Error)> {
         let mut next = Some(error);

@@ -111,7 +111,7 @@ pub struct Identity {
 struct Known {
     /// Set if the pair was handed over: the certificate that the server could read by itself at that time, if any.
     handed: Option<Option<Vec<CertificateDer<'static>>>>,
-    /// When the log was last reminded, and of which condition.
+    /// The last reminder in the log: when it was written, the end of the certificate, and its condition.
     told: Option<(Instant, Moment, Condition)>,
 }
 

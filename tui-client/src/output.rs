@@ -38,7 +38,7 @@ pub(crate) struct Output {
     stdout_color: bool,
     stderr_color: bool,
     advice: RefCell<Option<String>>,
-    /// The last advice about an error.
+    /// The hint that was shown with the last error, so that it is not repeated.
     hint: RefCell<Option<String>>,
     /// Whether to continue when standard output is closed by its reader.
     outlives_reader: Cell<bool>,

@@ -1,5 +1,5 @@
 //! Operations that depend on the operating system: opening without blocking, permission bits, flushing whole file
-//! systems, renaming without replacing, and copies that share their blocks.
+//! systems, renaming without replacing, and copies that share their disk space.
 
 use std::{
     ffi::OsStr,

@@ -72,7 +72,7 @@ pub trait Existing: Send {
 pub struct Prepared {
     /// Whether the target existed before. A new target has no content.
     pub there: bool,
-    /// The content.
+    /// Looks up what the target already contains.
     pub existing: Box<dyn Existing>,
 }
 

@@ -34,7 +34,7 @@ use super::{
 };
 use crate::error::ClientError;
 
-/// Items taken by a connection at a time.
+/// The most items that a worker takes at a time.
 const BATCH_ITEMS: usize = 64;
 /// Bytes of files taken at a time.
 const BATCH_BYTES: u64 = 4 << 20;

@@ -1,4 +1,5 @@
-//! Rates apply to a user and to all users, in both directions, and change transfers in progress.
+//! Bandwidth limits apply to one user and to all users, in both directions; a changed limit also affects transfers in
+//! progress.
 
 use ferry_e2e::{
     MIB, compare, material,

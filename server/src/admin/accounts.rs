@@ -46,7 +46,7 @@ impl<'a> Accounts<'a> {
         self.facts_now()
     }
 
-    /// The user of this name, also in a store that has not been created yet.
+    /// The user of this name. A store that does not exist yet counts as empty.
     pub(super) fn find(&self, name: &UserName) -> Result<Option<AccountFacts>, AdminError> {
         Ok(self.facts_now()?.users.into_iter().find(|user| user.name == *name))
     }

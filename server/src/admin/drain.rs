@@ -17,7 +17,7 @@ use crate::{
 /// The service whose sockets are stopped, if it is the one to stop.
 const SERVICE: &str = "ferryd.service";
 
-/// Makes the server stop, and waits for it.
+/// Drains the server: stops its systemd sockets if this is root, and waits until transfers and the server have ended.
 pub(super) fn run(
     message: Option<String>,
     json: bool,

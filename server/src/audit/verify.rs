@@ -136,7 +136,7 @@ fn walk(files: &[PathBuf], noted: Option<&str>) -> Result<(Verified, Walk), Brok
                 (1, Some(missing)) => Broken::Missing(missing),
                 _ => Broken::Line { path: path.clone(), line: number, what },
             })?;
-            // This also finds a line that was the last one of a removed file.
+            // The oldest line contains the hash of the line before it, which may be the last one of a removed file.
             seen |= noted == walk.last.as_deref() || noted.is_some() && noted == walk.before.as_deref();
             line.clear();
         }

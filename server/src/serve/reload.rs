@@ -1,5 +1,5 @@
-//! Reads configuration, users and certificate again, and reports what changed, what waits for a start, and what is
-//! wrong.
+//! Reads configuration, users and certificate again, and reports what changed, which changes need a restart,
+//! and what is wrong.
 
 use crate::{
     config::Change,

@@ -26,7 +26,7 @@ impl Lister {
     /// The next entries, at most `max`, in the disk's order; `None` at the end.
     ///
     /// An entry that disappears between reading its name and its metadata is left out. So is a name longer than the
-    /// protocol allows, which does not exist on Linux filesystems.
+    /// protocol allows, which the usual Linux filesystems do not allow.
     ///
     /// # Errors
     /// An error of the disk.

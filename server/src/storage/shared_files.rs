@@ -36,7 +36,7 @@ impl SharedFiles {
         }
     }
 
-    /// Notes that this name was removed; returns the bytes that were freed.
+    /// Records that one name of this file was removed; returns the bytes that this freed.
     pub(super) fn removed(&self, metadata: &Metadata) -> u64 {
         let bytes = self.bytes(metadata);
         if metadata.is_file() && metadata.names > 1 {

@@ -137,7 +137,7 @@ impl UserStates {
         Ok(slot.last.is_none() || expiry.is_over(oldest))
     }
 
-    /// The state of a user whose home is due for its regular count; opened for it. Blocks.
+    /// Opens the home of a user if its regular count is due or its usage is suspect; `None` if neither. Blocks.
     ///
     /// # Errors
     /// Those of [`get`](Self::get).

@@ -209,8 +209,8 @@ impl MoveCopy<'_> {
         self.tally.count(self.context, result)
     }
 
-    /// Leaves out a link in a copied folder, and an entry that is neither a file nor a folder: always reported, and a
-    /// failure unless requested.
+    /// Skips a symlink in a copied folder, or an entry that is neither a file nor a folder. Counts as a failure, except
+    /// for a symlink under a rule for links, which is mentioned only with `-v`.
     fn left_out(&mut self, path: &RemotePath, entry: &Entry) -> Result<(), Failure> {
         let what = if entry.kind == Kind::Symlink { "a symlink" } else { "neither a file nor a folder" };
         let text = format!("{} skipped: {what}", path.display());

@@ -117,7 +117,7 @@ impl Keymap {
         bindings.extend(keys.into_iter().map(|keys| (keys, action)));
     }
 
-    /// A binding of `place` that stands in the way of `keys`: the same, the begin, or a longer one.
+    /// A binding in `place` that conflicts with `keys`: equal to it, a prefix of it, or an extension of it.
     fn clash(&self, place: Where, action: Action, keys: &[Key]) -> Option<Action> {
         let bindings = self.places.get(&place).into_iter().flatten();
         let clashes = |bound: &[Key]| bound.starts_with(keys) || keys.starts_with(bound);

@@ -4,7 +4,7 @@ use ferry_shared::pool::BufferPool;
 
 use crate::remote::Chunk;
 
-/// The number of pieces into which a block is split to keep the connection alive.
+/// The number of fragments of a block that is held back; they are sent one at a time to keep the connection alive.
 const PIECES: usize = 1024;
 
 /// A block that is held back.

@@ -1,4 +1,4 @@
-//! The random parts of a job.
+//! Random jobs, with the answers and faults during them.
 
 use std::{
     collections::HashMap,

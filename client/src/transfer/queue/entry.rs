@@ -22,7 +22,7 @@ pub(super) struct Entry {
     pub(super) quick: VecDeque<Item>,
     pub(super) large: VecDeque<Item>,
     pub(super) held: BTreeMap<ItemId, (Item, Hold)>,
-    /// Items that connections have taken.
+    /// Items that workers have taken.
     pub(super) in_flight: usize,
     pub(super) paused: bool,
     /// Pieces whose emptied source folders are being removed.

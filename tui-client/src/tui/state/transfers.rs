@@ -144,7 +144,7 @@ impl Transfers {
         key
     }
 
-    /// Takes an order left from the last time.
+    /// Adds an order that is left from the previous run; it is held.
     pub(crate) fn add_held(&mut self, key: Key, order: Order) {
         self.last_key = self.last_key.max(key.0);
         self.all.push(Transfer { held: true, ..Transfer::new(key, order) });

@@ -88,7 +88,7 @@ fn room(state: &State, to: &Place) -> Option<u64> {
     Side::BOTH.into_iter().find(|side| state.panes[*side].place == *to).and_then(|side| state.panes[side].free)
 }
 
-/// The count of a plan is complete: start it if the user has confirmed it already.
+/// Starts a plan whose count is complete, if the user has confirmed it already and it fits.
 pub(super) fn counted(state: &mut State, out: &mut Out) {
     if let Some(Dialog::Copy(plan)) = state.dialogs.last()
         && plan.starts

@@ -126,7 +126,7 @@ fn unknown(state: &mut State, key: Key) {
     state.warn(format!("{key} does nothing here; {} shows what does", help.unwrap_or_default()));
 }
 
-/// Types pasted text into a text field; elsewhere it does nothing.
+/// Inserts pasted text into the text field; warns if there is none.
 pub(super) fn paste(state: &mut State, text: &str, _out: &mut Out) {
     match state.dialogs.last_mut() {
         Some(Dialog::Form(form)) => {

@@ -16,7 +16,7 @@ pub(super) fn ask(state: &mut State, out: &mut Out) {
     }
 }
 
-/// Quits now; unfinished transfers stay in the journal.
+/// Quits now; unfinished transfers stay in the journal, and copies that are being edited are removed.
 pub(super) fn now(state: &mut State, out: &mut Out) {
     state.quitting = Quitting::Now;
     out.extend(state.edits.drain(..).map(|edit| Effect::RemoveCopy(edit.copy)));

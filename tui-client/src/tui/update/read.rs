@@ -61,7 +61,7 @@ pub(super) fn both(state: &mut State, out: &mut Out) {
     }
 }
 
-/// The pane that waits for the answer to a ticket.
+/// The pane that waits for the answer with this ticket.
 pub(super) fn waiting(state: &State, ticket: Ticket) -> Option<Side> {
     let waits = |side: &Side| state.panes[*side].loading.as_ref().is_some_and(|loading| loading.ticket == ticket);
     Side::BOTH.into_iter().find(waits)

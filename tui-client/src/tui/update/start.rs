@@ -35,7 +35,7 @@ pub(crate) struct Begin {
     pub(crate) clock: i64,
     /// The zone times are shown in.
     pub(crate) zone: TimeZone,
-    /// The user's home folder here.
+    /// The user's home folder on this computer.
     pub(crate) home: PathBuf,
     /// Where copies of remote files lie while they are edited.
     pub(crate) copies: PathBuf,
