@@ -22,6 +22,7 @@ pub mod path;
 pub mod pool;
 pub mod refusal;
 pub mod secret;
+pub mod sftp;
 pub mod socket;
 pub mod text_file;
 pub mod version;
