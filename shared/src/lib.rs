@@ -4,7 +4,7 @@
 //! [`message`], [`frame`]) are pure: no I/O, no clock, no runtime. The *carriage* transports them: [`link`] sends
 //! frames over any async stream, [`blocks`] converts files to digested blocks and back, and [`bucket`] limits bytes
 //! to a rate. [`text_file`] reads files that people edit, on either side. `docs/protocol.md` describes the same
-//! protocol in prose.
+//! protocol in prose. [`sftp`] is the other protocol: that of standard clients and of servers of other kinds.
 
 pub mod binding;
 pub mod blocks;

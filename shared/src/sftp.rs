@@ -1,4 +1,4 @@
-//! SFTP version 3 over bytes, for both sides: packets of the door for standard clients, and of servers of others.
+//! SFTP version 3 over bytes, for both sides: a server for standard clients, and a client of other servers.
 //!
 //! The format is that of draft-ietf-secsh-filexfer-02 with the extensions in OpenSSH's `PROTOCOL`. Paths, names and
 //! handles are bytes and are not interpreted here. The code is pure: no I/O, no clock, no runtime.
@@ -24,7 +24,7 @@ pub use extension::{Extended, Extension, ServerLimits, StatVfs};
 pub use fault::{Fault, Invalid};
 pub use hello::{Hello, VERSION};
 pub use long_name::long_name;
-pub use packet::{DATA_MAX, HANDLE_MAX, PACKET_MAX, Packet, PacketError, SEND_MAX, TooLong};
+pub use packet::{DATA_MAX, HANDLE_MAX, PACKET_MAX, PAGE_LEN, Packet, PacketError, SEND_MAX, TooLong};
 pub use pairs::Pairs;
 pub use reply::{DataReply, NameEntry, NameReply, Reply};
 pub use request::{OpenFlags, Request};

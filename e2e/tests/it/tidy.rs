@@ -25,6 +25,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("shared/message", &["::tokio", "link", "frame"]),
     ("shared/frame", &["::tokio", "link", "message"]),
     ("shared/blocks", &["::tokio", "link", "message", "frame"]),
+    ("shared/sftp", &["::tokio", "link", "message", "frame"]),
     ("shared", &["::ferry_server", "::ferry_client"]),
     ("server/storage", &["quota", "users", "command", "connection", "session", "gate"]),
     ("server/quota", &["storage", "users", "command", "connection", "session", "gate"]),
@@ -58,7 +59,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// Modules of `shared` that belong to a single protocol.
-const WIRE: [&str; 5] = ["message", "frame", "link", "binding", "feature"];
+const WIRE: [&str; 6] = ["message", "frame", "link", "binding", "feature", "sftp"];
 
 const CRATES: [&str; 7] = ["shared", "server", "server-top", "client", "tui-client", "e2e", "demo"];
 

@@ -7,6 +7,8 @@ use bytes::{Buf as _, Bytes, BytesMut};
 pub const PACKET_MAX: usize = (256 << 10) + (1 << 10);
 /// Bytes in a packet that is sent, without the length before it: OpenSSH's client breaks off at a longer one.
 pub const SEND_MAX: usize = 256 << 10;
+/// Bytes in a packet that every implementation accepts by the draft: the length of a page of a listing.
+pub const PAGE_LEN: usize = 34_000 - LENGTH_LEN;
 /// Bytes of a file in one packet that is sent, so that the packet stays below [`SEND_MAX`].
 pub const DATA_MAX: usize = 255 << 10;
 /// Bytes in a handle.

@@ -192,7 +192,7 @@ pub struct NameReply {
 }
 
 impl NameReply {
-    /// Appends the head of a packet that shall have at most `most` bytes.
+    /// Appends the head of a packet that shall have at most `most` bytes; [`super::PAGE_LEN`] suits every client.
     pub fn begin(out: &mut Vec<u8>, id: u32, most: usize) -> Self {
         let draft = Draft::begin(out, kind::NAME, id);
         put_u32(out, 0);
