@@ -25,6 +25,7 @@ pub mod proxy;
 pub mod screen;
 pub mod server;
 mod sockets;
+pub mod ssh;
 pub mod wait;
 
 /// The password of every test user.

@@ -26,6 +26,7 @@ pub struct Setup {
     may_panic: bool,
     inherited: Option<TcpListener>,
     program: Option<PathBuf>,
+    sftp: bool,
 }
 
 /// A running server. It is killed when dropped; a panic in its log then fails the test.
@@ -36,6 +37,7 @@ pub struct Server {
     setup: Setup,
     address: SocketAddr,
     fingerprint: String,
+    sftp: Option<(SocketAddr, String)>,
     log: Log,
 }
 
@@ -94,6 +96,13 @@ impl Setup {
         self
     }
 
+    /// Serves SFTP too.
+    #[must_use]
+    pub fn sftp(mut self) -> Self {
+        self.sftp = true;
+        self
+    }
+
     /// Sets an environment variable of the server; `{data}` is replaced by the data folder.
     #[must_use]
     pub fn environment(mut self, name: &str, value: &str) -> Self {
@@ -146,7 +155,8 @@ impl Setup {
         fs::write(folder.path().join("ferryd.toml"), &self.config).expect("the configuration can be written");
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let log = Log::default();
-        let mut server = Server { process: None, folder, setup: self, address, fingerprint: String::new(), log };
+        let sftp = self.sftp.then(|| (address, String::new()));
+        let mut server = Server { process: None, folder, setup: self, address, fingerprint: String::new(), sftp, log };
         for (name, arguments) in &server.setup.users {
             server.add_user(name, arguments);
         }
@@ -177,6 +187,9 @@ impl Server {
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).arg("serve").arg("--config").arg(self.folder.path().join("ferryd.toml"));
         command.arg("--data").arg(&data).arg("--listen").arg(self.address.to_string());
+        if let Some((address, _)) = &self.sftp {
+            command.arg("--sftp").arg(address.to_string());
+        }
         forget_environment(&mut command);
         let placed = |value: &String| value.replace("{data}", &data.to_string_lossy());
         command.envs(self.setup.environment.iter().map(|(name, value)| (name, placed(value))));
@@ -194,15 +207,23 @@ impl Server {
             let line = text.lines().find_map(|line| line.strip_prefix(before).map(str::to_owned))?;
             line.split_whitespace().next().map(str::to_owned)
         };
-        let (address, fingerprint) = wait::some("the server to say where it listens", || {
+        let has_sftp = self.sftp.is_some();
+        let at_door = |text: &str| {
+            let line = text.lines().find(|line| line.contains(" for SFTP, host key "))?;
+            let (address, key) = line.strip_prefix("listening on ")?.split_once(" for SFTP, host key ")?;
+            Some((address.parse().expect("the server prints its address"), key.to_owned()))
+        };
+        let (address, fingerprint, sftp) = wait::some("the server to say where it listens", || {
             if let Ok(Some(status)) = process.try_wait() {
                 return Some(Err(status));
             }
             let text = said.text();
-            Some(Ok((word(&text, "listening on ")?, word(&text, "fingerprint ")?)))
+            let sftp = at_door(&text).map(Some).or_else(|| (!has_sftp).then_some(None))?;
+            Some(Ok((word(&text, "listening on ")?, word(&text, "fingerprint ")?, sftp)))
         })?;
         self.address = address.parse().expect("the server prints its address");
         self.fingerprint = fingerprint;
+        self.sftp = sftp;
         self.process = Some(process);
         Ok(())
     }
@@ -269,6 +290,15 @@ impl Server {
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// The address and the fingerprint of the host key that it printed for SFTP.
+    ///
+    /// # Panics
+    /// If it serves none.
+    #[must_use]
+    pub fn sftp(&self) -> (SocketAddr, &str) {
+        self.sftp.as_ref().map(|(address, key)| (*address, key.as_str())).expect("the server serves SFTP")
     }
 
     /// Its data folder.

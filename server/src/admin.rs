@@ -197,9 +197,9 @@ fn run(args: Args) -> Result<(), AdminError> {
             let text = "serve and top take no --json: set log.format = \"json\", or ask 'ferryd status --json'";
             misused(&Args::command().error(ErrorKind::ArgumentConflict, text));
         }
-        Verb::Serve { listen } => {
+        Verb::Serve { listen, sftp } => {
             let file = config.clone().unwrap_or_else(places::config_place);
-            let read = move || Ok(layers(config.clone())?.listen(&listen).load()?.config);
+            let read = move || Ok(layers(config.clone())?.listen(&listen).sftp(&sftp).load()?.config);
             serve::run(Arc::new(read), &file, places::data_folder(flag.as_deref())?)?;
         }
         Verb::Status => operate::run(&Ask::Status, json, load(config), &data()?)?,

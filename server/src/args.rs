@@ -10,6 +10,7 @@ use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::{
+    door::Doors,
     size::ByteCount,
     users::{
         Access, UserName,
@@ -54,6 +55,9 @@ pub(crate) enum Verb {
         /// Listen here instead of at the configured addresses; may be repeated, port 0 picks a free one
         #[arg(long, value_name = "ADDR:PORT")]
         listen: Vec<SocketAddr>,
+        /// Serve SFTP here, whatever is configured; may be repeated
+        #[arg(long, value_name = "ADDR:PORT")]
+        sftp: Vec<SocketAddr>,
     },
     /// Show the status of the running server
     Status,
@@ -258,7 +262,7 @@ pub(crate) struct AddUser {
 /// `ferryd user set`.
 #[derive(Debug, ClapArgs)]
 #[command(group = ArgGroup::new("change").required(true).multiple(true).args(
-    ["quota", "max_files", "access", "enable", "disable", "expires", "max_sessions", "bandwidth", "add_key", "remove_key"]
+    ["quota", "max_files", "access", "doors", "enable", "disable", "expires", "max_sessions", "bandwidth", "add_key", "remove_key"]
 ))]
 pub(crate) struct SetUser {
     /// The user
@@ -281,6 +285,10 @@ pub(crate) struct AccountArgs {
     /// The access of the user
     #[arg(long)]
     pub access: Option<Access>,
+    /// The doors through which the user may come: 'ferry', 'sftp' or 'ferry,sftp', or all for those of the server;
+    /// ends sessions at others
+    #[arg(long, value_name = "DOORS|all", value_parser = doors)]
+    pub doors: Option<Limit<Doors>>,
     /// Enable the account
     #[arg(long, conflicts_with = "disable")]
     pub enable: bool,
@@ -362,6 +370,10 @@ fn sessions(text: &str) -> Result<Limit<u32>, String> {
         Limit(Some(0)) => Err("use --disable to let nobody in".to_owned()),
         limit => Ok(limit),
     }
+}
+
+fn doors(text: &str) -> Result<Limit<Doors>, String> {
+    if text == "all" { Ok(Limit(None)) } else { text.parse().map(|doors| Limit(Some(doors))) }
 }
 
 fn bandwidth(text: &str) -> Result<RecordBandwidth, String> {

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use in_force::{Change, InForce};
 pub use load::{ConfigError, Fault, Layers, Loaded, Origin};
 
-use crate::{bandwidth::BandwidthLimits, size::ByteCount};
+use crate::{bandwidth::BandwidthLimits, door::Door, size::ByteCount};
 
 /// The configuration. [`keys::KEYS`] describes each key.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub struct Config {
     pub server: Server,
     /// The server's certificate.
     pub tls: Tls,
+    /// SFTP.
+    pub sftp: Sftp,
     /// Limits after login.
     pub limits: Limits,
     /// Limits before login.
@@ -150,6 +152,15 @@ pub struct Tls {
     pub key: Option<PathBuf>,
 }
 
+/// Section `[sftp]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sftp {
+    /// Addresses to listen on; without one there is no SFTP.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub listen: Vec<SocketAddr>,
+}
+
 /// Section `[limits]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -200,6 +211,9 @@ pub struct Login {
     /// The file with the secret that clients must know before the server answers them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seal: Option<PathBuf>,
+    /// The doors that may be open although there is a seal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seal_allows: Vec<Door>,
     /// Addresses and networks that never have to wait.
     #[serde(with = "networks")]
     pub allow: Vec<IpNet>,
@@ -285,6 +299,18 @@ pub struct Metrics {
 }
 
 impl Config {
+    /// The fault of a server that has a seal and this door, if the door shows strangers what it is.
+    #[must_use]
+    pub fn unsealed(&self, door: Door) -> Option<String> {
+        let hides = door == Door::Ferry || self.login.seal.is_none() || self.login.seal_allows.contains(&door);
+        (!hides).then(|| {
+            format!(
+                "there is a seal, and SSH tells every stranger what it is; login.seal_allows = [\"{door}\"] accepts \
+                 that, and clients of ferry still need the seal"
+            )
+        })
+    }
+
     /// Whether `/healthz` reports the health of the server to anybody who can reach the listener.
     #[must_use]
     pub fn tells_health(&self) -> bool {
@@ -375,6 +401,7 @@ impl Default for Login {
             frames: 8,
             penalty_max_seconds: 600,
             seal: None,
+            seal_allows: Vec::new(),
             allow: Vec::new(),
             balancers: Vec::new(),
         }

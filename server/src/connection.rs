@@ -3,7 +3,6 @@
 //! Every fault of a peer ends here, in a log line and a closed socket; it never spreads further.
 
 mod greeting;
-mod paced;
 mod traffic;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -22,10 +21,9 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use self::paced::PacedStream;
 use crate::{
-    admission::Ticket, bandwidth::Pace, command::Conversation, context::Context, login::Admitted, refusal,
-    turned_away::Reason,
+    admission::Ticket, bandwidth::Pace, command::Conversation, context::Context, login::Admitted, paced::PacedStream,
+    refusal, turned_away::Reason,
 };
 
 /// Plain bytes that rustls buffers before it writes: one whole chunk of the server's.

@@ -18,6 +18,7 @@ use crate::{
     counters::Counters,
     drift::{Difference, Drift},
     files::Files,
+    host_keys::HostKeys,
     identity::Identity,
     scheduler::Turns,
     seal::Seal,
@@ -42,6 +43,8 @@ pub struct Context {
     pub users: Users,
     /// The server's key.
     pub identity: Identity,
+    /// The keys by which SSH clients recognise the server; none if there is no SFTP.
+    pub host_keys: OnceLock<HostKeys>,
     /// The rules for connections that have not logged in.
     pub admission: Admission,
     /// The open sessions.
@@ -88,6 +91,7 @@ impl Context {
         let stop = CancellationToken::new();
         Self {
             bandwidth,
+            host_keys: OnceLock::new(),
             seal: Seal::default(),
             admission: Admission::new(config.login.clone()),
             sessions: Sessions::default(),

@@ -1,7 +1,10 @@
 //! Counters since the start of the server: incremented where events happen, shown by `status` and the metrics.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -51,6 +54,25 @@ impl DoorCount {
     #[must_use]
     pub fn at(&self, door: Door) -> u64 {
         self.0[door as usize].get()
+    }
+}
+
+/// Counts a panic of the task or thread that holds it.
+#[derive(Debug)]
+pub(crate) struct PanicWatch(Arc<Counters>);
+
+impl PanicWatch {
+    /// A watch that counts in `counters`.
+    pub(crate) fn new(counters: Arc<Counters>) -> Self {
+        Self(counters)
+    }
+}
+
+impl Drop for PanicWatch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.panics.one();
+        }
     }
 }
 

@@ -29,7 +29,8 @@ pub(crate) enum Standing {
     Open,
     /// The access of the account changed; tell the client, then continue.
     AccessChanged(Access),
-    /// The session is over: the account was closed, or it no longer has the password or key of the login.
+    /// The session is over: the account was closed, here or altogether, or it no longer has the password or key of
+    /// the login.
     Closed,
     /// The operator ended the session, with this message.
     Farewell(String),
@@ -88,6 +89,7 @@ impl Gate {
     }
 
     fn is_open(&self) -> bool {
-        self.session.is_proven_to(&self.account) && self.account.is_open(SystemTime::now())
+        let account = &self.account;
+        self.session.is_proven_to(account) && account.is_open(SystemTime::now()) && account.may_use(self.session.door)
     }
 }

@@ -1,7 +1,7 @@
 //! Listeners inherited from the process that started the server, such as systemd for a socket unit.
 //!
 //! They stay open while no server runs, so that a restart refuses nobody: clients wait in the backlog. A listener
-//! called `metrics` is for the metrics, every other one for clients.
+//! called `metrics` is for the metrics, one called `sftp` for SFTP clients, every other one for clients of ferry.
 
 use std::{env, io, net::TcpListener};
 
@@ -9,12 +9,16 @@ use listenfd::ListenFd;
 
 /// The name, in `FileDescriptorName=` of a socket unit, of the listener for the metrics.
 const METRICS: &str = "metrics";
+/// The same for SFTP.
+const SFTP: &str = "sftp";
 
 /// The inherited listeners.
 #[derive(Debug, Default)]
 pub(crate) struct Inherited {
     /// For clients; empty if the configuration says where to listen.
     pub clients: Vec<TcpListener>,
+    /// For SFTP; empty if the configuration says where to listen.
+    pub sftp: Vec<TcpListener>,
     /// For the metrics.
     pub metrics: Option<TcpListener>,
 }
@@ -44,10 +48,10 @@ impl Inherited {
             let failed = |source| InheritedError { number, name: name.to_owned(), source };
             let Some(listener) = handed.take_tcp_listener(number).map_err(failed)? else { continue };
             listener.set_nonblocking(true).map_err(failed)?;
-            if name == METRICS {
-                taken.metrics = Some(listener);
-            } else {
-                taken.clients.push(listener);
+            match name {
+                METRICS => taken.metrics = Some(listener),
+                SFTP => taken.sftp.push(listener),
+                _ => taken.clients.push(listener),
             }
         }
         Ok(taken)

@@ -23,7 +23,10 @@ use crate::{
     session::{OpenError, Proven, Session},
     turned_away::Reason,
     user_state::Presence,
-    users::{Account, Denied, LoginError, PublicKey, RegisterError, UserName, key},
+    users::{
+        Account, Denied, LoginError, PublicKey, RegisterError, UserName,
+        key::{self, KeyBytes},
+    },
 };
 
 /// The proof presented for a login.
@@ -41,7 +44,7 @@ pub(crate) enum Credential<'a> {
         /// The claimed name.
         user: &'a str,
         /// The key.
-        key: &'a PublicKey,
+        key: &'a KeyBytes,
         /// Whether the key signed the value that binds this login to its connection.
         signed: bool,
     },
@@ -58,9 +61,9 @@ impl Credential<'_> {
     }
 }
 
-/// Parses an OpenSSH public key line, if the key has the type that accounts can have.
+/// Parses an OpenSSH public key line of a stranger, if the key has the type with which ferry's own protocol logs in.
 pub(crate) fn public_key(line: &str) -> Option<PublicKey> {
-    line.parse().ok()
+    line.trim_start().starts_with(key::ED25519_KIND).then(|| line.parse().ok()).flatten()
 }
 
 /// The reason why a login failed.
@@ -217,7 +220,7 @@ impl Entrance<'_> {
         let _kept_until_judged = self.ticket.check(user).await;
         let generation = self.context.users.generation();
         self.may_guess(user)?;
-        match self.context.users.login(user, password).await {
+        match self.context.users.login(user, password, self.door).await {
             Ok(account) => self.enter(account, Proven::password_of).await,
             Err(LoginError::Busy) => Err(Error::Busy),
             Err(LoginError::Wrong(denied)) => {
@@ -228,19 +231,19 @@ impl Entrance<'_> {
         }
     }
 
-    async fn with_key(&self, user: &str, key: &PublicKey, signed: bool) -> Result<Admitted, Error> {
+    async fn with_key(&self, user: &str, key: &KeyBytes, signed: bool) -> Result<Admitted, Error> {
         // Checking a key takes no time.
         let _kept_until_judged = self.ticket.keep();
         let generation = self.context.users.generation();
-        let denied = match self.context.users.owner_of(user, key) {
-            Ok(account) if signed => return self.enter(account, |_| Proven::Key(key.key())).await,
+        let denied = match self.context.users.owner_of(user, key, self.door) {
+            Ok(account) if signed => return self.enter(account, |_| Proven::Key(Arc::clone(key))).await,
             Ok(_) => Denied::Key,
             Err(denied) => denied,
         };
         // A valid key never has to wait, and an invalid one gets the same answer as a password.
         self.may_guess(user)?;
-        self.ticket.failed(user, key.key().as_slice(), generation);
-        self.log_failure(user, denied, Some(key::fingerprint(&key.key())));
+        self.ticket.failed(user, key, generation);
+        self.log_failure(user, denied, Some(key::fingerprint(key)));
         Err(Error::Wrong(Some(denied)))
     }
 

@@ -205,7 +205,7 @@ async fn serve(
     // Read changes that were made between the first reading and the watch. A fault is logged, and the store that
     // was read first stays.
     let _ = reload::users(&users, By::Unknown).await;
-    let server = Server::start_on(options, inherited.clients).await?;
+    let server = Server::start_on(options, inherited.clients, inherited.sftp).await?;
     server.context().drift.read_with(Arc::clone(&read_config));
     let metrics_listener = MetricsListener::open(&server, inherited.metrics, metrics).await?;
     // Create it before the server is announced.
@@ -274,6 +274,13 @@ fn announce(server: &Server, identity: &Identity) {
         say(format_args!("listening on {address}"));
     }
     say(format_args!("fingerprint {fingerprint}"));
+    if let Some(keys) = server.context().host_keys.get() {
+        let fingerprint = keys.fingerprint();
+        for address in server.sftp_addrs() {
+            tracing::info!(%address, %fingerprint, "listening for SFTP");
+            say(format_args!("listening on {address} for SFTP, host key {fingerprint}"));
+        }
+    }
 }
 
 /// Prints a line on standard output, which may be closed or full: the line is also logged.

@@ -30,6 +30,7 @@ use crate::{
     context::Context,
     control::{Control, Order},
     door::Door,
+    host_keys::{HostKeyError, HostKeys},
     identity::Identity,
     maintenance,
     metrics::Metrics,
@@ -61,8 +62,10 @@ pub struct ServerOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// An address could not be listened on.
-    #[error("server.listen: cannot listen on {address}: {source}{}", next_step(source))]
+    #[error("{section}.listen: cannot listen on {address}: {source}{}", next_step(source))]
     Listen {
+        /// The section of the configuration that names it.
+        section: &'static str,
         /// The address.
         address: SocketAddr,
         /// The cause.
@@ -71,6 +74,12 @@ pub enum ServerError {
     /// An inherited listener cannot be used.
     #[error("cannot use an inherited listener: {0}")]
     Inherited(io::Error),
+    /// The SSH host keys cannot be used.
+    #[error(transparent)]
+    HostKeys(#[from] HostKeyError),
+    /// There is a seal, and a door that shows strangers what it is.
+    #[error("{0}")]
+    Unsealed(String),
     /// The secret that clients must know cannot be used.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -107,7 +116,7 @@ pub struct Server {
     tasks: TaskTracker,
     /// Separate from the other tasks: an operator's program does not delay the end.
     operators: TaskTracker,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<(Door, SocketAddr)>,
 }
 
 impl Server {
@@ -116,14 +125,19 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub async fn start(options: ServerOptions) -> Result<Self, ServerError> {
-        Self::start_on(options, Vec::new()).await
+        Self::start_on(options, Vec::new(), Vec::new()).await
     }
 
-    /// Like [`start`](Self::start), on existing listeners; if there are none, on the configured addresses.
+    /// Like [`start`](Self::start), on existing listeners for ferry's own protocol and for SFTP; if there are none,
+    /// on the configured addresses.
     ///
     /// # Errors
     /// [`ServerError`].
-    pub async fn start_on(options: ServerOptions, inherited: Vec<net::TcpListener>) -> Result<Self, ServerError> {
+    pub async fn start_on(
+        options: ServerOptions,
+        ferry: Vec<net::TcpListener>,
+        sftp: Vec<net::TcpListener>,
+    ) -> Result<Self, ServerError> {
         let ServerOptions { config, data, users, identity } = options;
         let durability = match config.server.durability {
             Durability::Full => storage::Durability::Full,
@@ -135,14 +149,25 @@ impl Server {
         let secret = seal::read(config.login.seal.as_deref())?;
         let failed = |source| ServerError::Data { data: data.clone(), source };
         let opened = Storage::open(&data, durability).map_err(failed)?;
-        let listeners = open_listeners(&config, inherited)?;
+        let mut listeners = open_listeners(Door::Ferry, &config, ferry)?;
+        listeners.extend(open_listeners(Door::Sftp, &config, sftp)?);
+        let has_sftp = listeners.iter().any(|listening| listening.door == Door::Sftp);
+        if let (true, Some(why)) = (has_sftp, config.unsealed(Door::Sftp)) {
+            return Err(ServerError::Unsealed(why));
+        }
+        let host_keys = has_sftp.then(|| HostKeys::load_or_create(&data)).transpose()?;
         // A start that has failed by now is not recorded.
         let (audit, audit_thread) = Audit::open(config.audit.folder(&data), &config.audit)?;
         audit.note(Who::default(), Event::Started { version: env!("CARGO_PKG_VERSION") }).await;
-        let addresses = listeners.iter().filter_map(|listening| listening.listener.local_addr().ok()).collect();
+        let address = |listening: &Listening| Some((listening.door, listening.listener.local_addr().ok()?));
+        let addresses = listeners.iter().filter_map(address).collect();
         let places = Arc::new(Semaphore::new(config.limits.connections as usize));
         let context = Arc::new(Context { audit, ..Context::new(config, users, identity, opened) });
         context.seal.set(secret);
+        if let Some(host_keys) = host_keys {
+            // The context is new.
+            let _ = context.host_keys.set(host_keys);
+        }
         let (tasks, operators) = (TaskTracker::new(), TaskTracker::new());
         for listening in listeners {
             let (context, tasks, places) = (Arc::clone(&context), tasks.clone(), Arc::clone(&places));
@@ -160,10 +185,20 @@ impl Server {
         Ok(Self { context, audit_thread: Some(audit_thread), tasks, operators, addresses })
     }
 
-    /// The addresses it listens on, with the ports the system chose.
+    /// The addresses it listens on for ferry's own protocol, with the ports the system chose.
     #[must_use]
-    pub fn local_addrs(&self) -> &[SocketAddr] {
-        &self.addresses
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.addresses_of(Door::Ferry)
+    }
+
+    /// The addresses it listens on for SFTP.
+    #[must_use]
+    pub fn sftp_addrs(&self) -> Vec<SocketAddr> {
+        self.addresses_of(Door::Sftp)
+    }
+
+    fn addresses_of(&self, door: Door) -> Vec<SocketAddr> {
+        self.addresses.iter().filter(|(of, _)| *of == door).map(|(_, address)| *address).collect()
     }
 
     /// The state that the server's parts share.
@@ -251,16 +286,24 @@ impl Listening {
     }
 }
 
-/// Opens the inherited listeners, else the configured addresses.
-fn open_listeners(config: &Config, inherited: Vec<net::TcpListener>) -> Result<Vec<Listening>, ServerError> {
-    let ferry = |listener| Listening { door: Door::Ferry, listener };
+/// Opens the inherited listeners of a door, else its configured addresses.
+fn open_listeners(
+    door: Door,
+    config: &Config,
+    inherited: Vec<net::TcpListener>,
+) -> Result<Vec<Listening>, ServerError> {
+    let of_door = |listener| Listening { door, listener };
     if !inherited.is_empty() {
-        let taken = inherited.into_iter().map(|listener| TcpListener::from_std(listener).map(ferry));
+        let taken = inherited.into_iter().map(|listener| TcpListener::from_std(listener).map(of_door));
         return taken.collect::<io::Result<_>>().map_err(ServerError::Inherited);
     }
-    let listening = config.server.listen.iter().map(|address| {
+    let (section, addresses) = match door {
+        Door::Ferry => ("server", &config.server.listen),
+        Door::Sftp => ("sftp", &config.sftp.listen),
+    };
+    let listening = addresses.iter().map(|address| {
         let opened = listen(*address, config.limits.backlog);
-        opened.map(ferry).map_err(|source| ServerError::Listen { address: *address, source })
+        opened.map(of_door).map_err(|source| ServerError::Listen { section, address: *address, source })
     });
     listening.collect()
 }

@@ -253,7 +253,7 @@ mod tests {
         user: &Arc<UserState>,
         most: Option<u32>,
     ) -> Result<(Arc<Session>, Secret), OpenError> {
-        sessions.open(Door::Ferry, Arc::clone(user), Proven::Key([0; 32]), most)
+        sessions.open(Door::Ferry, Arc::clone(user), Proven::Key([0; 32].into()), most)
     }
 
     #[test]

@@ -30,6 +30,7 @@ use ferry_shared::secret::Secret;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch as latest};
 
+use crate::door::Door;
 use barred::Barred;
 use changes::Invites;
 
@@ -286,16 +287,17 @@ impl Users {
         reloaded.map(|changes| !changes.is_empty())
     }
 
-    /// Checks a password. An unknown name, a closed account and a wrong password take the same time.
+    /// Checks a password given at a door. An unknown name, an account that is closed there and a wrong password take
+    /// the same time.
     ///
     /// # Errors
     /// [`LoginError`].
-    pub async fn login(&self, name: &str, password: &Secret) -> Result<Arc<Account>, LoginError> {
+    pub async fn login(&self, name: &str, password: &Secret, door: Door) -> Result<Arc<Account>, LoginError> {
         let account = name.parse().ok().and_then(|name| self.current(&name));
         let now = SystemTime::now();
-        let open = account.as_deref().filter(|account| account.is_open(now));
+        let open = account.as_deref().filter(|account| account.is_open(now) && account.may_use(door));
         let verdict = self.0.verifier.verify(open, password).await;
-        let denied = Denied::of(account.as_deref(), now, Denied::Password);
+        let denied = Denied::of(account.as_deref(), door, now, Denied::Password);
         match verdict {
             Verdict::Right => account.ok_or(LoginError::Wrong(denied)),
             Verdict::Wrong => Err(LoginError::Wrong(denied)),
@@ -303,16 +305,17 @@ impl Users {
         }
     }
 
-    /// The account of this name, if the key is one of its keys. The caller must check a signature of the key. A
+    /// The account of this name, if the key is one of its keys and opens this door. The caller must check a signature of the key. A
     /// peer cannot tell an unknown name, a closed account and somebody else's key apart.
     ///
     /// # Errors
     /// The reason against the login.
-    pub fn owner_of(&self, name: &str, key: &PublicKey) -> Result<Arc<Account>, Denied> {
+    pub fn owner_of(&self, name: &str, key: &[u8], door: Door) -> Result<Arc<Account>, Denied> {
         let account = name.parse().ok().and_then(|name| self.current(&name));
         let now = SystemTime::now();
-        let denied = Denied::of(account.as_deref(), now, Denied::Key);
-        account.filter(|account| account.is_open(now) && account.has_key(&key.key())).ok_or(denied)
+        let denied = Denied::of(account.as_deref(), door, now, Denied::Key);
+        let opens = |account: &Arc<Account>| account.is_open(now) && account.may_use(door) && account.has_key(key);
+        account.filter(opens).ok_or(denied)
     }
 
     /// Changes a user's password in the file and in the store in use, after checking the old one. `learn` gets the

@@ -66,6 +66,7 @@ mod scripting;
 mod seal;
 mod selection;
 mod soak;
+mod ssh;
 mod staged_part;
 mod streams;
 mod systemd;

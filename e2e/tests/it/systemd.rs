@@ -45,7 +45,7 @@ fn systemd_finds_nothing_wrong_with_the_units() {
         units.push(folder.path().join(unit.file_name().unwrap()));
         fs::write(units.last().unwrap(), text).unwrap();
     }
-    assert_eq!(units.len(), 4);
+    assert_eq!(units.len(), 5);
     let units: Vec<_> = units.iter().map(AsRef::as_ref).collect();
     let Some(output) = analyze(&["verify", "--man=no", "--recursive-errors=no"], &units) else { return };
     let said = String::from_utf8_lossy(&output.stderr);

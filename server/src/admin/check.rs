@@ -21,6 +21,7 @@ use crate::{
         client::{self, AskError, Line},
         who::Who,
     },
+    host_keys::{self, HostKeys},
     identity::{Condition, Identity},
     output,
     own_files::{self, ServiceUser},
@@ -68,6 +69,7 @@ pub(super) fn run(config: Option<PathBuf>, json: bool, data: &Path) -> Result<()
                 .map(|error| error.to_string()),
         );
         found.certificate(config, data);
+        found.host_keys(data);
         found.faults.extend(seal::read(config.login.seal.as_deref()).err().map(|error| error.to_string()));
         found.faults.extend(config.login.seal.as_deref().and_then(readable_by_others));
     }
@@ -234,7 +236,7 @@ impl Report {
             let held = self.unit(Path::new("/"), loaded, data);
             let socket = client::path(loaded.config.control.socket.as_deref(), data);
             let is_running = !matches!(Line::open(socket), Err(AskError::NoServer(_)));
-            let holders = Holders { is_running, socket: held.clients, metrics: held.metrics };
+            let holders = Holders { is_running, socket: held.clients, sftp: held.sftp, metrics: held.metrics };
             self.faults.extend(ports::faults(&loaded.config, user.as_ref(), holders));
         }
     }
@@ -269,6 +271,12 @@ impl Report {
             };
             list.push(format!("{path}: the certificate {warning}"));
         }
+    }
+
+    /// Checks the SSH host keys that exist; checking creates none.
+    fn host_keys(&mut self, data: &Path) {
+        self.faults.extend(HostKeys::check(data).err().map(|error| error.to_string()));
+        self.faults.extend(host_keys::files(data).iter().filter_map(|path| readable_by_others(path)));
     }
 
     /// Notes files of names that are not users.

@@ -12,6 +12,7 @@ use crate::{
         client::{self, AskError, Line},
         message::{Answer, Ask, Certificate, Differs, Penalty, Session, Status, Transfer},
     },
+    door::Door,
     output::{self, size, span},
 };
 
@@ -112,6 +113,7 @@ fn as_facts(status: &Status) -> String {
         ("sent", size(status.sent)),
         ("files", format!("{} stored, {} sent", status.uploads, status.downloads)),
         ("logins", status.logins.to_string()),
+        ("sftp", as_sftp(status)),
         ("refusals", if refusals.is_empty() { "none".to_owned() } else { refusals.join(", ") }),
         ("turned away", if turned_away.is_empty() { "none".to_owned() } else { turned_away.join(", ") }),
         ("panics", status.panics.to_string()),
@@ -141,6 +143,14 @@ fn as_facts(status: &Status) -> String {
         let _ = write!(out, "\n{}", table(&rows));
     }
     out
+}
+
+fn as_sftp(status: &Status) -> String {
+    let at_door = status.doors.get(Door::Sftp.as_str()).map(|door| counted(door.sessions, "session"));
+    match (&status.sftp_host_key, at_door) {
+        (Some(key), Some(sessions)) => format!("{sessions}, host key {key}"),
+        _ => "off".to_owned(),
+    }
 }
 
 fn as_term(certificate: &Certificate) -> String {

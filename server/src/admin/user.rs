@@ -107,7 +107,8 @@ fn hash(from_stdin: bool) -> Result<StoredHash, AdminError> {
 }
 
 fn settings(account: AccountArgs) -> Result<Settings, AdminError> {
-    let AccountArgs { quota, max_files, access, enable, disable, expires, max_sessions, bandwidth, .. } = account;
+    let AccountArgs { quota, max_files, access, enable, disable, doors, expires, max_sessions, bandwidth, .. } =
+        account;
     let mut add_keys = Vec::new();
     for path in &account.add_key {
         add_keys.extend(read_keys(path)?);
@@ -116,6 +117,7 @@ fn settings(account: AccountArgs) -> Result<Settings, AdminError> {
         quota,
         max_files,
         access,
+        doors,
         enabled: (enable || disable).then_some(enable),
         expires,
         max_sessions,

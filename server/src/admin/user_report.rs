@@ -35,6 +35,7 @@ fn show_text(user: &AccountFacts) -> String {
         ["name", user.name.as_str()].map(str::to_owned),
         ["state", user.state()].map(str::to_owned),
         ["access", user.access.as_str()].map(str::to_owned),
+        ["doors".to_owned(), user.doors.map_or_else(|| "all".to_owned(), |doors| doors.to_string())],
         ["quota".to_owned(), or_none(user.quota.map(ByteCount))],
         ["max files".to_owned(), user.max_files.to_string()],
         ["max sessions".to_owned(), or_none(user.max_sessions)],

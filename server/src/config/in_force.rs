@@ -11,13 +11,14 @@ use super::{
 };
 
 /// Settings that are read only at a start: whole sections, or single keys of others.
-const AT_START: [(&str, &str); 9] = [
+const AT_START: [(&str, &str); 10] = [
     ("server", "confine"),
     ("server", "listen"),
     ("server", "durability"),
     ("limits", "connections"),
     ("limits", "backlog"),
     ("tls", ""),
+    ("sftp", ""),
     ("control", ""),
     ("audit", "folder"),
     ("log", "format"),

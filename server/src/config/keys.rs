@@ -18,9 +18,10 @@ pub struct Key {
 }
 
 /// The description of each section.
-pub const SECTIONS: [(&str, &str); 11] = [
+pub const SECTIONS: [(&str, &str); 12] = [
     ("server", "Addresses to listen on, and what clients are told about the server."),
     ("tls", "A PEM pair instead of the key created at the first start: both or none. A reload reads its files again."),
+    ("sftp", "A second door, for SFTP clients such as FileZilla, WinSCP, rclone and sshfs: the same users and homes."),
     ("limits", "Limits after login."),
     ("login", "Limits for a peer that has not logged in."),
     ("quota", "How the usage of users is compared with the disk."),
@@ -33,7 +34,7 @@ pub const SECTIONS: [(&str, &str); 11] = [
 ];
 
 /// Every key, in the order of the default file.
-pub const KEYS: [Key; 47] = [
+pub const KEYS: [Key; 49] = [
     key("server", "listen", "Addresses and ports to listen on. [::] accepts IPv4 too, if the system supports both."),
     key("server", "name", "The name that clients see."),
     optional("server", "motd", "The message for users at login.", "\"Backups run at 3:00\""),
@@ -45,6 +46,12 @@ pub const KEYS: [Key; 47] = [
     key("server", "confine", "Give up access to all files but the server's own, if the kernel supports Landlock."),
     optional("tls", "certificate", "The certificate chain.", "\"/etc/ferryd/cert.pem\""),
     optional("tls", "key", "Its private key.", "\"/etc/ferryd/key.pem\""),
+    optional(
+        "sftp",
+        "listen",
+        "Addresses and ports to listen on for SSH; if not set, there is no SFTP.",
+        "[\"[::]:2022\"]",
+    ),
     key("limits", "idle_seconds", "A connection that sends nothing for this long is closed."),
     key("limits", "stall_seconds", "A transfer without progress for this long is closed; it can be resumed."),
     key("limits", "drain_seconds", "How long transfers in progress may continue when the server stops."),
@@ -85,6 +92,12 @@ pub const KEYS: [Key; 47] = [
         "seal",
         "A file with a secret of at least 16 bytes: the server tells nothing to clients that do not know it. SIGHUP reloads it.",
         "\"/etc/ferryd/seal\"",
+    ),
+    optional(
+        "login",
+        "seal_allows",
+        "Doors that may be open although there is a seal: SSH tells every stranger what it is.",
+        "[\"sftp\"]",
     ),
     key("login", "allow", "Addresses and networks that never have to wait, such as \"192.0.2.7\" or \"10.0.0.0/8\"."),
     key(

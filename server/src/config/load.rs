@@ -166,11 +166,21 @@ impl Layers {
     /// Adds the addresses of `--listen`, if there are any.
     #[must_use]
     pub fn listen(self, addresses: &[SocketAddr]) -> Self {
+        self.addresses("server", addresses, "--listen")
+    }
+
+    /// Adds the addresses of `--sftp`, if there are any.
+    #[must_use]
+    pub fn sftp(self, addresses: &[SocketAddr]) -> Self {
+        self.addresses("sftp", addresses, "--sftp")
+    }
+
+    fn addresses(self, section: &str, addresses: &[SocketAddr], flag: &str) -> Self {
         if addresses.is_empty() {
             return self;
         }
         let list = addresses.iter().map(|address| Value::from(address.to_string())).collect();
-        self.flag("server", "listen", Value::Array(list), "--listen")
+        self.flag(section, "listen", Value::Array(list), flag)
     }
 
     /// Merges the layers: defaults, credentials, file, environment, command line.

@@ -13,6 +13,9 @@ pub enum LogLevelError {
     Directive(#[from] tracing_subscriber::filter::ParseError),
 }
 
+/// What the library for SSH logs is about peers that break its rules, as often as they like; `russh=LEVEL` shows it.
+const QUIET: &str = "russh=off";
+
 /// Parses a filter: a level and `PART=LEVEL` items, separated by commas.
 ///
 /// # Errors
@@ -24,7 +27,7 @@ pub(crate) fn filter(text: &str) -> Result<EnvFilter, LogLevelError> {
             return Err(LogLevelError::NoLevel(directive.to_owned()));
         }
     }
-    Ok(EnvFilter::try_new(text)?)
+    Ok(EnvFilter::try_new(format!("{QUIET},{text}"))?)
 }
 
 #[cfg(test)]
@@ -38,6 +41,13 @@ mod tests {
             assert!(error.contains("error, warn, info"), "{text}: {error}");
         }
         assert!(filter("ferry_server=warning").is_err());
+    }
+
+    #[test]
+    fn the_library_for_ssh_is_silent_until_it_is_named() {
+        let shown = |text| filter(text).unwrap().to_string();
+        assert!(shown("debug").contains("russh=off"), "{}", shown("debug"));
+        assert!(!shown("info,russh=debug").contains("russh=off"), "{}", shown("info,russh=debug"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     keys::{KEYS, Key},
     log_level,
 };
-use crate::{size::sensible_quota, system_folders::is_shared};
+use crate::{door::Door, size::sensible_quota, system_folders::is_shared};
 
 /// Numbers for which zero has a meaning.
 const MAY_BE_ZERO: [(&str, &str); 5] = [
@@ -42,6 +42,9 @@ pub(super) fn faults(config: &Config) -> Vec<(&'static Key, String)> {
         (Some(_), None) => fault("tls", "certificate", "tls.key is missing: both or none".to_owned()),
         (None, Some(_)) => fault("tls", "key", "tls.certificate is missing: both or none".to_owned()),
         _ => {}
+    }
+    if let (false, Some(message)) = (config.sftp.listen.is_empty(), config.unsealed(Door::Sftp)) {
+        fault("sftp", "listen", message);
     }
     let least = MESSAGE_MAX_BEFORE_LOGIN + HEADER_LEN;
     if usize::try_from(config.login.bytes.0).is_ok_and(|bytes| bytes < least) {

@@ -243,14 +243,15 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<'_, R, W> {
             Proof::Password(password) => Credential::Password { user, password },
             Proof::Key { public_key, signature } => {
                 let Some(read) = login::public_key(public_key) else {
-                    let refusal = Refusal::new(Code::Unsupported, "keys are of the kind ssh-ed25519");
+                    let refusal =
+                        Refusal::new(Code::Unsupported, "ferry logs in with keys of the type ssh-ed25519 only");
                     self.entrance.note(&refusal, Some(user)).await;
                     return Ok(Err(refusal));
                 };
                 key = read;
                 // Verified whatever the name is, so that every attempt takes the same time.
                 let signed = key.signed(&binding::login_text(user, &self.exported.login), signature);
-                Credential::Key { user, key: &key, signed }
+                Credential::Key { user, key: key.key(), signed }
             }
         };
         concluded(self.entrance.log_in(credential).await)

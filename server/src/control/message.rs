@@ -248,6 +248,9 @@ pub struct Status {
     /// The same for each door by its name; absent from an earlier server.
     #[serde(default)]
     pub doors: BTreeMap<String, AtDoor>,
+    /// The fingerprint of the SSH host key; `None` if there is no SFTP.
+    #[serde(default)]
+    pub sftp_host_key: Option<String>,
     /// Refusals by code.
     pub refusals: BTreeMap<String, u64>,
     /// Connections that failed before login, by reason.

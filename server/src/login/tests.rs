@@ -50,7 +50,7 @@ impl Place {
 }
 
 fn anna(key: &PublicKey, signed: bool) -> Credential<'_> {
-    Credential::Key { user: "anna", key, signed }
+    Credential::Key { user: "anna", key: key.key(), signed }
 }
 
 #[tokio::test]

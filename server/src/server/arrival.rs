@@ -12,7 +12,9 @@ use tokio_util::task::TaskTracker;
 use tracing::field::Empty;
 
 use super::proxy_header::{self, ProxyError};
-use crate::{admission::Ticket, connection, context::Context, door::Door, turned_away::Reason};
+use crate::{
+    admission::Ticket, connection, context::Context, counters::PanicWatch, door::Door, ssh, turned_away::Reason,
+};
 
 /// The interval of keep-alive probes on an idle connection, to notice a peer that disappeared.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -40,21 +42,11 @@ pub(super) fn receive(
     context.counters.connections.one(door);
     let context = Arc::clone(context);
     tasks.spawn(async move {
-        let _watch = PanicWatch(Arc::clone(&context));
+        // Panics in the work of a connection are counted there.
+        let _watch = PanicWatch::new(Arc::clone(&context.counters));
         let _place = place;
         attend(door, tcp, peer, ticket, context).await;
     });
-}
-
-/// Counts a connection that ends in a panic, except panics in its work, which are counted there.
-struct PanicWatch(Arc<Context>);
-
-impl Drop for PanicWatch {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.counters.panics.one();
-        }
-    }
 }
 
 /// Serves one connection until it ends. A connection from a balancer is served as one of the client that the
@@ -62,7 +54,7 @@ impl Drop for PanicWatch {
 async fn attend(door: Door, mut tcp: TcpStream, peer: SocketAddr, mut ticket: Ticket, context: Arc<Context>) {
     let deadline = Instant::now() + context.config.get().login.handshake();
     let named = tokio::select! {
-        named = timeout_at(deadline, introduce(&mut tcp, peer, &ticket, &context)) => named,
+        named = timeout_at(deadline, introduce(door, &mut tcp, peer, &ticket, &context)) => named,
         reason = ticket.dropped() => return context.turned_away.dropped(reason, peer),
         () = context.stop.cancelled() => return,
     };
@@ -87,6 +79,7 @@ async fn attend(door: Door, mut tcp: TcpStream, peer: SocketAddr, mut ticket: Ti
 
 /// The client for which a balancer connects. No other peer may send a header.
 async fn introduce(
+    door: Door,
     tcp: &mut TcpStream,
     peer: SocketAddr,
     ticket: &Ticket,
@@ -95,6 +88,10 @@ async fn introduce(
     if ticket.is_balancer() {
         let most = context.config.get().login.bytes.0;
         return Ok(Some(proxy_header::read(tcp, most).await?.unwrap_or(peer)));
+    }
+    // An SSH client may wait for the server to speak first; russh accepts nothing that begins like a header.
+    if door == Door::Sftp {
+        return Ok(None);
     }
     let mut first = [0; 16];
     let there = tcp.peek(&mut first).await?;
@@ -114,6 +111,7 @@ async fn introduce(
 async fn serve(door: Door, tcp: TcpStream, peer: SocketAddr, ticket: Ticket, deadline: Instant, context: Arc<Context>) {
     match door {
         Door::Ferry => connection::serve(tcp, peer, ticket, deadline, context).await,
+        Door::Sftp => ssh::serve(tcp, peer, ticket, deadline, context).await,
     }
 }
 
@@ -137,6 +135,7 @@ pub(super) fn tell_why(
             }
             match door {
                 Door::Ferry => connection::turn_away(tcp, &context, &why).await,
+                Door::Sftp => ssh::turn_away(tcp, &why).await,
             }
         };
         tokio::select! {

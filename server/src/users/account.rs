@@ -5,11 +5,11 @@ use std::time::SystemTime;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    StoredHash, UserName,
-    key::{KeyBytes, PublicKey},
+use super::{StoredHash, UserName, key::PublicKey};
+use crate::{
+    bandwidth::BandwidthLimits,
+    door::{Door, Doors},
 };
-use crate::bandwidth::BandwidthLimits;
 
 /// The extent to which a user may use the home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
@@ -50,6 +50,8 @@ pub struct Account {
     pub keys: Vec<PublicKey>,
     /// The user's access to the files.
     pub access: Access,
+    /// The doors through which the user may come; `None` for all.
+    pub doors: Option<Doors>,
     /// Whether the account is enabled.
     pub enabled: bool,
     /// When the account expires.
@@ -83,8 +85,14 @@ pub fn default_max_files(quota: Option<u64>) -> u64 {
 impl Account {
     /// Whether this key is one of the user's.
     #[must_use]
-    pub fn has_key(&self, key: &KeyBytes) -> bool {
-        self.keys.iter().any(|known| known.key() == *key)
+    pub fn has_key(&self, key: &[u8]) -> bool {
+        self.keys.iter().any(|known| **known.key() == *key)
+    }
+
+    /// Whether the user may come through this door.
+    #[must_use]
+    pub fn may_use(&self, door: Door) -> bool {
+        self.doors.is_none_or(|doors| doors.contains(door))
     }
 
     /// Whether the account may be used at `now`.

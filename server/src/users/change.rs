@@ -9,7 +9,10 @@ use super::{
     invite::{self, Invite},
     moment::Moment,
 };
-use crate::size::{ByteCount, sensible_quota};
+use crate::{
+    door::Doors,
+    size::{ByteCount, sensible_quota},
+};
 
 /// A change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +82,9 @@ pub struct Settings {
     /// The access of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
+    /// The doors through which the user may come.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub doors: Option<Limit<Doors>>,
     /// Whether the account is enabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
@@ -174,6 +180,7 @@ impl Settings {
         }
         lay(&mut record.quota, self.quota);
         lay(&mut record.max_files, self.max_files);
+        lay(&mut record.doors, self.doors);
         lay(&mut record.expires, self.expires);
         lay(&mut record.max_sessions, self.max_sessions);
         record.access = self.access.unwrap_or(record.access);

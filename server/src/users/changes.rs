@@ -11,7 +11,10 @@ use super::{
     key,
     moment::Moment,
 };
-use crate::audit::event::{Event, FieldChange, Who};
+use crate::{
+    audit::event::{Event, FieldChange, Who},
+    door::Doors,
+};
 
 /// Accounts, or invites, that are reported in one line.
 const AT_ONCE: usize = 100;
@@ -165,6 +168,7 @@ fn fields(old: &Account, new: &Account) -> Vec<FieldChange> {
         password,
         keys,
         access,
+        doors,
         enabled,
         expires,
         quota,
@@ -173,7 +177,7 @@ fn fields(old: &Account, new: &Account) -> Vec<FieldChange> {
         bandwidth,
         password_generation: _,
     } = new;
-    let prints = |keys: &[key::PublicKey]| keys.iter().map(|key| key::fingerprint(&key.key())).collect::<Vec<_>>();
+    let prints = |keys: &[key::PublicKey]| keys.iter().map(|key| key::fingerprint(key.key())).collect::<Vec<_>>();
     let mut found = Vec::new();
     let mut differ = |field, from: Value, to: Value| {
         if from != to {
@@ -185,6 +189,8 @@ fn fields(old: &Account, new: &Account) -> Vec<FieldChange> {
     differ("quota", old.quota.into(), (*quota).into());
     differ("max_files", old.max_files.into(), (*max_files).into());
     differ("access", old.access.as_str().into(), access.as_str().into());
+    let names = |doors: Option<Doors>| doors.map(|doors| doors.to_string());
+    differ("doors", names(old.doors).into(), names(*doors).into());
     differ("enabled", old.enabled.into(), (*enabled).into());
     differ("expires", end(old.expires).into(), end(*expires).into());
     differ("max_sessions", old.max_sessions.into(), (*max_sessions).into());

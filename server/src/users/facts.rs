@@ -10,7 +10,7 @@ use super::{
     invite::{self, Invite},
     moment::Moment,
 };
-use crate::size::ByteCount;
+use crate::{door::Doors, size::ByteCount};
 
 /// A user: sizes in bytes, times in RFC 3339.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct AccountFacts {
     pub name: UserName,
     /// The access of the user.
     pub access: Access,
+    /// The doors through which the user may come; `None` for all.
+    #[serde(default)]
+    pub doors: Option<Doors>,
     /// Whether the account is enabled.
     pub enabled: bool,
     /// Whether it has expired.
@@ -50,6 +53,7 @@ impl AccountFacts {
         Self {
             name: name.clone(),
             access: record.access,
+            doors: record.doors,
             enabled: record.enabled,
             expired: record.expires.is_some_and(|end| end.to_system_time() <= SystemTime::now()),
             expires: record.expires,

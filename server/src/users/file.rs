@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Access, Account, StoredHash, UserName, account::default_max_files, invite::Invite, key::PublicKey, moment::Moment,
 };
-use crate::{bandwidth::BandwidthLimits, private_file, size::ByteCount};
+use crate::{bandwidth::BandwidthLimits, door::Doors, private_file, size::ByteCount};
 
 /// The version this build reads and writes.
 pub(super) const VERSION: u32 = 1;
@@ -60,6 +60,9 @@ pub struct Record {
     /// The access of the user.
     #[serde(default)]
     pub access: Access,
+    /// The doors through which the user may come; null for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doors: Option<Doors>,
     /// Whether the account is enabled.
     #[serde(default = "yes")]
     pub enabled: bool,
@@ -103,6 +106,7 @@ impl Record {
             quota: None,
             max_files: None,
             access: Access::default(),
+            doors: None,
             enabled: true,
             expires: None,
             max_sessions: None,
@@ -125,6 +129,7 @@ impl Record {
             password: self.password,
             keys: self.keys,
             access: self.access,
+            doors: self.doors,
             enabled: self.enabled,
             expires: self.expires.map(Moment::to_system_time),
             quota: self.quota.map(|bytes| bytes.0),

@@ -115,7 +115,8 @@ fn a_key_belongs_to_its_user_while_the_account_is_open() {
     let (_folder, users) = with_alice();
     edit(&users, |store| store.users.get_mut("alice").unwrap().keys.push(key.clone()));
     users.reload().unwrap();
-    let owner = |name, key| users.owner_of(name, key).map(|account| account.name.clone());
+    let owner =
+        |name, key: &PublicKey| users.owner_of(name, key.key(), Door::Ferry).map(|account| account.name.clone());
     assert_eq!(owner("alice", &key), Ok(alice()));
     assert_eq!(owner("alice", &other), Err(Denied::Key));
     assert_eq!(owner("bob", &key), Err(Denied::Unknown));

@@ -11,6 +11,8 @@ pub(super) struct Holders {
     pub(super) is_running: bool,
     /// systemd holds the port for clients.
     pub(super) socket: bool,
+    /// systemd holds the port for SFTP.
+    pub(super) sftp: bool,
     /// systemd holds the port for the metrics.
     pub(super) metrics: bool,
 }
@@ -18,6 +20,7 @@ pub(super) struct Holders {
 /// The addresses that cannot be used, and why.
 pub(super) fn faults(config: &Config, user: Option<&ServiceUser>, holders: Holders) -> Vec<String> {
     let clients = config.server.listen.iter().filter(|_| !holders.socket).map(|address| ("server.listen", *address));
+    let sftp = config.sftp.listen.iter().filter(|_| !holders.sftp).map(|address| ("sftp.listen", *address));
     let metrics = config.metrics.listen.filter(|_| !holders.metrics).map(|address| ("metrics.listen", address));
     let fault = |(key, address): (&str, SocketAddr)| {
         // Root may use any port.
@@ -27,7 +30,7 @@ pub(super) fn faults(config: &Config, user: Option<&ServiceUser>, holders: Holde
         let next = server::next_step(&error);
         (!is_own).then(|| format!("{key}: cannot listen on {address}: {error}{next}"))
     };
-    clients.chain(metrics).filter_map(fault).collect()
+    clients.chain(sftp).chain(metrics).filter_map(fault).collect()
 }
 
 #[cfg(test)]
@@ -47,6 +50,10 @@ mod tests {
         assert_eq!(found(&config, Holders { is_running: true, ..Holders::default() }), "");
         assert_eq!(found(&config, Holders { socket: true, ..Holders::default() }), "");
         config.server.listen = vec!["127.0.0.1:0".parse().unwrap()];
+        config.sftp.listen = vec![taken.local_addr().unwrap()];
+        assert!(found(&config, Holders::default()).starts_with("sftp.listen: cannot listen on 127.0.0.1:"));
+        assert_eq!(found(&config, Holders { sftp: true, ..Holders::default() }), "");
+        config.sftp.listen = Vec::new();
         config.metrics.listen = Some("192.0.2.1:9".parse().unwrap());
         let told = found(&config, Holders { is_running: true, ..Holders::default() });
         assert!(told.starts_with("metrics.listen: cannot listen on 192.0.2.1:9: "), "{told}");

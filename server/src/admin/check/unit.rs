@@ -12,6 +12,7 @@ use super::Report;
 use crate::{
     config::{Loaded, Origin, keys::Key},
     descriptors,
+    door::Door,
 };
 
 /// Folders of units, in order of precedence.
@@ -33,6 +34,7 @@ struct Unit(BTreeMap<String, String>);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct SystemdSockets {
     pub(super) clients: bool,
+    pub(super) sftp: bool,
     pub(super) metrics: bool,
 }
 
@@ -120,8 +122,20 @@ impl Report {
             let why = if metrics { "ferryd-metrics.socket listens" } else { "the service has no network of its own" };
             self.notes.push(format!("metrics.listen is not used: {why}; see 'systemctl edit ferryd-metrics.socket'"));
         }
+        let sftp = name == "ferryd.service" && is_enabled(root, "ferryd-sftp.socket");
+        if !loaded.config.sftp.listen.is_empty() && (sftp || unit.is_on("PrivateNetwork")) {
+            let why = if sftp { "ferryd-sftp.socket listens" } else { "the service has no network of its own" };
+            self.notes.push(format!("sftp.listen is not used: {why}; see 'systemctl edit ferryd-sftp.socket'"));
+        }
+        if let (true, Some(why)) = (sftp, loaded.config.unsealed(Door::Sftp)) {
+            self.faults.push(format!("ferryd-sftp.socket: {why}"));
+        }
         self.limits(name, &unit, loaded);
-        SystemdSockets { clients: socket.is_some(), metrics: metrics || unit.is_on("PrivateNetwork") }
+        SystemdSockets {
+            clients: socket.is_some(),
+            sftp: sftp || unit.is_on("PrivateNetwork"),
+            metrics: metrics || unit.is_on("PrivateNetwork"),
+        }
     }
 
     fn limits(&mut self, name: &str, unit: &Unit, loaded: &Loaded) {
@@ -192,13 +206,29 @@ mod tests {
         assert!(notes[0].starts_with("server.listen is not used: ferryd.socket listens, on 7021"), "{notes:?}");
         assert_eq!(notes[1], "limits.backlog is not used: ferryd.socket says Backlog=1024");
         assert!(notes[2].starts_with("metrics.listen is not used: the service has no network"), "{notes:?}");
-        assert_eq!(held, SystemdSockets { clients: true, metrics: true });
+        assert_eq!(held, SystemdSockets { clients: true, sftp: true, metrics: true });
         // No setting is given, another folder is used, or no service is enabled.
         assert!(found(place.path(), "", DATA).1.is_empty());
         assert_eq!(found(place.path(), toml, "/srv/other"), (vec![], vec![], SystemdSockets::default()));
         assert_eq!(found(root(&[]).path(), toml, DATA), (vec![], vec![], SystemdSockets::default()));
         let alone = root(&["ferryd-standalone.service"]);
         assert_eq!(found(alone.path(), toml, DATA), (vec![], vec![], SystemdSockets::default()));
+    }
+
+    #[test]
+    fn a_socket_for_sftp_replaces_the_setting_and_needs_leave_beside_a_seal() {
+        let toml = "[sftp]\nlisten = ['127.0.0.1:9']";
+        let without = root(&["ferryd.service", "ferryd.socket"]);
+        let notes = found(without.path(), toml, DATA).1;
+        assert!(notes[0].starts_with("sftp.listen is not used: the service has no network"), "{notes:?}");
+        let with = root(&["ferryd.service", "ferryd.socket", "ferryd-sftp.socket"]);
+        let (faults, notes, held) = found(with.path(), toml, DATA);
+        assert!(faults.is_empty() && notes[0].contains("ferryd-sftp.socket listens"), "{faults:?} {notes:?}");
+        assert!(held.sftp);
+        let (faults, ..) = found(with.path(), "[login]\nseal = '/etc/ferryd/seal'", DATA);
+        assert!(faults[0].starts_with("ferryd-sftp.socket: there is a seal"), "{faults:?}");
+        let allowed = "[login]\nseal = '/etc/ferryd/seal'\nseal_allows = ['sftp']";
+        assert!(found(with.path(), allowed, DATA).0.is_empty());
     }
 
     #[test]

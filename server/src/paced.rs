@@ -22,7 +22,7 @@ const STEPS: u64 = 8;
 
 /// `S` with a rate limit.
 #[derive(Debug)]
-pub(super) struct PacedStream<S> {
+pub(crate) struct PacedStream<S> {
     /// The limit of `Take` is set anew for each read.
     stream: Take<S>,
     pace: Arc<Pace>,
@@ -49,7 +49,7 @@ impl Waiting {
 }
 
 impl<S: AsyncRead + Unpin> PacedStream<S> {
-    pub(super) fn new(stream: S, pace: Arc<Pace>) -> Self {
+    pub(crate) fn new(stream: S, pace: Arc<Pace>) -> Self {
         Self { stream: stream.take(0), pace, reading: Waiting::default(), writing: Waiting::default() }
     }
 
