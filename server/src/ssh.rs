@@ -11,7 +11,10 @@ mod stream;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,9 +36,11 @@ use self::{handler::Conversation, settings::NAME, stream::Stream};
 use crate::{
     admission::Ticket,
     bandwidth::{Direction, Pace},
+    connections::Listed,
     context::Context,
     gate::Standing,
     login::Admitted,
+    session::Session,
     turned_away::Reason,
 };
 
@@ -55,6 +60,7 @@ struct Link {
     context: Arc<Context>,
     ticket: Ticket,
     peer: SocketAddr,
+    pace: Arc<Pace>,
     /// For log lines on russh's task.
     span: Span,
     words: mpsc::Sender<Word>,
@@ -65,12 +71,28 @@ struct Link {
     tasks: TaskTracker,
 }
 
+impl Link {
+    /// Lists the connection of a session that it has just opened.
+    fn list(&self, session: &Arc<Session>) -> Listed {
+        self.pace.log_in(Arc::clone(&session.user.bandwidth));
+        let meter = |direction| Arc::clone(self.pace.meter(direction));
+        let (up, down) = (meter(Direction::Up), meter(Direction::Down));
+        self.context.connections.enter(Arc::clone(session), self.peer, up, down)
+    }
+
+    /// Bytes received and sent.
+    fn moved(&self) -> (u64, u64) {
+        let moved = |direction| self.pace.meter(direction).load(Ordering::Relaxed);
+        (moved(Direction::Up), moved(Direction::Down))
+    }
+}
+
 /// What the supervisor must know of the conversation.
 enum Word {
     /// The key exchange is complete.
     ShookHands,
-    /// The connection has logged in.
-    Entered(Box<Admitted>),
+    /// The connection has logged in, and is listed.
+    Entered(Box<Admitted>, Listed),
     /// The connection must end, with this message for the peer.
     Over(Disconnect, String),
 }
@@ -130,6 +152,7 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, dead
         context: Arc::clone(&context),
         ticket,
         peer,
+        pace,
         span: Span::current(),
         words,
         logged_in: Arc::default(),
@@ -139,14 +162,14 @@ pub(crate) async fn serve(tcp: TcpStream, peer: SocketAddr, ticket: Ticket, dead
     let cut = CancellationToken::new();
     let settings = settings::settings(&context.config.get(), host_keys);
     let stream = BurstStream::new(tcp, context.pool.clone());
-    let stream = Stream::new(stream, &pace, Arc::clone(&link.logged_in), cut.clone());
+    let stream = Stream::new(stream, &link.pace, Arc::clone(&link.logged_in), cut.clone());
     let started = tokio::select! {
         started = timeout_at(deadline, run_stream(settings, stream, Conversation::new(Arc::clone(&link)))) => started,
         reason = link.ticket.dropped() => return context.turned_away.dropped(reason, peer),
         () = context.stop.cancelled() => return,
     };
     let mut connection = match started {
-        Ok(Ok(running)) => Connection { link, pace, running, heard, has_ended: false },
+        Ok(Ok(running)) => Connection { link, running, heard, has_ended: false },
         Ok(Err(error)) => return handshake_failed(&context, &error),
         Err(_) => return context.turned_away.too_slow(peer),
     };
@@ -164,7 +187,6 @@ fn handshake_failed(context: &Context, error: &Error) {
 /// A connection that russh serves.
 struct Connection {
     link: Arc<Link>,
-    pace: Arc<Pace>,
     running: RunningSession<Conversation>,
     heard: mpsc::Receiver<Word>,
     /// Whether russh's task has ended.
@@ -174,7 +196,7 @@ struct Connection {
 impl Connection {
     async fn attend(&mut self, deadline: Instant) {
         let ending = match self.until_login(deadline).await {
-            Ok(admitted) => self.until_the_end(admitted).await,
+            Ok((admitted, listed)) => self.until_the_end(*admitted, listed).await,
             Err(ending) => ending,
         };
         // The channels must not go on while the peer is told.
@@ -208,7 +230,7 @@ impl Connection {
     }
 
     /// Waits for a login.
-    async fn until_login(&mut self, handshake: Instant) -> Result<Box<Admitted>, Ending> {
+    async fn until_login(&mut self, handshake: Instant) -> Result<(Box<Admitted>, Listed), Ending> {
         let Self { link, running, heard, .. } = self;
         let context = &link.context;
         let (mut deadline, mut has_key) = (handshake, false);
@@ -225,7 +247,7 @@ impl Connection {
                         link.ticket.shook_hands();
                         (deadline, has_key) = (Instant::now() + context.config.get().login.deadline(), true);
                     }
-                    Some(Word::Entered(admitted)) => return Ok(admitted),
+                    Some(Word::Entered(admitted, listed)) => return Ok((admitted, listed)),
                     Some(Word::Over(reason, message)) => {
                         if context.turned_away.count(Reason::Refused) {
                             tracing::info!(message, "turned away: refused before login");
@@ -249,14 +271,10 @@ impl Connection {
     }
 
     /// Watches a connection after its login.
-    async fn until_the_end(&mut self, admitted: Box<Admitted>) -> Ending {
-        let Self { link, running, pace, .. } = self;
+    async fn until_the_end(&mut self, admitted: Admitted, listed: Listed) -> Ending {
+        let Self { link, running, .. } = self;
         let context = &link.context;
-        let Admitted { session, mut gate, presence: _presence, .. } = *admitted;
-        pace.log_in(Arc::clone(&session.user.bandwidth));
-        let meter = |direction| Arc::clone(pace.meter(direction));
-        let session_ended = session.ended.clone();
-        let listed = context.connections.enter(session, link.peer, meter(Direction::Up), meter(Direction::Down));
+        let Admitted { session, mut gate, presence: _presence, .. } = admitted;
         let mut changes = context.users.changes();
         // Changes since the login count too.
         changes.mark_changed();
@@ -267,7 +285,7 @@ impl Connection {
             tokio::select! {
                 ended = &mut *running => break Ending::Ended(ended),
                 _ = changes.changed() => {}
-                () = session_ended.cancelled() => {}
+                () = session.ended.cancelled() => {}
                 () = context.drain.cancelled(), if !draining => draining = true,
                 _ = looks.tick(), if draining => {
                     // A client that transfers sends or receives all the time.
@@ -289,9 +307,8 @@ impl Connection {
             }
         };
         drop(listed);
-        let (received, sent) = (Direction::Up, Direction::Down);
-        let moved = |direction| pace.meter(direction).load(std::sync::atomic::Ordering::Relaxed);
-        tracing::info!(received = moved(received), sent = moved(sent), "closed");
+        let (received, sent) = link.moved();
+        tracing::info!(received, sent, "closed");
         ending
     }
 
@@ -310,3 +327,6 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,15 @@
 //! The door of SFTP as OpenSSH's clients see it: logins, refusals, and the end of sessions.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use ferry_e2e::{
+    client::Running,
     needs,
     server::{Server, Setup},
     ssh::{HOST, Ssh, make_key},
+    wait,
 };
+use rustix::process::Signal;
 
 /// The status of a command that the server does not have.
 const NO_COMMAND: i32 = 127;
@@ -91,4 +94,130 @@ fn a_shell_a_terminal_and_forwarding_are_refused() {
     let listen = ["-oExitOnForwardFailure=yes", "-N", "-R", "0:127.0.0.1:9"];
     let words: Vec<&dyn AsRef<std::ffi::OsStr>> = listen.iter().map(|word| word as _).chain([&HOST as _]).collect();
     drop(ssh.run("ssh", &words).code(255).says("forwarding failed"));
+}
+
+/// A connection without a channel, which stays until the server ends it.
+fn idle(server: &Server, ssh: &Ssh) -> Running {
+    let sessions = |server: &Server| server.ferryd(&["sessions"], "").1.matches(" sftp ").count();
+    let before = sessions(server);
+    let running = Running::spawn(ssh.command("ssh", &[&"-N", &HOST]), Vec::new());
+    wait::until("the session to be open", || sessions(server) > before);
+    running
+}
+
+#[test]
+fn a_session_ends_at_once_when_its_account_may_no_longer_use_it() {
+    if !has_openssh() {
+        return;
+    }
+    let server = server_with(&[]);
+    let ssh = Ssh::new(server.sftp().0, "anna");
+    let ferryd = |words: &[&str]| {
+        let (status, said) = server.ferryd(words, "");
+        assert!(status.success(), "{said}");
+    };
+    let running = idle(&server, &ssh);
+    ferryd(&["user", "set", "anna", "--disable"]);
+    drop(running.wait().code(255).says("the account was closed"));
+    drop(ssh.exec(&[], "x").code(255).says("permission denied"));
+    ferryd(&["user", "set", "anna", "--enable"]);
+    ferryd(&["penalties", "lift", "127.0.0.1"]);
+    let running = idle(&server, &ssh);
+    ferryd(&["user", "set", "anna", "--doors", "ferry"]);
+    drop(running.wait().code(255).says("the account was closed"));
+    // Through this door it is as if the password were wrong.
+    drop(ssh.exec(&[], "x").code(255).says("permission denied"));
+    ferryd(&["penalties", "lift", "127.0.0.1"]);
+    let client = server.client("anna");
+    drop(client.run(&[&"ls", &client.at("")]).ok());
+    ferryd(&["user", "set", "anna", "--doors", "sftp"]);
+    drop(client.run(&[&"ls", &client.at("")]).code(7));
+    ferryd(&["penalties", "lift", "127.0.0.1"]);
+    drop(ssh.exec(&[], "x").code(NO_COMMAND));
+    let audit = || fs::read_to_string(server.data().join("audit.jsonl")).unwrap();
+    for told in [r#""reason":"door""#, r#""field":"doors","from":"ferry","to":"sftp""#] {
+        wait::until("the audit log to tell", || audit().contains(told));
+    }
+}
+
+#[test]
+fn an_operator_ends_a_session_with_a_word_and_so_does_a_stop() {
+    if !has_openssh() {
+        return;
+    }
+    let mut server = server_with(&[]);
+    let ssh = Ssh::new(server.sftp().0, "anna");
+    let running = idle(&server, &ssh);
+    let (status, said) = server.ferryd(&["kick", "anna"], "");
+    assert!(status.success(), "{said}");
+    drop(running.wait().code(255).says("ended"));
+    let running = idle(&server, &ssh);
+    server.signal(Signal::TERM);
+    drop(running.wait().code(255).says("the server is stopping"));
+    assert!(server.wait_end().success());
+}
+
+#[test]
+fn wrong_passwords_at_both_doors_add_up() {
+    if !has_openssh() {
+        return;
+    }
+    let server = server_with(&[]);
+    let client = server.client("anna");
+    client.set_password("wrong");
+    drop(client.run(&[&"ls", &client.at("")]).code(7));
+    let ssh = Ssh::new(server.sftp().0, "anna");
+    let failures = || {
+        let (_, said) = server.ferryd(&["penalties", "--json"], "");
+        let waits: Vec<serde_json::Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        assert!(!waits.is_empty(), "{said}");
+        said
+    };
+    assert!(failures().contains(r#""failures":1"#), "{}", failures());
+    wait::until("the second guess to be counted", || {
+        // One that comes too early is told to wait, and is not a guess.
+        drop(ssh.exec_with_password("wrong too", "x").code(255));
+        failures().contains(r#""failures":2"#)
+    });
+}
+
+#[test]
+fn with_a_seal_the_door_must_be_allowed_by_name() {
+    if !has_openssh() {
+        return;
+    }
+    let mut server = Setup::new().user("anna", &[]).sftp().start();
+    let seal = server.outside().join("seal");
+    fs::write(&seal, "a secret of more than sixteen bytes").unwrap();
+    fs::set_permissions(&seal, PermissionsExt::from_mode(0o600)).unwrap();
+    server.kill();
+    let sealed = format!("[login]\nseal = {seal:?}\n[sftp]\nlisten = [\"127.0.0.1:0\"]\n");
+    let (status, said) = server.ferryd_with(&["check"], &sealed);
+    assert!(!status.success() && said.contains("seal_allows = [\"sftp\"]"), "{said}");
+    assert!(!server.can_start_again(), "it starts");
+    let allowed = sealed.replace("[sftp]", "seal_allows = [\"sftp\"]\n[sftp]");
+    let (status, said) = server.ferryd_with(&["check"], &allowed);
+    assert!(status.success(), "{said}");
+    server.start_again();
+    drop(Ssh::new(server.sftp().0, "anna").exec(&[], "x").code(NO_COMMAND));
+}
+
+/// Memory of an idle session, in KiB.
+const IDLE_MOST: u64 = 256;
+const IDLE_SESSIONS: u64 = 30;
+
+#[test]
+fn an_idle_session_takes_little_memory() {
+    if !has_openssh() {
+        return;
+    }
+    let server = server_with(&[]);
+    let ssh = Ssh::new(server.sftp().0, "anna");
+    // What is made once is made by the first.
+    let mut running = vec![idle(&server, &ssh)];
+    let before = server.memory().now;
+    running.extend((0..IDLE_SESSIONS).map(|_| idle(&server, &ssh)));
+    let each = server.memory().now.saturating_sub(before) / IDLE_SESSIONS;
+    println!("{each} KiB for each idle session");
+    assert!(each <= IDLE_MOST, "{each} KiB");
 }

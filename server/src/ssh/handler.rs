@@ -98,7 +98,8 @@ impl Conversation {
             Ok(admitted) => {
                 self.session = Some(Arc::clone(&admitted.session));
                 link.logged_in.store(true, Ordering::Release);
-                self.tell(Word::Entered(Box::new(admitted))).await?;
+                let listed = link.list(&admitted.session);
+                self.tell(Word::Entered(Box::new(admitted), listed)).await?;
                 Ok(Auth::Accept)
             }
             // The only refusal that SSH has a word for.

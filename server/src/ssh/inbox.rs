@@ -88,3 +88,48 @@ impl AsyncRead for Inbox {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{io::AsyncReadExt as _, time::timeout};
+
+    use super::*;
+
+    /// How many of these messages fit before somebody reads.
+    async fn fitting(message: &'static [u8]) -> usize {
+        let (_inbox, mut feed) = inbox();
+        for count in 0.. {
+            if timeout(Duration::from_millis(50), feed.push(Bytes::from_static(message))).await.is_err() {
+                return count;
+            }
+        }
+        unreachable!()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_holds_many_small_messages_and_few_large_ones() {
+        assert_eq!(fitting(b"a request").await, MOST / LEAST);
+        assert_eq!(fitting(&[7; 256 << 10]).await, 4);
+        assert_eq!(fitting(&[7; 2 * MOST]).await, 1, "one of any size can pass");
+    }
+
+    #[tokio::test]
+    async fn what_is_read_makes_room_and_arrives_in_order() {
+        let (mut inbox, mut feed) = inbox();
+        let pushed = async {
+            for part in [&b"one "[..], b"", b"two "] {
+                feed.push(Bytes::from_static(part)).await;
+            }
+            for _ in 0..3 {
+                feed.push(Bytes::from(vec![b'x'; MOST])).await;
+            }
+            drop(feed);
+        };
+        let mut all = Vec::new();
+        let (_, read) = tokio::join!(pushed, inbox.read_to_end(&mut all));
+        assert_eq!(read.unwrap(), 8 + 3 * MOST);
+        assert!(all.starts_with(b"one two xx"));
+    }
+}

@@ -89,9 +89,9 @@ fn a_file_that_is_gone_or_a_link_that_leads_nowhere_leaves_the_last_good_store_i
 #[tokio::test]
 async fn unknown_closed_and_wrong_are_the_same_answer() {
     let (_folder, users) = with_alice();
-    assert_eq!(users.login("alice", &secret("right")).await.unwrap().name, alice());
+    assert_eq!(users.login("alice", &secret("right"), Door::Ferry).await.unwrap().name, alice());
     let refused = async |name: &str, password: &str, denied: Denied| {
-        let error = users.login(name, &secret(password)).await.unwrap_err();
+        let error = users.login(name, &secret(password), Door::Ferry).await.unwrap_err();
         assert_eq!((error, error.to_string().as_str()), (LoginError::Wrong(denied), "wrong user or password"));
     };
     refused("alice", "wrong", Denied::Password).await;
@@ -104,6 +104,16 @@ async fn unknown_closed_and_wrong_are_the_same_answer() {
     edit(&users, |store| store.users.get_mut("alice").unwrap().enabled = false);
     users.reload().unwrap();
     refused("alice", "right", Denied::Disabled).await;
+}
+
+#[tokio::test]
+async fn a_door_that_an_account_may_not_use_is_refused_like_a_wrong_password() {
+    let (_folder, users) = with_alice();
+    edit(&users, |store| store.users.get_mut("alice").unwrap().doors = Some("sftp".parse().unwrap()));
+    users.reload().unwrap();
+    assert!(users.login("alice", &secret("right"), Door::Sftp).await.is_ok());
+    let refused = users.login("alice", &secret("right"), Door::Ferry).await.unwrap_err();
+    assert_eq!(refused, LoginError::Wrong(Denied::Door));
 }
 
 #[test]
@@ -144,10 +154,10 @@ async fn a_changed_password_is_in_force_and_in_the_file_at_once() {
     users.change_password(&alice(), &secret("right"), &secret("a new one"), learn).await.unwrap();
     let after = users.current(&alice()).unwrap().password_generation;
     assert_eq!(told, Some((after, before)), "who changes it must know before anybody else can");
-    assert!(users.login("alice", &secret("right")).await.is_err());
-    assert!(users.login("alice", &secret("a new one")).await.is_ok());
+    assert!(users.login("alice", &secret("right"), Door::Ferry).await.is_err());
+    assert!(users.login("alice", &secret("a new one"), Door::Ferry).await.is_ok());
     assert_ne!(users.current(&alice()).unwrap().password_generation, before);
-    assert!(Users::load(users.path()).unwrap().login("alice", &secret("a new one")).await.is_ok());
+    assert!(Users::load(users.path()).unwrap().login("alice", &secret("a new one"), Door::Ferry).await.is_ok());
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn entering(by_key: bool, changed: impl FnOnce(&World)) -> (World, Option<Gate>)
     change(&world, |alice| alice.keys.push(KEY.parse().unwrap()));
     let context = &world.context;
     let account = context.users.current(&"alice".parse().unwrap()).unwrap();
-    let proven = if by_key { Proven::Key(key.key()) } else { Proven::password_of(&account) };
+    let proven = if by_key { Proven::Key(key.key().clone()) } else { Proven::password_of(&account) };
     let user = context.open_user(&account).unwrap();
     let (session, _ticket) = context.sessions.open(Door::Ferry, user, proven, None).unwrap();
     changed(&world);
