@@ -8,6 +8,7 @@ mod calls;
 mod chunk;
 mod pages;
 mod reading;
+mod running;
 mod task;
 mod waiter;
 
@@ -44,6 +45,7 @@ pub use calls::{CopyDone, Removed};
 pub(crate) use chunk::Chunk;
 pub use pages::PageStream;
 pub use reading::{Block, BlockStream};
+pub use running::{CommandStream, Said};
 pub(crate) use task::{Call, More};
 pub(crate) use waiter::{Batch, Expected, Part, ReadWaiter, UploadPart, UploadWaiter, Waiter, block, found};
 

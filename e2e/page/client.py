@@ -160,6 +160,18 @@ class Client:
             uploads, messages, more = uploads + page["uploads"], messages + 1, page.get("more", False)
         return uploads, messages
 
+    def run(self, *words):
+        """A command: what it wrote to each stream, and its status."""
+        self.send({"run": {"words": [name_of(word) for word in words]}})
+        written = {"out": b"", "err": b""}
+        while True:
+            fields = self.answer("output", "exited")
+            if "status" in fields:
+                return written["out"], written["err"], fields["status"]
+            piece = fields["bytes"]
+            piece = piece.encode() if isinstance(piece, str) else base64.b64decode(piece["bytes"])
+            written[fields["stream"]] += piece
+
     # Uploads
 
     def declare(self, path, size, **fields):

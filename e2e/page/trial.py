@@ -1,5 +1,6 @@
 """Uses the server as the page says, one thing at a time: trial.py ADDRESS FINGERPRINT USER PASSWORD TRIAL"""
 
+import hashlib
 import random
 import sys
 
@@ -322,10 +323,34 @@ def pages():
     assert messages == 1 and [upload["path"] for upload in first] == paths[:len(first)] and len(first) >= 1000
 
 
+def commands():
+    client = connect(["run"])
+    assert "run" in client.welcome["features"]
+    data = b"one\ntwo\xff\n" + noise(3 * BLOCK)
+    client.put_large(b"a \xfe", data)
+    out, err, status = client.run("head", "-n", "2", b"/./a \xfe")
+    assert (out, err, status) == (b"one\ntwo\xff\n", b"", 0)
+    out, err, status = client.run("head", "-c", "3145728", b"a \xfe")
+    assert (out, err, status) == (data[:3 * BLOCK], b"", 0)
+    assert client.run("md5sum", b"a \xfe")[0].split()[0].decode() == hashlib.md5(data).hexdigest()
+    out, err, status = client.run("tail", "-c1", "missing", b"a \xfe")
+    assert out.endswith(data[-1:]) and err and status == 1
+    assert client.run("head", "../x")[2] == 1
+    assert client.run("df", "--wrong")[2] in (1, 2)
+    out, err, status = client.run("sh", "-c", "id")
+    assert (out, status) == (b"", 127) and err
+    alive(client)
+    # Who does not list the feature has no commands.
+    first = connect()
+    first.send({"run": {"words": ["df"]}})
+    assert refused(first) == "unsupported"
+    alive(first)
+
+
 TRIALS = {
     trial.__name__: trial
     for trial in (digests, login, listing, small, large, resume, have, refused_put, giving_up, mismatch,
-                  more_digests, unknown, pages)
+                  more_digests, unknown, pages, commands)
 }
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ mod download;
 mod frames;
 mod pages;
 mod password;
+mod run;
 mod start;
 mod steps;
 mod telling;

@@ -186,6 +186,8 @@ pub struct Limits {
     pub group_commit_files: u32,
     /// Bytes of small files that may share one flush.
     pub group_commit_bytes: ByteCount,
+    /// Bytes that a command of a client may write.
+    pub command_output: ByteCount,
 }
 
 /// Section `[login]`: limits for a peer that has not logged in.
@@ -359,6 +361,7 @@ impl Default for Limits {
             min_free: None,
             group_commit_files: 256,
             group_commit_bytes: ByteCount(64 << 20),
+            command_output: ByteCount(16 << 20),
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admission::Admission,
-    audit::{self, Audit, event::Event},
+    audit::Audit,
     bandwidth::Rates,
     config::{Config, InForce},
     connections::{ConnectionInfo, Connections},
@@ -156,10 +156,6 @@ impl Context {
 
     /// Counts a refusal after login, and records it in the audit log if it is significant.
     pub fn count_refusal(&self, refusal: &Refusal, connection: &ConnectionInfo) {
-        self.counters.refused(refusal.code);
-        tracing::debug!(code = refusal.code.as_str(), message = refusal.message, "refused");
-        if audit::is_noted(refusal) {
-            self.audit.record(connection.who(), Event::refused(refusal));
-        }
+        self.files(connection).note_refusal(refusal);
     }
 }

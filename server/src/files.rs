@@ -9,6 +9,7 @@ mod change;
 mod copy;
 mod error;
 mod fault;
+mod fold;
 mod hash;
 mod listing;
 mod new_file;
@@ -25,6 +26,7 @@ use std::{sync::Arc, time::Duration};
 use ferry_shared::{
     entry::{Entry, Version},
     path::RemotePath,
+    refusal::Refusal,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +35,7 @@ pub(crate) use self::{
     batch::Batch,
     copy::Copied,
     error::{Error, PathFault},
+    fold::Fold,
     hash::Algorithm,
     listing::Page,
     new_file::{Basis, NewFile, Replace},
@@ -46,7 +49,7 @@ pub(crate) use self::{
 };
 use crate::{
     audit::{
-        Audit,
+        self, Audit,
         event::{Event, Who},
     },
     counters::Counters,
@@ -98,6 +101,20 @@ impl Files {
     pub fn pause_at_first(&self) -> Result<Duration, Error> {
         let wait = self.pause();
         if wait > LONGEST_PAUSE { Err(Error::Wasteful { seconds: wait.as_secs() }) } else { Ok(wait) }
+    }
+
+    /// Whether whoever uses the files wants no more of it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Counts a refusal that is told to the user, and records it in the audit log if it is significant.
+    pub(crate) fn note_refusal(&self, refusal: &Refusal) {
+        self.counters.refused(refusal.code);
+        tracing::debug!(code = refusal.code.as_str(), message = refusal.message, "refused");
+        if audit::is_noted(refusal) {
+            self.audit.record(self.who.clone(), Event::refused(refusal));
+        }
     }
 
     /// An act that is recorded as `event` once it is done.

@@ -26,6 +26,7 @@ mod drift;
 mod failpoint;
 mod files;
 mod gate;
+mod glob;
 mod host_keys;
 pub mod identity;
 mod inherited;

@@ -4,6 +4,7 @@
 //! it: they keep the deadlines, end it when the account or the server says so, and outlive it.
 
 mod channel;
+mod exec;
 mod handler;
 mod inbox;
 mod settings;

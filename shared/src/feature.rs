@@ -7,17 +7,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeSeq 
 pub enum Feature {
     /// Replies to `uploads` come in pages.
     UploadsPages,
+    /// The server runs commands that are built into it.
+    Run,
 }
 
 impl Feature {
     /// Every feature that this build supports.
-    pub const ALL: [Self; 1] = [Self::UploadsPages];
+    pub const ALL: [Self; 2] = [Self::UploadsPages, Self::Run];
 
     /// The name of the feature in messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::UploadsPages => "uploads_pages",
+            Self::Run => "run",
         }
     }
 

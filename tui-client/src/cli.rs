@@ -24,6 +24,7 @@ mod put;
 mod quota;
 mod register;
 mod rm;
+mod run;
 mod site;
 mod sources;
 mod stat;
@@ -76,6 +77,8 @@ pub(crate) enum Command {
     Hash(hash::HashArgs),
     /// Compare a local and a remote tree by size and digest
     Check(check::CheckArgs),
+    /// Run a command that is built into the server
+    Run(run::RunArgs),
     /// Show or discard unfinished uploads
     Uploads(uploads::UploadsArgs),
     /// Show the usage and the limits
@@ -127,6 +130,7 @@ async fn run_short(command: Command, context: &mut Context) -> Result<Exit, Fail
         Command::Rm(args) => rm::run(args, context).await,
         Command::Hash(args) => hash::run(args, context).await,
         Command::Check(args) => check::run(args, context).await,
+        Command::Run(args) => run::run(args, context).await,
         Command::Uploads(args) => uploads::run(args, context).await,
         Command::Quota(args) => quota::run(args, context).await,
         Command::Register(args) => register::run(args, context).await,

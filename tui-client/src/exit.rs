@@ -13,6 +13,8 @@
 //! | 8 | over quota or disk full |
 //! | 11 | digest mismatch |
 //! | 12 | differences found |
+//! | 125 | the output of a remote command was longer than the server allows |
+//! | 127 | no such remote command |
 //! | 130, 143 | interrupted by SIGINT, SIGTERM; received data is kept |
 //! | 141 | the output was closed by its reader |
 //!
@@ -50,6 +52,10 @@ pub(crate) enum Exit {
     Mismatch = 11,
     /// Differences were found.
     Differences = 12,
+    /// The server stopped a remote command.
+    CommandStopped = 125,
+    /// The server has no such command.
+    NoCommand = 127,
     /// Stopped by SIGINT.
     Interrupted = 130,
     /// The output was closed by its reader.
@@ -121,6 +127,17 @@ impl Looking {
 }
 
 impl Exit {
+    /// The code of a remote command that ended with this status: the same, if it is one that commands have.
+    pub(crate) fn of_command(status: u8) -> Self {
+        match status {
+            0 => Self::Done,
+            2 => Self::Usage,
+            125 => Self::CommandStopped,
+            127 => Self::NoCommand,
+            _ => Self::Other,
+        }
+    }
+
     /// The code of an error of this kind, if `looking` was expected.
     pub(crate) fn of(kind: Kind, looking: Looking) -> Self {
         match kind {

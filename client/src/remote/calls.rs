@@ -9,7 +9,7 @@ use ferry_shared::{
     message::{
         Reply, Request,
         reply::{UnfinishedUpload, Usage},
-        request::{Algorithm, BlockRange},
+        request::{Algorithm, BlockRange, Word},
     },
     path::RemotePath,
     secret::Secret,
@@ -20,9 +20,10 @@ use super::{
     Remote,
     pages::PageStream,
     reading::BlockStream,
-    waiter::{BLOCKS, PAGES, PagesWaiter, ReadWaiter, UploadsWaiter, Waiter},
+    running::CommandStream,
+    waiter::{BLOCKS, PAGES, PagesWaiter, ReadWaiter, RunWaiter, UploadsWaiter, Waiter},
 };
-use crate::{error::ClientError, identity::Credential};
+use crate::{error::ClientError, identity::Credential, obstacle::Obstacle};
 
 /// The result of a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,6 +187,20 @@ impl Remote {
         let waiter = Waiter::Read(ReadWaiter::new(sender, range));
         self.shared.send(&Request::Get { path, blocks: range }, waiter).await?;
         BlockStream::open(parts, range, Arc::clone(&self.shared)).await
+    }
+
+    /// Runs a command that is built into the server; its words are its name and its arguments.
+    ///
+    /// Fails with [`Obstacle::Unsupported`] if the server does not offer commands.
+    pub async fn run(&self, words: Vec<Vec<u8>>) -> Result<CommandStream, ClientError> {
+        if !self.features().has(Feature::Run) {
+            let message = "the server does not offer remote commands; they need a newer ferryd";
+            return Err(ClientError::obstructed(Obstacle::Unsupported, message));
+        }
+        let words = words.into_iter().map(Word).collect();
+        let (sender, said) = mpsc::channel(PAGES);
+        self.shared.send(&Request::Run { words }, Waiter::Run(RunWaiter { said: sender })).await?;
+        Ok(CommandStream::new(said, Arc::clone(&self.shared)))
     }
 
     async fn pages(&self, request: Request) -> Result<PageStream, ClientError> {

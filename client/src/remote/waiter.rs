@@ -13,13 +13,14 @@ use ferry_shared::{
     link::LinkError,
     message::{
         Reply,
-        reply::{Page, UnfinishedUpload},
+        reply::{Page, Stream, UnfinishedUpload},
         request::BlockRange,
     },
     refusal::Refusal,
 };
 use tokio::sync::{mpsc, oneshot};
 
+use super::running::Said;
 use crate::{connection, error::ClientError};
 use each::EachWaiter;
 pub(crate) use each::{Batch, Expected, block, found};
@@ -61,6 +62,8 @@ pub(crate) enum Waiter {
     Uploads(UploadsWaiter),
     /// Blocks, up to `Sent`.
     Read(ReadWaiter),
+    /// What a command says, up to its end.
+    Run(RunWaiter),
     /// An upload: the digests of the server's blocks, and the result.
     Upload(UploadWaiter),
     /// One request of a batch.
@@ -93,6 +96,12 @@ pub(crate) struct UploadsWaiter {
     paged: bool,
 }
 
+/// The waiter for what a command says.
+#[derive(Debug)]
+pub(crate) struct RunWaiter {
+    pub(super) said: mpsc::Sender<Result<Said, Refusal>>,
+}
+
 /// The waiter for the blocks of a `Get`.
 #[derive(Debug)]
 pub(crate) struct ReadWaiter {
@@ -110,7 +119,7 @@ impl Waiter {
             Self::Pages(waiter) => waiter.prompt,
             Self::Each(waiter) => waiter.is_due(),
             Self::Read(_) | Self::Pong(_) => true,
-            Self::Uploads(_) | Self::Upload(_) => false,
+            Self::Uploads(_) | Self::Upload(_) | Self::Run(_) => false,
         }
     }
 
@@ -128,6 +137,7 @@ impl Waiter {
             }
             (Self::Pages(waiter), Incoming::Reply(reply)) => waiter.take(reply).await,
             (Self::Uploads(waiter), Incoming::Reply(reply)) => waiter.take(reply),
+            (Self::Run(waiter), Incoming::Reply(reply)) => waiter.take(reply).await,
             (Self::Read(waiter), incoming) => waiter.take(incoming).await,
             (Self::Upload(waiter), incoming) => waiter.take(incoming).await,
             (Self::Each(waiter), incoming) => waiter.take(incoming).await,
@@ -167,6 +177,22 @@ impl PagesWaiter {
         let more = page.as_ref().is_ok_and(|page| page.more);
         let _gone = self.pages.send(page).await;
         Ok(more.then_some(Waiter::Pages(self)))
+    }
+}
+
+impl RunWaiter {
+    async fn take(self, reply: Reply) -> Result<Option<Waiter>, ClientError> {
+        let said = match reply {
+            Reply::Output { stream: Stream::Out, bytes } => Ok(Said::Out(bytes)),
+            Reply::Output { stream: Stream::Err, bytes } => Ok(Said::Err(bytes)),
+            Reply::Exited { status } => Ok(Said::Exited(status)),
+            Reply::Refused(refusal) => Err(refusal),
+            _ => return Err(connection::unexpected("run")),
+        };
+        let is_last = !matches!(said, Ok(Said::Out(_) | Said::Err(_)));
+        // A dropped stream ends the connection, because only that stops the command.
+        let _gone = self.said.send(said).await;
+        Ok((!is_last).then_some(Waiter::Run(self)))
     }
 }
 

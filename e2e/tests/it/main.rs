@@ -62,6 +62,7 @@ mod register;
 mod replaced;
 mod resume;
 mod resume_server;
+mod run_command;
 mod scripting;
 mod seal;
 mod selection;

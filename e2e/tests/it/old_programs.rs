@@ -6,7 +6,7 @@ use std::{env, fs, path::PathBuf};
 
 use ferry_e2e::{
     MIB, PASSWORD, binaries,
-    client::Client,
+    client::{Client, Running},
     compare, material,
     peer::{self, Peer},
     proxy::{Direction, Proxy, Then},
@@ -114,6 +114,16 @@ fn old_and_new_programs_go_on_with_what_was_cut() {
             assert!(client.run(&[&"uploads", &"--json", &client.at("")]).ok().json().is_empty());
         });
     }
+}
+
+#[test]
+fn a_server_without_remote_commands_is_told_as_such() {
+    let Some(folder) = old_programs() else { return };
+    let server = Setup::new().user("anna", &[]).program(folder.join("ferryd")).start();
+    let client = server.client("anna");
+    let mut command = client.bare(&[&"run", &client.at(""), &"--accept-new", &"--password-file"]);
+    command.arg(client.password_file()).args(["--", "df"]);
+    drop(Running::spawn(command, Vec::new()).wait().code(1).says("does not offer remote commands"));
 }
 
 #[test]

@@ -99,3 +99,8 @@ fn the_page_tells_how_uploads_come_in_pages() {
     let listed = client.run(&[&"uploads", &"--json", &client.at("")]).ok().json();
     assert_eq!(listed.len(), 1200, "ferry shows all that the trial left");
 }
+
+#[test]
+fn the_page_tells_how_to_run_commands() {
+    drop(trial("commands"));
+}

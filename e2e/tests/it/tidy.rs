@@ -34,6 +34,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         "server/files",
         &["command", "connection", "session", "gate", "connections", "outbox", "refusal", "context", "users"],
     ),
+    (
+        "server/verbs",
+        &["command", "connection", "session", "gate", "connections", "outbox", "context", "users", "storage", "quota"],
+    ),
     ("server/session", &["connection", "command"]),
     ("server/login", &["connection", "command", "control", "outbox", "refusal", "server"]),
     ("server/connections", &["connection", "command", "control"]),

@@ -60,9 +60,10 @@ impl Conversation {
                 };
                 return Ok(telling::answer(files.hash(&path, wanted)?, move |digest| Reply::Hashed {
                     algorithm,
-                    digest: digest.to_string(),
+                    digest,
                 }));
             }
+            R::Run { words } => return self.run_command(words),
             R::Usage => Reply::Usage(usage::now(user)),
             R::Uploads => return Ok(uploads::list(files, &self.context, self.features)),
             R::Discard { path } => done(files.discard(&path))?,

@@ -5,11 +5,11 @@ use std::time::Duration;
 use ferry_shared::message::{
     Request,
     decode::Follows,
-    request::{Basis, Put},
+    request::{Basis, Put, Word},
 };
 
 use super::{Conversation, Need, Running, download};
-use crate::scheduler::Slice;
+use crate::{scheduler::Slice, verbs};
 
 impl Conversation {
     /// Starts a request, delayed if it makes the server write a lot for a user who has thrown much of that away.
@@ -98,5 +98,9 @@ impl Conversation {
 
 /// Whether a request of a few bytes makes the server write as much as a whole file.
 fn writes_much(request: &Request) -> bool {
-    matches!(request, Request::Copy { .. } | Request::Put(Put { basis: Basis::Current, .. }))
+    match request {
+        Request::Copy { .. } | Request::Put(Put { basis: Basis::Current, .. }) => true,
+        Request::Run { words } => words.first().is_some_and(|Word(name)| verbs::writes_much(name)),
+        _ => false,
+    }
 }

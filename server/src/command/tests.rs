@@ -4,6 +4,7 @@
 
 mod answers;
 mod cases;
+mod commands;
 mod cuts;
 mod entering;
 mod harness;

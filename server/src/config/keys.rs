@@ -34,7 +34,7 @@ pub const SECTIONS: [(&str, &str); 12] = [
 ];
 
 /// Every key, in the order of the default file.
-pub const KEYS: [Key; 49] = [
+pub const KEYS: [Key; 50] = [
     key("server", "listen", "Addresses and ports to listen on. [::] accepts IPv4 too, if the system supports both."),
     key("server", "name", "The name that clients see."),
     optional("server", "motd", "The message for users at login.", "\"Backups run at 3:00\""),
@@ -67,6 +67,7 @@ pub const KEYS: [Key; 49] = [
     ),
     key("limits", "group_commit_files", "How many small uploads may share one flush of the disk."),
     key("limits", "group_commit_bytes", "How many bytes of small uploads may share one flush."),
+    key("limits", "command_output", "Bytes that a command of 'ferry run' may write; a longer output is cut."),
     key("login", "handshake_seconds", "How long the TLS handshake may take."),
     key("login", "login_seconds", "How long a connection may take to log in."),
     key(

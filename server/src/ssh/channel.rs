@@ -2,34 +2,16 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Error, server::Msg};
-use tokio::{
-    pin,
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use tokio::{pin, sync::oneshot, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::inbox::inbox;
-use crate::{
-    files::Files,
-    gate::Standing,
-    sftp,
-    verbs::{self, Closed, Output},
-    visit::Visit,
-};
+use super::{exec, inbox::inbox};
+use crate::{sftp, visit::Visit};
 
 /// How long a service may take to end once its peer has closed the channel.
 const LAST_WORK: Duration = Duration::from_secs(5);
-/// Pieces of a command's output that may wait for the peer.
-const PIECES: usize = 4;
-/// The type of extended data for standard error.
-const STANDARD_ERROR: u32 = 1;
-/// The status of a command line that cannot be run, as shells have it.
-const NO_COMMAND: u8 = 127;
-
-type Writing = ChannelWriteHalf<Msg>;
+pub(super) type Writing = ChannelWriteHalf<Msg>;
 
 /// What a channel is for.
 #[derive(Debug)]
@@ -55,7 +37,7 @@ pub(super) async fn attend(
         };
         let status = match request {
             Some(Request::Sftp) => serve_sftp(visit, read, &write).await,
-            Some(Request::Run(line)) => Some(run(visit, line, read, &write, &ending).await),
+            Some(Request::Run(line)) => Some(exec::run(visit, &line, read, &write).await),
             None => None,
         };
         // The peer may have closed it already.
@@ -97,91 +79,5 @@ async fn serve_sftp(visit: Visit, read: ChannelReadHalf, write: &Writing) -> Opt
             }
             None
         }
-    }
-}
-
-/// Runs a command on a blocking thread; returns its status.
-async fn run(
-    mut visit: Visit,
-    line: Vec<u8>,
-    mut read: ChannelReadHalf,
-    write: &Writing,
-    ending: &CancellationToken,
-) -> u8 {
-    // The command ends at its next step once this is dropped.
-    let stop = ending.child_token();
-    let _guard = stop.clone().drop_guard();
-    let (sender, mut pieces) = mpsc::channel(PIECES);
-    let context = &visit.context;
-    let (user, who) = (visit.session.user.clone(), visit.session.who(Some(visit.peer)));
-    let files = Files::new(user, context.audit.clone(), context.counters.clone(), who, stop.clone());
-    let span = tracing::Span::current();
-    let work = context.work.clone();
-    let working = work.spawn_blocking(move || {
-        let _on_every_line = span.entered();
-        let mut output = Pieces { sender, stop };
-        if !matches!(visit.gate.standing(), Standing::Open | Standing::AccessChanged(_)) {
-            return NO_COMMAND;
-        }
-        match verbs::split(&line) {
-            Ok(words) => verbs::run(&files, &words, &mut output),
-            Err(error) => {
-                // The status tells the same.
-                let _ = output.err(format!("ferryd: {error}\n").as_bytes());
-                NO_COMMAND
-            }
-        }
-    });
-    let writing = async {
-        while let Some((stream, piece)) = pieces.recv().await {
-            match stream {
-                Stream::Out => write.data_bytes(piece).await?,
-                Stream::Err => write.extended_data_bytes(STANDARD_ERROR, piece).await?,
-            }
-        }
-        Ok::<(), Error>(())
-    };
-    let closed = async {
-        loop {
-            if let None | Some(ChannelMsg::Close) = read.wait().await {
-                return;
-            }
-        }
-    };
-    tokio::select! {
-        _ = writing => {}
-        () = closed => return NO_COMMAND,
-    }
-    working.await.unwrap_or(NO_COMMAND)
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Stream {
-    Out,
-    Err,
-}
-
-/// The output of a command, which waits for the peer.
-struct Pieces {
-    sender: mpsc::Sender<(Stream, Bytes)>,
-    stop: CancellationToken,
-}
-
-impl Pieces {
-    fn send(&self, stream: Stream, bytes: &[u8]) -> Result<(), Closed> {
-        if self.stop.is_cancelled() {
-            return Err(Closed);
-        }
-        self.sender.blocking_send((stream, Bytes::copy_from_slice(bytes))).map_err(|_| Closed)
-    }
-}
-
-impl Output for Pieces {
-    fn out(&mut self, bytes: &[u8]) -> Result<(), Closed> {
-        self.send(Stream::Out, bytes)
-    }
-
-    fn err(&mut self, bytes: &[u8]) -> Result<(), Closed> {
-        self.send(Stream::Err, bytes)
     }
 }

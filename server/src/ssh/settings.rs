@@ -24,7 +24,7 @@ const PACKET: u32 = 256 << 10;
 /// Messages that a channel may queue, and messages to the peer that may wait, each with at most one packet.
 const QUEUE: usize = 8;
 /// Probes without an answer before a silent peer is dropped.
-const PROBES: usize = 3;
+const PROBES: u8 = 3;
 
 /// Both kinds of key exchange are elliptic; the first one also withstands quantum computers.
 const KEX: &[kex::Name] = &[
@@ -93,8 +93,8 @@ pub(super) fn settings(config: &config::Config, host_keys: &HostKeys) -> Arc<Con
         max_auth_attempts: usize::try_from(failures).unwrap_or(usize::MAX),
         // The client answers each probe, so only a dead one is silent for so long.
         inactivity_timeout: Some(idle),
-        keepalive_interval: Some(idle / (PROBES as u32 + 1)),
-        keepalive_max: PROBES,
+        keepalive_interval: Some(idle / (u32::from(PROBES) + 1)),
+        keepalive_max: PROBES.into(),
         // The listener has set it.
         nodelay: true,
     })

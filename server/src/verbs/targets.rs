@@ -74,9 +74,7 @@ fn target_of(typed: &OsStr, from: &RemotePath, place: &RemotePath, into: bool, c
         }
     };
     match to {
-        Ok(to) if false && to == *from => {
-            call.complain(format_args!("{shown}: the source and the target are the same"))
-        }
+        Ok(to) if to == *from => call.complain(format_args!("{shown}: the source and the target are the same")),
         Ok(to) => return Some(to),
         Err(error) => call.complain(format_args!("{shown}: {error}")),
     }

@@ -13,6 +13,7 @@ use crate::{
     path::RemotePath,
     refusal::Refusal,
     secret::Secret,
+    wire_bytes,
 };
 
 /// A message of a server: the answer to the oldest unanswered request, or a notice.
@@ -52,6 +53,19 @@ pub enum Reply {
         algorithm: Algorithm,
         /// The digest in hexadecimal.
         digest: String,
+    },
+    /// To `Run`: a part of what the command writes.
+    Output {
+        /// The stream that the command writes to.
+        stream: Stream,
+        /// Some bytes, at most 64 KiB.
+        #[serde(with = "wire_bytes")]
+        bytes: Vec<u8>,
+    },
+    /// To `Run`: the command ended.
+    Exited {
+        /// Its exit status; 0 is success.
+        status: u8,
     },
     /// To `Usage`.
     Usage(Usage),
@@ -107,6 +121,16 @@ pub enum Reply {
     },
     /// Not an answer: a fact that the client should know.
     Notice(Notice),
+}
+
+/// The stream that a command writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// Its results.
+    Out,
+    /// Its messages about failures.
+    Err,
 }
 
 /// The first reply of a server.

@@ -10,6 +10,7 @@ use crate::{
     limits::BLOCK_SIZE,
     path::RemotePath,
     secret::Secret,
+    wire_bytes,
 };
 
 /// A message of a client. Requests are answered strictly in order; each variant names its reply.
@@ -129,6 +130,14 @@ pub enum Request {
         /// The algorithm.
         algorithm: Algorithm,
     },
+    /// Runs a command that is built into the server, only if [`Feature::Run`] is common. Answered by `Output` any
+    /// number of times, then by `Exited`.
+    ///
+    /// [`Feature::Run`]: crate::feature::Feature::Run
+    Run {
+        /// The name of the command, and its arguments.
+        words: Vec<Word>,
+    },
     /// The user's usage and limits. Answered by `Usage`.
     Usage,
     /// The user's unfinished uploads. Answered by `Uploads`, until one has `more` unset.
@@ -196,6 +205,11 @@ pub enum Proof {
         signature: String,
     },
 }
+
+/// A word of a command: any bytes, encoded as those of a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Word(#[serde(with = "wire_bytes")] pub Vec<u8>);
 
 /// The algorithm of a file's digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,8 +10,8 @@ use ferry_shared::{
     frame::{self, Frame, Phase},
     message::{
         Notice, Reply, Request,
-        reply::{Access, LoggedIn, Page, Registration, ServerLimits, UnfinishedUpload, Usage, Welcome},
-        request::{Algorithm, Basis, BlockRange, Hello, IfExists, Proof, Put},
+        reply::{Access, LoggedIn, Page, Registration, ServerLimits, Stream, UnfinishedUpload, Usage, Welcome},
+        request::{Algorithm, Basis, BlockRange, Hello, IfExists, Proof, Put, Word},
     },
     name::Name,
     path::RemotePath,
@@ -56,7 +56,7 @@ fn every_request_is_pinned() {
                 features: Features::known(),
                 seal: Some("c2VhbA==".into()),
             }),
-            r#"{"hello":{"protocol":1,"client":"ferry 0.1.0","features":["uploads_pages"],"seal":"c2VhbA=="}}"#,
+            r#"{"hello":{"protocol":1,"client":"ferry 0.1.0","features":["uploads_pages","run"],"seal":"c2VhbA=="}}"#,
         ),
         (
             Request::Login { user: "alice".into(), proof: Proof::Password(secret("pw")) },
@@ -99,6 +99,10 @@ fn every_request_is_pinned() {
         (
             Request::Hash { path: path("a"), algorithm: Algorithm::Sha256 },
             r#"{"hash":{"path":"a","algorithm":"sha256"}}"#,
+        ),
+        (
+            Request::Run { words: [&b"head"[..], b"", b"a\xff"].map(|word| Word(word.to_vec())).to_vec() },
+            r#"{"run":{"words":["head","",{"bytes":"Yf8="}]}}"#,
         ),
         (Request::Usage, r#""usage""#),
         (Request::Uploads, r#""uploads""#),
@@ -151,7 +155,7 @@ fn every_reply_is_pinned() {
             registration: Registration::Closed,
             limits: ServerLimits { connections: 32, idle_seconds: 90 },
         }),
-        r#"{"welcome":{"protocol":1,"server":"ferry 0.1.0","features":["uploads_pages"],"registration":"closed","limits":{"connections":32,"idle_seconds":90}}}"#,
+        r#"{"welcome":{"protocol":1,"server":"ferry 0.1.0","features":["uploads_pages","run"],"registration":"closed","limits":{"connections":32,"idle_seconds":90}}}"#,
     );
     pin(
         &Reply::LoggedIn(LoggedIn {
@@ -188,6 +192,12 @@ fn every_reply_is_pinned() {
         &Reply::Hashed { algorithm: Algorithm::Blake3, digest: zeros.clone() },
         &format!(r#"{{"hashed":{{"algorithm":"blake3","digest":"{zeros}"}}}}"#),
     );
+    pin(&Reply::Output { stream: Stream::Out, bytes: b"a\n".to_vec() }, r#"{"output":{"stream":"out","bytes":"a\n"}}"#);
+    pin(
+        &Reply::Output { stream: Stream::Err, bytes: b"\xff".to_vec() },
+        r#"{"output":{"stream":"err","bytes":{"bytes":"/w=="}}}"#,
+    );
+    pin(&Reply::Exited { status: 1 }, r#"{"exited":{"status":1}}"#);
     pin(&Reply::Usage(usage), &format!(r#"{{"usage":{usage_json}}}"#));
     let upload = UnfinishedUpload {
         path: path("a"),

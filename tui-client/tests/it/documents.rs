@@ -4,7 +4,7 @@ use std::fs;
 
 use super::program::{Ferry, stdout};
 
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 22] = [
     "get",
     "put",
     "ls",
@@ -20,6 +20,7 @@ const VERBS: [&str; 21] = [
     "rm",
     "hash",
     "check",
+    "run",
     "uploads",
     "quota",
     "passwd",

@@ -12,7 +12,7 @@ use super::harness::{World, asking, next_need, path};
 use crate::command::{Conversation, Input, Need};
 
 /// The first line with this event, once it is there.
-fn line(log: &impl Fn() -> String, event: &str) -> serde_json::Value {
+pub(super) fn line(log: &impl Fn() -> String, event: &str) -> serde_json::Value {
     let end = Instant::now() + Duration::from_secs(20);
     loop {
         let text = log();
