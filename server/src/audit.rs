@@ -142,6 +142,13 @@ impl Audit {
         }
     }
 
+    /// Records a refusal after login, if it is significant. Blocks as [`Audit::record`] does.
+    pub(crate) fn refused(&self, who: Who, refusal: &Refusal) {
+        if is_noted(refusal) {
+            self.record(who, Event::refused(refusal));
+        }
+    }
+
     /// Records an event where blocking is not allowed; if the queue is full, the event is lost and counted.
     pub fn record_now(&self, who: Who, event: Event) {
         if let Some(queue) = &self.queue

@@ -156,6 +156,8 @@ impl Context {
 
     /// Counts a refusal after login, and records it in the audit log if it is significant.
     pub fn count_refusal(&self, refusal: &Refusal, connection: &ConnectionInfo) {
-        self.files(connection).note_refusal(refusal);
+        self.counters.refused(refusal.code);
+        tracing::debug!(code = refusal.code.as_str(), message = refusal.message, "refused");
+        self.audit.refused(connection.who(), refusal);
     }
 }

@@ -26,7 +26,6 @@ use std::{sync::Arc, time::Duration};
 use ferry_shared::{
     entry::{Entry, Version},
     path::RemotePath,
-    refusal::Refusal,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +48,7 @@ pub(crate) use self::{
 };
 use crate::{
     audit::{
-        self, Audit,
+        Audit,
         event::{Event, Who},
     },
     counters::Counters,
@@ -108,13 +107,9 @@ impl Files {
         self.stop.is_cancelled()
     }
 
-    /// Counts a refusal that is told to the user, and records it in the audit log if it is significant.
-    pub(crate) fn note_refusal(&self, refusal: &Refusal) {
-        self.counters.refused(refusal.code);
-        tracing::debug!(code = refusal.code.as_str(), message = refusal.message, "refused");
-        if audit::is_noted(refusal) {
-            self.audit.record(self.who.clone(), Event::refused(refusal));
-        }
+    /// Where refusals are counted and recorded, and as whose.
+    pub(crate) fn records(&self) -> (&Counters, &Audit, &Who) {
+        (&self.counters, &self.audit, &self.who)
     }
 
     /// An act that is recorded as `event` once it is done.

@@ -65,7 +65,8 @@ fn commands_print_what_the_programs_of_their_names_print() {
         "head -c 2000000 random",
         "tail -c 2000000 random",
         "tail -n +2 text",
-        "wc text random",
+        "wc text",
+        "wc -lc text random",
         "du -b random",
     ] {
         let words: Vec<&str> = words.split(' ').collect();

@@ -39,7 +39,9 @@ impl Call {
     /// Writes why something could not be done to the file or folder that was named as `typed`.
     pub(super) fn fail(&mut self, typed: &OsStr, error: &Error) {
         let refusal = Refusal::from(error);
-        self.files.note_refusal(&refusal);
+        let (counters, audit, who) = self.files.records();
+        counters.refused(refusal.code);
+        audit.refused(who.clone(), &refusal);
         let typed = Escaped(typed.as_bytes()).to_string();
         if refusal.message.contains(typed.trim_matches('/')) {
             self.complain(refusal.message);
