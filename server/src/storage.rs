@@ -46,7 +46,7 @@ pub(crate) use home::Home;
 pub(crate) use inspect::{HomeStatus, inspect_homes};
 pub(crate) use listing::Lister;
 pub(crate) use root::{Durability, Storage};
-pub(crate) use staging::{FileMeta, Part, PartInfo, PartMeta, TempFile};
+pub(crate) use staging::{FileMeta, Lasting, Part, PartInfo, PartMeta, TempFile};
 pub(crate) use target_state::TargetState;
 pub(crate) use tree::{Removal, Removed};
 pub(crate) use walk::{WalkPage, Walker};

@@ -136,7 +136,7 @@ impl Files {
     /// The part to write to, and the basis that it really starts from.
     fn open_part(&self, new: &NewFile, target_state: &TargetState) -> Result<(Part, Basis), StorageError> {
         let home = &self.user.home;
-        let meta = PartMeta { path: new.path.clone(), size: new.size, file: new.meta() };
+        let meta = PartMeta { path: new.path.clone(), size: new.size, file: new.meta(), lasting: None };
         if new.size.is_some() && new.from != Basis::Nothing {
             if let Some(part) = home.open_part(meta.clone())? {
                 return Ok((part, Basis::Staged));

@@ -11,10 +11,15 @@ use std::{
 };
 
 use cap_std::fs::Dir;
-use ferry_shared::{name::Name, path::RemotePath};
+use ferry_shared::{
+    entry::{Entry, Kind},
+    name::Name,
+    path::RemotePath,
+};
 use parking_lot::Mutex;
 use rustix::{
     fd::{AsFd as _, BorrowedFd, OwnedFd},
+    fs::readlinkat,
     io::Errno,
 };
 
@@ -150,6 +155,33 @@ impl Home {
         let (parent, last) = beneath::parent(self.dir(), path)?;
         let metadata = Metadata::at(&parent, last).map_err(at)?;
         Ok(Stat { version: metadata.is_file().then(|| metadata.version()), entry: metadata.entry(&parent, name) })
+    }
+
+    /// One entry, or what a symlink inside the home leads to at the end of the path.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotDirectory`, `Outside`, or an error of the disk.
+    pub fn stat_through(&self, path: &RemotePath) -> Result<Stat, StorageError> {
+        let stat = self.stat(path)?;
+        if stat.entry.kind != Kind::Symlink {
+            return Ok(stat);
+        }
+        let at = |error: Errno| StorageError::at(path, "look at an entry", error);
+        let metadata = Metadata::of(beneath::anything(self.dir(), path)?).map_err(at)?;
+        let size = if metadata.is_file() { metadata.size } else { 0 };
+        let Metadata { kind, mtime, mode, .. } = metadata;
+        let version = metadata.is_file().then(|| metadata.version());
+        Ok(Stat { entry: Entry { kind, size, mtime, mode, ..stat.entry }, version })
+    }
+
+    /// The text of a symlink.
+    ///
+    /// # Errors
+    /// `BadPath` if the entry is no symlink, `NotFound`, `NotDirectory`, `Outside`, or an error of the disk.
+    pub fn link_text(&self, path: &RemotePath) -> Result<Vec<u8>, StorageError> {
+        let (parent, name) = beneath::parent(self.dir(), path)?;
+        let text = readlinkat(&parent, name, Vec::new());
+        Ok(text.map_err(|error| StorageError::at(path, "read a link", error))?.into_bytes())
     }
 
     /// Opens a regular file for reading. Symlinks inside the home are followed.

@@ -20,6 +20,7 @@ use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
     fs::AtFlags,
 };
+use serde::{Deserialize, Serialize};
 
 pub(crate) use part::Part;
 pub(crate) use registry::PartInfo;
@@ -55,6 +56,17 @@ pub struct PartMeta {
     pub size: Option<u64>,
     /// The attributes of the file.
     pub file: FileMeta,
+    /// Set if the size is unknown and the part outlives the connection that writes it.
+    pub lasting: Option<Lasting>,
+}
+
+/// The state from which an upload of unknown size can be continued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lasting {
+    /// Whether all of it was written front to back, so that its beginning is final.
+    pub in_order: bool,
+    /// The number of leading bytes that are durable.
+    pub durable: u64,
 }
 
 /// A user's staging folder.

@@ -25,8 +25,8 @@ impl Reservations {
     pub(super) fn of_parts(home: &Home, ledger: &Ledger) -> Result<Self, StorageError> {
         let mut reservations = HashMap::new();
         for part in home.parts() {
-            if part.meta.size.is_none() {
-                // An interrupted stream: the rest of it is unknown.
+            if part.meta.size.is_none() && part.meta.lasting.is_none() {
+                // An interrupted stream of ferry's own protocol: nobody can continue it.
                 match home.discard(&part.meta.path) {
                     // It takes space until it can be discarded.
                     Err(error @ StorageError::Disk { .. }) => {
@@ -85,8 +85,9 @@ impl UserState {
             let amount = part_growth(&self.home, &part);
             let reservation = self.entry(&mut reservations, &part.meta.path);
             reservation.grow_anyway(amount.growth_from(reservation.amount()));
-            // The reservation of a stream in progress is larger than its part by the current step.
-            if part.meta.size.is_some() {
+            // The reservation of an upload of unknown size is larger than its part by the current step while it is
+            // in progress.
+            if part.meta.size.is_some() || !part.active {
                 reservation.shrink_to(amount);
             }
         }

@@ -71,7 +71,7 @@ fn a_count_ends_with_the_server_and_leaves_nothing_to_believe() {
 fn stage(user: &UserState, path: &str, size: u64) {
     let path = RemotePath::from_wire(path.as_bytes()).unwrap();
     user.reserve(&path, Tally::new(size, 1)).unwrap();
-    let meta = PartMeta { path, size: Some(size), file: FileMeta::default() };
+    let meta = PartMeta { path, size: Some(size), file: FileMeta::default(), lasting: None };
     drop(user.home.create_part(meta).unwrap());
 }
 

@@ -10,7 +10,7 @@ use cap_std::fs::Dir;
 use parking_lot::{Mutex, MutexGuard};
 use rustix::fs::{Advice, fadvise};
 
-use super::{PartMeta, Staging, sidecar, temp_file::apply};
+use super::{FileMeta, Lasting, PartMeta, Staging, sidecar, sidecar::Sidecar, temp_file::apply};
 use crate::storage::{Durability, StorageError, disk, flush, names::rename_to_nothing};
 
 /// Bytes after which writeback is started, so that little is left to flush at the end.
@@ -113,6 +113,62 @@ impl Part {
             .map_err(|error| self.at("write a part", error))?;
         self.write_back(&mut progress)?;
         Ok(done)
+    }
+
+    /// Changes its length; bytes that are added are zeros.
+    ///
+    /// # Errors
+    /// `Superseded`, or an error of the disk.
+    pub fn set_length(&self, size: u64) -> Result<(), StorageError> {
+        let mut progress = self.unless_superseded()?;
+        progress.flushed = false;
+        disk::set_length(&self.holder.file, size).map_err(|error| self.at("change the length of a part", error))?;
+        progress.length = size;
+        progress.written_back = progress.written_back.min(size);
+        progress.flushed_to = progress.flushed_to.min(size);
+        Ok(())
+    }
+
+    /// Sets the attributes that the file gets when it is finished.
+    pub fn set_attributes(&mut self, file: FileMeta) {
+        self.meta.file = file;
+    }
+
+    /// The number of leading bytes that were flushed, if the part was written front to back.
+    #[must_use]
+    pub fn flushed_to(&self) -> u64 {
+        self.holder.progress.lock().flushed_to
+    }
+
+    /// Flushes all of its bytes.
+    ///
+    /// # Errors
+    /// `Superseded`, or an error of the disk.
+    pub fn flush_bytes(&self) -> Result<(), StorageError> {
+        let mut progress = self.unless_superseded()?;
+        if self.staging.durability == Durability::Full {
+            flush::some_bytes(&*self.holder.file).map_err(|error| self.at("flush a part", error))?;
+        }
+        (progress.flushed_to, progress.written_back) = (progress.length, progress.length);
+        Ok(())
+    }
+
+    /// Records the state from which later connections, also after a restart, can continue it.
+    ///
+    /// # Errors
+    /// `Superseded`, or an error of the disk.
+    pub fn record(&mut self, lasting: Lasting) -> Result<(), StorageError> {
+        let mut parts = self.staging.parts.lock();
+        // Nobody can take the part over while the list is locked.
+        drop(self.unless_superseded()?);
+        self.meta.lasting = Some(lasting);
+        let Some(record) = parts.get_mut(&self.meta.path) else { return Ok(()) };
+        let sidecar = Sidecar::new(&self.meta, record.sidecar.started);
+        if sidecar != record.sidecar {
+            self.staging.write_sidecar(&sidecar)?;
+            record.sidecar = sidecar;
+        }
+        Ok(())
     }
 
     /// Truncates the part to `size` and sets its time and permissions: it is then ready to be published.

@@ -2,7 +2,7 @@
 
 use std::{fs::File, sync::Arc, time::SystemTime};
 
-use ferry_shared::{entry::Mtime, path::RemotePath};
+use ferry_shared::{entry::Mtime, limits::BLOCK_SIZE, path::RemotePath};
 use rustix::{
     fs::{Mode, OFlags, openat},
     io::Errno,
@@ -28,6 +28,19 @@ pub struct PartInfo {
     pub touched: Mtime,
     /// Whether an upload writes to it.
     pub active: bool,
+}
+
+impl PartInfo {
+    /// The size under which a protocol without digests may show the part, so that a client continues from there;
+    /// `None` if it must not be shown.
+    ///
+    /// The size is durable, whole blocks, and always less than what arrived: a part never looks like the whole file.
+    #[must_use]
+    pub fn shown_size(&self) -> Option<u64> {
+        let lasting = self.meta.lasting.filter(|lasting| lasting.in_order && !self.active)?;
+        let less = self.length.checked_sub(1)?;
+        Some(less.min(lasting.durable) / BLOCK_SIZE * BLOCK_SIZE)
+    }
 }
 
 impl Home {

@@ -3,7 +3,7 @@
 use ferry_shared::{entry::Mtime, path::RemotePath};
 use serde::{Deserialize, Serialize};
 
-use super::{FileMeta, PartMeta, Staging};
+use super::{FileMeta, Lasting, PartMeta, Staging};
 use crate::storage::{StorageError, durable};
 
 const VERSION: u32 = 1;
@@ -18,6 +18,8 @@ pub(super) struct Sidecar {
     pub(super) size: Option<u64>,
     mtime: Option<Mtime>,
     mode: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lasting: Option<Lasting>,
     pub(super) started: Mtime,
 }
 
@@ -28,13 +30,13 @@ pub(super) fn id(path: &RemotePath) -> String {
 
 impl Sidecar {
     pub(super) fn new(meta: &PartMeta, started: Mtime) -> Self {
-        let PartMeta { path, size, file: FileMeta { mtime, mode } } = meta.clone();
-        Self { version: VERSION, path, size, mtime, mode, started }
+        let PartMeta { path, size, file: FileMeta { mtime, mode }, lasting } = meta.clone();
+        Self { version: VERSION, path, size, mtime, mode, lasting, started }
     }
 
     pub(super) fn meta(&self) -> PartMeta {
         let file = FileMeta { mtime: self.mtime, mode: self.mode };
-        PartMeta { path: self.path.clone(), size: self.size, file }
+        PartMeta { path: self.path.clone(), size: self.size, file, lasting: self.lasting }
     }
 }
 

@@ -273,7 +273,7 @@ fn a_new_folder_s_own_name_is_made_durable_too() {
 fn a_part_is_flushed_before_its_name_whoever_forgot_to() {
     use flush::Done::{File, Folder, Name};
     let place = Place::new();
-    let meta = PartMeta { path: p("a"), size: Some(1), file: FileMeta::default() };
+    let meta = PartMeta { path: p("a"), size: Some(1), file: FileMeta::default(), lasting: None };
     let part = place.home.create_part(meta).unwrap();
     part.write(0, |_, _| Ok(())).unwrap();
     part.finish(0).unwrap();
@@ -289,7 +289,7 @@ fn a_part_is_flushed_before_its_name_whoever_forgot_to() {
 fn bytes_written_after_a_flush_are_flushed_again() {
     use flush::Done::{File, Name};
     let place = Place::new();
-    let meta = PartMeta { path: p("a"), size: Some(1), file: FileMeta::default() };
+    let meta = PartMeta { path: p("a"), size: Some(1), file: FileMeta::default(), lasting: None };
     let part = place.home.create_part(meta).unwrap();
     let mut group = place.home.commit_group();
     let mut staged = Staged::Part(part);
@@ -306,7 +306,7 @@ fn bytes_written_after_a_flush_are_flushed_again() {
 fn without_durability_nothing_is_flushed() {
     let place = Place::with(Durability::Rename);
     assert_eq!(publish(&place, 9, 2, true), [Done::Name; 9]);
-    drop(place.home.create_part(PartMeta { path: p("a"), size: None, file: FileMeta::default() }).unwrap());
+    drop(place.home.create_part(PartMeta { path: p("a"), size: None, file: FileMeta::default(), lasting: None }).unwrap());
     assert_eq!(flush::take_seen(), []);
 }
 
@@ -314,6 +314,6 @@ fn without_durability_nothing_is_flushed() {
 fn a_sidecar_is_durable_before_the_upload_begins() {
     let place = Place::new();
     flush::take_seen();
-    drop(place.home.create_part(PartMeta { path: p("a"), size: None, file: FileMeta::default() }).unwrap());
+    drop(place.home.create_part(PartMeta { path: p("a"), size: None, file: FileMeta::default(), lasting: None }).unwrap());
     assert_eq!(flush::take_seen(), [Done::File, Done::Folder]);
 }

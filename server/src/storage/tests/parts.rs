@@ -16,7 +16,7 @@ use ferry_shared::entry::Mtime;
 use super::*;
 
 fn meta(path: &str, size: u64) -> PartMeta {
-    PartMeta { path: p(path), size: Some(size), file: FileMeta { mtime: Some(Mtime(77, 7)), mode: Some(0o640) } }
+    PartMeta { path: p(path), size: Some(size), file: FileMeta { mtime: Some(Mtime(77, 7)), mode: Some(0o640) }, lasting: None }
 }
 
 fn write(part: &Part, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
@@ -62,7 +62,7 @@ fn a_part_survives_a_restart() {
 fn paths_that_are_not_utf8_and_sizes_that_are_not_known_survive_too() {
     let place = Place::new();
     let path = RemotePath::from_wire(b"a/\xff\n").unwrap();
-    let odd = PartMeta { path, size: None, file: FileMeta::default() };
+    let odd = PartMeta { path, size: None, file: FileMeta::default(), lasting: None };
     drop(place.home.create_part(odd.clone()).unwrap());
     let place = place.reopen();
     assert_eq!(place.home.parts()[0].meta, odd);

@@ -59,7 +59,7 @@ fn a_user_who_is_not_there_is_made_only_when_asked() {
 fn all_callers_share_one_home() {
     let place = Place::new();
     let again = place.storage.home("alice", false).unwrap();
-    drop(place.home.create_part(PartMeta { path: p("a"), size: None, file: FileMeta::default() }).unwrap());
+    drop(place.home.create_part(PartMeta { path: p("a"), size: None, file: FileMeta::default(), lasting: None }).unwrap());
     assert_eq!(again.parts().len(), 1);
 }
 
@@ -128,7 +128,7 @@ fn the_reserve_is_refused_to_users_and_not_to_the_servers_own_files() {
 }
 
 fn meta(path: &str) -> PartMeta {
-    PartMeta { path: p(path), size: Some(10), file: FileMeta::default() }
+    PartMeta { path: p(path), size: Some(10), file: FileMeta::default(), lasting: None }
 }
 
 #[test]
