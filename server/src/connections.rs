@@ -177,6 +177,14 @@ impl Connections {
         Listed { connections: self.clone(), connection }
     }
 
+    /// The connection of a session from this address.
+    #[must_use]
+    pub fn of(&self, session: &Arc<Session>, peer: SocketAddr) -> Option<Arc<ConnectionInfo>> {
+        let connections = self.0.connections.lock();
+        let mut all = connections.values();
+        all.find(|one| one.peer == Some(peer) && Arc::ptr_eq(&one.session, session)).cloned()
+    }
+
     /// Every connection, oldest first.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<ConnectionInfo>> {

@@ -7,12 +7,15 @@ mod act;
 mod batch;
 mod change;
 mod copy;
+mod editing;
 mod error;
 mod fault;
 mod fold;
 mod hash;
+mod link;
 mod listing;
 mod new_file;
+mod parked;
 mod publish;
 mod reading;
 mod remove;
@@ -33,11 +36,13 @@ use self::act::Act;
 pub(crate) use self::{
     batch::Batch,
     copy::Copied,
+    editing::{Editing, Existing},
     error::{Error, PathFault},
     fold::Fold,
     hash::Algorithm,
     listing::Page,
     new_file::{Basis, NewFile, Replace},
+    parked::Parked,
     publish::Stored,
     reading::Reading,
     remove::Gone,

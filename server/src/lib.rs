@@ -37,6 +37,7 @@ mod outbox;
 pub mod output;
 mod own_files;
 mod paced;
+mod patience;
 mod private_file;
 mod quota;
 mod refusal;

@@ -4,13 +4,7 @@
 //! only while there is work and never while waiting for the peer. So thousands of idle or slow connections cost no
 //! thread.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use ferry_shared::{
     frame::Frame,
@@ -22,7 +16,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     pin,
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval_at, sleep},
+    time::sleep,
 };
 
 use tokio_util::sync::CancellationToken;
@@ -32,6 +26,7 @@ use crate::{
     bandwidth::{Direction, Pace},
     command::{Conversation, Input, Need},
     context::Context,
+    patience::{Activity, patient},
     scheduler::Turns,
 };
 
@@ -39,29 +34,6 @@ use crate::{
 const BATCHES: usize = 1;
 /// Buffers between worker and writer.
 const BUFFERS: usize = 2;
-
-/// How patient the reader must be with the peer.
-#[derive(Debug, Default)]
-pub(crate) struct Activity(AtomicU64);
-
-impl Activity {
-    const BUSY: u64 = 0;
-    const IDLE: u64 = 1;
-    const TRANSFER: u64 = 2;
-
-    fn set(&self, state: u64) {
-        self.0.store(state, Ordering::Release);
-    }
-
-    /// How long the peer may be silent now; `None` while it waits for the server.
-    fn patience(&self, context: &Context) -> Option<Duration> {
-        match self.0.load(Ordering::Acquire) {
-            Self::IDLE => Some(context.config.get().limits.idle()),
-            Self::TRANSFER => Some(context.config.get().limits.stall()),
-            _ => None,
-        }
-    }
-}
 
 /// Serves requests until the peer leaves or breaks a rule, or the server drains.
 pub(super) async fn run<R, W>(
@@ -109,7 +81,7 @@ async fn read<R: AsyncRead + Unpin>(
 ) {
     loop {
         let patience = || activity.patience(context);
-        let first = match patient(reader.next(), pace.meter(Direction::Up), patience, context).await {
+        let first = match patient(reader.next(), || pace.meter(Direction::Up).load(Ordering::Relaxed), patience, context).await {
             Some(Ok(Some(frame))) => frame,
             Some(Ok(None)) => return,
             Some(Err(LinkError::Frame(error))) => {
@@ -141,48 +113,6 @@ async fn read<R: AsyncRead + Unpin>(
             let _ = batches.send(Input::Malformed(reason)).await;
             return;
         }
-    }
-}
-
-/// Waits for `next`; `None` if no byte moved for longer than `patience` allows. Any byte counts as a sign of life,
-/// so a slow or rate-limited connection is not mistaken for a dead one.
-async fn patient<T>(
-    next: impl Future<Output = T>,
-    meter: &AtomicU64,
-    patience: impl Fn() -> Option<Duration>,
-    context: &Context,
-) -> Option<T> {
-    let tick = context
-        .config
-        .get()
-        .limits
-        .stall()
-        .min(context.config.get().limits.idle())
-        .div_f32(8.0)
-        .max(Duration::from_millis(50));
-    // The first tick is not due at once: even such a tick takes up to a millisecond, for each block.
-    let mut ticks = interval_at(Instant::now() + tick, tick);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    pin!(next);
-    let mut silent = Duration::ZERO;
-    let mut seen = meter.load(Ordering::Relaxed);
-    loop {
-        tokio::select! {
-            biased;
-            result = &mut next => return Some(result),
-            _ = ticks.tick() => {}
-        }
-        let now = meter.load(Ordering::Relaxed);
-        match patience() {
-            Some(patience) if now == seen => {
-                silent += tick;
-                if silent >= patience {
-                    return None;
-                }
-            }
-            _ => silent = Duration::ZERO,
-        }
-        seen = now;
     }
 }
 
@@ -287,7 +217,8 @@ async fn write<W: AsyncWrite + Unpin>(
             writer.write(&buffer).await?;
             if buffers.is_empty() { writer.flush().await } else { Ok(()) }
         };
-        match patient(sending, pace.meter(Direction::Down), patience, context).await {
+        let meter = || pace.meter(Direction::Down).load(Ordering::Relaxed);
+        match patient(sending, meter, patience, context).await {
             Some(Ok(())) => {}
             Some(Err(error)) => {
                 tracing::debug!(%error, "connection lost while sending");

@@ -148,6 +148,16 @@ impl Error {
         Self::OverQuota { message, needed, available, held, in_files: what == What::Files }
     }
 
+    /// Whether there is no room, by the quota or on the disk.
+    #[must_use]
+    pub fn is_lack_of_room(&self) -> bool {
+        match self {
+            Self::OverQuota { .. } | Self::NoRoom { .. } => true,
+            Self::Disk { fault, .. } => !matches!(fault, Fault::ReadOnly | Fault::Failing),
+            _ => false,
+        }
+    }
+
     /// Whether there is nothing at the path.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
