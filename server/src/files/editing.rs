@@ -18,7 +18,7 @@ use ferry_shared::{
 };
 
 use self::front::Front;
-pub use self::open::Existing;
+pub(crate) use self::open::Existing;
 use super::{Error, Files, PathFault, Reading, Replace};
 use crate::{
     quota::Reservation,
