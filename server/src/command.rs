@@ -430,4 +430,4 @@ impl Conversation {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

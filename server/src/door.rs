@@ -27,6 +27,15 @@ impl Door {
             Self::Sftp => "sftp",
         }
     }
+
+    /// Whether its clients can be sent a message while nothing is asked.
+    #[must_use]
+    pub fn carries_messages(self) -> bool {
+        match self {
+            Self::Ferry => true,
+            Self::Sftp => false,
+        }
+    }
 }
 
 impl fmt::Display for Door {

@@ -47,7 +47,7 @@ const BATCHES: usize = 1;
 const BUFFERS: usize = 2;
 /// Bytes to read at a time: more and more while a peer sends a lot.
 const READ_LEAST: usize = 16 << 10;
-const READ_MOST: usize = 512 << 10;
+const READ_MOST: usize = 256 << 10;
 /// How long nothing must happen before memory of open files is freed.
 const REST: Duration = Duration::from_secs(1);
 

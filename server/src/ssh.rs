@@ -49,7 +49,7 @@ use crate::{
 const FAREWELL: Duration = Duration::from_secs(3);
 /// How long russh may take to notice that its socket is gone.
 const LAST_STEP: Duration = Duration::from_secs(1);
-/// How often a connection is looked at while the server waits for its transfers.
+/// How often a connection is looked at while the server waits for its channels.
 const LOOK: Duration = Duration::from_millis(100);
 /// Words of the conversation that may wait for the supervisor.
 const WORDS: usize = 4;
@@ -289,9 +289,9 @@ impl Connection {
                 () = session.ended.cancelled() => {}
                 () = context.drain.cancelled(), if !draining => draining = true,
                 _ = looks.tick(), if draining => {
-                    // A client that transfers sends or receives all the time.
+                    // A channel ends once its files are closed or its command is done; what it said goes first.
                     let now = Some(listed.connection.traffic());
-                    if listed.connection.transfer().is_none() && now == moved {
+                    if link.tasks.is_empty() && now == moved {
                         break Ending::Told(Disconnect::ByApplication, context.why_it_ends());
                     }
                     moved = now;

@@ -5,6 +5,7 @@
 mod allowance;
 mod count;
 mod due;
+mod failed;
 mod reservations;
 mod states;
 mod waste;
@@ -27,7 +28,7 @@ pub(crate) use self::{
     due::SPREAD,
     reservations::{growth, part_growth},
 };
-use self::{reservations::Reservations, waste::Waste};
+use self::{failed::FailedUploads, reservations::Reservations, waste::Waste};
 
 use crate::{
     bandwidth::Rates,
@@ -83,6 +84,8 @@ pub struct UserState {
     pub turns: Turns,
     /// Work that the server did for the user and that was thrown away again.
     pub waste: Waste,
+    /// Uploads that failed a moment ago.
+    pub failed: FailedUploads,
     connections: AtomicU32,
     read_only: AtomicBool,
 }
@@ -117,10 +120,22 @@ impl UserState {
         let ledger = Ledger::new(used, Limits::default());
         let reservations = Reservations::of_parts(&home, &ledger)?;
         let (bandwidth, connections) = (Arc::default(), AtomicU32::new(0));
-        let (name, turns, waste) = (name.clone(), Turns::of_user(), Waste::default());
+        let (name, turns, waste, failed) = (name.clone(), Turns::of_user(), Waste::default(), FailedUploads::default());
         // Read-only until the settings of the account are applied.
         let (ledger_lies, read_only) = (AtomicBool::new(lies), AtomicBool::new(true));
-        Ok(Self { name, home, ledger, ledger_lies, bandwidth, turns, waste, reservations, connections, read_only })
+        Ok(Self {
+            name,
+            home,
+            ledger,
+            ledger_lies,
+            bandwidth,
+            turns,
+            waste,
+            failed,
+            reservations,
+            connections,
+            read_only,
+        })
     }
 
     /// Whether the user may only list and download.

@@ -7,7 +7,7 @@ mod cases;
 mod commands;
 mod cuts;
 mod entering;
-mod harness;
+pub(crate) mod harness;
 mod kills;
 mod parts;
 mod recounts;

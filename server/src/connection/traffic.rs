@@ -81,23 +81,25 @@ async fn read<R: AsyncRead + Unpin>(
 ) {
     loop {
         let patience = || activity.patience(context);
-        let first = match patient(reader.next(), || pace.meter(Direction::Up).load(Ordering::Relaxed), patience, context).await {
-            Some(Ok(Some(frame))) => frame,
-            Some(Ok(None)) => return,
-            Some(Err(LinkError::Frame(error))) => {
-                // The worker answers this in order; if the channel is closed, the work is over already.
-                let _ = batches.send(Input::Malformed(error.to_string())).await;
-                return;
-            }
-            Some(Err(error)) => {
-                tracing::debug!(%error, "connection lost");
-                return;
-            }
-            None => {
-                let _ = batches.send(Input::Silent).await;
-                return;
-            }
-        };
+        let first =
+            match patient(reader.next(), || pace.meter(Direction::Up).load(Ordering::Relaxed), patience, context).await
+            {
+                Some(Ok(Some(frame))) => frame,
+                Some(Ok(None)) => return,
+                Some(Err(LinkError::Frame(error))) => {
+                    // The worker answers this in order; if the channel is closed, the work is over already.
+                    let _ = batches.send(Input::Malformed(error.to_string())).await;
+                    return;
+                }
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "connection lost");
+                    return;
+                }
+                None => {
+                    let _ = batches.send(Input::Silent).await;
+                    return;
+                }
+            };
         let mut batch: Vec<Frame> = vec![first];
         let malformed = loop {
             match reader.buffered() {

@@ -232,7 +232,7 @@ async fn kick(context: &Context, uid: u32, who: &str) -> Answer {
     Answer::Kicked { sessions: ended }
 }
 
-/// Sends a message to each session once: on a busy connection if there is one, else on its oldest connection, which
+/// Sends a message to each session whose protocol can carry it, once: on a busy connection if there is one, else on its oldest connection, which
 /// a person browses with.
 async fn broadcast(context: &Context, uid: u32, text: &str) -> Answer {
     if text.trim().is_empty() || text.len() > WORD {
@@ -240,6 +240,7 @@ async fn broadcast(context: &Context, uid: u32, text: &str) -> Answer {
     }
     let mut told = std::collections::BTreeSet::new();
     let mut connections = context.connections.list();
+    connections.retain(|connection| connection.session.door.carries_messages());
     connections.sort_by_key(|connection| (connection.transfer().is_none(), !connection.is_busy(), connection.id));
     for connection in connections {
         if told.insert(connection.session.id) {
@@ -277,10 +278,14 @@ mod tests {
 
     /// One session with this many connections.
     fn session(context: &Context, connections: usize) -> Vec<Listed> {
+        session_at(Door::Ferry, context, connections)
+    }
+
+    fn session_at(door: Door, context: &Context, connections: usize) -> Vec<Listed> {
         let account = context.users.all().remove(0);
         let user = context.open_user(&account).unwrap();
         let (session, _ticket) =
-            context.sessions.open(Door::Ferry, user, crate::session::Proven::password_of(&account), None).unwrap();
+            context.sessions.open(door, user, crate::session::Proven::password_of(&account), None).unwrap();
         let peer = "192.0.2.1:5".parse().unwrap();
         let enter = |_| context.connections.enter(Arc::clone(&session), peer, Arc::default(), Arc::default());
         (0..connections).map(enter).collect()
@@ -291,13 +296,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let context = context(&folder);
         let (idle, busy) = (session(&context, 3), session(&context, 3));
+        let deaf = session_at(Door::Sftp, &context, 1);
         let path = ferry_shared::path::RemotePath::from_wire(b"file").unwrap();
         busy[1].connection.begin(Direction::Up, path, None);
         assert_eq!(broadcast(&context, 0, "hello").await, Answer::Broadcast { sessions: 2 });
         let told = |connections: &[Listed]| {
             connections.iter().map(|listed| listed.connection.take_words().len()).collect::<Vec<_>>()
         };
-        assert_eq!((told(&idle), told(&busy)), (vec![1, 0, 0], vec![0, 1, 0]));
+        assert_eq!((told(&idle), told(&busy), told(&deaf)), (vec![1, 0, 0], vec![0, 1, 0], vec![0]));
         for text in ["", " \n", &"x".repeat(WORD + 1)] {
             assert!(matches!(broadcast(&context, 0, text).await, Answer::Failed { .. }));
         }

@@ -206,6 +206,7 @@ impl Editing {
     fn judge<T>(&mut self, done: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &done {
             self.is_spoiled = true;
+            self.files.user.failed.note(&self.path);
             if error.is_lack_of_room() {
                 self.discard();
             }

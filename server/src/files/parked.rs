@@ -40,6 +40,13 @@ impl Files {
         inside.filter_map(|part| Some((part.meta.path.name()?, self.parked(&part.meta.path)?))).collect()
     }
 
+    /// Whether an upload to `path` failed a moment ago, so that a client which removes the path now probably means that
+    /// upload, and not the file that was to be replaced. Told once.
+    #[must_use]
+    pub fn failed_lately(&self, path: &RemotePath) -> bool {
+        self.user.failed.take(path)
+    }
+
     /// The error of an operation on `path` that is not offered for unfinished uploads: if it found nothing because of
     /// one, the error says so.
     #[must_use]

@@ -32,7 +32,9 @@ impl Channel {
     pub(super) fn handle(&mut self, id: u32, request: Request) -> Result<(), Failure> {
         use Request as R;
         let reply = match request {
-            R::Open { path, flags, attributes } => Reply::Handle(self.open(&status::path(&path)?, flags, &attributes)?),
+            R::Open { path, flags, attributes } => {
+                Reply::Handle(self.open(&status::path(&path)?, flags, &attributes)?)
+            }
             R::Close { handle } => return self.close(id, &handle),
             R::Read { handle, offset, length } => return self.read(id, &handle, offset, length),
             R::Write { handle, offset, data } => return self.write(id, &handle, offset, &data),
@@ -201,9 +203,7 @@ impl Channel {
         let found = if follow { self.files.stat_through(path) } else { self.files.stat(path) };
         match found {
             Ok((entry, _)) => Ok(attributes::of_entry(&entry)),
-            Err(error) if error.is_not_found() => {
-                Ok(attributes::of_parked(self.files.parked(path).ok_or(error)?))
-            }
+            Err(error) if error.is_not_found() => Ok(attributes::of_parked(self.files.parked(path).ok_or(error)?)),
             Err(error) => Err(error.into()),
         }
     }
@@ -227,11 +227,9 @@ impl Channel {
         if let Some(upload) = self.opened.upload_at(&path) {
             set(self.opened.upload(upload)?, wanted)?;
         } else if wanted.size.is_some() {
-            let opened = self.files.edit(&path, Existing::Keep, false, None);
-            let mut editing = opened.map_err(|error| self.files.if_unfinished(error, &path))?;
-            if editing.is_resumed() {
-                return Err(Failure::NotThis("the upload is unfinished"));
-            }
+            // An unfinished upload is not opened: that would cut it.
+            self.files.stat(&path).map_err(|error| self.files.if_unfinished(error, &path))?;
+            let mut editing = self.files.edit(&path, Existing::Keep, false, None)?;
             set(&mut editing, wanted)?;
             self.tasks.push_back(Task::commit(id, editing.commit()?, path, None));
             return Ok(());
@@ -269,9 +267,9 @@ impl Channel {
             listing.next(id, out, |folder| {
                 let parked = files.parked_in(folder).into_iter();
                 let parked = parked.map(|(name, parked)| (name, attributes::of_parked(parked)));
-                let new = opened.uploads_in(folder).filter(|editing| {
-                    files.stat(editing.path()).is_err_and(|error| error.is_not_found())
-                });
+                let new = opened
+                    .uploads_in(folder)
+                    .filter(|editing| files.stat(editing.path()).is_err_and(|error| error.is_not_found()));
                 let new = new.filter_map(|editing| Some((editing.path().name()?, attributes::of_editing(editing))));
                 parked.chain(new).collect()
             })
@@ -283,6 +281,9 @@ impl Channel {
     fn remove(&mut self, path: &RemotePath) -> Result<(), Failure> {
         match self.files.stat(path) {
             Ok((entry, _)) if entry.kind == Kind::Folder => Err(Failure::NotThis("it is a folder")),
+            Ok(_) if self.files.failed_lately(path) => Err(Failure::NotThis(
+                "the upload failed and this is the file from before; remove it again to remove it",
+            )),
             Ok(_) => self.remove_entry(path.clone()),
             Err(error) if !error.is_not_found() => Err(error.into()),
             Err(error) => {
@@ -369,7 +370,8 @@ fn set(editing: &mut crate::files::Editing, wanted: Wanted) -> Result<(), Failur
 fn volume(usage: Usage) -> StatVfs {
     let Usage { used, reserved, limit, files, file_limit, free } = usage;
     let free_on_disk = free.unwrap_or(u64::MAX);
-    let left = limit.map_or(free_on_disk, |limit| limit.saturating_sub(used.saturating_add(reserved)).min(free_on_disk));
+    let left =
+        limit.map_or(free_on_disk, |limit| limit.saturating_sub(used.saturating_add(reserved)).min(free_on_disk));
     let all = limit.unwrap_or_else(|| used.saturating_add(reserved).saturating_add(left));
     // Without a limit, so many that no client computes with an overflow.
     let all_files = file_limit.unwrap_or(u64::from(u32::MAX)).max(files);

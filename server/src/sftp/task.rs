@@ -93,9 +93,9 @@ impl Task {
                     || paths(request).into_iter().flatten().any(|named| is_related(named, path))
             }
             Kind::Copy(Copy { from, to, .. }) => handles(request).into_iter().flatten().any(|handle| {
-                let is_same = |other| handle == other || opened.path_of(handle).is_some_and(|path| {
-                    opened.path_of(other) == Some(path)
-                });
+                let is_same = |other| {
+                    handle == other || opened.path_of(handle).is_some_and(|path| opened.path_of(other) == Some(path))
+                };
                 is_same(from) || is_same(to)
             }),
         }

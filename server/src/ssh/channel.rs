@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Error, server::Msg};
+use russh::{Channel, ChannelReadHalf, Error, server::Msg};
 use tokio::{pin, sync::oneshot, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{exec, inbox::inbox};
+use super::{
+    exec::{self, Writing},
+    inbox::inbox,
+};
 use crate::{sftp, visit::Visit};
 
 /// How long a service may take to end once its peer has closed the channel.
 const LAST_WORK: Duration = Duration::from_secs(5);
-pub(super) type Writing = ChannelWriteHalf<Msg>;
 
 /// What a channel is for.
 #[derive(Debug)]
@@ -29,11 +31,13 @@ pub(super) async fn attend(
     visit: Visit,
     ending: CancellationToken,
 ) {
-    let (mut read, write) = channel.split();
+    let (read, write) = channel.split();
     let served = async {
+        // It is dropped with a channel that is closed or used without one. Reading here would take the first bytes of
+        // a client that does not wait for the answer.
         let request = tokio::select! {
             request = request => request.ok(),
-            () = is_useless(&mut read) => None,
+            () = visit.context.drain.cancelled() => None,
         };
         let status = match request {
             Some(Request::Sftp) => serve_sftp(visit, read, &write).await,
@@ -46,15 +50,6 @@ pub(super) async fn attend(
     tokio::select! {
         () = served => {}
         () = ending.cancelled() => {}
-    }
-}
-
-/// Waits until a channel without a service is closed, or has data for it.
-async fn is_useless(read: &mut ChannelReadHalf) {
-    while let Some(message) = read.wait().await {
-        if let ChannelMsg::Close | ChannelMsg::Data { .. } | ChannelMsg::ExtendedData { .. } = message {
-            return;
-        }
     }
 }
 

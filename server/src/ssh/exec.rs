@@ -1,11 +1,10 @@
 //! `exec`: a command that is built into the server, run in turns with the work of others.
 
 use bytes::Bytes;
-use russh::{ChannelMsg, ChannelReadHalf, Error};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Error, server::Msg};
 use tokio::time::sleep;
 use tracing::Span;
 
-use super::channel::Writing;
 use crate::{
     files::{Files, Step},
     gate::Standing,
@@ -13,6 +12,9 @@ use crate::{
     verbs::{self, Command, STOPPED, Said, Terms, UNKNOWN},
     visit::Visit,
 };
+
+/// The end of a channel that leads to the client.
+pub(super) type Writing = ChannelWriteHalf<Msg>;
 
 /// The type of extended data for standard error.
 const STANDARD_ERROR: u32 = 1;

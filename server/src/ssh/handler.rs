@@ -16,7 +16,7 @@ use russh::{
     keys::{Algorithm, ssh_key::PublicKey},
     server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tracing::Instrument as _;
 
 use super::{
@@ -48,14 +48,24 @@ pub(super) struct Conversation {
     /// Whether the connection must end: no proof is looked at any more.
     is_over: bool,
     session: Option<Arc<session::Session>>,
-    /// Open channels, and the way to start the service of those that have none yet.
-    channels: HashMap<ChannelId, Option<oneshot::Sender<Request>>>,
+    /// The way to start the service of channels that have none yet.
+    channels: HashMap<ChannelId, oneshot::Sender<Request>>,
+    /// A permit for each channel that may be open.
+    room: Arc<Semaphore>,
 }
 
 impl Conversation {
     pub(super) fn new(link: Arc<Link>) -> Self {
         let budget = link.context.admission.budget();
-        Self { link, budget, offers: 0, is_over: false, session: None, channels: HashMap::new() }
+        Self {
+            link,
+            budget,
+            offers: 0,
+            is_over: false,
+            session: None,
+            channels: HashMap::new(),
+            room: Arc::new(Semaphore::new(CHANNELS)),
+        }
     }
 
     /// Tells the supervisor; an error if the connection is ending already.
@@ -113,7 +123,7 @@ impl Conversation {
 
     /// Starts the service of a channel; the answer says whether it has one now.
     fn start(&mut self, id: ChannelId, request: Request, session: &mut Session) -> Result<(), Error> {
-        let starter = self.channels.get_mut(&id).and_then(Option::take);
+        let starter = self.channels.remove(&id);
         // Success comes first: the service may send at once.
         match starter {
             Some(_) => session.channel_success(id)?,
@@ -124,6 +134,11 @@ impl Conversation {
             let _ = starter.send(request);
         }
         Ok(())
+    }
+
+    /// Closes a channel that has data for a service before there is one.
+    fn expect_service(&mut self, id: ChannelId) {
+        self.channels.remove(&id);
     }
 
     /// The visit of a new channel; `None` if the account no longer allows it.
@@ -186,17 +201,20 @@ impl Handler for Conversation {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Error> {
-        if self.channels.len() >= CHANNELS || self.link.context.drain.is_cancelled() {
+        // The task of a channel holds the permit: a peer may open the next one before it has confirmed the close.
+        let permit = Arc::clone(&self.room).try_acquire_owned().ok();
+        let Some(permit) = permit.filter(|_| !self.link.context.drain.is_cancelled()) else {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
-        }
+        };
         let Some(visit) = self.visit() else { return Ok(()) };
         let (starter, request) = oneshot::channel();
-        self.channels.insert(channel.id(), Some(starter));
+        self.channels.retain(|_, starter| !starter.is_closed());
+        self.channels.insert(channel.id(), starter);
         let (ending, watch) = (self.link.ending.clone(), PanicWatch::new(Arc::clone(&self.link.context.counters)));
         let service = channel::attend(channel, request, visit, ending).instrument(self.link.span.clone());
         self.link.tasks.spawn(async move {
-            let _watch = watch;
+            let (_watch, _permit) = (watch, permit);
             service.await;
         });
         reply.accept().await;
@@ -205,6 +223,22 @@ impl Handler for Conversation {
 
     async fn channel_close(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), Error> {
         self.channels.remove(&channel);
+        Ok(())
+    }
+
+    async fn data(&mut self, channel: ChannelId, _data: &[u8], _session: &mut Session) -> Result<(), Error> {
+        self.expect_service(channel);
+        Ok(())
+    }
+
+    async fn extended_data(
+        &mut self,
+        channel: ChannelId,
+        _kind: u32,
+        _data: &[u8],
+        _session: &mut Session,
+    ) -> Result<(), Error> {
+        self.expect_service(channel);
         Ok(())
     }
 

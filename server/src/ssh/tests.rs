@@ -7,8 +7,9 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _},
 };
 use russh::{
-    AgentAuthError, MethodSet, Signer,
+    AgentAuthError, ChannelMsg, MethodSet, Names, Signer,
     client::{self, AuthResult, DisconnectReason},
+    kex,
     keys::{
         Algorithm, HashAlg, PrivateKey, PublicKeyOrCertificate,
         agent::AgentIdentity,
@@ -34,7 +35,7 @@ const PASSWORD: &str = "correct horse battery staple";
 
 /// A server for one user, anna.
 struct Place {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     context: Arc<Context>,
     listener: TcpListener,
 }
@@ -52,7 +53,7 @@ impl Place {
         let context = Arc::new(Context::new(Config::default(), users, identity, storage));
         context.host_keys.set(HostKeys::load_or_create(folder.path()).unwrap()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self { _folder: folder, context, listener }
+        Self { folder, context, listener }
     }
 
     fn ticket(&self) -> Ticket {
@@ -76,7 +77,7 @@ impl Place {
     }
 }
 
-/// The messages with which the server ended connections.
+/// The key exchanges of a connection, and the message with which the server ended it.
 type Told = Arc<Mutex<Vec<String>>>;
 
 /// A client that trusts every server.
@@ -87,6 +88,17 @@ impl client::Handler for Client {
 
     async fn check_server_key(&mut self, _key: &PublicKeyOrCertificate) -> Result<bool, Error> {
         Ok(true)
+    }
+
+    async fn kex_done(
+        &mut self,
+        _secret: Option<&[u8]>,
+        names: &Names,
+        _session: &mut client::Session,
+    ) -> Result<(), Error> {
+        let how = if names.strict_kex() { "strict" } else { "lax" };
+        self.0.lock().unwrap().push(format!("{how} {}", names.kex.as_ref()));
+        Ok(())
     }
 
     async fn disconnected(&mut self, reason: DisconnectReason<Error>) -> Result<(), Error> {
@@ -150,9 +162,9 @@ async fn twenty_keys_may_be_offered_for_nothing_and_no_more() {
         drop(client.authenticate_publickey_with("anna", some_key(), None, &mut no_signer()).await);
     }
     client.await.ok();
-    assert!(told.lock().unwrap().is_empty());
+    assert_eq!(told.lock().unwrap().len(), 1, "only a key exchange");
     let more = more.lock().unwrap();
-    assert!(more[0].contains("at most 20 keys"), "{more:?}");
+    assert!(more[1].contains("at most 20 keys"), "{more:?}");
 }
 
 #[tokio::test]
@@ -186,7 +198,89 @@ async fn a_wrong_password_makes_the_same_user_wait_at_every_door() {
     drop(client.authenticate_password("anna", "another").await);
     client.await.ok();
     let told = told.lock().unwrap();
-    assert!(told[0].contains("try again in"), "{told:?}");
+    assert!(told[1].contains("try again in"), "{told:?}");
+}
+
+#[tokio::test]
+async fn the_key_exchange_is_strict_and_withstands_quantum_computers_if_the_client_can() {
+    let place = Place::new(None).await;
+    let (_client, told) = place.client().await;
+    assert_eq!(*told.lock().unwrap(), [format!("strict {}", kex::MLKEM768X25519_SHA256.as_ref())]);
+}
+
+#[tokio::test]
+async fn a_client_may_send_before_it_is_told_that_there_is_a_service_but_not_before_it_asks() {
+    // A packet that begins SFTP: its length, its type, and version 3.
+    const INIT: [u8; 9] = [0, 0, 0, 5, 1, 0, 0, 0, 3];
+    let place = Place::new(None).await;
+    let (mut client, _told) = place.client().await;
+    assert_eq!(client.authenticate_password("anna", PASSWORD).await.unwrap(), AuthResult::Success);
+    for _ in 0..20 {
+        let mut channel = client.channel_open_session().await.unwrap();
+        channel.request_subsystem(false, "sftp").await.unwrap();
+        channel.data_bytes(&INIT[..]).await.unwrap();
+        let answer = channel.wait().await;
+        assert!(matches!(&answer, Some(ChannelMsg::Data { data }) if data[4] == 2), "{answer:?}");
+    }
+    let mut channel = client.channel_open_session().await.unwrap();
+    channel.data_bytes(&INIT[..]).await.unwrap();
+    let answer = channel.wait().await;
+    assert!(matches!(answer, Some(ChannelMsg::Close)), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_draining_server_lets_commands_be_finished_and_ends_channels_without_one() {
+    let place = Place::new(None).await;
+    let (mut client, told) = place.client().await;
+    assert_eq!(client.authenticate_password("anna", PASSWORD).await.unwrap(), AuthResult::Success);
+    // It takes a while, and neither side says anything meanwhile.
+    let home = place.folder.path().join("users/anna/home");
+    fs::File::create(home.join("large")).unwrap().set_len(1 << 30).unwrap();
+    let mut channel = client.channel_open_session().await.unwrap();
+    let mut unused = client.channel_open_session().await.unwrap();
+    channel.exec(true, "sha256sum large").await.unwrap();
+    assert!(matches!(channel.wait().await, Some(ChannelMsg::Success)));
+    place.context.drain.cancel();
+    assert!(matches!(unused.wait().await, Some(ChannelMsg::Close)));
+    assert!(client.channel_open_session().await.is_err());
+    let (mut said, mut status) = (Vec::new(), None);
+    while let Some(message) = channel.wait().await {
+        match message {
+            ChannelMsg::Data { data } => said.extend_from_slice(&data),
+            ChannelMsg::ExitStatus { exit_status } => status = Some(exit_status),
+            _ => {}
+        }
+    }
+    assert_eq!(status, Some(0));
+    assert!(said.ends_with(b"  large\n"), "{}", said.escape_ascii());
+    client.await.ok();
+    let told = told.lock().unwrap();
+    assert!(told[1].contains("the server is stopping"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_channel_gets_neither_shell_nor_terminal_nor_display_nor_agent_nor_environment() {
+    let place = Place::new(None).await;
+    let (mut client, _told) = place.client().await;
+    assert_eq!(client.authenticate_password("anna", PASSWORD).await.unwrap(), AuthResult::Success);
+    let mut channel = client.channel_open_session().await.unwrap();
+    channel.request_shell(true).await.unwrap();
+    channel.request_pty(true, "xterm", 80, 24, 0, 0, &[]).await.unwrap();
+    channel.request_x11(true, false, "MIT-MAGIC-COOKIE-1", "00", 0).await.unwrap();
+    channel.agent_forward(true).await.unwrap();
+    channel.set_env(true, "PATH", "/tmp").await.unwrap();
+    channel.request_subsystem(true, "netconf").await.unwrap();
+    for number in 0..6 {
+        let answer = channel.wait().await;
+        assert!(matches!(answer, Some(ChannelMsg::Failure)), "{number}: {answer:?}");
+    }
+    // It is still there for what is served.
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let answer = channel.wait().await;
+    assert!(matches!(answer, Some(ChannelMsg::Success)), "{answer:?}");
+    assert!(client.channel_open_direct_tcpip("127.0.0.1", 9, "127.0.0.1", 9).await.is_err());
+    assert!(client.channel_open_direct_streamlocal("/run/socket").await.is_err());
+    assert!(client.tcpip_forward("127.0.0.1", 0).await.is_err());
 }
 
 /// What a token signs: who asks, that somebody touched it, how often it has signed, and the text.

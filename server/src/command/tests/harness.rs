@@ -39,14 +39,14 @@ use ferry_shared::{
 use tokio::sync::mpsc;
 
 /// A data folder with one user, `alice`, and the server's state in memory.
-pub(super) struct World {
-    pub(super) folder: tempfile::TempDir,
-    pub(super) context: Arc<Context>,
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) context: Arc<Context>,
 }
 
 impl World {
     /// A new world whose user has a quota of `quota` bytes.
-    pub(super) fn new(quota: u64) -> Self {
+    pub(crate) fn new(quota: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let users = format!(
             r#"{{"version":1,"users":{{"alice":{{"password":null,"quota":"{quota} B","created":"2026-01-01T00:00:00Z"}}}},"invites":{{}}}}"#
@@ -57,7 +57,7 @@ impl World {
     }
 
     /// The same with an audit log, and a function that returns its present contents.
-    pub(super) fn audited(quota: u64) -> (Self, impl Fn() -> String) {
+    pub(crate) fn audited(quota: u64) -> (Self, impl Fn() -> String) {
         let mut world = Self::new(quota);
         let folder = world.folder.path().to_owned();
         let (audit, _thread) = Audit::open(&folder, &Config::default().audit).unwrap();
@@ -85,7 +85,7 @@ impl World {
     }
 
     /// Makes the account read-only.
-    pub(super) fn make_read_only(&self) {
+    pub(crate) fn make_read_only(&self) {
         let store = users::store_file(self.folder.path());
         let text = fs::read_to_string(&store).unwrap();
         fs::write(&store, text.replacen("\"created\"", "\"access\":\"read-only\",\"created\"", 1)).unwrap();
@@ -93,13 +93,13 @@ impl World {
     }
 
     /// Removes the account.
-    pub(super) fn remove_user(&self) {
+    pub(crate) fn remove_user(&self) {
         fs::write(users::store_file(self.folder.path()), r#"{"version":1,"users":{},"invites":{}}"#).unwrap();
         self.context.users.reload().unwrap();
     }
 
     /// As after `kill -9`: the state in memory is lost, and nothing was written.
-    pub(super) fn kill(self) -> Self {
+    pub(crate) fn kill(self) -> Self {
         self.kill_after(|| {})
     }
 
@@ -113,7 +113,7 @@ impl World {
     }
 
     /// The same while these connections are working: their unfinished work stays as it is.
-    pub(super) fn kill_with<T>(self, connections: impl IntoIterator<Item = T>) -> Self {
+    pub(crate) fn kill_with<T>(self, connections: impl IntoIterator<Item = T>) -> Self {
         let staging = self.home().with_file_name("staging");
         let kept = tempfile::tempdir().unwrap();
         let copy = |from: &Path, to: &Path| {
@@ -127,22 +127,22 @@ impl World {
     }
 
     /// As after an orderly stop.
-    pub(super) fn stop(self) -> Self {
+    pub(crate) fn stop(self) -> Self {
         self.context.states.close();
         self.kill()
     }
 
     /// A logged-in connection.
-    pub(super) fn connect(&self) -> Peer {
+    pub(crate) fn connect(&self) -> Peer {
         Peer::new(self.conversation())
     }
 
     /// A logged-in connection of a client that supports `features`.
-    pub(super) fn connect_with(&self, features: Features) -> Peer {
+    pub(crate) fn connect_with(&self, features: Features) -> Peer {
         Peer::new(self.conversation().with_features(features))
     }
 
-    fn session(&self) -> Arc<Session> {
+    pub(crate) fn session(&self) -> Arc<Session> {
         let account = self.context.users.current(&"alice".parse().unwrap()).unwrap();
         let user = self.context.open_user(&account).unwrap();
         let (session, _ticket) =
@@ -151,32 +151,32 @@ impl World {
     }
 
     /// The user's files, without a protocol above them, and the gate.
-    pub(super) fn files(&self) -> (Files, Gate) {
+    pub(crate) fn files(&self) -> (Files, Gate) {
         let session = self.session();
         let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).unwrap();
         (self.context.files(&ConnectionInfo::unlisted(session)), gate)
     }
 
     /// The server's side of a connection alone.
-    pub(super) fn conversation(&self) -> Conversation {
+    pub(crate) fn conversation(&self) -> Conversation {
         let session = self.session();
         let gate = Gate::new(self.context.users.clone(), Arc::clone(&session)).unwrap();
         Conversation::new(Arc::clone(&self.context), Arc::new(ConnectionInfo::unlisted(session)), gate)
     }
 
     /// The real path of the user's files.
-    pub(super) fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.folder.path().join("users/alice/home")
     }
 
     /// The same, created before anybody logs in.
-    pub(super) fn home_made(&self) -> PathBuf {
+    pub(crate) fn home_made(&self) -> PathBuf {
         fs::create_dir_all(self.home()).unwrap();
         self.home()
     }
 
     /// Bytes and entries below the home, as an outsider counts them.
-    pub(super) fn on_disk(&self) -> (u64, u64) {
+    pub(crate) fn on_disk(&self) -> (u64, u64) {
         fn count(folder: &std::path::Path) -> (u64, u64) {
             fs::read_dir(folder).unwrap().map(Result::unwrap).fold((0, 0), |(bytes, files), entry| {
                 let meta = entry.metadata().unwrap();
@@ -189,20 +189,20 @@ impl World {
 }
 
 /// Decodes `bytes` into frames.
-pub(super) fn frames(bytes: &[u8]) -> Vec<Frame> {
+pub(crate) fn frames(bytes: &[u8]) -> Vec<Frame> {
     let mut bytes = Bytes::copy_from_slice(bytes);
     std::iter::from_fn(|| frame::decode(&mut bytes, Phase::LoggedIn).unwrap()).collect()
 }
 
 /// The input of a connection whose client sends this request.
-pub(super) fn asking(request: &Request) -> Input {
+pub(crate) fn asking(request: &Request) -> Input {
     let mut bytes = Vec::new();
     frame::put_message(&mut bytes, request).unwrap();
     Input::Frames(frames(&bytes))
 }
 
 /// Runs until the need is something other than a pause.
-pub(super) fn next_need(
+pub(crate) fn next_need(
     conversation: &mut Conversation,
     input: &mut mpsc::Receiver<Input>,
     output: &mpsc::Sender<Buffer>,
@@ -216,10 +216,10 @@ pub(super) fn next_need(
 }
 
 /// One connection: its input is processed at once.
-pub(super) struct Peer {
+pub(crate) struct Peer {
     conversation: Option<Conversation>,
     replies: VecDeque<Bytes>,
-    pub(super) blocks_received: Vec<u64>,
+    pub(crate) blocks_received: Vec<u64>,
 }
 
 impl Peer {
@@ -228,7 +228,7 @@ impl Peer {
     }
 
     /// Passes encoded frames in and collects all output. `false` if the connection was closed.
-    pub(super) fn send(&mut self, frames: &[u8]) -> bool {
+    pub(crate) fn send(&mut self, frames: &[u8]) -> bool {
         let arriving = self::frames(frames);
         let Some(mut conversation) = self.conversation.take() else { return false };
         conversation.push(Input::Frames(arriving));
@@ -256,24 +256,24 @@ impl Peer {
         true
     }
 
-    pub(super) fn request(&mut self, request: &Request) -> bool {
+    pub(crate) fn request(&mut self, request: &Request) -> bool {
         let mut out = Vec::new();
         frame::put_message(&mut out, request).unwrap();
         self.send(&out)
     }
 
     /// The oldest reply that has not been taken yet.
-    pub(super) fn reply(&mut self) -> Reply {
+    pub(crate) fn reply(&mut self) -> Reply {
         serde_json::from_slice(&self.replies.pop_front().expect("a reply")).unwrap()
     }
 
-    pub(super) fn has_no_reply(&self) -> bool {
+    pub(crate) fn has_no_reply(&self) -> bool {
         self.replies.is_empty()
     }
 
     /// Sends a request and takes the only answer. The request gives up an upload in progress, which is answered
     /// first, unless the request discards the part of that same upload.
-    pub(super) fn ask(&mut self, request: &Request) -> Result<Reply, Refusal> {
+    pub(crate) fn ask(&mut self, request: &Request) -> Result<Reply, Refusal> {
         let gives_up = self.conversation.as_ref().is_some_and(Conversation::in_transfer);
         self.request(request);
         if gives_up {
@@ -286,7 +286,7 @@ impl Peer {
         self.answer()
     }
 
-    pub(super) fn answer(&mut self) -> Result<Reply, Refusal> {
+    pub(crate) fn answer(&mut self) -> Result<Reply, Refusal> {
         if self.conversation.is_none() && self.has_no_reply() {
             return Err(Refusal::new(Code::AccountClosed, "the connection is closed"));
         }
@@ -297,11 +297,11 @@ impl Peer {
     }
 }
 
-pub(super) fn path(text: &str) -> RemotePath {
+pub(crate) fn path(text: &str) -> RemotePath {
     RemotePath::from_wire(text.as_bytes()).unwrap()
 }
 
-pub(super) fn put(target: &str, size: u64, basis: Basis) -> Put {
+pub(crate) fn put(target: &str, size: u64, basis: Basis) -> Put {
     Put {
         path: path(target),
         size: Some(size),
@@ -313,12 +313,12 @@ pub(super) fn put(target: &str, size: u64, basis: Basis) -> Put {
     }
 }
 
-pub(super) fn root_of(bytes: &[u8]) -> Digest {
+pub(crate) fn root_of(bytes: &[u8]) -> Digest {
     Digest::of(bytes)
 }
 
 /// The frames of block `index` of `data`.
-pub(super) fn block(data: &[u8], index: usize) -> Vec<u8> {
+pub(crate) fn block(data: &[u8], index: usize) -> Vec<u8> {
     let bytes = data.chunks(BLOCK_LEN).nth(index).unwrap();
     let mut out = Vec::new();
     frame::put_block_head(&mut out, index as u64, bytes.len()).unwrap();
@@ -326,7 +326,7 @@ pub(super) fn block(data: &[u8], index: usize) -> Vec<u8> {
     out
 }
 
-pub(super) fn commit(data: &[u8]) -> Vec<u8> {
+pub(crate) fn commit(data: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let request = Request::Commit { size: data.len() as u64, root: root_of(data) };
     frame::put_message(&mut out, &request).unwrap();
@@ -334,7 +334,7 @@ pub(super) fn commit(data: &[u8]) -> Vec<u8> {
 }
 
 /// An optimistic upload: all its frames at once.
-pub(super) fn small(target: &str, data: &[u8]) -> Vec<u8> {
+pub(crate) fn small(target: &str, data: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     frame::put_message(&mut out, &Request::Put(put(target, data.len() as u64, Basis::None))).unwrap();
     if !data.is_empty() {
@@ -345,7 +345,7 @@ pub(super) fn small(target: &str, data: &[u8]) -> Vec<u8> {
 }
 
 /// The merged root, which equals the plain hash; a separate function so that a test of the harness can fail.
-pub(super) fn merged(data: &[u8]) -> Digest {
+pub(crate) fn merged(data: &[u8]) -> Digest {
     let mut root = RootBuilder::new();
     for (index, bytes) in data.chunks(BLOCK_LEN).enumerate() {
         root.push(block_digest(data.len() as u64, index as u64, bytes));
@@ -354,6 +354,6 @@ pub(super) fn merged(data: &[u8]) -> Digest {
 }
 
 /// Bytes that differ from block to block.
-pub(super) fn data(len: usize, seed: u8) -> Vec<u8> {
+pub(crate) fn data(len: usize, seed: u8) -> Vec<u8> {
     (0..len).map(|i| u8::try_from(((i / 4099) ^ i.wrapping_mul(usize::from(seed | 1))) & 0xff).unwrap()).collect()
 }

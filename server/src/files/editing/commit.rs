@@ -118,6 +118,15 @@ struct Committing {
 }
 
 impl Committing {
+    fn go_on(&mut self) -> Result<Step<Option<Stored>>, Error> {
+        crate::files::may_change(&self.editing.files.user)?;
+        if self.digest.is_none() && self.read()? {
+            return Ok(Step::Busy);
+        }
+        let digest = self.digest.unwrap_or_else(|| self.root.root());
+        self.editing.publish(digest).map(Step::Last)
+    }
+
     /// Digests some blocks; returns whether there are more.
     fn read(&mut self) -> Result<bool, Error> {
         let (Body::Front(Some(part), ..) | Body::Anywhere(part)) = &self.editing.body else { return Ok(false) };
@@ -141,12 +150,7 @@ impl Work for Committing {
     type Item = Option<Stored>;
 
     fn step(&mut self) -> Result<Step<Self::Item>, Error> {
-        crate::files::may_change(&self.editing.files.user)?;
-        if self.digest.is_none() && self.read()? {
-            return Ok(Step::Busy);
-        }
-        let digest = self.digest.unwrap_or_else(|| self.root.root());
-        self.editing.publish(digest).map(Step::Last)
+        self.go_on().inspect_err(|_| self.editing.files.user.failed.note(&self.editing.path))
     }
 
     fn is_heavy(&self) -> bool {

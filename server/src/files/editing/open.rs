@@ -36,6 +36,7 @@ impl Files {
         mode: Option<u32>,
     ) -> Result<Editing, Error> {
         crate::files::may_change(&self.user)?;
+        self.user.failed.take(path);
         let home = &self.user.home;
         let target_state = home.target_state(path)?;
         if target_state.missing_folders > 0 {

@@ -306,7 +306,12 @@ fn bytes_written_after_a_flush_are_flushed_again() {
 fn without_durability_nothing_is_flushed() {
     let place = Place::with(Durability::Rename);
     assert_eq!(publish(&place, 9, 2, true), [Done::Name; 9]);
-    drop(place.home.create_part(PartMeta { path: p("a"), size: None, file: FileMeta::default(), lasting: None }).unwrap());
+    drop(
+        place
+            .home
+            .create_part(PartMeta { path: p("a"), size: None, file: FileMeta::default(), lasting: None })
+            .unwrap(),
+    );
     assert_eq!(flush::take_seen(), []);
 }
 
@@ -314,6 +319,11 @@ fn without_durability_nothing_is_flushed() {
 fn a_sidecar_is_durable_before_the_upload_begins() {
     let place = Place::new();
     flush::take_seen();
-    drop(place.home.create_part(PartMeta { path: p("a"), size: None, file: FileMeta::default(), lasting: None }).unwrap());
+    drop(
+        place
+            .home
+            .create_part(PartMeta { path: p("a"), size: None, file: FileMeta::default(), lasting: None })
+            .unwrap(),
+    );
     assert_eq!(flush::take_seen(), [Done::File, Done::Folder]);
 }

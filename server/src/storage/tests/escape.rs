@@ -283,9 +283,10 @@ fn fifos_sockets_and_devices_are_listed_but_never_opened() {
                 Err(StorageError::NotAFile(_))
             ));
             assert!(matches!(
-                place.home.seed_part(PartMeta { path: p(path), size: None, file: FileMeta::default(), lasting: None }, &mut |_| {
-                    std::ops::ControlFlow::Continue(())
-                }),
+                place.home.seed_part(
+                    PartMeta { path: p(path), size: None, file: FileMeta::default(), lasting: None },
+                    &mut |_| { std::ops::ControlFlow::Continue(()) }
+                ),
                 Err(StorageError::NotAFile(_))
             ));
         }

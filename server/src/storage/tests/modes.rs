@@ -47,7 +47,12 @@ fn a_file_put_without_its_owner_reading_shows_its_mode_and_can_be_read_by_the_se
 fn a_large_file_does_too_and_its_part_can_be_resumed_before() {
     let place = Place::new();
     for (first, then) in [(0o000, 0o400), (0o400, 0o000), (0o000, 0o044), (0o044, 0o600)] {
-        let meta = |mode| PartMeta { path: p("f"), size: Some(3), file: FileMeta { mtime: None, mode: Some(mode) }, lasting: None };
+        let meta = |mode| PartMeta {
+            path: p("f"),
+            size: Some(3),
+            file: FileMeta { mtime: None, mode: Some(mode) },
+            lasting: None,
+        };
         let part = place.home.create_part(meta(first)).unwrap();
         let write = |file: &fs::File, length: &mut u64| {
             *length = 3;

@@ -16,7 +16,12 @@ use ferry_shared::entry::Mtime;
 use super::*;
 
 fn meta(path: &str, size: u64) -> PartMeta {
-    PartMeta { path: p(path), size: Some(size), file: FileMeta { mtime: Some(Mtime(77, 7)), mode: Some(0o640) }, lasting: None }
+    PartMeta {
+        path: p(path),
+        size: Some(size),
+        file: FileMeta { mtime: Some(Mtime(77, 7)), mode: Some(0o640) },
+        lasting: None,
+    }
 }
 
 fn write(part: &Part, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {

@@ -59,7 +59,12 @@ fn a_user_who_is_not_there_is_made_only_when_asked() {
 fn all_callers_share_one_home() {
     let place = Place::new();
     let again = place.storage.home("alice", false).unwrap();
-    drop(place.home.create_part(PartMeta { path: p("a"), size: None, file: FileMeta::default(), lasting: None }).unwrap());
+    drop(
+        place
+            .home
+            .create_part(PartMeta { path: p("a"), size: None, file: FileMeta::default(), lasting: None })
+            .unwrap(),
+    );
     assert_eq!(again.parts().len(), 1);
 }
 

@@ -40,6 +40,12 @@ pub(super) type Done<T = ()> = Result<T, Why>;
 
 /// One logged-in connection of a protocol, with at most one write and one read in progress.
 pub(super) trait Door {
+    /// Whether the size of a file is declared before its data, and its digest at its end. A protocol without both
+    /// withholds the last block of an unfinished upload, so that it never looks whole.
+    fn declares(&self) -> bool {
+        true
+    }
+
     /// Starts a write; returns how many leading blocks are present already.
     fn begin(&mut self, new: New<'_>) -> Done<u64>;
     /// Writes block `index` of `data`.
