@@ -13,7 +13,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -228,6 +228,18 @@ impl Running {
     #[must_use]
     pub fn kill(mut self) -> Outcome {
         let _ = self.process.0.kill();
+        self.wait()
+    }
+
+    /// Kills the command and all programs that it has started.
+    ///
+    /// # Panics
+    /// If process ids are not what they are on Linux.
+    #[must_use]
+    pub fn kill_all(self) -> Outcome {
+        let pid = i32::try_from(self.process.0.id()).expect("process ids are small");
+        // Commands lead a session of their own.
+        let _ = kill_process_group(Pid::from_raw(pid).expect("process ids are not 0"), Signal::KILL);
         self.wait()
     }
 

@@ -24,8 +24,10 @@ pub mod picture;
 pub mod proxy;
 pub mod screen;
 pub mod server;
+pub mod sftp;
 mod sockets;
 pub mod ssh;
+pub mod ssh_peer;
 pub mod wait;
 
 /// The password of every test user.
@@ -36,8 +38,8 @@ pub const MIB: u64 = 1 << 20;
 
 pub use needs::skipped;
 
-/// Whether the long variants of the tests were requested (`FERRY_E2E_LONG=1`).
+/// Whether the long variants of the tests were requested (`FERRY_LONG=1`).
 #[must_use]
 pub fn long() -> bool {
-    std::env::var_os("FERRY_E2E_LONG").is_some()
+    std::env::var_os("FERRY_LONG").is_some()
 }

@@ -45,6 +45,27 @@ pub fn program(name: &str, package: &str) -> bool {
     there
 }
 
+/// The Python of the system, which has the modules of its packages.
+pub const PYTHON: &str = "/usr/bin/python3";
+
+/// Whether this module is installed for [`PYTHON`], which is in this Debian package.
+pub fn python_module(name: &str, package: &str) -> bool {
+    let there = runs(Command::new(PYTHON).args(["-c", &format!("import {name}")]));
+    if !there {
+        skipped(&format!("the Python module {name} is missing (Debian package {package})"));
+    }
+    there
+}
+
+/// Whether folders can be mounted with FUSE. Many containers do not permit it, so this is never a failure.
+pub fn fuse() -> bool {
+    let works = fs::File::options().read(true).write(true).open("/dev/fuse").is_ok();
+    if !works {
+        eprintln!("skipped: this system has no FUSE");
+    }
+    works
+}
+
 /// The words before a command that make it run without rights; `None` if root cannot switch users.
 #[must_use]
 pub fn as_nobody(id: u32) -> Option<Vec<String>> {

@@ -33,16 +33,26 @@ impl Ssh {
     /// If its folder cannot be made.
     #[must_use]
     pub fn new(address: SocketAddr, user: &str) -> Self {
+        Self::with(address, user, "none")
+    }
+
+    /// A client that logs in with this key, and accepts the server's key the first time.
+    #[must_use]
+    pub fn with_key(address: SocketAddr, user: &str, key: &Path) -> Self {
+        Self::with(address, user, &key.display().to_string())
+    }
+
+    fn with(address: SocketAddr, user: &str, identity: &str) -> Self {
         let ssh = Self { folder: Arc::new(tempfile::tempdir().expect("a temporary folder")) };
         let config = format!(
             "Host {HOST}\nHostName {}\nPort {}\nUser {user}\nUserKnownHostsFile {}\nGlobalKnownHostsFile /dev/null\n\
-             StrictHostKeyChecking accept-new\nIdentityAgent none\nIdentitiesOnly yes\nIdentityFile none\n\
+             StrictHostKeyChecking accept-new\nIdentityAgent none\nIdentitiesOnly yes\nIdentityFile {identity}\n\
              NumberOfPasswordPrompts 1\n",
             address.ip(),
             address.port(),
             ssh.known_hosts().display(),
         );
-        fs::write(ssh.path("config"), config).expect("its folder is there");
+        fs::write(ssh.config(), config).expect("its folder is there");
         fs::write(ssh.path("askpass"), "#!/bin/sh\necho \"$SSH_TEST_PASSWORD\"\n").expect("its folder is there");
         fs::set_permissions(ssh.path("askpass"), fs::Permissions::from_mode(0o700)).expect("it is our own");
         ssh
@@ -58,12 +68,26 @@ impl Ssh {
         self.path("known_hosts")
     }
 
+    /// The configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.path("config")
+    }
+
     /// A command line of `ssh`, `sftp` or `scp`.
     #[must_use]
     pub fn command(&self, program: &str, words: Words) -> Command {
+        let mut command = self.environment(program);
+        command.arg("-F").arg(self.config()).args(words.iter().map(AsRef::as_ref));
+        command
+    }
+
+    /// A program that may start `ssh`.
+    #[must_use]
+    pub fn environment(&self, program: &str) -> Command {
         // A process in a new session has no terminal, even if the tests run in one.
         let mut command = Command::new("setsid");
-        command.args(["-w", program, "-F"]).arg(self.path("config")).args(words.iter().map(AsRef::as_ref));
+        command.args(["-w", program]);
         command.env("SSH_ASKPASS", self.path("askpass")).env("SSH_ASKPASS_REQUIRE", "force");
         command.env("SSH_TEST_PASSWORD", PASSWORD).env_remove("SSH_AUTH_SOCK").current_dir(self.folder.path());
         command

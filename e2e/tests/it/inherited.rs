@@ -1,14 +1,18 @@
 //! A server on an inherited listener: a restart refuses nobody and interrupts no transfer for good.
 
 use std::{
+    fs,
     io::{Read as _, Write as _},
     net::TcpListener,
 };
 
 use ferry_e2e::{
-    MIB, compare, material,
+    MIB,
+    client::Running,
+    compare, material, needs,
     proxy::{Direction, Proxy, Then},
     server::Setup,
+    ssh::{HOST, Ssh},
 };
 use rustix::process::Signal;
 
@@ -53,6 +57,49 @@ fn a_restart_in_the_middle_of_a_transfer_refuses_nobody_and_the_transfer_goes_on
             proxy.counted(direction)
         );
     }
+}
+
+/// With a batch, `sftp` would ask for no password.
+const ASK: &str = "-oBatchMode=no";
+
+#[test]
+fn a_listener_called_sftp_lets_clients_wait_for_a_restart_and_the_upload_goes_on() {
+    if !needs::program("sftp", "openssh-client") {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let setup = Setup::new().user("anna", &[]).config("[limits]\ndrain_seconds = 1").sftp();
+    let mut server = setup.environment("LISTEN_FDNAMES", "sftp").inherit(listener).start();
+    assert_eq!(server.sftp().0, address);
+    assert_ne!(server.address(), address);
+    let folder = tempfile::tempdir().unwrap();
+    let local = folder.path().join("file");
+    material::random_file(&local, SIZE, 1);
+    let batch = |name: &str| {
+        let file = folder.path().join(name);
+        fs::write(&file, format!("{name} {} file\n", local.display())).unwrap();
+        file
+    };
+    let (put, reput) = (batch("put"), batch("reput"));
+    let proxy = Proxy::new(address);
+    proxy.after(Direction::Up, CUT, Then::Hold);
+    let ssh = Ssh::new(proxy.address(), "anna");
+    let interrupted = Running::spawn(ssh.command("sftp", &[&ASK, &"-b", &put, &HOST]), Vec::new());
+    proxy.wait_tripped(Direction::Up);
+    server.signal(Signal::TERM);
+    assert!(server.wait_end().success());
+    assert!(!interrupted.wait().status.success());
+    proxy.release();
+    proxy.reset_counters();
+    // While there is no server, a new client waits.
+    let again = Running::spawn(ssh.command("sftp", &[&ASK, &"-b", &reput, &HOST]), Vec::new());
+    assert!(std::net::TcpStream::connect(address).is_ok(), "the listener is gone");
+    server.start_again();
+    assert_eq!(server.sftp().0, address);
+    again.wait().ok();
+    compare::same_file(&local, &server.home("anna").join("file"));
+    assert!(proxy.counted(Direction::Up) <= SIZE - CUT + 8 * MIB, "the upload began anew");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! The door of SFTP as OpenSSH's clients see it: logins, refusals, and the end of sessions.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 use ferry_e2e::{
+    MIB,
     client::Running,
-    needs,
+    compare, material, needs,
+    proxy::{Direction, Proxy, Then},
     server::{Server, Setup},
     ssh::{HOST, Ssh, make_key},
     wait,
@@ -70,7 +72,7 @@ fn the_host_key_is_the_one_that_is_printed_and_stays_the_same() {
     let ssh = Ssh::new(server.sftp().0, "anna");
     drop(ssh.exec(&[], "x").code(NO_COMMAND));
     let known = fs::read_to_string(ssh.known_hosts()).unwrap();
-    let shown = std::process::Command::new("ssh-keygen").arg("-lf").arg(ssh.known_hosts()).output().unwrap();
+    let shown = Command::new("ssh-keygen").arg("-lf").arg(ssh.known_hosts()).output().unwrap();
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains(&key), "{shown} has no {key}");
     server.kill();
@@ -189,7 +191,7 @@ fn with_a_seal_the_door_must_be_allowed_by_name() {
     let mut server = Setup::new().user("anna", &[]).sftp().start();
     let seal = server.outside().join("seal");
     fs::write(&seal, "a secret of more than sixteen bytes").unwrap();
-    fs::set_permissions(&seal, PermissionsExt::from_mode(0o600)).unwrap();
+    fs::set_permissions(&seal, fs::Permissions::from_mode(0o600)).unwrap();
     server.kill();
     let sealed = format!("[login]\nseal = {seal:?}\n[sftp]\nlisten = [\"127.0.0.1:0\"]\n");
     let (status, said) = server.ferryd_with(&["check"], &sealed);
@@ -200,6 +202,70 @@ fn with_a_seal_the_door_must_be_allowed_by_name() {
     assert!(status.success(), "{said}");
     server.start_again();
     drop(Ssh::new(server.sftp().0, "anna").exec(&[], "x").code(NO_COMMAND));
+}
+
+#[test]
+fn commands_run_on_the_server_and_say_everything() {
+    if !has_openssh() {
+        return;
+    }
+    let server = server_with(&[]);
+    let home = server.home("anna");
+    material::random_file(&home.join("a file"), 3 * MIB, 1);
+    let ssh = Ssh::new(server.sftp().0, "anna");
+    let said = ssh.exec(&[], "sha256sum 'a file'").ok();
+    let local = Command::new("sha256sum").arg("a file").current_dir(&home).output().unwrap();
+    assert_eq!(said.text(), String::from_utf8(local.stdout).unwrap());
+    let said = ssh.exec(&[], &format!("head -c {} 'a file'", 3 * MIB)).ok();
+    assert!(said.stdout == fs::read(home.join("a file")).unwrap(), "{} bytes arrived", said.stdout.len());
+    drop(ssh.exec(&[], "sha256sum missing").code(1).says("missing"));
+    drop(ssh.exec(&[], "sha256sum a; rm a").code(NO_COMMAND).says("without a shell"));
+    // A client that leaves ends its command.
+    let reading = ssh.command("ssh", &[&HOST, &"tail -c 1G 'a file'"]);
+    drop(Running::spawn(reading, Vec::new()).kill());
+    wait::until("its session to end", || !server.ferryd(&["sessions"], "").1.contains(" sftp "));
+}
+
+#[test]
+fn keys_are_exchanged_again_in_the_middle_of_a_transfer() {
+    if !has_openssh() {
+        return;
+    }
+    let server = server_with(&[]);
+    let ssh = Ssh::new(server.sftp().0, "anna");
+    let folder = tempfile::tempdir().unwrap();
+    let (local, back) = (folder.path().join("file"), folder.path().join("back"));
+    material::random_file(&local, 8 * MIB, 1);
+    let remote = format!("{HOST}:file");
+    let often = "-oRekeyLimit=1M";
+    let exchanges = |said: &str| said.matches("SSH2_MSG_NEWKEYS received").count();
+    let up = ssh.run("scp", &[&"-v", &often, &local, &remote]).ok();
+    compare::same_file(&local, &server.home("anna").join("file"));
+    let down = ssh.run("scp", &[&"-v", &often, &remote, &back]).ok();
+    compare::same_file(&local, &back);
+    for outcome in [up, down] {
+        assert!(exchanges(&outcome.stderr) > 4, "{outcome}");
+    }
+}
+
+#[test]
+fn a_client_that_vanished_is_dropped_and_one_that_is_silent_stays() {
+    if !has_openssh() {
+        return;
+    }
+    let server = Setup::new().user("anna", &[]).config("[limits]\nidle_seconds = 4").sftp().start();
+    let silent = Ssh::new(server.sftp().0, "anna");
+    let mut silent = idle(&server, &silent);
+    let proxy = Proxy::new(server.sftp().0);
+    let vanished = idle(&server, &Ssh::new(proxy.address(), "anna"));
+    for direction in [Direction::Up, Direction::Down] {
+        proxy.after(direction, 0, Then::Hold);
+    }
+    let sessions = || server.ferryd(&["sessions"], "").1.matches(" sftp ").count();
+    assert_eq!(sessions(), 2);
+    wait::until("the one that vanished to be dropped", || sessions() == 1);
+    assert!(!silent.ended());
+    drop(vanished.kill());
 }
 
 /// Memory of an idle session, in KiB.

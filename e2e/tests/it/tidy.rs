@@ -47,6 +47,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("server/gate", &["connection", "command", "refusal"]),
     ("server/command", &["connection", "server", "storage", "quota", "users", "::cap_std"]),
     ("server/connection", &["server", "storage", "quota", "users", "::cap_std"]),
+    ("server/sftp", &["connection", "command", "ssh", "server", "storage", "quota", "users", "::cap_std"]),
     ("server", &["::ferry_client", "::ratatui", "::crossterm"]),
     ("server-top", &["::ferry_client", "::tokio"]),
     ("client/transfer", &["remote", "ferry", "connection"]),
