@@ -90,7 +90,8 @@ fn requests_are_pinned() {
         &Request::MakeDir { path: bytes(b"d"), attributes: Attributes::default() },
         b"\x0e\x01\x02\x03\x04\0\0\0\x01d\0\0\0\0",
     );
-    let plain: [(u8, fn(Bytes) -> Request); 11] = [
+    type OnPath = fn(Bytes) -> Request;
+    let plain: [(u8, OnPath); 11] = [
         (4, |handle| Request::Close { handle }),
         (7, |path| Request::LStat { path }),
         (8, |handle| Request::FStat { handle }),
