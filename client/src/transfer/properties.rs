@@ -7,6 +7,7 @@ mod place;
 mod restart;
 mod run;
 
+use ferry_shared::digest::Digest;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 use tokio::runtime::{Builder, Runtime};
 
@@ -25,11 +26,13 @@ fn runner(cases: u32) -> TestRunner {
     TestRunner::new_with_rng(config, rng)
 }
 
-/// The seed: printed, so that a failure can be repeated by setting it in the environment.
+/// The seed: the same in each run of a test, or the number in `FERRY_PROPERTIES_SEED`, or with `FERRY_LONG` a random
+/// number, which is printed, so that a failure can be repeated.
 fn seed() -> [u8; 32] {
     let number = match std::env::var("FERRY_PROPERTIES_SEED") {
         Ok(text) => text.parse().unwrap(),
-        Err(_) => fastrand::u64(..),
+        Err(_) if std::env::var_os("FERRY_LONG").is_some() => fastrand::u64(..),
+        Err(_) => return Digest::of(std::thread::current().name().unwrap().as_bytes()).0,
     };
     println!("FERRY_PROPERTIES_SEED={number}");
     let mut seed = [0; 32];

@@ -189,7 +189,8 @@ async fn file(core: &Shared, task: &Arc<Task>, path: ItemPath, found: &Found) ->
         let mut existing = prepared.existing;
         let met = existing.look(&RemotePath::home())?;
         let arrived = existing.begun(&RemotePath::home());
-        let next = transitions::found(item, met.clone(), false);
+        let found = met.clone();
+        let next = transitions::reserved(item, |item| transitions::found(item, found, false));
         let planned = Planned::meeting(next, met.as_ref());
         let arrived = if planned.whole > 0 { arrived } else { 0 };
         Ok(Planned { arrived, ..planned })
@@ -210,7 +211,7 @@ async fn far_file(core: &Shared, mut item: Item) {
         ConflictRule::Replace => Step::Replace(None),
         _ => Step::Fresh,
     };
-    enqueue(core, &task, vec![Next::Again(item)]).await;
+    enqueue(core, &task, vec![transitions::reserved(item, Next::Again)]).await;
 }
 
 fn new_item(core: &Shared, task: &Arc<Task>, path: ItemPath) -> Item {

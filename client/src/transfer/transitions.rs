@@ -164,10 +164,13 @@ pub(super) fn start(item: Item) -> Next {
     Next::Done(item, outcome)
 }
 
-/// Continues with equal contents: a rule that replaces still copies the source's attributes.
-fn same(mut item: Item) -> Next {
+/// Continues with equal contents: a rule that replaces still copies the source's attributes, if it replaces this target.
+fn same(mut item: Item, target: &FileFacts) -> Next {
     let rule = item.task.rule(&item.path);
-    if !rule.replaces() || !item.task.options.keep_attributes || item.task.options.dry_run {
+    let precision = item.task.to.abilities.mtime;
+    let verdict = judge(rule, &item.facts, target, precision, true, item.negotiates());
+    let keeps = matches!(verdict, Verdict::Skip(_)) || !rule.replaces();
+    if keeps || !item.task.options.keep_attributes || item.task.options.dry_run {
         return equal(item);
     }
     item.step = Step::Attributes(None);
@@ -202,7 +205,7 @@ pub(super) fn compared(item: Item, source: Digest, target: Digest) -> Next {
             let done = Done { root, size, transferred: 0, reused: size, grown: None, proof: Proof::Digest };
             with_attributes(item, &facts, done.with_earlier(sent))
         }
-        true => same(item),
+        true => same(item, &facts),
         false => {
             let rule = item.task.rule(&item.path);
             meet(item, Kind::File, facts, true, rule, false)
@@ -236,9 +239,14 @@ pub(super) fn folder_dated(item: Item) -> Next {
     Next::Done(item, Outcome::Folder)
 }
 
-/// Whether a finished item has left a useless part at its target.
+/// Whether a finished item has left a useless part at its target: the last put did not complete, and no further one will
+/// go on with its part.
 pub(super) fn leaves_part(item: &Item, outcome: &Outcome) -> bool {
-    let unwanted = matches!(outcome, Outcome::Skipped(Skip::Exists | Skip::NotNewer) | Outcome::Equal { .. });
+    let unwanted = match outcome {
+        Outcome::Skipped(why) => matches!(why, Skip::Exists | Skip::NotNewer),
+        Outcome::Verified { .. } | Outcome::Equal { .. } | Outcome::Unchanged { .. } => true,
+        Outcome::Folder | Outcome::Would { .. } | Outcome::Failed(_) => false,
+    };
     unwanted && item.begun && !item.task.is_stream() && item.beside.is_none()
 }
 
@@ -283,6 +291,8 @@ pub(super) fn reserved(item: Item, proceed: impl FnOnce(Item) -> Next) -> Next {
 
 /// Continues with a file that is complete and durable at its target.
 pub(super) fn arrived(mut item: Item, done: Done) -> Next {
+    // Its part has become the file.
+    item.begun = false;
     // Bytes that were written to a stream cannot be read again.
     if item.task.options.verify && item.task.to.pool().is_some() {
         item.step = Step::Confirm(done);

@@ -10,9 +10,12 @@ use parking_lot::Mutex;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::place::{Content, Picture, Place, Thing};
-use crate::transfer::{
-    conflict::{ConflictRule, Decision, Scope},
-    job::{JobOptions, Piece},
+use crate::{
+    site::Names,
+    transfer::{
+        conflict::{ConflictRule, Decision, Scope},
+        job::{JobOptions, Piece},
+    },
 };
 
 /// Names of files and folders; few, so that both ends have the same ones.
@@ -189,7 +192,9 @@ impl Setting {
             at_source.into_iter().for_each(|thing| add(&mut source, path(b"s").join_path(&below).unwrap(), thing));
             at_target.into_iter().for_each(|thing| add(&mut target, path(b"t").join_path(&below).unwrap(), thing));
         }
-        for (place, picture) in [(&from, &source), (&to, &target)] {
+        for (place, picture) in [(&from, &mut source), (&to, &mut target)] {
+            let any = place.abilities().names == Names::Bytes;
+            picture.retain(|path, _| any || std::str::from_utf8(path.as_bytes()).is_ok());
             // Contents come first, because they change the dates of their folders.
             for (path, thing) in picture.iter().rev() {
                 place.place(path, thing);

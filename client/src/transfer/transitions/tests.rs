@@ -1,8 +1,8 @@
-//! An item whose stored copy is damaged, or replaced by somebody else, before it is read back.
+//! An item whose stored copy is damaged, or replaced by somebody else, before it is read back; and one that was there.
 
 use std::{sync::Arc, time::Duration};
 
-use ferry_shared::entry::Mtime;
+use ferry_shared::{entry::Mtime, limits::BLOCK_LEN};
 
 use crate::{
     memory::{Memory, Tree, remote},
@@ -28,10 +28,20 @@ async fn transfer(
         tree.set("f", Mtime(1_000, 5), 0o600);
     });
     to.change_after(after, change);
+    let last = run(&from, &to, JobOptions { verify: true, ..options }).await;
+    (to, last)
+}
+
+/// Transfers the file, or other files, and returns the last outcome.
+async fn run(from: &Memory, to: &Memory, options: JobOptions) -> Option<Outcome> {
+    run_pieces(from, to, &["f"], options).await
+}
+
+async fn run_pieces(from: &Memory, to: &Memory, names: &[&str], options: JobOptions) -> Option<Outcome> {
     let (engine, mut events) = Engine::start(Settings { retry_for: Duration::ZERO, ..Settings::default() });
-    let pieces = vec![Piece { from: remote("f").into(), to: remote("f").into() }];
-    let work = Work::Copy { from: Arc::new(from), to: Arc::new(to.clone()), pieces };
-    engine.add(Job { work, options: JobOptions { verify: true, ..options } });
+    let pieces = names.iter().map(|name| Piece { from: remote(name).into(), to: remote(name).into() }).collect();
+    let work = Work::Copy { from: Arc::new(from.clone()), to: Arc::new(to.clone()), pieces };
+    engine.add(Job { work, options });
     let mut last = None;
     loop {
         match events.recv().await {
@@ -42,7 +52,7 @@ async fn transfer(
         }
     }
     engine.shutdown().await;
-    (to, last)
+    last
 }
 
 /// Changes the content of the file, if it exists, but neither its size nor its date.
@@ -89,5 +99,37 @@ async fn a_file_that_was_damaged_is_sent_again_or_reported_whatever_the_rule() {
             }
             assert_eq!(reported > 0, !keep_attributes);
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_turns_out_to_be_there_leaves_no_part_copied_or_moved() {
+    let large = vec![b'x'; BLOCK_LEN + 1];
+    for (conflict, remove_source) in KEEPING.into_iter().flat_map(|rule| [(rule, true), (rule, false)]) {
+        let [from, to] = ["source", "target"].map(|name| Memory::named(name, Abilities::ALL));
+        from.tree(|tree| tree.write("f", large.clone()));
+        to.tree(|tree| tree.write("f", large.clone()));
+        let options = JobOptions { conflict, remove_source, again: true, ..JobOptions::default() };
+        let last = run(&from, &to, options).await;
+        let parts = to.tree(|tree| tree.unfinished());
+        assert!(parts.is_empty(), "{conflict:?}, {remove_source}: {last:?} leaves {parts:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_are_pieces_get_targets_of_their_own_when_both_are_kept() {
+    for near in [true, false] {
+        let from = Memory::named("source", Abilities::ALL);
+        let to = Memory::named("target", Abilities { near, ..Abilities::ALL });
+        from.tree(|tree| {
+            tree.write("f", "one");
+            tree.write("f (2)", "two");
+        });
+        to.tree(|tree| tree.write("f", "old"));
+        let options = JobOptions { conflict: ConflictRule::KeepBoth, ..JobOptions::default() };
+        run_pieces(&from, &to, &["f", "f (2)"], options).await;
+        let mut contents: Vec<_> = to.files().into_values().collect();
+        contents.sort();
+        assert_eq!(contents, [&b"old"[..], b"one", b"two"]);
     }
 }
