@@ -235,10 +235,7 @@ impl Channel {
     fn step(&mut self, slice: &Slice) -> Result<(), Need> {
         let Some(mut task) = self.tasks.pop_front() else { return Ok(()) };
         if task.is_heavy() && !slice.is_turn {
-            if self.is_gone {
-                // Nobody waits for it any more; what arrived is kept.
-                return Ok(());
-            }
+            // Also if the peer is gone: what it asked for before counts, for as long as its connection lets it end.
             self.tasks.push_front(task);
             return Err(Need::Turn);
         }

@@ -113,6 +113,25 @@ async fn an_upload_is_parked_by_the_time_its_channel_has_ended() {
 }
 
 #[tokio::test]
+async fn a_client_that_closes_its_file_and_leaves_at_once_has_stored_it() {
+    let world = World::new(40 * MIB);
+    let mut client = Client::new(&world).await;
+    let content = data(6 * BLOCK_LEN + 5, 1);
+    // In an order that lets the server digest it only at the end.
+    let (head, tail) = content.split_at(5);
+    let handle = client.upload("f", &[&[0; 5], tail].concat()).await;
+    let write = Request::Write { handle: handle.clone(), offset: 0, data: bytes::Bytes::copy_from_slice(head) };
+    assert!(is_ok(client.ask(write).await.as_ref()));
+    client.send(Request::Close { handle }).await;
+    client.send(Request::Rename { from: bytes("f"), to: bytes("g") }).await;
+    let Client { mut stream, served, .. } = client;
+    stream.shutdown().await.unwrap();
+    served.await.unwrap();
+    assert_eq!((on_disk(&world, "g"), on_disk(&world, "f")), (Some(content), None));
+    assert_eq!(figures(&world), (6 * MIB + 5, 0));
+}
+
+#[tokio::test]
 async fn an_account_that_is_removed_ends_the_channel_at_once_and_parks() {
     let world = World::new(40 * MIB);
     let mut client = Client::new(&world).await;
