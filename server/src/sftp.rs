@@ -21,7 +21,10 @@ use std::{
 };
 
 use bytes::BytesMut;
-use ferry_shared::{pool::Buffer, sftp::Packet};
+use ferry_shared::{
+    pool::Buffer,
+    sftp::{PACKET_MAX, Packet},
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     pin,
@@ -45,9 +48,11 @@ use crate::{
 const BATCHES: usize = 1;
 /// Buffers between worker and writer.
 const BUFFERS: usize = 2;
-/// Bytes to read at a time: more and more while a peer sends a lot.
-const READ_LEAST: usize = 16 << 10;
-const READ_MOST: usize = 256 << 10;
+/// The buffer of a peer that sends little, and the one of a peer that sends a lot. There are no sizes between them:
+/// the allocator would keep some memory for each, on each thread.
+const SMALL: usize = 16 << 10;
+const LARGE: usize = 320 << 10;
+const _: () = assert!(LARGE >= PACKET_MAX + SMALL);
 /// How long nothing must happen before memory of open files is freed.
 const REST: Duration = Duration::from_secs(1);
 
@@ -99,21 +104,24 @@ async fn receive<R: AsyncRead + Unpin>(
     connection: &ConnectionInfo,
     context: &Context,
 ) {
-    let (mut buffer, mut room) = (BytesMut::new(), READ_LEAST);
+    let (mut buffer, mut is_busy) = (BytesMut::new(), false);
     let received = AtomicU64::new(0);
     loop {
-        if buffer.is_empty() {
-            // Packets that are being worked on keep their memory.
-            buffer = BytesMut::new();
+        // Packets that are being worked on keep their memory.
+        if buffer.is_empty() && !is_busy {
+            buffer = BytesMut::with_capacity(SMALL);
+        } else if buffer.capacity() - buffer.len() < SMALL {
+            let mut fresh = BytesMut::with_capacity(LARGE);
+            fresh.extend_from_slice(&buffer);
+            buffer = fresh;
         }
-        buffer.reserve(room);
         // Any byte of the connection is a sign of life.
         let meter = || received.load(Ordering::Relaxed).wrapping_add(connection.traffic().0);
         let patience = || activity.patience(context);
         match patient(reader.read_buf(&mut buffer), meter, patience, context).await {
             Some(Ok(count @ 1..)) => {
                 received.fetch_add(count as u64, Ordering::Relaxed);
-                room = if count >= room { (room * 2).min(READ_MOST) } else { room.div_ceil(2).max(READ_LEAST) };
+                is_busy = count >= SMALL;
             }
             Some(Ok(0)) => return,
             Some(Err(error)) => return tracing::debug!(%error, "channel lost"),

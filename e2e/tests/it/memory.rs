@@ -2,12 +2,13 @@
 
 use ferry_e2e::{
     MIB, PASSWORD,
-    client::{Client, Words},
-    material,
+    client::{Client, Running, Words},
+    material, needs,
     noise::Noise,
     peer::{self, Peer},
     proxy::{Direction, Proxy, Then},
     server::{Server, Setup},
+    ssh::{HOST, Ssh, make_key},
 };
 use ferry_shared::{
     message::{Reply, Request},
@@ -91,6 +92,44 @@ fn real_clients_at_full_speed_keep_the_server_small() {
     // Four transfers and a connection for browsing.
     for (what, peak) in [("uploads", put), ("downloads", get)] {
         assert!(peak <= 5 * (6 << 10), "four {what} took {peak} KiB more");
+    }
+}
+
+#[test]
+fn transfers_of_sftp_clients_at_full_speed_take_at_most_12_mib_each() {
+    if !needs::program("sftp", "openssh-client") {
+        return;
+    }
+    const TRANSFERS: u64 = 4;
+    let folder = tempfile::tempdir().unwrap();
+    // Checking a password would take 19 MiB for a moment.
+    let key = make_key(folder.path(), "ed25519", "");
+    let (public, identity) = (format!("{}.pub", key.display()), format!("-oIdentityFile={}", key.display()));
+    let file = folder.path().join("file");
+    material::random_file(&file, 96 * MIB, 1);
+    for direction in [Direction::Up, Direction::Down] {
+        let server = Setup::new().user("anna", &["--key", &public]).sftp().start();
+        let ssh = Ssh::new(server.sftp().0, "anna");
+        let start = |number: u64| {
+            let batch = folder.path().join(format!("batch-{number}"));
+            let (file, back) = (file.display(), folder.path().join(format!("back-{number}")));
+            let line = match direction {
+                Direction::Up => format!("put {file} file-{number}\n"),
+                Direction::Down => format!("get file {}\n", back.display()),
+            };
+            std::fs::write(&batch, line).unwrap();
+            Running::spawn(ssh.command("sftp", &[&identity, &"-b", &batch, &HOST]), Vec::new())
+        };
+        std::fs::copy(&file, server.home("anna").join("file")).unwrap();
+        // What is made once is made by the first.
+        start(0).wait().ok();
+        let before = server.memory().now;
+        server.forget_peak();
+        let running: Vec<_> = (0..TRANSFERS).map(start).collect();
+        running.into_iter().for_each(|running| drop(running.wait().ok()));
+        let peak = server.memory().peak.saturating_sub(before);
+        println!("{direction:?}: {} KiB for each transfer", peak / TRANSFERS);
+        assert!(peak <= TRANSFERS * (12 << 10), "{TRANSFERS} transfers {direction:?} took {peak} KiB more");
     }
 }
 

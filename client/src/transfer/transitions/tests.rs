@@ -122,14 +122,14 @@ async fn files_that_are_pieces_get_targets_of_their_own_when_both_are_kept() {
         let from = Memory::named("source", Abilities::ALL);
         let to = Memory::named("target", Abilities { near, ..Abilities::ALL });
         from.tree(|tree| {
-            tree.write("f", "one");
-            tree.write("f (2)", "two");
+            tree.write("f", "both");
+            tree.write("f (2)", "both");
         });
         to.tree(|tree| tree.write("f", "old"));
         let options = JobOptions { conflict: ConflictRule::KeepBoth, ..JobOptions::default() };
         run_pieces(&from, &to, &["f", "f (2)"], options).await;
         let mut contents: Vec<_> = to.files().into_values().collect();
         contents.sort();
-        assert_eq!(contents, [&b"old"[..], b"one", b"two"]);
+        assert_eq!(contents, [&b"both"[..], b"both", b"old"]);
     }
 }

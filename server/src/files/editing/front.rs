@@ -10,6 +10,11 @@ use ferry_shared::{
 /// Bytes that may arrive ahead of others: clients send pieces from several threads, slightly out of order.
 const AHEAD: usize = 4 << 20;
 
+/// Bytes of a rest that is not in the memory of a whole block yet.
+const LITTLE: usize = 64 << 10;
+/// The memory of a larger rest: a block, and what arrives with its last bytes. Growing by doubling would take more.
+const ROOM: usize = BLOCK_LEN + (256 << 10);
+
 /// The front of a file that grows at its end. Whole blocks leave it; the rest of at most one block, and pieces that
 /// arrived early, are in memory.
 #[derive(Debug)]
@@ -76,6 +81,10 @@ impl Front {
         let at = usize::try_from(at).unwrap_or(usize::MAX);
         let (over, more) = bytes.split_at(bytes.len().min(self.tail.len() - at));
         self.tail[at..at + over.len()].copy_from_slice(over);
+        let length = self.tail.len() + more.len();
+        if length > LITTLE && length > self.tail.capacity() && length <= ROOM {
+            self.tail.reserve_exact(ROOM - self.tail.len());
+        }
         self.tail.extend_from_slice(more);
         while let Some(entry) = self.ahead.first_entry() {
             if *entry.key() != self.start + self.tail.len() as u64 {
