@@ -19,7 +19,7 @@ pub enum NameError {
     #[error("a name is '.' or '..'")]
     Dots,
     /// Contains `/` or NUL.
-    #[error("a name contains '/' or NUL")]
+    #[error("a name contains '/' or a zero byte")]
     Separator,
 }
 
@@ -77,8 +77,14 @@ impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
         for chunk in self.0.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                if is_hostile(c) {
+            let mut before = None;
+            let mut chars = chunk.valid().chars().peekable();
+            while let Some(c) = chars.next() {
+                let joins = c == JOINER
+                    && before.is_some_and(is_pictograph)
+                    && chars.peek().copied().is_some_and(is_pictograph);
+                before = Some(c);
+                if is_hostile(c) && !joins {
                     write!(f, "{}", c.escape_unicode())?;
                 } else {
                     f.write_char(c)?;
@@ -90,6 +96,14 @@ impl fmt::Display for Escaped<'_> {
         }
         Ok(())
     }
+}
+
+/// Joins the pictographs on both sides to one.
+const JOINER: char = '\u{200d}';
+
+/// Whether a character is a pictograph, or the selector that follows one: between two of them a joiner hides nothing.
+fn is_pictograph(c: char) -> bool {
+    matches!(c, '\u{1f000}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}' | '\u{fe0f}')
 }
 
 /// Whether a character could move the cursor, be invisible, or reorder the surrounding text (control characters,
@@ -162,6 +176,10 @@ mod tests {
     fn display_escapes_what_could_forge_a_screen() {
         let name = Name::new("a\u{1b}[2J\u{202e}b\nc".as_bytes()).unwrap();
         assert_eq!(name.display().to_string(), r"a\u{1b}[2J\u{202e}b\u{a}c");
+        let family = "\u{1f468}\u{200d}\u{1f469}\u{fe0f}\u{200d}\u{1f467}.jpg";
+        assert_eq!(Name::try_from(family).unwrap().display().to_string(), family, "one pictograph");
+        let joined = Name::try_from("a\u{200d}b\u{1f468}\u{200d}").unwrap();
+        assert_eq!(joined.display().to_string(), "a\\u{200d}b\u{1f468}\\u{200d}");
         assert_eq!(Name::new(*b"\xffok").unwrap().display().to_string(), r"\xffok");
     }
 }
