@@ -98,7 +98,7 @@ pub(super) async fn run(core: &Shared, mut sessions: Sessions, task: &Arc<Task>,
         }
     };
     sessions.settle().await;
-    core.queue.quick_ended();
+    core.queue.quick_ended(task);
     if core.stop().is_cancelled() {
         return Ended::default();
     }

@@ -7,6 +7,7 @@ mod entry;
 #[cfg(test)]
 mod tests;
 mod work;
+mod workers;
 
 use std::{
     sync::{
@@ -40,8 +41,6 @@ const BATCH_ITEMS: usize = 64;
 const BATCH_BYTES: u64 = 4 << 20;
 /// The most waiting items of a job; its scan waits until some are taken.
 const BACKLOG: usize = 50_000;
-/// The number of waiting quick items that justifies another connection.
-const ANOTHER_CONNECTION: usize = 256;
 /// Folders that are given their dates together.
 const DATES: usize = 1024;
 /// Jobs scanned at a time.
@@ -63,7 +62,8 @@ struct State {
     next_job: u64,
     transfers: usize,
     workers: usize,
-    quick_workers: usize,
+    /// The jobs whose quick items are worked on, one for each connection.
+    quick: Vec<Arc<Task>>,
     /// The number of connections that a site accepts, if it is known to be lower than `transfers`.
     let_in: Option<usize>,
     active: Vec<Arc<Active>>,
@@ -207,9 +207,13 @@ impl Queue {
         if state.has_too_many_workers() {
             return None;
         }
-        let quick_worked_on = state.quick_workers > 0;
-        let runnable = state.entries.iter_mut().filter(|entry| entry.is_runnable());
-        let turn = runnable.into_iter().find_map(|entry| {
+        let quick_worked_on = !state.quick.is_empty();
+        // A job between other sites does not wait for the end of those that were ordered before it.
+        let mut order: Vec<usize> = (0..state.entries.len()).filter(|at| state.entries[*at].is_runnable()).collect();
+        order.sort_by_key(|at| state.is_attended(&state.entries[*at].task));
+        let entries = &mut state.entries;
+        let turn = order.into_iter().find_map(|at| {
+            let entry = &mut entries[at];
             let large_first = quick_worked_on || entry.quick.is_empty();
             let large = |entry: &mut Entry| entry.take_large().map(|item| Turn::Large(Box::new(item.0), item.1));
             let quick = |entry: &mut Entry| {
@@ -220,7 +224,7 @@ impl Queue {
         });
         match &turn {
             Some(Turn::Large(_, active)) => state.active.push(Arc::clone(active)),
-            Some(Turn::Quick(..)) => state.quick_workers += 1,
+            Some(Turn::Quick(task, _)) => state.quick.push(Arc::clone(task)),
             None => {}
         }
         drop(state);
@@ -245,9 +249,13 @@ impl Queue {
         taken
     }
 
-    /// Records that a connection has stopped pipelining.
-    pub(super) fn quick_ended(&self) {
-        self.change(|state| state.quick_workers = state.quick_workers.saturating_sub(1));
+    /// Records that a connection has stopped pipelining the items of `task` and of jobs between the same sites.
+    pub(super) fn quick_ended(&self, task: &Task) {
+        self.change(|state| {
+            if let Some(at) = state.quick.iter().position(|other| other.is_between(task)) {
+                state.quick.swap_remove(at);
+            }
+        });
     }
 
     /// Removes a finished large file from the active ones.
@@ -461,24 +469,6 @@ impl State {
             }
         }
         self.entries.retain(|entry| !entry.reported || entry.can_be_retried());
-    }
-
-    fn workers_to_start(&self) -> usize {
-        let runnable = || self.entries.iter().filter(|entry| entry.is_runnable());
-        let large: usize = runnable().map(|entry| entry.large.len()).sum();
-        let quick: usize = runnable().map(|entry| entry.quick.len()).sum();
-        let first = usize::from(quick > 0 && self.quick_workers == 0);
-        let wanted = large + first + quick / ANOTHER_CONNECTION;
-        wanted.min(self.most_workers().saturating_sub(self.workers))
-    }
-
-    fn most_workers(&self) -> usize {
-        self.let_in.map_or(self.transfers, |let_in| let_in.min(self.transfers))
-    }
-
-    /// Whether the maximum was lowered below the number of running workers.
-    fn has_too_many_workers(&self) -> bool {
-        self.workers > self.most_workers()
     }
 
     fn is_quiet(&self) -> bool {

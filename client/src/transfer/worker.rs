@@ -79,8 +79,8 @@ impl Drop for Counted<'_> {
 /// Gives up a turn, because there is no session with the site of `pool`.
 async fn stand_back(core: &Shared, turn: Turn, pool: &Arc<Pool>, none: NoSession) {
     let items = match turn {
-        Turn::Quick(_, batch) => {
-            core.queue.quick_ended();
+        Turn::Quick(task, batch) => {
+            core.queue.quick_ended(&task);
             batch
         }
         // The queue decides about an item that was stopped.

@@ -294,3 +294,21 @@ fn taken_items_of_a_cancelled_job_neither_continue_nor_ask() {
     let Some(Event::JobDone { summary, .. }) = events.last() else { panic!("not done: {events:?}") };
     assert_eq!((summary.files, summary.skipped, summary.cancelled), (1, 2, true), "a stored file is reported");
 }
+
+#[test]
+fn a_job_between_other_sites_is_served_though_all_connections_work_on_an_earlier_one() {
+    let queue = Queue::new(2);
+    let (first, first_task) = add(&queue);
+    let large = |task: &Arc<Task>, name: &str| item(&queue, task, name, LARGE);
+    queue.push(first, (0..5).map(|n| large(&first_task, &n.to_string())).collect());
+    queue.scanned(first);
+    assert_eq!(queue.orders().workers, 2);
+    let of = |turn: Option<Turn>| turn.map(|turn| turn.task().id);
+    assert_eq!([of(queue.take_turn()), of(queue.take_turn())], [Some(first), Some(first)]);
+    assert_eq!(queue.orders().workers, 0);
+    let (second, second_task) = add(&queue);
+    queue.push(second, vec![large(&second_task, "a")]);
+    queue.scanned(second);
+    assert_eq!(queue.orders().workers, 1, "one connection more serves the other direction");
+    assert_eq!(of(queue.take_turn()), Some(second));
+}
