@@ -25,15 +25,19 @@ pub struct Setup {
     folder: PathBuf,
     words: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
+    background: &'static str,
 }
 
 /// `ferry` in its terminal. Killed when dropped.
 pub struct Screen {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
-    keys: Box<dyn Write + Send>,
+    keys: Keys,
     seen: Arc<Mutex<Seen>>,
 }
+
+/// The way for key presses, and for the answers of the terminal.
+type Keys = Arc<Mutex<Box<dyn Write + Send>>>;
 
 /// The output of the terminal.
 struct Seen {
@@ -57,7 +61,13 @@ impl Setup {
     #[must_use]
     pub fn new(client: &Client) -> Self {
         let home = client.scratch("user");
-        let mut setup = Self { size: (100, 30), folder: client.scratch("here"), words: vec![], environment: vec![] };
+        let mut setup = Self {
+            size: (100, 30),
+            folder: client.scratch("here"),
+            words: vec![],
+            environment: vec![],
+            background: "0000/0000/0000",
+        };
         setup.set("PATH", std::env::var_os("PATH").unwrap_or_default());
         setup.set("FERRY_HOME", client.home());
         setup.set("HOME", home);
@@ -76,6 +86,12 @@ impl Setup {
     #[must_use]
     pub fn size(self, columns: u16, lines: u16) -> Self {
         Self { size: (columns, lines), ..self }
+    }
+
+    /// A terminal with this background, as its answer to OSC 11 says it.
+    #[must_use]
+    pub fn background(self, background: &'static str) -> Self {
+        Self { background, ..self }
     }
 
     /// Starts in another folder.
@@ -126,13 +142,20 @@ impl Setup {
         let terminal = vt100::Parser::new(cells(self.size.1), cells(self.size.0), 0);
         let seen = Arc::new(Mutex::new(Seen { terminal, bytes: 0, last: Instant::now(), over: false }));
         let output = pty.master.try_clone_reader().expect("the terminal can be read");
-        follow(output, Arc::clone(&seen));
-        let keys = pty.master.take_writer().expect("the terminal takes keys");
+        let keys: Keys = Arc::new(Mutex::new(pty.master.take_writer().expect("the terminal takes keys")));
+        follow(output, Arc::clone(&seen), Arc::clone(&keys), self.background);
         Screen { child, master: pty.master, keys, seen }
     }
 }
 
-fn follow(mut output: Box<dyn Read + Send>, seen: Arc<Mutex<Seen>>) {
+/// What a terminal answers to some output: its background, and its kind.
+fn answer(output: &[u8], background: &str) -> String {
+    let asks = |question: &[u8]| output.windows(question.len()).any(|window| window == question);
+    let colour = if asks(b"\x1b]11;?") { format!("\x1b]11;rgb:{background}\x1b\\") } else { String::new() };
+    colour + if asks(b"\x1b[c") { "\x1b[?62c" } else { "" }
+}
+
+fn follow(mut output: Box<dyn Read + Send>, seen: Arc<Mutex<Seen>>, keys: Keys, background: &'static str) {
     thread::spawn(move || {
         let mut buffer = [0; 1 << 16];
         loop {
@@ -142,6 +165,11 @@ fn follow(mut output: Box<dyn Read + Send>, seen: Arc<Mutex<Seen>>) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => break,
             };
+            let told = answer(&buffer[..count], background);
+            if !told.is_empty() {
+                // A program that has ended meanwhile needs no answer.
+                let _ = keys.lock().unwrap_or_else(PoisonError::into_inner).write_all(told.as_bytes());
+            }
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.terminal.process(&buffer[..count]);
             seen.bytes += count as u64;
@@ -255,7 +283,8 @@ impl Screen {
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        self.keys.write_all(bytes).and_then(|()| self.keys.flush()).expect("the terminal takes keys");
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.write_all(bytes).and_then(|()| keys.flush()).expect("the terminal takes keys");
     }
 
     /// Changes the terminal's size: columns, then lines.

@@ -35,12 +35,12 @@ use ferry_shared::text_file;
 use jiff::tz::TimeZone;
 
 use self::{
-    config::Settings,
+    config::{AUTO, Remembered, Settings},
     effects::{EVENTS, Effects, Options},
     keymap::Keymap,
     runtime::Runtime,
     state::{
-        appearance::{ASCII, Appearance, Theme, UNICODE},
+        appearance::{ASCII, Appearance, Depth, Theme, UNICODE},
         listing::Viewing,
         server::Server,
     },
@@ -84,7 +84,11 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
         Source::Prompt => None,
         source => Some(source.read("")?),
     };
-    let (settings, keymap, appearance, mut faults) = read_files(context);
+    let (settings, keymap, mut appearance, mut faults) = read_files(context);
+    if settings.theme == AUTO && appearance.depth != Depth::None && io::stdin().is_terminal() {
+        let light = terminal::is_light().unwrap_or(false);
+        appearance.choose(if light { "light" } else { "dark" });
+    }
     let home = &context.home;
     let (saved, wrong) = effects::load_saved(home);
     faults.extend(wrong);
@@ -160,11 +164,11 @@ fn read_files(context: &Context) -> (Settings, Keymap, Appearance, Vec<String>) 
         ..Appearance::default()
     };
     if context.global.common.color == ColorChoice::Never {
-        appearance.depth = state::appearance::Depth::None;
+        appearance.depth = Depth::None;
     }
     keymap.set_plain(!unicode);
     read_themes(&folder.join("themes"), &mut appearance, &mut faults);
-    if !appearance.choose(&settings.theme) {
+    if settings.theme != AUTO && !appearance.choose(&settings.theme) {
         let fault = Settings::fault(&text, "theme", format!("there is no theme `{}`", settings.theme));
         faults.push(format!("config.toml, {fault}"));
     }
@@ -204,13 +208,17 @@ fn read(path: &Path, faults: &mut Vec<String>) -> Option<String> {
     }
 }
 
-/// The options for connections and transfers; the command line overrides `config.toml`.
+/// The options for connections and transfers; the command line overrides what was chosen in the list of transfers the
+/// last time, and that overrides `config.toml`.
 fn options(context: &Context, settings: &Settings) -> Options {
     let global = &context.global;
     let usual = Engine::default();
     let given = global.engine.transfers != usual.transfers;
-    let transfers = if given { global.engine.transfers } else { settings.at_once.unwrap_or(usual.transfers) };
-    let bandwidth = global.engine.bwlimit.map_or(Bandwidth { up: settings.up, down: settings.down }, |limit| limit.0);
+    let before = Remembered::read(context.home.state());
+    let chosen = before.map(|before| before.at_once).or(settings.at_once).unwrap_or(usual.transfers);
+    let transfers = if given { global.engine.transfers } else { chosen };
+    let chosen = before.map_or(Bandwidth { up: settings.up, down: settings.down }, Remembered::bandwidth);
+    let bandwidth = global.engine.bwlimit.map_or(chosen, |limit| limit.0);
     let Patience { time: retry_for, retries } = global.patience.of_transfer();
     Options {
         server_key: global.server.server_key,

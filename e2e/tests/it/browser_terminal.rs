@@ -136,3 +136,21 @@ fn a_terminal_that_only_prints_lines_gets_the_commands() {
     screen.wait("the browser needs a terminal");
     assert_eq!(screen.wait_end(), 2);
 }
+
+#[test]
+fn the_theme_follows_the_background_of_the_terminal() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    fs::create_dir_all(client.scratch("here").join("folder")).unwrap();
+    let mut colours = Vec::new();
+    for background in ["ffff/ffff/ffff", "1e1e/1e1e/2e2e"] {
+        let mut screen = Setup::new(&client).background(background).start();
+        screen.wait("folder/");
+        let shown = screen.snapshot();
+        let (rows, columns) = shown.size();
+        let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        let title = cells.filter_map(|(row, column)| shown.cell(row, column)).find(|cell| cell.contents() == "▸");
+        colours.push(title.map(|cell| format!("{:?}", cell.fgcolor())).unwrap());
+    }
+    assert_ne!(colours[0], colours[1], "both backgrounds have the same theme");
+}

@@ -1,5 +1,7 @@
-//! The settings that the user keeps in files.
+//! The settings that the user keeps in files, and what the browser remembers by itself.
 
+mod remembered;
 mod settings;
 
-pub(crate) use settings::Settings;
+pub(crate) use remembered::Remembered;
+pub(crate) use settings::{AUTO, Settings};

@@ -1,5 +1,7 @@
 //! The terminal: taken over, and always given back, however the program ends.
 
+mod background;
+
 use std::{
     io::{self, Stdout, Write as _},
     panic,
@@ -27,6 +29,8 @@ use super::{
     state::{State, appearance::Depth},
     view,
 };
+
+pub(crate) use background::is_light;
 
 /// Whether this program has the terminal now, so that it is given back exactly once.
 static OURS: AtomicBool = AtomicBool::new(false);

@@ -17,6 +17,9 @@ use crate::{
 #[cfg(test)]
 pub(crate) const COMMENTED: &str = include_str!("../../../../assets/config.toml");
 
+/// The theme that is chosen by the background of the terminal.
+pub(crate) const AUTO: &str = "auto";
+
 /// The settings in `config.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -43,7 +46,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            theme: "dark".to_owned(),
+            theme: AUTO.to_owned(),
             unicode: None,
             mouse: true,
             hidden: false,

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use self::keeper::{Keeper, Note};
 use super::{Options, connection::ConnectionKeeper};
 use crate::tui::{
+    config::Remembered,
     effect::TransferEffect,
     event::Event,
     state::transfers::{Key, Order},
@@ -63,10 +64,12 @@ impl Queue {
             TransferEffect::AtOnce(at_once) => {
                 self.settings.transfers = at_once;
                 self.tell(|engine| engine.set_transfers(at_once));
+                self.keeper.note(Note::Remember(Remembered::of(&self.settings)));
             }
             TransferEffect::Bandwidth(bandwidth) => {
                 self.settings.bandwidth = bandwidth;
                 self.tell(|engine| engine.set_bandwidth(bandwidth));
+                self.keeper.note(Note::Remember(Remembered::of(&self.settings)));
             }
             TransferEffect::Pause(what) => self.tell(|engine| engine.pause(what)),
             TransferEffect::Resume(what) => self.tell(|engine| engine.resume(what)),

@@ -1,6 +1,11 @@
 //! Writes the journal on a thread of its own, which flushes every line.
 
-use std::{io, path::PathBuf, sync::mpsc as std_mpsc, thread};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::mpsc as std_mpsc,
+    thread,
+};
 
 use ferry_client::transfer::journal::{Found, Journal, Order};
 use ferry_shared::name::Name;
@@ -8,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::order;
 use crate::tui::{
+    config::Remembered,
     event::Event,
     state::{problem::Problem, transfers::Key},
 };
@@ -21,6 +27,8 @@ pub(super) enum Note {
     Settle(Key),
     /// A piece of an order has ended.
     Through(Key, Name),
+    /// What was chosen in the list of transfers.
+    Remember(Remembered),
     /// Everything before must reach the disk.
     End(oneshot::Sender<()>),
 }
@@ -53,7 +61,7 @@ impl Keeper {
     }
 }
 
-fn keep(events: &mpsc::Sender<Event>, folder: &std::path::Path, notes: &std_mpsc::Receiver<Note>) {
+fn keep(events: &mpsc::Sender<Event>, folder: &Path, notes: &std_mpsc::Receiver<Note>) {
     let tell = |event| drop(events.blocking_send(event));
     let mut journal = match Journal::open(folder) {
         Ok((journal, found)) => {
@@ -79,7 +87,7 @@ fn keep(events: &mpsc::Sender<Event>, folder: &std::path::Path, notes: &std_mpsc
     };
     let mut told = false;
     while let Ok(note) = notes.recv() {
-        if let Err(error) = write(&mut journal, note, notes)
+        if let Err(error) = write(folder, &mut journal, note, notes)
             && !told
         {
             told = true;
@@ -89,10 +97,11 @@ fn keep(events: &mpsc::Sender<Event>, folder: &std::path::Path, notes: &std_mpsc
 }
 
 /// Writes a note, and with it all pieces that are through and wait to be noted.
-fn write(journal: &mut Journal, note: Note, notes: &std_mpsc::Receiver<Note>) -> io::Result<()> {
+fn write(folder: &Path, journal: &mut Journal, note: Note, notes: &std_mpsc::Receiver<Note>) -> io::Result<()> {
     match note {
         Note::Add(key, order) => journal.add(key.0, &order),
         Note::Settle(key) => journal.settle(key.0),
+        Note::Remember(chosen) => chosen.write(folder),
         Note::End(sender) => {
             let _ = sender.send(());
             Ok(())
@@ -110,7 +119,7 @@ fn write(journal: &mut Journal, note: Note, notes: &std_mpsc::Receiver<Note>) ->
                 }
             }
             journal.settle_pieces(&pieces)?;
-            next.map_or(Ok(()), |next| write(journal, next, notes))
+            next.map_or(Ok(()), |next| write(folder, journal, next, notes))
         }
     }
 }
