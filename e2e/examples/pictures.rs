@@ -24,7 +24,7 @@ fn main() {
     let setup = Setup::new(&client).folder(&here).size(110, 26).environment("COLORTERM", "truecolor");
     let mut screen = Screen::log_in(setup, &client);
     screen.wait("albums/");
-    screen.keys("j j space space");
+    screen.keys("j space space");
     screen.wait("2 of");
     keep(&screen, "browse", "ferry with two files marked, local files left, the server's right");
 

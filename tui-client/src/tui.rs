@@ -107,6 +107,7 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
         appearance,
         viewing: Viewing { sort: settings.sort, hidden: settings.hidden, filter: None },
         rule: context.global.on_conflict.map_or(settings.rule, Into::into),
+        links: context.global.links,
         at_once: options.settings.transfers,
         bandwidth: options.settings.bandwidth,
         saved,

@@ -75,7 +75,10 @@ impl EngineState {
             let Some(delay) = backoff.next_delay(&error) else { return Err(NoSession::Failed(error)) };
             pool.lost.store(true, Relaxed);
             self.queue.link_lost(pool.name.clone(), error, delay, backoff.attempt());
-            tokio::time::sleep(delay).await;
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = pool.at_once.notified() => {}
+            }
             match pool.dial(&self.surroundings).await {
                 Ok(open) => {
                     self.reached_again(pool);

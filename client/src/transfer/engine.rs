@@ -90,6 +90,11 @@ impl Engine {
         self.core.surroundings.traffic.set(bandwidth);
     }
 
+    /// Tries at once to reach a site that is not reached now, instead of after the delay.
+    pub fn try_at_once(&self, site: &str) {
+        self.core.pools().iter().filter(|pool| pool.name == site).for_each(|pool| pool.try_at_once());
+    }
+
     /// Moves a job one place towards the front.
     pub fn move_up(&self, job: JobId) {
         self.core.queue.move_up(job);

@@ -147,7 +147,8 @@ impl EngineState {
             task.tally.file_done(item.weight(), &outcome);
         }
         let leftover = transitions::leaves_part(&item, &outcome);
-        let event = Event::ItemDone { job, item: item.id, path: item.path.clone(), outcome };
+        let (path, facts) = (item.path.clone(), item.facts);
+        let event = Event::ItemDone { job, item: item.id, path, facts, outcome };
         if leftover {
             self.emit(event).await;
             return self.queue.again(Item { step: Step::Discard, ..item });

@@ -11,6 +11,7 @@ use super::{
     path::ItemPath,
 };
 use crate::error::ClientError;
+use crate::site::FileFacts;
 pub use crate::site::{Grown, Proof};
 
 /// An event of the engine.
@@ -56,6 +57,8 @@ pub enum Event {
         item: ItemId,
         /// Its path; if both files are kept, with its new name.
         path: ItemPath,
+        /// Its size and date at the source, as far as they are known.
+        facts: FileFacts,
         /// Its outcome.
         outcome: Outcome,
     },

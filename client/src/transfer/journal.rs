@@ -65,6 +65,8 @@ pub struct Order {
     pub moves: bool,
     /// The rule for targets that already exist.
     pub rule: ConflictRule,
+    /// Whether symbolic links are followed; `None` if that was not decided for this order.
+    pub follow: Option<bool>,
 }
 
 /// The journal of this process.
@@ -211,6 +213,7 @@ mod tests {
             what: names.iter().map(piece).collect(),
             moves: true,
             rule: ConflictRule::KeepBoth,
+            follow: Some(true),
         }
     }
 
@@ -351,7 +354,7 @@ mod tests {
         fs::write(folder.path().join("transfers.jsonl"), lines).unwrap();
         let (journal, found) = Journal::open(folder.path()).unwrap();
         assert_eq!((found.unreadable, found.newer.len()), (0, 0));
-        assert_eq!(found.orders[&7], order(&[b"x"]));
+        assert_eq!(found.orders[&7], Order { follow: None, ..order(&[b"x"]) });
         let back = &found.orders[&8];
         assert_eq!((&back.from.site, &back.to.site), (&server(), &SiteKey::Local));
         assert_eq!(back.to.path, SitePath::Local("/x".into()));

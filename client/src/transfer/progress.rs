@@ -48,6 +48,8 @@ pub struct JobProgress {
     pub failed: u64,
     /// Items that wait for an answer.
     pub asking: u64,
+    /// Items that connections have taken.
+    pub under_way: u64,
 }
 
 /// The progress of a file that is being transferred.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::room::{KnownRoom, Place};
 use crate::{
@@ -38,6 +38,8 @@ pub(super) struct Pool {
     open: Arc<AtomicUsize>,
     /// Whether a worker is retrying to reach the site.
     pub(super) probing: watch::Sender<bool>,
+    /// Ends the delay before the next attempt to reach the site.
+    pub(super) at_once: Notify,
     /// Whether the last link event about the site reported it as lost.
     pub(super) lost: AtomicBool,
     /// The room that jobs will take, by the numbers of disks or accounts.
@@ -65,6 +67,7 @@ impl Pool {
             idle: Mutex::default(),
             open: Arc::default(),
             probing: watch::Sender::new(false),
+            at_once: Notify::new(),
             lost: AtomicBool::new(false),
             places: Mutex::default(),
             rooms: Mutex::default(),
@@ -78,6 +81,13 @@ impl Pool {
 
     pub(super) fn is_probing(&self) -> bool {
         *self.probing.borrow()
+    }
+
+    /// Ends the delay before the next attempt to reach the site, if there is one.
+    pub(super) fn try_at_once(&self) {
+        if self.is_probing() {
+            self.at_once.notify_one();
+        }
     }
 
     /// Keeps an idle session, if it can be used again.

@@ -19,7 +19,7 @@ fn a_first_visit_shows_the_key_then_asks_for_the_password() {
     let server = Server::with_anna();
     let client = server.client("anna");
     fs::write(server.home("anna").join("there.txt"), "text").unwrap();
-    let mut screen = Setup::new(&client).size(80, 24).start();
+    let mut screen = Setup::new(&client).size(60, 20).start();
     screen.wait("Connect to a server");
     screen.type_text(&client.address_word());
     screen.keys("enter");

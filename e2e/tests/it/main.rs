@@ -19,6 +19,7 @@ mod browser;
 mod browser_faults;
 mod browser_sites;
 mod browser_terminal;
+mod browser_truth;
 mod certificate;
 mod confine;
 mod control;

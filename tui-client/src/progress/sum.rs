@@ -43,6 +43,7 @@ impl Sum {
             bytes_done: 0,
             counting: true,
             asking: 0,
+
             doing: "connecting",
         }
     }
@@ -176,6 +177,7 @@ mod tests {
             transferred: bytes_done,
             failed: 0,
             asking: 0,
+            under_way: 0,
         }
     }
 

@@ -101,6 +101,7 @@ pub(crate) enum Action {
     RemoveEntry,
     ChangeTarget,
     ChangeRule,
+    ChangeLinks,
     Replace,
     Skip,
     KeepBoth,
@@ -114,6 +115,7 @@ pub(crate) enum Action {
     GoOn,
     KeepQueue,
     DropQueue,
+    SaveList,
 }
 
 /// A part of the screen that takes keys.

@@ -18,12 +18,11 @@ use super::state::{
 use crate::args::Links;
 
 /// The purpose of a count, which decides how symbolic links are counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CountFor {
-    /// A marked link counts as its target; links inside folders follow the rule of the site. With the folder the copy
-    /// goes to.
-    Copy(Place),
-    /// The same, but those inside folders are left out.
+    /// Links follow this rule, wherever they are.
+    Copy(Links),
+    /// A marked link counts as its target; those inside folders are left out.
     Move,
     /// A link goes itself.
     Delete,
@@ -48,8 +47,12 @@ pub(crate) enum Effect {
     Search(Ticket, Place, String),
     /// Find out how much is free where a pane is.
     Free(Side, PathBuf),
+    /// Watch the local folder that a pane shows, or none.
+    Watch(Side, Option<PathBuf>),
     /// Make a folder.
     MakeFolder(Ticket, Place),
+    /// Write a text to a new file of this computer.
+    Write(Ticket, Place, String),
     /// Rename within a site, one after the other; nothing is replaced.
     Rename(Ticket, Vec<(Place, Place)>),
     /// Copy within a server.
@@ -108,6 +111,8 @@ pub(crate) enum ConnectionEffect {
 /// An effect on transfers.
 #[derive(Debug, PartialEq)]
 pub(crate) enum TransferEffect {
+    /// Try at once to reach a server that cannot be reached now.
+    TryAtOnce(Target),
     /// Put it in the queue and the journal.
     Add(Key, Order),
     /// Put it in the queue; the journal has it.

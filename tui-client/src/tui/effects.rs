@@ -10,21 +10,22 @@ mod queue;
 mod remote;
 mod reply;
 mod saved;
+mod watch;
 
 use std::{collections::HashMap, path::PathBuf};
 
 use ferry_client::{
     ClientError, SiteKey, SitePath,
     connect::Target,
-    transfer::{LinkRule, Progress, Settings},
+    transfer::{Progress, Settings},
     trust::Fingerprint,
 };
 use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
-use self::{connection::ConnectionKeeper, queue::Queue, reply::Reply, saved::Keeper};
+use self::{connection::ConnectionKeeper, queue::Queue, reply::Reply, saved::Keeper, watch::Watched};
 use super::{
-    effect::{CountFor, Effect},
+    effect::Effect,
     event::Event,
     state::{place::Place, saved::Saved, ticket::Ticket},
 };
@@ -90,6 +91,7 @@ pub(crate) struct Effects {
     connection: ConnectionKeeper,
     queue: Queue,
     saved: Keeper,
+    watched: Watched,
 }
 
 impl Effects {
@@ -100,6 +102,7 @@ impl Effects {
             connection: ConnectionKeeper::new(events.clone(), home.known_servers(), &options),
             queue: Queue::new(events.clone(), home.state().to_owned(), options),
             saved: Keeper::new(events.clone(), home),
+            watched: Watched::new(events.clone()),
             events,
         }
     }
@@ -115,11 +118,8 @@ impl Effects {
             Effect::List(ticket, place) => self.ask(ticket, place, local::list, remote::list),
             Effect::Count(ticket, place, names, purpose) => {
                 let there = names.clone();
-                let follow =
-                    matches!(&purpose, CountFor::Copy(to) if self.connection.links(&place, to) == LinkRule::Follow);
-                let purpose_there = purpose.clone();
-                let local = move |path, stop, reply| local::count(path, &names, (&purpose, follow), &stop, &reply);
-                self.ask(ticket, place, local, move |ask, path| remote::count(ask, path, there, purpose_there));
+                let local = move |path, stop, reply| local::count(path, &names, purpose, &stop, &reply);
+                self.ask(ticket, place, local, move |ask, path| remote::count(ask, path, there, purpose));
             }
             Effect::Read(ticket, place, block) => {
                 let local = move |path, _, reply| local::read(path, block, &reply);
@@ -137,6 +137,9 @@ impl Effects {
                 let local = move |path, stop, reply| local::remove(path, &what, &stop, &reply);
                 self.ask(ticket, place, local, move |ask, path| remote::remove(ask, path, there));
             }
+            Effect::Write(ticket, place, text) => {
+                self.ask_disk(ticket, move |_, reply| local::write(&place, &text, &reply));
+            }
             Effect::Rename(ticket, steps) => self.rename(ticket, steps),
             Effect::CopyThere(ticket, steps) => {
                 if let Some(server) = steps.first().and_then(|(from, _)| from.target()).cloned() {
@@ -150,6 +153,7 @@ impl Effects {
             }
             Effect::Uploads(ticket, server) => self.ask_server(ticket, &server, remote::uploads),
             Effect::Free(side, path) => local::free(self.events.clone(), side, path),
+            Effect::Watch(side, folder) => self.watched.watch(side, folder),
             Effect::RemoveCopy(path) => local::remove_copy(path),
             Effect::Connection(effect) => self.connection.run(effect),
             Effect::Transfer(effect) => self.queue.run(effect, &self.connection),

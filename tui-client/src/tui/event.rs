@@ -16,6 +16,7 @@ use super::{
         dialog::{FoundItem, TrustView},
         item::Item,
         listing::Amount,
+        place::Place,
         problem::Problem,
         saved::Saved,
         side::Side,
@@ -48,8 +49,6 @@ pub(crate) enum Event {
         server: Target,
         /// Why.
         problem: Problem,
-        /// How many attempts failed.
-        attempt: u32,
         /// How long until the next one.
         retry_in: Duration,
     },
@@ -67,6 +66,8 @@ pub(crate) enum Event {
     Transfer(transfer::Event),
     /// The progress of the engine.
     Progress(Progress),
+    /// Something changed in a local folder that is watched.
+    Changed(Place),
     /// The free bytes at the folder of a pane.
     Free(Side, Option<u64>),
     /// The current sites and bookmarks.

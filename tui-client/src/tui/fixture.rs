@@ -34,6 +34,7 @@ use super::{
         listing::{Amount, Viewing},
         saved::{NamedSite, Saved},
         server::Server,
+        side::Side,
         ticket::Ticket,
         transfers::Key,
     },
@@ -49,6 +50,8 @@ pub(crate) struct Fixture {
     pub(crate) state: State,
     /// The effects so far.
     pub(crate) effects: Vec<Effect>,
+    /// The local folders that were to be watched.
+    pub(crate) watched: Vec<(Side, Option<PathBuf>)>,
     now: Duration,
 }
 
@@ -146,6 +149,7 @@ pub(crate) fn begin(server: Option<Server>) -> Begin {
         appearance: Appearance::default(),
         viewing: Viewing::default(),
         rule: ConflictRule::Ask,
+        links: None,
         at_once: 4,
         bandwidth: Bandwidth::default(),
         saved: Saved::default(),
@@ -164,7 +168,7 @@ impl Fixture {
     /// Just started so.
     pub(crate) fn of(begin: Begin) -> Self {
         let (state, effects) = start(begin);
-        Self { state, effects, now: Duration::ZERO }
+        Self { state, effects, watched: Vec::new(), now: Duration::ZERO }
     }
 
     /// Both folders are there, the server is connected.
@@ -177,6 +181,8 @@ impl Fixture {
         fixture.answer_lists(remote_items());
         let _ = fixture.take();
         fixture.state.toast = None;
+        // Most tests count their steps from the top.
+        fixture.state.panes.both_mut().into_iter().for_each(|pane| pane.put_cursor(0));
         fixture
     }
 
@@ -210,8 +216,12 @@ impl Fixture {
 
     /// Something happens.
     pub(crate) fn event(&mut self, event: Event) {
-        let effects = update(&mut self.state, event);
-        self.effects.extend(effects);
+        for effect in update(&mut self.state, event) {
+            match effect {
+                Effect::Watch(side, folder) => self.watched.push((side, folder)),
+                effect => self.effects.push(effect),
+            }
+        }
     }
 
     /// Keys are pressed: `"j j space f5 y"`.
@@ -394,6 +404,7 @@ pub(crate) fn job(id: u64, files: (u64, u64), bytes: (u64, u64), reused: u64) ->
         transferred: bytes.0 - reused,
         failed: 0,
         asking: 0,
+        under_way: 0,
     }
 }
 
@@ -422,7 +433,18 @@ pub(crate) fn asks(id: u64, of: u64, folder: &str, name: &str) -> transfer::Even
 pub(crate) fn fails(id: u64, of: u64, name: &str, error: ClientError) -> transfer::Event {
     let retryable = error.is_transient();
     let outcome = Outcome::Failed(Failure { error, retryable });
-    transfer::Event::ItemDone { job: JobId(of), item: ItemId(id), path: item_path("photos", name), outcome }
+    transfer::Event::ItemDone {
+        job: JobId(of),
+        item: ItemId(id),
+        path: item_path("photos", name),
+        facts: facts(1 << 20),
+        outcome,
+    }
+}
+
+/// What is known of a file of so many bytes.
+pub(crate) fn facts(size: u64) -> FileFacts {
+    FileFacts { size, mtime: Mtime(CLOCK - 86_400, 0) }
 }
 
 /// The engine's word that a job is through.

@@ -41,6 +41,7 @@ use self::{
     layout::Layout,
     pane::Pane,
     pattern::Pattern,
+    problem::Problem,
     saved::Saved,
     server::Server,
     side::{Panes, Side},
@@ -52,16 +53,36 @@ use super::{
     action::Where,
     keymap::{Key, Keymap},
 };
+use crate::args::Links;
 
 /// A message in the footer that disappears by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Toast {
     /// The text.
     pub(crate) text: String,
-    /// Whether something went wrong.
-    pub(crate) bad: bool,
+    /// How it is meant.
+    pub(crate) tone: Said,
     /// When it goes away.
     pub(crate) until: Duration,
+}
+
+/// How a message is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// Something was done.
+    Done,
+    /// Something goes on.
+    Begun,
+    /// Something went wrong.
+    Bad,
+}
+
+#[cfg(test)]
+impl Toast {
+    /// Whether something went wrong.
+    pub(crate) fn is_bad(&self) -> bool {
+        self.tone == Said::Bad
+    }
 }
 
 /// The condition that quitting waits for.
@@ -114,16 +135,22 @@ pub(crate) struct State {
     pub(crate) together: bool,
     /// The pattern that `n` searches for.
     pub(crate) find: Option<Pattern>,
+    /// Whether what it matches is shown.
+    pub(crate) highlight: bool,
     /// The dialogs over the panes, the topmost last.
     pub(crate) dialogs: Vec<Dialog>,
     /// The connections to servers.
     pub(crate) connections: Connections,
+    /// The servers whose sessions ended for good, and why, until they are connected again.
+    pub(crate) ended: HashMap<Target, Problem>,
     /// The attempt to connect that is being made.
     pub(crate) attempt: Option<Attempt>,
     /// The transfers.
     pub(crate) transfers: Transfers,
     /// The rule for copies whose target exists already.
     pub(crate) rule: ConflictRule,
+    /// The rule for symbolic links that the command line gives.
+    pub(crate) links: Option<Links>,
     /// Remote files that are being edited.
     pub(crate) edits: Vec<Edit>,
     /// Transfers left from before, which wait for servers that are not connected.
@@ -180,12 +207,17 @@ impl State {
 
     /// Shows a message in the footer.
     pub(crate) fn say(&mut self, text: impl Into<String>) {
-        self.toast = Some(Toast { text: text.into(), bad: false, until: self.now + TOAST });
+        self.toast = Some(Toast { text: text.into(), tone: Said::Done, until: self.now + TOAST });
+    }
+
+    /// Shows in the footer that something has begun.
+    pub(crate) fn begun(&mut self, text: impl Into<String>) {
+        self.toast = Some(Toast { text: text.into(), tone: Said::Begun, until: self.now + TOAST });
     }
 
     /// Shows a warning in the footer.
     pub(crate) fn warn(&mut self, text: impl Into<String>) {
-        self.toast = Some(Toast { text: text.into(), bad: true, until: self.now + TOAST * 2 });
+        self.toast = Some(Toast { text: text.into(), tone: Said::Bad, until: self.now + TOAST * 2 });
     }
 
     /// Seconds since 1970 now.

@@ -15,6 +15,7 @@ mod edit;
 mod find;
 mod form;
 mod key;
+mod land;
 mod list;
 mod mark;
 mod mouse;
@@ -52,9 +53,7 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Resize(width, height) => state.size = (width, height),
         Event::Answer(ticket, answer) => answer::take(state, ticket, answer, &mut out),
         Event::Trust(question) => connect::ask_trust(state, question),
-        Event::Lost { server, problem, attempt, retry_in } => {
-            connection::lost(state, &server, problem, attempt, retry_in)
-        }
+        Event::Lost { server, problem, retry_in } => connection::lost(state, &server, problem, retry_in),
         Event::Retrying(server) => connection::retrying(state, &server),
         Event::Restored(server, account) => connection::restored(state, &server, account, &mut out),
         Event::Ended(server, problem) => connection::ended(state, &server, problem, &mut out),
@@ -62,6 +61,7 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Started(key, job) => state.transfers.started(key, job),
         Event::Transfer(event) => transfer::take(state, event, &mut out),
         Event::Progress(progress) => transfer::progress(state, &progress),
+        Event::Changed(folder) => read::changed(state, &folder),
         Event::Free(side, free) => state.panes[side].free = free,
         Event::Saved(saved) => site::loaded(state, saved),
         Event::Left(left) => resume::found(state, left, &mut out),
@@ -70,6 +70,7 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Back => read::both(state, &mut out),
     }
     connection::close_unused(state, &mut out);
+    land::watch(state, &mut out);
     state.settle();
     out
 }
@@ -77,5 +78,6 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
 fn time(state: &mut State, now: std::time::Duration, out: &mut Out) {
     state.now = now;
     state.toast.take_if(|toast| toast.until <= now);
+    land::show(state);
     read::due(state, out);
 }

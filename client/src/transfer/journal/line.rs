@@ -42,6 +42,8 @@ pub(super) struct Add {
     moves: bool,
     #[serde(default)]
     rule: Rule,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    follow: Option<bool>,
 }
 
 /// An account on a ferry server.
@@ -104,6 +106,7 @@ impl Line {
             what: order.what.iter().map(piece).collect(),
             moves: order.moves,
             rule: order.rule.into(),
+            follow: order.follow,
         }))
     }
 }
@@ -112,7 +115,7 @@ impl TryFrom<Box<Add>> for Order {
     type Error = NoServer;
 
     fn try_from(add: Box<Add>) -> Result<Self, NoServer> {
-        let Add { server, from, to, what, moves, rule, .. } = *add;
+        let Add { server, from, to, what, moves, rule, follow, .. } = *add;
         let piece = |What { name, becomes, folder }| Piece {
             becomes: becomes.unwrap_or_else(|| Name::clone(&name)),
             name,
@@ -124,6 +127,7 @@ impl TryFrom<Box<Add>> for Order {
             what: what.into_iter().map(piece).collect(),
             moves,
             rule: rule.into(),
+            follow,
         })
     }
 }
@@ -218,7 +222,7 @@ mod tests {
     fn lines_written_today_can_be_read_tomorrow() {
         let line = concat!(
             r#"{"add":{"key":7,"from":{"local":"/x"},"to":{"ferry":{"user":"al","host":"h","port":1,"path":"y"}},"#,
-            r#""what":[{"name":"n","folder":false}],"moves":false,"rule":"keep_both"}}"#
+            r#""what":[{"name":"n","folder":false}],"moves":false,"rule":"keep_both","follow":true}}"#
         );
         let Line::Add(add) = serde_json::from_str(line).unwrap() else { panic!() };
         let key = add.key;
@@ -233,7 +237,7 @@ mod tests {
             r#"{"add":{"key":7,"user":"al","host":"h","port":1,"from":{"local":"/x"},"to":{"remote":"y"},"what":[]}}"#;
         let Line::Add(add) = serde_json::from_str(line).unwrap() else { panic!() };
         let order = Order::try_from(add).unwrap();
-        assert_eq!((order.rule, order.moves), (ConflictRule::Ask, false));
+        assert_eq!((order.rule, order.moves, order.follow), (ConflictRule::Ask, false, None));
     }
 
     #[test]

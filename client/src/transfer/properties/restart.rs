@@ -78,6 +78,7 @@ fn order(case: &Case, setting: &Setting) -> Order {
         what: setting.pieces.iter().map(piece).collect(),
         moves: case.options.remove_source,
         rule: case.options.conflict,
+        follow: None,
     }
 }
 

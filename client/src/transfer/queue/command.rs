@@ -214,7 +214,7 @@ impl State {
 
     /// Ends an item that is not taken: as cancelled, unless its file is stored at its target already.
     pub(super) fn give_up(&mut self, item: Item, keep_part: bool) {
-        let (id, job, path) = (item.id, item.task.id, item.path.clone());
+        let (id, job, path, facts) = (item.id, item.task.id, item.path.clone(), item.facts);
         let outcome = match item.step {
             Step::FolderDate => return item.task.pieces.closed(path.piece(), false),
             // It was cancelled before.
@@ -229,7 +229,7 @@ impl State {
             Step::Folder => {}
             _ => item.task.tally.file_done(item.weight(), &outcome),
         }
-        self.outbox.push(Event::ItemDone { job, item: id, path, outcome });
+        self.outbox.push(Event::ItemDone { job, item: id, path, facts, outcome });
         match self.entry(job).filter(|_| discard) {
             Some(entry) => entry.prepend(Item { step: Step::Discard, ..item }),
             None => item.task.pieces.closed(item.path.piece(), false),
@@ -247,8 +247,8 @@ fn apply(entry: &mut Entry, next: Next, outbox: &mut Vec<Event>) {
             item.task.ended(&item.path, &outcome);
             let leftover = transitions::leaves_part(&item, &outcome);
             let failed = matches!(outcome, Outcome::Failed(_));
-            let (job, path) = (item.task.id, item.path.clone());
-            outbox.push(Event::ItemDone { job, item: item.id, path, outcome: outcome.clone() });
+            let (job, path, facts) = (item.task.id, item.path.clone(), item.facts);
+            outbox.push(Event::ItemDone { job, item: item.id, path, facts, outcome: outcome.clone() });
             if leftover {
                 return entry.prepend(Item { step: Step::Discard, ..item });
             }

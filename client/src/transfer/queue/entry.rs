@@ -179,6 +179,7 @@ impl Entry {
             transferred: summary.transferred,
             failed: summary.failed,
             asking: self.held.values().filter(|(_, why)| matches!(why, Hold::Asking(_))).count() as u64,
+            under_way: self.in_flight as u64,
         }
     }
 }

@@ -58,7 +58,7 @@ const FILES: &[Row] = &[
         .hint("view")
         .rank(4),
     row(Edit, "edit", PANES, &["f4", "e"], "edit in $EDITOR; a remote file comes and goes back verified"),
-    row(NewFolder, "new-folder", PANES, &["f7", "a"], "make a folder").hint("folder").rank(4),
+    row(NewFolder, "new-folder", PANES, &["f7", "a"], "make a folder, or several: a/b").hint("folder").rank(4),
     row(Delete, "delete", PANES, &["f8", "d", "delete"], "delete, after showing how much that is")
         .hint("delete")
         .rank(3)
@@ -115,7 +115,8 @@ const LOOK: &[Row] = &[
     row(Hidden, "hidden", PANES, &["."], "show or hide names that begin with a dot")
         .mc(&[".", "alt-."])
         .vim(&[".", "z h"]),
-    row(Compare, "compare", PANES, &["="], "compare both panes, and mark what differs").mc(&["=", "ctrl-x d"]),
+    row(Compare, "compare", PANES, &["="], "compare both folders without their subfolders, and mark what differs")
+        .mc(&["=", "ctrl-x d"]),
     row(
         StepTogether,
         "step-together",
@@ -148,7 +149,7 @@ const PROGRAM: &[Row] = &[
         "answer",
         &[Browse, Where::Transfers],
         &["A"],
-        "answer the transfers that ask because something is already there",
+        "answer the transfers that need one because something is already there",
     ),
     row(Sites, "sites", PANES, &["f9", "ctrl-s"], "connect: saved sites, or a new address")
         .hint("sites")
@@ -218,7 +219,13 @@ const TRANSFERS: &[Row] = &[
     )
     .hint("details")
     .rank(2),
-    row(ClearFinished, "clear-finished", &[Browse, Where::Transfers], &["D"], "take what is finished off the list"),
+    row(
+        ClearFinished,
+        "clear-finished",
+        &[Browse, Where::Transfers],
+        &["D"],
+        "take what is verified off the list; asks about the rest",
+    ),
 ];
 
 const IN_VIEW: &[Where] = &[Where::View];
@@ -258,7 +265,8 @@ const QUESTIONS: &[Row] = &[
     row(Accept, "accept", &[Where::Copy], &["enter", "y"], "start").hint("start"),
     row(ChangeTarget, "change-target", &[Where::Copy], &["t"], "another target folder").hint("target"),
     row(ChangeRule, "change-rule", &[Where::Copy], &["r"], "what to do with files that are already there")
-        .hint("if it is there"),
+        .hint("on conflict"),
+    row(ChangeLinks, "change-links", &[Where::Copy], &["l"], "follow symbolic links, or skip them").hint("links"),
     row(Accept, "accept", &[Confirm], &["y", "enter"], "yes").hint("yes"),
     row(Accept, "accept", &[Trust], &["y"], "it is the right key: remember it and go on").hint("it is the right key"),
     row(Close, "close", &[Where::Copy, Confirm, Trust], LEAVE, "no").hint("no").rank(0),
@@ -269,8 +277,8 @@ const QUESTIONS: &[Row] = &[
     row(Newer, "replace-if-newer", IN_CONFLICT, &["n"], "replace it if the new one was changed later").hint("newer"),
     row(ChangeScope, "change-scope", IN_CONFLICT, &["tab", "a"], "for this one, this folder, this kind, all")
         .hint("scope"),
-    row(NextQuestion, "next-question", IN_CONFLICT, &["down", "right", "j", "l"], "the next that asks"),
-    row(PreviousQuestion, "previous-question", IN_CONFLICT, &["up", "left", "k", "h"], "the one before that asks"),
+    row(NextQuestion, "next-question", IN_CONFLICT, &["down", "right", "j", "l"], "the next question"),
+    row(PreviousQuestion, "previous-question", IN_CONFLICT, &["up", "left", "k", "h"], "the question before"),
     row(Close, "close", IN_CONFLICT, &["esc", "q", "ctrl-c"], "answer later").hint("later").rank(0),
     row(ResumeLater, "resume-later", &[Where::Quit], &["r", "enter"], "quit; the next start goes on")
         .hint("quit, go on next time"),
@@ -288,5 +296,8 @@ const QUESTIONS: &[Row] = &[
     row(Down, "down", &[Notice], &["down", "j"], "one line down"),
     row(PageUp, "page-up", &[Notice], &["pageup", "ctrl-b"], "one page up"),
     row(PageDown, "page-down", &[Notice], &["pagedown", "ctrl-f", "space"], "one page down"),
+    row(Refresh, "refresh", &[Notice], &["ctrl-r"], "log in again, where the server ended the session")
+        .hint("log in again"),
+    row(SaveList, "save-list", &[Notice], &["s"], "save a list of failed files in the local folder").hint("save"),
     row(Close, "close", &[Notice], &["esc", "enter", "q", "i", "ctrl-c"], "close").hint("close").rank(0),
 ];

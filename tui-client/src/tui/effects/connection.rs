@@ -317,8 +317,8 @@ impl Keep {
                     self.tell(Event::Ended(server(), Problem::from(&error))).await;
                     return;
                 };
-                let (problem, attempt) = (Problem::from(&error), backoff.attempt());
-                self.tell(Event::Lost { server: server(), problem, attempt, retry_in }).await;
+                let problem = Problem::from(&error);
+                self.tell(Event::Lost { server: server(), problem, retry_in }).await;
                 tokio::select! {
                     () = tokio::time::sleep(retry_in) => {}
                     () = self.retry.notified() => {}

@@ -11,11 +11,14 @@ use tokio_util::task::TaskTracker;
 
 use self::keeper::{Keeper, Note};
 use super::{Options, connection::ConnectionKeeper};
-use crate::tui::{
-    config::Remembered,
-    effect::TransferEffect,
-    event::Event,
-    state::transfers::{Key, Order},
+use crate::{
+    args::Links,
+    tui::{
+        config::Remembered,
+        effect::TransferEffect,
+        event::Event,
+        state::transfers::{Key, Order, engine_name},
+    },
 };
 
 /// The engine, once there was something to move.
@@ -59,6 +62,7 @@ impl Queue {
             }
             // The outcome of an order before its server was left is no longer known.
             TransferEffect::Begin(key, order) => self.begin(key, &order, connections, true),
+            TransferEffect::TryAtOnce(server) => self.tell(|engine| engine.try_at_once(&engine_name(&server))),
             TransferEffect::Settle(key) => self.keeper.note(Note::Settle(key)),
             TransferEffect::Through(key, name) => self.keeper.note(Note::Through(key, name)),
             TransferEffect::AtOnce(at_once) => {
@@ -116,7 +120,10 @@ impl Queue {
             conflict: order.rule,
             resume: self.resume,
             verify: self.verify,
-            links: connections.links(&order.from, &order.to),
+            links: match order.links {
+                Some(links) => Links::rule(Some(links)),
+                None => connections.links(&order.from, &order.to),
+            },
             remove_source: order.moves,
             mode: order.mode,
             parents: true,

@@ -124,7 +124,10 @@ pub(super) async fn search(ask: Ask, folder: RemotePath, pattern: String) -> Don
 }
 
 pub(super) async fn make_folder(ask: Ask, path: RemotePath) -> Done {
-    ask.remote.make_dir(path, false).await?;
+    match ask.remote.make_dir(path.clone(), false).await {
+        Err(ClientError::Refused(refusal)) if refusal.code == Code::NotFound => ask.remote.make_dir(path, true).await?,
+        made => made?,
+    }
     ask.reply.send(Answer::Done).await;
     Ok(())
 }

@@ -38,8 +38,6 @@ pub(crate) struct Account {
 pub(crate) struct Lost {
     /// The problem.
     pub(crate) problem: Problem,
-    /// How many attempts failed.
-    pub(crate) attempt: u32,
     /// The time of the next attempt; `None` while one is under way.
     pub(crate) retry_at: Option<Duration>,
 }
@@ -55,6 +53,25 @@ pub(crate) struct Connection {
     pub(crate) account: Account,
     /// Why calls cannot be made now, if they cannot.
     pub(crate) lost: Option<Lost>,
+}
+
+/// Why a server cannot be reached, and when that is tried again: one answer for panes and transfers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outage<'a> {
+    /// Why.
+    pub(crate) problem: &'a Problem,
+    /// The time of the next attempt; `None` while one is under way.
+    pub(crate) retry_at: Option<Duration>,
+}
+
+impl Outage<'_> {
+    /// The time until the next attempt.
+    pub(crate) fn again(&self, now: Duration) -> String {
+        match self.retry_at {
+            Some(at) => format!("again in {} s", at.saturating_sub(now).as_secs_f64().ceil()),
+            None => "connecting again".to_owned(),
+        }
+    }
 }
 
 /// All connections.
@@ -76,6 +93,18 @@ impl State {
     /// The connection to the server that a pane shows.
     pub(crate) fn pane_connection(&self, pane: &Pane) -> Option<&Connection> {
         self.connection_of(&pane.place)
+    }
+
+    /// Why a server cannot be reached, if it cannot: the connection for browsing or one for transfers was lost.
+    pub(crate) fn outage(&self, server: &Target) -> Option<Outage<'_>> {
+        let stalled = self.transfers.stalled(server);
+        match self.connections.get(server).and_then(|connection| connection.lost.as_ref()) {
+            Some(Lost { problem, retry_at }) => {
+                let retry_at = retry_at.map(|at| stalled.map_or(at, |(_, other)| at.min(*other)));
+                Some(Outage { problem, retry_at })
+            }
+            None => stalled.map(|(problem, at)| Outage { problem, retry_at: Some(*at) }),
+        }
     }
 
     /// Whether files at a place can be read now.
@@ -105,6 +134,11 @@ impl State {
             SiteKey::Ferry(_) => Ferry::ABILITIES,
         };
         row.needs.is_none_or(|need| need.is_met(&abilities))
+    }
+
+    /// A server's short name.
+    pub(crate) fn server_name(&self, server: &Target) -> String {
+        self.server_of(server).name()
     }
 
     /// A site's short name.

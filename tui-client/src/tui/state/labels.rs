@@ -1,7 +1,9 @@
 //! Labels of states and rules for people.
 
-use ferry_client::transfer::{ConflictRule, ItemState, Scope};
+use ferry_client::transfer::{ConflictRule, ItemState, Scope, Skip};
 use ferry_shared::name::Escaped;
+
+use crate::args::Links;
 
 use super::{State, place::Place, transfers::Phase};
 
@@ -30,6 +32,19 @@ pub(crate) fn rule(rule: ConflictRule) -> &'static str {
     }
 }
 
+/// Why a file was skipped, where nobody was asked or has answered about it.
+pub(crate) fn skip(skip: Skip) -> Option<&'static str> {
+    Some(match skip {
+        Skip::Symlink | Skip::LinkAsAsked => "a symbolic link",
+        Skip::LinkLoop => "a symbolic link to a folder around it",
+        Skip::LinkToFolder => "a symbolic link to a folder, on the server",
+        Skip::Special => "a FIFO, socket or device",
+        Skip::UnusableName => "a name that the target cannot have",
+        Skip::Unfinished => "the part of an unfinished download",
+        Skip::Exists | Skip::NotNewer | Skip::Filtered | Skip::Cancelled => return None,
+    })
+}
+
 /// The label of a file's state.
 pub(crate) fn item(state: ItemState) -> &'static str {
     match state {
@@ -40,7 +55,7 @@ pub(crate) fn item(state: ItemState) -> &'static str {
         ItemState::Flushing => "flushing to disk",
         ItemState::Verifying => "verifying",
         ItemState::Paused => "paused",
-        ItemState::Asking => "asks",
+        ItemState::Asking => "needs an answer",
         ItemState::Failed => "failed",
     }
 }
@@ -48,16 +63,24 @@ pub(crate) fn item(state: ItemState) -> &'static str {
 /// The label of a transfer's phase.
 pub(crate) fn phase(phase: Phase) -> &'static str {
     match phase {
-        Phase::Held => "held",
+        Phase::Held => "waiting",
         Phase::Counting => "counting",
         Phase::Waiting => "waiting",
         Phase::Working(state) => item(state),
         Phase::Paused => "paused",
-        Phase::Asking => "asks",
+        Phase::Asking => "needs an answer",
         Phase::Failed => "failed",
         Phase::Cancelled => "cancelled",
-        Phase::LeftOut => "left out",
+        Phase::LeftOut => "skipped",
         Phase::Verified => "verified",
+    }
+}
+
+/// The rule for symbolic links.
+pub(crate) fn links(links: Links) -> &'static str {
+    match links {
+        Links::Skip => "skip them",
+        Links::Follow => "copy what they lead to",
     }
 }
 

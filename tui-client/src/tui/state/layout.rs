@@ -7,7 +7,7 @@ use super::{State, side::Side};
 /// Below this the screen shows only that it is too small.
 pub(crate) const LEAST: (u16, u16) = (50, 12);
 /// From this width on both panes are shown side by side.
-pub(crate) const TWO_PANES: u16 = 100;
+pub(crate) const TWO_PANES: u16 = 80;
 /// Lines of a pane without entries: its title, and its status.
 const PANE_FRAME: u16 = 2;
 

@@ -1,8 +1,14 @@
 //! A folder's entries as they arrive: kept small, sorted, filtered and marked.
 
+use std::collections::HashMap;
+
 use ferry_shared::name::Name;
 
-use super::{item::Item, order::Sort, pattern::Pattern};
+use super::{
+    item::Item,
+    order::{By, Sort},
+    pattern::Pattern,
+};
 
 /// The sort order and the filters of a folder.
 #[derive(Debug, Clone, Default)]
@@ -84,6 +90,27 @@ impl Listing {
         merge(&self.items, &mut self.sorted, &new, viewing.sort);
         new.retain(|at| viewing.shows(&self.items[*at as usize]));
         merge(&self.items, &mut self.shown, &new, viewing.sort);
+    }
+
+    /// Inserts entries, or replaces those of the same names; a folder that is there already stays as it is.
+    pub(crate) fn update(&mut self, items: Vec<Item>, viewing: &Viewing) {
+        let mut new: HashMap<Name, Item> = items.into_iter().map(|item| (item.entry.name.clone(), item)).collect();
+        let mut replaced = false;
+        for old in &mut self.items {
+            let Some(mut item) = new.remove(&old.entry.name) else { continue };
+            if item.is_folder() {
+                continue;
+            }
+            let marked = old.marked;
+            set(old, false, &mut self.marked);
+            set(&mut item, marked, &mut self.marked);
+            *old = item;
+            replaced = true;
+        }
+        self.extend(new.into_values().collect(), viewing);
+        if replaced && viewing.sort.by != By::Name {
+            self.rearrange(viewing);
+        }
     }
 
     /// Sorts and filters again.
@@ -228,7 +255,6 @@ pub(crate) mod tests {
     use ferry_shared::entry::{Entry, Kind, Mtime};
 
     use super::*;
-    use crate::tui::state::order::By;
 
     /// A file, or with a `/` at its end a folder.
     pub(crate) fn item(name: &str, size: u64) -> Item {

@@ -1,7 +1,11 @@
 //! One of the two panes: a folder, its entries, and the cursor.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{HashMap, HashSet},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -18,6 +22,8 @@ use super::{
 
 /// Folders a pane remembers the way back to, and cursors it remembers.
 const REMEMBERED: usize = 200;
+/// The least time between two times at which what has landed is shown.
+pub(crate) const LANDING: Duration = Duration::from_millis(200);
 /// Rows kept visible above and below the cursor.
 const MARGIN: usize = 2;
 
@@ -55,14 +61,23 @@ pub(crate) struct Pane {
     pub(crate) reread_at: Option<Duration>,
     /// When it was read last, and how long that took.
     pub(crate) read: (Duration, Duration),
+    /// What has landed in it and is not shown yet.
+    pub(crate) landing: Vec<Item>,
+    /// When something that has landed was shown last.
+    pub(crate) landed: Duration,
+    /// The local folder that is watched for it.
+    pub(crate) watched: Option<PathBuf>,
     /// The row of the cursor; row 0 is `..` where there is a folder above.
     cursor: usize,
     /// The first row on the screen.
     offset: usize,
     /// Where a range begins that is being marked.
     range: Option<usize>,
+    /// The cursor was not moved yet: it stays on the first entry.
+    fresh: bool,
     /// Where the cursor goes as soon as that is there.
     land: Option<Name>,
+    elsewhere: Option<Place>,
     back: Vec<Place>,
     forward: Vec<Place>,
     cursors: HashMap<Place, Name>,
@@ -81,14 +96,24 @@ impl Pane {
             free: None,
             reread_at: None,
             read: (Duration::ZERO, Duration::ZERO),
+            landing: Vec::new(),
+            landed: Duration::ZERO,
+            watched: None,
             cursor: 0,
             offset: 0,
             range: None,
+            fresh: true,
             land: None,
+            elsewhere: None,
             back: Vec::new(),
             forward: Vec::new(),
             cursors: HashMap::new(),
         }
+    }
+
+    /// The folder it showed last at another site.
+    pub(crate) fn elsewhere(&self) -> Option<&Place> {
+        self.elsewhere.as_ref()
     }
 
     /// Whether it shows a folder of this computer.
@@ -163,7 +188,14 @@ impl Pane {
     /// Puts the cursor on a row, or the last one.
     pub(crate) fn put_cursor(&mut self, row: usize) {
         self.cursor = row.min(self.rows().saturating_sub(1));
-        self.land = None;
+        (self.land, self.fresh) = (None, false);
+    }
+
+    /// Puts a cursor that was never moved on the first entry, where the first command finds it.
+    fn begin_on_entry(&mut self) {
+        if self.fresh {
+            self.cursor = self.up_rows().min(self.rows().saturating_sub(1));
+        }
     }
 
     /// Moves the cursor by some rows.
@@ -263,7 +295,12 @@ impl Pane {
         }
         let from = std::mem::replace(&mut self.place, place);
         self.listing = Listing::default();
+        if !from.is_beside(&self.place) {
+            self.elsewhere = Some(from.clone());
+        }
         (self.cursor, self.offset, self.range, self.problem, self.loading) = (0, 0, None, None, None);
+        self.fresh = true;
+        self.landing.clear();
         self.viewing.filter = None;
         self.land = match from.parent() == Some(self.place.clone()) {
             true => from.name(),
@@ -292,8 +329,24 @@ impl Pane {
             again.extend(items, &self.viewing);
             return;
         }
+        self.keeping_cursor(|listing, viewing| listing.extend(items, viewing));
+    }
+
+    /// Shows what has landed.
+    pub(crate) fn land(&mut self, now: Duration) {
+        self.landed = now;
+        let items = std::mem::take(&mut self.landing);
+        if let Some(again) = self.loading.as_mut().and_then(|loading| loading.again.as_mut()) {
+            again.update(items.clone(), &self.viewing);
+        }
+        self.keeping_cursor(|listing, viewing| listing.update(items, viewing));
+    }
+
+    /// Changes the listing without taking entries away; the cursor stays on its entry.
+    fn keeping_cursor(&mut self, change: impl FnOnce(&mut Listing, &Viewing)) {
         let under = self.cursor.checked_sub(self.up_rows()).and_then(|row| self.listing.handle(row));
-        self.listing.extend(items, &self.viewing);
+        change(&mut self.listing, &self.viewing);
+        self.begin_on_entry();
         if self.try_land() {
             return;
         }
@@ -307,12 +360,16 @@ impl Pane {
     /// All pages are there.
     pub(crate) fn finish(&mut self) {
         if let Some(again) = self.loading.take().and_then(|loading| loading.again) {
+            let name = |row: usize| self.item(row).map(|item| item.entry.name.clone());
+            let range = self.range.and_then(name);
             let keep = self.land.take().or_else(|| self.current().map(|item| item.entry.name.clone()));
             self.listing = again;
             self.listing.rearrange(&self.viewing);
-            self.range = None;
+            let row = range.and_then(|name| self.listing.row_of(name.as_bytes()));
+            self.range = row.map(|row| row + self.up_rows());
             self.land = keep;
         }
+        self.begin_on_entry();
         self.try_land();
         self.land = None;
         self.problem = None;
@@ -329,7 +386,7 @@ impl Pane {
         let row = self.land.as_ref().and_then(|name| self.listing.row_of(name.as_bytes()));
         if let Some(row) = row {
             self.cursor = row + self.up_rows();
-            self.land = None;
+            (self.land, self.fresh) = (None, false);
         }
         row.is_some()
     }
@@ -357,114 +414,5 @@ impl Pane {
             again.remove(name.as_bytes());
         }
         self.cursor = self.cursor.min(self.rows().saturating_sub(1));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tui::state::listing::tests::item;
-
-    fn pane(names: &[&str]) -> Pane {
-        let mut pane = Pane::new(Place::local("/a/b"));
-        fill(&mut pane, names);
-        pane
-    }
-
-    fn fill(pane: &mut Pane, names: &[&str]) {
-        pane.begin(Ticket(1), Duration::ZERO);
-        pane.take(names.iter().map(|name| item(name, 1)).collect());
-        pane.finish();
-    }
-
-    fn under(pane: &Pane) -> String {
-        pane.current().map_or("..".into(), |item| item.entry.name.display().to_string())
-    }
-
-    fn name(text: &str) -> Name {
-        Name::try_from(text).unwrap()
-    }
-
-    #[test]
-    fn the_cursor_stays_on_its_entry_while_pages_arrive() {
-        let mut pane = Pane::new(Place::local("/a"));
-        pane.begin(Ticket(1), Duration::ZERO);
-        pane.take(vec![item("m", 1), item("n", 1)]);
-        pane.step(2);
-        assert_eq!(under(&pane), "n");
-        pane.take(vec![item("a", 1), item("z", 1)]);
-        assert_eq!(under(&pane), "n");
-    }
-
-    #[test]
-    fn going_up_lands_on_where_one_came_from() {
-        let mut pane = pane(&["x"]);
-        pane.leave_for(Place::local("/a"));
-        fill(&mut pane, &["a", "b/", "c"]);
-        assert_eq!(under(&pane), "b");
-    }
-
-    #[test]
-    fn ways_lead_back_and_forward_to_the_same_entries() {
-        let mut pane = pane(&["x", "y/", "z"]);
-        pane.land_on(name("y"));
-        pane.leave_for(Place::local("/a/b/y"));
-        fill(&mut pane, &["q"]);
-        assert!(pane.go_back());
-        fill(&mut pane, &["x", "y/", "z"]);
-        assert_eq!(under(&pane), "y");
-        assert!(!pane.go_back() && pane.go_forward());
-        assert_eq!(pane.place, Place::local("/a/b/y"));
-    }
-
-    #[test]
-    fn reading_again_keeps_cursor_and_marks_and_shows_nothing_half() {
-        let mut pane = pane(&["a", "b", "c"]);
-        pane.land_on(name("b"));
-        pane.toggle_mark();
-        pane.begin(Ticket(2), Duration::ZERO);
-        pane.take(vec![item("b", 1)]);
-        assert_eq!(pane.listing.len(), 3, "the old entries stay until all new ones are there");
-        pane.take(vec![item("0", 1), item("c", 1)]);
-        pane.finish();
-        assert_eq!((under(&pane), pane.listing.len(), pane.marked().files), ("b".into(), 3, 1));
-    }
-
-    #[test]
-    fn a_range_counts_while_it_is_open_and_marks_when_it_closes() {
-        let mut pane = pane(&["a", "b", "c", "d"]);
-        pane.put_cursor(2);
-        pane.toggle_range();
-        pane.step(2);
-        assert_eq!((pane.marked().files, pane.listing.marked().files), (3, 0));
-        assert!(pane.is_marked(3) && !pane.is_marked(1));
-        pane.toggle_range();
-        assert_eq!(pane.listing.marked().files, 3);
-        pane.toggle_range();
-        pane.put_cursor(0);
-        assert!(pane.drop_range() && pane.listing.marked().files == 3);
-    }
-
-    #[test]
-    fn the_cursor_is_always_on_the_screen() {
-        let names: Vec<String> = (0..100).map(|n| format!("f{n}")).collect();
-        let mut pane = pane(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        for (row, height) in [(0, 10), (50, 10), (100, 10), (3, 1), (99, 200), (20, 2)] {
-            pane.put_cursor(row);
-            pane.settle(height);
-            assert!((pane.offset()..pane.offset() + height).contains(&pane.cursor()), "{row} {height}");
-        }
-    }
-
-    #[test]
-    fn a_command_is_about_the_marks_or_else_the_cursor() {
-        let mut pane = pane(&["a", "b"]);
-        assert!(pane.chosen().is_empty(), "`..` is no entry");
-        pane.put_cursor(1);
-        assert_eq!(pane.chosen()[0].name(), b"a");
-        pane.put_cursor(2);
-        pane.toggle_mark();
-        pane.put_cursor(1);
-        assert_eq!(pane.chosen().iter().map(|item| item.name()).collect::<Vec<_>>(), [b"b"]);
     }
 }

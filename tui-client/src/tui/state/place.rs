@@ -72,6 +72,21 @@ impl Place {
         })
     }
 
+    /// The entry of this folder that is `below` or lies above it.
+    pub(crate) fn child_towards(&self, below: &Self) -> Option<Self> {
+        let mut child = below.clone();
+        if !child.starts_with(self) {
+            return None;
+        }
+        loop {
+            let parent = child.parent()?;
+            if parent == *self {
+                return Some(child);
+            }
+            child = parent;
+        }
+    }
+
     /// Whether it is `folder` or lies below it.
     pub(crate) fn starts_with(&self, folder: &Self) -> bool {
         self.is_beside(folder) && self.path.starts_with(&folder.path)

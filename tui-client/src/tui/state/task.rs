@@ -24,15 +24,19 @@ pub(crate) enum Task {
     MoveCopy(Place, Place),
     /// Show the unfinished uploads.
     Uploads(Target),
+    /// Write a list to a file.
+    Write(Place),
 }
 
 impl Task {
     /// The places it works on.
     pub(crate) fn places(&self) -> Vec<&Place> {
         match self {
-            Self::MakeFolder(place) | Self::Rename(place, _) | Self::EditNames(place, _) | Self::Remove(place) => {
-                vec![place]
-            }
+            Self::MakeFolder(place)
+            | Self::Rename(place, _)
+            | Self::EditNames(place, _)
+            | Self::Remove(place)
+            | Self::Write(place) => vec![place],
             Self::MoveCopy(from, to) => vec![from, to],
             Self::Uploads(_) => Vec::new(),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{State, attempt::Step, dialog::Dialog};
+use super::{State, attempt::Step, dialog::Dialog, pane::LANDING};
 
 /// How often figures of running transfers change.
 const FIGURES: Duration = Duration::from_millis(200);
@@ -25,6 +25,9 @@ impl State {
         for pane in [self.pane(), self.other()] {
             if let Some(loading) = &pane.loading {
                 at((loading.since + PATIENCE).max(self.now + TURN));
+            }
+            if !pane.landing.is_empty() {
+                at((pane.landed + LANDING).max(self.now));
             }
             if let Some(time) = pane.reread_at {
                 at(time);

@@ -16,10 +16,11 @@ use ferry_client::{
 };
 use ferry_shared::name::Name;
 
+pub(crate) use ferry_client::transfer::ActiveItem;
 pub(crate) use figures::{Tally, rests};
 pub(crate) use rate::{Rate, eta};
 pub(crate) use rows::Row;
-pub(crate) use transfer::{FailedItem, Key, Order, Phase, Piece, Transfer, Way};
+pub(crate) use transfer::{Cause, FailedItem, Key, Order, Phase, Piece, Transfer, Way};
 
 use crate::{estimate::Estimate, tui::state::problem::Problem};
 
@@ -72,7 +73,7 @@ impl Default for Transfers {
 }
 
 /// A server as the engine's events name it.
-fn engine_name(server: &Target) -> String {
+pub(crate) fn engine_name(server: &Target) -> String {
     format!("ferry://{server}")
 }
 
@@ -144,9 +145,17 @@ impl Transfers {
         key
     }
 
-    /// Adds an order that is left from the previous run; it is held.
+    /// A server of a transfer was left: it waits for it. Returns the order that is left of it.
+    pub(crate) fn hold(&mut self, key: Key) -> Option<Order> {
+        self.get_mut(key).map(Transfer::hold)
+    }
+
+    /// Adds an order that is left from the previous run, unless it is on the list already; it is held.
     pub(crate) fn add_held(&mut self, key: Key, order: Order) {
         self.last_key = self.last_key.max(key.0);
+        if self.get(key).is_some() {
+            return;
+        }
         self.all.push(Transfer { held: true, ..Transfer::new(key, order) });
     }
 
@@ -214,6 +223,11 @@ impl Transfers {
         self.total().left(&self.estimate)
     }
 
+    /// Why the engine cannot reach a server, and when it tries again.
+    pub(crate) fn stalled(&self, server: &Target) -> Option<&(Problem, Duration)> {
+        self.stalled.get(&engine_name(server))
+    }
+
     /// Whether a server that an order needs cannot be reached.
     fn is_stalled(&self, order: &Order) -> bool {
         !self.stalled.is_empty() && order.servers().iter().any(|server| self.stalled.contains_key(&engine_name(server)))
@@ -228,6 +242,7 @@ impl Transfers {
         for transfer in self.all.iter_mut().filter(|transfer| stalled.contains(&transfer.key)) {
             (transfer.rate, transfer.estimate) = (Rate::default(), Estimate::default());
             transfer.active.clear();
+            transfer.tally.under_way = 0;
         }
     }
 

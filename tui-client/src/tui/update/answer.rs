@@ -82,6 +82,12 @@ fn done(state: &mut State, ticket: Ticket, out: &mut Out) {
             }
             read::changed(state, &folder);
         }
+        Some(Task::Write(place)) => {
+            state.say(format!("saved as {}", place.display(&state.home)));
+            if let Some(folder) = place.parent() {
+                read::changed(state, &folder);
+            }
+        }
         Some(Task::MoveCopy(from, to)) => {
             state.say("done");
             read::changed(state, &from);
@@ -137,7 +143,7 @@ fn failed(state: &mut State, ticket: Ticket, problem: &Problem, out: &mut Out) {
             read::changed(state, &from);
             read::changed(state, &to);
         }
-        Task::MakeFolder(_) | Task::EditNames(..) | Task::Uploads(_) => {}
+        Task::MakeFolder(_) | Task::EditNames(..) | Task::Uploads(_) | Task::Write(_) => {}
     }
     read::due(state, out);
 }

@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 
 use super::Out;
-use crate::tui::{
-    action::Action,
-    state::{
-        State,
-        item::Item,
-        listing::Listing,
-        order::{By, Sort},
-        side::Side,
+use crate::{
+    human,
+    tui::{
+        action::Action,
+        state::{
+            State,
+            item::Item,
+            listing::Listing,
+            order::{By, Sort},
+            side::Side,
+        },
     },
 };
 
@@ -67,9 +70,12 @@ fn compare(state: &mut State) {
         listing.all().iter().map(fact).collect()
     };
     let mut marked = [0, 0];
+    let mut folders = 0;
     for (at, side) in Side::BOTH.into_iter().enumerate() {
         let other = facts(&state.panes[side.other()].listing);
         let listing = &mut state.panes[side].listing;
+        let in_both = |item: &&Item| item.is_folder() && other.get(item.name()).is_some_and(|(_, _, folder)| *folder);
+        folders = listing.all().iter().filter(in_both).count() as u64;
         listing.unmark_all();
         listing.mark_shown(|item| {
             let differs = match other.get(item.name()) {
@@ -81,11 +87,15 @@ fn compare(state: &mut State) {
         });
         marked[at] = listing.marked().entries();
     }
+    let inside = match folders {
+        0 => String::new(),
+        folders => format!("; {} not looked into", human::count(folders, "folder was", "folders were")),
+    };
     match marked {
-        [0, 0] => state.say("both panes hold the same names, sizes and times"),
+        [0, 0] => state.say(format!("both panes hold the same names, sizes and times{inside}")),
         [left, right] => {
             state.say(format!(
-                "marked what differs in size or time, or is missing: {left} on the left, {right} on the right"
+                "marked what differs in size or time, or is missing: {left} on the left, {right} on the right{inside}"
             ));
         }
     }

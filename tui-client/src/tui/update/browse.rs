@@ -9,7 +9,7 @@ use crate::tui::{
     effect::Effect,
     state::{
         State,
-        dialog::{Dialog, Form, ListView, Purpose, TransfersView},
+        dialog::{Dialog, Form, ListView, Purpose},
         layout::Layout,
         place::Place,
         side::Side,
@@ -54,7 +54,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
 fn program(state: &mut State, action: Action, out: &mut Out) {
     match action {
         Action::Refresh => connection::refresh(state, out),
-        Action::Transfers => state.dialogs.push(Dialog::Transfers(TransfersView::default())),
+        Action::Transfers => state.dialogs.push(Dialog::Transfers(queue::view(state))),
         Action::Answer => conflict::open(state),
         Action::Sites => reach::choose_server(state),
         Action::Account => connection::account(state, out),
@@ -178,8 +178,14 @@ fn go_to(state: &mut State) {
 /// Switches the active pane: from a server to this computer; from this computer to the server of the other pane, or
 /// else to the last one; asks for a server if there was none.
 fn switch_place(state: &mut State, out: &mut Out) {
+    let before = state.pane().elsewhere().cloned();
     if !state.pane().is_local() {
-        read::go(state, state.active, Place::local(state.home.clone()), out);
+        let place = before.filter(Place::is_local).unwrap_or_else(|| Place::local(state.home.clone()));
+        read::go(state, state.active, place, out);
+        return;
+    }
+    if let Some(place) = before.filter(|place| !place.is_local()) {
+        reach::again(state, state.active, place, out);
         return;
     }
     match state.other().target().or(state.last_server.as_ref()).cloned() {
@@ -197,7 +203,7 @@ fn shell(state: &mut State, out: &mut Out) {
     out.push(Effect::Shell(folder));
 }
 
-/// Esc without a dialog: ends the range or the filter.
+/// Esc without a dialog: ends the range, the filter, or the sight of what was found.
 fn close(state: &mut State) {
     let pane = state.pane_mut();
     if pane.drop_range() {
@@ -207,7 +213,11 @@ fn close(state: &mut State) {
         pane.rearrange(false);
         return;
     }
-    if pane.listing.marked().entries() > 0 {
+    let marked = pane.listing.marked().entries() > 0;
+    if std::mem::take(&mut state.highlight) && state.find.is_some() {
+        return;
+    }
+    if marked {
         state.say("the marks stay; u takes them away");
     }
 }

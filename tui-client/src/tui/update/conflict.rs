@@ -19,7 +19,7 @@ pub(super) fn open(state: &mut State) {
             let item = ask.item;
             open_at(state, item);
         }
-        None => state.say("nothing asks"),
+        None => state.say("nothing needs an answer"),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
             State,
             attempt::{Attempt, Step},
             connection::{Account, Connection, Greeting},
-            dialog::{Dialog, Form, Notice, Purpose, TrustView},
+            dialog::{Dialog, Form, Notice, Purpose, Tone, TrustView},
             labels,
             problem::Problem,
             saved::NamedSite,
@@ -271,6 +271,7 @@ pub(super) fn logged_in(state: &mut State, ticket: Ticket, greeting: Greeting, a
     let Some(Attempt { server, side, place, .. }) = waiting(state, ticket) else { return };
     state.dialogs.retain(|dialog| !is_login(dialog));
     let (target, motd) = (server.target.clone(), account.motd.clone());
+    state.ended.remove(&target);
     state.say(format!("connected to {}", server.name()));
     state.connections.insert(target.clone(), Connection { server, greeting, account, lost: None });
     read::go(state, side, place, out);
@@ -322,16 +323,37 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bo
 }
 
 fn not_connected(state: &mut State, problem: &Problem) {
-    let title = if problem.kind == Kind::ChangedKey {
-        "Stopped: the server's key is not the known one"
-    } else {
-        "Not connected"
-    };
+    if problem.kind == Kind::ChangedKey {
+        state.dialogs.push(Dialog::Notice(stopped(problem)));
+        return;
+    }
     let mut lines = vec![problem.text.clone()];
     if let Some(hint) = &problem.hint {
         lines.extend([String::new(), hint.clone()]);
     }
-    state.dialogs.push(Dialog::Notice(Notice::bad(title, lines)));
+    state.dialogs.push(Dialog::Notice(Notice::bad("Not connected", lines)));
+}
+
+/// A server showed another key than the known one, at the first connection or at a later one.
+pub(super) fn stopped(problem: &Problem) -> Notice {
+    let mut lines = Vec::new();
+    match &problem.keys {
+        Some(keys) => {
+            lines.push(format!("{} does not have the key it is known by.", keys.host));
+            lines.extend([String::new(), format!("known  {}", keys.expected), format!("now    {}", keys.found)]);
+            lines.extend([
+                String::new(),
+                "Somebody may be intercepting the connection, or the server has a new key. Nothing was sent."
+                    .to_owned(),
+            ]);
+            lines.extend(keys.known_servers.iter().map(|file| {
+                format!("If the new key is right, remove the line of {} from {}", keys.host, labels::escaped(file))
+            }));
+        }
+        None => lines.push(problem.text.clone()),
+    }
+    lines.extend(problem.hint.clone());
+    Notice { tone: Tone::Alarm, ..Notice::bad("Stopped: the server's key is not the known one", lines) }
 }
 
 /// Gives up connecting, at any stage.

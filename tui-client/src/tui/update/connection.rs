@@ -8,11 +8,12 @@ use ferry_shared::message::{
     reply::{Access, UnfinishedUpload},
 };
 
-use super::{Out, queue, reach, read, resume};
+use super::{Out, connect, queue, reach, read, resume};
 use crate::{
+    fault::Kind,
     human,
     tui::{
-        effect::{ConnectionEffect, Effect},
+        effect::{ConnectionEffect, Effect, TransferEffect},
         state::{
             State,
             connection::{Account, Connection, Lost},
@@ -23,16 +24,24 @@ use crate::{
             problem::Problem,
             side::Side,
             task::Task,
+            transfers::engine_name,
         },
     },
 };
 
 /// The connection was lost, or could not be made again.
-pub(super) fn lost(state: &mut State, server: &Target, problem: Problem, attempt: u32, retry_in: Duration) {
+pub(super) fn lost(state: &mut State, server: &Target, problem: Problem, retry_in: Duration) {
     let retry_at = Some(state.now + retry_in);
     if let Some(connection) = state.connections.get_mut(server) {
-        connection.lost = Some(Lost { problem, attempt, retry_at });
+        connection.lost = Some(Lost { problem, retry_at });
     }
+}
+
+/// A transfer reached a server: so will the connection for browsing, if that is lost.
+pub(super) fn reached(state: &State, site: &str, out: &mut Out) {
+    let lost = state.connections.iter().filter(|(_, connection)| !connection.is_online());
+    let there = lost.filter(|(target, _)| engine_name(target) == site);
+    out.extend(there.map(|(target, _)| Effect::Connection(ConnectionEffect::Retry(target.clone()))));
 }
 
 /// An attempt to connect again begins.
@@ -50,6 +59,7 @@ pub(super) fn restored(state: &mut State, server: &Target, account: Account, out
     // The server is reachable again: the engine's report that it is not is outdated.
     state.transfers.reachable(server);
     queue::retry_lost(state, server, out);
+    out.push(Effect::Transfer(TransferEffect::TryAtOnce(server.clone())));
     for side in sides_of(state, server) {
         read::folder(state, side, out);
     }
@@ -66,11 +76,26 @@ pub(super) fn ended(state: &mut State, server: &Target, problem: Problem, out: &
         return;
     }
     let name = state.site_name(&SiteKey::Ferry(server.clone()));
+    state.ended.insert(server.clone(), problem.clone());
     disconnect(state, server, out);
-    let mut lines = vec![problem.text];
-    lines.extend(problem.hint);
-    lines.push(format!("Ctrl-R in a pane of {name} connects again; transfers go on then."));
-    state.dialogs.push(Dialog::Notice(Notice::bad("The server ended the connection", lines)));
+    let notice = match problem.kind {
+        Kind::ChangedKey => connect::stopped(&problem),
+        _ => {
+            let mut lines = vec![problem.text];
+            lines.extend(problem.hint);
+            lines.extend([String::new(), "Its transfers wait until you are logged in again.".to_owned()]);
+            Notice::bad(format!("{name} ended the session"), lines)
+        }
+    };
+    state.dialogs.push(Dialog::Notice(Notice { again: Some(server.clone()), ..notice }));
+}
+
+/// Logs in again to a server whose session ended: in the pane that shows it, or else in the active one.
+pub(super) fn again(state: &mut State, server: &Target, out: &mut Out) {
+    let side = sides_of(state, server).first().copied();
+    let start = || Place::remote(server.clone(), state.server_of(server).start);
+    let place = side.map_or_else(start, |side| state.panes[side].place.clone());
+    reach::again(state, side.unwrap_or(state.active), place, out);
 }
 
 /// Leaves the server of the active pane, or else that of the other; asks first where its transfers are running.
@@ -118,7 +143,11 @@ pub(super) fn close_unused(state: &mut State, out: &mut Out) {
     if state.connections.is_empty() {
         return;
     }
-    let shows = |target: &Target| Side::BOTH.iter().any(|side| state.panes[*side].target() == Some(target));
+    // A pane that went to another site can come back at once.
+    let of = |pane: &Pane, target: &Target| {
+        pane.target() == Some(target) || pane.elsewhere().and_then(Place::target) == Some(target)
+    };
+    let shows = |target: &Target| Side::BOTH.iter().any(|side| of(&state.panes[*side], target));
     let moves = |target: &Target| state.transfers.all().iter().any(|all| !all.is_over() && all.order.needs(target));
     let edits = |target: &Target| state.edits.iter().any(|edit| edit.place.target() == Some(target));
     let works = |target: &Target| {
@@ -139,8 +168,11 @@ pub(super) fn usage(place: &Place, out: &mut Out) {
 
 /// Reads the folder again; connects again where a connection is lost.
 pub(super) fn refresh(state: &mut State, out: &mut Out) {
-    let lost = state.connections.iter().filter(|(_, connection)| connection.lost.is_some());
-    out.extend(lost.map(|(target, _)| Effect::Connection(ConnectionEffect::Retry(target.clone()))));
+    let lost: Vec<Target> = state.connections.keys().filter(|target| state.outage(target).is_some()).cloned().collect();
+    for target in lost {
+        out.push(Effect::Connection(ConnectionEffect::Retry(target.clone())));
+        out.push(Effect::Transfer(TransferEffect::TryAtOnce(target)));
+    }
     if state.pane().vacant {
         reach::choose_server(state);
         return;
@@ -155,6 +187,10 @@ pub(super) fn refresh(state: &mut State, out: &mut Out) {
     }
     read::folder(state, state.active, out);
     usage(&place, out);
+    let ended = |target: &&Target| state.ended.contains_key(*target);
+    if let Some(server) = state.other().target().filter(ended).cloned() {
+        again(state, &server, out);
+    }
 }
 
 /// Takes a notice of a server.

@@ -2,8 +2,11 @@
 
 use ferry_client::transfer::ConflictRule;
 
+use ferry_shared::entry::Kind;
+
 use super::{Out, count};
 use crate::{
+    args::Links,
     human,
     tui::{
         action::Action,
@@ -47,11 +50,44 @@ pub(super) fn plan(state: &mut State, moves: bool, out: &mut Out) {
         folder: item.is_folder(),
     };
     let what = chosen.iter().map(piece).collect();
-    let order = Order { from: from.clone(), to, what, moves, rule: state.rule, mode: None };
-    let purpose = if moves { CountFor::Move } else { CountFor::Copy(order.to.clone()) };
+    // A move follows what was marked, and nothing inside: it would remove files elsewhere.
+    let links = (!moves && from.is_local()).then(|| links(state, &to, &chosen));
+    let order = Order { from: from.clone(), to, what, moves, rule: state.rule, links, mode: None };
+    let purpose = purpose(&order);
     let count = count::begin(state, &from, &chosen, purpose, out);
     let room = room(state, &order.to);
-    state.dialogs.push(Dialog::Copy(Box::new(CopyPlan { order, count, room, starts: false })));
+    state.dialogs.push(Dialog::Copy(Box::new(CopyPlan { order, chosen, count, room, starts: false })));
+}
+
+fn purpose(order: &Order) -> CountFor {
+    match order.links {
+        _ if order.moves => CountFor::Move,
+        Some(links) => CountFor::Copy(links),
+        None => CountFor::Copy(Links::Skip),
+    }
+}
+
+/// The rule for links that a plan begins with: the command line's, the site's, or what the marked entries suggest.
+fn links(state: &State, to: &Place, chosen: &[Item]) -> Links {
+    let of_site = to.target().and_then(|target| state.server_of(target).links);
+    let only_links = chosen.iter().all(|item| item.entry.kind == Kind::Symlink);
+    let usual = if only_links { Links::Follow } else { Links::Skip };
+    state.links.or(of_site).unwrap_or(usual)
+}
+
+/// Follows links instead of skipping them, or the other way round, and counts again.
+fn change_links(state: &mut State, out: &mut Out) {
+    let Some(Dialog::Copy(mut plan)) = state.dialogs.pop() else { return };
+    if plan.has_links() && !plan.stays() {
+        out.extend(plan.count.ticket.map(Effect::Drop));
+        plan.order.links = Some(match plan.order.links {
+            Some(Links::Follow) => Links::Skip,
+            _ => Links::Follow,
+        });
+        plan.count = count::begin(state, &plan.order.from, &plan.chosen, purpose(&plan.order), out);
+        plan.starts = false;
+    }
+    state.dialogs.push(Dialog::Copy(plan));
 }
 
 /// The reason why the copy or move is impossible, if it is.
@@ -104,6 +140,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     let Some(Dialog::Copy(plan)) = state.dialogs.last_mut() else { return };
     match action {
         Action::Accept => accept(state, out),
+        Action::ChangeLinks => change_links(state, out),
         Action::ChangeRule if !plan.stays() => {
             let at = RULES.iter().position(|rule| *rule == plan.order.rule).map_or(0, |at| at + 1);
             plan.order.rule = RULES[at % RULES.len()];
@@ -161,7 +198,7 @@ pub(super) fn change_target(state: &mut State, text: &str) -> Result<(), String>
 /// Starts the topmost plan.
 pub(super) fn start(state: &mut State, out: &mut Out) {
     let Some(at) = state.dialogs.iter().rposition(|dialog| matches!(dialog, Dialog::Copy(_))) else { return };
-    let Dialog::Copy(plan) = state.dialogs.remove(at) else { return };
+    let Dialog::Copy(mut plan) = state.dialogs.remove(at) else { return };
     out.extend(plan.count.ticket.map(Effect::Drop));
     for side in Side::BOTH {
         if state.panes[side].place == plan.order.from {
@@ -170,6 +207,10 @@ pub(super) fn start(state: &mut State, out: &mut Out) {
     }
     if plan.stays() {
         there(state, &plan, out);
+        return;
+    }
+    if !plan.leave_links() {
+        state.warn("only links were marked, and links are skipped");
         return;
     }
     let key = state.transfers.add(plan.order.clone());
@@ -186,7 +227,7 @@ fn there(state: &mut State, plan: &CopyPlan, out: &mut Out) {
     };
     let ticket = state.tickets.next();
     state.tasks.push((ticket, Task::MoveCopy(from.clone(), to.clone())));
-    state.say(if *moves { "moving on the server" } else { "copying on the server" });
+    state.begun(if *moves { "moving on the server" } else { "copying on the server" });
     out.push(match moves {
         true => Effect::Rename(ticket, ends),
         false => Effect::CopyThere(ticket, ends),

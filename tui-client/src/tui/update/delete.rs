@@ -35,6 +35,6 @@ pub(super) fn plan(state: &mut State, out: &mut Out) {
 pub(super) fn start(state: &mut State, plan: DeletePlan, out: &mut Out) {
     let ticket = state.tickets.next();
     state.tasks.push((ticket, Task::Remove(plan.folder.clone())));
-    state.say("deleting");
+    state.begun("deleting");
     out.push(Effect::Remove(ticket, plan.folder, plan.what));
 }

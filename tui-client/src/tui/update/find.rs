@@ -35,6 +35,7 @@ pub(super) fn typed(state: &mut State) {
         Typing::Find(origin) => {
             state.pane_mut().put_cursor(origin);
             state.find = (!text.is_empty()).then(|| Pattern::part(&text));
+            state.highlight = true;
             let found = text.is_empty() || jump(state, true, true);
             (!found).then(|| "no name here matches".to_owned())
         }
@@ -64,6 +65,7 @@ fn filter(state: &mut State, text: &str) -> Option<String> {
 
 /// Goes to the next match, or the one before.
 pub(super) fn again(state: &mut State, forward: bool) {
+    state.highlight = true;
     if state.find.is_none() {
         state.warn("no search yet; / begins one");
     } else if !jump(state, forward, false) {
@@ -103,6 +105,7 @@ pub(super) fn act(state: &mut State, action: Action, _out: &mut Out) {
         (Action::Accept, _) => drop(state.dialogs.pop()),
         (Action::Close, Typing::Find(origin)) => {
             state.dialogs.pop();
+            state.highlight = false;
             state.pane_mut().put_cursor(origin);
         }
         (Action::Close, Typing::Filter) => {

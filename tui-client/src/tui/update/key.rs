@@ -1,7 +1,8 @@
 //! Keys: runs the bound actions, and types the unbound keys into text fields.
 
 use super::{
-    Out, browse, choose, conflict, connect, copy, find, form, question, queue, quit, resume, search, site, view,
+    Out, browse, choose, conflict, connect, connection, copy, find, form, question, queue, quit, resume, search, site,
+    view,
 };
 use crate::tui::{
     action::{Action, Where, table},
@@ -164,6 +165,16 @@ fn notice(state: &mut State, action: Action, out: &mut Out) {
     match (state.dialogs.last_mut(), action) {
         (Some(Dialog::Details(_)), Action::Close) => super::details::close(state, out),
         (Some(_), Action::Close) => drop(state.dialogs.pop()),
+        (Some(Dialog::Notice(notice)), Action::Refresh) => {
+            if let Some(server) = notice.again.take() {
+                state.dialogs.pop();
+                connection::again(state, &server, out);
+            }
+        }
+        (Some(Dialog::Notice(notice)), Action::SaveList) if notice.saves => {
+            let text = notice.lines.iter().map(|line| format!("{}\n", line.trim_end())).collect();
+            queue::save_list(state, text, out);
+        }
         (Some(Dialog::Notice(notice)), _) => {
             step(&mut notice.offset);
             notice.offset = notice.offset.min(notice.lines.len().saturating_sub(1));

@@ -23,7 +23,9 @@ pub(super) fn new_folder(state: &mut State) {
         return;
     }
     let place = state.pane().place.display(&state.home);
-    let form = Form::new(Purpose::NewFolder(state.active), format!("New folder in {place}")).text("name", "");
+    let form = Form::new(Purpose::NewFolder(state.active), format!("New folder in {place}"))
+        .text("name", "")
+        .note("a/b makes both folders");
     state.dialogs.push(Dialog::Form(Box::new(form)));
 }
 
@@ -32,8 +34,12 @@ pub(super) fn new_folder(state: &mut State) {
 /// # Errors
 /// The name is not valid.
 pub(super) fn make_folder(state: &mut State, side: Side, name: &str, out: &mut Out) -> Result<(), String> {
-    let name = Name::try_from(name).map_err(|error| error.to_string())?;
-    let place = state.panes[side].place.join(&name).ok_or("the path would be too long there")?;
+    let folder = &state.panes[side].place;
+    let mut place = folder.clone();
+    for name in name.trim_end_matches('/').split('/') {
+        let name = Name::try_from(name).map_err(|error| error.to_string())?;
+        place = place.join(&name).ok_or("the path would be too long there")?;
+    }
     let ticket = state.tickets.next();
     state.tasks.push((ticket, Task::MakeFolder(place.clone())));
     out.push(Effect::MakeFolder(ticket, place));
@@ -191,11 +197,13 @@ pub(super) fn may_change(state: &mut State) -> bool {
 
 /// A folder was made: it is shown, and the cursor goes there.
 pub(super) fn made(state: &mut State, place: &Place) {
-    if let (Some(parent), Some(name)) = (place.parent(), place.name()) {
+    let mut made = place.clone();
+    while let (Some(parent), Some(name)) = (made.parent(), made.name()) {
         for side in Side::BOTH.into_iter().filter(|side| state.panes[*side].place == parent).collect::<Vec<_>>() {
             state.panes[side].land_on(name.clone());
         }
         read::changed(state, &parent);
+        made = parent;
     }
 }
 

@@ -4,6 +4,7 @@ use ferry_client::{
     connect::Target,
     transfer::{ItemId, ItemState, Selected},
 };
+use ferry_shared::{name::Name, path::RemotePath};
 
 use super::{Out, choose, conflict, quit};
 use crate::{
@@ -13,11 +14,13 @@ use crate::{
         effect::{Effect, TransferEffect},
         state::{
             State,
-            dialog::{Decided, Dialog, Form, Notice, Purpose, Question},
+            dialog::{Decided, Dialog, Form, Notice, Purpose, Question, TransfersView},
             labels,
             layout::Layout,
+            place::Place,
             problem::Problem,
-            transfers::{Key, Phase, Row, Transfer},
+            task::Task,
+            transfers::{FailedItem, Key, Phase, Row, Transfer},
         },
     },
 };
@@ -53,6 +56,15 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
             }
         }
     }
+}
+
+/// The list with the cursor on the first transfer that is not over, or else on the last one.
+pub(super) fn view(state: &State) -> TransfersView {
+    let all = state.transfers.all();
+    let first = all.iter().find(|transfer| !transfer.is_over()).or(all.last());
+    let selected = first.map(|transfer| (transfer.key, None));
+    let row = selected.and_then(|name| state.transfers.row_of(name)).unwrap_or(0);
+    TransfersView { selected, row, ..TransfersView::default() }
 }
 
 /// The line under the cursor.
@@ -188,10 +200,14 @@ fn retry(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
         out.push(Effect::Transfer(begin));
         return;
     }
-    let what = item.map(Selected::from).or_else(|| transfer.job.map(Selected::from));
-    out.extend(what.map(|what| Effect::Transfer(TransferEffect::Retry(what))));
+    // The line of a cause stands for all files that failed for it.
+    let alike: Option<Vec<ItemId>> =
+        item.map(|item| transfer.failed_alike(item).into_iter().map(|failed| failed.item).collect());
+    let whole = || transfer.job.map(Selected::from).into_iter().collect();
+    let what: Vec<Selected> = alike.clone().map_or_else(whole, |alike| alike.into_iter().map(Selected::from).collect());
+    out.extend(what.into_iter().map(|what| Effect::Transfer(TransferEffect::Retry(what))));
     transfer.summary = None;
-    transfer.failures.retain(|failed| item.is_some_and(|item| failed.item != item));
+    transfer.failures.retain(|failed| alike.as_ref().is_some_and(|alike| !alike.contains(&failed.item)));
     transfer.ended = None;
 }
 
@@ -231,6 +247,7 @@ fn cancel(state: &mut State, key: Key, item: Option<ItemId>, keep: bool, out: &m
     let Some(transfer) = state.transfers.get(key) else { return };
     if transfer.held || transfer.is_over() {
         state.transfers.remove(key);
+        state.left.retain(|left| left.key != key);
         out.push(Effect::Transfer(TransferEffect::Settle(key)));
     } else if keep {
         request(transfer, item, |what| TransferEffect::Cancel(what, true), out);
@@ -293,12 +310,59 @@ pub(super) fn act_on_all(state: &mut State, action: Action, out: &mut Out) {
         state.say(if pauses { "all paused" } else { "all go on" });
         return;
     }
-    let over: Vec<Key> =
-        state.transfers.all().iter().filter(|transfer| transfer.is_over()).map(|transfer| transfer.key).collect();
-    for key in over {
+    let over = state.transfers.all().iter().filter(|transfer| transfer.is_over());
+    let (done, rest): (Vec<&Transfer>, Vec<&Transfer>) = over.partition(|transfer| is_complete(transfer, state));
+    let rest = rest.len() as u64;
+    let done: Vec<Key> = done.into_iter().map(|transfer| transfer.key).collect();
+    match (done.is_empty(), rest) {
+        (true, 0) => state.say("nothing to clear"),
+        (true, rest) => {
+            let lines = vec![
+                format!("{} failed or cancelled.", human::count(rest, "transfer has", "transfers have")),
+                "Off the list they cannot be tried again from here.".to_owned(),
+            ];
+            let title = "Clear what failed or was cancelled?".to_owned();
+            state.dialogs.push(Dialog::Question(Box::new(Question { title, lines, decided: Decided::ClearFailed })));
+        }
+        (false, 0) => {}
+        (false, rest) => {
+            let left =
+                human::count(rest, "transfer that failed or was cancelled stays", "that failed or were cancelled stay");
+            state.say(format!("{left}; D again asks about that"));
+        }
+    }
+    clear(state, done, out);
+}
+
+/// Whether a transfer has ended and left nothing to try again.
+fn is_complete(transfer: &Transfer, state: &State) -> bool {
+    matches!(transfer.phase(state.now), Phase::Verified | Phase::LeftOut)
+}
+
+/// Takes everything that has ended off the list.
+pub(super) fn clear_failed(state: &mut State, out: &mut Out) {
+    let over = state.transfers.all().iter().filter(|transfer| transfer.is_over());
+    let over = over.map(|transfer| transfer.key).collect();
+    clear(state, over, out);
+}
+
+fn clear(state: &mut State, keys: Vec<Key>, out: &mut Out) {
+    for key in keys {
         state.transfers.remove(key);
         out.push(Effect::Transfer(TransferEffect::Settle(key)));
     }
+}
+
+/// Saves a text in the local folder that is shown.
+pub(super) fn save_list(state: &mut State, text: String, out: &mut Out) {
+    let local = [state.pane(), state.other()].into_iter().find(|pane| pane.is_local());
+    let folder = local.map_or_else(|| Place::local(state.home.clone()), |pane| pane.place.clone());
+    let now = jiff::Timestamp::from_second(state.clock()).unwrap_or_default().to_zoned(state.zone.clone());
+    let name = Name::try_from(now.strftime("ferry-failed-%Y%m%d-%H%M%S.txt").to_string().as_str());
+    let Some(place) = name.ok().and_then(|name| folder.join(&name)) else { return };
+    let ticket = state.tickets.next();
+    state.tasks.push((ticket, Task::Write(place.clone())));
+    out.push(Effect::Write(ticket, place, text));
 }
 
 fn at_once(state: &mut State, at_once: usize, out: &mut Out) {
@@ -325,11 +389,29 @@ fn details(state: &mut State, key: Key, item: Option<ItemId>) {
         return;
     }
     let Some(transfer) = state.transfers.get(key) else { return };
-    let lines = match item {
-        Some(item) => item_lines(transfer, item),
-        None => whole_lines(state, transfer),
+    let alike = item.map(|item| transfer.failed_alike(item)).unwrap_or_default();
+    let notice = match (item, alike.as_slice()) {
+        (Some(_), [first, _, ..]) => Notice { saves: true, ..Notice::plain("Failed", alike_lines(first, &alike)) },
+        (Some(item), _) => Notice::plain("Transfer", item_lines(transfer, item)),
+        (None, _) => Notice::plain("Transfer", whole_lines(state, transfer)),
     };
-    state.dialogs.push(Dialog::Notice(Notice::plain("Transfer", lines)));
+    state.dialogs.push(Dialog::Notice(notice));
+}
+
+/// The files that failed for one cause.
+fn alike_lines(first: &FailedItem, alike: &[&FailedItem]) -> Vec<String> {
+    let bytes = alike.iter().map(|failed| failed.size).fold(0, u64::saturating_add);
+    let count = human::count(alike.len() as u64, "file", "files");
+    let mut lines = vec![format!("{count}, {}: {}", human::size(bytes), first.problem.cause)];
+    lines.extend(first.problem.hint.clone());
+    lines.push("In the list of transfers, r on their line tries all of them again.".to_owned());
+    lines.push(String::new());
+    lines.extend(alike.iter().map(|failed| shown(&failed.path)));
+    lines
+}
+
+fn shown(path: &RemotePath) -> String {
+    path.display().to_string().trim_start_matches('/').to_owned()
 }
 
 fn item_lines(transfer: &Transfer, item: ItemId) -> Vec<String> {
@@ -353,7 +435,7 @@ fn item_lines(transfer: &Transfer, item: ItemId) -> Vec<String> {
         format!("file      {}", active.path.relative().display()),
         format!("size      {}", active.size.map_or("not known".to_owned(), human::size)),
         format!("is at     {}", labels::item(active.state)),
-        format!("through   {}", human::size(active.done)),
+        format!("done      {}", human::size(active.done)),
         format!("was there {}", human::size(active.reused)),
         format!("for       {}", human::duration(active.elapsed)),
     ]
@@ -368,7 +450,7 @@ fn whole_lines(state: &State, transfer: &Transfer) -> Vec<String> {
         format!("files     {} of {}", tally.files_done, tally.files),
         format!("bytes     {} of {}", human::size(tally.bytes_done), human::size(tally.bytes)),
         format!("was there {}", human::size(tally.reused)),
-        format!("if there  {}", labels::rule(transfer.order.rule)),
+        format!("conflict  {}", labels::rule(transfer.order.rule)),
     ];
     if transfer.order.moves {
         lines.push("moves     sources are removed once they are verified at the target".to_owned());
@@ -381,7 +463,15 @@ fn whole_lines(state: &State, transfer: &Transfer) -> Vec<String> {
     let refused = transfer.refused.iter().filter_map(|(at, why)| Some((transfer.order.what.get(*at)?, why)));
     lines.extend(refused.map(|(piece, why)| format!("{}: {}", piece.name.display(), why.text)));
     let error = transfer.summary.as_ref().and_then(|summary| summary.error.as_ref());
-    lines.extend(error.filter(|_| transfer.refused.is_empty()).map(|error| format!("failed    {error}")));
+    lines.extend(
+        error.filter(|_| transfer.refused.is_empty()).map(|error| format!("failed    {}", Problem::from(error).text)),
+    );
+    if !transfer.skipped.is_empty() {
+        let mut skipped: Vec<_> = transfer.skipped.iter().collect();
+        skipped.sort();
+        lines.extend([String::new(), "skipped:".to_owned()]);
+        lines.extend(skipped.into_iter().map(|(path, why)| format!("  {}: {why}", shown(path))));
+    }
     lines.push(String::new());
     lines.extend(transfer.order.what.iter().take(200).map(|piece| piece.name.display().to_string()));
     lines

@@ -43,6 +43,7 @@ pub(super) fn go(state: &mut State, side: Side, place: Place, out: &mut Out) {
         return;
     }
     forget(state, side, out);
+    state.highlight = false;
     state.panes[side].leave_for(place);
     folder(state, side, out);
 }

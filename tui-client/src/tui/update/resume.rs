@@ -80,6 +80,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         Action::DropQueue => {
             state.dialogs.pop();
             state.left.retain(|left| !keys.contains(&left.key));
+            keys.iter().for_each(|key| state.transfers.remove(*key));
             out.extend(keys.into_iter().map(|key| Effect::Transfer(TransferEffect::Settle(key))));
         }
         _ => {}
@@ -115,12 +116,13 @@ pub(super) fn park(state: &mut State, server: &Target, out: &mut Out) {
         .transfers
         .all()
         .iter()
-        .filter(|transfer| !transfer.is_over() && transfer.order.needs(server))
-        .map(|transfer| (transfer.key, transfer.order.clone()))
+        .filter(|transfer| !transfer.is_over() && !transfer.held && transfer.order.needs(server))
+        .map(|transfer| transfer.key)
         .collect();
-    for (key, order) in unfinished {
-        state.transfers.remove(key);
-        if !of_edits.contains(&key) {
+    for key in unfinished {
+        if of_edits.contains(&key) {
+            state.transfers.remove(key);
+        } else if let Some(order) = state.transfers.hold(key) {
             // Coming back goes on without asking: the server was only left, not given up.
             state.left.push(Left { key, order, agreed: true });
         }

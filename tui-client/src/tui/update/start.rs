@@ -7,22 +7,25 @@ use ferry_shared::secret::Secret;
 use jiff::tz::TimeZone;
 
 use super::{Out, reach, read};
-use crate::tui::{
-    effect::Effect,
-    keymap::Keymap,
-    state::{
-        Quitting, State,
-        appearance::Appearance,
-        connection::Connections,
-        dialog::{Dialog, Notice},
-        listing::Viewing,
-        pane::Pane,
-        place::Place,
-        saved::Saved,
-        server::Server,
-        side::{Panes, Side},
-        ticket::Tickets,
-        transfers::Transfers,
+use crate::{
+    args::Links,
+    tui::{
+        effect::Effect,
+        keymap::Keymap,
+        state::{
+            Quitting, State,
+            appearance::Appearance,
+            connection::Connections,
+            dialog::{Dialog, Notice},
+            listing::Viewing,
+            pane::Pane,
+            place::Place,
+            saved::Saved,
+            server::Server,
+            side::{Panes, Side},
+            ticket::Tickets,
+            transfers::Transfers,
+        },
     },
 };
 
@@ -49,6 +52,8 @@ pub(crate) struct Begin {
     pub(crate) viewing: Viewing,
     /// The rule for copies whose target exists already.
     pub(crate) rule: ConflictRule,
+    /// The rule for symbolic links that the command line gives.
+    pub(crate) links: Option<Links>,
     /// The most transfers at a time.
     pub(crate) at_once: usize,
     /// The most bytes a second.
@@ -85,11 +90,14 @@ pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
         dragging: false,
         together: false,
         find: None,
+        highlight: false,
         dialogs: Vec::new(),
         connections: Connections::new(),
+        ended: HashMap::new(),
         attempt: None,
         transfers,
         rule: begin.rule,
+        links: begin.links,
         edits: Vec::new(),
         left: Vec::new(),
         tasks: Vec::new(),

@@ -3,8 +3,10 @@
 mod browse;
 mod connect;
 mod edit;
+mod failures;
 mod files;
 mod outcome;
+mod session;
 mod transfer;
 
 use crate::tui::effect::{ConnectionEffect, Effect, TransferEffect};

@@ -1,16 +1,18 @@
 //! Events of the engine, applied to the table of transfers.
 
 use ferry_client::transfer::{
-    Conflict, Event, Failure, ItemId, ItemPath, JobId, LinkEvent, Outcome, Progress, Summary,
+    Conflict, Event, Failure, FileFacts, ItemId, ItemPath, JobId, LinkEvent, Outcome, Progress, Summary,
 };
 
-use super::{Out, conflict, connection, edit, quit, read};
+use ferry_shared::entry::Kind;
+
+use super::{Out, conflict, connection, edit, land, quit, read};
 use crate::{
     human,
     tui::{
         effect::{Effect, TransferEffect},
         state::{
-            State,
+            State, labels,
             problem::Problem,
             transfers::{Ask, FailedItem, Key, Phase},
         },
@@ -45,21 +47,33 @@ pub(super) fn take(state: &mut State, event: Event, out: &mut Out) {
                 conflict::withdrawn(state, item);
             }
         }
-        Event::ItemDone { job, item, path, outcome } => item_done(state, job, item, &path, outcome),
+        Event::ItemDone { job, item, path, facts, outcome } => {
+            item_done(state, job, item, &path, (facts, outcome));
+        }
         Event::Asks { job, item, conflict } => asks(state, job, item, conflict),
         Event::JobDone { job, summary } => job_done(state, job, summary, out),
         Event::Link(LinkEvent::Lost { site, error, retry_in, .. }) => {
             let problem = Problem::from(&error);
             state.transfers.stall(site, problem, state.now + retry_in);
         }
-        Event::Link(LinkEvent::Restored { site }) => drop(state.transfers.stalled.remove(&site)),
+        Event::Link(LinkEvent::Restored { site }) => {
+            state.transfers.stalled.remove(&site);
+            connection::reached(state, &site, out);
+        }
     }
 }
 
-fn item_done(state: &mut State, job: JobId, item: ItemId, path: &ItemPath, outcome: Outcome) {
+fn item_done(state: &mut State, job: JobId, item: ItemId, path: &ItemPath, (facts, outcome): (FileFacts, Outcome)) {
     conflict::withdrawn(state, item);
     let Some(transfer) = state.transfers.of_job(job) else { return };
     transfer.resting.retain(|other| other.item != item);
+    let (source, target) = (transfer.order.from.clone(), transfer.order.to.clone());
+    let kind = match &outcome {
+        Outcome::Verified { .. } => Some(Kind::File),
+        Outcome::Folder => Some(Kind::Folder),
+        _ => None,
+    };
+    let moves = transfer.order.moves;
     match outcome {
         Outcome::Verified { root, .. } => {
             if matches!(transfer.order.what.as_slice(), [piece] if !piece.folder) {
@@ -69,13 +83,20 @@ fn item_done(state: &mut State, job: JobId, item: ItemId, path: &ItemPath, outco
         }
         Outcome::Failed(Failure { error, retryable }) => {
             let problem = Problem::from(&error);
-            transfer.failed(FailedItem { item, path: path.relative(), problem, retryable });
+            transfer.failed(FailedItem { item, path: path.relative(), size: facts.size, problem, retryable });
         }
-        Outcome::Skipped(_)
-        | Outcome::Equal { .. }
-        | Outcome::Unchanged { .. }
-        | Outcome::Folder
-        | Outcome::Would { .. } => {}
+        Outcome::Skipped(skip) => {
+            if let Some(why) = labels::skip(skip) {
+                transfer.skip(path.relative(), why);
+            }
+        }
+        Outcome::Equal { .. } | Outcome::Unchanged { .. } | Outcome::Folder | Outcome::Would { .. } => {}
+    }
+    if let Some((kind, path)) = kind.zip(path.to()) {
+        land::landed(state, &target, path, kind, facts);
+        if moves {
+            read::changed(state, &source);
+        }
     }
 }
 
@@ -142,22 +163,5 @@ fn over(state: &mut State, key: Key, out: &mut Out) {
 
 /// The engine's latest figures.
 pub(super) fn progress(state: &mut State, progress: &Progress) {
-    let done = |state: &State| -> Vec<u64> {
-        state.transfers.all().iter().map(|transfer| transfer.tally.files_done).collect()
-    };
-    let before = done(state);
     state.transfers.take(progress, state.now);
-    let moved: Vec<_> = state
-        .transfers
-        .all()
-        .iter()
-        .zip(before)
-        .filter(|(transfer, before)| transfer.tally.files_done != *before && !transfer.is_over())
-        .flat_map(|(transfer, _)| {
-            transfer.order.what.iter().take(100).filter_map(|piece| transfer.order.to.join(&piece.becomes))
-        })
-        .collect();
-    for place in moved {
-        read::changed_below(state, &place);
-    }
 }

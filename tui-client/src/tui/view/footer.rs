@@ -6,7 +6,7 @@ use super::paint::{Paint, columns};
 use crate::tui::{
     action::{Action, Row, Where, table},
     state::{
-        State,
+        Said, State,
         dialog::{Dialog, TypeLine, Typing},
         lines::wrapped,
     },
@@ -27,10 +27,11 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
         return;
     }
     if let Some(toast) = &state.toast {
-        let (sign, style) = if toast.bad {
-            (paint.appearance().signs.bad, theme.warn)
-        } else {
-            (paint.appearance().signs.good, theme.good)
+        let signs = paint.appearance().signs;
+        let (sign, style) = match toast.tone {
+            Said::Done => (signs.good, theme.good),
+            Said::Begun => (signs.more, theme.text),
+            Said::Bad => (signs.bad, theme.warn),
         };
         let room = area.width.saturating_sub(4);
         // Text that does not fit on the last line uses the lines above it too.

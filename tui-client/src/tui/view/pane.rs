@@ -15,6 +15,7 @@ use crate::{
         action::{Action, Where},
         state::{
             PATIENCE, State,
+            appearance::Depth,
             attempt::{Attempt, Step},
             connection::Connection,
             item::Item,
@@ -87,6 +88,10 @@ fn title(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
     let pane = &state.panes[side];
     let active = side == state.active;
     let style = if active { theme.title_active } else { theme.title };
+    if active {
+        // Without colours this alone tells which pane has the keys.
+        paint.text(area.x, area.y, 1, paint.appearance().signs.cursor, style);
+    }
     let mut end = area.x + area.width.saturating_sub(1);
     let row = pane.cursor() + usize::from(!pane.has_up());
     let position = match (pane.listing.len(), row) {
@@ -103,7 +108,12 @@ fn title(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
     let prefix = name(state, side);
     let prefix_style = match () {
         () if pane.is_local() => theme.dim,
-        () if state.pane_connection(pane).is_some_and(Connection::is_online) => style,
+        () if pane
+            .target()
+            .is_some_and(|target| state.outage(target).is_none() && state.connections.contains_key(target)) =>
+        {
+            style
+        }
         () => theme.bad,
     };
     let sign = waits(paint, state, pane);
@@ -190,9 +200,21 @@ fn instead(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
         (Some(Step::Greeted(_)), _, true) => lines.push(("waiting for the password".to_owned(), theme.warn)),
         (None, Some(_), true) => lines.push(("the connection is lost".to_owned(), theme.bad)),
         (None, None, true) => {
-            lines.push(("not connected".to_owned(), theme.warn));
-            let key = state.keymap.label(Where::Browse, Action::Sites);
-            lines.push((format!("{} connects to a server", key.unwrap_or_default()), theme.dim));
+            let ended = pane.target().and_then(|target| state.ended.get(target));
+            let key = |action| state.keymap.label(Where::Browse, action).unwrap_or_default();
+            match ended {
+                Some(problem) => {
+                    lines.push((format!("ended: {}", problem.cause), theme.bad));
+                    lines.push((format!("{} logs in again", key(Action::Refresh)), theme.dim));
+                }
+                None => {
+                    lines.push(("not connected".to_owned(), theme.warn));
+                    if pane.target().is_some() {
+                        lines.push((format!("{} logs in again", key(Action::Refresh)), theme.dim));
+                    }
+                    lines.push((format!("{} connects to a server", key(Action::Sites)), theme.dim));
+                }
+            }
         }
         _ => {
             lines.push((problem.text.clone(), theme.bad));
@@ -228,7 +250,7 @@ impl Columns {
 fn rows(paint: &mut Paint<'_>, state: &State, side: Side, area: Rect) {
     let pane = &state.panes[side];
     let columns = Columns::of(area.width);
-    let found = state.find.as_ref().filter(|_| side == state.active);
+    let found = state.find.as_ref().filter(|_| side == state.active && state.highlight);
     for (row, y) in (pane.offset()..pane.rows()).zip(area.y..area.y + area.height) {
         line(paint, state, side, row, Rect { y, height: 1, ..area }, columns, found);
     }
@@ -267,6 +289,8 @@ fn line(
     let over = match (here, side == state.active) {
         (false, _) => None,
         (true, true) => Some(theme.cursor),
+        // Two reversed lines would not tell the active pane from the other.
+        (true, false) if paint.appearance().depth == Depth::None => Some(Style::new().underlined()),
         (true, false) => Some(theme.cursor_other),
     };
     if let Some(style) = over {
@@ -349,14 +373,8 @@ fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
     }
     let x = area.x + 1;
     let room = end.saturating_sub(x);
-    if let Some(lost) = connection.and_then(|connection| connection.lost.as_ref()) {
-        let text = match lost.retry_at {
-            Some(at) => {
-                let seconds = at.saturating_sub(state.now).as_secs_f64().ceil();
-                format!("lost, again in {seconds} s (try {}): {}", lost.attempt, lost.problem.text)
-            }
-            None => "connection lost; connecting again".to_owned(),
-        };
+    if let Some(outage) = connection.and_then(|connection| state.outage(&connection.server.target)) {
+        let text = format!("lost, {}: {}", outage.again(state.now), outage.problem.text);
         paint.text(x, area.y, room, &text, theme.bad);
         return;
     }

@@ -183,7 +183,12 @@ fn transfers_that_cannot_reach_the_server() {
     let mut fixture = Fixture::busy();
     let error = ClientError::closed();
     let retry_in = std::time::Duration::from_secs(7);
-    let lost = ferry_client::transfer::LinkEvent::Lost { site: "example.org".into(), error, retry_in, attempt: 2 };
+    let lost = ferry_client::transfer::LinkEvent::Lost {
+        site: "ferry://alice@files.example.org:7021".into(),
+        error,
+        retry_in,
+        attempt: 2,
+    };
     fixture.event(Event::Transfer(ferry_client::transfer::Event::Link(lost)));
     keep("transfers-stalled", &mut fixture);
 }
@@ -192,12 +197,7 @@ fn transfers_that_cannot_reach_the_server() {
 fn offline() {
     let mut fixture = Fixture::connected();
     let problem = Problem::new("the server closed it").of(crate::fault::Kind::Offline);
-    fixture.event(Event::Lost {
-        server: server().target,
-        problem,
-        attempt: 3,
-        retry_in: std::time::Duration::from_secs(9),
-    });
+    fixture.event(Event::Lost { server: server().target, problem, retry_in: std::time::Duration::from_secs(9) });
     keep("lost", &mut fixture);
     keep("lost-remote", fixture.keys("tab"));
     let mut fixture = Fixture::fresh();
@@ -409,7 +409,7 @@ fn other_looks() {
     fixture.state.keymap.set_plain(true);
     fixture.state.appearance.depth = appearance::Depth::None;
     insta::assert_snapshot!("ascii-no-colour-80x24", picture(&fixture.text(), &fixture.buffer()));
-    assert!(fixture.text().contains(r"r\u{e9}sum\u{e9} - \u{65e5}") && fixture.text().is_ascii(), "{}", fixture.text());
+    assert!(fixture.text().contains(r"r\u{e9}sum\u{e9} - ") && fixture.text().is_ascii(), "{}", fixture.text());
     assert!(fixture.keys("w").text().is_ascii(), "{}", fixture.text());
     fixture.keys("w");
     for theme in ["light", "plain"] {
@@ -446,7 +446,7 @@ fn a_name_cannot_forge_the_screen() {
         text.contains(r"a\u{1b}[31mred") && text.contains(r"b\u{202e}fdp.exe") && text.contains(r"c\u{a}d"),
         "{text}"
     );
-    fixture.keys("j f2");
+    fixture.keys("f2");
     assert!(fixture.text().contains(r"new name  a\u{1b}[31mred"), "{}", fixture.text());
     for line in text.lines() {
         assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{line}");

@@ -10,13 +10,16 @@ use super::{
 };
 use crate::tui::state::{
     Quitting, State, labels,
-    layout::TWO_PANES,
+    place::Place,
     transfers::{Phase, Tally, Transfer, Way},
 };
 
+/// From this width on there is room for words and long bars.
+const WIDE: u16 = 100;
+
 /// Columns of a bar on a screen so wide.
 fn bar_width(width: u16) -> u16 {
-    if width < TWO_PANES { 12 } else { 20 }
+    if width < WIDE { 12 } else { 20 }
 }
 
 /// Draws the transfer strip.
@@ -53,13 +56,13 @@ pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Rect) {
         (counts.waiting as u64, "waiting", theme.text),
         (counts.paused as u64, "paused", theme.warn),
         (counts.failed, "failed", theme.bad),
-        (counts.asking as u64, if counts.asking == 1 { "asks" } else { "ask" }, theme.warn),
+        (counts.asking as u64, if counts.asking == 1 { "needs an answer" } else { "need an answer" }, theme.warn),
         (counts.cancelled as u64, "cancelled", theme.dim),
         (counts.done as u64, "done", theme.dim),
     ];
     let mut x = area.x + 1;
     let mut end = area.x + area.width.saturating_sub(1);
-    let word = if area.width < TWO_PANES { "" } else { " transfers " };
+    let word = if area.width < WIDE { "" } else { " transfers " };
     let counted = parts.iter().filter(|(number, ..)| *number > 0);
     let needed: u16 = counted.map(|(number, word, _)| columns(&format!(" {number} {word} "))).sum();
     let room = end.saturating_sub(x + columns(word) + 3);
@@ -81,9 +84,19 @@ pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Rect) {
 fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
     let theme = &paint.appearance().theme;
     let total = state.transfers.total();
-    if let Some((problem, at)) = state.transfers.stalled.values().min_by_key(|(_, at)| *at) {
-        let again = format!("again in {} s", at.saturating_sub(state.now).as_secs_f64().ceil());
-        return (vec![format!("{}; {again}", problem.text), format!("no connection; {again}"), again], theme.bad);
+    let unfinished = state.transfers.all().iter().filter(|transfer| !transfer.is_over() && !transfer.held);
+    let mut outages = unfinished.flat_map(|transfer| transfer.order.servers()).filter_map(|server| {
+        let again = state.outage(&server)?.again(state.now);
+        Some((state.server_name(&server), state.outage(&server)?.problem, again))
+    });
+    if let Some((name, problem, again)) = outages.next() {
+        let texts = vec![
+            format!("{name} lost, {again}: {}", problem.text),
+            format!("{name} lost, {again}"),
+            format!("lost, {again}"),
+            again,
+        ];
+        return (texts, theme.bad);
     }
     if total.files == 0 && !total.counting {
         return (Vec::new(), theme.text);
@@ -110,7 +123,7 @@ fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
 pub(super) fn line(paint: &mut Paint<'_>, state: &State, transfer: &Transfer, area: Rect) {
     let theme = &paint.appearance().theme;
     let phase = transfer.phase(state.now);
-    let style = phase_style(paint, phase);
+    let style = style_of(paint, transfer, phase);
     let way = arrow(paint, transfer.order.way());
     paint.text(area.x + 2, area.y, 2, way, style);
     let tally = transfer.tally;
@@ -119,7 +132,7 @@ pub(super) fn line(paint: &mut Paint<'_>, state: &State, transfer: &Transfer, ar
     let right = end.saturating_sub(figures_width(area.width));
     let bar = right.saturating_sub(bar_width(area.width) + 1);
     let name = bar.saturating_sub(x + 1);
-    paint.text(x, area.y, name, &transfer.title(), theme.text);
+    titled(paint, state, transfer, Rect { x, width: name, ..area });
     bar_of(tally, phase, bar, area.y, bar_width(area.width)).draw(paint, theme.bar);
     paint.text(right, area.y, end.saturating_sub(right), &described(paint, state, transfer, phase), style);
 }
@@ -151,16 +164,46 @@ pub(super) fn arrow(paint: &Paint<'_>, way: Way) -> &'static str {
     }
 }
 
-/// The style of a phase.
-pub(super) fn phase_style(paint: &Paint<'_>, phase: Phase) -> Style {
+/// The name of a transfer, and as much about both of its ends as there is room for.
+pub(super) fn titled(paint: &mut Paint<'_>, state: &State, transfer: &Transfer, area: Rect) {
+    let theme = &paint.appearance().theme;
+    let (text, dim) = (theme.text, theme.dim);
+    let word = if transfer.order.moves { "move " } else { "" };
+    let title = format!("{word}{}", transfer.title());
+    let to = if paint.appearance().is_plain() { "->" } else { "→" };
+    let (from, into) = (&transfer.order.from, &transfer.order.to);
+    let sites = |place: &Place| if place.is_local() { "here".to_owned() } else { state.site_name(&place.site) };
+    let ends = [
+        format!("{} {to} {}", labels::place(state, from), labels::place(state, into)),
+        format!("{} {to} {}", sites(from), labels::place(state, into)),
+        format!("{} {to} {}", sites(from), sites(into)),
+    ];
+    let room = area.width.saturating_sub(columns(&title) + 2);
+    let shown = ends.iter().find(|ends| columns(ends) <= room).unwrap_or(&ends[2]);
+    // Both ends are told on every line, if need be at the expense of the name.
+    let least = columns(&title).min(area.width / 3);
+    let taken = paint.text(area.x, area.y, area.width.saturating_sub(columns(shown) + 2).max(least), &title, text);
+    paint.text(area.x + taken + 2, area.y, area.width.saturating_sub(taken + 2), shown, dim);
+}
+
+/// The style of a transfer in a phase.
+pub(super) fn style_of(paint: &Paint<'_>, transfer: &Transfer, phase: Phase) -> Style {
     let theme = &paint.appearance().theme;
     match phase {
+        Phase::Verified if !transfer.skipped.is_empty() => theme.warn,
         Phase::Verified => theme.good,
         Phase::Failed => theme.bad,
         Phase::Asking | Phase::Paused => theme.warn,
         Phase::Cancelled | Phase::LeftOut | Phase::Held | Phase::Waiting => theme.dim,
         Phase::Counting | Phase::Working(_) => theme.text,
     }
+}
+
+/// The server that a transfer waits for, because it is not connected or cannot be reached.
+fn waits_for(state: &State, transfer: &Transfer) -> Option<String> {
+    let mut servers = transfer.order.servers().into_iter();
+    let server = servers.find(|server| !state.connections.contains_key(server) || state.outage(server).is_some())?;
+    Some(state.server_name(&server))
 }
 
 /// The description of a transfer: its figures while it moves, else its state.
@@ -190,10 +233,13 @@ pub(super) fn described(paint: &Paint<'_>, state: &State, transfer: &Transfer, p
         Phase::Paused => format!("paused  {}", figures::percent(tally.permille())),
         Phase::Asking => format!("{} already there: A", tally.asking.max(1)),
         Phase::Failed => format!("{} failed, {} verified", tally.failed.max(1), tally.files_done),
-        Phase::Verified if tally.skipped > 0 => format!("{} verified, {} left out", signs.good, tally.skipped),
+        Phase::Verified if tally.skipped > 0 => format!("{} verified, {} skipped", signs.good, tally.skipped),
         Phase::Verified => format!("{} verified  {}", signs.good, figures::size(tally.bytes_done)),
-        Phase::LeftOut => format!("{} left out", tally.skipped),
+        Phase::LeftOut => format!("{} skipped", tally.skipped),
         Phase::Cancelled if tally.bytes_done > 0 => format!("cancelled at {}", figures::percent(tally.permille())),
+        Phase::Waiting | Phase::Held if waits_for(state, transfer).is_some() => {
+            format!("waiting for {}", waits_for(state, transfer).unwrap_or_default())
+        }
         Phase::Waiting if tally.bytes_done > 0 => format!("waiting  {}", figures::percent(tally.permille())),
         Phase::Waiting | Phase::Held | Phase::Cancelled => labels::phase(phase).to_owned(),
     }

@@ -1,7 +1,8 @@
 //! Changing this computer's files: folders made, names changed, entries removed.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -14,11 +15,22 @@ use crate::tui::{
     state::{listing::Amount, place::Place},
 };
 
-/// Makes a folder.
+/// Makes a folder, and those above it.
 pub(in crate::tui::effects) fn make_folder(path: PathBuf, _stop: CancellationToken, reply: Reply) {
-    match fs::create_dir(&path) {
+    let above = path.parent().map_or(Ok(()), fs::create_dir_all);
+    match above.and_then(|()| fs::create_dir(&path)) {
         Ok(()) => reply.post(Answer::Done),
         Err(error) => reply.post_error(&path, error),
+    }
+}
+
+/// Writes a text to a file that does not exist yet.
+pub(in crate::tui::effects) fn write(place: &Place, text: &str, reply: &Reply) {
+    let Some(path) = place.path.local() else { return };
+    let written = fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    match written {
+        Ok(()) => reply.post(Answer::Done),
+        Err(error) => reply.post_error(path, error),
     }
 }
 

@@ -11,12 +11,15 @@ use ferry_shared::{name::Name, path::RemotePath};
 use tokio_util::sync::CancellationToken;
 
 use super::read;
-use crate::tui::{
-    effect::CountFor,
-    effects::reply::Reply,
-    event::Answer,
-    state::{dialog::FoundItem, listing::Amount, pattern::Pattern, place::Place, problem::Problem},
-    update::FOUND_MOST,
+use crate::{
+    args::Links,
+    tui::{
+        effect::CountFor,
+        effects::reply::Reply,
+        event::Answer,
+        state::{dialog::FoundItem, listing::Amount, pattern::Pattern, place::Place, problem::Problem},
+        update::FOUND_MOST,
+    },
 };
 
 /// The interval between reports of a walk.
@@ -24,21 +27,23 @@ const TOLD: Duration = Duration::from_millis(100);
 
 /// Counts the named entries of a folder, with everything below.
 ///
-/// Links are counted as the engine takes them: `follow` those inside folders, too.
+/// Links are counted as the engine takes them.
 pub(in crate::tui::effects) fn count(
     folder: PathBuf,
     names: &[Name],
-    (purpose, follow): (&CountFor, bool),
+    purpose: CountFor,
     stop: &CancellationToken,
     reply: &Reply,
 ) {
-    let taken = *purpose != CountFor::Delete;
+    let taken = purpose != CountFor::Delete;
+    let follow = purpose == CountFor::Copy(Links::Follow);
+    let follow_marked = follow || purpose == CountFor::Move;
     let amount = Amount::default();
     let mut counter = Counter { amount, unreadable: 0, left_out: 0, taken, follow, told: Instant::now(), stop, reply };
     for name in names {
         let Some(place) = Place::local(&*folder).join(name) else { continue };
         let Some(path) = place.path.local() else { continue };
-        counter.count(path, taken, &Ancestors::default());
+        counter.count(path, follow_marked, &Ancestors::default());
     }
     if !stop.is_cancelled() {
         counter.tell(false);
@@ -170,11 +175,11 @@ mod tests {
     use crate::tui::{event::Event, state::ticket::Ticket};
 
     /// Counts `names` in `folder`: files, folders and bytes, and the entries that are left out.
-    fn counted(folder: &Path, names: &[&str], purpose: CountFor, follow: bool) -> (Amount, u64) {
+    fn counted(folder: &Path, names: &[&str], purpose: CountFor) -> (Amount, u64) {
         let (events, mut told) = tokio::sync::mpsc::channel(8);
         let reply = Reply::new(events, Ticket(1));
         let names: Vec<Name> = names.iter().map(|name| Name::new(name.as_bytes()).unwrap()).collect();
-        count(folder.to_owned(), &names, (&purpose, follow), &CancellationToken::new(), &reply);
+        count(folder.to_owned(), &names, purpose, &CancellationToken::new(), &reply);
         let mut last = None;
         while let Ok(Event::Answer(_, Answer::Counted { amount, left_out, .. })) = told.try_recv() {
             last = Some((amount, left_out));
@@ -192,11 +197,14 @@ mod tests {
         symlink("..", path("tree/in/up")).unwrap();
         symlink("tree", path("link")).unwrap();
         let amount = |files, folders, bytes| Amount { files, folders, bytes };
-        let of = |name: &str, purpose, follow| counted(top.path(), &[name], purpose, follow);
-        assert_eq!(of("tree", CountFor::Copy(Place::local("/to")), false), (amount(1, 2, 5), 2));
-        assert_eq!(of("link", CountFor::Move, false), (amount(1, 2, 5), 2), "a marked link is what it leads to");
-        assert_eq!(of("tree", CountFor::Copy(Place::local("/to")), true), (amount(2, 2, 10), 1), "a loop ends");
-        assert_eq!(of("tree", CountFor::Delete, false), (amount(3, 2, 5), 0));
-        assert_eq!(of("link", CountFor::Delete, false), (amount(1, 0, 0), 0), "the link itself goes");
+        let of = |name: &str, purpose| counted(top.path(), &[name], purpose);
+        let (skip, follow) = (CountFor::Copy(Links::Skip), CountFor::Copy(Links::Follow));
+        assert_eq!(of("tree", skip), (amount(1, 2, 5), 2));
+        assert_eq!(of("link", skip), (amount(0, 0, 0), 1), "a marked link has the same rule as one inside");
+        assert_eq!(of("link", follow), (amount(2, 2, 10), 1));
+        assert_eq!(of("link", CountFor::Move), (amount(1, 2, 5), 2), "a marked link is what it leads to");
+        assert_eq!(of("tree", follow), (amount(2, 2, 10), 1), "a loop ends");
+        assert_eq!(of("tree", CountFor::Delete), (amount(3, 2, 5), 0));
+        assert_eq!(of("link", CountFor::Delete), (amount(1, 0, 0), 0), "the link itself goes");
     }
 }

@@ -7,10 +7,13 @@ use ferry_client::{
     transfer::{self, Job, JobOptions, Work, journal},
 };
 
-use crate::tui::state::{
-    place::Place,
-    task::Left,
-    transfers::{Key, Order, Piece},
+use crate::{
+    args::Links,
+    tui::state::{
+        place::Place,
+        task::Left,
+        transfers::{Key, Order, Piece},
+    },
 };
 
 /// The job of an order.
@@ -39,16 +42,18 @@ pub(super) fn kept(order: &Order) -> journal::Order {
         what: order.what.iter().map(piece).collect(),
         moves: order.moves,
         rule: order.rule,
+        follow: order.links.map(|links| links == Links::Follow),
     }
 }
 
 /// A transfer that the journal kept.
 pub(super) fn left(key: u64, order: journal::Order) -> Left {
     let piece = |journal::Piece { name, becomes, folder }| Piece { name, becomes, folder };
-    let journal::Order { from, to, what, moves, rule } = order;
+    let journal::Order { from, to, what, moves, rule, follow } = order;
     let place = |journal::Place { site, path }| Place { site, path };
     let what = what.into_iter().map(piece).collect();
-    let order = Order { from: place(from), to: place(to), what, moves, rule, mode: None };
+    let links = follow.map(|follow| if follow { Links::Follow } else { Links::Skip });
+    let order = Order { from: place(from), to: place(to), what, moves, rule, links, mode: None };
     Left { key: Key(key), order, agreed: false }
 }
 
@@ -71,6 +76,7 @@ mod tests {
             what: vec![piece("x"), piece("y")],
             moves: false,
             rule: ConflictRule::Ask,
+            links: Some(Links::Follow),
             mode: None,
         };
         let job = job(Arc::new(Local), Arc::new(Local), &order, JobOptions::default());

@@ -1,5 +1,7 @@
 //! A text to read: a title, lines, and the scroll position.
 
+use ferry_client::connect::Target;
+
 /// How it is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Tone {
@@ -8,6 +10,8 @@ pub(crate) enum Tone {
     Plain,
     /// As a warning or an error.
     Bad,
+    /// As a reason to stop and think.
+    Alarm,
 }
 
 /// Something to read.
@@ -21,6 +25,10 @@ pub(crate) struct Notice {
     pub(crate) tone: Tone,
     /// Lines scrolled away.
     pub(crate) offset: usize,
+    /// The server that Ctrl-R logs in to again.
+    pub(crate) again: Option<Target>,
+    /// The lines can be saved to a file.
+    pub(crate) saves: bool,
 }
 
 impl Notice {

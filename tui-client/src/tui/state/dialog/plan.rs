@@ -1,14 +1,18 @@
 //! Plans that a person confirms, with counts that complete meanwhile.
 
 use ferry_client::{connect::Target, transfer::ItemId};
-use ferry_shared::name::Name;
+use ferry_shared::{entry::Kind, name::Name};
 
-use crate::tui::state::{
-    listing::Amount,
-    place::Place,
-    problem::Problem,
-    ticket::Ticket,
-    transfers::{Key, Order},
+use crate::{
+    args::Links,
+    tui::state::{
+        item::Item,
+        listing::Amount,
+        place::Place,
+        problem::Problem,
+        ticket::Ticket,
+        transfers::{Key, Order},
+    },
 };
 
 /// The amount of some entries, with everything below them.
@@ -38,6 +42,8 @@ impl Count {
 pub(crate) struct CopyPlan {
     /// The order.
     pub(crate) order: Order,
+    /// What it is about.
+    pub(crate) chosen: Vec<Item>,
     /// How much that is.
     pub(crate) count: Count,
     /// Bytes that fit at the target, where that is known.
@@ -50,6 +56,22 @@ impl CopyPlan {
     /// Both ends are at one server, which does it by itself: nothing travels.
     pub(crate) fn stays(&self) -> bool {
         !self.order.from.is_local() && self.order.from.is_beside(&self.order.to)
+    }
+
+    /// Whether there can be symbolic links among it that a copy follows or skips.
+    pub(crate) fn has_links(&self) -> bool {
+        let may = |item: &Item| item.entry.kind != Kind::File;
+        self.order.links.is_some() && self.chosen.iter().any(may)
+    }
+
+    /// Leaves out the links that were marked, where links are skipped. Returns whether something is left.
+    pub(crate) fn leave_links(&mut self) -> bool {
+        if self.order.links == Some(Links::Skip) {
+            let mut chosen = self.chosen.iter();
+            let is_link = |item: Option<&Item>| item.is_some_and(|item| item.entry.kind == Kind::Symlink);
+            self.order.what.retain(|_| !is_link(chosen.next()));
+        }
+        !self.order.what.is_empty()
     }
 
     /// Bytes that are missing at the target.
@@ -80,6 +102,8 @@ pub(crate) enum Decided {
     Leave(Target),
     /// Start though it does not fit.
     StartAnyway,
+    /// Take the transfers that failed or were cancelled off the list.
+    ClearFailed,
     /// Cancel a transfer, or one file of it, and discard the received data.
     Discard(Key, Option<ItemId>),
 }

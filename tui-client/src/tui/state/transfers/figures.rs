@@ -30,6 +30,8 @@ pub(crate) struct Tally {
     pub(crate) asking: u64,
     /// Left out on purpose.
     pub(crate) skipped: u64,
+    /// Files that are under way.
+    pub(crate) under_way: u64,
 }
 
 impl Tally {
@@ -46,6 +48,7 @@ impl Tally {
             failed: self.failed.saturating_add(other.failed),
             asking: self.asking.saturating_add(other.asking),
             skipped: self.skipped.saturating_add(other.skipped),
+            under_way: self.under_way.saturating_add(other.under_way),
         }
     }
 
@@ -79,6 +82,7 @@ impl From<&JobProgress> for Tally {
             failed: job.failed,
             asking: job.asking,
             skipped: 0,
+            under_way: job.under_way,
         }
     }
 }
@@ -121,6 +125,9 @@ impl Transfer {
             now.bytes_done = before.bytes.min(now.bytes);
             now.reused = now.reused.max(before.reused);
         }
+        if stalled {
+            now.under_way = 0;
+        }
         self.tally = now;
     }
 
@@ -128,7 +135,7 @@ impl Transfer {
     pub(crate) fn end(&mut self, summary: Summary) {
         let discarded = self.discarded;
         let tally = &mut self.tally;
-        (tally.counting, tally.paused, tally.asking) = (false, false, 0);
+        (tally.counting, tally.paused, tally.asking, tally.under_way) = (false, false, 0, 0);
         tally.files = tally.files.max(summary.files.saturating_add(summary.failed));
         tally.bytes = tally.bytes.max(summary.bytes);
         tally.files_done = summary.files;

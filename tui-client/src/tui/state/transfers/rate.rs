@@ -4,6 +4,8 @@ use std::{collections::VecDeque, time::Duration};
 
 /// The window of the average.
 const WINDOW: Duration = Duration::from_secs(5);
+/// Bytes that stood still for so long have no rate, whatever they had before.
+const STILL: Duration = Duration::from_secs(2);
 /// The least time between two points.
 const STEP: Duration = Duration::from_millis(150);
 
@@ -11,11 +13,16 @@ const STEP: Duration = Duration::from_millis(150);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rate {
     points: VecDeque<(Duration, u64)>,
+    /// When the counter grew last, and where it stood then.
+    grew: (Duration, u64),
 }
 
 impl Rate {
     /// The counter stood at `bytes` at `now`.
     pub(crate) fn push(&mut self, now: Duration, bytes: u64) {
+        if bytes != self.grew.1 {
+            self.grew = (now, bytes);
+        }
         if let Some((_, before)) = self.points.back()
             && *before > bytes
         {
@@ -32,6 +39,9 @@ impl Rate {
 
     /// Bytes a second at `now`; 0 if nothing came within the window.
     pub(crate) fn at(&self, now: Duration) -> u64 {
+        if now > self.grew.0 + STILL {
+            return 0;
+        }
         let from = self.points.iter().find(|(time, _)| *time + WINDOW >= now);
         let (Some((start, first)), Some((_, last))) = (from, self.points.back()) else { return 0 };
         let millis = now.saturating_sub(*start).as_millis().max(STEP.as_millis());

@@ -2,7 +2,7 @@
 
 use ferry_client::transfer::{ActiveItem, ItemId};
 
-use super::{Ask, FailedItem, Key, Transfer, Transfers};
+use super::{Ask, Cause, Key, Transfer, Transfers};
 
 /// A line of the transfers view.
 #[derive(Debug, Clone, Copy)]
@@ -13,8 +13,8 @@ pub(crate) enum Row<'a> {
     Active(&'a Transfer, &'a ActiveItem),
     /// A file of it that asks.
     Asks(&'a Transfer, &'a Ask),
-    /// A file of it that failed.
-    Failed(&'a Transfer, &'a FailedItem),
+    /// The files of it that failed for one cause.
+    Failed(&'a Transfer, Cause<'a>),
 }
 
 impl<'a> Row<'a> {
@@ -33,7 +33,7 @@ impl<'a> Row<'a> {
             Self::Whole(_) => None,
             Self::Active(_, item) => Some(item.item),
             Self::Asks(_, ask) => Some(ask.item),
-            Self::Failed(_, failed) => Some(failed.item),
+            Self::Failed(_, cause) => Some(cause.first.item),
         }
     }
 
@@ -55,7 +55,7 @@ impl Transfers {
                 rows.extend(transfer.begun().map(|item| Row::Active(transfer, item)));
             }
             rows.extend(self.asks.iter().filter(|ask| ask.key == transfer.key).map(|ask| Row::Asks(transfer, ask)));
-            rows.extend(transfer.failures.iter().map(|failed| Row::Failed(transfer, failed)));
+            rows.extend(transfer.causes().into_iter().map(|cause| Row::Failed(transfer, cause)));
         }
         rows
     }

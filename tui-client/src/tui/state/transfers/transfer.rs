@@ -16,12 +16,13 @@ use super::{
     rate::Rate,
 };
 use crate::{
+    args::Links,
     estimate::Estimate,
     tui::state::{place::Place, problem::Problem},
 };
 
-/// Failed files that are remembered with their causes; more are only counted.
-const FAILURES: usize = 500;
+/// Failed or skipped files that are remembered with their causes; more are only counted.
+const REMEMBERED: usize = 20_000;
 
 /// The identifier of a transfer, which survives a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,6 +52,8 @@ pub(crate) struct Order {
     pub(crate) moves: bool,
     /// The rule for targets that exist already.
     pub(crate) rule: ConflictRule,
+    /// The rule for symbolic links; `None` is the rule of the site.
+    pub(crate) links: Option<Links>,
     /// Permission bits its files get in place of their sources'.
     pub(crate) mode: Option<u32>,
 }
@@ -96,10 +99,23 @@ pub(crate) struct FailedItem {
     pub(crate) item: ItemId,
     /// Its path below the order's folder.
     pub(crate) path: RemotePath,
+    /// Its size.
+    pub(crate) size: u64,
     /// Why.
     pub(crate) problem: Problem,
     /// Whether trying again may help.
     pub(crate) retryable: bool,
+}
+
+/// The files that failed for one cause.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cause<'a> {
+    /// The first of them by name.
+    pub(crate) first: &'a FailedItem,
+    /// How many there are.
+    pub(crate) files: u64,
+    /// Their bytes.
+    pub(crate) bytes: u64,
 }
 
 /// The phase of a transfer as a whole.
@@ -154,6 +170,8 @@ pub(crate) struct Transfer {
     pub(crate) resting: Vec<ActiveItem>,
     /// Files that failed, the latest last.
     pub(crate) failures: Vec<FailedItem>,
+    /// Files that were skipped although nobody said so for them, and why.
+    pub(crate) skipped: Vec<(RemotePath, &'static str)>,
     /// The digest of the one file it was.
     pub(crate) digest: Option<Digest>,
     /// Left from the last time, and not yet begun.
@@ -184,6 +202,7 @@ impl Transfer {
             active: Vec::new(),
             resting: Vec::new(),
             failures: Vec::new(),
+            skipped: Vec::new(),
             digest: None,
             held: false,
             discarded: false,
@@ -236,7 +255,8 @@ impl Transfer {
         if let Some(active) = self.active.first() {
             return Phase::Working(active.state);
         }
-        if self.rate.at(now) > 0 {
+        // Files of one block have no lines of their own.
+        if self.rate.at(now) > 0 || self.tally.under_way > 0 {
             let state = if self.order.to.is_local() { ItemState::Receiving } else { ItemState::Sending };
             return Phase::Working(state);
         }
@@ -262,9 +282,9 @@ impl Transfer {
         let skipped = self.tally.skipped.saturating_sub(unchanged);
         match (unchanged, skipped) {
             (0, 0) => None,
-            (0, skipped) => Some(format!("{skipped} left out")),
-            (unchanged, 0) => Some(format!("{unchanged} of the same size and date left out")),
-            (unchanged, skipped) => Some(format!("{unchanged} of the same size and date and {skipped} more left out")),
+            (0, skipped) => Some(format!("{skipped} skipped")),
+            (unchanged, 0) => Some(format!("{unchanged} of the same size and date skipped")),
+            (unchanged, skipped) => Some(format!("{unchanged} of the same size and date and {skipped} more skipped")),
         }
     }
 
@@ -284,6 +304,14 @@ impl Transfer {
         order.what.retain(|_| pieces.next().is_none_or(|piece| !self.through.contains(&piece)));
         *self = Self::new(self.key, order);
         self.order.clone()
+    }
+
+    /// Stops until its servers are connected again, and shows how far it was.
+    pub(super) fn hold(&mut self) -> Order {
+        let tally = Tally { counting: false, paused: false, asking: 0, failed: 0, under_way: 0, ..self.tally };
+        let order = self.begin_again();
+        (self.tally, self.held) = (tally, true);
+        order
     }
 
     /// A file is paused by itself: it stays to be seen.
@@ -315,9 +343,36 @@ impl Transfer {
     /// Keeps a failed file.
     pub(crate) fn failed(&mut self, failure: FailedItem) {
         self.failures.retain(|other| other.item != failure.item);
-        if self.failures.len() < FAILURES {
+        if self.failures.len() < REMEMBERED {
             self.failures.push(failure);
         }
+    }
+
+    /// Keeps the name of a skipped file.
+    pub(crate) fn skip(&mut self, path: RemotePath, why: &'static str) {
+        if self.skipped.len() < REMEMBERED {
+            self.skipped.push((path, why));
+        }
+    }
+
+    /// The failed files of one cause, by name.
+    pub(crate) fn failed_alike(&self, item: ItemId) -> Vec<&FailedItem> {
+        let Some(one) = self.failures.iter().find(|failed| failed.item == item) else { return Vec::new() };
+        let mut alike: Vec<_> = self.failures.iter().filter(|other| other.problem.cause == one.problem.cause).collect();
+        alike.sort_by(|a, b| a.path.cmp(&b.path));
+        alike
+    }
+
+    /// The causes of failures, by their texts.
+    pub(crate) fn causes(&self) -> Vec<Cause<'_>> {
+        let mut causes: BTreeMap<&str, Cause<'_>> = BTreeMap::new();
+        for failed in &self.failures {
+            let cause = Cause { first: failed, files: 0, bytes: 0 };
+            let cause = causes.entry(&failed.problem.cause).or_insert(cause);
+            cause.first = if failed.path < cause.first.path { failed } else { cause.first };
+            (cause.files, cause.bytes) = (cause.files + 1, cause.bytes.saturating_add(failed.size));
+        }
+        causes.into_values().collect()
     }
 }
 
@@ -345,6 +400,7 @@ pub(crate) mod tests {
             what: names.iter().map(piece).collect(),
             moves: false,
             rule: ConflictRule::Ask,
+            links: None,
             mode: None,
         }
     }

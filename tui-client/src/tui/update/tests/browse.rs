@@ -99,7 +99,9 @@ fn panes_in_step_enter_and_leave_folders_of_the_same_name() {
     assert_eq!((shown(&fixture, Side::Left).as_str(), shown(&fixture, Side::Right).as_str()), ("~/data", "/photos"));
     fixture.answer_lists(local_items());
     fixture.keys("j enter");
-    assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.bad) || shown(&fixture, Side::Right) != "/photos");
+    assert!(
+        fixture.state.toast.as_ref().is_some_and(|toast| toast.is_bad()) || shown(&fixture, Side::Right) != "/photos"
+    );
 }
 
 #[test]
@@ -110,7 +112,7 @@ fn history_goes_back_and_forward() {
     fixture.keys("L");
     assert_eq!(shown(&fixture, Side::Left), "~");
     fixture.keys("L");
-    assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.bad));
+    assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.is_bad()));
 }
 
 #[test]
@@ -242,7 +244,7 @@ fn a_key_that_means_nothing_says_so_and_ends_what_was_begun() {
     fixture.keys("z");
     assert!(fixture.state.pending.is_empty() && fixture.state.toast.is_none());
     fixture.keys("z");
-    assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.bad));
+    assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.is_bad()));
 }
 
 #[test]
@@ -353,4 +355,86 @@ fn places_are_remembered_by_side() {
     assert!(!fixture.state.pane().place.is_local());
     fixture.keys("g o");
     assert!(fixture.state.pane().place.is_local());
+}
+
+#[test]
+fn the_cursor_begins_on_the_first_entry_so_that_the_first_command_has_one() {
+    let mut fixture = Fixture::of(begin(None));
+    fixture.keys("esc");
+    fixture.answer_lists(vec![entry("b", 1, 1), entry("a/", 0, 1)]);
+    assert_eq!(under(&fixture), "a");
+    // Entries that are put before it do not take it along, unless it was moved.
+    fixture.keys("enter");
+    let ticket = lists(&fixture.take())[0];
+    fixture.event(Event::Answer(ticket, Answer::Page { items: vec![entry("m", 1, 1)], more: true }));
+    fixture.event(Event::Answer(ticket, Answer::Page { items: vec![entry("c", 1, 1)], more: false }));
+    assert_eq!(under(&fixture), "c");
+    fixture.keys("up");
+    assert_eq!(under(&fixture), "..");
+}
+
+#[test]
+fn two_panes_are_shown_from_80_columns_on() {
+    let mut fixture = Fixture::connected();
+    fixture.size(80, 24);
+    let text = fixture.text();
+    assert!(text.contains("holiday.raw") && text.contains("thesis.tex"), "{text}");
+    fixture.size(79, 24);
+    let text = fixture.text();
+    assert!(text.contains("holiday.raw") && !text.contains("thesis.tex"), "{text}");
+}
+
+#[test]
+fn what_was_found_is_shown_until_escape_or_another_folder() {
+    let shown = |fixture: &Fixture| {
+        let found = fixture.state.appearance.theme.found.bg;
+        fixture.buffer().content().iter().any(|cell| cell.style().bg == found)
+    };
+    let mut fixture = Fixture::connected();
+    fixture.keys("/").type_text("photo").keys("enter k");
+    assert!(shown(&fixture));
+    fixture.keys("esc");
+    assert!(!shown(&fixture));
+    fixture.keys("n k");
+    assert!(shown(&fixture), "n shows it again");
+    fixture.keys("g g j enter");
+    fixture.answer_lists(vec![entry("photo", 1, 1), entry("b", 1, 1)]);
+    assert!(!shown(&fixture));
+}
+
+#[test]
+fn comparing_says_that_folders_were_not_looked_into() {
+    let mut fixture = Fixture::connected();
+    fixture.keys("=");
+    assert!(fixture.text().contains("1 folder was not looked into"), "{}", fixture.text());
+}
+
+#[test]
+fn going_to_the_other_site_twice_comes_back_to_the_same_folder() {
+    let mut fixture = Fixture::connected();
+    fixture.keys("tab j enter");
+    fixture.answer_lists(vec![entry("x", 1, 1)]);
+    let folder = shown(&fixture, Side::Right);
+    fixture.keys("g o");
+    assert_eq!(shown(&fixture, Side::Right), "~");
+    fixture.keys("g o");
+    assert_eq!(shown(&fixture, Side::Right), folder);
+}
+
+#[test]
+fn without_colours_a_sign_tells_the_active_pane() {
+    let mut fixture = Fixture::connected();
+    fixture.state.appearance.depth = crate::tui::state::appearance::Depth::None;
+    let first = |fixture: &Fixture| fixture.text().lines().next().unwrap().to_owned();
+    let (left, right) = (first(&fixture), {
+        fixture.keys("tab");
+        first(&fixture)
+    });
+    assert!(left.starts_with('▸') && left.matches('▸').count() == 1, "{left}");
+    assert!(!right.starts_with('▸') && right.matches('▸').count() == 1, "{right}");
+    // Only the active pane's cursor is reversed.
+    let reversed = ratatui::style::Modifier::REVERSED;
+    let buffer = fixture.buffer();
+    let cell = |x: u16| buffer[(x, 1)].modifier.contains(reversed);
+    assert!(!cell(10) && cell(70));
 }

@@ -135,7 +135,7 @@ fn a_copy_that_did_not_arrive_back_is_named_and_kept() {
     let _ = fixture.take();
     fixture.event(Event::Started(key, JobId(3)));
     fixture.event(Event::Transfer(done(3, 1)));
-    assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.bad && toast.text.contains("your version is")));
+    assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.is_bad() && toast.text.contains("your version is")));
     assert!(!fixture.take().iter().any(|effect| matches!(effect, Effect::RemoveCopy(_))));
 }
 

@@ -38,7 +38,7 @@ fn a_folder_that_is_there_already_is_told() {
     fixture.keys("f7").type_text("2024").keys("enter");
     let ticket = fixture.ticket();
     fixture.event(Event::Answer(ticket, Answer::Failed(Problem::new("it exists").of(Kind::Exists))));
-    assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.bad && toast.text.contains("exists")));
+    assert!(fixture.state.toast.as_ref().is_some_and(|toast| toast.is_bad() && toast.text.contains("exists")));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_file_is_read_block_by_block_as_it_is_viewed() {
 fn only_files_are_opened_in_the_viewer() {
     let mut fixture = Fixture::connected();
     fixture.keys("j f3");
-    assert!(fixture.state.dialogs.is_empty() && fixture.state.toast.as_ref().is_some_and(|toast| toast.bad));
+    assert!(fixture.state.dialogs.is_empty() && fixture.state.toast.as_ref().is_some_and(|toast| toast.is_bad()));
 }
 
 #[test]
@@ -170,4 +170,30 @@ fn within_the_server_nothing_travels() {
     let refused = fixture.state.toast.as_ref().map(|toast| toast.text.as_str());
     assert_eq!(refused, Some("/photos/photos is inside /photos"));
     let _ = Dialog::Quit;
+}
+
+#[test]
+fn a_new_folder_may_have_others_above_it() {
+    let mut fixture = Fixture::connected();
+    fixture.keys("f7").type_text("a/b/c").keys("enter");
+    let effects = fixture.take();
+    let [Effect::MakeFolder(ticket, place)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(*place, Place::local("/home/al/data/a/b/c"));
+    fixture.event(Event::Answer(*ticket, Answer::Done));
+    fixture.wait(2000);
+    fixture.answer_lists(vec![entry("a/", 0, 0), entry("z", 1, 1)]);
+    assert_eq!(fixture.state.pane().current().unwrap().name(), b"a");
+    for bad in ["a//b", "/a", "a/../b", "/"] {
+        fixture.keys("f7").type_text(bad).keys("enter");
+        assert!(fixture.take().is_empty(), "{bad}");
+        fixture.keys("esc");
+    }
+}
+
+#[test]
+fn what_has_only_begun_is_not_told_as_done() {
+    let mut fixture = Fixture::connected();
+    fixture.keys("j f8 y");
+    let text = fixture.text();
+    assert!(text.contains("deleting") && !text.contains("✓ deleting"), "{text}");
 }

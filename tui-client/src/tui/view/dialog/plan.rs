@@ -34,7 +34,10 @@ pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: 
     if plan.stays() {
         lines.push(("       on the server, no byte travels; nothing is replaced".to_owned(), theme.dim));
     } else {
-        lines.push((format!("if something is there: {}", labels::rule(order.rule)), theme.dim));
+        lines.push((format!("on conflict: {}", labels::rule(order.rule)), theme.dim));
+        if let Some(links) = order.links.filter(|_| plan.has_links()) {
+            lines.push((format!("symbolic links: {}", labels::links(links)), theme.dim));
+        }
         lines.push(fit(paint, plan));
     }
     if order.moves && !plan.stays() {
@@ -43,7 +46,11 @@ pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: 
     if let Some(problem) = &plan.count.problem {
         lines.push((problem.to_string(), theme.bad));
     }
-    let without: &[Action] = if plan.stays() { &[Action::ChangeRule] } else { &[] };
+    let without: &[Action] = match () {
+        () if plan.stays() => &[Action::ChangeRule, Action::ChangeLinks],
+        () if !plan.has_links() => &[Action::ChangeLinks],
+        () => &[],
+    };
     let title = format!("{word} {}", what(order.what.len()));
     show(paint, state, room, &title, &lines, without);
 }
@@ -106,7 +113,7 @@ fn amount(paint: &Paint<'_>, state: &State, count: &Count) -> String {
     }
     if count.left_out > 0 {
         text += &format!(
-            ", {} left out",
+            ", {} skipped",
             human::count(count.left_out, "symlink or special file", "symlinks or special files")
         );
     }

@@ -107,7 +107,7 @@ pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Rect) {
         (
             format!(
                 "{}: {}",
-                human::count(unfinished as u64, "transfer is not through", "transfers are not through"),
+                human::count(unfinished as u64, "unfinished transfer", "unfinished transfers"),
                 figures::part(total.bytes_done, total.bytes, total.counting, &signs)
             ),
             theme.text,
@@ -134,10 +134,7 @@ pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Rect) {
     let with = if names.is_empty() { String::new() } else { format!(" with {}", names.join(" and ")) };
     let mut lines = vec![
         (
-            format!(
-                "{}{with}:",
-                human::count(left.len() as u64, "transfer is not through", "transfers are not through")
-            ),
+            format!("{}{with}:", human::count(left.len() as u64, "unfinished transfer", "unfinished transfers")),
             theme.text,
         ),
         (String::new(), theme.text),

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use crate::{
     human,
     tui::{
+        action::Action,
         state::{
             State,
             dialog::{Details, DigestState, Notice, Tone},
@@ -18,15 +19,16 @@ pub(super) fn notice(paint: &mut Paint<'_>, state: &State, notice: &Notice, room
     let theme = &paint.appearance().theme;
     let lines = popup::all_wrapped(&notice.lines, popup::most_columns(room));
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
-    let area = popup::open(
-        paint,
-        state,
-        room,
-        &notice.title,
-        popup::widest(&lines),
-        height.min(room.height.saturating_sub(4)),
-    );
-    let style = if notice.tone == Tone::Bad { theme.warn } else { theme.text };
+    let mut without = Vec::new();
+    without.extend(notice.again.is_none().then_some(Action::Refresh));
+    without.extend((!notice.saves).then_some(Action::SaveList));
+    let size = (popup::widest(&lines), height.min(room.height.saturating_sub(4)));
+    let area = popup::open_with(paint, state, room, &notice.title, size, &without);
+    let style = match notice.tone {
+        Tone::Plain => theme.text,
+        Tone::Bad => theme.warn,
+        Tone::Alarm => theme.bad,
+    };
     let inside = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
     let most = lines.len().saturating_sub(usize::from(inside.height));
     let offset = notice.offset.min(most);
