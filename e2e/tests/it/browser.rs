@@ -19,7 +19,7 @@ fn a_first_visit_shows_the_key_then_asks_for_the_password() {
     let server = Server::with_anna();
     let client = server.client("anna");
     fs::write(server.home("anna").join("there.txt"), "text").unwrap();
-    let mut screen = Setup::new(&client).size(60, 20).start();
+    let mut screen = Setup::new(&client).size(79, 24).start();
     screen.wait("Connect to a server");
     screen.type_text(&client.address_word());
     screen.keys("enter");
@@ -269,7 +269,7 @@ fn a_file_that_is_left_out_is_not_said_to_be_verified() {
     screen.keys("A");
     screen.wait("Already there");
     screen.keys("s");
-    screen.wait("nothing was copied, 1 left out");
+    screen.wait("nothing was copied, 1 skipped");
     assert!(!screen.text().contains("verified"), "{}", screen.text());
 }
 

@@ -147,7 +147,7 @@ fn the_theme_follows_the_background_of_the_terminal() {
         let mut screen = Setup::new(&client).background(background).start();
         screen.wait("folder/");
         let shown = screen.snapshot();
-        let (rows, columns) = shown.size();
+        let (rows, columns) = (shown.size().0.get(), shown.size().1.get());
         let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
         let title = cells.filter_map(|(row, column)| shown.cell(row, column)).find(|cell| cell.contents() == "▸");
         colours.push(title.map(|cell| format!("{:?}", cell.fgcolor())).unwrap());

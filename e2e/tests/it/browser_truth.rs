@@ -31,7 +31,7 @@ fn an_account_that_is_disabled_during_a_copy_ends_the_session_and_ctrl_r_goes_on
     screen.wait("waiting for anna@");
     assert!(server.ferryd(&["user", "set", "anna", "--enable"], "").0.success());
     screen.keys("ctrl-r");
-    screen.wait("password");
+    screen.wait("Log in to");
     screen.type_text(PASSWORD);
     screen.keys("enter");
     screen.wait("verified");
@@ -85,7 +85,7 @@ fn links_and_fifos_in_a_tree_are_told_by_name() {
     screen.keys("c");
     screen.wait("2 symlinks or special files skipped");
     screen.keys("enter");
-    screen.wait("1 verified, 2 skipped");
+    screen.wait("verified, 2 skipped");
     screen.keys("w enter");
     screen.wait("a-link: a symbolic link");
     screen.wait("a-pipe: a FIFO, socket or device");

@@ -77,7 +77,7 @@ pub(super) fn ended(state: &mut State, server: &Target, problem: Problem, out: &
     }
     let name = state.site_name(&SiteKey::Ferry(server.clone()));
     state.ended.insert(server.clone(), problem.clone());
-    disconnect(state, server, out);
+    disconnect(state, server, Some(&problem), out);
     let notice = match problem.kind {
         Kind::ChangedKey => connect::stopped(&problem),
         _ => {
@@ -119,12 +119,12 @@ pub(super) fn leave(state: &mut State, out: &mut Out) {
 
 /// Leaves a server now.
 pub(super) fn leave_now(state: &mut State, server: &Target, out: &mut Out) {
-    disconnect(state, server, out);
+    disconnect(state, server, None, out);
     state.say("disconnected");
 }
 
-fn disconnect(state: &mut State, server: &Target, out: &mut Out) {
-    resume::park(state, server, out);
+fn disconnect(state: &mut State, server: &Target, why: Option<&Problem>, out: &mut Out) {
+    resume::park(state, server, why, out);
     close(state, server, out);
     for side in sides_of(state, server) {
         state.panes[side].listing = Default::default();

@@ -11,6 +11,7 @@ use crate::tui::{
         dialog::{Dialog, Purpose},
         edit::{Edit, Stage},
         offered,
+        problem::Problem,
         task::Left,
         transfers::Key,
     },
@@ -99,8 +100,9 @@ fn begin(state: &mut State, meant: impl Fn(&Left) -> bool, out: &mut Out) {
     }
 }
 
-/// A server is left: unfinished transfers that need it wait until it is connected again.
-pub(super) fn park(state: &mut State, server: &Target, out: &mut Out) {
+/// A server is left: unfinished transfers that need it wait until it is connected again, and so do those that failed for
+/// the reason for which it ended the session.
+pub(super) fn park(state: &mut State, server: &Target, why: Option<&Problem>, out: &mut Out) {
     queue::forget_jobs(state, server, out);
     // Files that are being edited live here only: their transfers are not worth keeping.
     let mine = |edit: &mut Edit| edit.place.target() == Some(server);
@@ -116,7 +118,8 @@ pub(super) fn park(state: &mut State, server: &Target, out: &mut Out) {
         .transfers
         .all()
         .iter()
-        .filter(|transfer| !transfer.is_over() && !transfer.held && transfer.order.needs(server))
+        .filter(|transfer| !transfer.is_over() || why.is_some_and(|why| transfer.has_failed_for(why)))
+        .filter(|transfer| !transfer.held && transfer.order.needs(server))
         .map(|transfer| transfer.key)
         .collect();
     for key in unfinished {

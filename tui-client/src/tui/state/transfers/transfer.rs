@@ -363,6 +363,15 @@ impl Transfer {
         alike
     }
 
+    /// Whether it has ended because the server could not be reached, or for this reason.
+    pub(crate) fn has_failed_for(&self, why: &Problem) -> bool {
+        let alike = |problem: &Problem| problem.kind.is_offline() || problem.cause == why.cause;
+        let error = self.summary.as_ref().and_then(|summary| summary.error.as_ref());
+        self.is_over()
+            && (self.failures.iter().any(|failed| alike(&failed.problem))
+                || error.is_some_and(|error| alike(&Problem::from(error))))
+    }
+
     /// The causes of failures, by their texts.
     pub(crate) fn causes(&self) -> Vec<Cause<'_>> {
         let mut causes: BTreeMap<&str, Cause<'_>> = BTreeMap::new();

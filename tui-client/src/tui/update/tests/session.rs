@@ -14,7 +14,7 @@ use crate::{
     tui::{
         effect::{ConnectionEffect, Effect, TransferEffect},
         event::Event,
-        fixture::{Fixture, account, key, remote_items, server},
+        fixture::{Fixture, account, done, fails, key, remote_items, server},
         state::{
             problem::Problem,
             transfers::{Phase, engine_name},
@@ -148,4 +148,27 @@ fn an_outage_has_one_state_and_one_countdown_for_panes_and_transfers() {
     let effects = fixture.take();
     assert!(links(&effects).contains(&&ConnectionEffect::Retry(server().target)));
     assert!(transfers(&effects).contains(&&TransferEffect::TryAtOnce(server().target)));
+}
+
+#[test]
+fn a_transfer_that_failed_for_the_end_of_the_session_goes_on_after_the_next_login() {
+    let mut fixture = Fixture::connected();
+    fixture.keys("j j j");
+    let key = fixture.copy(1);
+    // The engine may notice it before the connection for browsing does.
+    let error = ClientError::from(Refusal::new(Code::AccountClosed, "this account is disabled"));
+    fixture.event(Event::Transfer(fails(7, 1, "holiday.raw", error)));
+    fixture.event(Event::Transfer(done(1, 1)));
+    assert_eq!(fixture.state.transfers.get(key).unwrap().phase(Duration::ZERO), Phase::Failed);
+    end(&mut fixture, closed());
+    assert_eq!(fixture.state.transfers.get(key).unwrap().phase(Duration::ZERO), Phase::Held);
+    // One that failed for another reason stays failed.
+    let mut fixture = Fixture::connected();
+    fixture.keys("j j j");
+    let key = fixture.copy(1);
+    let error = ClientError::from(Refusal::new(Code::NotAllowed, "this name is not allowed"));
+    fixture.event(Event::Transfer(fails(7, 1, "holiday.raw", error)));
+    fixture.event(Event::Transfer(done(1, 1)));
+    end(&mut fixture, closed());
+    assert_eq!(fixture.state.transfers.get(key).unwrap().phase(Duration::ZERO), Phase::Failed);
 }
