@@ -126,7 +126,7 @@ pub(super) async fn a_file_of_more_than_a_block_is_reported_as_large(scene: &Sce
 }
 
 pub(super) async fn removal_obeys_its_condition(scene: &Scene) {
-    let only = |version, text: &[u8]| Some(OnlyIf { version, root: Digest::of(text), size: text.len() as u64 });
+    let only = |version, text: &[u8]| Some(OnlyIf { version, root: Some(Digest::of(text)), size: text.len() as u64 });
     for source in [false, true] {
         let at = || if source { scene.source("x") } else { scene.at("x") };
         scene.write("x", b"old").await;
@@ -136,6 +136,16 @@ pub(super) async fn removal_obeys_its_condition(scene: &Scene) {
             let removed = scene.refused(Op::Remove { at: at(), only: only(seen.clone(), b"old") }).await;
             assert_eq!(removed, Obstacle::Changed);
             assert_eq!(scene.read("x").await.unwrap().1, b"new");
+        }
+        if scene.abilities().only_if_unchanged {
+            // Without a digest, only the version counts.
+            let by_version = |version| Some(OnlyIf { version, root: None, size: 3 });
+            let removed = scene.refused(Op::Remove { at: scene.at("x"), only: by_version(seen.clone()) }).await;
+            assert_eq!(removed, Obstacle::Changed);
+            let now = scene.look("x").await.unwrap().version;
+            scene.do_it(Op::Remove { at: scene.at("x"), only: by_version(now) }).await;
+            assert!(scene.look("x").await.is_none());
+            scene.write("x", b"new").await;
         }
         // A different state with the same content satisfies the condition too.
         scene.do_it(Op::Remove { at: at(), only: only(seen, b"new") }).await;

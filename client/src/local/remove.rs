@@ -1,4 +1,4 @@
-//! Removes a file only if its state or else its content is unchanged.
+//! Removes a file only if its state, or else its content, is unchanged.
 
 use std::{io, path::PathBuf};
 
@@ -74,11 +74,12 @@ pub(super) fn remove(
         let is_folder = look(targets, &itself).map_err(failed)?.kind == Kind::Folder;
         return if is_folder { named.remove_folder() } else { named.remove_file() }.map_err(failed);
     };
+    let Some(root) = only.root else { return remove_version(targets, at, &named, only) };
     for _ in 0..ATTEMPTS {
         let opened = source::open(targets, at)?;
         let seen = only.version.as_ref().and_then(|version| version.get::<Identity>());
         let proven = seen.is_some_and(|seen| seen.proves(&opened.identity));
-        if !proven && (opened.facts.size != only.size || source::digest(pool, at, &opened, |_| each())? != only.root) {
+        if !proven && (opened.facts.size != only.size || source::digest(pool, at, &opened, |_| each())? != root) {
             return Err(ClientError::SourceChanged);
         }
         if remove_seen(&named, &opened, at.reach() == Reach::Follow).map_err(failed)? {
@@ -86,6 +87,18 @@ pub(super) fn remove(
         }
     }
     Err(ClientError::SourceChanged)
+}
+
+/// Removes a file or link that is still in the state that was seen, without reading it.
+fn remove_version(targets: &mut Targets, at: &Location, named: &Named, only: &OnlyIf) -> Result<(), ClientError> {
+    let itself = Location::new(at.root(), at.below().clone(), at.reach());
+    let found = look(targets, &itself).map_err(|error| failed(at, error))?;
+    let version = found.version.as_ref().and_then(|version| version.get::<Identity>());
+    let seen = only.version.as_ref().and_then(|version| version.get::<Identity>());
+    if seen.is_none() || seen != version || found.kind == Kind::Folder {
+        return Err(ClientError::SourceChanged);
+    }
+    named.remove_file().map_err(|error| failed(at, error))
 }
 
 /// Removes a file; `false` if the open file has changed or the name refers to another file.

@@ -92,7 +92,7 @@ fn remove(tree: &mut Tree, at: &Location, only: Option<&OnlyIf>) -> Result<Done,
     if let Some(only) = only {
         // A site without versions may compare digests; a site with neither ignores the condition.
         let proven = only.version.is_some() && tree.is_seen(&node, only.version.as_ref());
-        let equal = node.content().is_some_and(|content| Digest::of(content) == only.root);
+        let equal = node.content().is_some_and(|content| Some(Digest::of(content)) == only.root);
         let checks = tree.abilities().only_if_unchanged;
         if checks && !proven && !equal {
             return Err(told(Obstacle::Changed, &path));

@@ -89,13 +89,14 @@ pub enum Op {
     },
 }
 
-/// A condition on the file to be removed.
+/// A condition on the file or link to be removed.
 #[derive(Debug)]
 pub struct OnlyIf {
     /// The version that was seen.
     pub version: Option<Version>,
-    /// The digest of its content.
-    pub root: Digest,
+    /// The digest of its content, which is compared if the version does not prove that the file is unchanged. If
+    /// absent, only the version counts.
+    pub root: Option<Digest>,
     /// Its size in bytes.
     pub size: u64,
 }

@@ -190,7 +190,7 @@ async fn removes(path: &Path, only: OnlyIf) -> bool {
 async fn a_source_is_removed_by_its_state_or_else_by_its_content() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x");
-    let only = |version, root: &[u8]| OnlyIf { version, root: Digest::of(root), size: root.len() as u64 };
+    let only = |version, root: &[u8]| OnlyIf { version, root: Some(Digest::of(root)), size: root.len() as u64 };
     let state = || {
         let identity = Identity::of(&fs::File::open(&path).unwrap()).unwrap();
         (identity, Some(Version::new(identity)))

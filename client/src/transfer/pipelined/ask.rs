@@ -152,7 +152,7 @@ pub(super) fn remove_other(item: Item, at: Location, done: Done) -> Asked {
 pub(super) fn remove_now(item: Item, at: Location, done: Done) -> Asked {
     // A version that was read while the file grew proves nothing.
     let version = item.source_version.clone().filter(|_| done.grown.is_none());
-    let op = Op::Remove { at, only: Some(OnlyIf { version, root: done.root, size: done.size }) };
+    let op = Op::Remove { at, only: Some(OnlyIf { version, root: Some(done.root), size: done.size }) };
     asked(item, Side::Source, op, Stage::RemoveSource(done))
 }
 

@@ -178,7 +178,7 @@ async fn each_request_has_its_documented_effect() {
     let mut session = session(server.connector()).await;
     let seen = version_of(&mut *session, "a").await;
     server.state().make("a", File::new(b"changed", 2_000));
-    let only = |version| Some(OnlyIf { version, root: Digest::of(b""), size: 0 });
+    let only = |version| Some(OnlyIf { version, root: Some(Digest::of(b"")), size: 0 });
     let now = version_of(&mut *session, "b").await;
     let over = |over| ferry_client::site::Put { over, ..put("a") };
     let ops = vec![
