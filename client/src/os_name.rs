@@ -3,7 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use ferry_shared::name::Name;
+use ferry_shared::{name::Name, path::RemotePath};
 
 pub(crate) use system::{bytes_of, text_of};
 
@@ -58,6 +58,11 @@ pub(crate) fn cut(bytes: &[u8], most: usize) -> &[u8] {
 /// A name as filters compare it.
 pub(crate) fn shown(name: &Name) -> std::path::PathBuf {
     text_of(name.as_bytes()).map_or_else(|_| name.display().to_string().into(), Into::into)
+}
+
+/// A path below a folder as filters compare it.
+pub(crate) fn shown_path(below: &RemotePath) -> std::path::PathBuf {
+    below.names().filter_map(|name| Name::new(name).ok()).map(|name| shown(&name)).collect()
 }
 
 #[cfg(unix)]

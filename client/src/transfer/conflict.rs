@@ -158,7 +158,7 @@ pub(super) fn judge(
 }
 
 /// A date, truncated to the precision of a site.
-pub(super) fn at_precision(mtime: Mtime, precision: Dates) -> Mtime {
+pub(crate) fn at_precision(mtime: Mtime, precision: Dates) -> Mtime {
     match precision {
         Dates::Seconds => Mtime(mtime.0, 0),
         Dates::Exact | Dates::None => mtime,

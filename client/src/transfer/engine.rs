@@ -17,7 +17,7 @@ use super::{
     task::End,
     worker,
 };
-use crate::local::stream::Sink;
+use crate::{local::stream::Sink, site::Surroundings};
 
 /// Capacity of the event channel.
 const EVENTS: usize = 1024;
@@ -38,6 +38,12 @@ impl Engine {
         let core = Arc::new(EngineState::new(settings, events));
         core.tasks().spawn(supervise(Arc::clone(&core)));
         (Self { core }, receiver)
+    }
+
+    /// The resources of the engine's sessions, for sessions that its owner opens beside them.
+    #[must_use]
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.core.surroundings
     }
 
     /// Puts a job at the end of the queue.

@@ -14,9 +14,11 @@ use super::{
     sessions::Pool,
     task::Task,
     transitions::Next,
+    tries::outlive,
 };
 use crate::{
     error::ClientError,
+    reconnect::Backoff,
     site::{Found, Location},
 };
 use ferry_shared::entry::Kind;
@@ -86,20 +88,11 @@ pub(super) async fn admit(
         pool.known_room(0).filter(|known| !pool.abilities.near && fits(&pool.place(0), known, more, traffic.sent()));
     let known = match known {
         Some(known) => known,
-        None => {
-            let mut open = match core.session_in_turn(pool).await {
-                Ok(open) => open,
-                Err(NoSession::Failed(error)) => return Err(error),
-                Err(NoSession::Stopped | NoSession::Enough) => return Err(ClientError::Cancelled),
-            };
-            let asked = ask(core, pool, &mut open, at, more).await?;
-            pool.put(open);
-            match asked {
-                Some(known) => known,
-                // The room is unknown; the site itself refuses files that do not fit.
-                None => return Ok(claim_all(&pool.place(0), planned)),
-            }
-        }
+        None => match ask(core, pool, at, more).await? {
+            Some(known) => known,
+            // The room is unknown; the site itself refuses files that do not fit.
+            None => return Ok(claim_all(&pool.place(0), planned)),
+        },
     };
     let place = pool.place(known.room.volume);
     let free = known.left(traffic.sent());
@@ -113,8 +106,26 @@ pub(super) async fn admit(
     })
 }
 
+/// Asks for the room at the target; retries during an outage.
+async fn ask(core: &EngineState, pool: &Pool, at: &Location, more: i128) -> Result<Option<KnownRoom>, ClientError> {
+    let mut backoff = Backoff::new(core.patience);
+    loop {
+        let mut open = match core.session_in_turn(pool).await {
+            Ok(open) => open,
+            Err(NoSession::Failed(error)) => return Err(error),
+            Err(NoSession::Stopped | NoSession::Enough) => return Err(ClientError::Cancelled),
+        };
+        let asked = ask_once(core, pool, &mut open, at, more).await;
+        pool.put(open);
+        match asked {
+            Err(error) => outlive(&mut backoff, error).await?,
+            asked => return asked,
+        }
+    }
+}
+
 /// The room at the target: as the session knows it, or, if that is not enough, as the site reports it now.
-async fn ask(
+async fn ask_once(
     core: &EngineState,
     pool: &Pool,
     open: &mut super::sessions::Open,

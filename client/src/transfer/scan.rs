@@ -20,7 +20,7 @@ use super::{
     sessions::{Open, Pool},
     task::{End, Task},
     transitions::{self, Next},
-    tries::is_outage,
+    tries::outlive,
 };
 use crate::{
     error::ClientError,
@@ -148,7 +148,10 @@ async fn piece(core: &Shared, task: &Arc<Task>, ends: &Arc<Ends>) -> Result<(), 
 }
 
 /// Refuses a target that is its own source or inside it. Blocks on the disk.
-fn apart(from: &SitePath, to: &SitePath, kind: Kind) -> Result<(), ClientError> {
+///
+/// # Errors
+/// [`Obstacle::BadPath`].
+pub(crate) fn apart(from: &SitePath, to: &SitePath, kind: Kind) -> Result<(), ClientError> {
     let (source, target) = (without_links(from), without_links(to));
     let refused = |what| Err(ClientError::obstructed(Obstacle::BadPath, format!("{to} {what}")));
     match target.starts_with(&source) {
@@ -283,18 +286,6 @@ async fn prepare(
 
 fn pool_of(end: &End) -> Result<&Arc<Pool>, ClientError> {
     end.pool().ok_or(ClientError::Cancelled)
-}
-
-/// Waits before a request that failed in an outage is repeated.
-///
-/// # Errors
-/// `error`, if it is no outage or the outage has lasted too long.
-async fn outlive(backoff: &mut Backoff, error: ClientError) -> Result<(), ClientError> {
-    match backoff.next_delay(&error).filter(|_| is_outage(&error)) {
-        Some(delay) => tokio::time::sleep(delay).await,
-        None => return Err(error),
-    }
-    Ok(())
 }
 
 /// Opens a session for the scan.

@@ -5,7 +5,11 @@ use std::time::Duration;
 use ferry_shared::limits::BLOCK_SIZE;
 use tokio::time::Instant;
 
-use crate::{error::ClientError, obstacle::Obstacle, reconnect::Patience};
+use crate::{
+    error::ClientError,
+    obstacle::Obstacle,
+    reconnect::{Backoff, Patience},
+};
 
 /// The most retries after failures that are no outage.
 const MOST: u32 = 5;
@@ -54,8 +58,20 @@ impl Tries {
     }
 }
 
+/// Waits before a request that failed in an outage is repeated.
+///
+/// # Errors
+/// `error`, if it is no outage or the outage has lasted too long.
+pub(crate) async fn outlive(backoff: &mut Backoff, error: ClientError) -> Result<(), ClientError> {
+    match backoff.next_delay(&error).filter(|_| is_outage(&error)) {
+        Some(delay) => tokio::time::sleep(delay).await,
+        None => return Err(error),
+    }
+    Ok(())
+}
+
 /// Whether the site or the connection to it is unavailable for now.
-pub(super) fn is_outage(error: &ClientError) -> bool {
+pub(crate) fn is_outage(error: &ClientError) -> bool {
     matches!(error.obstacle(), Obstacle::Unreachable | Obstacle::Busy) && error.is_transient()
 }
 

@@ -1,6 +1,6 @@
 //! Plans the items of a folder from the pages of its walk.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use ferry_shared::{
     entry::{Entry, Kind},
@@ -9,10 +9,10 @@ use ferry_shared::{
 };
 use tokio::sync::mpsc;
 
-use super::{blocking, enqueue, failure, new_item, outlive, pool_of, prepare, seen::Seen, session};
+use super::{blocking, enqueue, failure, new_item, pool_of, prepare, seen::Seen, session};
 use crate::{
     error::ClientError,
-    os_name::{is_part_name, shown},
+    os_name::{is_part_name, shown_path},
     reconnect::Backoff,
     site::{Existing, FileFacts, Found, LeftOut, Location, Make, Page, Prepared, TargetKind, Walk},
     transfer::{
@@ -24,6 +24,7 @@ use crate::{
         path::{Ends, FolderPath, ItemPath},
         task::Task,
         transitions::{self, Next},
+        tries::outlive,
     },
 };
 
@@ -185,7 +186,7 @@ impl Plan {
     /// A predicate for the folders that the walk enters.
     fn enters(&self) -> Arc<dyn Fn(&RemotePath) -> bool + Send + Sync> {
         let task = Arc::clone(&self.task);
-        Arc::new(move |below| task.options.filter.is_open() || task.options.filter.means_folder(&as_path(below)))
+        Arc::new(move |below| task.options.filter.is_open() || task.options.filter.means_folder(&shown_path(below)))
     }
 
     /// Whether any file of a page is transferred.
@@ -195,7 +196,7 @@ impl Plan {
 
     fn takes(&self, under: &RemotePath, name: &Name) -> bool {
         let filter = &self.task.options.filter;
-        filter.is_open() || under.join(name).is_ok_and(|path| filter.means(&as_path(&path), false))
+        filter.is_open() || under.join(name).is_ok_and(|path| filter.means(&shown_path(&path), false))
     }
 
     /// Plans a page.
@@ -228,7 +229,7 @@ impl Plan {
         let Ok(below) = folder.subfolder(&entry.name) else {
             return self.leave_out(folder, &entry.name, Outcome::Skipped(Skip::UnusableName));
         };
-        if !self.task.options.filter.is_open() && !self.task.options.filter.enters(&as_path(&below.below)) {
+        if !self.task.options.filter.is_open() && !self.task.options.filter.enters(&shown_path(&below.below)) {
             return;
         }
         if below.as_item().to().is_none() {
@@ -390,9 +391,4 @@ fn begun(existing: &mut dyn Existing, below: &RemotePath, next: &Next) -> u64 {
         Next::Again(item) if item.facts.size > ferry_shared::limits::BLOCK_SIZE => existing.begun(below),
         _ => 0,
     }
-}
-
-/// A path below a piece, in the form that filters match.
-fn as_path(below: &RemotePath) -> PathBuf {
-    below.names().filter_map(|name| Name::new(name).ok()).map(|name| shown(&name)).collect()
 }
