@@ -24,6 +24,7 @@ pub mod remote;
 mod seal;
 pub mod site;
 mod site_key;
+pub mod sync;
 pub mod traffic;
 pub mod transfer;
 pub mod trust;
