@@ -28,10 +28,12 @@ mod run;
 mod site;
 mod sources;
 mod stat;
+mod sync;
 mod touch;
 mod transfer;
 mod tree;
 mod uploads;
+mod watch;
 
 use std::{ffi::OsString, time::Duration};
 
@@ -71,6 +73,10 @@ pub(crate) enum Command {
     Mv(mv::MvArgs),
     /// Copy on a server, or between any two sites
     Cp(cp::CpArgs),
+    /// Make a folder like another, at any site
+    Sync(sync::SyncArgs),
+    /// Keep a folder on a server like a local one
+    Watch(watch::WatchArgs),
     /// Remove files and folders
     Rm(rm::RmArgs),
     /// Show the digests of files, as b3sum and sha256sum do
@@ -100,7 +106,10 @@ pub(crate) enum Command {
 /// # Errors
 /// [`Failure`] if the command failed and the failure has not been reported yet.
 pub(crate) async fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
-    let carries = matches!(command, Command::Get(_) | Command::Put(_) | Command::Cp(_) | Command::Mv(_));
+    let carries = matches!(
+        command,
+        Command::Get(_) | Command::Put(_) | Command::Cp(_) | Command::Mv(_) | Command::Sync(_) | Command::Watch(_)
+    );
     let grace = if carries { CLOSING } else { GRACE };
     let mut signals = Signals::catch(grace).map_err(Failure::Start)?;
     match command {
@@ -109,6 +118,8 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<Exit,
         Command::Put(args) => put::run(args, context, &mut signals).await,
         Command::Cp(args) => cp::run(args, context, &mut signals).await,
         Command::Mv(args) => mv::run(args, context, &mut signals).await,
+        Command::Sync(args) => sync::run(args, context, &mut signals).await,
+        Command::Watch(args) => watch::run(args, context, &mut signals).await,
         other => tokio::select! {
             result = run_short(other, context) => result,
             signal = signals.next() => Ok(signal.exit()),
@@ -138,7 +149,9 @@ async fn run_short(command: Command, context: &mut Context) -> Result<Exit, Fail
         Command::Site(args) => site::run(args, context),
         Command::Completion(args) => completion::run(&args, context),
         Command::Man(args) => man::run(&args, context),
-        Command::Get(_) | Command::Put(_) | Command::Cp(_) | Command::Mv(_) => Ok(Exit::Other),
+        Command::Get(_) | Command::Put(_) | Command::Cp(_) | Command::Mv(_) | Command::Sync(_) | Command::Watch(_) => {
+            Ok(Exit::Other)
+        }
     }
 }
 

@@ -66,7 +66,7 @@ fn completed(arg: Arg, verb: &str) -> Arg {
         (true, true, _) => arg.add(ArgValueCompleter::new(remotes_and_files)),
         (true, ..) => arg.add(ArgValueCompleter::new(remotes)),
         (_, true, _) => arg.value_hint(ValueHint::AnyPath),
-        (.., "FROM… TO") => arg.add(ArgValueCompleter::new(remotes_and_files)),
+        (.., "FROM… TO" | "FROM" | "TO") => arg.add(ArgValueCompleter::new(remotes_and_files)),
         (.., "SITE") => arg.add(ArgValueCompleter::new(site_names)),
         (.., "NAME") if verb == "remove" => arg.add(ArgValueCompleter::new(site_names)),
         _ => arg,

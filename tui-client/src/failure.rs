@@ -80,6 +80,23 @@ pub(crate) enum Failure {
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(io::Error),
+    /// An end of a sync cannot be used.
+    #[error("{error}")]
+    End {
+        /// The kind of entry expected there.
+        looking: Looking,
+        /// The error.
+        error: Box<ClientError>,
+    },
+    /// A file with paths or patterns cannot be used.
+    #[error("{0}")]
+    Pattern(String),
+    /// A confirmation is required, and was not given.
+    #[error("{0}")]
+    Unconfirmed(String),
+    /// Another run of the same command is under way.
+    #[error("{0}")]
+    Locked(String),
     /// The runtime could not be created.
     #[error("cannot start: {0}")]
     Start(io::Error),
@@ -109,7 +126,9 @@ impl Failure {
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Address(_) | Self::Path(_) | Self::Filter(_) => Exit::Usage,
+            Self::Usage(_) | Self::Address(_) | Self::Path(_) | Self::Filter(_) | Self::Pattern(_) => Exit::Usage,
+            Self::Unconfirmed(_) => Exit::Other,
+            Self::Locked(_) => Exit::Network,
             Self::Sites(SitesError::Io { .. } | SitesError::Syntax { .. }) => Exit::Other,
             Self::Sites(_) => Exit::Usage,
             Self::NoHome(_) | Self::Start(_) | Self::NoInput(_) => Exit::Other,
@@ -117,7 +136,7 @@ impl Failure {
             Self::NewFolder(_) => Exit::NoFolder,
             Self::Secret(error) => error.exit(),
             Self::Server(error) | Self::Register(error) => exit::of_client(error, Looking::File),
-            Self::Remote { looking, error, .. } => exit::of_client(error, *looking),
+            Self::Remote { looking, error, .. } | Self::End { looking, error } => exit::of_client(error, *looking),
             Self::Local { looking, error, .. } => exit::of_io(error, *looking),
         }
     }
@@ -150,7 +169,7 @@ impl Failure {
     /// Whether the server or the path was not found, or it is the wrong server.
     pub(crate) fn is_not_found(&self) -> bool {
         match self {
-            Self::Server(error) | Self::Remote { error, .. } => match &**error {
+            Self::Server(error) | Self::Remote { error, .. } | Self::End { error, .. } => match &**error {
                 ClientError::Refused(refusal) => matches!(refusal.code, Code::NotFound | Code::LoginFailed),
                 ClientError::Unreachable { .. } | ClientError::Insecure { .. } => true,
                 _ => false,
@@ -165,7 +184,7 @@ impl Failure {
             Self::Usage(_) => Some("see `ferry help`".to_owned()),
             // The text is not a file name: the cause contains the advice.
             Self::Register(error) if matches!(&**error, ClientError::Refused(no) if no.code == Code::Exists) => None,
-            Self::Server(error) | Self::Register(error) => Advice::about(error).command,
+            Self::Server(error) | Self::Register(error) | Self::End { error, .. } => Advice::about(error).command,
             Self::Remote { path, error, .. } => Advice::about(error).command.or_else(|| no_pattern(path, error)),
             Self::Sites(SitesError::Io { source, .. }) if Kind::of_io(source) == Kind::Denied => {
                 Some(format!("set {HOME_VARIABLE} to use another folder for ferry's files"))

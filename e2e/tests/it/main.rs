@@ -76,6 +76,8 @@ mod soak;
 mod ssh;
 mod staged_part;
 mod streams;
+mod sync;
+mod sync_watch;
 mod systemd;
 mod tidy;
 mod top;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     address::Address,
-    args::{Login, ServerFlags, ends::Saved},
+    args::{Links, Login, ServerFlags, ends::Saved},
     context::Context,
     exit::Exit,
     failure::Failure,
@@ -37,9 +37,11 @@ pub(super) enum End {
 }
 
 /// A resolved site, with the settings to open it.
-struct Found {
-    site: Arc<dyn Site>,
-    server: Option<(Connector, Arc<Ferry>)>,
+pub(super) struct Found {
+    /// The site.
+    pub(super) site: Arc<dyn Site>,
+    /// Its server, unless it is this computer.
+    pub(super) server: Option<(Connector, Arc<Ferry>)>,
 }
 
 /// Resolves the arguments.
@@ -94,10 +96,7 @@ pub(super) async fn run(
         pieces = prepared => pieces?,
         signal = signals.next() => return Ok(signal.exit()),
     };
-    let links = match (&first, &to) {
-        (End::Remote(place), _) | (End::Local(_), End::Remote(place)) => place.links,
-        _ => None,
-    };
+    let links = links(&first, &to);
     let options = JobOptions { parents: is_into(&to), remove_source: moves, ..transfer::options_with(context, links)? };
     let servers: Vec<Arc<Ferry>> =
         [&from_site, &to_site].into_iter().filter_map(|found| Some(Arc::clone(&found.server.as_ref()?.1))).collect();
@@ -107,7 +106,16 @@ pub(super) async fn run(
     exit
 }
 
-fn is_beside(end: &End, other: &End) -> bool {
+/// The saved rule for links of one of the ends.
+pub(super) fn links(from: &End, to: &End) -> Option<Links> {
+    match (from, to) {
+        (End::Remote(place), _) | (End::Local(_), End::Remote(place)) => place.links,
+        _ => None,
+    }
+}
+
+/// Whether both are at one site.
+pub(super) fn is_beside(end: &End, other: &End) -> bool {
     match (end, other) {
         (End::Local(_), End::Local(_)) => true,
         (End::Remote(end), End::Remote(other)) => end.target == other.target,
@@ -131,7 +139,10 @@ fn require_names(sources: &[End]) -> Result<(), Failure> {
 }
 
 /// The sites of both ends, with the credentials that each needs.
-fn open(from: &End, to: &End, context: &Context) -> Result<[Found; 2], Failure> {
+///
+/// # Errors
+/// [`Failure::Usage`] if a flag could be meant for either end, and the errors of credentials.
+pub(super) fn open(from: &End, to: &End, context: &Context) -> Result<[Found; 2], Failure> {
     let global = &context.global;
     let [from_flags, to_flags] = match (from, to) {
         (End::Remote(from), End::Remote(to)) => {
@@ -222,22 +233,28 @@ async fn is_folder(end: &End, found: &Found, kept: &mut Option<Remote>, context:
     }
 }
 
-fn path(end: &End) -> SitePath {
+/// The path of an end.
+pub(super) fn path(end: &End) -> SitePath {
     match end {
         End::Local(path) => path.clone().into(),
         End::Remote(place) => place.path.clone().into(),
     }
 }
 
-/// The exact source and target of every piece.
-fn pieces(sources: &[End], to: &End, into: bool) -> Result<Vec<Piece>, Failure> {
-    let to = match path(to) {
-        // A symbolic link named on the command line is followed here, because the engine does not follow links.
+/// The path of a target. A symbolic link named on the command line is followed here, because the engine does not follow
+/// links.
+pub(super) fn target(to: &End) -> SitePath {
+    match path(to) {
         SitePath::Local(path) if Path::new(&path).is_symlink() && path.is_dir() => {
             path.canonicalize().unwrap_or(path).into()
         }
         path => path,
-    };
+    }
+}
+
+/// The exact source and target of every piece.
+fn pieces(sources: &[End], to: &End, into: bool) -> Result<Vec<Piece>, Failure> {
+    let to = target(to);
     let mut targets = HashSet::new();
     let piece = |source: &End| {
         let from = path(source);

@@ -9,6 +9,7 @@ use std::{future::pending, sync::Arc, time::Duration};
 use ferry_client::{
     Connector, Ferry,
     reconnect::Patience,
+    site::Surroundings,
     transfer::{ConflictRule, Engine, Event, Job, JobOptions, Scope, Settings},
 };
 use ferry_shared::message::Notice;
@@ -17,10 +18,7 @@ use tokio::{
     time::{self, MissedTickBehavior},
 };
 
-use self::{
-    prompts::{Answer, Prompts},
-    report::Report,
-};
+use self::prompts::{Answer, Prompts};
 use crate::{
     args::{Global, Links},
     context::Context,
@@ -32,6 +30,7 @@ use crate::{
     terminal,
 };
 pub(super) use prompts::ask_about;
+pub(super) use report::Report;
 pub(super) use report::link as tell_link;
 
 /// The interval between updates of the progress bar.
@@ -46,6 +45,8 @@ pub(super) enum Way {
     Put,
     /// From any site to any other.
     Copy,
+    /// From any site to any other, with deletions.
+    Sync,
 }
 
 /// The options of jobs according to the command line.
@@ -124,44 +125,111 @@ pub(super) async fn run(
     way: Way,
     job: Job,
 ) -> Result<Exit, Failure> {
-    if context.output.json || context.global.dry_run {
-        context.output.check()?;
-        context.output.outlive_reader();
+    let mut transfers = Transfers::start(context, servers, way)?;
+    transfers.run(context, signals, job).await?;
+    transfers.finish(context).await
+}
+
+/// An engine that runs jobs one after the other, and the report of all of them.
+pub(super) struct Transfers {
+    engine: Engine,
+    events: mpsc::Receiver<Event>,
+    notices: Notices,
+    prompts: Prompts,
+    bar: Bar,
+    /// The report.
+    pub(super) report: Report,
+    stopped: Option<Signal>,
+}
+
+impl Transfers {
+    /// Starts an engine for jobs between `servers`.
+    ///
+    /// # Errors
+    /// [`Failure::Output`].
+    pub(super) fn start(context: &Context, servers: &[Arc<Ferry>], way: Way) -> Result<Self, Failure> {
+        if context.output.json || context.global.dry_run {
+            context.output.check()?;
+            context.output.outlive_reader();
+        }
+        let notices = Notices::of(servers);
+        let (engine, events) = Engine::start(settings(&context.global));
+        let bar = Bar::new(context.global.bar.progress, &context.output, way == Way::Put);
+        let report = Report::new(way, context.global.dry_run);
+        Ok(Self { engine, events, notices, prompts: Prompts::default(), bar, report, stopped: None })
     }
-    let mut notices = Notices::of(servers);
-    let (engine, mut events) = Engine::start(settings(&context.global));
-    let mut report = Report::new(way, context.global.dry_run);
-    report.begin(engine.add(job));
-    let mut bar = Bar::new(context.global.bar.progress, &context.output, way == Way::Put);
-    let mut prompts = Prompts::default();
-    let mut ticks = time::interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let stopped = loop {
-        if report.is_done() {
-            break None;
-        }
-        match next(&mut events, &mut notices, &mut prompts, &mut ticks, bar.is_shown(), signals).await {
-            Next::Event(None) => break None,
-            Next::Notice(notice) => report::notice(&notice, context),
-            Next::Event(Some(event)) => handle(event, &engine, &mut prompts, &mut report, context)?,
-            Next::Answer(Answer::Stop) => break Some(Signal::Interrupt),
-            Next::Answer(Answer::Decided(item, decision)) => engine.answer(item, decision, Scope::This),
-            Next::Answer(Answer::Always(items, decision)) => {
-                items.into_iter().for_each(|item| engine.answer(item, decision, Scope::All));
+
+    /// The resources of the engine, for sessions beside it.
+    pub(super) fn surroundings(&self) -> &Surroundings {
+        self.engine.surroundings()
+    }
+
+    /// Records that a signal stopped the command.
+    pub(super) fn stop(&mut self, signal: Signal) {
+        self.stopped = Some(signal);
+    }
+
+    /// The signal that stopped the command.
+    pub(super) fn stopped(&self) -> Option<Signal> {
+        self.stopped
+    }
+
+    /// Whether a signal, or the person's answer, stopped the command.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.is_some()
+    }
+
+    /// Runs a job to its end, or until it is stopped.
+    ///
+    /// # Errors
+    /// [`Failure::Output`]. Other failures are reported.
+    pub(super) async fn run(&mut self, context: &mut Context, signals: &mut Signals, job: Job) -> Result<(), Failure> {
+        let Self { engine, events, notices, prompts, bar, report, stopped } = self;
+        report.begin(engine.add(job));
+        let mut ticks = time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        *stopped = loop {
+            if report.is_done() {
+                break None;
             }
-            Next::Tick => bar.draw(&engine.progress(), &context.output),
-            Next::Signal(signal) => break Some(signal),
-        }
-        if prompts.has_next() {
-            bar.hide();
-            prompts.ask_next();
-        } else if !prompts.is_open() {
-            bar.unhide();
-        }
-    };
-    bar.finish();
-    engine.shutdown().await;
-    report.finish(stopped, context)
+            match next(events, notices, prompts, &mut ticks, bar.is_shown(), signals).await {
+                Next::Event(None) => break None,
+                Next::Notice(notice) => report::notice(&notice, context),
+                Next::Event(Some(event)) => handle(event, engine, prompts, report, context)?,
+                Next::Answer(Answer::Stop) => break Some(Signal::Interrupt),
+                Next::Answer(Answer::Decided(item, decision)) => engine.answer(item, decision, Scope::This),
+                Next::Answer(Answer::Always(items, decision)) => {
+                    items.into_iter().for_each(|item| engine.answer(item, decision, Scope::All));
+                }
+                Next::Tick => bar.draw(&engine.progress(), &context.output),
+                Next::Signal(signal) => break Some(signal),
+            }
+            if prompts.has_next() {
+                bar.hide();
+                prompts.ask_next();
+            } else if !prompts.is_open() {
+                bar.unhide();
+            }
+        };
+        Ok(())
+    }
+
+    /// Stops the engine without a report, after a failure.
+    pub(super) async fn shutdown(mut self) {
+        self.bar.finish();
+        self.engine.shutdown().await;
+    }
+
+    /// Stops the engine and reports the end of all jobs.
+    ///
+    /// # Errors
+    /// [`Failure::Output`].
+    pub(super) async fn finish(self, context: &mut Context) -> Result<Exit, Failure> {
+        let Self { engine, mut bar, report, stopped, .. } = self;
+        bar.finish();
+        engine.shutdown().await;
+        report.finish(stopped, context)
+    }
 }
 
 /// The notices of the servers.

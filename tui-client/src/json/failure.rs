@@ -114,12 +114,18 @@ impl ErrorObject {
     fn of_failure(failure: &Failure) -> Self {
         let exit = failure.exit();
         let code = match failure {
-            Failure::Server(error) | Failure::Register(error) | Failure::Remote { error, .. } => {
+            Failure::Server(error)
+            | Failure::Register(error)
+            | Failure::Remote { error, .. }
+            | Failure::End { error, .. } => {
                 let object = Self::of_client(error, exit, error.is_transient());
                 // Include the path, as in the message on standard error.
                 return Self { message: failure.to_string(), ..object };
             }
             Failure::Usage(_) | Failure::Address(_) | Failure::Path(_) | Failure::Filter(_) => "usage",
+            Failure::Pattern(_) => "usage",
+            Failure::Unconfirmed(_) => "unconfirmed",
+            Failure::Locked(_) => "busy",
             Failure::Sites(_) => "sites",
             Failure::NoHome(_) => "no_home",
             Failure::Secret(_) => "password",

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::program::{Ferry, stdout};
 
-const VERBS: [&str; 22] = [
+const VERBS: [&str; 24] = [
     "get",
     "put",
     "ls",
@@ -17,6 +17,8 @@ const VERBS: [&str; 22] = [
     "touch",
     "mv",
     "cp",
+    "sync",
+    "watch",
     "rm",
     "hash",
     "check",
@@ -40,7 +42,7 @@ fn every_verb_has_help() {
         assert!(help.contains("Usage: ferry ") && help.starts_with(about), "{verb}: {help}");
         let connects = !["site", "completion", "man"].contains(&verb);
         assert_eq!(help.contains("--password-file"), connects, "{verb}");
-        assert_eq!(help.contains("--bwlimit"), ["get", "put", "cp", "mv"].contains(&verb), "{verb}");
+        assert_eq!(help.contains("--bwlimit"), ["get", "put", "cp", "mv", "sync", "watch"].contains(&verb), "{verb}");
     }
 }
 

@@ -94,6 +94,8 @@ struct Sum {
     reused: u64,
     skipped: u64,
     failed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<u64>,
     seconds: f64,
     exit: u8,
 }
@@ -139,12 +141,25 @@ pub(super) fn job_error(error: &ClientError, exit: Exit) -> JobError {
     JobError { error: ErrorObject::of_client(error, exit, error.is_transient()) }
 }
 
-/// The sum of all jobs.
-pub(super) fn summary(sum: &Summary, elapsed: Duration, exit: Exit) -> SummaryObject {
+/// The sum of all jobs, with the number of deleted entries for a sync.
+pub(super) fn summary(sum: &Summary, deleted: Option<u64>, elapsed: Duration, exit: Exit) -> SummaryObject {
     let Summary { files, equal, unproven, unchanged, folders, bytes, transferred, reused, skipped, failed, .. } = *sum;
     let (seconds, exit) = (elapsed.as_secs_f64(), exit as u8);
-    let sum =
-        Sum { files, equal, unproven, unchanged, folders, bytes, transferred, reused, skipped, failed, seconds, exit };
+    let sum = Sum {
+        files,
+        equal,
+        unproven,
+        unchanged,
+        folders,
+        bytes,
+        transferred,
+        reused,
+        skipped,
+        failed,
+        deleted,
+        seconds,
+        exit,
+    };
     SummaryObject { summary: sum }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Collects the results.
-pub(super) struct Report {
+pub(in crate::cli) struct Report {
     way: Way,
     dry_run: bool,
     started: Instant,
@@ -31,6 +31,10 @@ pub(super) struct Report {
     /// Whether the size of these is unknown.
     would_stream: bool,
     told_of_server: Option<String>,
+    /// Entries that a sync removed, or would remove.
+    deleted: u64,
+    /// Paths that a sync leaves as they are, or could not remove.
+    problems: u64,
 }
 
 impl Report {
@@ -45,7 +49,51 @@ impl Report {
             would: (0, 0),
             would_stream: false,
             told_of_server: None,
+            deleted: 0,
+            problems: 0,
         }
+    }
+
+    /// Whether all transfers so far succeeded.
+    pub(in crate::cli) fn is_whole(&self) -> bool {
+        self.sum.failed == 0 && self.sum.skipped == 0 && !self.sum.cancelled
+    }
+
+    /// Counts files that a sync found to be the same at both ends.
+    pub(in crate::cli) fn unchanged(&mut self, files: u64) {
+        self.sum.unchanged += files;
+        self.tally.done(files);
+    }
+
+    /// Counts a file that a sync would copy.
+    pub(in crate::cli) fn would_copy(&mut self, size: u64) {
+        self.tally.done(1);
+        self.would.0 += 1;
+        self.would.1 = self.would.1.saturating_add(size);
+    }
+
+    /// Counts a folder that a sync would create or change.
+    pub(in crate::cli) fn would_make(&mut self) {
+        self.sum.folders += 1;
+    }
+
+    /// Counts an entry that a sync removed or would remove.
+    pub(in crate::cli) fn deleted(&mut self) {
+        self.tally.done(1);
+        self.deleted += 1;
+    }
+
+    /// The exit code, if nothing was done.
+    pub(in crate::cli) fn idle(&self) -> Option<Exit> {
+        let sum = &self.sum;
+        let done = sum.files + sum.folders + sum.skipped + sum.failed + self.deleted;
+        (done == 0).then(|| self.tally.exit())
+    }
+
+    /// Counts a path that could not be made equal, which was reported.
+    pub(in crate::cli) fn problem(&mut self, cause: impl Into<exit::Cause>) {
+        self.problems += 1;
+        self.tally.fail(cause);
     }
 
     /// Records the start of a job.
@@ -96,7 +144,7 @@ impl Report {
     fn text(&self, path: &ItemPath, outcome: &Outcome) -> Option<String> {
         // If both are kept, only the name on the receiving side is new.
         let path = match (self.way, path.to()) {
-            (Way::Get | Way::Copy, Some(to)) => to.to_string(),
+            (Way::Get | Way::Copy | Way::Sync, Some(to)) => to.to_string(),
             _ => Escaped(path.relative().as_bytes()).to_string(),
         };
         let skipped = |why| Some(format!("{path} skipped: {why}"));
@@ -136,7 +184,7 @@ impl Report {
         let mut line = match self.way {
             Way::Get => b"would get ".to_vec(),
             Way::Put => b"would put ".to_vec(),
-            Way::Copy => b"would copy ".to_vec(),
+            Way::Copy | Way::Sync => b"would copy ".to_vec(),
         };
         context.output.name(&mut line, path.relative().as_bytes());
         let replaces = if replaces { ", replaces another" } else { "" };
@@ -168,7 +216,7 @@ impl Report {
         match (self.way, error) {
             (Way::Put, ClientError::Local { .. }) => Looking::File,
             (Way::Get, ClientError::Local { .. }) | (Way::Put, _) => Looking::Folder,
-            (Way::Get | Way::Copy, _) => Looking::File,
+            (Way::Get | Way::Copy | Way::Sync, _) => Looking::File,
         }
     }
 
@@ -186,7 +234,8 @@ impl Report {
         sum.reused = sum.reused.saturating_add(summary.reused);
         sum.skipped += summary.skipped;
         sum.failed += summary.failed;
-        sum.proof = summary.proof;
+        sum.proof = sum.proof.into_iter().chain(summary.proof).min();
+        sum.cancelled |= summary.cancelled;
         if summary.cancelled {
             // Only a lack of space ends one of these jobs.
             context
@@ -216,18 +265,20 @@ impl Report {
     }
 
     /// Reports the end of all jobs.
-    pub(super) fn finish(self, stopped: Option<Signal>, context: &mut Context) -> Result<Exit, Failure> {
+    pub(super) fn finish(mut self, stopped: Option<Signal>, context: &mut Context) -> Result<Exit, Failure> {
+        self.sum.failed += self.problems;
         let exit = match stopped {
             Some(signal) => signal.exit(),
             None if !self.open.is_empty() => Exit::Other,
             None => self.tally.exit(),
         };
+        let deleted = (self.way == Way::Sync).then_some(self.deleted);
         if context.output.json {
-            context.output.object(&json_object::summary(&self.sum, self.started.elapsed(), exit))?;
+            context.output.object(&json_object::summary(&self.sum, deleted, self.started.elapsed(), exit))?;
         }
         match stopped {
             Some(_) => context.output.say(match self.way {
-                Way::Get | Way::Copy => "stopped; the received data is kept, and the same command resumes",
+                Way::Get | Way::Copy | Way::Sync => "stopped; the received data is kept, and the same command resumes",
                 Way::Put => {
                     "stopped; the received data is kept, and the same command resumes \
                      (`ferry uploads` shows and discards unfinished uploads)"
@@ -242,7 +293,8 @@ impl Report {
     /// Whether the summary adds information to the reported failures.
     fn has_news(&self) -> bool {
         let sum = &self.sum;
-        sum.files + sum.unchanged + sum.skipped + self.would.0 > 0 || (sum.folders > 0 && sum.failed == 0)
+        let files = sum.files + sum.unchanged + sum.skipped + self.would.0 + self.deleted;
+        files > 0 || self.way == Way::Sync && sum.failed == 0 || (sum.folders > 0 && sum.failed == 0)
     }
 
     fn summary_line(&self) -> String {
@@ -250,7 +302,7 @@ impl Report {
         let way = match self.way {
             Way::Get => "received",
             Way::Put => "sent",
-            Way::Copy => "copied",
+            Way::Copy | Way::Sync => "copied",
         };
         let mut line = if self.dry_run {
             let (files, bytes) = self.would;
@@ -261,7 +313,11 @@ impl Report {
             if !self.would_stream {
                 what += &format!(", {}", human::size(bytes));
             }
-            format!("{what} would be {way}; nothing was changed")
+            let deleted = if self.deleted > 0 { format!(", {} deleted", self.deleted) } else { String::new() };
+            format!("{what} would be {way}{deleted}; nothing was changed")
+        } else if self.way == Way::Sync && sum.files == 0 {
+            let idle = sum.folders + self.deleted == 0;
+            if idle { "nothing to do" } else { "no file was copied" }.to_owned()
         } else if sum.files == 0 && sum.unchanged > 0 {
             "nothing was compared".to_owned()
         } else {
@@ -282,6 +338,9 @@ impl Report {
         }
         if sum.reused > 0 {
             line += &format!("; {} already existed", human::size(sum.reused));
+        }
+        if self.deleted > 0 && !self.dry_run {
+            line += &format!("; {} deleted", self.deleted);
         }
         for (number, word) in [
             (sum.equal, "already equal"),
