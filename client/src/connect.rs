@@ -22,13 +22,26 @@ use crate::{
     trust::{Fingerprint, Judge, Trust, Verdict},
 };
 use dial::Dialer;
+pub(crate) use socket::prepare as prepare_socket;
 
 /// Spare block buffers kept for all of a connector's connections.
 const SPARE_BUFFERS: usize = 8;
 
+/// The protocol of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Protocol {
+    /// ferry's own.
+    #[default]
+    Ferry,
+    /// SFTP, over SSH.
+    Sftp,
+}
+
 /// An account on a server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
+    /// The protocol.
+    pub protocol: Protocol,
     /// The user name.
     pub user: String,
     /// The server's name or address; an IPv6 address without brackets, with its zone if it has one.
@@ -38,6 +51,18 @@ pub struct Target {
 }
 
 impl Target {
+    /// An account on a ferry server.
+    #[must_use]
+    pub fn ferry(user: impl Into<String>, host: impl Into<String>, port: u16) -> Self {
+        Self { protocol: Protocol::Ferry, user: user.into(), host: host.into(), port }
+    }
+
+    /// An account on an SSH server.
+    #[must_use]
+    pub fn sftp(user: impl Into<String>, host: impl Into<String>, port: u16) -> Self {
+        Self { protocol: Protocol::Sftp, user: user.into(), host: host.into(), port }
+    }
+
     /// The server as `host:port`, in the form used in `known_servers`: the same for every spelling of an address.
     #[must_use]
     pub fn address(&self) -> String {
@@ -47,7 +72,8 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.user, self.address())
+        let scheme = if self.protocol == Protocol::Sftp { "sftp://" } else { "" };
+        write!(f, "{scheme}{}@{}", self.user, self.address())
     }
 }
 

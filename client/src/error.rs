@@ -47,6 +47,16 @@ pub enum ClientError {
         /// The file with the known key.
         known_servers: PathBuf,
     },
+    /// The server's key is marked as revoked.
+    #[error("THE KEY OF {host}, {found}, IS REVOKED in {}. Nothing was sent", .file.display())]
+    RevokedKey {
+        /// The server.
+        host: String,
+        /// The server's key.
+        found: Fingerprint,
+        /// The file with the mark.
+        file: PathBuf,
+    },
     /// The server's key differs from the required one.
     #[error("the key of {host} is {found}, not the required {expected}. Nothing was sent")]
     WrongKey {
@@ -203,6 +213,7 @@ impl ClientError {
             Self::UntrustedKey { .. }
             | Self::DeclinedKey { .. }
             | Self::ChangedKey { .. }
+            | Self::RevokedKey { .. }
             | Self::WrongKey { .. }
             | Self::KnownServers { .. }
             | Self::Identity(_)
@@ -225,6 +236,7 @@ impl ClientError {
             Self::UntrustedKey { .. }
             | Self::DeclinedKey { .. }
             | Self::ChangedKey { .. }
+            | Self::RevokedKey { .. }
             | Self::WrongKey { .. }
             | Self::KnownServers { .. }
             | Self::Insecure { .. }

@@ -1,7 +1,7 @@
 //! The ferry client library: sites, and transfers between any two of them.
 //!
 //! [`site`] is the contract of every place where files are: [`local`] is this computer, and an account on a ferryd is
-//! a site of its own kind. [`transfer`] copies and moves between two sites. [`connect`] opens authenticated connections
+//! a site of its own kind, and so is an account on an SSH server ([`sftp`]). [`transfer`] copies and moves between two sites. [`connect`] opens authenticated connections
 //! to a server ([`trust`] verifies it, [`identity`] proves the user's identity), [`remote`] offers typed calls on one
 //! of them, and [`reconnect`] computes the delays between attempts.
 
@@ -22,6 +22,8 @@ mod os_name;
 pub mod reconnect;
 pub mod remote;
 mod seal;
+pub mod server;
+pub mod sftp;
 pub mod site;
 mod site_key;
 pub mod sync;
@@ -37,6 +39,7 @@ pub use identity::Credential;
 pub use local::Local;
 pub use obstacle::Obstacle;
 pub use remote::Remote;
+pub use sftp::Sftp;
 pub use site::{Site, SitePath};
 pub use site_key::SiteKey;
 pub use trust::{Fingerprint, Trust};

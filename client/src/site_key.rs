@@ -9,8 +9,8 @@ use crate::connect::Target;
 pub enum SiteKey {
     /// This computer.
     Local,
-    /// An account on a ferry server.
-    Ferry(Target),
+    /// An account on a server.
+    Server(Target),
 }
 
 impl SiteKey {
@@ -20,12 +20,12 @@ impl SiteKey {
         matches!(self, Self::Local)
     }
 
-    /// The account on a ferry server, if this is one.
+    /// The account on a server, if this is one.
     #[must_use]
-    pub fn ferry(&self) -> Option<&Target> {
+    pub fn server(&self) -> Option<&Target> {
         match self {
             Self::Local => None,
-            Self::Ferry(target) => Some(target),
+            Self::Server(target) => Some(target),
         }
     }
 }
@@ -35,7 +35,7 @@ impl fmt::Display for SiteKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local => f.write_str("this computer"),
-            Self::Ferry(target) => target.fmt(f),
+            Self::Server(target) => target.fmt(f),
         }
     }
 }

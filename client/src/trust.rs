@@ -12,6 +12,7 @@ use std::{fmt, pin::Pin, sync::Arc};
 pub use ferry_shared::fingerprint::Fingerprint;
 
 pub(crate) use judge::{Judge, Verdict};
+pub(crate) use known::KnownServers;
 pub(crate) use verifier::SignatureVerifier;
 
 /// A boxed future.

@@ -74,7 +74,7 @@ impl Scene {
         let address = *server.local_addrs().first().context("the server has an address")?;
         say(&format!("A server listens on {address}; its key is {fingerprint}"));
         let cable = Cable::lay(address).await?;
-        let target = Target { user: "demo".into(), host: "127.0.0.1".into(), port: cable.address.port() };
+        let target = Target::ferry("demo", "127.0.0.1", cable.address.port());
         let options = ConnectOptions::new(Trust::Pinned(fingerprint), folder.path().join("known_servers"));
         let connector = Connector::new(target, Credential::Password(password), options);
         let remote = Remote::connect(&connector).await?;

@@ -28,6 +28,7 @@ pub mod sftp;
 mod sockets;
 pub mod ssh;
 pub mod ssh_peer;
+pub mod sshd;
 pub mod wait;
 
 /// The password of every test user.

@@ -6,6 +6,7 @@
 //! | `user@host:path` | a path in the user's home |
 //! | `user@host:port:path` | the same on another port |
 //! | `ferry://user@host[:port]/path` | the same as a URL, with `%` escapes |
+//! | `sftp://[user@]host[:port]/path` | a path on an SSH server; `/~/path` and no path at all start at the user's home |
 //!
 //! - Digits between two colons after the host are a port: `user@host:7021:x` is `x` on port
 //!   7021. A path that begins with digits and a colon is written `user@host:/12:30.txt`.
@@ -42,13 +43,24 @@ pub(crate) enum Server {
         /// The port.
         port: u16,
     },
+    /// An SSH server; the rest comes from the user's configuration of SSH.
+    Sftp {
+        /// The user name.
+        user: Option<String>,
+        /// The host name, IP address or name in the configuration, without brackets.
+        host: String,
+        /// The port.
+        port: Option<u16>,
+    },
 }
 
 /// The reason why an argument is not a valid address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AddressError {
     /// A local path where a path on a server is required.
-    #[error("{0} is not a path on a server; write SITE:path, user@host:path or ferry://user@host/path")]
+    #[error(
+        "{0} is not a path on a server; write SITE:path, user@host:path, ferry://user@host/path or sftp://user@host/path"
+    )]
     Local(String),
     /// A path on a server where a local path is required.
     #[error("{0} is a path on a server, but a local path is needed; for a local file of that name write ./{0}")]
@@ -124,6 +136,14 @@ impl Address {
 /// # Errors
 /// [`AddressError`].
 pub(crate) fn host_and_port(address: &str) -> Result<(String, u16), AddressError> {
+    host_and_given_port(address).map(|(host, port)| (host, port.unwrap_or(DEFAULT_PORT)))
+}
+
+/// The same, with the port only if there is one.
+///
+/// # Errors
+/// [`AddressError`].
+pub(crate) fn host_and_given_port(address: &str) -> Result<(String, Option<u16>), AddressError> {
     let no_host = || AddressError::NoHost(address.to_owned());
     let (host, rest) = match address.strip_prefix('[') {
         Some(inner) => inner.split_once(']').ok_or_else(no_host)?,
@@ -133,8 +153,8 @@ pub(crate) fn host_and_port(address: &str) -> Result<(String, u16), AddressError
         return Err(no_host());
     }
     let port = match rest.strip_prefix(':') {
-        Some(port) => parse::port(port)?,
-        None if rest.is_empty() => DEFAULT_PORT,
+        Some(port) => Some(parse::port(port)?),
+        None if rest.is_empty() => None,
         None => return Err(no_host()),
     };
     Ok((host.to_owned(), port))

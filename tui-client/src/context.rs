@@ -7,19 +7,22 @@ use std::{
 };
 
 use ferry_client::{
-    ClientError, ConnectOptions, Connector, Credential, Remote, Trust,
+    ClientError, ConnectOptions, Credential, Trust, connect,
+    connect::Protocol,
     identity::{self, Identity, IdentityError},
     reconnect::Backoff,
+    server::{Connector, Remote},
+    sftp::{self, Login as SftpLogin, SftpConnector, SftpOptions},
 };
 
 use crate::{
     address::{Address, AddressError, Server},
     args::{Global, Login, ServerFlags},
     failure::Failure,
-    home::Home,
+    home::{Home, user_home},
     human,
     output::Output,
-    secret::Source,
+    secret::{Answering, Source},
     sites::{Place, Sites},
     terminal,
     trust::AskOnTerminal,
@@ -63,7 +66,7 @@ impl Context {
         // An address without a site works even if the list of sites is broken.
         let sites = match address.server {
             Server::Site(_) => self.sites()?,
-            Server::Direct { .. } => Sites::none(),
+            Server::Direct { .. } | Server::Sftp { .. } => Sites::none(),
         };
         Ok(sites.resolve(address)?)
     }
@@ -118,6 +121,9 @@ impl Context {
         server: &ServerFlags,
     ) -> Result<Connector, Failure> {
         let passwords = self.told(Source::of(login));
+        if place.target.protocol == Protocol::Sftp {
+            return Ok(self.sftp_connector(place, login, server, passwords));
+        }
         let credential = match server.identity.as_ref().or(place.identity.as_ref()) {
             Some(file) => key(file, &passwords)?,
             None => {
@@ -145,15 +151,28 @@ impl Context {
     }
 
     fn connector_of(&self, place: &Place, credential: Credential, login: &Login, server: &ServerFlags) -> Connector {
-        let trust = match server.server_key.or(place.server_key) {
-            Some(key) => Trust::Pinned(key),
-            None if login.accept_new => Trust::AcceptNew,
-            None if terminal::is_attended() => Trust::Ask(Arc::new(AskOnTerminal)),
-            None => Trust::KnownOnly,
-        };
-        let mut options = ConnectOptions::new(trust, self.home.known_servers());
+        if place.target.protocol == Protocol::Sftp {
+            // Only verbs that SFTP does not offer log in like this.
+            return self.sftp_connector(place, login, server, Source::Prompt);
+        }
+        let mut options = ConnectOptions::new(trust(place, login, server), self.home.known_servers());
         options.seal = server.seal_for(place.seal.clone());
-        Connector::new(place.target.clone(), credential, options)
+        Connector::Ferry(connect::Connector::new(place.target.clone(), credential, options))
+    }
+
+    /// The connector to an SSH server, which asks for secrets when the server wants them.
+    fn sftp_connector(&self, place: &Place, login: &Login, server: &ServerFlags, passwords: Source) -> Connector {
+        let home = user_home();
+        for note in sftp::unsupported_lines(&place.target, &home) {
+            self.output.say(&note);
+        }
+        let identities: Vec<_> = server.identity.iter().chain(&place.identity).take(1).cloned().collect();
+        let password_first = !matches!(passwords, Source::Prompt) && identities.is_empty();
+        let login_with = SftpLogin { identities, secrets: Arc::new(Answering::new(passwords)), password_first };
+        let trust = trust(place, login, server);
+        let mut options = SftpOptions::new(trust, self.home.known_servers(), &home, login_with);
+        options.parts = Some(self.home.parts());
+        Connector::Sftp(SftpConnector::new(place.target.clone(), options))
     }
 
     /// A logged-in connection to `place`'s server.
@@ -181,6 +200,16 @@ impl Context {
             self.output.say(&human::trying_again(&error, delay, backoff.attempt()));
             tokio::time::sleep(delay).await;
         }
+    }
+}
+
+/// The server keys to accept.
+fn trust(place: &Place, login: &Login, server: &ServerFlags) -> Trust {
+    match server.server_key.or(place.server_key) {
+        Some(key) => Trust::Pinned(key),
+        None if login.accept_new => Trust::AcceptNew,
+        None if terminal::is_attended() => Trust::Ask(Arc::new(AskOnTerminal)),
+        None => Trust::KnownOnly,
     }
 }
 

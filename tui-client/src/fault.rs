@@ -52,7 +52,9 @@ impl Kind {
             ClientError::Refused(refusal) => Self::of_refusal(refusal.code),
             ClientError::Obstructed { obstacle, .. } => Self::of_obstacle(*obstacle),
             ClientError::Local { error, .. } => Self::of_io(error),
-            ClientError::ChangedKey { .. } | ClientError::WrongKey { .. } => Self::ChangedKey,
+            ClientError::ChangedKey { .. } | ClientError::RevokedKey { .. } | ClientError::WrongKey { .. } => {
+                Self::ChangedKey
+            }
             ClientError::UntrustedKey { .. }
             | ClientError::DeclinedKey { .. }
             | ClientError::KnownServers { .. }
@@ -147,6 +149,7 @@ pub(crate) fn word(error: &ClientError) -> &'static str {
         ClientError::UntrustedKey { .. } => "unknown_key",
         ClientError::DeclinedKey { .. } => "declined_key",
         ClientError::ChangedKey { .. } => "changed_key",
+        ClientError::RevokedKey { .. } => "revoked_key",
         ClientError::WrongKey { .. } => "wrong_key",
         ClientError::KnownServers { .. } => "known_servers",
         ClientError::Identity(_) => "identity",

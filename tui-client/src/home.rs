@@ -57,10 +57,20 @@ impl Home {
         self.config.join("sites.toml")
     }
 
+    /// The folder for the journal of unfinished uploads to SSH servers.
+    pub(crate) fn parts(&self) -> PathBuf {
+        self.state.join("sftp")
+    }
+
     /// The server keys that were accepted.
     pub(crate) fn known_servers(&self) -> PathBuf {
         self.state.join("known_servers")
     }
+}
+
+/// The user's home folder.
+pub(crate) fn user_home() -> PathBuf {
+    directories::BaseDirs::new().map_or_else(|| PathBuf::from("/"), |dirs| dirs.home_dir().to_owned())
 }
 
 #[cfg(test)]

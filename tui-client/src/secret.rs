@@ -6,7 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ferry_shared::{secret::Secret, text_file};
+use ferry_client::{
+    ClientError, Obstacle,
+    sftp::{SecretQuestion, Secrets},
+    trust::BoxFuture,
+};
+use ferry_shared::{name::Escaped, secret::Secret, text_file};
+use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use crate::{args::Login, exit::Exit, exit::Looking, exit::of_io, streams, terminal};
@@ -113,6 +119,59 @@ impl Source {
             return Err(SecretError::Differ);
         }
         Ok(new)
+    }
+}
+
+/// Answers the questions of a login to an SSH server.
+pub(crate) struct Answering {
+    source: Source,
+    /// The first line of a file or of standard input, which is read once.
+    line: Mutex<Option<Secret>>,
+}
+
+impl Answering {
+    /// Answers from `source`.
+    pub(crate) fn new(source: Source) -> Self {
+        Self { source, line: Mutex::default() }
+    }
+
+    fn read(&self, question: &str) -> Result<Option<Secret>, SecretError> {
+        match self.source {
+            Source::Prompt if !terminal::is_attended() => return Ok(None),
+            Source::Prompt => return prompt(question).map(Some),
+            _ => {}
+        }
+        let mut line = self.line.lock();
+        if line.is_none() {
+            *line = Some(self.source.read(question)?);
+        }
+        Ok(line.clone())
+    }
+}
+
+impl Secrets for Answering {
+    fn answer<'a>(&'a self, question: &'a SecretQuestion) -> BoxFuture<'a, Result<Option<Secret>, ClientError>> {
+        let is_prompt = matches!(self.source, Source::Prompt);
+        let text = match question {
+            SecretQuestion::Password { account, is_target } if is_prompt || *is_target => {
+                Some(format!("Password of {}: ", Escaped(account.as_bytes())))
+            }
+            SecretQuestion::Passphrase { file } => Some(format!("Passphrase of {}: ", file.display())),
+            // The server may ask for anything: a password from a file answers only what is not shown.
+            SecretQuestion::Interactive { account, is_target, text, echo } if is_prompt || (*is_target && !echo) => {
+                Some(format!("{}: {} ", Escaped(account.as_bytes()), Escaped(text.as_bytes())))
+            }
+            _ => None,
+        };
+        Box::pin(async move {
+            let Some(text) = text else { return Ok(None) };
+            // A prompt blocks; the login waits for it anyway.
+            let read = tokio::task::block_in_place(|| self.read(&text));
+            read.map_err(|error| match error {
+                SecretError::Interrupted => ClientError::Cancelled,
+                other => ClientError::obstructed(Obstacle::Account, other.to_string()),
+            })
+        })
     }
 }
 

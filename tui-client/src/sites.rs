@@ -6,9 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ferry_client::connect::Target;
+use ferry_client::{
+    connect::{Protocol, Target},
+    sftp,
+};
 use ferry_shared::{
     fingerprint::Fingerprint,
+    name::Name,
     path::{PathError, RemotePath},
     text_file,
 };
@@ -16,10 +20,13 @@ use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::{
-    address::{Address, AddressError, Server, check_user, host_and_port, is_site_name},
+    address::{Address, AddressError, Server, check_user, host_and_given_port, host_and_port, is_site_name},
     args::Links,
+    home::user_home,
 };
 
+/// The scheme of SSH servers.
+const SFTP: &str = "sftp://";
 /// The first lines of a new `sites.toml`.
 const HEAD: &str = "# ferry's saved servers. Passwords are never stored here.\n\n";
 
@@ -27,9 +34,13 @@ const HEAD: &str = "# ferry's saved servers. Passwords are never stored here.\n\
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Site {
+    /// The protocol; ferry's own if absent.
+    #[serde(default)]
+    pub(crate) kind: Kind,
     /// `host`, `host:port` or `[v6]:port`.
     pub(crate) address: String,
-    /// The user name.
+    /// The user name; may be absent for SFTP.
+    #[serde(default)]
     pub(crate) user: String,
     /// The starting folder of `SITE:` and relative paths; the home if absent.
     #[serde(default)]
@@ -46,6 +57,75 @@ pub(crate) struct Site {
     /// The rule for symbolic links inside a folder, unless `--links` is given.
     #[serde(default)]
     pub(crate) links: Option<Links>,
+}
+
+/// The protocol of a saved server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// ferry's own.
+    #[default]
+    Ferry,
+    /// SFTP.
+    Sftp,
+}
+
+impl Kind {
+    /// The word in the file; `None` for the default.
+    pub(crate) fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Ferry => None,
+            Self::Sftp => Some("sftp"),
+        }
+    }
+}
+
+impl Site {
+    /// The account.
+    ///
+    /// # Errors
+    /// The address is not valid, or the user is missing.
+    pub(crate) fn target(&self) -> Result<Target, AddressError> {
+        match self.kind {
+            Kind::Ferry => {
+                let (host, port) = host_and_port(&self.address)?;
+                if self.user.is_empty() {
+                    return Err(AddressError::NoUser(self.address.clone()));
+                }
+                Ok(Target::ferry(&*self.user, host, port))
+            }
+            Kind::Sftp => {
+                let (host, port) = host_and_given_port(&self.address)?;
+                let user = Some(&*self.user).filter(|user| !user.is_empty());
+                Ok(sftp::completed(user, &host, port, &user_home()))
+            }
+        }
+    }
+
+    /// The address as it is typed: with its scheme, unless it is ferry's own.
+    pub(crate) fn url(&self) -> String {
+        match self.kind {
+            Kind::Ferry => self.address.clone(),
+            Kind::Sftp => format!("{SFTP}{}", self.address),
+        }
+    }
+
+    /// The parts of an address with or without a scheme.
+    pub(crate) fn kind_and_address(typed: &str) -> (Kind, &str) {
+        match typed.strip_prefix(SFTP) {
+            Some(address) => (Kind::Sftp, address.trim_end_matches('/')),
+            None => (Kind::Ferry, typed),
+        }
+    }
+
+    /// The folder to start in, as typed.
+    pub(crate) fn folder(&self) -> &str {
+        match (&self.path, self.kind) {
+            (Some(path), _) => path,
+            (None, Kind::Ferry) => "",
+            (None, Kind::Sftp) => "~",
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -119,6 +199,23 @@ pub(crate) struct Place {
     pub(crate) links: Option<Links>,
 }
 
+impl Place {
+    /// A place without anything saved about its server.
+    fn new(target: Target, path: RemotePath, typed: Vec<u8>, into: bool) -> Self {
+        Self { target, path, typed, into, server_key: None, identity: None, seal: None, links: None }
+    }
+
+    /// Whether it is the topmost folder, or the user's home: these have no name of their own.
+    pub(crate) fn is_top(&self) -> bool {
+        self.path.is_home() || (self.target.protocol == Protocol::Sftp && self.path.as_bytes() == sftp::HOME)
+    }
+
+    /// Its last name; `None` for a top.
+    pub(crate) fn name(&self) -> Option<Name> {
+        self.path.name().filter(|_| !self.is_top())
+    }
+}
+
 impl Sites {
     /// Reads the file; a missing file contains no sites.
     ///
@@ -156,15 +253,16 @@ impl Sites {
         }
         match &address.server {
             Server::Direct { user, host, port } => {
-                let target = Target { user: user.clone(), host: host.clone(), port: *port };
-                let path = RemotePath::from_typed(&typed)?;
-                Ok(Place { target, path, typed, into, server_key: None, identity: None, seal: None, links: None })
+                Ok(Place::new(Target::ferry(user, host, *port), RemotePath::from_typed(&typed)?, typed, into))
+            }
+            Server::Sftp { user, host, port } => {
+                let target = sftp::completed(user.as_deref(), host, *port, &user_home());
+                Ok(Place::new(target, RemotePath::from_typed(&typed)?, typed, into))
             }
             Server::Site(name) => {
                 let site = self.sites.get(name).ok_or_else(|| unknown(name, &typed))?;
-                let (host, port) = host_and_port(&site.address)?;
-                let target = Target { user: site.user.clone(), host, port };
-                let path = below(site.path.as_deref().unwrap_or_default(), &typed)?;
+                let target = site.target()?;
+                let path = below(site.folder(), &typed)?;
                 let (server_key, identity, seal) = (site.server_key, site.identity.clone(), site.seal.clone());
                 Ok(Place { target, path, typed, into, server_key, identity, seal, links: site.links })
             }
@@ -174,7 +272,9 @@ impl Sites {
     fn user_of<'a>(&'a self, server: &'a Server) -> Option<&'a str> {
         match server {
             Server::Direct { user, .. } => Some(user),
-            Server::Site(name) => self.sites.get(name).map(|site| &*site.user),
+            // Other servers have other rules for names.
+            Server::Sftp { .. } => None,
+            Server::Site(name) => self.sites.get(name).filter(|site| site.kind == Kind::Ferry).map(|site| &*site.user),
         }
     }
 
@@ -212,10 +312,13 @@ impl Sites {
         });
         let mut table = Table::new();
         table.insert("address", value(&site.address));
-        table.insert("user", value(&site.user));
+        if !site.user.is_empty() {
+            table.insert("user", value(&site.user));
+        }
         let text = |file: &Option<PathBuf>| file.as_ref().map(|file| file.display().to_string());
         let key = site.server_key.map(|key| key.to_string());
         let optional = [
+            ("kind", site.kind.word().map(str::to_owned)),
             ("path", site.path.clone()),
             ("server_key", key),
             ("identity", text(&site.identity)),

@@ -53,6 +53,7 @@ use crate::{
     context::Context,
     exit::Exit,
     failure::Failure,
+    home::user_home,
     secret::Source,
 };
 
@@ -133,7 +134,7 @@ fn server(context: &Context, argument: &OsStr) -> Result<Server, Failure> {
     let address = Address::server(argument)?;
     let site = match &address.server {
         address::Server::Site(name) => Some(name.clone()),
-        address::Server::Direct { .. } => None,
+        address::Server::Direct { .. } | address::Server::Sftp { .. } => None,
     };
     let place = context.resolve(&address)?;
     Ok(Server {
@@ -230,10 +231,6 @@ fn options(context: &Context, settings: &Settings) -> Options {
         resume: !global.engine.no_resume,
         verify: global.engine.verify,
     }
-}
-
-fn user_home() -> PathBuf {
-    directories::BaseDirs::new().map_or_else(|| PathBuf::from("/"), |dirs| dirs.home_dir().to_owned())
 }
 
 /// The folder for copies of edited remote files: private to the user and to this process.

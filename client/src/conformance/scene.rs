@@ -143,6 +143,7 @@ impl Scene {
             mode: None,
             parents: true,
             expected: FileFacts { size: 0, mtime: DATE },
+            verify: false,
         }
     }
 

@@ -116,6 +116,7 @@ mod tests {
             mode: None,
             parents: true,
             expected: FileFacts { size: 0, mtime: Mtime(0, 0) },
+            verify: false,
         };
         {
             let mut batch = session.batch(incoming, answers);

@@ -155,6 +155,8 @@ pub struct Put {
     pub parents: bool,
     /// The size and date of the source that were seen.
     pub expected: FileFacts,
+    /// Whether a digest of the stored file is wanted, also where it costs a second reading at the site.
+    pub verify: bool,
 }
 
 impl Put {

@@ -203,6 +203,7 @@ impl Item {
             mode: options.mode.or((!self.task.from.abilities.mode_bits).then_some(USUAL_MODE)),
             parents: self.makes_parents(),
             expected: self.facts,
+            verify: options.verify,
         }
     }
 

@@ -202,7 +202,7 @@ mod tests {
     }
 
     fn server() -> SiteKey {
-        SiteKey::Ferry(Target { user: "alice".into(), host: "::1".into(), port: 7021 })
+        SiteKey::Server(Target::ferry("alice", "::1", 7021))
     }
 
     fn order(names: &[&[u8]]) -> Order {
@@ -292,7 +292,7 @@ mod tests {
         }
         drop(journal);
         drop(Journal::open(folder.path()).unwrap());
-        assert_eq!(fs::read(folder.path().join("transfers.jsonl")).unwrap(), b"{\"version\":2}\n");
+        assert_eq!(fs::read(folder.path().join("transfers.jsonl")).unwrap(), b"{\"version\":3}\n");
     }
 
     #[test]
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_journal_of_a_newer_program_is_refused_and_kept() {
-        for newer in [&b"{\"version\":3}\n{\"new\":1}\n"[..], b"\x00 no lines at all", b"{\"add\":{}}\n"] {
+        for newer in [&b"{\"version\":4}\n{\"new\":1}\n"[..], b"\x00 no lines at all", b"{\"add\":{}}\n"] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("transfers.jsonl");
             fs::write(&path, newer).unwrap();
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn an_order_between_two_servers_or_on_this_computer_is_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let other = SiteKey::Ferry(Target { user: "bob".into(), host: "example.org".into(), port: 1 });
+        let other = SiteKey::Server(Target::ferry("bob", "example.org", 1));
         let remote = |path: &[u8]| SitePath::Remote(RemotePath::from_wire(path).unwrap());
         let (mut journal, _) = Journal::open(folder.path()).unwrap();
         let between = Order {

@@ -294,7 +294,9 @@ pub(super) fn arrived(mut item: Item, done: Done) -> Next {
     // Its part has become the file.
     item.begun = false;
     // Bytes that were written to a stream cannot be read again.
-    if item.task.options.verify && item.task.to.pool().is_some() {
+    // A site without digests that had one on request has read the file for it.
+    let is_proven = done.proof == Proof::Digest && !item.task.to.abilities.digest;
+    if item.task.options.verify && item.task.to.pool().is_some() && !is_proven {
         item.step = Step::Confirm(done);
         return Next::Again(item);
     }

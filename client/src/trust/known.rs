@@ -14,13 +14,13 @@ use crate::{address::canonical, error::ClientError};
 
 /// The file; read again for each query, so that several processes agree.
 #[derive(Debug, Clone)]
-pub(super) struct KnownServers {
+pub(crate) struct KnownServers {
     path: PathBuf,
 }
 
 /// The file's information about a server's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+pub(crate) enum Known {
     /// The file has this key for the server.
     Same,
     /// The file has a different key for the server.
@@ -30,11 +30,11 @@ pub(super) enum Known {
 }
 
 impl KnownServers {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.path.clone()
     }
 
@@ -71,10 +71,50 @@ impl KnownServers {
     /// # Errors
     /// Those of [`KnownServers::look_up`].
     pub(super) fn add(&self, host: &str, key: Fingerprint) -> Result<Known, ClientError> {
-        self.append(host, key).map_err(|error| self.error(key, error))
+        self.append(host, key, "").map_err(|error| self.error(key, error))
     }
 
-    fn append(&self, host: &str, key: Fingerprint) -> io::Result<Known> {
+    /// The key of `host`, and the algorithm that its line names.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the line of `host` is damaged.
+    pub(crate) fn key_of(&self, host: &str) -> Result<Option<(Fingerprint, Option<String>)>, ClientError> {
+        let read = || -> io::Result<_> {
+            let mut file = File::open(&self.path)?;
+            locked(file.lock_shared())?;
+            let text = read_all(&mut file)?;
+            let line = text.lines().find(|line| line.split_whitespace().next().map(canonical) == Some(canonical(host)));
+            let Some(line) = line else { return Ok(None) };
+            let mut words = line.split_whitespace().skip(1);
+            let key = words.next().and_then(|word| word.parse().ok());
+            let damaged =
+                || io::Error::new(io::ErrorKind::InvalidData, format!("the line of {host} has no fingerprint"));
+            Ok(Some((key.ok_or_else(damaged)?, words.nth(1).map(str::to_owned))))
+        };
+        match read() {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            result => result.map_err(|error| ClientError::local(&self.path, error)),
+        }
+    }
+
+    /// Adds `host` with its key of this algorithm; returns the key that the file had before.
+    ///
+    /// # Errors
+    /// Those of [`KnownServers::look_up`].
+    pub(crate) fn add_of(
+        &self,
+        host: &str,
+        key: Fingerprint,
+        algorithm: &str,
+    ) -> Result<Option<Fingerprint>, ClientError> {
+        match self.append(host, key, algorithm).map_err(|error| self.error(key, error))? {
+            Known::Same => Ok(Some(key)),
+            Known::Other(other) => Ok(Some(other)),
+            Known::Unknown => Ok(None),
+        }
+    }
+
+    fn append(&self, host: &str, key: Fingerprint, note: &str) -> io::Result<Known> {
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -85,7 +125,8 @@ impl KnownServers {
         if known == Known::Unknown {
             let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
             let date = jiff::Timestamp::now().strftime("%Y-%m-%d");
-            file.write_all(format!("{newline}{host} {key} {date}\n").as_bytes())?;
+            let line = format!("{newline}{host} {key} {date} {note}");
+            file.write_all(format!("{}\n", line.trim_end_matches(' ')).as_bytes())?;
             file.sync_all()?;
         }
         Ok(known)

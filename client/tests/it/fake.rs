@@ -247,6 +247,6 @@ impl Fake {
 }
 
 pub(crate) fn connector(address: SocketAddr, options: ConnectOptions) -> Connector {
-    let target = Target { user: "ann".into(), host: address.ip().to_string(), port: address.port() };
+    let target = Target::ferry("ann", address.ip().to_string(), address.port());
     Connector::new(target, Credential::Password(Secret::new("secret".into())), options)
 }

@@ -100,6 +100,7 @@ fn put(text: &str) -> Put {
         mode: None,
         parents: true,
         expected: FileFacts { size: 0, mtime: Mtime(0, 0) },
+        verify: false,
     }
 }
 

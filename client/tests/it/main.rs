@@ -12,6 +12,8 @@ mod reading;
 #[cfg(test)]
 mod remote;
 #[cfg(test)]
+mod sftp;
+#[cfg(test)]
 mod transfer;
 #[cfg(test)]
 mod trust;

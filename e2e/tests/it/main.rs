@@ -68,6 +68,7 @@ mod run_command;
 mod scripting;
 mod seal;
 mod selection;
+mod sftp;
 mod sftp_clients;
 mod sftp_interrupted;
 mod sftp_programs;

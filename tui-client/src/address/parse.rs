@@ -5,16 +5,20 @@ use std::{ffi::OsStr, net::Ipv6Addr};
 use ferry_shared::{limits::DEFAULT_PORT, name::Escaped};
 use percent_encoding::percent_decode;
 
-use super::{Address, AddressError, Server, host_and_port, is_site_name};
+use super::{Address, AddressError, Server, host_and_given_port, host_and_port, is_site_name};
 use crate::os_bytes::bytes_of;
 
-/// The prefix of a URL.
+/// The prefixes of URLs.
 const SCHEME: &[u8] = b"ferry://";
+const SFTP: &[u8] = b"sftp://";
 
 pub(super) fn parse(argument: &OsStr) -> Result<Option<Address>, AddressError> {
     let bytes = bytes_of(argument);
     if let Some(rest) = bytes.strip_prefix(SCHEME) {
         return url(rest).map(Some);
+    }
+    if let Some(rest) = bytes.strip_prefix(SFTP) {
+        return sftp(rest).map(Some);
     }
     if let Some(meant) = bare_ipv6(&bytes) {
         return Err(AddressError::Brackets(meant));
@@ -36,7 +40,7 @@ pub(super) fn server(argument: &OsStr) -> Result<Address, AddressError> {
             return Ok(Address { server: Server::Site(text.to_owned()), path: Vec::new() });
         }
         if let Some((user, address)) = text.split_once('@')
-            && !text.as_bytes().starts_with(SCHEME)
+            && !is_url(text)
             && bare_ipv6(text.as_bytes()).is_none()
         {
             match host_and_port(address) {
@@ -51,7 +55,7 @@ pub(super) fn server(argument: &OsStr) -> Result<Address, AddressError> {
 }
 
 pub(super) fn with_port(argument: &OsStr) -> Option<String> {
-    let text = argument.to_str().filter(|text| !text.as_bytes().starts_with(SCHEME))?;
+    let text = argument.to_str().filter(|text| !is_url(text))?;
     let (user, address) = text.split_once('@')?;
     let (host, number) = address.rsplit_once(':')?;
     let has_port = host.rsplit(']').next().is_none_or(|rest| rest.contains(':'));
@@ -113,6 +117,31 @@ fn url(rest: &[u8]) -> Result<Address, AddressError> {
     let (host, port) = host_and_port(&address.replacen("%25", "%", 1))?;
     let path = decode_path(path).ok_or_else(|| AddressError::Escapes(shown()))?;
     Ok(Address { server: named(&user, host, port)?, path })
+}
+
+/// An SSH server. Paths begin at the topmost folder; without a path the user's home is meant.
+fn sftp(rest: &[u8]) -> Result<Address, AddressError> {
+    let cut = rest.iter().position(|b| *b == b'/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(cut);
+    let shown = || format!("sftp://{}", Escaped(rest));
+    let authority = std::str::from_utf8(authority).map_err(|_| AddressError::NoHost(shown()))?;
+    let (user, address) = match authority.rsplit_once('@') {
+        Some(("", _)) => return Err(AddressError::NoUser(shown())),
+        Some((user, _)) if user.contains(':') => return Err(AddressError::Password),
+        Some((user, address)) => {
+            let user = percent_decode(user.as_bytes()).decode_utf8().map_err(|_| AddressError::Escapes(shown()))?;
+            (Some(user.into_owned()), address)
+        }
+        None => (None, authority),
+    };
+    let (host, port) = host_and_given_port(&address.replacen("%25", "%", 1))?;
+    let path = if path.is_empty() { b"/~/" } else { path };
+    let path = decode_path(path).ok_or_else(|| AddressError::Escapes(shown()))?;
+    Ok(Address { server: Server::Sftp { user, host, port }, path })
+}
+
+fn is_url(text: &str) -> bool {
+    [SCHEME, SFTP].into_iter().any(|scheme| text.as_bytes().starts_with(scheme))
 }
 
 /// The bytes of the path; `None` if an escape represents `/` or NUL, which names cannot contain.

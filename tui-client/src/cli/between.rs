@@ -8,13 +8,16 @@ use std::{
 };
 
 use ferry_client::{
-    Connector, Ferry, Local, Remote, Site, SitePath,
+    Local, Site, SitePath,
+    server::{self, Connector, Remote},
     transfer::{Job, JobOptions, Piece, Work},
 };
 
+use ferry_shared::name::Name;
+
 use super::{
     destination, sources,
-    transfer::{self, Way},
+    transfer::{self, Served, Way},
 };
 use crate::{
     address::Address,
@@ -37,11 +40,12 @@ pub(super) enum End {
 }
 
 /// A resolved site, with the settings to open it.
+#[derive(Clone)]
 pub(super) struct Found {
     /// The site.
     pub(super) site: Arc<dyn Site>,
     /// Its server, unless it is this computer.
-    pub(super) server: Option<(Connector, Arc<Ferry>)>,
+    pub(super) server: Option<(Connector, Served)>,
 }
 
 /// Resolves the arguments.
@@ -56,10 +60,12 @@ pub(super) fn ends(arguments: &[OsString], context: &Context) -> Result<Vec<End>
     arguments.iter().map(end).collect()
 }
 
-/// Whether all ends are the same account on the same server, which can then do the work itself.
-pub(super) fn is_one_server(ends: &[End]) -> bool {
+/// Whether all ends are the same account on the same server, which can then do the work itself: rename, or copy if it
+/// `copies`.
+pub(super) fn is_one_server(ends: &[End], copies: bool) -> bool {
     let target = |end: &End| match end {
         End::Local(_) => None,
+        End::Remote(place) if copies && !server::abilities(&place.target).server_copy => None,
         End::Remote(place) => Some(place.target.clone()),
     };
     ends.windows(2).all(|pair| target(&pair[0]) == target(&pair[1]))
@@ -98,8 +104,8 @@ pub(super) async fn run(
     };
     let links = links(&first, &to);
     let options = JobOptions { parents: is_into(&to), remove_source: moves, ..transfer::options_with(context, links)? };
-    let servers: Vec<Arc<Ferry>> =
-        [&from_site, &to_site].into_iter().filter_map(|found| Some(Arc::clone(&found.server.as_ref()?.1))).collect();
+    let servers: Vec<Served> =
+        [&from_site, &to_site].into_iter().filter_map(|found| Some(found.server.as_ref()?.1.clone())).collect();
     let work = Work::Copy { from: from_site.site, to: to_site.site, pieces };
     let exit = transfer::run(context, signals, &servers, Way::Copy, Job { work, options }).await;
     drop((from_kept, to_kept));
@@ -144,6 +150,13 @@ fn require_names(sources: &[End]) -> Result<(), Failure> {
 /// [`Failure::Usage`] if a flag could be meant for either end, and the errors of credentials.
 pub(super) fn open(from: &End, to: &End, context: &Context) -> Result<[Found; 2], Failure> {
     let global = &context.global;
+    if let (End::Remote(one), End::Remote(other)) = (from, to)
+        && one.target == other.target
+    {
+        // One account needs one login.
+        let both = found(from, &global.ends.from.alone(global), context)?;
+        return Ok([both.clone(), both]);
+    }
     let [from_flags, to_flags] = match (from, to) {
         (End::Remote(from), End::Remote(to)) => {
             global.ends.split(global, saved(from), saved(to)).map_err(|error| Failure::Usage(error.to_string()))?
@@ -162,8 +175,8 @@ fn found(end: &End, (login, server): &(Login, ServerFlags), context: &Context) -
         End::Local(_) => Ok(Found { site: Arc::new(Local), server: None }),
         End::Remote(place) => {
             let connector = context.connector_at(place, login, server)?;
-            let ferry = transfer::server(&connector);
-            Ok(Found { site: Arc::clone(&ferry) as _, server: Some((connector, ferry)) })
+            let served = transfer::server(&connector);
+            Ok(Found { site: Arc::clone(&served.site), server: Some((connector, served)) })
         }
     }
 }
@@ -172,7 +185,7 @@ fn found(end: &End, (login, server): &(Login, ServerFlags), context: &Context) -
 /// shell.
 async fn expanded(
     sources: Vec<End>,
-    server: Option<&(Connector, Arc<Ferry>)>,
+    server: Option<&(Connector, Served)>,
     kept: &mut Option<Remote>,
 ) -> Result<Vec<End>, Failure> {
     let has_pattern = |end: &End| matches!(end, End::Remote(place) if sources::has_pattern(place));
@@ -217,7 +230,7 @@ async fn goes_into(
     if !is_folder(source, from_site, from_kept, context).await? {
         return Ok(true);
     }
-    if let Some(name) = path(source).name() {
+    if let Some(name) = name(source) {
         destination::tell_merge(OsStr::new(&name.display().to_string()), OsStr::new(&path(to).to_string()), context);
     }
     Ok(false)
@@ -241,6 +254,14 @@ pub(super) fn path(end: &End) -> SitePath {
     }
 }
 
+/// The name that a source has in a folder.
+fn name(end: &End) -> Option<Name> {
+    match end {
+        End::Local(_) => path(end).name(),
+        End::Remote(place) => place.name(),
+    }
+}
+
 /// The path of a target. A symbolic link named on the command line is followed here, because the engine does not follow
 /// links.
 pub(super) fn target(to: &End) -> SitePath {
@@ -258,7 +279,7 @@ fn pieces(sources: &[End], to: &End, into: bool) -> Result<Vec<Piece>, Failure> 
     let mut targets = HashSet::new();
     let piece = |source: &End| {
         let from = path(source);
-        let target = match from.name() {
+        let target = match name(source) {
             Some(name) if into => to.join(&name).map_err(|error| Failure::Usage(error.to_string()))?,
             _ => to.clone(),
         };

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use ferry_client::Remote;
+use ferry_client::server::Remote;
 use ferry_shared::path::RemotePath;
 
 use super::batch::Tally;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::Args;
-use ferry_client::{Remote, transfer::LinkRule};
+use ferry_client::{server::Remote, transfer::LinkRule};
 use ferry_shared::{entry::Kind, message::request::Algorithm, path::RemotePath, refusal::Code};
 use serde::Serialize;
 use tokio::task::JoinHandle;

@@ -39,7 +39,7 @@ pub(super) async fn copy_or_move(
 ) -> Result<Exit, Failure> {
     super::sources_and_target(paths)?;
     let mut ends = between::ends(paths, context)?;
-    if between::is_one_server(&ends) {
+    if between::is_one_server(&ends, way == Way::Copy) {
         return tokio::select! {
             result = move_copy::run(way, paths, context) => result,
             signal = signals.next() => Ok(signal.exit()),

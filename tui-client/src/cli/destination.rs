@@ -5,7 +5,12 @@
 
 use std::ffi::OsStr;
 
-use ferry_client::{ClientError, Connector, Remote, reconnect::Backoff, transfer::LinkEvent};
+use ferry_client::{
+    ClientError,
+    reconnect::Backoff,
+    server::{Connector, Remote},
+    transfer::LinkEvent,
+};
 use ferry_shared::{
     entry::Kind,
     name::{Escaped, Name},
@@ -37,8 +42,11 @@ pub(super) async fn is_folder(remote: &Remote, path: &RemotePath) -> Result<bool
 
 /// Whether the link at `path` leads to a folder in the home, which the server can then list.
 async fn leads_to_folder(remote: &Remote, path: &RemotePath) -> Result<bool, Failure> {
-    let mut pages = remote.list(path.clone()).await.map_err(|error| Failure::remote(path, Looking::Folder, error))?;
-    Ok(matches!(pages.next().await, Some(Ok(_))))
+    match remote.list(path.clone()).await {
+        Ok(mut pages) => Ok(matches!(pages.next().await, Some(Ok(_)))),
+        Err(ClientError::Refused(_)) => Ok(false),
+        Err(error) => Err(Failure::remote(path, Looking::Folder, error)),
+    }
 }
 
 /// The same over a separate connection, which is stored in `kept`. Retries like a transfer, because a restart of the

@@ -1,6 +1,6 @@
 //! The checks of a dry run: whether the server would accept a request, according to its current files.
 
-use ferry_client::{ClientError, Remote};
+use ferry_client::{ClientError, server::Remote};
 use ferry_shared::{
     entry::Kind,
     message::reply::Access,
@@ -89,7 +89,7 @@ pub(super) async fn touch(remote: &Remote, path: &RemotePath) -> Result<(), Clie
 }
 
 fn may_change(remote: &Remote) -> Result<(), ClientError> {
-    match remote.logged_in().access {
+    match remote.account().access {
         Access::ReadWrite => Ok(()),
         Access::ReadOnly => {
             Err(Refusal::new(Code::NotAllowed, "this account is read-only: it can only view and download files").into())

@@ -3,7 +3,10 @@
 use std::{collections::HashMap, ffi::OsString};
 
 use clap::Args;
-use ferry_client::{Remote, remote::PageStream, transfer::Filter};
+use ferry_client::{
+    server::{PageStream, Remote},
+    transfer::Filter,
+};
 use ferry_shared::{
     entry::{Entry, Kind},
     path::RemotePath,

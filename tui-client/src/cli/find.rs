@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use ferry_client::{Remote, transfer::Filter};
+use ferry_client::{server::Remote, transfer::Filter};
 use ferry_shared::{entry::Kind, path::RemotePath};
 
 use super::{

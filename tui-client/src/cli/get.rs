@@ -10,7 +10,8 @@ use std::{
 
 use clap::Args;
 use ferry_client::{
-    Connector, Local, Remote, Site,
+    Local, Site,
+    server::{Connector, Remote},
     transfer::{Job, JobOptions, Piece, UnusableName, Work, local_name},
 };
 
@@ -91,7 +92,7 @@ pub(super) async fn run(args: GetArgs, context: &mut Context, signals: &mut Sign
         },
     };
     let server = transfer::server(&connector);
-    let from: Arc<dyn Site> = Arc::clone(&server) as _;
+    let from: Arc<dyn Site> = Arc::clone(&server.site);
     let work = match places.first() {
         Some(place) if to_stdout => Work::ToStream {
             from,
@@ -128,7 +129,7 @@ async fn resolve_target(
     if !to.is_dir() {
         return Ok((to.to_owned(), false));
     }
-    if let Some(name) = place.path.name() {
+    if let Some(name) = place.name() {
         if !destination::ask_is_folder(connector, &place.path, kept, context).await? {
             return Ok((to.to_owned(), true));
         }
@@ -171,7 +172,7 @@ fn to_disk(places: &[Place], to: &Path, into: bool) -> Result<Vec<Piece>, Failur
 
 /// The exact target. A home has no name, so it becomes the folder itself.
 fn target(place: &Place, to: &Path, into: bool) -> Result<PathBuf, UnusableName> {
-    match place.path.name() {
+    match place.name() {
         Some(name) if into => Ok(to.join(local_name(&name)?)),
         // A symlink that is named here means the folder it leads to; the engine follows none.
         None if to.is_symlink() => Ok(fs::canonicalize(to).unwrap_or_else(|_| to.to_owned())),
@@ -188,7 +189,7 @@ mod tests {
 
     fn targets(paths: &[&str], local: &str) -> Result<Vec<PathBuf>, Failure> {
         let place = |path: &&str| Place {
-            target: Target { user: "u".into(), host: "h".into(), port: 1 },
+            target: Target::ferry("u", "h", 1),
             path: RemotePath::from_typed(path.as_bytes()).unwrap(),
             typed: path.as_bytes().to_vec(),
             into: false,

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use ferry_client::{ClientError, remote::PageStream, transfer::Filter};
+use ferry_client::{ClientError, server::PageStream, transfer::Filter};
 use ferry_shared::{
     entry::{Entry, Kind, Mtime},
     name::Name,

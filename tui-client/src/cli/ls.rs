@@ -3,7 +3,7 @@
 use std::{collections::HashSet, ffi::OsString};
 
 use clap::Args;
-use ferry_client::{ClientError, Remote, transfer::Filter};
+use ferry_client::{ClientError, server::Remote, transfer::Filter};
 use ferry_shared::{
     entry::{Entry, Kind},
     path::RemotePath,

@@ -6,7 +6,7 @@ mod tree;
 use std::{collections::HashSet, ffi::OsString};
 
 use ferry_client::{
-    Remote,
+    server::Remote,
     transfer::{ConflictRule, Filter, LinkRule},
 };
 use ferry_shared::{
@@ -92,7 +92,7 @@ pub(super) async fn run(way: Way, arguments: &[OsString], context: &mut Context)
     let mut targets = Vec::with_capacity(places.len());
     let mut taken = HashSet::new();
     for from in places {
-        let target = destination::target(&to.path, into, from.path.name().as_ref())?;
+        let target = destination::target(&to.path, into, from.name().as_ref())?;
         if !taken.insert(target.clone()) {
             return Err(Failure::Usage(format!("two of the REMOTEs would both become {}", target.display())));
         }

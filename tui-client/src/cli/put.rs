@@ -78,7 +78,7 @@ pub(super) async fn run(args: PutArgs, context: &mut Context, signals: &mut Sign
     // Keep a connection open until the end, because the session ends with its last connection.
     let mut remote = None;
     let server = transfer::server(&connector);
-    let site: Arc<dyn Site> = Arc::clone(&server) as _;
+    let site: Arc<dyn Site> = Arc::clone(&server.site);
     let work = if from_stdin {
         let from = Box::new(streams::input().map_err(Failure::NoInput)?);
         Work::FromStream { from, to: site, path: to.path.clone().into() }
@@ -119,7 +119,7 @@ async fn from_command(words: &[OsString], context: &mut Context, signals: &mut S
         false => Producer::start(program, arguments).map(|(producer, from)| (Some(producer), from))?,
     };
     let server = transfer::server(&connector);
-    let work = Work::FromStream { from, to: Arc::clone(&server) as _, path: to.path.into() };
+    let work = Work::FromStream { from, to: Arc::clone(&server.site), path: to.path.into() };
     let exit = transfer::run(context, signals, &[server], Way::Put, Job { work, options }).await;
     if let Some(producer) = producer {
         producer.end().await;

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::Args;
-use ferry_client::{ClientError, Credential, Remote};
+use ferry_client::{ClientError, Credential, server::Remote};
 use ferry_shared::{
     message::reply::Registration,
     refusal::{Code, Refusal},
@@ -41,8 +41,8 @@ pub(super) async fn run(args: RegisterArgs, context: &mut Context) -> Result<Exi
     let place = context.server(&args.site)?;
     // Check the server's key and its policy first, before the user types anything.
     let connector = context.connector_with(&place, Credential::Password(Secret::new(String::new())));
-    let (welcome, _) = connector.probe().await?;
-    let invite = match (welcome.registration, args.invite_file) {
+    let greeted = connector.probe().await?;
+    let invite = match (greeted.registration, args.invite_file) {
         (Registration::Closed, _) => {
             let no = Refusal::new(Code::NotAllowed, "this server does not allow registration; ask its operator");
             return Err(ClientError::from(no).into());
@@ -57,9 +57,9 @@ pub(super) async fn run(args: RegisterArgs, context: &mut Context) -> Result<Exi
         context.output.result(&NameObject { name: &place.target.user, outcome: "would" })?;
         return Ok(Exit::Done);
     }
-    connector.set_credential(Credential::Password(password));
+    connector.ferry("make accounts")?.set_credential(Credential::Password(password));
     let remote = Remote::register(&connector, invite).await.map_err(|error| Failure::Register(Box::new(error)))?;
-    let limit = remote.logged_in().usage.limit;
+    let limit = remote.account().usage.limit;
     let account = NameObject { name: &place.target.user, outcome: "made" };
     context.output.result(&MadeObject { account, limit })?;
     let room = limit.map_or("no limit".to_owned(), |limit| human::size(limit).to_string());

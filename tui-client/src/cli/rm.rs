@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use ferry_client::{ClientError, Remote, remote::Removed, transfer::Filter};
+use ferry_client::{ClientError, remote::Removed, server::Remote, transfer::Filter};
 use ferry_shared::{entry::Kind, path::RemotePath};
 use serde::Serialize;
 

@@ -16,7 +16,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     json::{Bytes, NameObject},
-    sites::Site,
+    sites::{Kind, Site},
 };
 
 /// `ferry site`.
@@ -33,7 +33,8 @@ enum Action {
     Add {
         /// The name of the site
         name: String,
-        /// `user@host[:port]`, optionally with the folder to start in: user@host:path, user@host:port:path or a URL
+        /// `user@host[:port]`, optionally with the folder to start in: user@host:path, user@host:port:path or a URL;
+        /// an SSH server is `sftp://user@host/path`
         address: OsString,
     },
     /// List the saved servers
@@ -49,6 +50,8 @@ enum Action {
 #[derive(Serialize)]
 struct SiteObject<'a> {
     name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     address: &'a str,
     user: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +71,7 @@ impl<'a> SiteObject<'a> {
         let file = |file: &'a Option<PathBuf>| file.as_ref().map(|file| Bytes(file.as_os_str().as_encoded_bytes()));
         Self {
             name,
+            kind: site.kind.word(),
             address: &site.address,
             user: &site.user,
             path: site.path.as_deref(),
@@ -104,8 +108,15 @@ fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Fa
     let address = Address::server(address)?;
     // This checks the path too.
     let place = sites.resolve(&address)?;
-    let Server::Direct { user, .. } = address.server else {
-        return Err(AddressError::NoUser(name.to_owned()).into());
+    let (kind, user, host) = match address.server {
+        Server::Direct { user, .. } => (Kind::Ferry, user, place.target.address()),
+        // What is not given stays with the configuration of SSH.
+        Server::Sftp { user, host, port } => {
+            let host = if host.contains(':') { format!("[{host}]") } else { host };
+            let address = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+            (Kind::Sftp, user.unwrap_or_default(), address)
+        }
+        Server::Site(_) => return Err(AddressError::NoUser(name.to_owned()).into()),
     };
     let path = match String::from_utf8(place.path.as_bytes().to_vec()) {
         Ok(path) => Some(path).filter(|path| !path.is_empty()),
@@ -116,7 +127,7 @@ fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Fa
     let ServerFlags { identity, seal_file, server_key } = &context.global.server;
     let (identity, seal, server_key) = (absolute(identity)?, absolute(seal_file)?, *server_key);
     let links = context.global.links;
-    let site = Site { address: place.target.address(), user, path, server_key, identity, seal, links };
+    let site = Site { kind, address: host, user, path, server_key, identity, seal, links };
     let outcome = if context.global.dry_run {
         sites.require_free(name)?;
         context.output.say(&format!("{name} would be saved"));
@@ -139,7 +150,11 @@ fn list(context: &mut Context) -> Result<Exit, Failure> {
             continue;
         }
         let path = site.path.as_deref().unwrap_or_default();
-        let address = format!("{}@{}:{path}", site.user, site.address);
+        let user = if site.user.is_empty() { String::new() } else { format!("{}@", site.user) };
+        let address = match site.kind {
+            Kind::Ferry => format!("{user}{}:{path}", site.address),
+            Kind::Sftp => format!("sftp://{user}{}/{path}", site.address),
+        };
         context.output.line(&format!("{name:width$}  {}", Escaped(address.as_bytes())))?;
     }
     Ok(Exit::Done)

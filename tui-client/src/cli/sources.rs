@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use ferry_client::{
-    ClientError, Remote,
+    ClientError,
+    server::Remote,
     transfer::{Filter, local_name},
 };
 use ferry_shared::{
@@ -23,7 +24,7 @@ use crate::{exit::Looking, failure::Failure, sites::Place};
 pub(super) fn require_names(places: &[Place], verb: &str) -> Result<(), Failure> {
     for place in places {
         let last = place.typed.split(|b| *b == b'/').rfind(|name| !name.is_empty());
-        if matches!(last, None | Some(b"." | b"..")) || place.path.is_home() {
+        if matches!(last, None | Some(b"." | b"..")) || place.is_top() {
             let typed = Escaped(&place.typed);
             return Err(Failure::Usage(format!("cannot {verb} '{typed}'; write the name of the file or folder")));
         }

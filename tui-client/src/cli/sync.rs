@@ -6,17 +6,20 @@ mod round;
 mod selection;
 mod show;
 
-use std::{ffi::OsString, path::PathBuf, sync::Arc};
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::Args;
 use ferry_client::{
-    Ferry, SitePath,
+    SitePath,
     sync::{Ends, Options},
 };
 use ferry_shared::entry::Mtime;
 
 pub(super) use self::{lock::Lock, round::Round};
-use super::between::{self, End};
+use super::{
+    between::{self, End},
+    transfer::Served,
+};
 use crate::{args::Links, context::Context, exit::Exit, failure::Failure, interrupt::Signals};
 
 /// `ferry sync`.
@@ -90,7 +93,7 @@ pub(super) struct Selection {
 pub(super) struct Order {
     /// The two trees.
     pub(super) ends: Ends,
-    servers: Vec<Arc<Ferry>>,
+    servers: Vec<Served>,
     options: Options,
     backup: Option<SitePath>,
     max_delete: Option<u64>,
@@ -118,7 +121,7 @@ impl Order {
         let backup = backup(rules.backup_dir.as_ref(), &to, context)?;
         let links = Links::rule(context.global.links.or(between::links(&from, &to)));
         let [from_site, to_site] = between::open(&from, &to, context)?;
-        let server = |found: &between::Found| found.server.as_ref().map(|(_, server)| Arc::clone(server));
+        let server = |found: &between::Found| found.server.as_ref().map(|(_, server)| server.clone());
         let servers = [&from_site, &to_site].into_iter().filter_map(server).collect();
         let ends =
             Ends { from: from_site.site, source: between::path(&from), to: to_site.site, target: between::target(&to) };

@@ -7,8 +7,9 @@ mod report;
 use std::{future::pending, sync::Arc, time::Duration};
 
 use ferry_client::{
-    Connector, Ferry,
+    Ferry, Site,
     reconnect::Patience,
+    server::Connector,
     site::Surroundings,
     transfer::{ConflictRule, Engine, Event, Job, JobOptions, Scope, Settings},
 };
@@ -100,9 +101,24 @@ fn settings(global: &Global) -> Settings {
     }
 }
 
+/// A server as a site.
+#[derive(Debug, Clone)]
+pub(super) struct Served {
+    /// The site.
+    pub(super) site: Arc<dyn Site>,
+    /// The same, if it is a ferry server, which sends notices.
+    ferry: Option<Arc<Ferry>>,
+}
+
 /// The server behind `connector`, as a site.
-pub(super) fn server(connector: &Connector) -> Arc<Ferry> {
-    Arc::new(Ferry::new(connector.clone()))
+pub(super) fn server(connector: &Connector) -> Served {
+    match connector {
+        Connector::Ferry(connector) => {
+            let ferry = Arc::new(Ferry::new(connector.clone()));
+            Served { site: Arc::clone(&ferry) as _, ferry: Some(ferry) }
+        }
+        other => Served { site: other.site(), ferry: None },
+    }
 }
 
 /// The next event.
@@ -121,7 +137,7 @@ enum Next {
 pub(super) async fn run(
     context: &mut Context,
     signals: &mut Signals,
-    servers: &[Arc<Ferry>],
+    servers: &[Served],
     way: Way,
     job: Job,
 ) -> Result<Exit, Failure> {
@@ -147,7 +163,7 @@ impl Transfers {
     ///
     /// # Errors
     /// [`Failure::Output`].
-    pub(super) fn start(context: &Context, servers: &[Arc<Ferry>], way: Way) -> Result<Self, Failure> {
+    pub(super) fn start(context: &Context, servers: &[Served], way: Way) -> Result<Self, Failure> {
         if context.output.json || context.global.dry_run {
             context.output.check()?;
             context.output.outlive_reader();
@@ -236,8 +252,8 @@ impl Transfers {
 struct Notices(Vec<broadcast::Receiver<Notice>>);
 
 impl Notices {
-    fn of(servers: &[Arc<Ferry>]) -> Self {
-        Self(servers.iter().map(|server| server.notices()).collect())
+    fn of(servers: &[Served]) -> Self {
+        Self(servers.iter().filter_map(|server| Some(server.ferry.as_ref()?.notices())).collect())
     }
 
     /// The next notice of any server; never resolves if no server is left.

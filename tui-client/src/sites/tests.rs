@@ -59,6 +59,7 @@ fn adding_and_removing_keep_comments_and_other_sites() {
     let (_folder, loaded) = sites(WORK);
     let mut sites = loaded.unwrap();
     let site = Site {
+        kind: crate::sites::Kind::Ferry,
         address: "host".into(),
         user: "bo".into(),
         path: None,
@@ -87,6 +88,7 @@ fn a_file_that_cannot_be_read_is_never_written_over() {
     assert!(loaded.is_err());
     let mut sites = Sites { file: folder.path().join("sites.toml"), sites: BTreeMap::new() };
     let site = Site {
+        kind: crate::sites::Kind::Ferry,
         address: "host".into(),
         user: "bo".into(),
         path: None,
@@ -108,6 +110,7 @@ fn the_first_site_makes_file_and_folder() {
         .add(
             "one",
             Site {
+                kind: crate::sites::Kind::Ferry,
                 address: "h:1".into(),
                 user: "u".into(),
                 path: Some("p".into()),

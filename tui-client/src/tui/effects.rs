@@ -99,7 +99,7 @@ impl Effects {
     pub(crate) fn new(events: mpsc::Sender<Event>, home: &Home, options: Options) -> Self {
         Self {
             asked: HashMap::new(),
-            connection: ConnectionKeeper::new(events.clone(), home.known_servers(), &options),
+            connection: ConnectionKeeper::new(events.clone(), home, &options),
             queue: Queue::new(events.clone(), home.state().to_owned(), options),
             saved: Keeper::new(events.clone(), home),
             watched: Watched::new(events.clone()),
@@ -196,7 +196,7 @@ impl Effects {
         F: Future<Output = Result<(), ClientError>> + Send + 'static,
     {
         match (place.site, place.path) {
-            (SiteKey::Ferry(server), SitePath::Remote(path)) => {
+            (SiteKey::Server(server), SitePath::Remote(path)) => {
                 self.ask_server(ticket, &server, move |ask| remote(ask, path));
             }
             (_, SitePath::Local(path)) => self.ask_disk(ticket, move |stop, reply| local(path, stop, reply)),

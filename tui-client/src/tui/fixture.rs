@@ -96,7 +96,7 @@ pub(crate) fn remote_items() -> Vec<Item> {
 
 /// The sample's server.
 pub(crate) fn server() -> Server {
-    let target = Target { user: "alice".into(), host: "files.example.org".into(), port: 7021 };
+    let target = Target::ferry("alice", "files.example.org", 7021);
     Server {
         target,
         site: None,
@@ -110,7 +110,7 @@ pub(crate) fn server() -> Server {
 
 /// Another server.
 pub(crate) fn second() -> Target {
-    Target { user: "bob".into(), host: "second.example.org".into(), port: 7021 }
+    Target::ferry("bob", "second.example.org", 7021)
 }
 
 /// The greeting of the sample server.
@@ -338,6 +338,7 @@ impl Fixture {
         let site = |name: &str, address: &str, user: &str, path: Option<&str>| NamedSite {
             name: name.into(),
             site: crate::sites::Site {
+                kind: crate::sites::Kind::Ferry,
                 address: address.into(),
                 user: user.into(),
                 path: path.map(Into::into),

@@ -29,6 +29,7 @@ fn put(root: &Arc<Root>, below: &str, over: Over) -> Put {
         mode: None,
         parents: true,
         expected: FileFacts { size: 0, mtime: DATE },
+        verify: false,
     }
 }
 

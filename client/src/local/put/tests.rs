@@ -23,6 +23,7 @@ fn put(folder: &std::path::Path, below: &str, over: Over) -> Put {
         mode: None,
         parents: true,
         expected: FileFacts { size: 7, mtime: Mtime(1, 0) },
+        verify: false,
     }
 }
 

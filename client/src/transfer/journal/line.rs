@@ -7,12 +7,17 @@ use ferry_shared::{name::Name, path::RemotePath};
 use serde::{Deserialize, Serialize};
 
 use super::{Order, Piece, Place};
-use crate::{connect::Target, site::SitePath, site_key::SiteKey, transfer::conflict::ConflictRule};
+use crate::{
+    connect::{Protocol, Target},
+    site::SitePath,
+    site_key::SiteKey,
+    transfer::conflict::ConflictRule,
+};
 
 /// The version of the format. It is raised when older programs would misread new lines.
 ///
-/// 1: one server for the whole order, in `user`, `host` and `port`. 2: a site for each end.
-pub(super) const VERSION: u64 = 2;
+/// 1: one server for the whole order, in `user`, `host` and `port`. 2: a site for each end. 3: SFTP servers.
+pub(super) const VERSION: u64 = 3;
 
 /// A line. Missing fields get the safe default: ask, and keep the source.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,7 +51,7 @@ pub(super) struct Add {
     follow: Option<bool>,
 }
 
-/// An account on a ferry server.
+/// An account on a server.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Account {
     user: String,
@@ -63,6 +68,11 @@ enum End {
     /// Version 1 only: on the order's server.
     Remote(RemotePath),
     Ferry {
+        #[serde(flatten)]
+        account: Account,
+        path: RemotePath,
+    },
+    Sftp {
         #[serde(flatten)]
         account: Account,
         path: RemotePath,
@@ -139,9 +149,13 @@ pub(super) struct NoServer;
 impl From<&Place> for End {
     fn from(place: &Place) -> Self {
         match (&place.site, &place.path) {
-            (SiteKey::Ferry(Target { user, host, port }), SitePath::Remote(path)) => {
+            (SiteKey::Server(Target { protocol, user, host, port }), SitePath::Remote(path)) => {
                 let account = Account { user: user.clone(), host: host.clone(), port: *port };
-                Self::Ferry { account, path: path.clone() }
+                let path = path.clone();
+                match protocol {
+                    Protocol::Ferry => Self::Ferry { account, path },
+                    Protocol::Sftp => Self::Sftp { account, path },
+                }
             }
             (SiteKey::Local, SitePath::Remote(path)) => Self::Remote(path.clone()),
             (_, SitePath::Local(path)) => match path.to_str() {
@@ -154,13 +168,15 @@ impl From<&Place> for End {
 
 impl End {
     fn place(self, server: Option<&Account>) -> Result<Place, NoServer> {
-        let ferry = |Account { user, host, port }: Account| SiteKey::Ferry(Target { user, host, port });
+        let ferry = |Account { user, host, port }: Account| SiteKey::Server(Target::ferry(user, host, port));
+        let sftp = |Account { user, host, port }: Account| SiteKey::Server(Target::sftp(user, host, port));
         let local = |path: PathBuf| Place { site: SiteKey::Local, path: path.into() };
         Ok(match self {
             Self::Local(text) => local(text.into()),
             Self::LocalBytes(text) => local(path_of(BASE64_STANDARD.decode(text).unwrap_or_default())),
             Self::Remote(path) => Place { site: server.cloned().map(ferry).ok_or(NoServer)?, path: path.into() },
             Self::Ferry { account, path } => Place { site: ferry(account), path: path.into() },
+            Self::Sftp { account, path } => Place { site: sftp(account), path: path.into() },
         })
     }
 }

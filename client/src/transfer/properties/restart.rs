@@ -59,7 +59,7 @@ fn cases(abilities: (Abilities, Abilities)) -> impl Strategy<Value = Case> {
 }
 
 fn place(side: &str, path: RemotePath) -> journal::Place {
-    let site = SiteKey::Ferry(Target { user: "al".into(), host: side.into(), port: 1 });
+    let site = SiteKey::Server(Target::ferry("al", side, 1));
     journal::Place { site, path: path.into() }
 }
 
@@ -87,7 +87,7 @@ fn run(case: &Case, setting: &mut Setting, folder: &Path, again: bool, killed: O
     let (mut journal, found) = Journal::open(folder).unwrap();
     assert_eq!(found.unreadable, 0);
     let Some(order) = found.orders.get(&KEY) else { return Ran::Done };
-    let SiteKey::Ferry(_) = &order.from.site else { panic!("{order:?}") };
+    let SiteKey::Server(_) = &order.from.site else { panic!("{order:?}") };
     let below = |top: &journal::Place, name: &Name| top.path.join(name).unwrap().remote().unwrap().clone();
     setting.pieces =
         order.what.iter().map(|piece| (below(&order.from, &piece.name), below(&order.to, &piece.becomes))).collect();

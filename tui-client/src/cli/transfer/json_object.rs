@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ferry_client::{
     ClientError,
-    transfer::{ItemPath, Outcome, Skip, Summary},
+    transfer::{ItemPath, Outcome, Proof, Skip, Summary},
 };
 use ferry_shared::{entry::Mtime, path::RemotePath};
 use serde::Serialize;
@@ -42,7 +42,15 @@ enum OutcomeObject {
         #[serde(skip_serializing_if = "Option::is_none")]
         as_of: Option<(i64, u32)>,
     },
-    /// The same, without proof that the data is from one time.
+    /// Arrived at a site without digests, which was not read back.
+    Stored {
+        size: u64,
+        transferred: u64,
+        reused: u64,
+        /// What is known: that the sizes are equal, or nothing.
+        proof: &'static str,
+    },
+    /// The same as verified, without proof that the data is from one time.
     Unproven {
         size: u64,
         transferred: u64,
@@ -113,6 +121,15 @@ pub(super) fn item<T>(
     let alike = from.as_ref().zip(to.as_ref()).is_some_and(|(from, to)| from.local().is_some() == to.local().is_some());
     let to = to.as_ref().filter(|_| alike).map(ToString::to_string);
     let outcome = match outcome {
+        Outcome::Verified { size, transferred, reused, proof: proof @ (Proof::Size | Proof::None), .. } => {
+            let (size, transferred, reused) = (*size, *transferred, *reused);
+            OutcomeObject::Stored {
+                size,
+                transferred,
+                reused,
+                proof: if *proof == Proof::Size { "size" } else { "none" },
+            }
+        }
         Outcome::Verified { root, size, transferred, reused, grown, .. } => {
             let (size, transferred, reused, digest) = (*size, *transferred, *reused, root.to_string());
             let as_of = grown.map(|grown| Mtime::from(grown.at)).map(|Mtime(seconds, nanos)| (seconds, nanos));

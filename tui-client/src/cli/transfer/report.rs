@@ -337,7 +337,11 @@ impl Report {
             line += &format!("; {} {way} in {}{rate}", human::size(sum.transferred), human::elapsed(elapsed));
         }
         if sum.reused > 0 {
-            line += &format!("; {} already existed", human::size(sum.reused));
+            let what = match sum.proof {
+                Some(Proof::Size | Proof::None) => "resumed by offset, not proven",
+                _ => "already existed",
+            };
+            line += &format!("; {} {what}", human::size(sum.reused));
         }
         if self.deleted > 0 && !self.dry_run {
             line += &format!("; {} deleted", self.deleted);

@@ -3,20 +3,16 @@
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use ferry_client::{
-    ClientError, ConnectOptions, Connector, Credential, Ferry, Local, Remote, Site, SiteKey, Trust,
-    connect::Target,
+    ClientError, ConnectOptions, Credential, Local, Site, SiteKey, Trust, connect,
+    connect::{Protocol, Target},
     identity::{self, Identity},
     reconnect::{Backoff, Patience},
+    server::{self, Connector, Remote},
+    sftp::{Login, NoSecrets, OnePassword, Secrets, SftpConnector, SftpOptions},
     transfer::LinkRule,
     trust::{BoxFuture, Fingerprint, TrustPrompt, TrustQuestion},
 };
-use ferry_shared::{
-    message::{
-        Notice,
-        reply::{LoggedIn, Welcome},
-    },
-    secret::Secret,
-};
+use ferry_shared::{message::Notice, refusal::Code, secret::Secret};
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, broadcast, mpsc, oneshot, watch},
@@ -26,6 +22,7 @@ use tokio::{
 use super::{Options, remote::Ask, reply::Reply};
 use crate::{
     args::Links,
+    home::{Home, user_home},
     tui::{
         effect::ConnectionEffect,
         event::{Answer, Event},
@@ -49,6 +46,10 @@ type Asking = Arc<Mutex<Option<oneshot::Sender<bool>>>>;
 pub(super) struct ConnectionKeeper {
     events: Events,
     known_servers: PathBuf,
+    /// The folder for the journal of unfinished uploads to SSH servers.
+    parts: PathBuf,
+    /// The user's home folder, with the files of SSH.
+    home: PathBuf,
     server_key: Option<Fingerprint>,
     accept_new: bool,
     /// The file with the secret of any server.
@@ -92,10 +93,12 @@ impl Drop for Kept {
 }
 
 impl ConnectionKeeper {
-    pub(super) fn new(events: Events, known_servers: PathBuf, options: &Options) -> Self {
+    pub(super) fn new(events: Events, home: &Home, options: &Options) -> Self {
         Self {
             events,
-            known_servers,
+            known_servers: home.known_servers(),
+            parts: home.parts(),
+            home: user_home(),
             server_key: options.server_key,
             accept_new: options.accept_new,
             usual_seal: options.seal.clone(),
@@ -110,7 +113,7 @@ impl ConnectionKeeper {
     pub(super) fn site(&self, site: &SiteKey) -> Option<Arc<dyn Site>> {
         match site {
             SiteKey::Local => Some(Arc::new(Local)),
-            SiteKey::Ferry(target) => Some(Arc::new(Ferry::new(self.kept.get(target)?.connector.clone()))),
+            SiteKey::Server(target) => Some(self.kept.get(target)?.connector.site()),
         }
     }
 
@@ -138,10 +141,23 @@ impl ConnectionKeeper {
             }
             ConnectionEffect::LogIn(ticket, None, password) => {
                 let Some(attempt) = &self.attempt else { return };
-                attempt.connector.set_credential(Credential::Password(password));
-                self.enter(ticket, Proof::Set);
+                match &attempt.connector {
+                    Connector::Ferry(connector) => {
+                        connector.set_credential(Credential::Password(password));
+                        self.enter(ticket, Proof::Set);
+                    }
+                    Connector::Sftp(_) => self.enter(ticket, Proof::Secret(None, password)),
+                }
             }
-            ConnectionEffect::LogIn(ticket, Some(file), passphrase) => self.enter(ticket, Proof::Key(file, passphrase)),
+            ConnectionEffect::LogIn(ticket, Some(file), passphrase) => {
+                let is_sftp =
+                    self.attempt.as_ref().is_some_and(|attempt| matches!(attempt.connector, Connector::Sftp(_)));
+                let proof = match is_sftp {
+                    true => Proof::Secret(Some(file), passphrase),
+                    false => Proof::Key(file, passphrase),
+                };
+                self.enter(ticket, proof);
+            }
             ConnectionEffect::Register(ticket, user, password, invite) => {
                 let Some(Attempt { connector, seal, .. }) = &self.attempt else { return };
                 let target = Target { user, ..connector.target().clone() };
@@ -194,7 +210,7 @@ impl ConnectionKeeper {
         let (reply, greeted) = (Reply::new(self.events.clone(), ticket), connector.clone());
         let task = spawn(async move {
             match greeted.probe().await {
-                Ok((welcome, key)) => reply.send(Answer::Greeted(greeting(&welcome, key))).await,
+                Ok(greeted) => reply.send(Answer::Greeted(greeting(greeted))).await,
                 Err(error) => reply.failed(&error).await,
             }
         });
@@ -213,9 +229,14 @@ impl ConnectionKeeper {
             None if self.accept_new => Trust::AcceptNew,
             None => Trust::Ask(Arc::new(AskOnScreen { events: self.events.clone(), asking: Arc::clone(&self.asking) })),
         };
+        if target.protocol == Protocol::Sftp {
+            let mut options = SftpOptions::new(trust, &self.known_servers, &self.home, login(None, None));
+            options.parts = Some(self.parts.clone());
+            return Connector::Sftp(SftpConnector::new(target, options));
+        }
         let mut options = ConnectOptions::new(trust, &self.known_servers);
         options.seal = seal.or_else(|| self.usual_seal.clone());
-        Connector::new(target, credential, options)
+        Connector::Ferry(connect::Connector::new(target, credential, options))
     }
 
     /// Logs in, or makes an account, and keeps the connection from then on.
@@ -236,9 +257,23 @@ impl ConnectionKeeper {
             let entered = match proof {
                 Proof::Invite(invite) => Remote::register(&login, invite).await,
                 Proof::Set => Remote::connect(&login).await,
+                Proof::Secret(file, secret) => {
+                    let given = Some(secret).filter(|secret| !secret.expose().is_empty());
+                    let asks = given.is_none();
+                    login.set_login(self::login(file, given));
+                    match Remote::connect(&login).await {
+                        // Neither an agent nor a key without a passphrase was enough.
+                        Err(ClientError::Refused(refusal)) if asks && refusal.code == Code::LoginFailed => {
+                            return reply.send(Answer::Locked).await;
+                        }
+                        entered => entered,
+                    }
+                }
                 Proof::Key(file, passphrase) => match key(file, passphrase).await {
                     Ok(Some(credential)) => {
-                        login.set_credential(credential);
+                        if let Connector::Ferry(connector) = &login {
+                            connector.set_credential(credential);
+                        }
                         Remote::connect(&login).await
                     }
                     Ok(None) => return reply.send(Answer::Locked).await,
@@ -249,8 +284,7 @@ impl ConnectionKeeper {
                 Err(error) => reply.failed(&error).await,
                 Ok(remote) => {
                     keep.current.send_replace(Some(remote.clone()));
-                    let answer =
-                        Answer::LoggedIn(greeting(remote.welcome(), remote.server_key()), account(remote.logged_in()));
+                    let answer = Answer::LoggedIn(greeting(remote.greeted()), account(remote.account()));
                     reply.send(answer).await;
                     keep.run(remote).await;
                 }
@@ -263,7 +297,7 @@ impl ConnectionKeeper {
         let Some(remote) = self.kept.get(server).and_then(|kept| kept.current.borrow().clone()) else { return };
         let (events, server) = (self.events.clone(), server.clone());
         drop(spawn(async move {
-            if let Ok(usage) = remote.usage().await {
+            if let Ok(usage) = remote.shown_usage().await {
                 let _ = events.send(Event::Notice(server, Notice::UsageChanged(usage))).await;
             }
         }));
@@ -276,6 +310,8 @@ enum Proof {
     Set,
     /// By making the account, with an invite if one is needed.
     Invite(Option<Secret>),
+    /// With a secret that an SSH server may ask for, unless it is empty, and the key in a file.
+    Secret(Option<PathBuf>, Secret),
     /// With the key in a file, opened by its passphrase if that is not empty.
     Key(PathBuf, Secret),
 }
@@ -331,13 +367,13 @@ impl Keep {
             };
             backoff.reset();
             self.current.send_replace(Some(remote.clone()));
-            self.tell(Event::Restored(server(), account(remote.logged_in()))).await;
+            self.tell(Event::Restored(server(), account(remote.account()))).await;
         }
     }
 
     /// Forwards the server's notices until the connection ends. Returns the reason.
     async fn watch(&self, remote: &Remote) -> ClientError {
-        let mut notices = remote.notices();
+        let Some(mut notices) = remote.notices() else { return remote.closed().await };
         loop {
             tokio::select! {
                 error = remote.closed() => return error,
@@ -356,12 +392,22 @@ impl Keep {
     }
 }
 
-fn greeting(welcome: &Welcome, key: Fingerprint) -> Greeting {
-    Greeting { software: welcome.server.clone(), registration: welcome.registration, key }
+fn greeting(greeted: server::Greeted) -> Greeting {
+    Greeting { software: greeted.software, registration: greeted.registration, key: greeted.key }
 }
 
-fn account(logged_in: &LoggedIn) -> Account {
-    Account { access: logged_in.access, usage: logged_in.usage, motd: logged_in.motd.clone() }
+fn account(account: server::Account) -> Account {
+    Account { access: account.access, usage: account.usage, motd: account.motd }
+}
+
+/// How to log in to an SSH server: with the key in a file, and a secret that answers what the server asks.
+fn login(file: Option<PathBuf>, secret: Option<Secret>) -> Login {
+    let password_first = secret.is_some() && file.is_none();
+    let secrets: Arc<dyn Secrets> = match secret {
+        Some(secret) => Arc::new(OnePassword(secret)),
+        None => Arc::new(NoSecrets),
+    };
+    Login { identities: file.into_iter().collect(), secrets, password_first }
 }
 
 /// Asks about a server's key on the screen.

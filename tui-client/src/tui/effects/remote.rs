@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use ferry_client::{ClientError, Connector, Remote, SitePath};
+use ferry_client::{
+    ClientError, SitePath,
+    server::{Connector, Remote},
+};
 use ferry_shared::{
     entry::Kind,
     message::request::{Algorithm, BlockRange},

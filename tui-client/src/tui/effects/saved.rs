@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     fn remote(host: &str, path: &str) -> Place {
-        let target = Target { user: "al".into(), host: host.into(), port: 7021 };
+        let target = Target::ferry("al", host, 7021);
         Place::remote(target, RemotePath::from_typed(path.as_bytes()).unwrap())
     }
 

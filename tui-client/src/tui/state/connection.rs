@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use ferry_client::{Ferry, Local, SiteKey, connect::Target};
+use ferry_client::{Ferry, Local, SiteKey, connect::Target, server};
 use ferry_shared::{
     fingerprint::Fingerprint,
     message::reply::{Access, Registration, Usage},
@@ -131,7 +131,7 @@ impl State {
         let abilities = match &self.pane().place.site {
             _ if self.pane().vacant => Ferry::ABILITIES,
             SiteKey::Local => Local::ABILITIES,
-            SiteKey::Ferry(_) => Ferry::ABILITIES,
+            SiteKey::Server(target) => server::abilities(target),
         };
         row.needs.is_none_or(|need| need.is_met(&abilities))
     }
@@ -145,7 +145,7 @@ impl State {
     pub(crate) fn site_name(&self, site: &SiteKey) -> String {
         match site {
             SiteKey::Local => site.to_string(),
-            SiteKey::Ferry(target) => self.server_of(target).name(),
+            SiteKey::Server(target) => self.server_of(target).name(),
         }
     }
 }

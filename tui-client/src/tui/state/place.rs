@@ -22,7 +22,7 @@ impl Place {
 
     /// On a server.
     pub(crate) fn remote(target: Target, path: RemotePath) -> Self {
-        Self { site: SiteKey::Ferry(target), path: path.into() }
+        Self { site: SiteKey::Server(target), path: path.into() }
     }
 
     /// Whether it is on this computer.
@@ -32,7 +32,7 @@ impl Place {
 
     /// The account on the server it is on; `None` on this computer.
     pub(crate) fn target(&self) -> Option<&Target> {
-        self.site.ferry()
+        self.site.server()
     }
 
     /// Whether both are at the same site.
@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn at(host: &str, path: &str) -> Place {
-        let target = Target { user: "al".into(), host: host.into(), port: 7021 };
+        let target = Target::ferry("al", host, 7021);
         Place::remote(target, RemotePath::from_typed(path.as_bytes()).unwrap())
     }
 

@@ -2,13 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use ferry_client::connect::Target;
+use ferry_client::{
+    connect::{Protocol, Target},
+    sftp,
+};
 use ferry_shared::{fingerprint::Fingerprint, path::RemotePath};
 
 use super::saved::NamedSite;
 use crate::{
     address::{self, Address},
     args::Links,
+    home::user_home,
 };
 
 /// An account on a server, and the folder to start in.
@@ -45,7 +49,10 @@ impl Server {
         match address.server {
             address::Server::Direct { user, host, port } => {
                 address::check_user(&user).map_err(|error| error.to_string())?;
-                Ok(Self { start, ..Self::new(Target { user, host, port }) })
+                Ok(Self { start, ..Self::new(Target::ferry(user, host, port)) })
+            }
+            address::Server::Sftp { user, host, port } => {
+                Ok(Self { start, ..Self::new(sftp::completed(user.as_deref(), &host, port, &user_home())) })
             }
             address::Server::Site(name) => Err(format!("there is no site named {name}")),
         }
@@ -58,7 +65,7 @@ impl Server {
     pub(crate) fn of_user(user: &str, address: &str) -> Result<Self, String> {
         address::check_user(user).map_err(|error| error.to_string())?;
         let (host, port) = address::host_and_port(address).map_err(|error| error.to_string())?;
-        Ok(Self::new(Target { user: user.to_owned(), host, port }))
+        Ok(Self::new(Target::ferry(user, host, port)))
     }
 
     /// The server of a saved site.
@@ -66,18 +73,18 @@ impl Server {
     /// # Errors
     /// A part of the site is not valid.
     pub(crate) fn from_site(NamedSite { name, site }: &NamedSite, home: &Path) -> Result<Self, String> {
-        if site.user.is_empty() {
-            return Err("the user is missing".to_owned());
+        let target = site.target().map_err(|error| error.to_string())?;
+        if target.protocol == Protocol::Ferry {
+            address::check_user(&target.user).map_err(|error| error.to_string())?;
         }
-        let folder = site.path.as_deref().unwrap_or_default();
         Ok(Self {
             site: Some(name.clone()),
-            start: RemotePath::from_typed(folder.as_bytes()).map_err(|error| error.to_string())?,
+            start: RemotePath::from_typed(site.folder().as_bytes()).map_err(|error| error.to_string())?,
             key: site.server_key,
             identity: site.identity.as_ref().map(|file| key_file(file, home)),
             seal: site.seal.clone(),
             links: site.links,
-            ..Self::of_user(&site.user, &site.address)?
+            ..Self::new(target)
         })
     }
 
@@ -90,7 +97,12 @@ impl Server {
     pub(crate) fn name(&self) -> String {
         match &self.site {
             Some(site) => site.clone(),
-            None if self.target.port == ferry_shared::limits::DEFAULT_PORT => {
+            None if self.target.protocol == Protocol::Sftp && self.target.port == sftp::PORT => {
+                format!("sftp://{}@{}", self.target.user, self.target.host)
+            }
+            None if self.target.protocol == Protocol::Ferry
+                && self.target.port == ferry_shared::limits::DEFAULT_PORT =>
+            {
                 format!("{}@{}", self.target.user, self.target.host)
             }
             None => self.target.to_string(),

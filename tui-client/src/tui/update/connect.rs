@@ -5,14 +5,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ferry_client::{SiteKey, connect::Target};
+use ferry_client::{
+    SiteKey,
+    connect::{Protocol, Target},
+};
 use ferry_shared::{message::reply::Registration, name::Escaped, path::RemotePath, secret::Secret};
 
 use super::{Out, reach, read, resume};
 use crate::{
     address::Address,
     fault::Kind,
-    sites::Site,
+    sites::{self, Site},
     tui::{
         action::Action,
         effect::{ConnectionEffect, Effect},
@@ -39,7 +42,7 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
     let mut server = match state.saved.site(typed) {
         Some(site) => Server::from_site(site, &state.home)?,
         None if typed.is_empty() => return Err("the server is missing".to_owned()),
-        None if typed.contains('@') => {
+        None if typed.contains('@') || typed.contains("://") => {
             Server::from_address(Address::server(OsStr::new(typed)).map_err(|error| error.to_string())?)?
         }
         None if user.is_empty() => return Err("the user is missing".to_owned()),
@@ -53,7 +56,12 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
     }
     let mut saves = None;
     if let Some(name) = form.given("save as") {
+        let kind = match server.target.protocol {
+            Protocol::Ferry => sites::Kind::Ferry,
+            Protocol::Sftp => sites::Kind::Sftp,
+        };
         let site = Site {
+            kind,
             address: server.target.address(),
             user: server.target.user.clone(),
             path: form.given("folder").map(str::to_owned),
@@ -125,8 +133,8 @@ pub(super) fn greeted(state: &mut State, ticket: Ticket, greeting: Greeting, out
     save_typed(&mut attempt, out);
     if let Some(password) = state.password.take() {
         log_in(state, attempt, greeting, password, out);
-    } else if attempt.server.identity.is_some() {
-        // Most keys need no passphrase; the attempt reports one that does.
+    } else if attempt.server.identity.is_some() || attempt.server.target.protocol == Protocol::Sftp {
+        // Most keys need no passphrase, and an agent none; the attempt reports one that does.
         log_in(state, attempt, greeting, Secret::new(String::new()), out);
     } else {
         ask(state, attempt, greeting);
@@ -257,7 +265,7 @@ pub(super) fn register(state: &mut State, form: &mut Form, out: &mut Out) -> Res
     let ticket = state.tickets.next();
     if let Some(attempt) = &mut state.attempt {
         attempt.server.target.user.clone_from(&user);
-        attempt.place.site = SiteKey::Ferry(attempt.server.target.clone());
+        attempt.place.site = SiteKey::Server(attempt.server.target.clone());
         attempt.step = Step::LoggingIn(greeting, ticket);
         state.last_server = Some(attempt.server.target.clone());
         state.servers.insert(attempt.server.target.clone(), attempt.server.clone());

@@ -75,7 +75,7 @@ pub(super) fn ended(state: &mut State, server: &Target, problem: Problem, out: &
     if !state.connections.contains_key(server) {
         return;
     }
-    let name = state.site_name(&SiteKey::Ferry(server.clone()));
+    let name = state.site_name(&SiteKey::Server(server.clone()));
     state.ended.insert(server.clone(), problem.clone());
     disconnect(state, server, Some(&problem), out);
     let notice = match problem.kind {
@@ -110,7 +110,7 @@ pub(super) fn leave(state: &mut State, out: &mut Out) {
         leave_now(state, &server, out);
         return;
     }
-    let name = state.site_name(&SiteKey::Ferry(server.clone()));
+    let name = state.site_name(&SiteKey::Server(server.clone()));
     let lines = vec!["They stop now, and resume from the received data when you reconnect.".to_owned()];
     let title = format!("Leave {name} with transfers running?");
     let question = Question { title, lines, decided: Decided::Leave(server) };
@@ -195,7 +195,7 @@ pub(super) fn refresh(state: &mut State, out: &mut Out) {
 
 /// Takes a notice of a server.
 pub(super) fn notice(state: &mut State, server: &Target, word: Word) {
-    let name = state.site_name(&SiteKey::Ferry(server.clone()));
+    let name = state.site_name(&SiteKey::Server(server.clone()));
     let several = state.connections.len() > 1;
     let Some(connection) = state.connections.get_mut(server) else { return };
     match word {

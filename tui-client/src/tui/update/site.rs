@@ -40,10 +40,11 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         }
         (Action::NewSite, _) => state.dialogs.push(reach::form()),
         (Action::EditSite, Some(NamedSite { name, site })) => {
+            let url = site.url();
             let key_file = site.identity.map(|file| file.display().to_string());
             let form = Form::new(Purpose::Site(Some(name.clone())), format!("Site {name}"))
                 .text("name", name)
-                .text("server", site.address)
+                .text("server", url)
                 .text("user", site.user)
                 .text("folder", site.path.unwrap_or_default())
                 .text("key file", key_file.unwrap_or_default());
@@ -72,8 +73,10 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
 pub(super) fn save(state: &mut State, old: Option<String>, form: &Form, out: &mut Out) -> Result<(), String> {
     // Keep the settings that the form does not show.
     let before = old.as_ref().and_then(|old| state.saved.site(old)).map(|before| &before.site);
+    let (kind, address) = Site::kind_and_address(form.get("server"));
     let site = Site {
-        address: form.get("server").to_owned(),
+        kind,
+        address: address.to_owned(),
         user: form.get("user").to_owned(),
         path: form.given("folder").map(str::to_owned),
         server_key: before.and_then(|site| site.server_key),
