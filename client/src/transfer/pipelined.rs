@@ -69,6 +69,8 @@ struct Driver<'a> {
     hiccup: Option<ClientError>,
     /// The queue had no more items for this pair of sites.
     exhausted: bool,
+    /// A session has ended: nothing more is begun.
+    closed: bool,
 }
 
 /// Carries out quick steps: first those of `batch`, then those from the queue, until the queue has no more.
@@ -82,6 +84,7 @@ pub(super) async fn run(core: &Shared, mut sessions: Sessions, task: &Arc<Task>,
         next_id: 0,
         hiccup: None,
         exhausted: false,
+        closed: false,
     };
     let (source_lane, source_ends) = lane();
     let (target_lane, target_ends) = lane();
@@ -129,7 +132,7 @@ fn lane() -> (Lane, Ends) {
 impl Driver<'_> {
     async fn drive(&mut self, mut source: Lane, mut target: Lane) {
         loop {
-            while !source.ended && !target.ended && self.has_room() {
+            while !self.closed && !source.ended && !target.ended && self.has_room() {
                 let Some(item) = self.next_item() else { break };
                 self.begin(item, &source, &target).await;
             }
@@ -188,7 +191,9 @@ impl Driver<'_> {
         let bytes = if matches!(op, Op::Get { .. } | Op::Put { .. }) { item.facts.size } else { 0 };
         let sent = lane.requests.as_ref().is_some_and(|requests| requests.try_send(Request { id, op }).is_ok());
         if !sent {
-            // The session has ended, so the request was not sent.
+            // The session has ended, so the request was not sent. Without this the item would be begun again and again,
+            // because the end is noticed only when the answers are awaited.
+            self.closed = true;
             return self.core.apply(Next::Again(item)).await;
         }
         self.bytes += bytes;
