@@ -80,6 +80,8 @@ fn the_same_command_again_goes_on_with_a_folder_that_was_new_at_first() {
         proxy.after(direction, CUT, Then::Hold);
         let running = client.start(&words);
         proxy.wait_tripped(direction);
+        let receiver = if direction == Direction::Up { server.data() } else { here.clone() };
+        wait::until("the receiver to write", || longest_file(&receiver) >= CUT - 6 * MIB);
         running.signal(Signal::INT);
         drop(running.wait().code(130));
         proxy.release();
