@@ -16,7 +16,7 @@ use std::{
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{PASSWORD, binaries, client::Client, wait};
+use crate::{PASSWORD, binaries, client::Client, server::Server, wait};
 
 /// The setup of a terminal before `ferry` starts in it.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ impl Setup {
     }
 }
 
-/// What a terminal answers to some output: its background, and its kind.
+/// The answers of a terminal to some output: its background, and its kind.
 fn answer(output: &[u8], background: &str) -> String {
     let asks = |question: &[u8]| output.windows(question.len()).any(|window| window == question);
     let colour = if asks(b"\x1b]11;?") { format!("\x1b]11;rgb:{background}\x1b\\") } else { String::new() };
@@ -204,6 +204,22 @@ impl Screen {
         screen.keys("enter");
         screen.wait("free on server");
         screen
+    }
+
+    /// Connects the active pane to another server, whose key is not known yet.
+    ///
+    /// # Panics
+    /// If the login does not proceed as expected.
+    pub fn connect(&mut self, server: &Server) {
+        self.keys("f9");
+        self.wait("Connect to a server");
+        self.type_text(&server.client("anna").address_word());
+        self.keys("enter");
+        self.wait(server.fingerprint());
+        self.keys("y");
+        self.wait("password");
+        self.type_text(PASSWORD);
+        self.keys("enter");
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -3,23 +3,10 @@
 use std::fs;
 
 use ferry_e2e::{
-    MIB, PASSWORD, compare, material,
+    MIB, compare, material,
     screen::{Screen, Setup},
     server::Server,
 };
-
-/// Connects the active pane to another server, whose key is not known yet.
-fn connect(screen: &mut Screen, server: &Server) {
-    screen.keys("f9");
-    screen.wait("Connect to a server");
-    screen.type_text(&server.client("anna").address_word());
-    screen.keys("enter");
-    screen.wait(server.fingerprint());
-    screen.keys("y");
-    screen.wait("password");
-    screen.type_text(PASSWORD);
-    screen.keys("enter");
-}
 
 #[test]
 fn a_server_that_cannot_be_reached_costs_nothing_and_another_opens_beside_the_first() {
@@ -40,7 +27,7 @@ fn a_server_that_cannot_be_reached_costs_nothing_and_another_opens_beside_the_fi
     assert!(screen.text().contains("of-the-first.txt"), "{}", screen.text());
     screen.keys("esc");
     screen.wait_gone("Connect to a server");
-    connect(&mut screen, &second);
+    screen.connect(&second);
     screen.wait("of-the-second.txt");
     assert!(screen.text().contains("of-the-first.txt"), "{}", screen.text());
 }
@@ -55,7 +42,7 @@ fn a_folder_goes_from_one_server_to_another_verified() {
     fs::write(second.home("anna").join("of-the-second.txt"), "2").unwrap();
     let mut screen = Screen::logged_in(&client);
     screen.wait("tree/");
-    connect(&mut screen, &second);
+    screen.connect(&second);
     screen.wait("of-the-second.txt");
     screen.keys("tab ctrl-a f5");
     screen.wait("it fits");

@@ -46,14 +46,14 @@ fn a_watched_file_is_sent_only_once_it_is_not_written_any_more() {
     wait::until("the first file", || target.join("other").exists());
     let mut file = fs::File::create(source.join("log")).unwrap();
     let (start, mut last, mut gap) = (Instant::now(), Instant::now(), Duration::ZERO);
-    while start.elapsed() < 3 * SETTLED {
+    wait::until("the file to be written for long enough", || {
         file.write_all(b"a line\n").unwrap();
         gap = gap.max(last.elapsed());
         last = Instant::now();
         // On a busy machine, there may be a pause in which the file is unchanged for long enough.
         assert!(!target.join("log").exists() || gap >= SETTLED, "a file was sent while it was written");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+        start.elapsed() >= 3 * SETTLED
+    });
     wait::until("the whole file", || target.join("log").exists());
     compare::same_file(&source.join("log"), &target.join("log"));
     running.signal(Signal::INT);

@@ -23,15 +23,7 @@ fn a_tree_is_copied_from_an_ssh_server_in_one_pane_to_a_ferry_server_in_the_othe
     screen.wait("SHA256:");
     screen.keys("y");
     screen.wait("tree/");
-    screen.keys("f9");
-    screen.wait("Connect to a server");
-    screen.type_text(&server.client("anna").address_word());
-    screen.keys("enter");
-    screen.wait(server.fingerprint());
-    screen.keys("y");
-    screen.wait("password");
-    screen.type_text(PASSWORD);
-    screen.keys("enter");
+    screen.connect(&server);
     screen.wait("of-the-ferry.txt");
     screen.keys("tab ctrl-a f5");
     screen.wait("Copy");
