@@ -1,6 +1,6 @@
 //! A server of either protocol, as people browse it: connectors, and calls about files.
 //!
-//! What a protocol does not offer fails with [`Obstacle::Unsupported`](crate::Obstacle).
+//! A call that a protocol does not offer fails with [`Obstacle::Unsupported`](crate::Obstacle).
 
 mod stream;
 
@@ -334,7 +334,7 @@ impl Remote {
         self.ferry("change the password")?.change_password(old, new).await
     }
 
-    /// Reads a file block by block: the whole file, or a range of blocks. A ferry server proves a whole file at its end.
+    /// Reads a file block by block: all of it, or a range of blocks. A ferry server proves a whole file at its end.
     pub async fn read_blocks(&self, path: RemotePath, range: Option<BlockRange>) -> Result<BlockStream, ClientError> {
         match self {
             Self::Ferry(remote) => remote.read_blocks(path, range).await.map(BlockStream::ferry),

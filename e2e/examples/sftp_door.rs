@@ -34,7 +34,7 @@ struct Peer {
     home: PathBuf,
 }
 
-/// What all measurements use.
+/// The things that all measurements use.
 struct Bench {
     folder: tempfile::TempDir,
     key: PathBuf,

@@ -56,7 +56,7 @@ const WORDS: usize = 4;
 /// Bytes of a peer that are dropped while it is told why it is not served.
 const LINGER_BYTES: u64 = 64 << 10;
 
-/// What both sides of a connection share.
+/// The state that both sides of a connection share.
 struct Link {
     context: Arc<Context>,
     ticket: Ticket,
@@ -88,7 +88,7 @@ impl Link {
     }
 }
 
-/// What the supervisor must know of the conversation.
+/// The facts about the conversation that the supervisor needs.
 enum Word {
     /// The key exchange is complete.
     ShookHands,

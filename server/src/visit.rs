@@ -1,4 +1,4 @@
-//! What the services behind a door need to know of a logged-in connection.
+//! The facts about a logged-in connection that the services behind a door need.
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -19,7 +19,7 @@ pub enum Said {
     Exited(u8),
 }
 
-/// What a command says, as it says it. The server waits for the reader of the stream. If the stream is dropped before
+/// The output of a command, as it comes. The server waits for the reader of the stream. If the stream is dropped before
 /// the command ends, the connection is closed, and the server stops the command.
 #[derive(Debug)]
 pub struct CommandStream {

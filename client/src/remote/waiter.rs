@@ -62,7 +62,7 @@ pub(crate) enum Waiter {
     Uploads(UploadsWaiter),
     /// Blocks, up to `Sent`.
     Read(ReadWaiter),
-    /// What a command says, up to its end.
+    /// The output of a command, up to its end.
     Run(RunWaiter),
     /// An upload: the digests of the server's blocks, and the result.
     Upload(UploadWaiter),

@@ -29,7 +29,7 @@ const USUAL_CHUNK: usize = 32 << 10;
 /// Bytes of a read or write, at most: a block is a multiple of it.
 const CHUNK: usize = 128 << 10;
 
-/// What is known of a server after the start.
+/// The facts about a server that are known after the start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
     pub(super) posix_rename: bool,

@@ -136,7 +136,7 @@ impl SftpConnector {
         *self.shared.rejected.lock() = None;
     }
 
-    /// What the server offers, once it was connected to.
+    /// The features of the server, once it was connected to.
     pub(super) fn facts(&self) -> Option<Facts> {
         self.shared.facts.get().copied()
     }

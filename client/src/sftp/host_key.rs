@@ -35,7 +35,7 @@ pub(super) struct HostKeys {
     files: Vec<PathBuf>,
 }
 
-/// What is known of a host before it is connected to.
+/// The knowledge about a host before it is connected to.
 #[derive(Debug)]
 pub(super) struct Expected {
     host: Host,

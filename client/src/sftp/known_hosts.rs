@@ -35,7 +35,7 @@ pub(super) struct KnownHosts {
     revoked: Vec<(PublicKey, PathBuf)>,
 }
 
-/// What is known of a key.
+/// The knowledge about a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Known {
     /// It is one of the host's, or certified for it.
@@ -106,7 +106,7 @@ impl KnownHosts {
         known
     }
 
-    /// What is known of a plain key.
+    /// The knowledge about a plain key.
     pub(super) fn look_up(&self, key: &PublicKey) -> Known {
         let is = |known: &PublicKey| known.key_data() == key.key_data();
         if let Some((_, file)) = self.revoked.iter().find(|(known, _)| is(known)) {

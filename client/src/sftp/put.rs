@@ -191,7 +191,7 @@ impl<'a> Upload<'a> {
             None => {
                 let mut part = fresh;
                 if let Some(earlier) = &mut record {
-                    // What is left of an earlier part is of no use.
+                    // The rest of an earlier part is of no use.
                     if !earlier.blocks.is_empty() || earlier.part() != part {
                         drop(calls.remove_file(earlier.part()).await);
                         part = earlier.part();
@@ -281,7 +281,7 @@ impl<'a> Upload<'a> {
             None => (Digest([0; 32]), bytes),
         };
         let is_there = at < self.sent.len();
-        // What is there already must be written over.
+        // Bytes that are there already must be written over.
         let hole = !is_there && (bytes.is_zeros() || blocks::is_zero(&bytes));
         match is_there {
             true => self.replace(at, Sent { digest, hole }).await?,

@@ -32,7 +32,7 @@ struct Folder {
     under: RemotePath,
 }
 
-/// What became of a folder.
+/// The result of reading a folder.
 enum Read {
     /// It was read; these are the folders in it.
     Whole(Vec<Folder>),

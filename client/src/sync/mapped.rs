@@ -22,7 +22,7 @@ const PAGE: usize = 1024;
 /// The entries of a walk by their folders.
 pub(super) type Chosen = BTreeMap<RemotePath, Vec<Entry>>;
 
-/// What a sync knows of the trees at the moment.
+/// The present knowledge of a sync about the trees.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     /// The entries that a walk yields.

@@ -124,7 +124,7 @@ pub enum Cause {
     NoBackup,
 }
 
-/// What has to be done so that the target becomes like the source.
+/// The changes that make the target like the source.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// The files and folders to copy first.

@@ -35,7 +35,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 const SIZE: u64 = 3 << 20;
 
-/// What a server does wrong.
+/// The misbehaviour of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lie {
     Names,

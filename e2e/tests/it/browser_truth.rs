@@ -1,4 +1,4 @@
-//! What the browser says when something goes wrong, or changes under it.
+//! The browser's messages when something goes wrong, or changes under it.
 
 use std::{fs, os::unix::fs::symlink, process::Command};
 

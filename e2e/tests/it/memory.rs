@@ -121,7 +121,7 @@ fn transfers_of_sftp_clients_at_full_speed_take_at_most_12_mib_each() {
             Running::spawn(ssh.command("sftp", &[&identity, &"-b", &batch, &HOST]), Vec::new())
         };
         std::fs::copy(&file, server.home("anna").join("file")).unwrap();
-        // What is made once is made by the first.
+        // The first one makes everything that is made once.
         start(0).wait().ok();
         let before = server.memory().now;
         server.forget_peak();

@@ -1,4 +1,4 @@
-//! What one of the programs for SFTP does in its own way: whole trees, comparison by digests, writes in any order.
+//! Ways of single programs for SFTP: whole trees, comparison by digests, writes in any order.
 
 use std::{
     ffi::{OsStr, OsString},

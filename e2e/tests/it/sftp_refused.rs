@@ -80,7 +80,7 @@ async fn with_every_client_an_account_disabled_midway_ends_the_upload_and_the_ol
         compare::same_file(&client.local().join("old"), &server.home("anna").join(NAME));
         ferryd(&["user", "set", "anna", "--enable"]);
         let _ = server.ferryd(&["penalties", "lift", "127.0.0.1"], "");
-        // What arrived is kept, and replaced by the next upload.
+        // The bytes that arrived are kept, and replaced by the next upload.
         let new = keys.path().join("new");
         fs::rename(client.local().join("new"), &new).unwrap();
         drop(client);

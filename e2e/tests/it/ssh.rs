@@ -279,7 +279,7 @@ fn an_idle_session_takes_little_memory() {
     }
     let server = server_with(&[]);
     let ssh = Ssh::new(server.sftp().0, "anna");
-    // What is made once is made by the first.
+    // The first one makes everything that is made once.
     let mut running = vec![idle(&server, &ssh)];
     let before = server.memory().now;
     running.extend((0..IDLE_SESSIONS).map(|_| idle(&server, &ssh)));

@@ -26,7 +26,7 @@ impl Conversation {
                 Said::Err(bytes) => Reply::Output { stream: Stream::Err, bytes },
                 Said::Exited(status) => Reply::Exited { status },
             });
-            // What a command says is worth seeing before it ends.
+            // The output of a command is worth seeing before it ends.
             out.finish();
         }))
     }

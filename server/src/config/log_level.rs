@@ -13,7 +13,7 @@ pub enum LogLevelError {
     Directive(#[from] tracing_subscriber::filter::ParseError),
 }
 
-/// What the library for SSH logs is about peers that break its rules, as often as they like; `russh=LEVEL` shows it.
+/// The library for SSH reports peers that break its rules, as often as they like; `russh=LEVEL` shows these messages.
 const QUIET: &str = "russh=off";
 
 /// Parses a filter: a level and `PART=LEVEL` items, separated by commas.

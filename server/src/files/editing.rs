@@ -416,7 +416,7 @@ impl Editing {
         if part.length() == 0 && self.size == 0 {
             return self.discard();
         }
-        // What cannot be flushed or recorded is lost, but not more.
+        // Bytes that cannot be flushed or recorded are lost, but not more.
         if is_in_order && let Err(error) = self.settle() {
             tracing::warn!(user = %self.files.user.name, %error, "the end of an unfinished upload is lost");
         }

@@ -102,7 +102,7 @@ impl Reading {
 
     /// Appends up to `length` bytes from `offset` on to `out`; none only at the end of the file.
     ///
-    /// Whoever reads front to back gets its bytes from blocks that are read ahead and digested.
+    /// A reader that goes from front to back gets its bytes from blocks that are read ahead and digested.
     ///
     /// # Errors
     /// [`PathFault::Changed`](super::PathFault) if the file is shorter now, or has changed by its end; or another

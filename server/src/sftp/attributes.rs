@@ -62,7 +62,7 @@ impl Wanted {
     }
 }
 
-/// What to set. Clients send the owner back with everything else: the one that is shown is accepted and nothing else.
+/// The attributes to set. Clients send the owner back with everything else: only the one that is shown is accepted.
 pub(super) fn wanted(attributes: &Attributes) -> Result<Wanted, Failure> {
     if attributes.owner.is_some_and(|owner| owner != OWNER) {
         return Err(Failure::Owner);

@@ -1,4 +1,4 @@
-//! What is open on a channel: files, folders, and the uploads that handles for writing share.
+//! The handles that are open on a channel: files, folders, and the uploads that handles for writing share.
 
 use std::collections::HashMap;
 
@@ -70,7 +70,7 @@ impl Opened {
         Bytes::copy_from_slice(&self.last_handle.to_be_bytes())
     }
 
-    /// What is open under a handle.
+    /// The thing that is open under a handle.
     pub(super) fn get(&mut self, handle: &Bytes) -> Result<&mut Open, Failure> {
         self.handles.get_mut(&number(handle)?).ok_or(Failure::Handle)
     }

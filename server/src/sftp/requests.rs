@@ -315,7 +315,7 @@ impl Channel {
     fn make_folder(&mut self, path: &RemotePath, attributes: &Attributes) -> Result<(), Failure> {
         self.files.make_dir(path, false)?;
         match attributes::mode_of_new(attributes) {
-            // What it has already.
+            // The attributes that it has already.
             None | Some(0o755) => Ok(()),
             mode => Ok(self.files.set_attributes(path, None, mode)?),
         }

@@ -1,4 +1,4 @@
-//! What SFTP peers learn of each failure: a status code, and a sentence for those clients that show it.
+//! The answer to SFTP peers for each failure: a status code, and a sentence for those clients that show it.
 
 use ferry_shared::{
     path::{PathError, RemotePath},

@@ -15,7 +15,7 @@ use crate::{sftp, visit::Visit};
 /// How long a service may take to end once its peer has closed the channel.
 const LAST_WORK: Duration = Duration::from_secs(5);
 
-/// What a channel is for.
+/// The purpose of a channel.
 #[derive(Debug)]
 pub(super) enum Request {
     /// SFTP.

@@ -1,4 +1,4 @@
-//! What a peer sends on one channel, until the service behind it reads it.
+//! The data that a peer sends on one channel, until the service behind it reads it.
 //!
 //! russh stops reading the whole connection while a channel's queue of messages is full, and with it the messages
 //! that let the server send again. So the queue is emptied here at once, up to a limit in bytes instead of messages.

@@ -109,7 +109,7 @@ impl client::Handler for Client {
     }
 }
 
-/// Whoever signs for a key, as an agent does for a token.
+/// A signer for a key, as an agent is for a token.
 struct Token<F>(F);
 
 impl<F: FnMut(&[u8]) -> Vec<u8> + Send> Signer for Token<F> {
@@ -283,7 +283,7 @@ async fn a_channel_gets_neither_shell_nor_terminal_nor_display_nor_agent_nor_env
     assert!(client.tcpip_forward("127.0.0.1", 0).await.is_err());
 }
 
-/// What a token signs: who asks, that somebody touched it, how often it has signed, and the text.
+/// The text that a token signs: who asks, that somebody touched it, how often it has signed, and the text.
 fn asked(flags: u8, counter: u32, text: &[u8]) -> Vec<u8> {
     let (application, digest) = (Sha256::digest(b"ssh:"), Sha256::digest(text));
     [&application[..], &[flags], &counter.to_be_bytes(), &digest[..]].concat()

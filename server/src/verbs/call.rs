@@ -1,4 +1,4 @@
-//! What a verb works with: the files, the console, and the failures so far.
+//! The things that a verb works with: the files, the console, and the failures so far.
 
 use std::{ffi::OsStr, fmt::Display, os::unix::ffi::OsStrExt as _};
 

@@ -1,4 +1,4 @@
-//! What a command has written and its door has not taken yet: a few chunks at most.
+//! The output that a command has written and its door has not taken yet: a few chunks at most.
 
 use std::{
     collections::VecDeque,

@@ -66,7 +66,7 @@ fn table(args: &DfArgs, usage: Usage) -> String {
     format!("{} Mounted on\n{} /\n", lines[0], lines[1])
 }
 
-/// What a user may have, has, and may add; `None` where there is no limit.
+/// The amounts that a user may have, has, and may add; `None` where there is no limit.
 #[derive(Debug, Clone, Copy)]
 struct Room {
     total: Option<u64>,

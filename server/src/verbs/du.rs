@@ -47,7 +47,7 @@ pub(super) struct DuArgs {
     help: Option<bool>,
 }
 
-/// What is shown.
+/// The selection and the units of the output.
 #[derive(Debug, Clone, Copy)]
 struct View {
     scale: Scale,

@@ -33,7 +33,7 @@ struct Place {
     stop: CancellationToken,
 }
 
-/// What a command said.
+/// The output of a command.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Ran {
     out: Vec<u8>,

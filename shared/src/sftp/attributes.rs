@@ -39,7 +39,7 @@ pub struct Times {
     pub mtime: u32,
 }
 
-/// What is known of a file, or is to be changed.
+/// The attributes of a file that are known, or are to be changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Attributes {
     /// Its size in bytes.

@@ -110,7 +110,7 @@ fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Fa
     let place = sites.resolve(&address)?;
     let (kind, user, host) = match address.server {
         Server::Direct { user, .. } => (Kind::Ferry, user, place.target.address()),
-        // What is not given stays with the configuration of SSH.
+        // Settings that are not given stay with the configuration of SSH.
         Server::Sftp { user, host, port } => {
             let host = if host.contains(':') { format!("[{host}]") } else { host };
             let address = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));

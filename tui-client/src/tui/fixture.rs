@@ -443,7 +443,7 @@ pub(crate) fn fails(id: u64, of: u64, name: &str, error: ClientError) -> transfe
     }
 }
 
-/// What is known of a file of so many bytes.
+/// The facts of a file of so many bytes.
 pub(crate) fn facts(size: u64) -> FileFacts {
     FileFacts { size, mtime: Mtime(CLOCK - 86_400, 0) }
 }

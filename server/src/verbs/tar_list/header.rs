@@ -7,7 +7,7 @@ pub(super) const RECORD: u64 = 512;
 /// The byte of a record of GNU's sparse maps that says whether another one follows.
 pub(super) const MORE_MAPS: usize = 504;
 
-/// What follows a header.
+/// The kind of data that follows a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// An entry of the archive.
@@ -32,7 +32,7 @@ pub(super) struct Header {
     is_folder: bool,
 }
 
-/// What extended headers say about the next entry.
+/// The facts about the next entry in extended headers.
 #[derive(Debug, Default)]
 pub(super) struct Pax {
     /// Its size, where the field of the header is too small.

@@ -1,4 +1,4 @@
-//! What holds for every command: names, limits, its end.
+//! Rules that hold for every command: names, limits, its end.
 
 use super::*;
 use crate::{

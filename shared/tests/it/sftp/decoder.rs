@@ -53,7 +53,7 @@ fn decode_each(packet: &Packet) {
     }
 }
 
-/// What each client sent.
+/// The packets that each client sent.
 static RECORDED: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/sftp");
     let seeds = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());

@@ -47,7 +47,7 @@ enum OutcomeObject {
         size: u64,
         transferred: u64,
         reused: u64,
-        /// What is known: that the sizes are equal, or nothing.
+        /// The proof: that the sizes are equal, or nothing.
         proof: &'static str,
     },
     /// The same as verified, without proof that the data is from one time.

@@ -1,11 +1,11 @@
-//! What the browser remembers from one start to the next: how many transfers at a time, and how fast.
+//! The settings that the browser remembers from one start to the next: how many transfers at a time, and how fast.
 
 use std::{fs, io, path::Path};
 
 use ferry_client::transfer::{Bandwidth, Settings};
 use serde::{Deserialize, Serialize};
 
-/// What was chosen last in the list of transfers.
+/// The last choices in the list of transfers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Remembered {
     /// Transfers at a time.
@@ -22,7 +22,7 @@ pub(crate) struct Remembered {
 const FILE: &str = "transfers.toml";
 
 impl Remembered {
-    /// What the engine does now.
+    /// The present state of the engine.
     pub(crate) fn of(settings: &Settings) -> Self {
         let Settings { transfers, bandwidth: Bandwidth { up, down }, .. } = *settings;
         Self { at_once: transfers, up, down }

@@ -61,7 +61,7 @@ pub(crate) struct Pane {
     pub(crate) reread_at: Option<Duration>,
     /// When it was read last, and how long that took.
     pub(crate) read: (Duration, Duration),
-    /// What has landed in it and is not shown yet.
+    /// The entries that have landed in it and are not shown yet.
     pub(crate) landing: Vec<Item>,
     /// When something that has landed was shown last.
     pub(crate) landed: Duration,

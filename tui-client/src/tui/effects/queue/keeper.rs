@@ -27,7 +27,7 @@ pub(super) enum Note {
     Settle(Key),
     /// A piece of an order has ended.
     Through(Key, Name),
-    /// What was chosen in the list of transfers.
+    /// The choices in the list of transfers.
     Remember(Remembered),
     /// Everything before must reach the disk.
     End(oneshot::Sender<()>),

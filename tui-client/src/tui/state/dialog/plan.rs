@@ -42,7 +42,7 @@ impl Count {
 pub(crate) struct CopyPlan {
     /// The order.
     pub(crate) order: Order,
-    /// What it is about.
+    /// Its subject.
     pub(crate) chosen: Vec<Item>,
     /// How much that is.
     pub(crate) count: Count,

@@ -1,4 +1,4 @@
-//! What is said about files that failed, were skipped, or are under way.
+//! The messages about files that failed, were skipped, or are under way.
 
 use ferry_client::{
     ClientError,

@@ -1,4 +1,4 @@
-//! What is said when a session ends or cannot be reached, and the way back.
+//! The messages when a session ends or cannot be reached, and the way back.
 
 use std::time::Duration;
 
