@@ -3,6 +3,7 @@
 
 mod files;
 mod folders;
+mod links;
 #[cfg(unix)]
 mod peers;
 mod replacing;
@@ -50,6 +51,10 @@ macro_rules! sites {
                 a_target_is_prepared_as_it_is_asked_for,
                 the_content_of_a_target_is_found,
                 missing_folders_are_made_only_on_demand,
+            },
+            links::{
+                a_link_is_made_read_and_replaced_only_by_a_link,
+                nothing_is_written_through_a_link_below_a_target,
             },
             replacing::{
                 nothing_is_replaced_unasked,

@@ -36,7 +36,7 @@ impl Ferry {
     }
 
     /// The abilities of a ferry server.
-    pub const ABILITIES: Abilities = Abilities { size_first: true, ..Abilities::ALL };
+    pub const ABILITIES: Abilities = Abilities { size_first: true, links: false, ..Abilities::ALL };
 
     /// The connector of the connections.
     #[must_use]

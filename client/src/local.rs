@@ -7,6 +7,7 @@ pub(crate) mod flush;
 pub(crate) mod folder;
 pub(crate) mod identity;
 mod landing;
+mod link;
 pub(crate) mod part;
 mod place;
 mod publish;
@@ -39,6 +40,7 @@ impl Local {
         password: false,
         names: if cfg!(unix) { crate::site::Names::Bytes } else { crate::site::Names::Utf8 },
         mode_bits: cfg!(unix),
+        links: cfg!(unix),
         ..Abilities::ALL
     };
 }

@@ -24,6 +24,7 @@ mod remote;
 mod secrets;
 mod server_digest;
 mod session;
+mod symlink;
 mod target;
 mod walk;
 

@@ -226,6 +226,8 @@ pub(crate) enum Links {
     Skip,
     /// Follow them
     Follow,
+    /// Make the same links at the other end, after everything else
+    Keep,
 }
 
 impl Patience {
@@ -281,6 +283,7 @@ impl Links {
             None => LinkRule::LeaveOut,
             Some(Self::Skip) => LinkRule::Skip,
             Some(Self::Follow) => LinkRule::Follow,
+            Some(Self::Keep) => LinkRule::Keep,
         }
     }
 
@@ -289,6 +292,7 @@ impl Links {
         match self {
             Self::Skip => "skip",
             Self::Follow => "follow",
+            Self::Keep => "keep",
         }
     }
 }

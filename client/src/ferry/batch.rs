@@ -140,6 +140,10 @@ impl<'a> Frames<'a> {
                 let version = only.map(known).transpose()?;
                 (message::Request::Remove { path: path(&at)?, recursive: false, version }, Expected::Removed)
             }
+            Op::ReadLink { .. } | Op::MakeLink { .. } => {
+                let text = "the server neither reads nor makes symlinks";
+                return Err(ClientError::obstructed(Obstacle::Unsupported, text));
+            }
             Op::Discard { at } => (message::Request::Discard { path: path(&at)? }, Expected::Done),
             Op::Get { at, .. } => (message::Request::Get { path: path(&at)?, blocks: None }, Expected::Content),
             Op::Put { put, content } => {

@@ -17,6 +17,7 @@ use self::small::Small;
 use super::{
     identity::Identity,
     landing::{Create, Targets},
+    link,
     place::{failed, look},
     read, remove, source, system,
     threads::Stop,
@@ -93,6 +94,13 @@ impl Batch {
                 let stop = self.stop.clone();
                 let removed = remove::remove(&self.pool, &mut self.targets, &at, only.as_ref(), || stop.check());
                 removed.map(|()| Done::Done)
+            }
+            Op::ReadLink { at } => {
+                link::read(&mut self.targets, &at).map(Done::Link).map_err(|error| failed(&at, error))
+            }
+            Op::MakeLink { at, text, replace } => {
+                let made = link::make(&mut self.targets, &at, &text, replace);
+                made.map(|()| Done::Done).map_err(|error| failed(&at, error))
             }
             Op::Discard { at } => {
                 remove::discard(&mut self.targets, &at).map(|()| Done::Done).map_err(|error| failed(&at, error))

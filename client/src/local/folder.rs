@@ -166,6 +166,24 @@ impl Folder {
         Ok(())
     }
 
+    /// The text of the symlink `name`.
+    ///
+    /// # Errors
+    /// Any I/O error; also if it is not a symlink.
+    pub(super) fn read_link(&self, name: &OsStr) -> io::Result<Vec<u8>> {
+        check_single_name(name)?;
+        system::read_link(&self.dir, name.as_ref())
+    }
+
+    /// Makes the symlink `name`.
+    ///
+    /// # Errors
+    /// Any I/O error; [`io::ErrorKind::AlreadyExists`] if the name is taken.
+    pub(super) fn make_link(&self, name: &OsStr, text: &[u8]) -> io::Result<()> {
+        check_single_name(name)?;
+        system::make_link(&self.dir, name.as_ref(), text)
+    }
+
     /// Removes the file or symlink `name`.
     ///
     /// # Errors

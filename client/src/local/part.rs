@@ -185,7 +185,7 @@ pub fn part_of(target: &Path) -> Option<PathBuf> {
 }
 
 /// `.NAME.ferry-part`; a long name is cut and distinguished by a few digits of its hash.
-fn part_name(target: &OsStr) -> io::Result<OsString> {
+pub(super) fn part_name(target: &OsStr) -> io::Result<OsString> {
     let unusable = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
     let name = bytes_of(target).map_err(unusable)?;
     let whole = [BEFORE, &name, AFTER].concat();

@@ -5,7 +5,7 @@ use std::{
     ffi::OsStr,
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom},
-    path::Path,
+    path::{Path, PathBuf},
     time::SystemTime,
 };
 
@@ -115,6 +115,30 @@ pub(crate) fn rename_new(folder: &Dir, from: &Path, to: &Path) -> io::Result<()>
     }
 }
 
+/// The text of the symlink `name` in `folder`.
+///
+/// # Errors
+/// Any I/O error.
+pub(super) fn read_link(folder: &Dir, name: &Path) -> io::Result<Vec<u8>> {
+    native::link_text(folder.read_link_contents(name)?)
+}
+
+/// The text of a symlink as it is sent to other sites.
+///
+/// # Errors
+/// [`io::ErrorKind::Unsupported`] on systems whose links are not carried to others.
+pub(super) fn link_text(text: PathBuf) -> io::Result<Vec<u8>> {
+    native::link_text(text)
+}
+
+/// Makes the symlink `name` in `folder`; its text is not interpreted.
+///
+/// # Errors
+/// Any I/O error.
+pub(super) fn make_link(folder: &Dir, name: &Path, text: &[u8]) -> io::Result<()> {
+    native::make_link(folder, name, text)
+}
+
 /// Copies the content of `from` to the empty file `to`. Shares the blocks if the file system can; keeps holes.
 ///
 /// # Errors
@@ -142,7 +166,7 @@ mod native {
         io,
         ops::Range,
         os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-        path::Path,
+        path::{Path, PathBuf},
         time::SystemTime,
     };
 
@@ -286,6 +310,15 @@ mod native {
         None
     }
 
+    pub(super) fn link_text(text: PathBuf) -> io::Result<Vec<u8>> {
+        use std::os::unix::ffi::OsStringExt as _;
+        Ok(text.into_os_string().into_vec())
+    }
+
+    pub(super) fn make_link(folder: &Dir, name: &Path, text: &[u8]) -> io::Result<()> {
+        Ok(rustix::fs::symlinkat(text, folder, name)?)
+    }
+
     #[cfg(target_os = "linux")]
     pub(super) fn share_content(from: &File, to: &File) -> bool {
         rustix::fs::ioctl_ficlone(to, from).is_ok()
@@ -329,7 +362,7 @@ mod native {
         fs::{File, Metadata},
         io,
         ops::Range,
-        path::Path,
+        path::{Path, PathBuf},
         time::SystemTime,
     };
 
@@ -389,6 +422,14 @@ mod native {
 
     pub(super) fn rename_new(_folder: &Dir, _from: &Path, _to: &Path) -> Option<io::Result<()>> {
         None
+    }
+
+    pub(super) fn link_text(_text: PathBuf) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn make_link(_folder: &Dir, _name: &Path, _text: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     pub(super) fn share_content(_from: &File, _to: &File) -> bool {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::ClientError,
     obstacle::Obstacle,
-    site::{Answer, BlockBytes, Content, Done, Folders, Grown, Location, OnlyIf, Op, Request},
+    site::{Answer, BlockBytes, Content, Done, Folders, Grown, Location, OnlyIf, Op, Reach, Request},
 };
 
 /// The number of requests answered together.
@@ -76,6 +76,8 @@ async fn answer(way: &Way, op: Op) -> Result<Done, ClientError> {
             Ok(Done::Hashed { root, opened: Some(tree.opened(&node)) })
         }),
         Op::Remove { at, only } => way.tree(|tree| remove(tree, &at, only.as_ref())),
+        Op::ReadLink { at } => way.tree(|tree| read_link(tree, &at)).map(Done::Link),
+        Op::MakeLink { at, text, replace } => way.tree(|tree| make_link(tree, &at, text, replace)),
         Op::Discard { at } => way.tree(|tree| {
             let path = tree.resolve(&at)?;
             tree.parts.remove(&path);
@@ -84,6 +86,32 @@ async fn answer(way: &Way, op: Op) -> Result<Done, ClientError> {
         Op::Get { at, growing, .. } => get(way, &at, growing).await,
         Op::Put { put, content } => put::small(way, &put, &content).await.map(Done::Stored),
     }
+}
+
+fn read_link(tree: &Tree, at: &Location) -> Result<Vec<u8>, ClientError> {
+    let reach = if at.reach() == Reach::Contained { Reach::Contained } else { Reach::NoFollow };
+    let path = tree.resolve(&Location::new(at.root(), at.below().clone(), reach))?;
+    match tree.look(&path).map(|node| node.what) {
+        Some(What::Link(text)) => Ok(text),
+        Some(_) => Err(told(Obstacle::BadPath, &path)),
+        None => Err(told(Obstacle::NotFound, &path)),
+    }
+}
+
+fn make_link(tree: &mut Tree, at: &Location, text: Vec<u8>, replace: bool) -> Result<Done, ClientError> {
+    let path = tree.resolve(at)?;
+    if !tree.abilities().links {
+        return Err(told(Obstacle::Unsupported, &path));
+    }
+    tree.check_parent(&path.parent().unwrap_or_default(), false)?;
+    match tree.look(&path).map(|node| node.what) {
+        Some(What::Link(there)) if there == text => return Ok(Done::Done),
+        Some(What::Link(_)) if replace => {}
+        Some(_) => return Err(told(Obstacle::Exists, &path)),
+        None => {}
+    }
+    tree.insert(path, What::Link(text), None, None, false);
+    Ok(Done::Done)
 }
 
 fn remove(tree: &mut Tree, at: &Location, only: Option<&OnlyIf>) -> Result<Done, ClientError> {

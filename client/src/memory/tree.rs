@@ -42,8 +42,8 @@ pub(crate) struct Node {
 pub(crate) enum What {
     File(Arc<Vec<u8>>),
     Folder,
-    /// The absolute path of the target.
-    Link(RemotePath),
+    /// The text of the link.
+    Link(Vec<u8>),
 }
 
 /// All entries of a site.
@@ -117,7 +117,7 @@ impl Tree {
     pub(crate) fn link(&mut self, path: &str, to: &str) {
         let path = remote(path);
         self.make_folders(path.parent());
-        self.insert(path, What::Link(remote(to)), None, None, false);
+        self.insert(path, What::Link([b"/", to.as_bytes()].concat()), None, None, false);
     }
 
     /// Removes an entry and everything below it.
@@ -266,20 +266,31 @@ impl Tree {
         Ok(path)
     }
 
-    pub(super) fn follow(&self, path: &RemotePath) -> Result<RemotePath, ClientError> {
+    pub(crate) fn follow(&self, path: &RemotePath) -> Result<RemotePath, ClientError> {
         let mut links = 0;
-        let mut names: Vec<Name> = path.names().rev().filter_map(|name| Name::new(name).ok()).collect();
+        let mut names: Vec<Vec<u8>> = path.names().rev().map(<[u8]>::to_vec).collect();
         let mut here = RemotePath::home();
         while let Some(name) = names.pop() {
-            let next = here.join(&name).map_err(|_| told(Obstacle::BadPath, path))?;
+            match &name[..] {
+                b"" | b"." => continue,
+                b".." => {
+                    here = here.parent().unwrap_or_default();
+                    continue;
+                }
+                _ => {}
+            }
+            let bad = || told(Obstacle::BadPath, path);
+            let next = here.join(&Name::new(&name[..]).map_err(|_| bad())?).map_err(|_| bad())?;
             match self.nodes.get(&next).map(|node| &node.what) {
-                Some(What::Link(to)) => {
+                Some(What::Link(text)) => {
                     links += 1;
                     if links > LINKS {
                         return Err(told(Obstacle::Fault, path));
                     }
-                    names.extend(to.names().rev().filter_map(|name| Name::new(name).ok()));
-                    here = RemotePath::home();
+                    names.extend(text.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec));
+                    if text.starts_with(b"/") {
+                        here = RemotePath::home();
+                    }
                 }
                 Some(What::File(_)) if !names.is_empty() => return Err(told(Obstacle::NotFolder, &next)),
                 _ => here = next,
@@ -338,7 +349,7 @@ impl Tree {
 
 /// Changes for sessions.
 impl Tree {
-    fn insert(&mut self, path: RemotePath, what: What, mtime: Option<Mtime>, mode: Option<u32>, half: bool) {
+    pub(super) fn insert(&mut self, path: RemotePath, what: What, mtime: Option<Mtime>, mode: Option<u32>, half: bool) {
         self.changes += 1;
         let own = Mtime(FIRST_DATE + self.changes.cast_signed(), 7);
         let mtime = self.date(mtime.unwrap_or(own)).unwrap_or(own);

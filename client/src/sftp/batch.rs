@@ -12,7 +12,7 @@ use super::{
     calls::{self, Calls},
     fault, get,
     parts::Parts,
-    put,
+    put, symlink,
 };
 use crate::{
     error::ClientError,
@@ -149,6 +149,8 @@ async fn answer(calls: &Calls, pool: &BufferPool, parts: &Parts, op: Op) -> Resu
             }
             Ok(Done::Done)
         }
+        Op::ReadLink { at } => symlink::read(calls, &at).await,
+        Op::MakeLink { at, text, replace } => symlink::make(calls, &at, text, replace).await,
         Op::Get { at, growing, .. } => get::small(calls, pool, &at, growing).await,
         Op::Put { put, content } => put::small(calls, &put, *content).await.map(Done::Stored),
     }

@@ -101,13 +101,23 @@ impl Calls {
     }
 
     pub(super) async fn real_path(&self, path: Bytes) -> Result<Bytes, ClientError> {
-        match self.link.ask(Request::RealPath { path: path.clone() }).await? {
+        self.one_path(Request::RealPath { path: path.clone() }, &path).await
+    }
+
+    /// The one path that answers a request about `path`.
+    pub(super) async fn one_path(&self, request: Request, path: &[u8]) -> Result<Bytes, ClientError> {
+        match self.link.ask(request).await? {
             Reply::Name(names) => match <[NameEntry; 1]>::try_from(names) {
                 Ok([entry]) => Ok(entry.name),
                 Err(_) => Err(ClientError::Protocol("several paths where one is required".into())),
             },
-            reply => Err(refusal(reply, &path)),
+            reply => Err(refusal(reply, path)),
         }
+    }
+
+    /// Sends a request about `path` that has no value.
+    pub(super) async fn do_it(&self, request: Request, path: &[u8]) -> Result<(), ClientError> {
+        done(self.link.ask(request).await?, path)
     }
 
     /// The attributes of a path, without following a link in the last place.

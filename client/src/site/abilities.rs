@@ -32,7 +32,7 @@ pub struct Abilities {
     pub password: bool,
     /// The site's files have permission bits.
     pub mode_bits: bool,
-    /// The site has symbolic links.
+    /// The site reads and makes symbolic links.
     pub links: bool,
     /// How the site stores the dates of files.
     pub mtime: Dates,

@@ -66,6 +66,21 @@ pub enum Op {
         /// Only if the file has this version or this content; otherwise [`Obstacle::Changed`](crate::Obstacle).
         only: Option<OnlyIf>,
     },
+    /// Reads the text of a symbolic link itself. Answered by [`Done::Link`].
+    ReadLink {
+        /// The location.
+        at: Location,
+    },
+    /// Makes a symbolic link. A link with the same text satisfies the request, and anything else that exists is
+    /// [`Obstacle::Exists`](crate::Obstacle). Answered by [`Done::Done`].
+    MakeLink {
+        /// The location, whose folder exists.
+        at: Location,
+        /// The text of the link, which the site does not interpret.
+        text: Vec<u8>,
+        /// Whether to replace a link with another text.
+        replace: bool,
+    },
     /// Discards the data of an unfinished upload. Answered by [`Done::Done`].
     Discard {
         /// The location.
@@ -115,6 +130,8 @@ pub enum Done {
         /// The file that was digested, if the site reports it.
         opened: Option<Opened>,
     },
+    /// The text of a symbolic link.
+    Link(Vec<u8>),
     /// A complete small file.
     Content(Box<Content>),
     /// The file has become larger than one block.

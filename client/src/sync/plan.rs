@@ -201,9 +201,15 @@ impl Plan {
         }
     }
 
-    /// Keeps the links and special files that would be removed, and the folders above them, because they cannot be
-    /// backed up.
-    pub(super) fn keep_without_backup(&mut self) {
+    /// Keeps the links and special files that would be removed or replaced, and the folders above them, because they
+    /// cannot be backed up.
+    pub(super) fn keep_without_backup(&mut self, target: &Listing) {
+        let is_link = |path: &RemotePath| target.entry(path).is_some_and(|entry| entry.kind == Kind::Symlink);
+        let replaced: Vec<RemotePath> = self.copies.keys().filter(|path| is_link(path)).cloned().collect();
+        for path in replaced {
+            self.copies.remove(&path);
+            self.problem(&path, Cause::NoBackup);
+        }
         let is_kept = |deletion: &&Deletion| matches!(deletion.entry.kind, Kind::Symlink | Kind::Other);
         let kept: Vec<RemotePath> = self.deletions.iter().filter(is_kept).map(|kept| kept.path.clone()).collect();
         for path in kept {

@@ -7,7 +7,7 @@ use std::{
 
 use ferry_shared::{
     digest::Digest,
-    entry::{Kind, Mtime},
+    entry::{Entry, Kind, Mtime},
     path::RemotePath,
 };
 
@@ -24,7 +24,7 @@ use crate::{
     obstacle::Obstacle,
     reconnect::Patience,
     site::{Dates, Done, Folders, Op, Site, SitePath, Surroundings},
-    transfer::{ConflictRule, Job, JobOptions, LinkRule, Piece, Work, apart},
+    transfer::{ConflictRule, Job, JobOptions, LinkRule, Piece, Work, apart, may_keep_links},
 };
 
 /// The two trees of a sync.
@@ -93,6 +93,9 @@ impl Sync {
             apart(&ends.source, &ends.target, Kind::Folder)?;
             apart(&ends.target, &ends.source, Kind::Folder)?;
         }
+        if options.links == LinkRule::Keep {
+            may_keep_links(&ends.from.abilities(), &ends.to.abilities(), false)?;
+        }
         let digests = ends.from.abilities().digest && ends.to.abilities().digest;
         if options.checksum && !digests {
             let text = "contents can only be compared where both sites offer digests";
@@ -146,8 +149,9 @@ impl Sync {
                 plan
             }
         };
+        self.compare_links(&mut plan).await?;
         if self.options.backup {
-            plan.keep_without_backup();
+            plan.keep_without_backup(&to);
         }
         removal::see(&mut self.to, &mut plan).await?;
         Ok(plan)
@@ -204,6 +208,28 @@ impl Sync {
             }
         }
         Ok((equal, problems))
+    }
+
+    /// Takes the links out of a plan that have the same text at both ends.
+    async fn compare_links(&mut self, plan: &mut Plan) -> Result<(), SyncError> {
+        let is_link = |entry: &Entry| entry.kind == Kind::Symlink;
+        let links = plan
+            .copies
+            .iter()
+            .filter(|(path, copy)| is_link(&copy.entry) && self.listings[1].entry(path).is_some_and(is_link));
+        let links: Vec<RemotePath> = links.map(|(path, _)| path.clone()).collect();
+        let ops = |end: &End| links.iter().map(|path| Op::ReadLink { at: end.at(path) }).collect();
+        let (from, to) = tokio::join!(self.from.ask(ops), self.to.ask(ops));
+        for ((path, from), to) in links.iter().zip(from?).zip(to?) {
+            // The copy reports any failure to read it.
+            if let (Ok(Done::Link(from)), Ok(Done::Link(to))) = (from, to)
+                && from == to
+            {
+                plan.copies.remove(path);
+                plan.unchanged += 1;
+            }
+        }
+        Ok(())
     }
 
     /// The job that copies `copies`, for the engine whose resources this sync uses.

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     conformance::scene::{IN_PLACE, LIKE_A_BUCKET, LIKE_SFTP},
     error::ClientError,
-    memory::{Memory, remote},
+    memory::{Memory, What, remote},
     reconnect::Patience,
     site::{Abilities, Dates, Folders, Names, Site as _},
     transfer::{Engine, Event, Job, JobOptions, Settings},
@@ -320,6 +320,92 @@ fn ignore_files_at_the_source_count_at_both_ends() {
     assert_eq!(ran.failed, 0);
     let now = files(&target, "t/");
     assert!(now.contains_key("d/keep.o") && now.contains_key("d/old.o") && !now.contains_key("x.o"), "{now:?}");
+}
+
+/// The texts of the links below a folder.
+fn links(site: &Memory, top: &str) -> BTreeMap<String, String> {
+    let text = |what: &What| match what {
+        What::Link(text) => Some(String::from_utf8(text.clone()).unwrap()),
+        _ => None,
+    };
+    site.tree(|tree| {
+        let below = tree.nodes().iter().filter_map(|(path, node)| {
+            let path = String::from_utf8(path.as_bytes().to_vec()).unwrap();
+            Some((path.strip_prefix(top)?.to_owned(), text(&node.what)?))
+        });
+        below.collect()
+    })
+}
+
+/// Two trees that differ in every way, also in their links.
+fn two_trees_with_links() -> (Memory, Memory) {
+    let (source, target) = two_trees(Abilities::ALL, Abilities::ALL);
+    let link = |site: &Memory, path: &str, text: &str| {
+        site.tree(|tree| tree.place(&remote(path), What::Link(text.into()), Mtime(20, 0), 0o777));
+    };
+    for (path, text) in [("s/l/new", "../same"), ("s/l/same", "x"), ("s/l/other", "new"), ("s/file-now-link", "same")] {
+        link(&source, path, text);
+    }
+    link(&source, "s/folder-now-link", "d");
+    for (path, text) in [("t/l/same", "x"), ("t/l/other", "old"), ("t/l/gone", "x")] {
+        link(&target, path, text);
+    }
+    target.tree(|tree| {
+        tree.write("t/file-now-link", "file");
+        tree.write("t/folder-now-link/in", "in");
+    });
+    (source, target)
+}
+
+const KEEPING: Options = Options { links: crate::transfer::LinkRule::Keep, ..MIRROR };
+
+#[test]
+fn links_are_kept_as_links_and_compared_by_their_texts() {
+    let (source, target) = two_trees_with_links();
+    let before = target.tree(|tree| tree.node("t/l/same").unwrap().version);
+    let ran = on_a_jumping_clock(sync(&source, &target, KEEPING));
+    assert_eq!((ran.failed, &ran.problems[..]), (0, &[][..]));
+    assert_mirrored(&source, &target);
+    assert_eq!((links(&source, "s/"), links(&source, "s/").len()), (links(&target, "t/"), 5));
+    assert_eq!(target.tree(|tree| tree.node("t/l/same").unwrap().version), before, "an equal link was made again");
+    assert_eq!(on_a_jumping_clock(sync(&source, &target, KEEPING)).planned, 0);
+    let (source, target) = two_trees_with_links();
+    on_a_jumping_clock(async {
+        let (engine, _events) = Engine::start(Settings::default());
+        let options = Options { backup: true, ..KEEPING };
+        let mut sync = Sync::new(ends(&source, &target), options, engine.surroundings(), Patience::NONE).unwrap();
+        let plan = sync.plan(&mut Select::default()).await.unwrap();
+        // A link cannot be backed up, so it is not replaced.
+        assert!(!plan.copies.contains_key(&remote("l/other")) && plan.copies.contains_key(&remote("l/new")));
+        let without = Memory::named("without", Abilities { links: false, ..Abilities::ALL });
+        for ends in [ends(&source, &without), ends(&without, &target)] {
+            Sync::new(ends, KEEPING, engine.surroundings(), Patience::NONE).unwrap_err();
+        }
+    });
+}
+
+#[test]
+fn killed_at_any_step_a_sync_that_keeps_links_ends_in_the_same_state() {
+    for at_source in [true, false] {
+        let (source, target) = two_trees_with_links();
+        on_a_jumping_clock(sync(&source, &target, KEEPING));
+        for step in 0..if at_source { source.operations() } else { target.operations() } {
+            let (source, target) = two_trees_with_links();
+            let killed = if at_source { &source } else { &target };
+            killed.crash_after(step);
+            on_a_jumping_clock(async {
+                tokio::select! {
+                    _ = sync(&source, &target, KEEPING) => {}
+                    () = killed.crashed() => {}
+                }
+            });
+            killed.heal();
+            let ran = on_a_jumping_clock(sync(&source, &target, KEEPING));
+            assert_eq!((ran.failed, &ran.problems[..]), (0, &[][..]), "step {step}");
+            assert_mirrored(&source, &target);
+            assert_eq!(links(&source, "s/"), links(&target, "t/"), "step {step}");
+        }
+    }
 }
 
 #[test]

@@ -153,6 +153,8 @@ pub enum Outcome {
     },
     /// The folder exists at its target.
     Folder,
+    /// The target is a symbolic link with the same text as the source.
+    Link,
     /// Left out, on purpose.
     Skipped(Skip),
     /// A dry run would transfer it.
@@ -188,6 +190,8 @@ pub struct Summary {
     pub unchanged: u64,
     /// Folders that exist at the target.
     pub folders: u64,
+    /// Symbolic links that are the same at the target.
+    pub links: u64,
     /// Bytes of the files that were verified or equal.
     pub bytes: u64,
     /// Bytes of files that were sent.

@@ -69,6 +69,8 @@ pub(super) enum Step {
     FolderMode,
     /// Set the folder's date to its source's; all its contents are done.
     FolderDate,
+    /// Make the same link at the target; everything else in its piece is done.
+    Link,
     /// Stat the target. With facts: a file with these facts is to be replaced, and only its version is still needed.
     Stat(Option<FileFacts>),
     /// Compare the contents of both ends; the target has these facts.

@@ -111,6 +111,8 @@ pub enum LinkRule {
     Skip,
     /// Follow links. A move follows none, because it would remove files outside the folder.
     Follow,
+    /// Make the same links at the target, after everything else. For copies between sites that both have links.
+    Keep,
 }
 
 /// The options of a job.

@@ -28,6 +28,8 @@ struct Piece {
     /// Whether the piece as a whole failed.
     refused: bool,
     scanned: bool,
+    /// Symbolic links that are made once everything else is there.
+    links: Vec<ItemPath>,
     /// The dates of the target's folders, by their paths below the piece.
     dates: HashMap<RemotePath, FolderDate>,
     /// Folders of the source that are removed at the end if they are empty, outer ones first.
@@ -46,6 +48,8 @@ pub(super) struct FolderDate {
 /// The next work on a piece without open items.
 #[derive(Debug)]
 pub(super) enum Closing {
+    /// Make these symbolic links. They count as open items.
+    Links(Vec<ItemPath>),
     /// Set the dates of these folders. They count as open items.
     Dates(Vec<FolderDate>),
     /// Remove these folders of the source if they are empty, inner ones first. They count as one open item.
@@ -150,18 +154,28 @@ impl Pieces {
         self.change(piece, |piece| drop(piece.dates.remove(below)));
     }
 
+    /// Records a symbolic link to be made. That is done last, so that nothing is written through it.
+    pub(super) fn note_link(&self, path: ItemPath) {
+        self.change(path.piece(), |piece| piece.links.push(path));
+    }
+
     /// Records a folder of the source that is to be removed; outer folders come first.
     pub(super) fn note_folder(&self, path: ItemPath) {
         self.change(path.piece(), |piece| piece.folders.push(path));
     }
 
     /// Takes a piece without open items, and the next work on it.
-    pub(super) fn take_ready(&self, most_dates: usize) -> Option<(usize, Closing)> {
+    pub(super) fn take_ready(&self, most: usize) -> Option<(usize, Closing)> {
         let mut state = self.0.lock();
         loop {
             let number = state.ready.pop()?;
             let Some(piece) = state.pieces.get_mut(number).filter(|piece| piece.open == 0) else { continue };
-            let due = piece.dates.values_mut().filter(|date| date.due).take(most_dates);
+            if !piece.links.is_empty() {
+                let links = piece.links.split_off(piece.links.len().saturating_sub(most));
+                piece.open = links.len() as u64;
+                return Some((number, Closing::Links(links)));
+            }
+            let due = piece.dates.values_mut().filter(|date| date.due).take(most);
             let dates: Vec<FolderDate> = due
                 .map(|date| {
                     date.due = false;

@@ -3,6 +3,7 @@
 
 mod case;
 mod check;
+mod kept_links;
 mod place;
 mod restart;
 mod run;

@@ -41,8 +41,8 @@ const BATCH_ITEMS: usize = 64;
 const BATCH_BYTES: u64 = 4 << 20;
 /// The most waiting items of a job; its scan waits until some are taken.
 const BACKLOG: usize = 50_000;
-/// Folders that are given their dates together.
-const DATES: usize = 1024;
+/// Links that are made, or folders that are given their dates, together.
+const CLOSING: usize = 1024;
 /// Jobs scanned at a time.
 const SCANS: usize = 2;
 
@@ -445,9 +445,15 @@ impl State {
         for entry in entries.iter_mut().filter(|entry| !entry.reported) {
             let job = entry.task.id;
             while !entry.task.is_cancelled()
-                && let Some((piece, closing)) = entry.task.pieces.take_ready(DATES)
+                && let Some((piece, closing)) = entry.task.pieces.take_ready(CLOSING)
             {
                 match closing {
+                    Closing::Links(links) => {
+                        for path in links {
+                            let item = Item::new(new_id(), Arc::clone(&entry.task), path);
+                            entry.append(Item { step: Step::Link, ..item });
+                        }
+                    }
                     Closing::Dates(dates) => {
                         for FolderDate { path, mtime, .. } in dates {
                             let mut item = Item::new(new_id(), Arc::clone(&entry.task), path);

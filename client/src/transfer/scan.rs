@@ -14,7 +14,8 @@ use super::{
     event::{Event, Failure, Outcome, Skip},
     fit::{self, Planned},
     item::{Item, Step},
-    job::Selected,
+    job::{LinkRule, Selected},
+    keep::may_keep_links,
     path::{Ends, ItemPath},
     queue::Work,
     sessions::{Open, Pool},
@@ -58,6 +59,9 @@ async fn scan_source(core: &Shared, task: &Arc<Task>, work: Work) -> Result<(), 
     match work {
         Work::Pieces(pieces) => {
             may_remove_source(task)?;
+            if task.options.links == LinkRule::Keep {
+                may_keep_links(&task.from.abilities, &task.to.abilities, task.options.remove_source)?;
+            }
             for (number, piece) in pieces.into_iter().enumerate() {
                 let ends = Ends::new(number, Some(piece.from), Some(piece.to));
                 match self::piece(core, task, &ends).await {

@@ -22,6 +22,7 @@ pub(super) struct Tally {
     equal: AtomicU64,
     unproven: AtomicU64,
     unchanged: AtomicU64,
+    links: AtomicU64,
     skipped: AtomicU64,
     failed: AtomicU64,
     /// The weakest proof so far, counted from 1; 0 if there is none.
@@ -89,6 +90,7 @@ impl Tally {
                 add(&self.reused, *size);
             }
             Outcome::Unchanged { .. } => add(&self.unchanged, 1),
+            Outcome::Link => add(&self.links, 1),
             Outcome::Skipped(_) => add(&self.skipped, 1),
             Outcome::Failed(_) => add(&self.failed, 1),
             Outcome::Folder | Outcome::Would { .. } => {}
@@ -129,6 +131,7 @@ impl Tally {
             unproven: get(&self.unproven),
             unchanged: get(&self.unchanged),
             folders: get(&self.folders_done),
+            links: get(&self.links),
             bytes: get(&self.arrived_bytes),
             transferred: get(&self.transferred),
             reused: get(&self.reused),

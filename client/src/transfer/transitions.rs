@@ -239,13 +239,21 @@ pub(super) fn folder_dated(item: Item) -> Next {
     Next::Done(item, Outcome::Folder)
 }
 
+/// Ends the item of a link at whose place is something else, which the rule does not replace.
+pub(super) fn link_obstructed(item: Item) -> Next {
+    match item.task.rule(&item.path) {
+        ConflictRule::Skip => Next::Done(item, Outcome::Skipped(Skip::Exists)),
+        _ => fail(item, Obstacle::Exists, "a file, a folder or another link is in the place of this link"),
+    }
+}
+
 /// Whether a finished item has left a useless part at its target: the last put did not complete, and no further one will
 /// go on with its part.
 pub(super) fn leaves_part(item: &Item, outcome: &Outcome) -> bool {
     let unwanted = match outcome {
         Outcome::Skipped(why) => matches!(why, Skip::Exists | Skip::NotNewer),
         Outcome::Verified { .. } | Outcome::Equal { .. } | Outcome::Unchanged { .. } => true,
-        Outcome::Folder | Outcome::Would { .. } | Outcome::Failed(_) => false,
+        Outcome::Folder | Outcome::Link | Outcome::Would { .. } | Outcome::Failed(_) => false,
     };
     unwanted && item.begun && !item.task.is_stream() && item.beside.is_none()
 }

@@ -6,7 +6,7 @@ use ferry_e2e::binaries::{self, repository};
 
 use crate::tidy::sources;
 
-/// The names of all tests in the repository.
+/// The names of all tests in the repository. The conformance cases are tests of each kind of site.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (_, text) in sources() {
@@ -14,6 +14,8 @@ fn tests() -> BTreeSet<String> {
         for line in text.lines().map(str::trim) {
             if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
                 is_test = true;
+            } else if let Some(case) = line.strip_suffix("(scene: &Scene) {") {
+                names.extend(case.rsplit(' ').next().map(str::to_owned));
             } else if let (true, Some((_, name))) = (is_test, line.split_once("fn ")) {
                 names.extend(name.split('(').next().map(str::to_owned));
                 is_test = false;

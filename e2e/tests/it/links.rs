@@ -131,6 +131,57 @@ fn a_site_says_what_to_do_with_links_unless_the_flag_does() {
 }
 
 #[test]
+fn links_are_kept_as_links_on_this_computer_and_refused_where_that_is_not_possible() {
+    let server = Server::with_anna();
+    let (client, home) = (server.client("anna"), server.home("anna"));
+    let here = client.scratch("here");
+    tree(&here);
+    symlink("gone", here.join("tree/folder/dangling")).unwrap();
+    let (from, to) = (here.join("tree"), here.join("copy"));
+    let texts = || ["to-file", "to-folder", "folder/dangling"].map(|link| fs::read_link(to.join(link)).unwrap());
+    let expected = ["../target", "../beside", "gone"].map(std::path::PathBuf::from);
+    client.run(&[&"cp", &from, &to, &"--links=keep", &"-n"]).ok();
+    assert!(!to.exists());
+    let objects = client.run(&[&"cp", &from, &to, &"--links=keep", &"--json"]).ok().json();
+    assert_eq!(texts(), expected);
+    assert_eq!(fs::read(to.join("plain")).unwrap(), b"plain");
+    assert_eq!(objects.iter().filter(|object| object["outcome"] == "link").count(), 3);
+    assert_eq!(objects.last().unwrap()["summary"]["links"], 3);
+    let date = |root: &Path| fs::metadata(root.join("folder")).unwrap().modified().unwrap();
+    assert_eq!(date(&from), date(&to), "the folder has its date although a link was made in it");
+    // Another link is replaced only if a rule says so, and never what it leads to.
+    fs::remove_file(to.join("to-file")).unwrap();
+    symlink("plain", to.join("to-file")).unwrap();
+    let copy = |flags: &[&str]| {
+        let mut words: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&"sync", &from, &to, &"--links=keep"];
+        words.extend(flags.iter().map(|flag| flag as &dyn AsRef<std::ffi::OsStr>));
+        client.run(&words)
+    };
+    symlink("plain", to.join("extra")).unwrap();
+    copy(&["--delete"]).ok();
+    assert_eq!(texts(), expected);
+    assert!(fs::symlink_metadata(to.join("extra")).is_err());
+    assert_eq!(fs::read(to.join("plain")).unwrap(), b"plain");
+    copy(&["--delete"]).ok().says("nothing to do");
+    // To and from a server, and by a move, links cannot be kept.
+    fs::create_dir(home.join("tree")).unwrap();
+    let lines: [&[&dyn AsRef<std::ffi::OsStr>]; 7] = [
+        &[&"put", &from, &client.at("new")],
+        &[&"cp", &from, &client.at("new")],
+        &[&"sync", &from, &client.at("new")],
+        &[&"get", &client.at("tree"), &here.join("new")],
+        &[&"sync", &client.at("tree"), &here.join("new")],
+        &[&"cp", &client.at("tree"), &client.at("new")],
+        &[&"mv", &from, &here.join("new")],
+    ];
+    for line in lines {
+        client.run(&[line, &[&"--links=keep"]].concat()).code(2).says("--links keep");
+        assert!(!home.join("new").exists() && !here.join("new").exists());
+    }
+    client.run(&[&"check", &from, &client.at("tree"), &"--links=keep"]).code(2);
+}
+
+#[test]
 fn entries_of_a_folder_that_cannot_be_sent_are_named_with_exit_code_6() {
     let server = Server::with_anna();
     let (client, home) = (server.client("anna"), server.home("anna"));

@@ -91,6 +91,12 @@ pub(super) async fn run(
         require_names(&sources)?;
     }
     let [from_site, to_site] = open(&first, &to, context)?;
+    let options = JobOptions {
+        parents: is_into(&to),
+        remove_source: moves,
+        ..transfer::options_with(context, links(&first, &to))?
+    };
+    transfer::check_links(options.links, &from_site.site.abilities(), &to_site.site.abilities(), moves)?;
     // Keep a connection open until the end, because a session ends with its last connection.
     let (mut from_kept, mut to_kept) = (None, None);
     let prepared = async {
@@ -102,8 +108,6 @@ pub(super) async fn run(
         pieces = prepared => pieces?,
         signal = signals.next() => return Ok(signal.exit()),
     };
-    let links = links(&first, &to);
-    let options = JobOptions { parents: is_into(&to), remove_source: moves, ..transfer::options_with(context, links)? };
     let servers: Vec<Served> =
         [&from_site, &to_site].into_iter().filter_map(|found| Some(found.server.as_ref()?.1.clone())).collect();
     let work = Work::Copy { from: from_site.site, to: to_site.site, pieces };

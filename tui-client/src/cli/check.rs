@@ -77,6 +77,11 @@ pub(super) async fn run(args: CheckArgs, context: &mut Context) -> Result<Exit, 
     let filter = context.global.filters.filter()?;
     let place = context.place(&args.remote)?;
     let links = Links::rule(context.global.links.or(place.links));
+    if links == LinkRule::Keep {
+        return Err(Failure::Usage(
+            "check cannot compare links as links; use --links skip or --links follow".to_owned(),
+        ));
+    }
     let remote = context.remote(&place).await?;
     let top = PathBuf::from(&args.local);
     let walk = tokio::task::spawn_blocking({

@@ -6,6 +6,7 @@ mod tree;
 use std::{collections::HashSet, ffi::OsString};
 
 use ferry_client::{
+    Ferry,
     server::Remote,
     transfer::{ConflictRule, Filter, LinkRule},
 };
@@ -84,6 +85,7 @@ pub(super) async fn run(way: Way, arguments: &[OsString], context: &mut Context)
         sources::require_names(&places, "move")?;
     }
     let links = Links::rule(context.global.links.or(to.links));
+    transfer::check_links(links, &Ferry::ABILITIES, &Ferry::ABILITIES, way == Way::Move)?;
     let remote = context.remote(&to).await?;
     let places = sources::expand(&remote, places).await?;
     let dry_run = context.global.dry_run;

@@ -18,7 +18,7 @@ use ferry_shared::entry::Mtime;
 pub(super) use self::{lock::Lock, round::Round};
 use super::{
     between::{self, End},
-    transfer::Served,
+    transfer::{self, Served},
 };
 use crate::{args::Links, context::Context, exit::Exit, failure::Failure, interrupt::Signals};
 
@@ -32,8 +32,8 @@ use crate::{args::Links, context::Context, exit::Exit, failure::Failure, interru
     Without --delete nothing is removed. With it, everything is copied and verified first; a folder that cannot be\n\
     read, at either end, keeps its counterpart and everything below it (exit code 6). What a filter leaves out is\n\
     never removed. Patterns in files named .ferryignore at FROM have the syntax of .gitignore.\n\
-    Symlinks at FROM are left out and reported (exit code 6), unless --links is given; symlinks at TO are removed,\n\
-    never followed."
+    Symlinks at FROM are left out and reported (exit code 6), unless --links is given; symlinks at TO that\n\
+    are not kept are removed, never followed."
 )]
 pub(crate) struct SyncArgs {
     /// The folder to copy from
@@ -121,6 +121,7 @@ impl Order {
         let backup = backup(rules.backup_dir.as_ref(), &to, context)?;
         let links = Links::rule(context.global.links.or(between::links(&from, &to)));
         let [from_site, to_site] = between::open(&from, &to, context)?;
+        transfer::check_links(links, &from_site.site.abilities(), &to_site.site.abilities(), false)?;
         let server = |found: &between::Found| found.server.as_ref().map(|(_, server)| server.clone());
         let servers = [&from_site, &to_site].into_iter().filter_map(server).collect();
         let ends =

@@ -7,11 +7,11 @@ mod report;
 use std::{future::pending, sync::Arc, time::Duration};
 
 use ferry_client::{
-    Ferry, Site,
+    Ferry, Local, Site,
     reconnect::Patience,
-    server::Connector,
-    site::Surroundings,
-    transfer::{ConflictRule, Engine, Event, Job, JobOptions, Scope, Settings},
+    server::{self, Connector},
+    site::{Abilities, Surroundings},
+    transfer::{ConflictRule, Engine, Event, Job, JobOptions, LinkRule, Scope, Settings, may_keep_links},
 };
 use ferry_shared::message::Notice;
 use tokio::{
@@ -55,10 +55,13 @@ pub(super) enum Way {
 /// # Errors
 /// [`Failure::Filter`], or [`Failure::Usage`] if questions are requested without a terminal.
 pub(super) fn options(context: &Context, place: &Place) -> Result<JobOptions, Failure> {
-    options_with(context, place.links)
+    let options = options_with(context, place.links)?;
+    // Links cannot be kept in one direction either.
+    check_links(options.links, &Local::ABILITIES, &server::abilities(&place.target), false)?;
+    Ok(options)
 }
 
-/// The same, with `links` as the default for symbolic links.
+/// The same between any two sites, with `links` as the default for symbolic links.
 ///
 /// # Errors
 /// Those of [`options`].
@@ -74,6 +77,17 @@ pub(super) fn options_with(context: &Context, links: Option<Links>) -> Result<Jo
         filter: global.filters.filter()?,
         ..JobOptions::default()
     })
+}
+
+/// Refuses to keep links where that is not possible; `moves` if sources are removed.
+///
+/// # Errors
+/// [`Failure::Usage`].
+pub(super) fn check_links(links: LinkRule, from: &Abilities, to: &Abilities, moves: bool) -> Result<(), Failure> {
+    match links {
+        LinkRule::Keep => may_keep_links(from, to, moves).map_err(|error| Failure::Usage(error.to_string())),
+        LinkRule::LeaveOut | LinkRule::Skip | LinkRule::Follow => Ok(()),
+    }
 }
 
 /// The rule for existing targets.

@@ -147,6 +147,7 @@ impl Comparison<'_> {
             Kind::Folder => self.subfolder(visit, path, entry, there, taken),
             Kind::File => self.file(visit, path, entry, there),
             Kind::Symlink if self.rules.links == LinkRule::Skip => {}
+            Kind::Symlink if self.rules.links == LinkRule::Keep => self.link(visit, path, entry, there),
             Kind::Symlink => self.plan.problem(&path, Cause::Symlink),
             Kind::Other => self.plan.problem(&path, Cause::Special),
         }
@@ -193,6 +194,19 @@ impl Comparison<'_> {
                 Some(why) => self.copy(visit.blocked, path, entry, why),
                 None => self.plan.unchanged += 1,
             },
+        }
+    }
+
+    /// Plans a link. The texts of two links are compared later, because no listing contains them.
+    fn link(&mut self, visit: &Visit, path: RemotePath, entry: &Entry, there: Option<&Entry>) {
+        match there {
+            None => self.copy(visit.blocked, path, entry, Why::New),
+            Some(there) if there.kind == Kind::Symlink => self.copy(visit.blocked, path, entry, Why::Content),
+            Some(there) => {
+                if self.is_in_the_way(visit, &path, there) {
+                    self.copy(true, path, entry, Why::Kind);
+                }
+            }
         }
     }
 

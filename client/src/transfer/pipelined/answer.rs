@@ -12,6 +12,7 @@ use crate::{
     transfer::{
         conflict::FileFacts,
         engine_state::EngineState,
+        event::Outcome,
         item::{self, Item},
         transitions::{self, Next},
     },
@@ -41,6 +42,7 @@ fn refused(item: Item, stage: &Stage, error: ClientError, patience: Patience) ->
             transitions::verified(item, *done)
         }
         (Stage::RemoveSource(_), Obstacle::Changed) => transitions::failed(item, ClientError::SourceChanged, patience),
+        (Stage::MakeLink, Obstacle::Exists) => transitions::link_obstructed(item),
         (Stage::Discard, Obstacle::NotFound) => transitions::discarded(item),
         (Stage::Put(_), _) => transitions::refused(item, error, patience),
         _ => transitions::failed(item, error, patience),
@@ -107,6 +109,8 @@ fn accepted(core: &EngineState, mut item: Item, stage: Stage, answered: Answered
             (Some(at), true) => return ask::remove_now(item, at, done),
             _ => transitions::failed(item, ClientError::SourceChanged, patience),
         },
+        (Stage::ReadLink, Answered::Link(text)) => return ask::link(item, text),
+        (Stage::MakeLink, Answered::Done) => Next::Done(item, Outcome::Link),
         (Stage::Folder, Answered::Done) => transitions::folder_made(item),
         (Stage::FolderDate, Answered::Done) => transitions::folder_dated(item),
         (Stage::Attributes, Answered::Done) => transitions::attributes_set(item),

@@ -8,6 +8,7 @@ use crate::{
     site::{Content, Location, OnlyIf, Op, Put},
     transfer::{
         item::{Done, Item, Step},
+        keep,
         transitions::{self, Next},
     },
 };
@@ -52,6 +53,7 @@ pub(super) fn step(item: Item) -> Asked {
             let op = Op::SetAttributes { at: target, mtime: Some(item.facts.mtime), mode: None, seen: None };
             asked(item, Side::Target, op, Stage::FolderDate)
         }
+        Step::Link => asked(item, Side::Source, Op::ReadLink { at: source }, Stage::ReadLink),
         Step::Stat(_) => asked(item, Side::Target, Op::Stat { at: target }, Stage::Target),
         Step::Compare(_) => compare(item, source, target),
         Step::Confirm(done) => asked(item, Side::Target, Op::Hash { at: target }, Stage::Confirm(done)),
@@ -154,6 +156,19 @@ pub(super) fn remove_now(item: Item, at: Location, done: Done) -> Asked {
     let version = item.source_version.clone().filter(|_| done.grown.is_none());
     let op = Op::Remove { at, only: Some(OnlyIf { version, root: Some(done.root), size: done.size }) };
     asked(item, Side::Source, op, Stage::RemoveSource(done))
+}
+
+/// Makes the link whose text was read from the source.
+pub(super) fn link(item: Item, text: Vec<u8>) -> Asked {
+    let trusted = item.task.from.abilities.near;
+    let (Some(at), true) = (item.path.target(), !item.task.is_cancelled()) else {
+        return Asked::Next(Next::Again(item));
+    };
+    if let Err(error) = keep::check_text(&text, at.below().depth(), trusted) {
+        return Asked::Next(transitions::failed(item, error, Patience::NONE));
+    }
+    let replace = keep::replaces_links(item.task.rule(&item.path));
+    asked(item, Side::Target, Op::MakeLink { at, text, replace }, Stage::MakeLink)
 }
 
 /// Writes the content of a small file, which was read from the source, to its target.

@@ -25,6 +25,10 @@ pub(super) enum Stage {
     Folder,
     /// Set the folder's date.
     FolderDate,
+    /// Read the text of the link at the source.
+    ReadLink,
+    /// Make the link at the target.
+    MakeLink,
     /// Copy the source's attributes to the target.
     Attributes,
     /// Stat the target of a move, which must not be the same file as the source.

@@ -79,7 +79,7 @@ impl After<'_> {
                 Outcome::Skipped(_) => skipped += 1,
                 Outcome::Failed(_) => failed += 1,
                 Outcome::Folder => {}
-                Outcome::Would { .. } => panic!("nobody asked for a dry run"),
+                Outcome::Link | Outcome::Would { .. } => panic!("nobody asked for a dry run"),
             }
         }
         let counted = (files, equal, unchanged, skipped, failed, unproven);

@@ -21,6 +21,7 @@ use crate::{
         event::{Outcome, Skip},
         fit::{self, Planned},
         item::{Item, NO_MODE, Step},
+        job::LinkRule,
         path::{Ends, FolderPath, ItemPath},
         task::Task,
         transitions::{self, Next},
@@ -189,9 +190,14 @@ impl Plan {
         Arc::new(move |below| task.options.filter.is_open() || task.options.filter.means_folder(&shown_path(below)))
     }
 
-    /// Whether any file of a page is transferred.
+    /// Whether any file or link of a page is transferred.
     fn receives(&self, page: &Page) -> bool {
-        page.entries.iter().any(|entry| entry.kind == Kind::File && self.takes(&page.under, &entry.name))
+        let goes = |kind| kind == Kind::File || kind == Kind::Symlink && self.keeps_links();
+        page.entries.iter().any(|entry| goes(entry.kind) && self.takes(&page.under, &entry.name))
+    }
+
+    fn keeps_links(&self) -> bool {
+        self.task.options.links == LinkRule::Keep
     }
 
     fn takes(&self, under: &RemotePath, name: &Name) -> bool {
@@ -302,10 +308,10 @@ impl Plan {
             return;
         }
         let skip = match entry.kind {
-            Kind::Symlink => Some(self.task.options.skips_link()),
+            Kind::Symlink if !self.keeps_links() => Some(self.task.options.skips_link()),
             Kind::Folder | Kind::Other => Some(Skip::Special),
-            Kind::File if is_part_name(entry.name.as_bytes()) => Some(Skip::Unfinished),
-            Kind::File => None,
+            Kind::File | Kind::Symlink if is_part_name(entry.name.as_bytes()) => Some(Skip::Unfinished),
+            Kind::File | Kind::Symlink => None,
         };
         if let Some(why) = skip {
             return self.leave_out(folder, &entry.name, Outcome::Skipped(why));
@@ -315,11 +321,24 @@ impl Plan {
             return self.leave_out(folder, &entry.name, Outcome::Skipped(Skip::UnusableName));
         };
         self.announce(folder);
+        if entry.kind == Kind::Symlink {
+            return self.link(path);
+        }
         self.task.tally.add_file(entry.size);
         let facts = FileFacts { size: entry.size, mtime: entry.mtime };
         let item = Item { facts, mode: entry.mode, ..self.new_item(path) };
         let planned = self.file(item);
         self.out.push(planned);
+    }
+
+    /// Plans a link, which is made at the end.
+    fn link(&mut self, path: ItemPath) {
+        self.task.tally.add_file(0);
+        if self.task.options.dry_run {
+            let item = self.new_item(path);
+            return self.add(Next::Done(item, Outcome::Would { size: 0, replaces: false }));
+        }
+        self.task.pieces.note_link(path);
     }
 
     /// Plans a file according to the state of its target.

@@ -66,6 +66,8 @@ enum OutcomeObject {
         size: u64,
     },
     Folder,
+    /// A symbolic link.
+    Link,
     Skipped {
         why: &'static str,
     },
@@ -97,6 +99,7 @@ struct Sum {
     unproven: u64,
     unchanged: u64,
     folders: u64,
+    links: u64,
     bytes: u64,
     transferred: u64,
     reused: u64,
@@ -143,6 +146,7 @@ pub(super) fn item<T>(
         Outcome::Equal { size } => OutcomeObject::Equal { size: *size },
         Outcome::Unchanged { size } => OutcomeObject::Unchanged { size: *size },
         Outcome::Folder => OutcomeObject::Folder,
+        Outcome::Link => OutcomeObject::Link,
         Outcome::Skipped(skip) => OutcomeObject::Skipped { why: why(*skip) },
         Outcome::Would { size, replaces } => OutcomeObject::Would { size: *size, replaces: *replaces },
         Outcome::Failed(failure) => {
@@ -160,7 +164,9 @@ pub(super) fn job_error(error: &ClientError, exit: Exit) -> JobError {
 
 /// The sum of all jobs, with the number of deleted entries for a sync.
 pub(super) fn summary(sum: &Summary, deleted: Option<u64>, elapsed: Duration, exit: Exit) -> SummaryObject {
-    let Summary { files, equal, unproven, unchanged, folders, bytes, transferred, reused, skipped, failed, .. } = *sum;
+    let Summary {
+        files, equal, unproven, unchanged, folders, links, bytes, transferred, reused, skipped, failed, ..
+    } = *sum;
     let (seconds, exit) = (elapsed.as_secs_f64(), exit as u8);
     let sum = Sum {
         files,
@@ -168,6 +174,7 @@ pub(super) fn summary(sum: &Summary, deleted: Option<u64>, elapsed: Duration, ex
         unproven,
         unchanged,
         folders,
+        links,
         bytes,
         transferred,
         reused,

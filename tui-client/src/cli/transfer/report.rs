@@ -86,7 +86,7 @@ impl Report {
     /// The exit code, if nothing was done.
     pub(in crate::cli) fn idle(&self) -> Option<Exit> {
         let sum = &self.sum;
-        let done = sum.files + sum.folders + sum.skipped + sum.failed + self.deleted;
+        let done = sum.files + sum.links + sum.folders + sum.skipped + sum.failed + self.deleted;
         (done == 0).then(|| self.tally.exit())
     }
 
@@ -109,7 +109,9 @@ impl Report {
     /// Records the end of an item.
     pub(super) fn item(&mut self, path: &ItemPath, outcome: &Outcome, context: &mut Context) -> Result<(), Failure> {
         match outcome {
-            Outcome::Verified { .. } | Outcome::Equal { .. } | Outcome::Unchanged { .. } => self.tally.done(1),
+            Outcome::Verified { .. } | Outcome::Equal { .. } | Outcome::Unchanged { .. } | Outcome::Link => {
+                self.tally.done(1);
+            }
             Outcome::Would { size, .. } => {
                 self.tally.done(1);
                 self.would.0 += 1;
@@ -159,6 +161,7 @@ impl Report {
             }
             Outcome::Equal { .. } => Some(format!("{path} is already equal")),
             Outcome::Unchanged { .. } => Some(format!("{path} has the same size and date")),
+            Outcome::Link => Some(format!("{path} is the same symlink")),
             Outcome::Skipped(Skip::Exists) => skipped("the target already exists"),
             Outcome::Skipped(Skip::Symlink) => skipped("a symlink (see --links)"),
             Outcome::Skipped(Skip::LinkAsAsked) => skipped("a symlink"),
@@ -229,6 +232,7 @@ impl Report {
         sum.unproven += summary.unproven;
         sum.unchanged += summary.unchanged;
         sum.folders += summary.folders;
+        sum.links += summary.links;
         sum.bytes = sum.bytes.saturating_add(summary.bytes);
         sum.transferred = sum.transferred.saturating_add(summary.transferred);
         sum.reused = sum.reused.saturating_add(summary.reused);
@@ -293,7 +297,7 @@ impl Report {
     /// Whether the summary adds information to the reported failures.
     fn has_news(&self) -> bool {
         let sum = &self.sum;
-        let files = sum.files + sum.unchanged + sum.skipped + self.would.0 + self.deleted;
+        let files = sum.files + sum.links + sum.unchanged + sum.skipped + self.would.0 + self.deleted;
         files > 0 || self.way == Way::Sync && sum.failed == 0 || (sum.folders > 0 && sum.failed == 0)
     }
 
@@ -316,7 +320,7 @@ impl Report {
             let deleted = if self.deleted > 0 { format!(", {} deleted", self.deleted) } else { String::new() };
             format!("{what} would be {way}{deleted}; nothing was changed")
         } else if self.way == Way::Sync && sum.files == 0 {
-            let idle = sum.folders + self.deleted == 0;
+            let idle = sum.folders + sum.links + self.deleted == 0;
             if idle { "nothing to do" } else { "no file was copied" }.to_owned()
         } else if sum.files == 0 && sum.unchanged > 0 {
             "nothing was compared".to_owned()
@@ -345,6 +349,9 @@ impl Report {
         }
         if self.deleted > 0 && !self.dry_run {
             line += &format!("; {} deleted", self.deleted);
+        }
+        if sum.links > 0 {
+            line += &format!("; {} kept", human::count(sum.links, "symlink", "symlinks"));
         }
         for (number, word) in [
             (sum.equal, "already equal"),

@@ -81,6 +81,7 @@ pub(crate) fn links(links: Links) -> &'static str {
     match links {
         Links::Skip => "skip them",
         Links::Follow => "copy what they lead to",
+        Links::Keep => "make the same links",
     }
 }
 

@@ -90,7 +90,8 @@ fn item_done(state: &mut State, job: JobId, item: ItemId, path: &ItemPath, (fact
                 transfer.skip(path.relative(), why);
             }
         }
-        Outcome::Equal { .. } | Outcome::Unchanged { .. } | Outcome::Folder | Outcome::Would { .. } => {}
+        Outcome::Equal { .. } | Outcome::Unchanged { .. } | Outcome::Folder | Outcome::Link | Outcome::Would { .. } => {
+        }
     }
     if let Some((kind, path)) = kind.zip(path.to()) {
         land::landed(state, &target, path, kind, facts);
