@@ -30,6 +30,7 @@ mod walk;
 
 use self::session::SftpSession;
 pub use self::{
+    config::{ConfiguredHost, configured_hosts},
     connector::{Greeted, PORT, SftpConnector, SftpOptions, completed, unsupported_lines},
     place::HOME,
     remote::{BlockReader, PageStream, SftpRemote},

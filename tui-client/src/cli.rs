@@ -93,7 +93,7 @@ pub(crate) enum Command {
     Register(register::RegisterArgs),
     /// Change the password
     Passwd(passwd::PasswdArgs),
-    /// Save, list and remove servers
+    /// Save, import, list and remove servers
     Site(site::SiteArgs),
     /// Print the completion script for a shell
     Completion(completion::CompletionArgs),

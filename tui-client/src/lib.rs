@@ -13,6 +13,7 @@ mod failure;
 mod fault;
 mod home;
 mod human;
+mod import;
 mod interrupt;
 mod json;
 mod os_bytes;

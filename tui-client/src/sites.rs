@@ -110,6 +110,40 @@ impl Site {
         }
     }
 
+    /// The address and the folder, for people.
+    pub(crate) fn shown(&self) -> String {
+        let path = self.path.as_deref().unwrap_or_default();
+        let user = if self.user.is_empty() { String::new() } else { format!("{}@", self.user) };
+        match self.kind {
+            Kind::Ferry => format!("{user}{}:{path}", self.address),
+            Kind::Sftp => format!("{SFTP}{user}{}/{path}", self.address),
+        }
+    }
+
+    /// The entry in the file.
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.insert("address", value(&self.address));
+        if !self.user.is_empty() {
+            table.insert("user", value(&self.user));
+        }
+        let text = |file: &Option<PathBuf>| file.as_ref().map(|file| file.display().to_string());
+        let optional = [
+            ("kind", self.kind.word().map(str::to_owned)),
+            ("path", self.path.clone()),
+            ("server_key", self.server_key.map(|key| key.to_string())),
+            ("identity", text(&self.identity)),
+            ("seal", text(&self.seal)),
+            ("links", self.links.map(|links| links.word().to_owned())),
+        ];
+        for (key, text) in optional {
+            if let Some(text) = text {
+                table.insert(key, value(text));
+            }
+        }
+        table
+    }
+
     /// The parts of an address with or without a scheme.
     pub(crate) fn kind_and_address(typed: &str) -> (Kind, &str) {
         match typed.strip_prefix(SFTP) {
@@ -241,6 +275,11 @@ impl Sites {
         self.sites.iter()
     }
 
+    /// The site named `name`.
+    pub(crate) fn get(&self, name: &str) -> Option<&Site> {
+        self.sites.get(name)
+    }
+
     /// Completes `address` from its site.
     ///
     /// # Errors
@@ -304,36 +343,26 @@ impl Sites {
     /// [`SitesError::Exists`], [`SitesError::BadName`], or the file cannot be written.
     pub(crate) fn add(&mut self, name: &str, site: Site) -> Result<(), SitesError> {
         self.require_free(name)?;
+        self.put(&[(name.to_owned(), site)])
+    }
+
+    /// Saves sites, and replaces those of the same names.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn put(&mut self, new: &[(String, Site)]) -> Result<(), SitesError> {
         let mut document = self.document()?;
         let all = document.entry("sites").or_insert_with(|| {
             let mut table = Table::new();
             table.set_implicit(true);
             Item::Table(table)
         });
-        let mut table = Table::new();
-        table.insert("address", value(&site.address));
-        if !site.user.is_empty() {
-            table.insert("user", value(&site.user));
-        }
-        let text = |file: &Option<PathBuf>| file.as_ref().map(|file| file.display().to_string());
-        let key = site.server_key.map(|key| key.to_string());
-        let optional = [
-            ("kind", site.kind.word().map(str::to_owned)),
-            ("path", site.path.clone()),
-            ("server_key", key),
-            ("identity", text(&site.identity)),
-            ("seal", text(&site.seal)),
-            ("links", site.links.map(|links| links.word().to_owned())),
-        ];
-        for (key, text) in optional {
-            if let Some(text) = text {
-                table.insert(key, value(text));
-            }
-        }
         let all = all.as_table_like_mut().ok_or_else(|| syntax(&self.file, &"`sites` is not a table"))?;
-        all.insert(name, Item::Table(table));
+        for (name, site) in new {
+            all.insert(name, Item::Table(site.table()));
+        }
         self.write(&document)?;
-        self.sites.insert(name.to_owned(), site);
+        self.sites.extend(new.iter().cloned());
         Ok(())
     }
 

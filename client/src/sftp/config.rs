@@ -3,7 +3,11 @@
 //! The first value of a setting counts, as in OpenSSH; `IdentityFile` collects. No crate is used, because what matters
 //! here is to notice each line that would change where a connection goes or which key is trusted.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// Lines that are not understood, and whose meaning does not matter for files.
 const HARMLESS: &[&str] = &[
@@ -40,8 +44,56 @@ pub(super) struct HostConfig {
     pub(super) port: Option<u16>,
     pub(super) identities: Vec<String>,
     pub(super) jumps: Option<String>,
-    /// Lines that are not understood, for people.
-    pub(super) notes: Vec<String>,
+    /// Lines that are not understood.
+    pub(super) notes: Vec<Note>,
+}
+
+/// A line that is not understood and may matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Note {
+    number: usize,
+    /// The keyword, in small letters.
+    key: String,
+    line: String,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} is not supported: {}", self.number, self.line)
+    }
+}
+
+/// A host that a configuration of SSH names, not only with a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfiguredHost {
+    /// The name in the configuration.
+    pub name: String,
+    /// The host to connect to.
+    pub host: String,
+    /// The user.
+    pub user: Option<String>,
+    /// The port.
+    pub port: Option<u16>,
+    /// Whether it is reached through other hosts.
+    pub jumps: bool,
+    /// The numbers and keywords of lines that are not understood and may matter for it. The rest of such a line may
+    /// be secret.
+    pub unsupported: Vec<(usize, String)>,
+}
+
+/// The hosts that are named in the text of a configuration, in their order.
+#[must_use]
+pub fn configured_hosts(text: &str) -> Vec<ConfiguredHost> {
+    let names = text.lines().map(|line| split(line.trim())).filter(|(key, _)| key.eq_ignore_ascii_case("host"));
+    let mut seen = BTreeSet::new();
+    let names = names.flat_map(|(_, value)| words(value)).filter(|name| !name.contains(['*', '?', '!']));
+    let hosts = names.filter(|name| seen.insert(name.clone())).map(|name| {
+        let config = HostConfig::parse(text, &name);
+        let (host, jumps) = (config.address(&name), !config.jump_hosts().is_empty());
+        let unsupported = config.notes.into_iter().map(|note| (note.number, note.key)).collect();
+        ConfiguredHost { name, host, user: config.user, port: config.port, jumps, unsupported }
+    });
+    hosts.collect()
 }
 
 impl HostConfig {
@@ -66,12 +118,12 @@ impl HostConfig {
                 _ => {}
             }
             let number = number + 1;
-            config.take(&key, &words, || format!("line {number} is not supported: {line}"));
+            config.take(&key, &words, || Note { number, key: key.clone(), line: line.to_owned() });
         }
         config
     }
 
-    fn take(&mut self, key: &str, words: &[String], note: impl Fn() -> String) {
+    fn take(&mut self, key: &str, words: &[String], note: impl Fn() -> Note) {
         let first = words.first().cloned();
         match key {
             "hostname" => self.host_name = self.host_name.take().or(first),
@@ -252,13 +304,28 @@ Host late
 
     #[test]
     fn lines_that_are_not_understood_are_reported_where_they_apply() {
-        let notes = |host| HostConfig::parse(TEXT, host).notes.join("; ");
+        let notes = |host| {
+            let notes = HostConfig::parse(TEXT, host).notes;
+            notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
         let work = notes("work");
         for line in ["HostKeyAlias", "ProxyCommand", "Match user root"] {
             assert!(work.contains(line), "{work}");
         }
         assert!(!work.contains("ForwardAgent") && !work.contains("Include"), "{work}");
         assert!(notes("late").contains("Include more"));
+    }
+
+    #[test]
+    fn the_hosts_that_are_named_have_their_settings_and_patterns_are_no_hosts() {
+        let hosts = configured_hosts(TEXT);
+        assert_eq!(hosts.iter().map(|host| &*host.name).collect::<Vec<_>>(), ["work", "late"]);
+        let work = &hosts[0];
+        assert_eq!((&*work.host, work.user.as_deref(), work.port), ("work.example.org", Some("al"), Some(2222)));
+        assert!(work.jumps && !hosts[1].jumps);
+        let unsupported = |number, key: &str| (number, key.to_owned());
+        let all = [unsupported(9, "hostkeyalias"), unsupported(13, "proxycommand"), unsupported(14, "match")];
+        assert_eq!(work.unsupported, all);
     }
 
     #[test]

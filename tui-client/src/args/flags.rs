@@ -39,7 +39,7 @@ fn groups(verb: &str) -> Vec<Group> {
     let more: &[Group] = match verb {
         "completion" | "man" | "list" | "site" | "help" => return Vec::new(),
         "add" => return vec![DryRun, Server, Links],
-        "remove" => return vec![DryRun],
+        "import" | "remove" => return vec![DryRun],
         "" => &[Engine, Conflict, Links],
         "get" | "put" => &[DryRun, Conflict, Engine, Filter, Links, Bar],
         "cp" | "mv" => &[DryRun, Conflict, Engine, Filter, Links, Bar, Group::Ends],
@@ -58,7 +58,9 @@ fn groups(verb: &str) -> Vec<Group> {
 /// scripts may pass the same login flags to all calls of `ferry`.
 fn tolerated(verb: &str) -> Vec<Group> {
     match verb {
-        "add" | "list" | "remove" => CONNECTS.into_iter().filter(|group| !groups(verb).contains(group)).collect(),
+        "add" | "import" | "list" | "remove" => {
+            CONNECTS.into_iter().filter(|group| !groups(verb).contains(group)).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -251,7 +253,7 @@ mod tests {
 
     #[test]
     fn verbs_about_saved_servers_accept_login_flags_without_listing_them() {
-        for line in ["site add x a@h", "site list", "site remove x"] {
+        for line in ["site add x a@h", "site import", "site list", "site remove x"] {
             assert!(read(&format!("ferry {line} --accept-new --password-file f --retries 0")).is_ok(), "{line}");
             let help = read(&format!("ferry {line} --help")).unwrap_err().to_string();
             assert!(!help.contains("--accept-new") && !help.contains("--retries"), "{help}");

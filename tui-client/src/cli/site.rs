@@ -1,4 +1,6 @@
-//! `ferry site`: saves, lists and removes servers.
+//! `ferry site`: saves, imports, lists and removes servers.
+
+mod import;
 
 use std::{
     ffi::OsString,
@@ -37,6 +39,9 @@ enum Action {
         /// an SSH server is `sftp://user@host/path`
         address: OsString,
     },
+    /// Save the servers of other programs, without their passwords
+    #[command(after_help = "Example:\n  ferry site import filezilla -n")]
+    Import(import::ImportArgs),
     /// List the saved servers
     List,
     /// Remove a saved server
@@ -86,6 +91,7 @@ impl<'a> SiteObject<'a> {
 pub(super) fn run(args: SiteArgs, context: &mut Context) -> Result<Exit, Failure> {
     match args.action {
         Action::Add { name, address } => add(&name, &address, context),
+        Action::Import(args) => import::run(args, context),
         Action::List => list(context),
         Action::Remove { name } => {
             let mut sites = context.sites()?;
@@ -149,13 +155,7 @@ fn list(context: &mut Context) -> Result<Exit, Failure> {
             context.output.object(&SiteObject::new(name, site))?;
             continue;
         }
-        let path = site.path.as_deref().unwrap_or_default();
-        let user = if site.user.is_empty() { String::new() } else { format!("{}@", site.user) };
-        let address = match site.kind {
-            Kind::Ferry => format!("{user}{}:{path}", site.address),
-            Kind::Sftp => format!("sftp://{user}{}/{path}", site.address),
-        };
-        context.output.line(&format!("{name:width$}  {}", Escaped(address.as_bytes())))?;
+        context.output.line(&format!("{name:width$}  {}", Escaped(site.shown().as_bytes())))?;
     }
     Ok(Exit::Done)
 }

@@ -4,6 +4,8 @@
 
 mod arguments;
 mod documents;
+#[cfg(unix)]
+mod import;
 mod passwords;
 mod program;
 mod sites;
