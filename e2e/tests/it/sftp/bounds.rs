@@ -56,6 +56,33 @@ fn links_in_circles_and_devices_without_an_end_are_not_entered() {
     assert!(!circles.exists() && Path::new("/dev/zero").exists());
 }
 
+#[test]
+fn links_are_kept_as_links_in_both_directions_but_none_is_made_that_leads_out() {
+    let Some(far) = Far::new() else { return };
+    let here = far.client.scratch("here");
+    let texts = |root: &Path| ["file", "folder/up", "folder/nowhere"].map(|link| fs::read_link(root.join(link)).ok());
+    let kept = ["folder/content", "../file", "gone"].map(|text| Some(PathBuf::from(text)));
+    fs::create_dir_all(here.join("tree/folder")).unwrap();
+    fs::write(here.join("tree/folder/content"), "content").unwrap();
+    for (text, link) in [("folder/content", "file"), ("../file", "folder/up"), ("gone", "folder/nowhere")] {
+        symlink(text, here.join("tree").join(link)).unwrap();
+    }
+    far.run(&[&"put", &here.join("tree"), &far.url("tree"), &"--links=keep"]).ok();
+    assert_eq!(texts(&far.folder.join("tree")), kept);
+    for (text, link) in [("/etc/passwd", "absolute"), ("../outside", "out"), ("folder/../../outside", "winding")] {
+        symlink(text, far.folder.join("tree").join(link)).unwrap();
+    }
+    let back = here.join("back");
+    let outcome = far.run(&[&"get", &far.url("tree"), &back, &"--links=keep"]);
+    assert!(!outcome.status.success(), "{outcome}");
+    let outcome = outcome.says("absolute path").says("out of the folder").says("up again after a name");
+    assert_eq!(texts(&back), kept, "{outcome}");
+    for link in ["absolute", "out", "winding"] {
+        assert!(fs::symlink_metadata(back.join(link)).is_err(), "{link} was made");
+    }
+    assert_eq!(fs::read_to_string(back.join("folder/content")).unwrap(), "content");
+}
+
 /// The files below a folder whose content has the password.
 fn with_password(folder: &Path) -> Vec<PathBuf> {
     let (mut folders, mut found) = (vec![folder.to_owned()], Vec::new());
