@@ -37,6 +37,17 @@ pub enum Protocol {
     Sftp,
 }
 
+impl Protocol {
+    /// The scheme of its URLs.
+    #[must_use]
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Ferry => "ferry",
+            Self::Sftp => "sftp",
+        }
+    }
+}
+
 /// An account on a server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
@@ -68,12 +79,20 @@ impl Target {
     pub fn address(&self) -> String {
         address::joined(&address::canonical_host(&self.host), self.port)
     }
+
+    /// The account as a URL without a path. Sessions and the engine's events name a server by it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}://{}@{}", self.protocol.scheme(), self.user, self.address())
+    }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.protocol == Protocol::Sftp { "sftp://" } else { "" };
-        write!(f, "{scheme}{}@{}", self.user, self.address())
+        match self.protocol {
+            Protocol::Ferry => write!(f, "{}@{}", self.user, self.address()),
+            Protocol::Sftp => f.write_str(&self.url()),
+        }
     }
 }
 
@@ -280,5 +299,18 @@ impl Connector {
     /// Clears `ticket` unless another one has replaced it.
     fn forget(&self, ticket: &Secret) {
         self.shared.session.lock().ticket.take_if(|current| current == ticket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_told_apart_by_its_protocol() {
+        let (ferry, sftp) = (Target::ferry("al", "H", 22), Target::sftp("al", "H", 22));
+        assert_eq!((ferry.url().as_str(), ferry.to_string().as_str()), ("ferry://al@h:22", "al@h:22"));
+        assert_eq!((sftp.url().as_str(), sftp.to_string().as_str()), ("sftp://al@h:22", "sftp://al@h:22"));
+        assert_eq!(Target::sftp("al", "::1", 22).url(), "sftp://al@[::1]:22");
     }
 }

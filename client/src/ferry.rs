@@ -53,7 +53,7 @@ impl Ferry {
 
 impl Site for Ferry {
     fn name(&self) -> String {
-        format!("ferry://{}", self.connector.target())
+        self.connector.target().url()
     }
 
     fn abilities(&self) -> Abilities {

@@ -78,7 +78,7 @@ impl Sftp {
 
 impl Site for Sftp {
     fn name(&self) -> String {
-        self.connector.target().to_string()
+        self.connector.target().url()
     }
 
     fn abilities(&self) -> Abilities {

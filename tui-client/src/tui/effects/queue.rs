@@ -17,7 +17,7 @@ use crate::{
         config::Remembered,
         effect::TransferEffect,
         event::Event,
-        state::transfers::{Key, Order, engine_name},
+        state::transfers::{Key, Order},
     },
 };
 
@@ -62,7 +62,7 @@ impl Queue {
             }
             // The outcome of an order before its server was left is no longer known.
             TransferEffect::Begin(key, order) => self.begin(key, &order, connections, true),
-            TransferEffect::TryAtOnce(server) => self.tell(|engine| engine.try_at_once(&engine_name(&server))),
+            TransferEffect::TryAtOnce(server) => self.tell(|engine| engine.try_at_once(&server.url())),
             TransferEffect::Settle(key) => self.keeper.note(Note::Settle(key)),
             TransferEffect::Through(key, name) => self.keeper.note(Note::Through(key, name)),
             TransferEffect::AtOnce(at_once) => {

@@ -72,11 +72,6 @@ impl Default for Transfers {
     }
 }
 
-/// A server as the engine's events name it.
-pub(crate) fn engine_name(server: &Target) -> String {
-    format!("ferry://{server}")
-}
-
 /// The numbers of transfers by phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Counts {
@@ -182,7 +177,7 @@ impl Transfers {
 
     /// The server can be reached again, or is not asked any more.
     pub(crate) fn reachable(&mut self, server: &Target) {
-        self.stalled.remove(&engine_name(server));
+        self.stalled.remove(&server.url());
     }
 
     /// These names are taken already.
@@ -225,12 +220,12 @@ impl Transfers {
 
     /// Why the engine cannot reach a server, and when it tries again.
     pub(crate) fn stalled(&self, server: &Target) -> Option<&(Problem, Duration)> {
-        self.stalled.get(&engine_name(server))
+        self.stalled.get(&server.url())
     }
 
     /// Whether a server that an order needs cannot be reached.
     fn is_stalled(&self, order: &Order) -> bool {
-        !self.stalled.is_empty() && order.servers().iter().any(|server| self.stalled.contains_key(&engine_name(server)))
+        !self.stalled.is_empty() && order.servers().iter().any(|server| self.stalled.contains_key(&server.url()))
     }
 
     /// A site cannot be reached for now: nothing moves from there and to there.

@@ -24,7 +24,6 @@ use crate::{
             problem::Problem,
             side::Side,
             task::Task,
-            transfers::engine_name,
         },
     },
 };
@@ -40,7 +39,7 @@ pub(super) fn lost(state: &mut State, server: &Target, problem: Problem, retry_i
 /// A transfer reached a server: so will the connection for browsing, if that is lost.
 pub(super) fn reached(state: &State, site: &str, out: &mut Out) {
     let lost = state.connections.iter().filter(|(_, connection)| !connection.is_online());
-    let there = lost.filter(|(target, _)| engine_name(target) == site);
+    let there = lost.filter(|(target, _)| target.url() == site);
     out.extend(there.map(|(target, _)| Effect::Connection(ConnectionEffect::Retry(target.clone()))));
 }
 

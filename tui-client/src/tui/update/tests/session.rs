@@ -15,10 +15,7 @@ use crate::{
         effect::{ConnectionEffect, Effect, TransferEffect},
         event::Event,
         fixture::{Fixture, account, done, fails, key, remote_items, server},
-        state::{
-            problem::Problem,
-            transfers::{Phase, engine_name},
-        },
+        state::{problem::Problem, transfers::Phase},
     },
 };
 
@@ -116,7 +113,7 @@ fn a_changed_key_on_reconnect_is_the_same_hard_stop_as_on_the_first_connect() {
 }
 
 fn stall(fixture: &mut Fixture, seconds: u64) {
-    let site = engine_name(&server().target);
+    let site = server().target.url();
     let retry_in = Duration::from_secs(seconds);
     let lost = LinkEvent::Lost { site, error: ClientError::closed(), retry_in, attempt: 1 };
     fixture.event(Event::Transfer(transfer::Event::Link(lost)));
@@ -133,7 +130,7 @@ fn an_outage_has_one_state_and_one_countdown_for_panes_and_transfers() {
     assert!(!text.contains("again in 20 s"), "{text}");
     let _ = fixture.take();
     // Whichever connection succeeds first, the other one is tried at once.
-    fixture.event(Event::Transfer(transfer::Event::Link(LinkEvent::Restored { site: engine_name(&server().target) })));
+    fixture.event(Event::Transfer(transfer::Event::Link(LinkEvent::Restored { site: server().target.url() })));
     assert_eq!(links(&fixture.take()), [&ConnectionEffect::Retry(server().target)]);
     stall(&mut fixture, 20);
     fixture.event(Event::Restored(server().target, account()));
