@@ -18,7 +18,12 @@ mod parse;
 
 use std::ffi::OsStr;
 
-use ferry_shared::limits::DEFAULT_PORT;
+use ferry_client::connect::Target;
+use ferry_shared::{limits::DEFAULT_PORT, path::RemotePath};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+/// The characters that are escaped in a URL: all that a shell or another program could take for something else.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A server and a path on it, as typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +134,13 @@ impl Address {
     pub(crate) fn is_into(&self) -> bool {
         matches!(self.path.rsplit(|b| *b == b'/').next(), None | Some(b"" | b"." | b".."))
     }
+}
+
+/// A place on a server as a URL that [`Address::parse`] understands.
+pub(crate) fn url(target: &Target, path: &RemotePath) -> String {
+    let encoded = |bytes| percent_encode(bytes, ESCAPED);
+    let (scheme, user) = (target.protocol.scheme(), encoded(target.user.as_bytes()));
+    format!("{scheme}://{user}@{}/{}", target.address(), encoded(path.as_bytes()))
 }
 
 /// Splits `host`, `host:port`, `[v6]` or `[v6]:port`.

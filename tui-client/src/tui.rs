@@ -44,7 +44,7 @@ use self::{
         listing::Viewing,
         server::Server,
     },
-    terminal::{Environment, Screen},
+    terminal::{Announces, Environment, Screen},
     update::{Begin, start as begin},
 };
 use crate::{
@@ -93,7 +93,7 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
     let home = &context.home;
     let (saved, wrong) = effects::load_saved(home);
     faults.extend(wrong);
-    let screen = Screen::take(settings.mouse).map_err(Failure::Start)?;
+    let screen = Screen::take(settings.mouse, Announces::of_process(&settings)).map_err(Failure::Start)?;
     let options = options(context, &settings);
     let (state, first) = begin(Begin {
         size: screen.size().map_err(Failure::Start)?,

@@ -162,3 +162,16 @@ fn the_end_of_a_path_says_whether_it_means_into() {
         assert_eq!(parse(text).unwrap().is_into(), into, "{text}");
     }
 }
+
+#[test]
+fn a_place_as_a_url_is_understood_again() {
+    for path in ["", "x", "a b/%41;$'/~", "ü/\u{202e}"] {
+        let path = RemotePath::from_typed(path.as_bytes()).unwrap();
+        let typed = url(&Target::ferry("al", "::1", 9), &path);
+        let Address { server, path: found } = Address::parse(OsStr::new(&typed)).unwrap().unwrap();
+        assert_eq!((server, &found[1..]), (direct("al", "::1", 9, "").unwrap().server, path.as_bytes()), "{typed}");
+        assert!(typed.is_ascii() && !typed.contains([' ', '$', '\'', ';']), "{typed}");
+    }
+    let sftp = url(&Target::sftp("a@b:c", "host", 22), &RemotePath::from_typed(b"~/x").unwrap());
+    assert_eq!(sftp, "sftp://a%40b%3Ac@host:22/~/x");
+}

@@ -116,6 +116,9 @@ pub(crate) enum Action {
     KeepQueue,
     DropQueue,
     SaveList,
+    CopyPath,
+    CopyAddress,
+    CopyDigest,
 }
 
 /// A part of the screen that takes keys.

@@ -4,4 +4,4 @@ mod remembered;
 mod settings;
 
 pub(crate) use remembered::Remembered;
-pub(crate) use settings::{AUTO, Settings};
+pub(crate) use settings::{AUTO, Notify, Settings};

@@ -67,6 +67,8 @@ pub(crate) enum Effect {
     EditFile(Ticket, PathBuf),
     /// A shell in a folder.
     Shell(PathBuf),
+    /// Give bytes to the clipboard of the terminal.
+    Clipboard(Vec<u8>),
     /// Stop until the shell's `fg`.
     Suspend,
     /// Redraw everything.

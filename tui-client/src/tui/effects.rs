@@ -163,6 +163,7 @@ impl Effects {
             Effect::EditText(ticket, text) => return Some(Outside::EditText(ticket, text)),
             Effect::EditFile(ticket, path) => return Some(Outside::EditFile(ticket, path)),
             Effect::Shell(folder) => return Some(Outside::Shell(folder)),
+            Effect::Clipboard(bytes) => return Some(Outside::Clipboard(bytes)),
             Effect::Suspend => return Some(Outside::Suspend),
             Effect::Redraw => return Some(Outside::Redraw),
             Effect::Quit => return Some(Outside::Quit),

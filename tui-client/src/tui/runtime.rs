@@ -201,6 +201,7 @@ impl Runtime {
         match what {
             Outside::Quit => self.over = true,
             Outside::Redraw => self.screen.forget()?,
+            Outside::Clipboard(bytes) => self.screen.clipboard(&bytes)?,
             Outside::Suspend => {
                 self.input = None;
                 self.screen.leave();

@@ -115,6 +115,8 @@ pub(crate) struct State {
     pub(crate) size: (u16, u16),
     /// Time since the start.
     pub(crate) now: Duration,
+    /// The time of the last key, paste or mouse event.
+    pub(crate) touched: Duration,
     /// Seconds since 1970 at the start.
     pub(crate) started_at: i64,
     /// The zone times are shown in.

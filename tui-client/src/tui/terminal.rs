@@ -1,16 +1,18 @@
 //! The terminal: taken over, and always given back, however the program ends.
 
+mod announce;
 mod background;
 
 use std::{
     io::{self, Stdout, Write as _},
     panic,
     sync::{
-        Once,
+        Once, OnceLock,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crossterm::{
     cursor,
     event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
@@ -30,16 +32,25 @@ use super::{
     view,
 };
 
+use announce::Announcer;
+pub(crate) use announce::Announces;
 pub(crate) use background::is_light;
 
 /// Whether this program has the terminal now, so that it is given back exactly once.
 static OURS: AtomicBool = AtomicBool::new(false);
+/// The bytes that take back what was announced outside of the screen.
+static TAKE_BACK: OnceLock<String> = OnceLock::new();
+
+/// The most bytes for the clipboard; terminals ignore longer ones.
+pub(crate) const CLIPBOARD: usize = 48 << 10;
 
 /// The terminal while it is ours.
 #[derive(Debug)]
 pub(crate) struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     mouse: bool,
+    announces: Announces,
+    announcer: Announcer,
 }
 
 impl Screen {
@@ -47,10 +58,11 @@ impl Screen {
     ///
     /// # Errors
     /// The terminal's.
-    pub(crate) fn take(mouse: bool) -> io::Result<Self> {
+    pub(crate) fn take(mouse: bool, announces: Announces) -> io::Result<Self> {
         restore_on_panic();
+        TAKE_BACK.get_or_init(|| announces.end());
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
-        let mut screen = Self { terminal, mouse };
+        let mut screen = Self { terminal, mouse, announces, announcer: Announcer::new(announces) };
         screen.enter()?;
         Ok(screen)
     }
@@ -63,6 +75,8 @@ impl Screen {
         OURS.store(true, SeqCst);
         terminal::enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
+        write(self.announces.begin())?;
+        self.announcer.forget();
         if self.mouse {
             execute!(io::stdout(), EnableMouseCapture)?;
         }
@@ -89,7 +103,17 @@ impl Screen {
     /// # Errors
     /// The terminal's.
     pub(crate) fn draw(&mut self, state: &State) -> io::Result<()> {
-        self.terminal.draw(|frame| view::draw(frame, state)).map(drop)
+        self.terminal.draw(|frame| view::draw(frame, state))?;
+        write(&self.announcer.look(state))
+    }
+
+    /// Gives a text to the clipboard of the terminal (OSC 52), which works over SSH too. Whether the terminal takes it
+    /// is not known.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub(crate) fn clipboard(&self, text: &[u8]) -> io::Result<()> {
+        write(&format!("\x1b]52;c;{}\x1b\\", STANDARD.encode(text)))
     }
 
     /// Columns and lines.
@@ -107,12 +131,22 @@ impl Drop for Screen {
     }
 }
 
+fn write(bytes: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    if !bytes.is_empty() {
+        stdout.write_all(bytes.as_bytes())?;
+        stdout.flush()?;
+    }
+    Ok(())
+}
+
 /// Gives the terminal back, once. Nothing can be done about a terminal that is gone.
 fn restore() {
     if !OURS.swap(false, SeqCst) {
         return;
     }
     let mut stdout = io::stdout();
+    let _ = write(TAKE_BACK.get().map_or("", String::as_str));
     let _ = execute!(stdout, DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
     let _ = stdout.flush();
     let _ = terminal::disable_raw_mode();

@@ -4,6 +4,7 @@ mod answer;
 mod arrange;
 mod browse;
 mod choose;
+mod clipboard;
 mod conflict;
 mod connect;
 mod connection;
@@ -45,6 +46,9 @@ type Out = Vec<Effect>;
 /// Takes an event.
 pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
     let mut out = Out::new();
+    if matches!(event, Event::Key(_) | Event::Paste(_) | Event::Mouse(_)) {
+        state.touched = state.now;
+    }
     match event {
         Event::Time(now) => time(state, now, &mut out),
         Event::Key(key) => key::press(state, key, &mut out),

@@ -67,6 +67,8 @@ const FILES: &[Row] = &[
         .mc(&["f2", "shift-f6", "r"])
         .vim(&["f2", "c w"]),
     row(Details, "details", PANES, &["i"], "everything known about it, with its digest"),
+    row(CopyPath, "copy-path", PANES, &["y p"], "give its path to the clipboard of the terminal"),
+    row(CopyAddress, "copy-address", PANES, &["y a"], "give its address to the clipboard, with the server"),
 ];
 
 const MOVE: &[Row] = &[
@@ -299,5 +301,6 @@ const QUESTIONS: &[Row] = &[
     row(Refresh, "refresh", &[Notice], &["ctrl-r"], "log in again, where the server ended the session")
         .hint("log in again"),
     row(SaveList, "save-list", &[Notice], &["s"], "save a list of failed files in the local folder").hint("save"),
+    row(CopyDigest, "copy-digest", &[Notice], &["y"], "give the digest that is shown to the clipboard"),
     row(Close, "close", &[Notice], &["esc", "enter", "q", "i", "ctrl-c"], "close").hint("close").rank(0),
 ];

@@ -20,6 +20,17 @@ pub(crate) const COMMENTED: &str = include_str!("../../../../assets/config.toml"
 /// The theme that is chosen by the background of the terminal.
 pub(crate) const AUTO: &str = "auto";
 
+/// How a person who looks elsewhere is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notify {
+    /// Not at all.
+    Off,
+    /// With the terminal's bell.
+    Bell,
+    /// With a notification of the desktop (OSC 9).
+    Desktop,
+}
+
 /// The settings in `config.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -29,6 +40,10 @@ pub(crate) struct Settings {
     pub(crate) unicode: Option<bool>,
     /// Whether the mouse is listened to.
     pub(crate) mouse: bool,
+    /// Whether the transfers are shown in the title of the terminal, and as its progress.
+    pub(crate) title: bool,
+    /// How the end of a long transfer and a question are announced.
+    pub(crate) notify: Notify,
     /// Whether hidden names are shown.
     pub(crate) hidden: bool,
     /// The order of folders.
@@ -49,6 +64,8 @@ impl Default for Settings {
             theme: AUTO.to_owned(),
             unicode: None,
             mouse: true,
+            title: true,
+            notify: Notify::Bell,
             hidden: false,
             sort: Sort::default(),
             rule: ConflictRule::Ask,
@@ -110,6 +127,15 @@ impl Settings {
                 }
             }
             "mouse" => self.mouse = truth(value)?,
+            "title" => self.title = truth(value)?,
+            "notify" => {
+                self.notify = match text(value)? {
+                    "off" => Notify::Off,
+                    "bell" => Notify::Bell,
+                    "desktop" => Notify::Desktop,
+                    _ => return Err(Wrong::Value("\"off\", \"bell\" or \"desktop\"")),
+                }
+            }
             "hidden" => self.hidden = truth(value)?,
             "sort" => {
                 self.sort.by = match text(value)? {
@@ -181,6 +207,8 @@ mod tests {
             "theme",
             "signs",
             "mouse",
+            "title",
+            "notify",
             "hidden",
             "sort",
             "reversed",

@@ -20,6 +20,8 @@ pub(crate) enum Outside {
     EditFile(Ticket, PathBuf),
     /// A shell in a folder.
     Shell(PathBuf),
+    /// Give bytes to the clipboard of the terminal.
+    Clipboard(Vec<u8>),
     /// Stop until the shell's `fg`.
     Suspend,
     /// Redraw everything.
@@ -34,7 +36,7 @@ pub(crate) fn run(what: Outside) -> Option<Event> {
         Outside::EditText(ticket, text) => (ticket, edit_text(&text)),
         Outside::EditFile(ticket, path) => (ticket, edit_file(&path).map(|changed| (String::new(), changed))),
         Outside::Shell(folder) => return shell(&folder).err().map(|error| Event::Problem(Problem::new(error))),
-        Outside::Suspend | Outside::Redraw | Outside::Quit => return None,
+        Outside::Clipboard(_) | Outside::Suspend | Outside::Redraw | Outside::Quit => return None,
     };
     let answer = match result {
         Ok((text, changed)) => Answer::Edited { text, changed },

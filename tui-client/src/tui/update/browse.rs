@@ -1,8 +1,8 @@
 //! The panes: moving about in a folder and from one to another.
 
 use super::{
-    Out, arrange, choose, conflict, connection, copy, delete, details, edit, find, mark, name, queue, quit, reach,
-    read, search, site, view,
+    Out, arrange, choose, clipboard, conflict, connection, copy, delete, details, edit, find, mark, name, queue, quit,
+    reach, read, search, site, view,
 };
 use crate::tui::{
     action::{Action, Where},
@@ -42,6 +42,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         Action::View => view::open(state, out),
         Action::Edit => edit::begin(state, out),
         Action::Details => details::open(state, out),
+        Action::CopyPath | Action::CopyAddress => clipboard::copy(state, action, out),
         Action::Find => find::begin(state),
         Action::Filter => find::begin_filter(state),
         Action::FindNext => find::again(state, true),

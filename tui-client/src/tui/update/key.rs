@@ -1,8 +1,8 @@
 //! Keys: runs the bound actions, and types the unbound keys into text fields.
 
 use super::{
-    Out, browse, choose, conflict, connect, connection, copy, find, form, question, queue, quit, resume, search, site,
-    view,
+    Out, browse, choose, clipboard, conflict, connect, connection, copy, find, form, question, queue, quit, resume,
+    search, site, view,
 };
 use crate::tui::{
     action::{Action, Where, table},
@@ -164,6 +164,7 @@ fn notice(state: &mut State, action: Action, out: &mut Out) {
     };
     match (state.dialogs.last_mut(), action) {
         (Some(Dialog::Details(_)), Action::Close) => super::details::close(state, out),
+        (Some(_), Action::CopyDigest) => clipboard::copy_digest(state, out),
         (Some(_), Action::Close) => drop(state.dialogs.pop()),
         (Some(Dialog::Notice(notice)), Action::Refresh) => {
             if let Some(server) = notice.again.take() {

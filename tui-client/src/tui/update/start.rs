@@ -80,6 +80,7 @@ pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
     let mut state = State {
         size: begin.size,
         now: std::time::Duration::ZERO,
+        touched: std::time::Duration::ZERO,
         started_at: begin.clock,
         zone: begin.zone,
         home: begin.home,

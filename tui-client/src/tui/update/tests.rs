@@ -1,6 +1,7 @@
 //! Transitions: keys and answers in, state and effects out.
 
 mod browse;
+mod clipboard;
 mod connect;
 mod edit;
 mod failures;
