@@ -3,6 +3,7 @@
 //! | typed | means |
 //! |---|---|
 //! | `SITE:path` | a saved server; a relative path starts at the folder saved with it |
+//! | `:path` | the same at the default site, see [`crate::defaults`] |
 //! | `user@host:path` | a path in the user's home |
 //! | `user@host:port:path` | the same on another port |
 //! | `ferry://user@host[:port]/path` | the same as a URL, with `%` escapes |
@@ -37,6 +38,8 @@ pub(crate) struct Address {
 /// The server of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Server {
+    /// The default site, which the address does not name.
+    Default,
     /// A saved server.
     Site(String),
     /// A server with its full address.
@@ -128,6 +131,19 @@ impl Address {
     /// `user@host:7021:` for `user@host:7021`.
     pub(crate) fn with_port(argument: &OsStr) -> Option<String> {
         parse::with_port(argument)
+    }
+
+    /// The same address with `site` in place of the default site. A relative path starts at the folder of `site`.
+    ///
+    /// # Errors
+    /// `site` is not a valid address.
+    pub(crate) fn at_default(&self, site: &str) -> Result<Self, AddressError> {
+        let Self { server, path: mut folder } = Self::server(OsStr::new(site))?;
+        if !folder.is_empty() && !folder.ends_with(b"/") {
+            folder.push(b'/');
+        }
+        let path = if self.path.starts_with(b"/") { self.path.clone() } else { [&*folder, &self.path].concat() };
+        Ok(Self { server, path })
     }
 
     /// Whether the typed path means "into this folder": it is empty or ends with `/`, `.` or `..`.

@@ -44,6 +44,8 @@ pub(crate) struct Global {
     pub(crate) on_conflict: Option<Conflict>,
     /// Change nothing.
     pub(crate) dry_run: bool,
+    /// The site of addresses that name none; there is no flag for it.
+    pub(crate) site: Option<String>,
 }
 
 /// The form of results and messages.
@@ -357,11 +359,11 @@ mod tests {
     use std::ffi::OsString;
 
     use super::*;
-    use crate::command_line;
+    use crate::{command_line, defaults::Defaults};
 
     fn patience(line: &str) -> Patience {
         let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
-        command_line::parse(&words).unwrap().1.patience
+        command_line::parse(&words, &Defaults::default()).unwrap().1.patience
     }
 
     #[test]

@@ -7,6 +7,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use crate::{
     args::{Global, flags},
     cli::Command,
+    defaults::Defaults,
 };
 
 /// The text below the help of the program.
@@ -20,6 +21,7 @@ Examples:
 
 REMOTE is SITE:path, user@host:path, user@host:port:path or ferry://user@host[:port]/path.
 Digits between two colons are a port; write a path that begins so as user@host:/12:30.txt.
+With FERRY_SITE set, :path is a path there. Defaults of flags are in docs/scripting.md.
 Write a local name with a colon as ./a:b, and IPv6 addresses in brackets.
 
 Exit codes: 0 done and verified, 1 other, 2 usage, 3 folder missing, 4 file missing,
@@ -43,16 +45,19 @@ pub(crate) struct Cli {
 
 /// The definition of the command line, each verb with its flags.
 pub(crate) fn definition() -> clap::Command {
-    flags::add_to_verbs(Cli::command())
+    Defaults::default().described(flags::add_to_verbs(Cli::command()))
 }
 
-/// Parses a command line, including the program name.
+/// Parses a command line, including the program name, with `defaults` for flags that it does not give.
 ///
 /// # Errors
 /// The line is not valid, or asks for help.
-pub(crate) fn parse(words: &[OsString]) -> Result<(Cli, Global), clap::Error> {
-    let definition = definition();
+pub(crate) fn parse(words: &[OsString], defaults: &Defaults) -> Result<(Cli, Global), clap::Error> {
+    let definition = defaults.described(flags::add_to_verbs(Cli::command()));
     let words = flags::move_behind_verb(&definition, words.to_vec());
+    let matches = definition.clone().try_get_matches_from(&words)?;
+    let words = defaults.add_to(&definition, &matches, words);
     let matches = definition.try_get_matches_from(words)?;
-    Ok((Cli::from_arg_matches(&matches)?, flags::given(&matches)))
+    let global = Global { site: defaults.site().map(str::to_owned), ..flags::given(&matches) };
+    Ok((Cli::from_arg_matches(&matches)?, global))
 }

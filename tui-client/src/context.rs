@@ -63,10 +63,18 @@ impl Context {
     /// # Errors
     /// [`Failure::Sites`].
     pub(crate) fn resolve(&self, address: &Address) -> Result<Place, Failure> {
+        let at_default;
+        let address = match (&address.server, &self.global.site) {
+            (Server::Default, Some(site)) => {
+                at_default = address.at_default(site)?;
+                &at_default
+            }
+            _ => address,
+        };
         // An address without a site works even if the list of sites is broken.
         let sites = match address.server {
             Server::Site(_) => self.sites()?,
-            Server::Direct { .. } | Server::Sftp { .. } => Sites::none(),
+            Server::Direct { .. } | Server::Sftp { .. } | Server::Default => Sites::none(),
         };
         Ok(sites.resolve(address)?)
     }

@@ -12,6 +12,7 @@ use ferry_shared::{
 use crate::{
     address::AddressError,
     advice::Advice,
+    defaults::DefaultsError,
     exit::{self, Cause, Exit, Looking},
     fault::Kind,
     home::{HOME_VARIABLE, NoHome},
@@ -34,6 +35,9 @@ pub(crate) enum Failure {
     /// A pattern of `--exclude` or `--include` is invalid.
     #[error(transparent)]
     Filter(#[from] FilterError),
+    /// A default of a flag cannot be used.
+    #[error(transparent)]
+    Defaults(#[from] DefaultsError),
     /// The saved servers cannot be used.
     #[error(transparent)]
     Sites(#[from] SitesError),
@@ -127,6 +131,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Address(_) | Self::Path(_) | Self::Filter(_) | Self::Pattern(_) => Exit::Usage,
+            Self::Defaults(_) => Exit::Usage,
             Self::Unconfirmed(_) => Exit::Other,
             Self::Locked(_) => Exit::Network,
             Self::Sites(SitesError::Io { .. } | SitesError::Syntax { .. }) => Exit::Other,

@@ -7,6 +7,7 @@ mod cli;
 mod command_line;
 mod completion;
 mod context;
+mod defaults;
 mod estimate;
 mod exit;
 mod failure;
@@ -21,6 +22,7 @@ mod output;
 mod progress;
 mod raw_stdout;
 mod secret;
+mod setting_error;
 mod sites;
 mod streams;
 mod terminal;
@@ -31,7 +33,9 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::error::ErrorKind;
 
-use crate::{args::Global, command_line::Cli, context::Context, exit::Exit, failure::Failure, output::Output};
+use crate::{
+    args::Global, command_line::Cli, context::Context, defaults::Defaults, exit::Exit, failure::Failure, output::Output,
+};
 
 /// The number of network threads; disk access and digests have their own threads.
 const WORKERS: usize = 4;
@@ -45,7 +49,12 @@ pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Exi
         Ok(false) => {}
         Err(error) => error.exit(),
     }
-    let (Cli { address, command }, global) = parse(&words);
+    let defaults = Defaults::load();
+    let (Cli { address, command }, global) = parse(&words, defaults.as_ref().unwrap_or(&Defaults::default()));
+    // The browser has settings of its own, and reports their errors on its screen.
+    if let (Some(_), Err(error)) = (&command, defaults) {
+        return report(&Output::new(&global.common), &error.into()).into();
+    }
     let mut context = match Context::new(global.clone(), command_line::definition) {
         Ok(context) => context,
         Err(failure) => return report(&Output::new(&global.common), &failure).into(),
@@ -59,8 +68,8 @@ pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Exi
 }
 
 /// Parses the command line; exits the process if it is invalid.
-fn parse(words: &[OsString]) -> (Cli, Global) {
-    command_line::parse(words).unwrap_or_else(|error| {
+fn parse(words: &[OsString], defaults: &Defaults) -> (Cli, Global) {
+    command_line::parse(words, defaults).unwrap_or_else(|error| {
         let error = match error.kind() {
             ErrorKind::UnknownArgument => unknown_verb(words).unwrap_or(error),
             _ => error,
@@ -81,7 +90,8 @@ fn unknown_verb(words: &[OsString]) -> Option<clap::Error> {
         return None;
     }
     // Only a verb can follow a site.
-    let error = command_line::parse(&[words.first()?.clone(), "user@host".into(), verb.clone()]).err();
+    let words = [words.first()?.clone(), "user@host".into(), verb.clone()];
+    let error = command_line::parse(&words, &Defaults::default()).err();
     error.filter(|error| error.kind() == ErrorKind::InvalidSubcommand)
 }
 

@@ -12,7 +12,7 @@ use ferry_client::{
 };
 use ferry_shared::{
     fingerprint::Fingerprint,
-    name::Name,
+    name::{Escaped, Name},
     path::{PathError, RemotePath},
     text_file,
 };
@@ -191,6 +191,11 @@ pub(crate) enum SitesError {
     /// There is no such site.
     #[error("there is no site named {0}; `ferry site list` lists the sites; for a local file write ./{0}")]
     Unknown(String),
+    /// An address names no site, and there is no default.
+    #[error(
+        "there is no default site; set FERRY_SITE, or site in the table [verbs] of config.toml; for a local file write ./:{0}"
+    )]
+    NoDefault(String),
     /// The name is taken.
     #[error("there is already a site named {0}; `ferry site remove {0}` removes it")]
     Exists(String),
@@ -298,6 +303,7 @@ impl Sites {
                 let target = sftp::completed(user.as_deref(), host, *port, &user_home());
                 Ok(Place::new(target, RemotePath::from_typed(&typed)?, typed, into))
             }
+            Server::Default => Err(SitesError::NoDefault(Escaped(&typed).to_string())),
             Server::Site(name) => {
                 let site = self.sites.get(name).ok_or_else(|| unknown(name, &typed))?;
                 let target = site.target()?;
@@ -312,7 +318,7 @@ impl Sites {
         match server {
             Server::Direct { user, .. } => Some(user),
             // Other servers have other rules for names.
-            Server::Sftp { .. } => None,
+            Server::Sftp { .. } | Server::Default => None,
             Server::Site(name) => self.sites.get(name).filter(|site| site.kind == Kind::Ferry).map(|site| &*site.user),
         }
     }

@@ -12,7 +12,6 @@ mod event;
 mod fixture;
 mod keymap;
 mod runtime;
-mod setting_error;
 mod state;
 mod terminal;
 mod update;
@@ -55,6 +54,7 @@ use crate::{
     failure::Failure,
     home::user_home,
     secret::Source,
+    setting_error::SettingError,
 };
 
 /// The message where there is no terminal for the browser.
@@ -134,7 +134,7 @@ fn server(context: &Context, argument: &OsStr) -> Result<Server, Failure> {
     let address = Address::server(argument)?;
     let site = match &address.server {
         address::Server::Site(name) => Some(name.clone()),
-        address::Server::Direct { .. } | address::Server::Sftp { .. } => None,
+        address::Server::Direct { .. } | address::Server::Sftp { .. } | address::Server::Default => None,
     };
     let place = context.resolve(&address)?;
     Ok(Server {
@@ -193,7 +193,7 @@ fn read_themes(folder: &Path, appearance: &mut Appearance, faults: &mut Vec<Stri
 }
 
 /// Returns the content of a file, and lists its errors under its name.
-fn told<T>(file: &str, (value, wrong): (T, Vec<setting_error::SettingError>), faults: &mut Vec<String>) -> T {
+fn told<T>(file: &str, (value, wrong): (T, Vec<SettingError>), faults: &mut Vec<String>) -> T {
     faults.extend(wrong.iter().map(|fault| format!("{file}, {fault}")));
     value
 }

@@ -20,6 +20,9 @@ pub(super) fn parse(argument: &OsStr) -> Result<Option<Address>, AddressError> {
     if let Some(rest) = bytes.strip_prefix(SFTP) {
         return sftp(rest).map(Some);
     }
+    if let Some(path) = bytes.strip_prefix(b":") {
+        return Ok(Some(Address { server: Server::Default, path: path.to_vec() }));
+    }
     if let Some(meant) = bare_ipv6(&bytes) {
         return Err(AddressError::Brackets(meant));
     }

@@ -95,8 +95,16 @@ fn urls_are_unescaped() {
 }
 
 #[test]
+fn nothing_before_the_colon_is_the_default_site() {
+    for path in ["", "x", "/x", "a:b"] {
+        let address = Address { server: Server::Default, path: path.into() };
+        assert_eq!(parse(&format!(":{path}")), Some(address));
+    }
+}
+
+#[test]
 fn local_paths_stay_local() {
-    for local in ["file", "./a:b", "/a:b", "dir/a:b", ":x", "-", "my file: draft", "", "."] {
+    for local in ["file", "./a:b", "/a:b", "dir/a:b", "./:x", "-", "my file: draft", "", "."] {
         assert_eq!(parse(local), None, "{local:?}");
     }
 }

@@ -112,6 +112,12 @@ fn with_flags(command: Command, name: &str) -> Command {
     })
 }
 
+/// The flag of this long name, if it is in a group.
+pub(crate) fn flag(long: &str) -> Option<Arg> {
+    let flags = ALL.into_iter().fold(Command::new("flags"), |flags, group| group.add_to(flags));
+    flags.get_arguments().find(|arg| arg.get_long() == Some(long)).cloned()
+}
+
 /// The flags that were given, with defaults for those that the verb does not accept.
 pub(crate) fn given(matches: &ArgMatches) -> Global {
     let mut verb = matches;
@@ -130,6 +136,7 @@ pub(crate) fn given(matches: &ArgMatches) -> Global {
         links: group::<LinkFlags>(verb).links,
         on_conflict: group::<ConflictFlags>(verb).on_conflict,
         dry_run: group::<DryRunFlags>(verb).dry_run,
+        site: None,
     }
 }
 
@@ -184,11 +191,13 @@ mod tests {
     use super::*;
     use crate::{
         args::ProgressChoice,
-        command_line::{Cli, definition, parse},
+        command_line::{self, Cli, definition},
+        defaults::Defaults,
     };
 
     fn read(line: &str) -> Result<(Cli, Global), clap::Error> {
-        parse(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
+        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        command_line::parse(&words, &Defaults::default())
     }
 
     #[test]

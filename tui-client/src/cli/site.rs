@@ -122,7 +122,7 @@ fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Fa
             let address = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
             (Kind::Sftp, user.unwrap_or_default(), address)
         }
-        Server::Site(_) => return Err(AddressError::NoUser(name.to_owned()).into()),
+        Server::Site(_) | Server::Default => return Err(AddressError::NoUser(name.to_owned()).into()),
     };
     let path = match String::from_utf8(place.path.as_bytes().to_vec()) {
         Ok(path) => Some(path).filter(|path| !path.is_empty()),

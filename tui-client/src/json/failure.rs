@@ -122,7 +122,9 @@ impl ErrorObject {
                 // Include the path, as in the message on standard error.
                 return Self { message: failure.to_string(), ..object };
             }
-            Failure::Usage(_) | Failure::Address(_) | Failure::Path(_) | Failure::Filter(_) => "usage",
+            Failure::Usage(_) | Failure::Address(_) | Failure::Path(_) | Failure::Filter(_) | Failure::Defaults(_) => {
+                "usage"
+            }
             Failure::Pattern(_) => "usage",
             Failure::Unconfirmed(_) => "unconfirmed",
             Failure::Locked(_) => "busy",

@@ -7,10 +7,8 @@ use std::collections::HashMap;
 
 pub(crate) use key::{Code, Key};
 
-use super::{
-    action::{Action, Preset, Row, Where, table},
-    setting_error::SettingError,
-};
+use super::action::{Action, Preset, Row, Where, table};
+use crate::setting_error::SettingError;
 
 /// A sequence of keys, and its action.
 type Binding = (Vec<Key>, Action);

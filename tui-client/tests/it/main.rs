@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
 mod arguments;
+mod defaults;
 mod documents;
 #[cfg(unix)]
 mod import;

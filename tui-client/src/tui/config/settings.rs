@@ -6,11 +6,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::{
     args::Conflict,
-    human,
-    tui::{
-        setting_error::SettingError,
-        state::order::{By, Sort},
-    },
+    defaults, human,
+    setting_error::SettingError,
+    tui::state::order::{By, Sort},
 };
 
 /// The text of a file with every key, each at its default.
@@ -155,6 +153,8 @@ impl Settings {
             }
             "limit-up" => self.up = limit(value)?,
             "limit-down" => self.down = limit(value)?,
+            // The verbs read their defaults themselves.
+            defaults::TABLE => {}
             _ => return Err(Wrong::Key),
         }
         Ok(())

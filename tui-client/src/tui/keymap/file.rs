@@ -5,10 +5,8 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::{Key, Keymap};
-use crate::tui::{
-    action::{Action, Preset, Where, table},
-    setting_error::SettingError,
-};
+use crate::setting_error::SettingError;
+use crate::tui::action::{Action, Preset, Where, table};
 
 struct Reader<'t> {
     text: &'t str,

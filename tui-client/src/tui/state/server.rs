@@ -54,6 +54,7 @@ impl Server {
             address::Server::Sftp { user, host, port } => {
                 Ok(Self { start, ..Self::new(sftp::completed(user.as_deref(), &host, port, &user_home())) })
             }
+            address::Server::Default => Err("the address names no server".to_owned()),
             address::Server::Site(name) => Err(format!("there is no site named {name}")),
         }
     }

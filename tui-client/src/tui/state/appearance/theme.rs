@@ -4,7 +4,7 @@ use ratatui_core::style::Style;
 use toml::de::DeTable;
 
 use super::style;
-use crate::tui::setting_error::SettingError;
+use crate::setting_error::SettingError;
 
 macro_rules! roles {
     ($($(#[$doc:meta])* $field:ident: $key:literal,)*) => {
