@@ -28,6 +28,8 @@ use crate::{
 const USUAL_CHUNK: usize = 32 << 10;
 /// Bytes of a read or write, at most: a block is a multiple of it.
 const CHUNK: usize = 128 << 10;
+/// The most hidden files that are remembered to be removed.
+const MOST_ORPHANS: usize = 10_000;
 
 /// The facts about a server that are known after the start.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +54,21 @@ pub(super) struct Calls {
     pub(super) checked: Arc<Mutex<HashSet<RemotePath>>>,
     /// Programs that the user may run there.
     pub(super) programs: Arc<Programs>,
+    /// Hidden files of the account that could not be removed, because their conversation had ended.
+    pub(super) orphans: Arc<Orphans>,
+}
+
+/// Hidden files to be removed by the next conversation with the account.
+#[derive(Default)]
+pub(super) struct Orphans(Mutex<Vec<Bytes>>);
+
+impl Orphans {
+    pub(super) fn add(&self, path: Bytes) {
+        let mut paths = self.0.lock();
+        if paths.len() < MOST_ORPHANS {
+            paths.push(path);
+        }
+    }
 }
 
 /// An open file, closed when it is dropped.
@@ -75,11 +92,11 @@ impl Drop for Open {
 }
 
 impl Calls {
-    /// Asks the server for its limits and the home.
+    /// Asks the server for its limits and the home, and removes what an earlier conversation had to leave.
     ///
     /// # Errors
     /// The connection was lost, or the server has no home for the user.
-    pub(super) async fn start(link: Link, programs: Arc<Programs>) -> Result<Self, ClientError> {
+    pub(super) async fn start(link: Link, programs: Arc<Programs>, orphans: Arc<Orphans>) -> Result<Self, ClientError> {
         let offers = |extension| link.hello().offers(extension);
         let mut facts = Facts {
             posix_rename: offers(Extension::PosixRename),
@@ -95,8 +112,11 @@ impl Calls {
             facts.read = chunk(limits.read);
             facts.write = chunk(limits.write);
         }
-        let calls = Self { link, facts, home: Arc::from(&b"/"[..]), checked: Arc::default(), programs };
+        let calls = Self { link, facts, home: Arc::from(&b"/"[..]), checked: Arc::default(), programs, orphans };
         let home = calls.real_path(b".".as_slice().into()).await?;
+        for path in std::mem::take(&mut *calls.orphans.0.lock()) {
+            calls.link.post(Request::Remove { path });
+        }
         Ok(Self { home: Arc::from(&home[..]), ..calls })
     }
 

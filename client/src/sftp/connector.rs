@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::{
     auth::{Account, Found},
-    calls::{Calls, Facts},
+    calls::{Calls, Facts, Orphans},
     config::HostConfig,
     dial::{self, Connection, Counted},
     fault,
@@ -97,6 +97,7 @@ struct Shared {
     rejected: Mutex<Option<ClientError>>,
     connections: tokio::sync::Mutex<Vec<Weak<Connection>>>,
     facts: OnceLock<Facts>,
+    orphans: Arc<Orphans>,
 }
 
 /// A server that was connected to.
@@ -120,6 +121,7 @@ impl SftpConnector {
             rejected: Mutex::default(),
             connections: tokio::sync::Mutex::default(),
             facts: OnceLock::new(),
+            orphans: Arc::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -191,7 +193,7 @@ impl SftpConnector {
         granted(&mut read, surroundings.silence).await?;
         let programs = Programs::new(Arc::clone(&counted.0));
         let link = Link::start(read, write, surroundings, Arc::new(counted)).await?;
-        let calls = Calls::start(link, programs).await?;
+        let calls = Calls::start(link, programs, Arc::clone(&self.shared.orphans)).await?;
         // The first connection decides.
         let _ = self.shared.facts.set(calls.facts);
         Ok(calls)

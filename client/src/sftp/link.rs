@@ -103,9 +103,14 @@ impl Answer {
     /// # Errors
     /// The reason why the conversation ended before.
     pub(super) async fn get(self) -> Result<Reply, ClientError> {
-        match self.answer.await {
-            Ok(answer) => answer,
-            Err(_) => Err(reason(self.ended).await),
+        tokio::select! {
+            biased;
+            answer = self.answer => match answer {
+                Ok(answer) => answer,
+                Err(_) => Err(reason(self.ended).await),
+            },
+            // A request that was made just when the conversation ended is never answered, and nobody drops it.
+            error = reason(self.ended.clone()) => Err(error),
         }
     }
 }
@@ -212,8 +217,13 @@ impl Link {
         let permit = self.permit().await?;
         let (told, answer) = oneshot::channel();
         let packet = self.register(put, work, told, permit)?;
-        if self.shared.packets.send(packet).await.is_err() {
-            return Err(self.closed().await);
+        tokio::select! {
+            biased;
+            // The queue may be full and is not emptied any more.
+            error = self.closed() => return Err(error),
+            sent = self.shared.packets.send(packet) => if sent.is_err() {
+                return Err(self.closed().await);
+            },
         }
         Ok(Answer { answer, ended: self.shared.ended.clone() })
     }
@@ -227,8 +237,8 @@ impl Link {
     async fn permit(&self) -> Result<OwnedSemaphorePermit, ClientError> {
         tokio::select! {
             biased;
-            permit = Arc::clone(&self.shared.room).acquire_owned() => permit.map_err(|_| ClientError::Cancelled),
             error = self.closed() => Err(error),
+            permit = Arc::clone(&self.shared.room).acquire_owned() => permit.map_err(|_| ClientError::Cancelled),
         }
     }
 

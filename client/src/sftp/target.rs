@@ -55,8 +55,13 @@ impl Hidden {
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        if !self.keep {
-            self.calls.link.post(ferry_shared::sftp::Request::Remove { path: self.path.clone() });
+        if self.keep {
+            return;
+        }
+        let path = self.path.clone();
+        match self.calls.link.is_closed() {
+            true => self.calls.orphans.add(path),
+            false => self.calls.link.post(ferry_shared::sftp::Request::Remove { path }),
         }
     }
 }
@@ -116,6 +121,8 @@ impl Target {
     /// # Errors
     /// The server's refusal.
     pub(super) async fn begin(&self, calls: &Calls, put: &Put, part: Bytes) -> Result<Writing, ClientError> {
+        // First, because the answer may be lost.
+        let mut hidden = Hidden::new(calls, part.clone());
         let created = match self.create(calls, &part).await {
             Err(error) if fault::is(&error, Code::NotFound) && put.parents => match parent(&self.path) {
                 Some(folder) => {
@@ -126,6 +133,7 @@ impl Target {
             },
             created => created,
         };
+        hidden.keep = matches!(created, Err(ClientError::Refused(_)));
         let file = match created {
             Ok(file) => file,
             Err(error) if fault::is(&error, Code::NotAllowed) && self.old.is_some() => {
@@ -133,7 +141,6 @@ impl Target {
             }
             Err(error) => return Err(calls.why_missing(&self.path, error).await),
         };
-        let hidden = Hidden::new(calls, part);
         if let Some(old) = &self.old {
             let new = calls.look_at(&file).await?;
             if !calls::is_same_owner(old.owner, new.owner) {

@@ -3,6 +3,8 @@
 mod bounds;
 mod browser;
 mod keys;
+mod sync;
+mod sync_rules;
 mod trouble;
 
 use std::{

@@ -16,7 +16,7 @@ use ferry_e2e::{
 };
 
 /// A tree that is not at the target yet.
-fn source(client: &Client) -> PathBuf {
+pub(crate) fn source(client: &Client) -> PathBuf {
     let source = client.scratch("source");
     material::many_files(&source.join("many"), 60, 3000, 1);
     material::random_file(&source.join("large"), 3 << 20, 2);
@@ -28,7 +28,7 @@ fn source(client: &Client) -> PathBuf {
 }
 
 /// The same tree before, at `target`.
-fn old(target: &Path) {
+pub(crate) fn old(target: &Path) {
     fs::create_dir_all(target.join("old/deep")).unwrap();
     fs::create_dir_all(target.join("many")).unwrap();
     fs::create_dir_all(target.join("folder-now-file")).unwrap();
