@@ -171,6 +171,12 @@ impl Connector {
         &self.shared.target
     }
 
+    /// Whether both are clones of one connector.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Spare block buffers, shared by all of this connector's connections.
     #[must_use]
     pub fn buffers(&self) -> &BufferPool {

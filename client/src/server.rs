@@ -71,6 +71,16 @@ impl Connector {
         }
     }
 
+    /// Whether both are clones of one connector, so that they share their login.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Ferry(connector), Self::Ferry(other)) => connector.is_same(other),
+            (Self::Sftp(connector), Self::Sftp(other)) => connector.is_same(other),
+            _ => false,
+        }
+    }
+
     /// The site of the engine.
     #[must_use]
     pub fn site(&self) -> Arc<dyn Site> {
@@ -212,6 +222,15 @@ impl Remote {
         match self {
             Self::Ferry(remote) => remote.closed().await,
             Self::Sftp(remote) => remote.closed().await,
+        }
+    }
+
+    /// Whether the connection has ended.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Self::Ferry(remote) => remote.is_closed(),
+            Self::Sftp(remote) => remote.is_closed(),
         }
     }
 

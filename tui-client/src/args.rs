@@ -48,6 +48,31 @@ pub(crate) struct Global {
     pub(crate) site: Option<String>,
 }
 
+impl Global {
+    /// Adds the flags of the batch that this command is a line of, where the line says nothing else.
+    pub(crate) fn inherit(&mut self, batch: &Self) {
+        let Self { common, login, server, patience, .. } = batch;
+        self.common.json |= common.json;
+        self.common.quiet |= common.quiet && self.common.verbose == 0;
+        if !self.common.quiet {
+            self.common.verbose = self.common.verbose.max(common.verbose);
+        }
+        if self.common.color == ColorChoice::Auto {
+            self.common.color = common.color;
+        }
+        if self.login.password_file.is_none() && !self.login.password_stdin {
+            self.login.password_file.clone_from(&login.password_file);
+            self.login.password_stdin = login.password_stdin;
+        }
+        self.login.accept_new |= login.accept_new;
+        self.server.identity = self.server.identity.take().or_else(|| server.identity.clone());
+        self.server.seal_file = self.server.seal_file.take().or_else(|| server.seal_file.clone());
+        self.server.server_key = self.server.server_key.or(server.server_key);
+        self.patience.retry_for = self.patience.retry_for.or(patience.retry_for);
+        self.patience.retries = self.patience.retries.or(patience.retries);
+    }
+}
+
 /// The form of results and messages.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
@@ -67,7 +92,7 @@ pub(crate) struct Common {
 }
 
 /// The source of the password, and the trust in new servers.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Login {
     /// Read the password from standard input
@@ -82,7 +107,7 @@ pub(crate) struct Login {
 }
 
 /// Flags about a server, which are saved with a site.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ServerFlags {
     /// Log in with the key in this file: a private key of ssh-keygen, or a public key whose private key is in

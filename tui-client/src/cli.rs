@@ -1,6 +1,7 @@
 //! The verbs, one file each, and their dispatch.
 
 mod batch;
+pub(crate) mod batch_args;
 mod between;
 mod cat;
 mod check;
@@ -44,7 +45,7 @@ use crate::{context::Context, exit::Exit, failure::Failure, interrupt::Signals};
 /// The time that a verb may take to end after a signal.
 const GRACE: Duration = Duration::from_millis(500);
 /// The same for transfers, which close their connections and keep the received data consistent.
-const CLOSING: Duration = Duration::from_secs(10);
+pub(crate) const CLOSING: Duration = Duration::from_secs(10);
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -83,6 +84,8 @@ pub(crate) enum Command {
     Hash(hash::HashArgs),
     /// Compare a local and a remote tree by size and digest
     Check(check::CheckArgs),
+    /// Run verbs from a file or another program over connections that stay open
+    Batch(batch_args::BatchArgs),
     /// Run a command that is built into the server
     Run(run::RunArgs),
     /// Show or discard unfinished uploads
@@ -112,14 +115,22 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<Exit,
     );
     let grace = if carries { CLOSING } else { GRACE };
     let mut signals = Signals::catch(grace).map_err(Failure::Start)?;
+    run_until(command, context, &mut signals).await
+}
+
+/// The same with signals that are caught already.
+///
+/// # Errors
+/// Those of [`run`].
+pub(crate) async fn run_until(command: Command, context: &mut Context, signals: &mut Signals) -> Result<Exit, Failure> {
     match command {
         // These keep the received data and say how to resume.
-        Command::Get(args) => get::run(args, context, &mut signals).await,
-        Command::Put(args) => put::run(args, context, &mut signals).await,
-        Command::Cp(args) => cp::run(args, context, &mut signals).await,
-        Command::Mv(args) => mv::run(args, context, &mut signals).await,
-        Command::Sync(args) => sync::run(args, context, &mut signals).await,
-        Command::Watch(args) => watch::run(args, context, &mut signals).await,
+        Command::Get(args) => get::run(args, context, signals).await,
+        Command::Put(args) => put::run(args, context, signals).await,
+        Command::Cp(args) => cp::run(args, context, signals).await,
+        Command::Mv(args) => mv::run(args, context, signals).await,
+        Command::Sync(args) => sync::run(args, context, signals).await,
+        Command::Watch(args) => watch::run(args, context, signals).await,
         other => tokio::select! {
             result = run_short(other, context) => result,
             signal = signals.next() => Ok(signal.exit()),
@@ -149,9 +160,13 @@ async fn run_short(command: Command, context: &mut Context) -> Result<Exit, Fail
         Command::Site(args) => site::run(args, context),
         Command::Completion(args) => completion::run(&args, context),
         Command::Man(args) => man::run(&args, context),
-        Command::Get(_) | Command::Put(_) | Command::Cp(_) | Command::Mv(_) | Command::Sync(_) | Command::Watch(_) => {
-            Ok(Exit::Other)
-        }
+        Command::Get(_)
+        | Command::Put(_)
+        | Command::Cp(_)
+        | Command::Mv(_)
+        | Command::Sync(_)
+        | Command::Watch(_)
+        | Command::Batch(_) => Ok(Exit::Other),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, error::ErrorKind};
 
 use crate::{
+    address::is_site_name,
     args::{Global, flags},
     cli::Command,
     defaults::Defaults,
@@ -53,6 +54,27 @@ pub(crate) fn definition() -> clap::Command {
 /// # Errors
 /// The line is not valid, or asks for help.
 pub(crate) fn parse(words: &[OsString], defaults: &Defaults) -> Result<(Cli, Global), clap::Error> {
+    parse_known(words, defaults).map_err(|error| match error.kind() {
+        ErrorKind::UnknownArgument => unknown_verb(words).unwrap_or(error),
+        _ => error,
+    })
+}
+
+/// The error for a command line whose first word must be a misspelled verb: the parser would treat the word as a
+/// site, and report an error for the next one.
+fn unknown_verb(words: &[OsString]) -> Option<clap::Error> {
+    let (verb, rest) = words.get(1..)?.split_first()?;
+    let named = verb.to_str().is_some_and(is_site_name);
+    if !named || rest.iter().all(|word| word.as_encoded_bytes().starts_with(b"-")) {
+        return None;
+    }
+    // Only a verb can follow a site.
+    let words = [words.first()?.clone(), "user@host".into(), verb.clone()];
+    let error = parse_known(&words, &Defaults::default()).err();
+    error.filter(|error| error.kind() == ErrorKind::InvalidSubcommand)
+}
+
+fn parse_known(words: &[OsString], defaults: &Defaults) -> Result<(Cli, Global), clap::Error> {
     let definition = defaults.described(flags::add_to_verbs(Cli::command()));
     let words = flags::move_behind_verb(&definition, words.to_vec());
     let matches = definition.clone().try_get_matches_from(&words)?;

@@ -21,6 +21,7 @@ use crate::{
     failure::Failure,
     home::{Home, user_home},
     human,
+    kept::Kept,
     output::Output,
     secret::{Answering, Source},
     sites::{Place, Sites},
@@ -38,6 +39,8 @@ pub(crate) struct Context {
     pub(crate) home: Home,
     /// The destination of results and messages.
     pub(crate) output: Output,
+    /// The connections that outlive a line of a batch.
+    kept: Option<Arc<Kept>>,
 }
 
 impl Context {
@@ -47,7 +50,14 @@ impl Context {
     /// [`Failure::NoHome`].
     pub(crate) fn new(global: Global, command_line: fn() -> clap::Command) -> Result<Self, Failure> {
         let output = Output::new(&global.common);
-        Ok(Self { global, command_line, home: Home::find()?, output })
+        Ok(Self { global, command_line, home: Home::find()?, output, kept: None })
+    }
+
+    /// The context of a line of a batch, with connections that all lines share.
+    pub(crate) fn of_line(&self, global: Global, kept: &Arc<Kept>) -> Self {
+        let output = Output::new(&global.common);
+        let (command_line, home, kept) = (self.command_line, self.home.clone(), Some(Arc::clone(kept)));
+        Self { global, command_line, home, output, kept }
     }
 
     /// The saved servers.
@@ -128,6 +138,11 @@ impl Context {
         login: &Login,
         server: &ServerFlags,
     ) -> Result<Connector, Failure> {
+        let Some(kept) = &self.kept else { return self.new_connector(place, login, server) };
+        kept.connector(place, login, server, || self.new_connector(place, login, server))
+    }
+
+    fn new_connector(&self, place: &Place, login: &Login, server: &ServerFlags) -> Result<Connector, Failure> {
         let passwords = self.told(Source::of(login));
         if place.target.protocol == Protocol::Sftp {
             return Ok(self.sftp_connector(place, login, server, passwords));
@@ -191,16 +206,32 @@ impl Context {
         self.reach(&self.connector(place)?).await
     }
 
-    /// A logged-in connection through `connector`; retries if requested by the user or the server.
+    /// In a batch, keeps a connection open besides those of a transfer, so that its session lasts. The transfer itself
+    /// meets and reports any error.
+    pub(crate) async fn hold(&self, connector: &Connector) {
+        let Some(kept) = self.kept.as_ref().filter(|kept| kept.remote(connector).is_none()) else { return };
+        if let Ok(remote) = Remote::connect(connector).await {
+            kept.keep(connector, remote);
+        }
+    }
+
+    /// A logged-in connection through `connector`, in a batch the one of earlier lines; retries if requested by the user
+    /// or the server.
     ///
     /// # Errors
     /// [`Failure::Server`].
     pub(crate) async fn reach(&self, connector: &Connector) -> Result<Remote, Failure> {
+        if let Some(remote) = self.kept.as_ref().and_then(|kept| kept.remote(connector)) {
+            return Ok(remote);
+        }
         let patience = self.global.patience;
         let mut backoff = Backoff::new(patience.of_transfer());
         loop {
             let error = match Remote::connect(connector).await {
-                Ok(remote) => return Ok(remote),
+                Ok(remote) => {
+                    self.kept.iter().for_each(|kept| kept.keep(connector, remote.clone()));
+                    return Ok(remote);
+                }
                 Err(error) => error,
             };
             let delay = backoff.next_delay(&error).filter(|_| patience.waits_for(&error));

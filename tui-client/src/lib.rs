@@ -3,6 +3,7 @@
 mod address;
 mod advice;
 mod args;
+mod batch;
 mod cli;
 mod command_line;
 mod completion;
@@ -17,6 +18,7 @@ mod human;
 mod import;
 mod interrupt;
 mod json;
+mod kept;
 mod os_bytes;
 mod output;
 mod progress;
@@ -30,8 +32,6 @@ mod trust;
 mod tui;
 
 use std::{ffi::OsString, process::ExitCode};
-
-use clap::error::ErrorKind;
 
 use crate::{
     args::Global, command_line::Cli, context::Context, defaults::Defaults, exit::Exit, failure::Failure, output::Output,
@@ -70,29 +70,11 @@ pub fn run<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Exi
 /// Parses the command line; exits the process if it is invalid.
 fn parse(words: &[OsString], defaults: &Defaults) -> (Cli, Global) {
     command_line::parse(words, defaults).unwrap_or_else(|error| {
-        let error = match error.kind() {
-            ErrorKind::UnknownArgument => unknown_verb(words).unwrap_or(error),
-            _ => error,
-        };
         if error.use_stderr() && words.iter().any(|word| word == "--json") {
             output::usage_object(&error.to_string());
         }
         error.exit()
     })
-}
-
-/// The error for a command line whose first word must be a misspelled verb: the parser would treat the word as a
-/// site, and report an error for the next one.
-fn unknown_verb(words: &[OsString]) -> Option<clap::Error> {
-    let (verb, rest) = words.get(1..)?.split_first()?;
-    let named = verb.to_str().is_some_and(address::is_site_name);
-    if !named || rest.iter().all(|word| word.as_encoded_bytes().starts_with(b"-")) {
-        return None;
-    }
-    // Only a verb can follow a site.
-    let words = [words.first()?.clone(), "user@host".into(), verb.clone()];
-    let error = command_line::parse(&words, &Defaults::default()).err();
-    error.filter(|error| error.kind() == ErrorKind::InvalidSubcommand)
 }
 
 fn start(command: Option<cli::Command>, address: Option<OsString>, context: &mut Context) -> Result<Exit, Failure> {
@@ -107,6 +89,7 @@ fn start(command: Option<cli::Command>, address: Option<OsString>, context: &mut
             (Some(_), Some(address)) => {
                 Err(Failure::Usage(format!("{} cannot be combined with a verb", address.display())))
             }
+            (Some(cli::Command::Batch(args)), None) => batch::run(&args, context).await,
             (Some(command), None) => cli::run(command, context).await,
             (None, address) => tui::start(context, address.as_deref()).await,
         };

@@ -9,6 +9,8 @@ use std::{
 };
 
 static NO_INPUT: AtomicBool = AtomicBool::new(false);
+/// Whether standard input belongs to somebody else in this process.
+static RESERVED: AtomicBool = AtomicBool::new(false);
 static NO_OUTPUT: AtomicBool = AtomicBool::new(false);
 
 /// Runs before the runtime.
@@ -23,9 +25,22 @@ fn look() {
 /// Standard input.
 ///
 /// # Errors
-/// If it was closed when the program started.
+/// If it was closed when the program started, or is reserved.
 pub(crate) fn input() -> io::Result<io::Stdin> {
+    if RESERVED.load(Relaxed) {
+        return Err(io::Error::other("standard input has the lines of the batch"));
+    }
     if NO_INPUT.load(Relaxed) { Err(io::Error::other("standard input is closed")) } else { Ok(io::stdin()) }
+}
+
+/// Standard input for the caller alone; from now on [`input`] fails.
+///
+/// # Errors
+/// If it was closed when the program started.
+pub(crate) fn reserve_input() -> io::Result<io::Stdin> {
+    let input = input()?;
+    RESERVED.store(true, Relaxed);
+    Ok(input)
 }
 
 /// Makes sure that there is a standard output.

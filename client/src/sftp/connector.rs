@@ -132,6 +132,12 @@ impl SftpConnector {
         &self.shared.target
     }
 
+    /// Whether both are clones of one connector.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Logs in like this from now on.
     pub fn set_login(&self, login: Login) {
         self.shared.options.lock().login = login;

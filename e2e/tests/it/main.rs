@@ -14,6 +14,7 @@ mod alerts;
 mod audit;
 mod balancer;
 mod bandwidth;
+mod batch;
 mod between;
 mod browser;
 mod browser_faults;

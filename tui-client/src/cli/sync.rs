@@ -103,6 +103,10 @@ pub(super) async fn run(args: SyncArgs, context: &mut Context, signals: &mut Sig
     let mut select = args.selection.select(context)?;
     let order = Order::new(&args.from, &args.to, &args.rules, context)?;
     let _lock = args.lock.then(|| Lock::take(&order.ends, context)).transpose()?;
+    tokio::select! {
+        () = transfer::hold(context, &order.servers) => {}
+        signal = signals.next() => return Ok(signal.exit()),
+    }
     let mut round = Round::start(&order, context, signals)?;
     let result = round.once(&mut select).await;
     round.end(result).await

@@ -120,19 +120,21 @@ fn settings(global: &Global) -> Settings {
 pub(super) struct Served {
     /// The site.
     pub(super) site: Arc<dyn Site>,
+    connector: Connector,
     /// The same, if it is a ferry server, which sends notices.
     ferry: Option<Arc<Ferry>>,
 }
 
 /// The server behind `connector`, as a site.
 pub(super) fn server(connector: &Connector) -> Served {
-    match connector {
+    let (site, ferry): (Arc<dyn Site>, _) = match connector {
         Connector::Ferry(connector) => {
             let ferry = Arc::new(Ferry::new(connector.clone()));
-            Served { site: Arc::clone(&ferry) as _, ferry: Some(ferry) }
+            (Arc::clone(&ferry) as _, Some(ferry))
         }
-        other => Served { site: other.site(), ferry: None },
-    }
+        other => (other.site(), None),
+    };
+    Served { site, connector: connector.clone(), ferry }
 }
 
 /// The next event.
@@ -155,9 +157,20 @@ pub(super) async fn run(
     way: Way,
     job: Job,
 ) -> Result<Exit, Failure> {
+    tokio::select! {
+        () = hold(context, servers) => {}
+        signal = signals.next() => return Ok(signal.exit()),
+    }
     let mut transfers = Transfers::start(context, servers, way)?;
     transfers.run(context, signals, job).await?;
     transfers.finish(context).await
+}
+
+/// In a batch, keeps the sessions of `servers` open for its next lines.
+pub(super) async fn hold(context: &Context, servers: &[Served]) {
+    for server in servers {
+        context.hold(&server.connector).await;
+    }
 }
 
 /// An engine that runs jobs one after the other, and the report of all of them.

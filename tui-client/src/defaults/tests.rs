@@ -161,6 +161,7 @@ fn no_flag_of_a_verb_is_forgotten() {
         "from-command",
         "growing",
         "include",
+        "keep-going",
         "json",
         "limit",
         "lock",

@@ -4,7 +4,8 @@ use std::fs;
 
 use super::program::{Ferry, stdout};
 
-const VERBS: [&str; 24] = [
+const VERBS: [&str; 25] = [
+    "batch",
     "get",
     "put",
     "ls",

@@ -12,7 +12,7 @@ use ferry_client::sync::Select;
 use ferry_shared::{entry::Mtime, path::RemotePath};
 
 use super::Selection;
-use crate::{context::Context, exit::Looking, failure::Failure};
+use crate::{context::Context, exit::Looking, failure::Failure, streams};
 
 impl Selection {
     /// Reads the files that were named, and creates the selection.
@@ -43,7 +43,7 @@ impl Selection {
 fn named(file: &Path) -> Result<BTreeSet<RemotePath>, Failure> {
     let mut bytes = Vec::new();
     let read = match file.as_os_str() == "-" {
-        true => std::io::stdin().read_to_end(&mut bytes).map(drop),
+        true => streams::input().and_then(|mut input| input.read_to_end(&mut bytes)).map(drop),
         false => std::fs::read(file).map(|read| bytes = read),
     };
     read.map_err(|error| Failure::local(file, Looking::File, error))?;
