@@ -1,7 +1,10 @@
-//! Completion of command lines: the shell runs `ferry`, which knows verbs, flags, saved servers and files.
+//! Completion of command lines: the shell runs `ferry`, which knows verbs, flags, saved servers and files, and asks
+//! servers for paths.
 //!
 //! The scripts for bash and zsh are our own, because these shells split and quote words in their own ways. Other
 //! shells get the scripts of `clap_complete`.
+
+mod remote;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -84,17 +87,24 @@ fn site_names(current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 fn remotes(current: &OsStr) -> Vec<CompletionCandidate> {
+    if names_a_server(current) {
+        return remote::paths(current);
+    }
     matching(current, names().into_iter().map(|name| name + ":").collect())
 }
 
 fn remotes_and_files(current: &OsStr) -> Vec<CompletionCandidate> {
     let mut all = remotes(current);
-    let bytes = current.as_encoded_bytes();
-    let names_a_server = bytes.iter().position(|b| matches!(b, b':' | b'/')).is_some_and(|at| bytes[at] == b':');
-    if !names_a_server {
+    if !names_a_server(current) {
         all.extend(PathCompleter::any().complete(current));
     }
     all
+}
+
+/// Whether a word has the server of an address before its end.
+fn names_a_server(current: &OsStr) -> bool {
+    let bytes = current.as_encoded_bytes();
+    bytes.iter().position(|b| matches!(b, b':' | b'/')).is_some_and(|at| bytes[at] == b':')
 }
 
 fn matching(current: &OsStr, names: Vec<String>) -> Vec<CompletionCandidate> {
@@ -148,8 +158,8 @@ fn candidates(
     let wants_flags = words.get(index).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
     let found = engine::complete(command, words, index, folder)?;
     let text = found.iter().filter_map(|candidate| {
-        // A name that is not UTF-8 or contains a newline cannot be passed to the shell.
-        let value = candidate.get_value().to_str().filter(|value| !value.contains(['\n', '\r', '\t']))?;
+        // A name that is not UTF-8 or has control characters cannot be passed to the shell.
+        let value = candidate.get_value().to_str().filter(|value| !value.contains(char::is_control))?;
         let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
         let help = help.lines().next().unwrap_or_default().replace('\t', " ");
         (wants_flags || !value.starts_with('-')).then(|| (value.to_owned(), help))
@@ -202,7 +212,8 @@ mod tests {
 
     #[test]
     fn no_local_files_are_offered_after_a_server() {
-        let current = OsStr::new("work:");
+        // No site has this name.
+        let current = OsStr::new("no.such.site:");
         assert!(remotes_and_files(current).iter().all(|found| found.get_value().to_string_lossy().contains(':')));
     }
 }

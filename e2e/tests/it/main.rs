@@ -22,6 +22,7 @@ mod browser_sites;
 mod browser_terminal;
 mod browser_truth;
 mod certificate;
+mod completion;
 mod confine;
 mod control;
 // A server built for release follows no plans of faults.

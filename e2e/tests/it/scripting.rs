@@ -98,7 +98,7 @@ fn every_verb_of_ferryd_prints_one_line_of_json_also_where_it_fails() {
 }
 
 /// The completions of `ferry` in bash for a line with the cursor at its end; `words` are split as bash does.
-fn bash(client: &Client, words: &[&str], line: &str) -> String {
+pub(crate) fn bash(client: &Client, words: &[&str], line: &str) -> String {
     let script = r#". <("$FERRY" completion bash); ferry() { "$FERRY" "$@"; }
         COMP_LINE=$1 COMP_POINT=${#1}; shift; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_WORDBREAKS=$' :='
         _ferry ferry "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"; printf '%s\n' "${COMPREPLY[@]}""#;
