@@ -89,7 +89,7 @@ impl Account<'_> {
             true => &[MethodKind::Password, MethodKind::KeyboardInteractive, MethodKind::PublicKey],
             false => &[MethodKind::PublicKey, MethodKind::KeyboardInteractive, MethodKind::Password],
         };
-        let mut asked = false;
+        let (mut asked, mut unanswered) = (false, false);
         // A server may want several methods one after the other, and then offers those that are left.
         for method in order.iter().chain(order) {
             if !open.contains(method) || ssh.is_closed() {
@@ -98,12 +98,16 @@ impl Account<'_> {
             let done = match method {
                 MethodKind::PublicKey => self.keys(ssh, open.clone()).await?,
                 // A password that was refused is not given again as an answer.
-                MethodKind::KeyboardInteractive if !asked => match self.questions(ssh).await? {
+                MethodKind::KeyboardInteractive if !asked && !unanswered => match self.questions(ssh).await? {
                     Some(done) => {
                         asked = true;
                         done
                     }
-                    None => continue,
+                    // The questions are not asked again, and servers may wait for their answers first.
+                    None => {
+                        unanswered = true;
+                        continue;
+                    }
                 },
                 MethodKind::Password if !asked => match self.password(ssh).await? {
                     Some(done) => {

@@ -3,6 +3,7 @@
 mod bounds;
 mod browser;
 mod keys;
+mod questions;
 mod sync;
 mod sync_rules;
 mod trouble;

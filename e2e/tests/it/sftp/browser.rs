@@ -1,6 +1,6 @@
 //! SSH servers in the browser.
 
-use std::fs;
+use std::{fs, path::Path, process::Command};
 
 use ferry_e2e::{
     MIB, PASSWORD, compare, material,
@@ -47,4 +47,55 @@ fn a_password_is_asked_for_only_where_no_key_is_enough() {
     screen.type_text(PASSWORD);
     screen.keys("enter");
     screen.wait("of-anna.txt");
+}
+
+#[test]
+fn a_password_that_is_typed_for_an_ssh_server_is_in_no_file_log_or_process_list() {
+    let door = Door::new();
+    fs::write(door.server.home("anna").join("of-anna.txt"), "1").unwrap();
+    let here = door.client.scratch("here");
+    material::random_file(&here.join("large"), 40 * MIB, 1);
+    let mut screen: Screen =
+        Setup::new(&door.client).word(door.url("")).word("--accept-new").word("--bwlimit=1M").start();
+    screen.wait("Log in to");
+    // A wrong one first, which must not be kept either.
+    let wrong = "not the horse battery";
+    screen.type_text(wrong);
+    screen.keys("enter");
+    screen.wait("wrong user name or password");
+    // Failed logins are slowed down.
+    assert_eq!(door.server.ferryd(&["penalties", "lift", "127.0.0.1"], "").0.code(), Some(0));
+    screen.type_text(PASSWORD);
+    screen.keys("enter");
+    screen.wait("of-anna.txt");
+    // With a transfer under way, there are a journal and the notes of an unfinished upload.
+    screen.keys("tab f5");
+    screen.wait("Copy");
+    screen.keys("enter");
+    ferry_e2e::wait::until("the journal", || {
+        files(&door.client.home()).iter().any(|(name, _)| name.contains("transfers"))
+    });
+    let process = format!("/proc/{}", screen.pid());
+    let read = |name: &str| (name.to_owned(), fs::read(Path::new(&process).join(name)).unwrap());
+    let mut places = vec![read("cmdline"), read("environ"), ("the log".to_owned(), door.server.log().into_bytes())];
+    let listed = Command::new("ps").args(["-eww", "-o", "args"]).output().unwrap();
+    places.push(("the process list".to_owned(), listed.stdout));
+    for folder in [door.client.home(), door.client.scratch("user"), door.server.data()] {
+        places.extend(files(&folder));
+    }
+    screen.kill();
+    places.extend(files(&door.client.home()));
+    for (name, bytes) in places {
+        for secret in [PASSWORD, wrong] {
+            let is_there = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!is_there, "{secret} is in {name}");
+        }
+    }
+}
+
+/// The files below a folder with their content, apart from what was sent.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let listed = Command::new("find").arg(folder).args(["-type", "f", "-size", "-1024k"]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    listed.lines().filter_map(|name| Some((name.to_owned(), fs::read(name).ok()?))).collect()
 }
