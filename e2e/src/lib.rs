@@ -16,6 +16,7 @@ pub mod client;
 pub mod compare;
 pub mod failpoints;
 pub mod impostor;
+pub mod keyring;
 pub mod material;
 pub mod needs;
 pub mod noise;

@@ -157,7 +157,7 @@ async fn run_short(command: Command, context: &mut Context) -> Result<Exit, Fail
         Command::Quota(args) => quota::run(args, context).await,
         Command::Register(args) => register::run(args, context).await,
         Command::Passwd(args) => passwd::run(args, context).await,
-        Command::Site(args) => site::run(args, context),
+        Command::Site(args) => site::run(args, context).await,
         Command::Completion(args) => completion::run(&args, context),
         Command::Man(args) => man::run(&args, context),
         Command::Get(_)

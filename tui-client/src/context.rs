@@ -15,6 +15,8 @@ use ferry_client::{
     sftp::{self, Login as SftpLogin, SftpConnector, SftpOptions},
 };
 
+use ferry_shared::refusal::Code;
+
 use crate::{
     address::{Address, AddressError, Server},
     args::{Global, Login, ServerFlags},
@@ -22,6 +24,7 @@ use crate::{
     home::{Home, user_home},
     human,
     kept::Kept,
+    keyring::{self, Keyring},
     output::Output,
     secret::{Answering, Source},
     sites::{Place, Sites},
@@ -41,6 +44,8 @@ pub(crate) struct Context {
     pub(crate) output: Output,
     /// The connections that outlive a line of a batch.
     kept: Option<Arc<Kept>>,
+    /// The keyring of the system.
+    pub(crate) keyring: Arc<dyn Keyring>,
 }
 
 impl Context {
@@ -50,14 +55,14 @@ impl Context {
     /// [`Failure::NoHome`].
     pub(crate) fn new(global: Global, command_line: fn() -> clap::Command) -> Result<Self, Failure> {
         let output = Output::new(&global.common);
-        Ok(Self { global, command_line, home: Home::find()?, output, kept: None })
+        Ok(Self { global, command_line, home: Home::find()?, output, kept: None, keyring: keyring::system() })
     }
 
     /// The context of a line of a batch, with connections that all lines share.
     pub(crate) fn of_line(&self, global: Global, kept: &Arc<Kept>) -> Self {
         let output = Output::new(&global.common);
         let (command_line, home, kept) = (self.command_line, self.home.clone(), Some(Arc::clone(kept)));
-        Self { global, command_line, home, output, kept }
+        Self { global, command_line, home, output, kept, keyring: Arc::clone(&self.keyring) }
     }
 
     /// The saved servers.
@@ -144,8 +149,13 @@ impl Context {
 
     fn new_connector(&self, place: &Place, login: &Login, server: &ServerFlags) -> Result<Connector, Failure> {
         let passwords = self.told(Source::of(login));
+        if let Source::Prompt = passwords
+            && let Some(connector) = self.with_stored(place, login, server)
+        {
+            return Ok(connector);
+        }
         if place.target.protocol == Protocol::Sftp {
-            return Ok(self.sftp_connector(place, login, server, passwords));
+            return Ok(self.sftp_connector(place, login, server, Answering::new(passwords)));
         }
         let credential = match server.identity.as_ref().or(place.identity.as_ref()) {
             Some(file) => key(file, &passwords)?,
@@ -155,6 +165,40 @@ impl Context {
             }
         };
         Ok(self.connector_of(place, credential, login, server))
+    }
+
+    /// The connector with the password that is in the keyring; `None` if there is none, or the server refuses it. Then
+    /// the person is asked, and it is not tried again.
+    fn with_stored(&self, place: &Place, login: &Login, server: &ServerFlags) -> Option<Connector> {
+        if !place.keyring || server.identity.is_some() || place.identity.is_some() {
+            return None;
+        }
+        let shown = keyring::shown(&place.target);
+        let password = match waited(self.keyring.get(keyring::account(&place.target))) {
+            Ok(Some(password)) => password,
+            Ok(None) => {
+                self.output.say(&format!("the keyring has no password of {shown} any more"));
+                return None;
+            }
+            Err(error) => {
+                self.output.say(&error.to_string());
+                return None;
+            }
+        };
+        let connector = match place.target.protocol {
+            Protocol::Sftp => self.sftp_connector(place, login, server, Answering::stored(password)),
+            Protocol::Ferry => self.connector_of(place, Credential::Password(password), login, server),
+        };
+        // Every other error comes again, and is reported where the connection is needed.
+        match waited(Remote::connect(&connector)) {
+            Err(ClientError::Refused(refusal)) if refusal.code == Code::LoginFailed => {
+                self.output.say(&format!(
+                    "the password of {shown} in the keyring is wrong; `ferry site password` replaces it"
+                ));
+                None
+            }
+            _ => Some(connector),
+        }
     }
 
     /// The source of passwords; warns about a file that others may read.
@@ -176,7 +220,7 @@ impl Context {
     fn connector_of(&self, place: &Place, credential: Credential, login: &Login, server: &ServerFlags) -> Connector {
         if place.target.protocol == Protocol::Sftp {
             // Only verbs that SFTP does not offer log in like this.
-            return self.sftp_connector(place, login, server, Source::Prompt);
+            return self.sftp_connector(place, login, server, Answering::new(Source::Prompt));
         }
         let mut options = ConnectOptions::new(trust(place, login, server), self.home.known_servers());
         options.seal = server.seal_for(place.seal.clone());
@@ -184,14 +228,14 @@ impl Context {
     }
 
     /// The connector to an SSH server, which asks for secrets when the server wants them.
-    fn sftp_connector(&self, place: &Place, login: &Login, server: &ServerFlags, passwords: Source) -> Connector {
+    fn sftp_connector(&self, place: &Place, login: &Login, server: &ServerFlags, secrets: Answering) -> Connector {
         let home = user_home();
         for note in sftp::unsupported_lines(&place.target, &home) {
             self.output.say(&note);
         }
         let identities: Vec<_> = server.identity.iter().chain(&place.identity).take(1).cloned().collect();
-        let password_first = !matches!(passwords, Source::Prompt) && identities.is_empty();
-        let login_with = SftpLogin { identities, secrets: Arc::new(Answering::new(passwords)), password_first };
+        let password_first = secrets.is_at_hand() && identities.is_empty();
+        let login_with = SftpLogin { identities, secrets: Arc::new(secrets), password_first };
         let trust = trust(place, login, server);
         let mut options = SftpOptions::new(trust, self.home.known_servers(), &home, login_with);
         options.parts = Some(self.home.parts());
@@ -240,6 +284,11 @@ impl Context {
             tokio::time::sleep(delay).await;
         }
     }
+}
+
+/// Waits on a thread of the runtime for what a command needs before it can go on.
+fn waited<T>(work: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(work))
 }
 
 /// The server keys to accept.

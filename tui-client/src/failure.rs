@@ -16,6 +16,7 @@ use crate::{
     exit::{self, Cause, Exit, Looking},
     fault::Kind,
     home::{HOME_VARIABLE, NoHome},
+    keyring::KeyringError,
     secret::SecretError,
     sites::SitesError,
 };
@@ -44,6 +45,9 @@ pub(crate) enum Failure {
     /// There is no folder for the client's files.
     #[error(transparent)]
     NoHome(#[from] NoHome),
+    /// The keyring of the system did not do what was asked.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// There is no password.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -132,7 +136,7 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Address(_) | Self::Path(_) | Self::Filter(_) | Self::Pattern(_) => Exit::Usage,
             Self::Defaults(_) => Exit::Usage,
-            Self::Unconfirmed(_) => Exit::Other,
+            Self::Unconfirmed(_) | Self::Keyring(_) => Exit::Other,
             Self::Locked(_) => Exit::Network,
             Self::Sites(SitesError::Io { .. } | SitesError::Syntax { .. }) => Exit::Other,
             Self::Sites(_) => Exit::Usage,

@@ -19,6 +19,7 @@ mod import;
 mod interrupt;
 mod json;
 mod kept;
+mod keyring;
 mod os_bytes;
 mod output;
 mod progress;

@@ -127,12 +127,24 @@ pub(crate) struct Answering {
     source: Source,
     /// The first line of a file or of standard input, which is read once.
     line: Mutex<Option<Secret>>,
+    /// A password from the keyring, which is given once.
+    stored: Mutex<Option<Secret>>,
 }
 
 impl Answering {
     /// Answers from `source`.
     pub(crate) fn new(source: Source) -> Self {
-        Self { source, line: Mutex::default() }
+        Self { source, line: Mutex::default(), stored: Mutex::default() }
+    }
+
+    /// Answers with a password from the keyring, and everything else at a prompt.
+    pub(crate) fn stored(password: Secret) -> Self {
+        Self { stored: Mutex::new(Some(password)), ..Self::new(Source::Prompt) }
+    }
+
+    /// Whether there is a password without a prompt.
+    pub(crate) fn is_at_hand(&self) -> bool {
+        !matches!(self.source, Source::Prompt) || self.stored.lock().is_some()
     }
 
     fn read(&self, question: &str) -> Result<Option<Secret>, SecretError> {
@@ -152,6 +164,14 @@ impl Answering {
 impl Secrets for Answering {
     fn answer<'a>(&'a self, question: &'a SecretQuestion) -> BoxFuture<'a, Result<Option<Secret>, ClientError>> {
         let is_prompt = matches!(self.source, Source::Prompt);
+        let takes_password = match question {
+            SecretQuestion::Password { is_target, .. } => *is_target,
+            SecretQuestion::Interactive { is_target, echo, .. } => *is_target && !echo,
+            SecretQuestion::Passphrase { .. } => false,
+        };
+        if takes_password && let Some(password) = self.stored.lock().take() {
+            return Box::pin(async { Ok(Some(password)) });
+        }
         let text = match question {
             SecretQuestion::Password { account, is_target } if is_prompt || *is_target => {
                 Some(format!("Password of {}: ", Escaped(account.as_bytes())))

@@ -27,6 +27,8 @@ use crate::{
 
 /// The scheme of SSH servers.
 const SFTP: &str = "sftp://";
+/// The key of the mark that the password is in the keyring.
+const KEYRING: &str = "keyring";
 /// The first lines of a new `sites.toml`.
 const HEAD: &str = "# ferry's saved servers. Passwords are never stored here.\n\n";
 
@@ -57,6 +59,9 @@ pub(crate) struct Site {
     /// The rule for symbolic links inside a folder, unless `--links` is given.
     #[serde(default)]
     pub(crate) links: Option<Links>,
+    /// Whether the person has put the password into the keyring of the system. It is never in this file.
+    #[serde(default)]
+    pub(crate) keyring: bool,
 }
 
 /// The protocol of a saved server.
@@ -140,6 +145,9 @@ impl Site {
             if let Some(text) = text {
                 table.insert(key, value(text));
             }
+        }
+        if self.keyring {
+            table.insert(KEYRING, value(true));
         }
         table
     }
@@ -236,12 +244,14 @@ pub(crate) struct Place {
     pub(crate) seal: Option<PathBuf>,
     /// The rule for symbolic links inside a folder.
     pub(crate) links: Option<Links>,
+    /// Whether the password is in the keyring of the system.
+    pub(crate) keyring: bool,
 }
 
 impl Place {
     /// A place without anything saved about its server.
     fn new(target: Target, path: RemotePath, typed: Vec<u8>, into: bool) -> Self {
-        Self { target, path, typed, into, server_key: None, identity: None, seal: None, links: None }
+        Self { target, path, typed, into, server_key: None, identity: None, seal: None, links: None, keyring: false }
     }
 
     /// Whether it is the topmost folder, or the user's home: these have no name of their own.
@@ -309,7 +319,8 @@ impl Sites {
                 let target = site.target()?;
                 let path = below(site.folder(), &typed)?;
                 let (server_key, identity, seal) = (site.server_key, site.identity.clone(), site.seal.clone());
-                Ok(Place { target, path, typed, into, server_key, identity, seal, links: site.links })
+                let (links, keyring) = (site.links, site.keyring);
+                Ok(Place { target, path, typed, into, server_key, identity, seal, links, keyring })
             }
         }
     }
@@ -370,6 +381,26 @@ impl Sites {
         self.write(&document)?;
         self.sites.extend(new.iter().cloned());
         Ok(())
+    }
+
+    /// Notes whether the password of a site is in the keyring.
+    ///
+    /// # Errors
+    /// [`SitesError::Unknown`], or the file cannot be written.
+    pub(crate) fn mark(&mut self, name: &str, keyring: bool) -> Result<(), SitesError> {
+        let site = self.sites.get_mut(name).ok_or_else(|| SitesError::Unknown(name.to_owned()))?;
+        if std::mem::replace(&mut site.keyring, keyring) == keyring {
+            return Ok(());
+        }
+        let mut document = self.document()?;
+        let all = document.get_mut("sites").and_then(Item::as_table_like_mut);
+        if let Some(site) = all.and_then(|all| all.get_mut(name)).and_then(Item::as_table_like_mut) {
+            match keyring {
+                true => drop(site.insert(KEYRING, value(true))),
+                false => drop(site.remove(KEYRING)),
+            }
+        }
+        self.write(&document)
     }
 
     /// Removes a site.

@@ -145,6 +145,7 @@ fn server(context: &Context, argument: &OsStr) -> Result<Server, Failure> {
         identity: context.global.server.identity.clone().or(place.identity),
         seal: context.global.server.seal_file.clone().or(place.seal),
         links: place.links,
+        keyring: place.keyring,
     })
 }
 

@@ -46,6 +46,7 @@ mod hostile_transfer;
 mod identity;
 mod inherited;
 mod interrupt;
+mod keyring;
 mod keys;
 mod large_files;
 mod links;

@@ -39,7 +39,8 @@ fn groups(verb: &str) -> Vec<Group> {
     let more: &[Group] = match verb {
         "completion" | "man" | "list" | "site" | "help" => return Vec::new(),
         "add" => return vec![DryRun, Server, Links],
-        "import" | "remove" => return vec![DryRun],
+        "import" | "remove" | "forget" => return vec![DryRun],
+        "password" => return vec![DryRun, Password],
         "" => &[Engine, Conflict, Links],
         "get" | "put" => &[DryRun, Conflict, Engine, Filter, Links, Bar],
         "cp" | "mv" => &[DryRun, Conflict, Engine, Filter, Links, Bar, Group::Ends],
@@ -58,7 +59,7 @@ fn groups(verb: &str) -> Vec<Group> {
 /// scripts may pass the same login flags to all calls of `ferry`.
 fn tolerated(verb: &str) -> Vec<Group> {
     match verb {
-        "add" | "import" | "list" | "remove" => {
+        "add" | "forget" | "import" | "list" | "password" | "remove" => {
             CONNECTS.into_iter().filter(|group| !groups(verb).contains(group)).collect()
         }
         _ => Vec::new(),

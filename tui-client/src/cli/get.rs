@@ -197,6 +197,7 @@ mod tests {
             identity: None,
             seal: None,
             links: None,
+            keyring: false,
         };
         let places: Vec<_> = paths.iter().map(place).collect();
         let works = to_disk(&places, Path::new(local), told(&places, OsStr::new(local)))?;

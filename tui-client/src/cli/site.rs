@@ -1,6 +1,7 @@
 //! `ferry site`: saves, imports, lists and removes servers.
 
 mod import;
+mod password;
 
 use std::{
     ffi::OsString,
@@ -18,6 +19,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     json::{Bytes, NameObject},
+    keyring,
     sites::{Kind, Site},
 };
 
@@ -42,9 +44,22 @@ enum Action {
     /// Save the servers of other programs, without their passwords
     #[command(after_help = "Example:\n  ferry site import filezilla -n")]
     Import(import::ImportArgs),
+    /// Put the password of a site into the keyring of the system, from where logins take it
+    ///
+    /// The password is stored for the kind, user, host and port of the site alone, and in no file of ferry's.
+    #[command(after_help = "Examples:\n  ferry site password work\n  ferry site forget work")]
+    Password {
+        /// The name of the site
+        name: String,
+    },
+    /// Remove the password of a site from the keyring of the system
+    Forget {
+        /// The name of the site
+        name: String,
+    },
     /// List the saved servers
     List,
-    /// Remove a saved server
+    /// Remove a saved server, and its password from the keyring of the system
     Remove {
         /// The name of the site
         name: String,
@@ -69,6 +84,8 @@ struct SiteObject<'a> {
     seal: Option<Bytes<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     links: Option<&'static str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    keyring: bool,
 }
 
 impl<'a> SiteObject<'a> {
@@ -84,29 +101,35 @@ impl<'a> SiteObject<'a> {
             identity: file(&site.identity),
             seal: file(&site.seal),
             links: site.links.map(Links::word),
+            keyring: site.keyring,
         }
     }
 }
 
-pub(super) fn run(args: SiteArgs, context: &mut Context) -> Result<Exit, Failure> {
+pub(super) async fn run(args: SiteArgs, context: &mut Context) -> Result<Exit, Failure> {
     match args.action {
         Action::Add { name, address } => add(&name, &address, context),
-        Action::Import(args) => import::run(args, context),
+        Action::Import(args) => import::run(args, context).await,
+        Action::Password { name } => password::store(&name, context).await,
+        Action::Forget { name } => password::forget(&name, context).await,
         Action::List => list(context),
-        Action::Remove { name } => {
-            let mut sites = context.sites()?;
-            let outcome = if context.global.dry_run {
-                sites.require(&name)?;
-                context.output.say(&format!("{name} would be removed"));
-                "would"
-            } else {
-                sites.remove(&name)?;
-                "forgotten"
-            };
-            context.output.result(&NameObject { name: &name, outcome })?;
-            Ok(Exit::Done)
-        }
+        Action::Remove { name } => remove(&name, context).await,
     }
+}
+
+async fn remove(name: &str, context: &mut Context) -> Result<Exit, Failure> {
+    let mut sites = context.sites()?;
+    sites.require(name)?;
+    let (outcome, exit) = if context.global.dry_run {
+        context.output.say(&format!("{name} would be removed"));
+        ("would", Exit::Done)
+    } else {
+        let orphan = keyring::orphan(&sites, name, None);
+        sites.remove(name)?;
+        ("forgotten", password::discard(orphan, context).await)
+    };
+    context.output.result(&NameObject { name, outcome })?;
+    Ok(exit)
 }
 
 fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Failure> {
@@ -133,7 +156,7 @@ fn add(name: &str, address: &OsString, context: &mut Context) -> Result<Exit, Fa
     let ServerFlags { identity, seal_file, server_key } = &context.global.server;
     let (identity, seal, server_key) = (absolute(identity)?, absolute(seal_file)?, *server_key);
     let links = context.global.links;
-    let site = Site { kind, address: host, user, path, server_key, identity, seal, links };
+    let site = Site { kind, address: host, user, path, server_key, identity, seal, links, keyring: false };
     let outcome = if context.global.dry_run {
         sites.require_free(name)?;
         context.output.say(&format!("{name} would be saved"));

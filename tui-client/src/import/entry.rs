@@ -61,7 +61,20 @@ impl Entry {
             return Err(Unusable::Invalid("its user is invalid"));
         }
         let kind = Kind::Sftp;
-        Ok((name, Site { kind, address, user, path: None, server_key: None, identity: None, seal: None, links: None }))
+        Ok((
+            name,
+            Site {
+                kind,
+                address,
+                user,
+                path: None,
+                server_key: None,
+                identity: None,
+                seal: None,
+                links: None,
+                keyring: false,
+            },
+        ))
     }
 }
 

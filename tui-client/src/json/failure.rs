@@ -130,6 +130,7 @@ impl ErrorObject {
             Failure::Locked(_) => "busy",
             Failure::Sites(_) => "sites",
             Failure::NoHome(_) => "no_home",
+            Failure::Keyring(_) => "keyring",
             Failure::Secret(_) => "password",
             Failure::Local { error, .. } => fault::word_of_io(error),
             Failure::NewFolder(_) => "not_found",

@@ -67,6 +67,7 @@ fn adding_and_removing_keep_comments_and_other_sites() {
         identity: None,
         seal: None,
         links: None,
+        keyring: false,
     };
     sites.add("new", site.clone()).unwrap();
     assert!(matches!(sites.add("new", site.clone()), Err(SitesError::Exists(_))));
@@ -96,6 +97,7 @@ fn a_file_that_cannot_be_read_is_never_written_over() {
         identity: None,
         seal: None,
         links: None,
+        keyring: false,
     };
     assert!(sites.add("new", site).is_err());
     assert_eq!(fs::read_to_string(&sites.file).unwrap(), "not toml at all [");
@@ -118,6 +120,7 @@ fn the_first_site_makes_file_and_folder() {
                 identity: None,
                 seal: None,
                 links: None,
+                keyring: false,
             },
         )
         .unwrap();

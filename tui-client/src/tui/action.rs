@@ -96,6 +96,7 @@ pub(crate) enum Action {
     NextField,
     PreviousField,
     CreateAccount,
+    Remember,
     NewSite,
     EditSite,
     RemoveEntry,

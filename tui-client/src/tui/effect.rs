@@ -98,6 +98,10 @@ pub(crate) enum ConnectionEffect {
     Trust(bool),
     /// Log in to the server that was greeted: with a password, or with the key in a file and its passphrase, if any.
     LogIn(Ticket, Option<PathBuf>, Secret),
+    /// Log in to the server that was greeted with the password in the keyring.
+    LogInStored(Ticket),
+    /// Put the password of the next login into the keyring, if the server accepts it, for the site of this name.
+    Remember(String),
     /// Make an account there, and log in.
     Register(Ticket, String, Secret, Option<Secret>),
     /// Give up connecting to the server that is being reached, or was greeted.

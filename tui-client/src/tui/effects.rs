@@ -97,11 +97,12 @@ pub(crate) struct Effects {
 impl Effects {
     /// Starts, and reads the journal, the sites and the bookmarks. Must be called in a runtime.
     pub(crate) fn new(events: mpsc::Sender<Event>, home: &Home, options: Options) -> Self {
+        let saved = Keeper::new(events.clone(), home);
         Self {
             asked: HashMap::new(),
-            connection: ConnectionKeeper::new(events.clone(), home, &options),
+            connection: ConnectionKeeper::new(events.clone(), home, &options, saved.clone()),
             queue: Queue::new(events.clone(), home.state().to_owned(), options),
-            saved: Keeper::new(events.clone(), home),
+            saved,
             watched: Watched::new(events.clone()),
             events,
         }

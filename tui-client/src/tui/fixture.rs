@@ -105,6 +105,7 @@ pub(crate) fn server() -> Server {
         identity: None,
         seal: None,
         links: None,
+        keyring: false,
     }
 }
 
@@ -346,6 +347,7 @@ impl Fixture {
                 identity: None,
                 seal: None,
                 links: None,
+                keyring: false,
             },
         };
         let work = site("work", "files.example.org", "alice", Some("projects"));

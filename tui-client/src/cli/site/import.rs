@@ -9,11 +9,13 @@ use clap::{Args, ValueEnum as _};
 use ferry_shared::name::Escaped;
 use serde::Serialize;
 
+use super::password;
 use crate::{
     context::Context,
     exit::{Exit, Looking},
     failure::Failure,
     import::{Entry, Program, Unusable},
+    keyring,
     sites::{Site, Sites},
 };
 
@@ -56,7 +58,7 @@ struct Run<'a> {
     is_partial: bool,
 }
 
-pub(super) fn run(args: ImportArgs, context: &mut Context) -> Result<Exit, Failure> {
+pub(super) async fn run(args: ImportArgs, context: &mut Context) -> Result<Exit, Failure> {
     let files = match (args.program, args.file) {
         (Some(program), Some(file)) => vec![(program, file)],
         (Some(program), None) => vec![(program, program.file().ok_or_else(|| nothing("its file was not found"))?)],
@@ -74,7 +76,7 @@ pub(super) fn run(args: ImportArgs, context: &mut Context) -> Result<Exit, Failu
     for (program, file) in files {
         run.read(program, &file)?;
     }
-    run.save()
+    run.save().await
 }
 
 fn nothing(why: &str) -> Failure {
@@ -112,7 +114,8 @@ impl Run<'_> {
             }
             // What else was saved about the same server, such as its key, still holds.
             Some(old) if (old.kind, &old.address) == (site.kind, &site.address) => {
-                site = Site { user: site.user, ..old.clone() };
+                let keyring = old.keyring && old.user == site.user;
+                site = Site { user: site.user, keyring, ..old.clone() };
             }
             _ => {}
         }
@@ -125,13 +128,20 @@ impl Run<'_> {
         self.context.output.result(&Outcome { name, outcome, address: None, user: None, why: Some(why) })
     }
 
-    fn save(mut self) -> Result<Exit, Failure> {
+    async fn save(mut self) -> Result<Exit, Failure> {
         let (outcome, did) = match self.context.global.dry_run {
             true => ("would", "would be saved"),
             false => ("saved", "saved"),
         };
+        let mut exit = if self.is_partial { Exit::Partial } else { Exit::Done };
         if !self.context.global.dry_run && !self.new.is_empty() {
+            let orphans: Vec<_> =
+                self.new.iter().filter_map(|(name, site)| keyring::orphan(&self.sites, name, Some(site))).collect();
             self.sites.put(&self.new)?;
+            for orphan in orphans {
+                let discarded = password::discard(Some(orphan), self.context).await;
+                exit = if discarded == Exit::Done { exit } else { discarded };
+            }
         }
         let output = &self.context.output;
         for (name, site) in &self.new {
@@ -142,6 +152,6 @@ impl Run<'_> {
         if self.new.is_empty() {
             output.say("no site was imported");
         }
-        Ok(if self.is_partial { Exit::Partial } else { Exit::Done })
+        Ok(exit)
     }
 }

@@ -256,6 +256,7 @@ const CHOOSE: &[Row] = &[
     row(PreviousField, "previous-field", &[Form], &["backtab", "up"], "to the field before"),
     row(Accept, "accept", &[Form], &["enter"], "do it").hint("ok"),
     row(CreateAccount, "create-account", &[Form], &["ctrl-n"], "make an account on this server, where it lets you"),
+    row(Remember, "remember", &[Form], &["ctrl-r"], "put the password of a saved site into the keyring, or not"),
     row(Close, "close", &[List], &["esc", "q", "left", "h", "ctrl-c"], "close").hint("close").rank(0),
     row(Close, "close", &[Type, Form], &["esc", "ctrl-c"], "close").hint("close").rank(0),
 ];

@@ -19,7 +19,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use super::{Options, remote::Ask, reply::Reply};
+use super::{Options, remote::Ask, reply::Reply, saved::Keeper};
 use crate::{
     args::Links,
     home::{Home, user_home},
@@ -61,6 +61,8 @@ pub(super) struct ConnectionKeeper {
     /// The servers that were logged in to; one whose login failed stays until it is left.
     kept: HashMap<Target, Kept>,
     asking: Asking,
+    /// The saved sites.
+    saved: Keeper,
 }
 
 /// A server that is not logged in to yet.
@@ -70,6 +72,8 @@ struct Attempt {
     /// The file with the secret of this server.
     seal: Option<PathBuf>,
     links: Option<Links>,
+    /// The site whose password goes into the keyring when the server has accepted it.
+    remember: Option<String>,
     task: AbortHandle,
 }
 
@@ -93,7 +97,7 @@ impl Drop for Kept {
 }
 
 impl ConnectionKeeper {
-    pub(super) fn new(events: Events, home: &Home, options: &Options) -> Self {
+    pub(super) fn new(events: Events, home: &Home, options: &Options, saved: Keeper) -> Self {
         Self {
             events,
             known_servers: home.known_servers(),
@@ -106,6 +110,7 @@ impl ConnectionKeeper {
             attempt: None,
             kept: HashMap::new(),
             asking: Asking::default(),
+            saved,
         }
     }
 
@@ -140,13 +145,20 @@ impl ConnectionKeeper {
                 }
             }
             ConnectionEffect::LogIn(ticket, None, password) => {
-                let Some(attempt) = &self.attempt else { return };
+                let Some(attempt) = &mut self.attempt else { return };
+                let kept = attempt.remember.take().map(|site| (site, password.clone()));
                 match &attempt.connector {
                     Connector::Ferry(connector) => {
                         connector.set_credential(Credential::Password(password));
-                        self.enter(ticket, Proof::Set);
+                        self.enter(ticket, Proof::Set, kept);
                     }
-                    Connector::Sftp(_) => self.enter(ticket, Proof::Secret(None, password)),
+                    Connector::Sftp(_) => self.enter(ticket, Proof::Secret(None, password), kept),
+                }
+            }
+            ConnectionEffect::LogInStored(ticket) => self.enter(ticket, Proof::Stored, None),
+            ConnectionEffect::Remember(site) => {
+                if let Some(attempt) = &mut self.attempt {
+                    attempt.remember = Some(site);
                 }
             }
             ConnectionEffect::LogIn(ticket, Some(file), passphrase) => {
@@ -156,7 +168,7 @@ impl ConnectionKeeper {
                     true => Proof::Secret(Some(file), passphrase),
                     false => Proof::Key(file, passphrase),
                 };
-                self.enter(ticket, proof);
+                self.enter(ticket, proof, None);
             }
             ConnectionEffect::Register(ticket, user, password, invite) => {
                 let Some(Attempt { connector, seal, .. }) = &self.attempt else { return };
@@ -166,7 +178,7 @@ impl ConnectionKeeper {
                 if let Some(attempt) = &mut self.attempt {
                     attempt.connector = connector;
                 }
-                self.enter(ticket, Proof::Invite(invite));
+                self.enter(ticket, Proof::Invite(invite), None);
             }
             ConnectionEffect::GiveUp => self.give_up(),
             ConnectionEffect::Usage(server) => self.usage(&server),
@@ -214,7 +226,7 @@ impl ConnectionKeeper {
                 Err(error) => reply.failed(&error).await,
             }
         });
-        self.attempt = Some(Attempt { connector, seal, links, task });
+        self.attempt = Some(Attempt { connector, seal, links, remember: None, task });
     }
 
     fn connector_to(
@@ -239,8 +251,9 @@ impl ConnectionKeeper {
         Connector::Ferry(connect::Connector::new(target, credential, options))
     }
 
-    /// Logs in, or makes an account, and keeps the connection from then on.
-    fn enter(&mut self, ticket: Ticket, proof: Proof) {
+    /// Logs in, or makes an account, and keeps the connection from then on. A password with the name of a site goes into
+    /// the keyring.
+    fn enter(&mut self, ticket: Ticket, proof: Proof, kept: Option<(String, Secret)>) {
         let Some(Attempt { connector, links, .. }) = &self.attempt else { return };
         let (connector, links) = (connector.clone(), *links);
         let reply = Reply::new(self.events.clone(), ticket);
@@ -253,10 +266,16 @@ impl ConnectionKeeper {
         };
         let target = connector.target().clone();
         let login = connector.clone();
+        let saved = self.saved.clone();
         let task = spawn(async move {
             let entered = match proof {
                 Proof::Invite(invite) => Remote::register(&login, invite).await,
                 Proof::Set => Remote::connect(&login).await,
+                Proof::Stored => match stored(&login, &saved).await {
+                    Ok(entered) => entered,
+                    // The person is asked.
+                    Err(why) => return reply.send(Answer::Failed(Problem::new(why))).await,
+                },
                 Proof::Secret(file, secret) => {
                     let given = Some(secret).filter(|secret| !secret.expose().is_empty());
                     let asks = given.is_none();
@@ -286,6 +305,9 @@ impl ConnectionKeeper {
                     keep.current.send_replace(Some(remote.clone()));
                     let answer = Answer::LoggedIn(greeting(remote.greeted()), account(remote.account()));
                     reply.send(answer).await;
+                    if let Some((site, password)) = kept {
+                        saved.remember(site, login.target(), password).await;
+                    }
                     keep.run(remote).await;
                 }
             }
@@ -308,12 +330,36 @@ impl ConnectionKeeper {
 enum Proof {
     /// As the connector was told.
     Set,
+    /// With the password in the keyring.
+    Stored,
     /// By making the account, with an invite if one is needed.
     Invite(Option<Secret>),
     /// With a secret that an SSH server may ask for, unless it is empty, and the key in a file.
     Secret(Option<PathBuf>, Secret),
     /// With the key in a file, opened by its passphrase if that is not empty.
     Key(PathBuf, Secret),
+}
+
+/// Logs in with the password in the keyring.
+///
+/// # Errors
+/// Why another password is needed.
+async fn stored(login: &Connector, saved: &Keeper) -> Result<Result<Remote, ClientError>, String> {
+    let password = match saved.password(login.target()).await {
+        Ok(Some(password)) => password,
+        Ok(None) => return Err("the keyring has no password for this account any more".to_owned()),
+        Err(error) => return Err(error.to_string()),
+    };
+    match login {
+        Connector::Ferry(connector) => connector.set_credential(Credential::Password(password)),
+        Connector::Sftp(connector) => connector.set_login(self::login(None, Some(password))),
+    }
+    match Remote::connect(login).await {
+        Err(ClientError::Refused(refusal)) if refusal.code == Code::LoginFailed => {
+            Err("the password in the keyring is wrong; type the right one".to_owned())
+        }
+        entered => Ok(entered),
+    }
 }
 
 /// The key in a file; `None` when its passphrase is needed.

@@ -10,6 +10,7 @@ use std::{
 use ferry_client::{SitePath, connect::Target};
 use ferry_shared::{
     path::{PathError, RemotePath},
+    secret::Secret,
     text_file,
 };
 use parking_lot::Mutex;
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 use crate::{
     address::Address,
     home::Home,
+    keyring::{self, Keyring, KeyringError},
     sites::{Site, Sites, SitesError},
     tui::{
         event::Event,
@@ -31,14 +33,15 @@ use crate::{
     },
 };
 
-/// Reads and writes the sites and bookmarks.
-#[derive(Debug)]
+/// Reads and writes the sites and bookmarks, and their passwords in the keyring; clones share it.
+#[derive(Debug, Clone)]
 pub(super) struct Keeper {
     events: mpsc::Sender<Event>,
     sites: PathBuf,
     bookmarks: PathBuf,
     /// One change at a time.
     busy: Arc<Mutex<()>>,
+    keyring: Arc<dyn Keyring>,
 }
 
 /// An error of the files with sites and bookmarks.
@@ -78,38 +81,83 @@ struct Line {
 
 impl Keeper {
     pub(super) fn new(events: mpsc::Sender<Event>, home: &Home) -> Self {
-        Self { events, sites: home.sites(), bookmarks: bookmarks(home), busy: Arc::default() }
+        Self {
+            events,
+            sites: home.sites(),
+            bookmarks: bookmarks(home),
+            busy: Arc::default(),
+            keyring: keyring::system(),
+        }
     }
 
     pub(super) fn save_site(&self, old: Option<String>, site: NamedSite) {
         self.change(move |files, _| {
             let mut sites = Sites::load(files.to_owned())?;
+            let orphan = old.as_ref().and_then(|old| keyring::orphan(&sites, old, Some(&site.site)));
             if let Some(old) = old {
                 sites.remove(&old)?;
             }
-            Ok(sites.add(&site.name, site.site)?)
+            sites.add(&site.name, site.site)?;
+            Ok(orphan)
         });
     }
 
     pub(super) fn remove_site(&self, name: String) {
-        self.change(move |files, _| Ok(Sites::load(files.to_owned())?.remove(&name)?));
+        self.change(move |files, _| {
+            let mut sites = Sites::load(files.to_owned())?;
+            let orphan = keyring::orphan(&sites, &name, None);
+            sites.remove(&name)?;
+            Ok(orphan)
+        });
+    }
+
+    /// The password of an account in the keyring.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub(super) async fn password(&self, target: &Target) -> Result<Option<Secret>, KeyringError> {
+        self.keyring.get(keyring::account(target)).await
+    }
+
+    /// Puts a password into the keyring, for the site of this name.
+    pub(super) async fn remember(&self, site: String, target: &Target, password: Secret) {
+        match self.keyring.set(keyring::account(target), password).await {
+            Ok(()) => self.change(move |files, _| {
+                Sites::load(files.to_owned())?.mark(&site, true)?;
+                Ok(None)
+            }),
+            Err(error) => {
+                let problem = Problem::new(format!("the password is not remembered: {error}"));
+                let _ = self.events.send(Event::Problem(problem)).await;
+            }
+        }
     }
 
     pub(super) fn save_bookmarks(&self, bookmarks: Vec<Bookmark>) {
-        self.change(move |_, file| write(file, &bookmarks));
+        self.change(move |_, file| write(file, &bookmarks).map(|()| None));
     }
 
-    /// Makes a change, then reports the sites and bookmarks.
-    fn change(&self, work: impl FnOnce(&Path, &Path) -> Result<(), SavedError> + Send + 'static) {
+    /// Makes a change, then reports the sites and bookmarks. The change may leave an account whose password is to be
+    /// removed from the keyring.
+    fn change(&self, work: impl FnOnce(&Path, &Path) -> Result<Option<String>, SavedError> + Send + 'static) {
         let (events, busy) = (self.events.clone(), Arc::clone(&self.busy));
         let (sites, bookmarks) = (self.sites.clone(), self.bookmarks.clone());
+        let keyring = Arc::clone(&self.keyring);
         tokio::task::spawn_blocking(move || {
-            let _one_at_a_time = busy.lock();
-            if let Err(error) = work(&sites, &bookmarks) {
+            let one_at_a_time = busy.lock();
+            let done = work(&sites, &bookmarks);
+            if let Err(error) = &done {
                 let _ = events.blocking_send(Event::Problem(Problem::new(format!("not saved: {error}"))));
             }
             let (saved, _) = load(&sites, &bookmarks);
             let _ = events.blocking_send(Event::Saved(saved));
+            drop(one_at_a_time);
+            let Ok(Some(orphan)) = done else { return };
+            let removed = tokio::runtime::Handle::current().block_on(keyring.remove(orphan));
+            if let Err(error) = removed {
+                let text = format!("the password is still in the keyring: {error}");
+                let _ = events.blocking_send(Event::Problem(Problem::new(text)));
+            }
         });
     }
 }
@@ -179,11 +227,45 @@ fn write(file: &Path, bookmarks: &[Bookmark]) -> Result<(), SavedError> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
+    use crate::keyring::memory::Memory;
 
     fn remote(host: &str, path: &str) -> Place {
         let target = Target::ferry("al", host, 7021);
         Place::remote(target, RemotePath::from_typed(path.as_bytes()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_password_is_remembered_for_its_account_and_a_refusal_of_the_keyring_marks_no_site() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, target) = (folder.path().join("sites.toml"), Target::ferry("al", "h", 1));
+        fs::write(&file, "[sites.work]\naddress = 'h:1'\nuser = 'al'\n").unwrap();
+        let marked = || fs::read_to_string(&file).unwrap().contains("keyring = true");
+        let (events, mut told) = mpsc::channel(8);
+        let mut keeper = Keeper {
+            events,
+            sites: file.clone(),
+            bookmarks: folder.path().join("bookmarks.toml"),
+            busy: Arc::default(),
+            keyring: Arc::new(Memory(Mutex::new(Err(KeyringError::Locked)))),
+        };
+        keeper.remember("work".to_owned(), &target, Secret::new("pw".to_owned())).await;
+        let Some(Event::Problem(problem)) = told.recv().await else { panic!("no problem") };
+        assert!(problem.to_string().contains("is not remembered: the keyring is locked"), "{problem}");
+        assert!(!marked());
+        keeper.keyring = Arc::new(Memory(Mutex::new(Ok(HashMap::new()))));
+        keeper.remember("work".to_owned(), &target, Secret::new("pw".to_owned())).await;
+        assert!(matches!(told.recv().await, Some(Event::Saved(_))) && marked());
+        assert_eq!(keeper.password(&target).await.unwrap().unwrap().expose(), "pw");
+        assert!(keeper.password(&Target::sftp("al", "h", 1)).await.unwrap().is_none());
+        // The password goes with the site.
+        keeper.remove_site("work".to_owned());
+        assert!(matches!(told.recv().await, Some(Event::Saved(_))));
+        drop(std::mem::replace(&mut keeper.events, mpsc::channel(1).0));
+        assert!(told.recv().await.is_none(), "no problem is told, and the change has ended");
+        assert!(keeper.password(&target).await.unwrap().is_none());
     }
 
     #[test]

@@ -32,12 +32,23 @@ pub(crate) struct Server {
     pub(crate) seal: Option<PathBuf>,
     /// The rule for symbolic links inside a folder.
     pub(crate) links: Option<Links>,
+    /// Whether the password is in the keyring of the system.
+    pub(crate) keyring: bool,
 }
 
 impl Server {
     /// The account `target`, with nothing saved about it.
     pub(crate) fn new(target: Target) -> Self {
-        Self { target, site: None, start: RemotePath::home(), key: None, identity: None, seal: None, links: None }
+        Self {
+            target,
+            site: None,
+            start: RemotePath::home(),
+            key: None,
+            identity: None,
+            seal: None,
+            links: None,
+            keyring: false,
+        }
     }
 
     /// The server that an address names.
@@ -85,6 +96,7 @@ impl Server {
             identity: site.identity.as_ref().map(|file| key_file(file, home)),
             seal: site.seal.clone(),
             links: site.links,
+            keyring: site.keyring,
             ..Self::new(target)
         })
     }

@@ -69,6 +69,7 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
             identity: form.given("key file").map(PathBuf::from),
             seal: None,
             links: None,
+            keyring: false,
         };
         let site = NamedSite { name: name.to_owned(), site };
         let checked = state.saved.check_name(None, name).and_then(|()| Server::from_site(&site, &state.home).map(drop));
@@ -133,6 +134,10 @@ pub(super) fn greeted(state: &mut State, ticket: Ticket, greeting: Greeting, out
     save_typed(&mut attempt, out);
     if let Some(password) = state.password.take() {
         log_in(state, attempt, greeting, password, out);
+    } else if attempt.server.keyring && attempt.server.identity.is_none() {
+        let ticket = state.tickets.next();
+        out.push(Effect::Connection(ConnectionEffect::LogInStored(ticket)));
+        state.attempt = Some(Attempt { step: Step::LoggingIn(greeting, ticket), ..attempt });
     } else if attempt.server.identity.is_some() || attempt.server.target.protocol == Protocol::Sftp {
         // Most keys need no passphrase, and an agent none; the attempt reports one that does.
         log_in(state, attempt, greeting, Secret::new(String::new()), out);
@@ -157,14 +162,21 @@ fn ask(state: &mut State, attempt: Attempt, greeting: Greeting) {
         Some(file) => form.note(format!("with    {}", Escaped(file.as_os_str().as_encoded_bytes()))),
         None => form,
     };
-    let secret = server.secret();
+    let form = form_of(server, form);
     let form = match greeting.registration {
         Registration::Closed => form,
         Registration::Invite => form.note("No account yet? Ctrl-N makes one, with an invite."),
         Registration::Open => form.note("No account yet? Ctrl-N makes one."),
     };
     state.attempt = Some(Attempt { step: Step::Greeted(greeting), ..attempt });
-    below_notices(state, Dialog::Form(Box::new(form.secret(secret))));
+    below_notices(state, Dialog::Form(Box::new(form)));
+}
+
+/// The form with the field of the secret, and for the password of a saved site with the choice to remember it.
+fn form_of(server: &Server, form: Form) -> Form {
+    let mut form = form.secret(server.secret());
+    form.remember = (server.site.is_some() && server.identity.is_none()).then_some(false);
+    form
 }
 
 /// Opens a dialog below the notices that are still unread.
@@ -209,6 +221,8 @@ pub(super) fn password(state: &mut State, form: &mut Form, out: &mut Out) -> Res
         return Err(format!("the {secret} is missing"));
     }
     if let Some(attempt) = state.attempt.take() {
+        let site = attempt.server.site.clone().filter(|_| form.remember == Some(true));
+        out.extend(site.map(|site| Effect::Connection(ConnectionEffect::Remember(site))));
         log_in(state, attempt, greeting, password, out);
     }
     Ok(())
@@ -312,8 +326,9 @@ pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bo
         let server = &attempt.server;
         // The form still has everything but the passwords, to be corrected and sent again.
         if !state.dialogs.iter().any(is_login) {
-            let form = Form::new(Purpose::Password, format!("Log in to {}", server.name())).secret(server.secret());
-            state.dialogs.push(Dialog::Form(Box::new(form.note(format!("user    {}", server.target.user)))));
+            let form = Form::new(Purpose::Password, format!("Log in to {}", server.name()));
+            let form = form_of(server, form.note(format!("user    {}", server.target.user)));
+            state.dialogs.push(Dialog::Form(Box::new(form)));
         }
         if let Some(Dialog::Form(form)) = state.dialogs.iter_mut().find(|dialog| is_login(dialog)) {
             form.fault = Some(problem.to_string());

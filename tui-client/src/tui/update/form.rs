@@ -21,6 +21,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     match action {
         Action::NextField => form.turn(true),
         Action::PreviousField => form.turn(false),
+        Action::Remember => form.remember = form.remember.map(|remember| !remember),
         Action::CreateAccount => connect::offer_account(state),
         Action::Accept => accept(state, out),
         Action::Close => {

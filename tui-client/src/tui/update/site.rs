@@ -83,7 +83,11 @@ pub(super) fn save(state: &mut State, old: Option<String>, form: &Form, out: &mu
         identity: form.given("key file").map(PathBuf::from),
         seal: before.and_then(|site| site.seal.clone()),
         links: before.and_then(|site| site.links),
+        keyring: false,
     };
+    // A password belongs to its account only.
+    let same = before.is_some_and(|before| before.target().ok() == site.target().ok());
+    let site = Site { keyring: same && before.is_some_and(|before| before.keyring), ..site };
     let site = NamedSite { name: form.get("name").to_owned(), site };
     state.saved.check_name(old.as_deref(), &site.name)?;
     Server::from_site(&site, &state.home)?;

@@ -68,18 +68,34 @@ pub(crate) struct Form {
     pub(crate) focus: usize,
     /// The error in the fields.
     pub(crate) fault: Option<String>,
+    /// Whether the password is to be put into the keyring; `None` where it cannot be.
+    pub(crate) remember: Option<bool>,
 }
 
 impl Form {
     /// A form without fields yet.
     pub(crate) fn new(purpose: Purpose, title: impl Into<String>) -> Self {
-        Self { purpose, title: title.into(), notes: Vec::new(), fields: Vec::new(), focus: 0, fault: None }
+        Self {
+            purpose,
+            title: title.into(),
+            notes: Vec::new(),
+            fields: Vec::new(),
+            focus: 0,
+            fault: None,
+            remember: None,
+        }
     }
 
     /// With a line above the fields.
     pub(crate) fn note(mut self, line: impl Into<String>) -> Self {
         self.notes.push(line.into());
         self
+    }
+
+    /// The choice about the keyring, as a line.
+    pub(crate) fn remember_line(&self) -> Option<String> {
+        let chosen = if self.remember? { "yes" } else { "no" };
+        Some(format!("Remember it in the keyring (Ctrl-R): {chosen}"))
     }
 
     /// With a text field.

@@ -21,7 +21,8 @@ const FIELD: u16 = 44;
 pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Rect) {
     let theme = &paint.appearance().theme;
     let most = popup::most_columns(room);
-    let notes = popup::all_wrapped(&form.notes, most);
+    let lines: Vec<String> = form.notes.iter().cloned().chain(form.remember_line()).collect();
+    let notes = popup::all_wrapped(&lines, most);
     let faults = form.fault.as_ref().map(|fault| popup::wrapped(fault, most)).unwrap_or_default();
     let busy = state.attempt.as_ref().is_some_and(|attempt| matches!(attempt.step, Step::LoggingIn(..)))
         && matches!(form.purpose, Purpose::Password | Purpose::Register);
