@@ -5,9 +5,10 @@
 //! in the version that the plan saw.
 
 mod asking;
+mod counters;
 mod end;
+mod listed;
 mod listing;
-mod mapped;
 mod plan;
 mod removal;
 mod run;
@@ -15,6 +16,7 @@ mod select;
 #[cfg(test)]
 mod tests;
 
+pub use counters::Counters;
 pub use listing::Listing;
 pub use plan::{Cause, Compare, Copy, Deletion, Doubt, Plan, Problem, Rules, Why};
 pub use run::{Ends, Options, Sync, SyncError};

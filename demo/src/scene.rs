@@ -141,7 +141,12 @@ impl Scene {
         }
         // The channel must be read during the shutdown; otherwise the engine would wait for room in it.
         let draining = async { while events.recv().await.is_some() {} };
-        tokio::join!(engine.shutdown(), draining);
+        let ending = async {
+            engine.shutdown().await;
+            // The channel ends with the engine.
+            drop(engine);
+        };
+        tokio::join!(ending, draining);
         ran
     }
 

@@ -5,12 +5,12 @@ use std::{fmt, sync::Arc};
 use ferry_shared::{entry::Kind, path::RemotePath};
 use tokio::sync::mpsc;
 
-use super::{asking::ask_all, listing::Listing};
+use super::{asking::ask_all, counters::Counters, listing::Listing};
 use crate::{
     error::ClientError,
     obstacle::Obstacle,
     reconnect::{Backoff, Patience},
-    site::{Done, Found, Location, Op, Reach, Root, Session, Site, SitePath, Surroundings, Walk},
+    site::{Done, Found, Location, Op, Page, Reach, Root, Session, Site, SitePath, Surroundings, Walk},
     transfer::{is_outage, outlive},
 };
 
@@ -27,6 +27,7 @@ pub(super) struct End {
     is_target: bool,
     surroundings: Surroundings,
     patience: Patience,
+    counters: Arc<Counters>,
     /// Kept between requests, because a login may end with its last session.
     session: Option<Box<dyn Session>>,
 }
@@ -42,11 +43,11 @@ impl End {
         site: Arc<dyn Site>,
         path: &SitePath,
         is_target: bool,
-        surroundings: &Surroundings,
-        patience: Patience,
+        (surroundings, patience): (&Surroundings, Patience),
+        counters: &Arc<Counters>,
     ) -> Self {
-        let root = Root::new(path.clone());
-        Self { site, root, is_target, surroundings: surroundings.clone(), patience, session: None }
+        let (root, surroundings) = (Root::new(path.clone()), surroundings.clone());
+        Self { site, root, is_target, surroundings, patience, counters: Arc::clone(counters), session: None }
     }
 
     /// The location of a path below the top.
@@ -105,10 +106,13 @@ impl End {
             let text = format!("{} is not a folder", self.root.path());
             return Err(ClientError::obstructed(Obstacle::NotFolder, text));
         }
-        let (out, mut pages) = mpsc::channel(PAGES_AHEAD);
+        let (out, mut pages) = mpsc::channel::<Page>(PAGES_AHEAD);
+        let (counters, is_target) = (&self.counters, self.is_target);
+        counters.begin_listing(is_target);
         let collecting = async {
             let mut listing = Listing::new();
             while let Some(page) = pages.recv().await {
+                counters.list(is_target, page.entries.len());
                 listing.add(page);
             }
             listing
@@ -132,16 +136,22 @@ impl End {
         ops: impl Fn(&Self) -> Vec<Op>,
     ) -> Result<Vec<Result<Done, ClientError>>, ClientError> {
         let mut backoff = Backoff::new(self.patience);
+        let mut counted = false;
         loop {
             let ops = ops(self);
             let count = ops.len();
             if count == 0 {
                 return Ok(Vec::new());
             }
+            if !std::mem::replace(&mut counted, true) {
+                self.counters.ask(count);
+            }
+            let counters = Arc::clone(&self.counters);
             let result = async {
                 let mut session = self.take().await?;
                 let mut answers: Vec<_> = std::iter::repeat_with(|| Err(ClientError::Cancelled)).take(count).collect();
                 let asked = ask_all(&mut *session, ops, |index, result| {
+                    counters.answer();
                     if let Some(answer) = answers.get_mut(index) {
                         *answer = result;
                     }

@@ -5,7 +5,7 @@ mod gone;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ferry_shared::{
     entry::{Entry, Kind},
@@ -125,7 +125,7 @@ pub enum Cause {
 }
 
 /// The changes that make the target like the source.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// The files and folders to copy first.
     pub copies: BTreeMap<RemotePath, Copy>,
@@ -201,6 +201,40 @@ impl Plan {
         }
     }
 
+    /// The plan without the entries at some paths and everything below them. A folder of which only the date differs is
+    /// left out alone.
+    #[must_use]
+    pub fn without(&self, left_out: &BTreeSet<RemotePath>) -> Self {
+        let mut plan = self.clone();
+        if left_out.is_empty() {
+            return plan;
+        }
+        let is_date = |path: &RemotePath| {
+            self.copies.get(path).is_some_and(|copy| copy.entry.kind == Kind::Folder && copy.why == Why::Date)
+        };
+        let is_left_out = |path: &RemotePath| {
+            left_out.contains(path) || above(path).any(|folder| left_out.contains(&folder) && !is_date(&folder))
+        };
+        plan.copies.retain(|path, _| !is_left_out(path));
+        let kept = self.deletions.iter().filter(|deletion| is_left_out(&deletion.path));
+        // The folders above an entry that stays, stay too, and what any of them blocks cannot be copied.
+        let stays: BTreeSet<RemotePath> =
+            kept.flat_map(|kept| above(&kept.path).chain([kept.path.clone()]).collect::<Vec<_>>()).collect();
+        plan.deletions.retain(|deletion| !stays.contains(&deletion.path));
+        let removed: BTreeSet<&RemotePath> = self.deletions.iter().map(|deletion| &deletion.path).collect();
+        let is_blocked = |path: &RemotePath| stays.contains(path) && removed.contains(path);
+        plan.blocked.retain(|path, _| {
+            !is_left_out(path) && !is_blocked(path) && !above(path).any(|folder| is_blocked(&folder))
+        });
+        plan
+    }
+
+    /// The plan without deletions, and without the copies that need them.
+    #[must_use]
+    pub fn without_deletions(&self) -> Self {
+        Self { deletions: Vec::new(), blocked: BTreeMap::new(), ..self.clone() }
+    }
+
     /// Keeps the links and special files that would be removed or replaced, and the folders above them, because they
     /// cannot be backed up.
     pub(super) fn keep_without_backup(&mut self, target: &Listing) {
@@ -227,4 +261,9 @@ impl Plan {
     fn problem(&mut self, path: &RemotePath, cause: Cause) {
         self.problems.push(Problem { path: path.clone(), cause });
     }
+}
+
+/// The folders above a path, the innermost first.
+fn above(path: &RemotePath) -> impl Iterator<Item = RemotePath> + use<> {
+    std::iter::successors(path.parent(), RemotePath::parent)
 }

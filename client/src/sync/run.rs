@@ -12,9 +12,10 @@ use ferry_shared::{
 };
 
 use super::{
+    counters::Counters,
     end::End,
+    listed::Listed,
     listing::Listing,
-    mapped::{self, Known, Mapped},
     plan::{Compare, Copy, Deletion, Plan, Problem, Rules},
     removal,
     select::{BadPattern, IGNORE_FILE, Select},
@@ -71,8 +72,10 @@ pub struct Sync {
     from: End,
     to: End,
     options: Options,
-    mapped: [Mapped; 2],
+    counters: Arc<Counters>,
     listings: [Arc<Listing>; 2],
+    /// The results of the comparison of contents, once that was asked for.
+    equal: Option<(BTreeMap<RemotePath, bool>, Vec<Problem>)>,
     /// The date of the source folder, if it has a name and thus a date of its own.
     date: Option<Mtime>,
 }
@@ -96,30 +99,57 @@ impl Sync {
         if options.links == LinkRule::Keep {
             may_keep_links(&ends.from.abilities(), &ends.to.abilities(), false)?;
         }
-        let digests = ends.from.abilities().digest && ends.to.abilities().digest;
-        if options.checksum && !digests {
-            let text = "contents can only be compared where both sites offer digests";
-            return Err(ClientError::obstructed(Obstacle::Unsupported, text));
-        }
-        let from = Mapped::new(Arc::clone(&ends.from));
-        // The engine keeps one pool of sessions for each site.
-        let to = if same { from.clone() } else { Mapped::new(Arc::clone(&ends.to)) };
-        Ok(Self {
-            from: End::new(Arc::clone(&ends.from), &ends.source, false, surroundings, patience),
-            to: End::new(Arc::clone(&ends.to), &ends.target, true, surroundings, patience),
-            mapped: [from, to],
+        let (counters, means) = (Arc::default(), (surroundings, patience));
+        let mut sync = Self {
+            from: End::new(Arc::clone(&ends.from), &ends.source, false, means, &counters),
+            to: End::new(Arc::clone(&ends.to), &ends.target, true, means, &counters),
+            counters,
             listings: Default::default(),
+            equal: None,
             date: None,
             ends,
             options,
-        })
+        };
+        sync.set_checksum(options.checksum)?;
+        Ok(sync)
     }
 
-    /// Lists both trees and compares them. Changes nothing.
+    /// Chooses whether the contents of files of the same size are compared.
+    ///
+    /// # Errors
+    /// [`Obstacle::Unsupported`] if they cannot be.
+    pub fn set_checksum(&mut self, checksum: bool) -> Result<(), ClientError> {
+        if checksum && !(self.ends.from.abilities().digest && self.ends.to.abilities().digest) {
+            let text = "contents can only be compared where both sites offer digests";
+            return Err(ClientError::obstructed(Obstacle::Unsupported, text));
+        }
+        self.options.checksum = checksum;
+        Ok(())
+    }
+
+    /// The progress of the requests of this sync.
+    #[must_use]
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Lists both trees, compares them, and looks at what is to be removed. Changes nothing.
     ///
     /// # Errors
     /// [`SyncError`] if nothing can be planned.
     pub async fn plan(&mut self, select: &mut Select) -> Result<Plan, SyncError> {
+        self.list(select).await?;
+        let mut plan = self.compare(select).await?;
+        self.see(&mut plan).await?;
+        Ok(plan)
+    }
+
+    /// Lists both trees, and reads the ignore files of the source into the selection.
+    ///
+    /// # Errors
+    /// [`SyncError`] if an end cannot be listed, or an ignore file is not valid.
+    pub async fn list(&mut self, select: &mut Select) -> Result<(), SyncError> {
+        self.equal = None;
         let follow = self.options.links == LinkRule::Follow;
         let enters = {
             // Folders left out by an ignore file are only known later.
@@ -131,8 +161,17 @@ impl Sync {
         let ((top, from), (_, to)) = (from?, to?);
         self.date = self.ends.source.name().and(top).map(|top| top.facts.mtime);
         self.ignore(&from, select).await?;
-        let (from, to) = (Arc::new(from), Arc::new(to));
-        self.listings = [Arc::clone(&from), Arc::clone(&to)];
+        self.listings = [Arc::new(from), Arc::new(to)];
+        Ok(())
+    }
+
+    /// Compares both trees as they were listed. Before the plan removes anything, it needs [`see`](Self::see).
+    ///
+    /// # Errors
+    /// [`SyncError`] if contents cannot be compared.
+    pub async fn compare(&mut self, select: &Select) -> Result<Plan, SyncError> {
+        let [from, to] = self.listings.clone();
+        self.counters.begin_step();
         let rules = Rules {
             delete: self.options.delete,
             links: self.options.links,
@@ -142,8 +181,11 @@ impl Sync {
         let mut plan = match self.options.checksum {
             false => Plan::new(&from, &to, select, &rules, Compare::Date),
             true => {
-                let first = Plan::new(&from, &to, select, &rules, Compare::Content(&BTreeMap::new()));
-                let (equal, problems) = self.compare(first.undecided).await?;
+                if self.equal.is_none() {
+                    let first = Plan::new(&from, &to, select, &rules, Compare::Content(&BTreeMap::new()));
+                    self.equal = Some(self.compare_contents(first.undecided).await?);
+                }
+                let (equal, problems) = self.equal.clone().unwrap_or_default();
                 let mut plan = Plan::new(&from, &to, select, &rules, Compare::Content(&equal));
                 plan.problems.extend(problems);
                 plan
@@ -153,8 +195,16 @@ impl Sync {
         if self.options.backup {
             plan.keep_without_backup(&to);
         }
-        removal::see(&mut self.to, &mut plan).await?;
         Ok(plan)
+    }
+
+    /// Notes the versions of the entries that a plan removes. Entries that are not as they were listed stay.
+    ///
+    /// # Errors
+    /// The target cannot be reached.
+    pub async fn see(&mut self, plan: &mut Plan) -> Result<(), SyncError> {
+        self.counters.begin_step();
+        Ok(removal::see(&mut self.to, plan).await?)
     }
 
     /// Reads the ignore files of the source.
@@ -186,7 +236,7 @@ impl Sync {
     }
 
     /// Compares the contents of files at both ends.
-    async fn compare(
+    async fn compare_contents(
         &mut self,
         paths: Vec<RemotePath>,
     ) -> Result<(BTreeMap<RemotePath, bool>, Vec<Problem>), SyncError> {
@@ -235,25 +285,25 @@ impl Sync {
     /// The job that copies `copies`, for the engine whose resources this sync uses.
     #[must_use]
     pub fn job(&self, copies: &BTreeMap<RemotePath, Copy>, options: JobOptions) -> Job {
-        let entries = copies.iter().map(|(path, copy)| (path, &copy.entry));
-        let chosen = Arc::new(mapped::chosen(entries, &self.listings[0]));
-        self.map(Known { chosen, target: Some(Arc::clone(&self.listings[1])) });
-        let conflict = if self.options.checksum { ConflictRule::Different } else { ConflictRule::Changed };
-        let pieces = vec![Piece { from: self.ends.source.clone(), to: self.ends.target.clone() }];
-        let [from, to] = self.mapped.clone();
-        Job {
-            work: Work::Copy { from: Arc::new(from), to: Arc::new(to), pieces },
-            options: JobOptions { conflict, links: self.options.links, ..options },
-        }
+        self.copy_job(copies, Some(Arc::clone(&self.listings[1])), options)
     }
 
     /// The job that copies `copies` after deletions, when the target is not as it was listed.
     #[must_use]
     pub fn blocked_job(&self, copies: &BTreeMap<RemotePath, Copy>, options: JobOptions) -> Job {
-        let job = self.job(copies, options);
-        let chosen = Arc::clone(&self.mapped[0].known().chosen);
-        self.map(Known { chosen, target: None });
-        job
+        self.copy_job(copies, None, options)
+    }
+
+    fn copy_job(&self, copies: &BTreeMap<RemotePath, Copy>, target: Option<Arc<Listing>>, options: JobOptions) -> Job {
+        let entries = copies.iter().map(|(path, copy)| (path, &copy.entry));
+        let trees = Listed::new(entries, &self.listings[0], target);
+        let conflict = if self.options.checksum { ConflictRule::Different } else { ConflictRule::Changed };
+        let pieces = vec![Piece { from: self.ends.source.clone(), to: self.ends.target.clone() }];
+        let (from, to) = (Arc::clone(&self.ends.from), Arc::clone(&self.ends.to));
+        Job {
+            work: Work::Copy { from, to, pieces },
+            options: JobOptions { conflict, links: self.options.links, trees: Some(trees), ..options },
+        }
     }
 
     /// The job that copies all files that a plan replaces or removes to the folder `backup`, at the target's site.
@@ -263,13 +313,12 @@ impl Sync {
         let replaced = plan.copies.keys().filter_map(|path| Some((path, listing.entry(path)?)));
         let replaced = replaced.filter(|(_, entry)| entry.kind == Kind::File);
         let removed = plan.deletions.iter().map(|deletion| (&deletion.path, &deletion.entry));
-        let chosen = Arc::new(mapped::chosen(replaced.chain(removed), listing));
-        self.map(Known { chosen, target: None });
-        let site = self.mapped[1].clone();
+        let trees = Listed::new(replaced.chain(removed), listing, None);
         let pieces = vec![Piece { from: self.ends.target.clone(), to: backup.clone() }];
+        let (from, to) = (Arc::clone(&self.ends.to), Arc::clone(&self.ends.to));
         Job {
-            work: Work::Copy { from: Arc::new(site.clone()), to: Arc::new(site), pieces },
-            options: JobOptions { conflict: ConflictRule::KeepBoth, parents: true, ..options },
+            work: Work::Copy { from, to, pieces },
+            options: JobOptions { conflict: ConflictRule::KeepBoth, parents: true, trees: Some(trees), ..options },
         }
     }
 
@@ -286,10 +335,6 @@ impl Sync {
         Ok(())
     }
 
-    fn map(&self, known: Known) {
-        self.mapped.iter().for_each(|mapped| mapped.know(known.clone()));
-    }
-
     /// Removes `deletions`, which come from a plan of this sync, and passes each result to `done`.
     ///
     /// # Errors
@@ -299,6 +344,7 @@ impl Sync {
         deletions: &[Deletion],
         mut done: impl FnMut(&Deletion, Result<(), ClientError>),
     ) -> Result<(), ClientError> {
+        self.counters.begin_step();
         let mut folders = BTreeSet::new();
         let mut note = |deletion: &Deletion, result: Result<(), ClientError>| {
             if result.is_ok() {

@@ -12,7 +12,7 @@ use crate::{
     memory::{Memory, What, remote},
     reconnect::Patience,
     site::{Abilities, Dates, Folders, Names, Site as _},
-    transfer::{Engine, Event, Job, JobOptions, Settings},
+    transfer::{ConflictRule, Engine, Event, Job, JobOptions, Piece, Settings, Work},
 };
 
 /// A wait of this length, on a clock that jumps, means that something hangs.
@@ -427,6 +427,54 @@ fn what_is_taken_away_is_backed_up_first() {
         let job = sync.job(&plan.copies, JobOptions::default());
         assert_eq!(run_job(&engine, &mut events, job).await, 0);
         assert_eq!(files(&target, "kept/today/")["d/longer"], b"longer");
+        engine.shutdown().await;
+    });
+}
+
+#[test]
+fn beside_other_transfers_of_the_same_site_only_what_is_planned_is_copied() {
+    on_a_jumping_clock(async {
+        let (source, target) = two_trees(Abilities::ALL, Abilities::ALL);
+        source.tree(|tree| tree.write("other/file", "other"));
+        let (engine, mut events) = Engine::start(Settings::default());
+        // A transfer that waits for an answer keeps its sessions with both sites.
+        target.tree(|tree| tree.write("other/file", "another"));
+        let (from, to): (Arc<dyn crate::Site>, Arc<dyn crate::Site>) =
+            (Arc::new(source.clone()), Arc::new(target.clone()));
+        let pieces = vec![Piece { from: remote("other/file").into(), to: remote("other/file").into() }];
+        let options = JobOptions { conflict: ConflictRule::Ask, ..JobOptions::default() };
+        engine.add(Job { work: Work::Copy { from, to, pieces }, options });
+        while !matches!(events.recv().await, Some(Event::Asks { .. })) {}
+        let patience = Patience::of(Duration::from_secs(60));
+        let mut sync = Sync::new(ends(&source, &target), MIRROR, engine.surroundings(), patience).unwrap();
+        let plan = sync.plan(&mut Select::default()).await.unwrap();
+        let plan = plan.without(&[remote("new")].into());
+        assert_eq!(run_job(&engine, &mut events, sync.job(&plan.copies, JobOptions::default())).await, 0);
+        let copied = files(&target, "t/");
+        assert!(copied.contains_key("d/deep/x") && !copied.contains_key("new"), "{:?}", copied.keys());
+        engine.shutdown().await;
+    });
+}
+
+#[test]
+fn contents_that_were_compared_once_are_not_read_again() {
+    on_a_jumping_clock(async {
+        let (source, target) = two_trees(Abilities::ALL, Abilities::ALL);
+        let (engine, _events) = Engine::start(Settings::default());
+        let patience = Patience::of(Duration::from_secs(60));
+        let mut sync = Sync::new(ends(&source, &target), MIRROR, engine.surroundings(), patience).unwrap();
+        let mut select = Select::default();
+        sync.list(&mut select).await.unwrap();
+        let by_date = sync.compare(&select).await.unwrap();
+        sync.set_checksum(true).unwrap();
+        assert_eq!(sync.compare(&select).await.unwrap().unchanged, 1);
+        assert_eq!(sync.counters().answered(), (2, 2), "one file at both ends");
+        assert_eq!(sync.compare(&select).await.unwrap().unchanged, 1);
+        assert_eq!(sync.counters().answered(), (0, 0));
+        sync.set_checksum(false).unwrap();
+        let again = sync.compare(&select).await.unwrap();
+        assert_eq!(again.copies, by_date.copies);
+        assert_eq!(sync.counters().listed(), (10, 12));
         engine.shutdown().await;
     });
 }

@@ -212,6 +212,14 @@ pub struct Summary {
     pub proof: Option<Proof>,
 }
 
+impl Summary {
+    /// Whether everything was transferred.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.failed == 0 && self.skipped == 0 && self.failed_pieces == 0 && !self.cancelled && self.error.is_none()
+    }
+}
+
 /// A change of the connection to a site.
 #[derive(Debug, Clone)]
 pub enum LinkEvent {

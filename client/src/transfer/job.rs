@@ -9,6 +9,7 @@ use std::{
 use super::{
     conflict::{ConflictRule, Skip},
     filter::Filter,
+    trees::Trees,
 };
 use crate::site::{Site, SitePath};
 
@@ -146,6 +147,8 @@ pub struct JobOptions {
     pub again: bool,
     /// Transfer the files that fit when not all do. Otherwise such a job is refused, or stopped, as a whole.
     pub fill: bool,
+    /// The trees, if the owner of the job has listed them already.
+    pub trees: Option<Arc<dyn Trees>>,
 }
 
 impl JobOptions {
@@ -176,6 +179,7 @@ impl Default for JobOptions {
             growing: false,
             again: false,
             fill: false,
+            trees: None,
         }
     }
 }

@@ -311,3 +311,58 @@ fn only_the_named_paths_are_compared() {
     assert_eq!(copies(&plan), ["/b/y", "/c/z"]);
     assert_eq!(deletions(&plan), ["/gone", "/c/old"]);
 }
+
+fn without(plan: &Plan, left_out: &[&str]) -> (Vec<String>, Vec<String>, Vec<String>) {
+    let left = plan.without(&left_out.iter().map(|text| path(text)).collect());
+    let blocked = left.blocked.keys().map(|path| path.display().to_string()).collect();
+    (copies(&left), deletions(&left), blocked)
+}
+
+fn texts(paths: &[&str]) -> Vec<String> {
+    paths.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_is_left_out_goes_with_everything_below_it() {
+    let from = tree(&[("new/", 0), ("new/a", 1), ("new/b", 1), ("x", 1)]);
+    let plan = planned(&from, &tree(&[]));
+    assert_eq!(without(&plan, &["new"]).0, texts(&["/x"]));
+    assert_eq!(without(&plan, &["new/a"]).0, texts(&["/new", "/new/b", "/x"]));
+}
+
+#[test]
+fn an_entry_that_is_left_out_of_the_deletions_keeps_the_folders_above_it() {
+    let to = tree(&[("old/", 0), ("old/deep/", 0), ("old/deep/y", 1), ("old/z", 1), ("w", 1)]);
+    let plan = planned(&tree(&[]), &to);
+    assert_eq!(without(&plan, &["old/deep/y"]).1, texts(&["/w", "/old/z"]));
+    assert_eq!(without(&plan, &["old"]).1, texts(&["/w"]));
+}
+
+#[test]
+fn what_is_blocked_by_an_entry_that_stays_is_not_copied() {
+    let from = tree(&[("folder-now-file", 1), ("file-now-folder/", 0), ("file-now-folder/in", 1), ("new", 1)]);
+    let to = tree(&[("folder-now-file/", 0), ("folder-now-file/in", 1), ("file-now-folder", 1)]);
+    let plan = planned(&from, &to);
+    assert_eq!(plan.blocked.len(), 3);
+    let folder = ["/file-now-folder", "/file-now-folder/in"];
+    // Something stays in the folder, so that the file of its name has no place.
+    assert_eq!(
+        without(&plan, &["folder-now-file/in"]),
+        (texts(&["/new"]), texts(&["/file-now-folder"]), texts(&folder))
+    );
+    let file = (texts(&["/new"]), texts(&["/folder-now-file/in", "/folder-now-file"]), texts(&["/folder-now-file"]));
+    assert_eq!(without(&plan, &["file-now-folder"]), file);
+    let none = plan.without_deletions();
+    assert!(none.deletions.is_empty() && none.blocked.is_empty() && none.copies.len() == 1);
+}
+
+#[test]
+fn a_folder_of_which_only_the_date_differs_is_left_out_alone() {
+    let from = tree(&[("d/", 0), ("d/new", 1)]);
+    let mut to = Listing::new();
+    to.add(Page { entries: vec![entry(&path("d"), Kind::Folder, 0, 7)], ..page("") });
+    to.add(page("d"));
+    let plan = planned(&from, &to);
+    assert_eq!(copies(&plan), ["/d", "/d/new"]);
+    assert_eq!(without(&plan, &["d"]).0, texts(&["/d/new"]));
+}

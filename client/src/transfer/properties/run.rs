@@ -88,7 +88,8 @@ pub(super) async fn run(case: &Case, setting: &Setting) -> Report {
     }
     tokio::time::timeout(HANGS, engine.drained()).await.expect("the engine is never done");
     tokio::time::timeout(HANGS, engine.shutdown()).await.expect("the engine does not end");
-    // All events are in the channel by now.
+    // All events are in the channel by now, and its end is that of the engine.
+    drop(engine);
     while let Some(event) = events.recv().await {
         match event {
             Event::JobDone { summary, .. } => report.done.push(summary),

@@ -25,6 +25,7 @@ use crate::{
         path::{Ends, FolderPath, ItemPath},
         task::Task,
         transitions::{self, Next},
+        trees,
         tries::outlive,
     },
 };
@@ -67,6 +68,11 @@ pub(super) async fn walk(core: &Shared, task: &Arc<Task>, ends: &Arc<Ends>, top:
 }
 
 async fn prepare_folder(core: &Shared, task: &Task, target: &Location) -> Result<Prepared, ClientError> {
+    // A near target is looked at again, which costs nothing.
+    let known = task.options.trees.as_ref().filter(|_| !task.to.abilities.near).and_then(|trees| trees.target());
+    if let Some(existing) = known {
+        return Ok(Prepared { there: true, existing });
+    }
     let make = match () {
         () if task.options.dry_run => Make::Nothing,
         () if task.options.parents => Make::WithParents,
@@ -94,7 +100,10 @@ async fn pages(
     };
     let (out, mut pages) = mpsc::channel(PAGES_AHEAD);
     let walk = Walk { follow: task.options.follows_links(), enters: plan.enters() };
-    let walking = open.session.walk(source, walk, out);
+    let walking = match &task.options.trees {
+        Some(trees) => Box::pin(trees::walk(Arc::clone(trees), out)),
+        None => open.session.walk(source, walk, out),
+    };
     let planning = async {
         let mut planned = Vec::new();
         while let Some(page) = pages.recv().await {
