@@ -135,7 +135,7 @@ impl Engine {
 
     /// Stops the engine: begins nothing new, closes all connections, and waits for threads and tasks. The parts of
     /// unfinished files stay staged.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(&self) {
         self.stop();
         self.core.tasks().close();
         self.core.tasks().wait().await;

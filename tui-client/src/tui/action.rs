@@ -120,6 +120,12 @@ pub(crate) enum Action {
     CopyPath,
     CopyAddress,
     CopyDigest,
+    StartDeleting,
+    Deletions,
+    Checksum,
+    Turn,
+    LeaveOut,
+    MarkDifferent,
 }
 
 /// A part of the screen that takes keys.
@@ -139,8 +145,12 @@ pub(crate) enum Where {
     Form,
     /// The plan of a copy or move.
     Copy,
+    /// The comparison of two trees.
+    Comparison,
     /// Yes or no.
     Confirm,
+    /// Yes or no, where surprisingly much is deleted.
+    Danger,
     /// The target of a transfer exists.
     Conflict,
     /// An unknown key of a server.
@@ -159,7 +169,7 @@ pub(crate) enum Where {
 
 impl Where {
     /// All places, in the order of the docs.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Browse,
         Self::Transfers,
         Self::View,
@@ -167,7 +177,9 @@ impl Where {
         Self::Type,
         Self::Form,
         Self::Copy,
+        Self::Comparison,
         Self::Confirm,
+        Self::Danger,
         Self::Conflict,
         Self::Trust,
         Self::Quit,
@@ -187,7 +199,9 @@ impl Where {
             Self::Type => "type",
             Self::Form => "form",
             Self::Copy => "copy",
+            Self::Comparison => "comparison",
             Self::Confirm => "confirm",
+            Self::Danger => "danger",
             Self::Conflict => "conflict",
             Self::Trust => "trust",
             Self::Quit => "quit",
@@ -208,7 +222,9 @@ impl Where {
             Self::Type => "While typing to choose (palette, help, find, filter)",
             Self::Form => "While filling in fields",
             Self::Copy => "Before a copy or move",
+            Self::Comparison => "While both trees are compared, and before a sync",
             Self::Confirm => "Yes or no",
+            Self::Danger => "Before a sync deletes surprisingly much",
             Self::Conflict => "When something is already there",
             Self::Trust => "When a server's key is not known",
             Self::Quit => "When quitting with transfers running",

@@ -14,6 +14,7 @@ use super::state::{
     side::Side,
     ticket::Ticket,
     transfers::{Key, Order},
+    trees::{Planned, Trees},
 };
 use crate::args::Links;
 
@@ -77,6 +78,8 @@ pub(crate) enum Effect {
     Connection(ConnectionEffect),
     /// To the engine.
     Transfer(TransferEffect),
+    /// To a comparison or sync.
+    Sync(Ticket, SyncEffect),
     /// Save a site, in place of the one of another name.
     SaveSite(Option<String>, NamedSite),
     /// Forget a site.
@@ -112,6 +115,21 @@ pub(crate) enum ConnectionEffect {
     Retry(Target),
     /// Leave a server.
     Leave(Target),
+}
+
+/// An effect on the comparison or sync with a ticket, which lives until the ticket is dropped.
+#[derive(Debug, PartialEq)]
+pub(crate) enum SyncEffect {
+    /// List two trees and compare them, with their contents if so.
+    Compare(Trees, bool),
+    /// Compare them again as they were listed: with their contents if so, and with a look at what would be deleted if so.
+    Again(bool, bool),
+    /// Copy what a plan copies before its deletions.
+    Copy(Key, Planned),
+    /// Carry out its deletions.
+    Delete(Key, Planned),
+    /// Copy what it copies after them.
+    Rest(Key, Planned),
 }
 
 /// An effect on transfers.

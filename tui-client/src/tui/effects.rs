@@ -10,6 +10,7 @@ mod queue;
 mod remote;
 mod reply;
 mod saved;
+mod sync;
 mod watch;
 
 use std::{collections::HashMap, path::PathBuf};
@@ -23,9 +24,9 @@ use ferry_client::{
 use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
-use self::{connection::ConnectionKeeper, queue::Queue, reply::Reply, saved::Keeper, watch::Watched};
+use self::{connection::ConnectionKeeper, queue::Queue, reply::Reply, saved::Keeper, sync::Syncs, watch::Watched};
 use super::{
-    effect::Effect,
+    effect::{Effect, SyncEffect},
     event::Event,
     state::{place::Place, saved::Saved, ticket::Ticket},
 };
@@ -90,6 +91,7 @@ pub(crate) struct Effects {
     asked: HashMap<Ticket, Asked>,
     connection: ConnectionKeeper,
     queue: Queue,
+    syncs: Syncs,
     saved: Keeper,
     watched: Watched,
 }
@@ -102,6 +104,7 @@ impl Effects {
             asked: HashMap::new(),
             connection: ConnectionKeeper::new(events.clone(), home, &options, saved.clone()),
             queue: Queue::new(events.clone(), home.state().to_owned(), options),
+            syncs: Syncs::default(),
             saved,
             watched: Watched::new(events.clone()),
             events,
@@ -158,6 +161,7 @@ impl Effects {
             Effect::RemoveCopy(path) => local::remove_copy(path),
             Effect::Connection(effect) => self.connection.run(effect),
             Effect::Transfer(effect) => self.queue.run(effect, &self.connection),
+            Effect::Sync(ticket, effect) => self.sync(ticket, effect),
             Effect::SaveSite(old, site) => self.saved.save_site(old, site),
             Effect::RemoveSite(name) => self.saved.remove_site(name),
             Effect::SaveBookmarks(bookmarks) => self.saved.save_bookmarks(bookmarks),
@@ -181,6 +185,20 @@ impl Effects {
     pub(crate) async fn end(mut self) {
         self.connection.leave_all();
         self.queue.end().await;
+    }
+
+    fn sync(&mut self, ticket: Ticket, effect: SyncEffect) {
+        let SyncEffect::Compare(trees, checksum) = effect else { return self.syncs.ask(ticket, effect) };
+        match self.queue.means(&trees, &self.connection) {
+            Some(means) => {
+                let task = self.syncs.begin(ticket, means, checksum);
+                self.note(ticket, Asked::Task(task));
+            }
+            None => {
+                let reply = Reply::new(self.events.clone(), ticket);
+                tokio::spawn(async move { reply.failed(&ClientError::Cancelled).await });
+            }
+        }
     }
 
     fn rename(&mut self, ticket: Ticket, steps: Vec<(Place, Place)>) {

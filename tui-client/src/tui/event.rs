@@ -13,7 +13,7 @@ use super::{
     keymap::Key,
     state::{
         connection::{Account, Greeting},
-        dialog::{FoundItem, TrustView},
+        dialog::{FoundItem, Steps, TrustView},
         item::Item,
         listing::Amount,
         place::Place,
@@ -22,7 +22,8 @@ use super::{
         side::Side,
         task::Left,
         ticket::Ticket,
-        transfers::Key as TransferKey,
+        transfers::{Deleted, Key as TransferKey},
+        trees::Planned,
     },
 };
 
@@ -62,6 +63,10 @@ pub(crate) enum Event {
     Notice(Target, Notice),
     /// The engine has a transfer as this job.
     Started(TransferKey, JobId),
+    /// Requests of a sync's deletions that were answered, and all of them.
+    Deleting(TransferKey, (u64, u64)),
+    /// The deletions of a sync are through.
+    Deleted(TransferKey, Deleted),
     /// The engine tells.
     Transfer(transfer::Event),
     /// The progress of the engine.
@@ -168,6 +173,10 @@ pub(crate) enum Answer {
     LoggedIn(Greeting, Account),
     /// The key needs its passphrase.
     Locked,
+    /// A comparison goes on.
+    Comparing(Steps),
+    /// Two trees were compared.
+    Compared(Planned),
     /// Unfinished uploads on the server.
     Uploads(Vec<UnfinishedUpload>),
     /// It could not be done.

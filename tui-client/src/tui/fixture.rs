@@ -1,5 +1,7 @@
 //! A browser for tests: a state with sample folders and servers, driven by keys and events, drawn as text.
 
+mod plans;
+
 use std::{path::PathBuf, time::Duration};
 
 use ferry_client::{
@@ -41,6 +43,8 @@ use super::{
     update::{Begin, start, update},
     view,
 };
+
+pub(crate) use plans::{plan, plan_of_panes};
 
 /// Seconds since 1970 when the fixture begins: the 21st of November 2026.
 const CLOCK: i64 = 1_795_219_200;

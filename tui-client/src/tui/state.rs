@@ -22,6 +22,7 @@ pub(crate) mod task;
 pub(crate) mod ticket;
 mod timer;
 pub(crate) mod transfers;
+pub(crate) mod trees;
 pub(crate) use timer::PATIENCE;
 pub(crate) mod labels;
 

@@ -5,6 +5,7 @@ mod arrange;
 mod browse;
 mod choose;
 mod clipboard;
+mod comparison;
 mod conflict;
 mod connect;
 mod connection;
@@ -63,6 +64,8 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Ended(server, problem) => connection::ended(state, &server, problem, &mut out),
         Event::Notice(server, notice) => connection::notice(state, &server, notice),
         Event::Started(key, job) => state.transfers.started(key, job),
+        Event::Deleting(key, answered) => comparison::deleting(state, key, answered),
+        Event::Deleted(key, deleted) => transfer::deleted(state, key, deleted, &mut out),
         Event::Transfer(event) => transfer::take(state, event, &mut out),
         Event::Progress(progress) => transfer::progress(state, &progress),
         Event::Changed(folder) => read::changed(state, &folder),

@@ -2,6 +2,7 @@
 
 mod browse;
 mod colour;
+mod comparison;
 mod dialog;
 mod figures;
 mod footer;
@@ -47,6 +48,7 @@ fn whole(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
     let full = state.dialogs.iter().rposition(Dialog::is_full);
     match full.map(|at| &state.dialogs[at]) {
         Some(Dialog::Transfers(view)) => transfers::draw(paint, state, view, layout.full()),
+        Some(Dialog::Comparison(compared)) => comparison::draw(paint, state, compared, layout.full()),
         Some(Dialog::View(viewer)) => viewer::draw(paint, state, viewer, layout.full()),
         _ => browse::draw(paint, state, layout),
     }

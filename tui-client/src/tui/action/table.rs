@@ -41,8 +41,8 @@ pub(crate) fn table() -> impl Iterator<Item = &'static Row> {
 }
 
 const PANES: &[Where] = &[Browse];
-const LISTS: &[Where] = &[Browse, Where::Transfers, List];
-const SCROLLS: &[Where] = &[Browse, Where::Transfers, Where::View, List];
+const LISTS: &[Where] = &[Browse, Where::Transfers, List, Where::Comparison];
+const SCROLLS: &[Where] = &[Browse, Where::Transfers, Where::View, List, Where::Comparison];
 
 const FILES: &[Row] = &[
     row(Copy, "copy", PANES, &["f5", "c"], "copy what is marked, or under the cursor, to the other pane")
@@ -117,7 +117,9 @@ const LOOK: &[Row] = &[
     row(Hidden, "hidden", PANES, &["."], "show or hide names that begin with a dot")
         .mc(&[".", "alt-."])
         .vim(&[".", "z h"]),
-    row(Compare, "compare", PANES, &["="], "compare both folders without their subfolders, and mark what differs")
+    row(Compare, "compare", PANES, &["="], "compare both folders with everything below them; sync one like the other")
+        .hint("compare")
+        .rank(4)
         .mc(&["=", "ctrl-x d"]),
     row(
         StepTogether,
@@ -262,6 +264,7 @@ const CHOOSE: &[Row] = &[
 ];
 
 const IN_CONFLICT: &[Where] = &[Where::Conflict];
+const IN_COMPARISON: &[Where] = &[Where::Comparison];
 const LEAVE: Keys = &["esc", "n", "q", "ctrl-c"];
 
 const QUESTIONS: &[Row] = &[
@@ -270,9 +273,33 @@ const QUESTIONS: &[Row] = &[
     row(ChangeRule, "change-rule", &[Where::Copy], &["r"], "what to do with files that are already there")
         .hint("on conflict"),
     row(ChangeLinks, "change-links", &[Where::Copy], &["l"], "follow symbolic links, or skip them").hint("links"),
+    row(Accept, "accept", IN_COMPARISON, &["enter"], "start the sync; where it deletes, y does").hint("sync").rank(1),
+    row(StartDeleting, "start-deleting", IN_COMPARISON, &["y"], "start the sync, with the deletions that are shown")
+        .hint("sync and delete")
+        .rank(1),
+    row(Deletions, "deletions", IN_COMPARISON, &["d"], "delete what only the target has, or keep it")
+        .hint("deletions")
+        .rank(1),
+    row(LeaveOut, "leave-out", IN_COMPARISON, &["space", "insert"], "leave this out, or take it in again")
+        .hint("leave out")
+        .rank(2),
+    row(Filter, "filter", IN_COMPARISON, &["f", "tab"], "show one kind of difference, then the next, then all")
+        .hint("filter")
+        .rank(3),
+    row(Checksum, "checksum", IN_COMPARISON, &["c"], "compare contents, or size and date again")
+        .hint("checksum")
+        .rank(3),
+    row(Turn, "turn", IN_COMPARISON, &["t"], "let the trees change roles").hint("turn").rank(3),
+    row(ChangeLinks, "change-links", IN_COMPARISON, &["l"], "follow symbolic links, make the same ones, or skip them"),
+    row(MarkDifferent, "mark-different", IN_COMPARISON, &["m"], "mark in the panes what differs, and close"),
+    row(Refresh, "refresh", IN_COMPARISON, &["ctrl-r"], "list and compare again"),
+    row(Close, "close", IN_COMPARISON, &["esc", "q", "left", "h", "ctrl-c"], "close, and stop comparing")
+        .hint("close")
+        .rank(0),
     row(Accept, "accept", &[Confirm], &["y", "enter"], "yes").hint("yes"),
+    row(Accept, "accept", &[Where::Danger], &["y"], "yes, delete it").hint("yes, delete it"),
     row(Accept, "accept", &[Trust], &["y"], "it is the right key: remember it and go on").hint("it is the right key"),
-    row(Close, "close", &[Where::Copy, Confirm, Trust], LEAVE, "no").hint("no").rank(0),
+    row(Close, "close", &[Where::Copy, Confirm, Where::Danger, Trust], LEAVE, "no").hint("no").rank(0),
     row(Replace, "replace", IN_CONFLICT, &["r"], "replace what is there; only blocks that differ travel")
         .hint("replace"),
     row(Skip, "skip", IN_CONFLICT, &["s"], "keep what is there").hint("skip"),

@@ -3,28 +3,35 @@
 mod keeper;
 mod order;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use ferry_client::transfer::{Engine, JobOptions, Progress, Settings};
+use ferry_client::{
+    reconnect::Patience,
+    sync::Ends,
+    transfer::{Engine, JobOptions, Progress, Settings},
+};
 use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::task::TaskTracker;
 
 use self::keeper::{Keeper, Note};
-use super::{Options, connection::ConnectionKeeper};
+use super::{Options, connection::ConnectionKeeper, sync::Means};
 use crate::{
     args::Links,
     tui::{
         config::Remembered,
         effect::TransferEffect,
         event::Event,
-        state::transfers::{Key, Order},
+        state::{
+            transfers::{Key, Order},
+            trees::Trees,
+        },
     },
 };
 
 /// The engine, once there was something to move.
 #[derive(Debug)]
 struct Running {
-    engine: Engine,
+    engine: Arc<Engine>,
     forward: AbortHandle,
 }
 
@@ -93,7 +100,7 @@ impl Queue {
     pub(super) fn stop(&mut self) {
         if let Some(Running { engine, forward }) = self.running.take() {
             forward.abort();
-            self.ending.spawn(engine.shutdown());
+            self.ending.spawn(async move { engine.shutdown().await });
         }
     }
 
@@ -109,6 +116,21 @@ impl Queue {
         if let Some(running) = &self.running {
             command(&running.engine);
         }
+    }
+
+    /// What a comparison of two trees works with; `None` if a server is not connected.
+    pub(super) fn means(&mut self, trees: &Trees, connections: &ConnectionKeeper) -> Option<Means> {
+        let Trees { from, to, links } = trees;
+        let (source, target) = (connections.site(&from.site)?, connections.site(&to.site)?);
+        let running = self.running.get_or_insert_with(|| start(self.settings, &self.events));
+        Some(Means {
+            engine: Arc::clone(&running.engine),
+            ends: Ends { from: source, source: from.path.clone(), to: target, target: to.path.clone() },
+            links: Links::rule(*links),
+            patience: Patience { time: self.settings.retry_for, retries: self.settings.retries },
+            options: JobOptions { resume: self.resume, verify: self.verify, ..JobOptions::default() },
+            events: self.events.clone(),
+        })
     }
 
     fn begin(&mut self, key: Key, order: &Order, connections: &ConnectionKeeper, again: bool) {
@@ -154,5 +176,5 @@ fn start(settings: Settings, events: &mpsc::Sender<Event>) -> Running {
             }
         }
     });
-    Running { engine, forward: forward.abort_handle() }
+    Running { engine: Arc::new(engine), forward: forward.abort_handle() }
 }

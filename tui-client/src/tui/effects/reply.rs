@@ -13,8 +13,8 @@ use crate::tui::{
 /// Sends the answers to one request.
 #[derive(Debug, Clone)]
 pub(super) struct Reply {
-    events: mpsc::Sender<Event>,
-    ticket: Ticket,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) ticket: Ticket,
 }
 
 impl Reply {

@@ -1,6 +1,7 @@
 //! Dialogs over the panes: a stack, whose topmost takes the keys.
 
 mod choose;
+mod comparison;
 mod details;
 mod form;
 mod list;
@@ -9,6 +10,7 @@ mod plan;
 mod viewer;
 
 pub(crate) use choose::{HELP_WIDEST, HelpLine, HelpView, Palette, TypeLine, Typing};
+pub(crate) use comparison::{Comparison, Finding, Group, Line, Step, Steps, Why, doubt};
 pub(crate) use details::{Details, DigestState};
 pub(crate) use form::{Form, FormField, Purpose, Value};
 pub(crate) use list::{Found, FoundItem, ListView};
@@ -68,6 +70,8 @@ pub(crate) enum Dialog {
     Trust(TrustView),
     /// The plan of a copy or move.
     Copy(Box<CopyPlan>),
+    /// The comparison of two trees.
+    Comparison(Box<Comparison>),
     /// The plan of a deletion.
     Delete(Box<DeletePlan>),
     /// Yes or no.
@@ -104,6 +108,8 @@ impl Dialog {
             Self::Form(_) => Where::Form,
             Self::Trust(_) => Where::Trust,
             Self::Copy(_) => Where::Copy,
+            Self::Comparison(_) => Where::Comparison,
+            Self::Question(question) if question.decided == Decided::SyncAnyway => Where::Danger,
             Self::Delete(_) | Self::Question(_) => Where::Confirm,
             Self::Conflict(_) => Where::Conflict,
             Self::Quit => Where::Quit,
@@ -116,6 +122,6 @@ impl Dialog {
 
     /// Whether it takes the whole screen.
     pub(crate) fn is_full(&self) -> bool {
-        matches!(self, Self::Transfers(_) | Self::View(_))
+        matches!(self, Self::Transfers(_) | Self::View(_) | Self::Comparison(_))
     }
 }

@@ -1,11 +1,15 @@
 //! Labels of states and rules for people.
 
-use ferry_client::transfer::{ConflictRule, ItemState, Scope, Skip};
+use ferry_client::{
+    ClientError,
+    sync::Cause,
+    transfer::{ConflictRule, ItemState, Scope, Skip},
+};
 use ferry_shared::name::Escaped;
 
 use crate::args::Links;
 
-use super::{State, place::Place, transfers::Phase};
+use super::{State, place::Place, problem::Problem, transfers::Phase};
 
 /// Text of a server, escaped so that it cannot forge the screen.
 pub(crate) fn escaped(text: &str) -> String {
@@ -65,6 +69,7 @@ pub(crate) fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Held => "waiting",
         Phase::Counting => "counting",
+        Phase::Deleting => "deleting",
         Phase::Waiting => "waiting",
         Phase::Working(state) => item(state),
         Phase::Paused => "paused",
@@ -73,6 +78,26 @@ pub(crate) fn phase(phase: Phase) -> &'static str {
         Phase::Cancelled => "cancelled",
         Phase::LeftOut => "skipped",
         Phase::Verified => "verified",
+    }
+}
+
+/// Why a path cannot be made equal by a sync.
+pub(crate) fn cause(cause: &Cause) -> String {
+    let of = |error: &ClientError| Problem::from(error).text;
+    match cause {
+        Cause::Source(error) => format!("cannot be read at the source, deletion is off below it: {}", of(error)),
+        Cause::Target(error) => format!("cannot be read at the target, deletion is off below it: {}", of(error)),
+        Cause::SourceCut => "listing not complete at the source, deletion is off below it".to_owned(),
+        Cause::TargetCut => "listing not complete at the target, deletion is off below it".to_owned(),
+        Cause::Name => "the target cannot have this name, deletion is off beside it".to_owned(),
+        Cause::OddName(shown) => format!("the name {shown} in it is not usable, deletion is off beside it"),
+        Cause::Symlink => "skipped: a symbolic link".to_owned(),
+        Cause::LinkLoop => "skipped: a symbolic link to a folder around it".to_owned(),
+        Cause::LinkToFolder => "skipped: a symbolic link to a folder, on the server".to_owned(),
+        Cause::Special => "skipped: a FIFO, socket or device".to_owned(),
+        Cause::InTheWay => "something of another kind is there, and stays".to_owned(),
+        Cause::Changed => "was changed just now, and stays".to_owned(),
+        Cause::NoBackup => "stays: it cannot be backed up".to_owned(),
     }
 }
 

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::{State, attempt::Step, dialog::Dialog, pane::LANDING};
+use super::{
+    State,
+    attempt::Step,
+    dialog::{Dialog, Step as CompareStep},
+    pane::LANDING,
+};
 
 /// How often figures of running transfers change.
 const FIGURES: Duration = Duration::from_millis(200);
@@ -49,6 +54,7 @@ impl State {
             Dialog::Reaching => true,
             Dialog::Form(_) => self.attempt.as_ref().is_some_and(|attempt| matches!(attempt.step, Step::LoggingIn(..))),
             Dialog::Copy(plan) => plan.count.ticket.is_some(),
+            Dialog::Comparison(comparison) => !matches!(comparison.step, CompareStep::Ready | CompareStep::Failed),
             Dialog::Delete(plan) => plan.count.ticket.is_some(),
             Dialog::Found(found) => found.ticket.is_some(),
             Dialog::Details(details) => matches!(details.digest, super::dialog::DigestState::Pending(_)),

@@ -3,6 +3,7 @@
 mod figures;
 mod rate;
 mod rows;
+mod sync;
 mod transfer;
 
 use std::{
@@ -20,6 +21,7 @@ pub(crate) use ferry_client::transfer::ActiveItem;
 pub(crate) use figures::{Tally, rests};
 pub(crate) use rate::{Rate, eta};
 pub(crate) use rows::Row;
+pub(crate) use sync::{Deleted, Stage, SyncRun};
 pub(crate) use transfer::{Cause, FailedItem, Key, Order, Phase, Piece, Transfer, Way};
 
 use crate::{estimate::Estimate, tui::state::problem::Problem};
@@ -137,6 +139,15 @@ impl Transfers {
         self.last_key += 1;
         let key = Key(self.last_key);
         self.all.push(Transfer::new(key, order));
+        key
+    }
+
+    /// Takes a new sync.
+    pub(crate) fn add_sync(&mut self, order: Order, run: SyncRun) -> Key {
+        let key = self.add(order);
+        if let Some(transfer) = self.get_mut(key) {
+            transfer.sync = Some(Box::new(run));
+        }
         key
     }
 
@@ -270,7 +281,7 @@ impl Transfers {
             let whole = u64::from(transfer.is_over() && transfer.tally.failed == 0 && transfer.has_problem());
             counts.failed = counts.failed.saturating_add(transfer.tally.failed).saturating_add(whole);
             match transfer.phase(now) {
-                Phase::Working(_) | Phase::Counting => counts.running += 1,
+                Phase::Working(_) | Phase::Counting | Phase::Deleting => counts.running += 1,
                 Phase::Waiting | Phase::Held => counts.waiting += 1,
                 Phase::Paused => counts.paused += 1,
                 Phase::Cancelled => counts.cancelled += 1,

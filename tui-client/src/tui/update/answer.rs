@@ -2,7 +2,7 @@
 
 use ferry_shared::name::Name;
 
-use super::{Out, connect, connection, copy, count, details, edit, name, read, search, view};
+use super::{Out, comparison, connect, connection, copy, count, details, edit, name, read, search, view};
 use crate::{
     human,
     tui::{
@@ -28,6 +28,8 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
                 copy::counted(state, out);
             }
         }
+        Answer::Comparing(steps) => comparison::comparing(state, ticket, steps),
+        Answer::Compared(plan) => comparison::compared(state, ticket, plan, out),
         Answer::Block { index, bytes, size } => view::block(state, ticket, index, bytes, size, out),
         Answer::Digest(digest) => drop(details::digest(state, ticket, Ok(digest))),
         Answer::Version(version) => drop(edit::version(state, ticket, version, out)),
@@ -126,6 +128,7 @@ fn failed(state: &mut State, ticket: Ticket, problem: &Problem, out: &mut Out) {
         return;
     }
     let taken = connect::failed(state, ticket, problem)
+        || comparison::failed(state, ticket, problem)
         || count::failed(state, ticket, problem)
         || view::failed(state, ticket, problem)
         || search::failed(state, ticket, problem)

@@ -1,8 +1,8 @@
 //! The panes: moving about in a folder and from one to another.
 
 use super::{
-    Out, arrange, choose, clipboard, conflict, connection, copy, delete, details, edit, find, mark, name, queue, quit,
-    reach, read, search, site, view,
+    Out, arrange, choose, clipboard, comparison, conflict, connection, copy, delete, details, edit, find, mark, name,
+    queue, quit, reach, read, search, site, view,
 };
 use crate::tui::{
     action::{Action, Where},
@@ -39,6 +39,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         Action::Rename => name::rename(state, out),
         Action::NewFolder => name::new_folder(state),
         Action::Delete => delete::plan(state, out),
+        Action::Compare => comparison::open(state, out),
         Action::View => view::open(state, out),
         Action::Edit => edit::begin(state, out),
         Action::Details => details::open(state, out),

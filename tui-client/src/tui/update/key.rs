@@ -1,8 +1,8 @@
 //! Keys: runs the bound actions, and types the unbound keys into text fields.
 
 use super::{
-    Out, browse, choose, clipboard, conflict, connect, connection, copy, find, form, question, queue, quit, resume,
-    search, site, view,
+    Out, browse, choose, clipboard, comparison, conflict, connect, connection, copy, find, form, question, queue, quit,
+    resume, search, site, view,
 };
 use crate::tui::{
     action::{Action, Where, table},
@@ -54,7 +54,8 @@ pub(super) fn act(state: &mut State, place: Where, action: Action, out: &mut Out
             Where::Type => type_action(state, action, out),
             Where::Form => form::act(state, action, out),
             Where::Copy => copy::act(state, action, out),
-            Where::Confirm => question::act(state, action, out),
+            Where::Comparison => comparison::act(state, action, out),
+            Where::Confirm | Where::Danger => question::act(state, action, out),
             Where::Conflict => conflict::act(state, action, out),
             Where::Trust => connect::act_trust(state, action, out),
             Where::Quit => quit::act(state, action, out),

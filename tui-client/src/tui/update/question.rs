@@ -1,6 +1,6 @@
 //! Questions that are answered with yes or no, and the change that each answer leads to.
 
-use super::{Out, connection, copy, delete, edit, queue, site};
+use super::{Out, comparison, connection, copy, delete, edit, queue, site};
 use crate::tui::{
     action::Action,
     effect::Effect,
@@ -28,6 +28,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
             (Decided::SendBack(id), yes) => edit::decided(state, id, yes, out),
             (Decided::Leave(server), true) => connection::leave_now(state, &server, out),
             (Decided::StartAnyway, true) => copy::start(state, out),
+            (Decided::SyncAnyway, true) => comparison::start(state, out),
             (Decided::ClearFailed, true) => queue::clear_failed(state, out),
             (Decided::Discard(key, item), true) => queue::discard(state, key, item, out),
             _ => {}

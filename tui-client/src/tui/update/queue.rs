@@ -1,11 +1,14 @@
 //! The full list of transfers: moving the cursor, and controlling the transfers.
 
+mod details;
+
 use ferry_client::{
     connect::Target,
-    transfer::{ItemId, ItemState, Selected},
+    transfer::{ItemId, ItemState, Selected, Summary},
 };
-use ferry_shared::{name::Name, path::RemotePath};
+use ferry_shared::name::Name;
 
+use self::details::details;
 use super::{Out, choose, conflict, quit};
 use crate::{
     human,
@@ -14,13 +17,12 @@ use crate::{
         effect::{Effect, TransferEffect},
         state::{
             State,
-            dialog::{Decided, Dialog, Form, Notice, Purpose, Question, TransfersView},
-            labels,
+            dialog::{Decided, Dialog, Form, Purpose, Question, TransfersView},
             layout::Layout,
             place::Place,
             problem::Problem,
             task::Task,
-            transfers::{FailedItem, Key, Phase, Row, Transfer},
+            transfers::{Key, Phase, Row, SyncRun, Transfer},
         },
     },
 };
@@ -185,6 +187,12 @@ fn retry(state: &mut State, key: Key, item: Option<ItemId>, out: &mut Out) {
         state.say("nothing of it failed");
         return;
     }
+    // Its trees may have changed since; only failed files are tried again as they were planned.
+    let stale = |run: &SyncRun| run.has_problem() || transfer.tally.failed == 0 || transfer.job.is_none();
+    if transfer.sync.as_deref().is_some_and(stale) {
+        state.say("compare both folders again (=): a sync goes on from what is there");
+        return;
+    }
     // Pieces that could not be carried have no items to retry, and neither has a job that was cancelled or that the
     // engine has given up: order such pieces again.
     let error = transfer.summary.as_ref().is_some_and(|summary| summary.error.is_some());
@@ -223,6 +231,17 @@ pub(super) fn forget_jobs(state: &mut State, server: &Target, out: &mut Out) {
     });
 }
 
+/// Ends a sync that the engine does not work on, or not any more.
+pub(super) fn stop_sync(state: &mut State, key: Key, out: &mut Out) {
+    let now = state.now;
+    let Some(transfer) = state.transfers.get_mut(key) else { return };
+    let Some(run) = &transfer.sync else { return };
+    out.push(Effect::Drop(run.id));
+    let summary = transfer.summary.take().unwrap_or_default();
+    transfer.end(Summary { cancelled: true, ..summary });
+    (transfer.ended, transfer.held) = (Some(now), false);
+}
+
 /// The connection is back: retry the files that failed without it.
 pub(super) fn retry_lost(state: &mut State, server: &Target, out: &mut Out) {
     let lost = |problem: &Problem| problem.kind.is_offline();
@@ -249,6 +268,9 @@ fn cancel(state: &mut State, key: Key, item: Option<ItemId>, keep: bool, out: &m
         state.transfers.remove(key);
         state.left.retain(|left| left.key != key);
         out.push(Effect::Transfer(TransferEffect::Settle(key)));
+    } else if transfer.phase(state.now) == Phase::Deleting {
+        stop_sync(state, key, out);
+        state.warn("cancelled; what was copied stays, and some entries may have been deleted");
     } else if keep {
         request(transfer, item, |what| TransferEffect::Cancel(what, true), out);
         state.say("cancelled; the received data is kept for later");
@@ -380,99 +402,4 @@ fn speed(state: &mut State) {
         .text("from the server", text(bandwidth.down))
         .note("like 500KiB or 10MiB; nothing is no limit");
     state.dialogs.push(Dialog::Form(Box::new(form)));
-}
-
-/// Shows everything about a line.
-fn details(state: &mut State, key: Key, item: Option<ItemId>) {
-    if item.is_some_and(|item| state.transfers.asks.iter().any(|ask| Some(ask.item) == Some(item))) {
-        conflict::open_at(state, item.unwrap_or(ItemId(0)));
-        return;
-    }
-    let Some(transfer) = state.transfers.get(key) else { return };
-    let alike = item.map(|item| transfer.failed_alike(item)).unwrap_or_default();
-    let notice = match (item, alike.as_slice()) {
-        (Some(_), [first, _, ..]) => Notice { saves: true, ..Notice::plain("Failed", alike_lines(first, &alike)) },
-        (Some(item), _) => Notice::plain("Transfer", item_lines(transfer, item)),
-        (None, _) => Notice::plain("Transfer", whole_lines(state, transfer)),
-    };
-    state.dialogs.push(Dialog::Notice(notice));
-}
-
-/// The files that failed for one cause.
-fn alike_lines(first: &FailedItem, alike: &[&FailedItem]) -> Vec<String> {
-    let bytes = alike.iter().map(|failed| failed.size).fold(0, u64::saturating_add);
-    let count = human::count(alike.len() as u64, "file", "files");
-    let mut lines = vec![format!("{count}, {}: {}", human::size(bytes), first.problem.cause)];
-    lines.extend(first.problem.hint.clone());
-    lines.push("In the list of transfers, r on their line tries all of them again.".to_owned());
-    lines.push(String::new());
-    lines.extend(alike.iter().map(|failed| shown(&failed.path)));
-    lines
-}
-
-fn shown(path: &RemotePath) -> String {
-    path.display().to_string().trim_start_matches('/').to_owned()
-}
-
-fn item_lines(transfer: &Transfer, item: ItemId) -> Vec<String> {
-    if let Some(failed) = transfer.failures.iter().find(|failed| failed.item == item) {
-        let mut lines =
-            vec![format!("file      {}", failed.path.display()), format!("failed    {}", failed.problem.text)];
-        lines.extend(failed.problem.hint.iter().map(|hint| format!("to do     {hint}")));
-        lines.push(String::new());
-        lines.push(
-            if failed.retryable {
-                "r tries again."
-            } else {
-                "Another attempt alone will not help; change something first, then press r."
-            }
-            .to_owned(),
-        );
-        return lines;
-    }
-    let Some(active) = transfer.begun().find(|begun| begun.item == item) else { return Vec::new() };
-    vec![
-        format!("file      {}", active.path.relative().display()),
-        format!("size      {}", active.size.map_or("not known".to_owned(), human::size)),
-        format!("is at     {}", labels::item(active.state)),
-        format!("done      {}", human::size(active.done)),
-        format!("was there {}", human::size(active.reused)),
-        format!("for       {}", human::duration(active.elapsed)),
-    ]
-}
-
-fn whole_lines(state: &State, transfer: &Transfer) -> Vec<String> {
-    let tally = &transfer.tally;
-    let mut lines = vec![
-        format!("from      {}", labels::place(state, &transfer.order.from)),
-        format!("to        {}", labels::place(state, &transfer.order.to)),
-        format!("is        {}", labels::phase(transfer.phase(state.now))),
-        format!("files     {} of {}", tally.files_done, tally.files),
-        format!("bytes     {} of {}", human::size(tally.bytes_done), human::size(tally.bytes)),
-        format!("was there {}", human::size(tally.reused)),
-        format!("conflict  {}", labels::rule(transfer.order.rule)),
-    ];
-    if transfer.order.moves {
-        lines.push("moves     sources are removed once they are verified at the target".to_owned());
-    }
-    lines.extend(transfer.digest.map(|digest| format!("digest    {digest}")));
-    lines.extend(transfer.left_out().map(|left| format!("of them   {left}")));
-    if tally.failed > 0 {
-        lines.push(format!("failed    {}", tally.failed));
-    }
-    let refused = transfer.refused.iter().filter_map(|(at, why)| Some((transfer.order.what.get(*at)?, why)));
-    lines.extend(refused.map(|(piece, why)| format!("{}: {}", piece.name.display(), why.text)));
-    let error = transfer.summary.as_ref().and_then(|summary| summary.error.as_ref());
-    lines.extend(
-        error.filter(|_| transfer.refused.is_empty()).map(|error| format!("failed    {}", Problem::from(error).text)),
-    );
-    if !transfer.skipped.is_empty() {
-        let mut skipped: Vec<_> = transfer.skipped.iter().collect();
-        skipped.sort();
-        lines.extend([String::new(), "skipped:".to_owned()]);
-        lines.extend(skipped.into_iter().map(|(path, why)| format!("  {}: {why}", shown(path))));
-    }
-    lines.push(String::new());
-    lines.extend(transfer.order.what.iter().take(200).map(|piece| piece.name.display().to_string()));
-    lines
 }

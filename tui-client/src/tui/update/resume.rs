@@ -125,6 +125,9 @@ pub(super) fn park(state: &mut State, server: &Target, why: Option<&Problem>, ou
     for key in unfinished {
         if of_edits.contains(&key) {
             state.transfers.remove(key);
+        } else if state.transfers.get(key).is_some_and(|transfer| transfer.sync.is_some()) {
+            // Its listings are those of the connection that was left; a new comparison goes on from what is there.
+            queue::stop_sync(state, key, out);
         } else if let Some(order) = state.transfers.hold(key) {
             // Coming back goes on without asking: the server was only left, not given up.
             state.left.push(Left { key, order, agreed: true });

@@ -2,6 +2,7 @@
 
 mod browse;
 mod clipboard;
+mod comparison;
 mod connect;
 mod edit;
 mod failures;

@@ -10,11 +10,11 @@ use super::{Out, conflict, connection, edit, land, quit, read};
 use crate::{
     human,
     tui::{
-        effect::{Effect, TransferEffect},
+        effect::{Effect, SyncEffect, TransferEffect},
         state::{
             State, labels,
             problem::Problem,
-            transfers::{Ask, FailedItem, Key, Phase},
+            transfers::{Ask, Deleted, FailedItem, Key, Phase},
         },
     },
 };
@@ -112,20 +112,71 @@ fn asks(state: &mut State, job: JobId, item: ItemId, conflict: Conflict) {
 fn job_done(state: &mut State, job: JobId, summary: Summary, out: &mut Out) {
     let now = state.now;
     let Some(transfer) = state.transfers.of_job(job) else { return };
+    let deletes = transfer.sync.as_mut().is_some_and(|run| run.copied(&summary));
     transfer.end(summary);
     transfer.active.clear();
     transfer.resting.clear();
-    transfer.ended = Some(now);
     let key = transfer.key;
+    if let Some(run) = transfer.sync.as_ref().filter(|_| deletes) {
+        out.push(Effect::Sync(run.id, SyncEffect::Delete(key, run.plan.clone())));
+        return;
+    }
+    transfer.ended = Some(now);
     over(state, key, out);
+}
+
+/// The deletions of a sync are through.
+pub(super) fn deleted(state: &mut State, key: Key, deleted: Deleted, out: &mut Out) {
+    let now = state.now;
+    // A sync that was cancelled meanwhile has ended.
+    let Some(transfer) = state.transfers.get_mut(key).filter(|transfer| !transfer.is_over()) else { return };
+    let Some(run) = &mut transfer.sync else { return };
+    if run.take(deleted) {
+        out.push(Effect::Sync(run.id, SyncEffect::Rest(key, run.plan.clone())));
+        return;
+    }
+    transfer.ended = Some(now);
+    over(state, key, out);
+}
+
+/// A sync is through: the task with its listings ends, and both trees are shown as they are now.
+fn sync_over(state: &mut State, key: Key, out: &mut Out) {
+    let Some(transfer) = state.transfers.get(key) else { return };
+    let Some(run) = &transfer.sync else { return };
+    let (name, phase, tally) = (transfer.title(), transfer.phase(state.now), transfer.tally);
+    let (deletions, different, proven) = (run.deletions(), run.different(), transfer.proven());
+    let retries = phase == Phase::Failed && transfer.job.is_some() && !run.has_problem();
+    if !retries {
+        // Files that failed can be tried again, and what was not deleted then is.
+        out.push(Effect::Drop(run.id));
+    }
+    read::changed_below(state, &transfer.order.to.clone());
+    let copied =
+        format!("{}, {}, {proven}", human::count(tally.files_done, "file", "files"), human::size(tally.bytes_done));
+    let parts = |first: Option<String>| {
+        let parts = [first, deletions.clone(), different.clone()];
+        format!("{name}: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    };
+    match phase {
+        Phase::Failed => {
+            let failed = (tally.failed > 0).then(|| format!("{} failed", human::count(tally.failed, "file", "files")));
+            state.warn(format!("{}; w shows why", parts(failed)));
+        }
+        Phase::Cancelled => state.warn(parts(Some("cancelled, what was copied stays".to_owned()))),
+        _ => {
+            let text = parts(Some(copied).filter(|_| tally.files_done > 0));
+            if different.is_some() { state.warn(text) } else { state.say(text) }
+        }
+    }
 }
 
 /// A transfer is through.
 fn over(state: &mut State, key: Key, out: &mut Out) {
     let Some(transfer) = state.transfers.get(key) else { return };
+    let is_sync = transfer.sync.is_some();
     let (order, tally) = (transfer.order.clone(), transfer.tally);
     let name = transfer.title();
-    let left_out = transfer.left_out();
+    let (left_out, proven) = (transfer.left_out(), transfer.proven());
     let phase = transfer.phase(state.now);
     for place in [&order.to, &order.from] {
         read::changed(state, place);
@@ -138,6 +189,11 @@ fn over(state: &mut State, key: Key, out: &mut Out) {
     connection::usage(&order.to, out);
     if order.moves {
         connection::usage(&order.from, out);
+    }
+    if is_sync {
+        sync_over(state, key, out);
+        quit::when_done(state, out);
+        return;
     }
     match phase {
         Phase::Failed => {
@@ -154,7 +210,7 @@ fn over(state: &mut State, key: Key, out: &mut Out) {
         _ => {
             let files = human::count(tally.files_done, "file", "files");
             let left = left_out.map(|left| format!(", {left}")).unwrap_or_default();
-            state.say(format!("{name}: {files}, {}, verified{left}", human::size(tally.bytes_done)));
+            state.say(format!("{name}: {files}, {}, {proven}{left}", human::size(tally.bytes_done)));
             out.push(Effect::Transfer(TransferEffect::Settle(key)));
         }
     }

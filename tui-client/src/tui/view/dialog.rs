@@ -14,8 +14,8 @@ use crate::tui::state::{State, dialog::Dialog};
 /// Draws a dialog in the middle of `room`.
 pub(super) fn draw(paint: &mut Paint<'_>, state: &State, dialog: &Dialog, room: Rect) {
     match dialog {
-        // The first two take the whole screen, the third the last line; they are drawn elsewhere.
-        Dialog::Transfers(_) | Dialog::View(_) | Dialog::Type(_) => {}
+        // All but the last take the whole screen, the last takes one line; they are drawn elsewhere.
+        Dialog::Transfers(_) | Dialog::View(_) | Dialog::Comparison(_) | Dialog::Type(_) => {}
         Dialog::Sites(view) => lists::sites(paint, state, *view, room),
         Dialog::Bookmarks(view) => lists::bookmarks(paint, state, *view, room),
         Dialog::Found(found) => lists::found(paint, state, found, room),

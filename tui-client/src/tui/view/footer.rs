@@ -50,8 +50,18 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
     }
     // A box shows its keys itself.
     if state.dialogs.last().is_none_or(Dialog::is_full) {
-        let hints = hints(state, state.place(), &[]);
+        let hints = hints(state, state.place(), without(state));
         write(paint, area, &hints);
+    }
+}
+
+/// The actions that are of no use on a full screen as it is.
+fn without(state: &State) -> &'static [Action] {
+    match state.dialogs.last() {
+        // A sync that deletes starts with another key.
+        Some(Dialog::Comparison(comparison)) if comparison.deletes => &[Action::Accept],
+        Some(Dialog::Comparison(_)) => &[Action::StartDeleting],
+        _ => &[],
     }
 }
 

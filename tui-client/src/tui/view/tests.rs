@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use ferry_client::ClientError;
+use ferry_client::{ClientError, sync::Plan};
 use ferry_shared::{
     message::reply::Registration,
     path::RemotePath,
@@ -16,14 +16,14 @@ use ratatui::{
 use crate::tui::{
     effect::Effect,
     event::{Answer, Event},
-    fixture::{Fixture, begin, entry, greeting, key, server},
+    fixture::{Fixture, begin, done, entry, greeting, key, plan, server},
     state::{
         appearance,
-        dialog::{FoundItem, TrustView},
+        dialog::{FoundItem, Steps, TrustView},
         listing::Amount,
         problem::Problem,
         task::Left,
-        transfers::Key,
+        transfers::{Deleted, Key},
     },
     update::Begin,
 };
@@ -143,6 +143,40 @@ fn deleting() {
     fixture.keys("ctrl-a f8");
     count(&mut fixture, 7 << 30, false);
     keep("delete", &mut fixture);
+}
+
+#[test]
+fn comparing() {
+    let mut fixture = Fixture::connected();
+    fixture.keys("=");
+    fixture.comparing(Steps { listed: (1200, 345), answered: (0, 0) });
+    keep("comparison-listing", &mut fixture);
+    fixture.compared(plan());
+    keep("comparison", fixture.keys("j j j"));
+    fixture.keys("k space d");
+    fixture.comparing(Steps { listed: (1200, 345), answered: (1, 2) });
+    keep("comparison-looking", &mut fixture);
+    fixture.compared(Plan { at_target: 3, ..plan() });
+    keep("comparison-deletions", fixture.keys("G"));
+    keep("comparison-doubt", fixture.keys("y"));
+    let mut fixture = Fixture::connected();
+    fixture.keys("=");
+    fixture.compared(Plan { unchanged: 77, ..Plan::default() });
+    keep("comparison-same", &mut fixture);
+    let mut fixture = Fixture::connected();
+    fixture.keys("=");
+    fixture.compared(plan());
+    fixture.keys("d");
+    fixture.compared(plan());
+    fixture.keys("y");
+    let key = fixture.state.transfers.all()[0].key;
+    fixture.event(Event::Started(key, ferry_client::transfer::JobId(1)));
+    fixture.event(Event::Transfer(done(1, 0)));
+    fixture.event(Event::Deleting(key, (1, 2)));
+    keep("sync-deleting", &mut fixture);
+    fixture.event(Event::Deleted(key, Deleted { deleted: 2, kept: Vec::new(), stopped: None }));
+    keep("sync-done", &mut fixture);
+    keep("sync-details", fixture.keys("w enter"));
 }
 
 #[test]
@@ -352,7 +386,7 @@ fn messages() {
     let faults = vec!["keys.toml, line 3: there is no command `copyy` in [browse]".to_owned()];
     keep("faults", &mut Fixture::of(Begin { faults, ..begin(None) }));
     let mut fixture = Fixture::connected();
-    keep("toast", fixture.keys("="));
+    keep("toast", fixture.keys("."));
     keep("warning", fixture.keys("n"));
     let mut fixture = Fixture::connected();
     fixture.keys("tab g u");
@@ -421,10 +455,13 @@ fn other_looks() {
 
 #[test]
 fn no_size_is_too_odd_to_draw() {
-    for keys in ["", "f5", "f8", "w", "?", ":", "g", "f7", "/", "f9", "q", "i", "A"] {
+    for keys in ["", "f5", "f8", "w", "?", ":", "g", "f7", "/", "f9", "q", "i", "A", "="] {
         let mut fixture = Fixture::busy();
         if !keys.is_empty() {
             fixture.keys(keys);
+        }
+        if keys == "=" {
+            fixture.compared(plan());
         }
         for (width, height) in [(0, 0), (3, 3), (50, 12), (51, 13), (99, 12), (100, 12), (500, 12), (50, 200)] {
             fixture.size(width, height);

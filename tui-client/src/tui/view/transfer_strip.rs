@@ -35,7 +35,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
 /// The order in which transfers are shown where there is no room for all.
 fn rank(phase: Phase) -> u8 {
     match phase {
-        Phase::Working(_) => 0,
+        Phase::Working(_) | Phase::Deleting => 0,
         Phase::Asking => 1,
         Phase::Failed => 2,
         Phase::Counting => 3,
@@ -190,13 +190,30 @@ pub(super) fn titled(paint: &mut Paint<'_>, state: &State, transfer: &Transfer, 
 pub(super) fn style_of(paint: &Paint<'_>, transfer: &Transfer, phase: Phase) -> Style {
     let theme = &paint.appearance().theme;
     match phase {
-        Phase::Verified if !transfer.skipped.is_empty() => theme.warn,
+        Phase::Verified if is_partial(transfer) => theme.warn,
         Phase::Verified => theme.good,
         Phase::Failed => theme.bad,
         Phase::Asking | Phase::Paused => theme.warn,
         Phase::Cancelled | Phase::LeftOut | Phase::Held | Phase::Waiting => theme.dim,
-        Phase::Counting | Phase::Working(_) => theme.text,
+        Phase::Counting | Phase::Deleting | Phase::Working(_) => theme.text,
     }
+}
+
+/// Whether something was skipped, or stays different after a sync.
+fn is_partial(transfer: &Transfer) -> bool {
+    !transfer.skipped.is_empty() || transfer.sync.as_ref().is_some_and(|run| run.different().is_some())
+}
+
+/// The result of a sync.
+fn ended(transfer: &Transfer) -> String {
+    let Some(run) = &transfer.sync else { return String::new() };
+    let files = transfer.tally.files_done;
+    let copied = (files > 0).then(|| format!("{files} {}", transfer.proven()));
+    let problems = run.plan.problems.len();
+    let different = (problems > 0).then(|| format!("{problems} different"));
+    let parts = [copied, run.deletions(), different];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    if text.is_empty() { "failed".to_owned() } else { text }
 }
 
 /// The server that a transfer waits for, because it is not connected or cannot be reached.
@@ -232,9 +249,17 @@ pub(super) fn described(paint: &Paint<'_>, state: &State, transfer: &Transfer, p
         Phase::Counting => format!("counting  {}{}", signs.at_least, files()),
         Phase::Paused => format!("paused  {}", figures::percent(tally.permille())),
         Phase::Asking => format!("{} already there: A", tally.asking.max(1)),
-        Phase::Failed => format!("{} failed, {} verified", tally.failed.max(1), tally.files_done),
-        Phase::Verified if tally.skipped > 0 => format!("{} verified, {} skipped", signs.good, tally.skipped),
-        Phase::Verified => format!("{} verified  {}", signs.good, figures::size(tally.bytes_done)),
+        Phase::Deleting => {
+            let (answered, of) = transfer.sync.as_ref().map_or((0, 0), |run| run.answered);
+            if of == 0 { "deleting".to_owned() } else { format!("deleting  {answered} of {of}") }
+        }
+        Phase::Failed if transfer.tally.failed == 0 && transfer.sync.is_some() => ended(transfer),
+        Phase::Failed => format!("{} failed, {} {}", tally.failed.max(1), tally.files_done, transfer.proven()),
+        Phase::Verified if transfer.sync.is_some() => format!("{} {}", signs.good, ended(transfer)),
+        Phase::Verified if tally.skipped > 0 => {
+            format!("{} {}, {} skipped", signs.good, transfer.proven(), tally.skipped)
+        }
+        Phase::Verified => format!("{} {}  {}", signs.good, transfer.proven(), figures::size(tally.bytes_done)),
         Phase::LeftOut => format!("{} skipped", tally.skipped),
         Phase::Cancelled if tally.bytes_done > 0 => format!("cancelled at {}", figures::percent(tally.permille())),
         Phase::Waiting | Phase::Held if waits_for(state, transfer).is_some() => {

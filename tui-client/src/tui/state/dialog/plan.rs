@@ -102,6 +102,8 @@ pub(crate) enum Decided {
     Leave(Target),
     /// Start though it does not fit.
     StartAnyway,
+    /// Carry out a sync that deletes surprisingly much.
+    SyncAnyway,
     /// Take the transfers that failed or were cancelled off the list.
     ClearFailed,
     /// Cancel a transfer, or one file of it, and discard the received data.

@@ -148,6 +148,7 @@ impl Transfer {
         self.fresh = self.fresh.max(summary.bytes.saturating_sub(summary.reused));
         self.before = None;
         self.summary = Some(summary);
+        self.add_first_stage();
     }
 }
 

@@ -7,13 +7,14 @@ use std::{
 
 use ferry_client::{
     connect::Target,
-    transfer::{ActiveItem, ConflictRule, ItemId, ItemState, JobId, Summary},
+    transfer::{ActiveItem, ConflictRule, ItemId, ItemState, JobId, Proof, Summary},
 };
 use ferry_shared::{digest::Digest, name::Name, path::RemotePath};
 
 use super::{
     figures::{Before, Tally},
     rate::Rate,
+    sync::{Stage, SyncRun},
 };
 use crate::{
     args::Links,
@@ -129,6 +130,8 @@ pub(crate) enum Phase {
     Waiting,
     /// Active.
     Working(ItemState),
+    /// Deleting what only the target has.
+    Deleting,
     /// Held until it is resumed.
     Paused,
     /// All unfinished files have an open question.
@@ -152,6 +155,8 @@ pub(crate) struct Transfer {
     pub(crate) order: Order,
     /// The engine's name for it, once the engine has it.
     pub(crate) job: Option<JobId>,
+    /// The plan, where it is a sync.
+    pub(crate) sync: Option<Box<SyncRun>>,
     /// Its progress.
     pub(crate) tally: Tally,
     /// The summary, once it has ended.
@@ -193,6 +198,7 @@ impl Transfer {
             key,
             order,
             job: None,
+            sync: None,
             tally: Tally { counting: true, ..Tally::default() },
             summary: None,
             fresh: 0,
@@ -214,6 +220,12 @@ impl Transfer {
 
     /// Its name for a person: the file or folder, or how many there are.
     pub(crate) fn title(&self) -> String {
+        if self.sync.is_some() {
+            return match self.order.from.name() {
+                Some(folder) => format!("sync {}", folder.display()),
+                None => "sync".to_owned(),
+            };
+        }
         match self.order.what.as_slice() {
             [piece] => format!("{}{}", piece.name.display(), if piece.folder { "/" } else { "" }),
             many => {
@@ -249,6 +261,9 @@ impl Transfer {
                 (false, false) => Phase::Verified,
             };
         }
+        if self.sync.as_ref().is_some_and(|run| run.stage == Stage::Deleting) {
+            return Phase::Deleting;
+        }
         if self.tally.paused {
             return Phase::Paused;
         }
@@ -273,7 +288,21 @@ impl Transfer {
 
     /// Whether something of it failed.
     pub(crate) fn has_problem(&self) -> bool {
-        self.tally.failed > 0 || self.summary.as_ref().is_some_and(|summary| summary.error.is_some())
+        self.tally.failed > 0
+            || self.summary.as_ref().is_some_and(|summary| summary.error.is_some())
+            || self.sync.as_ref().is_some_and(|run| run.has_problem())
+    }
+
+    /// How it is known that its files arrived, in a few words.
+    pub(crate) fn proven(&self) -> &'static str {
+        let first = self.sync.as_ref().and_then(|run| run.proof);
+        let last = self.summary.as_ref().and_then(|summary| summary.proof);
+        match first.into_iter().chain(last).min() {
+            None | Some(Proof::Digest) => "verified",
+            Some(Proof::ReadBack) => "verified by reading back",
+            Some(Proof::Size) => "stored, sizes equal",
+            Some(Proof::None) => "stored, not verified",
+        }
     }
 
     /// A description of the files left out of it; `None` if there are none.
@@ -293,6 +322,7 @@ impl Transfer {
         *self = Self {
             job: Some(job),
             failures: std::mem::take(&mut self.failures),
+            sync: self.sync.take(),
             ..Self::new(self.key, self.order.clone())
         };
     }

@@ -217,18 +217,6 @@ fn patterns_mark_files_and_leave_folders() {
 }
 
 #[test]
-fn comparing_marks_what_differs_on_either_side() {
-    let mut fixture = Fixture::connected();
-    fixture.keys("=");
-    let marked = |side: Side| -> Vec<String> {
-        fixture.state.panes[side].listing.marked_items().map(|item| item.entry.name.display().to_string()).collect()
-    };
-    assert!(!marked(Side::Left).contains(&"holiday.raw".into()), "equal");
-    assert!(marked(Side::Left).contains(&"notes.txt".into()) && marked(Side::Right).contains(&"notes.txt".into()));
-    assert!(marked(Side::Right).contains(&"thesis.tex".into()) && !marked(Side::Left).contains(&"2024".into()));
-}
-
-#[test]
 fn sorting_keeps_the_cursor_on_its_entry() {
     let mut fixture = Fixture::connected();
     fixture.keys("j j j , s");
@@ -400,13 +388,6 @@ fn what_was_found_is_shown_until_escape_or_another_folder() {
     fixture.keys("g g j enter");
     fixture.answer_lists(vec![entry("photo", 1, 1), entry("b", 1, 1)]);
     assert!(!shown(&fixture));
-}
-
-#[test]
-fn comparing_says_that_folders_were_not_looked_into() {
-    let mut fixture = Fixture::connected();
-    fixture.keys("=");
-    assert!(fixture.text().contains("1 folder was not looked into"), "{}", fixture.text());
 }
 
 #[test]

@@ -114,6 +114,9 @@ pub(super) fn quit(paint: &mut Paint<'_>, state: &State, room: Rect) {
         ),
         ("Received data is kept at the target, and checked before it is used.".to_owned(), theme.dim),
     ];
+    if state.transfers.all().iter().any(|transfer| !transfer.is_over() && transfer.sync.is_some()) {
+        lines.push(("A sync is not taken up next time: compare again (=), and it goes on.".to_owned(), theme.dim));
+    }
     if !state.edits.is_empty() {
         let text = format!(
             "{} being edited; changes that did not go back yet are lost",
