@@ -190,16 +190,20 @@ impl<'a> Upload<'a> {
             Some(writing) => writing,
             None => {
                 let mut part = fresh;
-                if let Some(earlier) = &mut record {
-                    // The rest of an earlier part is of no use.
-                    if !earlier.blocks.is_empty() || earlier.part() != part {
-                        drop(calls.remove_file(earlier.part()).await);
-                        part = earlier.part();
-                    }
-                    let mut earlier = record.take().ok_or(ClientError::Cancelled)?;
+                if let Some(mut earlier) = record.take() {
+                    part = earlier.part();
                     record = Some(on_disk(move || earlier.restart().map(|()| earlier)).await?);
                 }
-                target.begin(calls, put, part).await?
+                match target.begin(calls, put, part.clone()).await {
+                    // The rest of an earlier part is of no use. It is removed only now, because a server that stores
+                    // files when they are closed may have stored it a moment ago.
+                    Err(ClientError::Refused(_))
+                        if record.is_some() && calls.remove_file(part.clone()).await.is_ok() =>
+                    {
+                        target.begin(calls, put, part).await?
+                    }
+                    begun => begun?,
+                }
             }
         };
         if matches!(writing, Writing::InPlace(_))
