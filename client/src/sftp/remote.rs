@@ -10,10 +10,9 @@ use ferry_shared::{
     entry::{Entry, Kind, Mtime},
     limits::block_count,
     message::request::{Algorithm, BlockRange},
-    name::{Escaped, Name},
+    name::Name,
     path::RemotePath,
     pool::BufferPool,
-    refusal::Code,
     sftp::{Attributes, OpenFlags},
 };
 use tokio::{sync::mpsc, task::JoinSet};
@@ -25,7 +24,7 @@ use super::{
     connector::{Greeted, SftpConnector},
     get::Source,
     listing,
-    target::hidden_beside,
+    target::{exists, rename_over},
 };
 use crate::{
     error::ClientError,
@@ -171,17 +170,7 @@ impl SftpRemote {
                 Err(error) => Err(self.calls.why_missing(&to, error).await),
             },
             Some(found) if !replace || calls::kind(&found) == Kind::Folder => Err(exists(&to)),
-            Some(_) if self.calls.facts.posix_rename => self.calls.replace(from, to).await,
-            Some(_) => {
-                let aside = hidden_beside(&to, "old");
-                self.calls.rename(to.clone(), aside.clone()).await?;
-                if let Err(error) = self.calls.rename(from, to.clone()).await {
-                    // The error that counts is the first one.
-                    drop(self.calls.rename(aside, to).await);
-                    return Err(error);
-                }
-                self.calls.remove_file(aside).await
-            }
+            Some(_) => rename_over(&self.calls, from, to).await,
         }
     }
 
@@ -262,10 +251,6 @@ impl SftpRemote {
         });
         Ok(BlockReader { size, blocks, _task: task })
     }
-}
-
-fn exists(path: &[u8]) -> ClientError {
-    super::fault::refused(Code::Exists, format!("{} is there already", Escaped(path)))
 }
 
 impl std::fmt::Debug for SftpRemote {

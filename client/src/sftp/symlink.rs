@@ -6,7 +6,7 @@ use ferry_shared::{entry::Kind, name::Escaped, refusal::Code, sftp::Request};
 use super::{
     calls::{self, Calls},
     fault,
-    target::hidden_beside,
+    target::{Hidden, exists, hidden_beside, rename_over},
 };
 use crate::{
     error::ClientError,
@@ -50,25 +50,11 @@ pub(super) async fn make(calls: &Calls, at: &Location, text: Vec<u8>, replace: b
     if !replace {
         return Err(exists(&path));
     }
-    let hidden = hidden_beside(&path, "link");
-    calls.make_link(text, hidden.clone()).await?;
-    let placed = match calls.facts.posix_rename {
-        true => calls.replace(hidden.clone(), path).await,
-        false => match calls.remove_file(path.clone()).await {
-            Ok(()) => calls.rename(hidden.clone(), path).await,
-            Err(error) => Err(error),
-        },
-    };
-    if let Err(error) = placed {
-        // The cause matters more than what became of the hidden link.
-        drop(calls.remove_file(hidden).await);
-        return Err(error);
-    }
+    let mut hidden = Hidden::new(calls, hidden_beside(&path, "link"));
+    calls.make_link(text, hidden.path.clone()).await?;
+    rename_over(calls, hidden.path.clone(), path).await?;
+    hidden.keep = true;
     Ok(Done::Done)
-}
-
-fn exists(path: &[u8]) -> ClientError {
-    fault::refused(Code::Exists, format!("{} is there already", Escaped(path)))
 }
 
 impl Calls {

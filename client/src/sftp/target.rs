@@ -222,29 +222,32 @@ impl Target {
                 Err(error) => Err(error),
             };
         }
-        if calls.facts.posix_rename {
-            calls.replace(part, self.path.clone()).await?;
-        } else {
-            self.swap(calls, part).await?;
-        }
+        rename_over(calls, part, self.path.clone()).await?;
         hidden.keep = true;
         Ok(())
     }
-
-    /// Replaces the old file where the server cannot do so at once: for a moment there is none.
-    async fn swap(&self, calls: &Calls, part: Bytes) -> Result<(), ClientError> {
-        let aside = hidden_beside(&self.path, "old");
-        calls.rename(self.path.clone(), aside.clone()).await?;
-        if let Err(error) = calls.rename(part, self.path.clone()).await {
-            // The error that counts is the first one.
-            drop(calls.rename(aside, self.path.clone()).await);
-            return Err(error);
-        }
-        calls.remove_file(aside).await
-    }
 }
 
-fn exists(path: &[u8]) -> ClientError {
+/// Renames `from` to the place of what is at `to`. Where the server cannot do so at once, there is nothing for a moment.
+///
+/// # Errors
+/// The server's refusal; the old entry is then back in its place, if the server lets it.
+pub(super) async fn rename_over(calls: &Calls, from: Bytes, to: Bytes) -> Result<(), ClientError> {
+    if calls.facts.posix_rename {
+        return calls.replace(from, to).await;
+    }
+    let aside = hidden_beside(&to, "old");
+    calls.rename(to.clone(), aside.clone()).await?;
+    if let Err(error) = calls.rename(from, to.clone()).await {
+        // The error that counts is the first one.
+        drop(calls.rename(aside, to).await);
+        return Err(error);
+    }
+    calls.remove_file(aside).await
+}
+
+/// The error for a place that is taken.
+pub(super) fn exists(path: &[u8]) -> ClientError {
     fault::refused(Code::Exists, format!("{} is there already", Escaped(path)))
 }
 

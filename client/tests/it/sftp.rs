@@ -7,8 +7,8 @@ use ferry_client::{
     ClientError, Local, Sftp, Site, Target, Trust,
     sftp::{Login, NoSecrets, SftpConnector, SftpOptions},
     site::{
-        Answer, FileFacts, Get, Location, Op, Opened, Page, Phase, Piece, Reach, Request as SiteRequest, Root, Session,
-        Surroundings, Walk, Watch,
+        Answer, Done, FileFacts, Get, Location, Op, Opened, Page, Phase, Piece, Reach, Request as SiteRequest, Root,
+        Session, Surroundings, Walk, Watch,
     },
     traffic::Traffic,
     transfer::{Engine, Event, Job, JobOptions, Piece as JobPiece, Settings, Work},
@@ -51,6 +51,8 @@ enum Lie {
     LateLook,
     Unasked,
     Version,
+    /// Not a lie: it refuses the second of all renames.
+    Rename,
     /// Nothing.
     None,
 }
@@ -147,6 +149,21 @@ fn answer(request: &Request, lie: Lie, lists: &mut u32) -> Option<Reply> {
     let file = |path: &Bytes| path.ends_with(b"file");
     let size = if lie == Lie::Endless { u64::MAX } else { SIZE };
     Some(match request {
+        Request::Stat { path } | Request::LStat { path } if path.ends_with(b"/link") => match *lists {
+            0 | 3 => Reply::Attributes(attributes(Kind::Symlink, 3)),
+            _ => Reply::status(Status::NoSuchFile, ""),
+        },
+        Request::ReadLink { .. } => Reply::path(Bytes::from_static(b"old")),
+        Request::Symlink { .. } => Reply::status(Status::Ok, ""),
+        Request::Rename { .. } if lie == Lie::Rename => {
+            *lists += 1;
+            Reply::status(if *lists == 2 { Status::Failure } else { Status::Ok }, "")
+        }
+        Request::Remove { path } if path.ends_with(b"/link") => {
+            // It is gone, whatever follows.
+            *lists = 100;
+            Reply::status(Status::Ok, "")
+        }
         Request::RealPath { .. } => Reply::path(Bytes::from_static(b"/home")),
         Request::Stat { path } | Request::LStat { path } if file(path) => {
             Reply::Attributes(attributes(Kind::File, size))
@@ -349,18 +366,41 @@ async fn a_file_without_an_end_leaves_nothing_on_this_computer() {
     assert_eq!(std::fs::read_dir(&target).unwrap().count(), 0);
 }
 
+/// The answers to requests, in the order of their ends.
+async fn ask(session: &mut dyn Session, ops: impl IntoIterator<Item = Op>) -> Vec<Answer> {
+    let (requests, incoming) = mpsc::channel(2);
+    let (outgoing, mut answers) = mpsc::channel(2);
+    for (id, op) in (0..).zip(ops) {
+        requests.try_send(SiteRequest { id, op }).unwrap();
+    }
+    drop(requests);
+    session.batch(incoming, outgoing).await.unwrap();
+    let mut all = Vec::new();
+    while let Some(answer) = answers.recv().await {
+        all.push(answer);
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_cannot_be_replaced_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = open(Lie::Rename, folder.path()).await.unwrap();
+    let make = Op::MakeLink { at: at("~/link"), text: b"new".to_vec(), replace: true };
+    let [Answer { result, .. }] = &ask(&mut *session, [make]).await[..] else { panic!("not one answer") };
+    assert!(matches!(result, Err(ClientError::Refused(_))), "{result:?}");
+    let [Answer { result, .. }] = &ask(&mut *session, [Op::ReadLink { at: at("~/link") }]).await[..] else {
+        panic!("not one answer")
+    };
+    assert!(matches!(result, Ok(Done::Link(text)) if text == b"old"), "{result:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn folders_are_removed_in_the_order_that_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let mut session = open(Lie::LateLook, folder.path()).await.unwrap();
-    let (requests, incoming) = mpsc::channel(2);
-    let (outgoing, mut answers) = mpsc::channel(2);
-    for (id, path) in [(0, "~/outer/inner"), (1, "~/outer")] {
-        requests.try_send(SiteRequest { id, op: Op::Remove { at: at(path), only: None } }).unwrap();
-    }
-    drop(requests);
-    session.batch(incoming, outgoing).await.unwrap();
-    while let Some(Answer { id, result }) = answers.recv().await {
+    let remove = |path| Op::Remove { at: at(path), only: None };
+    for Answer { id, result } in ask(&mut *session, ["~/outer/inner", "~/outer"].map(remove)).await {
         assert!(result.is_ok(), "{id}: {result:?}");
     }
 }
