@@ -209,12 +209,7 @@ impl Plan {
         if left_out.is_empty() {
             return plan;
         }
-        let is_date = |path: &RemotePath| {
-            self.copies.get(path).is_some_and(|copy| copy.entry.kind == Kind::Folder && copy.why == Why::Date)
-        };
-        let is_left_out = |path: &RemotePath| {
-            left_out.contains(path) || above(path).any(|folder| left_out.contains(&folder) && !is_date(&folder))
-        };
+        let is_left_out = |path: &RemotePath| left_out.contains(path) || self.is_inside(path, left_out);
         plan.copies.retain(|path, _| !is_left_out(path));
         let kept = self.deletions.iter().filter(|deletion| is_left_out(&deletion.path));
         // The folders above an entry that stays, stay too, and what any of them blocks cannot be copied.
@@ -227,6 +222,15 @@ impl Plan {
             !is_left_out(path) && !is_blocked(path) && !above(path).any(|folder| is_blocked(&folder))
         });
         plan
+    }
+
+    /// Whether a folder around `path` is left out with everything in it.
+    #[must_use]
+    pub fn is_inside(&self, path: &RemotePath, left_out: &BTreeSet<RemotePath>) -> bool {
+        let is_date = |path: &RemotePath| {
+            self.copies.get(path).is_some_and(|copy| copy.entry.kind == Kind::Folder && copy.why == Why::Date)
+        };
+        above(path).any(|folder| left_out.contains(&folder) && !is_date(&folder))
     }
 
     /// The plan without deletions, and without the copies that need them.

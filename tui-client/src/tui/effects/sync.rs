@@ -32,7 +32,7 @@ const STEPS: usize = 8;
 /// How often the figures of a step are sent.
 const FIGURES: Duration = Duration::from_millis(100);
 
-/// What a task works with.
+/// The means of a task.
 pub(super) struct Means {
     pub(super) engine: Arc<Engine>,
     pub(super) ends: Ends,

@@ -10,7 +10,7 @@ mod plan;
 mod viewer;
 
 pub(crate) use choose::{HELP_WIDEST, HelpLine, HelpView, Palette, TypeLine, Typing};
-pub(crate) use comparison::{Comparison, Finding, Group, Line, Step, Steps, Why, doubt};
+pub(crate) use comparison::{Comparison, Finding, Group, Line, Step, Steps, Sums, Why, doubt};
 pub(crate) use details::{Details, DigestState};
 pub(crate) use form::{Form, FormField, Purpose, Value};
 pub(crate) use list::{Found, FoundItem, ListView};

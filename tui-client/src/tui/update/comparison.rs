@@ -83,7 +83,7 @@ fn look_at_deletions(comparison: &mut Comparison, out: &mut Out) {
 pub(super) fn failed(state: &mut State, ticket: Ticket, problem: &Problem) -> bool {
     let Some(comparison) = waiting(state, ticket) else { return false };
     match (comparison.plan.is_some(), comparison.step) {
-        // What was found before stays.
+        // The earlier plan stays.
         (true, step) => {
             match step {
                 Step::Contents => comparison.checksum = false,
@@ -167,9 +167,7 @@ fn leave_out(state: &mut State) {
         state.say("a folder around it is left out");
         return;
     }
-    if !comparison.left_out.remove(&line.path) {
-        comparison.left_out.insert(line.path);
-    }
+    comparison.leave_out(line.path);
     comparison.view.step(1, comparison.shown.len());
 }
 

@@ -12,7 +12,7 @@ use crate::{
     human,
     tui::state::{
         State,
-        dialog::{Comparison, Finding, Group, Line, Step, Why},
+        dialog::{Comparison, Finding, Group, Line, Step, Sums, Why},
         labels,
     },
 };
@@ -84,15 +84,13 @@ fn sums(paint: &Paint<'_>, comparison: &Comparison) -> Vec<(String, Style)> {
     let mut sums = Vec::new();
     let here = |group| if comparison.group == Some(group) { paint.appearance().signs.cursor } else { "" };
     let mut sum = |group, text: String, style| sums.push((format!("{}{text}", here(group)), style));
-    let new = comparison.sum(|finding| finding == Finding::New);
+    let Sums { new, changed, only_there: gone, left_out } = comparison.sums;
     if new.entries > 0 {
         sum(Group::New, format!("{} new {}", new.entries, figures::size(new.bytes)), theme.good);
     }
-    let changed = comparison.sum(|finding| matches!(finding, Finding::Changed(_)));
     if changed.entries > 0 {
         sum(Group::Changed, format!("{} changed {}", changed.entries, figures::size(changed.bytes)), theme.warn);
     }
-    let gone = comparison.sum(|finding| finding == Finding::OnlyThere);
     if gone.entries > 0 {
         let (text, style) = match comparison.deletes && comparison.seen {
             true => (format!("{} to delete {}", gone.entries, figures::size(gone.bytes)), theme.bad),
@@ -104,7 +102,6 @@ fn sums(paint: &Paint<'_>, comparison: &Comparison) -> Vec<(String, Style)> {
         let problems = human::count(plan.problems.len() as u64, "problem", "problems");
         sum(Group::Problem, problems, theme.bad);
     }
-    let left_out = comparison.lines.iter().filter(|line| comparison.is_left_out(line)).count();
     if left_out > 0 {
         sum(Group::LeftOut, format!("{left_out} left out"), theme.dim);
     }
@@ -112,7 +109,7 @@ fn sums(paint: &Paint<'_>, comparison: &Comparison) -> Vec<(String, Style)> {
     sums
 }
 
-/// What is waited for, or why that failed.
+/// The step that is waited for, or why it failed.
 fn waiting(paint: &mut Paint<'_>, state: &State, comparison: &Comparison, body: Rect) {
     let theme = &paint.appearance().theme;
     if let Some(problem) = &comparison.problem {

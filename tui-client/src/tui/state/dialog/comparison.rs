@@ -20,7 +20,7 @@ pub(crate) enum Step {
     Listing,
     /// Contents are compared.
     Contents,
-    /// What would be deleted is looked at once more.
+    /// The entries to be deleted are looked at once more.
     Deletions,
     /// The plan is there.
     Ready,
@@ -37,7 +37,7 @@ pub(crate) struct Steps {
     pub(crate) answered: (u64, u64),
 }
 
-/// What a line of a comparison says.
+/// The statement of a line of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Finding {
     /// Only the source has it.
@@ -74,8 +74,21 @@ pub(crate) struct Line {
     pub(crate) kind: Option<Kind>,
     /// Its size.
     pub(crate) size: u64,
-    /// What it says.
+    /// Its statement.
     pub(crate) finding: Finding,
+}
+
+/// The entries of a comparison that are not left out, and the number of those that are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Sums {
+    /// Only at the source.
+    pub(crate) new: Sum,
+    /// At both ends, with a difference.
+    pub(crate) changed: Sum,
+    /// Only at the target.
+    pub(crate) only_there: Sum,
+    /// Left out by the person.
+    pub(crate) left_out: u64,
 }
 
 /// Some entries and their bytes.
@@ -108,6 +121,8 @@ pub(crate) struct Comparison {
     pub(crate) seen: bool,
     /// All lines, by their paths.
     pub(crate) lines: Vec<Line>,
+    /// Their sums, which a drawing does not compute anew.
+    pub(crate) sums: Sums,
     /// The numbers of the lines that are shown.
     pub(crate) shown: Vec<usize>,
     /// The lines that are shown alone.
@@ -133,6 +148,7 @@ impl Comparison {
             plan: None,
             seen: false,
             lines: Vec::new(),
+            sums: Sums::default(),
             shown: Vec::new(),
             group: None,
             left_out: BTreeSet::new(),
@@ -153,6 +169,7 @@ impl Comparison {
         let here = self.current().map(|line| line.path.clone());
         self.lines = lines(&plan);
         self.plan = Some(plan);
+        self.sum();
         self.arrange();
         let at = here.and_then(|path| self.shown.iter().position(|at| self.lines[*at].path == path));
         self.view.cursor = at.unwrap_or(0);
@@ -200,13 +217,7 @@ impl Comparison {
 
     /// Whether a folder around a line is left out.
     pub(crate) fn is_inside_left_out(&self, line: &Line) -> bool {
-        let mut above = std::iter::successors(line.path.parent(), RemotePath::parent);
-        // A folder of which only the date differs is left out alone.
-        let is_dated = |folder: &RemotePath| {
-            let copy = self.plan.as_ref().and_then(|plan| plan.copies.get(folder));
-            copy.is_some_and(|copy| copy.entry.kind == Kind::Folder && copy.why == Why::Date)
-        };
-        above.any(|folder| self.left_out.contains(&folder) && !is_dated(&folder))
+        self.plan.as_ref().is_some_and(|plan| plan.is_inside(&line.path, &self.left_out))
     }
 
     /// The plan to carry out: without what was left out, and with deletions only if they were chosen.
@@ -216,14 +227,31 @@ impl Comparison {
         Some(Planned(Arc::new(plan)))
     }
 
-    /// The entries of a finding that are not left out.
-    pub(crate) fn sum(&self, of: impl Fn(Finding) -> bool) -> Sum {
-        let mut sum = Sum::default();
-        for line in self.lines.iter().filter(|line| of(line.finding) && !self.is_left_out(line)) {
+    /// Leaves a path out of the sync, or takes it in again.
+    pub(crate) fn leave_out(&mut self, path: RemotePath) {
+        if !self.left_out.remove(&path) {
+            self.left_out.insert(path);
+        }
+        self.sum();
+    }
+
+    fn sum(&mut self) {
+        let mut sums = Sums::default();
+        for line in &self.lines {
+            let sum = match line.finding {
+                _ if self.is_left_out(line) => {
+                    sums.left_out += 1;
+                    continue;
+                }
+                Finding::New => &mut sums.new,
+                Finding::Changed(_) => &mut sums.changed,
+                Finding::OnlyThere => &mut sums.only_there,
+                Finding::Problem(_) => continue,
+            };
             sum.entries += 1;
             sum.bytes = sum.bytes.saturating_add(if line.kind == Some(Kind::File) { line.size } else { 0 });
         }
-        sum
+        self.sums = sums;
     }
 
     /// The cause of a problem.

@@ -87,7 +87,7 @@ impl SyncRun {
         !self.kept.is_empty() || self.stopped.is_some()
     }
 
-    /// What became of the deletions; `None` if there were none.
+    /// The outcome of the deletions; `None` if there were none.
     pub(crate) fn deletions(&self) -> Option<String> {
         let planned = self.plan.deletions.len() as u64;
         Some(match (planned, self.stage, self.has_problem()) {
