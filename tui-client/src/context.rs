@@ -174,7 +174,7 @@ impl Context {
             return None;
         }
         let shown = keyring::shown(&place.target);
-        let password = match waited(self.keyring.get(keyring::account(&place.target))) {
+        let password = match waited(self.keyring.get(place.target.url())) {
             Ok(Some(password)) => password,
             Ok(None) => {
                 self.output.say(&format!("the keyring has no password of {shown} any more"));

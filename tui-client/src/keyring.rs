@@ -52,20 +52,15 @@ pub(crate) fn system() -> Arc<dyn Keyring> {
     return Arc::new(native::Native);
 }
 
-/// The name of an account in a keyring.
-pub(crate) fn account(target: &Target) -> String {
-    target.url()
-}
-
-/// The name of an account in a keyring, for people.
+/// The name of an account in a keyring, which is its URL, for people.
 pub(crate) fn shown(target: &Target) -> String {
-    Escaped(account(target).as_bytes()).to_string()
+    Escaped(target.url().as_bytes()).to_string()
 }
 
 /// The account whose password is to be removed when the site `name` goes, or becomes `new`: the one of the old site,
 /// unless it is still used.
 pub(crate) fn orphan(sites: &Sites, name: &str, new: Option<&Site>) -> Option<String> {
-    let of = |site: &Site| site.target().ok().filter(|_| site.keyring).map(|target| account(&target));
+    let of = |site: &Site| site.target().ok().filter(|_| site.keyring).map(|target| target.url());
     let old = sites.get(name).and_then(of)?;
     let mut kept = sites.iter().filter(|(other, _)| *other != name).map(|(_, site)| site).chain(new).filter_map(of);
     kept.all(|kept| kept != old).then_some(old)
@@ -117,16 +112,16 @@ mod tests {
     #[test]
     fn a_password_belongs_to_kind_user_host_and_port() {
         let accounts = [
-            account(&Target::ferry("al", "h", 22)),
-            account(&Target::sftp("al", "h", 22)),
-            account(&Target::sftp("bo", "h", 22)),
-            account(&Target::sftp("al", "i", 22)),
-            account(&Target::sftp("al", "h", 23)),
+            Target::ferry("al", "h", 22).url(),
+            Target::sftp("al", "h", 22).url(),
+            Target::sftp("bo", "h", 22).url(),
+            Target::sftp("al", "i", 22).url(),
+            Target::sftp("al", "h", 23).url(),
         ];
         let different: std::collections::BTreeSet<_> = accounts.iter().collect();
         assert_eq!(different.len(), accounts.len());
         // Another spelling of the same host.
-        assert_eq!(account(&Target::sftp("al", "H", 22)), account(&Target::sftp("al", "h", 22)));
+        assert_eq!(Target::sftp("al", "H", 22).url(), Target::sftp("al", "h", 22).url());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{Keyring, KeyringError};
 
 /// How long the service may take. It may ask the person to unlock the keyring.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// What the items of this program have in common.
+/// The attribute that all items of this program have.
 const APPLICATION: (&str, &str) = ("application", "ferry");
 /// The attribute with the account.
 const ACCOUNT: &str = "account";
@@ -73,7 +73,7 @@ async fn connect() -> Result<Service<'static>, KeyringError> {
     // Encrypted, because other programs may be allowed to watch the bus.
     let connected = Service::connect(EncryptionType::Dh).await;
     connected.map_err(|error| match error {
-        // Whatever it is: nothing can be asked.
+        // With any other error, nothing can be asked either.
         Error::Unavailable => KeyringError::Missing("no D-Bus session".to_owned()),
         error => KeyringError::Missing(error.to_string()),
     })

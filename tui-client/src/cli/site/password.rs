@@ -18,7 +18,7 @@ pub(super) async fn store(name: &str, context: &mut Context) -> Result<Exit, Fai
         return Err(Failure::Usage(text));
     }
     let target = site.target()?;
-    let (account, shown) = (keyring::account(&target), keyring::shown(&target));
+    let (account, shown) = (target.url(), keyring::shown(&target));
     let outcome = if context.global.dry_run {
         context.output.say(&format!("the password of {shown} would be stored in the keyring"));
         "would"
@@ -43,7 +43,7 @@ pub(super) async fn forget(name: &str, context: &mut Context) -> Result<Exit, Fa
         context.output.say(&format!("the password of {shown} would be removed from the keyring"));
         "would"
     } else {
-        let was_there = context.keyring.remove(keyring::account(&target)).await?;
+        let was_there = context.keyring.remove(target.url()).await?;
         sites.mark(name, false)?;
         context.output.say(&match was_there {
             true => format!("the password of {shown} is removed from the keyring"),

@@ -116,12 +116,12 @@ impl Keeper {
     /// # Errors
     /// [`KeyringError`].
     pub(super) async fn password(&self, target: &Target) -> Result<Option<Secret>, KeyringError> {
-        self.keyring.get(keyring::account(target)).await
+        self.keyring.get(target.url()).await
     }
 
     /// Puts a password into the keyring, for the site of this name.
     pub(super) async fn remember(&self, site: String, target: &Target, password: Secret) {
-        match self.keyring.set(keyring::account(target), password).await {
+        match self.keyring.set(target.url(), password).await {
             Ok(()) => self.change(move |files, _| {
                 Sites::load(files.to_owned())?.mark(&site, true)?;
                 Ok(None)
