@@ -30,7 +30,7 @@ const CHANGED: usize = 100;
 const STEPS: [&str; 3] = ["first copy", "unchanged", "1 % changed"];
 const PEERS: [&str; 5] = ["ferry://", "sftp://", "rsync", "rclone", "lftp"];
 
-/// What a program took for a step.
+/// The time and bytes that a program took for a step.
 #[derive(Clone, Copy)]
 struct Took {
     seconds: f64,

@@ -41,6 +41,12 @@ fn browser(client: &Client) -> Screen {
     screen
 }
 
+/// Opens the plan, and switches the deletions on.
+fn plan_deletions(screen: &mut Screen) {
+    screen.keys("= d");
+    screen.wait("to delete");
+}
+
 #[test]
 fn a_tree_is_mirrored_with_three_keys_and_then_nothing_differs() {
     let server = Server::with_anna();
@@ -160,8 +166,7 @@ fn a_tree_is_mirrored_over_sftp_and_the_words_say_what_is_proven() {
     screen.type_text(ferry_e2e::PASSWORD);
     screen.keys("enter");
     screen.wait("was-folder/");
-    screen.keys("= d");
-    screen.wait("to delete");
+    plan_deletions(&mut screen);
     screen.keys("y");
     screen.wait("5 deleted");
     // This server offers no digests.
@@ -180,8 +185,7 @@ fn nothing_is_deleted_where_a_file_was_not_copied() {
     let (here, there) = (client.scratch("here"), server.home("anna"));
     trees(&here, &there);
     let mut screen = browser(&client);
-    screen.keys("= d");
-    screen.wait("to delete");
+    plan_deletions(&mut screen);
     // Between the plan and its start.
     fs::remove_file(here.join("large.bin")).unwrap();
     screen.keys("y");
@@ -189,7 +193,7 @@ fn nothing_is_deleted_where_a_file_was_not_copied() {
     assert!(there.join("old/deep/gone.txt").exists() && there.join("was-folder/in.txt").exists());
     screen.keys("w");
     screen.wait("large.bin");
-    // What is left is in the next comparison.
+    // The next comparison has the rest.
     screen.keys("w = d");
     screen.wait("large.bin");
     screen.wait("to delete");
@@ -207,8 +211,7 @@ fn a_mirror_that_is_killed_is_planned_again_and_ends_in_the_same_state() {
     trees(&here, &there);
     material::random_file(&here.join("huge.bin"), 24 * MIB, 9);
     let mut screen = browser(&client);
-    screen.keys("= d");
-    screen.wait("to delete");
+    plan_deletions(&mut screen);
     proxy.after(Direction::Up, 12 * MIB, Then::Hold);
     screen.keys("y");
     proxy.wait_tripped(Direction::Up);
@@ -216,8 +219,7 @@ fn a_mirror_that_is_killed_is_planned_again_and_ends_in_the_same_state() {
     proxy.release();
     assert!(there.join("old/deep/gone.txt").exists(), "something was deleted before everything was copied");
     let mut screen = browser(&client);
-    screen.keys("= d");
-    screen.wait("to delete");
+    plan_deletions(&mut screen);
     proxy.reset_counters();
     screen.keys("y");
     screen.wait("5 deleted");
@@ -234,8 +236,7 @@ fn deleting_more_than_half_is_asked_about_and_the_answer_is_y() {
     fs::write(here.join("large.bin"), "x").unwrap();
     material::many_files(&there.join("many"), 10, 30, 3);
     let mut screen = browser(&client);
-    screen.keys("= d");
-    screen.wait("to delete");
+    plan_deletions(&mut screen);
     screen.keys("y");
     screen.wait("more than half");
     screen.keys("enter esc");

@@ -65,7 +65,7 @@ fn alone(client: &Client, words: &[&dyn AsRef<OsStr>]) -> std::process::Command 
     command
 }
 
-/// What a shell is offered for the last of `words`.
+/// The candidates that a shell is offered for the last of `words`.
 fn offered(client: &Client, words: &[&dyn AsRef<OsStr>]) -> Vec<String> {
     let index = words.len().to_string();
     let mut command = alone(client, &[&[&"--" as &dyn AsRef<OsStr>, &"ferry"], words].concat());

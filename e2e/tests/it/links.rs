@@ -1,9 +1,14 @@
 //! Symlinks, and entries that are neither file nor folder: followed if named, left out and reported if found in a
 //! folder.
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{ffi::OsStr, fs, os::unix::fs::symlink, path::Path};
 
-use ferry_e2e::{MIB, client::Client, material, server::Server};
+use ferry_e2e::{
+    MIB,
+    client::{Client, Outcome},
+    material,
+    server::Server,
+};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// A tree with a file, a folder, and symlinks to a file, to a folder, to a parent, and to nothing.
@@ -17,11 +22,14 @@ fn tree(root: &Path) {
     symlink("../beside", root.join("tree/to-folder")).unwrap();
 }
 
-fn put(client: &Client, from: &Path, to: &str, flags: &[&str]) -> ferry_e2e::client::Outcome {
-    let target = client.at(to);
-    let mut words: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&"put", &from, &target, &"-q"];
-    words.extend(flags.iter().map(|flag| flag as &dyn AsRef<std::ffi::OsStr>));
+fn run(client: &Client, verb: &str, from: &OsStr, to: &OsStr, flags: &[&str]) -> Outcome {
+    let mut words: Vec<&dyn AsRef<OsStr>> = vec![&verb, &from, &to, &"-q"];
+    words.extend(flags.iter().map(|flag| flag as &dyn AsRef<OsStr>));
     client.run(&words)
+}
+
+fn put(client: &Client, from: &Path, to: &str, flags: &[&str]) -> Outcome {
+    run(client, "put", from.as_os_str(), &client.at(to), flags)
 }
 
 #[test]
@@ -93,12 +101,7 @@ fn links_in_the_home_are_named_skipped_or_followed_to_files() {
     let here = client.scratch("here");
     tree(&home);
     symlink("gone", home.join("tree/dangling")).unwrap();
-    let run = |verb: &str, to: &std::ffi::OsStr, flags: &[&str]| {
-        let from = client.at("tree");
-        let mut words: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&verb, &from, &to, &"-q"];
-        words.extend(flags.iter().map(|flag| flag as &dyn AsRef<std::ffi::OsStr>));
-        client.run(&words)
-    };
+    let run = |verb, to: &OsStr, flags: &[&str]| run(&client, verb, &client.at("tree"), to, flags);
     run("get", here.join("named").as_os_str(), &[]).code(6).says("to-file skipped").says("dangling skipped");
     assert!(here.join("named/plain").is_file() && !here.join("named/to-file").exists());
     run("get", here.join("skipped").as_os_str(), &["--links=skip"]).ok();
@@ -120,7 +123,7 @@ fn a_site_says_what_to_do_with_links_unless_the_flag_does() {
     tree(&here);
     for links in ["skip", "follow"] {
         let flag = format!("--links={links}");
-        let line: [&dyn AsRef<std::ffi::OsStr>; 6] = [&"site", &"add", &links, &client.at(""), &flag, &"-q"];
+        let line: [&dyn AsRef<OsStr>; 6] = [&"site", &"add", &links, &client.at(""), &flag, &"-q"];
         ferry_e2e::client::Running::spawn(client.bare(&line), Vec::new()).wait().ok();
     }
     let from = here.join("tree");
@@ -152,20 +155,16 @@ fn links_are_kept_as_links_on_this_computer_and_refused_where_that_is_not_possib
     // Another link is replaced only if a rule says so, and never what it leads to.
     fs::remove_file(to.join("to-file")).unwrap();
     symlink("plain", to.join("to-file")).unwrap();
-    let copy = |flags: &[&str]| {
-        let mut words: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&"sync", &from, &to, &"--links=keep"];
-        words.extend(flags.iter().map(|flag| flag as &dyn AsRef<std::ffi::OsStr>));
-        client.run(&words)
-    };
+    let mirror = || client.run(&[&"sync", &from, &to, &"--links=keep", &"--delete"]);
     symlink("plain", to.join("extra")).unwrap();
-    copy(&["--delete"]).ok();
+    mirror().ok();
     assert_eq!(texts(), expected);
     assert!(fs::symlink_metadata(to.join("extra")).is_err());
     assert_eq!(fs::read(to.join("plain")).unwrap(), b"plain");
-    copy(&["--delete"]).ok().says("nothing to do");
+    mirror().ok().says("nothing to do");
     // To and from a server, and by a move, links cannot be kept.
     fs::create_dir(home.join("tree")).unwrap();
-    let lines: [&[&dyn AsRef<std::ffi::OsStr>]; 7] = [
+    let lines: [&[&dyn AsRef<OsStr>]; 7] = [
         &[&"put", &from, &client.at("new")],
         &[&"cp", &from, &client.at("new")],
         &[&"sync", &from, &client.at("new")],
@@ -211,8 +210,8 @@ fn check_tells_what_it_did_not_compare() {
     put(&client, &from, "t", &["--links=follow"]).ok();
     let check = |flags: &[&str]| {
         let at = client.at("t");
-        let mut words: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&"check", &from, &at, &"-q"];
-        words.extend(flags.iter().map(|flag| flag as &dyn AsRef<std::ffi::OsStr>));
+        let mut words: Vec<&dyn AsRef<OsStr>> = vec![&"check", &from, &at, &"-q"];
+        words.extend(flags.iter().map(|flag| flag as &dyn AsRef<OsStr>));
         client.run(&words)
     };
     check(&[]).code(6).says("to-file not compared: a symlink").says("to-folder not compared");

@@ -79,7 +79,8 @@ impl After<'_> {
                 Outcome::Skipped(_) => skipped += 1,
                 Outcome::Failed(_) => failed += 1,
                 Outcome::Folder => {}
-                Outcome::Link | Outcome::Would { .. } => panic!("nobody asked for a dry run"),
+                Outcome::Link => panic!("nobody asked to keep links"),
+                Outcome::Would { .. } => panic!("nobody asked for a dry run"),
             }
         }
         let counted = (files, equal, unchanged, skipped, failed, unproven);

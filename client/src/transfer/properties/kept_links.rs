@@ -11,7 +11,7 @@ use crate::{
     conformance::scene::LIKE_SFTP,
     memory::{Memory, What},
     obstacle::Obstacle,
-    site::Abilities,
+    site::{Abilities, Site, SitePath},
     transfer::{
         ConflictRule, Engine, Event, Failure, Job, JobOptions, LinkRule, Outcome, Piece, Settings, Summary, Work,
     },
@@ -81,12 +81,17 @@ fn source(tree: &Tree) -> Memory {
     site
 }
 
-/// Runs a job that keeps links; returns its items in the order of their ends.
-async fn copy(from: &Memory, to: &Place) -> (Vec<(RemotePath, Outcome)>, Summary) {
+/// Copies the folder `s` and keeps links; returns the items in the order of their ends.
+async fn copy(
+    from: &Memory,
+    to: Arc<dyn Site>,
+    target: SitePath,
+    options: JobOptions,
+) -> (Vec<(RemotePath, Outcome)>, Summary) {
     let (engine, mut events) = Engine::start(Settings { transfers: 2, ..Settings::default() });
-    let pieces = vec![Piece { from: path(b"s").into(), to: to.path(&path(b"t")) }];
-    let options = JobOptions { conflict: ConflictRule::Replace, links: LinkRule::Keep, ..JobOptions::default() };
-    engine.add(Job { work: Work::Copy { from: Arc::new(from.clone()), to: to.site(), pieces }, options });
+    let pieces = vec![Piece { from: path(b"s").into(), to: target }];
+    let options = JobOptions { links: LinkRule::Keep, ..options };
+    engine.add(Job { work: Work::Copy { from: Arc::new(from.clone()), to, pieces }, options });
     let mut ended = Vec::new();
     let summary = loop {
         match tokio::time::timeout(HANGS, events.recv()).await.expect("the engine hangs") {
@@ -103,7 +108,7 @@ async fn copy(from: &Memory, to: &Place) -> (Vec<(RemotePath, Outcome)>, Summary
     (ended, summary)
 }
 
-/// What is outside of the target.
+/// Everything outside of the target, by path.
 fn outside(place: &Place) -> BTreeMap<String, Vec<u8>> {
     match place {
         Place::Memory(memory) => memory.tree(|tree| {
@@ -174,7 +179,8 @@ fn hold(to: &dyn Fn() -> Place, cases: u32) {
         let before = outside(&place);
         for tree in &trees {
             let from = source(tree);
-            let (ended, summary) = runtime.block_on(copy(&from, &place));
+            let options = JobOptions { conflict: ConflictRule::Replace, ..JobOptions::default() };
+            let (ended, summary) = runtime.block_on(copy(&from, place.site(), place.path(&path(b"t")), options));
             assert_eq!(outside(&place), before);
             let texts = texts(&place);
             let made = ended.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Link));
@@ -209,20 +215,9 @@ fn links_are_not_kept_where_a_site_has_none_or_by_a_move() {
     {
         let (source, target) = (Memory::named("source", from), Memory::named("target", to));
         source.tree(|tree| tree.write("s/x", "1"));
-        let summary = runtime().block_on(async {
-            let (engine, mut events) = Engine::start(Settings::default());
-            let pieces = vec![Piece { from: path(b"s").into(), to: path(b"t").into() }];
-            let work = Work::Copy { from: Arc::new(source.clone()), to: Arc::new(target.clone()), pieces };
-            let options = JobOptions { links: LinkRule::Keep, remove_source: moves, ..JobOptions::default() };
-            engine.add(Job { work, options });
-            loop {
-                match events.recv().await {
-                    Some(Event::JobDone { summary, .. }) => break summary,
-                    Some(_) => {}
-                    None => panic!("the engine ended"),
-                }
-            }
-        });
+        let options = JobOptions { remove_source: moves, ..JobOptions::default() };
+        let copied = copy(&source, Arc::new(target.clone()), path(b"t").into(), options);
+        let (_, summary) = runtime().block_on(copied);
         assert_eq!(summary.error.unwrap().obstacle(), Obstacle::Unsupported);
         assert!(target.files().is_empty() && target.folders().is_empty() && source.files().len() == 1);
     }
@@ -249,25 +244,10 @@ fn a_link_replaces_another_only_under_a_rule_that_says_so() {
         }
         source.tree(|tree| tree.place(&path(b"s/file"), What::Link(b"x".to_vec()), Mtime(1_000, 0), 0o777));
         target.tree(|tree| tree.write("t/file", "precious"));
-        let outcomes: BTreeMap<String, Outcome> = runtime().block_on(async {
-            let (engine, mut events) = Engine::start(Settings::default());
-            let pieces = vec![Piece { from: path(b"s").into(), to: path(b"t").into() }];
-            let work = Work::Copy { from: Arc::new(source.clone()), to: Arc::new(target.clone()), pieces };
-            let options = JobOptions { conflict: rule, links: LinkRule::Keep, ..JobOptions::default() };
-            engine.add(Job { work, options });
-            let mut outcomes = BTreeMap::new();
-            loop {
-                match events.recv().await {
-                    Some(Event::ItemDone { path, outcome, .. }) => {
-                        drop(outcomes.insert(path.from().unwrap().to_string(), outcome));
-                    }
-                    Some(Event::JobDone { .. }) => break outcomes,
-                    Some(_) => {}
-                    None => panic!("the engine ended"),
-                }
-            }
-        });
-        let of = |name: &str| outcomes.iter().find(|(path, _)| path.ends_with(name)).unwrap().1;
+        let options = JobOptions { conflict: rule, ..JobOptions::default() };
+        let (outcomes, _) = runtime().block_on(copy(&source, Arc::new(target.clone()), path(b"t").into(), options));
+        let of =
+            |name: &str| &outcomes.iter().find(|(at, _)| *at == path(&[b"s/", name.as_bytes()].concat())).unwrap().1;
         assert!(matches!(of("same"), Outcome::Link), "{rule:?} {outcomes:?}");
         assert_eq!(matches!(of("differs"), Outcome::Link), replaced, "{rule:?} {outcomes:?}");
         let kept = |outcome: &Outcome| match outcome {

@@ -64,7 +64,7 @@ impl Handler for Asking {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        // Whoever gets here is logged in; there are no files.
+        // The client is logged in by now; there are no files.
         reply.accept().await;
         Ok(())
     }
