@@ -308,7 +308,7 @@ fn truth(arg: &Arg, value: &str) -> Option<bool> {
     }
 }
 
-/// What the parser says about a value, without its frame.
+/// The parser's message about a value, without its frame.
 pub(crate) fn cause(error: &clap::Error) -> String {
     let text = error.to_string();
     let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");

@@ -42,7 +42,7 @@ pub(crate) enum Program {
 pub(crate) struct Found {
     /// The entries.
     pub(crate) entries: Vec<Entry>,
-    /// What is not obeyed, for people.
+    /// The lines that are not obeyed, for people.
     pub(crate) notes: Vec<String>,
 }
 

@@ -134,7 +134,7 @@ impl Engine {
     }
 
     /// Stops the engine: begins nothing new, closes all connections, and waits for threads and tasks. The parts of
-    /// unfinished files stay staged.
+    /// unfinished files stay staged. The channel of events ends when the engine is dropped.
     pub async fn shutdown(&self) {
         self.stop();
         self.core.tasks().close();

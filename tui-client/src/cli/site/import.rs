@@ -32,7 +32,7 @@ pub(super) struct ImportArgs {
     replace: bool,
 }
 
-/// What becomes of an entry.
+/// The outcome of an entry.
 #[derive(Serialize)]
 struct Outcome<'a> {
     name: &'a str,
@@ -112,7 +112,7 @@ impl Run<'_> {
             Some(_) if !self.replace => {
                 return self.leave_out(&name, "kept", "there is a site of this name; --replace replaces it");
             }
-            // What else was saved about the same server, such as its key, still holds.
+            // The rest that was saved about the same server, such as its key, still holds.
             Some(old) if (old.kind, &old.address) == (site.kind, &site.address) => {
                 let keyring = old.keyring && old.user == site.user;
                 site = Site { user: site.user, keyring, ..old.clone() };

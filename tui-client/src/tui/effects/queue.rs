@@ -118,7 +118,7 @@ impl Queue {
         }
     }
 
-    /// What a comparison of two trees works with; `None` if a server is not connected.
+    /// The means of a comparison of two trees; `None` if a server is not connected.
     pub(super) fn means(&mut self, trees: &Trees, connections: &ConnectionKeeper) -> Option<Means> {
         let Trees { from, to, links } = trees;
         let (source, target) = (connections.site(&from.site)?, connections.site(&to.site)?);

@@ -29,7 +29,7 @@ const PUSH_TITLE: &str = "\x1b[22;2t";
 const POP_TITLE: &str = "\x1b[23;2t";
 const NO_PROGRESS: &str = "\x1b]9;4;0\x1b\\";
 
-/// What of it a terminal gets.
+/// The parts of it that a terminal gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Announces {
     /// The title.
@@ -69,7 +69,7 @@ fn has_title(term: &str) -> bool {
 
 /// Whether the terminal is known to show progress.
 fn has_progress(var: impl Fn(&str) -> String) -> bool {
-    // What runs inside of these has the variables of the terminal around them.
+    // Programs inside of these have the variables of the terminal around them.
     if !var("TMUX").is_empty() || var("TERM").starts_with("screen") {
         return false;
     }
@@ -104,7 +104,7 @@ impl Announcer {
         Self { announces, title: None, bar: Bar::None, busy_since: None, asking: 0 }
     }
 
-    /// What the terminal shows is not known any more.
+    /// The state of the terminal is not known any more.
     pub(super) fn forget(&mut self) {
         (self.title, self.bar) = (None, Bar::None);
     }
