@@ -8,11 +8,11 @@ use vt100::{Cell, Color, Screen};
 const CELL: (u16, u16) = (8, 17);
 /// Space around the screen.
 const MARGIN: u16 = 10;
-const BACKGROUND: &str = "#16181d";
-const FOREGROUND: &str = "#d5d8de";
+const BACKGROUND: &str = "#14171e";
+const FOREGROUND: &str = "#c8d0dc";
 /// The first sixteen colours of xterm, slightly softened.
 const SIXTEEN: [&str; 16] = [
-    "#16181d", "#e06c75", "#8fbf6f", "#d9b25f", "#61a0e0", "#c07fd0", "#56b6c2", "#c8ccd4", "#5c6370", "#ff7b86",
+    "#14171e", "#e06c75", "#8fbf6f", "#d9b25f", "#61a0e0", "#c07fd0", "#56b6c2", "#c8ccd4", "#5c6370", "#ff7b86",
     "#a5d685", "#f0cc7a", "#7fb8f5", "#d69be5", "#6fd0dc", "#ffffff",
 ];
 
@@ -62,6 +62,44 @@ fn draw_line(out: &mut String, screen: &Screen, line: u16, columns: u16) {
     }
 }
 
+/// The lines of characters for boxes, so that they meet whatever the font: the directions in which each leaves the
+/// middle of its cell (left, right, up, down).
+const BOXES: [(char, [bool; 4]); 6] = [
+    ('─', [true, true, false, false]),
+    ('│', [false, false, true, true]),
+    ('╭', [false, true, false, true]),
+    ('╮', [true, false, false, true]),
+    ('╰', [false, true, true, false]),
+    ('╯', [true, false, true, false]),
+];
+
+/// Draws the box characters of a run that begins at `x` and `y`; returns the text without them.
+fn draw_boxes(out: &mut String, (x, y): (u16, u16), text: &str, ink: &str) -> String {
+    let (mut path, mut rest) = (String::new(), String::new());
+    let (half, middle) = (CELL.0 / 2, y + CELL.1 / 2);
+    for (at, c) in (0u16..).zip(text.chars()) {
+        let Some(&(_, [left, right, up, down])) = BOXES.iter().find(|(known, _)| *known == c) else {
+            rest.push(c);
+            continue;
+        };
+        rest.push(' ');
+        let centre = x + at * CELL.0 + half;
+        let ends = [
+            (left, centre - half, middle),
+            (right, centre + half, middle),
+            (up, centre, y),
+            (down, centre, y + CELL.1),
+        ];
+        for (_, x, y) in ends.into_iter().filter(|(drawn, ..)| *drawn) {
+            let _ = write!(path, "M{centre} {middle}L{x} {y}");
+        }
+    }
+    if !path.is_empty() {
+        let _ = writeln!(out, "<path d=\"{path}\" stroke=\"{ink}\"/>");
+    }
+    rest
+}
+
 fn draw_run(out: &mut String, (start, count): (u16, u16), line: u16, text: &str, style: &Style) {
     let (x, y, width) = (MARGIN + start * CELL.0, MARGIN + line * CELL.1, count * CELL.0);
     if style.paper != BACKGROUND {
@@ -71,6 +109,7 @@ fn draw_run(out: &mut String, (start, count): (u16, u16), line: u16, text: &str,
             CELL.1, style.paper
         );
     }
+    let text = &draw_boxes(out, (x, y), text, &style.ink);
     if text.trim().is_empty() {
         return;
     }

@@ -202,7 +202,8 @@ impl Screen {
         screen.wait("password");
         screen.type_text(PASSWORD);
         screen.keys("enter");
-        screen.wait("free on server");
+        // The pane shows what is free there, or how much of the quota is used.
+        screen.wait_until("the login", |text| text.contains("free on server") || text.contains(" used "));
         screen
     }
 

@@ -39,7 +39,7 @@ use self::{
     keymap::Keymap,
     runtime::Runtime,
     state::{
-        appearance::{ASCII, Appearance, Depth, Theme, UNICODE},
+        appearance::{ASCII, Appearance, Depth, Kinds, Theme, UNICODE},
         listing::Viewing,
         server::Server,
     },
@@ -86,7 +86,7 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
         source => Some(source.read("")?),
     };
     let (settings, keymap, mut appearance, mut faults) = read_files(context);
-    if settings.theme == AUTO && appearance.depth != Depth::None && io::stdin().is_terminal() {
+    if settings.theme == AUTO && appearance.depth() != Depth::None && io::stdin().is_terminal() {
         let light = terminal::is_light().unwrap_or(false);
         appearance.choose(if light { "light" } else { "dark" });
     }
@@ -161,14 +161,15 @@ fn read_files(context: &Context) -> (Settings, Keymap, Appearance, Vec<String>) 
     };
     let environment = Environment::of_process();
     let unicode = settings.unicode.unwrap_or_else(|| environment.is_unicode());
-    let mut appearance = Appearance {
-        signs: if unicode { UNICODE } else { ASCII },
-        depth: environment.depth(),
-        ..Appearance::default()
+    let depth = match context.global.common.color {
+        ColorChoice::Never => Depth::None,
+        _ => environment.depth(),
     };
-    if context.global.common.color == ColorChoice::Never {
-        appearance.depth = Depth::None;
+    let mut appearance = Appearance::new(if unicode { UNICODE } else { ASCII }, depth);
+    if settings.ls_colors {
+        appearance.kinds = Kinds::of(&env::var("LS_COLORS").unwrap_or_default());
     }
+    appearance.kinds.icons = settings.icons && unicode;
     keymap.set_plain(!unicode);
     read_themes(&folder.join("themes"), &mut appearance, &mut faults);
     if settings.theme != AUTO && !appearance.choose(&settings.theme) {

@@ -18,6 +18,7 @@ pub(crate) mod problem;
 pub(crate) mod saved;
 pub(crate) mod server;
 pub(crate) mod side;
+pub(crate) mod tabs;
 pub(crate) mod task;
 pub(crate) mod ticket;
 mod timer;
@@ -46,6 +47,7 @@ use self::{
     saved::Saved,
     server::Server,
     side::{Panes, Side},
+    tabs::Tabs,
     task::{Left, Task},
     ticket::{Ticket, Tickets},
     transfers::Transfers,
@@ -126,8 +128,10 @@ pub(crate) struct State {
     pub(crate) home: PathBuf,
     /// Where copies of remote files lie while they are edited.
     pub(crate) copies: PathBuf,
-    /// The panes.
+    /// The panes of the shown tab.
     pub(crate) panes: Panes,
+    /// The tabs that are not on the screen.
+    pub(crate) tabs: Tabs,
     /// The pane that has the keys.
     pub(crate) active: Side,
     /// The position of the divider, in hundredths of the width.

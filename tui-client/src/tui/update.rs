@@ -31,6 +31,7 @@ mod resume;
 mod search;
 mod site;
 mod start;
+mod tabs;
 #[cfg(test)]
 mod tests;
 mod transfer;

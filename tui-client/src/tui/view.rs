@@ -1,9 +1,10 @@
 //! Draws the state, and nothing but the state.
 
+mod absent;
 mod browse;
-mod colour;
 mod comparison;
 mod dialog;
+mod entries;
 mod figures;
 mod footer;
 mod gauge;
@@ -11,6 +12,8 @@ mod list;
 mod paint;
 mod pane;
 mod popup;
+mod spark;
+mod tabs;
 #[cfg(test)]
 mod tests;
 mod transfer_strip;
@@ -32,7 +35,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
     let area = frame.area();
     let screen = Rect { x: 0, y: 0, width: width.min(area.width), height: height.min(area.height) };
     let mut paint = Paint::new(frame.buffer_mut(), &state.appearance);
-    paint.fill(screen, state.appearance.theme.text);
+    paint.clear(screen);
     match Layout::of(state).filter(|_| (screen.width, screen.height) == (width, height)) {
         Some(layout) => whole(&mut paint, state, &layout),
         None => too_small(&mut paint, screen),
@@ -52,7 +55,11 @@ fn whole(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
         Some(Dialog::View(viewer)) => viewer::draw(paint, state, viewer, layout.full()),
         _ => browse::draw(paint, state, layout),
     }
-    for (at, dialog) in state.dialogs.iter().enumerate().skip(full.map_or(0, |at| at + 1)) {
+    let boxes = state.dialogs.iter().enumerate().skip(full.map_or(0, |at| at + 1));
+    if boxes.clone().any(|(_, dialog)| !matches!(dialog, Dialog::Type(_))) {
+        paint.step_back(layout.full());
+    }
+    for (at, dialog) in boxes {
         paint.topmost = at + 1 == state.dialogs.len();
         dialog::draw(paint, state, dialog, layout.full());
     }

@@ -36,6 +36,10 @@ pub(crate) struct Settings {
     pub(crate) theme: String,
     /// Signs beyond ASCII; decided by the terminal if absent.
     pub(crate) unicode: Option<bool>,
+    /// Whether files have a sign of their kind before their names.
+    pub(crate) icons: bool,
+    /// Whether files have the colours of `ls`, where the environment gives them.
+    pub(crate) ls_colors: bool,
     /// Whether the mouse is listened to.
     pub(crate) mouse: bool,
     /// Whether the transfers are shown in the title of the terminal, and as its progress.
@@ -61,6 +65,8 @@ impl Default for Settings {
         Self {
             theme: AUTO.to_owned(),
             unicode: None,
+            icons: false,
+            ls_colors: true,
             mouse: true,
             title: true,
             notify: Notify::Bell,
@@ -124,6 +130,8 @@ impl Settings {
                     _ => return Err(Wrong::Value("\"auto\", \"unicode\" or \"ascii\"")),
                 }
             }
+            "icons" => self.icons = truth(value)?,
+            "ls-colors" => self.ls_colors = truth(value)?,
             "mouse" => self.mouse = truth(value)?,
             "title" => self.title = truth(value)?,
             "notify" => {

@@ -1,9 +1,13 @@
 //! The appearance of the screen: the theme, and the signs and colours that the terminal can show.
 
+pub(crate) mod colour;
+mod kinds;
 pub(crate) mod style;
 mod theme;
 
-pub(crate) use theme::Theme;
+pub(crate) use kinds::Kinds;
+use ratatui_core::style::Style;
+pub(crate) use theme::{Styles, Theme};
 
 /// How many colours the terminal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +58,12 @@ pub(crate) struct Signs {
     pub(crate) sorted: [&'static str; 2],
     /// Turns while something is waited for.
     pub(crate) spinner: &'static [&'static str],
+    /// A figure's history, from nearly nothing to the most.
+    pub(crate) spark: &'static [&'static str],
+    /// A gauge's cell that is full, and one that is empty.
+    pub(crate) gauge: [&'static str; 2],
+    /// Between two figures.
+    pub(crate) between: &'static str,
     /// In place of each character of a password.
     pub(crate) secret: &'static str,
     /// It is well.
@@ -80,6 +90,9 @@ pub(crate) const UNICODE: Signs = Signs {
     more: "…",
     sorted: ["↑", "↓"],
     spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
+    spark: &["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+    gauge: ["━", "┄"],
+    between: "·",
     secret: "•",
     good: "✓",
     bad: "✗",
@@ -103,6 +116,9 @@ pub(crate) const ASCII: Signs = Signs {
     more: "~",
     sorted: ["^", "v"],
     spinner: &["|", "/", "-", "\\"],
+    spark: &[".", ":", "|", "#"],
+    gauge: ["#", "."],
+    between: ",",
     secret: "*",
     good: "+",
     bad: "!",
@@ -111,44 +127,77 @@ pub(crate) const ASCII: Signs = Signs {
 /// The appearance of the screen.
 #[derive(Debug, Clone)]
 pub(crate) struct Appearance {
-    /// The colours.
-    pub(crate) theme: Theme,
-    /// All there are to choose from.
-    pub(crate) themes: Vec<Theme>,
+    /// The styles of the chosen theme, as this terminal shows them.
+    pub(crate) theme: Styles,
+    /// What everything is drawn on: the style of plain text, with its background. Other text has the background that
+    /// it is drawn on.
+    pub(crate) ground: Style,
+    /// The name of the chosen theme.
+    pub(crate) name: String,
     /// The signs.
     pub(crate) signs: Signs,
-    /// How many colours the terminal has.
-    pub(crate) depth: Depth,
+    /// The colours that tell what is in a file.
+    pub(crate) kinds: Kinds,
+    themes: Vec<Theme>,
+    depth: Depth,
 }
 
 impl Default for Appearance {
     fn default() -> Self {
-        let themes = theme::built_in();
-        Self { theme: themes[0].clone(), themes, signs: UNICODE, depth: Depth::Sixteen }
+        Self::new(UNICODE, Depth::Sixteen)
     }
 }
 
 impl Appearance {
+    /// The usual theme with these signs, on a terminal with so many colours.
+    pub(crate) fn new(signs: Signs, depth: Depth) -> Self {
+        let themes = theme::built_in();
+        let mut appearance = Self {
+            theme: Styles::default(),
+            ground: Style::default(),
+            name: String::new(),
+            signs,
+            kinds: Kinds::default(),
+            themes,
+            depth,
+        };
+        appearance.take(0);
+        appearance
+    }
+
+    /// How many colours the terminal has.
+    pub(crate) fn depth(&self) -> Depth {
+        self.depth
+    }
+
     /// Whether only ASCII is shown.
     pub(crate) fn is_plain(&self) -> bool {
         self.signs == ASCII
     }
 
+    fn take(&mut self, index: usize) {
+        if let Some(theme) = self.themes.get(index) {
+            let styles = if matches!(self.depth, Depth::Many | Depth::All) { &theme.many } else { &theme.few };
+            let depth = self.depth;
+            (self.theme, self.name) = (styles.map(|style| colour::style(style, depth)), theme.name.clone());
+            self.ground = self.theme.text;
+            self.theme.text.bg = None;
+        }
+    }
+
     /// Takes the theme named `name`. Returns whether there is one.
     pub(crate) fn choose(&mut self, name: &str) -> bool {
-        let found = self.themes.iter().find(|theme| theme.name == name);
-        if let Some(theme) = found {
-            self.theme = theme.clone();
+        let found = self.themes.iter().position(|theme| theme.name == name);
+        if let Some(index) = found {
+            self.take(index);
         }
         found.is_some()
     }
 
     /// Takes the theme after this one.
     pub(crate) fn next_theme(&mut self) {
-        let at = self.themes.iter().position(|theme| theme.name == self.theme.name).map_or(0, |at| at + 1);
-        if let Some(theme) = self.themes.get(at).or_else(|| self.themes.first()) {
-            self.theme = theme.clone();
-        }
+        let next = self.themes.iter().position(|theme| theme.name == self.name).map_or(0, |at| at + 1);
+        self.take(next % self.themes.len().max(1));
     }
 
     /// Adds a theme, or puts it in the place of one of its name.

@@ -8,21 +8,23 @@ use super::{State, side::Side};
 pub(crate) const LEAST: (u16, u16) = (50, 12);
 /// From this width on both panes are shown side by side.
 pub(crate) const TWO_PANES: u16 = 80;
-/// Lines of a pane without entries: its title, and its status.
-const PANE_FRAME: u16 = 2;
+/// Lines and columns of a pane's frame: the title and the status are on it.
+const FRAME: u16 = 2;
 
 /// The areas of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Layout {
     /// The whole screen.
     pub(crate) screen: Rect,
-    /// The line that names both panes, where only one is shown.
+    /// The line that names the tabs, where there are several.
     pub(crate) tabs: Option<Rect>,
+    /// The line that names both panes, where only one is shown.
+    pub(crate) sides: Option<Rect>,
     /// The left pane.
     pub(crate) left: Option<Rect>,
     /// The right pane.
     pub(crate) right: Option<Rect>,
-    /// The column between them.
+    /// The columns between them, which can be dragged: the frames of both.
     pub(crate) divider: Option<Rect>,
     /// The transfers.
     pub(crate) transfer_strip: Option<Rect>,
@@ -45,14 +47,21 @@ impl Layout {
             bottom -= strip;
             layout.transfer_strip = Some(Rect { x: 0, y: bottom, width, height: strip });
         }
+        let mut y = 0;
+        let line = |y| Some(Rect { x: 0, y, width, height: 1 });
+        if state.tabs.count() > 1 {
+            layout.tabs = line(y);
+            y += 1;
+        }
         if width >= TWO_PANES {
             let left = left_width(width, state.divider);
-            layout.left = Some(Rect { x: 0, y: 0, width: left, height: bottom });
-            layout.divider = Some(Rect { x: left, y: 0, width: 1, height: bottom });
-            layout.right = Some(Rect { x: left + 1, y: 0, width: width - left - 1, height: bottom });
+            let height = bottom - y;
+            layout.left = Some(Rect { x: 0, y, width: left, height });
+            layout.divider = Some(Rect { x: left - 1, y, width: 2, height });
+            layout.right = Some(Rect { x: left, y, width: width - left, height });
         } else {
-            layout.tabs = Some(Rect { x: 0, y: 0, width, height: 1 });
-            let one = Some(Rect { x: 0, y: 1, width, height: bottom - 1 });
+            layout.sides = line(y);
+            let one = Some(Rect { x: 0, y: y + 1, width, height: bottom - y - 1 });
             match state.active {
                 Side::Left => layout.left = one,
                 Side::Right => layout.right = one,
@@ -72,7 +81,7 @@ impl Layout {
     /// The lines of a pane that show entries.
     pub(crate) fn entries(&self, side: Side) -> Option<Rect> {
         let pane = self.pane(side)?;
-        Some(Rect { y: pane.y + 1, height: pane.height.saturating_sub(PANE_FRAME), ..pane })
+        Some(inside(pane))
     }
 
     /// The area of a dialog that takes the whole screen: all but the footer.
@@ -81,10 +90,16 @@ impl Layout {
     }
 }
 
+/// The inside of a frame.
+pub(crate) fn inside(frame: Rect) -> Rect {
+    let (width, height) = (frame.width.saturating_sub(FRAME), frame.height.saturating_sub(FRAME));
+    Rect { x: frame.x + 1, y: frame.y + 1, width, height }
+}
+
 /// The width of the left pane, with the divider at some hundredths.
 fn left_width(width: u16, divider: u16) -> u16 {
     let wished = u32::from(width) * u32::from(divider.min(100)) / 100;
-    u16::try_from(wished).unwrap_or(width).clamp(30, width - 31)
+    u16::try_from(wished).unwrap_or(width).clamp(30, width - 30)
 }
 
 /// The lines of the transfer strip: a title and some transfers; 0 if there are none.

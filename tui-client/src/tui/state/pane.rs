@@ -111,6 +111,13 @@ impl Pane {
         }
     }
 
+    /// A pane that will show the same place in the same way.
+    pub(crate) fn again(&self) -> Self {
+        let mut viewing = self.viewing.clone();
+        viewing.filter = None;
+        Self { vacant: self.vacant, viewing, ..Self::new(self.place.clone()) }
+    }
+
     /// The folder it showed last at another site.
     pub(crate) fn elsewhere(&self) -> Option<&Place> {
         self.elsewhere.as_ref()

@@ -43,6 +43,11 @@ impl Pattern {
         Ok(pattern)
     }
 
+    /// The pattern as it was typed.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether `name` is meant.
     pub(crate) fn picks(&self, name: &[u8]) -> bool {
         match &self.glob {

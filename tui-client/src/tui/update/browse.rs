@@ -2,7 +2,7 @@
 
 use super::{
     Out, arrange, choose, clipboard, comparison, conflict, connection, copy, delete, details, edit, find, mark, name,
-    queue, quit, reach, read, search, site, view,
+    queue, quit, reach, read, search, site, tabs, view,
 };
 use crate::tui::{
     action::{Action, Where},
@@ -21,7 +21,11 @@ const DIVIDER_STEP: u16 = 5;
 
 /// Does an action in the panes.
 pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
-    if movement(state, action) || mark::act(state, action) || arrange::act(state, action, out) {
+    if movement(state, action)
+        || mark::act(state, action)
+        || arrange::act(state, action, out)
+        || tabs::act(state, action, out)
+    {
         return;
     }
     match action {

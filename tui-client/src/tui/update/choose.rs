@@ -57,6 +57,6 @@ pub(super) fn act_help(state: &mut State, action: Action) {
 /// Takes the next theme.
 pub(super) fn next_theme(state: &mut State) {
     state.appearance.next_theme();
-    let name = state.appearance.theme.name.clone();
+    let name = state.appearance.name.clone();
     state.say(format!("theme {name}; theme = \"{name}\" in config.toml keeps it"));
 }

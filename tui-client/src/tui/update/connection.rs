@@ -8,7 +8,7 @@ use ferry_shared::message::{
     reply::{Access, UnfinishedUpload},
 };
 
-use super::{Out, connect, queue, reach, read, resume};
+use super::{Out, connect, queue, reach, read, resume, tabs};
 use crate::{
     fault::Kind,
     human,
@@ -89,8 +89,14 @@ pub(super) fn ended(state: &mut State, server: &Target, problem: Problem, out: &
     state.dialogs.push(Dialog::Notice(Notice { again: Some(server.clone()), ..notice }));
 }
 
-/// Logs in again to a server whose session ended: in the pane that shows it, or else in the active one.
+/// Logs in again to a server whose session ended: in the pane that shows it, whichever tab that is in, or else in the
+/// active one.
 pub(super) fn again(state: &mut State, server: &Target, out: &mut Out) {
+    if sides_of(state, server).is_empty()
+        && let Some(tab) = state.tab_with(server)
+    {
+        tabs::show(state, tab, out);
+    }
     let side = sides_of(state, server).first().copied();
     let start = || Place::remote(server.clone(), state.server_of(server).start);
     let place = side.map_or_else(start, |side| state.panes[side].place.clone());
@@ -125,6 +131,9 @@ pub(super) fn leave_now(state: &mut State, server: &Target, out: &mut Out) {
 fn disconnect(state: &mut State, server: &Target, why: Option<&Problem>, out: &mut Out) {
     resume::park(state, server, why, out);
     close(state, server, out);
+    for pane in state.hidden_panes_mut().filter(|pane| pane.target() == Some(server)) {
+        pane.listing = Default::default();
+    }
     for side in sides_of(state, server) {
         state.panes[side].listing = Default::default();
         read::folder(state, side, out);
@@ -137,7 +146,7 @@ fn close(state: &mut State, server: &Target, out: &mut Out) {
     out.push(Effect::Connection(ConnectionEffect::Leave(server.clone())));
 }
 
-/// Closes the connections that no pane shows and nothing unfinished uses.
+/// Closes the connections that no pane of any tab shows and nothing unfinished uses.
 pub(super) fn close_unused(state: &mut State, out: &mut Out) {
     if state.connections.is_empty() {
         return;
@@ -146,7 +155,7 @@ pub(super) fn close_unused(state: &mut State, out: &mut Out) {
     let of = |pane: &Pane, target: &Target| {
         pane.target() == Some(target) || pane.elsewhere().and_then(Place::target) == Some(target)
     };
-    let shows = |target: &Target| Side::BOTH.iter().any(|side| of(&state.panes[*side], target));
+    let shows = |target: &Target| state.all_panes().any(|pane| of(pane, target));
     let moves = |target: &Target| state.transfers.all().iter().any(|all| !all.is_over() && all.order.needs(target));
     let edits = |target: &Target| state.edits.iter().any(|edit| edit.place.target() == Some(target));
     let works = |target: &Target| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Out, key, queue};
+use super::{Out, key, queue, tabs};
 use crate::tui::{
     action::{Action, Where},
     event::{Mouse, MouseAct},
@@ -77,6 +77,10 @@ fn panes(state: &mut State, layout: &Layout, mouse: Mouse, out: &mut Out) {
             state.divider = u16::try_from(u32::from(at.x) * 100 / width).unwrap_or(50).clamp(20, 80);
         }
         MouseAct::Press if layout.tabs.is_some_and(|tabs| tabs.contains(at)) => {
+            let width = state.tabs.width(layout.screen.width);
+            tabs::show(state, usize::from(at.x / width), out);
+        }
+        MouseAct::Press if layout.sides.is_some_and(|sides| sides.contains(at)) => {
             state.active = if at.x < layout.screen.width / 2 { Side::Left } else { Side::Right };
         }
         MouseAct::Press if layout.transfer_strip.is_some_and(|strip| strip.contains(at)) => {

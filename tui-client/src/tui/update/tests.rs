@@ -9,6 +9,7 @@ mod failures;
 mod files;
 mod outcome;
 mod session;
+mod tabs;
 mod transfer;
 
 use crate::tui::effect::{ConnectionEffect, Effect, TransferEffect};

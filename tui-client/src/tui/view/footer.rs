@@ -2,11 +2,14 @@
 
 use ratatui::layout::Rect;
 
-use super::paint::{Paint, columns};
+use super::{
+    figures,
+    paint::{Paint, columns},
+};
 use crate::tui::{
     action::{Action, Row, Where, table},
     state::{
-        Said, State,
+        Quitting, Said, State,
         dialog::{Dialog, TypeLine, Typing},
         lines::wrapped,
     },
@@ -18,7 +21,7 @@ const TOAST_LINES: usize = 3;
 /// Draws the last line, and above it the keys that may follow a begun sequence.
 pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
     let theme = &paint.appearance().theme;
-    paint.fill(area, theme.text);
+    paint.clear(area);
     if !state.pending.is_empty() {
         continuations(paint, state, area);
     }
@@ -38,7 +41,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
         let lines = wrapped(&toast.text, usize::from(room));
         let above = u16::try_from(lines.len().clamp(1, TOAST_LINES) - 1).unwrap_or(0).min(area.y);
         let whole = Rect { y: area.y - above, height: above + 1, ..area };
-        paint.fill(whole, theme.text);
+        paint.clear(whole);
         paint.text(whole.x + 1, whole.y, 1, sign, style);
         let cut = lines.len() > usize::from(whole.height);
         let last = usize::from(above);
@@ -48,11 +51,51 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
         }
         return;
     }
+    let area = match state.dialogs.is_empty() {
+        true => modes(paint, state, area),
+        false => area,
+    };
     // A box shows its keys itself.
     if state.dialogs.last().is_none_or(Dialog::is_full) {
         let hints = hints(state, state.place(), without(state));
         write(paint, area, &hints);
     }
+}
+
+/// What changes the meaning of the panes, at the right end of the line: filters, limits, lost servers. Returns the rest
+/// of the line.
+fn modes(paint: &mut Paint<'_>, state: &State, area: Rect) -> Rect {
+    let theme = &paint.appearance().theme;
+    let pane = state.pane();
+    let bandwidth = state.transfers.bandwidth;
+    let limit = |rate: Option<u64>, sign: &str| rate.map(|rate| format!("limit {sign}{}", figures::rate(rate)));
+    let signs = paint.appearance().signs;
+    let lost = state.connections.keys().any(|server| state.outage(server).is_some());
+    let on = |holds: bool, word: &str| holds.then(|| word.to_owned());
+    let filter = pane.viewing.filter.as_ref().map(|filter| format!("filter {}", filter.text()));
+    let plain = [
+        (filter, theme.chip),
+        (on(pane.in_range(), "range"), theme.chip),
+        (on(state.together, "in step"), theme.chip),
+        (on(pane.viewing.hidden, "hidden shown"), theme.chip),
+        (limit(bandwidth.up, signs.up), theme.chip),
+        (limit(bandwidth.down, signs.down), theme.chip),
+        (on(state.quitting == Quitting::WhenDone, "quits when done"), theme.chip),
+        (on(lost, "offline"), theme.bad),
+    ];
+    let mut end = area.x + area.width;
+    for (text, style) in plain.into_iter().rev() {
+        let Some(text) = text else { continue };
+        let width = columns(&paint.shown(&text)).min(24) + 2;
+        // The keys keep at least half of the line.
+        if end.saturating_sub(width) < area.x + area.width / 2 {
+            break;
+        }
+        end -= width;
+        paint.chip(end, area.y, width, &text, style);
+        end = end.saturating_sub(1);
+    }
+    Rect { width: end.saturating_sub(area.x), ..area }
 }
 
 /// The actions that are of no use on a full screen as it is.

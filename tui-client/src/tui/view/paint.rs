@@ -5,13 +5,12 @@ use std::borrow::Cow;
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
-    style::Style,
+    style::{Modifier, Style},
 };
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::colour;
-use crate::tui::state::appearance::Appearance;
+use crate::tui::state::appearance::{Appearance, colour};
 
 /// Draws on the screen.
 pub(super) struct Paint<'s> {
@@ -42,9 +41,9 @@ impl<'s> Paint<'s> {
         self.cursor = Some(Position { x, y });
     }
 
-    /// Empties an area.
+    /// Empties an area, and gives it a style.
     pub(super) fn fill(&mut self, area: Rect, style: Style) {
-        let style = colour::style(style, self.appearance.depth);
+        let style = self.appearance.ground.patch(colour::style(style, self.appearance.depth()));
         for y in area.y..area.y.saturating_add(area.height) {
             // A wide character that begins just left of the area would hide its first column.
             if let Some(left) = area.x.checked_sub(1).and_then(|x| self.buffer.cell_mut((x, y)))
@@ -61,9 +60,14 @@ impl<'s> Paint<'s> {
         }
     }
 
+    /// Empties an area.
+    pub(super) fn clear(&mut self, area: Rect) {
+        self.fill(area, Style::new());
+    }
+
     /// Changes the style of an area and keeps its text.
     pub(super) fn restyle(&mut self, area: Rect, style: Style) {
-        let style = colour::style(style, self.appearance.depth);
+        let style = colour::style(style, self.appearance.depth());
         self.buffer.set_style(area, style);
     }
 
@@ -114,7 +118,7 @@ impl<'s> Paint<'s> {
     }
 
     fn put(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
-        let style = colour::style(style, self.appearance.depth);
+        let style = colour::style(style, self.appearance.depth());
         // Outside of the buffer there is nothing to write on.
         if !self.buffer.area.contains(Position { x, y }) {
             return 0;
@@ -142,6 +146,11 @@ impl<'s> Paint<'s> {
     /// A box around an area, emptied inside.
     pub(super) fn frame(&mut self, area: Rect, style: Style, inside: Style) {
         self.fill(area, inside);
+        self.border(area, style);
+    }
+
+    /// A line around an area.
+    pub(super) fn border(&mut self, area: Rect, style: Style) {
         let (right, bottom) = (area.x + area.width.saturating_sub(1), area.y + area.height.saturating_sub(1));
         for y in [area.y, bottom] {
             self.across(area.x, y, area.width, style);
@@ -159,6 +168,29 @@ impl<'s> Paint<'s> {
         for (x, y, sign) in corners {
             self.put(x, y, 1, sign, style);
         }
+    }
+
+    /// Lets what was drawn in an area step back behind a box.
+    pub(super) fn step_back(&mut self, area: Rect) {
+        let style = colour::style(self.appearance.theme.behind, self.appearance.depth());
+        for position in area.positions() {
+            if let Some(cell) = self.buffer.cell_mut(position) {
+                cell.modifier = Modifier::empty();
+                cell.set_style(style);
+            }
+        }
+    }
+
+    /// Text on a coloured ground, with a space before and after it. Returns the columns it took.
+    pub(super) fn chip(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
+        if width < 3 {
+            return 0;
+        }
+        let taken = self.text(x + 1, y, width - 2, text, style) + 2;
+        for x in [x, x + taken - 1] {
+            self.put(x, y, 1, " ", style);
+        }
+        taken
     }
 }
 

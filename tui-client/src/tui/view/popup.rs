@@ -56,11 +56,8 @@ fn open_within(
     let width = wished.min(room.width);
     let height = lines.saturating_add(2).min(room.height);
     let area = Rect { x: room.x + (room.width - width) / 2, y: room.y + (room.height - height) / 2, width, height };
-    paint.frame(area, theme.border, theme.dialog);
-    let taken = paint.text(area.x + 3, area.y, width.saturating_sub(6), title, theme.dialog_title);
-    for x in [area.x + 2, area.x + 3 + taken] {
-        paint.text(x, area.y, 1, " ", theme.border);
-    }
+    paint.frame(area, theme.dialog_border, theme.dialog);
+    paint.chip(area.x + 2, area.y, width.saturating_sub(4), title, theme.dialog_title);
     if paint.topmost {
         footer::write(
             paint,

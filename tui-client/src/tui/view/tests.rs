@@ -16,9 +16,9 @@ use ratatui::{
 use crate::tui::{
     effect::Effect,
     event::{Answer, Event},
-    fixture::{Fixture, begin, done, entry, greeting, key, plan, server},
+    fixture::{Fixture, begin, done, entry, greeting, key, plan, remote_items, server},
     state::{
-        appearance,
+        appearance::{self, Appearance, Depth},
         dialog::{FoundItem, Steps, TrustView},
         listing::Amount,
         problem::Problem,
@@ -427,6 +427,14 @@ fn a_folder_that_cannot_be_read_shows_the_way_out() {
 }
 
 #[test]
+fn tabs() {
+    let mut fixture = Fixture::connected();
+    fixture.keys("t");
+    fixture.answer_lists(remote_items());
+    keep("tabs", &mut fixture);
+}
+
+#[test]
 fn too_small() {
     let mut fixture = Fixture::connected();
     fixture.size(40, 10);
@@ -439,23 +447,24 @@ fn too_small() {
 fn other_looks() {
     let mut fixture = Fixture::busy();
     fixture.size(80, 24);
-    fixture.state.appearance.signs = appearance::ASCII;
+    fixture.state.appearance = Appearance::new(appearance::ASCII, Depth::None);
     fixture.state.keymap.set_plain(true);
-    fixture.state.appearance.depth = appearance::Depth::None;
     insta::assert_snapshot!("ascii-no-colour-80x24", picture(&fixture.text(), &fixture.buffer()));
-    assert!(fixture.text().contains(r"r\u{e9}sum\u{e9} - ") && fixture.text().is_ascii(), "{}", fixture.text());
+    assert!(fixture.text().contains(r"r\u{e9}sum\u{e9}") && fixture.text().is_ascii(), "{}", fixture.text());
     assert!(fixture.keys("w").text().is_ascii(), "{}", fixture.text());
     fixture.keys("w");
-    for theme in ["light", "plain"] {
+    let looks = [("light", Depth::Sixteen), ("plain", Depth::Sixteen), ("light", Depth::All), ("dark", Depth::All)];
+    for (theme, depth) in looks {
+        fixture.state.appearance = Appearance::new(appearance::ASCII, depth);
         assert!(fixture.state.appearance.choose(theme));
-        fixture.state.appearance.depth = appearance::Depth::Sixteen;
-        insta::assert_snapshot!(format!("theme-{theme}-80x24"), picture(&fixture.text(), &fixture.buffer()));
+        let name = format!("theme-{theme}-{depth:?}-80x24").to_lowercase();
+        insta::assert_snapshot!(name, picture(&fixture.text(), &fixture.buffer()));
     }
 }
 
 #[test]
 fn no_size_is_too_odd_to_draw() {
-    for keys in ["", "f5", "f8", "w", "?", ":", "g", "f7", "/", "f9", "q", "i", "A", "="] {
+    for keys in ["", "f5", "f8", "w", "?", ":", "g", "f7", "/", "f9", "q", "i", "A", "=", "t"] {
         let mut fixture = Fixture::busy();
         if !keys.is_empty() {
             fixture.keys(keys);

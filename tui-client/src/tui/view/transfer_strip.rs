@@ -7,6 +7,7 @@ use super::{
     figures,
     gauge::Bar,
     paint::{Paint, columns},
+    spark,
 };
 use crate::tui::state::{
     Quitting, State, labels,
@@ -48,7 +49,7 @@ fn rank(phase: Phase) -> u8 {
 /// The line above the transfers: the numbers by phase, and the sum of the unfinished ones.
 pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Rect) {
     let theme = &paint.appearance().theme;
-    paint.fill(area, theme.text);
+    paint.clear(area);
     paint.across(area.x, area.y, area.width, theme.border);
     let counts = state.transfers.counts(state.now);
     let parts = [
@@ -71,6 +72,14 @@ pub(super) fn title(paint: &mut Paint<'_>, state: &State, area: Rect) {
     let fitting = texts.iter().find(|text| columns(text) + needed <= room).or(texts.last());
     if let Some(text) = fitting.filter(|text| !text.is_empty()) {
         end = end.saturating_sub(paint.right(end, area.y, room, &format!(" {text} "), style) + 1);
+    }
+    let history = state.transfers.rate.history();
+    let sparks = if area.width < WIDE { 12 } else { 24 };
+    let free = end.saturating_sub(x + columns(word) + needed + 2);
+    if free >= sparks && state.transfers.is_busy(state.now) && history.len() > 2 {
+        end -= sparks + 1;
+        paint.text(end, area.y, sparks + 2, &" ".repeat(usize::from(sparks) + 2), theme.text);
+        spark::draw(paint, end + 1, area.y, sparks, &history, theme.bar);
     }
     x += paint.text(x, area.y, end.saturating_sub(x), word, theme.title_active);
     for (number, word, style) in parts {
@@ -119,22 +128,24 @@ fn sum(paint: &Paint<'_>, state: &State) -> (Vec<String>, Style) {
     (texts, theme.text)
 }
 
-/// One transfer on one line.
+/// One transfer on one line: the line itself is its bar where there are colours enough, else a bar stands in it.
 pub(super) fn line(paint: &mut Paint<'_>, state: &State, transfer: &Transfer, area: Rect) {
     let theme = &paint.appearance().theme;
     let phase = transfer.phase(state.now);
     let style = style_of(paint, transfer, phase);
     let way = arrow(paint, transfer.order.way());
     paint.text(area.x + 2, area.y, 2, way, style);
-    let tally = transfer.tally;
     let end = area.x + area.width.saturating_sub(1);
     let x = area.x + 4;
     let right = end.saturating_sub(figures_width(area.width));
-    let bar = right.saturating_sub(bar_width(area.width) + 1);
-    let name = bar.saturating_sub(x + 1);
-    titled(paint, state, transfer, Rect { x, width: name, ..area });
-    bar_of(tally, phase, bar, area.y, bar_width(area.width)).draw(paint, theme.bar);
-    paint.text(right, area.y, end.saturating_sub(right), &described(paint, state, transfer, phase), style);
+    let shown = bar_of(transfer.tally, phase, area.x, area.y, area.width);
+    let bar = if shown.is_whole_line(paint) { 0 } else { bar_width(area.width) + 1 };
+    titled(paint, state, transfer, Rect { x, width: right.saturating_sub(x + bar + 1), ..area });
+    described(paint, state, transfer, phase, Rect { x: right, width: end.saturating_sub(right), ..area });
+    match bar {
+        0 => shown.tint(paint),
+        _ => Bar { x: right - bar, width: bar - 1, ..shown }.draw(paint, theme.bar),
+    }
 }
 
 /// The columns for the description of a transfer.
@@ -223,30 +234,38 @@ fn waits_for(state: &State, transfer: &Transfer) -> Option<String> {
     Some(state.server_name(&server))
 }
 
-/// The description of a transfer: its figures while it moves, else its state.
-pub(super) fn described(paint: &Paint<'_>, state: &State, transfer: &Transfer, phase: Phase) -> String {
+/// Describes a transfer: its figures in columns while it moves, else its state.
+pub(super) fn described(paint: &mut Paint<'_>, state: &State, transfer: &Transfer, phase: Phase, area: Rect) {
+    let style = style_of(paint, transfer, phase);
+    let rate = transfer.rate.at(state.now);
+    let (Phase::Working(_), true) = (phase, rate > 0) else {
+        paint.text(area.x, area.y, area.width, &phrase(paint, state, transfer, phase), style);
+        return;
+    };
+    let tally = transfer.tally;
+    paint.right(area.x + 5, area.y, 5, &figures::percent(tally.permille()), style);
+    paint.right(area.x + 17, area.y, 11, &figures::rate(rate), style);
+    if let Some(left) = tally.left(&transfer.estimate) {
+        paint.right(area.x + 26, area.y, 8, &figures::time_left(left), style);
+    }
+    // For small files their number tells more than their bytes.
+    if tally.files > 1 && tally.bytes / tally.files.max(1) < BLOCK_SIZE {
+        paint.text(area.x + 28, area.y, area.width.saturating_sub(28), &files(transfer), style);
+    }
+}
+
+/// How many of the files of a transfer are done.
+fn files(transfer: &Transfer) -> String {
+    format!("{} of {} files", transfer.tally.files_done, transfer.tally.files)
+}
+
+/// The state of a transfer that does not move.
+fn phrase(paint: &Paint<'_>, state: &State, transfer: &Transfer, phase: Phase) -> String {
     let tally = transfer.tally;
     let signs = paint.appearance().signs;
-    let files = || format!("{} of {} files", tally.files_done, tally.files);
     match phase {
-        Phase::Working(item) => {
-            let rate = transfer.rate.at(state.now);
-            let mut text = figures::percent(tally.permille());
-            if rate == 0 {
-                text += &format!("  {}", labels::item(item));
-                return text;
-            }
-            text += &format!("  {}", figures::rate(rate));
-            if let Some(left) = tally.left(&transfer.estimate) {
-                text += &format!("  {}", figures::time_left(left));
-            }
-            // For small files their number tells more than their bytes.
-            if tally.files > 1 && tally.bytes / tally.files.max(1) < BLOCK_SIZE {
-                text += &format!("  {}", files());
-            }
-            text
-        }
-        Phase::Counting => format!("counting  {}{}", signs.at_least, files()),
+        Phase::Working(item) => format!("{}  {}", figures::percent(tally.permille()), labels::item(item)),
+        Phase::Counting => format!("counting  {}{}", signs.at_least, files(transfer)),
         Phase::Paused => format!("paused  {}", figures::percent(tally.permille())),
         Phase::Asking => format!("{} already there: A", tally.asking.max(1)),
         Phase::Deleting => {

@@ -56,8 +56,7 @@ fn bar_again(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Rect) {
         return;
     }
     let x = bar_column(area);
-    let text = paint.appearance().theme.text;
-    paint.fill(Rect { x, width: bar_width(area.width), ..area }, text);
+    paint.clear(Rect { x, width: bar_width(area.width), ..area });
     match row {
         Row::Whole(transfer) => {
             let style = paint.appearance().theme.bar;
@@ -109,13 +108,8 @@ fn draw_row(paint: &mut Paint<'_>, state: &State, row: &Row<'_>, area: Rect) {
             let name = Rect { x: area.x + 4, width: bar.saturating_sub(area.x + 5), ..area };
             transfer_strip::titled(paint, state, transfer, name);
             transfer_strip::bar_of(transfer.tally, phase, bar, area.y, bar_width(area.width)).draw(paint, theme.bar);
-            paint.text(
-                right,
-                area.y,
-                end.saturating_sub(right),
-                &transfer_strip::described(paint, state, transfer, phase),
-                style,
-            );
+            let right = Rect { x: right, width: end.saturating_sub(right), ..area };
+            transfer_strip::described(paint, state, transfer, phase, right);
         }
         Row::Active(_, item) => {
             let name = item.path.relative().display().to_string();

@@ -57,6 +57,17 @@ pub(crate) fn parse(text: &str) -> Result<Style, String> {
     Ok(style)
 }
 
+/// Reads a style for terminals with many colours and, after `|`, one for those with sixteen or none.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn parse_both(text: &str) -> Result<(Style, Style), String> {
+    match text.split_once('|') {
+        Some((many, few)) => Ok((parse(many)?, parse(few)?)),
+        None => parse(text).map(|style| (style, style)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +78,16 @@ mod tests {
         assert_eq!((style.fg, style.bg), (Some(Color::White), Some(Color::Rgb(16, 32, 48))));
         assert_eq!(style.add_modifier, Modifier::BOLD);
         assert_eq!(parse("").unwrap(), Style::default());
+    }
+
+    #[test]
+    fn a_style_can_have_another_for_few_colours() {
+        let (many, few) = parse_both("#102030 on #ffffff | bright-white bold").unwrap();
+        assert_eq!((many.fg, few.fg), (Some(Color::Rgb(16, 32, 48)), Some(Color::White)));
+        assert_eq!((few.bg, few.add_modifier), (None, Modifier::BOLD));
+        let (many, few) = parse_both("red").unwrap();
+        assert_eq!(many, few);
+        assert!(parse_both("red | bleu").unwrap_err().contains("bleu"));
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! Themes: a style for each thing on the screen, read from TOML; three come with the program.
+//!
+//! Each style can be given twice: for terminals with 256 colours and more, and for those with sixteen or none.
 
 use ratatui_core::style::Style;
 use toml::de::DeTable;
@@ -10,19 +12,21 @@ macro_rules! roles {
     ($($(#[$doc:meta])* $field:ident: $key:literal,)*) => {
         /// A style for each thing on the screen.
         #[derive(Debug, Clone, PartialEq, Eq, Default)]
-        pub(crate) struct Theme {
-            /// Its name.
-            pub(crate) name: String,
+        pub(crate) struct Styles {
             $($(#[$doc])* pub(crate) $field: Style,)*
         }
 
-        impl Theme {
-            fn set(&mut self, key: &str, style: Style) -> bool {
+        impl Styles {
+            fn of(&mut self, key: &str) -> Option<&mut Style> {
                 match key {
-                    $($key => self.$field = style,)*
-                    _ => return false,
+                    $($key => Some(&mut self.$field),)*
+                    _ => None,
                 }
-                true
+            }
+
+            /// These styles, each changed.
+            pub(super) fn map(&self, change: impl Fn(Style) -> Style) -> Self {
+                Self { $($field: change(self.$field),)* }
             }
 
             #[cfg(test)]
@@ -34,15 +38,25 @@ macro_rules! roles {
 roles! {
     /// Plain text; its background is that of the whole screen.
     text: "text",
-    /// Less important text: sizes, dates, explanations.
+    /// Less important text: dates, explanations.
     dim: "dim",
-    /// The title of the other pane.
+    /// The path of the other pane.
     title: "title",
-    /// The title of the active pane.
+    /// The path of the active pane.
     title_active: "title-active",
-    /// The divider, separator lines and frames.
+    /// Frames and separator lines.
     border: "border",
-    /// The line of the cursor.
+    /// The frame of the left pane while it is active, and what belongs to it.
+    left: "left",
+    /// The same for the right pane.
+    right: "right",
+    /// The site of the left pane while it is active.
+    chip_left: "chip-left",
+    /// The same for the right pane.
+    chip_right: "chip-right",
+    /// A label on a coloured ground that is not active.
+    chip: "chip",
+    /// The line of the cursor; without a colour of its own, each text keeps its colour.
     cursor: "cursor",
     /// The line of the cursor in the other pane.
     cursor_other: "cursor-other",
@@ -54,6 +68,16 @@ roles! {
     symlink: "link",
     /// FIFOs, sockets and devices.
     special: "special",
+    /// Programs.
+    executable: "executable",
+    /// Archives and packages.
+    archive: "archive",
+    /// Pictures.
+    image: "image",
+    /// Sound and video.
+    media: "media",
+    /// Documents.
+    document: "document",
     /// The part of a name that matches.
     found: "found",
     /// The done part of a bar.
@@ -62,6 +86,10 @@ roles! {
     bar_kept: "bar-kept",
     /// The rest of a bar.
     bar_rest: "bar-rest",
+    /// The done part of the line of a transfer.
+    line_done: "line-done",
+    /// The part of it that was there already.
+    line_kept: "line-kept",
     /// Success: verified, connected.
     good: "good",
     /// Warnings: a question, paused, nearly full.
@@ -72,14 +100,38 @@ roles! {
     key: "key",
     /// The description of a key in a hint.
     hint: "hint",
+    /// What a box is drawn over.
+    behind: "behind",
     /// A box over the panes.
     dialog: "dialog",
     /// Its title.
     dialog_title: "dialog-title",
+    /// Its frame.
+    dialog_border: "dialog-border",
     /// A field to fill in.
     field: "field",
     /// The field being filled in.
     field_active: "field-active",
+}
+
+/// A theme: its styles on terminals with many colours, and on others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Theme {
+    /// Its name.
+    pub(crate) name: String,
+    /// The styles where 256 colours or more can be shown.
+    pub(super) many: Styles,
+    /// The styles where sixteen or none can.
+    pub(super) few: Styles,
+}
+
+impl Theme {
+    /// The styles with their keys, for many colours and for few; `None` if there is no such key.
+    fn set(&mut self, key: &str, (many, few): (Style, Style)) -> Option<()> {
+        *self.many.of(key)? = many;
+        *self.few.of(key)? = few;
+        Some(())
+    }
 }
 
 /// The themes that come with the program, the usual one first.
@@ -109,12 +161,12 @@ impl Theme {
                 faults.push(SettingError::at(text, value.span().start, "a style is a text like \"red on black bold\""));
                 continue;
             };
-            match style::parse(style) {
-                Ok(style) if theme.set(key.get_ref(), style) => {}
+            match style::parse_both(style) {
+                Err(error) => faults.push(SettingError::at(text, value.span().start, error)),
+                Ok(styles) if theme.set(key.get_ref(), styles).is_some() => {}
                 Ok(_) => {
                     faults.push(SettingError::at(text, key.span().start, format!("a theme has no `{}`", key.get_ref())))
                 }
-                Err(error) => faults.push(SettingError::at(text, value.span().start, error)),
             }
         }
         (theme, faults)
@@ -131,7 +183,7 @@ mod tests {
             let file = format!("{}/../assets/themes/{name}.toml", env!("CARGO_MANIFEST_DIR"));
             let text = std::fs::read_to_string(file).unwrap();
             assert_eq!(Theme::read(name, &text).1, []);
-            for role in Theme::ROLES {
+            for role in Styles::ROLES {
                 assert!(text.lines().any(|line| line.starts_with(&format!("{role} ="))), "{name} has no {role}");
             }
         }
@@ -140,8 +192,10 @@ mod tests {
     #[test]
     fn the_plain_theme_has_no_colours() {
         let plain = built_in().into_iter().find(|theme| theme.name == "plain").unwrap();
-        for style in [plain.cursor, plain.mark, plain.bad, plain.folder, plain.dialog] {
-            assert_eq!((style.fg, style.bg), (None, None));
+        for styles in [plain.many, plain.few] {
+            for style in [styles.cursor, styles.mark, styles.bad, styles.folder, styles.dialog, styles.line_done] {
+                assert_eq!((style.fg, style.bg), (None, None));
+            }
         }
     }
 
@@ -152,6 +206,6 @@ mod tests {
         assert_eq!(told.len(), 3, "{told:?}");
         assert!(told.iter().any(|fault| fault.starts_with("line 2: a theme has no `marks`")), "{told:?}");
         assert!(told.iter().any(|fault| fault.starts_with("line 3: `bleu`")), "{told:?}");
-        assert!(theme.cursor.fg.is_some());
+        assert!(theme.many.cursor.fg.is_some() && theme.few.cursor.fg.is_some());
     }
 }

@@ -6,6 +6,10 @@ use std::{collections::VecDeque, time::Duration};
 const WINDOW: Duration = Duration::from_secs(5);
 /// Bytes that stood still for so long have no rate, whatever they had before.
 const STILL: Duration = Duration::from_secs(2);
+/// The least time between two values of the history.
+const BEAT: Duration = Duration::from_secs(1);
+/// The most values of the history.
+const BEATS: usize = 60;
 /// The least time between two points.
 const STEP: Duration = Duration::from_millis(150);
 
@@ -15,6 +19,9 @@ pub(crate) struct Rate {
     points: VecDeque<(Duration, u64)>,
     /// When the counter grew last, and where it stood then.
     grew: (Duration, u64),
+    /// The rate once a second, the latest last.
+    history: VecDeque<u64>,
+    beat: Duration,
 }
 
 impl Rate {
@@ -35,6 +42,18 @@ impl Rate {
         while self.points.len() > 2 && self.points[1].0 + WINDOW < now {
             self.points.pop_front();
         }
+        if now >= self.beat + BEAT {
+            if self.history.len() == BEATS {
+                self.history.pop_front();
+            }
+            self.history.push_back(self.at(now));
+            self.beat = now;
+        }
+    }
+
+    /// The rate in bytes a second, once for each of the last seconds in which the counter was told, the latest last.
+    pub(crate) fn history(&self) -> Vec<u64> {
+        self.history.iter().copied().collect()
     }
 
     /// Bytes a second at `now`; 0 if nothing came within the window.
@@ -90,6 +109,17 @@ mod tests {
         rate.push(at(1000), 10);
         rate.push(at(2000), 30);
         assert!(rate.at(at(2000)) <= 20);
+    }
+
+    #[test]
+    fn the_history_has_one_value_a_second_and_an_end() {
+        let mut rate = Rate::default();
+        for step in 0..1000 {
+            rate.push(at(step * 100), step * 1000);
+        }
+        let history = rate.history();
+        assert_eq!(history.len(), BEATS);
+        assert!(history.iter().all(|rate| (9_000..=11_000).contains(rate)), "{history:?}");
     }
 
     #[test]

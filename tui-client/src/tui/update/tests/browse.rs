@@ -6,7 +6,13 @@ use crate::{
         effect::{ConnectionEffect, Effect},
         event::{Answer, Event, Mouse, MouseAct},
         fixture::{Fixture, begin, entry, local_items, server},
-        state::{item::Item, problem::Problem, side::Side, ticket::Ticket},
+        state::{
+            appearance::{Appearance, Depth, UNICODE},
+            item::Item,
+            problem::Problem,
+            side::Side,
+            ticket::Ticket,
+        },
     },
 };
 
@@ -405,14 +411,14 @@ fn going_to_the_other_site_twice_comes_back_to_the_same_folder() {
 #[test]
 fn without_colours_a_sign_tells_the_active_pane() {
     let mut fixture = Fixture::connected();
-    fixture.state.appearance.depth = crate::tui::state::appearance::Depth::None;
+    fixture.state.appearance = Appearance::new(UNICODE, Depth::None);
     let first = |fixture: &Fixture| fixture.text().lines().next().unwrap().to_owned();
     let (left, right) = (first(&fixture), {
         fixture.keys("tab");
         first(&fixture)
     });
-    assert!(left.starts_with('▸') && left.matches('▸').count() == 1, "{left}");
-    assert!(!right.starts_with('▸') && right.matches('▸').count() == 1, "{right}");
+    assert!(left.starts_with("╭▸") && left.matches('▸').count() == 1, "{left}");
+    assert!(!right.starts_with("╭▸") && right.matches('▸').count() == 1, "{right}");
     // Only the active pane's cursor is reversed.
     let reversed = ratatui::style::Modifier::REVERSED;
     let buffer = fixture.buffer();

@@ -1,8 +1,8 @@
 //! A theme's styles as the terminal can show them: all colours, 256, sixteen or none.
 
-use ratatui::style::{Color, Modifier, Style};
+use ratatui_core::style::{Color, Modifier, Style};
 
-use crate::tui::state::appearance::Depth;
+use super::Depth;
 
 /// The sixteen as most terminals have them, to find the nearest to an exact colour.
 const SIXTEEN: [(Color, (u8, u8, u8)); 16] = [
@@ -25,7 +25,7 @@ const SIXTEEN: [(Color, (u8, u8, u8)); 16] = [
 ];
 
 /// A theme's style as a terminal of `depth` can show it.
-pub(super) fn style(style: Style, depth: Depth) -> Style {
+pub(crate) fn style(style: Style, depth: Depth) -> Style {
     if depth == Depth::None {
         return without_colours(style);
     }
@@ -46,24 +46,44 @@ fn without_colours(style: Style) -> Style {
 
 fn shown(color: Color, depth: Depth) -> Color {
     match (color, depth) {
-        (Color::Rgb(r, g, b), Depth::Many) => Color::Indexed(cube(r, g, b)),
+        (Color::Rgb(r, g, b), Depth::Many) => Color::Indexed(indexed((r, g, b))),
         (Color::Rgb(r, g, b), Depth::Sixteen) => nearest((r, g, b)),
+        (Color::Indexed(index), Depth::Sixteen) if index >= CUBE => nearest(exact(index)),
         _ => color,
     }
 }
 
-/// A near colour in the 6 × 6 × 6 cube of the palette of 256 colours; the cube begins at index 16.
-fn cube(r: u8, g: u8, b: u8) -> u8 {
-    let step = |part: u8| part / 43;
-    16 + 36 * step(r) + 6 * step(g) + step(b)
+/// The first of the 6 × 6 × 6 colours in the palette of 256.
+const CUBE: u8 = 16;
+/// The first of its 24 greys.
+const GREYS: u8 = 232;
+/// The parts of a colour in the cube.
+const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+
+/// The exact colour of an index of the cube or the greys, as xterm has them.
+fn exact(index: u8) -> (u8, u8, u8) {
+    if index >= GREYS {
+        let grey = 8 + 10 * (index - GREYS);
+        return (grey, grey, grey);
+    }
+    let at = index.saturating_sub(CUBE);
+    let step = |digit: u8| STEPS[usize::from(digit % 6)];
+    (step(at / 36), step(at / 6), step(at))
 }
 
+/// The nearest of the cube and the greys.
+fn indexed(to: (u8, u8, u8)) -> u8 {
+    (CUBE..=u8::MAX).min_by_key(|index| distance(exact(*index), to)).unwrap_or(CUBE)
+}
+
+fn distance(one: (u8, u8, u8), other: (u8, u8, u8)) -> u32 {
+    let part = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
+    part(one.0, other.0) + part(one.1, other.1) + part(one.2, other.2)
+}
+
+/// The nearest of the sixteen.
 fn nearest(to: (u8, u8, u8)) -> Color {
-    let far = |(r, g, b): (u8, u8, u8)| {
-        let part = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
-        part(r, to.0) + part(g, to.1) + part(b, to.2)
-    };
-    SIXTEEN.iter().min_by_key(|(_, exact)| far(*exact)).map_or(Color::Gray, |(color, _)| *color)
+    SIXTEEN.iter().min_by_key(|(_, exact)| distance(*exact, to)).map_or(Color::Gray, |(color, _)| *color)
 }
 
 #[cfg(test)]
@@ -79,8 +99,16 @@ mod tests {
     fn exact_colours_become_what_the_terminal_has() {
         assert_eq!(of("#ff0000", Depth::All).fg, Some(Color::Rgb(255, 0, 0)));
         assert_eq!(of("#ff0000", Depth::Many).fg, Some(Color::Indexed(196)));
+        assert_eq!(of("#14171e", Depth::Many).fg, Some(Color::Indexed(234)), "greys are finer than the cube");
         assert_eq!(of("#f00808", Depth::Sixteen).fg, Some(Color::LightRed));
         assert_eq!(of("#ff0000", Depth::None).fg, None);
+    }
+
+    #[test]
+    fn colours_of_the_large_palette_become_the_nearest_of_sixteen() {
+        let style = |index| style(Style::new().fg(Color::Indexed(index)), Depth::Sixteen).fg;
+        assert_eq!((style(208), style(21), style(255)), (Some(Color::Yellow), Some(Color::Blue), Some(Color::Gray)));
+        assert_eq!(style(3), Some(Color::Indexed(3)));
     }
 
     #[test]
