@@ -194,15 +194,9 @@ impl<'a> Upload<'a> {
                     part = earlier.part();
                     record = Some(on_disk(move || earlier.restart().map(|()| earlier)).await?);
                 }
-                match target.begin(calls, put, part.clone()).await {
-                    // The rest of an earlier part is of no use. It is removed only now, because a server that stores
-                    // files when they are closed may have stored it a moment ago.
-                    Err(ClientError::Refused(_))
-                        if record.is_some() && calls.remove_file(part.clone()).await.is_ok() =>
-                    {
-                        target.begin(calls, put, part).await?
-                    }
-                    begun => begun?,
+                match record.is_some() {
+                    true => target.begin_anew(calls, put, part).await?,
+                    false => target.begin(calls, put, part).await?,
                 }
             }
         };

@@ -116,6 +116,21 @@ impl Target {
         Ok(Self { path, over: put.over.clone(), old, attributes })
     }
 
+    /// As [`Self::begin`], where the rest of an earlier part of this user may have the name: it is of no use, and is removed
+    /// if the new part is refused. It is not removed before, because a server that stores files when they are closed may
+    /// have stored it a moment ago.
+    ///
+    /// # Errors
+    /// The server's refusal.
+    pub(super) async fn begin_anew(&self, calls: &Calls, put: &Put, part: Bytes) -> Result<Writing, ClientError> {
+        match self.begin(calls, put, part.clone()).await {
+            Err(ClientError::Refused(_)) if calls.remove_file(part.clone()).await.is_ok() => {
+                self.begin(calls, put, part).await
+            }
+            begun => begun,
+        }
+    }
+
     /// Creates a part under a name that nobody else has, or opens the old file where a part would change its owner.
     ///
     /// # Errors

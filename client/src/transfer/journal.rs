@@ -17,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ferry_shared::name::Name;
+use ferry_shared::path::RemotePath;
 
 use self::{
     file::JournalFile,
@@ -44,10 +44,10 @@ pub struct Place {
 /// A file or folder of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
-    /// Its name.
-    pub name: Name,
-    /// The name it gets.
-    pub becomes: Name,
+    /// Its path below the order's source folder; never the folder itself.
+    pub path: RemotePath,
+    /// Its path below the order's target folder.
+    pub becomes: RemotePath,
     /// Whether it is a folder.
     pub folder: bool,
 }
@@ -55,7 +55,7 @@ pub struct Piece {
 /// A copy or move from one place to another, as a person asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// The folder the pieces are in.
+    /// The folder that the pieces are below.
     pub from: Place,
     /// The folder they go to.
     pub to: Place,
@@ -144,13 +144,13 @@ impl Journal {
         self.file.append(&[Line::Settled { key }])
     }
 
-    /// Records finished pieces, by the orders' keys and the pieces' names.
+    /// Records finished pieces, by the orders' keys and the pieces' paths.
     ///
     /// # Errors
     /// Errors of the disk.
-    pub fn settle_pieces(&mut self, pieces: &[(u64, Name)]) -> io::Result<()> {
+    pub fn settle_pieces(&mut self, pieces: &[(u64, RemotePath)]) -> io::Result<()> {
         let lines: Vec<Line> =
-            pieces.iter().map(|(key, name)| Line::Through { key: *key, name: name.clone() }).collect();
+            pieces.iter().map(|(key, path)| Line::Through { key: *key, path: path.clone() }).collect();
         if lines.is_empty() { Ok(()) } else { self.file.append(&lines) }
     }
 }
@@ -174,9 +174,9 @@ fn replay(text: &[u8], unreadable: &mut usize) -> BTreeMap<u64, Order> {
                 (_, Err(_)) => *unreadable += 1,
             },
             Ok(Line::Settled { key }) => drop(orders.remove(&key)),
-            Ok(Line::Through { key, name }) => {
+            Ok(Line::Through { key, path }) => {
                 if let Some(order) = orders.get_mut(&key) {
-                    order.what.retain(|piece| piece.name != name);
+                    order.what.retain(|piece| piece.path != path);
                 }
             }
             // The last line may be truncated by a crash or a power failure.
@@ -192,13 +192,11 @@ fn replay(text: &[u8], unreadable: &mut usize) -> BTreeMap<u64, Order> {
 mod tests {
     use std::io::Write as _;
 
-    use ferry_shared::path::RemotePath;
-
     use super::*;
     use crate::connect::Target;
 
-    fn name(text: &[u8]) -> Name {
-        Name::new(text).unwrap()
+    fn path(text: &[u8]) -> RemotePath {
+        RemotePath::from_wire(text).unwrap()
     }
 
     fn server() -> SiteKey {
@@ -206,7 +204,7 @@ mod tests {
     }
 
     fn order(names: &[&[u8]]) -> Order {
-        let piece = |text: &&[u8]| Piece { name: name(text), becomes: name(b"new"), folder: true };
+        let piece = |text: &&[u8]| Piece { path: path(text), becomes: path(b"new"), folder: true };
         Order {
             from: Place { site: SiteKey::Local, path: PathBuf::from("/home/al/däta").into() },
             to: Place { site: server(), path: RemotePath::from_typed(b"a/b").unwrap().into() },
@@ -236,7 +234,7 @@ mod tests {
         journal.add(1, &order(&[b"x", b"y", b"z"])).unwrap();
         journal.add(2, &order(&[b"q"])).unwrap();
         journal.add(3, &order(&[b"r"])).unwrap();
-        journal.settle_pieces(&[(1, name(b"x")), (1, name(b"z")), (3, name(b"r"))]).unwrap();
+        journal.settle_pieces(&[(1, path(b"x")), (1, path(b"z")), (3, path(b"r"))]).unwrap();
         journal.settle(2).unwrap();
         drop(journal);
         let (_, found) = Journal::open(folder.path()).unwrap();
@@ -277,8 +275,8 @@ mod tests {
         assert!(found.orders.is_empty(), "both programs still run");
         drop((first, second, third));
         let (_, found) = Journal::open(folder.path()).unwrap();
-        let names: Vec<_> = found.orders.values().map(|order| order.what[0].name.clone()).collect();
-        assert_eq!(names, [name(b"first"), name(b"second")]);
+        let paths: Vec<_> = found.orders.values().map(|order| order.what[0].path.clone()).collect();
+        assert_eq!(paths, [path(b"first"), path(b"second")]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -292,7 +290,7 @@ mod tests {
         }
         drop(journal);
         drop(Journal::open(folder.path()).unwrap());
-        assert_eq!(fs::read(folder.path().join("transfers.jsonl")).unwrap(), b"{\"version\":3}\n");
+        assert_eq!(fs::read(folder.path().join("transfers.jsonl")).unwrap(), b"{\"version\":4}\n");
     }
 
     #[test]
@@ -310,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_journal_of_a_newer_program_is_refused_and_kept() {
-        for newer in [&b"{\"version\":4}\n{\"new\":1}\n"[..], b"\x00 no lines at all", b"{\"add\":{}}\n"] {
+        for newer in [&b"{\"version\":5}\n{\"new\":1}\n"[..], b"\x00 no lines at all", b"{\"add\":{}}\n"] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("transfers.jsonl");
             fs::write(&path, newer).unwrap();

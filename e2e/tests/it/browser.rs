@@ -195,10 +195,17 @@ fn the_bar_moves_and_ends_in_verified() {
     screen.keys("enter");
     proxy.wait_tripped(Direction::Up);
     // While the bytes are held, the bar is in the middle, and the final word is not shown yet.
-    screen.wait_until("a bar in the middle", |text| {
-        let line = text.lines().rev().find(|line| line.contains("large.bin") && line.contains('%'));
-        line.is_some_and(|line| line.contains('█') && line.contains("sending") && !line.contains("100 %"))
-    });
+    let line = |text: &str| {
+        let lines: Vec<&str> = text.lines().collect();
+        let half_way = |line: &&str| (15..95).any(|percent| line.contains(&format!(" {percent} %")));
+        lines.iter().rposition(|line| line.contains("large.bin") && half_way(line) && line.contains("sending"))
+    };
+    screen.wait_until("a transfer under way", |text| line(text).is_some());
+    let row = u16::try_from(line(&screen.text()).unwrap()).unwrap();
+    let shown = screen.snapshot();
+    let ground = |column: u16| shown.cell(row, column).unwrap().bgcolor();
+    let done = (0..100).take_while(|column| ground(*column) == ground(0)).count();
+    assert!((10..95).contains(&done), "the bar is {done} columns long");
     assert!(!screen.text().contains("verified"));
     assert!(!server.home("anna").join("large.bin").exists());
     proxy.release();

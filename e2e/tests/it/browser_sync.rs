@@ -11,6 +11,8 @@ use ferry_e2e::{
     server::{self, Server},
 };
 
+use crate::browser_keystrokes::assert_documented;
+
 /// A tree, and at `target` an older state of it.
 fn trees(source: &Path, target: &Path) {
     material::many_files(&source.join("many"), 40, 3000, 1);
@@ -56,6 +58,7 @@ fn a_tree_is_mirrored_with_three_keys_and_then_nothing_differs() {
     symlink("elsewhere", there.join("a-link")).unwrap();
     let mut screen = browser(&client);
     let typed = ["=", "d", "y"];
+    assert_documented("mirror a tree", typed.len());
     screen.keys(typed[0]);
     screen.wait("only there");
     screen.wait("20 files the same");

@@ -10,6 +10,8 @@ use ferry_e2e::{
     server::{self, Server},
 };
 
+use crate::browser_keystrokes::assert_documented;
+
 /// The exit code of a login without a password, or with a wrong one.
 const DENIED: i32 = 7;
 
@@ -147,6 +149,26 @@ fn the_browser_remembers_a_password_only_on_request() {
     let mut screen = user.screen().word("work").start();
     screen.wait("of-anna.txt");
     assert!(!is_in_a_file(PASSWORD, &user.client.home()));
+}
+
+#[test]
+fn a_saved_site_with_a_stored_password_is_two_keys_away() {
+    let Some(keyring) = Keyring::start() else { return };
+    let server = Server::with_anna();
+    let user = User::new(&server.client("anna"), keyring.address());
+    fs::write(server.home("anna").join("of-anna.txt"), "1").unwrap();
+    user.run(&[&"site", &"add", &"work", &format!("anna@{}", server.address())]).ok();
+    user.store("work", PASSWORD).ok();
+    let mut screen = user.screen().start();
+    screen.wait("Connect to");
+    screen.keys("esc");
+    screen.wait_gone("Connect to");
+    let typed = ["f9", "enter"];
+    assert_documented("connect to a saved site whose password is stored", typed.len());
+    screen.keys(typed[0]);
+    screen.wait("Connect to");
+    screen.keys(typed[1]);
+    screen.wait("of-anna.txt");
 }
 
 #[test]

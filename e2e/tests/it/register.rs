@@ -207,6 +207,5 @@ fn the_browser_makes_an_account() {
     screen.keys("tab");
     screen.type_text(&token);
     screen.keys("enter");
-    screen.wait("free on server");
-    screen.wait("1.0 MiB");
+    screen.wait("0 B of 1.0 MiB used");
 }

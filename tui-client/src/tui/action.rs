@@ -141,8 +141,10 @@ pub(crate) enum Where {
     Transfers,
     /// The viewer of a file.
     View,
-    /// A list to choose from: sites, bookmarks, search results.
+    /// A list to choose from: sites, bookmarks.
     List,
+    /// The results of a search.
+    Found,
     /// A line being typed that chooses from a list: palette, help, find, filter.
     Type,
     /// Fields to fill in.
@@ -173,11 +175,12 @@ pub(crate) enum Where {
 
 impl Where {
     /// All places, in the order of the docs.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Browse,
         Self::Transfers,
         Self::View,
         Self::List,
+        Self::Found,
         Self::Type,
         Self::Form,
         Self::Copy,
@@ -200,6 +203,7 @@ impl Where {
             Self::Transfers => "transfers",
             Self::View => "view",
             Self::List => "list",
+            Self::Found => "found",
             Self::Type => "type",
             Self::Form => "form",
             Self::Copy => "copy",
@@ -222,7 +226,8 @@ impl Where {
             Self::Browse => "In the panes",
             Self::Transfers => "In the list of transfers",
             Self::View => "While viewing a file",
-            Self::List => "In a list (sites, bookmarks, found files)",
+            Self::List => "In a list (sites, bookmarks)",
+            Self::Found => "In the results of a search",
             Self::Type => "While typing to choose (palette, help, find, filter)",
             Self::Form => "While filling in fields",
             Self::Copy => "Before a copy or move",

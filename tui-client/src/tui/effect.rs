@@ -6,7 +6,7 @@ use ferry_client::{
     connect::Target,
     transfer::{Bandwidth, Decision, ItemId, JobId, Scope, Selected},
 };
-use ferry_shared::{fingerprint::Fingerprint, name::Name, secret::Secret};
+use ferry_shared::{fingerprint::Fingerprint, path::RemotePath, secret::Secret};
 
 use super::state::{
     place::Place,
@@ -36,8 +36,8 @@ pub(crate) enum Effect {
     List(Ticket, Place),
     /// The answer is not wanted any more.
     Drop(Ticket),
-    /// Count the named entries of a folder, for a purpose.
-    Count(Ticket, Place, Vec<Name>, CountFor),
+    /// Count entries below a folder, for a purpose.
+    Count(Ticket, Place, Vec<RemotePath>, CountFor),
     /// Read a block of a file.
     Read(Ticket, Place, u64),
     /// Compute a file's digest.
@@ -58,8 +58,8 @@ pub(crate) enum Effect {
     Rename(Ticket, Vec<(Place, Place)>),
     /// Copy within a server.
     CopyThere(Ticket, Vec<(Place, Place)>),
-    /// Remove the named entries of a folder; folders with everything below them.
-    Remove(Ticket, Place, Vec<(Name, bool)>),
+    /// Remove entries below a folder; folders with everything below them.
+    Remove(Ticket, Place, Vec<(RemotePath, bool)>),
     /// Ask a server for the unfinished uploads.
     Uploads(Ticket, Target),
     /// Let a text be edited.
@@ -144,7 +144,7 @@ pub(crate) enum TransferEffect {
     /// It has ended for good: the journal may forget it.
     Settle(Key),
     /// A piece of it is.
-    Through(Key, Name),
+    Through(Key, RemotePath),
     /// Pause.
     Pause(Selected),
     /// Resume.

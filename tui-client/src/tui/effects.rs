@@ -120,9 +120,9 @@ impl Effects {
                 }
             }
             Effect::List(ticket, place) => self.ask(ticket, place, local::list, remote::list),
-            Effect::Count(ticket, place, names, purpose) => {
-                let there = names.clone();
-                let local = move |path, stop, reply| local::count(path, &names, purpose, &stop, &reply);
+            Effect::Count(ticket, place, paths, purpose) => {
+                let there = paths.clone();
+                let local = move |path, stop, reply| local::count(path, &paths, purpose, &stop, &reply);
                 self.ask(ticket, place, local, move |ask, path| remote::count(ask, path, there, purpose));
             }
             Effect::Read(ticket, place, block) => {

@@ -6,7 +6,7 @@ use ferry_client::{
     connect::Target,
     transfer::{self, JobId, Progress},
 };
-use ferry_shared::{entry::Version, message::Notice, message::reply::UnfinishedUpload, name::Name};
+use ferry_shared::{entry::Version, message::Notice, message::reply::UnfinishedUpload, path::RemotePath};
 use ratatui_core::layout::Position;
 
 use super::{
@@ -154,8 +154,8 @@ pub(crate) enum Answer {
     Digest(String),
     /// A file's version and permission bits; `None` where there is none (any more).
     Version(Option<(Version, u32)>),
-    /// This entry was removed or renamed.
-    Gone(Name),
+    /// This entry below a folder was removed.
+    Gone(RemotePath),
     /// It was done.
     Done,
     /// The amount that was removed.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use ferry_shared::{name::Name, path::RemotePath};
+use ferry_shared::path::RemotePath;
 use serde::{Deserialize, Serialize};
 
 use super::{Order, Piece, Place};
@@ -17,7 +17,8 @@ use crate::{
 /// The version of the format. It is raised when older programs would misread new lines.
 ///
 /// 1: one server for the whole order, in `user`, `host` and `port`. 2: a site for each end. 3: SFTP servers.
-pub(super) const VERSION: u64 = 3;
+/// 4: pieces further below their folder.
+pub(super) const VERSION: u64 = 4;
 
 /// A line. Missing fields get the safe default: ask, and keep the source.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,7 +31,11 @@ pub(super) enum Line {
     /// An order is done or no longer wanted.
     Settled { key: u64 },
     /// A piece of an order is done.
-    Through { key: u64, name: Name },
+    Through {
+        key: u64,
+        #[serde(rename = "name")]
+        path: RemotePath,
+    },
 }
 
 /// An order, in its written form.
@@ -81,9 +86,10 @@ enum End {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct What {
-    name: Name,
+    #[serde(rename = "name")]
+    path: RemotePath,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    becomes: Option<Name>,
+    becomes: Option<RemotePath>,
     folder: bool,
 }
 
@@ -104,8 +110,8 @@ enum Rule {
 impl Line {
     pub(super) fn add(key: u64, order: &Order) -> Self {
         let piece = |piece: &Piece| What {
-            name: piece.name.clone(),
-            becomes: Some(piece.becomes.clone()).filter(|becomes| *becomes != piece.name),
+            path: piece.path.clone(),
+            becomes: Some(piece.becomes.clone()).filter(|becomes| *becomes != piece.path),
             folder: piece.folder,
         };
         Self::Add(Box::new(Add {
@@ -126,15 +132,16 @@ impl TryFrom<Box<Add>> for Order {
 
     fn try_from(add: Box<Add>) -> Result<Self, NoServer> {
         let Add { server, from, to, what, moves, rule, follow, .. } = *add;
-        let piece = |What { name, becomes, folder }| Piece {
-            becomes: becomes.unwrap_or_else(|| Name::clone(&name)),
-            name,
+        let piece = |What { path, becomes, folder }| Piece {
+            becomes: becomes.unwrap_or_else(|| RemotePath::clone(&path)),
+            path,
             folder,
         };
         Ok(Self {
             from: from.place(server.as_ref())?,
             to: to.place(server.as_ref())?,
-            what: what.into_iter().map(piece).collect(),
+            // A piece without a name would be the whole folder.
+            what: what.into_iter().map(piece).filter(|piece| !piece.path.is_home()).collect(),
             moves,
             rule: rule.into(),
             follow,

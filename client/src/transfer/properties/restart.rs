@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use ferry_shared::{name::Name, path::RemotePath};
+use ferry_shared::path::RemotePath;
 use proptest::prelude::*;
 use tokio::runtime::Builder;
 
@@ -68,8 +68,8 @@ fn order(case: &Case, setting: &Setting) -> Order {
     let name = |path: &RemotePath| path.name().unwrap();
     let folder = |from: &RemotePath| setting.source.get(from).is_some_and(|thing| thing.content.is_none());
     let piece = |(from, to): &(RemotePath, RemotePath)| journal::Piece {
-        name: name(from),
-        becomes: name(to),
+        path: name(from).into(),
+        becomes: name(to).into(),
         folder: folder(from),
     };
     Order {
@@ -88,11 +88,11 @@ fn run(case: &Case, setting: &mut Setting, folder: &Path, again: bool, killed: O
     assert_eq!(found.unreadable, 0);
     let Some(order) = found.orders.get(&KEY) else { return Ran::Done };
     let SiteKey::Server(_) = &order.from.site else { panic!("{order:?}") };
-    let below = |top: &journal::Place, name: &Name| top.path.join(name).unwrap().remote().unwrap().clone();
+    let below = |top: &journal::Place, path: &RemotePath| top.path.join_path(path).unwrap().remote().unwrap().clone();
     setting.pieces =
-        order.what.iter().map(|piece| (below(&order.from, &piece.name), below(&order.to, &piece.becomes))).collect();
+        order.what.iter().map(|piece| (below(&order.from, &piece.path), below(&order.to, &piece.becomes))).collect();
     let options = JobOptions { again, remove_source: order.moves, conflict: order.rule, ..case.options.clone() };
-    let names: Vec<Name> = order.what.iter().map(|piece| piece.name.clone()).collect();
+    let paths: Vec<RemotePath> = order.what.iter().map(|piece| piece.path.clone()).collect();
     let moves = order.moves;
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let ran = runtime.block_on(async {
@@ -126,7 +126,7 @@ fn run(case: &Case, setting: &mut Setting, folder: &Path, again: bool, killed: O
                 _ => None,
             };
             if let Some(piece) = settled {
-                journal.settle_pieces(&[(KEY, names[piece].clone())]).unwrap();
+                journal.settle_pieces(&[(KEY, paths[piece].clone())]).unwrap();
             }
         }
     });

@@ -41,8 +41,8 @@ pub(crate) fn table() -> impl Iterator<Item = &'static Row> {
 }
 
 const PANES: &[Where] = &[Browse];
-const LISTS: &[Where] = &[Browse, Where::Transfers, List, Where::Comparison];
-const SCROLLS: &[Where] = &[Browse, Where::Transfers, Where::View, List, Where::Comparison];
+const LISTS: &[Where] = &[Browse, Where::Transfers, List, Where::Found, Where::Comparison];
+const SCROLLS: &[Where] = &[Browse, Where::Transfers, Where::View, List, Where::Found, Where::Comparison];
 
 const FILES: &[Row] = &[
     row(Copy, "copy", PANES, &["f5", "c"], "copy what is marked, or under the cursor, to the other pane")
@@ -255,6 +255,23 @@ const CHOOSE: &[Row] = &[
     row(PageDown, "page-down", &[Type], &["pagedown"], "one page down"),
     row(Accept, "accept", &[Type], &["enter"], "choose it").hint("choose"),
     row(Accept, "accept", &[List], &["enter", "right", "l"], "choose it").hint("choose"),
+    row(Accept, "accept", IN_FOUND, &["enter", "right", "l"], "go to it").hint("go there").rank(2),
+    row(Mark, "mark", IN_FOUND, &["space", "insert"], "mark or unmark, and go to the next").hint("mark").rank(1),
+    row(MarkAll, "mark-all", IN_FOUND, &["ctrl-a"], "mark all"),
+    row(UnmarkAll, "unmark-all", IN_FOUND, &["u"], "unmark all"),
+    row(
+        Copy,
+        "copy",
+        IN_FOUND,
+        &["f5", "c"],
+        "copy what is marked, or all that was found, to the other pane; paths below the searched folder are kept",
+    )
+    .hint("copy")
+    .rank(1),
+    row(Move, "move", IN_FOUND, &["f6", "m"], "move it to the other pane"),
+    row(Delete, "delete", IN_FOUND, &["f8", "d", "delete"], "delete what is marked, or under the cursor")
+        .hint("delete")
+        .rank(3),
     row(NewSite, "new", &[List], &["n", "f7"], "a new one").hint("new"),
     row(EditSite, "change", &[List], &["e", "f4"], "change it").hint("change"),
     row(RemoveEntry, "remove", &[List], &["d", "f8", "delete"], "take it off the list").hint("remove"),
@@ -263,10 +280,11 @@ const CHOOSE: &[Row] = &[
     row(Accept, "accept", &[Form], &["enter"], "do it").hint("ok"),
     row(CreateAccount, "create-account", &[Form], &["ctrl-n"], "make an account on this server, where it lets you"),
     row(Remember, "remember", &[Form], &["ctrl-r"], "put the password of a saved site into the keyring, or not"),
-    row(Close, "close", &[List], &["esc", "q", "left", "h", "ctrl-c"], "close").hint("close").rank(0),
+    row(Close, "close", &[List, Where::Found], &["esc", "q", "left", "h", "ctrl-c"], "close").hint("close").rank(0),
     row(Close, "close", &[Type, Form], &["esc", "ctrl-c"], "close").hint("close").rank(0),
 ];
 
+const IN_FOUND: &[Where] = &[Where::Found];
 const IN_CONFLICT: &[Where] = &[Where::Conflict];
 const IN_COMPARISON: &[Where] = &[Where::Comparison];
 const LEAVE: Keys = &["esc", "n", "q", "ctrl-c"];

@@ -71,7 +71,7 @@ impl Queue {
             TransferEffect::Begin(key, order) => self.begin(key, &order, connections, true),
             TransferEffect::TryAtOnce(server) => self.tell(|engine| engine.try_at_once(&server.url())),
             TransferEffect::Settle(key) => self.keeper.note(Note::Settle(key)),
-            TransferEffect::Through(key, name) => self.keeper.note(Note::Through(key, name)),
+            TransferEffect::Through(key, path) => self.keeper.note(Note::Through(key, path)),
             TransferEffect::AtOnce(at_once) => {
                 self.settings.transfers = at_once;
                 self.tell(|engine| engine.set_transfers(at_once));

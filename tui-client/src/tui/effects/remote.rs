@@ -9,7 +9,6 @@ use ferry_client::{
 use ferry_shared::{
     entry::Kind,
     message::request::{Algorithm, BlockRange},
-    name::Name,
     path::RemotePath,
     refusal::Code,
 };
@@ -55,12 +54,12 @@ pub(super) async fn list(ask: Ask, path: RemotePath) -> Done {
     Ok(())
 }
 
-pub(super) async fn count(ask: Ask, folder: RemotePath, names: Vec<Name>, purpose: CountFor) -> Done {
+pub(super) async fn count(ask: Ask, folder: RemotePath, paths: Vec<RemotePath>, purpose: CountFor) -> Done {
     let remote = ask.aside().await?;
     let (mut amount, mut unreadable, mut left_out, mut told) = (Amount::default(), 0, 0, Instant::now());
     let taken = |kind| purpose == CountFor::Delete || matches!(kind, Kind::File | Kind::Folder);
-    for name in names {
-        let Ok(path) = folder.join(&name) else { continue };
+    for below in paths {
+        let Ok(path) = folder.join_path(&below) else { continue };
         let (entry, _) = remote.stat(path.clone()).await?;
         let folder = entry.kind == Kind::Folder;
         amount.count(&Item::new(entry));
@@ -135,10 +134,27 @@ pub(super) async fn make_folder(ask: Ask, path: RemotePath) -> Done {
     Ok(())
 }
 
+/// Makes the folder of a target, where it is missing. Returns whether it was made, so that the call is to be made again.
+///
+/// # Errors
+/// The call's, for any other reason, and the server's.
+async fn lacks_folder<T>(remote: &Remote, done: Result<T, ClientError>, to: &RemotePath) -> Result<bool, ClientError> {
+    match (done, to.parent().filter(|parent| !parent.is_home())) {
+        (Err(ClientError::Refused(refusal)), Some(parent)) if refusal.code == Code::NotFound => {
+            remote.make_dir(parent, true).await?;
+            Ok(true)
+        }
+        (done, _) => done.map(|_| false),
+    }
+}
+
 pub(super) async fn rename(ask: Ask, steps: Vec<(Place, Place)>) -> Done {
     for step in steps {
         if let (SitePath::Remote(from), SitePath::Remote(to)) = (step.0.path, step.1.path) {
-            ask.remote.rename(from, to, false).await?;
+            let renamed = ask.remote.rename(from.clone(), to.clone(), false).await;
+            if lacks_folder(&ask.remote, renamed, &to).await? {
+                ask.remote.rename(from, to, false).await?;
+            }
         }
     }
     ask.reply.send(Answer::Done).await;
@@ -149,23 +165,26 @@ pub(super) async fn copy(ask: Ask, steps: Vec<(Place, Place)>) -> Done {
     let remote = ask.aside().await?;
     for (from, to) in steps {
         if let (SitePath::Remote(from), SitePath::Remote(to)) = (from.path, to.path) {
-            remote.copy(from, to, false).await?;
+            let copied = remote.copy(from.clone(), to.clone(), false).await;
+            if lacks_folder(&remote, copied, &to).await? {
+                remote.copy(from, to, false).await?;
+            }
         }
     }
     ask.reply.send(Answer::Done).await;
     Ok(())
 }
 
-pub(super) async fn remove(ask: Ask, folder: RemotePath, what: Vec<(Name, bool)>) -> Done {
+pub(super) async fn remove(ask: Ask, folder: RemotePath, what: Vec<(RemotePath, bool)>) -> Done {
     let remote = ask.aside().await?;
     let mut amount = Amount::default();
-    for (name, recursive) in what {
-        let Ok(path) = folder.join(&name) else { continue };
+    for (below, recursive) in what {
+        let Ok(path) = folder.join_path(&below) else { continue };
         let removed = remote.remove(path, recursive).await?;
         amount.files = amount.files.saturating_add(removed.files);
         amount.folders = amount.folders.saturating_add(removed.dirs);
         amount.bytes = amount.bytes.saturating_add(removed.bytes);
-        ask.reply.send(Answer::Gone(name)).await;
+        ask.reply.send(Answer::Gone(below)).await;
     }
     ask.reply.send(Answer::Removed(amount)).await;
     Ok(())

@@ -104,7 +104,8 @@ impl Dialog {
         match self {
             Self::Transfers(_) => Where::Transfers,
             Self::View(_) => Where::View,
-            Self::Sites(_) | Self::Bookmarks(_) | Self::Found(_) => Where::List,
+            Self::Sites(_) | Self::Bookmarks(_) => Where::List,
+            Self::Found(_) => Where::Found,
             Self::Form(_) => Where::Form,
             Self::Trust(_) => Where::Trust,
             Self::Copy(_) => Where::Copy,

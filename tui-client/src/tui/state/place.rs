@@ -126,6 +126,11 @@ impl Place {
     }
 }
 
+/// A path below a folder, escaped.
+pub(crate) fn below(path: &RemotePath) -> String {
+    path.display().to_string().trim_start_matches('/').to_owned()
+}
+
 /// The path without `.` and `..`, by its text alone: reading the disk could block.
 fn tidied(path: &Path) -> PathBuf {
     use std::path::Component;

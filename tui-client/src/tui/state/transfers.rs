@@ -15,7 +15,7 @@ use ferry_client::{
     connect::Target,
     transfer::{Bandwidth, Conflict, ItemId, ItemState, JobId, Progress},
 };
-use ferry_shared::name::Name;
+use ferry_shared::path::RemotePath;
 
 pub(crate) use ferry_client::transfer::ActiveItem;
 pub(crate) use figures::{Tally, rests};
@@ -126,12 +126,12 @@ impl Transfers {
         self.get_mut(key)
     }
 
-    /// A piece of a job is through. Returns the transfer, and the name of the piece.
-    pub(crate) fn through(&mut self, job: JobId, piece: usize) -> Option<(Key, Name)> {
+    /// A piece of a job is through. Returns the transfer, and the path of the piece.
+    pub(crate) fn through(&mut self, job: JobId, piece: usize) -> Option<(Key, RemotePath)> {
         let transfer = self.of_job(job)?;
-        let name = transfer.order.what.get(piece)?.name.clone();
+        let path = transfer.order.what.get(piece)?.path.clone();
         transfer.through.insert(piece);
-        Some((transfer.key, name))
+        Some((transfer.key, path))
     }
 
     /// Takes a new order.

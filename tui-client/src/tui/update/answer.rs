@@ -1,6 +1,6 @@
 //! Routes answers of disk and server to the requests they belong to; answers to abandoned requests are dropped.
 
-use ferry_shared::name::Name;
+use ferry_shared::path::RemotePath;
 
 use super::{Out, comparison, connect, connection, copy, count, details, edit, name, read, search, view};
 use crate::{
@@ -33,7 +33,7 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
         Answer::Block { index, bytes, size } => view::block(state, ticket, index, bytes, size, out),
         Answer::Digest(digest) => drop(details::digest(state, ticket, Ok(digest))),
         Answer::Version(version) => drop(edit::version(state, ticket, version, out)),
-        Answer::Gone(name) => gone(state, ticket, &name),
+        Answer::Gone(path) => gone(state, ticket, &path),
         Answer::Done => done(state, ticket, out),
         Answer::Removed(amount) => removed(state, ticket, amount, out),
         Answer::Edited { text, changed } => edited(state, ticket, &text, changed, out),
@@ -56,14 +56,15 @@ fn finish(state: &mut State, ticket: Ticket) -> Option<Task> {
 }
 
 /// One of several entries was removed.
-fn gone(state: &mut State, ticket: Ticket, name: &Name) {
-    let folder = state.tasks.iter().find(|(other, _)| *other == ticket).and_then(|(_, task)| match task {
-        Task::Remove(folder) => Some(folder.clone()),
+fn gone(state: &mut State, ticket: Ticket, path: &RemotePath) {
+    let removed = state.tasks.iter().find(|(other, _)| *other == ticket).and_then(|(_, task)| match task {
+        Task::Remove(folder) => folder.join_path(path),
         _ => None,
     });
+    let Some((name, folder)) = removed.and_then(|place| Some((place.name()?, place.parent()?))) else { return };
     for side in Side::BOTH {
-        if Some(&state.panes[side].place) == folder.as_ref() {
-            state.panes[side].remove(name);
+        if state.panes[side].place == folder {
+            state.panes[side].remove(&name);
         }
     }
 }
@@ -106,7 +107,7 @@ fn removed(state: &mut State, ticket: Ticket, amount: Amount, out: &mut Out) {
     let files = human::count(amount.files, "file", "files");
     let folders = human::count(amount.folders, "folder", "folders");
     state.say(format!("deleted: {files}, {folders}, {}", human::size(amount.bytes)));
-    read::changed(state, &folder);
+    read::changed_below(state, &folder);
     read::due(state, out);
     connection::usage(&folder, out);
 }

@@ -2,9 +2,9 @@
 
 use ferry_client::transfer::ConflictRule;
 
-use ferry_shared::entry::Kind;
+use ferry_shared::{entry::Kind, path::RemotePath};
 
-use super::{Out, count};
+use super::{Out, count, list};
 use crate::{
     args::Links,
     human,
@@ -38,23 +38,26 @@ const RULES: [ConflictRule; 7] = [
 pub(super) fn plan(state: &mut State, moves: bool, out: &mut Out) {
     state.pane_mut().mark_range();
     let from = state.pane().place.clone();
+    let chosen: Vec<(RemotePath, Item)> =
+        state.pane().chosen().into_iter().map(|item| (item.entry.name.clone().into(), item.clone())).collect();
+    plan_of(state, from, chosen, moves, out);
+}
+
+/// Shows the plan of a copy or move of entries below a folder to the pane that is not active; they keep their paths below
+/// it.
+pub(super) fn plan_of(state: &mut State, from: Place, chosen: Vec<(RemotePath, Item)>, moves: bool, out: &mut Out) {
     let to = state.other().place.clone();
-    let chosen: Vec<Item> = state.pane().chosen().into_iter().cloned().collect();
     if let Some(refusal) = refusal(state, &from, &to, &chosen, moves) {
         state.warn(refusal);
         return;
     }
-    let piece = |item: &Item| Piece {
-        name: item.entry.name.clone(),
-        becomes: item.entry.name.clone(),
-        folder: item.is_folder(),
-    };
-    let what = chosen.iter().map(piece).collect();
+    let what = chosen.iter().map(|(path, item)| Piece::new(path.clone(), item.is_folder())).collect();
+    let (paths, chosen): (Vec<RemotePath>, Vec<Item>) = chosen.into_iter().unzip();
     // A move follows what was marked, and nothing inside: it would remove files elsewhere.
     let links = (!moves && from.is_local()).then(|| links(state, &to, &chosen));
     let order = Order { from: from.clone(), to, what, moves, rule: state.rule, links, mode: None };
     let purpose = purpose(&order);
-    let count = count::begin(state, &from, &chosen, purpose, out);
+    let count = count::begin(state, &from, (&chosen, paths), purpose, out);
     let room = room(state, &order.to);
     state.dialogs.push(Dialog::Copy(Box::new(CopyPlan { order, chosen, count, room, starts: false })));
 }
@@ -84,14 +87,15 @@ fn change_links(state: &mut State, out: &mut Out) {
             Some(Links::Follow) => Links::Skip,
             _ => Links::Follow,
         });
-        plan.count = count::begin(state, &plan.order.from, &plan.chosen, purpose(&plan.order), out);
+        let paths = plan.order.what.iter().map(|piece| piece.path.clone()).collect();
+        plan.count = count::begin(state, &plan.order.from, (&plan.chosen, paths), purpose(&plan.order), out);
         plan.starts = false;
     }
     state.dialogs.push(Dialog::Copy(plan));
 }
 
 /// The reason why the copy or move is impossible, if it is.
-fn refusal(state: &State, from: &Place, to: &Place, chosen: &[Item], moves: bool) -> Option<String> {
+fn refusal(state: &State, from: &Place, to: &Place, chosen: &[(RemotePath, Item)], moves: bool) -> Option<String> {
     let word = if moves { "move" } else { "copy" };
     if chosen.is_empty() {
         return Some(format!("there is nothing to {word}: put the cursor on an entry, or mark some with Space"));
@@ -107,9 +111,9 @@ fn refusal(state: &State, from: &Place, to: &Place, chosen: &[Item], moves: bool
         return Some(format!("both panes show the same folder; there is nowhere to {word} to"));
     }
     // The engine would refuse it with these words.
-    let mut folders = chosen.iter().filter(|item| item.is_folder());
-    folders.find_map(|item| {
-        let (source, target) = (from.join(&item.entry.name)?, to.join(&item.entry.name)?);
+    let mut folders = chosen.iter().filter(|(_, item)| item.is_folder());
+    folders.find_map(|(path, _)| {
+        let (source, target) = (from.join_path(path)?, to.join_path(path)?);
         target.starts_with(&source).then(|| format!("{} is inside {}", target.path, source.path))
     })
 }
@@ -199,6 +203,7 @@ pub(super) fn change_target(state: &mut State, text: &str) -> Result<(), String>
 pub(super) fn start(state: &mut State, out: &mut Out) {
     let Some(at) = state.dialogs.iter().rposition(|dialog| matches!(dialog, Dialog::Copy(_))) else { return };
     let Dialog::Copy(mut plan) = state.dialogs.remove(at) else { return };
+    list::close_found(state, out);
     out.extend(plan.count.ticket.map(Effect::Drop));
     for side in Side::BOTH {
         if state.panes[side].place == plan.order.from {
@@ -220,7 +225,7 @@ pub(super) fn start(state: &mut State, out: &mut Out) {
 /// Copies or moves within the server, without transferring content.
 fn there(state: &mut State, plan: &CopyPlan, out: &mut Out) {
     let Order { from, to, what, moves, .. } = &plan.order;
-    let ends = what.iter().map(|piece| from.join(&piece.name).zip(to.join(&piece.becomes)));
+    let ends = what.iter().map(|piece| from.join_path(&piece.path).zip(to.join_path(&piece.becomes)));
     let Some(ends) = ends.collect::<Option<Vec<_>>>() else {
         state.warn("a path would be too long there");
         return;

@@ -1,6 +1,6 @@
 //! Counting the entries that a dialog is about, with everything below them.
 
-use ferry_shared::entry::Kind;
+use ferry_shared::{entry::Kind, path::RemotePath};
 
 use super::Out;
 use crate::tui::{
@@ -16,14 +16,19 @@ use crate::tui::{
     },
 };
 
-/// Begins to count entries. Files need no walk: their count is complete at once.
-pub(super) fn begin(state: &mut State, folder: &Place, chosen: &[Item], purpose: CountFor, out: &mut Out) -> Count {
+/// Begins to count entries, whose paths below a folder are in the same order. Files need no walk: their count is complete at once.
+pub(super) fn begin(
+    state: &mut State,
+    folder: &Place,
+    (chosen, paths): (&[Item], Vec<RemotePath>),
+    purpose: CountFor,
+    out: &mut Out,
+) -> Count {
     let mut count = Count::default();
     if chosen.iter().any(|item| item.is_folder() || item.entry.kind == Kind::Symlink) {
         let ticket = state.tickets.next();
         count.ticket = Some(ticket);
-        let names = chosen.iter().map(|item| item.entry.name.clone()).collect();
-        out.push(Effect::Count(ticket, folder.clone(), names, purpose));
+        out.push(Effect::Count(ticket, folder.clone(), paths, purpose));
     } else {
         chosen.iter().for_each(|item| count.amount.count(item));
     }

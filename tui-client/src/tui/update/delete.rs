@@ -1,13 +1,15 @@
 //! Deleting: the entries are counted and shown first.
 
-use ferry_shared::name::Name;
+use ferry_shared::path::RemotePath;
 
-use super::{Out, count, name};
+use super::{Out, count, list, name};
 use crate::tui::{
     effect::{CountFor, Effect},
     state::{
         State,
         dialog::{DeletePlan, Dialog},
+        item::Item,
+        place::Place,
         task::Task,
     },
 };
@@ -18,16 +20,22 @@ pub(super) fn plan(state: &mut State, out: &mut Out) {
         return;
     }
     state.pane_mut().mark_range();
-    let pane = state.pane();
-    let what: Vec<(Name, bool)> =
-        pane.chosen().iter().map(|item| (item.entry.name.clone(), item.is_folder() && !item.leads)).collect();
+    let folder = state.pane().place.clone();
+    let chosen: Vec<(RemotePath, Item)> =
+        state.pane().chosen().into_iter().map(|item| (item.entry.name.clone().into(), item.clone())).collect();
+    plan_of(state, folder, chosen, out);
+}
+
+/// Shows the plan of a deletion of entries below a folder.
+pub(super) fn plan_of(state: &mut State, folder: Place, chosen: Vec<(RemotePath, Item)>, out: &mut Out) {
+    let what: Vec<(RemotePath, bool)> =
+        chosen.iter().map(|(path, item)| (path.clone(), item.is_folder() && !item.leads)).collect();
     if what.is_empty() {
         state.warn("there is nothing to delete here");
         return;
     }
-    let folder = pane.place.clone();
-    let chosen: Vec<_> = pane.chosen().into_iter().cloned().collect();
-    let count = count::begin(state, &folder, &chosen, CountFor::Delete, out);
+    let (paths, chosen): (Vec<RemotePath>, Vec<Item>) = chosen.into_iter().unzip();
+    let count = count::begin(state, &folder, (&chosen, paths), CountFor::Delete, out);
     state.dialogs.push(Dialog::Delete(Box::new(DeletePlan { folder, what, count })));
 }
 
@@ -35,6 +43,7 @@ pub(super) fn plan(state: &mut State, out: &mut Out) {
 pub(super) fn start(state: &mut State, plan: DeletePlan, out: &mut Out) {
     let ticket = state.tickets.next();
     state.tasks.push((ticket, Task::Remove(plan.folder.clone())));
+    list::close_found(state, out);
     state.begun("deleting");
     out.push(Effect::Remove(ticket, plan.folder, plan.what));
 }

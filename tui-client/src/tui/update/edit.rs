@@ -111,8 +111,15 @@ fn come(state: &mut State, id: u64, out: &mut Out) {
 }
 
 fn order(from: Place, to: Place, name: Name, mode: Option<u32>) -> Order {
-    let piece = Piece { becomes: name.clone(), name, folder: false };
-    Order { from, to, what: vec![piece], moves: false, rule: ConflictRule::Replace, links: None, mode }
+    Order {
+        from,
+        to,
+        what: vec![Piece::new(name, false)],
+        moves: false,
+        rule: ConflictRule::Replace,
+        links: None,
+        mode,
+    }
 }
 
 /// A transfer ended; it may be that of an edited file.

@@ -51,6 +51,7 @@ pub(super) fn act(state: &mut State, place: Where, action: Action, out: &mut Out
             Where::Transfers => queue::act(state, action, out),
             Where::View => view::act(state, action, out),
             Where::List => list(state, action, out),
+            Where::Found => search::act(state, action, out),
             Where::Type => type_action(state, action, out),
             Where::Form => form::act(state, action, out),
             Where::Copy => copy::act(state, action, out),
@@ -76,7 +77,6 @@ fn list(state: &mut State, action: Action, out: &mut Out) {
     match state.dialogs.last() {
         Some(Dialog::Sites(_)) => site::act(state, action, out),
         Some(Dialog::Bookmarks(_)) => site::act_bookmarks(state, action, out),
-        Some(Dialog::Found(_)) => search::act(state, action, out),
         _ => {}
     }
 }

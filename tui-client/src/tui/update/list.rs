@@ -1,8 +1,14 @@
 //! Lists over the panes: moving the cursor in one.
 
+use super::Out;
 use crate::tui::{
     action::Action,
-    state::{State, dialog::ListView, layout::Layout},
+    effect::Effect,
+    state::{
+        State,
+        dialog::{Dialog, ListView},
+        layout::Layout,
+    },
 };
 
 /// Moves the cursor of a list. Returns whether the action does that.
@@ -26,4 +32,12 @@ pub(super) fn step(view: &mut ListView, action: Action, length: usize, height: u
 /// The most lines of a list over the panes.
 pub(super) fn height(state: &State) -> usize {
     Layout::of(state).map_or(1, |layout| usize::from(layout.screen.height.saturating_sub(8).max(1)))
+}
+
+/// Closes the results of a search, and ends the search.
+pub(super) fn close_found(state: &mut State, out: &mut Out) {
+    let Some(at) = state.dialogs.iter().rposition(|dialog| matches!(dialog, Dialog::Found(_))) else { return };
+    if let Dialog::Found(found) = state.dialogs.remove(at) {
+        out.extend(found.ticket.map(Effect::Drop));
+    }
 }

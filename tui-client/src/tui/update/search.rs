@@ -1,6 +1,8 @@
 //! Searching everything below a folder for a name, and going to a found entry.
 
-use super::{Out, list, read};
+use ferry_shared::path::RemotePath;
+
+use super::{Out, copy, delete, list, read};
 use crate::tui::{
     action::Action,
     effect::Effect,
@@ -100,20 +102,57 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
             let name = chosen.item.entry.name.clone();
             let side =
                 if state.panes[state.active].place.is_beside(&folder) { state.active } else { state.active.other() };
-            close(state, out);
+            list::close_found(state, out);
             state.active = side;
             read::go(state, side, folder, out);
             state.pane_mut().land_on(name);
         }
-        Action::Close => close(state, out),
+        Action::Mark => {
+            let at = found.view.cursor;
+            if let Some(under) = found.items.get_mut(at) {
+                under.item.marked = !under.item.marked;
+            }
+            list::step(&mut found.view, Action::Down, length, height);
+        }
+        Action::MarkAll | Action::UnmarkAll => {
+            found.items.iter_mut().for_each(|found| found.item.marked = action == Action::MarkAll);
+        }
+        Action::Copy | Action::Move | Action::Delete => take(state, action, out),
+        Action::Close => list::close_found(state, out),
         _ => {}
     }
 }
 
-fn close(state: &mut State, out: &mut Out) {
-    if let Some(Dialog::Found(found)) = state.dialogs.pop()
-        && let Some(ticket) = found.ticket
-    {
-        out.push(Effect::Drop(ticket));
+/// Shows the plan of a copy, move or deletion of what is marked. Without marks, all that was found is copied or moved, and
+/// only the entry under the cursor deleted.
+fn take(state: &mut State, action: Action, out: &mut Out) {
+    let Some(Dialog::Found(found)) = state.dialogs.last() else { return };
+    let marked = found.items.iter().any(|found| found.item.marked);
+    let deletes = action == Action::Delete;
+    let taken = |(at, found_item): &(usize, &FoundItem)| match (marked, deletes) {
+        (true, _) => found_item.item.marked,
+        (false, true) => *at == found.view.cursor,
+        (false, false) => true,
+    };
+    let path = |found: &FoundItem| found.under.join(&found.item.entry.name).ok();
+    let chosen = found.items.iter().enumerate().filter(taken);
+    let mut chosen: Vec<_> = chosen.filter_map(|(_, found)| Some((path(found)?, found.item.clone()))).collect();
+    // What lies in a folder that is taken goes with it.
+    let folders: Vec<RemotePath> =
+        chosen.iter().filter(|(_, item)| item.is_folder()).map(|(path, _)| path.clone()).collect();
+    chosen.retain(|(path, _)| !folders.iter().any(|folder| path != folder && path.starts_with(folder)));
+    chosen.iter_mut().for_each(|(_, item)| item.marked = false);
+    let from = found.folder.clone();
+    if deletes && !state.may_write(&from) {
+        state.warn("your account may only read here");
+        return;
+    }
+    // The list of another pane's folder may be what is shown while the panes changed sides.
+    if state.pane().place != from && state.other().place == from {
+        state.active = state.active.other();
+    }
+    match action {
+        Action::Delete => delete::plan_of(state, from, chosen, out),
+        _ => copy::plan_of(state, from, chosen, action == Action::Move, out),
     }
 }

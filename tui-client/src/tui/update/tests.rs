@@ -7,6 +7,7 @@ mod connect;
 mod edit;
 mod failures;
 mod files;
+mod found;
 mod outcome;
 mod session;
 mod tabs;

@@ -30,8 +30,8 @@ pub(super) fn take(state: &mut State, event: Event, out: &mut Out) {
         }
         Event::ItemStarted { .. } => {}
         Event::PieceDone { job, piece } => {
-            if let Some((key, name)) = state.transfers.through(job, piece) {
-                out.push(Effect::Transfer(TransferEffect::Through(key, name)));
+            if let Some((key, path)) = state.transfers.through(job, piece) {
+                out.push(Effect::Transfer(TransferEffect::Through(key, path)));
             }
         }
         Event::PieceFailed { job, piece, error } => {
@@ -182,7 +182,7 @@ fn over(state: &mut State, key: Key, out: &mut Out) {
         read::changed(state, place);
     }
     for piece in &order.what {
-        if let Some(place) = order.to.join(&piece.becomes) {
+        if let Some(place) = order.to.join_path(&piece.becomes) {
             read::changed_below(state, &place);
         }
     }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ferry_shared::name::Name;
+use ferry_shared::path::RemotePath;
 use tokio_util::sync::CancellationToken;
 
 use crate::tui::{
@@ -54,19 +54,24 @@ fn rename_one(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// Removes the named entries of a folder; folders with everything below them.
-pub(in crate::tui::effects) fn remove(folder: PathBuf, what: &[(Name, bool)], stop: &CancellationToken, reply: &Reply) {
+/// Removes entries below a folder; folders with everything below them.
+pub(in crate::tui::effects) fn remove(
+    folder: PathBuf,
+    what: &[(RemotePath, bool)],
+    stop: &CancellationToken,
+    reply: &Reply,
+) {
     let mut amount = Amount::default();
-    for (name, _) in what {
+    for (below, _) in what {
         if stop.is_cancelled() {
             return;
         }
-        let Some(place) = Place::local(&*folder).join(name) else { continue };
+        let Some(place) = Place::local(&*folder).join_path(below) else { continue };
         let Some(path) = place.path.local() else { continue };
         if let Err((path, error)) = remove_one(path, stop, &mut amount) {
             return reply.post_error(&path, error);
         }
-        reply.post(Answer::Gone(name.clone()));
+        reply.post(Answer::Gone(below.clone()));
     }
     reply.post(Answer::Removed(amount));
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use ferry_client::transfer::{Ancestors, remote_name};
-use ferry_shared::{name::Name, path::RemotePath};
+use ferry_shared::path::RemotePath;
 use tokio_util::sync::CancellationToken;
 
 use super::read;
@@ -25,12 +25,12 @@ use crate::{
 /// The interval between reports of a walk.
 const TOLD: Duration = Duration::from_millis(100);
 
-/// Counts the named entries of a folder, with everything below.
+/// Counts entries below a folder, with everything below.
 ///
 /// Links are counted as the engine takes them.
 pub(in crate::tui::effects) fn count(
     folder: PathBuf,
-    names: &[Name],
+    paths: &[RemotePath],
     purpose: CountFor,
     stop: &CancellationToken,
     reply: &Reply,
@@ -40,8 +40,8 @@ pub(in crate::tui::effects) fn count(
     let follow_marked = follow || purpose == CountFor::Move;
     let amount = Amount::default();
     let mut counter = Counter { amount, unreadable: 0, left_out: 0, taken, follow, told: Instant::now(), stop, reply };
-    for name in names {
-        let Some(place) = Place::local(&*folder).join(name) else { continue };
+    for path in paths {
+        let Some(place) = Place::local(&*folder).join_path(path) else { continue };
         let Some(path) = place.path.local() else { continue };
         counter.count(path, follow_marked, &Ancestors::default());
     }
@@ -178,7 +178,7 @@ mod tests {
     fn counted(folder: &Path, names: &[&str], purpose: CountFor) -> (Amount, u64) {
         let (events, mut told) = tokio::sync::mpsc::channel(8);
         let reply = Reply::new(events, Ticket(1));
-        let names: Vec<Name> = names.iter().map(|name| Name::new(name.as_bytes()).unwrap()).collect();
+        let names: Vec<RemotePath> = names.iter().map(|name| RemotePath::from_wire(name.as_bytes()).unwrap()).collect();
         count(folder.to_owned(), &names, purpose, &CancellationToken::new(), &reply);
         let mut last = None;
         while let Ok(Event::Answer(_, Answer::Counted { amount, left_out, .. })) = told.try_recv() {

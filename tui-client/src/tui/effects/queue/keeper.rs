@@ -8,7 +8,7 @@ use std::{
 };
 
 use ferry_client::transfer::journal::{Found, Journal, Order};
-use ferry_shared::name::Name;
+use ferry_shared::path::RemotePath;
 use tokio::sync::{mpsc, oneshot};
 
 use super::order;
@@ -26,7 +26,7 @@ pub(super) enum Note {
     /// An order has ended.
     Settle(Key),
     /// A piece of an order has ended.
-    Through(Key, Name),
+    Through(Key, RemotePath),
     /// The choices in the list of transfers.
     Remember(Remembered),
     /// Everything before must reach the disk.
@@ -106,12 +106,12 @@ fn write(folder: &Path, journal: &mut Journal, note: Note, notes: &std_mpsc::Rec
             let _ = sender.send(());
             Ok(())
         }
-        Note::Through(key, name) => {
-            let mut pieces = vec![(key.0, name)];
+        Note::Through(key, path) => {
+            let mut pieces = vec![(key.0, path)];
             let mut next = None;
             while let Ok(note) = notes.try_recv() {
                 match note {
-                    Note::Through(key, name) => pieces.push((key.0, name)),
+                    Note::Through(key, path) => pieces.push((key.0, path)),
                     other => {
                         next = Some(other);
                         break;

@@ -1,7 +1,7 @@
 //! Plans that a person confirms, with counts that complete meanwhile.
 
 use ferry_client::{connect::Target, transfer::ItemId};
-use ferry_shared::{entry::Kind, name::Name};
+use ferry_shared::{entry::Kind, path::RemotePath};
 
 use crate::{
     args::Links,
@@ -83,10 +83,10 @@ impl CopyPlan {
 /// The plan of a deletion.
 #[derive(Debug, Clone)]
 pub(crate) struct DeletePlan {
-    /// The folder the entries are in.
+    /// The folder that the entries are below.
     pub(crate) folder: Place,
-    /// Their names, and which are folders.
-    pub(crate) what: Vec<(Name, bool)>,
+    /// Their paths, and which are folders.
+    pub(crate) what: Vec<(RemotePath, bool)>,
     /// How much that is.
     pub(crate) count: Count,
 }

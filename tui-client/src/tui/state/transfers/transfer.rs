@@ -9,7 +9,7 @@ use ferry_client::{
     connect::Target,
     transfer::{ActiveItem, ConflictRule, ItemId, ItemState, JobId, Proof, Summary},
 };
-use ferry_shared::{digest::Digest, name::Name, path::RemotePath};
+use ferry_shared::{digest::Digest, path::RemotePath};
 
 use super::{
     figures::{Before, Tally},
@@ -19,7 +19,10 @@ use super::{
 use crate::{
     args::Links,
     estimate::Estimate,
-    tui::state::{place::Place, problem::Problem},
+    tui::state::{
+        place::{Place, below},
+        problem::Problem,
+    },
 };
 
 /// Failed or skipped files that are remembered with their causes; more are only counted.
@@ -43,11 +46,11 @@ pub(crate) enum Way {
 /// The order of a transfer, as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Order {
-    /// The folder the sources are in.
+    /// The folder that the sources are below.
     pub(crate) from: Place,
     /// The folder they go to.
     pub(crate) to: Place,
-    /// The entries: each one's name, its name at the target, and whether it is a folder.
+    /// The entries.
     pub(crate) what: Vec<Piece>,
     /// Whether the sources go away.
     pub(crate) moves: bool,
@@ -62,12 +65,26 @@ pub(crate) struct Order {
 /// A file or folder of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Piece {
-    /// Its name.
-    pub(crate) name: Name,
-    /// The name it gets.
-    pub(crate) becomes: Name,
+    /// Its path below the source folder; never the folder itself.
+    pub(crate) path: RemotePath,
+    /// Its path below the target folder.
+    pub(crate) becomes: RemotePath,
     /// Whether it is a folder.
     pub(crate) folder: bool,
+}
+
+impl Piece {
+    /// An entry that keeps its path.
+    pub(crate) fn new(path: impl Into<RemotePath>, folder: bool) -> Self {
+        let path = path.into();
+        Self { becomes: path.clone(), path, folder }
+    }
+
+    /// Its path for a person.
+    pub(crate) fn shown(&self) -> String {
+        let folder = if self.folder { "/" } else { "" };
+        format!("{}{folder}", below(&self.path))
+    }
 }
 
 impl Order {
@@ -227,7 +244,7 @@ impl Transfer {
             };
         }
         match self.order.what.as_slice() {
-            [piece] => format!("{}{}", piece.name.display(), if piece.folder { "/" } else { "" }),
+            [piece] => piece.shown(),
             many => {
                 let what = match (many.iter().all(|piece| piece.folder), many.iter().any(|piece| piece.folder)) {
                     (true, _) => "folders",
@@ -430,8 +447,7 @@ pub(crate) mod tests {
     pub(crate) fn order(names: &[&str]) -> Order {
         let piece = |name: &&str| {
             let (name, folder) = name.strip_suffix('/').map_or((*name, false), |name| (name, true));
-            let name = Name::try_from(name).unwrap();
-            Piece { becomes: name.clone(), name, folder }
+            Piece::new(ferry_shared::name::Name::try_from(name).unwrap(), folder)
         };
         Order {
             from: Place::local("/home/al/data"),

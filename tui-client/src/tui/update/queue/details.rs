@@ -1,7 +1,6 @@
 //! The details of a transfer, or of a file of it, as lines.
 
 use ferry_client::transfer::ItemId;
-use ferry_shared::path::RemotePath;
 
 use super::super::conflict;
 use crate::{
@@ -10,8 +9,9 @@ use crate::{
         State,
         dialog::{Dialog, Notice},
         labels,
+        place::below,
         problem::Problem,
-        transfers::{FailedItem, Key, Phase, Transfer},
+        transfers::{FailedItem, Key, Phase, Piece, Transfer},
     },
 };
 
@@ -39,14 +39,9 @@ fn alike_lines(first: &FailedItem, alike: &[&FailedItem]) -> Vec<String> {
     lines.extend(first.problem.hint.clone());
     lines.push("In the list of transfers, r on their line tries all of them again.".to_owned());
     lines.push(String::new());
-    lines.extend(alike.iter().map(|failed| shown(&failed.path)));
+    lines.extend(alike.iter().map(|failed| below(&failed.path)));
     lines
 }
-
-fn shown(path: &RemotePath) -> String {
-    path.display().to_string().trim_start_matches('/').to_owned()
-}
-
 fn item_lines(transfer: &Transfer, item: ItemId) -> Vec<String> {
     if let Some(failed) = transfer.failures.iter().find(|failed| failed.item == item) {
         let mut lines =
@@ -109,7 +104,7 @@ fn whole_lines(state: &State, transfer: &Transfer) -> Vec<String> {
         lines.push(format!("failed    {}", tally.failed));
     }
     let refused = transfer.refused.iter().filter_map(|(at, why)| Some((transfer.order.what.get(*at)?, why)));
-    lines.extend(refused.map(|(piece, why)| format!("{}: {}", piece.name.display(), why.text)));
+    lines.extend(refused.map(|(piece, why)| format!("{}: {}", piece.shown(), why.text)));
     let error = transfer.summary.as_ref().and_then(|summary| summary.error.as_ref());
     lines.extend(
         error.filter(|_| transfer.refused.is_empty()).map(|error| format!("failed    {}", Problem::from(error).text)),
@@ -118,12 +113,12 @@ fn whole_lines(state: &State, transfer: &Transfer) -> Vec<String> {
         let mut skipped: Vec<_> = transfer.skipped.iter().collect();
         skipped.sort();
         lines.extend([String::new(), "skipped:".to_owned()]);
-        lines.extend(skipped.into_iter().map(|(path, why)| format!("  {}: {why}", shown(path))));
+        lines.extend(skipped.into_iter().map(|(path, why)| format!("  {}: {why}", below(path))));
     }
     if let Some(run) = &transfer.sync {
-        let kept = run.kept.iter().map(|(path, why)| format!("  {}: {why}", shown(path)));
+        let kept = run.kept.iter().map(|(path, why)| format!("  {}: {why}", below(path)));
         let differ = run.plan.problems.iter().map(|problem| {
-            let path = if problem.path.is_home() { ".".to_owned() } else { shown(&problem.path) };
+            let path = if problem.path.is_home() { ".".to_owned() } else { below(&problem.path) };
             format!("  {path}: {}", labels::cause(&problem.cause))
         });
         for (title, paths) in [("not deleted:", kept.collect::<Vec<_>>()), ("not made equal:", differ.collect())] {
@@ -134,6 +129,6 @@ fn whole_lines(state: &State, transfer: &Transfer) -> Vec<String> {
         }
     }
     lines.push(String::new());
-    lines.extend(transfer.order.what.iter().take(200).map(|piece| piece.name.display().to_string()));
+    lines.extend(transfer.order.what.iter().take(200).map(Piece::shown));
     lines
 }

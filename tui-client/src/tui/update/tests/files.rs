@@ -87,10 +87,10 @@ fn deleting_counts_first_and_needs_a_yes() {
     fixture.keys("f8 y");
     let removed = fixture.take();
     assert!(
-        matches!(&removed[..], [Effect::Count(..), Effect::Drop(_), Effect::Remove(_, _, what)] if what == &[(name("2024"), true)])
+        matches!(&removed[..], [Effect::Count(..), Effect::Drop(_), Effect::Remove(_, _, what)] if what == &[(name("2024").into(), true)])
     );
     let Effect::Remove(ticket, ..) = removed[2] else { panic!() };
-    fixture.event(Event::Answer(ticket, Answer::Gone(name("2024"))));
+    fixture.event(Event::Answer(ticket, Answer::Gone(name("2024").into())));
     assert!(!fixture.text().split('│').next().unwrap().contains("2024/"));
     fixture.event(Event::Answer(ticket, Answer::Removed(amount)));
     assert!(fixture.state.toast.as_ref().unwrap().text.contains("12 files, 3 folders"));
@@ -108,7 +108,7 @@ fn a_symlink_to_a_folder_is_removed_as_a_link() {
         fixture
             .take()
             .iter()
-            .any(|effect| matches!(effect, Effect::Remove(_, _, what) if what == &[(name("way"), false)]))
+            .any(|effect| matches!(effect, Effect::Remove(_, _, what) if what == &[(name("way").into(), false)]))
     );
 }
 

@@ -18,7 +18,7 @@ use crate::tui::{
         listing::Amount,
         place::Place,
         task::Left,
-        transfers::{Key, Phase, Transfer},
+        transfers::{Key, Phase, Piece, Transfer},
     },
 };
 
@@ -42,10 +42,7 @@ fn marked_entries_are_copied_to_the_other_pane() {
     fixture.keys("j j j space space f5 y");
     let added = fixture.take();
     let [Effect::Transfer(TransferEffect::Add(_, order))] = &added[..] else { panic!("{added:?}") };
-    assert_eq!(
-        order.what.iter().map(|piece| piece.name.display().to_string()).collect::<Vec<_>>(),
-        ["holiday.raw", "iso.img"]
-    );
+    assert_eq!(order.what.iter().map(Piece::shown).collect::<Vec<_>>(), ["holiday.raw", "iso.img"]);
     assert!(!order.to.is_local() && !order.moves);
     assert_eq!(fixture.state.pane().marked().entries(), 0, "the marks are used up");
 }
@@ -258,8 +255,8 @@ fn a_piece_that_is_through_is_noted_and_not_ordered_again() {
     fixture.keys("j j j space space");
     let key = fixture.copy(1);
     engine(&mut fixture, ferry_client::transfer::Event::PieceDone { job: JobId(1), piece: 0 });
-    let name = ferry_shared::name::Name::try_from("holiday.raw").unwrap();
-    assert_eq!(transfers(&fixture.take()), [&TransferEffect::Through(key, name)]);
+    let path = ferry_shared::path::RemotePath::from_wire(b"holiday.raw").unwrap();
+    assert_eq!(transfers(&fixture.take()), [&TransferEffect::Through(key, path)]);
     let error = ClientError::closed();
     engine(&mut fixture, ferry_client::transfer::Event::PieceFailed { job: JobId(1), piece: 1, error: error.clone() });
     let summary = ferry_client::transfer::Summary { error: Some(error), failed_pieces: 1, ..Default::default() };
@@ -270,7 +267,7 @@ fn a_piece_that_is_through_is_noted_and_not_ordered_again() {
     fixture.keys("esc r");
     let again = fixture.take();
     let [TransferEffect::Begin(_, order)] = &transfers(&again)[..] else { panic!("{again:?}") };
-    assert_eq!(order.what.iter().map(|piece| piece.name.display().to_string()).collect::<Vec<_>>(), ["iso.img"]);
+    assert_eq!(order.what.iter().map(Piece::shown).collect::<Vec<_>>(), ["iso.img"]);
 }
 
 #[test]

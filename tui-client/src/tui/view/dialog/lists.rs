@@ -80,7 +80,8 @@ pub(super) fn found(paint: &mut Paint<'_>, state: &State, found: &Found, room: R
         let folder = if item.item.is_folder() { "/" } else { "" };
         let name = item.item.entry.name.display();
         let shown = format!(
-            "{}{name}{folder}",
+            "{}{}{name}{folder}",
+            if item.item.marked { format!("{} ", paint.appearance().signs.mark) } else { String::new() },
             if item.under.is_home() { String::new() } else { format!("{}/", under.trim_start_matches('/')) }
         );
         let size = if item.item.is_folder() { String::new() } else { figures::size(item.item.entry.size) };
@@ -89,13 +90,15 @@ pub(super) fn found(paint: &mut Paint<'_>, state: &State, found: &Found, room: R
     };
     let lines: Vec<Line> = found.items.iter().map(line).collect();
     let title = format!("Found for {} below {}", found.pattern, found.folder.display(&state.home));
-    let area = open(paint, state, room, &title, &lines, 2, &[Action::NewSite, Action::EditSite, Action::RemoveEntry]);
+    let area = open(paint, state, room, &title, &lines, 2, &[]);
     let count = match (&found.ticket, &found.problem, found.cut) {
         (Some(_), ..) => format!("{} {} so far", pane::spinner(paint, state.now), found.items.len()),
         (None, Some(problem), _) => problem.to_string(),
         (None, None, true) => format!("the first {}; there may be more", found.items.len()),
         (None, None, false) => format!("{} found", found.items.len()),
     };
+    let marked = found.items.iter().filter(|found| found.item.marked).count();
+    let count = if marked > 0 { format!("{marked} marked, {count}") } else { count };
     let style = if found.problem.is_some() { theme.bad } else { theme.dim };
     paint.text(area.x, area.y.saturating_sub(2), area.width, &count, style);
     list::draw(paint, area, found.view, &lines, theme.text);

@@ -1,6 +1,5 @@
 //! The plan of a copy, a move or a deletion.
 
-use ferry_shared::name::Name;
 use ratatui::{layout::Rect, style::Style};
 
 use crate::{
@@ -11,6 +10,7 @@ use crate::{
             State,
             dialog::{CopyPlan, Count, DeletePlan},
             labels,
+            transfers::Piece,
         },
         view::{figures, paint::Paint, pane, popup},
     },
@@ -26,7 +26,7 @@ pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: 
     let theme = &paint.appearance().theme;
     let order = &plan.order;
     let word = if order.moves { "Move" } else { "Copy" };
-    let mut lines: Lines = names(order.what.iter().map(|piece| (&piece.name, piece.folder)), theme.text);
+    let mut lines: Lines = names(order.what.iter().map(Piece::shown), theme.text);
     lines.push((String::new(), theme.text));
     lines.push((format!("from   {}", labels::place(state, &order.from)), theme.dim));
     lines.push((format!("to     {}", labels::place(state, &order.to)), theme.text));
@@ -73,7 +73,8 @@ fn fit(paint: &Paint<'_>, plan: &CopyPlan) -> (String, Style) {
 
 pub(super) fn delete(paint: &mut Paint<'_>, state: &State, plan: &DeletePlan, room: Rect) {
     let theme = &paint.appearance().theme;
-    let mut lines: Lines = names(plan.what.iter().map(|(name, folder)| (name, *folder)), theme.text);
+    let mut lines: Lines =
+        names(plan.what.iter().map(|(path, folder)| Piece::new(path.clone(), *folder).shown()), theme.text);
     lines.push((String::new(), theme.text));
     lines.push((format!("in     {}", plan.folder.display(&state.home)), theme.dim));
     lines.push((format!("is     {}", amount(paint, state, &plan.count)), theme.warn));
@@ -89,9 +90,8 @@ fn what(count: usize) -> String {
 }
 
 /// The first names, and how many others there are.
-fn names<'n>(all: impl Iterator<Item = (&'n Name, bool)>, style: Style) -> Lines {
-    let shown = |(name, folder): (&Name, bool)| format!("{}{}", name.display(), if folder { "/" } else { "" });
-    let mut lines: Lines = all.map(|entry| (shown(entry), style)).collect();
+fn names(all: impl Iterator<Item = String>, style: Style) -> Lines {
+    let mut lines: Lines = all.map(|name| (name, style)).collect();
     if lines.len() > NAMES {
         let others = lines.len() - (NAMES - 1);
         lines.truncate(NAMES - 1);

@@ -9,7 +9,7 @@ use crate::{
             State,
             dialog::{ConflictView, Question, TrustView},
             labels, offered,
-            transfers::Ask,
+            transfers::{Ask, Piece},
         },
         view::{
             figures::{self, Dates},
@@ -145,7 +145,7 @@ pub(super) fn resume(paint: &mut Paint<'_>, state: &State, room: Rect) {
     for left in left.iter().take(6) {
         let to = left.order.to.display(&state.home);
         let way = transfer_strip::arrow(paint, left.order.way());
-        let piece = left.order.what.first().map(|piece| piece.name.display().to_string()).unwrap_or_default();
+        let piece = left.order.what.first().map(Piece::shown).unwrap_or_default();
         let others = left.order.what.len().saturating_sub(1);
         let others = if others > 0 { format!(" and {others} others") } else { String::new() };
         lines.push((format!("{way} {piece}{others}  to {to}"), theme.text));
