@@ -23,6 +23,7 @@ pub mod noise;
 pub mod peer;
 pub mod picture;
 pub mod proxy;
+pub mod recording;
 pub mod screen;
 pub mod server;
 pub mod sftp;

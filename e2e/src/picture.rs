@@ -29,20 +29,31 @@ struct Style {
 /// The picture of a screen, with `title` for people who cannot see it.
 #[must_use]
 pub fn svg(screen: &Screen, title: &str) -> String {
+    let (lines, _) = screen.size();
+    let body: String = (0..lines.get()).map(|at| line(screen, at)).collect();
+    whole(screen, title, &body)
+}
+
+/// One line of a screen, at its place in a picture.
+#[must_use]
+pub fn line(screen: &Screen, line: u16) -> String {
+    let mut out = String::new();
+    draw_line(&mut out, screen, line, screen.size().1.get());
+    out
+}
+
+/// A picture of the size of a screen, with what is drawn in it.
+#[must_use]
+pub fn whole(screen: &Screen, title: &str, body: &str) -> String {
     let (lines, columns) = screen.size();
     let (width, height) =
         (columns.get() * CELL.0 + 2 * MARGIN, lines.get().saturating_mul(CELL.1).saturating_add(2 * MARGIN));
-    let mut out = format!(
+    format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
          height=\"{height}\" role=\"img\" font-family=\"monospace\" font-size=\"13\" xml:space=\"preserve\">\n\
-         <title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" rx=\"6\" fill=\"{BACKGROUND}\"/>\n",
+         <title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" rx=\"6\" fill=\"{BACKGROUND}\"/>\n{body}</svg>\n",
         escaped(title)
-    );
-    for line in 0..lines.get() {
-        draw_line(&mut out, screen, line, columns.get());
-    }
-    out.push_str("</svg>\n");
-    out
+    )
 }
 
 fn draw_line(out: &mut String, screen: &Screen, line: u16, columns: u16) {

@@ -70,6 +70,8 @@ impl Log {
 pub struct Memory {
     /// Resident now (`VmRSS`).
     pub now: u64,
+    /// Of it, what is no file (`RssAnon`): the rest is the program itself.
+    pub anonymous: u64,
     /// The peak (`VmHWM`) since the start or [`Server::forget_peak`].
     pub peak: u64,
 }
@@ -372,7 +374,7 @@ impl Server {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel tells");
             line.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number of KiB")
         };
-        Memory { now: figure("VmRSS:"), peak: figure("VmHWM:") }
+        Memory { now: figure("VmRSS:"), anonymous: figure("RssAnon:"), peak: figure("VmHWM:") }
     }
 
     /// Resets the peak of [`Server::memory`].
