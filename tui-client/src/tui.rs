@@ -5,6 +5,7 @@
 
 mod action;
 mod config;
+mod contain;
 mod effect;
 mod effects;
 mod event;
@@ -107,6 +108,7 @@ pub(crate) async fn start(context: &mut Context, address: Option<&OsStr>) -> Res
         keymap,
         appearance,
         viewing: Viewing { sort: settings.sort, hidden: settings.hidden, filter: None },
+        preview: settings.preview,
         rule: context.global.on_conflict.map_or(settings.rule, Into::into),
         links: context.global.links,
         at_once: options.settings.transfers,

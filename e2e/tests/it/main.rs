@@ -19,6 +19,7 @@ mod between;
 mod browser;
 mod browser_faults;
 mod browser_keystrokes;
+mod browser_preview;
 mod browser_sites;
 mod browser_sync;
 mod browser_tabs;

@@ -44,6 +44,7 @@ pub(crate) enum Action {
     NewFolder,
     Delete,
     View,
+    Preview,
     Edit,
     Details,
     Find,

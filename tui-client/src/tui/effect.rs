@@ -10,6 +10,7 @@ use ferry_shared::{fingerprint::Fingerprint, path::RemotePath, secret::Secret};
 
 use super::state::{
     place::Place,
+    preview::Wanted,
     saved::{Bookmark, NamedSite},
     side::Side,
     ticket::Ticket,
@@ -40,6 +41,8 @@ pub(crate) enum Effect {
     Count(Ticket, Place, Vec<RemotePath>, CountFor),
     /// Read a block of a file.
     Read(Ticket, Place, u64),
+    /// Make the preview of an entry. Reads it, and neither runs nor writes anything.
+    Preview(Ticket, Box<Wanted>),
     /// Compute a file's digest.
     Digest(Ticket, Place),
     /// Ask for a remote file's version.

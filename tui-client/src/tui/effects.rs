@@ -6,6 +6,7 @@
 mod connection;
 mod local;
 mod outside;
+mod preview;
 mod queue;
 mod remote;
 mod reply;
@@ -28,7 +29,7 @@ use self::{connection::ConnectionKeeper, queue::Queue, reply::Reply, saved::Keep
 use super::{
     effect::{Effect, SyncEffect},
     event::Event,
-    state::{place::Place, saved::Saved, ticket::Ticket},
+    state::{place::Place, preview::Wanted, saved::Saved, ticket::Ticket},
 };
 use crate::{args::Links, home::Home};
 
@@ -94,6 +95,7 @@ pub(crate) struct Effects {
     syncs: Syncs,
     saved: Keeper,
     watched: Watched,
+    turn: preview::Turn,
 }
 
 impl Effects {
@@ -107,6 +109,7 @@ impl Effects {
             syncs: Syncs::default(),
             saved,
             watched: Watched::new(events.clone()),
+            turn: preview::Turn::default(),
             events,
         }
     }
@@ -129,6 +132,7 @@ impl Effects {
                 let local = move |path, _, reply| local::read(path, block, &reply);
                 self.ask(ticket, place, local, move |ask, path| remote::read(ask, path, block));
             }
+            Effect::Preview(ticket, asked) => self.preview(ticket, *asked),
             Effect::Digest(ticket, place) => self.ask(ticket, place, local::digest, remote::digest),
             Effect::Search(ticket, place, pattern) => {
                 let there = pattern.clone();
@@ -198,6 +202,21 @@ impl Effects {
                 let reply = Reply::new(self.events.clone(), ticket);
                 tokio::spawn(async move { reply.failed(&ClientError::Cancelled).await });
             }
+        }
+    }
+
+    fn preview(&mut self, ticket: Ticket, asked: Wanted) {
+        let place = asked.subject.place.clone();
+        match (place.site, place.path) {
+            (SiteKey::Server(server), SitePath::Remote(path)) => {
+                let turn = self.turn.clone();
+                self.ask_server(ticket, &server, move |ask| preview::of_remote(ask, path, asked, turn));
+            }
+            (_, SitePath::Local(path)) => {
+                let turn = self.turn.clone();
+                self.ask_disk(ticket, move |stop, reply| preview::of_local(&asked, &path, &turn, &stop, &reply));
+            }
+            (SiteKey::Local, SitePath::Remote(_)) => {}
         }
     }
 

@@ -17,6 +17,7 @@ use super::{
         item::Item,
         listing::Amount,
         place::Place,
+        preview::Content,
         problem::Problem,
         saved::Saved,
         side::Side,
@@ -150,6 +151,8 @@ pub(crate) enum Answer {
         /// The size of the whole file in bytes.
         size: u64,
     },
+    /// The preview of an entry.
+    Preview(Box<Content>),
     /// A file's digest.
     Digest(String),
     /// A file's version and permission bits; `None` where there is none (any more).

@@ -153,6 +153,7 @@ pub(crate) fn begin(server: Option<Server>) -> Begin {
         keymap: Keymap::preset(Preset::Default),
         appearance: Appearance::default(),
         viewing: Viewing::default(),
+        preview: true,
         rule: ConflictRule::Ask,
         links: None,
         at_once: 4,
@@ -469,6 +470,7 @@ pub(crate) fn ticket_of(effect: &Effect) -> Option<Ticket> {
         Effect::List(ticket, _)
         | Effect::Count(ticket, ..)
         | Effect::Read(ticket, ..)
+        | Effect::Preview(ticket, _)
         | Effect::Digest(ticket, _)
         | Effect::Version(ticket, _)
         | Effect::Search(ticket, ..)

@@ -14,6 +14,7 @@ pub(crate) mod order;
 pub(crate) mod pane;
 pub(crate) mod pattern;
 pub(crate) mod place;
+pub(crate) mod preview;
 pub(crate) mod problem;
 pub(crate) mod saved;
 pub(crate) mod server;
@@ -43,6 +44,7 @@ use self::{
     layout::Layout,
     pane::Pane,
     pattern::Pattern,
+    preview::Preview,
     problem::Problem,
     saved::Saved,
     server::Server,
@@ -144,6 +146,8 @@ pub(crate) struct State {
     pub(crate) find: Option<Pattern>,
     /// Whether what it matches is shown.
     pub(crate) highlight: bool,
+    /// The preview of the entry under the cursor.
+    pub(crate) preview: Preview,
     /// The dialogs over the panes, the topmost last.
     pub(crate) dialogs: Vec<Dialog>,
     /// The connections to servers.

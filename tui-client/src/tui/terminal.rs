@@ -26,6 +26,7 @@ use ratatui::{
 };
 
 use super::{
+    contain,
     event::{Event, Mouse, MouseAct},
     keymap::{Code, Key},
     state::{State, appearance::Depth},
@@ -158,6 +159,9 @@ fn restore_on_panic() {
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
+            if contain::is_contained() {
+                return;
+            }
             restore();
             before(info);
         }));

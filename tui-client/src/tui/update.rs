@@ -22,6 +22,7 @@ mod list;
 mod mark;
 mod mouse;
 mod name;
+mod preview;
 mod question;
 mod queue;
 mod quit;
@@ -80,6 +81,7 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
     connection::close_unused(state, &mut out);
     land::watch(state, &mut out);
     state.settle();
+    preview::follow(state, &mut out);
     out
 }
 

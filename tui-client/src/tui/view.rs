@@ -12,6 +12,7 @@ mod list;
 mod paint;
 mod pane;
 mod popup;
+mod preview;
 mod spark;
 mod tabs;
 #[cfg(test)]

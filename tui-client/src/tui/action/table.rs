@@ -57,6 +57,7 @@ const FILES: &[Row] = &[
     row(View, "view", PANES, &["f3", "o"], "view the file as text or hex, without fetching all of it")
         .hint("view")
         .rank(4),
+    row(Preview, "preview", PANES, &["p"], "show or hide a preview of what is under the cursor"),
     row(Edit, "edit", PANES, &["f4", "e"], "edit in $EDITOR; a remote file comes and goes back verified"),
     row(NewFolder, "new-folder", PANES, &["f7", "a"], "make a folder, or several: a/b").hint("folder").rank(4),
     row(Delete, "delete", PANES, &["f8", "d", "delete"], "delete, after showing how much that is")

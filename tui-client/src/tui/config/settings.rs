@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) notify: Notify,
     /// Whether hidden names are shown.
     pub(crate) hidden: bool,
+    /// Whether a wide screen begins with the preview.
+    pub(crate) preview: bool,
     /// The order of folders.
     pub(crate) sort: Sort,
     /// The rule for copies whose target exists already.
@@ -71,6 +73,7 @@ impl Default for Settings {
             title: true,
             notify: Notify::Bell,
             hidden: false,
+            preview: true,
             sort: Sort::default(),
             rule: ConflictRule::Ask,
             at_once: None,
@@ -143,6 +146,7 @@ impl Settings {
                 }
             }
             "hidden" => self.hidden = truth(value)?,
+            "preview" => self.preview = truth(value)?,
             "sort" => {
                 self.sort.by = match text(value)? {
                     "name" => By::Name,
@@ -218,6 +222,7 @@ mod tests {
             "title",
             "notify",
             "hidden",
+            "preview",
             "sort",
             "reversed",
             "on-conflict",

@@ -5,5 +5,5 @@ mod read;
 mod walk;
 
 pub(super) use change::{make_folder, remove, remove_copy, rename, write};
-pub(super) use read::{digest, free, list, read};
+pub(super) use read::{digest, free, item, list, read};
 pub(super) use walk::{count, search};

@@ -175,6 +175,19 @@ impl Appearance {
         self.signs == ASCII
     }
 
+    /// Whether the theme has no colours: bold, dim and reversed say it all.
+    pub(crate) fn is_colourless(&self) -> bool {
+        [self.theme.folder, self.theme.mark, self.theme.good, self.theme.bad].iter().all(|style| style.fg.is_none())
+    }
+
+    /// Whether the theme is made for dark text on a light background: as far as its own background or text says it, else
+    /// by its name.
+    pub(crate) fn is_light(&self) -> bool {
+        let background = self.ground.bg.and_then(colour::is_bright);
+        let text = self.ground.fg.and_then(colour::is_bright);
+        background.or(text.map(|text| !text)).unwrap_or(self.name == "light")
+    }
+
     fn take(&mut self, index: usize) {
         if let Some(theme) = self.themes.get(index) {
             let styles = if matches!(self.depth, Depth::Many | Depth::All) { &theme.many } else { &theme.few };
@@ -204,5 +217,31 @@ impl Appearance {
     pub(crate) fn add(&mut self, theme: Theme) {
         self.themes.retain(|other| other.name != theme.name);
         self.themes.push(theme);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_theme_says_what_background_it_is_made_for() {
+        let of = |name: &str, text: &str, depth| {
+            let mut appearance = Appearance::new(UNICODE, depth);
+            appearance.add(Theme::read(name, text).0);
+            assert!(appearance.choose(name));
+            appearance.is_light()
+        };
+        for depth in [Depth::Many, Depth::All] {
+            assert!(of("light", "", depth) && !of("dark", "", depth) && !of("mine", "", depth));
+            assert!(of("mine", "text = \"black on #fdf6e3\"", depth));
+            assert!(!of("light", "text = \"white on #101010\"", depth));
+            assert!(of("mine", "text = \"#202020\"", depth) && !of("mine", "text = \"bright-white\"", depth));
+        }
+        let mut appearance = Appearance::new(UNICODE, Depth::All);
+        for (name, colourless) in [("plain", true), ("dark", false), ("light", false)] {
+            assert!(appearance.choose(name));
+            assert_eq!(appearance.is_colourless(), colourless, "{name}");
+        }
     }
 }

@@ -8,6 +8,10 @@ use super::{State, side::Side};
 pub(crate) const LEAST: (u16, u16) = (50, 12);
 /// From this width on both panes are shown side by side.
 pub(crate) const TWO_PANES: u16 = 80;
+/// From this width on the preview has a column of its own.
+pub(crate) const THREE_COLUMNS: u16 = 140;
+/// Hundredths of the width that this column takes.
+const PREVIEW_WIDTH: u32 = 32;
 /// Lines and columns of a pane's frame: the title and the status are on it.
 const FRAME: u16 = 2;
 
@@ -26,6 +30,8 @@ pub(crate) struct Layout {
     pub(crate) right: Option<Rect>,
     /// The columns between them, which can be dragged: the frames of both.
     pub(crate) divider: Option<Rect>,
+    /// The preview, right of both panes or in the place of the other one.
+    pub(crate) preview: Option<Rect>,
     /// The transfers.
     pub(crate) transfer_strip: Option<Rect>,
     /// The line with the keys.
@@ -54,11 +60,19 @@ impl Layout {
             y += 1;
         }
         if width >= TWO_PANES {
+            let screen = width;
+            let width = layout.beside_preview(state, (y, bottom - y));
             let left = left_width(width, state.divider);
             let height = bottom - y;
             layout.left = Some(Rect { x: 0, y, width: left, height });
             layout.divider = Some(Rect { x: left - 1, y, width: 2, height });
             layout.right = Some(Rect { x: left, y, width: width - left, height });
+            if screen < THREE_COLUMNS && state.preview.instead {
+                layout.preview = match state.active {
+                    Side::Left => layout.right.take(),
+                    Side::Right => layout.left.take(),
+                };
+            }
         } else {
             layout.sides = line(y);
             let one = Some(Rect { x: 0, y: y + 1, width, height: bottom - y - 1 });
@@ -68,6 +82,31 @@ impl Layout {
             }
         }
         Some(layout)
+    }
+
+    /// Gives the preview a column of its own at the right, if it is to have one. Returns the width that is left.
+    fn beside_preview(&mut self, state: &State, (y, height): (u16, u16)) -> u16 {
+        let width = state.size.0;
+        if width < THREE_COLUMNS || !state.preview.column {
+            return width;
+        }
+        let taken = u16::try_from(u32::from(width) * PREVIEW_WIDTH / 100).unwrap_or(width / 3);
+        self.preview = Some(Rect { x: width - taken, y, width: taken, height });
+        width - taken
+    }
+
+    /// The columns of both panes.
+    pub(crate) fn panes_width(&self) -> u16 {
+        let beside = self.preview.filter(|_| self.left.is_some() && self.right.is_some());
+        beside.map_or(self.screen.width, |preview| preview.x)
+    }
+
+    /// The columns and lines for the content of the preview; `None` if it is not shown.
+    pub(crate) fn preview_room(&self) -> Option<(u16, u16)> {
+        self.preview.map(|area| {
+            let inside = inside(area);
+            (inside.width.saturating_sub(2), inside.height)
+        })
     }
 
     /// Where a pane is, if it is shown.

@@ -7,6 +7,7 @@ use super::{
     attempt::Step,
     dialog::{Dialog, Step as CompareStep},
     pane::LANDING,
+    preview::Step as PreviewStep,
 };
 
 /// How often figures of running transfers change.
@@ -37,6 +38,11 @@ impl State {
             if let Some(time) = pane.reread_at {
                 at(time);
             }
+        }
+        match self.preview.step {
+            PreviewStep::Resting(until) => at(until),
+            PreviewStep::Loading { since, .. } => at((since + PATIENCE).max(self.now + TURN)),
+            _ => {}
         }
         if self.is_waiting() {
             at(self.now + TURN);

@@ -2,7 +2,7 @@
 
 use ferry_shared::path::RemotePath;
 
-use super::{Out, comparison, connect, connection, copy, count, details, edit, name, read, search, view};
+use super::{Out, comparison, connect, connection, copy, count, details, edit, name, preview, read, search, view};
 use crate::{
     human,
     tui::{
@@ -31,6 +31,7 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
         Answer::Comparing(steps) => comparison::comparing(state, ticket, steps),
         Answer::Compared(plan) => comparison::compared(state, ticket, plan, out),
         Answer::Block { index, bytes, size } => view::block(state, ticket, index, bytes, size, out),
+        Answer::Preview(content) => preview::taken(state, ticket, *content),
         Answer::Digest(digest) => drop(details::digest(state, ticket, Ok(digest))),
         Answer::Version(version) => drop(edit::version(state, ticket, version, out)),
         Answer::Gone(path) => gone(state, ticket, &path),
@@ -132,6 +133,7 @@ fn failed(state: &mut State, ticket: Ticket, problem: &Problem, out: &mut Out) {
         || comparison::failed(state, ticket, problem)
         || count::failed(state, ticket, problem)
         || view::failed(state, ticket, problem)
+        || preview::failed(state, ticket, problem)
         || search::failed(state, ticket, problem)
         || details::digest(state, ticket, Err(problem))
         || edit::failed(state, ticket, problem);

@@ -2,7 +2,7 @@
 
 use super::{
     Out, arrange, choose, clipboard, comparison, conflict, connection, copy, delete, details, edit, find, mark, name,
-    queue, quit, reach, read, search, site, tabs, view,
+    preview, queue, quit, reach, read, search, site, tabs, view,
 };
 use crate::tui::{
     action::{Action, Where},
@@ -45,6 +45,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         Action::Delete => delete::plan(state, out),
         Action::Compare => comparison::open(state, out),
         Action::View => view::open(state, out),
+        Action::Preview => preview::toggle(state),
         Action::Edit => edit::begin(state, out),
         Action::Details => details::open(state, out),
         Action::CopyPath | Action::CopyAddress => clipboard::copy(state, action, out),

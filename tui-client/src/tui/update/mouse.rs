@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Out, key, queue, tabs};
+use super::{Out, key, preview, queue, tabs};
 use crate::tui::{
     action::{Action, Where},
     event::{Mouse, MouseAct},
@@ -73,7 +73,7 @@ fn panes(state: &mut State, layout: &Layout, mouse: Mouse, out: &mut Out) {
     match did {
         MouseAct::Press if on_divider => state.dragging = true,
         MouseAct::Drag if state.dragging => {
-            let width = u32::from(state.size.0.max(1));
+            let width = u32::from(layout.panes_width().max(1));
             state.divider = u16::try_from(u32::from(at.x) * 100 / width).unwrap_or(50).clamp(20, 80);
         }
         MouseAct::Press if layout.tabs.is_some_and(|tabs| tabs.contains(at)) => {
@@ -86,6 +86,8 @@ fn panes(state: &mut State, layout: &Layout, mouse: Mouse, out: &mut Out) {
         MouseAct::Press if layout.transfer_strip.is_some_and(|strip| strip.contains(at)) => {
             state.dialogs.push(Dialog::Transfers(TransfersView::default()));
         }
+        MouseAct::WheelUp if layout.preview.is_some_and(|area| area.contains(at)) => preview::scroll(state, -WHEEL),
+        MouseAct::WheelDown if layout.preview.is_some_and(|area| area.contains(at)) => preview::scroll(state, WHEEL),
         _ => {
             let side = Side::BOTH.into_iter().find(|side| layout.pane(*side).is_some_and(|area| area.contains(at)));
             if let Some(side) = side {

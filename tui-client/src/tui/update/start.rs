@@ -20,6 +20,7 @@ use crate::{
             listing::Viewing,
             pane::Pane,
             place::Place,
+            preview::Preview,
             saved::Saved,
             server::Server,
             side::{Panes, Side},
@@ -51,6 +52,8 @@ pub(crate) struct Begin {
     pub(crate) appearance: Appearance,
     /// The sort order and the filters of the panes.
     pub(crate) viewing: Viewing,
+    /// Whether a wide screen begins with the preview.
+    pub(crate) preview: bool,
     /// The rule for copies whose target exists already.
     pub(crate) rule: ConflictRule,
     /// The rule for symbolic links that the command line gives.
@@ -94,6 +97,7 @@ pub(crate) fn start(begin: Begin) -> (State, Vec<Effect>) {
         together: false,
         find: None,
         highlight: false,
+        preview: Preview::new(begin.preview),
         dialogs: Vec::new(),
         connections: Connections::new(),
         ended: HashMap::new(),

@@ -9,6 +9,7 @@ mod failures;
 mod files;
 mod found;
 mod outcome;
+mod preview;
 mod session;
 mod tabs;
 mod transfer;

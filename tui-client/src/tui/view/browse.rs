@@ -1,6 +1,6 @@
 //! The panes, the tabs and the transfer strip: everything that dialogs are drawn over.
 
-use super::{paint::Paint, pane, tabs, transfer_strip};
+use super::{paint::Paint, pane, preview, tabs, transfer_strip};
 use crate::tui::state::{State, layout::Layout, side::Side};
 
 /// Draws the panes and the transfer strip.
@@ -12,6 +12,9 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, layout: &Layout) {
     }
     if let Some(area) = layout.tabs {
         tabs::draw(paint, state, area);
+    }
+    if let Some(area) = layout.preview {
+        preview::draw(paint, state, area);
     }
     if let Some(area) = layout.sides {
         tabs::sides(paint, state, area);

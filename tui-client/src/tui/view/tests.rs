@@ -1,5 +1,7 @@
 //! Screens with their styles at three sizes. Review each snapshot before accepting it.
 
+mod preview;
+
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use ferry_client::{ClientError, sync::Plan};

@@ -49,7 +49,7 @@ fn pages(folder: &Path, stop: &CancellationToken, reply: &Reply) -> io::Result<(
 }
 
 /// An entry as a pane shows it; `None` where it is gone already, or has a name that no server can have.
-pub(super) fn item(entry: &fs::DirEntry) -> Option<Item> {
+pub(in crate::tui::effects) fn item(entry: &fs::DirEntry) -> Option<Item> {
     let name = remote_name(&entry.file_name()).ok()?;
     let metadata = entry.metadata().ok()?;
     let kind = kind(&metadata);

@@ -81,6 +81,23 @@ fn distance(one: (u8, u8, u8), other: (u8, u8, u8)) -> u32 {
     part(one.0, other.0) + part(one.1, other.1) + part(one.2, other.2)
 }
 
+/// Whether a colour is bright; `None` where that depends on the terminal.
+pub(crate) fn is_bright(colour: Color) -> Option<bool> {
+    let of = |(r, g, b): (u8, u8, u8)| u32::from(r) * 299 + u32::from(g) * 587 + u32::from(b) * 114 > 127_500;
+    match colour {
+        Color::Rgb(r, g, b) => Some(of((r, g, b))),
+        Color::Indexed(index) if index >= CUBE => Some(of(exact(index))),
+        Color::White | Color::Gray => Some(true),
+        Color::Black | Color::DarkGray => Some(false),
+        _ => None,
+    }
+}
+
+/// One of the terminal's own sixteen by its number, 0 to 15.
+pub(crate) fn own(number: u8) -> Color {
+    SIXTEEN.get(usize::from(number)).map_or(Color::Reset, |(color, _)| *color)
+}
+
 /// The nearest of the sixteen.
 fn nearest(to: (u8, u8, u8)) -> Color {
     SIXTEEN.iter().min_by_key(|(_, exact)| distance(*exact, to)).map_or(Color::Gray, |(color, _)| *color)
