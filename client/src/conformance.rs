@@ -67,6 +67,7 @@ macro_rules! sites {
                 a_file_whose_size_is_not_known_is_stored,
                 a_large_file_with_another_digest_is_never_stored,
                 an_interrupted_file_resumes,
+                a_paused_file_keeps_the_blocks_that_were_begun,
                 equal_blocks_of_a_replaced_file_are_not_sent,
                 an_interrupted_file_is_not_seen_under_its_name,
                 the_part_of_an_interrupted_file_is_discarded,

@@ -47,7 +47,7 @@ pub use pages::PageStream;
 pub use reading::{Block, BlockStream};
 pub use running::{CommandStream, Said};
 pub(crate) use task::{Call, More};
-pub(crate) use waiter::{Batch, Expected, Part, ReadWaiter, UploadPart, UploadWaiter, Waiter, block, found};
+pub(crate) use waiter::{Batch, Expected, Observed, Part, ReadWaiter, UploadPart, UploadWaiter, Waiter, block, found};
 
 /// The maximum number of queued calls; further ones wait.
 const CALLS: usize = 64;

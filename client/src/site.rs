@@ -143,6 +143,17 @@ pub trait Watch: fmt::Debug + Send + Sync {
     /// The target has this number of bytes on its disk.
     fn grown_to(&self, _bytes: u64) {}
 
+    /// This number of bytes of a block has arrived on this computer. They are at the target only when they are reported
+    /// as [`moved`](Self::moved).
+    fn arriving(&self, _bytes: u64) {}
+
+    /// A token that is cancelled when the transfer is to end in order: the blocks that were begun are finished, no others
+    /// are begun, and the calls end with [`ClientError::Cancelled`], one of them at least because of the token, the
+    /// other because of that. If this takes long, they are dropped.
+    fn pausing(&self) -> CancellationToken {
+        CancellationToken::new()
+    }
+
     /// Whether the transfer must stop; checked before irreversible steps.
     fn is_stopped(&self) -> bool;
 }

@@ -97,12 +97,24 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
     /// # Errors
     /// [`LinkError`]; the connection cannot be used any more.
     pub async fn next(&mut self) -> Result<Option<Frame>, LinkError> {
+        self.next_observed(&mut |_, _| ()).await
+    }
+
+    /// Like [`next`](Self::next), but passes the index and the bytes of a large block to `arriving` as they
+    /// arrive.
+    ///
+    /// # Errors
+    /// Those of [`next`](Self::next).
+    pub async fn next_observed(
+        &mut self,
+        arriving: &mut (dyn FnMut(u64, usize) + Send),
+    ) -> Result<Option<Frame>, LinkError> {
         loop {
             if let Some(frame) = self.buffered()? {
                 return Ok(Some(frame));
             }
             if let Some(length) = self.large_block()? {
-                return self.read_large(length).await.map(Some);
+                return self.read_large(length, arriving).await.map(Some);
             }
             if self.fill().await? == 0 {
                 return if self.ahead.is_empty() { Ok(None) } else { Err(LinkError::Cut) };
@@ -133,13 +145,18 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
         Ok((large && index_here).then(|| header.length - INDEX_LEN))
     }
 
-    async fn read_large(&mut self, length: usize) -> Result<Frame, LinkError> {
+    async fn read_large(
+        &mut self,
+        length: usize,
+        arriving: &mut (dyn FnMut(u64, usize) + Send),
+    ) -> Result<Frame, LinkError> {
         self.ahead.advance(HEADER_LEN);
         let index = self.ahead.get_u64();
         let mut buffer = self.pool.take();
         let here = self.ahead.len().min(length);
         buffer.extend_from_slice(&self.ahead[..here]);
         self.ahead.advance(here);
+        arriving(index, here);
         while buffer.len() < length {
             // Reserve the full length once a good part has arrived; until it is written, that is address space
             // only. Growing step by step would fragment the heap.
@@ -153,6 +170,7 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
                 return Err(LinkError::Cut);
             }
             self.received.fetch_add(got as u64, Ordering::Relaxed);
+            arriving(index, got);
         }
         Ok(Frame::Block { index, bytes: Payload::Pooled(buffer) })
     }
@@ -262,6 +280,35 @@ mod tests {
             }
         }
         assert!(reader.next().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_bytes_of_a_large_block_are_told_as_they_arrive() {
+        let (mut ours, theirs) = tokio::io::duplex(1 << 20);
+        let mut reader = LinkReader::new(theirs, BufferPool::new(1));
+        reader.set_phase(Phase::LoggedIn);
+        let whole = block(7, &[1; 200_000]);
+        let (told, mut so_far) = tokio::sync::mpsc::unbounded_channel();
+        let reading = async {
+            reader.next_observed(&mut |index, bytes| told.send((index, bytes)).unwrap()).await.unwrap().unwrap();
+            drop(told);
+        };
+        let writing = async {
+            let mut arrived = 0;
+            for part in whole.chunks(whole.len() / 2) {
+                ours.write_all(part).await.unwrap();
+                let head = if arrived == 0 { HEADER_LEN + INDEX_LEN } else { 0 };
+                let until = arrived + part.len() - head;
+                while arrived < until {
+                    let (index, bytes) = so_far.recv().await.unwrap();
+                    assert_eq!(index, 7);
+                    arrived += bytes;
+                }
+                assert_eq!(arrived, until);
+            }
+            assert_eq!((arrived, so_far.recv().await), (200_000, None));
+        };
+        tokio::join!(reading, writing);
     }
 
     #[tokio::test]

@@ -112,6 +112,11 @@ impl Scene {
         self.site.abilities()
     }
 
+    /// Whether the site is a server.
+    pub(crate) fn is_server(&self) -> bool {
+        self.site.name().contains("://")
+    }
+
     pub(crate) async fn session(&self) -> Box<dyn Session> {
         self.site.open(&self.surroundings).await.unwrap()
     }
@@ -153,7 +158,7 @@ impl Scene {
         let (requests, incoming) = mpsc::channel(count.max(1));
         let (outgoing, mut answers) = mpsc::channel(count.max(1));
         for (id, op) in ops.into_iter().enumerate() {
-            requests.try_send(Request { id: id as u64, op }).unwrap();
+            requests.try_send(Request { id: id as u64, op, watch: None }).unwrap();
         }
         drop(requests);
         self.session().await.batch(incoming, outgoing).await.unwrap();
@@ -330,6 +335,7 @@ pub(crate) struct Noted {
     pub(crate) kept: AtomicU64,
     pub(crate) grown_to: AtomicU64,
     pub(crate) stop: AtomicBool,
+    pub(crate) pausing: CancellationToken,
 }
 
 impl Noted {
@@ -372,6 +378,10 @@ impl Watch for Noted {
 
     fn grown_to(&self, bytes: u64) {
         self.grown_to.store(bytes, Relaxed);
+    }
+
+    fn pausing(&self) -> CancellationToken {
+        self.pausing.clone()
     }
 
     fn is_stopped(&self) -> bool {

@@ -1,13 +1,20 @@
 //! Large files: stored, interrupted, resumed, stopped.
 
-use ferry_shared::{digest::Digest, entry::Mtime, limits::BLOCK_SIZE};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ferry_shared::{
+    digest::Digest,
+    entry::Mtime,
+    limits::{BLOCK_LEN, BLOCK_SIZE},
+};
 use tokio::sync::mpsc;
 
 use super::scene::{DATE, Noted, Scene, large};
 use crate::{
     error::ClientError,
     obstacle::Obstacle,
-    site::{Dates, Get, Make, Op, Over, Piece, Put, Replace, Resume, TargetKind},
+    site::{BlockBytes, Dates, FileFacts, Get, Make, Op, Opened, Over, Piece, Put, Replace, Resume, TargetKind, Watch},
 };
 
 pub(super) async fn a_large_file_is_stored_and_read_back(scene: &Scene) {
@@ -75,6 +82,45 @@ pub(super) async fn an_interrupted_file_resumes(scene: &Scene) {
         assert!(scene.read("x").await.unwrap().1 == content);
         scene.do_it(Op::Remove { at: scene.at("x"), only: None }).await;
     }
+}
+
+pub(super) async fn a_paused_file_keeps_the_blocks_that_were_begun(scene: &Scene) {
+    // The site in memory has no blocks to keep where it offers no digests.
+    if !scene.is_server() && scene.abilities().resume != Resume::Blocks {
+        return;
+    }
+    let content = large(1);
+    let (pieces, taken) = mpsc::channel(2);
+    let (told, mut held) = mpsc::channel(1);
+    let (mut session, watch) = (scene.session().await, Noted::new());
+    let put = Put { resume: true, ..scene.put("x", Over::Nothing) };
+    let put = Put { expected: FileFacts { size: content.len() as u64, ..put.expected }, ..put };
+    let writing = session.put(put.clone(), taken, told, Arc::clone(&watch) as Arc<dyn Watch>);
+    let sending = async {
+        let opened = Opened { size: Some(content.len() as u64), mtime: DATE, mode: 0o640, version: None };
+        pieces.send(Piece::Opened(opened)).await.unwrap();
+        assert!(held.recv().await.is_none());
+        for (index, block) in content.chunks(BLOCK_LEN).take(2).enumerate() {
+            let bytes = BlockBytes::Shared(Bytes::copy_from_slice(block));
+            pieces.send(Piece::Block { index: index as u64, bytes, equal: false }).await.unwrap();
+        }
+        while watch.bytes().0 < 2 * BLOCK_SIZE {
+            tokio::task::yield_now().await;
+        }
+        watch.pausing.cancel();
+        // A site may wait for the source, which ends too.
+        drop(pieces);
+    };
+    let (result, ()) = tokio::join!(writing, sending);
+    assert_eq!(result.unwrap_err().obstacle(), Obstacle::Cancelled);
+    session.settle().await;
+    assert!(session.is_usable());
+    // The file that was written to may be closed only now, before the answer.
+    drop(session.stat(&scene.at("")).await);
+    let streamed = scene.stream(put, &content, usize::MAX, Noted::new()).await;
+    streamed.result.unwrap();
+    assert_eq!(streamed.reused, 2 * BLOCK_SIZE);
+    assert!(scene.read("x").await.unwrap().1 == content);
 }
 
 pub(super) async fn equal_blocks_of_a_replaced_file_are_not_sent(scene: &Scene) {

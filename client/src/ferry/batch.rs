@@ -21,7 +21,7 @@ use crate::{
     error::ClientError,
     obstacle::Obstacle,
     remote::{Batch, Call, Chunk, Expected, Remote, Waiter},
-    site::{Answer, Content, OnlyIf, Op, Opened, Over, Put, Request, Version},
+    site::{Answer, Content, OnlyIf, Op, Opened, Over, Put, Request, Version, Watch},
 };
 
 /// The maximum number of bytes of frames passed on together.
@@ -49,9 +49,9 @@ pub(super) async fn run(
             count = requests.recv_many(&mut asked, MANY) => count,
             why = remote.closed() => return Err(why),
         };
-        for Request { id, op } in asked.drain(..) {
-            match frames.ask(op) {
-                Ok(expected) => waiters.push(batch.waiter(id, expected)),
+        for Request { id, op, watch } in asked.drain(..) {
+            match frames.ask(op, watch.as_ref()) {
+                Ok(expected) => waiters.push(batch.waiter(id, expected, watch)),
                 Err(error) => batch.answer(id, Err(error)).await,
             }
             if frames.bytes >= ENOUGH || waiters.len() >= MANY {
@@ -112,9 +112,9 @@ impl<'a> Frames<'a> {
     }
 
     /// Encodes a request, or nothing if that fails.
-    fn ask(&mut self, op: Op) -> Result<Expected, ClientError> {
+    fn ask(&mut self, op: Op, watch: Option<&Arc<dyn Watch>>) -> Result<Expected, ClientError> {
         let (start, chunks) = (self.filling.len(), self.full.len());
-        let expected = self.encode(op);
+        let expected = self.encode(op, watch);
         if expected.is_err() {
             self.filling.truncate(start);
         } else {
@@ -124,7 +124,7 @@ impl<'a> Frames<'a> {
         expected
     }
 
-    fn encode(&mut self, op: Op) -> Result<Expected, ClientError> {
+    fn encode(&mut self, op: Op, watch: Option<&Arc<dyn Watch>>) -> Result<Expected, ClientError> {
         let (request, expected) = match op {
             Op::Stat { at } => (message::Request::Stat { path: path(&at)? }, Expected::Entry),
             Op::MakeFolder { at, .. } => {
@@ -147,7 +147,7 @@ impl<'a> Frames<'a> {
             Op::Discard { at } => (message::Request::Discard { path: path(&at)? }, Expected::Done),
             Op::Get { at, .. } => (message::Request::Get { path: path(&at)?, blocks: None }, Expected::Content),
             Op::Put { put, content } => {
-                self.put(path(&put.at)?, &put, *content)?;
+                self.put(path(&put.at)?, &put, *content, watch)?;
                 return Ok(Expected::Stored);
             }
         };
@@ -158,8 +158,15 @@ impl<'a> Frames<'a> {
         Ok(expected)
     }
 
-    /// Uploads a file of at most one block: declares, sends and commits it at once.
-    pub(super) fn put(&mut self, path: RemotePath, put: &Put, content: Content) -> Result<(), ClientError> {
+    /// Uploads a file of at most one block: declares, sends and commits it at once. Its bytes are reported to `watch` as
+    /// they are written, or at once if they are few.
+    pub(super) fn put(
+        &mut self,
+        path: RemotePath,
+        put: &Put,
+        content: Content,
+        watch: Option<&Arc<dyn Watch>>,
+    ) -> Result<(), ClientError> {
         let Content { opened, bytes, root, .. } = content;
         let size = bytes.len() as u64;
         if opened.size != Some(size) || size > BLOCK_SIZE {
@@ -173,9 +180,15 @@ impl<'a> Frames<'a> {
             put_message(&mut last, &commit).map_err(unsendable)?;
             let block = Chunk::block(0, bytes, self.pool).map_err(unsendable)?;
             self.cut();
-            self.full.push(block);
+            self.full.push(match watch {
+                Some(watch) => block.counted(size, Arc::clone(watch)),
+                None => block,
+            });
             self.filling = last;
             return Ok(());
+        }
+        if let Some(watch) = watch {
+            watch.moved(size);
         }
         if size > 0 {
             let travelling: &[u8] = if bytes.is_zeros() { &[] } else { &bytes };

@@ -1,8 +1,11 @@
 //! Downloads: sends the digests of the target's blocks, and receives the blocks that differ.
 
-use std::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
+use std::sync::{
+    Arc,
+    atomic::{
+        AtomicBool, AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
 };
 
 use ferry_shared::{
@@ -20,7 +23,7 @@ use super::{batch::unsendable, look};
 use crate::{
     error::ClientError,
     obstacle::Obstacle,
-    remote::{Call, Chunk, More, Part, ReadWaiter, Remote, Waiter, block},
+    remote::{Call, Chunk, More, Observed, Part, ReadWaiter, Remote, Waiter, block},
     site::{End, Get, Opened, Phase, Piece, Reach, Version, Watch},
 };
 
@@ -38,7 +41,7 @@ pub(super) async fn run(
     get: &Get,
     held: mpsc::Receiver<Vec<Digest>>,
     pieces: &mpsc::Sender<Piece>,
-    watch: &dyn Watch,
+    watch: &Arc<dyn Watch>,
 ) -> Result<End, ClientError> {
     tokio::select! {
         biased;
@@ -54,7 +57,7 @@ async fn read(
     get: &Get,
     mut held: mpsc::Receiver<Vec<Digest>>,
     pieces: &mpsc::Sender<Piece>,
-    watch: &dyn Watch,
+    watch: &Arc<dyn Watch>,
 ) -> Result<End, ClientError> {
     let haves = Haves::default();
     let mut frames = pool.take();
@@ -81,10 +84,14 @@ async fn read(
     }
     let (chunks, _sent, rest) = More::new(HAVES_AHEAD);
     let (parts, answer) = mpsc::channel(BLOCKS_AHEAD);
-    let waiter = Waiter::Read(ReadWaiter::new(parts, None));
+    let observed = Observed { watch: Arc::clone(watch), arriving: Arc::default() };
+    let arriving = Arc::clone(&observed.arriving);
+    let waiter = Waiter::Read(ReadWaiter::new(parts, None).observed(observed));
     remote.send(Call { more: more.then_some(rest), ..Call::new(Chunk::new(frames), waiter) }).await?;
 
-    let mut taking = std::pin::pin!(Taking { remote, pieces, watch, haves: &haves, told }.run(answer));
+    let (watch, haves) = (&**watch, &haves);
+    let taking = Taking { remote, pieces, watch, haves, arriving: &arriving, told };
+    let mut taking = std::pin::pin!(taking.run(answer));
     let result = tokio::select! {
         biased;
         result = &mut taking => result,
@@ -108,7 +115,7 @@ async fn tell_opened(
     path: &RemotePath,
     get: &Get,
     pieces: &mpsc::Sender<Piece>,
-    watch: &dyn Watch,
+    watch: &Arc<dyn Watch>,
 ) -> Result<Opened, ClientError> {
     let found = look::look(remote, path, get.at.reach() == Reach::Follow).await?;
     match found.kind {
@@ -184,6 +191,7 @@ struct Taking<'a> {
     pieces: &'a mpsc::Sender<Piece>,
     watch: &'a dyn Watch,
     haves: &'a Haves,
+    arriving: &'a AtomicBool,
     /// The facts that were already reported to the target.
     told: Option<Opened>,
 }
@@ -200,25 +208,48 @@ struct File {
 
 impl Taking<'_> {
     async fn run(mut self, mut parts: mpsc::Receiver<Part>) -> Result<End, ClientError> {
-        let mut file = match parts.recv().await {
-            Some(Part::Opened { size, mtime, mode, version }) => {
+        let pausing = self.watch.pausing();
+        let mut file = None;
+        loop {
+            let part = tokio::select! {
+                biased;
+                () = pausing.cancelled() => break,
+                part = parts.recv() => part,
+            };
+            if let Some(end) = self.part(&mut file, part).await? {
+                return Ok(end);
+            }
+        }
+        // The transfer is to end, but what has arrived is not lost, nor is the block that is arriving now.
+        let mut arriving = self.arriving.load(Acquire);
+        for _ in 0..BLOCKS_AHEAD + usize::from(arriving) {
+            let part = match parts.try_recv() {
+                Ok(part) => Some(part),
+                Err(_) if std::mem::take(&mut arriving) => parts.recv().await,
+                Err(_) => break,
+            };
+            if let Some(end) = self.part(&mut file, part).await? {
+                return Ok(end);
+            }
+        }
+        Err(ClientError::Cancelled)
+    }
+
+    /// Takes the next part of a file, which begins with the first one; returns its end.
+    async fn part(&mut self, file: &mut Option<File>, part: Option<Part>) -> Result<Option<End>, ClientError> {
+        match (part, file.as_mut()) {
+            (Some(Part::Opened { size, mtime, mode, version }), None) => {
                 let opened = Opened { size: Some(size), mtime, mode, version: Some(Version::new(version.clone())) };
                 self.opened(opened, &version).await?;
-                File { size, version, next: 0, transferred: 0, reused: 0 }
+                *file = Some(File { size, version, next: 0, transferred: 0, reused: 0 });
+                self.watch.phase(Phase::Receiving);
+                Ok(None)
             }
-            Some(Part::Refused(refusal)) => return Err(refusal.into()),
-            Some(_) => return Err(self.remote.broken("get")),
-            None => return Err(self.remote.closed().await),
-        };
-        self.watch.phase(Phase::Receiving);
-        loop {
-            match parts.recv().await {
-                Some(Part::Block { index, bytes }) => self.block(&mut file, index, bytes).await?,
-                Some(Part::Sent { root: Some(root) }) => return self.end(file, root).await,
-                Some(Part::Refused(refusal)) => return Err(refusal.into()),
-                Some(Part::Opened { .. } | Part::Sent { root: None }) => return Err(self.remote.broken("get")),
-                None => return Err(self.remote.closed().await),
-            }
+            (Some(Part::Block { index, bytes }), Some(file)) => self.block(file, index, bytes).await.map(|()| None),
+            (Some(Part::Sent { root: Some(root) }), Some(file)) => self.end(file, root).await.map(Some),
+            (Some(Part::Refused(refusal)), _) => Err(refusal.into()),
+            (Some(_), _) => Err(self.remote.broken("get")),
+            (None, _) => Err(self.remote.closed().await),
         }
     }
 
@@ -246,12 +277,14 @@ impl Taking<'_> {
         hand_over(self.pieces, Piece::Block { index, bytes, equal: false }).await
     }
 
-    async fn end(&self, mut file: File, root: Digest) -> Result<End, ClientError> {
+    async fn end(&self, file: &mut File, root: Digest) -> Result<End, ClientError> {
         let rest = file.size.saturating_sub(file.next.saturating_mul(BLOCK_SIZE));
         let count = block_count(file.size);
-        self.keep(&mut file, count, rest)?;
-        let File { size, version, transferred, reused, .. } = file;
-        let end = End { root, size, transferred, reused, grown: None, version: Some(Version::new(version)) };
+        self.keep(file, count, rest)?;
+        self.watch.kept(rest);
+        let File { size, ref version, transferred, reused, .. } = *file;
+        let version = Some(Version::new(version.clone()));
+        let end = End { root, size, transferred, reused, grown: None, version };
         hand_over(self.pieces, Piece::End(end.clone())).await?;
         Ok(end)
     }
@@ -266,7 +299,6 @@ impl Taking<'_> {
             return Err(self.hostile(format!("block {} is missing", told.max(file.next))));
         }
         file.reused += bytes;
-        self.watch.kept(bytes);
         Ok(())
     }
 

@@ -64,20 +64,20 @@ pub(super) async fn run(
     if opened.size.is_some_and(|size| size <= BLOCK_SIZE) {
         // The server sends no digests for a file of one block.
         drop(held);
-        return small(remote, pool, path, put, opened, pieces, &*watch).await;
+        return small(remote, pool, path, put, opened, pieces, &watch).await;
     }
     let declared = match declaration(path, put, &opened, basis(put, &opened)) {
         Ok(declared) => declared,
         Err(error) => return (Err(error), true),
     };
     let (chunks, sent, more) = More::new(BLOCKS_AHEAD);
-    let (begun, committed) = (AtomicBool::new(false), AtomicBool::new(false));
-    let upload = Upload { remote, pool, size: opened.size, watch, chunks, begun, committed };
+    let [begun, committed, left] = [(); 3].map(|()| AtomicBool::new(false));
+    let upload = Upload { remote, pool, size: opened.size, watch, chunks, begun, committed, left };
     let result = upload.run(&declared, more, sent, pieces, held).await;
     let in_step = match &result {
         Ok(_) => true,
         Err(ClientError::Refused(_)) => !upload.begun.load(Relaxed),
-        Err(_) => false,
+        Err(_) => upload.left.load(Relaxed),
     };
     (result, in_step)
 }
@@ -105,7 +105,7 @@ async fn small(
     put: &Put,
     opened: Opened,
     mut pieces: mpsc::Receiver<Piece>,
-    watch: &dyn Watch,
+    watch: &Arc<dyn Watch>,
 ) -> Outcome {
     let mut bytes = BlockBytes::Zeros(0);
     // Until the file is complete, the connection is idle, and is kept alive like any other.
@@ -120,13 +120,12 @@ async fn small(
     if watch.is_stopped() {
         return (Err(ClientError::Cancelled), true);
     }
-    let size = bytes.len() as u64;
     let mut frames = Frames::new(pool);
-    if let Err(error) = frames.put(path, put, Content { opened, bytes, root: end.root, grown: end.grown }) {
+    watch.phase(Phase::Sending);
+    let content = Content { opened, bytes, root: end.root, grown: end.grown };
+    if let Err(error) = frames.put(path, put, content, Some(watch)) {
         return (Err(error), true);
     }
-    watch.phase(Phase::Sending);
-    watch.moved(size);
     watch.phase(Phase::Flushing);
     let take = |reply| match reply {
         Reply::Stored { root, size, .. } => Some(Stored { root: Some(root), size }),
@@ -176,6 +175,8 @@ struct Upload<'a> {
     begun: AtomicBool,
     /// Whether the commit was sent, so that the server may answer that the file is stored.
     committed: AtomicBool,
+    /// Whether it was given up in order: the server has stored the blocks that were sent, and answered.
+    left: AtomicBool,
 }
 
 impl Upload<'_> {
@@ -183,7 +184,7 @@ impl Upload<'_> {
         &self,
         declared: &Request,
         more: More,
-        sent: oneshot::Receiver<()>,
+        sent: oneshot::Receiver<bool>,
         pieces: mpsc::Receiver<Piece>,
         held: mpsc::Sender<Vec<Digest>>,
     ) -> Result<Stored, ClientError> {
@@ -203,10 +204,10 @@ impl Upload<'_> {
         let early = tokio::select! {
             biased;
             answer = &mut answering => Some(answer?),
-            sent = self.send_all(pieces, sent) => {
-                sent?;
-                None
-            }
+            whole = self.send_all(pieces, sent) => match whole? {
+                true => None,
+                false => return Err(self.leave(answering).await),
+            },
         };
         match early {
             Some(_) if !self.committed.load(Relaxed) => Err(self.remote.broken("put")),
@@ -218,14 +219,37 @@ impl Upload<'_> {
         }
     }
 
-    /// Sends all pieces and the commit, and waits until they have been written.
+    /// Gives up the upload between two blocks, and waits until the server has stored those before. A request in place of a
+    /// block does this: the upload is refused, and the request answered.
+    async fn leave(&self, answering: impl Future<Output = Result<Stored, ClientError>>) -> ClientError {
+        match tokio::join!(answering, self.remote.ping()) {
+            (Ok(_), _) => self.remote.broken("put"),
+            (Err(ClientError::Refused(_)), Ok(())) => {
+                self.left.store(true, Relaxed);
+                ClientError::Cancelled
+            }
+            (Err(ClientError::Refused(_)), Err(error)) | (Err(error), _) => error,
+        }
+    }
+
+    /// Sends all pieces and the commit, and waits until they have been written; `false` if only those that were begun
+    /// were, because the transfer is to end.
     async fn send_all(
         &self,
         mut pieces: mpsc::Receiver<Piece>,
-        sent: oneshot::Receiver<()>,
-    ) -> Result<(), ClientError> {
+        sent: oneshot::Receiver<bool>,
+    ) -> Result<bool, ClientError> {
         let mut last = Vec::new();
-        let end = self.blocks(&mut pieces, &mut last).await?;
+        let Some(end) = self.blocks(&mut pieces, &mut last).await? else {
+            if !self.begun.load(Relaxed) {
+                return Err(ClientError::Cancelled);
+            }
+            if let Some(Ok(rest)) = last.into_iter().find(Last::is_begun).map(Last::into_rest) {
+                self.send(rest).await?;
+            }
+            self.send(Chunk::new(self.pool.take()).last()).await?;
+            return self.sent(sent).await.map(|_| false);
+        };
         for block in last {
             match block.into_rest() {
                 Ok(rest) => self.send_block(rest).await?,
@@ -238,31 +262,45 @@ impl Upload<'_> {
         let mut frames = self.pool.take();
         put_message(&mut frames, &Request::Commit { size: end.size, root: end.root }).map_err(unsendable)?;
         self.committed.store(true, Relaxed);
-        self.send(Chunk::new(frames).last()).await?;
-        if sent.await.is_err() {
-            return Err(self.remote.closed().await);
-        }
-        Ok(())
+        self.send(Chunk::new(frames).counted(0, Arc::clone(&self.watch)).last()).await?;
+        self.sent(sent).await
     }
 
-    /// Sends the blocks up to the end, except the last ones, which are stored in `last`.
-    async fn blocks(&self, pieces: &mut mpsc::Receiver<Piece>, last: &mut Vec<Last>) -> Result<End, ClientError> {
+    /// Waits until everything was written; returns whether nothing was left out.
+    async fn sent(&self, sent: oneshot::Receiver<bool>) -> Result<bool, ClientError> {
+        match sent.await {
+            Ok(whole) => Ok(whole),
+            Err(_) => Err(self.remote.closed().await),
+        }
+    }
+
+    /// Sends the blocks up to the end, except the last ones, which are stored in `last`; `None` if the transfer is to end
+    /// before.
+    async fn blocks(
+        &self,
+        pieces: &mut mpsc::Receiver<Piece>,
+        last: &mut Vec<Last>,
+    ) -> Result<Option<End>, ClientError> {
+        let pausing = self.watch.pausing();
         let held_back = self.size.map(|size| block_count(size).saturating_sub(HELD_BACK));
         loop {
-            let piece = match last.iter_mut().find(|block| !block.is_sent()) {
-                None => pieces.recv().await,
-                Some(block) => match time::timeout(KEEP_ALIVE, pieces.recv()).await {
-                    Ok(piece) => piece,
-                    Err(_) => {
+            let waits = last.iter_mut().find(|block| !block.is_sent());
+            let piece = tokio::select! {
+                biased;
+                () = pausing.cancelled() => return Ok(None),
+                piece = pieces.recv() => piece,
+                () = time::sleep(KEEP_ALIVE), if waits.is_some() => {
+                    if let Some(block) = waits {
                         self.send_block(block.take(self.pool)).await?;
-                        continue;
                     }
-                },
+                    continue;
+                }
             };
             let (index, bytes, equal) = match piece {
                 Some(Piece::Block { index, bytes, equal }) => (index, bytes, equal),
-                Some(Piece::End(end)) => return Ok(end),
+                Some(Piece::End(end)) => return Ok(Some(end)),
                 Some(Piece::Opened(_)) => return Err(out_of_order()),
+                None if pausing.is_cancelled() => return Ok(None),
                 None => return Err(ClientError::Cancelled),
             };
             if self.size.is_some_and(|size| block_len(size, index) != Some(bytes.len())) {

@@ -139,7 +139,7 @@ impl Session for FerrySession {
         Box::pin(async move {
             let path = look::path(&get.at)?;
             let remote = self.begin();
-            let result = get::run(&remote, &self.pool, path, &get, held, &pieces, &*watch).await;
+            let result = get::run(&remote, &self.pool, path, &get, held, &pieces, &watch).await;
             self.end(result)
         })
     }

@@ -53,7 +53,7 @@ impl Batch {
                 }
                 Err(_) => self.stop.receive(&mut requests),
             };
-            let Some(Request { id, op }) = request else { return Ok(()) };
+            let Some(Request { id, op, .. }) = request else { return Ok(()) };
             if let Op::Put { put, content } = op {
                 self.small.place(id, put, &content, &mut self.targets);
                 self.send_stored()?;

@@ -86,6 +86,7 @@ impl Reader {
         let (mut transferred, mut reused, mut root) = (0, 0, RootBuilder::new());
         let mut held = Some(Held { from: held, batch: Vec::new().into_iter() });
         let mut last_sent = Instant::now();
+        let pausing = watch.pausing();
         for index in 0..count {
             let (bytes, digest) = read_block(&pool, at, &opened, index)?;
             root.push(digest);
@@ -94,6 +95,9 @@ impl Reader {
                 held = None;
             }
             stop.check()?;
+            if pausing.is_cancelled() {
+                return Err(ClientError::Cancelled);
+            }
             let length = block_len(size, index).unwrap_or(0) as u64;
             let equal = theirs == Some(digest);
             let is_last = index.saturating_add(ALWAYS) >= count;

@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(result.unwrap_err().obstacle(), crate::Obstacle::NotFolder);
         let (requests, incoming) = mpsc::channel(1);
         let (outgoing, mut answers) = mpsc::channel(1);
-        requests.try_send(Request { id: 0, op: Op::Stat { at: at(dir.path(), "file") } }).unwrap();
+        requests.try_send(Request { id: 0, op: Op::Stat { at: at(dir.path(), "file") }, watch: None }).unwrap();
         drop(requests);
         session.batch(incoming, outgoing).await.unwrap();
         assert!(answers.recv().await.unwrap().result.is_ok());

@@ -31,7 +31,7 @@ pub(super) async fn run(
             together.push(request);
         }
         let mut answered = Vec::new();
-        for Request { id, op } in together {
+        for Request { id, op, .. } in together {
             let result = answer(way, op).await;
             if way.is_broken() {
                 return Err(ClientError::closed());

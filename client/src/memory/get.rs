@@ -53,7 +53,11 @@ pub(super) async fn run(
     pieces.send(Piece::Opened(opened.clone())).await.map_err(cancelled)?;
     let size = opened.size.unwrap_or(0);
     let (mut root, mut transferred, mut reused) = (RootBuilder::new(), 0, 0);
+    let pausing = watch.pausing();
     for index in 0..block_count(size) {
+        if pausing.is_cancelled() {
+            return Err(ClientError::Cancelled);
+        }
         way.step().await?;
         let length = block_len(size, index).unwrap_or(0);
         let start = usize::try_from(index).unwrap_or(usize::MAX).saturating_mul(BLOCK_LEN);

@@ -77,7 +77,7 @@ async fn unanswered_requests_stay_unanswered_after_a_break() {
     let (outgoing, mut answers) = mpsc::channel(8);
     for id in 0..8 {
         let at = Memory::at("x", Reach::Contained);
-        requests.try_send(Request { id, op: Op::Stat { at } }).unwrap();
+        requests.try_send(Request { id, op: Op::Stat { at }, watch: None }).unwrap();
     }
     site.break_after(6);
     assert!(session.batch(incoming, outgoing).await.is_err());

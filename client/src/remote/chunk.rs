@@ -20,6 +20,8 @@ pub(crate) struct Chunk {
     start: usize,
     /// The number of file bytes that the chunk represents, and the observer to notify when they are written.
     counts: Option<(u64, Arc<dyn Watch>)>,
+    /// Whether it begins with the beginning of a frame.
+    begins: bool,
     is_last: bool,
 }
 
@@ -31,12 +33,12 @@ enum Held {
 impl Chunk {
     /// The bytes of `buffer`.
     pub(crate) fn new(buffer: Buffer) -> Self {
-        Self { bytes: Held::Pooled(buffer), start: 0, counts: None, is_last: false }
+        Self { bytes: Held::Pooled(buffer), start: 0, counts: None, begins: true, is_last: false }
     }
 
     /// Bytes that are erased after they are written.
     pub(super) fn secret(bytes: Zeroizing<Vec<u8>>) -> Self {
-        Self { bytes: Held::Secret(bytes), start: 0, counts: None, is_last: false }
+        Self { bytes: Held::Secret(bytes), start: 0, counts: None, begins: true, is_last: false }
     }
 
     /// The frame of a block. Its header is written into the space before the bytes if there is enough, otherwise the
@@ -51,7 +53,7 @@ impl Chunk {
             BlockBytes::Pooled { mut buffer, start } if start >= BLOCK_HEAD && start <= buffer.len() => {
                 let from = start - BLOCK_HEAD;
                 buffer[from..start].copy_from_slice(&head);
-                Ok(Self { bytes: Held::Pooled(buffer), start: from, counts: None, is_last: false })
+                Ok(Self { bytes: Held::Pooled(buffer), start: from, counts: None, begins: true, is_last: false })
             }
             bytes => {
                 let mut buffer = pool.take();
@@ -80,6 +82,11 @@ impl Chunk {
         self.is_last
     }
 
+    /// Whether it begins a frame of a file whose transfer is to end, so that it need not be sent.
+    pub(super) fn is_unwanted(&self) -> bool {
+        self.begins && self.counts.as_ref().is_some_and(|(_, watch)| watch.pausing().is_cancelled())
+    }
+
     /// Splits off the first bytes, at most `most`. The rest is empty if all bytes were taken.
     pub(crate) fn cut(&mut self, most: usize, pool: &BufferPool) -> Self {
         let length = self.len();
@@ -92,7 +99,8 @@ impl Chunk {
             (share, Arc::clone(watch))
         });
         self.start += taken;
-        Self { bytes: Held::Pooled(buffer), start: 0, counts, is_last: false }
+        let begins = std::mem::take(&mut self.begins);
+        Self { bytes: Held::Pooled(buffer), start: 0, counts, begins, is_last: false }
     }
 
     /// Reports that the bytes from `from` to `to` have been written.

@@ -16,6 +16,7 @@ use ferry_shared::{
     link::LinkError,
     message::{Notice, Reply, Request},
 };
+use parking_lot::Mutex;
 use tokio::{
     sync::{
         OwnedSemaphorePermit, broadcast, mpsc,
@@ -60,13 +61,14 @@ pub(crate) struct Call {
 #[derive(Debug)]
 pub(crate) struct More {
     chunks: mpsc::Receiver<Chunk>,
-    sent: oneshot::Sender<()>,
+    sent: oneshot::Sender<bool>,
 }
 
 impl More {
     /// At most `ahead` chunks wait to be written. They end with the chunk that is marked as the last, or when the
-    /// sender is dropped; the receiver is then notified that all of them are written.
-    pub(crate) fn new(ahead: usize) -> (mpsc::Sender<Chunk>, oneshot::Receiver<()>, Self) {
+    /// sender is dropped; the receiver is then told whether all of them are written. If the transfer of their file is to
+    /// end, only the frame that was begun is.
+    pub(crate) fn new(ahead: usize) -> (mpsc::Sender<Chunk>, oneshot::Receiver<bool>, Self) {
         let (sender, chunks) = mpsc::channel(ahead);
         let (sent, told) = oneshot::channel();
         (sender, told, Self { chunks, sent })
@@ -111,8 +113,8 @@ impl Task {
         let sending = Sending::default();
         let why = {
             let sent = writer.meter();
-            let reading =
-                Reading { reader, sent, waiters, current: None, traffic: &traffic, silence, sending: &sending };
+            let oldest = Oldest { waiters, current: None };
+            let reading = Reading { reader, sent, oldest, traffic: &traffic, silence, sending: &sending };
             let writing = Writing { writer: &mut writer, pending, traffic: &traffic, sending: &sending };
             let (mut reading, mut writing) = (pin!(reading.run(&notices)), pin!(writing.run(&mut calls)));
             tokio::select! {
@@ -134,12 +136,32 @@ struct Reading<'a> {
     reader: FrameReader,
     /// The number of bytes written so far.
     sent: Arc<AtomicU64>,
-    waiters: mpsc::Receiver<Waiter>,
-    /// The oldest waiter, once it has been inspected.
-    current: Option<Waiter>,
+    oldest: Oldest,
     traffic: &'a Traffic,
     silence: Duration,
     sending: &'a Sending,
+}
+
+/// The waiters for answers, in order.
+struct Oldest {
+    waiters: mpsc::Receiver<Waiter>,
+    /// The oldest waiter, once it has been inspected.
+    current: Option<Waiter>,
+}
+
+impl Oldest {
+    /// The oldest waiter, if there is any.
+    fn look(&mut self) -> Option<&mut Waiter> {
+        if self.current.is_none() {
+            self.current = self.waiters.try_recv().ok();
+        }
+        self.current.as_mut()
+    }
+
+    fn take(&mut self) -> Option<Waiter> {
+        self.look();
+        self.current.take()
+    }
 }
 
 impl Reading<'_> {
@@ -154,10 +176,9 @@ impl Reading<'_> {
                 Ok(incoming) => incoming,
                 Err(why) => return why,
             };
-            self.look_at_oldest();
-            let Some(waiter) = self.current.take() else { return unasked(incoming) };
+            let Some(waiter) = self.oldest.take() else { return unasked(incoming) };
             match waiter.take(incoming).await {
-                Ok(waiter) => self.current = waiter,
+                Ok(waiter) => self.oldest.current = waiter,
                 Err(why) => return why,
             }
         }
@@ -166,7 +187,16 @@ impl Reading<'_> {
     async fn next(&mut self) -> Result<Incoming, ClientError> {
         let before = self.reader.received();
         let frame = self.frame().await?;
-        self.traffic.has_received(self.reader.received().saturating_sub(before)).await;
+        let received = self.traffic.has_received(self.reader.received().saturating_sub(before));
+        match self.oldest.look().and_then(|waiter| waiter.pausing()) {
+            // What has arrived is passed on at once: nothing follows it.
+            Some(pausing) => tokio::select! {
+                biased;
+                () = received => {}
+                () = pausing.cancelled() => {}
+            },
+            None => received.await,
+        }
         match frame {
             Some(Frame::Message(json)) => connection::decode(&json).map(Incoming::Reply),
             Some(Frame::Block { index, bytes }) => Ok(Incoming::Block { index, bytes }),
@@ -178,10 +208,16 @@ impl Reading<'_> {
     /// Returns the next frame. Times out if the server could answer the oldest request at once, but no bytes are sent
     /// or received for too long.
     async fn frame(&mut self) -> Result<Option<Frame>, ClientError> {
-        let Self { reader, sent, waiters, current, silence, sending, .. } = self;
+        let Self { reader, sent, oldest, silence, sending, .. } = self;
         let received = reader.meter();
+        let oldest = Mutex::new(oldest);
+        let mut arriving = |index, bytes| {
+            if let Some(waiter) = oldest.lock().look() {
+                waiter.arriving(index, bytes);
+            }
+        };
         let moved = || (received.load(Relaxed), sent.load(Relaxed), sending.steps.load(Relaxed));
-        let mut next = pin!(reader.next());
+        let mut next = pin!(reader.next_observed(&mut arriving));
         loop {
             let before = moved();
             tokio::select! {
@@ -189,19 +225,11 @@ impl Reading<'_> {
                 frame = &mut next => return Ok(frame?),
                 () = time::sleep(*silence) => {}
             }
-            if current.is_none() {
-                *current = waiters.try_recv().ok();
-            }
-            let is_due = current.as_ref().is_some_and(Waiter::is_due) && !sending.waits_for_us.load(Relaxed);
+            let is_due =
+                oldest.lock().look().is_some_and(|waiter| waiter.is_due()) && !sending.waits_for_us.load(Relaxed);
             if is_due && moved() == before {
                 return Err(ClientError::Timeout("waiting for the server's next bytes"));
             }
-        }
-    }
-
-    fn look_at_oldest(&mut self) {
-        if self.current.is_none() {
-            self.current = self.waiters.try_recv().ok();
         }
     }
 }
@@ -277,6 +305,7 @@ impl Writing<'_> {
     }
 
     async fn write_more(&mut self, More { mut chunks, sent }: More) -> Result<(), ClientError> {
+        let mut whole = true;
         loop {
             let chunk = match chunks.try_recv() {
                 Ok(chunk) => chunk,
@@ -290,13 +319,16 @@ impl Writing<'_> {
                     chunk
                 }
             };
-            self.write(&chunk).await?;
+            whole &= !chunk.is_unwanted();
+            if whole {
+                self.write(&chunk).await?;
+            }
             if chunk.is_last() {
                 break;
             }
         }
         self.writer.flush().await?;
-        let _nobody_waits = sent.send(());
+        let _nobody_waits = sent.send(whole);
         Ok(())
     }
 

@@ -3,7 +3,13 @@
 mod each;
 mod upload;
 
-use std::io;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Release},
+    },
+};
 
 use ferry_shared::{
     digest::Digest,
@@ -19,9 +25,10 @@ use ferry_shared::{
     refusal::Refusal,
 };
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::running::Said;
-use crate::{connection, error::ClientError};
+use crate::{connection, error::ClientError, site::Watch};
 use each::EachWaiter;
 pub(crate) use each::{Batch, Expected, block, found};
 pub(crate) use upload::{UploadPart, UploadWaiter};
@@ -109,6 +116,17 @@ pub(crate) struct ReadWaiter {
     range: Option<BlockRange>,
     /// The blocks still to come.
     left: u64,
+    /// The index of the first block that has not begun to arrive and was not omitted.
+    next: u64,
+    observed: Option<Observed>,
+}
+
+/// An observer of a file that is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Observed {
+    pub(crate) watch: Arc<dyn Watch>,
+    /// Whether a large block is arriving, or has arrived and was not passed on yet.
+    pub(crate) arriving: Arc<AtomicBool>,
 }
 
 impl Waiter {
@@ -120,6 +138,29 @@ impl Waiter {
             Self::Each(waiter) => waiter.is_due(),
             Self::Read(_) | Self::Pong(_) => true,
             Self::Uploads(_) | Self::Upload(_) | Self::Run(_) => false,
+        }
+    }
+
+    /// Takes note that `bytes` of the block `index` have arrived.
+    pub(super) fn arriving(&mut self, index: u64, bytes: usize) {
+        match self {
+            Self::Read(waiter) => {
+                waiter.begins(index);
+                if let Some(Observed { watch, arriving }) = &waiter.observed {
+                    arriving.store(true, Release);
+                    watch.arriving(bytes as u64);
+                }
+            }
+            Self::Each(waiter) => waiter.arriving(bytes),
+            _ => {}
+        }
+    }
+
+    /// The token that is cancelled when the transfer that it belongs to is to end.
+    pub(super) fn pausing(&self) -> Option<CancellationToken> {
+        match self {
+            Self::Read(waiter) => waiter.observed.as_ref().map(|observed| observed.watch.pausing()),
+            _ => None,
         }
     }
 
@@ -221,12 +262,28 @@ impl UploadsWaiter {
 
 impl ReadWaiter {
     pub(crate) fn new(parts: mpsc::Sender<Part>, range: Option<BlockRange>) -> Self {
-        Self { parts, range, left: 0 }
+        Self { parts, range, left: 0, next: 0, observed: None }
+    }
+
+    /// Lets `observed` follow the bytes as they arrive.
+    pub(crate) fn observed(self, observed: Observed) -> Self {
+        Self { observed: Some(observed), ..self }
+    }
+
+    /// Takes note that a block arrives: those before it were omitted, because they are there already.
+    fn begins(&mut self, index: u64) {
+        let omitted = index.saturating_sub(self.next);
+        self.next = self.next.max(index.saturating_add(1));
+        if let Some(Observed { watch, .. }) = self.observed.as_ref().filter(|_| omitted > 0) {
+            // All blocks except the last one are full.
+            watch.kept(omitted.saturating_mul(BLOCK_SIZE));
+        }
     }
 
     async fn take(mut self, incoming: Incoming) -> Result<Option<Waiter>, ClientError> {
         let part = match incoming {
             Incoming::Block { index, bytes } => {
+                self.begins(index);
                 self.left = self.left.saturating_sub(1);
                 Part::Block { index, bytes }
             }
@@ -241,6 +298,9 @@ impl ReadWaiter {
         };
         let last = matches!(part, Part::Sent { .. } | Part::Refused(_));
         let gone = self.parts.send(part).await.is_err();
+        if let Some(Observed { arriving, .. }) = &self.observed {
+            arriving.store(false, Release);
+        }
         if last {
             Ok(None)
         } else if gone {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::ClientError,
-    site::{Answer, Done, Location, OnlyIf, Op, Reach, Request},
+    site::{Answer, Done, Location, OnlyIf, Op, Reach, Request, Watch},
 };
 
 /// The number of requests that are carried out at a time.
@@ -53,7 +53,7 @@ pub(super) async fn run(
                 }
             }
             request = requests.recv(), if more && running.len() < AT_ONCE => match request {
-                Some(Request { id, op }) => {
+                Some(Request { id, op, watch }) => {
                     let shared = Arc::clone(&shared);
                     let turn = matches!(op, Op::Remove { only: None, .. }).then(|| Turn::after(&mut last));
                     running.spawn(async move {
@@ -62,7 +62,7 @@ pub(super) async fn run(
                             None => None,
                         };
                         let (calls, pool, parts) = &*shared;
-                        Answer { id, result: answer(calls, pool, parts, op).await }
+                        Answer { id, result: answer(calls, pool, parts, op, watch.as_deref()).await }
                     });
                 }
                 None => more = false,
@@ -95,7 +95,13 @@ impl Turn {
     }
 }
 
-async fn answer(calls: &Calls, pool: &BufferPool, parts: &Parts, op: Op) -> Result<Done, ClientError> {
+async fn answer(
+    calls: &Calls,
+    pool: &BufferPool,
+    parts: &Parts,
+    op: Op,
+    watch: Option<&dyn Watch>,
+) -> Result<Done, ClientError> {
     match op {
         Op::Stat { at } => stat(calls, &at).await.map(Done::Found),
         Op::MakeFolder { at, private } => {
@@ -151,8 +157,8 @@ async fn answer(calls: &Calls, pool: &BufferPool, parts: &Parts, op: Op) -> Resu
         }
         Op::ReadLink { at } => symlink::read(calls, &at).await,
         Op::MakeLink { at, text, replace } => symlink::make(calls, &at, text, replace).await,
-        Op::Get { at, growing, .. } => get::small(calls, pool, &at, growing).await,
-        Op::Put { put, content } => put::small(calls, &put, *content).await.map(Done::Stored),
+        Op::Get { at, growing, .. } => get::small(calls, pool, &at, growing, watch).await,
+        Op::Put { put, content } => put::small(calls, &put, *content, watch).await.map(Done::Stored),
     }
 }
 

@@ -73,7 +73,7 @@ impl Source {
     pub(super) fn blocks<'a>(&'a self, pool: &'a BufferPool, first: u64, end: u64) -> Blocks<'a> {
         let start = first.saturating_mul(BLOCK_SIZE).min(self.size);
         let end = end.saturating_mul(BLOCK_SIZE).min(self.size);
-        Blocks { source: self, pool, next: start, end, index: first, ahead: VecDeque::new() }
+        Blocks { source: self, pool, next: start, end, index: first, ahead: VecDeque::new(), watch: None }
     }
 
     /// Whether the file is as it was when it was opened.
@@ -135,9 +135,15 @@ pub(super) struct Blocks<'a> {
     /// The index of the block that is being filled.
     index: u64,
     ahead: VecDeque<(u64, usize, Answer)>,
+    watch: Option<&'a dyn Watch>,
 }
 
-impl Blocks<'_> {
+impl<'a> Blocks<'a> {
+    /// Lets `watch` follow the bytes as they arrive.
+    fn observed(self, watch: Option<&'a dyn Watch>) -> Self {
+        Self { watch, ..self }
+    }
+
     /// The next block with its digest; `None` at the end.
     ///
     /// # Errors
@@ -199,6 +205,9 @@ impl Blocks<'_> {
                 return Err(ClientError::Protocol(format!("{} bytes where {wanted} were asked for", data.len())));
             }
             block.extend_from_slice(&data);
+            if let Some(watch) = self.watch {
+                watch.arriving(data.len() as u64);
+            }
             offset += data.len() as u64;
             wanted -= data.len();
             if wanted == 0 {
@@ -213,12 +222,18 @@ impl Blocks<'_> {
 ///
 /// # Errors
 /// The file changed, or the server's refusal.
-pub(super) async fn small(calls: &Calls, pool: &BufferPool, at: &Location, growing: bool) -> Result<Done, ClientError> {
+pub(super) async fn small(
+    calls: &Calls,
+    pool: &BufferPool,
+    at: &Location,
+    growing: bool,
+    watch: Option<&dyn Watch>,
+) -> Result<Done, ClientError> {
     let source = Source::open(calls, at).await?;
     if source.size > BLOCK_SIZE {
         return Ok(Done::Large(source.opened.clone()));
     }
-    let (root, bytes) = match source.blocks(pool, 0, 1).next().await? {
+    let (root, bytes) = match source.blocks(pool, 0, 1).observed(watch).next().await? {
         Some((_, root, bytes)) => (root, bytes),
         None => (Digest::of(b""), BlockBytes::Zeros(0)),
     };
@@ -259,8 +274,12 @@ async fn read(
     let mut held = Held { from: Some(held), digests: Vec::new().into_iter() };
     let (mut root, mut transferred, mut reused) = (RootBuilder::new(), 0, 0);
     watch.phase(Phase::Receiving);
+    let pausing = watch.pausing();
     let mut blocks = source.blocks(pool, 0, u64::MAX);
-    while let Some((index, digest, bytes)) = blocks.next().await? {
+    loop {
+        // Of a block that the target may have, only the digest tells whether its bytes are of use.
+        blocks = blocks.observed(Some(watch).filter(|_| held.is_over()));
+        let Some((index, digest, bytes)) = blocks.next().await? else { break };
         root.push(digest);
         let length = bytes.len() as u64;
         if held.next().await == Some(digest) {
@@ -270,6 +289,9 @@ async fn read(
         }
         transferred += length;
         hand_over(pieces, Piece::Block { index, bytes, equal: false }).await?;
+        if pausing.is_cancelled() {
+            return Err(ClientError::Cancelled);
+        }
     }
     drop(held);
     let root = root.root();
@@ -290,6 +312,20 @@ struct Held {
 }
 
 impl Held {
+    /// Whether the target is known to have no further blocks.
+    fn is_over(&mut self) -> bool {
+        if self.digests.as_slice().is_empty()
+            && let Some(from) = &mut self.from
+        {
+            match from.try_recv() {
+                Ok(digests) => self.digests = digests.into_iter(),
+                Err(mpsc::error::TryRecvError::Empty) => {}
+                Err(mpsc::error::TryRecvError::Disconnected) => self.from = None,
+            }
+        }
+        self.from.is_none() && self.digests.as_slice().is_empty()
+    }
+
     async fn next(&mut self) -> Option<Digest> {
         loop {
             if let Some(digest) = self.digests.next() {

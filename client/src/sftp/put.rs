@@ -1,17 +1,20 @@
 //! Uploads: small files at once, others block by block with a journal of what the server confirmed.
 
+mod block;
+
 use std::{collections::VecDeque, sync::Arc};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use ferry_shared::{
     blocks,
-    digest::{Digest, RootBuilder, block_digest},
+    digest::{Digest, RootBuilder},
     limits::{BLOCK_SIZE, block_count, block_len},
     refusal::Code,
     sftp::{Attributes, OpenFlags},
 };
 use tokio::sync::mpsc;
 
+use self::block::{chunks, digested};
 use super::{
     calls::{self, Calls, Open},
     fault,
@@ -28,14 +31,17 @@ use crate::{
 const DIGESTS_PER_MESSAGE: usize = 256;
 /// The number of blocks between entries of the journal.
 const BLOCKS_PER_ENTRY: usize = 4;
-/// Content up to this length is digested on the thread that has it.
-const SHORT: u64 = 32 << 10;
 
 /// Stores a small file.
 ///
 /// # Errors
 /// The content is not the declared one, something else is at the target, or the server's refusal.
-pub(super) async fn small(calls: &Calls, put: &Put, content: Content) -> Result<Stored, ClientError> {
+pub(super) async fn small(
+    calls: &Calls,
+    put: &Put,
+    content: Content,
+    watch: Option<&dyn Watch>,
+) -> Result<Stored, ClientError> {
     let Content { opened, bytes, root, .. } = content;
     let size = bytes.len() as u64;
     if opened.size != Some(size) || size > BLOCK_SIZE {
@@ -49,40 +55,18 @@ pub(super) async fn small(calls: &Calls, put: &Put, content: Content) -> Result<
     let writing = target.begin(calls, put, hidden_beside(&target.path, "part")).await?;
     let mut written = Vec::new();
     for (at, chunk) in chunks(calls, &bytes) {
-        written.push(calls.write(writing.file(), at, chunk).await?);
+        written.push((calls.write(writing.file(), at, chunk).await?, chunk.len() as u64));
     }
-    for answer in written {
+    for (answer, length) in written {
         calls::succeeded(answer).await?;
+        if let Some(watch) = watch {
+            watch.moved(length);
+        }
     }
     if let Some(hidden) = target.complete(calls, writing, size).await? {
         target.publish(calls, hidden).await?;
     }
     Ok(Stored { root: None, size })
-}
-
-/// The chunks of a block, each with its offset in the block.
-fn chunks<'a>(calls: &Calls, bytes: &'a [u8]) -> impl Iterator<Item = (u64, &'a [u8])> + use<'a> {
-    let length = calls.facts.write;
-    bytes.chunks(length).enumerate().map(move |(number, chunk)| ((number * length) as u64, chunk))
-}
-
-/// Computes the digest of a block, and adds the block to that of the whole file.
-async fn digested(
-    size: u64,
-    index: u64,
-    bytes: BlockBytes,
-    mut sha256: Option<Context>,
-) -> Result<(Digest, BlockBytes, Option<Context>), ClientError> {
-    let digest = move || {
-        if let Some(sha256) = &mut sha256 {
-            sha256.update(&bytes);
-        }
-        (block_digest(size, index, &bytes), bytes, sha256)
-    };
-    if size <= SHORT {
-        return Ok(digest());
-    }
-    tokio::task::spawn_blocking(digest).await.map_err(|_| ClientError::Cancelled)
 }
 
 /// Stores a streamed file.
@@ -227,8 +211,15 @@ impl<'a> Upload<'a> {
 
     /// Writes the blocks up to the end of the file.
     async fn write_all(&mut self, pieces: &mut mpsc::Receiver<Piece>, watch: &dyn Watch) -> Result<End, ClientError> {
+        let pausing = watch.pausing();
         loop {
-            match pieces.recv().await {
+            let piece = tokio::select! {
+                biased;
+                // What was written is then waited for and noted.
+                () = pausing.cancelled() => None,
+                piece = pieces.recv() => piece,
+            };
+            match piece {
                 Some(Piece::Block { index, equal: true, .. }) => self.skip(index.saturating_add(1))?,
                 Some(Piece::Block { index, bytes, equal: false }) => {
                     self.skip(index)?;
@@ -295,12 +286,15 @@ impl<'a> Upload<'a> {
                 let answer = self.calls.write(self.writing.file(), start + offset, chunk).await?;
                 let complete = (number == last).then_some(at + 1);
                 self.under_way.push_back((answer, complete));
+                watch.moved(chunk.len() as u64);
             }
             self.extent = self.extent.max(start + length);
         }
         self.next = index + 1;
         self.length += length;
-        watch.moved(length);
+        if hole {
+            watch.moved(length);
+        }
         watch.grown_to(start + length);
         if self.record.is_some() && self.confirmed >= self.recorded() + BLOCKS_PER_ENTRY {
             self.note().await?;

@@ -1,8 +1,11 @@
 //! The short requests that are pipelined to a session, and their answers.
 
+use std::sync::Arc;
+
 use ferry_shared::{digest::Digest, entry::Mtime};
 
 use super::{
+    Watch,
     content::{Content, FileFacts, Found, Opened, Stored},
     location::Location,
     version::Version,
@@ -16,6 +19,8 @@ pub struct Request {
     pub id: u64,
     /// The operation.
     pub op: Op,
+    /// Observes the bytes of a file that is read or written, as far as the site can tell.
+    pub watch: Option<Arc<dyn Watch>>,
 }
 
 /// The answer to a request.

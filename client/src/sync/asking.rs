@@ -28,7 +28,7 @@ pub(super) async fn ask_all(
             while open < AHEAD
                 && let Some((op, id)) = ops.next()
             {
-                if requests.send(Request { id, op }).await.is_err() {
+                if requests.send(Request { id, op, watch: None }).await.is_err() {
                     return;
                 }
                 open += 1;

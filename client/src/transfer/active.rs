@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -24,16 +24,32 @@ pub(super) struct Active {
     /// Its bytes in the totals.
     counted: AtomicU64,
     done: AtomicU64,
+    /// Bytes that have arrived on this computer, of blocks that are not at the target yet.
+    ahead: AtomicU64,
     reused: AtomicU64,
     state: Mutex<ItemState>,
     started: Instant,
+    /// Whether it is a file of one block, which shares its sessions with others.
+    quick: bool,
+    /// When its first byte moved.
+    moving: OnceLock<Instant>,
     /// Cancelled to interrupt the transfer.
     pub(super) stop: CancellationToken,
-    why: Mutex<Option<Why>>,
+    /// Cancelled to let the transfer end after the blocks that were begun.
+    pub(super) pausing: CancellationToken,
+    stopped: Mutex<Stopped>,
     /// Whether its target was written to, or may have been.
     begun: AtomicBool,
     /// The source as it was opened last.
     opened: Mutex<Option<Opened>>,
+}
+
+/// Whether and how a transfer was stopped from outside.
+#[derive(Debug, Default)]
+struct Stopped {
+    why: Option<Why>,
+    /// The last order, unless it was revoked since: the same order again interrupts the transfer.
+    last: Option<Why>,
 }
 
 /// Why a transfer was stopped from outside.
@@ -61,6 +77,8 @@ impl Why {
     }
 }
 
+/// A file of one block that moves for a shorter time is not displayed: there may be many.
+const A_WHILE: Duration = Duration::from_millis(500);
 /// A size that is not known.
 const UNKNOWN: u64 = u64::MAX;
 
@@ -74,36 +92,54 @@ impl Active {
             size: AtomicU64::new(size),
             counted: AtomicU64::new(item.facts.size),
             done: AtomicU64::new(0),
+            ahead: AtomicU64::new(0),
             reused: AtomicU64::new(0),
             state: Mutex::new(ItemState::Waiting),
             started: Instant::now(),
+            quick: false,
+            moving: OnceLock::new(),
             stop: CancellationToken::new(),
-            why: Mutex::default(),
+            pausing: CancellationToken::new(),
+            stopped: Mutex::default(),
             begun: AtomicBool::new(false),
             opened: Mutex::default(),
         }
     }
 
-    /// Stops the transfer, which may take long to end. If it is stopped again before that, the strongest reason counts.
-    pub(super) fn stop(&self, why: Why) {
-        let mut current = self.why.lock();
-        if current.is_none_or(|current| current.rank() < why.rank()) {
-            *current = Some(why);
-        }
-        drop(current);
-        self.stop.cancel();
+    /// A file of one block that is in `state`, and shares its sessions with others.
+    pub(super) fn quick(item: &Item, state: ItemState) -> Self {
+        Self { quick: true, state: Mutex::new(state), ..Self::new(item) }
     }
 
-    /// Revokes a pause: the item returns to the queue when its transfer has ended.
-    pub(super) fn resume(&self) {
-        let mut current = self.why.lock();
-        if *current == Some(Why::Pause) {
-            *current = Some(Why::Requeue);
+    /// Stops the transfer, which may take long to end. If it is stopped again before that, the strongest reason counts.
+    /// A pause lets it finish the blocks that were begun; the same pause again, or a cancel, interrupts it.
+    pub(super) fn stop(&self, why: Why) {
+        let mut stopped = self.stopped.lock();
+        if stopped.why.is_none_or(|current| current.rank() < why.rank()) {
+            stopped.why = Some(why);
         }
+        let again = stopped.last.replace(why) == Some(why);
+        drop(stopped);
+        self.pausing.cancel();
+        // A stream cannot go on later with what arrived.
+        if again || matches!(why, Why::Cancel { .. }) || self.task.is_stream() {
+            self.stop.cancel();
+        }
+    }
+
+    /// Revokes a pause: the item returns to the queue when its transfer has ended. Returns whether it was paused.
+    pub(super) fn resume(&self) -> bool {
+        let mut stopped = self.stopped.lock();
+        stopped.last = None;
+        let paused = stopped.why == Some(Why::Pause);
+        if paused {
+            stopped.why = Some(Why::Requeue);
+        }
+        paused
     }
 
     pub(super) fn why_stopped(&self) -> Option<Why> {
-        *self.why.lock()
+        self.stopped.lock().why
     }
 
     /// Sets its present size, which the totals include only at the end.
@@ -120,7 +156,7 @@ impl Active {
     /// The bytes that the totals do not include; for a stream, those transferred so far.
     pub(super) fn growth(&self) -> u64 {
         let size = match self.size.load(Relaxed) {
-            UNKNOWN => self.done(),
+            UNKNOWN => self.present(),
             size => size,
         };
         size.saturating_sub(self.counted.load(Relaxed))
@@ -132,7 +168,22 @@ impl Active {
     }
 
     pub(super) fn moved(&self, bytes: u64) {
+        self.moving.get_or_init(Instant::now);
         self.done.fetch_add(bytes, Relaxed);
+        // Those that arrived before are no longer ahead.
+        let _ = self.ahead.fetch_update(Relaxed, Relaxed, |ahead| Some(ahead.saturating_sub(bytes)));
+    }
+
+    pub(super) fn arriving(&self, bytes: u64) {
+        self.moving.get_or_init(Instant::now);
+        self.ahead.fetch_add(bytes, Relaxed);
+    }
+
+    /// Its content of `size` bytes is on this computer, and only has to be written.
+    pub(super) fn arrived(&self, size: u64) {
+        self.set_counted_size(size);
+        self.done.store(size, Relaxed);
+        self.ahead.store(0, Relaxed);
     }
 
     pub(super) fn kept(&self, bytes: u64) {
@@ -142,8 +193,9 @@ impl Active {
 
     /// Resets the counters for a new attempt.
     pub(super) fn restart(&self) {
-        self.done.store(0, Relaxed);
-        self.reused.store(0, Relaxed);
+        for counter in [&self.done, &self.ahead, &self.reused] {
+            counter.store(0, Relaxed);
+        }
     }
 
     pub(super) fn set_state(&self, state: ItemState) -> bool {
@@ -154,6 +206,17 @@ impl Active {
     /// Bytes that are done, without the headers of frames.
     pub(super) fn done(&self) -> u64 {
         self.done.load(Relaxed).min(self.size.load(Relaxed))
+    }
+
+    /// Bytes that are done or on their way: of blocks that may still be lost.
+    pub(super) fn present(&self) -> u64 {
+        self.done.load(Relaxed).saturating_add(self.ahead.load(Relaxed)).min(self.size.load(Relaxed))
+    }
+
+    /// Whether it is displayed: a file of one block only while its bytes move, and if that takes a while.
+    pub(super) fn is_shown(&self) -> bool {
+        let is_partly = || (1..self.size.load(Relaxed)).contains(&self.present());
+        !self.quick || self.moving.get().is_some_and(|since| since.elapsed() >= A_WHILE) && is_partly()
     }
 
     /// Bytes that were sent in this attempt.
@@ -168,10 +231,10 @@ impl Active {
             job: self.task.id,
             path: self.path.clone(),
             size: (size != UNKNOWN).then_some(size),
-            done: self.done(),
+            done: self.present(),
             reused: self.reused.load(Relaxed).min(size),
             state: *self.state.lock(),
-            elapsed: self.started.elapsed(),
+            elapsed: self.moving.get().filter(|_| self.quick).unwrap_or(&self.started).elapsed(),
         }
     }
 }

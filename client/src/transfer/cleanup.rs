@@ -34,7 +34,7 @@ async fn remove(session: &mut Box<dyn crate::site::Session>, folders: &[ItemPath
     for (id, folder) in (0..).zip(folders) {
         // Sending cannot fail: the channel is open and has room for all requests.
         if let Some(at) = folder.source() {
-            let _ = requests.try_send(Request { id, op: Op::Remove { at, only: None } });
+            let _ = requests.try_send(Request { id, op: Op::Remove { at, only: None }, watch: None });
         }
     }
     drop(requests);

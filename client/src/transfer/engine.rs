@@ -114,9 +114,10 @@ impl Engine {
     /// The progress of all jobs and active files.
     #[must_use]
     pub fn progress(&self) -> Progress {
+        let active = self.core.queue.active();
         Progress {
             jobs: self.core.queue.pictures(),
-            active: self.core.queue.active().iter().map(|active| active.picture()).collect(),
+            active: active.iter().filter(|active| active.is_shown()).map(|active| active.picture()).collect(),
             connections: self.core.pools().iter().filter(|pool| !pool.abilities.near).map(|pool| pool.open()).sum(),
             sent: self.core.surroundings.traffic.sent(),
             received: self.core.surroundings.traffic.received(),

@@ -108,10 +108,12 @@ impl EngineState {
         match next {
             Next::Again(mut item) => {
                 item.uncount();
+                item.active = None;
                 self.queue.again(item);
             }
             Next::Ask(mut item, conflict) => {
                 item.uncount();
+                item.active = None;
                 let (job, id) = (item.task.id, item.id);
                 // Hold the item before the event is emitted, so that an answer finds it.
                 if self.queue.hold(item, Hold::Asking(conflict.clone())) {
@@ -125,6 +127,9 @@ impl EngineState {
     async fn done(&self, mut item: Item, outcome: Outcome) {
         item.growth = None;
         item.uncount();
+        if let Some(active) = item.active.take() {
+            self.queue.active_ended(&active);
+        }
         let (job, piece) = (item.task.id, item.path.piece());
         let task = Arc::clone(&item.task);
         let failed = matches!(outcome, Outcome::Failed(_));

@@ -5,6 +5,7 @@ use std::{fmt, io::Read, sync::Arc};
 use ferry_shared::{digest::Digest, entry::Mtime, limits::BLOCK_SIZE, name::Name};
 
 use super::{
+    active::Active,
     event::{Grown, Outcome},
     job::ItemId,
     path::ItemPath,
@@ -58,6 +59,8 @@ pub(super) struct Item {
     pub(super) growth: Option<Arc<Growth>>,
     /// Bytes of it that its task counts as under way.
     pub(super) counted: u64,
+    /// Its progress, while it is a file of one block that is being transferred.
+    pub(super) active: Option<Arc<Active>>,
 }
 
 /// The next step of an item.
@@ -163,6 +166,7 @@ impl Item {
             begun: false,
             growth: None,
             counted: 0,
+            active: None,
         }
     }
 

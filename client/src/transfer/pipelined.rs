@@ -14,22 +14,28 @@ use tokio::sync::mpsc;
 
 use self::stage::Stage;
 use super::{
+    active::Active,
     engine_state::Shared,
+    event::ItemState,
     item::Item,
     pair::{Ended, Sessions},
     sessions::Open,
     task::Task,
     transitions::{self, Next},
+    watch::ActiveWatch,
 };
 use crate::{
     error::ClientError,
-    site::{Answer, Op, Request},
+    site::{Answer, Op, Request, Watch},
 };
 
 /// The most unanswered requests at a time.
 const MOST_REQUESTS: usize = 512;
 /// The most bytes of files in unanswered requests.
 const MOST_BYTES: u64 = 16 << 20;
+
+/// The progress of smaller files is not observed.
+const OBSERVED: u64 = 64 << 10;
 
 /// One of the two ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,12 +190,31 @@ impl Driver<'_> {
         }
     }
 
-    async fn ask(&mut self, item: Item, side: Side, op: Op, stage: Stage, source: &Lane, target: &Lane) {
+    /// The observer of a file that crosses the network with `op`, if it is large enough for its bytes to be of interest.
+    fn watch(&self, item: &mut Item, op: &Op) -> Option<Arc<dyn Watch>> {
+        let (from, to) = (&item.task.from.abilities, &item.task.to.abilities);
+        let state = match op {
+            Op::Get { .. } if to.near && !from.near => ItemState::Receiving,
+            Op::Put { .. } if !to.near => ItemState::Sending,
+            _ => return None,
+        };
+        if item.facts.size < OBSERVED {
+            return None;
+        }
+        let active = Arc::new(Active::quick(item, state));
+        self.core.queue.quick_begun(&active);
+        item.active = Some(Arc::clone(&active));
+        Some(ActiveWatch::shared(self.core, &active, None))
+    }
+
+    async fn ask(&mut self, mut item: Item, side: Side, op: Op, stage: Stage, source: &Lane, target: &Lane) {
         let lane = if side == Side::Source { source } else { target };
         let id = self.next_id;
         self.next_id += 1;
         let bytes = if matches!(op, Op::Get { .. } | Op::Put { .. }) { item.facts.size } else { 0 };
-        let sent = lane.requests.as_ref().is_some_and(|requests| requests.try_send(Request { id, op }).is_ok());
+        let watch = self.watch(&mut item, &op);
+        let request = Request { id, op, watch };
+        let sent = lane.requests.as_ref().is_some_and(|requests| requests.try_send(request).is_ok());
         if !sent {
             // The session has ended, so the request was not sent. Without this the item would be begun again and again,
             // because the end is noticed only when the answers are awaited.

@@ -13,7 +13,7 @@ use super::{
 pub struct Progress {
     /// Every job that was not reported as done yet, in the order of the queue.
     pub jobs: Vec<JobProgress>,
-    /// Files of more than one block that are being transferred.
+    /// Files that are being transferred: those of more than one block, and smaller ones whose bytes move slowly.
     pub active: Vec<ActiveItem>,
     /// The number of open bulk connections.
     pub connections: usize,
@@ -38,7 +38,8 @@ pub struct JobProgress {
     pub bytes: u64,
     /// Files that are done, with any outcome.
     pub files_done: u64,
-    /// Bytes that are done: sent, reused, or of skipped files, but not of failed ones.
+    /// Bytes that are done: sent, reused, or of skipped files, but not of failed ones. Those of unfinished blocks may
+    /// still be lost.
     pub bytes_done: u64,
     /// Of these, bytes that the target had already.
     pub reused: u64,
@@ -63,7 +64,7 @@ pub struct ActiveItem {
     pub path: ItemPath,
     /// Its size, unless the source is a stream.
     pub size: Option<u64>,
-    /// Bytes that are done, including reused ones.
+    /// Bytes that are done, including reused ones and those of unfinished blocks, which may still be lost.
     pub done: u64,
     /// Of these, bytes that the target had already.
     pub reused: u64,

@@ -258,9 +258,17 @@ impl Queue {
         });
     }
 
-    /// Removes a finished large file from the active ones.
-    pub(super) fn large_ended(&self, active: &Arc<Active>) {
-        self.change(|state| state.active.retain(|other| !Arc::ptr_eq(other, active)));
+    /// Adds a file of one block to the active ones.
+    pub(super) fn quick_begun(&self, active: &Arc<Active>) {
+        self.quietly(|state| {
+            state.active.push(Arc::clone(active));
+            false
+        });
+    }
+
+    /// Removes a finished file from the active ones.
+    pub(super) fn active_ended(&self, active: &Arc<Active>) {
+        self.change(|state| state.active.retain(|other| other.item != active.item));
     }
 
     /// Sets the final size of a large file, in the totals and in the active file. Readers see both changes or neither.

@@ -1,6 +1,9 @@
 //! Transfers one large file or stream, which has its sessions to itself.
 
-use std::sync::Arc;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
 
 use ferry_shared::{
     digest::{Digest, RootBuilder, block_digest},
@@ -28,6 +31,8 @@ use crate::{
 const BLOCKS_AHEAD: usize = 1;
 /// Capacity of the channel for batches of digests from the target to the source.
 const HELD_AHEAD: usize = 4;
+/// How long a paused file may take to finish the blocks that were begun: long enough for one at 100 KiB/s.
+const FINISH: Duration = Duration::from_secs(15);
 
 /// Carries out the step of a large item. All threads that it used have ended when this returns.
 pub(super) async fn run(core: &Shared, mut sessions: Sessions, mut item: Item, active: Arc<Active>) -> Ended {
@@ -72,7 +77,7 @@ pub(super) async fn run(core: &Shared, mut sessions: Sessions, mut item: Item, a
         Err(error) => transitions::refused(item, error, core.patience),
     };
     if matches!(next, Next::Done(..)) {
-        core.queue.large_ended(&active);
+        core.queue.active_ended(&active);
     }
     core.apply(next).await;
     Ended { sessions, hiccup }
@@ -101,7 +106,7 @@ async fn transfer(
         // From here on the site itself accounts for the room.
         item.growth = None;
     }
-    let watch: Arc<dyn Watch> = Arc::new(ActiveWatch { core: Arc::clone(core), active: Arc::clone(active), growth });
+    let watch = ActiveWatch::shared(core, active, growth);
     let (to_target, pieces) = mpsc::channel(BLOCKS_AHEAD);
     let (to_source, held) = mpsc::channel(HELD_AHEAD);
     let get = item.path.source().map(|at| Get {
@@ -133,7 +138,7 @@ async fn transfer(
             _ => stream::put(&mut sink, pieces, to_source, Arc::clone(&watch)).await,
         }
     };
-    let both = unless_stopped(core, active, async { Ok(tokio::join!(getting, putting)) }).await;
+    let both = unless_stopped(core, active, FINISH, async { Ok(tokio::join!(getting, putting)) }).await;
     sessions.settle().await;
     if let Some(opened) = active.take_opened() {
         if let Some(size) = opened.size {
@@ -209,7 +214,9 @@ async fn read_back(
         }
         Ok(if size > BLOCK_SIZE || root.count() > 0 { root.root() } else { Digest::of(b"") })
     };
-    let both = unless_stopped(core, active, async { Ok(tokio::join!(getting, digesting)) }).await;
+    // What was read back is of no use later.
+    let at_once = Duration::ZERO;
+    let both = unless_stopped(core, active, at_once, async { Ok(tokio::join!(getting, digesting)) }).await;
     sessions.settle().await;
     let (end, root) = both?;
     end.and(root)
@@ -229,16 +236,25 @@ impl Watch for Unwatched {
     }
 }
 
-/// Runs `work`, but cancels it when the engine or this file is stopped.
+/// Runs `work`, but cancels it when the engine or this file is stopped. A pause leaves it the time `finish` to end.
 async fn unless_stopped<T>(
     core: &EngineState,
     active: &Active,
+    finish: Duration,
     work: impl Future<Output = Result<T, ClientError>>,
 ) -> Result<T, ClientError> {
+    if active.pausing.is_cancelled() {
+        return Err(ClientError::Cancelled);
+    }
+    let overdue = async {
+        active.pausing.cancelled().await;
+        tokio::time::sleep(finish).await;
+    };
     tokio::select! {
         biased;
         () = core.stop().cancelled() => Err(ClientError::Cancelled),
         () = active.stop.cancelled() => Err(ClientError::Cancelled),
+        () = overdue => Err(ClientError::Cancelled),
         result = work => result,
     }
 }

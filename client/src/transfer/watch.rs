@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{active::Active, engine_state::Shared, event::ItemState, room::Growth};
 use crate::site::{Opened, Phase, Watch};
 
@@ -11,6 +13,12 @@ pub(super) struct ActiveWatch {
     pub(super) core: Shared,
     pub(super) active: Arc<Active>,
     pub(super) growth: Option<Arc<Growth>>,
+}
+
+impl ActiveWatch {
+    pub(super) fn shared(core: &Shared, active: &Arc<Active>, growth: Option<Arc<Growth>>) -> Arc<dyn Watch> {
+        Arc::new(Self { core: Arc::clone(core), active: Arc::clone(active), growth })
+    }
 }
 
 impl Watch for ActiveWatch {
@@ -47,6 +55,17 @@ impl Watch for ActiveWatch {
         if let Some(growth) = &self.growth {
             growth.arrived(bytes);
         }
+    }
+
+    fn arriving(&self, bytes: u64) {
+        // Elsewhere, a file is as far as its bytes have left this computer.
+        if self.active.task.to.abilities.near {
+            self.active.arriving(bytes);
+        }
+    }
+
+    fn pausing(&self) -> CancellationToken {
+        self.active.pausing.clone()
     }
 
     fn is_stopped(&self) -> bool {

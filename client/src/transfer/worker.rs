@@ -90,7 +90,7 @@ async fn stand_back(core: &Shared, turn: Turn, pool: &Arc<Pool>, none: NoSession
         }
         Turn::Large(item, active) => {
             if matches!(none, NoSession::Failed(_)) {
-                core.queue.large_ended(&active);
+                core.queue.active_ended(&active);
             }
             vec![*item]
         }

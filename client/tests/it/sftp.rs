@@ -371,7 +371,7 @@ async fn ask(session: &mut dyn Session, ops: impl IntoIterator<Item = Op>) -> Ve
     let (requests, incoming) = mpsc::channel(2);
     let (outgoing, mut answers) = mpsc::channel(2);
     for (id, op) in (0..).zip(ops) {
-        requests.try_send(SiteRequest { id, op }).unwrap();
+        requests.try_send(SiteRequest { id, op, watch: None }).unwrap();
     }
     drop(requests);
     session.batch(incoming, outgoing).await.unwrap();

@@ -8,7 +8,9 @@ mod identity;
 mod local;
 mod meanwhile;
 pub(crate) mod memory_server;
+mod pause;
 mod stream;
+mod under_way;
 mod upload;
 
 use std::{

@@ -82,6 +82,53 @@ fn a_pause_keeps_the_figures_and_what_arrived() {
     assert_resumed(&server, &proxy, &client);
 }
 
+/// A browser with an upload of the file `name` at a rate.
+fn slow_upload(client: &Client, name: &str, rate: &str) -> Screen {
+    let setup = Setup::new(client).word("--bwlimit").word(rate);
+    let mut screen = Screen::log_in(setup, client);
+    screen.wait(name);
+    screen.keys("j c");
+    screen.wait("it fits");
+    screen.keys("enter");
+    screen
+}
+
+/// Whether a transfer is displayed at one of these percentages.
+fn is_at(text: &str, mut percent: std::ops::Range<u32>) -> bool {
+    percent.any(|percent| text.contains(&format!(" {percent} %")))
+}
+
+#[test]
+fn an_upload_that_is_paused_again_and_again_sends_no_block_twice() {
+    const SIZE: u64 = 8 * MIB;
+    let server = Server::with_anna();
+    let proxy = Proxy::new(server.address());
+    let client = server.client("anna").at_address(proxy.address());
+    material::random_file(&client.scratch("here").join("large.bin"), SIZE, 3);
+    let mut screen = slow_upload(&client, "large.bin", "2MiB");
+    for percent in [10, 25, 40, 55, 70] {
+        screen.wait_until("more bytes", |text| is_at(text, percent..101));
+        screen.keys("P");
+        screen.wait("paused");
+        screen.keys("P");
+    }
+    screen.wait("verified");
+    compare::same_file(&client.scratch("here").join("large.bin"), &server.home("anna").join("large.bin"));
+    let sent = proxy.counted(Direction::Up);
+    assert!(sent < SIZE + MIB / 2, "{sent} bytes went up");
+}
+
+#[test]
+fn a_file_of_one_block_on_a_slow_link_shows_its_bytes() {
+    let server = Server::with_anna();
+    let client = server.client("anna");
+    material::random_file(&client.scratch("here").join("small.bin"), 900 << 10, 3);
+    let mut screen = slow_upload(&client, "small.bin", "200KiB");
+    screen.wait_until("a part of its bytes", |text| is_at(text, 5..96) && !text.contains("waiting"));
+    screen.wait("verified");
+    compare::same_file(&client.scratch("here").join("small.bin"), &server.home("anna").join("small.bin"));
+}
+
 #[test]
 fn a_cancelled_transfer_goes_on_from_what_arrived() {
     let (server, proxy, client, mut screen) = held_upload();

@@ -162,6 +162,11 @@ impl Rate {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use ferry_client::transfer::{ActiveItem, ItemId, ItemPath};
+    use ferry_shared::path::RemotePath;
+
     use super::*;
 
     fn job(id: u64, bytes: u64, bytes_done: u64, counting: bool) -> JobProgress {
@@ -191,6 +196,19 @@ mod tests {
         sum.update(&progress(vec![job(1, 100, 40, false), job(2, 100, 0, false)], 40), start);
         sum.update(&progress(vec![job(2, 100, 0, false)], 100), start);
         assert_eq!((sum.bytes, sum.bytes_done, sum.percent()), (200, 100, 50));
+    }
+
+    #[test]
+    fn a_file_of_one_block_is_sending_and_shows_its_bytes() {
+        let (mut sum, now) = (Sum::new(true), Instant::now());
+        let path = ItemPath::of(Some(PathBuf::from("a").into()), Some(RemotePath::from_wire(b"a").unwrap().into()));
+        let (item, job_id, size) = (ItemId(1), JobId(1), Some(900 << 10));
+        let (done, reused, elapsed) = (450 << 10, 0, Duration::from_secs(9));
+        let item = ActiveItem { item, job: job_id, path, size, done, reused, state: ItemState::Sending, elapsed };
+        let jobs = vec![JobProgress { under_way: 1, ..job(1, 900 << 10, 450 << 10, false) }];
+        sum.update(&Progress { active: vec![item.clone()], ..progress(jobs, 450 << 10) }, now);
+        assert_eq!((sum.percent(), sum.text().as_str()), (50, "450 KiB of 900 KiB, sending"));
+        assert_eq!(super::super::item_text(&item), "a  sending 450 KiB of 900 KiB");
     }
 
     #[test]

@@ -29,6 +29,11 @@ impl Last {
         self.rest.is_empty()
     }
 
+    /// Whether a part of it was sent, but not all.
+    pub(super) fn is_begun(&self) -> bool {
+        !self.rest.is_empty() && self.rest.len() < self.whole
+    }
+
     /// The next few bytes of the block.
     pub(super) fn take(&mut self, pool: &BufferPool) -> Chunk {
         self.rest.cut(self.whole.div_ceil(PIECES), pool)

@@ -111,7 +111,7 @@ async fn a_file_is_answered_after_its_flushes_without_waiting_for_another_reques
     });
     for (id, below) in ["x", "y"].into_iter().enumerate() {
         let op = Op::Put { put: put(&root, below, Over::Nothing), content: Box::new(content(b"1")) };
-        requests.send(Request { id: id as u64, op }).await.unwrap();
+        requests.send(Request { id: id as u64, op, watch: None }).await.unwrap();
         // The sender stays open: the answer waits only for the flush.
         assert!(matches!(answers.recv().await.unwrap().result, Ok(Done::Stored(_))));
     }
@@ -124,7 +124,7 @@ async fn a_file_is_answered_after_its_flushes_without_waiting_for_another_reques
 async fn ask(op: Op) -> Result<Done, ClientError> {
     let (requests, incoming) = mpsc::channel(1);
     let (outgoing, mut answers) = mpsc::channel(1);
-    requests.try_send(Request { id: 3, op }).unwrap();
+    requests.try_send(Request { id: 3, op, watch: None }).unwrap();
     drop(requests);
     let stop = Stop::never();
     let batch = Batch::new(BufferPool::new(2), outgoing, stop);

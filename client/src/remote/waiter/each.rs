@@ -20,7 +20,7 @@ use super::{Incoming, Waiter, let_pass};
 use crate::{
     connection,
     error::ClientError,
-    site::{Answer, BlockBytes, Content, Done, FileFacts, Found, Opened, Stored, Version},
+    site::{Answer, BlockBytes, Content, Done, FileFacts, Found, Opened, Stored, Version, Watch},
 };
 
 /// The expected answer to a request, unless it is refused.
@@ -58,6 +58,7 @@ pub(crate) struct EachWaiter {
     id: u64,
     expected: Expected,
     batch: Arc<Batch>,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 impl Batch {
@@ -66,10 +67,10 @@ impl Batch {
         Arc::new(Self { answers, unanswered: AtomicUsize::new(0), answered: Notify::new() })
     }
 
-    /// Creates the waiter for the answer to request `id`.
-    pub(crate) fn waiter(self: &Arc<Self>, id: u64, expected: Expected) -> Waiter {
+    /// Creates the waiter for the answer to request `id`, whose progress `watch` observes.
+    pub(crate) fn waiter(self: &Arc<Self>, id: u64, expected: Expected, watch: Option<Arc<dyn Watch>>) -> Waiter {
         self.unanswered.fetch_add(1, Relaxed);
-        Waiter::Each(EachWaiter { id, expected, batch: Arc::clone(self) })
+        Waiter::Each(EachWaiter { id, expected, batch: Arc::clone(self), watch })
     }
 
     /// The number of requests without an answer.
@@ -105,6 +106,13 @@ impl EachWaiter {
         match self.expected {
             Entry | Content | Sent(..) | Nothing(_) => true,
             Done | Removed | Hashed | Stored => false,
+        }
+    }
+
+    /// Takes note that `bytes` of a block have arrived.
+    pub(super) fn arriving(&self, bytes: usize) {
+        if let (Some(watch), Expected::Sent(..)) = (&self.watch, &self.expected) {
+            watch.arriving(bytes as u64);
         }
     }
 

@@ -179,7 +179,10 @@ pub(super) fn put(mut item: Item, content: Box<Content>) -> Asked {
     let Some(at) = item.path.target() else { return unsupported(item) };
     if item.task.to.abilities.near {
         // The bytes have crossed the network; only the local write is left.
-        item.count(item.facts.size);
+        match &item.active {
+            Some(active) => active.arrived(item.facts.size),
+            None => item.count(item.facts.size),
+        }
     } else {
         // From here on the site itself accounts for the room.
         item.growth = None;

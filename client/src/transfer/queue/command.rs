@@ -25,6 +25,8 @@ impl Queue {
             Selected::Item(item) => {
                 if let Some(active) = state.active.iter().find(|active| active.item == item) {
                     active.stop(Why::Pause);
+                    // Its blocks that were begun are finished, but nothing else is.
+                    state.report(item, ItemState::Paused);
                 } else if let Some((entry, taken)) = state.take_waiting(item) {
                     entry.held.insert(item, (taken, Hold::Paused));
                     state.report(item, ItemState::Paused);
@@ -39,11 +41,16 @@ impl Queue {
                 if let Some(entry) = state.entry(job) {
                     entry.paused = false;
                 }
-                state.active_of(job).for_each(|active| active.resume());
+                let resumed: Vec<ItemId> =
+                    state.active_of(job).filter(|active| active.resume()).map(|active| active.item).collect();
+                resumed.into_iter().for_each(|item| state.report(item, ItemState::Waiting));
                 state.release(|entry, _| entry.task.id == job, |hold| matches!(hold, Hold::Paused));
             }
             Selected::Item(id) => {
-                state.active.iter().filter(|active| active.item == id).for_each(|active| active.resume());
+                let resumed = state.active.iter().any(|active| active.item == id && active.resume());
+                if resumed {
+                    state.report(id, ItemState::Waiting);
+                }
                 state.release(|_, item| item.id == id, |hold| matches!(hold, Hold::Paused));
             }
         });

@@ -160,7 +160,7 @@ impl Entry {
     pub(super) fn picture<'a>(&self, active: impl Iterator<Item = &'a Active>) -> JobProgress {
         let (mut done, mut growth, mut endless) = (0u64, 0u64, false);
         for active in active {
-            done = done.saturating_add(active.done());
+            done = done.saturating_add(active.present());
             growth = growth.saturating_add(active.growth());
             endless |= active.is_endless();
         }

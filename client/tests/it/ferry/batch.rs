@@ -27,7 +27,7 @@ async fn ask(session: &mut dyn Session, ops: Vec<Op>) -> (Vec<Answer>, Result<()
     let (requests, asked) = mpsc::channel(ops.len());
     let (answers, mut told) = mpsc::channel(ops.len());
     for (id, op) in (0..).zip(ops) {
-        requests.try_send(Request { id, op }).unwrap();
+        requests.try_send(Request { id, op, watch: None }).unwrap();
     }
     drop(requests);
     let result = session.batch(asked, answers).await;

@@ -51,7 +51,7 @@ async fn a_server_that_has_much_to_read_does_not_time_out() {
     let (answers, mut told) = mpsc::channel(2);
     let (hash, stat) = (Op::Hash { at: at("x") }, Op::Stat { at: at("x") });
     for (id, op) in [(1, hash), (2, stat)] {
-        requests.try_send(Request { id, op }).unwrap();
+        requests.try_send(Request { id, op, watch: None }).unwrap();
     }
     tokio::time::pause();
     let start = Instant::now();

@@ -46,8 +46,8 @@ async fn a_paused_file_continues_when_it_is_resumed() {
         let item = held_up(&mut rig, upload).await;
         rig.engine.pause(item);
         state(&mut rig, ItemState::Paused).await;
-        rig.engine.drained().await;
         rig.server.open_gate(true);
+        rig.engine.drained().await;
         rig.engine.resume(item);
         assert_eq!(rig.job_done().await.files, 1);
         assert!(rig.server.state().bytes("x") == fs::read(rig.local("x")).unwrap());
@@ -60,9 +60,9 @@ async fn a_paused_job_pauses_active_files_too() {
     held_up(&mut rig, true).await;
     let job = rig.engine.progress().jobs[0].job;
     rig.engine.pause(job);
+    rig.server.open_gate(true);
     rig.engine.drained().await;
     assert!(rig.engine.progress().active.is_empty() && rig.engine.progress().jobs[0].paused);
-    rig.server.open_gate(true);
     rig.engine.resume(job);
     assert_eq!(rig.job_done().await.files, 1);
 }

@@ -1,6 +1,8 @@
 //! An in-memory server that counts transferred data and can inject faults.
 
 mod file;
+mod halves;
+mod walk;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +17,7 @@ use ferry_shared::{
     limits::{BLOCK_LEN, BLOCK_SIZE, block_count, block_len},
     message::{
         Reply, Request,
-        reply::{Page, Usage},
+        reply::Usage,
         request::{Basis, IfExists, Put},
     },
     name::Name,
@@ -24,7 +26,10 @@ use ferry_shared::{
 };
 use tokio::sync::watch;
 
-pub(crate) use self::file::{File, Meanwhile};
+pub(crate) use self::{
+    file::{File, Meanwhile},
+    halves::Halves,
+};
 
 use crate::fake::{Fake, Peer};
 
@@ -65,6 +70,8 @@ pub(crate) struct State {
     pub(crate) cut_walk: Option<usize>,
     /// The user's usage and limits.
     pub(crate) usage: Usage,
+    /// Permits for the halves of blocks that further downloads send.
+    pub(crate) halves: Halves,
     /// Closes each connection at once.
     pub(crate) shut: bool,
 }
@@ -124,29 +131,6 @@ impl State {
 
     fn version(&self, path: &[u8]) -> Option<Version> {
         self.files.get(path).map(File::version)
-    }
-
-    /// The pages of a walk, one per folder.
-    fn walk(&self, root: &RemotePath) -> Vec<Page> {
-        let folders = self.folders.iter().map(|path| RemotePath::from_wire(path).unwrap());
-        let folders =
-            std::iter::once(root.clone()).chain(folders.filter(|path| path != root && path.starts_with(root)));
-        let all = || self.files.keys().chain(&self.folders).chain(&self.symlinks);
-        let mut pages: Vec<Page> = folders
-            .map(|folder| {
-                let names: Vec<&[u8]> = folder.names().skip(root.depth()).collect();
-                let inside =
-                    all().filter(|path| RemotePath::from_wire(path).unwrap().parent().as_ref() == Some(&folder));
-                Page {
-                    under: RemotePath::from_wire(&names.join(&b'/')).unwrap(),
-                    entries: inside.filter_map(|path| self.entry(path)).collect(),
-                    unreadable: Vec::new(),
-                    more: true,
-                }
-            })
-            .collect();
-        pages.last_mut().unwrap().more = false;
-        pages
     }
 
     /// Counts a block; returns whether the connection breaks now.
@@ -364,7 +348,10 @@ impl Session {
                         self.commit(put, part, size, root).await?;
                         return Some(None);
                     }
-                    request => return Some(Some(request)),
+                    request => {
+                        self.say(refused(Code::Superseded)).await?;
+                        return Some(Some(request));
+                    }
                 },
                 Frame::Have { .. } => panic!("have-frames in an upload"),
             }
@@ -390,9 +377,12 @@ impl Session {
     fn basis(&self, put: &Put) -> Vec<u8> {
         let mut state = self.state();
         let path = put.path.as_bytes();
-        let staged = state.staged.remove(path);
+        let staged = state.staged.get(path).cloned();
         match put.basis {
-            Basis::None => Vec::new(),
+            Basis::None => {
+                state.staged.remove(path);
+                Vec::new()
+            }
             Basis::Staged => staged.unwrap_or_default(),
             Basis::Current => {
                 staged.or_else(|| state.files.get(path).map(|file| file.bytes.clone())).unwrap_or_default()
@@ -461,6 +451,7 @@ impl Session {
         let version = file.version();
         let opened = Reply::Opened { size, mtime: file.mtime, mode: file.mode, version: version.clone() };
         self.say(opened).await?;
+        let halves = self.state().halves.clone();
         for index in 0..block_count(size) {
             let start = usize::try_from(index).unwrap() * BLOCK_LEN;
             let bytes = &file.bytes[start..start + block_len(size, index).unwrap()];
@@ -468,6 +459,7 @@ impl Session {
                 continue;
             }
             self.gate.wait_for(|open| *open).await.unwrap();
+            halves::permit(&mut self.peer, &halves).await?;
             let (bytes, cut) = {
                 let mut state = self.state();
                 let zeros = bytes.iter().all(|b| *b == 0);
@@ -482,7 +474,7 @@ impl Session {
             let mut frame = Vec::new();
             ferry_shared::frame::put_block_head(&mut frame, index, bytes.len()).unwrap();
             frame.extend_from_slice(&bytes);
-            self.peer.writer.write(&frame).await.ok()?;
+            halves::send(&mut self.peer, &frame, &halves).await?;
         }
         let root = Some(Digest::of(&file.bytes));
         self.say(Reply::Sent { root, version }).await

@@ -9,7 +9,7 @@ use super::{Ask, Cause, Key, Transfer, Transfers};
 pub(crate) enum Row<'a> {
     /// A transfer.
     Whole(&'a Transfer),
-    /// A large file of it that was begun: it is worked on, or rests.
+    /// A file of it that was begun: it is worked on, or rests.
     Active(&'a Transfer, &'a ActiveItem),
     /// A file of it that asks.
     Asks(&'a Transfer, &'a Ask),

@@ -186,9 +186,9 @@ pub(crate) struct Transfer {
     pub(crate) through: BTreeSet<usize>,
     /// The pieces that could not be carried at all, and why.
     pub(crate) refused: BTreeMap<usize, Problem>,
-    /// Large files being worked on.
+    /// Files being worked on: large ones, and small ones whose bytes move slowly.
     pub(crate) active: Vec<ActiveItem>,
-    /// Large files that were paused by themselves, or wait again since.
+    /// Such files that were paused by themselves, or wait again since.
     pub(crate) resting: Vec<ActiveItem>,
     /// Files that failed, the latest last.
     pub(crate) failures: Vec<FailedItem>,
@@ -287,7 +287,7 @@ impl Transfer {
         if let Some(active) = self.active.first() {
             return Phase::Working(active.state);
         }
-        // Files of one block have no lines of their own.
+        // Most files of one block have no lines of their own.
         if self.rate.at(now) > 0 || self.tally.under_way > 0 {
             let state = if self.order.to.is_local() { ItemState::Receiving } else { ItemState::Sending };
             return Phase::Working(state);
@@ -363,10 +363,12 @@ impl Transfer {
 
     /// A file is paused by itself: it stays to be seen.
     pub(crate) fn rest(&mut self, item: ItemId) {
-        if let Some(resting) = self.resting.iter_mut().find(|other| other.item == item) {
-            resting.state = ItemState::Paused;
-        } else if let Some(active) = self.active.iter().find(|other| other.item == item) {
+        // It is told twice: at the pause, and when the block that was begun is finished.
+        if let Some(active) = self.active.iter().find(|other| other.item == item) {
+            self.resting.retain(|other| other.item != item);
             self.resting.push(ActiveItem { state: ItemState::Paused, ..active.clone() });
+        } else if let Some(resting) = self.resting.iter_mut().find(|other| other.item == item) {
+            resting.state = ItemState::Paused;
         }
     }
 
@@ -381,7 +383,7 @@ impl Transfer {
         }
     }
 
-    /// The large files that were begun: those at work, and those that rest.
+    /// The files that were begun: those at work, and those that rest.
     pub(crate) fn begun(&self) -> impl Iterator<Item = &ActiveItem> {
         let rests = |item: &&ActiveItem| self.resting.iter().any(|other| other.item == item.item);
         self.active.iter().filter(move |item| !rests(item)).chain(&self.resting)

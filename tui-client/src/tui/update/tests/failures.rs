@@ -2,7 +2,7 @@
 
 use ferry_client::{
     ClientError,
-    transfer::{self, ItemId, JobId, Outcome, Selected, Skip, Summary},
+    transfer::{self, ItemId, ItemState, JobId, Outcome, Selected, Skip, Summary},
 };
 use ferry_shared::refusal::{Code, Refusal, Unit};
 
@@ -12,7 +12,7 @@ use crate::{
     tui::{
         effect::{CountFor, Effect, TransferEffect},
         event::{Answer, Event},
-        fixture::{Fixture, done, facts, fails, item_path, job},
+        fixture::{Fixture, active, done, facts, fails, item_path, job},
         state::{dialog::Dialog, transfers::Phase},
     },
 };
@@ -153,6 +153,26 @@ fn a_file_of_one_block_is_sending_while_it_is_under_way() {
     assert!(fixture.text().contains("sending") && !fixture.text().contains("waiting"), "{}", fixture.text());
     fixture.progress(under_way(0), Vec::new(), 0);
     assert!(fixture.text().contains("waiting"), "{}", fixture.text());
+}
+
+#[test]
+fn a_file_of_one_block_shows_its_bytes_and_gives_those_of_a_lost_block_back() {
+    let mut fixture = Fixture::connected();
+    fixture.keys("j j j");
+    fixture.copy(1);
+    let at = |fixture: &mut Fixture, percent: u64| {
+        let jobs = vec![transfer::JobProgress { under_way: 1, ..job(1, (0, 1), (percent << 10, 100 << 10), 0) }];
+        let files = active(1, 1, "a", percent << 10, 100 << 10, ItemState::Sending);
+        let files = Some(files).filter(|_| percent > 0);
+        fixture.progress(jobs, files.into_iter().collect(), percent << 10);
+    };
+    at(&mut fixture, 40);
+    assert!(fixture.text().contains("40 %") && !fixture.text().contains("waiting"), "{}", fixture.text());
+    // The connection breaks: the figure stays until it is known what there is.
+    at(&mut fixture, 0);
+    assert!(fixture.text().contains("40 %"), "{}", fixture.text());
+    at(&mut fixture, 10);
+    assert!(fixture.text().contains("10 %"), "{}", fixture.text());
 }
 
 #[test]
