@@ -24,7 +24,7 @@ const ZIP: &str = "UEsDBBQAAAAAAAAAIVwAAAAAAAAAAAAAAAAFAAAAZG9jcy9QSwMEFAAAAAgAA
 fn cell(screen: &Screen, text: &str) -> vt100::Cell {
     let seen = screen.snapshot();
     let (_, columns) = seen.size();
-    let rows = seen.rows(0, columns).enumerate();
+    let rows = seen.rows(0, columns.get()).enumerate();
     let (row, column) = rows
         .filter_map(|(row, line)| Some((row, line[..line.find(text)?].chars().count())))
         .next()
@@ -104,13 +104,13 @@ fn a_preview_comes_while_a_folder_of_100_000_entries_loads() {
     // The preview of the folder itself shows its first entries.
     screen.keys("tab");
     screen.wait("more than");
-    proxy.wait_idle();
     proxy.after(Direction::Down, 1 << 20, Then::Hold);
     screen.keys("enter");
     proxy.wait_tripped(Direction::Down);
     // While the list is held in the middle, the other pane is used and previewed.
     screen.keys("tab");
     screen.wait("what the local file says");
+    assert!(!screen.text().contains("100001"), "the list was not held:\n{}", screen.text());
     proxy.release();
     screen.wait("100001");
     screen.keys("tab G");

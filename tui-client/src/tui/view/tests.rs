@@ -18,7 +18,7 @@ use ratatui::{
 use crate::tui::{
     effect::Effect,
     event::{Answer, Event},
-    fixture::{Fixture, begin, done, entry, greeting, key, plan, remote_items, server},
+    fixture::{Fixture, begin, done, entry, greeting, key, plan, server},
     state::{
         appearance::{self, Appearance, Depth},
         dialog::{FoundItem, Steps, TrustView},
@@ -430,10 +430,7 @@ fn a_folder_that_cannot_be_read_shows_the_way_out() {
 
 #[test]
 fn tabs() {
-    let mut fixture = Fixture::connected();
-    fixture.keys("t");
-    fixture.answer_lists(remote_items());
-    keep("tabs", &mut fixture);
+    keep("tabs", Fixture::connected().keys("t"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod zip;
 use ferry_shared::{entry::Kind, name::Escaped};
 
 pub(super) use self::{
-    tarball::content as tar,
+    tarball::{TAR_MAX, content as tar},
     zip::{content as zip, wanted},
 };
 use crate::{

@@ -10,8 +10,6 @@ use crate::tui::state::{order::extension, preview::Subject};
 
 /// Bytes of an image that are read; a larger one is not shown.
 pub(super) const IMAGE_MAX: u64 = 8 * BLOCK_SIZE;
-/// Bytes of a tar archive that are read; later entries are not listed.
-pub(super) const TAR_MAX: u64 = 8 * BLOCK_SIZE;
 /// Bytes that decide whether a file is a text.
 const PROBE: usize = 8 << 10;
 /// The header of a tar archive, and the place of its magic.
@@ -65,7 +63,7 @@ pub(super) fn wanted(subject: &Subject, blocks: &Blocks) -> Option<u64> {
     let name = subject.place.name();
     match of(name.as_ref().map_or(&[], |name| name.as_bytes()), blocks.head()) {
         FileKind::Image(_) if blocks.size() <= IMAGE_MAX => blocks.missing_before(IMAGE_MAX),
-        FileKind::Tar | FileKind::TarGz => blocks.missing_before(TAR_MAX),
+        FileKind::Tar | FileKind::TarGz => blocks.missing_before(archive::TAR_MAX),
         FileKind::Zip => archive::wanted(blocks),
         FileKind::Image(_) | FileKind::Empty | FileKind::Text | FileKind::Other => None,
     }

@@ -2,17 +2,19 @@
 
 use std::io::{self, Read};
 
-use ferry_shared::entry::Kind;
+use ferry_shared::{entry::Kind, limits::BLOCK_SIZE};
 use flate2::read::GzDecoder;
 use tar::{Archive, EntryType};
 use tokio_util::sync::CancellationToken;
 
 use super::{ENTRIES, listing, row};
 use crate::tui::{
-    effects::preview::{blocks::Blocks, kind::TAR_MAX},
+    effects::preview::blocks::Blocks,
     state::preview::{Content, Row},
 };
 
+/// Bytes of a tar archive that are read; later entries are not listed.
+pub(in crate::tui::effects::preview) const TAR_MAX: u64 = 8 * BLOCK_SIZE;
 /// Bytes that are decompressed at most.
 const INFLATED: u64 = 64 << 20;
 
@@ -89,7 +91,6 @@ impl<R: Read> Read for Bounded<'_, R> {
 mod tests {
     use std::io::Write as _;
 
-    use ferry_shared::limits::BLOCK_SIZE;
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
