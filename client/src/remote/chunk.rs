@@ -141,11 +141,13 @@ impl fmt::Debug for Chunk {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
     use crate::site::{HEADROOM, Opened, Phase};
 
     #[derive(Debug, Default)]
-    struct Moved(AtomicU64);
+    struct Moved(AtomicU64, CancellationToken);
 
     impl Watch for Moved {
         fn opened(&self, _: &Opened) {}
@@ -154,6 +156,9 @@ mod tests {
             self.0.fetch_add(bytes, Relaxed);
         }
         fn kept(&self, _: u64) {}
+        fn pausing(&self) -> CancellationToken {
+            self.1.clone()
+        }
         fn is_stopped(&self) -> bool {
             false
         }
@@ -191,6 +196,22 @@ mod tests {
         }
         assert_eq!(&Chunk::block(2, BlockBytes::Zeros(1000), &pool).unwrap()[..], frame(2, b""));
         assert!(Chunk::block(0, BlockBytes::Shared(vec![1; (1 << 20) + 1].into()), &pool).is_err());
+    }
+
+    #[test]
+    fn a_pause_leaves_out_frames_that_were_not_begun_and_nothing_else() {
+        let (pool, moved) = (BufferPool::new(2), Arc::new(Moved::default()));
+        let new = || {
+            let whole = Chunk::block(0, BlockBytes::Shared("a block".into()), &pool).unwrap();
+            whole.counted(7, Arc::clone(&moved) as Arc<dyn Watch>)
+        };
+        let (whole, mut rest) = (new(), new());
+        let begun = rest.cut(3, &pool);
+        assert!(!whole.is_unwanted() && !begun.is_unwanted());
+        moved.1.cancel();
+        assert!(whole.is_unwanted() && begun.is_unwanted());
+        assert!(!rest.is_unwanted(), "its beginning was sent before");
+        assert!(!Chunk::new(pool.take()).is_unwanted(), "it belongs to no file");
     }
 
     #[test]
