@@ -5,6 +5,7 @@ mod keys;
 use std::{
     ffi::OsString,
     io::{ErrorKind, Read, Write},
+    net::SocketAddr,
     num::NonZeroU16,
     path::{Path, PathBuf},
     process::Command,
@@ -212,9 +213,17 @@ impl Screen {
     /// # Panics
     /// If the login does not proceed as expected.
     pub fn connect(&mut self, server: &Server) {
+        self.connect_at(server, server.address());
+    }
+
+    /// As [`Screen::connect`], at an address that leads to the server.
+    ///
+    /// # Panics
+    /// If the login does not proceed as expected.
+    pub fn connect_at(&mut self, server: &Server, address: SocketAddr) {
         self.keys("f9");
         self.wait("Connect to a server");
-        self.type_text(&server.client("anna").address_word());
+        self.type_text(&format!("anna@{address}"));
         self.keys("enter");
         self.wait(server.fingerprint());
         self.keys("y");

@@ -34,15 +34,8 @@ fn two_uploads() -> ([Server; 2], [Proxy; 2], Client, Screen) {
     proxies[0].wait_tripped(Direction::Up);
     screen.keys("t");
     screen.wait("[2 ");
-    screen.keys("tab f9");
-    screen.wait("Connect to a server");
-    screen.type_text(&format!("anna@{}", proxies[1].address()));
-    screen.keys("enter");
-    screen.wait("Is this the right server?");
-    screen.keys("y");
-    screen.wait("password");
-    screen.type_text(PASSWORD);
-    screen.keys("enter");
+    screen.keys("tab");
+    screen.connect_at(&servers[1], proxies[1].address());
     screen.wait("of-server-1");
     screen.keys("tab j f5");
     screen.wait("it fits");
