@@ -79,7 +79,7 @@ impl Recording {
     }
 }
 
-/// What is drawn, seen only between two times of a loop.
+/// A drawing that is seen only between two times of a loop.
 fn shown_while(drawn: &str, from: Duration, to: Duration, total: Duration) -> String {
     if drawn.is_empty() || (from.is_zero() && to >= total) {
         return drawn.to_owned();

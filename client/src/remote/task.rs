@@ -189,7 +189,7 @@ impl Reading<'_> {
         let frame = self.frame().await?;
         let received = self.traffic.has_received(self.reader.received().saturating_sub(before));
         match self.oldest.look().and_then(|waiter| waiter.pausing()) {
-            // What has arrived is passed on at once: nothing follows it.
+            // The bytes that have arrived are passed on at once: nothing follows it.
             Some(pausing) => tokio::select! {
                 biased;
                 () = received => {}

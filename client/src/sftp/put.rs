@@ -215,7 +215,7 @@ impl<'a> Upload<'a> {
         loop {
             let piece = tokio::select! {
                 biased;
-                // What was written is then waited for and noted.
+                // The writes under way are then waited for and noted.
                 () = pausing.cancelled() => None,
                 piece = pieces.recv() => piece,
             };

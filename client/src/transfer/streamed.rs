@@ -214,7 +214,7 @@ async fn read_back(
         }
         Ok(if size > BLOCK_SIZE || root.count() > 0 { root.root() } else { Digest::of(b"") })
     };
-    // What was read back is of no use later.
+    // Content that was read back is of no use later.
     let at_once = Duration::ZERO;
     let both = unless_stopped(core, active, at_once, async { Ok(tokio::join!(getting, digesting)) }).await;
     sessions.settle().await;

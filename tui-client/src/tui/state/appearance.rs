@@ -129,8 +129,8 @@ pub(crate) const ASCII: Signs = Signs {
 pub(crate) struct Appearance {
     /// The styles of the chosen theme, as this terminal shows them.
     pub(crate) theme: Styles,
-    /// What everything is drawn on: the style of plain text, with its background. Other text has the background that
-    /// it is drawn on.
+    /// The style of plain text with its background, on which everything is drawn. Other text has the background that is
+    /// below it.
     pub(crate) ground: Style,
     /// The name of the chosen theme.
     pub(crate) name: String,

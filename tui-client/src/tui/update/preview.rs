@@ -54,7 +54,7 @@ fn subject(state: &State) -> Option<Subject> {
 /// Follows the cursor: gives up the preview of an entry it has left, and asks for that of one it rests on.
 pub(super) fn follow(state: &mut State, out: &mut Out) {
     let Some(room) = room(state) else {
-        // What was shown is kept; what was not is asked for again.
+        // Content that was shown is kept; a request is made again.
         turn_to(state, None, (0, 0), out);
         return;
     };

@@ -137,7 +137,7 @@ fn take(state: &mut State, action: Action, out: &mut Out) {
     let path = |found: &FoundItem| found.under.join(&found.item.entry.name).ok();
     let chosen = found.items.iter().enumerate().filter(taken);
     let mut chosen: Vec<_> = chosen.filter_map(|(_, found)| Some((path(found)?, found.item.clone()))).collect();
-    // What lies in a folder that is taken goes with it.
+    // Entries in a folder that is taken go with it.
     let folders: Vec<RemotePath> =
         chosen.iter().filter(|(_, item)| item.is_folder()).map(|(path, _)| path.clone()).collect();
     chosen.retain(|(path, _)| !folders.iter().any(|folder| path != folder && path.starts_with(folder)));

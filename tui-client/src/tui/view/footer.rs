@@ -62,8 +62,7 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, area: Rect) {
     }
 }
 
-/// What changes the meaning of the panes, at the right end of the line: filters, limits, lost servers. Returns the rest
-/// of the line.
+/// The modes of the panes, at the right end of the line: filters, limits, lost servers. Returns the rest of the line.
 fn modes(paint: &mut Paint<'_>, state: &State, area: Rect) -> Rect {
     let theme = &paint.appearance().theme;
     let pane = state.pane();

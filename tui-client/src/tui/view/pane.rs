@@ -171,7 +171,7 @@ fn status(paint: &mut Paint<'_>, state: &State, pane: &Pane, area: Rect) {
     }
 }
 
-/// What is marked, why the folder cannot be read again, or the row of the cursor.
+/// The marked amount, why the folder cannot be read again, or the row of the cursor.
 fn about(pane: &Pane, mark: Style, bad: Style, dim: Style) -> (String, Style) {
     let marked = pane.marked();
     let total = pane.listing.total() as u64;
@@ -209,7 +209,7 @@ fn space(paint: &mut Paint<'_>, connection: Option<&Connection>, pane: &Pane, ar
     };
     let used = usage.used.saturating_add(usage.reserved);
     let text = format!(" {} used ", figures::of(used, limit));
-    // What limits the user first is told first: the disk only where it has less than the quota leaves.
+    // The limit that is reached first is shown first: the disk only where it has less than the quota leaves.
     let both = columns(&free) + columns(&text) + GAUGE;
     let free = match usage.volume_free < limit.saturating_sub(used) || both <= area.width {
         true => paint.right(end, area.y, area.width, &free, paint.appearance().theme.dim),

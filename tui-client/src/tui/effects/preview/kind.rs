@@ -86,7 +86,7 @@ fn is_tar(head: &[u8]) -> bool {
 /// The first bytes of what was compressed; fewer where it is damaged.
 fn inflated(head: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // What could be read counts, whatever follows.
+    // The bytes before an error count.
     let _ = flate2::read::GzDecoder::new(head).take(TAR_HEADER as u64).read_to_end(&mut bytes);
     bytes
 }

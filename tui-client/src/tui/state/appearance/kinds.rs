@@ -27,7 +27,7 @@ const DOCUMENTS: &[&str] = &[
     "rtf", "tex", "txt", "xls", "xlsx",
 ];
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Is {
     Folder,

@@ -100,7 +100,7 @@ roles! {
     key: "key",
     /// The description of a key in a hint.
     hint: "hint",
-    /// What a box is drawn over.
+    /// The screen behind a box.
     behind: "behind",
     /// A box over the panes.
     dialog: "dialog",

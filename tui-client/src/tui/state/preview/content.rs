@@ -1,11 +1,11 @@
-//! What a preview shows: plain data, small, with everything from files escaped.
+//! The content of a preview: plain data, small, with everything from files escaped.
 
 use ferry_shared::entry::Kind;
 
-/// What a preview shows.
+/// The content of a preview.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Content {
-    /// What it is, for the title: `Rust`, `PNG, 1920 × 1080`.
+    /// The kind of content, for the title: `Rust`, `PNG, 1920 × 1080`.
     pub(crate) facts: String,
     /// The rest of the preview.
     pub(crate) body: Body,
@@ -55,7 +55,7 @@ pub(crate) enum Ink {
 pub(crate) struct List {
     /// The entries.
     pub(crate) rows: Vec<Row>,
-    /// What is said below them, if not all of them are listed.
+    /// The line below them, if not all of them are listed.
     pub(crate) rest: Option<String>,
 }
 

@@ -80,7 +80,7 @@ fn transfers_of_every_tab_run_and_are_listed_in_each() {
         assert!(text.contains("alice@files.example.org") && text.contains("bob@second.example.org"), "{text}");
     }
     fixture.keys("esc");
-    // What a hidden tab's transfer needs stays connected when the tab is closed, until it is through.
+    // The server of a transfer stays connected after its tab was closed, until the transfer is through.
     fixture.keys("] ctrl-w");
     assert!(leaves(&fixture.take()).is_empty());
     fixture.event(Event::Transfer(done(2, 0)));

@@ -31,7 +31,7 @@ const IN_EXTRA: u32 = u32::MAX;
 /// The extra field with sizes of 64 bits.
 const ZIP64: u16 = 1;
 
-/// Where the directory is.
+/// The place of the directory.
 struct Directory {
     /// How many entries it says that it has.
     entries: u64,
@@ -39,7 +39,7 @@ struct Directory {
     length: u64,
 }
 
-/// What is known of the directory.
+/// The state of the search for the directory.
 enum Found {
     /// This block must be read first.
     Behind(u64),
