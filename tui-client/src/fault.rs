@@ -21,7 +21,7 @@ pub(crate) enum Kind {
     Exists,
     /// The path is not valid for the server.
     BadPath,
-    /// The user name, password or key was not accepted.
+    /// The user name, password or key was not accepted, or the account was closed.
     Login,
     /// The server, or the user's share of it, is temporarily full.
     Busy,
@@ -77,9 +77,9 @@ impl Kind {
             Code::IsDirectory => Self::IsFolder,
             Code::Exists => Self::Exists,
             Code::BadPath => Self::BadPath,
-            Code::LoginFailed => Self::Login,
+            Code::LoginFailed | Code::AccountClosed => Self::Login,
             Code::TooManyAttempts | Code::Busy => Self::Busy,
-            Code::Unsealed | Code::AccountClosed | Code::NotAllowed => Self::Denied,
+            Code::Unsealed | Code::NotAllowed => Self::Denied,
             Code::OverQuota | Code::DiskFull => Self::Space,
             Code::Changed => Self::Changed,
             Code::Mismatch => Self::Mismatch,
@@ -105,7 +105,8 @@ impl Kind {
             Obstacle::Exists => Self::Exists,
             Obstacle::BadPath => Self::BadPath,
             Obstacle::Busy => Self::Busy,
-            Obstacle::Denied | Obstacle::Account => Self::Denied,
+            Obstacle::Account => Self::Login,
+            Obstacle::Denied => Self::Denied,
             Obstacle::OverQuota | Obstacle::DiskFull => Self::Space,
             Obstacle::Changed => Self::Changed,
             Obstacle::Mismatch => Self::Mismatch,

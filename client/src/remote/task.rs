@@ -15,6 +15,7 @@ use ferry_shared::{
     frame::{Frame, put_message},
     link::LinkError,
     message::{Notice, Reply, Request},
+    refusal::Code,
 };
 use parking_lot::Mutex;
 use tokio::{
@@ -118,9 +119,11 @@ impl Task {
             let writing = Writing { writer: &mut writer, pending, traffic: &traffic, sending: &sending };
             let (mut reading, mut writing) = (pin!(reading.run(&notices)), pin!(writing.run(&mut calls)));
             tokio::select! {
+                biased;
+                () = stop.cancelled() => ClientError::Cancelled,
+                // If both have failed, the reason is in what the server sent.
                 why = &mut reading => why,
                 why = &mut writing => why,
-                () = stop.cancelled() => ClientError::Cancelled,
             }
         };
         tracing::debug!(%why, "the connection has ended");
@@ -176,10 +179,20 @@ impl Reading<'_> {
                 Ok(incoming) => incoming,
                 Err(why) => return why,
             };
+            // Nothing follows it; whichever request it answers, it is the reason why the connection ends.
+            let last = match &incoming {
+                Incoming::Reply(Reply::Refused(refusal)) if refusal.code == Code::AccountClosed => {
+                    Some(refusal.clone().into())
+                }
+                _ => None,
+            };
             let Some(waiter) = self.oldest.take() else { return unasked(incoming) };
             match waiter.take(incoming).await {
                 Ok(waiter) => self.oldest.current = waiter,
-                Err(why) => return why,
+                Err(why) => return last.unwrap_or(why),
+            }
+            if let Some(last) = last {
+                return last;
             }
         }
     }

@@ -284,6 +284,24 @@ async fn a_refusal_before_the_close_is_the_reason_for_the_end() {
 }
 
 #[tokio::test]
+async fn the_end_of_an_account_is_the_reason_for_the_end_even_if_it_answers_a_request() {
+    let fake = Fake::start(|mut peer| async move {
+        peer.let_in().await?;
+        peer.request().await?;
+        peer.refuse(Code::AccountClosed).await;
+        Some(())
+    })
+    .await;
+    let remote = Remote::connect(&fake.trusting()).await.unwrap();
+    let closed =
+        |why: &ClientError| matches!(why, ClientError::Refused(refusal) if refusal.code == Code::AccountClosed);
+    let asked = remote.usage().await.unwrap_err();
+    assert!(closed(&asked), "{asked}");
+    let why = remote.closed().await;
+    assert!(closed(&why), "{why}");
+}
+
+#[tokio::test]
 async fn the_connection_is_closed_cleanly_with_the_last_handle() {
     let (end, mut ended) = tokio::sync::mpsc::channel(1);
     let fake = Fake::start(move |mut peer| {

@@ -23,7 +23,6 @@ fn an_account_that_is_disabled_during_a_copy_ends_the_session_and_ctrl_r_goes_on
     screen.keys("enter");
     proxy.wait_tripped(Direction::Up);
     assert!(server.ferryd(&["user", "set", "anna", "--disable"], "").0.success());
-    // An attempt to connect again, should the last words of the server be lost, is answered too.
     proxy.release();
     screen.wait("ended the session");
     screen.keys("esc");

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     args::Links,
     estimate::Estimate,
+    fault::Kind,
     tui::state::{
         place::{Place, below},
         problem::Problem,
@@ -412,9 +413,10 @@ impl Transfer {
         alike
     }
 
-    /// Whether it has ended because the server could not be reached, or for this reason.
+    /// Whether it has ended because the server could not be reached or refused the login, or for this reason.
     pub(crate) fn has_failed_for(&self, why: &Problem) -> bool {
-        let alike = |problem: &Problem| problem.kind.is_offline() || problem.cause == why.cause;
+        let alike =
+            |problem: &Problem| problem.kind.is_offline() || problem.kind == Kind::Login || problem.cause == why.cause;
         let error = self.summary.as_ref().and_then(|summary| summary.error.as_ref());
         self.is_over()
             && (self.failures.iter().any(|failed| alike(&failed.problem))

@@ -159,6 +159,15 @@ fn a_transfer_that_failed_for_the_end_of_the_session_goes_on_after_the_next_logi
     assert_eq!(fixture.state.transfers.get(key).unwrap().phase(Duration::ZERO), Phase::Failed);
     end(&mut fixture, closed());
     assert_eq!(fixture.state.transfers.get(key).unwrap().phase(Duration::ZERO), Phase::Held);
+    // Either may be told of it by a refused login instead.
+    let mut fixture = Fixture::connected();
+    fixture.keys("j j j");
+    let key = fixture.copy(1);
+    let error = ClientError::from(Refusal::new(Code::AccountClosed, "this account is disabled"));
+    fixture.event(Event::Transfer(fails(7, 1, "holiday.raw", error)));
+    fixture.event(Event::Transfer(done(1, 1)));
+    end(&mut fixture, Problem::from(&ClientError::from(Refusal::new(Code::LoginFailed, "wrong password"))));
+    assert_eq!(fixture.state.transfers.get(key).unwrap().phase(Duration::ZERO), Phase::Held);
     // One that failed for another reason stays failed.
     let mut fixture = Fixture::connected();
     fixture.keys("j j j");
