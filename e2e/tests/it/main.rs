@@ -18,6 +18,7 @@ mod batch;
 mod between;
 mod browser;
 mod browser_faults;
+mod browser_files;
 mod browser_keystrokes;
 mod browser_preview;
 mod browser_sites;

@@ -9,10 +9,12 @@ use ferry_client::{
 use ferry_shared::{fingerprint::Fingerprint, path::RemotePath, secret::Secret};
 
 use super::state::{
+    permissions::Change,
     place::Place,
     preview::Wanted,
     saved::{Bookmark, NamedSite},
     side::Side,
+    sought::Sought,
     ticket::Ticket,
     transfers::{Key, Order},
     trees::{Planned, Trees},
@@ -48,7 +50,7 @@ pub(crate) enum Effect {
     /// Ask for a remote file's version.
     Version(Ticket, Place),
     /// Search below a folder.
-    Search(Ticket, Place, String),
+    Search(Ticket, Place, Sought),
     /// Find out how much is free where a pane is.
     Free(Side, PathBuf),
     /// Watch the local folder that a pane shows, or none.
@@ -61,6 +63,8 @@ pub(crate) enum Effect {
     Rename(Ticket, Vec<(Place, Place)>),
     /// Copy within a server.
     CopyThere(Ticket, Vec<(Place, Place)>),
+    /// Set the permissions of entries below a folder, and of everything below those if so.
+    SetMode(Ticket, Place, Vec<RemotePath>, Change, bool),
     /// Remove entries below a folder; folders with everything below them.
     Remove(Ticket, Place, Vec<(RemotePath, bool)>),
     /// Ask a server for the unfinished uploads.

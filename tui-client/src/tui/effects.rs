@@ -134,9 +134,14 @@ impl Effects {
             }
             Effect::Preview(ticket, asked) => self.preview(ticket, *asked),
             Effect::Digest(ticket, place) => self.ask(ticket, place, local::digest, remote::digest),
-            Effect::Search(ticket, place, pattern) => {
-                let there = pattern.clone();
-                let local = move |path, stop, reply| local::search(path, &pattern, &stop, &reply);
+            Effect::SetMode(ticket, place, paths, change, below) => {
+                let (there, its) = (paths.clone(), change.clone());
+                let local = move |path, stop, reply| local::set_modes(path, &paths, (&change, below), &stop, &reply);
+                self.ask(ticket, place, local, move |ask, path| remote::set_modes(ask, path, there, (its, below)));
+            }
+            Effect::Search(ticket, place, sought) => {
+                let there = sought.clone();
+                let local = move |path, stop, reply| local::search(path, &sought, &stop, &reply);
                 self.ask(ticket, place, local, move |ask, path| remote::search(ask, path, there));
             }
             Effect::MakeFolder(ticket, place) => self.ask(ticket, place, local::make_folder, remote::make_folder),

@@ -161,6 +161,15 @@ pub(crate) enum Answer {
     Gone(RemotePath),
     /// It was done.
     Done,
+    /// Permissions were set.
+    ModesSet {
+        /// Of how many entries.
+        set: u64,
+        /// Of how many they could not be set.
+        failed: u64,
+        /// Why, of the first of those.
+        why: Option<Problem>,
+    },
     /// The amount that was removed.
     Removed(Amount),
     /// The text after the editor ended.

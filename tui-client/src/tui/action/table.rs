@@ -67,6 +67,8 @@ const FILES: &[Row] = &[
     row(Rename, "rename", PANES, &["f2", "r"], "rename; several marked ones in $EDITOR")
         .mc(&["f2", "shift-f6", "r"])
         .vim(&["f2", "c w"]),
+    row(Permissions, "permissions", PANES, &["M"], "set permissions, of a folder also for everything below"),
+    row(FolderSizes, "folder-sizes", PANES, &["S"], "show the size of the folder under the cursor, or of those marked"),
     row(Details, "details", PANES, &["i"], "everything known about it, with its digest"),
     row(CopyPath, "copy-path", PANES, &["y p"], "give its path to the clipboard of the terminal"),
     row(CopyAddress, "copy-address", PANES, &["y a"], "give its address to the clipboard, with the server"),
@@ -276,7 +278,8 @@ const CHOOSE: &[Row] = &[
     row(NewSite, "new", &[List], &["n", "f7"], "a new one").hint("new"),
     row(EditSite, "change", &[List], &["e", "f4"], "change it").hint("change"),
     row(RemoveEntry, "remove", &[List], &["d", "f8", "delete"], "take it off the list").hint("remove"),
-    row(NextField, "next-field", &[Form], &["tab", "down"], "to the next field").hint("next field"),
+    row(NextField, "next-field", &[Form], &["tab", "down"], "complete a path, or go to the next field")
+        .hint("next field"),
     row(PreviousField, "previous-field", &[Form], &["backtab", "up"], "to the field before"),
     row(Accept, "accept", &[Form], &["enter"], "do it").hint("ok"),
     row(CreateAccount, "create-account", &[Form], &["ctrl-n"], "make an account on this server, where it lets you"),
@@ -292,6 +295,7 @@ const LEAVE: Keys = &["esc", "n", "q", "ctrl-c"];
 
 const QUESTIONS: &[Row] = &[
     row(Accept, "accept", &[Where::Copy], &["enter", "y"], "start").hint("start"),
+    row(CopyAs, "copy-as", &[Where::Copy], &["a"], "another name at the target").hint("as"),
     row(ChangeTarget, "change-target", &[Where::Copy], &["t"], "another target folder").hint("target"),
     row(ChangeRule, "change-rule", &[Where::Copy], &["r"], "what to do with files that are already there")
         .hint("on conflict"),

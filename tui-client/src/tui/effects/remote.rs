@@ -13,16 +13,23 @@ use ferry_shared::{
     refusal::Code,
 };
 
+use tokio::task::{JoinError, JoinSet};
+
 use super::reply::Reply;
 use crate::tui::{
     effect::CountFor,
     event::Answer,
-    state::{dialog::FoundItem, item::Item, listing::Amount, place::Place},
+    state::{
+        dialog::FoundItem, item::Item, listing::Amount, permissions::Change, place::Place, problem::Problem,
+        sought::Sought,
+    },
     update::FOUND_MOST,
 };
 
 /// The interval between reports of a count.
 const TOLD: Duration = Duration::from_millis(100);
+/// Requests to set permissions that are under way at a time.
+const SET_AT_ONCE: usize = 32;
 
 /// The connection to call, and the channel for the answer.
 #[derive(Debug, Clone)]
@@ -113,16 +120,94 @@ pub(super) async fn version(ask: Ask, path: RemotePath) -> Done {
     Ok(())
 }
 
-pub(super) async fn search(ask: Ask, folder: RemotePath, pattern: String) -> Done {
+pub(super) async fn search(ask: Ask, folder: RemotePath, sought: Sought) -> Done {
     let remote = ask.aside().await?;
-    let mut pages = remote.find(folder, pattern, FOUND_MOST as u64).await?;
+    // The server knows only names; what else is sought is looked at here.
+    let most = if sought.is_of_names() { FOUND_MOST as u64 } else { u64::MAX };
+    let (mut pages, mut left) = (remote.find(folder, sought.name.clone(), most).await?, FOUND_MOST);
     while let Some(page) = pages.next().await {
         let page = page?;
         let under = page.under;
-        let items = page.entries.into_iter().map(|entry| FoundItem { under: under.clone(), item: Item::new(entry) });
-        ask.reply.send(Answer::Found { items: items.collect(), more: page.more }).await;
+        let entries = page.entries.into_iter().filter(|entry| sought.fits(entry)).take(left);
+        let items: Vec<_> = entries.map(|entry| FoundItem { under: under.clone(), item: Item::new(entry) }).collect();
+        left -= items.len();
+        let more = page.more && left > 0;
+        ask.reply.send(Answer::Found { items, more }).await;
+        if !more {
+            break;
+        }
     }
     Ok(())
+}
+
+/// Sets permissions, of many entries at a time.
+pub(super) async fn set_modes(
+    ask: Ask,
+    folder: RemotePath,
+    paths: Vec<RemotePath>,
+    (change, below): (Change, bool),
+) -> Done {
+    let remote = ask.aside().await?;
+    let mut setting = Setting { remote: remote.clone(), tasks: JoinSet::new(), set: 0, failed: 0, why: None };
+    for path in paths {
+        let Ok(path) = folder.join_path(&path) else { continue };
+        let (entry, _) = remote.stat(path.clone()).await?;
+        let is_folder = entry.kind == Kind::Folder;
+        if entry.kind != Kind::Symlink {
+            setting.begin(path.clone(), change.apply(entry.mode, is_folder, false)).await;
+        }
+        if !is_folder || !below {
+            continue;
+        }
+        let mut pages = remote.walk(path.clone()).await?;
+        while let Some(page) = pages.next().await {
+            let page = page?;
+            setting.failed += page.unreadable.len() as u64;
+            let Ok(under) = path.join_path(&page.under) else { continue };
+            for entry in page.entries.iter().filter(|entry| entry.kind != Kind::Symlink) {
+                let Ok(path) = under.join(&entry.name) else { continue };
+                setting.begin(path, change.apply(entry.mode, entry.kind == Kind::Folder, true)).await;
+            }
+        }
+    }
+    while let Some(done) = setting.tasks.join_next().await {
+        setting.take(done);
+    }
+    let Setting { set, failed, why, .. } = setting;
+    ask.reply.send(Answer::ModesSet { set, failed, why }).await;
+    Ok(())
+}
+
+/// Permissions that are being set.
+struct Setting {
+    remote: Remote,
+    tasks: JoinSet<Done>,
+    set: u64,
+    failed: u64,
+    /// The first failure.
+    why: Option<Problem>,
+}
+
+impl Setting {
+    async fn begin(&mut self, path: RemotePath, mode: u32) {
+        if self.tasks.len() >= SET_AT_ONCE
+            && let Some(done) = self.tasks.join_next().await
+        {
+            self.take(done);
+        }
+        let remote = self.remote.clone();
+        self.tasks.spawn(async move { remote.set_attributes(path, None, Some(mode)).await });
+    }
+
+    fn take(&mut self, done: Result<Done, JoinError>) {
+        match done.unwrap_or(Err(ClientError::Cancelled)) {
+            Ok(()) => self.set += 1,
+            Err(error) => {
+                self.failed += 1;
+                self.why.get_or_insert_with(|| Problem::from(&error));
+            }
+        }
+    }
 }
 
 pub(super) async fn make_folder(ask: Ask, path: RemotePath) -> Done {

@@ -12,7 +12,7 @@ mod viewer;
 pub(crate) use choose::{HELP_WIDEST, HelpLine, HelpView, Palette, TypeLine, Typing};
 pub(crate) use comparison::{Comparison, Finding, Group, Line, Step, Steps, Sums, Why, doubt};
 pub(crate) use details::{Details, DigestState};
-pub(crate) use form::{Form, FormField, Purpose, Value};
+pub(crate) use form::{Completing, Form, FormField, Purpose, Value};
 pub(crate) use list::{Found, FoundItem, ListView};
 pub(crate) use notice::{Notice, Tone};
 pub(crate) use plan::{CopyPlan, Count, Decided, DeletePlan, Question};

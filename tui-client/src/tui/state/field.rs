@@ -39,6 +39,11 @@ impl Field {
     }
 
     /// The text before the cursor.
+    pub(crate) fn before_cursor(&self) -> &str {
+        &self.text[..self.at]
+    }
+
+    /// The text before the cursor as it is shown.
     pub(crate) fn shown_before(&self) -> String {
         shown(&self.text[..self.at])
     }

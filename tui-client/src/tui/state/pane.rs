@@ -81,6 +81,8 @@ pub(crate) struct Pane {
     back: Vec<Place>,
     forward: Vec<Place>,
     cursors: HashMap<Place, Name>,
+    /// The sizes of folders that were asked for, in bytes with everything below.
+    sizes: HashMap<Name, u64>,
 }
 
 impl Pane {
@@ -108,6 +110,7 @@ impl Pane {
             back: Vec::new(),
             forward: Vec::new(),
             cursors: HashMap::new(),
+            sizes: HashMap::new(),
         }
     }
 
@@ -116,6 +119,16 @@ impl Pane {
         let mut viewing = self.viewing.clone();
         viewing.filter = None;
         Self { vacant: self.vacant, viewing, ..Self::new(self.place.clone()) }
+    }
+
+    /// The size of a folder with everything below, where it was asked for.
+    pub(crate) fn size_of(&self, name: &Name) -> Option<u64> {
+        self.sizes.get(name).copied()
+    }
+
+    /// Takes the size of a folder.
+    pub(crate) fn set_size(&mut self, name: Name, bytes: u64) {
+        self.sizes.insert(name, bytes);
     }
 
     /// The folder it showed last at another site.
@@ -308,6 +321,7 @@ impl Pane {
         (self.cursor, self.offset, self.range, self.problem, self.loading) = (0, 0, None, None, None);
         self.fresh = true;
         self.landing.clear();
+        self.sizes.clear();
         self.viewing.filter = None;
         self.land = match from.parent() == Some(self.place.clone()) {
             true => from.name(),

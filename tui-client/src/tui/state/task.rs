@@ -26,6 +26,10 @@ pub(crate) enum Task {
     Uploads(Target),
     /// Write a list to a file.
     Write(Place),
+    /// Set permissions in a folder.
+    SetMode(Place),
+    /// Add up the size of the first of these folders below a place.
+    Sizes(Place, Vec<Name>),
 }
 
 impl Task {
@@ -36,6 +40,8 @@ impl Task {
             | Self::Rename(place, _)
             | Self::EditNames(place, _)
             | Self::Remove(place)
+            | Self::SetMode(place)
+            | Self::Sizes(place, _)
             | Self::Write(place) => vec![place],
             Self::MoveCopy(from, to) => vec![from, to],
             Self::Uploads(_) => Vec::new(),

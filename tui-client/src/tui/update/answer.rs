@@ -2,7 +2,10 @@
 
 use ferry_shared::path::RemotePath;
 
-use super::{Out, comparison, connect, connection, copy, count, details, edit, name, preview, read, search, view};
+use super::{
+    Out, comparison, complete, connect, connection, copy, count, details, edit, name, permissions, preview, read,
+    search, view,
+};
 use crate::{
     human,
     tui::{
@@ -20,12 +23,16 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
         Answer::Page { items, more } => {
             if let Some(side) = read::waiting(state, ticket) {
                 read::page(state, side, items, more);
+            } else {
+                complete::page(state, ticket, &items, more);
             }
         }
         Answer::Found { items, more } => search::found(state, ticket, items, more, FOUND_MOST),
         Answer::Counted { amount, unreadable, left_out, more } => {
             if count::counted(state, ticket, (amount, unreadable, left_out), more) {
                 copy::counted(state, out);
+            } else {
+                permissions::sized(state, ticket, (amount, unreadable), more, out);
             }
         }
         Answer::Comparing(steps) => comparison::comparing(state, ticket, steps),
@@ -36,6 +43,11 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: Answer, out: &mut 
         Answer::Version(version) => drop(edit::version(state, ticket, version, out)),
         Answer::Gone(path) => gone(state, ticket, &path),
         Answer::Done => done(state, ticket, out),
+        Answer::ModesSet { set, failed, why } => {
+            if let Some(Task::SetMode(folder)) = finish(state, ticket) {
+                permissions::done(state, &folder, (set, failed), why, out);
+            }
+        }
         Answer::Removed(amount) => removed(state, ticket, amount, out),
         Answer::Edited { text, changed } => edited(state, ticket, &text, changed, out),
         Answer::Greeted(greeting) => connect::greeted(state, ticket, greeting, out),
@@ -135,6 +147,7 @@ fn failed(state: &mut State, ticket: Ticket, problem: &Problem, out: &mut Out) {
         || view::failed(state, ticket, problem)
         || preview::failed(state, ticket, problem)
         || search::failed(state, ticket, problem)
+        || complete::failed(state, ticket, problem)
         || details::digest(state, ticket, Err(problem))
         || edit::failed(state, ticket, problem);
     if taken {
@@ -144,12 +157,12 @@ fn failed(state: &mut State, ticket: Ticket, problem: &Problem, out: &mut Out) {
     state.warn(problem.to_string());
     match task {
         // Show the part that was done before the failure.
-        Task::Remove(folder) | Task::Rename(folder, _) => read::changed(state, &folder),
+        Task::Remove(folder) | Task::Rename(folder, _) | Task::SetMode(folder) => read::changed(state, &folder),
         Task::MoveCopy(from, to) => {
             read::changed(state, &from);
             read::changed(state, &to);
         }
-        Task::MakeFolder(_) | Task::EditNames(..) | Task::Uploads(_) | Task::Write(_) => {}
+        Task::MakeFolder(_) | Task::EditNames(..) | Task::Uploads(_) | Task::Write(_) | Task::Sizes(..) => {}
     }
     read::due(state, out);
 }

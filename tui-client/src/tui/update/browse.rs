@@ -2,7 +2,7 @@
 
 use super::{
     Out, arrange, choose, clipboard, comparison, conflict, connection, copy, delete, details, edit, find, mark, name,
-    preview, queue, quit, reach, read, search, site, tabs, view,
+    permissions, preview, queue, quit, reach, read, search, site, tabs, view,
 };
 use crate::tui::{
     action::{Action, Where},
@@ -48,6 +48,8 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         Action::Preview => preview::toggle(state),
         Action::Edit => edit::begin(state, out),
         Action::Details => details::open(state, out),
+        Action::Permissions => permissions::ask(state),
+        Action::FolderSizes => permissions::ask_sizes(state, out),
         Action::CopyPath | Action::CopyAddress => clipboard::copy(state, action, out),
         Action::Find => find::begin(state),
         Action::Filter => find::begin_filter(state),
@@ -175,10 +177,11 @@ fn home_of(state: &State) -> Place {
 fn go_to(state: &mut State) {
     let side = state.active;
     let note = match state.pane().place.is_local() {
-        true => "~ is your home folder; what does not begin with / starts here",
-        false => "/ is your home on the server; what does not begin with / starts here",
+        true => "~ is your home folder; what does not begin with / starts here; Tab completes",
+        false => "/ is your home on the server; what does not begin with / starts here; Tab completes",
     };
-    let form = Form::new(Purpose::GoTo(side), "Go to").text("path", "").note(note);
+    let place = state.panes[side].place.clone();
+    let form = Form::new(Purpose::GoTo(side), "Go to").path("path", "", place).note(note);
     state.dialogs.push(Dialog::Form(Box::new(form)));
 }
 

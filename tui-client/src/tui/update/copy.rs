@@ -2,7 +2,7 @@
 
 use ferry_client::transfer::ConflictRule;
 
-use ferry_shared::{entry::Kind, path::RemotePath};
+use ferry_shared::{entry::Kind, name::Name, path::RemotePath};
 
 use super::{Out, count, list};
 use crate::{
@@ -54,12 +54,16 @@ pub(super) fn plan_of(state: &mut State, from: Place, chosen: Vec<(RemotePath, I
     let what = chosen.iter().map(|(path, item)| Piece::new(path.clone(), item.is_folder())).collect();
     let (paths, chosen): (Vec<RemotePath>, Vec<Item>) = chosen.into_iter().unzip();
     // A move follows what was marked, and nothing inside: it would remove files elsewhere.
+    let asks = from == to;
     let links = (!moves && from.is_local()).then(|| links(state, &to, &chosen));
     let order = Order { from: from.clone(), to, what, moves, rule: state.rule, links, mode: None };
     let purpose = purpose(&order);
     let count = count::begin(state, &from, (&chosen, paths), purpose, out);
     let room = room(state, &order.to);
     state.dialogs.push(Dialog::Copy(Box::new(CopyPlan { order, chosen, count, room, starts: false })));
+    if asks {
+        ask_name(state);
+    }
 }
 
 fn purpose(order: &Order) -> CountFor {
@@ -107,11 +111,12 @@ fn refusal(state: &State, from: &Place, to: &Place, chosen: &[(RemotePath, Item)
     if let Some(place) = read_only {
         return Some(format!("your account on {} may only read", state.site_name(&place.site)));
     }
-    if from == to {
+    // A single entry can have another name there.
+    if from == to && chosen.len() > 1 {
         return Some(format!("both panes show the same folder; there is nowhere to {word} to"));
     }
-    // The engine would refuse it with these words.
-    let mut folders = chosen.iter().filter(|(_, item)| item.is_folder());
+    // The engine would refuse it with these words; in its own folder it gets another name.
+    let mut folders = chosen.iter().filter(|(_, item)| item.is_folder() && from != to);
     folders.find_map(|(path, _)| {
         let (source, target) = (from.join_path(path)?, to.join_path(path)?);
         target.starts_with(&source).then(|| format!("{} is inside {}", target.path, source.path))
@@ -149,12 +154,12 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
             let at = RULES.iter().position(|rule| *rule == plan.order.rule).map_or(0, |at| at + 1);
             plan.order.rule = RULES[at % RULES.len()];
         }
+        Action::CopyAs => ask_name(state),
         Action::ChangeTarget => {
             let shown = plan.order.to.display(&state.home);
-            let note = "a folder; it is made where it is missing";
-            state
-                .dialogs
-                .push(Dialog::Form(Box::new(Form::new(Purpose::Target, "Target").text("folder", shown).note(note))));
+            let note = "a folder, which is made where it is missing; Tab completes";
+            let form = Form::new(Purpose::Target, "Target").path("folder", shown, plan.order.to.clone()).note(note);
+            state.dialogs.push(Dialog::Form(Box::new(form)));
         }
         Action::Close => {
             out.extend(plan.count.ticket.map(Effect::Drop));
@@ -164,8 +169,44 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
     }
 }
 
+/// Asks for the name of the only entry at the target.
+fn ask_name(state: &mut State) {
+    let Some(Dialog::Copy(plan)) = state.dialogs.last() else { return };
+    let [piece] = plan.order.what.as_slice() else {
+        state.warn("only a single entry can have another name at the target");
+        return;
+    };
+    let Some(name) = piece.becomes.name().and_then(|name| String::from_utf8(name.as_bytes().to_vec()).ok()) else {
+        state.warn("its name is no text and cannot be typed");
+        return;
+    };
+    let title = if plan.order.moves { "Move as" } else { "Copy as" };
+    state.dialogs.push(Dialog::Form(Box::new(Form::new(Purpose::As, title).text("name", name))));
+}
+
+/// Gives the only entry of the plan another name at the target.
+///
+/// # Errors
+/// The name is not valid.
+pub(super) fn change_name(state: &mut State, text: &str) -> Result<(), String> {
+    let name = Name::try_from(text).map_err(|error| error.to_string())?;
+    let plan = state.dialogs.iter_mut().rev().find_map(|dialog| match dialog {
+        Dialog::Copy(plan) => Some(plan),
+        _ => None,
+    });
+    if let Some([piece]) = plan.map(|plan| plan.order.what.as_mut_slice()) {
+        let folder = piece.becomes.parent().unwrap_or_else(RemotePath::home);
+        piece.becomes = folder.join(&name).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
 fn accept(state: &mut State, out: &mut Out) {
     let Some(Dialog::Copy(plan)) = state.dialogs.last_mut() else { return };
+    if plan.leads_to_itself() {
+        state.warn("that is where it is already; a gives it another name, t another target");
+        return;
+    }
     if let Some(missing) = plan.missing() {
         let lines = vec![
             format!("{} are missing at the target.", human::size(missing)),
@@ -192,10 +233,11 @@ pub(super) fn change_target(state: &mut State, text: &str) -> Result<(), String>
         return Ok(());
     };
     let to = plan.order.to.typed(text, &home)?;
-    if to == plan.order.from {
+    let before = std::mem::replace(&mut plan.order.to, to);
+    if plan.leads_to_itself() {
+        plan.order.to = before;
         return Err("that is where it is already".to_owned());
     }
-    plan.order.to = to;
     Ok(())
 }
 

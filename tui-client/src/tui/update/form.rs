@@ -2,7 +2,7 @@
 
 use ferry_client::transfer::Bandwidth;
 
-use super::{Out, connect, copy, mark, name, read, search, site};
+use super::{Out, complete, connect, copy, mark, name, permissions, read, search, site};
 use crate::{
     human,
     tui::{
@@ -17,6 +17,9 @@ use crate::{
 
 /// Does an action in a form.
 pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
+    if action == Action::NextField && complete::begin(state, out) {
+        return;
+    }
     let Some(Dialog::Form(form)) = state.dialogs.last_mut() else { return };
     match action {
         Action::NextField => form.turn(true),
@@ -66,10 +69,9 @@ fn submit(state: &mut State, form: &mut Form, out: &mut Out) -> Result<(), Strin
             Ok(())
         }
         Purpose::Mark(side, marks) => mark::matching(state, side, marks, needed(form, "pattern")?),
-        Purpose::Search(side) => {
-            search::begin(state, side, needed(form, "name")?, out);
-            Ok(())
-        }
+        Purpose::Search(side) => search::begin(state, side, form, out),
+        Purpose::Permissions(side) => permissions::set(state, side, form, out),
+        Purpose::As => copy::change_name(state, needed(form, "name")?),
         Purpose::Target => copy::change_target(state, needed(form, "folder")?),
         Purpose::Speed => speed(state, form, out),
     }

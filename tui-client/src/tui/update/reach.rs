@@ -1,5 +1,7 @@
 //! Beginning to connect: a server is chosen, and it is asked for its greeting.
 
+use std::path::Path;
+
 use super::{Out, read};
 use crate::tui::{
     effect::{ConnectionEffect, Effect},
@@ -15,19 +17,19 @@ use crate::tui::{
 
 /// Shows the saved sites, or asks for an address where there are none.
 pub(super) fn choose_server(state: &mut State) {
-    let dialog = if state.saved.sites.is_empty() { form() } else { Dialog::Sites(ListView::default()) };
+    let dialog = if state.saved.sites.is_empty() { form(&state.home) } else { Dialog::Sites(ListView::default()) };
     state.dialogs.push(dialog);
 }
 
 /// The form for an address.
-pub(super) fn form() -> Dialog {
+pub(super) fn form(home: &Path) -> Dialog {
     let form = Form::new(Purpose::Connect, "Connect to a server")
         .note("server is its name or address, with :PORT if that is not 7021; the rest below user may stay empty")
         .text("server", "")
         .text("user", "")
         .text("folder", "")
         .text("save as", "")
-        .text("key file", "");
+        .path("key file", "", Place::local(home.to_owned()));
     Dialog::Form(Box::new(form))
 }
 

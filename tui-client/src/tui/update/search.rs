@@ -11,6 +11,7 @@ use crate::tui::{
         dialog::{Dialog, Form, Found, FoundItem, ListView, Purpose},
         problem::Problem,
         side::Side,
+        sought::Sought,
         ticket::Ticket,
     },
 };
@@ -25,25 +26,35 @@ pub(super) fn ask(state: &mut State) {
     let place = state.panes[side].place.display(&state.home);
     let form = Form::new(Purpose::Search(side), format!("Search below {place}"))
         .text("name", "")
-        .note("a part of the name, or a pattern with * and ?; small letters find capitals too");
+        .text("size", "")
+        .text("changed", "")
+        .note("name     a part of it, or a pattern with * and ?; small letters find capitals too")
+        .note("size     >10MiB, <1KiB, 10MiB-1GiB")
+        .note("changed  7d: in the last 7 days, >7d: before; 2026-11-01: since then, <2026-11-01: before");
     state.dialogs.push(Dialog::Form(Box::new(form)));
 }
 
 /// Begins a search.
-pub(super) fn begin(state: &mut State, side: Side, pattern: &str, out: &mut Out) {
+///
+/// # Errors
+/// A field is not valid, or all are empty.
+pub(super) fn begin(state: &mut State, side: Side, form: &Form, out: &mut Out) -> Result<(), String> {
+    let (name, size, changed) = (form.get("name"), form.get("size"), form.get("changed"));
+    let sought = Sought::parse(name, size, changed, state.clock(), &state.zone)?;
     let ticket = state.tickets.next();
     let folder = state.panes[side].place.clone();
-    out.push(Effect::Search(ticket, folder.clone(), pattern.to_owned()));
     let found = Found {
         folder,
-        pattern: pattern.to_owned(),
+        pattern: sought.shown.clone(),
         items: Vec::new(),
         ticket: Some(ticket),
         cut: false,
         problem: None,
         view: ListView::default(),
     };
+    out.push(Effect::Search(ticket, found.folder.clone(), sought));
     state.dialogs.push(Dialog::Found(Box::new(found)));
+    Ok(())
 }
 
 /// The search that waits for the answer with this ticket.

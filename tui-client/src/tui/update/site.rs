@@ -11,6 +11,7 @@ use crate::{
         state::{
             State,
             dialog::{Decided, Dialog, Form, Purpose, Question},
+            place::Place,
             saved::{Bookmark, NamedSite, Saved},
             server::Server,
         },
@@ -38,7 +39,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
                 Err(fault) => state.warn(fault),
             }
         }
-        (Action::NewSite, _) => state.dialogs.push(reach::form()),
+        (Action::NewSite, _) => state.dialogs.push(reach::form(&state.home)),
         (Action::EditSite, Some(NamedSite { name, site })) => {
             let url = site.url();
             let key_file = site.identity.map(|file| file.display().to_string());
@@ -47,7 +48,7 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
                 .text("server", url)
                 .text("user", site.user)
                 .text("folder", site.path.unwrap_or_default())
-                .text("key file", key_file.unwrap_or_default());
+                .path("key file", key_file.unwrap_or_default(), Place::local(state.home.clone()));
             state.dialogs.push(Dialog::Form(Box::new(form)));
         }
         (Action::RemoveEntry, Some(NamedSite { name, site })) => {

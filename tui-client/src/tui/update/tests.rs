@@ -3,12 +3,14 @@
 mod browse;
 mod clipboard;
 mod comparison;
+mod complete;
 mod connect;
 mod edit;
 mod failures;
 mod files;
 mod found;
 mod outcome;
+mod permissions;
 mod preview;
 mod session;
 mod tabs;

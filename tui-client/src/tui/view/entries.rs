@@ -119,7 +119,11 @@ pub(super) fn line(
         paint.right(end, area.y, columns.dates.width(), &date, pick(theme.dim));
         end = end.saturating_sub(columns.dates.width() + 2);
     }
-    let size = if item.entry.kind == Kind::File { figures::size(item.entry.size) } else { signs.dash.to_owned() };
+    let size = match (item.entry.kind, pane.size_of(&item.entry.name)) {
+        (Kind::File, _) => figures::size(item.entry.size),
+        (_, Some(bytes)) => figures::size(bytes),
+        _ => signs.dash.to_owned(),
+    };
     paint.right(end, area.y, SIZE, &size, pick(if item.entry.kind == Kind::File { theme.text } else { theme.dim }));
 }
 

@@ -17,7 +17,7 @@ use crate::{
         effect::CountFor,
         effects::reply::Reply,
         event::Answer,
-        state::{dialog::FoundItem, listing::Amount, pattern::Pattern, place::Place, problem::Problem},
+        state::{dialog::FoundItem, listing::Amount, pattern::Pattern, place::Place, problem::Problem, sought::Sought},
         update::FOUND_MOST,
     },
 };
@@ -111,13 +111,13 @@ impl Counter<'_> {
     }
 }
 
-/// Searches everything below a folder for a name.
-pub(in crate::tui::effects) fn search(folder: PathBuf, pattern: &str, stop: &CancellationToken, reply: &Reply) {
-    let pattern = match Pattern::new(pattern) {
+/// Searches everything below a folder.
+pub(in crate::tui::effects) fn search(folder: PathBuf, sought: &Sought, stop: &CancellationToken, reply: &Reply) {
+    let pattern = match Pattern::new(&sought.name) {
         Ok(pattern) => pattern,
         Err(error) => return reply.post(Answer::Failed(Problem::new(error))),
     };
-    let mut search = Search { pattern, found: Vec::new(), total: 0, told: Instant::now(), stop, reply };
+    let mut search = Search { pattern, sought, found: Vec::new(), total: 0, told: Instant::now(), stop, reply };
     match search.folder(&folder, &RemotePath::home()) {
         Err(error) => reply.post_error(&folder, error),
         Ok(()) if stop.is_cancelled() => {}
@@ -127,6 +127,7 @@ pub(in crate::tui::effects) fn search(folder: PathBuf, pattern: &str, stop: &Can
 
 struct Search<'a> {
     pattern: Pattern,
+    sought: &'a Sought,
     found: Vec<FoundItem>,
     total: usize,
     told: Instant,
@@ -142,7 +143,7 @@ impl Search<'_> {
             }
             let Ok(name) = remote_name(&entry.file_name()) else { continue };
             if self.pattern.picks(name.as_bytes())
-                && let Some(item) = read::item(&entry)
+                && let Some(item) = read::item(&entry).filter(|item| self.sought.fits(&item.entry))
             {
                 self.total += 1;
                 self.found.push(FoundItem { under: under.clone(), item });

@@ -5,7 +5,7 @@ use zeroize::Zeroize as _;
 
 use crate::tui::{
     keymap::Key,
-    state::{field::Field, side::Side},
+    state::{field::Field, place::Place, side::Side, ticket::Ticket},
 };
 
 /// The value of a field.
@@ -24,6 +24,19 @@ pub(crate) struct FormField {
     pub(crate) label: &'static str,
     /// The value.
     pub(crate) value: Value,
+    /// The folder in which a path begins that is typed here; `None` if this is not a path.
+    pub(crate) base: Option<Place>,
+}
+
+/// A path that is being completed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Completing {
+    /// The request that lists the folder.
+    pub(crate) ticket: Ticket,
+    /// The text before the name to complete, and the beginning of that name.
+    pub(crate) typed: (String, String),
+    /// The names so far that begin like it, and whether they are of folders.
+    pub(crate) names: Vec<(String, bool)>,
 }
 
 /// The purpose of a form.
@@ -49,6 +62,10 @@ pub(crate) enum Purpose {
     Search(Side),
     /// Choose another target of the copy plan below.
     Target,
+    /// Choose another name for the entry of the copy plan below.
+    As,
+    /// Set the permissions of the chosen entries.
+    Permissions(Side),
     /// Set the speed limit.
     Speed,
 }
@@ -70,6 +87,10 @@ pub(crate) struct Form {
     pub(crate) fault: Option<String>,
     /// Whether the password is to be put into the keyring; `None` where it cannot be.
     pub(crate) remember: Option<bool>,
+    /// The completion of a path that waits for its folder.
+    pub(crate) completing: Option<Completing>,
+    /// The names that a path could go on with.
+    pub(crate) choices: Vec<String>,
 }
 
 impl Form {
@@ -83,6 +104,8 @@ impl Form {
             focus: 0,
             fault: None,
             remember: None,
+            completing: None,
+            choices: Vec::new(),
         }
     }
 
@@ -100,13 +123,19 @@ impl Form {
 
     /// With a text field.
     pub(crate) fn text(mut self, label: &'static str, text: impl Into<String>) -> Self {
-        self.fields.push(FormField { label, value: Value::Text(Field::new(text)) });
+        self.fields.push(FormField { label, value: Value::Text(Field::new(text)), base: None });
+        self
+    }
+
+    /// With a field for a path, which Tab completes; a relative one begins at `base`.
+    pub(crate) fn path(mut self, label: &'static str, text: impl Into<String>, base: Place) -> Self {
+        self.fields.push(FormField { label, value: Value::Text(Field::new(text)), base: Some(base) });
         self
     }
 
     /// With a field for a password.
     pub(crate) fn secret(mut self, label: &'static str) -> Self {
-        self.fields.push(FormField { label, value: Value::Secret(Field::secret()) });
+        self.fields.push(FormField { label, value: Value::Secret(Field::secret()), base: None });
         self
     }
 
@@ -150,11 +179,21 @@ impl Form {
         Some(field)
     }
 
+    /// The place where the path in the field with the cursor begins, and its text up to the cursor, unless Tab is
+    /// better used to go to the next field: where there is one, and nothing is typed in this one.
+    pub(crate) fn to_complete(&self) -> Option<(&Place, &str)> {
+        let FormField { value: Value::Text(field), base, .. } = self.fields.get(self.focus)? else { return None };
+        let is_wanted = self.fields.len() == 1 || !field.is_empty();
+        base.as_ref().filter(|_| is_wanted).map(|base| (base, field.before_cursor()))
+    }
+
     /// Takes a key that types.
     pub(crate) fn take(&mut self, key: Key) -> bool {
         let taken = self.field_mut().is_some_and(|field| field.take(key));
         if taken {
             self.fault = None;
+            self.completing = None;
+            self.choices.clear();
         }
         taken
     }

@@ -41,7 +41,7 @@ pub(crate) struct FoundItem {
 pub(crate) struct Found {
     /// The folder that was searched.
     pub(crate) folder: Place,
-    /// The pattern.
+    /// What was sought, for the title.
     pub(crate) pattern: String,
     /// The entries found so far.
     pub(crate) items: Vec<FoundItem>,

@@ -64,6 +64,11 @@ impl CopyPlan {
         self.order.links.is_some() && self.chosen.iter().any(may)
     }
 
+    /// Whether it would copy or move an entry to itself.
+    pub(crate) fn leads_to_itself(&self) -> bool {
+        self.order.from == self.order.to && self.order.what.iter().any(|piece| piece.path == piece.becomes)
+    }
+
     /// Leaves out the links that were marked, where links are skipped. Returns whether something is left.
     pub(crate) fn leave_links(&mut self) -> bool {
         if self.order.links == Some(Links::Skip) {

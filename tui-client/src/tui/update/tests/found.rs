@@ -9,6 +9,7 @@ use crate::tui::{
     state::{
         dialog::{Dialog, FoundItem},
         place::Place,
+        side::Side,
         transfers::Order,
     },
 };
@@ -95,4 +96,42 @@ fn a_deletion_takes_what_is_marked_or_only_the_entry_under_the_cursor() {
     };
     assert_eq!(removed("j f8"), Some(vec!["/deep/b.raw".to_owned()]));
     assert_eq!(removed("ctrl-a d"), Some(vec!["/a.raw".into(), "/deep/b.raw".into(), "/deep/c.raw".into()]));
+}
+
+#[test]
+fn a_search_takes_sizes_and_times_and_tells_which_field_is_wrong() {
+    let mut fixture = Fixture::connected();
+    fixture.keys("F enter");
+    assert!(fixture.text().contains("what is sought is missing"), "{}", fixture.text());
+    fixture.keys("tab").type_text(">10M").keys("tab").type_text("soon").keys("enter");
+    assert!(fixture.text().contains("`soon` is not a time"), "{}", fixture.text());
+    let _ = fixture.take();
+    fixture.keys("ctrl-u").type_text("7d").keys("enter");
+    let effects = fixture.take();
+    let Some(Effect::Search(_, _, sought)) = effects.first() else { panic!("{effects:?}") };
+    assert_eq!((sought.name.as_str(), &sought.size), ("*", &Some(10_000_001..=u64::MAX)));
+    assert_eq!(sought.changed, Some(fixture.state.clock() - 7 * 86_400..=i64::MAX));
+    assert!(fixture.text().contains("Found for >10M, 7d below ~/data"), "{}", fixture.text());
+}
+
+#[test]
+fn an_entry_is_copied_under_another_name_also_in_its_own_folder() {
+    let mut fixture = Fixture::connected();
+    fixture.keys("j j j f5 a").keys("ctrl-u").type_text("winter.raw").keys("enter");
+    let text = fixture.text();
+    assert!(text.contains("as     winter.raw") && text.contains("holiday.raw"), "{text}");
+    fixture.keys("enter");
+    assert_eq!(pieces(&order(&mut fixture)), ["holiday.raw /winter.raw"]);
+    // Both panes show the same folder: the name is asked for at once, and must be another one.
+    let mut fixture = Fixture::connected();
+    let place = fixture.state.panes[Side::Left].place.clone();
+    fixture.state.panes[Side::Right].place = place;
+    fixture.keys("j f5");
+    assert!(fixture.text().contains("Copy as"), "{}", fixture.text());
+    fixture.keys("esc enter");
+    assert!(fixture.text().contains("that is where it is already; a gives it another name"), "{}", fixture.text());
+    fixture.keys("a").type_text(" again").keys("enter");
+    // It is still being counted.
+    fixture.keys("enter enter");
+    assert_eq!(pieces(&order(&mut fixture)), ["2024/ /2024 again"]);
 }

@@ -23,7 +23,11 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Rect
     let most = popup::most_columns(room);
     let lines: Vec<String> = form.notes.iter().cloned().chain(form.remember_line()).collect();
     let notes = popup::all_wrapped(&lines, most);
-    let faults = form.fault.as_ref().map(|fault| popup::wrapped(fault, most)).unwrap_or_default();
+    let (told, style) = match &form.fault {
+        Some(fault) => (fault.clone(), theme.bad),
+        None => (form.choices.join("  "), theme.dim),
+    };
+    let faults = if told.is_empty() { Vec::new() } else { popup::wrapped(&told, most) };
     let busy = state.attempt.as_ref().is_some_and(|attempt| matches!(attempt.step, Step::LoggingIn(..)))
         && matches!(form.purpose, Purpose::Password | Purpose::Register);
     let label = form.fields.iter().map(|field| columns(field.label)).max().unwrap_or(0);
@@ -56,7 +60,6 @@ pub(super) fn draw(paint: &mut Paint<'_>, state: &State, form: &Form, room: Rect
         value(paint, field, line, at == form.focus && !busy);
         y += 1;
     }
-    let style = theme.bad;
     if busy {
         let text = format!("{} checking", pane::spinner(paint, state.now));
         paint.text(area.x, (y + 1).min(bottom.saturating_sub(1)), area.width, &text, theme.warn);

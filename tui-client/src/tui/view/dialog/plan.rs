@@ -30,6 +30,11 @@ pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: 
     lines.push((String::new(), theme.text));
     lines.push((format!("from   {}", labels::place(state, &order.from)), theme.dim));
     lines.push((format!("to     {}", labels::place(state, &order.to)), theme.text));
+    if let [piece] = order.what.as_slice()
+        && piece.becomes != piece.path
+    {
+        lines.push((format!("as     {}", piece.becomes.display().to_string().trim_start_matches('/')), theme.text));
+    }
     lines.push((format!("is     {}", amount(paint, state, &plan.count)), theme.text));
     if plan.stays() {
         lines.push(("       on the server, no byte travels; nothing is replaced".to_owned(), theme.dim));
@@ -46,13 +51,18 @@ pub(super) fn copy(paint: &mut Paint<'_>, state: &State, plan: &CopyPlan, room: 
     if let Some(problem) = &plan.count.problem {
         lines.push((problem.to_string(), theme.bad));
     }
-    let without: &[Action] = match () {
-        () if plan.stays() => &[Action::ChangeRule, Action::ChangeLinks],
-        () if !plan.has_links() => &[Action::ChangeLinks],
-        () => &[],
-    };
+    let mut without = Vec::new();
+    if order.what.len() != 1 {
+        without.push(Action::CopyAs);
+    }
+    if plan.stays() {
+        without.push(Action::ChangeRule);
+    }
+    if plan.stays() || !plan.has_links() {
+        without.push(Action::ChangeLinks);
+    }
     let title = format!("{word} {}", what(order.what.len()));
-    show(paint, state, room, &title, &lines, without);
+    show(paint, state, room, &title, &lines, &without);
 }
 
 /// Whether it fits.
