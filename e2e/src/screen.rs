@@ -222,7 +222,12 @@ impl Screen {
     /// If the login does not proceed as expected.
     pub fn connect_at(&mut self, server: &Server, address: SocketAddr) {
         self.keys("f9");
-        self.wait("Connect to a server");
+        self.wait("Connect to");
+        // Recent servers are listed first.
+        if !self.text().contains("Connect to a server") {
+            self.keys("n");
+            self.wait("Connect to a server");
+        }
         self.type_text(&format!("anna@{address}"));
         self.keys("enter");
         self.wait(server.fingerprint());

@@ -13,6 +13,7 @@ use super::state::{
     place::Place,
     preview::Wanted,
     saved::{Bookmark, NamedSite},
+    server::Server,
     side::Side,
     sought::Sought,
     ticket::Ticket,
@@ -91,6 +92,8 @@ pub(crate) enum Effect {
     SaveSite(Option<String>, NamedSite),
     /// Forget a site.
     RemoveSite(String),
+    /// Save the servers that were connected to lately.
+    SaveRecent(Vec<Server>),
     /// Save the bookmarks.
     SaveBookmarks(Vec<Bookmark>),
     /// Remove an edited file's copy.

@@ -37,7 +37,7 @@ pub(crate) use outside::{Outside, run as run_outside};
 
 /// Reads the user's sites and bookmarks, and lists the errors in their files.
 pub(crate) fn load_saved(home: &Home) -> (Saved, Vec<String>) {
-    saved::load(&home.sites(), &saved::bookmarks(home))
+    saved::load(&home.sites(), &saved::bookmarks(home), &saved::recent(home))
 }
 
 /// The capacity of the channel of events; a sender waits while it is full.
@@ -173,6 +173,7 @@ impl Effects {
             Effect::Sync(ticket, effect) => self.sync(ticket, effect),
             Effect::SaveSite(old, site) => self.saved.save_site(old, site),
             Effect::RemoveSite(name) => self.saved.remove_site(name),
+            Effect::SaveRecent(recent) => self.saved.save_recent(recent),
             Effect::SaveBookmarks(bookmarks) => self.saved.save_bookmarks(bookmarks),
             Effect::EditText(ticket, text) => return Some(Outside::EditText(ticket, text)),
             Effect::EditFile(ticket, path) => return Some(Outside::EditFile(ticket, path)),

@@ -357,7 +357,7 @@ impl Fixture {
         };
         let work = site("work", "files.example.org", "alice", Some("projects"));
         let sites = vec![site("backup", "10.0.0.7:7022", "root", None), work];
-        self.event(Event::Saved(Saved { sites, bookmarks: Vec::new() }));
+        self.event(Event::Saved(Saved { sites, ..Saved::default() }));
         self
     }
 

@@ -1,4 +1,6 @@
-//! Reads and writes the user's sites and bookmarks: `sites.toml` and `bookmarks.toml`.
+//! Reads and writes the user's sites and bookmarks, `sites.toml` and `bookmarks.toml`, and the recent servers.
+
+mod recent;
 
 use std::{
     ffi::OsStr,
@@ -39,6 +41,7 @@ pub(super) struct Keeper {
     events: mpsc::Sender<Event>,
     sites: PathBuf,
     bookmarks: PathBuf,
+    recent: PathBuf,
     /// One change at a time.
     busy: Arc<Mutex<()>>,
     keyring: Arc<dyn Keyring>,
@@ -85,6 +88,7 @@ impl Keeper {
             events,
             sites: home.sites(),
             bookmarks: bookmarks(home),
+            recent: recent(home),
             busy: Arc::default(),
             keyring: keyring::system(),
         }
@@ -137,11 +141,23 @@ impl Keeper {
         self.change(move |_, file| write(file, &bookmarks).map(|()| None));
     }
 
+    /// Saves the recent servers.
+    pub(super) fn save_recent(&self, recent: Vec<Server>) {
+        let (file, busy, events) = (self.recent.clone(), Arc::clone(&self.busy), self.events.clone());
+        tokio::task::spawn_blocking(move || {
+            let _one_at_a_time = busy.lock();
+            if let Err(error) = recent::write(&file, &recent) {
+                let problem = Problem::new(format!("the recent servers are not saved: {error}"));
+                let _ = events.blocking_send(Event::Problem(problem));
+            }
+        });
+    }
+
     /// Makes a change, then reports the sites and bookmarks. The change may leave an account whose password is to be
     /// removed from the keyring.
     fn change(&self, work: impl FnOnce(&Path, &Path) -> Result<Option<String>, SavedError> + Send + 'static) {
         let (events, busy) = (self.events.clone(), Arc::clone(&self.busy));
-        let (sites, bookmarks) = (self.sites.clone(), self.bookmarks.clone());
+        let (sites, bookmarks, recent) = (self.sites.clone(), self.bookmarks.clone(), self.recent.clone());
         let keyring = Arc::clone(&self.keyring);
         tokio::task::spawn_blocking(move || {
             let one_at_a_time = busy.lock();
@@ -149,7 +165,7 @@ impl Keeper {
             if let Err(error) = &done {
                 let _ = events.blocking_send(Event::Problem(Problem::new(format!("not saved: {error}"))));
             }
-            let (saved, _) = load(&sites, &bookmarks);
+            let (saved, _) = load(&sites, &bookmarks, &recent);
             let _ = events.blocking_send(Event::Saved(saved));
             drop(one_at_a_time);
             let Ok(Some(orphan)) = done else { return };
@@ -167,8 +183,13 @@ pub(super) fn bookmarks(home: &Home) -> PathBuf {
     home.config().join("bookmarks.toml")
 }
 
-/// Reads the sites and bookmarks, and lists the errors in their files.
-pub(super) fn load(sites: &Path, bookmarks: &Path) -> (Saved, Vec<String>) {
+/// The file of the recent servers.
+pub(super) fn recent(home: &Home) -> PathBuf {
+    home.state().join(recent::FILE)
+}
+
+/// Reads the sites, the bookmarks and the recent servers, and lists the errors in the files of the first two.
+pub(super) fn load(sites: &Path, bookmarks: &Path, recent: &Path) -> (Saved, Vec<String>) {
     let mut faults = Vec::new();
     let mut saved = Saved::default();
     match Sites::load(sites.to_owned()) {
@@ -178,6 +199,7 @@ pub(super) fn load(sites: &Path, bookmarks: &Path) -> (Saved, Vec<String>) {
         }
         Err(error) => faults.push(error.to_string()),
     }
+    saved.recent = recent::read(recent);
     match read(bookmarks) {
         Ok(all) => saved.bookmarks = all,
         Err(error) => faults.push(format!("{} cannot be used: {error}", bookmarks.display())),
@@ -215,7 +237,11 @@ fn write(file: &Path, bookmarks: &[Bookmark]) -> Result<(), SavedError> {
         Ok(Line { path, server: bookmark.place.target().map(Target::to_string) })
     };
     let bookmarks = bookmarks.iter().map(line).collect::<Result<_, SavedError>>()?;
-    let text = toml::to_string(&File { bookmarks })?;
+    Ok(replace(file, &toml::to_string(&File { bookmarks })?)?)
+}
+
+/// Writes a file, in place of what is there.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
@@ -248,6 +274,7 @@ mod tests {
             events,
             sites: file.clone(),
             bookmarks: folder.path().join("bookmarks.toml"),
+            recent: folder.path().join("recent.toml"),
             busy: Arc::default(),
             keyring: Arc::new(Memory(Mutex::new(Err(KeyringError::Locked)))),
         };
@@ -274,7 +301,7 @@ mod tests {
         let file = folder.path().join("bookmarks.toml");
         let text = "[[bookmarks]]\npath = \"/srv\"\n\n[[bookmarks]]\npath = \"/a/b\"\nserver = \"al@h:7021\"\n";
         fs::write(&file, text).unwrap();
-        let (saved, faults) = load(&folder.path().join("none"), &file);
+        let (saved, faults) = load(&folder.path().join("none"), &file, &folder.path().join("none"));
         let places: Vec<Place> = saved.bookmarks.into_iter().map(|bookmark| bookmark.place).collect();
         assert_eq!((places, faults), (vec![Place::local("/srv"), remote("h", "a/b")], Vec::<String>::new()));
         write(&file, &[Bookmark { place: remote("h", "a/b") }]).unwrap();
@@ -291,7 +318,7 @@ mod tests {
             Bookmark { place: remote("::1", "a/b") },
         ];
         write(&file, &bookmarks).unwrap();
-        let (saved, faults) = load(&folder.path().join("none"), &file);
+        let (saved, faults) = load(&folder.path().join("none"), &file, &folder.path().join("none"));
         assert_eq!((saved.bookmarks, faults), (bookmarks, Vec::<String>::new()));
     }
 
@@ -300,7 +327,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("bookmarks.toml");
         fs::write(&file, "[[bookmarks]]\npaht = \"/x\"\n").unwrap();
-        let (_, faults) = load(&folder.path().join("none"), &file);
+        let (_, faults) = load(&folder.path().join("none"), &file, &folder.path().join("none"));
         assert!(faults[0].contains("bookmarks.toml") && faults[0].contains("line 2"), "{faults:?}");
     }
 }

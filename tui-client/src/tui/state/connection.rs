@@ -120,10 +120,17 @@ impl State {
     /// How to connect to an account: as before, or as a saved site has it.
     pub(crate) fn server_of(&self, target: &Target) -> Server {
         let saved = || {
-            let servers = self.saved.sites.iter().filter_map(|site| Server::from_site(site, &self.home).ok());
+            let servers =
+                self.saved.sites.iter().filter_map(|site| Server::from_site(&site.name, &site.site, &self.home).ok());
             servers.into_iter().find(|server| server.target == *target)
         };
         self.servers.get(target).cloned().or_else(saved).unwrap_or_else(|| Server::new(target.clone()))
+    }
+
+    /// The servers that were connected to lately, are not connected now and not saved as sites.
+    pub(crate) fn recent_servers(&self) -> Vec<Server> {
+        let is_known = |target: &Target| self.saved.has(target) || self.connections.contains_key(target);
+        self.saved.recent.iter().filter(|server| !is_known(&server.target)).cloned().collect()
     }
 
     /// Whether the site that the active pane shows offers what an action needs.

@@ -8,11 +8,11 @@ use ferry_client::{
 };
 use ferry_shared::{fingerprint::Fingerprint, path::RemotePath};
 
-use super::saved::NamedSite;
 use crate::{
     address::{self, Address},
     args::Links,
     home::user_home,
+    sites::Site,
 };
 
 /// An account on a server, and the folder to start in.
@@ -84,13 +84,13 @@ impl Server {
     ///
     /// # Errors
     /// A part of the site is not valid.
-    pub(crate) fn from_site(NamedSite { name, site }: &NamedSite, home: &Path) -> Result<Self, String> {
+    pub(crate) fn from_site(name: &str, site: &Site, home: &Path) -> Result<Self, String> {
         let target = site.target().map_err(|error| error.to_string())?;
         if target.protocol == Protocol::Ferry {
             address::check_user(&target.user).map_err(|error| error.to_string())?;
         }
         Ok(Self {
-            site: Some(name.clone()),
+            site: Some(name.to_owned()),
             start: RemotePath::from_typed(site.folder().as_bytes()).map_err(|error| error.to_string())?,
             key: site.server_key,
             identity: site.identity.as_ref().map(|file| key_file(file, home)),

@@ -40,7 +40,7 @@ use crate::{
 pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(), String> {
     let (typed, user) = (form.get("server"), form.get("user"));
     let mut server = match state.saved.site(typed) {
-        Some(site) => Server::from_site(site, &state.home)?,
+        Some(site) => Server::from_site(&site.name, &site.site, &state.home)?,
         None if typed.is_empty() => return Err("the server is missing".to_owned()),
         None if typed.contains('@') || typed.contains("://") => {
             Server::from_address(Address::server(OsStr::new(typed)).map_err(|error| error.to_string())?)?
@@ -72,7 +72,10 @@ pub(super) fn typed(state: &mut State, form: &Form, out: &mut Out) -> Result<(),
             keyring: false,
         };
         let site = NamedSite { name: name.to_owned(), site };
-        let checked = state.saved.check_name(None, name).and_then(|()| Server::from_site(&site, &state.home).map(drop));
+        let checked = state
+            .saved
+            .check_name(None, name)
+            .and_then(|()| Server::from_site(name, &site.site, &state.home).map(drop));
         checked.map_err(|fault| format!("save as: {fault}"))?;
         server.site = Some(name.to_owned());
         saves = Some(site);
@@ -294,6 +297,9 @@ pub(super) fn logged_in(state: &mut State, ticket: Ticket, greeting: Greeting, a
     state.dialogs.retain(|dialog| !is_login(dialog));
     let (target, motd) = (server.target.clone(), account.motd.clone());
     state.ended.remove(&target);
+    if state.saved.connected(&server) {
+        out.push(Effect::SaveRecent(state.saved.recent.clone()));
+    }
     state.say(format!("connected to {}", server.name()));
     state.connections.insert(target.clone(), Connection { server, greeting, account, lost: None });
     read::go(state, side, place, out);

@@ -17,7 +17,11 @@ use crate::tui::{
 
 /// Shows the saved sites, or asks for an address where there are none.
 pub(super) fn choose_server(state: &mut State) {
-    let dialog = if state.saved.sites.is_empty() { form(&state.home) } else { Dialog::Sites(ListView::default()) };
+    let dialog = if state.saved.sites.is_empty() && state.recent_servers().is_empty() {
+        form(&state.home)
+    } else {
+        Dialog::Sites(ListView::default())
+    };
     state.dialogs.push(dialog);
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use ferry_client::connect::Protocol;
+
 use super::{Out, list, reach, read};
 use crate::{
     sites::Site,
@@ -25,30 +27,29 @@ pub(super) fn loaded(state: &mut State, saved: Saved) {
 
 /// Does an action in the list of sites.
 pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
-    let (length, height) = (state.saved.sites.len(), list::height(state));
+    let recent = state.recent_servers();
+    let (length, height) = (state.saved.sites.len() + recent.len(), list::height(state));
     let Some(Dialog::Sites(view)) = state.dialogs.last_mut() else { return };
     if list::step(view, action, length, height) {
         return;
     }
-    let chosen = state.saved.sites.get(view.cursor).cloned();
+    let at = view.cursor;
+    if let Some(server) = at.checked_sub(state.saved.sites.len()).and_then(|at| recent.get(at)) {
+        act_recent(state, action, server, out);
+        return;
+    }
+    let chosen = state.saved.sites.get(at).cloned();
     match (action, chosen) {
         (Action::Accept, Some(site)) => {
             state.dialogs.pop();
-            match Server::from_site(&site, &state.home) {
+            match Server::from_site(&site.name, &site.site, &state.home) {
                 Ok(server) => reach::begin(state, server, out),
                 Err(fault) => state.warn(fault),
             }
         }
         (Action::NewSite, _) => state.dialogs.push(reach::form(&state.home)),
         (Action::EditSite, Some(NamedSite { name, site })) => {
-            let url = site.url();
-            let key_file = site.identity.map(|file| file.display().to_string());
-            let form = Form::new(Purpose::Site(Some(name.clone())), format!("Site {name}"))
-                .text("name", name)
-                .text("server", url)
-                .text("user", site.user)
-                .text("folder", site.path.unwrap_or_default())
-                .path("key file", key_file.unwrap_or_default(), Place::local(state.home.clone()));
+            let form = form(state, Some(name), (site.url(), site.user, site.path.unwrap_or_default()), site.identity);
             state.dialogs.push(Dialog::Form(Box::new(form)));
         }
         (Action::RemoveEntry, Some(NamedSite { name, site })) => {
@@ -65,6 +66,50 @@ pub(super) fn act(state: &mut State, action: Action, out: &mut Out) {
         (Action::Close, _) => drop(state.dialogs.pop()),
         _ => {}
     }
+}
+
+/// Does an action on a recent server in the list of sites.
+fn act_recent(state: &mut State, action: Action, server: &Server, out: &mut Out) {
+    match action {
+        Action::Accept => {
+            state.dialogs.pop();
+            reach::begin(state, server.clone(), out);
+        }
+        Action::EditSite => {
+            let target = &server.target;
+            let folder = String::from_utf8_lossy(server.start.as_bytes()).into_owned();
+            let address = match target.protocol {
+                Protocol::Ferry => target.address(),
+                Protocol::Sftp => format!("sftp://{}", target.address()),
+            };
+            let form = form(state, None, (address, target.user.clone(), folder), server.identity.clone());
+            state.dialogs.push(Dialog::Form(Box::new(form.focus_empty())));
+        }
+        Action::RemoveEntry => {
+            state.saved.recent.retain(|recent| recent.target != server.target);
+            out.push(Effect::SaveRecent(state.saved.recent.clone()));
+        }
+        Action::NewSite => state.dialogs.push(reach::form(&state.home)),
+        Action::Close => drop(state.dialogs.pop()),
+        _ => {}
+    }
+}
+
+/// The form of a site: that of a name, or a new one.
+fn form(
+    state: &State,
+    name: Option<String>,
+    (server, user, folder): (String, String, String),
+    key_file: Option<PathBuf>,
+) -> Form {
+    let title = name.as_ref().map_or_else(|| "Save as a site".to_owned(), |name| format!("Site {name}"));
+    let key_file = key_file.map(|file| file.display().to_string()).unwrap_or_default();
+    Form::new(Purpose::Site(name.clone()), title)
+        .text("name", name.unwrap_or_default())
+        .text("server", server)
+        .text("user", user)
+        .text("folder", folder)
+        .path("key file", key_file, Place::local(state.home.clone()))
 }
 
 /// Saves a site from its form.
@@ -91,7 +136,7 @@ pub(super) fn save(state: &mut State, old: Option<String>, form: &Form, out: &mu
     let site = Site { keyring: same && before.is_some_and(|before| before.keyring), ..site };
     let site = NamedSite { name: form.get("name").to_owned(), site };
     state.saved.check_name(old.as_deref(), &site.name)?;
-    Server::from_site(&site, &state.home)?;
+    Server::from_site(&site.name, &site.site, &state.home)?;
     out.push(Effect::SaveSite(old, site));
     Ok(())
 }

@@ -12,6 +12,7 @@ mod found;
 mod outcome;
 mod permissions;
 mod preview;
+mod recent;
 mod session;
 mod tabs;
 mod transfer;

@@ -45,7 +45,7 @@ fn empty(paint: &mut Paint<'_>, area: Rect, text: &str) {
 
 pub(super) fn sites(paint: &mut Paint<'_>, state: &State, view: ListView, room: Rect) {
     let style = paint.appearance().theme.text;
-    let lines: Vec<Line> = state
+    let mut lines: Vec<Line> = state
         .saved
         .sites
         .iter()
@@ -55,6 +55,7 @@ pub(super) fn sites(paint: &mut Paint<'_>, state: &State, view: ListView, room: 
             (name.clone(), format!("{}@{}{folder}", site.user, site.address))
         })
         .collect();
+    lines.extend(state.recent_servers().iter().map(|server| (server.name(), "recent; e saves it".to_owned())));
     let area = open(paint, state, room, "Connect to", &lines, 0, &[]);
     if lines.is_empty() {
         empty(paint, area, "no saved sites; n connects to a new address and can save it");
